@@ -1,0 +1,128 @@
+"""What happened, in tables that only grow: history, outbox, refused attempts; and the keys that make erasure possible.
+
+Ids of tenants and customers are plain UUIDs here, not foreign keys: the floor knows no other app, and an audit
+row outlives what it speaks of.
+"""
+
+import uuid_utils.compat
+from django.db import models
+from django.db.models import Q
+
+
+class LifecycleHistory(models.Model):
+    """One transition of one customer [DM-2]. Immutable: the database refuses UPDATE, DELETE and TRUNCATE.
+
+    ``hash`` is the SHA-256 of the row's canonical bytes, which contain ``previous_hash``, the hash of the
+    customer's row before it (empty bytes for the first). See ``audit.services.chain``.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid_utils.compat.uuid7, editable=False)
+    tenant_id = models.UUIDField()
+    customer_id = models.UUIDField()
+    sequence = models.PositiveIntegerField(help_text="1 for the customer's first row, then one more each: no gaps.")
+    from_stage = models.CharField(max_length=100, null=True)  # noqa: DJ001  NULL: there was no stage before
+    to_stage = models.CharField(max_length=100)
+    changed_at = models.DateTimeField(help_text="When the stage was set, by the clock of whoever applied it.")
+    effective_at = models.DateTimeField(help_text="When it became true in the business; an event brings its own time.")
+    recorded_at = models.DateTimeField(help_text="The database's clock when the row was written.")
+    changed_by = models.CharField(max_length=150)
+    on_behalf_of = models.CharField(max_length=150, blank=True, default="")
+    actor_kind = models.CharField(max_length=10)
+    source = models.CharField(max_length=30)
+    reason_code = models.CharField(max_length=255, blank=True, default="")
+    request_id = models.UUIDField(null=True)
+    event_id = models.CharField(max_length=255, blank=True, default="")
+    configuration_version = models.PositiveIntegerField()
+    note = models.BinaryField(null=True, help_text="Encrypted under the customer's data key.")
+    previous_hash = models.BinaryField()
+    hash = models.BinaryField()
+
+    class Meta:
+        db_table = "customer_lifecycle_history"
+        verbose_name = "lifecycle history row"
+        verbose_name_plural = "lifecycle history"
+        constraints = [
+            models.UniqueConstraint(fields=["tenant_id", "customer_id", "sequence"], name="history_unbroken_sequence"),
+            models.CheckConstraint(condition=Q(sequence__gte=1), name="history_sequence_from_one"),
+            models.CheckConstraint(
+                condition=Q(sequence=1, from_stage__isnull=True) | Q(sequence__gt=1, from_stage__isnull=False),
+                name="history_first_row_has_no_stage_before",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.customer_id} #{self.sequence}: {self.from_stage} -> {self.to_stage}"
+
+
+class OutboxMessage(models.Model):
+    """A message that the committed transaction promised to Kafka; the relay keeps the promise.
+
+    A lifecycle change only points at its history row; other messages carry their bytes. ``tenant_id`` is NULL
+    for a dead letter whose tenant could not be told.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    tenant_id = models.UUIDField(null=True)
+    topic = models.CharField(max_length=100)
+    key = models.BinaryField(null=True)
+    history_id = models.UUIDField(null=True)
+    payload = models.BinaryField(null=True)
+    headers = models.JSONField(null=True, help_text="List of [name, base64 value] pairs.")
+    created_at = models.DateTimeField()
+    published_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "audit_outbox"
+        indexes = [
+            # The pending part stays small however many published rows are kept.
+            models.Index(fields=["id"], name="outbox_pending", condition=Q(published_at__isnull=True)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.topic} #{self.pk}"
+
+
+class DataKey(models.Model):
+    """The data key of one person-bearing subject (a customer), wrapped by a master key.
+
+    Deleting this one small row erases every personal value of the customer while all hashes still verify.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid_utils.compat.uuid7, editable=False)
+    tenant_id = models.UUIDField()
+    subject_id = models.UUIDField()
+    wrapped = models.BinaryField()
+    master_key_id = models.PositiveIntegerField()
+
+    class Meta:
+        db_table = "audit_data_key"
+        constraints = [
+            models.UniqueConstraint(fields=["tenant_id", "subject_id"], name="data_key_one_per_subject"),
+        ]
+
+    def __str__(self) -> str:
+        return f"data key of {self.subject_id}"
+
+
+class RefusedAttempt(models.Model):
+    """A lifecycle change that was refused: who wanted what, by which door, and which rule said no. Kept 90 days."""
+
+    id = models.UUIDField(primary_key=True, default=uuid_utils.compat.uuid7, editable=False)
+    tenant_id = models.UUIDField()
+    customer_id = models.UUIDField(null=True)
+    attempted_at = models.DateTimeField()
+    actor = models.CharField(max_length=150)
+    actor_kind = models.CharField(max_length=10)
+    source = models.CharField(max_length=30)
+    from_stage = models.CharField(max_length=100, blank=True, default="")
+    to_stage = models.CharField(max_length=100, blank=True, default="")
+    code = models.CharField(max_length=50)
+    detail = models.CharField(max_length=500, blank=True, default="")
+    request_id = models.UUIDField(null=True)
+
+    class Meta:
+        db_table = "audit_refused_attempt"
+        indexes = [models.Index(fields=["tenant_id", "attempted_at"], name="refused_by_tenant_and_time")]
+
+    def __str__(self) -> str:
+        return f"{self.code} by {self.actor}"

@@ -1,0 +1,300 @@
+"""All settings, from the environment. Production is the default; development opts in with DEBUG=true.
+
+No secret has a built-in value. Everything missing or malformed is reported in one line and the start stops.
+The variables are listed with their meaning in ``.env.example``.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import dj_database_url
+from csp.constants import NONCE, NONE, SELF
+from environs import EnvError, EnvValidationError
+
+from config.environment import build_env, read_key, read_keyring, stop_start
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = build_env()
+DEBUG = env.bool("DEBUG", False)
+SECRET_KEY = env.str("SECRET_KEY")
+DATABASE_URL = env.str("DATABASE_URL")
+DATABASE_PLATFORM_URL = env.str("DATABASE_PLATFORM_URL")
+DATABASE_RELAY_URL = env.str("DATABASE_RELAY_URL")
+DATABASE_OWNER_URL = env.str("DATABASE_OWNER_URL", "")
+DATABASE_ADMIN_URL = env.str("DATABASE_ADMIN_URL", "")
+REDIS_URL = env.str("REDIS_URL")
+KAFKA_BOOTSTRAP_SERVERS = env.str("KAFKA_BOOTSTRAP_SERVERS")
+_master_keys = env.str("MASTER_KEYS")
+_index_key = env.str("INDEX_KEY")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"] if DEBUG else [])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", [])
+TRUSTED_PROXY_TLS = env.bool("TRUSTED_PROXY_TLS", False)
+# Where the browser reaches the event stream: a path behind the proxy, or in development another port of this host.
+EVENT_STREAM_URL = env.str("EVENT_STREAM_URL", "/live")
+DATA_AT_REST = env.str("DATA_AT_REST", "development" if DEBUG else "")
+LOG_LEVEL = env.str("LOG_LEVEL", "INFO")
+LOG_FORMAT = env.str("LOG_FORMAT", "console" if DEBUG else "ecs")
+KAFKA_CONFIG = env.json("KAFKA_CONFIG", "{}")
+KAFKA_SESSION_TIMEOUT_MS = env.int("KAFKA_SESSION_TIMEOUT_MS", 6000 if DEBUG else 45000)
+UPDATES_PER_HOUR = env.int("UPDATES_PER_HOUR", 1000)
+LOGIN_ATTEMPTS_PER_MINUTE = env.int("LOGIN_ATTEMPTS_PER_MINUTE", 10)
+DATABASE_POOLER = env.bool("DATABASE_POOLER", False)
+STATIC_ROOT = Path(env.str("STATIC_ROOT", str(BASE_DIR / ".local" / "static")))
+
+try:
+    env.seal()
+    MASTER_KEYS = read_keyring("MASTER_KEYS", _master_keys)
+    INDEX_KEY = read_key("INDEX_KEY", _index_key)
+except EnvValidationError as error:
+    stop_start("; ".join(f"{name}: {', '.join(faults)}" for name, faults in error.error_messages.items()))
+except EnvError as error:
+    stop_start(str(error))
+if not DEBUG and not DATA_AT_REST:
+    stop_start("DATA_AT_REST must declare how the disks are encrypted: luks, cloud-kms or pg_tde")
+
+
+def database(url: str, **options: Any) -> dict[str, Any]:
+    """One entry of DATABASES from a URL; persistent connections that are checked once a request."""
+    try:
+        entry = dict(dj_database_url.parse(url, conn_max_age=600, conn_health_checks=True))
+    except ValueError as error:
+        stop_start(f"a database address is not a valid URL: {error}")
+    # Behind a transaction-mode pooler neither server-side cursors nor prepared statements may outlive a transaction.
+    entry["DISABLE_SERVER_SIDE_CURSORS"] = DATABASE_POOLER
+    entry["OPTIONS"] = {"application_name": "customer360", **entry.get("OPTIONS", {})}
+    return {**entry, **options}
+
+
+DATABASES = {
+    "default": database(DATABASE_URL, ATOMIC_REQUESTS=True),
+    "platform": database(DATABASE_PLATFORM_URL),
+    "relay": database(DATABASE_RELAY_URL),
+}
+if DATABASE_OWNER_URL:
+    DATABASES["owner"] = database(DATABASE_OWNER_URL, CONN_MAX_AGE=0)
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+INSTALLED_APPS = [
+    "config.apps.CustomerAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_filters",
+    "guardian",
+    "axes",
+    "csp",
+    "django_htmx",
+    "template_partials",
+    "django_structlog",
+    "django_prometheus",
+    "health_check",
+    "encrypted_fields",
+    "audit",
+    "tenants",
+    "lifecycle",
+]
+
+MIDDLEWARE = [
+    "django_prometheus.middleware.PrometheusBeforeMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "config.middleware.RefuseNullBytes",
+    "config.middleware.RefusePlainHttpApi",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_structlog.middlewares.RequestMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "axes.middleware.AxesMiddleware",
+    "tenants.middleware.RecordRefusedAttempts",
+    "django_prometheus.middleware.PrometheusAfterMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "csp.context_processors.nonce",
+                "lifecycle.web.context.page",
+            ],
+        },
+    }
+]
+
+# --- identity -----------------------------------------------------------------------------------------------------
+AUTH_USER_MODEL = "tenants.User"
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesBackend",
+    "tenants.backends.TenantBackend",
+    "guardian.backends.ObjectPermissionBackend",
+]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "/login"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "/login"
+ANONYMOUS_USER_NAME = None
+GUARDIAN_MONKEY_PATCH_USER = False
+GUARDIAN_RAISE_403 = True
+AXES_HANDLER = "axes.handlers.cache.AxesCacheHandler"
+AXES_CACHE = "guard"
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = timedelta(minutes=5)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_VERBOSE = False
+AXES_ENABLE_ADMIN = False
+
+SIMPLE_JWT = {
+    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=15),
+    "REFRESH_TOKEN_LIFETIME": timedelta(days=7),
+    "ALGORITHM": "HS256",
+    "SIGNING_KEY": SECRET_KEY,
+    "AUDIENCE": "customer360",
+    "ISSUER": "customer360",
+    "LEEWAY": 10,
+    "USER_ID_CLAIM": "sub",
+    "UPDATE_LAST_LOGIN": False,
+}
+
+# --- sessions, cookies, transport ---------------------------------------------------------------------------------
+SESSION_ENGINE = "django.contrib.sessions.backends.db"
+SESSION_COOKIE_AGE = 12 * 3600
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
+CSRF_COOKIE_HTTPONLY = False
+if not DEBUG:
+    SESSION_COOKIE_NAME = "__Host-session"
+    CSRF_COOKIE_NAME = "__Host-csrf"
+SECURE_SSL_REDIRECT = not DEBUG
+# The API refuses plain HTTP instead of redirecting it (config.middleware.RefusePlainHttpApi): a redirect would
+# invite clients to keep sending their tokens in clear. Probes of the container come over plain HTTP as well.
+SECURE_REDIRECT_EXEMPT = [r"^api/", r"^healthz", r"^metrics$"]
+SECURE_HSTS_SECONDS = 0 if DEBUG else 63_072_000
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not DEBUG
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXY_TLS else None
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+# In development the event stream listens on another port of the same host, which only the request knows.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF, NONCE],
+        "style-src": [SELF, NONCE],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF, *([EVENT_STREAM_URL] if EVENT_STREAM_URL.startswith("http") else [])],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+        "base-uri": [NONE],
+        "object-src": [NONE],
+    }
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
+
+# --- caches -------------------------------------------------------------------------------------------------------
+CACHES = {
+    "default": {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": REDIS_URL,
+        "OPTIONS": {
+            "CLIENT_CLASS": "django_redis.client.DefaultClient",
+            "SOCKET_CONNECT_TIMEOUT": 0.25,
+            "SOCKET_TIMEOUT": 0.5,
+        },
+        "KEY_PREFIX": "c360",
+    },
+    # Lock-out counters must survive Redis being away for a moment without turning logins into errors.
+    "guard": {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": REDIS_URL,
+        "OPTIONS": {"SOCKET_CONNECT_TIMEOUT": 0.25, "SOCKET_TIMEOUT": 0.5, "IGNORE_EXCEPTIONS": True},
+        "KEY_PREFIX": "c360-guard",
+    },
+}
+DJANGO_REDIS_LOG_IGNORED_EXCEPTIONS = True
+
+# --- API ----------------------------------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "tenants.authentication.BearerAuthentication",
+        "tenants.authentication.SessionIdentityAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["tenants.permissions.RequiredPermission"],
+    "DEFAULT_PARSER_CLASSES": ["config.parsers.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["config.renderers.OrjsonRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "EXCEPTION_HANDLER": "config.errors.handle_exception",
+    "UNAUTHENTICATED_USER": None,
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Customer 360 Lifecycle Management",
+    "DESCRIPTION": "Customers, their lifecycle stages and the proof of every change.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": [],
+    "SERVE_AUTHENTICATION": [],
+    "SCHEMA_PATH_PREFIX": r"/api/v1",
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+}
+
+# --- static files -------------------------------------------------------------------------------------------------
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+WHITENOISE_USE_FINDERS = DEBUG
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_I18N = True
+USE_TZ = True
+APPEND_SLASH = False
+
+# --- logs ---------------------------------------------------------------------------------------------------------
+from config.logging import build_logging  # noqa: E402  (needs LOG_LEVEL and LOG_FORMAT)
+
+LOGGING = build_logging(level=LOG_LEVEL, log_format=LOG_FORMAT)
+DJANGO_STRUCTLOG_COMMAND_LOGGING_ENABLED = False

@@ -1,0 +1,18 @@
+"""Customers, what is known of them and by whom it was told, and where they stand."""
+
+from lifecycle.models.customers import BillingFigures, Contact, Customer, SupportFigures
+from lifecycle.models.events import EventPosition, InboxEvent, ParkedEvent
+from lifecycle.models.requests import IdempotentRequest
+from lifecycle.models.status import CustomerLifecycleStatus
+
+__all__ = [
+    "BillingFigures",
+    "Contact",
+    "Customer",
+    "CustomerLifecycleStatus",
+    "EventPosition",
+    "IdempotentRequest",
+    "InboxEvent",
+    "ParkedEvent",
+    "SupportFigures",
+]

@@ -1,0 +1,129 @@
+"""The customer of a tenant, its contacts, and the figures its Billing and Support modules report."""
+
+import uuid_utils.compat
+from django.db import models
+
+from audit.fields import EncryptedEmail, EncryptedText
+from audit.services.keys import load_key
+from lifecycle.querysets.customers import CustomerQuerySet
+from tenants.models import Tenant
+
+
+class Customer(models.Model):
+    """A client account of a tenant. ``external_id`` is its name in the tenant's own systems, unique there.
+
+    ``source``, ``event_id`` and ``occurred_at`` say which message last wrote the company data.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid_utils.compat.uuid7, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="customers")
+    external_id = models.CharField(max_length=150)
+    name = models.CharField(max_length=200)
+    industry = models.CharField(max_length=100, blank=True, default="")
+    segment = models.CharField(max_length=100, blank=True, default="")
+    owner = models.CharField(max_length=150, blank=True, default="", help_text="Username of the account manager.")
+    source = models.CharField(max_length=100, blank=True, default="")
+    event_id = models.CharField(max_length=255, blank=True, default="")
+    occurred_at = models.DateTimeField()
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+    erased_at = models.DateTimeField(null=True)
+
+    objects = CustomerQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "external_id"], name="customer_external_id_once_per_tenant"),
+            # The target of the composite foreign keys: whoever points at a customer names its tenant too.
+            models.UniqueConstraint(fields=["tenant", "id"], name="customer_of_tenant"),
+        ]
+        indexes = [
+            models.Index(fields=["tenant", "name", "id"], name="customer_by_name"),
+            models.Index(fields=["tenant", "owner"], name="customer_by_owner"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Contact(models.Model):
+    """A person at the customer. Everything that names the person is encrypted under the customer's data key."""
+
+    id = models.UUIDField(primary_key=True, default=uuid_utils.compat.uuid7, editable=False)
+    tenant_id = models.UUIDField()
+    customer = models.ForeignKey(Customer, on_delete=models.CASCADE, db_constraint=False, related_name="contacts")
+    name = EncryptedText()
+    email = EncryptedEmail(null=True)
+    phone = EncryptedText(null=True)
+    email_index = models.BinaryField(null=True, help_text="Keyed hash of the e-mail address, for exact look-up.")
+    role = models.CharField(max_length=100, blank=True, default="")
+    position = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["tenant_id", "customer"], name="contact_of_customer"),
+            models.Index(fields=["tenant_id", "email_index"], name="contact_by_email"),
+        ]
+
+    def __str__(self) -> str:
+        return f"contact of {self.customer_id}"
+
+    def data_key(self) -> bytes:
+        """The customer's data key; kept on the instance after the first look-up, or set by whoever loads many."""
+        key: bytes | None = self.__dict__.get("_data_key")
+        if key is None:
+            key = self.__dict__["_data_key"] = load_key(self.tenant_id, self.customer_id)
+        return key
+
+    def use_data_key(self, key: bytes) -> None:
+        """Give the instance the key that its loader has already unwrapped."""
+        self.__dict__["_data_key"] = key
+
+
+class BillingFigures(models.Model):
+    """What Billing last reported. Money in the currency named, whole units with two decimals."""
+
+    customer = models.OneToOneField(
+        Customer, primary_key=True, on_delete=models.CASCADE, db_constraint=False, related_name="billing"
+    )
+    tenant_id = models.UUIDField()
+    currency = models.CharField(max_length=3, blank=True, default="")
+    arr = models.DecimalField(max_digits=14, decimal_places=2, null=True)
+    mrr = models.DecimalField(max_digits=14, decimal_places=2, null=True)
+    balance_overdue = models.DecimalField(max_digits=14, decimal_places=2, null=True)
+    renewal_on = models.DateField(null=True)
+    contract_id = models.CharField(max_length=150, blank=True, default="")
+    contract_starts_on = models.DateField(null=True)
+    contract_ends_on = models.DateField(null=True)
+    source = models.CharField(max_length=100)
+    event_id = models.CharField(max_length=255, blank=True, default="")
+    occurred_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["tenant_id", "renewal_on"], name="billing_by_renewal"),
+            models.Index(fields=["tenant_id", "arr", "customer"], name="billing_by_arr"),
+        ]
+
+    def __str__(self) -> str:
+        return f"billing of {self.customer_id}"
+
+
+class SupportFigures(models.Model):
+    """What Support last reported. ``csat`` is a score from 0 to 5."""
+
+    customer = models.OneToOneField(
+        Customer, primary_key=True, on_delete=models.CASCADE, db_constraint=False, related_name="support"
+    )
+    tenant_id = models.UUIDField()
+    open_issues = models.PositiveIntegerField(null=True)
+    csat = models.DecimalField(max_digits=4, decimal_places=2, null=True)
+    last_issue_id = models.CharField(max_length=150, blank=True, default="")
+    last_issue_severity = models.CharField(max_length=30, blank=True, default="")
+    last_issue_closed_at = models.DateTimeField(null=True)
+    source = models.CharField(max_length=100)
+    event_id = models.CharField(max_length=255, blank=True, default="")
+    occurred_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"support of {self.customer_id}"

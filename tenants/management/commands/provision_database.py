@@ -1,0 +1,39 @@
+"""``manage.py provision_database``: roles, database and extensions, from DATABASE_ADMIN_URL. Safe to repeat."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from tenants.services import database
+
+
+class Command(BaseCommand):
+    """Make the roles that row-level security rests on, and the database."""
+
+    help = "Create or update the database roles, the database and its extensions. Needs DATABASE_ADMIN_URL."
+    requires_system_checks: list[str] = []  # noqa: RUF012  the database the checks look at may not exist yet
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Provision, or say in one line why not."""
+        if not settings.DATABASE_ADMIN_URL or not settings.DATABASE_OWNER_URL:
+            raise CommandError("Set DATABASE_ADMIN_URL (a superuser) and DATABASE_OWNER_URL (the role c360_owner).")
+        try:
+            logins = [
+                database.read_login(getattr(settings, variable), expected=role, variable=variable)
+                for variable, role in (
+                    ("DATABASE_OWNER_URL", database.OWNER),
+                    ("DATABASE_URL", database.APP),
+                    ("DATABASE_PLATFORM_URL", database.PLATFORM),
+                    ("DATABASE_RELAY_URL", database.RELAY),
+                )
+            ]
+            name = urlsplit(settings.DATABASE_OWNER_URL).path.lstrip("/")
+            database.provision(settings.DATABASE_ADMIN_URL, logins, database=name)
+        except database.ProvisioningRefused as refusal:
+            raise CommandError(str(refusal)) from refusal
+        except psycopg.Error as error:
+            raise CommandError(f"PostgreSQL refused: {str(error).strip()}") from error
+        self.stdout.write(f"database {name}: roles, extensions and privileges are in place")

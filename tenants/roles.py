@@ -1,0 +1,39 @@
+"""The role matrix [SEC-1]: four roles, four permissions, in one place."""
+
+from django.db import models
+
+VIEW_LIFECYCLE = "view_lifecycle"
+UPDATE_LIFECYCLE = "update_lifecycle"
+VIEW_HISTORY = "view_history"
+CONFIGURE_STAGES = "configure_stages"
+PERMISSIONS = (VIEW_LIFECYCLE, UPDATE_LIFECYCLE, VIEW_HISTORY, CONFIGURE_STAGES)
+
+
+class Role(models.TextChoices):
+    """What somebody is for his tenant; a super admin is internal staff."""
+
+    VIEWER = "viewer", "Customer Viewer"
+    ACCOUNT_MANAGER = "account_manager", "Account Manager"
+    TENANT_ADMIN = "tenant_admin", "Tenant Admin"
+    SUPER_ADMIN = "super_admin", "Super Admin"
+
+    @property
+    def claim(self) -> str:
+        """The role's name in a token, for example ROLE_ACCOUNT_MANAGER [API-4]."""
+        return _CLAIMS[self]
+
+
+_CLAIMS = {
+    Role.VIEWER: "ROLE_CUSTOMER_VIEWER",
+    Role.ACCOUNT_MANAGER: "ROLE_ACCOUNT_MANAGER",
+    Role.TENANT_ADMIN: "ROLE_TENANT_ADMIN",
+    Role.SUPER_ADMIN: "ROLE_SUPER_ADMIN",
+}
+ROLE_OF_CLAIM = {claim: role for role, claim in _CLAIMS.items()}
+
+ROLE_PERMISSIONS: dict[Role, frozenset[str]] = {
+    Role.VIEWER: frozenset({VIEW_LIFECYCLE}),
+    Role.ACCOUNT_MANAGER: frozenset({VIEW_LIFECYCLE, UPDATE_LIFECYCLE, VIEW_HISTORY}),
+    Role.TENANT_ADMIN: frozenset(PERMISSIONS),
+    Role.SUPER_ADMIN: frozenset(PERMISSIONS),
+}

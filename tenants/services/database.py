@@ -1,0 +1,94 @@
+"""The roles of the database and the database itself, made by an administrator's login; safe to repeat."""
+
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+import psycopg
+from psycopg import sql
+
+OWNER, APP, PLATFORM, RELAY = "c360_owner", "c360_app", "c360_platform", "c360_relay"
+BACKUP, AUDIT, SEARCH = "c360_backup", "c360_audit", "c360_search"
+PLAIN = "NOSUPERUSER NOCREATEDB NOCREATEROLE"
+
+
+class ProvisioningRefused(Exception):
+    """The database cannot be provisioned from these addresses; the sentence says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoleLogin:
+    """A login role and its password, from the URL the application will use."""
+
+    name: str
+    password: str
+
+
+def read_login(url: str, *, expected: str, variable: str) -> RoleLogin:
+    """The user and password of a database URL. Raises ProvisioningRefused when it names another role."""
+    parts = urlsplit(url)
+    if unquote(parts.username or "") != expected:
+        raise ProvisioningRefused(f"{variable} must connect as {expected}, and it names {parts.username or 'nobody'}.")
+    if not parts.password:
+        raise ProvisioningRefused(f"{variable} needs a password for {expected}.")
+    return RoleLogin(expected, unquote(parts.password))
+
+
+def provision(admin_url: str, logins: list[RoleLogin], *, database: str) -> None:
+    """Make roles, database, extensions and default privileges; bring passwords up to date. Repeatable."""
+    with psycopg.connect(admin_url, autocommit=True) as connection:
+        for login in logins:
+            _ensure_role(connection, login.name, f"LOGIN {PLAIN} NOBYPASSRLS", login.password)
+        for name in (AUDIT, SEARCH):
+            _ensure_role(connection, name, f"NOLOGIN {PLAIN} NOBYPASSRLS")
+        _ensure_role(connection, BACKUP, f"NOLOGIN {PLAIN} BYPASSRLS")
+        connection.execute(f"GRANT pg_read_all_data TO {BACKUP}")
+        # Migrations hand tables over to these two; SET only, so that the owner never acts as them unasked.
+        connection.execute(f"GRANT {AUDIT}, {SEARCH} TO {OWNER} WITH INHERIT FALSE, SET TRUE")
+        connection.execute(f"ALTER ROLE {APP} SET row_security = on")
+        connection.execute(f"ALTER ROLE {APP} SET idle_in_transaction_session_timeout = '60s'")
+        for name in (APP, PLATFORM, RELAY):
+            connection.execute(f"ALTER ROLE {name} SET timezone = 'UTC'")
+        _ensure_database(connection, database)
+    with psycopg.connect(_with_database(admin_url, database), autocommit=True) as connection:
+        prepare_schema(connection)
+
+
+def prepare_schema(connection: psycopg.Connection) -> None:
+    """Extensions, schema rights and default privileges of one database (a test database needs them as well)."""
+    for extension in ("pg_trgm", "btree_gin"):
+        connection.execute(f"CREATE EXTENSION IF NOT EXISTS {extension}")
+    connection.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+    connection.execute(f"GRANT ALL ON SCHEMA public TO {OWNER}")
+    connection.execute(f"GRANT USAGE, CREATE ON SCHEMA public TO {AUDIT}, {SEARCH}")
+    connection.execute(f"GRANT USAGE ON SCHEMA public TO {APP}, {PLATFORM}, {RELAY}, {BACKUP}")
+    for kind, rights in (("TABLES", "SELECT, INSERT, UPDATE, DELETE"), ("SEQUENCES", "USAGE")):
+        connection.execute(
+            f"ALTER DEFAULT PRIVILEGES FOR ROLE {OWNER} IN SCHEMA public GRANT {rights} ON {kind} TO {APP}"
+        )
+
+
+def _ensure_role(connection: psycopg.Connection, name: str, attributes: str, password: str | None = None) -> None:
+    exists = connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [name]).fetchone() is not None
+    statement = sql.SQL("{verb} ROLE {name} {attributes}").format(
+        verb=sql.SQL("ALTER" if exists else "CREATE"), name=sql.Identifier(name), attributes=sql.SQL(attributes)
+    )
+    if password is not None:
+        statement = statement + sql.SQL(" PASSWORD ") + sql.Literal(password)
+    connection.execute(statement)
+
+
+def _ensure_database(connection: psycopg.Connection, database: str) -> None:
+    if connection.execute("SELECT FROM pg_database WHERE datname = %s", [database]).fetchone() is None:
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(database), sql.Identifier(OWNER))
+        )
+    connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(database)))
+    connection.execute(
+        sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(
+            sql.Identifier(database), sql.SQL(", ").join(map(sql.Identifier, (OWNER, APP, PLATFORM, RELAY, BACKUP)))
+        )
+    )
+
+
+def _with_database(url: str, database: str) -> str:
+    return urlunsplit(urlsplit(url)._replace(path=f"/{database}"))
