@@ -1,0 +1,222 @@
+"""May this customer be moved to that stage? Decided from the policy, the status as locked and the change alone."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from tenants.rules.policy import Policy
+from tenants.rules.shapes import Effect
+from tenants.rules.texts import find_text_fault, list_texts, normalize_text, quote_text
+
+LONGEST_REASON = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What somebody asks for. A ``reason_code`` that is blank counts as not given.
+
+    ``expected_version``: refuse if the customer has changed since. ``effective_at``: when it happened, if not now;
+    with ``only_if_newer`` (events) it is refused when the customer has come to its stage after that.
+    """
+
+    customer_id: UUID
+    stage: str
+    reason_code: str | None = None
+    note: str | None = None
+    expected_version: int | None = None
+    effective_at: datetime | None = None
+    request_id: UUID | None = None
+    event_id: str | None = None
+    on_behalf_of: str | None = None
+    only_if_newer: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Where a customer stands. ``stage`` None (and version 0): not placed in any stage yet."""
+
+    customer_id: UUID
+    stage: str | None
+    version: int
+    stage_entered_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """The change may be made, with this reason (None: none), and starts these effects."""
+
+    from_stage: str | None
+    to_stage: str
+    reason_code: str | None
+    effects: tuple[Effect, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """The customer is in the stage already: nothing to do, nothing to record."""
+
+    stage: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The change is not made. ``code`` is the contract's; ``sentence`` is shown to people as it is.
+
+    ``allowed``: the stages, or the reasons, that would be accepted. ``field``: the part of the change that is wrong.
+    """
+
+    code: str
+    sentence: str
+    allowed: tuple[str, ...] = ()
+    current_version: int | None = None
+    field: str | None = None
+
+
+Decision = Allowed | Unchanged | Refused
+
+
+@dataclass(frozen=True, slots=True)
+class StageOption:
+    """One other stage, as it is offered to a person: whether and how the customer can be moved there now."""
+
+    stage: str
+    allowed: bool
+    reason_required: bool
+    reason_codes: tuple[str, ...] | None
+    refusal: Refused | None
+    effects: tuple[Effect, ...]
+
+
+def decide(policy: Policy, status: Status, change: Change, *, may_update: bool) -> Decision:
+    """Judge one change. The order is: permission, version, stage, unchanged, age, transition, reason.
+
+    A stale version is refused even if the stage is the same. An event older than the customer's stay in its stage is
+    refused as that, before the transition is judged: the rules speak about moves from where the customer stands now.
+    A customer not placed yet, or in a stage of another version of the configuration, may come into any stage; only
+    the first placement into the initial stage needs no reason.
+    """
+    if not may_update:
+        return _refuse_permission()
+    version = status.version
+    if change.expected_version is not None and change.expected_version != version:
+        return _refuse_version(status, change.expected_version)
+    from_stage, to_stage = status.stage, change.stage
+    if to_stage not in policy.definitions:
+        found = policy.canonical_stage(to_stage)
+        if found is None:
+            return _refuse_stage(policy, to_stage)
+        to_stage = found
+    if to_stage == from_stage:
+        return Unchanged(to_stage)
+    if change.only_if_newer and _is_stale(status, change):
+        return _refuse_stale(status, change)
+    if not policy.allows(from_stage, to_stage):
+        return _refuse_transition(policy, from_stage, to_stage)
+    reason: str | None = None
+    if change.reason_code is not None or to_stage in policy.required:
+        judged = _judge_reason(policy, from_stage, to_stage, change.reason_code)
+        if isinstance(judged, Refused):
+            return judged
+        reason = judged
+    return Allowed(from_stage, to_stage, reason, policy.effects_of(from_stage, to_stage))
+
+
+def explain(policy: Policy, status: Status, *, may_update: bool) -> tuple[StageOption, ...]:
+    """What is open to the customer: every other stage, in order, each with the refusal that would be given."""
+    options = []
+    for stage in policy.stages:
+        if stage == status.stage:
+            continue
+        refusal: Refused | None = None
+        if not may_update:
+            refusal = _refuse_permission()
+        elif not policy.allows(status.stage, stage):
+            refusal = _refuse_transition(policy, status.stage, stage)
+        options.append(
+            StageOption(
+                stage=stage,
+                allowed=refusal is None,
+                reason_required=_needs_reason(policy, status.stage, stage),
+                reason_codes=policy.reason_codes(stage),
+                refusal=refusal,
+                effects=policy.effects_of(status.stage, stage),
+            )
+        )
+    return tuple(options)
+
+
+def _needs_reason(policy: Policy, from_stage: str | None, to_stage: str) -> bool:
+    return to_stage in policy.required and not (from_stage is None and to_stage == policy.initial)
+
+
+def _judge_reason(policy: Policy, from_stage: str | None, to_stage: str, given: str | None) -> str | Refused | None:
+    """The reason to record, or why it is not acceptable."""
+    codes = policy.reason_codes(to_stage)
+    if codes is not None and given in codes:
+        return given
+    reason = given.strip() if given is not None else ""
+    if not reason:
+        return _refuse_missing_reason(policy, to_stage) if _needs_reason(policy, from_stage, to_stage) else None
+    if codes is None:
+        fault = find_text_fault(reason, LONGEST_REASON)
+        if fault is None:
+            return normalize_text(reason)
+        return Refused("unknown_reason", f"The reason {quote_text(reason)} {fault[1]}.", field="reason_code")
+    if given is not None and len(given) <= LONGEST_REASON and normalize_text(given) in codes:
+        return normalize_text(given)
+    accepted = list_texts(codes, last="or")
+    sentence = f"{quote_text(reason)} is not a reason for {quote_text(to_stage)}; accepted is {accepted}."
+    return Refused("unknown_reason", sentence, codes, field="reason_code")
+
+
+def _is_stale(status: Status, change: Change) -> bool:
+    entered, effective = status.stage_entered_at, change.effective_at
+    return entered is not None and effective is not None and effective < entered
+
+
+def _describe_place(status: Status) -> str:
+    return "in no stage yet" if status.stage is None else f"in {quote_text(status.stage)}"
+
+
+def _refuse_permission() -> Refused:
+    return Refused("permission_denied", "You may see where this customer stands, but not move it to another stage.")
+
+
+def _refuse_version(status: Status, expected: int) -> Refused:
+    sentence = (
+        f"The customer has changed meanwhile: it is at version {status.version}, {_describe_place(status)}, "
+        f"and you expected version {expected}."
+    )
+    return Refused("version_conflict", sentence, current_version=status.version)
+
+
+def _refuse_stage(policy: Policy, name: str) -> Refused:
+    suggestion = policy.suggest_stage(name)
+    meant = f" Did you mean {quote_text(suggestion)}?" if suggestion is not None else ""
+    sentence = f"There is no stage {quote_text(name)}.{meant} The stages are {list_texts(policy.stages)}."
+    return Refused("invalid_stage", sentence, policy.stages, field="stage")
+
+
+def _refuse_stale(status: Status, change: Change) -> Refused:
+    entered, effective = status.stage_entered_at, change.effective_at
+    assert entered is not None and effective is not None  # noqa: S101 (checked by _is_stale)
+    sentence = (
+        f"The event of {effective.isoformat()} is older than the customer's stage: "
+        f"it has been {_describe_place(status)} since {entered.isoformat()}."
+    )
+    return Refused("stale_event", sentence, current_version=status.version)
+
+
+def _refuse_transition(policy: Policy, from_stage: str | None, to_stage: str) -> Refused:
+    allowed = policy.allowed_from(from_stage)
+    instead = f"allowed is {list_texts(allowed, last='or')}" if allowed else "no transition leads out of this stage"
+    sentence = f"A customer in {quote_text(from_stage or '')} cannot be moved to {quote_text(to_stage)}; {instead}."
+    return Refused("transition_not_allowed", sentence, allowed, field="stage")
+
+
+def _refuse_missing_reason(policy: Policy, to_stage: str) -> Refused:
+    codes = policy.reason_codes(to_stage) or ()
+    accepted = f"accepted is {list_texts(codes, last='or')}" if codes else "any text of up to 255 characters will do"
+    sentence = f"To move a customer to {quote_text(to_stage)} you must give a reason; {accepted}."
+    return Refused("reason_required", sentence, codes, field="reason_code")

@@ -1,0 +1,82 @@
+"""Texts that people wrote: what is accepted, how two are compared, and how one is quoted back in a sentence."""
+
+import difflib
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+QUOTED_LENGTH = 80
+
+# Format characters that make a text look like another one: bidirectional controls, zero width blank, byte order mark.
+_DECEIVING = frozenset(
+    "\u200b\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
+)
+_MULTILINE = frozenset("\n\t")
+
+
+def normalize_text(text: str) -> str:
+    """The composed form (NFC) in which texts are kept and compared."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def fold_text(text: str) -> str:
+    """The key under which two names count as the same name: case and canonical form do not matter.
+
+    Coarser than PostgreSQL's ``lower()``, so that two names that differ here differ there too.
+    """
+    return normalize_text(normalize_text(text).casefold().replace("\u0307", ""))
+
+
+def find_text_fault(text: str, limit: int, *, multiline: bool = False) -> tuple[str, str] | None:
+    """Why a text is not acceptable: (code, what is wrong, to follow a subject), or None if it is.
+
+    Codes: ``blank``, ``too_long`` (more than ``limit`` characters), ``surrounding_blanks``, ``control_character``
+    (also NUL, half of a surrogate pair, and marks that change the direction of the text).
+    """
+    if len(text) > limit:
+        return "too_long", f"has {len(text):,} characters; at most {limit:,} are possible"
+    if not text.isprintable() or not text.isascii():
+        for character in text:
+            if _is_refused(character) and not (multiline and character in _MULTILINE):
+                return "control_character", f"contains the control character U+{ord(character):04X}; leave it out"
+    if not any(unicodedata.category(character)[0] in "LNPS" for character in text):
+        return "blank", "is blank"
+    if text != text.strip():
+        return "surrounding_blanks", "begins or ends with a blank; leave the blank out"
+    return None
+
+
+def _is_refused(character: str) -> bool:
+    return unicodedata.category(character) in ("Cc", "Cs") or character in _DECEIVING
+
+
+def shorten_text(text: str) -> str:
+    """A text fit to stand in a sentence or a pointer: one line, bounded, encodable, nothing invisible."""
+    shown = text[:QUOTED_LENGTH]
+    if not shown.isascii() or not shown.isprintable():
+        shown = "".join(f"\\u{ord(one):04x}" if _is_refused(one) else one for one in shown)
+    return f"{shown}…" if len(text) > QUOTED_LENGTH else shown
+
+
+def quote_text(text: str) -> str:
+    """A name as it is quoted in a sentence."""
+    return f"“{shorten_text(text)}”"
+
+
+def list_texts(texts: Iterable[str], *, last: str = "and") -> str:
+    """Quoted names as an enumeration: “A”, “B” and “C”."""
+    quoted = [quote_text(text) for text in texts]
+    if len(quoted) < 2:
+        return "".join(quoted)
+    return f"{', '.join(quoted[:-1])} {last} {quoted[-1]}"
+
+
+def suggest_text(text: str, known: Sequence[str]) -> str | None:
+    """The known name that was probably meant: the same but for case, else the closest in spelling, else None."""
+    if len(text) > 2 * QUOTED_LENGTH:
+        return None
+    folded = fold_text(text.strip())
+    keys = {fold_text(name): name for name in reversed(known)}
+    if folded in keys:
+        return keys[folded]
+    close = difflib.get_close_matches(folded, keys, n=1, cutoff=0.7)
+    return keys[close[0]] if close else None
