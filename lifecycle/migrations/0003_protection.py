@@ -56,14 +56,12 @@ class Migration(migrations.Migration):
         ProtectTenantTable("lifecycle_supportfigures", app_may="SELECT, INSERT, UPDATE"),
         ProtectTenantTable("customer_lifecycle_status", app_may="SELECT, INSERT, UPDATE"),
         ProtectTenantTable("lifecycle_inboxevent"),
-        ProtectTenantTable("lifecycle_eventposition"),
         ProtectTenantTable("lifecycle_parkedevent"),
         ProtectTenantTable("lifecycle_idempotentrequest", readers=()),
         CompositeForeignKey("lifecycle_contact", OF_CUSTOMER, *CUSTOMER, action="ON DELETE CASCADE"),
         CompositeForeignKey("lifecycle_billingfigures", OF_CUSTOMER, *CUSTOMER),
         CompositeForeignKey("lifecycle_supportfigures", OF_CUSTOMER, *CUSTOMER),
         CompositeForeignKey("customer_lifecycle_status", OF_CUSTOMER, *CUSTOMER),
-        CompositeForeignKey("lifecycle_eventposition", OF_CUSTOMER, *CUSTOMER),
         # No free text, not even through SQL, and no other tenant's stage; renaming a stage renames it everywhere.
         CompositeForeignKey(
             "customer_lifecycle_status",

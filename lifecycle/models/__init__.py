@@ -1,7 +1,7 @@
 """Customers, what is known of them and by whom it was told, and where they stand."""
 
 from lifecycle.models.customers import BillingFigures, Contact, Customer, SupportFigures
-from lifecycle.models.events import EventPosition, InboxEvent, ParkedEvent
+from lifecycle.models.events import InboxEvent, ParkedEvent
 from lifecycle.models.requests import IdempotentRequest
 from lifecycle.models.status import CustomerLifecycleStatus
 
@@ -10,7 +10,6 @@ __all__ = [
     "Contact",
     "Customer",
     "CustomerLifecycleStatus",
-    "EventPosition",
     "IdempotentRequest",
     "InboxEvent",
     "ParkedEvent",

@@ -25,6 +25,7 @@ class Customer(models.Model):
     source = models.CharField(max_length=100, blank=True, default="")
     event_id = models.CharField(max_length=255, blank=True, default="")
     occurred_at = models.DateTimeField()
+    field_times = models.JSONField(default=dict, help_text="Field -> microseconds since 1970 of what last wrote it.")
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
     erased_at = models.DateTimeField(null=True)
@@ -98,6 +99,7 @@ class BillingFigures(models.Model):
     source = models.CharField(max_length=100)
     event_id = models.CharField(max_length=255, blank=True, default="")
     occurred_at = models.DateTimeField()
+    field_times = models.JSONField(default=dict, help_text="Field -> microseconds since 1970 of what last wrote it.")
 
     class Meta:
         indexes = [
@@ -124,6 +126,7 @@ class SupportFigures(models.Model):
     source = models.CharField(max_length=100)
     event_id = models.CharField(max_length=255, blank=True, default="")
     occurred_at = models.DateTimeField()
+    field_times = models.JSONField(default=dict, help_text="Field -> microseconds since 1970 of what last wrote it.")
 
     def __str__(self) -> str:
         return f"support of {self.customer_id}"

@@ -1,4 +1,4 @@
-"""What the consumer remembers: which events took effect, how far each stream came, and what waits."""
+"""What the consumer remembers: which events were dealt with, and which wait for their customer."""
 
 import uuid_utils.compat
 from django.db import models
@@ -31,24 +31,6 @@ class InboxEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.source} {self.event_id}: {self.outcome}"
-
-
-class EventPosition(models.Model):
-    """The time of the newest event applied for one customer and one field of a source: older ones do not overwrite."""
-
-    id = models.BigAutoField(primary_key=True)
-    tenant_id = models.UUIDField()
-    customer_id = models.UUIDField()
-    stream = models.CharField(max_length=100, help_text="Event type, or source and field.")
-    occurred_at = models.DateTimeField()
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["tenant_id", "customer_id", "stream"], name="event_position_once"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.customer_id} {self.stream}: {self.occurred_at}"
 
 
 class ParkedEvent(models.Model):

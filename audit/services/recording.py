@@ -1,0 +1,32 @@
+"""The only way to write history and its announcement: two parts of whatever statement changes a status.
+
+The statement provides a CTE named ``moved`` with one row a transition and the columns of ``MOVED_COLUMNS``.
+"""
+
+from typing import Final
+
+TOPIC: Final = "audit.lifecycle.updated"
+
+# What ``moved`` must offer beside the parameters of the statement.
+MOVED_COLUMNS: Final = (
+    "history_id, customer_id, sequence, from_stage, to_stage, effective_at, on_behalf_of, reason_code, request_id,"
+    " event_id, note, previous_hash, hash"
+)
+
+RECORD_AND_ANNOUNCE: Final = f"""
+recorded AS (
+    INSERT INTO customer_lifecycle_history
+        (id, tenant_id, customer_id, sequence, from_stage, to_stage, changed_at, effective_at, recorded_at,
+         changed_by, on_behalf_of, actor_kind, source, reason_code, request_id, event_id, configuration_version,
+         note, previous_hash, hash)
+    SELECT history_id, %(tenant_id)s::uuid, customer_id, sequence, from_stage, to_stage,
+           %(now)s::timestamptz, effective_at, transaction_timestamp(),
+           %(changed_by)s::text, on_behalf_of, %(actor_kind)s::text, %(source)s::text, reason_code, request_id,
+           event_id, %(configuration_version)s::int, note, previous_hash, hash
+      FROM moved
+), announced AS (
+    INSERT INTO audit_outbox (tenant_id, topic, key, history_id, created_at)
+    SELECT %(tenant_id)s::uuid, '{TOPIC}', convert_to(customer_id::text, 'UTF8'), history_id, transaction_timestamp()
+      FROM moved ORDER BY history_id
+)
+"""

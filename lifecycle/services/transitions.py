@@ -1,0 +1,317 @@
+"""The one verb: move customers from stage to stage.
+
+``apply`` is the only code that changes where a customer stands. One PATCH is a batch of one; an event batch, a bulk
+call, an import and a configuration's mapping are batches of many. Its order never varies: lock (in id order), look,
+decide, write, record, announce, all in the caller's transaction; the network comes after the commit.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from audit import cipher
+from audit.cursors import plain_array, prepared_cursor, sparse_text_array, text_array
+from audit.services.keys import ensure_keys
+from lifecycle.rules.transitions import Allowed, Change, Refused, Status, Unchanged, decide
+from lifecycle.services import cache, statements
+from tenants.actors import Actor, TenantRef
+from tenants.roles import UPDATE_LIFECYCLE
+from tenants.rules.policy import Policy
+from tenants.services.policies import live_policy, policy_of_version
+
+# Rows of one writing statement: above it the plan spills to disk and memory is no longer bounded.
+CHUNK = 10_000
+# How often a batch is judged anew because a configuration was published between lock and write.
+JUDGEMENTS = 5
+
+Decision = Allowed | Unchanged | Refused
+NOT_FOUND = "There is no such customer: check the id, and that the customer belongs to this tenant."
+
+
+@dataclass(frozen=True, slots=True)
+class StatusRecord:
+    """Where a customer stands, as every door shows it."""
+
+    customer_id: UUID
+    stage: str
+    stage_entered_at: dt.datetime
+    updated_at: dt.datetime
+    updated_by: str
+    actor_kind: str
+    source: str
+    reason_code: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one change. ``record`` is the status afterwards, None when there is no such customer.
+
+    ``history_id`` is set when the customer was moved (in a dry run never).
+    """
+
+    change: Change
+    decision: Decision
+    record: StatusRecord | None
+    from_stage: str | None = None
+    history_id: UUID | None = None
+
+    @property
+    def refused(self) -> Refused | None:
+        """The refusal, if it was one."""
+        return self.decision if isinstance(self.decision, Refused) else None
+
+    @property
+    def moved(self) -> bool:
+        """Whether the customer stands in another stage than before."""
+        return isinstance(self.decision, Allowed)
+
+
+class Budget(Protocol):
+    """How many customers an actor may still change; asked once a batch with the number that would change."""
+
+    def take(self, count: int) -> None:
+        """Take ``count`` from the budget, or raise and take nothing."""
+
+    def give_back(self, count: int) -> None:
+        """Return what was taken for a batch that was not written."""
+
+
+class ConfigurationKeepsChanging(Exception):
+    """Configurations were published faster than this batch could be judged; trying again later will do."""
+
+
+def apply(
+    changes: Sequence[Change],
+    *,
+    tenant: TenantRef,
+    actor: Actor,
+    source: str,
+    now: dt.datetime,
+    budget: Budget | None = None,
+    request_id: UUID | None = None,
+    dry_run: bool = False,
+) -> list[Outcome]:
+    """Move 1..N customers; one Outcome a change, in the order given. Refusals are values, never exceptions.
+
+    Call inside ``tenant_context(tenant.id)``; nothing is committed here. Several changes of one customer are judged
+    one after the other. Two statements for any number of distinct customers up to 10,000 (a third for the policy the
+    first time a version is seen, more only when there are notes). With ``dry_run`` the rows are locked and judged
+    and nothing is written. Raises what ``budget.take`` raises, before anything is written.
+    """
+    taken = 0
+    try:
+        for _ in range(JUDGEMENTS):
+            statuses, version = _lock(changes, tenant=tenant)
+            policy = policy_of_version(tenant.id, version) if version else None
+            outcomes = _judge(changes, policy, statuses, actor=actor, source=source, now=now)
+            moves = [outcome for outcome in outcomes if outcome.moved]
+            if dry_run or not moves or policy is None:
+                return outcomes
+            if budget is not None and len(moves) > taken:
+                budget.take(len(moves) - taken)
+                taken = len(moves)
+            stamped = _stamp(outcomes)
+            if _write(stamped, statements.MOVE, policy, tenant, actor, source, now, request_id):
+                return stamped
+    except BaseException:
+        if budget is not None and taken:
+            budget.give_back(taken)
+        raise
+    raise ConfigurationKeepsChanging("The configuration keeps changing: try again in a moment.")
+
+
+def place(
+    changes: Sequence[Change],
+    *,
+    tenant: TenantRef,
+    actor: Actor,
+    source: str,
+    now: dt.datetime,
+    request_id: UUID | None = None,
+) -> list[Outcome]:
+    """Give new customers, which stand in no stage yet, their first one; one Outcome a change.
+
+    The customers must exist and have no status row, and each may be named once. Otherwise as ``apply``.
+    """
+    for _ in range(JUDGEMENTS):
+        policy = live_policy(tenant.id)
+        outcomes = _judge(changes, policy, None, actor=actor, source=source, now=now)
+        stamped = _stamp(outcomes)
+        if not any(outcome.moved for outcome in stamped) or _write(
+            stamped, statements.PLACE, policy, tenant, actor, source, now, request_id
+        ):
+            return stamped
+    raise ConfigurationKeepsChanging("The configuration keeps changing: try again in a moment.")
+
+
+def _lock(changes: Sequence[Change], *, tenant: TenantRef) -> tuple[dict[UUID, StatusRecord], int]:
+    """Lock the customers' status rows in id order: the rows as they are now, and the live configuration's number."""
+    ids = sorted({change.customer_id for change in changes})
+    with prepared_cursor("default") as cursor:
+        cursor.execute(statements.LOCK, {"tenant_id": tenant.id, "customer_ids": plain_array(ids)})
+        rows = cursor.fetchall()
+    if not rows:
+        return {}, 0
+    return {row[0]: StatusRecord(*row[:-1]) for row in rows}, rows[0][-1]
+
+
+def _judge(
+    changes: Sequence[Change],
+    policy: Policy | None,
+    statuses: dict[UUID, StatusRecord] | None,
+    *,
+    actor: Actor,
+    source: str,
+    now: dt.datetime,
+) -> list[Outcome]:
+    """Decide each change on the status its predecessors in the batch leave behind. ``None``: all are new."""
+    may_update = actor.may(UPDATE_LIFECYCLE)
+    current = dict(statuses) if statuses is not None else {}
+    outcomes = []
+    for change in changes:
+        record = current.get(change.customer_id)
+        if policy is None or (record is None and statuses is not None):
+            outcomes.append(Outcome(change, Refused(code="not_found", sentence=NOT_FOUND), None))
+            continue
+        decision = decide(policy, _as_status(change.customer_id, record), change, may_update=may_update)
+        before = record.stage if record else None
+        if isinstance(decision, Allowed):
+            record = current[change.customer_id] = StatusRecord(
+                customer_id=change.customer_id,
+                stage=decision.to_stage,
+                stage_entered_at=change.effective_at or now,
+                updated_at=now,
+                updated_by=actor.name,
+                actor_kind=actor.kind,
+                source=source,
+                reason_code=decision.reason_code or "",
+                version=record.version + 1 if record else 1,
+            )
+        outcomes.append(Outcome(change, decision, record, before))
+    return outcomes
+
+
+def _as_status(customer_id: UUID, record: StatusRecord | None) -> Status:
+    if record is None:
+        return Status(customer_id=customer_id, stage=None, version=0, stage_entered_at=None, updated_at=None)
+    return Status(
+        customer_id=customer_id,
+        stage=record.stage,
+        version=record.version,
+        stage_entered_at=record.stage_entered_at,
+        updated_at=record.updated_at,
+    )
+
+
+def _stamp(outcomes: Iterable[Outcome]) -> list[Outcome]:
+    """Give every move the id of its history row: time-ordered, so a customer's rows sort as they happened."""
+    return [
+        Outcome(outcome.change, outcome.decision, outcome.record, outcome.from_stage, uuid7())
+        if outcome.moved
+        else outcome
+        for outcome in outcomes
+    ]
+
+
+def _write(
+    outcomes: Sequence[Outcome],
+    statement: str,
+    policy: Policy,
+    tenant: TenantRef,
+    actor: Actor,
+    source: str,
+    now: dt.datetime,
+    request_id: UUID | None,
+) -> bool:
+    """Write status, history and outbox of all moves. False, with nothing written, when the configuration changed."""
+    parameters = {
+        "tenant_id": tenant.id,
+        "now": now,
+        "changed_by": actor.name,
+        "actor_kind": actor.kind,
+        "source": source,
+        "configuration_version": policy.version,
+        "request_id": request_id or uuid7(),
+    }
+    written = 0
+    with prepared_cursor("default") as cursor:
+        for wave in _waves(outcomes):
+            for start in range(0, len(wave), CHUNK):
+                chunk = wave[start : start + CHUNK]
+                cursor.execute(statement, {**parameters, **_columns(chunk, tenant)})
+                count = cursor.fetchone()[0]
+                if count == 0 and written == 0:
+                    return False
+                if count != len(chunk):
+                    raise ConfigurationKeepsChanging("The configuration changed in the middle of the batch: try again.")
+                written += count
+    cache.refresh_statuses(tenant.id, _last_records(outcomes))
+    return True
+
+
+def _waves(outcomes: Iterable[Outcome]) -> Iterator[list[Outcome]]:
+    """Split moves so that each customer stands once in a wave, sorted by customer: the first moves, the second..."""
+    waves: list[list[Outcome]] = []
+    seen: dict[UUID, int] = {}
+    for outcome in outcomes:
+        if outcome.moved:
+            turn = seen.get(outcome.change.customer_id, 0)
+            seen[outcome.change.customer_id] = turn + 1
+            if turn == len(waves):
+                waves.append([])
+            waves[turn].append(outcome)
+    for wave in waves:
+        wave.sort(key=_customer_id)
+        yield wave
+
+
+def _customer_id(outcome: Outcome) -> UUID:
+    return outcome.change.customer_id
+
+
+def _columns(chunk: Sequence[Outcome], tenant: TenantRef) -> dict[str, Any]:
+    changes = [outcome.change for outcome in chunk]
+
+    def sparse(read: Callable[[Change], Any]) -> str:
+        return sparse_text_array([str(value) if (value := read(change)) else None for change in changes])
+
+    return {
+        "customer_ids": plain_array(change.customer_id for change in changes),
+        "versions": plain_array(outcome.record.version - 1 for outcome in chunk if outcome.record),
+        "history_ids": plain_array(outcome.history_id for outcome in chunk),
+        "to_stages": text_array([outcome.record.stage for outcome in chunk if outcome.record]),
+        "effective_at": sparse(lambda change: change.effective_at),
+        "reason_codes": sparse_text_array([outcome.record.reason_code for outcome in chunk if outcome.record]),
+        "on_behalf_of": sparse(lambda change: change.on_behalf_of),
+        "request_ids": sparse(lambda change: change.request_id),
+        "event_ids": sparse(lambda change: change.event_id),
+        "notes": _encrypt_notes(chunk, tenant),
+    }
+
+
+def _encrypt_notes(chunk: Sequence[Outcome], tenant: TenantRef) -> str:
+    with_notes = [outcome for outcome in chunk if outcome.change.note]
+    if not with_notes:
+        return "{}"
+    keys = ensure_keys(tenant.id, [outcome.change.customer_id for outcome in with_notes])
+    return text_array(
+        "\\x"
+        + cipher.encrypt(
+            keys[outcome.change.customer_id],
+            outcome.change.note,
+            bound_to=cipher.binding("customer_lifecycle_history", "note", outcome.history_id, tenant.id),
+        ).hex()
+        if outcome.change.note
+        else None
+        for outcome in chunk
+    )
+
+
+def _last_records(outcomes: Iterable[Outcome]) -> list[StatusRecord]:
+    last = {outcome.change.customer_id: outcome.record for outcome in outcomes if outcome.moved and outcome.record}
+    return list(last.values())

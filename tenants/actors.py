@@ -1,0 +1,39 @@
+"""Who does something: a person, a service account, or the system itself. An actor is never missing."""
+
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from tenants.roles import PERMISSIONS
+
+USER, SERVICE, SYSTEM = "user", "service", "system"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts, and what he may do for the tenant at hand.
+
+    ``name`` is what history keeps: the user's id, or ``system:<name>``. ``updates_per_hour`` is None for actors
+    without a budget.
+    """
+
+    kind: str
+    name: str
+    permissions: frozenset[str] = field(default=frozenset())
+    updates_per_hour: int | None = None
+
+    def may(self, permission: str) -> bool:
+        """Whether the actor holds one of the permissions of ``tenants.roles``."""
+        return permission in self.permissions
+
+
+def system_actor(name: str) -> Actor:
+    """A part of the system, for example ``system_actor("consume_events")``: it holds every permission."""
+    return Actor(kind=SYSTEM, name=f"system:{name}", permissions=frozenset(PERMISSIONS))
+
+
+@dataclass(frozen=True, slots=True)
+class TenantRef:
+    """A tenant as the services need it: no query hides behind it."""
+
+    id: UUID
+    slug: str

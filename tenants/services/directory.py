@@ -1,0 +1,46 @@
+"""Looking up tenants and users before a tenant is known: log-in, the X-Tenant header, an event's tenantid.
+
+These are the only reads across tenants outside the relay. They go over the ``platform`` connection, whose role may
+read every tenant's rows and write none.
+"""
+
+from uuid import UUID
+
+from tenants.actors import TenantRef
+from tenants.models import Tenant, User
+
+PLATFORM = "platform"
+
+
+def find_tenant(slug: str) -> TenantRef | None:
+    """The tenant of a slug that is not suspended. One statement."""
+    row = Tenant.objects.using(PLATFORM).filter(slug=slug, is_suspended=False).values_list("id", "slug").first()
+    return TenantRef(*row) if row else None
+
+
+def find_tenants(slugs: set[str]) -> dict[str, TenantRef]:
+    """Those of the slugs that name a tenant that is not suspended. One statement whatever their number."""
+    rows = Tenant.objects.using(PLATFORM).filter(slug__in=slugs, is_suspended=False).values_list("id", "slug")
+    return {slug: TenantRef(id_, slug) for id_, slug in rows}
+
+
+def find_tenant_by_id(tenant_id: UUID) -> TenantRef | None:
+    """The tenant of an id that is not suspended. One statement."""
+    row = Tenant.objects.using(PLATFORM).filter(id=tenant_id, is_suspended=False).values_list("id", "slug").first()
+    return TenantRef(*row) if row else None
+
+
+def list_tenants() -> list[TenantRef]:
+    """Every tenant that is not suspended, by slug; for super admins and operators."""
+    rows = Tenant.objects.using(PLATFORM).filter(is_suspended=False).order_by("slug").values_list("id", "slug")
+    return [TenantRef(*row) for row in rows]
+
+
+def find_login(username: str) -> User | None:
+    """The user of a username, whatever his tenant, with his tenant. One statement."""
+    return User.objects.using(PLATFORM).select_related("tenant").filter(username=username).first()
+
+
+def find_user(user_id: UUID) -> User | None:
+    """The user of an id, whatever his tenant, with his tenant. One statement."""
+    return User.objects.using(PLATFORM).select_related("tenant").filter(id=user_id).first()

@@ -1,0 +1,52 @@
+"""The compiled policy of a configuration version: made once a version and process, then free."""
+
+from collections import OrderedDict
+from threading import Lock
+from uuid import UUID
+
+from tenants.models import ConfigurationVersion, Tenant
+from tenants.rules.configuration import parse_configuration
+from tenants.rules.policy import Policy, compile_policy
+
+# Versions are immutable, so nothing here ever goes stale; only the number of them is bounded.
+KEPT = 2000
+_policies: OrderedDict[tuple[UUID, int], Policy] = OrderedDict()
+_lock = Lock()
+
+
+class NoConfiguration(Exception):
+    """The tenant has published no configuration yet: nobody can stand in any stage."""
+
+    def __init__(self, tenant_id: UUID) -> None:
+        super().__init__(f"Tenant {tenant_id} has no lifecycle configuration: publish one first.")
+
+
+def policy_of_version(tenant_id: UUID, version: int) -> Policy:
+    """The compiled policy of one version. One statement the first time in this process, none afterwards.
+
+    Call inside the tenant's context. Raises NoConfiguration when there is no such version.
+    """
+    key = (tenant_id, version)
+    policy = _policies.get(key)
+    if policy is None:
+        document = (
+            ConfigurationVersion.objects.filter(tenant_id=tenant_id, number=version)
+            .values_list("document", flat=True)
+            .first()
+        )
+        if document is None:
+            raise NoConfiguration(tenant_id)
+        policy = compile_policy(parse_configuration(document), version=version)
+        with _lock:
+            _policies[key] = policy
+            while len(_policies) > KEPT:
+                _policies.popitem(last=False)
+    return policy
+
+
+def live_policy(tenant_id: UUID) -> Policy:
+    """The policy that is live now. One statement, for the version number."""
+    version = Tenant.objects.filter(id=tenant_id).values_list("configuration_version", flat=True).first()
+    if not version:
+        raise NoConfiguration(tenant_id)
+    return policy_of_version(tenant_id, version)
