@@ -47,7 +47,7 @@ SEARCH = [
 
 
 class Migration(migrations.Migration):
-    dependencies = [("lifecycle", "0002_initial"), ("tenants", "0002_protection"), ("audit", "0002_protection")]
+    dependencies = [("lifecycle", "0001_initial"), ("tenants", "0002_protection"), ("audit", "0002_protection")]
 
     operations = [
         ProtectTenantTable("lifecycle_customer", app_may="SELECT, INSERT, UPDATE"),
