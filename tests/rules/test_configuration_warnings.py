@@ -1,0 +1,120 @@
+"""What an admin is warned of: possible, but probably not meant. A warning never refuses a configuration."""
+
+from typing import Any
+
+import pytest
+
+from tenants.rules.configuration import Fault, check_configuration, parse_configuration
+from tests.rules.documents import FULL, SMALLEST
+
+
+def warnings_of(document: object) -> list[tuple[str, str]]:
+    faults = check_configuration(document)
+    assert all(fault.severity == "warning" for fault in faults), faults
+    parse_configuration(document)
+    return [(fault.path, fault.code) for fault in faults]
+
+
+def rule_warnings(**rule: Any) -> list[Fault]:
+    return check_configuration({**FULL, "event_rules": [{"event": "contract.renewed", **rule}]})
+
+
+def test_a_configuration_in_order_has_no_warnings() -> None:
+    assert check_configuration(FULL) == []
+
+
+def test_the_sample_of_the_specification_is_warned_only_of_reasons_that_are_free_text() -> None:
+    assert check_configuration(SMALLEST)[0] == Fault(
+        "/reason_codes/At-Risk",
+        "no_reason_codes",
+        "“At-Risk” requires a reason but names none: any text of up to 255 characters will do.",
+        "warning",
+    )
+    assert warnings_of(SMALLEST) == [
+        ("/reason_codes/At-Risk", "no_reason_codes"),
+        ("/reason_codes/Churned", "no_reason_codes"),
+    ]
+
+
+def test_a_configuration_without_risk_or_loss_is_warned_of() -> None:
+    assert warnings_of({"stages": ["A", "B"], "categories": {}}) == [
+        ("/categories", "no_risk_stage"),
+        ("/categories", "no_lost_stage"),
+    ]
+
+
+def test_a_stage_nobody_can_come_to_and_a_dead_end_that_is_not_lost_are_warned_of() -> None:
+    document = {**FULL, "transitions": {"Prospect": ["Active", "Churned"], "At-Risk": ["Active"]}, "event_rules": []}
+
+    assert warnings_of(document) == [
+        ("/stages/1", "unreachable_stage"),
+        ("/stages/1", "dead_end"),
+        ("/max_days/Onboarded", "no_way_out"),
+        ("/stages/2", "dead_end"),
+        ("/stages/3", "unreachable_stage"),
+    ]
+
+
+def test_reachable_means_from_the_initial_stage_over_any_number_of_moves() -> None:
+    document = {
+        "stages": ["Lost", "C", "B", "Risk"],
+        "initial": "Risk",
+        "transitions": {"Risk": ["B"], "B": ["C"], "C": ["Lost"]},
+    }
+
+    assert warnings_of(document) == []
+
+
+def test_a_rule_whose_transition_is_not_allowed_can_never_fire() -> None:
+    (warning,) = rule_warnings(**{"from": ["Prospect"], "to": "Active"})
+
+    assert warning.path == "/event_rules/0"
+    assert warning.sentence == "The rule can never fire: no transition leads from its stages to “Active”."
+
+
+def test_a_rule_from_everywhere_to_where_no_transition_leads_can_never_fire() -> None:
+    (warning,) = rule_warnings(to="Prospect")
+
+    assert (warning.path, warning.code) == ("/event_rules/0", "rule_never_fires")
+
+
+def test_a_rule_that_some_of_its_stages_refuse_is_named_with_them() -> None:
+    (warning,) = rule_warnings(**{"from": ["Prospect", "Onboarded", "Active"], "to": "Active"})
+
+    assert (warning.path, warning.code) == ("/event_rules/0/from", "rule_refused")
+    assert warning.sentence == "No transition leads to “Active” from “Prospect”: there the rule is refused."
+
+
+def test_a_rule_without_the_reason_that_its_stage_requires_can_never_fire() -> None:
+    (warning,) = rule_warnings(to="At-Risk")
+
+    assert warning.path == "/event_rules/0/reason_code"
+    assert warning.sentence == "The rule can never fire: “At-Risk” requires a reason and the rule gives none."
+
+
+def test_a_rule_with_a_reason_that_its_stage_does_not_know_can_never_fire() -> None:
+    (warning,) = rule_warnings(to="At-Risk", reason_code="low engagement")
+
+    assert warning.path == "/event_rules/0/reason_code"
+    assert warning.sentence == "The rule can never fire: “low engagement” is not a reason of “At-Risk”."
+
+
+@pytest.mark.parametrize(("event", "field"), [("contract.renewed", "open_issues"), ("customer.updated", "billing.tax")])
+def test_a_condition_on_a_field_that_the_event_does_not_have_is_warned_of(event: str, field: str) -> None:
+    rule = {"event": event, "to": "Active", "when": [{"field": field, "op": "exists"}]}
+
+    (warning,) = check_configuration({**FULL, "event_rules": [rule]})
+
+    assert (warning.path, warning.code) == ("/event_rules/0/when/0/field", "unknown_field")
+    assert warning.sentence == f"The event “{event}” has no field “{field}”."
+
+
+def test_a_recipient_that_nobody_is_called_is_warned_of() -> None:
+    effect = {"name": "Escalate", "on": "enter", "kind": "alert", "to": ["onwer"]}
+
+    (warning,) = check_configuration({**FULL, "effects": [effect]})
+
+    assert warning.path == "/effects/0/to/0"
+    assert warning.sentence == (
+        "Nobody is called “onwer”; it must be “owner”, “managers”, “admins” or “contacts”, or an e-mail address."
+    )

@@ -1,0 +1,394 @@
+"""An admin hands in a configuration: what is accepted, and how everything that is wrong is named at its place."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from tenants.rules.configuration import (
+    Condition,
+    Effect,
+    EventRule,
+    Fault,
+    InvalidConfiguration,
+    check_configuration,
+    parse_configuration,
+)
+from tests.rules.documents import FULL, SMALLEST, any_json, configurations, damaged, relaxed
+
+
+def errors_of(document: object) -> list[tuple[str, str]]:
+    return [(fault.path, fault.code) for fault in check_configuration(document) if fault.severity == "error"]
+
+
+def only_error_of(document: object) -> Fault:
+    faults = [fault for fault in check_configuration(document) if fault.severity == "error"]
+    assert len(faults) == 1, faults
+    return faults[0]
+
+
+def full_with(**changed: Any) -> dict[str, Any]:
+    return {**FULL, **changed}
+
+
+def test_the_sample_of_the_specification_is_valid_as_it_stands() -> None:
+    configuration = parse_configuration(SMALLEST)
+
+    assert configuration.stages == ("Prospect", "Onboarded", "Active", "At-Risk", "Churned")
+    assert configuration.initial == "Prospect"
+    assert configuration.is_open
+    assert configuration.definition("Active").to == ("Prospect", "Onboarded", "At-Risk", "Churned")
+    assert [stage.requires_reason for stage in configuration.definitions] == [False, False, False, True, True]
+    assert configuration.definition("At-Risk").reason_codes is None
+
+
+def test_without_categories_the_names_suggest_them() -> None:
+    configuration = parse_configuration(SMALLEST)
+
+    assert [stage.category for stage in configuration.definitions] == [
+        "acquisition",
+        "onboarding",
+        "engaged",
+        "risk",
+        "lost",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "category"),
+    [
+        ("Churn Risk", "risk"),
+        ("AtRisk", "risk"),
+        ("at_risk", "risk"),
+        ("Brisk trade", "engaged"),
+        ("Lost customer", "lost"),
+        ("In Renewal", "renewal"),
+        ("Renewed", "renewal"),
+        ("LEAD", "acquisition"),
+        ("Blei", "engaged"),
+        ("42", "engaged"),
+        ("リスク", "engaged"),
+    ],
+)
+def test_a_name_suggests_a_category(name: str, category: str) -> None:
+    assert parse_configuration({"stages": [name]}).definition(name).category == category
+
+
+def test_with_categories_a_stage_that_is_not_named_there_is_engaged() -> None:
+    configuration = parse_configuration({"stages": ["Lead", "At-Risk"], "categories": {"Lead": "onboarding"}})
+
+    assert [stage.category for stage in configuration.definitions] == ["onboarding", "engaged"]
+
+
+def test_a_full_configuration_is_read_completely() -> None:
+    configuration = parse_configuration(FULL)
+
+    at_risk = configuration.definition("At-Risk")
+    assert at_risk.category == "risk"
+    assert at_risk.to == ("Active", "Churned")
+    assert at_risk.reason_codes == ("Low Engagement", "Support Escalation")
+    assert at_risk.color == "#b54708"
+    assert at_risk.guidance == "Call within a day.\nWrite down what was said."
+    assert configuration.definition("Onboarded").max_days == 30
+    assert configuration.definition("Churned").to == ()
+    assert not configuration.is_open
+    assert configuration.event_rules == (
+        EventRule("contract.renewed", "Active", ("Active", "At-Risk"), "Contract Renewed"),
+        EventRule(
+            "support.issue.closed",
+            "Active",
+            ("At-Risk",),
+            None,
+            (Condition("open_issues", "eq", 0), Condition("csat", "ge", 4)),
+        ),
+    )
+    assert configuration.effects == (
+        Effect("Escalate", "enter", "alert", ("owner",), (), ("risk",)),
+        Effect("Win back", "enter", "email", ("contacts",), ("Churned",), (), "bye"),
+        Effect("Forecast", "leave", "forecast", (), (), ("risk",)),
+    )
+
+
+def test_the_canonical_document_is_the_same_in_every_order_of_writing() -> None:
+    shuffled = json.loads(json.dumps(dict(reversed(FULL.items()))))
+    shuffled["transitions"] = {key: to[::-1] for key, to in reversed(FULL["transitions"].items())}
+
+    assert parse_configuration(shuffled).to_document() == FULL
+    assert list(parse_configuration(shuffled).to_document()) == list(FULL)
+
+
+def test_the_canonical_document_writes_out_the_categories_so_that_a_rename_keeps_the_meaning() -> None:
+    assert parse_configuration(SMALLEST).to_document() == {
+        "stages": ["Prospect", "Onboarded", "Active", "At-Risk", "Churned"],
+        "initial": "Prospect",
+        "categories": FULL["categories"],
+        "required_reason_codes": ["At-Risk", "Churned"],
+    }
+
+
+def test_every_fault_is_named_and_not_only_the_first() -> None:
+    document = {
+        "stages": ["Lead", "lead", " Active", "Lost"],
+        "initial": "Gone",
+        "transitions": {"Lead": ["Lost", "Lost", "Lead", "Nowhere"], "Nowhere": []},
+        "categories": {"Lead": "prospect"},
+        "required_reason_codes": ["Lost", 7],
+        "reason_codes": {"Lost": ["Price", "price", ""]},
+        "max_days": {"Lead": 0, "Lost": True},
+        "colors": {"Lead": "red"},
+        "guidance": {"Lead": "x" * 2001},
+        "event_rules": [{"event": "contract.signed", "to": "Lost", "if": 1}],
+        "effects": [{"name": "Mail", "on": "entry", "kind": "fax", "to": []}],
+        "colour": {},
+    }
+
+    assert errors_of(document) == [
+        ("/colour", "unknown_key"),
+        ("/stages/1", "duplicate"),
+        ("/stages/2", "surrounding_blanks"),
+        ("/initial", "unknown_stage"),
+        ("/transitions/Lead/1", "duplicate"),
+        ("/transitions/Lead/3", "unknown_stage"),
+        ("/transitions/Lead/2", "self_transition"),
+        ("/transitions/Nowhere", "unknown_stage"),
+        ("/categories/Lead", "unknown_value"),
+        ("/required_reason_codes/1", "wrong_type"),
+        ("/reason_codes/Lost/1", "duplicate"),
+        ("/reason_codes/Lost/2", "blank"),
+        ("/max_days/Lead", "out_of_range"),
+        ("/max_days/Lost", "wrong_type"),
+        ("/colors/Lead", "bad_color"),
+        ("/guidance/Lead", "too_long"),
+        ("/event_rules/0/if", "unknown_key"),
+        ("/event_rules/0/event", "unknown_value"),
+        ("/effects/0/on", "unknown_value"),
+        ("/effects/0/kind", "unknown_value"),
+        ("/effects/0/to", "empty"),
+    ]
+    with pytest.raises(InvalidConfiguration) as raised:
+        parse_configuration(document)
+    assert len(raised.value.faults) == 21
+    assert str(raised.value) == "/colour: There is no key “colour”; did you mean “colors”? And 20 more."
+
+
+@pytest.mark.parametrize(
+    ("document", "path", "code", "sentence"),
+    [
+        (None, "", "wrong_type", "The configuration must be an object, not null."),
+        ([], "", "wrong_type", "The configuration must be an object, not a list."),
+        ({}, "/stages", "missing_key", "The configuration must have the key “stages”."),
+        ({"stages": []}, "/stages", "empty", "The stages must name at least one; leave the key out if there is none."),
+        ({"stages": "Lead"}, "/stages", "wrong_type", "The stages must be a list, not a text."),
+        ({"stages": ["A", None]}, "/stages/1", "wrong_type", "The stage must be a text, not null."),
+        ({"stages": ["A\x00"]}, "/stages/0", "control_character",
+         "The stage “A\\u0000” contains the control character U+0000; leave it out."),
+        ({"stages": ["A\ud800"]}, "/stages/0", "control_character",
+         "The stage “A\\ud800” contains the control character U+D800; leave it out."),
+        ({"stages": ["\u202eA"]}, "/stages/0", "control_character",
+         "The stage “\\u202eA” contains the control character U+202E; leave it out."),
+        ({"stages": ["  "]}, "/stages/0", "blank", "The stage “  ” is blank."),
+        ({"stages": ["A", "\u1e9e", "SS"]}, "/stages/2", "duplicate",
+         "“SS” is named twice; case makes no difference."),
+        ({"stages": ["Café", "CAFE\u0301"]}, "/stages/1", "duplicate",
+         "“CAFÉ” is named twice; case makes no difference."),
+        ({"stages": ["x" * 101]}, "/stages/0", "too_long",
+         f"The stage “{'x' * 80}…” has 101 characters; at most 100 are possible."),
+        ({"stages": ["A"], "initial": None}, "/initial", "wrong_type", "The stage must be a text, not null."),
+        ({"stages": ["A/b~c"], "max_days": {"A/b~c": 3651}}, "/max_days/A~1b~0c", "out_of_range",
+         "The number of days must be from 1 to 3,650."),
+        ({"stages": ["At-Risk"], "max_days": {"at risk": 5}}, "/max_days/at risk", "unknown_stage",
+         "There is no stage “at risk”; did you mean “At-Risk”?"),
+        ({"stages": ["A"], "categories": {"A": "churned"}}, "/categories/A", "unknown_value",
+         "There is no category “churned”; it must be one of “acquisition”, “onboarding”, “engaged”, “risk”, “renewal” "
+         "or “lost”."),
+        ({"stages": ["A"], "reason_codes": {"A": []}}, "/reason_codes/A", "empty",
+         "The reasons must name at least one; leave the key out if there is none."),
+        ({"stages": ["A"], "colors": {"A": 7}}, "/colors/A", "wrong_type",
+         "The colour must be a text such as “#1f6feb”, not a number."),
+        ({"stages": ["A"], "transitions": []}, "/transitions", "wrong_type",
+         "“transitions” must be an object, not a list."),
+    ],
+)  # fmt: skip
+def test_a_fault_says_what_is_wrong_and_what_would_be_right(
+    document: object, path: str, code: str, sentence: str
+) -> None:
+    assert only_error_of(document) == Fault(path, code, sentence, "error")
+
+
+@pytest.mark.parametrize(
+    ("rule", "path", "code"),
+    [
+        (7, "/event_rules/0", "wrong_type"),
+        ({"event": "contract.renewed"}, "/event_rules/0/to", "missing_key"),
+        ({"to": "Active"}, "/event_rules/0/event", "missing_key"),
+        ({"event": "contract.renewed", "to": "Gone"}, "/event_rules/0/to", "unknown_stage"),
+        ({"event": "contract.renewed", "to": "Active", "from": []}, "/event_rules/0/from", "empty"),
+        ({"event": "contract.renewed", "to": "Active", "from": ["x"]}, "/event_rules/0/from/0", "unknown_stage"),
+        ({"event": "contract.renewed", "to": "Active", "reason_code": "\n"}, "/event_rules/0/reason_code",
+         "control_character"),
+        ({"event": "contract.renewed", "to": "Active", "when": {}}, "/event_rules/0/when", "wrong_type"),
+    ],
+)  # fmt: skip
+def test_a_bad_event_rule_is_named_at_its_place(rule: object, path: str, code: str) -> None:
+    fault = only_error_of(full_with(event_rules=[rule]))
+
+    assert (fault.path, fault.code) == (path, code)
+
+
+@pytest.mark.parametrize(
+    ("condition", "path", "code"),
+    [
+        ("open_issues = 0", "", "wrong_type"),
+        ({"field": "csat", "op": "is", "value": 1}, "/op", "unknown_value"),
+        ({"field": "csat", "op": "eq"}, "/value", "missing_key"),
+        ({"field": "csat", "op": "eq", "value": {}}, "/value", "wrong_type"),
+        ({"field": "csat", "op": "eq", "value": float("nan")}, "/value", "out_of_range"),
+        ({"field": "csat", "op": "eq", "value": float("inf")}, "/value", "out_of_range"),
+        ({"field": "csat", "op": "eq", "value": 10**400}, "/value", "out_of_range"),
+        ({"field": "csat", "op": "eq", "value": None}, "/value", "wrong_type"),
+        ({"field": "csat", "op": "lt", "value": True}, "/value", "wrong_type"),
+        ({"field": "csat", "op": "in", "value": 1}, "/value", "wrong_type"),
+        ({"field": "csat", "op": "in", "value": [1, []]}, "/value/1", "wrong_type"),
+        ({"field": "csat", "op": "exists", "value": 1}, "/value", "wrong_type"),
+        ({"field": "csat.", "op": "exists"}, "/field", "bad_field"),
+        ({"field": "csat", "op": "exists", "not": 1}, "/not", "unknown_key"),
+    ],
+)
+def test_a_bad_condition_is_named_at_its_place(condition: object, path: str, code: str) -> None:
+    rule = {"event": "support.issue.closed", "to": "Active", "when": [condition]}
+
+    fault = only_error_of(full_with(event_rules=[rule]))
+
+    assert (fault.path, fault.code) == (f"/event_rules/0/when/0{path}", code)
+
+
+@pytest.mark.parametrize(
+    ("changed", "path", "code"),
+    [
+        ({"on": "sometimes"}, "/on", "unknown_value"),
+        ({"stages": ["Nowhere"]}, "/stages/0", "unknown_stage"),
+        ({"categories": ["at-risk"]}, "/categories/0", "unknown_value"),
+        ({"categories": ["risk", "risk"]}, "/categories/1", "duplicate"),
+        ({"kind": 5}, "/kind", "wrong_type"),
+        ({"to": ["somebody@nowhere"]}, "/to/0", "bad_recipient"),
+        ({"kind": "webhook", "to": ["http://crm.example/hook"]}, "/to/0", "bad_recipient"),
+        ({"kind": "webhook", "to": ["https://[::1"]}, "/to/0", "bad_recipient"),
+        ({"kind": "webhook", "to": ["https://user:pw@crm.example"]}, "/to/0", "bad_recipient"),
+        ({"template": ""}, "/template", "blank"),
+        ({"subject": "Hi"}, "/subject", "unknown_key"),
+        ({"name": "x" * 256}, "/name", "too_long"),
+    ],
+)
+def test_a_bad_effect_is_named_at_its_place(changed: dict[str, Any], path: str, code: str) -> None:
+    effect = {"name": "Escalate", "on": "enter", "kind": "email", "to": ["owner"], **changed}
+
+    fault = only_error_of(full_with(effects=[effect]))
+
+    assert (fault.path, fault.code) == (f"/effects/0{path}", code)
+
+
+def test_an_effect_without_a_recipient_is_refused_unless_it_is_a_forecast() -> None:
+    effect = {"name": "Escalate", "on": "enter", "kind": "alert"}
+
+    fault = only_error_of(full_with(effects=[effect]))
+
+    assert fault.path == "/effects/0/to"
+    assert fault.sentence == "An effect of kind “alert” must say in “to” whom it is for."
+    assert errors_of(full_with(effects=[{**effect, "kind": "forecast"}])) == []
+
+
+def test_two_effects_cannot_have_the_same_name() -> None:
+    effect = {"name": "Escalate", "on": "enter", "kind": "alert", "to": ["owner"]}
+
+    assert errors_of(full_with(effects=[effect, {**effect, "name": "ESCALATE"}])) == [("/effects/1/name", "duplicate")]
+
+
+def test_an_address_or_a_web_hook_is_accepted_as_recipient() -> None:
+    effects = [
+        {"name": "Mail", "on": "enter", "kind": "email", "to": ["success@acme.example", "managers"]},
+        {"name": "Hook", "on": "leave", "kind": "webhook", "to": ["https://crm.example/hook?a=1"]},
+    ]
+
+    assert check_configuration(full_with(effects=effects)) == []
+
+
+def test_a_stage_that_was_refused_is_not_reported_again_where_it_is_referred_to() -> None:
+    document = {"stages": ["Lead", " Active"], "transitions": {"Lead": [" Active"]}, "initial": " Active"}
+
+    assert errors_of(document) == [("/stages/1", "surrounding_blanks")]
+
+
+def test_a_name_in_decomposed_form_is_the_same_name() -> None:
+    document = {"stages": ["Cafe\u0301", "B"], "initial": "Caf\u00e9", "transitions": {"Cafe\u0301": ["B"]}}
+
+    configuration = parse_configuration(document)
+
+    assert configuration.stages == ("Café", "B")
+    assert configuration.initial == "Café"
+    assert configuration.definition("Café").to == ("B",)
+
+
+@pytest.mark.parametrize(
+    ("document", "path"),
+    [
+        ({"stages": [f"S{n}" for n in range(51)]}, "/stages"),
+        ({"stages": ["A"], "reason_codes": {"A": [f"r{n}" for n in range(101)]}}, "/reason_codes/A"),
+        (
+            {"stages": ["A"], "event_rules": [{"event": "contract.renewed", "to": "A"}] * 101},
+            "/event_rules",
+        ),
+        (
+            {"stages": ["A"], "effects": [{"name": f"n{n}", "on": "enter", "kind": "forecast"} for n in range(101)]},
+            "/effects",
+        ),
+    ],
+)
+def test_nothing_is_unbounded(document: object, path: str) -> None:
+    fault = only_error_of(document)
+
+    assert (fault.path, fault.code) == (path, "too_many")
+
+
+def test_a_million_faults_are_answered_with_the_first_ones() -> None:
+    document = {
+        "stages": ["A"],
+        "transitions": {f"x{n}": [] for n in range(1_000_000)},
+        "max_days": {f"x{n}": 1 for n in range(1000)},
+    }
+
+    faults = check_configuration(document)
+
+    assert len(faults) == 201
+    assert faults[-1] == Fault("", "too_many_faults", "More than 200 errors; correct these.")
+
+
+@relaxed
+@given(any_json | damaged())
+def test_no_json_whatever_is_more_than_a_refusal(document: Any) -> None:
+    faults = check_configuration(document)
+    for fault in faults:
+        assert fault.sentence.endswith((".", "?"))
+        assert fault.path == "" or fault.path.startswith("/")
+        json.dumps([fault.path, fault.sentence], ensure_ascii=False).encode()
+        assert "\x00" not in fault.path + fault.sentence
+    try:
+        configuration = parse_configuration(document)
+    except InvalidConfiguration as refusal:
+        assert any(fault.severity == "error" for fault in refusal.faults)
+        assert set(refusal.faults) == set(faults)
+    else:
+        assert all(fault.severity == "warning" for fault in faults)
+        assert parse_configuration(configuration.to_document()) == configuration
+
+
+@relaxed
+@given(configurations())
+def test_reading_what_was_written_gives_the_same_configuration(document: dict[str, Any]) -> None:
+    configuration = parse_configuration(document)
+
+    written = configuration.to_document()
+
+    assert parse_configuration(json.loads(json.dumps(written))) == configuration
+    assert parse_configuration(written).to_document() == written
+    assert hash(parse_configuration(written)) == hash(configuration)
