@@ -126,3 +126,30 @@ class RefusedAttempt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.code} by {self.actor}"
+
+
+class AdministrationEntry(models.Model):
+    """Who changed what about a tenant itself, and why: configuration, people, keys, erasures, discarded messages.
+
+    Append-only like the history. ``detail`` holds facts without personal data.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid_utils.compat.uuid7, editable=False)
+    tenant_id = models.UUIDField()
+    recorded_at = models.DateTimeField()
+    actor = models.CharField(max_length=150)
+    actor_kind = models.CharField(max_length=10)
+    action = models.CharField(max_length=60, help_text="verb_noun, for example publish_configuration.")
+    subject = models.CharField(max_length=255, blank=True, default="", help_text="What was acted upon, by its id.")
+    reason = models.CharField(max_length=500, blank=True, default="")
+    detail = models.JSONField(default=dict)
+    request_id = models.UUIDField(null=True)
+
+    class Meta:
+        db_table = "audit_administration"
+        verbose_name = "administration entry"
+        verbose_name_plural = "administration log"
+        indexes = [models.Index(fields=["tenant_id", "-id"], name="administration_by_tenant")]
+
+    def __str__(self) -> str:
+        return f"{self.action} by {self.actor}"

@@ -12,17 +12,24 @@ APPEND_ONLY = [
             USING ERRCODE = 'insufficient_privilege';
     END $$
     """,
-    "CREATE TRIGGER history_rows_are_final BEFORE UPDATE OR DELETE ON customer_lifecycle_history"
-    " FOR EACH ROW EXECUTE FUNCTION refuse_audit_change()",
-    "CREATE TRIGGER history_is_never_emptied BEFORE TRUNCATE ON customer_lifecycle_history"
-    " FOR EACH STATEMENT EXECUTE FUNCTION refuse_audit_change()",
-    # ALWAYS: with plain ENABLE a session in replica role would get past them.
-    "ALTER TABLE customer_lifecycle_history ENABLE ALWAYS TRIGGER history_rows_are_final",
-    "ALTER TABLE customer_lifecycle_history ENABLE ALWAYS TRIGGER history_is_never_emptied",
+    *(
+        statement
+        for table, name in (("customer_lifecycle_history", "history"), ("audit_administration", "administration"))
+        for statement in (
+            f"CREATE TRIGGER {name}_rows_are_final BEFORE UPDATE OR DELETE ON {table}"
+            " FOR EACH ROW EXECUTE FUNCTION refuse_audit_change()",
+            f"CREATE TRIGGER {name}_is_never_emptied BEFORE TRUNCATE ON {table}"
+            " FOR EACH STATEMENT EXECUTE FUNCTION refuse_audit_change()",
+            # ALWAYS: with plain ENABLE a session in replica role would get past them.
+            f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}_rows_are_final",
+            f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}_is_never_emptied",
+        )
+    ),
     # Tiny and cheap to keep: finds the last hour (rate limit) and the last 90 days (previews) of a growing table.
     "CREATE INDEX history_by_record_time ON customer_lifecycle_history USING brin (recorded_at)",
     f"ALTER FUNCTION refuse_audit_change() OWNER TO {AUDIT_ROLE}",
     f"ALTER TABLE customer_lifecycle_history OWNER TO {AUDIT_ROLE}",
+    f"ALTER TABLE audit_administration OWNER TO {AUDIT_ROLE}",
 ]
 
 OUTBOX = [
@@ -48,6 +55,7 @@ class Migration(migrations.Migration):
         ),
         ProtectTenantTable("audit_data_key", readers=()),
         ProtectTenantTable("audit_refused_attempt", app_may="SELECT, INSERT, DELETE"),
+        ProtectTenantTable("audit_administration", app_may="SELECT, INSERT"),
         migrations.RunSQL(APPEND_ONLY, migrations.RunSQL.noop),
         migrations.RunSQL(OUTBOX, migrations.RunSQL.noop),
         migrations.RunSQL(f"REVOKE INSERT, UPDATE, DELETE ON django_migrations FROM {APP_ROLE}", migrations.RunSQL.noop),

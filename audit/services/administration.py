@@ -1,0 +1,33 @@
+"""Recording what was done to a tenant itself: who, what, why. In the transaction of the deed."""
+
+import datetime as dt
+from typing import Any
+from uuid import UUID
+
+from audit.models import AdministrationEntry
+
+
+def record_administration(
+    *,
+    tenant_id: UUID,
+    actor: str,
+    actor_kind: str,
+    action: str,
+    now: dt.datetime,
+    subject: str = "",
+    reason: str = "",
+    detail: dict[str, Any] | None = None,
+    request_id: UUID | None = None,
+) -> AdministrationEntry:
+    """Append one entry. Call inside the tenant's context and the transaction that does what it tells. One statement."""
+    return AdministrationEntry.objects.create(
+        tenant_id=tenant_id,
+        recorded_at=now,
+        actor=actor,
+        actor_kind=actor_kind,
+        action=action,
+        subject=subject,
+        reason=reason,
+        detail=detail or {},
+        request_id=request_id,
+    )
