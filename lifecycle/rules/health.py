@@ -46,6 +46,7 @@ RENEWAL_DAYS = 90
 STAGE_WEIGHT = 30
 
 _LARGEST = 1e18
+_NOTHING = 1e-9
 _URGENT_RENEWAL = 40
 _URGENT_MONEY = 40
 _LARGE_ACCOUNT_DIGITS = 7
@@ -97,8 +98,9 @@ def health(
         _judge_lateness(_read_number(days_over) or 0.0),
         _judge_renewal(_read_number(days_to_renewal)),
     )
-    score = max(0, 100 - math.ceil(sum(part.penalty for part in parts) - 1e-9))
-    worries = sorted((part for part in parts if part.penalty > 0), key=lambda part: -part.penalty)
+    worries = sorted((part for part in parts if part.penalty > _NOTHING), key=lambda part: -part.penalty)
+    # Rounded against the customer, but not for what is only the rounding of floats.
+    score = max(0, 100 - math.ceil(sum(part.penalty for part in worries) - _NOTHING))
     return Health(
         score=score,
         band=find_band(score),

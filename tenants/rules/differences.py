@@ -147,7 +147,7 @@ def _describe_reasons(stage: StageDefinition) -> str:
 
 
 def _describe_days(stage: StageDefinition) -> str:
-    return "no limit" if stage.max_days is None else f"{stage.max_days} days"
+    return "any time" if stage.max_days is None else f"at most {stage.max_days} days"
 
 
 # What is compared of a stage, and the sentence for (its name, the stage before, the stage now).
@@ -165,7 +165,7 @@ _PARTS: tuple[tuple[str, ChangeKind, Callable[[str, StageDefinition, StageDefini
     (
         "max_days",
         "max_days_changed",
-        lambda name, old, new: f"{name} is expected to last {_describe_days(new)} instead of {_describe_days(old)}.",
+        lambda name, old, new: f"{name} may last {_describe_days(new)} instead of {_describe_days(old)}.",
     ),
     (
         "color",

@@ -1,0 +1,144 @@
+"""What a new configuration changes, told in words."""
+
+import json
+from typing import Any
+
+from hypothesis import given
+
+from tenants.rules.configuration import ConfigurationChange, diff_configurations, parse_configuration
+from tests.rules.documents import FULL, SMALLEST, configurations, relaxed
+
+
+def sentences(old: dict[str, Any], new: dict[str, Any], **renamed: str) -> list[str]:
+    changes = diff_configurations(parse_configuration(old), parse_configuration(new), renamed=renamed)
+    return [change.sentence for change in changes]
+
+
+def test_an_added_stage_is_told_with_everything_about_it() -> None:
+    new = {
+        **FULL,
+        "stages": ["Prospect", "Onboarded", "Active", "Renewing", "At-Risk", "Churned"],
+        "categories": {**FULL["categories"], "Renewing": "renewal"},
+        "transitions": {**FULL["transitions"], "Active": ["Renewing", "At-Risk", "Churned"], "Renewing": ["Active"]},
+        "required_reason_codes": ["Renewing", "At-Risk", "Churned"],
+        "max_days": {"Onboarded": 30, "Renewing": 60},
+    }
+
+    assert sentences(FULL, new) == [
+        "Stage “Renewing” is added, with the category “renewal”.",
+        "From “Active” to “Renewing” becomes possible.",
+        "From “Renewing” to “Active” becomes possible.",
+        "“Renewing” requires a reason.",
+        "“Renewing” may last at most 60 days instead of any time.",
+    ]
+
+
+def test_a_removed_stage_takes_its_transitions_rules_and_effects_with_it() -> None:
+    new = {
+        **FULL,
+        "stages": ["Prospect", "Onboarded", "Active", "Churned"],
+        "categories": {key: value for key, value in FULL["categories"].items() if key != "At-Risk"},
+        "transitions": {"Prospect": ["Onboarded", "Churned"], "Onboarded": ["Active"], "Active": ["Churned"]},
+        "required_reason_codes": ["Churned"],
+        "reason_codes": {"Churned": ["Price"]},
+        "colors": {},
+        "guidance": {},
+        "event_rules": [],
+        "effects": [{**FULL["effects"][1], "template": "farewell"}],
+    }
+
+    assert sentences(FULL, new) == [
+        "Stage “At-Risk” is removed.",
+        "From “Active” to “At-Risk” is no longer possible.",
+        "From “At-Risk” to “Active” is no longer possible.",
+        "From “At-Risk” to “Churned” is no longer possible.",
+        "“Churned” accepts “Price” instead of “Price” and “Competitor”.",
+        "The event rule “contract.renewed from “Active” or “At-Risk” to “Active”” is removed.",
+        "The event rule “support.issue.closed from “At-Risk” to “Active”” is removed.",
+        "The effect “Escalate” is removed.",
+        "The effect “Forecast” is removed.",
+        "The effect “Win back” is changed.",
+    ]
+
+
+def test_a_renamed_stage_is_one_change_and_not_remove_and_add() -> None:
+    new: dict[str, Any] = json.loads(json.dumps(FULL).replace("At-Risk", "In danger"))
+
+    changes = diff_configurations(parse_configuration(FULL), parse_configuration(new), renamed={"At-Risk": "In danger"})
+
+    assert changes == [
+        ConfigurationChange("stage_renamed", "Stage “At-Risk” is renamed to “In danger”.", "At-Risk", "In danger")
+    ]
+    assert len(sentences(FULL, new)) == 16
+
+
+def test_a_rename_that_makes_no_sense_is_not_followed() -> None:
+    new = {"stages": ["Prospect", "Onboarded", "Active", "At-Risk", "Gone"], "categories": {"At-Risk": "risk"}}
+    old = {**SMALLEST, "categories": {"At-Risk": "risk"}, "required_reason_codes": []}
+
+    expected = sentences(old, new)
+
+    assert expected[0] == "Stage “Churned” is removed."
+    assert sentences(old, new, Churned="Nowhere", Nowhere="Gone") == expected
+    assert sentences(old, new, Churned="Active") == expected
+
+
+def test_two_stages_that_exchange_their_names_are_two_renames() -> None:
+    old = {"stages": ["A", "B"], "categories": {"A": "risk"}}
+    new = {"stages": ["B", "A"], "categories": {"B": "risk"}, "initial": "B"}
+
+    assert sentences(old, new, A="B", B="A") == ["Stage “A” is renamed to “B”.", "Stage “B” is renamed to “A”."]
+
+
+def test_every_other_change_is_told() -> None:
+    new = {
+        **FULL,
+        "stages": ["Onboarded", "Prospect", "Active", "At-Risk", "Churned"],
+        "initial": "Onboarded",
+        "categories": {**FULL["categories"], "Active": "renewal"},
+        "required_reason_codes": ["At-Risk"],
+        "reason_codes": {"At-Risk": FULL["reason_codes"]["At-Risk"]},
+        "max_days": {},
+        "colors": {},
+        "guidance": {},
+        "event_rules": FULL["event_rules"][::-1],
+        "effects": FULL["effects"][::-1],
+    }
+
+    assert sentences(FULL, new) == [
+        "The order of the stages is now “Onboarded”, “Prospect”, “Active”, “At-Risk” and “Churned”.",
+        "New customers begin in “Onboarded” instead of “Prospect”.",
+        "“Onboarded” may last any time instead of at most 30 days.",
+        "“Active” means “renewal” instead of “engaged”.",
+        "“At-Risk” has the colour of its category.",
+        "The guidance for “At-Risk” is changed.",
+        "“Churned” no longer requires a reason.",
+        "“Churned” accepts any reason instead of “Price” and “Competitor”.",
+        "The event rules are tried in another order.",
+        "The effects are listed in another order.",
+    ]
+
+
+def test_opening_and_closing_the_transitions_is_told() -> None:
+    closed = {**SMALLEST, "stages": ["A", "B"], "required_reason_codes": [], "transitions": {"A": ["B"]}}
+    opened = {**closed}
+    del opened["transitions"]
+
+    assert sentences(closed, opened) == [
+        "Every stage leads to every other, also one added later.",
+        "From “B” to “A” becomes possible.",
+    ]
+    assert sentences(opened, closed) == [
+        "Transitions are listed one by one; before, every stage led to every other.",
+        "From “B” to “A” is no longer possible.",
+    ]
+
+
+@relaxed
+@given(configurations(), configurations())
+def test_the_diff_is_empty_only_between_equal_configurations(one: dict[str, Any], other: dict[str, Any]) -> None:
+    old, new = parse_configuration(one), parse_configuration(other)
+
+    assert diff_configurations(old, old) == []
+    assert bool(diff_configurations(old, new)) == (old != new)
+    assert all(change.sentence.endswith(".") for change in diff_configurations(old, new))

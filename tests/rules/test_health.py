@@ -1,0 +1,162 @@
+"""How a customer is doing: the formula by examples, and what must hold of it for any figures."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lifecycle.rules.health import Health, days_in_stage, find_band, health, overdue, urgency
+from tests.rules.documents import relaxed
+
+NOW = datetime(2025, 7, 28, 12, tzinfo=UTC)
+WELL: dict[str, Any] = {
+    "category": "engaged",
+    "arr": Decimal("12000.00"),
+    "balance_overdue": Decimal(0),
+    "open_issues": 0,
+    "csat": Decimal("4.5"),
+    "days_to_renewal": 200,
+}
+
+
+@pytest.mark.parametrize(
+    ("ago", "days"),
+    [(timedelta(0), 0), (timedelta(hours=23, minutes=59), 0), (timedelta(days=1), 1), (-timedelta(days=3), 0)],
+)
+def test_days_in_stage_are_whole_days_and_never_negative(ago: timedelta, days: int) -> None:
+    assert days_in_stage(NOW - ago, NOW) == days
+
+
+@pytest.mark.parametrize(("max_days", "days", "over"), [(30, 30, 0), (30, 31, 1), (30, 0, 0), (None, 9999, 0)])
+def test_a_customer_is_overdue_by_the_days_past_what_is_expected(max_days: int | None, days: int, over: int) -> None:
+    assert overdue(max_days, days) == over
+
+
+def test_a_customer_without_worries_is_at_a_hundred() -> None:
+    assert health(**WELL) == Health(100, "good", (), 100)
+
+
+def test_a_customer_with_many_worries_is_told_them_the_heaviest_first() -> None:
+    figures = {"days_over": 12, "balance_overdue": Decimal(900), "open_issues": 3, "csat": 2.9, "days_to_renewal": 21}
+
+    assert health(**{**WELL, "category": "risk", **figures}) == Health(
+        26,
+        "poor",
+        (
+            "The customer stands in a stage of risk.",
+            "Satisfaction is low: 2.9 of 5.",
+            "3 support issues are open.",
+            "The renewal is due in 21 days.",
+            "A balance is overdue: 7 % of the annual revenue.",
+            "It is 12 days over the expected stay.",
+        ),
+        100,
+    )
+
+
+@pytest.mark.parametrize(
+    ("changed", "score", "band", "reason"),
+    [
+        ({"category": "risk"}, 65, "watch", "The customer stands in a stage of risk."),
+        ({"category": "lost"}, 35, "poor", "The customer is lost."),
+        ({"balance_overdue": 1200}, 90, "good", "A balance is overdue: 10 % of the annual revenue."),
+        ({"balance_overdue": 3000}, 75, "good", "A balance is overdue: 25 % of the annual revenue."),
+        ({"balance_overdue": 1}, 99, "good", "A balance is overdue: 1 % of the annual revenue."),
+        ({"balance_overdue": 13000}, 75, "good", "A balance is overdue: more than the whole of the annual revenue."),
+        ({"balance_overdue": 5, "arr": 0}, 75, "good", "A balance is overdue."),
+        ({"csat": 3}, 90, "good", "Satisfaction is low: 3.0 of 5."),
+        ({"csat": 0}, 80, "good", "Satisfaction is low: 0.0 of 5."),
+        ({"open_issues": 1}, 97, "good", "One support issue is open."),
+        ({"open_issues": 7000}, 85, "good", "7,000 support issues are open."),
+        ({"days_over": 1}, 99, "good", "It is 1 day over the expected stay."),
+        ({"days_over": 400}, 85, "good", "It is 400 days over the expected stay."),
+        ({"days_to_renewal": 45}, 95, "good", "The renewal is due in 45 days."),
+        ({"days_to_renewal": 1}, 90, "good", "The renewal is due in 1 day."),
+        ({"days_to_renewal": 0}, 90, "good", "The renewal is due today."),
+        ({"days_to_renewal": -3}, 90, "good", "The renewal date is past."),
+    ],
+)
+def test_one_worry_costs_its_points(changed: dict[str, Any], score: int, band: str, reason: str) -> None:
+    assert health(**{**WELL, **changed}) == Health(score, band, (reason,), 100)  # type: ignore[arg-type]
+
+
+def test_missing_figures_cost_nothing_and_lower_the_confidence() -> None:
+    assert health(category="engaged") == Health(100, "good", (), 30)
+    assert health(category=None) == Health(100, "good", (), 0)
+    assert health(category="engaged", csat=4) == Health(100, "good", (), 50)
+    assert health(category="engaged", csat=float("nan"), arr=Decimal("sNaN")) == Health(100, "good", (), 30)
+
+
+@pytest.mark.parametrize(
+    ("score", "band"), [(100, "good"), (70, "good"), (69, "watch"), (40, "watch"), (39, "poor"), (0, "poor")]
+)
+def test_a_score_falls_into_a_band(score: int, band: str) -> None:
+    assert find_band(score) == band
+
+
+def test_the_worse_the_closer_to_renewal_and_the_larger_the_more_urgent() -> None:
+    assert urgency(score=100) == 0
+    assert urgency(score=26) == 74
+    assert urgency(score=26, arr=Decimal(10_000_000)) == 114
+    assert urgency(score=26, arr=10_000_000, days_to_renewal=0) == 154
+    assert urgency(score=26, arr=1000, days_to_renewal=45) == 74 + 20 + 17
+    assert urgency(score=0, arr=10**400, days_to_renewal=-(10**6)) == 180
+
+
+numbers = st.none() | st.integers() | st.floats() | st.decimals()
+money = st.floats(0, 1e9) | st.decimals(0, 10**9, places=2)
+
+
+@relaxed
+@given(
+    category=st.none() | st.sampled_from(["risk", "lost", "engaged"]) | st.text(max_size=3),
+    figures=st.fixed_dictionaries(
+        dict.fromkeys(["days_over", "arr", "balance_overdue", "open_issues", "csat", "days_to_renewal"], numbers)
+    ),
+)
+def test_no_figures_whatever_break_the_formula(category: str | None, figures: dict[str, Any]) -> None:
+    result = health(category=category, **figures)
+
+    assert 0 <= result.score <= 100
+    assert 0 <= result.confidence <= 100
+    assert result.band == find_band(result.score)
+    assert all(reason.endswith(".") for reason in result.reasons)
+    assert (result.score == 100) == (result.reasons == ())
+    assert 0 <= urgency(score=result.score, arr=figures["arr"], days_to_renewal=figures["days_to_renewal"]) <= 180
+
+
+figures_known = st.fixed_dictionaries(
+    {
+        "category": st.sampled_from(["engaged", "risk", "lost"]),
+        "arr": money,
+        "balance_overdue": money,
+        "open_issues": st.integers(0, 20),
+        "csat": st.floats(0, 5),
+        "days_over": st.integers(0, 200),
+        "days_to_renewal": st.integers(-100, 400),
+    }
+)
+
+
+@relaxed
+@given(figures_known, st.data())
+def test_more_of_a_worry_never_raises_the_score_nor_lowers_the_urgency(
+    figures: dict[str, Any], data: st.DataObject
+) -> None:
+    before = health(**figures)
+    for name, worse in (
+        ("balance_overdue", float(figures["balance_overdue"]) + data.draw(st.floats(0, 1e9))),
+        ("open_issues", figures["open_issues"] + data.draw(st.integers(0, 20))),
+        ("days_over", figures["days_over"] + data.draw(st.integers(0, 200))),
+        ("days_to_renewal", figures["days_to_renewal"] - data.draw(st.integers(0, 200))),
+        ("csat", figures["csat"] - data.draw(st.floats(0, 5))),
+        ("arr", float(figures["arr"]) * data.draw(st.floats(0, 1))),
+        ("category", "lost"),
+    ):
+        after = health(**{**figures, name: worse})
+        assert after.score <= before.score, name
+        if name != "arr":
+            assert urgency(score=after.score, arr=figures["arr"]) >= urgency(score=before.score, arr=figures["arr"])
