@@ -108,7 +108,8 @@ class User(AbstractBaseUser, PermissionsMixin):
 class ConfigurationVersion(models.Model):
     """One version of a tenant's lifecycle configuration, the contract's JSON. Immutable once published.
 
-    A draft has no number yet; publishing gives it the next one.
+    A draft has no number yet; publishing gives it the next one. A draft's document may still be faulty, and
+    ``mapping`` says where the customers of stages that go away shall go: stage -> {"to", "reason_code"?}.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid_utils.compat.uuid7, editable=False)
@@ -116,6 +117,8 @@ class ConfigurationVersion(models.Model):
     number = models.PositiveIntegerField(null=True)
     document = models.JSONField()
     renamed = models.JSONField(default=dict, help_text="Stage names of the version before -> their names in this one.")
+    mapping = models.JSONField(default=dict)
+    request_id = models.UUIDField(null=True, help_text="Of the publication: the moves that it made carry the same.")
     comment = models.CharField(max_length=500, blank=True, default="")
     revision = models.PositiveIntegerField(default=1, help_text="Rises with every change of a draft.")
     created_at = models.DateTimeField()
@@ -146,6 +149,9 @@ class Stage(models.Model):
     name = models.CharField(max_length=100)
     position = models.PositiveSmallIntegerField()
     category = models.CharField(max_length=20)
+    is_leaving = models.BooleanField(
+        default=False, help_text="No longer in the live configuration; its last customers are being moved elsewhere."
+    )
 
     class Meta:
         constraints = [

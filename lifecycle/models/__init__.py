@@ -2,6 +2,7 @@
 
 from lifecycle.models.customers import BillingFigures, Contact, Customer, SupportFigures
 from lifecycle.models.events import InboxEvent, ParkedEvent
+from lifecycle.models.moves import StageMove
 from lifecycle.models.requests import IdempotentRequest
 from lifecycle.models.status import CustomerLifecycleStatus
 
@@ -13,5 +14,6 @@ __all__ = [
     "IdempotentRequest",
     "InboxEvent",
     "ParkedEvent",
+    "StageMove",
     "SupportFigures",
 ]

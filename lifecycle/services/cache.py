@@ -204,6 +204,11 @@ def forget(tenant_id: UUID, customer_ids: Iterable[UUID], *parts: str) -> None:
         transaction.on_commit(lambda: _attempt(lambda: _client().delete(*keys), untold=True), robust=True)
 
 
+def forget_tenant(tenant_id: UUID) -> None:
+    """Distrust everything cached of a tenant: a stage was renamed under all its customers. Call before the commit."""
+    _refresh_by_generation(tenant_id)
+
+
 def announce(tenant_id: UUID, versions: Mapping[UUID, int]) -> None:
     """Tell open pages, after the commit, which customers changed [AC-1]. Losing the message costs only time."""
     message = orjson.dumps({"changed": {str(customer_id): version for customer_id, version in versions.items()}})

@@ -1,69 +1,247 @@
-"""Publishing a lifecycle configuration: a numbered, immutable version, and the stages that the database enforces."""
+"""Configuration versions and drafts: what a tenant's lifecycle was, is, and may become.
+
+Publishing also moves customers, which this app does not know: ``lifecycle.services.publication`` is the whole verb,
+and ``publish_version`` here its first half.
+"""
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
+from uuid_utils.compat import uuid7
 
+from audit.services.administration import record_administration
 from tenants.actors import Actor, TenantRef
 from tenants.models import ConfigurationVersion, Stage, Tenant
-from tenants.rules.configuration import Configuration, parse_configuration
-from tenants.rules.policy import compile_policy
+from tenants.rules.configuration import Configuration
+from tenants.rules.policy import Policy, compile_policy
 
 
-class StagesStillHoldCustomers(Exception):
-    """A stage would go away while customers stand in it."""
+class ConfigurationConflict(Exception):
+    """Somebody else published, or saved the draft, meanwhile. ``current`` is the version or revision there is now."""
 
-    def __init__(self, stages: list[str]) -> None:
-        self.stages = stages
-        super().__init__(
-            f"Customers still stand in {', '.join(stages)}: move them, or keep the stage, before publishing."
+    def __init__(self, sentence: str, *, current: int) -> None:
+        self.current = current
+        super().__init__(sentence)
+
+
+class NoSuchVersion(Exception):
+    """There is no such draft or version in this tenant."""
+
+
+def live_version(tenant: TenantRef) -> ConfigurationVersion | None:
+    """The configuration that judges now, or None. Two statements."""
+    number = Tenant.objects.filter(id=tenant.id).values_list("configuration_version", flat=True).first()
+    return ConfigurationVersion.objects.filter(tenant_id=tenant.id, number=number).first() if number else None
+
+
+def open_draft(*, tenant: TenantRef, actor: Actor, now: dt.datetime, comment: str = "") -> ConfigurationVersion:
+    """A new draft that begins as the live configuration, or empty when there is none."""
+    live = live_version(tenant)
+    draft = ConfigurationVersion.objects.create(
+        tenant_id=tenant.id,
+        document=live.document if live else {"stages": []},
+        comment=comment,
+        created_at=now,
+        created_by=actor.name,
+        updated_at=now,
+    )
+    _record("open_draft", draft, tenant=tenant, actor=actor, now=now, reason=comment)
+    return draft
+
+
+def save_draft(
+    draft_id: UUID,
+    *,
+    document: Any,
+    renamed: Mapping[str, str],
+    mapping: Mapping[str, Any],
+    expected_revision: int,
+    tenant: TenantRef,
+    actor: Actor,
+    now: dt.datetime,
+    comment: str | None = None,
+) -> ConfigurationVersion:
+    """Replace a draft's content. Faults are allowed: a draft is for working on.
+
+    Raises ConfigurationConflict when the draft is not at ``expected_revision`` any more, NoSuchVersion when it is gone.
+    """
+    with transaction.atomic():
+        draft = lock_draft(draft_id, tenant=tenant, expected_revision=expected_revision)
+        draft.document, draft.renamed, draft.mapping = document, dict(renamed), dict(mapping)
+        draft.revision += 1
+        draft.updated_at = now
+        if comment is not None:
+            draft.comment = comment
+        draft.save()
+        _record("save_draft", draft, tenant=tenant, actor=actor, now=now, detail={"revision": draft.revision})
+    return draft
+
+
+def discard_draft(
+    draft_id: UUID, *, expected_revision: int, tenant: TenantRef, actor: Actor, now: dt.datetime, reason: str = ""
+) -> None:
+    """Throw a draft away. Raises as ``save_draft``."""
+    with transaction.atomic():
+        draft = lock_draft(draft_id, tenant=tenant, expected_revision=expected_revision)
+        _record("discard_draft", draft, tenant=tenant, actor=actor, now=now, reason=reason)
+        draft.delete()
+
+
+def lock_draft(draft_id: UUID, *, tenant: TenantRef, expected_revision: int) -> ConfigurationVersion:
+    """Lock an unpublished draft at the revision that the caller has seen. Raises as ``save_draft``."""
+    draft = (
+        ConfigurationVersion.objects.select_for_update()
+        .filter(tenant_id=tenant.id, id=draft_id, published_at__isnull=True)
+        .first()
+    )
+    if draft is None:
+        raise NoSuchVersion("There is no such draft: it was discarded, or published meanwhile.")
+    if draft.revision != expected_revision:
+        raise ConfigurationConflict(
+            f"The draft was changed meanwhile: it is at revision {draft.revision}, and you edited revision "
+            f"{expected_revision}. Look at it as it is now, then save again.",
+            current=draft.revision,
         )
+    return draft
+
+
+def lock_live(*, tenant: TenantRef, expected_version: int | None) -> int:
+    """Take the publisher's turn: lock the tenant and return the live version's number (0: none yet).
+
+    Raises ConfigurationConflict when ``expected_version`` is given and is not the live one.
+    """
+    number: int = Tenant.objects.select_for_update().values_list("configuration_version", flat=True).get(id=tenant.id)
+    if expected_version is not None and expected_version != number:
+        raise ConfigurationConflict(
+            f"The configuration was changed meanwhile: version {number} is live, and you expected {expected_version}.",
+            current=number,
+        )
+    return number
+
+
+def publish_version(
+    configuration: Configuration,
+    *,
+    number: int,
+    renamed: Mapping[str, str],
+    mapping: Mapping[str, Any],
+    tenant: TenantRef,
+    actor: Actor,
+    now: dt.datetime,
+    comment: str,
+    draft: ConfigurationVersion | None = None,
+) -> tuple[ConfigurationVersion, Policy]:
+    """Make ``configuration`` the live version ``number``. The caller has locked the tenant and moves the customers.
+
+    Stages are renamed where they are, so that their customers come along; new ones are added; those that went away
+    stay as leaving, because customers may still stand in them. A bounded number of statements.
+    """
+    policy = compile_policy(configuration, version=number)
+    version = draft or ConfigurationVersion(tenant_id=tenant.id, created_at=now, created_by=actor.name)
+    version.number = number
+    version.document = configuration.to_document()
+    version.renamed, version.mapping = dict(renamed), dict(mapping)
+    version.request_id = uuid7()
+    version.comment = comment or version.comment
+    version.updated_at = version.published_at = now
+    version.published_by = actor.name
+    version.save()
+    _replace_stages(policy, renamed=renamed, tenant=tenant)
+    Tenant.objects.filter(id=tenant.id).update(configuration_version=number)
+    _record(
+        "publish_configuration",
+        version,
+        tenant=tenant,
+        actor=actor,
+        now=now,
+        reason=comment,
+        detail={"version": number, "renamed": version.renamed, "mapping": version.mapping},
+    )
+    return version, policy
+
+
+def _replace_stages(policy: Policy, *, renamed: Mapping[str, str], tenant: TenantRef) -> None:
+    rows = list(Stage.objects.select_for_update().filter(tenant_id=tenant.id).order_by("id"))
+    renames = [row for row in rows if renamed.get(row.name, row.name) != row.name]
+    names = {row.name.lower() for row in rows}
+    # The database refuses the same name twice even for a moment: stages that swap names step aside first. Every
+    # step takes the stage's customers along, so it is taken only where it is needed.
+    for row in renames:
+        if renamed[row.name].lower() in names - {row.name.lower()}:
+            Stage.objects.filter(pk=row.pk).update(name=f"{row.pk}")
+    for row in renames:
+        Stage.objects.filter(pk=row.pk).update(name=renamed[row.name])
+    Stage.objects.filter(tenant_id=tenant.id).exclude(name__in=policy.stages).update(is_leaving=True)
+    Stage.objects.bulk_create(
+        [
+            Stage(tenant_id=tenant.id, name=name, position=position, category=policy.category(name), is_leaving=False)
+            for position, name in enumerate(policy.stages)
+        ],
+        update_conflicts=True,
+        unique_fields=["tenant", "name"],
+        update_fields=["position", "category", "is_leaving"],
+    )
+
+
+def leaving_stages(tenant: TenantRef) -> list[str]:
+    """Stages that went away and may still hold customers. One statement."""
+    return list(Stage.objects.filter(tenant_id=tenant.id, is_leaving=True).values_list("name", flat=True))
+
+
+def remove_stage(name: str, *, tenant: TenantRef) -> None:
+    """Delete a leaving stage. The database refuses it (IntegrityError) while a customer stands there."""
+    Stage.objects.filter(tenant_id=tenant.id, name=name, is_leaving=True).delete()
+
+
+def present_names(tenant: TenantRef) -> dict[int, dict[str, str]]:
+    """For each version that renamed stages: name before -> name after. For showing today's name of an old stage."""
+    rows = (
+        ConfigurationVersion.objects.filter(tenant_id=tenant.id, number__isnull=False)
+        .exclude(renamed={})
+        .order_by("number")
+        .values_list("number", "renamed")
+    )
+    return {number: renamed for number, renamed in rows if number is not None}
+
+
+def present_name(stage: str, version: int, renames: Mapping[int, Mapping[str, str]]) -> str:
+    """What a stage, called so when ``version`` was live, is called now."""
+    for number in sorted(renames):
+        if number > version:
+            stage = renames[number].get(stage, stage)
+    return stage
+
+
+def _record(
+    action: str,
+    version: ConfigurationVersion,
+    *,
+    tenant: TenantRef,
+    actor: Actor,
+    now: dt.datetime,
+    reason: str = "",
+    detail: dict[str, Any] | None = None,
+) -> None:
+    record_administration(
+        tenant_id=tenant.id,
+        actor=actor.name,
+        actor_kind=actor.kind,
+        action=action,
+        subject=str(version.pk),
+        reason=reason,
+        detail=detail,
+        request_id=version.request_id,
+        now=now,
+    )
 
 
 def publish_configuration(
     document: Any, *, tenant: TenantRef, actor: Actor, now: dt.datetime, comment: str = ""
 ) -> ConfigurationVersion:
-    """Publish ``document`` as the tenant's next version and return it.
+    """Transitional: see lifecycle.services.publication."""
+    from lifecycle.services.publication import publish_configuration as publish
 
-    Raises InvalidConfiguration with every fault, or StagesStillHoldCustomers. Call inside the tenant's context.
-    The tenant's row is locked first: two publishers take turns. Statement count does not depend on the stages.
-    """
-    configuration = parse_configuration(document)
-    with transaction.atomic():
-        row = Tenant.objects.select_for_update().get(id=tenant.id)
-        number = row.configuration_version + 1
-        version = ConfigurationVersion.objects.create(
-            tenant_id=tenant.id,
-            number=number,
-            document=configuration.to_document(),
-            comment=comment,
-            created_at=now,
-            created_by=actor.name,
-            updated_at=now,
-            published_at=now,
-            published_by=actor.name,
-        )
-        _replace_stages(configuration, tenant=tenant, number=number)
-        row.configuration_version = number
-        row.save(update_fields=["configuration_version"])
-    return version
-
-
-def _replace_stages(configuration: Configuration, *, tenant: TenantRef, number: int) -> None:
-    policy = compile_policy(configuration, version=number)
-    gone = Stage.objects.filter(tenant_id=tenant.id).exclude(name__in=policy.stages)
-    try:
-        with transaction.atomic():
-            gone.delete()
-    except IntegrityError as error:
-        raise StagesStillHoldCustomers(sorted(gone.values_list("name", flat=True))) from error
-    Stage.objects.bulk_create(
-        [
-            Stage(tenant_id=tenant.id, name=name, position=position, category=policy.category(name))
-            for position, name in enumerate(policy.stages)
-        ],
-        update_conflicts=True,
-        unique_fields=["tenant", "name"],
-        update_fields=["position", "category"],
-    )
+    return publish(document, tenant=tenant, actor=actor, now=now, comment=comment).version

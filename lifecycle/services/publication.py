@@ -1,0 +1,386 @@
+"""Publishing a configuration over live customers, moving those whose stage went away, and taking it all back.
+
+A stage that goes away with customers in it needs a place for them: ``mapping``. In the publishing transaction the
+stage becomes *leaving*: nobody can enter it, its customers may go anywhere the new rules allow. Then they are moved
+in batches through ``apply``, each batch a transaction that also counts it, so a kill at any point loses nothing and
+the next worker goes on. When the last has left, the stage is deleted; the database would refuse it earlier.
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.db.models import F
+
+from audit.models import LifecycleHistory
+from lifecycle.models import CustomerLifecycleStatus, StageMove
+from lifecycle.rules.transitions import Change, Refused, Status, decide
+from lifecycle.services import cache
+from lifecycle.services.transitions import apply
+from tenants.actors import Actor, TenantRef, system_actor
+from tenants.context import tenant_context
+from tenants.models import ConfigurationVersion
+from tenants.roles import PERMISSIONS
+from tenants.rules.configuration import Configuration, Fault, InvalidConfiguration, parse_configuration
+from tenants.rules.policy import Policy
+from tenants.services import configurations
+
+SOURCE = "Configuration"
+BATCH = 1000
+# Up to this many customers are moved at once with the publication; more are left to the worker.
+AT_ONCE = 1000
+
+
+class MappingNeeded(Exception):
+    """Stages with customers would go away and nothing says where the customers shall go. ``stages``: name -> count."""
+
+    def __init__(self, stages: Mapping[str, int]) -> None:
+        self.stages = dict(stages)
+        held = ", ".join(f"{name} ({count})" for name, count in stages.items())
+        super().__init__(
+            f"Customers still stand in stages that go away: {held}. Say in the mapping to which stage each goes."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """What was published, and the moves that it started."""
+
+    version: ConfigurationVersion
+    moves: tuple[StageMove, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where the customers of a stage go, and with which reason."""
+
+    stage: str
+    reason_code: str | None = None
+
+
+def publish_configuration(
+    document: Any,
+    *,
+    tenant: TenantRef,
+    actor: Actor,
+    now: dt.datetime,
+    renamed: Mapping[str, str] | None = None,
+    mapping: Mapping[str, Any] | None = None,
+    expected_version: int | None = None,
+    comment: str = "",
+    draft: ConfigurationVersion | None = None,
+) -> Publication:
+    """Publish ``document`` as the tenant's next version, and start moving the customers of stages that go away.
+
+    ``renamed`` maps stages of the live version to their names in this one; ``mapping`` maps stages that go away to
+    ``"stage"`` or ``{"to": "stage", "reason_code": "..."}``. Raises InvalidConfiguration with every fault (of the
+    mapping too, under ``/mapping``), MappingNeeded, ConfigurationConflict. Nothing is written then. Call inside the
+    tenant's context; ``move_customers`` (or the worker) does the rest after the commit.
+    """
+    configuration = parse_configuration(document)
+    renamed = dict(renamed or {})
+    with transaction.atomic():
+        live = configurations.lock_live(tenant=tenant, expected_version=expected_version)
+        counts = CustomerLifecycleStatus.objects.for_tenant(tenant.id).counts_by_stage()
+        targets = _read_targets(configuration, renamed, mapping or {}, counts)
+        version, policy = configurations.publish_version(
+            configuration,
+            number=live + 1,
+            renamed=renamed,
+            mapping={stage: {"to": t.stage, "reason_code": t.reason_code} for stage, t in targets.items()},
+            tenant=tenant,
+            actor=actor,
+            now=now,
+            comment=comment,
+            draft=draft,
+        )
+        if any(counts.get(name) for name in renamed):
+            cache.forget_tenant(tenant.id)
+        moves = _make_moves(policy, targets, counts, version=version, tenant=tenant, actor=actor, now=now)
+        _remove_empty_stages(tenant)
+    return Publication(version, moves)
+
+
+def publish_draft(
+    draft_id: UUID,
+    *,
+    expected_revision: int,
+    expected_version: int | None,
+    tenant: TenantRef,
+    actor: Actor,
+    now: dt.datetime,
+    comment: str = "",
+) -> Publication:
+    """Publish a draft at the revision that the caller has seen. Raises as ``publish_configuration``, and NoSuchVersion."""
+    with transaction.atomic():
+        draft = configurations.lock_draft(draft_id, tenant=tenant, expected_revision=expected_revision)
+        return publish_configuration(
+            draft.document,
+            renamed=draft.renamed,
+            mapping=draft.mapping,
+            expected_version=expected_version,
+            tenant=tenant,
+            actor=actor,
+            now=now,
+            comment=comment,
+            draft=draft,
+        )
+
+
+def take_back(
+    *,
+    tenant: TenantRef,
+    actor: Actor,
+    now: dt.datetime,
+    comment: str,
+    expected_version: int | None = None,
+    mapping: Mapping[str, Any] | None = None,
+) -> Publication:
+    """Publish the version before the live one again, as a new version; renames are undone.
+
+    Customers that the live version's publication moved, and that have not moved since, go back to the stage they came
+    from. ``mapping`` is needed for stages that only the live version has and that hold customers of their own.
+    Raises NoSuchVersion when there is nothing before the live version, otherwise as ``publish_configuration``.
+    """
+    with transaction.atomic():
+        number = configurations.lock_live(tenant=tenant, expected_version=expected_version)
+        rows = {
+            row.number: row
+            for row in ConfigurationVersion.objects.filter(tenant_id=tenant.id, number__in=[number - 1, number])
+        }
+        if number - 1 not in rows:
+            raise configurations.NoSuchVersion("There is no earlier version to go back to.")
+        undone, former = rows[number], rows[number - 1]
+        publication = publish_configuration(
+            former.document,
+            renamed={new: old for old, new in undone.renamed.items()},
+            mapping=mapping or _fallback_mapping(undone, former),
+            tenant=tenant,
+            actor=actor,
+            now=now,
+            comment=comment,
+        )
+        back = _make_moves_back(undone, former, publication.version, tenant=tenant, actor=actor, now=now)
+    return Publication(publication.version, publication.moves + back)
+
+
+def move_customers(tenant: TenantRef, *, now: dt.datetime, limit: int | None = None) -> Iterator[StageMove]:
+    """Work off the tenant's unfinished moves, a batch a transaction; yields the move after each batch.
+
+    May be interrupted anywhere and started anywhere else. ``limit`` ends it after that many customers. Call outside
+    of any transaction. Two workers share the work without moving anybody twice: the job's row is locked.
+    """
+    done = 0
+    while limit is None or done < limit:
+        with tenant_context(tenant.id):
+            move = (
+                StageMove.objects.select_for_update()
+                .filter(tenant_id=tenant.id, finished_at__isnull=True)
+                .order_by("-undo_request_id", "id")
+                .first()
+            )
+            if move is None:
+                _remove_empty_stages(tenant)
+                return
+            count = _move_batch(move, tenant=tenant, now=now)
+        done += count
+        yield move
+
+
+def unfinished_moves(tenant: TenantRef) -> list[StageMove]:
+    """The moves that are still running, for those who should see it. One statement."""
+    return list(StageMove.objects.filter(tenant_id=tenant.id, finished_at__isnull=True).order_by("id"))
+
+
+def _read_targets(
+    configuration: Configuration, renamed: Mapping[str, str], mapping: Mapping[str, Any], counts: Mapping[str, int]
+) -> dict[str, Target]:
+    """The mapping, judged by the new rules. Every stage that goes away and holds customers must be in it."""
+    faults = [
+        Fault(f"/renamed/{old}", "unknown_stage", f"“{new}” is not a stage of the new configuration.")
+        for old, new in renamed.items()
+        if new not in configuration.stages
+    ]
+    targets = {}
+    for stage, value in mapping.items():
+        target = Target(value) if isinstance(value, str) else None
+        if isinstance(value, Mapping) and isinstance(value.get("to"), str):
+            target = Target(value["to"], value.get("reason_code"))
+        if target is None:
+            faults.append(Fault(f"/mapping/{stage}", "invalid_mapping", "Give the stage to move to, or to and reason_code."))
+        elif refusal := _judge_target(configuration, stage, target):
+            faults.append(Fault(f"/mapping/{stage}", refusal.code, refusal.sentence))
+        else:
+            targets[stage] = target
+    if faults:
+        raise InvalidConfiguration(tuple(faults))
+    gone = {
+        stage: count
+        for stage, count in counts.items()
+        if count and renamed.get(stage, stage) not in configuration.stages and stage not in targets
+    }
+    if gone:
+        raise MappingNeeded(gone)
+    return {stage: target for stage, target in targets.items() if stage not in configuration.stages}
+
+
+def _judge_target(configuration: Configuration, stage: str, target: Target) -> Refused | None:
+    from tenants.rules.policy import compile_policy
+
+    policy = compile_policy(configuration, version=0)
+    nobody = UUID(int=0)
+    decision = decide(
+        policy,
+        Status(customer_id=nobody, stage=stage, version=1),
+        Change(customer_id=nobody, stage=target.stage, reason_code=target.reason_code),
+        may_update=True,
+    )
+    return decision if isinstance(decision, Refused) else None
+
+
+def _make_moves(
+    policy: Policy,
+    targets: Mapping[str, Target],
+    counts: Mapping[str, int],
+    *,
+    version: ConfigurationVersion,
+    tenant: TenantRef,
+    actor: Actor,
+    now: dt.datetime,
+) -> tuple[StageMove, ...]:
+    moves = [
+        StageMove(
+            tenant_id=tenant.id,
+            configuration_version=policy.version,
+            from_stage=stage,
+            to_stage=target.stage,
+            reason_code=target.reason_code or "",
+            request_id=version.request_id,
+            actor=actor.name,
+            actor_kind=actor.kind,
+            total=counts[stage],
+            created_at=now,
+        )
+        for stage, target in targets.items()
+        if counts.get(stage)
+    ]
+    return tuple(StageMove.objects.bulk_create(moves))
+
+
+def _fallback_mapping(undone: ConfigurationVersion, former: ConfigurationVersion) -> dict[str, Any]:
+    """Where customers of stages that only the undone version had go by default: where their mapping came from."""
+    former_stages = set(parse_configuration(former.document).stages)
+    back: dict[str, Any] = {}
+    for old, target in undone.mapping.items():
+        if target["to"] not in former_stages and old in former_stages:
+            back.setdefault(target["to"], old)
+    return back
+
+
+def _make_moves_back(
+    undone: ConfigurationVersion,
+    former: ConfigurationVersion,
+    version: ConfigurationVersion,
+    *,
+    tenant: TenantRef,
+    actor: Actor,
+    now: dt.datetime,
+) -> tuple[StageMove, ...]:
+    renamed_back = {new: old for old, new in undone.renamed.items()}
+    moves = []
+    for old, target in undone.mapping.items():
+        stands_in = renamed_back.get(target["to"], target["to"])
+        reason = _any_reason(parse_configuration(former.document), old)
+        probe = StageMove(
+            tenant_id=tenant.id,
+            configuration_version=version.number or 0,
+            from_stage=stands_in,
+            to_stage=old,
+            reason_code=reason,
+            request_id=version.request_id,
+            undo_request_id=undone.request_id,
+            actor=actor.name,
+            actor_kind=actor.kind,
+            created_at=now,
+            total=0,
+        )
+        probe.total = _customers_of(probe).count()
+        if probe.total:
+            moves.append(probe)
+    return tuple(StageMove.objects.bulk_create(moves))
+
+
+def _any_reason(configuration: Configuration, stage: str) -> str:
+    """The reason recorded for a return to a stage that asks for one: the first accepted, or what it is."""
+    definition = configuration.definition(stage)
+    if not definition.requires_reason:
+        return ""
+    return definition.reason_codes[0] if definition.reason_codes else "Configuration taken back"
+
+
+def _customers_of(move: StageMove) -> Any:
+    """Status rows that the move still concerns."""
+    rows = CustomerLifecycleStatus.objects.filter(tenant_id=move.tenant_id, stage=move.from_stage)
+    if move.undo_request_id is None:
+        return rows
+    untouched = LifecycleHistory.objects.filter(
+        tenant_id=move.tenant_id, request_id=move.undo_request_id, recorded_at__gte=_published_at(move)
+    ).values("customer_id", "sequence")
+    last = {row["customer_id"]: row["sequence"] for row in untouched}
+    # Still at the very version that the publication gave them: nobody has moved them since.
+    ids = [
+        customer_id
+        for customer_id, version in rows.filter(customer_id__in=last).values_list("customer_id", "version")
+        if last[customer_id] == version
+    ]
+    return rows.filter(customer_id__in=ids)
+
+
+def _published_at(move: StageMove) -> dt.datetime:
+    published = ConfigurationVersion.objects.values_list("published_at", flat=True).get(
+        tenant_id=move.tenant_id, request_id=move.undo_request_id
+    )
+    # A margin for the clocks of application and database.
+    return (published or move.created_at) - dt.timedelta(minutes=5)
+
+
+def _move_batch(move: StageMove, *, tenant: TenantRef, now: dt.datetime) -> int:
+    """Move up to BATCH customers and count them, in the caller's transaction. 0 when the move is finished."""
+    ids = list(_customers_of(move).order_by("customer_id").values_list("customer_id", flat=True)[:BATCH])
+    actor = Actor(kind=move.actor_kind, name=move.actor, permissions=frozenset(PERMISSIONS))
+    outcomes = apply(
+        [Change(customer_id=id_, stage=move.to_stage, reason_code=move.reason_code or None) for id_ in ids],
+        tenant=tenant,
+        actor=actor,
+        source=SOURCE,
+        now=now,
+        request_id=move.request_id,
+    )
+    moved = sum(outcome.moved for outcome in outcomes)
+    if not moved:
+        # Nobody left, or a later configuration refuses the target: that publication brought a mapping of its own.
+        move.finished_at = now
+        move.save(update_fields=["finished_at"])
+    else:
+        move.moved = F("moved") + moved
+        move.save(update_fields=["moved"])
+        move.refresh_from_db(fields=["moved"])
+    return moved
+
+
+def _remove_empty_stages(tenant: TenantRef) -> None:
+    for stage in configurations.leaving_stages(tenant):
+        try:
+            with transaction.atomic():
+                configurations.remove_stage(stage, tenant=tenant)
+        except IntegrityError:
+            # A customer still stands there, or a transaction in flight has just put one: the worker comes back.
+            continue
+
+
+def system_mover() -> Actor:
+    """The actor of moves that nobody in particular asked for."""
+    return system_actor("configuration")
