@@ -20,12 +20,12 @@ from lifecycle.models import CustomerLifecycleStatus, StageMove
 from lifecycle.rules.transitions import Change, Refused, Status, decide
 from lifecycle.services import cache
 from lifecycle.services.transitions import apply
-from tenants.actors import Actor, TenantRef, system_actor
+from tenants.actors import Actor, TenantRef
 from tenants.context import tenant_context
 from tenants.models import ConfigurationVersion
 from tenants.roles import PERMISSIONS
 from tenants.rules.configuration import Configuration, Fault, InvalidConfiguration, parse_configuration
-from tenants.rules.policy import Policy
+from tenants.rules.policy import Policy, compile_policy
 from tenants.services import configurations
 
 SOURCE = "Configuration"
@@ -179,7 +179,8 @@ def move_customers(tenant: TenantRef, *, now: dt.datetime, limit: int | None = N
             move = (
                 StageMove.objects.select_for_update()
                 .filter(tenant_id=tenant.id, finished_at__isnull=True)
-                .order_by("-undo_request_id", "id")
+                # Returns come first: what is left in their stages afterwards goes by the mapping.
+                .order_by(F("undo_request_id").asc(nulls_last=True), "id")
                 .first()
             )
             if move is None:
@@ -228,8 +229,6 @@ def _read_targets(
 
 
 def _judge_target(configuration: Configuration, stage: str, target: Target) -> Refused | None:
-    from tenants.rules.policy import compile_policy
-
     policy = compile_policy(configuration, version=0)
     nobody = UUID(int=0)
     decision = decide(
@@ -272,11 +271,11 @@ def _make_moves(
 
 def _fallback_mapping(undone: ConfigurationVersion, former: ConfigurationVersion) -> dict[str, Any]:
     """Where customers of stages that only the undone version had go by default: where their mapping came from."""
-    former_stages = set(parse_configuration(former.document).stages)
+    configuration = parse_configuration(former.document)
     back: dict[str, Any] = {}
     for old, target in undone.mapping.items():
-        if target["to"] not in former_stages and old in former_stages:
-            back.setdefault(target["to"], old)
+        if target["to"] not in configuration.stages and old in configuration.stages:
+            back.setdefault(target["to"], {"to": old, "reason_code": _any_reason(configuration, old) or None})
     return back
 
 
@@ -379,8 +378,3 @@ def _remove_empty_stages(tenant: TenantRef) -> None:
         except IntegrityError:
             # A customer still stands there, or a transaction in flight has just put one: the worker comes back.
             continue
-
-
-def system_mover() -> Actor:
-    """The actor of moves that nobody in particular asked for."""
-    return system_actor("configuration")
