@@ -26,7 +26,7 @@ from tenants.models import ConfigurationVersion
 from tenants.roles import PERMISSIONS
 from tenants.rules.configuration import Configuration, Fault, InvalidConfiguration, parse_configuration
 from tenants.rules.policy import Policy, compile_policy
-from tenants.services import configurations
+from tenants.services import configurations, directory
 
 SOURCE = "Configuration"
 BATCH = 1000
@@ -189,6 +189,16 @@ def move_customers(tenant: TenantRef, *, now: dt.datetime, limit: int | None = N
             count = _move_batch(move, tenant=tenant, now=now)
         done += count
         yield move
+
+
+def find_tenants_with_moves() -> list[TenantRef]:
+    """The tenants whose customers still have to be moved. Two statements, over the platform connection."""
+    ids = set(
+        StageMove.objects.using(directory.PLATFORM)
+        .filter(finished_at__isnull=True)
+        .values_list("tenant_id", flat=True)
+    )
+    return [tenant for tenant in directory.list_tenants() if tenant.id in ids] if ids else []
 
 
 def unfinished_moves(tenant: TenantRef) -> list[StageMove]:
