@@ -5,17 +5,28 @@ security binds every test. Nothing is rolled back or truncated (the history refu
 its own and never counts rows of all tenants. The database goes away at the end.
 """
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import psycopg
 import pytest
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connections
+from django.test import override_settings
+from rest_framework.test import APIClient
 
+from lifecycle.models.customers import Customer
+from tenants.actors import TenantRef
+from tenants.models import User
+from tenants.roles import Role
 from tenants.services import database as provisioning
+from tests.factories import SAAS, CustomerFactory, TenantFactory, UserFactory
 
-TEST_DATABASE = "c360_test"
+# One a process, so that two runs on the same cluster do not take each other's database away.
+TEST_DATABASE = f"c360_test_{os.getpid()}"
 
 
 def _use_database(name: str) -> None:
@@ -25,7 +36,7 @@ def _use_database(name: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_blocker: pytest.FixtureRequest) -> Iterator[None]:
+def django_db_setup(django_db_blocker: Any) -> Iterator[None]:
     """Provision the roles, make the test database, migrate it as its owner."""
     call_command("provision_database", verbosity=0)
     with psycopg.connect(settings.DATABASE_ADMIN_URL, autocommit=True) as admin:
@@ -45,9 +56,100 @@ def django_db_setup(django_db_blocker: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture
-def db(django_db_setup: None, django_db_blocker: pytest.FixtureRequest) -> Iterator[None]:
+def db(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     """The database, with real commits. A test that leaves a transaction or a tenant open is at fault."""
     with django_db_blocker.unblock():
         yield
         for alias in connections:
             assert not connections[alias].in_atomic_block, "the test left a transaction open"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_passwords() -> Iterator[None]:
+    """Argon2 is slow on purpose, and hundreds of made-up people need a password. Production settings know no other."""
+    with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+        yield
+
+
+@dataclass(frozen=True)
+class People:
+    """One person for each role of a tenant, its service account, and a super admin, who belongs to no tenant."""
+
+    viewer: User
+    account_manager: User
+    tenant_admin: User
+    service: User
+    super_admin: User
+
+    def of(self, role: str) -> User:
+        """The person of a role: ``viewer``, ``account_manager``, ``tenant_admin``, ``super_admin``, ``service``."""
+        person: User = getattr(self, Role(role).value if role in Role.values else role)
+        return person
+
+
+def make_people(tenant: TenantRef) -> People:
+    """People of a tenant, as ``users`` gives them for ``tenant``."""
+    return People(
+        viewer=UserFactory(tenant=tenant, role=Role.VIEWER),
+        account_manager=UserFactory(tenant=tenant, role=Role.ACCOUNT_MANAGER),
+        tenant_admin=UserFactory(tenant=tenant, role=Role.TENANT_ADMIN),
+        service=UserFactory(tenant=tenant, role=Role.ACCOUNT_MANAGER, is_service_account=True),
+        super_admin=UserFactory(tenant=None, role=Role.SUPER_ADMIN),
+    )
+
+
+@pytest.fixture
+def tenant(db: None) -> TenantRef:
+    """A fresh tenant with DM-4's configuration: five stages, each leading to each other."""
+    return TenantFactory()
+
+
+@pytest.fixture
+def other_tenant(db: None) -> TenantRef:
+    """A second tenant, whose stages have other names."""
+    return TenantFactory(configuration=SAAS)
+
+
+@pytest.fixture
+def users(tenant: TenantRef) -> People:
+    """The people of ``tenant``."""
+    return make_people(tenant)
+
+
+@pytest.fixture
+def other_users(other_tenant: TenantRef) -> People:
+    """The people of ``other_tenant``."""
+    return make_people(other_tenant)
+
+
+@pytest.fixture
+def customer(tenant: TenantRef) -> Customer:
+    """A customer of ``tenant`` in its first stage, Prospect."""
+    return CustomerFactory(tenant=tenant)
+
+
+@pytest.fixture
+def other_customer(other_tenant: TenantRef) -> Customer:
+    """A customer of ``other_tenant`` in its first stage, Trial."""
+    return CustomerFactory(tenant=other_tenant, stage="Trial")
+
+
+@pytest.fixture
+def api_client(tenant: TenantRef, users: People) -> Callable[..., APIClient]:
+    """``api_client("viewer")`` or ``api_client(user)``: a client with the person's bearer token.
+
+    A super admin's client names ``tenant`` (or the ``tenant`` given) in X-Tenant. ``api_client(None)`` is anonymous.
+    """
+    from tenants.services.tokens import issue_access
+
+    def build(who: str | User | None, *, tenant: TenantRef | None = tenant) -> APIClient:
+        client = APIClient(raise_request_exception=False)
+        person = users.of(who) if isinstance(who, str) else who
+        if person is not None:
+            headers = {"HTTP_AUTHORIZATION": f"Bearer {issue_access(person).token}"}
+            if person.role == Role.SUPER_ADMIN and tenant is not None:
+                headers["HTTP_X_TENANT"] = tenant.slug
+            client.credentials(**headers)
+        return client
+
+    return build
