@@ -94,6 +94,8 @@ class User(AbstractBaseUser, PermissionsMixin):
                 condition=~Q(external_subject=""),
                 name="user_external_subject_once_per_tenant",
             ),
+            # The target of composite foreign keys: whoever points at a user names his tenant too.
+            models.UniqueConstraint(fields=["tenant", "id"], name="user_of_tenant"),
         ]
 
     def __str__(self) -> str:

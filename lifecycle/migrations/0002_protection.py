@@ -9,7 +9,8 @@ OF_CUSTOMER = ("tenant_id", "customer_id")
 
 # Row-level security keeps ILIKE and trigram operators, which are not leakproof, away from their indexes: 300 ms on
 # a large tenant instead of 2. This function is the one place that searches past the policy, with the tenant's own
-# comparison inside; its owner may read these two columns and nothing else, and nobody logs in as it.
+# comparison inside; its owner may read these columns and nothing else, and nobody logs in as it. pg_temp stands last
+# in its search path: unnamed it would come first, and a caller's temporary table would take the customers' place.
 SEARCH = [
     "CREATE INDEX customer_name_trigrams ON lifecycle_customer USING gin (tenant_id, lower(name) gin_trgm_ops)",
     "CREATE INDEX customer_name_prefix ON lifecycle_customer (tenant_id, lower(name) text_pattern_ops)",
@@ -18,7 +19,7 @@ SEARCH = [
     f"CREATE POLICY search_reads ON lifecycle_customer FOR SELECT TO {SEARCH_ROLE} USING (true)",
     rf"""
     CREATE FUNCTION search_customers(wanted text) RETURNS SETOF uuid
-    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public ROWS 200 AS $$
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp ROWS 200 AS $$
     DECLARE
         tenant uuid := {CURRENT_TENANT};
         literal text := regexp_replace(lower(btrim(wanted)), '([\\%_])', '\\\1', 'g');

@@ -131,6 +131,10 @@ class Migration(migrations.Migration):
             model_name='user',
             constraint=models.UniqueConstraint(condition=models.Q(('external_subject', ''), _negated=True), fields=('tenant', 'external_subject'), name='user_external_subject_once_per_tenant'),
         ),
+        migrations.AddConstraint(
+            model_name='user',
+            constraint=models.UniqueConstraint(fields=('tenant', 'id'), name='user_of_tenant'),
+        ),
         migrations.AlterUniqueTogether(
             name='tenantgroupobjectpermission',
             unique_together={('group', 'permission', 'content_object')},

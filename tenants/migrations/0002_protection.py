@@ -2,7 +2,26 @@
 
 from django.db import migrations
 
-from audit.rls import CURRENT_TENANT, CURRENT_USER_ID, ProtectTenantTable
+from audit.rls import APP_ROLE, CURRENT_TENANT, CURRENT_USER_ID, PLATFORM_ROLE, CompositeForeignKey, ProtectTenantTable
+
+# Rows that belong to a tenant through somebody: seen by those who see the user.
+OF_VISIBLE_USER = "EXISTS (SELECT FROM tenants_user u WHERE u.id = {table}.user_id)"
+# A role's group carries its tenant in its name (tenants.services.people.group_name).
+OF_TENANT_GROUP = "split_part(name, ':', 2) = (SELECT NULLIF(current_setting('app.tenant_id', true), ''))"
+# Nobody joins another tenant's group: it must be visible as well.
+MEMBERSHIP = (
+    f"{OF_VISIBLE_USER.format(table='tenants_user_groups')}"
+    " AND EXISTS (SELECT FROM auth_group g WHERE g.id = tenants_user_groups.group_id)"
+)
+# What Django's own tables would let the application do, and it has no business doing: rights are granted by
+# tenants.services.people alone, permissions and content types are made by migrations, lock-outs live in the cache.
+LEAST_PRIVILEGE = [
+    f"REVOKE INSERT, UPDATE, DELETE ON auth_permission, auth_group_permissions, django_content_type FROM {APP_ROLE}",
+    f"REVOKE INSERT, UPDATE ON guardian_userobjectpermission, guardian_groupobjectpermission FROM {APP_ROLE}",
+    "REVOKE ALL ON axes_accessattempt, axes_accessattemptexpiration, axes_accessfailurelog, axes_accesslog"
+    f" FROM {APP_ROLE}",
+    f"GRANT SELECT ON auth_permission, django_content_type TO {PLATFORM_ROLE}",
+]
 
 PUBLISHED_IS_FINAL = [
     """
@@ -22,7 +41,12 @@ PUBLISHED_IS_FINAL = [
 
 
 class Migration(migrations.Migration):
-    dependencies = [("tenants", "0001_initial")]
+    dependencies = [
+        ("tenants", "0001_initial"),
+        ("admin", "0003_logentry_add_action_flag_choices"),
+        ("axes", "0010_accessattemptexpiration"),
+        ("guardian", "0003_remove_groupobjectpermission_guardian_gr_content_ae6aec_idx_and_more"),
+    ]
 
     operations = [
         ProtectTenantTable("tenants_tenant", tenant_column="id", app_may="SELECT, INSERT, UPDATE"),
@@ -32,9 +56,30 @@ class Migration(migrations.Migration):
             using=f"tenant_id = {CURRENT_TENANT} OR id = {CURRENT_USER_ID}",
             check=f"tenant_id = {CURRENT_TENANT} OR (tenant_id IS NULL AND id = {CURRENT_USER_ID})",
         ),
+        ProtectTenantTable("auth_group", using=OF_TENANT_GROUP, app_may="SELECT, INSERT"),
+        ProtectTenantTable("tenants_user_groups", using=MEMBERSHIP),
+        ProtectTenantTable(
+            "tenants_user_user_permissions",
+            using=OF_VISIBLE_USER.format(table="tenants_user_user_permissions"),
+            app_may="SELECT, DELETE",
+        ),
+        ProtectTenantTable(
+            "django_admin_log",
+            using=OF_VISIBLE_USER.format(table="django_admin_log"),
+            app_may="SELECT, INSERT, DELETE",
+        ),
         ProtectTenantTable("tenants_configurationversion"),
         ProtectTenantTable("tenants_stage"),
         ProtectTenantTable("tenants_tenantuserobjectpermission", tenant_column="content_object_id"),
         ProtectTenantTable("tenants_tenantgroupobjectpermission", tenant_column="content_object_id"),
+        migrations.RunSQL(
+            "ALTER TABLE tenants_tenantuserobjectpermission"
+            " DROP CONSTRAINT tenants_tenantuserob_user_id_1bd95b31_fk_tenants_u",
+            migrations.RunSQL.noop,
+        ),
+        CompositeForeignKey(
+            "tenants_tenantuserobjectpermission", ("content_object_id", "user_id"), "tenants_user", ("tenant_id", "id")
+        ),
+        migrations.RunSQL(LEAST_PRIVILEGE, migrations.RunSQL.noop),
         migrations.RunSQL(PUBLISHED_IS_FINAL, migrations.RunSQL.noop),
     ]
