@@ -77,8 +77,7 @@ def parse_configuration(document: object) -> Configuration:
 
 def check_configuration(document: object) -> list[Fault]:
     """Every fault of a JSON document, errors first; never raises. Warnings that concern the whole need it valid."""
-    faults = _read(document)[1]
-    return sorted(faults, key=lambda fault: fault.severity != ERROR)
+    return _read(document)[1]
 
 
 def _read(document: object) -> tuple[Configuration | None, list[Fault]]:
@@ -91,7 +90,7 @@ def _read(document: object) -> tuple[Configuration | None, list[Fault]]:
     definitions = _read_definitions(reader, known)
     rules = read_rules(reader, known)
     effects = read_effects(reader, known)
-    if any(fault.severity == ERROR for fault in reader.faults):
+    if reader.errors:
         return None, reader.faults
     configuration = Configuration(definitions, initial, "transitions" not in known, rules, effects)
     note_concerns(reader, configuration)

@@ -22,21 +22,33 @@ class Reader:
     """
 
     def __init__(self) -> None:
-        self.faults: list[Fault] = []
+        self.errors: list[Fault] = []
+        self.warnings: list[Fault] = []
         self.stages: tuple[str, ...] = ()
         self.mentioned: set[str] = set()
         self.has_stages = False
 
+    @property
+    def is_full(self) -> bool:
+        """Whether so many errors are noted that reading on is of no use."""
+        return len(self.errors) > MOST_FAULTS
+
+    @property
+    def faults(self) -> list[Fault]:
+        """Errors, then warnings."""
+        return self.errors + self.warnings
+
     def add_error(self, place: Place, code: str, sentence: str) -> None:
         """Note an error; past ``MOST_FAULTS`` only that there are more."""
-        if len(self.faults) < MOST_FAULTS:
-            self.faults.append(Fault(point(*place), code, sentence))
-        elif len(self.faults) == MOST_FAULTS:
-            self.faults.append(Fault("", "too_many_faults", f"More than {MOST_FAULTS} errors; correct these."))
+        if len(self.errors) < MOST_FAULTS:
+            self.errors.append(Fault(point(*place), code, sentence))
+        elif len(self.errors) == MOST_FAULTS:
+            self.errors.append(Fault("", "too_many_faults", f"More than {MOST_FAULTS} errors; correct these."))
 
     def add_warning(self, place: Place, code: str, sentence: str) -> None:
-        """Note something that is possible but probably not meant."""
-        self.faults.append(Fault(point(*place), code, sentence, WARNING))
+        """Note something that is possible but probably not meant; past ``MOST_FAULTS`` nothing more."""
+        if len(self.warnings) < MOST_FAULTS:
+            self.warnings.append(Fault(point(*place), code, sentence, WARNING))
 
     def read_text(self, value: object, place: Place, what: str, limit: int, *, multiline: bool = False) -> str | None:
         """A text of 1 to ``limit`` characters, in composed form."""
@@ -61,6 +73,8 @@ class Reader:
         if len(value) > most:
             self.add_error(place, "too_many", f"{what} must be at most {most}, not {len(value):,}.")
         for index, item in enumerate(value[:most]):
+            if self.is_full:
+                return
             yield item, (*place, index)
 
     def read_texts(self, value: object, place: Place, what: str, most: int, limit: int) -> tuple[str, ...]:
@@ -153,6 +167,8 @@ class Reader:
             return
         seen: set[str] = set()
         for name, entry in islice(value.items(), MOST_KEYS):
+            if self.is_full:
+                return
             place = (key, str(name))
             stage = self.read_stage(name, place)
             if stage is not None and self.is_new(stage, place, seen):

@@ -118,3 +118,13 @@ def test_a_recipient_that_nobody_is_called_is_warned_of() -> None:
     assert warning.sentence == (
         "Nobody is called “onwer”; it must be “owner”, “managers”, “admins” or “contacts”, or an e-mail address."
     )
+
+
+def test_a_thousand_warnings_leave_nothing_of_the_configuration_unread() -> None:
+    effects = [
+        {"name": f"Tell {n}", "on": "enter", "kind": "alert", "to": [f"nobody {n}.{m}" for m in range(10)]}
+        for n in range(100)
+    ]
+
+    assert len(check_configuration({**FULL, "effects": effects})) == 200
+    assert len(parse_configuration({**FULL, "effects": effects}).effects) == 100
