@@ -1,0 +1,104 @@
+"""Trying a configuration: what it would do to the customers as they stand and to what really happened."""
+
+import datetime as dt
+from typing import Any
+
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from lifecycle.rules.transitions import Change
+from lifecycle.services.previews import preview_configuration
+from lifecycle.services.transitions import apply
+from tenants.actors import TenantRef, system_actor
+from tenants.context import tenant_context
+from tests.factories import MINIMAL, CustomerFactory, utc_now
+from tests.services.test_publication import SHORTER, written
+
+
+def preview(tenant: TenantRef, document: Any, **options: Any) -> Any:
+    with tenant_context(tenant.id):
+        return preview_configuration(document, tenant=tenant, now=utc_now(), **options)
+
+
+def move(tenant: TenantRef, customer: Any, stage: str, reason: str | None = None, source: str = "API") -> None:
+    with tenant_context(tenant.id):
+        (outcome,) = apply(
+            [Change(customer_id=customer.id, stage=stage, reason_code=reason)],
+            tenant=tenant,
+            actor=system_actor("tests"),
+            source=source,
+            now=utc_now(),
+        )
+    assert outcome.moved
+
+
+def test_a_preview_counts_the_customers_whose_stage_goes_away(tenant: TenantRef) -> None:
+    for _ in range(2):
+        CustomerFactory(tenant=tenant, stage="At-Risk", reason_code="Late")
+    CustomerFactory(tenant=tenant)
+    before = written(tenant)
+
+    tried = preview(tenant, SHORTER, renamed={"Prospect": "Lead"})
+    assert tried.valid
+    assert [(row.stage, row.customers) for row in tried.stages_going_away] == [("At-Risk", 2)]
+    assert tried.mapping_needed == ("At-Risk",)
+    assert preview(tenant, SHORTER, renamed={"Prospect": "Lead"}, mapping={"At-Risk": "Active"}).mapping_needed == ()
+    assert tried.customers == 3
+    assert written(tenant) == before
+
+
+def test_a_preview_names_the_stages_that_become_dead_ends(tenant: TenantRef) -> None:
+    CustomerFactory(tenant=tenant, stage="Active")
+    tried = preview(tenant, {**MINIMAL, "transitions": {"Prospect": ["Active"]}})
+    assert [(row.stage, row.customers) for row in tried.new_dead_ends] == [("Active", 1)]
+
+
+def test_a_preview_counts_who_would_be_over_the_expected_days(tenant: TenantRef) -> None:
+    customer = CustomerFactory(tenant=tenant)
+    with tenant_context(tenant.id):
+        customer.status.stage_entered_at = utc_now() - dt.timedelta(days=10)
+        customer.status.save(update_fields=["stage_entered_at"])
+    tried = preview(tenant, {**MINIMAL, "max_days": {"Prospect": 7}})
+    assert [(row.stage, row.now, row.then) for row in tried.overdue] == [("Prospect", 0, 1)]
+
+
+def test_a_preview_judges_what_really_happened(tenant: TenantRef) -> None:
+    one, two = CustomerFactory(tenant=tenant), CustomerFactory(tenant=tenant)
+    for customer in (one, two):
+        move(tenant, customer, "Active")
+    move(tenant, one, "At-Risk", "Late", source="EventListener")
+    document = {
+        **MINIMAL,
+        "transitions": {"Prospect": ["Onboarded"], "Active": ["At-Risk"]},
+        "reason_codes": {"At-Risk": ["Low Engagement"]},
+    }
+    tried = preview(tenant, document)
+    assert (tried.moves_judged, tried.moves_refused) == (3, 3)
+    assert [(m.from_stage, m.to_stage, m.code, m.source, m.count) for m in tried.refused_moves] == [
+        ("Prospect", "Active", "transition_not_allowed", "API", 2),
+        ("Active", "At-Risk", "unknown_reason", "EventListener", 1),
+    ]
+    assert set(tried.refused_moves[0].examples) == {one.id, two.id}
+
+
+def test_a_faulty_document_is_answered_with_every_fault(tenant: TenantRef) -> None:
+    tried = preview(tenant, {"stages": ["A", "a"], "initial": "B"})
+    assert not tried.valid
+    assert {fault["path"] for fault in tried.faults} >= {"/stages/1", "/initial"}
+
+
+def test_a_preview_costs_the_same_for_one_customer_and_for_fifty(tenant: TenantRef) -> None:
+    def count() -> int:
+        with tenant_context(tenant.id), CaptureQueriesContext(connection) as queries:
+            preview_configuration(SHORTER, tenant=tenant, now=utc_now())
+        return len(queries)
+
+    CustomerFactory(tenant=tenant)
+    alone = count()
+    for _ in range(49):
+        CustomerFactory(tenant=tenant)
+    assert count() == alone
+
+
+def test_another_tenants_customers_are_not_counted(tenant: TenantRef, other_customer: Any) -> None:
+    assert preview(tenant, MINIMAL).customers == 0

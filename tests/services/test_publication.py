@@ -1,0 +1,320 @@
+"""Changing a live lifecycle: published, mapped, raced, killed half-way and taken back, with customers in it."""
+
+import threading
+from typing import Any
+
+import pytest
+from django.db import DatabaseError, close_old_connections, transaction
+
+from audit.models import AdministrationEntry, LifecycleHistory, OutboxMessage
+from lifecycle.models import CustomerLifecycleStatus, StageMove
+from lifecycle.rules.transitions import Change
+from lifecycle.services import publication
+from lifecycle.services.publication import MappingNeeded, move_customers, publish_configuration, take_back
+from lifecycle.services.transitions import apply
+from tenants.actors import TenantRef, system_actor
+from tenants.context import tenant_context
+from tenants.models import ConfigurationVersion, Stage, Tenant
+from tenants.rules.configuration import InvalidConfiguration
+from tenants.services.configurations import (
+    ConfigurationConflict,
+    NoSuchVersion,
+    discard_draft,
+    open_draft,
+    present_name,
+    present_names,
+    save_draft,
+)
+from tests.factories import MINIMAL, CustomerFactory, TenantFactory, utc_now
+
+ADMIN = system_actor("tests")
+# MINIMAL without At-Risk, and with Prospect under another name.
+SHORTER: dict[str, Any] = {
+    "stages": ["Lead", "Onboarded", "Active", "Churned"],
+    "required_reason_codes": ["Churned"],
+    "transitions": {"Lead": ["Onboarded"], "Onboarded": ["Active"], "Active": ["Churned"]},
+}
+
+
+def publish(tenant: TenantRef, document: Any, **options: Any) -> publication.Publication:
+    with tenant_context(tenant.id):
+        return publish_configuration(document, tenant=tenant, actor=ADMIN, now=utc_now(), **options)
+
+
+def move_all(tenant: TenantRef) -> None:
+    for _ in move_customers(tenant, now=utc_now()):
+        pass
+
+
+def stages_of(tenant: TenantRef) -> dict[str, int]:
+    with tenant_context(tenant.id):
+        return CustomerLifecycleStatus.objects.for_tenant(tenant.id).counts_by_stage()
+
+
+def written(tenant: TenantRef) -> tuple[int, ...]:
+    """Everything a publication writes, counted: a refusal must leave it as it was."""
+    with tenant_context(tenant.id):
+        return (
+            ConfigurationVersion.objects.count(),
+            Stage.objects.count(),
+            StageMove.objects.count(),
+            LifecycleHistory.objects.count(),
+            OutboxMessage.objects.count(),
+            AdministrationEntry.objects.count(),
+            Tenant.objects.get(id=tenant.id).configuration_version,
+        )
+
+
+def test_customers_of_a_removed_stage_go_where_the_mapping_says(tenant: TenantRef) -> None:
+    risky = [CustomerFactory(tenant=tenant, stage="At-Risk", reason_code="Late") for _ in range(3)]
+    CustomerFactory(tenant=tenant)
+
+    published = publish(
+        tenant,
+        SHORTER,
+        renamed={"Prospect": "Lead"},
+        mapping={"At-Risk": {"to": "Churned", "reason_code": "Stage removed"}},
+    )
+    assert stages_of(tenant) == {"At-Risk": 3, "Lead": 1}, "the rename is immediate, the moves follow"
+    move_all(tenant)
+
+    assert stages_of(tenant) == {"Churned": 3, "Lead": 1}
+    with tenant_context(tenant.id):
+        assert sorted(Stage.objects.values_list("name", flat=True)) == ["Active", "Churned", "Lead", "Onboarded"]
+        last = LifecycleHistory.objects.get(customer_id=risky[0].id, sequence=2)
+        assert (last.from_stage, last.to_stage, last.source) == ("At-Risk", "Churned", "Configuration")
+        assert (last.reason_code, last.configuration_version) == ("Stage removed", 2)
+        requests = set(LifecycleHistory.objects.filter(sequence=2).values_list("request_id", flat=True))
+        assert requests == {published.version.request_id}
+        (move,) = StageMove.objects.all()
+        assert (move.total, move.moved) == (3, 3)
+        assert move.finished_at is not None
+
+
+def test_publishing_is_refused_while_customers_would_have_no_stage(tenant: TenantRef) -> None:
+    CustomerFactory(tenant=tenant, stage="At-Risk", reason_code="Late")
+    before = written(tenant)
+    with pytest.raises(MappingNeeded) as refusal:
+        publish(tenant, SHORTER, renamed={"Prospect": "Lead"})
+    assert refusal.value.stages == {"At-Risk": 1}
+    assert "At-Risk (1)" in str(refusal.value)
+    assert written(tenant) == before
+
+
+@pytest.mark.parametrize(
+    ("mapping", "code"),
+    [
+        ({"At-Risk": "Nowhere"}, "invalid_stage"),
+        ({"At-Risk": "Churned"}, "reason_required"),
+        ({"At-Risk": 7}, "invalid_mapping"),
+    ],
+)
+def test_a_mapping_is_judged_by_the_new_rules(tenant: TenantRef, mapping: Any, code: str) -> None:
+    CustomerFactory(tenant=tenant, stage="At-Risk", reason_code="Late")
+    before = written(tenant)
+    with pytest.raises(InvalidConfiguration) as refusal:
+        publish(tenant, SHORTER, renamed={"Prospect": "Lead"}, mapping=mapping)
+    assert [(fault.path, fault.code) for fault in refusal.value.faults] == [("/mapping/At-Risk", code)]
+    assert written(tenant) == before
+
+
+def test_nobody_can_enter_a_stage_that_is_being_emptied(tenant: TenantRef) -> None:
+    CustomerFactory(tenant=tenant, stage="At-Risk", reason_code="Late")
+    bystander = CustomerFactory(tenant=tenant)
+    publish(tenant, SHORTER, renamed={"Prospect": "Lead"}, mapping={"At-Risk": {"to": "Churned", "reason_code": "x"}})
+    with tenant_context(tenant.id):
+        assert Stage.objects.get(name="At-Risk").is_leaving
+        (outcome,) = apply(
+            [Change(customer_id=bystander.id, stage="At-Risk", reason_code="Late")],
+            tenant=tenant,
+            actor=ADMIN,
+            source="API",
+            now=utc_now(),
+        )
+    assert outcome.refused is not None
+    assert outcome.refused.code == "invalid_stage"
+
+
+def test_a_killed_move_goes_on_where_it_was(tenant: TenantRef, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(5):
+        CustomerFactory(tenant=tenant, stage="At-Risk", reason_code="Late")
+    monkeypatch.setattr(publication, "BATCH", 2)
+    publish(tenant, SHORTER, renamed={"Prospect": "Lead"}, mapping={"At-Risk": {"to": "Churned", "reason_code": "x"}})
+    worker = move_customers(tenant, now=utc_now())
+    next(worker)
+    worker.close()  # killed after the first committed batch
+    assert stages_of(tenant) == {"At-Risk": 3, "Churned": 2}
+    with tenant_context(tenant.id):
+        assert StageMove.objects.get().moved == 2
+
+    move_all(tenant)
+    assert stages_of(tenant) == {"Churned": 5}
+    with tenant_context(tenant.id):
+        assert StageMove.objects.get().moved == 5
+        assert LifecycleHistory.objects.filter(source="Configuration").count() == 5
+
+
+def test_a_rename_keeps_the_name_of_its_day_in_the_history(tenant: TenantRef) -> None:
+    customer = CustomerFactory(tenant=tenant)
+    publish(tenant, {**MINIMAL, "stages": ["Lead", *MINIMAL["stages"][1:]]}, renamed={"Prospect": "Lead"})
+    assert stages_of(tenant) == {"Lead": 1}
+    with tenant_context(tenant.id):
+        row = LifecycleHistory.objects.get(customer_id=customer.id)
+        assert row.to_stage == "Prospect"
+        assert present_name("Prospect", row.configuration_version, present_names(tenant)) == "Lead"
+        assert CustomerLifecycleStatus.objects.get(customer_id=customer.id).version == 1
+
+
+def test_two_stages_can_swap_their_names(tenant: TenantRef) -> None:
+    CustomerFactory(tenant=tenant, stage="Active")
+    for _ in range(2):
+        CustomerFactory(tenant=tenant, stage="Onboarded")
+    publish(tenant, MINIMAL, renamed={"Active": "Onboarded", "Onboarded": "Active"})
+    assert stages_of(tenant) == {"Onboarded": 1, "Active": 2}
+
+
+def test_taking_back_returns_those_who_have_not_moved_since(tenant: TenantRef) -> None:
+    stayed, moved_on = (CustomerFactory(tenant=tenant, stage="At-Risk", reason_code="Late") for _ in range(2))
+    always_there = CustomerFactory(tenant=tenant, stage="Active")
+    publish(tenant, SHORTER, renamed={"Prospect": "Lead"}, mapping={"At-Risk": "Active"})
+    move_all(tenant)
+    with tenant_context(tenant.id):
+        apply(
+            [Change(customer_id=moved_on.id, stage="Churned", reason_code="Gone")],
+            tenant=tenant,
+            actor=ADMIN,
+            source="UI",
+            now=utc_now(),
+        )
+
+    with tenant_context(tenant.id):
+        back = take_back(tenant=tenant, actor=ADMIN, now=utc_now(), comment="That was a mistake")
+    move_all(tenant)
+
+    assert back.version.number == 3
+    with tenant_context(tenant.id):
+        where = dict(CustomerLifecycleStatus.objects.values_list("customer_id", "stage"))
+        assert where == {stayed.id: "At-Risk", moved_on.id: "Churned", always_there.id: "Active"}
+        assert set(Stage.objects.values_list("name", flat=True)) == set(MINIMAL["stages"])
+
+
+def test_a_stage_that_only_the_undone_version_had_needs_no_second_mapping(tenant: TenantRef) -> None:
+    customer = CustomerFactory(tenant=tenant, stage="At-Risk", reason_code="Late")
+    document = {**MINIMAL, "stages": ["Prospect", "Onboarded", "Active", "Danger", "Churned"]}
+    document["required_reason_codes"] = ["Churned"]
+    publish(tenant, document, mapping={"At-Risk": "Danger"})
+    move_all(tenant)
+    with tenant_context(tenant.id):
+        take_back(tenant=tenant, actor=ADMIN, now=utc_now(), comment="back")
+    move_all(tenant)
+    with tenant_context(tenant.id):
+        assert CustomerLifecycleStatus.objects.get(customer_id=customer.id).stage == "At-Risk"
+        assert not Stage.objects.filter(name="Danger").exists()
+
+
+def test_there_is_nothing_to_take_back_before_the_second_version(tenant: TenantRef) -> None:
+    with tenant_context(tenant.id), pytest.raises(NoSuchVersion):
+        take_back(tenant=tenant, actor=ADMIN, now=utc_now(), comment="x")
+
+
+def test_a_stale_publisher_is_told_which_version_is_live(tenant: TenantRef) -> None:
+    publish(tenant, MINIMAL, expected_version=1)
+    before = written(tenant)
+    with pytest.raises(ConfigurationConflict) as conflict:
+        publish(tenant, MINIMAL, expected_version=1)
+    assert conflict.value.current == 2
+    assert written(tenant) == before
+
+
+def test_a_published_version_cannot_be_changed_even_through_sql(tenant: TenantRef) -> None:
+    with tenant_context(tenant.id):
+        for attempt in (
+            lambda: ConfigurationVersion.objects.filter(number=1).update(document={}),
+            lambda: ConfigurationVersion.objects.filter(number=1).delete(),
+        ):
+            with pytest.raises(DatabaseError, match="immutable"), transaction.atomic():
+                attempt()
+
+
+def test_two_admins_cannot_overwrite_one_another_in_a_draft(tenant: TenantRef) -> None:
+    with tenant_context(tenant.id):
+        draft = open_draft(tenant=tenant, actor=ADMIN, now=utc_now())
+        common = {"renamed": {}, "mapping": {}, "tenant": tenant, "actor": ADMIN, "now": utc_now()}
+        saved = save_draft(draft.id, document={"stages": ["A"]}, expected_revision=1, **common)
+        assert saved.revision == 2
+        with pytest.raises(ConfigurationConflict) as conflict:
+            save_draft(draft.id, document={"stages": ["B"]}, expected_revision=1, **common)
+        assert conflict.value.current == 2
+        assert ConfigurationVersion.objects.get(id=draft.id).document == {"stages": ["A"]}
+        discard_draft(draft.id, expected_revision=2, tenant=tenant, actor=ADMIN, now=utc_now(), reason="enough")
+        actions = list(AdministrationEntry.objects.order_by("id").values_list("action", flat=True))
+    assert actions == ["publish_configuration", "open_draft", "save_draft", "discard_draft"]
+
+
+def test_a_draft_that_is_published_becomes_the_version(tenant: TenantRef) -> None:
+    with tenant_context(tenant.id):
+        draft = open_draft(tenant=tenant, actor=ADMIN, now=utc_now())
+        published = publication.publish_draft(
+            draft.id, expected_revision=1, expected_version=1, tenant=tenant, actor=ADMIN, now=utc_now(), comment="go"
+        )
+        assert (published.version.id, published.version.number) == (draft.id, 2)
+        with pytest.raises(NoSuchVersion):
+            discard_draft(draft.id, expected_revision=1, tenant=tenant, actor=ADMIN, now=utc_now())
+
+
+def test_changes_in_flight_are_judged_by_the_version_that_is_live_when_they_are_made(db: None) -> None:
+    """A thousand moves race against publications that open and close the very transition they make [AC-8]."""
+    closed = {**MINIMAL, "transitions": {stage: ["Churned"] for stage in MINIMAL["stages"][:-1]}}
+    tenant = TenantFactory()
+    customers = [CustomerFactory(tenant=tenant) for _ in range(20)]
+    stop = threading.Event()
+    faults: list[BaseException] = []
+
+    def mover(mine: list[Any]) -> None:
+        try:
+            for turn in range(100):
+                for customer in mine:
+                    with tenant_context(tenant.id):
+                        apply(
+                            [Change(customer_id=customer.id, stage=("Active", "Onboarded")[turn % 2])],
+                            tenant=tenant,
+                            actor=ADMIN,
+                            source="API",
+                            now=utc_now(),
+                        )
+        except BaseException as fault:
+            faults.append(fault)
+        finally:
+            close_old_connections()
+
+    threads = [threading.Thread(target=mover, args=(customers[half::2],)) for half in (0, 1)]
+
+    def publisher() -> None:
+        try:
+            while not stop.is_set():
+                publish(tenant, closed)
+                publish(tenant, MINIMAL)
+        except BaseException as fault:
+            faults.append(fault)
+        finally:
+            close_old_connections()
+
+    other = threading.Thread(target=publisher)
+    other.start()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    stop.set()
+    other.join()
+
+    assert faults == []
+    with tenant_context(tenant.id):
+        documents = dict(ConfigurationVersion.objects.values_list("number", "document"))
+        moves = list(
+            LifecycleHistory.objects.exclude(from_stage=None).values_list("configuration_version", "from_stage", "to_stage")
+        )
+    assert len(documents) > 3
+    assert len(moves) > 20
+    # An open version lists no transitions; a closed one allows none of those that the threads make.
+    assert [move for move in moves if "transitions" in documents[move[0]]] == []
