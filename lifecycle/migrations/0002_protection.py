@@ -7,6 +7,14 @@ from audit.rls import APP_ROLE, CURRENT_TENANT, SEARCH_ROLE, CompositeForeignKey
 CUSTOMER = ("lifecycle_customer", ("tenant_id", "id"))
 OF_CUSTOMER = ("tenant_id", "customer_id")
 
+# Before the first ANALYZE all indexes that start with the tenant cost the planner the same, and it takes the newest.
+# The foreign keys' own target must be that one: with another, each check of a first import reads all of the tenant's
+# customers (5,000 new customers: 16 s instead of 3).
+NEWEST_INDEX = [
+    "ALTER TABLE lifecycle_customer DROP CONSTRAINT customer_of_tenant",
+    "ALTER TABLE lifecycle_customer ADD CONSTRAINT customer_of_tenant UNIQUE (tenant_id, id)",
+]
+
 # Row-level security keeps ILIKE and trigram operators, which are not leakproof, away from their indexes: 300 ms on
 # a large tenant instead of 2. This function is the one place that searches past the policy, with the tenant's own
 # comparison inside; its owner may read these columns and nothing else, and nobody logs in as it. pg_temp stands last
@@ -59,6 +67,8 @@ class Migration(migrations.Migration):
         ProtectTenantTable("lifecycle_inboxevent"),
         ProtectTenantTable("lifecycle_parkedevent"),
         ProtectTenantTable("lifecycle_idempotentrequest", readers=()),
+        migrations.RunSQL(SEARCH, migrations.RunSQL.noop),
+        migrations.RunSQL(NEWEST_INDEX, migrations.RunSQL.noop),
         CompositeForeignKey("lifecycle_contact", OF_CUSTOMER, *CUSTOMER, action="ON DELETE CASCADE"),
         CompositeForeignKey("lifecycle_billingfigures", OF_CUSTOMER, *CUSTOMER),
         CompositeForeignKey("lifecycle_supportfigures", OF_CUSTOMER, *CUSTOMER),
@@ -76,5 +86,4 @@ class Migration(migrations.Migration):
             "ALTER TABLE customer_lifecycle_status DROP CONSTRAINT customer_lifecycle_status_customer_id_key",
             migrations.RunSQL.noop,
         ),
-        migrations.RunSQL(SEARCH, migrations.RunSQL.noop),
     ]
