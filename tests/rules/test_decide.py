@@ -92,6 +92,14 @@ def test_an_unknown_stage_is_answered_with_the_stages_and_the_one_that_was_meant
     )
 
 
+def test_a_stage_typed_in_decomposed_form_is_the_same_stage() -> None:
+    policy = compile_policy(parse_configuration({"stages": ["New", "Café"]}), version=1)
+
+    assert policy.canonical_stage("Cafe\u0301") == "Café"
+    assert ask(standing_in("New"), "Cafe\u0301", policy=policy) == Allowed("New", "Café", None, ())
+    assert ask(standing_in("Café"), "Cafe\u0301", policy=policy) == Unchanged("Café")
+
+
 def test_the_stage_that_a_customer_already_has_changes_nothing_and_needs_no_reason() -> None:
     assert ask(standing_in("At-Risk"), "At-Risk") == Unchanged("At-Risk")
     assert ask(standing_in("At-Risk"), "At-Risk", reason_code="Nonsense") == Unchanged("At-Risk")

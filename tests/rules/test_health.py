@@ -85,6 +85,7 @@ def test_one_worry_costs_its_points(changed: dict[str, Any], score: int, band: s
 
 def test_missing_figures_cost_nothing_and_lower_the_confidence() -> None:
     assert health(category="engaged") == Health(100, "good", (), 30)
+    assert health(category="engaged", balance_overdue=0, open_issues=-5) == Health(100, "good", (), 70)
     assert health(category=None) == Health(100, "good", (), 0)
     assert health(category="engaged", csat=4) == Health(100, "good", (), 50)
     assert health(category="engaged", csat=float("nan"), arr=Decimal("sNaN")) == Health(100, "good", (), 30)

@@ -319,6 +319,18 @@ def test_a_stage_that_was_refused_is_not_reported_again_where_it_is_referred_to(
     assert errors_of(document) == [("/stages/1", "surrounding_blanks")]
 
 
+def test_a_whole_number_may_be_written_as_a_decimal_and_a_colour_in_capitals() -> None:
+    configuration = parse_configuration({"stages": ["A"], "max_days": {"A": 30.0}, "colors": {"A": "#FFaa00"}})
+
+    assert configuration.to_document()["max_days"] == {"A": 30}
+    assert configuration.to_document()["colors"] == {"A": "#ffaa00"}
+    assert errors_of({"stages": ["A"], "max_days": {"A": 30.5}}) == [("/max_days/A", "wrong_type")]
+
+
+def test_names_that_the_database_holds_for_the_same_are_duplicates() -> None:
+    assert errors_of({"stages": ["İzmir", "izmir"]}) == [("/stages/1", "duplicate")]
+
+
 def test_a_name_in_decomposed_form_is_the_same_name() -> None:
     document = {"stages": ["Cafe\u0301", "B"], "initial": "Caf\u00e9", "transitions": {"Cafe\u0301": ["B"]}}
 
