@@ -41,7 +41,7 @@ def django_db_setup(django_db_blocker: Any) -> Iterator[None]:
     call_command("provision_database", verbosity=0)
     with psycopg.connect(settings.DATABASE_ADMIN_URL, autocommit=True) as admin:
         admin.execute(f"DROP DATABASE IF EXISTS {TEST_DATABASE} WITH (FORCE)")
-        admin.execute(f"CREATE DATABASE {TEST_DATABASE} OWNER {provisioning.OWNER}")
+        provisioning.ensure_database(admin, TEST_DATABASE)
     with psycopg.connect(settings.DATABASE_ADMIN_URL, dbname=TEST_DATABASE, autocommit=True) as admin:
         provisioning.prepare_schema(admin)
     with django_db_blocker.unblock():

@@ -49,9 +49,10 @@ SEARCH = [
         END IF;
     END $$
     """,
-    f"ALTER FUNCTION search_customers(text) OWNER TO {SEARCH_ROLE}",
     "REVOKE ALL ON FUNCTION search_customers(text) FROM PUBLIC",
     f"GRANT EXECUTE ON FUNCTION search_customers(text) TO {APP_ROLE}",
+    # Last: what belongs to another role can no longer be revoked, and PostgreSQL only warns.
+    f"ALTER FUNCTION search_customers(text) OWNER TO {SEARCH_ROLE}",
 ]
 
 

@@ -48,7 +48,7 @@ def provision(admin_url: str, logins: list[RoleLogin], *, database: str) -> None
         connection.execute(f"ALTER ROLE {APP} SET idle_in_transaction_session_timeout = '60s'")
         for name in (APP, PLATFORM, RELAY):
             connection.execute(f"ALTER ROLE {name} SET timezone = 'UTC'")
-        _ensure_database(connection, database)
+        ensure_database(connection, database)
     with psycopg.connect(_with_database(admin_url, database), autocommit=True) as connection:
         prepare_schema(connection)
 
@@ -77,7 +77,8 @@ def _ensure_role(connection: psycopg.Connection, name: str, attributes: str, pas
     connection.execute(statement)
 
 
-def _ensure_database(connection: psycopg.Connection, database: str) -> None:
+def ensure_database(connection: psycopg.Connection, database: str) -> None:
+    """The database, owned by the owner; the other roles may connect and nothing else, not even make temporary tables."""
     if connection.execute("SELECT FROM pg_database WHERE datname = %s", [database]).fetchone() is None:
         connection.execute(
             sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(database), sql.Identifier(OWNER))

@@ -1,0 +1,292 @@
+"""The rules of the schema, each a question to PostgreSQL's catalogue that answers with the faults it found.
+
+A fault is a sentence that names the object. The exceptions stand here with their reasons: whoever adds one is read by
+the next reviewer. ``connection`` is a psycopg connection of a superuser.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+
+Rule = Callable[[psycopg.Connection[Any]], list[str]]
+
+# Tables whose tenant has another name than tenant_id.
+TENANT_COLUMNS = {
+    "tenants_tenant": "id",
+    "tenants_tenantuserobjectpermission": "content_object_id",
+    "tenants_tenantgroupobjectpermission": "content_object_id",
+}
+# Tables that belong to a tenant through something else; their policies ask that.
+TENANT_BY_REFERENCE = {
+    "auth_group": "app.tenant_id",
+    "tenants_user_groups": "tenants_user",
+    "tenants_user_user_permissions": "tenants_user",
+    "django_admin_log": "tenants_user",
+}
+# Tables that belong to no tenant, and why they may be read without one.
+WITHOUT_TENANT = {
+    "auth_permission": "the four permissions, the same for everybody",
+    "auth_group_permissions": "no group holds a permission outside a tenant; the application may not write it",
+    "axes_accessattempt": "unused, lock-outs are kept in the cache; the application may not touch it",
+    "axes_accessattemptexpiration": "unused, lock-outs are kept in the cache; the application may not touch it",
+    "axes_accessfailurelog": "unused, lock-outs are kept in the cache; the application may not touch it",
+    "axes_accesslog": "unused, lock-outs are kept in the cache; the application may not touch it",
+    "django_content_type": "names of models",
+    "django_migrations": "names of migrations; the application may not write it",
+    "django_session": "signed contents under a random key, read before anybody is known",
+    "guardian_groupobjectpermission": "unused, grants have a real foreign key; the application may not write it",
+    "guardian_userobjectpermission": "unused, grants have a real foreign key; the application may not write it",
+    "tenants_refreshtoken": "digests of random ids, read before the tenant is known; no row opens a session",
+}
+# Unique keys that do not start with the tenant, and why they tell nobody anything.
+UNIQUES_NOT_BY_TENANT = {
+    "tenants_user_username_key": "people log in before their tenant is known, so a username is taken for everybody",
+    "tenants_tenant_slug_key": "the slug is the public name of a tenant, in X-Tenant and in events",
+    "tenants_tenantgroupobjec_group_id_permission_id_c_f5e8afcd_uniq": "django-guardian's; ends with the tenant",
+    "tenants_tenantuserobject_user_id_permission_id_co_5eaf12e8_uniq": "django-guardian's; ends with the tenant",
+    "auth_group_name_key": "a group's name contains its tenant's id",
+    "tenants_user_groups_user_id_group_id_ef9ea837_uniq": "both sides must be visible before the key is asked",
+    "tenants_user_user_permis_user_id_permission_id_e7cb44b9_uniq": "the user must be visible before the key is asked",
+}
+APPEND_ONLY = ("audit_administration", "customer_lifecycle_history")
+REVIEWED_DEFINER_FUNCTIONS = {"search_customers(text)": "c360_search"}
+APP_ROLE, AUDIT_ROLE = "c360_app", "c360_audit"
+READERS = frozenset({"c360_platform", "c360_relay", "c360_search"})
+
+TABLES = """
+SELECT c.relname, c.relrowsecurity AS enabled, c.relforcerowsecurity AS forced,
+       EXISTS (SELECT FROM pg_attribute a
+                WHERE a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped) AS has_tenant_id
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_'
+ ORDER BY 1
+"""
+POLICIES = """
+SELECT polname AS name, polcmd AS command,
+       COALESCE((SELECT array_agg(COALESCE(rolname, 'public')) FROM unnest(polroles) AS r(oid)
+                  LEFT JOIN pg_roles USING (oid)), '{}') AS roles,
+       COALESCE(pg_get_expr(polqual, polrelid), '') AS using,
+       COALESCE(pg_get_expr(polwithcheck, polrelid), '') AS check
+  FROM pg_policy WHERE polrelid = %s::regclass ORDER BY polname
+"""
+
+
+def rows(connection: psycopg.Connection[Any], query: str, parameters: Any = None) -> list[dict[str, Any]]:
+    """The rows of a query as dictionaries."""
+    with connection.cursor(row_factory=psycopg.rows.dict_row) as cursor:
+        return cursor.execute(query, parameters).fetchall()
+
+
+def tenant_tables(connection: psycopg.Connection[Any]) -> dict[str, str]:
+    """Every table that belongs to tenants, with the column that names the tenant."""
+    return {
+        row["relname"]: TENANT_COLUMNS.get(row["relname"], "tenant_id")
+        for row in rows(connection, TABLES)
+        if row["has_tenant_id"] or row["relname"] in TENANT_COLUMNS
+    }
+
+
+def find_unclassified_tables(connection: psycopg.Connection[Any]) -> list[str]:
+    """Every table belongs to tenants, or stands with its reason in WITHOUT_TENANT."""
+    known = {*tenant_tables(connection), *TENANT_BY_REFERENCE, *WITHOUT_TENANT}
+    return [
+        f"{row['relname']} names no tenant and no reason is given why it need not"
+        for row in rows(connection, TABLES)
+        if row["relname"] not in known
+    ]
+
+
+def find_unprotected_tables(connection: psycopg.Connection[Any]) -> list[str]:
+    """Row-level security is enabled, forced for the owner too, and every policy that binds the application asks for
+    the tenant; other roles have policies of their own.
+    """
+    wanted = dict.fromkeys(tenant_tables(connection), "app.tenant_id") | TENANT_BY_REFERENCE
+    faults = []
+    for row in rows(connection, TABLES):
+        table = row["relname"]
+        if table not in wanted:
+            continue
+        if not row["enabled"]:
+            faults.append(f"{table}: row-level security is not enabled")
+        if not row["forced"]:
+            faults.append(f"{table}: row-level security is not forced for its owner")
+        faults += _policy_faults(table, rows(connection, POLICIES, [table]), wanted[table])
+    return faults
+
+
+def _policy_faults(table: str, policies: list[dict[str, Any]], wanted: str) -> list[str]:
+    binding = [policy for policy in policies if not set(policy["roles"]) <= READERS]
+    faults = [] if binding else [f"{table}: no policy binds the application"]
+    for policy in binding:
+        # Policies are joined by OR: one that does not ask for the tenant opens the table, whatever the others say.
+        for part in ("using", "check"):
+            expression = policy[part]
+            needed = part == "using" or policy["command"] in ("*", "a", "w")
+            if needed and wanted not in (expression or policy["using"]):
+                faults.append(f"{table}: {part.upper()} of policy {policy['name']} does not ask for {wanted}")
+    return faults
+
+
+def find_leaking_views(connection: psycopg.Connection[Any]) -> list[str]:
+    """No materialized view at all (it holds every tenant's rows), and no view that reads with its owner's rights."""
+    query = """
+    SELECT c.relname, c.relkind,
+           COALESCE(c.reloptions, '{}') && '{security_invoker=true,security_invoker=on}' AS invoker
+      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE c.relkind IN ('v', 'm') AND n.nspname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1
+    """
+    return [
+        f"{row['relname']} is a materialized view" if row["relkind"] == "m" else f"{row['relname']} reads as its owner"
+        for row in rows(connection, query)
+        if row["relkind"] == "m" or not row["invoker"]
+    ]
+
+
+def find_unreviewed_definer_functions(connection: psycopg.Connection[Any]) -> list[str]:
+    """Exactly the reviewed SECURITY DEFINER functions, of their owner, with a search path that ends in pg_temp."""
+    query = """
+    SELECT p.oid::regprocedure::text AS name, r.rolname AS owner, r.rolsuper OR r.rolbypassrls AS bypasses,
+           COALESCE((SELECT o FROM unnest(p.proconfig) o WHERE starts_with(o, 'search_path=')), '') AS path,
+           has_function_privilege('public', p.oid, 'EXECUTE') AS everybody
+      FROM pg_proc p JOIN pg_roles r ON r.oid = p.proowner JOIN pg_namespace n ON n.oid = p.pronamespace
+     WHERE p.prosecdef AND n.nspname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1
+    """
+    found = rows(connection, query)
+    missing = REVIEWED_DEFINER_FUNCTIONS.keys() - {row["name"] for row in found}
+    faults = [f"{name} is gone" for name in sorted(missing)]
+    for row in found:
+        if row["name"] not in REVIEWED_DEFINER_FUNCTIONS:
+            faults.append(f"{row['name']} is SECURITY DEFINER and was not reviewed")
+        elif row["owner"] != REVIEWED_DEFINER_FUNCTIONS[row["name"]]:
+            faults.append(f"{row['name']} belongs to {row['owner']}")
+        if row["bypasses"]:
+            faults.append(f"{row['name']} runs as {row['owner']}, whom row-level security does not bind")
+        if not row["path"].endswith("pg_temp"):
+            faults.append(f"{row['name']} looks into temporary tables first")
+        if row["everybody"]:
+            faults.append(f"{row['name']} may be called by everybody")
+    return faults
+
+
+def find_simple_foreign_keys(connection: psycopg.Connection[Any]) -> list[str]:
+    """A reference between tenants' tables carries the tenant on both sides: a plain one is checked without policies."""
+    query = """
+    SELECT con.conname AS name, con.conrelid::regclass::text AS child, con.confrelid::regclass::text AS parent,
+           ARRAY(SELECT attname::text FROM unnest(con.conkey) WITH ORDINALITY k(n, i) JOIN pg_attribute
+                  ON attrelid = con.conrelid AND attnum = k.n ORDER BY i) AS child_columns,
+           ARRAY(SELECT attname::text FROM unnest(con.confkey) WITH ORDINALITY k(n, i) JOIN pg_attribute
+                  ON attrelid = con.confrelid AND attnum = k.n ORDER BY i) AS parent_columns
+      FROM pg_constraint con WHERE con.contype = 'f' ORDER BY 1
+    """
+    tenants = tenant_tables(connection)
+    faults = []
+    for row in rows(connection, query):
+        child, parent = row["child"], row["parent"]
+        if child not in tenants or parent not in tenants:
+            continue
+        pairs = zip(row["child_columns"], row["parent_columns"], strict=True)
+        if (tenants[child], tenants[parent]) not in pairs:
+            faults.append(f"{child}: foreign key {row['name']} to {parent} does not carry the tenant")
+    return faults
+
+
+def find_uniques_across_tenants(connection: psycopg.Connection[Any]) -> list[str]:
+    """A unique key starts with the tenant, or it answers whether another tenant holds a value.
+
+    A primary key of one UUID or of one generated number is excepted: nobody can guess the one or choose the other.
+    """
+    query = """
+    SELECT i.indexrelid::regclass::text AS name, i.indrelid::regclass::text AS table, i.indisprimary AS is_primary,
+           i.indnkeyatts AS columns, a.attname AS first, t.typname AS type, a.attidentity <> '' AS generated
+      FROM pg_index i
+      LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+      LEFT JOIN pg_type t ON t.oid = a.atttypid
+      JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE (i.indisunique OR i.indisexclusion) AND n.nspname NOT IN ('pg_catalog', 'pg_toast', 'information_schema')
+     ORDER BY 1
+    """
+    tenants = tenant_tables(connection)
+    faults = []
+    for row in rows(connection, query):
+        table = row["table"]
+        if table not in tenants and table not in TENANT_BY_REFERENCE:
+            continue
+        unguessable = row["is_primary"] and row["columns"] == 1 and (row["type"] == "uuid" or row["generated"])
+        by_tenant = row["first"] == tenants.get(table)
+        if not (unguessable or by_tenant or row["name"] in UNIQUES_NOT_BY_TENANT):
+            faults.append(f"{table}: unique key {row['name']} does not start with the tenant")
+    return faults
+
+
+def find_rewritable_history(connection: psycopg.Connection[Any]) -> list[str]:
+    """Append-only tables refuse UPDATE, DELETE and TRUNCATE by triggers that fire ALWAYS, and belong to the role
+    that nobody logs in as, as does the function that refuses.
+    """
+    triggers = """
+    SELECT t.tgname, t.tgenabled, t.tgtype::int AS type, r.rolname AS function_owner
+      FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_roles r ON r.oid = p.proowner
+     WHERE t.tgrelid = %s::regclass AND p.proname = 'refuse_audit_change' AND NOT t.tgisinternal
+    """
+    row_level, before, delete, update, truncate = 1, 2, 8, 16, 32
+    faults = []
+    for table in APPEND_ONLY:
+        found = rows(connection, triggers, [table])
+        for needed, words in (
+            (row_level | before | delete | update, "UPDATE and DELETE"),
+            (before | truncate, "TRUNCATE"),
+        ):
+            firing = [row for row in found if row["type"] & needed == needed]
+            if not firing:
+                faults.append(f"{table}: no trigger refuses {words}")
+            faults += [f"{table}: {row['tgname']} does not fire ALWAYS" for row in firing if row["tgenabled"] != "A"]
+        faults += [
+            f"{table}: {row['tgname']} runs a function of {row['function_owner']}"
+            for row in found
+            if row["function_owner"] != AUDIT_ROLE
+        ]
+        (owner,) = rows(
+            connection, "SELECT pg_get_userbyid(relowner) o FROM pg_class WHERE oid = %s::regclass", [table]
+        )
+        if owner["o"] != AUDIT_ROLE:
+            faults.append(f"{table} belongs to {owner['o']}")
+    return faults
+
+
+def find_powers_of_the_application(connection: psycopg.Connection[Any]) -> list[str]:
+    """The application's role owns nothing, bypasses nothing, belongs to nobody, makes nothing, and cannot touch what
+    was written for good.
+    """
+    questions = {
+        "it is a superuser, or may bypass policies, create roles or databases, or replicate": """
+            SELECT rolname FROM pg_roles WHERE rolname = %(app)s
+               AND (rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb OR rolreplication)""",
+        "it is a member of": """
+            SELECT m.roleid::regrole::text FROM pg_auth_members m WHERE m.member = %(app)s::regrole""",
+        "it owns": """
+            SELECT pg_describe_object(classid, objid, objsubid) FROM pg_shdepend
+             WHERE refobjid = %(app)s::regrole AND deptype = 'o'
+               AND dbid IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))""",
+        "it may create in schema": """
+            SELECT nspname::text FROM pg_namespace WHERE has_schema_privilege(%(app)s, oid, 'CREATE')""",
+        "it may create schemas or temporary tables in": """
+            SELECT datname::text FROM pg_database WHERE datname = current_database()
+               AND (has_database_privilege(%(app)s, oid, 'CREATE') OR has_database_privilege(%(app)s, oid, 'TEMP'))""",
+        "it may change": """
+            SELECT t FROM unnest(%(append_only)s::text[]) t
+             WHERE has_table_privilege(%(app)s, t, 'UPDATE, DELETE, TRUNCATE, TRIGGER, REFERENCES, MAINTAIN')
+                OR has_any_column_privilege(%(app)s, t, 'UPDATE, REFERENCES')""",
+        "it may empty": """
+            SELECT c.oid::regclass::text FROM pg_class c WHERE c.relkind IN ('r', 'p')
+               AND c.relnamespace = 'public'::regnamespace
+               AND has_table_privilege(%(app)s, c.oid, 'TRUNCATE, TRIGGER')""",
+        "it may set the sequence": """
+            SELECT seqrelid::regclass::text FROM pg_sequence
+             WHERE has_sequence_privilege(%(app)s, seqrelid, 'UPDATE, SELECT')""",
+    }
+    faults = []
+    for fault, query in questions.items():
+        with connection.cursor() as cursor:
+            cursor.execute(query, {"app": APP_ROLE, "append_only": list(APPEND_ONLY)})
+            faults += [f"{APP_ROLE}: {fault} {name}" for (name,) in cursor.fetchall()]
+    return faults
