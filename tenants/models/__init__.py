@@ -1,0 +1,20 @@
+"""Tenants, the people who work for them, and the lifecycle each tenant has defined for itself."""
+
+from tenants.models.configurations import ConfigurationVersion, Stage
+from tenants.models.credentials import ApiKey, RefreshToken, TokenIssuer
+from tenants.models.grants import TenantGroupObjectPermission, TenantUserObjectPermission
+from tenants.models.people import User, UserManager
+from tenants.models.tenants import Tenant
+
+__all__ = [
+    "ApiKey",
+    "ConfigurationVersion",
+    "RefreshToken",
+    "Stage",
+    "Tenant",
+    "TenantGroupObjectPermission",
+    "TenantUserObjectPermission",
+    "TokenIssuer",
+    "User",
+    "UserManager",
+]

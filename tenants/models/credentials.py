@@ -1,0 +1,87 @@
+"""What opens a session without a password: refresh tokens, API keys, tokens of external issuers."""
+
+from typing import ClassVar
+
+import uuid_utils.compat
+from django.db import models
+from django.db.models import Q
+
+from tenants.models.people import User
+from tenants.models.tenants import Tenant
+
+
+class RefreshToken(models.Model):
+    """A refresh token that was handed out, by the digest of its id: nothing in this row opens a session.
+
+    Using one twice revokes its whole family. ``password_stamp`` ties it to the password of its day.
+    """
+
+    digest = models.BinaryField(primary_key=True)
+    family = models.UUIDField(db_index=True)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, db_constraint=False, related_name="+")
+    password_stamp = models.BinaryField()
+    issued_at = models.DateTimeField()
+    expires_at = models.DateTimeField(db_index=True)
+    used_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"refresh token of {self.user_id}"
+
+
+class ApiKey(models.Model):
+    """A key of a service account, shown once and stored as a keyed hash. It ends on its own, at the latest in a year.
+
+    ``scopes`` are permissions of ``tenants.roles``: what the key may do is what they and the account's role allow.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid_utils.compat.uuid7, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="api_keys")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, db_constraint=False, related_name="api_keys")
+    name = models.CharField(max_length=100)
+    scopes = models.JSONField(default=list)
+    secret_hash = models.BinaryField()
+    created_at = models.DateTimeField()
+    created_by = models.CharField(max_length=150)
+    expires_at = models.DateTimeField()
+    last_used_at = models.DateTimeField(null=True, help_text="To the minute.")
+    revoked_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["tenant", "user"], name="api_key_of_account")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class TokenIssuer(models.Model):
+    """An external identity provider (OIDC) that speaks for one tenant: whose signed tokens are accepted beside ours.
+
+    ``role_map`` maps values of the token's roles claim to our role claims; nothing else is ever granted. Users are
+    found by ``external_subject`` = ``sub``; the provider cannot make or raise them.
+    """
+
+    ALGORITHMS: ClassVar[tuple[str, ...]] = ("RS256", "ES256", "EdDSA")
+
+    id = models.UUIDField(primary_key=True, default=uuid_utils.compat.uuid7, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="token_issuers")
+    issuer = models.CharField(max_length=500, help_text="The exact iss claim.")
+    audience = models.CharField(max_length=255)
+    jwks_url = models.CharField(max_length=500)
+    algorithms = models.JSONField(default=list)
+    roles_claim = models.CharField(max_length=100, default="roles")
+    tenant_claim = models.CharField(max_length=100, default="tenant_id", help_text="Must name this tenant when present.")
+    role_map = models.JSONField(default=dict)
+    is_active = models.BooleanField(default=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "issuer", "audience"], condition=Q(is_active=True), name="issuer_once_per_tenant"
+            ),
+        ]
+        indexes = [models.Index(fields=["tenant", "issuer"], name="issuer_by_name")]
+
+    def __str__(self) -> str:
+        return self.issuer

@@ -1,0 +1,82 @@
+"""The people who work for a tenant, and its service accounts."""
+
+from typing import ClassVar
+
+import uuid_utils.compat
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from tenants.context import user_context
+from tenants.models.tenants import Tenant
+from tenants.roles import Role
+
+
+class UserManager(BaseUserManager["User"]):
+    """Look-ups for Django's machinery; people of tenants are made by ``tenants.services.people``."""
+
+    def create_superuser(self, username: str, email: str = "", password: str | None = None, **fields: object) -> "User":
+        """Make a super admin (``manage.py createsuperuser``): internal staff without a tenant."""
+        user = self.model(
+            username=username, email=email, role=Role.SUPER_ADMIN, is_staff=True, is_superuser=True,
+            created_at=timezone.now(), **fields,
+        )
+        user.set_password(password)
+        # A row without tenant is writable only by the user it is about.
+        with user_context(user.id):
+            user.save(force_insert=True)
+        return user
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person or a service account. It belongs to one tenant, or to none: internal staff.
+
+    ``id`` is the public name of the user in tokens (``sub``), history and events: it tells nothing about the person.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid_utils.compat.uuid7, editable=False)
+    username = models.CharField(max_length=150, unique=True, help_text="The e-mail address is the usual choice.")
+    email = models.EmailField(blank=True, default="")
+    full_name = models.CharField(max_length=150, blank=True, default="")
+    tenant = models.ForeignKey(Tenant, null=True, blank=True, on_delete=models.PROTECT, related_name="users")
+    role = models.CharField(max_length=20, choices=Role.choices)
+    external_subject = models.CharField(max_length=255, blank=True, default="")
+    is_service_account = models.BooleanField(default=False)
+    updates_per_hour = models.PositiveIntegerField(
+        null=True, blank=True, help_text="The service account's own budget; empty: the default of 1,000."
+    )
+    is_active = models.BooleanField(default=True)
+    is_staff = models.BooleanField(default=False, help_text="May open the admin.")
+    created_at = models.DateTimeField()
+
+    objects = UserManager()
+
+    USERNAME_FIELD = "username"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = ["email"]
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(tenant__isnull=True, role=Role.SUPER_ADMIN)
+                | (Q(tenant__isnull=False) & ~Q(role=Role.SUPER_ADMIN)),
+                name="user_staff_has_no_tenant",
+                violation_error_message="A super admin belongs to no tenant, and every other user to exactly one.",
+            ),
+            models.UniqueConstraint(
+                fields=["tenant", "external_subject"],
+                condition=~Q(external_subject=""),
+                name="user_external_subject_once_per_tenant",
+            ),
+            # The target of composite foreign keys: whoever points at a user names his tenant too.
+            models.UniqueConstraint(fields=["tenant", "id"], name="user_of_tenant"),
+        ]
+
+    def __str__(self) -> str:
+        return self.username
+
+    @property
+    def public_names(self) -> frozenset[str]:
+        """The names by which an API caller may call this user in ``updated_by``."""
+        return frozenset(filter(None, (str(self.id), self.username, self.external_subject)))

@@ -1,0 +1,162 @@
+"""API keys of service accounts: long random secrets, shown once, stored as a keyed hash, ended by time or by hand.
+
+``c360_sk_<key id, 32 hex>_<secret, 43 characters>_<CRC-32, 8 hex>``: the prefix lets secret scanners find a leaked
+key, the check sum tells a mistyped one from a wrong one without asking the database.
+"""
+
+import base64
+import datetime as dt
+import hashlib
+import hmac
+import os
+import re
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+
+from audit.services.administration import record_administration
+from tenants.actors import Actor, TenantRef
+from tenants.context import tenant_context
+from tenants.models import ApiKey, User
+from tenants.roles import PERMISSIONS
+from tenants.services.directory import PLATFORM
+
+PREFIX = "c360_sk_"
+LONGEST_LIFE = dt.timedelta(days=365)
+# How exact last_used_at is: a busy key must not turn every request into a write.
+USE_GRAIN = dt.timedelta(minutes=1)
+_SHAPE = re.compile(r"c360_sk_([0-9a-f]{32})_([A-Za-z0-9_-]{43})_([0-9a-f]{8})")
+
+
+class ApiKeyRefused(Exception):  # noqa: N818 (a name of the domain)
+    """A key cannot be made, or is not accepted; the sentence says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key that was just made. ``secret`` is the whole text to use; it cannot be shown again."""
+
+    key: ApiKey
+    secret: str
+
+
+def looks_like_key(text: str) -> bool:
+    """Whether a bearer credential is meant to be an API key and not a token."""
+    return text.startswith(PREFIX)
+
+
+def create_key(
+    *,
+    account: User,
+    name: str,
+    scopes: Sequence[str],
+    expires_at: dt.datetime,
+    tenant: TenantRef,
+    actor: Actor,
+    now: dt.datetime,
+) -> NewKey:
+    """A new key for a service account. Call inside the tenant's context. Raises ApiKeyRefused."""
+    if not account.is_service_account or account.tenant_id != tenant.id:
+        raise ApiKeyRefused("API keys belong to service accounts of this tenant; people log in.")
+    unknown = sorted(set(scopes) - set(PERMISSIONS))
+    if unknown or not scopes:
+        raise ApiKeyRefused(f"Give at least one scope of {', '.join(PERMISSIONS)}.")
+    if not now < expires_at <= now + LONGEST_LIFE:
+        raise ApiKeyRefused("A key must end in the future, and at the latest in a year.")
+    secret = base64.urlsafe_b64encode(os.urandom(32)).rstrip(b"=").decode()
+    with transaction.atomic():
+        key = ApiKey(
+            tenant_id=tenant.id,
+            user_id=account.id,
+            name=name,
+            scopes=sorted(set(scopes)),
+            secret_hash=_hash(secret),
+            created_at=now,
+            created_by=actor.name,
+            expires_at=expires_at,
+        )
+        key.save(force_insert=True)
+        _record("create_api_key", key, tenant=tenant, actor=actor, now=now)
+    return NewKey(key, _spell(key.id, secret))
+
+
+def revoke_key(key_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt.datetime, reason: str = "") -> ApiKey:
+    """End a key; the next request with it is refused. Call inside the tenant's context. Raises ApiKeyRefused."""
+    with transaction.atomic():
+        key = ApiKey.objects.select_for_update().filter(tenant_id=tenant.id, id=key_id).first()
+        if key is None:
+            raise ApiKeyRefused("There is no such key in this tenant.")
+        if key.revoked_at is None:
+            key.revoked_at = now
+            key.save(update_fields=["revoked_at"])
+            _record("revoke_api_key", key, tenant=tenant, actor=actor, now=now, reason=reason)
+    return key
+
+
+def rotate_key(key_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt.datetime) -> NewKey:
+    """Replace a key by a new one with the same name, scopes and length of life. Raises ApiKeyRefused."""
+    with transaction.atomic():
+        old = revoke_key(key_id, tenant=tenant, actor=actor, now=now, reason="rotated")
+        account = User.objects.get(id=old.user_id)
+        life = min(old.expires_at - old.created_at, LONGEST_LIFE)
+        return create_key(
+            account=account,
+            name=old.name,
+            scopes=old.scopes,
+            expires_at=now + life,
+            tenant=tenant,
+            actor=actor,
+            now=now,
+        )
+
+
+def verify_key(text: str, *, now: dt.datetime) -> ApiKey:
+    """The live key that a credential spells. One statement, so that a revocation acts at once.
+
+    Raises ApiKeyRefused with one sentence for everything that is wrong with a well-formed key: it tells nothing
+    about which keys exist. ``last_used_at`` is kept to the minute.
+    """
+    match = _SHAPE.fullmatch(text)
+    if match is None or match[3] != _checksum(match[1], match[2]):
+        raise ApiKeyRefused("The API key is mistyped: copy it whole, from c360_sk_ to the end.")
+    key = ApiKey.objects.using(PLATFORM).filter(id=UUID(hex=match[1])).first()
+    expected = bytes(key.secret_hash) if key else b""
+    # Compared in any case, so that a missing key takes the time of a wrong one.
+    good = hmac.compare_digest(expected, _hash(match[2]))
+    if key is None or not good or key.revoked_at is not None or key.expires_at <= now:
+        raise ApiKeyRefused("The API key is not valid: it is unknown, has ended or was revoked.")
+    if key.last_used_at is None or now - key.last_used_at >= USE_GRAIN:
+        with tenant_context(key.tenant_id):
+            ApiKey.objects.filter(id=key.id).update(last_used_at=now)
+    return key
+
+
+def _spell(key_id: UUID, secret: str) -> str:
+    return f"{PREFIX}{key_id.hex}_{secret}_{_checksum(key_id.hex, secret)}"
+
+
+def _checksum(key_id: str, secret: str) -> str:
+    return f"{zlib.crc32(f'{key_id}_{secret}'.encode()):08x}"
+
+
+def _hash(secret: str) -> bytes:
+    # The secret has 256 random bits: a fast keyed hash is enough, and a copy of the table alone verifies nothing.
+    pepper = hmac.digest(settings.INDEX_KEY, b"api-key", hashlib.sha256)
+    return hmac.digest(pepper, secret.encode(), hashlib.sha256)
+
+
+def _record(action: str, key: ApiKey, *, tenant: TenantRef, actor: Actor, now: dt.datetime, reason: str = "") -> None:
+    record_administration(
+        tenant_id=tenant.id,
+        actor=actor.name,
+        actor_kind=actor.kind,
+        action=action,
+        subject=str(key.id),
+        reason=reason,
+        detail={"account": str(key.user_id), "name": key.name, "scopes": key.scopes, "until": key.expires_at.isoformat()},
+        now=now,
+    )
