@@ -1,11 +1,13 @@
-"""What is refused before any view: NUL bytes in a URL, and the API over plain HTTP."""
+"""What is refused before any view (NUL bytes in a URL, the API over plain HTTP), and whom a page may connect to."""
 
 from collections.abc import Callable
 
 from django.conf import settings
+from django.core.exceptions import MiddlewareNotUsed
 from django.http import HttpRequest, HttpResponse
 
 from config.problems import problem_response
+from lifecycle.web.live import stream_origin
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -39,3 +41,21 @@ class RefusePlainHttpApi:
                 403, "https_required", "The API answers over HTTPS only; this request came over plain HTTP."
             )
         return self.get_response(request)
+
+
+class AllowEventStream:
+    """Let pages connect to the event stream where it has an origin of its own (development: another port).
+
+    Which host that is only the request tells, so the policy's ``connect-src`` is widened for each response.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        if not settings.EVENT_STREAM_URL.startswith("http"):
+            raise MiddlewareNotUsed
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Pass on, and tell django-csp what to add."""
+        response = self.get_response(request)
+        response._csp_update = {"connect-src": stream_origin(request)}  # type: ignore[attr-defined]
+        return response

@@ -1,0 +1,177 @@
+"""What Redis announces, given to whoever listens in this process: one connection, one subscription a tenant."""
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+from uuid import UUID
+
+import orjson
+import structlog
+from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from lifecycle.services.cache import live_channel
+
+log = structlog.get_logger(__name__)
+
+CONNECT_SECONDS = 2.0
+# Nobody publishes here: a subscription that stands keeps the connection in its listening state.
+IDLE_CHANNEL = live_channel("idle")
+# Silence after which Redis is asked whether it is still there; after as much again it is not.
+SILENCE_SECONDS = 5.0
+# Pages that show many customers need no more than one hint a second.
+TENANT_REST_SECONDS = 1.0
+
+
+class Unavailable(Exception):
+    """Redis cannot be reached: nothing can be announced now."""
+
+
+class Listener:
+    """One open page. Only the newest version is kept for it, so a slow page costs no memory."""
+
+    def __init__(self, tenant_id: UUID, customer_id: UUID | None) -> None:
+        self.channel = live_channel(tenant_id)
+        self.customer_id = str(customer_id) if customer_id else None
+        self.news = asyncio.Event()
+        self.dismissed = False
+        self._version = 0
+
+    def tell(self, versions: dict[str, int]) -> None:
+        """Note what concerns this page; a page of the whole tenant is told how many customers changed."""
+        version = len(versions) if self.customer_id is None else versions.get(self.customer_id, 0)
+        if version:
+            self._version = version
+            self.news.set()
+
+    def take(self) -> int:
+        """The newest version that was noted, 0 if none."""
+        self.news.clear()
+        version, self._version = self._version, 0
+        return version
+
+    def dismiss(self) -> None:
+        """Nothing more will come: hang up."""
+        self.dismissed = True
+        self.news.set()
+
+    async def rest(self) -> None:
+        """Wait before the next hint to a page of the whole tenant; what comes meanwhile is one hint."""
+        if self.customer_id is None:
+            await asyncio.sleep(TENANT_REST_SECONDS)
+
+
+class _Room:
+    """The listeners of one tenant. ``open`` is set once Redis has confirmed the subscription."""
+
+    def __init__(self) -> None:
+        self.listeners: set[Listener] = set()
+        self.open = asyncio.Event()
+
+
+class Announcements:
+    """The process's subscription. When it breaks, every listener is dismissed; the next one connects anew."""
+
+    def __init__(self, redis_url: str) -> None:
+        self._redis_url = redis_url
+        self._rooms: dict[str, _Room] = {}
+        self._pubsub: PubSub | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._turn = asyncio.Lock()
+
+    @property
+    def listening(self) -> int:
+        """How many pages listen."""
+        return sum(len(room.listeners) for room in self._rooms.values())
+
+    async def join(self, listener: Listener) -> None:
+        """Let the listener hear everything that is announced from now on. Raises Unavailable."""
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                async with self._turn:
+                    room = self._rooms.setdefault(listener.channel, _Room())
+                    room.listeners.add(listener)
+                    if len(room.listeners) == 1:
+                        await (await self._connected()).subscribe(listener.channel)
+                await room.open.wait()
+        except (RedisError, OSError, TimeoutError) as error:
+            await self._hang_up(error)
+        if listener.dismissed:
+            raise Unavailable
+
+    async def leave(self, listener: Listener) -> None:
+        """Forget the listener, and the tenant's channel when nobody else listens to it."""
+        async with self._turn:
+            room = self._rooms.get(listener.channel)
+            if room is None:
+                return
+            room.listeners.discard(listener)
+            if not room.listeners:
+                del self._rooms[listener.channel]
+                if self._pubsub is not None:
+                    with suppress(RedisError, OSError):
+                        await self._pubsub.unsubscribe(listener.channel)
+
+    async def close(self) -> None:
+        """Dismiss everybody and let go of Redis."""
+        await self._hang_up(None)
+
+    async def _connected(self) -> PubSub:
+        if self._pubsub is None:
+            # Never reconnected behind our back: what was announced in between would be lost unnoticed.
+            client = Redis.from_url(
+                self._redis_url, socket_connect_timeout=CONNECT_SECONDS, retry=Retry(NoBackoff(), 0)
+            )
+            self._pubsub = client.pubsub()
+            await self._pubsub.subscribe(IDLE_CHANNEL)
+            self._reader = asyncio.create_task(self._read(self._pubsub))
+        return self._pubsub
+
+    async def _read(self, pubsub: PubSub) -> None:
+        asked = False
+        try:
+            while True:
+                message = await pubsub.get_message(timeout=SILENCE_SECONDS)
+                if message is not None:
+                    asked = False
+                    self._hear(message)
+                elif asked:
+                    raise ConnectionError("Redis has fallen silent")
+                else:
+                    asked = True
+                    await pubsub.ping()
+        except (RedisError, OSError, ValueError, KeyError) as error:
+            await self._hang_up(error)
+
+    def _hear(self, message: dict[str, Any]) -> None:
+        channel = (message["channel"] or b"").decode()
+        room = self._rooms.get(channel)
+        if room is None:
+            return
+        if message["type"] == "subscribe":
+            room.open.set()
+        elif message["type"] == "message":
+            versions = orjson.loads(message["data"])["changed"]
+            for listener in room.listeners:
+                listener.tell(versions)
+
+    async def _hang_up(self, error: Exception | None) -> None:
+        """Dismiss every listener: they come back, and a page polls until it is heard again."""
+        if error is not None:
+            log.warning("announcements interrupted", error=str(error), pages=self.listening)
+        rooms, self._rooms = self._rooms, {}
+        for room in rooms.values():
+            for listener in room.listeners:
+                listener.dismiss()
+            room.open.set()
+        pubsub, self._pubsub = self._pubsub, None
+        reader, self._reader = self._reader, None
+        if reader is not None and reader is not asyncio.current_task():
+            reader.cancel()
+        if pubsub is not None:
+            with suppress(RedisError, OSError):
+                await pubsub.aclose()  # type: ignore[no-untyped-call]
+                await pubsub.connection_pool.disconnect()

@@ -1,0 +1,144 @@
+"""The event stream: a small ASGI process that tells open pages that a customer changed [AC-1].
+
+``GET /live/customers/<id>?ticket=...`` and ``GET /live/tenant?ticket=...`` are server-sent events, ``/live/healthz``
+says that the process is alive. It uses Django's settings and signing and nothing else of it: no request stack, no
+database. A page that loses the stream polls meanwhile, so whenever the stream cannot be trusted it hangs up.
+"""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+from django.conf import settings
+from django.utils.log import configure_logging
+
+from config.announcements import Announcements, Listener, Unavailable
+from lifecycle.web.live import BadTicket, Ticket, read_ticket
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+HEARTBEAT_SECONDS = 15.0
+# A connection is taken anew once an hour, and its ticket looked at again.
+CONNECTION_SECONDS = 3600.0
+RETRY = b"retry: 1000\n\n"
+
+configure_logging(settings.LOGGING_CONFIG, settings.LOGGING)
+announcements = Announcements(settings.REDIS_URL)
+
+
+async def application(scope: Scope, receive: Receive, send: Send) -> None:
+    """The ASGI entry point."""
+    if scope["type"] == "lifespan":
+        await _live_and_stop(receive, send)
+    elif scope["type"] == "http":
+        await _answer(scope, receive, send)
+
+
+async def _live_and_stop(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            await announcements.close()
+            return
+
+
+async def _answer(scope: Scope, receive: Receive, send: Send) -> None:
+    path: str = scope["path"].rstrip("/")
+    if path == "/live/healthz":
+        await _reply(send, 200, f"ok, {announcements.listening} pages listen\n")
+    elif scope["method"] != "GET":
+        await _reply(send, 405, "Only GET is answered here.\n")
+    else:
+        try:
+            ticket = read_ticket(_ticket_of(scope))
+        except BadTicket as error:
+            await _reply(send, 403, f"{error}\n")
+            return
+        if path != _path_of(ticket):
+            await _reply(send, 403, "The ticket is for something else: reload the page.\n")
+            return
+        await _stream(scope, receive, send, ticket)
+
+
+def _path_of(ticket: Ticket) -> str:
+    return f"/live/customers/{ticket.customer_id}" if ticket.customer_id else "/live/tenant"
+
+
+def _ticket_of(scope: Scope) -> str:
+    query: bytes = scope["query_string"]
+    return parse_qs(query.decode("latin-1")).get("ticket", [""])[0]
+
+
+async def _stream(scope: Scope, receive: Receive, send: Send, ticket: Ticket) -> None:
+    listener = Listener(ticket.tenant_id, ticket.customer_id)
+    try:
+        await announcements.join(listener)
+    except Unavailable:
+        await _reply(send, 503, "Announcements cannot be received now.\n", _cors(scope))
+        return
+    watch = asyncio.create_task(_watch_for_disconnect(receive, listener))
+    try:
+        headers = {"content-type": "text/event-stream", "cache-control": "no-store", "x-accel-buffering": "no"}
+        await _start(send, 200, headers | _cors(scope))
+        await _body(send, RETRY, more=True)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CONNECTION_SECONDS):
+                await _pass_on(send, listener)
+        await _body(send, b"", more=False)
+    finally:
+        watch.cancel()
+        await announcements.leave(listener)
+
+
+async def _pass_on(send: Send, listener: Listener) -> None:
+    """Send each piece of news, and a comment when there is none, until the listener is dismissed."""
+    while not listener.dismissed:
+        try:
+            async with asyncio.timeout(HEARTBEAT_SECONDS):
+                await listener.news.wait()
+        except TimeoutError:
+            await _body(send, b": nothing new\n\n", more=True)
+            continue
+        version = listener.take()
+        if version and not listener.dismissed:
+            await _body(send, b"event: changed\ndata: %d\n\n" % version, more=True)
+            await listener.rest()
+
+
+async def _watch_for_disconnect(receive: Receive, listener: Listener) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    listener.dismiss()
+
+
+def _cors(scope: Scope) -> dict[str, str]:
+    """In development the page comes from another port of this host and must be allowed to read the stream."""
+    sent = {name: value.decode("latin-1") for name, value in scope["headers"] if name in (b"origin", b"host")}
+    origin, host = sent.get(b"origin", ""), sent.get(b"host", "")
+    if settings.DEBUG and origin and urlsplit(origin).hostname == urlsplit(f"//{host}").hostname:
+        return {"access-control-allow-origin": origin, "vary": "origin"}
+    return {}
+
+
+async def _reply(send: Send, status: int, text: str, headers: dict[str, str] | None = None) -> None:
+    await _start(
+        send, status, {"content-type": "text/plain; charset=utf-8", "cache-control": "no-store", **(headers or {})}
+    )
+    await _body(send, text.encode(), more=False)
+
+
+async def _start(send: Send, status: int, headers: dict[str, str]) -> None:
+    pairs = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": status, "headers": pairs})
+
+
+async def _body(send: Send, body: bytes, *, more: bool) -> None:
+    await send({"type": "http.response.body", "body": body, "more_body": more})

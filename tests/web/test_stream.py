@@ -1,0 +1,325 @@
+"""The event stream: who may listen, what is told, and what happens when Redis goes away."""
+
+import asyncio
+import contextlib
+import datetime as dt
+from urllib.parse import quote, urlsplit
+from uuid import uuid4
+
+import orjson
+import pytest
+import redis.asyncio
+from django.conf import settings
+from django.core import signing
+from django.test import RequestFactory
+
+from config import stream
+from config.announcements import Announcements
+from lifecycle.services.cache import live_channel
+from lifecycle.web.live import BadTicket, Ticket, issue_ticket, read_ticket, stream_origin, stream_url
+
+TENANT, CUSTOMER = uuid4(), uuid4()
+CUSTOMER_PATH = f"/live/customers/{CUSTOMER}"
+
+
+class Browser:
+    """One HTTP request to the stream application, as an ASGI server makes it."""
+
+    def __init__(self, path, ticket="", *, method="GET", headers=()):
+        self.scope = {
+            "type": "http",
+            "method": method,
+            "path": path,
+            "query_string": f"ticket={quote(ticket)}".encode(),
+            "headers": [(name.encode(), value.encode()) for name, value in headers],
+        }
+        self.gone = asyncio.Event()
+        self.status, self.headers, self.body, self.finished = 0, {}, b"", False
+
+    async def __aenter__(self):
+        self.task = asyncio.create_task(stream.application(self.scope, self.receive, self.send))
+        return self
+
+    async def __aexit__(self, *_):
+        self.gone.set()
+        async with asyncio.timeout(3):
+            await self.task
+
+    async def receive(self):
+        await self.gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message):
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            self.headers = {name.decode(): value.decode() for name, value in message["headers"]}
+        else:
+            self.body += message["body"]
+            self.finished = not message["more_body"]
+
+    async def until(self, seen, seconds=3.0):
+        async with asyncio.timeout(seconds):
+            while not seen(self):
+                await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+def run(monkeypatch):
+    def play(story, redis_url=settings.REDIS_URL):
+        async def scene():
+            announcements = Announcements(redis_url)
+            monkeypatch.setattr(stream, "announcements", announcements)
+            try:
+                await story()
+            finally:
+                await announcements.close()
+
+        asyncio.run(scene())
+
+    return play
+
+
+async def announce(versions, tenant=TENANT):
+    client = redis.asyncio.Redis.from_url(settings.REDIS_URL)
+    await client.publish(live_channel(tenant), orjson.dumps({"changed": versions}))
+    await client.aclose()
+
+
+def ticket_for(customer=CUSTOMER, tenant=TENANT):
+    return issue_ticket(Ticket(tenant, "user-1", customer))
+
+
+def is_open(browser):
+    return b"retry: 1000" in browser.body
+
+
+def test_an_open_page_hears_the_version_of_its_customer_and_of_no_other(run):
+    async def story():
+        async with Browser(CUSTOMER_PATH, ticket_for()) as page:
+            await page.until(is_open)
+            await announce({str(uuid4()): 3})
+            await announce({str(CUSTOMER): 9}, tenant=uuid4())
+            await announce({str(CUSTOMER): 4})
+            await page.until(lambda page: b"data:" in page.body)
+        assert page.body == b"retry: 1000\n\nevent: changed\ndata: 4\n\n"
+        assert page.status == 200
+        assert page.headers["content-type"] == "text/event-stream"
+        assert page.headers["cache-control"] == "no-store"
+
+    run(story)
+
+
+def test_a_page_of_the_tenant_hears_of_a_hundred_changes_at_most_once_a_second(run):
+    async def story():
+        async with Browser("/live/tenant", ticket_for(None)) as page:
+            await page.until(is_open)
+            for _ in range(100):
+                await announce({str(uuid4()): 1})
+            await page.until(lambda page: page.body.count(b"event: changed") == 2)
+            await asyncio.sleep(0.2)
+        assert page.body.count(b"event: changed") == 2
+
+    run(story)
+
+
+def test_all_pages_of_a_tenant_share_one_subscription_which_ends_with_the_last(run):
+    async def story():
+        client = redis.asyncio.Redis.from_url(settings.REDIS_URL)
+        channel = live_channel(TENANT)
+
+        async def subscriptions():
+            return (await client.pubsub_numsub(channel))[0][1]
+
+        async with Browser(CUSTOMER_PATH, ticket_for()) as one:
+            async with Browser("/live/tenant", ticket_for(None)) as two:
+                await one.until(is_open)
+                await two.until(is_open)
+                assert await subscriptions() == 1
+                assert stream.announcements.listening == 2
+            assert await subscriptions() == 1
+        assert await subscriptions() == 0
+        assert stream.announcements.listening == 0
+        await client.aclose()
+
+    run(story)
+
+
+def test_a_quiet_stream_is_kept_open_by_comments(run, monkeypatch):
+    monkeypatch.setattr(stream, "HEARTBEAT_SECONDS", 0.05)
+
+    async def story():
+        async with Browser(CUSTOMER_PATH, ticket_for()) as page:
+            await page.until(lambda page: page.body.count(b": nothing new\n\n") >= 2)
+
+    run(story)
+
+
+def test_a_connection_is_ended_after_its_hour_so_that_its_ticket_is_looked_at_again(run, monkeypatch):
+    monkeypatch.setattr(stream, "CONNECTION_SECONDS", 0.1)
+
+    async def story():
+        async with Browser(CUSTOMER_PATH, ticket_for()) as page:
+            await page.until(lambda page: page.finished)
+
+    run(story)
+
+
+@pytest.mark.parametrize(
+    ("path", "ticket"),
+    [
+        (CUSTOMER_PATH, ""),
+        (CUSTOMER_PATH, "forged:ticket:here"),
+        (CUSTOMER_PATH, ticket_for()[:-1] + "!"),
+        (f"/live/customers/{uuid4()}", ticket_for()),
+        ("/live/tenant", ticket_for()),
+        (CUSTOMER_PATH, ticket_for(None)),
+        (CUSTOMER_PATH, signing.dumps([str(TENANT), "user-1", str(CUSTOMER)], salt="another purpose")),
+        (CUSTOMER_PATH, signing.dumps(["no-uuid", "user-1", "*"], salt="customer360.live")),
+        ("/live/elsewhere", ticket_for(None)),
+    ],
+)
+def test_nobody_listens_without_a_ticket_for_just_that(run, path, ticket):
+    async def story():
+        async with Browser(path, ticket) as page:
+            await page.until(lambda page: page.finished)
+        assert page.status == 403
+        assert stream.announcements.listening == 0
+
+    run(story)
+
+
+def test_a_ticket_of_yesterday_is_refused(monkeypatch):
+    ticket = ticket_for()
+    monkeypatch.setattr("lifecycle.web.live.TICKET_AGE", dt.timedelta(seconds=-1))
+    with pytest.raises(BadTicket):
+        read_ticket(ticket)
+
+
+def test_only_get_is_answered_and_the_probe_needs_no_ticket(run):
+    async def story():
+        async with Browser(CUSTOMER_PATH, ticket_for(), method="POST") as page:
+            await page.until(lambda page: page.finished)
+        assert page.status == 405
+        async with Browser("/live/healthz") as probe:
+            await probe.until(lambda page: page.finished)
+        assert (probe.status, probe.body) == (200, b"ok, 0 pages listen\n")
+
+    run(story)
+
+
+@pytest.mark.parametrize(
+    ("debug", "origin", "allowed"),
+    [
+        (True, "http://localhost:8000", "http://localhost:8000"),
+        (True, "http://evil.example", None),
+        (False, "http://localhost:8000", None),
+    ],
+)
+def test_only_in_development_a_page_of_another_port_of_this_host_may_read(run, settings, debug, origin, allowed):
+    settings.DEBUG = debug
+
+    async def story():
+        headers = [("host", "localhost:8001"), ("origin", origin)]
+        async with Browser(CUSTOMER_PATH, ticket_for(), headers=headers) as page:
+            await page.until(is_open)
+        assert page.headers.get("access-control-allow-origin") == allowed
+
+    run(story)
+
+
+def test_without_redis_a_page_is_told_to_go_on_without_the_stream(run):
+    async def story():
+        async with Browser(CUSTOMER_PATH, ticket_for()) as page:
+            await page.until(lambda page: page.finished)
+        assert page.status == 503
+
+    run(story, redis_url="redis://127.0.0.1:1/0")
+
+
+class Wire:
+    """A TCP relay before Redis that can be cut and mended, or made to swallow everything."""
+
+    async def __aenter__(self):
+        self.writers, self.swallow = [], False
+        self.server = await asyncio.start_server(self.carry, "127.0.0.1", 0)
+        self.port = self.server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_):
+        self.cut()
+        self.server.close()
+
+    def cut(self):
+        for writer in self.writers:
+            writer.close()
+
+    async def carry(self, reader, writer):
+        target = urlsplit(settings.REDIS_URL)
+        their_reader, their_writer = await asyncio.open_connection(target.hostname, target.port)
+        self.writers += [writer, their_writer]
+        await asyncio.gather(self.pump(reader, their_writer), self.pump(their_reader, writer))
+
+    async def pump(self, reader, writer):
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65536):
+                if not self.swallow:
+                    writer.write(data)
+            writer.close()
+
+
+def test_when_redis_is_cut_off_every_page_is_let_go_and_may_come_back(run, monkeypatch):
+    async def story():
+        async with Wire() as wire:
+            announcements = Announcements(f"redis://127.0.0.1:{wire.port}/0")
+            monkeypatch.setattr(stream, "announcements", announcements)
+            async with Browser(CUSTOMER_PATH, ticket_for()) as page, Browser("/live/tenant", ticket_for(None)) as list_:
+                await page.until(is_open)
+                await list_.until(is_open)
+                wire.cut()
+                await page.until(lambda page: page.finished)
+                await list_.until(lambda page: page.finished)
+            async with Browser(CUSTOMER_PATH, ticket_for()) as page:
+                await page.until(is_open)
+                await announce({str(CUSTOMER): 5})
+                await page.until(lambda page: b"data: 5" in page.body)
+            await announcements.close()
+
+    run(story)
+
+
+def test_when_redis_falls_silent_every_page_is_let_go(run, monkeypatch):
+    monkeypatch.setattr("config.announcements.SILENCE_SECONDS", 0.1)
+
+    async def story():
+        async with Wire() as wire:
+            announcements = Announcements(f"redis://127.0.0.1:{wire.port}/0")
+            monkeypatch.setattr(stream, "announcements", announcements)
+            async with Browser(CUSTOMER_PATH, ticket_for()) as page:
+                await page.until(is_open)
+                await asyncio.sleep(0.5)
+                assert not page.finished
+                wire.swallow = True
+                await page.until(lambda page: page.finished)
+            await announcements.close()
+
+    run(story)
+
+
+@pytest.mark.parametrize(
+    ("debug", "address", "host", "origin"),
+    [
+        (True, "http://127.0.0.1:8001", "localhost:8000", "http://localhost:8001"),
+        (True, "http://127.0.0.1:8001", "127.0.0.1:8000", "http://127.0.0.1:8001"),
+        (True, "http://127.0.0.1:8001", "[::1]:8000", "http://[::1]:8001"),
+        (True, "http://localhost:8001/live", "127.0.0.1", "http://127.0.0.1:8001"),
+        (False, "https://live.example.com", "localhost", "https://live.example.com"),
+        (True, "/live", "localhost:8000", ""),
+    ],
+)
+def test_the_page_listens_at_the_host_by_which_the_browser_called_it(settings, debug, address, host, origin):
+    settings.DEBUG, settings.EVENT_STREAM_URL = debug, address
+    settings.ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
+    request = RequestFactory().get("/", headers={"host": host})
+    assert stream_origin(request) == origin
+    url = stream_url(request, Ticket(TENANT, "user-1", CUSTOMER))
+    assert url.startswith(f"{origin}/live/customers/{CUSTOMER}?ticket=")
