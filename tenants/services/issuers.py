@@ -78,7 +78,7 @@ def read_external_token(token: str) -> ExternalClaims:
             continue
         except jwt.ExpiredSignatureError as error:
             raise ExternalTokenRefused("The token has expired: get a new one from your identity provider.") from error
-        except jwt.InvalidTokenError as error:
+        except jwt.PyJWTError as error:
             raise ExternalTokenRefused(f"The token is not valid here: {error}.") from error
         return _map_claims(claims, issuer)
     raise refusal
@@ -87,10 +87,9 @@ def read_external_token(token: str) -> ExternalClaims:
 def _read_header(token: str) -> Mapping[str, Any]:
     try:
         header = jwt.get_unverified_header(token)
-    except jwt.InvalidTokenError as error:
-        raise ExternalTokenRefused("The token is damaged.") from error
-    if "crit" in header:
-        raise ExternalTokenRefused("The token demands extensions that are not known here.")
+    except jwt.PyJWTError as error:
+        # Among them: extensions that are marked critical (crit) and not known here.
+        raise ExternalTokenRefused(f"The token is not valid here: {error}.") from error
     if not isinstance(header.get("kid"), str):
         raise ExternalTokenRefused("The token names no key (kid).")
     return header

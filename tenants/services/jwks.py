@@ -45,11 +45,11 @@ _sets_lock = threading.Lock()
 
 
 def check_url(url: str) -> str | None:
-    """Why an address may not be fetched, or None. HTTPS only; plain HTTP to this machine in development."""
+    """Why an address may not be fetched, or None. HTTPS only; plain HTTP to this machine where LOOPBACK_ISSUERS allows it."""
     parts = urlsplit(url)
     if parts.scheme == "https" and parts.hostname and not parts.username:
         return None
-    if settings.DEBUG and parts.scheme == "http" and parts.hostname in LOOPBACK:
+    if settings.LOOPBACK_ISSUERS and parts.scheme == "http" and parts.hostname in LOOPBACK:
         return None
     return "The key set's address must be an https:// address without a user name."
 

@@ -1,0 +1,112 @@
+"""API keys: shown once, stored hashed, scoped, ended by time and by hand."""
+
+import datetime as dt
+from typing import Any
+
+import pytest
+
+from audit.models import AdministrationEntry
+from tenants.actors import TenantRef, system_actor
+from tenants.context import tenant_context
+from tenants.models import ApiKey
+from tenants.services.api_keys import ApiKeyRefused, create_key, revoke_key, rotate_key, verify_key
+from tests.factories import utc_now
+
+ADMIN = system_actor("tests")
+YEAR = dt.timedelta(days=365)
+
+
+def make_key(tenant: TenantRef, account: Any, **options: Any) -> Any:
+    defaults = {
+        "name": "billing sync",
+        "scopes": ["view_lifecycle", "update_lifecycle"],
+        "expires_at": utc_now() + dt.timedelta(days=30),
+    }
+    with tenant_context(tenant.id):
+        return create_key(account=account, tenant=tenant, actor=ADMIN, now=utc_now(), **(defaults | options))
+
+
+def test_a_new_key_opens_and_its_secret_is_nowhere_in_the_table(tenant: TenantRef, users: Any) -> None:
+    new = make_key(tenant, users.service)
+    verified = verify_key(new.secret, now=utc_now())
+    assert (verified.id, verified.user_id) == (new.key.id, users.service.id)
+    secret = new.secret.split("_", 3)[3]
+    with tenant_context(tenant.id):
+        row = ApiKey.objects.filter(id=new.key.id).values().get()
+    assert secret[:43] not in repr(row)
+    assert len(bytes(row["secret_hash"])) == 32
+
+
+def test_a_mistyped_key_is_told_apart_without_asking_the_database(tenant: TenantRef, users: Any) -> None:
+    secret = make_key(tenant, users.service).secret
+    with pytest.raises(ApiKeyRefused, match="mistyped"):
+        verify_key(secret[:-1] + ("0" if secret[-1] != "0" else "1"), now=utc_now())
+
+
+def test_a_revoked_key_is_dead_at_once(tenant: TenantRef, users: Any) -> None:
+    new = make_key(tenant, users.service)
+    with tenant_context(tenant.id):
+        revoke_key(new.key.id, tenant=tenant, actor=ADMIN, now=utc_now(), reason="leaked")
+        actions = list(AdministrationEntry.objects.order_by("id").values_list("action", "reason"))
+    with pytest.raises(ApiKeyRefused, match="not valid"):
+        verify_key(new.secret, now=utc_now())
+    assert actions[-2:] == [("create_api_key", ""), ("revoke_api_key", "leaked")]
+
+
+def test_a_key_ends_on_its_day(tenant: TenantRef, users: Any) -> None:
+    new = make_key(tenant, users.service)
+    verify_key(new.secret, now=new.key.expires_at - dt.timedelta(seconds=1))
+    with pytest.raises(ApiKeyRefused, match="not valid"):
+        verify_key(new.secret, now=new.key.expires_at)
+
+
+def test_a_rotated_key_works_and_the_old_one_does_not(tenant: TenantRef, users: Any) -> None:
+    old = make_key(tenant, users.service)
+    with tenant_context(tenant.id):
+        new = rotate_key(old.key.id, tenant=tenant, actor=ADMIN, now=utc_now())
+    assert verify_key(new.secret, now=utc_now()).scopes == ["update_lifecycle", "view_lifecycle"]
+    with pytest.raises(ApiKeyRefused):
+        verify_key(old.secret, now=utc_now())
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"scopes": []},
+        {"scopes": ["everything"]},
+        {"expires_at": dt.datetime(2020, 1, 1, tzinfo=dt.UTC)},
+        {"expires_at": dt.datetime(2099, 1, 1, tzinfo=dt.UTC)},
+    ],
+)
+def test_a_key_without_bounds_is_refused(tenant: TenantRef, users: Any, options: Any) -> None:
+    with pytest.raises(ApiKeyRefused):
+        make_key(tenant, users.service, **options)
+    with tenant_context(tenant.id):
+        assert not ApiKey.objects.exists()
+
+
+def test_people_get_no_keys_and_neither_do_other_tenants_accounts(
+    tenant: TenantRef, users: Any, other_users: Any
+) -> None:
+    for account in (users.tenant_admin, other_users.service):
+        with pytest.raises(ApiKeyRefused):
+            make_key(tenant, account)
+
+
+def test_another_tenant_cannot_revoke_a_key(tenant: TenantRef, other_tenant: TenantRef, users: Any) -> None:
+    new = make_key(tenant, users.service)
+    with tenant_context(other_tenant.id), pytest.raises(ApiKeyRefused):
+        revoke_key(new.key.id, tenant=other_tenant, actor=ADMIN, now=utc_now())
+    verify_key(new.secret, now=utc_now())
+
+
+def test_the_last_use_is_written_once_a_minute(tenant: TenantRef, users: Any) -> None:
+    new = make_key(tenant, users.service)
+    first = utc_now()
+    verify_key(new.secret, now=first)
+    verify_key(new.secret, now=first + dt.timedelta(seconds=30))
+    with tenant_context(tenant.id):
+        assert ApiKey.objects.get(id=new.key.id).last_used_at == first
+    verify_key(new.secret, now=first + dt.timedelta(seconds=61))
+    with tenant_context(tenant.id):
+        assert ApiKey.objects.get(id=new.key.id).last_used_at == first + dt.timedelta(seconds=61)

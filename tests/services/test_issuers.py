@@ -1,0 +1,263 @@
+"""External identity: tokens of a configured OIDC issuer, verified against a real small JWKS server on loopback."""
+
+import base64
+import datetime as dt
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
+
+from tenants.actors import TenantRef, system_actor
+from tenants.context import tenant_context
+from tenants.models import User
+from tenants.services import jwks
+from tenants.services.issuers import (
+    ExternalTokenRefused,
+    IssuerRefused,
+    configure_issuer,
+    is_external,
+    read_external_token,
+)
+from tests.factories import utc_now
+
+ISSUER = "https://id.acme.example"
+AUDIENCE = "customer360"
+SUBJECT = "acme|42"
+
+
+class Provider:
+    """A small identity provider: keys that can be rotated, and a server that shows the public ones."""
+
+    def __init__(self) -> None:
+        self.keys: dict[str, tuple[str, Any]] = {}
+        self.fetches = 0
+        self.broken = False
+        provider = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                provider.fetches += 1
+                body = json.dumps(provider.document()).encode()
+                self.send_response(500 if provider.broken else 200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: Any) -> None:
+                """Say nothing."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/jwks.json"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def add_key(self, kid: str, algorithm: str) -> None:
+        self.keys[kid] = (
+            algorithm,
+            {
+                "RS256": lambda: rsa.generate_private_key(public_exponent=65537, key_size=2048),
+                "ES256": lambda: ec.generate_private_key(ec.SECP256R1()),
+                "EdDSA": ed25519.Ed25519PrivateKey.generate,
+            }[algorithm](),
+        )
+
+    def document(self) -> dict[str, Any]:
+        writers = {"RS256": RSAAlgorithm, "ES256": ECAlgorithm, "EdDSA": OKPAlgorithm}
+        return {
+            "keys": [
+                {**writers[algorithm].to_jwk(key.public_key(), as_dict=True), "kid": kid, "use": "sig", "alg": algorithm}
+                for kid, (algorithm, key) in self.keys.items()
+            ]
+        }
+
+    def token(self, kid: str, *, signed_by: str | None = None, headers: Any = None, **claims: Any) -> str:
+        algorithm, key = self.keys[signed_by or kid]
+        now = utc_now()
+        payload = {
+            "iss": ISSUER,
+            "aud": AUDIENCE,
+            "sub": SUBJECT,
+            "iat": now,
+            "exp": now + dt.timedelta(minutes=5),
+            "roles": ["csm"],
+        } | claims
+        payload = {name: value for name, value in payload.items() if value is not None}
+        return jwt.encode(payload, key, algorithm=algorithm, headers={"kid": kid, **(headers or {})})
+
+
+@pytest.fixture
+def provider() -> Iterator[Provider]:
+    made = Provider()
+    made.add_key("rsa-1", "RS256")
+    made.add_key("ec-1", "ES256")
+    made.add_key("ed-1", "EdDSA")
+    jwks.forget_keys()
+    yield made
+    made.server.shutdown()
+    made.server.server_close()
+    jwks.forget_keys()
+
+
+@pytest.fixture
+def acme(tenant: TenantRef, users: Any, provider: Provider) -> TenantRef:
+    with tenant_context(tenant.id):
+        User.objects.filter(id=users.account_manager.id).update(external_subject=SUBJECT)
+        configure_issuer(
+            issuer=f"{ISSUER}/{tenant.slug}",
+            audience=AUDIENCE,
+            jwks_url=provider.url,
+            algorithms=["RS256", "ES256", "EdDSA"],
+            role_map={"csm": "ROLE_ACCOUNT_MANAGER"},
+            tenant=tenant,
+            actor=system_actor("tests"),
+            now=utc_now(),
+        )
+    return tenant
+
+
+def accepted(provider: Provider, tenant: TenantRef, kid: str, **claims: Any) -> Any:
+    return read_external_token(provider.token(kid, **({"iss": f"{ISSUER}/{tenant.slug}"} | claims)))
+
+
+@pytest.mark.parametrize("kid", ["rsa-1", "ec-1", "ed-1"])
+def test_a_token_signed_by_the_issuer_opens(provider: Provider, acme: TenantRef, users: Any, kid: str) -> None:
+    claims = accepted(provider, acme, kid, tenant_id=acme.slug)
+    assert (claims.user_id, claims.tenant_id) == (users.account_manager.id, acme.id)
+    assert claims.roles == {"ROLE_ACCOUNT_MANAGER"}
+
+
+def test_roles_outside_the_map_are_not_granted(provider: Provider, acme: TenantRef) -> None:
+    assert accepted(provider, acme, "rsa-1", roles=["ROLE_SUPER_ADMIN", "root", "csm"]).roles == {"ROLE_ACCOUNT_MANAGER"}
+    assert accepted(provider, acme, "rsa-1", roles=None).roles == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("claims", "sentence"),
+    [
+        ({"aud": "another-product"}, "audience"),
+        ({"exp": dt.datetime(2020, 1, 1, tzinfo=dt.UTC)}, "expired"),
+        ({"exp": None}, "exp"),
+        ({"iat": dt.datetime(2099, 1, 1, tzinfo=dt.UTC)}, "iat"),
+        ({"sub": "somebody else"}, "Nobody"),
+        ({"tenant_id": "globex"}, "another tenant"),
+        ({"roles": "csm"}, "list"),
+        ({"iss": "https://evil.example"}, "not configured"),
+        ({"headers": {"crit": ["b65"]}}, "b65"),
+    ],
+)
+def test_a_wrong_claim_is_refused(provider: Provider, acme: TenantRef, claims: Any, sentence: str) -> None:
+    with pytest.raises(ExternalTokenRefused, match=sentence):
+        accepted(provider, acme, "rsa-1", **claims)
+
+
+def test_a_token_within_the_leeway_is_accepted(provider: Provider, acme: TenantRef) -> None:
+    accepted(provider, acme, "rsa-1", exp=utc_now() - dt.timedelta(seconds=5))
+
+
+def test_an_unknown_key_id_is_refused_and_costs_one_fetch_however_often(provider: Provider, acme: TenantRef) -> None:
+    accepted(provider, acme, "rsa-1")
+    provider.add_key("hidden", "RS256")
+    document = provider.document
+    provider.document = lambda: {"keys": [key for key in document()["keys"] if key["kid"] != "hidden"]}  # type: ignore[method-assign]
+    for _ in range(20):
+        with pytest.raises(ExternalTokenRefused, match="key"):
+            accepted(provider, acme, "hidden")
+    assert provider.fetches == 1, "within the cool-down the known set stands"
+
+
+def test_a_rotated_key_is_found_after_the_cool_down(
+    provider: Provider, acme: TenantRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accepted(provider, acme, "rsa-1")
+    provider.add_key("rsa-2", "RS256")
+    with pytest.raises(ExternalTokenRefused):
+        accepted(provider, acme, "rsa-2")
+    monkeypatch.setattr(jwks, "COOLDOWN_SECONDS", 0.0)
+    accepted(provider, acme, "rsa-2")
+    assert provider.fetches == 2
+
+
+def test_a_signature_by_another_key_is_refused(provider: Provider, acme: TenantRef) -> None:
+    provider.add_key("rsa-2", "RS256")
+    with pytest.raises(ExternalTokenRefused):
+        accepted(provider, acme, "rsa-1", signed_by="rsa-2")
+
+
+def test_alg_none_is_refused(provider: Provider, acme: TenantRef) -> None:
+    def part(value: Any) -> str:
+        return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+    claims = {"iss": f"{ISSUER}/{acme.slug}", "aud": AUDIENCE, "sub": SUBJECT, "iat": 0, "exp": 4_000_000_000}
+    token = f"{part({'alg': 'none', 'kid': 'rsa-1'})}.{part(claims)}."
+    with pytest.raises(ExternalTokenRefused):
+        read_external_token(token)
+
+
+def test_hs256_with_the_public_key_is_refused(provider: Provider, acme: TenantRef) -> None:
+    public = provider.keys["rsa-1"][1].public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    claims = {"iss": f"{ISSUER}/{acme.slug}", "aud": AUDIENCE, "sub": SUBJECT, "iat": utc_now()}
+    claims["exp"] = utc_now() + dt.timedelta(minutes=5)
+    import hashlib
+    import hmac
+
+    def part(value: Any) -> bytes:
+        return base64.urlsafe_b64encode(json.dumps(value, default=lambda v: int(v.timestamp())).encode()).rstrip(b"=")
+
+    signed = part({"alg": "HS256", "kid": "rsa-1"}) + b"." + part(claims)
+    signature = base64.urlsafe_b64encode(hmac.digest(public, signed, hashlib.sha256)).rstrip(b"=")
+    with pytest.raises(ExternalTokenRefused, match="HS256"):
+        read_external_token((signed + b"." + signature).decode())
+
+
+def test_last_known_keys_serve_while_the_provider_is_away(
+    provider: Provider, acme: TenantRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accepted(provider, acme, "rsa-1")
+    provider.broken = True
+    monkeypatch.setattr(jwks, "FRESH_SECONDS", 0.0)
+    monkeypatch.setattr(jwks, "COOLDOWN_SECONDS", 0.0)
+    accepted(provider, acme, "rsa-1")
+    assert provider.fetches == 2
+
+
+def test_unknown_keys_are_unavailable_rather_than_wrong(provider: Provider, acme: TenantRef) -> None:
+    provider.broken = True
+    with pytest.raises(jwks.KeysUnavailable):
+        accepted(provider, acme, "rsa-1")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"jwks_url": "http://id.acme.example/keys"},
+        {"jwks_url": "file:///etc/passwd"},
+        {"algorithms": ["HS256"]},
+        {"algorithms": []},
+        {"role_map": {"root": "ROLE_SUPER_ADMIN"}},
+        {"role_map": {}},
+        {"issuer": "customer360"},
+    ],
+)
+def test_an_unsafe_issuer_cannot_be_configured(tenant: TenantRef, options: Any) -> None:
+    good = {
+        "issuer": ISSUER,
+        "audience": AUDIENCE,
+        "jwks_url": "https://id.acme.example/keys",
+        "algorithms": ["RS256"],
+        "role_map": {"csm": "ROLE_ACCOUNT_MANAGER"},
+    }
+    with tenant_context(tenant.id), pytest.raises(IssuerRefused):
+        configure_issuer(**(good | options), tenant=tenant, actor=system_actor("tests"), now=utc_now())
+
+
+def test_garbage_is_not_external() -> None:
+    for text in ("", "a.b.c", "x" * 10_000, "..", "eyJhbGciOiJub25lIn0..", "\x00"):
+        assert not is_external(text)
