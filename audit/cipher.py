@@ -43,18 +43,28 @@ def new_data_key() -> bytes:
 
 def encrypt(key: bytes, text: str, *, bound_to: bytes) -> bytes:
     """Encrypt a text (the empty one too) under a data key."""
+    return encrypt_bytes(key, text.encode(), bound_to=bound_to)
+
+
+def encrypt_bytes(key: bytes, plain: bytes, *, bound_to: bytes) -> bytes:
+    """Encrypt bytes under a data key."""
     nonce = os.urandom(NONCE_BYTES)
-    return VALUE + nonce + AESGCM(key).encrypt(nonce, text.encode(), VALUE + bound_to)
+    return VALUE + nonce + AESGCM(key).encrypt(nonce, plain, VALUE + bound_to)
 
 
 def decrypt(key: bytes, value: bytes, *, bound_to: bytes) -> str:
     """Decrypt what ``encrypt`` returned for the same place. Raises Undecryptable, never returns ciphertext."""
+    return decrypt_bytes(key, value, bound_to=bound_to).decode()
+
+
+def decrypt_bytes(key: bytes, value: bytes, *, bound_to: bytes) -> bytes:
+    """Decrypt what ``encrypt_bytes`` returned for the same place. Raises Undecryptable."""
     value = bytes(value)
     if value[:1] != VALUE:
         raise Undecryptable("This value is not in the encrypted format.")
     nonce, body = value[1 : 1 + NONCE_BYTES], value[1 + NONCE_BYTES :]
     try:
-        return AESGCM(key).decrypt(nonce, body, VALUE + bound_to).decode()
+        return AESGCM(key).decrypt(nonce, body, VALUE + bound_to)
     except (InvalidTag, ValueError) as error:
         raise Undecryptable("This value was altered, moved from another row, or written under another key.") from error
 

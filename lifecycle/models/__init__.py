@@ -1,16 +1,18 @@
 """Customers, what is known of them and by whom it was told, and where they stand."""
 
 from lifecycle.models.customers import BillingFigures, Contact, Customer, SupportFigures
-from lifecycle.models.events import InboxEvent, ParkedEvent
+from lifecycle.models.events import NOBODY, DeadLetter, InboxEvent, ParkedEvent
 from lifecycle.models.moves import StageMove
 from lifecycle.models.requests import IdempotentRequest
 from lifecycle.models.status import CustomerLifecycleStatus
 
 __all__ = [
+    "NOBODY",
     "BillingFigures",
     "Contact",
     "Customer",
     "CustomerLifecycleStatus",
+    "DeadLetter",
     "IdempotentRequest",
     "InboxEvent",
     "ParkedEvent",

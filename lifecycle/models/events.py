@@ -1,11 +1,20 @@
-"""What the consumer remembers: which events were dealt with, and which wait for their customer."""
+"""What the consumer remembers: which events were dealt with, which wait for their customer, and which are dead."""
+
+from typing import Final
+from uuid import UUID
 
 import uuid_utils.compat
 from django.db import models
 
+# The tenant of messages that name none that is known. No tenant has this id, so nobody's context shows their rows.
+NOBODY: Final = UUID(int=0)
+
 
 class InboxEvent(models.Model):
-    """An event that was dealt with, once: the unique key makes a second delivery harmless."""
+    """An event that was dealt with, once: the unique key makes a second delivery harmless.
+
+    A message that names no usable id is known by where it lies in the log (``rules.envelopes.log_identity``).
+    """
 
     class Outcome(models.TextChoices):
         """What became of it."""
@@ -34,18 +43,21 @@ class InboxEvent(models.Model):
 
 
 class ParkedEvent(models.Model):
-    """An event for a customer that nobody has created yet. A later creation releases it; a time limit ends the wait."""
+    """An event for a customer that nobody has created yet. A later creation releases it; a time limit ends the wait.
+
+    ``value`` is sealed (``audit.services.sealing``): it may name people.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid_utils.compat.uuid7, editable=False)
     tenant_id = models.UUIDField()
     external_id = models.CharField(max_length=150)
-    topic = models.CharField(max_length=100)
+    topic = models.CharField(max_length=255)
     partition = models.IntegerField()
     offset = models.BigIntegerField()
     occurred_at = models.DateTimeField()
     key = models.BinaryField(null=True)
-    value = models.BinaryField(null=True)
-    headers = models.JSONField(default=list)
+    value = models.BinaryField()
+    headers = models.JSONField(default=list, help_text="List of [name, base64 value or null] pairs.")
     parked_at = models.DateTimeField()
     expires_at = models.DateTimeField()
 
@@ -57,3 +69,47 @@ class ParkedEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.topic}/{self.partition}/{self.offset} for {self.external_id}"
+
+
+class DeadLetter(models.Model):
+    """A message that could not be applied: its bytes, why, and what an operator has done about it.
+
+    ``value`` is sealed. ``tenant_id`` is NOBODY when the tenant could not be told. A discarded letter keeps its facts
+    and loses its bytes.
+    """
+
+    class State(models.TextChoices):
+        """Whether somebody has dealt with it."""
+
+        OPEN = "open"
+        REPLAYED = "replayed"
+        DISCARDED = "discarded"
+
+    id = models.UUIDField(primary_key=True, default=uuid_utils.compat.uuid7, editable=False)
+    tenant_id = models.UUIDField()
+    tenant_slug = models.CharField(max_length=255, blank=True, default="", help_text="As the message wrote it.")
+    type = models.CharField(max_length=100)
+    source = models.CharField(max_length=255, blank=True, default="")
+    event_id = models.CharField(max_length=255, blank=True, default="")
+    topic = models.CharField(max_length=255)
+    partition = models.IntegerField()
+    offset = models.BigIntegerField()
+    key = models.BinaryField(null=True)
+    value = models.BinaryField(null=True)
+    headers = models.JSONField(default=list, help_text="List of [name, base64 value or null] pairs.")
+    code = models.CharField(max_length=50)
+    sentence = models.CharField(max_length=1000)
+    attempts = models.PositiveIntegerField(default=1)
+    died_at = models.DateTimeField()
+    state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
+    resolved_at = models.DateTimeField(null=True)
+    resolved_by = models.CharField(max_length=150, blank=True, default="")
+    reason = models.CharField(max_length=500, blank=True, default="")
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["tenant_id", "state", "-id"], name="dead_letter_by_tenant"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.topic}/{self.partition}/{self.offset}"

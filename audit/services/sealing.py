@@ -1,0 +1,40 @@
+"""Bytes that wait in a table and may hold personal data: parked and dead messages, and what is to be published.
+
+Each is encrypted under a data key of its own, which travels with it, wrapped by a master key: ``wrapped key | value``.
+Nothing else is needed to open it but the ring of master keys; a rotation re-wraps what is kept for long.
+"""
+
+from uuid import UUID
+
+from audit import cipher
+
+# Version, key id, nonce, key, tag: the length of a wrapped data key.
+_WRAPPED = 1 + 2 + cipher.NONCE_BYTES + cipher.KEY_BYTES + 16
+
+
+def seal(plain: bytes, *, tenant_id: UUID, row_id: UUID) -> bytes:
+    """Encrypt the bytes of a row. They open only for the same tenant and row id."""
+    key = cipher.new_data_key()
+    _, wrapped = cipher.wrap(key, tenant_id=tenant_id, subject_id=row_id)
+    return wrapped + cipher.encrypt_bytes(key, plain, bound_to=_binding(tenant_id, row_id))
+
+
+def unseal(sealed: bytes, *, tenant_id: UUID, row_id: UUID) -> bytes:
+    """Decrypt what ``seal`` returned for the same row. Raises Undecryptable."""
+    sealed = bytes(sealed)
+    key = cipher.unwrap(sealed[:_WRAPPED], tenant_id=tenant_id, subject_id=row_id)
+    return cipher.decrypt_bytes(key, sealed[_WRAPPED:], bound_to=_binding(tenant_id, row_id))
+
+
+def reseal(sealed: bytes, *, tenant_id: UUID, row_id: UUID) -> bytes | None:
+    """The same bytes under the newest master key, or None when they are already. Raises Undecryptable."""
+    sealed = bytes(sealed)
+    if int.from_bytes(sealed[1:3], "big") == cipher.newest_master_key_id():
+        return None
+    key = cipher.unwrap(sealed[:_WRAPPED], tenant_id=tenant_id, subject_id=row_id)
+    _, wrapped = cipher.wrap(key, tenant_id=tenant_id, subject_id=row_id)
+    return wrapped + sealed[_WRAPPED:]
+
+
+def _binding(tenant_id: UUID, row_id: UUID) -> bytes:
+    return cipher.binding("sealed", "value", row_id, tenant_id)

@@ -1,0 +1,219 @@
+"""From the bytes of a message to an event, or to the reason why it is none. CloudEvents 1.0 over Kafka: structured mode
+(the value is the whole event) and binary mode (attributes are ``ce_`` headers, the value is the data).
+"""
+
+import datetime as dt
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+
+from lifecycle.rules.ownership import find_foreign_part
+from lifecycle.rules.schemas import (
+    CURRENT,
+    InvalidDocument,
+    find_version,
+    parse_date,
+    parse_time,
+    validate_data,
+    validate_envelope,
+)
+
+Headers = tuple[tuple[str, bytes | None], ...]
+
+BINARY_PREFIX: Final = "ce_"
+STRUCTURED_TYPE: Final = "application/cloudevents+json"
+# What the messages of unreadable events are filed under instead of a type.
+UNKNOWN_TYPE: Final = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message as it lies in the log: where, and its bytes."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A valid event. ``data`` fits the schema of its type; ``time`` is in UTC."""
+
+    id: str
+    source: str
+    type: str
+    time: dt.datetime
+    tenant: str
+    external_id: str
+    data: Mapping[str, Any]
+    trace_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why a message is not a valid event, and what could be read of it nevertheless ('' for what could not)."""
+
+    code: str
+    sentence: str
+    tenant: str = ""
+    type: str = UNKNOWN_TYPE
+    source: str = ""
+    id: str = ""
+    trace_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A message and what it was read as."""
+
+    message: Message
+    event: Event | Fault
+
+
+def receive(message: Message) -> Received:
+    """Read a message. Never raises, whatever the bytes are."""
+    return Received(message, read_event(message))
+
+
+def log_identity(message: Message) -> tuple[str, str]:
+    """The identity of a message that names none: where it lies, with a digest because a broker may lose its log."""
+    digest = hashlib.sha256(b"%b|%b" % (message.key or b"", message.value or b"")).hexdigest()[:16]
+    return f"kafka:{message.topic}", f"{message.partition}/{message.offset}/{digest}"
+
+
+def read_event(message: Message) -> Event | Fault:
+    """The event in a message, or the first fault found: form, envelope, type, data, key, source."""
+    document = _read_document(message)
+    if isinstance(document, Fault):
+        return document
+    known = _Known(document)
+    try:
+        validate_envelope(document)
+    except InvalidDocument as error:
+        if _lacks_only_the_tenant(document):
+            return known.fault("unknown_tenant", "The event names no tenant; tenantid must be the slug of one.")
+        return known.fault("invalid_envelope", str(error))
+    event_type = document["type"]
+    if event_type not in CURRENT:
+        return known.fault("unknown_type", f"Nothing is known of events of this type; known are {', '.join(CURRENT)}.")
+    version = find_version(event_type, document.get("dataschema"))
+    if version is None:
+        return known.fault("unknown_type", f"There is no such schema of {event_type}; the newest is {CURRENT[event_type]}.")
+    data = document["data"]
+    try:
+        validate_data(event_type, version, data)
+    except InvalidDocument as error:
+        return known.fault("invalid_data", str(error))
+    fault = _find_contradiction(message, document, data)
+    if fault is not None:
+        return known.fault(*fault)
+    time = parse_time(document["time"])
+    assert time is not None  # noqa: S101  the schema has checked it
+    return Event(
+        document["id"],
+        document["source"],
+        event_type,
+        time,
+        document["tenantid"],
+        data["external_id"],
+        data,
+        known.trace_id,
+    )
+
+
+def _lacks_only_the_tenant(document: Mapping[str, Any]) -> bool:
+    if document.get("tenantid"):
+        return False
+    try:
+        validate_envelope({**document, "tenantid": "x"})
+    except InvalidDocument:
+        return False
+    return True
+
+
+class _Known:
+    """What can be told of a document that may be wrong in any part."""
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        self.document = document
+        trace = self._text("traceparent").split("-")
+        self.trace_id = trace[1] if len(trace) == 4 else ""
+
+    def _text(self, name: str) -> str:
+        value = self.document.get(name)
+        return value[:255] if isinstance(value, str) else ""
+
+    def fault(self, code: str, sentence: str) -> Fault:
+        event_type = self._text("type")
+        return Fault(
+            code,
+            sentence,
+            tenant=self._text("tenantid"),
+            type=event_type if event_type in CURRENT else UNKNOWN_TYPE,
+            source=self._text("source"),
+            id=self._text("id"),
+            trace_id=self.trace_id,
+        )
+
+
+def _read_document(message: Message) -> dict[str, Any] | Fault:
+    """The event as one document, in whichever mode it came."""
+    if not message.value:
+        return Fault("unreadable", "The message has no value; an event is a JSON object.")
+    attributes = {
+        name.lower().removeprefix(BINARY_PREFIX): value
+        for name, value in message.headers
+        if name.lower().startswith(BINARY_PREFIX)
+    }
+    content_type = next((value or b"" for name, value in message.headers if name.lower() == "content-type"), b"")
+    is_binary = "specversion" in attributes and not content_type.startswith(STRUCTURED_TYPE.encode())
+    try:
+        body = orjson.loads(message.value)
+        document = {name: (value or b"").decode() for name, value in attributes.items()} if is_binary else body
+    except (orjson.JSONDecodeError, UnicodeDecodeError) as error:
+        return Fault("unreadable", f"The message is not JSON in UTF-8: {_without_values(error)}.")
+    if not isinstance(document, dict):
+        return Fault("unreadable", "The message is JSON, but not an object.")
+    if is_binary:
+        document["data"] = body
+        if content_type:
+            document["datacontenttype"] = content_type.decode(errors="replace")
+    if (b"\\u0000" in message.value or is_binary) and _holds_null(document):
+        return _Known({}).fault("invalid_data", "A text contains the character NUL, which cannot be stored.")
+    return document
+
+
+def _without_values(error: ValueError) -> str:
+    return error.msg if isinstance(error, orjson.JSONDecodeError) else "a header is not UTF-8"
+
+
+def _holds_null(value: object) -> bool:
+    if isinstance(value, str):
+        return "\x00" in value
+    if isinstance(value, dict):
+        return any(_holds_null(part) for pair in value.items() for part in pair)
+    return isinstance(value, list) and any(_holds_null(part) for part in value)
+
+
+def _find_contradiction(
+    message: Message, document: Mapping[str, Any], data: Mapping[str, Any]
+) -> tuple[str, str] | None:
+    """What is wrong between the parts of a message that are well-formed each."""
+    external_id = data["external_id"]
+    if message.key != external_id.encode() or document.get("subject", external_id) != external_id:
+        return "key_mismatch", "The key of the message (and the subject, if given) must equal external_id; it does not."
+    foreign = find_foreign_part(document["source"], document["type"], data)
+    if foreign is not None:
+        return "source_not_allowed", foreign
+    starts_on, ends_on = data.get("starts_on"), data.get("ends_on")
+    if document["type"] == "contract.renewed" and starts_on and ends_on:
+        first, last = parse_date(starts_on), parse_date(ends_on)
+        if first and last and last < first:
+            return "invalid_data", "data.ends_on must not be before data.starts_on."
+    return None
