@@ -1,0 +1,48 @@
+"""``python -m local <verb>``: see ``VERBS``."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+
+from local import commands, signals
+from local.guard import Guard
+from local.processes import die_with_parent
+from local.trouble import CannotStart, StopRequested
+
+Verb = Callable[[Guard, list[str]], int]
+
+VERBS: dict[str, tuple[Verb, str]] = {
+    "services": (commands.run_services, "only the services, in the foreground; writes .local/env"),
+    "exec": (commands.run_command, "-- COMMAND ...: run a command on throw-away services"),
+    "test": (commands.run_tests, "-- ARGUMENTS ...: pytest on throw-away services"),
+    "bench": (commands.run_benchmarks, "-- ARGUMENTS ...: the benchmarks on durable, throw-away services"),
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Run one verb and return the exit status."""
+    if not arguments or arguments[0] not in VERBS:
+        print("usage: python -m local VERB [-- ARGUMENTS ...]", file=sys.stderr)
+        for name, (_, summary) in VERBS.items():
+            print(f"  {name:9} {summary}", file=sys.stderr)
+        return 2
+    verb, _ = VERBS[arguments[0]]
+    rest = arguments[1:]
+    if "MAKELEVEL" in os.environ:  # make itself may be killed without a word
+        die_with_parent(signal.SIGTERM)
+    guard = Guard()
+    signals.install()
+    try:
+        return verb(guard, rest[1:] if rest[:1] == ["--"] else rest)
+    except CannotStart as trouble:
+        print(f"{arguments[0]}: {trouble}", file=sys.stderr)
+        return 1
+    except StopRequested as request:
+        return 128 + request.signum
+    finally:
+        guard.dismiss()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

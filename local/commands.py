@@ -1,0 +1,92 @@
+"""The verbs that run one command, or nothing, on the services."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+
+from local import signals
+from local.folders import PROJECT, Folders, open_kept, open_throwaway
+from local.guard import Guard
+from local.processes import Child, stop
+from local.secrets import write_private
+from local.services import Services, env_file, merge, render_env, say
+from local.trouble import CannotStart, StopRequested
+
+# A consumer joins its group after half of this: tests do not wait three seconds each time.
+TEST_SESSION_TIMEOUT_MS = "2000"
+
+
+@contextlib.contextmanager
+def started(services: Services) -> Iterator[Services]:
+    """The services, started; stopped in order at the end, whatever it is."""
+    try:
+        services.start()
+        yield services
+    finally:
+        signals.take()
+        services.stop()
+
+
+def run_services(guard: Guard, arguments: list[str]) -> int:
+    """Only the services, in the foreground, with the data of the demo."""
+    if arguments:
+        raise CannotStart("services takes no arguments")
+    folders = open_kept(guard)
+    with started(Services(folders, guard, given=os.environ, fast=False)) as services:
+        write_env(folders, services.env)
+        say("to use them: set -a; . .local/env; then for example .venv/bin/python manage.py check. Ctrl-C stops them")
+        try:
+            while True:
+                services.revive()
+                signals.pause(5)
+        except StopRequested:
+            say("stopping")
+            return 0
+        finally:
+            env_file(folders).unlink(missing_ok=True)
+
+
+def run_command(guard: Guard, arguments: list[str]) -> int:
+    """Any command on throw-away services that do not wait for the disk; its exit status is ours."""
+    if not arguments:
+        raise CannotStart("name a command: python -m local exec -- COMMAND ...")
+    folders = open_throwaway(guard, durable=False)
+    return _run_on(Services(folders, guard, given=os.environ, fast=True), guard, arguments)
+
+
+def run_tests(guard: Guard, arguments: list[str]) -> int:
+    """Pytest on throw-away services."""
+    os.environ.setdefault("KAFKA_SESSION_TIMEOUT_MS", TEST_SESSION_TIMEOUT_MS)
+    return run_command(guard, [sys.executable, "-m", "pytest", *arguments])
+
+
+def run_benchmarks(guard: Guard, arguments: list[str]) -> int:
+    """The benchmarks on services that are as durable as real ones, with data that go away."""
+    folders = open_throwaway(guard, durable=True)
+    command = [sys.executable, "-m", "bench", *arguments]
+    return _run_on(Services(folders, guard, given=os.environ, fast=False), guard, command)
+
+
+def write_env(folders: Folders, env: dict[str, str]) -> None:
+    """Write the variables for people and programs beside the running services."""
+    write_private(env_file(folders), render_env(env))
+
+
+def _run_on(services: Services, guard: Guard, command: list[str]) -> int:
+    with started(services):
+        child = Child(command[0], command, guard, env=merge(services.env), cwd=PROJECT, interactive=True)
+        try:
+            child.start()
+        except OSError as error:
+            raise CannotStart(f"{command[0]} cannot be run: {error.strerror}") from error
+        try:
+            status = child.wait()
+        except StopRequested as request:
+            # Pytest answers Ctrl-C with its summary: pass on what we got.
+            child.stop_steps = ((request.signum, 5.0),)
+            raise
+        finally:
+            signals.take()
+            stop([child])
+        return status if status >= 0 else 128 - status

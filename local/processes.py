@@ -1,0 +1,181 @@
+"""Child processes that cannot outlive their supervisor.
+
+Each child leads a session of its own (Ctrl-C in the terminal reaches the supervisor alone) and asks the kernel for a
+signal at the supervisor's death (PR_SET_PDEATHSIG). The guard process knows every child as well and ends whatever is
+left of their groups when the supervisor is gone (local.guard).
+"""
+
+import contextlib
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from local import signals
+from local.guard import Guard
+
+PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Whom a child runs as, when not as the supervisor's own user."""
+
+    name: str
+    uid: int
+    gid: int
+
+
+def die_with_parent(death_signal: int, *, parent: int | None = None) -> None:
+    """Ask the kernel to signal this process when its parent dies; end at once if ``parent`` is already gone.
+
+    Must run after any change of user, which clears the request. Does nothing where the kernel has no such thing.
+    """
+    if _libc is not None:
+        _libc.prctl(PR_SET_PDEATHSIG, death_signal)
+    if parent is not None and os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@dataclass(slots=True)
+class Child:
+    """One process of ours: how to start it, how to stop it, where it writes.
+
+    ``stop_steps`` are signals, each with the seconds it is given; what is left after the last is killed.
+    """
+
+    name: str
+    argv: Sequence[str | Path]
+    guard: Guard
+    env: Mapping[str, str] | None = None
+    cwd: Path | None = None
+    log: Path | None = None
+    stdin: bytes | None = None
+    stop_steps: Sequence[tuple[int, float]] = ((signal.SIGTERM, 4.0),)
+    death_signal: int = signal.SIGTERM
+    account: Account | None = None
+    pass_fds: Sequence[int] = ()
+    interactive: bool = False
+    process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+    started_at: float = field(default=0.0, init=False)
+    _swept: bool = field(default=False, init=False)
+
+    def start(self) -> None:
+        """Start the process. Raises OSError when it cannot be executed."""
+        parent, death_signal = os.getpid(), self.death_signal
+        account = self.account
+        stdin = subprocess.DEVNULL if self.stdin is None else subprocess.PIPE
+        with self.log.open("wb") if self.log else contextlib.nullcontext() as log:
+            self.process = subprocess.Popen(
+                [os.fspath(part) for part in self.argv],
+                env=None if self.env is None else dict(self.env),
+                cwd=self.cwd,
+                stdin=None if self.interactive else stdin,
+                stdout=log,
+                stderr=None if log is None else subprocess.STDOUT,
+                start_new_session=True,
+                user=None if account is None else account.uid,
+                group=None if account is None else account.gid,
+                extra_groups=None if account is None else [],
+                pass_fds=self.pass_fds,
+                preexec_fn=lambda: die_with_parent(death_signal, parent=parent),
+            )
+        self.started_at = time.monotonic()
+        self._swept = False
+        self.guard.watch(self.process.pid, self.death_signal)
+        if self.stdin is not None and self.process.stdin:
+            with contextlib.suppress(BrokenPipeError), self.process.stdin as pipe:
+                pipe.write(self.stdin)
+
+    @property
+    def pid(self) -> int:
+        """The process id (also that of its group)."""
+        assert self.process is not None
+        return self.process.pid
+
+    def poll(self) -> int | None:
+        """None while it runs, then its exit status (negative: the signal that ended it)."""
+        return None if self.process is None else self.process.poll()
+
+    def is_running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self.process is not None and self.process.poll() is None
+
+    def wait(self) -> int:
+        """Wait for its end and return the exit status. Raises StopRequested when asked to stop meanwhile."""
+        while (status := self.poll()) is None:
+            signals.pause(1)
+        self.sweep()
+        return status
+
+    def signal(self, signum: int) -> None:
+        """Send it a signal; an interactive one gets it as from a terminal, with its whole group."""
+        if self.is_running():
+            with contextlib.suppress(ProcessLookupError):
+                (os.killpg if self.interactive else os.kill)(self.pid, signum)
+
+    def sweep(self) -> None:
+        """Kill what is left of it and of its process group, once."""
+        if self.process is None or self._swept:
+            return
+        self._swept = True
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        self.guard.forget(self.process.pid)
+
+    def last_words(self, count: int = 1) -> str:
+        """The last lines it wrote to its log, joined to one line; empty when it said nothing."""
+        if self.log is None or not self.log.exists():
+            return ""
+        with self.log.open("rb") as log:
+            log.seek(max(0, self.log.stat().st_size - 8192))
+            lines = [line.strip() for line in log.read().decode(errors="replace").splitlines() if line.strip()]
+        return " | ".join(lines[-count:])
+
+    def describe_end(self) -> str:
+        """How it ended, for people: ``ended with status 1`` or ``was ended by SIGKILL``."""
+        status = self.poll()
+        if status is not None and status < 0:
+            return f"was ended by {signal.Signals(-status).name}"
+        return f"ended with status {status}"
+
+
+def stop(children: Sequence[Child]) -> None:
+    """Stop them side by side, each by its own steps, then kill what is left of their groups."""
+    for step in range(max((len(child.stop_steps) for child in children), default=0)):
+        deadlines: dict[int, float] = {}
+        for child in children:
+            if child.is_running() and step < len(child.stop_steps):
+                signum, grace = child.stop_steps[step]
+                child.signal(signum)
+                deadlines[child.pid] = time.monotonic() + grace
+        while any(child.is_running() and time.monotonic() < deadlines.get(child.pid, 0) for child in children):
+            signals.sleep(0.2)
+    for child in children:
+        child.sweep()
+
+
+def find_free_port() -> int:
+    """A TCP port of 127.0.0.1 that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def is_port_free(port: int) -> bool:
+    """Whether a server could listen on this port of 127.0.0.1 now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

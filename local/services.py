@@ -1,0 +1,187 @@
+"""The three services together: started in order, replaced where an address is set, stopped in order."""
+
+import os
+import socket
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from local import signals
+from local.folders import Folders
+from local.guard import Guard
+from local.postgresql import PostgreSQL
+from local.processes import Child, is_port_free, stop
+from local.secrets import load_or_make, make
+from local.tansu import Tansu
+from local.trouble import CannotStart
+from local.valkey import Valkey
+
+ATTEMPTS = 3
+ANSWER_WITHIN = 5.0
+DATABASE = "c360"
+# Variable -> the role it connects as. The first decides whether a server of our own is started.
+DATABASE_ROLES = {
+    "DATABASE_URL": "c360_app",
+    "DATABASE_OWNER_URL": "c360_owner",
+    "DATABASE_PLATFORM_URL": "c360_platform",
+    "DATABASE_RELAY_URL": "c360_relay",
+    "DATABASE_ADMIN_URL": "postgres",
+}
+
+
+class Service(Protocol):
+    """What the three have in common."""
+
+    name: str
+    port: int
+    child: Child | None
+
+    @property
+    def version(self) -> str:
+        """The version that runs."""
+
+    def prepare(self) -> None:
+        """Make what it needs on disk."""
+
+    def launch(self) -> None:
+        """Start it (on its port, if it has one) and wait until it is ready."""
+
+
+class Services:
+    """Starts what is not replaced; ``env`` holds every variable that a child process needs."""
+
+    def __init__(self, folders: Folders, guard: Guard, *, given: Mapping[str, str], fast: bool) -> None:
+        self.folders, self.guard, self.fast = folders, guard, fast
+        self.given = given
+        self.env: dict[str, str] = {}
+        self.running: list[Service] = []
+
+    def start(self) -> None:
+        """Start PostgreSQL, Valkey and Tansu in this order. Raises CannotStart or StopRequested."""
+        check_given(self.given)
+        secrets = make()
+        if self.folders.kept:
+            secrets = load_or_make(self.folders.data / "secrets", data=self.folders.data / "postgres")
+        self.env["DEBUG"] = self.given.get("DEBUG", "true")
+        self.env |= {name: self.given.get(name) or secrets[name] for name in ("SECRET_KEY", "MASTER_KEYS", "INDEX_KEY")}
+        postgresql = PostgreSQL(self.folders, self.guard, secrets["postgres"], fast=self.fast)
+        if self._is_given("DATABASE_URL", "postgresql"):
+            self.env |= {name: self.given[name] for name in DATABASE_ROLES if self.given.get(name)}
+        else:
+            self._start(postgresql)
+            for variable, role in DATABASE_ROLES.items():
+                name = "postgres" if role == "postgres" else DATABASE
+                self.env[variable] = f"postgresql://{role}:{secrets[role]}@127.0.0.1:{postgresql.port}/{name}"
+        if not self._is_given("REDIS_URL", "valkey"):
+            valkey = Valkey(self.folders, self.guard, secrets["valkey"])
+            if postgresql.created:
+                valkey.forget_data()
+            self._start(valkey)
+            self.env["REDIS_URL"] = f"redis://:{secrets['valkey']}@127.0.0.1:{valkey.port}/0"
+        if not self._is_given("KAFKA_BOOTSTRAP_SERVERS", "tansu"):
+            tansu = Tansu(self.folders, self.guard)
+            self._start(tansu)
+            self.env["KAFKA_BOOTSTRAP_SERVERS"] = f"127.0.0.1:{tansu.port}"
+
+    def stop(self) -> None:
+        """Stop them in the opposite order."""
+        while self.running:
+            if child := self.running.pop().child:
+                stop([child])
+
+    def revive(self) -> None:
+        """Start again, on the same port, what has ended by itself. Raises CannotStart when it does not come back."""
+        for service in self.running:
+            child = service.child
+            if child is not None and not child.is_running():
+                say(f"{service.name} {child.describe_end()}; starting it again")
+                child.sweep()
+                service.launch()
+
+    def _is_given(self, variable: str, name: str) -> bool:
+        if value := self.given.get(variable):
+            await_given(variable, value)
+            self.env[variable] = value
+            say(f"{name} not started: {variable} is set")
+            return True
+        return False
+
+    def _start(self, service: Service) -> None:
+        began = time.monotonic()
+        self.running.append(service)
+        service.prepare()
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                service.launch()
+                break
+            except CannotStart:
+                # Somebody else may have taken the port between our look and its start.
+                if attempt == ATTEMPTS or is_port_free(service.port):
+                    raise
+                service.port = 0
+        took = time.monotonic() - began
+        say(f"{service.name} {service.version} ready in {took:.1f} s (port {service.port})")
+
+
+def say(line: str) -> None:
+    """One line of progress for the person at the terminal."""
+    print(line, flush=True)
+
+
+def check_given(given: Mapping[str, str]) -> None:
+    """Raise CannotStart when a database is given by halves."""
+    needed = [name for name in DATABASE_ROLES if name != "DATABASE_ADMIN_URL"]
+    missing = [name for name in needed if not given.get(name)]
+    if given.get("DATABASE_URL") and missing:
+        raise CannotStart(
+            f"DATABASE_URL is set, so {', '.join(missing)} must be set as well (DATABASE_ADMIN_URL too, where the "
+            "roles are not made yet); unset DATABASE_URL to use the embedded PostgreSQL"
+        )
+
+
+def await_given(variable: str, value: str) -> None:
+    """Wait a moment until something listens at a given address. Raises CannotStart when nothing does."""
+    first = value.split(",")[0]
+    try:
+        parts = urlsplit(first if "://" in first else f"tcp://{first}")
+        port = parts.port or {"redis": 6379, "rediss": 6379, "tcp": 9092}.get(parts.scheme, 5432)
+    except ValueError as error:
+        raise CannotStart(f"{variable} is not an address: {error}") from error
+    host = parts.hostname
+    if not host:  # a Unix socket
+        return
+    deadline = time.monotonic() + ANSWER_WITHIN
+    while True:
+        try:
+            socket.create_connection((host, port), timeout=ANSWER_WITHIN).close()
+            return
+        except OSError as error:
+            if time.monotonic() >= deadline:
+                why = error.strerror or str(error)
+                raise CannotStart(
+                    f"{variable} is set, and nothing answers at {host}:{port} ({why}); "
+                    "unset it to use the embedded service"
+                ) from error
+        signals.pause(0.2)
+
+
+def quote(value: str) -> str:
+    """A value between single quotes, for a shell."""
+    return "'" + value.replace("'", "'\\''") + "'"
+
+
+def render_env(env: Mapping[str, str]) -> str:
+    """The variables as lines that a shell can source."""
+    return "".join(f"export {name}={quote(value)}\n" for name, value in sorted(env.items()))
+
+
+def merge(env: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a child process: our own and these variables over it."""
+    return {**os.environ, **env}
+
+
+def env_file(folders: Folders) -> Path:
+    """Where a kept run writes its variables."""
+    return folders.data / "env"

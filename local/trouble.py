@@ -1,0 +1,13 @@
+"""What ends a command early: a problem told in one line, or a request to stop."""
+
+
+class CannotStart(Exception):
+    """Something is in the way. The message is one clear line: what is wrong and what to do about it."""
+
+
+class StopRequested(Exception):
+    """SIGTERM, SIGHUP or Ctrl-C arrived while waiting; everything started so far is to be stopped in order."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signum)
+        self.signum = signum
