@@ -145,11 +145,13 @@ def api_client(tenant: TenantRef, users: People) -> Callable[..., APIClient]:
     def build(who: str | User | None, *, tenant: TenantRef | None = tenant) -> APIClient:
         client = APIClient(raise_request_exception=False)
         person = users.of(who) if isinstance(who, str) else who
+        # Tests run without DEBUG, and the API answers over HTTPS only.
+        headers = {"wsgi.url_scheme": "https"}
         if person is not None:
-            headers = {"HTTP_AUTHORIZATION": f"Bearer {issue_access(person).token}"}
+            headers["HTTP_AUTHORIZATION"] = f"Bearer {issue_access(person).token}"
             if person.role == Role.SUPER_ADMIN and tenant is not None:
                 headers["HTTP_X_TENANT"] = tenant.slug
-            client.credentials(**headers)
+        client.credentials(**headers)
         return client
 
     return build

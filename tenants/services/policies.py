@@ -44,6 +44,11 @@ def policy_of_version(tenant_id: UUID, version: int) -> Policy:
     return policy
 
 
+def known_policy(tenant_id: UUID, version: int) -> Policy | None:
+    """The policy of a version if this process has compiled it already. No statement, no context needed."""
+    return _policies.get((tenant_id, version))
+
+
 def live_policy(tenant_id: UUID) -> Policy:
     """The policy that is live now. One statement, for the version number."""
     version = Tenant.objects.filter(id=tenant_id).values_list("configuration_version", flat=True).first()

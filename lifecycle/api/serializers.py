@@ -1,0 +1,68 @@
+"""What requests may say: shapes and types. An unknown key is an error; what is allowed is for the rules to say."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from tenants.api.serializers import StrictSerializer
+
+LONGEST_NAME = 150
+LONGEST_STAGE = 100
+LONGEST_REASON = 255
+LONGEST_NOTE = 4000
+MOST_ITEMS = 1000
+
+
+class TextField(serializers.CharField):
+    """A text as it was sent: numbers are not taken for texts, and nothing is trimmed."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(trim_whitespace=False, **options)
+
+    def to_internal_value(self, data: Any) -> str:
+        """The text. Raises ValidationError for anything else."""
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class ChangeSerializer(StrictSerializer):
+    """``PATCH /customers/{id}/lifecycle`` [API-1]."""
+
+    stage = TextField(max_length=LONGEST_STAGE, allow_blank=True, help_text="One of the tenant's stages.")
+    updated_by = TextField(
+        max_length=LONGEST_NAME,
+        required=False,
+        allow_null=True,
+        help_text="Who asks for it: you, by any of your names. A service account may name a user of its tenant.",
+    )
+    reason_code = TextField(
+        max_length=LONGEST_REASON,
+        required=False,
+        allow_null=True,
+        allow_blank=True,
+        help_text="Why; for some stages the tenant requires it and lists what is accepted.",
+    )
+    note = TextField(
+        max_length=LONGEST_NOTE,
+        required=False,
+        allow_null=True,
+        allow_blank=True,
+        help_text="Free text for the history. It is encrypted and erased with the customer.",
+    )
+
+
+class ItemSerializer(ChangeSerializer):
+    """One item of ``POST /lifecycle/transitions``."""
+
+    customer_id = serializers.UUIDField()
+    version = serializers.IntegerField(
+        required=False, allow_null=True, min_value=0, help_text="Refuse if the customer has changed since this version."
+    )
+
+
+class BatchSerializer(StrictSerializer):
+    """``POST /lifecycle/transitions``. The items are judged one by one: a bad one does not spoil the others."""
+
+    items = serializers.ListField(child=serializers.JSONField(), min_length=1, max_length=MOST_ITEMS)
+    dry_run = serializers.BooleanField(required=False, default=False)
