@@ -40,6 +40,8 @@ KAFKA_CONFIG = env.json("KAFKA_CONFIG", "{}")
 KAFKA_SESSION_TIMEOUT_MS = env.int("KAFKA_SESSION_TIMEOUT_MS", 6000 if DEBUG else 45000)
 UPDATES_PER_HOUR = env.int("UPDATES_PER_HOUR", 1000)
 LOGIN_ATTEMPTS_PER_MINUTE = env.int("LOGIN_ATTEMPTS_PER_MINUTE", 10)
+# Identity providers on this very machine over plain HTTP: for trying things out.
+LOOPBACK_ISSUERS = env.bool("LOOPBACK_ISSUERS", DEBUG)
 DATABASE_POOLER = env.bool("DATABASE_POOLER", False)
 STATIC_ROOT = Path(env.str("STATIC_ROOT", str(BASE_DIR / ".local" / "static")))
 
@@ -145,7 +147,7 @@ TEMPLATES = [
 # --- identity -----------------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "tenants.User"
 AUTHENTICATION_BACKENDS = [
-    "axes.backends.AxesBackend",
+    "axes.backends.AxesStandaloneBackend",
     "tenants.backends.TenantBackend",
     "guardian.backends.ObjectPermissionBackend",
 ]

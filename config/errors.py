@@ -1,0 +1,255 @@
+"""The one table from exceptions to answers: every refusal of the API is application/problem+json (RFC 9457)."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from django.core import exceptions as django_exceptions
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.views import defaults
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.settings import api_settings
+from rest_framework.views import set_rollback
+
+from config.problems import PROBLEM_TYPE, problem_body, problem_response
+from lifecycle.services.publication import MappingNeeded
+from lifecycle.services.rate_limits import RateLimited
+from lifecycle.services.transitions import ConfigurationKeepsChanging
+from tenants.refusals import STATUS_OF_CODE, Refused, RequestRefused
+from tenants.rules.faults import ERROR, InvalidConfiguration
+from tenants.services.configurations import ConfigurationConflict, NoSuchVersion
+from tenants.services.policies import NoConfiguration
+
+log = structlog.get_logger(__name__)
+
+LOG_IN = "Send an access token in the header Authorization: Bearer <token>; POST /api/v1/auth/token gives you one."
+NOT_FOUND = "There is nothing at this address: check it, and that what it names belongs to your tenant."
+INTERNAL = "Something went wrong on our side; nothing was changed. Quote the request_id if you report it."
+UNREACHABLE = "The database cannot be reached at the moment; nothing was changed. Try again in a moment."
+RETRY_SECONDS = "1"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """An answer in the making."""
+
+    code: str
+    detail: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def status(self) -> int:
+        """The HTTP status of the code."""
+        return STATUS_OF_CODE[self.code]
+
+
+def handle_exception(exception: Exception, context: Mapping[str, Any]) -> Response:
+    """DRF's EXCEPTION_HANDLER: an answer for every exception, and the transaction is rolled back.
+
+    What is not in the table is an ``internal_error``: logged with its traceback under the id that the answer names.
+    """
+    set_rollback()
+    request = context.get("request")
+    problem = describe(exception, method=getattr(request, "method", "") or "")
+    if problem.status >= 500:
+        log.error("request failed", exc_info=exception, view=type(context.get("view")).__name__)
+    return render_problem(problem)
+
+
+def render_problem(problem: Problem) -> Response:
+    """The DRF response of a problem."""
+    body = problem_body(problem.status, problem.code, problem.detail, **problem.extra)
+    return Response(
+        body, status=problem.status, headers=dict(problem.headers), content_type=PROBLEM_TYPE, exception=True
+    )
+
+
+def problem_for_refusal(refused: Refused, **extra: Any) -> Response:
+    """The answer to a change that the rules refused."""
+    return render_problem(_from_refusal(RequestRefused.of(refused, **extra)))
+
+
+def describe(exception: Exception, *, method: str = "") -> Problem:
+    """The problem that an exception is to the outside."""
+    for kind, translate in _TABLE.items():
+        if isinstance(exception, kind):
+            return translate(exception, method)
+    return _internal(INTERNAL)
+
+
+def _internal(detail: str, headers: Mapping[str, str] | None = None) -> Problem:
+    return Problem("internal_error", detail, headers or {}, {"request_id": _request_id()})
+
+
+def _request_id() -> str:
+    return str(structlog.contextvars.get_contextvars().get("request_id", ""))
+
+
+def _from_refusal(refused: RequestRefused) -> Problem:
+    extra = dict(refused.extra)
+    if refused.errors:
+        extra["errors"] = list(refused.errors)
+    return Problem(refused.code, str(refused), refused.headers, extra)
+
+
+def _from_rate_limit(limited: RateLimited) -> Problem:
+    return Problem("rate_limited", str(limited), limited.headers, {"retry_after": limited.retry_after})
+
+
+def _from_throttling(throttled: exceptions.Throttled) -> Problem:
+    wait = str(int(getattr(throttled, "wait", None) or 1))
+    return Problem("rate_limited", f"Too many requests: try again in {wait} seconds.", {"Retry-After": wait})
+
+
+def _from_authentication(error: exceptions.APIException) -> Problem:
+    detail = LOG_IN if isinstance(error, exceptions.NotAuthenticated) else str(error.detail)
+    return Problem("not_authenticated", detail, {"WWW-Authenticate": "Bearer"})
+
+
+def _from_denial(error: Exception) -> Problem:
+    detail = str(getattr(error, "detail", error)) or "You may not do this."
+    return Problem("permission_denied", detail)
+
+
+def _from_absence(error: Exception) -> Problem:
+    detail = str(error.detail) if isinstance(error, exceptions.NotFound) else NOT_FOUND
+    return Problem("not_found", NOT_FOUND if detail == exceptions.NotFound.default_detail else detail)
+
+
+def _from_validation(error: exceptions.ValidationError, method: str) -> Problem:
+    found = list(_walk_errors(error.detail, ()))
+    is_query = method in ("GET", "HEAD")
+    errors = [
+        {"pointer": _pointer(path), "detail": str(text), "code": getattr(text, "code", None) or "invalid"}
+        | ({"parameter": str(path[0])} if is_query and path else {})
+        for path, text in found
+    ]
+    if len(found) == 1:
+        path, text = found[0]
+        detail = f"{'.'.join(map(str, path))}: {text}" if path else str(text)
+    else:
+        detail = f"{len(found)} fields of the request are wrong; see errors."
+    return Problem("invalid_request", detail, extra={"errors": errors})
+
+
+def _from_configuration(error: InvalidConfiguration) -> Problem:
+    faults = [
+        {"pointer": f"#{fault.path}", "detail": fault.sentence, "code": fault.code}
+        for fault in error.faults
+        if fault.severity == ERROR
+    ]
+    return Problem("invalid_request", str(error), extra={"errors": faults})
+
+
+def _from_mapping(error: MappingNeeded) -> Problem:
+    fault = {"pointer": "#/mapping", "detail": str(error), "code": "mapping_needed"}
+    return Problem("invalid_request", str(error), extra={"errors": [fault], "stages": error.stages})
+
+
+def _from_method(error: exceptions.MethodNotAllowed) -> Problem:
+    return Problem("method_not_allowed", f"{error.detail} See the header Allow for the methods of this address.")
+
+
+def _from_media_type(error: exceptions.UnsupportedMediaType) -> Problem:
+    return Problem("unsupported_media_type", f"{error.detail} Send JSON, with Content-Type: application/json.")
+
+
+def _simple(code: str, detail: str | None = None, **headers: str) -> Callable[[Any, str], Problem]:
+    def translate(error: Any, _: str) -> Problem:
+        return Problem(code, detail or str(getattr(error, "detail", error)), headers)
+
+    return translate
+
+
+def _alone(translate: Callable[[Any], Problem]) -> Callable[[Any, str], Problem]:
+    return lambda error, _: translate(error)
+
+
+# In the order in which they are tried: a subclass stands before its parent.
+_TABLE: Mapping[type[Exception], Callable[[Any, str], Problem]] = {
+    RequestRefused: _alone(_from_refusal),
+    RateLimited: _alone(_from_rate_limit),
+    InvalidConfiguration: _alone(_from_configuration),
+    MappingNeeded: _alone(_from_mapping),
+    ConfigurationConflict: _simple("version_conflict"),
+    NoSuchVersion: _simple("not_found"),
+    NoConfiguration: _simple("not_found", "This tenant has no lifecycle configuration yet: publish one first."),
+    ConfigurationKeepsChanging: lambda error, _: _internal(str(error), {"Retry-After": RETRY_SECONDS}),
+    exceptions.ValidationError: _from_validation,
+    exceptions.ParseError: _simple("invalid_request"),
+    exceptions.NotAuthenticated: _alone(_from_authentication),
+    exceptions.AuthenticationFailed: _alone(_from_authentication),
+    exceptions.PermissionDenied: _alone(_from_denial),
+    exceptions.NotFound: _alone(_from_absence),
+    exceptions.MethodNotAllowed: _alone(_from_method),
+    exceptions.NotAcceptable: _simple("not_acceptable", "Only application/json can be sent: accept that."),
+    exceptions.UnsupportedMediaType: _alone(_from_media_type),
+    exceptions.Throttled: _alone(_from_throttling),
+    Http404: _alone(_from_absence),
+    django_exceptions.PermissionDenied: _alone(_from_denial),
+    django_exceptions.SuspiciousOperation: _simple("invalid_request", "The request is malformed."),
+    django_exceptions.BadRequest: _simple("invalid_request", "The request is malformed."),
+    OperationalError: lambda _, __: _internal(UNREACHABLE, {"Retry-After": RETRY_SECONDS}),
+    InterfaceError: lambda _, __: _internal(UNREACHABLE, {"Retry-After": RETRY_SECONDS}),
+}
+
+
+def _walk_errors(detail: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    """Each single error of DRF's nested detail with the place it is about."""
+    if isinstance(detail, Mapping):
+        for key, inner in detail.items():
+            yield from _walk_errors(inner, path if key == api_settings.NON_FIELD_ERRORS_KEY else (*path, key))
+    elif isinstance(detail, list | tuple):
+        for index, inner in enumerate(detail):
+            nested = isinstance(inner, Mapping | list | tuple)
+            yield from _walk_errors(inner, (*path, index) if nested else path)
+    else:
+        yield path, detail
+
+
+def _pointer(path: tuple[str | int, ...]) -> str:
+    return "#" + "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in path)
+
+
+# --- outside DRF: Django's own handlers, and the addresses that nothing answers -------------------------------------
+
+
+def api_address_not_found(_: HttpRequest) -> HttpResponse:
+    """The last address under /api/: whatever no other one takes does not exist, in development too."""
+    return problem_response(404, "not_found", NOT_FOUND)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's handler400."""
+    if _is_api(request):
+        return problem_response(400, "invalid_request", "The request is malformed.")
+    return defaults.bad_request(request, exception)
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's handler403."""
+    if _is_api(request):
+        return problem_response(403, "permission_denied", str(exception) or "You may not do this.")
+    return defaults.permission_denied(request, exception)
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's handler404."""
+    if _is_api(request):
+        return api_address_not_found(request)
+    return defaults.page_not_found(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Django's handler500; the traceback is in the log, under the id that the answer names."""
+    if _is_api(request):
+        return problem_response(500, "internal_error", INTERNAL, request_id=_request_id())
+    return defaults.server_error(request)
+
+
+def _is_api(request: HttpRequest) -> bool:
+    return request.path.startswith("/api/")

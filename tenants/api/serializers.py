@@ -1,0 +1,44 @@
+"""Shapes of the log-in requests and answers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rest_framework import serializers
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """A serializer for which an unknown key is an error, and not something to overlook."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """As DRF does, after naming every key that no field has."""
+        if isinstance(data, Mapping):
+            unknown = sorted(str(key) for key in data if key not in self.fields)
+            if unknown:
+                known = ", ".join(name for name, field in self.fields.items() if not field.read_only)
+                raise serializers.ValidationError(
+                    {key: [f"There is no such field; the fields are {known}."] for key in unknown}, code="unknown_field"
+                )
+        return super().to_internal_value(data)
+
+
+class LoginSerializer(StrictSerializer):
+    """``{"username", "password"}``."""
+
+    username = serializers.CharField(max_length=150)
+    password = serializers.CharField(max_length=1024, trim_whitespace=False, style={"input_type": "password"})
+
+
+class RefreshSerializer(StrictSerializer):
+    """``{"refresh"}``."""
+
+    refresh = serializers.CharField(max_length=4096)
+
+
+class TokenPairSerializer(serializers.Serializer[Any]):
+    """Both tokens and what the access token says; ``expires`` is when the access token stops working."""
+
+    access = serializers.CharField(read_only=True)
+    refresh = serializers.CharField(read_only=True)
+    roles = serializers.ListField(child=serializers.CharField(), read_only=True)
+    tenant_id = serializers.UUIDField(read_only=True, allow_null=True)
+    expires = serializers.DateTimeField(read_only=True, source="expires_at")

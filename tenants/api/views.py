@@ -1,0 +1,71 @@
+"""``POST /auth/token`` and ``POST /auth/token/refresh`` [API-4]."""
+
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from tenants.api.serializers import LoginSerializer, RefreshSerializer, TokenPairSerializer
+from tenants.refusals import RequestRefused
+from tenants.services.login_guard import LoginsLimited, client_address
+from tenants.services.logins import LoginRefused, check_login
+from tenants.services.tokens import TokenPair, TokenRefused, issue_pair, rotate
+
+
+class _OpenView(APIView):
+    """Anyone may ask. Outside ATOMIC_REQUESTS: what a refusal writes (a revoked family) has to stay."""
+
+    authentication_classes = ()
+    permission_classes = ()
+
+    @classmethod
+    def as_view(cls, **initkwargs: Any) -> Any:
+        """The view function, left out of ATOMIC_REQUESTS."""
+        return transaction.non_atomic_requests(super().as_view(**initkwargs))
+
+
+class TokenView(_OpenView):
+    """Log in."""
+
+    @extend_schema(
+        operation_id="create_token", tags=["auth"], request=LoginSerializer, responses=TokenPairSerializer, auth=[]
+    )
+    def post(self, request: Request) -> Response:
+        """A pair of tokens for a username and a password."""
+        body = LoginSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        now = timezone.now()
+        try:
+            user = check_login(**body.validated_data, address=client_address(request._request), now=now)
+        except LoginsLimited as limited:
+            raise RequestRefused(
+                "rate_limited", str(limited), headers={"Retry-After": str(limited.retry_after)}
+            ) from limited
+        except LoginRefused as refused:
+            raise RequestRefused("not_authenticated", str(refused)) from refused
+        return _answer(issue_pair(user, now=now))
+
+
+class RefreshView(_OpenView):
+    """Stay logged in."""
+
+    @extend_schema(
+        operation_id="refresh_token", tags=["auth"], request=RefreshSerializer, responses=TokenPairSerializer, auth=[]
+    )
+    def post(self, request: Request) -> Response:
+        """A new pair for a refresh token, which is dead afterwards."""
+        body = RefreshSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        try:
+            pair = rotate(body.validated_data["refresh"], now=timezone.now())
+        except TokenRefused as refused:
+            raise RequestRefused("not_authenticated", str(refused)) from refused
+        return _answer(pair)
+
+
+def _answer(pair: TokenPair) -> Response:
+    return Response(TokenPairSerializer(pair).data, headers={"Cache-Control": "no-store"})

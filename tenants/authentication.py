@@ -1,0 +1,122 @@
+"""From a bearer token or a session to an Identity; the membership behind it is read as it is now."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication
+from rest_framework.exceptions import AuthenticationFailed, NotFound
+from rest_framework.request import Request
+
+from tenants.actors import TenantRef
+from tenants.identity import Identity
+from tenants.models import User
+from tenants.roles import ROLE_OF_CLAIM, ROLE_PERMISSIONS
+from tenants.services.directory import find_tenant
+from tenants.services.logins import INACTIVE, SUSPENDED
+from tenants.services.membership import Membership, read_membership
+from tenants.services.tokens import AccessClaims, TokenRefused, read_access
+
+# Under which key a super admin's session keeps the slug of the tenant he has chosen (see tenants.pages).
+CHOSEN_TENANT = "tenant"
+
+MALFORMED = "The Authorization header must read: Bearer <token>, with one token and no blank in it."
+STALE = "The token no longer speaks for this account: log in again."
+NO_SUCH_TENANT = "There is no such tenant: check the X-Tenant header."
+
+
+class BearerAuthentication(BaseAuthentication):
+    """``Authorization: Bearer <access token>``.
+
+    Effective rights are what the token's roles grant and the membership grants now: a demotion acts on the next
+    request, a promotion with the next token.
+    """
+
+    keyword = "Bearer"
+
+    def authenticate(self, request: Request) -> tuple[Identity, AccessClaims] | None:
+        """The caller and his claims; None without a bearer token. Raises AuthenticationFailed."""
+        header = request.META.get("HTTP_AUTHORIZATION", "")
+        scheme, _, token = header.partition(" ")
+        if scheme.lower() != "bearer":
+            return None
+        if not token or " " in token:
+            raise AuthenticationFailed(MALFORMED)
+        try:
+            claims = read_access(token)
+        except TokenRefused as refused:
+            raise AuthenticationFailed(str(refused)) from refused
+        membership = read_membership(claims.user_id)
+        tenant_id = membership.tenant.id if membership and membership.tenant else None
+        if membership is None or membership.stamp != claims.stamp or tenant_id != claims.tenant_id:
+            raise AuthenticationFailed(STALE)
+        granted = frozenset[str]().union(*(ROLE_PERMISSIONS[r] for c in claims.roles if (r := ROLE_OF_CLAIM.get(c))))
+        return identify(membership, granted=granted, slug=request.META.get("HTTP_X_TENANT")), claims
+
+    def authenticate_header(self, request: Request) -> str:
+        """What a 401 says in WWW-Authenticate."""
+        return self.keyword
+
+
+class SessionIdentityAuthentication(SessionAuthentication):
+    """The session of the pages, for their own calls to the API. Unsafe methods need the CSRF token."""
+
+    def authenticate(self, request: Request) -> tuple[Identity, None] | None:
+        """The caller, or None without a session. A super admin's tenant is X-Tenant or the one chosen in the pages."""
+        http_request: HttpRequest = request._request
+        identity = identify_session(http_request, slug=request.META.get("HTTP_X_TENANT"))
+        if identity is None:
+            return None
+        self.enforce_csrf(request)
+        return identity, None
+
+    def authenticate_header(self, request: Request) -> str:
+        """The same as for tokens: a client that comes without either is told of the bearer token."""
+        return BearerAuthentication.keyword
+
+
+def identify_session(request: HttpRequest, *, slug: str | None = None) -> Identity | None:
+    """The caller whom Django's session names, or None. ``slug`` overrides the tenant that a super admin has chosen."""
+    user: Any = request.user
+    if not isinstance(user, User):
+        return None
+    membership = read_membership(user.id)
+    if membership is None:
+        return None
+    if slug is None and membership.tenant is None:
+        slug = request.session.get(CHOSEN_TENANT)
+    return identify(membership, granted=None, slug=slug)
+
+
+def identify(membership: Membership, *, granted: frozenset[str] | None, slug: str | None) -> Identity:
+    """The identity of a member in the tenant that ``slug`` names, or in his own.
+
+    ``granted``: what the token's roles grant; None: nothing narrows the membership. A super admin without a slug has
+    no tenant yet. Raises AuthenticationFailed for a deactivated account or a suspended tenant; NotFound for a tenant
+    that does not exist, which for everybody but a super admin is every tenant but his own.
+    """
+    if not membership.is_active:
+        raise AuthenticationFailed(INACTIVE)
+    if membership.is_suspended:
+        raise AuthenticationFailed(SUSPENDED)
+    tenant = membership.tenant
+    if tenant is None and slug:
+        tenant = _find_named(slug)
+    elif tenant is not None and slug and slug != tenant.slug:
+        raise NotFound(NO_SUCH_TENANT)
+    return Identity(
+        user_id=membership.user_id,
+        username=membership.username,
+        role=membership.role,
+        tenant=tenant,
+        permissions=membership.permissions if granted is None else membership.permissions & granted,
+        public_names=membership.public_names,
+        is_service_account=membership.is_service_account,
+        updates_per_hour=membership.updates_per_hour,
+    )
+
+
+def _find_named(slug: str) -> TenantRef:
+    tenant = find_tenant(slug)
+    if tenant is None:
+        raise NotFound(NO_SUCH_TENANT)
+    return tenant

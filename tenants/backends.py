@@ -1,0 +1,54 @@
+"""Django's session log-in (pages, admin) under row-level security."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.backends import BaseBackend
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest
+from django.utils import timezone
+
+from tenants.context import tenant_context, user_context
+from tenants.models import Tenant, User
+from tenants.services.login_guard import LoginsLimited, client_address
+from tenants.services.logins import LoginRefused, check_login
+
+
+class TenantBackend(BaseBackend):
+    """Checks passwords and finds the user of a session. It grants nothing: rights are ``tenants.permissions``'."""
+
+    def authenticate(
+        self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **_: Any
+    ) -> User | None:
+        """The user of these credentials, or None. The reason is left on the request as ``login_refusal``."""
+        if username is None or password is None:
+            return None
+        address = client_address(request) if request is not None else "unknown"
+        try:
+            user = check_login(username, password, address=address, now=timezone.now())
+        except LoginsLimited as limited:
+            _leave_reason(request, limited)
+            # Stops Django from asking the other backends.
+            raise PermissionDenied(str(limited)) from limited
+        except LoginRefused as refused:
+            _leave_reason(request, refused)
+            return None
+        return self.get_user(user.id)
+
+    def get_user(self, user_id: UUID) -> User | None:
+        """The user with his tenant, both read now; None when deactivated or his tenant is suspended."""
+        with user_context(user_id):
+            user = User.objects.filter(id=user_id).first()
+            if user is None or not user.is_active:
+                return None
+            if user.tenant_id is not None:
+                with tenant_context(user.tenant_id):
+                    user.tenant = Tenant.objects.get(id=user.tenant_id)
+                if user.tenant.is_suspended:
+                    return None
+        return user
+
+
+def _leave_reason(request: HttpRequest | None, reason: Exception) -> None:
+    if request is not None:
+        request.login_refusal = reason  # type: ignore[attr-defined]

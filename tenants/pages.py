@@ -1,0 +1,114 @@
+"""What every page of a tenant's data begins with: the session's user, his right, his tenant."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import SimpleTemplateResponse
+from django.urls import reverse
+from django.utils.http import urlencode
+from django_htmx.http import HttpResponseClientRedirect
+from rest_framework.exceptions import APIException
+
+from tenants.actors import TenantRef
+from tenants.authentication import CHOSEN_TENANT, identify_session
+from tenants.context import tenant_context
+from tenants.identity import Identity
+from tenants.middleware import note_refusal
+from tenants.permissions import CHANGING, describe_denial, has_permission
+from tenants.services.directory import find_tenant
+
+# The name of the address where a super admin chooses a tenant; it takes the address to return to as ``next``.
+SWITCHER = "choose-tenant"
+
+
+class TenantRequest(HttpRequest):
+    """A request inside ``tenant_page``: who asks, and for which tenant."""
+
+    identity: Identity
+    tenant: TenantRef
+
+
+PageView = Callable[..., HttpResponse]
+
+
+def tenant_page(permission: str) -> Callable[[PageView], PageView]:
+    """Decorator of a function view: only for those who hold ``permission``, inside their tenant's context.
+
+    The view gets ``request.identity`` and ``request.tenant``. Nobody logged in: to the log-in page. A super admin
+    without a tenant: to the switcher. No right: PermissionDenied, which shows the 403 page with the reason. A lazy
+    template response is rendered before the context is left.
+    """
+
+    def decorate(view: PageView) -> PageView:
+        @wraps(view)
+        def page(request: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+            identity = _identify(request)
+            if identity is None:
+                return _go_to_login(request)
+            if identity.tenant is None:
+                return _go_to_switcher(request)
+            if not has_permission(identity, permission):
+                _refuse(request, identity, permission)
+            request.identity, request.tenant = identity, identity.tenant
+            with tenant_context(identity.tenant.id):
+                response = view(request, *args, **kwargs)
+                if isinstance(response, SimpleTemplateResponse) and not response.is_rendered:
+                    response.render()
+            return response
+
+        return page
+
+    return decorate
+
+
+def choose_tenant(request: HttpRequest, slug: str) -> TenantRef | None:
+    """Let a super admin work for the tenant of this slug from now on in this session; None if there is none.
+
+    It is looked up again on every request: a tenant suspended meanwhile is no longer shown.
+    """
+    identity = _identify(request)
+    tenant = find_tenant(slug)
+    if identity is None or identity.role != "super_admin" or tenant is None:
+        return None
+    request.session[CHOSEN_TENANT] = tenant.slug
+    return tenant
+
+
+def _identify(request: HttpRequest) -> Identity | None:
+    try:
+        return identify_session(request)
+    except APIException:
+        # Deactivated meanwhile, or the chosen tenant is gone: choose, or log in, again.
+        if request.session.pop(CHOSEN_TENANT, None) is None:
+            return None
+        return _identify(request)
+
+
+def _refuse(request: HttpRequest, identity: Identity, permission: str) -> None:
+    sentence = describe_denial(identity, permission)
+    if permission in CHANGING:
+        customer_id = request.resolver_match.kwargs.get("customer_id") if request.resolver_match else None
+        note_refusal(request, identity, source="UI", code="permission_denied", detail=sentence, customer_id=customer_id)
+    raise PermissionDenied(sentence)
+
+
+def _go_to_login(request: HttpRequest) -> HttpResponse:
+    if getattr(request, "htmx", False):
+        # A fragment cannot show the log-in page: the whole page goes there.
+        return HttpResponseClientRedirect(redirect_to_login(_page_of(request)).url)
+    return redirect_to_login(request.get_full_path())
+
+
+def _go_to_switcher(request: HttpRequest) -> HttpResponse:
+    target = f"{reverse(SWITCHER)}?{urlencode({'next': _page_of(request)})}"
+    return HttpResponseClientRedirect(target) if getattr(request, "htmx", False) else redirect(target)
+
+
+def _page_of(request: Any) -> str:
+    htmx = getattr(request, "htmx", None)
+    return str((htmx.current_url_abs_path if htmx else None) or request.get_full_path())

@@ -1,0 +1,92 @@
+"""May this caller do that? One function answers for pages and API; one DRF class asks it before every view."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from rest_framework.exceptions import PermissionDenied
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from tenants.identity import Identity
+from tenants.middleware import note_refusal
+from tenants.roles import (
+    CONFIGURE_STAGES,
+    ROLE_PERMISSIONS,
+    UPDATE_LIFECYCLE,
+    VIEW_HISTORY,
+    VIEW_LIFECYCLE,
+    Role,
+)
+
+# For each permission what it is about, to end a sentence that begins with "cannot".
+DEEDS: Mapping[str, str] = {
+    VIEW_LIFECYCLE: "see customers and their stages",
+    UPDATE_LIFECYCLE: "move customers to another stage",
+    VIEW_HISTORY: "see the history of customers",
+    CONFIGURE_STAGES: "change the lifecycle configuration",
+}
+# Refusals of these are kept: somebody tried to change something.
+CHANGING = frozenset({UPDATE_LIFECYCLE, CONFIGURE_STAGES})
+
+
+def has_permission(identity: Identity, permission: str) -> bool:
+    """Whether the caller holds the permission on the tenant at hand, as of now."""
+    return identity.may(permission)
+
+
+def describe_denial(identity: Identity, permission: str) -> str:
+    """Why not: the sentence names the caller's role, the permission that is needed, and who has it."""
+    if permission in ROLE_PERMISSIONS[identity.role]:
+        return (
+            f"Your token was issued before you became {identity.role.label} and does not hold the permission"
+            f" {permission} yet: log in again or refresh it."
+        )
+    holders = [role.label for role in Role if role != Role.SUPER_ADMIN and permission in ROLE_PERMISSIONS[role]]
+    return (
+        f"As {identity.role.label} you cannot {DEEDS[permission]}: that needs the permission {permission},"
+        f" which {' or '.join(holders)} holds."
+    )
+
+
+class RequiredPermission(BasePermission):
+    """Reads ``view.required_permissions``: action (or method in lower case) -> permission of ``tenants.roles``.
+
+    An action without an entry is refused to everybody: forgetting one closes the door instead of opening it.
+    """
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        """Whether the caller may; raises PermissionDenied with the reason, False when nobody is logged in."""
+        identity = request.user
+        if not isinstance(identity, Identity):
+            return False
+        action = getattr(view, "action", request.method.lower() if request.method else None)
+        if action is None or not hasattr(view, (request.method or "").lower()):
+            # A method that the address does not have: nothing will run, and DRF answers 405.
+            return True
+        required: Mapping[str, str] = getattr(view, "required_permissions", {})
+        permission = required.get(action)
+        if permission is None:
+            raise PermissionDenied("Nobody may do this: no permission is defined for it.")
+        if has_permission(identity, permission):
+            return True
+        sentence = describe_denial(identity, permission)
+        if permission in CHANGING:
+            note_refusal(
+                request,
+                identity,
+                source="API",
+                code="permission_denied",
+                detail=sentence,
+                customer_id=_customer_of(view),
+            )
+        raise PermissionDenied(sentence)
+
+
+def _customer_of(view: Any) -> UUID | None:
+    kwargs = getattr(view, "kwargs", {})
+    value = kwargs.get("customer_id") or kwargs.get("pk") or kwargs.get("id")
+    try:
+        return value if isinstance(value, UUID) else UUID(str(value))
+    except ValueError:
+        return None

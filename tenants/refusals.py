@@ -1,0 +1,87 @@
+"""Refusals that a door answers a whole request with, and what each code means in HTTP (contract)."""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Protocol
+
+STATUS_OF_CODE: Mapping[str, int] = MappingProxyType(
+    {
+        "invalid_stage": 400,
+        "invalid_request": 400,
+        "reason_required": 400,
+        "unknown_reason": 400,
+        "transition_not_allowed": 400,
+        "not_authenticated": 401,
+        "permission_denied": 403,
+        "actor_mismatch": 403,
+        "not_found": 404,
+        "method_not_allowed": 405,
+        "not_acceptable": 406,
+        "effects_unconfirmed": 409,
+        "stale_event": 409,
+        "version_conflict": 412,
+        "unsupported_media_type": 415,
+        "idempotency_mismatch": 422,
+        "rate_limited": 429,
+        "internal_error": 500,
+    }
+)
+
+
+class Refused(Protocol):
+    """A refusal as the rules give it: a value with a code and a sentence."""
+
+    @property
+    def code(self) -> str:
+        """The contract's code."""
+
+    @property
+    def sentence(self) -> str:
+        """What is wrong and what would be right."""
+
+    @property
+    def allowed(self) -> tuple[str, ...]:
+        """The stages or reasons that would be accepted."""
+
+    @property
+    def field(self) -> str | None:
+        """The part of the request that is wrong."""
+
+
+class RequestRefused(Exception):  # noqa: N818 (a name of the domain)
+    """A request is refused with a ``code`` of the contract and a sentence; ``config.errors`` makes it an answer.
+
+    ``errors`` are ``{"pointer", "detail", "code"}`` for each bad field; ``extra`` further members of the problem,
+    such as the present state of a customer; ``headers`` go into the answer as they are.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        sentence: str,
+        *,
+        errors: Sequence[Mapping[str, str]] = (),
+        headers: Mapping[str, str] | None = None,
+        **extra: Any,
+    ) -> None:
+        self.code = code
+        self.sentence = sentence
+        self.errors = tuple(errors)
+        self.headers = dict(headers or {})
+        self.extra = extra
+        super().__init__(sentence)
+
+    @property
+    def status(self) -> int:
+        """The HTTP status of the code."""
+        return STATUS_OF_CODE[self.code]
+
+    @classmethod
+    def of(cls, refused: Refused, *, headers: Mapping[str, str] | None = None, **extra: Any) -> "RequestRefused":
+        """The same refusal as an answer to a whole request, with what is ``allowed`` and the field that is wrong."""
+        if refused.allowed:
+            extra.setdefault("allowed", list(refused.allowed))
+        errors = []
+        if refused.field is not None:
+            errors = [{"pointer": f"#/{refused.field}", "detail": refused.sentence, "code": refused.code}]
+        return cls(refused.code, refused.sentence, errors=errors, headers=headers, **extra)

@@ -1,0 +1,54 @@
+"""Logging in with a password: limited, then looked up across tenants, then checked in constant time."""
+
+import datetime as dt
+from functools import lru_cache
+
+from django.contrib.auth.hashers import check_password, get_hasher, make_password
+from django.utils import timezone
+
+from tenants.context import tenant_context, user_context
+from tenants.models import User
+from tenants.services.directory import find_login
+from tenants.services.login_guard import take_attempt
+
+WRONG = "The username or the password is wrong."
+INACTIVE = "This account is deactivated: ask an administrator of your company to open it again."
+SUSPENDED = "Your company's access is suspended: ask its administrator."
+LONGEST_PASSWORD = 1024
+
+
+class LoginRefused(Exception):  # noqa: N818 (a name of the domain)
+    """The log-in is refused; the sentence says why. Who gives a wrong password learns only that."""
+
+
+def check_login(username: str, password: str, *, address: str, now: dt.datetime) -> User:
+    """The user who may log in with this password; his last log-in is recorded.
+
+    The instance comes from the platform connection: read it, do not save it. Raises LoginsLimited before anything is
+    looked up or hashed, LoginRefused otherwise. An unknown username costs the same time as a wrong password.
+    """
+    attempt = take_attempt(username=username, address=address)
+    user = find_login(username) if len(username) <= 150 and "\x00" not in username else None
+    encoded = user.password if user is not None else _password_of_nobody(get_hasher().algorithm)
+    right = len(password) <= LONGEST_PASSWORD and check_password(password, encoded)
+    if user is None or not right:
+        raise LoginRefused(WRONG)
+    attempt.give_back()
+    if not user.is_active:
+        raise LoginRefused(INACTIVE)
+    if user.tenant is not None and user.tenant.is_suspended:
+        raise LoginRefused(SUSPENDED)
+    _record_login(user, now=now)
+    return user
+
+
+def _record_login(user: User, *, now: dt.datetime) -> None:
+    context = tenant_context(user.tenant_id) if user.tenant_id else user_context(user.id)
+    with context:
+        User.objects.filter(id=user.id).update(last_login=now)
+
+
+@lru_cache(maxsize=4)
+def _password_of_nobody(algorithm: str) -> str:
+    """A hash by the hasher in use that no password matches; made once, so that checking it costs what any does."""
+    return make_password(f"{algorithm} {timezone.now().timestamp()}")

@@ -1,0 +1,74 @@
+"""What every API view of a tenant's data begins with: who asks, may he, and whose rows the database shows."""
+
+from collections.abc import Collection
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.db import transaction
+from rest_framework.request import Request
+
+from tenants.actors import TenantRef
+from tenants.context import tenant_context
+from tenants.identity import Identity
+from tenants.refusals import RequestRefused
+
+if TYPE_CHECKING:
+    from rest_framework.views import APIView as _View
+else:
+    _View = object
+
+NO_TENANT = "Name the tenant: as a super admin you belong to none. Send its slug in the header X-Tenant."
+
+
+class TenantViewMixin(_View):
+    """Put it before a DRF view class. Runs the view inside the caller's tenant context, in one transaction.
+
+    The transaction is the context's own and not the one of ATOMIC_REQUESTS: it begins after authentication, so that
+    a refused or cached request never opens one. Every error that DRF handles rolls it back.
+    """
+
+    # False, or the actions for which it is true: views whose service opens the context itself, on a cache miss only.
+    opens_tenant_context: ClassVar[bool | Collection[str]] = True
+    _contexts: ExitStack
+
+    @classmethod
+    def as_view(cls, *args: Any, **kwargs: Any) -> Any:
+        """The view function, left out of ATOMIC_REQUESTS."""
+        return transaction.non_atomic_requests(super().as_view(*args, **kwargs))
+
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        """As DRF does, and leave the tenant's context afterwards. A commit that fails is an answer too."""
+        self._contexts = ExitStack()
+        try:
+            with self._contexts:
+                return super().dispatch(request, *args, **kwargs)
+        except Exception as error:
+            self.response = self.finalize_response(self.request, self.handle_exception(error), *args, **kwargs)
+            return self.response
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Authenticate and authorise, then enter the tenant's context. Raises RequestRefused without a tenant."""
+        super().initial(request, *args, **kwargs)
+        if self._needs_context():
+            self._contexts.enter_context(tenant_context(self.tenant.id))
+        else:
+            assert self.tenant  # noqa: S101  (raises when a super admin named none)
+
+    @property
+    def identity(self) -> Identity:
+        """The caller."""
+        identity = self.request.user
+        assert isinstance(identity, Identity)  # noqa: S101  (RequiredPermission has seen to it)
+        return identity
+
+    @property
+    def tenant(self) -> TenantRef:
+        """The tenant of this request."""
+        tenant = self.identity.tenant
+        if tenant is None:
+            raise RequestRefused("invalid_request", NO_TENANT)
+        return tenant
+
+    def _needs_context(self) -> bool:
+        opens = self.opens_tenant_context
+        return opens if isinstance(opens, bool) else getattr(self, "action", None) in opens
