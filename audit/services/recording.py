@@ -13,14 +13,19 @@ MOVED_COLUMNS: Final = (
     " event_id, note, previous_hash, hash"
 )
 
-RECORD_AND_ANNOUNCE: Final = f"""
+NOW: Final = "%(now)s::timestamptz"
+
+
+def record_and_announce(changed_at: str = NOW) -> str:
+    """The two parts. ``changed_at`` is an SQL expression over ``moved`` and the parameters."""
+    return f"""
 recorded AS (
     INSERT INTO customer_lifecycle_history
         (id, tenant_id, customer_id, sequence, from_stage, to_stage, changed_at, effective_at, recorded_at,
          changed_by, on_behalf_of, actor_kind, source, reason_code, request_id, event_id, configuration_version,
          note, previous_hash, hash)
     SELECT history_id, %(tenant_id)s::uuid, customer_id, sequence, from_stage, to_stage,
-           %(now)s::timestamptz, effective_at, transaction_timestamp(),
+           {changed_at}, effective_at, transaction_timestamp(),
            %(changed_by)s::text, on_behalf_of, %(actor_kind)s::text, %(source)s::text, reason_code, request_id,
            event_id, %(configuration_version)s::int, note, previous_hash, hash
       FROM moved
@@ -29,4 +34,4 @@ recorded AS (
     SELECT %(tenant_id)s::uuid, '{TOPIC}', convert_to(customer_id::text, 'UTF8'), history_id, transaction_timestamp()
       FROM moved ORDER BY history_id
 )
-"""
+"""  # noqa: S608  only the fixed expressions above are put in

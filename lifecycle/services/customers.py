@@ -140,19 +140,21 @@ def record_customers(
     source: str,
     now: dt.datetime,
     create: bool | Sequence[bool],
+    backdated: bool = False,
 ) -> list[Recorded]:
     """Write what the messages say, in their order; one Recorded for each.
 
     ``create`` says whether an unknown customer is made (for all, or one flag a message). ``source`` is the source of
     the history row of a new customer's placement. Call inside the tenant's context. Customers are locked in the
-    order of their external ids, before any status row. Raises NoConfiguration when new customers have no stage to go
+    order of their external ids, before any status row. ``backdated`` loads what happened elsewhere: a new customer is
+    dated by its message instead of ``now``. Raises NoConfiguration when new customers have no stage to go
     to.
     """
     flags = [create] * len(facts) if isinstance(create, bool) else list(create)
-    work = _Batch(tenant, now)
+    work = _Batch(tenant, now, backdated=backdated)
     work.lock(sorted({fact.external_id for fact in facts}))
     created = work.insert([fact for fact, flag in zip(facts, flags, strict=True) if flag])
-    placements = _place_new(created, work, tenant=tenant, actor=actor, source=source, now=now)
+    placements = _place_new(created, work, actor=actor, source=source)
     work.load_parts(facts)
     results = [
         work.merge(fact, created=created.get(fact.external_id) is fact, placed=placements.get(id(fact)))
@@ -166,44 +168,49 @@ def _place_new(
     created: Mapping[str, CustomerFacts],
     work: "_Batch",
     *,
-    tenant: TenantRef,
     actor: Actor,
     source: str,
-    now: dt.datetime,
 ) -> dict[int, Outcome]:
     """Place each new customer; one whose stage is refused goes to the initial stage, which nothing can refuse."""
     if not created:
         return {}
     facts = list(created.values())
-    initial = live_policy(tenant.id).initial
+    initial = live_policy(work.tenant.id).initial
 
     def change(fact: CustomerFacts, stage: str | None) -> Change:
         return Change(
             customer_id=work.rows[fact.external_id]["id"],
             stage=stage or initial,
             reason_code=fact.reason_code if stage else None,
-            effective_at=min(fact.stage_entered_at or fact.occurred_at, now),
+            effective_at=min(fact.stage_entered_at or fact.occurred_at, work.now),
             event_id=fact.event_id or None,
         )
 
-    outcomes = place([change(fact, fact.stage) for fact in facts], tenant=tenant, actor=actor, source=source, now=now)
+    def place_all(changes: Sequence[Change]) -> list[Outcome]:
+        return place(
+            changes, tenant=work.tenant, actor=actor, source=source, now=work.now, backdated=work.backdated
+        )
+
+    outcomes = place_all([change(fact, fact.stage) for fact in facts])
     refused = [fact for fact, outcome in zip(facts, outcomes, strict=True) if outcome.refused]
     if refused:
-        place([change(fact, None) for fact in refused], tenant=tenant, actor=actor, source=source, now=now)
+        place_all([change(fact, None) for fact in refused])
     return {id(fact): outcome for fact, outcome in zip(facts, outcomes, strict=True)}
 
 
 class _Batch:
     """The rows of one batch: locked, merged in memory message by message, written back set by set."""
 
-    def __init__(self, tenant: TenantRef, now: dt.datetime) -> None:
+    def __init__(self, tenant: TenantRef, now: dt.datetime, *, backdated: bool) -> None:
         self.tenant = tenant
         self.now = now
+        self.backdated = backdated
         self.rows: dict[str, dict[str, Any]] = {}
         self.billing: dict[UUID, dict[str, Any]] = {}
         self.support: dict[UUID, dict[str, Any]] = {}
         self.contacts: dict[UUID, Sequence[ContactFacts]] = {}
         self.dirty: dict[str, set[UUID]] = defaultdict(set)
+        self._inserted: dict[UUID, dict[str, Any]] = {}
 
     def lock(self, external_ids: Sequence[str]) -> None:
         """Lock and load the customers that exist."""
@@ -227,7 +234,9 @@ class _Batch:
         with prepared_cursor("default") as cursor:
             cursor.execute(INSERT, {"rows": _as_json(rows.values())})
             inserted = {external_id for (external_id,) in cursor.fetchall()}
-        self.rows |= {external_id: row for external_id, row in rows.items() if external_id in inserted}
+        for external_id in inserted:
+            row = self.rows[external_id] = rows[external_id]
+            self._inserted[row["id"]] = {**row, "field_times": dict(row["field_times"])}
         # Somebody else made these a moment ago, and has committed, or we would still be waiting.
         self.lock(sorted(new.keys() - inserted))
         return {external_id: new[external_id] for external_id in inserted}
@@ -242,9 +251,11 @@ class _Batch:
             "source": fact.source,
             "event_id": fact.event_id,
             "occurred_at": fact.occurred_at,
-            "field_times": dict.fromkeys(fact.company, _micros(fact.occurred_at)),
-            "created_at": self.now,
-            "updated_at": self.now,
+            "field_times": dict.fromkeys(
+                (*fact.company, *([] if fact.contacts is None else ["contacts"])), _micros(fact.occurred_at)
+            ),
+            "created_at": fact.occurred_at if self.backdated else self.now,
+            "updated_at": fact.occurred_at if self.backdated else self.now,
             "erased_at": None,
         }
 
@@ -330,8 +341,10 @@ class _Batch:
         by_id = {row["id"]: row for row in self.rows.values()}
         touched: set[UUID] = set().union(*self.dirty.values()) if self.dirty else set()
         with prepared_cursor("default") as cursor:
-            if self.dirty["company"]:
-                rows = [{**by_id[id_], "updated_at": self.now} for id_ in sorted(self.dirty["company"])]
+            # What a new customer's own message said stands in its row already.
+            companies = [id_ for id_ in sorted(self.dirty["company"]) if by_id[id_] != self._inserted.get(id_)]
+            if companies:
+                rows = [{**by_id[id_], "updated_at": self.now} for id_ in companies]
                 cursor.execute(UPDATE, {**parameters, "rows": _as_json(rows)})
             for part, statement, source in (
                 ("billing", WRITE_BILLING, self.billing),

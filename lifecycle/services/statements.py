@@ -5,7 +5,7 @@ number of them. Parameters are named; arrays come as PostgreSQL literals (``audi
 from typing import Final
 
 from audit.services.chain import hash_sql
-from audit.services.recording import RECORD_AND_ANNOUNCE
+from audit.services.recording import NOW, record_and_announce
 
 # Rows are locked in id order: overlapping batches queue up behind one another instead of deadlocking.
 LOCK: Final = """
@@ -37,7 +37,6 @@ _FACTS: Final = {
     "tenant_id": "%(tenant_id)s::uuid",
     "customer_id": "i.customer_id",
     "to_stage": "i.to_stage",
-    "changed_at": "%(now)s::timestamptz",
     "effective_at": "i.effective_at",
     "recorded_at": "transaction_timestamp()",
     "changed_by": "%(changed_by)s::text",
@@ -51,24 +50,29 @@ _FACTS: Final = {
     "note": "i.note",
 }
 
-# Compare-and-set on the version that was locked and judged, and on the configuration that judged it: if another one
-# was published between the two statements nothing is written and the batch is judged again [AC-8].
-MOVE: Final = f"""
-WITH {_INPUT}, moved AS (
-    UPDATE customer_lifecycle_status s
-       SET stage = i.to_stage, stage_entered_at = i.effective_at, updated_at = %(now)s::timestamptz,
-           updated_by = %(changed_by)s::text, actor_kind = %(actor_kind)s::text, source = %(source)s::text,
-           reason_code = i.reason_code, version = s.version + 1,
-           head_hash = {
-    hash_sql(
+# A history that happened elsewhere is loaded with every change dated by its own time.
+_OWN_TIME: Final = "effective_at"
+
+
+def _move(changed_at: str) -> str:
+    """Compare-and-set on the version that was locked and judged, and on the configuration that judged it: if another
+    one was published between the two statements nothing is written and the batch is judged again [AC-8].
+    """
+    head_hash = hash_sql(
         {
             **_FACTS,
+            "changed_at": changed_at,
             "sequence": "s.version + 1",
             "from_stage": "s.stage",
             "previous_hash": "s.head_hash",
         }
     )
-}
+    return f"""
+WITH {_INPUT}, moved AS (
+    UPDATE customer_lifecycle_status s
+       SET stage = i.to_stage, stage_entered_at = i.effective_at, updated_at = {changed_at},
+           updated_by = %(changed_by)s::text, actor_kind = %(actor_kind)s::text, source = %(source)s::text,
+           reason_code = i.reason_code, version = s.version + 1, head_hash = {head_hash}
       FROM input i
      WHERE s.tenant_id = %(tenant_id)s::uuid AND s.customer_id = i.customer_id AND s.version = i.version
        AND EXISTS (SELECT FROM tenants_tenant t
@@ -76,25 +80,27 @@ WITH {_INPUT}, moved AS (
     RETURNING i.history_id, s.customer_id, new.version AS sequence, old.stage AS from_stage, i.to_stage,
               i.effective_at, i.on_behalf_of, i.reason_code, i.request_id, i.event_id, i.note,
               old.head_hash AS previous_hash, new.head_hash AS hash
-), {RECORD_AND_ANNOUNCE}
+), {record_and_announce(changed_at)}
 SELECT count(*) FROM moved
-"""
+"""  # noqa: S608  fixed expressions, parameters for every value
 
-# The first row of a customer: no stage before it, nothing to compare with.
-PLACE: Final = f"""
-WITH {_INPUT}, moved AS (
-    SELECT i.history_id, i.customer_id, 1 AS sequence, NULL::text AS from_stage, i.to_stage, i.effective_at,
-           i.on_behalf_of, i.reason_code, i.request_id, i.event_id, i.note, ''::bytea AS previous_hash,
-           {
-    hash_sql(
+
+def _place(changed_at: str) -> str:
+    """The first row of a customer: no stage before it, nothing to compare with."""
+    first_hash = hash_sql(
         {
             **_FACTS,
+            "changed_at": changed_at,
             "sequence": "1",
             "from_stage": "NULL::text",
             "previous_hash": "''::bytea",
         }
     )
-} AS hash
+    return f"""
+WITH {_INPUT}, moved AS (
+    SELECT i.history_id, i.customer_id, 1 AS sequence, NULL::text AS from_stage, i.to_stage, i.effective_at,
+           i.on_behalf_of, i.reason_code, i.request_id, i.event_id, i.note, ''::bytea AS previous_hash,
+           {first_hash} AS hash
       FROM input i
      WHERE EXISTS (SELECT FROM tenants_tenant t
                     WHERE t.id = %(tenant_id)s::uuid AND t.configuration_version = %(configuration_version)s::int)
@@ -102,9 +108,15 @@ WITH {_INPUT}, moved AS (
     INSERT INTO customer_lifecycle_status
         (id, tenant_id, customer_id, stage, stage_entered_at, updated_at, updated_by, actor_kind, source, reason_code,
          version, head_hash)
-    SELECT uuidv7(), %(tenant_id)s::uuid, customer_id, to_stage, effective_at, %(now)s::timestamptz,
+    SELECT uuidv7(), %(tenant_id)s::uuid, customer_id, to_stage, effective_at, {changed_at},
            %(changed_by)s::text, %(actor_kind)s::text, %(source)s::text, reason_code, 1, hash
       FROM moved
-), {RECORD_AND_ANNOUNCE}
+), {record_and_announce(changed_at)}
 SELECT count(*) FROM moved
-"""
+"""  # noqa: S608  fixed expressions, parameters for every value
+
+
+MOVE: Final = _move(NOW)
+MOVE_BACKDATED: Final = _move(_OWN_TIME)
+PLACE: Final = _place(NOW)
+PLACE_BACKDATED: Final = _place(_OWN_TIME)

@@ -95,20 +95,23 @@ def apply(
     budget: Budget | None = None,
     request_id: UUID | None = None,
     dry_run: bool = False,
+    backdated: bool = False,
 ) -> list[Outcome]:
     """Move 1..N customers; one Outcome a change, in the order given. Refusals are values, never exceptions.
 
     Call inside ``tenant_context(tenant.id)``; nothing is committed here. Several changes of one customer are judged
     one after the other. Two statements for any number of distinct customers up to 10,000 (a third for the policy the
     first time a version is seen, more only when there are notes). With ``dry_run`` the rows are locked and judged
-    and nothing is written. Raises what ``budget.take`` raises, before anything is written.
+    and nothing is written. ``backdated`` loads what happened elsewhere: each change is dated by its ``effective_at``,
+    and only the database's ``recorded_at`` says when it came here. Raises what ``budget.take`` raises, before
+    anything is written.
     """
     taken = 0
     try:
         for _ in range(JUDGEMENTS):
             statuses, version = _lock(changes, tenant=tenant)
             policy = policy_of_version(tenant.id, version) if version else None
-            outcomes = _judge(changes, policy, statuses, actor=actor, source=source, now=now)
+            outcomes = _judge(changes, policy, statuses, actor=actor, source=source, now=now, backdated=backdated)
             moves = [outcome for outcome in outcomes if outcome.moved]
             if dry_run or not moves or policy is None:
                 return outcomes
@@ -116,7 +119,8 @@ def apply(
                 budget.take(len(moves) - taken)
                 taken = len(moves)
             stamped = _stamp(outcomes)
-            if _write(stamped, statements.MOVE, policy, tenant, actor, source, now, request_id):
+            statement = statements.MOVE_BACKDATED if backdated else statements.MOVE
+            if _write(stamped, statement, policy, tenant, actor, source, now, request_id):
                 return stamped
     except BaseException:
         if budget is not None and taken:
@@ -133,17 +137,19 @@ def place(
     source: str,
     now: dt.datetime,
     request_id: UUID | None = None,
+    backdated: bool = False,
 ) -> list[Outcome]:
     """Give new customers, which stand in no stage yet, their first one; one Outcome a change.
 
     The customers must exist and have no status row, and each may be named once. Otherwise as ``apply``.
     """
+    statement = statements.PLACE_BACKDATED if backdated else statements.PLACE
     for _ in range(JUDGEMENTS):
         policy = live_policy(tenant.id)
-        outcomes = _judge(changes, policy, None, actor=actor, source=source, now=now)
+        outcomes = _judge(changes, policy, None, actor=actor, source=source, now=now, backdated=backdated)
         stamped = _stamp(outcomes)
         if not any(outcome.moved for outcome in stamped) or _write(
-            stamped, statements.PLACE, policy, tenant, actor, source, now, request_id
+            stamped, statement, policy, tenant, actor, source, now, request_id
         ):
             return stamped
     raise ConfigurationKeepsChanging("The configuration keeps changing: try again in a moment.")
@@ -168,6 +174,7 @@ def _judge(
     actor: Actor,
     source: str,
     now: dt.datetime,
+    backdated: bool,
 ) -> list[Outcome]:
     """Decide each change on the status its predecessors in the batch leave behind. ``None``: all are new."""
     may_update = actor.may(UPDATE_LIFECYCLE)
@@ -181,11 +188,12 @@ def _judge(
         decision = decide(policy, _as_status(change.customer_id, record), change, may_update=may_update)
         before = record.stage if record else None
         if isinstance(decision, Allowed):
+            entered_at = change.effective_at or now
             record = current[change.customer_id] = StatusRecord(
                 customer_id=change.customer_id,
                 stage=decision.to_stage,
-                stage_entered_at=change.effective_at or now,
-                updated_at=now,
+                stage_entered_at=entered_at,
+                updated_at=entered_at if backdated else now,
                 updated_by=actor.name,
                 actor_kind=actor.kind,
                 source=source,

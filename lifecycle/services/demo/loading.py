@@ -1,0 +1,220 @@
+"""Loading the demo: tenants, people, and customers with two years of history, through the services that everybody uses.
+
+Safe to repeat and to kill anywhere: each batch of customers is one transaction with all of their history, and a later
+run adds what is not there yet. Nothing that is there is ever changed. The history is announced on Kafka like any
+other: it is the truth about these customers, and a reader of the topic must be able to rebuild where they stand.
+"""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from uuid import UUID
+
+from lifecycle.models import Customer
+from lifecycle.rules.transitions import Change
+from lifecycle.services.customers import record_customers
+from lifecycle.services.demo.scenarios import PASSWORD, STAFF, Login, Scenario
+from lifecycle.services.demo.stories import SEED, Step, Story, external_id_of, tell_story
+from lifecycle.services.publication import publish_configuration
+from lifecycle.services.transitions import apply
+from tenants.actors import SERVICE, USER, Actor, TenantRef, system_actor
+from tenants.context import tenant_context
+from tenants.models import User
+from tenants.roles import ROLE_PERMISSIONS, Role
+from tenants.rules.configuration import parse_configuration
+from tenants.services.configurations import live_version
+from tenants.services.directory import find_login, find_tenant
+from tenants.services.people import create_tenant, create_user
+
+BATCH = 2000
+LOADER = system_actor("load_demo")
+# Who places customers, and who moves them on the word of an event.
+IMPORTER = system_actor("import_customers")
+CONSUMER = system_actor("consume_events")
+
+
+class DemoRefused(Exception):
+    """The demo cannot be loaded here; the sentence says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a tenant's customers are."""
+
+    slug: str
+    done: int
+    total: int
+
+
+@dataclass(slots=True)
+class Cast:
+    """The people of a tenant as actors: managers by username, the admin, the service account."""
+
+    managers: dict[str, Actor] = field(default_factory=dict)
+    admin: Actor | None = None
+    service: Actor | None = None
+
+
+def prepare_tenant(scenario: Scenario, *, now: dt.datetime) -> tuple[TenantRef, Cast]:
+    """The scenario's tenant with its configuration and people; what is there already is left as it is.
+
+    Raises DemoRefused when the tenant's lifecycle is no longer the demo's: its customers could not be told.
+    """
+    tenant = find_tenant(scenario.slug) or create_tenant(slug=scenario.slug, name=scenario.name, now=now)
+    with tenant_context(tenant.id):
+        live = live_version(tenant)
+        if live is None:
+            publish_configuration(
+                scenario.document, tenant=tenant, actor=LOADER, now=now, comment="The demo's configuration."
+            )
+    cast = Cast()
+    for login in scenario.people:
+        user = find_login(login.username) or _create_person(login, tenant, now=now)
+        actor = _actor_of(user)
+        if user.is_service_account:
+            cast.service = actor
+        elif user.role == Role.ACCOUNT_MANAGER:
+            cast.managers[user.username] = actor
+        elif user.role == Role.TENANT_ADMIN:
+            cast.admin = actor
+    return tenant, cast
+
+
+def prepare_staff(*, now: dt.datetime) -> None:
+    """The super admin, who belongs to no tenant."""
+    for login in STAFF:
+        if find_login(login.username) is None:
+            create_user(
+                username=login.username,
+                password=PASSWORD,
+                role=login.role,
+                tenant=None,
+                now=now,
+                full_name=login.full_name,
+            )
+
+
+def load_customers(
+    scenario: Scenario, count: int, *, tenant: TenantRef, cast: Cast, now: dt.datetime
+) -> Iterator[Progress]:
+    """Add those of the first ``count`` customers that are missing, a batch a transaction; yields after each.
+
+    Call outside of any transaction. Raises DemoRefused when customers are missing and the tenant's lifecycle is no
+    longer the demo's.
+    """
+    for start in range(0, count, BATCH):
+        numbers = range(start, min(start + BATCH, count))
+        with tenant_context(tenant.id):
+            missing = _find_missing(scenario, numbers, tenant)
+            if missing:
+                _refuse_other_lifecycle(scenario, tenant)
+                owners = tuple(cast.managers)
+                stories = [tell_story(scenario, number, owners=owners, now=now) for number in missing]
+                _write(stories, tenant=tenant, cast=cast, now=now)
+        yield Progress(scenario.slug, numbers.stop, count)
+
+
+def count_customers(tenant: TenantRef) -> int:
+    """How many customers the tenant has."""
+    with tenant_context(tenant.id):
+        return Customer.objects.for_tenant(tenant.id).count()
+
+
+def _create_person(login: Login, tenant: TenantRef, *, now: dt.datetime) -> User:
+    return create_user(
+        username=login.username,
+        password=PASSWORD,
+        role=login.role,
+        tenant=tenant,
+        now=now,
+        full_name=login.full_name,
+        is_service_account=login.is_service_account,
+        updates_per_hour=10_000 if login.is_service_account else None,
+    )
+
+
+def _actor_of(user: User) -> Actor:
+    kind = SERVICE if user.is_service_account else USER
+    return Actor(kind=kind, name=str(user.id), permissions=ROLE_PERMISSIONS[Role(user.role)])
+
+
+def _find_missing(scenario: Scenario, numbers: range, tenant: TenantRef) -> list[int]:
+    wanted = {external_id_of(scenario, number): number for number in numbers}
+    there = Customer.objects.for_tenant(tenant.id).filter(external_id__in=wanted).values_list("external_id", flat=True)
+    for external_id in there:
+        del wanted[external_id]
+    return list(wanted.values())
+
+
+def _refuse_other_lifecycle(scenario: Scenario, tenant: TenantRef) -> None:
+    live = live_version(tenant)
+    if live is None or live.document != parse_configuration(scenario.document).to_document():
+        raise DemoRefused(
+            f"The configuration of {scenario.slug} is no longer the demo's, so no customers can be added to it; "
+            "those that are there stay."
+        )
+
+
+def _write(stories: Sequence[Story], *, tenant: TenantRef, cast: Cast, now: dt.datetime) -> None:
+    """Record the customers, then their transitions in rounds: everybody's first, everybody's second, and so on."""
+    ids: dict[str, UUID] = {}
+    for door, actor in (("Import", IMPORTER), ("EventListener", CONSUMER)):
+        facts = [fact for story in stories if story.placed.door == door for fact in story.facts]
+        recorded = record_customers(
+            facts, tenant=tenant, actor=actor, source=door, now=now, create=True, backdated=True
+        )
+        for fact, result in zip(facts, recorded, strict=True):
+            if result.customer_id is not None:
+                ids[fact.external_id] = result.customer_id
+    for number in range(max((len(story.moves) for story in stories), default=0)):
+        groups: dict[tuple[str, str], list[Change]] = defaultdict(list)
+        actors: dict[str, Actor] = {}
+        for story in stories:
+            if number < len(story.moves):
+                step = story.moves[number]
+                actor = _who(step, story, cast)
+                actors[actor.name] = actor
+                groups[step.door, actor.name].append(_as_change(step, ids[story.external_id]))
+        for (door, name), changes in groups.items():
+            _move(changes, tenant=tenant, actor=actors[name], source=door, now=now)
+
+
+def _move(changes: Sequence[Change], *, tenant: TenantRef, actor: Actor, source: str, now: dt.datetime) -> None:
+    outcomes = apply(changes, tenant=tenant, actor=actor, source=source, now=now, backdated=True)
+    for outcome in outcomes:
+        if outcome.refused:
+            raise DemoRefused(f"The demo tells a move that the rules refuse: {outcome.refused.sentence}")
+
+
+def _as_change(step: Step, customer_id: UUID) -> Change:
+    return Change(
+        customer_id=customer_id,
+        stage=step.stage,
+        reason_code=step.reason_code,
+        note=step.note,
+        effective_at=step.at,
+        event_id=step.event_id,
+    )
+
+
+def _who(step: Step, story: Story, cast: Cast) -> Actor:
+    """The owner does most on the page; now and then a colleague stands in, or the admin."""
+    if step.door == "EventListener":
+        return CONSUMER
+    if step.door == "API" and cast.service is not None:
+        return cast.service
+    dice = Random(f"{SEED}|{story.external_id}|{step.at.isoformat()}")  # noqa: S311  made-up data
+    chance = dice.random()
+    if chance < 0.04 and cast.admin is not None:
+        return cast.admin
+    if chance < 0.12:
+        return dice.choice(list(cast.managers.values()))
+    return cast.managers[story.owner]
+
+
+def people_of(scenarios: Sequence[Scenario]) -> Mapping[str, str]:
+    """Username -> role, of everybody the demo makes, for showing them to whoever started it."""
+    logins = [*(login for scenario in scenarios for login in scenario.people), *STAFF]
+    return {login.username: Role(login.role).label for login in logins}

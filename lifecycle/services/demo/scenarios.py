@@ -1,0 +1,260 @@
+"""The two tenants of the demo: their configurations, their people, and how their customers tend to move.
+
+Their lifecycles differ in everything a configuration can say, so that nothing may rely on a stage's name.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tenants.roles import Role
+
+PASSWORD = "demo"  # noqa: S105  the demo's logins are printed on the screen
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """A way out of a stage. The soonest of a stage's exits is the one that happens.
+
+    It comes ``mean_days`` after the customer entered, on average, but not before ``least_days``; or, with
+    ``at_renewal``, in the weeks before the contract's anniversary, in that share of the cases. ``doors`` weighs who
+    does it: UI, API or EventListener.
+    """
+
+    to: str
+    mean_days: float = 0
+    least_days: float = 0
+    at_renewal: float = 0
+    doors: tuple[tuple[str, int], ...] = (("UI", 1),)
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A person (or service account) of the demo."""
+
+    username: str
+    full_name: str
+    role: Role
+    is_service_account: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One tenant. ``signed`` is the stage in which a contract begins, and where customers from before the product
+    came to stand when it was introduced.
+    """
+
+    slug: str
+    name: str
+    prefix: str
+    first_company: int
+    currency: str
+    document: Mapping[str, Any]
+    people: tuple[Login, ...]
+    signed: str
+    exits: Mapping[str, tuple[Exit, ...]]
+
+
+_ACME_RISKS = ("Low Engagement", "Support Escalation", "Champion Left", "Budget Cut", "Late Payment")
+_ACME_LOSSES = ("Price", "Competitor", "Missing Feature", "Out of Business", "No Decision")
+
+ACME_DOCUMENT: dict[str, Any] = {
+    "stages": ["Prospect", "Onboarded", "Active", "At-Risk", "Renewed", "Churned"],
+    "required_reason_codes": ["At-Risk", "Churned"],
+    "initial": "Prospect",
+    "transitions": {
+        "Prospect": ["Onboarded", "Churned"],
+        "Onboarded": ["Active", "At-Risk", "Churned"],
+        "Active": ["At-Risk", "Renewed", "Churned"],
+        "At-Risk": ["Active", "Renewed", "Churned"],
+        "Renewed": ["Active", "At-Risk", "Churned"],
+        "Churned": ["Prospect"],
+    },
+    "categories": {
+        "Prospect": "acquisition",
+        "Onboarded": "onboarding",
+        "Active": "engaged",
+        "At-Risk": "risk",
+        "Renewed": "renewal",
+        "Churned": "lost",
+    },
+    "reason_codes": {"At-Risk": list(_ACME_RISKS), "Churned": list(_ACME_LOSSES)},
+    "event_rules": [
+        {
+            "event": "contract.renewed",
+            "from": ["Active", "At-Risk"],
+            "to": "Renewed",
+            "reason_code": "Contract Renewed",
+        },
+        {
+            "event": "support.issue.closed",
+            "from": ["At-Risk"],
+            "to": "Active",
+            "reason_code": "Issues Resolved",
+            "when": [{"field": "open_issues", "op": "eq", "value": 0}, {"field": "csat", "op": "ge", "value": 4}],
+        },
+    ],
+    "max_days": {"Prospect": 90, "Onboarded": 30, "At-Risk": 21, "Renewed": 45},
+    "effects": [
+        {"name": "Escalate to the owner", "on": "enter", "categories": ["risk"], "kind": "alert", "to": ["owner"]},
+        {
+            "name": "Renewal campaign",
+            "on": "enter",
+            "stages": ["Renewed"],
+            "kind": "email",
+            "to": ["contacts"],
+            "template": "renewal-campaign",
+        },
+        {"name": "Update the churn forecast", "on": "enter", "categories": ["risk", "lost"], "kind": "forecast"},
+    ],
+    "guidance": {
+        "Onboarded": "Kick-off within a week. First value within thirty days, or tell the account manager why not.",
+        "At-Risk": "Call within one working day.\nAgree on a plan with a date, and write it down in the note.",
+        "Churned": "Ask why, thank them, and note who could be won back in a year.",
+    },
+}
+
+ACME = Scenario(
+    slug="acme",
+    name="Acme Corporation",
+    prefix="ACME",
+    first_company=0,
+    currency="USD",
+    document=ACME_DOCUMENT,
+    people=(
+        Login("viewer@acme.example", "Vera Whitaker", Role.VIEWER),
+        Login("manager@acme.example", "Marco Delgado", Role.ACCOUNT_MANAGER),
+        Login("admin@acme.example", "Amara Osei", Role.TENANT_ADMIN),
+        Login("workflow@acme.example", "Contract workflow", Role.ACCOUNT_MANAGER, is_service_account=True),
+        Login("priya.raman@acme.example", "Priya Raman", Role.ACCOUNT_MANAGER),
+        Login("jonas.lindqvist@acme.example", "Jonas Lindqvist", Role.ACCOUNT_MANAGER),
+        Login("grace.okafor@acme.example", "Grace Okafor", Role.ACCOUNT_MANAGER),
+        Login("tomas.novak@acme.example", "Tomas Novak", Role.ACCOUNT_MANAGER),
+        Login("elena.ferrante@acme.example", "Elena Ferrante", Role.ACCOUNT_MANAGER),
+    ),
+    signed="Active",
+    exits={
+        "Prospect": (
+            Exit("Onboarded", 45, 3, doors=(("UI", 6), ("API", 4))),
+            Exit("Churned", 260, 14, reasons=("Price", "Competitor", "No Decision")),
+        ),
+        "Onboarded": (
+            Exit("Active", 24, 5, doors=(("UI", 8), ("API", 2))),
+            Exit("At-Risk", 300, 15, reasons=("Low Engagement", "Champion Left")),
+        ),
+        "Active": (
+            Exit("At-Risk", 520, 10, doors=(("UI", 8), ("API", 2)), reasons=_ACME_RISKS),
+            Exit("Renewed", at_renewal=0.93, doors=(("API", 6), ("EventListener", 4))),
+            Exit("Churned", 4000, 60, reasons=("Competitor", "Out of Business")),
+        ),
+        "At-Risk": (
+            Exit("Active", 45, 3, doors=(("UI", 7), ("EventListener", 3))),
+            Exit("Renewed", at_renewal=0.5, doors=(("API", 6), ("EventListener", 4))),
+            Exit("Churned", 110, 10, reasons=_ACME_LOSSES),
+        ),
+        "Renewed": (Exit("Active", 21, 2, doors=(("API", 6), ("UI", 4))),),
+        "Churned": (Exit("Prospect", 1500, 120),),
+    },
+)
+
+_GLOBEX_WORRIES = ("Usage Dropped", "Sponsor Changed", "Delivery Problems", "Invoice Dispute")
+_GLOBEX_LOSSES = ("Went In-house", "Chose a Competitor", "Insolvent", "Site Closed")
+
+GLOBEX_DOCUMENT: dict[str, Any] = {
+    "stages": ["Lead", "Pilot", "Roll-out", "Live", "Wobbling", "Up for Renewal", "Closed"],
+    "required_reason_codes": ["Wobbling", "Closed"],
+    "initial": "Lead",
+    "transitions": {
+        "Lead": ["Pilot", "Closed"],
+        "Pilot": ["Roll-out", "Closed"],
+        "Roll-out": ["Live", "Wobbling"],
+        "Live": ["Wobbling", "Up for Renewal"],
+        "Wobbling": ["Live", "Up for Renewal", "Closed"],
+        "Up for Renewal": ["Live", "Wobbling", "Closed"],
+    },
+    "categories": {
+        "Lead": "acquisition",
+        "Pilot": "onboarding",
+        "Roll-out": "onboarding",
+        "Live": "engaged",
+        "Wobbling": "risk",
+        "Up for Renewal": "renewal",
+        "Closed": "lost",
+    },
+    "reason_codes": {"Wobbling": list(_GLOBEX_WORRIES), "Closed": list(_GLOBEX_LOSSES)},
+    "event_rules": [
+        {"event": "contract.renewed", "from": ["Up for Renewal", "Wobbling"], "to": "Live", "reason_code": "Signed"},
+    ],
+    "max_days": {"Lead": 60, "Pilot": 45, "Roll-out": 75, "Wobbling": 14, "Up for Renewal": 60},
+    "effects": [
+        {"name": "Page the managers", "on": "enter", "stages": ["Wobbling"], "kind": "alert", "to": ["managers"]},
+        {
+            "name": "Renewal letter",
+            "on": "enter",
+            "categories": ["renewal"],
+            "kind": "email",
+            "to": ["contacts"],
+            "template": "renewal-letter",
+        },
+        {
+            "name": "Win-back list",
+            "on": "enter",
+            "stages": ["Closed"],
+            "kind": "email",
+            "to": ["admins"],
+            "template": "win-back",
+        },
+        {"name": "Churn forecast", "on": "leave", "categories": ["risk"], "kind": "forecast"},
+    ],
+    "colors": {"Lead": "#4a5568", "Pilot": "#2b6cb0", "Live": "#276749", "Wobbling": "#c05621", "Closed": "#742a2a"},
+    "guidance": {
+        "Wobbling": "Visit the site. A plan must stand within two weeks.",
+        "Up for Renewal": "Send the offer at least sixty days ahead.",
+    },
+}
+
+GLOBEX = Scenario(
+    slug="globex",
+    name="Globex International",
+    prefix="GX",
+    first_company=200_000,
+    currency="EUR",
+    document=GLOBEX_DOCUMENT,
+    people=(
+        Login("manager@globex.example", "Ingrid Sorensen", Role.ACCOUNT_MANAGER),
+        Login("admin@globex.example", "Rafael Moreau", Role.TENANT_ADMIN),
+        Login("keiko.iwata@globex.example", "Keiko Iwata", Role.ACCOUNT_MANAGER),
+        Login("hassan.yilmaz@globex.example", "Hassan Yilmaz", Role.ACCOUNT_MANAGER),
+        Login("integration@globex.example", "ERP integration", Role.ACCOUNT_MANAGER, is_service_account=True),
+    ),
+    signed="Live",
+    exits={
+        "Lead": (
+            Exit("Pilot", 40, 5),
+            Exit("Closed", 200, 20, reasons=("Chose a Competitor", "Went In-house")),
+        ),
+        "Pilot": (
+            Exit("Roll-out", 35, 10, doors=(("UI", 7), ("API", 3))),
+            Exit("Closed", 220, 20, reasons=("Chose a Competitor", "Went In-house")),
+        ),
+        "Roll-out": (Exit("Live", 60, 14), Exit("Wobbling", 260, 20, reasons=("Delivery Problems",))),
+        "Live": (
+            Exit("Wobbling", 480, 10, doors=(("UI", 7), ("API", 3)), reasons=_GLOBEX_WORRIES),
+            Exit("Up for Renewal", at_renewal=0.95, doors=(("API", 1),)),
+        ),
+        "Wobbling": (
+            Exit("Live", 40, 3),
+            Exit("Up for Renewal", at_renewal=0.6, doors=(("API", 1),)),
+            Exit("Closed", 120, 10, reasons=_GLOBEX_LOSSES),
+        ),
+        "Up for Renewal": (
+            Exit("Live", 30, 5, doors=(("EventListener", 7), ("UI", 3))),
+            Exit("Closed", 260, 20, reasons=_GLOBEX_LOSSES),
+        ),
+        "Closed": (),
+    },
+)
+
+SCENARIOS = (ACME, GLOBEX)
+STAFF = (Login("super@wiseapp.example", "Sam Super", Role.SUPER_ADMIN),)

@@ -1,0 +1,236 @@
+"""The life of one made-up customer, told from its number and the day of the telling: pure, and always the same.
+
+A customer comes from the CRM on some day of the last two years (or was there before), and then moves as its
+scenario's exits say, by whoever uses the door, until the story reaches the present.
+"""
+
+import datetime as dt
+from bisect import bisect
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import accumulate
+from random import Random
+
+from lifecycle.services.customers import ContactFacts, CustomerFacts
+from lifecycle.services.demo.scenarios import Exit, Scenario
+from lifecycle.services.demo.words import name_company, name_person
+
+SEED = 20260101
+DAYS = 730
+# Customers that were there when the product was introduced.
+LEGACY_SHARE = 0.35
+# A year in sales: quiet summers, a busy autumn, nothing between the years. January first.
+_SEASONS = (1.15, 1.0, 1.2, 1.0, 0.95, 1.0, 0.65, 0.55, 1.15, 1.25, 1.2, 0.75)
+_SEGMENTS = (("Enterprise", 12, 180_000), ("Mid-Market", 33, 48_000), ("Small Business", 55, 9_000))
+_RISKY, _LOST = "risk", "lost"
+_NOTES = (
+    "Spoke with {name} on the phone. Follow-up agreed for next week.",
+    "{name} asked for a written offer before the end of the month.",
+    "Visited the site. {name} wants to see usage figures first.",
+    "{name} has left the company; a new contact is being found.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One transition. ``door`` is its source: UI, API, EventListener or Import."""
+
+    at: dt.datetime
+    stage: str
+    door: str
+    reason_code: str | None = None
+    note: str | None = None
+    event_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A customer: what its systems report, who owns it, its first placement and every move after it."""
+
+    external_id: str
+    owner: str
+    facts: tuple[CustomerFacts, ...]
+    placed: Step
+    moves: tuple[Step, ...]
+
+
+def external_id_of(scenario: Scenario, index: int) -> str:
+    """The customer's name in the tenant's own systems."""
+    return f"{scenario.prefix}-{index + 1:06d}"
+
+
+def tell_story(scenario: Scenario, index: int, *, owners: tuple[str, ...], now: dt.datetime) -> Story:
+    """The life of customer number ``index`` up to ``now``. ``owners`` are the usernames of the account managers."""
+    random = Random(f"{SEED}|{scenario.slug}|{index}")  # noqa: S311  made-up data, the same every time
+    external_id = external_id_of(scenario, index)
+    company = name_company(scenario.first_company + index)
+    people = [name_person(random, company.domain) for _ in range(1 + (random.random() < 0.4))]
+    path = _Path(scenario, external_id, random, now, contact=people[0].name)
+    placed, moves = path.walk()
+    segment, _, typical = random.choices(_SEGMENTS, [weight for _, weight, _ in _SEGMENTS])[0]
+    owner = random.choice(owners)
+    first = CustomerFacts(
+        external_id=external_id,
+        source="/crm",
+        occurred_at=placed.at,
+        event_id=placed.event_id or "",
+        company={"name": company.name, "industry": company.industry, "segment": segment, "owner": owner},
+        contacts=[ContactFacts(*person) for person in people],
+        stage=placed.stage,
+        stage_entered_at=placed.at,
+    )
+    figures = _tell_figures(path, external_id, int(typical * random.lognormvariate(0, 0.5)) // 100 * 100)
+    return Story(external_id, owner, (first, *figures), placed, moves)
+
+
+class _Path:
+    """The walk from stage to stage, and the contract that begins and is renewed on the way."""
+
+    def __init__(self, scenario: Scenario, external_id: str, random: Random, now: dt.datetime, *, contact: str) -> None:
+        self.scenario, self.external_id, self.random, self.now = scenario, external_id, random, now
+        self.contact = contact
+        self.contract_from: dt.date | None = None
+        self.renewal_on: dt.date | None = None
+        self.category = ""
+
+    def walk(self) -> tuple[Step, tuple[Step, ...]]:
+        """The placement and the moves, none of them after now."""
+        scenario, random = self.scenario, self.random
+        begin = self.now - dt.timedelta(days=DAYS)
+        if random.random() < LEGACY_SHARE:
+            # Brought over in one night; the contract had begun at any time of the year before.
+            placed = Step(begin + dt.timedelta(seconds=random.randrange(6 * 3600)), scenario.signed, "Import")
+            self._sign((begin - dt.timedelta(days=random.randrange(3, 362))).date())
+        else:
+            day, within = _find_day(self.now.date(), random.random()), random.randrange(8 * 3600, 19 * 3600)
+            at = dt.datetime.combine(day, dt.time(tzinfo=dt.UTC)) + dt.timedelta(seconds=within)
+            first = scenario.document["initial"]
+            if at >= self.now:
+                at = self.now - dt.timedelta(seconds=random.randrange(60, 7200))
+            placed = Step(at, first, "EventListener", event_id=f"crm-{self.external_id}-1")
+        moves: list[Step] = []
+        step = placed
+        while (following := self._next(step, len(moves))) is not None:
+            moves.append(following)
+            if following.stage == scenario.signed and self.contract_from is None:
+                self._sign(following.at.date())
+            step = following
+        self.category = scenario.document["categories"][step.stage]
+        return placed, tuple(moves)
+
+    def _sign(self, day: dt.date) -> None:
+        self.contract_from, self.renewal_on = day, day + dt.timedelta(days=365)
+
+    def _next(self, step: Step, number: int) -> Step | None:
+        soonest: tuple[dt.datetime, Exit] | None = None
+        for way_out in self.scenario.exits[step.stage]:
+            at = self._when(step.at, way_out)
+            if at is not None and (soonest is None or at < soonest[0]):
+                soonest = (at, way_out)
+        if soonest is None:
+            return None
+        at, way_out = soonest
+        door = self._pick_door(way_out)
+        if door == "UI":
+            at = _in_office_hours(at, self.random)
+        # Two changes of one customer never fall on the same moment, and nothing lies ahead.
+        if at <= step.at or at >= self.now:
+            return None
+        if way_out.at_renewal and self.renewal_on is not None:
+            self._sign(self.renewal_on)
+        return self._step(at, way_out, door, number)
+
+    def _when(self, since: dt.datetime, way_out: Exit) -> dt.datetime | None:
+        random = self.random
+        if not way_out.at_renewal:
+            span = max(1.0, way_out.mean_days - way_out.least_days)
+            return since + dt.timedelta(days=way_out.least_days + random.expovariate(1 / span))
+        if self.renewal_on is None or random.random() > way_out.at_renewal:
+            return None
+        signed = self.renewal_on - dt.timedelta(days=random.randrange(22))
+        at = dt.datetime.combine(signed, dt.time(9), dt.UTC) + dt.timedelta(seconds=random.randrange(28_800))
+        return at if at > since else None
+
+    def _pick_door(self, way_out: Exit) -> str:
+        if len(way_out.doors) == 1:
+            return way_out.doors[0][0]
+        return self.random.choices([d for d, _ in way_out.doors], [weight for _, weight in way_out.doors])[0]
+
+    def _step(self, at: dt.datetime, way_out: Exit, door: str, number: int) -> Step:
+        if door == "EventListener":
+            rules = self.scenario.document["event_rules"]
+            reason = next((rule["reason_code"] for rule in rules if rule["to"] == way_out.to), None)
+            return Step(at, way_out.to, door, reason, event_id=f"evt-{self.external_id}-{number + 2}")
+        reason = self.random.choice(way_out.reasons) if way_out.reasons else None
+        note = None
+        if door == "UI" and self.random.random() < 0.08:
+            note = self.random.choice(_NOTES).format(name=self.contact)
+        return Step(at, way_out.to, door, reason, note)
+
+
+def _tell_figures(path: _Path, external_id: str, arr: int) -> list[CustomerFacts]:
+    """What Billing and Support reported last: worse for customers at risk, nothing from Billing before a contract."""
+    random, now = path.random, path.now
+    risky, lost = path.category == _RISKY, path.category == _LOST
+    facts = []
+    if path.contract_from is not None and path.renewal_on is not None:
+        owes = random.random() < (0.4 if risky else 0.05)
+        facts.append(
+            CustomerFacts(
+                external_id=external_id,
+                source="/billing",
+                occurred_at=now - dt.timedelta(hours=random.uniform(1, 72)),
+                event_id=f"bill-{external_id}-1",
+                billing={
+                    "currency": path.scenario.currency,
+                    "arr": f"{arr}.00",
+                    "mrr": f"{arr / 12:.2f}",
+                    "balance_overdue": f"{arr * random.uniform(0.02, 0.3):.2f}" if owes else "0.00",
+                    "renewal_on": None if lost else path.renewal_on.isoformat(),
+                    "contract_id": f"C-{external_id}",
+                    "contract_starts_on": path.contract_from.isoformat(),
+                    "contract_ends_on": path.renewal_on.isoformat(),
+                },
+            )
+        )
+    if random.random() < 0.85:
+        csat = min(5.0, max(1.0, random.gauss(2.9 if risky else 4.2, 0.5)))
+        facts.append(
+            CustomerFacts(
+                external_id=external_id,
+                source="/support",
+                occurred_at=now - dt.timedelta(hours=random.uniform(1, 200)),
+                event_id=f"sup-{external_id}-1",
+                support={
+                    "open_issues": 0 if lost else int(random.expovariate(0.35 if risky else 1.2)),
+                    "csat": f"{csat:.1f}",
+                },
+            )
+        )
+    return facts
+
+
+def _in_office_hours(at: dt.datetime, random: Random) -> dt.datetime:
+    """The same or the next working day, between eight and six."""
+    day = at.date()
+    if day.weekday() > 4:
+        day += dt.timedelta(days=7 - day.weekday())
+    return dt.datetime.combine(day, dt.time(8), dt.UTC) + dt.timedelta(seconds=random.randrange(36_000))
+
+
+def _find_day(today: dt.date, share: float) -> dt.date:
+    """The day by which ``share`` of the customers had come."""
+    return today - dt.timedelta(days=DAYS - 1 - bisect(_arrivals(today), share))
+
+
+@lru_cache(maxsize=4)
+def _arrivals(today: dt.date) -> tuple[float, ...]:
+    """The share of customers that had come by each day, oldest first: seasons, working days, and steady growth."""
+    weights = []
+    for number in range(DAYS):
+        day = today - dt.timedelta(days=DAYS - 1 - number)
+        weekday = 1.0 if day.weekday() < 5 else 0.1
+        weights.append(_SEASONS[day.month - 1] * weekday * (0.7 + 0.6 * number / DAYS))
+    total = sum(weights)
+    # The last is cut off: a share of almost 1 must still find a day.
+    return tuple(weight / total for weight in accumulate(weights))[:-1]
