@@ -1,8 +1,11 @@
 """From a bearer token or a session to an Identity; the membership behind it is read as it is now."""
 
+from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 from django.http import HttpRequest
+from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.exceptions import AuthenticationFailed, NotFound
 from rest_framework.request import Request
@@ -11,7 +14,9 @@ from tenants.actors import TenantRef
 from tenants.identity import Identity
 from tenants.models import User
 from tenants.roles import ROLE_OF_CLAIM, ROLE_PERMISSIONS
+from tenants.services.api_keys import ApiKeyRefused, looks_like_key, verify_key
 from tenants.services.directory import find_tenant
+from tenants.services.issuers import ExternalClaims, ExternalTokenRefused, is_external, read_external_token
 from tenants.services.logins import INACTIVE, SUSPENDED
 from tenants.services.membership import Membership, read_membership
 from tenants.services.tokens import AccessClaims, TokenRefused, read_access
@@ -25,36 +30,45 @@ NO_SUCH_TENANT = "There is no such tenant: check the X-Tenant header."
 
 
 class BearerAuthentication(BaseAuthentication):
-    """``Authorization: Bearer <access token>``.
+    """``Authorization: Bearer <credential>``: our access token, an API key, or the token of a configured issuer.
 
-    Effective rights are what the token's roles grant and the membership grants now: a demotion acts on the next
+    Effective rights are what the credential grants and the membership grants now: a demotion acts on the next
     request, a promotion with the next token.
     """
 
     keyword = "Bearer"
 
-    def authenticate(self, request: Request) -> tuple[Identity, AccessClaims] | None:
-        """The caller and his claims; None without a bearer token. Raises AuthenticationFailed."""
+    def authenticate(self, request: Request) -> tuple[Identity, object] | None:
+        """The caller and what he showed; None without a bearer credential. Raises AuthenticationFailed."""
         header = request.META.get("HTTP_AUTHORIZATION", "")
         scheme, _, token = header.partition(" ")
         if scheme.lower() != "bearer":
             return None
         if not token or " " in token:
             raise AuthenticationFailed(MALFORMED)
+        slug = request.META.get("HTTP_X_TENANT")
         try:
-            claims = read_access(token)
-        except TokenRefused as refused:
+            if looks_like_key(token):
+                key = verify_key(token, now=timezone.now())
+                return identify(_member(key.user_id, key.tenant_id), granted=frozenset(key.scopes), slug=slug), key
+            claims = _read_claims(token)
+        except (TokenRefused, ApiKeyRefused, ExternalTokenRefused) as refused:
             raise AuthenticationFailed(str(refused)) from refused
-        membership = read_membership(claims.user_id)
-        tenant_id = membership.tenant.id if membership and membership.tenant else None
-        if membership is None or membership.stamp != claims.stamp or tenant_id != claims.tenant_id:
+        membership = _member(claims.user_id, claims.tenant_id)
+        # A changed password ends our own tokens; an external issuer answers for the log-in itself.
+        if isinstance(claims, AccessClaims) and membership.stamp != claims.stamp:
             raise AuthenticationFailed(STALE)
-        granted = frozenset[str]().union(*(ROLE_PERMISSIONS[r] for c in claims.roles if (r := ROLE_OF_CLAIM.get(c))))
-        return identify(membership, granted=granted, slug=request.META.get("HTTP_X_TENANT")), claims
+        return identify(membership, granted=permissions_of(claims.roles), slug=slug), claims
 
     def authenticate_header(self, request: Request) -> str:
         """What a 401 says in WWW-Authenticate."""
         return self.keyword
+
+
+@lru_cache(maxsize=256)
+def permissions_of(claims: frozenset[str]) -> frozenset[str]:
+    """What the roles named in a token grant together; a name that is no role grants nothing."""
+    return frozenset[str]().union(*(ROLE_PERMISSIONS[ROLE_OF_CLAIM[name]] for name in claims if name in ROLE_OF_CLAIM))
 
 
 class SessionIdentityAuthentication(SessionAuthentication):
@@ -72,6 +86,24 @@ class SessionIdentityAuthentication(SessionAuthentication):
     def authenticate_header(self, request: Request) -> str:
         """The same as for tokens: a client that comes without either is told of the bearer token."""
         return BearerAuthentication.keyword
+
+
+def _read_claims(token: str) -> AccessClaims | ExternalClaims:
+    """Ours first: only a token that we did not make is looked at for its issuer."""
+    try:
+        return read_access(token)
+    except TokenRefused:
+        if is_external(token):
+            return read_external_token(token)
+        raise
+
+
+def _member(user_id: UUID, tenant_id: UUID | None) -> Membership:
+    """The membership as it is now, if the user still belongs to the tenant. Raises AuthenticationFailed."""
+    membership = read_membership(user_id)
+    if membership is None or (membership.tenant.id if membership.tenant else None) != tenant_id:
+        raise AuthenticationFailed(STALE)
+    return membership
 
 
 def identify_session(request: HttpRequest, *, slug: str | None = None) -> Identity | None:
