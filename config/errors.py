@@ -21,6 +21,7 @@ from lifecycle.services.transitions import ConfigurationKeepsChanging
 from tenants.refusals import STATUS_OF_CODE, Refused, RequestRefused
 from tenants.rules.faults import ERROR, InvalidConfiguration
 from tenants.services.configurations import ConfigurationConflict, NoSuchVersion
+from tenants.services.jwks import KeysUnavailable
 from tenants.services.policies import NoConfiguration
 
 log = structlog.get_logger(__name__)
@@ -193,6 +194,7 @@ _TABLE: Mapping[type[Exception], Callable[[Any, str], Problem]] = {
     django_exceptions.PermissionDenied: _alone(_from_denial),
     django_exceptions.SuspiciousOperation: _simple("invalid_request", "The request is malformed."),
     django_exceptions.BadRequest: _simple("invalid_request", "The request is malformed."),
+    KeysUnavailable: lambda error, _: _internal(str(error), {"Retry-After": RETRY_SECONDS}),
     OperationalError: lambda _, __: _internal(UNREACHABLE, {"Retry-After": RETRY_SECONDS}),
     InterfaceError: lambda _, __: _internal(UNREACHABLE, {"Retry-After": RETRY_SECONDS}),
 }

@@ -1,15 +1,23 @@
 """Every address of the product, by room."""
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
 
+from config.errors import api_address_not_found
 from config.health import Ready, alive
 
 urlpatterns = [
+    path("api/v1/auth/", include("tenants.api.urls")),
     path("api/", include("lifecycle.api.urls")),
+    re_path(r"^api/", api_address_not_found),
     path("admin/", admin.site.urls),
     path("healthz", Ready.as_view(), name="ready"),
     path("healthz/live", alive, name="alive"),
     path("", include("django_prometheus.urls")),
     path("", include("lifecycle.web.urls")),
 ]
+
+handler400 = "config.errors.bad_request"
+handler403 = "config.errors.permission_denied"
+handler404 = "config.errors.page_not_found"
+handler500 = "config.errors.server_error"

@@ -2,21 +2,34 @@
 
 Every role of a tenant is a group that holds the role's permissions on that one tenant; a user is in exactly the
 group of his role. Nothing else grants anything.
+
+Whatever changes somebody acts on his next request: his cached membership is withdrawn before the commit.
 """
 
 import datetime as dt
+from contextlib import AbstractContextManager
+from typing import Any
+from uuid import UUID
 
-from django.contrib.auth.models import Group
 from django.contrib.auth.hashers import make_password
+from django.contrib.auth.models import Group
 from django.db import transaction
 from guardian.shortcuts import assign_perm
 
-from tenants.actors import TenantRef
+from audit.services.administration import record_administration
+from tenants.actors import Actor, TenantRef
 from tenants.context import tenant_context, user_context
 from tenants.models import Tenant, User
 from tenants.roles import ROLE_PERMISSIONS, Role
+from tenants.services.logins import LONGEST_PASSWORD
+from tenants.services.membership import announce_change
+from tenants.services.tokens import revoke_refresh_tokens
 
 TENANT_ROLES = (Role.VIEWER, Role.ACCOUNT_MANAGER, Role.TENANT_ADMIN)
+
+
+class PersonChangeRefused(Exception):  # noqa: N818 (a name of the domain)
+    """Somebody cannot be changed like this; the sentence says why."""
 
 
 def create_tenant(*, slug: str, name: str, now: dt.datetime) -> TenantRef:
@@ -71,3 +84,129 @@ def create_user(
         user.save(force_insert=True)
         user.groups.add(Group.objects.get(name=group_name(tenant.id, role)))
     return user
+
+
+def set_role(user_id: UUID, role: Role, *, tenant: TenantRef, actor: Actor, now: dt.datetime) -> User:
+    """Give a person of the tenant another role, and with it the group that holds the role's grants.
+
+    Acts on his next request; tokens issued before never grant more than they say. Raises PersonChangeRefused.
+    """
+    if role not in TENANT_ROLES:
+        raise PersonChangeRefused("Super admins are internal staff: nobody of a tenant can become one.")
+    with tenant_context(tenant.id), transaction.atomic():
+        user = _lock(user_id, tenant)
+        before = Role(user.role)
+        if before == role:
+            return user
+        _refuse_last_admin(user, tenant)
+        user.role, user.is_staff = role, role == Role.TENANT_ADMIN
+        user.save(update_fields=["role", "is_staff"])
+        user.groups.set([Group.objects.get(name=group_name(tenant.id, role))])
+        _record("set_role", user, tenant, actor, now, {"from": before.value, "to": role.value})
+        announce_change([user.id])
+    return user
+
+
+def deactivate_user(user_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt.datetime) -> User:
+    """Shut a person out: his sessions, access tokens and refresh tokens end with his next request."""
+    with tenant_context(tenant.id), transaction.atomic():
+        user = _lock(user_id, tenant)
+        if user.is_active:
+            _refuse_last_admin(user, tenant)
+            user.is_active = False
+            user.save(update_fields=["is_active"])
+            revoke_refresh_tokens(user.id, now=now)
+            _record("deactivate_user", user, tenant, actor, now)
+            announce_change([user.id])
+    return user
+
+
+def reactivate_user(user_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt.datetime) -> User:
+    """Let a person in again, with the role he had. He has to log in."""
+    with tenant_context(tenant.id), transaction.atomic():
+        user = _lock(user_id, tenant)
+        if not user.is_active:
+            user.is_active = True
+            user.save(update_fields=["is_active"])
+            _record("reactivate_user", user, tenant, actor, now)
+            announce_change([user.id])
+    return user
+
+
+def set_password(user_id: UUID, password: str, *, tenant: TenantRef | None, actor: Actor, now: dt.datetime) -> User:
+    """Give somebody a new password; every session and token of the old one is dead. ``tenant`` None: a super admin."""
+    if len(password) > LONGEST_PASSWORD:
+        raise PersonChangeRefused(f"A password has at most {LONGEST_PASSWORD:,} characters.")
+    context: AbstractContextManager[None] = tenant_context(tenant.id) if tenant else user_context(user_id)
+    with context, transaction.atomic():
+        user = _lock(user_id, tenant)
+        user.password = make_password(password)
+        user.save(update_fields=["password"])
+        revoke_refresh_tokens(user.id, now=now)
+        if tenant is not None:
+            _record("set_password", user, tenant, actor, now)
+        announce_change([user.id])
+    return user
+
+
+def suspend_tenant(*, tenant: TenantRef, actor: Actor, now: dt.datetime) -> None:
+    """Shut a whole tenant out: its people on their next request, its events and log-ins at once."""
+    _set_suspended(True, tenant=tenant, actor=actor, now=now)
+
+
+def resume_tenant(*, tenant: TenantRef, actor: Actor, now: dt.datetime) -> None:
+    """Let a suspended tenant in again. Its people have to log in."""
+    _set_suspended(False, tenant=tenant, actor=actor, now=now)
+
+
+def _set_suspended(suspended: bool, *, tenant: TenantRef, actor: Actor, now: dt.datetime) -> None:
+    with tenant_context(tenant.id), transaction.atomic():
+        row = Tenant.objects.select_for_update().get(id=tenant.id)
+        if row.is_suspended == suspended:
+            return
+        row.is_suspended = suspended
+        row.save(update_fields=["is_suspended"])
+        people = list(User.objects.filter(tenant_id=tenant.id).values_list("id", flat=True))
+        if suspended:
+            for user_id in people:
+                revoke_refresh_tokens(user_id, now=now)
+        record_administration(
+            tenant_id=tenant.id,
+            actor=actor.name,
+            actor_kind=actor.kind,
+            action="suspend_tenant" if suspended else "resume_tenant",
+            subject=tenant.slug,
+            now=now,
+        )
+        announce_change(people)
+
+
+def _lock(user_id: UUID, tenant: TenantRef | None) -> User:
+    user = User.objects.select_for_update().filter(id=user_id).first()
+    if user is None or user.tenant_id != (tenant.id if tenant else None):
+        raise PersonChangeRefused("There is no such person here: check the id.")
+    return user
+
+
+def _refuse_last_admin(user: User, tenant: TenantRef) -> None:
+    """A tenant keeps somebody who can administer it. Admins who demote each other take turns at the tenant's row."""
+    if user.role != Role.TENANT_ADMIN or not user.is_active:
+        return
+    Tenant.objects.select_for_update().get(id=tenant.id)
+    others = User.objects.filter(tenant_id=tenant.id, role=Role.TENANT_ADMIN, is_active=True).exclude(id=user.id)
+    if not others.exists():
+        raise PersonChangeRefused("This is the tenant's last admin: make somebody else one first.")
+
+
+def _record(
+    action: str, user: User, tenant: TenantRef, actor: Actor, now: dt.datetime, detail: dict[str, Any] | None = None
+) -> None:
+    record_administration(
+        tenant_id=tenant.id,
+        actor=actor.name,
+        actor_kind=actor.kind,
+        action=action,
+        subject=str(user.id),
+        detail=detail,
+        now=now,
+    )
