@@ -28,10 +28,6 @@ def only_error_of(document: object) -> Fault:
     return faults[0]
 
 
-def full_with(**changed: Any) -> dict[str, Any]:
-    return {**FULL, **changed}
-
-
 def test_the_sample_of_the_specification_is_valid_as_it_stands() -> None:
     configuration = parse_configuration(SMALLEST)
 
@@ -214,103 +210,6 @@ def test_a_fault_says_what_is_wrong_and_what_would_be_right(
     document: object, path: str, code: str, sentence: str
 ) -> None:
     assert only_error_of(document) == Fault(path, code, sentence, "error")
-
-
-@pytest.mark.parametrize(
-    ("rule", "path", "code"),
-    [
-        (7, "/event_rules/0", "wrong_type"),
-        ({"event": "contract.renewed"}, "/event_rules/0/to", "missing_key"),
-        ({"to": "Active"}, "/event_rules/0/event", "missing_key"),
-        ({"event": "contract.renewed", "to": "Gone"}, "/event_rules/0/to", "unknown_stage"),
-        ({"event": "contract.renewed", "to": "Active", "from": []}, "/event_rules/0/from", "empty"),
-        ({"event": "contract.renewed", "to": "Active", "from": ["x"]}, "/event_rules/0/from/0", "unknown_stage"),
-        ({"event": "contract.renewed", "to": "Active", "reason_code": "\n"}, "/event_rules/0/reason_code",
-         "control_character"),
-        ({"event": "contract.renewed", "to": "Active", "when": {}}, "/event_rules/0/when", "wrong_type"),
-    ],
-)  # fmt: skip
-def test_a_bad_event_rule_is_named_at_its_place(rule: object, path: str, code: str) -> None:
-    fault = only_error_of(full_with(event_rules=[rule]))
-
-    assert (fault.path, fault.code) == (path, code)
-
-
-@pytest.mark.parametrize(
-    ("condition", "path", "code"),
-    [
-        ("open_issues = 0", "", "wrong_type"),
-        ({"field": "csat", "op": "is", "value": 1}, "/op", "unknown_value"),
-        ({"field": "csat", "op": "eq"}, "/value", "missing_key"),
-        ({"field": "csat", "op": "eq", "value": {}}, "/value", "wrong_type"),
-        ({"field": "csat", "op": "eq", "value": float("nan")}, "/value", "out_of_range"),
-        ({"field": "csat", "op": "eq", "value": float("inf")}, "/value", "out_of_range"),
-        ({"field": "csat", "op": "eq", "value": 10**400}, "/value", "out_of_range"),
-        ({"field": "csat", "op": "eq", "value": None}, "/value", "wrong_type"),
-        ({"field": "csat", "op": "lt", "value": True}, "/value", "wrong_type"),
-        ({"field": "csat", "op": "in", "value": 1}, "/value", "wrong_type"),
-        ({"field": "csat", "op": "in", "value": [1, []]}, "/value/1", "wrong_type"),
-        ({"field": "csat", "op": "exists", "value": 1}, "/value", "wrong_type"),
-        ({"field": "csat.", "op": "exists"}, "/field", "bad_field"),
-        ({"field": "csat", "op": "exists", "not": 1}, "/not", "unknown_key"),
-    ],
-)
-def test_a_bad_condition_is_named_at_its_place(condition: object, path: str, code: str) -> None:
-    rule = {"event": "support.issue.closed", "to": "Active", "when": [condition]}
-
-    fault = only_error_of(full_with(event_rules=[rule]))
-
-    assert (fault.path, fault.code) == (f"/event_rules/0/when/0{path}", code)
-
-
-@pytest.mark.parametrize(
-    ("changed", "path", "code"),
-    [
-        ({"on": "sometimes"}, "/on", "unknown_value"),
-        ({"stages": ["Nowhere"]}, "/stages/0", "unknown_stage"),
-        ({"categories": ["at-risk"]}, "/categories/0", "unknown_value"),
-        ({"categories": ["risk", "risk"]}, "/categories/1", "duplicate"),
-        ({"kind": 5}, "/kind", "wrong_type"),
-        ({"to": ["somebody@nowhere"]}, "/to/0", "bad_recipient"),
-        ({"kind": "webhook", "to": ["http://crm.example/hook"]}, "/to/0", "bad_recipient"),
-        ({"kind": "webhook", "to": ["https://[::1"]}, "/to/0", "bad_recipient"),
-        ({"kind": "webhook", "to": ["https://user:pw@crm.example"]}, "/to/0", "bad_recipient"),
-        ({"template": ""}, "/template", "blank"),
-        ({"subject": "Hi"}, "/subject", "unknown_key"),
-        ({"name": "x" * 256}, "/name", "too_long"),
-    ],
-)
-def test_a_bad_effect_is_named_at_its_place(changed: dict[str, Any], path: str, code: str) -> None:
-    effect = {"name": "Escalate", "on": "enter", "kind": "email", "to": ["owner"], **changed}
-
-    fault = only_error_of(full_with(effects=[effect]))
-
-    assert (fault.path, fault.code) == (f"/effects/0{path}", code)
-
-
-def test_an_effect_without_a_recipient_is_refused_unless_it_is_a_forecast() -> None:
-    effect = {"name": "Escalate", "on": "enter", "kind": "alert"}
-
-    fault = only_error_of(full_with(effects=[effect]))
-
-    assert fault.path == "/effects/0/to"
-    assert fault.sentence == "An effect of kind “alert” must say in “to” whom it is for."
-    assert errors_of(full_with(effects=[{**effect, "kind": "forecast"}])) == []
-
-
-def test_two_effects_cannot_have_the_same_name() -> None:
-    effect = {"name": "Escalate", "on": "enter", "kind": "alert", "to": ["owner"]}
-
-    assert errors_of(full_with(effects=[effect, {**effect, "name": "ESCALATE"}])) == [("/effects/1/name", "duplicate")]
-
-
-def test_an_address_or_a_web_hook_is_accepted_as_recipient() -> None:
-    effects = [
-        {"name": "Mail", "on": "enter", "kind": "email", "to": ["success@acme.example", "managers"]},
-        {"name": "Hook", "on": "leave", "kind": "webhook", "to": ["https://crm.example/hook?a=1"]},
-    ]
-
-    assert check_configuration(full_with(effects=effects)) == []
 
 
 def test_a_stage_that_was_refused_is_not_reported_again_where_it_is_referred_to() -> None:
