@@ -6,9 +6,10 @@ from typing import Any
 
 import structlog
 from django.core import exceptions as django_exceptions
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views import defaults
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
@@ -220,6 +221,8 @@ def _pointer(path: tuple[str | int, ...]) -> str:
 # --- outside DRF: Django's own handlers, and the addresses that nothing answers -------------------------------------
 
 
+@csrf_exempt
+@transaction.non_atomic_requests
 def api_address_not_found(_: HttpRequest) -> HttpResponse:
     """The last address under /api/: whatever no other one takes does not exist, in development too."""
     return problem_response(404, "not_found", NOT_FOUND)

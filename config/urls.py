@@ -7,7 +7,6 @@ from config.errors import api_address_not_found
 from config.health import Ready, alive
 
 urlpatterns = [
-    path("api/v1/auth/", include("tenants.api.urls")),
     path("api/", include("lifecycle.api.urls")),
     re_path(r"^api/", api_address_not_found),
     path("admin/", admin.site.urls),
