@@ -1,16 +1,52 @@
-"""The admin site: who may enter, and what it calls itself."""
+"""The admin site: for tenant admins, who see their own tenant, and for internal staff, who choose one."""
+
+from collections.abc import Callable
+from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.template.response import SimpleTemplateResponse
+
+from tenants.context import tenant_context
+from tenants.pages import identify_page
+from tenants.roles import CONFIGURE_STAGES
 
 
 class CustomerAdminSite(admin.AdminSite):
-    """Django's admin for tenant admins and internal staff."""
+    """Django's admin, with each view inside the context of the tenant at hand.
+
+    What a page may show is decided by the database: outside a tenant's context there are no tenant rows to see.
+    """
 
     site_header = "Customer 360 administration"
     site_title = "Customer 360"
     index_title = "Administration"
+    site_url = "/"
+    enable_nav_sidebar = True
 
     def has_permission(self, request: HttpRequest) -> bool:
-        """Active staff only."""
-        return bool(request.user.is_active and request.user.is_staff)
+        """Those who may configure their tenant, and internal staff."""
+        identity = getattr(request, "identity", None) or identify_page(request)
+        return identity is not None and identity.may(CONFIGURE_STAGES)
+
+    def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., Any]:
+        """Wrap a view: who asks, for which tenant, and its rows only. Lazy templates are rendered inside."""
+        guarded = super().admin_view(view, cacheable)
+
+        def within_tenant(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            identity = identify_page(request)
+            request.identity = identity  # type: ignore[attr-defined]
+            if identity is None or identity.tenant is None:
+                return _render(guarded(request, *args, **kwargs))
+            with tenant_context(identity.tenant.id):
+                return _render(guarded(request, *args, **kwargs))
+
+        # Django reads these marks off the wrapped view.
+        within_tenant.__dict__.update(guarded.__dict__)
+        return within_tenant
+
+
+def _render(response: Any) -> Any:
+    if isinstance(response, SimpleTemplateResponse) and not response.is_rendered:
+        response.render()
+    return response

@@ -47,7 +47,7 @@ def tenant_page(permission: str) -> Callable[[PageView], PageView]:
     def decorate(view: PageView) -> PageView:
         @wraps(view)
         def page(request: Any, *args: Any, **kwargs: Any) -> HttpResponse:
-            identity = _identify(request)
+            identity = identify_page(request)
             if identity is None:
                 return _go_to_login(request)
             if identity.tenant is None:
@@ -71,7 +71,7 @@ def choose_tenant(request: HttpRequest, slug: str) -> TenantRef | None:
 
     It is looked up again on every request: a tenant suspended meanwhile is no longer shown.
     """
-    identity = _identify(request)
+    identity = identify_page(request)
     tenant = find_tenant(slug)
     if identity is None or identity.role != "super_admin" or tenant is None:
         return None
@@ -79,14 +79,15 @@ def choose_tenant(request: HttpRequest, slug: str) -> TenantRef | None:
     return tenant
 
 
-def _identify(request: HttpRequest) -> Identity | None:
+def identify_page(request: HttpRequest) -> Identity | None:
+    """Who looks at a page, and for which tenant; None when nobody is logged in, or no longer may be."""
     try:
         return identify_session(request)
     except APIException:
         # Deactivated meanwhile, or the chosen tenant is gone: choose, or log in, again.
         if request.session.pop(CHOSEN_TENANT, None) is None:
             return None
-        return _identify(request)
+        return identify_page(request)
 
 
 def _refuse(request: HttpRequest, identity: Identity, permission: str) -> None:

@@ -1,0 +1,111 @@
+"""What every admin page begins with: read-only unless it calls a service, and rights from the identity."""
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils import timezone
+
+from tenants.identity import Identity
+from tenants.roles import CONFIGURE_STAGES, Role
+from tenants.services.directory import PLATFORM
+from tenants.services.people import PersonChangeRefused
+
+if TYPE_CHECKING:
+    _ModelAdmin = admin.ModelAdmin[Any]
+    ModelForm = forms.ModelForm[Any]
+else:
+    # Django's own classes take no parameters at run time.
+    _ModelAdmin = admin.ModelAdmin
+    ModelForm = forms.ModelForm
+
+
+def identity_of(request: HttpRequest) -> Identity:
+    """Who looks at this admin page."""
+    identity: Identity = request.identity  # type: ignore[attr-defined]  (set by config.admin)
+    return identity
+
+
+class TenantAdmin(_ModelAdmin):
+    """Rows of the tenant at hand, for reading. A super admin who has chosen no tenant reads those of all tenants.
+
+    Nothing is saved, deleted or exported by Django's own means: subclasses that change something call a service.
+    """
+
+    actions: Any = ()
+    list_per_page = 50
+    show_full_result_count = False
+    list_select_related: Any = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """The tenant's rows, by row-level security; all tenants' over the reading connection without a tenant."""
+        rows = super().get_queryset(request)
+        if identity_of(request).tenant is None:
+            return rows.using(PLATFORM)
+        return rows
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        """Whoever may enter the admin at all."""
+        return self.has_view_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Whoever may configure the tenant."""
+        return identity_of(request).may(CONFIGURE_STAGES)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Nobody, unless a subclass calls a service."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Nobody, unless a subclass calls a service."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Nobody: what was, stays."""
+        return False
+
+    def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> None:
+        """The service has written the administration log; Django's own log would be a second, weaker one."""
+
+    def log_change(self, request: HttpRequest, obj: Model, message: Any) -> None:
+        """As above."""
+
+
+class ServiceAdmin(TenantAdmin):
+    """A TenantAdmin whose forms call services. A refusal of the service is shown as it is, and nothing was changed."""
+
+    refusals: tuple[type[Exception], ...] = (PersonChangeRefused,)
+
+    def may_change_rows(self, request: HttpRequest) -> bool:
+        """Whether the caller works for a tenant: a super admin must have chosen one."""
+        identity = identity_of(request)
+        return identity.tenant is not None and identity.may(CONFIGURE_STAGES)
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """The form; a refusal brings the caller back to it with the sentence."""
+        try:
+            return super().changeform_view(request, *args, **kwargs)
+        except self.refusals as refusal:
+            messages.error(request, str(refusal))
+            return HttpResponseRedirect(request.get_full_path())
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:  # type: ignore[override]
+        """An action; a refusal is shown and nothing was changed."""
+        try:
+            return super().response_action(request, queryset)
+        except self.refusals as refusal:
+            messages.error(request, str(refusal))
+            return HttpResponseRedirect(request.get_full_path())
+
+
+def service_arguments(request: HttpRequest) -> dict[str, Any]:
+    """``tenant``, ``actor`` and ``now`` for a service, from the request."""
+    identity = identity_of(request)
+    return {"tenant": identity.tenant, "actor": identity.actor(), "now": timezone.now()}
+
+
+def is_super_admin(request: HttpRequest) -> bool:
+    """Whether internal staff looks."""
+    return identity_of(request).role == Role.SUPER_ADMIN

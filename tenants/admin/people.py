@@ -1,0 +1,201 @@
+"""People, service accounts and API keys in the admin: every button calls a service."""
+
+import datetime as dt
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from tenants.admin.base import ModelForm, ServiceAdmin, identity_of, service_arguments
+from tenants.models import ApiKey, User
+from tenants.roles import PERMISSIONS, Role
+from tenants.services.api_keys import ApiKeyRefused, create_key, revoke_key, rotate_key
+from tenants.services.invitations import create_service_account, invitation_path, invite_user
+from tenants.services.people import (
+    TENANT_ROLES,
+    PersonChangeRefused,
+    deactivate_user,
+    reactivate_user,
+    set_role,
+)
+
+ROLE_CHOICES = [(role.value, role.label) for role in TENANT_ROLES]
+
+
+class InvitationForm(ModelForm):
+    """What is needed to invite a person or to make a service account."""
+
+    username = forms.CharField(max_length=150, help_text="The e-mail address of the person, or a name for the account.")
+    role = forms.ChoiceField(choices=ROLE_CHOICES)
+
+    class Meta:
+        model = User
+        fields = ("username", "full_name", "role", "external_subject", "is_service_account", "updates_per_hour")
+
+
+class PersonForm(ModelForm):
+    """What can be changed about somebody afterwards."""
+
+    role = forms.ChoiceField(choices=ROLE_CHOICES)
+
+    class Meta:
+        model = User
+        fields = ("role", "is_active")
+
+
+@admin.register(User)
+class UserAdmin(ServiceAdmin):
+    """The people and service accounts of the tenant."""
+
+    list_display = ("username", "full_name", "role", "is_active", "is_service_account", "last_login")
+    list_filter = ("role", "is_active", "is_service_account")
+    search_fields = ("username", "full_name")
+    ordering = ("username",)
+    actions = ("make_invitation",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        """The tenant's people: also for a super admin, whose own row is visible to himself as well."""
+        rows = super().get_queryset(request)
+        tenant = identity_of(request).tenant
+        return rows.filter(tenant_id=tenant.id) if tenant else rows
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Admins of the tenant."""
+        return self.may_change_rows(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Admins of the tenant, of anybody but themselves: nobody raises, or locks out, himself."""
+        return self.may_change_rows(request) and (obj is None or obj.pk != identity_of(request).user_id)
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        """One form for inviting, another for changing."""
+        kwargs["form"] = PersonForm if obj else InvitationForm
+        return super().get_form(request, obj, change, **kwargs)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """The fields of the form, and what else is known of the person."""
+        if obj is None:
+            return InvitationForm.Meta.fields
+        return ("username", "full_name", "role", "is_active", "is_service_account", "created_at", "last_login")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Everything but role and activity, once somebody exists."""
+        if obj is None:
+            return ()
+        return ("username", "full_name", "is_service_account", "created_at", "last_login")
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        """Call the service that does what the form asks."""
+        arguments = service_arguments(request)
+        if change:
+            if "role" in form.changed_data:
+                set_role(obj.pk, Role(form.cleaned_data["role"]), **arguments)
+            if "is_active" in form.changed_data:
+                (reactivate_user if form.cleaned_data["is_active"] else deactivate_user)(obj.pk, **arguments)
+            return
+        data = form.cleaned_data
+        if data["is_service_account"]:
+            made = create_service_account(
+                username=data["username"],
+                role=Role(data["role"]),
+                updates_per_hour=data["updates_per_hour"],
+                **arguments,
+            )
+            messages.info(request, "The account has no password: give it an API key next.")
+        else:
+            made, path = invite_user(
+                username=data["username"],
+                full_name=data["full_name"],
+                role=Role(data["role"]),
+                external_subject=data["external_subject"],
+                **arguments,
+            )
+            messages.info(request, f"Send this link to {made.username}: {request.build_absolute_uri(path)}")
+        obj.pk = made.pk
+        obj._state.adding = False
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """The services keep the groups."""
+
+    @admin.action(description="Show the invitation link again")
+    def make_invitation(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        """The link for those who have not set a password yet."""
+        for user in queryset:
+            if user.has_usable_password() or user.is_service_account:
+                raise PersonChangeRefused(f"{user.username} needs no invitation.")
+            messages.info(request, f"{user.username}: {request.build_absolute_uri(invitation_path(user))}")
+
+
+class ApiKeyForm(ModelForm):
+    """A new key: for which account, what it may do, until when."""
+
+    scopes = forms.MultipleChoiceField(
+        choices=[(name, name.replace("_", " ")) for name in PERMISSIONS], widget=forms.CheckboxSelectMultiple
+    )
+    valid_days = forms.IntegerField(min_value=1, max_value=365, initial=90, help_text="At most 365.")
+
+    class Meta:
+        model = ApiKey
+        fields = ("user", "name", "scopes")
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(ServiceAdmin):
+    """The API keys of the tenant's service accounts. A secret is shown once, when the key is made."""
+
+    refusals = (ApiKeyRefused,)
+    list_display = ("name", "user", "scopes", "expires_at", "last_used_at", "revoked_at", "created_at")
+    list_select_related = ("user",)
+    ordering = ("-created_at",)
+    actions = ("revoke", "rotate")
+    form = ApiKeyForm
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Admins of the tenant."""
+        return self.may_change_rows(request)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """The form for a new key; the facts of an old one."""
+        if obj is None:
+            return ("user", "name", "scopes", "valid_days")
+        return ("user", "name", "scopes", "created_at", "created_by", "expires_at", "last_used_at", "revoked_at")
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Offer the tenant's service accounts."""
+        if db_field.name == "user":
+            tenant = identity_of(request).tenant
+            kwargs["queryset"] = User.objects.filter(
+                tenant_id=tenant.id if tenant else None, is_service_account=True, is_active=True
+            ).order_by("username")
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
+        """Make the key and show its secret, this once."""
+        data = form.cleaned_data
+        new = create_key(
+            account=data["user"],
+            name=data["name"],
+            scopes=data["scopes"],
+            expires_at=timezone.now() + dt.timedelta(days=data["valid_days"]),
+            **service_arguments(request),
+        )
+        obj.pk = new.key.pk
+        obj._state.adding = False
+        messages.warning(request, f"Copy the key now, it is not shown again: {new.secret}")
+
+    @admin.action(description="Revoke the selected keys")
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
+        """End keys at once."""
+        for key in queryset:
+            revoke_key(key.pk, **service_arguments(request))
+        messages.success(request, f"{len(queryset)} keys are revoked; the next request with them is refused.")
+
+    @admin.action(description="Rotate the selected keys (shows the new secrets once)")
+    def rotate(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
+        """Replace keys by new ones."""
+        for key in queryset:
+            new = rotate_key(key.pk, **service_arguments(request))
+            messages.warning(request, f"{key.name}: copy the new key now, it is not shown again: {new.secret}")

@@ -1,0 +1,81 @@
+"""Tenants in the admin: a tenant admin sees his own; a super admin opens, suspends and resumes them."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from tenants.actors import TenantRef
+from tenants.admin.base import ModelForm, ServiceAdmin, identity_of, is_super_admin
+from tenants.models import Tenant
+from tenants.services.directory import PLATFORM
+from tenants.services.people import PersonChangeRefused, create_tenant, resume_tenant, suspend_tenant
+
+
+class TenantForm(ModelForm):
+    """A new tenant."""
+
+    class Meta:
+        model = Tenant
+        fields = ("slug", "name")
+
+
+@admin.register(Tenant)
+class TenantModelAdmin(ServiceAdmin):
+    """Tenants. Super admins read all of them over the reading connection, whichever they work for at the moment."""
+
+    list_display = ("name", "slug", "is_suspended", "configuration_version", "created_at")
+    ordering = ("name",)
+    search_fields = ("name", "slug")
+    actions = ("suspend", "resume")
+    form = TenantForm
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """All for a super admin, his own for anybody else."""
+        rows = super().get_queryset(request)
+        return rows.using(PLATFORM) if is_super_admin(request) else rows
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Super admins."""
+        return is_super_admin(request)
+
+    def get_actions(self, request: HttpRequest) -> Any:
+        """For super admins only."""
+        return super().get_actions(request) if is_super_admin(request) else {}
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """The form for a new tenant; the facts of an old one."""
+        return ("slug", "name") if obj is None else ("slug", "name", "is_suspended", "configuration_version", "created_at")
+
+    def save_model(self, request: HttpRequest, obj: Tenant, form: Any, change: bool) -> None:
+        """Open the tenant. Its people and its configuration come next, working for it."""
+        try:
+            with transaction.atomic():
+                made = create_tenant(slug=form.cleaned_data["slug"], name=form.cleaned_data["name"], now=timezone.now())
+        except IntegrityError as error:
+            raise PersonChangeRefused("There is a tenant with this slug already: choose another.") from error
+        obj.pk = made.id
+        obj._state.adding = False
+        messages.info(request, "Choose the tenant in the switcher, then invite its first admin and publish a configuration.")
+
+    @admin.action(description="Suspend the selected tenants")
+    def suspend(self, request: HttpRequest, queryset: QuerySet[Tenant]) -> None:
+        """Shut their people out at once."""
+        self._each(request, queryset, suspend_tenant)
+
+    @admin.action(description="Resume the selected tenants")
+    def resume(self, request: HttpRequest, queryset: QuerySet[Tenant]) -> None:
+        """Let their people in again."""
+        self._each(request, queryset, resume_tenant)
+
+    def _each(self, request: HttpRequest, queryset: QuerySet[Tenant], service: Any) -> None:
+        actor = identity_of(request).actor()
+        tenants = list(queryset)
+        if any(identity_of(request).tenant not in (None, TenantRef(row.id, row.slug)) for row in tenants):
+            raise PersonChangeRefused("You work for one tenant at the moment: leave it in the switcher first.")
+        for row in tenants:
+            service(tenant=TenantRef(row.id, row.slug), actor=actor, now=timezone.now())
+        messages.success(request, f"Done for {len(tenants)} tenants.")
