@@ -5,7 +5,7 @@ import signal
 import sys
 from collections.abc import Callable
 
-from local import commands, signals
+from local import browser, check, commands, demo, signals
 from local.guard import Guard
 from local.processes import die_with_parent
 from local.trouble import CannotStart, StopRequested
@@ -13,10 +13,14 @@ from local.trouble import CannotStart, StopRequested
 Verb = Callable[[Guard, list[str]], int]
 
 VERBS: dict[str, tuple[Verb, str]] = {
+    "demo": (demo.run_demo, "the whole product in the foreground, with demo data kept in .local; PORT=8000"),
     "services": (commands.run_services, "only the services, in the foreground; writes .local/env"),
+    "check": (check.run_checks, "every static check"),
     "exec": (commands.run_command, "-- COMMAND ...: run a command on throw-away services"),
     "test": (commands.run_tests, "-- ARGUMENTS ...: pytest on throw-away services"),
     "bench": (commands.run_benchmarks, "-- ARGUMENTS ...: the benchmarks on durable, throw-away services"),
+    "browser": (browser.provide_browser, "install chromium for the browser tests, where that is possible"),
+    "clean": (commands.remove_data, "remove .local, unless something runs on it"),
 }
 
 

@@ -6,11 +6,11 @@ import sys
 from collections.abc import Iterator
 
 from local import signals
-from local.folders import PROJECT, Folders, open_kept, open_throwaway
+from local.browser import find_browser
+from local.folders import PROJECT, open_kept, open_throwaway
 from local.guard import Guard
 from local.processes import Child, stop
-from local.secrets import write_private
-from local.services import Services, env_file, merge, render_env, say
+from local.services import Services, merge, say, write_env
 from local.trouble import CannotStart, StopRequested
 
 # A consumer joins its group after half of this: tests do not wait three seconds each time.
@@ -34,7 +34,7 @@ def run_services(guard: Guard, arguments: list[str]) -> int:
         raise CannotStart("services takes no arguments")
     folders = open_kept(guard)
     with started(Services(folders, guard, given=os.environ, fast=False)) as services:
-        write_env(folders, services.env)
+        write_env(services.env, folders, guard)
         say("to use them: set -a; . .local/env; then for example .venv/bin/python manage.py check. Ctrl-C stops them")
         try:
             while True:
@@ -43,8 +43,6 @@ def run_services(guard: Guard, arguments: list[str]) -> int:
         except StopRequested:
             say("stopping")
             return 0
-        finally:
-            env_file(folders).unlink(missing_ok=True)
 
 
 def run_command(guard: Guard, arguments: list[str]) -> int:
@@ -58,6 +56,8 @@ def run_command(guard: Guard, arguments: list[str]) -> int:
 def run_tests(guard: Guard, arguments: list[str]) -> int:
     """Pytest on throw-away services."""
     os.environ.setdefault("KAFKA_SESSION_TIMEOUT_MS", TEST_SESSION_TIMEOUT_MS)
+    if browser := find_browser():
+        os.environ["CHROMIUM"] = browser
     return run_command(guard, [sys.executable, "-m", "pytest", *arguments])
 
 
@@ -68,9 +68,12 @@ def run_benchmarks(guard: Guard, arguments: list[str]) -> int:
     return _run_on(Services(folders, guard, given=os.environ, fast=False), guard, command)
 
 
-def write_env(folders: Folders, env: dict[str, str]) -> None:
-    """Write the variables for people and programs beside the running services."""
-    write_private(env_file(folders), render_env(env))
+def remove_data(guard: Guard, arguments: list[str]) -> int:
+    """Remove ``.local`` with all it holds. Raises CannotStart when a demo runs on it."""
+    if arguments:
+        raise CannotStart("clean takes no arguments")
+    guard.remove(open_kept(guard).data)
+    return 0
 
 
 def _run_on(services: Services, guard: Guard, command: list[str]) -> int:

@@ -8,6 +8,7 @@ import contextlib
 import os
 import shutil
 import signal
+import subprocess
 import time
 from pathlib import Path
 from typing import NoReturn
@@ -35,9 +36,9 @@ class Guard:
         """The group has ended."""
         self._tell(f"forget {group}")
 
-    def remove(self, folder: Path) -> None:
-        """Remove this folder when the supervisor is gone."""
-        self._tell(f"remove {folder}")
+    def remove(self, path: Path) -> None:
+        """Remove this file or folder when the supervisor is gone, in whatever way."""
+        self._tell(f"remove {path}")
 
     def dismiss(self) -> None:
         """Everything has been stopped in order: let the guard go and wait for its end."""
@@ -58,7 +59,7 @@ def _run(reader: int) -> NoReturn:
     for standard in (0, 1, 2):
         os.dup2(null, standard)
     groups: dict[int, int] = {}
-    folders: list[str] = []
+    paths: list[Path] = []
     try:
         with os.fdopen(reader) as lines:
             for line in lines:
@@ -69,10 +70,10 @@ def _run(reader: int) -> NoReturn:
                 elif verb == "forget":
                     groups.pop(int(rest), None)
                 elif verb == "remove":
-                    folders.append(rest)
+                    paths.append(Path(rest))
         _end(groups)
-        for folder in folders:
-            shutil.rmtree(folder, ignore_errors=True)
+        for path in paths:
+            path.unlink(missing_ok=True) if path.is_file() else shutil.rmtree(path, ignore_errors=True)
     finally:
         os._exit(0)
 
@@ -82,18 +83,25 @@ def _end(groups: dict[int, int]) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(group, death_signal)
     deadline = time.monotonic() + GRACE
-    while time.monotonic() < deadline and any(_is_alive(group) for group in groups):
+    while time.monotonic() < deadline and groups.keys() & find_live_groups():
         time.sleep(0.05)
     for group in groups:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(group, signal.SIGKILL)
 
 
-def _is_alive(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+def find_live_groups() -> set[int]:
+    """The process groups that have a live member: one that has ended and waits for its parent does not count."""
+    if not Path("/proc/self/stat").exists():
+        listing = subprocess.run(["ps", "-axo", "pgid=,stat="], capture_output=True, text=True, check=False).stdout
+        rows = [line.split() for line in listing.splitlines()]
+        return {int(row[0]) for row in rows if len(row) == 2 and not row[1].startswith("Z")}
+    live = set()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                # "pid (name) state parent group ...", where the name may hold spaces and brackets.
+                state, _, group = (entry / "stat").read_text().rpartition(")")[2].split()[:3]
+                if state not in "ZX":
+                    live.add(int(group))
+    return live

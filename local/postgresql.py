@@ -55,7 +55,6 @@ class PostgreSQL:
     fast: bool
     name: str = "postgresql"
     port: int = 0
-    created: bool = False
     child: Child | None = None
     _data_fd: int = -1
     _account: Account | None = None
@@ -137,7 +136,6 @@ class PostgreSQL:
             raise CannotStart(f"initdb {child.describe_end()}: {child.last_words(3)}")
         password.unlink()
         new.rename(self.data)
-        self.created = True
 
     def _open_data(self, folder: Path) -> None:
         if self._account is not None:
@@ -201,7 +199,7 @@ class PostgreSQL:
             cwd=self.folders.runtime,
             log=self.folders.logs / f"{log}.log",
             # Fast shutdown, which disconnects clients and flushes the data; then immediate shutdown.
-            stop_steps=((signal.SIGINT, 4.0), (signal.SIGQUIT, 2.0)),
+            stop_steps=((signal.SIGINT, 3.0), (signal.SIGQUIT, 1.0)),
             # Immediate shutdown: the postmaster ends its own children, which lead sessions of their own.
             death_signal=signal.SIGQUIT,
             account=self._account,

@@ -48,7 +48,9 @@ def die_with_parent(death_signal: int, *, parent: int | None = None) -> None:
 class Child:
     """One process of ours: how to start it, how to stop it, where it writes.
 
-    ``stop_steps`` are signals, each with the seconds it is given; what is left after the last is killed.
+    ``stop_steps`` are signals, each with the seconds it is given; what is left after the last is killed. Output goes
+    to ``log``, or to the terminal when there is none; ``errors_shown`` leaves standard error on the terminal.
+    An ``interactive`` one keeps standard input and gets signals with its whole group, as from a terminal.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Child:
     account: Account | None = None
     pass_fds: Sequence[int] = ()
     interactive: bool = False
+    errors_shown: bool = False
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
     started_at: float = field(default=0.0, init=False)
     _swept: bool = field(default=False, init=False)
@@ -79,7 +82,7 @@ class Child:
                 cwd=self.cwd,
                 stdin=None if self.interactive else stdin,
                 stdout=log,
-                stderr=None if log is None else subprocess.STDOUT,
+                stderr=None if log is None or self.errors_shown else subprocess.STDOUT,
                 start_new_session=True,
                 user=None if account is None else account.uid,
                 group=None if account is None else account.gid,

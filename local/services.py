@@ -4,7 +4,6 @@ import os
 import socket
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -13,12 +12,13 @@ from local.folders import Folders
 from local.guard import Guard
 from local.postgresql import PostgreSQL
 from local.processes import Child, is_port_free, stop
-from local.secrets import load_or_make, make
+from local.secrets import load_or_make, make, write_private
 from local.tansu import Tansu
 from local.trouble import CannotStart
 from local.valkey import Valkey
 
 ATTEMPTS = 3
+REVIVALS_A_MINUTE = 3
 ANSWER_WITHIN = 5.0
 DATABASE = "c360"
 # Variable -> the role it connects as. The first decides whether a server of our own is started.
@@ -57,6 +57,7 @@ class Services:
         self.given = given
         self.env: dict[str, str] = {}
         self.running: list[Service] = []
+        self._revived: list[float] = []
 
     def start(self) -> None:
         """Start PostgreSQL, Valkey and Tansu in this order. Raises CannotStart or StopRequested."""
@@ -76,8 +77,6 @@ class Services:
                 self.env[variable] = f"postgresql://{role}:{secrets[role]}@127.0.0.1:{postgresql.port}/{name}"
         if not self._is_given("REDIS_URL", "valkey"):
             valkey = Valkey(self.folders, self.guard, secrets["valkey"])
-            if postgresql.created:
-                valkey.forget_data()
             self._start(valkey)
             self.env["REDIS_URL"] = f"redis://:{secrets['valkey']}@127.0.0.1:{valkey.port}/0"
         if not self._is_given("KAFKA_BOOTSTRAP_SERVERS", "tansu"):
@@ -92,10 +91,13 @@ class Services:
                 stop([child])
 
     def revive(self) -> None:
-        """Start again, on the same port, what has ended by itself. Raises CannotStart when it does not come back."""
+        """Start again, on the same port, what has ended by itself. Raises CannotStart when that does not help."""
         for service in self.running:
             child = service.child
             if child is not None and not child.is_running():
+                self._revived.append(time.monotonic())
+                if sum(at > time.monotonic() - 60 for at in self._revived) > REVIVALS_A_MINUTE:
+                    raise CannotStart(f"{service.name} keeps ending ({child.describe_end()}: {child.last_words(2)})")
                 say(f"{service.name} {child.describe_end()}; starting it again")
                 child.sweep()
                 service.launch()
@@ -182,6 +184,8 @@ def merge(env: Mapping[str, str]) -> dict[str, str]:
     return {**os.environ, **env}
 
 
-def env_file(folders: Folders) -> Path:
-    """Where a kept run writes its variables."""
-    return folders.data / "env"
+def write_env(env: Mapping[str, str], folders: Folders, guard: Guard) -> None:
+    """Write the variables to ``.local/env`` for people and programs beside the running services, until they end."""
+    path = folders.data / "env"
+    write_private(path, render_env(env))
+    guard.remove(path)

