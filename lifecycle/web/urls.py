@@ -1,5 +1,11 @@
-"""Addresses of this room."""
+"""Addresses of the pages."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from lifecycle.web.views import account
+
+urlpatterns = [
+    path("login", account.log_in, name="log-in"),
+    path("logout", account.log_out, name="log-out"),
+    path("tenants", account.switch_tenant, name="choose-tenant"),
+]

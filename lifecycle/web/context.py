@@ -1,0 +1,59 @@
+"""What every page shows around its content: who is logged in, for which tenant, and where else to go."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from tenants.actors import TenantRef
+from tenants.authentication import CHOSEN_TENANT
+from tenants.models import User
+from tenants.roles import Role
+from tenants.services.directory import list_tenants
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Read by templates/base.html. ``user`` is None while nobody is logged in."""
+
+    user: User | None
+    place: str
+    chosen: str
+    debug: bool
+
+    @property
+    def role(self) -> str:
+        """The role as people call it."""
+        return Role(self.user.role).label if self.user else ""
+
+    @property
+    def tenant(self) -> str:
+        """The name of the tenant at hand; of the super admin's choice only the slug is known here."""
+        own = self.user.tenant if self.user else None
+        return own.name if own else self.chosen
+
+    @property
+    def may_switch(self) -> bool:
+        """Whether the user chooses the tenant he works for."""
+        return self.user is not None and self.user.role == Role.SUPER_ADMIN
+
+    @property
+    def tenants(self) -> list[TenantRef]:
+        """The tenants to choose from. One statement, asked by the switcher alone."""
+        return list_tenants() if self.may_switch else []
+
+
+def page(request: HttpRequest) -> dict[str, Any]:
+    """Context processor. No statement of its own: the user was read by the authentication middleware."""
+    user = getattr(request, "user", None)
+    session = getattr(request, "session", {})
+    match = request.resolver_match
+    return {
+        "page": Surroundings(
+            user=user if isinstance(user, User) else None,
+            place=(match.url_name or "") if match else "",
+            chosen=session.get(CHOSEN_TENANT, ""),
+            debug=settings.DEBUG,
+        )
+    }

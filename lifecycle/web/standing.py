@@ -1,0 +1,72 @@
+"""Everything that a customer's page shows, gathered from the services."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.http import Http404
+from django.utils import timezone
+
+from lifecycle.services.summaries import read_lifecycle, read_profile, read_summary
+from lifecycle.web.history import HistoryPage, read_history
+from lifecycle.web.live import Ticket, stream_url
+from lifecycle.web.looks import stage_looks
+from lifecycle.web.people import name_people
+from tenants.pages import TenantRequest
+from tenants.roles import UPDATE_LIFECYCLE, VIEW_HISTORY
+from tenants.services.policies import policy_of_version
+
+# The circumference of the gauge's arc (r = 40).
+GAUGE_LENGTH = 251.33
+BAR_WIDTH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """How long the customer has been in its stage beside what is expected, as widths of a bar of 100."""
+
+    expected: int | None
+    width: float
+    over: float
+
+
+def gather_customer(request: TenantRequest, customer_id: UUID) -> dict[str, Any]:
+    """The context of the customer's page. Raises Http404 when the tenant has no such customer.
+
+    A number of statements that depends on neither the customer nor the length of its history.
+    """
+    tenant, identity = request.tenant, request.identity
+    may_update = identity.may(UPDATE_LIFECYCLE)
+    lifecycle = read_lifecycle(customer_id, tenant=tenant, may_update=may_update)
+    summary = read_summary(customer_id, tenant=tenant, now=timezone.now())
+    profile = read_profile(customer_id, tenant=tenant)
+    if lifecycle is None or summary is None or profile is None:
+        raise Http404
+    policy = policy_of_version(tenant.id, lifecycle["configuration_version"])
+    names = name_people([lifecycle["updated_by"]], tenant=tenant, viewer=identity)
+    history: HistoryPage | None = None
+    if identity.may(VIEW_HISTORY):
+        history = read_history(customer_id, tenant=tenant, viewer=identity)
+    return {
+        "customer_id": customer_id,
+        "profile": profile,
+        "lifecycle": lifecycle,
+        "summary": summary,
+        "who": names[lifecycle["updated_by"]],
+        "history": history,
+        "may_update": may_update,
+        "looks": stage_looks(policy),
+        "guidance": policy.guidance(lifecycle["stage"]),
+        "stay": measure_stay(summary["days_in_stage"], summary["expected_days"]),
+        "gauge": GAUGE_LENGTH * summary["health"]["score"] / 100,
+        "gauge_length": GAUGE_LENGTH,
+        "stream": stream_url(request, Ticket(tenant.id, str(identity.user_id), customer_id)),
+    }
+
+
+def measure_stay(days: int, expected: int | None) -> Stay:
+    """The bar of a stay: the expected part, and beyond it what is over."""
+    if not expected:
+        return Stay(None, 0, 0)
+    whole = max(days, expected)
+    return Stay(expected, BAR_WIDTH * min(days, expected) / whole, BAR_WIDTH * max(0, days - expected) / whole)

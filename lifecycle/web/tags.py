@@ -1,0 +1,111 @@
+"""What the templates say with one word: ``{% icon %}``, ``{% stage %}``, ``|money``, ``|days``... Load as ``c360``."""
+
+import datetime as dt
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from django import template
+from django.contrib.humanize.templatetags.humanize import intcomma
+from django.templatetags.static import static
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from lifecycle.web.looks import StageLook
+
+register = template.Library()
+
+SYMBOLS = {"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥"}
+NOTHING = "–"
+THOUSAND, MILLION = Decimal(1_000), Decimal(1_000_000)
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """An icon of the sprite, invisible to screen readers: the text beside it says what it means."""
+    return format_html(
+        '<svg class="icon" aria-hidden="true" focusable="false"><use href="{}#{}"></use></svg>',
+        static("vendor/lucide/icons.svg"),
+        name,
+    )
+
+
+@register.simple_tag(takes_context=True)
+def stage(context: Mapping[str, Any], name: str | None, extra: str = "") -> SafeString:
+    """The badge of a stage, in the colours of the configuration; a stage of former days is grey."""
+    if not name:
+        return format_html('<span class="stage {}">No stage</span>', extra)
+    look: StageLook | None = context["looks"].get(name)
+    return format_html('<span class="stage {} {}">{}</span>', look.css_class if look else "", extra, name)
+
+
+@register.simple_tag(takes_context=True)
+def stage_class(context: Mapping[str, Any], name: str | None) -> str:
+    """The class that carries the stage's colours."""
+    look: StageLook | None = context["looks"].get(name or "")
+    return look.css_class if look else ""
+
+
+@register.filter
+def money(amount: Decimal | str | None, currency: str = "") -> str:
+    """An amount in whole units: ``€120,000``."""
+    if amount is None or amount == "":
+        return NOTHING
+    return _with_currency(intcomma(f"{Decimal(amount):.0f}"), currency)
+
+
+@register.filter
+def short_money(amount: Decimal | str | None, currency: str = "") -> str:
+    """An amount for a glance: ``€1.2M``, ``€120k``."""
+    if amount is None or amount == "":
+        return NOTHING
+    number = Decimal(amount)
+    # Rounded first: 999,600 is a million, not a thousand thousand.
+    if abs(number) >= Decimal(999_500):
+        return _with_currency(f"{number / MILLION:,.1f}M", currency)
+    if abs(number) >= Decimal(10_000):
+        return _with_currency(f"{number / THOUSAND:,.0f}k", currency)
+    return _with_currency(intcomma(f"{number:.0f}"), currency)
+
+
+@register.filter
+def days(number: int | None) -> str:
+    """``1 day``, ``1,204 days``."""
+    if number is None:
+        return NOTHING
+    return f"{number:,} day" if abs(number) == 1 else f"{number:,} days"
+
+
+@register.filter
+def day(value: dt.date | str | None) -> str:
+    """A date as ``12 Nov 2026``."""
+    if not value:
+        return NOTHING
+    date = dt.date.fromisoformat(value) if isinstance(value, str) else value
+    return f"{date.day} {date:%b %Y}"
+
+
+@register.simple_tag
+def moment(value: dt.datetime | None) -> SafeString | str:
+    """A point in time as ``12 Nov 2026, 14:03 UTC``, readable by machines too."""
+    if value is None:
+        return NOTHING
+    utc = value.astimezone(dt.UTC)
+    return format_html('<time datetime="{}">{} {}</time>', utc.isoformat(), utc.day, f"{utc:%b %Y, %H:%M} UTC")
+
+
+@register.filter
+def renewal_distance(left: int | None) -> str:
+    """How far a renewal is off, in words."""
+    if left is None:
+        return ""
+    if left == 0:
+        return "today"
+    return f"in {days(left)}" if left > 0 else f"{days(-left)} ago"
+
+
+def _with_currency(text: str, currency: str) -> str:
+    symbol = SYMBOLS.get(currency)
+    if symbol:
+        return f"-{symbol}{text[1:]}" if text.startswith("-") else f"{symbol}{text}"
+    return f"{text} {currency}".strip()

@@ -1,0 +1,81 @@
+"""Logging in and out, and the super admin's choice of a tenant."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.views import LoginView, LogoutView
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from lifecycle.services.demo.scenarios import PASSWORD, SCENARIOS, STAFF, Login
+from tenants.pages import choose_tenant
+from tenants.services.directory import list_tenants
+from tenants.services.login_guard import LoginsLimited
+
+
+class LogInForm(AuthenticationForm):
+    """User name and password; a refusal is shown in the words of whoever refused."""
+
+    def get_invalid_login_error(self) -> Any:
+        """The sentence that the log-in backend left on the request."""
+        error = super().get_invalid_login_error()
+        refusal = getattr(self.request, "login_refusal", None)
+        if refusal is not None:
+            error.message = str(refusal)
+        return error
+
+
+class LogIn(LoginView):
+    """The log-in page. In development it names the demo's log-ins."""
+
+    template_name = "login.html"
+    authentication_form = LogInForm
+    redirect_authenticated_user = True
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Add the demo's log-ins where there can be any."""
+        demo = {"demo_logins": list_demo_logins(), "demo_password": PASSWORD} if settings.DEBUG else {}
+        return super().get_context_data(**kwargs) | demo
+
+    def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
+        """Show the form again; 429 with Retry-After when there were too many attempts."""
+        response = super().form_invalid(form)
+        refusal = getattr(self.request, "login_refusal", None)
+        if isinstance(refusal, LoginsLimited):
+            response.status_code = 429
+            response["Retry-After"] = str(refusal.retry_after)
+        return response
+
+
+def list_demo_logins() -> list[Login]:
+    """One person of the demo for each role in each of its tenants, and the super admin."""
+    people = [login for scenario in SCENARIOS for login in scenario.people if not login.is_service_account]
+    chosen = {(login.username.partition("@")[2], login.role): login for login in reversed(people)}
+    return [login for login in (*people, *STAFF) if login in (*chosen.values(), *STAFF)]
+
+
+log_in = never_cache(LogIn.as_view())
+log_out = LogoutView.as_view()
+
+
+@never_cache
+@require_http_methods(["GET", "POST"])
+def switch_tenant(request: HttpRequest) -> HttpResponse:
+    """Let a super admin choose the tenant he works for; anybody else has nothing to choose here."""
+    if not request.user.is_authenticated:
+        return redirect(f"{settings.LOGIN_URL}?next={reverse('choose-tenant')}")
+    target = request.POST.get("next") or request.GET.get("next") or "/"
+    if not url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure()):
+        target = "/"
+    slug = request.POST.get("tenant", "")
+    if slug and choose_tenant(request, slug):
+        # What was looked at belongs to the tenant before: a customer's page would only say that there is none.
+        return redirect("overview" if target.startswith("/customers/") else target)
+    tenants = list_tenants() if request.user.is_superuser else []
+    context = {"tenants": tenants, "next": target, "unknown": slug}
+    return render(request, "tenants.html", context, status=404 if slug else 200)

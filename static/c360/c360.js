@@ -1,0 +1,155 @@
+// What the pages do beyond htmx: the dialog, live updates with their fallback, announcements to screen readers.
+"use strict";
+
+(() => {
+  const byId = (id) => document.getElementById(id);
+  document.documentElement.classList.add("js");
+
+  // --- telling people -----------------------------------------------------------------------------------------
+  function announce(text) {
+    const announcer = byId("announcer");
+    announcer.textContent = "";
+    // A fresh text in a later frame is read aloud even when it equals the one before.
+    window.setTimeout(() => { announcer.textContent = text; }, 50);
+  }
+
+  function showTrouble(text) {
+    const toasts = byId("toasts");
+    const notice = byId("trouble").content.cloneNode(true);
+    notice.querySelector("p").textContent = text;
+    toasts.replaceChildren(notice);
+    window.setTimeout(() => toasts.replaceChildren(), 8000);
+  }
+
+  // --- live updates ---------------------------------------------------------------------------------------------
+  // The stream only says that something changed; the page then looks again. While there is no stream it looks again
+  // at its own pace (data-poll, in ms). What came during a request, or while the stream was away, is looked up too.
+  const live = { element: null, isConnected: false, heard: 0 };
+
+  function shownVersion() {
+    return Number(byId("customer")?.dataset.version ?? 0);
+  }
+
+  function look() {
+    const target = live.element?.querySelector("[data-live]");
+    if (target) htmx.trigger(target, "c360:look");
+  }
+
+  function setConnected(isConnected) {
+    live.isConnected = isConnected;
+    const badge = document.querySelector(".live");
+    if (!badge) return;
+    badge.dataset.state = isConnected ? "live" : "polling";
+    badge.textContent = isConnected ? "Live" : "Checking for changes";
+  }
+
+  function startLive() {
+    live.element = document.querySelector("[sse-connect]");
+    if (!live.element) return;
+    const pace = Number(live.element.dataset.poll);
+    window.setInterval(() => {
+      if (!live.isConnected || live.heard > shownVersion()) look();
+    }, pace);
+    document.body.addEventListener("htmx:sseOpen", () => { setConnected(true); look(); });
+    for (const name of ["htmx:sseError", "htmx:sseClose"]) {
+      document.body.addEventListener(name, () => setConnected(false));
+    }
+  }
+
+  // No cookies to the stream: the ticket in its address is all it needs.
+  htmx.createEventSource = (url) => {
+    const source = new EventSource(url);
+    source.addEventListener("changed", (event) => {
+      if (byId("customer")) live.heard = Math.max(live.heard, Number(event.data));
+    });
+    return source;
+  };
+
+  // --- the dialog -----------------------------------------------------------------------------------------------
+  function openDialog() {
+    const dialog = document.querySelector("#dialog-slot dialog");
+    if (!dialog || dialog.open) return;
+    dialog.addEventListener("close", () => { dialog.remove(); focusOpener(); });
+    dialog.showModal();
+    (dialog.querySelector("[data-focus]") ?? dialog.querySelector("input:checked, input[type=radio]:enabled"))?.focus();
+    applyChoice(dialog);
+  }
+
+  function focusOpener() {
+    (byId("change-stage") ?? byId("main")).focus();
+  }
+
+  // Only the fields of the chosen stage take part: the others are neither required nor sent.
+  function applyChoice(scope) {
+    for (const option of scope.querySelectorAll(".option")) {
+      const isChosen = option.querySelector("input[type=radio]").checked;
+      for (const field of option.querySelectorAll(".detail :is(input, select, textarea)")) field.disabled = !isChosen;
+    }
+  }
+
+  document.addEventListener("change", (event) => {
+    const form = event.target.closest("form.move");
+    if (form && event.target.type === "radio") applyChoice(form);
+  });
+
+  document.addEventListener("click", (event) => {
+    const closer = event.target.closest("[data-close]");
+    const dialog = closer?.closest("dialog");
+    if (dialog) {
+      event.preventDefault();
+      dialog.close();
+    }
+    const filler = event.target.closest("[data-fill-username]");
+    if (filler) {
+      byId("username").value = filler.dataset.fillUsername;
+      byId("password").value = filler.dataset.fillPassword;
+      byId("password").focus();
+    }
+  });
+
+  // --- what htmx reports ------------------------------------------------------------------------------------------
+  let announcedVersion = 0;
+
+  document.addEventListener("htmx:afterSwap", (event) => {
+    if (event.detail.target.id === "dialog-slot") openDialog();
+  });
+
+  document.addEventListener("htmx:load", (event) => {
+    const customer = event.detail.elt;
+    if (customer.id !== "customer") return;
+    const version = shownVersion();
+    if (announcedVersion && version > announcedVersion) {
+      announce(customer.dataset.announcement);
+      customer.querySelector(".standing")?.classList.add("fresh");
+    }
+    announcedVersion = version;
+  });
+
+  // The server has moved the customer as the dialog asked.
+  document.addEventListener("c360:moved", () => document.querySelector("#dialog-slot dialog")?.close());
+
+  document.addEventListener("htmx:configRequest", (event) => {
+    // Filters that are not set stay out of the address.
+    if (event.detail.verb !== "get") return;
+    for (const [name, value] of [...event.detail.formData.entries()]) {
+      if (value === "") event.detail.formData.delete(name);
+    }
+  });
+
+  const isBackground = (event) => event.detail.elt?.matches("[data-live]");
+
+  document.addEventListener("htmx:sendError", (event) => {
+    if (!isBackground(event)) showTrouble("The server cannot be reached. Check your connection, then try again.");
+  });
+  document.addEventListener("htmx:responseError", (event) => {
+    if (isBackground(event)) return;
+    const gone = event.detail.xhr.status === 404;
+    showTrouble(gone ? "That is not there any more. Reload the page." : "Something went wrong on our side; nothing was changed. Try again in a moment.");
+  });
+
+  for (const form of document.querySelectorAll("form[data-submit-on-change]")) {
+    form.addEventListener("change", () => form.requestSubmit());
+  }
+  startLive();
+  openDialog();
+})();
