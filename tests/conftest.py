@@ -6,7 +6,9 @@ its own and never counts rows of all tenants. The database goes away at the end.
 """
 
 import os
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +17,7 @@ import pytest
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connections
-from django.test import override_settings
+from django.test import Client, override_settings
 from rest_framework.test import APIClient
 
 from lifecycle.models.customers import Customer
@@ -155,3 +157,39 @@ def api_client(tenant: TenantRef, users: People) -> Callable[..., APIClient]:
         return client
 
     return build
+
+
+@pytest.fixture
+def page_client(users: People) -> Callable[..., Client]:
+    """``page_client("account_manager")`` or ``page_client(user)``: a browser in which the person is logged in."""
+
+    def build(who: str | User | None, **options: Any) -> Client:
+        client = Client(raise_request_exception=False, **options)
+        person = users.of(who) if isinstance(who, str) else who
+        if person is not None:
+            client.force_login(person, backend="tenants.backends.TenantBackend")
+        return client
+
+    return build
+
+
+@pytest.fixture
+def in_threads(db: None) -> Callable[..., list[Any]]:
+    """``in_threads(64, work)``: run ``work(number)`` in that many threads at once; their results, or exceptions."""
+
+    def run(count: int, work: Callable[[int], Any]) -> list[Any]:
+        barrier = threading.Barrier(count)
+
+        def begin(number: int) -> Any:
+            try:
+                barrier.wait(timeout=30)
+                return work(number)
+            except Exception as error:
+                return error
+            finally:
+                connections.close_all()
+
+        with ThreadPoolExecutor(count) as pool:
+            return list(pool.map(begin, range(count)))
+
+    return run

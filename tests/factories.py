@@ -17,6 +17,8 @@ from tenants.roles import Role
 from tenants.services.people import create_tenant, create_user
 
 PASSWORD = "correct horse battery staple"
+# Whoever arranges things before a test begins.
+ADMIN_ACTOR = system_actor("tests")
 
 # The contract's example, word for word. Only Prospect leads anywhere: see SAAS for a configuration with a full graph.
 CONTRACT_EXAMPLE: dict[str, Any] = {
@@ -94,7 +96,7 @@ class TenantFactory(factory.Factory):
         tenant = create_tenant(slug=slug, name=name, now=now)
         if configuration is not None:
             with tenant_context(tenant.id):
-                publish_configuration(configuration, tenant=tenant, actor=system_actor("tests"), now=now)
+                publish_configuration(configuration, tenant=tenant, actor=ADMIN_ACTOR, now=now)
         return tenant
 
 
@@ -154,5 +156,5 @@ def place_customer(
 ) -> None:
     """Give a customer its first stage, as the system does when CRM reports it."""
     change = Change(customer_id=customer.id, stage=stage, reason_code=reason_code)
-    (outcome,) = place([change], tenant=tenant, actor=system_actor("tests"), source="Import", now=now)
+    (outcome,) = place([change], tenant=tenant, actor=ADMIN_ACTOR, source="Import", now=now)
     assert outcome.refused is None, outcome.refused

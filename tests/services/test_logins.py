@@ -1,0 +1,206 @@
+"""Logging in with a password, and how often it may be tried."""
+
+import time
+
+import pytest
+from django.contrib.auth import hashers
+from django.test import RequestFactory, override_settings
+from redis.exceptions import ConnectionError as RedisGone
+from uuid_utils.compat import uuid7
+
+from tenants.context import tenant_context
+from tenants.models import User
+from tenants.services import login_guard, logins
+from tenants.services.login_guard import LoginsLimited, client_address, take_attempt
+from tenants.services.logins import LoginRefused, check_login
+from tenants.services.people import deactivate_user, suspend_tenant
+from tests.factories import ADMIN_ACTOR, PASSWORD, UserFactory, utc_now
+
+
+@pytest.fixture
+def address():
+    """An address that nobody has tried a password from yet."""
+    return f"test-{uuid7()}"
+
+
+def log_in(user_or_name, password, address):
+    username = user_or_name if isinstance(user_or_name, str) else user_or_name.username
+    return check_login(username, password, address=address, now=utc_now())
+
+
+@pytest.fixture
+def without_redis(monkeypatch):
+    class Gone:
+        def __getattr__(self, name):
+            def fail(*args, **kwargs):
+                raise RedisGone("connection refused")
+
+            return fail
+
+    monkeypatch.setattr(login_guard, "_client", lambda: Gone())
+    monkeypatch.setattr(login_guard, "_script", lambda: Gone().call)
+    login_guard._local.clear()
+    yield
+    login_guard._local.clear()
+
+
+def test_the_right_password_lets_in_and_is_remembered_as_last_login(tenant, users, address):
+    user = log_in(users.viewer, PASSWORD, address)
+    assert user.id == users.viewer.id
+    with tenant_context(tenant.id):
+        assert (utc_now() - User.objects.get(id=user.id).last_login).total_seconds() < 60
+
+
+def test_a_super_admin_without_tenant_logs_in_too(users, address):
+    assert log_in(users.super_admin, PASSWORD, address).tenant_id is None
+
+
+@pytest.mark.parametrize("password", ["", "wrong", PASSWORD.upper(), PASSWORD + " ", "x" * 2000])
+def test_a_wrong_password_and_an_unknown_name_are_told_alike(users, address, password):
+    with pytest.raises(LoginRefused) as wrong:
+        log_in(users.viewer, password, address)
+    with pytest.raises(LoginRefused) as unknown:
+        log_in(f"nobody-{uuid7()}@tenant.example", password, address)
+    assert str(wrong.value) == str(unknown.value) == "The username or the password is wrong."
+
+
+@pytest.mark.parametrize("name", ["", "\x00", "a" * 5000, "O'Brien; DROP TABLE tenants_user", "\u202e"])
+def test_a_strange_name_is_just_a_wrong_name(db, address, name):
+    with pytest.raises(LoginRefused, match="wrong"):
+        log_in(name, PASSWORD, address)
+
+
+def test_a_deactivated_user_learns_so_only_with_the_right_password(tenant, users, address):
+    deactivate_user(users.viewer.id, tenant=tenant, actor=ADMIN_ACTOR, now=utc_now())
+    with pytest.raises(LoginRefused, match="wrong"):
+        log_in(users.viewer, "wrong", address)
+    with pytest.raises(LoginRefused, match="deactivated"):
+        log_in(users.viewer, PASSWORD, address)
+
+
+def test_nobody_of_a_suspended_tenant_logs_in(tenant, users, address):
+    suspend_tenant(tenant=tenant, actor=ADMIN_ACTOR, now=utc_now())
+    with pytest.raises(LoginRefused, match="suspended"):
+        log_in(users.tenant_admin, PASSWORD, address)
+
+
+def test_a_user_without_password_cannot_log_in_with_any(tenant, address):
+    user = UserFactory(tenant=tenant, password=None)
+    for guess in ("", "None", "!"):
+        with pytest.raises(LoginRefused):
+            log_in(user, guess, address)
+
+
+def test_an_unknown_name_costs_the_time_of_a_wrong_password(tenant, address):
+    with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.Argon2PasswordHasher"]):
+        user = UserFactory(tenant=tenant)
+        assert user.password.startswith("argon2$argon2id$")
+
+        def measure(name):
+            times = []
+            for _ in range(4):
+                began = time.perf_counter()
+                with pytest.raises(LoginRefused):
+                    log_in(name, "wrong", address)
+                times.append(time.perf_counter() - began)
+            return min(times[1:])
+
+        known, unknown = measure(user.username), measure(f"nobody-{uuid7()}")
+    assert 0.5 < unknown / known < 2
+
+
+def test_production_hashes_passwords_with_argon2_alone():
+    from config import settings as production
+
+    assert production.PASSWORD_HASHERS == ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+
+
+def test_forty_parallel_guesses_are_ten(users, address, in_threads, monkeypatch):
+    checked = []
+    check = hashers.check_password
+    monkeypatch.setattr(logins, "check_password", lambda *a: checked.append(1) or check(*a))
+    results = in_threads(40, lambda number: log_in(users.viewer, f"guess {number}", address))
+    assert sum(isinstance(result, LoginRefused) for result in results) == 10
+    assert sum(isinstance(result, LoginsLimited) for result in results) == 30
+    assert len(checked) == 10
+    with pytest.raises(LoginsLimited) as limited:
+        log_in(users.viewer, PASSWORD, address)
+    assert 1 <= limited.value.retry_after <= 60
+
+
+def test_an_address_that_tries_many_names_is_stopped(db, address):
+    for number in range(100):
+        take_attempt(username=f"{address}-{number}", address=address)
+    with pytest.raises(LoginsLimited):
+        take_attempt(username=f"{address}-last", address=address)
+    take_attempt(username=f"{address}-last", address=f"{address}-other")
+
+
+def test_who_is_stopped_by_his_address_is_not_charged_for_his_name(users, address):
+    for number in range(100):
+        take_attempt(username=f"{address}-{number}", address=address)
+    for _ in range(15):
+        with pytest.raises(LoginsLimited):
+            log_in(users.viewer, "wrong", address)
+    assert log_in(users.viewer, PASSWORD, f"{address}-other").id == users.viewer.id
+
+
+def test_logging_in_rightly_uses_up_nothing(users, address):
+    for _ in range(25):
+        log_in(users.viewer, PASSWORD, address)
+
+
+def test_the_name_counts_whatever_its_case(users, address):
+    for _ in range(10):
+        with pytest.raises(LoginRefused):
+            log_in(users.viewer.username, "wrong", address)
+    with pytest.raises(LoginsLimited):
+        log_in(users.viewer.username.upper(), "wrong", address)
+
+
+def test_without_redis_logging_in_still_works_and_guessing_is_stopped_sooner(users, address, without_redis, in_threads):
+    assert log_in(users.viewer, PASSWORD, address).id == users.viewer.id
+    results = in_threads(20, lambda number: log_in(users.viewer, f"guess {number}", address))
+    assert sum(isinstance(result, LoginRefused) for result in results) == 3
+    assert sum(isinstance(result, LoginsLimited) for result in results) == 17
+
+
+def test_without_redis_memory_stays_bounded_and_fails_closed(address, without_redis, monkeypatch):
+    monkeypatch.setattr(login_guard, "MOST_KEYS_WITHOUT_REDIS", 4)
+    for number in range(4):
+        try:
+            take_attempt(username=f"{address}-{number}", address=f"{address}-{number}")
+        except LoginsLimited:
+            break
+    with pytest.raises(LoginsLimited):
+        take_attempt(username=f"{address}-last", address=f"{address}-last")
+
+
+def test_redis_keeps_no_names_and_no_addresses(users, address):
+    from django_redis import get_redis_connection
+
+    with pytest.raises(LoginRefused):
+        log_in(users.viewer, "wrong", address)
+    for key in get_redis_connection("default").scan_iter("c360:login:*"):
+        assert users.viewer.username.encode() not in key
+        assert address.encode() not in key
+
+
+@pytest.mark.parametrize(
+    ("meta", "proxy", "expected"),
+    [
+        ({"REMOTE_ADDR": "203.0.113.7"}, False, "203.0.113.7"),
+        ({"REMOTE_ADDR": "203.0.113.7", "HTTP_X_FORWARDED_FOR": "198.51.100.1"}, False, "203.0.113.7"),
+        ({"REMOTE_ADDR": "10.0.0.2", "HTTP_X_FORWARDED_FOR": "6.6.6.6, 198.51.100.1"}, True, "198.51.100.1"),
+        ({"REMOTE_ADDR": "10.0.0.2"}, True, "10.0.0.2"),
+        ({"REMOTE_ADDR": "2001:db8:1:2:3:4:5:6"}, False, "2001:db8:1:2::"),
+        ({"REMOTE_ADDR": "::ffff:203.0.113.7"}, False, "203.0.113.7"),
+        ({"REMOTE_ADDR": "unix:"}, False, "unknown"),
+    ],
+)
+def test_the_address_is_the_connection_s_or_the_declared_proxy_s_word(meta, proxy, expected):
+    with override_settings(TRUSTED_PROXY_TLS=proxy):
+        request = RequestFactory().get("/")
+        request.META.pop("REMOTE_ADDR")
+        request.META.update(meta)
+        assert client_address(request) == expected

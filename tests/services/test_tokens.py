@@ -1,0 +1,207 @@
+"""Tokens: what they say, and the one use of a refresh token."""
+
+import datetime as dt
+import time
+from uuid import UUID, uuid4
+
+import jwt
+import pytest
+from django.conf import settings
+from django.utils import timezone
+from rest_framework_simplejwt.tokens import AccessToken
+from rest_framework_simplejwt.tokens import RefreshToken as RefreshJwt
+
+from tenants.models import RefreshToken
+from tenants.roles import Role
+from tenants.services import tokens
+from tenants.services.people import deactivate_user, resume_tenant, set_password, set_role, suspend_tenant
+from tenants.services.tokens import TokenRefused, issue_access, issue_pair, read_access, rotate
+from tests.factories import ADMIN_ACTOR, utc_now
+
+
+def make_token(**claims):
+    now = int(time.time())
+    payload = {
+        "sub": str(uuid4()), "roles": ["ROLE_CUSTOMER_VIEWER"], "tenant_id": str(uuid4()), "stamp": "00",
+        "iat": now, "exp": now + 60, "jti": uuid4().hex, "token_type": "access",
+        "aud": "customer360", "iss": "customer360",
+    } | claims  # fmt: skip
+    return jwt.encode({k: v for k, v in payload.items() if v is not None}, settings.SECRET_KEY, algorithm="HS256")
+
+
+def test_an_access_token_says_who_in_which_role_for_which_tenant_until_when(tenant, users):
+    issued = issue_access(users.account_manager)
+    payload = jwt.decode(issued.token, settings.SECRET_KEY, ["HS256"], audience="customer360", issuer="customer360")
+    assert payload["sub"] == str(users.account_manager.id)
+    assert payload["roles"] == ["ROLE_ACCOUNT_MANAGER"]
+    assert payload["tenant_id"] == str(tenant.id)
+    assert payload["exp"] == issued.expires_at.timestamp()
+    assert payload["exp"] - payload["iat"] == 900
+    assert {"iss", "aud", "jti"} <= payload.keys()
+
+
+def test_a_super_admin_has_a_token_without_tenant(users):
+    claims = read_access(issue_access(users.super_admin).token)
+    assert claims.tenant_id is None
+    assert claims.roles == {"ROLE_SUPER_ADMIN"}
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"aud": "somebody-else"},
+        {"aud": None},
+        {"iss": "somebody-else"},
+        {"iss": None},
+        {"exp": int(time.time()) - 60},
+        {"exp": None},
+        {"jti": None},
+        {"sub": None},
+        {"sub": "not-a-uuid"},
+        {"roles": None},
+        {"roles": "ROLE_TENANT_ADMIN"},
+        {"roles": [1]},
+        {"tenant_id": "acme"},
+        {"tenant_id": 7},
+        {"token_type": "refresh"},
+        {"token_type": None},
+        {"stamp": None},
+        {"iat": int(time.time()) + 3600},
+    ],
+    ids=str,
+)
+def test_a_token_with_a_wrong_claim_is_refused(claims):
+    with pytest.raises(TokenRefused):
+        read_access(make_token(**claims))
+
+
+def test_a_token_signed_with_another_key_or_with_none_is_refused():
+    good = jwt.decode(make_token(), options={"verify_signature": False})
+    for forged in (
+        jwt.encode(good, "another key that is long enough for sha-256", algorithm="HS256"),
+        jwt.encode(good, None, algorithm="none"),
+        jwt.encode(good, settings.SECRET_KEY + "x" * 64, algorithm="HS512"),
+        "x.y.z",
+        "é",
+        make_token()[:-2],
+    ):
+        with pytest.raises(TokenRefused):
+            read_access(forged)
+
+
+def test_a_remembered_token_still_expires(monkeypatch):
+    token = make_token()
+    assert read_access(token).roles == {"ROLE_CUSTOMER_VIEWER"}
+    monkeypatch.setattr(tokens.time, "time", lambda: time.monotonic() + 10**10)
+    with pytest.raises(TokenRefused, match="has expired"):
+        read_access(token)
+
+
+def test_a_process_remembers_a_bounded_number_of_tokens(monkeypatch):
+    monkeypatch.setattr(tokens, "KEPT", 3)
+    for _ in range(10):
+        read_access(make_token())
+    assert len(tokens._verified) <= 3
+
+
+def test_a_refresh_token_gives_a_new_pair_once(users):
+    first = issue_pair(users.viewer, now=utc_now())
+    second = rotate(first.refresh, now=utc_now())
+    assert second.refresh != first.refresh
+    assert second.roles == ("ROLE_CUSTOMER_VIEWER",)
+    with pytest.raises(TokenRefused, match="used or revoked"):
+        rotate(first.refresh, now=utc_now())
+
+
+def test_using_a_refresh_token_twice_kills_its_whole_family(users):
+    first = issue_pair(users.viewer, now=utc_now())
+    second = rotate(first.refresh, now=utc_now())
+    another_login = issue_pair(users.viewer, now=utc_now())
+    with pytest.raises(TokenRefused):
+        rotate(first.refresh, now=utc_now())
+    with pytest.raises(TokenRefused):
+        rotate(second.refresh, now=utc_now())
+    assert rotate(another_login.refresh, now=utc_now()).roles == ("ROLE_CUSTOMER_VIEWER",)
+
+
+def test_of_eight_parallel_uses_of_a_refresh_token_exactly_one_wins(users, in_threads):
+    pair = issue_pair(users.viewer, now=utc_now())
+    results = in_threads(8, lambda _: rotate(pair.refresh, now=utc_now()))
+    winners = [result for result in results if not isinstance(result, Exception)]
+    assert len(winners) == 1
+    assert all(isinstance(result, TokenRefused) for result in results if result is not winners[0])
+    family = RefreshToken.objects.get(digest=tokens._digest(RefreshJwt(pair.refresh))).family
+    assert not RefreshToken.objects.filter(family=family, revoked_at__isnull=True).exists()
+
+
+def test_the_table_of_refresh_tokens_opens_no_session(users):
+    pair = issue_pair(users.viewer, now=utc_now())
+    row = RefreshToken.objects.filter(user=users.viewer).values().get()
+    for value in row.values():
+        assert pair.refresh not in str(value)
+        assert RefreshJwt(pair.refresh)["jti"] not in str(value)
+        with pytest.raises(TokenRefused):
+            rotate(bytes(value).hex() if isinstance(value, bytes | memoryview) else str(value), now=utc_now())
+
+
+def test_a_new_password_ends_refreshing(tenant, users):
+    pair = issue_pair(users.viewer, now=utc_now())
+    set_password(users.viewer.id, "a new one", tenant=tenant, actor=ADMIN_ACTOR, now=utc_now())
+    with pytest.raises(TokenRefused):
+        rotate(pair.refresh, now=utc_now())
+
+
+def test_a_password_changed_behind_our_back_ends_refreshing_too(tenant, users):
+    from tenants.context import tenant_context
+
+    pair = issue_pair(users.viewer, now=utc_now())
+    with tenant_context(tenant.id):
+        users.viewer.set_password("changed by somebody's script")
+        users.viewer.save()
+    with pytest.raises(TokenRefused):
+        rotate(pair.refresh, now=utc_now())
+
+
+def test_a_deactivated_user_cannot_refresh(tenant, users):
+    pair = issue_pair(users.viewer, now=utc_now())
+    deactivate_user(users.viewer.id, tenant=tenant, actor=ADMIN_ACTOR, now=utc_now())
+    with pytest.raises(TokenRefused):
+        rotate(pair.refresh, now=utc_now())
+
+
+def test_a_suspended_tenant_s_people_cannot_refresh_and_have_to_log_in_again_later(tenant, users):
+    pair = issue_pair(users.viewer, now=utc_now())
+    suspend_tenant(tenant=tenant, actor=ADMIN_ACTOR, now=utc_now())
+    with pytest.raises(TokenRefused):
+        rotate(pair.refresh, now=utc_now())
+    resume_tenant(tenant=tenant, actor=ADMIN_ACTOR, now=utc_now())
+    with pytest.raises(TokenRefused):
+        rotate(pair.refresh, now=utc_now())
+
+
+def test_a_refresh_reads_the_role_anew(tenant, users):
+    pair = issue_pair(users.viewer, now=utc_now())
+    set_role(users.viewer.id, Role.ACCOUNT_MANAGER, tenant=tenant, actor=ADMIN_ACTOR, now=utc_now())
+    assert rotate(pair.refresh, now=utc_now()).roles == ("ROLE_ACCOUNT_MANAGER",)
+
+
+def test_an_expired_refresh_token_is_refused_and_forgotten_at_the_next_login(users):
+    pair = issue_pair(users.viewer, now=utc_now())
+    later = utc_now() + dt.timedelta(days=8)
+    with pytest.raises(TokenRefused):
+        rotate(pair.refresh, now=later)
+    issue_pair(users.viewer, now=later)
+    assert RefreshToken.objects.filter(user=users.viewer).count() == 1
+
+
+def test_an_access_token_is_no_refresh_token(users):
+    token = AccessToken()
+    token["sub"] = str(users.viewer.id)
+    with pytest.raises(TokenRefused):
+        rotate(str(token), now=timezone.now())
+
+
+def test_a_token_tells_nothing_about_the_person(users):
+    payload = jwt.decode(issue_access(users.viewer).token, options={"verify_signature": False})
+    assert users.viewer.username not in str(payload)
+    assert UUID(payload["sub"]) == users.viewer.id
