@@ -1,0 +1,145 @@
+"""Tenant admins invite, demote and shut out their people and make keys; nobody raises himself."""
+
+import re
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from audit.models import AdministrationEntry
+from tenants.actors import TenantRef
+from tenants.context import tenant_context
+from tenants.models import ApiKey, Tenant, User
+from tenants.services.api_keys import verify_key
+from tenants.services.directory import PLATFORM
+from tenants.services.invitations import find_invited
+from tests.admin.test_walk import browser, choose
+from tests.factories import utc_now
+
+
+def actions_of(tenant: TenantRef) -> list[str]:
+    with tenant_context(tenant.id):
+        return list(AdministrationEntry.objects.order_by("id").values_list("action", flat=True))
+
+
+def messages_of(answer: Any) -> str:
+    return " ".join(str(message) for message in answer.context["messages"])
+
+
+def test_an_admin_invites_a_person_who_then_sets_a_password(tenant: TenantRef, users: Any) -> None:
+    client = browser(users.tenant_admin)
+    name = f"new-{tenant.slug}@acme.example"
+    answer = client.post(
+        reverse("admin:tenants_user_add"),
+        {"username": name, "full_name": "New Person", "role": "account_manager", "external_subject": ""},
+        follow=True,
+    )
+    assert answer.status_code == 200
+    link = re.search(r"https?://\S+/invitation/([^/\s]+)/(\S+)", messages_of(answer))
+    assert link is not None, messages_of(answer)
+    invited = find_invited(link[1], link[2])
+    assert invited is not None
+    assert (invited.username, invited.role, invited.tenant_id) == (name, "account_manager", tenant.id)
+    assert not invited.has_usable_password()
+    assert "invite_user" in actions_of(tenant)
+
+
+def test_a_taken_user_name_is_refused_without_saying_where(tenant: TenantRef, users: Any, other_users: Any) -> None:
+    client = browser(users.tenant_admin)
+    before = actions_of(tenant)
+    answer = client.post(
+        reverse("admin:tenants_user_add"),
+        {"username": other_users.viewer.username, "full_name": "X", "role": "viewer"},
+        follow=True,
+    )
+    assert "cannot be used" in messages_of(answer) + answer.content.decode()
+    assert actions_of(tenant) == before
+
+
+def test_an_admin_demotes_and_shuts_out_his_people(tenant: TenantRef, users: Any) -> None:
+    client = browser(users.tenant_admin)
+    address = reverse("admin:tenants_user_change", args=[users.account_manager.pk])
+    client.post(address, {"role": "viewer", "is_active": "on"})
+    with tenant_context(tenant.id):
+        assert User.objects.get(pk=users.account_manager.pk).role == "viewer"
+    client.post(address, {"role": "viewer"})
+    with tenant_context(tenant.id):
+        assert not User.objects.get(pk=users.account_manager.pk).is_active
+    assert actions_of(tenant)[-2:] == ["set_role", "deactivate_user"]
+
+
+def test_nobody_raises_himself_or_a_super_admin(tenant: TenantRef, users: Any) -> None:
+    client = browser(users.tenant_admin)
+    own = reverse("admin:tenants_user_change", args=[users.tenant_admin.pk])
+    assert client.post(own, {"role": "viewer", "is_active": "on"}).status_code == 403
+    staff = reverse("admin:tenants_user_change", args=[users.super_admin.pk])
+    assert client.post(staff, {"role": "viewer", "is_active": "on"}).status_code in (302, 404)
+    other = reverse("admin:tenants_user_change", args=[users.viewer.pk])
+    answer = client.post(other, {"role": "super_admin", "is_active": "on"})
+    assert answer.status_code == 200, "the form is shown again: there is no such choice"
+    with tenant_context(tenant.id):
+        assert User.objects.get(pk=users.viewer.pk).role == "viewer"
+
+
+def test_the_secret_of_a_key_is_shown_once(tenant: TenantRef, users: Any) -> None:
+    client = browser(users.tenant_admin)
+    answer = client.post(
+        reverse("admin:tenants_apikey_add"),
+        {"user": str(users.service.pk), "name": "sync", "scopes": ["view_lifecycle"], "valid_days": "30"},
+        follow=True,
+    )
+    shown = re.search(r"c360_sk_\S+", messages_of(answer))
+    assert shown is not None
+    assert verify_key(shown[0], now=utc_now()).name == "sync"
+    again = client.get(reverse("admin:tenants_apikey_changelist")).content.decode()
+    assert "c360_sk_" not in again
+    with tenant_context(tenant.id):
+        key = ApiKey.objects.get()
+    client.post(
+        reverse("admin:tenants_apikey_changelist"), {"action": "revoke", "_selected_action": [str(key.pk)]}, follow=True
+    )
+    with tenant_context(tenant.id):
+        assert ApiKey.objects.get().revoked_at is not None
+
+
+def test_a_key_cannot_be_made_for_another_tenants_account(tenant: TenantRef, users: Any, other_users: Any) -> None:
+    client = browser(users.tenant_admin)
+    answer = client.post(
+        reverse("admin:tenants_apikey_add"),
+        {"user": str(other_users.service.pk), "name": "x", "scopes": ["view_lifecycle"], "valid_days": "30"},
+    )
+    assert answer.status_code == 200
+    with tenant_context(tenant.id):
+        assert not ApiKey.objects.exists()
+
+
+def test_a_super_admin_opens_suspends_and_resumes_a_tenant(users: Any, other_tenant: TenantRef) -> None:
+    client: Client = browser(users.super_admin)
+    slug = f"n-{other_tenant.slug}"
+    client.post(reverse("admin:tenants_tenant_add"), {"slug": slug, "name": "Newcomer"})
+    made = Tenant.objects.using(PLATFORM).get(slug=slug)
+    for action, suspended in (("suspend", True), ("resume", False)):
+        client.post(reverse("admin:tenants_tenant_changelist"), {"action": action, "_selected_action": [str(made.pk)]})
+        assert Tenant.objects.using(PLATFORM).get(pk=made.pk).is_suspended is suspended
+
+
+def test_a_tenant_admin_cannot_touch_tenants(users: Any, tenant: TenantRef) -> None:
+    client = browser(users.tenant_admin)
+    assert client.get(reverse("admin:tenants_tenant_add")).status_code == 403
+    client.post(reverse("admin:tenants_tenant_changelist"), {"action": "suspend", "_selected_action": [str(tenant.id)]})
+    assert not Tenant.objects.using(PLATFORM).get(pk=tenant.id).is_suspended
+
+
+@pytest.mark.parametrize("good", [True, False])
+def test_working_for_a_tenant_a_super_admin_invites_its_first_admin(
+    users: Any, tenant: TenantRef, other_tenant: TenantRef, good: bool
+) -> None:
+    client = browser(users.super_admin)
+    if good:
+        choose(client, tenant)
+    answer = client.post(
+        reverse("admin:tenants_user_add"),
+        {"username": f"first-{tenant.slug}@acme.example", "full_name": "First", "role": "tenant_admin"},
+    )
+    assert answer.status_code == (302 if good else 403)
