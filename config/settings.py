@@ -29,14 +29,14 @@ KAFKA_BOOTSTRAP_SERVERS = env.str("KAFKA_BOOTSTRAP_SERVERS")
 _master_keys = env.str("MASTER_KEYS")
 _index_key = env.str("INDEX_KEY")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"] if DEBUG else [])
-CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", [])
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
 TRUSTED_PROXY_TLS = env.bool("TRUSTED_PROXY_TLS", False)
 # Where the browser reaches the event stream: a path behind the proxy, or in development another port of this host.
 EVENT_STREAM_URL = env.str("EVENT_STREAM_URL", "/live")
 DATA_AT_REST = env.str("DATA_AT_REST", "development" if DEBUG else "")
 LOG_LEVEL = env.str("LOG_LEVEL", "INFO")
 LOG_FORMAT = env.str("LOG_FORMAT", "console" if DEBUG else "ecs")
-KAFKA_CONFIG = env.json("KAFKA_CONFIG", "{}")
+KAFKA_CONFIG = env.json("KAFKA_CONFIG", {})
 KAFKA_SESSION_TIMEOUT_MS = env.int("KAFKA_SESSION_TIMEOUT_MS", 6000 if DEBUG else 45000)
 KAFKA_TOPIC_PREFIX = env.str("KAFKA_TOPIC_PREFIX", "")
 KAFKA_PARTITIONS = env.int("KAFKA_PARTITIONS", 6)
@@ -57,7 +57,7 @@ try:
     MASTER_KEYS = read_keyring("MASTER_KEYS", _master_keys)
     INDEX_KEY = read_key("INDEX_KEY", _index_key)
 except EnvValidationError as error:
-    stop_start("; ".join(f"{name}: {', '.join(faults)}" for name, faults in error.error_messages.items()))
+    stop_start("; ".join(f"{name}: {', '.join(faults)}" for name, faults in dict(error.error_messages).items()))
 except EnvError as error:
     stop_start(str(error))
 if not DEBUG and not DATA_AT_REST:
@@ -67,12 +67,13 @@ if not DEBUG and not DATA_AT_REST:
 def database(url: str, **options: Any) -> dict[str, Any]:
     """One entry of DATABASES from a URL; persistent connections that are checked once a request."""
     try:
-        entry = dict(dj_database_url.parse(url, conn_max_age=600, conn_health_checks=True))
+        entry: dict[str, Any] = dict(dj_database_url.parse(url, conn_max_age=600, conn_health_checks=True))
     except ValueError as error:
         stop_start(f"a database address is not a valid URL: {error}")
     # Behind a transaction-mode pooler neither server-side cursors nor prepared statements may outlive a transaction.
     entry["DISABLE_SERVER_SIDE_CURSORS"] = DATABASE_POOLER
-    entry["OPTIONS"] = {"application_name": "customer360", **entry.get("OPTIONS", {})}
+    given: Any = entry.get("OPTIONS", {})
+    entry["OPTIONS"] = {"application_name": "customer360", **given}
     return {**entry, **options}
 
 

@@ -104,7 +104,9 @@ def read_event(message: Message) -> Event | Fault:
         return known.fault("unknown_type", f"Nothing is known of events of this type; known are {', '.join(CURRENT)}.")
     version = find_version(event_type, document.get("dataschema"))
     if version is None:
-        return known.fault("unknown_type", f"There is no such schema of {event_type}; the newest is {CURRENT[event_type]}.")
+        return known.fault(
+            "unknown_type", f"There is no such schema of {event_type}; the newest is {CURRENT[event_type]}."
+        )
     data = document["data"]
     try:
         validate_data(event_type, version, data)

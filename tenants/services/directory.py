@@ -36,6 +36,11 @@ def list_tenants() -> list[TenantRef]:
     return [TenantRef(*row) for row in rows]
 
 
+def list_slugs() -> dict[UUID, str]:
+    """The slug of every tenant, suspended ones too, by id: what is known of them is still published."""
+    return dict(Tenant.objects.using(PLATFORM).values_list("id", "slug"))
+
+
 def find_login(username: str) -> User | None:
     """The user of a username, whatever his tenant, with his tenant. One statement."""
     return User.objects.using(PLATFORM).select_related("tenant").filter(username=username).first()

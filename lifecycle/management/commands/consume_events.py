@@ -1,0 +1,97 @@
+"""``manage.py consume_events``: the events of CRM, Billing and Support into the customers."""
+
+from argparse import ArgumentTypeError
+from collections import Counter
+from typing import Any
+
+from confluent_kafka import KafkaException
+from django.core.management.base import BaseCommand, CommandError
+
+from lifecycle.messaging.clients import topic_name
+from lifecycle.messaging.consumer import EventConsumer, Options
+from lifecycle.messaging.handling import Handler, TooManyFailures
+from lifecycle.messaging.housekeeping import Housekeeping
+from lifecycle.messaging.process import HealthFile, Progress, serve_metrics, stop_on_signal
+from lifecycle.rules.schemas import CURRENT
+from lifecycle.services.events import Result
+from tenants.actors import system_actor
+
+GROUP = "customer360"
+
+
+def positive(text: str) -> int:
+    """A whole number from 1."""
+    if not text.isdigit() or int(text) < 1:
+        raise ArgumentTypeError(f"{text} is not a whole number from 1")
+    return int(text)
+
+
+class Command(BaseCommand):
+    """Run one member of the consumer group until SIGTERM."""
+
+    help = "Apply the events of CRM, Billing and Support. Several may run: they share the partitions."
+
+    def add_arguments(self, parser: Any) -> None:
+        """What an operator may change."""
+        add = parser.add_argument
+        add("--topics", nargs="+", default=[topic_name(name) for name in CURRENT], help="default: the four of AR-2")
+        add("--group", default=GROUP, help="consumer group (default: %(default)s)")
+        add("--batch-size", type=positive, default=500, help="messages a transaction (default: %(default)s)")
+        add("--once", action="store_true", help="end when everything there is has been read")
+        add("--max-events", type=positive, help="end after so many messages")
+        add("--from-beginning", action="store_true", help="read the topics again; what was applied stays applied once")
+        add("--dry-run", action="store_true", help="judge what is waiting and tell, change nothing, commit nothing")
+        add("--health-file", help="touched while the loop turns, for a container probe")
+        add("--metrics-port", type=positive, help="answer Prometheus there")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Consume; exit status 0 when ended as asked."""
+        counts: Counter[str] = Counter()
+
+        def report(result: Result) -> None:
+            counts[result.outcome] += 1
+            if options["dry_run"]:
+                self._tell(result)
+
+        actor = system_actor("consume_events")
+        handler = Handler(actor=actor, dry_run=options["dry_run"], report=report)
+        serve_metrics(options["metrics_port"])
+        with stop_on_signal() as stop:
+            progress = Progress(
+                "events",
+                output=self.stdout._out,
+                total=options["max_events"],
+                describe=lambda: " ".join(f"{name} {count:,}" for name, count in sorted(counts.items())),
+            )
+            consumer = EventConsumer(
+                Options(
+                    topics=options["topics"],
+                    group=options["group"],
+                    batch_size=options["batch_size"],
+                    once=options["once"],
+                    max_events=options["max_events"],
+                    from_beginning=options["from_beginning"],
+                    dry_run=options["dry_run"],
+                ),
+                handler=handler,
+                stop=stop,
+                health=HealthFile(options["health_file"]),
+                progress=progress,
+                housekeeping=Housekeeping(actor=actor, count=handler.count),
+            )
+            try:
+                consumer.run()
+            except (TooManyFailures, KafkaException) as error:
+                raise CommandError(
+                    f"The consumer stops, and what it has not applied stays in Kafka: {error}"
+                ) from error
+            finally:
+                progress.close()
+
+    def _tell(self, result: Result) -> None:
+        message, event, refusal = result.received.message, result.received.event, result.refusal
+        why = f": {refusal.code}: {refusal.sentence}" if refusal else ""
+        moved = " and moves the customer" if result.moved else ""
+        self.stdout.write(
+            f"{message.topic}/{message.partition}/{message.offset} {event.type} {event.id} {result.outcome}{moved}{why}"
+        )

@@ -1,0 +1,61 @@
+"""``manage.py relay_events``: what was committed, to Kafka."""
+
+import datetime as dt
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+from lifecycle.messaging.process import HealthFile, Progress, serve_metrics, stop_on_signal
+from lifecycle.messaging.relay import Relay
+from lifecycle.services import outbox
+
+
+def parse_since(text: str, *, now: dt.datetime) -> dt.datetime:
+    """A moment: ISO 8601 with its time zone, or so long ago as ``2h``, ``90m``, ``1d``."""
+    units = {"m": "minutes", "h": "hours", "d": "days"}
+    if text[:-1].isdigit() and text[-1:] in units:
+        return now - dt.timedelta(**{units[text[-1]]: int(text[:-1])})
+    moment = parse_datetime(text)
+    if moment is None or moment.tzinfo is None:
+        raise CommandError(f"--since takes 2h, 90m, 1d, or a moment like 2026-03-31T12:00:00Z; {text!r} is neither.")
+    return moment
+
+
+class Command(BaseCommand):
+    """Run one relay until SIGTERM; several may run, one of them publishes."""
+
+    help = "Publish the outbox to Kafka. Several may run: one leads, the others take over when it goes."
+
+    def add_arguments(self, parser: Any) -> None:
+        """What an operator may change."""
+        add = parser.add_argument
+        add("--once", action="store_true", help="publish what is pending, then end")
+        add("--republish", action="store_true", help="send again what was published --since, then end")
+        add("--since", help="2h, 90m, 1d, or a moment like 2026-03-31T12:00:00Z")
+        add("--topic", help="with --republish: only messages of this topic")
+        add("--health-file", help="touched while the loop turns, for a container probe")
+        add("--metrics-port", type=int, help="answer Prometheus there")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Relay; exit status 0 when ended as asked."""
+        if options["republish"] != bool(options["since"]):
+            raise CommandError("--republish and --since go together.")
+        if options["republish"]:
+            since = parse_since(options["since"], now=timezone.now())
+            count = outbox.republish(since=since, topic=options["topic"])
+            self.stdout.write(f"{count:,} messages written since {since.isoformat()} are pending again")
+        serve_metrics(options["metrics_port"])
+        with stop_on_signal() as stop:
+            progress = Progress("messages", output=self.stdout._out, describe=lambda: "published")
+            relay = Relay(
+                stop=stop,
+                health=HealthFile(options["health_file"]),
+                progress=progress,
+                once=options["once"] or options["republish"],
+            )
+            try:
+                relay.run()
+            finally:
+                progress.close()

@@ -1,0 +1,33 @@
+"""A history row as the CloudEvent that goes out on ``audit.lifecycle.updated``. The note is never part of it."""
+
+from typing import Final
+
+import orjson
+
+from lifecycle.rules.envelopes import STRUCTURED_TYPE, Headers
+from lifecycle.services.outbox import Pending
+
+TYPE: Final = "audit.lifecycle.updated"
+SOURCE: Final = "/customer360/lifecycle"
+SCHEMA: Final = f"urn:customer360:schema:{TYPE}:1"
+HEADERS: Final[Headers] = (("content-type", f"{STRUCTURED_TYPE}; charset=UTF-8".encode()),)
+
+
+def announce(pending: Pending, *, tenant: str) -> tuple[bytes | None, Headers]:
+    """The value and the headers of a pending message: of a history row its CloudEvent, else what was kept."""
+    row = pending.history
+    if row is None:
+        return pending.value, pending.headers
+    document = {
+        "specversion": "1.0",
+        "id": row["id"],
+        "source": SOURCE,
+        "type": TYPE,
+        "subject": row["customer_id"],
+        "time": row["changed_at"],
+        "datacontenttype": "application/json",
+        "dataschema": SCHEMA,
+        "tenantid": tenant,
+        "data": {**row, "tenant": tenant},
+    }
+    return orjson.dumps(document, option=orjson.OPT_UTC_Z), HEADERS

@@ -1,0 +1,375 @@
+"""The loop of ``consume_events``: poll a batch, deal with it in PostgreSQL, then commit the offsets.
+
+At least once from Kafka, once in effect by the inbox. Whatever is away, the consumer stays in its group: it pauses the
+partitions, goes on polling, and tries the same batch again.
+"""
+
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+import structlog
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    TopicPartition,
+)
+from confluent_kafka import Message as KafkaMessage
+from django.db import connections
+
+from lifecycle.messaging import metrics
+from lifecycle.messaging.clients import consumer_config, ensure_topics, is_cooperative, make_consumer
+from lifecycle.messaging.handling import Batch, Handler, is_transient, sql_state
+from lifecycle.messaging.housekeeping import Housekeeping
+from lifecycle.messaging.process import HealthFile, Progress, Stop
+from lifecycle.rules.envelopes import Message
+
+log = structlog.get_logger(__name__)
+
+POLL_SECONDS: Final = 0.2
+# How long a batch that has begun waits for more messages.
+FILL_SECONDS: Final = 0.01
+FIRST_DELAY, LONGEST_DELAY = 0.05, 2.0
+# A log that came to its end without telling: brokers that keep everything in memory do not always say so.
+QUIET_SECONDS: Final = 5.0
+LOST_LOG_SECONDS: Final = 5.0
+
+Partition = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What an operator asks for."""
+
+    topics: Sequence[str]
+    group: str
+    batch_size: int = 500
+    once: bool = False
+    max_events: int | None = None
+    from_beginning: bool = False
+    dry_run: bool = False
+
+
+class EventConsumer:
+    """One member of the consumer group. ``run`` returns the number of messages that were dealt with."""
+
+    def __init__(
+        self,
+        options: Options,
+        *,
+        handler: Handler,
+        stop: Stop,
+        health: HealthFile,
+        progress: Progress,
+        housekeeping: Housekeeping | None = None,
+    ) -> None:
+        self.options = options
+        self.handler = handler
+        self.stop = stop
+        self.health = health
+        self.progress = progress
+        self.housekeeping = housekeeping
+        self.consumed = 0
+        config = consumer_config(options.group, stats_cb=self._on_statistics, error_cb=self._on_error)
+        self._cooperative = is_cooperative(config)
+        self._consumer: Consumer = make_consumer(config)
+        self._assigned: set[Partition] = set()
+        self._at_end: set[Partition] = set()
+        self._rewound: set[Partition] = set()
+        self._to_commit: dict[Partition, int] = {}
+        self._backlog: list[Message] = []
+        self._batch: Batch | None = None
+        self._paused = False
+        self._changed = False
+        self._quiet_since = time.monotonic()
+        self._broker_lost = False
+        self._looked_at = 0.0
+
+    def run(self) -> int:
+        """Consume until asked to stop, or until there is nothing left with ``once``."""
+        self._prepare()
+        try:
+            while not self.stop and not self._is_done():
+                self.health.touch()
+                messages = self._poll_batch()
+                if messages:
+                    self._work(messages)
+                else:
+                    self._idle()
+                if self.housekeeping is not None and not self.options.dry_run:
+                    self.housekeeping.run_when_due()
+        finally:
+            self._commit(list(self._to_commit), asynchronous=False)
+            self._consumer.close()
+            self.health.remove()
+        return self.consumed
+
+    # --- polling ----------------------------------------------------------------------------------------------
+
+    def _prepare(self) -> None:
+        """Make missing topics and join the group, or for a dry run look at the group's position from outside."""
+        delay = FIRST_DELAY
+        while not self.stop:
+            try:
+                ensure_topics(self.options.topics)
+                if self.options.dry_run:
+                    self._assign_from_outside()
+                else:
+                    self._consumer.subscribe(
+                        list(self.options.topics),
+                        on_assign=self._on_assign,
+                        on_revoke=self._on_revoke,
+                        on_lost=self._on_lost,
+                    )
+            except KafkaException as error:
+                log.warning("kafka does not answer, trying again", reason=str(error))
+                self.health.touch()
+                self.stop.wait(delay)
+                delay = min(delay * 2, LONGEST_DELAY)
+            else:
+                return
+
+    def _assign_from_outside(self) -> None:
+        """Read where the group would go on, without joining it and without moving it."""
+        known = self._consumer.list_topics(timeout=10).topics
+        partitions = [
+            TopicPartition(topic, number) for topic in self.options.topics for number in known[topic].partitions
+        ]
+        if not self.options.from_beginning:
+            partitions = self._consumer.committed(partitions, timeout=10)
+        for partition in partitions:
+            if self.options.from_beginning or partition.offset < 0:
+                partition.offset = OFFSET_BEGINNING
+        self._consumer.assign(partitions)
+        self._assigned = {(partition.topic, partition.partition) for partition in partitions}
+
+    def _poll_batch(self) -> list[Message]:
+        """Up to a batch of messages: wait for the first, take what has arrived with it."""
+        size = self.options.batch_size
+        if self.options.max_events is not None:
+            size = min(size, self.options.max_events - self.consumed)
+        messages, self._backlog = self._backlog[:size], self._backlog[size:]
+        if not messages:
+            messages = self._read(1, POLL_SECONDS)
+        if messages and len(messages) < size:
+            messages += self._read(size - len(messages), FILL_SECONDS)
+        if self._changed:
+            self._follow_assignment()
+        return [message for message in messages if (message.topic, message.partition) in self._assigned]
+
+    def _read(self, count: int, timeout: float) -> list[Message]:
+        messages = []
+        for raw in self._consumer.consume(count, timeout):
+            error = raw.error()
+            if error is None:
+                messages.append(_as_message(raw))
+            elif error.code() == KafkaError._PARTITION_EOF:
+                self._at_end.add((raw.topic(), raw.partition()))
+            else:
+                self._meet_error(error)
+        for message in messages:
+            metrics.consumed.labels(message.topic).inc()
+            self._at_end.discard((message.topic, message.partition))
+        if messages:
+            self._quiet_since = time.monotonic()
+        return messages
+
+    def _meet_error(self, error: KafkaError) -> None:
+        if error.fatal():
+            raise KafkaException(error)
+        log.warning("kafka reports", error=error.name(), reason=error.str())
+        if error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC):
+            try:
+                ensure_topics(self.options.topics)
+            except KafkaException as failure:
+                log.warning("kafka does not answer", reason=str(failure))
+
+    # --- working ----------------------------------------------------------------------------------------------
+
+    def _work(self, messages: list[Message]) -> None:
+        """Deal with the messages, however long what they need is away, and commit what was done."""
+        batch = self._batch = self.handler.read(messages)
+        delay = FIRST_DELAY
+        try:
+            while batch.parts:
+                try:
+                    self.handler.step(batch)
+                    delay = FIRST_DELAY
+                except Exception as error:
+                    if not is_transient(error):
+                        raise
+                    if self.stop:
+                        break
+                    metrics.retries.labels(sql_state(error) or "connection").inc()
+                    log.warning(
+                        "database unavailable, holding the batch",
+                        error=type(error).__name__,
+                        code=sql_state(error),
+                        messages=sum(map(len, batch.parts)),
+                    )
+                    connections.close_all()
+                    self._wait_polling(delay * random.uniform(0.5, 1.0))  # noqa: S311  spreads retries, keeps no secret
+                    delay = min(delay * 2, LONGEST_DELAY)
+        finally:
+            self._batch = None
+            self._note_done(batch.done)
+        metrics.last_batch.set_to_current_time()
+
+    def _note_done(self, done: Sequence[Message]) -> None:
+        for message in done:
+            self._to_commit[message.topic, message.partition] = message.offset + 1
+        self.consumed += len(done)
+        self._commit(list(self._to_commit), asynchronous=True)
+        self.progress.advance(len(done))
+
+    def _wait_polling(self, seconds: float) -> None:
+        """Wait in the group: paused partitions give nothing, and polling shows the broker that we live."""
+        until = time.monotonic() + seconds
+        self._paused = self._changed = True
+        while not self.stop and (left := until - time.monotonic()) > 0:
+            if self._changed:
+                self._follow_assignment()
+            self.health.touch()
+            # What was fetched before the pause is not lost: it comes right after the batch that is held.
+            self._backlog += self._read(self.options.batch_size, min(left, 0.1))
+        self._paused = False
+        self._follow_assignment()
+
+    def _follow_assignment(self) -> None:
+        """Pause or resume whatever is ours now: a pause survives a rebalance, and would freeze the partition."""
+        self._changed = False
+        partitions = self._consumer.assignment()
+        if partitions:
+            (self._consumer.pause if self._paused else self._consumer.resume)(partitions)
+
+    def _commit(self, partitions: Sequence[Partition], *, asynchronous: bool) -> None:
+        """Commit what is done of our own partitions. A failure costs only redelivery, which the inbox absorbs."""
+        offsets = [
+            TopicPartition(*partition, offset)
+            for partition in partitions
+            if partition in self._assigned and (offset := self._to_commit.get(partition)) is not None
+        ]
+        for partition in partitions:
+            self._to_commit.pop(partition, None)
+        if not offsets or self.options.dry_run:
+            return
+        try:
+            self._consumer.commit(offsets=offsets, asynchronous=asynchronous)
+        except KafkaException as error:
+            log.warning("offsets not committed", reason=str(error))
+
+    # --- ends and idle moments --------------------------------------------------------------------------------
+
+    def _is_done(self) -> bool:
+        if self.options.max_events is not None and self.consumed >= self.options.max_events:
+            return True
+        if not (self.options.once or self.options.dry_run) or self._backlog:
+            return False
+        if self._assigned and self._assigned <= self._at_end:
+            return True
+        return bool(self._assigned) and time.monotonic() - self._quiet_since > QUIET_SECONDS
+
+    def _idle(self) -> None:
+        metrics.last_batch.set_to_current_time()
+        now = time.monotonic()
+        if (
+            self._broker_lost
+            and now - self._quiet_since > LOST_LOG_SECONDS
+            and now - self._looked_at > LOST_LOG_SECONDS
+        ):
+            self._looked_at = now
+            self._rewind_lost_logs()
+
+    def _rewind_lost_logs(self) -> None:
+        """After the broker was away: a log that ends before our position was lost; read the new one from its start."""
+        try:
+            positions = self._consumer.position([TopicPartition(*partition) for partition in sorted(self._assigned)])
+            for position in positions:
+                if position.offset < 0:
+                    continue
+                partition = TopicPartition(position.topic, position.partition)
+                _, end = self._consumer.get_watermark_offsets(partition, timeout=2, cached=False)
+                if end < position.offset:
+                    log.warning(
+                        "the log was lost, reading it again",
+                        topic=position.topic,
+                        partition=position.partition,
+                        position=position.offset,
+                        end=end,
+                    )
+                    partition.offset = OFFSET_BEGINNING
+                    self._consumer.seek(partition)
+            self._broker_lost = False
+        except KafkaException as error:
+            log.warning("kafka does not answer", reason=str(error))
+
+    # --- callbacks, from within polling -----------------------------------------------------------------------
+
+    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        metrics.rebalances.inc()
+        names = {(partition.topic, partition.partition) for partition in partitions}
+        if self.options.from_beginning:
+            for partition in partitions:
+                if (partition.topic, partition.partition) not in self._rewound:
+                    partition.offset = OFFSET_BEGINNING
+            self._rewound |= names
+        if self._cooperative:
+            consumer.incremental_assign(partitions)
+            self._assigned |= names
+        else:
+            consumer.assign(partitions)
+            self._assigned = names
+        self._changed = True
+        self._at_end -= names
+        self._quiet_since = time.monotonic()
+        log.info("partitions assigned", partitions=sorted(names), owned=len(self._assigned))
+
+    def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        names = [(partition.topic, partition.partition) for partition in partitions]
+        if self._batch is not None:
+            self._to_commit |= {(m.topic, m.partition): m.offset + 1 for m in self._batch.done}
+        self._commit(names, asynchronous=False)
+        self._let_go(names)
+        log.info("partitions revoked", partitions=sorted(names), owned=len(self._assigned))
+
+    def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        names = [(partition.topic, partition.partition) for partition in partitions]
+        for name in names:
+            self._to_commit.pop(name, None)
+        self._let_go(names)
+        log.warning("partitions lost", partitions=sorted(names), owned=len(self._assigned))
+
+    def _let_go(self, names: Sequence[Partition]) -> None:
+        gone = set(names)
+        self._assigned -= gone
+        self._at_end -= gone
+        self._backlog = [message for message in self._backlog if (message.topic, message.partition) not in gone]
+        if self._batch is not None:
+            self._batch.drop(gone)
+        for topic, partition in gone:
+            metrics.lag.remove(topic, str(partition)) if (topic, str(partition)) in metrics.lag._metrics else None
+        self._changed = True
+
+    def _on_statistics(self, text: str) -> None:
+        statistics: dict[str, Any] = orjson.loads(text)
+        for topic, facts in statistics.get("topics", {}).items():
+            for number, partition in facts.get("partitions", {}).items():
+                if (topic, int(number)) in self._assigned and partition["consumer_lag"] >= 0:
+                    metrics.lag.labels(topic, number).set(partition["consumer_lag"])
+
+    def _on_error(self, error: KafkaError) -> None:
+        if error.code() in (KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT):
+            self._broker_lost = True
+        log.warning("kafka reports", error=error.name(), reason=error.str())
+
+
+def _as_message(raw: KafkaMessage) -> Message:
+    headers = tuple(
+        (name, value.encode() if isinstance(value, str) else value) for name, value in (raw.headers() or ())
+    )
+    return Message(raw.topic(), raw.partition(), raw.offset(), raw.key(), raw.value(), headers)

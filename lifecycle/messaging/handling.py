@@ -1,0 +1,211 @@
+"""One batch of messages through the service: halved when it fails, down to the one message that is at fault."""
+
+import datetime as dt
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Sequence
+from typing import Final
+
+import structlog
+from django import db
+from django.utils import timezone
+
+from lifecycle.messaging import metrics
+from lifecycle.rules.envelopes import Message, Received, receive
+from lifecycle.services.dead_letters import Refusal
+from lifecycle.services.events import DEAD, DUPLICATE, PARKED, Result, bury_message, process_events
+from lifecycle.services.transitions import ConfigurationKeepsChanging
+from tenants.actors import Actor, TenantRef
+from tenants.services.directory import find_tenants
+
+log = structlog.get_logger(__name__)
+
+TRIES: Final = 3
+# So many unexplained failures in a row are no fault of the messages: the consumer stops, the data wait.
+BREAKER: Final = 20
+TENANT_SECONDS: Final = 5.0
+MOST_SLUGS: Final = 10_000
+# SQLSTATE classes (and codes) of errors that another try may not meet: connection, rollback, resources, locks,
+# operator, system; a server that is read-only for a moment. 42: the schema is being migrated under us.
+TRANSIENT: Final = ("08", "40", "42", "53", "55", "57", "58", "25006", "25P03")
+QUERY_CANCELED: Final = "57014"
+
+
+class TooManyFailures(Exception):
+    """Message after message fails for no reason that is known: something is wrong with the consumer itself."""
+
+
+def sql_state(error: BaseException) -> str:
+    """The SQLSTATE behind an error of Django's or the driver's, or ''."""
+    for candidate in (error, error.__cause__):
+        state = getattr(candidate, "sqlstate", None)
+        if state:
+            return str(state)
+    return ""
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same batch may succeed later: then it is tried again, for however long, and nothing is skipped."""
+    if isinstance(error, ConfigurationKeepsChanging):
+        return True
+    if not isinstance(error, db.Error):
+        return False
+    state = sql_state(error)
+    return state.startswith(TRANSIENT) if state else isinstance(error, db.OperationalError | db.InterfaceError)
+
+
+class Batch:
+    """Messages that are being dealt with: parts still to do, and those that are done, both in the log's order."""
+
+    def __init__(self, messages: Sequence[Received]) -> None:
+        self.parts: deque[Sequence[Received]] = deque([messages] if messages else [])
+        self.done: list[Message] = []
+        self.tries = 0
+
+    def drop(self, partitions: Collection[tuple[str, int]]) -> None:
+        """Leave alone what belongs to somebody else now."""
+        kept = (
+            [received for received in part if (received.message.topic, received.message.partition) not in partitions]
+            for part in self.parts
+        )
+        self.parts = deque(part for part in kept if part)
+
+    def split(self) -> None:
+        """Replace the first part by its halves."""
+        part = self.parts.popleft()
+        middle = len(part) // 2
+        self.parts.extendleft([part[middle:], part[:middle]])
+        self.tries = 0
+
+    def finish(self) -> None:
+        """The first part is done."""
+        self.done += [received.message for received in self.parts.popleft()]
+        self.tries = 0
+
+
+class KnownTenants:
+    """Slug -> tenant, asked of the directory and believed for a few seconds: a suspension acts soon."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, tuple[float, TenantRef | None]] = {}
+
+    def find(self, slugs: Collection[str]) -> dict[str, TenantRef]:
+        """Those of the slugs that name an active tenant. No statement, or one."""
+        now = time.monotonic()
+        unsure = {slug for slug in slugs if slug not in self._found or self._found[slug][0] < now}
+        if unsure:
+            found = find_tenants(unsure)
+            if len(self._found) > MOST_SLUGS:
+                self._found.clear()
+                unsure = set(slugs)
+                found = find_tenants(unsure)
+            self._found |= {slug: (now + TENANT_SECONDS, found.get(slug)) for slug in unsure}
+        known = ((slug, self._found[slug][1]) for slug in slugs)
+        return {slug: tenant for slug, tenant in known if tenant is not None}
+
+
+class Handler:
+    """Takes batches through ``process_events`` and counts what came of them."""
+
+    def __init__(
+        self,
+        *,
+        actor: Actor,
+        dry_run: bool = False,
+        clock: Callable[[], dt.datetime] = timezone.now,
+        report: Callable[[Result], object] = id,
+    ) -> None:
+        self.actor = actor
+        self.dry_run = dry_run
+        self.clock = clock
+        self.report = report
+        self.tenants = KnownTenants()
+        self.failures = 0
+
+    def read(self, messages: Sequence[Message]) -> Batch:
+        """Parse and validate; what is bad is kept with its error."""
+        return Batch([receive(message) for message in messages])
+
+    def step(self, batch: Batch) -> None:
+        """Deal with the first part of the batch, or halve it. Raises transient errors; the part then stays first."""
+        part = batch.parts[0]
+        started = time.perf_counter()
+        try:
+            tenants = self.tenants.find({received.event.tenant for received in part if received.event.tenant})
+            results = process_events(part, tenants=tenants, actor=self.actor, now=self.clock(), dry_run=self.dry_run)
+        except Exception as error:
+            if len(part) > 1 and (not is_transient(error) or sql_state(error) == QUERY_CANCELED):
+                log.warning("batch failed, halving it", messages=len(part), error=_describe(error))
+                metrics.splits.inc()
+                batch.split()
+                return
+            if is_transient(error):
+                raise
+            self._retry_or_bury(batch, part[0], error)
+            return
+        metrics.batch_seconds.observe(time.perf_counter() - started)
+        self.failures = 0
+        batch.finish()
+        for result in results:
+            self.count(result)
+
+    def count(self, result: Result) -> None:
+        """Count one result, log what an operator wants to see, and report it."""
+        event = result.received.event
+        refusal = result.refusal
+        metrics.dealt_with.labels(event.type, result.outcome, refusal.code if refusal else "").inc()
+        if result.moved:
+            metrics.moved.labels(event.type).inc()
+        if result.outcome in (DEAD, PARKED):
+            message = result.received.message
+            log.log(
+                30 if result.outcome == DEAD else 20,
+                "event is dead" if result.outcome == DEAD else "event waits for its customer",
+                event_id=event.id,
+                tenant=event.tenant,
+                correlation_id=event.trace_id,
+                type=event.type,
+                topic=message.topic,
+                partition=message.partition,
+                offset=message.offset,
+                error_code=refusal.code if refusal else "",
+                reason=refusal.sentence if refusal else "",
+            )
+        self.report(result)
+
+    def _retry_or_bury(self, batch: Batch, received: Received, error: Exception) -> None:
+        batch.tries += 1
+        log.warning(
+            "message failed",
+            # A database error quotes the row; any other shows where the code is wrong.
+            exc_info=None if isinstance(error, db.Error) else error,
+            error=_describe(error),
+            event_id=received.event.id,
+            tenant=received.event.tenant,
+            attempt=batch.tries,
+        )
+        if batch.tries < TRIES:
+            return
+        self.failures += 1
+        if self.failures > BREAKER:
+            raise TooManyFailures(f"{BREAKER} messages in a row failed: {_describe(error)}") from error
+        refusal = Refusal("internal_error", f"The event could not be processed ({type(error).__name__}).")
+        tenants = self.tenants.find({received.event.tenant} if received.event.tenant else ())
+        result = bury_message(
+            received,
+            refusal,
+            tenant=tenants.get(received.event.tenant),
+            attempts=batch.tries,
+            now=self.clock(),
+            dry_run=self.dry_run,
+        )
+        batch.finish()
+        self.count(result)
+
+
+def _describe(error: BaseException) -> str:
+    """The kind of an error and its SQLSTATE: the text might quote somebody's data."""
+    return f"{type(error).__name__} {sql_state(error)}".strip()
+
+
+__all__ = ["DUPLICATE", "Batch", "Handler", "KnownTenants", "TooManyFailures", "is_transient"]

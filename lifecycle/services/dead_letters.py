@@ -1,0 +1,100 @@
+"""Dead letters: messages that could not be applied, with why; kept, published, replayed, discarded."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from audit.cursors import prepared_cursor
+from audit.services.sealing import seal
+from lifecycle.rules.envelopes import UNKNOWN_TYPE, Received
+from lifecycle.services.inbox import as_bytea, as_json, encode_headers
+
+TOPIC: Final = "lifecycle.dead-letter"
+# The header by which the relay knows that a payload is sealed, and for which row.
+ID_HEADER: Final = "dead-letter-id"
+
+INSERT: Final = """
+INSERT INTO lifecycle_deadletter SELECT * FROM json_populate_recordset(NULL::lifecycle_deadletter, %(rows)s::json)
+"""
+ANNOUNCE: Final = """
+INSERT INTO audit_outbox (tenant_id, topic, key, payload, headers, created_at)
+SELECT tenant_id, %(topic)s::text, key, payload, headers, transaction_timestamp()
+  FROM json_to_recordset(%(rows)s::json) AS i(tenant_id uuid, key bytea, payload bytea, headers jsonb)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a message is dead: a code, and a sentence that says what is wrong and what would be right."""
+
+    code: str
+    sentence: str
+
+
+def bury(
+    tenant_id: UUID, dead: Sequence[tuple[Received, Refusal]], *, attempts: int = 1, now: dt.datetime
+) -> list[UUID]:
+    """Keep dead messages and promise them to the dead-letter topic, in the caller's transaction and context.
+
+    Key, value and headers go out as they came; the error follows in headers of its own. Two statements.
+    """
+    if not dead:
+        return []
+    letters, announcements = [], []
+    for received, refusal in dead:
+        message, event = received.message, received.event
+        letter_id = uuid7()
+        sealed = None if message.value is None else seal(message.value, tenant_id=tenant_id, row_id=letter_id)
+        headers = encode_headers(message.headers)
+        sentence = refusal.sentence[:1000]
+        letters.append(
+            {
+                "id": letter_id,
+                "tenant_id": tenant_id,
+                "tenant_slug": event.tenant,
+                "type": event.type or UNKNOWN_TYPE,
+                "source": event.source,
+                "event_id": event.id,
+                "topic": message.topic,
+                "partition": message.partition,
+                "offset": message.offset,
+                "key": as_bytea(message.key),
+                "value": as_bytea(sealed),
+                "headers": headers,
+                "code": refusal.code,
+                "sentence": sentence,
+                "attempts": attempts,
+                "died_at": now,
+                "state": "open",
+                "resolved_by": "",
+                "reason": "",
+            }
+        )
+        announcements.append(
+            {
+                "tenant_id": tenant_id,
+                "key": as_bytea(message.key),
+                "payload": as_bytea(sealed),
+                "headers": headers
+                + encode_headers(
+                    (
+                        (ID_HEADER, str(letter_id).encode()),
+                        ("dead-letter-code", refusal.code.encode()),
+                        ("dead-letter-sentence", sentence.encode()),
+                        ("dead-letter-topic", message.topic.encode()),
+                        ("dead-letter-partition", b"%d" % message.partition),
+                        ("dead-letter-offset", b"%d" % message.offset),
+                        ("dead-letter-attempt", b"%d" % attempts),
+                        ("dead-letter-time", now.isoformat().encode()),
+                    )
+                ),
+            }
+        )
+    with prepared_cursor("default") as cursor:
+        cursor.execute(INSERT, {"rows": as_json(letters)})
+        cursor.execute(ANNOUNCE, {"rows": as_json(announcements), "topic": TOPIC})
+    return [letter["id"] for letter in letters]  # type: ignore[misc]
