@@ -2,8 +2,28 @@
 
 from django.db import migrations
 
-from audit.rls import APP_ROLE, CURRENT_TENANT, CURRENT_USER_ID, PLATFORM_ROLE, CompositeForeignKey, ProtectTenantTable
+from audit.rls import APP_ROLE, CURRENT_USER_ID, PLATFORM_ROLE, CompositeForeignKey, ProtectTenantTable
 
+# A user may read his own row before his tenant is known, but not change it: a row without tenant is a super admin's,
+# and would otherwise be within reach of everybody who can name himself.
+OF_CURRENT_STAFF = f"tenant_id IS NULL AND id = {CURRENT_USER_ID}"
+OWN_ROW = [
+    f"CREATE POLICY own_row ON tenants_user FOR SELECT USING (id = {CURRENT_USER_ID})",
+    f"CREATE POLICY new_staff ON tenants_user FOR INSERT WITH CHECK ({OF_CURRENT_STAFF})",
+    "CREATE POLICY own_staff_row ON tenants_user FOR UPDATE"
+    f" USING ({OF_CURRENT_STAFF}) WITH CHECK ({OF_CURRENT_STAFF})",
+    # Policies are joined by OR, so none of them can compare the row before with the row after.
+    """
+    CREATE FUNCTION refuse_change_of_tenant() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        RAISE EXCEPTION 'user % keeps his tenant: make a new user instead', OLD.id
+            USING ERRCODE = 'insufficient_privilege';
+    END $$
+    """,
+    "CREATE TRIGGER user_keeps_his_tenant BEFORE UPDATE ON tenants_user FOR EACH ROW"
+    " WHEN (OLD.tenant_id IS DISTINCT FROM NEW.tenant_id) EXECUTE FUNCTION refuse_change_of_tenant()",
+    "ALTER TABLE tenants_user ENABLE ALWAYS TRIGGER user_keeps_his_tenant",
+]
 # Rows that belong to a tenant through somebody: seen by those who see the user.
 OF_VISIBLE_USER = "EXISTS (SELECT FROM tenants_user u WHERE u.id = {table}.user_id)"
 # A role's group carries its tenant in its name (tenants.services.people.group_name).
@@ -50,12 +70,8 @@ class Migration(migrations.Migration):
 
     operations = [
         ProtectTenantTable("tenants_tenant", tenant_column="id", app_may="SELECT, INSERT, UPDATE"),
-        # A user may read his own row before his tenant is known; a row without tenant is written by its user alone.
-        ProtectTenantTable(
-            "tenants_user",
-            using=f"tenant_id = {CURRENT_TENANT} OR id = {CURRENT_USER_ID}",
-            check=f"tenant_id = {CURRENT_TENANT} OR (tenant_id IS NULL AND id = {CURRENT_USER_ID})",
-        ),
+        ProtectTenantTable("tenants_user"),
+        migrations.RunSQL(OWN_ROW, migrations.RunSQL.noop),
         ProtectTenantTable("auth_group", using=OF_TENANT_GROUP, app_may="SELECT, INSERT"),
         ProtectTenantTable("tenants_user_groups", using=MEMBERSHIP),
         ProtectTenantTable(

@@ -24,6 +24,12 @@ TENANT_BY_REFERENCE = {
     "tenants_user_user_permissions": "tenants_user",
     "django_admin_log": "tenants_user",
 }
+# Policies that ask for something else than the tenant, and what.
+POLICIES_BY_USER = {
+    ("tenants_user", "own_row"): "app.user_id",
+    ("tenants_user", "new_staff"): "app.user_id",
+    ("tenants_user", "own_staff_row"): "app.user_id",
+}
 # Tables that belong to no tenant, and why they may be read without one.
 WITHOUT_TENANT = {
     "auth_permission": "the four permissions, the same for everybody",
@@ -119,12 +125,13 @@ def _policy_faults(table: str, policies: list[dict[str, Any]], wanted: str) -> l
     binding = [policy for policy in policies if not set(policy["roles"]) <= READERS]
     faults = [] if binding else [f"{table}: no policy binds the application"]
     for policy in binding:
+        asked = POLICIES_BY_USER.get((table, policy["name"]), wanted)
         # Policies are joined by OR: one that does not ask for the tenant opens the table, whatever the others say.
         for part in ("using", "check"):
             expression = policy[part]
-            needed = part == "using" or policy["command"] in ("*", "a", "w")
-            if needed and wanted not in (expression or policy["using"]):
-                faults.append(f"{table}: {part.upper()} of policy {policy['name']} does not ask for {wanted}")
+            needed = policy["command"] != "a" if part == "using" else policy["command"] in ("*", "a", "w")
+            if needed and asked not in (expression or policy["using"]):
+                faults.append(f"{table}: {part.upper()} of policy {policy['name']} does not ask for {asked}")
     return faults
 
 
