@@ -9,6 +9,7 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from audit.cursors import prepared_cursor
+from audit.services.bell import wake_relay_after_commit
 from audit.services.sealing import seal
 from lifecycle.rules.envelopes import UNKNOWN_TYPE, Received
 from lifecycle.services.inbox import as_bytea, as_json, encode_headers
@@ -97,4 +98,5 @@ def bury(
     with prepared_cursor("default") as cursor:
         cursor.execute(INSERT, {"rows": as_json(letters)})
         cursor.execute(ANNOUNCE, {"rows": as_json(announcements), "topic": TOPIC})
+    wake_relay_after_commit()
     return [letter["id"] for letter in letters]  # type: ignore[misc]

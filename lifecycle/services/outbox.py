@@ -12,25 +12,19 @@ from typing import Any, Final
 from uuid import UUID
 
 import orjson
-import structlog
-from django.db import connections, transaction
+from django.db import connections
 
 from audit.cursors import plain_array
+from audit.services.bell import CHANNEL
 from audit.services.sealing import unseal
 from lifecycle.rules.envelopes import Headers
 from lifecycle.services.dead_letters import ID_HEADER
 from lifecycle.services.inbox import decode_headers
 from tenants.services.directory import list_slugs
 
-log = structlog.get_logger(__name__)
-
 RELAY: Final = "relay"
-CHANNEL: Final = "c360_outbox"
 # Any fixed number will do; this one spells "relay".
 LEADER_LOCK: Final = 0x72656C6179
-# A NOTIFY takes a lock that all committing transactions with one share: a burst of writers sends one every so often,
-# and the relay, once awake, looks again by itself.
-NOTIFY_SECONDS: Final = 0.02
 
 HISTORY_COLUMNS: Final = (
     "id",
@@ -163,36 +157,6 @@ def republish(*, since: dt.datetime, topic: str | None = None) -> int:
         if not ids:
             return total
         total, after = total + len(ids), max(ids)
-
-
-class _Bell:
-    """Wakes the relay after commits, for a price that a single change does not feel."""
-
-    def __init__(self) -> None:
-        self._rung_at = 0.0
-
-    def ring(self, using: str) -> None:
-        now = time.monotonic()
-        if now - self._rung_at < NOTIFY_SECONDS:
-            return
-        self._rung_at = now
-        raw = connections[using].connection
-        try:
-            # Past Django's bookkeeping: not a query of anybody's request, and nothing depends on it.
-            raw.execute(f"NOTIFY {CHANNEL}", prepare=False)
-        except Exception as error:
-            log.info("relay not woken, it will look by itself", error=type(error).__name__)
-
-
-_bell = _Bell()
-
-
-def wake_relay_after_commit(*, using: str = "default") -> None:
-    """Tell the relay, once the current transaction has committed, that there is something to publish.
-
-    After the commit and not within it: a NOTIFY inside the transaction makes all committing transactions take turns.
-    """
-    transaction.on_commit(lambda: _bell.ring(using), using=using, robust=True)
 
 
 class Slugs:

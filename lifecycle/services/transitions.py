@@ -15,6 +15,7 @@ from uuid_utils.compat import uuid7
 
 from audit import cipher
 from audit.cursors import plain_array, prepared_cursor, sparse_text_array, text_array
+from audit.services.bell import wake_relay_after_commit
 from audit.services.keys import ensure_keys
 from lifecycle.rules.transitions import Allowed, Change, Refused, Status, Unchanged, decide
 from lifecycle.services import cache, statements
@@ -259,6 +260,7 @@ def _write(
                     raise ConfigurationKeepsChanging("The configuration changed in the middle of the batch: try again.")
                 written += count
     cache.refresh_statuses(tenant.id, _last_records(outcomes))
+    wake_relay_after_commit()
     return True
 
 
