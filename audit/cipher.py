@@ -86,9 +86,7 @@ def unwrap(wrapped: bytes, *, tenant_id: UUID, subject_id: UUID) -> bytes:
     if header[:1] != WRAPPED or master is None:
         raise Undecryptable("The master key that wrapped this data key is not in MASTER_KEYS.")
     try:
-        return AESGCM(master).decrypt(
-            nonce, body, header + binding("audit_data_key", "wrapped", subject_id, tenant_id)
-        )
+        return AESGCM(master).decrypt(nonce, body, header + binding("audit_data_key", "wrapped", subject_id, tenant_id))
     except InvalidTag as error:
         raise Undecryptable("This data key was altered or belongs to another customer.") from error
 

@@ -19,10 +19,16 @@ class _PreparedCursor(psycopg.Cursor[Any]):
 
 
 def prepared_cursor(using: str) -> Any:
-    """A cursor that prepares what it executes, on Django's connection and counted like any other statement."""
+    """A cursor that prepares what it executes, on Django's connection, and with its errors.
+
+    Tests count its statements like any other. In DEBUG they are not logged: Django would keep the text of thousands
+    of statements, each with all the rows of a batch in it.
+    """
     connection = connections[using]
     connection.ensure_connection()
-    return connection._prepare_cursor(_PreparedCursor(connection.connection))  # type: ignore[attr-defined]
+    connection.validate_thread_sharing()
+    cursor: Any = _PreparedCursor(connection.connection)
+    return connection.make_debug_cursor(cursor) if connection.force_debug_cursor else connection.make_cursor(cursor)
 
 
 def plain_array(values: Iterable[Any]) -> str:

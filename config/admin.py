@@ -29,7 +29,7 @@ class CustomerAdminSite(admin.AdminSite):
         identity = getattr(request, "identity", None) or identify_page(request)
         return identity is not None and identity.may(CONFIGURE_STAGES)
 
-    def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., Any]:
+    def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Any:
         """Wrap a view: who asks, for which tenant, and its rows only. Lazy templates are rendered inside."""
         guarded = super().admin_view(view, cacheable)
 

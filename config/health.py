@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from health_check.views import HealthCheckView
 
 
-def alive(request: HttpRequest) -> HttpResponse:
+def alive(_: HttpRequest) -> HttpResponse:
     """200 while the process answers at all; asks nothing of anybody."""
     return HttpResponse("alive\n", content_type="text/plain")
 
@@ -19,7 +19,8 @@ class Ready(HealthCheckView):
     async def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Plain text unless another format is asked for."""
         if "format" not in request.GET:
-            request.GET = request.GET.copy()
-            request.GET["format"] = "text"
+            query: Any = request.GET.copy()
+            query["format"] = "text"
+            request.GET = query
         response: HttpResponse = await super().get(request, *args, **kwargs)
         return response

@@ -57,7 +57,8 @@ try:
     MASTER_KEYS = read_keyring("MASTER_KEYS", _master_keys)
     INDEX_KEY = read_key("INDEX_KEY", _index_key)
 except EnvValidationError as error:
-    stop_start("; ".join(f"{name}: {', '.join(faults)}" for name, faults in dict(error.error_messages).items()))
+    missing: Any = error.error_messages
+    stop_start("; ".join(f"{name}: {', '.join(faults)}" for name, faults in missing.items()))
 except EnvError as error:
     stop_start(str(error))
 if not DEBUG and not DATA_AT_REST:

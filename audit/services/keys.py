@@ -3,10 +3,25 @@
 from collections.abc import Collection, Iterable
 from uuid import UUID
 
-from django.db import transaction
+from django.db import DEFAULT_DB_ALIAS, transaction
+from uuid_utils.compat import uuid7
 
 from audit import cipher
+from audit.cursors import plain_array, prepared_cursor
 from audit.models import DataKey
+
+READ = """
+SELECT subject_id, wrapped FROM audit_data_key
+ WHERE tenant_id = %(tenant_id)s::uuid AND subject_id = ANY(%(subject_ids)s::uuid[])
+"""
+INSERT = """
+INSERT INTO audit_data_key (id, tenant_id, subject_id, wrapped, master_key_id)
+SELECT id, %(tenant_id)s::uuid, subject_id, wrapped, master_key_id
+  FROM unnest(%(ids)s::uuid[], %(subject_ids)s::uuid[], %(wrapped)s::bytea[], %(master_key_ids)s::int[])
+    AS made(id, subject_id, wrapped, master_key_id)
+    ON CONFLICT (tenant_id, subject_id) DO NOTHING
+RETURNING subject_id
+"""
 
 
 class KeyDestroyed(cipher.Undecryptable):
@@ -14,24 +29,40 @@ class KeyDestroyed(cipher.Undecryptable):
 
 
 def ensure_keys(tenant_id: UUID, subject_ids: Iterable[UUID]) -> dict[UUID, bytes]:
-    """The data key of each subject, made where there is none yet. Two statements, three when some are new."""
+    """The data key of each subject, made where there is none yet. One statement, two when some are new."""
     wanted = sorted(set(subject_ids))
     keys = load_keys(tenant_id, wanted)
     missing = [subject_id for subject_id in wanted if subject_id not in keys]
     if missing:
-        rows = []
-        for subject_id in missing:
-            key_id, wrapped = cipher.wrap(cipher.new_data_key(), tenant_id=tenant_id, subject_id=subject_id)
-            rows.append(DataKey(tenant_id=tenant_id, subject_id=subject_id, wrapped=wrapped, master_key_id=key_id))
-        # Another writer may have been first: its key wins, so read again what is there now.
-        DataKey.objects.bulk_create(rows, ignore_conflicts=True, batch_size=5000)
-        keys |= load_keys(tenant_id, missing)
+        keys |= _make_keys(tenant_id, missing)
     return keys
+
+
+def _make_keys(tenant_id: UUID, subject_ids: list[UUID]) -> dict[UUID, bytes]:
+    fresh = {subject_id: cipher.new_data_key() for subject_id in subject_ids}
+    wrapped = [cipher.wrap(key, tenant_id=tenant_id, subject_id=subject_id) for subject_id, key in fresh.items()]
+    with prepared_cursor(DEFAULT_DB_ALIAS) as cursor:
+        cursor.execute(
+            INSERT,
+            {
+                "tenant_id": tenant_id,
+                "ids": plain_array(uuid7() for _ in fresh),
+                "subject_ids": plain_array(fresh),
+                "wrapped": plain_array('"\\\\x' + value.hex() + '"' for _, value in wrapped),
+                "master_key_ids": plain_array(key_id for key_id, _ in wrapped),
+            },
+        )
+        made = {subject_id for (subject_id,) in cursor.fetchall()}
+    # Another writer may have been first: its key wins, so read what is there now.
+    others = [subject_id for subject_id in subject_ids if subject_id not in made]
+    return {id_: fresh[id_] for id_ in made} | (load_keys(tenant_id, others) if others else {})
 
 
 def load_keys(tenant_id: UUID, subject_ids: Collection[UUID]) -> dict[UUID, bytes]:
     """The data keys that exist, by subject. One statement."""
-    rows = DataKey.objects.filter(tenant_id=tenant_id, subject_id__in=subject_ids).values_list("subject_id", "wrapped")
+    with prepared_cursor(DEFAULT_DB_ALIAS) as cursor:
+        cursor.execute(READ, {"tenant_id": tenant_id, "subject_ids": plain_array(subject_ids)})
+        rows = cursor.fetchall()
     return {
         subject_id: cipher.unwrap(wrapped, tenant_id=tenant_id, subject_id=subject_id) for subject_id, wrapped in rows
     }
@@ -67,7 +98,7 @@ def rotate_keys(tenant_id: UUID, *, batch_size: int = 2000) -> Iterable[int]:
                 .order_by("id")[:batch_size]
             )
             for row in rows:
-                key = cipher.unwrap(row.wrapped, tenant_id=tenant_id, subject_id=row.subject_id)
+                key = cipher.unwrap(bytes(row.wrapped), tenant_id=tenant_id, subject_id=row.subject_id)
                 row.master_key_id, row.wrapped = cipher.wrap(key, tenant_id=tenant_id, subject_id=row.subject_id)
             DataKey.objects.bulk_update(rows, ["master_key_id", "wrapped"])
         if not rows:

@@ -30,7 +30,7 @@ def stop_on_signals() -> Iterator[StopRequest]:
     """Turn SIGTERM and SIGINT into a StopRequest for the duration; a second Ctrl-C interrupts as usual."""
     request = StopRequest()
 
-    def ask(number: int, frame: FrameType | None) -> None:
+    def ask(number: int, _: FrameType | None) -> None:
         if request and number == signal.SIGINT:
             raise KeyboardInterrupt
         request.set()

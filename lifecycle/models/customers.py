@@ -104,7 +104,7 @@ class BillingFigures(models.Model):
 
     class Meta:
         indexes = [
-            models.Index(fields=["tenant_id", "renewal_on"], name="billing_by_renewal"),
+            models.Index(fields=["tenant_id", "renewal_on", "customer"], name="billing_by_renewal"),
             models.Index(fields=["tenant_id", "arr", "customer"], name="billing_by_arr"),
         ]
 

@@ -36,9 +36,7 @@ class CustomerLifecycleStatus(models.Model):
             models.UniqueConstraint(fields=["tenant_id", "customer"], name="status_one_per_customer"),
         ]
         indexes = [
-            models.Index(
-                fields=["tenant_id", "stage", "-updated_at", "-customer"], name="status_by_stage_and_change"
-            ),
+            models.Index(fields=["tenant_id", "stage", "-updated_at", "-customer"], name="status_by_stage_and_change"),
         ]
 
     def __str__(self) -> str:

@@ -284,7 +284,7 @@ _registered: _Scripts | None = None
 
 
 def _scripts() -> _Scripts:
-    global _registered  # noqa: PLW0603  one registration a process
+    global _registered
     if _registered is None:
         _registered = _Scripts(_client())
     return _registered

@@ -120,7 +120,10 @@ INSERT INTO lifecycle_contact SELECT * FROM json_populate_recordset(NULL::lifecy
 
 def _part_statements(table: str, fields: Iterable[str]) -> tuple[str, str]:
     columns = [*fields, "source", "event_id", "occurred_at", "field_times"]
-    read = f"SELECT row_to_json(p) FROM {table} p WHERE tenant_id = %(tenant_id)s::uuid AND customer_id = ANY(%(ids)s::uuid[])"
+    read = (
+        f"SELECT row_to_json(p) FROM {table} p "
+        "WHERE tenant_id = %(tenant_id)s::uuid AND customer_id = ANY(%(ids)s::uuid[])"
+    )
     write = (
         f"INSERT INTO {table} SELECT * FROM json_populate_recordset(NULL::{table}, %(rows)s::json) "
         f"ON CONFLICT (customer_id) DO UPDATE SET {', '.join(f'{name} = EXCLUDED.{name}' for name in columns)}"
@@ -187,9 +190,7 @@ def _place_new(
         )
 
     def place_all(changes: Sequence[Change]) -> list[Outcome]:
-        return place(
-            changes, tenant=work.tenant, actor=actor, source=source, now=work.now, backdated=work.backdated
-        )
+        return place(changes, tenant=work.tenant, actor=actor, source=source, now=work.now, backdated=work.backdated)
 
     outcomes = place_all([change(fact, fact.stage) for fact in facts])
     refused = [fact for fact, outcome in zip(facts, outcomes, strict=True) if outcome.refused]

@@ -12,6 +12,7 @@ from django.db import connection
 from lifecycle.models import CustomerLifecycleStatus
 from lifecycle.rules.transitions import Allowed, Change, Refused, Status, decide
 from tenants.actors import TenantRef
+from tenants.models import ConfigurationVersion
 from tenants.rules.configuration import (
     ERROR,
     InvalidConfiguration,
@@ -146,7 +147,7 @@ def preview_configuration(
     )
 
 
-def _policy_of(version: configurations.ConfigurationVersion | None) -> Policy | None:
+def _policy_of(version: ConfigurationVersion | None) -> Policy | None:
     if version is None:
         return None
     try:
@@ -163,9 +164,10 @@ def _find_dead_ends(
     found = []
     for stage, count in sorted(counts.items()):
         name = renamed.get(stage, stage)
-        if name in policy.definitions and not policy.allowed_from(name):
-            if before is None or stage not in before.definitions or before.allowed_from(stage):
-                found.append(StageCount(stage, count))
+        is_end = name in policy.definitions and not policy.allowed_from(name)
+        was_end = before is not None and stage in before.definitions and not before.allowed_from(stage)
+        if is_end and not was_end:
+            found.append(StageCount(stage, count))
     return found
 
 
@@ -226,8 +228,17 @@ def _judge_history(
         else:
             judged["allowed" if isinstance(decision, Allowed) else "unchanged"] += count
     moves = [
-        RefusedMove(*key[:4], code=key[4], sentence=entry[0], count=entry[1], last_at=entry[2],
-                    examples=tuple(entry[3][:EXAMPLES]))
+        RefusedMove(
+            from_stage=key[0],
+            to_stage=key[1],
+            reason_code=key[2],
+            source=key[3],
+            code=key[4],
+            sentence=entry[0],
+            count=entry[1],
+            last_at=entry[2],
+            examples=tuple(entry[3][:EXAMPLES]),
+        )
         for key, entry in refused.items()
     ]
     return sorted(moves, key=lambda move: (-move.count, move.from_stage, move.to_stage)), judged["all"]

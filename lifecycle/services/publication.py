@@ -114,7 +114,10 @@ def publish_draft(
     now: dt.datetime,
     comment: str = "",
 ) -> Publication:
-    """Publish a draft at the revision that the caller has seen. Raises as ``publish_configuration``, and NoSuchVersion."""
+    """Publish a draft at the revision that the caller has seen.
+
+    Raises NoSuchVersion, and what ``publish_configuration`` raises.
+    """
     with transaction.atomic():
         draft = configurations.lock_draft(draft_id, tenant=tenant, expected_revision=expected_revision)
         return publish_configuration(
@@ -194,9 +197,7 @@ def move_customers(tenant: TenantRef, *, now: dt.datetime, limit: int | None = N
 def find_tenants_with_moves() -> list[TenantRef]:
     """The tenants whose customers still have to be moved. Two statements, over the platform connection."""
     ids = set(
-        StageMove.objects.using(directory.PLATFORM)
-        .filter(finished_at__isnull=True)
-        .values_list("tenant_id", flat=True)
+        StageMove.objects.using(directory.PLATFORM).filter(finished_at__isnull=True).values_list("tenant_id", flat=True)
     )
     return [tenant for tenant in directory.list_tenants() if tenant.id in ids] if ids else []
 
@@ -221,7 +222,9 @@ def _read_targets(
         if isinstance(value, Mapping) and isinstance(value.get("to"), str):
             target = Target(value["to"], value.get("reason_code"))
         if target is None:
-            faults.append(Fault(f"/mapping/{stage}", "invalid_mapping", "Give the stage to move to, or to and reason_code."))
+            faults.append(
+                Fault(f"/mapping/{stage}", "invalid_mapping", "Give the stage to move to, or to and reason_code.")
+            )
         elif refusal := _judge_target(configuration, stage, target):
             faults.append(Fault(f"/mapping/{stage}", refusal.code, refusal.sentence))
         else:
@@ -267,7 +270,7 @@ def _make_moves(
             from_stage=stage,
             to_stage=target.stage,
             reason_code=target.reason_code or "",
-            request_id=version.request_id,
+            request_id=_request_of(version),
             actor=actor.name,
             actor_kind=actor.kind,
             total=counts[stage],
@@ -309,7 +312,7 @@ def _make_moves_back(
             from_stage=stands_in,
             to_stage=old,
             reason_code=reason,
-            request_id=version.request_id,
+            request_id=_request_of(version),
             undo_request_id=undone.request_id,
             actor=actor.name,
             actor_kind=actor.kind,
@@ -320,6 +323,12 @@ def _make_moves_back(
         if probe.total:
             moves.append(probe)
     return tuple(StageMove.objects.bulk_create(moves))
+
+
+def _request_of(version: ConfigurationVersion) -> UUID:
+    """The request id that a published version's moves carry."""
+    assert version.request_id is not None  # noqa: S101  publishing gives one
+    return version.request_id
 
 
 def _any_reason(configuration: Configuration, stage: str) -> str:

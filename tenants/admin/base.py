@@ -24,7 +24,7 @@ else:
 
 def identity_of(request: HttpRequest) -> Identity:
     """Who looks at this admin page."""
-    identity: Identity = request.identity  # type: ignore[attr-defined]  (set by config.admin)
+    identity: Identity = getattr(request, "identity")  # noqa: B009  set by config.admin
     return identity
 
 
@@ -37,7 +37,6 @@ class TenantAdmin(_ModelAdmin):
     actions: Any = ()
     list_per_page = 50
     show_full_result_count = False
-    list_select_related: Any = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """The tenant's rows, by row-level security; all tenants' over the reading connection without a tenant."""
@@ -66,10 +65,10 @@ class TenantAdmin(_ModelAdmin):
         """Nobody: what was, stays."""
         return False
 
-    def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> None:
+    def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> Any:
         """The service has written the administration log; Django's own log would be a second, weaker one."""
 
-    def log_change(self, request: HttpRequest, obj: Model, message: Any) -> None:
+    def log_change(self, request: HttpRequest, obj: Model, message: Any) -> Any:
         """As above."""
 
 
@@ -91,7 +90,7 @@ class ServiceAdmin(TenantAdmin):
             messages.error(request, str(refusal))
             return HttpResponseRedirect(request.get_full_path())
 
-    def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:  # type: ignore[override]
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
         """An action; a refusal is shown and nothing was changed."""
         try:
             return super().response_action(request, queryset)

@@ -54,7 +54,7 @@ class UserAdmin(ServiceAdmin):
     list_filter = ("role", "is_active", "is_service_account")
     search_fields = ("username", "full_name")
     ordering = ("username",)
-    actions = ("make_invitation",)
+    actions: Any = ("make_invitation",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         """The tenant's people: also for a super admin, whose own row is visible to himself as well."""
@@ -150,7 +150,7 @@ class ApiKeyAdmin(ServiceAdmin):
     list_display = ("name", "user", "scopes", "expires_at", "last_used_at", "revoked_at", "created_at")
     list_select_related = ("user",)
     ordering = ("-created_at",)
-    actions = ("revoke", "rotate")
+    actions: Any = ("revoke", "rotate")
     form = ApiKeyForm
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -168,7 +168,7 @@ class ApiKeyAdmin(ServiceAdmin):
         if db_field.name == "user":
             tenant = identity_of(request).tenant
             kwargs["queryset"] = User.objects.filter(
-                tenant_id=tenant.id if tenant else None, is_service_account=True, is_active=True
+                tenant=tenant.id if tenant else None, is_service_account=True, is_active=True
             ).order_by("username")
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 

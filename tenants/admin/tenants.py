@@ -30,7 +30,7 @@ class TenantModelAdmin(ServiceAdmin):
     list_display = ("name", "slug", "is_suspended", "configuration_version", "created_at")
     ordering = ("name",)
     search_fields = ("name", "slug")
-    actions = ("suspend", "resume")
+    actions: Any = ("suspend", "resume")
     form = TenantForm
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -48,7 +48,9 @@ class TenantModelAdmin(ServiceAdmin):
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """The form for a new tenant; the facts of an old one."""
-        return ("slug", "name") if obj is None else ("slug", "name", "is_suspended", "configuration_version", "created_at")
+        return (
+            ("slug", "name") if obj is None else ("slug", "name", "is_suspended", "configuration_version", "created_at")
+        )
 
     def save_model(self, request: HttpRequest, obj: Tenant, form: Any, change: bool) -> None:
         """Open the tenant. Its people and its configuration come next, working for it."""
@@ -59,7 +61,9 @@ class TenantModelAdmin(ServiceAdmin):
             raise PersonChangeRefused("There is a tenant with this slug already: choose another.") from error
         obj.pk = made.id
         obj._state.adding = False
-        messages.info(request, "Choose the tenant in the switcher, then invite its first admin and publish a configuration.")
+        messages.info(
+            request, "Choose the tenant in the switcher, then invite its first admin and publish a configuration."
+        )
 
     @admin.action(description="Suspend the selected tenants")
     def suspend(self, request: HttpRequest, queryset: QuerySet[Tenant]) -> None:

@@ -70,7 +70,9 @@ class TokenIssuer(models.Model):
     jwks_url = models.CharField(max_length=500)
     algorithms = models.JSONField(default=list)
     roles_claim = models.CharField(max_length=100, default="roles")
-    tenant_claim = models.CharField(max_length=100, default="tenant_id", help_text="Must name this tenant when present.")
+    tenant_claim = models.CharField(
+        max_length=100, default="tenant_id", help_text="Must name this tenant when present."
+    )
     role_map = models.JSONField(default=dict)
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField()

@@ -19,8 +19,13 @@ class UserManager(BaseUserManager["User"]):
     def create_superuser(self, username: str, email: str = "", password: str | None = None, **fields: object) -> "User":
         """Make a super admin (``manage.py createsuperuser``): internal staff without a tenant."""
         user = self.model(
-            username=username, email=email, role=Role.SUPER_ADMIN, is_staff=True, is_superuser=True,
-            created_at=timezone.now(), **fields,
+            username=username,
+            email=email,
+            role=Role.SUPER_ADMIN,
+            is_staff=True,
+            is_superuser=True,
+            created_at=timezone.now(),
+            **fields,
         )
         user.set_password(password)
         # A row without tenant is writable only by the user it is about.

@@ -32,7 +32,7 @@ USE_GRAIN = dt.timedelta(minutes=1)
 _SHAPE = re.compile(r"c360_sk_([0-9a-f]{32})_([A-Za-z0-9_-]{43})_([0-9a-f]{8})")
 
 
-class ApiKeyRefused(Exception):  # noqa: N818 (a name of the domain)
+class ApiKeyRefused(Exception):
     """A key cannot be made, or is not accepted; the sentence says why."""
 
 
@@ -157,6 +157,11 @@ def _record(action: str, key: ApiKey, *, tenant: TenantRef, actor: Actor, now: d
         action=action,
         subject=str(key.id),
         reason=reason,
-        detail={"account": str(key.user_id), "name": key.name, "scopes": key.scopes, "until": key.expires_at.isoformat()},
+        detail={
+            "account": str(key.user_id),
+            "name": key.name,
+            "scopes": key.scopes,
+            "until": key.expires_at.isoformat(),
+        },
         now=now,
     )

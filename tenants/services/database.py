@@ -78,7 +78,7 @@ def _ensure_role(connection: psycopg.Connection, name: str, attributes: str, pas
 
 
 def ensure_database(connection: psycopg.Connection, database: str) -> None:
-    """The database, owned by the owner; the other roles may connect and nothing else, not even make temporary tables."""
+    """The database, owned by the owner. The other roles may connect, and not even make temporary tables."""
     if connection.execute("SELECT FROM pg_database WHERE datname = %s", [database]).fetchone() is None:
         connection.execute(
             sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(database), sql.Identifier(OWNER))

@@ -26,11 +26,11 @@ LEEWAY_SECONDS = 10
 OWN_ISSUER = settings.SIMPLE_JWT["ISSUER"]
 
 
-class ExternalTokenRefused(Exception):  # noqa: N818 (a name of the domain)
+class ExternalTokenRefused(Exception):
     """A provider's token is not accepted; the sentence says why."""
 
 
-class IssuerRefused(Exception):  # noqa: N818 (a name of the domain)
+class IssuerRefused(Exception):
     """An issuer cannot be configured like this; the sentence says why."""
 
 
@@ -130,7 +130,9 @@ def _map_claims(claims: Mapping[str, Any], issuer: TokenIssuer) -> ExternalClaim
         .first()
     )
     if user_id is None:
-        raise ExternalTokenRefused("Nobody of this tenant is known by the token's subject: an admin must add him first.")
+        raise ExternalTokenRefused(
+            "Nobody of this tenant is known by the token's subject: an admin must add him first."
+        )
     roles = frozenset(issuer.role_map[role] for role in given if role in issuer.role_map)
     return ExternalClaims(user_id, issuer.tenant_id, roles, float(claims["exp"]))
 

@@ -28,7 +28,7 @@ LARGEST_SET = 256 * 1024
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
-class KeysUnavailable(Exception):  # noqa: N818 (a name of the domain)
+class KeysUnavailable(Exception):
     """The provider's keys are not known and cannot be fetched now; trying again later may do."""
 
 
@@ -45,7 +45,10 @@ _sets_lock = threading.Lock()
 
 
 def check_url(url: str) -> str | None:
-    """Why an address may not be fetched, or None. HTTPS only; plain HTTP to this machine where LOOPBACK_ISSUERS allows it."""
+    """Why an address may not be fetched, or None.
+
+    HTTPS only; plain HTTP to this machine where LOOPBACK_ISSUERS allows it.
+    """
     parts = urlsplit(url)
     if parts.scheme == "https" and parts.hostname and not parts.username:
         return None
@@ -90,7 +93,7 @@ def _refresh(url: str, known: _KeySet) -> None:
         log.warning("key set refused", url=url, reason=fault)
         return
     try:
-        with _opener.open(url, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310  the scheme was checked
+        with _opener.open(url, timeout=TIMEOUT_SECONDS) as answer:
             body = answer.read(LARGEST_SET + 1)
         if len(body) > LARGEST_SET:
             raise ValueError("the key set is too large")

@@ -53,7 +53,7 @@ return 0
 """
 
 
-class LoginsLimited(Exception):  # noqa: N818 (a name of the domain)
+class LoginsLimited(Exception):
     """Too many attempts; ``retry_after`` is in whole seconds."""
 
     def __init__(self, retry_after: int) -> None:

@@ -17,7 +17,7 @@ SUSPENDED = "Your company's access is suspended: ask its administrator."
 LONGEST_PASSWORD = 1024
 
 
-class LoginRefused(Exception):  # noqa: N818 (a name of the domain)
+class LoginRefused(Exception):
     """The log-in is refused; the sentence says why. Who gives a wrong password learns only that."""
 
 

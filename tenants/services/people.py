@@ -28,7 +28,7 @@ from tenants.services.tokens import revoke_refresh_tokens
 TENANT_ROLES = (Role.VIEWER, Role.ACCOUNT_MANAGER, Role.TENANT_ADMIN)
 
 
-class PersonChangeRefused(Exception):  # noqa: N818 (a name of the domain)
+class PersonChangeRefused(Exception):
     """Somebody cannot be changed like this; the sentence says why."""
 
 

@@ -34,7 +34,7 @@ REFRESH_INVALID = "The refresh token is not valid: log in again."
 REFRESH_DEAD = "The refresh token has been used or revoked: log in again."
 
 
-class TokenRefused(Exception):  # noqa: N818 (a name of the domain)
+class TokenRefused(Exception):
     """A token is not accepted; the sentence says why and what to do."""
 
 

@@ -70,7 +70,7 @@ def test_a_key_does_not_open_another_tenant(tenant: TenantRef, users: Any, other
 
 
 @pytest.fixture
-def federated(tenant: TenantRef, users: Any, provider: Provider) -> TenantRef:  # noqa: F811
+def federated(tenant: TenantRef, users: Any, provider: Provider) -> TenantRef:
     with tenant_context(tenant.id):
         User.objects.filter(id=users.account_manager.id).update(external_subject=SUBJECT)
         configure_issuer(
@@ -90,13 +90,11 @@ def test_an_external_token_opens_with_the_rights_of_both_sides(
     federated: TenantRef,
     users: Any,
     customer: Customer,
-    provider: Provider,  # noqa: F811
+    provider: Provider,
 ) -> None:
     name = f"{ISSUER}/{federated.slug}"
     manager = client_with(provider.token("rsa-1", iss=name))
-    answer = manager.patch(
-        lifecycle_of(customer), {"stage": "Active", "updated_by": SUBJECT}, format="json"
-    )
+    answer = manager.patch(lifecycle_of(customer), {"stage": "Active", "updated_by": SUBJECT}, format="json")
     assert answer.status_code == 200, answer.content
     reader = client_with(provider.token("rsa-1", iss=name, roles=["reader"]))
     assert reader.get(lifecycle_of(customer)).status_code == 200
@@ -107,7 +105,7 @@ def test_an_external_token_opens_with_the_rights_of_both_sides(
 def test_an_unreachable_provider_is_not_the_callers_fault(
     federated: TenantRef,
     customer: Customer,
-    provider: Provider,  # noqa: F811
+    provider: Provider,
 ) -> None:
     provider.broken = True
     jwks.forget_keys()

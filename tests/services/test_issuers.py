@@ -71,7 +71,12 @@ class Provider:
         writers = {"RS256": RSAAlgorithm, "ES256": ECAlgorithm, "EdDSA": OKPAlgorithm}
         return {
             "keys": [
-                {**writers[algorithm].to_jwk(key.public_key(), as_dict=True), "kid": kid, "use": "sig", "alg": algorithm}
+                {
+                    **writers[algorithm].to_jwk(key.public_key(), as_dict=True),
+                    "kid": kid,
+                    "use": "sig",
+                    "alg": algorithm,
+                }
                 for kid, (algorithm, key) in self.keys.items()
             ]
         }
@@ -133,7 +138,9 @@ def test_a_token_signed_by_the_issuer_opens(provider: Provider, acme: TenantRef,
 
 
 def test_roles_outside_the_map_are_not_granted(provider: Provider, acme: TenantRef) -> None:
-    assert accepted(provider, acme, "rsa-1", roles=["ROLE_SUPER_ADMIN", "root", "csm"]).roles == {"ROLE_ACCOUNT_MANAGER"}
+    assert accepted(provider, acme, "rsa-1", roles=["ROLE_SUPER_ADMIN", "root", "csm"]).roles == {
+        "ROLE_ACCOUNT_MANAGER"
+    }
     assert accepted(provider, acme, "rsa-1", roles=None).roles == frozenset()
 
 
@@ -200,8 +207,10 @@ def test_alg_none_is_refused(provider: Provider, acme: TenantRef) -> None:
 
 
 def test_hs256_with_the_public_key_is_refused(provider: Provider, acme: TenantRef) -> None:
-    public = provider.keys["rsa-1"][1].public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    public = (
+        provider.keys["rsa-1"][1]
+        .public_key()
+        .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     )
     claims = {"iss": f"{ISSUER}/{acme.slug}", "aud": AUDIENCE, "sub": SUBJECT, "iat": utc_now()}
     claims["exp"] = utc_now() + dt.timedelta(minutes=5)

@@ -312,7 +312,9 @@ def test_changes_in_flight_are_judged_by_the_version_that_is_live_when_they_are_
     with tenant_context(tenant.id):
         documents = dict(ConfigurationVersion.objects.values_list("number", "document"))
         moves = list(
-            LifecycleHistory.objects.exclude(from_stage=None).values_list("configuration_version", "from_stage", "to_stage")
+            LifecycleHistory.objects.exclude(from_stage=None).values_list(
+                "configuration_version", "from_stage", "to_stage"
+            )
         )
     assert len(documents) > 3
     assert len(moves) > 20
