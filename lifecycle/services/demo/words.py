@@ -69,8 +69,8 @@ _WAYS = (_COINED, _PLACED, _FOUNDED, _COINED, _PLACED, _COINED, _FOUNDED, _COINE
 
 _GIVEN = _split(
     "Anna Ben Clara Daniel Elena Farid Grace Henrik Ines Jonas Katarina Liam Maya Noah Olivia Pedro Quentin Rosa "
-    "Samuel Tara Uma Victor Wei Ximena Yusuf Zoe Amara Bruno Chiara David Emeka Freya Giulia Hassan Ingrid Javier Keiko "
-    "Lena Marco Nadia Oscar Priya Rafael Sofia Tomas Ulrike Vera William Yuki Zara"
+    "Samuel Tara Uma Victor Wei Ximena Yusuf Zoe Amara Bruno Chiara David Emeka Freya Giulia Hassan Ingrid Javier "
+    "Keiko Lena Marco Nadia Oscar Priya Rafael Sofia Tomas Ulrike Vera William Yuki Zara"
 )
 ROLES = (
     "Head of Operations",
