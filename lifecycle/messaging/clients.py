@@ -1,12 +1,13 @@
 """Kafka clients as this product needs them. KAFKA_CONFIG is merged in last: security and whatever an operator knows."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import structlog
 from confluent_kafka import Consumer, KafkaException, Producer
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 from django.conf import settings
 
 log = structlog.get_logger(__name__)
@@ -104,6 +105,3 @@ def _base() -> dict[str, Any]:
         "socket.connection.setup.timeout.ms": 5000,
         "log_level": 4,
     }
-
-
-Callback = Callable[..., None]

@@ -19,7 +19,6 @@ from confluent_kafka import (
     KafkaException,
     TopicPartition,
 )
-from confluent_kafka import Message as KafkaMessage
 from django.db import connections
 
 from lifecycle.messaging import metrics
@@ -169,7 +168,7 @@ class EventConsumer:
             if error is None:
                 messages.append(_as_message(raw))
             elif error.code() == KafkaError._PARTITION_EOF:
-                self._at_end.add((raw.topic(), raw.partition()))
+                self._at_end.add((str(raw.topic()), int(raw.partition() or 0)))
             else:
                 self._meet_error(error)
         for message in messages:
@@ -259,7 +258,10 @@ class EventConsumer:
         if not offsets or self.options.dry_run:
             return
         try:
-            self._consumer.commit(offsets=offsets, asynchronous=asynchronous)
+            if asynchronous:
+                self._consumer.commit(offsets=offsets, asynchronous=True)
+            else:
+                self._consumer.commit(offsets=offsets, asynchronous=False)
         except KafkaException as error:
             log.warning("offsets not committed", reason=str(error))
 
@@ -368,8 +370,6 @@ class EventConsumer:
         log.warning("kafka reports", error=error.name(), reason=error.str())
 
 
-def _as_message(raw: KafkaMessage) -> Message:
-    headers = tuple(
-        (name, value.encode() if isinstance(value, str) else value) for name, value in (raw.headers() or ())
-    )
+def _as_message(raw: Any) -> Message:
+    headers = tuple((name, value.encode() if isinstance(value, str) else value) for name, value in raw.headers() or ())
     return Message(raw.topic(), raw.partition(), raw.offset(), raw.key(), raw.value(), headers)

@@ -1,15 +1,12 @@
-"""What both long-running commands share: ending on a signal, a health file, a metrics port, progress."""
+"""What both long-running commands share: ending in time, a health file, a metrics port, progress."""
 
 import os
-import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
-from typing import Any, TextIO
+from typing import Any, Protocol
 
 import structlog
 from prometheus_client import start_http_server
@@ -22,49 +19,29 @@ DEADLINE_SECONDS = 9.0
 PROGRESS_SECONDS = 10.0
 
 
-class Stop:
-    """Asked to end: by SIGTERM, SIGINT, or from within."""
+class Stop(Protocol):
+    """Whether somebody asked the process to end (``management.stopping`` turns signals into it)."""
 
-    def __init__(self) -> None:
-        self._event = threading.Event()
-
-    def __bool__(self) -> bool:
-        return self._event.is_set()
-
-    def set(self) -> None:
-        """Ask to end."""
-        self._event.set()
+    def __bool__(self) -> bool: ...
 
     def wait(self, seconds: float) -> bool:
-        """Wait, but not longer than until somebody asks to end; whether somebody has."""
-        return self._event.wait(seconds)
+        """Sleep, but no longer than until the request; True when it has come."""
 
 
-@contextmanager
-def stop_on_signal(*, deadline: float = DEADLINE_SECONDS) -> Iterator[Stop]:
-    """A Stop that SIGTERM and SIGINT set. Past the deadline the process ends anyway, with exit status 1.
+def end_in_time(stop: Stop, *, seconds: float = DEADLINE_SECONDS) -> None:
+    """From the request on, give the process so long; then end it with exit status 1.
 
     What is unfinished then is rolled back by the database and delivered again by the broker.
     """
-    stop = Stop()
 
-    def ask(*_: int | FrameType | None) -> None:
-        if not stop:
-            threading.Thread(target=_end_hard, args=(deadline,), daemon=True, name="deadline").start()
-        stop.set()
+    def watch() -> None:
+        while not stop.wait(3600):
+            pass
+        time.sleep(seconds)
+        log.error("did not end in time", seconds=seconds)
+        os._exit(1)
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _end_hard(deadline: float) -> None:
-    time.sleep(deadline)
-    log.error("did not end in time", seconds=deadline)
-    os._exit(1)
+    threading.Thread(target=watch, name="deadline", daemon=True).start()
 
 
 class HealthFile:
@@ -90,7 +67,7 @@ class HealthFile:
 class Progress:
     """A bar on a terminal, plain lines elsewhere."""
 
-    def __init__(self, unit: str, *, output: TextIO, describe: Callable[[], str], total: int | None = None) -> None:
+    def __init__(self, unit: str, *, output: Any, describe: Callable[[], str], total: int | None = None) -> None:
         self._describe = describe
         self._output = output
         self._unit = unit
@@ -112,7 +89,7 @@ class Progress:
         now = time.monotonic()
         rate = (self._count - self._told) / max(now - self._told_at, 0.001)
         self._told, self._told_at = self._count, now
-        self._output.write(f"{self._count:,} {self._unit} ({rate:,.0f}/s) {self._describe()}\n")
+        self._output.write(f"{self._count:,} {self._unit} ({rate:,.0f}/s) {self._describe()}".rstrip() + "\n")
         self._output.flush()
 
     def close(self) -> None:

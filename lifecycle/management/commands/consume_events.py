@@ -7,11 +7,12 @@ from typing import Any
 from confluent_kafka import KafkaException
 from django.core.management.base import BaseCommand, CommandError
 
+from lifecycle.management.stopping import stop_on_signals
 from lifecycle.messaging.clients import topic_name
 from lifecycle.messaging.consumer import EventConsumer, Options
 from lifecycle.messaging.handling import Handler, TooManyFailures
 from lifecycle.messaging.housekeeping import Housekeeping
-from lifecycle.messaging.process import HealthFile, Progress, serve_metrics, stop_on_signal
+from lifecycle.messaging.process import HealthFile, Progress, end_in_time, serve_metrics
 from lifecycle.rules.schemas import CURRENT
 from lifecycle.services.events import Result
 from tenants.actors import system_actor
@@ -30,6 +31,9 @@ class Command(BaseCommand):
     """Run one member of the consumer group until SIGTERM."""
 
     help = "Apply the events of CRM, Billing and Support. Several may run: they share the partitions."
+
+    # The web's rooms are not needed here: only the database is looked at, and only when it answers.
+    requires_system_checks: list[str] = []  # noqa: RUF012
 
     def add_arguments(self, parser: Any) -> None:
         """What an operator may change."""
@@ -56,10 +60,11 @@ class Command(BaseCommand):
         actor = system_actor("consume_events")
         handler = Handler(actor=actor, dry_run=options["dry_run"], report=report)
         serve_metrics(options["metrics_port"])
-        with stop_on_signal() as stop:
+        with stop_on_signals() as stop:
+            end_in_time(stop)
             progress = Progress(
                 "events",
-                output=self.stdout._out,
+                output=self.stdout,
                 total=options["max_events"],
                 describe=lambda: " ".join(f"{name} {count:,}" for name, count in sorted(counts.items())),
             )

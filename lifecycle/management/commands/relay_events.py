@@ -7,7 +7,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from lifecycle.messaging.process import HealthFile, Progress, serve_metrics, stop_on_signal
+from lifecycle.management.stopping import stop_on_signals
+from lifecycle.messaging.process import HealthFile, Progress, end_in_time, serve_metrics
 from lifecycle.messaging.relay import Relay
 from lifecycle.services import outbox
 
@@ -28,6 +29,9 @@ class Command(BaseCommand):
 
     help = "Publish the outbox to Kafka. Several may run: one leads, the others take over when it goes."
 
+    # The web's rooms are not needed here: only the database is looked at, and only when it answers.
+    requires_system_checks: list[str] = []  # noqa: RUF012
+
     def add_arguments(self, parser: Any) -> None:
         """What an operator may change."""
         add = parser.add_argument
@@ -47,8 +51,9 @@ class Command(BaseCommand):
             count = outbox.republish(since=since, topic=options["topic"])
             self.stdout.write(f"{count:,} messages written since {since.isoformat()} are pending again")
         serve_metrics(options["metrics_port"])
-        with stop_on_signal() as stop:
-            progress = Progress("messages", output=self.stdout._out, describe=lambda: "published")
+        with stop_on_signals() as stop:
+            end_in_time(stop)
+            progress = Progress("messages", output=self.stdout, describe=lambda: "published")
             relay = Relay(
                 stop=stop,
                 health=HealthFile(options["health_file"]),
