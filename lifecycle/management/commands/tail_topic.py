@@ -1,0 +1,42 @@
+"""``manage.py tail_topic``: shows messages of a topic as they come."""
+
+from typing import Any
+
+from confluent_kafka import KafkaException
+from django.core.management.base import BaseCommand, CommandError
+
+from lifecycle.management.stopping import stop_on_signals
+from lifecycle.messaging.tailing import NoSuchTopic, tail_topic
+
+
+class Command(BaseCommand):
+    """Read along on a topic; it joins no group and commits nothing."""
+
+    help = "Show the messages of a topic as they come, for example audit.lifecycle.updated."
+    requires_system_checks: list[str] = []  # noqa: RUF012  only the broker is needed
+
+    def add_arguments(self, parser: Any) -> None:
+        """Which topic, from where, how many."""
+        parser.add_argument("topic")
+        parser.add_argument("--from-beginning", action="store_true", help="begin with the oldest message")
+        parser.add_argument("--max", type=int, help="end after so many messages")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Show until Ctrl-C, SIGTERM or --max."""
+        seen = 0
+        with stop_on_signals() as stop:
+            try:
+                for message in tail_topic(
+                    options["topic"], from_beginning=options["from_beginning"], stop=lambda: bool(stop)
+                ):
+                    key = (message.key() or b"").decode(errors="replace")
+                    value = (message.value() or b"").decode(errors="replace")
+                    self.stdout.write(f"{message.partition()}/{message.offset()} {key} {value}")
+                    self.stdout.flush()
+                    seen += 1
+                    if options["max"] and seen >= options["max"]:
+                        return
+            except NoSuchTopic as absence:
+                raise CommandError(str(absence)) from absence
+            except KafkaException as error:
+                raise CommandError(f"Kafka cannot be reached: {error.args[0].str()}") from error
