@@ -59,11 +59,13 @@ SELECT count(*) FROM pg_locks held
                       AND wanted.objid = %(counting_low)s::bigint::oid)
 """
 # Whole minutes since each change of the last hour. Over the platform connection: a super admin's changes lie in
-# many tenants, and what this transaction has written itself is known already.
+# many tenants, and what this transaction has written itself is known already. A history that was loaded from
+# elsewhere (backdated) has just been recorded, but was not changed just now; the margin is for clocks that differ.
 HISTORY = """
 SELECT floor(extract(epoch FROM now() - recorded_at) / 60)::int AS age, count(*)
   FROM customer_lifecycle_history
  WHERE changed_by = %s AND recorded_at > now() - interval '60 minutes'
+   AND changed_at > now() - interval '2 hours'
  GROUP BY age
 """
 
