@@ -19,14 +19,14 @@ def seal(plain: bytes, *, tenant_id: UUID, row_id: UUID) -> bytes:
     return wrapped + cipher.encrypt_bytes(key, plain, bound_to=_binding(tenant_id, row_id))
 
 
-def unseal(sealed: bytes, *, tenant_id: UUID, row_id: UUID) -> bytes:
+def unseal(sealed: bytes | memoryview, *, tenant_id: UUID, row_id: UUID) -> bytes:
     """Decrypt what ``seal`` returned for the same row. Raises Undecryptable."""
     sealed = bytes(sealed)
     key = cipher.unwrap(sealed[:_WRAPPED], tenant_id=tenant_id, subject_id=row_id)
     return cipher.decrypt_bytes(key, sealed[_WRAPPED:], bound_to=_binding(tenant_id, row_id))
 
 
-def reseal(sealed: bytes, *, tenant_id: UUID, row_id: UUID) -> bytes | None:
+def reseal(sealed: bytes | memoryview, *, tenant_id: UUID, row_id: UUID) -> bytes | None:
     """The same bytes under the newest master key, or None when they are already. Raises Undecryptable."""
     sealed = bytes(sealed)
     if int.from_bytes(sealed[1:3], "big") == cipher.newest_master_key_id():

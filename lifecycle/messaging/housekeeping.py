@@ -13,6 +13,7 @@ from django.utils import timezone
 from lifecycle.messaging import metrics
 from lifecycle.messaging.handling import is_transient
 from lifecycle.services.events import Result, count_waiting, forget_events, sweep_parked
+from lifecycle.services.letters import forget_letters, reseal_letters
 from tenants.actors import Actor
 
 log = structlog.get_logger(__name__)
@@ -62,4 +63,7 @@ class Housekeeping:
         metrics.open_letters.set(open_letters)
 
     def _forget(self) -> None:
-        forget_events(before=self.clock() - dt.timedelta(days=settings.EVENTS_REMEMBERED_DAYS))
+        before = self.clock() - dt.timedelta(days=settings.EVENTS_REMEMBERED_DAYS)
+        forget_events(before=before)
+        forget_letters(before=before)
+        reseal_letters()

@@ -10,7 +10,7 @@ from lifecycle.messaging.clients import REQUEST_SECONDS, consumer_config, make_c
 POLL_SECONDS = 0.2
 
 
-class NoSuchTopic(Exception):  # noqa: N818 (a name of the domain)
+class NoSuchTopic(Exception):
     """The broker has no topic of that name."""
 
 

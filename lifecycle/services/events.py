@@ -23,13 +23,15 @@ from lifecycle.services.dead_letters import Refusal, bury
 from lifecycle.services.event_facts import to_facts
 from lifecycle.services.event_moves import move_by_rules
 from lifecycle.services.inbox import Identity
-from tenants.actors import Actor, TenantRef
+from tenants.actors import Actor, TenantRef, system_actor
 from tenants.context import tenant_context
 from tenants.services.policies import NoConfiguration, live_policy
 
 SOURCE: Final = "EventListener"
 DUPLICATE: Final = "duplicate"
 CREATED: Final = "customer.created"
+# Whoever reads an event, from Kafka or again from a dead letter: this part of the system changes what it changes.
+CONSUMER: Final = system_actor("consume_events")
 # Clocks differ; an event from further ahead would hide everything that comes before its time.
 TOLERANCE: Final = dt.timedelta(minutes=10)
 
@@ -68,9 +70,10 @@ def process_events(
 ) -> list[Result]:
     """Deal with a batch in one transaction; one Result a message in the batch's order, then those it released.
 
-    ``tenants`` are the tenants that the batch names, as far as they exist. Twice is once: what was dealt with
-    before is a duplicate; with ``replaying`` what was recorded as dead may be dealt with again. With ``dry_run``
-    everything is judged and nothing is kept. Raises what the database raises; then nothing was done.
+    ``tenants`` are the tenants that the batch names, as far as they exist. Twice is once: what was dealt with before
+    is a duplicate. With ``replaying`` what was recorded as dead may be dealt with again, and what is dead again is
+    told but not buried a second time. With ``dry_run`` everything is judged and nothing is kept. Raises what the
+    database raises; then nothing was done.
     """
     by_tenant: dict[UUID, list[Received]] = defaultdict(list)
     for received in batch:
@@ -86,7 +89,7 @@ def process_events(
                 tenant = tenants.get(messages[0].event.tenant)
                 work = _TenantBatch(tenant, actor=actor, now=now)
                 work.take(messages, replaying=replaying)
-                for result in work.finish():
+                for result in work.finish(replaying=replaying):
                     if result.released:
                         released.append(result)
                     else:
@@ -145,6 +148,7 @@ class _TenantBatch:
         self.results: list[Result] = []
         self.settled: dict[Identity, str] = {}
         self.dead: list[tuple[Received, Refusal]] = []
+        self.dead_released: list[tuple[Received, Refusal]] = []
         self.waiting: list[Received] = []
 
     def take(self, messages: Sequence[Received], *, replaying: bool) -> None:
@@ -185,12 +189,13 @@ class _TenantBatch:
         )
         self._bury(received, refusal, _identity(received.event), released=True)
 
-    def finish(self) -> list[Result]:
-        """Write what was decided about the messages, and tell."""
+    def finish(self, *, replaying: bool = False) -> list[Result]:
+        """Write what was decided about the messages, and tell. A replayed message has its letter already."""
         if self.waiting:
             until = self.now + dt.timedelta(minutes=settings.EVENTS_PARKED_MINUTES)
             inbox.park(self.tenant_id, self.waiting, now=self.now, until=until)
-        bury(self.tenant_id, self.dead, now=self.now)
+        bury(self.tenant_id, [] if replaying else self.dead, now=self.now)
+        bury(self.tenant_id, self.dead_released, now=self.now)
         inbox.settle(self.tenant_id, self.settled)
         return self.results
 
@@ -289,7 +294,7 @@ class _TenantBatch:
         self._settle(received, _identity(received.event), PARKED)
 
     def _bury(self, received: Received, refusal: Refusal, identity: Identity, *, released: bool = False) -> None:
-        self.dead.append((received, refusal))
+        (self.dead_released if released else self.dead).append((received, refusal))
         self._settle(received, identity, DEAD, refusal=refusal, released=released)
 
     def _settle(

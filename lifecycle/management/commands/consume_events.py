@@ -14,8 +14,7 @@ from lifecycle.messaging.handling import Handler, TooManyFailures
 from lifecycle.messaging.housekeeping import Housekeeping
 from lifecycle.messaging.process import HealthFile, Progress, end_in_time, serve_metrics
 from lifecycle.rules.schemas import CURRENT
-from lifecycle.services.events import Result
-from tenants.actors import system_actor
+from lifecycle.services.events import CONSUMER, Result
 
 GROUP = "customer360"
 
@@ -33,7 +32,7 @@ class Command(BaseCommand):
     help = "Apply the events of CRM, Billing and Support. Several may run: they share the partitions."
 
     # The web's rooms are not needed here: only the database is looked at, and only when it answers.
-    requires_system_checks: list[str] = []  # noqa: RUF012
+    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: Any) -> None:
         """What an operator may change."""
@@ -57,8 +56,7 @@ class Command(BaseCommand):
             if options["dry_run"]:
                 self._tell(result)
 
-        actor = system_actor("consume_events")
-        handler = Handler(actor=actor, dry_run=options["dry_run"], report=report)
+        handler = Handler(actor=CONSUMER, dry_run=options["dry_run"], report=report)
         serve_metrics(options["metrics_port"])
         with stop_on_signals() as stop:
             end_in_time(stop)
@@ -82,7 +80,7 @@ class Command(BaseCommand):
                 stop=stop,
                 health=HealthFile(options["health_file"]),
                 progress=progress,
-                housekeeping=Housekeeping(actor=actor, count=handler.count),
+                housekeeping=Housekeeping(actor=CONSUMER, count=handler.count),
             )
             try:
                 consumer.run()

@@ -30,7 +30,7 @@ class Command(BaseCommand):
     help = "Publish the outbox to Kafka. Several may run: one leads, the others take over when it goes."
 
     # The web's rooms are not needed here: only the database is looked at, and only when it answers.
-    requires_system_checks: list[str] = []  # noqa: RUF012
+    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: Any) -> None:
         """What an operator may change."""

@@ -1,0 +1,161 @@
+"""``manage.py dead_letters``: what could not be applied: list, show, replay after a fix, discard with a reason."""
+
+import getpass
+import json
+import sys
+from typing import Any
+from uuid import UUID
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db.models import Count, QuerySet
+from django.utils import timezone
+from tqdm import tqdm
+
+from lifecycle.management.stopping import stop_on_signals
+from lifecycle.models import DeadLetter
+from lifecycle.rules.envelopes import Message
+from lifecycle.services.letters import (
+    LetterRefused,
+    discard_letters,
+    find_letters,
+    open_message,
+    replay_letters,
+)
+from tenants.actors import Actor, system_actor
+
+
+class Command(BaseCommand):
+    """Four verbs over the table of dead letters."""
+
+    help = "List, show, replay or discard messages that could not be applied."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """One sub-command a verb; the filters are the same for all of them."""
+        verbs = parser.add_subparsers(dest="verb", required=True)
+        listing = verbs.add_parser("list", help="open letters, oldest first, or those of another state")
+        listing.add_argument("--state", choices=["open", "replayed", "discarded", "all"], default="open")
+        listing.add_argument("--limit", type=int, default=50)
+        listing.add_argument("--summary", action="store_true", help="only how many of each tenant, type and error")
+        _add_filters(listing)
+        show = verbs.add_parser("show", help="everything about one letter, and the message as it came")
+        show.add_argument("id", type=UUID)
+        show.add_argument("--value", action="store_true", help="write the bytes of the value, and nothing else")
+        for verb, what in (("replay", "through the consumer's own path"), ("discard", "destroy the bytes")):
+            deed = verbs.add_parser(verb, help=what)
+            deed.add_argument("id", type=UUID, nargs="*")
+            deed.add_argument("--all", action="store_true", help="all open letters that the filters leave")
+            deed.add_argument("--by", default="", help="who decides, for the log (default: the system's user)")
+            _add_filters(deed)
+            if verb == "discard":
+                deed.add_argument("--reason", required=True)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Do what the verb says. Exit status 0 only when all of it was done."""
+        try:
+            getattr(self, f"_{options['verb']}")(options)
+        except LetterRefused as refusal:
+            raise CommandError(str(refusal)) from refusal
+
+    def _list(self, options: dict[str, Any]) -> None:
+        letters = _filter(options, state=None if options["state"] == "all" else options["state"])
+        if options["summary"]:
+            counts = letters.order_by().values_list("tenant_slug", "type", "code").annotate(count=Count("id"))
+            for slug, event_type, code, count in counts.order_by("-count"):
+                self.stdout.write(f"{count:>8,}  {slug or '-':20} {event_type:22} {code}")
+            return
+        for letter in letters[: options["limit"]]:
+            self.stdout.write(
+                f"{letter.id}  {letter.died_at:%Y-%m-%d %H:%M:%S}  {letter.tenant_slug or '-':16} {letter.type:22}"
+                f" {letter.code:22} {letter.topic}/{letter.partition}/{letter.offset}"
+                + ("" if letter.state == DeadLetter.State.OPEN else f"  {letter.state}")
+            )
+        total = letters.count()
+        if total > options["limit"]:
+            self.stdout.write(f"... and {total - options['limit']:,} more")
+
+    def _show(self, options: dict[str, Any]) -> None:
+        letter = DeadLetter.objects.using("platform").filter(id=options["id"]).first()
+        if letter is None:
+            raise LetterRefused("not_found", f"There is no dead letter {options['id']}.")
+        if options["value"]:
+            sys.stdout.buffer.write(open_message(letter).value or b"")
+            return
+        for name in (
+            *("id", "state", "tenant_slug", "type", "source", "event_id", "topic", "partition", "offset", "code"),
+            *("sentence", "attempts", "died_at", "resolved_at", "resolved_by", "reason"),
+        ):
+            value = getattr(letter, name)
+            if value not in (None, ""):
+                self.stdout.write(f"{name:12} {value}")
+        if letter.state == DeadLetter.State.OPEN:
+            self._show_message(open_message(letter))
+
+    def _show_message(self, message: Message) -> None:
+        self.stdout.write(f"{'key':12} {_readable(message.key)}")
+        for name, value in message.headers:
+            self.stdout.write(f"{'header':12} {name}: {_readable(value)}")
+        self.stdout.write(f"{'value':12} {_readable(message.value)}")
+
+    def _replay(self, options: dict[str, Any]) -> None:
+        letters = _chosen(options)
+        done = again = 0
+        with stop_on_signals() as stop:
+            replays = replay_letters(letters.iterator(chunk_size=200), actor=_operator(options), now=timezone.now())
+            for replayed in tqdm(replays, total=letters.count(), unit="letters", disable=not self.stdout.isatty()):
+                if replayed.is_resolved:
+                    done += 1
+                else:
+                    again += 1
+                    self.stdout.write(f"{replayed.letter_id} is dead again: {replayed.code}: {replayed.sentence}")
+                if stop:
+                    break
+        self.stdout.write(f"{done:,} replayed, {again:,} dead again")
+        if again or (stop and done < letters.count()):
+            raise CommandError("Some letters are open still.")
+
+    def _discard(self, options: dict[str, Any]) -> None:
+        letters = _chosen(options)
+        count = discard_letters(
+            letters.iterator(chunk_size=200),
+            reason=options["reason"],
+            actor=_operator(options),
+            now=timezone.now(),
+        )
+        self.stdout.write(f"{count:,} discarded")
+
+
+def _add_filters(parser: CommandParser) -> None:
+    parser.add_argument("--tenant", help="slug, as the messages wrote it")
+    parser.add_argument("--type", help="for example contract.renewed")
+    parser.add_argument("--error", help="code, for example unknown_customer")
+
+
+def _filter(options: dict[str, Any], *, state: str | None = DeadLetter.State.OPEN) -> QuerySet[DeadLetter]:
+    return find_letters(state=state, tenant=options["tenant"], event_type=options["type"], code=options["error"])
+
+
+def _chosen(options: dict[str, Any]) -> QuerySet[DeadLetter]:
+    if bool(options["id"]) == options["all"]:
+        raise LetterRefused("nothing_chosen", "Name letters by their ids, or --all (with filters, if you like).")
+    letters = _filter(options)
+    if not options["id"]:
+        return letters
+    chosen = letters.filter(id__in=options["id"])
+    missing = set(options["id"]) - set(chosen.values_list("id", flat=True))
+    if missing:
+        raise LetterRefused("not_found", f"Not among the open letters: {', '.join(map(str, sorted(missing)))}.")
+    return chosen
+
+
+def _operator(options: dict[str, Any]) -> Actor:
+    return system_actor(f"operator:{options['by'] or getpass.getuser()}")
+
+
+def _readable(value: bytes | None) -> str:
+    if value is None:
+        return "(none)"
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return json.dumps(value.decode("latin-1"))
