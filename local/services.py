@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from local import signals
 from local.folders import Folders
 from local.guard import Guard
-from local.postgresql import PostgreSQL
+from local.postgresql import PostgreSQL, check_data
 from local.processes import Child, is_port_free, stop
 from local.secrets import load_or_make, make, write_private
 from local.tansu import Tansu
@@ -19,7 +19,7 @@ from local.valkey import Valkey
 
 ATTEMPTS = 3
 REVIVALS_A_MINUTE = 3
-ANSWER_WITHIN = 5.0
+ANSWER_WITHIN = 3.0
 DATABASE = "c360"
 # Variable -> the role it connects as. The first decides whether a server of our own is started.
 DATABASE_ROLES = {
@@ -62,9 +62,7 @@ class Services:
     def start(self) -> None:
         """Start PostgreSQL, Valkey and Tansu in this order. Raises CannotStart or StopRequested."""
         check_given(self.given)
-        secrets = make()
-        if self.folders.kept:
-            secrets = load_or_make(self.folders.data / "secrets", data=self.folders.data / "postgres")
+        secrets = self._find_secrets()
         self.env["DEBUG"] = self.given.get("DEBUG", "true")
         self.env |= {name: self.given.get(name) or secrets[name] for name in ("SECRET_KEY", "MASTER_KEYS", "INDEX_KEY")}
         postgresql = PostgreSQL(self.folders, self.guard, secrets["postgres"], fast=self.fast)
@@ -102,9 +100,16 @@ class Services:
                 child.sweep()
                 service.launch()
 
+    def _find_secrets(self) -> dict[str, str]:
+        if not self.folders.kept:
+            return make()
+        data = self.folders.data / "postgres"
+        if not self.given.get("DATABASE_URL"):
+            check_data(data)
+        return load_or_make(self.folders.data / "secrets", data=data)
+
     def _is_given(self, variable: str, name: str) -> bool:
         if value := self.given.get(variable):
-            await_given(variable, value)
             self.env[variable] = value
             say(f"{name} not started: {variable} is set")
             return True
@@ -133,7 +138,7 @@ def say(line: str) -> None:
 
 
 def check_given(given: Mapping[str, str]) -> None:
-    """Raise CannotStart when a database is given by halves."""
+    """Raise CannotStart when a database is given by halves or a given address does not answer."""
     needed = [name for name in DATABASE_ROLES if name != "DATABASE_ADMIN_URL"]
     missing = [name for name in needed if not given.get(name)]
     if given.get("DATABASE_URL") and missing:
@@ -141,6 +146,9 @@ def check_given(given: Mapping[str, str]) -> None:
             f"DATABASE_URL is set, so {', '.join(missing)} must be set as well (DATABASE_ADMIN_URL too, where the "
             "roles are not made yet); unset DATABASE_URL to use the embedded PostgreSQL"
         )
+    for variable in ("DATABASE_URL", "REDIS_URL", "KAFKA_BOOTSTRAP_SERVERS"):
+        if value := given.get(variable):
+            await_given(variable, value)
 
 
 def await_given(variable: str, value: str) -> None:

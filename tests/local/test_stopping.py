@@ -1,0 +1,109 @@
+"""However it ends, nothing of it is left: not a process, not a temporary folder."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.local.scene import Project, Run, await_end, find_descendants, is_alive, wait_until
+
+SERVERS = {"postgres", "valkey-server", "tansu"}
+
+
+def _temporary_folder(below: dict[int, str]) -> Path:
+    valkey = next(pid for pid, name in below.items() if name == "valkey-server")
+    return Path(f"/proc/{valkey}/cwd").readlink()
+
+
+def _start_command(project: Project) -> tuple[Run, dict[int, str]]:
+    """A command on the services that has a child of its own and would stay for ever."""
+    run = project.start("exec", "--", "sh", "-c", "sleep 600 & echo at work; wait")
+    run.await_line("at work")
+    wait_until(lambda: "sleep" in find_descendants(run.process.pid).values(), within=5, what="its child")
+    below = find_descendants(run.process.pid)
+    assert set(below.values()) >= {*SERVERS, "sh", "sleep"}
+    return run, below
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_asked_to_stop_it_leaves_nothing(project: Project, signum: signal.Signals) -> None:
+    run, below = _start_command(project)
+    temporary = _temporary_folder(below)
+    asked = time.monotonic()
+    run.process.send_signal(signum)
+    assert run.end()[0] == 128 + signum
+    assert time.monotonic() - asked < 10
+    assert [pid for pid in below if is_alive(pid)] == []
+    assert not temporary.exists()
+
+
+def test_killed_it_leaves_nothing(project: Project) -> None:
+    run, below = _start_command(project)
+    temporary = _temporary_folder(below)
+    run.process.kill()
+    run.process.wait()
+    await_end(below, within=5)
+    wait_until(lambda: not temporary.exists(), within=5, what="the end of the temporary folder")
+
+
+def test_killed_together_with_its_guard_it_leaves_no_server(project: Project) -> None:
+    run, below = _start_command(project)
+    temporary = _temporary_folder(below)
+    guard = next(pid for pid, name in below.items() if name.startswith("python"))
+    os.kill(guard, signal.SIGKILL)
+    run.process.kill()
+    run.process.wait()
+    await_end({pid: name for pid, name in below.items() if name in SERVERS}, within=5)
+    for pid, name in below.items():
+        if name == "sleep":  # a grandchild: only the guard could have known it
+            os.kill(pid, signal.SIGKILL)
+    assert temporary.exists()
+    assert project.run("exec", "--", "true")[0] == 0
+    assert not temporary.exists(), "the next run takes away what is left"
+
+
+def test_services_that_are_stopped_end_well(project: Project) -> None:
+    run = project.start("services")
+    run.await_line("to use them")
+    below = find_descendants(run.process.pid)
+    os.killpg(run.process.pid, signal.SIGTERM)
+    status, lines = run.end()
+    assert (status, lines[-1]) == (0, "stopping")
+    assert [pid for pid in below if is_alive(pid)] == []
+    assert "database system is shut down" in (project.kept / "log" / "postgresql.log").read_text()
+
+
+def test_a_service_that_dies_is_started_again_at_its_address(project: Project) -> None:
+    run = project.start("services")
+    run.await_line("to use them")
+    before = project.read_env()
+    valkey = next(pid for pid, name in find_descendants(run.process.pid).items() if name == "valkey-server")
+    os.kill(valkey, signal.SIGKILL)
+    assert run.await_line("valkey") == "valkey was ended by SIGKILL; starting it again"
+    wait_until(
+        lambda: "valkey-server" in find_descendants(run.process.pid).values(), within=10, what="another valkey-server"
+    )
+    assert project.read_env() == before
+
+
+def test_the_exit_status_is_that_of_the_command(project: Project) -> None:
+    assert project.run("exec", "--", "sh", "-c", "exit 7")[0] == 7
+    assert project.run("exec", "--", "sh", "-c", "kill -KILL $$")[0] == 128 + signal.SIGKILL
+    status, lines = project.run("exec", "--", "no-such-command")
+    assert (status, lines[-1]) == (1, "exec: no-such-command cannot be run: No such file or directory")
+
+
+def test_make_killed_without_a_word_takes_all_with_it(project: Project) -> None:
+    (project.folder / "Makefile").write_text(
+        f"run:\n\t@exec {project.python[0]} -m local exec -- sh -c 'echo at work; sleep 600'\n"
+    )
+    project.python = ["sh", "-c", "exec make run"]
+    run = project.start()
+    run.await_line("at work")
+    below = find_descendants(run.process.pid)
+    assert set(below.values()) >= SERVERS
+    run.process.kill()
+    run.process.wait()
+    await_end(below, within=10)
