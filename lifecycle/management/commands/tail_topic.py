@@ -13,7 +13,7 @@ class Command(BaseCommand):
     """Read along on a topic; it joins no group and commits nothing."""
 
     help = "Show the messages of a topic as they come, for example audit.lifecycle.updated."
-    requires_system_checks: list[str] = []  # noqa: RUF012  only the broker is needed
+    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: Any) -> None:
         """Which topic, from where, how many."""
