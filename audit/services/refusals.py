@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
+from django.db.models import Count, Max
 
 from audit.models import RefusedAttempt
 
@@ -14,6 +15,9 @@ log = structlog.get_logger(__name__)
 # Of one request; a bulk call has at most as many items.
 MOST_RECORDED = 1000
 LONGEST_DETAIL = 500
+KEPT_DAYS = 90
+# Of one deleting statement.
+PRUNED_AT_ONCE = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,63 @@ class Refusal:
     from_stage: str = ""
     to_stage: str = ""
     request_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceCount:
+    """Attempts by one door."""
+
+    source: str
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class RuleCount:
+    """How often one rule said no: between which stages, to attempts by which doors, most frequent first.
+
+    ``from_stage`` is empty where it was not looked at: for a missing permission, say.
+    """
+
+    code: str
+    from_stage: str
+    to_stage: str
+    attempts: int
+    last_at: dt.datetime
+    sources: tuple[SourceCount, ...]
+
+
+def summarise_refusals(tenant_id: UUID, since: dt.datetime) -> list[RuleCount]:
+    """What was refused since then, a rule each, most frequent first. One statement, inside the tenant's context."""
+    rows = (
+        RefusedAttempt.objects.filter(tenant_id=tenant_id, attempted_at__gte=since)
+        .values_list("code", "from_stage", "to_stage", "source")
+        .annotate(attempts=Count("id"), last_at=Max("attempted_at"))
+    )
+    grouped: dict[tuple[str, str, str], list[tuple[SourceCount, dt.datetime]]] = {}
+    for code, from_stage, to_stage, source, attempts, last_at in rows:
+        grouped.setdefault((code, from_stage, to_stage), []).append((SourceCount(source, attempts), last_at))
+    rules = [
+        RuleCount(
+            *key,
+            attempts=sum(count.attempts for count, _ in found),
+            last_at=max(last_at for _, last_at in found),
+            sources=tuple(sorted((count for count, _ in found), key=lambda count: (-count.attempts, count.source))),
+        )
+        for key, found in grouped.items()
+    ]
+    return sorted(rules, key=lambda rule: (-rule.attempts, rule.code, rule.from_stage, rule.to_stage))
+
+
+def prune_refusals(tenant_id: UUID, *, before: dt.datetime) -> int:
+    """Forget attempts from before then, up to PRUNED_AT_ONCE; how many. One statement, inside the tenant's context."""
+    old = RefusedAttempt.objects.filter(tenant_id=tenant_id, attempted_at__lt=before).order_by("attempted_at")
+    return RefusedAttempt.objects.filter(id__in=old.values("id")[:PRUNED_AT_ONCE]).delete()[0]
+
+
+def find_prunable(*, before: dt.datetime, using: str) -> list[UUID]:
+    """The tenants that have attempts from before then. One statement over a connection that reads all tenants."""
+    rows = RefusedAttempt.objects.using(using).filter(attempted_at__lt=before)
+    return list(rows.values_list("tenant_id", flat=True).distinct())
 
 
 def record_refusals(refusals: Sequence[Refusal]) -> int:

@@ -6,7 +6,10 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from audit.cursors import plain_array, prepared_cursor
+from audit.services.refusals import Refusal as RefusedAttempt
+from audit.services.refusals import record_refusals
 from lifecycle.rules.envelopes import Event
+from lifecycle.rules.ownership import find_source_root
 from lifecycle.rules.transitions import Allowed, Change, Status, decide
 from lifecycle.services import statements
 from lifecycle.services.customers import Recorded
@@ -70,8 +73,13 @@ def move_by_rules(
     outcomes = apply([change for _, change in asked], tenant=tenant, actor=actor, source=source, now=now)
     if any(outcome.refused for outcome in outcomes):
         _refuse_race(tenant, policy)
+    refused = []
     for (index, _), outcome in zip(asked, outcomes, strict=True):
         moves[index] = _as_move(outcome)
+        if moves[index].refusal is not None:
+            refused.append(_as_attempt(events[index][0], outcome, tenant=tenant, actor=actor, source=source, now=now))
+    if refused:
+        record_refusals(refused)
     return moves
 
 
@@ -121,3 +129,23 @@ def _as_move(outcome: Outcome) -> Move:
     if refused.code == STALE_EVENT:
         return Move(stale=True)
     return Move(refusal=Refusal(refused.code, refused.sentence))
+
+
+def _as_attempt(
+    event: Event, outcome: Outcome, *, tenant: TenantRef, actor: Actor, source: str, now: dt.datetime
+) -> RefusedAttempt:
+    """What the admin's summary counts. The door names the module that sent the event: "290 of them from billing"."""
+    refused = outcome.refused
+    assert refused is not None  # noqa: S101  the caller has looked
+    return RefusedAttempt(
+        tenant_id=tenant.id,
+        attempted_at=now,
+        actor=actor.name,
+        actor_kind=actor.kind,
+        source=f"{source} {find_source_root(event.source)}"[:30],
+        code=refused.code,
+        detail=f"{event.type}: {refused.sentence}",
+        customer_id=outcome.change.customer_id,
+        from_stage=outcome.from_stage or "",
+        to_stage=outcome.change.stage,
+    )

@@ -7,8 +7,9 @@ the next worker goes on. When the last has left, the stage is deleted; the datab
 """
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -25,7 +26,9 @@ from tenants.context import tenant_context
 from tenants.models import ConfigurationVersion
 from tenants.roles import PERMISSIONS
 from tenants.rules.configuration import Configuration, Fault, InvalidConfiguration, parse_configuration
+from tenants.rules.faults import point
 from tenants.rules.policy import Policy, compile_policy
+from tenants.rules.texts import quote_text
 from tenants.services import configurations, directory
 
 SOURCE = "Configuration"
@@ -85,7 +88,8 @@ def publish_configuration(
     with transaction.atomic():
         live = configurations.lock_live(tenant=tenant, expected_version=expected_version)
         counts = CustomerLifecycleStatus.objects.for_tenant(tenant.id).counts_by_stage()
-        targets = _read_targets(configuration, renamed, mapping or {}, counts)
+        stages = configurations.list_stages(tenant)
+        targets = _read_targets(configuration, renamed, mapping or {}, counts, stages)
         version, policy = configurations.publish_version(
             configuration,
             number=live + 1,
@@ -194,6 +198,20 @@ def move_customers(tenant: TenantRef, *, now: dt.datetime, limit: int | None = N
         yield move
 
 
+def move_after_commit(tenant: TenantRef, *, now: dt.datetime) -> None:
+    """Move the first AT_ONCE customers as soon as the transaction that publishes has been committed.
+
+    Whoever asks waits for them, so that a small change is complete when he looks; the worker does what is left, and
+    everything if this fails.
+    """
+    transaction.on_commit(partial(_move_some, tenant, now=now), robust=True)
+
+
+def _move_some(tenant: TenantRef, *, now: dt.datetime) -> None:
+    for _ in move_customers(tenant, now=now, limit=AT_ONCE):
+        pass
+
+
 def find_tenants_with_moves() -> list[TenantRef]:
     """The tenants whose customers still have to be moved. Two statements, over the platform connection."""
     ids = set(
@@ -207,28 +225,80 @@ def unfinished_moves(tenant: TenantRef) -> list[StageMove]:
     return list(StageMove.objects.filter(tenant_id=tenant.id, finished_at__isnull=True).order_by("id"))
 
 
-def _read_targets(
-    configuration: Configuration, renamed: Mapping[str, str], mapping: Mapping[str, Any], counts: Mapping[str, int]
-) -> dict[str, Target]:
-    """The mapping, judged by the new rules. Every stage that goes away and holds customers must be in it."""
-    faults = [
-        Fault(f"/renamed/{old}", "unknown_stage", f"“{new}” is not a stage of the new configuration.")
-        for old, new in renamed.items()
-        if new not in configuration.stages
-    ]
+def judge_plan(
+    configuration: Configuration, *, renamed: Mapping[str, Any], mapping: Mapping[str, Any], stages: Collection[str]
+) -> tuple[dict[str, Target], list[Fault]]:
+    """Where the customers of stages that go away shall go, judged by the new rules, and every fault of the plan.
+
+    ``stages``: those that there are now, also the leaving ones. Faults stand under ``/renamed``, ``/mapping`` and, for
+    a name that differs from one of today only in case, ``/stages``. What is said of stages that stay is not looked at.
+    """
+    faults = _judge_renames(configuration, renamed, stages)
     targets = {}
-    for stage, value in mapping.items():
-        target = Target(value) if isinstance(value, str) else None
-        if isinstance(value, Mapping) and isinstance(value.get("to"), str):
-            target = Target(value["to"], value.get("reason_code"))
+    for stage in stages:
+        if stage not in mapping or stage in renamed or stage in configuration.stages:
+            continue
+        target = _read_target(mapping[stage])
         if target is None:
-            faults.append(
-                Fault(f"/mapping/{stage}", "invalid_mapping", "Give the stage to move to, or to and reason_code.")
-            )
+            sentence = "Give the stage to move to, or an object with “to” and, if a reason is needed, “reason_code”."
+            faults.append(Fault(point("mapping", stage), "invalid_mapping", sentence))
         elif refusal := _judge_target(configuration, stage, target):
-            faults.append(Fault(f"/mapping/{stage}", refusal.code, refusal.sentence))
+            faults.append(Fault(point("mapping", stage), refusal.code, refusal.sentence))
         else:
             targets[stage] = target
+    return targets, faults
+
+
+def _judge_renames(configuration: Configuration, renamed: Mapping[str, Any], stages: Collection[str]) -> list[Fault]:
+    """What is wrong with the renames: the database holds every name once, whatever its case, at every moment."""
+    faults = []
+    staying = {stage.lower(): stage for stage in stages if stage not in renamed}
+    taken: set[str] = set()
+    for old, new in renamed.items():
+        place = point("renamed", old)
+        if old not in stages:
+            faults.append(Fault(place, "unknown_stage", f"{quote_text(old)} is not a stage of the live version."))
+        elif not isinstance(new, str) or new not in configuration.stages:
+            shown = quote_text(new) if isinstance(new, str) else "This"
+            faults.append(Fault(place, "unknown_stage", f"{shown} is not a stage of the new configuration."))
+        elif new in taken or new.lower() in staying:
+            sentence = (
+                f"{quote_text(new)} is the name of another stage already: to bring the customers of {quote_text(old)} "
+                "there, let it go away and map it to that stage."
+            )
+            faults.append(Fault(place, "name_taken", sentence))
+        else:
+            taken.add(new)
+    for index, name in enumerate(configuration.stages):
+        there = staying.get(name.lower(), name)
+        if there != name and name not in taken:
+            sentence = (
+                f"{quote_text(name)} differs from today's stage {quote_text(there)} only in case: rename that one."
+            )
+            faults.append(Fault(point("stages", index), "rename_needed", sentence))
+    return faults
+
+
+def _read_target(value: Any) -> Target | None:
+    if isinstance(value, str):
+        return Target(value)
+    if not isinstance(value, Mapping) or not value.keys() <= {"to", "reason_code"}:
+        return None
+    to, reason_code = value.get("to"), value.get("reason_code")
+    if not isinstance(to, str) or not isinstance(reason_code, str | None):
+        return None
+    return Target(to, reason_code)
+
+
+def _read_targets(
+    configuration: Configuration,
+    renamed: Mapping[str, str],
+    mapping: Mapping[str, Any],
+    counts: Mapping[str, int],
+    stages: Collection[str],
+) -> dict[str, Target]:
+    """The mapping, judged by the new rules. Every stage that goes away and holds customers must be in it."""
+    targets, faults = judge_plan(configuration, renamed=renamed, mapping=mapping, stages=stages)
     if faults:
         raise InvalidConfiguration(tuple(faults))
     gone = {
@@ -238,7 +308,7 @@ def _read_targets(
     }
     if gone:
         raise MappingNeeded(gone)
-    return {stage: target for stage, target in targets.items() if stage not in configuration.stages}
+    return targets
 
 
 def _judge_target(configuration: Configuration, stage: str, target: Target) -> Refused | None:

@@ -37,12 +37,14 @@ def live_version(tenant: TenantRef) -> ConfigurationVersion | None:
     return ConfigurationVersion.objects.filter(tenant_id=tenant.id, number=number).first() if number else None
 
 
-def open_draft(*, tenant: TenantRef, actor: Actor, now: dt.datetime, comment: str = "") -> ConfigurationVersion:
-    """A new draft that begins as the live configuration, or empty when there is none."""
+def open_draft(
+    *, tenant: TenantRef, actor: Actor, now: dt.datetime, comment: str = "", document: Any = None
+) -> ConfigurationVersion:
+    """A new draft that begins as ``document``, else as the live configuration, or empty when there is none."""
     live = live_version(tenant)
     draft = ConfigurationVersion.objects.create(
         tenant_id=tenant.id,
-        document=live.document if live else {"stages": []},
+        document=document if document is not None else live.document if live else {"stages": []},
         comment=comment,
         created_at=now,
         created_by=actor.name,
@@ -184,6 +186,11 @@ def _replace_stages(policy: Policy, *, renamed: Mapping[str, str], tenant: Tenan
         unique_fields=["tenant", "name"],
         update_fields=["position", "category", "is_leaving"],
     )
+
+
+def list_stages(tenant: TenantRef) -> list[str]:
+    """The stages that there are now, in order, also those that are leaving. One statement."""
+    return list(Stage.objects.filter(tenant_id=tenant.id).order_by("position", "id").values_list("name", flat=True))
 
 
 def leaving_stages(tenant: TenantRef) -> list[str]:

@@ -107,6 +107,8 @@ def test_publishing_is_refused_while_customers_would_have_no_stage(tenant: Tenan
         ({"At-Risk": "Nowhere"}, "invalid_stage"),
         ({"At-Risk": "Churned"}, "reason_required"),
         ({"At-Risk": 7}, "invalid_mapping"),
+        ({"At-Risk": {"to": "Churned", "reason_code": 7}}, "invalid_mapping"),
+        ({"At-Risk": {"to": "Churned", "because": "x"}}, "invalid_mapping"),
     ],
 )
 def test_a_mapping_is_judged_by_the_new_rules(tenant: TenantRef, mapping: Any, code: str) -> None:
@@ -116,6 +118,45 @@ def test_a_mapping_is_judged_by_the_new_rules(tenant: TenantRef, mapping: Any, c
         publish(tenant, SHORTER, renamed={"Prospect": "Lead"}, mapping=mapping)
     assert [(fault.path, fault.code) for fault in refusal.value.faults] == [("/mapping/At-Risk", code)]
     assert written(tenant) == before
+
+
+@pytest.mark.parametrize(
+    ("document", "renamed", "path", "code"),
+    [
+        (MINIMAL, {"Ghost": "Active"}, "/renamed/Ghost", "unknown_stage"),
+        (MINIMAL, {"Prospect": "Nowhere"}, "/renamed/Prospect", "unknown_stage"),
+        (MINIMAL, {"Prospect": 7}, "/renamed/Prospect", "unknown_stage"),
+        (SHORTER, {"Prospect": "Lead", "At-Risk": "Lead"}, "/renamed/At-Risk", "name_taken"),
+        (MINIMAL, {"Prospect": "Active"}, "/renamed/Prospect", "name_taken"),
+        ({"stages": ["Lead", "onboarded"]}, {"Prospect": "Lead"}, "/stages/1", "rename_needed"),
+    ],
+)
+def test_a_rename_that_cannot_be_made_is_named_at_its_place(
+    tenant: TenantRef, document: Any, renamed: Any, path: str, code: str
+) -> None:
+    before = written(tenant)
+    with pytest.raises(InvalidConfiguration) as refusal:
+        publish(tenant, document, renamed=renamed)
+    assert [(fault.path, fault.code) for fault in refusal.value.faults] == [(path, code)]
+    assert written(tenant) == before
+
+
+def test_a_small_change_is_complete_when_its_transaction_is_committed(tenant: TenantRef) -> None:
+    for _ in range(3):
+        CustomerFactory(tenant=tenant, stage="At-Risk", reason_code="Late")
+    with tenant_context(tenant.id):
+        publish_configuration(
+            SHORTER,
+            renamed={"Prospect": "Lead"},
+            mapping={"At-Risk": "Active"},
+            tenant=tenant,
+            actor=ADMIN,
+            now=utc_now(),
+        )
+        publication.move_after_commit(tenant, now=utc_now())
+    assert stages_of(tenant) == {"Active": 3}
+    with tenant_context(tenant.id):
+        assert publication.unfinished_moves(tenant) == []
 
 
 def test_nobody_can_enter_a_stage_that_is_being_emptied(tenant: TenantRef) -> None:

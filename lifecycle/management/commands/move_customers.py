@@ -1,5 +1,9 @@
-"""``manage.py move_customers``: works off the moves that publications of configurations left behind."""
+"""``manage.py move_customers``: works off the moves that publications of configurations left behind.
 
+While there is nothing to move it forgets, once an hour, refused attempts whose time is over.
+"""
+
+import time
 from typing import Any
 
 from django.core.management.base import BaseCommand
@@ -9,8 +13,10 @@ from django.utils import timezone
 
 from lifecycle.management.stopping import stop_on_signals
 from lifecycle.services.publication import find_tenants_with_moves, move_customers
+from lifecycle.services.retention import forget_refusals
 
 PAUSE_SECONDS = 1.0
+FORGET_SECONDS = 3600.0
 
 
 class Command(BaseCommand):
@@ -24,10 +30,13 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Work until SIGTERM; with --once until nothing is left."""
+        self._forget_at = time.monotonic()
         with stop_on_signals() as stop:
             while not stop:
                 try:
                     busy = self._work(stop)
+                    if not busy and not stop:
+                        self._forget()
                 except (OperationalError, InterfaceError) as error:
                     if options["once"]:
                         raise
@@ -48,3 +57,11 @@ class Command(BaseCommand):
                 if stop:
                     return busy
         return busy
+
+    def _forget(self) -> None:
+        """Delete old refused attempts when the hour has come."""
+        if time.monotonic() < self._forget_at:
+            return
+        self._forget_at = time.monotonic() + FORGET_SECONDS
+        if count := forget_refusals(now=timezone.now()):
+            self.stdout.write(f"forgot {count:,} refused attempts")

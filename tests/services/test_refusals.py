@@ -1,0 +1,104 @@
+"""Refused attempts: summed up for the admin, and forgotten after ninety days."""
+
+import datetime as dt
+from typing import Any
+
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from audit.models import RefusedAttempt
+from audit.services.refusals import (
+    KEPT_DAYS,
+    Refusal,
+    SourceCount,
+    find_prunable,
+    record_refusals,
+    summarise_refusals,
+)
+from lifecycle.rules.envelopes import Event
+from lifecycle.services.customers import Recorded
+from lifecycle.services.event_moves import move_by_rules
+from lifecycle.services.publication import publish_configuration
+from lifecycle.services.retention import forget_refusals
+from tenants.actors import TenantRef, system_actor
+from tenants.context import tenant_context
+from tenants.services.directory import PLATFORM
+from tests.factories import MINIMAL, CustomerFactory, utc_now
+
+CONSUMER = system_actor("consume_events")
+
+
+def refuse(tenant: TenantRef, times: int, **fields: Any) -> None:
+    values: dict[str, Any] = {
+        "attempted_at": utc_now(),
+        "actor": "somebody",
+        "actor_kind": "user",
+        "source": "UI",
+        "code": "transition_not_allowed",
+        "detail": "No.",
+        "from_stage": "Prospect",
+        "to_stage": "Active",
+        **fields,
+    }
+    with tenant_context(tenant.id):
+        record_refusals([Refusal(tenant_id=tenant.id, **values) for _ in range(times)])
+
+
+def test_the_summary_counts_what_each_rule_refused_and_by_which_door(
+    tenant: TenantRef, other_tenant: TenantRef
+) -> None:
+    refuse(tenant, 2)
+    refuse(tenant, 5, source="EventListener /billing", actor="system:consume_events", actor_kind="system")
+    refuse(tenant, 1, code="permission_denied", from_stage="", to_stage="")
+    refuse(tenant, 9, attempted_at=utc_now() - dt.timedelta(days=31))
+    refuse(other_tenant, 4)
+    with tenant_context(tenant.id), CaptureQueriesContext(connection) as queries:
+        rules = summarise_refusals(tenant.id, utc_now() - dt.timedelta(days=30))
+    assert len(queries) == 1
+    assert [(rule.code, rule.from_stage, rule.to_stage, rule.attempts) for rule in rules] == [
+        ("transition_not_allowed", "Prospect", "Active", 7),
+        ("permission_denied", "", "", 1),
+    ]
+    assert rules[0].sources == (SourceCount("EventListener /billing", 5), SourceCount("UI", 2))
+
+
+def test_attempts_are_forgotten_after_ninety_days(tenant: TenantRef) -> None:
+    now = utc_now()
+    refuse(tenant, 3, attempted_at=now - dt.timedelta(days=KEPT_DAYS, seconds=1))
+    refuse(tenant, 2, attempted_at=now - dt.timedelta(days=KEPT_DAYS - 1))
+    assert tenant.id in find_prunable(before=now - dt.timedelta(days=KEPT_DAYS), using=PLATFORM)
+    assert forget_refusals(now=now) >= 3
+    with tenant_context(tenant.id):
+        assert RefusedAttempt.objects.count() == 2
+
+
+def test_a_move_that_the_rules_refuse_to_an_event_is_counted_with_its_sender(tenant: TenantRef) -> None:
+    closed = {
+        **MINIMAL,
+        "transitions": {"Prospect": ["Onboarded"]},
+        "event_rules": [{"event": "contract.renewed", "to": "Active"}],
+    }
+    customer = CustomerFactory(tenant=tenant)
+    event = Event(
+        id="e-1",
+        source="/billing/eu",
+        type="contract.renewed",
+        time=utc_now(),
+        tenant=tenant.slug,
+        external_id=customer.external_id,
+        data={},
+    )
+    with tenant_context(tenant.id):
+        publish_configuration(closed, tenant=tenant, actor=CONSUMER, now=utc_now())
+        (move,) = move_by_rules(
+            [(event, Recorded(customer_id=customer.id))],
+            tenant=tenant,
+            actor=CONSUMER,
+            source="EventListener",
+            now=utc_now(),
+        )
+        assert move.refusal is not None
+        attempt = RefusedAttempt.objects.get()
+    assert (attempt.customer_id, attempt.from_stage, attempt.to_stage) == (customer.id, "Prospect", "Active")
+    assert (attempt.source, attempt.code) == ("EventListener /billing", "transition_not_allowed")
+    assert attempt.actor == "system:consume_events"
