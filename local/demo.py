@@ -19,7 +19,7 @@ from local.trouble import CannotStart, StopRequested
 READY_WITHIN = 60.0
 # A process that ends sooner than this after its start has died quickly; after so many in a row we give up.
 QUICK_DEATH = 20.0
-QUICK_DEATHS = 5
+QUICK_DEATHS = 4
 LONGEST_PAUSE = 8.0
 
 
@@ -175,6 +175,7 @@ def processes(folders: Folders, guard: Guard, env: Mapping[str, str], port: int)
         worker("stream", granian("asgi", stream_port, "config.stream:application"), f"{stream}/healthz"),
         worker("consume_events", ["manage.py", "consume_events"]),
         worker("relay_events", ["manage.py", "relay_events"]),
+        worker("send_event", ["manage.py", "send_event", "--stream"]),
         worker("move_customers", ["manage.py", "move_customers"]),
     ]
 

@@ -150,7 +150,10 @@ class Handler:
             self.count(result)
 
     def count(self, result: Result) -> None:
-        """Count one result, log what an operator wants to see, and report it."""
+        """Count one result, log what an operator wants to see, and report it. A dry run is only reported."""
+        self.report(result)
+        if self.dry_run:
+            return
         event = result.received.event
         refusal = result.refusal
         metrics.dealt_with.labels(event.type, result.outcome, refusal.code if refusal else "").inc()
@@ -171,7 +174,6 @@ class Handler:
                 error_code=refusal.code if refusal else "",
                 reason=refusal.sentence if refusal else "",
             )
-        self.report(result)
 
     def _retry_or_bury(self, batch: Batch, received: Received, error: Exception) -> None:
         batch.tries += 1

@@ -1,0 +1,144 @@
+"""``manage.py send_event``: a valid sample of each type, a file of events, or a gentle stream of them."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import orjson
+from confluent_kafka import KafkaException
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from lifecycle.management.stopping import stop_on_signals
+from lifecycle.messaging.process import Progress, Stop
+from lifecycle.messaging.sending import EventSender, InvalidEvent, encode
+from lifecycle.rules.schemas import CURRENT
+from lifecycle.services.event_samples import Subject, envelope, pick_event, sample_data
+from tenants.actors import TenantRef
+from tenants.context import tenant_context
+from tenants.services.directory import find_tenant, list_tenants
+from tenants.services.policies import NoConfiguration
+
+Document = dict[str, Any]
+
+
+class Command(BaseCommand):
+    """Send events to Kafka, for trying things out and for the demo."""
+
+    help = "Send a sample event, a file of events (one JSON a line, - is standard input), or a stream of samples."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """One event, a file, or a stream."""
+        add = parser.add_argument
+        add("type", nargs="?", choices=list(CURRENT), help="send one sample of this type")
+        add("--tenant", help="slug of the tenant (a stream: of these tenants, by commas; default all)")
+        add("--customer", default="C-1", help="external id of the customer (default: %(default)s)")
+        add("--data", help="JSON to lay over the sample, for example '{\"csat\": 5}'")
+        add("--source", help="default: the module that owns the type")
+        add("--file", help="events to send, one CloudEvent in JSON a line")
+        add("--stream", action="store_true", help="believable events for existing customers, until stopped")
+        add("--per-minute", type=float, default=6.0, help="pace of the stream (default: %(default)s)")
+        add("--max-events", type=int, help="end the stream after so many")
+        add("--seed", type=int, help="make the samples repeatable")
+        add("--binary", action="store_true", help="attributes as headers instead of in the value")
+        add("--topic", help="default: the topic of the event's type")
+        add("--print", action="store_true", help="write the events, one a line, and send nothing")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Send; exit status 0 only when everything is with the broker."""
+        if sum(map(bool, (options["type"], options["file"], options["stream"]))) != 1:
+            raise CommandError("Name a type, a --file or --stream.")
+        sender = None if options["print"] else EventSender(binary=options["binary"], topic=options["topic"])
+        progress = Progress("events", output=self.stdout, describe=lambda: "sent")
+        with stop_on_signals() as stop:
+            try:
+                for line, document in self._documents(options, stop):
+                    try:
+                        if sender is None:
+                            self.stdout.write((encode(document).value or b"").decode())
+                        else:
+                            sender.send(document)
+                            progress.advance(1)
+                    except InvalidEvent as error:
+                        raise CommandError(f"{line}{error}") from error
+                if sender is not None:
+                    sender.flush()
+            except KafkaException as error:
+                raise CommandError(f"Kafka did not take the events: {error.args[0].str()}") from error
+        if sender is not None:
+            progress.close()
+
+    def _documents(self, options: dict[str, Any], stop: Stop) -> Iterator[tuple[str, Document]]:
+        if options["file"]:
+            yield from _read_file(options["file"], stop)
+        elif options["stream"]:
+            yield from ((("", document)) for document in self._stream(options, stop))
+        else:
+            yield "", _sample(options)
+
+    def _stream(self, options: dict[str, Any], stop: Stop) -> Iterator[Document]:
+        random = Random(options["seed"])  # noqa: S311  makes samples, keeps no secret
+        left = options["max_events"]
+        while not stop and left != 0:
+            tenants = _find_tenants(options["tenant"])
+            document = _pick(tenants, random) if tenants else None
+            if document is not None:
+                left = None if left is None else left - 1
+                yield document
+            # Some more, some less: nobody's modules work to a beat.
+            stop.wait(random.expovariate(max(options["per_minute"], 0.01) / 60))
+
+
+def _pick(tenants: list[TenantRef], random: Random) -> Document | None:
+    tenant = random.choice(tenants)
+    with tenant_context(tenant.id):
+        try:
+            return pick_event(tenant, random=random, now=timezone.now())
+        except NoConfiguration:
+            return None
+
+
+def _find_tenants(slugs: str | None) -> list[TenantRef]:
+    if slugs is None:
+        return list_tenants()
+    found = {slug: find_tenant(slug) for slug in slugs.split(",")}
+    missing = [slug for slug, tenant in found.items() if tenant is None]
+    if missing:
+        raise CommandError(f"There is no active tenant {', '.join(missing)}.")
+    return [tenant for tenant in found.values() if tenant is not None]
+
+
+def _sample(options: dict[str, Any]) -> Document:
+    if not options["tenant"]:
+        raise CommandError("Name the tenant: --tenant SLUG.")
+    now = timezone.now()
+    random = Random(options["seed"])  # noqa: S311  makes samples, keeps no secret
+    data = sample_data(options["type"], Subject(options["customer"]), random=random, now=now)
+    if options["data"]:
+        data |= _parse(options["data"].encode(), "--data")
+    return envelope(options["type"], data, tenant=options["tenant"], now=now, source=options["source"])
+
+
+def _read_file(name: str, stop: Stop) -> Iterator[tuple[str, Document]]:
+    try:
+        lines = sys.stdin.buffer if name == "-" else Path(name).open("rb")  # noqa: SIM115  closed with the command
+    except OSError as error:
+        raise CommandError(f"{name} cannot be read: {error.strerror}.") from error
+    for number, line in enumerate(lines, start=1):
+        if stop:
+            return
+        if line.strip():
+            yield f"line {number}: ", _parse(line, f"line {number}")
+
+
+def _parse(text: bytes, where: str) -> Document:
+    try:
+        document = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise CommandError(f"{where} is not JSON: {error}.") from error
+    if not isinstance(document, dict):
+        raise CommandError(f"{where} is JSON, but not an object.")
+    return document
