@@ -36,6 +36,11 @@ def plain_array(values: Iterable[Any]) -> str:
     return "{" + ",".join(map(str, values)) + "}"
 
 
+def bytea_array(values: Iterable[bytes]) -> str:
+    """A PostgreSQL array literal of binary values."""
+    return "{" + ",".join('"\\\\x' + value.hex() + '"' for value in values) + "}"
+
+
 def text_array(values: Iterable[str | None]) -> str:
     """A PostgreSQL array literal of texts; None becomes NULL. An all-empty column may be left out as ``{}``."""
     return "{" + ",".join(["NULL" if value is None else _quote(value) for value in values]) + "}"

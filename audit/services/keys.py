@@ -3,11 +3,11 @@
 from collections.abc import Collection, Iterable
 from uuid import UUID
 
-from django.db import DEFAULT_DB_ALIAS, transaction
+from django.db import DEFAULT_DB_ALIAS
 from uuid_utils.compat import uuid7
 
 from audit import cipher
-from audit.cursors import plain_array, prepared_cursor
+from audit.cursors import bytea_array, plain_array, prepared_cursor
 from audit.models import DataKey
 
 READ = """
@@ -21,6 +21,16 @@ SELECT id, %(tenant_id)s::uuid, subject_id, wrapped, master_key_id
     AS made(id, subject_id, wrapped, master_key_id)
     ON CONFLICT (tenant_id, subject_id) DO NOTHING
 RETURNING subject_id
+"""
+LOCK_OLD = """
+SELECT id, subject_id, wrapped FROM audit_data_key
+ WHERE tenant_id = %(tenant_id)s::uuid AND master_key_id <> %(newest)s::int
+ ORDER BY id LIMIT %(limit)s::int FOR UPDATE SKIP LOCKED
+"""
+REWRAP = """
+UPDATE audit_data_key k SET wrapped = i.wrapped, master_key_id = i.master_key_id
+  FROM unnest(%(ids)s::uuid[], %(wrapped)s::bytea[], %(master_key_ids)s::int[]) AS i(id, wrapped, master_key_id)
+ WHERE k.tenant_id = %(tenant_id)s::uuid AND k.id = i.id
 """
 
 
@@ -48,7 +58,7 @@ def _make_keys(tenant_id: UUID, subject_ids: list[UUID]) -> dict[UUID, bytes]:
                 "tenant_id": tenant_id,
                 "ids": plain_array(uuid7() for _ in fresh),
                 "subject_ids": plain_array(fresh),
-                "wrapped": plain_array('"\\\\x' + value.hex() + '"' for _, value in wrapped),
+                "wrapped": bytea_array(value for _, value in wrapped),
                 "master_key_ids": plain_array(key_id for key_id, _ in wrapped),
             },
         )
@@ -82,25 +92,31 @@ def destroy_key(tenant_id: UUID, subject_id: UUID) -> bool:
     return deleted > 0
 
 
-def rotate_keys(tenant_id: UUID, *, batch_size: int = 2000) -> Iterable[int]:
-    """Re-wrap the tenant's data keys under the newest master key, batch by batch; yields the number done in each.
+def count_old_keys(tenant_id: UUID) -> int:
+    """How many data keys of the tenant are still wrapped by another master key than the newest. One statement."""
+    return DataKey.objects.filter(tenant_id=tenant_id).exclude(master_key_id=cipher.newest_master_key_id()).count()
 
-    Interrupted anywhere, a second run goes on with the rest: what is still under an old key is what is left.
-    Call inside the tenant's context; every batch is a savepoint of the caller's transaction or its own.
+
+def rewrap_keys(tenant_id: UUID, *, limit: int) -> int:
+    """Re-wrap up to ``limit`` data keys under the newest master key; how many were. Two statements.
+
+    Call inside the tenant's context; whoever commits batch by batch may be interrupted anywhere, and a second run goes
+    on with the rest. Keys that another transaction holds are left out. Raises Undecryptable when a key's master key is
+    not in the ring.
     """
-    newest = cipher.newest_master_key_id()
-    while True:
-        with transaction.atomic():
-            rows = list(
-                DataKey.objects.select_for_update(skip_locked=True)
-                .filter(tenant_id=tenant_id)
-                .exclude(master_key_id=newest)
-                .order_by("id")[:batch_size]
-            )
-            for row in rows:
-                key = cipher.unwrap(bytes(row.wrapped), tenant_id=tenant_id, subject_id=row.subject_id)
-                row.master_key_id, row.wrapped = cipher.wrap(key, tenant_id=tenant_id, subject_id=row.subject_id)
-            DataKey.objects.bulk_update(rows, ["master_key_id", "wrapped"])
-        if not rows:
-            return
-        yield len(rows)
+    with prepared_cursor(DEFAULT_DB_ALIAS) as cursor:
+        cursor.execute(LOCK_OLD, {"tenant_id": tenant_id, "newest": cipher.newest_master_key_id(), "limit": limit})
+        rewrapped = {}
+        for key_id, subject_id, wrapped in cursor.fetchall():
+            key = cipher.unwrap(wrapped, tenant_id=tenant_id, subject_id=subject_id)
+            rewrapped[key_id] = cipher.wrap(key, tenant_id=tenant_id, subject_id=subject_id)
+        cursor.execute(
+            REWRAP,
+            {
+                "tenant_id": tenant_id,
+                "ids": plain_array(rewrapped),
+                "wrapped": bytea_array(wrapped for _, wrapped in rewrapped.values()),
+                "master_key_ids": plain_array(master_key_id for master_key_id, _ in rewrapped.values()),
+            },
+        )
+    return len(rewrapped)

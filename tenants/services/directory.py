@@ -36,6 +36,11 @@ def list_tenants() -> list[TenantRef]:
     return [TenantRef(*row) for row in rows]
 
 
+def list_every_tenant() -> list[TenantRef]:
+    """Every tenant, suspended ones too, by slug: for what must leave nobody out, like verification and key rotation."""
+    return [TenantRef(*row) for row in Tenant.objects.using(PLATFORM).order_by("slug").values_list("id", "slug")]
+
+
 def list_slugs() -> dict[UUID, str]:
     """The slug of every tenant, suspended ones too, by id: what is known of them is still published."""
     return dict(Tenant.objects.using(PLATFORM).values_list("id", "slug"))

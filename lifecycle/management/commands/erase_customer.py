@@ -1,0 +1,44 @@
+"""``manage.py erase_customer``: the personal data of one customer, gone for good."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from lifecycle.management.tenants import add_tenant_argument, choose_tenants
+from lifecycle.services.erasure import ErasureRefused, erase_customer
+from tenants.actors import system_actor
+from tenants.context import tenant_context
+
+
+class Command(BaseCommand):
+    """Erase a customer's contacts and notes; history and figures stay."""
+
+    help = "Destroy the data key of a customer, and with it contacts and notes. There is no way back."
+
+    def add_arguments(self, parser: Any) -> None:
+        """Options."""
+        parser.add_argument("external_id", help="The customer's id in the tenant's own systems.")
+        add_tenant_argument(parser, required=True)
+        parser.add_argument("--reason", required=True, help="Why; kept in the administration log.")
+        parser.add_argument("--company", action="store_true", help="Erase the company's name as well.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Erase, or say in one line why not."""
+        (tenant,) = choose_tenants(options["tenant"])
+        try:
+            with tenant_context(tenant.id):
+                erased = erase_customer(
+                    options["external_id"],
+                    tenant=tenant,
+                    actor=system_actor("erase_customer"),
+                    reason=options["reason"],
+                    now=timezone.now(),
+                    company=options["company"],
+                )
+        except ErasureRefused as refusal:
+            raise CommandError(str(refusal)) from refusal
+        key = "data key destroyed" if erased.key_destroyed else "there was no data key"
+        self.stdout.write(
+            f"{options['external_id']}: {key}, {erased.contacts:,} contacts and {erased.messages:,} messages deleted"
+        )

@@ -1,0 +1,71 @@
+"""``manage.py rotate_keys``: everything encrypted goes under the newest key of MASTER_KEYS."""
+
+import sys
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from audit import cipher
+from audit.services.administration import record_administration
+from lifecycle.management.progress import ProgressBar
+from lifecycle.management.stopping import StopRequest, stop_on_signals
+from lifecycle.management.tenants import add_tenant_argument, choose_tenants
+from lifecycle.services.rotation import NAMELESS, count_old, list_keepers, rotate_tenant
+from tenants.actors import TenantRef, system_actor
+from tenants.context import tenant_context
+
+ACTOR = system_actor("rotate_keys")
+
+
+class Command(BaseCommand):
+    """Re-wrap data keys and sealed messages; safe to interrupt and to repeat."""
+
+    help = (
+        "Re-wrap every data key and sealed message under the first key of MASTER_KEYS. Exit status 0 only when nothing"
+        " is left under another key: then the other keys may be taken out and destroyed."
+    )
+
+    def add_arguments(self, parser: Any) -> None:
+        """Options."""
+        add_tenant_argument(parser)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Rotate tenant by tenant."""
+        left = 0
+        with stop_on_signals() as stop:
+            for tenant in choose_tenants(options["tenant"], among=list_keepers()):
+                left += self._rotate(tenant, stop)
+                if stop:
+                    raise CommandError("Stopped. Run it again: it goes on where it was.")
+        if left:
+            raise CommandError(
+                f"{left:,} are still under an older master key, held by another transaction or waiting to be published:"
+                " keep the older keys, and run it again in a moment."
+            )
+
+    def _rotate(self, tenant: TenantRef, stop: StopRequest) -> int:
+        total, done = count_old(tenant.id), 0
+        try:
+            with ProgressBar(f"{tenant.slug}: keys", total, stream=self.stderr, terminal=sys.stderr) as bar:
+                for rewrapped in rotate_tenant(tenant.id):
+                    done += rewrapped
+                    bar.update(done)
+                    if stop:
+                        break
+        except cipher.Undecryptable as error:
+            raise CommandError(f"{tenant.slug}: {error}") from error
+        if done and tenant != NAMELESS:
+            with tenant_context(tenant.id):
+                record_administration(
+                    tenant_id=tenant.id,
+                    actor=ACTOR.name,
+                    actor_kind=ACTOR.kind,
+                    action="rotate_keys",
+                    detail={"rewrapped": done, "master_key_id": cipher.newest_master_key_id()},
+                    now=timezone.now(),
+                )
+        left = count_old(tenant.id)
+        if tenant != NAMELESS or done or left:
+            self.stdout.write(f"{tenant.slug}: {done:,} re-wrapped, {left:,} left")
+        return left
