@@ -61,7 +61,7 @@ class RequiredPermission(BasePermission):
         if not isinstance(identity, Identity):
             return False
         action = getattr(view, "action", request.method.lower() if request.method else None)
-        if action is None or not hasattr(view, (request.method or "").lower()):
+        if action is None or request.method == "OPTIONS" or not hasattr(view, (request.method or "").lower()):
             # A method that the address does not have: nothing will run, and DRF answers 405.
             return True
         required: Mapping[str, str] = getattr(view, "required_permissions", {})

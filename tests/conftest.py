@@ -136,6 +136,21 @@ def other_customer(other_tenant: TenantRef) -> Customer:
     return CustomerFactory(tenant=other_tenant, stage="Trial")
 
 
+class OverHttps:
+    """Requests come over HTTPS: tests run without DEBUG, and the API refuses anything else."""
+
+    def generic(self, *args: Any, **options: Any) -> Any:
+        return super().generic(*args, **{**options, "secure": True})  # type: ignore[misc]
+
+
+class ApiClient(OverHttps, APIClient):
+    """A program that calls the API."""
+
+
+class Browser(OverHttps, Client):
+    """A person's browser."""
+
+
 @pytest.fixture
 def api_client(tenant: TenantRef, users: People) -> Callable[..., APIClient]:
     """``api_client("viewer")`` or ``api_client(user)``: a client with the person's bearer token.
@@ -145,10 +160,9 @@ def api_client(tenant: TenantRef, users: People) -> Callable[..., APIClient]:
     from tenants.services.tokens import issue_access
 
     def build(who: str | User | None, *, tenant: TenantRef | None = tenant) -> APIClient:
-        client = APIClient(raise_request_exception=False)
+        client = ApiClient(raise_request_exception=False)
         person = users.of(who) if isinstance(who, str) else who
-        # Tests run without DEBUG, and the API answers over HTTPS only.
-        headers = {"wsgi.url_scheme": "https"}
+        headers = {}
         if person is not None:
             headers["HTTP_AUTHORIZATION"] = f"Bearer {issue_access(person).token}"
             if person.role == Role.SUPER_ADMIN and tenant is not None:
@@ -164,7 +178,7 @@ def page_client(users: People) -> Callable[..., Client]:
     """``page_client("account_manager")`` or ``page_client(user)``: a browser in which the person is logged in."""
 
     def build(who: str | User | None, **options: Any) -> Client:
-        client = Client(raise_request_exception=False, **options)
+        client = Browser(raise_request_exception=False, **options)
         person = users.of(who) if isinstance(who, str) else who
         if person is not None:
             client.force_login(person, backend="tenants.backends.TenantBackend")

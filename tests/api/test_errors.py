@@ -1,0 +1,215 @@
+"""Every refusal of the API is a problem (RFC 9457) with a code, a sentence, and nothing that helps an attacker."""
+
+import pytest
+from django.db import connection
+from django.test import override_settings
+
+from audit.models import RefusedAttempt
+from tenants.context import tenant_context
+from tenants.models import Tenant
+
+pytestmark = pytest.mark.urls("tests.api.probes")
+
+
+def problem(answer):
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    body = answer.json()
+    assert body["status"] == answer.status_code
+    assert body["type"] == f"urn:customer360:problem:{body['code']}"
+    assert body["title"] and body["detail"]
+    return body
+
+
+@pytest.mark.parametrize(
+    ("failure", "status", "code", "detail"),
+    [
+        ("bug", 500, "internal_error", "Something went wrong on our side"),
+        ("missing", 404, "not_found", "There is nothing at this address"),
+        ("denied", 403, "permission_denied", "Not on Sundays."),
+        ("suspicious", 400, "invalid_request", "The request is malformed."),
+        ("throttled", 429, "rate_limited", "try again in 7 seconds"),
+        ("unconfigured", 404, "not_found", "no lifecycle configuration yet"),
+        ("changing", 500, "internal_error", "The configuration keeps changing."),
+        ("conflict", 412, "version_conflict", "It has changed."),
+        ("disconnect", 500, "internal_error", "The database cannot be reached"),
+    ],
+)
+def test_a_failure_is_a_problem_and_leaves_nothing_behind(tenant, api_client, failure, status, code, detail):
+    body = problem(answer := api_client("viewer").get(f"/api/v1/probe/fail/{failure}"))
+    assert (answer.status_code, body["code"]) == (status, code)
+    assert detail in body["detail"]
+    with tenant_context(tenant.id):
+        assert Tenant.objects.get(id=tenant.id).name != "renamed by a request that failed"
+
+
+def test_a_bug_tells_nothing_but_the_id_under_which_it_is_logged(api_client, caplog):
+    body = problem(api_client("viewer").get("/api/v1/probe/fail/bug"))
+    assert set(body) == {"type", "title", "status", "detail", "code", "request_id"}
+    assert "ZeroDivisionError" not in str(body)
+    record = next(record for record in caplog.records if "request failed" in record.getMessage())
+    assert body["request_id"] and body["request_id"] in caplog.text
+    assert "ZeroDivisionError" in caplog.text
+    assert record.levelname == "ERROR"
+
+
+def test_a_conflict_brings_the_present_state_and_its_etag(api_client):
+    answer = api_client("viewer").get("/api/v1/probe/fail/conflict")
+    assert answer.headers["ETag"] == '"4"'
+    assert problem(answer)["current"] == {"version": 4}
+
+
+@pytest.mark.parametrize("failure", ["disconnect", "changing"])
+def test_what_may_work_in_a_moment_says_when_to_try_again(api_client, failure):
+    assert api_client("viewer").get(f"/api/v1/probe/fail/{failure}").headers["Retry-After"] == "1"
+
+
+def test_a_lost_connection_does_not_poison_the_next_request(tenant, api_client):
+    client = api_client("viewer")
+    for _ in range(3):
+        assert client.get("/api/v1/probe/fail/disconnect").status_code == 500
+        after = client.get("/api/v1/probe/look")
+        assert (after.status_code, after.json()["tenant"]) == (200, str(tenant.id))
+        assert not connection.in_atomic_block
+
+
+def test_a_commit_that_fails_is_not_a_success(api_client):
+    client = api_client("viewer")
+    body = problem(client.get("/api/v1/probe/commit"))
+    assert (body["status"], body["code"]) == (500, "internal_error")
+    assert client.get("/api/v1/probe/look").status_code == 200
+
+
+@pytest.mark.parametrize("debug", [False, True])
+@pytest.mark.parametrize("method", ["get", "post", "patch", "delete"])
+@pytest.mark.parametrize("address", ["/api/v1/nowhere", "/api/", "/api/v2/customers", "/api/v1/probe/look/"])
+def test_an_unknown_address_is_a_problem_in_development_too(api_client, address, method, debug):
+    with override_settings(DEBUG=debug):
+        answer = getattr(api_client(None), method)(address)
+    assert answer.status_code == 404
+    assert problem(answer)["code"] == "not_found"
+
+
+def test_outside_the_api_errors_are_pages(api_client):
+    client = api_client(None)
+    with override_settings(DEBUG=False):
+        missing, broken = client.get("/nowhere"), client.get("/broken")
+    assert (missing.status_code, broken.status_code) == (404, 500)
+    assert missing.headers["Content-Type"].startswith("text/html")
+    assert broken.headers["Content-Type"].startswith("text/html")
+
+
+def test_a_bug_in_a_plain_view_under_the_api_is_a_problem(api_client):
+    with override_settings(DEBUG=False):
+        assert problem(api_client(None).get("/api/v1/broken"))["code"] == "internal_error"
+
+
+def test_a_method_that_the_address_does_not_have_is_a_405(api_client):
+    client = api_client("tenant_admin")
+    for method in ("delete", "options", "patch", "trace"):
+        answer = client.generic(method.upper(), "/api/v1/probe/look")
+        assert (answer.status_code, problem(answer)["code"]) == (405, "method_not_allowed")
+        assert "GET" in answer.headers["Allow"]
+
+
+def test_only_json_is_sent(api_client):
+    answer = api_client("viewer").get("/api/v1/probe/look", HTTP_ACCEPT="application/xml")
+    assert (answer.status_code, problem(answer)["code"]) == (406, "not_acceptable")
+    for accepted in ("*/*", "application/json", "application/problem+json, application/json;q=0.9"):
+        assert api_client("viewer").get("/api/v1/probe/look", HTTP_ACCEPT=accepted).status_code == 200
+
+
+def test_only_json_is_read(api_client):
+    client = api_client("account_manager")
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/json"):
+        answer = client.generic("POST", "/api/v1/probe/look", b"stage=Active", content_type=kind)
+        assert (answer.status_code, problem(answer)["code"]) == (415, "unsupported_media_type")
+
+
+def test_each_bad_field_has_a_pointer(api_client):
+    answer = api_client("account_manager").post("/api/v1/probe/look", {"stage": "x" * 11, "items": [1, "two", 3, None]})
+    body = problem(answer)
+    assert (body["status"], body["code"]) == (400, "invalid_request")
+    assert body["errors"] == [
+        {"pointer": "#/stage", "detail": "Ensure this field has no more than 10 characters.", "code": "max_length"},
+        {"pointer": "#/items/1", "detail": "A valid integer is required.", "code": "invalid"},
+        {"pointer": "#/items/3", "detail": "This field may not be null.", "code": "null"},
+    ]
+    assert body["detail"] == "3 fields of the request are wrong; see errors."
+
+
+def test_a_missing_body_is_a_missing_field(api_client):
+    client = api_client("account_manager")
+    for answer in (client.post("/api/v1/probe/look"), client.post("/api/v1/probe/look", {})):
+        assert problem(answer)["errors"][0] | {"detail": ""} == {"pointer": "#/stage", "detail": "", "code": "required"}
+
+
+def test_a_view_without_a_permission_is_closed(api_client):
+    for role in ("viewer", "tenant_admin", "super_admin"):
+        assert problem(api_client(role).get("/api/v1/probe/forgetful"))["code"] == "permission_denied"
+
+
+def test_a_denial_names_role_and_permission(api_client):
+    body = problem(api_client("viewer").post("/api/v1/probe/look", {"stage": "Active"}))
+    assert body["detail"] == (
+        "As Customer Viewer you cannot move customers to another stage: that needs the permission update_lifecycle,"
+        " which Account Manager or Tenant Admin holds."
+    )
+
+
+def refused_attempts(tenant):
+    with tenant_context(tenant.id):
+        return list(RefusedAttempt.objects.filter(tenant_id=tenant.id).order_by("id"))
+
+
+def test_a_denied_change_is_on_record_although_its_request_was_rolled_back(tenant, users, api_client, caplog):
+    api_client("viewer").post("/api/v1/probe/look", {"stage": "Active"})
+    (attempt,) = refused_attempts(tenant)
+    assert (attempt.actor, attempt.actor_kind) == (str(users.viewer.id), "user")
+    assert (attempt.source, attempt.code) == ("API", "permission_denied")
+    assert attempt.detail.startswith("As Customer Viewer you cannot move customers")
+    assert attempt.request_id is not None
+    assert "lifecycle change refused" in caplog.text
+
+
+def test_a_denied_configuration_is_on_record_and_a_denied_look_is_not(tenant, api_client):
+    client = api_client("viewer")
+    client.put("/api/v1/probe/look")
+    client.get("/api/v1/probe/forgetful")
+    client.get("/api/v1/probe/look")
+    assert [attempt.code for attempt in refused_attempts(tenant)] == ["permission_denied"]
+
+
+def test_attempts_that_cannot_be_written_do_not_change_the_answer(tenant, api_client, monkeypatch, caplog):
+    from django.db import DatabaseError
+
+    from tenants import middleware
+
+    def fail(refusals):
+        raise DatabaseError("disk full")
+
+    monkeypatch.setattr(middleware, "record_refusals", fail)
+    answer = api_client("viewer").post("/api/v1/probe/look", {"stage": "Active"})
+    assert (answer.status_code, problem(answer)["code"]) == (403, "permission_denied")
+    assert "refused attempts could not be written" in caplog.text
+    assert refused_attempts(tenant) == []
+
+
+def test_one_request_records_a_thousand_attempts_at_most_in_one_statement(tenant, users, django_assert_num_queries):
+    from django.http import HttpRequest, HttpResponse
+
+    from tenants.authentication import identify
+    from tenants.middleware import RecordRefusedAttempts, note_refusal
+    from tenants.services.membership import read_membership
+
+    identity = identify(read_membership(users.account_manager.id), granted=None, slug=None)
+
+    def view(request):
+        for number in range(1500):
+            note_refusal(request, identity, source="API", code="reason_required", detail=f"{number}: " + "x" * 600)
+        return HttpResponse()
+
+    with django_assert_num_queries(4):  # BEGIN, the tenant, INSERT, COMMIT
+        RecordRefusedAttempts(view)(HttpRequest())
+    attempts = refused_attempts(tenant)
+    assert len(attempts) == 1000
+    assert {len(attempt.detail) for attempt in attempts} == {500}
