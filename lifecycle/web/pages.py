@@ -1,4 +1,4 @@
-"""What all pages of a tenant's data share: the permission, no copies in caches, and a fragment where htmx asks for one."""
+"""What all pages of a tenant share: the permission, no copies in caches, a fragment where htmx asks for one."""
 
 from collections.abc import Callable
 from functools import wraps

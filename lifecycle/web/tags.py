@@ -69,6 +69,12 @@ def short_money(amount: Decimal | str | None, currency: str = "") -> str:
 
 
 @register.filter
+def count(number: int, noun: str) -> str:
+    """``1 customer``, ``2,000 customers``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+@register.filter
 def days(number: int | None) -> str:
     """``1 day``, ``1,204 days``."""
     if number is None:

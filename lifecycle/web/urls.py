@@ -2,9 +2,15 @@
 
 from django.urls import path
 
-from lifecycle.web.views import account
+from lifecycle.web.views import account, customers, lists, moving
 
 urlpatterns = [
+    path("", lists.show_overview, name="overview"),
+    path("customers", lists.show_customers, name="customers"),
+    path("customers/<uuid:customer_id>", customers.show_customer, name="customer"),
+    path("customers/<uuid:customer_id>/live", customers.refresh_customer, name="customer-live"),
+    path("customers/<uuid:customer_id>/history", customers.show_history, name="customer-history"),
+    path("customers/<uuid:customer_id>/move", moving.move_customer, name="move-customer"),
     path("login", account.log_in, name="log-in"),
     path("logout", account.log_out, name="log-out"),
     path("tenants", account.switch_tenant, name="choose-tenant"),

@@ -249,6 +249,12 @@ class Wire:
         self.cut()
         self.server.close()
 
+    @property
+    def redis_url(self):
+        target = urlsplit(settings.REDIS_URL)
+        user = target.netloc.rpartition("@")[0]
+        return target._replace(netloc=f"{user}@127.0.0.1:{self.port}" if user else f"127.0.0.1:{self.port}").geturl()
+
     def cut(self):
         for writer in self.writers:
             writer.close()
@@ -270,7 +276,7 @@ class Wire:
 def test_when_redis_is_cut_off_every_page_is_let_go_and_may_come_back(run, monkeypatch):
     async def story():
         async with Wire() as wire:
-            announcements = Announcements(f"redis://127.0.0.1:{wire.port}/0")
+            announcements = Announcements(wire.redis_url)
             monkeypatch.setattr(stream, "announcements", announcements)
             async with Browser(CUSTOMER_PATH, ticket_for()) as page, Browser("/live/tenant", ticket_for(None)) as list_:
                 await page.until(is_open)
@@ -292,7 +298,7 @@ def test_when_redis_falls_silent_every_page_is_let_go(run, monkeypatch):
 
     async def story():
         async with Wire() as wire:
-            announcements = Announcements(f"redis://127.0.0.1:{wire.port}/0")
+            announcements = Announcements(wire.redis_url)
             monkeypatch.setattr(stream, "announcements", announcements)
             async with Browser(CUSTOMER_PATH, ticket_for()) as page:
                 await page.until(is_open)

@@ -1,0 +1,25 @@
+"""What the pages send: shapes and types. What is allowed is for the rules to say."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+
+from lifecycle.api.serializers import LONGEST_NOTE, LONGEST_REASON, LONGEST_STAGE
+
+
+class MoveForm(forms.Form):
+    """The dialog "Change stage". The reason comes in a field of its own for each stage: only the chosen one counts."""
+
+    stage = forms.CharField(max_length=LONGEST_STAGE, strip=False, error_messages={"required": "Choose a stage."})
+    version = forms.IntegerField(min_value=0)
+    configuration_version = forms.IntegerField(min_value=0)
+    reason = forms.CharField(max_length=LONGEST_REASON, required=False)
+    note = forms.CharField(max_length=LONGEST_NOTE, required=False)
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        super().__init__({**{name: data.get(name) for name in data}, "reason": data.get(f"reason:{data.get('stage')}")})
+
+    def sentence(self) -> str:
+        """What is wrong with the form, in one sentence a field."""
+        return " ".join(f"{errors[0]}" for errors in self.errors.values())

@@ -1,0 +1,146 @@
+"""The list of customers as its page shows it: what is asked, and the words and addresses around the rows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.http import QueryDict
+from django.urls import reverse
+from django.utils.http import urlencode
+
+from lifecycle.querysets.listing import ORDERINGS, ListQuery
+from tenants.actors import TenantRef
+from tenants.models import User
+from tenants.rules.policy import Policy
+
+PAGE = 50
+LONGEST_TEXT = 200
+MOST_OWNERS = 200
+DEFAULT_ORDERING = "-updated_at"
+# Who looks at customers at risk wants the most urgent first; of a category with few customers that costs little.
+RISK, RISK_ORDERING = "risk", "-urgency"
+
+ORDER_LABELS: Mapping[str, str] = {
+    "-urgency": "Most urgent first",
+    "-updated_at": "Latest change first",
+    "updated_at": "Longest unchanged first",
+    "name": "By name, A to Z",
+    "-name": "By name, Z to A",
+    "-arr": "Highest revenue first",
+    "arr": "Lowest revenue first",
+    "renewal_on": "Next renewal first",
+    "-renewal_on": "Latest renewal first",
+    "urgency": "Least urgent first",
+}
+CATEGORY_LABELS: Mapping[str, str] = {
+    "acquisition": "Acquisition",
+    "onboarding": "Onboarding",
+    "engaged": "Engaged",
+    "risk": "At risk",
+    "renewal": "Renewal",
+    "lost": "Lost",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One head of the table. ``order`` is where a click leads, ``sorted`` the ARIA word for how it is sorted now."""
+
+    label: str
+    number: bool = False
+    order: str = ""
+    sorted: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One of the ready-made views above the list: a category, or all customers."""
+
+    label: str
+    address: str
+    count: int
+    is_current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the address asks for, as far as it makes sense. The rest is as if it had not been said."""
+
+    stage: str = ""
+    category: str = ""
+    search: str = ""
+    owner: str = ""
+    stuck: bool = False
+    ordering: str = DEFAULT_ORDERING
+    cursor: str = ""
+
+    @classmethod
+    def read(cls, parameters: QueryDict, policy: Policy) -> "Asked":
+        """Read the parameters; stages, categories and orders that do not exist are left out."""
+        stage, category, ordering = (parameters.get(name, "") for name in ("stage", "category", "ordering"))
+        default = RISK_ORDERING if category == RISK else DEFAULT_ORDERING
+        return cls(
+            stage=stage if stage in policy.stages else "",
+            category=category if category in CATEGORY_LABELS else "",
+            search=parameters.get("search", "").strip()[:LONGEST_TEXT],
+            owner=parameters.get("owner", "").strip()[:LONGEST_TEXT],
+            stuck=parameters.get("stuck") == "1",
+            ordering=ordering if ordering in ORDERINGS and ordering in ORDER_LABELS else default,
+            cursor=parameters.get("cursor", ""),
+        )
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether something may be hidden."""
+        return bool(self.stage or self.category or self.search or self.owner or self.stuck)
+
+    def to_query(self) -> ListQuery:
+        """The same for the list itself."""
+        return ListQuery(
+            stages=(self.stage,) if self.stage else (),
+            category=self.category or None,
+            search=self.search or None,
+            owner=self.owner or None,
+            stuck=self.stuck,
+            ordering=self.ordering,
+            cursor=self.cursor or None,
+            limit=PAGE,
+        )
+
+
+def describe_columns(ordering: str) -> list[Column]:
+    """The heads of the table; a second click on the one that is sorted turns the order round."""
+
+    def sortable(label: str, key: str, *, first: str, number: bool = False) -> Column:
+        is_sorted = ordering.lstrip("-") == key
+        turned = key if ordering.startswith("-") else f"-{key}"
+        word = ("descending" if ordering.startswith("-") else "ascending") if is_sorted else ""
+        return Column(label, number, turned if is_sorted else first, word)
+
+    return [
+        sortable("Customer", "name", first="name"),
+        Column("Stage"),
+        Column("In stage", number=True),
+        sortable("Health", "urgency", first="-urgency", number=True),
+        sortable("ARR", "arr", first="-arr", number=True),
+        sortable("Renewal", "renewal_on", first="renewal_on", number=True),
+        Column("Owner"),
+    ]
+
+
+def describe_views(asked: Asked, counts: Mapping[str, int], policy: Policy) -> list[View]:
+    """All customers, and each category that the configuration has stages of."""
+    address = reverse("customers")
+    views = [View("All", address, sum(counts.values()), not asked.category)]
+    for category, label in CATEGORY_LABELS.items():
+        stages = policy.stages_in(category)
+        if stages:
+            count = sum(counts.get(stage, 0) for stage in stages)
+            target = f"{address}?{urlencode({'category': category})}"
+            views.append(View(label, target, count, asked.category == category))
+    return views
+
+
+def list_owners(tenant: TenantRef) -> list[tuple[str, str]]:
+    """People who may own customers: suggestions for the filter. One statement."""
+    people = User.objects.filter(tenant_id=tenant.id, is_active=True, is_service_account=False)
+    return list(people.order_by("username").values_list("username", "full_name")[:MOST_OWNERS])

@@ -1,0 +1,105 @@
+"""What the first page shows: who is at risk now, where everybody stands, which renewals come, who stays too long."""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from lifecycle.querysets.listing import ListQuery, list_customers
+from lifecycle.services import summaries
+from lifecycle.web.looks import stage_looks
+from lifecycle.web.pages import tenant_stream
+from tenants.pages import TenantRequest
+from tenants.services.policies import live_policy
+
+MOST_AT_RISK = 10
+MOST_LISTED = 8
+RENEWAL_DAYS = 60
+RISK, LOST = "risk", "lost"
+WIDTH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """Annual revenue in one currency."""
+
+    currency: str
+    arr: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One stage in the picture. ``start`` and ``width`` on the bar of all, ``relative`` to the largest; of 100."""
+
+    stage: str
+    customers: int
+    money: Sequence[Amount]
+    start: float
+    width: float
+    relative: float
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """Some customers and their money."""
+
+    customers: int
+    money: Sequence[Amount]
+
+
+def gather_overview(request: TenantRequest, *, now: dt.datetime) -> dict[str, Any]:
+    """The context of the first page; a number of statements that does not depend on the number of customers."""
+    policy = live_policy(request.tenant.id)
+    stages = summaries.read_tenant_summary(tenant=request.tenant)["stages"]
+    shares = share_out(stages)
+    at_risk = policy.stages_in(RISK)
+    others = tuple(stage for stage in policy.stages if stage not in at_risk)
+
+    def rows(query: ListQuery) -> list[dict[str, Any]]:
+        return list_customers(query, tenant=request.tenant, policy=policy, now=now).rows
+
+    return {
+        "at_risk": add_up(stages, at_risk),
+        "at_risk_rows": rows(ListQuery(category=RISK, ordering="-urgency", limit=MOST_AT_RISK)),
+        "total": add_up(stages, set(policy.stages) - set(policy.stages_in(LOST))),
+        "shares": shares,
+        "shares_in_words": ", ".join(f"{share.stage} {share.customers:,}" for share in shares),
+        "renewals": rows(ListQuery(renewing_within=RENEWAL_DAYS, ordering="renewal_on", limit=MOST_LISTED)),
+        "renewal_days": RENEWAL_DAYS,
+        "late": rows(ListQuery(stages=others, stuck=True, ordering="-urgency", limit=MOST_LISTED)),
+        "looks": stage_looks(policy),
+        "stream": tenant_stream(request),
+    }
+
+
+def share_out(stages: Sequence[Mapping[str, Any]]) -> list[Share]:
+    """The picture's measures, in the order of the stages."""
+    whole = sum(stage["customers"] for stage in stages) or 1
+    largest = max((stage["customers"] for stage in stages), default=0) or 1
+    shares, start = [], 0.0
+    for stage in stages:
+        width = WIDTH * stage["customers"] / whole
+        money = read_money(stage)
+        relative = WIDTH * stage["customers"] / largest
+        shares.append(Share(stage["stage"], stage["customers"], money, start, width, relative))
+        start += width
+    return shares
+
+
+def add_up(stages: Sequence[Mapping[str, Any]], chosen: Collection[str]) -> Total:
+    """The sums over the chosen stages."""
+    sums: dict[str, Decimal] = defaultdict(Decimal)
+    customers = 0
+    for stage in stages:
+        if stage["stage"] in chosen:
+            customers += stage["customers"]
+            for amount in read_money(stage):
+                sums[amount.currency] += amount.arr
+    return Total(customers, [Amount(currency, arr) for currency, arr in sorted(sums.items())])
+
+
+def read_money(stage: Mapping[str, Any]) -> list[Amount]:
+    """The revenue of a stage, a currency each; nothing for currencies without any."""
+    return [Amount(money["currency"], Decimal(money["arr"])) for money in stage["money"] if Decimal(money["arr"])]

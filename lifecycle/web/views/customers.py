@@ -1,0 +1,55 @@
+"""One customer: its page, the part of it that stays up to date, and more of its history."""
+
+from uuid import UUID
+
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+
+from lifecycle.services import summaries
+from lifecycle.web.history import read_history
+from lifecycle.web.looks import stage_looks
+from lifecycle.web.pages import page, wants_fragment
+from lifecycle.web.standing import gather_customer
+from tenants.pages import TenantRequest
+from tenants.roles import VIEW_HISTORY, VIEW_LIFECYCLE
+from tenants.services.policies import live_policy
+
+LARGEST_VERSION = 2**31 - 1
+
+
+@page(VIEW_LIFECYCLE)
+def show_customer(request: TenantRequest, customer_id: UUID) -> HttpResponse:
+    """The page of one customer [FR-03]."""
+    return render(request, "customer.html", gather_customer(request, customer_id))
+
+
+@page(VIEW_LIFECYCLE)
+def refresh_customer(request: TenantRequest, customer_id: UUID) -> HttpResponse:
+    """What changes on the page with the customer; 204 as long as it is at ``version`` [AC-1]."""
+    summary = summaries.read_summary(customer_id, tenant=request.tenant, now=timezone.now())
+    if summary is None:
+        raise Http404
+    if str(summary["version"]) == request.GET.get("version"):
+        return HttpResponse(status=204)
+    return render(request, "customer.html#customer", gather_customer(request, customer_id))
+
+
+@page(VIEW_HISTORY)
+def show_history(request: TenantRequest, customer_id: UUID) -> HttpResponse:
+    """Steps before the one that ``before`` names: more lines of the list, or a page of their own."""
+    profile = summaries.read_profile(customer_id, tenant=request.tenant)
+    if profile is None:
+        raise Http404
+    before = request.GET.get("before", "")
+    if not before.isdecimal() or int(before) > LARGEST_VERSION:
+        before = str(LARGEST_VERSION)
+    history = read_history(customer_id, tenant=request.tenant, viewer=request.identity, before=int(before))
+    context = {
+        "customer_id": customer_id,
+        "profile": profile,
+        "history": history,
+        "is_continued": wants_fragment(request),
+        "looks": stage_looks(live_policy(request.tenant.id)),
+    }
+    return render(request, "customer.html#steps" if wants_fragment(request) else "history.html", context)

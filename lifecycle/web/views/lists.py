@@ -1,0 +1,57 @@
+"""Many customers: the overview and the list."""
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+
+from lifecycle.querysets.listing import InvalidCursor, Page, list_customers
+from lifecycle.services import summaries
+from lifecycle.web.listed import ORDER_LABELS, Asked, describe_columns, describe_views, list_owners
+from lifecycle.web.looks import stage_looks
+from lifecycle.web.overview import gather_overview
+from lifecycle.web.pages import page, tenant_stream, wants_fragment
+from tenants.pages import TenantRequest
+from tenants.roles import VIEW_LIFECYCLE
+from tenants.services.policies import live_policy
+
+
+@page(VIEW_LIFECYCLE)
+def show_overview(request: TenantRequest) -> HttpResponse:
+    """Who is at risk now, most urgent first [UC-1], and where everybody stands."""
+    template = "overview.html#overview" if wants_fragment(request) else "overview.html"
+    return render(request, template, gather_overview(request, now=timezone.now()))
+
+
+@page(VIEW_LIFECYCLE)
+def show_customers(request: TenantRequest) -> HttpResponse:
+    """The list of customers, 50 a page."""
+    policy = live_policy(request.tenant.id)
+    asked, looks = Asked.read(request.GET, policy), stage_looks(policy)
+    found, trouble = Page([]), ""
+    try:
+        found = list_customers(asked.to_query(), tenant=request.tenant, policy=policy, now=timezone.now())
+    except InvalidCursor as error:
+        trouble = str(error)
+    context = {
+        "query": asked,
+        "rows": found.rows,
+        "next": found.next_cursor,
+        "previous": found.previous_cursor,
+        "trouble": trouble,
+        "order_label": ORDER_LABELS[asked.ordering],
+        "columns": describe_columns(asked.ordering),
+        "looks": looks,
+    }
+    status = 400 if trouble else 200
+    if wants_fragment(request):
+        return render(request, "customers.html#results", context, status=status)
+    stages = summaries.read_tenant_summary(tenant=request.tenant)["stages"]
+    counts = {stage["stage"]: stage["customers"] for stage in stages}
+    context |= {
+        "views": describe_views(asked, counts, policy),
+        "offered_stages": [look for look in looks.values() if asked.category in ("", look.category)],
+        "owners": list_owners(request.tenant),
+        "orderings": ORDER_LABELS.items(),
+        "stream": tenant_stream(request),
+    }
+    return render(request, "customers.html", context, status=status)

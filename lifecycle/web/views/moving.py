@@ -1,0 +1,149 @@
+"""Changing a customer's stage: the dialog, and what became of it."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django_htmx.http import reswap, retarget, trigger_client_event
+
+from lifecycle.rules.transitions import Change
+from lifecycle.services import summaries
+from lifecycle.services.rate_limits import RateLimited, UpdateBudget
+from lifecycle.services.transitions import ConfigurationKeepsChanging, Outcome, apply
+from lifecycle.web.forms import MoveForm
+from lifecycle.web.history import Step, read_history
+from lifecycle.web.looks import stage_looks
+from lifecycle.web.pages import page, wants_fragment
+from lifecycle.web.standing import gather_customer
+from tenants.middleware import current_request_id, note_refusal
+from tenants.pages import TenantRequest
+from tenants.refusals import STATUS_OF_CODE
+from tenants.roles import UPDATE_LIFECYCLE, VIEW_HISTORY
+from tenants.services.policies import policy_of_version
+
+SOURCE = "UI"
+RECONFIGURED = (
+    "The lifecycle's configuration has changed since you opened this. Nothing was done: look at what is offered now,"
+    " and decide again."
+)
+
+
+@page(UPDATE_LIFECYCLE, "GET", "HEAD", "POST")
+def move_customer(request: TenantRequest, customer_id: UUID) -> HttpResponse:
+    """Offer the stages that are open to the customer, and move it to the one that is chosen [FR-02]."""
+    if request.method != "POST":
+        return _ask(request, customer_id)
+    form = MoveForm(request.POST)
+    if not form.is_valid():
+        return _ask(request, customer_id, form, refusal=form.sentence(), status=400)
+    lifecycle = summaries.read_lifecycle(customer_id, tenant=request.tenant, may_update=True)
+    if lifecycle is None:
+        raise Http404
+    if lifecycle["configuration_version"] != form.cleaned_data["configuration_version"]:
+        # Other effects may be started than those that were named [BP-2].
+        return _ask(request, customer_id, form, refusal=RECONFIGURED, status=409)
+    try:
+        outcome = _apply(request, customer_id, form)
+    except ConfigurationKeepsChanging as busy:
+        return _ask(request, customer_id, form, refusal=str(busy), status=409)
+    except RateLimited as limited:
+        response = _ask(request, customer_id, form, refusal=str(limited), status=429)
+        for name, value in limited.headers.items():
+            response[name] = value
+        return response
+    if outcome.refused is not None:
+        return _tell_refusal(request, customer_id, form, outcome)
+    return _tell_success(request, customer_id, outcome)
+
+
+def _apply(request: TenantRequest, customer_id: UUID, form: MoveForm) -> Outcome:
+    actor = request.identity.actor()
+    change = Change(
+        customer_id=customer_id,
+        stage=form.cleaned_data["stage"],
+        reason_code=form.cleaned_data["reason"] or None,
+        note=form.cleaned_data["note"] or None,
+        expected_version=form.cleaned_data["version"],
+    )
+    (outcome,) = apply(
+        [change],
+        tenant=request.tenant,
+        actor=actor,
+        source=SOURCE,
+        now=timezone.now(),
+        budget=UpdateBudget(request.tenant.id, actor),
+        request_id=current_request_id(),
+    )
+    return outcome
+
+
+def _tell_refusal(request: TenantRequest, customer_id: UUID, form: MoveForm, outcome: Outcome) -> HttpResponse:
+    """The dialog again, with the sentence as it is; after a conflict with what happened meanwhile instead."""
+    refused = outcome.refused
+    assert refused is not None  # noqa: S101  (the caller has looked)
+    note_refusal(
+        request,
+        request.identity,
+        source=SOURCE,
+        code=refused.code,
+        detail=refused.sentence,
+        customer_id=customer_id,
+        from_stage=outcome.from_stage or "",
+        to_stage=outcome.change.stage,
+    )
+    missed: list[Step] | None = None
+    if refused.code == "version_conflict":
+        missed = _read_missed(request, customer_id, form)
+    status = STATUS_OF_CODE[refused.code]
+    return _ask(request, customer_id, form, refusal=refused.sentence, missed=missed, status=status)
+
+
+def _read_missed(request: TenantRequest, customer_id: UUID, form: MoveForm) -> list[Step]:
+    if not request.identity.may(VIEW_HISTORY):
+        return []
+    after = form.cleaned_data["version"]
+    history = read_history(customer_id, tenant=request.tenant, viewer=request.identity, after=after)
+    return list(history.steps)
+
+
+def _tell_success(request: TenantRequest, customer_id: UUID, outcome: Outcome) -> HttpResponse:
+    if not wants_fragment(request):
+        stands = "is now" if outcome.moved else "was already"
+        messages.success(request, f"The customer {stands} in “{outcome.record.stage if outcome.record else ''}”.")
+        return redirect("customer", customer_id)
+    response = render(request, "customer.html#customer", gather_customer(request, customer_id))
+    return trigger_client_event(reswap(retarget(response, "#customer"), "outerHTML"), "c360:moved", after="settle")
+
+
+def _ask(
+    request: TenantRequest,
+    customer_id: UUID,
+    form: MoveForm | None = None,
+    *,
+    refusal: str = "",
+    missed: list[Step] | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    """The dialog (or the page, without JavaScript), judged anew and with what was filled in."""
+    lifecycle = summaries.read_lifecycle(customer_id, tenant=request.tenant, may_update=True)
+    profile = summaries.read_profile(customer_id, tenant=request.tenant)
+    if lifecycle is None or profile is None:
+        raise Http404
+    given = form.data if form else {}
+    context: dict[str, Any] = {
+        "customer_id": customer_id,
+        "lifecycle": lifecycle,
+        "profile": profile,
+        "options": lifecycle["transitions"],
+        "looks": stage_looks(policy_of_version(request.tenant.id, lifecycle["configuration_version"])),
+        "chosen": given.get("stage") or "",
+        "reason": given.get("reason") or "",
+        "note": given.get("note") or "",
+        "refusal": refusal,
+        "missed": missed,
+        "is_dialog": wants_fragment(request),
+    }
+    return render(request, "move.html#dialog" if wants_fragment(request) else "move.html", context, status=status)

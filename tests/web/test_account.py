@@ -1,0 +1,78 @@
+"""Logging in and out."""
+
+import pytest
+from django.test import Client
+
+from tests.factories import PASSWORD
+from tests.web.conftest import markup_of, text_of
+
+
+@pytest.fixture
+def client(users):
+    return Client(raise_request_exception=False)
+
+
+def log_in(client, user, password=PASSWORD, **more):
+    return client.post("/login", {"username": user.username, "password": password, **more})
+
+
+def test_a_person_logs_in_and_comes_to_the_overview(client, users):
+    response = log_in(client, users.account_manager)
+    assert (response.status_code, response["Location"]) == (302, "/")
+    page = text_of(client.get("/"))
+    for word in (users.account_manager.full_name, users.account_manager.username, "Account Manager"):
+        assert word in page
+
+
+def test_after_the_login_a_person_is_where_he_wanted_to_go(client, users):
+    assert log_in(client, users.viewer, next="/customers?stage=Active")["Location"] == "/customers?stage=Active"
+
+
+@pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example"])
+def test_the_login_never_leads_to_another_site(client, users, target):
+    assert log_in(client, users.viewer, next=target)["Location"] == "/"
+
+
+def test_a_wrong_password_is_refused_without_saying_which_of_the_two_is_wrong(client, users):
+    pages = [log_in(client, users.viewer, "wrong"), client.post("/login", {"username": "x@y", "password": "wrong"})]
+    for page in pages:
+        assert page.status_code == 200
+        assert "The username or the password is wrong." in text_of(page)
+        assert "wrong" not in [tag.get("value") for tag in markup_of(page).all("input")]
+    assert client.get("/").status_code == 302
+
+
+def test_too_many_attempts_are_told_when_to_come_back(client, users, settings):
+    settings.LOGIN_ATTEMPTS_PER_MINUTE = 2
+    for _ in range(2):
+        log_in(client, users.viewer, "wrong")
+    page = log_in(client, users.viewer)
+    assert page.status_code == 429
+    assert int(page["Retry-After"]) > 0
+    assert "Too many log-in attempts" in text_of(page)
+    assert client.get("/").status_code == 302
+
+
+def test_logging_out_takes_a_post_and_ends_the_session(page_client):
+    client = page_client("viewer")
+    assert client.get("/logout").status_code == 405
+    assert client.post("/logout")["Location"] == "/login"
+    assert client.get("/").status_code == 302
+
+
+def test_who_is_logged_in_is_not_asked_again(page_client):
+    assert page_client("viewer").get("/login")["Location"] == "/"
+
+
+def test_only_staff_is_shown_the_way_to_the_admin(page_client):
+    assert "Admin" in text_of(page_client("tenant_admin").get("/")).split("Log out")[0].split("API docs")[1]
+    assert "/admin/" not in page_client("account_manager").get("/").content.decode()
+
+
+@pytest.mark.parametrize(("debug", "shown"), [(True, True), (False, False)])
+def test_the_demo_logins_are_named_in_development_only(client, settings, debug, shown):
+    settings.DEBUG = debug
+    page = client.get("/login")
+    assert ("manager@acme.example" in text_of(page)) is shown
+    assert ("super@wiseapp.example" in text_of(page)) is shown
+    assert "workflow@acme.example" not in text_of(page)

@@ -1,0 +1,181 @@
+"""Finding customers: the overview's first answer, filters, orders and pages."""
+
+import datetime as dt
+
+import pytest
+
+from lifecycle.services.customers import CustomerFacts, record_customers
+from tenants.actors import system_actor
+from tenants.context import tenant_context
+from tests.factories import SAAS, CustomerFactory, TenantFactory, utc_now
+from tests.web.conftest import HTMX, markup_of, text_of
+
+
+@pytest.fixture
+def tenant(db):
+    return TenantFactory(configuration=SAAS)
+
+
+@pytest.fixture
+def client(page_client):
+    return page_client("viewer")
+
+
+def record(tenant, external_id, name, stage, *, days=0, reason=None, arr="1000", renewal_in=400, owner="", csat="4.5"):
+    now = utc_now()
+    facts = CustomerFacts(
+        external_id=external_id,
+        source="/crm",
+        occurred_at=now,
+        company={"name": name, "owner": owner},
+        billing={"currency": "EUR", "arr": arr, "renewal_on": (now.date() + dt.timedelta(days=renewal_in)).isoformat()},
+        support={"open_issues": 0, "csat": csat},
+        stage=stage,
+        reason_code=reason,
+        stage_entered_at=now - dt.timedelta(days=days, minutes=1),
+    )
+    with tenant_context(tenant.id):
+        (recorded,) = record_customers(
+            [facts], tenant=tenant, actor=system_actor("tests"), source="Import", now=now, create=True
+        )
+    assert recorded.placed is None or recorded.placed.refused is None
+    return recorded.customer_id
+
+
+def names(response):
+    """The customers of a table, from top to bottom."""
+    return [tag["id"].removeprefix("c-") for tag in markup_of(response).all("a") if tag.get("id", "").startswith("c-")]
+
+
+def test_a_manager_sees_first_who_is_at_risk_now_and_the_most_urgent_on_top(client, tenant):
+    calm = record(tenant, "1", "Calm", "Wobbly", reason="Usage Dropped", arr="1000")
+    urgent = record(
+        tenant,
+        "2",
+        "Urgent",
+        "Wobbly",
+        reason="Champion Left",
+        days=40,
+        arr="900000",
+        renewal_in=10,
+        csat="2",
+        owner="me@x",
+    )
+    record(tenant, "3", "Happy", "Live")
+    page = client.get("/")
+    assert names(page) == [str(urgent), str(calm)]
+    text = text_of(page)
+    assert "2 customers, €901k of annual revenue" in text
+    row = text[text.index("Urgent") : text.index("Calm")]
+    for fact in ("Wobbly", "Champion Left", "40 days", "19 days over", "€900k", "in 10 days", "me@x"):
+        assert fact in row, fact
+
+
+def test_the_meaning_of_a_stage_counts_and_not_its_name(page_client, db):
+    from tests.conftest import make_people
+
+    document = {"stages": ["Fine", "At-Risk"], "categories": {"Fine": "risk", "At-Risk": "engaged"}}
+    tenant = TenantFactory(configuration=document)
+    fine = CustomerFactory(tenant=tenant, stage="Fine")
+    CustomerFactory(tenant=tenant, stage="At-Risk")
+    assert names(page_client(make_people(tenant).viewer).get("/")) == [str(fine.id)]
+
+
+def test_the_picture_of_the_stages_says_the_same_in_words_and_numbers(client, tenant):
+    for number in range(3):
+        record(tenant, f"t{number}", f"Trial {number}", "Trial", arr="0")
+    record(tenant, "l", "Live one", "Live", arr="2500000")
+    page = client.get("/")
+    (picture,) = [tag for tag in markup_of(page).all("svg") if tag.get("class") == "whole"]
+    assert picture["aria-label"] == "Share of the stages: Trial 3, Rollout 0, Live 1, Wobbly 0, Renewing 0, Lost 0"
+    widths = [float(tag["width"]) for tag in markup_of(page).all("rect") if tag.get("height") == "6" and "x" in tag]
+    assert widths == [75, 0, 25, 0, 0, 0]
+    assert "Live 1 €2.5M" in text_of(page)
+
+
+def test_renewals_and_long_stays_are_listed(client, tenant):
+    record(tenant, "r1", "Later", "Live", renewal_in=50)
+    record(tenant, "r2", "Sooner", "Live", renewal_in=5)
+    record(tenant, "r3", "Next year", "Live", renewal_in=300)
+    record(tenant, "s1", "Stuck in trial", "Trial", days=30)
+    text = text_of(client.get("/"))
+    renewals = text[text.index("Renewals due soon") : text.index("Over the expected stay")]
+    assert renewals.index("Sooner") < renewals.index("Later")
+    assert "Next year" not in renewals
+    assert "16 days over" in text[text.index("Over the expected stay") :]
+
+
+def test_an_empty_tenant_is_told_that_nobody_is_at_risk_and_where_customers_come_from(client):
+    assert "Nobody is at risk." in text_of(client.get("/"))
+    assert "There are no customers yet." in text_of(client.get("/customers"))
+
+
+def test_the_list_is_filtered_by_stage_category_owner_and_search_together(client, tenant):
+    wanted = record(tenant, "a-1", "Orion Works", "Live", owner="ann@x.example")
+    record(tenant, "a-2", "Orion Mines", "Trial", owner="ann@x.example")
+    record(tenant, "a-3", "Orion Farms", "Live", owner="bob@x.example")
+    record(tenant, "a-4", "Vega Works", "Live", owner="ann@x.example")
+    page = client.get("/customers?stage=Live&owner=ann@x.example&search=orion")
+    assert names(page) == [str(wanted)]
+    assert names(client.get("/customers?category=engaged&owner=ann@x.example&search=Orion")) == [str(wanted)]
+    assert names(client.get("/customers?search=a-1")) == [str(wanted)]
+    assert "No customer has all of this together." in text_of(client.get("/customers?stage=Lost"))
+
+
+def test_what_the_address_asks_for_and_does_not_exist_is_left_out(client, tenant):
+    record(tenant, "1", "One", "Live")
+    page = client.get("/customers?stage=Nowhere&category=nonsense&ordering=secret&limit=1000000")
+    assert (page.status_code, len(names(page))) == (200, 1)
+
+
+def test_a_click_on_a_head_sorts_and_another_one_turns_it_round(client, tenant):
+    poor, rich = record(tenant, "1", "Poor", "Live", arr="10"), record(tenant, "2", "Rich", "Live", arr="99999")
+    page = client.get("/customers?ordering=-arr")
+    assert names(page) == [str(rich), str(poor)]
+    (head,) = [tag for tag in markup_of(page).all("th") if "aria-sort" in tag]
+    assert head["aria-sort"] == "descending"
+    assert "?ordering=arr" in [tag.get("href") for tag in markup_of(page).all("a")]
+    assert names(client.get("/customers?ordering=arr")) == [str(poor), str(rich)]
+
+
+def test_the_view_of_those_at_risk_begins_with_the_most_urgent(client, tenant):
+    calm = record(tenant, "1", "Calm", "Wobbly", reason="Usage Dropped", arr="10")
+    urgent = record(tenant, "2", "Urgent", "Wobbly", reason="Usage Dropped", arr="900000", csat="1")
+    assert names(client.get("/customers?category=risk")) == [str(urgent), str(calm)]
+
+
+def follow(client, page, rel):
+    (link,) = [tag["href"] for tag in markup_of(page).all("a") if tag.get("rel") == rel]
+    return client.get(f"/customers{link}", headers=HTMX)
+
+
+def test_fifty_a_page_and_next_and_previous_lead_there_and_back(client, tenant):
+    CustomerFactory.create_batch(120, tenant=tenant, stage="Live")
+    first = client.get("/customers?ordering=name&stage=Live")
+    second = follow(client, first, "next")
+    third = follow(client, second, "next")
+    pages = [names(page) for page in (first, second, third)]
+    assert [len(page) for page in pages] == [50, 50, 20]
+    assert len({name for page in pages for name in page}) == 120
+    assert not [tag for tag in markup_of(third).all("a") if tag.get("rel") == "next"]
+    assert names(follow(client, follow(client, third, "prev"), "prev")) == pages[0]
+    assert not markup_of(second).all("html")
+
+
+def test_a_broken_cursor_is_an_error_that_says_how_to_go_on(client, tenant):
+    record(tenant, "1", "One", "Live")
+    page = client.get("/customers?cursor=bm9uc2Vuc2U")
+    assert page.status_code == 400
+    assert "This cursor does not belong to this list" in text_of(page)
+    assert "Show all customers" in text_of(page)
+
+
+def test_after_going_back_htmx_gets_the_whole_page(client, tenant):
+    page = client.get("/customers", headers=HTMX | {"HX-History-Restore-Request": "true"})
+    assert markup_of(page).all("html")
+
+
+def test_names_are_text_whatever_they_contain(client, tenant):
+    customer = record(tenant, "<b>1</b>", "<script>alert('x')</script>", "Wobbly", reason="Usage Dropped")
+    for address in ("/", "/customers", f"/customers/{customer}"):
+        assert b"<script>alert" not in client.get(address).content

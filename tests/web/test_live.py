@@ -1,0 +1,66 @@
+"""The part of a customer's page that stays up to date [AC-1], and more of its history."""
+
+from tests.factories import CustomerFactory
+from tests.web.conftest import HTMX, markup_of, text_of
+
+
+def live(client, customer, version):
+    return client.get(f"/customers/{customer.id}/live?version={version}", headers=HTMX)
+
+
+def test_as_long_as_nothing_changed_the_page_is_told_so_without_a_word(page_client, customer):
+    response = live(page_client("viewer"), customer, 1)
+    assert (response.status_code, response.content) == (204, b"")
+
+
+def test_a_stage_set_elsewhere_comes_with_its_reason_its_date_and_who_did_it(page_client, users, customer, move):
+    client = page_client("account_manager")
+    assert live(client, customer, 1).status_code == 204
+    record = move(customer, "At-Risk", "Low Engagement", actor=None)
+    response = live(client, customer, 1)
+    assert response.status_code == 200
+    text = text_of(response)
+    when = f"{record.updated_at.day} {record.updated_at:%b %Y, %H:%M} UTC"
+    assert f"Last change {when} by System (tests) (API): Low Engagement ." in text
+    assert "Prospect to At-Risk" in text
+    (fragment,) = [tag for tag in markup_of(response).all("div") if tag.get("id") == "customer"]
+    assert fragment["data-version"] == "2"
+    assert fragment["hx-get"].endswith("/live?version=2")
+    assert fragment["data-announcement"] == f"{customer.name} is now in At-Risk, moved by System (tests)."
+    assert live(client, customer, 2).status_code == 204
+
+
+def test_a_nonsensical_version_brings_the_present_state(page_client, customer):
+    for version in ("", "x", "999", "-1"):
+        assert live(page_client("viewer"), customer, version).status_code == 200
+
+
+def test_a_customer_of_whom_billing_and_support_said_nothing_has_a_page_too(page_client, tenant):
+    customer = CustomerFactory(tenant=tenant, industry="", segment="")
+    text = text_of(page_client("viewer").get(f"/customers/{customer.id}"))
+    assert "Annual revenue –" in text
+    assert "No contact is known." in text
+
+
+def test_earlier_changes_come_fifteen_at_a_time_and_none_twice(page_client, customer, move):
+    client = page_client("account_manager")
+    for number in range(20):
+        move(customer, ("Active", "Onboarded")[number % 2], note=f"step {number + 2}.")
+    page = client.get(f"/customers/{customer.id}")
+    assert "step 21." in text_of(page)
+    assert "step 6." not in text_of(page)
+    (link,) = [tag for tag in markup_of(page).all("a") if tag.get("hx-target") == "#earlier"]
+    more = client.get(link["hx-get"], headers=HTMX)
+    assert [f"step {number}." in text_of(more) for number in (7, 6, 2)] == [False, True, True]
+    assert not markup_of(more).all("html")
+    assert not [tag for tag in markup_of(more).all("a") if tag.get("hx-target") == "#earlier"]
+    # Without JavaScript the same address is a page.
+    plain = client.get(link["href"])
+    assert markup_of(plain).all("html")
+    assert "step 6." in text_of(plain)
+
+
+def test_a_nonsensical_place_in_the_history_shows_its_beginning(page_client, customer):
+    client = page_client("account_manager")
+    for before in ("", "x", "9" * 40, "-5"):
+        assert client.get(f"/customers/{customer.id}/history?before={before}").status_code == 200

@@ -1,0 +1,218 @@
+"""Moving a customer through the dialog: what is offered, what is refused, what is told."""
+
+import re
+
+import pytest
+
+from audit.models import LifecycleHistory, OutboxMessage, RefusedAttempt
+from lifecycle.models import CustomerLifecycleStatus
+from lifecycle.services.publication import publish_configuration
+from tenants.actors import system_actor
+from tenants.context import tenant_context
+from tests.factories import CONTRACT_EXAMPLE, MINIMAL, CustomerFactory, TenantFactory, utc_now
+from tests.web.conftest import HTMX, markup_of, text_of
+
+
+@pytest.fixture
+def tenant(db):
+    return TenantFactory(
+        configuration=CONTRACT_EXAMPLE
+        | {"transitions": {"Prospect": ["Onboarded", "Churned"], "Onboarded": ["At-Risk"], "At-Risk": ["Churned"]}}
+    )
+
+
+@pytest.fixture
+def manager(page_client):
+    return page_client("account_manager")
+
+
+def submit(client, customer, stage, *, version=1, configuration=1, reason=None, note="", htmx=True):
+    data = {"stage": stage, "version": version, "configuration_version": configuration, "note": note}
+    if reason is not None:
+        data[f"reason:{stage}"] = reason
+    return client.post(f"/customers/{customer.id}/move", data, headers=HTMX if htmx else {})
+
+
+def rows(model, tenant, customer):
+    with tenant_context(tenant.id):
+        return list(model.objects.filter(customer_id=customer.id).order_by("pk"))
+
+
+def snapshot(tenant, customer):
+    """Status, history and outbox: what a refusal must leave alone."""
+    with tenant_context(tenant.id):
+        status = CustomerLifecycleStatus.objects.values().get(customer_id=customer.id)
+        history = list(LifecycleHistory.objects.filter(customer_id=customer.id).values_list("id", flat=True))
+        outbox = OutboxMessage.objects.filter(history_id__in=history).count()
+    return status, history, outbox
+
+
+def test_a_manager_moves_a_customer_and_history_names_him_and_the_page(manager, users, tenant, customer):
+    response = submit(manager, customer, "Onboarded", note="Contract signed in person.")
+    assert response.status_code == 200
+    assert response["HX-Retarget"] == "#customer"
+    assert response["HX-Trigger-After-Settle"] == '{"c360:moved": {}}'
+    assert 'data-version="2"' in response.content.decode()
+    text = text_of(response)
+    assert "Prospect to Onboarded" in text
+    assert "Contract signed in person." in text
+    history = rows(LifecycleHistory, tenant, customer)
+    assert [(row.from_stage, row.to_stage) for row in history] == [(None, "Prospect"), ("Prospect", "Onboarded")]
+    assert history[-1].changed_by == str(users.account_manager.id)
+    assert (history[-1].source, history[-1].actor_kind) == ("UI", "user")
+    assert b"Contract signed" not in bytes(history[-1].note)
+
+
+def test_without_javascript_the_same_form_is_a_page_and_leads_back(manager, customer):
+    page = manager.get(f"/customers/{customer.id}/move")
+    assert "<dialog" not in page.content.decode()
+    response = submit(manager, customer, "Onboarded", htmx=False)
+    assert (response.status_code, response["Location"]) == (302, f"/customers/{customer.id}")
+    assert "The customer is now in “Onboarded”." in text_of(manager.get(response["Location"]))
+
+
+def test_the_dialog_offers_what_the_configuration_allows_and_says_why_not_the_rest(manager, customer):
+    dialog = manager.get(f"/customers/{customer.id}/move", headers=HTMX)
+    radios = [tag for tag in markup_of(dialog).all("input") if tag.get("type") == "radio"]
+    assert [(tag["value"], "disabled" in tag) for tag in radios] == [
+        ("Onboarded", False),
+        ("Churned", False),
+        ("Active", True),
+        ("At-Risk", True),
+    ]
+    sentence = "A customer in “Prospect” cannot be moved to “Active”; allowed is “Onboarded” or “Churned”."
+    assert sentence in text_of(dialog)
+
+
+def test_the_dialog_names_the_effects_and_the_reasons_before_the_change_is_made(manager, customer, move):
+    move(customer, "Onboarded")
+    dialog = manager.get(f"/customers/{customer.id}/move", headers=HTMX)
+    assert "This will start Escalate (alert to owner)" in text_of(dialog)
+    values = [tag["value"] for tag in markup_of(dialog).all("option")]
+    assert values == ["", "Low Engagement", "Support Escalation"]
+
+
+def test_a_missing_reason_is_refused_in_the_rules_own_words_and_nothing_changes(manager, tenant, customer, users):
+    before = snapshot(tenant, customer)
+    response = submit(manager, customer, "Churned", reason=" ", note="He is leaving.")
+    assert response.status_code == 400
+    sentence = "To move a customer to “Churned” you must give a reason; any text of up to 255 characters will do."
+    assert sentence in text_of(response)
+    assert "He is leaving." in text_of(response)
+    assert snapshot(tenant, customer) == before
+    (refused,) = rows(RefusedAttempt, tenant, customer)
+    assert (refused.code, refused.source, refused.to_stage) == ("reason_required", "UI", "Churned")
+    assert refused.actor == str(users.account_manager.id)
+
+
+@pytest.mark.parametrize(
+    ("stage", "reason", "status", "code"),
+    [
+        ("Active", None, 400, "transition_not_allowed"),
+        ("Nowhere", None, 400, "invalid_stage"),
+        ("Onboarded", None, 412, "version_conflict"),
+    ],
+)
+def test_whatever_the_rules_refuse_is_shown_and_noted_and_nothing_changes(
+    manager, tenant, customer, stage, reason, status, code
+):
+    before = snapshot(tenant, customer)
+    version = 7 if code == "version_conflict" else 1
+    response = submit(manager, customer, stage, reason=reason, version=version)
+    assert response.status_code == status
+    assert markup_of(response).all("dialog")
+    assert snapshot(tenant, customer) == before
+    assert [row.code for row in rows(RefusedAttempt, tenant, customer)] == [code]
+
+
+def test_a_stage_that_was_typed_in_is_shown_as_text(manager, customer):
+    response = submit(manager, customer, "<script>alert(1)</script>")
+    assert b"<script>alert" not in response.content
+
+
+def test_after_a_conflict_the_manager_sees_who_did_what_meanwhile_and_decides_again(
+    manager, page_client, users, tenant, customer
+):
+    page_client("tenant_admin").get("/")
+    submit(page_client("tenant_admin"), customer, "Onboarded", note="Kick-off held.")
+    response = submit(manager, customer, "Churned", reason="Price")
+    assert response.status_code == 412
+    text = text_of(response)
+    assert f"{customer.name} has changed meanwhile." in text
+    assert "Prospect → Onboarded" in text
+    assert users.tenant_admin.full_name in text
+    assert "Kick-off held." in text
+    # The dialog stands on the new state now: its version, and only what leads on from there.
+    assert re.search(r'name="version" value="2"', response.content.decode())
+    assert "A customer in “Onboarded” cannot be moved to “Churned”" in text
+    assert len(rows(LifecycleHistory, tenant, customer)) == 2
+    decided = submit(manager, customer, "At-Risk", version=2, reason="Low Engagement")
+    assert decided.status_code == 200
+    assert "Onboarded to At-Risk" in text_of(decided)
+
+
+def test_when_the_configuration_changed_the_manager_must_look_again_first(manager, tenant, customer):
+    before = snapshot(tenant, customer)
+    with tenant_context(tenant.id):
+        publish_configuration(MINIMAL, tenant=tenant, actor=system_actor("tests"), now=utc_now())
+    response = submit(manager, customer, "Onboarded", configuration=1)
+    assert response.status_code == 409
+    assert "The lifecycle's configuration has changed since you opened this." in text_of(response)
+    assert snapshot(tenant, customer) == before
+
+
+def test_the_stage_it_has_already_changes_nothing(manager, tenant, customer):
+    before = snapshot(tenant, customer)
+    assert submit(manager, customer, "Prospect").status_code == 200
+    assert snapshot(tenant, customer) == before
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        ({"version": 1, "configuration_version": 1}, "Choose a stage."),
+        ({"stage": "Onboarded", "version": "x", "configuration_version": 1}, "Enter a whole number."),
+        ({"stage": "Onboarded", "version": 1, "configuration_version": 1, "note": "n" * 4001}, "at most 4000"),
+        ({"stage": "Onboarded", "version": 1, "configuration_version": 1, "note": "a\0b"}, "Null characters"),
+    ],
+)
+def test_a_form_that_makes_no_sense_is_refused_and_nothing_changes(manager, tenant, customer, data, sentence):
+    before = snapshot(tenant, customer)
+    response = manager.post(f"/customers/{customer.id}/move", data, headers=HTMX)
+    assert response.status_code == 400
+    assert sentence in text_of(response)
+    assert snapshot(tenant, customer) == before
+
+
+def test_who_has_used_up_his_budget_is_told_when_to_go_on(manager, tenant, customer, settings):
+    settings.UPDATES_PER_HOUR = 1
+    other = CustomerFactory(tenant=tenant)
+    assert submit(manager, other, "Onboarded").status_code == 200
+    before = snapshot(tenant, customer)
+    response = submit(manager, customer, "Onboarded")
+    assert response.status_code == 429
+    assert int(response["Retry-After"]) > 0
+    assert "Try again in" in text_of(response)
+    assert snapshot(tenant, customer) == before
+
+
+def test_a_viewer_cannot_move_a_customer_even_by_hand(page_client, tenant, customer):
+    before = snapshot(tenant, customer)
+    response = submit(page_client("viewer"), customer, "Onboarded")
+    assert response.status_code == 403
+    assert snapshot(tenant, customer) == before
+    assert [row.code for row in rows(RefusedAttempt, tenant, customer)] == ["permission_denied"]
+
+
+def test_a_customer_of_another_tenant_cannot_be_moved(manager, other_tenant, other_customer):
+    before = snapshot(other_tenant, other_customer)
+    assert submit(manager, other_customer, "Rollout").status_code == 404
+    assert snapshot(other_tenant, other_customer) == before
+
+
+def test_a_super_admin_moves_a_customer_of_the_tenant_he_has_chosen(page_client, users, tenant, customer):
+    client = page_client("super_admin")
+    client.post("/tenants", {"tenant": tenant.slug})
+    assert submit(client, customer, "Onboarded").status_code == 200
+    assert rows(LifecycleHistory, tenant, customer)[-1].changed_by == str(users.super_admin.id)
+    assert "Internal staff" in text_of(page_client("account_manager").get(f"/customers/{customer.id}"))

@@ -1,0 +1,219 @@
+"""Who may open which page, and what every page promises."""
+
+import re
+from urllib.parse import unquote
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from tests.factories import CustomerFactory, TenantFactory
+from tests.web.conftest import HTMX, markup_of, text_of
+
+ROLES = ("viewer", "account_manager", "tenant_admin")
+
+
+def addresses(customer):
+    return ("/", "/customers", f"/customers/{customer.id}")
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_everybody_of_the_tenant_sees_overview_list_and_customer(page_client, customer, role):
+    client = page_client(role)
+    for address in addresses(customer):
+        response = client.get(address)
+        assert response.status_code == 200, address
+        assert "Prospect" in text_of(response)
+
+
+def test_who_is_not_logged_in_is_sent_to_the_login_and_comes_back(page_client, customer):
+    client = page_client(None)
+    for address in addresses(customer):
+        response = client.get(address)
+        assert response.status_code == 302
+        assert response["Location"] == f"/login?next={address}"
+
+
+def test_a_fragment_sends_the_whole_page_to_the_login_when_the_session_is_over(page_client, customer):
+    headers = HTMX | {"HX-Current-URL": f"https://testserver/customers/{customer.id}"}
+    response = page_client(None).get(f"/customers/{customer.id}/live?version=1", headers=headers)
+    assert response["HX-Redirect"] == f"/login?next=/customers/{customer.id}"
+    assert b"<" not in response.content
+
+
+def test_a_viewer_sees_neither_the_button_nor_the_history(page_client, customer, move):
+    move(customer, "Active", note="told in confidence")
+    page = page_client("viewer").get(f"/customers/{customer.id}")
+    assert "Change stage" not in text_of(page)
+    assert "told in confidence" not in text_of(page)
+    assert "Your role shows where customers stand" in text_of(page)
+    assert not [tag for tag in markup_of(page).all("ol") if tag.get("id") == "history"]
+
+
+@pytest.mark.parametrize("role", ["account_manager", "tenant_admin"])
+def test_who_may_move_customers_sees_the_button_and_the_history(page_client, customer, move, role):
+    move(customer, "Active", note="told in confidence")
+    page = page_client(role).get(f"/customers/{customer.id}")
+    assert "Change stage" in text_of(page)
+    assert "told in confidence" in text_of(page)
+
+
+def test_a_viewer_is_refused_the_dialog_and_the_history_with_the_reason(page_client, customer):
+    client = page_client("viewer")
+    for address, deed in (("move", "move customers to another stage"), ("history", "see the history of customers")):
+        response = client.get(f"/customers/{customer.id}/{address}")
+        assert response.status_code == 403
+        assert f"As Customer Viewer you cannot {deed}" in text_of(response)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_customer_of_another_tenant_is_not_there(page_client, other_customer, role):
+    client = page_client(role)
+    for address in ("", "/live?version=1", "/move", "/history"):
+        theirs = client.get(f"/customers/{other_customer.id}{address}")
+        nobodys = client.get(f"/customers/{uuid4()}{address}")
+        refused = role == "viewer" and address in ("/move", "/history")
+        assert theirs.status_code == (403 if refused else 404), address
+        without_nonce = [re.sub(rb"(nonce|X-CSRFToken)[^>]*", b"", page.content) for page in (theirs, nobodys)]
+        assert without_nonce[0] == without_nonce[1]
+        assert other_customer.name.encode() not in theirs.content
+
+
+def test_lists_show_nobody_of_another_tenant(page_client, customer, other_customer):
+    client = page_client("account_manager")
+    for address in ("/", "/customers", f"/customers?search={other_customer.name}", "/customers?stage=Trial"):
+        assert other_customer.external_id not in text_of(client.get(address))
+
+
+def test_a_super_admin_chooses_a_tenant_and_may_choose_another(page_client, users, tenant, customer, other_tenant):
+    client = page_client("super_admin")
+    response = client.get(f"/customers/{customer.id}")
+    assert unquote(response["Location"]) == f"/tenants?next=/customers/{customer.id}"
+    page = client.get("/tenants?next=/customers")
+    assert tenant.slug in text_of(page)
+    response = client.post("/tenants", {"tenant": tenant.slug, "next": "/customers"})
+    assert response["Location"] == "/customers"
+    assert client.get(f"/customers/{customer.id}").status_code == 200
+    # The page that is being looked at belongs to the tenant before.
+    response = client.post("/tenants", {"tenant": other_tenant.slug, "next": f"/customers/{customer.id}"})
+    assert response["Location"] == "/"
+    assert client.get(f"/customers/{customer.id}").status_code == 404
+
+
+def test_a_super_admin_is_told_when_there_is_no_such_tenant(page_client, users):
+    response = page_client("super_admin").post("/tenants", {"tenant": "nowhere"})
+    assert response.status_code == 404
+    assert "There is no tenant “nowhere”" in text_of(response)
+
+
+def test_a_tenant_admin_cannot_choose_another_tenant(page_client, other_tenant, customer):
+    client = page_client("tenant_admin")
+    assert client.post("/tenants", {"tenant": other_tenant.slug}).status_code == 404
+    assert client.get(f"/customers/{customer.id}").status_code == 200
+    assert other_tenant.slug not in text_of(client.get("/tenants"))
+
+
+def test_the_choice_of_a_tenant_never_leads_to_another_site(page_client, users, tenant):
+    client = page_client("super_admin")
+    for target in ("https://evil.example/", "//evil.example", "javascript:alert(1)"):
+        assert client.post("/tenants", {"tenant": tenant.slug, "next": target})["Location"] == "/"
+
+
+def test_a_tenant_without_a_lifecycle_is_told_what_to_do(page_client, db):
+    from tests.conftest import make_people
+
+    people = make_people(TenantFactory(configuration=None))
+    response = page_client(people.account_manager).get("/")
+    assert response.status_code == 409
+    assert "No lifecycle yet" in text_of(response)
+
+
+def every_page(page_client, customer):
+    client = page_client("account_manager")
+    anonymous, staff = page_client(None), page_client("super_admin")
+    yield anonymous.get("/login")
+    yield anonymous.post("/login", {"username": "nobody@nowhere.example", "password": "wrong"})
+    yield staff.get("/tenants")
+    for address in (*addresses(customer), f"/customers/{customer.id}/move", f"/customers/{customer.id}/history"):
+        yield client.get(address)
+    for address in (f"/customers/{uuid4()}", "/no/such/page", "/customers?cursor=broken"):
+        yield client.get(address)
+    yield page_client("viewer").get(f"/customers/{customer.id}/move")
+
+
+def test_every_page_obeys_a_strict_content_security_policy(page_client, customer):
+    for page in every_page(page_client, customer):
+        policy = page["Content-Security-Policy"]
+        assert "unsafe" not in policy
+        assert "default-src 'none'" in policy
+        nonces = set(re.findall(r"'nonce-([^']+)'", policy))
+        assert len(nonces) <= 1
+        markup = markup_of(page)
+        assert markup.all("html"), page.request["PATH_INFO"]
+        for tag, attributes in markup.tags:
+            if tag in ("script", "style"):
+                assert attributes.get("nonce") in nonces, (page.request["PATH_INFO"], tag)
+            assert "style" not in attributes, (page.request["PATH_INFO"], tag, attributes)
+            assert not [name for name in attributes if name.startswith(("on", "hx-on"))], attributes
+            for name in ("src", "href", "action"):
+                assert not (attributes.get(name) or "").startswith(("http:", "https:", "javascript:", "//"))
+
+
+def test_the_page_may_connect_to_the_stream_of_development_and_to_nothing_else(page_client, customer, settings):
+    response = page_client("viewer").get(f"/customers/{customer.id}")
+    sources = re.search(r"connect-src ([^;]*)", response["Content-Security-Policy"])[1].split()
+    assert sources[0] == "'self'"
+    assert len(sources) <= 2
+    (stream,) = [tag["sse-connect"] for tag in markup_of(response).all("div") if "sse-connect" in tag]
+    assert f"/live/customers/{customer.id}?ticket=" in stream
+
+
+def test_pages_are_never_cached_and_fragments_are_told_from_pages(page_client, customer):
+    client = page_client("account_manager")
+    for address in addresses(customer):
+        response = client.get(address)
+        assert "no-store" in response["Cache-Control"]
+        assert "HX-Request" in response["Vary"]
+
+
+def test_without_a_csrf_token_nothing_is_accepted(page_client, customer, users):
+    client = page_client("account_manager", enforce_csrf_checks=True)
+    for address in (f"/customers/{customer.id}/move", "/logout", "/tenants"):
+        response = client.post(address, {"stage": "Active", "version": 1, "configuration_version": 1})
+        assert response.status_code == 403, address
+        assert "The form has expired" in text_of(response)
+    assert "Prospect" in text_of(client.get(f"/customers/{customer.id}"))
+
+
+def count_statements(client, address):
+    client.get(address)
+    with CaptureQueriesContext(connection) as queries:
+        response = client.get(address)
+    assert response.status_code == 200
+    return len(queries)
+
+
+def test_overview_and_list_take_the_same_number_of_statements_for_3_and_for_40_customers(page_client, tenant):
+    client = page_client("account_manager")
+    CustomerFactory.create_batch(3, tenant=tenant)
+    before = [count_statements(client, address) for address in ("/", "/customers")]
+    CustomerFactory.create_batch(37, tenant=tenant)
+    assert [count_statements(client, address) for address in ("/", "/customers")] == before
+    assert max(before) < 25
+
+
+def test_a_customers_page_takes_the_same_number_of_statements_however_long_its_history(page_client, customer, move):
+    client = page_client("account_manager")
+    move(customer, "Active", note="first")
+    before = count_statements(client, f"/customers/{customer.id}")
+    for stage in ("Onboarded", "Active") * 10:
+        move(customer, stage, note="again")
+    assert count_statements(client, f"/customers/{customer.id}") == before
+    assert before < 25
+
+
+def test_the_error_page_of_last_resort_needs_no_request(client):
+    from django.template.loader import render_to_string
+
+    assert "Something went wrong" in render_to_string("500.html")

@@ -1,0 +1,116 @@
+"""The gate before every page: who is asked to log in, who is shown out, and whose rows a page shows."""
+
+import pytest
+from django.db import connection
+
+from audit.models import RefusedAttempt
+from tenants.context import current_tenant_id, tenant_context
+from tenants.models import User
+from tenants.pages import choose_tenant
+from tenants.roles import Role
+from tenants.services.people import deactivate_user, set_role, suspend_tenant
+from tests.factories import ADMIN_ACTOR, PASSWORD, utc_now
+
+pytestmark = pytest.mark.urls("tests.api.probes")
+
+
+def choose(client, slug):
+    """The super admin behind a client chooses a tenant."""
+    session = client.session
+    session["tenant"] = slug
+    session.save()
+
+
+@pytest.mark.parametrize("role", ["viewer", "account_manager", "tenant_admin"])
+def test_a_page_shows_the_rows_of_its_reader_s_tenant(role, tenant, other_tenant, page_client):
+    answer = page_client(role).get("/page")
+    assert answer.content.decode() == f"{tenant.slug}: Prospect,Onboarded,Active,At-Risk,Churned,"
+    assert current_tenant_id() is None
+    assert not connection.in_atomic_block
+
+
+def test_whoever_is_not_logged_in_goes_to_the_login_and_comes_back(page_client):
+    answer = page_client(None).get("/page?stage=At-Risk")
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/login?next=/page%3Fstage%3DAt-Risk")
+
+
+def test_a_fragment_sends_the_whole_page_to_the_login(page_client):
+    answer = page_client(None).get(
+        "/page", HTTP_HX_REQUEST="true", HTTP_HX_CURRENT_URL="https://testserver/customers?stage=Active"
+    )
+    assert answer.headers["HX-Redirect"] == "/login?next=/customers%3Fstage%3DActive"
+
+
+def test_a_role_without_the_right_is_told_why_and_it_is_on_record(tenant, users, page_client):
+    answer = page_client("viewer").post("/move")
+    assert answer.status_code == 403
+    with tenant_context(tenant.id):
+        attempt = RefusedAttempt.objects.get(tenant_id=tenant.id)
+    assert (attempt.source, attempt.code, attempt.actor) == ("UI", "permission_denied", str(users.viewer.id))
+    assert page_client("account_manager").post("/move").content == b"moved"
+
+
+def test_a_demotion_and_a_deactivation_act_on_the_next_click(tenant, users, page_client):
+    client = page_client("account_manager")
+    assert client.post("/move").status_code == 200
+    set_role(users.account_manager.id, Role.VIEWER, tenant=tenant, actor=ADMIN_ACTOR, now=utc_now())
+    assert client.post("/move").status_code == 403
+    deactivate_user(users.account_manager.id, tenant=tenant, actor=ADMIN_ACTOR, now=utc_now())
+    assert client.get("/page").status_code == 302
+
+
+def test_a_super_admin_chooses_a_tenant_first(tenant, other_tenant, page_client):
+    client = page_client("super_admin")
+    answer = client.get("/page")
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/choose?next=%2Fpage")
+    for chosen in (tenant, other_tenant):
+        choose(client, chosen.slug)
+        assert client.get("/page").content.decode().startswith(f"{chosen.slug}: ")
+
+
+def test_a_chosen_tenant_is_looked_up_again_on_each_click(tenant, page_client):
+    client = page_client("super_admin")
+    choose(client, tenant.slug)
+    assert client.get("/page").status_code == 200
+    suspend_tenant(tenant=tenant, actor=ADMIN_ACTOR, now=utc_now())
+    assert client.get("/page").headers["Location"] == "/choose?next=%2Fpage"
+
+
+def test_nobody_else_can_choose(tenant, other_tenant, users, rf, page_client):
+    client = page_client("tenant_admin")
+    choose(client, other_tenant.slug)
+    assert client.get("/page").content.decode().startswith(f"{tenant.slug}: ")
+    request = rf.get("/")
+    request.session = {}
+    request.user = users.tenant_admin
+    assert choose_tenant(request, other_tenant.slug) is None
+    assert request.session == {}
+    request.user = users.super_admin
+    assert choose_tenant(request, "no-such-tenant") is None
+    assert choose_tenant(request, other_tenant.slug) == other_tenant
+
+
+def test_a_bug_in_a_page_does_not_poison_the_next(tenant, page_client):
+    client = page_client("viewer")
+    assert client.get("/broken").status_code == 500
+    assert client.get("/page").status_code == 200
+
+
+def test_logging_in_with_a_password_opens_a_session(tenant, users, page_client):
+    from django.contrib.auth import SESSION_KEY
+
+    client = page_client(None)
+    assert client.login(username=users.viewer.username, password=PASSWORD)
+    assert client.session[SESSION_KEY] == str(users.viewer.id)
+    assert client.get("/page").status_code == 200
+    with tenant_context(tenant.id):
+        assert User.objects.get(id=users.viewer.id).last_login is not None
+    assert not page_client(None).login(username=users.viewer.username, password="wrong")
+
+
+def test_a_session_grants_nothing_through_django_s_own_permissions(tenant, users, page_client):
+    """Rights come from the grants on the tenant; a model permission of Django's would be a second, unseen door."""
+    for user in (users.viewer, users.tenant_admin):
+        with tenant_context(tenant.id):
+            assert user.get_all_permissions() == set()
+            assert not user.has_perm("tenants.configure_stages")
