@@ -46,10 +46,10 @@ RENEWAL_DAYS = 90
 STAGE_WEIGHT = 30
 
 _LARGEST = 1e18
-_NOTHING = 1e-9
-_URGENT_RENEWAL = 40
-_URGENT_MONEY = 40
-_LARGE_ACCOUNT_DIGITS = 7
+NOTHING = 1e-9
+URGENT_RENEWAL = 40
+URGENT_MONEY = 40
+LARGE_ACCOUNT_DIGITS = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +98,9 @@ def health(
         _judge_lateness(_read_number(days_over) or 0.0),
         _judge_renewal(_read_number(days_to_renewal)),
     )
-    worries = sorted((part for part in parts if part.penalty > _NOTHING), key=lambda part: -part.penalty)
+    worries = sorted((part for part in parts if part.penalty > NOTHING), key=lambda part: -part.penalty)
     # Rounded against the customer, but not for what is only the rounding of floats.
-    score = max(0, 100 - math.ceil(sum(part.penalty for part in worries) - _NOTHING))
+    score = max(0, 100 - math.ceil(sum(part.penalty for part in worries) - NOTHING))
     return Health(
         score=score,
         band=find_band(score),
@@ -122,9 +122,9 @@ def urgency(*, score: int, arr: Number | None = None, days_to_renewal: int | Non
     The points missing from the health (100), plus up to 40 as the renewal comes closer than 90 days, plus up to 40 for
     the annual revenue, by its order of magnitude (10 million and above: 40). Missing figures add nothing.
     """
-    close = _closeness(_read_number(days_to_renewal)) * _URGENT_RENEWAL
+    close = _closeness(_read_number(days_to_renewal)) * URGENT_RENEWAL
     money = max(1.0, _read_number(arr) or 1.0)
-    weight = min(1.0, math.log10(money) / _LARGE_ACCOUNT_DIGITS) * _URGENT_MONEY
+    weight = min(1.0, math.log10(money) / LARGE_ACCOUNT_DIGITS) * URGENT_MONEY
     return round(100 - min(100, max(0, score)) + close + weight)
 
 

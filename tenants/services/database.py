@@ -45,6 +45,9 @@ def provision(admin_url: str, logins: list[RoleLogin], *, database: str) -> None
         # Migrations hand tables over to these two; SET only, so that the owner never acts as them unasked.
         connection.execute(f"GRANT {AUDIT}, {SEARCH} TO {OWNER} WITH INHERIT FALSE, SET TRUE")
         connection.execute(f"ALTER ROLE {APP} SET row_security = on")
+        # Lists follow indexes: with the costs of a spinning disk the planner reads a whole tenant and sorts instead.
+        connection.execute(f"ALTER ROLE {APP} SET random_page_cost = 1.1")
+        connection.execute(f"ALTER ROLE {APP} SET jit = off")
         connection.execute(f"ALTER ROLE {APP} SET idle_in_transaction_session_timeout = '60s'")
         for name in (APP, PLATFORM, RELAY):
             connection.execute(f"ALTER ROLE {name} SET timezone = 'UTC'")

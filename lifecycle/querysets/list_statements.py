@@ -1,0 +1,314 @@
+"""The statements of the customer list: each the form that an index serves, put together from fixed pieces.
+
+Two ways to find a page:
+
+* *walk*: follow the index that has the order already, from the cursor on, until the page is full. With filters it
+  gives up after a number of steps: nobody can know beforehand how many customers it would have to pass over.
+* *sort*: gather all that pass the filters, and sort them. When no index has the order, and when a walk has given up.
+
+Everything that a caller says is a parameter; only pieces of this file become SQL. Aliases: ``s`` status, ``c``
+customer, ``b`` billing, ``u`` support, ``w`` a stage that is looked at, with its own numbers.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from lifecycle.querysets.urgency import URGENCY
+
+_STATUS: Final = (
+    "s.customer_id, s.stage, s.stage_entered_at, s.updated_at, s.updated_by, s.actor_kind, s.source, s.reason_code,"
+    " s.version"
+)
+_JOINS: Final = {
+    "customer": "JOIN lifecycle_customer c ON c.tenant_id = s.tenant_id AND c.id = s.customer_id",
+    "billing": "LEFT JOIN lifecycle_billingfigures b ON b.customer_id = s.customer_id",
+    "support": "LEFT JOIN lifecycle_supportfigures u ON u.customer_id = s.customer_id",
+}
+_OF_TENANT: Final = "s.tenant_id = %(tenant_id)s::uuid"
+_NUMBERS: Final = """unnest(%(stages)s::text[], %(cutoffs)s::timestamptz[], %(penalties)s::int[], %(max_days)s::int[])
+        AS w(stage, cutoff, penalty, max_days)"""
+# Customers may still stand in stages that the live configuration does not know any more.
+_EVERY_STAGE: Final = f"""(
+        SELECT t.name AS stage, w.cutoff, COALESCE(w.penalty, 0) AS penalty, w.max_days
+          FROM tenants_stage t LEFT JOIN {_NUMBERS} ON w.stage = t.name
+         WHERE t.tenant_id = %(tenant_id)s::uuid
+    ) w"""
+_RENEWING: Final = "b.renewal_on BETWEEN %(renewing_from)s::date AND %(renewing_to)s::date"
+_LIMIT: Final = "LIMIT %(limit)s::int + 1"
+_STEPS: Final = "LIMIT %(steps)s::int"
+
+
+@dataclass(frozen=True, slots=True)
+class Ordering:
+    """One order of the list. ``walks``: the table whose index has it; None: it is computed.
+
+    ``nullable``: customers without the key come last whichever way the others are ordered.
+    """
+
+    key: str
+    type: str
+    descending: bool = False
+    nullable: bool = False
+    walks: str | None = None
+    needs: frozenset[str] = frozenset()
+
+
+def _both_ways(name: str, key: str, type_: str, **options: object) -> dict[str, Ordering]:
+    return {
+        name: Ordering(key, type_, **options),  # type: ignore[arg-type]
+        f"-{name}": Ordering(key, type_, descending=True, **options),  # type: ignore[arg-type]
+    }
+
+
+ORDERINGS: Final[dict[str, Ordering]] = {
+    **_both_ways("updated_at", "s.updated_at", "timestamptz", walks="status"),
+    **_both_ways("name", "c.name", "text", walks="customer", needs=frozenset({"customer"})),
+    **_both_ways("arr", "b.arr", "numeric", nullable=True, walks="billing", needs=frozenset({"billing"})),
+    **_both_ways("renewal_on", "b.renewal_on", "date", nullable=True, walks="billing", needs=frozenset({"billing"})),
+    **_both_ways("urgency", URGENCY, "int", needs=frozenset({"billing", "support"})),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which conditions a question has; their values are parameters.
+
+    ``search`` asks the search function, ``pattern`` compares row by row: for when the search leaves so many customers
+    that the function is of no use.
+    """
+
+    stages: bool = False
+    stuck: bool = False
+    owner: bool = False
+    renewing: bool = False
+    email: bool = False
+    search: bool = False
+    pattern: bool = False
+
+    @property
+    def beyond_stage(self) -> bool:
+        """Whether there is any condition but for the stage."""
+        return self.stuck or self.owner or self.renewing or self.email or self.search or self.pattern
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """From where and which way. ``after``: None at the beginning, else whether the cursor has a ``key`` or ``null``."""
+
+    forward: bool = True
+    after: str | None = None
+
+
+def sort(ordering: Ordering, filters: Filters, window: Window) -> str:
+    """Gather, sort, take a page.
+
+    With a search, ``counted`` is how many it found: if more than the parameter ``few``, no page comes.
+    """
+    found, conditions = "", [_OF_TENANT, *_conditions(filters)]
+    if filters.search:
+        found = "found AS MATERIALIZED (SELECT f AS id FROM search_customers(%(search)s::text, %(few)s::int + 1) f),"
+        conditions += ["s.customer_id IN (SELECT id FROM found)", "(SELECT count(*) FROM found) <= %(few)s::int"]
+    # Materialised: a planner that sees ORDER BY and LIMIT may be tempted to walk an index past all the other rows.
+    return f"""
+WITH {found} wanted AS MATERIALIZED (
+    SELECT s.customer_id, {ordering.key} AS key
+      FROM {_stages(filters)}
+      JOIN customer_lifecycle_status s ON s.stage = w.stage
+      {_joins(ordering.needs | _needs(filters))}
+     WHERE {_and(conditions)}
+), page AS (
+    SELECT * FROM wanted s
+     WHERE {_and(_beyond(ordering, window))}
+     ORDER BY {_order(ordering, window, "s.key", "s.customer_id")} {_LIMIT}
+)
+{_details(ordering, window, counted="found" if filters.search else None)}"""
+
+
+def is_bounded(ordering: Ordering, filters: Filters) -> bool:
+    """Whether the walk may give up: it passes over customers. Only the status' own index knows the stages."""
+    return filters.beyond_stage or (filters.stages and ordering.walks != "status")
+
+
+def walk(ordering: Ordering, filters: Filters, window: Window) -> str:
+    """Follow the index until the page is full.
+
+    A bounded walk gives up after the parameter ``steps``; ``counted`` is how many it took.
+    """
+    bounded = is_bounded(ordering, filters)
+    if ordering.walks == "status":
+        walked = _path_of_status(ordering, filters, window, bounded=bounded)
+    elif ordering.walks == "customer":
+        walked = _path_of_names(ordering, window, bounded=bounded)
+    else:
+        walked = _path_of_billing(ordering, filters, window, bounded=bounded)
+    order = _order(ordering, window, "s.key", "s.customer_id")
+    page = f"""
+    SELECT x.customer_id, x.key
+      FROM walked x CROSS JOIN LATERAL {_look_up(filters)}
+     ORDER BY x.key {_way(ordering, window)}, x.customer_id {_way(ordering, window)} {_LIMIT}"""
+    ctes = [f"walked AS {'' if bounded else 'NOT '}MATERIALIZED ({walked}\n)"]
+    if ordering.nullable:
+        ctes += _with_keyless(page, ordering, filters, window, bounded=bounded)
+        page = f"SELECT * FROM both_parts s ORDER BY {order} {_LIMIT}"
+    ctes.append(f"page AS ({page}\n)")
+    return f"\nWITH {', '.join(ctes)}\n{_details(ordering, window, counted='walked' if bounded else None)}"
+
+
+def _path_of_status(ordering: Ordering, filters: Filters, window: Window, *, bounded: bool) -> str:
+    """Each stage's part of the index, merged: enough of each to fill the page."""
+    conditions = [_OF_TENANT, "s.stage = w.stage", *_row_beyond(ordering, window, "s.updated_at", "s.customer_id")]
+    limit = _STEPS if bounded else _LIMIT
+    return f"""
+    SELECT x.customer_id, x.updated_at AS key
+      FROM {_stages(filters)}
+     CROSS JOIN LATERAL (
+        SELECT s.customer_id, s.updated_at FROM customer_lifecycle_status s
+         WHERE {_and(conditions)}
+         ORDER BY {_order(ordering, window, "s.updated_at", "s.customer_id")} {limit}
+     ) x
+     ORDER BY {_order(ordering, window, "x.updated_at", "x.customer_id")} {limit}"""
+
+
+def _path_of_names(ordering: Ordering, window: Window, *, bounded: bool) -> str:
+    conditions = ["c.tenant_id = %(tenant_id)s::uuid", *_row_beyond(ordering, window, "c.name", "c.id")]
+    return f"""
+    SELECT c.id AS customer_id, c.name AS key FROM lifecycle_customer c
+     WHERE {_and(conditions)}
+     ORDER BY {_order(ordering, window, "c.name", "c.id")} {_STEPS if bounded else ""}"""
+
+
+def _path_of_billing(ordering: Ordering, filters: Filters, window: Window, *, bounded: bool) -> str:
+    """Those that have the key. A window that begins among those without, and goes on there, has none of them."""
+    key, way = ordering.key, _way(ordering, window)
+    conditions = ["b.tenant_id = %(tenant_id)s::uuid", f"{key} IS NOT NULL"]
+    if window.after == "key":
+        conditions += _row_beyond(ordering, window, key, "b.customer_id")
+    elif window.after == "null" and window.forward:
+        conditions.append("false")
+    if filters.renewing and key == "b.renewal_on":
+        conditions.append(_RENEWING)
+    return f"""
+    SELECT b.customer_id, {key} AS key FROM lifecycle_billingfigures b
+     WHERE {_and(conditions)}
+     ORDER BY {key} {way}, b.customer_id {way} {_STEPS if bounded else ""}"""
+
+
+def _with_keyless(page: str, ordering: Ordering, filters: Filters, window: Window, *, bounded: bool) -> list[str]:
+    """Before or after ``page`` come the customers without the key; whichever is second only if there is room left."""
+    conditions = [_OF_TENANT, f"{ordering.key} IS NULL", *_conditions(filters)]
+    if window.after == "null":
+        conditions.append(f"s.customer_id {_sign(ordering, window)} %(id)s::uuid")
+    elif window.after == "key" and not window.forward:
+        conditions.append("false")
+    if window.forward:
+        conditions.append("(SELECT count(*) FROM keyed) <= %(limit)s::int")
+        if bounded:
+            conditions.append("(SELECT count(*) FROM walked) < %(steps)s::int")
+    keyless = f"""
+    SELECT s.customer_id, NULL::{ordering.type} AS key
+      FROM customer_lifecycle_status s JOIN {_stages(filters)} ON w.stage = s.stage
+      {_joins(_needs(filters) | {"billing"})}
+     WHERE {_and(conditions)}
+     ORDER BY s.customer_id {_way(ordering, window)} {_LIMIT}"""
+    parts = {"keyed": page, "keyless": keyless}
+    if not window.forward:
+        room = "(SELECT count(*) FROM keyless) <= %(limit)s::int"
+        parts = {"keyless": keyless, "keyed": f"SELECT * FROM ({page}\n) s WHERE {room}"}
+    return [
+        *(f"{name} AS MATERIALIZED ({part}\n)" for name, part in parts.items()),
+        "both_parts AS (SELECT * FROM keyed UNION ALL SELECT * FROM keyless)",
+    ]
+
+
+def _look_up(filters: Filters) -> str:
+    """Whether a customer that the walk meets passes the filters.
+
+    OFFSET 0 keeps the planner from turning it into a join that looks at everybody first and sorts afterwards. What is
+    walked has the index's own columns only, so that nothing else is read of those that are passed over.
+    """
+    conditions = [_OF_TENANT, "s.customer_id = x.customer_id", *_conditions(filters)]
+    return f"""(
+        SELECT
+          FROM customer_lifecycle_status s JOIN {_stages(filters)} ON w.stage = s.stage
+          {_joins(_needs(filters))}
+         WHERE {_and(conditions)} OFFSET 0
+     ) passing"""
+
+
+def _details(ordering: Ordering, window: Window, *, counted: str | None) -> str:
+    """What is shown of each row of the page, looked up for these rows alone.
+
+    With ``counted``, the size of that part beside each row, and one row that is empty otherwise if the page is.
+    """
+    shown = f"""
+SELECT p.key, {_STATUS}, c.external_id, c.name, c.industry, c.segment, c.owner, b.currency, b.arr::text,
+       b.balance_overdue::text, b.renewal_on::text, u.open_issues, u.csat::text
+  FROM page p
+  JOIN customer_lifecycle_status s ON {_OF_TENANT} AND s.customer_id = p.customer_id
+  {_JOINS["customer"]} {_JOINS["billing"]} {_JOINS["support"]}"""
+    if counted is not None:
+        shown = (
+            f"SELECT p.*, n.counted FROM (SELECT count(*) AS counted FROM {counted}) n LEFT JOIN ({shown}) p ON true"
+        )
+    return f"{shown} ORDER BY {_order(ordering, window, 'p.key', 'p.customer_id')}"
+
+
+def _stages(filters: Filters) -> str:
+    return _NUMBERS if filters.stages else _EVERY_STAGE
+
+
+def _conditions(filters: Filters) -> list[str]:
+    conditions = {
+        "s.stage_entered_at < w.cutoff": filters.stuck,
+        "c.owner = %(owner)s::text": filters.owner,
+        _RENEWING: filters.renewing,
+        "s.customer_id IN (SELECT customer_id FROM lifecycle_contact"
+        " WHERE tenant_id = %(tenant_id)s::uuid AND email_index = %(email_index)s::bytea)": filters.email,
+        "(lower(c.name) LIKE lower(%(name_pattern)s::text)"
+        " OR lower(c.external_id) LIKE lower(%(external_id_pattern)s::text))": filters.pattern,
+    }
+    return [condition for condition, is_asked in conditions.items() if is_asked]
+
+
+def _needs(filters: Filters) -> frozenset[str]:
+    wanted = {"customer": filters.owner or filters.pattern, "billing": filters.renewing}
+    return frozenset(table for table, is_wanted in wanted.items() if is_wanted)
+
+
+def _joins(tables: frozenset[str]) -> str:
+    return " ".join(_JOINS[table] for table in sorted(tables))
+
+
+def _beyond(ordering: Ordering, window: Window) -> list[str]:
+    """The rows of ``wanted`` that come after the cursor; those without key stand at the end."""
+    if window.after is None:
+        return []
+    beyond_id = f"s.customer_id {_sign(ordering, window)} %(id)s::uuid"
+    if window.after == "null":
+        return [f"(s.key IS NULL AND {beyond_id}{'' if window.forward else ' OR s.key IS NOT NULL'})"]
+    beyond = _row_beyond(ordering, window, "s.key", "s.customer_id")[0]
+    return [f"({beyond} OR s.key IS NULL)" if ordering.nullable and window.forward else beyond]
+
+
+def _row_beyond(ordering: Ordering, window: Window, key: str, id_: str) -> list[str]:
+    if window.after is None:
+        return []
+    return [f"({key}, {id_}) {_sign(ordering, window)} (%(key)s::{ordering.type}, %(id)s::uuid)"]
+
+
+def _order(ordering: Ordering, window: Window, key: str, id_: str) -> str:
+    way = _way(ordering, window)
+    nulls = (" NULLS LAST" if window.forward else " NULLS FIRST") if ordering.nullable else ""
+    return f"{key} {way}{nulls}, {id_} {way}"
+
+
+def _way(ordering: Ordering, window: Window) -> str:
+    return "DESC" if ordering.descending is window.forward else "ASC"
+
+
+def _sign(ordering: Ordering, window: Window) -> str:
+    return "<" if ordering.descending is window.forward else ">"
+
+
+def _and(conditions: list[str]) -> str:
+    return "\n       AND ".join(conditions) if conditions else "true"

@@ -1,0 +1,47 @@
+"""``lifecycle.rules.health.urgency`` as SQL, for sorting more customers than anybody would fetch.
+
+The formula stands in the rules and its numbers are taken from there; a test holds the two to the same result for any
+figures.
+"""
+
+from typing import Final
+
+from lifecycle.rules import health
+from tenants.rules.policy import Policy
+
+# Aliases: s is the status row, b and u the figures (NULL where there are none), w the stage with its own numbers.
+_CLOSENESS: Final = (
+    f"COALESCE(least(1.0::float8, greatest(0.0::float8,"
+    f" ({health.RENEWAL_DAYS} - (b.renewal_on - %(today)s::date)) / {health.RENEWAL_DAYS}.0::float8)), 0.0::float8)"
+)
+_LATE: Final = (
+    "CASE WHEN w.max_days IS NULL THEN 0.0::float8"
+    f" ELSE least({health.LATE_PENALTY}.0::float8, greatest(0, floor(extract(epoch FROM %(now)s::timestamptz"
+    f" - s.stage_entered_at) / 86400)::int - w.max_days) / {health.LATE_DAYS_PER_POINT}.0::float8) END"
+)
+_ARREARS: Final = (
+    "CASE WHEN b.balance_overdue IS NULL OR b.balance_overdue <= 0 THEN 0.0::float8"
+    f" WHEN b.arr IS NULL OR b.arr <= 0 THEN {health.ARREARS_PENALTY}.0::float8"
+    f" ELSE least(1.0::float8, b.balance_overdue::float8 / b.arr::float8 / {health.ARREARS_SHARE}::float8)"
+    f" * {health.ARREARS_PENALTY} END"
+)
+_CSAT: Final = (
+    f"COALESCE(least(1.0::float8, greatest(0.0::float8, ({health.CSAT_CONTENT}::float8 - u.csat::float8)"
+    f" / {health.CSAT_CONTENT - health.CSAT_UNHAPPY}::float8)) * {health.CSAT_PENALTY}, 0.0::float8)"
+)
+_ISSUES: Final = f"COALESCE(least({health.ISSUES_PENALTY}, u.open_issues * {health.PENALTY_PER_ISSUE}), 0)"
+_MONEY: Final = (
+    f"least(1.0::float8, log(greatest(1.0::float8, COALESCE(b.arr::float8, 1.0::float8)))"
+    f" / {health.LARGE_ACCOUNT_DIGITS}) * {health.URGENT_MONEY}"
+)
+
+URGENCY: Final = (
+    f"round(100 - greatest(0, 100 - ceil(w.penalty + {_LATE} + {_ARREARS} + {_CSAT} + {_ISSUES}"
+    f" + {_CLOSENESS} * {health.RENEWAL_PENALTY} - {health.NOTHING}::float8))"
+    f" + {_CLOSENESS} * {health.URGENT_RENEWAL} + {_MONEY})::int"
+)
+
+
+def penalty_of(policy: Policy, stage: str) -> int:
+    """What the stage alone takes from a customer's health."""
+    return health.CATEGORY_PENALTIES.get(policy.category(stage), 0)
