@@ -51,7 +51,8 @@ def run_demo(guard: Guard, arguments: list[str]) -> int:
 
 NEXT_STEPS = """
 API description: /api/docs. Logs: .local/log. Beside the running demo: set -a; . .local/env; set +a
-and then for example .venv/bin/python manage.py dead_letters list. Ctrl-C stops everything."""
+and then for example .venv/bin/python manage.py dead_letters list. DEMO_EVENTS=6 make demo keeps six made-up
+events a minute coming. Ctrl-C stops everything."""
 
 
 def read_port(text: str) -> int:
@@ -153,7 +154,11 @@ def answers(url: str) -> bool:
 
 
 def processes(folders: Folders, guard: Guard, env: Mapping[str, str], port: int) -> list[Worker]:
-    """The processes of the product (docs/architecture.md), not started yet: web and stream first."""
+    """The processes of the product (docs/architecture.md), not started yet: web and stream first.
+
+    With DEMO_EVENTS=6 there is one more, which sends six made-up events a minute. Without it the demo's figures only
+    change when somebody changes them.
+    """
     stream = env["EVENT_STREAM_URL"]
     stream_port = stream.rpartition(":")[2].partition("/")[0]
 
@@ -169,14 +174,16 @@ def processes(folders: Folders, guard: Guard, env: Mapping[str, str], port: int)
             *("--workers-kill-timeout", "2", application),
         ]
 
+    pace = os.environ.get("DEMO_EVENTS", "")
+    events = ["manage.py", "send_event", "--stream", "--per-minute", pace]
     web = granian("wsgi", str(port), "config.wsgi:application")
     return [
         worker("web", [*web, "--blocking-threads", "2"], f"http://127.0.0.1:{port}/healthz/live"),
         worker("stream", granian("asgi", stream_port, "config.stream:application"), f"{stream}/healthz"),
         worker("consume_events", ["manage.py", "consume_events"]),
         worker("relay_events", ["manage.py", "relay_events"]),
-        worker("send_event", ["manage.py", "send_event", "--stream"]),
         worker("move_customers", ["manage.py", "move_customers"]),
+        *([worker("send_event", events)] if pace else []),
     ]
 
 
