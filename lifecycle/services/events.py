@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+import structlog
 from django.conf import settings
 from django.db import transaction
 
+from audit.cipher import Undecryptable
 from lifecycle.models import NOBODY, DeadLetter, InboxEvent, ParkedEvent
 from lifecycle.rules.envelopes import Event, Received, log_identity, receive
 from lifecycle.rules.ordering import merge_logs
@@ -26,6 +28,8 @@ from lifecycle.services.inbox import Identity
 from tenants.actors import Actor, TenantRef, system_actor
 from tenants.context import tenant_context
 from tenants.services.policies import NoConfiguration, live_policy
+
+log = structlog.get_logger(__name__)
 
 SOURCE: Final = "EventListener"
 DUPLICATE: Final = "duplicate"
@@ -106,12 +110,16 @@ def sweep_parked(*, actor: Actor, now: dt.datetime) -> list[Result]:
     """
     results: list[Result] = []
     for tenant_id in sorted(ParkedEvent.objects.using("platform").values_list("tenant_id", flat=True).distinct()):
-        with transaction.atomic(), tenant_context(tenant_id):
-            work = _TenantBatch(TenantRef(tenant_id, ""), actor=actor, now=now)
-            work.release(receive(message) for message in inbox.take_explained(tenant_id))
-            for message in inbox.take_expired(tenant_id, now=now):
-                work.expire(receive(message))
-            results += work.finish()
+        try:
+            with transaction.atomic(), tenant_context(tenant_id):
+                work = _TenantBatch(TenantRef(tenant_id, ""), actor=actor, now=now)
+                work.release(receive(message) for message in inbox.take_explained(tenant_id))
+                for message in inbox.take_expired(tenant_id, now=now):
+                    work.expire(receive(message))
+                results += work.finish()
+        except Undecryptable as error:
+            # Nothing was taken: the rows wait for the master key to come back into the ring.
+            log.error("parked events cannot be decrypted", tenant=str(tenant_id), reason=str(error))
     return results
 
 

@@ -1,0 +1,302 @@
+"""Reading messages: both modes of CloudEvents, and each way in which a message can be wrong."""
+
+import datetime as dt
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lifecycle.rules.envelopes import Event, Fault, Message, log_identity, read_event
+from lifecycle.rules.ordering import merge_logs
+from lifecycle.rules.ownership import find_foreign_part
+from lifecycle.rules.schemas import CURRENT, parse_date, parse_time
+from tests.messaging.speaking import as_message
+
+GOOD: dict[str, Any] = {
+    "specversion": "1.0",
+    "id": "e-1",
+    "source": "/crm",
+    "type": "customer.created",
+    "time": "2026-03-02T13:30:00.25+01:00",
+    "tenantid": "acme",
+    "traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+    "data": {"external_id": "c1", "name": "Acme"},
+}
+
+
+def read(document: Any, *, key: bytes | None = b"c1", **options: Any) -> Event | Fault:
+    return read_event(as_message(document, topic="t", key=key, **options))
+
+
+def code(document: Any, **options: Any) -> str:
+    found = read(document, **options)
+    return found.code if isinstance(found, Fault) else "valid"
+
+
+def test_a_structured_event_is_read_whole() -> None:
+    assert read(GOOD) == Event(
+        id="e-1",
+        source="/crm",
+        type="customer.created",
+        time=dt.datetime(2026, 3, 2, 12, 30, 0, 250_000, tzinfo=dt.UTC),
+        tenant="acme",
+        external_id="c1",
+        data={"external_id": "c1", "name": "Acme"},
+        trace_id="4bf92f3577b34da6a3ce929d0e0e4736",
+    )
+
+
+def test_a_binary_event_reads_the_same() -> None:
+    headers = [(f"ce_{name}", str(value).encode()) for name, value in GOOD.items() if name != "data"]
+    headers.append(("content-type", b"application/json"))
+    assert read(orjson.dumps(GOOD["data"]), headers=headers) == read(GOOD)
+
+
+def test_header_names_of_a_binary_event_may_be_in_capitals() -> None:
+    headers = [(f"CE_{name.upper()}", str(value).encode()) for name, value in GOOD.items() if name != "data"]
+    assert read(orjson.dumps(GOOD["data"]), headers=headers) == read(GOOD)
+
+
+def test_a_structured_event_may_carry_stray_attributes_in_headers() -> None:
+    headers = [("content-type", b"application/cloudevents+json; charset=UTF-8"), ("ce_specversion", b"1.0")]
+    assert read(GOOD, headers=headers) == read(GOOD)
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        (b"", "The message has no value; an event is a JSON object."),
+        (b"{", "The message is not JSON in UTF-8: "),
+        (b'"\xff"', "The message is not JSON in UTF-8: "),
+        (b"[1]", "The message is JSON, but not an object."),
+        (b'{"a": NaN}', "The message is not JSON in UTF-8: "),
+        (b"[" * 5000, "The message is not JSON in UTF-8: "),
+    ],
+)
+def test_what_is_not_a_json_object_is_unreadable(value: bytes, sentence: str) -> None:
+    fault = read(value)
+    assert isinstance(fault, Fault)
+    assert fault.code == "unreadable"
+    assert fault.sentence.startswith(sentence)
+
+
+def test_a_message_without_value_is_unreadable() -> None:
+    fault = read_event(Message("t", 0, 0, b"c1", None))
+    assert isinstance(fault, Fault)
+    assert fault.code == "unreadable"
+
+
+def test_a_binary_header_that_is_not_utf_8_is_unreadable() -> None:
+    headers = [("ce_specversion", b"1.0"), ("ce_id", b"\xff")]
+    assert code(orjson.dumps(GOOD["data"]), headers=headers) == "unreadable"
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"specversion": "0.3"}, "invalid_envelope"),
+        ({"id": ""}, "invalid_envelope"),
+        ({"id": "x" * 256}, "invalid_envelope"),
+        ({"source": "/crm" + "x" * 100}, "invalid_envelope"),
+        ({"time": "2026-03-02T13:30:00"}, "invalid_envelope"),
+        ({"time": "2026-02-30T13:30:00Z"}, "invalid_envelope"),
+        ({"time": "0001-01-01T00:00:00+23:59"}, "invalid_envelope"),
+        ({"time": 5}, "invalid_envelope"),
+        ({"data": None}, "invalid_envelope"),
+        ({"data": [1]}, "invalid_envelope"),
+        ({"datacontenttype": "text/xml"}, "invalid_envelope"),
+        ({"datacontenttype": "application/json; charset=utf-8"}, "valid"),
+        ({"tenantid": ""}, "unknown_tenant"),
+        ({"tenantid": "x" * 64}, "invalid_envelope"),
+        ({"type": "customer.deleted"}, "unknown_type"),
+        ({"dataschema": "urn:customer360:schema:customer.created:1"}, "valid"),
+        ({"dataschema": "urn:customer360:schema:customer.created:2"}, "unknown_type"),
+        ({"dataschema": "urn:customer360:schema:customer.updated:1"}, "unknown_type"),
+        ({"dataschema": "https://example.com/x"}, "unknown_type"),
+        ({"subject": "c1"}, "valid"),
+        ({"subject": "c2"}, "key_mismatch"),
+        ({"source": "/crm/eu-1"}, "valid"),
+        ({"source": "/crmx"}, "source_not_allowed"),
+        ({"source": "crm"}, "source_not_allowed"),
+        ({"unheard_of": 1}, "valid"),
+    ],
+)
+def test_each_attribute_is_judged(change: dict[str, Any], expected: str) -> None:
+    assert code({**GOOD, **change}) == expected
+
+
+@pytest.mark.parametrize("name", ["specversion", "id", "source", "type", "time", "data"])
+def test_an_attribute_that_is_missing_makes_the_envelope_invalid(name: str) -> None:
+    assert code({key: value for key, value in GOOD.items() if key != name}) == "invalid_envelope"
+
+
+def test_an_event_without_tenant_says_so() -> None:
+    fault = read({key: value for key, value in GOOD.items() if key != "tenantid"})
+    assert isinstance(fault, Fault)
+    assert (fault.code, fault.sentence) == (
+        "unknown_tenant",
+        "The event names no tenant; tenantid must be the slug of one.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("event_type", "data", "expected"),
+    [
+        ("customer.updated", {}, "valid"),
+        ("customer.updated", {"name": ""}, "invalid_data"),
+        ("customer.updated", {"name": None}, "invalid_data"),
+        ("customer.updated", {"name": "x" * 201}, "invalid_data"),
+        ("customer.updated", {"industry": None}, "valid"),
+        ("customer.updated", {"owner": 5}, "invalid_data"),
+        ("customer.updated", {"name": "a\x00b"}, "invalid_data"),
+        ("customer.updated", {"name": "a\\u0000b"}, "valid"),
+        ("customer.updated", {"contacts": [{"name": "Ann", "email": None}]}, "valid"),
+        ("customer.updated", {"contacts": [{"email": "a@b.example"}]}, "invalid_data"),
+        ("customer.updated", {"contacts": [{"name": "Ann", "email": "nobody"}]}, "invalid_data"),
+        ("customer.updated", {"contacts": [{"name": "Ann"}] * 101}, "invalid_data"),
+        ("customer.updated", {"more": {"than": "known"}}, "valid"),
+        ("contract.renewed", {}, "invalid_data"),
+        ("contract.renewed", {"contract_id": "K"}, "valid"),
+        ("contract.renewed", {"contract_id": "K", "arr": "12.50"}, "valid"),
+        ("contract.renewed", {"contract_id": "K", "arr": "lots"}, "invalid_data"),
+        ("contract.renewed", {"contract_id": "K", "arr": -1}, "invalid_data"),
+        ("contract.renewed", {"contract_id": "K", "arr": True}, "invalid_data"),
+        ("contract.renewed", {"contract_id": "K", "arr": 1e15}, "invalid_data"),
+        ("contract.renewed", {"contract_id": "K", "ends_on": "2026-02-29"}, "invalid_data"),
+        ("contract.renewed", {"contract_id": "K", "ends_on": "2028-02-29"}, "valid"),
+        ("contract.renewed", {"contract_id": "K", "starts_on": "2026-03-02", "ends_on": "2026-03-01"}, "invalid_data"),
+        ("contract.renewed", {"contract_id": "K", "starts_on": "2026-03-02", "ends_on": "2026-03-02"}, "valid"),
+        ("support.issue.closed", {"issue_id": "S", "csat": 5.1}, "invalid_data"),
+        ("support.issue.closed", {"issue_id": "S", "csat": 5, "open_issues": 3.0}, "valid"),
+        ("support.issue.closed", {"issue_id": "S", "open_issues": 0.5}, "invalid_data"),
+        ("support.issue.closed", {"issue_id": "S", "closed_at": "yesterday"}, "invalid_data"),
+    ],
+)
+def test_data_are_held_to_the_schema_of_their_type(event_type: str, data: dict[str, Any], expected: str) -> None:
+    source = {"contract.renewed": "/billing", "support.issue.closed": "/support"}.get(event_type, "/crm")
+    document = {**GOOD, "type": event_type, "source": source, "data": {"external_id": "c1", **data}}
+    assert code(document) == expected
+
+
+@pytest.mark.parametrize("key", [b"c2", b"", b"C1", b"c1 "])
+def test_a_key_that_differs_from_the_external_id_is_refused(key: bytes) -> None:
+    assert code(GOOD, key=key) == "key_mismatch"
+
+
+@pytest.mark.parametrize(
+    ("source", "event_type", "data", "field"),
+    [
+        ("/crm", "customer.updated", {"name": "A", "contacts": []}, None),
+        ("/crm", "customer.updated", {"billing": {}}, "data.billing belongs to /billing"),
+        ("/crm", "customer.created", {"support": {}}, "data.support belongs to /support"),
+        ("/billing", "customer.updated", {"billing": {"arr": 1}}, None),
+        ("/billing", "customer.updated", {"owner": "x"}, "data.owner belongs to /crm"),
+        ("/support", "customer.updated", {"support": {}}, None),
+        ("/support", "customer.updated", {"contacts": []}, "data.contacts belongs to /crm"),
+        ("/crm", "contract.renewed", {"contract_id": "K"}, "data.contract_id belongs to /billing"),
+        ("/billing", "support.issue.closed", {"issue_id": "S"}, "data.issue_id belongs to /support"),
+    ],
+)
+def test_a_source_may_write_only_its_own_part(
+    source: str, event_type: str, data: dict[str, Any], field: str | None
+) -> None:
+    sentence = find_foreign_part(source, event_type, data)
+    assert sentence is None if field is None else (sentence or "").startswith(field)
+
+
+def test_a_fault_keeps_what_could_be_read() -> None:
+    fault = read({**GOOD, "data": {"external_id": 5}})
+    assert fault == Fault(
+        code="invalid_data",
+        sentence="data.external_id must be string.",
+        tenant="acme",
+        type="customer.created",
+        source="/crm",
+        id="e-1",
+        trace_id="4bf92f3577b34da6a3ce929d0e0e4736",
+    )
+
+
+def test_no_sentence_quotes_a_value() -> None:
+    """Sentences travel in headers and logs; what a customer's people are called must not."""
+    secret = "Ann Example"
+    for data in ({"external_id": "c1", "contacts": [{"name": "A", "email": secret}]}, {"external_id": "c1", secret: 1}):
+        found = read({**GOOD, "data": data})
+        assert secret not in str(found) or isinstance(found, Event)
+
+
+@given(
+    st.binary(max_size=200)
+    | st.recursive(
+        st.none() | st.booleans() | st.floats() | st.text(max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*GOOD, "external_id"]), inner, max_size=5)
+        ),
+    ).map(lambda value: orjson.dumps(value))
+)
+def test_reading_never_raises(value: bytes) -> None:
+    assert isinstance(read_event(Message("t", 0, 0, b"c1", value)), Event | Fault)
+
+
+@given(
+    st.sampled_from(list(CURRENT)),
+    st.dictionaries(
+        st.sampled_from(
+            ["name", "contacts", "billing", "support", "contract_id", "arr", "csat", "ends_on", "issue_id"]
+        ),
+        st.none() | st.integers() | st.text(max_size=3) | st.lists(st.none(), max_size=1) | st.just({}),
+    ),
+)
+def test_judging_data_never_raises(event_type: str, data: dict[str, Any]) -> None:
+    document = {**GOOD, "type": event_type, "data": {"external_id": "c1", **data}}
+    assert isinstance(read(document), Event | Fault)
+
+
+def test_a_message_without_identity_is_known_by_its_place_and_its_bytes() -> None:
+    one = Message("t", 2, 7, b"k", b"junk")
+    assert log_identity(one) == log_identity(Message("t", 2, 7, b"k", b"junk", (("h", b"1"),)))
+    others = [
+        Message("t", 2, 8, b"k", b"junk"),
+        Message("t", 1, 7, b"k", b"junk"),
+        Message("u", 2, 7, b"k", b"junk"),
+        Message("t", 2, 7, b"kj", b"unk"),
+        Message("t", 2, 7, b"k", b"other"),
+    ]
+    assert len({log_identity(message) for message in [one, *others]}) == 6
+
+
+@pytest.mark.parametrize(
+    ("text", "is_time"),
+    [
+        ("2026-03-02T12:00:00Z", True),
+        ("2026-03-02t12:00:00.123456789z", True),
+        ("2026-03-02T12:00:00-05:30", True),
+        ("2026-03-02 12:00:00Z", False),
+        ("2026-03-02T12:00Z", False),
+        ("2026-W10-1T12:00:00Z", False),
+        ("2026-03-02T24:00:01Z", False),
+        ("2026-03-02T12:00:00", False),
+    ],
+)
+def test_times_are_rfc_3339(text: str, is_time: bool) -> None:
+    assert (parse_time(text) is not None) == is_time
+
+
+@pytest.mark.parametrize(("text", "is_date"), [("2026-03-02", True), ("20260302", False), ("2026-13-01", False)])
+def test_dates_are_full_dates(text: str, is_date: bool) -> None:
+    assert (parse_date(text) is not None) == is_date
+
+
+def test_logs_keep_their_order_and_interleave_by_time() -> None:
+    def lying(topic: str, offset: int, minute: int) -> Any:
+        from lifecycle.rules.envelopes import Received
+
+        event = Event("e", "/crm", "customer.updated", dt.datetime(2026, 1, 1, 0, minute, tzinfo=dt.UTC), "t", "c", {})
+        return Received(Message(topic, 0, offset, b"c", b""), event)
+
+    # The clock of log "a" jumps back between its first two messages.
+    a1, a2, a3 = lying("a", 1, 30), lying("a", 2, 10), lying("a", 3, 40)
+    b1, b2 = lying("b", 1, 20), lying("b", 2, 35)
+    assert merge_logs([b2, a3, a1, b1, a2]) == [b1, a1, a2, b2, a3]
