@@ -8,7 +8,7 @@ from django.http import Http404
 from django.utils import timezone
 
 from lifecycle.services import summaries
-from lifecycle.web.history import HistoryPage, read_history
+from lifecycle.web.history import Steps, show_steps
 from lifecycle.web.live import Ticket, stream_url
 from lifecycle.web.looks import stage_looks
 from lifecycle.web.people import name_people
@@ -38,18 +38,20 @@ def gather_customer(request: TenantRequest, customer_id: UUID) -> dict[str, Any]
     tenant, identity = request.tenant, request.identity
     may_update = identity.may(UPDATE_LIFECYCLE)
     lifecycle = summaries.read_lifecycle(customer_id, tenant=tenant, may_update=may_update)
-    summary = summaries.read_summary(customer_id, tenant=tenant, now=timezone.now())
-    profile = summaries.read_profile(customer_id, tenant=tenant)
+    now = timezone.now()
+    summary = summaries.read_summary(customer_id, tenant=tenant, now=now)
+    profile = summaries.read_profile(customer_id, tenant=tenant, now=now)
     if lifecycle is None or summary is None or profile is None:
         raise Http404
     policy = policy_of_version(tenant.id, lifecycle["configuration_version"])
     names = name_people([lifecycle["updated_by"]], tenant=tenant, viewer=identity)
-    history: HistoryPage | None = None
+    history: Steps | None = None
     if identity.may(VIEW_HISTORY):
-        history = read_history(customer_id, tenant=tenant, viewer=identity)
+        history = show_steps(customer_id, tenant=tenant, viewer=identity)
     return {
         "customer_id": customer_id,
         "profile": profile,
+        "company": profile["company"],
         "lifecycle": lifecycle,
         "summary": summary,
         "who": names[lifecycle["updated_by"]],

@@ -7,7 +7,7 @@ from django.shortcuts import render
 from django.utils import timezone
 
 from lifecycle.services import summaries
-from lifecycle.web.history import read_history
+from lifecycle.web.history import show_steps
 from lifecycle.web.looks import stage_looks
 from lifecycle.web.pages import page, wants_fragment
 from lifecycle.web.standing import gather_customer
@@ -38,16 +38,16 @@ def refresh_customer(request: TenantRequest, customer_id: UUID) -> HttpResponse:
 @page(VIEW_HISTORY)
 def show_history(request: TenantRequest, customer_id: UUID) -> HttpResponse:
     """Steps before the one that ``before`` names: more lines of the list, or a page of their own."""
-    profile = summaries.read_profile(customer_id, tenant=request.tenant)
+    profile = summaries.read_profile(customer_id, tenant=request.tenant, now=timezone.now())
     if profile is None:
         raise Http404
     before = request.GET.get("before", "")
     if not before.isdecimal() or int(before) > LARGEST_VERSION:
         before = str(LARGEST_VERSION)
-    history = read_history(customer_id, tenant=request.tenant, viewer=request.identity, before=int(before))
+    history = show_steps(customer_id, tenant=request.tenant, viewer=request.identity, before=int(before))
     context = {
         "customer_id": customer_id,
-        "profile": profile,
+        "company": profile["company"],
         "history": history,
         "is_continued": wants_fragment(request),
         "looks": stage_looks(live_policy(request.tenant.id)),

@@ -1,5 +1,6 @@
 """Changing a customer's stage: the dialog, and what became of it."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from lifecycle.services import summaries
 from lifecycle.services.rate_limits import RateLimited, UpdateBudget
 from lifecycle.services.transitions import ConfigurationKeepsChanging, Outcome, apply
 from lifecycle.web.forms import MoveForm
-from lifecycle.web.history import Step, read_history
+from lifecycle.web.history import show_missed
 from lifecycle.web.looks import stage_looks
 from lifecycle.web.pages import page, wants_fragment
 from lifecycle.web.standing import gather_customer
@@ -23,6 +24,8 @@ from tenants.pages import TenantRequest
 from tenants.refusals import STATUS_OF_CODE
 from tenants.roles import UPDATE_LIFECYCLE, VIEW_HISTORY
 from tenants.services.policies import policy_of_version
+
+Missed = Sequence[Mapping[str, Any]]
 
 SOURCE = "UI"
 RECONFIGURED = (
@@ -94,19 +97,18 @@ def _tell_refusal(request: TenantRequest, customer_id: UUID, form: MoveForm, out
         from_stage=outcome.from_stage or "",
         to_stage=outcome.change.stage,
     )
-    missed: list[Step] | None = None
+    missed: Missed | None = None
     if refused.code == "version_conflict":
         missed = _read_missed(request, customer_id, form)
     status = STATUS_OF_CODE[refused.code]
     return _ask(request, customer_id, form, refusal=refused.sentence, missed=missed, status=status)
 
 
-def _read_missed(request: TenantRequest, customer_id: UUID, form: MoveForm) -> list[Step]:
+def _read_missed(request: TenantRequest, customer_id: UUID, form: MoveForm) -> Missed:
     if not request.identity.may(VIEW_HISTORY):
         return []
-    after = form.cleaned_data["version"]
-    history = read_history(customer_id, tenant=request.tenant, viewer=request.identity, after=after)
-    return list(history.steps)
+    since = form.cleaned_data["version"]
+    return show_missed(customer_id, tenant=request.tenant, viewer=request.identity, since=since)
 
 
 def _tell_success(request: TenantRequest, customer_id: UUID, outcome: Outcome) -> HttpResponse:
@@ -124,19 +126,19 @@ def _ask(
     form: MoveForm | None = None,
     *,
     refusal: str = "",
-    missed: list[Step] | None = None,
+    missed: Missed | None = None,
     status: int = 200,
 ) -> HttpResponse:
     """The dialog (or the page, without JavaScript), judged anew and with what was filled in."""
     lifecycle = summaries.read_lifecycle(customer_id, tenant=request.tenant, may_update=True)
-    profile = summaries.read_profile(customer_id, tenant=request.tenant)
+    profile = summaries.read_profile(customer_id, tenant=request.tenant, now=timezone.now())
     if lifecycle is None or profile is None:
         raise Http404
     given = form.data if form else {}
     context: dict[str, Any] = {
         "customer_id": customer_id,
         "lifecycle": lifecycle,
-        "profile": profile,
+        "company": profile["company"],
         "options": lifecycle["transitions"],
         "looks": stage_looks(policy_of_version(request.tenant.id, lifecycle["configuration_version"])),
         "chosen": given.get("stage") or "",
