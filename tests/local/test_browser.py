@@ -1,0 +1,62 @@
+"""The browser tests need a chromium: it is installed where that is possible, and missed loudly elsewhere."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.local.scene import Project
+
+APT = """#!/bin/sh
+echo "$*" >> "{log}"
+case "$*" in
+*install*)
+    [ -z "$APT_IS_BROKEN" ] || { echo "E: no network" >&2; exit 100; }
+    /bin/cp "$0" "{bin}/chromium"
+esac
+"""
+MISSING = "*** Install it (Debian: apt-get install chromium) or name one: CHROMIUM=/path/to/chromium make test"
+
+
+@pytest.fixture
+def programs(tmp_path: Path) -> Path:
+    """A PATH on which there is an apt-get of ours and nothing else."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    script = folder / "apt-get"
+    script.write_text(APT.replace("{log}", str(tmp_path / "log")).replace("{bin}", str(folder)))
+    script.chmod(0o755)
+    return folder
+
+
+def test_chromium_is_installed_by_root_only(project: Project, programs: Path) -> None:
+    status, lines = project.run("browser", PATH=str(programs), CHROMIUM="")
+    assert status == 0
+    if os.geteuid() == 0:
+        assert lines == ["installing chromium for the browser tests"]
+        update, install = (programs.parent / "log").read_text().splitlines()
+        assert update.endswith(" update")
+        assert install.endswith(" install --no-install-recommends chromium fonts-liberation")
+    else:
+        why = "no chromium was found, and only root may install it."
+        assert lines == ["", f"*** THE BROWSER TESTS CANNOT RUN: {why}", MISSING, ""]
+        assert not (programs.parent / "log").exists()
+
+
+def test_a_failed_installation_is_not_overlooked(project: Project, programs: Path) -> None:
+    status, lines = project.run("browser", PATH=str(programs), CHROMIUM="", APT_IS_BROKEN="1")
+    why = "apt-get install failed (E: no network)" if os.geteuid() == 0 else "only root may install it"
+    assert status == 0
+    assert lines[-4:] == [
+        "",
+        f"*** THE BROWSER TESTS CANNOT RUN: no chromium was found, and {why}.",
+        MISSING,
+        "",
+    ]
+
+
+def test_a_chromium_that_is_there_or_named_is_taken(project: Project, programs: Path) -> None:
+    assert project.run("browser", PATH=str(programs), CHROMIUM="/opt/chromium") == (0, [])
+    (programs / "google-chrome").symlink_to(programs / "apt-get")
+    assert project.run("browser", PATH=str(programs), CHROMIUM="") == (0, [])
+    assert not (programs.parent / "log").exists()
