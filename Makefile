@@ -11,7 +11,7 @@ help: ## this list
 	@echo "make TARGET, where TARGET is one of"
 	@sed -n 's/^\([a-z]*\):.*## /  \1\t/p' Makefile
 
-demo: $(INSTALLED) ## the whole product in the foreground with demo data (PORT=8000, DEMO_CUSTOMERS=2000)
+demo: $(INSTALLED) ## the whole product in the foreground with demo data (PORT=8000 DEMO_CUSTOMERS=2000 DEMO_EVENTS=6)
 	@$(LOCAL) demo
 
 test: $(INSTALLED) ## the whole test suite on throw-away services (ARGS="tests/api -q" for a part)

@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> int:
         return 2
     verb, _ = VERBS[arguments[0]]
     rest = arguments[1:]
-    if "MAKELEVEL" in os.environ:  # make itself may be killed without a word
+    if os.environ.pop("MAKELEVEL", ""):  # make itself may be killed without a word
         die_with_parent(signal.SIGTERM)
     guard = Guard()
     signals.install()
@@ -41,6 +41,9 @@ def main(arguments: list[str]) -> int:
         return verb(guard, rest[1:] if rest[:1] == ["--"] else rest)
     except CannotStart as trouble:
         print(f"{arguments[0]}: {trouble}", file=sys.stderr)
+        return 1
+    except OSError as trouble:  # a full disk, a folder of another account
+        print(f"{arguments[0]}: {trouble.strerror or trouble}: {trouble.filename or 'see above'}", file=sys.stderr)
         return 1
     except StopRequested as request:
         return 128 + request.signum

@@ -12,7 +12,7 @@ from local import signals
 from local.commands import started
 from local.folders import PROJECT, Folders, open_kept
 from local.guard import Guard
-from local.processes import Child, find_free_port, is_port_free, stop
+from local.processes import Child, find_free_port, find_port_fault, stop
 from local.services import Services, merge, say, write_env
 from local.trouble import CannotStart, StopRequested
 
@@ -60,8 +60,8 @@ def read_port(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 65535:
         raise CannotStart(f"PORT={text} is not a port; choose one from 1 to 65535: PORT=8001 make demo")
     port = int(text)
-    if not is_port_free(port):
-        raise CannotStart(f"port {port} is taken; choose another: PORT={find_free_port()} make demo")
+    if fault := find_port_fault(port):
+        raise CannotStart(f"port {port} {fault}; choose another: PORT={find_free_port()} make demo")
     return port
 
 

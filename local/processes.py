@@ -173,12 +173,14 @@ def find_free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def is_port_free(port: int) -> bool:
-    """Whether a server could listen on this port of 127.0.0.1 now."""
+def find_port_fault(port: int) -> str:
+    """Why no server could listen on this port of 127.0.0.1 now, such as ``is taken``; empty when one could."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
+        except PermissionError:
+            return "needs an account with more rights"
         except OSError:
-            return False
-    return True
+            return "is taken"
+    return ""
