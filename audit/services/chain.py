@@ -39,6 +39,9 @@ COLUMNS: Final = (
 )
 _TIMES = frozenset({"changed_at", "effective_at", "recorded_at"})
 _BYTES = frozenset({"note", "previous_hash"})
+MICROSECOND: Final = dt.timedelta(microseconds=1)
+_AS_THEY_ARE: Final = frozenset({str, int})
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def hash_sql(expressions: dict[str, str]) -> str:
@@ -59,14 +62,15 @@ def canonical_bytes(row: dict[str, Any]) -> bytes:
     values: list[Any] = [FORMAT]
     for column in COLUMNS:
         value = row[column]
-        if column in _TIMES:
-            value = (value - EPOCH) // dt.timedelta(microseconds=1)
+        if value is None or value.__class__ in _AS_THEY_ARE:
+            values.append(value)
+        elif column in _TIMES:
+            values.append((value - EPOCH) // MICROSECOND)
         elif column in _BYTES:
-            value = None if value is None else bytes(value).hex()
-        elif value is not None and not isinstance(value, int):
-            value = str(value)
-        values.append(value)
-    return json.dumps(values, ensure_ascii=False).encode()
+            values.append(bytes(value).hex())
+        else:
+            values.append(str(value))
+    return _encode(values).encode()
 
 
 def row_hash(row: dict[str, Any]) -> bytes:

@@ -81,11 +81,14 @@ def _ensure_role(connection: psycopg.Connection, name: str, attributes: str, pas
 
 
 def ensure_database(connection: psycopg.Connection, database: str) -> None:
-    """The database, owned by the owner. The other roles may connect, and not even make temporary tables."""
+    """The database; our roles may connect and nothing else, not even make temporary tables.
+
+    It belongs to the administrator: whoever owns a database owns its schema and may drop what others own in there,
+    the history among it.
+    """
     if connection.execute("SELECT FROM pg_database WHERE datname = %s", [database]).fetchone() is None:
-        connection.execute(
-            sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(database), sql.Identifier(OWNER))
-        )
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
+    connection.execute(sql.SQL("ALTER DATABASE {} OWNER TO CURRENT_USER").format(sql.Identifier(database)))
     connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(database)))
     connection.execute(
         sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(

@@ -57,7 +57,7 @@ UNIQUES_NOT_BY_TENANT = {
 }
 APPEND_ONLY = ("audit_administration", "customer_lifecycle_history")
 REVIEWED_DEFINER_FUNCTIONS = {"search_customers": "c360_search"}
-APP_ROLE, AUDIT_ROLE = "c360_app", "c360_audit"
+APP_ROLE, AUDIT_ROLE, OWNER_ROLE = "c360_app", "c360_audit", "c360_owner"
 READERS = frozenset({"c360_platform", "c360_relay", "c360_search"})
 
 TABLES = """
@@ -262,6 +262,35 @@ def find_rewritable_history(connection: psycopg.Connection[Any]) -> list[str]:
         if owner["o"] != AUDIT_ROLE:
             faults.append(f"{table} belongs to {owner['o']}")
     return faults
+
+
+def find_powers_of_the_owner(connection: psycopg.Connection[Any]) -> list[str]:
+    """The role of the migrations bypasses no policy, and cannot drop what belongs to others: it owns neither the
+    database nor a schema. It may act as the roles that own the audit tables only by saying so (SET ROLE).
+    """
+    questions = {
+        "it is a superuser, or may bypass policies, create roles or databases, or replicate": """
+            SELECT rolname FROM pg_roles WHERE rolname = %(owner)s
+               AND (rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb OR rolreplication)""",
+        "it owns": """
+            SELECT 'database ' || datname FROM pg_database
+             WHERE datname = current_database() AND pg_has_role(%(owner)s, datdba, 'MEMBER')
+            UNION ALL
+            SELECT 'schema ' || nspname FROM pg_namespace
+             WHERE nspname !~ '^pg_' AND pg_has_role(%(owner)s, nspowner, 'MEMBER')""",
+        "it acts, without saying so, as": """
+            SELECT rolname FROM pg_roles WHERE rolname IN (%(audit)s, 'c360_search')
+               AND pg_has_role(%(owner)s, oid, 'USAGE')""",
+        "it may change": """
+            SELECT t FROM unnest(%(append_only)s::text[]) t
+             WHERE has_table_privilege(%(owner)s, t, 'UPDATE, DELETE, TRUNCATE, TRIGGER')""",
+    }
+    parameters = {"owner": OWNER_ROLE, "audit": AUDIT_ROLE, "append_only": list(APPEND_ONLY)}
+    return [
+        f"{OWNER_ROLE}: {fault} {name}"
+        for fault, query in questions.items()
+        for (name,) in connection.execute(query, parameters).fetchall()
+    ]
 
 
 def find_powers_of_the_application(connection: psycopg.Connection[Any]) -> list[str]:

@@ -19,6 +19,7 @@ RULES = [
     catalogue.find_simple_foreign_keys,
     catalogue.find_uniques_across_tenants,
     catalogue.find_rewritable_history,
+    catalogue.find_powers_of_the_owner,
     catalogue.find_powers_of_the_application,
 ]
 
@@ -159,6 +160,21 @@ def test_every_tenant_table_is_walked(superuser: psycopg.Connection[Any]) -> Non
             catalogue.find_rewritable_history,
             "ALTER TABLE customer_lifecycle_history OWNER TO c360_owner",
             "customer_lifecycle_history belongs to c360_owner",
+        ),
+        (
+            catalogue.find_powers_of_the_owner,
+            "ALTER SCHEMA public OWNER TO c360_owner",
+            "c360_owner: it owns schema public",
+        ),
+        (
+            catalogue.find_powers_of_the_owner,
+            "GRANT c360_audit TO c360_owner WITH INHERIT TRUE",
+            "c360_owner: it acts, without saying so, as c360_audit",
+        ),
+        (
+            catalogue.find_powers_of_the_owner,
+            "GRANT DELETE ON customer_lifecycle_history TO c360_owner",
+            "c360_owner: it may change customer_lifecycle_history",
         ),
         (
             catalogue.find_powers_of_the_application,
