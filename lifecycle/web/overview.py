@@ -9,6 +9,7 @@ from typing import Any
 
 from lifecycle.querysets.listing import ListQuery, list_customers
 from lifecycle.services import summaries
+from lifecycle.services.publication import unfinished_moves
 from lifecycle.web.looks import stage_looks
 from lifecycle.web.pages import tenant_stream
 from tenants.pages import TenantRequest
@@ -70,6 +71,7 @@ def gather_overview(request: TenantRequest, *, now: dt.datetime) -> dict[str, An
         "renewal_days": RENEWAL_DAYS,
         "late": rows(ListQuery(stages=others, stuck=True, ordering="-urgency", limit=MOST_LISTED)),
         "looks": stage_looks(policy),
+        "moves": unfinished_moves(request.tenant),
         "stream": tenant_stream(request),
     }
 

@@ -9,6 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from tests.factories import CustomerFactory, TenantFactory
+from tests.services.test_publication import SHORTER, publish
 from tests.web.conftest import HTMX, markup_of, text_of
 
 ROLES = ("viewer", "account_manager", "tenant_admin")
@@ -217,3 +218,13 @@ def test_the_error_page_of_last_resort_needs_no_request(client):
     from django.template.loader import render_to_string
 
     assert "Something went wrong" in render_to_string("500.html")
+
+
+def test_the_overview_says_that_customers_are_being_moved(page_client, tenant):
+    for _ in range(2):
+        CustomerFactory(tenant=tenant, stage="At-Risk", reason_code="Late")
+    publish(
+        tenant, SHORTER, renamed={"Prospect": "Lead"}, mapping={"At-Risk": {"to": "Churned", "reason_code": "Removed"}}
+    )
+    shown = text_of(page_client("viewer").get("/"))
+    assert "customers in At-Risk are being moved to Churned, 0 of 2 so far" in shown
