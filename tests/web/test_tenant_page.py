@@ -1,6 +1,7 @@
 """The gate before every page: who is asked to log in, who is shown out, and whose rows a page shows."""
 
 import pytest
+from django.contrib.auth import BACKEND_SESSION_KEY, SESSION_KEY
 from django.db import connection
 
 from audit.models import RefusedAttempt
@@ -96,16 +97,40 @@ def test_a_bug_in_a_page_does_not_poison_the_next(tenant, page_client):
     assert client.get("/page").status_code == 200
 
 
+@pytest.mark.urls("config.urls")
 def test_logging_in_with_a_password_opens_a_session(tenant, users, page_client):
-    from django.contrib.auth import SESSION_KEY
-
     client = page_client(None)
-    assert client.login(username=users.viewer.username, password=PASSWORD)
+    wrong = client.post("/login", {"username": users.viewer.username, "password": "wrong"})
+    assert (wrong.status_code, SESSION_KEY in client.session) == (200, False)
+    right = client.post("/login", {"username": users.viewer.username, "password": PASSWORD})
+    assert (right.status_code, right.headers["Location"]) == (302, "/")
     assert client.session[SESSION_KEY] == str(users.viewer.id)
-    assert client.get("/page").status_code == 200
+    assert client.session[BACKEND_SESSION_KEY] == "tenants.backends.TenantBackend"
     with tenant_context(tenant.id):
         assert User.objects.get(id=users.viewer.id).last_login is not None
-    assert not page_client(None).login(username=users.viewer.username, password="wrong")
+
+
+@pytest.mark.urls("config.urls")
+@pytest.mark.parametrize("address", ["/login", "/admin/login/"])
+def test_guessing_at_the_page_is_stopped_before_the_password_is_hashed(users, page_client, address, monkeypatch):
+    from tenants.services import logins
+
+    checked = []
+    monkeypatch.setattr(logins, "check_password", lambda *_: checked.append(1))
+    client = page_client(None)
+    for _ in range(14):
+        client.post(address, {"username": users.tenant_admin.username, "password": "wrong"})
+    assert len(checked) == 10
+    assert SESSION_KEY not in client.session
+
+
+@pytest.mark.urls("config.urls")
+def test_two_log_ins_are_two_sessions_and_the_first_id_is_not_kept(users, page_client):
+    client = page_client(None)
+    client.get("/login")
+    before = client.session.session_key
+    client.post("/login", {"username": users.viewer.username, "password": PASSWORD})
+    assert client.session.session_key not in (None, before)
 
 
 def test_a_session_grants_nothing_through_django_s_own_permissions(tenant, users, page_client):

@@ -1,0 +1,200 @@
+"""Every route of the API x every role x own and other tenant. A route without a row here fails the build."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from audit.models import LifecycleHistory, OutboxMessage
+from lifecycle.models import CustomerLifecycleStatus
+from tenants.context import tenant_context
+from tenants.roles import CONFIGURE_STAGES, UPDATE_LIFECYCLE, VIEW_HISTORY, VIEW_LIFECYCLE
+from tests.doors.routes import list_routes
+from tests.factories import MINIMAL
+
+# The role matrix [SEC-1] once more, written out by hand: the table of the requirements, not that of the code.
+MAY: dict[str, set[str]] = {
+    "viewer": {VIEW_LIFECYCLE},
+    "account_manager": {VIEW_LIFECYCLE, UPDATE_LIFECYCLE, VIEW_HISTORY},
+    "service": {VIEW_LIFECYCLE, UPDATE_LIFECYCLE, VIEW_HISTORY},
+    "tenant_admin": {VIEW_LIFECYCLE, UPDATE_LIFECYCLE, VIEW_HISTORY, CONFIGURE_STAGES},
+    "super_admin": {VIEW_LIFECYCLE, UPDATE_LIFECYCLE, VIEW_HISTORY, CONFIGURE_STAGES},
+}
+ANYONE = ""
+
+
+@dataclass(frozen=True)
+class Door:
+    """One route: who may, what is sent, and what a good answer is. ``body`` gets the id of the customer it is about."""
+
+    permission: str
+    body: Callable[[Any], Any] | None = None
+    answers: tuple[int, ...] = (200,)
+    query: str = ""
+    # Whether the address names a customer, so that another tenant's must be a 404.
+    names_customer: bool = field(default=False)
+
+
+DOORS: dict[tuple[str, str], Door] = {
+    ("POST", "/api/v1/auth/token"): Door(ANYONE, lambda _: {"username": "x", "password": "y"}, answers=(401, 429)),
+    ("POST", "/api/v1/auth/token/refresh"): Door(ANYONE, lambda _: {"refresh": "x"}, answers=(401,)),
+    ("GET", "/api/v1/customers"): Door(VIEW_LIFECYCLE),
+    ("GET", "/api/v1/customers/{customer_id}"): Door(VIEW_LIFECYCLE, names_customer=True),
+    ("GET", "/api/v1/customers/{customer_id}/lifecycle"): Door(VIEW_LIFECYCLE, names_customer=True),
+    ("PATCH", "/api/v1/customers/{customer_id}/lifecycle"): Door(
+        UPDATE_LIFECYCLE, lambda _: {"stage": "Active"}, names_customer=True
+    ),
+    ("GET", "/api/v1/customers/{customer_id}/lifecycle/summary"): Door(VIEW_LIFECYCLE, names_customer=True),
+    ("GET", "/api/v1/customers/{customer_id}/lifecycle/history"): Door(VIEW_HISTORY, names_customer=True),
+    ("GET", "/api/v1/lifecycle/summary"): Door(VIEW_LIFECYCLE),
+    ("POST", "/api/v1/lifecycle/transitions"): Door(
+        UPDATE_LIFECYCLE, lambda customer_id: {"items": [{"customer_id": str(customer_id), "stage": "Active"}]}
+    ),
+    ("GET", "/api/v1/configuration"): Door(VIEW_LIFECYCLE),
+    ("PUT", "/api/v1/configuration"): Door(CONFIGURE_STAGES, lambda _: MINIMAL),
+    ("POST", "/api/v1/configuration/preview"): Door(CONFIGURE_STAGES, lambda _: MINIMAL),
+    ("GET", "/api/v1/schema"): Door(ANYONE),
+    ("GET", "/api/docs"): Door(ANYONE),
+}
+CLOSED = {key: door for key, door in DOORS.items() if door.permission is not ANYONE}
+NAMED = {key: door for key, door in DOORS.items() if door.names_customer}
+
+every_door = pytest.mark.parametrize(("key", "door"), DOORS.items(), ids=lambda value: _label(value))
+every_closed_door = pytest.mark.parametrize(("key", "door"), CLOSED.items(), ids=lambda value: _label(value))
+every_customer_door = pytest.mark.parametrize(("key", "door"), NAMED.items(), ids=lambda value: _label(value))
+every_role = pytest.mark.parametrize("role", MAY)
+
+
+def _label(value: Any) -> str:
+    return " ".join(value) if isinstance(value, tuple) else ""
+
+
+def knock(client, key, door, customer_id, **headers):
+    """Call the route about a customer; the answer."""
+    method, route = key
+    address = route.replace("{customer_id}", str(customer_id)) + door.query
+    body = door.body(customer_id) if door.body else None
+    return client.generic(method, address, _encode(body), content_type="application/json", **headers)
+
+
+def _encode(body: Any) -> bytes:
+    import json
+
+    return b"" if body is None else json.dumps(body).encode()
+
+
+def traces(tenant, customer):
+    """Everything a change would leave: status, history and outbox of the customer."""
+    with tenant_context(tenant.id):
+        status = CustomerLifecycleStatus.objects.filter(customer_id=customer.id).values().get()
+        history = LifecycleHistory.objects.filter(customer_id=customer.id).values_list("id", flat=True)
+        outbox = OutboxMessage.objects.filter(tenant_id=tenant.id).count() if status else 0
+        return status, sorted(history), outbox
+
+
+def test_every_route_has_a_row():
+    assert list_routes("/api/") - DOORS.keys() == set(), "routes without a row in DOORS: say who may use them"
+
+
+def test_every_row_has_a_route():
+    assert DOORS.keys() - list_routes("/api/") == set(), "rows of DOORS without a route"
+
+
+@every_door
+@every_role
+def test_a_role_may_exactly_what_the_matrix_says(key, door, role, customer, tenant, api_client):
+    before = traces(tenant, customer)
+    answer = knock(api_client(role), key, door, customer.id)
+    if door.permission is ANYONE or door.permission in MAY[role]:
+        assert answer.status_code in door.answers, answer.content
+    else:
+        assert (answer.status_code, answer.json()["code"]) == (403, "permission_denied")
+        assert traces(tenant, customer) == before
+
+
+@every_closed_door
+def test_nobody_gets_in_without_a_token(key, door, customer, tenant, api_client):
+    before = traces(tenant, customer)
+    answer = knock(api_client(None), key, door, customer.id)
+    assert (answer.status_code, answer.json()["code"]) == (401, "not_authenticated")
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+    assert traces(tenant, customer) == before
+
+
+@every_customer_door
+@every_role
+def test_another_tenant_s_customer_does_not_exist(
+    key, door, role, tenant, other_tenant, other_customer, customer, api_client
+):
+    """Neither its id nor one that nobody has tells anything: the answers are the same, word for word."""
+    before = traces(other_tenant, other_customer)
+    foreign = knock(api_client(role), key, door, other_customer.id)
+    nowhere = knock(api_client(role), key, door, uuid4())
+    allowed = door.permission in MAY[role]
+    assert foreign.status_code == nowhere.status_code == (404 if allowed else 403)
+    assert foreign.json() == nowhere.json()
+    assert traces(other_tenant, other_customer) == before
+
+
+@every_closed_door
+@pytest.mark.parametrize("role", [role for role in MAY if role != "super_admin"])
+def test_naming_another_tenant_is_naming_none(key, door, role, other_tenant, other_customer, customer, api_client):
+    before = traces(other_tenant, other_customer)
+    answer = knock(api_client(role), key, door, other_customer.id, HTTP_X_TENANT=other_tenant.slug)
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    assert traces(other_tenant, other_customer) == before
+
+
+@every_closed_door
+def test_a_super_admin_says_for_which_tenant(key, door, other_tenant, other_customer, tenant, api_client):
+    client = api_client("super_admin", tenant=None)
+    assert knock(client, key, door, other_customer.id).status_code == 400
+    if not door.body:
+        answer = knock(client, key, door, other_customer.id, HTTP_X_TENANT=other_tenant.slug)
+        assert answer.status_code in door.answers
+    answer = knock(client, key, door, other_customer.id, HTTP_X_TENANT="no-such-tenant")
+    assert answer.status_code == 404
+
+
+@every_role
+def test_lists_and_figures_never_hold_another_tenant_s_customers(role, customer, other_customer, api_client):
+    for key, door in CLOSED.items():
+        if key[0] != "GET" or door.names_customer or door.permission not in MAY[role]:
+            continue
+        for query in ("", f"?search={other_customer.name}", f"?search={other_customer.external_id}"):
+            answer = knock(api_client(role), key, Door(door.permission, query=query), customer.id)
+            text = answer.content.decode()
+            assert str(other_customer.id) not in text
+            assert f'"{other_customer.name}"' not in text or other_customer.name in query
+            assert '"Trial"' not in text
+
+
+@pytest.mark.parametrize("role", [role for role in MAY if UPDATE_LIFECYCLE in MAY[role]])
+def test_a_bulk_change_of_another_tenant_s_customer_is_refused_item_by_item(
+    role, tenant, other_tenant, customer, other_customer, api_client
+):
+    before = traces(other_tenant, other_customer)
+    items = [{"customer_id": str(row.id), "stage": "Active"} for row in (customer, other_customer)]
+    items.append({"customer_id": str(uuid4()), "stage": "Active"})
+    answer = api_client(role).post("/api/v1/lifecycle/transitions", {"items": items})
+    assert answer.status_code == 207
+    results = answer.json()["results"]
+    codes = [result.get("code") for result in results]
+    assert codes == [None, "not_found", "not_found"]
+    assert traces(other_tenant, other_customer) == before
+
+
+def test_a_method_that_a_route_does_not_have_opens_nothing(customer, tenant, api_client):
+    before = traces(tenant, customer)
+    client = api_client("tenant_admin")
+    routes = {route for _, route in DOORS if route.startswith("/api/v1/")}
+    for route in routes:
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"):
+            if (method, route) in DOORS:
+                continue
+            address = route.replace("{customer_id}", str(customer.id))
+            answer = client.generic(method, address, b"{}", content_type="application/json")
+            assert answer.status_code == 405, (method, route, answer.status_code)
+    assert traces(tenant, customer) == before
