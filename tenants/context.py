@@ -5,12 +5,18 @@ Row-level security compares ``tenant_id`` with ``app.tenant_id``. The variable i
 connection pooler a session variable would reach the next borrower of the connection.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sys
+from contextlib import AbstractContextManager
+from types import TracebackType
 from uuid import UUID
 
+import psycopg
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.utils import debug_transaction  # type: ignore[attr-defined]
+from django.db.transaction import Atomic
+from psycopg.errors import error_from_result
+from psycopg.pq import ConnStatus, ExecStatus
 
 TENANT_VARIABLE = "app.tenant_id"
 USER_VARIABLE = "app.user_id"
@@ -25,75 +31,92 @@ class TenantSwitchRefused(RuntimeError):
 
 def current_tenant_id(*, using: str = DEFAULT_DB_ALIAS) -> UUID | None:
     """The tenant whose rows this connection shows now, or None."""
-    return _current(connections[using], TENANT_VARIABLE)
+    return _values(connections[using]).get(TENANT_VARIABLE)
 
 
-@contextmanager
-def tenant_context(tenant_id: UUID, *, using: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
+def tenant_context(tenant_id: UUID, *, using: str = DEFAULT_DB_ALIAS) -> AbstractContextManager[None]:
     """Show the rows of one tenant, within a transaction (the caller's, or one of its own).
 
-    Nesting the same tenant is free. Nesting another raises TenantSwitchRefused. Costs one statement.
+    Nesting the same tenant is free. Nesting another raises TenantSwitchRefused. Costs one round trip, which begins the
+    transaction as well.
     """
-    with _local_variable(TENANT_VARIABLE, tenant_id, using=using):
-        yield
+    return _LocalVariable(TENANT_VARIABLE, tenant_id, using)
 
 
-@contextmanager
-def user_context(user_id: UUID, *, using: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
+def user_context(user_id: UUID, *, using: str = DEFAULT_DB_ALIAS) -> AbstractContextManager[None]:
     """Let one user's own row be read before his tenant is known (log-in, session, token)."""
-    with _local_variable(USER_VARIABLE, user_id, using=using):
-        yield
+    return _LocalVariable(USER_VARIABLE, user_id, using)
 
 
-def _current(connection: BaseDatabaseWrapper, variable: str) -> UUID | None:
-    values: dict[str, UUID] = getattr(connection, "_local_variables", {})
-    return values.get(variable)
+def _values(connection: BaseDatabaseWrapper) -> dict[str, UUID]:
+    """The variables that are set on the connection now."""
+    values: dict[str, UUID] = connection.__dict__.setdefault("_local_variables", {})
+    return values
 
 
-@contextmanager
-def _local_variable(variable: str, value: UUID, *, using: str) -> Iterator[None]:
-    connection = connections[using]
-    current = _current(connection, variable)
-    if current == value and connection.in_atomic_block:
-        yield
-        return
-    if current is not None:
-        raise TenantSwitchRefused(current, value)
-    if connection.in_atomic_block:
-        # The transaction is the caller's and goes on after us: a released savepoint keeps a local variable,
-        # so it is put back by hand. In a broken transaction there is nothing left to put back.
-        _set(connection, variable, value)
-        try:
-            yield
-        except BaseException:
-            _forget(connection, variable)
-            if not _is_broken(connection):
-                _clear(connection, variable)
-            raise
-        _forget(connection, variable)
-        if not _is_broken(connection):
-            _clear(connection, variable)
-        return
-    with transaction.atomic(using=using):
-        _set(connection, variable, value)
-        try:
-            yield
-        finally:
-            _forget(connection, variable)
+class _LocalVariable(AbstractContextManager[None]):
+    """Sets a variable for the rest of the block; a class and not a generator because every request comes by here."""
+
+    __slots__ = ("_connection", "_is_set", "_transaction", "_using", "_value", "_variable")
+
+    def __init__(self, variable: str, value: UUID, using: str) -> None:
+        self._variable, self._value, self._using = variable, value, using
+
+    def __enter__(self) -> None:
+        connection = self._connection = connections[self._using]
+        current = _values(connection).get(self._variable)
+        self._transaction: Atomic | None = None
+        self._is_set = False
+        if current == self._value and connection.in_atomic_block:
+            return
+        if current is not None:
+            raise TenantSwitchRefused(current, self._value)
+        if connection.in_atomic_block:
+            _set(connection, self._variable, self._value)
+        else:
+            self._transaction = transaction.atomic(using=self._using)
+            self._transaction.__enter__()
+            try:
+                _begin(connection, self._variable, self._value)
+            except BaseException:
+                self._transaction.__exit__(*sys.exc_info())
+                raise
+        _values(connection)[self._variable] = self._value
+        self._is_set = True
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self._is_set:
+            return
+        _values(self._connection).pop(self._variable, None)
+        if self._transaction is not None:
+            self._transaction.__exit__(kind, error, trace)
+        elif not _is_broken(self._connection):
+            # The transaction is the caller's and goes on after us: a released savepoint keeps a local variable,
+            # so it is put back by hand. In a broken transaction there is nothing left to put back.
+            _clear(self._connection, self._variable)
+
+
+def _begin(connection: BaseDatabaseWrapper, variable: str, value: UUID) -> None:
+    """Begin the transaction and set the variable in the same message: the driver would send two.
+
+    Neither text comes from outside: the variable is one of this file's, the value a UUID.
+    """
+    raw = connection.connection
+    assert raw is not None and isinstance(value, UUID)  # noqa: S101
+    statement = f"SELECT set_config('{variable}', '{value}', true)"
+    with connection.wrap_database_errors, debug_transaction(connection, statement):
+        result = raw.pgconn.exec_(f"BEGIN; {statement}".encode())
+        if raw.pgconn.status != ConnStatus.OK:
+            raise psycopg.OperationalError(raw.pgconn.get_error_message())
+        if result.status != ExecStatus.TUPLES_OK:
+            raise error_from_result(result)
 
 
 def _set(connection: BaseDatabaseWrapper, variable: str, value: UUID) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config(%s, %s, true)", [variable, str(value)])
-    values = getattr(connection, "_local_variables", None)
-    if values is None:
-        values = {}
-        connection._local_variables = values  # type: ignore[attr-defined]
-    values[variable] = value
-
-
-def _forget(connection: BaseDatabaseWrapper, variable: str) -> None:
-    getattr(connection, "_local_variables", {}).pop(variable, None)
 
 
 def _clear(connection: BaseDatabaseWrapper, variable: str) -> None:
