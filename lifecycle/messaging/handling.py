@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from lifecycle.messaging import metrics
 from lifecycle.rules.envelopes import Message, Received, receive
+from lifecycle.rules.ordering import merge_logs
 from lifecycle.services.dead_letters import Refusal
 from lifecycle.services.events import DEAD, DUPLICATE, PARKED, Result, bury_message, process_events
 from lifecycle.services.transitions import ConfigurationKeepsChanging
@@ -123,8 +124,8 @@ class Handler:
         self.failures = 0
 
     def read(self, messages: Sequence[Message]) -> Batch:
-        """Parse and validate; what is bad is kept with its error."""
-        return Batch([receive(message) for message in messages])
+        """Parse and validate; what is bad is kept with its error. Between logs the earlier event comes first."""
+        return Batch(merge_logs(map(receive, messages)))
 
     def step(self, batch: Batch) -> None:
         """Deal with the first part of the batch, or halve it. Raises transient errors; the part then stays first."""

@@ -18,6 +18,8 @@ def merge_logs(messages: Iterable[Received]) -> list[Received]:
     logs: dict[tuple[str, int], list[Received]] = defaultdict(list)
     for received in messages:
         logs[received.message.topic, received.message.partition].append(received)
+    if len(logs) == 1:
+        return sorted(*logs.values(), key=lambda received: received.message.offset)
     for log in logs.values():
         log.sort(key=lambda received: received.message.offset, reverse=True)
     heads = [(_time(log[-1]), name) for name, log in logs.items()]

@@ -112,8 +112,9 @@ def wait_for_commit(seconds: float) -> bool:
     connection = connections[RELAY]
     connection.ensure_connection()
     woken = False
-    for _ in connection.connection.notifies(timeout=seconds, stop_after=1):
-        woken = True
+    with connection.wrap_database_errors:
+        for _ in connection.connection.notifies(timeout=seconds, stop_after=1):
+            woken = True
     return woken
 
 

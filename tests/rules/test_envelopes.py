@@ -246,7 +246,7 @@ def test_reading_never_raises(value: bytes) -> None:
         st.sampled_from(
             ["name", "contacts", "billing", "support", "contract_id", "arr", "csat", "ends_on", "issue_id"]
         ),
-        st.none() | st.integers() | st.text(max_size=3) | st.lists(st.none(), max_size=1) | st.just({}),
+        st.none() | st.integers(-(2**53), 2**53) | st.text(max_size=3) | st.lists(st.none(), max_size=1) | st.just({}),
     ),
 )
 def test_judging_data_never_raises(event_type: str, data: dict[str, Any]) -> None:

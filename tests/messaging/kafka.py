@@ -1,0 +1,228 @@
+"""The broker, for tests: topics of one's own, producing, reading everything, and a consumer or relay at work."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
+
+import orjson
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+from django.conf import settings
+from django.db import connections
+
+from lifecycle.messaging.consumer import EventConsumer, Options
+from lifecycle.messaging.handling import Handler
+from lifecycle.messaging.housekeeping import Housekeeping
+from lifecycle.messaging.process import HealthFile, Progress
+from lifecycle.rules.schemas import CURRENT
+from lifecycle.services.events import CONSUMER, Result
+
+PATIENCE = 40.0
+
+
+class Flag:
+    """A stop that a test sets."""
+
+    def __init__(self) -> None:
+        self.event = threading.Event()
+
+    def __bool__(self) -> bool:
+        return self.event.is_set()
+
+    def set(self) -> None:
+        self.event.set()
+
+    def wait(self, seconds: float) -> bool:
+        return self.event.wait(seconds)
+
+
+class Quiet:
+    """An output that nobody reads."""
+
+    def isatty(self) -> bool:
+        return False
+
+    def write(self, text: str) -> None:
+        pass
+
+    def flush(self) -> None:
+        pass
+
+
+class Broker:
+    """The broker of the test run, seen through topics that only one test knows."""
+
+    def __init__(self) -> None:
+        self.prefix = f"t{uuid4().hex[:10]}."
+        self.servers = {"bootstrap.servers": settings.KAFKA_BOOTSTRAP_SERVERS}
+        self.producer = Producer({**self.servers, "message.max.bytes": 4_000_000})
+        self.group = f"{self.prefix}group"
+
+    def topic(self, name: str) -> str:
+        return self.prefix + name
+
+    @property
+    def topics(self) -> list[str]:
+        return [self.topic(name) for name in CURRENT]
+
+    def make_topics(self, *, partitions: int = 1, names: Sequence[str] = ()) -> None:
+        admin = AdminClient(self.servers)
+        wanted = [self.topic(name) for name in names] or self.topics
+        for future in admin.create_topics([NewTopic(name, partitions, 1) for name in wanted]).values():
+            future.result()
+
+    def send(self, document: Any, *, topic: str | None = None, key: bytes | None = None, **options: Any) -> None:
+        value = document if isinstance(document, bytes) or document is None else orjson.dumps(document)
+        if isinstance(document, dict):
+            topic = topic or document["type"]
+            key = key or document["data"]["external_id"].encode()
+        assert topic is not None
+        while True:
+            try:
+                self.producer.produce(self.topic(topic), value, key, **options)
+                break
+            except BufferError:
+                self.producer.poll(0.1)
+        self.producer.poll(0)
+
+    def flush(self) -> None:
+        assert self.producer.flush(20) == 0
+
+    def read(self, name: str, count: int, *, extra: float = 0.5) -> list[Message]:
+        """Messages of a topic from its start: at least ``count``, and what comes within a moment more."""
+        consumer = Consumer({**self.servers, "group.id": uuid4().hex, "enable.auto.commit": False})
+        messages: list[Message] = []
+        deadline = time.monotonic() + PATIENCE
+        try:
+            while (partitions := consumer.list_topics(timeout=10).topics.get(self.topic(name))) is None:
+                assert time.monotonic() < deadline, f"there is no topic {name}"
+                time.sleep(0.05)
+            consumer.assign(
+                [TopicPartition(self.topic(name), number, OFFSET_BEGINNING) for number in partitions.partitions]
+            )
+            while time.monotonic() < deadline:
+                for message in consumer.consume(500, 0.1):
+                    if message.error() is None:
+                        messages.append(message)
+                        if len(messages) == count:
+                            deadline = time.monotonic() + extra
+            return messages
+        finally:
+            consumer.close()
+
+    def committed(self) -> dict[tuple[str, int], int]:
+        """The group's offsets that were committed."""
+        consumer = Consumer({**self.servers, "group.id": self.group})
+        known = consumer.list_topics(timeout=10).topics
+        partitions = [TopicPartition(name, number) for name in self.topics for number in known[name].partitions]
+        offsets = consumer.committed(partitions, timeout=10)
+        consumer.close()
+        return {(one.topic, one.partition): one.offset for one in offsets if one.offset >= 0}
+
+
+class Worker:
+    """An EventConsumer in a thread of its own."""
+
+    def __init__(self, broker: Broker, **options: Any) -> None:
+        self.results: list[Result] = []
+        self.stop = Flag()
+        self.failure: BaseException | None = None
+        handler = Handler(actor=CONSUMER, dry_run=options.get("dry_run", False), report=self.results.append)
+        housekeeping = Housekeeping(actor=CONSUMER, count=handler.count, sweep_seconds=0.2)
+        self.consumer = EventConsumer(
+            Options(**{"topics": broker.topics, "group": broker.group, **options}),
+            handler=handler,
+            stop=self.stop,
+            health=HealthFile(None),
+            progress=Progress("events", output=Quiet(), describe=str),
+            housekeeping=housekeeping,
+        )
+        self.thread = threading.Thread(target=self._run, daemon=True)
+
+    def _run(self) -> None:
+        try:
+            self.consumer.run()
+        except BaseException as error:
+            self.failure = error
+        finally:
+            connections.close_all()
+
+    def await_end(self) -> list[Result]:
+        self.thread.join(PATIENCE)
+        assert not self.thread.is_alive(), "the consumer did not end"
+        if self.failure is not None:
+            raise self.failure
+        return self.results
+
+
+@contextmanager
+def working(broker: Broker, **options: Any) -> Iterator[Worker]:
+    """A consumer at work; at the end it is asked to stop, and must."""
+    worker = Worker(broker, **options)
+    worker.thread.start()
+    try:
+        yield worker
+    finally:
+        worker.stop.set()
+        worker.await_end()
+
+
+def consume_all(broker: Broker, **options: Any) -> list[Result]:
+    """One consumer with ``once``: what became of everything there was."""
+    worker = Worker(broker, once=True, **options)
+    worker.thread.start()
+    return worker.await_end()
+
+
+def await_that(condition: Callable[[], Any], *, seconds: float = PATIENCE) -> Any:
+    """Wait until something is so, and return it."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = condition()
+        if found:
+            return found
+        assert time.monotonic() < deadline, "it did not come to be so"
+        time.sleep(0.02)
+
+
+def command_env(**env: str) -> dict[str, str]:
+    """The environment in which a command works on the test database."""
+    variables = dict(os.environ)
+    for alias, variable in (
+        ("default", "DATABASE_URL"),
+        ("platform", "DATABASE_PLATFORM_URL"),
+        ("relay", "DATABASE_RELAY_URL"),
+        ("owner", "DATABASE_OWNER_URL"),
+    ):
+        parts = urlsplit(variables[variable])
+        variables[variable] = urlunsplit(parts._replace(path=f"/{connections[alias].settings_dict['NAME']}"))
+    return {**variables, "PYTHONUNBUFFERED": "1", **env}
+
+
+def start_command(*arguments: str, **env: str) -> "subprocess.Popen[str]":
+    """``manage.py`` with these arguments."""
+    return subprocess.Popen(
+        [sys.executable, "manage.py", *arguments],
+        env=command_env(**env),
+        cwd=settings.BASE_DIR,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def end_command(process: "subprocess.Popen[str]", *, signum: int = signal.SIGTERM) -> tuple[int, str, float]:
+    """Ask a command to end: its exit status, what it said, how long it took."""
+    began = time.monotonic()
+    process.send_signal(signum)
+    output, _ = process.communicate(timeout=PATIENCE)
+    return process.returncode, output, time.monotonic() - began

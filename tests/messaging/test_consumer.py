@@ -1,0 +1,227 @@
+"""The consumer on a real broker: batches, offsets, rebalances, ends, and a database that goes away."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import OperationalError, connections
+
+from lifecycle.messaging import handling
+from lifecycle.services.events import process_events
+from tests.messaging.kafka import (
+    Broker,
+    await_that,
+    consume_all,
+    end_command,
+    start_command,
+    working,
+)
+from tests.messaging.speaking import Speaker, outcomes
+
+
+@pytest.fixture
+def broker(db: None) -> Broker:
+    """Topics of this test's own."""
+    return Broker()
+
+
+def send_story(broker: Broker, acme: Speaker, *customers: str) -> None:
+    """For each customer: created, signed, put into a segment. However these interleave, it ends in Active."""
+    for number, customer in enumerate(customers):
+        broker.send(acme.document("customer.created", customer, name=f"Company {number}"))
+        broker.send(acme.document("contract.renewed", customer, minutes=1, contract_id="K"))
+        broker.send(acme.document("customer.updated", customer, minutes=2, segment="SMB"))
+    broker.flush()
+
+
+def test_an_event_becomes_a_customer_that_moves(acme: Speaker, broker: Broker) -> None:
+    broker.make_topics()
+    with working(broker):
+        send_story(broker, acme, "c1")
+        await_that(lambda: len(acme.inbox()) == 3)
+        await_that(lambda: acme.stages() == ["Prospect", "Active"])
+    assert broker.committed() == {
+        (broker.topic("customer.created"), 0): 1,
+        (broker.topic("contract.renewed"), 0): 1,
+        (broker.topic("customer.updated"), 0): 1,
+    }
+
+
+def test_topics_that_do_not_exist_are_made(acme: Speaker, broker: Broker) -> None:
+    with working(broker):
+        await_that(lambda: set(broker.topics) <= set(broker.producer.list_topics(timeout=5).topics))
+        send_story(broker, acme, "c1")
+        await_that(lambda: len(acme.inbox()) == 3)
+
+
+def test_once_reads_everything_and_ends(acme: Speaker, broker: Broker) -> None:
+    broker.make_topics(partitions=2)
+    send_story(broker, acme, *[f"c{number}" for number in range(40)])
+    results = consume_all(broker, batch_size=7)
+    assert len(results) >= 120
+    assert {acme.stage(f"c{number}") for number in range(40)} == {"Active"}
+    assert sum(broker.committed().values()) == 120
+    assert consume_all(broker) == []
+
+
+def test_a_second_reading_from_the_beginning_changes_nothing(acme: Speaker, broker: Broker) -> None:
+    broker.make_topics()
+    send_story(broker, acme, "c1")
+    consume_all(broker)
+    assert outcomes(consume_all(broker, from_beginning=True)) == ["duplicate"] * 3
+    assert acme.stages() == ["Prospect", "Active"]
+
+
+def test_it_ends_after_as_many_events_as_were_asked_for(acme: Speaker, broker: Broker) -> None:
+    broker.make_topics()
+    for number in range(10):
+        broker.send(acme.document("customer.created", f"c{number}", name="A"))
+    broker.flush()
+    assert len(consume_all(broker, max_events=4, batch_size=3)) == 4
+    assert broker.committed() == {(broker.topic("customer.created"), 0): 4}
+
+
+def test_a_dry_run_judges_what_waits_and_changes_nothing(acme: Speaker, broker: Broker) -> None:
+    broker.make_topics()
+    broker.send(acme.document("customer.created", "c0", name="A"))
+    broker.flush()
+    consume_all(broker)
+    broker.send(acme.document("customer.created", "c1", name="A"))
+    broker.send(acme.document("customer.created", "c2", name=5))
+    broker.flush()
+    assert outcomes(consume_all(broker, dry_run=True)) == ["applied", "dead:invalid_data"]
+    assert broker.committed() == {(broker.topic("customer.created"), 0): 1}
+    assert len(acme.inbox()) == 1
+    assert outcomes(consume_all(broker)) == ["applied", "dead:invalid_data"]
+
+
+def test_messages_that_are_no_events_are_passed_over_and_kept(acme: Speaker, broker: Broker) -> None:
+    broker.make_topics()
+    broker.send(None, topic="customer.created", key=b"x")
+    broker.send(b"\xff\xfe", topic="customer.created", key=None, headers=[("a", b"\x00"), ("b", None)])
+    broker.send(b"x" * 1_000_000, topic="customer.created", key=b"big")
+    broker.send(acme.document("customer.created", "c1", name="A"))
+    broker.flush()
+    assert outcomes(consume_all(broker)) == ["dead:unreadable"] * 3 + ["applied"]
+
+
+def test_what_is_away_is_waited_for_in_the_group(
+    acme: Speaker, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Longer than the session would live without polling (2 s): nothing is lost, skipped or read twice."""
+    broker.make_topics()
+    until = [0.0]
+    calls = [0]
+
+    def unsteady(batch: Any, **options: Any) -> Any:
+        calls[0] += 1
+        if time.monotonic() < until[0]:
+            raise OperationalError("the database is away")
+        return process_events(batch, **options)
+
+    monkeypatch.setattr(handling, "process_events", unsteady)
+    with working(broker, batch_size=2) as worker:
+        send_story(broker, acme, "c1")
+        await_that(lambda: len(acme.inbox()) == 3)
+        assignments = worker.consumer._assigned.copy()
+        until[0] = time.monotonic() + 5
+        send_story(broker, acme, "c2", "c3")
+        await_that(lambda: len(acme.inbox()) == 9)
+        assert time.monotonic() > until[0]
+        assert worker.consumer._assigned == assignments, "it has left its group meanwhile"
+    assert [acme.stage(customer) for customer in ("c1", "c2", "c3")] == ["Active"] * 3
+    assert calls[0] < 40, "it has tried too often"
+    assert outcomes(worker.results).count("duplicate") == 0
+
+
+def test_a_dead_connection_is_replaced(acme: Speaker, broker: Broker) -> None:
+    """Each connection of the application is ended by the server, again and again."""
+    broker.make_topics()
+    with working(broker, batch_size=5):
+        for round_ in range(5):
+            send_story(broker, acme, *[f"c{round_}-{number}" for number in range(5)])
+            with connections["owner"].cursor() as cursor:
+                cursor.execute("SELECT 1")
+            terminate_connections()
+        await_that(lambda: len(acme.inbox()) == 75)
+    assert {acme.stage(f"c{round_}-{number}") for round_ in range(5) for number in range(5)} == {"Active"}
+
+
+def terminate_connections() -> None:
+    import psycopg
+    from django.conf import settings
+
+    with psycopg.connect(settings.DATABASE_ADMIN_URL, autocommit=True) as admin:
+        admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename IN ('c360_app', 'c360_platform')"
+            " AND backend_type = 'client backend'"
+        )
+    connections.close_all()
+
+
+def test_consumers_of_one_group_share_the_partitions_and_apply_nothing_twice(acme: Speaker, broker: Broker) -> None:
+    broker.make_topics(partitions=4)
+    customers = [f"c{number}" for number in range(60)]
+    with working(broker, batch_size=5) as first:
+        send_story(broker, acme, *customers[:20])
+        await_that(lambda: len(first.consumer._assigned) == 16)
+        with working(broker, batch_size=5) as second:
+            send_story(broker, acme, *customers[20:40])
+            await_that(lambda: len(first.consumer._assigned) == len(second.consumer._assigned) == 8)
+            assert first.consumer._assigned.isdisjoint(second.consumer._assigned)
+            send_story(broker, acme, *customers[40:])
+            await_that(lambda: len(acme.inbox()) == 180)
+        await_that(lambda: len(first.consumer._assigned) == 16)
+        broker.send(acme.document("customer.created", "last", name="A"))
+        broker.flush()
+        await_that(lambda: len(acme.inbox()) == 181)
+    results = [*first.results, *second.results]
+    effective = [result.received.event.id for result in results if result.outcome not in ("duplicate", "parked")]
+    assert len(effective) == len(set(effective)) == 181
+    assert {acme.stage(customer) for customer in customers} == {"Active"}
+    for customer in customers:
+        rows = acme.history(customer)
+        assert [row.sequence for row in rows] == list(range(1, len(rows) + 1))
+        assert len({row.event_id for row in rows}) == len(rows)
+
+
+# --- the command --------------------------------------------------------------------------------------------------
+
+
+def test_sigterm_ends_the_command_within_ten_seconds_with_status_0(
+    acme: Speaker, broker: Broker, tmp_path: Path
+) -> None:
+    broker.make_topics()
+    health = tmp_path / "healthy"
+    process = start_command(
+        "consume_events", "--topics", *broker.topics, "--group", broker.group, "--health-file", str(health)
+    )
+    send_story(broker, acme, "c1")
+    await_that(lambda: len(acme.inbox()) == 3)
+    first = health.stat().st_mtime
+    await_that(lambda: health.stat().st_mtime > first)
+    status, output, seconds = end_command(process)
+    assert (status, seconds < 10) == (0, True), output
+    assert not health.exists()
+    assert "3 events" in output
+    assert len(broker.committed()) == 3
+
+
+def test_the_command_ends_with_once_and_says_what_it_did(acme: Speaker, broker: Broker) -> None:
+    broker.make_topics()
+    send_story(broker, acme, "c1")
+    broker.send(b"junk", topic="customer.updated", key=b"k")
+    broker.flush()
+    process = start_command("consume_events", "--once", "--topics", *broker.topics, "--group", broker.group)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, output
+    assert output.splitlines()[-1].startswith("4 events (")
+    assert "applied 3 dead 1" in output.splitlines()[-1].replace("parked ", "")
+
+
+def test_the_command_refuses_a_batch_of_nothing() -> None:
+    process = start_command("consume_events", "--batch-size", "0")
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert "0 is not a whole number from 1" in output

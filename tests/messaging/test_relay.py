@@ -1,0 +1,464 @@
+"""The relay on a real broker: everything goes out, in order, at least once, whatever is killed or away."""
+
+import datetime as dt
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+import orjson
+import psycopg
+import pytest
+from django.conf import settings
+from django.db import connection, connections
+from prometheus_client import REGISTRY
+
+from audit.models import LifecycleHistory, OutboxMessage
+from audit.services import bell
+from audit.services.bell import wake_relay_after_commit
+from lifecycle.management.commands.relay_events import parse_since
+from lifecycle.messaging import relay as relay_module
+from lifecycle.messaging.process import HealthFile, Progress
+from lifecycle.messaging.relay import Relay
+from lifecycle.rules.schemas import load_schema
+from lifecycle.rules.transitions import Change
+from lifecycle.services import outbox
+from lifecycle.services.transitions import apply
+from tenants.actors import system_actor
+from tenants.context import tenant_context
+from tests.messaging.kafka import Broker, Flag, Quiet, await_that, end_command, start_command
+from tests.messaging.speaking import Speaker
+
+LIFECYCLE = "audit.lifecycle.updated"
+DEAD_LETTERS = "lifecycle.dead-letter"
+
+
+@pytest.fixture
+def broker(db: None) -> Broker:
+    """Topics of this test's own."""
+    return Broker()
+
+
+@pytest.fixture(autouse=True)
+def empty_outbox(db: None) -> None:
+    """What other tests have left to publish is nothing that this one wants to wait for. A session of one's own."""
+    connections["relay"].close()
+    with connections["relay"].cursor() as cursor:
+        cursor.execute("UPDATE audit_outbox SET published_at = clock_timestamp() WHERE published_at IS NULL")
+
+
+def make_relay(broker: Broker, **options: Any) -> Relay:
+    progress = Progress("messages", output=Quiet(), describe=str)
+    return Relay(
+        **{"stop": Flag(), "health": HealthFile(None), "progress": progress, "prefix": broker.prefix, **options}
+    )
+
+
+@contextmanager
+def relaying(broker: Broker) -> Iterator[Relay]:
+    """A relay at work in a thread of its own."""
+    import threading
+
+    relay = make_relay(broker)
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            relay.run()
+        except BaseException as error:
+            failures.append(error)
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        yield relay
+    finally:
+        relay.stop.set()  # type: ignore[attr-defined]
+        thread.join(20)
+        assert not thread.is_alive()
+        assert failures == []
+
+
+def move(acme: Speaker, customer_id: UUID, stage: str, **options: Any) -> None:
+    with tenant_context(acme.tenant.id):
+        change = Change(customer_id, stage, **options)
+        (outcome,) = apply(
+            [change], tenant=acme.tenant, actor=system_actor("tests"), source="API", now=dt.datetime.now(dt.UTC)
+        )
+        assert outcome.moved
+
+
+def pending() -> int:
+    return outbox.measure()[0]
+
+
+def ids_of(messages: list[Any]) -> list[str]:
+    return [orjson.loads(message.value())["id"] for message in messages]
+
+
+def test_a_history_row_goes_out_as_a_cloud_event(acme: Speaker, broker: Broker) -> None:
+    acme.hear(acme.created())
+    customer = acme.customer()
+    move(acme, customer.id, "Onboarded", reason_code="Kick-off", note="Ann is unhappy", on_behalf_of="u-1")
+    make_relay(broker, once=True).run()
+    first, second = broker.read(LIFECYCLE, 2)
+    assert first.key() == second.key() == str(customer.id).encode()
+    assert dict(second.headers() or []) == {"content-type": b"application/cloudevents+json; charset=UTF-8"}
+    row = acme.history()[1]
+    document = orjson.loads(second.value())
+    data = document.pop("data")
+
+    def stamp(moment: dt.datetime) -> str:
+        return moment.isoformat().replace("+00:00", "Z")
+
+    assert document == {
+        "specversion": "1.0",
+        "id": str(row.id),
+        "source": "/customer360/lifecycle",
+        "type": "audit.lifecycle.updated",
+        "subject": str(customer.id),
+        "time": stamp(row.changed_at),
+        "datacontenttype": "application/json",
+        "dataschema": "urn:customer360:schema:audit.lifecycle.updated:1",
+        "tenantid": acme.tenant.slug,
+    }
+    assert data == {
+        "id": str(row.id),
+        "customer_id": str(customer.id),
+        "tenant": acme.tenant.slug,
+        "sequence": 2,
+        "from_stage": "Prospect",
+        "to_stage": "Onboarded",
+        "changed_at": stamp(row.changed_at),
+        "effective_at": stamp(row.effective_at),
+        "recorded_at": stamp(row.recorded_at),
+        "changed_by": "system:tests",
+        "on_behalf_of": "u-1",
+        "actor_kind": "system",
+        "source": "API",
+        "reason_code": "Kick-off",
+        "request_id": str(row.request_id),
+        "event_id": "",
+        "configuration_version": 1,
+    }
+    assert set(data) == set(load_schema("audit.lifecycle.updated")["required"])
+    assert b"unhappy" not in second.value()
+    assert orjson.loads(first.value())["data"]["from_stage"] is None
+
+
+def test_a_dead_letter_arrives_exactly_as_it_was_sent(acme: Speaker, broker: Broker) -> None:
+    from lifecycle.rules.envelopes import receive
+    from tests.messaging.speaking import as_message
+
+    poison = [
+        as_message(b"\x00\xff junk", topic="customer.updated", key=b"\xfe", headers=[("h", b"\x00"), ("n", None)]),
+        as_message(b"x" * 900_000, topic="customer.updated", key=b"big"),
+    ]
+    acme.hear(*map(receive, poison))
+    make_relay(broker, once=True).run()
+    messages = {message.key(): message for message in broker.read(DEAD_LETTERS, 2)}
+    for sent in poison:
+        got = messages[sent.key]
+        assert got.value() == sent.value
+        headers = got.headers() or []
+        assert tuple(headers[: len(sent.headers)]) == sent.headers
+        assert dict(headers[len(sent.headers) :])["dead-letter-offset"] == str(sent.offset).encode()
+
+
+def test_each_customers_changes_go_out_in_their_order(acme: Speaker, broker: Broker) -> None:
+    names = [f"c{number}" for number in range(50)]
+    acme.hear(*[acme.created(name) for name in names])
+    for minute in range(1, 20):
+        acme.hear(*[acme.renewed(name, minutes=minute) for name in names] if minute % 2 else [])
+        acme.hear(*[acme.closed(name, minutes=minute + 0.5, csat=1) for name in names])
+    expected = sum(len(acme.history(name)) for name in names)
+    assert expected > 900
+    make_relay(broker, once=True).run()
+    messages = broker.read(LIFECYCLE, expected)
+    assert len(messages) == expected, "published twice without any reason"
+    sequences: dict[bytes, list[int]] = defaultdict(list)
+    for message in messages:
+        sequences[message.key()].append(orjson.loads(message.value())["data"]["sequence"])
+    assert len(sequences) == 50
+    assert all(numbers == list(range(1, len(numbers) + 1)) for numbers in sequences.values())
+    assert pending() == 0
+
+
+def test_a_row_that_becomes_visible_late_is_published_all_the_same(acme: Speaker, broker: Broker) -> None:
+    """Its id was given before those that were published meanwhile."""
+    acme.hear(acme.created("c1"), acme.created("c2"))
+    make_relay(broker, once=True).run()
+    slow = psycopg.connect(
+        **{
+            k: v
+            for k, v in connections["default"].get_connection_params().items()
+            if k in ("host", "port", "dbname", "user", "password")
+        }
+    )
+    slow.execute("SELECT set_config('app.tenant_id', %s, true)", [str(acme.tenant.id)])
+    slow.execute(
+        "INSERT INTO audit_outbox (tenant_id, topic, key, payload, created_at) VALUES (%s, %s, 'late', '1', now())",
+        [acme.tenant.id, LIFECYCLE],
+    )
+    move(acme, acme.customer("c2").id, "Onboarded")
+    with relaying(broker) as relay:
+        await_that(lambda: relay.published == 1)
+        slow.commit()
+        await_that(lambda: relay.published == 2)
+    slow.close()
+    assert [message.key() for message in broker.read(LIFECYCLE, 4)].count(b"late") == 1
+
+
+def test_one_relay_leads_and_another_takes_over(acme: Speaker, broker: Broker) -> None:
+    with relaying(broker) as first:
+        await_that(lambda: first._leads)
+        with relaying(broker) as second:
+            acme.hear(acme.created("c1"))
+            await_that(lambda: first.published == 1)
+            time.sleep(0.5)
+            assert (second._leads, second.published) == (False, 0)
+            first.stop.set()  # type: ignore[attr-defined]
+            await_that(lambda: second._leads, seconds=3)
+            acme.hear(acme.created("c2"))
+            await_that(lambda: second.published == 1)
+    assert len(broker.read(LIFECYCLE, 2)) == 2
+
+
+def test_a_leader_that_lost_its_session_stops_leading(acme: Speaker, broker: Broker) -> None:
+    with relaying(broker) as relay:
+        await_that(lambda: relay._leads)
+        with psycopg.connect(settings.DATABASE_ADMIN_URL, autocommit=True) as admin:
+            admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'c360_relay'")
+        connections["relay"].close()
+        acme.hear(acme.created("c1"))
+        await_that(lambda: relay.published == 1)
+    assert len(broker.read(LIFECYCLE, 1)) == 1
+
+
+def test_only_the_unbroken_prefix_is_marked(acme: Speaker, broker: Broker) -> None:
+    """A gap is filled before what follows it counts: otherwise a customer's second change could be the only one."""
+    acme.hear(*[acme.created(f"c{number}") for number in range(5)])
+    relay = make_relay(broker)
+    outbox.listen()
+    producer = relay._make_producer()
+    assert relay._send(producer) == 5
+    producer.flush(10)
+    relay._flights[2].delivered = False
+    assert relay._mark() == 2
+    assert pending() == 3
+    relay._flights[0].delivered = True
+    assert relay._mark() == 3
+    assert pending() == 0
+
+
+def test_what_was_not_marked_is_sent_again_by_the_next_relay(acme: Speaker, broker: Broker) -> None:
+    """Killed between the acknowledgement and the mark."""
+    acme.hear(acme.created("c1"), acme.created("c2"))
+    relay = make_relay(broker)
+    producer = relay._make_producer()
+    relay._send(producer)
+    producer.flush(10)
+    connections["relay"].close()
+    make_relay(broker, once=True).run()
+    ids = ids_of(broker.read(LIFECYCLE, 4))
+    assert len(ids) == 4
+    assert len(set(ids)) == 2
+
+
+def test_a_producer_that_makes_no_progress_is_replaced(
+    acme: Speaker, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay_module, "PATIENCE_SECONDS", 1.0)
+    inner = relay_module.make_producer
+    made: list[Any] = []
+
+    def make(**options: Any) -> Any:
+        # The first knows a broker that never answers.
+        extra = {"bootstrap.servers": "127.0.0.1:1"} if not made else {}
+        made.append(inner(**options, **extra))
+        return made[-1]
+
+    monkeypatch.setattr(relay_module, "make_producer", make)
+    with relaying(broker) as relay:
+        acme.hear(acme.created("c1"))
+        await_that(lambda: relay.published == 1, seconds=15)
+    assert len(made) == 2
+    assert len(broker.read(LIFECYCLE, 1)) == 1
+
+
+def test_a_message_that_no_broker_takes_goes_out_without_its_value(
+    acme: Speaker, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lifecycle.rules.envelopes import receive
+    from tests.messaging.speaking import as_message
+
+    inner = relay_module.make_producer
+    monkeypatch.setattr(relay_module, "make_producer", lambda **o: inner(**o, **{"message.max.bytes": 5000}))
+    acme.hear(receive(as_message(b"x" * 6000, topic="customer.updated", key=b"big")), acme.created("c1"))
+    make_relay(broker, once=True).run()
+    (letter,) = broker.read(DEAD_LETTERS, 1)
+    assert letter.value() is None
+    assert dict(letter.headers() or [])["dead-letter-value-omitted"] == b"too large"
+    assert len(broker.read(LIFECYCLE, 1)) == 1
+    assert pending() == 0
+
+
+def test_published_rows_are_kept_for_a_day_and_then_deleted(acme: Speaker) -> None:
+    acme.hear(acme.created("c1"), acme.created("c2"))
+    now = dt.datetime.now(dt.UTC)
+    with connections["relay"].cursor() as cursor:
+        cursor.execute("SELECT id FROM audit_outbox WHERE tenant_id = %s ORDER BY id", [acme.tenant.id])
+        old, young = [id_ for (id_,) in cursor.fetchall()]
+        cursor.execute("UPDATE audit_outbox SET published_at = %s WHERE id = %s", [now - dt.timedelta(hours=25), old])
+    while outbox.clear_published(before=now - dt.timedelta(hours=24), limit=100_000):
+        pass
+    with tenant_context(acme.tenant.id):
+        assert list(OutboxMessage.objects.values_list("id", flat=True)) == [young]
+    assert pending() == 1
+
+
+def test_an_operator_can_fill_a_topic_again(acme: Speaker, broker: Broker) -> None:
+    acme.hear(acme.created("c1"))
+    make_relay(broker, once=True).run()
+    since = dt.datetime.now(dt.UTC)
+    acme.hear(acme.created("c2"))
+    acme.hear(acme.renewed("c2", minutes=1))
+    make_relay(broker, once=True).run()
+    broker.prefix = f"again.{broker.prefix}"
+    assert outbox.republish(since=since) == 2
+    assert outbox.republish(since=since) == 0, "what is pending already is not counted again"
+    make_relay(broker, once=True).run()
+    assert ids_of(broker.read(LIFECYCLE, 2)) == [str(row.id) for row in acme.history("c2")]
+
+
+def test_a_day_may_be_named_in_several_ways() -> None:
+    now = dt.datetime(2026, 3, 2, 12, tzinfo=dt.UTC)
+    assert parse_since("90m", now=now) == dt.datetime(2026, 3, 2, 10, 30, tzinfo=dt.UTC)
+    assert parse_since("2h", now=now) == dt.datetime(2026, 3, 2, 10, tzinfo=dt.UTC)
+    assert parse_since("1d", now=now) == dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
+    assert parse_since("2026-03-01T00:00:00Z", now=now) == dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
+    for wrong in ("yesterday", "2026-03-01T00:00:00", "h"):
+        with pytest.raises(Exception, match="--since takes"):
+            parse_since(wrong, now=now)
+
+
+def test_the_outbox_is_measured(acme: Speaker) -> None:
+    assert outbox.measure() == (0, 0.0)
+    acme.hear(acme.created("c1"), acme.created("c2"))
+    time.sleep(0.3)
+    count, age = outbox.measure()
+    assert count == 2
+    assert 0.3 <= age < 10
+
+
+def test_a_commit_wakes_the_relay(acme: Speaker) -> None:
+    outbox.listen()
+    while outbox.wait_for_commit(0.05):
+        pass
+    bell._rung_at.clear()
+    acme.hear(acme.created("c1"))
+    assert outbox.wait_for_commit(2.0)
+    assert not outbox.wait_for_commit(0.05)
+
+
+def test_a_transaction_that_rolls_back_wakes_nobody(acme: Speaker) -> None:
+    from django.db import transaction
+
+    outbox.listen()
+    while outbox.wait_for_commit(0.05):
+        pass
+    bell._rung_at.clear()
+    with transaction.atomic():
+        wake_relay_after_commit()
+        transaction.set_rollback(True)
+    assert not outbox.wait_for_commit(0.1)
+
+
+def test_a_burst_of_commits_rings_once(acme: Speaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bell, "QUIET_SECONDS", 5.0)
+    outbox.listen()
+    while outbox.wait_for_commit(0.05):
+        pass
+    bell._rung_at.clear()
+    for _ in range(20):
+        wake_relay_after_commit()
+    assert outbox.wait_for_commit(2.0)
+    assert not outbox.wait_for_commit(0.2)
+
+
+def test_a_bell_that_does_not_ring_breaks_nothing(acme: Speaker) -> None:
+    bell._rung_at.clear()
+    connection.ensure_connection()
+    connection.connection.close()
+    bell._ring("default")
+    connection.close()
+    assert acme.hear(acme.created("c1"))[0].outcome == "applied"
+
+
+def test_the_relays_own_role_can_do_nothing_but_relay(acme: Speaker) -> None:
+    acme.hear(acme.created("c1"))
+    refused = [
+        "DELETE FROM customer_lifecycle_history",
+        "UPDATE customer_lifecycle_history SET to_stage = 'x'",
+        "UPDATE audit_outbox SET payload = 'x'",
+        "SELECT 1 FROM lifecycle_customer",
+        "SELECT 1 FROM lifecycle_deadletter",
+        "SELECT 1 FROM audit_data_key",
+    ]
+    for statement in refused:
+        with connections["relay"].cursor() as cursor, pytest.raises(Exception, match="permission denied"):
+            cursor.execute(statement)
+    with tenant_context(acme.tenant.id):
+        assert LifecycleHistory.objects.count() == 1
+
+
+def test_metrics_say_who_leads_and_what_waits(acme: Speaker, broker: Broker) -> None:
+    before = REGISTRY.get_sample_value("customer360_outbox_published_total", {"topic": LIFECYCLE}) or 0.0
+    with relaying(broker) as relay:
+        await_that(lambda: relay._leads)
+        assert REGISTRY.get_sample_value("customer360_relay_leading") == 1
+        acme.hear(acme.created("c1"))
+        await_that(lambda: relay.published == 1)
+    assert REGISTRY.get_sample_value("customer360_relay_leading") == 0
+    assert REGISTRY.get_sample_value("customer360_outbox_published_total", {"topic": LIFECYCLE}) == before + 1
+
+
+def test_sigterm_ends_the_command_with_status_0_and_lets_another_lead(acme: Speaker, broker: Broker) -> None:
+    process = start_command("relay_events", KAFKA_TOPIC_PREFIX=broker.prefix)
+    acme.hear(acme.created("c1"))
+    await_that(lambda: pending() == 0)
+    status, output, seconds = end_command(process)
+    assert (status, seconds < 10) == (0, True), output
+    assert outbox.lead()
+    outbox.abdicate()
+    assert len(broker.read(LIFECYCLE, 1)) == 1
+
+
+def test_the_command_republishes_and_leaves(acme: Speaker, broker: Broker) -> None:
+    acme.hear(acme.created("c1"))
+    make_relay(broker, once=True).run()
+    process = start_command(
+        "relay_events",
+        "--republish",
+        "--since",
+        "1m",
+        "--topic",
+        LIFECYCLE,
+        KAFKA_TOPIC_PREFIX=f"again.{broker.prefix}",
+    )
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, output
+    assert "messages written since" in output
+    broker.prefix = f"again.{broker.prefix}"
+    assert str(acme.history("c1")[0].id) in ids_of(broker.read(LIFECYCLE, 1))
+
+
+def test_republish_wants_a_time() -> None:
+    process = start_command("relay_events", "--republish")
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "--republish and --since go together." in output
