@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 
@@ -49,6 +50,8 @@ def run_command(guard: Guard, arguments: list[str]) -> int:
     """Any command on throw-away services that do not wait for the disk; its exit status is ours."""
     if not arguments:
         raise CannotStart("name a command: python -m local exec -- COMMAND ...")
+    if not shutil.which(arguments[0]):
+        raise CannotStart(f"there is no command {arguments[0]}")
     folders = open_throwaway(guard, durable=False)
     return _run_on(Services(folders, guard, given=os.environ, fast=True), guard, arguments)
 
