@@ -1,0 +1,364 @@
+"""Many at once on the same customers: real threads, real transactions, real locks."""
+
+import itertools
+import random
+import threading
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.db import transaction
+
+from audit.models import LifecycleHistory, OutboxMessage
+from lifecycle.models import Customer, CustomerLifecycleStatus
+from lifecycle.rules.transitions import Allowed, Change, Unchanged
+from lifecycle.services.publication import publish_configuration
+from lifecycle.services.transitions import Outcome, apply
+from lifecycle.services.verification import verify_tenant
+from tenants.actors import Actor, TenantRef, system_actor
+from tenants.context import tenant_context
+from tenants.roles import ROLE_PERMISSIONS, Role
+from tenants.services.policies import policy_of_version
+from tests.factories import SAAS, CustomerFactory, TenantFactory, utc_now
+from tests.services.threads import run_together
+
+WRITERS = 50
+FREE = ("Prospect", "Onboarded", "Active")
+
+
+def move(tenant: TenantRef, *changes: Change, actor: Actor | None = None, **options: Any) -> list[Outcome]:
+    """Apply changes in a transaction of their own."""
+    with tenant_context(tenant.id):
+        return apply(
+            changes, tenant=tenant, actor=actor or system_actor("tests"), source="API", now=utc_now(), **options
+        )
+
+
+def version_of(tenant: TenantRef, customer: Customer) -> tuple[int, str]:
+    """Where the customer stands."""
+    with tenant_context(tenant.id):
+        row = CustomerLifecycleStatus.objects.get(customer_id=customer.id)
+    return row.version, row.stage
+
+
+def history_of(tenant: TenantRef, *customers: Customer) -> list[LifecycleHistory]:
+    """The rows of customers, oldest first."""
+    with tenant_context(tenant.id):
+        rows = LifecycleHistory.objects.filter(customer_id__in=[customer.id for customer in customers])
+        return list(rows.order_by("customer_id", "sequence"))
+
+
+def assert_unbroken(tenant: TenantRef) -> None:
+    """Sequences without gaps, each row leaving the stage the one before entered, hashes and heads as they must be."""
+    assert [one.broken for one in verify_tenant(tenant) if one.broken] == []
+
+
+# --- one customer ---------------------------------------------------------------------------------------------------
+
+
+def test_of_fifty_writers_who_expect_the_same_version_exactly_one_wins(tenant: TenantRef, customer: Customer) -> None:
+    outcomes = run_together(
+        [
+            partial(move, tenant, Change(customer_id=customer.id, stage=FREE[1 + number % 2], expected_version=1))
+            for number in range(WRITERS)
+        ]
+    )
+    decisions = Counter(outcome.refused.code if outcome.refused else "moved" for (outcome,) in outcomes)
+    assert decisions == {"moved": 1, "version_conflict": WRITERS - 1}
+    (winner,) = [outcome for (outcome,) in outcomes if outcome.moved]
+    for (outcome,) in outcomes:
+        assert outcome.record is not None
+        if outcome.refused:
+            assert outcome.refused.current_version == 2
+            assert (outcome.record.version, outcome.record.stage) == (2, winner.change.stage)
+    assert version_of(tenant, customer) == (2, winner.change.stage)
+    assert len(history_of(tenant, customer)) == 2
+    assert_unbroken(tenant)
+
+
+def test_fifty_writers_who_try_again_each_win_one_version(tenant: TenantRef, customer: Customer) -> None:
+    conflicts = itertools.count()
+
+    def insist(number: int) -> int:
+        actor = system_actor(f"writer-{number}")
+        while True:
+            version, stage = version_of(tenant, customer)
+            wanted = FREE[(FREE.index(stage) + 1) % 3]
+            change = Change(customer_id=customer.id, stage=wanted, expected_version=version)
+            (outcome,) = move(tenant, change, actor=actor)
+            if outcome.moved:
+                assert outcome.record is not None
+                return outcome.record.version
+            assert outcome.refused is not None
+            assert outcome.refused.code == "version_conflict"
+            next(conflicts)
+
+    versions = run_together([partial(insist, number) for number in range(WRITERS)])
+    assert sorted(versions) == list(range(2, WRITERS + 2))
+    rows = history_of(tenant, customer)
+    assert [row.sequence for row in rows] == list(range(1, WRITERS + 2))
+    assert [row.changed_by for row in rows[1:]] == [
+        f"system:writer-{versions.index(version)}" for version in range(2, WRITERS + 2)
+    ]
+    assert version_of(tenant, customer)[0] == WRITERS + 1
+    assert next(conflicts) > 0
+    assert_unbroken(tenant)
+
+
+def test_writers_who_expect_nothing_are_judged_on_the_row_as_locked(db: None) -> None:
+    tenant = TenantFactory(configuration=SAAS)
+    customer = CustomerFactory(tenant=tenant, stage="Trial")
+    outcomes = run_together(
+        [
+            partial(move, tenant, Change(customer_id=customer.id, stage=("Rollout", "Live")[number % 2]))
+            for number in range(WRITERS)
+        ]
+    )
+    path = [row.to_stage for row in history_of(tenant, customer)]
+    # From Trial one may go to Rollout, from Rollout to Live, and from Live to neither.
+    assert path in (["Trial", "Rollout"], ["Trial", "Rollout", "Live"])
+    moved = [outcome.change.stage for (outcome,) in outcomes if outcome.moved]
+    assert sorted(moved) == sorted(path[1:])
+    for (outcome,) in outcomes:
+        assert outcome.record is not None
+        if outcome.refused:
+            assert outcome.refused.code == "transition_not_allowed"
+            assert (outcome.record.stage, outcome.change.stage) in {("Trial", "Live"), ("Live", "Rollout")}
+        elif isinstance(outcome.decision, Unchanged):
+            assert outcome.record.stage == outcome.change.stage
+    assert_unbroken(tenant)
+
+
+def test_no_update_is_lost(tenant: TenantRef, customer: Customer) -> None:
+    def work(number: int) -> list[Outcome]:
+        dice = random.Random(number)
+        actor = system_actor(f"writer-{number}")
+        return [
+            move(tenant, Change(customer_id=customer.id, stage=dice.choice(FREE)), actor=actor)[0] for _ in range(10)
+        ]
+
+    outcomes = list(itertools.chain(*run_together([partial(work, number) for number in range(16)])))
+    moved = [outcome for outcome in outcomes if outcome.moved]
+    rows = history_of(tenant, customer)
+    assert len(rows) == len(moved) + 1
+    assert {row.id for row in rows[1:]} == {outcome.history_id for outcome in moved}
+    assert version_of(tenant, customer) == (len(rows), rows[-1].to_stage)
+    assert all(before.to_stage == after.from_stage for before, after in itertools.pairwise(rows))
+    assert_unbroken(tenant)
+
+
+# --- batches --------------------------------------------------------------------------------------------------------
+
+
+def test_batches_that_overlap_in_opposite_order_do_not_deadlock(tenant: TenantRef) -> None:
+    customers = CustomerFactory.create_batch(60, tenant=tenant)
+
+    def work(number: int) -> int:
+        dice = random.Random(number)
+        moved = 0
+        for turn in range(15):
+            chosen = dice.sample(customers, 40)
+            chosen.sort(key=lambda customer: customer.id, reverse=(number + turn) % 2 == 0)
+            changes = [Change(customer_id=customer.id, stage=dice.choice(FREE)) for customer in chosen]
+            moved += sum(outcome.moved for outcome in move(tenant, *changes))
+        return moved
+
+    moved = sum(run_together([partial(work, number) for number in range(8)]))
+    assert len(history_of(tenant, *customers)) == 60 + moved
+    assert_unbroken(tenant)
+
+
+def test_a_batch_that_names_a_customer_twice_while_others_write(tenant: TenantRef, customer: Customer) -> None:
+    def there_and_back(number: int) -> int:
+        changes = [Change(customer_id=customer.id, stage=stage) for stage in ("Active", "Onboarded", "Active")]
+        return sum(outcome.moved for outcome in move(tenant, *changes))
+
+    moved = sum(run_together([partial(there_and_back, number) for number in range(20)]))
+    assert version_of(tenant, customer)[0] == moved + 1
+    assert_unbroken(tenant)
+
+
+# --- a configuration published in the middle ------------------------------------------------------------------------
+
+FORWARDS = {
+    "stages": ["Prospect", "Onboarded", "Active"],
+    "required_reason_codes": [],
+    "transitions": {"Prospect": ["Onboarded"], "Onboarded": ["Active"], "Active": ["Prospect"]},
+}
+BACKWARDS = {
+    "stages": ["Prospect", "Onboarded", "Active"],
+    "required_reason_codes": ["Active"],
+    "reason_codes": {"Active": ["Signed"]},
+    "transitions": {"Prospect": ["Active"], "Active": ["Onboarded"], "Onboarded": ["Prospect"]},
+}
+
+
+def test_every_row_names_a_version_that_allowed_it_though_configurations_change_in_the_middle(db: None) -> None:
+    tenant = TenantFactory(configuration=FORWARDS)
+    customers = CustomerFactory.create_batch(20, tenant=tenant)
+    done = threading.Event()
+
+    def work(number: int) -> Counter[str]:
+        dice = random.Random(number)
+        answers: Counter[str] = Counter()
+        for _ in range(125):
+            reason = dice.choice(["Signed", None])
+            change = Change(customer_id=dice.choice(customers).id, stage=dice.choice(FREE), reason_code=reason)
+            (outcome,) = move(tenant, change)
+            answers[outcome.refused.code if outcome.refused else type(outcome.decision).__name__] += 1
+        return answers
+
+    def publish() -> Counter[str]:
+        for number in itertools.count():
+            if done.wait(0.02):
+                return Counter()
+            document = (BACKWARDS, FORWARDS)[number % 2]
+            with tenant_context(tenant.id):
+                publish_configuration(document, tenant=tenant, actor=system_actor("tests"), now=utc_now())
+        raise AssertionError
+
+    def work_all() -> Counter[str]:
+        try:
+            return sum(run_together([partial(work, number) for number in range(8)]), Counter())
+        finally:
+            done.set()
+
+    answers, _ = run_together([work_all, publish])
+    assert answers.total() == 1000
+    assert answers["Allowed"] > 100
+    assert answers["transition_not_allowed"] > 100
+    assert answers["reason_required"] > 0
+    rows = history_of(tenant, *customers)
+    assert len(rows) == 20 + answers["Allowed"]
+    with tenant_context(tenant.id):
+        for row in rows:
+            if row.from_stage is not None:
+                policy = policy_of_version(tenant.id, row.configuration_version)
+                assert policy.allows(row.from_stage, row.to_stage)
+                assert row.reason_code or row.to_stage not in policy.required
+    assert len({row.configuration_version for row in rows}) > 5
+    assert_unbroken(tenant)
+
+
+# --- refused means nothing written ----------------------------------------------------------------------------------
+
+
+class CountingBudget:
+    """A budget that remembers what was asked of it."""
+
+    def __init__(self) -> None:
+        self.taken: list[int] = []
+
+    def take(self, count: int) -> None:
+        self.taken.append(count)
+
+    def give_back(self, count: int) -> None:
+        self.taken.append(-count)
+
+
+def rows_of(tenant: TenantRef) -> tuple[list[Any], list[Any], list[Any]]:
+    """All status, history and outbox rows of the tenant."""
+    with tenant_context(tenant.id):
+        return (
+            list(CustomerLifecycleStatus.objects.order_by("customer_id").values()),
+            list(LifecycleHistory.objects.order_by("id").values()),
+            list(OutboxMessage.objects.filter(tenant_id=tenant.id).order_by("id").values()),
+        )
+
+
+VIEWER = Actor(kind="user", name=str(uuid4()), permissions=ROLE_PERMISSIONS[Role.VIEWER])
+
+REFUSALS: dict[str, Callable[[Customer], Change]] = {
+    "permission_denied": lambda customer: Change(customer_id=customer.id, stage="Rollout"),
+    "version_conflict": lambda customer: Change(customer_id=customer.id, stage="Rollout", expected_version=7),
+    "invalid_stage": lambda customer: Change(customer_id=customer.id, stage="Prospect"),
+    "transition_not_allowed": lambda customer: Change(customer_id=customer.id, stage="Live"),
+    "reason_required": lambda customer: Change(customer_id=customer.id, stage="Lost"),
+    "not_found": lambda _: Change(customer_id=uuid4(), stage="Rollout"),
+}
+
+
+@pytest.mark.parametrize("code", REFUSALS)
+def test_refused_means_nothing_written(code: str, other_tenant: TenantRef, other_customer: Customer) -> None:
+    before = rows_of(other_tenant)
+    budget = CountingBudget()
+    actor = VIEWER if code == "permission_denied" else None
+    (outcome,) = move(other_tenant, REFUSALS[code](other_customer), actor=actor, budget=budget)
+    assert outcome.refused is not None
+    assert outcome.refused.code == code
+    assert rows_of(other_tenant) == before
+    assert budget.taken == []
+
+
+def test_an_unknown_reason_is_refused_and_nothing_written(other_tenant: TenantRef, other_customer: Customer) -> None:
+    move(other_tenant, Change(customer_id=other_customer.id, stage="Rollout"))
+    before = rows_of(other_tenant)
+    change = Change(customer_id=other_customer.id, stage="Wobbly", reason_code="Because")
+    (outcome,) = move(other_tenant, change)
+    assert outcome.refused is not None
+    assert outcome.refused.code == "unknown_reason"
+    assert rows_of(other_tenant) == before
+
+
+def test_the_stage_a_customer_has_already_is_not_written_again(tenant: TenantRef, customer: Customer) -> None:
+    before = rows_of(tenant)
+    budget = CountingBudget()
+    (outcome,) = move(tenant, Change(customer_id=customer.id, stage="Prospect", note="again"), budget=budget)
+    assert isinstance(outcome.decision, Unchanged)
+    assert rows_of(tenant) == before
+    assert budget.taken == []
+
+
+def test_a_dry_run_judges_and_writes_nothing(tenant: TenantRef, customer: Customer) -> None:
+    before = rows_of(tenant)
+    budget = CountingBudget()
+    change = Change(customer_id=customer.id, stage="Active", note="would be")
+    (outcome,) = move(tenant, change, budget=budget, dry_run=True)
+    assert isinstance(outcome.decision, Allowed)
+    assert outcome.history_id is None
+    assert rows_of(tenant) == before
+    assert budget.taken == []
+
+
+def test_a_refused_change_in_a_batch_does_not_stop_the_others(tenant: TenantRef) -> None:
+    good, bad = CustomerFactory.create_batch(2, tenant=tenant)
+    budget = CountingBudget()
+    outcomes = move(
+        tenant,
+        Change(customer_id=bad.id, stage="Churned"),
+        Change(customer_id=good.id, stage="Churned", reason_code="Left"),
+        budget=budget,
+    )
+    assert [outcome.moved for outcome in outcomes] == [False, True]
+    assert budget.taken == [1]
+    assert version_of(tenant, bad) == (1, "Prospect")
+    assert version_of(tenant, good) == (2, "Churned")
+
+
+def test_a_customer_of_another_tenant_does_not_exist(
+    tenant: TenantRef, other_tenant: TenantRef, other_customer: Customer
+) -> None:
+    before = rows_of(other_tenant)
+    (outcome,) = move(tenant, Change(customer_id=other_customer.id, stage="Active"))
+    assert outcome.refused is not None
+    assert outcome.refused.code == "not_found"
+    assert outcome.record is None
+    assert rows_of(other_tenant) == before
+
+
+def test_what_is_rolled_back_was_never_written(tenant: TenantRef, customer: Customer) -> None:
+    before = rows_of(tenant)
+    with tenant_context(tenant.id):
+        (outcome,) = apply(
+            [Change(customer_id=customer.id, stage="Active", note="a note")],
+            tenant=tenant,
+            actor=system_actor("tests"),
+            source="API",
+            now=utc_now(),
+        )
+        assert outcome.moved
+        transaction.set_rollback(True)
+    assert rows_of(tenant) == before
