@@ -4,8 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.template.response import SimpleTemplateResponse
+from django.urls import reverse
 
 from tenants.context import tenant_context
 from tenants.pages import identify_page
@@ -28,6 +33,15 @@ class CustomerAdminSite(admin.AdminSite):
         """Those who may configure their tenant, and internal staff."""
         identity = getattr(request, "identity", None) or identify_page(request)
         return identity is not None and identity.may(CONFIGURE_STAGES)
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """The pages' log-in, with its limits: a second form would be a second door."""
+        target = request.GET.get(REDIRECT_FIELD_NAME) or reverse("admin:index")
+        if not request.user.is_authenticated:
+            return redirect_to_login(target)
+        if self.has_permission(request):
+            return redirect("admin:index")
+        raise PermissionDenied("Only tenant admins and internal staff may open the administration.")
 
     def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Any:
         """Wrap a view: who asks, for which tenant, and its rows only. Lazy templates are rendered inside."""

@@ -111,17 +111,26 @@ def test_logging_in_with_a_password_opens_a_session(tenant, users, page_client):
 
 
 @pytest.mark.urls("config.urls")
-@pytest.mark.parametrize("address", ["/login", "/admin/login/"])
-def test_guessing_at_the_page_is_stopped_before_the_password_is_hashed(users, page_client, address, monkeypatch):
+def test_guessing_at_the_page_is_stopped_before_the_password_is_hashed(users, page_client, monkeypatch):
     from tenants.services import logins
 
     checked = []
     monkeypatch.setattr(logins, "check_password", lambda *_: checked.append(1))
     client = page_client(None)
     for _ in range(14):
-        client.post(address, {"username": users.tenant_admin.username, "password": "wrong"})
+        client.post("/login", {"username": users.tenant_admin.username, "password": "wrong"})
     assert len(checked) == 10
     assert SESSION_KEY not in client.session
+
+
+@pytest.mark.urls("config.urls")
+def test_the_administration_has_no_log_in_of_its_own(users, page_client):
+    anonymous = page_client(None)
+    for method in (anonymous.get, anonymous.post):
+        answer = method("/admin/login/?next=/admin/tenants/")
+        assert (answer.status_code, answer.headers["Location"]) == (302, "/login?next=/admin/tenants/")
+    assert page_client("tenant_admin").get("/admin/login/").headers["Location"] == "/admin/"
+    assert page_client("viewer").get("/admin/", follow=True).status_code == 403
 
 
 @pytest.mark.urls("config.urls")
