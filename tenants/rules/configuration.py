@@ -48,7 +48,7 @@ LONGEST_GUIDANCE = 2000
 LONGEST_STAY_DAYS = 3650
 MOST_REASONS = 100
 
-_KEYS = (
+KEYS = (
     "stages",
     "required_reason_codes",
     "initial",
@@ -82,7 +82,7 @@ def check_configuration(document: object) -> list[Fault]:
 
 def _read(document: object) -> tuple[Configuration | None, list[Fault]]:
     reader = Reader()
-    known = reader.read_object(document, (), "The configuration", _KEYS, required=("stages",))
+    known = reader.read_object(document, (), "The configuration", KEYS, required=("stages",))
     if known is None:
         return None, reader.faults
     _read_stage_names(reader, known)

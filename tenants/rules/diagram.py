@@ -1,7 +1,7 @@
 """The lifecycle as a picture: stages in columns by meaning, transitions as arrows, what a draft changes in colour.
 
 Plain SVG without styles or scripts, so that it needs no exception from a strict content security policy: classes carry
-the look (static/lifecycle/diagram.css). ``describe_diagram`` says the same in words.
+the look (static/c360/diagram.css). ``describe_diagram`` says the same in words.
 """
 
 from collections.abc import Mapping

@@ -1,0 +1,218 @@
+"""From the contract's JSON to rows: strictly, so that the form never leaves out or invents anything."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from lifecycle.admin.sheet import (
+    ConditionRow,
+    EffectRow,
+    GoneRow,
+    RuleRow,
+    Sheet,
+    StageRow,
+    read_value,
+    write_value,
+)
+from tenants.rules.configuration import KEYS
+from tenants.rules.meaning import infer_category
+from tenants.rules.shapes import DEFAULT_CATEGORY
+
+
+class CannotLayOut(Exception):
+    """The JSON says something that rows cannot hold: a list where a text belongs, say. It stays JSON until mended."""
+
+
+def lay_out(document: Any, *, renamed: Mapping[str, str], live_stages: Collection[str]) -> Sheet:
+    """The rows of a document; writing them gives a document that means the same. Raises CannotLayOut.
+
+    ``renamed`` maps live stages to their names in the document; entries that name no live stage are not followed.
+    """
+    known = _object(document, "The configuration", KEYS, ("stages",))
+    sheet = Sheet(is_open="transitions" not in known)
+    _lay_out_stages(sheet, known)
+    if sheet.is_open:
+        # Whoever closes it begins with what is possible now.
+        for row in sheet.stages:
+            row.to = {other.key for other in sheet.stages if other is not row}
+    _lay_out_transitions(sheet, known.get("transitions", {}))
+    if "initial" in known:
+        sheet.initial = sheet.reference_to(_text(known["initial"], "initial", blank=False))
+    elif sheet.stages:
+        sheet.initial = sheet.stages[0].key
+    keys = iter(range(len(sheet.stages), 10_000))
+    for item in _list(known.get("event_rules", []), "event_rules"):
+        sheet.rules.append(_lay_out_rule(sheet, str(next(keys)), item))
+    for item in _list(known.get("effects", []), "effects"):
+        sheet.effects.append(_lay_out_effect(sheet, str(next(keys)), item))
+    back = {new: old for old, new in renamed.items() if old in live_stages}
+    for row in sheet.stages:
+        is_kept = row.name in live_stages and row.name not in renamed
+        row.origin = back.get(row.name) or (row.name if is_kept else "")
+    return sheet
+
+
+def lay_out_gone(
+    sheet: Sheet, *, live_stages: Collection[str], mapping: Mapping[str, Any], customers: Mapping[str, int]
+) -> None:
+    """Add a row for each stage of today that the sheet does not have, with what the mapping says about it."""
+    origins = {row.origin for row in sheet.present}
+    sheet.gone = []
+    for stage in live_stages:
+        if stage in origins or any(row.name == stage for row in sheet.present):
+            continue
+        to, reason = read_target(mapping.get(stage))
+        reference = sheet.reference_to(to) if to else ""
+        sheet.gone.append(GoneRow(stage, customers.get(stage, 0), reference, reason))
+
+
+def read_target(target: Any) -> tuple[str, str]:
+    """Stage and reason of an entry of a mapping, empty where it names none."""
+    if isinstance(target, Mapping):
+        to, reason = target.get("to"), target.get("reason_code")
+        return (to if isinstance(to, str) else ""), (reason if isinstance(reason, str) else "")
+    return (target, "") if isinstance(target, str) else ("", "")
+
+
+def _lay_out_stages(sheet: Sheet, known: Mapping[str, Any]) -> None:
+    names = [_text(name, "stages") for name in _list(known.get("stages", []), "stages")]
+    if len(set(names)) < len(names) or "" in names:
+        raise CannotLayOut("A stage without a name, or two stages of the same name, have no rows of their own.")
+    categories = _by_stage(known, "categories", names)
+    reasons = _by_stage(known, "reason_codes", names)
+    days = _by_stage(known, "max_days", names)
+    colors = _by_stage(known, "colors", names)
+    guidance = _by_stage(known, "guidance", names)
+    required = [_text(name, "required_reason_codes") for name in _list(known.get("required_reason_codes", []), "")]
+    if not set(required) <= set(names) or len(set(required)) < len(required):
+        raise CannotLayOut("“required_reason_codes” names what is no stage, or a stage twice.")
+    for index, name in enumerate(names):
+        default = DEFAULT_CATEGORY if "categories" in known else infer_category(name)
+        sheet.stages.append(
+            StageRow(
+                key=str(index),
+                name=name,
+                category=_text(categories.get(name, default), "categories"),
+                color=_text(colors[name], "colors", blank=False) if name in colors else "",
+                requires_reason=name in required,
+                reasons=_lines(reasons[name], "reason_codes") if name in reasons else "",
+                days=_days(days[name]) if name in days else "",
+                guidance=_paragraph(guidance.get(name, "")),
+            )
+        )
+
+
+def _lay_out_transitions(sheet: Sheet, transitions: Any) -> None:
+    names = [row.name for row in sheet.stages]
+    for name, targets in _object(transitions, "“transitions”", names).items():
+        row = next(row for row in sheet.stages if row.name == name)
+        listed = [_text(target, "transitions") for target in _list(targets, "transitions")]
+        if len(set(listed)) < len(listed):
+            raise CannotLayOut("“transitions” names a target twice.")
+        row.to = {sheet.reference_to(target) for target in listed}
+
+
+def _lay_out_rule(sheet: Sheet, key: str, item: Any) -> RuleRow:
+    rule = _object(item, "An event rule", ("event", "from", "to", "reason_code", "when"), ("event", "to"))
+    reason = rule.get("reason_code")
+    return RuleRow(
+        key=key,
+        event=_text(rule["event"], "event"),
+        to=_reference(sheet, rule["to"]),
+        from_any="from" not in rule,
+        origins=_references(sheet, rule["from"]) if "from" in rule else set(),
+        reason="" if reason is None else _text(reason, "reason_code", blank=False),
+        when=[_lay_out_condition(condition) for condition in _list(rule.get("when", []), "when")],
+    )
+
+
+def _lay_out_condition(item: Any) -> ConditionRow:
+    condition = _object(item, "A condition", ("field", "op", "value"), ("field", "op"))
+    op = _text(condition["op"], "op")
+    written = write_value(condition["value"]) if "value" in condition else ""
+    row = ConditionRow(_text(condition["field"], "field"), op, written)
+    is_same = "value" not in condition or _is_same(read_value(op, written), condition["value"])
+    if row.is_blank or not is_same:
+        raise CannotLayOut("A condition has no field, or a value that cannot be typed.")
+    return row
+
+
+def _lay_out_effect(sheet: Sheet, key: str, item: Any) -> EffectRow:
+    known = ("name", "on", "stages", "categories", "kind", "to", "template")
+    effect = _object(item, "An effect", known, ("name", "on", "kind"))
+    categories = [_text(name, "categories") for name in _list(effect.get("categories", []), "categories")]
+    if any(effect.get(part) == [] for part in ("stages", "categories", "to")) or len(set(categories)) < len(categories):
+        raise CannotLayOut("An effect has an empty list, or names a category twice.")
+    template = effect.get("template")
+    return EffectRow(
+        key=key,
+        name=_text(effect["name"], "name"),
+        on=_text(effect["on"], "on"),
+        kind=_text(effect["kind"], "kind"),
+        to=_lines(effect["to"], "to") if "to" in effect else "",
+        template="" if template is None else _text(template, "template", blank=False),
+        stages=_references(sheet, effect.get("stages", [])),
+        categories=set(categories),
+    )
+
+
+def _object(value: Any, what: str, keys: Collection[str], required: Collection[str] = ()) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping) or not all(key in value for key in required):
+        raise CannotLayOut(f"{what} is no object, or has not all that it needs.")
+    unknown = [key for key in value if key not in keys]
+    if unknown:
+        raise CannotLayOut(f"{what} has “{unknown[0]}”, which the form does not know.")
+    return value
+
+
+def _list(value: Any, what: str) -> list[Any]:
+    if not isinstance(value, list | tuple):
+        raise CannotLayOut(f"“{what}” is no list.")
+    return list(value)
+
+
+def _text(value: Any, what: str, *, blank: bool = True) -> str:
+    if not isinstance(value, str) or not (value or blank) or len(value.splitlines()) > 1 or value.endswith("\n"):
+        raise CannotLayOut(f"“{what}” has a value that is no line of text.")
+    return value
+
+
+def _paragraph(value: Any) -> str:
+    if not isinstance(value, str) or "\r" in value:
+        raise CannotLayOut("“guidance” has a value that is no text.")
+    return value
+
+
+def _lines(value: Any, what: str) -> str:
+    lines = [_text(line, what) for line in _list(value, what)]
+    if not all(line.strip() for line in lines) or not lines:
+        raise CannotLayOut(f"“{what}” has an empty list, or an empty line.")
+    return "\n".join(lines)
+
+
+def _days(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
+        raise CannotLayOut("“max_days” has a value that is no whole number.")
+    return str(int(value))
+
+
+def _by_stage(known: Mapping[str, Any], key: str, names: Collection[str]) -> Mapping[str, Any]:
+    return _object(known.get(key, {}), f"“{key}”", names)
+
+
+def _reference(sheet: Sheet, name: Any) -> str:
+    text = _text(name, "to")
+    return sheet.reference_to(text) if text else ""
+
+
+def _references(sheet: Sheet, names: Any) -> set[str]:
+    listed = [_text(name, "stages", blank=False) for name in _list(names, "stages")]
+    if len(set(listed)) < len(listed):
+        raise CannotLayOut("A stage is named twice in one list.")
+    return {sheet.reference_to(name) for name in listed}
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """Equal as JSON: 1 and true are not."""
+    if isinstance(one, list) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(map(_is_same, one, other))
+    return type(one) is type(other) and one == other

@@ -1,0 +1,178 @@
+"""From the fields of a sent form to rows again, and what its buttons do to them. Nothing here is saved or judged."""
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from django.http import QueryDict
+
+from lifecycle.admin.sheet import UNKNOWN, ConditionRow, EffectRow, GoneRow, RuleRow, Sheet, StageRow
+from tenants.rules.shapes import DEFAULT_CATEGORY
+
+# More than the rules allow, so that they can say so; the rest of a forged form is not looked at.
+MOST_ROWS = 200
+
+AnyRow = TypeVar("AnyRow", StageRow, RuleRow, EffectRow)
+
+
+def read_sheet(post: QueryDict) -> Sheet:
+    """The sheet that a form holds, in the order that its ORDER fields give."""
+    sheet = Sheet(is_open=post.get("is_open") == "on", initial=_line(post, "initial"))
+    sheet.stages = _ordered(post, "stage", [_read_stage(post, key) for key in _keys(post, "stage")])
+    sheet.rules = _ordered(post, "rule", [_read_rule(post, key) for key in _keys(post, "rule")])
+    sheet.effects = _ordered(post, "effect", [_read_effect(post, key) for key in _keys(post, "effect")])
+    sheet.gone = [
+        GoneRow(
+            stage=_line(post, f"gone-{index}-stage"),
+            to=_line(post, f"gone-{index}-to"),
+            reason=_line(post, f"gone-{index}-reason"),
+        )
+        for index in _keys(post, "gone")
+    ]
+    return sheet
+
+
+def change_rows(sheet: Sheet, deed: str) -> None:
+    """Do what a button says: ``add_stage``, ``remove_rule:4``, ``up_effect:7``, ``new_stage:2``... Else nothing."""
+    verb, _, key = deed.partition(":")
+    action, _, kind = verb.partition("_")
+    rows = _rows_of(sheet, kind)
+    if rows is None:
+        return
+    if action == "add" and len(rows) < MOST_ROWS:
+        _add(sheet, kind)
+        return
+    index = next((index for index, row in enumerate(rows) if row.key == key), None)
+    if index is None:
+        return
+    if action == "remove":
+        if kind == "stage":
+            _forget_stage(sheet, rows[index])
+        del rows[index]
+    elif action in ("up", "down"):
+        other = index + (-1 if action == "up" else 1)
+        if 0 <= other < len(rows):
+            rows[index], rows[other] = rows[other], rows[index]
+    elif action == "new" and kind == "stage":
+        # Not the live stage under another name, but one of its own.
+        rows[index].origin = ""
+
+
+def _rows_of(sheet: Sheet, kind: str) -> list[Any] | None:
+    rows: dict[str, list[Any]] = {"stage": sheet.stages, "rule": sheet.rules, "effect": sheet.effects}
+    return rows.get(kind)
+
+
+def _add(sheet: Sheet, kind: str) -> None:
+    key = sheet.new_key()
+    if kind == "stage":
+        sheet.stages.append(StageRow(key))
+        if not sheet.initial:
+            sheet.initial = key
+    elif kind == "rule":
+        sheet.rules.append(RuleRow(key))
+    else:
+        sheet.effects.append(EffectRow(key))
+
+
+def _forget_stage(sheet: Sheet, row: StageRow) -> None:
+    """Transitions go with the stage; rules and effects keep its name, so that it is seen what they have lost."""
+    lost = f"{UNKNOWN}{row.name}"
+    for other in sheet.stages:
+        other.to.discard(row.key)
+    for rule in sheet.rules:
+        rule.to = lost if rule.to == row.key else rule.to
+        rule.origins = {lost if ref == row.key else ref for ref in rule.origins}
+    for effect in sheet.effects:
+        effect.stages = {lost if ref == row.key else ref for ref in effect.stages}
+    for gone in sheet.gone:
+        gone.to = "" if gone.to == row.key else gone.to
+    if sheet.initial == row.key:
+        sheet.initial = next((other.key for other in sheet.stages if other is not row), "")
+
+
+def _read_stage(post: QueryDict, key: str) -> StageRow:
+    prefix = f"stage-{key}-"
+    return StageRow(
+        key=key,
+        name=_line(post, f"{prefix}name"),
+        origin=_line(post, f"{prefix}origin"),
+        category=_line(post, f"{prefix}category") or DEFAULT_CATEGORY,
+        color=_line(post, f"{prefix}color"),
+        requires_reason=f"{prefix}requires_reason" in post,
+        reasons=_lines(post, f"{prefix}reasons"),
+        days=_line(post, f"{prefix}days"),
+        guidance=_paragraph(post, f"{prefix}guidance").strip(),
+        to=set(_many(post, f"{prefix}to")),
+    )
+
+
+def _read_rule(post: QueryDict, key: str) -> RuleRow:
+    prefix = f"rule-{key}-"
+    return RuleRow(
+        key=key,
+        event=_line(post, f"{prefix}event"),
+        to=_line(post, f"{prefix}to"),
+        from_any=f"{prefix}any" in post,
+        origins=set(_many(post, f"{prefix}from")),
+        reason=_line(post, f"{prefix}reason"),
+        when=[
+            ConditionRow(
+                field=_line(post, f"{prefix}when-{number}-field"),
+                op=_line(post, f"{prefix}when-{number}-op"),
+                value=_line(post, f"{prefix}when-{number}-value"),
+            )
+            for number in _keys(post, f"{prefix}when")
+        ],
+    )
+
+
+def _read_effect(post: QueryDict, key: str) -> EffectRow:
+    prefix = f"effect-{key}-"
+    return EffectRow(
+        key=key,
+        name=_line(post, f"{prefix}name"),
+        on=_line(post, f"{prefix}on"),
+        kind=_line(post, f"{prefix}kind"),
+        to=_lines(post, f"{prefix}to"),
+        template=_line(post, f"{prefix}template"),
+        stages=set(_many(post, f"{prefix}stages")),
+        categories=set(_many(post, f"{prefix}categories")),
+    )
+
+
+def _ordered(post: QueryDict, kind: str, rows: Sequence[AnyRow]) -> list[AnyRow]:
+    """Rows by their numbers; what is no number leaves the row where it stands."""
+
+    def order(index: int) -> tuple[int, int]:
+        text = post.get(f"{kind}-{rows[index].key}-order", "").strip()
+        is_number = text.isascii() and text.isdecimal() and len(text) < 6
+        return (int(text) if is_number else index + 1), index
+
+    return [rows[index] for index in sorted(range(len(rows)), key=order)]
+
+
+def _keys(post: QueryDict, name: str) -> list[str]:
+    """The keys of the rows of one kind, each once."""
+    keys = [key for key in post.getlist(name) if key.isascii() and key.isdecimal() and len(key) < 6]
+    return list(dict.fromkeys(keys))[:MOST_ROWS]
+
+
+def _many(post: QueryDict, name: str) -> list[str]:
+    return [_clean(value) for value in post.getlist(name)[:MOST_ROWS] if value]
+
+
+def _line(post: QueryDict, name: str) -> str:
+    return " ".join(_clean(post.get(name, "")).splitlines()).strip()
+
+
+def _paragraph(post: QueryDict, name: str) -> str:
+    return _clean(post.get(name, "")).replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _lines(post: QueryDict, name: str) -> str:
+    return "\n".join(line.strip() for line in _paragraph(post, name).splitlines() if line.strip())
+
+
+def _clean(text: str) -> str:
+    """Without NUL, which PostgreSQL cannot hold."""
+    return text.replace("\x00", "")

@@ -1,0 +1,300 @@
+"""The form and the JSON of a draft are the same document: nothing is left out, nothing is invented."""
+
+from typing import Any
+
+import pytest
+from django.http import QueryDict
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lifecycle.admin.layout import CannotLayOut, lay_out, lay_out_gone
+from lifecycle.admin.places import file_faults
+from lifecycle.admin.posted import change_rows, read_sheet
+from lifecycle.admin.pretty import arrange, find_lines, write_json
+from lifecycle.admin.sheet import (
+    SameNameTwice,
+    Sheet,
+    StageRow,
+    read_value,
+    write_document,
+    write_mapping,
+    write_renamed,
+    write_value,
+)
+from tenants.rules.configuration import check_configuration, parse_configuration
+from tenants.rules.starters import STARTERS
+from tests.factories import CONTRACT_EXAMPLE, MINIMAL, SAAS
+from tests.rules.documents import FULL, configurations, damaged, relaxed
+
+WITH_EVERYTHING: dict[str, Any] = {
+    **SAAS,
+    "colors": {"Live": "#1b7f4b"},
+    "guidance": {"Wobbly": "Call them.\nThen write it down."},
+    "event_rules": [
+        {
+            "event": "support.issue.closed",
+            "from": ["Wobbly"],
+            "to": "Live",
+            "when": [
+                {"field": "open_issues", "op": "eq", "value": 0},
+                {"field": "csat", "op": "ge", "value": 4.5},
+                {"field": "severity", "op": "in", "value": ["low", "5", 5]},
+                {"field": "closed_at", "op": "exists", "value": True},
+                {"field": "issue_id", "op": "ne", "value": "true"},
+            ],
+        },
+        {"event": "contract.renewed", "to": "Live", "reason_code": "Contract Renewed"},
+    ],
+    "effects": [
+        {
+            "name": "Tell",
+            "on": "leave",
+            "categories": ["risk", "lost"],
+            "kind": "email",
+            "to": ["owner", "a@b.example"],
+        },
+        {"name": "Count", "on": "enter", "kind": "forecast"},
+    ],
+}
+DOCUMENTS = {
+    "contract": CONTRACT_EXAMPLE,
+    "minimal": MINIMAL,
+    "saas": SAAS,
+    "everything": WITH_EVERYTHING,
+    **{name: dict(starter.document) for name, starter in STARTERS.items()},
+}
+
+
+@st.composite
+def misspelled(draw: st.DrawFn) -> Any:
+    """A full configuration with some of its texts replaced by others: faults that rows can hold."""
+    texts = st.sampled_from(["A", "Active", "active", "Nowhere", "", " x", "enter", "risk", "eq", "billing.arr", "7"])
+    rate = draw(st.integers(2, 30))
+
+    def misspell(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: misspell(inner) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [misspell(inner) for inner in value]
+        return draw(texts) if isinstance(value, str) and not draw(st.integers(0, rate)) else value
+
+    return misspell(FULL)
+
+
+def laid_out(document: Any, **options: Any) -> Sheet:
+    return lay_out(document, **{"renamed": {}, "live_stages": (), **options})
+
+
+def post(sheet: Sheet) -> QueryDict:
+    """What a browser sends for the form of a sheet."""
+    data = QueryDict(mutable=True)
+    data["initial"] = sheet.initial
+    if sheet.is_open:
+        data["is_open"] = "on"
+    for place, row in enumerate(sheet.stages, start=1):
+        data.appendlist("stage", row.key)
+        prefix = f"stage-{row.key}-"
+        for name in ("origin", "name", "category", "color", "reasons", "days", "guidance"):
+            data[prefix + name] = getattr(row, name).replace("\n", "\r\n")
+        data[f"{prefix}order"] = str(place)
+        if row.requires_reason:
+            data[f"{prefix}requires_reason"] = "on"
+        data.setlist(f"{prefix}to", sorted(row.to))
+    post_rules(sheet, data)
+    for effect in sheet.effects:
+        data.appendlist("effect", effect.key)
+        prefix = f"effect-{effect.key}-"
+        for name in ("name", "on", "kind", "to", "template"):
+            data[prefix + name] = getattr(effect, name).replace("\n", "\r\n")
+        data.setlist(f"{prefix}stages", sorted(effect.stages))
+        data.setlist(f"{prefix}categories", sorted(effect.categories))
+    for number, gone in enumerate(sheet.gone):
+        data.appendlist("gone", str(number))
+        data[f"gone-{number}-stage"], data[f"gone-{number}-to"] = gone.stage, gone.to
+        data[f"gone-{number}-reason"] = gone.reason
+    return data
+
+
+def post_rules(sheet: Sheet, data: QueryDict) -> None:
+    for rule in sheet.rules:
+        data.appendlist("rule", rule.key)
+        prefix = f"rule-{rule.key}-"
+        for name in ("event", "to", "reason"):
+            data[prefix + name] = getattr(rule, name)
+        if rule.from_any:
+            data[f"{prefix}any"] = "on"
+        data.setlist(f"{prefix}from", sorted(rule.origins))
+        for number, condition in enumerate(rule.when_shown):
+            data.appendlist(f"{prefix}when", str(number))
+            for name in ("field", "op", "value"):
+                data[f"{prefix}when-{number}-{name}"] = getattr(condition, name)
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_a_document_means_the_same_after_a_way_through_the_form(name: str) -> None:
+    document = DOCUMENTS[name]
+    sheet = read_sheet(post(laid_out(document)))
+    assert parse_configuration(write_document(sheet)) == parse_configuration(document)
+    assert write_renamed(sheet) == {}
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_a_document_that_was_written_by_the_form_is_written_the_same_again(name: str) -> None:
+    written = write_document(laid_out(DOCUMENTS[name]))
+    assert write_document(read_sheet(post(laid_out(written)))) == written
+
+
+@relaxed
+@given(configurations())
+def test_every_configuration_in_order_can_be_shown_and_means_the_same(document: Any) -> None:
+    written = write_document(read_sheet(post(laid_out(document))))
+    assert parse_configuration(written) == parse_configuration(document)
+
+
+@relaxed
+@given(st.one_of(damaged(), misspelled()))
+def test_what_the_form_can_show_it_keeps_faults_and_all(document: Any) -> None:
+    """Whatever the draft: the form either says that it cannot show it, or writes what has the very same faults."""
+    try:
+        sheet = laid_out(document)
+    except CannotLayOut:
+        return
+    written = write_document(sheet)
+
+    def faults(of: Any) -> list[tuple[str, str]]:
+        return sorted((fault.code, fault.severity) for fault in check_configuration(of))
+
+    assert faults(written) == faults(document)
+    assert laid_out(written) == sheet
+
+
+@pytest.mark.parametrize(
+    "value", [0, 1.5, True, None, "", "5", "true", "plain", '"quoted"', "a, b", ["a", 1, "1"], [], -3, "[1]", "NaN"]
+)
+def test_a_value_of_a_condition_is_typed_and_read_back(value: Any) -> None:
+    read = read_value("eq", write_value(value))
+    assert (read, type(read)) == (value, type(value))
+
+
+def test_values_between_commas_are_a_list_for_in() -> None:
+    assert read_value("in", "low, 5, high") == ["low", 5, "high"]
+    assert read_value("eq", "1e999") == "1e999", "what no database could keep stays text"
+
+
+def test_a_renamed_row_keeps_its_transitions_and_is_known_as_a_rename() -> None:
+    sheet = laid_out(SAAS, live_stages=SAAS["stages"])
+    sheet.stages[2].name = "Running"
+    again = read_sheet(post(sheet))
+    written = write_document(again)
+    assert write_renamed(again) == {"Live": "Running"}
+    assert written["transitions"]["Rollout"] == ["Running", "Wobbly", "Lost"]
+    assert written["transitions"]["Running"] == ["Wobbly", "Renewing"]
+    shown = laid_out(written, renamed={"Live": "Running"}, live_stages=SAAS["stages"])
+    assert [(row.origin, row.name) for row in shown.stages if row.is_renamed] == [("Live", "Running")]
+
+
+def test_a_rename_of_a_version_that_is_no_longer_live_is_not_followed() -> None:
+    sheet = laid_out(SAAS, renamed={"Pilot": "Trial"}, live_stages=SAAS["stages"])
+    assert {row.origin for row in sheet.stages} == set(SAAS["stages"])
+
+
+def test_rows_stand_in_the_order_of_their_numbers() -> None:
+    data = post(laid_out(SAAS))
+    data["stage-5-order"], data["stage-0-order"] = "1", "99"
+    assert [row.name for row in read_sheet(data).stages] == ["Lost", "Rollout", "Live", "Wobbly", "Renewing", "Trial"]
+    data["stage-5-order"] = "what?"
+    assert read_sheet(data).stages[4].name == "Lost"
+
+
+def test_the_buttons_of_a_row_move_and_remove_it() -> None:
+    sheet = laid_out(WITH_EVERYTHING)
+    change_rows(sheet, "up_stage:1")
+    assert [row.name for row in sheet.stages][:2] == ["Rollout", "Trial"]
+    change_rows(sheet, "down_stage:1")
+    change_rows(sheet, "up_stage:0")
+    assert [row.name for row in sheet.stages][:2] == ["Trial", "Rollout"]
+    change_rows(sheet, "remove_stage:2")
+    written = write_document(sheet)
+    assert "Live" not in written["stages"]
+    assert written["transitions"]["Wobbly"] == ["Renewing", "Lost"]
+    assert written["event_rules"][0]["to"] == "Live", "the rule shows what it has lost"
+    assert ("/event_rules/0/to", "unknown_stage") in [(f.path, f.code) for f in check_configuration(written)]
+    change_rows(sheet, "remove_rule:6")
+    change_rows(sheet, "add_effect")
+    assert (len(sheet.rules), len(sheet.effects)) == (1, 3)
+
+
+@pytest.mark.parametrize(
+    "deed", ["", "save", "add_planet", "remove_stage:", "remove_stage:77", "up_stage:x", "_:_", ":"]
+)
+def test_what_no_button_says_does_nothing(deed: str) -> None:
+    sheet = laid_out(SAAS)
+    change_rows(sheet, deed)
+    assert sheet == laid_out(SAAS)
+
+
+def test_an_empty_row_is_left_out_and_two_rows_of_one_name_cannot_be_written() -> None:
+    sheet = laid_out(MINIMAL)
+    change_rows(sheet, "add_stage")
+    assert write_document(sheet)["stages"] == MINIMAL["stages"]
+    sheet.stages[-1].name = "Active"
+    with pytest.raises(SameNameTwice, match="Two stages are called “Active”"):
+        write_document(sheet)
+
+
+def test_a_stage_without_a_name_is_named_at_its_row() -> None:
+    sheet = laid_out(MINIMAL)
+    sheet.stages.append(StageRow("9", days="soon"))
+    written = write_document(sheet)
+    file_faults(sheet, written, check_configuration(written))
+    assert [fault.code for fault in sheet.stages[-1].faults["name"]] == ["blank"]
+
+
+def test_faults_are_filed_at_the_row_and_field_that_they_are_about() -> None:
+    document = {
+        **WITH_EVERYTHING,
+        "max_days": {"Live": 0},
+        "colors": {"Live": "red"},
+        "reason_codes": {"Wobbly": ["A", "a"]},
+        "transitions": {"Trial": ["Nowhere"]},
+    }
+    sheet = laid_out(document)
+    file_faults(sheet, write_document(sheet), check_configuration(write_document(sheet)))
+    by_name = {
+        row.name: {field: [f.code for f in faults] for field, faults in row.faults.items()} for row in sheet.stages
+    }
+    assert by_name["Live"] == {"days": ["out_of_range"], "color": ["bad_color"]}
+    assert by_name["Wobbly"] == {"reasons": ["duplicate"]}
+    assert by_name["Trial"] == {"to": ["unknown_stage"]}
+    assert sheet.unknown_targets == ["?Nowhere"]
+
+
+def test_a_fault_of_a_condition_is_filed_at_its_line() -> None:
+    rules = [{"event": "contract.renewed", "to": "Live", "when": [{"field": "a b", "op": "eq", "value": 1}]}]
+    sheet = laid_out({**SAAS, "event_rules": rules})
+    file_faults(sheet, write_document(sheet), check_configuration(write_document(sheet)))
+    assert [fault.code for fault in sheet.rules[0].when[0].faults["field"]] == ["bad_field"]
+
+
+def test_stages_that_went_away_ask_for_a_place_for_their_customers() -> None:
+    document = {"stages": ["Prospect", "Danger"]}
+    live = MINIMAL["stages"]
+    sheet = laid_out(document, live_stages=live, renamed={"At-Risk": "Danger"})
+    lay_out_gone(
+        sheet, live_stages=live, mapping={"Churned": {"to": "Danger", "reason_code": "x"}}, customers={"Churned": 7}
+    )
+    assert [(row.stage, row.customers, sheet.name_of(row.to), row.reason) for row in sheet.gone] == [
+        ("Onboarded", 0, "", ""),
+        ("Active", 0, "", ""),
+        ("Churned", 7, "Danger", "x"),
+    ]
+    assert write_mapping(read_sheet(post(sheet))) == {"Churned": {"to": "Danger", "reason_code": "x"}}
+
+
+def test_the_text_of_a_document_names_the_line_of_each_value() -> None:
+    text = write_json(WITH_EVERYTHING)
+    assert list(arrange(WITH_EVERYTHING))[:4] == ["stages", "required_reason_codes", "initial", "transitions"]
+    lines = find_lines(WITH_EVERYTHING)
+    number = lines["/event_rules/0/when/1/value"]
+    assert text.splitlines()[number - 1].strip() == '{"field": "csat", "op": "ge", "value": 4.5},'
+    assert lines["/stages/0"] == lines["/stages"] == 2
