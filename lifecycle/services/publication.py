@@ -101,8 +101,8 @@ def publish_configuration(
             comment=comment,
             draft=draft,
         )
-        if any(counts.get(name) for name in renamed):
-            cache.forget_tenant(tenant.id)
+        # What a stage means and how long a stay is expected shows in every summary.
+        cache.forget_tenant(tenant.id)
         moves = _make_moves(policy, targets, counts, version=version, tenant=tenant, actor=actor, now=now)
         _remove_empty_stages(tenant)
     return Publication(version, moves)
@@ -164,7 +164,7 @@ def take_back(
         publication = publish_configuration(
             former.document,
             renamed={new: old for old, new in undone.renamed.items()},
-            mapping=mapping or _fallback_mapping(undone, former),
+            mapping=mapping or propose_mapping_back(undone, former),
             tenant=tenant,
             actor=actor,
             now=now,
@@ -352,8 +352,10 @@ def _make_moves(
     return tuple(StageMove.objects.bulk_create(moves))
 
 
-def _fallback_mapping(undone: ConfigurationVersion, former: ConfigurationVersion) -> dict[str, Any]:
-    """Where customers of stages that only the undone version had go by default: where their mapping came from."""
+def propose_mapping_back(undone: ConfigurationVersion, former: ConfigurationVersion) -> dict[str, Any]:
+    """Where customers of stages that only the undone version had go when it is taken back, unless said otherwise:
+    where its own mapping came from.
+    """
     configuration = parse_configuration(former.document)
     back: dict[str, Any] = {}
     for old, target in undone.mapping.items():
