@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 from tenants.actors import TenantRef
 from tenants.identity import Identity
+from tenants.refusals import RequestRefused
 from tenants.services.members import find_members
 
 MISMATCH = (
@@ -12,14 +13,25 @@ MISMATCH = (
 )
 
 
-def resolve_authors(names: Collection[str], *, identity: Identity, tenant: TenantRef) -> dict[str, str]:
-    """For each name that the caller may give, the user on whose behalf he acts; empty for the caller himself.
+def find_authors(names: Collection[str], *, identity: Identity, tenant: TenantRef) -> dict[str, str | None]:
+    """For each name that the caller may give, the user on whose behalf he acts; None for the caller himself.
 
-    A name that is absent from the answer is refused (``actor_mismatch``). No statement unless a service account
-    names somebody else, then one.
+    A name that is absent from the answer is refused. No statement unless a service account names somebody else, then
+    one.
     """
-    own = {name: "" for name in names if name in identity.public_names}
+    own: dict[str, str | None] = {name: None for name in names if name in identity.public_names}
     others = [name for name in names if name not in own]
     if not others or not identity.is_service_account:
         return own
     return own | {name: str(user_id) for name, user_id in find_members(others, tenant=tenant).items()}
+
+
+def find_author(name: str | None, *, identity: Identity, tenant: TenantRef) -> str | RequestRefused | None:
+    """The user on whose behalf the caller acts (None: his own), or the refusal of a name that is not his to give."""
+    if name is None:
+        return None
+    authors = find_authors([name], identity=identity, tenant=tenant)
+    if name in authors:
+        return authors[name]
+    error = {"pointer": "#/updated_by", "detail": MISMATCH, "code": "actor_mismatch"}
+    return RequestRefused("actor_mismatch", MISMATCH, errors=[error])

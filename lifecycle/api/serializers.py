@@ -1,5 +1,6 @@
 """What requests may say: shapes and types. An unknown key is an error; what is allowed is for the rules to say."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from rest_framework import serializers
@@ -66,3 +67,26 @@ class BatchSerializer(StrictSerializer):
 
     items = serializers.ListField(child=serializers.JSONField(), min_length=1, max_length=MOST_ITEMS)
     dry_run = serializers.BooleanField(required=False, default=False)
+
+
+class PublicationSerializer(StrictSerializer):
+    """A configuration, and what is to become of stages that are renamed or go away."""
+
+    document = serializers.JSONField(help_text="The configuration.")
+    renamed = serializers.DictField(
+        child=TextField(max_length=LONGEST_STAGE),
+        required=False,
+        help_text="Stages of the live version -> their names in this one; their customers come along.",
+    )
+    mapping = serializers.DictField(
+        child=serializers.JSONField(),
+        required=False,
+        help_text='Stages that go away -> where their customers go: "stage" or {"to": "stage", "reason_code": "..."}.',
+    )
+    comment = TextField(max_length=500, required=False, allow_blank=True, help_text="Why, for the log.")
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Also a configuration by itself: what GET gives can be changed and put back."""
+        if isinstance(data, Mapping) and "document" not in data:
+            data = {"document": data}
+        return super().to_internal_value(data)

@@ -2,10 +2,14 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from lifecycle.api.viewsets import LifecycleViewSet
+from lifecycle.api.viewsets.configuration import ConfigurationViewSet
+from lifecycle.api.viewsets.customers import CustomerViewSet, LifecycleViewSet
+from lifecycle.api.viewsets.transitions import TenantSummaryViewSet, TransitionViewSet
 
 v1: list[URLPattern | URLResolver] = [
     path("auth/", include("tenants.api.urls")),
+    path("customers", CustomerViewSet.as_view({"get": "list"}), name="customers"),
+    path("customers/<str:customer_id>", CustomerViewSet.as_view({"get": "retrieve"}), name="customer"),
     path(
         "customers/<str:customer_id>/lifecycle",
         LifecycleViewSet.as_view({"get": "retrieve", "patch": "partial_update"}),
@@ -16,6 +20,19 @@ v1: list[URLPattern | URLResolver] = [
         LifecycleViewSet.as_view({"get": "summary"}),
         name="customer-lifecycle-summary",
     ),
+    path(
+        "customers/<str:customer_id>/lifecycle/history",
+        LifecycleViewSet.as_view({"get": "history"}),
+        name="customer-lifecycle-history",
+    ),
+    path("lifecycle/summary", TenantSummaryViewSet.as_view({"get": "retrieve"}), name="lifecycle-summary"),
+    path("lifecycle/transitions", TransitionViewSet.as_view({"post": "create"}), name="lifecycle-transitions"),
+    path(
+        "configuration",
+        ConfigurationViewSet.as_view({"get": "retrieve", "put": "update"}),
+        name="configuration",
+    ),
+    path("configuration/preview", ConfigurationViewSet.as_view({"post": "preview"}), name="configuration-preview"),
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [path("v1/", include(v1))]

@@ -5,12 +5,14 @@ Each customer has three parts: ``status`` and ``figures`` (together the summary 
 
 * A writer, while it holds the row lock of the part, replaces whatever is there by a token of its own (10 s). After the
   commit the value takes the token's place, but only if that very token is still there. Tokens are set in the order
-  of the locks, hence of the commits, so an older write can never overwrite a newer one.
+  of the locks, hence of the commits, so an older write can never overwrite a newer one. Where the token is not there
+  any more, what a reader has put instead is thrown out.
 * A reader that misses puts a token (5 s) before it reads PostgreSQL, and its value too only replaces its own token. A
   reader that is slower than a writer finds another token, or none, and leaves the key alone.
 * A crash between commit and refresh leaves a token, which nobody takes for a value; it is gone after 10 s.
 * More than ``BULK`` customers at once raise the tenant's *generation* instead, before and after the commit: two round
-  trips whatever the number. A value of another generation is a miss.
+  trips whatever the number. A value of another generation is a miss, and while a bulk change runs nobody fills.
+* The sum over all customers of a tenant carries the number of changes it was made after, and is a miss after the next.
 * Redis gone: reads miss, writes go on. An invalidation that could not be told is remembered, and the generation of
   everything is raised before the cache is trusted again.
 """
@@ -30,10 +32,13 @@ from django_redis import get_redis_connection
 from prometheus_client import Counter
 from redis.exceptions import RedisError
 
+from lifecycle.services.cache_scripts import READER, VALUE, WRITER, Scripts, register
+
 log = structlog.get_logger(__name__)
 
 STATUS, FIGURES, PROFILE = "status", "figures", "profile"
 LIFETIME = {STATUS: dt.timedelta(minutes=5), FIGURES: dt.timedelta(minutes=5), PROFILE: dt.timedelta(hours=24)}
+SUM_SECONDS = 300
 WRITER_TOKEN_SECONDS = 10
 READER_TOKEN_SECONDS = 5
 BULK = 500
@@ -41,42 +46,8 @@ BULK_SECONDS = 60
 RETRY_SECONDS = 0.5
 
 GENERATION = "c360:generation"
-VALUE, TOKEN = b"=", b"!"
 
 failures = Counter("customer360_cache_failures_total", "Calls to Redis that failed and were done without it.")
-
-# KEYS: global generation, tenant generation, key...   ARGV: token, seconds
-_HOLD = """
-for i = 3, #KEYS do redis.call('SET', KEYS[i], ARGV[1], 'EX', ARGV[2]) end
-return (redis.call('GET', KEYS[1]) or '0') .. '.' .. (redis.call('GET', KEYS[2]) or '0')
-"""
-# KEYS: global generation, tenant generation, bulk mark, key...   ARGV: token, seconds, generation as read
-_LEASE = """
-if redis.call('EXISTS', KEYS[3]) == 1 then return 0 end
-local generation = (redis.call('GET', KEYS[1]) or '0') .. '.' .. (redis.call('GET', KEYS[2]) or '0')
-if generation ~= ARGV[3] then return 0 end
-for i = 4, #KEYS do
-    local there = redis.call('GET', KEYS[i])
-    if not there or (string.sub(there, 1, 1) == '=' and
-                     string.sub(there, 2, #generation + 2) ~= generation .. '|') then
-        redis.call('SET', KEYS[i], ARGV[1], 'EX', ARGV[2])
-    end
-end
-return 1
-"""
-# KEYS: global generation, tenant generation, key...   ARGV: token, generation, then for each key: seconds, value
-_FILL = """
-local generation = (redis.call('GET', KEYS[1]) or '0') .. '.' .. (redis.call('GET', KEYS[2]) or '0')
-if generation ~= ARGV[2] then return 0 end
-local filled = 0
-for i = 3, #KEYS do
-    if redis.call('GET', KEYS[i]) == ARGV[1] then
-        redis.call('SET', KEYS[i], '=' .. generation .. '|' .. ARGV[2 * i - 2], 'EX', ARGV[2 * i - 3])
-        filled = filled + 1
-    end
-end
-return filled
-"""
 
 
 class _Outage:
@@ -84,11 +55,12 @@ class _Outage:
 
     def __init__(self) -> None:
         self.retry_at = 0.0
-        self.untold = False
+        self._owed = 0
+        self._repaying = False
         self._lock = threading.Lock()
 
     def is_over(self) -> bool:
-        return not self.untold and time.monotonic() >= self.retry_at
+        return not self._owed and time.monotonic() >= self.retry_at
 
     def note(self, error: Exception, *, untold: bool) -> None:
         failures.inc()
@@ -100,20 +72,26 @@ class _Outage:
     def owe(self) -> None:
         """Remember that a stale value may be in the cache, and raise the generation as soon as Redis answers."""
         with self._lock:
-            if self.untold:
+            self._owed += 1
+            if self._repaying:
                 return
-            self.untold = True
+            self._repaying = True
         threading.Thread(target=self._repay, name="cache-generation", daemon=True).start()
 
     def _repay(self) -> None:
         while True:
+            owed = self._owed
             try:
-                _client().incr(GENERATION)
+                _scripts().bump(keys=[GENERATION], args=[])
             except RedisError:
                 time.sleep(RETRY_SECONDS)
-            else:
-                self.untold = False
-                return
+                continue
+            with self._lock:
+                # What came to be owed while Redis was told is not paid yet.
+                self._owed -= owed
+                if not self._owed:
+                    self._repaying = False
+                    return
 
 
 outage = _Outage()
@@ -126,95 +104,121 @@ class Reading:
     tenant_id: UUID
     customer_id: UUID
     values: Mapping[str, bytes | None]
-    token: bytes | None
-    generation: bytes
+    token: bytes | None = None
+    generation: bytes = b""
 
     def fill(self, values: Mapping[str, bytes]) -> None:
-        """Offer values that were read from PostgreSQL after this reading began."""
-        if self.token is not None and values:
-            entries = {_key(self.tenant_id, self.customer_id, part): (part, value) for part, value in values.items()}
-            _attempt(lambda: _fill(self.tenant_id, self.token or b"", self.generation, entries), untold=False)
+        """Offer values that were read from PostgreSQL after this reading began. One round trip."""
+        if self.token is None or not values:
+            return
+        arguments: list[Any] = [self.token, self.generation]
+        for part, value in values.items():
+            arguments += [int(LIFETIME[part].total_seconds()), value]
+        keys = [_key(self.tenant_id, self.customer_id, part) for part in values]
+        _attempt(
+            lambda: _scripts().fill(keys=[GENERATION, _generation_key(self.tenant_id), *keys], args=arguments),
+            untold=False,
+        )
+
+    def discard(self, part: str) -> None:
+        """Throw out a value that turned out to be of no use; the next reader fills the place."""
+        _attempt(lambda: _client().delete(_key(self.tenant_id, self.customer_id, part)), untold=False)
 
 
 def read(tenant_id: UUID, customer_id: UUID, *parts: str) -> Reading:
     """The cached bytes of each part, or None. One round trip on a hit, two on a miss, none while Redis is away."""
     keys = [_key(tenant_id, customer_id, part) for part in parts]
-    nothing = Reading(tenant_id, customer_id, dict.fromkeys(parts), None, b"")
+    nothing = Reading(tenant_id, customer_id, dict.fromkeys(parts))
     if not outage.is_over():
         return nothing
-    found = _attempt(lambda: _client().mget([GENERATION, _generation_key(tenant_id), *keys]), untold=False)
+    generation_key = _generation_key(tenant_id)
+    found = _attempt(lambda: _client().mget([GENERATION, generation_key, *keys]), untold=False)
     if found is None:
         return nothing
-    generation = (found[0] or b"0") + b"." + (found[1] or b"0")
+    generation = found[0] + b"." + found[1] if found[0] and found[1] else b""
     prefix = VALUE + generation + b"|"
     values = {
-        part: raw[len(prefix) :] if raw is not None and raw.startswith(prefix) else None
+        part: raw[len(prefix) :] if generation and raw is not None and raw.startswith(prefix) else None
         for part, raw in zip(parts, found[2:], strict=True)
     }
     missing = [key for key, part in zip(keys, parts, strict=True) if values[part] is None]
-    token = None
-    if missing:
-        token = TOKEN + uuid4().bytes
-        leased = _attempt(
-            lambda: _scripts().lease(
-                keys=[GENERATION, _generation_key(tenant_id), _bulk_key(tenant_id), *missing],
-                args=[token, READER_TOKEN_SECONDS, generation],
-            ),
-            untold=False,
-        )
-        token = token if leased else None
-    return Reading(tenant_id, customer_id, values, token, generation)
+    if not missing:
+        return Reading(tenant_id, customer_id, values)
+    token = READER + uuid4().bytes
+    leased = _attempt(
+        lambda: _scripts().lease(
+            keys=[GENERATION, generation_key, _bulk_key(tenant_id), *missing],
+            args=[token, READER_TOKEN_SECONDS, generation],
+        ),
+        untold=False,
+    )
+    return Reading(tenant_id, customer_id, values, token if leased else None, leased or b"")
+
+
+@dataclass(frozen=True, slots=True)
+class SumReading:
+    """What the cache held of the sum over a tenant's customers; ``fill`` offers it anew."""
+
+    tenant_id: UUID
+    value: bytes | None
+    stamp: bytes | None = None
+
+    def fill(self, value: bytes) -> None:
+        """Offer a sum that was read from PostgreSQL after this reading began. One round trip."""
+        if self.stamp is not None:
+            keys = [*_stamp_keys(self.tenant_id), _writing_key(self.tenant_id), _bulk_key(self.tenant_id)]
+            arguments = [self.stamp, SUM_SECONDS, READER_TOKEN_SECONDS, value]
+            _attempt(lambda: _scripts().fill_sum(keys=[*keys, _sum_key(self.tenant_id)], args=arguments), untold=False)
+
+
+def read_sum(tenant_id: UUID) -> SumReading:
+    """The cached sum over the tenant's customers, or None. One round trip on a hit, two on a miss."""
+    nothing = SumReading(tenant_id, None)
+    if not outage.is_over():
+        return nothing
+    keys = _stamp_keys(tenant_id)
+    found = _attempt(lambda: _client().mget([*keys, _sum_key(tenant_id)]), untold=False)
+    if found is None:
+        return nothing
+    *numbers, raw = found
+    if raw is not None and all(numbers):
+        prefix = VALUE + b".".join(numbers) + b"|"
+        if raw.startswith(prefix):
+            return SumReading(tenant_id, raw[len(prefix) :])
+    return SumReading(tenant_id, None, _attempt(lambda: _scripts().stamp(keys=keys, args=[]), untold=False))
 
 
 def refresh_statuses(tenant_id: UUID, records: Sequence[Any]) -> None:
     """Refresh the status part of customers whose rows this transaction has locked and changed, and tell open pages.
 
-    ``records`` are StatusRecords. Call before the commit; the values follow it. Bounded round trips.
+    ``records`` are StatusRecords. Call before the commit; the values and the announcement [AC-1] follow it. One round
+    trip before the commit and one after it, or two for more than BULK customers. Losing the announcement costs only
+    time: pages ask again by themselves.
     """
-    refresh(tenant_id, STATUS, {record.customer_id: orjson.dumps(record) for record in records})
-    announce(tenant_id, {record.customer_id: record.version for record in records})
+    if not records:
+        return
+    message = orjson.dumps({"changed": {str(record.customer_id): record.version for record in records}})
+    values = {record.customer_id: orjson.dumps(record, option=orjson.OPT_UTC_Z) for record in records}
+    _refresh(tenant_id, STATUS, values, message=message)
 
 
 def refresh(tenant_id: UUID, part: str, values: Mapping[UUID, bytes]) -> None:
     """Replace one part of each customer. Call before the commit, holding the lock under which the part is written."""
-    if not values:
-        return
-    if len(values) > BULK:
-        _refresh_by_generation(tenant_id)
-        return
-    token = TOKEN + uuid4().bytes
-    entries = {_key(tenant_id, customer_id, part): (part, value) for customer_id, value in values.items()}
-    generation = _hold(tenant_id, token, list(entries))
-    if generation is not None:
-        transaction.on_commit(
-            lambda: _attempt(lambda: _fill(tenant_id, token, generation, entries), untold=True), robust=True
-        )
+    _refresh(tenant_id, part, values, message=None)
 
 
 def forget(tenant_id: UUID, customer_ids: Iterable[UUID], *parts: str) -> None:
     """Drop parts of customers whose rows this transaction has locked and changed; the next reader fills them."""
     keys = [_key(tenant_id, customer_id, part) for customer_id in customer_ids for part in parts]
-    if not keys:
-        return
     if len(keys) > BULK:
         _refresh_by_generation(tenant_id)
-        return
-    token = TOKEN + uuid4().bytes
-    if _hold(tenant_id, token, keys) is not None:
-        transaction.on_commit(lambda: _attempt(lambda: _client().delete(*keys), untold=True), robust=True)
+    elif keys:
+        _replace(tenant_id, dict.fromkeys(keys, (0, b"")), message=None)
 
 
 def forget_tenant(tenant_id: UUID) -> None:
-    """Distrust everything cached of a tenant: a stage was renamed under all its customers. Call before the commit."""
+    """Distrust everything cached of a tenant: the rules changed for all its customers. Call before the commit."""
     _refresh_by_generation(tenant_id)
-
-
-def announce(tenant_id: UUID, versions: Mapping[UUID, int]) -> None:
-    """Tell open pages, after the commit, which customers changed [AC-1]. Losing the message costs only time."""
-    message = orjson.dumps({"changed": {str(customer_id): version for customer_id, version in versions.items()}})
-    transaction.on_commit(
-        lambda: _attempt(lambda: _client().publish(live_channel(tenant_id), message), untold=False), robust=True
-    )
 
 
 def live_channel(tenant_id: UUID | str) -> str:
@@ -222,47 +226,57 @@ def live_channel(tenant_id: UUID | str) -> str:
     return f"c360:live:{tenant_id}"
 
 
-def _refresh_by_generation(tenant_id: UUID) -> None:
-    def raise_generation(*, starting: bool) -> Callable[[], Any]:
-        def send() -> Any:
-            pipeline = _client().pipeline(transaction=True)
-            pipeline.incr(_generation_key(tenant_id))
-            if starting:
-                # Until the commit readers would fill what is about to be outdated: they read without filling.
-                pipeline.set(_bulk_key(tenant_id), b"1", ex=BULK_SECONDS)
-            else:
-                pipeline.delete(_bulk_key(tenant_id))
-            return pipeline.execute()
-
-        return send
-
-    if outage.is_over() and _attempt(raise_generation(starting=True), untold=True) is not None:
-        transaction.on_commit(lambda: _attempt(raise_generation(starting=False), untold=True), robust=True)
-    else:
-        # Before the commit nobody can be told; afterwards everything cached is distrusted.
-        transaction.on_commit(outage.owe, robust=True)
+def _refresh(tenant_id: UUID, part: str, values: Mapping[UUID, bytes], *, message: bytes | None) -> None:
+    if len(values) > BULK:
+        _refresh_by_generation(tenant_id)
+        if message is not None:
+            transaction.on_commit(
+                lambda: _attempt(lambda: _client().publish(live_channel(tenant_id), message), untold=False),
+                robust=True,
+            )
+    elif values:
+        seconds = int(LIFETIME[part].total_seconds())
+        entries = {_key(tenant_id, customer_id, part): (seconds, value) for customer_id, value in values.items()}
+        _replace(tenant_id, entries, message=message)
 
 
-def _hold(tenant_id: UUID, token: bytes, keys: list[str]) -> bytes | None:
-    """Put the token in every key; the generation, or None when Redis could not be told."""
-    generation: bytes | None = None
+def _replace(tenant_id: UUID, entries: Mapping[str, tuple[int, bytes]], *, message: bytes | None) -> None:
+    """A token in each key now; after the commit the value in the token's place, or nothing for 0 seconds."""
+    token = WRITER + uuid4().bytes
+    stamp_keys = _stamp_keys(tenant_id)
+    generation = None
     if outage.is_over():
         generation = _attempt(
             lambda: _scripts().hold(
-                keys=[GENERATION, _generation_key(tenant_id), *keys], args=[token, WRITER_TOKEN_SECONDS]
+                keys=[*stamp_keys, _writing_key(tenant_id), *entries], args=[token, WRITER_TOKEN_SECONDS]
             ),
             untold=False,
         )
     if generation is None:
+        # Before the commit nobody could be told; afterwards everything cached is distrusted.
         transaction.on_commit(outage.owe, robust=True)
-    return generation
+        return
+    channel = "" if message is None else live_channel(tenant_id)
+    arguments: list[Any] = [token, generation, channel, message or b""]
+    for seconds, value in entries.values():
+        arguments += [seconds, value]
+    transaction.on_commit(
+        lambda: _attempt(lambda: _scripts().finish(keys=[*stamp_keys, *entries], args=arguments), untold=True),
+        robust=True,
+    )
 
 
-def _fill(tenant_id: UUID, token: bytes, generation: bytes, entries: Mapping[str, tuple[str, bytes]]) -> Any:
-    arguments: list[Any] = [token, generation]
-    for part, value in entries.values():
-        arguments += [int(LIFETIME[part].total_seconds()), value]
-    return _scripts().fill(keys=[GENERATION, _generation_key(tenant_id), *entries], args=arguments)
+def _refresh_by_generation(tenant_id: UUID) -> None:
+    keys = [_generation_key(tenant_id), _bulk_key(tenant_id)]
+    name = uuid4().bytes
+
+    def bump(*arguments: Any) -> Any:
+        return _attempt(lambda: _scripts().bump(keys=keys, args=[name, *arguments]), untold=True)
+
+    if outage.is_over() and bump(BULK_SECONDS) is not None:
+        transaction.on_commit(bump, robust=True)
+    else:
+        transaction.on_commit(outage.owe, robust=True)
 
 
 def _attempt(call: Callable[[], Any], *, untold: bool) -> Any:
@@ -273,20 +287,13 @@ def _attempt(call: Callable[[], Any], *, untold: bool) -> Any:
         return None
 
 
-class _Scripts:
-    def __init__(self, client: Any) -> None:
-        self.hold = client.register_script(_HOLD)
-        self.lease = client.register_script(_LEASE)
-        self.fill = client.register_script(_FILL)
+_registered: Scripts | None = None
 
 
-_registered: _Scripts | None = None
-
-
-def _scripts() -> _Scripts:
+def _scripts() -> Scripts:
     global _registered
     if _registered is None:
-        _registered = _Scripts(_client())
+        _registered = register(_client())
     return _registered
 
 
@@ -300,6 +307,19 @@ def _key(tenant_id: UUID, customer_id: UUID, part: str) -> str:
 
 def _generation_key(tenant_id: UUID) -> str:
     return f"c360:{tenant_id}:generation"
+
+
+def _stamp_keys(tenant_id: UUID) -> list[str]:
+    """What a sum over the tenant depends on: both generations and the number of changes."""
+    return [GENERATION, _generation_key(tenant_id), f"c360:{tenant_id}:changes"]
+
+
+def _writing_key(tenant_id: UUID) -> str:
+    return f"c360:{tenant_id}:writing"
+
+
+def _sum_key(tenant_id: UUID) -> str:
+    return f"c360:{tenant_id}:sum"
 
 
 def _bulk_key(tenant_id: UUID) -> str:

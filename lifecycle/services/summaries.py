@@ -1,4 +1,4 @@
-"""What a customer looks like, from the cache where it is good and from PostgreSQL where it is not [AR-4].
+"""What customers look like, from the cache where it is good and from PostgreSQL where it is not [AR-4].
 
 Everything returns plain dicts, ready to be JSON, or None when the tenant has no such customer. Nothing expects an
 open tenant context: it is entered on a miss only, so that a hit costs one round trip to Redis and no statement.
@@ -16,13 +16,16 @@ from lifecycle.querysets import facts
 from lifecycle.rules.health import days_in_stage, health, overdue, urgency
 from lifecycle.rules.transitions import Refused, StageOption, Status, explain
 from lifecycle.services import cache
+from lifecycle.services.profiles import read_profile
+from lifecycle.services.reading import Json, dump, load_status, pick_figures, policy_of
+from lifecycle.services.totals import read_tenant_summary
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
 from tenants.rules.policy import Policy
 from tenants.rules.shapes import Effect
-from tenants.services.policies import known_policy, policy_of_version
+from tenants.services.policies import policy_of_version
 
-Json = dict[str, Any]
+__all__ = ["read_lifecycle", "read_profile", "read_summary", "read_tenant_summary"]
 
 
 def read_lifecycle(customer_id: UUID, *, tenant: TenantRef, may_update: bool) -> Json | None:
@@ -73,16 +76,15 @@ def read_summary(customer_id: UUID, *, tenant: TenantRef, now: dt.datetime) -> J
     """Stage, days in it, health, renewal, billing and support figures [API-3]. One round trip to Redis on a hit."""
     reading = cache.read(tenant.id, customer_id, cache.STATUS, cache.FIGURES)
     raw_status, raw_figures = reading.values[cache.STATUS], reading.values[cache.FIGURES]
-    if raw_status is not None and raw_figures is not None:
-        status, figures = _load_status(raw_status), orjson.loads(raw_figures)
-    else:
+    if raw_status is None or raw_figures is None:
         with tenant_context(tenant.id):
             row = facts.find_summary(tenant.id, customer_id)
         if row is None:
             return None
-        status, figures = facts.pick(row, facts.STATUS_FIELDS), _pick_figures(row)
-        reading.fill({cache.STATUS: orjson.dumps(status), cache.FIGURES: orjson.dumps(figures)})
-    return _summarise(status, figures, _policy_of(tenant, figures["configuration_version"]), now=now)
+        raw_status, raw_figures = dump(facts.pick(row, facts.STATUS_FIELDS)), dump(pick_figures(row))
+        reading.fill({cache.STATUS: raw_status, cache.FIGURES: raw_figures})
+    status, figures = load_status(raw_status), orjson.loads(raw_figures)
+    return _summarise(status, figures, policy_of(tenant, figures["configuration_version"]), now=now)
 
 
 def _summarise(status: Json, figures: Json, policy: Policy, *, now: dt.datetime) -> Json:
@@ -134,27 +136,6 @@ def days_until(day: str | None, now: dt.datetime) -> int | None:
     return None if day is None else (dt.date.fromisoformat(day) - now.date()).days
 
 
-def _pick_figures(row: Mapping[str, Any]) -> Json:
-    # Customers of whom Billing or Support has said nothing have no row there: the texts come as NULL.
-    billing, support = facts.pick(row, facts.BILLING_FIELDS), facts.pick(row, facts.SUPPORT_FIELDS)
-    for figures, texts in ((billing, ("currency", "contract_id")), (support, ("last_issue_id", "last_issue_severity"))):
-        figures |= {name: figures[name] or "" for name in texts}
-    return {
-        "name": row["name"],
-        "owner": row["owner"],
-        "configuration_version": row["configuration_version"],
-        "billing": billing,
-        "support": support,
-    }
-
-
-def _load_status(raw: bytes) -> Json:
-    status: Json = orjson.loads(raw)
-    for name in ("stage_entered_at", "updated_at"):
-        status[name] = dt.datetime.fromisoformat(status[name])
-    return status
-
-
 def _as_status(status: Mapping[str, Any]) -> Status:
     return Status(
         customer_id=status["customer_id"],
@@ -163,14 +144,6 @@ def _as_status(status: Mapping[str, Any]) -> Status:
         stage_entered_at=status["stage_entered_at"],
         updated_at=status["updated_at"],
     )
-
-
-def _policy_of(tenant: TenantRef, version: int) -> Policy:
-    policy = known_policy(tenant.id, version)
-    if policy is None:
-        with tenant_context(tenant.id):
-            policy = policy_of_version(tenant.id, version)
-    return policy
 
 
 def _number(text: str | None) -> float | None:

@@ -1,0 +1,118 @@
+"""Many changes in one request: each item is read and answered by itself."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from rest_framework.exceptions import ErrorDetail
+
+from lifecycle.api.authorship import MISMATCH, find_authors
+from lifecycle.api.preconditions import format_etag
+from lifecycle.api.serializers import ItemSerializer
+from lifecycle.rules.transitions import Allowed, Change, Refused
+from lifecycle.services.summaries import describe_effect
+from lifecycle.services.transitions import Outcome
+from tenants.actors import TenantRef
+from tenants.identity import Identity
+from tenants.refusals import STATUS_OF_CODE
+
+OK, MULTI_STATUS = 200, 207
+
+
+@dataclass(frozen=True, slots=True)
+class BadItem:
+    """An item that asks for nothing that could be judged, with what is wrong with it."""
+
+    customer_id: Any
+    refused: Refused
+    errors: tuple[dict[str, str], ...] = ()
+    to_stage: str = ""
+
+
+def read_items(items: Sequence[Any], *, identity: Identity, tenant: TenantRef) -> list[Change | BadItem]:
+    """The change that each item asks for. One statement at most, whatever the number of items."""
+    serializer = ItemSerializer()
+    read = [_read_item(serializer, item) for item in items]
+    names = {item["updated_by"] for item in read if isinstance(item, dict) and item.get("updated_by") is not None}
+    authors = find_authors(names, identity=identity, tenant=tenant) if names else {}
+    return [item if isinstance(item, BadItem) else _make_change(item, authors) for item in read]
+
+
+def _read_item(serializer: ItemSerializer, item: Any) -> dict[str, Any] | BadItem:
+    # One serializer for all: building a new one costs more than reading an item does.
+    serializer.initial_data = item
+    for name in ("_validated_data", "_errors"):
+        serializer.__dict__.pop(name, None)
+    if serializer.is_valid():
+        values: dict[str, Any] = serializer.validated_data
+        return values
+    errors = tuple(_describe_errors(serializer.errors))
+    sentence = errors[0]["detail"] if len(errors) == 1 else f"{len(errors)} fields of the item are wrong; see errors."
+    shown = item.get("customer_id") if isinstance(item, dict) else None
+    shown = shown if isinstance(shown, str) and len(shown) <= len(str(UUID(int=0))) else None
+    return BadItem(shown, Refused("invalid_request", sentence), errors)
+
+
+def _describe_errors(errors: Any) -> list[dict[str, str]]:
+    """The serializer's errors, each with its pointer inside the item."""
+    return [
+        {
+            "pointer": "#" if field == "non_field_errors" else f"#/{str(field).replace('~', '~0').replace('/', '~1')}",
+            "detail": str(error) if field == "non_field_errors" else f"{field}: {error}",
+            "code": error.code if isinstance(error, ErrorDetail) else "invalid",
+        }
+        for field, found in errors.items()
+        for error in found
+    ]
+
+
+def _make_change(item: dict[str, Any], authors: dict[str, str | None]) -> Change | BadItem:
+    name = item.get("updated_by")
+    if name is not None and name not in authors:
+        error = {"pointer": "#/updated_by", "detail": MISMATCH, "code": "actor_mismatch"}
+        return BadItem(item["customer_id"], Refused("actor_mismatch", MISMATCH), (error,), item["stage"])
+    return Change(
+        customer_id=item["customer_id"],
+        stage=item["stage"],
+        reason_code=item.get("reason_code"),
+        note=item.get("note") or None,
+        expected_version=item.get("version"),
+        on_behalf_of=authors.get(name) if name is not None else None,
+    )
+
+
+def describe_result(item: Outcome | BadItem, *, dry_run: bool) -> dict[str, Any]:
+    """What became of one item: ``status`` is what a request for it alone would have been answered with."""
+    if isinstance(item, BadItem):
+        return {"customer_id": item.customer_id, **_describe_refusal(item.refused), "errors": list(item.errors)}
+    record = item.record
+    result: dict[str, Any] = {"customer_id": item.change.customer_id}
+    if item.refused is not None:
+        result |= _describe_refusal(item.refused)
+    else:
+        result |= {"status": OK, "success": True, "changed": item.moved}
+    if record is not None:
+        result |= {"stage": record.stage, "version": record.version, "updated_at": record.updated_at}
+        result["etag"] = format_etag(record.version)
+    if isinstance(item.decision, Allowed) and dry_run:
+        result["effects"] = [describe_effect(effect) for effect in item.decision.effects]
+    return result
+
+
+def _describe_refusal(refused: Refused) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "status": STATUS_OF_CODE[refused.code],
+        "success": False,
+        "changed": False,
+        "code": refused.code,
+        "detail": refused.sentence,
+    }
+    if refused.allowed:
+        described["allowed"] = list(refused.allowed)
+    return described
+
+
+def status_of(results: Sequence[dict[str, Any]]) -> int:
+    """200 when all items fared alike, 207 when they did not."""
+    return OK if len({result["status"] for result in results}) <= 1 else MULTI_STATUS

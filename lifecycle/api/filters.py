@@ -1,0 +1,168 @@
+"""The parameters of the customer list: each known, each well-formed, or the request is refused."""
+
+from typing import Any, ClassVar
+
+import django_filters
+from django import forms
+from django.http import QueryDict
+
+from lifecycle.models import Customer
+from lifecycle.querysets.listing import DEFAULT_LIMIT, DEFAULT_ORDERING, MOST, ORDERINGS, ListQuery
+from tenants.actors import TenantRef
+from tenants.refusals import RequestRefused
+from tenants.rules.policy import Policy
+from tenants.rules.shapes import CATEGORIES
+from tenants.rules.texts import list_texts, quote_text
+from tenants.services.configurations import leaving_stages
+
+LONGEST_STAY = 3650
+YES_NO = (("true", "true"), ("false", "false"))
+
+
+class _TextsField(forms.Field):
+    """Every value that a parameter was given."""
+
+    widget = forms.MultipleHiddenInput
+
+    def to_python(self, value: Any) -> tuple[str, ...]:
+        return tuple(text for text in value or () if text)
+
+
+class StagesFilter(django_filters.Filter):
+    """Any of several stages; the parameter may be repeated."""
+
+    field_class = _TextsField
+
+
+class WholeNumberFilter(django_filters.Filter):
+    """A whole number within bounds."""
+
+    field_class = forms.IntegerField
+
+
+class CustomerFilters(django_filters.FilterSet):
+    """The filters of ``GET /customers``. They are read here and applied by ``lifecycle.querysets.listing``."""
+
+    stage = StagesFilter(help_text="Only customers in this stage; repeat it for several.")
+    category = django_filters.ChoiceFilter(
+        choices=[(name, name) for name in CATEGORIES], help_text="Only customers in stages with this meaning."
+    )
+    at_risk = django_filters.ChoiceFilter(choices=YES_NO, help_text="true: only customers in stages of category risk.")
+    stuck = django_filters.ChoiceFilter(
+        choices=YES_NO, help_text="true: only customers over the days that are expected for their stage."
+    )
+    owner = django_filters.CharFilter(max_length=150, help_text="Only customers of this account manager.")
+    search = django_filters.CharFilter(
+        max_length=200,
+        help_text="Part of the name or the beginning of the external id (up to two letters: the beginning of either); "
+        "or a whole e-mail address of a contact.",
+    )
+    renewing_within = WholeNumberFilter(
+        min_value=0,
+        max_value=LONGEST_STAY,
+        help_text="Only customers whose renewal is due within so many days from today.",
+    )
+    ordering = django_filters.ChoiceFilter(
+        choices=[(name, name) for name in ORDERINGS], help_text=f"The order; {DEFAULT_ORDERING} if none is given."
+    )
+    cursor = django_filters.CharFilter(max_length=2000, help_text="Where the page begins, from next or previous.")
+    limit = WholeNumberFilter(
+        min_value=1,
+        max_value=MOST,
+        help_text=f"Customers a page; {DEFAULT_LIMIT} if none.",
+    )
+
+    class Meta:
+        model = Customer
+        fields: ClassVar[list[str]] = []
+
+
+def read_list_query(parameters: QueryDict, *, tenant: TenantRef, policy: Policy) -> ListQuery:
+    """The question that the parameters ask. Raises RequestRefused with an error for each that is wrong."""
+    errors = [*_find_strangers(parameters, CustomerFilters.base_filters), *_find_repeated(parameters, ("stage",))]
+    filters = CustomerFilters(parameters, queryset=Customer.objects.none())
+    form = filters.form
+    if not form.is_valid():
+        for name, found in form.errors.get_json_data().items():
+            errors += [_describe(name, f"{error['message']} {_expect(name)}") for error in found]
+    data = form.cleaned_data
+    errors += _find_unknown_stages(data.get("stage") or (), tenant=tenant, policy=policy)
+    if errors:
+        detail = errors[0]["detail"] if len(errors) == 1 else f"{len(errors)} parameters are wrong; see errors."
+        raise RequestRefused("invalid_request", detail, errors=errors)
+    return ListQuery(
+        stages=data["stage"],
+        category=data["category"] or None,
+        at_risk=data["at_risk"] == "true",
+        stuck=data["stuck"] == "true",
+        owner=data["owner"] or None,
+        search=data["search"] or None,
+        renewing_within=data["renewing_within"],
+        ordering=data["ordering"] or DEFAULT_ORDERING,
+        cursor=data["cursor"] or None,
+        limit=data["limit"] or DEFAULT_LIMIT,
+    )
+
+
+def read_limit(parameters: QueryDict) -> int:
+    """The length of a page. Raises RequestRefused."""
+    text = parameters.get("limit", "")
+    if not text:
+        return DEFAULT_LIMIT
+    limit = int(text) if text.isascii() and text.isdigit() and len(text) <= 4 else 0
+    if not 1 <= limit <= MOST:
+        detail = f"{quote_text(text)} is no length of a page. {_expect('limit')}"
+        raise RequestRefused("invalid_request", detail, errors=[_describe("limit", detail)])
+    return limit
+
+
+def refuse_strangers(parameters: QueryDict, known: tuple[str, ...]) -> None:
+    """Refuse parameters that an address does not have, or has once. Raises RequestRefused."""
+    errors = [*_find_strangers(parameters, known), *_find_repeated(parameters, ())]
+    if errors:
+        raise RequestRefused("invalid_request", errors[0]["detail"], errors=errors)
+
+
+def _find_strangers(parameters: QueryDict, known: Any) -> list[dict[str, str]]:
+    expected = f"the parameters are {list_texts(tuple(known))}" if known else "this address takes none"
+    return [
+        _describe(name, f"There is no parameter {quote_text(name)}; {expected}.")
+        for name in parameters
+        if name not in known
+    ]
+
+
+def _find_repeated(parameters: QueryDict, repeatable: tuple[str, ...]) -> list[dict[str, str]]:
+    return [
+        _describe(name, f"The parameter {quote_text(name)} was given more than once; give it once.")
+        for name, values in parameters.lists()
+        if len(values) > 1 and name not in repeatable
+    ]
+
+
+def _find_unknown_stages(stages: tuple[str, ...], *, tenant: TenantRef, policy: Policy) -> list[dict[str, str]]:
+    unknown = [stage for stage in stages if stage not in policy.definitions]
+    if unknown:
+        # Customers may still stand in a stage that is going away.
+        known = leaving_stages(tenant)
+        unknown = [stage for stage in unknown if stage not in known]
+    return [
+        _describe("stage", f"There is no stage {quote_text(stage)}; the stages are {list_texts(policy.stages)}.")
+        for stage in unknown
+    ]
+
+
+def _expect(name: str) -> str:
+    expected = {
+        "at_risk": "Give true or false.",
+        "stuck": "Give true or false.",
+        "category": f"Give one of {list_texts(CATEGORIES, last='or')}.",
+        "ordering": f"Give one of {list_texts(tuple(ORDERINGS), last='or')}.",
+        "limit": f"Give a number from 1 to {MOST}.",
+        "renewing_within": f"Give a number of days from 0 to {LONGEST_STAY}.",
+    }
+    return expected.get(name, "")
+
+
+def _describe(name: str, detail: str) -> dict[str, str]:
+    return {"pointer": f"#/{name}", "parameter": name, "detail": detail.strip(), "code": "invalid_parameter"}

@@ -1,0 +1,73 @@
+"""Idempotency-Key on the actions that change something."""
+
+import functools
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from lifecycle.services.idempotency import Answer, KeyReused, claim_key, keep_answer
+from tenants.refusals import RequestRefused
+
+REPLAYED = "Idempotency-Replayed"
+KEY_FORM = "Idempotency-Key must be 1 to 255 printable ASCII characters; a UUID is a good choice."
+# What belongs to the answer itself; how much of a budget is left does not.
+KEPT_HEADERS = ("ETag",)
+_KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
+
+Action = Callable[..., Response]
+
+
+def replayable(action: Action) -> Action:
+    """Give the first answer again when the same caller repeats a request under the same key.
+
+    For actions of a TenantViewSet that run inside the tenant's context. What the action raises rolls the claim back
+    with everything else. Permission was asked before: who may not do it any more is not told what he did.
+    """
+
+    @functools.wraps(action)
+    def answer(view: Any, request: Request, *args: Any, **kwargs: Any) -> Response:
+        key = read_key(request)
+        if key is None:
+            return action(view, request, *args, **kwargs)
+        try:
+            claim = claim_key(
+                key,
+                principal=str(view.identity.user_id),
+                fingerprint=fingerprint(request),
+                tenant=view.tenant,
+                now=timezone.now(),
+            )
+        except KeyReused as reused:
+            raise RequestRefused("idempotency_mismatch", str(reused)) from reused
+        if claim.answer is not None:
+            headers = {**claim.answer.headers, REPLAYED: "true"}
+            return Response(orjson.loads(claim.answer.body), status=claim.answer.status, headers=headers)
+        response = action(view, request, *args, **kwargs)
+        kept = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
+        body = orjson.dumps(response.data, default=str, option=orjson.OPT_UTC_Z)
+        keep_answer(claim, Answer(response.status_code, kept, body))
+        return response
+
+    return answer
+
+
+def read_key(request: Request) -> str | None:
+    """The Idempotency-Key, None if there is none. Raises RequestRefused for one that is malformed."""
+    key: str | None = request.META.get("HTTP_IDEMPOTENCY_KEY")
+    if key is not None and _KEY.fullmatch(key) is None:
+        raise RequestRefused("invalid_request", KEY_FORM)
+    return key
+
+
+def fingerprint(request: Request) -> bytes:
+    """What a request asks for, whatever the order and spacing of its JSON (SHA-256)."""
+    asked = [request.method, request.path, request.META.get("HTTP_IF_MATCH"), request.data]
+    # Not orjson: it refuses whole numbers of more than 64 bits, which are for the serializer to refuse.
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).digest()

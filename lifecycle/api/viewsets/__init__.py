@@ -1,0 +1,1 @@
+"""The API's actions: required permission, parse, one call, render."""

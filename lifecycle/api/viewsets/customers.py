@@ -1,0 +1,125 @@
+"""Customers: the list, the whole profile, where one stands, moving it, and what happened to it."""
+
+from typing import Any, ClassVar
+
+from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from lifecycle.api.authorship import find_author
+from lifecycle.api.filters import read_list_query, refuse_strangers
+from lifecycle.api.paging import encode_before, page_links, read_before
+from lifecycle.api.preconditions import format_etag, is_known_to_caller, read_if_match
+from lifecycle.api.replays import replayable
+from lifecycle.api.serializers import ChangeSerializer
+from lifecycle.api.viewsets.tenant import SOURCE, TenantViewSet
+from lifecycle.querysets.listing import InvalidCursor, list_customers
+from lifecycle.rules.transitions import Change
+from lifecycle.services import histories, summaries
+from lifecycle.services.rate_limits import UpdateBudget
+from lifecycle.services.transitions import apply
+from tenants.middleware import current_request_id
+from tenants.refusals import RequestRefused
+from tenants.roles import UPDATE_LIFECYCLE, VIEW_HISTORY, VIEW_LIFECYCLE
+from tenants.services.policies import live_policy
+
+
+class CustomerViewSet(TenantViewSet):
+    """The tenant's customers."""
+
+    required_permissions: ClassVar[dict[str, str]] = {"list": VIEW_LIFECYCLE, "retrieve": VIEW_LIFECYCLE}
+    opens_tenant_context: ClassVar[Any] = {"list"}
+
+    def list(self, request: Request) -> Response:
+        """One page of customers."""
+        policy = live_policy(self.tenant.id)
+        query = read_list_query(request.query_params, tenant=self.tenant, policy=policy)
+        try:
+            page = list_customers(query, tenant=self.tenant, policy=policy, now=timezone.now())
+        except InvalidCursor as error:
+            raise RequestRefused("invalid_request", str(error)) from error
+        return Response({"results": page.rows, **page_links(request, page.next_cursor, page.previous_cursor)})
+
+    def retrieve(self, request: Request, customer_id: str) -> Response:
+        """Company, contacts, billing, support, and where the customer stands [FR-01]."""
+        refuse_strangers(request.query_params, ())
+        return Response(self.found(summaries.read_profile(self.customer_id, tenant=self.tenant, now=timezone.now())))
+
+
+class LifecycleViewSet(TenantViewSet):
+    """Where one customer stands."""
+
+    required_permissions: ClassVar[dict[str, str]] = {
+        "retrieve": VIEW_LIFECYCLE,
+        "partial_update": UPDATE_LIFECYCLE,
+        "summary": VIEW_LIFECYCLE,
+        "history": VIEW_HISTORY,
+    }
+    opens_tenant_context: ClassVar[Any] = {"partial_update", "history"}
+
+    def retrieve(self, request: Request, customer_id: str) -> Response:
+        """Where the customer stands, and for each other stage whether it can be moved there now [BP-2]."""
+        refuse_strangers(request.query_params, ())
+        may_update = self.identity.may(UPDATE_LIFECYCLE)
+        body = self.found(summaries.read_lifecycle(self.customer_id, tenant=self.tenant, may_update=may_update))
+        headers = {"ETag": format_etag(body["version"]), "Cache-Control": "private, no-cache"}
+        if is_known_to_caller(request, body["version"]):
+            return Response(status=304, headers=headers)
+        return Response(body, headers=headers)
+
+    @replayable
+    def partial_update(self, request: Request, customer_id: str) -> Response:
+        """Move the customer to another stage [API-1]."""
+        body = ChangeSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        change = self._read_change(request, **body.validated_data)
+        actor = self.identity.actor()
+        budget = UpdateBudget(self.tenant.id, actor)
+        (outcome,) = apply(
+            [change],
+            tenant=self.tenant,
+            actor=actor,
+            source=SOURCE,
+            now=timezone.now(),
+            budget=budget,
+            request_id=current_request_id(),
+        )
+        if outcome.refused or outcome.record is None:
+            raise self.refuse(outcome)
+        headers = {"ETag": format_etag(outcome.record.version), **budget.headers}
+        return Response({"success": True, "updated_at": outcome.record.updated_at}, headers=headers)
+
+    def summary(self, request: Request, customer_id: str) -> Response:
+        """Stage, days in it, health, renewal, billing and support figures [API-3]."""
+        refuse_strangers(request.query_params, ())
+        return Response(self.found(summaries.read_summary(self.customer_id, tenant=self.tenant, now=timezone.now())))
+
+    def history(self, request: Request, customer_id: str) -> Response:
+        """What happened to the customer, newest first [DM-2]."""
+        before, limit = read_before(request.query_params, self.customer_id)
+        page = self.found(histories.read_history(self.customer_id, tenant=self.tenant, before=before, limit=limit))
+        next_cursor = encode_before(page.next_before, self.customer_id)
+        return Response({"results": page.rows, **page_links(request, next_cursor, None)})
+
+    def _read_change(
+        self,
+        request: Request,
+        *,
+        stage: str,
+        updated_by: str | None = None,
+        reason_code: str | None = None,
+        note: str | None = None,
+    ) -> Change:
+        expected_version = read_if_match(request)
+        author = find_author(updated_by, identity=self.identity, tenant=self.tenant)
+        if isinstance(author, RequestRefused):
+            self.note(author.code, author.sentence, customer_id=self.customer_id, to_stage=stage)
+            raise author
+        return Change(
+            customer_id=self.customer_id,
+            stage=stage,
+            reason_code=reason_code,
+            note=note or None,
+            expected_version=expected_version,
+            on_behalf_of=author,
+        )

@@ -1,0 +1,89 @@
+"""What the viewsets share."""
+
+import re
+from typing import Any, ClassVar, TypeVar
+from uuid import UUID
+
+from rest_framework.request import Request
+from rest_framework.viewsets import ViewSet
+
+from lifecycle.api.preconditions import format_etag
+from lifecycle.services.transitions import NOT_FOUND, Outcome
+from tenants.middleware import note_refusal
+from tenants.refusals import RequestRefused
+from tenants.views import TenantViewMixin
+
+Answer = TypeVar("Answer")
+
+SOURCE = "API"
+NO_ID = "The id of a customer is a UUID such as 0198f3c2-5d1e-7a44-9f0e-2b6c1d7e8a90: check the address."
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+def read_uuid(text: Any) -> UUID | None:
+    """The id in its usual form, None for anything else."""
+    return UUID(text) if isinstance(text, str) and _UUID.fullmatch(text) else None
+
+
+class TenantViewSet(TenantViewMixin, ViewSet):
+    """A viewset of a tenant's data, for the caller alone: nothing that a proxy could keep."""
+
+    required_permissions: ClassVar[dict[str, str]] = {}
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """As DRF does, without leave to keep the answer unless it says so itself."""
+        response = super().finalize_response(request, response, *args, **kwargs)
+        response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+    @property
+    def customer_id(self) -> UUID:
+        """The customer that the address names. Raises RequestRefused for what is no id."""
+        found = read_uuid(self.kwargs["customer_id"])
+        if found is None:
+            raise RequestRefused("invalid_request", NO_ID)
+        return found
+
+    def found(self, answer: Answer | None) -> Answer:
+        """The answer; raises RequestRefused if there is none. The same words for every id: nothing can be told."""
+        if answer is None:
+            raise RequestRefused("not_found", NOT_FOUND)
+        return answer
+
+    def refuse(self, outcome: Outcome) -> RequestRefused:
+        """A refused change as the answer to the request; a stale version brings the present state with it."""
+        refused, record = outcome.refused, outcome.record
+        assert refused is not None  # noqa: S101  (the caller has looked)
+        self.note(
+            refused.code,
+            refused.sentence,
+            customer_id=outcome.change.customer_id,
+            from_stage=record.stage if record else "",
+            to_stage=outcome.change.stage,
+        )
+        if record is None:
+            return RequestRefused.of(refused)
+        extra = {}
+        if refused.code == "version_conflict":
+            extra["current"] = {
+                "stage": record.stage,
+                "version": record.version,
+                "updated_at": record.updated_at,
+                "updated_by": record.updated_by,
+            }
+        return RequestRefused.of(refused, headers={"ETag": format_etag(record.version)}, **extra)
+
+    def note(
+        self, code: str, sentence: str, *, customer_id: UUID | None, to_stage: str = "", from_stage: str = ""
+    ) -> None:
+        """Keep the refused attempt, whatever becomes of the request's transaction."""
+        note_refusal(
+            self.request,
+            self.identity,
+            source=SOURCE,
+            code=code,
+            detail=sentence,
+            customer_id=customer_id,
+            from_stage=from_stage,
+            to_stage=to_stage,
+        )

@@ -1,0 +1,81 @@
+"""Many customers at once, and the tenant at a glance."""
+
+from typing import ClassVar
+
+from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from lifecycle.api.batches import BadItem, describe_result, read_items, status_of
+from lifecycle.api.filters import refuse_strangers
+from lifecycle.api.replays import replayable
+from lifecycle.api.serializers import BatchSerializer
+from lifecycle.api.viewsets.tenant import SOURCE, TenantViewSet, read_uuid
+from lifecycle.rules.transitions import Change
+from lifecycle.services import summaries
+from lifecycle.services.rate_limits import UpdateBudget
+from lifecycle.services.transitions import Outcome, apply
+from tenants.middleware import current_request_id
+from tenants.roles import UPDATE_LIFECYCLE, VIEW_LIFECYCLE
+
+
+class TransitionViewSet(TenantViewSet):
+    """Moving up to 1,000 customers in one transaction."""
+
+    required_permissions: ClassVar[dict[str, str]] = {"create": UPDATE_LIFECYCLE}
+
+    @replayable
+    def create(self, request: Request) -> Response:
+        """Judge every item, make those changes that are allowed (all or none is written), and answer each."""
+        body = BatchSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        dry_run: bool = body.validated_data["dry_run"]
+        items = read_items(body.validated_data["items"], identity=self.identity, tenant=self.tenant)
+        actor = self.identity.actor()
+        budget = UpdateBudget(self.tenant.id, actor)
+        outcomes = iter(
+            apply(
+                [item for item in items if isinstance(item, Change)],
+                tenant=self.tenant,
+                actor=actor,
+                source=SOURCE,
+                now=timezone.now(),
+                budget=budget,
+                request_id=current_request_id(),
+                dry_run=dry_run,
+            )
+        )
+        fates = [next(outcomes) if isinstance(item, Change) else item for item in items]
+        if not dry_run:
+            self._note_refusals(fates)
+        results = [describe_result(fate, dry_run=dry_run) for fate in fates]
+        return Response({"dry_run": dry_run, "results": results}, status=status_of(results), headers=budget.headers)
+
+    def _note_refusals(self, fates: list[Outcome | BadItem]) -> None:
+        for fate in fates:
+            if fate.refused is None:
+                continue
+            if isinstance(fate, BadItem):
+                customer_id, from_stage, to_stage = read_uuid(str(fate.customer_id)), "", fate.to_stage
+            else:
+                customer_id, to_stage = fate.change.customer_id, fate.change.stage
+                from_stage = fate.record.stage if fate.record else ""
+            self.note(
+                fate.refused.code,
+                fate.refused.sentence,
+                customer_id=customer_id,
+                from_stage=from_stage,
+                to_stage=to_stage,
+            )
+
+
+class TenantSummaryViewSet(TenantViewSet):
+    """The tenant at a glance."""
+
+    required_permissions: ClassVar[dict[str, str]] = {"retrieve": VIEW_LIFECYCLE}
+    opens_tenant_context: ClassVar[bool] = False
+
+    def retrieve(self, request: Request) -> Response:
+        """Customers a stage, and money a stage [API-3]."""
+        refuse_strangers(request.query_params, ())
+        return Response(summaries.read_tenant_summary(tenant=self.tenant))
