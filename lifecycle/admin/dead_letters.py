@@ -1,0 +1,96 @@
+"""Dead letters in the admin, for internal staff: look, filter, replay after a fix, discard with a reason."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ActionForm
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+
+from lifecycle.models import DeadLetter
+from lifecycle.services.letters import LONGEST_REASON, LetterRefused, discard_letters, open_message, replay_letters
+from tenants.admin.base import TenantAdmin, is_super_admin, service_arguments
+
+NOT_KEPT = "(not kept)"
+
+
+class ReasonForm(ActionForm):
+    """The choice of an action, and why."""
+
+    reason = forms.CharField(max_length=LONGEST_REASON, required=False, label="Reason (to discard)")
+
+
+@admin.register(DeadLetter)
+class DeadLetterAdmin(TenantAdmin):
+    """Messages that could not be applied. A super admin who has chosen no tenant sees those of all, and of nobody."""
+
+    list_display = ("died_at", "tenant_slug", "type", "code", "sentence", "topic", "state")
+    list_filter = ("state", "code", "type", "tenant_slug")
+    search_fields = ("event_id", "tenant_slug")
+    ordering = ("id",)
+    action_form = ReasonForm
+    actions = ("replay", "discard")
+    exclude = ("headers",)
+    readonly_fields = ("key_as_it_came", "headers_as_they_came", "value_as_it_came")
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Internal staff only: a message may speak of any tenant."""
+        return is_super_admin(request)
+
+    def has_decide_permission(self, request: HttpRequest) -> bool:
+        """Who may replay and discard."""
+        return is_super_admin(request)
+
+    @admin.action(description="Replay the selected letters", permissions=["decide"])
+    def replay(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> None:
+        """Through the consumer's own path; what is dead again says why."""
+        arguments = service_arguments(request)
+        results = list(replay_letters(queryset.order_by("id"), actor=arguments["actor"], now=arguments["now"]))
+        done = sum(result.is_resolved for result in results)
+        messages.success(request, f"{done} replayed.")
+        for result in results:
+            if not result.is_resolved:
+                messages.warning(request, f"{result.letter_id} is dead again: {result.sentence}")
+
+    @admin.action(description="Discard the selected letters", permissions=["decide"])
+    def discard(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> None:
+        """Destroy the bytes; the facts and the reason stay."""
+        arguments = service_arguments(request)
+        try:
+            count = discard_letters(
+                queryset.order_by("id"),
+                reason=request.POST.get("reason", ""),
+                actor=arguments["actor"],
+                now=arguments["now"],
+            )
+        except LetterRefused as refusal:
+            messages.error(request, str(refusal))
+        else:
+            messages.success(request, f"{count} discarded.")
+
+    @admin.display(description="key")
+    def key_as_it_came(self, letter: DeadLetter) -> str:
+        """The key, readable."""
+        return _readable(None if letter.key is None else bytes(letter.key))
+
+    @admin.display(description="headers")
+    def headers_as_they_came(self, letter: DeadLetter) -> str:
+        """One header a line."""
+        try:
+            headers: Any = open_message(letter).headers
+        except LetterRefused:
+            return NOT_KEPT
+        return "\n".join(f"{name}: {_readable(value)}" for name, value in headers)
+
+    @admin.display(description="value")
+    def value_as_it_came(self, letter: DeadLetter) -> str:
+        """The value, readable."""
+        try:
+            return _readable(open_message(letter).value)
+        except LetterRefused:
+            return NOT_KEPT
+
+
+def _readable(value: bytes | None) -> str:
+    return "(none)" if value is None else value.decode(errors="backslashreplace")
