@@ -51,8 +51,8 @@ def run_demo(guard: Guard, arguments: list[str]) -> int:
 
 NEXT_STEPS = """
 API description: /api/docs. Logs: .local/log. Beside the running demo: set -a; . .local/env; set +a
-and then for example .venv/bin/python manage.py dead_letters list. DEMO_EVENTS=6 make demo keeps six made-up
-events a minute coming. Ctrl-C stops everything."""
+and then for example .venv/bin/python manage.py dead_letters list. Six made-up events a minute keep the
+pages alive: DEMO_EVENTS=60 make demo for more, DEMO_EVENTS=0 for none. Ctrl-C stops everything."""
 
 
 def read_port(text: str) -> int:
@@ -156,8 +156,8 @@ def answers(url: str) -> bool:
 def processes(folders: Folders, guard: Guard, env: Mapping[str, str], port: int) -> list[Worker]:
     """The processes of the product (docs/architecture.md), not started yet: web and stream first.
 
-    With DEMO_EVENTS=6 there is one more, which sends six made-up events a minute. Without it the demo's figures only
-    change when somebody changes them.
+    The last one sends DEMO_EVENTS made-up events a minute; with 0 it is left out, and the demo's figures only change
+    when somebody changes them.
     """
     stream = env["EVENT_STREAM_URL"]
     stream_port = stream.rpartition(":")[2].partition("/")[0]
@@ -174,7 +174,7 @@ def processes(folders: Folders, guard: Guard, env: Mapping[str, str], port: int)
             *("--workers-kill-timeout", "2", application),
         ]
 
-    pace = os.environ.get("DEMO_EVENTS", "")
+    pace = os.environ.get("DEMO_EVENTS", "6")
     events = ["manage.py", "send_event", "--stream", "--per-minute", pace]
     web = granian("wsgi", str(port), "config.wsgi:application")
     return [
@@ -183,7 +183,7 @@ def processes(folders: Folders, guard: Guard, env: Mapping[str, str], port: int)
         worker("consume_events", ["manage.py", "consume_events"]),
         worker("relay_events", ["manage.py", "relay_events"]),
         worker("move_customers", ["manage.py", "move_customers"]),
-        *([worker("send_event", events)] if pace else []),
+        *([worker("send_event", events)] if pace != "0" else []),
     ]
 
 
