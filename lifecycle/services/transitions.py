@@ -22,7 +22,7 @@ from lifecycle.services import cache, statements
 from tenants.actors import Actor, TenantRef
 from tenants.roles import UPDATE_LIFECYCLE
 from tenants.rules.policy import Policy
-from tenants.services.policies import live_policy, policy_of_version
+from tenants.services.policies import hold_live_policy, policy_of_version
 
 # Rows of one writing statement: above it the plan spills to disk and memory is no longer bounded.
 CHUNK = 10_000
@@ -146,7 +146,7 @@ def place(
     """
     statement = statements.PLACE_BACKDATED if backdated else statements.PLACE
     for _ in range(JUDGEMENTS):
-        policy = live_policy(tenant.id)
+        policy = hold_live_policy(tenant.id)
         outcomes = _judge(changes, policy, None, actor=actor, source=source, now=now, backdated=backdated)
         stamped = _stamp(outcomes)
         if not any(outcome.moved for outcome in stamped) or _write(

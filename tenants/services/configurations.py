@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from uuid_utils.compat import uuid7
 
 from audit.services.administration import record_administration
@@ -17,6 +17,7 @@ from tenants.actors import Actor, TenantRef
 from tenants.models import ConfigurationVersion, Stage, Tenant
 from tenants.rules.configuration import Configuration
 from tenants.rules.policy import Policy, compile_policy
+from tenants.services.policies import TAKE_PUBLICATION
 
 
 class ConfigurationConflict(Exception):
@@ -113,9 +114,14 @@ def lock_draft(draft_id: UUID, *, tenant: TenantRef, expected_revision: int) -> 
 def lock_live(*, tenant: TenantRef, expected_version: int | None) -> int:
     """Take the publisher's turn: lock the tenant and return the live version's number (0: none yet).
 
-    Raises ConfigurationConflict when ``expected_version`` is given and is not the live one.
+    Waits until nobody is moving customers, and keeps them waiting until the end of the transaction. Raises
+    ConfigurationConflict when ``expected_version`` is given and is not the live one. Two statements.
     """
-    number: int = Tenant.objects.select_for_update().values_list("configuration_version", flat=True).get(id=tenant.id)
+    with connection.cursor() as cursor:
+        cursor.execute(TAKE_PUBLICATION, {"tenant_id": tenant.id})
+    # no_key: who adds a customer has locked the tenant's key, and may be waiting for us.
+    row = Tenant.objects.select_for_update(no_key=True).get(id=tenant.id)
+    number = row.configuration_version
     if expected_version is not None and expected_version != number:
         raise ConfigurationConflict(
             f"The configuration was changed meanwhile: version {number} is live, and you expected {expected_version}.",

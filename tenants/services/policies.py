@@ -2,11 +2,25 @@
 
 from collections import OrderedDict
 from threading import Lock
+from typing import Final
 from uuid import UUID
 
+from django.db import DEFAULT_DB_ALIAS
+
+from audit.cursors import prepared_cursor
 from tenants.models import ConfigurationVersion, Tenant
 from tenants.rules.configuration import parse_configuration
 from tenants.rules.policy import Policy, compile_policy
+
+# Whoever moves customers holds this lock with others until he commits; a publisher holds it alone (TAKE_PUBLICATION).
+# Without it a publication that renames stages and the moves into and out of them would wait for one another. As a
+# condition it is taken before the statement reads its first row. Parameter: tenant_id.
+_KEY: Final = "hashtextextended('configuration:' || %(tenant_id)s::text, 0)"
+HOLD_CONFIGURATION: Final = f"(SELECT pg_advisory_xact_lock_shared({_KEY})) IS NOT NULL"
+TAKE_PUBLICATION: Final = f"SELECT pg_advisory_xact_lock({_KEY})"
+HELD_VERSION: Final = f"""
+SELECT configuration_version FROM tenants_tenant WHERE id = %(tenant_id)s::uuid AND {HOLD_CONFIGURATION}
+"""  # noqa: S608  constants
 
 # Versions are immutable, so nothing here ever goes stale; only the number of them is bounded.
 KEPT = 2000
@@ -55,3 +69,16 @@ def live_policy(tenant_id: UUID) -> Policy:
     if not version:
         raise NoConfiguration(tenant_id)
     return policy_of_version(tenant_id, version)
+
+
+def hold_live_policy(tenant_id: UUID) -> Policy:
+    """As ``live_policy``, and nobody publishes another one before this transaction ends.
+
+    Having waited for a publisher it may still name the version before: whoever writes compares the number again.
+    """
+    with prepared_cursor(DEFAULT_DB_ALIAS) as cursor:
+        cursor.execute(HELD_VERSION, {"tenant_id": tenant_id})
+        row = cursor.fetchone()
+    if row is None or not row[0]:
+        raise NoConfiguration(tenant_id)
+    return policy_of_version(tenant_id, row[0])

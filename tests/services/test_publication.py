@@ -332,7 +332,7 @@ def test_changes_in_flight_are_judged_by_the_version_that_is_live_when_they_are_
 
     def publisher() -> None:
         try:
-            while not stop.is_set():
+            while not stop.wait(0.01):
                 publish(tenant, closed)
                 publish(tenant, MINIMAL)
         except BaseException as fault:

@@ -243,6 +243,52 @@ def test_every_row_names_a_version_that_allowed_it_though_configurations_change_
     assert_unbroken(tenant)
 
 
+OLD_NAMES = {"stages": ["Prospect", "Onboarded", "Active"], "required_reason_codes": []}
+NEW_NAMES = {"stages": ["Prospect", "Welcomed", "Live"], "required_reason_codes": []}
+RENAMED = {"Onboarded": "Welcomed", "Active": "Live"}
+
+
+def test_stages_are_renamed_under_the_hands_of_those_who_move_customers(db: None) -> None:
+    tenant = TenantFactory(configuration=OLD_NAMES)
+    customers = CustomerFactory.create_batch(20, tenant=tenant)
+    names = [*OLD_NAMES["stages"], *RENAMED.values()]
+    done = threading.Event()
+
+    def work(number: int) -> Counter[str]:
+        dice = random.Random(number)
+        answers: Counter[str] = Counter()
+        for _ in range(50):
+            chosen = dice.sample(customers, 3)
+            for outcome in move(tenant, *[Change(customer_id=one.id, stage=dice.choice(names)) for one in chosen]):
+                answers[outcome.refused.code if outcome.refused else type(outcome.decision).__name__] += 1
+        return answers
+
+    def publish() -> Counter[str]:
+        publications: Counter[str] = Counter()
+        back = {new: old for old, new in RENAMED.items()}
+        for document, renamed in itertools.cycle([(NEW_NAMES, RENAMED), (OLD_NAMES, back)]):
+            if done.wait(0.02):
+                break
+            with tenant_context(tenant.id):
+                publish_configuration(
+                    document, renamed=renamed, tenant=tenant, actor=system_actor("tests"), now=utc_now()
+                )
+            publications["published"] += 1
+        return publications
+
+    def work_all() -> Counter[str]:
+        try:
+            return sum(run_together([partial(work, number) for number in range(8)]), Counter())
+        finally:
+            done.set()
+
+    answers, publications = run_together([work_all, publish])
+    assert set(answers) == {"Allowed", "Unchanged", "invalid_stage"}
+    assert answers.total() == 1200
+    assert publications["published"] > 5
+    assert_unbroken(tenant)
+
+
 # --- refused means nothing written ----------------------------------------------------------------------------------
 
 
