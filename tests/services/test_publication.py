@@ -313,7 +313,7 @@ def test_changes_in_flight_are_judged_by_the_version_that_is_live_when_they_are_
 
     def mover(mine: list[Any]) -> None:
         try:
-            for turn in range(100):
+            for turn in range(50):
                 for customer in mine:
                     with tenant_context(tenant.id):
                         apply(
@@ -332,7 +332,7 @@ def test_changes_in_flight_are_judged_by_the_version_that_is_live_when_they_are_
 
     def publisher() -> None:
         try:
-            while not stop.wait(0.01):
+            while not stop.wait(0.05):
                 publish(tenant, closed)
                 publish(tenant, MINIMAL)
         except BaseException as fault:
