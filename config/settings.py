@@ -235,6 +235,8 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
+# A configuration's form has a field for every pair of its stages, and rules that name many of them.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000
 
 # --- caches -------------------------------------------------------------------------------------------------------
 CACHES = {
@@ -287,6 +289,19 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    # What PATCH takes is one change, and not a part of a resource.
+    "COMPONENT_SPLIT_PATCH": False,
+    "ENUM_NAME_OVERRIDES": {
+        "CategoryEnum": "tenants.rules.shapes.CATEGORIES",
+        "EffectKindEnum": "tenants.rules.shapes.EFFECT_KINDS",
+        "EffectMomentEnum": "tenants.rules.shapes.EFFECT_MOMENTS",
+        "HealthBandEnum": "lifecycle.api.answers.BANDS",
+        "ActorKindEnum": "lifecycle.api.answers.ACTOR_KINDS",
+    },
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "lifecycle.api.schema.complete",
+    ],
 }
 
 # --- static files -------------------------------------------------------------------------------------------------

@@ -60,7 +60,7 @@ def _describe_errors(errors: Any) -> list[dict[str, str]]:
         {
             "pointer": "#" if field == "non_field_errors" else f"#/{str(field).replace('~', '~0').replace('/', '~1')}",
             "detail": str(error) if field == "non_field_errors" else f"{field}: {error}",
-            "code": error.code if isinstance(error, ErrorDetail) else "invalid",
+            "code": (error.code if isinstance(error, ErrorDetail) else None) or "invalid",
         }
         for field, found in errors.items()
         for error in found

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from tenants.api.serializers import StrictSerializer
@@ -62,10 +63,15 @@ class ItemSerializer(ChangeSerializer):
     )
 
 
+@extend_schema_field(ItemSerializer(many=True))
+class _ItemsField(serializers.ListField):
+    """Items as they were sent."""
+
+
 class BatchSerializer(StrictSerializer):
     """``POST /lifecycle/transitions``. The items are judged one by one: a bad one does not spoil the others."""
 
-    items = serializers.ListField(child=serializers.JSONField(), min_length=1, max_length=MOST_ITEMS)
+    items = _ItemsField(child=serializers.JSONField(), min_length=1, max_length=MOST_ITEMS)
     dry_run = serializers.BooleanField(required=False, default=False)
 
 

@@ -2,6 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
+from lifecycle.api.docs import DocsView, SchemaView
 from lifecycle.api.viewsets.configuration import ConfigurationViewSet
 from lifecycle.api.viewsets.customers import CustomerViewSet, LifecycleViewSet
 from lifecycle.api.viewsets.transitions import TenantSummaryViewSet, TransitionViewSet
@@ -32,7 +33,11 @@ v1: list[URLPattern | URLResolver] = [
         ConfigurationViewSet.as_view({"get": "retrieve", "put": "update"}),
         name="configuration",
     ),
+    path("schema", SchemaView.as_view(), name="schema"),
     path("configuration/preview", ConfigurationViewSet.as_view({"post": "preview"}), name="configuration-preview"),
 ]
 
-urlpatterns: list[URLPattern | URLResolver] = [path("v1/", include(v1))]
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("v1/", include(v1)),
+    path("docs", DocsView.as_view(), name="docs"),
+]

@@ -7,6 +7,7 @@ from django.utils.http import http_date
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from lifecycle.api import schema
 from lifecycle.api.filters import refuse_strangers
 from lifecycle.api.preconditions import format_etag, is_known_to_caller, read_if_match
 from lifecycle.api.serializers import PublicationSerializer
@@ -28,6 +29,7 @@ class ConfigurationViewSet(TenantViewSet):
         "preview": CONFIGURE_STAGES,
     }
 
+    @schema.GET_CONFIGURATION
     def retrieve(self, request: Request) -> Response:
         """The configuration that judges now."""
         refuse_strangers(request.query_params, ())
@@ -39,6 +41,7 @@ class ConfigurationViewSet(TenantViewSet):
             Response(status=304, headers=dict(shown.headers)) if is_known_to_caller(request, version.number) else shown
         )
 
+    @schema.PUBLISH_CONFIGURATION
     def update(self, request: Request) -> Response:
         """Publish the next version [AC-8]. If-Match names the version that the caller has seen."""
         body = PublicationSerializer(data=request.data)
@@ -52,6 +55,7 @@ class ConfigurationViewSet(TenantViewSet):
         )
         return _show(publication.version)
 
+    @schema.PREVIEW_CONFIGURATION
     def preview(self, request: Request) -> Response:
         """What a configuration would do to the customers as they stand, and to the last 90 days. Writes nothing."""
         body = PublicationSerializer(data=request.data)

@@ -6,6 +6,7 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from lifecycle.api import schema
 from lifecycle.api.authorship import find_author
 from lifecycle.api.filters import read_list_query, refuse_strangers
 from lifecycle.api.paging import encode_before, page_links, read_before
@@ -30,6 +31,7 @@ class CustomerViewSet(TenantViewSet):
     required_permissions: ClassVar[dict[str, str]] = {"list": VIEW_LIFECYCLE, "retrieve": VIEW_LIFECYCLE}
     opens_tenant_context: ClassVar[Any] = {"list"}
 
+    @schema.LIST_CUSTOMERS
     def list(self, request: Request) -> Response:
         """One page of customers."""
         policy = live_policy(self.tenant.id)
@@ -40,6 +42,7 @@ class CustomerViewSet(TenantViewSet):
             raise RequestRefused("invalid_request", str(error)) from error
         return Response({"results": page.rows, **page_links(request, page.next_cursor, page.previous_cursor)})
 
+    @schema.GET_CUSTOMER
     def retrieve(self, request: Request, customer_id: str) -> Response:
         """Company, contacts, billing, support, and where the customer stands [FR-01]."""
         refuse_strangers(request.query_params, ())
@@ -57,6 +60,7 @@ class LifecycleViewSet(TenantViewSet):
     }
     opens_tenant_context: ClassVar[Any] = {"partial_update", "history"}
 
+    @schema.GET_LIFECYCLE
     def retrieve(self, request: Request, customer_id: str) -> Response:
         """Where the customer stands, and for each other stage whether it can be moved there now [BP-2]."""
         refuse_strangers(request.query_params, ())
@@ -67,6 +71,7 @@ class LifecycleViewSet(TenantViewSet):
             return Response(status=304, headers=headers)
         return Response(body, headers=headers)
 
+    @schema.MOVE_CUSTOMER
     @replayable
     def partial_update(self, request: Request, customer_id: str) -> Response:
         """Move the customer to another stage [API-1]."""
@@ -89,11 +94,13 @@ class LifecycleViewSet(TenantViewSet):
         headers = {"ETag": format_etag(outcome.record.version), **budget.headers}
         return Response({"success": True, "updated_at": outcome.record.updated_at}, headers=headers)
 
+    @schema.GET_SUMMARY
     def summary(self, request: Request, customer_id: str) -> Response:
         """Stage, days in it, health, renewal, billing and support figures [API-3]."""
         refuse_strangers(request.query_params, ())
         return Response(self.found(summaries.read_summary(self.customer_id, tenant=self.tenant, now=timezone.now())))
 
+    @schema.LIST_HISTORY
     def history(self, request: Request, customer_id: str) -> Response:
         """What happened to the customer, newest first [DM-2]."""
         before, limit = read_before(request.query_params, self.customer_id)

@@ -6,6 +6,7 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from lifecycle.api import schema
 from lifecycle.api.batches import BadItem, describe_result, read_items, status_of
 from lifecycle.api.filters import refuse_strangers
 from lifecycle.api.replays import replayable
@@ -24,6 +25,7 @@ class TransitionViewSet(TenantViewSet):
 
     required_permissions: ClassVar[dict[str, str]] = {"create": UPDATE_LIFECYCLE}
 
+    @schema.MOVE_CUSTOMERS
     @replayable
     def create(self, request: Request) -> Response:
         """Judge every item, make those changes that are allowed (all or none is written), and answer each."""
@@ -75,6 +77,7 @@ class TenantSummaryViewSet(TenantViewSet):
     required_permissions: ClassVar[dict[str, str]] = {"retrieve": VIEW_LIFECYCLE}
     opens_tenant_context: ClassVar[bool] = False
 
+    @schema.GET_TENANT_SUMMARY
     def retrieve(self, request: Request) -> Response:
         """Customers a stage, and money a stage [API-3]."""
         refuse_strangers(request.query_params, ())

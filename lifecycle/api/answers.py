@@ -1,0 +1,362 @@
+"""The shapes of answers, for the schema only: services return plain dicts and nothing is serialised through these."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from tenants.rules.shapes import CATEGORIES, EFFECT_KINDS, EFFECT_MOMENTS
+
+BANDS = ("good", "watch", "poor")
+ACTOR_KINDS = ("user", "service", "system")
+
+
+def _money() -> serializers.DecimalField:
+    return serializers.DecimalField(max_digits=16, decimal_places=2, allow_null=True)
+
+
+class _Answer(serializers.Serializer[Any]):
+    """Answers are never read from requests."""
+
+
+class FaultAnswer(_Answer):
+    """One thing that is wrong with a request."""
+
+    pointer = serializers.CharField(help_text="Where, as a JSON pointer (RFC 6901) in a URI fragment.")
+    detail = serializers.CharField()
+    code = serializers.CharField()
+    parameter = serializers.CharField(required=False, help_text="The parameter of the address, if it is one.")
+
+
+class PresentStateAnswer(_Answer):
+    """Where the customer stands now, in the problem of a stale version."""
+
+    stage = serializers.CharField()
+    version = serializers.IntegerField()
+    updated_at = serializers.DateTimeField()
+    updated_by = serializers.CharField()
+
+
+class ProblemAnswer(_Answer):
+    """A refusal (RFC 9457). ``code`` is for programs, ``detail`` for people."""
+
+    type = serializers.CharField()
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    detail = serializers.CharField()
+    code = serializers.CharField()
+    errors = FaultAnswer(many=True, required=False)  # type: ignore[assignment]
+    allowed = serializers.ListField(
+        child=serializers.CharField(), required=False, help_text="The stages or reasons that would be accepted."
+    )
+    current = PresentStateAnswer(required=False)
+    retry_after = serializers.IntegerField(required=False, help_text="Seconds after which trying again makes sense.")
+    stages = serializers.DictField(child=serializers.IntegerField(), required=False)
+    request_id = serializers.CharField(required=False)
+
+
+class EffectAnswer(_Answer):
+    """A business process that a move starts."""
+
+    name = serializers.CharField()
+    kind = serializers.ChoiceField(choices=EFFECT_KINDS)
+    on = serializers.ChoiceField(choices=EFFECT_MOMENTS)
+    to = serializers.ListField(child=serializers.CharField())
+
+
+class RefusalAnswer(_Answer):
+    """Why a move would be refused."""
+
+    code = serializers.CharField()
+    sentence = serializers.CharField()
+
+
+class OptionAnswer(_Answer):
+    """One other stage: whether and how the customer can be moved there now by the caller."""
+
+    stage = serializers.CharField()
+    category = serializers.ChoiceField(choices=CATEGORIES)
+    color = serializers.CharField()
+    allowed = serializers.BooleanField()
+    reason_required = serializers.BooleanField()
+    reason_codes = serializers.ListField(
+        child=serializers.CharField(), allow_null=True, help_text="null: any text of up to 255 characters."
+    )
+    refusal = RefusalAnswer(allow_null=True)
+    effects = EffectAnswer(many=True)
+
+
+class StatusAnswer(_Answer):
+    """Where a customer stands [DM-1]."""
+
+    customer_id = serializers.UUIDField()
+    stage = serializers.CharField()
+    stage_entered_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+    updated_by = serializers.CharField(help_text="The user's id, or system:<name>.")
+    actor_kind = serializers.ChoiceField(choices=ACTOR_KINDS)
+    source = serializers.CharField()  # type: ignore[assignment]
+    reason_code = serializers.CharField(allow_blank=True)
+    version = serializers.IntegerField()
+
+
+class LifecycleAnswer(StatusAnswer):
+    """Where a customer stands, and where it can go."""
+
+    category = serializers.ChoiceField(choices=CATEGORIES)
+    configuration_version = serializers.IntegerField()
+    transitions = OptionAnswer(many=True)
+
+
+class MovedAnswer(_Answer):
+    """The customer stands where it was asked to."""
+
+    success = serializers.BooleanField()
+    updated_at = serializers.DateTimeField()
+
+
+class HealthAnswer(_Answer):
+    """How the customer is doing: 0 (poor) to 100."""
+
+    score = serializers.IntegerField()
+    band = serializers.ChoiceField(choices=BANDS)
+
+
+class ExplainedHealthAnswer(HealthAnswer):
+    """The health with its reasons, the heaviest first, and the share of figures that was known, in per cent."""
+
+    reasons = serializers.ListField(child=serializers.CharField())
+    confidence = serializers.IntegerField()
+
+
+class RenewalAnswer(_Answer):
+    """When the contract is to be renewed."""
+
+    renewal_on = serializers.DateField(allow_null=True)
+    days_to_renewal = serializers.IntegerField(allow_null=True)
+    contract_id = serializers.CharField(allow_blank=True)
+    contract_starts_on = serializers.DateField(allow_null=True)
+    contract_ends_on = serializers.DateField(allow_null=True)
+
+
+class MoneyAnswer(_Answer):
+    """Billing's figures, in ``currency``; null where nothing is known."""
+
+    currency = serializers.CharField(allow_blank=True)
+    arr = _money()
+    mrr = _money()
+    balance_overdue = _money()
+
+
+class SupportAnswer(_Answer):
+    """Support's figures; ``csat`` from 0 to 5."""
+
+    open_issues = serializers.IntegerField(allow_null=True)
+    csat = serializers.DecimalField(max_digits=4, decimal_places=2, allow_null=True)
+    last_issue_id = serializers.CharField(allow_blank=True)
+    last_issue_severity = serializers.CharField(allow_blank=True)
+    last_issue_closed_at = serializers.DateTimeField(allow_null=True)
+
+
+class StayAnswer(StatusAnswer):
+    """Where a customer stands, and for how long."""
+
+    category = serializers.ChoiceField(choices=CATEGORIES)
+    color = serializers.CharField()
+    days_in_stage = serializers.IntegerField()
+    expected_days = serializers.IntegerField(allow_null=True)
+    days_over = serializers.IntegerField()
+
+
+class SummaryAnswer(StayAnswer):
+    """One customer at a glance [API-3]."""
+
+    name = serializers.CharField()
+    owner = serializers.CharField(allow_blank=True)
+    health = ExplainedHealthAnswer()
+    urgency = serializers.IntegerField()
+    renewal = RenewalAnswer()
+    billing = MoneyAnswer()
+    support = SupportAnswer()
+
+
+class SourceAnswer(_Answer):
+    """Which message told it."""
+
+    source = serializers.CharField(allow_blank=True)  # type: ignore[assignment]
+    occurred_at = serializers.DateTimeField()
+
+
+class CompanyAnswer(_Answer):
+    """The company."""
+
+    name = serializers.CharField()
+    industry = serializers.CharField(allow_blank=True)
+    segment = serializers.CharField(allow_blank=True)
+    owner = serializers.CharField(allow_blank=True)
+    told_by = SourceAnswer(allow_null=True)
+
+
+class ContactAnswer(_Answer):
+    """A person at the customer; all null after an erasure."""
+
+    name = serializers.CharField(allow_null=True, allow_blank=True)
+    email = serializers.CharField(allow_null=True, allow_blank=True)
+    phone = serializers.CharField(allow_null=True, allow_blank=True)
+    role = serializers.CharField(allow_blank=True)
+
+
+class BillingAnswer(MoneyAnswer):
+    """What Billing told."""
+
+    renewal_on = serializers.DateField(allow_null=True)
+    contract_id = serializers.CharField(allow_blank=True)
+    contract_starts_on = serializers.DateField(allow_null=True)
+    contract_ends_on = serializers.DateField(allow_null=True)
+    told_by = SourceAnswer(allow_null=True)
+
+
+class ToldSupportAnswer(SupportAnswer):
+    """What Support told."""
+
+    told_by = SourceAnswer(allow_null=True)
+
+
+class ProfileAnswer(_Answer):
+    """Everything that is known of a customer [FR-01]."""
+
+    id = serializers.UUIDField()
+    external_id = serializers.CharField()
+    company = CompanyAnswer()
+    contacts = ContactAnswer(many=True)
+    billing = BillingAnswer()
+    support = ToldSupportAnswer()
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+    erased_at = serializers.DateTimeField(allow_null=True)
+    lifecycle = StayAnswer(allow_null=True)
+
+
+class ListedAnswer(StatusAnswer):
+    """One customer of the list."""
+
+    external_id = serializers.CharField()
+    name = serializers.CharField()
+    industry = serializers.CharField(allow_blank=True)
+    segment = serializers.CharField(allow_blank=True)
+    owner = serializers.CharField(allow_blank=True)
+    category = serializers.ChoiceField(choices=CATEGORIES)
+    color = serializers.CharField()
+    days_in_stage = serializers.IntegerField()
+    days_over = serializers.IntegerField()
+    currency = serializers.CharField(allow_blank=True)
+    arr = _money()
+    balance_overdue = _money()
+    renewal_on = serializers.DateField(allow_null=True)
+    days_to_renewal = serializers.IntegerField(allow_null=True)
+    open_issues = serializers.IntegerField(allow_null=True)
+    csat = serializers.DecimalField(max_digits=4, decimal_places=2, allow_null=True)
+    health = HealthAnswer()
+    urgency = serializers.IntegerField()
+
+
+class _Page(_Answer):
+    next = serializers.CharField(allow_null=True, help_text="The address of the next page.")
+    previous = serializers.CharField(allow_null=True, help_text="The address of the page before.")
+
+
+class CustomerPageAnswer(_Page):
+    """One page of customers."""
+
+    results = ListedAnswer(many=True)
+
+
+class HistoryAnswer(_Answer):
+    """One transition [DM-2]."""
+
+    id = serializers.UUIDField()
+    customer_id = serializers.UUIDField()
+    sequence = serializers.IntegerField()
+    from_stage = serializers.CharField(allow_null=True)
+    to_stage = serializers.CharField()
+    from_stage_now = serializers.CharField(allow_null=True, help_text="What the stage is called today.")
+    to_stage_now = serializers.CharField(help_text="What the stage is called today.")
+    changed_at = serializers.DateTimeField()
+    effective_at = serializers.DateTimeField()
+    recorded_at = serializers.DateTimeField()
+    changed_by = serializers.CharField()
+    on_behalf_of = serializers.CharField(allow_null=True)
+    actor_kind = serializers.ChoiceField(choices=ACTOR_KINDS)
+    reason_code = serializers.CharField(allow_blank=True)
+    source = serializers.CharField()  # type: ignore[assignment]
+    request_id = serializers.UUIDField(allow_null=True)
+    event_id = serializers.CharField(allow_null=True)
+    configuration_version = serializers.IntegerField()
+    note = serializers.CharField(allow_null=True)
+    note_erased = serializers.BooleanField(help_text="There was a note, and nobody can read it any more.")
+    previous_hash = serializers.CharField(allow_null=True)
+    hash = serializers.CharField()
+
+
+class HistoryPageAnswer(_Page):
+    """One page of a customer's history, newest first."""
+
+    results = HistoryAnswer(many=True)
+
+
+class AmountAnswer(_Answer):
+    """Annual recurring revenue in one currency."""
+
+    currency = serializers.CharField(allow_blank=True)
+    arr = serializers.DecimalField(max_digits=20, decimal_places=2)
+
+
+class SumAnswer(_Answer):
+    """Some customers together."""
+
+    customers = serializers.IntegerField()
+    over_expected = serializers.IntegerField(help_text="Of them over the days expected for their stage.")
+    money = AmountAnswer(many=True)
+
+
+class StageSumAnswer(SumAnswer):
+    """The customers of one stage."""
+
+    stage = serializers.CharField()
+    category = serializers.ChoiceField(choices=CATEGORIES)
+    color = serializers.CharField()
+    is_leaving = serializers.BooleanField(help_text="The stage is not in the configuration any more.")
+    expected_days = serializers.IntegerField(allow_null=True)
+
+
+class TenantSummaryAnswer(_Answer):
+    """The tenant at a glance [API-3], its stages in the order of the configuration."""
+
+    configuration_version = serializers.IntegerField()
+    stages = StageSumAnswer(many=True)
+    total = SumAnswer()
+    at_risk = SumAnswer()
+
+
+class ResultAnswer(_Answer):
+    """What became of one item."""
+
+    customer_id = serializers.CharField(allow_null=True)
+    status = serializers.IntegerField(help_text="What a request for this item alone would have been answered with.")
+    success = serializers.BooleanField()
+    changed = serializers.BooleanField()
+    code = serializers.CharField(required=False)
+    detail = serializers.CharField(required=False)
+    allowed = serializers.ListField(child=serializers.CharField(), required=False)
+    errors = FaultAnswer(many=True, required=False)  # type: ignore[assignment]
+    stage = serializers.CharField(required=False)
+    version = serializers.IntegerField(required=False)
+    updated_at = serializers.DateTimeField(required=False)
+    etag = serializers.CharField(required=False)
+    effects = EffectAnswer(many=True, required=False, help_text="In a dry run: what the move would start.")
+
+
+class BatchAnswer(_Answer):
+    """One result an item, in their order."""
+
+    dry_run = serializers.BooleanField()
+    results = ResultAnswer(many=True)
