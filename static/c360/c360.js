@@ -108,7 +108,7 @@
   });
 
   // --- what htmx reports ------------------------------------------------------------------------------------------
-  let announcedVersion = 0;
+  let announcedVersion = shownVersion();
 
   document.addEventListener("htmx:afterSwap", (event) => {
     if (event.detail.target.id === "dialog-slot") openDialog();
@@ -118,7 +118,7 @@
     const customer = event.detail.elt;
     if (customer.id !== "customer") return;
     const version = shownVersion();
-    if (announcedVersion && version > announcedVersion) {
+    if (version > announcedVersion) {
       announce(customer.dataset.announcement);
       customer.querySelector(".standing")?.classList.add("fresh");
     }

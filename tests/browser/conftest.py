@@ -1,0 +1,155 @@
+"""A headless Chromium on the real pages. Without one the tests are reported, once and loudly, as not run."""
+
+import os
+import shutil
+from dataclasses import dataclass
+
+import pytest
+from django.contrib.auth.hashers import make_password
+from django.test import override_settings
+
+from tenants.context import tenant_context
+from tenants.models import User
+from tests.browser.servers import Server, environment_of, find_port
+from tests.conftest import make_people
+from tests.factories import PASSWORD, SAAS, TenantFactory
+
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PATIENCE_MS = 10_000
+WITHOUT_BROWSER = (
+    "NOT RUN: {count} browser tests need Chromium, and there is none."
+    " Install it (Debian: apt-get install chromium) or name one in the variable CHROMIUM."
+)
+
+
+def find_chromium():
+    """The browser to drive, or None."""
+    return os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Without a browser one test stands for all: skipped, with the reason and their number."""
+    browser_tests = [item for item in items if item.get_closest_marker("browser")]
+    if not browser_tests or find_chromium():
+        return
+    reason = WITHOUT_BROWSER.format(count=len(browser_tests))
+    browser_tests[0].add_marker(pytest.mark.skip(reason=reason))
+    items[:] = [item for item in items if item not in browser_tests[1:]]
+    config.hook.pytest_deselected(items=browser_tests[1:])
+    config.stash[NOT_RUN] = reason
+
+
+NOT_RUN = pytest.StashKey[str]()
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """Say it again at the very end, where nobody can miss it."""
+    reason = config.stash.get(NOT_RUN, "")
+    if reason:
+        terminalreporter.section("browser tests", sep="!", red=True)
+        terminalreporter.line(reason, red=True)
+
+
+@dataclass
+class Site:
+    """The running product. ``stream`` may be stopped and started again."""
+
+    web: Server
+    stream: Server
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.web.port}"
+
+
+@pytest.fixture(scope="session")
+def site(django_db_setup, tmp_path_factory):
+    logs = tmp_path_factory.mktemp("servers")
+    web_port, stream_port = find_port(), find_port()
+    environment = environment_of(stream_port)
+    web = Server("wsgi", "config.wsgi:application", web_port, environment, logs / "web.log")
+    stream = Server("asgi", "config.stream:application", stream_port, environment, logs / "stream.log")
+    try:
+        stream.start("/live/healthz")
+        web.start("/healthz/live")
+        yield Site(web, stream)
+    finally:
+        web.stop()
+        stream.stop()
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    from playwright.sync_api import expect, sync_playwright
+
+    expect.set_options(timeout=PATIENCE_MS)
+    with pytest.MonkeyPatch.context() as patch:
+        # The driver keeps an event loop in this thread, and Django would refuse to touch the database beside it.
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
+            yield browser
+            browser.close()
+
+
+@pytest.fixture
+def tenant(db):
+    """A tenant with a full graph of stages, reasons and an effect."""
+    return TenantFactory(configuration=SAAS)
+
+
+@pytest.fixture(scope="session")
+def real_password():
+    """The password as the servers want it: they know only the real hasher, which is slow."""
+    with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.Argon2PasswordHasher"]):
+        return make_password(PASSWORD)
+
+
+@pytest.fixture
+def users(tenant, real_password):
+    """Its people, able to log in on the servers."""
+    people = make_people(tenant)
+    with tenant_context(tenant.id):
+        User.objects.filter(tenant_id=tenant.id).update(password=real_password)
+    return people
+
+
+@pytest.fixture
+def open_browser(chromium, site):
+    """``open_browser(user)``: a browser of its own, logged in; its console must stay free of errors."""
+    contexts, complaints = [], []
+
+    def build(user=None, **options):
+        context = chromium.new_context(**{"viewport": {"width": 1280, "height": 900}, **options}, base_url=site.url)
+        context.set_default_timeout(PATIENCE_MS)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda line: complaints.append(line.text) if _is_complaint(line) else None)
+        if user is not None:
+            page.goto("/login")
+            page.get_by_label("User name").fill(user.username)
+            page.get_by_label("Password").fill(PASSWORD)
+            page.get_by_role("button", name="Log in", exact=True).click()
+            page.wait_for_url("**/")
+        return page
+
+    yield build
+    for context in contexts:
+        context.close()
+    assert not complaints
+
+
+def _is_complaint(line):
+    """Errors of the page itself; a refused request and a stream that is away are reported by the browser too."""
+    expected = ("Failed to load resource", "ERR_", "htmx:sseError", "[object Event]")
+    return line.type == "error" and not any(text in line.text for text in expected)

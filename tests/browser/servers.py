@@ -1,0 +1,72 @@
+"""The real processes of the product, on the test database: pages and API, and the event stream beside them."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tests.conftest import TEST_DATABASE
+
+ROOT = Path(__file__).resolve().parents[2]
+READY_SECONDS = 60
+DATABASE_URLS = ("DATABASE_URL", "DATABASE_PLATFORM_URL", "DATABASE_RELAY_URL", "DATABASE_OWNER_URL")
+
+
+def find_port():
+    """A port that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Server:
+    """One granian process with its log."""
+
+    def __init__(self, interface, application, port, environment, log):
+        self.port, self.log = port, log
+        self.command = [
+            *(sys.executable, "-m", "granian", "--interface", interface, "--host", "127.0.0.1"),
+            *("--port", str(port), "--workers-kill-timeout", "2", application),
+        ]
+        if interface == "wsgi":
+            self.command[-1:-1] = ["--blocking-threads", "2"]
+        self.environment = environment
+        self.process = None
+
+    def start(self, probe):
+        """Start it and wait until ``probe`` answers."""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                self.command, cwd=ROOT, env=self.environment, stdout=log, stderr=subprocess.STDOUT
+            )
+        deadline = time.monotonic() + READY_SECONDS
+        while time.monotonic() < deadline:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{probe}", timeout=2):
+                    return
+            except (urllib.error.URLError, OSError):
+                if self.process.poll() is not None:
+                    break
+                time.sleep(0.1)
+        raise AssertionError(f"the server did not start: {self.log.read_text(errors='replace')[-2000:]}")
+
+    def stop(self):
+        """Stop it as an operator does."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(timeout=15)
+        self.process = None
+
+
+def environment_of(stream_port):
+    """The environment of the tests, but with the test database and an event stream of their own."""
+    environment = {**os.environ, "DEBUG": "true", "EVENT_STREAM_URL": f"http://127.0.0.1:{stream_port}/live"}
+    for name in DATABASE_URLS:
+        if name in environment:
+            environment[name] = urlsplit(environment[name])._replace(path=f"/{TEST_DATABASE}").geturl()
+    return environment

@@ -1,0 +1,67 @@
+"""axe-core finds nothing to complain about (WCAG 2 A and AA), in light and in dark, on a desk and on a phone."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.factories import CustomerFactory
+
+pytestmark = pytest.mark.browser
+
+AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+def assert_accessible(page, what):
+    """Run axe on the page as it stands."""
+    page.evaluate(AXE)
+    found = page.evaluate("rules => axe.run(document, {runOnly: rules})", RULES)
+    faults = [(fault["id"], [node["html"][:160] for node in fault["nodes"]][:3]) for fault in found["violations"]]
+    assert not faults, (what, faults)
+    assert found["passes"], what
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_every_page_is_accessible(open_browser, users, tenant, scheme, width):
+    customer = CustomerFactory(tenant=tenant, name="Aurora Logistics", stage="Wobbly", reason_code="Usage Dropped")
+    for stage in ("Trial", "Rollout", "Live", "Renewing", "Lost"):
+        reason = "Price" if stage == "Lost" else None
+        CustomerFactory(tenant=tenant, stage=stage, reason_code=reason)
+    # Nothing moves while axe looks at colours.
+    look = {"color_scheme": scheme, "viewport": {"width": width, "height": 900}, "reduced_motion": "reduce"}
+    anonymous = open_browser(**look)
+    anonymous.goto("/login")
+    assert_accessible(anonymous, "log-in")
+    page = open_browser(users.account_manager, **look)
+    assert_accessible(page, "overview")
+    for address in ("/customers", "/customers?category=risk", "/customers?search=nobody", "/no/such/page"):
+        page.goto(address)
+        if address != "/no/such/page":  # in development that is Django's own page
+            assert_accessible(page, address)
+    page.goto(f"/customers/{customer.id}")
+    expect(page.locator(".live")).to_have_text("Live")
+    assert_accessible(page, "customer")
+    page.locator("#change-stage").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("radio", name="Lost", exact=True).check()
+    assert_accessible(page, "dialog")
+    dialog.get_by_role("button", name="Change stage").click()
+    expect(dialog.get_by_role("alert")).to_be_visible()
+    assert_accessible(page, "dialog with a refusal")
+
+
+@pytest.mark.parametrize("width", [320, 390, 768, 1280])
+def test_no_page_is_wider_than_the_screen(open_browser, users, tenant, width):
+    customer = CustomerFactory(
+        tenant=tenant,
+        name="Extraordinarily-Long-Company-Name-Without-Any-Blank " * 3,
+        stage="Wobbly",
+        reason_code="Usage Dropped",
+        owner="somebody.with.a.very.long.address@subsidiary.company.example",
+    )
+    page = open_browser(users.account_manager, viewport={"width": width, "height": 800})
+    for address in ("/", "/customers", f"/customers/{customer.id}", f"/customers/{customer.id}/move"):
+        page.goto(address)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, address

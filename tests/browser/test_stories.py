@@ -1,0 +1,297 @@
+"""What people do with the pages, in a real browser, on the real servers."""
+
+import json
+import time
+import urllib.request
+from uuid import UUID
+
+import pytest
+from playwright.sync_api import expect
+
+from audit.models import LifecycleHistory
+from lifecycle.models import CustomerLifecycleStatus
+from lifecycle.rules.transitions import Change
+from lifecycle.services.transitions import apply
+from tenants.context import tenant_context
+from tests.factories import PASSWORD, CustomerFactory, utc_now
+
+pytestmark = pytest.mark.browser
+
+LIVE_SECONDS = 2.0
+
+
+@pytest.fixture
+def customer(tenant):
+    return CustomerFactory(tenant=tenant, name="Aurora Logistics", stage="Wobbly", reason_code="Usage Dropped")
+
+
+def history_of(tenant, customer):
+    with tenant_context(tenant.id):
+        rows = LifecycleHistory.objects.filter(customer_id=customer.id).order_by("sequence")
+        return [(row.from_stage, row.to_stage, row.source, row.reason_code) for row in rows]
+
+
+def stage_of(tenant, customer):
+    with tenant_context(tenant.id):
+        return CustomerLifecycleStatus.objects.get(customer_id=customer.id).stage
+
+
+def call_api(site, path, body, *, token=None, method="POST", **headers):
+    request = urllib.request.Request(
+        f"{site.url}/api/v1{path}",
+        json.dumps(body).encode(),
+        {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {}), **headers},
+        method=method,
+    )
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return json.load(answer)
+
+
+def patch_stage(site, user, customer, stage, **body):
+    token = call_api(site, "/auth/token", {"username": user.username, "password": PASSWORD})["access"]
+    path = f"/customers/{customer.id}/lifecycle"
+    return call_api(site, path, {"stage": stage, **body}, token=token, method="PATCH")
+
+
+def open_customer(page, customer):
+    page.goto(f"/customers/{customer.id}")
+    expect(page.locator(".live")).to_have_text("Live")
+    return page
+
+
+def badge(page):
+    return page.locator(".standing .stage")
+
+
+def test_a_manager_finds_who_is_at_risk_moves_it_and_later_sees_what_the_api_did(
+    open_browser, site, users, tenant, customer
+):
+    page = open_browser(users.account_manager)
+    at_risk = page.get_by_role("region", name="Customers at risk")
+    expect(at_risk).to_contain_text("Usage Dropped")
+    at_risk.get_by_role("link", name="Aurora Logistics").click()
+    expect(badge(page)).to_have_text("Wobbly")
+    expect(page.locator(".live")).to_have_text("Live")
+
+    page.get_by_role("button", name="Change stage").or_(page.get_by_role("link", name="Change stage")).click()
+    dialog = page.get_by_role("dialog", name="Change the stage of Aurora Logistics")
+    expect(dialog).to_be_visible()
+    expect(dialog.get_by_text("A customer in “Wobbly” cannot be moved to “Trial”")).to_be_visible()
+    expect(dialog.get_by_role("radio", name="Trial", exact=True)).to_be_disabled()
+    dialog.get_by_role("radio", name="Lost", exact=True).check()
+    dialog.get_by_role("textbox", name="Reason").fill("Bought by a competitor")
+    dialog.get_by_label("Note").fill("They told us on the phone.")
+    dialog.get_by_role("button", name="Change stage").click()
+
+    expect(dialog).to_be_hidden()
+    expect(badge(page)).to_have_text("Lost")
+    expect(page.locator("#history")).to_contain_text("Bought by a competitor")
+    expect(page.locator("#history")).to_contain_text("They told us on the phone.")
+    expect(page.locator("#announcer")).to_have_text(
+        f"Aurora Logistics is now in Lost, moved by {users.account_manager.username} (you)."
+    )
+    expect(page.locator("#change-stage")).to_be_focused()
+    assert history_of(tenant, customer)[-1] == ("Wobbly", "Lost", "UI", "Bought by a competitor")
+
+    page.evaluate("window.isTheSamePage = true")
+    patch_stage(site, users.service, customer, "Trial", updated_by=str(users.service.id))
+    changed_at = time.monotonic()
+    expect(badge(page)).to_have_text("Trial", timeout=LIVE_SECONDS * 1000)
+    assert time.monotonic() - changed_at < LIVE_SECONDS
+    expect(page.locator("#history")).to_contain_text(users.service.full_name)
+    expect(page.locator("#announcer")).to_have_text(
+        f"Aurora Logistics is now in Trial, moved by {users.service.full_name}."
+    )
+    assert page.evaluate("window.isTheSamePage") is True
+
+
+def test_while_the_stream_is_away_the_page_polls_and_is_still_up_to_date_within_two_seconds(
+    open_browser, site, users, tenant, customer
+):
+    page = open_customer(open_browser(users.account_manager), customer)
+    site.stream.stop()
+    try:
+        expect(page.locator(".live")).to_have_text("Checking for changes")
+        patch_stage(site, users.service, customer, "Live")
+        expect(badge(page)).to_have_text("Live", timeout=LIVE_SECONDS * 1000)
+    finally:
+        site.stream.start("/live/healthz")
+    expect(page.locator(".live")).to_have_text("Live")
+    patch_stage(site, users.service, customer, "Renewing")
+    expect(badge(page)).to_have_text("Renewing", timeout=LIVE_SECONDS * 1000)
+
+
+def test_two_managers_move_the_same_customer_and_the_second_decides_again(open_browser, users, tenant, customer):
+    first = open_customer(open_browser(users.account_manager), customer)
+    second = open_customer(open_browser(users.tenant_admin), customer)
+    for page in (first, second):
+        page.locator("#change-stage").click()
+        expect(page.get_by_role("dialog")).to_be_visible()
+    first.get_by_role("radio", name="Live", exact=True).check()
+    first.get_by_role("dialog").get_by_role("button", name="Change stage").click()
+    expect(badge(first)).to_have_text("Live")
+
+    dialog = second.get_by_role("dialog")
+    dialog.get_by_role("radio", name="Lost", exact=True).check()
+    dialog.get_by_role("textbox", name="Reason").fill("Gone")
+    dialog.get_by_role("button", name="Change stage").click()
+    conflict = dialog.get_by_role("alert")
+    expect(conflict).to_contain_text("Aurora Logistics has changed meanwhile.")
+    expect(conflict).to_contain_text("Wobbly → Live")
+    expect(conflict).to_contain_text(users.account_manager.full_name)
+    expect(conflict).to_be_focused()
+    expect(dialog.get_by_role("radio", name="Lost", exact=True)).to_be_disabled()
+    dialog.get_by_role("radio", name="Renewing", exact=True).check()
+    dialog.get_by_role("button", name="Change stage").click()
+    expect(dialog).to_be_hidden()
+    expect(badge(second)).to_have_text("Renewing")
+    expect(badge(first)).to_have_text("Renewing")
+    moves = [(row[0], row[1]) for row in history_of(tenant, customer)]
+    assert moves == [(None, "Wobbly"), ("Wobbly", "Live"), ("Live", "Renewing")]
+
+
+def test_a_viewer_looks_on_and_touches_nothing(open_browser, site, users, tenant, customer):
+    page = open_customer(open_browser(users.viewer), customer)
+    expect(badge(page)).to_have_text("Wobbly")
+    expect(page.get_by_text("Change stage")).to_have_count(0)
+    expect(page.locator("#history")).to_have_count(0)
+    patch_stage(site, users.service, customer, "Live")
+    expect(badge(page)).to_have_text("Live", timeout=LIVE_SECONDS * 1000)
+    assert page.goto(f"/customers/{customer.id}/move").status == 403
+
+
+def test_a_manager_does_it_all_with_the_keyboard(open_browser, site, users, tenant, customer):
+    page = open_browser()
+    page.goto("/login")
+    page.keyboard.type(users.account_manager.username)
+    page.keyboard.press("Tab")
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#main")).to_be_focused()
+    tab_to(page, page.get_by_role("link", name="Aurora Logistics").first)
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/customers/{customer.id}")
+    tab_to(page, page.locator("#change-stage"))
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("radio", name="Live", exact=True)).to_be_focused()
+    # The focus stays in the dialog however often Tab is pressed, and Escape gives it back.
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement === document.body || !!document.activeElement.closest('dialog')")
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(page.locator("#change-stage")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(dialog.get_by_role("radio", name="Live", exact=True)).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    expect(dialog.get_by_role("radio", name="Renewing", exact=True)).to_be_checked()
+    page.keyboard.press("Enter")
+    expect(dialog).to_be_hidden()
+    expect(badge(page)).to_have_text("Renewing")
+    expect(page.locator("#change-stage")).to_be_focused()
+    assert stage_of(tenant, customer) == "Renewing"
+
+
+def tab_to(page, target):
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if target.evaluate("element => element === document.activeElement"):
+            return
+    raise AssertionError("the keyboard does not lead there")
+
+
+def test_a_refusal_is_shown_as_it_is_and_what_was_written_is_kept(open_browser, users, tenant, customer):
+    page = open_customer(open_browser(users.account_manager), customer)
+    page.locator("#change-stage").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("radio", name="Lost", exact=True).check()
+    dialog.get_by_label("Note").fill("No answer for weeks.")
+    dialog.get_by_role("button", name="Change stage").click()
+    refusal = dialog.get_by_role("alert")
+    expect(refusal).to_have_text(
+        "To move a customer to “Lost” you must give a reason; any text of up to 255 characters will do."
+    )
+    expect(refusal).to_be_focused()
+    expect(dialog.get_by_label("Note")).to_have_value("No answer for weeks.")
+    expect(dialog.get_by_role("radio", name="Lost", exact=True)).to_be_checked()
+    dialog.get_by_role("link", name="Cancel").or_(dialog.get_by_role("button", name="Cancel")).click()
+    expect(dialog).to_be_hidden()
+    assert stage_of(tenant, customer) == "Wobbly"
+
+
+def test_the_list_filters_as_one_types_and_keeps_its_address_in_the_history(open_browser, users, tenant, customer):
+    CustomerFactory.create_batch(60, tenant=tenant, stage="Live")
+    page = open_browser(users.viewer)
+    page.goto("/customers")
+    rows = page.locator("#results tbody tr")
+    expect(rows).to_have_count(50)
+    page.get_by_role("link", name="Next").click()
+    expect(rows).to_have_count(11)
+    assert "cursor=" in page.url
+    page.get_by_label("Search").fill("aurora")
+    expect(rows).to_have_count(1)
+    assert page.url.endswith("/customers?search=aurora&ordering=-updated_at")
+    page.go_back()
+    expect(rows).to_have_count(11)
+    page.get_by_label("Stage").select_option("Live")
+    expect(rows).to_have_count(50)
+    expect(page.get_by_text("Aurora Logistics")).to_have_count(0)
+
+
+def test_the_list_and_the_overview_follow_when_somebody_else_moves_a_customer(
+    open_browser, site, users, tenant, customer
+):
+    overview, listing = open_browser(users.viewer), open_browser(users.viewer)
+    listing.goto("/customers?stage=Live")
+    expect(listing.get_by_text("No customer has all of this together.")).to_be_visible()
+    for page in (overview, listing):
+        expect(page.locator(".live")).to_have_text("Live")
+    patch_stage(site, users.service, customer, "Live")
+    expect(listing.get_by_role("link", name="Aurora Logistics")).to_be_visible()
+    expect(overview.get_by_text("Nobody is at risk.")).to_be_visible()
+
+
+def test_fifty_changes_in_a_row_leave_the_page_at_the_last_one(open_browser, users, tenant, customer):
+    page = open_customer(open_browser(users.account_manager), customer)
+    actor = identity_actor(users.service)
+    for number in range(50):
+        with tenant_context(tenant.id):
+            stage = ("Live", "Wobbly")[number % 2]
+            (outcome,) = apply(
+                [
+                    Change(
+                        customer_id=UUID(str(customer.id)),
+                        stage=stage,
+                        reason_code="Usage Dropped" if number % 2 else None,
+                    )
+                ],
+                tenant=tenant,
+                actor=actor,
+                source="API",
+                now=utc_now(),
+            )
+            assert outcome.moved
+    expect(page.locator("#customer")).to_have_attribute("data-version", "51")
+    expect(badge(page)).to_have_text("Wobbly")
+
+
+def identity_actor(user):
+    from tenants.actors import Actor
+    from tenants.roles import ROLE_PERMISSIONS, Role
+
+    return Actor(kind="service", name=str(user.id), permissions=ROLE_PERMISSIONS[Role(user.role)])
+
+
+def test_logging_out_ends_the_session_in_every_open_page(open_browser, users, tenant, customer):
+    page = open_customer(open_browser(users.viewer), customer)
+    other = page.context.new_page()
+    other.goto("/")
+    other.get_by_role("button", name="Log out").click()
+    other.wait_for_url("**/login")
+    page.goto("/")
+    page.wait_for_url("**/login?next=/")
