@@ -157,7 +157,7 @@ TEMPLATES = [
 # --- identity -----------------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "tenants.User"
 AUTHENTICATION_BACKENDS = [
-    "axes.backends.AxesStandaloneBackend",
+    "tenants.backends.LockoutBackend",
     "tenants.backends.TenantBackend",
     "guardian.backends.ObjectPermissionBackend",
 ]
@@ -185,6 +185,8 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_VERBOSE = False
 AXES_ENABLE_ADMIN = False
+AXES_CLIENT_IP_CALLABLE = "tenants.services.login_guard.client_address"
+AXES_LOCKOUT_CALLABLE = "tenants.backends.show_lockout"
 
 SIMPLE_JWT = {
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=15),

@@ -3,15 +3,38 @@
 from typing import Any
 from uuid import UUID
 
+from axes.backends import AxesStandaloneBackend
+from axes.exceptions import AxesBackendPermissionDenied
+from django.conf import settings
 from django.contrib.auth.backends import BaseBackend
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from tenants.context import tenant_context, user_context
 from tenants.models import Tenant, User
 from tenants.services.login_guard import LoginsLimited, client_address
 from tenants.services.logins import LoginRefused, check_login
+
+
+class LockoutBackend(AxesStandaloneBackend):  # type: ignore[misc]
+    """django-axes' guard of the log-in page, which says why like every other refusal."""
+
+    def authenticate(self, request: HttpRequest | None, **credentials: Any) -> None:
+        """Nothing for whoever is not locked out; else the reason on the request, and PermissionDenied."""
+        try:
+            super().authenticate(request, **credentials)
+        except AxesBackendPermissionDenied:
+            _leave_reason(request, LoginsLimited(int(settings.AXES_COOLOFF_TIME.total_seconds())))
+            raise
+
+
+def show_lockout(request: HttpRequest, response: HttpResponse | None, credentials: Any) -> HttpResponse:
+    """The log-in page as it was answered, with the status of a lock-out (django-axes' AXES_LOCKOUT_CALLABLE)."""
+    response = response or HttpResponse()
+    response.status_code = 429
+    response.headers.setdefault("Retry-After", str(int(settings.AXES_COOLOFF_TIME.total_seconds())))
+    return response
 
 
 class TenantBackend(BaseBackend):

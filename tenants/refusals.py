@@ -48,7 +48,7 @@ class Refused(Protocol):
         """The part of the request that is wrong."""
 
 
-class RequestRefused(Exception):  # noqa: N818 (a name of the domain)
+class RequestRefused(Exception):
     """A request is refused with a ``code`` of the contract and a sentence; ``config.errors`` makes it an answer.
 
     ``errors`` are ``{"pointer", "detail", "code"}`` for each bad field; ``extra`` further members of the problem,

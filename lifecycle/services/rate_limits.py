@@ -70,7 +70,7 @@ SELECT floor(extract(epoch FROM now() - recorded_at) / 60)::int AS age, count(*)
 """
 
 
-class RateLimited(Exception):  # noqa: N818 (a name of the domain)
+class RateLimited(Exception):
     """The batch would exceed the budget and nothing was taken. All numbers are whole seconds or customers."""
 
     def __init__(self, *, wanted: int, limit: int, remaining: int, retry_after: int, reset: int) -> None:

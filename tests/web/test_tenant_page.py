@@ -124,6 +124,22 @@ def test_guessing_at_the_page_is_stopped_before_the_password_is_hashed(users, pa
 
 
 @pytest.mark.urls("config.urls")
+def test_whoever_keeps_guessing_is_locked_out_for_minutes_and_told_so(users, page_client, settings):
+    settings.LOGIN_ATTEMPTS_PER_MINUTE = 1000
+    settings.AXES_FAILURE_LIMIT = 3
+    client = page_client(None)
+    form = {"username": users.viewer.username, "password": "wrong"}
+    assert [client.post("/login", form).status_code for _ in range(3)] == [200, 200, 429]
+    answer = client.post("/login", form | {"password": PASSWORD})
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "300")
+    assert "Too many log-in attempts: try again in 300 seconds." in answer.content.decode()
+    assert SESSION_KEY not in client.session
+    elsewhere = page_client(None)
+    answer = elsewhere.post("/login", form | {"password": PASSWORD}, REMOTE_ADDR="198.51.100.77")
+    assert answer.status_code == 302
+
+
+@pytest.mark.urls("config.urls")
 def test_the_administration_has_no_log_in_of_its_own(users, page_client):
     anonymous = page_client(None)
     for method in (anonymous.get, anonymous.post):
