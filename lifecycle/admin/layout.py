@@ -190,6 +190,8 @@ def _lines(value: Any, what: str) -> str:
 
 
 def _days(value: Any) -> str:
+    if isinstance(value, str) and value and not value.isdecimal():
+        return _text(value, "max_days")
     if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
         raise CannotLayOut("“max_days” has a value that is no whole number.")
     return str(int(value))

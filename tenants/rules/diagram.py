@@ -18,6 +18,8 @@ State = Literal["kept", "added", "removed"]
 WIDTH, HEIGHT = 168, 58
 COLUMN_GAP, ROW_GAP = 92, 34
 MARGIN = 28
+# Arrows that leap over columns go around the stages between: higher by this much for every column.
+LEAP = 13
 # Risk stands beside engagement and renewal, loss at the end: the way customers go, from left to right.
 COLUMNS = ("acquisition", "onboarding", "engaged", "renewal", "risk", "lost")
 LONGEST_LABEL = 20
@@ -77,6 +79,7 @@ def lay_out(
     nodes = []
     columns = [category for category in COLUMNS if cells[category]]
     tallest = max((len(cells[category]) for category in columns), default=1)
+    room = LEAP * max(len(columns) - 1, 0)
     for column, category in enumerate(columns):
         # Shorter columns are centred, which keeps arrows short.
         offset = (tallest - len(cells[category])) * (HEIGHT + ROW_GAP) // 2
@@ -92,14 +95,14 @@ def lay_out(
                     customers=customers.get(before.get(stage, stage), 0) if customers is not None else None,
                     is_initial=stage == policy.initial,
                     x=MARGIN + column * (WIDTH + COLUMN_GAP),
-                    y=MARGIN + offset + row * (HEIGHT + ROW_GAP),
+                    y=MARGIN + room + offset + row * (HEIGHT + ROW_GAP),
                 )
             )
     return Diagram(
         nodes=tuple(nodes),
         edges=tuple(_edges(policy, live, names)),
         width=2 * MARGIN + max(len(columns), 1) * (WIDTH + COLUMN_GAP) - COLUMN_GAP,
-        height=2 * MARGIN + tallest * (HEIGHT + ROW_GAP) - ROW_GAP + 24,
+        height=2 * (MARGIN + room) + tallest * (HEIGHT + ROW_GAP) - ROW_GAP,
     )
 
 
@@ -168,8 +171,13 @@ def _draw_node(node: Node) -> str:
 
 
 def _path(origin: Node, target: Node) -> str:
-    """A curve from one stage to another: forwards side to side, within a column around it, backwards underneath."""
+    """A curve from one stage to another: to the next column from side to side, within a column around it, over others
+    above (forwards) or underneath (backwards).
+    """
     middle = HEIGHT // 2
+    columns = abs(target.x - origin.x) // (WIDTH + COLUMN_GAP)
+    if columns > 1:
+        return _leap(origin, target, columns)
     if target.x > origin.x:
         x1, y1, x2, y2 = origin.x + WIDTH, origin.y + middle - 6, target.x, target.y + middle - 6
         bend = max((x2 - x1) // 2, 30)
@@ -184,6 +192,19 @@ def _path(origin: Node, target: Node) -> str:
     x1, y1, x2, y2 = origin.x, origin.y + middle + 8, target.x + WIDTH, target.y + middle + 8
     bend = max((x1 - x2) // 2, 30)
     return f"M{x1} {y1}C{x1 - bend} {y1 + 14} {x2 + bend} {y2 + 14} {x2} {y2}"
+
+
+def _leap(origin: Node, target: Node, columns: int) -> str:
+    is_forward = target.x > origin.x
+    height = MARGIN + LEAP * columns
+    # Where it leaves and arrives depends on how far it goes, so that arrows do not lie on one another.
+    shift = min(columns * 9, WIDTH // 3)
+    x1 = origin.x + (WIDTH - 20 - shift if is_forward else 20 + shift)
+    x2 = target.x + (20 + shift if is_forward else WIDTH - 20 - shift)
+    y1, y2 = (origin.y, target.y) if is_forward else (origin.y + HEIGHT, target.y + HEIGHT)
+    edge = min(y1, y2) - height if is_forward else max(y1, y2) + height
+    bend = (x2 - x1) // 5
+    return f"M{x1} {y1}C{x1 + bend} {edge} {x2 - bend} {edge} {x2} {y2}"
 
 
 def describe_diagram(diagram: Diagram) -> list[str]:

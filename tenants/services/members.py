@@ -1,6 +1,6 @@
 """Finding people of one tenant by the names that outsiders know them by."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from uuid import UUID
 
 from django.db.models import Q
@@ -19,6 +19,24 @@ def find_members(names: Collection[str], *, tenant: TenantRef) -> dict[str, UUID
         Q(username__in=names) | Q(external_subject__in=names) | Q(id__in=ids), tenant_id=tenant.id, is_active=True
     )
     return {name: user.id for user in rows for name in user.public_names if name in names}
+
+
+def name_members(ids: Iterable[str], *, tenant: TenantRef) -> dict[str, str]:
+    """What to call those who did something for the tenant, by the id that was recorded. One statement.
+
+    Who is no user of the tenant is internal staff: nobody else can do anything here. Call inside the tenant's context.
+    """
+    wanted = set(ids)
+    people = [found for one in wanted if (found := _as_uuid(one)) is not None]
+    rows = User.objects.filter(tenant_id=tenant.id, id__in=people).values_list("id", "full_name", "username")
+    names = {str(id_): full_name or username for id_, full_name, username in rows}
+    return {one: names.get(one) or _name_other(one) for one in wanted}
+
+
+def _name_other(id_: str) -> str:
+    if id_.startswith("system:"):
+        return f"System ({id_.removeprefix('system:').replace('_', ' ')})"
+    return "Internal staff"
 
 
 def _as_uuid(text: str) -> UUID | None:

@@ -1,0 +1,192 @@
+"""The configuration's pages in the admin: who may open them, their addresses, their templates."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+
+from lifecycle.admin import drafts, overview, publishing
+from lifecycle.admin.judging import compile_version, draw, look_at_today
+from lifecycle.admin.pretty import write_json
+from tenants.admin.base import TenantAdmin, identity_of, service_arguments
+from tenants.models import ConfigurationVersion
+from tenants.rules.starters import STARTERS
+from tenants.services.configurations import open_draft
+from tenants.services.members import name_members
+
+LIVE, EMPTY = "live", "empty"
+NO_TENANT = "You work for no tenant at the moment: choose one first."
+
+
+class NewDraftForm(forms.Form):
+    """What a draft begins as, and what it is for."""
+
+    base = forms.ChoiceField(
+        label="Begin with",
+        choices=[
+            (LIVE, "The live configuration"),
+            *((key, f"{starter.title}: {starter.summary}") for key, starter in STARTERS.items()),
+            (EMPTY, "Nothing"),
+        ],
+        widget=forms.RadioSelect,
+        initial=LIVE,
+    )
+    comment = forms.CharField(
+        label="What is it for?", max_length=drafts.LONGEST_COMMENT, required=False, widget=forms.TextInput
+    )
+
+
+@admin.register(ConfigurationVersion)
+class ConfigurationAdmin(TenantAdmin):
+    """Drafts and versions of the lifecycle. Everything that changes something calls a service."""
+
+    def get_urls(self) -> list[Any]:
+        """The pages, under names that begin with ``configuration_``, before Django's own."""
+        pages: list[tuple[str, Callable[..., Any], str]] = [
+            ("moves", self.moves_view, "moves"),
+            ("take-back", self.take_back_view, "take_back"),
+            ("<uuid:draft_id>/try", self.try_view, "try"),
+            ("<uuid:draft_id>/publish", self.publish_view, "publish"),
+            ("<uuid:draft_id>/discard", self.discard_view, "discard"),
+            ("<uuid:version_id>/download", self.download_view, "download"),
+        ]
+        own = [
+            path(address, self.admin_site.admin_view(view), name=f"configuration_{name}")
+            for address, view, name in pages
+        ]
+        return own + super().get_urls()
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Whoever works for a tenant: a draft is opened."""
+        return identity_of(request).tenant is not None and self.has_view_permission(request)
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """What is live, what is being moved, drafts and versions."""
+        self._check(request, needs_tenant=False)
+        identity = identity_of(request)
+        if identity.tenant is None:
+            return self._page(request, "no_tenant", {"title": "Lifecycle configuration", "sentence": NO_TENANT})
+        before = request.GET.get("before", "")
+        number = int(before) if before.isascii() and before.isdecimal() and len(before) < 10 else None
+        context = overview.gather_overview(identity.tenant, before=number)
+        return self._page(request, "overview", {"title": "Lifecycle configuration", **context})
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> Any:
+        """Open a draft: from what is live, from a starter, or from nothing."""
+        self._check(request)
+        form = NewDraftForm(request.POST or None, initial={"base": request.GET.get("base", LIVE)})
+        if request.method == "POST" and form.is_valid():
+            base = form.cleaned_data["base"]
+            document: Any = {"stages": []} if base == EMPTY else None
+            if base in STARTERS:
+                document = dict(STARTERS[base].document)
+            draft = open_draft(document=document, comment=form.cleaned_data["comment"], **service_arguments(request))
+            return HttpResponseRedirect(reverse(publishing.EDITOR, args=[draft.pk]))
+        return self._page(request, "new_draft", {"title": "New draft", "form": form})
+
+    def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> Any:
+        """The editor of a draft; a published version, which cannot be changed, to be read."""
+        self._check(request)
+        version = self._find(object_id)
+        if version.published_at is not None:
+            return self._show_version(request, version)
+        answer = drafts.edit_draft(request, version)
+        return self._answer(request, "editor", answer, title="Draft")
+
+    def moves_view(self, request: HttpRequest) -> HttpResponse:
+        """The part of the overview that shows running moves; it asks for itself until they are done."""
+        tenant = self._check(request)
+        moves = overview.list_moves(tenant)
+        response = self._page(request, "moves", {"moves": moves})
+        if not moves:
+            response.headers["HX-Refresh"] = "true"
+        return response
+
+    def try_view(self, request: HttpRequest, draft_id: UUID) -> HttpResponse:
+        """What a draft would do."""
+        self._check(request)
+        return self._answer(request, "try", publishing.try_draft(request, self._draft(draft_id)), title="Try the draft")
+
+    def publish_view(self, request: HttpRequest, draft_id: UUID) -> HttpResponse:
+        """Publish a draft, after asking once more."""
+        self._check(request)
+        answer = publishing.publish(request, self._draft(draft_id))
+        return self._answer(request, "publish", answer, title="Publish the draft")
+
+    def discard_view(self, request: HttpRequest, draft_id: UUID) -> HttpResponse:
+        """Throw a draft away, after asking once more."""
+        self._check(request)
+        answer = publishing.discard(request, self._draft(draft_id))
+        return self._answer(request, "discard", answer, title="Discard the draft")
+
+    def take_back_view(self, request: HttpRequest) -> HttpResponse:
+        """Take the live version back, after asking once more."""
+        self._check(request)
+        return self._answer(request, "take_back", publishing.take_back_version(request), title="Take back")
+
+    def download_view(self, request: HttpRequest, version_id: UUID) -> HttpResponse:
+        """The JSON of a draft or version as a file."""
+        tenant = self._check(request)
+        version = self._find(version_id)
+        name = f"{tenant.slug}-{f'version-{version.number}' if version.number else 'draft'}.json"
+        response = HttpResponse(f"{write_json(version.document)}\n", content_type="application/json")
+        response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+        return response
+
+    def _show_version(self, request: HttpRequest, version: ConfigurationVersion) -> HttpResponse:
+        tenant = self._check(request)
+        today, policy = look_at_today(tenant), compile_version(version)
+        former = ConfigurationVersion.objects.filter(tenant_id=tenant.id, number=(version.number or 0) - 1).first()
+        is_live = version.number == today.number
+        context = {
+            "title": f"Version {version.number}",
+            "version": version,
+            "is_live": is_live,
+            "who": name_members([version.published_by], tenant=tenant)[version.published_by],
+            "changes": overview.compare_versions(former, version),
+            "lines": overview.describe_stages(policy, today.customers if is_live else None),
+            "is_open": policy is not None and policy.configuration.is_open,
+            "picture": draw(policy, today=today, renamed={}, alone=not is_live) if policy else None,
+            "json": write_json(version.document),
+        }
+        return self._page(request, "version", context)
+
+    def _check(self, request: HttpRequest, *, needs_tenant: bool = True) -> Any:
+        """The tenant at hand. Raises PermissionDenied for whoever may not configure it, or has chosen none."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied("You may not change the lifecycle configuration.")
+        tenant = identity_of(request).tenant
+        if needs_tenant and tenant is None:
+            raise PermissionDenied(NO_TENANT)
+        return tenant
+
+    def _find(self, version_id: object) -> ConfigurationVersion:
+        """A draft or version of the tenant at hand: row-level security shows no other. Raises Http404."""
+        try:
+            version = ConfigurationVersion.objects.filter(pk=UUID(str(version_id))).first()
+        except ValueError as error:
+            raise Http404 from error
+        if version is None:
+            raise Http404("There is no such draft or version: it may have been discarded.")
+        return version
+
+    def _draft(self, draft_id: UUID) -> ConfigurationVersion:
+        version = self._find(draft_id)
+        if version.published_at is not None:
+            raise Http404("This draft was published meanwhile.")
+        return version
+
+    def _answer(self, request: HttpRequest, page: str, answer: Any, *, title: str) -> HttpResponse:
+        if isinstance(answer, HttpResponse):
+            return answer
+        return self._page(request, page, {"title": title, **answer})
+
+    def _page(self, request: HttpRequest, page: str, context: dict[str, Any]) -> HttpResponse:
+        shared = {**self.admin_site.each_context(request), "opts": self.opts}
+        return TemplateResponse(request, f"admin/configuration/{page}.html", {**shared, **context})

@@ -1,0 +1,149 @@
+"""The first page of the configuration: what is live, what is being moved, drafts, and every version before."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Sum
+
+from lifecycle.admin.judging import compile_version, draw, look_at_today
+from lifecycle.models import StageMove
+from lifecycle.services.publication import unfinished_moves
+from tenants.actors import TenantRef
+from tenants.models import ConfigurationVersion
+from tenants.rules.configuration import diff_configurations
+from tenants.rules.policy import Policy
+from tenants.rules.shapes import Configuration
+from tenants.services.members import name_members
+
+VERSIONS_A_PAGE = 20
+SENTENCES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class StageLine:
+    """A stage of a published version, for reading."""
+
+    name: str
+    category: str
+    color: str
+    customers: int | None
+    is_initial: bool
+    leads_to: tuple[str, ...]
+    requires_reason: bool
+    reason_codes: tuple[str, ...] | None
+    max_days: int | None
+    guidance: str
+
+
+@dataclass(frozen=True, slots=True)
+class VersionLine:
+    """One published version, and what it changed."""
+
+    version: ConfigurationVersion
+    who: str
+    changes: Sequence[str]
+    more: int
+    is_live: bool
+
+
+def gather_overview(tenant: TenantRef, *, before: int | None = None) -> dict[str, Any]:
+    """Everything on the page. ``before``: only versions with a lower number are listed."""
+    today = look_at_today(tenant)
+    drafts = list(ConfigurationVersion.objects.filter(tenant_id=tenant.id, number__isnull=True).order_by("-updated_at"))
+    versions = read_versions(tenant, before=before)
+    names = name_members(
+        [*(draft.created_by for draft in drafts), *(row.published_by for row in versions)], tenant=tenant
+    )
+    listed = versions[:VERSIONS_A_PAGE]
+    return {
+        "today": today,
+        "lines": describe_stages(today.policy, today.customers),
+        "is_open": today.policy is not None and today.policy.configuration.is_open,
+        "picture": draw(today.policy, today=today, renamed={}, title="The live lifecycle") if today.policy else None,
+        "moves": list_moves(tenant),
+        "drafts": [(draft, names[draft.created_by]) for draft in drafts],
+        "versions": [
+            describe_version(version, former, names=names, live=today.number)
+            for version, former in zip(listed, [*versions[1:], None], strict=False)
+        ],
+        "older": listed[-1].number if len(versions) > VERSIONS_A_PAGE else None,
+        "can_take_back": today.number > 1,
+    }
+
+
+def read_versions(tenant: TenantRef, *, before: int | None = None) -> list[ConfigurationVersion]:
+    """A page of published versions, newest first, and the one before them to compare the last with. One statement."""
+    rows = ConfigurationVersion.objects.filter(tenant_id=tenant.id, number__isnull=False)
+    if before is not None:
+        rows = rows.filter(number__lt=before)
+    return list(rows.order_by("-number")[: VERSIONS_A_PAGE + 1])
+
+
+def describe_version(
+    version: ConfigurationVersion,
+    former: ConfigurationVersion | None,
+    *,
+    names: Mapping[str, str],
+    live: int,
+    most: int | None = SENTENCES,
+) -> VersionLine:
+    """A version in words; ``former`` is the one before it."""
+    sentences = compare_versions(former, version)
+    return VersionLine(
+        version=version,
+        who=names[version.published_by],
+        changes=sentences[:most],
+        more=max(0, len(sentences) - most) if most is not None else 0,
+        is_live=version.number == live,
+    )
+
+
+def compare_versions(former: ConfigurationVersion | None, version: ConfigurationVersion) -> list[str]:
+    """What a version changed, in words."""
+    if former is None:
+        return ["The first version."]
+    before, after = _configuration(former), _configuration(version)
+    if before is None or after is None:
+        return ["It cannot be compared: one of the two was published under other rules than today's."]
+    changes = diff_configurations(before, after, renamed=version.renamed)
+    return [change.sentence for change in changes] or ["It says the same as the version before."]
+
+
+def describe_stages(policy: Policy | None, customers: Mapping[str, int] | None) -> list[StageLine]:
+    """The table of a version's stages."""
+    if policy is None:
+        return []
+    return [
+        StageLine(
+            name=stage.name,
+            category=stage.category,
+            color=policy.color(stage.name),
+            customers=None if customers is None else customers.get(stage.name, 0),
+            is_initial=stage.name == policy.initial,
+            leads_to=stage.to,
+            requires_reason=stage.requires_reason,
+            reason_codes=stage.reason_codes,
+            max_days=stage.max_days,
+            guidance=stage.guidance,
+        )
+        for stage in policy.configuration.definitions
+    ]
+
+
+def list_moves(tenant: TenantRef) -> list[StageMove]:
+    """The moves that are running."""
+    return unfinished_moves(tenant)
+
+
+def count_returning(undone: ConfigurationVersion, *, tenant: TenantRef) -> int:
+    """How many customers the publication of a version moved: at most so many go back when it is taken back."""
+    if undone.request_id is None:
+        return 0
+    moves = StageMove.objects.filter(tenant_id=tenant.id, request_id=undone.request_id)
+    return int(moves.aggregate(total=Sum("moved"))["total"] or 0)
+
+
+def _configuration(version: ConfigurationVersion) -> Configuration | None:
+    policy = compile_version(version)
+    return policy.configuration if policy else None
