@@ -17,7 +17,7 @@ from tenants.services.login_guard import LoginsLimited, client_address
 from tenants.services.logins import LoginRefused, check_login
 
 
-class LockoutBackend(AxesStandaloneBackend):  # type: ignore[misc]
+class LockoutBackend(AxesStandaloneBackend):
     """django-axes' guard of the log-in page, which says why like every other refusal."""
 
     def authenticate(self, request: HttpRequest | None, **credentials: Any) -> None:
@@ -29,7 +29,7 @@ class LockoutBackend(AxesStandaloneBackend):  # type: ignore[misc]
             raise
 
 
-def show_lockout(request: HttpRequest, response: HttpResponse | None, credentials: Any) -> HttpResponse:
+def show_lockout(_: HttpRequest, response: HttpResponse | None, __: Any) -> HttpResponse:
     """The log-in page as it was answered, with the status of a lock-out (django-axes' AXES_LOCKOUT_CALLABLE)."""
     response = response or HttpResponse()
     response.status_code = 429
