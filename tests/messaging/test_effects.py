@@ -471,3 +471,33 @@ def test_no_tenant_can_be_nobody(db: None) -> None:
 def test_process_events_of_no_messages_is_nothing(acme: Speaker) -> None:
     assert process_events([], tenants={}, actor=CONSUMER, now=at(0)) == []
     assert isinstance(acme.tenant, TenantRef)
+
+
+def test_an_event_older_than_one_that_confirmed_the_stage_does_not_move_it(db: None) -> None:
+    """The confirmation writes no history, and yet in the right order the customer would stand where it stands."""
+    speaker = Speaker(
+        TenantFactory(
+            configuration={
+                "stages": ["A", "B", "C"],
+                "event_rules": [
+                    {"event": "contract.renewed", "to": "B"},
+                    {"event": "support.issue.closed", "to": "C"},
+                ],
+            }
+        )
+    )
+    speaker.hear(speaker.created(), speaker.renewed(minutes=1))
+    assert outcomes(speaker.hear(speaker.renewed(minutes=10))) == ["applied"]
+    late = speaker.closed(minutes=5)
+    assert outcomes(speaker.hear(late)) == ["applied"]
+    assert speaker.stages() == ["A", "B"]
+    assert outcomes(speaker.hear(speaker.closed(minutes=11))) == ["applied+moved"]
+    assert outcomes(speaker.hear(speaker.renewed(minutes=12), speaker.renewed(minutes=20))) == [
+        "applied+moved",
+        "applied",
+    ]
+    # The same within one batch.
+    batch = [speaker.renewed(minutes=30), speaker.closed(minutes=25), speaker.closed(minutes=31)]
+    assert outcomes(speaker.hear(*batch)) == ["applied", "applied", "applied+moved"]
+    assert speaker.stages() == ["A", "B", "C", "B", "C"]
+    assert speaker.customer().field_times["stage"] == 1772454600000000

@@ -1,0 +1,81 @@
+"""Mistakes made on purpose: each run with one of them must fail, or the faults prove nothing."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+
+def no_dedup() -> None:
+    """The inbox takes every event for new."""
+    from lifecycle.services import inbox
+
+    def claim(tenant_id: Any, events: Any, *, now: Any, replaying: bool = False) -> Any:
+        inner(tenant_id, events, now=now, replaying=replaying)
+        return set(events)
+
+    inner = inbox.claim
+    inbox.claim = claim
+
+
+def commit_first() -> None:
+    """Offsets are committed before the database."""
+    from lifecycle.messaging.consumer import EventConsumer
+
+    inner = EventConsumer._work
+
+    def work(self: Any, messages: Any) -> None:
+        for message in messages:
+            self._to_commit[message.topic, message.partition] = message.offset + 1
+        self._commit(list(self._to_commit), asynchronous=False)
+        inner(self, messages)
+
+    EventConsumer._work = work  # type: ignore[method-assign]
+
+
+def mark_first() -> None:
+    """Rows are marked when they are given to the producer, not when the broker has them."""
+    from lifecycle.messaging.relay import Relay
+
+    inner = Relay._produce
+
+    def produce(self: Any, producer: Any, flight: Any, value: Any, headers: Any) -> None:
+        inner(self, producer, flight, value, headers)
+        flight.delivered = True
+
+    Relay._produce = produce  # type: ignore[method-assign]
+
+
+def no_leader() -> None:
+    """Every relay leads."""
+    from lifecycle.services import outbox
+
+    outbox.lead = lambda: True
+
+
+def no_stale_check() -> None:
+    """An old event moves a customer back."""
+    from lifecycle.services import event_moves
+
+    inner = event_moves.Change
+    event_moves.Change = lambda **fields: replace(inner(**fields), only_if_newer=False)  # type: ignore[misc,assignment]
+
+
+def skip_on_error() -> None:
+    """A batch that fails is given up."""
+    from lifecycle.messaging.handling import Batch, Handler
+
+    inner = Handler.step
+
+    def step(self: Any, batch: Batch) -> None:
+        try:
+            inner(self, batch)
+        except Exception:
+            batch.finish()
+
+    Handler.step = step  # type: ignore[method-assign]
+
+
+MUTANTS: dict[str, Callable[[], None]] = {
+    function.__name__: function
+    for function in (no_dedup, commit_first, mark_first, no_leader, no_stale_check, skip_on_error)
+}

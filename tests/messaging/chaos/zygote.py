@@ -1,0 +1,153 @@
+"""Starts consumers and relays by forking a process that has loaded Django: a kill costs no second of importing.
+
+Reads one JSON command a line from standard input and answers each with one line:
+``{"start": [command, ...], "log": path, "fuse": [point, passages], "mutant": name}`` -> process id;
+``{"wait": pid}`` -> exit status, negative for a signal.
+"""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import django
+
+from local.processes import die_with_parent
+
+
+def main() -> None:
+    django.setup()
+    # Everything a worker needs is imported before the first fork.
+    import lifecycle.management.commands.consume_events
+    import lifecycle.management.commands.relay_events  # noqa: F401
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    answer("ready")
+    for line in sys.stdin:
+        command = json.loads(line)
+        if "wait" in command:
+            _, status = os.waitpid(command["wait"], 0)
+            answer(os.waitstatus_to_exitcode(status))
+            continue
+        parent = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            die_with_parent(signal.SIGKILL, parent=parent)
+            work(command)
+        answer(pid)
+
+
+def answer(word: object) -> None:
+    """One line to the harness."""
+    sys.stdout.write(f"{word}\n")
+    sys.stdout.flush()
+
+
+def work(command: dict[str, Any]) -> None:
+    """Be a worker: never returns."""
+    from django.core.management import call_command
+
+    log = os.open(command["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    null = os.open(os.devnull, os.O_RDONLY)
+    for source, target in ((null, 0), (log, 1), (log, 2)):
+        os.dup2(source, target)
+    status = 1
+    try:
+        if command.get("mutant"):
+            from tests.messaging.chaos.mutants import MUTANTS
+
+            MUTANTS[command["mutant"]]()
+        if command.get("fuse"):
+            light(*command["fuse"])
+        call_command(*command["start"])
+        status = 0
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        os._exit(status)
+
+
+def light(point: str, passages: int) -> None:
+    """Kill this process with SIGKILL at its n-th passage through a point."""
+    left = passages
+
+    def burn() -> None:
+        nonlocal left
+        left -= 1
+        if left <= 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    owner, name, before = POINTS[point]()
+    inner: Callable[..., Any] = getattr(owner, name)
+
+    def passing(*args: Any, **options: Any) -> Any:
+        if before:
+            burn()
+        result = inner(*args, **options)
+        if not before:
+            burn()
+        return result
+
+    setattr(owner, name, passing)
+
+
+def _inbox_settle() -> tuple[Any, str, bool]:
+    from lifecycle.services import inbox
+
+    return inbox, "settle", False
+
+
+def _process_events() -> tuple[Any, str, bool]:
+    from lifecycle.messaging import handling
+
+    return handling, "process_events", False
+
+
+def _read() -> tuple[Any, str, bool]:
+    from lifecycle.messaging.handling import Handler
+
+    return Handler, "step", True
+
+
+def _commit() -> tuple[Any, str, bool]:
+    from lifecycle.messaging.consumer import EventConsumer
+
+    return EventConsumer, "_commit", False
+
+
+def _before_mark() -> tuple[Any, str, bool]:
+    from lifecycle.services import outbox
+
+    return outbox, "mark_published", True
+
+
+def _after_mark() -> tuple[Any, str, bool]:
+    from lifecycle.services import outbox
+
+    return outbox, "mark_published", False
+
+
+def _after_fetch() -> tuple[Any, str, bool]:
+    from lifecycle.services import outbox
+
+    return outbox, "fetch_pending", False
+
+
+POINTS: dict[str, Callable[[], tuple[Any, str, bool]]] = {
+    "consumer: polled, nothing done": _read,
+    "consumer: before the database commits": _inbox_settle,
+    "consumer: committed, offsets not": _process_events,
+    "consumer: offsets committed": _commit,
+    "relay: fetched, not sent": _after_fetch,
+    "relay: delivered, not marked": _before_mark,
+    "relay: marked": _after_mark,
+}
+
+
+if __name__ == "__main__":
+    main()
