@@ -19,6 +19,9 @@ from config.problems import PROBLEM_TYPE, problem_body, problem_response
 from lifecycle.services.publication import MappingNeeded
 from lifecycle.services.rate_limits import RateLimited
 from lifecycle.services.transitions import ConfigurationKeepsChanging
+from tenants.identity import Identity
+from tenants.middleware import note_refusal
+from tenants.permissions import customer_of
 from tenants.refusals import STATUS_OF_CODE, Refused, RequestRefused
 from tenants.rules.faults import ERROR, InvalidConfiguration
 from tenants.services.configurations import ConfigurationConflict, NoSuchVersion
@@ -57,9 +60,19 @@ def handle_exception(exception: Exception, context: Mapping[str, Any]) -> Respon
     set_rollback()
     request = context.get("request")
     problem = describe(exception, method=getattr(request, "method", "") or "")
+    if isinstance(exception, RateLimited):
+        _note_rate_limit(exception, context)
     if problem.status >= 500:
         log.error("request failed", exc_info=exception, view=type(context.get("view")).__name__)
     return render_problem(problem)
+
+
+def _note_rate_limit(limited: RateLimited, context: Mapping[str, Any]) -> None:
+    request, view = context.get("request"), context.get("view")
+    identity = getattr(request, "user", None)
+    if isinstance(identity, Identity):
+        customer_id = customer_of(view)
+        note_refusal(request, identity, source="API", code="rate_limited", detail=str(limited), customer_id=customer_id)
 
 
 def render_problem(problem: Problem) -> Response:

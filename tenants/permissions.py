@@ -78,12 +78,13 @@ class RequiredPermission(BasePermission):
                 source="API",
                 code="permission_denied",
                 detail=sentence,
-                customer_id=_customer_of(view),
+                customer_id=customer_of(view),
             )
         raise PermissionDenied(sentence)
 
 
-def _customer_of(view: Any) -> UUID | None:
+def customer_of(view: Any) -> UUID | None:
+    """The customer that the view's address names, if it does."""
     kwargs = getattr(view, "kwargs", {})
     value = kwargs.get("customer_id") or kwargs.get("pk") or kwargs.get("id")
     try:

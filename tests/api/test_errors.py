@@ -179,6 +179,24 @@ def test_a_denied_configuration_is_on_record_and_a_denied_look_is_not(tenant, ap
     assert [attempt.code for attempt in refused_attempts(tenant)] == ["permission_denied"]
 
 
+def test_a_change_over_the_budget_is_a_429_with_headers_and_on_record(tenant, users, api_client, settings):
+    from tests.factories import CustomerFactory
+
+    settings.UPDATES_PER_HOUR = 2
+    client = api_client("account_manager")
+    customers = CustomerFactory.create_batch(3, tenant=tenant)
+    answers = [client.patch(f"/api/v1/customers/{row.id}/lifecycle", {"stage": "Active"}) for row in customers]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert answers[0].headers["RateLimit"].startswith('"updates";r=1;t=')
+    body = problem(answers[2])
+    assert body["code"] == "rate_limited"
+    assert answers[2].headers["Retry-After"] == str(body["retry_after"])
+    assert answers[2].headers["RateLimit"].startswith('"updates";r=0;t=')
+    assert answers[2].headers["RateLimit-Policy"] == '"updates";q=2;w=3600'
+    (attempt,) = refused_attempts(tenant)
+    assert (attempt.code, attempt.customer_id) == ("rate_limited", customers[2].id)
+
+
 def test_attempts_that_cannot_be_written_do_not_change_the_answer(tenant, api_client, monkeypatch, caplog):
     from django.db import DatabaseError
 

@@ -53,6 +53,15 @@ def move_customer(request: TenantRequest, customer_id: UUID) -> HttpResponse:
     except ConfigurationKeepsChanging as busy:
         return _ask(request, customer_id, form, refusal=str(busy), status=409)
     except RateLimited as limited:
+        note_refusal(
+            request,
+            request.identity,
+            source=SOURCE,
+            code="rate_limited",
+            detail=str(limited),
+            customer_id=customer_id,
+            to_stage=form.cleaned_data["stage"],
+        )
         response = _ask(request, customer_id, form, refusal=str(limited), status=429)
         for name, value in limited.headers.items():
             response[name] = value
@@ -115,7 +124,7 @@ def _tell_success(request: TenantRequest, customer_id: UUID, outcome: Outcome) -
     if not wants_fragment(request):
         stands = "is now" if outcome.moved else "was already"
         messages.success(request, f"The customer {stands} in “{outcome.record.stage if outcome.record else ''}”.")
-        return redirect("customer", customer_id)
+        return redirect("customer-page", customer_id)
     response = render(request, "customer.html#customer", gather_customer(request, customer_id))
     return trigger_client_event(reswap(retarget(response, "#customer"), "outerHTML"), "c360:moved", after="settle")
 
