@@ -6,12 +6,10 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from lifecycle.rules.transitions import LONGEST_NOTE, LONGEST_REASON, LONGEST_STAGE
 from tenants.api.serializers import StrictSerializer
 
 LONGEST_NAME = 150
-LONGEST_STAGE = 100
-LONGEST_REASON = 255
-LONGEST_NOTE = 4000
 MOST_ITEMS = 1000
 
 

@@ -8,7 +8,9 @@ from tenants.rules.policy import Policy
 from tenants.rules.shapes import Effect
 from tenants.rules.texts import find_text_fault, list_texts, normalize_text, quote_text
 
+LONGEST_STAGE = 100
 LONGEST_REASON = 255
+LONGEST_NOTE = 4000
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 
-from lifecycle.api.serializers import LONGEST_NOTE, LONGEST_REASON, LONGEST_STAGE
+from lifecycle.rules.transitions import LONGEST_NOTE, LONGEST_REASON, LONGEST_STAGE
 
 
 class MoveForm(forms.Form):

@@ -249,12 +249,3 @@ def _record(
         request_id=version.request_id,
         now=now,
     )
-
-
-def publish_configuration(
-    document: Any, *, tenant: TenantRef, actor: Actor, now: dt.datetime, comment: str = ""
-) -> ConfigurationVersion:
-    """Transitional: see lifecycle.services.publication."""
-    from lifecycle.services.publication import publish_configuration as publish
-
-    return publish(document, tenant=tenant, actor=actor, now=now, comment=comment).version
