@@ -129,7 +129,7 @@ def describe_columns(ordering: str) -> list[Column]:
 
 def describe_views(asked: Asked, counts: Mapping[str, int], policy: Policy) -> list[View]:
     """All customers, and each category that the configuration has stages of."""
-    address = reverse("customers")
+    address = reverse("customer-list")
     views = [View("All", address, sum(counts.values()), not asked.category)]
     for category, label in CATEGORY_LABELS.items():
         stages = policy.stages_in(category)

@@ -8,8 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 from lifecycle.querysets.listing import ListQuery, list_customers
-from lifecycle.services import summaries
 from lifecycle.services.publication import unfinished_moves
+from lifecycle.services.totals import read_tenant_summary
 from lifecycle.web.looks import stage_looks
 from lifecycle.web.pages import tenant_stream
 from tenants.pages import TenantRequest
@@ -53,7 +53,7 @@ class Total:
 def gather_overview(request: TenantRequest, *, now: dt.datetime) -> dict[str, Any]:
     """The context of the first page; a number of statements that does not depend on the number of customers."""
     policy = live_policy(request.tenant.id)
-    stages = summaries.read_tenant_summary(tenant=request.tenant)["stages"]
+    stages = read_tenant_summary(tenant=request.tenant)["stages"]
     shares = share_out(stages)
     at_risk = policy.stages_in(RISK)
     others = tuple(stage for stage in policy.stages if stage not in at_risk)

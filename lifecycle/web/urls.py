@@ -6,8 +6,8 @@ from lifecycle.web.views import account, customers, lists, moving
 
 urlpatterns = [
     path("", lists.show_overview, name="overview"),
-    path("customers", lists.show_customers, name="customers"),
-    path("customers/<uuid:customer_id>", customers.show_customer, name="customer"),
+    path("customers", lists.show_customers, name="customer-list"),
+    path("customers/<uuid:customer_id>", customers.show_customer, name="customer-page"),
     path("customers/<uuid:customer_id>/live", customers.refresh_customer, name="customer-live"),
     path("customers/<uuid:customer_id>/history", customers.show_history, name="customer-history"),
     path("customers/<uuid:customer_id>/move", moving.move_customer, name="move-customer"),

@@ -5,7 +5,7 @@ from django.shortcuts import render
 from django.utils import timezone
 
 from lifecycle.querysets.listing import InvalidCursor, Page, list_customers
-from lifecycle.services import summaries
+from lifecycle.services.totals import read_tenant_summary
 from lifecycle.web.listed import ORDER_LABELS, Asked, describe_columns, describe_views, list_owners
 from lifecycle.web.looks import stage_looks
 from lifecycle.web.overview import gather_overview
@@ -45,7 +45,7 @@ def show_customers(request: TenantRequest) -> HttpResponse:
     status = 400 if trouble else 200
     if wants_fragment(request):
         return render(request, "customers.html#results", context, status=status)
-    stages = summaries.read_tenant_summary(tenant=request.tenant)["stages"]
+    stages = read_tenant_summary(tenant=request.tenant)["stages"]
     counts = {stage["stage"]: stage["customers"] for stage in stages}
     context |= {
         "views": describe_views(asked, counts, policy),
