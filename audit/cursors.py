@@ -5,17 +5,30 @@ Django binds parameters on the client and undoes preparation; for the few statem
 """
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 import psycopg
 from django.conf import settings
 from django.db import connections
 
 
+# Statements that a connection keeps prepared; the lists alone have dozens of forms.
+KEPT: Final = 400
+
+
 class _PreparedCursor(psycopg.Cursor[Any]):
     def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
         # Behind a transaction-mode pooler the next transaction may run on another server connection.
-        return super().execute(query, params, prepare=not settings.DATABASE_POOLER, binary=False)
+        if settings.DATABASE_POOLER:
+            return super().execute(query, params, binary=False)
+        # Django has switched preparing off for the connection, and then asking for it is not enough. It stays off for
+        # Django's own statements, whose text carries the values.
+        raw = self.connection
+        raw.prepare_threshold, raw.prepared_max = 0, KEPT
+        try:
+            return super().execute(query, params, prepare=True, binary=False)
+        finally:
+            raw.prepare_threshold = None
 
 
 def prepared_cursor(using: str) -> Any:
