@@ -11,7 +11,6 @@ import psycopg
 from django.conf import settings
 from django.db import connections
 
-
 # Statements that a connection keeps prepared; the lists alone have dozens of forms.
 KEPT: Final = 400
 

@@ -58,5 +58,7 @@ class Migration(migrations.Migration):
         ProtectTenantTable("audit_administration", app_may="SELECT, INSERT"),
         migrations.RunSQL(APPEND_ONLY, migrations.RunSQL.noop),
         migrations.RunSQL(OUTBOX, migrations.RunSQL.noop),
-        migrations.RunSQL(f"REVOKE INSERT, UPDATE, DELETE ON django_migrations FROM {APP_ROLE}", migrations.RunSQL.noop),
+        migrations.RunSQL(
+            f"REVOKE INSERT, UPDATE, DELETE ON django_migrations FROM {APP_ROLE}", migrations.RunSQL.noop
+        ),
     ]

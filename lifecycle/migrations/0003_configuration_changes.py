@@ -7,32 +7,42 @@ from audit.rls import ProtectTenantTable
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('lifecycle', '0002_protection'),
+        ("lifecycle", "0002_protection"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='StageMove',
+            name="StageMove",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('tenant_id', models.UUIDField()),
-                ('configuration_version', models.PositiveIntegerField()),
-                ('from_stage', models.CharField(max_length=100)),
-                ('to_stage', models.CharField(max_length=100)),
-                ('reason_code', models.CharField(blank=True, default='', max_length=255)),
-                ('request_id', models.UUIDField()),
-                ('undo_request_id', models.UUIDField(null=True)),
-                ('actor', models.CharField(max_length=150)),
-                ('actor_kind', models.CharField(max_length=10)),
-                ('total', models.PositiveIntegerField(help_text='Customers to move when the job was made.')),
-                ('moved', models.PositiveIntegerField(default=0)),
-                ('created_at', models.DateTimeField()),
-                ('finished_at', models.DateTimeField(null=True)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("tenant_id", models.UUIDField()),
+                ("configuration_version", models.PositiveIntegerField()),
+                ("from_stage", models.CharField(max_length=100)),
+                ("to_stage", models.CharField(max_length=100)),
+                ("reason_code", models.CharField(blank=True, default="", max_length=255)),
+                ("request_id", models.UUIDField()),
+                ("undo_request_id", models.UUIDField(null=True)),
+                ("actor", models.CharField(max_length=150)),
+                ("actor_kind", models.CharField(max_length=10)),
+                ("total", models.PositiveIntegerField(help_text="Customers to move when the job was made.")),
+                ("moved", models.PositiveIntegerField(default=0)),
+                ("created_at", models.DateTimeField()),
+                ("finished_at", models.DateTimeField(null=True)),
             ],
             options={
-                'indexes': [models.Index(condition=models.Q(('finished_at__isnull', True)), fields=['tenant_id'], name='stage_move_unfinished')],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("finished_at__isnull", True)),
+                        fields=["tenant_id"],
+                        name="stage_move_unfinished",
+                    )
+                ],
             },
         ),
         ProtectTenantTable("lifecycle_stagemove", app_may="SELECT, INSERT, UPDATE"),

@@ -37,7 +37,7 @@ SEARCH = [
                   WHERE tenant_id = tenant AND lower(external_id) LIKE literal || '%' LIMIT most);
         END IF;
     END $$
-    """,  # noqa: S608  constants only
+    """,
     "REVOKE ALL ON FUNCTION search_customers(text, integer) FROM PUBLIC",
     f"GRANT EXECUTE ON FUNCTION search_customers(text, integer) TO {APP_ROLE}",
     # Last: what belongs to another role can no longer be revoked, and PostgreSQL only warns.

@@ -4,25 +4,27 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('tenants', '0002_protection'),
+        ("tenants", "0002_protection"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='configurationversion',
-            name='mapping',
+            model_name="configurationversion",
+            name="mapping",
             field=models.JSONField(default=dict),
         ),
         migrations.AddField(
-            model_name='configurationversion',
-            name='request_id',
-            field=models.UUIDField(help_text='Of the publication: the moves that it made carry the same.', null=True),
+            model_name="configurationversion",
+            name="request_id",
+            field=models.UUIDField(help_text="Of the publication: the moves that it made carry the same.", null=True),
         ),
         migrations.AddField(
-            model_name='stage',
-            name='is_leaving',
-            field=models.BooleanField(default=False, help_text='No longer in the live configuration; its last customers are being moved elsewhere.'),
+            model_name="stage",
+            name="is_leaving",
+            field=models.BooleanField(
+                default=False,
+                help_text="No longer in the live configuration; its last customers are being moved elsewhere.",
+            ),
         ),
     ]

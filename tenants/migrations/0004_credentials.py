@@ -9,49 +9,87 @@ from audit.rls import CompositeForeignKey, ProtectTenantTable
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('tenants', '0003_configuration_changes'),
+        ("tenants", "0003_configuration_changes"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='ApiKey',
+            name="ApiKey",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=100)),
-                ('scopes', models.JSONField(default=list)),
-                ('secret_hash', models.BinaryField()),
-                ('created_at', models.DateTimeField()),
-                ('created_by', models.CharField(max_length=150)),
-                ('expires_at', models.DateTimeField()),
-                ('last_used_at', models.DateTimeField(help_text='To the minute.', null=True)),
-                ('revoked_at', models.DateTimeField(null=True)),
-                ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='api_keys', to='tenants.tenant')),
-                ('user', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.CASCADE, related_name='api_keys', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("name", models.CharField(max_length=100)),
+                ("scopes", models.JSONField(default=list)),
+                ("secret_hash", models.BinaryField()),
+                ("created_at", models.DateTimeField()),
+                ("created_by", models.CharField(max_length=150)),
+                ("expires_at", models.DateTimeField()),
+                ("last_used_at", models.DateTimeField(help_text="To the minute.", null=True)),
+                ("revoked_at", models.DateTimeField(null=True)),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="api_keys", to="tenants.tenant"
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="api_keys",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['tenant', 'user'], name='api_key_of_account')],
+                "indexes": [models.Index(fields=["tenant", "user"], name="api_key_of_account")],
             },
         ),
         migrations.CreateModel(
-            name='TokenIssuer',
+            name="TokenIssuer",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('issuer', models.CharField(help_text='The exact iss claim.', max_length=500)),
-                ('audience', models.CharField(max_length=255)),
-                ('jwks_url', models.CharField(max_length=500)),
-                ('algorithms', models.JSONField(default=list)),
-                ('roles_claim', models.CharField(default='roles', max_length=100)),
-                ('tenant_claim', models.CharField(default='tenant_id', help_text='Must name this tenant when present.', max_length=100)),
-                ('role_map', models.JSONField(default=dict)),
-                ('is_active', models.BooleanField(default=True)),
-                ('created_at', models.DateTimeField()),
-                ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='token_issuers', to='tenants.tenant')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("issuer", models.CharField(help_text="The exact iss claim.", max_length=500)),
+                ("audience", models.CharField(max_length=255)),
+                ("jwks_url", models.CharField(max_length=500)),
+                ("algorithms", models.JSONField(default=list)),
+                ("roles_claim", models.CharField(default="roles", max_length=100)),
+                (
+                    "tenant_claim",
+                    models.CharField(
+                        default="tenant_id", help_text="Must name this tenant when present.", max_length=100
+                    ),
+                ),
+                ("role_map", models.JSONField(default=dict)),
+                ("is_active", models.BooleanField(default=True)),
+                ("created_at", models.DateTimeField()),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="token_issuers", to="tenants.tenant"
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['tenant', 'issuer'], name='issuer_by_name')],
-                'constraints': [models.UniqueConstraint(condition=models.Q(('is_active', True)), fields=('tenant', 'issuer', 'audience'), name='issuer_once_per_tenant')],
+                "indexes": [models.Index(fields=["tenant", "issuer"], name="issuer_by_name")],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("is_active", True)),
+                        fields=("tenant", "issuer", "audience"),
+                        name="issuer_once_per_tenant",
+                    )
+                ],
             },
         ),
         ProtectTenantTable("tenants_apikey", app_may="SELECT, INSERT, UPDATE"),

@@ -23,7 +23,7 @@ class Fault:
     severity: Severity = ERROR
 
 
-class InvalidConfiguration(Exception):  # noqa: N818 (a name of the domain, like the refusals)
+class InvalidConfiguration(Exception):
     """The document is not a configuration. ``faults`` names every fault, warnings included."""
 
     code = "invalid_configuration"
