@@ -185,6 +185,12 @@ def gather_editor(
     judgement = judge(work.document, renamed=work.renamed, mapping=work.mapping, today=today)
     if work.document is None:
         judgement = Judgement(())
+    work.is_saved = not conflict and (work.document, work.renamed, work.mapping, work.comment) == (
+        draft.document,
+        draft.renamed,
+        draft.mapping,
+        draft.comment,
+    )
     cannot_lay_out = ""
     if work.view == FORM and work.sheet is None:
         try:

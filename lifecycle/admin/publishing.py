@@ -213,6 +213,6 @@ def _tell(request: HttpRequest, published: Publication, what: str) -> HttpRespon
     arguments = service_arguments(request)
     move_after_commit(arguments["tenant"], now=arguments["now"])
     total = sum(move.total for move in published.moves)
-    moving = f" {total:,} customers are being moved." if total else ""
+    moving = f" {total:,} customer{'' if total == 1 else 's'} change their stage with it." if total else ""
     messages.success(request, f"Version {published.version.number} {what}.{moving}")
     return HttpResponseRedirect(reverse(OVERVIEW))

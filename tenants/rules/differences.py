@@ -197,11 +197,11 @@ def _diff_rules(old: Configuration, new: Configuration) -> Iterator[Configuratio
         return
     for rule in old.event_rules:
         if rule not in new.event_rules:
-            sentence = f"The event rule “{_describe_rule(rule)}” is removed."
+            sentence = f"The event rule for {_describe_rule(rule)} is removed."
             yield ConfigurationChange("event_rules_changed", sentence, to=rule.to)
     for rule in new.event_rules:
         if rule not in old.event_rules:
-            sentence = f"The event rule “{_describe_rule(rule)}” is added."
+            sentence = f"The event rule for {_describe_rule(rule)} is added."
             yield ConfigurationChange("event_rules_changed", sentence, to=rule.to)
     kept_before = [rule for rule in old.event_rules if rule in new.event_rules]
     if kept_before != [rule for rule in new.event_rules if rule in old.event_rules]:

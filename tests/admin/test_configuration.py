@@ -426,7 +426,7 @@ def test_publishing_asks_why_and_moves_the_customers_at_once(
     assert written(tenant) == before
 
     answer = publish(admin_browser, draft, "Fewer stages")
-    assert told(answer) == "Version 2 is published. 3 customers are being moved."
+    assert told(answer) == "Version 2 is published. 3 customers change their stage with it."
     assert stages_of(tenant) == {"Active": 3}
     with tenant_context(tenant.id):
         live = live_version(tenant)
