@@ -291,7 +291,9 @@ def test_a_stage_is_added_by_a_button_without_saving_anything(
 ) -> None:
     answer = admin_browser.post(editor(draft), form_of(admin_browser.get(editor(draft)), do="add_stage"))
     assert len(answer.context["sheet"].stages) == 6
-    assert "Not saved yet" in answer.content.decode()
+    assert "Saved, revision 1" in answer.content.decode(), "an empty row is nothing yet"
+    named = admin_browser.post(editor(draft), form_of(answer, do="check") | {"stage-5-name": ["Paused"]})
+    assert "Not saved yet" in named.content.decode()
     assert reread(tenant, draft).revision == 1
 
 
