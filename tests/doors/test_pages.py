@@ -1,0 +1,83 @@
+"""Every page x every role x own and other tenant. A page without a row here fails the build."""
+
+from uuid import uuid4
+
+import pytest
+
+from tenants.roles import UPDATE_LIFECYCLE, VIEW_HISTORY, VIEW_LIFECYCLE
+from tests.doors.routes import list_routes
+from tests.doors.test_api import MAY, traces
+
+# Pages of a tenant's data, with the permission each needs.
+PAGES = {
+    "/": VIEW_LIFECYCLE,
+    "/customers": VIEW_LIFECYCLE,
+    "/customers/{customer_id}": VIEW_LIFECYCLE,
+    "/customers/{customer_id}/live": VIEW_LIFECYCLE,
+    "/customers/{customer_id}/history": VIEW_HISTORY,
+    "/customers/{customer_id}/move": UPDATE_LIFECYCLE,
+}
+# What anybody may open: there is nothing of a tenant on it. The administration has tests of its own.
+OPEN = {"/login", "/logout", "/tenants", "/healthz", "/healthz/live", "/metrics"}
+ROLES = [role for role in MAY if role != "service"]
+
+every_page = pytest.mark.parametrize(("route", "permission"), PAGES.items(), ids=PAGES)
+every_role = pytest.mark.parametrize("role", ROLES)
+
+
+@pytest.fixture
+def browse(page_client, tenant):
+    """``browse(role, route, customer_id)``: the answer to a person; a super admin has chosen ``tenant``."""
+
+    def get(role, route, customer_id, method="get"):
+        client = page_client(role)
+        if role == "super_admin":
+            session = client.session
+            session["tenant"] = tenant.slug
+            session.save()
+        return getattr(client, method)(route.replace("{customer_id}", str(customer_id)))
+
+    return get
+
+
+def test_every_page_has_a_row():
+    pages = {route for _, route in list_routes("/") if not route.startswith(("/api/", "/admin/"))}
+    assert pages == PAGES.keys() | OPEN
+
+
+@every_page
+@every_role
+def test_a_role_sees_exactly_what_the_matrix_says(route, permission, role, tenant, customer, browse):
+    before = traces(tenant, customer)
+    answer = browse(role, route, customer.id)
+    assert answer.status_code == (200 if permission in MAY[role] else 403)
+    assert traces(tenant, customer) == before
+
+
+@every_page
+def test_nobody_sees_anything_without_logging_in(route, permission, customer, browse):
+    for method in ("get", "post"):
+        answer = browse(None, route, customer.id, method)
+        assert answer.status_code in ((302, 405) if method == "post" else (302,))
+        assert answer.status_code == 405 or answer.headers["Location"].startswith("/login?next=")
+        assert customer.name.encode() not in answer.content
+
+
+@pytest.mark.parametrize(("route", "permission"), [row for row in PAGES.items() if "{" in row[0]])
+@every_role
+def test_another_tenant_s_customer_has_no_page(route, permission, role, other_tenant, other_customer, browse):
+    before = traces(other_tenant, other_customer)
+    expected = 404 if permission in MAY[role] else 403
+    foreign, nowhere = browse(role, route, other_customer.id), browse(role, route, uuid4())
+    assert foreign.status_code == nowhere.status_code == expected
+    assert other_customer.name.encode() not in foreign.content
+    browse(role, route, other_customer.id, "post")
+    assert traces(other_tenant, other_customer) == before
+
+
+@every_role
+def test_no_list_shows_another_tenant_s_customers(role, customer, other_customer, browse):
+    for route in ("/", "/customers", f"/customers?search={other_customer.external_id}"):
+        content = browse(role, route, customer.id).content
+        assert str(other_customer.id).encode() not in content
+        assert other_customer.name.encode() not in content
