@@ -96,8 +96,8 @@ def read_membership(user_id: UUID) -> Membership | None:
             failures.inc()
             outage.note(error)
             trusted = False
-        if raw is not None and raw != TOMBSTONE:
-            return _decode(raw)
+        if raw is not None and raw != TOMBSTONE and (known := _decode(raw)) is not None:
+            return known
     else:
         failures.inc()
     began = time.monotonic()
@@ -195,14 +195,27 @@ def _encode(membership: Membership) -> bytes:
     )
 
 
-def _decode(raw: bytes) -> Membership:
+def _decode(raw: bytes) -> Membership | None:
+    """The record, or None if it cannot be read: then PostgreSQL is asked until it has expired."""
     known = _decoded.get(raw)
     if known is not None:
         return known
+    try:
+        membership = _parse(raw)
+    except (ValueError, TypeError, IndexError) as error:
+        log.error("a membership record cannot be read", error=str(error))
+        return None
+    if len(_decoded) >= KEPT:
+        _decoded.clear()
+    _decoded[raw] = membership
+    return membership
+
+
+def _parse(raw: bytes) -> Membership:
     user_id, username, role, tenant, permissions, names, active, suspended, is_service, budget, stamp = orjson.loads(
         raw
     )
-    membership = Membership(
+    return Membership(
         user_id=UUID(user_id),
         username=username,
         role=Role(role),
@@ -215,10 +228,6 @@ def _decode(raw: bytes) -> Membership:
         updates_per_hour=budget,
         stamp=stamp,
     )
-    if len(_decoded) >= KEPT:
-        _decoded.clear()
-    _decoded[raw] = membership
-    return membership
 
 
 def _attempt(call: Callable[[], Any]) -> Any:
