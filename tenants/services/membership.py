@@ -202,7 +202,7 @@ def _decode(raw: bytes) -> Membership | None:
         return known
     try:
         membership = _parse(raw)
-    except (ValueError, TypeError, IndexError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
         log.error("a membership record cannot be read", error=str(error))
         return None
     if len(_decoded) >= KEPT:
