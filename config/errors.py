@@ -160,6 +160,11 @@ def _from_configuration(error: InvalidConfiguration) -> Problem:
     return Problem("invalid_request", str(error), extra={"errors": faults})
 
 
+def _from_conflict(error: ConfigurationConflict) -> Problem:
+    headers = {"ETag": f'"{error.current}"'}
+    return Problem("version_conflict", str(error), headers, {"current": {"version": error.current}})
+
+
 def _from_mapping(error: MappingNeeded) -> Problem:
     fault = {"pointer": "#/mapping", "detail": str(error), "code": "mapping_needed"}
     return Problem("invalid_request", str(error), extra={"errors": [fault], "stages": error.stages})
@@ -190,7 +195,7 @@ _TABLE: Mapping[type[Exception], Callable[[Any, str], Problem]] = {
     RateLimited: _alone(_from_rate_limit),
     InvalidConfiguration: _alone(_from_configuration),
     MappingNeeded: _alone(_from_mapping),
-    ConfigurationConflict: _simple("version_conflict"),
+    ConfigurationConflict: _alone(_from_conflict),
     NoSuchVersion: _simple("not_found"),
     NoConfiguration: _simple("not_found", "This tenant has no lifecycle configuration yet: publish one first."),
     ConfigurationKeepsChanging: lambda error, _: _internal(str(error), {"Retry-After": RETRY_SECONDS}),

@@ -1,9 +1,11 @@
 """The shapes of answers, for the schema only: services return plain dicts and nothing is serialised through these."""
 
-from typing import Any
+from typing import Any, get_args
 
 from rest_framework import serializers
 
+from tenants.rules.differences import ChangeKind
+from tenants.rules.faults import ERROR, WARNING
 from tenants.rules.shapes import CATEGORIES, EFFECT_KINDS, EFFECT_MOMENTS
 
 BANDS = ("good", "watch", "poor")
@@ -28,12 +30,12 @@ class FaultAnswer(_Answer):
 
 
 class PresentStateAnswer(_Answer):
-    """Where the customer stands now, in the problem of a stale version."""
+    """Where the customer stands now, or which configuration is live, in the problem of a stale version."""
 
-    stage = serializers.CharField()
     version = serializers.IntegerField()
-    updated_at = serializers.DateTimeField()
-    updated_by = serializers.CharField()
+    stage = serializers.CharField(required=False)
+    updated_at = serializers.DateTimeField(required=False)
+    updated_by = serializers.CharField(required=False)
 
 
 class ProblemAnswer(_Answer):
@@ -225,6 +227,7 @@ class ProfileAnswer(_Answer):
     """Everything that is known of a customer [FR-01]."""
 
     id = serializers.UUIDField()
+    customer_id = serializers.UUIDField(help_text="The same as id.")
     external_id = serializers.CharField()
     company = CompanyAnswer()
     contacts = ContactAnswer(many=True)
@@ -239,6 +242,7 @@ class ProfileAnswer(_Answer):
 class ListedAnswer(StatusAnswer):
     """One customer of the list."""
 
+    id = serializers.UUIDField(help_text="The same as customer_id.")
     external_id = serializers.CharField()
     name = serializers.CharField()
     industry = serializers.CharField(allow_blank=True)
@@ -360,3 +364,69 @@ class BatchAnswer(_Answer):
 
     dry_run = serializers.BooleanField()
     results = ResultAnswer(many=True)
+
+
+class ConfigurationFaultAnswer(_Answer):
+    """One thing that is wrong with a configuration (``error``) or probably not meant (``warning``)."""
+
+    path = serializers.CharField(allow_blank=True, help_text="Where in the configuration, as a JSON pointer.")
+    code = serializers.CharField()
+    sentence = serializers.CharField()
+    severity = serializers.ChoiceField(choices=(ERROR, WARNING))
+
+
+class ConfigurationChangeAnswer(_Answer):
+    """One difference to the live configuration, for programs and in words."""
+
+    kind = serializers.ChoiceField(choices=get_args(ChangeKind))
+    sentence = serializers.CharField()
+    stage = serializers.CharField(allow_null=True)
+    to = serializers.CharField(allow_null=True)
+
+
+class StageCountAnswer(_Answer):
+    """A stage and the customers that stand in it now."""
+
+    stage = serializers.CharField()
+    customers = serializers.IntegerField()
+
+
+class OverdueCountAnswer(_Answer):
+    """Customers that are in their stage for longer than expected: today, and with the configuration."""
+
+    stage = serializers.CharField()
+    now = serializers.IntegerField()
+    then = serializers.IntegerField()
+
+
+class RefusedMoveAnswer(_Answer):
+    """Moves that really happened and would be refused, by kind, with customers for example."""
+
+    from_stage = serializers.CharField()
+    to_stage = serializers.CharField()
+    reason_code = serializers.CharField(allow_blank=True)
+    source = serializers.CharField()  # type: ignore[assignment]
+    code = serializers.CharField()
+    sentence = serializers.CharField()
+    count = serializers.IntegerField()
+    last_at = serializers.DateTimeField()
+    examples = serializers.ListField(child=serializers.UUIDField())
+
+
+class PreviewAnswer(_Answer):
+    """What a configuration would do. When it is not ``valid``, only ``faults`` says something."""
+
+    valid = serializers.BooleanField()
+    faults = ConfigurationFaultAnswer(many=True)
+    plan_faults = ConfigurationFaultAnswer(many=True, help_text="Of ``renamed`` and ``mapping``.")
+    live_version = serializers.IntegerField(help_text="0: none yet.")
+    changes = ConfigurationChangeAnswer(many=True)
+    customers = serializers.IntegerField()
+    stages_going_away = StageCountAnswer(many=True)
+    mapping_needed = serializers.ListField(child=serializers.CharField())
+    new_dead_ends = StageCountAnswer(many=True)
+    overdue = OverdueCountAnswer(many=True)
+    history_days = serializers.IntegerField()
+    moves_judged = serializers.IntegerField()
+    moves_refused = serializers.IntegerField()
+    refused_moves = RefusedMoveAnswer(many=True)

@@ -12,7 +12,9 @@ from lifecycle.api import answers
 from lifecycle.api.filters import CustomerFilters
 from lifecycle.api.serializers import BatchSerializer, ChangeSerializer
 from lifecycle.querysets.listing import DEFAULT_LIMIT, MOST, ORDERINGS
-from tenants.rules.shapes import CATEGORIES
+from tenants.rules.conditions import OPERATORS
+from tenants.rules.sections import MOST_STAGES
+from tenants.rules.shapes import CATEGORIES, EFFECT_KINDS, EFFECT_MOMENTS, EVENT_TYPES
 
 PROBLEM: Final = "application/problem+json"
 _SENTENCES: Final = {
@@ -173,38 +175,99 @@ _CONFIGURATION_EXAMPLE = OpenApiExample(
         "max_days": {"Onboarded": 30},
     },
 )
+_NAME: Final = {"type": "string", "minLength": 1, "maxLength": 100}
+_STAGES: Final = {"type": "array", "items": _NAME}
+
+
+def _by_stage(value: dict[str, Any], description: str) -> dict[str, Any]:
+    return {"type": "object", "additionalProperties": value, "description": f"Stage -> {description}."}
+
+
+_CONDITION: Final = {
+    "type": "object",
+    "properties": {
+        "field": {"type": "string", "description": "A path into the event's data, such as `billing.arr`."},
+        "op": {"type": "string", "enum": list(OPERATORS)},
+        "value": {"description": "A text, a number, true or false; for `in` a list of them."},
+    },
+    "required": ["field", "op"],
+    "additionalProperties": False,
+}
+_EVENT_RULE: Final = {
+    "type": "object",
+    "properties": {
+        "event": {"type": "string", "enum": list(EVENT_TYPES)},
+        "from": {**_STAGES, "minItems": 1, "description": "Absent: every stage."},
+        "to": _NAME,
+        "reason_code": {"type": ["string", "null"], "maxLength": 255},
+        "when": {"type": "array", "items": _CONDITION, "description": "All of them must hold."},
+    },
+    "required": ["event", "to"],
+    "additionalProperties": False,
+}
+_EFFECT: Final = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string", "maxLength": 255},
+        "on": {"type": "string", "enum": list(EFFECT_MOMENTS)},
+        "kind": {"type": "string", "enum": list(EFFECT_KINDS)},
+        "stages": {**_STAGES, "minItems": 1},
+        "categories": {"type": "array", "items": {"type": "string", "enum": list(CATEGORIES)}, "minItems": 1},
+        "to": {"type": "array", "items": {"type": "string"}, "description": "Whom it is for; not for a forecast."},
+        "template": {"type": ["string", "null"]},
+    },
+    "required": ["name", "on", "kind"],
+    "additionalProperties": False,
+}
 CONFIGURATION: Final = {
     "type": "object",
     "title": "Configuration",
     "description": "A tenant's lifecycle. An unknown key is an error.",
     "properties": {
-        "stages": {"type": "array", "items": {}, "description": "The stages, in order."},
-        "required_reason_codes": {"type": "array", "items": {"type": "string"}},
-        "initial": {"type": "string"},
-        "transitions": {"type": "object", "description": "Stage -> the stages it leads to; absent: all."},
-        "categories": {"type": "object", "additionalProperties": {"enum": list(CATEGORIES)}},
-        "reason_codes": {"type": "object", "description": "Stage -> the reasons that are accepted."},
-        "event_rules": {"type": "array", "items": {"type": "object"}},
-        "max_days": {"type": "object", "additionalProperties": {"type": "integer"}},
-        "effects": {"type": "array", "items": {"type": "object"}},
+        "stages": {**_STAGES, "minItems": 1, "maxItems": MOST_STAGES, "description": "The stages, in order."},
+        "required_reason_codes": {**_STAGES, "description": "The stages that cannot be entered without a reason."},
+        "initial": {**_NAME, "description": "Where new customers begin; absent: the first stage."},
+        "transitions": {
+            "type": "object",
+            "additionalProperties": _STAGES,
+            "description": "Stage -> the stages it leads to. Without the key every stage leads to every other.",
+        },
+        "categories": _by_stage({"type": "string", "enum": list(CATEGORIES)}, "what it means"),
+        "reason_codes": _by_stage({"type": "array", "items": {"type": "string", "maxLength": 255}}, "accepted reasons"),
+        "event_rules": {"type": "array", "items": _EVENT_RULE},
+        "max_days": _by_stage({"type": "integer", "minimum": 1, "maximum": 3650}, "days expected at most"),
+        "effects": {"type": "array", "items": _EFFECT},
+        "colors": _by_stage({"type": "string", "pattern": "^#[0-9a-fA-F]{6}$"}, "its colour"),
+        "guidance": _by_stage({"type": "string", "maxLength": 2000}, "what to do in it"),
     },
     "required": ["stages"],
+    "additionalProperties": False,
+}
+_TARGET: Final = {
+    "oneOf": [
+        _NAME,
+        {
+            "type": "object",
+            "properties": {"to": _NAME, "reason_code": {"type": ["string", "null"], "maxLength": 255}},
+            "required": ["to"],
+            "additionalProperties": False,
+        },
+    ]
 }
 PUBLICATION: Final = {
     "type": "object",
     "title": "Publication",
     "description": "A configuration, and what becomes of stages that are renamed or go away.",
     "properties": {
-        "document": CONFIGURATION,
-        "renamed": {"type": "object", "additionalProperties": {"type": "string"}},
-        "mapping": {"type": "object", "description": 'Stage that goes away -> "stage" or {"to", "reason_code"}.'},
+        "configuration": CONFIGURATION,
+        "renamed": _by_stage(_NAME, "the name that a stage of the live version has in this one"),
+        "mapping": _by_stage(_TARGET, "where its customers go, as it goes away"),
         "comment": {"type": "string", "maxLength": 500},
     },
-    "required": ["document"],
+    "required": ["configuration"],
     "additionalProperties": False,
 }
 _PUBLISHED: Final = {"application/json": {"oneOf": [CONFIGURATION, PUBLICATION]}}
-_ANY_OBJECT: Final = {"type": "object", "additionalProperties": True}
 
 LIST_CUSTOMERS = describe("list_customers", "customers", *_filter_parameters(), answer=answers.CustomerPageAnswer)
 GET_CUSTOMER = describe("get_customer", "customers", CUSTOMER, answer=answers.ProfileAnswer, problems=(404,))
@@ -283,7 +346,7 @@ PREVIEW_CONFIGURATION = describe(
     "preview_configuration",
     "configuration",
     request=_PUBLISHED,
-    answer=_ANY_OBJECT,
+    answer=answers.PreviewAnswer,
 )
 
 

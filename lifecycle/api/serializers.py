@@ -11,6 +11,7 @@ from tenants.api.serializers import StrictSerializer
 
 LONGEST_NAME = 150
 MOST_ITEMS = 1000
+LONGEST_COMMENT = 500
 
 
 class TextField(serializers.CharField):
@@ -73,24 +74,42 @@ class BatchSerializer(StrictSerializer):
     dry_run = serializers.BooleanField(required=False, default=False)
 
 
+class TargetField(serializers.Field[Any, Any, Any, Any]):
+    """Where the customers of a stage go: its name, or an object with ``to`` and ``reason_code``."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """The target as it was sent; whether it is a good one is for the rules to say."""
+        if not isinstance(data, str | Mapping):
+            raise serializers.ValidationError('Give the name of a stage, or {"to": "...", "reason_code": "..."}.')
+        return data
+
+
 class PublicationSerializer(StrictSerializer):
     """A configuration, and what is to become of stages that are renamed or go away."""
 
-    document = serializers.JSONField(help_text="The configuration.")
+    configuration = serializers.JSONField(help_text="The configuration.")
     renamed = serializers.DictField(
         child=TextField(max_length=LONGEST_STAGE),
         required=False,
         help_text="Stages of the live version -> their names in this one; their customers come along.",
     )
     mapping = serializers.DictField(
-        child=serializers.JSONField(),
+        child=TargetField(),
         required=False,
         help_text='Stages that go away -> where their customers go: "stage" or {"to": "stage", "reason_code": "..."}.',
     )
-    comment = TextField(max_length=500, required=False, allow_blank=True, help_text="Why, for the log.")
+    comment = TextField(max_length=LONGEST_COMMENT, required=False, allow_blank=True, help_text="Why, for the log.")
+
+    @property
+    def place(self) -> str:
+        """Where the configuration stands in the body, for the pointers of its faults."""
+        return "/configuration" if is_wrapped(self.initial_data) else ""
 
     def to_internal_value(self, data: Any) -> Any:
         """Also a configuration by itself: what GET gives can be changed and put back."""
-        if isinstance(data, Mapping) and "document" not in data:
-            data = {"document": data}
-        return super().to_internal_value(data)
+        return super().to_internal_value(data if is_wrapped(data) else {"configuration": data})
+
+
+def is_wrapped(data: Any) -> bool:
+    """Whether a body says more than the configuration, which has no key of this name."""
+    return isinstance(data, Mapping) and "configuration" in data

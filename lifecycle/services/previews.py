@@ -11,6 +11,7 @@ from django.db import connection
 
 from lifecycle.models import CustomerLifecycleStatus
 from lifecycle.rules.transitions import Allowed, Change, Refused, Status, decide
+from lifecycle.services.publication import judge_plan
 from tenants.actors import TenantRef
 from tenants.models import ConfigurationVersion
 from tenants.rules.configuration import (
@@ -78,11 +79,15 @@ class RefusedMove:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a configuration would do. With faults that are errors, nothing else is known."""
+    """What a configuration would do. With faults that are errors, nothing else is known.
+
+    ``plan_faults``: what is wrong with the renames and the mapping, which only publishing needs to be right.
+    """
 
     valid: bool
     faults: tuple[dict[str, str], ...]
     live_version: int
+    plan_faults: tuple[dict[str, str], ...] = ()
     changes: tuple[dict[str, Any], ...] = ()
     customers: int = 0
     stages_going_away: tuple[StageCount, ...] = ()
@@ -109,7 +114,7 @@ def preview_configuration(
 ) -> Preview:
     """Try ``document`` on every customer as it stands and on the last 90 days. Writes nothing, never raises on faults.
 
-    Five statements, whatever the number of customers. Call inside the tenant's context.
+    A fixed number of statements, whatever the number of customers. Call inside the tenant's context.
     """
     faults = tuple(asdict(fault) for fault in check_configuration(document))
     live = configurations.live_version(tenant)
@@ -125,10 +130,13 @@ def preview_configuration(
         for stage, count in sorted(counts.items())
         if renamed.get(stage, stage) not in policy.stages
     ]
+    stages = configurations.list_stages(tenant)
+    targets, plan_faults = judge_plan(policy.configuration, renamed=renamed, mapping=mapping, stages=stages)
     refused, judged = _judge_history(policy, renamed, tenant=tenant, now=now)
     return Preview(
         valid=True,
         faults=faults,
+        plan_faults=tuple(asdict(fault) for fault in plan_faults),
         live_version=number,
         changes=tuple(
             asdict(change)
@@ -138,7 +146,7 @@ def preview_configuration(
         ),
         customers=sum(counts.values()),
         stages_going_away=tuple(gone),
-        mapping_needed=tuple(row.stage for row in gone if row.stage not in mapping),
+        mapping_needed=tuple(row.stage for row in gone if row.stage not in targets),
         new_dead_ends=tuple(_find_dead_ends(policy, before, counts, renamed)),
         overdue=tuple(_compare_overdue(policy, before, renamed, tenant=tenant, now=now)),
         moves_judged=judged,

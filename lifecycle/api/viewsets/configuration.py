@@ -1,6 +1,9 @@
 """The tenant's lifecycle configuration: the live version, and the next one."""
 
-from typing import ClassVar
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, ClassVar
 
 from django.utils import timezone
 from django.utils.http import http_date
@@ -13,9 +16,10 @@ from lifecycle.api.preconditions import format_etag, is_known_to_caller, read_if
 from lifecycle.api.serializers import PublicationSerializer
 from lifecycle.api.viewsets.tenant import TenantViewSet
 from lifecycle.services.previews import preview_configuration
-from lifecycle.services.publication import publish_configuration
+from lifecycle.services.publication import move_after_commit, publish_configuration
 from tenants.models import ConfigurationVersion
 from tenants.roles import CONFIGURE_STAGES, VIEW_LIFECYCLE
+from tenants.rules.faults import InvalidConfiguration
 from tenants.services.configurations import live_version
 from tenants.services.policies import NoConfiguration
 
@@ -43,16 +47,24 @@ class ConfigurationViewSet(TenantViewSet):
 
     @schema.PUBLISH_CONFIGURATION
     def update(self, request: Request) -> Response:
-        """Publish the next version [AC-8]. If-Match names the version that the caller has seen."""
+        """Publish the next version [AC-8]. If-Match names the version that the caller has seen.
+
+        Customers of stages that go away are moved as the mapping says: up to a thousand with the answer, more in the
+        background.
+        """
         body = PublicationSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        publication = publish_configuration(
-            **body.validated_data,
-            expected_version=read_if_match(request),
-            tenant=self.tenant,
-            actor=self.identity.actor(),
-            now=timezone.now(),
-        )
+        asked, now = dict(body.validated_data), timezone.now()
+        with _faults_placed(body):
+            publication = publish_configuration(
+                asked.pop("configuration"),
+                **asked,
+                expected_version=read_if_match(request),
+                tenant=self.tenant,
+                actor=self.identity.actor(),
+                now=now,
+            )
+        move_after_commit(self.tenant, now=now)
         return _show(publication.version)
 
     @schema.PREVIEW_CONFIGURATION
@@ -60,9 +72,25 @@ class ConfigurationViewSet(TenantViewSet):
         """What a configuration would do to the customers as they stand, and to the last 90 days. Writes nothing."""
         body = PublicationSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        asked = body.validated_data
+        asked: dict[str, Any] = dict(body.validated_data)
         asked.pop("comment", None)
-        return Response(preview_configuration(**asked, tenant=self.tenant, now=timezone.now()).to_json())
+        document = asked.pop("configuration")
+        return Response(preview_configuration(document, **asked, tenant=self.tenant, now=timezone.now()).to_json())
+
+
+@contextmanager
+def _faults_placed(body: PublicationSerializer) -> Iterator[None]:
+    """Let the pointers of faults lead to where the configuration stands in the body."""
+    try:
+        yield
+    except InvalidConfiguration as error:
+        beside = ("/renamed", "/mapping")
+        raise InvalidConfiguration(
+            tuple(
+                fault if fault.path.startswith(beside) else replace(fault, path=f"{body.place}{fault.path}")
+                for fault in error.faults
+            )
+        ) from error
 
 
 def _show(version: ConfigurationVersion) -> Response:
