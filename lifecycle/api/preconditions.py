@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from tenants.refusals import RequestRefused
 
 # A compressing proxy turns "3" into W/"3"; since the tag names a version, both mean the same.
-_TAG = re.compile(r'(?:W/)?"(\d{1,18})"')
+_TAG = re.compile(r'(?:W/)?"([0-9]{1,18})"')
 IF_MATCH_FORM = 'If-Match must be one version in double quotes, as the header ETag gives it: "3"; or * for any.'
 
 

@@ -277,7 +277,7 @@ def _describe(row: dict[str, Any], policy: Policy, now: dt.datetime) -> dict[str
         csat=None if row["csat"] is None else float(row["csat"]),
         days_to_renewal=to_renewal,
     )
-    return {name: row[name] for name in _SHOWN} | {
+    return {"id": row["customer_id"]} | {name: row[name] for name in _SHOWN} | {
         "currency": row["currency"] or "",
         "category": policy.category(stage),
         "color": policy.color(stage),

@@ -29,7 +29,8 @@ _CSAT: Final = (
     f"COALESCE(least(1.0::float8, greatest(0.0::float8, ({health.CSAT_CONTENT}::float8 - u.csat::float8)"
     f" / {health.CSAT_CONTENT - health.CSAT_UNHAPPY}::float8)) * {health.CSAT_PENALTY}, 0.0::float8)"
 )
-_ISSUES: Final = f"COALESCE(least({health.ISSUES_PENALTY}, u.open_issues * {health.PENALTY_PER_ISSUE}), 0)"
+# least() passes over NULL instead of giving NULL.
+_ISSUES: Final = f"least({health.ISSUES_PENALTY}, COALESCE(u.open_issues, 0)::bigint * {health.PENALTY_PER_ISSUE})"
 _MONEY: Final = (
     f"least(1.0::float8, log(greatest(1.0::float8, COALESCE(b.arr::float8, 1.0::float8)))"
     f" / {health.LARGE_ACCOUNT_DIGITS}) * {health.URGENT_MONEY}"

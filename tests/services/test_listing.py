@@ -1,0 +1,375 @@
+"""The list of customers: every order, every filter, every page, compared with plain Python over all rows."""
+
+import datetime as dt
+import itertools
+import random
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lifecycle.models import BillingFigures, Customer, SupportFigures
+from lifecycle.querysets import listing
+from lifecycle.querysets.listing import ORDERINGS, InvalidCursor, ListQuery, list_customers
+from lifecycle.rules.health import days_in_stage, health, overdue, urgency
+from lifecycle.services.customers import ContactFacts, CustomerFacts, record_customers
+from tenants.actors import system_actor
+from tenants.context import tenant_context
+from tenants.services.policies import live_policy
+from tests.factories import SAAS, TenantFactory, utc_now
+
+STAGES = SAAS["stages"]
+OWNERS = ("ann@saas.example", "bob@saas.example", "")
+NOW = utc_now()
+COUNT = 75
+
+
+def make_customers(tenant, *, count=COUNT, seed=7):
+    """Customers of every kind, made in three batches at different times; equal names and figures are frequent."""
+    chance = random.Random(seed)
+
+    def facts(number):
+        billing, support = {}, {}
+        if chance.random() < 0.85:
+            billing = {
+                "currency": chance.choice(["EUR", "USD"]),
+                "arr": chance.choice([None, "0", "100", "12000.50", "12000.50", "990000"]),
+                "balance_overdue": chance.choice([None, "0", "50", "9000"]),
+                "renewal_on": chance.choice(
+                    [None, *(str(NOW.date() + dt.timedelta(days=d)) for d in (-20, 0, 5, 5, 80))]
+                ),
+            }
+        if chance.random() < 0.8:
+            support = {"open_issues": chance.choice([None, 0, 2, 9]), "csat": chance.choice([None, "1.5", "3.25", "5"])}
+        stage = chance.choice(STAGES)
+        return CustomerFacts(
+            external_id=f"crm-{number:04d}",
+            source="/crm",
+            occurred_at=NOW - dt.timedelta(days=300),
+            company={
+                "name": f"{chance.choice(['Acme', 'Äpfel', 'acme', 'Zorg_1', 'Zorg%1'])} {chance.randrange(40)}",
+                "owner": chance.choice(OWNERS),
+            },
+            contacts=[ContactFacts(name="Ann", email=f"Person{number}@x.example")],
+            billing=billing,
+            support=support,
+            stage=stage,
+            reason_code="Usage Dropped" if stage == "Wobbly" else "why",
+            stage_entered_at=NOW - dt.timedelta(days=chance.choice([0, 1, 13, 14, 15, 59, 61, 200]), minutes=7),
+        )
+
+    everybody = [facts(number) for number in range(count)]
+    with tenant_context(tenant.id):
+        for batch in range(3):
+            record_customers(
+                everybody[batch::3],
+                tenant=tenant,
+                actor=system_actor("tests"),
+                source="Import",
+                now=NOW - dt.timedelta(hours=3 - batch),
+                create=True,
+            )
+
+
+@pytest.fixture(scope="module")
+def crowd(django_db_setup, django_db_blocker):
+    """A tenant with all kinds of customers."""
+    with django_db_blocker.unblock():
+        tenant = TenantFactory(configuration=SAAS)
+        make_customers(tenant)
+        return tenant
+
+
+class Oracle:
+    """The same list by plain Python over all rows."""
+
+    def __init__(self, tenant):
+        with tenant_context(tenant.id):
+            self.policy = live_policy(tenant.id)
+            self.rows = list(Customer.objects.select_related("status").filter(tenant_id=tenant.id))
+            self.billing = {row.customer_id: row for row in BillingFigures.objects.all()}
+            self.support = {row.customer_id: row for row in SupportFigures.objects.all()}
+
+    def figure(self, customer, name):
+        rows = self.support if name in ("open_issues", "csat") else self.billing
+        return getattr(rows.get(customer.id), name, None)
+
+    def urgency(self, customer):
+        status, renewal = customer.status, self.figure(customer, "renewal_on")
+        to_renewal = None if renewal is None else (renewal - NOW.date()).days
+        score = health(
+            category=self.policy.category(status.stage),
+            days_over=overdue(self.policy.max_days(status.stage), days_in_stage(status.stage_entered_at, NOW)),
+            arr=self.figure(customer, "arr"),
+            balance_overdue=self.figure(customer, "balance_overdue"),
+            open_issues=self.figure(customer, "open_issues"),
+            csat=self.figure(customer, "csat"),
+            days_to_renewal=to_renewal,
+        ).score
+        return urgency(score=score, arr=self.figure(customer, "arr"), days_to_renewal=to_renewal)
+
+    def is_stuck(self, customer):
+        limit = self.policy.max_days(customer.status.stage)
+        return limit is not None and customer.status.stage_entered_at < NOW - dt.timedelta(days=limit)
+
+    def passes(self, customer, query):
+        text = (query.search or "").lower()
+        category = self.policy.category(customer.status.stage)
+        renewal = self.figure(customer, "renewal_on")
+        number = int(customer.external_id[4:])
+        if "@" in text:
+            found = text == f"person{number}@x.example"
+        elif len(text) < 3:
+            found = customer.name.lower().startswith(text) or customer.external_id.startswith(text)
+        else:
+            found = text in customer.name.lower() or customer.external_id.startswith(text)
+        return (
+            (not query.stages or customer.status.stage in query.stages)
+            and (query.category is None or category == query.category)
+            and (not query.at_risk or category == "risk")
+            and (not query.stuck or self.is_stuck(customer))
+            and (query.owner is None or customer.owner == query.owner)
+            and (
+                query.renewing_within is None
+                or (renewal is not None and 0 <= (renewal - NOW.date()).days <= query.renewing_within)
+            )
+            and found
+        )
+
+    def ids(self, query):
+        name, backward = query.ordering.removeprefix("-"), query.ordering.startswith("-")
+        keys = {
+            "updated_at": lambda customer: customer.status.updated_at,
+            "name": lambda customer: customer.name,
+            "arr": lambda customer: self.figure(customer, "arr"),
+            "renewal_on": lambda customer: self.figure(customer, "renewal_on"),
+            "urgency": self.urgency,
+        }
+        rows = [(keys[name](customer), customer.id) for customer in self.rows if self.passes(customer, query)]
+        # Without the key last, whichever way the others are ordered.
+        known = sorted((row for row in rows if row[0] is not None), reverse=backward)
+        unknown = sorted((row for row in rows if row[0] is None), key=lambda row: row[1], reverse=backward)
+        return [id_ for _, id_ in known + unknown]
+
+
+@pytest.fixture(scope="module")
+def oracle(crowd, django_db_blocker):
+    with django_db_blocker.unblock():
+        return Oracle(crowd)
+
+
+def ask(tenant, oracle, **asked):
+    with tenant_context(tenant.id):
+        return list_customers(ListQuery(**asked), tenant=tenant, policy=oracle.policy, now=NOW)
+
+
+def read_all(tenant, oracle, **asked):
+    """Every page, forward to the end and back again: the ids in order."""
+    pages = [ask(tenant, oracle, **asked)]
+    while pages[-1].next_cursor:
+        pages.append(ask(tenant, oracle, **asked, cursor=pages[-1].next_cursor))
+        assert pages[-1].rows, "a page was promised that does not exist"
+    forward = [[row["customer_id"] for row in page.rows] for page in pages]
+    assert pages[0].previous_cursor is None
+    back, page = [forward[-1]], pages[-1]
+    while page.previous_cursor:
+        page = ask(tenant, oracle, **asked, cursor=page.previous_cursor)
+        back.insert(0, [row["customer_id"] for row in page.rows])
+    assert list(itertools.chain(*back)) == list(itertools.chain(*forward))
+    return list(itertools.chain(*forward))
+
+
+FILTERS = [
+    {},
+    {"at_risk": True},
+    {"category": "engaged"},
+    {"stages": ("Trial", "Lost")},
+    {"stages": ("Trial",), "at_risk": True},
+    {"stuck": True},
+    {"owner": OWNERS[0]},
+    {"owner": "nobody"},
+    {"owner": OWNERS[0], "at_risk": True},
+    {"renewing_within": 5},
+    {"renewing_within": 80, "stages": ("Live",)},
+    {"search": "acme"},
+    {"search": "Ac"},
+    {"search": "crm-00"},
+    {"search": "zorg_1"},
+    {"search": "%"},
+    {"search": "äpf", "owner": OWNERS[1]},
+    {"search": "acme", "stuck": True},
+    {"search": "PERSON17@X.example"},
+    {"search": "person17@x"},
+    {"search": "nothing like it"},
+]
+
+
+@pytest.mark.parametrize("ordering", ORDERINGS)
+@pytest.mark.parametrize("patience", ["generous", "impatient"])
+def test_every_order_with_every_filter_is_read_whole_page_by_page(db, crowd, oracle, monkeypatch, ordering, patience):
+    if patience == "impatient":
+        # The ways that only large tenants would take: searches that find too much, walks that give up.
+        monkeypatch.setattr(listing, "FEW", 3)
+        monkeypatch.setattr(listing, "STEPS", 1)
+        monkeypatch.setattr(listing, "FEWEST_STEPS", 1)
+    for asked in FILTERS:
+        for limit in (9, 200):
+            query = ListQuery(ordering=ordering, limit=limit, **asked)
+            got = read_all(crowd, oracle, ordering=ordering, limit=limit, **asked)
+            assert got == oracle.ids(query), (asked, limit)
+
+
+def test_a_row_shows_the_customer_its_figures_and_what_follows_from_them(db, crowd, oracle):
+    for row in ask(crowd, oracle, limit=200).rows:
+        customer = next(customer for customer in oracle.rows if customer.id == row["customer_id"])
+        arr = oracle.figure(customer, "arr")
+        assert (row["name"], row["external_id"], row["owner"]) == (customer.name, customer.external_id, customer.owner)
+        assert (row["stage"], row["version"]) == (customer.status.stage, 1)
+        assert row["arr"] == (None if arr is None else str(arr))
+        assert row["urgency"] == oracle.urgency(customer)
+        assert row["category"] == oracle.policy.category(customer.status.stage)
+
+
+def test_a_customer_that_moves_up_is_neither_shown_twice_nor_hides_another(db):
+    from lifecycle.rules.transitions import Change
+    from lifecycle.services.transitions import apply
+
+    tenant = TenantFactory(configuration=SAAS)
+    make_customers(tenant, count=30)
+    oracle = Oracle(tenant)
+    first = ask(tenant, oracle, limit=10)
+    with tenant_context(tenant.id):
+        last = oracle.ids(ListQuery())[-1]
+        stage = next(customer.status.stage for customer in oracle.rows if customer.id == last)
+        target = oracle.policy.allowed_from(stage)[0]
+        (moved,) = apply(
+            [Change(customer_id=last, stage=target, reason_code="Usage Dropped")],
+            tenant=tenant,
+            actor=system_actor("tests"),
+            source="API",
+            now=utc_now(),
+        )
+        assert moved.moved
+    seen = [row["customer_id"] for row in first.rows]
+    cursor = first.next_cursor
+    while cursor:
+        page = ask(tenant, oracle, limit=10, cursor=cursor)
+        seen += [row["customer_id"] for row in page.rows]
+        cursor = page.next_cursor
+    assert len(seen) == len(set(seen)) == 29
+    assert last not in seen
+
+
+def test_a_cursor_belongs_to_its_question_and_its_tenant(db, crowd, oracle, other_tenant):
+    cursor = ask(crowd, oracle, limit=10, ordering="name").next_cursor
+    assert ask(crowd, oracle, limit=50, ordering="name", cursor=cursor).rows
+    for asked in ({"ordering": "-name"}, {"ordering": "name", "owner": "x"}, {"ordering": "name", "stuck": True}):
+        with pytest.raises(InvalidCursor):
+            ask(crowd, oracle, cursor=cursor, **asked)
+    with pytest.raises(InvalidCursor), tenant_context(other_tenant.id):
+        query = ListQuery(ordering="name", cursor=cursor)
+        list_customers(query, tenant=other_tenant, policy=oracle.policy, now=NOW)
+
+
+@pytest.mark.parametrize("change", [lambda c: c[:-1], lambda c: c + "A", lambda c: c[1:], lambda _: "x", lambda _: "é"])
+def test_an_altered_cursor_is_refused(db, crowd, oracle, change):
+    cursor = ask(crowd, oracle, limit=10).next_cursor
+    with pytest.raises(InvalidCursor):
+        ask(crowd, oracle, cursor=change(cursor))
+
+
+def test_the_cursor_of_an_order_by_time_keeps_the_time_of_the_first_page(db, crowd, oracle):
+    first = ask(crowd, oracle, ordering="-urgency", limit=20)
+    with tenant_context(crowd.id):
+        much_later = NOW + dt.timedelta(days=40)
+        query = ListQuery(ordering="-urgency", limit=20, cursor=first.next_cursor)
+        second = list_customers(query, tenant=crowd, policy=oracle.policy, now=much_later)
+    assert [row["customer_id"] for row in first.rows + second.rows] == oracle.ids(ListQuery(ordering="-urgency"))[:40]
+
+
+def test_no_row_of_another_tenant_is_ever_listed(db, crowd, oracle, other_tenant, other_customer):
+    with tenant_context(other_tenant.id):
+        policy = live_policy(other_tenant.id)
+        for ordering in ORDERINGS:
+            for search in (None, "acme", other_customer.name[:4]):
+                query = ListQuery(ordering=ordering, search=search, limit=200)
+                rows = list_customers(query, tenant=other_tenant, policy=policy, now=NOW).rows
+                assert {row["customer_id"] for row in rows} <= {other_customer.id}
+
+
+def test_without_a_context_nothing_is_listed(db, crowd, oracle):
+    for ordering in ORDERINGS:
+        assert list_customers(ListQuery(ordering=ordering), tenant=crowd, policy=oracle.policy, now=NOW).rows == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "most"),
+    [({}, 1), ({"at_risk": True}, 1), ({"owner": OWNERS[0]}, 1), ({"search": "acme"}, 1), ({"stuck": True}, 1)],
+)
+@pytest.mark.parametrize("ordering", ORDERINGS)
+def test_the_number_of_statements_depends_on_neither_the_size_of_a_page_nor_its_place(
+    db, crowd, oracle, ordering, asked, most
+):
+    counts, cursor = [], None
+    for limit in (1, 5, 60):
+        with tenant_context(crowd.id), CaptureQueriesContext(connection) as statements:
+            query = ListQuery(ordering=ordering, limit=limit, cursor=cursor, **asked)
+            page = list_customers(query, tenant=crowd, policy=oracle.policy, now=NOW)
+        counts.append(len(statements))
+        cursor = page.next_cursor
+    assert set(counts) == {most}
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_the_urgency_of_sql_is_the_urgency_of_the_rules(db, data):
+    """One statement over made-up figures: the formula stands twice and must say the same for any of them."""
+    from lifecycle.querysets.urgency import URGENCY
+
+    money = st.none() | st.decimals(min_value=-(10**6), max_value=10**10, places=2)
+    arr, balance = data.draw(money), data.draw(money)
+    csat = data.draw(st.none() | st.decimals(min_value=0, max_value=9, places=2))
+    issues = data.draw(st.none() | st.integers(0, 10**6))
+    days = data.draw(st.none() | st.integers(-3000, 3000))
+    stay = data.draw(st.integers(-5, 5000))
+    expected = data.draw(st.none() | st.integers(1, 400))
+    category, penalty = data.draw(st.sampled_from([("engaged", 0), ("risk", 35), ("lost", 65)]))
+    entered = NOW - dt.timedelta(days=stay, seconds=data.draw(st.integers(0, 86399)))
+    over = overdue(expected, days_in_stage(entered, NOW))
+    score = health(
+        category=category,
+        days_over=over,
+        arr=arr,
+        balance_overdue=balance,
+        open_issues=issues,
+        csat=csat,
+        days_to_renewal=days,
+    ).score
+    sql = f"""
+        SELECT {URGENCY}
+          FROM (SELECT %(entered)s::timestamptz AS stage_entered_at) s,
+               (SELECT %(arr)s::numeric AS arr, %(balance)s::numeric AS balance_overdue,
+                       %(renewal)s::date AS renewal_on) b,
+               (SELECT %(csat)s::numeric AS csat, %(issues)s::int AS open_issues) u,
+               (SELECT %(expected)s::int AS max_days, %(penalty)s::int AS penalty) w
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            sql,
+            {
+                "entered": entered,
+                "arr": arr,
+                "balance": balance,
+                "csat": csat,
+                "issues": issues,
+                "expected": expected,
+                "penalty": penalty,
+                "now": NOW,
+                "today": NOW.date(),
+                "renewal": None if days is None else NOW.date() + dt.timedelta(days=days),
+            },
+        )
+        (found,) = cursor.fetchone()
+    assert found == urgency(score=score, arr=arr, days_to_renewal=days)
