@@ -157,7 +157,9 @@ def test_records_and_tombstones_end_by_themselves(users):
     assert 1 <= get_redis_connection("default").ttl(memberships._key(users.viewer.id)) <= 30
 
 
-@pytest.mark.parametrize("garbage", [b"", b"[]", b"{}", b"null", b"[1,2,3]", b"[1" + b",1" * 10 + b"]", b"\xff", b'["x"' + b",1" * 10 + b"]"])
+@pytest.mark.parametrize(
+    "garbage", [b"", b"[]", b"{}", b"null", b"[1,2,3]", b"[1" + b",1" * 10 + b"]", b"\xff", b'["x"' + b",1" * 10 + b"]"]
+)
 def test_a_record_that_cannot_be_read_is_no_error(users, garbage):
     get_redis_connection("default").set(memberships._key(users.viewer.id), garbage, ex=30)
     assert read_membership(users.viewer.id).role == Role.VIEWER
