@@ -153,3 +153,58 @@ class AdministrationEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} by {self.actor}"
+
+
+class AuditSeal(models.Model):
+    """A signature over history rows that nobody can rewrite any more without being seen. Append-only.
+
+    ``root`` is the Merkle root of the rows' hashes, ``previous`` the SHA-256 of the tenant's seal before (empty for the
+    first), ``signature`` Ed25519 over the seal's canonical bytes. See ``audit.services.seals``.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid_utils.compat.uuid7, editable=False)
+    tenant_id = models.UUIDField()
+    number = models.PositiveIntegerField(help_text="1 for the tenant's first seal, then one more each: no gaps.")
+    sealed_at = models.DateTimeField()
+    leaves = models.PositiveIntegerField()
+    root = models.BinaryField()
+    previous = models.BinaryField()
+    key_id = models.CharField(max_length=16, help_text="First half of the public key's SHA-256, in hex.")
+    signature = models.BinaryField()
+    complete_to = models.DateTimeField(
+        help_text="Every row begun before this moment is covered by this or an earlier seal."
+    )
+
+    class Meta:
+        db_table = "audit_seal"
+        constraints = [
+            models.UniqueConstraint(fields=["tenant_id", "number"], name="seal_unbroken_numbers"),
+            models.CheckConstraint(condition=Q(leaves__gte=1), name="seal_covers_something"),
+        ]
+
+    def __str__(self) -> str:
+        return f"seal {self.number} of {self.tenant_id}"
+
+
+class SealedRow(models.Model):
+    """That a history row is a leaf of a seal, at which position and with which hash. Append-only.
+
+    A row that commits late is simply not here yet and comes into the next seal.
+    """
+
+    history_id = models.UUIDField(primary_key=True)
+    tenant_id = models.UUIDField()
+    seal_number = models.PositiveIntegerField()
+    position = models.PositiveIntegerField()
+    hash = models.BinaryField()
+
+    class Meta:
+        db_table = "audit_sealed_row"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant_id", "seal_number", "position"], name="sealed_row_once_per_position"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"leaf {self.position} of seal {self.seal_number}"

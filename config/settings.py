@@ -28,6 +28,9 @@ REDIS_URL = env.str("REDIS_URL")
 KAFKA_BOOTSTRAP_SERVERS = env.str("KAFKA_BOOTSTRAP_SERVERS")
 _master_keys = env.str("MASTER_KEYS")
 _index_key = env.str("INDEX_KEY")
+_signing_key = env.str("AUDIT_SIGNING_KEY", "")
+_verify_keys: list[str] = env.list("AUDIT_VERIFY_KEYS", [])
+AUDIT_SEAL_TOPIC = env.str("AUDIT_SEAL_TOPIC", "")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"] if DEBUG else [])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
 TRUSTED_PROXY_TLS = env.bool("TRUSTED_PROXY_TLS", False)
@@ -56,6 +59,8 @@ try:
     env.seal()
     MASTER_KEYS = read_keyring("MASTER_KEYS", _master_keys)
     INDEX_KEY = read_key("INDEX_KEY", _index_key)
+    AUDIT_SIGNING_KEY = read_key("AUDIT_SIGNING_KEY", _signing_key) if _signing_key else None
+    AUDIT_VERIFY_KEYS = [read_key("AUDIT_VERIFY_KEYS", key) for key in _verify_keys]
 except EnvValidationError as error:
     missing: Any = error.error_messages
     stop_start("; ".join(f"{name}: {', '.join(faults)}" for name, faults in missing.items()))

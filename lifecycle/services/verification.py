@@ -4,13 +4,16 @@ The chains are recomputed by ``audit.services.verification``, which knows nothin
 what a stage was called when, is added here.
 """
 
-from collections.abc import Iterator
+import datetime as dt
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 from uuid import UUID, uuid4
 
 from django.db import connection, transaction
 
+from audit.services.seal_verification import SealBreak, count_unsealed, verify_seals
+from audit.services.seals import LATE
 from audit.services.verification import FETCHED, Head, Verified, read_history, verify_chains
 from lifecycle.models import CustomerLifecycleStatus
 from tenants.actors import TenantRef
@@ -53,6 +56,28 @@ def verify_tenant(tenant: TenantRef, *, customer_id: UUID | None = None) -> Iter
             rename=rename,
             live_version=live_version,
         )
+
+
+def verify_tenant_seals(
+    tenant: TenantRef,
+    *,
+    public_keys: Collection[bytes],
+    published: Collection[Mapping[str, Any]],
+    now: dt.datetime,
+) -> Iterator[tuple[int, SealBreak | None]]:
+    """Verify every seal of a tenant; its number and what is wrong with it. Call outside of any transaction.
+
+    When there are seals, rows that stay unsealed for too long are a fault as well, of seal number 0.
+    """
+    with _one_state_of_the_database(), tenant_context(tenant.id):
+        sealed = False
+        for number, fault in verify_seals(tenant.id, public_keys=public_keys, published=published):
+            sealed = True
+            yield number, fault
+        unsealed, oldest = count_unsealed(tenant.id)
+        if sealed and oldest is not None and oldest < now - LATE:
+            sentence = f"{unsealed:,} rows are not sealed, the oldest since {oldest.isoformat()}."
+            yield 0, SealBreak(0, "rows_unsealed", sentence)
 
 
 @contextmanager

@@ -479,6 +479,8 @@ def test_machines_get_json(customer: Customer, neighbour: Customer, tenant: Tena
                     "sentence": "The customer's row 3 of the history cannot be found.",
                 }
             ],
+            "seals": 0,
+            "seal_breaks": [],
         }
     ]
 

@@ -55,7 +55,7 @@ UNIQUES_NOT_BY_TENANT = {
     "tenants_user_groups_user_id_group_id_ef9ea837_uniq": "both sides must be visible before the key is asked",
     "tenants_user_user_permis_user_id_permission_id_e7cb44b9_uniq": "the user must be visible before the key is asked",
 }
-APPEND_ONLY = ("audit_administration", "customer_lifecycle_history")
+APPEND_ONLY = ("audit_administration", "audit_seal", "audit_sealed_row", "customer_lifecycle_history")
 REVIEWED_DEFINER_FUNCTIONS = {"search_customers": "c360_search"}
 APP_ROLE, AUDIT_ROLE, OWNER_ROLE = "c360_app", "c360_audit", "c360_owner"
 READERS = frozenset({"c360_platform", "c360_relay", "c360_search"})
