@@ -53,7 +53,7 @@ async def _live_and_stop(receive: Receive, send: Send) -> None:
 async def _answer(scope: Scope, receive: Receive, send: Send) -> None:
     path: str = scope["path"].rstrip("/")
     if path == "/live/healthz":
-        await _reply(send, 200, f"ok, {announcements.listening} pages listen\n")
+        await _reply(send, 200, "ok\n")
     elif scope["method"] != "GET":
         await _reply(send, 405, "Only GET is answered here.\n")
     else:

@@ -1,16 +1,16 @@
 """What every page shows around its content: who is logged in, for which tenant, and where else to go."""
 
+import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.utils import timezone
 
-from tenants.actors import TenantRef
-from tenants.authentication import CHOSEN_TENANT
+from tenants.authentication import Look, read_look
 from tenants.models import User
 from tenants.roles import Role
-from tenants.services.directory import list_tenants
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +19,23 @@ class Surroundings:
 
     user: User | None
     place: str
-    chosen: str
+    look: Look | None
     debug: bool
 
     @property
     def role(self) -> str:
         """The role as people call it."""
         return Role(self.user.role).label if self.user else ""
+
+    @property
+    def chosen(self) -> str:
+        """The slug of the tenant that a super admin works for; empty when he has chosen none, or his time is over."""
+        return self.look.slug if self.look is not None and self.look.until > timezone.now() else ""
+
+    @property
+    def until(self) -> dt.datetime | None:
+        """Until when he may."""
+        return self.look.until if self.look is not None else None
 
     @property
     def tenant(self) -> str:
@@ -38,11 +48,6 @@ class Surroundings:
         """Whether the user chooses the tenant he works for."""
         return self.user is not None and self.user.role == Role.SUPER_ADMIN
 
-    @property
-    def tenants(self) -> list[TenantRef]:
-        """The tenants to choose from. One statement, asked by the switcher alone."""
-        return list_tenants() if self.may_switch else []
-
 
 def page(request: HttpRequest) -> dict[str, Any]:
     """Context processor. No statement of its own: the user was read by the authentication middleware."""
@@ -53,7 +58,7 @@ def page(request: HttpRequest) -> dict[str, Any]:
         "page": Surroundings(
             user=user if isinstance(user, User) else None,
             place=(match.url_name or "") if match else "",
-            chosen=session.get(CHOSEN_TENANT, ""),
+            look=read_look(session),
             debug=settings.DEBUG,
         )
     }

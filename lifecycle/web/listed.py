@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from django.http import QueryDict
 from django.urls import reverse
@@ -16,8 +17,8 @@ PAGE = 50
 LONGEST_TEXT = 200
 MOST_OWNERS = 200
 DEFAULT_ORDERING = "-updated_at"
-# Who looks at customers at risk wants the most urgent first; of a category with few customers that costs little.
-RISK, RISK_ORDERING = "risk", "-urgency"
+# Who looks at customers that need him wants the most urgent first; of a few customers that costs little.
+RISK, URGENT = "risk", "-urgency"
 
 ORDER_LABELS: Mapping[str, str] = {
     "-urgency": "Most urgent first",
@@ -77,13 +78,14 @@ class Asked:
     def read(cls, parameters: QueryDict, policy: Policy) -> "Asked":
         """Read the parameters; stages, categories and orders that do not exist are left out."""
         stage, category, ordering = (parameters.get(name, "") for name in ("stage", "category", "ordering"))
-        default = RISK_ORDERING if category == RISK else DEFAULT_ORDERING
+        stuck = parameters.get("stuck") == "1"
+        default = URGENT if category == RISK or stuck else DEFAULT_ORDERING
         return cls(
             stage=stage if stage in policy.stages else "",
             category=category if category in CATEGORY_LABELS else "",
             search=parameters.get("search", "").strip()[:LONGEST_TEXT],
             owner=parameters.get("owner", "").strip()[:LONGEST_TEXT],
-            stuck=parameters.get("stuck") == "1",
+            stuck=stuck,
             ordering=ordering if ordering in ORDERINGS and ordering in ORDER_LABELS else default,
             cursor=parameters.get("cursor", ""),
         )
@@ -127,16 +129,22 @@ def describe_columns(ordering: str) -> list[Column]:
     ]
 
 
-def describe_views(asked: Asked, counts: Mapping[str, int], policy: Policy) -> list[View]:
-    """All customers, and each category that the configuration has stages of."""
-    address = reverse("customer-list")
-    views = [View("All", address, sum(counts.values()), not asked.category)]
+def describe_views(asked: Asked, summary: Mapping[str, Any], policy: Policy) -> list[View]:
+    """All customers, each category that the configuration has stages of, and those who stay too long.
+
+    ``summary`` is that of the tenant.
+    """
+    address, total = reverse("customer-list"), summary["total"]
+    counts = {stage["stage"]: stage["customers"] for stage in summary["stages"]}
+    views = [View("All", address, total["customers"], not asked.category and not asked.stuck)]
     for category, label in CATEGORY_LABELS.items():
         stages = policy.stages_in(category)
         if stages:
             count = sum(counts.get(stage, 0) for stage in stages)
             target = f"{address}?{urlencode({'category': category})}"
             views.append(View(label, target, count, asked.category == category))
+    if any(policy.max_days(stage) is not None for stage in policy.stages):
+        views.append(View("Over expected stay", f"{address}?stuck=1", total["over_expected"], asked.stuck))
     return views
 
 

@@ -7,7 +7,8 @@ from uuid import UUID
 from django.http import Http404
 from django.utils import timezone
 
-from lifecycle.services import summaries
+from lifecycle.services.profiles import read_profile
+from lifecycle.services.summaries import read_lifecycle, read_summary
 from lifecycle.web.history import Steps, show_steps
 from lifecycle.web.live import Ticket, stream_url
 from lifecycle.web.looks import stage_looks
@@ -37,10 +38,10 @@ def gather_customer(request: TenantRequest, customer_id: UUID) -> dict[str, Any]
     """
     tenant, identity = request.tenant, request.identity
     may_update = identity.may(UPDATE_LIFECYCLE)
-    lifecycle = summaries.read_lifecycle(customer_id, tenant=tenant, may_update=may_update)
+    lifecycle = read_lifecycle(customer_id, tenant=tenant, may_update=may_update)
     now = timezone.now()
-    summary = summaries.read_summary(customer_id, tenant=tenant, now=now)
-    profile = summaries.read_profile(customer_id, tenant=tenant, now=now)
+    summary = read_summary(customer_id, tenant=tenant, now=now)
+    profile = read_profile(customer_id, tenant=tenant, now=now)
     if lifecycle is None or summary is None or profile is None:
         raise Http404
     policy = policy_of_version(tenant.id, lifecycle["configuration_version"])

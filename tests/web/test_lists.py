@@ -144,6 +144,18 @@ def test_the_view_of_those_at_risk_begins_with_the_most_urgent(client, tenant):
     assert names(client.get("/customers?category=risk")) == [str(urgent), str(calm)]
 
 
+def test_the_views_above_the_list_lead_to_every_meaning_and_to_those_who_stay_too_long(client, tenant):
+    late = record(tenant, "1", "Late", "Trial", days=30)
+    record(tenant, "2", "Fresh", "Trial")
+    record(tenant, "3", "Happy", "Live")
+    page = client.get("/customers")
+    text = text_of(page)
+    assert "All 3 Acquisition 2 Onboarding 0 Engaged 1 At risk 0 Renewal 0 Lost 0 Over expected stay 1" in text
+    assert "/customers?stuck=1" in [tag.get("href") for tag in markup_of(page).all("a")]
+    assert names(client.get("/customers?stuck=1")) == [str(late)]
+    assert names(client.get("/customers?stuck=1&search=Happy")) == []
+
+
 def follow(client, page, rel):
     (link,) = [tag["href"] for tag in markup_of(page).all("a") if tag.get("rel") == rel]
     return client.get(f"/customers{link}", headers=HTMX)

@@ -13,9 +13,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from lifecycle.services.demo.scenarios import PASSWORD, SCENARIOS, STAFF, Login
-from tenants.pages import choose_tenant
+from tenants.authentication import read_look
+from tenants.pages import choose_tenant, leave_tenant
 from tenants.services.directory import list_tenants
 from tenants.services.login_guard import LoginsLimited
+from tenants.services.look_through import LONGEST_REASON, LOOK_MINUTES, LookRefused
 
 
 class LogInForm(AuthenticationForm):
@@ -66,16 +68,32 @@ log_out = LogoutView.as_view()
 @never_cache
 @require_http_methods(["GET", "POST"])
 def switch_tenant(request: HttpRequest) -> HttpResponse:
-    """Let a super admin choose the tenant he works for; anybody else has nothing to choose here."""
+    """Let a super admin choose the tenant he works for, and say why; anybody else has nothing to choose here."""
     if not request.user.is_authenticated:
         return redirect(f"{settings.LOGIN_URL}?next={reverse('choose-tenant')}")
     target = request.POST.get("next") or request.GET.get("next") or "/"
     if not url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure()):
         target = "/"
-    slug = request.POST.get("tenant", "")
-    if slug and choose_tenant(request, slug):
-        # What was looked at belongs to the tenant before: a customer's page would only say that there is none.
-        return redirect("overview" if target.startswith("/customers/") else target)
-    tenants = list_tenants() if request.user.is_superuser else []
-    context = {"tenants": tenants, "next": target, "unknown": slug}
-    return render(request, "tenants.html", context, status=404 if slug else 200)
+    if "leave" in request.POST:
+        leave_tenant(request)
+        return redirect("choose-tenant")
+    slug, reason, refusal = request.POST.get("tenant", ""), request.POST.get("reason", ""), ""
+    if slug:
+        try:
+            if choose_tenant(request, slug, reason=reason):
+                # What was looked at belongs to the tenant before: a customer's page would only say that there is none.
+                return redirect("overview" if target.startswith("/customers/") else target)
+        except LookRefused as error:
+            refusal = str(error)
+    context = {
+        "tenants": list_tenants() if request.user.is_superuser else [],
+        "next": target,
+        "slug": slug or request.GET.get("tenant", ""),
+        "unknown": slug if slug and not refusal else "",
+        "reason": reason,
+        "refusal": refusal,
+        "before": read_look(request.session),
+        "minutes": LOOK_MINUTES,
+        "longest_reason": LONGEST_REASON,
+    }
+    return render(request, "tenants.html", context, status=400 if refusal else 404 if slug else 200)

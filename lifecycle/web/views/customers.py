@@ -6,7 +6,8 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 
-from lifecycle.services import summaries
+from lifecycle.services.profiles import read_profile
+from lifecycle.services.summaries import read_summary
 from lifecycle.web.history import show_steps
 from lifecycle.web.looks import stage_looks
 from lifecycle.web.pages import page, wants_fragment
@@ -27,7 +28,7 @@ def show_customer(request: TenantRequest, customer_id: UUID) -> HttpResponse:
 @page(VIEW_LIFECYCLE)
 def refresh_customer(request: TenantRequest, customer_id: UUID) -> HttpResponse:
     """What changes on the page with the customer; 204 as long as it is at ``version`` [AC-1]."""
-    summary = summaries.read_summary(customer_id, tenant=request.tenant, now=timezone.now())
+    summary = read_summary(customer_id, tenant=request.tenant, now=timezone.now())
     if summary is None:
         raise Http404
     if str(summary["version"]) == request.GET.get("version"):
@@ -38,7 +39,7 @@ def refresh_customer(request: TenantRequest, customer_id: UUID) -> HttpResponse:
 @page(VIEW_HISTORY)
 def show_history(request: TenantRequest, customer_id: UUID) -> HttpResponse:
     """Steps before the one that ``before`` names: more lines of the list, or a page of their own."""
-    profile = summaries.read_profile(customer_id, tenant=request.tenant, now=timezone.now())
+    profile = read_profile(customer_id, tenant=request.tenant, now=timezone.now())
     if profile is None:
         raise Http404
     before = request.GET.get("before", "")

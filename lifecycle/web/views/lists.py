@@ -45,10 +45,8 @@ def show_customers(request: TenantRequest) -> HttpResponse:
     status = 400 if trouble else 200
     if wants_fragment(request):
         return render(request, "customers.html#results", context, status=status)
-    stages = read_tenant_summary(tenant=request.tenant)["stages"]
-    counts = {stage["stage"]: stage["customers"] for stage in stages}
     context |= {
-        "views": describe_views(asked, counts, policy),
+        "views": describe_views(asked, read_tenant_summary(tenant=request.tenant), policy),
         "offered_stages": [look for look in looks.values() if asked.category in ("", look.category)],
         "owners": list_owners(request.tenant),
         "orderings": ORDER_LABELS.items(),

@@ -11,8 +11,9 @@ from django.utils import timezone
 from django_htmx.http import reswap, retarget, trigger_client_event
 
 from lifecycle.rules.transitions import Change
-from lifecycle.services import summaries
+from lifecycle.services.profiles import read_profile
 from lifecycle.services.rate_limits import RateLimited, UpdateBudget
+from lifecycle.services.summaries import read_lifecycle
 from lifecycle.services.transitions import ConfigurationKeepsChanging, Outcome, apply
 from lifecycle.web.forms import MoveForm
 from lifecycle.web.history import show_missed
@@ -42,7 +43,7 @@ def move_customer(request: TenantRequest, customer_id: UUID) -> HttpResponse:
     form = MoveForm(request.POST)
     if not form.is_valid():
         return _ask(request, customer_id, form, refusal=form.sentence(), status=400)
-    lifecycle = summaries.read_lifecycle(customer_id, tenant=request.tenant, may_update=True)
+    lifecycle = read_lifecycle(customer_id, tenant=request.tenant, may_update=True)
     if lifecycle is None:
         raise Http404
     if lifecycle["configuration_version"] != form.cleaned_data["configuration_version"]:
@@ -139,8 +140,8 @@ def _ask(
     status: int = 200,
 ) -> HttpResponse:
     """The dialog (or the page, without JavaScript), judged anew and with what was filled in."""
-    lifecycle = summaries.read_lifecycle(customer_id, tenant=request.tenant, may_update=True)
-    profile = summaries.read_profile(customer_id, tenant=request.tenant, now=timezone.now())
+    lifecycle = read_lifecycle(customer_id, tenant=request.tenant, may_update=True)
+    profile = read_profile(customer_id, tenant=request.tenant, now=timezone.now())
     if lifecycle is None or profile is None:
         raise Http404
     given = form.data if form else {}
