@@ -11,6 +11,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 
+class PlainJsonRenderer(OpenApiJsonRenderer):
+    """The schema for clients that ask for application/json and know no finer type."""
+
+    media_type = "application/json"
+
+
 @functools.cache
 def build_schema() -> dict[str, Any]:
     """The schema; the same for everybody, and made once: making it takes a second."""
@@ -23,7 +29,7 @@ class SchemaView(APIView):
 
     authentication_classes = ()
     permission_classes = ()
-    renderer_classes = (OpenApiJsonRenderer, OpenApiYamlRenderer)
+    renderer_classes = (OpenApiJsonRenderer, PlainJsonRenderer, OpenApiYamlRenderer)
     schema = None
 
     def get(self, request: Request) -> Response:

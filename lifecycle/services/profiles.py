@@ -69,6 +69,7 @@ def _describe_profile(row: Mapping[str, Any], contacts: list[Json]) -> Json:
     figures = pick_figures(row)
     return {
         "id": row["id"],
+        "customer_id": row["id"],
         "external_id": row["external_id"],
         "company": {name: row[name] for name in ("name", "industry", "segment", "owner")}
         | {"told_by": told_by("company")},
