@@ -1,0 +1,424 @@
+"""The cache never shows an older value over a newer one, whatever order things happen in [AR-4, AC-4]."""
+
+import threading
+from contextlib import contextmanager
+from uuid import uuid4
+
+import pytest
+from django.db import transaction
+from django_redis import get_redis_connection
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from lifecycle.services import cache
+
+PARTS = (cache.STATUS, cache.FIGURES)
+
+
+class Commands:
+    """Counts what is sent to Redis, and can cut the line."""
+
+    def __init__(self, monkeypatch):
+        self.sent = 0
+        self.is_cut = False
+        connection_class = get_redis_connection("default").connection_pool.connection_class
+        send = connection_class.send_packed_command
+
+        def counted(connection, command, *args, **kwargs):
+            if self.is_cut:
+                raise RedisConnectionError("the line is cut")
+            self.sent += 1
+            return send(connection, command, *args, **kwargs)
+
+        monkeypatch.setattr(connection_class, "send_packed_command", counted)
+
+    @contextmanager
+    def counting(self):
+        before = self.sent
+        counted = []
+        yield counted
+        counted.append(self.sent - before)
+
+
+@pytest.fixture
+def commands(monkeypatch):
+    # Each script is loaded with its first call; that is not what is counted here.
+    registered = cache._scripts()
+    client = get_redis_connection("default")
+    for script in vars_of(registered):
+        client.script_load(script.script)
+    return Commands(monkeypatch)
+
+
+def vars_of(scripts):
+    return [getattr(scripts, name) for name in scripts.__slots__]
+
+
+@pytest.fixture(autouse=True)
+def fresh_outage(monkeypatch):
+    monkeypatch.setattr(cache, "outage", cache._Outage())
+
+
+@pytest.fixture
+def ids():
+    """A tenant and a customer that nobody else uses."""
+    return uuid4(), uuid4()
+
+
+def shown(ids, part=cache.STATUS):
+    """What a reader would be shown now; unlike one, this leaves no token behind."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cache, "_scripts", lambda: Unused())
+        return cache.read(*ids, part).values[part]
+
+
+class Unused:
+    """Redis without scripts: nothing is leased."""
+
+    def lease(self, **_):
+        return None
+
+
+def write(ids, value, part=cache.STATUS):
+    with transaction.atomic():
+        cache.refresh(ids[0], part, {ids[1]: value})
+
+
+def key(ids, part=cache.STATUS):
+    return cache._key(*ids, part)
+
+
+def test_what_was_filled_is_read_until_it_is_too_old(db, ids):
+    cache.read(*ids, *PARTS).fill({cache.STATUS: b"s1", cache.FIGURES: b"f1"})
+    assert dict(cache.read(*ids, *PARTS).values) == {cache.STATUS: b"s1", cache.FIGURES: b"f1"}
+    client = get_redis_connection("default")
+    assert 295 <= client.ttl(key(ids)) <= 300
+    cache.read(*ids, cache.PROFILE).fill({cache.PROFILE: b"p"})
+    assert 86_390 <= client.ttl(key(ids, cache.PROFILE)) <= 86_400
+
+
+def test_a_write_is_seen_by_the_next_reader(db, ids):
+    cache.read(*ids, cache.STATUS).fill({cache.STATUS: b"old"})
+    write(ids, b"new")
+    assert shown(ids) == b"new"
+
+
+def test_a_write_that_is_rolled_back_leaves_nothing_behind_but_a_token(db, ids):
+    cache.read(*ids, cache.STATUS).fill({cache.STATUS: b"old"})
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        cache.refresh(ids[0], cache.STATUS, {ids[1]: b"never"})
+        raise ZeroDivisionError
+    assert shown(ids) is None
+    assert 0 < get_redis_connection("default").ttl(key(ids)) <= cache.WRITER_TOKEN_SECONDS
+
+
+def test_a_slow_reader_does_not_put_an_older_value_over_a_newer_one(db, ids):
+    slow = cache.read(*ids, cache.STATUS)
+    write(ids, b"new")
+    slow.fill({cache.STATUS: b"old"})
+    assert shown(ids) == b"new"
+
+
+def test_a_reader_that_began_during_a_write_does_not_fill(db, ids):
+    with transaction.atomic():
+        cache.refresh(ids[0], cache.STATUS, {ids[1]: b"new"})
+        during = cache.read(*ids, cache.STATUS)
+        during.fill({cache.STATUS: b"old"})
+        assert shown(ids) is None
+    during.fill({cache.STATUS: b"old"})
+    assert shown(ids) == b"new"
+
+
+def test_a_slow_reader_does_not_bring_back_what_was_forgotten(db, ids):
+    cache.read(*ids, cache.FIGURES).fill({cache.FIGURES: b"old"})
+    get_redis_connection("default").delete(key(ids, cache.FIGURES))
+    slow = cache.read(*ids, cache.FIGURES)
+    with transaction.atomic():
+        cache.forget(ids[0], [ids[1]], cache.FIGURES, cache.PROFILE)
+    slow.fill({cache.FIGURES: b"old"})
+    assert shown(ids, cache.FIGURES) is None
+
+
+class Paused:
+    """A transaction in a thread of its own, stopped between its commit and the refresh that follows it."""
+
+    def __init__(self, work, django_db_blocker):
+        self.committed, self.go_on = threading.Event(), threading.Event()
+
+        def run():
+            from django.db import connections
+
+            with django_db_blocker.unblock():
+                with transaction.atomic():
+                    transaction.on_commit(self.pause)
+                    work()
+                connections.close_all()
+
+        self.thread = threading.Thread(target=run)
+        self.thread.start()
+        assert self.committed.wait(10)
+
+    def pause(self):
+        self.committed.set()
+        assert self.go_on.wait(10)
+
+    def finish(self):
+        self.go_on.set()
+        self.thread.join(10)
+
+
+def test_writers_that_refresh_in_the_wrong_order_leave_the_newer_value(db, ids, django_db_blocker):
+    first = Paused(lambda: cache.refresh(ids[0], cache.STATUS, {ids[1]: b"first"}), django_db_blocker)
+    write(ids, b"second")
+    assert shown(ids) == b"second"
+    first.finish()
+    # The late one finds that its place was taken: either the newer value stays, or nothing does.
+    assert shown(ids) in (b"second", None)
+
+
+def test_a_late_refresh_does_not_take_the_token_of_a_writer_that_is_still_at_work(db, ids, django_db_blocker):
+    first = Paused(lambda: cache.refresh(ids[0], cache.STATUS, {ids[1]: b"first"}), django_db_blocker)
+    with transaction.atomic():
+        cache.refresh(ids[0], cache.STATUS, {ids[1]: b"second"})
+        first.finish()
+        reader = cache.read(*ids, cache.STATUS)
+        reader.fill({cache.STATUS: b"first"})
+        assert shown(ids) is None
+    assert shown(ids) == b"second"
+
+
+def test_a_crash_between_commit_and_refresh_costs_seconds_and_never_shows_the_old_value(db, ids, monkeypatch):
+    monkeypatch.setattr(cache, "WRITER_TOKEN_SECONDS", 1)
+    cache.read(*ids, cache.STATUS).fill({cache.STATUS: b"old"})
+    with transaction.atomic():
+        cache.refresh(ids[0], cache.STATUS, {ids[1]: b"new"})
+        # The process dies right after the commit: nothing that was to follow it happens.
+        transaction.get_connection().run_on_commit.clear()
+    reading = cache.read(*ids, cache.STATUS)
+    assert reading.values[cache.STATUS] is None
+    threading.Event().wait(1.1)
+    cache.read(*ids, cache.STATUS).fill({cache.STATUS: b"new"})
+    assert shown(ids) == b"new"
+
+
+def test_a_transaction_longer_than_its_token_still_throws_out_what_readers_put_there(db, ids):
+    client = get_redis_connection("default")
+    with transaction.atomic():
+        cache.refresh(ids[0], cache.STATUS, {ids[1]: b"new"})
+        client.delete(key(ids))  # the token's time is over, or Redis began anew
+        cache.read(*ids, cache.STATUS).fill({cache.STATUS: b"old"})
+        assert shown(ids) == b"old"
+    assert shown(ids) is None
+
+
+def test_a_transaction_longer_than_its_token_stops_a_reader_that_is_still_reading(db, ids):
+    client = get_redis_connection("default")
+    with transaction.atomic():
+        cache.refresh(ids[0], cache.STATUS, {ids[1]: b"new"})
+        client.delete(key(ids))
+        reader = cache.read(*ids, cache.STATUS)
+    reader.fill({cache.STATUS: b"old"})
+    assert shown(ids) is None
+
+
+def test_a_change_of_10_000_customers_costs_as_many_round_trips_as_one_of_501(db, ids, commands):
+    tenant_id = ids[0]
+    cache.read(*ids, cache.STATUS).fill({cache.STATUS: b"old"})
+    counts = []
+    for size in (501, 10_000):
+        values = {ids[1]: b"new"} | {uuid4(): b"new" for _ in range(size - 1)}
+        with commands.counting() as counted, transaction.atomic():
+            cache.refresh(tenant_id, cache.STATUS, values)
+        counts += counted
+    assert counts == [2, 2]
+    assert shown(ids) is None
+
+
+def test_a_change_of_500_customers_is_told_in_one_round_trip_before_and_one_after(db, ids, commands):
+    values = {ids[1]: b"new"} | {uuid4(): b"new" for _ in range(499)}
+    with commands.counting() as counted, transaction.atomic():
+        cache.refresh(ids[0], cache.STATUS, values)
+    assert counted == [2]
+    assert shown(ids) == b"new"
+
+
+def test_while_a_bulk_change_runs_nobody_fills_and_other_tenants_notice_nothing(db, ids):
+    stranger = (uuid4(), uuid4())
+    cache.read(*stranger, cache.STATUS).fill({cache.STATUS: b"theirs"})
+    values = {ids[1]: b"new"} | {uuid4(): b"new" for _ in range(cache.BULK)}
+    with transaction.atomic():
+        cache.refresh(ids[0], cache.STATUS, values)
+        during = cache.read(*ids, cache.STATUS)
+        during.fill({cache.STATUS: b"old"})
+        assert shown(ids) is None
+    during.fill({cache.STATUS: b"old"})
+    assert shown(ids) is None
+    cache.read(*ids, cache.STATUS).fill({cache.STATUS: b"new"})
+    assert shown(ids) == b"new"
+    assert shown(stranger) == b"theirs"
+
+
+def test_a_bulk_change_that_ends_does_not_open_the_door_for_one_that_still_runs(db, ids, django_db_blocker):
+    values = {ids[1]: b"new"} | {uuid4(): b"new" for _ in range(cache.BULK)}
+    with transaction.atomic():
+        cache.refresh(ids[0], cache.STATUS, values)
+        other = Paused(lambda: cache.refresh(ids[0], cache.STATUS, values), django_db_blocker)
+        other.finish()
+        cache.read(*ids, cache.STATUS).fill({cache.STATUS: b"old"})
+        assert shown(ids) is None
+
+
+def test_a_configuration_change_makes_everything_of_the_tenant_a_miss(db, ids):
+    cache.read(*ids, *PARTS).fill({cache.STATUS: b"s", cache.FIGURES: b"f"})
+    cache.read_sum(ids[0]).fill(b"sum")
+    with transaction.atomic():
+        cache.forget_tenant(ids[0])
+    assert set(cache.read(*ids, *PARTS).values.values()) == {None}
+    assert cache.read_sum(ids[0]).value is None
+
+
+def test_a_lost_generation_does_not_bring_back_old_values(db, ids):
+    cache.read(*ids, cache.PROFILE).fill({cache.PROFILE: b"before"})
+    with transaction.atomic():
+        cache.forget_tenant(ids[0])
+    get_redis_connection("default").delete(cache._generation_key(ids[0]))
+    assert shown(ids, cache.PROFILE) is None
+    cache.read(*ids, cache.PROFILE).fill({cache.PROFILE: b"after"})
+    assert shown(ids, cache.PROFILE) == b"after"
+
+
+# The sum over a tenant.
+
+
+def test_the_sum_is_kept_until_the_next_change_of_any_customer(db, ids):
+    cache.read_sum(ids[0]).fill(b"1")
+    assert cache.read_sum(ids[0]).value == b"1"
+    write(ids, b"x")
+    assert cache.read_sum(ids[0]).value is None
+    cache.read_sum(ids[0]).fill(b"2")
+    with transaction.atomic():
+        cache.forget(ids[0], [ids[1]], cache.FIGURES)
+    assert cache.read_sum(ids[0]).value is None
+
+
+def test_a_sum_that_was_made_before_a_change_is_not_kept_after_it(db, ids):
+    slow = cache.read_sum(ids[0])
+    write(ids, b"x")
+    slow.fill(b"before")
+    assert cache.read_sum(ids[0]).value is None
+
+
+def test_a_sum_made_during_a_change_lives_for_seconds_and_not_past_its_end(db, ids):
+    with transaction.atomic():
+        cache.refresh(ids[0], cache.STATUS, {ids[1]: b"x"})
+        cache.read_sum(ids[0]).fill(b"before")
+        assert 0 < get_redis_connection("default").ttl(cache._sum_key(ids[0])) <= cache.READER_TOKEN_SECONDS
+    assert cache.read_sum(ids[0]).value is None
+
+
+def test_a_lost_count_of_changes_does_not_bring_back_an_old_sum(db, ids):
+    cache.read_sum(ids[0]).fill(b"before")
+    write(ids, b"x")
+    get_redis_connection("default").delete(*cache._stamp_keys(ids[0])[1:])
+    assert cache.read_sum(ids[0]).value is None
+
+
+# What a hit costs, and Redis away.
+
+
+def test_a_hit_is_one_round_trip_and_a_miss_two_and_one_to_fill(db, ids, commands):
+    with commands.counting() as counted:
+        reading = cache.read(*ids, *PARTS)
+    assert counted == [2]
+    with commands.counting() as counted:
+        reading.fill({cache.STATUS: b"s", cache.FIGURES: b"f"})
+    assert counted == [1]
+    with commands.counting() as counted:
+        cache.read(*ids, *PARTS)
+    assert counted == [1]
+
+
+def test_while_redis_is_away_reads_miss_and_writes_go_on(db, ids, commands):
+    cache.read(*ids, cache.STATUS).fill({cache.STATUS: b"old"})
+    commands.is_cut = True
+    assert shown(ids) is None
+    write(ids, b"new")
+    with transaction.atomic():
+        cache.forget(ids[0], [ids[1]], cache.FIGURES)
+        cache.forget_tenant(ids[0])
+    assert cache.read_sum(ids[0]).value is None
+
+
+def test_a_change_that_could_not_be_told_is_never_hidden_by_an_old_value(db, ids, commands, monkeypatch):
+    monkeypatch.setattr(cache, "RETRY_SECONDS", 0.05)
+    cache.read(*ids, cache.STATUS).fill({cache.STATUS: b"old"})
+    cache.read_sum(ids[0]).fill(b"old")
+    commands.is_cut = True
+    write(ids, b"new")
+    commands.is_cut = False
+    for _ in range(200):
+        assert shown(ids) is None
+        assert cache.read_sum(ids[0]).value is None
+        if cache.outage.is_over():
+            break
+        threading.Event().wait(0.02)
+    assert cache.outage.is_over()
+    assert shown(ids) is None
+
+
+@pytest.mark.parametrize("size", [1, 501])
+def test_redis_that_goes_away_between_the_two_steps_is_made_good(db, ids, commands, monkeypatch, size):
+    monkeypatch.setattr(cache, "RETRY_SECONDS", 0.05)
+    cache.read(*ids, cache.STATUS).fill({cache.STATUS: b"old"})
+    values = {ids[1]: b"new"} | {uuid4(): b"new" for _ in range(size - 1)}
+    with transaction.atomic():
+        cache.refresh(ids[0], cache.STATUS, values)
+        commands.is_cut = True
+    assert not cache.outage.is_over()
+    commands.is_cut = False
+    for _ in range(200):
+        if cache.outage.is_over():
+            break
+        threading.Event().wait(0.02)
+    assert shown(ids) is None
+
+
+def test_readers_and_writers_at_once_never_see_a_version_go_back(db, ids, django_db_blocker):
+    """A counter in PostgreSQL's place: writers raise it under a lock, readers read through the cache."""
+    truth, lock, errors = [0], threading.Lock(), []
+
+    def write_often():
+        for _ in range(60):
+            with lock, transaction.atomic():
+                truth[0] += 1
+                cache.refresh(ids[0], cache.STATUS, {ids[1]: str(truth[0]).encode()})
+
+    def read_often():
+        for _ in range(300):
+            before = truth[0]
+            reading = cache.read(*ids, cache.STATUS)
+            value = reading.values[cache.STATUS]
+            if value is None:
+                value = str(truth[0]).encode()
+                reading.fill({cache.STATUS: value})
+            # What was committed and refreshed before the reading began must be in it. One write may be between its
+            # commit and its refresh.
+            if int(value) < before - 1:
+                errors.append((value, before))
+
+    def in_thread(work):
+        def run():
+            from django.db import connections
+
+            with django_db_blocker.unblock():
+                work()
+                connections.close_all()
+
+        return threading.Thread(target=run)
+
+    threads = [in_thread(write_often), in_thread(write_often), *(in_thread(read_often) for _ in range(4))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert errors == []
+    assert shown(ids) in (None, b"120")
