@@ -1,5 +1,8 @@
 """From a bearer token or a session to an Identity; the membership behind it is read as it is now."""
 
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -21,7 +24,7 @@ from tenants.services.logins import INACTIVE, SUSPENDED
 from tenants.services.membership import Membership, read_membership
 from tenants.services.tokens import AccessClaims, TokenRefused, read_access
 
-# Under which key a super admin's session keeps the slug of the tenant he has chosen (see tenants.pages).
+# Under which key a super admin's session keeps the tenant he has chosen, and until when (see Look).
 CHOSEN_TENANT = "tenant"
 
 MALFORMED = "The Authorization header must read: Bearer <token>, with one token and no blank in it."
@@ -106,6 +109,27 @@ def _member(user_id: UUID, tenant_id: UUID | None) -> Membership:
     return membership
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The tenant through whose eyes a super admin looks in his session, and until when he may."""
+
+    slug: str
+    until: dt.datetime
+
+    def to_session(self) -> dict[str, str]:
+        """As the session keeps it."""
+        return {"slug": self.slug, "until": self.until.isoformat()}
+
+
+def read_look(session: Mapping[str, Any]) -> Look | None:
+    """The look that a session remembers, over or not; None without one."""
+    kept = session.get(CHOSEN_TENANT)
+    try:
+        return Look(kept["slug"], dt.datetime.fromisoformat(kept["until"]))
+    except (TypeError, KeyError, ValueError):
+        return None
+
+
 def identify_session(request: HttpRequest, *, slug: str | None = None) -> Identity | None:
     """The caller whom Django's session names, or None. ``slug`` overrides the tenant that a super admin has chosen."""
     user: Any = request.user
@@ -115,7 +139,8 @@ def identify_session(request: HttpRequest, *, slug: str | None = None) -> Identi
     if membership is None:
         return None
     if slug is None and membership.tenant is None:
-        slug = request.session.get(CHOSEN_TENANT)
+        look = read_look(request.session)
+        slug = look.slug if look is not None and look.until > timezone.now() else None
     return identify(membership, granted=None, slug=slug)
 
 

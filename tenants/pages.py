@@ -10,17 +10,20 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import SimpleTemplateResponse
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.http import urlencode
 from django_htmx.http import HttpResponseClientRedirect
 from rest_framework.exceptions import APIException
 
 from tenants.actors import TenantRef
-from tenants.authentication import CHOSEN_TENANT, identify_session
+from tenants.authentication import CHOSEN_TENANT, Look, identify_session
 from tenants.context import tenant_context
 from tenants.identity import Identity
 from tenants.middleware import note_refusal
 from tenants.permissions import CHANGING, describe_denial, has_permission
+from tenants.roles import Role
 from tenants.services.directory import find_tenant
+from tenants.services.look_through import begin_look
 
 # The name of the address where a super admin chooses a tenant; it takes the address to return to as ``next``.
 SWITCHER = "choose-tenant"
@@ -66,17 +69,24 @@ def tenant_page(permission: str) -> Callable[[PageView], PageView]:
     return decorate
 
 
-def choose_tenant(request: HttpRequest, slug: str) -> TenantRef | None:
-    """Let a super admin work for the tenant of this slug from now on in this session; None if there is none.
+def choose_tenant(request: HttpRequest, slug: str, *, reason: str) -> TenantRef | None:
+    """Let a super admin work for the tenant of this slug in this session, for an hour; None if there is none.
 
-    It is looked up again on every request: a tenant suspended meanwhile is no longer shown.
+    It is recorded with the tenant, and looked up again on every request: a tenant suspended meanwhile is no longer
+    shown. Raises LookRefused without a reason.
     """
     identity = identify_page(request)
     tenant = find_tenant(slug)
-    if identity is None or identity.role != "super_admin" or tenant is None:
+    if identity is None or identity.role != Role.SUPER_ADMIN or tenant is None:
         return None
-    request.session[CHOSEN_TENANT] = tenant.slug
+    until = begin_look(tenant=tenant, actor=identity.actor(), reason=reason, now=timezone.now())
+    request.session[CHOSEN_TENANT] = Look(tenant.slug, until).to_session()
     return tenant
+
+
+def leave_tenant(request: HttpRequest) -> None:
+    """End the look through a tenant's eyes."""
+    request.session.pop(CHOSEN_TENANT, None)
 
 
 def identify_page(request: HttpRequest) -> Identity | None:

@@ -11,6 +11,7 @@ from lifecycle.rules.transitions import Change
 from lifecycle.services.publication import publish_configuration
 from lifecycle.services.transitions import place
 from tenants.actors import TenantRef, system_actor
+from tenants.authentication import Look
 from tenants.context import tenant_context
 from tenants.models import User
 from tenants.roles import Role
@@ -78,6 +79,11 @@ SAAS: dict[str, Any] = {
 def utc_now() -> dt.datetime:
     """The time of the test."""
     return dt.datetime.now(dt.UTC)
+
+
+def look_at(slug: str) -> dict[str, str]:
+    """What the session of a super admin holds who has chosen the tenant of this slug."""
+    return Look(slug, utc_now() + dt.timedelta(hours=1)).to_session()
 
 
 class TenantFactory(factory.Factory):

@@ -405,7 +405,7 @@ def test_trying_a_draft_names_what_it_would_refuse_with_examples(tenant: TenantR
     answer = admin_browser.get(reverse("admin:configuration_try", args=[draft.pk]))
     body = answer.content.decode()
     assert "<strong>1</strong> of the 1 moves that really happened would be refused." in body
-    assert f'href="{reverse("customer", args=[customer.id])}"' in body
+    assert f'href="{reverse("customer-page", args=[customer.id])}"' in body
     assert "“Active”: 1 customers could not be moved anywhere" in body
     assert written(tenant) == before
 

@@ -18,7 +18,7 @@ from tenants.context import tenant_context
 from tenants.models import Tenant, User
 from tenants.services.api_keys import create_key
 from tenants.services.directory import PLATFORM
-from tests.factories import CustomerFactory, utc_now
+from tests.factories import CustomerFactory, look_at, utc_now
 
 # A word that stands in everything the other tenant owns and nowhere else.
 CANARY = "Zebrastripe"
@@ -32,7 +32,7 @@ def browser(user: User) -> Client:
 
 def choose(client: Client, tenant: TenantRef) -> None:
     session = client.session
-    session["tenant"] = tenant.slug
+    session["tenant"] = look_at(tenant.slug)
     session.save()
 
 

@@ -7,6 +7,7 @@ import pytest
 from tenants.roles import UPDATE_LIFECYCLE, VIEW_HISTORY, VIEW_LIFECYCLE
 from tests.doors.routes import list_routes
 from tests.doors.test_api import MAY, traces
+from tests.factories import look_at
 
 # Pages of a tenant's data, with the permission each needs.
 PAGES = {
@@ -33,7 +34,7 @@ def browse(page_client, tenant):
         client = page_client(role)
         if role == "super_admin":
             session = client.session
-            session["tenant"] = tenant.slug
+            session["tenant"] = look_at(tenant.slug)
             session.save()
         return getattr(client, method)(route.replace("{customer_id}", str(customer_id)))
 

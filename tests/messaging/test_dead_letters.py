@@ -24,7 +24,7 @@ from lifecycle.services.publication import publish_configuration
 from tenants.actors import system_actor
 from tenants.context import tenant_context
 from tenants.services.people import create_tenant
-from tests.factories import TenantFactory, UserFactory
+from tests.factories import TenantFactory, UserFactory, look_at
 from tests.messaging.speaking import RULES, Speaker, as_message, at, outcomes
 
 OPERATOR = system_actor("operator:olga")
@@ -310,7 +310,7 @@ def test_staff_replays_and_discards(refused: Speaker, staff: Any) -> None:
 
 def test_staff_replays_while_working_for_the_tenant(refused: Speaker, staff: Any) -> None:
     session = staff.session
-    session["tenant"] = refused.tenant.slug
+    session["tenant"] = look_at(refused.tenant.slug)
     session.save()
     mend(refused)
     assert "1 replayed." in act(staff, "replay", *refused.letters())

@@ -212,7 +212,7 @@ def test_a_customer_of_another_tenant_cannot_be_moved(manager, other_tenant, oth
 
 def test_a_super_admin_moves_a_customer_of_the_tenant_he_has_chosen(page_client, users, tenant, customer):
     client = page_client("super_admin")
-    client.post("/tenants", {"tenant": tenant.slug})
+    client.post("/tenants", {"tenant": tenant.slug, "reason": "Ticket 7"})
     assert submit(client, customer, "Onboarded").status_code == 200
     assert rows(LifecycleHistory, tenant, customer)[-1].changed_by == str(users.super_admin.id)
     assert "Internal staff" in text_of(page_client("account_manager").get(f"/customers/{customer.id}"))

@@ -1,5 +1,6 @@
 """Who may open which page, and what every page promises."""
 
+import datetime as dt
 import re
 from urllib.parse import unquote
 from uuid import uuid4
@@ -8,7 +9,10 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from tests.factories import CustomerFactory, TenantFactory
+from audit.models import AdministrationEntry
+from tenants.authentication import Look
+from tenants.context import tenant_context
+from tests.factories import CustomerFactory, TenantFactory, utc_now
 from tests.services.test_publication import SHORTER, publish
 from tests.web.conftest import HTMX, markup_of, text_of
 
@@ -93,17 +97,19 @@ def test_a_super_admin_chooses_a_tenant_and_may_choose_another(page_client, user
     assert unquote(response["Location"]) == f"/tenants?next=/customers/{customer.id}"
     page = client.get("/tenants?next=/customers")
     assert tenant.slug in text_of(page)
-    response = client.post("/tenants", {"tenant": tenant.slug, "next": "/customers"})
+    response = client.post("/tenants", {"tenant": tenant.slug, "next": "/customers", "reason": "Ticket 7"})
     assert response["Location"] == "/customers"
     assert client.get(f"/customers/{customer.id}").status_code == 200
     # The page that is being looked at belongs to the tenant before.
-    response = client.post("/tenants", {"tenant": other_tenant.slug, "next": f"/customers/{customer.id}"})
+    response = client.post(
+        "/tenants", {"tenant": other_tenant.slug, "next": f"/customers/{customer.id}", "reason": "Ticket 8"}
+    )
     assert response["Location"] == "/"
     assert client.get(f"/customers/{customer.id}").status_code == 404
 
 
 def test_a_super_admin_is_told_when_there_is_no_such_tenant(page_client, users):
-    response = page_client("super_admin").post("/tenants", {"tenant": "nowhere"})
+    response = page_client("super_admin").post("/tenants", {"tenant": "nowhere", "reason": "Ticket 7"})
     assert response.status_code == 404
     assert "There is no tenant “nowhere”" in text_of(response)
 
@@ -118,7 +124,42 @@ def test_a_tenant_admin_cannot_choose_another_tenant(page_client, other_tenant, 
 def test_the_choice_of_a_tenant_never_leads_to_another_site(page_client, users, tenant):
     client = page_client("super_admin")
     for target in ("https://evil.example/", "//evil.example", "javascript:alert(1)"):
-        assert client.post("/tenants", {"tenant": tenant.slug, "next": target})["Location"] == "/"
+        sent = {"tenant": tenant.slug, "next": target, "reason": "Ticket 7"}
+        assert client.post("/tenants", sent)["Location"] == "/"
+
+
+def test_a_super_admin_says_why_he_looks_and_the_tenant_has_it_on_record(page_client, users, tenant):
+    client = page_client("super_admin")
+    for reason in ("", "   ", "x" * 501):
+        refused = client.post("/tenants", {"tenant": tenant.slug, "reason": reason})
+        assert refused.status_code == 400
+        assert client.get("/customers").status_code == 302
+    assert "The reason has 501 characters; at most 500 are kept." in text_of(refused)
+    assert client.post("/tenants", {"tenant": tenant.slug, "reason": " Ticket 7 "}).status_code == 302
+    with tenant_context(tenant.id):
+        entries = AdministrationEntry.objects.filter(action="look_through")
+        assert list(entries.values_list("actor", "reason")) == [(str(users.super_admin.id), "Ticket 7")]
+        until = dt.datetime.fromisoformat(entries.get().detail["until"])
+    assert dt.timedelta(minutes=59) < until - utc_now() <= dt.timedelta(minutes=60)
+    page = text_of(client.get("/customers"))
+    assert f"{tenant.slug} until {until:%H:%M} UTC" in page
+
+
+def test_a_super_admin_whose_hour_is_over_is_told_so(page_client, users, tenant):
+    client = page_client("super_admin")
+    session = client.session
+    session["tenant"] = Look(tenant.slug, utc_now() - dt.timedelta(seconds=1)).to_session()
+    session.save()
+    page = client.get("/customers", follow=True)
+    assert f"Your time for “{tenant.slug}” is over" in text_of(page)
+
+
+def test_a_super_admin_leaves_a_tenant(page_client, users, tenant):
+    client = page_client("super_admin")
+    client.post("/tenants", {"tenant": tenant.slug, "reason": "Ticket 7"})
+    assert client.get("/customers").status_code == 200
+    assert client.post("/tenants", {"leave": "1"})["Location"] == "/tenants"
+    assert client.get("/customers").status_code == 302
 
 
 def test_a_tenant_without_a_lifecycle_is_told_what_to_do(page_client, db):

@@ -1,16 +1,19 @@
 """The gate before every page: who is asked to log in, who is shown out, and whose rows a page shows."""
 
+import datetime as dt
+
 import pytest
 from django.contrib.auth import BACKEND_SESSION_KEY, SESSION_KEY
 from django.db import connection
 
 from audit.models import RefusedAttempt
+from tenants.authentication import Look
 from tenants.context import current_tenant_id, tenant_context
 from tenants.models import User
 from tenants.pages import choose_tenant
 from tenants.roles import Role
 from tenants.services.people import deactivate_user, set_role, suspend_tenant
-from tests.factories import ADMIN_ACTOR, PASSWORD, utc_now
+from tests.factories import ADMIN_ACTOR, PASSWORD, look_at, utc_now
 
 pytestmark = pytest.mark.urls("tests.api.probes")
 
@@ -18,7 +21,7 @@ pytestmark = pytest.mark.urls("tests.api.probes")
 def choose(client, slug):
     """The super admin behind a client chooses a tenant."""
     session = client.session
-    session["tenant"] = slug
+    session["tenant"] = look_at(slug)
     session.save()
 
 
@@ -84,11 +87,28 @@ def test_nobody_else_can_choose(tenant, other_tenant, users, rf, page_client):
     request = rf.get("/")
     request.session = {}
     request.user = users.tenant_admin
-    assert choose_tenant(request, other_tenant.slug) is None
+    assert choose_tenant(request, other_tenant.slug, reason="Ticket 7") is None
     assert request.session == {}
     request.user = users.super_admin
-    assert choose_tenant(request, "no-such-tenant") is None
-    assert choose_tenant(request, other_tenant.slug) == other_tenant
+    assert choose_tenant(request, "no-such-tenant", reason="Ticket 7") is None
+    assert choose_tenant(request, other_tenant.slug, reason="Ticket 7") == other_tenant
+
+
+def test_a_look_through_a_tenants_eyes_is_over_after_an_hour(tenant, page_client):
+    client = page_client("super_admin")
+    session = client.session
+    session["tenant"] = Look(tenant.slug, utc_now() - dt.timedelta(seconds=1)).to_session()
+    session.save()
+    assert client.get("/page").headers["Location"] == "/choose?next=%2Fpage"
+
+
+@pytest.mark.parametrize("kept", ["acme", {"slug": "acme"}, {"slug": "acme", "until": "soon"}, None, 7])
+def test_a_session_that_remembers_no_end_has_chosen_nobody(kept, tenant, page_client):
+    client = page_client("super_admin")
+    session = client.session
+    session["tenant"] = kept
+    session.save()
+    assert client.get("/page").headers["Location"] == "/choose?next=%2Fpage"
 
 
 def test_a_bug_in_a_page_does_not_poison_the_next(tenant, page_client):
