@@ -151,7 +151,10 @@ def test_a_suspended_tenant_is_not_forgotten(tenant: TenantRef) -> None:
     with tenant_context(tenant.id), connections["default"].cursor() as cursor:
         cursor.execute("UPDATE tenants_tenant SET is_suspended = true")
     with override_settings(MASTER_KEYS=NEW):
-        assert f"{tenant.slug}: 1 re-wrapped, 0 left\n" in rotate()
+        assert rotate("--tenant", tenant.slug) == f"{tenant.slug}: 1 re-wrapped, 0 left\n"
+    keepers = rotation.list_keepers()
+    assert tenant in keepers
+    assert rotation.NAMELESS in keepers
 
 
 def test_one_line_tells_that_a_master_key_is_missing(tenant: TenantRef) -> None:
