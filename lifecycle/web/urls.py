@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from lifecycle.web.views import account, customers, lists, moving
+from lifecycle.web.views import account, customers, invitation, lists, moving
 
 urlpatterns = [
     path("", lists.show_overview, name="overview"),
@@ -13,5 +13,6 @@ urlpatterns = [
     path("customers/<uuid:customer_id>/move", moving.move_customer, name="move-customer"),
     path("login", account.log_in, name="log-in"),
     path("logout", account.log_out, name="log-out"),
+    path("invitation/<str:uid>/<str:token>", invitation.accept, name="invitation"),
     path("tenants", account.switch_tenant, name="choose-tenant"),
 ]

@@ -64,6 +64,18 @@ def test_who_is_logged_in_is_not_asked_again(page_client):
     assert page_client("viewer").get("/login")["Location"] == "/"
 
 
+def test_a_session_that_no_page_accepts_any_more_ends_at_the_login_instead_of_going_in_circles(
+    page_client, monkeypatch
+):
+    client = page_client("viewer")
+    for module in ("tenants.pages", "lifecycle.web.views.account"):
+        monkeypatch.setattr(f"{module}.identify_page", lambda request: None)
+    assert client.get("/")["Location"] == "/login?next=/"
+    page = client.get("/login?next=/")
+    assert page.status_code == 200
+    assert "Log in" in text_of(page)
+
+
 def test_only_staff_is_shown_the_way_to_the_admin(page_client):
     assert "Admin" in text_of(page_client("tenant_admin").get("/")).split("Log out")[0].split("API docs")[1]
     assert "/admin/" not in page_client("account_manager").get("/").content.decode()

@@ -3,9 +3,11 @@
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth import logout
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -14,7 +16,7 @@ from django.views.decorators.http import require_http_methods
 
 from lifecycle.services.demo.scenarios import PASSWORD, SCENARIOS, STAFF, Login
 from tenants.authentication import read_look
-from tenants.pages import choose_tenant, leave_tenant
+from tenants.pages import choose_tenant, identify_page, leave_tenant
 from tenants.services.directory import list_tenants
 from tenants.services.login_guard import LoginsLimited
 from tenants.services.look_through import LONGEST_REASON, LOOK_MINUTES, LookRefused
@@ -38,6 +40,12 @@ class LogIn(LoginView):
     template_name = "login.html"
     authentication_form = LogInForm
     redirect_authenticated_user = True
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """End a session that no page accepts any more: otherwise page and log-in would send each other in circles."""
+        if request.user.is_authenticated and identify_page(request) is None:
+            logout(request)
+        return super().dispatch(request, *args, **kwargs)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Add the demo's log-ins where there can be any."""
