@@ -11,6 +11,7 @@ from django.utils.http import urlsafe_base64_decode, urlsafe_base64_encode
 
 from audit.services.administration import record_administration
 from tenants.actors import USER, Actor, TenantRef
+from tenants.context import tenant_context
 from tenants.models import User
 from tenants.roles import Role
 from tenants.services.directory import find_user
@@ -100,16 +101,18 @@ def find_invited(uid: str, token: str) -> User | None:
 
 
 def accept_invitation(user: User, password: str, *, now: dt.datetime) -> None:
-    """Set the invited person's first password. Raises ValidationError when it is too weak."""
+    """Set the invited person's first password, once.
+
+    Raises ValidationError when it is too weak, PersonChangeRefused when the invitation was used meanwhile.
+    """
     validate_password(password, user)
     assert user.tenant is not None  # noqa: S101  find_invited has seen to it
-    set_password(
-        user.id,
-        password,
-        tenant=TenantRef(user.tenant.id, user.tenant.slug),
-        actor=Actor(kind=USER, name=str(user.id)),
-        now=now,
-    )
+    tenant = TenantRef(user.tenant.id, user.tenant.slug)
+    with tenant_context(tenant.id), transaction.atomic():
+        # Of two who use the link at the same moment, the second finds the password of the first.
+        if not User.objects.select_for_update().filter(id=user.id, password=user.password).exists():
+            raise PersonChangeRefused("The invitation was used meanwhile: log in, or ask for a new one.")
+        set_password(user.id, password, tenant=tenant, actor=Actor(kind=USER, name=str(user.id)), now=now)
 
 
 def _record(action: str, user: User, tenant: TenantRef, actor: Actor, now: dt.datetime) -> None:

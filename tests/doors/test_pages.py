@@ -19,7 +19,7 @@ PAGES = {
     "/customers/{customer_id}/move": UPDATE_LIFECYCLE,
 }
 # What anybody may open: there is nothing of a tenant on it. The administration has tests of its own.
-OPEN = {"/login", "/logout", "/tenants", "/healthz", "/healthz/live", "/metrics"}
+OPEN = {"/login", "/logout", "/invitation/{uid}/{token}", "/tenants", "/healthz", "/healthz/live", "/metrics"}
 ROLES = [role for role in MAY if role != "service"]
 
 every_page = pytest.mark.parametrize(("route", "permission"), PAGES.items(), ids=PAGES)
