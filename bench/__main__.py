@@ -1,0 +1,63 @@
+"""``python -m bench [PART ...]``: measure, print a table, write JSON. Exit status 1 when a figure misses its limit.
+
+Sizes come from the environment, so that a quick run is possible: BENCH_CUSTOMERS (50000), BENCH_TENANTS (20),
+BENCH_TRANSITIONS (100000), BENCH_ROUNDS (9), BENCH_SLICE_MS (1500).
+"""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bench.report import Figure, print_table, write_json
+from bench.world import CannotMeasure, opened_world, read_size
+
+PARTS = ("single", "bulk", "http", "lists")
+
+
+def main(arguments: list[str]) -> int:
+    """Measure the parts asked for, all by default."""
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; all by default")
+    parser.add_argument("--json", type=Path, default=Path(".local/bench.json"), help="where the figures go as JSON")
+    options = parser.parse_args(arguments)
+    parts = options.parts or list(PARTS)
+    if unknown := sorted(set(parts) - set(PARTS)):
+        parser.error(f"there is no part {unknown[0]}; the parts are {', '.join(PARTS)}")
+    figures: list[Figure] = []
+    try:
+        with opened_world():
+            _say(f"making {_customers():,} customers")
+            from bench.population import populate, settle
+
+            populated = populate("bench", _customers())
+            settle()
+            for part in parts:
+                _say(f"measuring: {part}")
+                figures += _load(part)(populated)
+    except CannotMeasure as trouble:
+        print(trouble, file=sys.stderr)
+        return 2
+    print_table(figures)
+    write_json(figures, options.json, facts={"customers": _customers()})
+    return 0 if all(figure.met is not False for figure in figures) else 1
+
+
+def _load(part: str) -> Callable[[Any], list[Figure]]:
+    from importlib import import_module
+
+    measure: Callable[[Any], list[Figure]] = import_module(f"bench.{part}").measure
+    return measure
+
+
+def _customers() -> int:
+    return read_size("BENCH_CUSTOMERS", 50_000)
+
+
+def _say(sentence: str) -> None:
+    print(f"bench: {sentence}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

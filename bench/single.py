@@ -1,0 +1,181 @@
+"""One transition, one transaction: ``apply`` as the API calls it, beside django-fsm-2 and beside its own statement.
+
+All three write status, history and outbox on the same server. The bare statement is the one that ``apply`` runs, sent
+by psycopg alone, prepared, committed by itself, under the same role and the same row-level security.
+"""
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from django.conf import settings
+from django.db import connections
+from django.utils import timezone
+from uuid_utils.compat import uuid7
+
+from bench.measuring import take_turns
+from bench.peers.models import INTO_RISK, OUT_OF_RISK, PeerStatus, move_with_fsm
+from bench.population import Populated, connect_as_administrator
+from bench.report import Figure, at_least
+from bench.world import read_size
+from lifecycle.rules.transitions import Change
+from lifecycle.services import statements
+from lifecycle.services.transitions import apply
+from tenants.actors import USER, Actor, TenantRef
+from tenants.context import tenant_context
+from tenants.models import User
+from tenants.roles import ROLE_PERMISSIONS, Role
+from tenants.services.people import create_user
+
+REASON = "Low Engagement"
+
+
+def measure(populated: Populated) -> list[Figure]:
+    """Rates of the three, in turns."""
+    tenant = populated.tenant
+    user = create_user(
+        username="single@bench.example", password=None, role=Role.ACCOUNT_MANAGER, tenant=tenant, now=timezone.now()
+    )
+    ours, bare, fsm = _share_out(populated.customers[OUT_OF_RISK])
+    _copy_to_peer(tenant, fsm)
+    with _bare_connection(tenant) as connection:
+        rates = take_turns(
+            {
+                "apply": _apply_operation(tenant, user, ours),
+                "bare": _bare_operation(connection, tenant, user, bare),
+                "fsm": _fsm_operation(user, fsm),
+            },
+            rounds=read_size("BENCH_ROUNDS", 9),
+            seconds=read_size("BENCH_SLICE_MS", 1500) / 1000,
+        )
+    value = f"{rates.median('apply'):,.0f}/s"
+    return [
+        Figure(
+            "single",
+            "transitions through apply, one a transaction",
+            value,
+            f"django-fsm-2 + django-fsm-log {rates.median('fsm'):,.0f}/s",
+            **at_least(rates.ratio("apply", "fsm"), 3, " x"),  # type: ignore[arg-type]
+        ),
+        Figure(
+            "single",
+            "the same",
+            value,
+            f"its statement by psycopg alone {rates.median('bare'):,.0f}/s",
+            **at_least(rates.ratio("apply", "bare"), 0.5, " x"),  # type: ignore[arg-type]
+        ),
+    ]
+
+
+def _share_out(customers: list[UUID]) -> tuple[list[UUID], list[UUID], list[UUID]]:
+    third = len(customers) // 3
+    return customers[:third], customers[third : 2 * third], customers[2 * third :]
+
+
+def _in_turn(customers: list[UUID]) -> Iterator[tuple[UUID, str, str | None]]:
+    """Each customer, the stage to move it to, and the reason: all of them into risk, then all of them out of it."""
+    for stage, reason in itertools.cycle([(INTO_RISK, REASON), (OUT_OF_RISK, None)]):
+        for customer_id in customers:
+            yield customer_id, stage, reason
+
+
+def _apply_operation(tenant: TenantRef, user: User, customers: list[UUID]) -> Callable[[], None]:
+    actor = Actor(kind=USER, name=str(user.pk), permissions=ROLE_PERMISSIONS[Role.ACCOUNT_MANAGER])
+    turns = _in_turn(customers)
+
+    def move() -> None:
+        customer_id, stage, reason = next(turns)
+        with tenant_context(tenant.id):
+            (outcome,) = apply(
+                [Change(customer_id=customer_id, stage=stage, reason_code=reason)],
+                tenant=tenant,
+                actor=actor,
+                source="API",
+                now=timezone.now(),
+            )
+        assert outcome.moved, outcome
+
+    return move
+
+
+def _bare_connection(tenant: TenantRef) -> psycopg.Connection[Any]:
+    connection: psycopg.Connection[Any] = psycopg.connect(
+        settings.DATABASE_URL, autocommit=True, prepare_threshold=0, cursor_factory=psycopg.Cursor
+    )
+    # For the session, once: the least that row-level security can cost.
+    connection.execute("SELECT set_config('app.tenant_id', %s, false)", [str(tenant.id)])
+    return connection
+
+
+def _bare_operation(
+    connection: psycopg.Connection[Any], tenant: TenantRef, user: User, customers: list[UUID]
+) -> Callable[[], None]:
+    turns = _in_turn(customers)
+    versions = dict.fromkeys(customers, 1)
+    cursor = connection.cursor()
+    fixed = {
+        "tenant_id": tenant.id,
+        "changed_by": str(user.pk),
+        "actor_kind": USER,
+        "source": "API",
+        "configuration_version": 1,
+        "effective_at": "{}",
+        "on_behalf_of": "{}",
+        "request_ids": "{}",
+        "event_ids": "{}",
+        "notes": "{}",
+    }
+
+    def move() -> None:
+        customer_id, stage, reason = next(turns)
+        cursor.execute(
+            statements.MOVE,
+            {
+                **fixed,
+                "now": timezone.now(),
+                "request_id": uuid7(),
+                "customer_ids": f"{{{customer_id}}}",
+                "versions": f"{{{versions[customer_id]}}}",
+                "history_ids": f"{{{uuid7()}}}",
+                "to_stages": f'{{"{stage}"}}',
+                "reason_codes": f'{{"{reason}"}}' if reason else "{}",
+            },
+        )
+        assert cursor.fetchone() == (1,)
+        versions[customer_id] += 1
+
+    return move
+
+
+def _fsm_operation(user: User, customers: list[UUID]) -> Callable[[], None]:
+    turns = _in_turn(customers)
+
+    def move() -> None:
+        customer_id, _, _ = next(turns)
+        move_with_fsm(customer_id, user=user, reason=REASON)
+
+    return move
+
+
+def _copy_to_peer(tenant: TenantRef, customers: list[UUID]) -> None:
+    now = timezone.now()
+    PeerStatus.objects.bulk_create(
+        [
+            PeerStatus(
+                tenant_id=tenant.id,
+                customer_id=customer_id,
+                stage_entered_at=now,
+                updated_at=now,
+                updated_by="bench",
+                actor_kind="system",
+                source="Import",
+            )
+            for customer_id in customers
+        ],
+        batch_size=5000,
+    )
+    connections["default"].close()
+    with connect_as_administrator() as administrator:
+        administrator.execute("VACUUM (ANALYZE) peers_peerstatus")
