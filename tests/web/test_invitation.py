@@ -53,7 +53,7 @@ def test_an_invited_person_sets_a_password_and_logs_in(tenant, invite):
     assert page.status_code == 200
     assert "Welcome, Grace Park" in text_of(page)
     assert user.username in text_of(page)
-    assert page["Referrer-Policy"] == "no-referrer"
+    assert page["Referrer-Policy"] == "strict-origin"
     assert "no-store" in page["Cache-Control"]
 
     done = client.post(path, {"password": PASSWORD, "again": PASSWORD}, follow=True)

@@ -56,6 +56,7 @@ def accept(request: HttpRequest, uid: str, token: str) -> HttpResponse:
 
 def _show(request: HttpRequest, context: dict[str, object], *, status: int) -> HttpResponse:
     response = render(request, "invitation.html", context, status=status)
-    # The address is the key: no other address may learn of it.
-    response.headers["Referrer-Policy"] = "no-referrer"
+    # The address is the key, so only where it was is told. With "no-referrer" the form would come from the origin
+    # "null", which the CSRF check refuses.
+    response.headers["Referrer-Policy"] = "strict-origin"
     return response
