@@ -18,6 +18,7 @@ from tests.factories import PASSWORD, CustomerFactory, utc_now
 pytestmark = pytest.mark.browser
 
 LIVE_SECONDS = 2.0
+POLL_SECONDS = 1.5
 
 
 @pytest.fixture
@@ -105,7 +106,7 @@ def test_a_manager_finds_who_is_at_risk_moves_it_and_later_sees_what_the_api_did
     assert page.evaluate("window.isTheSamePage") is True
 
 
-def test_while_the_stream_is_away_the_page_polls_and_is_still_up_to_date_within_two_seconds(
+def test_while_the_stream_is_away_the_page_asks_by_itself_every_second_and_a_half(
     open_browser, site, users, tenant, customer
 ):
     page = open_customer(open_browser(users.account_manager), customer)
@@ -113,7 +114,7 @@ def test_while_the_stream_is_away_the_page_polls_and_is_still_up_to_date_within_
     try:
         expect(page.locator(".live")).to_have_text("Checking for changes")
         patch_stage(site, users.service, customer, "Live")
-        expect(badge(page)).to_have_text("Live", timeout=LIVE_SECONDS * 1000)
+        expect(badge(page)).to_have_text("Live", timeout=(LIVE_SECONDS + POLL_SECONDS) * 1000)
     finally:
         site.stream.start("/live/healthz")
     expect(page.locator(".live")).to_have_text("Live")
