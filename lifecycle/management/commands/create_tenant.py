@@ -1,0 +1,63 @@
+"""``manage.py create_tenant``: a new tenant with its role groups, and its first configuration if one is given."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from lifecycle.management.reading import read_json
+from lifecycle.services.publication import publish_configuration
+from tenants.actors import TenantRef, system_actor
+from tenants.context import tenant_context
+from tenants.rules.configuration import InvalidConfiguration, parse_configuration
+from tenants.services.people import create_tenant
+
+_SLUG = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+LONGEST_NAME = 200
+
+
+class Command(BaseCommand):
+    """Make a tenant; people are added by a super admin in the admin."""
+
+    help = "Create a tenant, with --configuration its lifecycle as well."
+
+    def add_arguments(self, parser: Any) -> None:
+        """Options."""
+        parser.add_argument("slug", help="Its short name in addresses and events: lower case, digits and hyphens.")
+        parser.add_argument("name", help="The company's name.")
+        parser.add_argument("--configuration", type=Path, help="A JSON file to publish as version 1.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Check everything first: a tenant is not easily removed."""
+        slug, name = options["slug"], options["name"].strip()
+        if not _SLUG.fullmatch(slug):
+            raise CommandError(f"{slug!r} is no slug: lower-case letters, digits and hyphens, at most 63 characters.")
+        if not 0 < len(name) <= LONGEST_NAME:
+            raise CommandError(f"The name must have 1 to {LONGEST_NAME} characters.")
+        document = None
+        if options["configuration"] is not None:
+            document = read_json(options["configuration"])
+            try:
+                parse_configuration(document)
+            except InvalidConfiguration as error:
+                for fault in error.faults:
+                    self.stderr.write(f"{fault.severity} at {fault.path or '/'}: {fault.sentence}")
+                raise CommandError("No tenant was made: mend what is named above.") from error
+        tenant = self._create(slug, name, document)
+        self.stdout.write(f"{tenant.slug}: made{' with version 1 of its configuration' if document else ''}")
+
+    def _create(self, slug: str, name: str, document: Any) -> TenantRef:
+        now = timezone.now()
+        try:
+            tenant = create_tenant(slug=slug, name=name, now=now)
+        except IntegrityError as error:
+            raise CommandError(f"There is a tenant {slug!r} already.") from error
+        if document is not None:
+            with tenant_context(tenant.id), transaction.atomic():
+                publish_configuration(
+                    document, tenant=tenant, actor=system_actor("create_tenant"), now=now, comment="First version."
+                )
+        return tenant

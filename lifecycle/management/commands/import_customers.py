@@ -1,0 +1,124 @@
+"""``manage.py import_customers``: customers from a file that any CRM exports."""
+
+import sys
+from argparse import ArgumentTypeError
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from lifecycle.management.progress import ProgressBar
+from lifecycle.management.reading import read_json_object
+from lifecycle.management.stopping import stop_on_signals
+from lifecycle.services.imports.columns import FIELDS, MappingRefused, plan_columns
+from lifecycle.services.imports.files import CSV, NDJSON, FileRefused, RecordReader, format_of, open_file
+from lifecycle.services.imports.importing import BATCH, Import, total_of
+from lifecycle.services.imports.rejects import RejectFile
+from lifecycle.services.imports.values import BadValue, read_moment
+from tenants.actors import TenantRef, system_actor
+from tenants.services.directory import find_tenant
+from tenants.services.policies import NoConfiguration
+
+
+def read_batch_size(text: str) -> int:
+    """From 1 to 10,000 lines."""
+    if not text.isdecimal() or not 1 <= int(text) <= 10_000:
+        raise ArgumentTypeError(f"{text!r} is not a number of lines from 1 to 10000.")
+    return int(text)
+
+
+class Command(BaseCommand):
+    """Import customers; exit status 0 only if every line was good."""
+
+    help = (
+        "Create and update customers from a CSV or NDJSON file. Bad lines go to a reject file, good ones are kept. "
+        "Running it again changes nothing. Columns are known by their usual names; --mapping names others. "
+        f"The fields: {', '.join(FIELDS)}."
+    )
+
+    def add_arguments(self, parser: Any) -> None:
+        """Options."""
+        parser.add_argument("file", type=Path)
+        parser.add_argument("--tenant", required=True, help="The slug of the tenant.")
+        parser.add_argument("--mapping", type=Path, help='A JSON object: {"Column": "field", "Other": null}.')
+        parser.add_argument("--format", choices=[CSV, NDJSON], help="By default told by the name of the file.")
+        parser.add_argument("--batch-size", type=read_batch_size, default=BATCH, help="Lines a transaction.")
+        parser.add_argument("--as-of", help="When the file was exported; what is known from later is left alone.")
+        parser.add_argument("--dry-run", action="store_true", help="Judge every line and write nothing.")
+        parser.add_argument("--reject-file", type=Path, help="By default FILE.rejected with the same ending.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Open, import, say what became of it."""
+        path: Path = options["file"]
+        tenant = find_tenant(options["tenant"])
+        if tenant is None:
+            raise CommandError(f"There is no tenant {options['tenant']!r}.")
+        try:
+            with open_file(path) as file:
+                reader = RecordReader(file, options["format"] or format_of(path))
+                plan = plan_columns(reader.columns, _read_mapping(options["mapping"]))
+                if plan.ignored:
+                    self.stdout.write(f"left out: {', '.join(plan.ignored)}")
+                reject_path = options["reject_file"] or path.with_name(f"{path.stem}.rejected{path.suffix}")
+                if reject_path.absolute() == path.absolute():
+                    raise FileRefused("The reject file cannot be the file itself.")
+                with RejectFile(reject_path, reader) as rejects:
+                    run = Import(
+                        reader,
+                        plan,
+                        rejects,
+                        name=path.name,
+                        tenant=tenant,
+                        actor=system_actor("import_customers"),
+                        now=timezone.now(),
+                        as_of=_read_as_of(options["as_of"]),
+                        batch_size=options["batch_size"],
+                        dry_run=options["dry_run"],
+                    )
+                    self._work(run, tenant, size=path.stat().st_size)
+        except (FileRefused, MappingRefused, NoConfiguration) as refusal:
+            raise CommandError(str(refusal)) from refusal
+
+    def _work(self, run: Import, tenant: TenantRef, *, size: int) -> None:
+        stopped = False
+        title = f"{tenant.slug}: {run.name}"
+        with (
+            stop_on_signals() as stop,
+            ProgressBar(title, size, stream=self.stderr, terminal=sys.stderr, unit="B", scale=True) as bar,
+        ):
+            for counts in run:
+                bar.update(counts.position)
+                if stop:
+                    stopped = counts.position < size
+                    break
+        counts = run.counts
+        if not counts.line:
+            raise CommandError("The file has no lines to import.")
+        if not run.dry_run:
+            run.record_run()
+        told = ", ".join(f"{number:,} {what}" for what, number in total_of(counts).items())
+        self.stdout.write(f"{'nothing written; ' if run.dry_run else ''}{told}")
+        if counts.rejected:
+            self.stdout.write(f"the rejected lines are in {run.rejects.path}")
+        if stopped:
+            raise CommandError(f"Stopped after line {counts.line}. Run it again: what is there is passed over.")
+        if counts.rejected:
+            raise CommandError(f"{counts.rejected:,} of {counts.good + counts.rejected:,} lines were rejected.")
+
+
+def _read_mapping(path: Path | None) -> Mapping[str, str | None] | None:
+    mapping = read_json_object(path)
+    if not all(value is None or isinstance(value, str) for value in mapping.values()):
+        raise MappingRefused(f'The mapping {path} must be a JSON object such as {{"Column": "field", "Other": null}}.')
+    return mapping
+
+
+def _read_as_of(text: str | None) -> Any:
+    if text is None:
+        return None
+    try:
+        return read_moment(text)
+    except BadValue as fault:
+        raise CommandError(f"--as-of {fault}.") from None

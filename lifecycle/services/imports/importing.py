@@ -1,0 +1,261 @@
+"""Importing a file: batch by batch, each a transaction; bad lines are set aside, good ones are committed.
+
+The same file again changes nothing: customers are known by their external id, and what is known already is not
+written again. Where a customer that is known stands is left alone: a stage in the file places new customers only.
+"""
+
+import datetime as dt
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+from django.db import DataError, IntegrityError, transaction
+
+from audit.services.administration import record_administration
+from lifecycle.rules.transitions import Change, Refused, Status, decide
+from lifecycle.services.customers import ContactFacts, CustomerFacts, record_customers
+from lifecycle.services.imports.columns import ColumnPlan
+from lifecycle.services.imports.files import Record, RecordReader
+from lifecycle.services.imports.known import Known, load_known
+from lifecycle.services.imports.lines import Line, read_line
+from lifecycle.services.imports.rejects import RejectFile
+from lifecycle.services.imports.values import BadValue
+from tenants.actors import Actor, TenantRef
+from tenants.context import tenant_context
+from tenants.rules.policy import Policy
+from tenants.services.policies import live_policy
+
+SOURCE = "Import"
+FACTS_SOURCE = "/import"
+BATCH = 1000
+_NOBODY = UUID(int=0)
+
+
+@dataclass(slots=True)
+class Counts:
+    """What became of the lines so far. ``line`` is the last one, ``position`` the bytes read."""
+
+    line: int = 0
+    position: int = 0
+    created: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    rejected: int = 0
+
+    @property
+    def good(self) -> int:
+        """Lines that were accepted."""
+        return self.created + self.changed + self.unchanged
+
+
+class _PolicyChanged(Exception):
+    """A configuration was published between judging and placing: the batch is judged anew."""
+
+
+class Import:
+    """One run over one file. Iterate over it: after each batch it gives the counts, and may be left."""
+
+    def __init__(
+        self,
+        reader: RecordReader,
+        plan: ColumnPlan,
+        rejects: RejectFile,
+        *,
+        name: str,
+        tenant: TenantRef,
+        actor: Actor,
+        now: dt.datetime,
+        as_of: dt.datetime | None = None,
+        batch_size: int = BATCH,
+        dry_run: bool = False,
+    ) -> None:
+        """``as_of``: when the file was exported, if not now: what is known from later than that is not overwritten."""
+        self.reader, self.plan, self.rejects, self.name = reader, plan, rejects, name
+        self.tenant, self.actor, self.now = tenant, actor, now
+        self.as_of = min(as_of or now, now)
+        self.batch_size, self.dry_run = batch_size, dry_run
+        self.counts = Counts()
+
+    def __iter__(self) -> Iterator[Counts]:
+        records = iter(self.reader)
+        with _Seen() as seen:
+            while batch := list(islice(records, self.batch_size)):
+                faults: dict[int, tuple[Record, str]] = {}
+                lines = self._read(batch, seen, faults)
+                self._write(lines, faults)
+                for _, (record, sentence) in sorted(faults.items()):
+                    self.rejects.add(record, sentence)
+                self.rejects.flush()
+                self.counts.rejected += len(faults)
+                self.counts.line, self.counts.position = batch[-1].line, self.reader.position
+                yield self.counts
+
+    def _read(self, batch: Sequence[Record], seen: "_Seen", faults: dict[int, tuple[Record, str]]) -> list[Line]:
+        lines = []
+        for record in batch:
+            if record.fault is not None:
+                faults[record.line] = record, f"The line {record.fault}."
+                continue
+            try:
+                line = read_line(record, self.plan, now=self.now)
+            except BadValue as fault:
+                faults[record.line] = record, str(fault)
+                continue
+            earlier = seen.line_of(line.external_id, record.line)
+            if earlier != record.line:
+                faults[record.line] = record, f"Line {earlier} names the same customer, “{line.external_id}”."
+                continue
+            lines.append(line)
+        return lines
+
+    def _write(self, lines: Sequence[Line], faults: dict[int, tuple[Record, str]]) -> None:
+        if not lines:
+            return
+        try:
+            counts = self._write_together(lines)
+        except _PolicyChanged:
+            self._write(lines, faults)
+            return
+        except (DataError, IntegrityError) as error:
+            # Nothing that was read should be refused by the database: find the line, keep the others.
+            if len(lines) == 1:
+                faults[lines[0].record.line] = lines[0].record, f"The database refused it: {str(error).splitlines()[0]}"
+                return
+            self._write(lines[: len(lines) // 2], faults)
+            self._write(lines[len(lines) // 2 :], faults)
+            return
+        self.counts.created += counts.created
+        self.counts.changed += counts.changed
+        self.counts.unchanged += counts.unchanged
+        faults |= counts.faults
+
+    def _write_together(self, lines: Sequence[Line]) -> "_Written":
+        """All lines in one transaction; those that the rules refuse are left out."""
+        written = _Written({})
+        with tenant_context(self.tenant.id):
+            policy = live_policy(self.tenant.id)
+            known = load_known(lines, tenant=self.tenant)
+            facts = []
+            for line in lines:
+                refusal = _judge(line, policy, is_new=line.external_id not in known)
+                if refusal is not None:
+                    written.faults[line.record.line] = line.record, refusal.sentence
+                elif (news := self._find_news(line, known.get(line.external_id))) is None:
+                    written.unchanged += 1
+                else:
+                    facts.append(news)
+            recorded = record_customers(
+                facts, tenant=self.tenant, actor=self.actor, source=SOURCE, now=self.now, create=True
+            )
+            if any(result.placed and result.placed.refused for result in recorded):
+                raise _PolicyChanged
+            written.created = sum(result.created for result in recorded)
+            written.changed = sum(result.changed and not result.created for result in recorded)
+            written.unchanged += len(recorded) - written.created - written.changed
+            if self.dry_run:
+                transaction.set_rollback(True)
+        return written
+
+    def _find_news(self, line: Line, known: Known | None) -> CustomerFacts | None:
+        """What the line says that is not known yet; None when there is nothing."""
+        contacts: Sequence[ContactFacts] | None
+        if known is None:
+            company, billing, support = line.company, line.billing, line.support
+            contacts = line.contacts if line.contacts is not None else [line.contact] if line.contact else None
+        else:
+            company, billing, support = known.news_of(line)
+            contacts = known.contacts_after(line)
+            if not (company or billing or support or contacts is not None):
+                return None
+        return CustomerFacts(
+            external_id=line.external_id,
+            source=FACTS_SOURCE,
+            occurred_at=self.as_of,
+            event_id=f"{self.name}:{line.record.line}"[-255:],
+            company=company,
+            contacts=contacts,
+            billing=billing,
+            support=support,
+            stage=line.stage,
+            reason_code=line.reason_code,
+            stage_entered_at=line.stage_entered_at,
+        )
+
+    def record_run(self) -> None:
+        """Note in the administration log that, and with which outcome, the file was imported."""
+        counts = self.counts
+        with tenant_context(self.tenant.id):
+            record_administration(
+                tenant_id=self.tenant.id,
+                actor=self.actor.name,
+                actor_kind=self.actor.kind,
+                action="import_customers",
+                subject=self.name[-255:],
+                now=self.now,
+                detail={
+                    "lines": counts.good + counts.rejected,
+                    "created": counts.created,
+                    "changed": counts.changed,
+                    "unchanged": counts.unchanged,
+                    "rejected": counts.rejected,
+                },
+            )
+
+
+@dataclass(slots=True)
+class _Written:
+    """What became of the lines of one transaction."""
+
+    faults: dict[int, tuple[Record, str]]
+    created: int = 0
+    changed: int = 0
+    unchanged: int = 0
+
+
+def _judge(line: Line, policy: Policy, *, is_new: bool) -> Refused | None:
+    """The refusal of the line's stage: as a placement for a new customer, as a name for a known one."""
+    if not is_new and (line.stage is None or policy.canonical_stage(line.stage) is not None):
+        return None
+    decision = decide(
+        policy,
+        Status(customer_id=_NOBODY, stage=None, version=0),
+        Change(customer_id=_NOBODY, stage=line.stage or policy.initial, reason_code=line.reason_code),
+        may_update=True,
+    )
+    return decision if isinstance(decision, Refused) else None
+
+
+class _Seen:
+    """Which customers the file has named, and in which line: on the disk, so that memory does not grow with it."""
+
+    def __enter__(self) -> "_Seen":
+        self._database = sqlite3.connect("", isolation_level=None)
+        self._database.execute("PRAGMA journal_mode = OFF")
+        self._database.execute("CREATE TABLE seen (key BLOB PRIMARY KEY, line INTEGER) WITHOUT ROWID")
+        self._database.execute("BEGIN")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._database.close()
+
+    def line_of(self, external_id: str, line: int) -> int:
+        """The first line that named the customer: ``line`` itself, if none did before."""
+        key = blake2b(external_id.encode(), digest_size=16).digest()
+        row = self._database.execute(
+            "INSERT INTO seen VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET line = line RETURNING line", (key, line)
+        ).fetchone()
+        return int(row[0])
+
+
+def total_of(counts: Counts) -> Mapping[str, Any]:
+    """The counts by name, in the order in which they are shown."""
+    return {
+        "created": counts.created,
+        "changed": counts.changed,
+        "unchanged": counts.unchanged,
+        "rejected": counts.rejected,
+    }

@@ -1,0 +1,345 @@
+"""The demo: the same on every machine, believable, provable, and safe to load again."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import override_settings
+from uuid_utils.compat import uuid7
+
+from audit.models import LifecycleHistory
+from audit.services.chain import row_hash
+from lifecycle.models import BillingFigures, Contact, Customer, CustomerLifecycleStatus
+from lifecycle.rules.transitions import Allowed, Change, Status, decide
+from lifecycle.services.demo import loading, scenarios
+from lifecycle.services.demo.stories import tell_story
+from lifecycle.services.demo.words import name_company
+from lifecycle.services.publication import publish_configuration
+from tenants.actors import TenantRef, system_actor
+from tenants.context import tenant_context
+from tenants.rules.configuration import check_configuration, parse_configuration
+from tenants.rules.policy import compile_policy
+from tenants.services.configurations import live_version
+from tenants.services.directory import find_login, find_tenant
+from tenants.services.people import create_tenant
+
+NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
+OWNERS = ("a@x.example", "b@x.example")
+LOGINS = (
+    "viewer@acme.example",
+    "manager@acme.example",
+    "admin@acme.example",
+    "workflow@acme.example",
+    "manager@globex.example",
+    "admin@globex.example",
+    "super@wiseapp.example",
+)
+
+
+def load(*options: str) -> str:
+    out = StringIO()
+    with override_settings(DEBUG=True):
+        call_command("load_demo", *options, stdout=out, stderr=StringIO())
+    return out.getvalue()
+
+
+def tenant_called(slug: str) -> TenantRef:
+    tenant = find_tenant(slug)
+    assert tenant is not None
+    return tenant
+
+
+@pytest.fixture(scope="module")
+def demo(django_db_setup: None, django_db_blocker: Any) -> tuple[TenantRef, TenantRef]:
+    """Both tenants with 120 customers each, loaded once for all tests here that only look."""
+    with django_db_blocker.unblock():
+        load("--customers", "120")
+        return tenant_called("acme"), tenant_called("globex")
+
+
+@pytest.fixture
+def acme(demo: tuple[TenantRef, TenantRef], db: None) -> TenantRef:
+    return demo[0]
+
+
+# --- the stories --------------------------------------------------------------------------------------------------
+
+
+def test_a_story_is_always_the_same() -> None:
+    told = [tell_story(scenarios.ACME, 17, owners=OWNERS, now=NOW) for _ in range(2)]
+    assert told[0] == told[1]
+    assert told[0] != tell_story(scenarios.ACME, 18, owners=OWNERS, now=NOW)
+
+
+def test_a_hundred_thousand_companies_have_names_of_their_own() -> None:
+    names = {name_company(number).name for number in range(100_000)}
+    assert len(names) == 100_000
+    assert max(map(len, names)) <= 60
+
+
+@pytest.mark.parametrize("scenario", scenarios.SCENARIOS, ids=lambda scenario: scenario.slug)
+def test_no_story_breaks_the_rules_of_its_tenant_or_of_time(scenario: scenarios.Scenario) -> None:
+    policy = compile_policy(parse_configuration(scenario.document), version=1)
+    nobody = uuid7()
+    for number in range(600):
+        story = tell_story(scenario, number, owners=OWNERS, now=NOW)
+        stage, at = story.placed.stage, story.placed.at
+        assert NOW - timedelta(days=731) <= at <= NOW
+        for step in story.moves:
+            change = Change(customer_id=nobody, stage=step.stage, reason_code=step.reason_code)
+            decision = decide(policy, Status(customer_id=nobody, stage=stage, version=1), change, may_update=True)
+            assert isinstance(decision, Allowed), (story.external_id, step, decision)
+            assert at < step.at < NOW
+            if step.door == "UI":
+                assert step.at.weekday() < 5 and 8 <= step.at.hour < 18
+            stage, at = step.stage, step.at
+
+
+def test_the_configurations_are_in_order_and_have_nothing_in_common() -> None:
+    for scenario in scenarios.SCENARIOS:
+        assert check_configuration(scenario.document) == []
+    acme, globex = scenarios.ACME_DOCUMENT, scenarios.GLOBEX_DOCUMENT
+    assert not set(acme["stages"]) & set(globex["stages"])
+    for key in ("reason_codes", "max_days", "effects", "event_rules", "categories", "guidance"):
+        assert acme[key] != globex[key]
+
+
+def test_the_stories_look_like_a_business() -> None:
+    stories = [tell_story(scenarios.ACME, number, owners=OWNERS, now=NOW) for number in range(2000)]
+    last = Counter((story.moves or (story.placed,))[-1].stage for story in stories)
+    assert set(last) == set(scenarios.ACME_DOCUMENT["stages"])
+    assert 0.5 < last["Active"] / 2000 < 0.75
+    assert 0.02 < last["At-Risk"] / 2000 < 0.08
+    doors = Counter(step.door for story in stories for step in story.moves)
+    assert min(doors[door] for door in ("UI", "API", "EventListener")) > 500
+    came = Counter(story.placed.at.month for story in stories if story.placed.door == "EventListener")
+    assert came[8] < came[10], "August is quiet, October is busy"
+
+
+# --- what is loaded -----------------------------------------------------------------------------------------------
+
+
+def test_it_is_refused_when_debug_is_off(db: None) -> None:
+    with override_settings(DEBUG=False), pytest.raises(CommandError, match="refused when DEBUG is off"):
+        call_command("load_demo", "--customers", "0")
+
+
+def test_the_logins_of_the_contract_are_there(acme: TenantRef) -> None:
+    for username in LOGINS:
+        user = find_login(username)
+        assert user is not None and user.check_password("demo"), username
+    assert find_login("workflow@acme.example").is_service_account  # type: ignore[union-attr]
+    assert find_login("super@wiseapp.example").tenant is None  # type: ignore[union-attr]
+
+
+def test_every_chain_is_whole_and_ends_at_the_status(demo: tuple[TenantRef, TenantRef], db: None) -> None:
+    for tenant in demo:
+        with tenant_context(tenant.id):
+            heads = dict(CustomerLifecycleStatus.objects.values_list("customer_id", "head_hash"))
+            assert len(heads) == 120
+            last: dict[Any, tuple[int, str, bytes]] = {}
+            for row in LifecycleHistory.objects.order_by("customer_id", "sequence").values():
+                sequence, stage, head = last.get(row["customer_id"], (0, None, b""))
+                assert (row["sequence"], row["from_stage"]) == (sequence + 1, stage)
+                assert bytes(row["previous_hash"]) == head
+                assert bytes(row["hash"]) == row_hash(row)
+                assert row["changed_at"] == row["effective_at"] <= row["recorded_at"]
+                last[row["customer_id"]] = row["sequence"], row["to_stage"], bytes(row["hash"])
+            assert {customer: bytes(head) for customer, head in heads.items()} == {
+                customer: head for customer, (_, _, head) in last.items()
+            }
+
+
+def test_the_status_dates_from_the_last_change_and_not_from_the_loading(acme: TenantRef) -> None:
+    with tenant_context(acme.id):
+        loaded_at = live_version(acme).published_at  # type: ignore[union-attr]
+        assert not CustomerLifecycleStatus.objects.filter(updated_at__gte=loaded_at).exists()
+        assert not Customer.objects.filter(created_at__gte=loaded_at).exists()
+
+
+def test_people_and_parts_of_the_system_have_moved_the_customers(acme: TenantRef) -> None:
+    with tenant_context(acme.id):
+        rows = list(
+            LifecycleHistory.objects.values_list("source", "actor_kind", "changed_by", "reason_code", "to_stage")
+        )
+    kinds = {(source, kind) for source, kind, *_ in rows}
+    assert kinds == {("UI", "user"), ("API", "service"), ("EventListener", "system"), ("Import", "system")}
+    assert len({name for source, _, name, *_ in rows if source == "UI"}) > 3
+    assert all(reason for *_, reason, stage in rows if stage in ("At-Risk", "Churned"))
+
+
+def test_contacts_figures_and_renewals_are_there(acme: TenantRef) -> None:
+    with tenant_context(acme.id):
+        contact = Contact.objects.order_by("id").first()
+        assert contact is not None and contact.email.endswith(".example") and " " in contact.name
+        today = datetime.now(UTC).date()
+        due = BillingFigures.objects.filter(renewal_on__range=(today, today + timedelta(days=90)))
+        assert due.count() > 3
+        owners = set(Customer.objects.values_list("owner", flat=True))
+    assert "manager@acme.example" in owners and len(owners) == 6
+
+
+# --- again --------------------------------------------------------------------------------------------------------
+
+
+def test_a_second_run_changes_nothing_and_a_larger_one_adds_what_is_missing(acme: TenantRef) -> None:
+    with tenant_context(acme.id):
+        before = list(LifecycleHistory.objects.order_by("id").values_list("hash", flat=True))
+    out = load("--customers", "120")
+    assert "acme: 120 customers, nothing to add" in out and "globex: 120 customers, nothing to add" in out
+    assert "acme: 120 customers, nothing to add" in load("--customers", "0")
+    with tenant_context(acme.id):
+        assert list(LifecycleHistory.objects.order_by("id").values_list("hash", flat=True)) == before
+
+
+def test_a_batch_that_is_interrupted_is_loaded_whole_the_next_time(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    scenario = with_slug(scenarios.GLOBEX, f"d-{uuid7().hex[-12:]}")
+    tenant, cast = loading.prepare_tenant(scenario, now=NOW)
+    monkeypatch.setattr(loading, "BATCH", 20)
+    original, calls = loading._move, Counter[str]()
+
+    def fail_once(*arguments: Any, **options: Any) -> None:
+        calls["move"] += 1
+        if calls["move"] == 15:
+            raise KeyboardInterrupt
+        original(*arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loading, "_move", fail_once)
+        with pytest.raises(KeyboardInterrupt):
+            list(loading.load_customers(scenario, 60, tenant=tenant, cast=cast, now=NOW))
+    assert loading.count_customers(tenant) < 60
+    assert loading.count_customers(tenant) % 20 == 0
+    list(loading.load_customers(scenario, 60, tenant=tenant, cast=cast, now=NOW))
+    assert loading.count_customers(tenant) == 60
+    with tenant_context(tenant.id):
+        expected = [tell_story(scenario, number, owners=tuple(cast.managers), now=NOW) for number in range(60)]
+        assert LifecycleHistory.objects.count() == sum(1 + len(story.moves) for story in expected)
+
+
+def test_a_killed_load_is_finished_by_the_next(db: None, tmp_path: Path) -> None:
+    """A process of its own, killed with -9 while it writes."""
+    scenario = with_slug(scenarios.GLOBEX, f"d-{uuid7().hex[-12:]}")
+    from django.db import connection
+
+    database = connection.settings_dict["NAME"]
+    script = tmp_path / "load.py"
+    script.write_text(
+        "import django, sys; django.setup()\n"
+        "from django.db import connections\n"
+        f"for alias in connections: connections[alias].settings_dict['NAME'] = {database!r}\n"
+        "from tests.services.test_demo import NOW, with_slug\n"
+        "from lifecycle.services.demo import loading, scenarios\n"
+        "loading.BATCH = 25\n"
+        f"scenario = with_slug(scenarios.GLOBEX, {scenario.slug!r})\n"
+        "tenant, cast = loading.prepare_tenant(scenario, now=NOW)\n"
+        "print('ready', flush=True)\n"
+        "for progress in loading.load_customers(scenario, 400, tenant=tenant, cast=cast, now=NOW):\n"
+        "    print(progress.done, flush=True)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path.cwd()), "DJANGO_SETTINGS_MODULE": "config.settings"}
+    process = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, env=environment, text=True)
+    assert process.stdout is not None
+    while "ready" not in (line := process.stdout.readline()):
+        assert line or process.poll() is None
+    process.stdout.readline()
+    time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    tenant, cast = loading.prepare_tenant(scenario, now=NOW)
+    list(loading.load_customers(scenario, 400, tenant=tenant, cast=cast, now=NOW))
+    with tenant_context(tenant.id):
+        assert Customer.objects.count() == CustomerLifecycleStatus.objects.count() == 400
+
+
+def test_a_tenant_with_another_lifecycle_is_left_alone(db: None) -> None:
+    scenario = with_slug(scenarios.GLOBEX, f"d-{uuid7().hex[-12:]}")
+    tenant = create_tenant(slug=scenario.slug, name="Somebody's own", now=NOW)
+    with tenant_context(tenant.id):
+        publish_configuration({"stages": ["One", "Two"]}, tenant=tenant, actor=system_actor("tests"), now=NOW)
+    found, cast = loading.prepare_tenant(scenario, now=NOW)
+    assert found == tenant
+    with pytest.raises(loading.DemoRefused, match="is no longer the demo's, so no customers can be added"):
+        list(loading.load_customers(scenario, 5, tenant=tenant, cast=cast, now=NOW))
+    assert loading.count_customers(tenant) == 0
+
+
+def test_the_number_of_customers_must_be_one(db: None) -> None:
+    for text in ("-1", "many", "9999999"):
+        with pytest.raises(CommandError, match="is not a whole number from 0 to 200000"):
+            load(f"--customers={text}")
+
+
+def with_slug(scenario: scenarios.Scenario, slug: str) -> scenarios.Scenario:
+    """The scenario as another tenant's, with people of its own."""
+    from dataclasses import replace
+
+    people = tuple(replace(login, username=login.username.replace("@", f"+{slug}@")) for login in scenario.people)
+    return replace(scenario, slug=slug, people=people)
+
+
+# --- configurations by command ------------------------------------------------------------------------------------
+
+
+def test_a_configuration_is_loaded_from_a_file_once(tenant: TenantRef, tmp_path: Path) -> None:
+    path = tmp_path / "lifecycle.json"
+    path.write_text(json.dumps(scenarios.ACME_DOCUMENT))
+    out = StringIO()
+    call_command("load_configuration", str(path), "--tenant", tenant.slug, stdout=out)
+    call_command("load_configuration", str(path), "--tenant", tenant.slug, stdout=out)
+    assert out.getvalue().splitlines() == [
+        f"{tenant.slug}: version 2 is live",
+        f"{tenant.slug}: version 2 is this configuration already",
+    ]
+
+
+def test_every_fault_of_a_configuration_is_printed_with_its_place(tenant: TenantRef, tmp_path: Path) -> None:
+    path = tmp_path / "lifecycle.json"
+    path.write_text(json.dumps({"stages": ["A", "A"], "initial": "B", "colors": {"A": "red"}}))
+    err = StringIO()
+    with pytest.raises(CommandError, match="is not published"):
+        call_command("load_configuration", str(path), "--tenant", tenant.slug, stderr=err)
+    for place in ("error at /stages/1: ", "error at /initial: ", "error at /colors/A: "):
+        assert place in err.getvalue()
+    with tenant_context(tenant.id):
+        assert live_version(tenant).number == 1  # type: ignore[union-attr]
+
+
+def test_files_that_are_no_json_are_refused_in_one_line(tenant: TenantRef, tmp_path: Path) -> None:
+    (tmp_path / "broken.json").write_text("{")
+    for name, sentence in (
+        ("missing.json", "does not exist"),
+        ("broken.json", "is not valid JSON"),
+        ("", "is not a file"),
+    ):
+        with pytest.raises(CommandError, match=sentence):
+            call_command("load_configuration", str(tmp_path / name), "--tenant", tenant.slug)
+
+
+def test_a_tenant_is_made_by_command_with_its_configuration(db: None, tmp_path: Path) -> None:
+    slug = f"c-{uuid7().hex[-12:]}"
+    path = tmp_path / "lifecycle.json"
+    path.write_text(json.dumps({"stages": ["One", "Two"]}))
+    out = StringIO()
+    call_command("create_tenant", slug, "Some Company", "--configuration", str(path), stdout=out)
+    assert out.getvalue() == f"{slug}: made with version 1 of its configuration\n"
+    with tenant_context(tenant_called(slug).id):
+        assert live_version(tenant_called(slug)).number == 1  # type: ignore[union-attr]
+    for arguments, sentence in (
+        ((slug, "Again"), "There is a tenant"),
+        (("No Slug", "Name"), "is no slug"),
+        ((f"{slug}2", " "), "The name must have"),
+    ):
+        with pytest.raises(CommandError, match=sentence):
+            call_command("create_tenant", *arguments)
