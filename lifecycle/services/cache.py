@@ -198,8 +198,18 @@ def refresh_statuses(tenant_id: UUID, records: Sequence[Any]) -> None:
     if not records:
         return
     message = orjson.dumps({"changed": {str(record.customer_id): record.version for record in records}})
-    values = {record.customer_id: orjson.dumps(record, option=orjson.OPT_UTC_Z) for record in records}
-    _refresh(tenant_id, STATUS, values, message=message)
+    if len(records) > BULK:
+        _refresh_by_generation(tenant_id)
+        transaction.on_commit(
+            lambda: _attempt(lambda: _client().publish(live_channel(tenant_id), message), untold=False), robust=True
+        )
+        return
+    _refresh(
+        tenant_id,
+        STATUS,
+        {record.customer_id: orjson.dumps(record, option=orjson.OPT_UTC_Z) for record in records},
+        message=message,
+    )
 
 
 def refresh(tenant_id: UUID, part: str, values: Mapping[UUID, bytes]) -> None:
@@ -229,11 +239,6 @@ def live_channel(tenant_id: UUID | str) -> str:
 def _refresh(tenant_id: UUID, part: str, values: Mapping[UUID, bytes], *, message: bytes | None) -> None:
     if len(values) > BULK:
         _refresh_by_generation(tenant_id)
-        if message is not None:
-            transaction.on_commit(
-                lambda: _attempt(lambda: _client().publish(live_channel(tenant_id), message), untold=False),
-                robust=True,
-            )
     elif values:
         seconds = int(LIFETIME[part].total_seconds())
         entries = {_key(tenant_id, customer_id, part): (seconds, value) for customer_id, value in values.items()}

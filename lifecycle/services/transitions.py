@@ -8,6 +8,7 @@ decide, write, record, announce, all in the caller's transaction; the network co
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -28,6 +29,9 @@ from tenants.services.policies import hold_live_policy, policy_of_version
 CHUNK = 10_000
 # How often a batch is judged anew because a configuration was published between lock and write.
 JUDGEMENTS = 5
+
+# PostgreSQL orders UUIDs as their numbers; comparing the numbers costs Python a tenth of comparing the objects.
+_NUMBER = attrgetter("int")
 
 Decision = Allowed | Unchanged | Refused
 NOT_FOUND = "There is no such customer: check the id, and that the customer belongs to this tenant."
@@ -158,7 +162,7 @@ def place(
 
 def _lock(changes: Sequence[Change], *, tenant: TenantRef) -> tuple[dict[UUID, StatusRecord], int]:
     """Lock the customers' status rows in id order: the rows as they are now, and the live configuration's number."""
-    ids = sorted({change.customer_id for change in changes})
+    ids = sorted({change.customer_id for change in changes}, key=_NUMBER)
     with prepared_cursor("default") as cursor:
         cursor.execute(statements.LOCK, {"tenant_id": tenant.id, "customer_ids": plain_array(ids)})
         rows = cursor.fetchall()
@@ -276,12 +280,8 @@ def _waves(outcomes: Iterable[Outcome]) -> Iterator[list[Outcome]]:
                 waves.append([])
             waves[turn].append(outcome)
     for wave in waves:
-        wave.sort(key=_customer_id)
+        wave.sort(key=lambda outcome: outcome.change.customer_id.int)
         yield wave
-
-
-def _customer_id(outcome: Outcome) -> UUID:
-    return outcome.change.customer_id
 
 
 def _columns(chunk: Sequence[Outcome], tenant: TenantRef) -> dict[str, Any]:
