@@ -50,11 +50,13 @@ def policy_of_version(tenant_id: UUID, version: int) -> Policy:
         )
         if document is None:
             raise NoConfiguration(tenant_id)
-        policy = compile_policy(parse_configuration(document), version=version)
+        # Whoever came at the same time waits for the one who compiles it; nobody holds the lock for a statement.
         with _lock:
-            _policies[key] = policy
-            while len(_policies) > KEPT:
-                _policies.popitem(last=False)
+            policy = _policies.get(key)
+            if policy is None:
+                policy = _policies[key] = compile_policy(parse_configuration(document), version=version)
+                while len(_policies) > KEPT:
+                    _policies.popitem(last=False)
     return policy
 
 
