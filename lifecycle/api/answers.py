@@ -2,6 +2,7 @@
 
 from typing import Any, get_args
 
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from tenants.rules.differences import ChangeKind
@@ -268,6 +269,7 @@ class _Page(_Answer):
     previous = serializers.CharField(allow_null=True, help_text="The address of the page before.")
 
 
+@extend_schema_serializer(many=False)
 class CustomerPageAnswer(_Page):
     """One page of customers."""
 

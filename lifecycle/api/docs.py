@@ -17,6 +17,12 @@ class PlainJsonRenderer(OpenApiJsonRenderer):
     media_type = "application/json"
 
 
+class PlainYamlRenderer(OpenApiYamlRenderer):
+    """The schema for clients that ask for application/yaml (RFC 9512)."""
+
+    media_type = "application/yaml"
+
+
 @functools.cache
 def build_schema() -> dict[str, Any]:
     """The schema; the same for everybody, and made once: making it takes a second."""
@@ -29,7 +35,7 @@ class SchemaView(APIView):
 
     authentication_classes = ()
     permission_classes = ()
-    renderer_classes = (OpenApiJsonRenderer, PlainJsonRenderer, OpenApiYamlRenderer)
+    renderer_classes = (OpenApiJsonRenderer, PlainJsonRenderer, OpenApiYamlRenderer, PlainYamlRenderer)
     schema = None
 
     def get(self, request: Request) -> Response:

@@ -21,12 +21,12 @@ _SENTENCES: Final = {
     400: "The request is malformed, or the change is refused; `code` and `errors` say why.",
     401: "Nobody is logged in, or the token is not good any more.",
     403: "The caller may not do this.",
-    404: "There is no such customer in this tenant.",
+    404: "There is no such customer in this tenant, or no such tenant.",
     412: "The version in If-Match is not the present one; `current` is.",
     422: "The Idempotency-Key was used for another request.",
     429: "Too many: the budget of changed customers, or of attempts to log in, does not allow it; see Retry-After.",
 }
-_EVERYWHERE: Final = (400, 401, 403)
+_EVERYWHERE: Final = (400, 401, 403, 404)
 
 CUSTOMER = OpenApiParameter("customer_id", OpenApiTypes.UUID, OpenApiParameter.PATH)
 TENANT = OpenApiParameter(
@@ -76,7 +76,7 @@ def describe(
     examples: list[OpenApiExample] | None = None,
     responses: dict[Any, Any] | None = None,
 ) -> Callable[[Any], Any]:
-    """The schema of one action; 400, 401 and 403 can happen everywhere. Its text is the action's docstring."""
+    """The schema of one action; 400, 401, 403 and 404 can happen everywhere. Its text is the action's docstring."""
     refusals = {
         (code, PROBLEM): OpenApiResponse(answers.ProblemAnswer, description=_SENTENCES[code])
         for code in sorted({*_EVERYWHERE, *problems})
@@ -270,7 +270,7 @@ PUBLICATION: Final = {
 _PUBLISHED: Final = {"application/json": {"oneOf": [CONFIGURATION, PUBLICATION]}}
 
 LIST_CUSTOMERS = describe("list_customers", "customers", *_filter_parameters(), answer=answers.CustomerPageAnswer)
-GET_CUSTOMER = describe("get_customer", "customers", CUSTOMER, answer=answers.ProfileAnswer, problems=(404,))
+GET_CUSTOMER = describe("get_customer", "customers", CUSTOMER, answer=answers.ProfileAnswer)
 GET_LIFECYCLE = describe(
     "get_lifecycle",
     "lifecycle",
@@ -279,7 +279,6 @@ GET_LIFECYCLE = describe(
     ETAG,
     answer=answers.LifecycleAnswer,
     responses={304: OpenApiResponse(description="It is still the version in If-None-Match.")},
-    problems=(404,),
 )
 MOVE_CUSTOMER = describe(
     "move_customer",
@@ -292,10 +291,10 @@ MOVE_CUSTOMER = describe(
     REPLAYED,
     request=ChangeSerializer,
     answer=answers.MovedAnswer,
-    problems=(404, 412, 422, 429),
+    problems=(412, 422, 429),
     examples=[_MOVE, _MOVED, _NOT_ALLOWED],
 )
-GET_SUMMARY = describe("get_summary", "lifecycle", CUSTOMER, answer=answers.SummaryAnswer, problems=(404,))
+GET_SUMMARY = describe("get_summary", "lifecycle", CUSTOMER, answer=answers.SummaryAnswer)
 LIST_HISTORY = describe(
     "list_history",
     "lifecycle",
@@ -308,9 +307,8 @@ LIST_HISTORY = describe(
         description="Rows a page.",
     ),
     answer=answers.HistoryPageAnswer,
-    problems=(404,),
 )
-GET_TENANT_SUMMARY = describe("get_tenant_summary", "lifecycle", answer=answers.TenantSummaryAnswer, problems=(404,))
+GET_TENANT_SUMMARY = describe("get_tenant_summary", "lifecycle", answer=answers.TenantSummaryAnswer)
 MOVE_CUSTOMERS = describe(
     "move_customers",
     "lifecycle",
@@ -330,7 +328,6 @@ GET_CONFIGURATION = describe(
     ETAG,
     answer=CONFIGURATION,
     responses={304: OpenApiResponse(description="It is still the version in If-None-Match.")},
-    problems=(404,),
 )
 PUBLISH_CONFIGURATION = describe(
     "publish_configuration",

@@ -20,6 +20,7 @@ from lifecycle.services import histories, summaries
 from lifecycle.services.rate_limits import UpdateBudget
 from lifecycle.services.transitions import apply
 from tenants.middleware import current_request_id
+from tenants.permissions import describe_denial
 from tenants.refusals import RequestRefused
 from tenants.roles import UPDATE_LIFECYCLE, VIEW_HISTORY, VIEW_LIFECYCLE
 from tenants.services.policies import live_policy
@@ -65,7 +66,10 @@ class LifecycleViewSet(TenantViewSet):
         """Where the customer stands, and for each other stage whether it can be moved there now [BP-2]."""
         refuse_strangers(request.query_params, ())
         may_update = self.identity.may(UPDATE_LIFECYCLE)
-        body = self.found(summaries.read_lifecycle(self.customer_id, tenant=self.tenant, may_update=may_update))
+        denial = "" if may_update else describe_denial(self.identity, UPDATE_LIFECYCLE)
+        body = self.found(
+            summaries.read_lifecycle(self.customer_id, tenant=self.tenant, may_update=may_update, denial=denial)
+        )
         headers = {"ETag": format_etag(body["version"]), "Cache-Control": "private, no-cache"}
         if is_known_to_caller(request, body["version"]):
             return Response(status=304, headers=headers)
