@@ -7,6 +7,7 @@ What depends on the clock or the configuration (days, health, category) is deriv
 
 import datetime as dt
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -28,11 +29,11 @@ from tenants.services.policies import policy_of_version
 __all__ = ["read_lifecycle", "read_profile", "read_summary", "read_tenant_summary"]
 
 
-def read_lifecycle(customer_id: UUID, *, tenant: TenantRef, may_update: bool) -> Json | None:
+def read_lifecycle(customer_id: UUID, *, tenant: TenantRef, may_update: bool, denial: str = "") -> Json | None:
     """Where the customer stands, and for every other stage whether and how it can be moved there now.
 
-    ``may_update``: whether the person who asks may move customers at all. Always from PostgreSQL: its version is
-    what the next change will be compared with. One statement.
+    ``may_update``: whether the person who asks may move customers at all; if not, ``denial`` says why in the words of
+    his role. Always from PostgreSQL: its version is what the next change will be compared with. One statement.
     """
     with tenant_context(tenant.id):
         row = facts.find_status(tenant.id, customer_id)
@@ -41,6 +42,8 @@ def read_lifecycle(customer_id: UUID, *, tenant: TenantRef, may_update: bool) ->
         policy = policy_of_version(tenant.id, row["configuration_version"])
     status = facts.pick(row, facts.STATUS_FIELDS)
     options = explain(policy, _as_status(status), may_update=may_update)
+    if denial and not may_update:
+        options = tuple(replace(option, refusal=Refused("permission_denied", denial)) for option in options)
     return status | {
         "category": policy.category(row["stage"]),
         "configuration_version": policy.version,

@@ -88,7 +88,13 @@ def test_ways_that_the_configuration_closes_are_explained_and_effects_are_named(
 
 def test_a_viewer_is_told_why_no_way_is_open_to_him(api_client, customer):
     ways = api_client("viewer").get(address(customer.id)).json()["transitions"]
-    assert {way["refusal"]["code"] for way in ways} == {"permission_denied"}
+    assert {(way["refusal"]["code"], way["refusal"]["sentence"]) for way in ways} == {
+        (
+            "permission_denied",
+            "As Customer Viewer you cannot move customers to another stage: that needs the permission update_lifecycle,"
+            " which Account Manager or Tenant Admin holds.",
+        )
+    }
     assert not any(way["allowed"] for way in ways)
 
 
