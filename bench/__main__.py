@@ -28,13 +28,13 @@ def main(arguments: list[str]) -> int:
     figures: list[Figure] = []
     try:
         with opened_world():
-            _say(f"making {_customers():,} customers")
             from bench.population import populate, settle
 
-            populated = populate("bench", _customers())
-            settle()
             for part in parts:
-                _say(f"measuring: {part}")
+                _say(f"{part}: making {_customers():,} customers")
+                populated = populate(f"bench-{part}", _customers())
+                settle()
+                _say(f"{part}: measuring")
                 figures += _load(part)(populated)
     except CannotMeasure as trouble:
         print(trouble, file=sys.stderr)

@@ -7,6 +7,7 @@ import platform
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypedDict
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +26,26 @@ class Figure:
     met: bool | None = None
 
 
-def at_least(number: float, limit: float, unit: str = "") -> dict[str, object]:
-    """The last three fields of a Figure that must reach a limit."""
+class Judged(TypedDict):
+    """The last three fields of a Figure."""
+
+    measured: str
+    wanted: str
+    met: bool
+
+
+def at_least(number: float, limit: float, unit: str = "") -> Judged:
+    """A figure that must reach a limit."""
     return {"measured": f"{number:.2f}{unit}", "wanted": f">= {limit:g}{unit}", "met": number >= limit}
 
 
-def below(number: float, limit: float, unit: str = "") -> dict[str, object]:
-    """The last three fields of a Figure that must stay below a limit."""
+def up_to(number: float, limit: float, unit: str = "") -> Judged:
+    """A figure that must not pass a limit."""
+    return {"measured": f"{number:.2f}{unit}", "wanted": f"<= {limit:g}{unit}", "met": number <= limit}
+
+
+def below(number: float, limit: float, unit: str = "") -> Judged:
+    """A figure that must stay below a limit."""
     return {"measured": f"{number:.2f}{unit}", "wanted": f"< {limit:g}{unit}", "met": number < limit}
 
 
