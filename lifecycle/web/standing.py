@@ -14,6 +14,7 @@ from lifecycle.web.live import Ticket, stream_url
 from lifecycle.web.looks import stage_looks
 from lifecycle.web.people import name_people
 from tenants.pages import TenantRequest
+from tenants.permissions import describe_denial
 from tenants.roles import UPDATE_LIFECYCLE, VIEW_HISTORY
 from tenants.services.policies import policy_of_version
 
@@ -38,7 +39,8 @@ def gather_customer(request: TenantRequest, customer_id: UUID) -> dict[str, Any]
     """
     tenant, identity = request.tenant, request.identity
     may_update = identity.may(UPDATE_LIFECYCLE)
-    lifecycle = read_lifecycle(customer_id, tenant=tenant, may_update=may_update)
+    denial = "" if may_update else describe_denial(identity, UPDATE_LIFECYCLE)
+    lifecycle = read_lifecycle(customer_id, tenant=tenant, may_update=may_update, denial=denial)
     now = timezone.now()
     summary = read_summary(customer_id, tenant=tenant, now=now)
     profile = read_profile(customer_id, tenant=tenant, now=now)
@@ -58,6 +60,7 @@ def gather_customer(request: TenantRequest, customer_id: UUID) -> dict[str, Any]
         "who": names[lifecycle["updated_by"]],
         "history": history,
         "may_update": may_update,
+        "denial": denial,
         "looks": stage_looks(policy),
         "guidance": policy.guidance(lifecycle["stage"]),
         "stay": measure_stay(summary["days_in_stage"], summary["expected_days"]),

@@ -69,7 +69,7 @@ def test_a_session_that_no_page_accepts_any_more_ends_at_the_login_instead_of_go
 ):
     client = page_client("viewer")
     for module in ("tenants.pages", "lifecycle.web.views.account"):
-        monkeypatch.setattr(f"{module}.identify_page", lambda request: None)
+        monkeypatch.setattr(f"{module}.identify_page", lambda _: None)
     assert client.get("/")["Location"] == "/login?next=/"
     page = client.get("/login?next=/")
     assert page.status_code == 200

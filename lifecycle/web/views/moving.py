@@ -43,26 +43,21 @@ def move_customer(request: TenantRequest, customer_id: UUID) -> HttpResponse:
     form = MoveForm(request.POST)
     if not form.is_valid():
         return _ask(request, customer_id, form, refusal=form.sentence(), status=400)
+    return _move(request, customer_id, form)
+
+
+def _move(request: TenantRequest, customer_id: UUID, form: MoveForm) -> HttpResponse:
+    """Make the change, unless other effects may be started than those that were named [BP-2]."""
     lifecycle = read_lifecycle(customer_id, tenant=request.tenant, may_update=True)
     if lifecycle is None:
         raise Http404
     if lifecycle["configuration_version"] != form.cleaned_data["configuration_version"]:
-        # Other effects may be started than those that were named [BP-2].
         return _ask(request, customer_id, form, refusal=RECONFIGURED, status=409)
     try:
         outcome = _apply(request, customer_id, form)
     except ConfigurationKeepsChanging as busy:
         return _ask(request, customer_id, form, refusal=str(busy), status=409)
     except RateLimited as limited:
-        note_refusal(
-            request,
-            request.identity,
-            source=SOURCE,
-            code="rate_limited",
-            detail=str(limited),
-            customer_id=customer_id,
-            to_stage=form.cleaned_data["stage"],
-        )
         response = _ask(request, customer_id, form, refusal=str(limited), status=429)
         for name, value in limited.headers.items():
             response[name] = value
