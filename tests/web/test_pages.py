@@ -269,3 +269,11 @@ def test_the_overview_says_that_customers_are_being_moved(page_client, tenant):
     )
     shown = text_of(page_client("viewer").get("/"))
     assert "customers in At-Risk are being moved to Churned, 0 of 2 so far" in shown
+
+
+def test_a_viewer_is_told_why_he_cannot_change_the_stage(page_client, customer):
+    page = text_of(page_client("viewer").get(f"/customers/{customer.id}"))
+    assert "As Customer Viewer you cannot move customers to another stage" in page
+    assert "As Account Manager you cannot" not in text_of(
+        page_client("account_manager").get(f"/customers/{customer.id}")
+    )
