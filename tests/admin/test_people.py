@@ -15,7 +15,7 @@ from tenants.services.api_keys import verify_key
 from tenants.services.directory import PLATFORM
 from tenants.services.invitations import find_invited
 from tests.admin.test_walk import browser, choose
-from tests.factories import utc_now
+from tests.factories import PASSWORD, utc_now
 
 
 def actions_of(tenant: TenantRef) -> list[str]:
@@ -143,3 +143,18 @@ def test_working_for_a_tenant_a_super_admin_invites_its_first_admin(
         {"username": f"first-{tenant.slug}@acme.example", "full_name": "First", "role": "tenant_admin"},
     )
     assert answer.status_code == (302 if good else 403)
+
+
+def test_changing_ones_own_password_ends_every_token_at_once(tenant: TenantRef, users: Any, api_client: Any) -> None:
+    token_client = api_client("tenant_admin")
+    assert token_client.get("/api/v1/lifecycle/summary").status_code == 200
+    client = browser(users.tenant_admin)
+    new = "an altogether different staple"
+    answer = client.post(
+        reverse("admin:password_change"),
+        {"old_password": PASSWORD, "new_password1": new, "new_password2": new},
+    )
+    assert answer.status_code == 302, answer.content
+    assert token_client.get("/api/v1/lifecycle/summary").status_code == 401
+    assert client.get(reverse("admin:index")).status_code == 200, "the session that changed it goes on"
+    assert actions_of(tenant)[-1] == "set_password"
