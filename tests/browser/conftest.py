@@ -71,7 +71,7 @@ class Site:
         return f"http://127.0.0.1:{self.web.port}"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def site(django_db_setup, tmp_path_factory):
     logs = tmp_path_factory.mktemp("servers")
     web_port, stream_port = find_port(), find_port()
@@ -87,8 +87,9 @@ def site(django_db_setup, tmp_path_factory):
         stream.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium():
+    """The browser. It ends with these tests: as long as it lives, its event loop runs in this thread."""
     from playwright.sync_api import expect, sync_playwright
 
     expect.set_options(timeout=PATIENCE_MS)
