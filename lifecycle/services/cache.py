@@ -32,6 +32,7 @@ from django_redis import get_redis_connection
 from prometheus_client import Counter
 from redis.exceptions import RedisError
 
+from audit import redis_line
 from lifecycle.services.cache_scripts import READER, VALUE, WRITER, Scripts, register
 
 log = structlog.get_logger(__name__)
@@ -132,7 +133,7 @@ def read(tenant_id: UUID, customer_id: UUID, *parts: str) -> Reading:
     if not outage.is_over():
         return nothing
     generation_key = _generation_key(tenant_id)
-    found = _attempt(lambda: _client().mget([GENERATION, generation_key, *keys]), untold=False)
+    found = _attempt(lambda: redis_line.call(_client(), "MGET", GENERATION, generation_key, *keys), untold=False)
     if found is None:
         return nothing
     generation = found[0] + b"." + found[1] if found[0] and found[1] else b""
@@ -177,7 +178,7 @@ def read_sum(tenant_id: UUID) -> SumReading:
     if not outage.is_over():
         return nothing
     keys = _stamp_keys(tenant_id)
-    found = _attempt(lambda: _client().mget([*keys, _sum_key(tenant_id)]), untold=False)
+    found = _attempt(lambda: redis_line.call(_client(), "MGET", *keys, _sum_key(tenant_id)), untold=False)
     if found is None:
         return nothing
     *numbers, raw = found

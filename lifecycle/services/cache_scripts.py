@@ -8,6 +8,8 @@ must not return to a number that something in the cache was stamped with.
 from dataclasses import dataclass
 from typing import Any, Final
 
+from audit.redis_line import Script
+
 VALUE: Final = b"="
 WRITER: Final = b"!"
 READER: Final = b"?"
@@ -134,6 +136,6 @@ class Scripts:
 
 
 def register(client: Any) -> Scripts:
-    """The scripts on this client. They are loaded when they are first called."""
+    """The scripts on this client. Each is sent to Redis whole when Redis does not know it yet."""
     bodies = (_HOLD, _FINISH, _LEASE, _FILL, _STAMP, _FILL_SUM, _BUMP)
-    return Scripts(*(client.register_script(body) for body in bodies))
+    return Scripts(*(Script(client, body) for body in bodies))

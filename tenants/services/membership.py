@@ -22,6 +22,7 @@ from guardian.shortcuts import get_perms
 from prometheus_client import Counter
 from redis.exceptions import RedisError
 
+from audit import redis_line
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
 from tenants.models import User
@@ -91,7 +92,7 @@ def read_membership(user_id: UUID) -> Membership | None:
     trusted = outage.is_over()
     if trusted:
         try:
-            raw = _client().get(_key(user_id))
+            raw = redis_line.call(_client(), "GET", _key(user_id))
         except RedisError as error:
             failures.inc()
             outage.note(error)

@@ -31,7 +31,11 @@ def trust():
 
 
 class Gone:
-    """A Redis that nobody reaches."""
+    """A Redis that nobody reaches, neither through its pool nor past it."""
+
+    @property
+    def connection_pool(self):
+        raise RedisGone("connection refused")
 
     def __getattr__(self, name):
         def fail(*args, **kwargs):
