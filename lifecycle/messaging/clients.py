@@ -39,6 +39,8 @@ def consumer_config(group: str, **extra: Any) -> dict[str, Any]:
         "partition.assignment.strategy": "cooperative-sticky",
         "session.timeout.ms": settings.KAFKA_SESSION_TIMEOUT_MS,
         "heartbeat.interval.ms": min(3000, settings.KAFKA_SESSION_TIMEOUT_MS // 3),
+        # How long a broker waits for a member that is gone in the middle of a rebalance. The loop polls far more often.
+        "max.poll.interval.ms": min(300_000, 10 * settings.KAFKA_SESSION_TIMEOUT_MS),
         "enable.partition.eof": True,
         "fetch.wait.max.ms": 100,
         "queued.max.messages.kbytes": 32 * 1024,

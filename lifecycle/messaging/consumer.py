@@ -74,7 +74,9 @@ class EventConsumer:
         self.progress = progress
         self.housekeeping = housekeeping
         self.consumed = 0
-        config = consumer_config(options.group, stats_cb=self._on_statistics, error_cb=self._on_error)
+        config = consumer_config(
+            options.group, stats_cb=self._on_statistics, error_cb=self._on_error, on_commit=self._on_committed
+        )
         self._cooperative = is_cooperative(config)
         self._consumer: Consumer = make_consumer(config)
         self._assigned: set[Partition] = set()
@@ -278,6 +280,8 @@ class EventConsumer:
 
     def _idle(self) -> None:
         metrics.last_batch.set_to_current_time()
+        if self._to_commit:
+            self._commit(list(self._to_commit), asynchronous=True)
         now = time.monotonic()
         if (
             self._broker_lost
@@ -356,6 +360,12 @@ class EventConsumer:
         for topic, partition in gone:
             metrics.lag.remove(topic, str(partition)) if (topic, str(partition)) in metrics.lag._metrics else None
         self._changed = True
+
+    def _on_committed(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
+        """What was not committed is committed with the next batch, or in an idle moment."""
+        for place in partitions:
+            if (error or place.error) and (place.topic, place.partition) in self._assigned:
+                self._to_commit.setdefault((place.topic, place.partition), place.offset)
 
     def _on_statistics(self, text: str) -> None:
         statistics: dict[str, Any] = orjson.loads(text)

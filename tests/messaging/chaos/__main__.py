@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from random import Random
 from typing import Any
 from uuid import uuid4
@@ -15,6 +16,7 @@ import psycopg
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Producer, TopicPartition
 from psycopg.rows import dict_row
 
+from lifecycle.rules.schemas import CURRENT
 from local import signals
 from tests.messaging.chaos.load import CONFIGURATION, Expected, Sent, make_load
 from tests.messaging.chaos.mutants import MUTANTS
@@ -70,6 +72,7 @@ class Run:
         self.random = Random(options.seed)
         self.injected: Counter[str] = Counter()
         self.poison_places: dict[tuple[str, int, int], Sent] = {}
+        self.ends: Counter[tuple[str, int]] = Counter()
         self.sending_failed: list[Any] = []
         self.sent_all = threading.Event()
 
@@ -88,13 +91,13 @@ class Run:
         try:
             began = time.monotonic()
             posts = self._man(zygote)
-            poisonous = {id(one) for one in poison}
-            sender = threading.Thread(target=self._send, args=(load, poisonous), daemon=True)
+            sender = threading.Thread(target=self._send, args=(load,), daemon=True)
             sender.start()
             self._inject(posts)
             sender.join()
             self._calm(posts)
-            settled = self._await_quiet(expected, len(poison))
+            self._survey(poison)
+            settled = self._await_quiet(expected)
             say(f"quiet after {time.monotonic() - began:.0f} s" if settled else "never quiet")
             statuses = {post.name: post.kill(signal.SIGTERM) for post in posts if post.pid}
         finally:
@@ -111,7 +114,6 @@ class Run:
         from django.utils import timezone
 
         from lifecycle.messaging.clients import ensure_topics
-        from lifecycle.rules.schemas import CURRENT
         from lifecycle.services.publication import publish_configuration
         from tenants.actors import system_actor
         from tenants.context import tenant_context
@@ -142,12 +144,15 @@ class Run:
             post.man()
         return posts
 
-    def _send(self, load: list[Sent], poisonous: set[int]) -> None:
+    def _send(self, load: list[Sent]) -> None:
         """Send everything, evenly over the time, in order for each key."""
         producer = Producer(
             {
                 "bootstrap.servers": self.world.env["KAFKA_BOOTSTRAP_SERVERS"],
-                "enable.idempotence": True,
+                # Not idempotent: the embedded broker forgets to answer when such a producer repeats itself. One
+                # request at a time keeps the order; what is appended twice is one more duplicate.
+                "max.in.flight.requests.per.connection": 1,
+                "acks": "all",
                 "message.timeout.ms": 0,
                 "message.max.bytes": 8_000_000,
                 "linger.ms": 5,
@@ -156,20 +161,15 @@ class Run:
         )
         began = time.monotonic()
 
-        def delivered(one: Sent) -> Any:
-            def note(error: Any, message: Any) -> None:
-                if error is not None:
-                    self.sending_failed.append(error)
-                elif id(one) in poisonous:
-                    self.poison_places[message.topic(), message.partition(), message.offset()] = one
-
-            return note
+        def note(error: Any, _: Any) -> None:
+            if error is not None:
+                self.sending_failed.append(error)
 
         for number, one in enumerate(load):
             due = began + self.options.seconds * number / len(load)
             if (ahead := due - time.monotonic()) > 0.01:
                 time.sleep(ahead)
-            producer.produce(one.topic, one.value, one.key, headers=list(one.headers), on_delivery=delivered(one))
+            producer.produce(one.topic, one.value, one.key, headers=list(one.headers), on_delivery=note)
             producer.poll(0)
         while producer.flush(5):
             pass
@@ -298,7 +298,7 @@ class Run:
         url = self.world.direct["DATABASE_ADMIN_URL"].rpartition("/")[0] + "/c360"
         return psycopg.connect(url, autocommit=True, row_factory=dict_row)
 
-    def _await_quiet(self, expected: Expected, poison: int) -> bool:
+    def _await_quiet(self, expected: Expected) -> bool:
         """Wait until everything has been dealt with and published, or for too long."""
         deadline = time.monotonic() + SETTLE_SECONDS
         with self._connect() as database:
@@ -309,7 +309,12 @@ class Run:
                     " (SELECT count(*) FROM audit_outbox WHERE published_at IS NULL) AS pending"
                 ).fetchone()
                 assert row is not None
-                if row["done"] >= len(expected.events) + poison and not row["parked"] and not row["pending"]:
+                done = (
+                    row["done"] >= len(expected.events) + len(self.poison_places)
+                    and not row["parked"]
+                    and not row["pending"]
+                )
+                if done and self._lag() == 0:
                     # What is dealt with twice would come now.
                     time.sleep(2)
                     return True
@@ -325,7 +330,7 @@ class Run:
         wrong += [f"{kind}: {count}" for kind, count in self.injected.items() if "ended by itself" in kind]
         if self.sending_failed:
             wrong.append(f"{len(self.sending_failed)} messages could not be sent at all: {self.sending_failed[0]}")
-        audit, letters = self._read("audit.lifecycle.updated"), self._read("lifecycle.dead-letter")
+        audit, letters = self._read(["audit.lifecycle.updated"]), self._read(["lifecycle.dead-letter"])
         deaths = sum(count for kind, count in self.injected.items() if "relay" in kind and "kill" in kind)
         upsets = deaths + sum(
             count for kind, count in self.injected.items() if "PostgreSQL" in kind or "database" in kind
@@ -349,8 +354,6 @@ class Run:
             f" {len(self.poison_places):,} poison, {len(letters):,} dead letters published ({reburied:,} again),"
             f" {unpublished[0]['count']:,} pending, lag {self._lag():,}"
         )
-        if lag := self._lag():
-            wrong.append(f"{lag} messages are not committed")
         return wrong
 
     def _consumer(self, group: str) -> Consumer:
@@ -364,41 +367,43 @@ class Run:
             }
         )
 
-    def _read(self, topic: str) -> list[Any]:
-        """Every message of a topic, partition by partition, each in the order of its log."""
+    def _read(self, topics: Sequence[str]) -> list[Any]:
+        """Every message of some topics, those of a partition in the order of its log."""
         consumer = self._consumer(uuid4().hex)
-        partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+        known = consumer.list_topics(timeout=10).topics
+        consumer.assign(
+            [TopicPartition(topic, number, OFFSET_BEGINNING) for topic in topics for number in known[topic].partitions]
+        )
         messages: list[Any] = []
-        for number in partitions:
-            consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING)])
-            quiet_at = time.monotonic() + 1.0
-            while time.monotonic() < quiet_at:
-                for message in consumer.consume(1000, 0.2):
-                    if message.error() is None:
-                        messages.append(message)
-                        quiet_at = time.monotonic() + 1.0
+        quiet_at = time.monotonic() + 3.0
+        while time.monotonic() < quiet_at:
+            for message in consumer.consume(1000, 0.2):
+                if message.error() is None:
+                    messages.append(message)
+                    quiet_at = time.monotonic() + 2.0
         consumer.close()
         return messages
 
-    def _lag(self) -> int:
-        """Messages of the four topics that the group has not committed, by what was really produced."""
-        consumer = self._consumer(GROUP)
-        lag = 0
-        try:
-            from lifecycle.rules.schemas import CURRENT
+    def _survey(self, poison: list[Sent]) -> None:
+        """What is really in the log: a message may have been appended twice when its acknowledgement was lost."""
+        numbered = {dict(one.headers)["number"]: one for one in poison}
+        for message in self._read(list(CURRENT)):
+            place = (message.topic(), message.partition())
+            self.ends[place] = max(self.ends[place], message.offset() + 1)
+            number = dict(message.headers() or ()).get("number")
+            if number is not None:
+                self.poison_places[(*place, message.offset())] = numbered[number]
 
-            for topic in CURRENT:
-                ends: Counter[int] = Counter()
-                for message in self._read(topic):
-                    ends[message.partition()] = max(ends[message.partition()], message.offset() + 1)
-                for place in consumer.committed([TopicPartition(topic, number) for number in ends], timeout=10):
-                    lag += ends[place.partition] - max(place.offset, 0)
-        except KafkaException as error:
-            say(f"the lag cannot be told: {error}")
-            lag = -1
+    def _lag(self) -> int:
+        """Messages that the group has not committed, by what was really produced; -1 when the broker is silent."""
+        consumer = self._consumer(GROUP)
+        try:
+            places = consumer.committed([TopicPartition(*place) for place in self.ends], timeout=10)
+        except KafkaException:
+            return -1
         finally:
             consumer.close()
-        return lag
+        return sum(self.ends[place.topic, place.partition] - max(place.offset, 0) for place in places)
 
 
 if __name__ == "__main__":

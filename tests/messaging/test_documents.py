@@ -1,0 +1,222 @@
+"""The published documents are what the code does: schemas, AsyncAPI, the page on alarms, samples."""
+
+import re
+from io import StringIO
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import jsonschema
+import orjson
+import pytest
+import yaml
+from django.conf import settings
+from django.core.management import CommandError, call_command
+
+from audit.services.recording import TOPIC as LIFECYCLE_TOPIC
+from lifecycle.messaging import metrics
+from lifecycle.messaging.announcements import announce
+from lifecycle.messaging.sending import encode
+from lifecycle.rules.envelopes import Event, read_event
+from lifecycle.rules.schemas import CURRENT, FOLDER, load_schema
+from lifecycle.services.dead_letters import TOPIC as DEAD_LETTER_TOPIC
+from lifecycle.services.event_samples import Subject, envelope, pick_event, sample_data
+from lifecycle.services.outbox import HISTORY_COLUMNS, Pending
+from tenants.context import tenant_context
+from tenants.rules.configuration import EVENT_TYPES
+from tests.messaging.speaking import NOON, Speaker, outcomes
+
+EVENTS = Path(settings.BASE_DIR) / "docs" / "events"
+
+
+@pytest.fixture(scope="module")
+def asyncapi() -> dict[str, Any]:
+    document: dict[str, Any] = yaml.safe_load((EVENTS / "asyncapi.yaml").read_text())
+    return document
+
+
+def resolve(document: Any, root: dict[str, Any]) -> Any:
+    """The document with its references followed, within itself and into files."""
+    if isinstance(document, list):
+        return [resolve(item, root) for item in document]
+    if not isinstance(document, dict):
+        return document
+    reference = document.get("$ref")
+    if reference is None:
+        return {name: resolve(value, root) for name, value in document.items()}
+    if reference.startswith("#/"):
+        found: Any = root
+        for step in reference[2:].split("/"):
+            found = found[step]
+        return resolve(found, root)
+    return orjson.loads((EVENTS / reference).read_bytes())
+
+
+def test_every_topic_is_a_channel_and_every_channel_a_topic(asyncapi: dict[str, Any]) -> None:
+    addresses = {channel["address"] for channel in asyncapi["channels"].values()}
+    assert addresses == {*CURRENT, LIFECYCLE_TOPIC, DEAD_LETTER_TOPIC}
+
+
+def test_what_is_consumed_is_received_and_what_is_published_is_sent(asyncapi: dict[str, Any]) -> None:
+    actions = {
+        resolve(operation["channel"], asyncapi)["address"]: operation["action"]
+        for operation in asyncapi["operations"].values()
+    }
+    assert actions == {**dict.fromkeys(CURRENT, "receive"), LIFECYCLE_TOPIC: "send", DEAD_LETTER_TOPIC: "send"}
+
+
+def test_every_reference_leads_somewhere(asyncapi: dict[str, Any]) -> None:
+    resolve(asyncapi, asyncapi)
+    text = (EVENTS / "asyncapi.yaml").read_text()
+    assert {Path(name).name for name in re.findall(r"\./schemas/\S+", text)} == {
+        path.name for path in FOLDER.glob("*.json")
+    }
+
+
+def test_every_example_is_valid_by_schema_and_by_the_consumer(asyncapi: dict[str, Any]) -> None:
+    examples = 0
+    for name, message in resolve(asyncapi["components"]["messages"], asyncapi).items():
+        for example in message.get("examples", []):
+            examples += 1
+            jsonschema.validate(example["payload"], message["payload"]["schema"])
+            if name in CURRENT:
+                assert isinstance(read_event(encode(example["payload"])), Event), name
+    assert examples == 5
+
+
+def test_every_schema_is_a_schema_and_names_itself() -> None:
+    for path in FOLDER.glob("*.json"):
+        schema = orjson.loads(path.read_bytes())
+        jsonschema.Draft7Validator.check_schema(schema)
+        name, version = re.fullmatch(r"(.+)\.v(\d+)\.json", path.name).groups()  # type: ignore[union-attr]
+        assert schema["$id"] == f"urn:customer360:schema:{name}:{version}"
+
+
+def test_rules_can_speak_of_every_type_of_event() -> None:
+    assert set(EVENT_TYPES) == set(CURRENT)
+
+
+def test_what_is_published_fits_its_schema() -> None:
+    row = {
+        **dict.fromkeys(HISTORY_COLUMNS, "0195a3f1-8d2e-7c44-9b1a-2f6f0a1b2c3d"),
+        "sequence": 1, "configuration_version": 1, "actor_kind": "user", "from_stage": None, "source": "UI",
+        **dict.fromkeys(("changed_at", "effective_at", "recorded_at"), NOON),
+    }
+    value, _ = announce(Pending(1, None, LIFECYCLE_TOPIC, b"k", None, (), NOON, row), tenant="acme")
+    document = orjson.loads(value or b"")
+    jsonschema.validate(document, load_schema("envelope"))
+    jsonschema.validate(document["data"], load_schema(LIFECYCLE_TOPIC))
+
+
+def test_the_headers_of_a_dead_letter_are_described(acme: Speaker, asyncapi: dict[str, Any]) -> None:
+    acme.hear(acme.created(name=5))
+    (row,) = acme.outbox(DEAD_LETTER_TOPIC)
+    headers = {name for name, _ in row.headers}
+    described = asyncapi["components"]["messages"][DEAD_LETTER_TOPIC]["headers"]
+    assert set(described["required"]) == headers
+    assert headers < set(described["properties"])
+
+
+def test_the_page_on_operation_tells_of_every_metric() -> None:
+    page = (Path(settings.BASE_DIR) / "docs" / "operations.md").read_text()
+    names = {
+        metric._name + ("_total" if metric._type == "counter" else "")
+        for metric in vars(metrics).values()
+        if hasattr(metric, "_name")
+    }
+    assert len(names) > 15
+    assert [name for name in sorted(names) if f"`{name}" not in page] == []
+
+
+# --- samples ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("event_type", list(CURRENT))
+@pytest.mark.parametrize("binary", [False, True])
+def test_samples_are_valid(event_type: str, binary: bool) -> None:
+    for seed in range(50):
+        data = sample_data(event_type, Subject("C-1"), random=Random(seed), now=NOON)
+        message = encode(envelope(event_type, data, tenant="acme", now=NOON), binary=binary)
+        event = read_event(message)
+        assert isinstance(event, Event), event
+        assert (event.external_id, event.type, message.key) == ("C-1", event_type, b"C-1")
+
+
+def test_the_stream_speaks_of_customers_that_exist(acme: Speaker) -> None:
+    acme.hear(*[acme.created(f"c{number}") for number in range(5)])
+    random = Random(7)
+    seen = set()
+    with tenant_context(acme.tenant.id):
+        documents = [pick_event(acme.tenant, random=random, now=NOON) for _ in range(60)]
+    for document in documents:
+        assert document is not None
+        event = read_event(encode(document))
+        assert isinstance(event, Event), event
+        seen.add(event.type)
+        if event.type != "customer.created":
+            assert event.external_id in {f"c{number}" for number in range(5)}
+        from lifecycle.rules.envelopes import receive
+
+        assert outcomes(acme.hear(receive(encode(document)))) != ["dead"]
+    assert "customer.updated" in seen
+
+
+def test_a_tenant_without_customers_has_nothing_to_tell(acme: Speaker) -> None:
+    with tenant_context(acme.tenant.id):
+        assert pick_event(acme.tenant, random=Random(1), now=NOON) is None
+
+
+def printed(*arguments: str) -> list[Any]:
+    output = StringIO()
+    call_command("send_event", *arguments, "--print", stdout=output)
+    return [orjson.loads(line) for line in output.getvalue().splitlines()]
+
+
+def test_the_command_prints_a_sample() -> None:
+    (document,) = printed("support.issue.closed", "--tenant", "acme", "--customer", "C-7", "--data", '{"csat": 1}')
+    assert (document["type"], document["tenantid"], document["data"]["external_id"]) == (
+        "support.issue.closed",
+        "acme",
+        "C-7",
+    )
+    assert document["data"]["csat"] == 1
+
+
+def test_the_command_refuses_what_would_be_dead(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="Name the tenant"):
+        call_command("send_event", "customer.created")
+    with pytest.raises(CommandError, match="Name a type"):
+        call_command("send_event")
+    with pytest.raises(CommandError, match=r"invalid_data: data\.csat must be smaller"):
+        call_command("send_event", "support.issue.closed", "--tenant", "acme", "--data", '{"csat": 9}')
+    events = tmp_path / "events.ndjson"
+    events.write_text("\n{not json\n")
+    with pytest.raises(CommandError, match="line 2 is not JSON"):
+        call_command("send_event", "--file", str(events))
+    with pytest.raises(CommandError, match="cannot be read"):
+        call_command("send_event", "--file", str(tmp_path / "nothing"))
+
+
+def test_a_file_of_events_is_sent_and_applied(acme: Speaker, tmp_path: Path) -> None:
+    from tests.messaging.kafka import Broker, consume_all
+
+    broker = Broker()
+    broker.make_topics()
+    documents = [
+        acme.document("customer.created", "c1", name="A"),
+        acme.document("customer.created", "c2", name="B"),
+    ]
+    events = tmp_path / "events.ndjson"
+    events.write_bytes(b"\n".join(map(orjson.dumps, documents)))
+    for options in ([], ["--binary"]):
+        call_command(
+            "send_event",
+            "--file",
+            str(events),
+            "--topic",
+            broker.topic("customer.created"),
+            *options,
+            stdout=StringIO(),
+        )
+    assert outcomes(consume_all(broker)) == ["applied", "applied", "duplicate", "duplicate"]
+    assert acme.customer("c2").name == "B"
