@@ -231,8 +231,8 @@ def test_one_change_costs_two_statements_beside_the_transaction_and_the_budget(a
     client.patch(address, {"stage": "Active"})
     with CaptureQueriesContext(connection) as statements:
         client.patch(address, {"stage": "Onboarded"})
-    # Begin with the tenant, a lock of the budget, lock, write, commit.
-    assert len(statements) == 5, [statement["sql"] for statement in statements]
+    # BEGIN and the tenant in one message, the lock of the budget, the lock of the row, the write, COMMIT.
+    assert len(statements) == 6, [statement["sql"] for statement in statements]
 
 
 def make_many(tenant, count):
