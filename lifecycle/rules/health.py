@@ -203,12 +203,19 @@ def _clamp(share: float) -> float:
 
 def _read_number(value: object) -> float | None:
     """The figure as a float within ±1e18, None if there is none."""
-    if not isinstance(value, int | float | Decimal) or isinstance(value, bool):
+    if value is None:
         return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return _LARGEST if value > 0 else -_LARGEST
-    except ValueError:
+    if type(value) is float:
+        number = value
+    elif not isinstance(value, (int, float, Decimal)) or isinstance(value, bool):
         return None
-    return None if math.isnan(number) else min(_LARGEST, max(-_LARGEST, number))
+    else:
+        try:
+            number = float(value)
+        except OverflowError:
+            return _LARGEST if value > 0 else -_LARGEST
+        except ValueError:
+            return None
+    if -_LARGEST <= number <= _LARGEST:
+        return number
+    return None if math.isnan(number) else math.copysign(_LARGEST, number)
