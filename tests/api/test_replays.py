@@ -155,6 +155,7 @@ def test_a_key_of_one_tenant_means_nothing_in_another(
 
 def test_twelve_requests_with_one_key_at_once_have_one_effect_and_one_answer(api_client, tenant, customer):
     clients = [api_client("account_manager") for _ in range(12)]
+    clients[0].get(BATCH)  # the middleware registers its metrics with the first request, and not in a race for it
     answers = run_together([lambda client=client: patch(client, customer, {"stage": "Active"}) for client in clients])
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.content for answer in answers}) == 1
@@ -167,6 +168,7 @@ def test_twelve_requests_with_one_key_at_once_have_one_effect_and_one_answer(api
 def test_when_the_first_of_several_fails_another_takes_its_place(api_client, tenant, customer):
     service = UserFactory(tenant=tenant, is_service_account=True, updates_per_hour=1)
     clients = [api_client(service) for _ in range(6)]
+    clients[0].get(BATCH)
     other = CustomerFactory(tenant=tenant)
 
     def ask(client, number):
