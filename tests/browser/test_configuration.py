@@ -1,0 +1,133 @@
+"""An admin drafts, tries, publishes and takes back the lifecycle, in a real browser, with scripts and without."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from lifecycle.models import CustomerLifecycleStatus
+from tenants.context import tenant_context
+from tenants.services.configurations import live_version
+from tests.browser.test_accessibility import AXE
+from tests.factories import CustomerFactory
+
+pytestmark = pytest.mark.browser
+
+HOME = "/admin/tenants/configurationversion/"
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+
+
+def begin_draft(page, comment):
+    page.goto(HOME)
+    page.get_by_role("link", name="New draft").click()
+    page.get_by_label("What is it for?").fill(comment)
+    page.get_by_role("button", name="Begin the draft").click()
+
+
+def live(tenant):
+    with tenant_context(tenant.id):
+        return live_version(tenant)
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
+def test_an_admin_renames_adds_and_removes_stages_and_publishes(open_browser, users, tenant, scripts):
+    moved = CustomerFactory(tenant=tenant, stage="Renewing")
+    page = open_browser(users.tenant_admin, java_script_enabled=scripts)
+    begin_draft(page, "Fewer stages")
+
+    page.get_by_role("button", name="Add a stage").click()
+    page.get_by_label("Name of stage 7").fill("Paused")
+    page.get_by_label("Name of stage 1", exact=True).fill("Pilot")
+    page.get_by_role("button", name="Remove Renewing").click()
+    expect(page.get_by_label("Name of stage 6")).to_have_value("Paused")
+    expect(page.get_by_text("Renamed from “Trial”: its customers stay in it.")).to_be_visible()
+    page.get_by_label("From Live to Paused").check()
+    page.get_by_label("From Paused to Live").check()
+    page.get_by_role("button", name="Check", exact=True).click()
+    expect(page.get_by_text("One customer stands in “Renewing”: say where to.").first).to_be_visible()
+    page.get_by_label("Where the customers of Renewing go").select_option(label="Live")
+    page.get_by_role("button", name="Save the draft").click()
+    expect(page.get_by_text("The draft is saved, as revision 2.")).to_be_visible()
+    expect(page.locator("#verdict")).to_contain_text("In order")
+
+    page.get_by_role("link", name="Publish").first.click()
+    expect(page.get_by_text("Stage “Trial” is renamed to “Pilot”.")).to_be_visible()
+    page.get_by_label("Why").fill("Renewals are part of Live")
+    page.get_by_role("button", name="Publish as version 2").click()
+    expect(page.get_by_text("Version 2 is published. 1 customer change their stage with it.")).to_be_visible()
+    assert live(tenant).document["stages"] == ["Pilot", "Rollout", "Live", "Wobbly", "Lost", "Paused"]
+    with tenant_context(tenant.id):
+        assert CustomerLifecycleStatus.objects.get(customer_id=moved.id).stage == "Live"
+
+    page.get_by_role("link", name="Take version 2 back").click()
+    page.get_by_label("Why").fill("It was a mistake")
+    page.get_by_role("button", name="Take version 2 back").click()
+    expect(page.get_by_text("Version 3 is live: the former configuration again.")).to_be_visible()
+    with tenant_context(tenant.id):
+        assert CustomerLifecycleStatus.objects.get(customer_id=moved.id).stage == "Renewing"
+
+
+def test_rows_keep_what_was_typed_while_others_come_and_go(open_browser, users, tenant):
+    page = open_browser(users.tenant_admin)
+    begin_draft(page, "Typing")
+    page.get_by_label("Days expected in Live").fill("77")
+    page.get_by_role("button", name="Move Lost up").click()
+    expect(page.get_by_label("Name of stage 5")).to_have_value("Lost")
+    expect(page.get_by_label("Days expected in Live")).to_have_value("77")
+    page.get_by_role("button", name="Add a stage").click()
+    expect(page.get_by_label("Name of stage 7")).to_be_focused()
+    expect(page.locator(".state")).to_have_text("Not saved yet")
+    page.get_by_role("button", name="As JSON").click()
+    expect(page.get_by_label("JSON", exact=True)).to_have_value(re.compile('"Live": 77'))
+
+
+def test_leaving_unsaved_work_asks_first(open_browser, users, tenant):
+    page = open_browser(users.tenant_admin)
+    begin_draft(page, "Unsaved")
+    page.get_by_label("Days expected in Live").fill("77")
+    asked = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
+    page.get_by_role("link", name="Try it").click(no_wait_after=True)
+    for _ in range(50):
+        if asked:
+            break
+        page.wait_for_timeout(100)
+    assert asked == ["beforeunload"]
+    expect(page.get_by_label("Days expected in Live")).to_have_value("77")
+    page.get_by_role("button", name="Save the draft").click()
+    expect(page.get_by_text("The draft is saved, as revision 2.")).to_be_visible()
+    assert asked == ["beforeunload"]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 390])
+def test_the_pages_are_accessible_and_fit_the_screen(open_browser, users, tenant, scheme, width):
+    CustomerFactory(tenant=tenant, stage="Renewing")
+    look = {"color_scheme": scheme, "viewport": {"width": width, "height": 900}, "reduced_motion": "reduce"}
+    page = open_browser(users.tenant_admin, **look)
+    begin_draft(page, "Look")
+    editor = page.url
+    check_page(page, "editor", width)
+    page.get_by_label("Days expected in Live").fill("soon")
+    page.get_by_role("button", name="Remove Renewing").click()
+    expect(page.get_by_text("must be a whole number").first).to_be_visible()
+    check_page(page, "faults", width)
+    page.get_by_role("button", name="Save the draft").click()
+    for address in (
+        HOME,
+        f"{HOME}add/",
+        f"{editor}?view=json",
+        *(editor.replace("/change/", f"/{name}") for name in ("try", "publish", "discard")),
+        "/admin/audit/refusedattempt/summary",
+    ):
+        page.goto(address)
+        check_page(page, address, width)
+
+
+def check_page(page, what, width):
+    page.evaluate(AXE)
+    # Preloading would write imported style sheets into the page, which its policy forbids.
+    found = page.evaluate("rules => axe.run('#content', {runOnly: rules, preload: false})", RULES)
+    faults = [(fault["id"], [node["html"][:160] for node in fault["nodes"]][:3]) for fault in found["violations"]]
+    assert not faults, (what, faults)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width, what
