@@ -26,8 +26,36 @@
     if (value && state) state.textContent = "Not saved yet";
   }
 
+  // What is typed while the server answers is not in its answer: it is put back into the new rows. Rows keep their keys.
+  let late = null;
+
+  function keepLate(field) {
+    const isMark = field.type === "checkbox" || field.type === "radio";
+    late?.set(isMark ? `${field.name}=${field.value}` : field.name, {
+      name: field.name, value: field.value, isMark, checked: field.checked,
+    });
+  }
+
+  function putBackLate() {
+    for (const { name, value, isMark, checked } of late?.values() ?? []) {
+      const selector = `#editor [name="${CSS.escape(name)}"]${isMark ? `[value="${CSS.escape(value)}"]` : ""}`;
+      const field = document.querySelector(selector);
+      if (!field) continue;
+      if (isMark) field.checked = checked;
+      else field.value = value;
+    }
+    late = null;
+  }
+
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    if (event.detail.target.id === "editor") late = new Map();
+  });
+  document.addEventListener("htmx:afterSwap", putBackLate);
+
   document.addEventListener("input", (event) => {
-    if (event.target.closest(".editor")) setDirty(true);
+    if (!event.target.closest(".editor")) return;
+    setDirty(true);
+    keepLate(event.target);
   });
   document.addEventListener("submit", () => { isDirty = false; });
   window.addEventListener("beforeunload", (event) => {

@@ -81,6 +81,30 @@ def test_rows_keep_what_was_typed_while_others_come_and_go(open_browser, users, 
     expect(page.get_by_label("JSON", exact=True)).to_have_value(re.compile('"Live": 77'))
 
 
+def test_what_is_typed_while_the_server_answers_is_not_lost(open_browser, users, tenant):
+    page = open_browser(users.tenant_admin)
+    begin_draft(page, "Fast fingers")
+    answers = []
+
+    def delay(route):
+        if route.request.method == "POST":
+            page.wait_for_timeout(400)
+        route.continue_()
+
+    page.route("**/change/**", delay)
+    page.on("response", lambda answer: answers.append(answer) if answer.request.method == "POST" else None)
+    page.get_by_role("button", name="Check", exact=True).click(no_wait_after=True)
+    page.get_by_label("Days expected in Live").fill("77")
+    page.get_by_label("From Live to Lost").check()
+    page.get_by_label("Category of Live").select_option("renewal")
+    while not answers:
+        page.wait_for_timeout(100)
+    page.wait_for_timeout(300)
+    expect(page.get_by_label("Days expected in Live")).to_have_value("77")
+    expect(page.get_by_label("From Live to Lost")).to_be_checked()
+    expect(page.get_by_label("Category of Live")).to_have_value("renewal")
+
+
 def test_leaving_unsaved_work_asks_first(open_browser, users, tenant):
     page = open_browser(users.tenant_admin)
     begin_draft(page, "Unsaved")
