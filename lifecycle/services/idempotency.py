@@ -30,11 +30,12 @@ VALUES (%(tenant_id)s::uuid, %(principal)s, %(key)s, %(fingerprint)s::bytea, '{}
  WHERE kept.created_at <= %(outdated)s::timestamptz
 RETURNING id
 """
+# An array and not a list to look into: a plan may ask such a subquery several times, for other rows each time.
 _SWEEP: Final = """
 DELETE FROM lifecycle_idempotentrequest
- WHERE id IN (SELECT id FROM lifecycle_idempotentrequest
-               WHERE tenant_id = %(tenant_id)s::uuid AND created_at <= %(outdated)s::timestamptz
-               ORDER BY created_at LIMIT %(swept)s::int FOR UPDATE SKIP LOCKED)
+ WHERE id = ANY(ARRAY(SELECT id FROM lifecycle_idempotentrequest
+                       WHERE tenant_id = %(tenant_id)s::uuid AND created_at <= %(outdated)s::timestamptz
+                       ORDER BY created_at LIMIT %(swept)s::int FOR UPDATE SKIP LOCKED))
 """
 
 

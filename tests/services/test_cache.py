@@ -2,8 +2,10 @@
 
 import threading
 from contextlib import contextmanager
-from uuid import uuid4
+from dataclasses import dataclass
+from uuid import UUID, uuid4
 
+import orjson
 import pytest
 from django.db import transaction
 from django_redis import get_redis_connection
@@ -284,6 +286,50 @@ def test_a_lost_generation_does_not_bring_back_old_values(db, ids):
     assert shown(ids, cache.PROFILE) is None
     cache.read(*ids, cache.PROFILE).fill({cache.PROFILE: b"after"})
     assert shown(ids, cache.PROFILE) == b"after"
+
+
+# What open pages are told.
+
+
+@dataclass(frozen=True)
+class Record:
+    customer_id: UUID
+    version: int
+
+
+def told(pubsub):
+    """The messages that have arrived."""
+    found = []
+    while (message := pubsub.get_message(timeout=0.3)) is not None:
+        if message["type"] == "message":
+            found.append(orjson.loads(message["data"]))
+    return found
+
+
+@pytest.fixture
+def listening(ids):
+    pubsub = get_redis_connection("default").pubsub()
+    pubsub.subscribe(cache.live_channel(ids[0]))
+    yield pubsub
+    pubsub.close()
+
+
+@pytest.mark.parametrize("size", [1, 501])
+def test_open_pages_are_told_once_after_the_commit(db, ids, listening, size):
+    records = [Record(ids[1], 7), *(Record(uuid4(), 2) for _ in range(size - 1))]
+    with transaction.atomic():
+        cache.refresh_statuses(ids[0], records)
+        assert told(listening) == []
+    (message,) = told(listening)
+    assert message["changed"][str(ids[1])] == 7
+    assert len(message["changed"]) == size
+
+
+def test_open_pages_are_not_told_of_what_was_rolled_back(db, ids, listening):
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        cache.refresh_statuses(ids[0], [Record(ids[1], 7)])
+        raise ZeroDivisionError
+    assert told(listening) == []
 
 
 # The sum over a tenant.
