@@ -92,6 +92,14 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
+        migrations.AddConstraint(
+            model_name="user",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("is_superuser", False), ("role", "super_admin"), _connector="OR"),
+                name="user_superuser_is_super_admin",
+                violation_error_message="Only a super admin is above the permissions of tenants.",
+            ),
+        ),
         ProtectTenantTable("tenants_apikey", app_may="SELECT, INSERT, UPDATE"),
         ProtectTenantTable("tenants_tokenissuer", app_may="SELECT, INSERT, UPDATE"),
         CompositeForeignKey(

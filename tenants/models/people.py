@@ -69,6 +69,11 @@ class User(AbstractBaseUser, PermissionsMixin):
                 name="user_staff_has_no_tenant",
                 violation_error_message="A super admin belongs to no tenant, and every other user to exactly one.",
             ),
+            models.CheckConstraint(
+                condition=Q(is_superuser=False) | Q(role=Role.SUPER_ADMIN),
+                name="user_superuser_is_super_admin",
+                violation_error_message="Only a super admin is above the permissions of tenants.",
+            ),
             models.UniqueConstraint(
                 fields=["tenant", "external_subject"],
                 condition=~Q(external_subject=""),

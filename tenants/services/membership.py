@@ -1,6 +1,6 @@
 """What somebody is and may do *now*, at the price of one look into Redis.
 
-The record of a user is kept for 30 s. Whoever changes a user sets a *tombstone* (10 s) in its place before the
+The record of a user is kept for 10 s. Whoever changes a user sets a *tombstone* (10 s) in its place before the
 commit and again after it, and never deletes it; readers fill an empty place only, and only with what they began to
 read less than 5 s ago. So no reader can put back what was true before the change, and a demotion acts on the next
 request. Redis gone: PostgreSQL is asked each time, and for as long as an old record could have survived.
@@ -32,7 +32,7 @@ from tenants.services.stamps import password_stamp
 
 log = structlog.get_logger(__name__)
 
-LIFETIME_SECONDS = 30
+LIFETIME_SECONDS = 10
 TOMBSTONE_SECONDS = 10
 FILL_WITHIN_SECONDS = 5
 RETRY_SECONDS = 0.5
@@ -152,7 +152,8 @@ def _load(user_id: UUID) -> Membership | None:
         username=user.username,
         role=Role(user.role),
         tenant=TenantRef(tenant.id, tenant.slug) if tenant else None,
-        permissions=_read_grants(user),
+        # Grants that outlived a role, by whatever way it was changed, grant nothing.
+        permissions=_read_grants(user) & ROLE_PERMISSIONS[Role(user.role)],
         public_names=user.public_names,
         is_active=user.is_active,
         is_suspended=tenant is not None and tenant.is_suspended,

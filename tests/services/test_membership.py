@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from django.db import connections, transaction
+from django.db import IntegrityError, connections, transaction
 from django_redis import get_redis_connection
 from redis.exceptions import ConnectionError as RedisGone
 
@@ -243,3 +243,17 @@ def test_a_changed_role_is_rolled_back_with_its_group(tenant, users):
     member = read_membership(users.viewer.id)
     assert (member.role, member.permissions) == (Role.VIEWER, {"view_lifecycle"})
     assert not connections["default"].in_atomic_block
+
+
+def test_grants_that_outlived_a_role_grant_nothing(tenant, users):
+    """Whoever changes a role past the services, in SQL say, takes rights away and cannot give any."""
+    with tenant_context(tenant.id):
+        User.objects.filter(id=users.tenant_admin.id).update(role=Role.VIEWER)
+        User.objects.filter(id=users.viewer.id).update(role=Role.TENANT_ADMIN)
+    assert read_membership(users.tenant_admin.id).permissions == {"view_lifecycle"}
+    assert read_membership(users.viewer.id).permissions == {"view_lifecycle"}
+
+
+def test_nobody_of_a_tenant_can_be_made_a_superuser_even_through_sql(tenant, users):
+    with tenant_context(tenant.id), pytest.raises(IntegrityError), transaction.atomic():
+        User.objects.filter(id=users.viewer.id).update(is_superuser=True)
