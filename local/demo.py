@@ -51,8 +51,8 @@ def run_demo(guard: Guard, arguments: list[str]) -> int:
 
 NEXT_STEPS = """
 API description: /api/docs. Logs: .local/log. Beside the running demo: set -a; . .local/env; set +a
-and then for example .venv/bin/python manage.py dead_letters list. Six made-up events a minute keep the
-pages alive: DEMO_EVENTS=60 make demo for more, DEMO_EVENTS=0 for none. Ctrl-C stops everything."""
+and then for example .venv/bin/python manage.py dead_letters list. DEMO_EVENTS is the number
+of made-up events a minute that keep the pages alive: 6, or as set; 0 for none. Ctrl-C stops everything."""
 
 
 def read_port(text: str) -> int:
