@@ -10,6 +10,8 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from django.conf import settings
 
+__all__ = ["KafkaException", "consumer_config", "ensure_topics", "make_consumer", "make_producer", "topic_name"]
+
 log = structlog.get_logger(__name__)
 
 # Not to be set with the consumer protocol of KIP-848, where the broker decides about them.

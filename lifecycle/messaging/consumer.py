@@ -7,6 +7,7 @@ partitions, goes on polling, and tries the same batch again.
 import random
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -358,7 +359,8 @@ class EventConsumer:
         if self._batch is not None:
             self._batch.drop(gone)
         for topic, partition in gone:
-            metrics.lag.remove(topic, str(partition)) if (topic, str(partition)) in metrics.lag._metrics else None
+            with suppress(KeyError):
+                metrics.lag.remove(topic, str(partition))
         self._changed = True
 
     def _on_committed(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:

@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import structlog
+from django.core.checks import Tags
+from django.core.management.base import BaseCommand
+from django.db import DEFAULT_DB_ALIAS, Error, connections
 from prometheus_client import start_http_server
 from tqdm import tqdm
 
@@ -97,6 +100,15 @@ class Progress:
         if self._bar is not None:
             self._bar.close()
         self.tell()
+
+
+def check_role(command: BaseCommand) -> None:
+    """Refuse to start with a role that row-level security does not bind. A database that is away is waited for."""
+    try:
+        command.check(tags=[Tags.database], databases=[DEFAULT_DB_ALIAS])
+    except Error as error:
+        log.warning("database unavailable at the start", error=type(error).__name__)
+        connections.close_all()
 
 
 def serve_metrics(port: int | None) -> None:

@@ -99,7 +99,11 @@ def test_rules_can_speak_of_every_type_of_event() -> None:
 def test_what_is_published_fits_its_schema() -> None:
     row = {
         **dict.fromkeys(HISTORY_COLUMNS, "0195a3f1-8d2e-7c44-9b1a-2f6f0a1b2c3d"),
-        "sequence": 1, "configuration_version": 1, "actor_kind": "user", "from_stage": None, "source": "UI",
+        "sequence": 1,
+        "configuration_version": 1,
+        "actor_kind": "user",
+        "from_stage": None,
+        "source": "UI",
         **dict.fromkeys(("changed_at", "effective_at", "recorded_at"), NOON),
     }
     value, _ = announce(Pending(1, None, LIFECYCLE_TOPIC, b"k", None, (), NOON, row), tenant="acme")

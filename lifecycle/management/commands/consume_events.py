@@ -4,15 +4,14 @@ from argparse import ArgumentTypeError
 from collections import Counter
 from typing import Any
 
-from confluent_kafka import KafkaException
 from django.core.management.base import BaseCommand, CommandError
 
 from lifecycle.management.stopping import stop_on_signals
-from lifecycle.messaging.clients import topic_name
+from lifecycle.messaging.clients import KafkaException, topic_name
 from lifecycle.messaging.consumer import EventConsumer, Options
 from lifecycle.messaging.handling import Handler, TooManyFailures
 from lifecycle.messaging.housekeeping import Housekeeping
-from lifecycle.messaging.process import HealthFile, Progress, end_in_time, serve_metrics
+from lifecycle.messaging.process import HealthFile, Progress, check_role, end_in_time, serve_metrics
 from lifecycle.rules.schemas import CURRENT
 from lifecycle.services.events import CONSUMER, Result
 
@@ -57,6 +56,7 @@ class Command(BaseCommand):
                 self._tell(result)
 
         handler = Handler(actor=CONSUMER, dry_run=options["dry_run"], report=report)
+        check_role(self)
         serve_metrics(options["metrics_port"])
         with stop_on_signals() as stop:
             end_in_time(stop)

@@ -7,11 +7,11 @@ from random import Random
 from typing import Any
 
 import orjson
-from confluent_kafka import KafkaException
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from lifecycle.management.stopping import stop_on_signals
+from lifecycle.messaging.clients import KafkaException
 from lifecycle.messaging.process import Progress, Stop
 from lifecycle.messaging.sending import EventSender, InvalidEvent, encode
 from lifecycle.rules.schemas import CURRENT

@@ -3,6 +3,7 @@
 import argparse
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -44,8 +45,11 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--quick", action="store_true", help="half a minute, for the test suite")
     parser.add_argument("--mutant", choices=sorted(MUTANTS), default="", help="make this mistake; the run must fail")
+    parser.add_argument("--mutants", action="store_true", help="a quick run with each mistake; each must fail")
     parser.add_argument("--keep-logs", help="copy the workers' logs into this folder")
     options = parser.parse_args()
+    if options.mutants:
+        return try_mutants(options.seed)
     if options.quick:
         options.events, options.customers, options.kills, options.seconds = 3_000, 300, 8, 14.0
     with build_world() as world:
@@ -61,6 +65,21 @@ def main() -> int:
         say(f"WRONG: {sentence}")
     say("chaos: everything is as it must be" if not wrong else f"chaos: {len(wrong)} things are wrong")
     return 1 if wrong else 0
+
+
+def try_mutants(seed: int) -> int:
+    """Exit status 0 only if every mistake is found out."""
+    survivors = []
+    for name in MUTANTS:
+        command = [sys.executable, "-m", "tests.messaging.chaos", "--quick", "--seed", str(seed), "--mutant", name]
+        run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
+        found = [line for line in run.stdout.splitlines() if line.startswith("WRONG")]
+        say(f"mutant {name}: {'found out' if found else 'SURVIVES'}")
+        for line in found[:3]:
+            say(f"    {line[:200]}")
+        if not found:
+            survivors.append(name)
+    return 1 if survivors else 0
 
 
 class Run:

@@ -80,23 +80,26 @@ def make_load(
 
 
 def _tell_stories(names: list[tuple[str, str]], *, events: int, random: Random) -> list[dict[str, Any]]:
-    """Creations first in time, and many events that share a second: only the log tells which came last."""
-    documents = [_document(name, "customer.created", START, {"name": f"Company {name[1]}"}) for name in names]
+    """Creations first in time, then bursts of events of one customer in one second: only the log tells which came
+    last, and whoever applies a burst twice moves the customer to and fro.
+    """
+    head = [_document(name, "customer.created", START, {"name": f"Company {name[1]}"}) for name in names]
+    rest: list[dict[str, Any]] = []
     second = 1
-    while len(documents) < events:
+    while len(head) + len(rest) < events:
         second += random.randrange(2)
         name = random.choice(names)
         event_type = random.choice(("customer.updated", "contract.renewed", "support.issue.closed"))
-        stage = random.choice(STAGES[1:])
-        data: dict[str, Any] = {"segment": stage}
-        if event_type == "contract.renewed":
-            data = {"contract_id": f"K{len(documents)}", "arr": random.randrange(1000)}
-        elif event_type == "support.issue.closed":
-            data = {"issue_id": f"S{len(documents)}", "severity": stage, "csat": random.randrange(6)}
-        documents.append(_document(name, event_type, START + dt.timedelta(seconds=second), data))
+        for _ in range(min(random.choice((1, 2, 3, 4)), events - len(head) - len(rest))):
+            number = len(rest)
+            stage = random.choice(STAGES[1:])
+            data: dict[str, Any] = {"segment": stage}
+            if event_type == "contract.renewed":
+                data = {"contract_id": f"K{number}", "arr": random.randrange(1000)}
+            elif event_type == "support.issue.closed":
+                data = {"issue_id": f"S{number}", "severity": stage, "csat": random.randrange(6)}
+            rest.append(_document(name, event_type, START + dt.timedelta(seconds=second), data))
     # Some are created after their first events: those have to wait.
-    head = documents[: len(names)]
-    rest = documents[len(names) :]
     for document in head:
         rest.insert(random.randrange(max(1, len(rest) // 2)), document)
     return rest
