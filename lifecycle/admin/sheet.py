@@ -7,6 +7,7 @@ Rows refer to one another by key and not by name, so that a stage can be renamed
 import dataclasses
 import json
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
@@ -15,6 +16,7 @@ from tenants.rules.faults import Fault
 from tenants.rules.shapes import CATEGORIES, DEFAULT_CATEGORY
 
 UNKNOWN = "?"
+_SURROGATE = re.compile("[\ud800-\udfff]")
 # In the order in which the form shows them; faults are filed under these names.
 STAGE_FIELDS = ("name", "category", "color", "requires_reason", "reasons", "days", "guidance", "to")
 
@@ -314,10 +316,18 @@ def write_value(value: Any) -> str:
 
 
 def _read_scalar(text: str) -> Any:
+    """A scalar, or a flat list of them; everything else, and what no database could keep, is text."""
     try:
-        return json.loads(text, parse_float=_read_float, parse_constant=_refuse)
+        value = json.loads(text, parse_float=_read_float, parse_constant=_refuse)
     except (ValueError, RecursionError):
         return text
+    return value if all(map(_is_plain, value if isinstance(value, list) else [value])) else text
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\x00" not in value and _SURROGATE.search(value) is None
+    return value is None or isinstance(value, bool | int | float)
 
 
 def _read_float(text: str) -> float:

@@ -529,3 +529,55 @@ def test_a_new_tenant_publishes_its_first_version_from_a_starter(db: None) -> No
 def test_an_address_that_is_no_id_is_not_found(admin_browser: Client) -> None:
     for address in ("x", str(UUID(int=7)), "history"):
         assert admin_browser.get(reverse(EDITOR, args=[address])).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {},
+        {"view": "form", "do": "save"},
+        {"view": "form", "do": "save", "revision": "x", "stage": ["0", "0", "zero", "9" * 9]},
+        {"view": "form", "do": "save", "revision": "1", "comment": "x" * 501},
+        {
+            "view": "form",
+            "do": "save",
+            "revision": "9" * 30,
+            "stage": "0",
+            "stage-0-name": "A\x00B",
+            "initial": "?\x00",
+        },
+        {"view": "form", "do": "save", "revision": "1", "stage": "0", "stage-0-name": "A", "stage-0-origin": "Ghost"},
+        {
+            "view": "form",
+            "do": "save",
+            "revision": "1",
+            "rule": "0",
+            "rule-0-when": "0",
+            "rule-0-when-0-value": '"\\u0000"',
+        },
+        {"view": "form", "do": "save", "revision": "1", "gone": "0", "gone-0-stage": "x\x00", "gone-0-to": "?y\x00"},
+        {"view": "json", "do": "save", "revision": "1", "text": "\x00"},
+        {"view": "json", "do": "form", "revision": "1", "text": '{"stages": ' + "[" * 200},
+        {
+            "view": "json",
+            "do": "save",
+            "revision": "1",
+            "text": "{}",
+            "live-stage": ["Active", "Ghost"],
+            "live-name": "\x00",
+        },
+    ],
+)
+def test_no_forged_form_is_an_internal_error(
+    tenant: TenantRef, admin_browser: Client, draft: ConfigurationVersion, form: dict[str, Any]
+) -> None:
+    assert admin_browser.post(editor(draft), form).status_code in (200, 302)
+    assert admin_browser.get(editor(draft)).status_code == 200
+    for page in ("try", "publish"):
+        assert admin_browser.get(reverse(f"admin:configuration_{page}", args=[draft.pk])).status_code == 200
+    page = reverse("admin:configuration_publish", args=[draft.pk])
+    assert admin_browser.post(page, {"comment": "x", "expected_version": "one"}).status_code == 200
+    with tenant_context(tenant.id):
+        live = live_version(tenant)
+        assert live is not None
+        assert live.number == 1

@@ -1,5 +1,7 @@
 """The form and the JSON of a draft are the same document: nothing is left out, nothing is invented."""
 
+import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -174,6 +176,60 @@ def test_what_the_form_can_show_it_keeps_faults_and_all(document: Any) -> None:
 def test_a_value_of_a_condition_is_typed_and_read_back(value: Any) -> None:
     read = read_value("eq", write_value(value))
     assert (read, type(read)) == (value, type(value))
+
+
+@pytest.mark.parametrize(
+    "text", ['"\\u0000"', '"\\ud800"', '["\\u0000"]', "[[1]]", '{"a": 1}', "[" * 900, "1e999", "9" * 5000]
+)
+def test_what_no_condition_may_say_stays_the_text_that_was_typed(text: str) -> None:
+    assert read_value("eq", text) == text
+    assert read_value("in", text) in (text, [text])
+
+
+FIELDS = st.sampled_from(
+    [
+        "stage",
+        "rule",
+        "effect",
+        "gone",
+        "initial",
+        "is_open",
+        *(
+            f"stage-{key}-{part}"
+            for key in "01"
+            for part in ("name", "origin", "days", "to", "order", "reasons", "color")
+        ),
+        *(f"rule-{key}-{part}" for key in "01" for part in ("event", "to", "any", "from", "when", "when-0-value")),
+        *(f"effect-{key}-{part}" for key in "01" for part in ("name", "to", "stages", "categories")),
+        *(f"gone-0-{part}" for part in ("stage", "to", "reason")),
+    ]
+)
+VALUES = st.one_of(
+    st.sampled_from(["0", "1", "?", "?X", "A", "", "-1", "\x00", "on", "nan", "[", '"']), st.text(max_size=6)
+)
+
+
+@relaxed
+@given(
+    st.lists(st.tuples(FIELDS, VALUES), max_size=30),
+    st.sampled_from(["add_stage", "add_rule", "remove_stage:0", "up_stage:1", "new_stage:0", "remove_rule:0", "x"]),
+)
+def test_no_form_however_forged_makes_a_document_that_cannot_be_kept(fields: Any, deed: str) -> None:
+    data = QueryDict(mutable=True)
+    for name, value in fields:
+        data.appendlist(name, value)
+    sheet = read_sheet(data)
+    change_rows(sheet, deed)
+    try:
+        document = write_document(sheet)
+    except SameNameTwice:
+        return
+    file_faults(sheet, document, check_configuration(document))
+    kept = json.dumps([document, write_renamed(sheet), write_mapping(sheet)], allow_nan=False)
+    assert "\\u0000" not in kept
+    assert write_json(document)
+    with suppress(CannotLayOut):
+        lay_out_gone(laid_out(document, live_stages=["A"]), live_stages=["A"], mapping={}, customers={})
 
 
 def test_values_between_commas_are_a_list_for_in() -> None:
