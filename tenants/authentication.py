@@ -123,7 +123,7 @@ class Look:
 
 def read_look(session: Mapping[str, Any]) -> Look | None:
     """The look that a session remembers, over or not; None without one."""
-    kept = session.get(CHOSEN_TENANT)
+    kept: Any = session.get(CHOSEN_TENANT)
     try:
         return Look(kept["slug"], dt.datetime.fromisoformat(kept["until"]))
     except (TypeError, KeyError, ValueError):
