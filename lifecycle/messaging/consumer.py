@@ -103,6 +103,7 @@ class EventConsumer:
                     self._work(messages)
                 else:
                     self._idle()
+                self._look_after_broker()
                 if self.housekeeping is not None and not self.options.dry_run:
                     self.housekeeping.run_when_due()
         finally:
@@ -283,37 +284,37 @@ class EventConsumer:
         metrics.last_batch.set_to_current_time()
         if self._to_commit:
             self._commit(list(self._to_commit), asynchronous=True)
+
+    def _look_after_broker(self) -> None:
+        """After the broker was away: has it come back without its topics, or without what lay in them?"""
         now = time.monotonic()
-        if (
-            self._broker_lost
-            and now - self._quiet_since > LOST_LOG_SECONDS
-            and now - self._looked_at > LOST_LOG_SECONDS
-        ):
+        if self._broker_lost and now - self._looked_at > LOST_LOG_SECONDS:
             self._looked_at = now
-            self._rewind_lost_logs()
+            try:
+                ensure_topics(self.options.topics)
+                self._rewind_lost_logs()
+                self._broker_lost = False
+            except KafkaException as error:
+                log.warning("kafka does not answer", reason=str(error))
 
     def _rewind_lost_logs(self) -> None:
-        """After the broker was away: a log that ends before our position was lost; read the new one from its start."""
-        try:
-            positions = self._consumer.position([TopicPartition(*partition) for partition in sorted(self._assigned)])
-            for position in positions:
-                if position.offset < 0:
-                    continue
-                partition = TopicPartition(position.topic, position.partition)
-                _, end = self._consumer.get_watermark_offsets(partition, timeout=2, cached=False)
-                if end < position.offset:
-                    log.warning(
-                        "the log was lost, reading it again",
-                        topic=position.topic,
-                        partition=position.partition,
-                        position=position.offset,
-                        end=end,
-                    )
-                    partition.offset = OFFSET_BEGINNING
-                    self._consumer.seek(partition)
-            self._broker_lost = False
-        except KafkaException as error:
-            log.warning("kafka does not answer", reason=str(error))
+        """A log that ends before our position was lost: read the new one from its start."""
+        positions = self._consumer.position([TopicPartition(*partition) for partition in sorted(self._assigned)])
+        for position in positions:
+            if position.offset < 0:
+                continue
+            partition = TopicPartition(position.topic, position.partition)
+            _, end = self._consumer.get_watermark_offsets(partition, timeout=2, cached=False)
+            if end < position.offset:
+                log.warning(
+                    "the log was lost, reading it again",
+                    topic=position.topic,
+                    partition=position.partition,
+                    position=position.offset,
+                    end=end,
+                )
+                partition.offset = OFFSET_BEGINNING
+                self._consumer.seek(partition)
 
     # --- callbacks, from within polling -----------------------------------------------------------------------
 

@@ -1,0 +1,106 @@
+"""A broker that loses everything: topics, offsets and the log are gone, and it comes back empty on the same address."""
+
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from audit.models import OutboxMessage
+from lifecycle.messaging import consumer as consumer_module
+from lifecycle.messaging import relay as relay_module
+from lifecycle.messaging.relay import Relay
+from lifecycle.services import outbox
+from local.processes import find_free_port
+from local.tansu import answers_kafka, find_program
+from tenants.context import tenant_context
+from tests.messaging.kafka import Broker, await_that, working
+from tests.messaging.speaking import Speaker
+from tests.messaging.test_relay import LIFECYCLE, empty_outbox, ids_of, relaying
+
+__all__ = ["empty_outbox"]
+
+
+class Perishable:
+    """A broker of one's own, which keeps everything in memory."""
+
+    def __init__(self) -> None:
+        self.port = find_free_port()
+        self.process: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    def start(self) -> None:
+        address = f"tcp://127.0.0.1:{self.port}"
+        self.process = subprocess.Popen(
+            [find_program(), "broker", "--listener-url", address, "--advertised-listener-url", address],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        await_that(lambda: answers_kafka("127.0.0.1", self.port), seconds=10)
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+
+@pytest.fixture
+def perishable(settings: Any) -> Iterator[Perishable]:
+    """Everything of this test goes to a broker that can be killed."""
+    broker = Perishable()
+    settings.KAFKA_BOOTSTRAP_SERVERS = f"127.0.0.1:{broker.port}"
+    yield broker
+    broker.kill()
+
+
+def test_a_consumer_goes_on_with_a_broker_that_has_forgotten_everything(
+    acme: Speaker, perishable: Perishable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumer_module, "LOST_LOG_SECONDS", 1.0)
+    broker = Broker()
+    broker.make_topics()
+    with working(broker):
+        for number in range(20):
+            broker.send(acme.document("customer.created", f"c{number}", name="A"))
+        broker.flush()
+        await_that(lambda: len(acme.inbox()) == 20)
+        perishable.kill()
+        time.sleep(1)
+        perishable.start()
+        # Fewer messages than the old log had: the position that the consumer remembers lies beyond its end.
+        again = Broker()
+        again.prefix = broker.prefix
+        await_that(lambda: set(broker.topics) <= set(again.producer.list_topics(timeout=5).topics), seconds=20)
+        for number in range(5):
+            again.send(acme.document("customer.created", f"n{number}", name="A"))
+        again.flush()
+        await_that(lambda: len(acme.inbox()) == 25, seconds=60)
+
+
+def test_a_relay_goes_on_with_a_broker_that_has_forgotten_everything_and_can_fill_it_again(
+    acme: Speaker, perishable: Perishable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay_module, "PATIENCE_SECONDS", 3.0)
+    broker = Broker()
+    with relaying(broker) as relay:
+        acme.hear(*[acme.created(f"c{number}") for number in range(20)])
+        await_that(lambda: relay.published == 20)
+        perishable.kill()
+        acme.hear(*[acme.created(f"d{number}") for number in range(10)])
+        assert outbox.measure()[0] == 10
+        perishable.start()
+        await_that(lambda: outbox.measure()[0] == 0, seconds=60)
+    with tenant_context(acme.tenant.id):
+        everything = [str(row.history_id) for row in OutboxMessage.objects.order_by("id")]
+    again = Broker()
+    again.prefix = broker.prefix
+    assert set(ids_of(again.read(LIFECYCLE, 10))) == set(everything[20:])
+    with tenant_context(acme.tenant.id):
+        oldest = OutboxMessage.objects.order_by("id").values_list("created_at", flat=True)[0]
+    assert outbox.republish(since=oldest) >= 30
+    with relaying(again):
+        await_that(lambda: outbox.measure()[0] == 0, seconds=60)
+    assert set(ids_of(again.read(LIFECYCLE, 40))) >= set(everything)
+    assert isinstance(relay, Relay)
