@@ -43,7 +43,7 @@ class CustomerAdminSite(admin.AdminSite):
             return redirect("admin:index")
         raise PermissionDenied("Only tenant admins and internal staff may open the administration.")
 
-    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """One's own password, by the service that ends every older token."""
         from tenants.admin.passwords import OwnPasswordForm  # the admin's modules need the apps to be ready
 

@@ -16,7 +16,8 @@ log = structlog.get_logger(__name__)
 
 # Not to be set with the consumer protocol of KIP-848, where the broker decides about them.
 _CLASSIC_ONLY = ("partition.assignment.strategy", "session.timeout.ms", "heartbeat.interval.ms")
-REQUEST_SECONDS = 10.0
+# Less than the time in which a command must end.
+REQUEST_SECONDS = 5.0
 # A dead letter is a message as large as the broker took, and headers on top.
 LARGEST_MESSAGE = 8 * 1024 * 1024
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import structlog
+from django.conf import settings
 from django.core.checks import Tags
 from django.core.management.base import BaseCommand
 from django.db import DEFAULT_DB_ALIAS, Error, connections
@@ -100,6 +101,20 @@ class Progress:
         if self._bar is not None:
             self._bar.close()
         self.tell()
+
+
+def bound_waits() -> None:
+    """Let no statement of this process wait longer than the process is given to end.
+
+    Locks: somebody else's long transaction. Statements: anything else. Keep-alives: a server or network that has gone
+    without a word, which would otherwise be noticed after hours. Behind a pooler the first two are the role's affair.
+    """
+    for connection in connections.all():
+        options = connection.settings_dict["OPTIONS"]
+        options.update(keepalives_idle=3, keepalives_interval=2, keepalives_count=2, tcp_user_timeout=8000)
+        if not settings.DATABASE_POOLER:
+            options["options"] = "-c lock_timeout=4s -c statement_timeout=8s"
+        connection.close()
 
 
 def check_role(command: BaseCommand) -> None:

@@ -9,6 +9,7 @@ import datetime as dt
 import random
 import time
 from collections import deque
+from collections.abc import Set
 from typing import Any, Final
 
 import structlog
@@ -25,6 +26,7 @@ from lifecycle.messaging.handling import is_transient
 from lifecycle.messaging.process import HealthFile, Progress, Stop
 from lifecycle.rules.envelopes import Headers
 from lifecycle.services import outbox
+from lifecycle.services.dead_letters import OMITTED_HEADER
 from lifecycle.services.dead_letters import TOPIC as DEAD_LETTER_TOPIC
 
 log = structlog.get_logger(__name__)
@@ -67,6 +69,7 @@ class Relay:
         self._prefix = prefix
         self.published = 0
         self._producer: Producer | None = None
+        self._topics: set[str] = set()
         self._flights: deque[_Flight] = deque()
         self._broken: KafkaError | None = None
         self._moved_at = 0.0
@@ -119,11 +122,12 @@ class Relay:
 
     def _turn(self) -> bool:
         """Send, mark, and wait for whatever comes first; True when ``once`` is done."""
+        # First of all: while Kafka is away this is how anybody knows.
+        self._chores()
         producer = self._producer or self._make_producer()
         sent = self._send(producer)
         producer.poll(0)
         marked = self._mark()
-        self._chores()
         if self._broken is not None or self._is_stuck():
             self._rebuild()
         elif self._flights:
@@ -141,6 +145,7 @@ class Relay:
         if room <= 0:
             return 0
         rows = outbox.fetch_pending(room, skip=[flight.row_id for flight in self._flights])
+        self._ensure({pending.topic for pending in rows})
         for pending in rows:
             value, headers = announce(pending, tenant=self._slugs.of(pending.tenant_id))
             if not self._flights:
@@ -156,7 +161,7 @@ class Relay:
                 flight.delivered = True
             elif error.code() == KafkaError.MSG_SIZE_TOO_LARGE and value is not None:
                 # Never again will it fit: the error goes out without the bytes, which the table keeps.
-                self._produce(producer, flight, None, (*headers, ("dead-letter-value-omitted", b"too large")))
+                self._produce(producer, flight, None, (*headers, (OMITTED_HEADER, b"too large")))
             elif error.code() not in (KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT):
                 self._broken = error
 
@@ -209,10 +214,18 @@ class Relay:
         self.stop.wait(0.2)
 
     def _make_producer(self) -> Producer:
-        ensure_topics([self._topic(LIFECYCLE_TOPIC), self._topic(DEAD_LETTER_TOPIC)])
+        self._topics.clear()
+        self._ensure({LIFECYCLE_TOPIC, DEAD_LETTER_TOPIC})
         self._broken = None
         self._producer = make_producer(error_cb=self._on_error)
         return self._producer
+
+    def _ensure(self, names: Set[str]) -> None:
+        """Make topics that are not there yet."""
+        unknown = names - self._topics
+        if unknown:
+            ensure_topics(map(self._topic, sorted(unknown)))
+            self._topics |= unknown
 
     def _drop_producer(self, *, reason: str) -> None:
         producer, self._producer = self._producer, None

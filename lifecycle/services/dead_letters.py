@@ -17,6 +17,8 @@ from lifecycle.services.inbox import as_bytea, as_json, encode_headers
 TOPIC: Final = "lifecycle.dead-letter"
 # The header by which the relay knows that a payload is sealed, and for which row.
 ID_HEADER: Final = "dead-letter-id"
+# Why a letter goes out without its value, if it does.
+OMITTED_HEADER: Final = "dead-letter-value-omitted"
 
 INSERT: Final = """
 INSERT INTO lifecycle_deadletter SELECT * FROM json_populate_recordset(NULL::lifecycle_deadletter, %(rows)s::json)

@@ -8,7 +8,10 @@ from uuid import UUID
 
 from audit.cursors import plain_array, prepared_cursor
 from audit.services.chain import EPOCH
+from audit.services.refusals import Refusal as RefusedAttempt
+from audit.services.refusals import record_refusals
 from lifecycle.rules.envelopes import Event
+from lifecycle.rules.ownership import find_source_root
 from lifecycle.rules.transitions import Allowed, Change, Status, Unchanged, decide
 from lifecycle.services.customers import Recorded
 from lifecycle.services.dead_letters import Refusal
@@ -16,13 +19,13 @@ from lifecycle.services.transitions import ConfigurationKeepsChanging, Outcome, 
 from tenants.actors import Actor, TenantRef
 from tenants.models import Tenant
 from tenants.rules.policy import Policy
-from tenants.services.policies import live_policy, policy_of_version
+from tenants.services.policies import policy_of_version
 
 STALE_EVENT: Final = "stale_event"
 # Status rows are locked in id order, as ``apply`` will lock them. ``confirmed_at``: when an event last said that the
 # customer stands where it stands; such an event writes no history, and yet what is older must not move the customer.
 LOCK: Final = """
-SELECT s.customer_id, s.stage, s.stage_entered_at, s.updated_at, s.version, t.configuration_version,
+SELECT s.customer_id, s.stage, s.stage_entered_at, s.version, t.configuration_version,
        (c.field_times ->> 'stage')::bigint AS confirmed_at
   FROM customer_lifecycle_status s
   JOIN tenants_tenant t ON t.id = s.tenant_id
@@ -65,7 +68,13 @@ class _Standing:
 
 
 def move_by_rules(
-    events: Sequence[tuple[Event, Recorded]], *, tenant: TenantRef, actor: Actor, source: str, now: dt.datetime
+    events: Sequence[tuple[Event, Recorded]],
+    *,
+    policy: Policy,
+    tenant: TenantRef,
+    actor: Actor,
+    source: str,
+    now: dt.datetime,
 ) -> list[Move]:
     """Judge each event on the stage that its predecessors leave behind; one Move an event, in their order.
 
@@ -74,7 +83,6 @@ def move_by_rules(
     after the customers' rows were locked.
     """
     moves = [NOTHING] * len(events)
-    policy = live_policy(tenant.id)
     candidates = [
         (index, event, recorded.customer_id)
         for index, (event, recorded) in enumerate(events)
@@ -97,8 +105,13 @@ def move_by_rules(
     outcomes = apply([change for _, change in asked], tenant=tenant, actor=actor, source=source, now=now)
     if any(outcome.refused for outcome in outcomes):
         _refuse_race(tenant, policy)
+    refused = []
     for (index, _), outcome in zip(asked, outcomes, strict=True):
         moves[index] = _as_move(outcome)
+        if moves[index].refusal is not None:
+            refused.append(_as_attempt(events[index][0], outcome, tenant=tenant, actor=actor, source=source, now=now))
+    if refused:
+        record_refusals(refused)
     _write_confirmed(standing.newly_confirmed, tenant=tenant)
     return moves
 
@@ -128,14 +141,10 @@ def _lock_standing(customer_ids: Iterable[UUID], *, tenant: TenantRef) -> _Stand
     with prepared_cursor("default") as cursor:
         cursor.execute(LOCK, {"tenant_id": tenant.id, "customer_ids": plain_array(sorted(customer_ids))})
         rows = cursor.fetchall()
-    standing = _Standing({}, rows[0][5] if rows else 0)
-    for customer_id, stage, entered_at, updated_at, version, _, confirmed_at in rows:
+    standing = _Standing({}, rows[0][4] if rows else 0)
+    for customer_id, stage, entered_at, version, _, confirmed_at in rows:
         standing.statuses[customer_id] = Status(
-            customer_id=customer_id,
-            stage=stage,
-            version=version,
-            stage_entered_at=entered_at,
-            updated_at=updated_at,
+            customer_id=customer_id, stage=stage, version=version, stage_entered_at=entered_at
         )
         if confirmed_at is not None:
             standing.confirmed[customer_id] = confirmed_at
@@ -186,3 +195,23 @@ def _as_move(outcome: Outcome) -> Move:
 
 def _micros(moment: dt.datetime) -> int:
     return (moment - EPOCH) // dt.timedelta(microseconds=1)
+
+
+def _as_attempt(
+    event: Event, outcome: Outcome, *, tenant: TenantRef, actor: Actor, source: str, now: dt.datetime
+) -> RefusedAttempt:
+    """What the admin's summary counts. The door names the module that sent the event: "290 of them from billing"."""
+    refused = outcome.refused
+    assert refused is not None  # noqa: S101  the caller has looked
+    return RefusedAttempt(
+        tenant_id=tenant.id,
+        attempted_at=now,
+        actor=actor.name,
+        actor_kind=actor.kind,
+        source=f"{source} {find_source_root(event.source)}"[:30],
+        code=refused.code,
+        detail=f"{event.type}: {refused.sentence}",
+        customer_id=outcome.change.customer_id,
+        from_stage=outcome.from_stage or "",
+        to_stage=outcome.change.stage,
+    )

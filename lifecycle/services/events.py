@@ -266,7 +266,7 @@ class _TenantBatch:
         if not valid or self.tenant is None:
             return
         try:
-            live_policy(self.tenant.id)
+            policy = live_policy(self.tenant.id)
         except NoConfiguration:
             refusal = Refusal("no_configuration", "The tenant has published no lifecycle configuration yet.")
             for received, event, released in valid:
@@ -282,6 +282,7 @@ class _TenantBatch:
         )
         moves = move_by_rules(
             [(event, one) for (_, event, _), one in zip(valid, recorded, strict=True)],
+            policy=policy,
             tenant=self.tenant,
             actor=self.actor,
             source=SOURCE,

@@ -12,15 +12,19 @@ from typing import Any, Final
 from uuid import UUID
 
 import orjson
+import structlog
 from django.db import connections
 
+from audit.cipher import Undecryptable
 from audit.cursors import plain_array
 from audit.services.bell import CHANNEL
 from audit.services.sealing import unseal
 from lifecycle.rules.envelopes import Headers
-from lifecycle.services.dead_letters import ID_HEADER
+from lifecycle.services.dead_letters import ID_HEADER, OMITTED_HEADER
 from lifecycle.services.inbox import decode_headers
 from tenants.services.directory import list_slugs
+
+log = structlog.get_logger(__name__)
 
 RELAY: Final = "relay"
 # Any fixed number will do; this one spells "relay".
@@ -186,7 +190,12 @@ def _as_pending(row: tuple[Any, ...]) -> Pending:
     value = None if payload is None else bytes(payload)
     letter_id = next((header for name, header in reversed(decoded) if name == ID_HEADER), None)
     if value is not None and letter_id is not None:
-        value = unseal(value, tenant_id=tenant_id, row_id=UUID(letter_id.decode()))
+        try:
+            value = unseal(value, tenant_id=tenant_id, row_id=UUID(letter_id.decode()))
+        except Undecryptable as error:
+            # One letter must not hold up everything behind it. Its error goes out; its bytes are in the table.
+            log.error("dead letter cannot be decrypted", letter=letter_id.decode(), reason=str(error))
+            value, decoded = None, (*decoded, (OMITTED_HEADER, b"undecryptable"))
     return Pending(
         id=id_,
         tenant_id=tenant_id,

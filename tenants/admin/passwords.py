@@ -11,7 +11,7 @@ from tenants.models import User
 from tenants.services.people import set_password
 
 
-class OwnPasswordForm(PasswordChangeForm):  # type: ignore[type-arg]  (Django's form takes no parameter at run time)
+class OwnPasswordForm(PasswordChangeForm):
     """Django's form, which asks for the old password; saving calls the service."""
 
     required_css_class = AdminPasswordChangeForm.required_css_class

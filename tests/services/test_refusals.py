@@ -23,6 +23,7 @@ from lifecycle.services.retention import forget_refusals
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tenants.services.directory import PLATFORM
+from tenants.services.policies import live_policy
 from tests.factories import MINIMAL, CustomerFactory, utc_now
 
 CONSUMER = system_actor("consume_events")
@@ -92,6 +93,7 @@ def test_a_move_that_the_rules_refuse_to_an_event_is_counted_with_its_sender(ten
         publish_configuration(closed, tenant=tenant, actor=CONSUMER, now=utc_now())
         (move,) = move_by_rules(
             [(event, Recorded(customer_id=customer.id))],
+            policy=live_policy(tenant.id),
             tenant=tenant,
             actor=CONSUMER,
             source="EventListener",

@@ -11,7 +11,7 @@ from lifecycle.messaging.clients import KafkaException, topic_name
 from lifecycle.messaging.consumer import EventConsumer, Options
 from lifecycle.messaging.handling import Handler, TooManyFailures
 from lifecycle.messaging.housekeeping import Housekeeping
-from lifecycle.messaging.process import HealthFile, Progress, check_role, end_in_time, serve_metrics
+from lifecycle.messaging.process import HealthFile, Progress, bound_waits, check_role, end_in_time, serve_metrics
 from lifecycle.rules.schemas import CURRENT
 from lifecycle.services.events import CONSUMER, Result
 
@@ -56,6 +56,7 @@ class Command(BaseCommand):
                 self._tell(result)
 
         handler = Handler(actor=CONSUMER, dry_run=options["dry_run"], report=report)
+        bound_waits()
         check_role(self)
         serve_metrics(options["metrics_port"])
         with stop_on_signals() as stop:

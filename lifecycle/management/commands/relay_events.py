@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from lifecycle.management.stopping import stop_on_signals
-from lifecycle.messaging.process import HealthFile, Progress, check_role, end_in_time, serve_metrics
+from lifecycle.messaging.process import HealthFile, Progress, bound_waits, check_role, end_in_time, serve_metrics
 from lifecycle.messaging.relay import Relay
 from lifecycle.services import outbox
 
@@ -50,6 +50,7 @@ class Command(BaseCommand):
             since = parse_since(options["since"], now=timezone.now())
             count = outbox.republish(since=since, topic=options["topic"])
             self.stdout.write(f"{count:,} messages written since {since.isoformat()} are pending again")
+        bound_waits()
         check_role(self)
         serve_metrics(options["metrics_port"])
         with stop_on_signals() as stop:
