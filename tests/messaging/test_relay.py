@@ -286,7 +286,8 @@ def test_a_producer_that_makes_no_progress_is_replaced(
     with relaying(broker) as relay:
         acme.hear(acme.created("c1"))
         await_that(lambda: relay.published == 1, seconds=15)
-    assert len(made) == 2
+    # The second may run out of patience as well where the machine is busy.
+    assert len(made) >= 2
     assert len(broker.read(LIFECYCLE, 1)) == 1
 
 
@@ -454,7 +455,9 @@ def test_the_command_republishes_and_leaves(acme: Speaker, broker: Broker) -> No
     assert process.returncode == 0, output
     assert "messages written since" in output
     broker.prefix = f"again.{broker.prefix}"
-    assert str(acme.history("c1")[0].id) in ids_of(broker.read(LIFECYCLE, 1))
+    # Whatever else was written within that minute comes along.
+    (change,) = acme.history("c1")
+    assert any(str(change.id).encode() in (message.value() or b"") for message in broker.read(LIFECYCLE, 1))
 
 
 def test_republish_wants_a_time() -> None:
