@@ -106,6 +106,12 @@ class BillingFigures(models.Model):
         indexes = [
             models.Index(fields=["tenant_id", "renewal_on", "customer"], name="billing_by_renewal"),
             models.Index(fields=["tenant_id", "arr", "customer"], name="billing_by_arr"),
+            # What a list shows of each customer, without a look at the table.
+            models.Index(
+                fields=["tenant_id", "customer"],
+                include=["arr", "currency", "balance_overdue", "renewal_on"],
+                name="billing_listed",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -128,6 +134,11 @@ class SupportFigures(models.Model):
     event_id = models.CharField(max_length=255, blank=True, default="")
     occurred_at = models.DateTimeField()
     field_times = models.JSONField(default=dict, help_text="Field -> microseconds since 1970 of what last wrote it.")
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["tenant_id", "customer"], include=["open_issues", "csat"], name="support_listed"),
+        ]
 
     def __str__(self) -> str:
         return f"support of {self.customer_id}"

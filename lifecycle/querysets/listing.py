@@ -277,13 +277,17 @@ def _describe(row: dict[str, Any], policy: Policy, now: dt.datetime) -> dict[str
         csat=None if row["csat"] is None else float(row["csat"]),
         days_to_renewal=to_renewal,
     )
-    return {"id": row["customer_id"]} | {name: row[name] for name in _SHOWN} | {
-        "currency": row["currency"] or "",
-        "category": policy.category(stage),
-        "color": policy.color(stage),
-        "days_in_stage": days,
-        "days_over": over,
-        "days_to_renewal": to_renewal,
-        "health": {"score": judged.score, "band": judged.band},
-        "urgency": urgency(score=judged.score, arr=arr, days_to_renewal=to_renewal),
-    }
+    return (
+        {"id": row["customer_id"]}
+        | {name: row[name] for name in _SHOWN}
+        | {
+            "currency": row["currency"] or "",
+            "category": policy.category(stage),
+            "color": policy.color(stage),
+            "days_in_stage": days,
+            "days_over": over,
+            "days_to_renewal": to_renewal,
+            "health": {"score": judged.score, "band": judged.band},
+            "urgency": urgency(score=judged.score, arr=arr, days_to_renewal=to_renewal),
+        }
+    )
