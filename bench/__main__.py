@@ -13,7 +13,7 @@ from typing import Any
 from bench.report import Figure, print_table, write_json
 from bench.world import CannotMeasure, opened_world, read_size
 
-PARTS = ("single", "bulk", "http", "lists")
+PARTS = ("single", "bulk", "http", "counts", "lists")
 
 
 def main(arguments: list[str]) -> int:

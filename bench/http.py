@@ -17,10 +17,11 @@ from django.utils import timezone
 from django_redis import get_redis_connection
 
 from bench.measuring import percentile
+from bench.peers.models import INTO_RISK, OUT_OF_RISK
 from bench.peers.views import KEY
 from bench.population import Populated
 from bench.report import Figure, at_least, below
-from bench.single import INTO_RISK, OUT_OF_RISK, REASON
+from bench.single import REASON
 from bench.world import CannotMeasure, read_size
 from tenants.roles import Role
 from tenants.services.people import create_user
@@ -64,11 +65,11 @@ def measure(populated: Populated) -> list[Figure]:
             "cached summary",
             value,
             f"bare DRF view, JWT, one Redis GET {percentile(bare, 0.5):,.0f}/s",
-            **at_least(middle, LEAST_OF_BARE, " x"),  # type: ignore[arg-type]
+            **at_least(middle, LEAST_OF_BARE, " x"),
         ),
         Figure(
             "http", "the same, 99th percentile", value, "", **below(percentile(times, 0.99), MOST_MILLISECONDS, " ms")
-        ),  # type: ignore[arg-type]
+        ),
         Figure("http", "summary not cached yet", f"{cold:,.0f}/s", f"p99 {percentile(cold_times, 0.99):.1f} ms"),
         Figure("http", "PATCH", f"{changed:,.0f}/s", f"p99 {percentile(change_times, 0.99):.1f} ms"),
     ]

@@ -46,7 +46,7 @@ def measure(populated: Populated) -> list[Figure]:
                 f"{what}: pages of {PAGE}, {size:,} customers of {size * tenants:,}",
                 f"p50 {percentile(times, 0.5):.1f} ms",
                 f"deepest {deepest:.1f} ms",
-                **below(percentile(times, 0.99), MOST_MILLISECONDS, " ms"),  # type: ignore[arg-type]
+                **below(percentile(times, 0.99), MOST_MILLISECONDS, " ms"),
             )
         )
     return figures

@@ -26,6 +26,8 @@ class PeerStatus(models.Model):
     reason_code = models.CharField(max_length=255, blank=True, default="")
     version = models.PositiveIntegerField(default=1)
 
+    objects: ClassVar[models.Manager[Any]] = models.Manager()
+
     class Meta:
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["tenant_id", "stage", "-updated_at", "-customer_id"], name="peer_by_stage_and_change"),
@@ -34,14 +36,14 @@ class PeerStatus(models.Model):
     def __str__(self) -> str:
         return f"{self.customer_id}: {self.stage}"
 
-    @fsm_log_by
-    @fsm_log_description
+    @fsm_log_by  # type: ignore[untyped-decorator]
+    @fsm_log_description  # type: ignore[untyped-decorator]
     @transition(field=stage, source=OUT_OF_RISK, target=INTO_RISK)
     def endanger(self, by: Any = None, description: str = "") -> None:
         """Into the stage of risk."""
 
-    @fsm_log_by
-    @fsm_log_description
+    @fsm_log_by  # type: ignore[untyped-decorator]
+    @fsm_log_description  # type: ignore[untyped-decorator]
     @transition(field=stage, source=INTO_RISK, target=OUT_OF_RISK)
     def recover(self, by: Any = None, description: str = "") -> None:
         """Back out of it."""
@@ -56,6 +58,8 @@ class PeerOutbox(models.Model):
     history_id = models.UUIDField()
     created_at = models.DateTimeField()
     published_at = models.DateTimeField(null=True)
+
+    objects: ClassVar[models.Manager[Any]] = models.Manager()
 
     class Meta:
         indexes: ClassVar[list[models.Index]] = [
