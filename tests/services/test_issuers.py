@@ -12,6 +12,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from django.core.management import CommandError, call_command
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
 from tenants.actors import TenantRef, system_actor
@@ -270,3 +271,13 @@ def test_an_unsafe_issuer_cannot_be_configured(tenant: TenantRef, options: Any) 
 def test_garbage_is_not_external() -> None:
     for text in ("", "a.b.c", "x" * 10_000, "..", "eyJhbGciOiJub25lIn0..", "\x00"):
         assert not is_external(text)
+
+
+def test_an_operator_configures_an_issuer_by_command(provider: Provider, tenant: TenantRef, users: Any) -> None:
+    with tenant_context(tenant.id):
+        User.objects.filter(id=users.account_manager.id).update(external_subject=SUBJECT)
+    arguments = ["--tenant", tenant.slug, "--issuer", f"{ISSUER}/{tenant.slug}", "--audience", AUDIENCE]
+    call_command("configure_issuer", *arguments, "--jwks-url", provider.url, "--role", "csm=ROLE_ACCOUNT_MANAGER")
+    assert accepted(provider, tenant, "rsa-1").user_id == users.account_manager.id
+    with pytest.raises(CommandError, match="role map"):
+        call_command("configure_issuer", *arguments, "--jwks-url", provider.url, "--role", "root=ROLE_SUPER_ADMIN")

@@ -1,0 +1,51 @@
+"""``manage.py configure_issuer``: accept the tokens of a tenant's own identity provider (OIDC)."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from tenants.actors import system_actor
+from tenants.context import tenant_context
+from tenants.models import TokenIssuer
+from tenants.services.directory import find_tenant
+from tenants.services.issuers import IssuerRefused, configure_issuer
+
+
+class Command(BaseCommand):
+    """Add an issuer, or bring one up to date."""
+
+    help = "Accept the signed tokens of an identity provider for one tenant."
+
+    def add_arguments(self, parser: Any) -> None:
+        """Who speaks for whom, and what its roles mean here."""
+        parser.add_argument("--tenant", required=True, help="slug")
+        parser.add_argument("--issuer", required=True, help="the exact iss of its tokens")
+        parser.add_argument("--audience", required=True, help="the aud that its tokens carry for this product")
+        parser.add_argument("--jwks-url", required=True, help="where its public keys are, over https")
+        parser.add_argument("--algorithm", action="append", choices=TokenIssuer.ALGORITHMS, help="default: all of them")
+        parser.add_argument(
+            "--role", action="append", required=True, metavar="THEIRS=OURS", help="for example csm=ROLE_ACCOUNT_MANAGER"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Configure, or say in one line why not."""
+        tenant = find_tenant(options["tenant"])
+        if tenant is None:
+            raise CommandError(f"There is no tenant {options['tenant']}.")
+        roles = dict(pair.partition("=")[::2] for pair in options["role"])
+        try:
+            with tenant_context(tenant.id):
+                issuer = configure_issuer(
+                    issuer=options["issuer"],
+                    audience=options["audience"],
+                    jwks_url=options["jwks_url"],
+                    algorithms=options["algorithm"] or list(TokenIssuer.ALGORITHMS),
+                    role_map=roles,
+                    tenant=tenant,
+                    actor=system_actor("configure_issuer"),
+                    now=timezone.now(),
+                )
+        except IssuerRefused as refusal:
+            raise CommandError(str(refusal)) from refusal
+        self.stdout.write(f"{tenant.slug}: tokens of {issuer.issuer} are accepted")
