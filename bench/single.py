@@ -15,7 +15,6 @@ from django.db import connections
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from audit.cursors import plain_array, sparse_text_array, text_array
 from bench.measuring import take_turns
 from bench.peers.models import INTO_RISK, OUT_OF_RISK, PeerStatus, move_with_fsm
 from bench.population import Populated, connect_as_administrator
@@ -111,47 +110,39 @@ def bare_connection(tenant: TenantRef) -> psycopg.Connection[Any]:
     return connection
 
 
-def bare_parameters(
-    tenant: TenantRef, actor: str, customers: list[UUID], stage: str, reason: str | None, version: int
-) -> dict[str, Any]:
-    """What the writing statement needs to move customers that are all at the same version."""
-    number = len(customers)
-    return {
-        "tenant_id": tenant.id,
-        "changed_by": actor,
-        "actor_kind": USER,
-        "source": "API",
-        "configuration_version": 1,
-        "now": timezone.now(),
-        "request_id": uuid7(),
-        "customer_ids": plain_array(customers),
-        "versions": plain_array([version] * number),
-        "history_ids": plain_array(uuid7() for _ in customers),
-        "to_stages": text_array([stage] * number),
-        "reason_codes": sparse_text_array([reason] * number),
-        "effective_at": "{}",
-        "on_behalf_of": "{}",
-        "request_ids": "{}",
-        "event_ids": "{}",
-        "notes": "{}",
-    }
-
-
 def _bare_operation(
     connection: psycopg.Connection[Any], tenant: TenantRef, user: User, customers: list[UUID]
 ) -> Callable[[], None]:
     turns = _in_turn(customers)
-    versions = dict.fromkeys(customers, 1)
     cursor = connection.cursor()
-    actor = str(user.pk)
+    fixed = {
+        "tenant_id": tenant.id,
+        "version": None,
+        "configuration_version": 1,
+        "changed_by": str(user.pk),
+        "actor_kind": USER,
+        "source": "API",
+        "on_behalf_of": "",
+        "event_id": "",
+        "note": None,
+    }
 
     def move() -> None:
         customer_id, stage, reason = next(turns)
-        cursor.execute(
-            statements.MOVE, bare_parameters(tenant, actor, [customer_id], stage, reason, versions[customer_id])
-        )
-        assert cursor.fetchone() == (1,)
-        versions[customer_id] += 1
+        now = timezone.now()
+        parameters = {
+            **fixed,
+            "customer_id": customer_id,
+            "history_id": uuid7(),
+            "to_stage": stage,
+            "from_stages": [OUT_OF_RISK if stage == INTO_RISK else INTO_RISK],
+            "now": now,
+            "effective_at": now,
+            "reason_code": reason or "",
+            "request_id": uuid7(),
+        }
+        cursor.execute(statements.MOVE_ONE.text, parameters)
+        assert cursor.fetchone() is not None
 
     return move
 

@@ -73,7 +73,9 @@ if not DEBUG and not DATA_AT_REST:
 def database(url: str, **options: Any) -> dict[str, Any]:
     """One entry of DATABASES from a URL; persistent connections that are checked once a request."""
     try:
-        entry: dict[str, Any] = dict(dj_database_url.parse(url, conn_max_age=600, conn_health_checks=True))
+        entry: dict[str, Any] = dict(
+            dj_database_url.parse(url, engine="audit.database", conn_max_age=600, conn_health_checks=True)
+        )
     except ValueError as error:
         stop_start(f"a database address is not a valid URL: {error}")
     # Behind a transaction-mode pooler neither server-side cursors nor prepared statements may outlive a transaction.

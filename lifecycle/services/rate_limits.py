@@ -31,6 +31,7 @@ from redis.exceptions import RedisError
 
 from audit.cursors import prepared_cursor
 from lifecycle.services import budget_scripts
+from lifecycle.services.outcomes import BudgetExceeded
 from tenants.actors import Actor
 
 log = structlog.get_logger(__name__)
@@ -70,7 +71,7 @@ SELECT floor(extract(epoch FROM now() - recorded_at) / 60)::int AS age, count(*)
 """
 
 
-class RateLimited(Exception):
+class RateLimited(BudgetExceeded):
     """The batch would exceed the budget and nothing was taken. All numbers are whole seconds or customers."""
 
     def __init__(self, *, wanted: int, limit: int, remaining: int, retry_after: int, reset: int) -> None:

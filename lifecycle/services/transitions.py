@@ -2,14 +2,14 @@
 
 ``apply`` is the only code that changes where a customer stands. One PATCH is a batch of one; an event batch, a bulk
 call, an import and a configuration's mapping are batches of many. Its order never varies: lock (in id order), look,
-decide, write, record, announce, all in the caller's transaction; the network comes after the commit.
+decide, write, record, announce, all in the caller's transaction; the network comes after the commit. A single change is
+tried at once first (``at_once``), which does the same in one statement and leaves whatever is not plain to this.
 """
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -18,12 +18,16 @@ from audit import cipher
 from audit.cursors import plain_array, prepared_cursor, sparse_text_array, text_array
 from audit.services.bell import wake_relay_after_commit
 from audit.services.keys import ensure_keys
-from lifecycle.rules.transitions import Allowed, Change, Refused, Status, Unchanged, decide
+from lifecycle.rules.transitions import Allowed, Change, Refused, Status, decide
 from lifecycle.services import cache, statements
+from lifecycle.services.at_once import move_at_once
+from lifecycle.services.outcomes import NOT_FOUND, Budget, ConfigurationKeepsChanging, Outcome, StatusRecord
 from tenants.actors import Actor, TenantRef
 from tenants.roles import UPDATE_LIFECYCLE
 from tenants.rules.policy import Policy
-from tenants.services.policies import hold_live_policy, policy_of_version
+from tenants.services.policies import hold_live_policy, note_live_version, policy_of_version
+
+__all__ = ["NOT_FOUND", "Budget", "ConfigurationKeepsChanging", "Outcome", "StatusRecord", "apply", "place"]
 
 # Rows of one writing statement: above it the plan spills to disk and memory is no longer bounded.
 CHUNK = 10_000
@@ -32,62 +36,6 @@ JUDGEMENTS = 5
 
 # PostgreSQL orders UUIDs as their numbers; comparing the numbers costs Python a tenth of comparing the objects.
 _NUMBER = attrgetter("int")
-
-Decision = Allowed | Unchanged | Refused
-NOT_FOUND = "There is no such customer: check the id, and that the customer belongs to this tenant."
-
-
-@dataclass(frozen=True, slots=True)
-class StatusRecord:
-    """Where a customer stands, as every door shows it."""
-
-    customer_id: UUID
-    stage: str
-    stage_entered_at: dt.datetime
-    updated_at: dt.datetime
-    updated_by: str
-    actor_kind: str
-    source: str
-    reason_code: str
-    version: int
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one change. ``record`` is the status afterwards, None when there is no such customer.
-
-    ``history_id`` is set when the customer was moved (in a dry run never).
-    """
-
-    change: Change
-    decision: Decision
-    record: StatusRecord | None
-    from_stage: str | None = None
-    history_id: UUID | None = None
-
-    @property
-    def refused(self) -> Refused | None:
-        """The refusal, if it was one."""
-        return self.decision if isinstance(self.decision, Refused) else None
-
-    @property
-    def moved(self) -> bool:
-        """Whether the customer stands in another stage than before."""
-        return isinstance(self.decision, Allowed)
-
-
-class Budget(Protocol):
-    """How many customers an actor may still change; asked once a batch with the number that would change."""
-
-    def take(self, count: int) -> None:
-        """Take ``count`` from the budget, or raise and take nothing."""
-
-    def give_back(self, count: int) -> None:
-        """Return what was taken for a batch that was not written."""
-
-
-class ConfigurationKeepsChanging(Exception):
-    """Configurations were published faster than this batch could be judged; trying again later will do."""
 
 
 def apply(
@@ -105,17 +53,24 @@ def apply(
     """Move 1..N customers; one Outcome a change, in the order given. Refusals are values, never exceptions.
 
     Call inside ``tenant_context(tenant.id)``; nothing is committed here. Several changes of one customer are judged
-    one after the other. Two statements for any number of distinct customers up to 10,000 (a third for the policy the
-    first time a version is seen, more only when there are notes). With ``dry_run`` the rows are locked and judged
-    and nothing is written. ``backdated`` loads what happened elsewhere: each change is dated by its ``effective_at``,
-    and only the database's ``recorded_at`` says when it came here. Raises what ``budget.take`` raises, before
-    anything is written.
+    one after the other. One statement for a plain single change, two for any number of distinct customers up to
+    10,000 (a third for the policy the first time a version is seen, more only when there are notes). With ``dry_run``
+    the rows are locked and judged and nothing is written. ``backdated`` loads what happened elsewhere: each change is
+    dated by its ``effective_at``, and only the database's ``recorded_at`` says when it came here. Raises what
+    ``budget.take`` raises, before anything is written.
     """
+    if len(changes) == 1 and not dry_run and not backdated:
+        outcome = move_at_once(
+            changes[0], tenant=tenant, actor=actor, source=source, now=now, budget=budget, request_id=request_id
+        )
+        if outcome is not None:
+            return [outcome]
     taken = 0
     try:
         for _ in range(JUDGEMENTS):
             statuses, version = _lock(changes, tenant=tenant)
             policy = policy_of_version(tenant.id, version) if version else None
+            note_live_version(tenant.id, version)
             outcomes = _judge(changes, policy, statuses, actor=actor, source=source, now=now, backdated=backdated)
             moves = [outcome for outcome in outcomes if outcome.moved]
             if dry_run or not moves or policy is None:

@@ -1,0 +1,110 @@
+"""One row in, one row out, at the least cost: a prepared statement run through libpq, past the driver's conversions.
+
+For the statements that run once a request, where the driver's bookkeeping costs more than PostgreSQL's work. Values go
+in and come out as the text that PostgreSQL reads and prints; every parameter is cast in the statement itself. Runs on
+Django's connection, inside its transaction, and with its errors.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import psycopg
+from django.conf import settings
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.utils import debug_transaction  # type: ignore[attr-defined]
+from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
+
+from audit.database.base import BEGIN, check
+
+Row = tuple[str | None, ...]
+_SET = b"c360_set"
+_SET_COMMAND = b"SELECT set_config($1, $2, true)"
+_PARAMETER = re.compile(r"%\((\w+)\)s")
+
+
+class Prepared:
+    """A statement with named parameters, ``%(name)s::type``, prepared once a connection."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        numbers: dict[str, int] = {}
+        numbered = _PARAMETER.sub(lambda match: f"${numbers.setdefault(match[1], len(numbers) + 1)}", text)
+        self._names = tuple(numbers)
+        self._command = numbered.replace("%%", "%").encode()
+        self._key = b"c360_" + hashlib.sha256(self._command).hexdigest()[:24].encode()
+
+    def run(self, parameters: Mapping[str, str | None], *, using: str = DEFAULT_DB_ALIAS) -> list[Row]:
+        """The rows of the answer. One round trip, which also begins the transaction if nothing has yet; more the first
+        time on a connection. Raises Django's errors.
+        """
+        connection: Any = connections[using]
+        connection.ensure_connection()
+        connection.validate_thread_sharing()
+        values = [None if (value := parameters[name]) is None else value.encode() for name in self._names]
+        with connection.wrap_database_errors, debug_transaction(connection, self.text):
+            result = self._execute(connection, values)
+        columns = range(result.nfields)
+        return [tuple([_decode(result.get_value(row, column)) for column in columns]) for row in range(result.ntuples)]
+
+    def _execute(self, connection: Any, values: list[bytes | None]) -> Any:
+        raw = connection.connection
+        link = raw.pgconn
+        if settings.DATABASE_POOLER:
+            # The next transaction may run on another server connection, which has nothing prepared.
+            _begin(raw)
+            return check(link, link.exec_params(self._command, values))
+        prepared = connection.__dict__.get("_prepared")
+        if prepared is None or prepared[0] is not link:
+            prepared = connection.__dict__["_prepared"] = (link, set())
+        known: set[bytes] = prepared[1]
+        opening = getattr(raw, "opening", None)
+        if opening is None or not {self._key, _SET} <= known:
+            _begin(raw)
+            for key, command in ((self._key, self._command), (_SET, _SET_COMMAND)):
+                if key not in known:
+                    check(link, link.prepare(key, command))
+                    known.add(key)
+            return check(link, link.exec_prepared(self._key, values))
+        raw.opening = None
+        return _run_together(link, opening, self._key, values)
+
+
+def _begin(raw: Any) -> None:
+    """The driver begins a transaction with a statement of its own only."""
+    if getattr(raw, "opening", None) is not None:
+        raw.send_opening()
+    elif raw.pgconn.transaction_status == TransactionStatus.IDLE and not raw.autocommit:
+        check(raw.pgconn, raw.pgconn.exec_(BEGIN))
+
+
+def _run_together(link: Any, opening: tuple[bytes, bytes], key: bytes, values: list[bytes | None]) -> Any:
+    """Begin, set the variable and run the statement in one round trip. After an error the rest was not executed."""
+    link.enter_pipeline_mode()
+    try:
+        link.send_query_params(BEGIN, None)
+        link.send_query_prepared(_SET, list(opening))
+        link.send_query_prepared(key, values)
+        link.pipeline_sync()
+        results = []
+        while True:
+            result = link.get_result()
+            if result is None:
+                # Between the results of two statements; without a connection there are no more.
+                if link.status != ConnStatus.OK:
+                    raise psycopg.OperationalError(link.get_error_message())
+            elif result.status == ExecStatus.PIPELINE_SYNC:
+                break
+            else:
+                results.append(result)
+    finally:
+        if link.status == ConnStatus.OK:
+            link.exit_pipeline_mode()
+    for result in results:
+        check(link, result)
+    return results[-1]
+
+
+def _decode(value: bytes | None) -> str | None:
+    return None if value is None else value.decode()

@@ -1,0 +1,68 @@
+"""What becomes of a change, and what may keep it from being made."""
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from lifecycle.rules.transitions import Allowed, Change, Refused, Unchanged
+
+Decision = Allowed | Unchanged | Refused
+NOT_FOUND = "There is no such customer: check the id, and that the customer belongs to this tenant."
+
+
+@dataclass(frozen=True, slots=True)
+class StatusRecord:
+    """Where a customer stands, as every door shows it."""
+
+    customer_id: UUID
+    stage: str
+    stage_entered_at: dt.datetime
+    updated_at: dt.datetime
+    updated_by: str
+    actor_kind: str
+    source: str
+    reason_code: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one change. ``record`` is the status afterwards, None when there is no such customer.
+
+    ``history_id`` is set when the customer was moved (in a dry run never).
+    """
+
+    change: Change
+    decision: Decision
+    record: StatusRecord | None
+    from_stage: str | None = None
+    history_id: UUID | None = None
+
+    @property
+    def refused(self) -> Refused | None:
+        """The refusal, if it was one."""
+        return self.decision if isinstance(self.decision, Refused) else None
+
+    @property
+    def moved(self) -> bool:
+        """Whether the customer stands in another stage than before."""
+        return isinstance(self.decision, Allowed)
+
+
+class BudgetExceeded(Exception):
+    """The actor has no room left for what a batch would change; nothing was taken."""
+
+
+class Budget(Protocol):
+    """How many customers an actor may still change; asked once a batch with the number that would change."""
+
+    def take(self, count: int) -> None:
+        """Take ``count`` from the budget, or raise BudgetExceeded and take nothing."""
+
+    def give_back(self, count: int) -> None:
+        """Return what was taken for a batch that was not written."""
+
+
+class ConfigurationKeepsChanging(Exception):
+    """Configurations were published faster than this batch could be judged; trying again later will do."""
