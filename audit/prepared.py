@@ -7,6 +7,7 @@ Django's connection, inside its transaction, and with its errors.
 
 import hashlib
 import re
+import select
 from collections.abc import Mapping
 from typing import Any
 
@@ -54,56 +55,71 @@ class Prepared:
         if settings.DATABASE_POOLER:
             # The next transaction may run on another server connection, which has nothing prepared.
             _begin(raw)
-            return check(link, link.exec_params(self._command, values))
-        prepared = connection.__dict__.get("_prepared")
-        if prepared is None or prepared[0] is not link:
-            prepared = connection.__dict__["_prepared"] = (link, set())
-        known: set[bytes] = prepared[1]
-        opening = getattr(raw, "opening", None)
-        if opening is None or not {self._key, _SET} <= known:
+            link.send_query_params(self._command, values)
+            return check(link, _collect(link)[-1])
+        key, set_key = b"%b_%d" % (self._key, raw.rollbacks), b"%b_%d" % (_SET, raw.rollbacks)
+        opening = raw.opening
+        if opening is None or not {key, set_key} <= raw.prepared_keys:
             _begin(raw)
-            for key, command in ((self._key, self._command), (_SET, _SET_COMMAND)):
-                if key not in known:
-                    check(link, link.prepare(key, command))
-                    known.add(key)
-            return check(link, link.exec_prepared(self._key, values))
+            for name, command in ((key, self._command), (set_key, _SET_COMMAND)):
+                if name not in raw.prepared_keys:
+                    check(link, link.prepare(name, command))
+                    raw.prepared_keys |= {name}
+            link.send_query_prepared(key, values)
+            return check(link, _collect(link)[-1])
         raw.opening = None
-        return _run_together(link, opening, self._key, values)
+        return _run_together(link, set_key, opening, key, values)
 
 
 def _begin(raw: Any) -> None:
     """The driver begins a transaction with a statement of its own only."""
-    if getattr(raw, "opening", None) is not None:
+    if raw.opening is not None:
         raw.send_opening()
     elif raw.pgconn.transaction_status == TransactionStatus.IDLE and not raw.autocommit:
         check(raw.pgconn, raw.pgconn.exec_(BEGIN))
 
 
-def _run_together(link: Any, opening: tuple[bytes, bytes], key: bytes, values: list[bytes | None]) -> Any:
+def _run_together(
+    link: Any, set_key: bytes, opening: tuple[bytes, bytes], key: bytes, values: list[bytes | None]
+) -> Any:
     """Begin, set the variable and run the statement in one round trip. After an error the rest was not executed."""
     link.enter_pipeline_mode()
     try:
         link.send_query_params(BEGIN, None)
-        link.send_query_prepared(_SET, list(opening))
+        link.send_query_prepared(set_key, list(opening))
         link.send_query_prepared(key, values)
         link.pipeline_sync()
-        results = []
-        while True:
-            result = link.get_result()
-            if result is None:
-                # Between the results of two statements; without a connection there are no more.
-                if link.status != ConnStatus.OK:
-                    raise psycopg.OperationalError(link.get_error_message())
-            elif result.status == ExecStatus.PIPELINE_SYNC:
-                break
-            else:
-                results.append(result)
+        results = _collect(link, until_sync=True)
     finally:
         if link.status == ConnStatus.OK:
             link.exit_pipeline_mode()
     for result in results:
         check(link, result)
     return results[-1]
+
+
+def _collect(link: Any, *, until_sync: bool = False) -> list[Any]:
+    """The results of what was sent. Waits at the socket: libpq itself would hold every other thread up meanwhile."""
+    poller = select.poll()
+    poller.register(link.socket, select.POLLIN)
+    while link.flush():
+        link.consume_input()
+    results: list[Any] = []
+    while True:
+        while link.is_busy():
+            poller.poll()
+            link.consume_input()
+        result = link.get_result()
+        if result is None:
+            # Between two statements of a pipeline; else, and without a connection, there are no more.
+            if link.status != ConnStatus.OK:
+                raise psycopg.OperationalError(link.get_error_message())
+            if not until_sync:
+                return results
+        elif result.status == ExecStatus.PIPELINE_SYNC:
+            return results
+        else:
+            results.append(result)
 
 
 def _decode(value: bytes | None) -> str | None:

@@ -23,6 +23,10 @@ class Connection(psycopg.Connection[Any]):
     """
 
     opening: tuple[bytes, bytes] | None = None
+    # What ``audit.prepared`` has prepared on this connection. When the driver rolls back it deallocates everything,
+    # but only if it has prepared something itself: names get a new ending then, so that both cases are right.
+    prepared_keys: frozenset[bytes] = frozenset()
+    rollbacks = 0
 
     def wait(self, *args: Any, **options: Any) -> Any:
         """Everything that psycopg sends comes by here: what opens the transaction goes before it."""
@@ -38,6 +42,8 @@ class Connection(psycopg.Connection[Any]):
     def rollback(self) -> None:
         """Roll back; a transaction that was never begun is simply forgotten."""
         self.opening = None
+        self.prepared_keys = frozenset()
+        self.rollbacks += 1
         super().rollback()
 
     def send_opening(self) -> None:
