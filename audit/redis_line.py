@@ -62,5 +62,6 @@ def _line_of(client: Any) -> Any:
     lines: dict[Any, Any] = _local.__dict__.setdefault("lines", {})
     line = lines.get(key)
     if line is None:
-        line = lines[key] = pool.make_connection()
+        # Not by the pool: it counts what it makes up to a limit, and is never told of a thread that ended.
+        line = lines[key] = pool.connection_class(**pool.connection_kwargs)
     return line
