@@ -76,7 +76,16 @@
   }
 
   function focusOpener() {
-    (byId("change-stage") ?? byId("main")).focus();
+    (byId("change-stage") ?? byId("main")).focus({ preventScroll: true });
+  }
+
+  // The page may be exchanged under the button that had the focus, at the very moment it got it: it keeps it.
+  let isOpenerFocused = false;
+  document.addEventListener("focusin", (event) => { isOpenerFocused = event.target.id === "change-stage"; });
+  document.addEventListener("pointerdown", () => { isOpenerFocused = false; });
+
+  function keepFocus() {
+    if (isOpenerFocused && document.activeElement === document.body) focusOpener();
   }
 
   // Only the fields of the chosen stage take part: the others are neither required nor sent.
@@ -123,6 +132,7 @@
       customer.querySelector(".standing")?.classList.add("fresh");
     }
     announcedVersion = version;
+    keepFocus();
   });
 
   // The server has moved the customer as the dialog asked.
