@@ -1,7 +1,8 @@
 """``python -m bench [PART ...]``: measure, print a table, write JSON. Exit status 1 when a figure misses its limit.
 
 Sizes come from the environment, so that a quick run is possible: BENCH_CUSTOMERS (50000), BENCH_TENANTS (20),
-BENCH_TRANSITIONS (100000), BENCH_ROUNDS (9), BENCH_SLICE_MS (1500).
+BENCH_TRANSITIONS (100000), BENCH_EVENTS (100000), BENCH_LONG_RUN (1000000 events), BENCH_SECONDS (20),
+BENCH_SEEN (200), BENCH_ROUNDS (9), BENCH_SLICE_MS (1500).
 """
 
 import argparse
@@ -13,7 +14,7 @@ from typing import Any
 from bench.report import Figure, print_table, write_json
 from bench.world import CannotMeasure, opened_world, read_size
 
-PARTS = ("single", "bulk", "http", "counts", "lists")
+PARTS = ("single", "bulk", "http", "counts", "events", "latency", "lists")
 
 
 def main(arguments: list[str]) -> int:

@@ -2,9 +2,7 @@
 
 import itertools
 import json
-import os
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -20,6 +18,7 @@ from bench.measuring import percentile
 from bench.peers.models import INTO_RISK, OUT_OF_RISK
 from bench.peers.views import KEY
 from bench.population import Populated
+from bench.processes import await_that, started
 from bench.report import Figure, at_least, below
 from bench.single import REASON
 from bench.world import CannotMeasure, read_size
@@ -40,8 +39,8 @@ def measure(populated: Populated) -> list[Figure]:
         username="http@bench.example", password=None, role=Role.ACCOUNT_MANAGER, tenant=tenant, now=timezone.now()
     )
     customers = populated.customers[OUT_OF_RISK]
-    with _server() as port:
-        client = _Load(port, issue_access(user).token)
+    with serving() as port:
+        client = Load(port, issue_access(user).token)
         hot = [f"/api/v1/customers/{customer_id}/lifecycle/summary" for customer_id in customers[:HOT]]
         _, _, body = client.once("GET", hot[0])
         get_redis_connection("default").set(KEY, body)
@@ -87,37 +86,28 @@ def _changes(customers: list[UUID]) -> Iterator[tuple[str, bytes | None]]:
 
 
 @contextmanager
-def _server() -> Iterator[int]:
+def serving() -> Iterator[int]:
     """The product on granian, one worker, two threads; its port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)),
-            *("--workers", "1", "--blocking-threads", "2", "--no-ws", "config.wsgi:application"),
-        ],
-        env=os.environ,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        until = time.monotonic() + READY_WITHIN
-        while True:
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz/live", timeout=1).close()
-                break
-            except OSError as error:
-                if process.poll() is not None or time.monotonic() > until:
-                    raise CannotMeasure(f"The server did not start: {error}") from error
-                time.sleep(0.1)
+    with started(
+        *(sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)),
+        *("--workers", "1", "--blocking-threads", "2", "--no-ws", "config.wsgi:application"),
+    ) as process:
+        await_that(lambda: _answers(port), process, seconds=READY_WITHIN)
         yield port
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
-class _Load:
+def _answers(port: int) -> bool:
+    try:
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz/live", timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+class Load:
     """A few clients with connections that are kept open; plain sockets, so that the client is not what is measured."""
 
     def __init__(self, port: int, token: str) -> None:

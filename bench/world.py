@@ -23,7 +23,11 @@ def opened_world() -> Iterator[None]:
 
     Settings are those of production: no DEBUG, behind a proxy that ends TLS.
     """
-    missing = [name for name in (*ROLES, "DATABASE_ADMIN_URL", "REDIS_URL") if not os.environ.get(name)]
+    missing = [
+        name
+        for name in (*ROLES, "DATABASE_ADMIN_URL", "REDIS_URL", "KAFKA_BOOTSTRAP_SERVERS")
+        if not os.environ.get(name)
+    ]
     if missing:
         raise CannotMeasure(f"Set {', '.join(missing)}, or run `python -m local bench`, which starts its own services.")
     for name in ROLES:
@@ -37,6 +41,7 @@ def opened_world() -> Iterator[None]:
         "LOG_LEVEL": "ERROR",
         # The limit has a test of its own; here one client makes more changes in a minute than people do in a year.
         "UPDATES_PER_HOUR": "100000000",
+        "KAFKA_TOPIC_PREFIX": f"{DATABASE}.",
     }
     _drop()
     try:
