@@ -5,6 +5,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -291,6 +292,24 @@ def test_a_producer_that_makes_no_progress_is_replaced(
     ids = ids_of(broker.read(LIFECYCLE, 1))
     assert len(set(ids)) == 1
     assert len(ids) < len(made)
+
+
+@pytest.mark.parametrize(("key", "value"), [(b"c1", None), (None, None), (b"c1", b""), (b"", b"\x00\xff")])
+def test_a_message_without_key_or_value_dies_and_goes_out_as_it_came(
+    acme: Speaker, broker: Broker, key: bytes | None, value: bytes | None
+) -> None:
+    from lifecycle.rules.envelopes import receive
+    from tests.messaging.speaking import as_message
+
+    message = as_message(b"", topic="customer.updated", headers=(("h", None),))
+    acme.hear(receive(replace(message, key=key, value=value)))
+    make_relay(broker, once=True).run()
+    (letter,) = broker.read(DEAD_LETTERS, 1)
+    assert (letter.key(), letter.value()) == (key, value)
+    headers = dict(letter.headers() or [])
+    assert headers["h"] is None
+    assert headers["dead-letter-topic"] == b"customer.updated"
+    assert "dead-letter-value-omitted" not in headers
 
 
 def test_a_message_that_no_broker_takes_goes_out_without_its_value(
