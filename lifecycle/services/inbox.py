@@ -45,12 +45,13 @@ SELECT ARRAY(SELECT external_id FROM lifecycle_customer
 PARK: Final = """
 INSERT INTO lifecycle_parkedevent SELECT * FROM json_populate_recordset(NULL::lifecycle_parkedevent, %(rows)s::json)
 """
-# Locked in id order, like everything that several consumers may want at once.
+# Locked in id order, like everything that several consumers may want at once. An array, because a subquery behind IN
+# may be run again for the rows that it is joined with, and would then take more than its limit.
 _TAKE: Final = """
 DELETE FROM lifecycle_parkedevent
- WHERE id IN (SELECT p.id FROM lifecycle_parkedevent p
-               WHERE p.tenant_id = %(tenant_id)s::uuid AND {which}
-               ORDER BY p.id LIMIT 5000 FOR UPDATE {skip})
+ WHERE id = ANY(ARRAY(SELECT p.id FROM lifecycle_parkedevent p
+                       WHERE p.tenant_id = %(tenant_id)s::uuid AND {which}
+                       ORDER BY p.id LIMIT 5000 FOR UPDATE {skip}))
 RETURNING id, topic, partition, "offset", key, value, headers
 """
 TAKE_FOR_CUSTOMERS: Final = _TAKE.format(which="p.external_id = ANY(%(external_ids)s::text[])", skip="")
@@ -60,9 +61,9 @@ TAKE_EXPLAINED: Final = _TAKE.format(
     skip="SKIP LOCKED",
 )
 FORGET: Final = """
-DELETE FROM lifecycle_inboxevent WHERE id IN (
+DELETE FROM lifecycle_inboxevent WHERE id = ANY(ARRAY(
     SELECT id FROM lifecycle_inboxevent
-     WHERE tenant_id = %(tenant_id)s::uuid AND received_at < %(before)s::timestamptz LIMIT 5000)
+     WHERE tenant_id = %(tenant_id)s::uuid AND received_at < %(before)s::timestamptz LIMIT 5000))
 """
 
 
