@@ -8,7 +8,7 @@ from django.db.models import Sum
 
 from lifecycle.admin.judging import compile_version, draw, look_at_today
 from lifecycle.models import StageMove
-from lifecycle.services.publication import unfinished_moves
+from lifecycle.services.stage_moves import unfinished_moves
 from tenants.actors import TenantRef
 from tenants.models import ConfigurationVersion
 from tenants.rules.configuration import diff_configurations

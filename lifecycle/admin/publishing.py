@@ -17,11 +17,11 @@ from lifecycle.services.previews import Preview, preview_configuration
 from lifecycle.services.publication import (
     MappingNeeded,
     Publication,
-    move_after_commit,
     propose_mapping_back,
     publish_draft,
     take_back,
 )
+from lifecycle.services.stage_moves import move_after_commit
 from tenants.admin.base import service_arguments
 from tenants.models import ConfigurationVersion
 from tenants.rules.faults import Fault, InvalidConfiguration, point

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from lifecycle.querysets.listing import ListQuery, list_customers
-from lifecycle.services.publication import unfinished_moves
+from lifecycle.services.stage_moves import unfinished_moves
 from lifecycle.services.totals import read_tenant_summary
 from lifecycle.web.looks import stage_looks
 from lifecycle.web.pages import tenant_stream

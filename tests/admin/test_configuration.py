@@ -13,7 +13,7 @@ from django.urls import reverse
 from audit.models import AdministrationEntry
 from lifecycle.models import CustomerLifecycleStatus, StageMove
 from lifecycle.rules.transitions import Change
-from lifecycle.services import publication
+from lifecycle.services import stage_moves
 from lifecycle.services.transitions import apply
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
@@ -442,8 +442,8 @@ def test_a_large_move_goes_on_in_the_background_and_its_progress_is_shown(
 ) -> None:
     for _ in range(5):
         CustomerFactory(tenant=tenant, stage="At-Risk", reason_code="Late")
-    monkeypatch.setattr(publication, "AT_ONCE", 2)
-    monkeypatch.setattr(publication, "BATCH", 2)
+    monkeypatch.setattr(stage_moves, "AT_ONCE", 2)
+    monkeypatch.setattr(stage_moves, "BATCH", 2)
     answer = publish(admin_browser, new_draft(tenant, SHORTER, mapping={"At-Risk": "Active"}), "Fewer")
     body = answer.content.decode()
     assert "From “At-Risk” to “Active”: 2 of 5" in body

@@ -9,8 +9,9 @@ from django.db import DatabaseError, close_old_connections, transaction
 from audit.models import AdministrationEntry, LifecycleHistory, OutboxMessage
 from lifecycle.models import CustomerLifecycleStatus, StageMove
 from lifecycle.rules.transitions import Change
-from lifecycle.services import publication
-from lifecycle.services.publication import MappingNeeded, move_customers, publish_configuration, take_back
+from lifecycle.services import publication, stage_moves
+from lifecycle.services.publication import MappingNeeded, publish_configuration, take_back
+from lifecycle.services.stage_moves import move_customers
 from lifecycle.services.transitions import apply
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
@@ -153,10 +154,10 @@ def test_a_small_change_is_complete_when_its_transaction_is_committed(tenant: Te
             actor=ADMIN,
             now=utc_now(),
         )
-        publication.move_after_commit(tenant, now=utc_now())
+        stage_moves.move_after_commit(tenant, now=utc_now())
     assert stages_of(tenant) == {"Active": 3}
     with tenant_context(tenant.id):
-        assert publication.unfinished_moves(tenant) == []
+        assert stage_moves.unfinished_moves(tenant) == []
 
 
 def test_nobody_can_enter_a_stage_that_is_being_emptied(tenant: TenantRef) -> None:
@@ -179,7 +180,7 @@ def test_nobody_can_enter_a_stage_that_is_being_emptied(tenant: TenantRef) -> No
 def test_a_killed_move_goes_on_where_it_was(tenant: TenantRef, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(5):
         CustomerFactory(tenant=tenant, stage="At-Risk", reason_code="Late")
-    monkeypatch.setattr(publication, "BATCH", 2)
+    monkeypatch.setattr(stage_moves, "BATCH", 2)
     publish(tenant, SHORTER, renamed={"Prospect": "Lead"}, mapping={"At-Risk": {"to": "Churned", "reason_code": "x"}})
     worker = move_customers(tenant, now=utc_now())
     next(worker)

@@ -16,7 +16,8 @@ from lifecycle.api.preconditions import format_etag, is_known_to_caller, read_if
 from lifecycle.api.serializers import PublicationSerializer
 from lifecycle.api.viewsets.tenant import TenantViewSet
 from lifecycle.services.previews import preview_configuration
-from lifecycle.services.publication import move_after_commit, publish_configuration
+from lifecycle.services.publication import publish_configuration
+from lifecycle.services.stage_moves import move_after_commit
 from tenants.models import ConfigurationVersion
 from tenants.roles import CONFIGURE_STAGES, VIEW_LIFECYCLE
 from tenants.rules.faults import InvalidConfiguration

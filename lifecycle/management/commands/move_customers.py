@@ -12,8 +12,8 @@ from django.db.utils import InterfaceError, OperationalError
 from django.utils import timezone
 
 from lifecycle.management.stopping import stop_on_signals
-from lifecycle.services.publication import find_tenants_with_moves, move_customers
 from lifecycle.services.retention import forget_refusals
+from lifecycle.services.stage_moves import find_tenants_with_moves, move_customers
 
 PAUSE_SECONDS = 1.0
 FORGET_SECONDS = 3600.0

@@ -1,0 +1,140 @@
+"""The moves that a publication started: worked off in batches, by whoever comes first, however often it is interrupted.
+
+Each batch goes through ``apply`` in a transaction that also counts it, so a kill at any point loses nothing and the
+next worker goes on. When the last customer has left, the stage is deleted; the database would refuse it earlier.
+"""
+
+import datetime as dt
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import F
+
+from audit.models import LifecycleHistory
+from lifecycle.models import CustomerLifecycleStatus, StageMove
+from lifecycle.rules.transitions import Change
+from lifecycle.services.transitions import apply
+from tenants.actors import Actor, TenantRef
+from tenants.context import tenant_context
+from tenants.models import ConfigurationVersion
+from tenants.roles import PERMISSIONS
+from tenants.services import configurations, directory
+
+SOURCE = "Configuration"
+BATCH = 1000
+# Up to this many customers are moved at once with the publication; more are left to the worker.
+AT_ONCE = 1000
+
+
+def move_customers(tenant: TenantRef, *, now: dt.datetime, limit: int | None = None) -> Iterator[StageMove]:
+    """Work off the tenant's unfinished moves, a batch a transaction; yields the move after each batch.
+
+    May be interrupted anywhere and started anywhere else. ``limit`` ends it after that many customers. Call outside
+    of any transaction. Two workers share the work without moving anybody twice: the job's row is locked.
+    """
+    done = 0
+    while limit is None or done < limit:
+        with tenant_context(tenant.id):
+            move = (
+                StageMove.objects.select_for_update()
+                .filter(tenant_id=tenant.id, finished_at__isnull=True)
+                # Returns come first: what is left in their stages afterwards goes by the mapping.
+                .order_by(F("undo_request_id").asc(nulls_last=True), "id")
+                .first()
+            )
+            if move is None:
+                remove_empty_stages(tenant)
+                return
+            count = _move_batch(move, tenant=tenant, now=now)
+        done += count
+        yield move
+
+
+def move_after_commit(tenant: TenantRef, *, now: dt.datetime) -> None:
+    """Move the first AT_ONCE customers as soon as the transaction that publishes has been committed.
+
+    Whoever asks waits for them, so that a small change is complete when he looks; the worker does what is left, and
+    everything if this fails.
+    """
+    transaction.on_commit(partial(_move_some, tenant, now=now), robust=True)
+
+
+def _move_some(tenant: TenantRef, *, now: dt.datetime) -> None:
+    for _ in move_customers(tenant, now=now, limit=AT_ONCE):
+        pass
+
+
+def find_tenants_with_moves() -> list[TenantRef]:
+    """The tenants whose customers still have to be moved. Two statements, over the platform connection."""
+    ids = set(
+        StageMove.objects.using(directory.PLATFORM).filter(finished_at__isnull=True).values_list("tenant_id", flat=True)
+    )
+    return [tenant for tenant in directory.list_tenants() if tenant.id in ids] if ids else []
+
+
+def unfinished_moves(tenant: TenantRef) -> list[StageMove]:
+    """The moves that are still running, for those who should see it. One statement."""
+    return list(StageMove.objects.filter(tenant_id=tenant.id, finished_at__isnull=True).order_by("id"))
+
+
+def customers_of(move: StageMove) -> Any:
+    """Status rows that the move still concerns."""
+    rows = CustomerLifecycleStatus.objects.filter(tenant_id=move.tenant_id, stage=move.from_stage)
+    if move.undo_request_id is None:
+        return rows
+    untouched = LifecycleHistory.objects.filter(
+        tenant_id=move.tenant_id, request_id=move.undo_request_id, recorded_at__gte=_published_at(move)
+    ).values("customer_id", "sequence")
+    last = {row["customer_id"]: row["sequence"] for row in untouched}
+    # Still at the very version that the publication gave them: nobody has moved them since.
+    ids = [
+        customer_id
+        for customer_id, version in rows.filter(customer_id__in=last).values_list("customer_id", "version")
+        if last[customer_id] == version
+    ]
+    return rows.filter(customer_id__in=ids)
+
+
+def _published_at(move: StageMove) -> dt.datetime:
+    published = ConfigurationVersion.objects.values_list("published_at", flat=True).get(
+        tenant_id=move.tenant_id, request_id=move.undo_request_id
+    )
+    # A margin for the clocks of application and database.
+    return (published or move.created_at) - dt.timedelta(minutes=5)
+
+
+def _move_batch(move: StageMove, *, tenant: TenantRef, now: dt.datetime) -> int:
+    """Move up to BATCH customers and count them, in the caller's transaction. 0 when the move is finished."""
+    ids = list(customers_of(move).order_by("customer_id").values_list("customer_id", flat=True)[:BATCH])
+    actor = Actor(kind=move.actor_kind, name=move.actor, permissions=frozenset(PERMISSIONS))
+    outcomes = apply(
+        [Change(customer_id=id_, stage=move.to_stage, reason_code=move.reason_code or None) for id_ in ids],
+        tenant=tenant,
+        actor=actor,
+        source=SOURCE,
+        now=now,
+        request_id=move.request_id,
+    )
+    moved = sum(outcome.moved for outcome in outcomes)
+    if not moved:
+        # Nobody left, or a later configuration refuses the target: that publication brought a mapping of its own.
+        move.finished_at = now
+        move.save(update_fields=["finished_at"])
+    else:
+        move.moved = F("moved") + moved
+        move.save(update_fields=["moved"])
+        move.refresh_from_db(fields=["moved"])
+    return moved
+
+
+def remove_empty_stages(tenant: TenantRef) -> None:
+    """Delete the leaving stages in which nobody stands any more. In the caller's transaction."""
+    for stage in configurations.leaving_stages(tenant):
+        try:
+            with transaction.atomic():
+                configurations.remove_stage(stage, tenant=tenant)
+        except IntegrityError:
+            # A customer still stands there, or a transaction in flight has just put one: the worker comes back.
+            continue
