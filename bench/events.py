@@ -9,6 +9,7 @@ import itertools
 import re
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -200,6 +201,9 @@ def _watch_memory(tenant: TenantRef, numbers: Sequence[int], total: int) -> tupl
     arguments = ("--group", "bench", "--batch-size", str(BATCH))
     with running("consume_events", *arguments) as process, connect_as_administrator() as administrator:
 
+        def has(wanted: int) -> bool:
+            return count() >= wanted
+
         def count() -> int:
             (number,) = administrator.execute("SELECT count(*) FROM lifecycle_inboxevent").fetchone() or (0,)
             return int(str(number))
@@ -207,7 +211,7 @@ def _watch_memory(tenant: TenantRef, numbers: Sequence[int], total: int) -> tupl
         before = count()
         for number in range(1, WAVES + 1):
             send(_samples(tenant, numbers, wave, seed=2000 + number))
-            await_that(lambda wanted=before + number * wave: count() >= wanted, process, seconds=MOST_SECONDS)
+            await_that(partial(has, before + number * wave), process, seconds=MOST_SECONDS)
             sizes.append(_resident_megabytes(process.pid))
     return sizes[WAVES // 10 - 1], max(sizes[-2:]), wave * WAVES
 
