@@ -19,7 +19,7 @@ from psycopg.rows import dict_row
 
 from lifecycle.rules.schemas import CURRENT
 from local import signals
-from tests.messaging.chaos.load import CONFIGURATION, Expected, Sent, make_load
+from tests.messaging.chaos.load import CONFIGURATION, STAGES, Expected, Sent, make_load
 from tests.messaging.chaos.mutants import MUTANTS
 from tests.messaging.chaos.world import GROUP, Post, World, Zygote, build_world
 from tests.messaging.chaos.zygote import POINTS
@@ -27,6 +27,8 @@ from tests.messaging.chaos.zygote import POINTS
 SETTLE_SECONDS = 180.0
 # A relay that dies has this many messages on their way at most.
 WINDOW = 2000
+# Changes that are made when all is calm again.
+PEACEFUL = 100
 
 
 def say(text: str) -> None:
@@ -118,12 +120,13 @@ class Run:
             self._survey(poison)
             settled = self._await_quiet(expected)
             say(f"quiet after {time.monotonic() - began:.0f} s" if settled else "never quiet")
+            peaceful = self._move_in_peace() if settled else []
             statuses = {post.name: post.kill(signal.SIGTERM) for post in posts if post.pid}
         finally:
             zygote.end()
         for kind, count in sorted(self.injected.items()):
             say(f"  injected {count:4}  {kind}")
-        return self._count(expected, statuses, settled)
+        return self._count(expected, statuses, settled, peaceful)
 
     def _prepare(self) -> list[str]:
         import django
@@ -147,6 +150,39 @@ class Run:
                 publish_configuration(CONFIGURATION, tenant=tenant, actor=system_actor("chaos"), now=timezone.now())
         ensure_topics([*CURRENT, "audit.lifecycle.updated", "lifecycle.dead-letter"])
         return slugs
+
+    def _move_in_peace(self) -> list[str]:
+        """Now that nobody dies any more, each change goes out exactly once: the ids of some, after they have."""
+        from django.utils import timezone
+
+        from lifecycle.rules.transitions import Change
+        from lifecycle.services.customers import CustomerFacts, record_customers
+        from lifecycle.services.transitions import apply
+        from tenants.actors import system_actor
+        from tenants.context import tenant_context
+        from tenants.services.directory import find_tenant
+
+        tenant, actor = find_tenant("acme"), system_actor("chaos")
+        assert tenant is not None
+        facts = CustomerFacts(external_id="peace", source="/crm", occurred_at=timezone.now(), event_id="peace-0")
+        ids = []
+        with tenant_context(tenant.id):
+            (made,) = record_customers(
+                [facts], tenant=tenant, actor=actor, source="Import", now=timezone.now(), create=True
+            )
+        for number in range(1, PEACEFUL + 1):
+            change = Change(made.customer_id, STAGES[number % len(STAGES)], event_id=f"peace-{number}")  # type: ignore[arg-type]
+            with tenant_context(tenant.id):
+                (outcome,) = apply([change], tenant=tenant, actor=actor, source="API", now=timezone.now())
+            ids.append(str(outcome.history_id))
+            time.sleep(0.005)
+        deadline = time.monotonic() + SETTLE_SECONDS
+        with self._connect() as database:
+            while time.monotonic() < deadline:
+                if not database.execute("SELECT FROM audit_outbox WHERE published_at IS NULL LIMIT 1").fetchall():
+                    break
+                signals.pause(0.3)
+        return ids
 
     def _man(self, zygote: Zygote) -> list[Post]:
         mutant = self.options.mutant
@@ -341,7 +377,7 @@ class Run:
             say(f"still: {row}")
         return False
 
-    def _count(self, expected: Expected, statuses: dict[str, int], settled: bool) -> list[str]:
+    def _count(self, expected: Expected, statuses: dict[str, int], settled: bool, peaceful: Sequence[str]) -> list[str]:
         from tests.messaging.chaos import checks
 
         wrong = [] if settled else [f"not everything was done after {SETTLE_SECONDS:.0f} s"]
@@ -361,6 +397,7 @@ class Run:
             wrong += found
             found, repeated = checks.check_published(rows, audit, allowed=upsets * WINDOW)
             wrong += found
+            wrong += checks.check_peace(peaceful, audit)
             found, reburied = checks.check_poison(database, self.poison_places, letters)
             wrong += found
             outcomes = checks.select(

@@ -145,6 +145,13 @@ def check_published(rows: Iterable[Row], messages: Sequence[Any], *, allowed: in
     return wrong, duplicates
 
 
+def check_peace(ids: Sequence[str], messages: Sequence[Any]) -> list[str]:
+    """What was changed after the last fault went out exactly once: only one relay leads."""
+    counts = Counter(orjson.loads(message.value())["data"]["id"] for message in messages)
+    again = [id_ for id_ in ids if counts[id_] != 1]
+    return [f"{len(again)} of {len(ids)} changes made in peace did not go out exactly once"] if again else []
+
+
 def check_poison(
     database: psycopg.Connection[Row],
     poison: Mapping[tuple[str, int, int], Sent],
