@@ -1,6 +1,7 @@
 """What Redis announces, given to whoever listens in this process: one connection, one subscription a tenant."""
 
 import asyncio
+from collections.abc import Set
 from contextlib import suppress
 from typing import Any
 from uuid import UUID
@@ -31,7 +32,11 @@ class Unavailable(Exception):
 
 
 class Listener:
-    """One open page. Only the newest version is kept for it, so a slow page costs no memory."""
+    """One open page. Only the newest version is kept for it, so a slow page costs no memory.
+
+    A page of one customer is told of its new figures too. Pages of the whole tenant are not: where customers stand is
+    what they are about, and figures come by the thousand.
+    """
 
     def __init__(self, tenant_id: UUID, customer_id: UUID | None) -> None:
         self.channel = live_channel(tenant_id)
@@ -39,19 +44,24 @@ class Listener:
         self.news = asyncio.Event()
         self.dismissed = False
         self._version = 0
+        self._has_figures = False
 
-    def tell(self, versions: dict[str, int]) -> None:
+    def tell(self, versions: dict[str, int], figures: Set[str] = frozenset()) -> None:
         """Note what concerns this page; a page of the whole tenant is told how many customers changed."""
         version = len(versions) if self.customer_id is None else versions.get(self.customer_id, 0)
         if version:
             self._version = version
             self.news.set()
+        if self.customer_id in figures:
+            self._has_figures = True
+            self.news.set()
 
-    def take(self) -> int:
-        """The newest version that was noted, 0 if none."""
+    def take(self) -> tuple[int, bool]:
+        """The newest version that was noted, 0 if none, and whether there are new figures."""
         self.news.clear()
-        version, self._version = self._version, 0
-        return version
+        news = self._version, self._has_figures
+        self._version, self._has_figures = 0, False
+        return news
 
     def dismiss(self) -> None:
         """Nothing more will come: hang up."""
@@ -154,9 +164,10 @@ class Announcements:
         if message["type"] == "subscribe":
             room.open.set()
         elif message["type"] == "message":
-            versions = orjson.loads(message["data"])["changed"]
+            told = orjson.loads(message["data"])
+            figures = frozenset(told.get("figures", ()))
             for listener in room.listeners:
-                listener.tell(versions)
+                listener.tell(told["changed"], figures)
 
     async def _hang_up(self, error: Exception | None) -> None:
         """Dismiss every listener: they come back, and a page polls until it is heard again."""

@@ -107,10 +107,14 @@ async def _pass_on(send: Send, listener: Listener) -> None:
         except TimeoutError:
             await _body(send, b": nothing new\n\n", more=True)
             continue
-        version = listener.take()
-        if version and not listener.dismissed:
+        version, has_figures = listener.take()
+        if listener.dismissed:
+            return
+        if version:
             await _body(send, b"event: changed\ndata: %d\n\n" % version, more=True)
-            await listener.rest()
+        if has_figures:
+            await _body(send, b"event: figures\ndata: 1\n\n", more=True)
+        await listener.rest()
 
 
 async def _watch_for_disconnect(receive: Receive, listener: Listener) -> None:

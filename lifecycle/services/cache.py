@@ -200,10 +200,7 @@ def refresh_statuses(tenant_id: UUID, records: Sequence[Any]) -> None:
         return
     message = orjson.dumps({"changed": {str(record.customer_id): record.version for record in records}})
     if len(records) > BULK:
-        _refresh_by_generation(tenant_id)
-        transaction.on_commit(
-            lambda: _attempt(lambda: _client().publish(live_channel(tenant_id), message), untold=False), robust=True
-        )
+        _refresh_by_generation(tenant_id, message=message)
         return
     _refresh(
         tenant_id,
@@ -219,17 +216,22 @@ def refresh(tenant_id: UUID, part: str, values: Mapping[UUID, bytes]) -> None:
 
 
 def forget(tenant_id: UUID, customer_ids: Iterable[UUID], *parts: str) -> None:
-    """Drop parts of customers whose rows this transaction has locked and changed; the next reader fills them."""
-    keys = [_key(tenant_id, customer_id, part) for customer_id in customer_ids for part in parts]
+    """Drop parts of customers whose rows this transaction has locked and changed, and tell open pages.
+
+    The next reader fills them. Call before the commit; what is told follows it.
+    """
+    ids = [str(customer_id) for customer_id in customer_ids]
+    keys = [_key(tenant_id, customer_id, part) for customer_id in ids for part in parts]
+    message = orjson.dumps({"changed": {}, "figures": ids})
     if len(keys) > BULK:
-        _refresh_by_generation(tenant_id)
+        _refresh_by_generation(tenant_id, message=message)
     elif keys:
-        _replace(tenant_id, dict.fromkeys(keys, (0, b"")), message=None)
+        _replace(tenant_id, dict.fromkeys(keys, (0, b"")), message=message)
 
 
 def forget_tenant(tenant_id: UUID) -> None:
     """Distrust everything cached of a tenant: the rules changed for all its customers. Call before the commit."""
-    _refresh_by_generation(tenant_id)
+    _refresh_by_generation(tenant_id, message=None)
 
 
 def live_channel(tenant_id: UUID | str) -> str:
@@ -239,7 +241,7 @@ def live_channel(tenant_id: UUID | str) -> str:
 
 def _refresh(tenant_id: UUID, part: str, values: Mapping[UUID, bytes], *, message: bytes | None) -> None:
     if len(values) > BULK:
-        _refresh_by_generation(tenant_id)
+        _refresh_by_generation(tenant_id, message=message)
     elif values:
         seconds = int(LIFETIME[part].total_seconds())
         entries = {_key(tenant_id, customer_id, part): (seconds, value) for customer_id, value in values.items()}
@@ -272,7 +274,7 @@ def _replace(tenant_id: UUID, entries: Mapping[str, tuple[int, bytes]], *, messa
     )
 
 
-def _refresh_by_generation(tenant_id: UUID) -> None:
+def _refresh_by_generation(tenant_id: UUID, *, message: bytes | None) -> None:
     keys = [_generation_key(tenant_id), _bulk_key(tenant_id)]
     name = uuid4().bytes
 
@@ -283,6 +285,10 @@ def _refresh_by_generation(tenant_id: UUID) -> None:
         transaction.on_commit(bump, robust=True)
     else:
         transaction.on_commit(outage.owe, robust=True)
+    if message is not None:
+        transaction.on_commit(
+            lambda: _attempt(lambda: _client().publish(live_channel(tenant_id), message), untold=False), robust=True
+        )
 
 
 def _attempt(call: Callable[[], Any], *, untold: bool) -> Any:
@@ -307,7 +313,7 @@ def _client() -> Any:
     return get_redis_connection("default")
 
 
-def _key(tenant_id: UUID, customer_id: UUID, part: str) -> str:
+def _key(tenant_id: UUID, customer_id: UUID | str, part: str) -> str:
     return f"c360:{tenant_id}:{customer_id}:{part}"
 
 

@@ -1,9 +1,11 @@
 """Everything that a customer's page shows, gathered from the services."""
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import orjson
 from django.http import Http404
 from django.utils import timezone
 
@@ -57,6 +59,7 @@ def gather_customer(request: TenantRequest, customer_id: UUID) -> dict[str, Any]
         "company": profile["company"],
         "lifecycle": lifecycle,
         "summary": summary,
+        "stamp": stamp_of(summary, profile),
         "who": names[lifecycle["updated_by"]],
         "history": history,
         "may_update": may_update,
@@ -68,6 +71,12 @@ def gather_customer(request: TenantRequest, customer_id: UUID) -> dict[str, Any]
         "gauge_length": GAUGE_LENGTH,
         "stream": stream_url(request, Ticket(tenant.id, str(identity.user_id), customer_id)),
     }
+
+
+def stamp_of(summary: Any, profile: Any) -> str:
+    """A short name for what the page shows of the customer's figures, company and contacts: another if any is."""
+    shown = orjson.dumps([summary, profile], option=orjson.OPT_SORT_KEYS, default=str)
+    return hashlib.blake2b(shown, digest_size=8).hexdigest()
 
 
 def measure_stay(days: int, expected: int | None) -> Stay:

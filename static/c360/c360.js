@@ -24,7 +24,7 @@
   // --- live updates ---------------------------------------------------------------------------------------------
   // The stream only says that something changed; the page then looks again. While there is no stream it looks again
   // at its own pace (data-poll, in ms). What came during a request, or while the stream was away, is looked up too.
-  const live = { element: null, isConnected: false, heard: 0 };
+  const live = { element: null, isConnected: false, heard: 0, hasNewFigures: false };
 
   function shownVersion() {
     return Number(byId("customer")?.dataset.version ?? 0);
@@ -48,7 +48,7 @@
     if (!live.element) return;
     const pace = Number(live.element.dataset.poll);
     window.setInterval(() => {
-      if (!live.isConnected || live.heard > shownVersion()) look();
+      if (!live.isConnected || live.heard > shownVersion() || live.hasNewFigures) look();
     }, pace);
     document.body.addEventListener("htmx:sseOpen", () => { setConnected(true); look(); });
     for (const name of ["htmx:sseError", "htmx:sseClose"]) {
@@ -61,6 +61,10 @@
     const source = new EventSource(url);
     source.addEventListener("changed", (event) => {
       if (byId("customer")) live.heard = Math.max(live.heard, Number(event.data));
+    });
+    source.addEventListener("figures", () => {
+      live.hasNewFigures = true;
+      look();
     });
     return source;
   };
@@ -144,6 +148,10 @@
     for (const [name, value] of [...event.detail.formData.entries()]) {
       if (value === "") event.detail.formData.delete(name);
     }
+  });
+
+  document.addEventListener("htmx:beforeSend", (event) => {
+    if (isBackground(event)) live.hasNewFigures = false;
   });
 
   const isBackground = (event) => event.detail.elt?.matches("[data-live]");

@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 from audit.models import LifecycleHistory
 from lifecycle.models import CustomerLifecycleStatus
 from lifecycle.rules.transitions import Change
+from lifecycle.services.customers import CustomerFacts, record_customers
 from lifecycle.services.transitions import apply
 from tenants.context import tenant_context
 from tests.factories import PASSWORD, CustomerFactory, utc_now
@@ -279,6 +280,23 @@ def test_fifty_changes_in_a_row_leave_the_page_at_the_last_one(open_browser, use
             assert outcome.moved
     expect(page.locator("#customer")).to_have_attribute("data-version", "51")
     expect(badge(page)).to_have_text("Wobbly")
+
+
+def test_new_figures_appear_on_an_open_page(open_browser, users, tenant, customer):
+    page = open_customer(open_browser(users.viewer), customer)
+    expect(page.locator(".live")).to_have_attribute("data-state", "live")
+    fact = CustomerFacts(
+        external_id=customer.external_id,
+        source="/billing",
+        occurred_at=utc_now(),
+        billing={"arr": "4711.00", "currency": "EUR"},
+    )
+    with tenant_context(tenant.id):
+        record_customers(
+            [fact], tenant=tenant, actor=identity_actor(users.service), source="API", now=utc_now(), create=False
+        )
+    expect(page.locator("#customer")).to_contain_text("4,711")
+    expect(page.locator("#customer")).to_have_attribute("data-version", "1")
 
 
 def identity_actor(user):

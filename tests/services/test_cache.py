@@ -325,6 +325,16 @@ def test_open_pages_are_told_once_after_the_commit(db, ids, listening, size):
     assert len(message["changed"]) == size
 
 
+@pytest.mark.parametrize("size", [1, 501])
+def test_open_pages_are_told_of_new_figures_after_the_commit(db, ids, listening, size):
+    with transaction.atomic():
+        cache.forget(ids[0], [ids[1], *(uuid4() for _ in range(size - 1))], cache.FIGURES, cache.PROFILE)
+        assert told(listening) == []
+    (message,) = told(listening)
+    assert message["figures"][0] == str(ids[1])
+    assert (message["changed"], len(message["figures"])) == ({}, size)
+
+
 def test_open_pages_are_not_told_of_what_was_rolled_back(db, ids, listening):
     with pytest.raises(ZeroDivisionError), transaction.atomic():
         cache.refresh_statuses(ids[0], [Record(ids[1], 7)])

@@ -1,6 +1,9 @@
 """The part of a customer's page that stays up to date [AC-1], and more of its history."""
 
-from tests.factories import CustomerFactory
+from lifecycle.services.customers import ContactFacts, CustomerFacts, record_customers
+from tenants.actors import system_actor
+from tenants.context import tenant_context
+from tests.factories import CustomerFactory, utc_now
 from tests.web.conftest import HTMX, markup_of, text_of
 
 
@@ -25,9 +28,37 @@ def test_a_stage_set_elsewhere_comes_with_its_reason_its_date_and_who_did_it(pag
     assert "Prospect to At-Risk" in text
     (fragment,) = [tag for tag in markup_of(response).all("div") if tag.get("id") == "customer"]
     assert fragment["data-version"] == "2"
-    assert fragment["hx-get"].endswith("/live?version=2")
+    assert "/live?version=2&stamp=" in fragment["hx-get"]
     assert fragment["data-announcement"] == f"{customer.name} is now in At-Risk, moved by System (tests)."
     assert live(client, customer, 2).status_code == 204
+
+
+def test_new_figures_and_contacts_come_although_the_stage_is_the_same(page_client, tenant, customer):
+    client = page_client("viewer")
+
+    def address(response):
+        (part,) = [tag for tag in markup_of(response).all("div") if tag.get("id") == "customer"]
+        return part["hx-get"]
+
+    page = client.get(f"/customers/{customer.id}")
+    seen = [address(page)]
+    for facts in (
+        {"source": "/billing", "billing": {"arr": "4711.00", "currency": "EUR"}},
+        {"source": "/crm", "contacts": [ContactFacts(name="Zoë Beispiel", email=None, phone=None, role="CTO")]},
+    ):
+        assert client.get(seen[-1], headers=HTMX).status_code == 204
+        fact = CustomerFacts(external_id=customer.external_id, occurred_at=utc_now(), **facts)
+        with tenant_context(tenant.id):
+            record_customers(
+                [fact], tenant=tenant, actor=system_actor("tests"), source="API", now=utc_now(), create=False
+            )
+        response = client.get(seen[-1], headers=HTMX)
+        assert response.status_code == 200
+        seen.append(address(response))
+    assert "Zoë Beispiel" in text_of(response)
+    assert "4,711" in text_of(response)
+    assert len(set(seen)) == 3
+    assert client.get(seen[-1], headers=HTMX).status_code == 204
 
 
 def test_a_nonsensical_version_brings_the_present_state(page_client, customer):

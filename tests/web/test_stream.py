@@ -79,9 +79,9 @@ def run(monkeypatch):
     return play
 
 
-async def announce(versions, tenant=TENANT):
+async def announce(versions, tenant=TENANT, **more):
     client = redis.asyncio.Redis.from_url(settings.REDIS_URL)
-    await client.publish(live_channel(tenant), orjson.dumps({"changed": versions}))
+    await client.publish(live_channel(tenant), orjson.dumps({"changed": versions, **more}))
     await client.aclose()
 
 
@@ -105,6 +105,21 @@ def test_an_open_page_hears_the_version_of_its_customer_and_of_no_other(run):
         assert page.status == 200
         assert page.headers["content-type"] == "text/event-stream"
         assert page.headers["cache-control"] == "no-store"
+
+    run(story)
+
+
+def test_an_open_page_hears_of_its_customers_figures_and_one_of_the_tenant_does_not(run):
+    async def story():
+        async with Browser(CUSTOMER_PATH, ticket_for()) as page, Browser("/live/tenant", ticket_for(None)) as other:
+            await page.until(is_open)
+            await other.until(is_open)
+            await announce({}, figures=[str(uuid4())])
+            await announce({}, figures=[str(uuid4()), str(CUSTOMER)])
+            await page.until(lambda page: b"data:" in page.body)
+            await asyncio.sleep(0.2)
+        assert page.body == b"retry: 1000\n\nevent: figures\ndata: 1\n\n"
+        assert other.body == b"retry: 1000\n\n"
 
     run(story)
 

@@ -11,7 +11,7 @@ from lifecycle.services.summaries import read_summary
 from lifecycle.web.history import show_steps
 from lifecycle.web.looks import stage_looks
 from lifecycle.web.pages import page, wants_fragment
-from lifecycle.web.standing import gather_customer
+from lifecycle.web.standing import gather_customer, stamp_of
 from tenants.pages import TenantRequest
 from tenants.roles import VIEW_HISTORY, VIEW_LIFECYCLE
 from tenants.services.policies import live_policy
@@ -27,11 +27,14 @@ def show_customer(request: TenantRequest, customer_id: UUID) -> HttpResponse:
 
 @page(VIEW_LIFECYCLE)
 def refresh_customer(request: TenantRequest, customer_id: UUID) -> HttpResponse:
-    """What changes on the page with the customer; 204 as long as it is at ``version`` [AC-1]."""
-    summary = read_summary(customer_id, tenant=request.tenant, now=timezone.now())
-    if summary is None:
+    """What changes on the page with the customer; 204 as long as it is at ``version``, as ``stamp`` shows it [AC-1]."""
+    now = timezone.now()
+    summary = read_summary(customer_id, tenant=request.tenant, now=now)
+    profile = read_profile(customer_id, tenant=request.tenant, now=now)
+    if summary is None or profile is None:
         raise Http404
-    if str(summary["version"]) == request.GET.get("version"):
+    stamp = stamp_of(summary, profile)
+    if (str(summary["version"]), stamp) == (request.GET.get("version"), request.GET.get("stamp", stamp)):
         return HttpResponse(status=204)
     return render(request, "customer.html#customer", gather_customer(request, customer_id))
 
