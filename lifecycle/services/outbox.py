@@ -18,6 +18,7 @@ from django.db import connections
 from audit.cipher import Undecryptable
 from audit.cursors import plain_array
 from audit.services.bell import CHANNEL
+from audit.services.chain import COLUMNS
 from audit.services.sealing import unseal
 from lifecycle.rules.envelopes import Headers
 from lifecycle.services.dead_letters import ID_HEADER, OMITTED_HEADER
@@ -30,24 +31,9 @@ RELAY: Final = "relay"
 # Any fixed number will do; this one spells "relay".
 LEADER_LOCK: Final = 0x72656C6179
 
-HISTORY_COLUMNS: Final = (
-    "id",
-    "customer_id",
-    "sequence",
-    "from_stage",
-    "to_stage",
-    "changed_at",
-    "effective_at",
-    "recorded_at",
-    "changed_by",
-    "on_behalf_of",
-    "actor_kind",
-    "source",
-    "reason_code",
-    "request_id",
-    "event_id",
-    "configuration_version",
-)
+# What goes out of a history row: all that its hash covers, but for the tenant (named by its slug), the note (nobody's
+# business outside) and the row before.
+HISTORY_COLUMNS: Final = tuple(column for column in COLUMNS if column not in {"tenant_id", "note", "previous_hash"})
 # By published_at alone, never by "id greater than the last": ids are given before commit, and one that was given
 # early may become visible late.
 PENDING: Final = f"""
