@@ -1,6 +1,7 @@
 """Inviting people: an account without a password, and a link that lets its owner set one, once, for three days."""
 
 import datetime as dt
+from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.password_validation import validate_password
@@ -44,20 +45,8 @@ def invite_user(
     """
     if role not in TENANT_ROLES:
         raise PersonChangeRefused("Super admins are internal staff: nobody of a tenant can become one.")
-    try:
-        with transaction.atomic():
-            user = create_user(
-                username=username,
-                password=None,
-                role=role,
-                tenant=tenant,
-                now=now,
-                full_name=full_name,
-                external_subject=external_subject,
-            )
-            _record("invite_user", user, tenant, actor, now)
-    except IntegrityError as error:
-        raise PersonChangeRefused("This user name cannot be used: choose another.") from error
+    details = {"full_name": full_name, "external_subject": external_subject}
+    user = _create("invite_user", username, role, tenant=tenant, actor=actor, now=now, **details)
     return user, invitation_path(user)
 
 
@@ -67,21 +56,8 @@ def create_service_account(
     """A new service account of the tenant. It has no password; API keys open it. Raises PersonChangeRefused."""
     if role not in TENANT_ROLES:
         raise PersonChangeRefused("A service account works for one tenant: choose one of its roles.")
-    try:
-        with transaction.atomic():
-            user = create_user(
-                username=username,
-                password=None,
-                role=role,
-                tenant=tenant,
-                now=now,
-                is_service_account=True,
-                updates_per_hour=updates_per_hour,
-            )
-            _record("create_service_account", user, tenant, actor, now)
-    except IntegrityError as error:
-        raise PersonChangeRefused("This user name cannot be used: choose another.") from error
-    return user
+    details = {"is_service_account": True, "updates_per_hour": updates_per_hour}
+    return _create("create_service_account", username, role, tenant=tenant, actor=actor, now=now, **details)
 
 
 def invitation_path(user: User) -> str:
@@ -115,13 +91,22 @@ def accept_invitation(user: User, password: str, *, now: dt.datetime) -> None:
         set_password(user.id, password, tenant=tenant, actor=Actor(kind=USER, name=str(user.id)), now=now)
 
 
-def _record(action: str, user: User, tenant: TenantRef, actor: Actor, now: dt.datetime) -> None:
-    record_administration(
-        tenant_id=tenant.id,
-        actor=actor.name,
-        actor_kind=actor.kind,
-        action=action,
-        subject=str(user.id),
-        detail={"role": user.role},
-        now=now,
-    )
+def _create(
+    action: str, username: str, role: Role, *, tenant: TenantRef, actor: Actor, now: dt.datetime, **details: Any
+) -> User:
+    """An account without a password, and its line in the log."""
+    try:
+        with transaction.atomic():
+            user = create_user(username=username, password=None, role=role, tenant=tenant, now=now, **details)
+            record_administration(
+                tenant_id=tenant.id,
+                actor=actor.name,
+                actor_kind=actor.kind,
+                action=action,
+                subject=str(user.id),
+                detail={"role": user.role},
+                now=now,
+            )
+    except IntegrityError as error:
+        raise PersonChangeRefused("This user name cannot be used: choose another.") from error
+    return user
