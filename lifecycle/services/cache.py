@@ -4,9 +4,12 @@ Each customer has three parts: ``status`` and ``figures`` (together the summary 
 (24 hours). A key holds either a value or a *token*. The rules that make it exact:
 
 * A writer, while it holds the row lock of the part, replaces whatever is there by a token of its own (10 s). After the
-  commit the value takes the token's place, but only if that very token is still there. Tokens are set in the order
-  of the locks, hence of the commits, so an older write can never overwrite a newer one. Where the token is not there
-  any more, what a reader has put instead is thrown out.
+  commit a status takes the token's place, but only if that very token is still there. The token says which version
+  it will be, and never takes the place of a newer one, nor of a newer status: an older write can never overwrite a
+  newer one, in whatever order the two reach Redis. So the token may be on its way while the commit is: nobody waits
+  for it, and a process that dies between has sent it.
+* Figures and profile are only dropped; their token is waited for before the commit. Where a token is not there any
+  more, what a reader has put instead is thrown out.
 * A reader that misses puts a token (5 s) before it reads PostgreSQL, and its value too only replaces its own token. A
   reader that is slower than a writer finds another token, or none, and leaves the key alone.
 * A crash between commit and refresh leaves a token, which nobody takes for a value; it is gone after 10 s.
@@ -18,6 +21,7 @@ Each customer has three parts: ``status`` and ``figures`` (together the summary 
 """
 
 import datetime as dt
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -192,27 +196,20 @@ def read_sum(tenant_id: UUID) -> SumReading:
 def refresh_statuses(tenant_id: UUID, records: Sequence[Any]) -> None:
     """Refresh the status part of customers whose rows this transaction has locked and changed, and tell open pages.
 
-    ``records`` are StatusRecords. Call before the commit; the values and the announcement [AC-1] follow it. One round
-    trip before the commit and one after it, or two for more than BULK customers. Losing the announcement costs only
-    time: pages ask again by themselves.
+    ``records`` are StatusRecords. Call before the commit; the values and the announcement [AC-1] follow it. Two
+    messages to Redis, or three for more than BULK customers, whose answers nobody waits for. Losing the announcement
+    costs only time: pages ask again by themselves.
     """
     if not records:
         return
     message = orjson.dumps({"changed": {str(record.customer_id): record.version for record in records}})
     if len(records) > BULK:
         _refresh_by_generation(tenant_id, message=message)
-        return
-    _refresh(
-        tenant_id,
-        STATUS,
-        {record.customer_id: orjson.dumps(record, option=orjson.OPT_UTC_Z) for record in records},
-        message=message,
-    )
-
-
-def refresh(tenant_id: UUID, part: str, values: Mapping[UUID, bytes]) -> None:
-    """Replace one part of each customer. Call before the commit, holding the lock under which the part is written."""
-    _refresh(tenant_id, part, values, message=None)
+    elif outage.is_over():
+        _Statuses(tenant_id, records, message).hold()
+    else:
+        # Nobody could be told; after the commit everything cached is distrusted.
+        transaction.on_commit(outage.owe, robust=True)
 
 
 def forget(tenant_id: UUID, customer_ids: Iterable[UUID], *parts: str) -> None:
@@ -226,7 +223,7 @@ def forget(tenant_id: UUID, customer_ids: Iterable[UUID], *parts: str) -> None:
     if len(keys) > BULK:
         _refresh_by_generation(tenant_id, message=message)
     elif keys:
-        _replace(tenant_id, dict.fromkeys(keys, (0, b"")), message=message)
+        _drop(tenant_id, keys, message)
 
 
 def forget_tenant(tenant_id: UUID) -> None:
@@ -239,37 +236,79 @@ def live_channel(tenant_id: UUID | str) -> str:
     return f"c360:live:{tenant_id}"
 
 
-def _refresh(tenant_id: UUID, part: str, values: Mapping[UUID, bytes], *, message: bytes | None) -> None:
-    if len(values) > BULK:
-        _refresh_by_generation(tenant_id, message=message)
-    elif values:
-        seconds = int(LIFETIME[part].total_seconds())
-        entries = {_key(tenant_id, customer_id, part): (seconds, value) for customer_id, value in values.items()}
-        _replace(tenant_id, entries, message=message)
+class _Statuses:
+    """Up to BULK statuses on their way: a token in each key now, after the commit the status in its place."""
+
+    def __init__(self, tenant_id: UUID, records: Sequence[Any], message: bytes) -> None:
+        prefix = f"c360:{tenant_id}:"
+        self._tenant_id = tenant_id
+        self._records = records
+        self._message = message
+        self._token = os.urandom(12)
+        self._stamp_keys = [GENERATION, f"{prefix}generation", f"{prefix}changes"]
+        self._keys = [f"{prefix}{record.customer_id}:{STATUS}" for record in records]
+        self._writing_key = f"{prefix}writing"
+        self._held_at = time.monotonic()
+
+    def hold(self) -> None:
+        versions = [record.version for record in self._records]
+        try:
+            self._held = _scripts().hold_statuses.post(
+                keys=[*self._stamp_keys, self._writing_key, *self._keys],
+                args=[self._token, WRITER_TOKEN_SECONDS, *versions],
+            )
+        except RedisError as error:
+            outage.note(error, untold=False)
+            transaction.on_commit(outage.owe, robust=True)
+        else:
+            transaction.on_commit(self._put, robust=True)
+
+    def _put(self) -> None:
+        try:
+            arguments = [
+                self._token,
+                self._held.wait(),
+                live_channel(self._tenant_id),
+                self._message,
+                int(LIFETIME[STATUS].total_seconds()),
+            ]
+            for record in self._records:
+                arguments += [record.version, orjson.dumps(record, option=orjson.OPT_UTC_Z)]
+            keys = [*self._stamp_keys, *self._keys]
+            if time.monotonic() - self._held_at < WRITER_TOKEN_SECONDS / 2:
+                _scripts().put_statuses.post(keys=keys, args=arguments, on_failure=_note_untold)
+            else:
+                # The token may be gone, and an old status in its place: whether that is thrown out must be known.
+                _scripts().put_statuses(keys=keys, args=arguments)
+        except RedisError as error:
+            _note_untold(error)
 
 
-def _replace(tenant_id: UUID, entries: Mapping[str, tuple[int, bytes]], *, message: bytes | None) -> None:
-    """A token in each key now; after the commit the value in the token's place, or nothing for 0 seconds."""
+def _note_untold(error: RedisError) -> None:
+    outage.note(error, untold=True)
+
+
+def _drop(tenant_id: UUID, keys: Sequence[str], message: bytes) -> None:
+    """A token in each key now; after the commit nothing."""
     token = WRITER + uuid4().bytes
     stamp_keys = _stamp_keys(tenant_id)
-    generation = None
+    held = None
     if outage.is_over():
-        generation = _attempt(
+        held = _attempt(
             lambda: _scripts().hold(
-                keys=[*stamp_keys, _writing_key(tenant_id), *entries], args=[token, WRITER_TOKEN_SECONDS]
+                keys=[*stamp_keys, _writing_key(tenant_id), *keys], args=[token, WRITER_TOKEN_SECONDS]
             ),
             untold=False,
         )
-    if generation is None:
+    if held is None:
         # Before the commit nobody could be told; afterwards everything cached is distrusted.
         transaction.on_commit(outage.owe, robust=True)
         return
-    channel = "" if message is None else live_channel(tenant_id)
-    arguments: list[Any] = [token, generation, channel, message or b""]
-    for seconds, value in entries.values():
-        arguments += [seconds, value]
     transaction.on_commit(
-        lambda: _attempt(lambda: _scripts().finish(keys=[*stamp_keys, *entries], args=arguments), untold=True),
+        lambda: _attempt(
+            lambda: _scripts().drop(keys=[stamp_keys[-1], *keys], args=[token, live_channel(tenant_id), message]),
+            untold=True,
+        ),
         robust=True,
     )
 

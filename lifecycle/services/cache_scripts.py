@@ -35,7 +35,8 @@ local function is_bulk_running(key)
 end
 """
 
-# Before the commit. KEYS: global generation, tenant generation, changes, writing, key...   ARGV: token, seconds
+# Before the commit of what will be dropped. KEYS: global generation, tenant generation, changes, writing, key...
+# ARGV: token, seconds
 _HOLD: Final = f"""{_STAMPS}
 for i = 5, #KEYS do redis.call('SET', KEYS[i], ARGV[1], 'EX', ARGV[2]) end
 bump(KEYS[3])
@@ -43,23 +44,57 @@ redis.call('SET', KEYS[4], '1', 'EX', ARGV[2])
 return ensure(KEYS[1]) .. '.' .. ensure(KEYS[2])
 """
 
-# After the commit. KEYS: global generation, tenant generation, changes, key...
-# ARGV: token, generation, channel or '', message, then for each key: seconds, value (0 seconds: no value)
+# After the commit. KEYS: changes, key...   ARGV: token, channel, message
 # Where the token is gone, it expired before the commit, or Redis lost it, or a later writer took its place. In the
 # first two cases a reader may have put there what was true before the commit: out with it.
-_FINISH: Final = f"""{_STAMPS}
+_DROP: Final = f"""{_STAMPS}
+bump(KEYS[1])
+for i = 2, #KEYS do
+    local there = redis.call('GET', KEYS[i])
+    if there and (there == ARGV[1] or string.sub(there, 1, 1) ~= '!') then redis.call('DEL', KEYS[i]) end
+end
+redis.call('PUBLISH', ARGV[2], ARGV[3])
+return 1
+"""
+
+# A status says at which version the customer is, and so does the token of whoever writes it: what is written can come
+# here in any order, and the newest stays.
+_VERSIONS: Final = """
+local function version_of(there)
+    return tonumber(string.match(there, '^!v(%d+):') or string.match(there, '^=.*"version":(%d+)') or 0)
+end
+"""
+
+# About the time of the commit. KEYS: global generation, tenant generation, changes, writing, key...
+# ARGV: token, seconds, then for each key: version
+_HOLD_STATUSES: Final = f"""{_STAMPS}{_VERSIONS}
+for i = 5, #KEYS do
+    local there = redis.call('GET', KEYS[i])
+    local version = tonumber(ARGV[i - 2])
+    if not there or version_of(there) <= version then
+        redis.call('SET', KEYS[i], '!v' .. ARGV[i - 2] .. ':' .. ARGV[1], 'EX', ARGV[2])
+    end
+end
+bump(KEYS[3])
+redis.call('SET', KEYS[4], '1', 'EX', ARGV[2])
+return ensure(KEYS[1]) .. '.' .. ensure(KEYS[2])
+"""
+
+# After the commit. KEYS: global generation, tenant generation, changes, key...
+# ARGV: token, generation, channel, message, seconds, then for each key: version, value
+_PUT_STATUSES: Final = f"""{_STAMPS}{_VERSIONS}
 bump(KEYS[3])
 local generation = ensure(KEYS[1]) .. '.' .. ensure(KEYS[2])
 for i = 4, #KEYS do
     local there = redis.call('GET', KEYS[i])
-    local seconds, value = tonumber(ARGV[2 * i - 3]), ARGV[2 * i - 2]
-    if there == ARGV[1] and seconds > 0 and generation == ARGV[2] then
-        redis.call('SET', KEYS[i], '=' .. generation .. '|' .. value, 'EX', seconds)
-    elseif there and (there == ARGV[1] or string.sub(there, 1, 1) ~= '!') then
+    local version, value = ARGV[2 * i - 2], ARGV[2 * i - 1]
+    if there == '!v' .. version .. ':' .. ARGV[1] and generation == ARGV[2] then
+        redis.call('SET', KEYS[i], '=' .. generation .. '|' .. value, 'EX', ARGV[5])
+    elseif there and version_of(there) <= tonumber(version) then
         redis.call('DEL', KEYS[i])
     end
 end
-if ARGV[3] ~= '' then redis.call('PUBLISH', ARGV[3], ARGV[4]) end
+redis.call('PUBLISH', ARGV[3], ARGV[4])
 return 1
 """
 
@@ -126,16 +161,18 @@ return 1
 class Scripts:
     """The scripts, ready to be called on one Redis: ``scripts.hold(keys=[...], args=[...])``."""
 
-    hold: Any
-    finish: Any
-    lease: Any
-    fill: Any
-    stamp: Any
-    fill_sum: Any
-    bump: Any
+    hold: Script
+    drop: Script
+    hold_statuses: Script
+    put_statuses: Script
+    lease: Script
+    fill: Script
+    stamp: Script
+    fill_sum: Script
+    bump: Script
 
 
 def register(client: Any) -> Scripts:
     """The scripts on this client. Each is sent to Redis whole when Redis does not know it yet."""
-    bodies = (_HOLD, _FINISH, _LEASE, _FILL, _STAMP, _FILL_SUM, _BUMP)
+    bodies = (_HOLD, _DROP, _HOLD_STATUSES, _PUT_STATUSES, _LEASE, _FILL, _STAMP, _FILL_SUM, _BUMP)
     return Scripts(*(Script(client, body) for body in bodies))
