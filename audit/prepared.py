@@ -7,17 +7,15 @@ Django's connection, inside its transaction, and with its errors.
 
 import hashlib
 import re
-import select
 from collections.abc import Mapping
 from typing import Any
 
-import psycopg
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.utils import debug_transaction  # type: ignore[attr-defined]
-from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
+from psycopg.pq import ConnStatus, TransactionStatus
 
-from audit.database.base import BEGIN, check
+from audit.database.base import BEGIN, check, collect
 
 Row = tuple[str | None, ...]
 _SET = b"c360_set"
@@ -56,7 +54,7 @@ class Prepared:
             # The next transaction may run on another server connection, which has nothing prepared.
             _begin(raw)
             link.send_query_params(self._command, values)
-            return check(link, _collect(link)[-1])
+            return check(link, collect(link)[-1])
         key, set_key = b"%b_%d" % (self._key, raw.rollbacks), b"%b_%d" % (_SET, raw.rollbacks)
         opening = raw.opening
         if opening is None or not {key, set_key} <= raw.prepared_keys:
@@ -66,7 +64,7 @@ class Prepared:
                     check(link, link.prepare(name, command))
                     raw.prepared_keys |= {name}
             link.send_query_prepared(key, values)
-            return check(link, _collect(link)[-1])
+            return check(link, collect(link)[-1])
         raw.opening = None
         return _run_together(link, set_key, opening, key, values)
 
@@ -89,37 +87,13 @@ def _run_together(
         link.send_query_prepared(set_key, list(opening))
         link.send_query_prepared(key, values)
         link.pipeline_sync()
-        results = _collect(link, until_sync=True)
+        results = collect(link, until_sync=True)
     finally:
         if link.status == ConnStatus.OK:
             link.exit_pipeline_mode()
     for result in results:
         check(link, result)
     return results[-1]
-
-
-def _collect(link: Any, *, until_sync: bool = False) -> list[Any]:
-    """The results of what was sent. Waits at the socket: libpq itself would hold every other thread up meanwhile."""
-    poller = select.poll()
-    poller.register(link.socket, select.POLLIN)
-    while link.flush():
-        link.consume_input()
-    results: list[Any] = []
-    while True:
-        while link.is_busy():
-            poller.poll()
-            link.consume_input()
-        result = link.get_result()
-        if result is None:
-            # Between two statements of a pipeline; else, and without a connection, there are no more.
-            if link.status != ConnStatus.OK:
-                raise psycopg.OperationalError(link.get_error_message())
-            if not until_sync:
-                return results
-        elif result.status == ExecStatus.PIPELINE_SYNC:
-            return results
-        else:
-            results.append(result)
 
 
 def _decode(value: bytes | None) -> str | None:

@@ -14,8 +14,9 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
+import hiredis
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import DataError, NoScriptError, RedisError, ResponseError
 
 # So many answers may wait unread before a command is posted: more could fill the buffers of both sides.
 MOST_UNREAD: Final = 32
@@ -54,8 +55,11 @@ class Reply:
 class _Line:
     """One connection, the answers that it still owes, and the scripts that it has heard of."""
 
-    def __init__(self, connection: Any) -> None:
-        self.connection = connection
+    def __init__(self, pool: Any) -> None:
+        self.pool = pool
+        self.pid = os.getpid()
+        # Not by the pool: it counts what it makes up to a limit, and is never told of a thread that ended.
+        self.connection = pool.connection_class(**pool.connection_kwargs)
         self.unread: deque[Reply] = deque()
         self.scripts: set[str] = set()
 
@@ -113,7 +117,10 @@ class _Line:
 
     def _send(self, command: tuple[Any, ...]) -> None:
         try:
-            self.connection.send_command(*command)
+            # Without redis-py's own packing, which converts what is not used here, and its ping in between.
+            self.connection.send_packed_command([hiredis.pack_command(command)], check_health=False)
+        except TypeError as error:
+            raise DataError(str(error)) from error
         except BaseException:
             self.hang_up()
             raise
@@ -164,11 +171,9 @@ class Script:
 
 def _line_of(client: Any) -> _Line:
     pool = client.connection_pool
+    lines: dict[int, _Line] = _local.__dict__.setdefault("lines", {})
+    line = lines.get(id(pool))
     # A forked child must not talk over its parent's connection.
-    key = (pool, os.getpid())
-    lines: dict[Any, _Line] = _local.__dict__.setdefault("lines", {})
-    line = lines.get(key)
-    if line is None:
-        # Not by the pool: it counts what it makes up to a limit, and is never told of a thread that ended.
-        line = lines[key] = _Line(pool.connection_class(**pool.connection_kwargs))
+    if line is None or line.pool is not pool or line.pid != os.getpid():
+        line = lines[id(pool)] = _Line(pool)
     return line

@@ -37,7 +37,13 @@ class Connection(psycopg.Connection[Any]):
     def commit(self) -> None:
         """Commit; a transaction that was never begun is simply forgotten."""
         self.opening = None
-        super().commit()
+        if self.pgconn.transaction_status == TransactionStatus.INTRANS:
+            # What the driver does, without its generators. Django knows neither two-phase commits nor its transactions.
+            with self.lock:
+                self.pgconn.send_query(b"COMMIT")
+                check(self.pgconn, collect(self.pgconn)[-1])
+        else:
+            super().commit()
 
     def rollback(self) -> None:
         """Roll back; a transaction that was never begun is simply forgotten."""
@@ -83,3 +89,27 @@ def check(link: Any, result: Any) -> Any:
     if result.status not in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
         raise error_from_result(result)
     return result
+
+
+def collect(link: Any, *, until_sync: bool = False) -> list[Any]:
+    """The results of what was sent. Waits at the socket: libpq itself would hold every other thread up meanwhile."""
+    poller = select.poll()
+    poller.register(link.socket, select.POLLIN)
+    while link.flush():
+        link.consume_input()
+    results: list[Any] = []
+    while True:
+        while link.is_busy():
+            poller.poll()
+            link.consume_input()
+        result = link.get_result()
+        if result is None:
+            # Between two statements of a pipeline; else, and without a connection, there are no more.
+            if link.status != ConnStatus.OK:
+                raise psycopg.OperationalError(link.get_error_message())
+            if not until_sync:
+                return results
+        elif result.status == ExecStatus.PIPELINE_SYNC:
+            return results
+        else:
+            results.append(result)

@@ -6,12 +6,15 @@ from typing import Final
 import structlog
 from django.db import connections, transaction
 
+from audit.database.base import check
+
 log = structlog.get_logger(__name__)
 
 CHANNEL: Final = "c360_outbox"
 # A NOTIFY takes a lock that all notifying transactions share: many writers ring every so often only, and the relay,
 # once awake, looks again by itself.
 QUIET_SECONDS: Final = 0.02
+RING: Final = f"BEGIN; SET LOCAL synchronous_commit TO off; NOTIFY {CHANNEL}; COMMIT".encode()
 
 _rung_at: dict[str, float] = {}
 
@@ -32,7 +35,8 @@ def _ring(using: str) -> None:
     _rung_at[using] = now
     raw = connections[using].connection
     try:
-        # Past Django's bookkeeping: it is no query of anybody's request, and nothing depends on it.
-        raw.execute(f"NOTIFY {CHANNEL}", prepare=False)
+        # Past Django's bookkeeping: it is no query of anybody's request, and nothing depends on it. It need not wait
+        # for the disk either.
+        check(raw.pgconn, raw.pgconn.exec_(RING))
     except Exception as error:
         log.info("relay not woken, it will look by itself", error=type(error).__name__)

@@ -43,12 +43,12 @@ def move_at_once(
         return None
     if change.reason_code is not None and len(change.reason_code) > LONGEST_REASON:
         return None
-    ways = _find_ways(policy, change.stage, change.reason_code)
+    ways, from_stages = _find_ways(policy, change.stage, change.reason_code)
     if not ways or not _take_one(budget):
         return None
     outcome = None
     try:
-        outcome = _write(change, policy, ways, tenant, actor, source, now, request_id or uuid7())
+        outcome = _write(change, policy, ways, from_stages, tenant, actor, source, now, request_id or uuid7())
     finally:
         if outcome is None and budget is not None:
             budget.give_back(1)
@@ -56,14 +56,15 @@ def move_at_once(
 
 
 @lru_cache(maxsize=4096)
-def _find_ways(policy: Policy, stage: str, reason_code: str | None) -> dict[str, Allowed]:
-    """The stages from which the change is allowed, each with the decision."""
+def _find_ways(policy: Policy, stage: str, reason_code: str | None) -> tuple[dict[str, Allowed], str]:
+    """The stages from which the change is allowed, each with the decision; and their names as an array literal."""
     change = Change(customer_id=_ANYBODY, stage=stage, reason_code=reason_code)
     decisions = {
         from_stage: decide(policy, Status(customer_id=_ANYBODY, stage=from_stage, version=1), change, may_update=True)
         for from_stage in policy.stages
     }
-    return {from_stage: decision for from_stage, decision in decisions.items() if isinstance(decision, Allowed)}
+    ways = {from_stage: decision for from_stage, decision in decisions.items() if isinstance(decision, Allowed)}
+    return ways, text_array(ways)
 
 
 def _take_one(budget: Budget | None) -> bool:
@@ -80,6 +81,7 @@ def _write(
     change: Change,
     policy: Policy,
     ways: dict[str, Allowed],
+    from_stages: str,
     tenant: TenantRef,
     actor: Actor,
     source: str,
@@ -96,7 +98,7 @@ def _write(
             "customer_id": str(change.customer_id),
             "history_id": str(history_id),
             "to_stage": plan.to_stage,
-            "from_stages": text_array(ways),
+            "from_stages": from_stages,
             "version": None if change.expected_version is None else str(change.expected_version),
             "configuration_version": str(policy.version),
             "now": moment,
