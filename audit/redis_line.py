@@ -2,12 +2,15 @@
 
 redis-py's pooled calls cost twice the time of the round trip itself. This uses its connections, parsers and errors,
 and nothing else of it. A call that fails because the connection had gone is made once more on a new one: only calls
-that may be repeated come here. A command may also be posted: its answer is read when somebody wants it, and before that
-of any later command.
+that may be repeated come here.
+
+A script may also be posted: nobody waits for its answer, which is read before that of the next command. And it may be
+left to the kernel to send, together with the next one: it is on its way even if this process is killed.
 """
 
 import hashlib
 import os
+import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -18,55 +21,34 @@ import hiredis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import DataError, NoScriptError, RedisError, ResponseError
 
-# So many answers may wait unread before a command is posted: more could fill the buffers of both sides.
+Answered = Callable[[Any], object]
+Failed = Callable[[RedisError], object]
+
+# So many answers may wait unread: more could fill the buffers of both sides.
 MOST_UNREAD: Final = 32
+# Linux holds the last, unfilled segment back until the next one, or for 200 ms; elsewhere it is sent at once.
+MORE_FOLLOWS: Final = getattr(socket, "MSG_MORE", 0)
 
 _local = threading.local()
 
 
-class Reply:
-    """The answer to a command that was posted."""
-
-    __slots__ = ("_error", "_line", "_on_failure", "_value")
-
-    def __init__(
-        self, line: "_Line | None", value: Any = None, on_failure: Callable[[RedisError], object] = id
-    ) -> None:
-        self._line = line
-        self._value = value
-        self._error: RedisError | None = None
-        self._on_failure = on_failure
-
-    def wait(self) -> Any:
-        """The answer, as soon as it is here. Raises RedisError."""
-        while self._line is not None:
-            self._line.read_next()
-        if self._error is not None:
-            raise self._error
-        return self._value
-
-    def settle(self, value: Any = None, error: RedisError | None = None) -> None:
-        """The answer has come, or will never come."""
-        self._line, self._value, self._error = None, value, error
-        if error is not None:
-            self._on_failure(error)
-
-
 class _Line:
-    """One connection, the answers that it still owes, and the scripts that it has heard of."""
+    """One connection, the answers that it still owes, and the scripts that Redis is known to have."""
 
     def __init__(self, pool: Any) -> None:
         self.pool = pool
         self.pid = os.getpid()
         # Not by the pool: it counts what it makes up to a limit, and is never told of a thread that ended.
         self.connection = pool.connection_class(**pool.connection_kwargs)
-        self.unread: deque[Reply] = deque()
+        self.unread: deque[tuple[Answered, Failed]] = deque()
         self.scripts: set[str] = set()
+        # Whether what was sent last waits in the kernel for the next.
+        self.is_holding = False
 
     def exchange(self, command: tuple[Any, ...]) -> Any:
-        while self.unread:
-            self.read_next()
-        self._send(command)
+        """Send, and wait for the answer, which comes after those that are owed."""
+        self.send(command)
+        self.read_unread()
         try:
             return self.connection.read_response()
         except ResponseError:
@@ -76,7 +58,13 @@ class _Line:
             self.hang_up()
             raise
 
-    def post(self, command: tuple[Any, ...], on_failure: Callable[[RedisError], object]) -> Reply:
+    def post(self, command: tuple[Any, ...], answered: Answered, failed: Failed, *, more_follows: bool) -> None:
+        """Send, and have the answer read later."""
+        if len(self.unread) >= MOST_UNREAD:
+            self.exchange(("PING",))
+        if more_follows and not self.is_holding:
+            # With something unread the kernel of a killed process would send nothing but the end of the connection.
+            self.read_unread()
         if not self.unread:
             try:
                 # The other side may have hung up long ago, and sending would not show it.
@@ -84,43 +72,54 @@ class _Line:
             except RedisConnectionError:
                 self.hang_up()
                 raise
-        while len(self.unread) >= MOST_UNREAD:
-            self.read_next()
-        self._send(command)
-        reply = Reply(self, on_failure=on_failure)
-        self.unread.append(reply)
-        return reply
+        self.send(command, MORE_FOLLOWS if more_follows and not self.is_holding else 0)
+        self.unread.append((answered, failed))
 
-    def read_next(self) -> None:
-        """Read the next answer that is owed; a failure is told to whom it belongs."""
-        try:
-            value = self.connection.read_response()
-        except ResponseError as error:
-            if isinstance(error, NoScriptError):
-                self.scripts.clear()
-            self.unread.popleft().settle(error=error)
-        except RedisError as error:
-            self.hang_up(error)
-        except BaseException:
-            self.hang_up()
-            raise
-        else:
-            self.unread.popleft().settle(value)
+    def read_unread(self) -> None:
+        """Read the answers that are owed. A failure is told to whom it belongs."""
+        while self.unread:
+            answered, failed = self.unread[0]
+            try:
+                answer = self.connection.read_response()
+            except ResponseError as error:
+                if isinstance(error, NoScriptError):
+                    self.scripts.clear()
+                self.unread.popleft()
+                failed(error)
+            except RedisError as error:
+                self.hang_up(error)
+            except BaseException:
+                self.hang_up()
+                raise
+            else:
+                self.unread.popleft()
+                answered(answer)
 
     def hang_up(self, error: RedisError | None = None) -> None:
         """Close the connection. What it still owes will never come."""
         self.connection.disconnect()
+        self.is_holding = False
         self.scripts.clear()
         unread, self.unread = self.unread, deque()
-        for reply in unread:
-            reply.settle(error=error or RedisConnectionError("The line was closed before the answer came."))
+        for _, failed in unread:
+            failed(error or RedisConnectionError("The line was closed before the answer came."))
 
-    def _send(self, command: tuple[Any, ...]) -> None:
+    def send(self, command: tuple[Any, ...], flags: int = 0) -> None:
+        """Send one command. Raises RedisError."""
         try:
             # Without redis-py's own packing, which converts what is not used here, and its ping in between.
-            self.connection.send_packed_command([hiredis.pack_command(command)], check_health=False)
+            packed = hiredis.pack_command(command)
+            link = self.connection._sock
+            self.is_holding = bool(flags) and type(link) is socket.socket
+            if self.is_holding:
+                link.sendall(packed, flags)
+            else:
+                self.connection.send_packed_command([packed], check_health=False)
         except TypeError as error:
             raise DataError(str(error)) from error
+        except OSError as error:
+            self.hang_up()
+            raise RedisConnectionError(f"Redis cannot be written to: {error}.") from error
         except BaseException:
             self.hang_up()
             raise
@@ -154,19 +153,28 @@ class Script:
         return answer
 
     def post(
-        self, *, keys: Sequence[Any], args: Sequence[Any], on_failure: Callable[[RedisError], object] = id
-    ) -> Reply:
+        self,
+        *,
+        keys: Sequence[Any],
+        args: Sequence[Any],
+        failed: Failed,
+        answered: Answered = id,
+        more_follows: bool = False,
+    ) -> None:
         """Have it run, and do not wait for the answer. Raises RedisError when it cannot be sent.
 
-        ``on_failure`` is told of what goes wrong afterwards, when the answer is read. The first time on a connection
-        it is called and waited for: nobody knows yet whether Redis has the script.
+        ``answered`` or ``failed`` is told of the answer when it is read, before the next command of this thread. With
+        ``more_follows`` it may be held back for up to 200 ms, to travel with the next one. The first time on a
+        connection it is called and waited for: nobody knows yet whether Redis has the script.
         """
         line = _line_of(self._client)
         if self._digest in line.scripts:
             # A line that turns out to be closed is called on a new connection.
             with suppress(RedisConnectionError):
-                return line.post(("EVALSHA", self._digest, len(keys), *keys, *args), on_failure)
-        return Reply(None, self(keys=keys, args=args))
+                command = ("EVALSHA", self._digest, len(keys), *keys, *args)
+                line.post(command, answered, failed, more_follows=more_follows)
+                return
+        answered(self(keys=keys, args=args))
 
 
 def _line_of(client: Any) -> _Line:

@@ -6,15 +6,16 @@ Each customer has three parts: ``status`` and ``figures`` (together the summary 
 * A writer, while it holds the row lock of the part, replaces whatever is there by a token of its own (10 s). After the
   commit a status takes the token's place, but only if that very token is still there. The token says which version
   it will be, and never takes the place of a newer one, nor of a newer status: an older write can never overwrite a
-  newer one, in whatever order the two reach Redis. So the token may be on its way while the commit is: nobody waits
-  for it, and a process that dies between has sent it.
+  newer one, in whatever order the two reach Redis. So nobody waits for it: before the commit it is given to the
+  kernel, which sends it even for a process that is killed, and it travels with the status when there is one soon.
 * Figures and profile are only dropped; their token is waited for before the commit. Where a token is not there any
   more, what a reader has put instead is thrown out.
 * A reader that misses puts a token (5 s) before it reads PostgreSQL, and its value too only replaces its own token. A
   reader that is slower than a writer finds another token, or none, and leaves the key alone.
 * A crash between commit and refresh leaves a token, which nobody takes for a value; it is gone after 10 s.
 * More than ``BULK`` customers at once raise the tenant's *generation* instead, before and after the commit: two round
-  trips whatever the number. A value of another generation is a miss, and while a bulk change runs nobody fills.
+  trips whatever the number. A value of another generation is a miss, and while a bulk change runs nobody fills. A
+  writer names the generation that his process saw last before he committed; if it is another by then, nothing is put.
 * The sum over all customers of a tenant carries the number of changes it was made after, and is a miss after the next.
 * Redis gone: reads miss, writes go on. An invalidation that could not be told is remembered, and the generation of
   everything is raised before the cache is trusted again.
@@ -51,6 +52,7 @@ BULK_SECONDS = 60
 RETRY_SECONDS = 0.5
 
 GENERATION = "c360:generation"
+MOST_TENANTS = 10_000
 
 failures = Counter("customer360_cache_failures_total", "Calls to Redis that failed and were done without it.")
 
@@ -141,6 +143,8 @@ def read(tenant_id: UUID, customer_id: UUID, *parts: str) -> Reading:
     if found is None:
         return nothing
     generation = found[0] + b"." + found[1] if found[0] and found[1] else b""
+    if generation:
+        _note_generation(tenant_id, generation)
     prefix = VALUE + generation + b"|"
     values = {
         part: raw[len(prefix) :] if generation and raw is not None and raw.startswith(prefix) else None
@@ -157,6 +161,8 @@ def read(tenant_id: UUID, customer_id: UUID, *parts: str) -> Reading:
         ),
         untold=False,
     )
+    if leased:
+        _note_generation(tenant_id, leased)
     return Reading(tenant_id, customer_id, values, token if leased else None, leased or b"")
 
 
@@ -202,11 +208,11 @@ def refresh_statuses(tenant_id: UUID, records: Sequence[Any]) -> None:
     """
     if not records:
         return
-    message = orjson.dumps({"changed": {str(record.customer_id): record.version for record in records}})
     if len(records) > BULK:
-        _refresh_by_generation(tenant_id, message=message)
+        versions = {str(record.customer_id): record.version for record in records}
+        _refresh_by_generation(tenant_id, message=orjson.dumps({"changed": versions}))
     elif outage.is_over():
-        _Statuses(tenant_id, records, message).hold()
+        _Statuses(tenant_id, records).hold()
     else:
         # Nobody could be told; after the commit everything cached is distrusted.
         transaction.on_commit(outage.owe, robust=True)
@@ -239,23 +245,29 @@ def live_channel(tenant_id: UUID | str) -> str:
 class _Statuses:
     """Up to BULK statuses on their way: a token in each key now, after the commit the status in its place."""
 
-    def __init__(self, tenant_id: UUID, records: Sequence[Any], message: bytes) -> None:
-        prefix = f"c360:{tenant_id}:"
+    def __init__(self, tenant_id: UUID, records: Sequence[Any]) -> None:
+        tenant = str(tenant_id)
+        ids = [str(record.customer_id) for record in records]
         self._tenant_id = tenant_id
         self._records = records
-        self._message = message
         self._token = os.urandom(12)
-        self._stamp_keys = [GENERATION, f"{prefix}generation", f"{prefix}changes"]
-        self._keys = [f"{prefix}{record.customer_id}:{STATUS}" for record in records]
-        self._writing_key = f"{prefix}writing"
+        self._stamp_keys = [GENERATION, f"c360:{tenant}:generation", f"c360:{tenant}:changes"]
+        self._keys = [f"c360:{tenant}:{customer_id}:{STATUS}" for customer_id in ids]
+        self._writing_key = f"c360:{tenant}:writing"
+        self._channel = f"c360:live:{tenant}"
+        versions = {customer_id: record.version for customer_id, record in zip(ids, records, strict=True)}
+        self._message = orjson.dumps({"changed": versions})
         self._held_at = time.monotonic()
 
     def hold(self) -> None:
-        versions = [record.version for record in self._records]
+        """Before the commit. The token is with the kernel then, and need not have arrived."""
         try:
-            self._held = _scripts().hold_statuses.post(
-                keys=[*self._stamp_keys, self._writing_key, *self._keys],
-                args=[self._token, WRITER_TOKEN_SECONDS, *versions],
+            self._generation = _generations.get(self._tenant_id) or _look_at_generation(self._tenant_id)
+            _scripts().hold_statuses.post(
+                keys=[self._stamp_keys[-1], self._writing_key, *self._keys],
+                args=[self._token, WRITER_TOKEN_SECONDS, *[record.version for record in self._records]],
+                failed=_note_untold,
+                more_follows=True,
             )
         except RedisError as error:
             outage.note(error, untold=False)
@@ -264,24 +276,36 @@ class _Statuses:
             transaction.on_commit(self._put, robust=True)
 
     def _put(self) -> None:
+        seconds = int(LIFETIME[STATUS].total_seconds())
+        arguments: list[Any] = [self._token, self._generation, self._channel, self._message, seconds]
+        for record in self._records:
+            arguments += [record.version, orjson.dumps(record, option=orjson.OPT_UTC_Z)]
+        keys = [*self._stamp_keys, *self._keys]
+        put = _scripts().put_statuses
         try:
-            arguments = [
-                self._token,
-                self._held.wait(),
-                live_channel(self._tenant_id),
-                self._message,
-                int(LIFETIME[STATUS].total_seconds()),
-            ]
-            for record in self._records:
-                arguments += [record.version, orjson.dumps(record, option=orjson.OPT_UTC_Z)]
-            keys = [*self._stamp_keys, *self._keys]
             if time.monotonic() - self._held_at < WRITER_TOKEN_SECONDS / 2:
-                _scripts().put_statuses.post(keys=keys, args=arguments, on_failure=_note_untold)
+                put.post(keys=keys, args=arguments, failed=_note_untold, answered=self._note_generation)
             else:
                 # The token may be gone, and an old status in its place: whether that is thrown out must be known.
-                _scripts().put_statuses(keys=keys, args=arguments)
+                self._note_generation(put(keys=keys, args=arguments))
         except RedisError as error:
             _note_untold(error)
+
+    def _note_generation(self, generation: bytes) -> None:
+        _note_generation(self._tenant_id, generation)
+
+
+def _look_at_generation(tenant_id: UUID) -> bytes:
+    generation: bytes = _scripts().look(keys=_stamp_keys(tenant_id)[:2], args=[])
+    _note_generation(tenant_id, generation)
+    return generation
+
+
+def _note_generation(tenant_id: UUID, generation: bytes) -> None:
+    """Remember the generation that was in force just now."""
+    if len(_generations) >= MOST_TENANTS and tenant_id not in _generations:
+        _generations.clear()
+    _generations[tenant_id] = generation
 
 
 def _note_untold(error: RedisError) -> None:
@@ -339,6 +363,8 @@ def _attempt(call: Callable[[], Any], *, untold: bool) -> Any:
 
 
 _registered: Scripts | None = None
+# The generation of each tenant that this process saw last.
+_generations: dict[UUID, bytes] = {}
 
 
 def _scripts() -> Scripts:

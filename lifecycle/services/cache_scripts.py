@@ -65,23 +65,23 @@ local function version_of(there)
 end
 """
 
-# About the time of the commit. KEYS: global generation, tenant generation, changes, writing, key...
-# ARGV: token, seconds, then for each key: version
+# About the time of the commit. KEYS: changes, writing, key...   ARGV: token, seconds, then for each key: version
 _HOLD_STATUSES: Final = f"""{_STAMPS}{_VERSIONS}
-for i = 5, #KEYS do
+for i = 3, #KEYS do
     local there = redis.call('GET', KEYS[i])
-    local version = tonumber(ARGV[i - 2])
-    if not there or version_of(there) <= version then
-        redis.call('SET', KEYS[i], '!v' .. ARGV[i - 2] .. ':' .. ARGV[1], 'EX', ARGV[2])
+    local version = ARGV[i]
+    if not there or version_of(there) <= tonumber(version) then
+        redis.call('SET', KEYS[i], '!v' .. version .. ':' .. ARGV[1], 'EX', ARGV[2])
     end
 end
-bump(KEYS[3])
-redis.call('SET', KEYS[4], '1', 'EX', ARGV[2])
-return ensure(KEYS[1]) .. '.' .. ensure(KEYS[2])
+bump(KEYS[1])
+redis.call('SET', KEYS[2], '1', 'EX', ARGV[2])
+return 1
 """
 
 # After the commit. KEYS: global generation, tenant generation, changes, key...
 # ARGV: token, generation, channel, message, seconds, then for each key: version, value
+# The generation is one that was seen before the commit: if it is another now, a bulk change may have come after us.
 _PUT_STATUSES: Final = f"""{_STAMPS}{_VERSIONS}
 bump(KEYS[3])
 local generation = ensure(KEYS[1]) .. '.' .. ensure(KEYS[2])
@@ -95,7 +95,12 @@ for i = 4, #KEYS do
     end
 end
 redis.call('PUBLISH', ARGV[3], ARGV[4])
-return 1
+return generation
+"""
+
+# KEYS: global generation, tenant generation
+_LOOK: Final = f"""{_STAMPS}
+return ensure(KEYS[1]) .. '.' .. ensure(KEYS[2])
 """
 
 # Before PostgreSQL is read. KEYS: global generation, tenant generation, bulk, key...
@@ -165,6 +170,7 @@ class Scripts:
     drop: Script
     hold_statuses: Script
     put_statuses: Script
+    look: Script
     lease: Script
     fill: Script
     stamp: Script
@@ -174,5 +180,5 @@ class Scripts:
 
 def register(client: Any) -> Scripts:
     """The scripts on this client. Each is sent to Redis whole when Redis does not know it yet."""
-    bodies = (_HOLD, _DROP, _HOLD_STATUSES, _PUT_STATUSES, _LEASE, _FILL, _STAMP, _FILL_SUM, _BUMP)
+    bodies = (_HOLD, _DROP, _HOLD_STATUSES, _PUT_STATUSES, _LOOK, _LEASE, _FILL, _STAMP, _FILL_SUM, _BUMP)
     return Scripts(*(Script(client, body) for body in bodies))

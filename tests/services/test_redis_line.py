@@ -8,7 +8,6 @@ from uuid import uuid4
 
 import pytest
 from django_redis import get_redis_connection
-from redis.exceptions import RedisError
 
 from audit import redis_line
 
@@ -61,50 +60,101 @@ def test_an_answer_that_was_not_read_is_not_taken_for_the_next_one(monkeypatch: 
     assert redis_line.call(client, "PING") == b"PONG"
 
 
-def script(client: Any) -> redis_line.Script:
-    return redis_line.Script(client, "if ARGV[1] == 'fail' then return redis.error_reply('bad') end return ARGV[1]")
+ECHO = "if ARGV[1] == 'fail' then return redis.error_reply('bad') end return ARGV[1]"
 
 
-def test_what_is_posted_is_answered_in_order_and_before_what_is_called() -> None:
-    client = get_redis_connection("default")
-    echo = script(client)
-    first = echo.post(keys=[], args=["0"])
-    assert first.wait() == b"0", "the first time nobody knows whether Redis has the script"
-    replies = [echo.post(keys=[], args=[str(number)]) for number in range(1, 200)]
-    assert redis_line.call(client, "ECHO", "called") == b"called"
-    assert [reply.wait() for reply in reversed(replies)] == [b"%d" % number for number in reversed(range(1, 200))]
+class Posted:
+    """A script that answers what it was given, posted; and what was told of it."""
+
+    def __init__(self) -> None:
+        self.client = get_redis_connection("default")
+        self.script = redis_line.Script(self.client, ECHO)
+        self.answers: list[bytes] = []
+        self.failures: list[str] = []
+        redis_line._line_of(self.client).scripts.clear()
+        self.post("first")
+        assert self.answers == [b"first"], "the first time nobody knows whether Redis has the script"
+
+    def post(self, text: str, **options: Any) -> None:
+        """Post it."""
+        self.script.post(
+            keys=[],
+            args=[text],
+            answered=self.answers.append,
+            failed=lambda error: self.failures.append(str(error)),
+            **options,
+        )
+
+    def call(self) -> None:
+        """Any command reads what is owed."""
+        assert redis_line.call(self.client, "ECHO", "called") == b"called"
 
 
-def test_a_failure_belongs_to_what_was_posted_and_to_nothing_else() -> None:
-    client = get_redis_connection("default")
-    echo, told = script(client), []
-    echo.post(keys=[], args=["0"])
-    echo.post(keys=[], args=["fail"], on_failure=told.append)
-    good = echo.post(keys=[], args=["good"], on_failure=told.append)
-    assert good.wait() == b"good"
-    assert [str(error) for error in told] == ["bad"]
+@pytest.fixture
+def posted() -> Posted:
+    """Nothing is owed yet."""
+    return Posted()
 
 
-def test_when_the_line_breaks_everything_that_was_posted_has_failed() -> None:
-    client = get_redis_connection("default")
-    echo, told = script(client), []
-    echo.post(keys=[], args=["0"])
-    replies = [echo.post(keys=[], args=[str(number)], on_failure=told.append) for number in range(3)]
-    redis_line._line_of(client).connection.disconnect()
-    for reply in replies:
-        with pytest.raises(RedisError):
-            reply.wait()
-    assert len(told) == 3
-    # A new line is opened, on which the script is called until Redis is known to have it.
-    assert echo.post(keys=[], args=["again"]).wait() == b"again"
+@pytest.mark.parametrize("more_follows", [False, True])
+def test_what_is_posted_is_answered_in_order_and_before_what_is_called(posted: Posted, more_follows: bool) -> None:
+    for number in range(200):
+        posted.post(str(number), more_follows=more_follows)
+    posted.call()
+    assert posted.answers == [b"first", *(b"%d" % number for number in range(200))]
+    assert posted.failures == []
 
 
-def test_a_line_that_redis_closed_is_noticed_before_anything_is_posted() -> None:
-    client = get_redis_connection("default")
-    echo, told = script(client), []
-    echo.post(keys=[], args=["0"])
-    number = redis_line.call(client, "CLIENT", "ID")
-    client.client_kill_filter(_id=str(number))
+def test_nobody_waits_for_what_the_kernel_holds_back(posted: Posted) -> None:
+    line = redis_line._line_of(posted.client)
+    posted.post("held", more_follows=True)
+    assert line.is_holding is bool(redis_line.MORE_FOLLOWS)
+    posted.call()
+    assert not line.is_holding
+    # Its answer cannot be read while it is held back: the second is what it was waiting for.
+    posted.post("held", more_follows=True)
+    posted.post("pushed", more_follows=True)
+    assert not line.is_holding
+    posted.post("held", more_follows=True)
+    posted.post("pushed")
+    assert not line.is_holding
+    posted.call()
+    assert len(posted.answers) == 6
+
+
+def test_a_failure_belongs_to_what_was_posted_and_to_nothing_else(posted: Posted) -> None:
+    for text in ("fail", "good", "fail"):
+        posted.post(text)
+    posted.call()
+    assert posted.answers == [b"first", b"good"]
+    assert posted.failures == ["bad", "bad"]
+
+
+def test_what_redis_does_not_know_any_more_fails_and_is_called_the_next_time(posted: Posted) -> None:
+    posted.client.script_flush()
+    posted.post("lost")
+    posted.call()
+    assert len(posted.failures) == 1
+    posted.post("again")
+    assert posted.answers == [b"first", b"again"]
+
+
+def test_when_the_line_breaks_everything_that_was_posted_has_failed(posted: Posted) -> None:
+    line = redis_line._line_of(posted.client)
+    ours = line.connection._sock.getsockname()
+    # Held back, so that Redis never hears of it.
+    posted.post("0", more_follows=True)
+    posted.client.client_kill(f"{ours[0]}:{ours[1]}")
+    posted.call()
+    assert len(posted.failures) == 1
+    posted.post("again")
+    assert posted.answers == [b"first", b"again"]
+
+
+def test_a_line_that_redis_closed_is_noticed_before_anything_is_posted(posted: Posted) -> None:
+    number = redis_line.call(posted.client, "CLIENT", "ID")
+    posted.client.client_kill_filter(_id=str(number))
     time.sleep(0.1)
-    assert echo.post(keys=[], args=["again"], on_failure=told.append).wait() == b"again"
-    assert told == []
+    posted.post("again")
+    assert posted.answers == [b"first", b"again"]
+    assert posted.failures == []
