@@ -42,8 +42,12 @@ class Prepared:
         connection.ensure_connection()
         connection.validate_thread_sharing()
         values = [None if (value := parameters[name]) is None else value.encode() for name in self._names]
-        with connection.wrap_database_errors, debug_transaction(connection, self.text):
-            result = self._execute(connection, values)
+        with connection.wrap_database_errors:
+            if connection.queries_logged:
+                with debug_transaction(connection, self.text):
+                    result = self._execute(connection, values)
+            else:
+                result = self._execute(connection, values)
         columns = range(result.nfields)
         return [tuple([_decode(result.get_value(row, column)) for column in columns]) for row in range(result.ntuples)]
 

@@ -10,6 +10,7 @@ left to the kernel to send, together with the next one: it is on its way even if
 
 import hashlib
 import os
+import select
 import socket
 import threading
 from collections import deque
@@ -66,14 +67,21 @@ class _Line:
             # With something unread the kernel of a killed process would send nothing but the end of the connection.
             self.read_unread()
         if not self.unread:
-            try:
-                # The other side may have hung up long ago, and sending would not show it.
-                self.connection.can_read(0)
-            except RedisConnectionError:
-                self.hang_up()
-                raise
+            self._check_open()
         self.send(command, MORE_FOLLOWS if more_follows and not self.is_holding else 0)
         self.unread.append((answered, failed))
+
+    def _check_open(self) -> None:
+        """The other side may have hung up long ago, and sending would not show it. Raises RedisConnectionError."""
+        link = self.connection._sock
+        if link is None:
+            return
+        poller = select.poll()
+        poller.register(link, select.POLLIN)
+        # Nothing is owed, so whatever there is to read is bad news.
+        if poller.poll(0):
+            self.hang_up()
+            raise RedisConnectionError("Redis has closed the connection.")
 
     def read_unread(self) -> None:
         """Read the answers that are owed. A failure is told to whom it belongs."""

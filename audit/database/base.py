@@ -40,8 +40,7 @@ class Connection(psycopg.Connection[Any]):
         if self.pgconn.transaction_status == TransactionStatus.INTRANS:
             # What the driver does, without its generators. Django knows neither two-phase commits nor its transactions.
             with self.lock:
-                self.pgconn.send_query(b"COMMIT")
-                check(self.pgconn, collect(self.pgconn)[-1])
+                check(self.pgconn, self.pgconn.exec_(b"COMMIT"))
         else:
             super().commit()
 
@@ -93,13 +92,15 @@ def check(link: Any, result: Any) -> Any:
 
 def collect(link: Any, *, until_sync: bool = False) -> list[Any]:
     """The results of what was sent. Waits at the socket: libpq itself would hold every other thread up meanwhile."""
-    poller = select.poll()
-    poller.register(link.socket, select.POLLIN)
+    poller = None
     while link.flush():
         link.consume_input()
     results: list[Any] = []
     while True:
         while link.is_busy():
+            if poller is None:
+                poller = select.poll()
+                poller.register(link.socket, select.POLLIN)
             poller.poll()
             link.consume_input()
         result = link.get_result()

@@ -22,6 +22,7 @@ Each customer has three parts: ``status`` and ``figures`` (together the summary 
 """
 
 import datetime as dt
+import itertools
 import os
 import threading
 import time
@@ -250,7 +251,7 @@ class _Statuses:
         ids = [str(record.customer_id) for record in records]
         self._tenant_id = tenant_id
         self._records = records
-        self._token = os.urandom(12)
+        self._token = b"%b.%d.%d" % (_PROCESS, os.getpid(), next(_numbers))
         self._stamp_keys = [GENERATION, f"c360:{tenant}:generation", f"c360:{tenant}:changes"]
         self._keys = [f"c360:{tenant}:{customer_id}:{STATUS}" for customer_id in ids]
         self._writing_key = f"c360:{tenant}:writing"
@@ -363,6 +364,9 @@ def _attempt(call: Callable[[], Any], *, untold: bool) -> Any:
 
 
 _registered: Scripts | None = None
+# Every token is another one, a forked child's too.
+_PROCESS = os.urandom(12)
+_numbers = itertools.count()
 # The generation of each tenant that this process saw last.
 _generations: dict[UUID, bytes] = {}
 
