@@ -18,8 +18,6 @@ from psycopg.pq import ConnStatus, TransactionStatus
 from audit.database.base import BEGIN, check, collect
 
 Row = tuple[str | None, ...]
-_SET = b"c360_set"
-_SET_COMMAND = b"SELECT set_config($1, $2, true)"
 _PARAMETER = re.compile(r"%\((\w+)\)s")
 
 
@@ -59,18 +57,17 @@ class Prepared:
             _begin(raw)
             link.send_query_params(self._command, values)
             return check(link, collect(link)[-1])
-        key, set_key = b"%b_%d" % (self._key, raw.rollbacks), b"%b_%d" % (_SET, raw.rollbacks)
+        key = b"%b_%d" % (self._key, raw.rollbacks)
         opening = raw.opening
-        if opening is None or not {key, set_key} <= raw.prepared_keys:
+        if opening is None or key not in raw.prepared_keys:
             _begin(raw)
-            for name, command in ((key, self._command), (set_key, _SET_COMMAND)):
-                if name not in raw.prepared_keys:
-                    check(link, link.prepare(name, command))
-                    raw.prepared_keys |= {name}
+            if key not in raw.prepared_keys:
+                check(link, link.prepare(key, self._command))
+                raw.prepared_keys |= {key}
             link.send_query_prepared(key, values)
             return check(link, collect(link)[-1])
         raw.opening = None
-        return _run_together(link, set_key, opening, key, values)
+        return _run_together(link, opening, key, values)
 
 
 def _begin(raw: Any) -> None:
@@ -81,14 +78,13 @@ def _begin(raw: Any) -> None:
         check(raw.pgconn, raw.pgconn.exec_(BEGIN))
 
 
-def _run_together(
-    link: Any, set_key: bytes, opening: tuple[bytes, bytes], key: bytes, values: list[bytes | None]
-) -> Any:
+def _run_together(link: Any, opening: tuple[bytes, bytes], key: bytes, values: list[bytes | None]) -> Any:
     """Begin, set the variable and run the statement in one round trip. After an error the rest was not executed."""
     link.enter_pipeline_mode()
     try:
         link.send_query_params(BEGIN, None)
-        link.send_query_prepared(set_key, list(opening))
+        # The same as set_config(..., true), without a query. Both texts are ours: a variable's name and a UUID.
+        link.send_query_params(b"SET LOCAL %b TO '%b'" % opening, None)
         link.send_query_prepared(key, values)
         link.pipeline_sync()
         results = collect(link, until_sync=True)
