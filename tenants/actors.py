@@ -1,6 +1,8 @@
 """Who does something: a person, a service account, or the system itself. An actor is never missing."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from uuid import UUID
 
 from tenants.roles import PERMISSIONS
@@ -29,6 +31,10 @@ class Actor:
 def system_actor(name: str) -> Actor:
     """A part of the system, for example ``system_actor("consume_events")``: it holds every permission."""
     return Actor(kind=SYSTEM, name=f"system:{name}", permissions=frozenset(PERMISSIONS))
+
+
+# Tenants are few, and their ids are written out several times a request.
+as_text: Callable[[UUID], str] = lru_cache(maxsize=10_000)(str)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from django.db.backends.utils import debug_transaction  # type: ignore[attr-defi
 from django.db.transaction import Atomic
 
 from audit.database.base import Connection
+from tenants.actors import as_text
 
 TENANT_VARIABLE = "app.tenant_id"
 USER_VARIABLE = "app.user_id"
@@ -105,7 +106,7 @@ def _begin(connection: BaseDatabaseWrapper, variable: str, value: UUID) -> None:
     raw = connection.connection
     assert isinstance(raw, Connection) and isinstance(value, UUID)  # noqa: S101
     with debug_transaction(connection, f"SELECT set_config('{variable}', '{value}', true)"):
-        raw.opening = (variable.encode(), str(value).encode())
+        raw.opening = (variable.encode(), as_text(value).encode())
 
 
 def _set(connection: BaseDatabaseWrapper, variable: str, value: UUID) -> None:

@@ -34,6 +34,13 @@ class Connection(psycopg.Connection[Any]):
             self.send_opening()
         return super().wait(*args, **options)
 
+    def set_autocommit(self, value: bool) -> None:
+        """As the driver does; between two transactions without its generators."""
+        if self.pgconn.transaction_status == TransactionStatus.IDLE:
+            self._autocommit = value
+        else:
+            super().set_autocommit(value)
+
     def commit(self) -> None:
         """Commit; a transaction that was never begun is simply forgotten."""
         self.opening = None

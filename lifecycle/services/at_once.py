@@ -10,6 +10,7 @@ import datetime as dt
 from functools import lru_cache
 from uuid import UUID
 
+import uuid_utils
 from uuid_utils.compat import uuid7
 
 from audit import cipher
@@ -19,7 +20,7 @@ from audit.services.keys import ensure_keys
 from lifecycle.rules.transitions import LONGEST_REASON, Allowed, Change, Status, decide
 from lifecycle.services import cache, statements
 from lifecycle.services.outcomes import Budget, BudgetExceeded, Outcome, StatusRecord
-from tenants.actors import Actor, TenantRef
+from tenants.actors import Actor, TenantRef, as_text
 from tenants.roles import UPDATE_LIFECYCLE
 from tenants.rules.policy import Policy
 from tenants.services.policies import guess_live_policy
@@ -48,7 +49,7 @@ def move_at_once(
         return None
     outcome = None
     try:
-        outcome = _write(change, policy, ways, from_stages, tenant, actor, source, now, request_id or uuid7())
+        outcome = _write(change, policy, ways, from_stages, tenant, actor, source, now, request_id)
     finally:
         if outcome is None and budget is not None:
             budget.give_back(1)
@@ -86,7 +87,7 @@ def _write(
     actor: Actor,
     source: str,
     now: dt.datetime,
-    request_id: UUID,
+    request_id: UUID | None,
 ) -> Outcome | None:
     plan = next(iter(ways.values()))
     history_id = uuid7()
@@ -94,7 +95,7 @@ def _write(
     moment = now.isoformat()
     rows = statements.MOVE_ONE.run(
         {
-            "tenant_id": str(tenant.id),
+            "tenant_id": as_text(tenant.id),
             "customer_id": str(change.customer_id),
             "history_id": str(history_id),
             "to_stage": plan.to_stage,
@@ -108,7 +109,7 @@ def _write(
             "source": source,
             "reason_code": plan.reason_code or "",
             "on_behalf_of": change.on_behalf_of or "",
-            "request_id": str(change.request_id or request_id),
+            "request_id": str(change.request_id or request_id or uuid_utils.uuid7()),
             "event_id": change.event_id or "",
             "note": _encrypt(change.note, change.customer_id, history_id, tenant) if change.note else None,
         }

@@ -40,6 +40,7 @@ from redis.exceptions import RedisError
 
 from audit import redis_line
 from lifecycle.services.cache_scripts import READER, VALUE, WRITER, Scripts, register
+from tenants.actors import as_text
 
 log = structlog.get_logger(__name__)
 
@@ -247,7 +248,7 @@ class _Statuses:
     """Up to BULK statuses on their way: a token in each key now, after the commit the status in its place."""
 
     def __init__(self, tenant_id: UUID, records: Sequence[Any]) -> None:
-        tenant = str(tenant_id)
+        tenant = as_text(tenant_id)
         ids = [str(record.customer_id) for record in records]
         self._tenant_id = tenant_id
         self._records = records
