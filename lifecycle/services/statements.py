@@ -9,11 +9,17 @@ from audit.services.chain import hash_sql
 from audit.services.recording import NOW, record_and_announce
 from tenants.services.policies import HOLD_CONFIGURATION
 
+
+def _micros(column: str) -> str:
+    """A moment as microseconds since 1970, which Python reads ten times faster than a date."""
+    return f"(extract(epoch FROM {column}) * 1000000)::bigint"
+
+
 # Rows are locked in id order: overlapping batches queue up behind one another instead of deadlocking. Before the first
 # row the configuration is held, so that no publisher stands between a row and its stage.
 LOCK: Final = f"""
-SELECT s.customer_id, s.stage, s.stage_entered_at, s.updated_at, s.updated_by, s.actor_kind, s.source, s.reason_code,
-       s.version, t.configuration_version
+SELECT s.customer_id, s.stage, {_micros("s.stage_entered_at")}, {_micros("s.updated_at")}, s.updated_by,
+       s.actor_kind, s.source, s.reason_code, s.version, t.configuration_version
   FROM customer_lifecycle_status s JOIN tenants_tenant t ON t.id = s.tenant_id
  WHERE s.tenant_id = %(tenant_id)s::uuid AND s.customer_id = ANY(%(customer_ids)s::uuid[])
    AND {HOLD_CONFIGURATION}

@@ -17,6 +17,7 @@ from uuid_utils.compat import uuid7
 from audit import cipher
 from audit.cursors import plain_array, prepared_cursor, sparse_text_array, text_array
 from audit.services.bell import wake_relay_after_commit
+from audit.services.chain import EPOCH, MICROSECOND
 from audit.services.keys import ensure_keys
 from lifecycle.rules.transitions import Allowed, Change, Refused, Status, decide
 from lifecycle.services import cache, statements
@@ -123,7 +124,10 @@ def _lock(changes: Sequence[Change], *, tenant: TenantRef) -> tuple[dict[UUID, S
         rows = cursor.fetchall()
     if not rows:
         return {}, 0
-    return {row[0]: StatusRecord(*row[:-1]) for row in rows}, rows[0][-1]
+    return {
+        row[0]: StatusRecord(row[0], row[1], EPOCH + row[2] * MICROSECOND, EPOCH + row[3] * MICROSECOND, *row[4:-1])
+        for row in rows
+    }, rows[0][-1]
 
 
 def _judge(
