@@ -112,11 +112,13 @@ def sort(ordering: Ordering, filters: Filters, window: Window) -> str:
         SELECT s.* FROM found JOIN customer_lifecycle_status s ON {_OF_TENANT} AND s.customer_id = found.id
          WHERE (SELECT count(*) FROM found) <= %(few)s::int OFFSET 0
       ) s"""
+    is_about_stages = filters.stages or filters.stuck or "w." in ordering.key
+    stages = f"JOIN {_stages(filters)} ON s.stage = w.stage" if is_about_stages else ""
     # Materialised: a planner that sees ORDER BY and LIMIT may be tempted to walk an index past all the other rows.
     return f"""
 WITH {found} wanted AS MATERIALIZED (
     SELECT s.customer_id, {ordering.key} AS key
-      FROM {status} JOIN {_stages(filters)} ON s.stage = w.stage
+      FROM {status} {stages}
       {_joins(ordering.needs | _needs(filters))}
      WHERE {_and([_OF_TENANT, *_conditions(filters)])}
 ), page AS (

@@ -24,10 +24,15 @@ __all__ = ["ORDERINGS", "InvalidCursor", "ListQuery", "Page", "list_customers"]
 DEFAULT_ORDERING: Final = "-updated_at"
 DEFAULT_LIMIT: Final = 50
 MOST: Final = 200
-# Up to so many customers that a search has found are sorted; of more of them an index is likely to meet a page soon.
-FEW: Final = 3000
-# How many customers a walk looks at for each that it hopes to find, and at least.
+# Up to so many customers that a search has found are sorted, for each of the page and at least; of more of them an
+# index is likely to meet a page soon.
+FEW: Final = 30
+FEWEST: Final = 1500
+EVERYBODY: Final = 2**30
+# How many customers a walk looks at for each that it hopes to find, and at least. After a search it may take more of
+# them: FEW of a tenant of 50,000 are 3 %.
 STEPS: Final = 20
+STEPS_AFTER_SEARCH: Final = 52
 FEWEST_STEPS: Final = 1000
 # Shorter texts are looked for at the beginning only: fewer letters than a trigram has.
 SHORTEST_PART: Final = 3
@@ -155,7 +160,7 @@ class _Search:
         self.parameters: dict[str, Any] = {
             "tenant_id": tenant.id,
             "limit": query.limit,
-            "few": FEW,
+            "few": max(FEWEST, FEW * query.limit),
             "steps": max(FEWEST_STEPS, STEPS * query.limit),
             "now": now,
             "today": now.date(),
@@ -178,13 +183,17 @@ class _Search:
         """The rows of the page and one more, in the order in which the page was walked."""
         if self.filters.search:
             found = self._fetch(statements.sort)
-            if found.counted <= FEW:
+            if found.counted <= self.parameters["few"]:
                 return found.rows
             self.filters = replace(self.filters, search=False, pattern=True)
+            self.parameters["steps"] = STEPS_AFTER_SEARCH * self.parameters["limit"]
         if self.ordering.walks is not None and not self.filters.email:
             walked = self._fetch(statements.walk)
             if len(walked.rows) > self.parameters["limit"] or walked.counted < self.parameters["steps"]:
                 return walked.rows
+        if self.filters.pattern:
+            self.filters = replace(self.filters, search=True, pattern=False)
+            self.parameters["few"] = EVERYBODY
         return self._fetch(statements.sort).rows
 
     def _fetch(self, build: Callable[[Ordering, Filters, Window], str]) -> _Fetched:
