@@ -24,15 +24,11 @@ __all__ = ["ORDERINGS", "InvalidCursor", "ListQuery", "Page", "list_customers"]
 DEFAULT_ORDERING: Final = "-updated_at"
 DEFAULT_LIMIT: Final = 50
 MOST: Final = 200
-# Up to so many customers that a search has found are sorted, for each of the page and at least; of more of them an
-# index is likely to meet a page soon.
-FEW: Final = 30
-FEWEST: Final = 1500
+# Up to so many customers that a search has found are sorted; of more of them an index is likely to meet a page soon.
+FEW: Final = 3000
 EVERYBODY: Final = 2**30
-# How many customers a walk looks at for each that it hopes to find, and at least. After a search it may take more of
-# them: FEW of a tenant of 50,000 are 3 %.
+# How many customers a walk looks at for each that it hopes to find, and at least.
 STEPS: Final = 20
-STEPS_AFTER_SEARCH: Final = 52
 FEWEST_STEPS: Final = 1000
 # Shorter texts are looked for at the beginning only: fewer letters than a trigram has.
 SHORTEST_PART: Final = 3
@@ -160,7 +156,7 @@ class _Search:
         self.parameters: dict[str, Any] = {
             "tenant_id": tenant.id,
             "limit": query.limit,
-            "few": max(FEWEST, FEW * query.limit),
+            "few": FEW,
             "steps": max(FEWEST_STEPS, STEPS * query.limit),
             "now": now,
             "today": now.date(),
@@ -186,7 +182,6 @@ class _Search:
             if found.counted <= self.parameters["few"]:
                 return found.rows
             self.filters = replace(self.filters, search=False, pattern=True)
-            self.parameters["steps"] = STEPS_AFTER_SEARCH * self.parameters["limit"]
         if self.ordering.walks is not None and not self.filters.email:
             walked = self._fetch(statements.walk)
             if len(walked.rows) > self.parameters["limit"] or walked.counted < self.parameters["steps"]:
