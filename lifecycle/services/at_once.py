@@ -19,7 +19,7 @@ from audit.services.bell import wake_relay_after_commit
 from audit.services.keys import ensure_keys
 from lifecycle.rules.transitions import LONGEST_REASON, Allowed, Change, Status, decide
 from lifecycle.services import cache, statements
-from lifecycle.services.outcomes import Budget, BudgetExceeded, Outcome, StatusRecord
+from lifecycle.services.outcomes import Outcome, StatusRecord
 from tenants.actors import Actor, TenantRef, as_text
 from tenants.roles import UPDATE_LIFECYCLE
 from tenants.rules.policy import Policy
@@ -35,7 +35,6 @@ def move_at_once(
     actor: Actor,
     source: str,
     now: dt.datetime,
-    budget: Budget | None,
     request_id: UUID | None,
 ) -> Outcome | None:
     """The outcome if the customer was moved, None if nothing was written and the change is still to be judged."""
@@ -45,15 +44,7 @@ def move_at_once(
     if change.reason_code is not None and len(change.reason_code) > LONGEST_REASON:
         return None
     ways, from_stages = _find_ways(policy, change.stage, change.reason_code)
-    if not ways or not _take_one(budget):
-        return None
-    outcome = None
-    try:
-        outcome = _write(change, policy, ways, from_stages, tenant, actor, source, now, request_id)
-    finally:
-        if outcome is None and budget is not None:
-            budget.give_back(1)
-    return outcome
+    return _write(change, policy, ways, from_stages, tenant, actor, source, now, request_id) if ways else None
 
 
 @lru_cache(maxsize=4096)
@@ -66,16 +57,6 @@ def _find_ways(policy: Policy, stage: str, reason_code: str | None) -> tuple[dic
     }
     ways = {from_stage: decision for from_stage, decision in decisions.items() if isinstance(decision, Allowed)}
     return ways, text_array(ways)
-
-
-def _take_one(budget: Budget | None) -> bool:
-    if budget is not None:
-        try:
-            budget.take(1)
-        except BudgetExceeded:
-            # A change that is refused, or changes nothing, would have cost nothing: it must be judged first.
-            return False
-    return True
 
 
 def _write(

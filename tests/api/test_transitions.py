@@ -199,11 +199,11 @@ def test_a_service_account_may_name_a_user_in_each_item(api_client, users, tenan
     assert kept == {customers[0].id: str(users.account_manager.id), customers[1].id: ""}
 
 
-def test_a_thousand_items_cost_as_many_statements_as_two(api_client, tenant):
+def test_a_thousand_items_cost_as_many_statements_as_one(api_client, tenant):
     client = api_client(UserFactory(tenant=tenant, is_service_account=True, updates_per_hour=5000))
     customers = make_many(tenant, 1000)
     counts = []
-    for stage, some in (("Active", customers[:2]), ("Onboarded", customers), ("Active", customers[:2])):
+    for stage, some in (("Active", customers[:1]), ("Onboarded", customers), ("Active", customers[:1])):
         with CaptureQueriesContext(connection) as statements:
             answer = post(client, [{"customer_id": str(id_), "stage": stage} for id_ in some])
         assert answer.status_code == 200
@@ -212,12 +212,12 @@ def test_a_thousand_items_cost_as_many_statements_as_two(api_client, tenant):
     assert counts[1] == counts[2]
 
 
-def test_notes_of_a_thousand_items_cost_as_many_statements_as_the_notes_of_two(api_client, tenant):
+def test_notes_of_a_thousand_items_cost_as_many_statements_as_the_note_of_one(api_client, tenant):
     client = api_client(UserFactory(tenant=tenant, is_service_account=True, updates_per_hour=5000))
     customers = make_many(tenant, 1000)
     for stage in ("Active", "Onboarded"):
         counts = []
-        for some in (customers[:2], customers[2:]):
+        for some in (customers[:1], customers[1:]):
             with CaptureQueriesContext(connection) as statements:
                 post(client, [{"customer_id": str(id_), "stage": stage, "note": "n"} for id_ in some])
             counts.append(len(statements))
@@ -225,14 +225,14 @@ def test_notes_of_a_thousand_items_cost_as_many_statements_as_the_notes_of_two(a
             assert counts[0] == counts[1]
 
 
-def test_one_change_costs_one_statement_beside_the_transaction_and_the_budget(api_client, customer):
+def test_one_change_costs_two_statements_beside_the_transaction_and_the_budget(api_client, customer):
     client = api_client("account_manager")
     address = f"/api/v1/customers/{customer.id}/lifecycle"
     client.patch(address, {"stage": "Active"})
     with CaptureQueriesContext(connection) as statements:
         client.patch(address, {"stage": "Onboarded"})
-    # BEGIN and the tenant in one message, the lock of the budget, the write, COMMIT.
-    assert len(statements) == 5, [statement["sql"] for statement in statements]
+    # BEGIN and the tenant in one message, the lock of the row, the lock of the budget, the write, COMMIT.
+    assert len(statements) == 6, [statement["sql"] for statement in statements]
 
 
 def make_many(tenant, count):
