@@ -55,12 +55,12 @@ def apply(
 
     Call inside ``tenant_context(tenant.id)``; nothing is committed here. Several changes of one customer are judged
     one after the other. One statement for a plain single change without a budget, two for any number of distinct
-    customers up to 10,000 (a third for the policy the first time a version is seen, more only when there are notes). With ``dry_run``
-    the rows are locked and judged and nothing is written. ``backdated`` loads what happened elsewhere: each change is
-    dated by its ``effective_at``, and only the database's ``recorded_at`` says when it came here. Raises what
-    ``budget.take`` raises, before anything is written.
+    customers up to 10,000 (a third for the policy the first time a version is seen, more only when there are notes).
+    With ``dry_run`` the rows are locked and judged and nothing is written. ``backdated`` loads what happened elsewhere:
+    each change is dated by its ``effective_at``, and only the database's ``recorded_at`` says when it came here. Raises
+    what ``budget.take`` raises, before anything is written.
     """
-    # A budget is asked once the row is locked and judged: asked before, its lock and the row's could be taken crosswise.
+    # A budget is asked once the row is locked and judged: asked before, its lock and the row's could cross.
     if len(changes) == 1 and budget is None and not dry_run and not backdated:
         outcome = move_at_once(changes[0], tenant=tenant, actor=actor, source=source, now=now, request_id=request_id)
         if outcome is not None:
