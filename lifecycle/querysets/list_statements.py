@@ -1,10 +1,12 @@
 """The statements of the customer list: each the form that an index serves, put together from fixed pieces.
 
-Two ways to find a page:
+Three ways to find a page:
 
 * *walk*: follow the index that has the order already, from the cursor on, until the page is full. With filters it
   gives up after a number of steps: nobody can know beforehand how many customers it would have to pass over.
 * *sort*: gather all that pass the filters, and sort them. When no index has the order, and when a walk has given up.
+* *sort few*: the same for an order that is computed from figures, which are looked up by the customers' ids. It gives
+  up when too many pass: reading everybody's figures is cheaper then.
 
 Everything that a caller says is a parameter; only pieces of this file become SQL. Aliases: ``s`` status, ``c``
 customer, ``b`` billing, ``u`` support, ``w`` a stage that is looked at, with its own numbers.
@@ -34,6 +36,7 @@ _EVERY_STAGE: Final = f"""(
          WHERE t.tenant_id = %(tenant_id)s::uuid
     ) w"""
 _RENEWING: Final = "b.renewal_on BETWEEN %(renewing_from)s::date AND %(renewing_to)s::date"
+_FOUND: Final = "SELECT array_agg(id) FROM found HAVING count(*) <= %(few)s::int"
 _LIMIT: Final = "LIMIT %(limit)s::int + 1"
 _STEPS: Final = "LIMIT %(steps)s::int"
 
@@ -109,24 +112,66 @@ def sort(ordering: Ordering, filters: Filters, window: Window) -> str:
         found = "found AS MATERIALIZED (SELECT f AS id FROM search_customers(%(search)s::text, %(few)s::int + 1) f),"
         # OFFSET 0: else each of those found is looked up once for every stage.
         status = f"""(
-        SELECT s.* FROM found JOIN customer_lifecycle_status s ON {_OF_TENANT} AND s.customer_id = found.id
-         WHERE (SELECT count(*) FROM found) <= %(few)s::int OFFSET 0
+        SELECT s.* FROM customer_lifecycle_status s
+         WHERE {_OF_TENANT} AND {_among("s.customer_id", _FOUND)} OFFSET 0
       ) s"""
     is_about_stages = filters.stages or filters.stuck or "w." in ordering.key
     stages = f"JOIN {_stages(filters)} ON s.stage = w.stage" if is_about_stages else ""
-    # Materialised: a planner that sees ORDER BY and LIMIT may be tempted to walk an index past all the other rows.
-    return f"""
-WITH {found} wanted AS MATERIALIZED (
+    wanted = f"""
     SELECT s.customer_id, {ordering.key} AS key
       FROM {status} {stages}
       {_joins(ordering.needs | _needs(filters))}
+     WHERE {_and([_OF_TENANT, *_conditions(filters)])}"""
+    return f"""
+WITH {found} {_page_of(wanted, ordering, window)}
+{_details(ordering, window, counted="found" if filters.search else None)}"""
+
+
+def sort_few(ordering: Ordering, filters: Filters, window: Window) -> str:
+    """As ``sort`` without a search, for a computed order: choose, look up the figures of those alone, sort.
+
+    ``counted`` is how many were chosen: if more than the parameter ``few_figures``, no page comes.
+    """
+    wanted = f"""
+    SELECT s.customer_id, {ordering.key} AS key
+      FROM chosen s CROSS JOIN LATERAL (SELECT s.penalty, s.max_days) w
+      LEFT JOIN ({_look_up_figures("lifecycle_billingfigures", "arr, balance_overdue, renewal_on")}
+      ) b ON b.customer_id = s.customer_id
+      LEFT JOIN ({_look_up_figures("lifecycle_supportfigures", "open_issues, csat")}
+      ) u ON u.customer_id = s.customer_id
+     WHERE (SELECT ids FROM few) IS NOT NULL"""
+    return f"""
+WITH chosen AS MATERIALIZED (
+    SELECT s.customer_id, s.stage_entered_at, w.penalty, w.max_days
+      FROM customer_lifecycle_status s JOIN {_stages(filters)} ON s.stage = w.stage
+      {_joins(_needs(filters))}
      WHERE {_and([_OF_TENANT, *_conditions(filters)])}
+     LIMIT %(few_figures)s::int + 1
+), few AS MATERIALIZED (
+    SELECT array_agg(customer_id) AS ids FROM chosen HAVING count(*) <= %(few_figures)s::int
+), {_page_of(wanted, ordering, window)}
+{_details(ordering, window, counted="chosen")}"""
+
+
+def _look_up_figures(table: str, columns: str) -> str:
+    return f"""
+        SELECT customer_id, {columns} FROM {table}
+         WHERE tenant_id = %(tenant_id)s::uuid AND {_among("customer_id", "SELECT ids FROM few")}"""
+
+
+def _among(column: str, ids: str) -> str:
+    """As an array: an index that looks for one steps from leaf to leaf, and begins at the root only once in a while."""
+    return f"{column} = ANY(({ids})::uuid[])"
+
+
+def _page_of(wanted: str, ordering: Ordering, window: Window) -> str:
+    # Materialised: a planner that sees ORDER BY and LIMIT may be tempted to walk an index past all the other rows.
+    return f"""wanted AS MATERIALIZED ({wanted}
 ), page AS (
     SELECT * FROM wanted s
      WHERE {_and(_beyond(ordering, window))}
      ORDER BY {_order(ordering, window, "s.key", "s.customer_id")} {_LIMIT}
-)
-{_details(ordering, window, counted="found" if filters.search else None)}"""
+)"""
 
 
 def is_bounded(ordering: Ordering, filters: Filters) -> bool:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 import orjson
+from django.db import connection
 
 from audit import cipher
 from audit.cursors import plain_array, prepared_cursor, text_array
@@ -27,6 +28,8 @@ MOST: Final = 200
 # Up to so many customers that a search has found are sorted; of more of them an index is likely to meet a page soon.
 FEW: Final = 3000
 EVERYBODY: Final = 2**30
+# The figures of up to so many customers are looked up by their ids; those of more are read with everybody's.
+FEW_FIGURES: Final = 10_000
 # How many customers a walk looks at for each that it hopes to find, and at least.
 STEPS: Final = 20
 FEWEST_STEPS: Final = 1000
@@ -157,6 +160,7 @@ class _Search:
             "tenant_id": tenant.id,
             "limit": query.limit,
             "few": FEW,
+            "few_figures": FEW_FIGURES,
             "steps": max(FEWEST_STEPS, STEPS * query.limit),
             "now": now,
             "today": now.date(),
@@ -182,6 +186,11 @@ class _Search:
             if found.counted <= self.parameters["few"]:
                 return found.rows
             self.filters = replace(self.filters, search=False, pattern=True)
+        if self.ordering.walks is None and self.filters.stages and not self.filters.pattern:
+            # A plan that is kept, for any number of stages, would not look figures up.
+            chosen = self._fetch(statements.sort_few, plan_anew=True)
+            if chosen.counted <= self.parameters["few_figures"]:
+                return chosen.rows
         if self.ordering.walks is not None and not self.filters.email:
             walked = self._fetch(statements.walk)
             if len(walked.rows) > self.parameters["limit"] or walked.counted < self.parameters["steps"]:
@@ -191,8 +200,8 @@ class _Search:
             self.parameters["few"] = EVERYBODY
         return self._fetch(statements.sort).rows
 
-    def _fetch(self, build: Callable[[Ordering, Filters, Window], str]) -> _Fetched:
-        with prepared_cursor("default") as cursor:
+    def _fetch(self, build: Callable[[Ordering, Filters, Window], str], *, plan_anew: bool = False) -> _Fetched:
+        with connection.cursor() if plan_anew else prepared_cursor("default") as cursor:
             cursor.execute(build(self.ordering, self.filters, self.window), self.parameters)
             names = [column.name for column in cursor.description]
             rows = [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]

@@ -16,7 +16,8 @@ _CLOSENESS: Final = (
 )
 _LATE: Final = (
     "CASE WHEN w.max_days IS NULL THEN 0.0::float8"
-    f" ELSE least({health.LATE_PENALTY}.0::float8, greatest(0, floor(extract(epoch FROM %(now)s::timestamptz"
+    # date_part, not extract: as numeric the days would be the dearest part of the formula.
+    f" ELSE least({health.LATE_PENALTY}.0::float8, greatest(0, floor(date_part('epoch', %(now)s::timestamptz"
     f" - s.stage_entered_at) / 86400)::int - w.max_days) / {health.LATE_DAYS_PER_POINT}.0::float8) END"
 )
 _ARREARS: Final = (

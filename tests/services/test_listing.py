@@ -212,6 +212,7 @@ def test_every_order_with_every_filter_is_read_whole_page_by_page(db, crowd, ora
     if patience == "impatient":
         # The ways that only large tenants would take: searches that find too much, walks that give up.
         monkeypatch.setattr(listing, "FEW", 3)
+        monkeypatch.setattr(listing, "FEW_FIGURES", 3)
         monkeypatch.setattr(listing, "STEPS", 1)
         monkeypatch.setattr(listing, "FEWEST_STEPS", 1)
     for asked in FILTERS:
