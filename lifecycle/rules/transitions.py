@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from tenants.rules.policy import Policy
@@ -13,8 +14,8 @@ LONGEST_REASON = 255
 LONGEST_NOTE = 4000
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+# Named tuples, where there are as many as customers in a batch: they are made four times as fast as dataclasses.
+class Change(NamedTuple):
     """What somebody asks for. A ``reason_code`` that is blank counts as not given.
 
     ``expected_version``: refuse if the customer has changed since. ``effective_at``: when it happened, if not now;
@@ -33,8 +34,7 @@ class Change:
     only_if_newer: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(NamedTuple):
     """Where a customer stands. ``stage`` None (and version 0): not placed in any stage yet."""
 
     customer_id: UUID
@@ -44,8 +44,7 @@ class Status:
     updated_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Allowed:
+class Allowed(NamedTuple):
     """The change may be made, with this reason (None: none), and starts these effects."""
 
     from_stage: str | None

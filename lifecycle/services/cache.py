@@ -281,7 +281,7 @@ class _Statuses:
         seconds = int(LIFETIME[STATUS].total_seconds())
         arguments: list[Any] = [self._token, self._generation, self._channel, self._message, seconds]
         for record in self._records:
-            arguments += [record.version, orjson.dumps(record, option=orjson.OPT_UTC_Z)]
+            arguments += [record.version, orjson.dumps(record._asdict(), option=orjson.OPT_UTC_Z)]
         keys = [*self._stamp_keys, *self._keys]
         put = _scripts().put_statuses
         try:

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
@@ -156,8 +156,8 @@ def _foresee(policy: Policy, standing: _Standing, change: Change, at: int) -> No
     status = standing.statuses[change.customer_id]
     decision = decide(policy, status, change, may_update=True)
     if isinstance(decision, Allowed):
-        standing.statuses[change.customer_id] = replace(
-            status, stage=decision.to_stage, version=status.version + 1, stage_entered_at=change.effective_at
+        standing.statuses[change.customer_id] = status._replace(
+            stage=decision.to_stage, version=status.version + 1, stage_entered_at=change.effective_at
         )
     elif isinstance(decision, Unchanged) and status.stage_entered_at and at > _micros(status.stage_entered_at):
         standing.confirm(change.customer_id, at)

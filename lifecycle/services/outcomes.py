@@ -1,8 +1,7 @@
 """What becomes of a change, and what may keep it from being made."""
 
 import datetime as dt
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from lifecycle.rules.transitions import Allowed, Change, Refused, Unchanged
@@ -11,8 +10,7 @@ Decision = Allowed | Unchanged | Refused
 NOT_FOUND = "There is no such customer: check the id, and that the customer belongs to this tenant."
 
 
-@dataclass(frozen=True, slots=True)
-class StatusRecord:
+class StatusRecord(NamedTuple):
     """Where a customer stands, as every door shows it."""
 
     customer_id: UUID
@@ -26,8 +24,7 @@ class StatusRecord:
     version: int
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What became of one change. ``record`` is the status afterwards, None when there is no such customer.
 
     ``history_id`` is set when the customer was moved (in a dry run never).

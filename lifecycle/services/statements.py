@@ -18,7 +18,7 @@ def _micros(column: str) -> str:
 # Rows are locked in id order: overlapping batches queue up behind one another instead of deadlocking. Before the first
 # row the configuration is held, so that no publisher stands between a row and its stage.
 LOCK: Final = f"""
-SELECT s.customer_id, s.stage, {_micros("s.stage_entered_at")}, {_micros("s.updated_at")}, s.updated_by,
+SELECT s.customer_id::text, s.stage, {_micros("s.stage_entered_at")}, {_micros("s.updated_at")}, s.updated_by,
        s.actor_kind, s.source, s.reason_code, s.version, t.configuration_version
   FROM customer_lifecycle_status s JOIN tenants_tenant t ON t.id = s.tenant_id
  WHERE s.tenant_id = %(tenant_id)s::uuid AND s.customer_id = ANY(%(customer_ids)s::uuid[])

@@ -8,7 +8,6 @@ tried at once first (``at_once``), which does the same in one statement and leav
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -34,9 +33,6 @@ __all__ = ["NOT_FOUND", "Budget", "ConfigurationKeepsChanging", "Outcome", "Stat
 CHUNK = 10_000
 # How often a batch is judged anew because a configuration was published between lock and write.
 JUDGEMENTS = 5
-
-# PostgreSQL orders UUIDs as their numbers; comparing the numbers costs Python a tenth of comparing the objects.
-_NUMBER = attrgetter("int")
 
 
 def apply(
@@ -72,16 +68,17 @@ def apply(
             policy = policy_of_version(tenant.id, version) if version else None
             note_live_version(tenant.id, version)
             outcomes = _judge(changes, policy, statuses, actor=actor, source=source, now=now, backdated=backdated)
-            moves = [outcome for outcome in outcomes if outcome.moved]
-            if dry_run or not moves or policy is None:
+            moves = sum(outcome.moved for outcome in outcomes)
+            if dry_run:
+                return [outcome._replace(history_id=None) for outcome in outcomes]
+            if not moves or policy is None:
                 return outcomes
-            if budget is not None and len(moves) > taken:
-                budget.take(len(moves) - taken)
-                taken = len(moves)
-            stamped = _stamp(outcomes)
+            if budget is not None and moves > taken:
+                budget.take(moves - taken)
+                taken = moves
             statement = statements.MOVE_BACKDATED if backdated else statements.MOVE
-            if _write(stamped, statement, policy, tenant, actor, source, now, request_id):
-                return stamped
+            if _write(outcomes, statement, policy, tenant, actor, source, now, request_id):
+                return outcomes
     except BaseException:
         if budget is not None and taken:
             budget.give_back(taken)
@@ -107,26 +104,29 @@ def place(
     for _ in range(JUDGEMENTS):
         policy = hold_live_policy(tenant.id)
         outcomes = _judge(changes, policy, None, actor=actor, source=source, now=now, backdated=backdated)
-        stamped = _stamp(outcomes)
-        if not any(outcome.moved for outcome in stamped) or _write(
-            stamped, statement, policy, tenant, actor, source, now, request_id
+        if not any(outcome.moved for outcome in outcomes) or _write(
+            outcomes, statement, policy, tenant, actor, source, now, request_id
         ):
-            return stamped
+            return outcomes
     raise ConfigurationKeepsChanging("The configuration keeps changing: try again in a moment.")
 
 
 def _lock(changes: Sequence[Change], *, tenant: TenantRef) -> tuple[dict[UUID, StatusRecord], int]:
     """Lock the customers' status rows in id order: the rows as they are now, and the live configuration's number."""
-    ids = sorted({change.customer_id for change in changes}, key=_NUMBER)
+    ids = {str(change.customer_id): change.customer_id for change in changes}
     with prepared_cursor("default") as cursor:
-        cursor.execute(statements.LOCK, {"tenant_id": tenant.id, "customer_ids": plain_array(ids)})
+        cursor.execute(statements.LOCK, {"tenant_id": tenant.id, "customer_ids": plain_array(sorted(ids))})
         rows = cursor.fetchall()
     if not rows:
         return {}, 0
-    return {
-        row[0]: StatusRecord(row[0], row[1], EPOCH + row[2] * MICROSECOND, EPOCH + row[3] * MICROSECOND, *row[4:-1])
-        for row in rows
-    }, rows[0][-1]
+    statuses = {
+        # The ids come as texts and are known: making ten thousand of them anew would cost more than judging them.
+        (id_ := ids[text]): StatusRecord(
+            id_, stage, EPOCH + entered * MICROSECOND, EPOCH + updated * MICROSECOND, *rest
+        )
+        for text, stage, entered, updated, *rest, _ in rows
+    }
+    return statuses, rows[0][-1]
 
 
 def _judge(
@@ -139,7 +139,10 @@ def _judge(
     now: dt.datetime,
     backdated: bool,
 ) -> list[Outcome]:
-    """Decide each change on the status its predecessors in the batch leave behind. ``None``: all are new."""
+    """Decide each change on the status its predecessors in the batch leave behind. ``None``: all are new.
+
+    Every move has the id of its history row: time-ordered, so a customer's rows sort as they happened.
+    """
     may_update = actor.may(UPDATE_LIFECYCLE)
     current = dict(statuses) if statuses is not None else {}
     outcomes = []
@@ -149,8 +152,9 @@ def _judge(
             outcomes.append(Outcome(change, Refused(code="not_found", sentence=NOT_FOUND), None))
             continue
         decision = decide(policy, _as_status(change.customer_id, record), change, may_update=may_update)
-        before = record.stage if record else None
+        before, history_id = record.stage if record else None, None
         if isinstance(decision, Allowed):
+            history_id = uuid7()
             entered_at = change.effective_at or now
             record = current[change.customer_id] = StatusRecord(
                 customer_id=change.customer_id,
@@ -163,30 +167,14 @@ def _judge(
                 reason_code=decision.reason_code or "",
                 version=record.version + 1 if record else 1,
             )
-        outcomes.append(Outcome(change, decision, record, before))
+        outcomes.append(Outcome(change, decision, record, before, history_id))
     return outcomes
 
 
 def _as_status(customer_id: UUID, record: StatusRecord | None) -> Status:
     if record is None:
-        return Status(customer_id=customer_id, stage=None, version=0, stage_entered_at=None, updated_at=None)
-    return Status(
-        customer_id=customer_id,
-        stage=record.stage,
-        version=record.version,
-        stage_entered_at=record.stage_entered_at,
-        updated_at=record.updated_at,
-    )
-
-
-def _stamp(outcomes: Iterable[Outcome]) -> list[Outcome]:
-    """Give every move the id of its history row: time-ordered, so a customer's rows sort as they happened."""
-    return [
-        Outcome(outcome.change, outcome.decision, outcome.record, outcome.from_stage, uuid7())
-        if outcome.moved
-        else outcome
-        for outcome in outcomes
-    ]
+        return Status(customer_id, None, 0)
+    return Status(customer_id, record.stage, record.version, record.stage_entered_at, record.updated_at)
 
 
 def _write(

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID, uuid4
 
 import orjson
@@ -75,8 +75,7 @@ def ids():
     return uuid4(), uuid4()
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(NamedTuple):
     """A status, as far as the cache looks at it."""
 
     customer_id: UUID
@@ -86,7 +85,7 @@ class Record:
 
 def as_value(ids, version, says):
     """What a reader of the status puts there."""
-    return orjson.dumps(Record(ids[1], version, says))
+    return orjson.dumps(Record(ids[1], version, says)._asdict())
 
 
 def shown(ids, part=cache.STATUS):
@@ -303,14 +302,13 @@ KILLED = """
 import os, signal
 import django
 django.setup()
-from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 from django.db import transaction
 from lifecycle.services import cache
 import sys
 
-@dataclass
-class Record:
+class Record(NamedTuple):
     customer_id: UUID
     version: int
 

@@ -1,7 +1,6 @@
 """Mistakes made on purpose: each run with one of them must fail, or the faults prove nothing."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 
@@ -57,7 +56,7 @@ def no_stale_check() -> None:
     from lifecycle.services import event_moves
 
     inner = event_moves.Change
-    event_moves.Change = lambda **fields: replace(inner(**fields), only_if_newer=False)  # type: ignore[misc,assignment]
+    event_moves.Change = lambda **fields: inner(**fields)._replace(only_if_newer=False)  # type: ignore[misc,assignment]
 
 
 def skip_on_error() -> None:
