@@ -24,7 +24,6 @@ Each customer has three parts: ``status`` and ``figures`` (together the summary 
 import datetime as dt
 import itertools
 import os
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,17 +31,16 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import orjson
-import structlog
 from django.db import transaction
 from django_redis import get_redis_connection
-from prometheus_client import Counter
 from redis.exceptions import RedisError
 
 from audit import redis_line
-from lifecycle.services.cache_scripts import READER, VALUE, WRITER, Scripts, register
+from lifecycle.services import cache_keys
+from lifecycle.services.cache_keys import GENERATION
+from lifecycle.services.cache_outage import Outage
+from lifecycle.services.cache_scripts import READER, VALUE, WRITER, get_scripts
 from tenants.actors import as_text
-
-log = structlog.get_logger(__name__)
 
 STATUS, FIGURES, PROFILE = "status", "figures", "profile"
 LIFETIME = {STATUS: dt.timedelta(minutes=5), FIGURES: dt.timedelta(minutes=5), PROFILE: dt.timedelta(hours=24)}
@@ -51,59 +49,9 @@ WRITER_TOKEN_SECONDS = 10
 READER_TOKEN_SECONDS = 5
 BULK = 500
 BULK_SECONDS = 60
-RETRY_SECONDS = 0.5
-
-GENERATION = "c360:generation"
 MOST_TENANTS = 10_000
 
-failures = Counter("customer360_cache_failures_total", "Calls to Redis that failed and were done without it.")
-
-
-class _Outage:
-    """What this process knows of Redis being away, and of invalidations it could not tell."""
-
-    def __init__(self) -> None:
-        self.retry_at = 0.0
-        self._owed = 0
-        self._repaying = False
-        self._lock = threading.Lock()
-
-    def is_over(self) -> bool:
-        return not self._owed and time.monotonic() >= self.retry_at
-
-    def note(self, error: Exception, *, untold: bool) -> None:
-        failures.inc()
-        log.warning("cache unavailable, going on without it", error=str(error))
-        self.retry_at = time.monotonic() + RETRY_SECONDS
-        if untold:
-            self.owe()
-
-    def owe(self) -> None:
-        """Remember that a stale value may be in the cache, and raise the generation as soon as Redis answers."""
-        with self._lock:
-            self._owed += 1
-            if self._repaying:
-                return
-            self._repaying = True
-        threading.Thread(target=self._repay, name="cache-generation", daemon=True).start()
-
-    def _repay(self) -> None:
-        while True:
-            owed = self._owed
-            try:
-                _scripts().bump(keys=[GENERATION], args=[])
-            except RedisError:
-                time.sleep(RETRY_SECONDS)
-                continue
-            with self._lock:
-                # What came to be owed while Redis was told is not paid yet.
-                self._owed -= owed
-                if not self._owed:
-                    self._repaying = False
-                    return
-
-
-outage = _Outage()
+outage = Outage()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,24 +71,26 @@ class Reading:
         arguments: list[Any] = [self.token, self.generation]
         for part, value in values.items():
             arguments += [int(LIFETIME[part].total_seconds()), value]
-        keys = [_key(self.tenant_id, self.customer_id, part) for part in values]
+        keys = [cache_keys.part_key(self.tenant_id, self.customer_id, part) for part in values]
         _attempt(
-            lambda: _scripts().fill(keys=[GENERATION, _generation_key(self.tenant_id), *keys], args=arguments),
+            lambda: get_scripts().fill(
+                keys=[GENERATION, cache_keys.generation_key(self.tenant_id), *keys], args=arguments
+            ),
             untold=False,
         )
 
     def discard(self, part: str) -> None:
         """Throw out a value that turned out to be of no use; the next reader fills the place."""
-        _attempt(lambda: _client().delete(_key(self.tenant_id, self.customer_id, part)), untold=False)
+        _attempt(lambda: _client().delete(cache_keys.part_key(self.tenant_id, self.customer_id, part)), untold=False)
 
 
 def read(tenant_id: UUID, customer_id: UUID, *parts: str) -> Reading:
     """The cached bytes of each part, or None. One round trip on a hit, two on a miss, none while Redis is away."""
-    keys = [_key(tenant_id, customer_id, part) for part in parts]
+    keys = [cache_keys.part_key(tenant_id, customer_id, part) for part in parts]
     nothing = Reading(tenant_id, customer_id, dict.fromkeys(parts))
     if not outage.is_over():
         return nothing
-    generation_key = _generation_key(tenant_id)
+    generation_key = cache_keys.generation_key(tenant_id)
     found = _attempt(lambda: redis_line.call(_client(), "MGET", GENERATION, generation_key, *keys), untold=False)
     if found is None:
         return nothing
@@ -157,8 +107,8 @@ def read(tenant_id: UUID, customer_id: UUID, *parts: str) -> Reading:
         return Reading(tenant_id, customer_id, values)
     token = READER + uuid4().bytes
     leased = _attempt(
-        lambda: _scripts().lease(
-            keys=[GENERATION, generation_key, _bulk_key(tenant_id), *missing],
+        lambda: get_scripts().lease(
+            keys=[GENERATION, generation_key, cache_keys.bulk_key(tenant_id), *missing],
             args=[token, READER_TOKEN_SECONDS, generation],
         ),
         untold=False,
@@ -179,9 +129,16 @@ class SumReading:
     def fill(self, value: bytes) -> None:
         """Offer a sum that was read from PostgreSQL after this reading began. One round trip."""
         if self.stamp is not None:
-            keys = [*_stamp_keys(self.tenant_id), _writing_key(self.tenant_id), _bulk_key(self.tenant_id)]
+            keys = [
+                *cache_keys.stamp_keys(self.tenant_id),
+                cache_keys.writing_key(self.tenant_id),
+                cache_keys.bulk_key(self.tenant_id),
+            ]
             arguments = [self.stamp, SUM_SECONDS, READER_TOKEN_SECONDS, value]
-            _attempt(lambda: _scripts().fill_sum(keys=[*keys, _sum_key(self.tenant_id)], args=arguments), untold=False)
+            _attempt(
+                lambda: get_scripts().fill_sum(keys=[*keys, cache_keys.sum_key(self.tenant_id)], args=arguments),
+                untold=False,
+            )
 
 
 def read_sum(tenant_id: UUID) -> SumReading:
@@ -189,8 +146,8 @@ def read_sum(tenant_id: UUID) -> SumReading:
     nothing = SumReading(tenant_id, None)
     if not outage.is_over():
         return nothing
-    keys = _stamp_keys(tenant_id)
-    found = _attempt(lambda: redis_line.call(_client(), "MGET", *keys, _sum_key(tenant_id)), untold=False)
+    keys = cache_keys.stamp_keys(tenant_id)
+    found = _attempt(lambda: redis_line.call(_client(), "MGET", *keys, cache_keys.sum_key(tenant_id)), untold=False)
     if found is None:
         return nothing
     *numbers, raw = found
@@ -198,7 +155,7 @@ def read_sum(tenant_id: UUID) -> SumReading:
         prefix = VALUE + b".".join(numbers) + b"|"
         if raw.startswith(prefix):
             return SumReading(tenant_id, raw[len(prefix) :])
-    return SumReading(tenant_id, None, _attempt(lambda: _scripts().stamp(keys=keys, args=[]), untold=False))
+    return SumReading(tenant_id, None, _attempt(lambda: get_scripts().stamp(keys=keys, args=[]), untold=False))
 
 
 def refresh_statuses(tenant_id: UUID, records: Sequence[Any]) -> None:
@@ -226,7 +183,7 @@ def forget(tenant_id: UUID, customer_ids: Iterable[UUID], *parts: str) -> None:
     The next reader fills them. Call before the commit; what is told follows it.
     """
     ids = [str(customer_id) for customer_id in customer_ids]
-    keys = [_key(tenant_id, customer_id, part) for customer_id in ids for part in parts]
+    keys = [cache_keys.part_key(tenant_id, customer_id, part) for customer_id in ids for part in parts]
     message = orjson.dumps({"changed": {}, "figures": ids})
     if len(keys) > BULK:
         _refresh_by_generation(tenant_id, message=message)
@@ -239,11 +196,6 @@ def forget_tenant(tenant_id: UUID) -> None:
     _refresh_by_generation(tenant_id, message=None)
 
 
-def live_channel(tenant_id: UUID | str) -> str:
-    """The Redis channel on which a tenant's changes are announced."""
-    return f"c360:live:{tenant_id}"
-
-
 class _Statuses:
     """Up to BULK statuses on their way: a token in each key now, after the commit the status in its place."""
 
@@ -253,10 +205,10 @@ class _Statuses:
         self._tenant_id = tenant_id
         self._records = records
         self._token = b"%b.%d.%d" % (_PROCESS, os.getpid(), next(_numbers))
-        self._stamp_keys = [GENERATION, f"c360:{tenant}:generation", f"c360:{tenant}:changes"]
+        self._stamp_keys = cache_keys.stamp_keys(tenant)
         self._keys = [f"c360:{tenant}:{customer_id}:{STATUS}" for customer_id in ids]
-        self._writing_key = f"c360:{tenant}:writing"
-        self._channel = f"c360:live:{tenant}"
+        self._writing_key = cache_keys.writing_key(tenant)
+        self._channel = cache_keys.live_channel(tenant)
         versions = {customer_id: record.version for customer_id, record in zip(ids, records, strict=True)}
         self._message = orjson.dumps({"changed": versions})
         self._held_at = time.monotonic()
@@ -265,7 +217,7 @@ class _Statuses:
         """Before the commit. The token is with the kernel then, and need not have arrived."""
         try:
             self._generation = _generations.get(self._tenant_id) or _look_at_generation(self._tenant_id)
-            _scripts().hold_statuses.post(
+            get_scripts().hold_statuses.post(
                 keys=[self._stamp_keys[-1], self._writing_key, *self._keys],
                 args=[self._token, WRITER_TOKEN_SECONDS, *[record.version for record in self._records]],
                 failed=_note_untold,
@@ -283,7 +235,7 @@ class _Statuses:
         for record in self._records:
             arguments += [record.version, orjson.dumps(record._asdict(), option=orjson.OPT_UTC_Z)]
         keys = [*self._stamp_keys, *self._keys]
-        put = _scripts().put_statuses
+        put = get_scripts().put_statuses
         try:
             if time.monotonic() - self._held_at < WRITER_TOKEN_SECONDS / 2:
                 put.post(keys=keys, args=arguments, failed=_note_untold, answered=self._note_generation)
@@ -298,7 +250,7 @@ class _Statuses:
 
 
 def _look_at_generation(tenant_id: UUID) -> bytes:
-    generation: bytes = _scripts().look(keys=_stamp_keys(tenant_id)[:2], args=[])
+    generation: bytes = get_scripts().look(keys=cache_keys.stamp_keys(tenant_id)[:2], args=[])
     _note_generation(tenant_id, generation)
     return generation
 
@@ -317,12 +269,12 @@ def _note_untold(error: RedisError) -> None:
 def _drop(tenant_id: UUID, keys: Sequence[str], message: bytes) -> None:
     """A token in each key now; after the commit nothing."""
     token = WRITER + uuid4().bytes
-    stamp_keys = _stamp_keys(tenant_id)
+    stamp_keys = cache_keys.stamp_keys(tenant_id)
     held = None
     if outage.is_over():
         held = _attempt(
-            lambda: _scripts().hold(
-                keys=[*stamp_keys, _writing_key(tenant_id), *keys], args=[token, WRITER_TOKEN_SECONDS]
+            lambda: get_scripts().hold(
+                keys=[*stamp_keys, cache_keys.writing_key(tenant_id), *keys], args=[token, WRITER_TOKEN_SECONDS]
             ),
             untold=False,
         )
@@ -332,7 +284,9 @@ def _drop(tenant_id: UUID, keys: Sequence[str], message: bytes) -> None:
         return
     transaction.on_commit(
         lambda: _attempt(
-            lambda: _scripts().drop(keys=[stamp_keys[-1], *keys], args=[token, live_channel(tenant_id), message]),
+            lambda: get_scripts().drop(
+                keys=[stamp_keys[-1], *keys], args=[token, cache_keys.live_channel(tenant_id), message]
+            ),
             untold=True,
         ),
         robust=True,
@@ -340,11 +294,11 @@ def _drop(tenant_id: UUID, keys: Sequence[str], message: bytes) -> None:
 
 
 def _refresh_by_generation(tenant_id: UUID, *, message: bytes | None) -> None:
-    keys = [_generation_key(tenant_id), _bulk_key(tenant_id)]
+    keys = [cache_keys.generation_key(tenant_id), cache_keys.bulk_key(tenant_id)]
     name = uuid4().bytes
 
     def bump(*arguments: Any) -> Any:
-        return _attempt(lambda: _scripts().bump(keys=keys, args=[name, *arguments]), untold=True)
+        return _attempt(lambda: get_scripts().bump(keys=keys, args=[name, *arguments]), untold=True)
 
     if outage.is_over() and bump(BULK_SECONDS) is not None:
         transaction.on_commit(bump, robust=True)
@@ -352,7 +306,8 @@ def _refresh_by_generation(tenant_id: UUID, *, message: bytes | None) -> None:
         transaction.on_commit(outage.owe, robust=True)
     if message is not None:
         transaction.on_commit(
-            lambda: _attempt(lambda: _client().publish(live_channel(tenant_id), message), untold=False), robust=True
+            lambda: _attempt(lambda: _client().publish(cache_keys.live_channel(tenant_id), message), untold=False),
+            robust=True,
         )
 
 
@@ -364,7 +319,6 @@ def _attempt(call: Callable[[], Any], *, untold: bool) -> Any:
         return None
 
 
-_registered: Scripts | None = None
 # Every token is another one, a forked child's too.
 _PROCESS = os.urandom(12)
 _numbers = itertools.count()
@@ -372,37 +326,5 @@ _numbers = itertools.count()
 _generations: dict[UUID, bytes] = {}
 
 
-def _scripts() -> Scripts:
-    global _registered
-    if _registered is None:
-        _registered = register(_client())
-    return _registered
-
-
 def _client() -> Any:
     return get_redis_connection("default")
-
-
-def _key(tenant_id: UUID, customer_id: UUID | str, part: str) -> str:
-    return f"c360:{tenant_id}:{customer_id}:{part}"
-
-
-def _generation_key(tenant_id: UUID) -> str:
-    return f"c360:{tenant_id}:generation"
-
-
-def _stamp_keys(tenant_id: UUID) -> list[str]:
-    """What a sum over the tenant depends on: both generations and the number of changes."""
-    return [GENERATION, _generation_key(tenant_id), f"c360:{tenant_id}:changes"]
-
-
-def _writing_key(tenant_id: UUID) -> str:
-    return f"c360:{tenant_id}:writing"
-
-
-def _sum_key(tenant_id: UUID) -> str:
-    return f"c360:{tenant_id}:sum"
-
-
-def _bulk_key(tenant_id: UUID) -> str:
-    return f"c360:{tenant_id}:bulk"

@@ -6,7 +6,9 @@ must not return to a number that something in the cache was stamped with.
 """
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
+
+from django_redis import get_redis_connection
 
 from audit.redis_line import Script
 
@@ -178,7 +180,14 @@ class Scripts:
     bump: Script
 
 
-def register(client: Any) -> Scripts:
-    """The scripts on this client. Each is sent to Redis whole when Redis does not know it yet."""
-    bodies = (_HOLD, _DROP, _HOLD_STATUSES, _PUT_STATUSES, _LOOK, _LEASE, _FILL, _STAMP, _FILL_SUM, _BUMP)
-    return Scripts(*(Script(client, body) for body in bodies))
+def get_scripts() -> Scripts:
+    """The scripts, registered once a process. Each is sent to Redis whole when Redis does not know it yet."""
+    global _registered
+    if _registered is None:
+        bodies = (_HOLD, _DROP, _HOLD_STATUSES, _PUT_STATUSES, _LOOK, _LEASE, _FILL, _STAMP, _FILL_SUM, _BUMP)
+        client = get_redis_connection("default")
+        _registered = Scripts(*(Script(client, body) for body in bodies))
+    return _registered
+
+
+_registered: Scripts | None = None

@@ -17,7 +17,9 @@ from django_redis import get_redis_connection
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from audit import redis_line
-from lifecycle.services import cache
+from lifecycle.services import cache, cache_keys, cache_outage
+from lifecycle.services.cache_outage import Outage
+from lifecycle.services.cache_scripts import get_scripts
 
 PARTS = (cache.STATUS, cache.FIGURES)
 
@@ -53,7 +55,7 @@ class Commands:
 @pytest.fixture
 def commands(monkeypatch):
     # Each script is loaded with its first call; that is not what is counted here.
-    registered = cache._scripts()
+    registered = get_scripts()
     client = get_redis_connection("default")
     for script in vars_of(registered):
         client.script_load(script.script)
@@ -66,7 +68,7 @@ def vars_of(scripts):
 
 @pytest.fixture(autouse=True)
 def fresh_outage(monkeypatch):
-    monkeypatch.setattr(cache, "outage", cache._Outage())
+    monkeypatch.setattr(cache, "outage", Outage())
 
 
 @pytest.fixture
@@ -91,7 +93,7 @@ def as_value(ids, version, says):
 def shown(ids, part=cache.STATUS):
     """What a reader would be shown now, of a status what it says; unlike a reader, this leaves no token behind."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cache, "_scripts", lambda: Unused())
+        patch.setattr(cache, "get_scripts", lambda: Unused())
         value = cache.read(*ids, part).values[part]
     return value if value is None or part != cache.STATUS else orjson.loads(value)["says"]
 
@@ -120,7 +122,7 @@ def write(ids, version, says):
 
 
 def key(ids, part=cache.STATUS):
-    return cache._key(*ids, part)
+    return cache_keys.part_key(*ids, part)
 
 
 def test_what_was_filled_is_read_until_it_is_too_old(db, ids):
@@ -226,12 +228,12 @@ def test_a_late_refresh_does_not_take_the_token_of_a_writer_that_is_still_at_wor
 def test_statuses_that_reach_redis_in_any_order_leave_the_newest(db, ids, seed):
     """Each writer's token and status arrive in their own order and in none with those of others; readers in between."""
     dice = random.Random(seed)
-    stamps, place = cache._stamp_keys(ids[0]), key(ids)
-    scripts = cache._scripts()
+    stamps, place = cache_keys.stamp_keys(ids[0]), key(ids)
+    scripts = get_scripts()
     generation = scripts.look(keys=stamps[:2], args=[])
 
     def hold(version):
-        keys = [stamps[-1], cache._writing_key(ids[0]), place]
+        keys = [stamps[-1], cache_keys.writing_key(ids[0]), place]
         scripts.hold_statuses(keys=keys, args=[b"w%d" % version, 10, version])
 
     def put(version):
@@ -281,7 +283,7 @@ def cut_line():
 
 @pytest.mark.parametrize("when", ["before the token", "before the status", "before its answer"])
 def test_a_line_that_redis_cuts_never_leaves_an_old_status(db, ids, monkeypatch, when):
-    monkeypatch.setattr(cache, "RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(cache_outage, "RETRY_SECONDS", 0.05)
     write(ids, 1, "old")
     if when == "before the token":
         cut_line()
@@ -335,11 +337,11 @@ def test_the_token_of_a_process_that_is_killed_right_before_its_commit_arrives(d
 
 def test_a_bulk_change_that_this_process_has_not_heard_of_keeps_a_late_status_out(db, ids):
     fill_old(ids)
-    tenant_key = cache._generation_key(ids[0])
+    tenant_key = cache_keys.generation_key(ids[0])
     with transaction.atomic():
         refresh(ids, 2, "new")
         # Somebody else's bulk change, right after our commit: it would have waited for our lock.
-        cache._scripts().bump(keys=[tenant_key], args=[])
+        get_scripts().bump(keys=[tenant_key], args=[])
     assert shown(ids) is None
     write(ids, 4, "newest")
     assert shown(ids) == "newest"
@@ -446,7 +448,7 @@ def test_a_lost_generation_does_not_bring_back_old_values(db, ids):
     cache.read(*ids, cache.PROFILE).fill({cache.PROFILE: b"before"})
     with transaction.atomic():
         cache.forget_tenant(ids[0])
-    get_redis_connection("default").delete(cache._generation_key(ids[0]))
+    get_redis_connection("default").delete(cache_keys.generation_key(ids[0]))
     assert shown(ids, cache.PROFILE) is None
     cache.read(*ids, cache.PROFILE).fill({cache.PROFILE: b"after"})
     assert shown(ids, cache.PROFILE) == b"after"
@@ -467,7 +469,7 @@ def told(pubsub):
 @pytest.fixture
 def listening(ids):
     pubsub = get_redis_connection("default").pubsub()
-    pubsub.subscribe(cache.live_channel(ids[0]))
+    pubsub.subscribe(cache_keys.live_channel(ids[0]))
     yield pubsub
     pubsub.close()
 
@@ -525,14 +527,14 @@ def test_a_sum_made_during_a_change_lives_for_seconds_and_not_past_its_end(db, i
     with transaction.atomic():
         refresh(ids, 2, "x")
         cache.read_sum(ids[0]).fill(b"before")
-        assert 0 < get_redis_connection("default").ttl(cache._sum_key(ids[0])) <= cache.READER_TOKEN_SECONDS
+        assert 0 < get_redis_connection("default").ttl(cache_keys.sum_key(ids[0])) <= cache.READER_TOKEN_SECONDS
     assert cache.read_sum(ids[0]).value is None
 
 
 def test_a_lost_count_of_changes_does_not_bring_back_an_old_sum(db, ids):
     cache.read_sum(ids[0]).fill(b"before")
     write(ids, 2, "x")
-    get_redis_connection("default").delete(*cache._stamp_keys(ids[0])[1:])
+    get_redis_connection("default").delete(*cache_keys.stamp_keys(ids[0])[1:])
     assert cache.read_sum(ids[0]).value is None
 
 
@@ -563,7 +565,7 @@ def test_while_redis_is_away_reads_miss_and_writes_go_on(db, ids, commands):
 
 
 def test_a_change_that_could_not_be_told_is_never_hidden_by_an_old_value(db, ids, commands, monkeypatch):
-    monkeypatch.setattr(cache, "RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(cache_outage, "RETRY_SECONDS", 0.05)
     fill_old(ids)
     cache.read_sum(ids[0]).fill(b"old")
     commands.is_cut = True
@@ -581,7 +583,7 @@ def test_a_change_that_could_not_be_told_is_never_hidden_by_an_old_value(db, ids
 
 @pytest.mark.parametrize("size", [1, 501])
 def test_redis_that_goes_away_between_the_two_steps_is_made_good(db, ids, commands, monkeypatch, size):
-    monkeypatch.setattr(cache, "RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(cache_outage, "RETRY_SECONDS", 0.05)
     fill_old(ids)
     with transaction.atomic():
         refresh(ids, 2, "new", others=size - 1)

@@ -11,7 +11,7 @@ from django_redis import get_redis_connection
 from audit.services.keys import destroy_key
 from lifecycle.models import CustomerLifecycleStatus
 from lifecycle.rules.transitions import Change
-from lifecycle.services import cache, summaries
+from lifecycle.services import cache, cache_keys, summaries
 from lifecycle.services.customers import ContactFacts, CustomerFacts, record_customers
 from lifecycle.services.histories import read_history
 from lifecycle.services.publication import publish_configuration
@@ -74,7 +74,7 @@ def profile(tenant, customer):
 
 
 def stored(tenant, customer, part):
-    return get_redis_connection("default").get(cache._key(tenant.id, customer.id, part))
+    return get_redis_connection("default").get(cache_keys.part_key(tenant.id, customer.id, part))
 
 
 def test_a_summary_says_where_how_long_and_how_well(tenant, acme):
@@ -179,7 +179,7 @@ def test_a_cached_profile_opens_for_its_own_customer_only(tenant, acme):
     other = CustomerFactory(tenant=tenant, name="Other")
     profile(tenant, acme), profile(tenant, other)
     client = get_redis_connection("default")
-    client.set(cache._key(tenant.id, other.id, cache.PROFILE), stored(tenant, acme, cache.PROFILE))
+    client.set(cache_keys.part_key(tenant.id, other.id, cache.PROFILE), stored(tenant, acme, cache.PROFILE))
     assert profile(tenant, other)["company"]["name"] == "Other"
     # The useless value was thrown out: the next reader fills the place.
     profile(tenant, other)
