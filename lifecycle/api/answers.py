@@ -1,12 +1,10 @@
 """The shapes of answers, for the schema only: services return plain dicts and nothing is serialised through these."""
 
-from typing import Any, get_args
+from typing import Any
 
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from tenants.rules.differences import ChangeKind
-from tenants.rules.faults import ERROR, WARNING
 from tenants.rules.shapes import CATEGORIES, EFFECT_KINDS, EFFECT_MOMENTS
 
 BANDS = ("good", "watch", "poor")
@@ -17,11 +15,11 @@ def _money() -> serializers.DecimalField:
     return serializers.DecimalField(max_digits=16, decimal_places=2, allow_null=True)
 
 
-class _Answer(serializers.Serializer[Any]):
+class Answer(serializers.Serializer[Any]):
     """Answers are never read from requests."""
 
 
-class FaultAnswer(_Answer):
+class FaultAnswer(Answer):
     """One thing that is wrong with a request."""
 
     pointer = serializers.CharField(help_text="Where, as a JSON pointer (RFC 6901) in a URI fragment.")
@@ -30,7 +28,7 @@ class FaultAnswer(_Answer):
     parameter = serializers.CharField(required=False, help_text="The parameter of the address, if it is one.")
 
 
-class PresentStateAnswer(_Answer):
+class PresentStateAnswer(Answer):
     """Where the customer stands now, or which configuration is live, in the problem of a stale version."""
 
     version = serializers.IntegerField()
@@ -39,7 +37,7 @@ class PresentStateAnswer(_Answer):
     updated_by = serializers.CharField(required=False)
 
 
-class ProblemAnswer(_Answer):
+class ProblemAnswer(Answer):
     """A refusal (RFC 9457). ``code`` is for programs, ``detail`` for people."""
 
     type = serializers.CharField()
@@ -57,7 +55,7 @@ class ProblemAnswer(_Answer):
     request_id = serializers.CharField(required=False)
 
 
-class EffectAnswer(_Answer):
+class EffectAnswer(Answer):
     """A business process that a move starts."""
 
     name = serializers.CharField()
@@ -66,14 +64,14 @@ class EffectAnswer(_Answer):
     to = serializers.ListField(child=serializers.CharField())
 
 
-class RefusalAnswer(_Answer):
+class RefusalAnswer(Answer):
     """Why a move would be refused."""
 
     code = serializers.CharField()
     sentence = serializers.CharField()
 
 
-class OptionAnswer(_Answer):
+class OptionAnswer(Answer):
     """One other stage: whether and how the customer can be moved there now by the caller."""
 
     stage = serializers.CharField()
@@ -88,7 +86,7 @@ class OptionAnswer(_Answer):
     effects = EffectAnswer(many=True)
 
 
-class StatusAnswer(_Answer):
+class StatusAnswer(Answer):
     """Where a customer stands [DM-1]."""
 
     customer_id = serializers.UUIDField()
@@ -110,14 +108,14 @@ class LifecycleAnswer(StatusAnswer):
     transitions = OptionAnswer(many=True)
 
 
-class MovedAnswer(_Answer):
+class MovedAnswer(Answer):
     """The customer stands where it was asked to."""
 
     success = serializers.BooleanField()
     updated_at = serializers.DateTimeField()
 
 
-class HealthAnswer(_Answer):
+class HealthAnswer(Answer):
     """How the customer is doing: 0 (poor) to 100."""
 
     score = serializers.IntegerField()
@@ -131,7 +129,7 @@ class ExplainedHealthAnswer(HealthAnswer):
     confidence = serializers.IntegerField()
 
 
-class RenewalAnswer(_Answer):
+class RenewalAnswer(Answer):
     """When the contract is to be renewed."""
 
     renewal_on = serializers.DateField(allow_null=True)
@@ -141,7 +139,7 @@ class RenewalAnswer(_Answer):
     contract_ends_on = serializers.DateField(allow_null=True)
 
 
-class MoneyAnswer(_Answer):
+class MoneyAnswer(Answer):
     """Billing's figures, in ``currency``; null where nothing is known."""
 
     currency = serializers.CharField(allow_blank=True)
@@ -150,7 +148,7 @@ class MoneyAnswer(_Answer):
     balance_overdue = _money()
 
 
-class SupportAnswer(_Answer):
+class SupportAnswer(Answer):
     """Support's figures; ``csat`` from 0 to 5."""
 
     open_issues = serializers.IntegerField(allow_null=True)
@@ -182,14 +180,14 @@ class SummaryAnswer(StayAnswer):
     support = SupportAnswer()
 
 
-class SourceAnswer(_Answer):
+class SourceAnswer(Answer):
     """Which message told it."""
 
     source = serializers.CharField(allow_blank=True)  # type: ignore[assignment]
     occurred_at = serializers.DateTimeField()
 
 
-class CompanyAnswer(_Answer):
+class CompanyAnswer(Answer):
     """The company."""
 
     name = serializers.CharField()
@@ -199,7 +197,7 @@ class CompanyAnswer(_Answer):
     told_by = SourceAnswer(allow_null=True)
 
 
-class ContactAnswer(_Answer):
+class ContactAnswer(Answer):
     """A person at the customer; all null after an erasure."""
 
     name = serializers.CharField(allow_null=True, allow_blank=True)
@@ -224,7 +222,7 @@ class ToldSupportAnswer(SupportAnswer):
     told_by = SourceAnswer(allow_null=True)
 
 
-class ProfileAnswer(_Answer):
+class ProfileAnswer(Answer):
     """Everything that is known of a customer [FR-01]."""
 
     id = serializers.UUIDField()
@@ -264,7 +262,7 @@ class ListedAnswer(StatusAnswer):
     urgency = serializers.IntegerField()
 
 
-class _Page(_Answer):
+class _Page(Answer):
     next = serializers.CharField(allow_null=True, help_text="The address of the next page.")
     previous = serializers.CharField(allow_null=True, help_text="The address of the page before.")
 
@@ -276,7 +274,7 @@ class CustomerPageAnswer(_Page):
     results = ListedAnswer(many=True)
 
 
-class HistoryAnswer(_Answer):
+class HistoryAnswer(Answer):
     """One transition [DM-2]."""
 
     id = serializers.UUIDField()
@@ -309,14 +307,14 @@ class HistoryPageAnswer(_Page):
     results = HistoryAnswer(many=True)
 
 
-class AmountAnswer(_Answer):
+class AmountAnswer(Answer):
     """Annual recurring revenue in one currency."""
 
     currency = serializers.CharField(allow_blank=True)
     arr = serializers.DecimalField(max_digits=20, decimal_places=2)
 
 
-class SumAnswer(_Answer):
+class SumAnswer(Answer):
     """Some customers together."""
 
     customers = serializers.IntegerField()
@@ -334,7 +332,7 @@ class StageSumAnswer(SumAnswer):
     expected_days = serializers.IntegerField(allow_null=True)
 
 
-class TenantSummaryAnswer(_Answer):
+class TenantSummaryAnswer(Answer):
     """The tenant at a glance [API-3], its stages in the order of the configuration."""
 
     configuration_version = serializers.IntegerField()
@@ -343,7 +341,7 @@ class TenantSummaryAnswer(_Answer):
     at_risk = SumAnswer()
 
 
-class ResultAnswer(_Answer):
+class ResultAnswer(Answer):
     """What became of one item."""
 
     customer_id = serializers.CharField(allow_null=True)
@@ -361,74 +359,8 @@ class ResultAnswer(_Answer):
     effects = EffectAnswer(many=True, required=False, help_text="In a dry run: what the move would start.")
 
 
-class BatchAnswer(_Answer):
+class BatchAnswer(Answer):
     """One result an item, in their order."""
 
     dry_run = serializers.BooleanField()
     results = ResultAnswer(many=True)
-
-
-class ConfigurationFaultAnswer(_Answer):
-    """One thing that is wrong with a configuration (``error``) or probably not meant (``warning``)."""
-
-    path = serializers.CharField(allow_blank=True, help_text="Where in the configuration, as a JSON pointer.")
-    code = serializers.CharField()
-    sentence = serializers.CharField()
-    severity = serializers.ChoiceField(choices=(ERROR, WARNING))
-
-
-class ConfigurationChangeAnswer(_Answer):
-    """One difference to the live configuration, for programs and in words."""
-
-    kind = serializers.ChoiceField(choices=get_args(ChangeKind))
-    sentence = serializers.CharField()
-    stage = serializers.CharField(allow_null=True)
-    to = serializers.CharField(allow_null=True)
-
-
-class StageCountAnswer(_Answer):
-    """A stage and the customers that stand in it now."""
-
-    stage = serializers.CharField()
-    customers = serializers.IntegerField()
-
-
-class OverdueCountAnswer(_Answer):
-    """Customers that are in their stage for longer than expected: today, and with the configuration."""
-
-    stage = serializers.CharField()
-    now = serializers.IntegerField()
-    then = serializers.IntegerField()
-
-
-class RefusedMoveAnswer(_Answer):
-    """Moves that really happened and would be refused, by kind, with customers for example."""
-
-    from_stage = serializers.CharField()
-    to_stage = serializers.CharField()
-    reason_code = serializers.CharField(allow_blank=True)
-    source = serializers.CharField()  # type: ignore[assignment]
-    code = serializers.CharField()
-    sentence = serializers.CharField()
-    count = serializers.IntegerField()
-    last_at = serializers.DateTimeField()
-    examples = serializers.ListField(child=serializers.UUIDField())
-
-
-class PreviewAnswer(_Answer):
-    """What a configuration would do. When it is not ``valid``, only ``faults`` says something."""
-
-    valid = serializers.BooleanField()
-    faults = ConfigurationFaultAnswer(many=True)
-    plan_faults = ConfigurationFaultAnswer(many=True, help_text="Of ``renamed`` and ``mapping``.")
-    live_version = serializers.IntegerField(help_text="0: none yet.")
-    changes = ConfigurationChangeAnswer(many=True)
-    customers = serializers.IntegerField()
-    stages_going_away = StageCountAnswer(many=True)
-    mapping_needed = serializers.ListField(child=serializers.CharField())
-    new_dead_ends = StageCountAnswer(many=True)
-    overdue = OverdueCountAnswer(many=True)
-    history_days = serializers.IntegerField()
-    moves_judged = serializers.IntegerField()
-    moves_refused = serializers.IntegerField()
-    refused_moves = RefusedMoveAnswer(many=True)

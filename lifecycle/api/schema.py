@@ -8,7 +8,7 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 
-from lifecycle.api import answers
+from lifecycle.api import answers, configuration_answers
 from lifecycle.api.filters import CustomerFilters
 from lifecycle.api.serializers import BatchSerializer, ChangeSerializer
 from lifecycle.querysets.listing import DEFAULT_LIMIT, MOST, ORDERINGS
@@ -343,7 +343,7 @@ PREVIEW_CONFIGURATION = describe(
     "preview_configuration",
     "configuration",
     request=_PUBLISHED,
-    answer=answers.PreviewAnswer,
+    answer=configuration_answers.PreviewAnswer,
 )
 
 
