@@ -19,7 +19,8 @@ class Change(NamedTuple):
     """What somebody asks for. A ``reason_code`` that is blank counts as not given.
 
     ``expected_version``: refuse if the customer has changed since. ``effective_at``: when it happened, if not now;
-    with ``only_if_newer`` (events) it is refused when the customer has come to its stage after that.
+    with ``only_if_newer`` (events) it is refused when the customer has come to its stage after that. ``is_return``: a
+    publication is taken back, and the customer goes to where it was before; no transition needs to lead there.
     """
 
     customer_id: UUID
@@ -32,6 +33,7 @@ class Change(NamedTuple):
     event_id: str | None = None
     on_behalf_of: str | None = None
     only_if_newer: bool = False
+    is_return: bool = False
 
 
 class Status(NamedTuple):
@@ -112,7 +114,7 @@ def decide(policy: Policy, status: Status, change: Change, *, may_update: bool) 
         return Unchanged(to_stage)
     if change.only_if_newer and _is_stale(status, change):
         return _refuse_stale(status, change)
-    if not policy.allows(from_stage, to_stage):
+    if not change.is_return and not policy.allows(from_stage, to_stage):
         return _refuse_transition(policy, from_stage, to_stage)
     reason: str | None = None
     if change.reason_code is not None or to_stage in policy.required:

@@ -16,7 +16,7 @@ from django.db import transaction
 from lifecycle.models import CustomerLifecycleStatus, StageMove
 from lifecycle.rules.transitions import Change, Refused, Status, decide
 from lifecycle.services import cache
-from lifecycle.services.stage_moves import customers_of, remove_empty_stages
+from lifecycle.services.stage_moves import customers_of, remove_empty_stages, supersede_moves
 from tenants.actors import Actor, TenantRef
 from tenants.models import ConfigurationVersion
 from tenants.rules.configuration import Configuration, Fault, InvalidConfiguration, parse_configuration
@@ -64,6 +64,7 @@ def publish_configuration(
     expected_version: int | None = None,
     comment: str = "",
     draft: ConfigurationVersion | None = None,
+    action: str = configurations.PUBLISH,
 ) -> Publication:
     """Publish ``document`` as the tenant's next version, and start moving the customers of stages that go away.
 
@@ -89,9 +90,11 @@ def publish_configuration(
             now=now,
             comment=comment,
             draft=draft,
+            action=action,
         )
         # What a stage means and how long a stay is expected shows in every summary.
         cache.forget_tenant(tenant.id)
+        supersede_moves(policy, renamed=renamed, tenant=tenant, now=now)
         moves = _make_moves(policy, targets, counts, version=version, tenant=tenant, actor=actor, now=now)
         remove_empty_stages(tenant)
     return Publication(version, moves)
@@ -138,8 +141,10 @@ def take_back(
     """Publish the version before the live one again, as a new version; renames are undone.
 
     Customers that the live version's publication moved, and that have not moved since, go back to the stage they came
-    from. ``mapping`` is needed for stages that only the live version has and that hold customers of their own.
-    Raises NoSuchVersion when there is nothing before the live version, otherwise as ``publish_configuration``.
+    from, whether or not a transition leads there; where the former version was still emptying that stage, they go where
+    it sent its customers. ``mapping`` is needed for stages that only the live version has and that hold customers of
+    their own. Raises NoSuchVersion when there is nothing before the live version, otherwise as
+    ``publish_configuration``.
     """
     with transaction.atomic():
         number = configurations.lock_live(tenant=tenant, expected_version=expected_version)
@@ -158,8 +163,10 @@ def take_back(
             actor=actor,
             now=now,
             comment=comment,
+            action=configurations.TAKE_BACK,
         )
         back = _make_moves_back(undone, former, publication.version, tenant=tenant, actor=actor, now=now)
+        _leave_to_returns(publication.moves, back)
     return Publication(publication.version, publication.moves + back)
 
 
@@ -291,14 +298,17 @@ def _make_moves(
 
 
 def propose_mapping_back(undone: ConfigurationVersion, former: ConfigurationVersion) -> dict[str, Any]:
-    """Where customers of stages that only the undone version had go when it is taken back, unless said otherwise:
-    where its own mapping came from.
+    """Where customers of stages that the former version does not have go when it is taken back, unless said otherwise:
+    where the undone version's own mapping came from.
     """
     configuration = parse_configuration(former.document)
     back: dict[str, Any] = {}
     for old, target in undone.mapping.items():
-        if target["to"] not in configuration.stages and old in configuration.stages:
-            back.setdefault(target["to"], {"to": old, "reason_code": _any_reason(configuration, old) or None})
+        goal = _find_goal(configuration, old, former)
+        # The stage that they were brought to, and the one that is not empty yet.
+        for stage in (target["to"], old) if goal else ():
+            if stage not in configuration.stages:
+                back.setdefault(stage, {"to": goal.stage, "reason_code": goal.reason_code})
     return back
 
 
@@ -312,16 +322,19 @@ def _make_moves_back(
     now: dt.datetime,
 ) -> tuple[StageMove, ...]:
     renamed_back = {new: old for old, new in undone.renamed.items()}
+    configuration = parse_configuration(former.document)
     moves = []
     for old, target in undone.mapping.items():
         stands_in = renamed_back.get(target["to"], target["to"])
-        reason = _any_reason(parse_configuration(former.document), old)
+        goal = _find_goal(configuration, old, former)
+        if goal is None or goal.stage == stands_in:
+            continue
         probe = StageMove(
             tenant_id=tenant.id,
             configuration_version=version.number or 0,
             from_stage=stands_in,
-            to_stage=old,
-            reason_code=reason,
+            to_stage=goal.stage,
+            reason_code=goal.reason_code or "",
             request_id=_request_of(version),
             undo_request_id=undone.request_id,
             actor=actor.name,
@@ -333,6 +346,23 @@ def _make_moves_back(
         if probe.total:
             moves.append(probe)
     return tuple(StageMove.objects.bulk_create(moves))
+
+
+def _find_goal(configuration: Configuration, stage: str, former: ConfigurationVersion) -> Target | None:
+    """Where customers go that were taken out of ``stage``: there, or where the former version was sending them."""
+    if stage in configuration.stages:
+        return Target(stage, _any_reason(configuration, stage) or None)
+    sent_to = former.mapping.get(stage)
+    return Target(sent_to["to"], sent_to["reason_code"]) if sent_to else None
+
+
+def _leave_to_returns(moves: Collection[StageMove], returns: Collection[StageMove]) -> None:
+    """Count nobody twice: who returns from a stage that goes away does not go by its mapping."""
+    for move in moves:
+        returning = sum(back.total for back in returns if back.from_stage == move.from_stage)
+        if returning:
+            move.total = max(0, move.total - returning)
+            move.save(update_fields=["total"])
 
 
 def _request_of(version: ConfigurationVersion) -> UUID:

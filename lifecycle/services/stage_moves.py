@@ -5,7 +5,7 @@ next worker goes on. When the last customer has left, the stage is deleted; the 
 """
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -20,7 +20,9 @@ from tenants.actors import Actor, TenantRef
 from tenants.context import tenant_context
 from tenants.models import ConfigurationVersion
 from tenants.roles import PERMISSIONS
+from tenants.rules.policy import Policy
 from tenants.services import configurations, directory
+from tenants.services.policies import hold_live_policy
 
 SOURCE = "Configuration"
 BATCH = 1000
@@ -37,6 +39,8 @@ def move_customers(tenant: TenantRef, *, now: dt.datetime, limit: int | None = N
     done = 0
     while limit is None or done < limit:
         with tenant_context(tenant.id):
+            # Before the job: a publisher holds the configuration first, too, and then ends jobs.
+            hold_live_policy(tenant.id)
             move = (
                 StageMove.objects.select_for_update()
                 .filter(tenant_id=tenant.id, finished_at__isnull=True)
@@ -79,6 +83,20 @@ def unfinished_moves(tenant: TenantRef) -> list[StageMove]:
     return list(StageMove.objects.filter(tenant_id=tenant.id, finished_at__isnull=True).order_by("id"))
 
 
+def supersede_moves(policy: Policy, *, renamed: Mapping[str, str], tenant: TenantRef, now: dt.datetime) -> None:
+    """End the moves that ``policy``, just being published, makes pointless. Call with the tenant's row locked.
+
+    Its own mapping says where the customers of every stage go that goes away, and a stage that comes back keeps them.
+    Only returns go on, as long as their stage is there.
+    """
+    for move in StageMove.objects.select_for_update().filter(tenant_id=tenant.id, finished_at__isnull=True):
+        move.from_stage = renamed.get(move.from_stage, move.from_stage)
+        move.to_stage = renamed.get(move.to_stage, move.to_stage)
+        if move.undo_request_id is None or move.to_stage not in policy.definitions:
+            move.finished_at = now
+        move.save(update_fields=["from_stage", "to_stage", "finished_at"])
+
+
 def customers_of(move: StageMove) -> Any:
     """Status rows that the move still concerns."""
     rows = CustomerLifecycleStatus.objects.filter(tenant_id=move.tenant_id, stage=move.from_stage)
@@ -110,7 +128,15 @@ def _move_batch(move: StageMove, *, tenant: TenantRef, now: dt.datetime) -> int:
     ids = list(customers_of(move).order_by("customer_id").values_list("customer_id", flat=True)[:BATCH])
     actor = Actor(kind=move.actor_kind, name=move.actor, permissions=frozenset(PERMISSIONS))
     outcomes = apply(
-        [Change(customer_id=id_, stage=move.to_stage, reason_code=move.reason_code or None) for id_ in ids],
+        [
+            Change(
+                customer_id=id_,
+                stage=move.to_stage,
+                reason_code=move.reason_code or None,
+                is_return=move.undo_request_id is not None,
+            )
+            for id_ in ids
+        ],
         tenant=tenant,
         actor=actor,
         source=SOURCE,
@@ -119,7 +145,7 @@ def _move_batch(move: StageMove, *, tenant: TenantRef, now: dt.datetime) -> int:
     )
     moved = sum(outcome.moved for outcome in outcomes)
     if not moved:
-        # Nobody left, or a later configuration refuses the target: that publication brought a mapping of its own.
+        # Nobody is left.
         move.finished_at = now
         move.save(update_fields=["finished_at"])
     else:

@@ -6,7 +6,7 @@ and ``publish_version`` here its first half.
 
 import datetime as dt
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -18,6 +18,10 @@ from tenants.models import ConfigurationVersion, Stage, Tenant
 from tenants.rules.configuration import Configuration
 from tenants.rules.policy import Policy, compile_policy
 from tenants.services.policies import TAKE_PUBLICATION
+
+# What the administration log calls the ways to a new version.
+PUBLISH: Final = "publish_configuration"
+TAKE_BACK: Final = "take_back_configuration"
 
 
 class ConfigurationConflict(Exception):
@@ -141,11 +145,13 @@ def publish_version(
     now: dt.datetime,
     comment: str,
     draft: ConfigurationVersion | None = None,
+    action: str = PUBLISH,
 ) -> tuple[ConfigurationVersion, Policy]:
     """Make ``configuration`` the live version ``number``. The caller has locked the tenant and moves the customers.
 
     Stages are renamed where they are, so that their customers come along; new ones are added; those that went away
-    stay as leaving, because customers may still stand in them. A bounded number of statements.
+    stay as leaving, because customers may still stand in them. ``action`` is how the administration log calls it. A
+    bounded number of statements.
     """
     policy = compile_policy(configuration, version=number)
     version = draft or ConfigurationVersion(tenant_id=tenant.id, created_at=now, created_by=actor.name)
@@ -160,7 +166,7 @@ def publish_version(
     _replace_stages(policy, renamed=renamed, tenant=tenant)
     Tenant.objects.filter(id=tenant.id).update(configuration_version=number)
     _record(
-        "publish_configuration",
+        action,
         version,
         tenant=tenant,
         actor=actor,

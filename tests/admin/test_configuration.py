@@ -489,7 +489,7 @@ def test_a_version_is_taken_back_with_its_customers(tenant: TenantRef, admin_bro
     assert "Version 3 is live: the former configuration again." in told(answer)
     with tenant_context(tenant.id):
         assert CustomerLifecycleStatus.objects.get(customer_id=risky.id).stage == "At-Risk"
-    assert entries(tenant)[-1] == ("publish_configuration", "A mistake")
+    assert entries(tenant)[-1] == ("take_back_configuration", "A mistake")
 
 
 def test_taking_back_asks_where_customers_of_a_stage_go_that_only_the_live_version_has(
