@@ -84,7 +84,7 @@ def connect_as_administrator() -> "psycopg.Connection[tuple[object, ...]]":
 def populate(slug: str, customers: int) -> Populated:
     """A new tenant of the demo's configuration with so many customers."""
     now = dt.datetime.now(dt.UTC)
-    tenant = create_tenant(slug=slug, name=slug.title(), now=now)
+    tenant = create_tenant(slug=slug, name=slug.title(), actor=system_actor("bench"), now=now)
     with tenant_context(tenant.id):
         publish_configuration(ACME_DOCUMENT, tenant=tenant, actor=system_actor("bench"), now=now)
     with connect_as_administrator() as administrator:

@@ -99,7 +99,7 @@ class TenantFactory(factory.Factory):
     @classmethod
     def _create(cls, model_class: type, *args: Any, name: str, slug: str, configuration: Any, **_: Any) -> TenantRef:
         now = utc_now()
-        tenant = create_tenant(slug=slug, name=name, now=now)
+        tenant = create_tenant(slug=slug, name=name, actor=ADMIN_ACTOR, now=now)
         if configuration is not None:
             with tenant_context(tenant.id):
                 publish_configuration(configuration, tenant=tenant, actor=ADMIN_ACTOR, now=now)

@@ -101,7 +101,7 @@ def _read_stage(post: QueryDict, key: str) -> StageRow:
         requires_reason=f"{prefix}requires_reason" in post,
         reasons=_lines(post, f"{prefix}reasons"),
         days=_line(post, f"{prefix}days"),
-        guidance=_paragraph(post, f"{prefix}guidance").strip(),
+        guidance=text if (text := _paragraph(post, f"{prefix}guidance")).strip() else "",
         to=set(_many(post, f"{prefix}to")),
     )
 

@@ -310,7 +310,8 @@ def read_value(op: str, text: str) -> Any:
 
 def write_value(value: Any) -> str:
     """How a value is typed, so that ``read_value`` gives it back."""
-    if isinstance(value, str) and _read_scalar(value) == value:
+    # A field gives one line back, without outer blanks: what has more than that is written as JSON.
+    if isinstance(value, str) and _read_scalar(value) == value and value == " ".join(value.splitlines()).strip():
         return value
     return json.dumps(value, ensure_ascii=False)
 

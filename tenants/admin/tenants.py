@@ -1,22 +1,39 @@
 """Tenants in the admin: a tenant admin sees his own; a super admin opens, suspends and resumes them."""
 
+import datetime as dt
+from collections.abc import Mapping
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from tenants.actors import TenantRef
+from tenants.actors import Actor, TenantRef
 from tenants.admin.base import ModelForm, ServiceAdmin, identity_of, is_super_admin
+from tenants.context import tenant_context
 from tenants.models import Tenant
+from tenants.rules.configuration import parse_configuration
+from tenants.rules.starters import STARTERS
+from tenants.services.configurations import publish_version
 from tenants.services.directory import PLATFORM
 from tenants.services.people import PersonChangeRefused, create_tenant, resume_tenant, suspend_tenant
 
 
 class TenantForm(ModelForm):
-    """A new tenant."""
+    """A new tenant, and the configuration that it begins with."""
+
+    starter = forms.ChoiceField(
+        choices=[
+            *((key, f"{starter.title}: {starter.summary}") for key, starter in STARTERS.items()),
+            ("", "None: its admins will draft one from nothing"),
+        ],
+        required=False,
+        label="First configuration",
+        help_text="Published as version 1. Its admins can change everything in it.",
+    )
 
     class Meta:
         model = Tenant
@@ -49,21 +66,42 @@ class TenantModelAdmin(ServiceAdmin):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """The form for a new tenant; the facts of an old one."""
         return (
-            ("slug", "name") if obj is None else ("slug", "name", "is_suspended", "configuration_version", "created_at")
+            ("slug", "name", "starter")
+            if obj is None
+            else ("slug", "name", "is_suspended", "configuration_version", "created_at")
         )
 
     def save_model(self, request: HttpRequest, obj: Tenant, form: Any, change: bool) -> None:
         """Open the tenant. Its people and its configuration come next, working for it."""
         try:
             with transaction.atomic():
-                made = create_tenant(slug=form.cleaned_data["slug"], name=form.cleaned_data["name"], now=timezone.now())
+                made = self._open(form.cleaned_data, actor=identity_of(request).actor(), now=timezone.now())
         except IntegrityError as error:
             raise PersonChangeRefused("There is a tenant with this slug already: choose another.") from error
         obj.pk = made.id
         obj._state.adding = False
         messages.info(
-            request, "Choose the tenant in the switcher, then invite its first admin and publish a configuration."
+            request,
+            "Choose the tenant in the switcher, then invite its first admin"
+            + ("." if form.cleaned_data["starter"] else " and publish a configuration."),
         )
+
+    def _open(self, given: Mapping[str, str], *, actor: Actor, now: dt.datetime) -> TenantRef:
+        made = create_tenant(slug=given["slug"], name=given["name"], actor=actor, now=now)
+        if given["starter"]:
+            with tenant_context(made.id):
+                # Nobody stands anywhere yet: publishing has nothing to move.
+                publish_version(
+                    parse_configuration(STARTERS[given["starter"]].document),
+                    number=1,
+                    renamed={},
+                    mapping={},
+                    tenant=made,
+                    actor=actor,
+                    now=now,
+                    comment=f"First version: {STARTERS[given['starter']].title}.",
+                )
+        return made
 
     @admin.action(description="Suspend the selected tenants")
     def suspend(self, request: HttpRequest, queryset: QuerySet[Tenant]) -> None:

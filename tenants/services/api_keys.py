@@ -62,6 +62,8 @@ def create_key(
     """A new key for a service account. Call inside the tenant's context. Raises ApiKeyRefused."""
     if not account.is_service_account or account.tenant_id != tenant.id:
         raise ApiKeyRefused("API keys belong to service accounts of this tenant; people log in.")
+    if not account.is_active:
+        raise ApiKeyRefused("The service account is deactivated: activate it before it gets a key.")
     unknown = sorted(set(scopes) - set(PERMISSIONS))
     if unknown or not scopes:
         raise ApiKeyRefused(f"Give at least one scope of {', '.join(PERMISSIONS)}.")
@@ -98,8 +100,11 @@ def revoke_key(key_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt.datetim
 
 
 def rotate_key(key_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt.datetime) -> NewKey:
-    """Replace a key by a new one with the same name, scopes and length of life. Raises ApiKeyRefused."""
+    """Replace a live key by a new one with the same name, scopes and length of life. Raises ApiKeyRefused."""
     with transaction.atomic():
+        old = ApiKey.objects.select_for_update().filter(tenant_id=tenant.id, id=key_id).first()
+        if old is not None and old.revoked_at is not None:
+            raise ApiKeyRefused("The key was revoked: make a new one instead of rotating it.")
         old = revoke_key(key_id, tenant=tenant, actor=actor, now=now, reason="rotated")
         account = User.objects.get(id=old.user_id)
         life = min(old.expires_at - old.created_at, LONGEST_LIFE)

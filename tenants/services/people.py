@@ -32,8 +32,8 @@ class PersonChangeRefused(Exception):
     """Somebody cannot be changed like this; the sentence says why."""
 
 
-def create_tenant(*, slug: str, name: str, now: dt.datetime) -> TenantRef:
-    """A new tenant with the groups of its roles. It has no configuration yet."""
+def create_tenant(*, slug: str, name: str, actor: Actor, now: dt.datetime) -> TenantRef:
+    """A new tenant with the groups of its roles; its administration log begins with that. No configuration yet."""
     tenant = Tenant(slug=slug, name=name, created_at=now)
     with tenant_context(tenant.id):
         tenant.save(force_insert=True)
@@ -41,6 +41,15 @@ def create_tenant(*, slug: str, name: str, now: dt.datetime) -> TenantRef:
             group, _ = Group.objects.get_or_create(name=group_name(tenant.id, role))
             for permission in sorted(ROLE_PERMISSIONS[role]):
                 assign_perm(permission, group, tenant)
+        record_administration(
+            tenant_id=tenant.id,
+            actor=actor.name,
+            actor_kind=actor.kind,
+            action="create_tenant",
+            subject=slug,
+            detail={"name": name},
+            now=now,
+        )
     return TenantRef(tenant.id, tenant.slug)
 
 

@@ -171,7 +171,27 @@ def test_what_the_form_can_show_it_keeps_faults_and_all(document: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [0, 1.5, True, None, "", "5", "true", "plain", '"quoted"', "a, b", ["a", 1, "1"], [], -3, "[1]", "NaN"]
+    "value",
+    [
+        0,
+        1.5,
+        True,
+        None,
+        "",
+        "5",
+        "true",
+        "plain",
+        '"quoted"',
+        "a, b",
+        ["a", 1, "1"],
+        [],
+        -3,
+        "[1]",
+        "NaN",
+        " lead",
+        "trail ",
+        "two\nlines",
+    ],
 )
 def test_a_value_of_a_condition_is_typed_and_read_back(value: Any) -> None:
     read = read_value("eq", write_value(value))

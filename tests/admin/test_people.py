@@ -11,11 +11,28 @@ from audit.models import AdministrationEntry
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
 from tenants.models import ApiKey, Tenant, User
+from tenants.rules.configuration import parse_configuration
+from tenants.rules.starters import STARTERS
 from tenants.services.api_keys import verify_key
 from tenants.services.directory import PLATFORM
 from tenants.services.invitations import find_invited
+from tenants.services.policies import live_policy
 from tests.admin.test_walk import browser, choose
 from tests.factories import PASSWORD, utc_now
+
+LOOKUPS = [
+    "password__startswith=argon2",
+    "secret_hash__startswith=a",
+    "user__password__startswith=a",
+    "username__regex=(",
+    "created_at__year=99999999999999999",
+    "tenant__slug=acme",
+    "is_active__exact=%00",
+]
+
+
+def stages_of_starter(key: str) -> tuple[str, ...]:
+    return parse_configuration(STARTERS[key].document).stages
 
 
 def actions_of(tenant: TenantRef) -> list[str]:
@@ -117,11 +134,42 @@ def test_a_key_cannot_be_made_for_another_tenants_account(tenant: TenantRef, use
 def test_a_super_admin_opens_suspends_and_resumes_a_tenant(users: Any, other_tenant: TenantRef) -> None:
     client: Client = browser(users.super_admin)
     slug = f"n-{other_tenant.slug}"
-    client.post(reverse("admin:tenants_tenant_add"), {"slug": slug, "name": "Newcomer"})
+    client.post(reverse("admin:tenants_tenant_add"), {"slug": slug, "name": "Newcomer", "starter": "saas-subscription"})
     made = Tenant.objects.using(PLATFORM).get(slug=slug)
+    assert made.configuration_version == 1
+    with tenant_context(made.pk):
+        assert live_policy(made.pk).stages == stages_of_starter("saas-subscription")
+    assert actions_of(TenantRef(made.pk, slug)) == ["create_tenant", "publish_configuration"]
     for action, suspended in (("suspend", True), ("resume", False)):
         client.post(reverse("admin:tenants_tenant_changelist"), {"action": action, "_selected_action": [str(made.pk)]})
         assert Tenant.objects.using(PLATFORM).get(pk=made.pk).is_suspended is suspended
+
+
+def test_a_tenant_may_begin_without_a_configuration(users: Any, other_tenant: TenantRef) -> None:
+    slug = f"e-{other_tenant.slug}"
+    browser(users.super_admin).post(reverse("admin:tenants_tenant_add"), {"slug": slug, "name": "Empty", "starter": ""})
+    assert Tenant.objects.using(PLATFORM).get(slug=slug).configuration_version == 0
+
+
+@pytest.mark.parametrize("page", ["user", "apikey"])
+@pytest.mark.parametrize("query", LOOKUPS)
+def test_no_column_is_compared_but_those_of_the_filters(users: Any, tenant: TenantRef, page: str, query: str) -> None:
+    address = reverse(f"admin:tenants_{page}_changelist")
+    answer = browser(users.tenant_admin).get(f"{address}?{query}")
+    assert answer.status_code in (302, 400), query
+
+
+@pytest.mark.parametrize("chosen", ["x", "\x00", "5"])
+@pytest.mark.parametrize(("page", "action"), [("apikey", "revoke"), ("apikey", "rotate"), ("user", "make_invitation")])
+def test_what_is_no_row_is_said_and_nothing_is_done(
+    users: Any, tenant: TenantRef, page: str, action: str, chosen: str
+) -> None:
+    before = actions_of(tenant)
+    answer = browser(users.tenant_admin).post(
+        reverse(f"admin:tenants_{page}_changelist"), {"action": action, "_selected_action": [chosen]}, follow=True
+    )
+    assert "nothing was done" in messages_of(answer)
+    assert actions_of(tenant) == before
 
 
 def test_a_tenant_admin_cannot_touch_tenants(users: Any, tenant: TenantRef) -> None:

@@ -133,7 +133,7 @@ def test_a_letter_of_an_unknown_tenant_finds_its_tenant(acme: Speaker) -> None:
     acme.hear(receive(message))
     letters = find_letters(tenant=slug)
     assert [result.code for result in replay_letters(letters, actor=OPERATOR, now=at(1))] == ["unknown_tenant"]
-    newcomer = Speaker(create_tenant(slug=slug, name="New", now=at(0)))
+    newcomer = Speaker(create_tenant(slug=slug, name="New", actor=system_actor("tests"), now=at(0)))
     with tenant_context(newcomer.tenant.id):
         publish_configuration(RULES, tenant=newcomer.tenant, actor=OPERATOR, now=at(0))
     assert [result.outcome for result in replay_letters(letters.all(), actor=OPERATOR, now=at(2))] == ["applied"]

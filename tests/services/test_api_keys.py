@@ -8,7 +8,7 @@ import pytest
 from audit.models import AdministrationEntry
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
-from tenants.models import ApiKey
+from tenants.models import ApiKey, User
 from tenants.services.api_keys import ApiKeyRefused, create_key, revoke_key, rotate_key, verify_key
 from tests.factories import utc_now
 
@@ -67,6 +67,21 @@ def test_a_rotated_key_works_and_the_old_one_does_not(tenant: TenantRef, users: 
     assert verify_key(new.secret, now=utc_now()).scopes == ["update_lifecycle", "view_lifecycle"]
     with pytest.raises(ApiKeyRefused):
         verify_key(old.secret, now=utc_now())
+
+
+def test_a_revoked_key_is_not_rotated_and_a_deactivated_account_gets_none(tenant: TenantRef, users: Any) -> None:
+    old = make_key(tenant, users.service)
+    with tenant_context(tenant.id):
+        revoke_key(old.key.id, tenant=tenant, actor=ADMIN, now=utc_now())
+        with pytest.raises(ApiKeyRefused, match="was revoked"):
+            rotate_key(old.key.id, tenant=tenant, actor=ADMIN, now=utc_now())
+        assert ApiKey.objects.count() == 1
+    live = make_key(tenant, users.service)
+    with tenant_context(tenant.id):
+        User.objects.filter(id=users.service.id).update(is_active=False)
+        with pytest.raises(ApiKeyRefused, match="deactivated"):
+            rotate_key(live.key.id, tenant=tenant, actor=ADMIN, now=utc_now())
+        assert ApiKey.objects.get(id=live.key.id).revoked_at is None, "what is refused changes nothing"
 
 
 @pytest.mark.parametrize(

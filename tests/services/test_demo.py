@@ -265,7 +265,7 @@ def test_a_killed_load_is_finished_by_the_next(db: None, tmp_path: Path) -> None
 
 def test_a_tenant_with_another_lifecycle_is_left_alone(db: None) -> None:
     scenario = with_slug(scenarios.GLOBEX, f"d-{uuid7().hex[-12:]}")
-    tenant = create_tenant(slug=scenario.slug, name="Somebody's own", now=NOW)
+    tenant = create_tenant(slug=scenario.slug, name="Somebody's own", actor=system_actor("tests"), now=NOW)
     with tenant_context(tenant.id):
         publish_configuration({"stages": ["One", "Two"]}, tenant=tenant, actor=system_actor("tests"), now=NOW)
     found, cast = loading.prepare_tenant(scenario, now=NOW)

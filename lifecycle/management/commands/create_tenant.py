@@ -17,6 +17,7 @@ from tenants.services.people import create_tenant
 
 _SLUG = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 LONGEST_NAME = 200
+ACTOR = system_actor("create_tenant")
 
 
 class Command(BaseCommand):
@@ -52,12 +53,10 @@ class Command(BaseCommand):
     def _create(self, slug: str, name: str, document: Any) -> TenantRef:
         now = timezone.now()
         try:
-            tenant = create_tenant(slug=slug, name=name, now=now)
+            tenant = create_tenant(slug=slug, name=name, actor=ACTOR, now=now)
         except IntegrityError as error:
             raise CommandError(f"There is a tenant {slug!r} already.") from error
         if document is not None:
             with tenant_context(tenant.id), transaction.atomic():
-                publish_configuration(
-                    document, tenant=tenant, actor=system_actor("create_tenant"), now=now, comment="First version."
-                )
+                publish_configuration(document, tenant=tenant, actor=ACTOR, now=now, comment="First version.")
         return tenant

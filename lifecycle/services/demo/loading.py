@@ -67,7 +67,7 @@ def prepare_tenant(scenario: Scenario, *, now: dt.datetime) -> tuple[TenantRef, 
 
     Raises DemoRefused when the tenant's lifecycle is no longer the demo's: its customers could not be told.
     """
-    tenant = find_tenant(scenario.slug) or create_tenant(slug=scenario.slug, name=scenario.name, now=now)
+    tenant = find_tenant(scenario.slug) or create_tenant(slug=scenario.slug, name=scenario.name, actor=LOADER, now=now)
     with tenant_context(tenant.id):
         live = live_version(tenant)
         if live is None:

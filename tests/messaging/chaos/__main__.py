@@ -145,7 +145,7 @@ class Run:
         call_command("migrate", verbosity=0, skip_checks=True)
         slugs = ["acme", "globex"]
         for slug in slugs:
-            tenant = create_tenant(slug=slug, name=slug, now=timezone.now())
+            tenant = create_tenant(slug=slug, name=slug, actor=system_actor("chaos"), now=timezone.now())
             with tenant_context(tenant.id):
                 publish_configuration(CONFIGURATION, tenant=tenant, actor=system_actor("chaos"), now=timezone.now())
         ensure_topics([*CURRENT, "audit.lifecycle.updated", "lifecycle.dead-letter"])
