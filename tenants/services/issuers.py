@@ -19,10 +19,12 @@ from audit.services.administration import record_administration
 from tenants.actors import Actor, TenantRef
 from tenants.models import TokenIssuer, User
 from tenants.roles import ROLE_OF_CLAIM, Role
+from tenants.rules.texts import find_text_fault
 from tenants.services import jwks
 from tenants.services.directory import PLATFORM
 
 LEEWAY_SECONDS = 10
+_LONGEST_NAME = 255
 OWN_ISSUER = settings.SIMPLE_JWT["ISSUER"]
 
 
@@ -50,7 +52,12 @@ def read_issuer(token: str) -> str | None:
         issuer = jwt.decode(token, options={"verify_signature": False}).get("iss")
     except (jwt.InvalidTokenError, ValueError, RecursionError):
         return None
-    return issuer if isinstance(issuer, str) else None
+    return issuer if isinstance(issuer, str) and _is_keepable(issuer) else None
+
+
+def _is_keepable(text: str) -> bool:
+    """Whether a database could hold such a text; one that it cannot hold names nobody."""
+    return find_text_fault(text, _LONGEST_NAME) is None
 
 
 def is_external(token: str) -> bool:
@@ -123,6 +130,8 @@ def _map_claims(claims: Mapping[str, Any], issuer: TokenIssuer) -> ExternalClaim
     given = claims.get(issuer.roles_claim, [])
     if not isinstance(given, list) or not all(isinstance(role, str) for role in given):
         raise ExternalTokenRefused(f"The token's {issuer.roles_claim} must be a list of texts.")
+    if not _is_keepable(claims["sub"]):
+        raise ExternalTokenRefused("The token's subject (sub) is no name: it is too long, or has control characters.")
     user_id = (
         User.objects.using(PLATFORM)
         .filter(tenant_id=issuer.tenant_id, external_subject=claims["sub"])

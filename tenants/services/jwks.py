@@ -49,7 +49,10 @@ def check_url(url: str) -> str | None:
 
     HTTPS only; plain HTTP to this machine where LOOPBACK_ISSUERS allows it.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        return f"The key set's address is no address: {error}."
     if parts.scheme == "https" and parts.hostname and not parts.username:
         return None
     if settings.LOOPBACK_ISSUERS and parts.scheme == "http" and parts.hostname in LOOPBACK:

@@ -157,6 +157,10 @@ def test_roles_outside_the_map_are_not_granted(provider: Provider, acme: TenantR
         ({"roles": "csm"}, "list"),
         ({"iss": "https://evil.example"}, "not configured"),
         ({"headers": {"crit": ["b65"]}}, "not configured"),
+        ({"iss": "a\x00b"}, "not configured"),
+        ({"iss": "\ud800"}, "not configured"),
+        ({"sub": "a\x00b"}, "no name"),
+        ({"sub": "a" * 300}, "no name"),
     ],
 )
 def test_a_wrong_claim_is_refused(provider: Provider, acme: TenantRef, claims: Any, sentence: str) -> None:
