@@ -1,5 +1,7 @@
 """What is possible in a configuration but probably not meant: its warnings."""
 
+from collections.abc import Sequence
+
 from tenants.rules.reading import Reader
 from tenants.rules.shapes import Configuration, EventRule, StageDefinition
 from tenants.rules.texts import list_texts, quote_text
@@ -99,7 +101,25 @@ def _note_rule(reader: Reader, index: int, rule: EventRule, configuration: Confi
     if known is not None and rule.reason_code is not None and rule.reason_code not in known:
         sentence = f"The rule can never fire: {quote_text(rule.reason_code)} is not a reason of {quote_text(rule.to)}."
         reader.add_warning((*place, "reason_code"), "rule_never_fires", sentence)
+    earlier = _find_earlier(rule, configuration.event_rules[:index], configuration)
+    if earlier is not None:
+        sentence = f"The rule can never fire: rule {earlier + 1} comes first and fits every event that this one fits."
+        reader.add_warning(place, "rule_never_fires", sentence)
     for number, condition in enumerate(rule.when):
         if condition.field not in EVENT_FIELDS[rule.event]:
             sentence = f"The event {quote_text(rule.event)} has no field {quote_text(condition.field)}."
             reader.add_warning((*place, "when", number, "field"), "unknown_field", sentence)
+
+
+def _find_earlier(rule: EventRule, before: Sequence[EventRule], configuration: Configuration) -> int | None:
+    """The first rule that wins wherever ``rule`` would fit: the same event, no stage and no condition less."""
+    origins = set(rule.from_stages if rule.from_stages is not None else configuration.stages)
+    for index, other in enumerate(before):
+        wins_from = other.from_stages if other.from_stages is not None else configuration.stages
+        if (
+            other.event == rule.event
+            and origins <= set(wins_from)
+            and all(condition in rule.when for condition in other.when)
+        ):
+            return index
+    return None

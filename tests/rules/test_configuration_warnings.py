@@ -7,6 +7,9 @@ import pytest
 from tenants.rules.configuration import Fault, check_configuration, parse_configuration
 from tests.rules.documents import FULL, SMALLEST
 
+BIG = {"field": "arr", "op": "gt", "value": 10}
+LATE = {"field": "ends_on", "op": "exists"}
+
 
 def warnings_of(document: object) -> list[tuple[str, str]]:
     faults = check_configuration(document)
@@ -17,6 +20,28 @@ def warnings_of(document: object) -> list[tuple[str, str]]:
 
 def rule_warnings(**rule: Any) -> list[Fault]:
     return check_configuration({**FULL, "event_rules": [{"event": "contract.renewed", **rule}]})
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "fires"),
+    [
+        ({}, {"from": ["At-Risk"]}, False),
+        ({}, {}, False),
+        ({"from": ["At-Risk"]}, {}, True),
+        ({"from": ["At-Risk"]}, {"from": ["At-Risk"]}, False),
+        ({"when": [BIG]}, {}, True),
+        ({"when": [BIG]}, {"when": [BIG, LATE]}, False),
+        ({"when": [BIG, LATE]}, {"when": [BIG]}, True),
+        ({"event": "support.issue.closed"}, {}, True),
+    ],
+)
+def test_a_rule_behind_one_that_always_wins_can_never_fire(
+    first: dict[str, Any], second: dict[str, Any], fires: bool
+) -> None:
+    rules = [{"event": "contract.renewed", "to": "Active", **rule} for rule in (first, second)]
+    found = [fault for fault in check_configuration({**FULL, "event_rules": rules}) if fault.path == "/event_rules/1"]
+    assert [fault.code for fault in found] == ([] if fires else ["rule_never_fires"])
+    assert fires or "rule 1 comes first" in found[0].sentence
 
 
 def test_a_configuration_in_order_has_no_warnings() -> None:
