@@ -381,6 +381,21 @@ def test_redis_killed_in_the_middle_of_a_burst_lets_through_neither_more_nor_les
     assert moved_by(tenant, actor) == 60
 
 
+def test_what_a_publication_moves_costs_its_admin_nothing(tenant):
+    actor = make_actor(5)
+    for source in ("Configuration", "API"):
+        (customer,) = CustomerFactory.create_batch(1, tenant=tenant)
+        with tenant_context(tenant.id):
+            apply(
+                [Change(customer_id=customer.id, stage="Active")],
+                tenant=tenant,
+                actor=actor,
+                source=source,
+                now=utc_now(),
+            )
+    assert UpdateBudget(tenant.id, actor)._read_history() == {0: 1}
+
+
 def test_rows_older_than_an_hour_do_not_count(tenant, monkeypatch):
     actor = make_actor(5)
     (customer,) = CustomerFactory.create_batch(1, tenant=tenant)
