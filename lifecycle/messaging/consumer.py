@@ -384,5 +384,10 @@ class EventConsumer:
 
 
 def _as_message(raw: Any) -> Message:
-    headers = tuple((name, value.encode() if isinstance(value, str) else value) for name, value in raw.headers() or ())
+    try:
+        given = raw.headers() or ()
+    except (SystemError, UnicodeDecodeError):
+        # The library fails on a name that is not UTF-8, and has no other way to the headers.
+        return Message(raw.topic(), raw.partition(), raw.offset(), raw.key(), raw.value(), has_unreadable_headers=True)
+    headers = tuple((name, value.encode() if isinstance(value, str) else value) for name, value in given)
     return Message(raw.topic(), raw.partition(), raw.offset(), raw.key(), raw.value(), headers)

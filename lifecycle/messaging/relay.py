@@ -26,7 +26,7 @@ from lifecycle.messaging.handling import is_transient
 from lifecycle.messaging.process import HealthFile, Progress, Stop
 from lifecycle.rules.envelopes import Headers
 from lifecycle.services import outbox
-from lifecycle.services.dead_letters import OMITTED_HEADER
+from lifecycle.services.dead_letters import OMITTED_HEADER, own_headers
 from lifecycle.services.dead_letters import TOPIC as DEAD_LETTER_TOPIC
 
 log = structlog.get_logger(__name__)
@@ -152,16 +152,21 @@ class Relay:
                 self._moved_at = time.monotonic()
             flight = _Flight(pending)
             self._flights.append(flight)
-            self._produce(producer, flight, value, headers)
+            self._produce(producer, flight, pending.key, value, headers)
         return len(rows)
 
-    def _produce(self, producer: Producer, flight: _Flight, value: bytes | None, headers: Headers) -> None:
+    def _produce(
+        self, producer: Producer, flight: _Flight, key: bytes | None, value: bytes | None, headers: Headers
+    ) -> None:
         def delivered(error: KafkaError | None, _: Any) -> None:
             if error is None:
                 flight.delivered = True
             elif error.code() == KafkaError.MSG_SIZE_TOO_LARGE and value is not None:
                 # Never again will it fit: the error goes out without the bytes, which the table keeps.
-                self._produce(producer, flight, None, (*headers, (OMITTED_HEADER, b"too large")))
+                self._produce(producer, flight, key, None, (*headers, (OMITTED_HEADER, b"too large")))
+            elif error.code() == KafkaError.MSG_SIZE_TOO_LARGE and (key, headers) != (None, own_headers(headers)):
+                # It is the key or the headers: nothing goes out but the error, or everything behind it would wait.
+                self._produce(producer, flight, None, None, own_headers(headers))
             elif error.code() not in (KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT):
                 self._broken = error
 
@@ -170,7 +175,7 @@ class Relay:
                 producer.produce(
                     self._topic(flight.pending.topic),
                     value,
-                    flight.pending.key,
+                    key,
                     headers=list(headers),
                     on_delivery=delivered,
                 )

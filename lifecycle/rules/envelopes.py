@@ -39,6 +39,8 @@ class Message:
     key: bytes | None
     value: bytes | None
     headers: Headers = ()
+    # Headers that the client library cannot give: a name that is not UTF-8.
+    has_unreadable_headers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,11 @@ class Received:
 
 def receive(message: Message) -> Received:
     """Read a message. Never raises, whatever the bytes are."""
-    return Received(message, read_event(message))
+    try:
+        return Received(message, read_event(message))
+    except (ValueError, ArithmeticError, LookupError, RecursionError) as error:
+        # Not known to happen. One message must not stop all that come after it.
+        return Received(message, Fault("unreadable", f"The message cannot be read ({type(error).__name__})."))
 
 
 def log_identity(message: Message) -> tuple[str, str]:
@@ -149,7 +155,7 @@ class _Known:
 
     def _text(self, name: str) -> str:
         value = self.document.get(name)
-        return value[:255] if isinstance(value, str) else ""
+        return value[:255] if isinstance(value, str) and "\x00" not in value else ""
 
     def fault(self, code: str, sentence: str) -> Fault:
         event_type = self._text("type")
@@ -166,6 +172,8 @@ class _Known:
 
 def _read_document(message: Message) -> dict[str, Any] | Fault:
     """The event as one document, in whichever mode it came."""
+    if message.has_unreadable_headers:
+        return Fault("unreadable", "The name of a header is not UTF-8; the headers cannot be read.")
     if not message.value:
         return Fault("unreadable", "The message has no value; an event is a JSON object.")
     attributes = {
@@ -187,7 +195,7 @@ def _read_document(message: Message) -> dict[str, Any] | Fault:
         if content_type:
             document["datacontenttype"] = content_type.decode(errors="replace")
     if (b"\\u0000" in message.value or is_binary) and _holds_null(document):
-        return _Known({}).fault("invalid_data", "A text contains the character NUL, which cannot be stored.")
+        return _Known(document).fault("invalid_data", "A text contains the character NUL, which cannot be stored.")
     return document
 
 
@@ -195,12 +203,20 @@ def _without_values(error: ValueError) -> str:
     return error.msg if isinstance(error, orjson.JSONDecodeError) else "a header is not UTF-8"
 
 
-def _holds_null(value: object) -> bool:
-    if isinstance(value, str):
-        return "\x00" in value
-    if isinstance(value, dict):
-        return any(_holds_null(part) for pair in value.items() for part in pair)
-    return isinstance(value, list) and any(_holds_null(part) for part in value)
+def _holds_null(document: object) -> bool:
+    # Without recursion: JSON may be nested deeper than Python's calls.
+    ahead = [document]
+    while ahead:
+        value = ahead.pop()
+        if isinstance(value, str):
+            if "\x00" in value:
+                return True
+        elif isinstance(value, dict):
+            ahead += value.keys()
+            ahead += value.values()
+        elif isinstance(value, list):
+            ahead += value
+    return False
 
 
 def _find_contradiction(

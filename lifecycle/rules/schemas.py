@@ -20,7 +20,7 @@ CURRENT: Final[Mapping[str, int]] = {
 }
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
-_REFERENCE = re.compile(r"urn:customer360:schema:(?P<type>[a-z.]+):(?P<version>\d+)")
+_REFERENCE = re.compile(r"urn:customer360:schema:(?P<type>[a-z.]+):(?P<version>[1-9][0-9]{0,5})")
 
 
 class InvalidDocument(Exception):

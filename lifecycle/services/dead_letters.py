@@ -11,12 +11,14 @@ from uuid_utils.compat import uuid7
 from audit.cursors import prepared_cursor
 from audit.services.bell import wake_relay_after_commit
 from audit.services.sealing import seal
-from lifecycle.rules.envelopes import UNKNOWN_TYPE, Received
+from lifecycle.rules.envelopes import UNKNOWN_TYPE, Headers, Received
 from lifecycle.services.inbox import as_bytea, as_json, encode_headers
 
 TOPIC: Final = "lifecycle.dead-letter"
 # The header by which the relay knows that a payload is sealed, and for which row.
 ID_HEADER: Final = "dead-letter-id"
+# The headers in which the error stands, behind those that the message had.
+OWN_PREFIX: Final = "dead-letter-"
 # Why a letter goes out without its value, if it does.
 OMITTED_HEADER: Final = "dead-letter-value-omitted"
 
@@ -28,6 +30,11 @@ INSERT INTO audit_outbox (tenant_id, topic, key, payload, headers, created_at)
 SELECT tenant_id, %(topic)s::text, key, payload, headers, transaction_timestamp()
   FROM json_to_recordset(%(rows)s::json) AS i(tenant_id uuid, key bytea, payload bytea, headers jsonb)
 """
+
+
+def own_headers(headers: Headers) -> Headers:
+    """The headers of the error alone, the last of each name: a message may have had some of the same names."""
+    return tuple({name: (name, value) for name, value in headers if name.startswith(OWN_PREFIX)}.values())
 
 
 @dataclass(frozen=True, slots=True)

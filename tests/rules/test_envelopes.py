@@ -206,6 +206,44 @@ def test_a_source_may_write_only_its_own_part(
     assert sentence is None if field is None else (sentence or "").startswith(field)
 
 
+def nested(depth: int) -> bytes:
+    return b"[" * depth + b'"\\u0000"' + b"]" * depth
+
+
+@pytest.mark.parametrize("depth", [1, 450, 900])
+def test_a_null_is_found_however_deep_it_lies(depth: int) -> None:
+    document = orjson.dumps(GOOD)[:-1] + b',"x":' + nested(depth) + b"}"
+    found = read(document)
+    assert isinstance(found, Fault)
+    assert (found.code, found.tenant, found.id, found.type) == ("invalid_data", "acme", "e-1", "customer.created")
+    assert found.trace_id == "4bf92f3577b34da6a3ce929d0e0e4736"
+
+
+def test_an_attribute_with_a_null_is_not_read() -> None:
+    found = read({**GOOD, "tenantid": "ac\x00me"})
+    assert isinstance(found, Fault)
+    assert (found.code, found.tenant, found.id) == ("invalid_data", "", "e-1")
+
+
+def test_a_binary_event_may_be_nested_deeply() -> None:
+    headers = [(f"ce_{name}", str(value).encode()) for name, value in GOOD.items() if name != "data"]
+    data = orjson.dumps(GOOD["data"])[:-1] + b',"ignored":' + b"[" * 500 + b"]" * 500 + b"}"
+    assert isinstance(read(data, headers=headers), Event)
+
+
+@pytest.mark.parametrize("version", ["1" * 5000, "0", "01", "", "\u0661"])
+def test_a_version_that_is_no_version_is_unknown(version: str) -> None:
+    document = {**GOOD, "dataschema": f"urn:customer360:schema:customer.created:{version}"}
+    assert code(document) == "unknown_type"
+
+
+def test_headers_that_the_library_cannot_read_make_a_message_unreadable() -> None:
+    message = Message("t", 0, 1, b"c1", orjson.dumps(GOOD), has_unreadable_headers=True)
+    found = read_event(message)
+    assert isinstance(found, Fault)
+    assert (found.code, "header" in found.sentence) == ("unreadable", True)
+
+
 def test_a_fault_keeps_what_could_be_read() -> None:
     fault = read({**GOOD, "data": {"external_id": 5}})
     assert fault == Fault(
