@@ -1,4 +1,6 @@
-"""What is refused before any view (NUL bytes in a URL, the API over plain HTTP), and whom a page may connect to."""
+"""What comes before any view: probes are let in, NUL bytes in a URL and the API over plain HTTP are not, and a page is
+told whom it may connect to.
+"""
 
 from collections.abc import Callable
 
@@ -10,6 +12,24 @@ from config.problems import problem_response
 from lifecycle.web.live import stream_origin
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
+
+
+class NameProbes:
+    """A container's probe or a scraper asks by address, which is none of the site's names: it gets one of them."""
+
+    PATHS = frozenset(("/healthz", "/healthz/live", "/metrics"))
+
+    def __init__(self, get_response: GetResponse) -> None:
+        if not settings.ALLOWED_HOSTS:
+            raise MiddlewareNotUsed
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Name the host, and pass on."""
+        if request.path in self.PATHS:
+            host = settings.ALLOWED_HOSTS[0].removeprefix("*").removeprefix(".")
+            request.META["HTTP_HOST"] = host or "localhost"
+        return self.get_response(request)
 
 
 class RefuseNullBytes:

@@ -2,7 +2,7 @@
 
 The key is claimed in the transaction of the change itself. A second request with the same key waits at the unique
 index until the first has ended: then it finds the answer, or, if the first was rolled back, nothing, and goes on. So a
-request that failed has not used up its key.
+request that was refused has not used up its key (docs/decisions/0012).
 """
 
 import datetime as dt

@@ -305,8 +305,10 @@ def propose_mapping_back(undone: ConfigurationVersion, former: ConfigurationVers
     back: dict[str, Any] = {}
     for old, target in undone.mapping.items():
         goal = _find_goal(configuration, old, former)
+        if goal is None:
+            continue
         # The stage that they were brought to, and the one that is not empty yet.
-        for stage in (target["to"], old) if goal else ():
+        for stage in (target["to"], old):
             if stage not in configuration.stages:
                 back.setdefault(stage, {"to": goal.stage, "reason_code": goal.reason_code})
     return back

@@ -3,6 +3,7 @@
 from uuid import uuid4
 
 import pytest
+from django.test import Client
 
 from tenants.roles import UPDATE_LIFECYCLE, VIEW_HISTORY, VIEW_LIFECYCLE
 from tests.doors.routes import list_routes
@@ -82,3 +83,12 @@ def test_no_list_shows_another_tenant_s_customers(role, customer, other_customer
         content = browse(role, route, customer.id).content
         assert str(other_customer.id).encode() not in content
         assert other_customer.name.encode() not in content
+
+
+@pytest.mark.parametrize("names", [["c360.example.com"], [".example.com"]])
+@pytest.mark.parametrize("path", ["/healthz/live", "/healthz", "/metrics"])
+def test_a_probe_asks_by_address_whatever_the_names_of_the_site(db, settings, names, path):
+    settings.ALLOWED_HOSTS = names
+    client = Client(headers={"host": "10.0.0.7:8000"})
+    assert client.get(path).status_code == 200
+    assert client.get("/login").status_code == 400, "pages are shown under the site's names only"

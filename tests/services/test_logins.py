@@ -204,3 +204,12 @@ def test_the_address_is_the_connection_s_or_the_declared_proxy_s_word(meta, prox
         request.META.pop("REMOTE_ADDR")
         request.META.update(meta)
         assert client_address(request) == expected
+
+
+def test_the_password_of_the_demo_opens_nothing_in_production(tenant, address, settings):
+    with tenant_context(tenant.id):
+        user = UserFactory(tenant=tenant, password=logins.DEMO_PASSWORD)
+    with pytest.raises(LoginRefused, match=logins.WRONG):
+        log_in(user, logins.DEMO_PASSWORD, address)
+    settings.DEBUG = True
+    assert log_in(user, logins.DEMO_PASSWORD, address).pk == user.pk

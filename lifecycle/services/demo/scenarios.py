@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from tenants.roles import Role
+from tenants.services.logins import DEMO_PASSWORD
 
-PASSWORD = "demo"  # noqa: S105  the demo's logins are printed on the screen
+PASSWORD = DEMO_PASSWORD
 
 
 @dataclass(frozen=True, slots=True)
