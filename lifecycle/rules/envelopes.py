@@ -182,7 +182,7 @@ def _read_document(message: Message) -> dict[str, Any] | Fault:
         if name.lower().startswith(BINARY_PREFIX)
     }
     content_type = next((value or b"" for name, value in message.headers if name.lower() == "content-type"), b"")
-    is_binary = "specversion" in attributes and not content_type.startswith(STRUCTURED_TYPE.encode())
+    is_binary = "specversion" in attributes and not content_type.lower().startswith(STRUCTURED_TYPE.encode())
     try:
         body = orjson.loads(message.value)
         document = {name: (value or b"").decode() for name, value in attributes.items()} if is_binary else body

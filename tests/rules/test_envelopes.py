@@ -59,6 +59,14 @@ def test_header_names_of_a_binary_event_may_be_in_capitals() -> None:
     assert read(orjson.dumps(GOOD["data"]), headers=headers) == read(GOOD)
 
 
+def test_media_types_may_be_in_capitals() -> None:
+    headers = [(f"ce_{name}", str(value).encode()) for name, value in GOOD.items() if name != "data"]
+    for content_type in (b"Application/JSON; charset=utf-8", b"APPLICATION/JSON"):
+        assert read(orjson.dumps(GOOD["data"]), headers=[*headers, ("content-type", content_type)]) == read(GOOD)
+    structured = [("content-type", b"Application/CloudEvents+JSON"), ("ce_specversion", b"1.0")]
+    assert read(GOOD, headers=structured) == read(GOOD)
+
+
 def test_a_structured_event_may_carry_stray_attributes_in_headers() -> None:
     headers = [("content-type", b"application/cloudevents+json; charset=UTF-8"), ("ce_specversion", b"1.0")]
     assert read(GOOD, headers=headers) == read(GOOD)
@@ -108,6 +116,7 @@ def test_a_binary_header_that_is_not_utf_8_is_unreadable() -> None:
         ({"data": [1]}, "invalid_envelope"),
         ({"datacontenttype": "text/xml"}, "invalid_envelope"),
         ({"datacontenttype": "application/json; charset=utf-8"}, "valid"),
+        ({"datacontenttype": "Application/Vnd.CRM+JSON; charset=utf-8"}, "valid"),
         ({"tenantid": ""}, "unknown_tenant"),
         ({"tenantid": "x" * 64}, "invalid_envelope"),
         ({"type": "customer.deleted"}, "unknown_type"),
