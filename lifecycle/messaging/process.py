@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import structlog
 from django.conf import settings
 from django.core.checks import Tags
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from django.db import DEFAULT_DB_ALIAS, Error, connections
 from prometheus_client import start_http_server
 from tqdm import tqdm
@@ -49,11 +49,24 @@ def end_in_time(stop: Stop, *, seconds: float = DEADLINE_SECONDS) -> None:
 
 
 class HealthFile:
-    """A file whose age tells a container probe that the loop turns. Touched once a second at most."""
+    """A file whose age tells a container probe that the loop turns. Touched once a second at most.
+
+    Raises CommandError when there can be no such file.
+    """
 
     def __init__(self, path: str | None) -> None:
         self._path = Path(path) if path else None
         self._touched_at = 0.0
+        if self._path is not None:
+            try:
+                # Now, not in the middle of the work. It is gone again until the loop turns.
+                self._path.open("ab").close()
+                self._path.unlink()
+            except OSError as error:
+                raise CommandError(
+                    f"The health file {path} cannot be written: {error.strerror}. Name a file in a folder that exists "
+                    "and may be written to."
+                ) from error
 
     def touch(self) -> None:
         """The loop has come round."""
@@ -127,6 +140,11 @@ def check_role(command: BaseCommand) -> None:
 
 
 def serve_metrics(port: int | None) -> None:
-    """Answer Prometheus on a port of its own, if one is given."""
+    """Answer Prometheus on a port of its own, if one is given. Raises CommandError when it is not to be had."""
     if port:
-        start_http_server(port)
+        try:
+            start_http_server(port)
+        except OSError as error:
+            raise CommandError(
+                f"Metrics cannot be served on port {port}: {error.strerror}. Give another --metrics-port."
+            ) from error

@@ -1,13 +1,17 @@
 """The consumer on a real broker: batches, offsets, rebalances, ends, and a database that goes away."""
 
+import socket
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import OperationalError, connections
 
+from lifecycle.management.arguments import read_port
 from lifecycle.messaging import handling
+from lifecycle.messaging.process import HealthFile, serve_metrics
 from lifecycle.services.events import process_events
 from tests.messaging.kafka import (
     Broker,
@@ -218,6 +222,45 @@ def test_the_command_ends_with_once_and_says_what_it_did(acme: Speaker, broker: 
     assert process.returncode == 0, output
     assert output.splitlines()[-1].startswith("4 events (")
     assert "applied 3 dead 1" in output.splitlines()[-1].replace("parked ", "")
+
+
+@pytest.mark.parametrize("group", ["", " ", "a\udcff", "a\x00"])
+def test_the_command_refuses_a_group_without_a_name(group: str) -> None:
+    with pytest.raises(CommandError, match="argument --group: "):
+        call_command("consume_events", "--group", group)
+
+
+@pytest.mark.parametrize("command", ["consume_events", "relay_events"])
+@pytest.mark.parametrize("port", ["99999", "65536", "-5", "²", "9" * 5000])
+def test_a_port_is_a_port(command: str, port: str) -> None:
+    with pytest.raises(CommandError, match=f"argument --metrics-port: {port[:80]}…? is not a port"):
+        call_command(command, "--metrics-port", port)
+
+
+@pytest.mark.parametrize("command", ["consume_events", "relay_events"])
+def test_a_port_that_is_taken_is_refused(command: str) -> None:
+    with socket.create_server(("0.0.0.0", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(CommandError, match=f"Metrics cannot be served on port {port}: Address already in use"):
+            call_command(command, "--metrics-port", str(port))
+
+
+def test_port_0_is_no_port() -> None:
+    assert read_port("0") == 0
+    serve_metrics(0)
+    assert read_port("65535") == 65_535
+
+
+@pytest.mark.parametrize("command", ["consume_events", "relay_events"])
+def test_a_health_file_that_cannot_be_is_refused(command: str, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    for path in (tmp_path / "nothing" / "x", file / "x", tmp_path):
+        with pytest.raises(CommandError, match=f"The health file {path} cannot be written: "):
+            call_command(command, "--health-file", str(path))
+    health = tmp_path / "health"
+    HealthFile(str(health))
+    assert not health.exists(), "nothing has turned yet"
 
 
 def test_the_command_refuses_a_batch_of_nothing() -> None:

@@ -1,11 +1,11 @@
 """``manage.py consume_events``: the events of CRM, Billing and Support into the customers."""
 
-from argparse import ArgumentTypeError
 from collections import Counter
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from lifecycle.management.arguments import read_name, read_port, whole_number
 from lifecycle.management.stopping import stop_on_signals
 from lifecycle.messaging.clients import KafkaException, topic_name
 from lifecycle.messaging.consumer import EventConsumer, Options
@@ -16,13 +16,8 @@ from lifecycle.rules.schemas import CURRENT
 from lifecycle.services.events import CONSUMER, Result
 
 GROUP = "customer360"
-
-
-def positive(text: str) -> int:
-    """A whole number from 1."""
-    if not text.isdigit() or int(text) < 1:
-        raise ArgumentTypeError(f"{text} is not a whole number from 1")
-    return int(text)
+# What the client library reads at once.
+LARGEST_BATCH = 1_000_000
 
 
 class Command(BaseCommand):
@@ -37,14 +32,15 @@ class Command(BaseCommand):
         """What an operator may change."""
         add = parser.add_argument
         add("--topics", nargs="+", default=[topic_name(name) for name in CURRENT], help="default: the four of AR-2")
-        add("--group", default=GROUP, help="consumer group (default: %(default)s)")
-        add("--batch-size", type=positive, default=500, help="messages a transaction (default: %(default)s)")
+        add("--group", type=read_name, default=GROUP, help="consumer group (default: %(default)s)")
+        batch_size = whole_number(1, LARGEST_BATCH)
+        add("--batch-size", type=batch_size, default=500, help="messages a transaction (default: %(default)s)")
         add("--once", action="store_true", help="end when everything there is has been read")
-        add("--max-events", type=positive, help="end after so many messages")
+        add("--max-events", type=whole_number(1), help="end after so many messages")
         add("--from-beginning", action="store_true", help="read the topics again; what was applied stays applied once")
         add("--dry-run", action="store_true", help="judge what is waiting and tell, change nothing, commit nothing")
         add("--health-file", help="touched while the loop turns, for a container probe")
-        add("--metrics-port", type=positive, help="answer Prometheus there")
+        add("--metrics-port", type=read_port, help="answer Prometheus there")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Consume; exit status 0 when ended as asked."""
@@ -56,9 +52,10 @@ class Command(BaseCommand):
                 self._tell(result)
 
         handler = Handler(actor=CONSUMER, dry_run=options["dry_run"], report=report)
+        health = HealthFile(options["health_file"])
+        serve_metrics(options["metrics_port"])
         bound_waits()
         check_role(self)
-        serve_metrics(options["metrics_port"])
         with stop_on_signals() as stop:
             end_in_time(stop)
             progress = Progress(
@@ -79,7 +76,7 @@ class Command(BaseCommand):
                 ),
                 handler=handler,
                 stop=stop,
-                health=HealthFile(options["health_file"]),
+                health=health,
                 progress=progress,
                 housekeeping=Housekeeping(actor=CONSUMER, count=handler.count),
             )

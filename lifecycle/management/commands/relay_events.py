@@ -7,20 +7,28 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
+from lifecycle.management.arguments import read_port
 from lifecycle.management.stopping import stop_on_signals
 from lifecycle.messaging.process import HealthFile, Progress, bound_waits, check_role, end_in_time, serve_metrics
 from lifecycle.messaging.relay import Relay
 from lifecycle.services import outbox
+from tenants.rules.texts import quote_text
 
 
 def parse_since(text: str, *, now: dt.datetime) -> dt.datetime:
     """A moment: ISO 8601 with its time zone, or so long ago as ``2h``, ``90m``, ``1d``."""
     units = {"m": "minutes", "h": "hours", "d": "days"}
-    if text[:-1].isdigit() and text[-1:] in units:
-        return now - dt.timedelta(**{units[text[-1]]: int(text[:-1])})
-    moment = parse_datetime(text)
+    try:
+        if text.isascii() and text[:-1].isdecimal() and text[-1:] in units:
+            return now - dt.timedelta(**{units[text[-1]]: int(text[:-1])})
+        moment = parse_datetime(text)
+    except (ValueError, OverflowError):
+        # No such day, or longer ago than days are counted.
+        moment = None
     if moment is None or moment.tzinfo is None:
-        raise CommandError(f"--since takes 2h, 90m, 1d, or a moment like 2026-03-31T12:00:00Z; {text!r} is neither.")
+        raise CommandError(
+            f"--since takes 2h, 90m, 1d, or a moment like 2026-03-31T12:00:00Z; {quote_text(text)} is neither."
+        )
     return moment
 
 
@@ -40,25 +48,26 @@ class Command(BaseCommand):
         add("--since", help="2h, 90m, 1d, or a moment like 2026-03-31T12:00:00Z")
         add("--topic", help="with --republish: only messages of this topic")
         add("--health-file", help="touched while the loop turns, for a container probe")
-        add("--metrics-port", type=int, help="answer Prometheus there")
+        add("--metrics-port", type=read_port, help="answer Prometheus there")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Relay; exit status 0 when ended as asked."""
         if options["republish"] != bool(options["since"]):
             raise CommandError("--republish and --since go together.")
-        if options["republish"]:
-            since = parse_since(options["since"], now=timezone.now())
+        since = parse_since(options["since"], now=timezone.now()) if options["since"] else None
+        health = HealthFile(options["health_file"])
+        serve_metrics(options["metrics_port"])
+        if since is not None:
             count = outbox.republish(since=since, topic=options["topic"])
             self.stdout.write(f"{count:,} messages written since {since.isoformat()} are pending again")
         bound_waits()
         check_role(self)
-        serve_metrics(options["metrics_port"])
         with stop_on_signals() as stop:
             end_in_time(stop)
             progress = Progress("messages", output=self.stdout, describe=lambda: "published")
             relay = Relay(
                 stop=stop,
-                health=HealthFile(options["health_file"]),
+                health=health,
                 progress=progress,
                 once=options["once"] or options["republish"],
             )
