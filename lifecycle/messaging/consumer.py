@@ -27,6 +27,7 @@ from lifecycle.messaging.clients import consumer_config, ensure_topics, is_coope
 from lifecycle.messaging.handling import Batch, Handler, is_transient, sql_state
 from lifecycle.messaging.housekeeping import Housekeeping
 from lifecycle.messaging.process import HealthFile, Progress, Stop
+from lifecycle.messaging.tailing import NoSuchTopic
 from lifecycle.rules.envelopes import Message
 
 log = structlog.get_logger(__name__)
@@ -93,7 +94,10 @@ class EventConsumer:
         self._looked_at = 0.0
 
     def run(self) -> int:
-        """Consume until asked to stop, or until there is nothing left with ``once``."""
+        """Consume until asked to stop, or until there is nothing left with ``once``.
+
+        Raises NoSuchTopic when a dry run finds none of its topics, TooManyFailures, KafkaException.
+        """
         self._prepare()
         try:
             while not self.stop and not self._is_done():
@@ -119,7 +123,7 @@ class EventConsumer:
         delay = FIRST_DELAY
         while not self.stop:
             try:
-                ensure_topics(self.options.topics)
+                self._ensure_topics()
                 if self.options.dry_run:
                     self._assign_from_outside()
                 else:
@@ -137,11 +141,26 @@ class EventConsumer:
             else:
                 return
 
+    def _ensure_topics(self) -> None:
+        """Make missing topics; a dry run makes nothing."""
+        if not self.options.dry_run:
+            ensure_topics(self.options.topics)
+
     def _assign_from_outside(self) -> None:
         """Read where the group would go on, without joining it and without moving it."""
         known = self._consumer.list_topics(timeout=10).topics
+        absent = [topic for topic in self.options.topics if topic not in known]
+        if len(absent) == len(self.options.topics):
+            raise NoSuchTopic(
+                f"There is no topic {', '.join(absent)}: nothing has been sent to it yet, or the name is another."
+            )
+        for topic in absent:
+            log.warning("there is no such topic, a dry run does not make it", topic=topic)
         partitions = [
-            TopicPartition(topic, number) for topic in self.options.topics for number in known[topic].partitions
+            TopicPartition(topic, number)
+            for topic in self.options.topics
+            if topic in known
+            for number in known[topic].partitions
         ]
         if not self.options.from_beginning:
             partitions = self._consumer.committed(partitions, timeout=10)
@@ -188,7 +207,7 @@ class EventConsumer:
         log.warning("kafka reports", error=error.name(), reason=error.str())
         if error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC):
             try:
-                ensure_topics(self.options.topics)
+                self._ensure_topics()
             except KafkaException as failure:
                 log.warning("kafka does not answer", reason=str(failure))
 
@@ -291,7 +310,7 @@ class EventConsumer:
         if self._broker_lost and now - self._looked_at > LOST_LOG_SECONDS:
             self._looked_at = now
             try:
-                ensure_topics(self.options.topics)
+                self._ensure_topics()
                 self._rewind_lost_logs()
                 self._broker_lost = False
             except KafkaException as error:

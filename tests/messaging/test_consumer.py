@@ -1,5 +1,6 @@
 """The consumer on a real broker: batches, offsets, rebalances, ends, and a database that goes away."""
 
+import re
 import socket
 import time
 from pathlib import Path
@@ -8,10 +9,12 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connections
+from structlog.testing import capture_logs
 
 from lifecycle.management.arguments import read_port
 from lifecycle.messaging import handling
 from lifecycle.messaging.process import HealthFile, serve_metrics
+from lifecycle.messaging.tailing import NoSuchTopic
 from lifecycle.services.events import process_events
 from tests.messaging.kafka import (
     Broker,
@@ -98,6 +101,20 @@ def test_a_dry_run_judges_what_waits_and_changes_nothing(acme: Speaker, broker: 
     assert broker.committed() == {(broker.topic("customer.created"), 0): 1}
     assert len(acme.inbox()) == 1
     assert outcomes(consume_all(broker)) == ["applied", "dead:invalid_data"]
+
+
+def test_a_dry_run_makes_no_topics_and_says_which_are_not_there(acme: Speaker, broker: Broker) -> None:
+    broker.make_topics(names=["customer.created"])
+    broker.send(acme.document("customer.created", "c1", name="A"))
+    broker.flush()
+    topics = [broker.topic("customer.created"), broker.topic("misspelt")]
+    with capture_logs() as logs:
+        assert outcomes(consume_all(broker, dry_run=True, topics=topics)) == ["applied"]
+    assert [entry["topic"] for entry in logs if "no such topic" in entry["event"]] == [topics[1]]
+    with pytest.raises(NoSuchTopic, match=f"There is no topic {re.escape(topics[1])}: "):
+        consume_all(broker, dry_run=True, topics=topics[1:])
+    made = [name for name in broker.producer.list_topics(timeout=5).topics if name.startswith(broker.prefix)]
+    assert made == topics[:1]
 
 
 def test_messages_that_are_no_events_are_passed_over_and_kept(acme: Speaker, broker: Broker) -> None:
@@ -222,6 +239,14 @@ def test_the_command_ends_with_once_and_says_what_it_did(acme: Speaker, broker: 
     assert process.returncode == 0, output
     assert output.splitlines()[-1].startswith("4 events (")
     assert "applied 3 dead 1" in output.splitlines()[-1].replace("parked ", "")
+
+
+def test_a_dry_run_of_a_topic_that_is_not_there_is_refused(broker: Broker) -> None:
+    process = start_command("consume_events", "--dry-run", "--topics", broker.topic("misspelt"))
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 1, output
+    assert f"There is no topic {broker.topic('misspelt')}: nothing has been sent to it yet" in output
+    assert "Traceback" not in output
 
 
 @pytest.mark.parametrize("group", ["", " ", "a\udcff", "a\x00"])

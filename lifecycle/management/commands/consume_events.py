@@ -12,6 +12,7 @@ from lifecycle.messaging.consumer import EventConsumer, Options
 from lifecycle.messaging.handling import Handler, TooManyFailures
 from lifecycle.messaging.housekeeping import Housekeeping
 from lifecycle.messaging.process import HealthFile, Progress, bound_waits, check_role, end_in_time, serve_metrics
+from lifecycle.messaging.tailing import NoSuchTopic
 from lifecycle.rules.schemas import CURRENT
 from lifecycle.services.events import CONSUMER, Result
 
@@ -82,6 +83,8 @@ class Command(BaseCommand):
             )
             try:
                 consumer.run()
+            except NoSuchTopic as absence:
+                raise CommandError(str(absence)) from absence
             except (TooManyFailures, KafkaException) as error:
                 raise CommandError(
                     f"The consumer stops, and what it has not applied stays in Kafka: {error}"
