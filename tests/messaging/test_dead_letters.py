@@ -260,6 +260,36 @@ def test_the_command_wants_to_know_which(refused: Speaker) -> None:
     assert run("discard", "--all", "--tenant", refused.tenant.slug, "--reason", "test") == "1 discarded\n"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["list", "--limit", "-1"], "argument --limit: -1 is not a whole number from 1"),
+        (["list", "--limit", "9" * 30], "argument --limit: 9{30} is not a whole number from 1"),
+        (["list", "--tenant", "a\x00"], "argument --tenant: .* contains the character NUL"),
+        (["list", "--type", "a\udcff"], "argument --type: .* is not UTF-8"),
+        (["list", "--error", "a\udcff"], "argument --error: .* is not UTF-8"),
+        (["show", "a\udcff"], "argument id: invalid UUID value"),
+        (["replay", "\x00"], "argument id: invalid UUID value"),
+        (["replay", "--all", "--by", "x" * 135], "argument --by: it has 135 characters; at most 134 are possible"),
+        (["replay", "--all", "--by", " "], "argument --by: it is blank"),
+        (["replay", "--all", "--by", "a\udcff"], r"argument --by: it contains the control character U\+DCFF"),
+        (["discard", "--all", "--reason", "a\x00"], "argument --reason: .* contains the character NUL"),
+        (["discard", "--all", "--reason", "a\udcff"], "argument --reason: .* is not UTF-8"),
+    ],
+)
+def test_the_command_refuses_what_cannot_be_kept_or_found(refused: Speaker, arguments: list[str], why: str) -> None:
+    with pytest.raises(CommandError, match=why):
+        run(*arguments)
+    assert refused.letters()[0].state == "open"
+    assert deeds(refused.tenant.id) == []
+
+
+def test_the_name_of_an_operator_may_be_as_long_as_the_log_has_room(refused: Speaker) -> None:
+    mend(refused)
+    run("replay", "--all", "--tenant", refused.tenant.slug, "--by", "x" * 134)
+    assert deeds(refused.tenant.id) == [("replay_dead_letter", f"system:operator:{'x' * 134}", "applied")]
+
+
 # --- the admin ----------------------------------------------------------------------------------------------------
 
 

@@ -3,7 +3,8 @@
 import getpass
 import json
 import sys
-from typing import Any
+from argparse import ArgumentTypeError
+from typing import Any, Final
 from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -11,6 +12,7 @@ from django.db.models import Count, QuerySet
 from django.utils import timezone
 from tqdm import tqdm
 
+from lifecycle.management.arguments import read_text, whole_number
 from lifecycle.management.stopping import stop_on_signals
 from lifecycle.models import DeadLetter
 from lifecycle.rules.envelopes import Message
@@ -22,6 +24,18 @@ from lifecycle.services.letters import (
     replay_letters,
 )
 from tenants.actors import Actor, system_actor
+from tenants.rules.texts import find_text_fault
+
+# As much as the log has room for after "system:operator:".
+LONGEST_OPERATOR: Final = 134
+
+
+def read_operator(text: str) -> str:
+    """Who decides; empty for the system's user."""
+    fault = find_text_fault(text, LONGEST_OPERATOR) if text else None
+    if fault is not None:
+        raise ArgumentTypeError(f"it {fault[1]}")
+    return text
 
 
 class Command(BaseCommand):
@@ -35,7 +49,7 @@ class Command(BaseCommand):
         verbs = parser.add_subparsers(dest="verb", required=True)
         listing = verbs.add_parser("list", help="open letters, oldest first, or those of another state")
         listing.add_argument("--state", choices=["open", "replayed", "discarded", "all"], default="open")
-        listing.add_argument("--limit", type=int, default=50)
+        listing.add_argument("--limit", type=whole_number(1), default=50)
         listing.add_argument("--summary", action="store_true", help="only how many of each tenant, type and error")
         _add_filters(listing)
         show = verbs.add_parser("show", help="everything about one letter, and the message as it came")
@@ -45,10 +59,11 @@ class Command(BaseCommand):
             deed = verbs.add_parser(verb, help=what)
             deed.add_argument("id", type=UUID, nargs="*")
             deed.add_argument("--all", action="store_true", help="all open letters that the filters leave")
-            deed.add_argument("--by", default="", help="who decides, for the log (default: the system's user)")
+            who = "who decides, for the log (default: the system's user)"
+            deed.add_argument("--by", type=read_operator, default="", help=who)
             _add_filters(deed)
             if verb == "discard":
-                deed.add_argument("--reason", required=True)
+                deed.add_argument("--reason", type=read_text, required=True)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Do what the verb says. Exit status 0 only when all of it was done."""
@@ -126,9 +141,9 @@ class Command(BaseCommand):
 
 
 def _add_filters(parser: CommandParser) -> None:
-    parser.add_argument("--tenant", help="slug, as the messages wrote it")
-    parser.add_argument("--type", help="for example contract.renewed")
-    parser.add_argument("--error", help="code, for example unknown_customer")
+    parser.add_argument("--tenant", type=read_text, help="slug, as the messages wrote it")
+    parser.add_argument("--type", type=read_text, help="for example contract.renewed")
+    parser.add_argument("--error", type=read_text, help="code, for example unknown_customer")
 
 
 def _filter(options: dict[str, Any], *, state: str | None = DeadLetter.State.OPEN) -> QuerySet[DeadLetter]:
