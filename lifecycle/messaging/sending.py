@@ -45,6 +45,10 @@ class EventSender:
                 break
             except BufferError:
                 self._producer.poll(0.1)
+            except KafkaException as error:
+                if error.args[0].code() == KafkaError.MSG_SIZE_TOO_LARGE:
+                    raise InvalidEvent("too_large: the event is larger than a message may be.") from error
+                raise
         self._producer.poll(0)
         self._raise_error()
         return topic
@@ -68,7 +72,7 @@ class EventSender:
 
 
 def encode(document: Mapping[str, Any], *, binary: bool = False) -> Message:
-    """The message of an event, in structured or in binary mode; it lies nowhere yet."""
+    """The message of an event, in structured or in binary mode; it lies nowhere yet. Raises InvalidEvent."""
     data = document.get("data")
     external_id = data.get("external_id") if isinstance(data, Mapping) else None
     key = external_id.encode() if isinstance(external_id, str) else None
@@ -80,6 +84,13 @@ def encode(document: Mapping[str, Any], *, binary: bool = False) -> Message:
             if name not in ("data", "datacontenttype")
         )
         headers += (("content-type", str(document.get("datacontenttype", "application/json")).encode()),)
-        return Message("", 0, 0, key, orjson.dumps(data), headers)
+        return Message("", 0, 0, key, _dump(data), headers)
     headers = (("content-type", f"{STRUCTURED_TYPE}; charset=UTF-8".encode()),)
-    return Message("", 0, 0, key, orjson.dumps(document), headers)
+    return Message("", 0, 0, key, _dump(document), headers)
+
+
+def _dump(document: object) -> bytes:
+    try:
+        return orjson.dumps(document)
+    except orjson.JSONEncodeError as error:
+        raise InvalidEvent(f"unreadable: the event cannot be written as JSON: {error}.") from error

@@ -195,10 +195,56 @@ def test_the_command_refuses_what_would_be_dead(tmp_path: Path) -> None:
         call_command("send_event", "support.issue.closed", "--tenant", "acme", "--data", '{"csat": 9}')
     events = tmp_path / "events.ndjson"
     events.write_text("\n{not json\n")
-    with pytest.raises(CommandError, match="line 2 is not JSON"):
-        call_command("send_event", "--file", str(events))
+    for options in ([], ["--print"]):
+        errors = StringIO()
+        with pytest.raises(CommandError, match=r"^1 bad line was not sent; see above\.$"):
+            call_command("send_event", "--file", str(events), *options, stdout=StringIO(), stderr=errors)
+        assert errors.getvalue().startswith("line 2: it is not JSON: ")
+    with pytest.raises(CommandError, match="--data: it is not JSON"):
+        call_command("send_event", "customer.created", "--tenant", "acme", "--data", "{")
     with pytest.raises(CommandError, match="cannot be read"):
         call_command("send_event", "--file", str(tmp_path / "nothing"))
+
+
+@pytest.mark.parametrize("option", ["--tenant", "--customer", "--data", "--source", "--topic"])
+@pytest.mark.parametrize(
+    ("text", "why"), [("a\udcff", r"a\\udcff is not UTF-8"), ("a\x00", "contains the character NUL")]
+)
+def test_the_command_refuses_what_no_event_can_carry(option: str, text: str, why: str) -> None:
+    with pytest.raises(CommandError, match=f"argument {option}: .*{why}"):
+        call_command("send_event", "customer.updated", "--tenant", "acme", option, text)
+
+
+@pytest.mark.parametrize("pace", ["-1", "0", "nan", "inf", "often"])
+def test_a_stream_has_a_pace(pace: str) -> None:
+    with pytest.raises(CommandError, match=f"argument --per-minute: {pace} is not a pace"):
+        call_command("send_event", "--stream", "--per-minute", pace)
+
+
+def test_a_bad_line_keeps_no_good_one_from_being_sent(acme: Speaker, tmp_path: Path) -> None:
+    from tests.messaging.kafka import Broker, consume_all
+
+    broker = Broker()
+    broker.make_topics()
+    good = [orjson.dumps(acme.document("customer.created", name, name="A")) for name in ("c1", "c2")]
+    deep = orjson.dumps(acme.document("customer.created", "c3", name="A", more=0)).replace(
+        b'"more":0', b'"more":' + b"[" * 300 + b"]" * 300
+    )
+    large = orjson.dumps(acme.document("customer.created", "c4", name="A", more="x" * 9_000_000))
+    wrong = orjson.dumps(acme.document("customer.created", "c5", name=5))
+    events = tmp_path / "events.ndjson"
+    events.write_bytes(b"\n".join([good[0], b"{not json", b"[1]", deep, large, wrong, good[1]]))
+    errors, topic = StringIO(), broker.topic("customer.created")
+    with pytest.raises(CommandError, match=r"^5 bad lines were not sent; see above\.$"):
+        call_command("send_event", "--file", str(events), "--topic", topic, stdout=StringIO(), stderr=errors)
+    assert [line[:24] for line in errors.getvalue().splitlines()] == [
+        "line 2: it is not JSON: ",
+        "line 3: it is JSON, but ",
+        "line 4: unreadable: the ",
+        "line 5: too_large: the e",
+        "line 6: invalid_data: da",
+    ]
+    assert outcomes(consume_all(broker)) == ["applied", "applied"]
 
 
 def test_a_file_of_events_is_sent_and_applied(acme: Speaker, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import orjson
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
+from lifecycle.management.arguments import read_pace, read_text
 from lifecycle.management.stopping import stop_on_signals
 from lifecycle.messaging.clients import KafkaException
 from lifecycle.messaging.process import Progress, Stop
@@ -34,44 +35,61 @@ class Command(BaseCommand):
         """One event, a file, or a stream."""
         add = parser.add_argument
         add("type", nargs="?", choices=list(CURRENT), help="send one sample of this type")
-        add("--tenant", help="slug of the tenant (a stream: of these tenants, by commas; default all)")
-        add("--customer", default="C-1", help="external id of the customer (default: %(default)s)")
-        add("--data", help="JSON to lay over the sample, for example '{\"csat\": 5}'")
-        add("--source", help="default: the module that owns the type")
+        add("--tenant", type=read_text, help="slug of the tenant (a stream: of these tenants, by commas; default all)")
+        add("--customer", type=read_text, default="C-1", help="external id of the customer (default: %(default)s)")
+        add("--data", type=read_text, help="JSON to lay over the sample, for example '{\"csat\": 5}'")
+        add("--source", type=read_text, help="default: the module that owns the type")
         add("--file", help="events to send, one CloudEvent in JSON a line")
         add("--stream", action="store_true", help="believable events for existing customers, until stopped")
-        add("--per-minute", type=float, default=6.0, help="pace of the stream (default: %(default)s)")
+        add("--per-minute", type=read_pace, default=6.0, help="pace of the stream (default: %(default)s)")
         add("--max-events", type=int, help="end the stream after so many")
         add("--seed", type=int, help="make the samples repeatable")
         add("--binary", action="store_true", help="attributes as headers instead of in the value")
-        add("--topic", help="default: the topic of the event's type")
+        add("--topic", type=read_text, help="default: the topic of the event's type")
         add("--print", action="store_true", help="write the events, one a line, and send nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Send; exit status 0 only when everything is with the broker."""
+        """Send; exit status 0 only when everything is with the broker. A bad line of a file keeps no other from it."""
         if sum(map(bool, (options["type"], options["file"], options["stream"]))) != 1:
             raise CommandError("Name a type, a --file or --stream.")
         sender = None if options["print"] else EventSender(binary=options["binary"], topic=options["topic"])
         progress = Progress("events", output=self.stdout, describe=lambda: "sent")
         with stop_on_signals() as stop:
             try:
-                for line, document in self._documents(options, stop):
-                    try:
-                        if sender is None:
-                            self.stdout.write((encode(document).value or b"").decode())
-                        else:
-                            sender.send(document)
-                            progress.advance(1)
-                    except InvalidEvent as error:
-                        raise CommandError(f"{line}{error}") from error
-                if sender is not None:
-                    sender.flush()
+                bad = self._send(self._events(options, stop), sender, progress)
             except KafkaException as error:
                 raise CommandError(f"Kafka did not take the events: {error.args[0].str()}") from error
         if sender is not None:
             progress.close()
+        if bad:
+            raise CommandError(f"{bad:,} bad {'line was' if bad == 1 else 'lines were'} not sent; see above.")
 
-    def _documents(self, options: dict[str, Any], stop: Stop) -> Iterator[tuple[str, Document]]:
+    def _send(
+        self, events: Iterator[tuple[str, Document | bytes]], sender: EventSender | None, progress: Progress
+    ) -> int:
+        """Send what is good, name the lines that are bad; how many those were."""
+        bad = 0
+        try:
+            for line, event in events:
+                try:
+                    document = _parse(event) if isinstance(event, bytes) else event
+                    if sender is None:
+                        self.stdout.write((encode(document).value or b"").decode())
+                    else:
+                        sender.send(document)
+                        progress.advance(1)
+                except InvalidEvent as error:
+                    if not line:
+                        raise CommandError(str(error)) from error
+                    bad += 1
+                    self.stderr.write(f"{line}{error}")
+        finally:
+            # Whatever ends it: what was taken goes out.
+            if sender is not None:
+                sender.flush()
+        return bad
+
+    def _events(self, options: dict[str, Any], stop: Stop) -> Iterator[tuple[str, Document | bytes]]:
         if options["file"]:
             yield from _read_file(options["file"], stop)
         elif options["stream"]:
@@ -118,11 +136,14 @@ def _sample(options: dict[str, Any]) -> Document:
     random = Random(options["seed"])  # noqa: S311  makes samples, keeps no secret
     data = sample_data(options["type"], Subject(options["customer"]), random=random, now=now)
     if options["data"]:
-        data |= _parse(options["data"].encode(), "--data")
+        try:
+            data |= _parse(options["data"].encode())
+        except InvalidEvent as error:
+            raise CommandError(f"--data: {error}") from error
     return envelope(options["type"], data, tenant=options["tenant"], now=now, source=options["source"])
 
 
-def _read_file(name: str, stop: Stop) -> Iterator[tuple[str, Document]]:
+def _read_file(name: str, stop: Stop) -> Iterator[tuple[str, bytes]]:
     try:
         lines = sys.stdin.buffer if name == "-" else Path(name).open("rb")  # noqa: SIM115  closed with the command
     except OSError as error:
@@ -131,14 +152,15 @@ def _read_file(name: str, stop: Stop) -> Iterator[tuple[str, Document]]:
         if stop:
             return
         if line.strip():
-            yield f"line {number}: ", _parse(line, f"line {number}")
+            yield f"line {number}: ", line
 
 
-def _parse(text: bytes, where: str) -> Document:
+def _parse(text: bytes) -> Document:
+    """The event. Raises InvalidEvent when it is no JSON object."""
     try:
         document = orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        raise CommandError(f"{where} is not JSON: {error}.") from error
+        raise InvalidEvent(f"it is not JSON: {error}.") from error
     if not isinstance(document, dict):
-        raise CommandError(f"{where} is JSON, but not an object.")
+        raise InvalidEvent("it is JSON, but not an object.")
     return document
