@@ -9,7 +9,14 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from lifecycle.models import DeadLetter
-from lifecycle.services.letters import LONGEST_REASON, LetterRefused, discard_letters, open_message, replay_letters
+from lifecycle.services.letters import (
+    LONGEST_REASON,
+    WAITS,
+    LetterRefused,
+    discard_letters,
+    open_message,
+    replay_letters,
+)
 from tenants.admin.base import TenantAdmin, is_super_admin, service_arguments
 
 NOT_KEPT = "(not kept)"
@@ -52,6 +59,8 @@ class DeadLetterAdmin(TenantAdmin):
         for result in results:
             if not result.is_resolved:
                 messages.warning(request, f"{result.letter_id} is dead again: {result.sentence}")
+            elif result.waits:
+                messages.warning(request, f"{result.letter_id} {WAITS}")
 
     @admin.action(description="Discard the selected letters", permissions=["decide"])
     def discard(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> None:

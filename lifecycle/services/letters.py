@@ -14,12 +14,14 @@ from audit.services.administration import record_administration
 from audit.services.sealing import reseal, unseal
 from lifecycle.models import DeadLetter
 from lifecycle.rules.envelopes import Message, receive
-from lifecycle.services.events import CONSUMER, DEAD, DUPLICATE, process_events
+from lifecycle.services.events import CONSUMER, DEAD, DUPLICATE, PARKED, process_events
 from lifecycle.services.inbox import decode_headers
 from tenants.actors import Actor
 from tenants.context import tenant_context
 from tenants.services.directory import PLATFORM, find_tenants
 
+# What is told of a replayed message whose customer is not there.
+WAITS: Final = "waits for its customer again, and will be dead again if no customer.created comes: send that first."
 LONGEST_REASON: Final = 500
 RESEAL_BATCH: Final = 500
 
@@ -45,6 +47,11 @@ class Replayed:
     def is_resolved(self) -> bool:
         """Whether nothing is left to do."""
         return self.outcome != DEAD
+
+    @property
+    def waits(self) -> bool:
+        """Whether the message was parked: its customer is not there yet, and without it the message dies once more."""
+        return self.outcome == PARKED
 
 
 def find_letters(

@@ -17,6 +17,7 @@ from lifecycle.management.stopping import stop_on_signals
 from lifecycle.models import DeadLetter
 from lifecycle.rules.envelopes import Message
 from lifecycle.services.letters import (
+    WAITS,
     LetterRefused,
     discard_letters,
     find_letters,
@@ -120,6 +121,8 @@ class Command(BaseCommand):
             for replayed in tqdm(replays, total=letters.count(), unit="letters", disable=not self.stdout.isatty()):
                 if replayed.is_resolved:
                     done += 1
+                    if replayed.waits:
+                        self.stdout.write(f"{replayed.letter_id} {WAITS}")
                 else:
                     again += 1
                     self.stdout.write(f"{replayed.letter_id} is dead again: {replayed.code}: {replayed.sentence}")
