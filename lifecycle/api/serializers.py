@@ -70,7 +70,7 @@ class _ItemsField(serializers.ListField):
 class BatchSerializer(StrictSerializer):
     """``POST /lifecycle/transitions``. The items are judged one by one: a bad one does not spoil the others."""
 
-    items = _ItemsField(child=serializers.JSONField(), min_length=1, max_length=MOST_ITEMS)
+    items = _ItemsField(child=serializers.JSONField(allow_null=True), min_length=1, max_length=MOST_ITEMS)
     dry_run = serializers.BooleanField(required=False, default=False)
 
 

@@ -80,6 +80,17 @@ def test_every_item_is_answered_in_its_place(manager, tenant, customer, other_cu
     assert answer.headers["RateLimit"].startswith('"updates";r=999;t=')
 
 
+def test_what_is_no_item_at_all_is_answered_in_its_place(manager, tenant, customer):
+    answer = post(manager, [item(customer, "Active"), None, 5, "x", [], {}])
+    assert answer.status_code == 207
+    moved, *refused = answer.json()["results"]
+    assert (moved["status"], moved["stage"]) == (200, "Active")
+    assert [(result["status"], result["code"], result["customer_id"]) for result in refused] == [
+        (400, "invalid_request", None)
+    ] * 5
+    assert refused[0]["errors"] == [{"pointer": "#", "detail": "No data provided", "code": "null"}]
+
+
 def test_items_that_fare_alike_are_answered_with_200(manager, tenant):
     customers = [CustomerFactory(tenant=tenant) for _ in range(3)]
     answer = post(manager, [item(customer, "Active") for customer in customers])
