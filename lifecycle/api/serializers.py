@@ -1,7 +1,9 @@
 """What requests may say: shapes and types. An unknown key is an error; what is allowed is for the rules to say."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -12,6 +14,12 @@ from tenants.api.serializers import StrictSerializer
 LONGEST_NAME = 150
 MOST_ITEMS = 1000
 LONGEST_COMMENT = 500
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+def read_uuid(text: Any) -> UUID | None:
+    """The id in its usual form, None for anything else."""
+    return UUID(text) if isinstance(text, str) and _UUID.fullmatch(text) else None
 
 
 class TextField(serializers.CharField):
@@ -25,6 +33,17 @@ class TextField(serializers.CharField):
         if not isinstance(data, str):
             self.fail("invalid")
         return super().to_internal_value(data)
+
+
+class IdField(serializers.UUIDField):
+    """An id in its usual form, as an address takes it: no number, no braces, no prefix."""
+
+    def to_internal_value(self, data: Any) -> UUID:
+        """The id. Raises ValidationError for anything else."""
+        found = read_uuid(data)
+        if found is None:
+            self.fail("invalid", value=data)
+        return found
 
 
 class ChangeSerializer(StrictSerializer):
@@ -56,7 +75,7 @@ class ChangeSerializer(StrictSerializer):
 class ItemSerializer(ChangeSerializer):
     """One item of ``POST /lifecycle/transitions``."""
 
-    customer_id = serializers.UUIDField()
+    customer_id = IdField()
     version = serializers.IntegerField(
         required=False, allow_null=True, min_value=0, help_text="Refuse if the customer has changed since this version."
     )

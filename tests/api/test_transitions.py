@@ -91,6 +91,23 @@ def test_what_is_no_item_at_all_is_answered_in_its_place(manager, tenant, custom
     assert refused[0]["errors"] == [{"pointer": "#", "detail": "No data provided", "code": "null"}]
 
 
+def test_an_id_is_taken_in_the_form_that_an_address_takes_and_in_no_other(manager, tenant, customer):
+    id_ = str(customer.id)
+    refused = [customer.id.int, 5, 1.5, True, f"urn:uuid:{id_}", f"{{{id_}}}", customer.id.hex, f" {id_}", [id_], None]
+    with nothing_changes(tenant):
+        answer = post(manager, [{"customer_id": value, "stage": "Active"} for value in refused])
+    assert answer.status_code == 200
+    results = answer.json()["results"]
+    assert [(result["status"], result["code"]) for result in results] == [(400, "invalid_request")] * len(refused)
+    assert [[error["pointer"] for error in result["errors"]] for result in results] == [["#/customer_id"]] * len(
+        refused
+    )
+    # What was sent, or nothing: never an id that somebody made of it.
+    shown = {result["customer_id"] for result in results}
+    assert shown == {None, customer.id.hex}
+    assert post(manager, [{"customer_id": id_.upper(), "stage": "Active"}]).json()["results"][0]["changed"] is True
+
+
 def test_items_that_fare_alike_are_answered_with_200(manager, tenant):
     customers = [CustomerFactory(tenant=tenant) for _ in range(3)]
     answer = post(manager, [item(customer, "Active") for customer in customers])

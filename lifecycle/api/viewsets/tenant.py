@@ -1,6 +1,5 @@
 """What the viewsets share."""
 
-import re
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
@@ -8,6 +7,7 @@ from rest_framework.request import Request
 from rest_framework.viewsets import ViewSet
 
 from lifecycle.api.preconditions import format_etag
+from lifecycle.api.serializers import read_uuid
 from lifecycle.services.transitions import NOT_FOUND, Outcome
 from tenants.middleware import note_refusal
 from tenants.refusals import RequestRefused
@@ -17,12 +17,6 @@ Answer = TypeVar("Answer")
 
 SOURCE = "API"
 NO_ID = "The id of a customer is a UUID such as 0198f3c2-5d1e-7a44-9f0e-2b6c1d7e8a90: check the address."
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-
-
-def read_uuid(text: Any) -> UUID | None:
-    """The id in its usual form, None for anything else."""
-    return UUID(text) if isinstance(text, str) and _UUID.fullmatch(text) else None
 
 
 class TenantViewSet(TenantViewMixin, ViewSet):

@@ -10,8 +10,8 @@ from lifecycle.api import schema
 from lifecycle.api.batches import BadItem, describe_result, read_items, status_of
 from lifecycle.api.filters import refuse_strangers
 from lifecycle.api.replays import replayable
-from lifecycle.api.serializers import BatchSerializer
-from lifecycle.api.viewsets.tenant import SOURCE, TenantViewSet, read_uuid
+from lifecycle.api.serializers import BatchSerializer, read_uuid
+from lifecycle.api.viewsets.tenant import SOURCE, TenantViewSet
 from lifecycle.rules.transitions import Change
 from lifecycle.services import summaries
 from lifecycle.services.rate_limits import UpdateBudget
