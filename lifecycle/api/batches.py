@@ -15,7 +15,7 @@ from lifecycle.services.summaries import describe_effect
 from lifecycle.services.transitions import Outcome
 from tenants.actors import TenantRef
 from tenants.identity import Identity
-from tenants.refusals import STATUS_OF_CODE
+from tenants.refusals import RequestRefused
 
 OK, MULTI_STATUS = 200, 207
 
@@ -101,15 +101,18 @@ def describe_result(item: Outcome | BadItem, *, dry_run: bool) -> dict[str, Any]
 
 
 def _describe_refusal(refused: Refused) -> dict[str, Any]:
+    # In the words of a request for it alone.
+    alone = RequestRefused.of(refused)
     described: dict[str, Any] = {
-        "status": STATUS_OF_CODE[refused.code],
+        "status": alone.status,
         "success": False,
         "changed": False,
-        "code": refused.code,
-        "detail": refused.sentence,
+        "code": alone.code,
+        "detail": str(alone),
+        **alone.extra,
     }
-    if refused.allowed:
-        described["allowed"] = list(refused.allowed)
+    if alone.errors:
+        described["errors"] = list(alone.errors)
     return described
 
 

@@ -111,9 +111,13 @@ def read_limit(parameters: QueryDict) -> int:
         return DEFAULT_LIMIT
     limit = int(text) if text.isascii() and text.isdigit() and len(text) <= 4 else 0
     if not 1 <= limit <= MOST:
-        detail = f"{quote_text(text)} is no length of a page. {_expect('limit')}"
-        raise RequestRefused("invalid_request", detail, errors=[_describe("limit", detail)])
+        raise refuse_parameter("limit", f"{quote_text(text)} is no length of a page. {_expect('limit')}")
     return limit
+
+
+def refuse_parameter(name: str, detail: str) -> RequestRefused:
+    """The refusal of a request whose address has one parameter that is wrong, in its path or behind it."""
+    return RequestRefused("invalid_request", detail, errors=[_describe(name, detail)])
 
 
 def refuse_strangers(parameters: QueryDict, known: tuple[str, ...]) -> None:

@@ -7,9 +7,8 @@ from django.http import QueryDict
 from rest_framework.request import Request
 from rest_framework.utils.urls import replace_query_param
 
-from lifecycle.api.filters import read_limit, refuse_strangers
+from lifecycle.api.filters import read_limit, refuse_parameter, refuse_strangers
 from lifecycle.querysets.cursors import InvalidCursor, Position, decode_cursor, encode_cursor
-from tenants.refusals import RequestRefused
 
 
 def page_links(request: Request, next_cursor: str | None, previous_cursor: str | None) -> dict[str, Any]:
@@ -30,7 +29,7 @@ def read_before(parameters: QueryDict, customer_id: UUID) -> tuple[int | None, i
     try:
         position = decode_cursor(cursor, question=_question(customer_id))
     except InvalidCursor as error:
-        raise RequestRefused("invalid_request", str(error)) from error
+        raise refuse_parameter("cursor", str(error)) from error
     return int(position.key), read_limit(parameters)
 
 

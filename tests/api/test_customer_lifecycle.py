@@ -196,6 +196,10 @@ def test_another_tenants_customer_is_answered_like_one_that_never_was(
 def test_what_is_no_id_is_a_bad_request(manager, bad, suffix):
     answer = manager.get(f"/api/v1/customers/{bad}{suffix}")
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
+    detail = answer.json()["detail"]
+    assert answer.json()["errors"] == [
+        {"pointer": "#/customer_id", "parameter": "customer_id", "detail": detail, "code": "invalid_parameter"}
+    ]
 
 
 def test_an_id_may_be_written_in_capitals(manager, customer):

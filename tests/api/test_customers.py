@@ -121,6 +121,7 @@ def test_a_cursor_from_elsewhere_is_refused(viewer, api_client, other_users, fiv
     ):
         answer = viewer.get(LIST, asked)
         assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
+        assert [(error["pointer"], error["parameter"]) for error in answer.json()["errors"]] == [("#/cursor", "cursor")]
     stranger = api_client(other_users.viewer)
     assert stranger.get(LIST, {"cursor": cursor}).status_code == 400
 
@@ -182,3 +183,4 @@ def test_the_cursor_of_one_history_is_of_no_use_for_another(api_client, customer
     for asked in ({"cursor": cursor}, {"cursor": "x"}, {"limit": "x"}, {"limit": "0"}, {"page": "2"}):
         answer = manager.get(f"{LIST}/{five[0].id}/lifecycle/history", asked)
         assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
+        assert [error["parameter"] for error in answer.json()["errors"]] == list(asked)

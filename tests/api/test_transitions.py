@@ -152,6 +152,24 @@ def test_several_items_about_one_customer_are_judged_one_after_the_other(api_cli
     assert all(later[0] == earlier[1] for earlier, later in pairwise(chain))
 
 
+def test_an_item_is_refused_in_the_words_of_a_change_alone(api_client, other_tenant, other_users):
+    client = api_client(other_users.account_manager)
+    customer = CustomerFactory(tenant=other_tenant, stage="Live")
+    asked = [
+        ({"stage": "Nowhere"}, "invalid_stage", "#/stage"),
+        ({"stage": "Trial"}, "transition_not_allowed", "#/stage"),
+        ({"stage": "Wobbly"}, "reason_required", "#/reason_code"),
+        ({"stage": "Wobbly", "reason_code": "Because"}, "unknown_reason", "#/reason_code"),
+    ]
+    with nothing_changes(other_tenant):
+        results = post(client, [item(customer, **change) for change, _, _ in asked]).json()["results"]
+        for (change, code, pointer), result in zip(asked, results, strict=True):
+            alone = client.patch(f"/api/v1/customers/{customer.id}/lifecycle", change).json()
+            assert [(error["code"], error["pointer"]) for error in result["errors"]] == [(code, pointer)]
+            told = ("status", "code", "detail", "allowed", "errors")
+            assert {name: result.get(name) for name in told} == {name: alone.get(name) for name in told}
+
+
 def test_a_dry_run_tells_what_would_happen_and_changes_nothing(api_client, other_tenant, other_users):
     customer = CustomerFactory(tenant=other_tenant, stage="Live")
     with nothing_changes(other_tenant):

@@ -8,7 +8,7 @@ from rest_framework.response import Response
 
 from lifecycle.api import schema
 from lifecycle.api.authorship import find_author
-from lifecycle.api.filters import read_list_query, refuse_strangers
+from lifecycle.api.filters import read_list_query, refuse_parameter, refuse_strangers
 from lifecycle.api.paging import encode_before, page_links, read_before
 from lifecycle.api.preconditions import format_etag, is_known_to_caller, read_if_match
 from lifecycle.api.replays import replayable
@@ -40,7 +40,7 @@ class CustomerViewSet(TenantViewSet):
         try:
             page = list_customers(query, tenant=self.tenant, policy=policy, now=timezone.now())
         except InvalidCursor as error:
-            raise RequestRefused("invalid_request", str(error)) from error
+            raise refuse_parameter("cursor", str(error)) from error
         return Response({"results": page.rows, **page_links(request, page.next_cursor, page.previous_cursor)})
 
     @schema.GET_CUSTOMER

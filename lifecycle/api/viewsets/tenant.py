@@ -6,6 +6,7 @@ from uuid import UUID
 from rest_framework.request import Request
 from rest_framework.viewsets import ViewSet
 
+from lifecycle.api.filters import refuse_parameter
 from lifecycle.api.preconditions import format_etag
 from lifecycle.api.serializers import read_uuid
 from lifecycle.services.transitions import NOT_FOUND, Outcome
@@ -35,7 +36,7 @@ class TenantViewSet(TenantViewMixin, ViewSet):
         """The customer that the address names. Raises RequestRefused for what is no id."""
         found = read_uuid(self.kwargs["customer_id"])
         if found is None:
-            raise RequestRefused("invalid_request", NO_ID)
+            raise refuse_parameter("customer_id", NO_ID)
         return found
 
     def found(self, answer: Answer | None) -> Answer:
