@@ -1,10 +1,11 @@
 """What every API view of a tenant's data begins with: who asks, may he, and whose rows the database shows."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from django.db import transaction
+from django.views import View
 from rest_framework.request import Request
 
 from tenants.actors import TenantRef
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 else:
     _View = object
 
+# What an address takes stands in the schema: OPTIONS is refused everywhere, and so Allow may not name it.
+METHODS: Final = tuple(method for method in View.http_method_names if method != "options")
 NO_TENANT = "Name the tenant: as a super admin you belong to none. Send its slug in the header X-Tenant."
 
 
@@ -27,6 +30,7 @@ class TenantViewMixin(_View):
     a refused or cached request never opens one. Every error that DRF handles rolls it back.
     """
 
+    http_method_names: Sequence[str] = METHODS
     # False, or the actions for which it is true: views whose service opens the context itself, on a cache miss only.
     opens_tenant_context: ClassVar[bool | Collection[str]] = True
     _contexts: ExitStack

@@ -10,6 +10,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from tenants.views import METHODS
+
 
 class PlainJsonRenderer(OpenApiJsonRenderer):
     """The schema for clients that ask for application/json and know no finer type."""
@@ -35,6 +37,7 @@ class SchemaView(APIView):
 
     authentication_classes = ()
     permission_classes = ()
+    http_method_names = METHODS
     renderer_classes = (OpenApiJsonRenderer, PlainJsonRenderer, OpenApiYamlRenderer, PlainYamlRenderer)
     schema = None
 
@@ -48,5 +51,6 @@ class DocsView(SpectacularSwaggerSplitView):
 
     authentication_classes = ()
     permission_classes = ()
+    http_method_names = METHODS
     template_name = "api_docs.html"
     url_name = "schema"

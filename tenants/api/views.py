@@ -14,6 +14,7 @@ from tenants.refusals import RequestRefused
 from tenants.services.login_guard import LoginsLimited, client_address
 from tenants.services.logins import LoginRefused, check_login
 from tenants.services.tokens import TokenPair, TokenRefused, issue_pair, rotate
+from tenants.views import METHODS
 
 
 class _OpenView(APIView):
@@ -21,6 +22,7 @@ class _OpenView(APIView):
 
     authentication_classes = ()
     permission_classes = ()
+    http_method_names = METHODS
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Any:

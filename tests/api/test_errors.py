@@ -111,6 +111,29 @@ def test_a_method_that_the_address_does_not_have_is_a_405(api_client):
         assert "GET" in answer.headers["Allow"]
 
 
+@pytest.mark.parametrize(
+    ("address", "methods"),
+    [
+        ("probe/look", "GET, POST, PUT, HEAD"),
+        ("customers", "GET, HEAD"),
+        ("customers/00000000-0000-0000-0000-000000000000/lifecycle", "GET, PATCH, HEAD"),
+        ("configuration/preview", "POST"),
+        ("auth/token", "POST"),
+        ("auth/token/refresh", "POST"),
+        ("schema", "GET, HEAD"),
+    ],
+)
+def test_the_methods_of_an_address_are_named_without_options_which_none_has(api_client, address, methods):
+    answer = api_client("tenant_admin").options(f"/api/v1/{address}")
+    assert (answer.status_code, problem(answer)["code"]) == (405, "method_not_allowed")
+    assert answer.headers["Allow"] == methods
+
+
+def test_an_answer_names_the_methods_without_options_too(api_client):
+    answer = api_client("viewer").get("/api/v1/customers")
+    assert (answer.status_code, answer.headers["Allow"]) == (200, "GET, HEAD")
+
+
 def test_only_json_is_sent(api_client):
     answer = api_client("viewer").get("/api/v1/probe/look", HTTP_ACCEPT="application/xml")
     assert (answer.status_code, problem(answer)["code"]) == (406, "not_acceptable")
