@@ -22,11 +22,13 @@ _SENTENCES: Final = {
     401: "Nobody is logged in, or the token is not good any more.",
     403: "The caller may not do this.",
     404: "There is no such customer in this tenant, or no such tenant.",
+    406: "Only JSON is sent, and Accept asks for something else.",
     412: "The version in If-Match is not the present one; `current` is.",
+    415: "Only JSON is read, and Content-Type says that the body is something else.",
     422: "The Idempotency-Key was used for another request.",
     429: "Too many: the budget of changed customers, or of attempts to log in, does not allow it; see Retry-After.",
 }
-_EVERYWHERE: Final = (400, 401, 403, 404)
+_EVERYWHERE: Final = (400, 401, 403, 404, 406)
 
 CUSTOMER = OpenApiParameter("customer_id", OpenApiTypes.UUID, OpenApiParameter.PATH)
 TENANT = OpenApiParameter(
@@ -58,11 +60,17 @@ def _answered_with(name: str, description: str, statuses: tuple[int, ...] = (200
 
 
 ETAG = _answered_with("ETag", "The version, in double quotes.")
-BUDGET = (
-    _answered_with("RateLimit-Policy", 'The budget: `"updates";q=1000;w=3600`.'),
-    _answered_with("RateLimit", "What is left of it, and in how many seconds it is whole again."),
+ETAG_OF_A_CHANGE = _answered_with(
+    "ETag",
+    "The version now, in double quotes. With 400 only if the rules have refused the change.",
+    (200, 400, 412),
 )
-REPLAYED = _answered_with("Idempotency-Replayed", "`true` if this is an answer that was given before.")
+_GOOD: Final = (200, 207)
+BUDGET = (
+    _answered_with("RateLimit-Policy", 'The budget: `"updates";q=1000;w=3600`.', _GOOD),
+    _answered_with("RateLimit", "What is left of it, and in how many seconds it is whole again.", _GOOD),
+)
+REPLAYED = _answered_with("Idempotency-Replayed", "`true` if this is an answer that was given before.", _GOOD)
 
 
 def describe(
@@ -76,10 +84,14 @@ def describe(
     examples: list[OpenApiExample] | None = None,
     responses: dict[Any, Any] | None = None,
 ) -> Callable[[Any], Any]:
-    """The schema of one action; 400, 401, 403 and 404 can happen everywhere. Its text is the action's docstring."""
+    """The schema of one action: 400, 401, 403, 404 and 406 can happen everywhere, 415 wherever a body is read.
+
+    Its text is the action's docstring.
+    """
+    unreadable = () if request is None else (415,)
     refusals = {
         (code, PROBLEM): OpenApiResponse(answers.ProblemAnswer, description=_SENTENCES[code])
-        for code in sorted({*_EVERYWHERE, *problems})
+        for code in sorted({*_EVERYWHERE, *problems, *unreadable})
     }
     decorator: Callable[[Any], Any] = extend_schema(
         operation_id=operation_id,
@@ -286,7 +298,7 @@ MOVE_CUSTOMER = describe(
     CUSTOMER,
     IF_MATCH,
     IDEMPOTENCY_KEY,
-    ETAG,
+    ETAG_OF_A_CHANGE,
     *BUDGET,
     REPLAYED,
     request=ChangeSerializer,
@@ -356,7 +368,7 @@ def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     for path, operations in result["paths"].items():
         if path.startswith("/api/v1/auth/"):
             for operation in operations.values():
-                operation["responses"] |= {str(code): _problem_response(code) for code in (400, 401, 429)}
+                operation["responses"] |= {str(code): _problem_response(code) for code in (400, 401, 406, 415, 429)}
     return result
 
 

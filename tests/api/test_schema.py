@@ -32,7 +32,7 @@ def anonymous(api_client):
 
 def test_anyone_may_read_the_schema_as_json_or_yaml(anonymous):
     answer = anonymous.get(SCHEMA)
-    assert answer.status_code == 200
+    assert (answer.status_code, answer.headers["Allow"]) == (200, "GET, HEAD")
     assert answer.json()["openapi"] == "3.1.0"
     as_yaml = anonymous.get(SCHEMA, HTTP_ACCEPT="application/yaml")
     assert yaml.safe_load(as_yaml.content)["paths"].keys() == answer.json()["paths"].keys()
@@ -48,9 +48,52 @@ def test_every_action_names_its_refusals_and_asks_for_a_token(db):
         for method, operation in operations.items():
             if path.startswith("/api/v1/auth/"):
                 continue
-            assert {"400", "401", "403", "404"} <= operation["responses"].keys(), (method, path)
+            assert {"400", "401", "403", "404", "406"} <= operation["responses"].keys(), (method, path)
             assert {"bearer": []} in operation["security"]
             assert operation["operationId"] and operation["tags"] and operation["description"]
+
+
+def test_every_action_that_reads_a_body_says_that_it_reads_only_json(db):
+    for path, operations in build_schema()["paths"].items():
+        for method, operation in operations.items():
+            assert "406" in operation["responses"], (method, path)
+            assert ("415" in operation["responses"]) == ("requestBody" in operation), (method, path)
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded"])
+def test_what_is_no_json_is_answered_as_described(api_client, customer, content_type):
+    client = api_client("tenant_admin")
+    for path, operations in build_schema()["paths"].items():
+        address = path.replace("{customer_id}", str(customer.id))
+        for method, operation in operations.items():
+            answer = client.generic(method.upper(), address, HTTP_ACCEPT="text/html")
+            assert answer.status_code == 406, (method, path)
+            if "requestBody" in operation:
+                answer = client.generic(method.upper(), address, b"stage=Active", content_type=content_type)
+                assert answer.status_code == 415, (method, path)
+
+
+def test_the_headers_of_a_change_are_described_with_every_answer_that_has_them(api_client, tenant, customer):
+    def described(path, method, status):
+        return build_schema()["paths"][path][method]["responses"][str(status)].get("headers", {}).keys()
+
+    one, many = "/api/v1/customers/{customer_id}/lifecycle", "/api/v1/lifecycle/transitions"
+    client = api_client("account_manager")
+    address = one.replace("{customer_id}", str(customer.id))
+    for body, tag, status in (
+        ({"stage": "Nowhere"}, '"1"', 400),
+        ({"stage": "Active"}, '"1"', 200),
+        ({"stage": "Onboarded"}, '"1"', 412),
+    ):
+        answer = client.patch(address, body, headers={"If-Match": tag})
+        assert answer.status_code == status
+        assert "ETag" in answer.headers and "ETag" in described(one, "patch", status)
+    items = [{"customer_id": str(customer.id), "stage": stage} for stage in ("Onboarded", "Nowhere")]
+    for _ in range(2):
+        answer = client.post(many, {"items": items}, headers={"Idempotency-Key": "twice"})
+        assert answer.status_code == 207
+        sent = {"RateLimit-Policy", "RateLimit", "Idempotency-Replayed"} & answer.headers.keys()
+        assert sent and sent <= described(many, "post", 207)
 
 
 def test_what_a_request_may_not_say_is_said(db):
@@ -63,7 +106,7 @@ def test_what_a_request_may_not_say_is_said(db):
 
 def test_the_page_of_the_schema_runs_under_the_strict_policy(anonymous):
     page = anonymous.get("/api/docs")
-    assert page.status_code == 200
+    assert (page.status_code, page.headers["Allow"]) == (200, "GET, HEAD")
     text = page.content.decode()
     assert "<style" not in text and " style=" not in text and " on" not in re.sub(r"content=\S+", "", text)
     assert all("src=" in tag for tag in re.findall(r"<script[^>]*>", text))
