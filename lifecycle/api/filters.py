@@ -34,10 +34,19 @@ class StagesFilter(django_filters.Filter):
     field_class = _TextsField
 
 
+class _WholeNumberField(forms.IntegerField):
+    """A whole number in plain digits."""
+
+    def to_python(self, value: Any) -> int | None:
+        if value and not _has_only_digits(value):
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
+        return super().to_python(value)
+
+
 class WholeNumberFilter(django_filters.Filter):
     """A whole number within bounds."""
 
-    field_class = forms.IntegerField
+    field_class = _WholeNumberField
 
 
 class CustomerFilters(django_filters.FilterSet):
@@ -109,7 +118,7 @@ def read_limit(parameters: QueryDict) -> int:
     text = parameters.get("limit", "")
     if not text:
         return DEFAULT_LIMIT
-    limit = int(text) if text.isascii() and text.isdigit() and len(text) <= 4 else 0
+    limit = int(text) if _has_only_digits(text) and len(text) <= 4 else 0
     if not 1 <= limit <= MOST:
         raise refuse_parameter("limit", f"{quote_text(text)} is no length of a page. {_expect('limit')}")
     return limit
@@ -125,6 +134,11 @@ def refuse_strangers(parameters: QueryDict, known: tuple[str, ...]) -> None:
     errors = [*_find_strangers(parameters, known), *_find_repeated(parameters, ())]
     if errors:
         raise RequestRefused("invalid_request", errors[0]["detail"], errors=errors)
+
+
+def _has_only_digits(text: str) -> bool:
+    """Whether it is 0 to 9 throughout: int() takes signs, spaces, underscores and the digits of every script."""
+    return text.isascii() and text.isdigit()
 
 
 def _find_strangers(parameters: QueryDict, known: Any) -> list[dict[str, str]]:

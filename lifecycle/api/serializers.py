@@ -9,7 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from lifecycle.rules.transitions import LONGEST_NOTE, LONGEST_REASON, LONGEST_STAGE
-from tenants.api.serializers import StrictSerializer
+from tenants.api.serializers import StrictSerializer, TextField
 
 LONGEST_NAME = 150
 MOST_ITEMS = 1000
@@ -22,17 +22,24 @@ def read_uuid(text: Any) -> UUID | None:
     return UUID(text) if isinstance(text, str) and _UUID.fullmatch(text) else None
 
 
-class TextField(serializers.CharField):
-    """A text as it was sent: numbers are not taken for texts, and nothing is trimmed."""
+class FlagField(serializers.BooleanField):
+    """true or false: no text and no number is taken for one."""
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(trim_whitespace=False, **options)
+    def to_internal_value(self, data: Any) -> bool:
+        """The flag. Raises ValidationError for anything else."""
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
 
-    def to_internal_value(self, data: Any) -> str:
-        """The text. Raises ValidationError for anything else."""
-        if not isinstance(data, str):
+
+class WholeNumberField(serializers.IntegerField):
+    """A whole number: no text, no flag and no number with a point is taken for one."""
+
+    def to_internal_value(self, data: Any) -> int:
+        """The number. Raises ValidationError for anything else."""
+        if not isinstance(data, int) or isinstance(data, bool):
             self.fail("invalid")
-        return super().to_internal_value(data)
+        return data
 
 
 class IdField(serializers.UUIDField):
@@ -76,7 +83,7 @@ class ItemSerializer(ChangeSerializer):
     """One item of ``POST /lifecycle/transitions``."""
 
     customer_id = IdField()
-    version = serializers.IntegerField(
+    version = WholeNumberField(
         required=False, allow_null=True, min_value=0, help_text="Refuse if the customer has changed since this version."
     )
 
@@ -90,7 +97,7 @@ class BatchSerializer(StrictSerializer):
     """``POST /lifecycle/transitions``. The items are judged one by one: a bad one does not spoil the others."""
 
     items = _ItemsField(child=serializers.JSONField(allow_null=True), min_length=1, max_length=MOST_ITEMS)
-    dry_run = serializers.BooleanField(required=False, default=False)
+    dry_run = FlagField(required=False, default=False)
 
 
 class TargetField(serializers.Field[Any, Any, Any, Any]):

@@ -1,4 +1,4 @@
-"""Shapes of the log-in requests and answers."""
+"""Shapes of the log-in requests and answers, and what the serializers of every API share."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -21,6 +21,19 @@ class StrictSerializer(serializers.Serializer[Any]):
         return super().to_internal_value(data)
 
 
+class TextField(serializers.CharField):
+    """A text: numbers are not taken for texts, and nothing is trimmed unless it is asked for."""
+
+    def __init__(self, *, trim_whitespace: bool = False, **options: Any) -> None:
+        super().__init__(trim_whitespace=trim_whitespace, **options)
+
+    def to_internal_value(self, data: Any) -> str:
+        """The text. Raises ValidationError for anything else."""
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
 class LoginSerializer(StrictSerializer):
     """``{"username", "password"}``."""
 
@@ -31,7 +44,7 @@ class LoginSerializer(StrictSerializer):
 class RefreshSerializer(StrictSerializer):
     """``{"refresh"}``."""
 
-    refresh = serializers.CharField(max_length=4096)
+    refresh = TextField(max_length=4096, trim_whitespace=True)
 
 
 class TokenPairSerializer(serializers.Serializer[Any]):

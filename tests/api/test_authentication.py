@@ -52,6 +52,13 @@ def test_a_refresh_gives_a_new_pair_and_kills_the_old(users, anonymous):
     assert third.status_code == 401
 
 
+@pytest.mark.parametrize("value", [5, 1.5, True, None, [], {}])
+def test_a_refresh_token_is_a_text(anonymous, value):
+    answer = anonymous.post("/api/v1/auth/token/refresh", {"refresh": value})
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["#/refresh"]
+
+
 def test_a_wrong_password_is_a_401_that_tells_nothing(users, anonymous):
     answer = log_in(anonymous, users.viewer, "wrong")
     assert (answer.status_code, answer.json()["code"]) == (401, "not_authenticated")

@@ -108,6 +108,18 @@ def test_an_id_is_taken_in_the_form_that_an_address_takes_and_in_no_other(manage
     assert post(manager, [{"customer_id": id_.upper(), "stage": "Active"}]).json()["results"][0]["changed"] is True
 
 
+def test_a_version_is_a_whole_number(manager, tenant, customer):
+    versions = ["1", True, 1.0, -1, []]
+    with nothing_changes(tenant):
+        answer = post(manager, [item(customer, "Active", version=version) for version in versions])
+    assert [(result["status"], result["code"]) for result in answer.json()["results"]] == [
+        (400, "invalid_request")
+    ] * len(versions)
+    for result in answer.json()["results"]:
+        assert [error["pointer"] for error in result["errors"]] == ["#/version"]
+    assert post(manager, [item(customer, "Active", version=1)]).json()["results"][0]["changed"] is True
+
+
 def test_items_that_fare_alike_are_answered_with_200(manager, tenant):
     customers = [CustomerFactory(tenant=tenant) for _ in range(3)]
     answer = post(manager, [item(customer, "Active") for customer in customers])
@@ -223,6 +235,12 @@ def test_a_viewer_cannot_move_many_either(api_client, tenant, customer):
         {"items": None},
         {"items": [{}] * 1001},
         {"items": [{}], "dry_run": "perhaps"},
+        {"items": [{}], "dry_run": "yes"},
+        {"items": [{}], "dry_run": "true"},
+        {"items": [{}], "dry_run": "1"},
+        {"items": [{}], "dry_run": 1},
+        {"items": [{}], "dry_run": 0},
+        {"items": [{}], "dry_run": None},
         {"items": [{}], "colour": "red"},
     ],
 )
