@@ -5,6 +5,7 @@ import socket
 import time
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -13,8 +14,10 @@ from structlog.testing import capture_logs
 
 from lifecycle.management.arguments import read_port
 from lifecycle.messaging import handling
+from lifecycle.messaging.consumer import _as_message
 from lifecycle.messaging.process import HealthFile, serve_metrics
 from lifecycle.messaging.tailing import NoSuchTopic
+from lifecycle.rules.envelopes import Fault, receive
 from lifecycle.services.events import process_events
 from tests.messaging.kafka import (
     Broker,
@@ -293,3 +296,17 @@ def test_the_command_refuses_a_batch_of_nothing() -> None:
     output, _ = process.communicate(timeout=60)
     assert process.returncode != 0
     assert "0 is not a whole number from 1" in output
+
+
+@pytest.mark.parametrize(
+    "error", [SystemError("returned a result with an exception set"), UnicodeDecodeError("utf-8", b"\xff", 0, 1, "bad")]
+)
+def test_headers_that_the_library_fails_on_make_a_message_unreadable_and_nothing_else(error: Exception) -> None:
+    raw = Mock(**{"topic.return_value": "customer.updated", "partition.return_value": 2, "offset.return_value": 7})
+    raw.configure_mock(**{"key.return_value": b"c1", "value.return_value": b"{}", "headers.side_effect": error})
+    message = _as_message(raw)
+    assert (message.topic, message.partition, message.offset) == ("customer.updated", 2, 7)
+    assert (message.key, message.value, message.headers) == (b"c1", b"{}", ())
+    event = receive(message).event
+    assert isinstance(event, Fault)
+    assert event.code == "unreadable"
