@@ -26,7 +26,7 @@ from lifecycle.messaging.handling import is_transient
 from lifecycle.messaging.process import HealthFile, Progress, Stop
 from lifecycle.rules.envelopes import Headers
 from lifecycle.services import outbox
-from lifecycle.services.dead_letters import OMITTED_HEADER, own_headers
+from lifecycle.services.dead_letters import TOO_LARGE, only_error
 from lifecycle.services.dead_letters import TOPIC as DEAD_LETTER_TOPIC
 
 log = structlog.get_logger(__name__)
@@ -163,10 +163,10 @@ class Relay:
                 flight.delivered = True
             elif error.code() == KafkaError.MSG_SIZE_TOO_LARGE and value is not None:
                 # Never again will it fit: the error goes out without the bytes, which the table keeps.
-                self._produce(producer, flight, key, None, (*headers, (OMITTED_HEADER, b"too large")))
-            elif error.code() == KafkaError.MSG_SIZE_TOO_LARGE and (key, headers) != (None, own_headers(headers)):
+                self._produce(producer, flight, key, None, (*headers, TOO_LARGE))
+            elif error.code() == KafkaError.MSG_SIZE_TOO_LARGE and (key, headers) != (None, only_error(headers)):
                 # It is the key or the headers: nothing goes out but the error, or everything behind it would wait.
-                self._produce(producer, flight, None, None, own_headers(headers))
+                self._produce(producer, flight, None, None, only_error(headers))
             elif error.code() not in (KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT):
                 self._broken = error
 

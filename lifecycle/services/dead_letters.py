@@ -17,10 +17,12 @@ from lifecycle.services.inbox import as_bytea, as_json, encode_headers
 TOPIC: Final = "lifecycle.dead-letter"
 # The header by which the relay knows that a payload is sealed, and for which row.
 ID_HEADER: Final = "dead-letter-id"
-# The headers in which the error stands, behind those that the message had.
-OWN_PREFIX: Final = "dead-letter-"
 # Why a letter goes out without its value, if it does.
 OMITTED_HEADER: Final = "dead-letter-value-omitted"
+TOO_LARGE: Final = (OMITTED_HEADER, b"too large")
+# In which the error stands, behind the headers that the message had.
+_ERROR: Final = ("id", "code", "sentence", "topic", "partition", "offset", "attempt", "time")
+_OWN: Final = frozenset((*(f"dead-letter-{part}" for part in _ERROR), OMITTED_HEADER))
 
 INSERT: Final = """
 INSERT INTO lifecycle_deadletter SELECT * FROM json_populate_recordset(NULL::lifecycle_deadletter, %(rows)s::json)
@@ -32,9 +34,12 @@ SELECT tenant_id, %(topic)s::text, key, payload, headers, transaction_timestamp(
 """
 
 
-def own_headers(headers: Headers) -> Headers:
-    """The headers of the error alone, the last of each name: a message may have had some of the same names."""
-    return tuple({name: (name, value) for name, value in headers if name.startswith(OWN_PREFIX)}.values())
+def only_error(headers: Headers) -> Headers:
+    """The headers of the error alone, which say that the rest is omitted.
+
+    The last of each name: the message may have had headers of the same names, of any size.
+    """
+    return tuple({name: (name, value) for name, value in (*headers, TOO_LARGE) if name in _OWN}.values())
 
 
 @dataclass(frozen=True, slots=True)

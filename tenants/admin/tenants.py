@@ -1,7 +1,5 @@
 """Tenants in the admin: a tenant admin sees his own; a super admin opens, suspends and resumes them."""
 
-import datetime as dt
-from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -11,15 +9,12 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from tenants.actors import Actor, TenantRef
+from tenants.actors import TenantRef
 from tenants.admin.base import ModelForm, ServiceAdmin, identity_of, is_super_admin
-from tenants.context import tenant_context
 from tenants.models import Tenant
-from tenants.rules.configuration import parse_configuration
 from tenants.rules.starters import STARTERS
-from tenants.services.configurations import publish_version
 from tenants.services.directory import PLATFORM
-from tenants.services.people import PersonChangeRefused, create_tenant, resume_tenant, suspend_tenant
+from tenants.services.people import PersonChangeRefused, open_tenant, resume_tenant, suspend_tenant
 
 
 class TenantForm(ModelForm):
@@ -75,7 +70,7 @@ class TenantModelAdmin(ServiceAdmin):
         """Open the tenant. Its people and its configuration come next, working for it."""
         try:
             with transaction.atomic():
-                made = self._open(form.cleaned_data, actor=identity_of(request).actor(), now=timezone.now())
+                made = open_tenant(**form.cleaned_data, actor=identity_of(request).actor(), now=timezone.now())
         except IntegrityError as error:
             raise PersonChangeRefused("There is a tenant with this slug already: choose another.") from error
         obj.pk = made.id
@@ -85,23 +80,6 @@ class TenantModelAdmin(ServiceAdmin):
             "Choose the tenant in the switcher, then invite its first admin"
             + ("." if form.cleaned_data["starter"] else " and publish a configuration."),
         )
-
-    def _open(self, given: Mapping[str, str], *, actor: Actor, now: dt.datetime) -> TenantRef:
-        made = create_tenant(slug=given["slug"], name=given["name"], actor=actor, now=now)
-        if given["starter"]:
-            with tenant_context(made.id):
-                # Nobody stands anywhere yet: publishing has nothing to move.
-                publish_version(
-                    parse_configuration(STARTERS[given["starter"]].document),
-                    number=1,
-                    renamed={},
-                    mapping={},
-                    tenant=made,
-                    actor=actor,
-                    now=now,
-                    comment=f"First version: {STARTERS[given['starter']].title}.",
-                )
-        return made
 
     @admin.action(description="Suspend the selected tenants")
     def suspend(self, request: HttpRequest, queryset: QuerySet[Tenant]) -> None:

@@ -21,6 +21,9 @@ from tenants.actors import Actor, TenantRef
 from tenants.context import tenant_context, user_context
 from tenants.models import Tenant, User
 from tenants.roles import ROLE_PERMISSIONS, Role
+from tenants.rules.configuration import parse_configuration
+from tenants.rules.starters import STARTERS
+from tenants.services.configurations import publish_version
 from tenants.services.logins import LONGEST_PASSWORD
 from tenants.services.membership import announce_change
 from tenants.services.tokens import revoke_refresh_tokens
@@ -51,6 +54,25 @@ def create_tenant(*, slug: str, name: str, actor: Actor, now: dt.datetime) -> Te
             now=now,
         )
     return TenantRef(tenant.id, tenant.slug)
+
+
+def open_tenant(*, slug: str, name: str, starter: str, actor: Actor, now: dt.datetime) -> TenantRef:
+    """A new tenant whose first configuration is the starter of that key ('': none). Raises KeyError for another key."""
+    tenant = create_tenant(slug=slug, name=name, actor=actor, now=now)
+    if starter:
+        with tenant_context(tenant.id):
+            # Nobody stands anywhere yet: publishing has nothing to move.
+            publish_version(
+                parse_configuration(STARTERS[starter].document),
+                number=1,
+                renamed={},
+                mapping={},
+                tenant=tenant,
+                actor=actor,
+                now=now,
+                comment=f"First version: {STARTERS[starter].title}.",
+            )
+    return tenant
 
 
 def group_name(tenant_id: object, role: Role) -> str:
