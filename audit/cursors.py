@@ -65,3 +65,13 @@ def sparse_text_array(values: list[str | None]) -> str:
 
 def _quote(value: str) -> str:
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def insert_rows(table: str, columns: Iterable[str]) -> str:
+    """The beginning of a statement that inserts ``%(rows)s``, a JSON array of objects, into these columns alone.
+
+    Never ``SELECT *``: while a release is rolled out the table may have columns that this code does not know, and they
+    must get their defaults, not NULL.
+    """
+    names = ", ".join(f'"{column}"' for column in columns)
+    return f"INSERT INTO {table} ({names}) SELECT {names} FROM json_populate_recordset(NULL::{table}, %(rows)s::json) "  # noqa: S608  constants

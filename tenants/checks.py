@@ -1,10 +1,18 @@
-"""System checks of the database: the application must connect as a role to which row-level security applies."""
+"""System checks of the database: the application must connect as a role to which row-level security applies, and a
+migration must not break the processes of the former release.
+"""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
 
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.migrations import AddField
+from django.db.migrations.loader import MigrationLoader
+
+APPS: Final = frozenset({"audit", "tenants", "lifecycle"})
+# Older than any release.
+ALWAYS_THERE: Final = frozenset({("tenants", "0003_configuration_changes")})
 
 ROLE_FACTS = """
 SELECT rolsuper, rolbypassrls,
@@ -40,4 +48,33 @@ def check_application_role(databases: Sequence[str] | None = None, **_: Any) -> 
             id="tenants.E001",
         )
         for fault in role_faults()
+    ]
+
+
+def find_columns_without_default() -> Iterator[str]:
+    """Columns that a migration adds and that a process of the former release could not leave out of its INSERT.
+
+    Django's ``default`` is no help: it is dropped from the table as soon as the column is filled.
+    """
+    loader = MigrationLoader(None)
+    for (app, name), migration in sorted(loader.disk_migrations.items()):
+        if app not in APPS or migration.initial or (app, name) in ALWAYS_THERE:
+            continue
+        for operation in migration.operations:
+            if isinstance(operation, AddField):
+                field = operation.field
+                if not (field.null or field.many_to_many or field.has_db_default()):
+                    yield f"{app}.{name} adds {operation.model_name}.{operation.name}"
+
+
+@register(Tags.models)
+def check_additive_migrations(**_: Any) -> list[CheckMessage]:
+    """Refuse a migration under which the processes that still run could not write."""
+    return [
+        Error(
+            f"{column}, which is neither nullable nor has a default in the database.",
+            hint="Give it db_default (or null=True): processes of the former release insert rows without it.",
+            id="tenants.E002",
+        )
+        for column in find_columns_without_default()
     ]

@@ -16,7 +16,7 @@ import orjson
 from uuid_utils.compat import uuid7
 
 from audit import cipher
-from audit.cursors import prepared_cursor, text_array
+from audit.cursors import insert_rows, prepared_cursor, text_array
 from audit.services.chain import EPOCH
 from audit.services.keys import ensure_keys
 from lifecycle.rules.merging import merge_fields
@@ -96,9 +96,13 @@ SELECT id, external_id, name, industry, segment, owner, source, event_id, occurr
  ORDER BY external_id
    FOR NO KEY UPDATE
 """
-INSERT = """
-INSERT INTO lifecycle_customer
-SELECT * FROM json_populate_recordset(NULL::lifecycle_customer, %(rows)s::json)
+_CUSTOMER = (
+    *("id", "tenant_id", "external_id", *COMPANY_FIELDS, "source", "event_id", "occurred_at", "field_times"),
+    *("created_at", "updated_at", "erased_at"),
+)
+_CONTACT = ("id", "tenant_id", "customer_id", "name", "email", "phone", "email_index", "role", "position")
+INSERT = f"""
+{insert_rows("lifecycle_customer", _CUSTOMER)}
     ON CONFLICT (tenant_id, external_id) DO NOTHING
 RETURNING external_id
 """
@@ -109,23 +113,23 @@ UPDATE lifecycle_customer c
   FROM json_populate_recordset(NULL::lifecycle_customer, %(rows)s::json) r
  WHERE c.tenant_id = %(tenant_id)s::uuid AND c.id = r.id
 """
-REPLACE_CONTACTS = """
+REPLACE_CONTACTS = f"""
 WITH gone AS (
     DELETE FROM lifecycle_contact
      WHERE tenant_id = %(tenant_id)s::uuid AND customer_id = ANY(%(customer_ids)s::uuid[])
 )
-INSERT INTO lifecycle_contact SELECT * FROM json_populate_recordset(NULL::lifecycle_contact, %(rows)s::json)
+{insert_rows("lifecycle_contact", _CONTACT)}
 """
 
 
 def _part_statements(table: str, fields: Iterable[str]) -> tuple[str, str]:
     columns = [*fields, "source", "event_id", "occurred_at", "field_times"]
+    every = ("customer_id", "tenant_id", *columns)
     read = (
-        f"SELECT row_to_json(p) FROM {table} p "
-        "WHERE tenant_id = %(tenant_id)s::uuid AND customer_id = ANY(%(ids)s::uuid[])"
+        f"SELECT row_to_json(p) FROM (SELECT {', '.join(every)} FROM {table} "
+        "WHERE tenant_id = %(tenant_id)s::uuid AND customer_id = ANY(%(ids)s::uuid[])) p"
     )
-    write = (
-        f"INSERT INTO {table} SELECT * FROM json_populate_recordset(NULL::{table}, %(rows)s::json) "
+    write = insert_rows(table, every) + (
         f"ON CONFLICT (customer_id) DO UPDATE SET {', '.join(f'{name} = EXCLUDED.{name}' for name in columns)}"
     )
     return read, write

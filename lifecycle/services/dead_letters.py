@@ -8,7 +8,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from audit.cursors import prepared_cursor
+from audit.cursors import insert_rows, prepared_cursor
 from audit.services.bell import wake_relay_after_commit
 from audit.services.sealing import seal
 from lifecycle.rules.envelopes import UNKNOWN_TYPE, Headers, Received
@@ -24,9 +24,13 @@ TOO_LARGE: Final = (OMITTED_HEADER, b"too large")
 _ERROR: Final = ("id", "code", "sentence", "topic", "partition", "offset", "attempt", "time")
 _OWN: Final = frozenset((*(f"dead-letter-{part}" for part in _ERROR), OMITTED_HEADER))
 
-INSERT: Final = """
-INSERT INTO lifecycle_deadletter SELECT * FROM json_populate_recordset(NULL::lifecycle_deadletter, %(rows)s::json)
-"""
+INSERT: Final = insert_rows(
+    "lifecycle_deadletter",
+    (
+        *("id", "tenant_id", "tenant_slug", "type", "source", "event_id", "topic", "partition", "offset", "key"),
+        *("value", "headers", "code", "sentence", "attempts", "died_at", "state", "resolved_by", "reason"),
+    ),
+)
 ANNOUNCE: Final = """
 INSERT INTO audit_outbox (tenant_id, topic, key, payload, headers, created_at)
 SELECT tenant_id, %(topic)s::text, key, payload, headers, transaction_timestamp()

@@ -12,7 +12,7 @@ from uuid import UUID
 import orjson
 from uuid_utils.compat import uuid7
 
-from audit.cursors import prepared_cursor, text_array
+from audit.cursors import insert_rows, prepared_cursor, text_array
 from audit.services.sealing import seal, unseal
 from lifecycle.rules.envelopes import Event, Headers, Message, Received
 
@@ -42,9 +42,13 @@ SELECT ARRAY(SELECT external_id FROM lifecycle_customer
               WHERE tenant_id = %(tenant_id)s::uuid AND external_id = ANY(%(external_ids)s::text[])),
        EXISTS (SELECT FROM lifecycle_parkedevent WHERE tenant_id = %(tenant_id)s::uuid)
 """
-PARK: Final = """
-INSERT INTO lifecycle_parkedevent SELECT * FROM json_populate_recordset(NULL::lifecycle_parkedevent, %(rows)s::json)
-"""
+PARK: Final = insert_rows(
+    "lifecycle_parkedevent",
+    (
+        *("id", "tenant_id", "external_id", "topic", "partition", "offset", "occurred_at", "key", "value", "headers"),
+        *("parked_at", "expires_at"),
+    ),
+)
 # Locked in id order, like everything that several consumers may want at once. An array, because a subquery behind IN
 # may be run again for the rows that it is joined with, and would then take more than its limit.
 _TAKE: Final = """
@@ -197,5 +201,5 @@ def as_bytea(value: bytes | None) -> str | None:
 
 
 def as_json(rows: Iterable[Mapping[str, Any]]) -> str:
-    """Rows for json_populate_recordset."""
+    """Rows for ``insert_rows``."""
     return orjson.dumps(list(rows)).decode()
