@@ -16,7 +16,6 @@ COPY lifecycle lifecycle
 COPY tenants tenants
 COPY templates templates
 COPY static static
-COPY docs/events docs/events
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     DJANGO_SETTINGS_MODULE=config.settings STATIC_ROOT=/app/staticfiles
 # Collecting static files reads no service and no secret: placeholders satisfy the settings, for this step alone.

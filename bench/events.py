@@ -32,7 +32,7 @@ from lifecycle.messaging.handling import Handler
 from lifecycle.messaging.process import HealthFile
 from lifecycle.messaging.sending import EventSender, encode
 from lifecycle.rules.envelopes import Message
-from lifecycle.rules.schemas import CURRENT
+from lifecycle.rules.schemas import TYPES
 from lifecycle.services.event_samples import Subject, envelope, sample_data
 from lifecycle.services.events import CONSUMER
 from tenants.actors import TenantRef
@@ -93,7 +93,7 @@ def _consume(tenant: TenantRef, numbers: Sequence[int], total: int, *, seed: int
     send(_samples(tenant, numbers, total, seed=seed))
     watch = _Watch(total)
     consumer = EventConsumer(
-        Options(topics=[topic_name(name) for name in CURRENT], group="bench", batch_size=BATCH),
+        Options(topics=[topic_name(name) for name in TYPES], group="bench", batch_size=BATCH),
         handler=Handler(actor=CONSUMER),
         stop=watch,
         health=HealthFile(None),
@@ -130,7 +130,7 @@ class _Watch:
 
 def send(samples: Iterator[Sample]) -> None:
     """Put events into their topics, and wait until the broker has them."""
-    ensure_topics(topic_name(name) for name in CURRENT)
+    ensure_topics(topic_name(name) for name in TYPES)
     sender = EventSender()
     for _, document in samples:
         sender.send(document)

@@ -12,9 +12,10 @@ import orjson
 
 from lifecycle.rules.ownership import find_foreign_part
 from lifecycle.rules.schemas import (
-    CURRENT,
+    TYPES,
     InvalidDocument,
-    find_version,
+    describe_versions,
+    find_versions,
     parse_date,
     parse_time,
     validate_data,
@@ -45,7 +46,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A valid event. ``data`` fits the schema of its type; ``time`` is in UTC."""
+    """A valid event. ``data`` fits this version of the schema of its type; ``time`` is in UTC."""
 
     id: str
     source: str
@@ -55,6 +56,7 @@ class Event:
     external_id: str
     data: Mapping[str, Any]
     trace_id: str = ""
+    version: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,16 +108,18 @@ def read_event(message: Message) -> Event | Fault:
             return known.fault("unknown_tenant", "The event names no tenant; tenantid must be the slug of one.")
         return known.fault("invalid_envelope", str(error))
     event_type = document["type"]
-    if event_type not in CURRENT:
-        return known.fault("unknown_type", f"Nothing is known of events of this type; known are {', '.join(CURRENT)}.")
-    version = find_version(event_type, document.get("dataschema"))
-    if version is None:
+    if event_type not in TYPES:
+        return known.fault("unknown_type", f"Nothing is known of events of this type; known are {', '.join(TYPES)}.")
+    versions = find_versions(event_type, document.get("dataschema"))
+    if not versions:
         return known.fault(
-            "unknown_type", f"There is no such schema of {event_type}; the newest is {CURRENT[event_type]}."
+            "unknown_type",
+            f"Its dataschema names no schema of {event_type} that is known here; known are "
+            f"{describe_versions(event_type)}.",
         )
     data = document["data"]
     try:
-        validate_data(event_type, version, data)
+        version = validate_data(event_type, versions, data)
     except InvalidDocument as error:
         return known.fault("invalid_data", str(error))
     fault = _find_contradiction(message, document, data)
@@ -132,6 +136,7 @@ def read_event(message: Message) -> Event | Fault:
         data["external_id"],
         data,
         known.trace_id,
+        version,
     )
 
 
@@ -163,7 +168,7 @@ class _Known:
             code,
             sentence,
             tenant=self._text("tenantid"),
-            type=event_type if event_type in CURRENT else UNKNOWN_TYPE,
+            type=event_type if event_type in TYPES else UNKNOWN_TYPE,
             source=self._text("source"),
             id=self._text("id"),
             trace_id=self.trace_id,

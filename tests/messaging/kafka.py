@@ -23,7 +23,7 @@ from lifecycle.messaging.consumer import EventConsumer, Options
 from lifecycle.messaging.handling import Handler
 from lifecycle.messaging.housekeeping import Housekeeping
 from lifecycle.messaging.process import HealthFile, Progress
-from lifecycle.rules.schemas import CURRENT
+from lifecycle.rules.schemas import TYPES
 from lifecycle.services.events import CONSUMER, Result
 
 PATIENCE = 40.0
@@ -72,7 +72,7 @@ class Broker:
 
     @property
     def topics(self) -> list[str]:
-        return [self.topic(name) for name in CURRENT]
+        return [self.topic(name) for name in TYPES]
 
     def make_topics(self, *, partitions: int = 1, names: Sequence[str] = ()) -> None:
         admin = AdminClient(self.servers)

@@ -18,7 +18,7 @@ from lifecycle.messaging import metrics
 from lifecycle.messaging.announcements import announce
 from lifecycle.messaging.sending import encode
 from lifecycle.rules.envelopes import Event, read_event
-from lifecycle.rules.schemas import CURRENT, FOLDER, load_schema
+from lifecycle.rules.schemas import FOLDER, TYPES, load_schema
 from lifecycle.services.dead_letters import TOPIC as DEAD_LETTER_TOPIC
 from lifecycle.services.event_samples import Subject, envelope, pick_event, sample_data
 from lifecycle.services.outbox import HISTORY_COLUMNS, Pending
@@ -54,7 +54,7 @@ def resolve(document: Any, root: dict[str, Any]) -> Any:
 
 def test_every_topic_is_a_channel_and_every_channel_a_topic(asyncapi: dict[str, Any]) -> None:
     addresses = {channel["address"] for channel in asyncapi["channels"].values()}
-    assert addresses == {*CURRENT, LIFECYCLE_TOPIC, DEAD_LETTER_TOPIC}
+    assert addresses == {*TYPES, LIFECYCLE_TOPIC, DEAD_LETTER_TOPIC}
 
 
 def test_what_is_consumed_is_received_and_what_is_published_is_sent(asyncapi: dict[str, Any]) -> None:
@@ -62,13 +62,13 @@ def test_what_is_consumed_is_received_and_what_is_published_is_sent(asyncapi: di
         resolve(operation["channel"], asyncapi)["address"]: operation["action"]
         for operation in asyncapi["operations"].values()
     }
-    assert actions == {**dict.fromkeys(CURRENT, "receive"), LIFECYCLE_TOPIC: "send", DEAD_LETTER_TOPIC: "send"}
+    assert actions == {**dict.fromkeys(TYPES, "receive"), LIFECYCLE_TOPIC: "send", DEAD_LETTER_TOPIC: "send"}
 
 
 def test_every_reference_leads_somewhere(asyncapi: dict[str, Any]) -> None:
     resolve(asyncapi, asyncapi)
     text = (EVENTS / "asyncapi.yaml").read_text()
-    assert {Path(name).name for name in re.findall(r"\./schemas/\S+", text)} == {
+    assert {Path(name).name for name in re.findall(r"\.\./lifecycle/rules/schemas/\S+", text)} == {
         path.name for path in FOLDER.glob("*.json")
     }
 
@@ -79,7 +79,7 @@ def test_every_example_is_valid_by_schema_and_by_the_consumer(asyncapi: dict[str
         for example in message.get("examples", []):
             examples += 1
             jsonschema.validate(example["payload"], message["payload"]["schema"])
-            if name in CURRENT:
+            if name in TYPES:
                 assert isinstance(read_event(encode(example["payload"])), Event), name
     assert examples == 5
 
@@ -93,7 +93,7 @@ def test_every_schema_is_a_schema_and_names_itself() -> None:
 
 
 def test_rules_can_speak_of_every_type_of_event() -> None:
-    assert set(EVENT_TYPES) == set(CURRENT)
+    assert set(EVENT_TYPES) == set(TYPES)
 
 
 def test_what_is_published_fits_its_schema() -> None:
@@ -135,7 +135,7 @@ def test_the_page_on_operation_tells_of_every_metric() -> None:
 # --- samples ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("event_type", list(CURRENT))
+@pytest.mark.parametrize("event_type", list(TYPES))
 @pytest.mark.parametrize("binary", [False, True])
 def test_samples_are_valid(event_type: str, binary: bool) -> None:
     for seed in range(50):

@@ -13,7 +13,7 @@ from lifecycle.messaging.handling import Handler, TooManyFailures
 from lifecycle.messaging.housekeeping import Housekeeping
 from lifecycle.messaging.process import HealthFile, Progress, bound_waits, check_role, end_in_time, serve_metrics
 from lifecycle.messaging.tailing import NoSuchTopic
-from lifecycle.rules.schemas import CURRENT
+from lifecycle.rules.schemas import TYPES
 from lifecycle.services.events import CONSUMER, Result
 
 GROUP = "customer360"
@@ -32,7 +32,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: Any) -> None:
         """What an operator may change."""
         add = parser.add_argument
-        add("--topics", nargs="+", default=[topic_name(name) for name in CURRENT], help="default: the four of AR-2")
+        add("--topics", nargs="+", default=[topic_name(name) for name in TYPES], help="default: the four of AR-2")
         add("--group", type=read_name, default=GROUP, help="consumer group (default: %(default)s)")
         batch_size = whole_number(1, LARGEST_BATCH)
         add("--batch-size", type=batch_size, default=500, help="messages a transaction (default: %(default)s)")

@@ -15,7 +15,7 @@ from lifecycle.management.stopping import stop_on_signals
 from lifecycle.messaging.clients import KafkaException
 from lifecycle.messaging.process import Progress, Stop
 from lifecycle.messaging.sending import EventSender, InvalidEvent, encode
-from lifecycle.rules.schemas import CURRENT
+from lifecycle.rules.schemas import TYPES
 from lifecycle.services.event_samples import Subject, envelope, pick_event, sample_data
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
@@ -34,7 +34,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """One event, a file, or a stream."""
         add = parser.add_argument
-        add("type", nargs="?", choices=list(CURRENT), help="send one sample of this type")
+        add("type", nargs="?", choices=list(TYPES), help="send one sample of this type")
         add("--tenant", type=read_text, help="slug of the tenant (a stream: of these tenants, by commas; default all)")
         add("--customer", type=read_text, default="C-1", help="external id of the customer (default: %(default)s)")
         add("--data", type=read_text, help="JSON to lay over the sample, for example '{\"csat\": 5}'")

@@ -17,7 +17,7 @@ import psycopg
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Producer, TopicPartition
 from psycopg.rows import dict_row
 
-from lifecycle.rules.schemas import CURRENT
+from lifecycle.rules.schemas import TYPES
 from local import signals
 from tests.messaging.chaos.load import CONFIGURATION, STAGES, Expected, Sent, make_load
 from tests.messaging.chaos.mutants import MUTANTS
@@ -148,7 +148,7 @@ class Run:
             tenant = create_tenant(slug=slug, name=slug, actor=system_actor("chaos"), now=timezone.now())
             with tenant_context(tenant.id):
                 publish_configuration(CONFIGURATION, tenant=tenant, actor=system_actor("chaos"), now=timezone.now())
-        ensure_topics([*CURRENT, "audit.lifecycle.updated", "lifecycle.dead-letter"])
+        ensure_topics([*TYPES, "audit.lifecycle.updated", "lifecycle.dead-letter"])
         return slugs
 
     def _move_in_peace(self) -> list[str]:
@@ -446,7 +446,7 @@ class Run:
     def _survey(self, poison: list[Sent]) -> None:
         """What is really in the log: a message may have been appended twice when its acknowledgement was lost."""
         numbered = {dict(one.headers)["number"]: one for one in poison}
-        for message in self._read(list(CURRENT)):
+        for message in self._read(list(TYPES)):
             place = (message.topic(), message.partition())
             self.ends[place] = max(self.ends[place], message.offset() + 1)
             number = dict(message.headers() or ()).get("number")

@@ -1,0 +1,131 @@
+"""The schemas of events: the JSON files beside this one, one a type and version, all of them compiled.
+
+A version that was published once stays: its senders need not all change in one night.
+"""
+
+import datetime as dt
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import fastjsonschema
+import orjson
+
+FOLDER: Final = Path(__file__).resolve().parent
+ENVELOPE: Final = "envelope"
+# The types that are understood.
+TYPES: Final = ("customer.created", "customer.updated", "contract.renewed", "support.issue.closed")
+_FILE = re.compile(r"(?P<name>[a-z.]+)\.v(?P<version>[1-9][0-9]{0,5})\.json")
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_REFERENCE = re.compile(r"urn:customer360:schema:(?P<type>[a-z.]+):(?P<version>[1-9][0-9]{0,5})")
+
+
+class InvalidDocument(Exception):
+    """A document does not fit its schema; the sentence names the place and what was expected, never the value."""
+
+
+def parse_time(text: str) -> dt.datetime | None:
+    """The moment of an RFC 3339 text, in UTC, or None when it is not one."""
+    if not _RFC3339.fullmatch(text):
+        return None
+    try:
+        return dt.datetime.fromisoformat(text.upper()).astimezone(dt.UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def parse_date(text: str) -> dt.date | None:
+    """The day of a text such as 2026-03-31, or None when there is no such day."""
+    if not _DATE.fullmatch(text):
+        return None
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def load_schema(name: str, version: int = 1) -> dict[str, Any]:
+    """The published schema document."""
+    schema: dict[str, Any] = orjson.loads((FOLDER / f"{name}.v{version}.json").read_bytes())
+    return schema
+
+
+class Registry:
+    """Every schema of a folder, compiled. ``versions``: those of each type that is understood, the newest first.
+
+    Raises ValueError for a folder that lacks one.
+    """
+
+    def __init__(self, folder: Path = FOLDER) -> None:
+        self._validators: dict[tuple[str, int], Callable[..., Any]] = {}
+        for path in folder.glob("*.json"):
+            if found := _FILE.fullmatch(path.name):
+                self._validators[found["name"], int(found["version"])] = _compile(path)
+        self.versions: Mapping[str, tuple[int, ...]] = {
+            name: tuple(sorted((version for known, version in self._validators if known == name), reverse=True))
+            for name in TYPES
+        }
+        if missing := [name for name in (*TYPES, ENVELOPE) if (name, 1) not in self._validators]:
+            raise ValueError(f"The folder {folder} has no first version of the schema of {', '.join(missing)}.")
+
+    def check(self, name: str, version: int, document: object, *, place: str) -> None:
+        """Check a document. Raises InvalidDocument."""
+        try:
+            self._validators[name, version](document, name_prefix=place)
+        except fastjsonschema.JsonSchemaValueException as error:
+            raise InvalidDocument(f"{error.message}.") from error
+
+
+def find_versions(event_type: str, reference: str | None) -> tuple[int, ...]:
+    """The versions of the type's schema that an event may be meant in; empty when it names one that is not known.
+
+    With ``dataschema`` the one that it names. Without, each there is, the newest first: the sender may be older than
+    the newest one.
+    """
+    versions = registry.versions.get(event_type, ())
+    if reference is None:
+        return versions
+    found = _REFERENCE.fullmatch(reference)
+    if found is None or found["type"] != event_type:
+        return ()
+    return tuple(version for version in versions if version == int(found["version"]))
+
+
+def describe_versions(event_type: str) -> str:
+    """What ``dataschema`` may say for this type, for people."""
+    return ", ".join(f"urn:customer360:schema:{event_type}:{version}" for version in registry.versions[event_type])
+
+
+def validate_envelope(document: object) -> None:
+    """Check the attributes of a CloudEvent. Raises InvalidDocument."""
+    registry.check(ENVELOPE, 1, document, place="the event")
+
+
+def validate_data(event_type: str, versions: Sequence[int], data: object) -> int:
+    """The first of the versions that the data of an event fit. Raises InvalidDocument, as the first of them says it."""
+    fault: InvalidDocument | None = None
+    for version in versions:
+        try:
+            registry.check(event_type, version, data, place="data")
+        except InvalidDocument as error:
+            fault = fault or error
+        else:
+            return version
+    raise fault or InvalidDocument("There is no schema to check the data by.")
+
+
+def _compile(path: Path) -> Callable[..., Any]:
+    compiled: Callable[..., Any] = fastjsonschema.compile(
+        orjson.loads(path.read_bytes()),
+        formats={
+            "date": lambda text: parse_date(text) is not None,
+            "date-time": lambda text: parse_time(text) is not None,
+        },
+        use_default=False,
+    )
+    return compiled
+
+
+registry = Registry()
