@@ -63,7 +63,7 @@ def find_columns_without_default() -> Iterator[str]:
         for operation in migration.operations:
             if isinstance(operation, AddField):
                 field = operation.field
-                if not (field.null or field.many_to_many or field.has_db_default()):
+                if not (field.null or field.many_to_many or field.has_db_default()):  # type: ignore[attr-defined]
                     yield f"{app}.{name} adds {operation.model_name}.{operation.name}"
 
 
