@@ -12,6 +12,7 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from lifecycle.api.preconditions import read_versions
 from lifecycle.services.idempotency import Answer, KeyReused, claim_key, keep_answer
 from tenants.refusals import RequestRefused
 
@@ -67,7 +68,7 @@ def read_key(request: Request) -> str | None:
 
 
 def fingerprint(request: Request) -> bytes:
-    """What a request asks for, whatever the order and spacing of its JSON (SHA-256)."""
-    asked = [request.method, request.path, request.META.get("HTTP_IF_MATCH"), request.data]
+    """What a request asks for, whatever the order and spacing of its JSON and the form of its tags (SHA-256)."""
+    asked = [request.method, request.path, read_versions(request), request.data]
     # Not orjson: it refuses whole numbers of more than 64 bits, which are for the serializer to refuse.
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).digest()

@@ -41,10 +41,14 @@ IF_MATCH = OpenApiParameter(
     "If-Match",
     str,
     OpenApiParameter.HEADER,
-    description='The version that you have seen, in double quotes: `"3"`. Another one now is 412. `*`: any.',
+    description='The version that you have seen, in double quotes, as ETag gave it: `"3"`, and what a proxy made of it:'
+    ' `W/"3"`, `"3-gzip"`. Another one now is 412. Several, with commas: one of them. `*`: any.',
 )
 IF_NONE_MATCH = OpenApiParameter(
-    "If-None-Match", str, OpenApiParameter.HEADER, description="The version that you have; 304 if it is still the one."
+    "If-None-Match",
+    str,
+    OpenApiParameter.HEADER,
+    description="The version that you have, as ETag gave it; 304 if it is still the one.",
 )
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",

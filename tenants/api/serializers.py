@@ -37,8 +37,8 @@ class TextField(serializers.CharField):
 class LoginSerializer(StrictSerializer):
     """``{"username", "password"}``."""
 
-    username = serializers.CharField(max_length=150)
-    password = serializers.CharField(max_length=1024, trim_whitespace=False, style={"input_type": "password"})
+    username = TextField(max_length=150, trim_whitespace=True)
+    password = TextField(max_length=1024, style={"input_type": "password"})
 
 
 class RefreshSerializer(StrictSerializer):

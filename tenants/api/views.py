@@ -59,7 +59,10 @@ class RefreshView(_OpenView):
         operation_id="refresh_token", tags=["auth"], request=RefreshSerializer, responses=TokenPairSerializer, auth=[]
     )
     def post(self, request: Request) -> Response:
-        """A new pair for a refresh token, which is dead afterwards."""
+        """The next pair for a refresh token.
+
+        Again within 10 seconds it gives the same pair; later it is dead, and using it ends every token of the log-in.
+        """
         body = RefreshSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         try:

@@ -13,7 +13,8 @@ from tenants.models.tenants import Tenant
 class RefreshToken(models.Model):
     """A refresh token that was handed out, by the digest of its id: nothing in this row opens a session.
 
-    Using one twice revokes its whole family. ``password_stamp`` ties it to the password of its day.
+    Using one again later than ten seconds after the first time revokes its whole family. ``password_stamp`` ties it to
+    the password of its day.
     """
 
     digest = models.BinaryField(primary_key=True)

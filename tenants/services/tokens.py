@@ -1,7 +1,11 @@
-"""Bearer tokens on simplejwt [API-4]: short access tokens, and refresh tokens that can be used exactly once.
+"""Bearer tokens on simplejwt [API-4]: short access tokens, and refresh tokens of which each has one successor.
 
-A refresh token is remembered by the digest of its id. Whoever marks the row as used first gets the next pair; a
-second use is a theft or a mistake, and kills every token that descends from the same log-in (its *family*).
+A refresh token is remembered by the digest of its id. The first use marks the row and makes the next pair; a use
+within ``RACE`` of the first one is the same user's (two tabs, an answer that was lost) and gets that pair again; a
+later one is a theft or a mistake, and kills every token that descends from the same log-in (its *family*).
+
+The next pair is derived from the id of the token that was used and the time of its first use, both under the signing
+key. So it can be made again by every process and after any crash, and is stored nowhere.
 """
 
 import datetime as dt
@@ -9,10 +13,13 @@ import hashlib
 import threading
 import time
 from dataclasses import dataclass
+from typing import TypeVar
 from uuid import UUID, uuid4
 
 import structlog
 from django.db import transaction
+from django.db.models import QuerySet
+from django.utils.crypto import salted_hmac
 from rest_framework_simplejwt.exceptions import ExpiredTokenError, TokenError
 from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import AccessToken
@@ -24,6 +31,11 @@ from tenants.services.directory import find_user
 from tenants.services.stamps import password_stamp
 
 log = structlog.get_logger(__name__)
+
+Made = TypeVar("Made", AccessToken, RefreshJwt)
+
+# How long after its first use a refresh token gives the same pair again.
+RACE = dt.timedelta(seconds=10)
 
 # Verified tokens a process remembers; the expiry is checked on every use.
 KEPT = 10_000
@@ -73,44 +85,22 @@ _verified_lock = threading.Lock()
 
 
 def issue_access(user: User) -> IssuedAccess:
-    """An access token with ``sub, roles, tenant_id, exp, iss, aud, jti``, for the user as he is given."""
-    token = AccessToken()
-    token[api_settings.USER_ID_CLAIM] = str(user.id)
-    token["roles"] = [Role(user.role).claim]
-    token["tenant_id"] = str(user.tenant_id) if user.tenant_id else None
-    token["stamp"] = password_stamp(user.password).hex()
-    return IssuedAccess(str(token), dt.datetime.fromtimestamp(token["exp"], dt.UTC))
+    """An access token with ``sub, roles, tenant_id, exp, iss, aud, jti``, for the user as given."""
+    return _make_access(user, AccessToken())
 
 
-def issue_pair(user: User, *, now: dt.datetime, family: UUID | None = None) -> TokenPair:
-    """A new pair; without ``family`` it begins one. Removes the user's expired refresh tokens. Two statements."""
-    refresh = RefreshJwt()
-    refresh[api_settings.USER_ID_CLAIM] = str(user.id)
-    RefreshToken.objects.filter(user_id=user.id, expires_at__lt=now).delete()
-    RefreshToken.objects.create(
-        digest=_digest(refresh),
-        family=family or uuid4(),
-        user_id=user.id,
-        password_stamp=password_stamp(user.password),
-        issued_at=now,
-        expires_at=dt.datetime.fromtimestamp(refresh["exp"], dt.UTC),
-    )
-    access = issue_access(user)
-    return TokenPair(
-        access=access.token,
-        refresh=str(refresh),
-        roles=(Role(user.role).claim,),
-        tenant_id=user.tenant_id,
-        expires_at=access.expires_at,
-    )
+def issue_pair(user: User, *, now: dt.datetime) -> TokenPair:
+    """A new pair, which begins a family. Removes the user's expired refresh tokens. Two statements."""
+    return _store_pair(user, access=AccessToken(), refresh=RefreshJwt(), family=uuid4(), now=now)
 
 
 def rotate(refresh: str, *, now: dt.datetime) -> TokenPair:
-    """A new pair for a refresh token, which is dead afterwards; role and tenant are read anew.
+    """The next pair for a refresh token; role and tenant are read again.
 
-    Of any number of parallel uses exactly one succeeds. Raises TokenRefused: invalid, expired, used before (the
-    whole family is revoked), password changed, user deactivated or tenant suspended. Must run outside a transaction
-    that its caller might roll back: a revocation has to stay.
+    Every use within ``RACE`` of the first one gets the same pair, however many there are at once; the access token says
+    what the user is now. Raises TokenRefused: invalid, expired, used longer ago (the whole family is revoked then),
+    revoked, password changed, user deactivated or tenant suspended. Must run outside a transaction that its caller
+    might roll back: a revocation has to stay.
     """
     try:
         token = RefreshJwt(refresh)  # type: ignore[arg-type]
@@ -122,18 +112,24 @@ def rotate(refresh: str, *, now: dt.datetime) -> TokenPair:
         won = RefreshToken.objects.filter(
             digest=digest, used_at__isnull=True, revoked_at__isnull=True, expires_at__gt=now
         ).update(used_at=now)
-        if won:
-            row = RefreshToken.objects.get(digest=digest)
+        row = RefreshToken.objects.filter(digest=digest, revoked_at__isnull=True).first()
+        # When it was asked counts, and not how long it waited above.
+        if row is not None and row.used_at is not None and (won or now - row.used_at <= RACE):
             user = find_user(row.user_id)
             if user is not None and _may_refresh(user, row):
-                return issue_pair(user, now=now, family=row.family)
+                access, successor = _derive(token, AccessToken, row.used_at), _derive(token, RefreshJwt, row.used_at)
+                if won:
+                    return _store_pair(user, access=access, refresh=successor, family=row.family, now=now)
+                if RefreshToken.objects.filter(digest=_digest(successor), revoked_at__isnull=True).exists():
+                    log.info("refresh token used again at once: same pair", user_id=str(row.user_id))
+                    return _pair(user, access, successor)
     _revoke_family_of(digest, now=now)
     raise TokenRefused(REFRESH_DEAD)
 
 
 def revoke_refresh_tokens(user_id: UUID, *, now: dt.datetime) -> int:
-    """Kill every refresh token of a user; the number of those that were alive. One statement."""
-    return RefreshToken.objects.filter(user_id=user_id, revoked_at__isnull=True).update(revoked_at=now)
+    """Kill every refresh token of a user, those that are made at this moment too; the number of them."""
+    return _revoke(RefreshToken.objects.filter(user_id=user_id), now=now)
 
 
 def read_access(token: str) -> AccessClaims:
@@ -172,6 +168,49 @@ def _verify(token: str) -> AccessClaims:
     return AccessClaims(user_id, tenant, frozenset(roles), stamp, float(payload["exp"]))
 
 
+def _make_access(user: User, token: AccessToken) -> IssuedAccess:
+    token[api_settings.USER_ID_CLAIM] = str(user.id)
+    token["roles"] = [Role(user.role).claim]
+    token["tenant_id"] = str(user.tenant_id) if user.tenant_id else None
+    token["stamp"] = password_stamp(user.password).hex()
+    return IssuedAccess(str(token), dt.datetime.fromtimestamp(token["exp"], dt.UTC))
+
+
+def _store_pair(user: User, *, access: AccessToken, refresh: RefreshJwt, family: UUID, now: dt.datetime) -> TokenPair:
+    RefreshToken.objects.filter(user_id=user.id, expires_at__lt=now).delete()
+    RefreshToken.objects.create(
+        digest=_digest(refresh),
+        family=family,
+        user_id=user.id,
+        password_stamp=password_stamp(user.password),
+        issued_at=now,
+        expires_at=dt.datetime.fromtimestamp(refresh["exp"], dt.UTC),
+    )
+    return _pair(user, access, refresh)
+
+
+def _pair(user: User, access: AccessToken, refresh: RefreshJwt) -> TokenPair:
+    refresh[api_settings.USER_ID_CLAIM] = str(user.id)
+    issued = _make_access(user, access)
+    return TokenPair(
+        access=issued.token,
+        refresh=str(refresh),
+        roles=(Role(user.role).claim,),
+        tenant_id=user.tenant_id,
+        expires_at=issued.expires_at,
+    )
+
+
+def _derive(used: RefreshJwt, kind: type[Made], used_at: dt.datetime) -> Made:
+    """The successor of a used refresh token: always the same one, and known to no one without the key."""
+    token = kind()
+    token.set_iat(at_time=used_at)
+    token.set_exp(from_time=used_at)
+    jti = salted_hmac(f"{__name__}.{kind.token_type}", used[api_settings.JTI_CLAIM], algorithm="sha256").hexdigest()
+    token[api_settings.JTI_CLAIM] = jti[:32]
+    return token
+
+
 def _may_refresh(user: User, row: RefreshToken) -> bool:
     return (
         user.is_active
@@ -183,10 +222,18 @@ def _may_refresh(user: User, row: RefreshToken) -> bool:
 def _revoke_family_of(digest: bytes, *, now: dt.datetime) -> None:
     family = RefreshToken.objects.filter(digest=digest).values_list("family", "user_id").first()
     if family is not None:
-        revoked = RefreshToken.objects.filter(family=family[0], revoked_at__isnull=True).update(revoked_at=now)
+        revoked = _revoke(RefreshToken.objects.filter(family=family[0]), now=now)
         log.warning(
             "refresh token used again or no longer good: family revoked", user_id=str(family[1]), tokens=revoked
         )
+
+
+def _revoke(tokens: QuerySet[RefreshToken], *, now: dt.datetime) -> int:
+    """Revoke until none is left: a statement that waited for a rotation does not see the successor it has made."""
+    revoked = 0
+    while found := tokens.filter(revoked_at__isnull=True).update(revoked_at=now):
+        revoked += found
+    return revoked
 
 
 def _digest(token: RefreshJwt) -> bytes:

@@ -3,7 +3,9 @@
 import datetime as dt
 
 import pytest
+from redis.exceptions import ConnectionError as RedisGone
 
+from tenants.models import RefreshToken
 from tenants.roles import Role
 from tenants.services.people import deactivate_user, set_password, set_role, suspend_tenant
 from tenants.services.tokens import issue_access
@@ -40,16 +42,46 @@ def test_a_person_logs_in_and_looks_at_his_tenant(tenant, users, anonymous):
     assert seen["permissions"] == ["update_lifecycle", "view_history", "view_lifecycle"]
 
 
-def test_a_refresh_gives_a_new_pair_and_kills_the_old(users, anonymous):
+def refresh(client, token):
+    return client.post("/api/v1/auth/token/refresh", {"refresh": token})
+
+
+def test_a_refresh_gives_a_new_pair_and_the_same_one_to_a_second_tab(users, anonymous):
     first = log_in(anonymous, users.viewer).json()
-    second = anonymous.post("/api/v1/auth/token/refresh", {"refresh": first["refresh"]})
+    second = refresh(anonymous, first["refresh"])
     assert second.status_code == 200
     assert second.json()["refresh"] != first["refresh"]
-    again = anonymous.post("/api/v1/auth/token/refresh", {"refresh": first["refresh"]})
+    again = refresh(anonymous, first["refresh"])
+    assert (again.status_code, again.json()) == (200, second.json())
+    assert again.headers["Cache-Control"] == "no-store"
+    assert refresh(anonymous, second.json()["refresh"]).status_code == 200
+
+
+def test_a_refresh_token_that_comes_back_later_kills_its_family(users, anonymous):
+    first = log_in(anonymous, users.viewer).json()
+    second = refresh(anonymous, first["refresh"]).json()
+    used = RefreshToken.objects.filter(user=users.viewer, used_at__isnull=False)
+    used.update(used_at=utc_now() - dt.timedelta(seconds=11))
+    again = refresh(anonymous, first["refresh"])
     assert (again.status_code, again.json()["code"]) == (401, "not_authenticated")
-    # The second use has killed the family although its request was refused.
-    third = anonymous.post("/api/v1/auth/token/refresh", {"refresh": second.json()["refresh"]})
-    assert third.status_code == 401
+    # The late use has killed the family although its request was refused.
+    assert refresh(anonymous, second["refresh"]).status_code == 401
+
+
+def test_a_refresh_needs_no_redis(users, anonymous, monkeypatch):
+    first = log_in(anonymous, users.viewer).json()
+    monkeypatch.setattr("redis.client.Redis.execute_command", lambda *_, **__: (_ for _ in ()).throw(RedisGone))
+    answers = [refresh(anonymous, first["refresh"]) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert answers[0].json() == answers[1].json()
+
+
+@pytest.mark.parametrize("field", ["username", "password"])
+@pytest.mark.parametrize("value", [5, 1.5, True, None, [], {}])
+def test_a_username_and_a_password_are_texts(anonymous, field, value):
+    answer = anonymous.post("/api/v1/auth/token", {"username": "a", "password": "b"} | {field: value})
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
+    assert [error["pointer"] for error in answer.json()["errors"]] == [f"#/{field}"]
 
 
 @pytest.mark.parametrize("value", [5, 1.5, True, None, [], {}])

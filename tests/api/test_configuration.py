@@ -12,7 +12,9 @@ from lifecycle.rules.transitions import Change
 from lifecycle.services.transitions import apply
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
-from tests.factories import CONTRACT_EXAMPLE, MINIMAL, CustomerFactory, TenantFactory, utc_now
+from tenants.roles import Role
+from tests.api.tags import REWRITTEN
+from tests.factories import CONTRACT_EXAMPLE, MINIMAL, CustomerFactory, TenantFactory, UserFactory, utc_now
 from tests.services.test_publication import SHORTER, stages_of, written
 
 ADDRESS = "/api/v1/configuration"
@@ -56,6 +58,35 @@ def test_what_was_got_can_be_changed_and_put_back(tenant: TenantRef, api_client:
     changed = {**seen.json(), "max_days": {"Active": 90}}
     answer = client.put(ADDRESS, changed, headers={"If-Match": seen.headers["ETag"]})
     assert (answer.status_code, answer.json()["max_days"]) == (200, {"Active": 90})
+
+
+@pytest.mark.parametrize("tag", ["*", '"0", "1"', *REWRITTEN])
+def test_the_version_seen_may_come_as_a_proxy_has_rewritten_it(
+    tenant: TenantRef, api_client: ApiClients, tag: str
+) -> None:
+    client = api_client("tenant_admin")
+    answer = client.put(ADDRESS, MINIMAL | {"max_days": {"Active": 90}}, headers={"If-Match": tag})
+    assert (answer.status_code, answer.headers["ETag"]) == (200, '"2"')
+    assert client.get(ADDRESS, headers={"If-None-Match": 'W/"2-gzip"'}).status_code == 304
+
+
+@pytest.mark.parametrize("tag", ["1", '"one"', "", '"1-tar"'])
+def test_a_malformed_if_match_publishes_nothing(tenant: TenantRef, api_client: ApiClients, tag: str) -> None:
+    before = written(tenant)
+    answer = api_client("tenant_admin").put(ADDRESS, MINIMAL, headers={"If-Match": tag})
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
+    assert "in double quotes" in answer.json()["detail"]
+    assert written(tenant) == before
+
+
+def test_the_first_configuration_and_only_that_can_be_asked_for(api_client: ApiClients) -> None:
+    empty = TenantFactory(configuration=None)
+    admin = api_client(UserFactory(tenant=empty, role=Role.TENANT_ADMIN))
+    refused = admin.put(ADDRESS, MINIMAL, headers={"If-Match": "*"})
+    assert (refused.status_code, refused.json()["code"]) == (412, "version_conflict")
+    answers = [admin.put(ADDRESS, MINIMAL, headers={"If-None-Match": "*"}) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 412]
+    assert [answer.headers["ETag"] for answer in answers] == ['"1"', '"1"']
 
 
 def test_a_stale_version_is_refused_with_the_one_that_is_live(tenant: TenantRef, api_client: ApiClients) -> None:

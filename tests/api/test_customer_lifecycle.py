@@ -6,7 +6,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from audit.models import LifecycleHistory
+from lifecycle.api.preconditions import IF_MATCH_FORM, IF_NONE_MATCH_HERE
 from tenants.context import tenant_context
+from tests.api.tags import REWRITTEN
 from tests.api.traces import nothing_changes, refused_attempts
 from tests.factories import CustomerFactory, UserFactory
 
@@ -206,7 +208,7 @@ def test_an_id_may_be_written_in_capitals(manager, customer):
     assert manager.get(address(str(customer.id).upper())).status_code == 200
 
 
-@pytest.mark.parametrize("tag", ['"1"', 'W/"1"', "*", ' "1" '])
+@pytest.mark.parametrize("tag", ['"1"', "*", ' "1" ', '"0", "1"', '"1" , "7"', ',"7",,W/"1-gzip",', *REWRITTEN])
 def test_a_change_goes_through_when_the_version_is_the_present_one(manager, customer, tag):
     answer = manager.patch(address(customer.id), {"stage": "Active"}, headers={"If-Match": tag})
     assert (answer.status_code, answer.headers["ETag"]) == (200, '"2"')
@@ -235,11 +237,43 @@ def test_a_stale_version_is_refused_even_if_the_stage_is_the_same(manager, custo
     assert answer.status_code == 412
 
 
-@pytest.mark.parametrize("tag", ["1", '"one"', '"1', '"1", "2"', '"-1"', "", '"' + "9" * 19 + '"', '"١"'])
+@pytest.mark.parametrize(
+    "tag",
+    [
+        *("1", '"one"', '"1', '"-1"', "", ",", '"' + "9" * 19 + '"', '"١"', '"01"', "'1'", '"1""2"', '"1" "2"'),
+        *('"1-"', '"1-tar"', '"gzip"', '"-gzip"', '"1gzip"', '"1-gzip-and-more"', "W/1", 'X/"1"', 'W/W/"1"'),
+        *('"1", *', '"1", "one"', '"1", 2', '"1,2"', "1-gzip"),
+    ],
+)
 def test_a_malformed_if_match_is_a_bad_request(manager, tenant, customer, tag):
     with nothing_changes(tenant):
         answer = manager.patch(address(customer.id), {"stage": "Active"}, HTTP_IF_MATCH=tag)
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
+    assert answer.json()["detail"] == IF_MATCH_FORM
+
+
+@pytest.mark.parametrize("tag", ['"7"', 'W/"7"', '"7-gzip"', '"7;gzip"', '"0", "7-zstd"', '"11"', '"1-gzip"'])
+def test_a_tag_of_another_version_is_stale_in_whatever_form(manager, tenant, customer, tag):
+    assert manager.patch(address(customer.id), {"stage": "Onboarded"}).status_code == 200
+    with nothing_changes(tenant):
+        answer = manager.patch(address(customer.id), {"stage": "Active"}, headers={"If-Match": tag})
+    assert (answer.status_code, answer.headers["ETag"]) == (412, '"2"')
+
+
+@pytest.mark.parametrize("tag", ['W/"1", "7"', '"x,y", "1-gzip"', *REWRITTEN])
+def test_what_is_known_under_a_rewritten_tag_is_known(manager, customer, tag):
+    assert manager.get(address(customer.id), headers={"If-None-Match": tag}).status_code == 304
+
+
+@pytest.mark.parametrize("tag", ['"2-gzip"', '"one"', "1", '"11"', '"x,1"', ""])
+def test_what_is_not_known_is_sent(manager, customer, tag):
+    assert manager.get(address(customer.id), headers={"If-None-Match": tag}).status_code == 200
+
+
+def test_a_change_under_if_none_match_is_refused_and_says_what_to_send(manager, tenant, customer):
+    with nothing_changes(tenant):
+        answer = manager.patch(address(customer.id), {"stage": "Active"}, headers={"If-None-Match": "*"})
+    assert (answer.status_code, answer.json()["detail"]) == (400, IF_NONE_MATCH_HERE)
 
 
 def test_a_version_far_away_is_simply_stale(manager, customer):

@@ -1,12 +1,16 @@
-"""Tokens: what they say, and the one use of a refresh token."""
+"""Tokens: what they say, and the one successor of a refresh token."""
 
 import datetime as dt
+import signal
+import subprocess
+import sys
 import time
 from uuid import UUID, uuid4
 
 import jwt
 import pytest
 from django.conf import settings
+from django.db import connection, transaction
 from django.utils import timezone
 from rest_framework_simplejwt.tokens import AccessToken
 from rest_framework_simplejwt.tokens import RefreshToken as RefreshJwt
@@ -15,7 +19,14 @@ from tenants.models import RefreshToken
 from tenants.roles import Role
 from tenants.services import tokens
 from tenants.services.people import deactivate_user, resume_tenant, set_password, set_role, suspend_tenant
-from tenants.services.tokens import TokenRefused, issue_access, issue_pair, read_access, rotate
+from tenants.services.tokens import (
+    TokenRefused,
+    issue_access,
+    issue_pair,
+    read_access,
+    revoke_refresh_tokens,
+    rotate,
+)
 from tests.factories import ADMIN_ACTOR, utc_now
 
 
@@ -104,34 +115,134 @@ def test_a_process_remembers_a_bounded_number_of_tokens(monkeypatch):
     assert len(tokens._verified) <= 3
 
 
-def test_a_refresh_token_gives_a_new_pair_once(users):
+def ago(seconds):
+    return utc_now() - dt.timedelta(seconds=seconds)
+
+
+def living(user):
+    return RefreshToken.objects.filter(user=user, revoked_at__isnull=True)
+
+
+def test_a_refresh_token_gives_a_new_pair(users):
     first = issue_pair(users.viewer, now=utc_now())
     second = rotate(first.refresh, now=utc_now())
-    assert second.refresh != first.refresh
+    assert (second.refresh != first.refresh, second.access != first.access) == (True, True)
     assert second.roles == ("ROLE_CUSTOMER_VIEWER",)
-    with pytest.raises(TokenRefused, match="used or revoked"):
-        rotate(first.refresh, now=utc_now())
+    assert read_access(second.access).user_id == users.viewer.id
+    assert rotate(second.refresh, now=utc_now()).refresh not in (first.refresh, second.refresh)
 
 
-def test_using_a_refresh_token_twice_kills_its_whole_family(users):
-    first = issue_pair(users.viewer, now=utc_now())
-    second = rotate(first.refresh, now=utc_now())
+def test_every_use_within_ten_seconds_gets_the_same_pair(users):
+    first = issue_pair(users.viewer, now=ago(60))
+    at = ago(30)
+    second = rotate(first.refresh, now=at)
+    for later in (0, 1, 9.9, 10):
+        assert rotate(first.refresh, now=at + dt.timedelta(seconds=later)) == second
+    # Another server's clock may be behind.
+    assert rotate(first.refresh, now=at - dt.timedelta(seconds=2)) == second
+    assert living(users.viewer).count() == 2
+
+
+def test_a_use_after_ten_seconds_is_a_theft_and_kills_the_whole_family(users):
+    first = issue_pair(users.viewer, now=ago(60))
+    at = ago(30)
+    second = rotate(first.refresh, now=at)
     another_login = issue_pair(users.viewer, now=utc_now())
-    with pytest.raises(TokenRefused):
-        rotate(first.refresh, now=utc_now())
-    with pytest.raises(TokenRefused):
-        rotate(second.refresh, now=utc_now())
+    with pytest.raises(TokenRefused, match="used or revoked"):
+        rotate(first.refresh, now=at + dt.timedelta(seconds=10, milliseconds=1))
+    for dead in (first, second):
+        # The time of the first use does not matter any more.
+        with pytest.raises(TokenRefused, match="used or revoked"):
+            rotate(dead.refresh, now=at)
     assert rotate(another_login.refresh, now=utc_now()).roles == ("ROLE_CUSTOMER_VIEWER",)
 
 
-def test_of_eight_parallel_uses_of_a_refresh_token_exactly_one_wins(users, in_threads):
+def test_a_latecomer_follows_the_tab_that_is_one_refresh_ahead(users):
+    first = issue_pair(users.viewer, now=ago(60))
+    at = ago(30)
+    second = rotate(first.refresh, now=at)
+    third = rotate(second.refresh, now=at + dt.timedelta(seconds=3))
+    assert rotate(first.refresh, now=at + dt.timedelta(seconds=6)) == second
+    assert rotate(second.refresh, now=at + dt.timedelta(seconds=6)) == third
+    assert rotate(third.refresh, now=at + dt.timedelta(seconds=20)).refresh != third.refresh
+
+
+def test_eight_parallel_uses_of_a_refresh_token_get_one_pair(users, in_threads):
     pair = issue_pair(users.viewer, now=utc_now())
     results = in_threads(8, lambda _: rotate(pair.refresh, now=utc_now()))
-    winners = [result for result in results if not isinstance(result, Exception)]
-    assert len(winners) == 1
-    assert all(isinstance(result, TokenRefused) for result in results if result is not winners[0])
-    family = RefreshToken.objects.get(digest=tokens._digest(RefreshJwt(pair.refresh))).family
-    assert not RefreshToken.objects.filter(family=family, revoked_at__isnull=True).exists()
+    assert [result for result in results if isinstance(result, Exception)] == []
+    assert len(set(results)) == 1
+    assert living(users.viewer).count() == 2, "the one that was used, and one successor"
+    assert rotate(results[7].refresh, now=utc_now()).refresh != results[0].refresh
+
+
+def test_a_rotation_that_was_killed_before_its_commit_has_not_used_the_token(users):
+    pair = issue_pair(users.viewer, now=ago(3600))
+    with pytest.raises(KeyboardInterrupt), transaction.atomic():
+        rotate(pair.refresh, now=ago(1800))
+        raise KeyboardInterrupt
+    assert rotate(pair.refresh, now=utc_now()).roles == ("ROLE_CUSTOMER_VIEWER",)
+
+
+def test_a_process_that_knows_only_the_database_gives_the_same_pair(users):
+    """The one that made the pair was killed before it could answer."""
+    pair = issue_pair(users.viewer, now=utc_now())
+    now = utc_now()
+    code = (
+        "import django; django.setup()\n"
+        "import datetime, os, signal, sys\n"
+        "from django.db import connections\n"
+        f"for each in connections.all(): each.settings_dict['NAME'] = {connection.settings_dict['NAME']!r}\n"
+        "from tenants.services.tokens import rotate\n"
+        f"now = datetime.datetime.fromisoformat({now.isoformat()!r})\n"
+        f"print(rotate({pair.refresh!r}, now=now).refresh, flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert rotate(pair.refresh, now=now + dt.timedelta(seconds=5)).refresh == killed.stdout.strip()
+
+
+@pytest.mark.parametrize("deed", ["password", "deactivated", "suspended", "revoked"])
+def test_nothing_is_given_again_when_the_user_was_shut_out_in_between(tenant, users, deed):
+    pair = issue_pair(users.viewer, now=utc_now())
+    now = utc_now()
+    successor = rotate(pair.refresh, now=now)
+    if deed == "password":
+        set_password(users.viewer.id, "a new one", tenant=tenant, actor=ADMIN_ACTOR, now=now)
+    elif deed == "deactivated":
+        deactivate_user(users.viewer.id, tenant=tenant, actor=ADMIN_ACTOR, now=now)
+    elif deed == "suspended":
+        suspend_tenant(tenant=tenant, actor=ADMIN_ACTOR, now=now)
+    else:
+        assert revoke_refresh_tokens(users.viewer.id, now=now) == 2
+    for dead in (pair, successor):
+        with pytest.raises(TokenRefused, match="used or revoked"):
+            rotate(dead.refresh, now=now)
+
+
+def test_a_pair_that_is_given_again_says_what_the_user_is_now(tenant, users):
+    pair = issue_pair(users.account_manager, now=utc_now())
+    now = utc_now()
+    first = rotate(pair.refresh, now=now)
+    set_role(users.account_manager.id, Role.VIEWER, tenant=tenant, actor=ADMIN_ACTOR, now=now)
+    again = rotate(pair.refresh, now=now)
+    assert again.refresh == first.refresh
+    assert read_access(again.access).roles == {"ROLE_CUSTOMER_VIEWER"}
+
+
+def test_a_revocation_reaches_the_successor_that_is_made_at_the_same_moment(users, in_threads):
+    """Whatever the order, no token of before the revocation opens a session afterwards."""
+    for _ in range(10):
+        pair = issue_pair(users.viewer, now=utc_now())
+
+        def race(number, pair=pair):
+            if number == 0:
+                return revoke_refresh_tokens(users.viewer.id, now=utc_now())
+            return rotate(pair.refresh, now=utc_now())
+
+        in_threads(4, race)
+        assert living(users.viewer).count() == 0
 
 
 def test_the_table_of_refresh_tokens_opens_no_session(users):

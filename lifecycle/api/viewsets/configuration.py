@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from lifecycle.api import schema
 from lifecycle.api.filters import refuse_strangers
-from lifecycle.api.preconditions import format_etag, is_known_to_caller, read_if_match
+from lifecycle.api.preconditions import format_etag, is_known_to_caller, read_replaced_version
 from lifecycle.api.serializers import PublicationSerializer
 from lifecycle.api.viewsets.tenant import TenantViewSet
 from lifecycle.services.previews import preview_configuration
@@ -60,7 +60,7 @@ class ConfigurationViewSet(TenantViewSet):
             publication = publish_configuration(
                 asked.pop("configuration"),
                 **asked,
-                expected_version=read_if_match(request),
+                expected_version=read_replaced_version(request, current=self._live_number),
                 tenant=self.tenant,
                 actor=self.identity.actor(),
                 now=now,
@@ -77,6 +77,10 @@ class ConfigurationViewSet(TenantViewSet):
         asked.pop("comment", None)
         document = asked.pop("configuration")
         return Response(preview_configuration(document, **asked, tenant=self.tenant, now=timezone.now()).to_json())
+
+    def _live_number(self) -> int | None:
+        version = live_version(self.tenant)
+        return None if version is None else version.number
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from lifecycle.api.preconditions import format_etag, is_known_to_caller, read_if
 from lifecycle.api.replays import replayable
 from lifecycle.api.serializers import ChangeSerializer
 from lifecycle.api.viewsets.tenant import SOURCE, TenantViewSet
+from lifecycle.querysets.facts import find_status
 from lifecycle.querysets.listing import InvalidCursor, list_customers
 from lifecycle.rules.transitions import Change
 from lifecycle.services import histories, summaries
@@ -121,7 +122,7 @@ class LifecycleViewSet(TenantViewSet):
         reason_code: str | None = None,
         note: str | None = None,
     ) -> Change:
-        expected_version = read_if_match(request)
+        expected_version = read_if_match(request, current=self._version_now)
         author = find_author(updated_by, identity=self.identity, tenant=self.tenant)
         if isinstance(author, RequestRefused):
             self.note(author.code, author.sentence, customer_id=self.customer_id, to_stage=stage)
@@ -134,3 +135,7 @@ class LifecycleViewSet(TenantViewSet):
             expected_version=expected_version,
             on_behalf_of=author,
         )
+
+    def _version_now(self) -> int | None:
+        row = find_status(self.tenant.id, self.customer_id)
+        return None if row is None else row["version"]
