@@ -1,14 +1,20 @@
-"""The environment, read once and judged whole: what is missing is told in one line, all at once."""
+"""The environment, read once and judged whole: what is missing or malformed is said in one line, all at once."""
 
 import base64
 import binascii
+import re
 import sys
 from collections.abc import Mapping
 from typing import NoReturn
+from urllib.parse import urlsplit
 
-from environs import Env, EnvError
+from environs import Env, EnvError, ValidationError, validate
+from redis.connection import parse_url
 
 KEY_BYTES = 32
+# A host as ALLOWED_HOSTS takes it: a name, ".example.com" for all names below, an address, or "*".
+HOST = re.compile(r"\*|\.?[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\]")
+SERVER = re.compile(r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})")
 
 
 def stop_start(message: str) -> NoReturn:
@@ -52,3 +58,66 @@ def read_keyring(name: str, text: str) -> Mapping[int, bytes]:
 def build_env() -> Env:
     """An environs reader that collects every fault until ``seal``."""
     return Env(eager=False)
+
+
+def not_empty(text: str) -> None:
+    """A validator: an empty value is as good as none. Raises ValidationError."""
+    if not text.strip():
+        raise ValidationError("is empty.")
+
+
+def between(least: int, most: int) -> validate.Range:
+    """A validator of whole numbers."""
+    return validate.Range(least, most, error="must be from {min} to {max}, not {input}.")
+
+
+def one_of(*choices: str) -> validate.OneOf:
+    """A validator of a few words."""
+    return validate.OneOf(choices, error="must be one of {choices}, not {input!r}.")
+
+
+def redis_address(text: str) -> None:
+    """A validator of ``redis://``, ``rediss://`` and ``unix://`` addresses. Raises ValidationError."""
+    not_empty(text)
+    try:
+        parse_url(text)  # type: ignore[no-untyped-call]
+    except ValueError as error:
+        raise ValidationError(f"is not a Redis address: {error}") from error
+
+
+def kafka_servers(text: str) -> None:
+    """A validator of ``host:port[,host:port...]``. Raises ValidationError."""
+    not_empty(text)
+    for piece in text.split(","):
+        found = SERVER.fullmatch(piece.strip())
+        if not found or not 1 <= int(found[1]) <= 65535:
+            raise ValidationError(f"wants host:port, separated by commas, not {piece.strip()!r}.")
+
+
+def host_names(names: list[str]) -> None:
+    """A validator of ALLOWED_HOSTS. Raises ValidationError."""
+    if not any(name.strip() for name in names):
+        raise ValidationError("is empty.")
+    for name in names:
+        if not HOST.fullmatch(name):
+            raise ValidationError(f"wants names without scheme, port or spaces, separated by commas, not {name!r}.")
+
+
+def origins(texts: list[str]) -> None:
+    """A validator of ``https://name[:port]``. Raises ValidationError."""
+    for text in texts:
+        parts = urlsplit(text)
+        if parts.scheme not in ("http", "https") or not parts.netloc or text != f"{parts.scheme}://{parts.netloc}":
+            raise ValidationError(f"wants https://name, separated by commas, not {text!r}.")
+
+
+def path_or_address(text: str) -> None:
+    """A validator of a path of this site, or an address of another. Raises ValidationError."""
+    if not text.startswith(("/", "http://", "https://")) or text.strip() != text:
+        raise ValidationError(f"must begin with / or https://, not {text!r}.")
+
+
+def json_object(value: object) -> None:
+    """A validator of a JSON object. Raises ValidationError."""
+    if not isinstance(value, dict):
+        raise ValidationError("must be a JSON object, for example {}.")

@@ -12,48 +12,66 @@ import dj_database_url
 from csp.constants import NONCE, NONE, SELF
 from environs import EnvError, EnvValidationError
 
-from config.environment import build_env, read_key, read_keyring, stop_start
+from config.environment import (
+    between,
+    build_env,
+    host_names,
+    json_object,
+    kafka_servers,
+    not_empty,
+    one_of,
+    origins,
+    path_or_address,
+    read_key,
+    read_keyring,
+    redis_address,
+    stop_start,
+)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = build_env()
 DEBUG = env.bool("DEBUG", False)
-SECRET_KEY = env.str("SECRET_KEY")
-DATABASE_URL = env.str("DATABASE_URL")
-DATABASE_PLATFORM_URL = env.str("DATABASE_PLATFORM_URL")
-DATABASE_RELAY_URL = env.str("DATABASE_RELAY_URL")
+SECRET_KEY = env.str("SECRET_KEY", validate=not_empty)
+DATABASE_URL = env.str("DATABASE_URL", validate=not_empty)
+DATABASE_PLATFORM_URL = env.str("DATABASE_PLATFORM_URL", validate=not_empty)
+DATABASE_RELAY_URL = env.str("DATABASE_RELAY_URL", validate=not_empty)
 DATABASE_OWNER_URL = env.str("DATABASE_OWNER_URL", "")
 DATABASE_ADMIN_URL = env.str("DATABASE_ADMIN_URL", "")
-REDIS_URL = env.str("REDIS_URL")
-KAFKA_BOOTSTRAP_SERVERS = env.str("KAFKA_BOOTSTRAP_SERVERS")
-_master_keys = env.str("MASTER_KEYS")
-_index_key = env.str("INDEX_KEY")
+REDIS_URL = env.str("REDIS_URL", validate=redis_address)
+KAFKA_BOOTSTRAP_SERVERS = env.str("KAFKA_BOOTSTRAP_SERVERS", validate=kafka_servers)
+_master_keys = env.str("MASTER_KEYS", validate=not_empty)
+_index_key = env.str("INDEX_KEY", validate=not_empty)
 _signing_key = env.str("AUDIT_SIGNING_KEY", "")
 _verify_keys: list[str] = env.list("AUDIT_VERIFY_KEYS", [])
 AUDIT_SEAL_TOPIC = env.str("AUDIT_SEAL_TOPIC", "")
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"] if DEBUG else [])
-CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"] if DEBUG else [], validate=host_names)
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [], validate=origins)
 TRUSTED_PROXY_TLS = env.bool("TRUSTED_PROXY_TLS", False)
+HSTS_INCLUDE_SUBDOMAINS = env.bool("HSTS_INCLUDE_SUBDOMAINS", False)
+HSTS_PRELOAD = env.bool("HSTS_PRELOAD", False)
 # Where the browser reaches the event stream: a path behind the proxy, or in development another port of this host.
-EVENT_STREAM_URL = env.str("EVENT_STREAM_URL", "/live")
-DATA_AT_REST = env.str("DATA_AT_REST", "development" if DEBUG else "")
-LOG_LEVEL = env.str("LOG_LEVEL", "INFO")
-LOG_FORMAT = env.str("LOG_FORMAT", "console" if DEBUG else "ecs")
-KAFKA_CONFIG: Any = env.json("KAFKA_CONFIG", {})
-KAFKA_SESSION_TIMEOUT_MS = env.int("KAFKA_SESSION_TIMEOUT_MS", 6000 if DEBUG else 45000)
+EVENT_STREAM_URL = env.str("EVENT_STREAM_URL", "/live", validate=path_or_address)
+DATA_AT_REST = env.str("DATA_AT_REST", "development" if DEBUG else "", validate=not_empty)
+LOG_LEVEL = env.str("LOG_LEVEL", "INFO", validate=one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))
+LOG_FORMAT = env.str("LOG_FORMAT", "console" if DEBUG else "ecs", validate=one_of("console", "ecs"))
+KAFKA_CONFIG: Any = env.json("KAFKA_CONFIG", {}, validate=json_object)
+KAFKA_SESSION_TIMEOUT_MS = env.int(
+    "KAFKA_SESSION_TIMEOUT_MS", 6000 if DEBUG else 45000, validate=between(1_000, 3_600_000)
+)
 KAFKA_TOPIC_PREFIX = env.str("KAFKA_TOPIC_PREFIX", "")
-KAFKA_PARTITIONS = env.int("KAFKA_PARTITIONS", 6)
-KAFKA_REPLICATION_FACTOR = env.int("KAFKA_REPLICATION_FACTOR", -1)
-EVENTS_PARKED_MINUTES = env.int("EVENTS_PARKED_MINUTES", 15)
-EVENTS_REMEMBERED_DAYS = env.int("EVENTS_REMEMBERED_DAYS", 30)
-OUTBOX_KEPT_HOURS = env.int("OUTBOX_KEPT_HOURS", 24)
-UPDATES_PER_HOUR = env.int("UPDATES_PER_HOUR", 1000)
-LOGIN_ATTEMPTS_PER_MINUTE = env.int("LOGIN_ATTEMPTS_PER_MINUTE", 10)
+KAFKA_PARTITIONS = env.int("KAFKA_PARTITIONS", 6, validate=between(1, 10_000))
+KAFKA_REPLICATION_FACTOR = env.int("KAFKA_REPLICATION_FACTOR", -1, validate=between(-1, 100))
+EVENTS_PARKED_MINUTES = env.int("EVENTS_PARKED_MINUTES", 15, validate=between(1, 100_000))
+EVENTS_REMEMBERED_DAYS = env.int("EVENTS_REMEMBERED_DAYS", 30, validate=between(1, 10_000))
+OUTBOX_KEPT_HOURS = env.int("OUTBOX_KEPT_HOURS", 24, validate=between(0, 100_000))
+UPDATES_PER_HOUR = env.int("UPDATES_PER_HOUR", 1000, validate=between(1, 1_000_000_000))
+LOGIN_ATTEMPTS_PER_MINUTE = env.int("LOGIN_ATTEMPTS_PER_MINUTE", 10, validate=between(1, 1_000_000))
 # Identity providers on this very machine over plain HTTP: for trying things out.
 LOOPBACK_ISSUERS = env.bool("LOOPBACK_ISSUERS", DEBUG)
-DEMO_CUSTOMERS = env.int("DEMO_CUSTOMERS", 2000)
+DEMO_CUSTOMERS = env.int("DEMO_CUSTOMERS", 2000, validate=between(1, 1_000_000))
 DATABASE_POOLER = env.bool("DATABASE_POOLER", False)
-STATIC_ROOT = Path(env.str("STATIC_ROOT", str(BASE_DIR / ".local" / "static")))
+_static_root = env.str("STATIC_ROOT", str(BASE_DIR / ".local" / "static"), validate=not_empty)
 
 try:
     env.seal()
@@ -66,6 +84,11 @@ except EnvValidationError as error:
     stop_start("; ".join(f"{name}: {', '.join(faults)}" for name, faults in missing.items()))
 except EnvError as error:
     stop_start(str(error))
+STATIC_ROOT = Path(_static_root)
+if HSTS_PRELOAD and not HSTS_INCLUDE_SUBDOMAINS:
+    stop_start(
+        "HSTS_PRELOAD=true needs HSTS_INCLUDE_SUBDOMAINS=true: the lists of browsers take a name with all below it"
+    )
 if not DEBUG and not DATA_AT_REST:
     stop_start("DATA_AT_REST must declare how the disks are encrypted: luks, cloud-kms or pg_tde")
 
@@ -78,6 +101,8 @@ def database(url: str, **options: Any) -> dict[str, Any]:
         )
     except ValueError as error:
         stop_start(f"a database address is not a valid URL: {error}")
+    if not url.startswith(("postgres://", "postgresql://")) or not entry.get("NAME"):
+        stop_start("a database address must be postgres://role:password@host:port/name")
     # Behind a transaction-mode pooler neither server-side cursors nor prepared statements may outlive a transaction.
     entry["DISABLE_SERVER_SIDE_CURSORS"] = DATABASE_POOLER
     given: Any = entry.get("OPTIONS", {})
@@ -223,7 +248,10 @@ SECURE_SSL_REDIRECT = not DEBUG
 # invite clients to keep sending their tokens in clear. Probes of the container come over plain HTTP as well.
 SECURE_REDIRECT_EXEMPT = [r"^api/", r"^healthz", r"^metrics$"]
 SECURE_HSTS_SECONDS = 0 if DEBUG else 63_072_000
-SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not DEBUG
+SECURE_HSTS_INCLUDE_SUBDOMAINS = not DEBUG and HSTS_INCLUDE_SUBDOMAINS
+SECURE_HSTS_PRELOAD = not DEBUG and HSTS_PRELOAD
+# What becomes of the names below this one, and of lists that browsers carry, is the operator's choice.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXY_TLS else None
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"

@@ -1,9 +1,42 @@
-"""`.env.example` lists exactly the variables that the settings read."""
+"""`.env.example` lists exactly the variables that the settings read; what is empty or malformed stops the start."""
 
+import base64
+import os
 import re
+import runpy
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 PROJECT = Path(__file__).resolve().parent.parent.parent
+KEY = base64.b64encode(bytes(32)).decode()
+# A whole environment of production, with addresses that nobody answers at.
+PRODUCTION = {
+    "SECRET_KEY": "x" * 50,
+    "DATABASE_URL": "postgres://c360_app:p@127.0.0.1:1/c360",
+    "DATABASE_PLATFORM_URL": "postgres://c360_platform:p@127.0.0.1:1/c360",
+    "DATABASE_RELAY_URL": "postgres://c360_relay:p@127.0.0.1:1/c360",
+    "REDIS_URL": "redis://:p@127.0.0.1:1/0",
+    "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
+    "MASTER_KEYS": f"1:{KEY}",
+    "INDEX_KEY": KEY,
+    "DATA_AT_REST": "luks",
+    "ALLOWED_HOSTS": "c360.example.com",
+}
+# Whatever is started, it reads the settings first.
+STARTS = [
+    ("manage.py", "check"),
+    ("manage.py", "migrate"),
+    ("manage.py", "provision_database"),
+    ("manage.py", "consume_events"),
+    ("manage.py", "relay_events"),
+    ("manage.py", "move_customers"),
+    ("manage.py", "seal_audit"),
+    ("-m", "granian", "--interface", "asgi", "--port", "0", "config.stream:application"),
+]
 
 
 def test_every_variable_is_in_the_example_and_every_example_is_a_variable() -> None:
@@ -13,3 +46,119 @@ def test_every_variable_is_in_the_example_and_every_example_is_a_variable() -> N
     assert read - listed == set(), "read, and not in .env.example"
     assert listed - read == set(), "in .env.example, and not read"
     assert len(read) > 20
+
+
+def start(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """Start a process of the product in an environment of production that differs in some variables."""
+    path = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=PROJECT,
+        env={**path, **PRODUCTION, **environment, "DJANGO_SETTINGS_MODULE": "config.settings"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@pytest.fixture
+def refusal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """``refusal(NAME="value")``: what the settings say, and end with, in an environment that differs so."""
+
+    def read(**environment: str) -> str:
+        for name in os.environ.keys() - {"PATH", "HOME"}:
+            monkeypatch.delenv(name)
+        for name, value in (PRODUCTION | environment).items():
+            monkeypatch.setenv(name, value)
+        with pytest.raises(SystemExit) as end:
+            runpy.run_path(str(PROJECT / "config" / "settings.py"))
+        assert end.value.code == 78
+        return capsys.readouterr().err
+
+    return read
+
+
+def test_a_whole_environment_is_accepted() -> None:
+    run = start("-c", "import config.settings")
+    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("blank", ["", "   "], ids=["empty", "spaces"])
+@pytest.mark.parametrize("name", sorted(PRODUCTION))
+def test_an_empty_setting_stops_the_start_with_one_line(refusal: Callable[..., str], name: str, blank: str) -> None:
+    assert refusal(**{name: blank}) == f"configuration error: {name}: is empty.\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("REDIS_URL", "valkey:6379", "REDIS_URL: is not a Redis address: Redis URL must specify one of the following"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "kafka", "KAFKA_BOOTSTRAP_SERVERS: wants host:port, separated by commas"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "a:9092,,b:9092", "KAFKA_BOOTSTRAP_SERVERS: wants host:port, separated by commas"),
+        ("ALLOWED_HOSTS", "https://c360.example.com", "ALLOWED_HOSTS: wants names without scheme, port or spaces"),
+        ("ALLOWED_HOSTS", "c360.example.com:443", "ALLOWED_HOSTS: wants names without scheme, port or spaces"),
+        ("ALLOWED_HOSTS", "a.example, b.example", "ALLOWED_HOSTS: wants names without scheme, port or spaces"),
+        ("CSRF_TRUSTED_ORIGINS", "c360.example.com", "CSRF_TRUSTED_ORIGINS: wants https://name"),
+        ("DATABASE_URL", "mysql://a:b@c/d", "a database address must be postgres://role:password@host:port/name"),
+        ("DATABASE_URL", "postgres://a:b@c", "a database address must be postgres://role:password@host:port/name"),
+        ("DEBUG", "perhaps", "DEBUG: Not a valid boolean."),
+        ("LOG_LEVEL", "", "LOG_LEVEL: must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL, not ''."),
+        ("LOG_FORMAT", "xml", "LOG_FORMAT: must be one of console, ecs, not 'xml'."),
+        ("KAFKA_CONFIG", "[]", "KAFKA_CONFIG: must be a JSON object, for example {}."),
+        ("KAFKA_CONFIG", "{", "KAFKA_CONFIG: Not valid JSON."),
+        ("EVENT_STREAM_URL", "live", "EVENT_STREAM_URL: must begin with / or https://, not 'live'."),
+        ("STATIC_ROOT", "", "STATIC_ROOT: is empty."),
+        ("UPDATES_PER_HOUR", "0", "UPDATES_PER_HOUR: must be from 1 to 1000000000, not 0."),
+        ("LOGIN_ATTEMPTS_PER_MINUTE", "-1", "LOGIN_ATTEMPTS_PER_MINUTE: must be from 1 to 1000000, not -1."),
+        ("EVENTS_REMEMBERED_DAYS", "9" * 30, "EVENTS_REMEMBERED_DAYS: must be from 1 to 10000, not 999"),
+        ("EVENTS_PARKED_MINUTES", "soon", "EVENTS_PARKED_MINUTES: Not a valid integer."),
+        ("KAFKA_PARTITIONS", "", "KAFKA_PARTITIONS: Not a valid integer."),
+        ("INDEX_KEY", "c2hvcnQ=", "INDEX_KEY holds 5 bytes; 32 are needed"),
+        ("HSTS_PRELOAD", "true", "HSTS_PRELOAD=true needs HSTS_INCLUDE_SUBDOMAINS=true"),
+    ],
+)
+def test_a_malformed_setting_stops_the_start_with_one_line(
+    refusal: Callable[..., str], name: str, value: str, sentence: str
+) -> None:
+    said = refusal(**{name: value})
+    assert said.startswith(f"configuration error: {sentence}")
+    assert said.count("\n") == 1
+
+
+def test_all_that_is_wrong_is_said_at_once(refusal: Callable[..., str]) -> None:
+    assert refusal(SECRET_KEY="", REDIS_URL=" ", KAFKA_PARTITIONS="0") == (
+        "configuration error: SECRET_KEY: is empty.; REDIS_URL: is empty.; "
+        "KAFKA_PARTITIONS: must be from 1 to 10000, not 0.\n"
+    )
+
+
+@pytest.mark.parametrize("arguments", STARTS, ids=" ".join)
+def test_no_process_starts_with_an_empty_setting(arguments: tuple[str, ...]) -> None:
+    run = start(*arguments, SECRET_KEY="")
+    said = run.stdout + run.stderr
+    assert "configuration error: SECRET_KEY: is empty." in said
+    assert "Traceback" not in said
+    assert run.returncode != 0
+
+
+@pytest.mark.parametrize(
+    ("chosen", "header"),
+    [
+        ({}, "max-age=63072000"),
+        ({"HSTS_INCLUDE_SUBDOMAINS": "true"}, "max-age=63072000; includeSubDomains"),
+        (
+            {"HSTS_INCLUDE_SUBDOMAINS": "true", "HSTS_PRELOAD": "true"},
+            "max-age=63072000; includeSubDomains; preload",
+        ),
+    ],
+    ids=["this name", "the names below", "browsers' lists"],
+)
+def test_what_strict_transport_security_takes_in_is_the_operators_choice(chosen: dict[str, str], header: str) -> None:
+    ask = (
+        "import django; django.setup()\n"
+        "from django.test import Client\n"
+        "answer = Client(SERVER_NAME='c360.example.com').get('/healthz/live', secure=True)\n"
+        "print(answer['Strict-Transport-Security'])"
+    )
+    run = start("-c", ask, **chosen)
+    assert run.stdout.splitlines()[-1] == header, run.stderr
