@@ -31,6 +31,10 @@ class Undecryptable(Exception):
     """The bytes were not written for this place with this key: tampered, moved, or the key is gone."""
 
 
+class MasterKeyMissing(Undecryptable):
+    """The bytes may be as they were written, but the master key is not in the ring: it may come back."""
+
+
 def binding(table: str, column: str, row_id: object, tenant_id: UUID) -> bytes:
     """The associated data of one cell."""
     return f"{table}|{column}|{row_id}|{tenant_id}".encode()
@@ -83,11 +87,13 @@ def unwrap(wrapped: bytes, *, tenant_id: UUID, subject_id: UUID) -> bytes:
     wrapped = bytes(wrapped)
     header, nonce, body = wrapped[:3], wrapped[3 : 3 + NONCE_BYTES], wrapped[3 + NONCE_BYTES :]
     master = _master_keys().get(int.from_bytes(header[1:], "big"))
-    if header[:1] != WRAPPED or master is None:
-        raise Undecryptable("The master key that wrapped this data key is not in MASTER_KEYS.")
+    if header[:1] != WRAPPED or len(header) < 3:
+        raise Undecryptable("This data key is not in the wrapped format.")
+    if master is None:
+        raise MasterKeyMissing("The master key that wrapped this data key is not in MASTER_KEYS.")
     try:
         return AESGCM(master).decrypt(nonce, body, header + binding("audit_data_key", "wrapped", subject_id, tenant_id))
-    except InvalidTag as error:
+    except (InvalidTag, ValueError) as error:
         raise Undecryptable("This data key was altered or belongs to another customer.") from error
 
 

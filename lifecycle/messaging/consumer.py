@@ -113,6 +113,8 @@ class EventConsumer:
         finally:
             self._commit(list(self._to_commit), asynchronous=False)
             self._consumer.close()
+            if self.housekeeping is not None:
+                self.housekeeping.close()
             self.health.remove()
         return self.consumed
 

@@ -15,7 +15,7 @@ from lifecycle.rules.envelopes import Message, Received, receive
 from lifecycle.rules.ordering import merge_logs
 from lifecycle.services.dead_letters import Refusal
 from lifecycle.services.events import DEAD, DUPLICATE, PARKED, Result, bury_message, process_events
-from lifecycle.services.transitions import ConfigurationKeepsChanging
+from lifecycle.services.failures import QUERY_CANCELED, describe, is_transient, sql_state
 from tenants.actors import Actor, TenantRef
 from tenants.services.directory import find_tenants
 
@@ -26,33 +26,10 @@ TRIES: Final = 3
 BREAKER: Final = 20
 TENANT_SECONDS: Final = 5.0
 MOST_SLUGS: Final = 10_000
-# SQLSTATE classes (and codes) of errors that another try may not meet: connection, rollback, resources, locks,
-# operator, system; a server that is read-only for a moment. 42: the schema is being migrated under us.
-TRANSIENT: Final = ("08", "40", "42", "53", "55", "57", "58", "25006", "25P03")
-QUERY_CANCELED: Final = "57014"
 
 
 class TooManyFailures(Exception):
     """Message after message fails for no reason that is known: something is wrong with the consumer itself."""
-
-
-def sql_state(error: BaseException) -> str:
-    """The SQLSTATE behind an error of Django's or the driver's, or ''."""
-    for candidate in (error, error.__cause__):
-        state = getattr(candidate, "sqlstate", None)
-        if state:
-            return str(state)
-    return ""
-
-
-def is_transient(error: BaseException) -> bool:
-    """Whether the same batch may succeed later: then it is tried again, for however long, and nothing is skipped."""
-    if isinstance(error, ConfigurationKeepsChanging):
-        return True
-    if not isinstance(error, db.Error):
-        return False
-    state = sql_state(error)
-    return state.startswith(TRANSIENT) if state else isinstance(error, db.OperationalError | db.InterfaceError)
 
 
 class Batch:
@@ -133,10 +110,18 @@ class Handler:
         started = time.perf_counter()
         try:
             tenants = self.tenants.find({received.event.tenant for received in part if received.event.tenant})
-            results = process_events(part, tenants=tenants, actor=self.actor, now=self.clock(), dry_run=self.dry_run)
+            results = process_events(
+                part,
+                tenants=tenants,
+                actor=self.actor,
+                now=self.clock(),
+                dry_run=self.dry_run,
+                # What fails may be an event that waits for this one's customer. The sweep finds out which.
+                releases_parked=batch.tries == 0,
+            )
         except Exception as error:
             if len(part) > 1 and (not is_transient(error) or sql_state(error) == QUERY_CANCELED):
-                log.warning("batch failed, halving it", messages=len(part), error=_describe(error))
+                log.warning("batch failed, halving it", messages=len(part), error=describe(error))
                 metrics.splits.inc()
                 batch.split()
                 return
@@ -182,7 +167,7 @@ class Handler:
             "message failed",
             # A database error quotes the row; any other shows where the code is wrong.
             exc_info=None if isinstance(error, db.Error) else error,
-            error=_describe(error),
+            error=describe(error),
             event_id=received.event.id,
             tenant=received.event.tenant,
             attempt=batch.tries,
@@ -191,7 +176,7 @@ class Handler:
             return
         self.failures += 1
         if self.failures > BREAKER:
-            raise TooManyFailures(f"{BREAKER} messages in a row failed: {_describe(error)}") from error
+            raise TooManyFailures(f"{BREAKER} messages in a row failed: {describe(error)}") from error
         refusal = Refusal("internal_error", f"The event could not be processed ({type(error).__name__}).")
         tenants = self.tenants.find({received.event.tenant} if received.event.tenant else ())
         result = bury_message(
@@ -206,9 +191,4 @@ class Handler:
         self.count(result)
 
 
-def _describe(error: BaseException) -> str:
-    """The kind of an error and its SQLSTATE: the text might quote somebody's data."""
-    return f"{type(error).__name__} {sql_state(error)}".strip()
-
-
-__all__ = ["DUPLICATE", "Batch", "Handler", "KnownTenants", "TooManyFailures", "is_transient"]
+__all__ = ["DUPLICATE", "Batch", "Handler", "KnownTenants", "TooManyFailures", "is_transient", "sql_state"]

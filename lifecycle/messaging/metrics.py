@@ -18,6 +18,7 @@ lag = Gauge("customer360_consumer_lag", "Messages not read yet, as the client se
 rebalances = Counter("customer360_consumer_rebalances_total", "Assignments of partitions.")
 parked = Gauge("customer360_events_parked", "Events that wait for the creation of their customer.")
 open_letters = Gauge("customer360_dead_letters_open", "Dead letters that nobody has replayed or discarded.")
+forgotten = Counter("customer360_events_forgotten_total", "Ids of events forgotten after their time.")
 last_batch = Gauge("customer360_consumer_last_success_timestamp", "When a batch or an idle round last went well.")
 
 outbox_pending = Gauge("customer360_outbox_pending", "Messages promised to Kafka and not delivered yet.")

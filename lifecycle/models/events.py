@@ -37,6 +37,8 @@ class InboxEvent(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["tenant_id", "source", "event_id"], name="inbox_event_once"),
         ]
+        # By which the old ones are found. Not BRIN: the space of deleted rows is used again, and its ranges grow wide.
+        indexes = [models.Index(fields=["tenant_id", "received_at"], name="inbox_by_tenant_and_age")]
 
     def __str__(self) -> str:
         return f"{self.source} {self.event_id}: {self.outcome}"
@@ -109,6 +111,9 @@ class DeadLetter(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["tenant_id", "state", "-id"], name="dead_letter_by_tenant"),
+            models.Index(
+                fields=["resolved_at"], name="dead_letter_by_age", condition=models.Q(resolved_at__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:

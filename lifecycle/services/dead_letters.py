@@ -15,6 +15,8 @@ from lifecycle.rules.envelopes import UNKNOWN_TYPE, Headers, Received
 from lifecycle.services.inbox import as_bytea, as_json, encode_headers
 
 TOPIC: Final = "lifecycle.dead-letter"
+# The code of a letter whose bytes are kept and cannot be read now.
+UNDECRYPTABLE: Final = "undecryptable"
 # The header by which the relay knows that a payload is sealed, and for which row.
 ID_HEADER: Final = "dead-letter-id"
 # Why a letter goes out without its value, if it does.
@@ -61,13 +63,33 @@ def bury(
 
     Key, value and headers go out as they came; the error follows in headers of its own. Two statements.
     """
+    rows = []
+    for received, refusal in dead:
+        letter_id, value = uuid7(), received.message.value
+        sealed = None if value is None else seal(value, tenant_id=tenant_id, row_id=letter_id)
+        rows.append((received, refusal, letter_id, sealed))
+    return _write(tenant_id, rows, attempts=attempts, now=now)
+
+
+def bury_sealed(
+    tenant_id: UUID, row_id: UUID, sealed: bytes, dead: Received, refusal: Refusal, *, attempts: int, now: dt.datetime
+) -> None:
+    """Keep a message whose bytes cannot be decrypted, as they are: the letter takes over the id they are bound to."""
+    _write(tenant_id, [(dead, refusal, row_id, sealed)], attempts=attempts, now=now)
+
+
+def _write(
+    tenant_id: UUID,
+    dead: Sequence[tuple[Received, Refusal, UUID, bytes | None]],
+    *,
+    attempts: int,
+    now: dt.datetime,
+) -> list[UUID]:
     if not dead:
         return []
     letters, announcements = [], []
-    for received, refusal in dead:
+    for received, refusal, letter_id, sealed in dead:
         message, event = received.message, received.event
-        letter_id = uuid7()
-        sealed = None if message.value is None else seal(message.value, tenant_id=tenant_id, row_id=letter_id)
         headers = encode_headers(message.headers)
         sentence = refusal.sentence[:1000]
         letters.append(

@@ -106,6 +106,14 @@ def keep_answer(claim: Claim, answer: Answer) -> None:
     )
 
 
+def sweep_answers(tenant_id: UUID, *, outdated: dt.datetime, limit: int) -> int:
+    """Remove up to ``limit`` answers from before then; how many. One statement, inside the tenant's context."""
+    with prepared_cursor("default") as cursor:
+        cursor.execute(_SWEEP, {"tenant_id": tenant_id, "outdated": outdated, "swept": limit})
+        count: int = cursor.rowcount
+    return count
+
+
 def _open(kept: IdempotentRequest) -> Answer:
     try:
         body = unseal(kept.body or b"", tenant_id=kept.tenant_id, row_id=_row_id(kept.principal, kept.key))

@@ -6,13 +6,14 @@ Every function works in the caller's transaction and the tenant's context, in on
 import base64
 import datetime as dt
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
 import orjson
 from uuid_utils.compat import uuid7
 
-from audit.cursors import insert_rows, prepared_cursor, text_array
+from audit.cursors import insert_rows, plain_array, prepared_cursor, text_array
 from audit.services.sealing import seal, unseal
 from lifecycle.rules.envelopes import Event, Headers, Message, Received
 
@@ -37,6 +38,11 @@ UPDATE lifecycle_inboxevent e SET outcome = i.outcome
   FROM unnest(%(sources)s::text[], %(event_ids)s::text[], %(outcomes)s::text[]) AS i(source, event_id, outcome)
  WHERE e.tenant_id = %(tenant_id)s::uuid AND e.source = i.source AND e.event_id = i.event_id
 """
+# Of a message that was still parked when its bytes could not be read, so that its identity was not known.
+REOPEN: Final = """
+UPDATE lifecycle_inboxevent SET outcome = 'dead'
+ WHERE tenant_id = %(tenant_id)s::uuid AND source = %(source)s AND event_id = %(event_id)s AND outcome = 'parked'
+"""
 KNOWN: Final = """
 SELECT ARRAY(SELECT external_id FROM lifecycle_customer
               WHERE tenant_id = %(tenant_id)s::uuid AND external_id = ANY(%(external_ids)s::text[])),
@@ -51,23 +57,40 @@ PARK: Final = insert_rows(
 )
 # Locked in id order, like everything that several consumers may want at once. An array, because a subquery behind IN
 # may be run again for the rows that it is joined with, and would then take more than its limit.
-_TAKE: Final = """
+TAKE_FOR_CUSTOMERS: Final = """
 DELETE FROM lifecycle_parkedevent
  WHERE id = ANY(ARRAY(SELECT p.id FROM lifecycle_parkedevent p
-                       WHERE p.tenant_id = %(tenant_id)s::uuid AND {which}
-                       ORDER BY p.id LIMIT 5000 FOR UPDATE {skip}))
+                       WHERE p.tenant_id = %(tenant_id)s::uuid AND p.external_id = ANY(%(external_ids)s::text[])
+                       ORDER BY p.id LIMIT 5000 FOR UPDATE))
 RETURNING id, topic, partition, "offset", key, value, headers
 """
-TAKE_FOR_CUSTOMERS: Final = _TAKE.format(which="p.external_id = ANY(%(external_ids)s::text[])", skip="")
-TAKE_EXPIRED: Final = _TAKE.format(which="p.expires_at <= %(now)s::timestamptz", skip="SKIP LOCKED")
-TAKE_EXPLAINED: Final = _TAKE.format(
-    which="EXISTS (SELECT FROM lifecycle_customer c WHERE c.tenant_id = p.tenant_id AND c.external_id = p.external_id)",
-    skip="SKIP LOCKED",
+_IS_EXPLAINED: Final = """
+EXISTS (SELECT FROM lifecycle_customer c WHERE c.tenant_id = p.tenant_id AND c.external_id = p.external_id)
+"""
+FIND_DUE: Final = f"""
+SELECT p.id FROM lifecycle_parkedevent p
+ WHERE p.tenant_id = %(tenant_id)s::uuid AND p.id <> ALL(%(skip)s::uuid[])
+   AND (p.expires_at <= %(now)s::timestamptz OR {_IS_EXPLAINED})
+ ORDER BY p.id LIMIT 5000
+"""  # noqa: S608  constants
+# Which of them a customer explains is read in the same statement.
+TAKE_DUE: Final = f"""
+WITH due AS (
+    SELECT p.id, {_IS_EXPLAINED} AS is_explained FROM lifecycle_parkedevent p
+     WHERE p.tenant_id = %(tenant_id)s::uuid AND p.id = ANY(%(ids)s::uuid[])
+     ORDER BY p.id FOR UPDATE OF p SKIP LOCKED
 )
+DELETE FROM lifecycle_parkedevent p USING due
+ WHERE p.tenant_id = %(tenant_id)s::uuid AND p.id = due.id
+RETURNING p.id, topic, partition, "offset", key, value, headers, is_explained
+"""  # noqa: S608  constants
+# Before ``since`` there is nothing any more but what was deleted, and the index still leads there until a vacuum.
 FORGET: Final = """
-DELETE FROM lifecycle_inboxevent WHERE id = ANY(ARRAY(
-    SELECT id FROM lifecycle_inboxevent
-     WHERE tenant_id = %(tenant_id)s::uuid AND received_at < %(before)s::timestamptz LIMIT 5000))
+DELETE FROM lifecycle_inboxevent WHERE ctid = ANY(ARRAY(
+    SELECT ctid FROM lifecycle_inboxevent
+     WHERE tenant_id = %(tenant_id)s::uuid AND received_at >= %(since)s::timestamptz
+       AND received_at < %(before)s::timestamptz
+     ORDER BY received_at LIMIT %(limit)s::int FOR UPDATE SKIP LOCKED))
 """
 
 
@@ -110,6 +133,12 @@ def settle(tenant_id: UUID, outcomes: Mapping[Identity, str]) -> None:
         )
 
 
+def reopen(tenant_id: UUID, identity: Identity) -> None:
+    """Let a replay take an event that is recorded as parked and lies in a dead letter."""
+    with prepared_cursor("default") as cursor:
+        cursor.execute(REOPEN, {"tenant_id": tenant_id, "source": identity[0], "event_id": identity[1]})
+
+
 def find_known(tenant_id: UUID, external_ids: Collection[str]) -> tuple[set[str], bool]:
     """Which of the customers exist, and whether the tenant has any parked event at all."""
     with prepared_cursor("default") as cursor:
@@ -145,44 +174,68 @@ def park(tenant_id: UUID, waiting: Sequence[Received], *, now: dt.datetime, unti
         cursor.execute(PARK, {"rows": as_json(rows)})
 
 
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A parked event whose wait is over. ``sealed`` are its bytes as they lay; ``open`` gives the message."""
+
+    id: UUID
+    place: tuple[str, int, int]
+    key: bytes | None
+    sealed: bytes
+    headers: Any
+    is_explained: bool
+
+    def open(self, tenant_id: UUID) -> Message:
+        """The message as it came, without headers that cannot be read. Raises Undecryptable."""
+        value = unseal(self.sealed, tenant_id=tenant_id, row_id=self.id)
+        return Message(*self.place, self.key, value, self.open_headers())
+
+    def open_headers(self) -> Headers:
+        """Its headers, or none when they cannot be read."""
+        try:
+            return decode_headers(orjson.loads(self.headers) if isinstance(self.headers, str) else self.headers)
+        except (ValueError, TypeError):
+            return ()
+
+
 def take_parked(tenant_id: UUID, external_ids: Collection[str]) -> list[Message]:
     """Take the parked messages of customers that exist now, or are about to; in no particular order."""
-    return _take(tenant_id, TAKE_FOR_CUSTOMERS, {"external_ids": text_array(external_ids)})
-
-
-def take_expired(tenant_id: UUID, *, now: dt.datetime) -> list[Message]:
-    """Take the parked messages whose time limit is over, except those another consumer is taking."""
-    return _take(tenant_id, TAKE_EXPIRED, {"now": now})
-
-
-def take_explained(tenant_id: UUID) -> list[Message]:
-    """Take the parked messages whose customer was created by another door (an import, a race)."""
-    return _take(tenant_id, TAKE_EXPLAINED, {})
-
-
-def forget(tenant_id: UUID, *, before: dt.datetime) -> int:
-    """Forget up to 5,000 events that nobody can deliver again, because the log has dropped them; how many."""
     with prepared_cursor("default") as cursor:
-        cursor.execute(FORGET, {"tenant_id": tenant_id, "before": before})
+        cursor.execute(TAKE_FOR_CUSTOMERS, {"tenant_id": tenant_id, "external_ids": text_array(external_ids)})
+        rows = cursor.fetchall()
+    return [_as_due(*row, is_explained=True).open(tenant_id) for row in sorted(rows, key=lambda row: row[0])]
+
+
+def find_due(tenant_id: UUID, *, now: dt.datetime, skip: Collection[UUID] = ()) -> list[UUID]:
+    """The parked events whose customer was made by another entry point, or whose time limit is over; the oldest first,
+    up to 5,000.
+    """
+    with prepared_cursor("default") as cursor:
+        cursor.execute(FIND_DUE, {"tenant_id": tenant_id, "now": now, "skip": plain_array(skip)})
+        return [row_id for (row_id,) in cursor.fetchall()]
+
+
+def take_due(tenant_id: UUID, ids: Collection[UUID]) -> list[Due]:
+    """Take these parked events, except those another consumer is taking; in the order of their ids."""
+    with prepared_cursor("default") as cursor:
+        cursor.execute(TAKE_DUE, {"tenant_id": tenant_id, "ids": plain_array(ids)})
+        rows = cursor.fetchall()
+    return [_as_due(*row[:-1], is_explained=row[-1]) for row in sorted(rows, key=lambda row: row[0])]
+
+
+def forget(tenant_id: UUID, *, since: dt.datetime, before: dt.datetime, limit: int) -> int:
+    """Forget up to ``limit`` events of that time, which can not be delivered again: the log has dropped them."""
+    with prepared_cursor("default") as cursor:
+        cursor.execute(FORGET, {"tenant_id": tenant_id, "since": since, "before": before, "limit": limit})
         count: int = cursor.rowcount
     return count
 
 
-def _take(tenant_id: UUID, statement: str, parameters: Mapping[str, Any]) -> list[Message]:
-    with prepared_cursor("default") as cursor:
-        cursor.execute(statement, {"tenant_id": tenant_id, **parameters})
-        rows = cursor.fetchall()
-    return [
-        Message(
-            topic=topic,
-            partition=partition,
-            offset=offset,
-            key=None if key is None else bytes(key),
-            value=unseal(value, tenant_id=tenant_id, row_id=row_id),
-            headers=decode_headers(orjson.loads(headers) if isinstance(headers, str) else headers),
-        )
-        for row_id, topic, partition, offset, key, value, headers in sorted(rows)
-    ]
+def _as_due(
+    row_id: UUID, topic: str, partition: int, offset: int, key: Any, value: Any, headers: Any, *, is_explained: bool
+) -> Due:
+    place = (topic, partition, offset)
+    return Due(row_id, place, None if key is None else bytes(key), bytes(value), headers, is_explained)
 
 
 def encode_headers(headers: Headers) -> list[list[str | None]]:

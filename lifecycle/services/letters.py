@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
+import structlog
 from django.db import transaction
 from django.db.models import QuerySet
 
@@ -14,11 +15,16 @@ from audit.services.administration import record_administration
 from audit.services.sealing import reseal, unseal
 from lifecycle.models import DeadLetter
 from lifecycle.rules.envelopes import Message, receive
+from lifecycle.services import inbox
+from lifecycle.services.dead_letters import UNDECRYPTABLE, Refusal
 from lifecycle.services.events import CONSUMER, DEAD, DUPLICATE, PARKED, process_events
+from lifecycle.services.failures import concerns_everybody, describe, is_transient
 from lifecycle.services.inbox import decode_headers
 from tenants.actors import Actor
 from tenants.context import tenant_context
 from tenants.services.directory import PLATFORM, find_tenants
+
+log = structlog.get_logger(__name__)
 
 # What is told of a replayed message whose customer is not there.
 WAITS: Final = "waits for its customer again, and will be dead again if no customer.created comes: send that first."
@@ -75,12 +81,21 @@ def find_letters(
 
 
 def open_message(letter: DeadLetter) -> Message:
-    """The message as it came. Raises LetterRefused when its bytes were given up with its resolution."""
+    """The message as it came. Raises LetterRefused when its bytes were given up or cannot be decrypted."""
     if letter.state != DeadLetter.State.OPEN:
         raise LetterRefused("already_resolved", f"This letter is {letter.state} already; its bytes were not kept.")
     value = None
     if letter.value is not None:
-        value = unseal(letter.value, tenant_id=letter.tenant_id, row_id=letter.id)
+        try:
+            value = unseal(letter.value, tenant_id=letter.tenant_id, row_id=letter.id)
+        except cipher.MasterKeyMissing as error:
+            raise LetterRefused(
+                UNDECRYPTABLE, "Its bytes lie under a master key that is not in MASTER_KEYS: bring that key back."
+            ) from error
+        except cipher.Undecryptable as error:
+            raise LetterRefused(
+                UNDECRYPTABLE, "Its bytes were altered in the table: let the sender send it again, and discard it."
+            ) from error
     return Message(
         topic=letter.topic,
         partition=letter.partition,
@@ -95,10 +110,11 @@ def replay_letters(letters: Iterable[DeadLetter], *, actor: Actor, now: dt.datet
     """Send letters through the consumer's own path, one transaction each, in the order given.
 
     Twice is once: what has been applied meanwhile is a duplicate and resolves the letter. A letter that dies again
-    stays open with the new reason and one attempt more; it is not published a second time.
+    stays open with the new reason and one attempt more; it is not published a second time. A letter that fails leaves
+    those behind it alone. Raises only when the database is away.
     """
     for letter in letters:
-        yield _replay(letter, actor=actor, now=now)
+        yield _replay_alone(letter, actor=actor, now=now)
 
 
 def discard_letters(letters: Iterable[DeadLetter], *, reason: str, actor: Actor, now: dt.datetime) -> int:
@@ -120,51 +136,98 @@ def discard_letters(letters: Iterable[DeadLetter], *, reason: str, actor: Actor,
     return count
 
 
-def forget_letters(*, before: dt.datetime) -> int:
-    """Delete letters that were resolved before then. The administration log keeps the deed. How many."""
-    old = DeadLetter.objects.using(PLATFORM).filter(resolved_at__lt=before)
-    total = 0
-    for tenant_id in sorted(old.values_list("tenant_id", flat=True).distinct()):
-        with transaction.atomic(), tenant_context(tenant_id):
-            count, _ = DeadLetter.objects.filter(tenant_id=tenant_id, resolved_at__lt=before).delete()
-            total += count
-    return total
-
-
 def reseal_letters() -> int:
-    """Bring letters whose bytes lie under an older master key under the newest; some at a time. How many."""
+    """Bring letters whose bytes lie under an older master key under the newest; some at a time. How many.
+
+    A letter that cannot be decrypted stays as it is.
+    """
     newest = cipher.newest_master_key_id().to_bytes(2, "big")
     old = DeadLetter.objects.using(PLATFORM).extra(where=["substring(value FROM 2 FOR 2) <> %s"], params=[newest])
-    count = 0
-    for letter in old.order_by("id")[:RESEAL_BATCH]:
+    count, failed = 0, []
+    for letter in old.order_by("id").iterator(chunk_size=RESEAL_BATCH):
         with transaction.atomic(), tenant_context(letter.tenant_id):
             locked = _lock(letter)
-            if locked is not None and locked.value is not None:
+            if locked is None or locked.value is None:
+                continue
+            try:
                 value = reseal(locked.value, tenant_id=locked.tenant_id, row_id=locked.id)
-                if value is not None:
-                    DeadLetter.objects.filter(id=locked.id).update(value=value)
-                    count += 1
+            except cipher.Undecryptable:
+                failed.append(str(letter.id))
+                continue
+            if value is not None:
+                DeadLetter.objects.filter(id=locked.id).update(value=value)
+                count += 1
+        if count == RESEAL_BATCH:
+            break
+    if failed:
+        log.error("dead letters cannot be decrypted", letters=len(failed), first=failed[0])
     return count
 
 
-def _replay(letter: DeadLetter, *, actor: Actor, now: dt.datetime) -> Replayed:
+def _replay_alone(letter: DeadLetter, *, actor: Actor, now: dt.datetime) -> Replayed:
+    try:
+        try:
+            return _replay(letter, actor=actor, now=now)
+        except LetterRefused:
+            raise
+        except Exception as error:
+            if is_transient(error):
+                raise
+            # It may be an event that waits for the same customer: the sweep finds out.
+            return _replay(letter, actor=actor, now=now, releases_parked=False)
+    except LetterRefused as refusal:
+        return _note_failure(letter, Refusal(refusal.code, str(refusal)))
+    except Exception as error:
+        if concerns_everybody(error):
+            raise
+        log.error("dead letter failed", letter=str(letter.id), error=describe(error))
+        if is_transient(error):
+            return Replayed(letter.id, DEAD, "busy", "Its customer is being changed by somebody else: try again.")
+        return _note_failure(
+            letter, Refusal("internal_error", f"The event could not be processed ({type(error).__name__}).")
+        )
+
+
+def _note_failure(letter: DeadLetter, refusal: Refusal) -> Replayed:
+    with transaction.atomic(), tenant_context(letter.tenant_id):
+        locked = _lock(letter)
+        if locked is None:
+            return Replayed(letter.id, DUPLICATE)
+        _fail(locked, refusal)
+    return Replayed(letter.id, DEAD, refusal.code, refusal.sentence)
+
+
+def _fail(locked: DeadLetter, refusal: Refusal) -> None:
+    locked.code, locked.sentence = refusal.code, refusal.sentence[:1000]
+    locked.attempts += 1
+    locked.save(update_fields=["code", "sentence", "attempts"])
+
+
+def _replay(letter: DeadLetter, *, actor: Actor, now: dt.datetime, releases_parked: bool = True) -> Replayed:
     with transaction.atomic():
         with tenant_context(letter.tenant_id):
             locked = _lock(letter)
             if locked is None:
                 return Replayed(letter.id, DUPLICATE)
             received = receive(open_message(locked))
+            if locked.code == UNDECRYPTABLE:
+                inbox.reopen(locked.tenant_id, (received.event.source, received.event.id))
         slug = received.event.tenant
         tenants = find_tenants({slug}) if slug else {}
-        result = process_events([received], tenants=tenants, actor=CONSUMER, now=now, replaying=True)[0]
+        result = process_events(
+            [received],
+            tenants=tenants,
+            actor=CONSUMER,
+            now=now,
+            replaying=True,
+            releases_parked=releases_parked,
+        )[0]
         refusal = result.refusal
         with tenant_context(locked.tenant_id):
             if refusal is None:
                 _resolve(locked, DeadLetter.State.REPLAYED, reason=result.outcome, actor=actor, now=now)
                 return Replayed(letter.id, result.outcome)
-            locked.code, locked.sentence = refusal.code, refusal.sentence[:1000]
-            locked.attempts += 1
-            locked.save(update_fields=["code", "sentence", "attempts"])
+            _fail(locked, refusal)
     return Replayed(letter.id, DEAD, refusal.code, refusal.sentence)
 
 

@@ -5,9 +5,10 @@ next worker goes on. When the last customer has left, the stage is deleted; the 
 """
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
@@ -15,6 +16,7 @@ from django.db.models import F
 from audit.models import LifecycleHistory
 from lifecycle.models import CustomerLifecycleStatus, StageMove
 from lifecycle.rules.transitions import Change
+from lifecycle.services.failures import is_transient
 from lifecycle.services.transitions import apply
 from tenants.actors import Actor, TenantRef
 from tenants.context import tenant_context
@@ -30,13 +32,32 @@ BATCH = 1000
 AT_ONCE = 1000
 
 
-def move_customers(tenant: TenantRef, *, now: dt.datetime, limit: int | None = None) -> Iterator[StageMove]:
+class BatchFailed(Exception):
+    """Moving these customers together failed; nothing of it was done. The cause says why."""
+
+    def __init__(self, customer_ids: Sequence[UUID]) -> None:
+        super().__init__(f"{len(customer_ids)} customers could not be moved.")
+        self.customer_ids = customer_ids
+
+
+def move_customers(
+    tenant: TenantRef,
+    *,
+    now: dt.datetime,
+    limit: int | None = None,
+    size: int = BATCH,
+    skip: Collection[UUID] = (),
+) -> Iterator[StageMove]:
     """Work off the tenant's unfinished moves, a batch a transaction; yields the move after each batch.
+
+    ``skip``: customers to leave alone for now; their move is not finished then. Raises BatchFailed.
 
     May be interrupted anywhere and started anywhere else. ``limit`` ends it after that many customers. Call outside
     of any transaction. Two workers share the work without moving anybody twice: the job's row is locked.
     """
     done = 0
+    # Moves of which only customers to be skipped are left.
+    waiting: set[UUID] = set()
     while limit is None or done < limit:
         with tenant_context(tenant.id):
             # Before the job: a publisher holds the configuration first, too, and then ends jobs.
@@ -45,13 +66,17 @@ def move_customers(tenant: TenantRef, *, now: dt.datetime, limit: int | None = N
                 StageMove.objects.select_for_update()
                 .filter(tenant_id=tenant.id, finished_at__isnull=True)
                 # Returns come first: what is left in their stages afterwards goes by the mapping.
+                .exclude(id__in=waiting)
                 .order_by(F("undo_request_id").asc(nulls_last=True), "id")
                 .first()
             )
             if move is None:
                 remove_empty_stages(tenant)
                 return
-            count = _move_batch(move, tenant=tenant, now=now)
+            count = _move_batch(move, tenant=tenant, now=now, size=size, skip=skip)
+            if not count and move.finished_at is None:
+                waiting.add(move.pk)
+                continue
         done += count
         yield move
 
@@ -123,9 +148,27 @@ def _published_at(move: StageMove) -> dt.datetime:
     return (published or move.created_at) - dt.timedelta(minutes=5)
 
 
-def _move_batch(move: StageMove, *, tenant: TenantRef, now: dt.datetime) -> int:
-    """Move up to BATCH customers and count them, in the caller's transaction. 0 when the move is finished."""
-    ids = list(customers_of(move).order_by("customer_id").values_list("customer_id", flat=True)[:BATCH])
+def _move_batch(
+    move: StageMove, *, tenant: TenantRef, now: dt.datetime, size: int = BATCH, skip: Collection[UUID] = ()
+) -> int:
+    """Move up to ``size`` customers and count them, in the caller's transaction. 0 when nobody is left to move."""
+    found = customers_of(move).order_by("customer_id").values_list("customer_id", flat=True)[: size + len(skip)]
+    ids = [customer_id for customer_id in found if customer_id not in skip][:size]
+    if not ids and found:
+        return 0
+    try:
+        count = _move_those(move, ids, tenant=tenant, now=now)
+    except Exception as error:
+        if is_transient(error):
+            raise
+        raise BatchFailed(ids) from error
+    if not count and len(ids) == size:
+        # All of them were refused, and behind them there may be others.
+        raise BatchFailed(ids)
+    return count
+
+
+def _move_those(move: StageMove, ids: Sequence[UUID], *, tenant: TenantRef, now: dt.datetime) -> int:
     actor = Actor(kind=move.actor_kind, name=move.actor, permissions=frozenset(PERMISSIONS))
     outcomes = apply(
         [

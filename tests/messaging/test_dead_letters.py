@@ -15,12 +15,12 @@ from lifecycle.services.letters import (
     LetterRefused,
     discard_letters,
     find_letters,
-    forget_letters,
     open_message,
     replay_letters,
     reseal_letters,
 )
 from lifecycle.services.publication import publish_configuration
+from lifecycle.services.retention import forget_letters
 from tenants.actors import system_actor
 from tenants.context import tenant_context
 from tenants.services.people import create_tenant

@@ -1,26 +1,35 @@
 """``manage.py move_customers``: works off the moves that publications of configurations left behind.
 
-While there is nothing to move it forgets, once an hour, refused attempts whose time is over.
+While there is nothing to move it forgets, once a minute, refused attempts and kept answers whose time is over.
 """
 
 import time
+from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
-from django.core.management.base import BaseCommand
+import structlog
+from django.core.management.base import BaseCommand, CommandError
 from django.db import close_old_connections
 from django.db.utils import InterfaceError, OperationalError
 from django.utils import timezone
 
-from lifecycle.management.stopping import stop_on_signals
-from lifecycle.services.retention import forget_refusals
-from lifecycle.services.stage_moves import find_tenants_with_moves, move_customers
+from lifecycle.management.stopping import StopRequest, stop_on_signals
+from lifecycle.services.failures import concerns_everybody, describe
+from lifecycle.services.retention import forget_answers, forget_refusals
+from lifecycle.services.stage_moves import BATCH, BatchFailed, find_tenants_with_moves, move_customers
+from tenants.actors import TenantRef
 
 PAUSE_SECONDS = 1.0
-FORGET_SECONDS = 3600.0
+FORGET_SECONDS = 60.0
+# What fails is left alone for so long, while everything else goes on.
+PUT_OFF_SECONDS = 60.0
+
+log = structlog.get_logger(__name__)
 
 
 class Command(BaseCommand):
-    """Move the customers of stages that a configuration took away, batch by batch, until told to stop."""
+    """Move the customers of stages that a configuration took away, batch by batch, until asked to stop."""
 
     help = "Move customers out of stages that a published configuration removed. Several may run at once."
 
@@ -29,14 +38,16 @@ class Command(BaseCommand):
         parser.add_argument("--once", action="store_true", help="End when nothing is left to move.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Work until SIGTERM; with --once until nothing is left."""
+        """Work until SIGTERM; with --once until nothing is left. Exit status 0 only when everybody was moved."""
         self._forget_at = time.monotonic()
+        # Tenant or customer -> when to look at it again.
+        self._put_off: dict[UUID, float] = {}
         with stop_on_signals() as stop:
             while not stop:
                 try:
                     busy = self._work(stop)
                     if not busy and not stop:
-                        self._forget()
+                        self._forget(stop)
                 except (OperationalError, InterfaceError) as error:
                     if options["once"]:
                         raise
@@ -44,24 +55,79 @@ class Command(BaseCommand):
                     close_old_connections()
                     busy = False
                 if options["once"] and not busy:
-                    return
+                    break
                 if not busy:
                     stop.wait(PAUSE_SECONDS)
+        if options["once"] and self._put_off:
+            raise CommandError(
+                f"{len(self._put_off):,} could not be moved (the log says why); they stay where they are. Correct the"
+                " cause, and run this again."
+            )
 
-    def _work(self, stop: Any) -> bool:
+    def _work(self, stop: StopRequest) -> bool:
+        now = time.monotonic()
+        self._put_off = {key: until for key, until in self._put_off.items() if until > now}
         busy = False
         for tenant in find_tenants_with_moves():
-            for move in move_customers(tenant, now=timezone.now()):
-                busy = True
-                self.stdout.write(f"{tenant.slug}: {move}")
-                if stop:
-                    return busy
+            if tenant.id in self._put_off:
+                continue
+            try:
+                busy |= self._move(tenant, stop)
+            except Exception as error:
+                if concerns_everybody(error):
+                    raise
+                # One tenant's customers must not hold up those of the others.
+                log.error("moves put off", tenant=tenant.slug, error=describe(error))
+                self._put_off[tenant.id] = time.monotonic() + PUT_OFF_SECONDS
+            if stop:
+                break
         return busy
 
-    def _forget(self) -> None:
-        """Delete old refused attempts when the hour has come."""
+    def _move(self, tenant: TenantRef, stop: StopRequest) -> bool:
+        """Work off the moves of one tenant; a batch that fails is halved down to the customer at fault."""
+        busy, size = False, BATCH
+        while not stop:
+            try:
+                for move in move_customers(tenant, now=timezone.now(), size=size, skip=self._put_off.keys()):
+                    busy = True
+                    self.stdout.write(f"{tenant.slug}: {move}")
+                    if size < BATCH:
+                        size = min(2 * size, BATCH)
+                        break
+                    if stop:
+                        break
+                else:
+                    return busy
+            except BatchFailed as failure:
+                if len(failure.customer_ids) > 1:
+                    size = len(failure.customer_ids) // 2
+                    continue
+                cause = failure.__cause__ or failure
+                for customer_id in failure.customer_ids:
+                    log.error(
+                        "customer not moved", tenant=tenant.slug, customer=str(customer_id), error=describe(cause)
+                    )
+                    self._put_off[customer_id] = time.monotonic() + PUT_OFF_SECONDS
+                if not failure.customer_ids:
+                    raise cause from failure
+        return busy
+
+    def _forget(self, stop: StopRequest) -> None:
+        """Delete what is old when its minute has come. What fails is tried again in the next."""
         if time.monotonic() < self._forget_at:
             return
         self._forget_at = time.monotonic() + FORGET_SECONDS
-        if count := forget_refusals(now=timezone.now()):
-            self.stdout.write(f"forgot {count:,} refused attempts")
+        chores: dict[str, Callable[[], int]] = {
+            "refused attempts": lambda: forget_refusals(now=timezone.now(), stop=lambda: stop),
+            "kept answers": lambda: forget_answers(now=timezone.now(), stop=lambda: stop),
+        }
+        for what, forget in chores.items():
+            try:
+                count = forget()
+            except Exception as error:
+                if concerns_everybody(error):
+                    raise
+                log.error("not forgotten", what=what, error=describe(error))
+            else:
+                if count:
+                    self.stdout.write(f"forgot {count:,} {what}")

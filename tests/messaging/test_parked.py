@@ -1,0 +1,299 @@
+"""One row that fails for good, wherever it waits, stops nothing: not the consumer, not the rows behind it."""
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import DataError
+
+from lifecycle.messaging.handling import Batch, Handler
+from lifecycle.models import CustomerLifecycleStatus, DeadLetter, ParkedEvent, StageMove
+from lifecycle.rules.transitions import Change
+from lifecycle.services import parked, stage_moves, tenant_batch
+from lifecycle.services.events import CONSUMER, Result, sweep_parked
+from lifecycle.services.letters import LetterRefused, find_letters, open_message, replay_letters, reseal_letters
+from lifecycle.services.publication import publish_configuration
+from tenants.actors import system_actor
+from tenants.context import tenant_context
+from tests.factories import CustomerFactory
+from tests.messaging.kafka import Broker, await_that, working
+from tests.messaging.speaking import RULES, Speaker, at, outcomes
+
+# In no format that is known.
+RUBBISH = b"\x09rubbish"
+OPERATOR = system_actor("operator:olga")
+WITHOUT_PROSPECT: dict[str, Any] = {
+    **RULES,
+    "stages": ["Onboarded", "Active", "At-Risk", "Churned"],
+    "transitions": {},
+    "event_rules": [],
+}
+
+
+@pytest.fixture(autouse=True)
+def nothing_put_off() -> Iterator[None]:
+    parked._put_off.clear()
+    yield
+    parked._put_off.clear()
+
+
+@pytest.fixture
+def poison(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Events whose segment is one of these break the database's rules, as a value would that only it refuses."""
+    segments: set[str] = set()
+    record = tenant_batch.record_customers
+
+    def fail(facts: Any, **options: Any) -> Any:
+        if any(fact.company.get("segment") in segments for fact in facts):
+            raise DataError("value out of range")
+        return record(facts, **options)
+
+    monkeypatch.setattr(tenant_batch, "record_customers", fail)
+    return segments
+
+
+def sweep(*, now: dt.datetime | None = None) -> list[Result]:
+    return sweep_parked(actor=CONSUMER, now=now or dt.datetime.now(dt.UTC))
+
+
+def wait_for_customers(speaker: Speaker, *names: str) -> None:
+    """An event of each waits, and then the customers come by another entry point."""
+    for name in names:
+        waiting = speaker.updated(name, id=f"e-{name}", minutes=1, segment=name)
+        assert outcomes(speaker.hear(waiting)) == ["parked"]
+    for name in names:
+        CustomerFactory(tenant=speaker.tenant, external_id=name)
+
+
+def segments(speaker: Speaker, *names: str) -> list[str]:
+    return [speaker.customer(name).segment for name in names]
+
+
+def alter(speaker: Speaker, external_id: str, **columns: Any) -> None:
+    with tenant_context(speaker.tenant.id):
+        assert ParkedEvent.objects.filter(external_id=external_id).update(**columns) == 1
+
+
+def test_a_parked_event_that_fails_for_good_is_dead_and_those_behind_it_are_applied(
+    acme: Speaker, globex: Speaker, poison: set[str]
+) -> None:
+    wait_for_customers(acme, "a", "bad", "b", "worse", "c")
+    wait_for_customers(globex, "g")
+    poison |= {"bad", "worse"}
+    swept = {result.received.event.id: result for result in sweep() if result.tenant_id in _ids(acme, globex)}
+    assert {name: result.outcome for name, result in swept.items()} == {
+        **dict.fromkeys(("e-a", "e-b", "e-c", "e-g"), "applied"),
+        **dict.fromkeys(("e-bad", "e-worse"), "dead"),
+    }
+    assert segments(acme, "a", "b", "c") == ["a", "b", "c"]
+    assert segments(globex, "g") == ["g"]
+    assert [(letter.event_id, letter.code, letter.attempts) for letter in acme.letters()] == [
+        ("e-bad", "internal_error", 3),
+        ("e-worse", "internal_error", 3),
+    ]
+    assert acme.inbox()["e-bad"] == "dead"
+    assert acme.parked() == [] and sweep() == []
+    # The cause is corrected: nothing was lost.
+    poison.clear()
+    letters = find_letters(tenant=acme.tenant.slug)
+    assert [done.outcome for done in replay_letters(letters, actor=OPERATOR, now=at(60))] == ["applied", "applied"]
+    assert segments(acme, "bad", "worse") == ["bad", "worse"]
+
+
+def test_an_expired_event_that_cannot_be_decrypted_any_more_is_dead_with_its_bytes(acme: Speaker) -> None:
+    for name in ("x", "y"):
+        acme.hear(acme.updated(name, id=f"e-{name}", minutes=1, segment="s"), now=at(1))
+    alter(acme, "x", value=RUBBISH)
+    results = [result for result in sweep(now=at(60)) if result.tenant_id == acme.tenant.id]
+    assert sorted(outcomes(results)) == ["dead:undecryptable", "dead:unknown_customer"]
+    dead = {letter.code: letter for letter in acme.letters()}
+    assert bytes(dead["undecryptable"].value or b"") == RUBBISH
+    # It can be looked at and replayed, and stays what it is.
+    with pytest.raises(LetterRefused, match="altered in the table"):
+        open_message(dead["undecryptable"])
+    (done,) = replay_letters([dead["undecryptable"]], actor=OPERATOR, now=at(61))
+    assert (done.outcome, done.code) == ("dead", "undecryptable")
+
+
+def test_headers_that_cannot_be_read_cost_the_headers_alone(acme: Speaker) -> None:
+    wait_for_customers(acme, "a", "b")
+    alter(acme, "a", headers=[["name", "no base64 %"], "neither"])
+    assert outcomes(sweep()) == ["applied", "applied"]
+
+
+def test_what_waits_for_a_master_key_waits_alone(acme: Speaker, settings: Any) -> None:
+    wait_for_customers(acme, "locked")
+    old = dict(settings.MASTER_KEYS)
+    settings.MASTER_KEYS = {max(old) + 1: b"n" * 32}
+    wait_for_customers(acme, "open")
+    assert outcomes(sweep()) == ["applied"]
+    assert [row.external_id for row in acme.parked()] == ["locked"]
+    assert acme.letters() == []
+    settings.MASTER_KEYS = {max(old) + 1: b"n" * 32, **old}
+    assert sweep() == [], "put off for a minute"
+    parked._put_off.clear()
+    assert outcomes(sweep()) == ["applied"]
+    settings.MASTER_KEYS = old
+
+
+def test_what_lies_under_a_lost_key_is_dead_when_its_time_is_over_and_comes_back_with_the_key(
+    acme: Speaker, settings: Any
+) -> None:
+    acme.hear(acme.created("a"))
+    acme.hear(acme.updated("b", id="e-b", minutes=1, segment="b"), now=at(1))
+    old = dict(settings.MASTER_KEYS)
+    settings.MASTER_KEYS = {max(old) + 1: b"n" * 32}
+    results = [result for result in sweep(now=at(60)) if result.tenant_id == acme.tenant.id]
+    assert outcomes(results) == ["dead:undecryptable"]
+    acme.hear(acme.created("b"))
+    (letter,) = acme.letters()
+    (done,) = replay_letters([letter], actor=OPERATOR, now=at(61))
+    assert (done.outcome, done.code) == ("dead", "undecryptable")
+    assert "bring that key back" in done.sentence
+    settings.MASTER_KEYS = {max(old) + 1: b"n" * 32, **old}
+    (done,) = replay_letters(acme.letters(), actor=OPERATOR, now=at(62))
+    assert (done.outcome, acme.customer("b").segment) == ("applied", "b")
+    settings.MASTER_KEYS = old
+
+
+def test_a_creation_does_not_die_of_what_waits_for_its_customer(acme: Speaker, poison: set[str]) -> None:
+    for name in ("bad", "good"):
+        acme.hear(acme.updated("c1", id=f"e-{name}", minutes=1, segment=name))
+    poison.add("bad")
+    results: list[Result] = []
+    handler = Handler(actor=CONSUMER, report=results.append)
+    batch = Batch([acme.created("c0"), acme.created("c1", id="made"), acme.created("c2")])
+    while batch.parts:
+        handler.step(batch)
+    assert outcomes(results) == ["applied"] * 3
+    assert acme.customer("c1").name == "Acme" and acme.letters() == []
+    assert sorted(outcomes(sweep())) == ["applied", "dead:internal_error"]
+    assert acme.customer("c1").segment == "good"
+    assert [letter.event_id for letter in acme.letters()] == ["e-bad"]
+
+
+def test_the_consumer_goes_on_consuming(acme: Speaker, poison: set[str]) -> None:
+    wait_for_customers(acme, "bad", "b")
+    poison.add("bad")
+    broker = Broker()
+    broker.make_topics()
+    with working(broker) as worker:
+        await_that(lambda: acme.parked() == [])
+        broker.send(acme.document("customer.created", "new", name="New"))
+        broker.flush()
+        await_that(lambda: "applied" in outcomes([one for one in worker.results if not one.released]))
+    assert [letter.event_id for letter in acme.letters()] == ["e-bad"]
+    assert segments(acme, "b") == ["b"]
+
+
+@pytest.mark.parametrize("chore", ["sweep", "forget", "tidy_letters"])
+def test_a_chore_that_fails_ends_no_consumer(
+    acme: Speaker, monkeypatch: pytest.MonkeyPatch, chore: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    from lifecycle.messaging.housekeeping import Housekeeping
+
+    def fail(self: Housekeeping) -> None:
+        raise ValueError("a bug")
+
+    monkeypatch.setattr(Housekeeping, chore, fail)
+    broker = Broker()
+    broker.make_topics()
+    broker.send(acme.document("customer.created", "c1", name="A"))
+    broker.flush()
+    with working(broker) as worker:
+        await_that(lambda: outcomes(worker.results) == ["applied"])
+    assert worker.failure is None
+    assert "chore put off" in caplog.text
+
+
+def test_a_letter_that_fails_leaves_those_behind_it_alone(acme: Speaker, poison: set[str]) -> None:
+    acme.hear(acme.created("a"))
+    for name in ("bad", "good"):
+        acme.hear(acme.updated("a", id=name, source="/nobody", minutes=1, segment=name))
+    with tenant_context(acme.tenant.id):
+        for letter in acme.letters():
+            repaired = (open_message(letter).value or b"").replace(b"/nobody", b"/crm")
+            letter.value = _seal(repaired, letter)
+            letter.save()
+    poison.add("bad")
+    letters = list(find_letters(tenant=acme.tenant.slug))
+    done = list(replay_letters(letters, actor=OPERATOR, now=at(60)))
+    assert [(one.outcome, one.code) for one in done] == [("dead", "internal_error"), ("applied", "")]
+    bad, good = acme.letters()
+    assert (bad.state, bad.code, bad.attempts, good.state) == ("open", "internal_error", 2, "replayed")
+
+
+def test_letters_under_a_lost_key_do_not_keep_the_others_from_the_new_one(acme: Speaker, settings: Any) -> None:
+    old = dict(settings.MASTER_KEYS)
+    newest = max(old) + 1
+    acme.hear(acme.created("a", name=5))
+    settings.MASTER_KEYS = {newest: b"n" * 32, **old}
+    acme.hear(acme.created("b", name=5))
+    # The first key is lost; then there is another one.
+    settings.MASTER_KEYS = {newest + 1: b"m" * 32, newest: b"n" * 32}
+    while reseal_letters():
+        pass
+    first, second = acme.letters()
+    assert [bytes(letter.value or b"")[2] for letter in (first, second)] == [max(old), newest + 1]
+    settings.MASTER_KEYS = {**old, newest: b"n" * 32, newest + 1: b"m" * 32}
+    while reseal_letters():
+        pass
+    settings.MASTER_KEYS = old
+
+
+# --- moves --------------------------------------------------------------------------------------------------------
+
+
+def test_a_customer_that_cannot_be_moved_holds_up_no_other(
+    acme: Speaker, globex: Speaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from io import StringIO
+
+    from django.core.management import CommandError, call_command
+
+    monkeypatch.setattr(stage_moves, "AT_ONCE", 0)
+    for speaker, names in ((acme, [f"c{number}" for number in range(7)]), (globex, ["g"])):
+        for name in names:
+            CustomerFactory(tenant=speaker.tenant, external_id=name)
+        with tenant_context(speaker.tenant.id):
+            publish_configuration(
+                {
+                    **RULES,
+                    "stages": ["Onboarded", "Active", "At-Risk", "Churned"],
+                    "transitions": {},
+                    "event_rules": [],
+                },
+                tenant=speaker.tenant,
+                actor=OPERATOR,
+                now=dt.datetime.now(dt.UTC),
+                mapping={"Prospect": "Active"},
+            )
+    bad = acme.customer("c3").id
+    inner = stage_moves.apply
+
+    def fail(changes: list[Change], **options: Any) -> Any:
+        if any(change.customer_id == bad for change in changes):
+            raise DataError("value out of range")
+        return inner(changes, **options)
+
+    monkeypatch.setattr(stage_moves, "apply", fail)
+    with pytest.raises(CommandError, match=r"^1 could not be moved"):
+        call_command("move_customers", "--once", stdout=StringIO())
+    assert [acme.stage(f"c{number}") for number in range(7)] == ["Active"] * 3 + ["Prospect"] + ["Active"] * 3
+    assert globex.stage("g") == "Active"
+    monkeypatch.setattr(stage_moves, "apply", inner)
+    call_command("move_customers", "--once", stdout=StringIO())
+    with tenant_context(acme.tenant.id):
+        assert not CustomerLifecycleStatus.objects.filter(stage="Prospect").exists()
+        assert not StageMove.objects.filter(finished_at__isnull=True).exists()
+
+
+def _ids(*speakers: Speaker) -> set[Any]:
+    return {speaker.tenant.id for speaker in speakers}
+
+
+def _seal(value: bytes, letter: DeadLetter) -> bytes:
+    from audit.services.sealing import seal
+
+    return seal(value, tenant_id=letter.tenant_id, row_id=letter.id)

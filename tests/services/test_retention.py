@@ -1,0 +1,127 @@
+"""What is old goes away as fast as it comes in, whatever tenant it belongs to, and nothing else does."""
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from django.db import DataError, connection
+
+from lifecycle.models import NOBODY, DeadLetter, IdempotentRequest, InboxEvent
+from lifecycle.services import inbox, retention
+from lifecycle.services.idempotency import LIFETIME
+from lifecycle.services.retention import forget_answers, forget_events, forget_letters
+from tenants.actors import TenantRef
+from tenants.context import tenant_context
+from tests.factories import utc_now
+
+NOW = dt.datetime(2020, 1, 31, tzinfo=dt.UTC)
+DAY = dt.timedelta(days=1)
+
+
+def remember(tenant_id: Any, count: int, *, at: dt.datetime) -> None:
+    with tenant_context(tenant_id), connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO lifecycle_inboxevent (tenant_id, source, event_id, type, outcome, received_at)"
+            " SELECT %s, '/crm', gen_random_uuid(), 'customer.updated', 'applied', %s FROM generate_series(1, %s)",
+            [tenant_id, at, count],
+        )
+
+
+def left(tenant_id: Any) -> int:
+    with tenant_context(tenant_id):
+        return InboxEvent.objects.filter(received_at__lt=NOW + DAY).count()
+
+
+def test_all_that_is_old_is_forgotten_in_one_pass_and_nothing_younger(
+    tenant: TenantRef, other_tenant: TenantRef
+) -> None:
+    """The former cap was 5,000 rows of each tenant in a minute."""
+    remember(tenant.id, 12_000, at=NOW - DAY)
+    remember(tenant.id, 3, at=NOW)
+    remember(other_tenant.id, 7, at=NOW - DAY)
+    remember(NOBODY, 2, at=NOW - DAY)
+    assert forget_events(before=NOW) >= 12_009
+    assert (left(tenant.id), left(other_tenant.id), left(NOBODY)) == (3, 0, 0)
+    assert forget_events(since=NOW - 2 * DAY, before=NOW) == 0
+
+
+def test_no_transaction_deletes_more_than_a_batch(tenant: TenantRef, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = []
+    forget = inbox.forget
+
+    def count(*args: Any, **options: Any) -> int:
+        sizes.append(forget(*args, **options))
+        return sizes[-1]
+
+    monkeypatch.setattr(inbox, "forget", count)
+    monkeypatch.setattr(retention, "BATCH", 40)
+    remember(tenant.id, 100, at=NOW - DAY)
+    forget_events(before=NOW)
+    assert sizes == [40, 40, 20]
+    remember(tenant.id, 100, at=NOW - DAY)
+    sizes.clear()
+    forget_events(before=NOW, stop=lambda: len(sizes) == 2)
+    assert sizes == [40, 40], "asked to end, it ends after the batch"
+
+
+def test_a_tenant_whose_rows_cannot_be_deleted_leaves_the_others_alone(
+    tenant: TenantRef, other_tenant: TenantRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = sorted((tenant.id, other_tenant.id))
+    forget = inbox.forget
+
+    def fail(tenant_id: Any, **options: Any) -> int:
+        if tenant_id == first:
+            raise DataError("poison")
+        return forget(tenant_id, **options)
+
+    monkeypatch.setattr(inbox, "forget", fail)
+    remember(first, 2, at=NOW - DAY)
+    remember(second, 2, at=NOW - DAY)
+    with pytest.raises(DataError):
+        forget_events(before=NOW)
+    assert (left(first), left(second)) == (2, 0)
+
+
+def test_the_index_by_age_finds_what_is_old(tenant: TenantRef) -> None:
+    remember(tenant.id, 2_000, at=NOW)
+    with tenant_context(tenant.id), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(
+            "EXPLAIN " + inbox.FORGET,
+            {"tenant_id": tenant.id, "since": NOW - DAY, "before": NOW, "limit": 5000},
+        )
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "inbox_by_tenant_and_age" in plan and "Sort" not in plan
+
+
+def test_answers_of_a_tenant_that_asks_no_more_are_forgotten(tenant: TenantRef) -> None:
+    now = utc_now()
+    with tenant_context(tenant.id):
+        for key, age in (("old", LIFETIME + DAY), ("new", DAY / 2)):
+            IdempotentRequest.objects.create(
+                tenant_id=tenant.id, principal="p", key=key, fingerprint=b"f", created_at=now - age
+            )
+    assert forget_answers(now=now) >= 1
+    with tenant_context(tenant.id):
+        assert [row.key for row in IdempotentRequest.objects.all()] == ["new"]
+
+
+def test_resolved_letters_are_forgotten_however_many(tenant: TenantRef, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "BATCH", 3)
+    with tenant_context(tenant.id):
+        for resolved_at in (*[NOW - DAY] * 7, NOW, None):
+            DeadLetter.objects.create(
+                tenant_id=tenant.id,
+                type="unknown",
+                topic="t",
+                partition=0,
+                offset=1,
+                code="unreadable",
+                sentence="s",
+                died_at=NOW - 2 * DAY,
+                resolved_at=resolved_at,
+            )
+    assert forget_letters(before=NOW) >= 7
+    with tenant_context(tenant.id):
+        assert DeadLetter.objects.count() == 2
