@@ -3,18 +3,19 @@
 from collections.abc import Mapping
 from typing import IO, Any
 
-from django.conf import settings
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 
 from tenants.rules import strict_json
 from tenants.rules.strict_json import DEEPEST, BadJson
 
-__all__ = ["DEEPEST", "StrictJSONParser", "parse_object"]
+__all__ = ["DEEPEST", "LARGEST_BODY", "StrictJSONParser", "parse_object"]
+
+LARGEST_BODY = 1_048_576
 
 
 class StrictJSONParser(BaseParser):
-    """``application/json``: one JSON object of at most DATA_UPLOAD_MAX_MEMORY_SIZE bytes, by ``strict_json``.
+    """``application/json``: one JSON object of at most LARGEST_BODY bytes, by ``strict_json``.
 
     Raises ParseError with the sentence of what is refused.
     """
@@ -25,11 +26,10 @@ class StrictJSONParser(BaseParser):
         self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
         """The object that the body describes."""
-        limit: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE or 1_048_576
-        raw = stream.read(limit + 1)
-        if len(raw) > limit:
+        raw = stream.read(LARGEST_BODY + 1)
+        if len(raw) > LARGEST_BODY:
             raise ParseError(
-                f"The body is too long: at most {limit:,} bytes are accepted. Split it into several calls."
+                f"The body is too long: at most {LARGEST_BODY:,} bytes are accepted. Split it into several calls."
             )
         return parse_object(raw)
 

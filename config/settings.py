@@ -272,9 +272,10 @@ CONTENT_SECURITY_POLICY = {
         "object-src": [NONE],
     }
 }
-DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
-# A configuration's form has a field for every pair of its stages, and rules that name many of them.
-DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000
+# Of forms; the API has its own limit (config.parsers). A configuration that the API takes, as a form writes it.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1_048_576
+# A configuration's form has a field for every pair of its stages, and ten open rules that name many of them.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000
 
 # --- caches -------------------------------------------------------------------------------------------------------
 CACHES = {

@@ -1,8 +1,8 @@
 """The editor of a draft: rows or JSON, both the same document, judged as it stands at every step."""
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from difflib import SequenceMatcher
 from typing import Any
 
 from django.contrib import messages
@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from audit.models import AdministrationEntry
+from lifecycle.admin.folding import MOST_OPEN, fold_sheet
 from lifecycle.admin.judging import Judgement, Today, judge, look_at_today
 from lifecycle.admin.layout import CannotLayOut, lay_out, lay_out_gone, read_target
 from lifecycle.admin.places import file_faults, file_plan_faults
@@ -18,6 +19,7 @@ from lifecycle.admin.pretty import find_line, find_lines, write_json
 from lifecycle.admin.sheet import SameNameTwice, Sheet, write_document, write_mapping, write_renamed
 from tenants.admin.base import service_arguments
 from tenants.models import ConfigurationVersion
+from tenants.rules.comparing import compare_lines, shorten_comparison
 from tenants.rules.concerns import EVENT_FIELDS
 from tenants.rules.conditions import OPERATORS
 from tenants.rules.configuration import Fault
@@ -30,6 +32,10 @@ from tenants.services.members import name_members
 LONGEST_COMMENT = 500
 LARGEST_FILE = 1_000_000
 FORM, JSON = "form", "json"
+CUT = (
+    "This form holds more rows, or more names of missing stages, than can be shown, so not all of it was read. "
+    "Nothing was saved. Open the draft again, and edit it as JSON."
+)
 
 
 @dataclass(slots=True)
@@ -87,6 +93,8 @@ def read_work(request: HttpRequest, *, today: Today) -> Work:
     )
     if work.view == FORM:
         work.sheet = read_sheet(post)
+        if work.sheet.is_cut:
+            work.refusal = CUT
         change_rows(work.sheet, post.get("do", ""))
         work.mapping, work.renamed = write_mapping(work.sheet), write_renamed(work.sheet)
         try:
@@ -123,6 +131,12 @@ def _read_text(request: HttpRequest, work: Work, today: Today) -> None:
         work.document = parse_object(work.text.encode("utf-8", errors="surrogatepass"), subject=subject)
     except BadJson as refusal:
         work.refusal = str(refusal)
+    if (size := len(json.dumps(work.document, ensure_ascii=False, separators=(",", ":")).encode())) > LARGEST_FILE:
+        work.document = None
+        work.refusal = (
+            f"{subject} has {size:,} bytes; a configuration has at most {LARGEST_FILE:,}. "
+            "Nothing was saved: shorten it."
+        )
     renamed, mapping = {}, {}
     for index, stage in enumerate(post.getlist("live-stage")[:200]):
         name, to, reason = (_field(post, f"live-{part}", index) for part in ("name", "to", "reason"))
@@ -229,6 +243,7 @@ def _gather_form(sheet: Sheet, work: Work, judgement: Judgement, today: Today) -
     lay_out_gone(sheet, live_stages=today.held, mapping=work.mapping, customers=today.customers)
     file_faults(sheet, work.document or {}, judgement.faults)
     file_plan_faults(sheet, judgement.plan_faults)
+    fold_sheet(sheet)
     return {
         "sheet": sheet,
         "choices": {
@@ -239,6 +254,7 @@ def _gather_form(sheet: Sheet, work: Work, judgement: Judgement, today: Today) -
             "kinds": EFFECT_KINDS,
             "fields": sorted(frozenset[str]().union(*EVENT_FIELDS.values())),
             "recipients": RECIPIENTS,
+            "most_open": MOST_OPEN,
         },
     }
 
@@ -246,7 +262,8 @@ def _gather_form(sheet: Sheet, work: Work, judgement: Judgement, today: Today) -
 def _gather_text(work: Work, judgement: Judgement, today: Today) -> dict[str, Any]:
     # What is no JSON stays as it was typed; everything else is set out anew, so that lines can be named.
     text = work.text if work.document is None else write_json(work.document)
-    lines = find_lines(work.document)
+    faults = (*judgement.faults, *judgement.plan_faults)
+    lines = find_lines(work.document, [fault.path for fault in faults])
     names = _stage_names(work.document)
     rows = []
     for stage in today.held:
@@ -258,9 +275,7 @@ def _gather_text(work: Work, judgement: Judgement, today: Today) -> dict[str, An
         rows.append(row)
     return {
         "text": text,
-        "lined_faults": [
-            (find_line(lines, fault.path), fault) for fault in (*judgement.faults, *judgement.plan_faults)
-        ],
+        "lined_faults": [(find_line(lines, fault.path), fault) for fault in faults],
         "live_rows": rows if work.document is not None else [],
         "stage_names": names,
         "new_names": [name for name in names if name not in today.stages],
@@ -278,19 +293,10 @@ def _describe_conflict(
     """What the other one saved: who it was, and his document beside the caller's own."""
     last = AdministrationEntry.objects.filter(action="save_draft", subject=str(draft.pk)).order_by("-id").first()
     names = name_members([last.actor], tenant=today.tenant) if last else {}
+    both = (write_json(text).split("\n") for text in (draft.document, work.document))
     return {
         "sentence": str(conflict),
         "current": conflict.current,
         "who": names[last.actor] if last else "",
-        "lines": list(compare_lines(write_json(draft.document).splitlines(), write_json(work.document).splitlines())),
+        "lines": list(shorten_comparison(compare_lines(*both))),
     }
-
-
-def compare_lines(theirs: list[str], own: list[str]) -> Iterator[tuple[str, str]]:
-    """The two texts as one: (``both``, ``theirs`` or ``own``, line)."""
-    for operation, start, end, own_start, own_end in SequenceMatcher(None, theirs, own, autojunk=False).get_opcodes():
-        if operation == "equal":
-            yield from (("both", line) for line in theirs[start:end])
-        else:
-            yield from (("theirs", line) for line in theirs[start:end])
-            yield from (("own", line) for line in own[own_start:own_end])

@@ -4,6 +4,11 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from lifecycle.admin.sheet import (
+    MOST_CONDITIONS,
+    MOST_REFERENCES,
+    MOST_ROWS,
+    MOST_UNKNOWN,
+    UNKNOWN,
     ConditionRow,
     EffectRow,
     GoneRow,
@@ -29,6 +34,7 @@ def lay_out(document: Any, *, renamed: Mapping[str, str], live_stages: Collectio
     """
     known = _object(document, "The configuration", KEYS, ("stages",))
     sheet = Sheet(is_open="transitions" not in known)
+    _check_size(known)
     _lay_out_stages(sheet, known)
     if sheet.is_open:
         # Whoever closes it begins with what is possible now.
@@ -44,11 +50,27 @@ def lay_out(document: Any, *, renamed: Mapping[str, str], live_stages: Collectio
         sheet.rules.append(_lay_out_rule(sheet, str(next(keys)), item))
     for item in _list(known.get("effects", []), "effects"):
         sheet.effects.append(_lay_out_effect(sheet, str(next(keys)), item))
+    _check_references(sheet)
     back = {new: old for old, new in renamed.items() if old in live_stages}
     for row in sheet.stages:
         is_kept = row.name in live_stages and row.name not in renamed
         row.origin = back.get(row.name) or (row.name if is_kept else "")
     return sheet
+
+
+def _check_size(known: Mapping[str, Any]) -> None:
+    """Raise CannotLayOut for more rows than the form holds: with every pair of stages it grows by their square."""
+    for kind, key in (("stage", "stages"), ("rule", "event_rules"), ("effect", "effects")):
+        count = len(value) if isinstance(value := known.get(key), list | tuple) else 0
+        if count > MOST_ROWS[kind]:
+            raise CannotLayOut(f"“{key}” has {count:,} rows; the form shows at most {MOST_ROWS[kind]}.")
+
+
+def _check_references(sheet: Sheet) -> None:
+    lists = [row.to for row in sheet.stages] + [row.origins for row in sheet.rules]
+    lists += [row.stages for row in sheet.effects]
+    if len({ref for refs in lists for ref in refs if ref.startswith(UNKNOWN)}) > MOST_UNKNOWN:
+        raise CannotLayOut(f"It names more than {MOST_UNKNOWN} stages that there are not.")
 
 
 def lay_out_gone(
@@ -105,7 +127,7 @@ def _lay_out_transitions(sheet: Sheet, transitions: Any) -> None:
     names = [row.name for row in sheet.stages]
     for name, targets in _object(transitions, "“transitions”", names).items():
         row = next(row for row in sheet.stages if row.name == name)
-        listed = [_text(target, "transitions") for target in _list(targets, "transitions")]
+        listed = [_text(target, "transitions") for target in _short_list(targets, "transitions")]
         if len(set(listed)) < len(listed):
             raise CannotLayOut("“transitions” names a target twice.")
         row.to = {sheet.reference_to(target) for target in listed}
@@ -114,6 +136,7 @@ def _lay_out_transitions(sheet: Sheet, transitions: Any) -> None:
 def _lay_out_rule(sheet: Sheet, key: str, item: Any) -> RuleRow:
     rule = _object(item, "An event rule", ("event", "from", "to", "reason_code", "when"), ("event", "to"))
     reason = rule.get("reason_code")
+    conditions = _short_list(rule.get("when", []), "when", MOST_CONDITIONS)
     return RuleRow(
         key=key,
         event=_text(rule["event"], "event"),
@@ -121,7 +144,7 @@ def _lay_out_rule(sheet: Sheet, key: str, item: Any) -> RuleRow:
         from_any="from" not in rule,
         origins=_references(sheet, rule["from"]) if "from" in rule else set(),
         reason="" if reason is None else _text(reason, "reason_code", blank=False),
-        when=[_lay_out_condition(condition) for condition in _list(rule.get("when", []), "when")],
+        when=[_lay_out_condition(condition) for condition in conditions],
     )
 
 
@@ -139,7 +162,7 @@ def _lay_out_condition(item: Any) -> ConditionRow:
 def _lay_out_effect(sheet: Sheet, key: str, item: Any) -> EffectRow:
     known = ("name", "on", "stages", "categories", "kind", "to", "template")
     effect = _object(item, "An effect", known, ("name", "on", "kind"))
-    categories = [_text(name, "categories") for name in _list(effect.get("categories", []), "categories")]
+    categories = [_text(name, "categories") for name in _short_list(effect.get("categories", []), "categories")]
     if any(effect.get(part) == [] for part in ("stages", "categories", "to")) or len(set(categories)) < len(categories):
         raise CannotLayOut("An effect has an empty list, or names a category twice.")
     template = effect.get("template")
@@ -168,6 +191,13 @@ def _list(value: Any, what: str) -> list[Any]:
     if not isinstance(value, list | tuple):
         raise CannotLayOut(f"“{what}” is no list.")
     return list(value)
+
+
+def _short_list(value: Any, what: str, most: int = MOST_REFERENCES) -> list[Any]:
+    listed = _list(value, what)
+    if len(listed) > most:
+        raise CannotLayOut(f"“{what}” has {len(listed):,} entries; the form shows at most {most}.")
+    return listed
 
 
 def _text(value: Any, what: str, *, blank: bool = True) -> str:
@@ -207,7 +237,7 @@ def _reference(sheet: Sheet, name: Any) -> str:
 
 
 def _references(sheet: Sheet, names: Any) -> set[str]:
-    listed = [_text(name, "stages", blank=False) for name in _list(names, "stages")]
+    listed = [_text(name, "stages", blank=False) for name in _short_list(names, "stages")]
     if len(set(listed)) < len(listed):
         raise CannotLayOut("A stage is named twice in one list.")
     return {sheet.reference_to(name) for name in listed}

@@ -1,16 +1,30 @@
 """From the fields of a sent form to rows again, and what its buttons do to them. Nothing here is saved or judged."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from django.http import QueryDict
 
-from lifecycle.admin.sheet import UNKNOWN, ConditionRow, EffectRow, GoneRow, RuleRow, Sheet, StageRow
+from lifecycle.admin.folding import open_row
+from lifecycle.admin.sheet import (
+    MOST_CONDITIONS,
+    MOST_REFERENCES,
+    MOST_ROWS,
+    MOST_UNKNOWN,
+    UNKNOWN,
+    ConditionRow,
+    EffectRow,
+    GoneRow,
+    RuleRow,
+    Sheet,
+    StageRow,
+)
 from tenants.rules.shapes import DEFAULT_CATEGORY
 
-# More than the rules allow, so that they can say so; the rest of a forged form is not looked at.
-MOST_ROWS = 200
+# Of what has no limit of its own: conditions of a rule, and stages of today that went away.
+_MOST_KEYS = 200
 
+FoldableRow = TypeVar("FoldableRow", RuleRow, EffectRow)
 AnyRow = TypeVar("AnyRow", StageRow, RuleRow, EffectRow)
 
 
@@ -18,8 +32,9 @@ def read_sheet(post: QueryDict) -> Sheet:
     """The sheet that a form holds, in the order that its ORDER fields give."""
     sheet = Sheet(is_open=post.get("is_open") == "on", initial=_line(post, "initial"))
     sheet.stages = _ordered(post, "stage", [_read_stage(post, key) for key in _keys(post, "stage")])
-    sheet.rules = _ordered(post, "rule", [_read_rule(post, key) for key in _keys(post, "rule")])
-    sheet.effects = _ordered(post, "effect", [_read_effect(post, key) for key in _keys(post, "effect")])
+    sheet.rules = _ordered(post, "rule", [_unfold(post, "rule", key, _read_rule) for key in _keys(post, "rule")])
+    effects = [_unfold(post, "effect", key, _read_effect) for key in _keys(post, "effect")]
+    sheet.effects = _ordered(post, "effect", effects)
     sheet.gone = [
         GoneRow(
             stage=_line(post, f"gone-{index}-stage"),
@@ -28,7 +43,21 @@ def read_sheet(post: QueryDict) -> Sheet:
         )
         for index in _keys(post, "gone")
     ]
+    sheet.is_cut = _has_more(post, sheet)
     return sheet
+
+
+def _has_more(post: QueryDict, sheet: Sheet) -> bool:
+    """Whether a forged or damaged form has more than was read. The form itself never does."""
+    lists = [row.to for row in sheet.stages] + [row.origins for row in sheet.rules]
+    lists += [row.stages for row in sheet.effects]
+    unknown = {reference for references in lists for reference in references if reference.startswith(UNKNOWN)}
+    return (
+        any(len(set(post.getlist(kind))) > most for kind, most in MOST_ROWS.items())
+        or len(unknown) > MOST_UNKNOWN
+        or any(len(references) > MOST_REFERENCES for references in lists)
+        or any(len(row.when) > MOST_CONDITIONS for row in sheet.rules)
+    )
 
 
 def change_rows(sheet: Sheet, deed: str) -> None:
@@ -38,13 +67,17 @@ def change_rows(sheet: Sheet, deed: str) -> None:
     rows = _rows_of(sheet, kind)
     if rows is None:
         return
-    if action == "add" and len(rows) < MOST_ROWS:
+    if action == "add" and len(rows) < MOST_ROWS[kind]:
         _add(sheet, kind)
         return
     index = next((index for index, row in enumerate(rows) if row.key == key), None)
     if index is None:
         return
-    if action == "remove":
+    if action == "open" and kind != "stage":
+        open_row(rows, key)
+    elif action == "fold" and kind != "stage":
+        rows[index].is_open = False
+    elif action == "remove":
         if kind == "stage":
             _forget_stage(sheet, rows[index])
         del rows[index]
@@ -70,8 +103,10 @@ def _add(sheet: Sheet, kind: str) -> None:
             sheet.initial = key
     elif kind == "rule":
         sheet.rules.append(RuleRow(key))
+        open_row(sheet.rules, key)
     else:
         sheet.effects.append(EffectRow(key))
+        open_row(sheet.effects, key)
 
 
 def _forget_stage(sheet: Sheet, row: StageRow) -> None:
@@ -106,8 +141,17 @@ def _read_stage(post: QueryDict, key: str) -> StageRow:
     )
 
 
-def _read_rule(post: QueryDict, key: str) -> RuleRow:
-    prefix = f"rule-{key}-"
+def _unfold(post: QueryDict, kind: str, key: str, read: Callable[[QueryDict, str, str], FoldableRow]) -> FoldableRow:
+    """A row from its own fields, or from the one field that carries them while it is folded."""
+    prefix = f"{kind}-{key}-"
+    if f"{prefix}folded" in post:
+        return read(QueryDict(post.get(f"{prefix}folded", "")), key, "")
+    row = read(post, key, prefix)
+    row.is_open = True
+    return row
+
+
+def _read_rule(post: QueryDict, key: str, prefix: str) -> RuleRow:
     return RuleRow(
         key=key,
         event=_line(post, f"{prefix}event"),
@@ -126,8 +170,7 @@ def _read_rule(post: QueryDict, key: str) -> RuleRow:
     )
 
 
-def _read_effect(post: QueryDict, key: str) -> EffectRow:
-    prefix = f"effect-{key}-"
+def _read_effect(post: QueryDict, key: str, prefix: str) -> EffectRow:
     return EffectRow(
         key=key,
         name=_line(post, f"{prefix}name"),
@@ -154,11 +197,11 @@ def _ordered(post: QueryDict, kind: str, rows: Sequence[AnyRow]) -> list[AnyRow]
 def _keys(post: QueryDict, name: str) -> list[str]:
     """The keys of the rows of one kind, each once."""
     keys = [key for key in post.getlist(name) if key.isascii() and key.isdecimal() and len(key) < 6]
-    return list(dict.fromkeys(keys))[:MOST_ROWS]
+    return list(dict.fromkeys(keys))[: MOST_ROWS.get(name, _MOST_KEYS)]
 
 
 def _many(post: QueryDict, name: str) -> list[str]:
-    return [_clean(value) for value in post.getlist(name)[:MOST_ROWS] if value]
+    return [_clean(value) for value in post.getlist(name)[: MOST_REFERENCES + 1] if value]
 
 
 def _line(post: QueryDict, name: str) -> str:

@@ -1,7 +1,7 @@
 """A document as text for people: keys in the order of the contract, and the line on which each value stands."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tenants.rules.configuration import KEYS
@@ -11,6 +11,11 @@ _RULE_KEYS = ("event", "from", "to", "reason_code", "when", "field", "op", "valu
 _EFFECT_KEYS = ("name", "on", "stages", "categories", "kind", "to", "template")
 _SHORT = 100
 INDENT = "  "
+# What lies deeper than a configuration does stands on one line: indentation would make a short text a long one.
+DEEPEST = 8
+
+# Steps of JSON pointers, as a tree.
+_Wanted = dict[str, Any]
 
 
 def arrange(document: Any) -> Any:
@@ -30,15 +35,20 @@ def arrange(document: Any) -> Any:
 
 def write_json(document: Any) -> str:
     """The document as indented JSON; short lists and objects stand on one line."""
-    return "\n".join(line for line, _ in _write(arrange(document), (), "", ""))
+    return "\n".join(line for line, _ in _write(arrange(document), (), {}, "", ""))
 
 
-def find_lines(document: Any) -> dict[str, int]:
-    """For each value of ``write_json``'s text: JSON pointer -> number of the line on which it begins, from 1."""
+def find_lines(document: Any, pointers: Iterable[str]) -> dict[str, int]:
+    """For each value of ``write_json``'s text on the way to one of the JSON pointers: the number of its line."""
+    wanted: _Wanted = {}
+    for pointer in pointers:
+        node = wanted
+        for step in pointer.split("/")[1:]:
+            node = node.setdefault(step, {})
     lines: dict[str, int] = {}
-    for number, (_, pointers) in enumerate(_write(arrange(document), (), "", ""), start=1):
-        for pointer in pointers:
-            lines.setdefault(pointer, number)
+    for number, (_, places) in enumerate(_write(arrange(document), ("",), wanted, "", ""), start=1):
+        for place in places:
+            lines.setdefault("/".join(place), number)
     return lines
 
 
@@ -62,23 +72,40 @@ def _sort_deep(value: Any, order: tuple[str, ...]) -> Any:
     return value
 
 
-def _write(value: Any, path: tuple[str | int, ...], indent: str, lead: str) -> Iterator[tuple[str, list[str]]]:
-    """Lines, each with the pointers of the values that begin on it."""
-    flat = json.dumps(value, ensure_ascii=False)
-    is_nested = isinstance(value, dict | list) and any(isinstance(one, dict | list) for one in _values(value))
-    if not isinstance(value, dict | list) or not value or (not is_nested and len(indent + lead + flat) <= _SHORT):
-        yield f"{indent}{lead}{flat}", [point(*path), *(point(*path, step) for step in _steps(value))]
+def _write(
+    value: Any, path: tuple[str, ...], wanted: _Wanted, indent: str, lead: str
+) -> Iterator[tuple[str, Sequence[tuple[str, ...]]]]:
+    """Lines, each with the places that begin on it, of those that are wanted. Linear in the length of the text."""
+    is_nest = isinstance(value, dict | list) and any(isinstance(one, dict | list) for one in _values(value))
+    is_deep = len(indent) >= DEEPEST * len(INDENT)
+    flat = json.dumps(value, ensure_ascii=False) if is_deep or not is_nest else ""
+    here = [path] if path else []
+    if flat and (is_deep or not isinstance(value, dict | list) or not value or len(indent + lead + flat) <= _SHORT):
+        yield f"{indent}{lead}{flat}", [*here, *(place for place, _, _ in _follow(value, path, wanted) if place)]
         return
     opening, closing = ("{", "}") if isinstance(value, dict) else ("[", "]")
-    yield f"{indent}{lead}{opening}", [point(*path)]
-    steps = list(_steps(value))
-    for number, step in enumerate(steps):
+    yield f"{indent}{lead}{opening}", here
+    last = len(value) - 1
+    for number, (place, inner, step) in enumerate(_follow(value, path, wanted)):
         name = f"{json.dumps(step, ensure_ascii=False)}: " if isinstance(step, str) else ""
-        inner = list(_write(value[step], (*path, step), indent + INDENT, name))
-        if number < len(steps) - 1:
-            inner[-1] = (f"{inner[-1][0]},", inner[-1][1])
-        yield from inner
-    yield f"{indent}{closing}", []
+        held: tuple[str, Sequence[tuple[str, ...]]] | None = None
+        for line in _write(value[step], place, inner, indent + INDENT, name):
+            if held is not None:
+                yield held
+            held = line
+        assert held is not None  # noqa: S101  every value has a line
+        yield (f"{held[0]}," if number < last else held[0]), held[1]
+    yield f"{indent}{closing}", ()
+
+
+def _follow(value: Any, path: tuple[str, ...], wanted: _Wanted) -> Iterator[tuple[tuple[str, ...], _Wanted, str | int]]:
+    """Each step into a value: its place and what is wanted beyond it, both empty where nothing is."""
+    for step in _steps(value):
+        part = point(step)[1:] if wanted else ""
+        if part in wanted:
+            yield (*path, part), wanted[part], step
+        else:
+            yield (), {}, step
 
 
 def _steps(value: Any) -> Iterator[Any]:

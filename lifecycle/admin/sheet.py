@@ -8,6 +8,7 @@ import dataclasses
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
@@ -17,6 +18,12 @@ from tenants.rules.shapes import CATEGORIES, DEFAULT_CATEGORY
 
 UNKNOWN = "?"
 _SURROGATE = re.compile("[\ud800-\udfff]")
+# More than the rules allow, so that they can say so; what has more is edited as JSON, and of a forged form not read.
+MOST_ROWS = {"stage": 60, "rule": 120, "effect": 120}
+MOST_CONDITIONS = 20
+# References in one list, and names in it that are no stages.
+MOST_REFERENCES = 100
+MOST_UNKNOWN = 40
 # In the order in which the form shows them; faults are filed under these names.
 STAGE_FIELDS = ("name", "category", "color", "requires_reason", "reasons", "days", "guidance", "to")
 
@@ -82,6 +89,10 @@ class RuleRow:
     reason: str = ""
     when: list[ConditionRow] = field(default_factory=list)
     faults: Faults = field(default_factory=dict)
+    # Asked to be shown in a form that folds its rows, and what a folded one carries (see ``folding``).
+    is_open: bool = False
+    folded: str = ""
+    target: str = ""
 
     @property
     def when_shown(self) -> list[ConditionRow]:
@@ -97,6 +108,12 @@ class RuleRow:
     def unknown_origins(self) -> list[str]:
         """References to what is no stage."""
         return sorted(ref for ref in self.origins if ref.startswith(UNKNOWN))
+
+    @property
+    def all_faults(self) -> list[Fault]:
+        """Faults of the rule and of everything in it."""
+        parts = [self.faults, *(condition.faults for condition in self.when)]
+        return [fault for part in parts for faults in part.values() for fault in faults]
 
     @property
     def own_faults(self) -> list[Fault]:
@@ -117,6 +134,8 @@ class EffectRow:
     stages: set[str] = field(default_factory=set)
     categories: set[str] = field(default_factory=set)
     faults: Faults = field(default_factory=dict)
+    is_open: bool = False
+    folded: str = ""
 
     @property
     def unknown_stages(self) -> list[str]:
@@ -127,6 +146,11 @@ class EffectRow:
     def unknown_categories(self) -> list[str]:
         """Names that are no category."""
         return sorted(self.categories - set(CATEGORIES))
+
+    @property
+    def all_faults(self) -> list[Fault]:
+        """Faults of the effect and of everything in it."""
+        return [fault for faults in self.faults.values() for fault in faults]
 
     @property
     def own_faults(self) -> list[Fault]:
@@ -161,6 +185,8 @@ class Sheet:
     effects: list[EffectRow] = field(default_factory=list)
     gone: list[GoneRow] = field(default_factory=list)
     faults: Faults = field(default_factory=dict)
+    # A sent form had more than can be shown: it must not be taken for the whole.
+    is_cut: bool = False
 
     @property
     def present(self) -> list[StageRow]:
@@ -216,9 +242,9 @@ def write_document(sheet: Sheet) -> dict[str, Any]:
     """The contract's JSON of a sheet, faulty where the sheet is. Raises SameNameTwice."""
     rows = sheet.present
     names = [row.name for row in rows]
-    for name in names:
-        if names.count(name) > 1:
-            raise SameNameTwice(name)
+    name, count = max(Counter(names).items(), key=lambda item: item[1], default=("", 0))
+    if count > 1:
+        raise SameNameTwice(name)
     document: dict[str, Any] = {"stages": names}
     if sheet.initial and (initial := sheet.name_of(sheet.initial)):
         document["initial"] = initial

@@ -1,7 +1,6 @@
 """What is possible in a configuration but probably not meant: its warnings."""
 
-from collections.abc import Sequence
-
+from tenants.rules.conditions import Condition
 from tenants.rules.reading import Reader
 from tenants.rules.shapes import Configuration, EventRule, StageDefinition
 from tenants.rules.texts import list_texts, quote_text
@@ -43,6 +42,7 @@ def note_concerns(reader: Reader, configuration: Configuration) -> None:
         _note_stage(reader, index, stage, reachable)
     for index, rule in enumerate(configuration.event_rules):
         _note_rule(reader, index, rule, configuration)
+    _note_covered_rules(reader, configuration)
 
 
 def find_reachable(configuration: Configuration) -> frozenset[str]:
@@ -101,25 +101,25 @@ def _note_rule(reader: Reader, index: int, rule: EventRule, configuration: Confi
     if known is not None and rule.reason_code is not None and rule.reason_code not in known:
         sentence = f"The rule can never fire: {quote_text(rule.reason_code)} is not a reason of {quote_text(rule.to)}."
         reader.add_warning((*place, "reason_code"), "rule_never_fires", sentence)
-    earlier = _find_earlier(rule, configuration.event_rules[:index], configuration)
-    if earlier is not None:
-        sentence = f"The rule can never fire: rule {earlier + 1} comes first and fits every event that this one fits."
-        reader.add_warning(place, "rule_never_fires", sentence)
     for number, condition in enumerate(rule.when):
         if condition.field not in EVENT_FIELDS[rule.event]:
             sentence = f"The event {quote_text(rule.event)} has no field {quote_text(condition.field)}."
             reader.add_warning((*place, "when", number, "field"), "unknown_field", sentence)
 
 
-def _find_earlier(rule: EventRule, before: Sequence[EventRule], configuration: Configuration) -> int | None:
-    """The first rule that wins wherever ``rule`` would fit: the same event, no stage and no condition less."""
-    origins = set(rule.from_stages if rule.from_stages is not None else configuration.stages)
-    for index, other in enumerate(before):
-        wins_from = other.from_stages if other.from_stages is not None else configuration.stages
-        if (
-            other.event == rule.event
-            and origins <= set(wins_from)
-            and all(condition in rule.when for condition in other.when)
-        ):
-            return index
-    return None
+def _note_covered_rules(reader: Reader, configuration: Configuration) -> None:
+    """Rules that another one before them always wins against: the same event, no stage and no condition less."""
+    # Sets keep the hashes of what they hold: a comparison of two rules does not look at their values again.
+    before: list[tuple[str, frozenset[str], frozenset[Condition]]] = []
+    everywhere = frozenset(configuration.stages)
+    for index, rule in enumerate(configuration.event_rules):
+        origins = everywhere if rule.from_stages is None else frozenset(rule.from_stages)
+        when = frozenset(rule.when)
+        for earlier, (event, wins_from, conditions) in enumerate(before):
+            if event == rule.event and origins <= wins_from and conditions <= when:
+                sentence = (
+                    f"The rule can never fire: rule {earlier + 1} comes first and fits every event that this one fits."
+                )
+                reader.add_warning(("event_rules", index), "rule_never_fires", sentence)
+                break
+        before.append((rule.event, origins, when))

@@ -23,6 +23,10 @@ LEAP = 13
 # Risk stands beside engagement and renewal, loss at the end: the way customers go, from left to right.
 COLUMNS = ("acquisition", "onboarding", "engaged", "renewal", "risk", "lost")
 LONGEST_LABEL = 20
+# More arrows are a black square to people, and a page of megabytes to a browser.
+MOST_ARROWS = 400
+MOST_WORDS = 100
+LONGEST_LIST = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +136,10 @@ def _edges(policy: Policy, live: Policy | None, names: Mapping[str, str]) -> lis
 def draw_svg(diagram: Diagram, *, title: str, identifier: str = "lifecycle") -> str:
     """The picture as an SVG element. Every text is escaped; ``identifier`` must be unique in its page."""
     places = {node.name: node for node in diagram.nodes}
+    # What a draft changes is drawn before what stays.
+    arrows = sorted(diagram.edges, key=lambda edge: edge.state == "kept")[:MOST_ARROWS]
+    if left := len(diagram.edges) - len(arrows):
+        title = f"{title}; {left:,} more transitions are not drawn"
     parts = [
         f'<svg class="lifecycle-diagram" role="img" aria-labelledby="{escape(identifier)}-title" '
         f'viewBox="0 0 {diagram.width} {diagram.height}" xmlns="http://www.w3.org/2000/svg">',
@@ -147,7 +155,7 @@ def draw_svg(diagram: Diagram, *, title: str, identifier: str = "lifecycle") -> 
     parts += [
         f'<path class="edge {edge.state}" marker-end="url(#{escape(identifier)}-{edge.state})" '
         f'd="{_path(places[edge.origin], places[edge.target])}"/>'
-        for edge in diagram.edges
+        for edge in arrows
     ]
     parts += [_draw_node(node) for node in diagram.nodes]
     parts.append("</svg>")
@@ -210,8 +218,13 @@ def _leap(origin: Node, target: Node, columns: int) -> str:
 def describe_diagram(diagram: Diagram) -> list[str]:
     """The picture in words, a sentence a stage, then what the draft adds and removes."""
     sentences = []
+    leads_to: dict[str, list[str]] = {}
+    for edge in diagram.edges:
+        if edge.state != "removed":
+            leads_to.setdefault(edge.origin, []).append(edge.target)
+    present = sum(node.state != "removed" for node in diagram.nodes)
     for node in diagram.nodes:
-        targets = [edge.target for edge in diagram.edges if edge.origin == node.name and edge.state != "removed"]
+        targets = leads_to.get(node.name, [])
         count = "" if node.customers is None else f", {node.customers} customers"
         if node.state == "removed":
             sentences.append(f"{quote_text(node.name)} ({node.category}{count}) is removed.")
@@ -219,13 +232,16 @@ def describe_diagram(diagram: Diagram) -> list[str]:
         new = "New: " if node.state == "added" else ""
         start = " New customers begin here." if node.is_initial else ""
         leads = f"leads to {list_texts(targets)}" if targets else "leads nowhere"
+        if len(targets) == present - 1 > LONGEST_LIST:
+            leads = "leads to every other stage"
         sentences.append(f"{new}{quote_text(node.name)} ({node.category}{count}) {leads}.{start}")
     for state, verb in (("added", "becomes possible"), ("removed", "is no longer possible")):
+        edges = [edge for edge in diagram.edges if edge.state == state]
         sentences += [
-            f"From {quote_text(edge.origin)} to {quote_text(edge.target)} {verb}."
-            for edge in diagram.edges
-            if edge.state == state
+            f"From {quote_text(edge.origin)} to {quote_text(edge.target)} {verb}." for edge in edges[:MOST_WORDS]
         ]
+        if len(edges) > MOST_WORDS:
+            sentences.append(f"Of {len(edges) - MOST_WORDS:,} more transitions, each {verb}.")
     return sentences
 
 

@@ -195,16 +195,16 @@ def _describe_rule(rule: EventRule) -> str:
 def _diff_rules(old: Configuration, new: Configuration) -> Iterator[ConfigurationChange]:
     if old.event_rules == new.event_rules:
         return
+    before, now = set(old.event_rules), set(new.event_rules)
     for rule in old.event_rules:
-        if rule not in new.event_rules:
+        if rule not in now:
             sentence = f"The event rule for {_describe_rule(rule)} is removed."
             yield ConfigurationChange("event_rules_changed", sentence, to=rule.to)
     for rule in new.event_rules:
-        if rule not in old.event_rules:
+        if rule not in before:
             sentence = f"The event rule for {_describe_rule(rule)} is added."
             yield ConfigurationChange("event_rules_changed", sentence, to=rule.to)
-    kept_before = [rule for rule in old.event_rules if rule in new.event_rules]
-    if kept_before != [rule for rule in new.event_rules if rule in old.event_rules]:
+    if [rule for rule in old.event_rules if rule in now] != [rule for rule in new.event_rules if rule in before]:
         yield ConfigurationChange("event_rules_changed", "The event rules are tried in another order.")
 
 

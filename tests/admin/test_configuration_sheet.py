@@ -370,7 +370,7 @@ def test_stages_that_went_away_ask_for_a_place_for_their_customers() -> None:
 def test_the_text_of_a_document_names_the_line_of_each_value() -> None:
     text = write_json(WITH_EVERYTHING)
     assert list(arrange(WITH_EVERYTHING))[:4] == ["stages", "required_reason_codes", "initial", "transitions"]
-    lines = find_lines(WITH_EVERYTHING)
+    lines = find_lines(WITH_EVERYTHING, ["/event_rules/0/when/1/value", "/stages/0"])
     number = lines["/event_rules/0/when/1/value"]
     assert text.splitlines()[number - 1].strip() == '{"field": "csat", "op": "ge", "value": 4.5},'
     assert lines["/stages/0"] == lines["/stages"] == 2

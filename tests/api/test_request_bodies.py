@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rest_framework.exceptions import ParseError
 
-from config.parsers import DEEPEST, parse_object
+from config.parsers import DEEPEST, LARGEST_BODY, parse_object
 from config.renderers import OrjsonRenderer
 
 pytestmark = pytest.mark.urls("tests.api.probes")
@@ -86,9 +86,9 @@ def test_a_body_just_within_the_bounds_is_read():
     assert parse_object(json.dumps(wide).encode()) == wide
 
 
-def test_a_body_that_is_too_long_is_a_400_whatever_its_length_claims(api_client, settings):
+def test_a_body_that_is_too_long_is_a_400_whatever_its_length_claims(api_client):
     client = api_client("account_manager")
-    body = json.dumps({"stage": "x", "note": "y" * settings.DATA_UPLOAD_MAX_MEMORY_SIZE}).encode()
+    body = json.dumps({"stage": "x", "note": "y" * LARGEST_BODY}).encode()
     answer = client.generic("POST", "/api/v1/probe/look", body, content_type="application/json")
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
     assert "at most 1,048,576 bytes" in answer.json()["detail"]

@@ -1,0 +1,63 @@
+"""Rows of a long form, folded: one hidden field carries what is not shown, so that the form stays small.
+
+A folded row holds the very fields that it would have if it were open, under shorter names, and is read by the same
+reader: whatever is saved, moved or checked while it is folded, nothing of it is lost.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from lifecycle.admin.sheet import EffectRow, RuleRow, Sheet
+
+# Of one kind. A form with as many rows as this shows them all.
+MOST_OPEN = 10
+# What a query string, an attribute or the end of a line would read otherwise.
+_ESCAPES = str.maketrans({character: f"%{ord(character):02X}" for character in "%&=+;#\"'<>\r\n\t"})
+
+
+def fold_sheet(sheet: Sheet) -> None:
+    """Fold the rules and the effects of a sheet that has many: all but those that are open by the caller's choice."""
+    for rule in sheet.rules:
+        rule.target = sheet.name_of(rule.to)
+    for rows in (sheet.rules, sheet.effects):
+        _fold(rows)
+
+
+def open_row(rows: Sequence[RuleRow] | Sequence[EffectRow], key: str) -> None:
+    """Open one row to be edited. When too many are open, the first of the others is folded."""
+    row = next((row for row in rows if row.key == key), None)
+    if row is None:
+        return
+    row.is_open = True
+    others = [other for other in rows if other.is_open and other is not row]
+    if len(others) >= MOST_OPEN:
+        others[0].is_open = False
+
+
+def _fold(rows: Sequence[RuleRow] | Sequence[EffectRow]) -> None:
+    if len(rows) <= MOST_OPEN:
+        for row in rows:
+            row.folded = ""
+        return
+    for row in rows:
+        row.folded = "" if row.is_open else "&".join(_pairs(row))
+
+
+def _pairs(row: RuleRow | EffectRow) -> Iterator[str]:
+    fields = _rule_fields(row) if isinstance(row, RuleRow) else _effect_fields(row)
+    return (f"{name}={value.translate(_ESCAPES)}" for name, value in fields if value)
+
+
+def _rule_fields(row: RuleRow) -> Iterator[tuple[str, str]]:
+    yield from (("event", row.event), ("to", row.to), ("reason", row.reason), ("any", "on" if row.from_any else ""))
+    yield from (("from", reference) for reference in sorted(row.origins))
+    for number, condition in enumerate(row.when):
+        yield "when", str(number)
+        yield f"when-{number}-field", condition.field
+        yield f"when-{number}-op", condition.op
+        yield f"when-{number}-value", condition.value
+
+
+def _effect_fields(row: EffectRow) -> Iterator[tuple[str, str]]:
+    yield from (("name", row.name), ("on", row.on), ("kind", row.kind), ("to", row.to), ("template", row.template))
+    yield from (("stages", reference) for reference in sorted(row.stages))
+    yield from (("categories", category) for category in sorted(row.categories))
