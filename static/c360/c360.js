@@ -123,7 +123,8 @@
   // --- what htmx reports ------------------------------------------------------------------------------------------
   let announcedVersion = shownVersion();
 
-  document.addEventListener("htmx:afterSwap", (event) => {
+  // Not before htmx has wired what is in it: a key pressed earlier would send the form past htmx, as another page.
+  document.addEventListener("htmx:afterSettle", (event) => {
     if (event.detail.target.id === "dialog-slot") openDialog();
   });
 
@@ -168,6 +169,16 @@
   for (const form of document.querySelectorAll("form[data-submit-on-change]")) {
     form.addEventListener("change", () => form.requestSubmit());
   }
+  // --- keys that come early ---------------------------------------------------------------------------------------
+  // The browser heeds autofocus only with some later frame: whoever types before it would type into nothing.
+  if (document.activeElement === document.body) document.querySelector("[autofocus]")?.focus();
+
+  // What was typed into the search before htmx listened is searched for, as if it had been typed now.
+  document.addEventListener("DOMContentLoaded", () => {
+    const field = document.activeElement;
+    if (field?.matches("form.filters input") && field.value !== field.defaultValue) field.form.requestSubmit();
+  });
+
   startLive();
   openDialog();
 })();

@@ -26,6 +26,14 @@
     if (value && state) state.textContent = "Not saved yet";
   }
 
+  // Whether a field shows something else than the server sent, as when it was filled in before this script ran.
+  function isTouched(field) {
+    if (field.type === "checkbox" || field.type === "radio") return field.checked !== field.defaultChecked;
+    const options = [...(field.options ?? [])];
+    if (options.some((option) => option.defaultSelected)) return options.some((one) => one.selected !== one.defaultSelected);
+    return options.length ? field.selectedIndex > 0 : field.value !== field.defaultValue;
+  }
+
   // What is typed while the server answers is not in its answer: it is put back into the new rows. Rows keep their keys.
   let late = null;
 
@@ -82,4 +90,5 @@
 
   document.addEventListener("htmx:load", (event) => begin(event.detail.elt));
   begin(document);
+  if ([...document.querySelectorAll(".editor :is(input, select, textarea)[name]")].some(isTouched)) setDirty(true);
 })();

@@ -22,6 +22,7 @@ def begin_draft(page, comment):
     page.get_by_role("link", name="New draft").click()
     page.get_by_label("What is it for?").fill(comment)
     page.get_by_role("button", name="Begin the draft").click()
+    page.wait_for_url("**/change/")
 
 
 def live(tenant):
@@ -84,22 +85,18 @@ def test_rows_keep_what_was_typed_while_others_come_and_go(open_browser, users, 
 def test_what_is_typed_while_the_server_answers_is_not_lost(open_browser, users, tenant):
     page = open_browser(users.tenant_admin)
     begin_draft(page, "Fast fingers")
-    answers = []
-
-    def delay(route):
-        if route.request.method == "POST":
-            page.wait_for_timeout(400)
-        route.continue_()
-
-    page.route("**/change/**", delay)
-    page.on("response", lambda answer: answers.append(answer) if answer.request.method == "POST" else None)
-    page.get_by_role("button", name="Check", exact=True).click(no_wait_after=True)
+    held = []
+    page.route(
+        "**/change/**", lambda route: held.append(route) if route.request.method == "POST" else route.continue_()
+    )
+    page.evaluate("document.addEventListener('htmx:afterSettle', () => { document.body.dataset.isAnswered = 'yes'; })")
+    with page.expect_request(lambda request: request.method == "POST"):
+        page.get_by_role("button", name="Check", exact=True).click()
     page.get_by_label("Days expected in Live").fill("77")
     page.get_by_label("From Live to Lost").check()
     page.get_by_label("Category of Live").select_option("renewal")
-    while not answers:
-        page.wait_for_timeout(100)
-    page.wait_for_timeout(300)
+    held.pop().continue_()
+    expect(page.locator("body")).to_have_attribute("data-is-answered", "yes")
     expect(page.get_by_label("Days expected in Live")).to_have_value("77")
     expect(page.get_by_label("From Live to Lost")).to_be_checked()
     expect(page.get_by_label("Category of Live")).to_have_value("renewal")
@@ -121,6 +118,20 @@ def test_leaving_unsaved_work_asks_first(open_browser, users, tenant):
     page.get_by_role("button", name="Save the draft").click()
     expect(page.get_by_text("The draft is saved, as revision 2.")).to_be_visible()
     assert asked == ["beforeunload"]
+
+
+def test_what_is_typed_before_the_script_is_there_counts_as_unsaved(open_browser, users, tenant):
+    page = open_browser(users.tenant_admin)
+    begin_draft(page, "Early")
+    expect(page.locator(".state")).to_have_text("Saved, revision 1")
+
+    def type_first(route):
+        page.get_by_label("Days expected in Live").fill("77")
+        route.continue_()
+
+    page.route("**/configuration*.js", type_first)
+    page.reload()
+    expect(page.locator(".state")).to_have_text("Not saved yet")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

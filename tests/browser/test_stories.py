@@ -165,6 +165,7 @@ def test_a_viewer_looks_on_and_touches_nothing(open_browser, site, users, tenant
 def test_a_manager_does_it_all_with_the_keyboard(open_browser, site, users, tenant, customer):
     page = open_browser()
     page.goto("/login")
+    expect(page.get_by_label("User name")).to_be_focused()
     page.keyboard.type(users.account_manager.username)
     page.keyboard.press("Tab")
     page.keyboard.type(PASSWORD)
@@ -197,6 +198,66 @@ def test_a_manager_does_it_all_with_the_keyboard(open_browser, site, users, tena
     expect(badge(page)).to_have_text("Renewing")
     expect(page.locator("#change-stage")).to_be_focused()
     assert stage_of(tenant, customer) == "Renewing"
+
+
+def test_who_types_as_soon_as_the_log_in_page_is_there_types_into_its_field(open_browser, users):
+    page = open_browser()
+    page.add_init_script(
+        "addEventListener('DOMContentLoaded', () => { window.focusedFirst = document.activeElement.id; })"
+    )
+    page.goto("/login")
+    assert page.evaluate("window.focusedFirst") == "username"
+
+
+# Presses a key, so to say, at the first moment at which a person's key can reach what has just been put into the page.
+AT_ONCE = """([watched, wanted, act]) => {
+  window.isTheSamePage = true;
+  const watcher = new MutationObserver(() => {
+    const found = document.querySelector(wanted);
+    if (found) { watcher.disconnect(); new Function("found", act)(found); }
+  });
+  watcher.observe(document.querySelector(watched), { childList: true, subtree: true });
+}"""
+
+
+def test_a_key_pressed_the_moment_something_new_is_shown_does_what_it_does_later(open_browser, users, tenant, customer):
+    page = open_customer(open_browser(users.account_manager, bypass_csp=True), customer)
+    choose = "found.click(); found.form.querySelector('button[type=submit]').click();"
+    page.evaluate(AT_ONCE, ["#dialog-slot", "dialog[open] input[value=Live]", choose])
+    page.locator("#change-stage").click()
+    expect(badge(page)).to_have_text("Live")
+    expect(page.locator("#change-stage")).to_be_focused()
+
+    page.evaluate(AT_ONCE, ["[sse-connect]", "[data-version='3'] #change-stage", "found.click();"])
+    with tenant_context(tenant.id):
+        change = Change(customer_id=UUID(str(customer.id)), stage="Renewing")
+        (outcome,) = apply([change], tenant=tenant, actor=identity_actor(users.service), source="API", now=utc_now())
+    assert outcome.moved
+    expect(page.get_by_role("dialog")).to_be_visible()
+    expect(badge(page)).to_have_text("Renewing")
+    assert page.evaluate("window.isTheSamePage") is True
+    assert [row[:3] for row in history_of(tenant, customer)] == [
+        (None, "Wobbly", "Import"),
+        ("Wobbly", "Live", "UI"),
+        ("Live", "Renewing", "API"),
+    ]
+
+
+def test_what_is_typed_into_the_search_before_its_script_is_there_is_searched_for(
+    open_browser, users, tenant, customer
+):
+    CustomerFactory.create_batch(3, tenant=tenant, stage="Live")
+    page = open_browser(users.viewer)
+
+    def type_first(route):
+        page.get_by_label("Search").fill("aurora")
+        route.continue_()
+
+    page.route("**/c360*.js", type_first)
+    page.goto("/customers")
+    expect(page.locator("#results tbody tr")).to_have_count(1)
+    expect(page.get_by_label("Search")).to_be_focused()
+    assert page.url.endswith("/customers?search=aurora&ordering=-updated_at")
 
 
 def tab_to(page, target):

@@ -8,6 +8,7 @@ import pytest
 from django.conf import settings
 
 
+@pytest.mark.timeout(600)
 def test_nothing_is_lost_doubled_or_disordered_whatever_is_killed(capsys: pytest.CaptureFixture[str]) -> None:
     run = subprocess.run(
         [sys.executable, "-m", "tests.messaging.chaos", "--quick"],
