@@ -74,8 +74,10 @@ class OutboxMessage(models.Model):
     class Meta:
         db_table = "audit_outbox"
         indexes = [
-            # The pending part stays small however many published rows are kept.
-            models.Index(fields=["id"], name="outbox_pending", condition=Q(published_at__isnull=True)),
+            # The pending part stays small however many published rows are kept; a topic that is stopped is passed over.
+            models.Index(
+                fields=["topic", "id"], name="outbox_pending_of_topic", condition=Q(published_at__isnull=True)
+            ),
         ]
 
     def __str__(self) -> str:

@@ -31,4 +31,7 @@ publish_seconds = Histogram(
 )
 leading = Gauge("customer360_relay_leading", "1 for the relay that publishes, 0 for those that stand by.")
 rebuilds = Counter("customer360_relay_producer_rebuilds_total", "Producers replaced after an error.", ["reason"])
+topic_stopped = Gauge(
+    "customer360_relay_topic_stopped", "1 while nothing can be published to the topic; the others go on.", ["topic"]
+)
 deleted = Counter("customer360_outbox_deleted_total", "Published messages deleted after their time.")

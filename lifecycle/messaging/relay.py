@@ -1,19 +1,19 @@
 """The loop of ``relay_events``: what committed transactions promised goes to Kafka, at least once, in order.
 
-One relay leads, by a lock that its database session holds; others stand by. Rows are produced in id order, many on
-their way at a time, and only the unbroken prefix that the broker has acknowledged is marked. Whatever goes wrong, what
-is not marked is sent again in the same order.
+One relay leads, by a lock that its database session holds; others stand by. The rows of each topic are produced in id
+order, many on their way at a time, and only the unbroken prefix that the broker has acknowledged is marked. A topic
+that may not be written holds up its own rows alone (``lanes``).
 """
 
 import datetime as dt
 import random
 import time
-from collections import deque
-from collections.abc import Set
-from typing import Any, Final
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Final
 
 import structlog
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaException
 from django import db
 from django.conf import settings
 from django.utils import timezone
@@ -22,38 +22,35 @@ from audit.services.recording import TOPIC as LIFECYCLE_TOPIC
 from lifecycle.messaging import metrics
 from lifecycle.messaging.announcements import announce
 from lifecycle.messaging.clients import ensure_topics, make_producer, topic_name
-from lifecycle.messaging.handling import is_transient
+from lifecycle.messaging.lanes import Lane
 from lifecycle.messaging.process import HealthFile, Progress, Stop
-from lifecycle.rules.envelopes import Headers
 from lifecycle.services import outbox
-from lifecycle.services.dead_letters import TOO_LARGE, only_error
 from lifecycle.services.dead_letters import TOPIC as DEAD_LETTER_TOPIC
+from lifecycle.services.failures import is_transient
 
 log = structlog.get_logger(__name__)
 
+# Rows of a topic that are read together.
 BATCH: Final = 500
-# Rows on their way at once: enough to keep the broker busy while others are marked.
-WINDOW: Final = 2000
 # Without NOTIFY a commit waits at most so long.
 LOOK_SECONDS: Final = 0.1
 STAND_BY_SECONDS: Final = 0.1
 DELIVERY_POLL_SECONDS: Final = 0.005
-# Nothing acknowledged for so long: the broker is away, or has forgotten this producer. A new one finds out which.
-PATIENCE_SECONDS: Final = 10.0
+# With ``once``: so often a topic may fail in a row.
+TRIES_ONCE: Final = 4
 LAST_FLUSH_SECONDS: Final = 4.0
 CHORE_SECONDS: Final = 5.0
 LONGEST_DELAY: Final = 2.0
 
 
-class _Flight:
-    """A row that was given to the producer."""
+class TopicsStopped(Exception):
+    """Some topics take nothing; what is meant for them waits in the outbox."""
 
-    __slots__ = ("delivered", "pending", "row_id")
-
-    def __init__(self, pending: outbox.Pending) -> None:
-        self.pending = pending
-        self.row_id = pending.id
-        self.delivered = False
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__(
+            f"Nothing could be published to {', '.join(names)}; its messages wait in the outbox. The log says why and"
+            " what to do; then run this again."
+        )
 
 
 class Relay:
@@ -68,17 +65,13 @@ class Relay:
         self.once = once
         self._prefix = prefix
         self.published = 0
-        self._producer: Producer | None = None
-        self._topics: set[str] = set()
-        self._flights: deque[_Flight] = deque()
-        self._broken: KafkaError | None = None
-        self._moved_at = 0.0
+        self._lanes: dict[str, Lane] = {}
         self._leads = False
         self._chores_at = 0.0
         self._slugs = outbox.Slugs()
 
     def run(self) -> int:
-        """Publish until asked to stop, or with ``once`` until nothing is pending."""
+        """Publish until asked to stop, or with ``once`` until nothing is pending (or raise TopicsStopped)."""
         delay = 0.05
         try:
             while not self.stop:
@@ -90,9 +83,6 @@ class Relay:
                         raise
                     log.warning("database unavailable", error=type(error).__name__)
                     self._lose_lead()
-                except KafkaException as error:
-                    log.warning("kafka unavailable", reason=str(error))
-                    self._drop_producer(reason="kafka")
                 self.health.touch()
                 self.stop.wait(delay * random.uniform(0.5, 1.0))  # noqa: S311  spreads retries
                 delay = min(delay * 2, LONGEST_DELAY)
@@ -116,154 +106,107 @@ class Relay:
                     self.stop.wait(STAND_BY_SECONDS * random.uniform(0.5, 1.0))  # noqa: S311
                     continue
                 log.info("leading")
+                self._make_topics()
             if self._turn():
                 return True
         return False
+
+    def _make_topics(self) -> None:
+        """So that whoever wants to read them can, before there is anything to read."""
+        try:
+            ensure_topics([self._topic(LIFECYCLE_TOPIC), self._topic(DEAD_LETTER_TOPIC)])
+        except KafkaException as error:
+            log.warning("kafka does not answer", reason=str(error))
 
     def _turn(self) -> bool:
         """Send, mark, and wait for whatever comes first; True when ``once`` is done."""
         # First of all: while Kafka is away this is how anybody knows.
         self._chores()
-        producer = self._producer or self._make_producer()
-        sent = self._send(producer)
-        producer.poll(0)
+        sent = self._send()
+        lanes = list(self._lanes.values())
+        for lane in lanes:
+            lane.poll()
         marked = self._mark()
-        if self._broken is not None or self._is_stuck():
-            self._rebuild()
-        elif self._flights:
+        for lane in lanes:
+            lane.look_after()
+        busy = next((lane for lane in lanes if lane.flights), None)
+        if busy is not None:
             if not sent:
-                producer.poll(DELIVERY_POLL_SECONDS)
+                busy.poll(DELIVERY_POLL_SECONDS)
         elif not sent and not marked:
             if self.once:
-                return True
+                stopped = [lane for lane in lanes if lane.is_stopped]
+                if any(lane.failures >= TRIES_ONCE for lane in stopped):
+                    raise TopicsStopped([lane.name for lane in stopped])
+                if not stopped:
+                    return True
             outbox.wait_for_commit(LOOK_SECONDS)
         return False
 
-    def _send(self, producer: Producer) -> int:
-        """Give the producer what is pending and not on its way, as far as the window allows."""
-        room = min(BATCH, WINDOW - len(self._flights))
-        if room <= 0:
-            return 0
-        rows = outbox.fetch_pending(room, skip=[flight.row_id for flight in self._flights])
-        self._ensure({pending.topic for pending in rows})
-        for pending in rows:
-            value, headers = announce(pending, tenant=self._slugs.of(pending.tenant_id))
-            if not self._flights:
-                self._moved_at = time.monotonic()
-            flight = _Flight(pending)
-            self._flights.append(flight)
-            self._produce(producer, flight, pending.key, value, headers)
-        return len(rows)
-
-    def _produce(
-        self, producer: Producer, flight: _Flight, key: bytes | None, value: bytes | None, headers: Headers
-    ) -> None:
-        def delivered(error: KafkaError | None, _: Any) -> None:
-            if error is None:
-                flight.delivered = True
-            elif error.code() == KafkaError.MSG_SIZE_TOO_LARGE and value is not None:
-                # Never again will it fit: the error goes out without the bytes, which the table keeps.
-                self._produce(producer, flight, key, None, (*headers, TOO_LARGE))
-            elif error.code() == KafkaError.MSG_SIZE_TOO_LARGE and (key, headers) != (None, only_error(headers)):
-                # It is the key or the headers: nothing goes out but the error, or everything behind it would wait.
-                self._produce(producer, flight, None, None, only_error(headers))
-            elif error.code() not in (KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT):
-                self._broken = error
-
-        while True:
+    def _send(self) -> int:
+        """Give each topic's producer what is pending and not on its way, as far as its window allows."""
+        held = [topic for topic, lane in self._lanes.items() if not lane.takes()]
+        skip = [flight.row_id for lane in self._lanes.values() for flight in lane.flights]
+        by_topic: dict[str, list[outbox.Pending]] = defaultdict(list)
+        for pending in outbox.fetch_pending(BATCH, skip=skip, held=held):
+            by_topic[pending.topic].append(pending)
+        for topic, rows in by_topic.items():
+            if self.stop:
+                break
+            lane = self._lane(topic)
             try:
-                producer.produce(
-                    self._topic(flight.pending.topic),
-                    value,
-                    key,
-                    headers=list(headers),
-                    on_delivery=delivered,
-                )
-            except BufferError:
-                producer.poll(0.05)
+                lane.send([(pending, *announce(pending, tenant=self._slugs.of(pending.tenant_id))) for pending in rows])
             except KafkaException as error:
-                delivered(error.args[0], None)
-                return
-            else:
-                return
+                lane.fail(error.args[0].name())
+        return sum(map(len, by_topic.values()))
 
     def _mark(self) -> int:
-        """Mark the unbroken prefix that was delivered: what follows a gap is sent again after it."""
-        done: list[_Flight] = []
-        for flight in self._flights:
-            if not flight.delivered:
-                break
-            done.append(flight)
-        if done:
-            outbox.mark_published([flight.row_id for flight in done])
+        """Mark what was delivered of each topic, up to its first gap. One statement."""
+        done = {topic: lane.find_delivered() for topic, lane in self._lanes.items()}
+        flights = [flight for delivered in done.values() for flight in delivered]
+        if flights:
+            outbox.mark_published([flight.row_id for flight in flights])
             now = timezone.now()
-            for flight in done:
-                self._flights.popleft()
-                metrics.published.labels(flight.pending.topic).inc()
+            for topic, delivered in done.items():
+                if delivered:
+                    self._lanes[topic].leave(len(delivered))
+                    metrics.published.labels(topic).inc(len(delivered))
+            for flight in flights:
                 metrics.publish_seconds.observe((now - flight.pending.created_at).total_seconds())
-            self.published += len(done)
-            self.progress.advance(len(done))
-            self._moved_at = time.monotonic()
-        return len(done)
+            self.published += len(flights)
+            self.progress.advance(len(flights))
+        return len(flights)
+
+    def _lane(self, topic: str) -> Lane:
+        if topic not in self._lanes:
+            self._lanes[topic] = Lane(topic, name=self._topic(topic), make_producer=make_producer)
+        return self._lanes[topic]
 
     # --- what goes wrong --------------------------------------------------------------------------------------
-
-    def _is_stuck(self) -> bool:
-        return bool(self._flights) and time.monotonic() - self._moved_at > PATIENCE_SECONDS
-
-    def _rebuild(self) -> None:
-        """Replace the producer; what it had not delivered is pending still, and is sent again in the same order."""
-        reason = self._broken.name() if self._broken is not None else "no acknowledgement"
-        log.warning("replacing the producer", reason=reason, on_their_way=len(self._flights))
-        self._drop_producer(reason=reason)
-        self.stop.wait(0.2)
-
-    def _make_producer(self) -> Producer:
-        self._topics.clear()
-        self._ensure({LIFECYCLE_TOPIC, DEAD_LETTER_TOPIC})
-        self._broken = None
-        self._producer = make_producer(error_cb=self._on_error)
-        return self._producer
-
-    def _ensure(self, names: Set[str]) -> None:
-        """Make topics that are not there yet."""
-        unknown = names - self._topics
-        if unknown:
-            ensure_topics(map(self._topic, sorted(unknown)))
-            self._topics |= unknown
-
-    def _drop_producer(self, *, reason: str) -> None:
-        producer, self._producer = self._producer, None
-        self._flights.clear()
-        self._broken = None
-        if producer is not None:
-            metrics.rebuilds.labels(reason).inc()
-            producer.purge()
-            producer.poll(0)
 
     def _lose_lead(self) -> None:
         """Without the session there is no lock: another may lead by now, so nothing of ours may go out any more."""
         self._leads = False
         metrics.leading.set(0)
-        self._drop_producer(reason="database")
+        self._drop_producers(reason="database")
         db.connections.close_all()
 
-    def _on_error(self, error: KafkaError) -> None:
-        log.warning("kafka reports", error=error.name(), reason=error.str())
-        if error.fatal():
-            self._broken = error
+    def _drop_producers(self, *, reason: str) -> None:
+        for lane in self._lanes.values():
+            lane.drop_producer(reason=reason)
 
     def _end(self) -> None:
         """Wait a moment for what is on its way, mark it, and let the next one lead."""
         try:
-            if self._producer is not None and self._flights:
-                self._producer.flush(LAST_FLUSH_SECONDS)
-                self._mark()
+            until = time.monotonic() + LAST_FLUSH_SECONDS
+            for lane in self._lanes.values():
+                lane.flush(max(until - time.monotonic(), 0.1))
+            self._mark()
             if self._leads:
                 outbox.abdicate()
         except db.Error as error:
             log.warning("database unavailable at the end", error=type(error).__name__)
-        self._drop_producer(reason="end")
+        self._drop_producers(reason="end")
         metrics.leading.set(0)
         self.health.remove()
 

@@ -16,7 +16,7 @@ import structlog
 from django.db import connections
 
 from audit.cipher import Undecryptable
-from audit.cursors import plain_array
+from audit.cursors import plain_array, text_array
 from audit.services.bell import CHANNEL
 from audit.services.chain import COLUMNS
 from audit.services.sealing import unseal
@@ -36,19 +36,38 @@ LEADER_LOCK: Final = 0x72656C6179
 HISTORY_COLUMNS: Final = tuple(column for column in COLUMNS if column not in {"tenant_id", "note", "previous_hash"})
 # By published_at alone, never by "id greater than the last": ids are given before commit, and one that was given
 # early may become visible late.
+# Each topic that has pending rows, by one look into the index.
+_TOPICS: Final = """
+topics AS (
+    (SELECT topic FROM audit_outbox WHERE published_at IS NULL ORDER BY topic LIMIT 1)
+    UNION ALL
+    SELECT (SELECT o.topic FROM audit_outbox o
+             WHERE o.published_at IS NULL AND o.topic > t.topic ORDER BY o.topic LIMIT 1)
+      FROM topics t WHERE t.topic IS NOT NULL
+)
+"""
+# Topic by topic, so that the rows of one that is held are not walked over each time.
 PENDING: Final = f"""
+WITH RECURSIVE {_TOPICS}
 SELECT o.id, o.tenant_id, o.topic, o.key, o.payload, o.headers, o.created_at,
        {", ".join(f"h.{column}" for column in HISTORY_COLUMNS)}
-  FROM audit_outbox o LEFT JOIN customer_lifecycle_history h ON h.id = o.history_id
- WHERE o.published_at IS NULL AND o.id <> ALL(%(skip)s::bigint[])
- ORDER BY o.id LIMIT %(limit)s
+  FROM (SELECT topic FROM topics WHERE topic <> ALL(%(held)s::text[])) t
+ CROSS JOIN LATERAL (
+        SELECT id, tenant_id, topic, key, payload, headers, created_at, history_id FROM audit_outbox p
+         WHERE p.published_at IS NULL AND p.topic = t.topic AND p.id <> ALL(%(skip)s::bigint[])
+         ORDER BY p.id LIMIT %(limit)s
+       ) o
+  LEFT JOIN customer_lifecycle_history h ON h.id = o.history_id
+ ORDER BY o.id
 """  # noqa: S608  column names from above
 MARK: Final = "UPDATE audit_outbox SET published_at = clock_timestamp() WHERE id = ANY(%(ids)s::bigint[])"
-MEASURE: Final = """
+MEASURE: Final = f"""
+WITH RECURSIVE {_TOPICS}
 SELECT (SELECT count(*) FROM (SELECT FROM audit_outbox WHERE published_at IS NULL LIMIT 1000000) pending),
-       (SELECT extract(epoch FROM clock_timestamp() - created_at)::float8
-          FROM audit_outbox WHERE published_at IS NULL ORDER BY id LIMIT 1)
-"""
+       (SELECT max(extract(epoch FROM clock_timestamp() - o.created_at)::float8)
+          FROM topics t CROSS JOIN LATERAL (SELECT created_at FROM audit_outbox p
+                WHERE p.published_at IS NULL AND p.topic = t.topic ORDER BY p.id LIMIT 1) o)
+"""  # noqa: S608  constants
 # The oldest rows by id, and of these the expired: a scan by time would read the whole table to find nothing.
 CLEAR: Final = """
 DELETE FROM audit_outbox
@@ -108,10 +127,12 @@ def wait_for_commit(seconds: float) -> bool:
     return woken
 
 
-def fetch_pending(limit: int, *, skip: Collection[int]) -> list[Pending]:
-    """The next messages that are not published, in id order, but for those on their way already. One statement."""
+def fetch_pending(limit: int, *, skip: Collection[int], held: Collection[str] = ()) -> list[Pending]:
+    """The next messages that are not published, in id order, but for those on their way already; up to ``limit`` of
+    each topic that is not held. One statement.
+    """
     with connections[RELAY].cursor() as cursor:
-        cursor.execute(PENDING, {"skip": plain_array(skip), "limit": limit})
+        cursor.execute(PENDING, {"skip": plain_array(skip), "held": text_array(held), "limit": limit})
         rows = cursor.fetchall()
     return [_as_pending(row) for row in rows]
 

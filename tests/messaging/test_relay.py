@@ -22,6 +22,7 @@ from audit.models import LifecycleHistory, OutboxMessage
 from audit.services import bell
 from audit.services.bell import wake_relay_after_commit
 from lifecycle.management.commands.relay_events import parse_since
+from lifecycle.messaging import lanes
 from lifecycle.messaging import relay as relay_module
 from lifecycle.messaging.process import HealthFile, Progress
 from lifecycle.messaging.relay import Relay
@@ -247,13 +248,13 @@ def test_only_the_unbroken_prefix_is_marked(acme: Speaker, broker: Broker) -> No
     acme.hear(*[acme.created(f"c{number}") for number in range(5)])
     relay = make_relay(broker)
     outbox.listen()
-    producer = relay._make_producer()
-    assert relay._send(producer) == 5
-    producer.flush(10)
-    relay._flights[2].delivered = False
+    assert relay._send() == 5
+    lane = relay._lanes[LIFECYCLE]
+    lane.flush(10)
+    lane.flights[2].delivered = False
     assert relay._mark() == 2
     assert pending() == 3
-    relay._flights[0].delivered = True
+    lane.flights[0].delivered = True
     assert relay._mark() == 3
     assert pending() == 0
 
@@ -262,9 +263,8 @@ def test_what_was_not_marked_is_sent_again_by_the_next_relay(acme: Speaker, brok
     """Killed between the acknowledgement and the mark."""
     acme.hear(acme.created("c1"), acme.created("c2"))
     relay = make_relay(broker)
-    producer = relay._make_producer()
-    relay._send(producer)
-    producer.flush(10)
+    relay._send()
+    relay._lanes[LIFECYCLE].flush(10)
     connections["relay"].close()
     make_relay(broker, once=True).run()
     ids = ids_of(broker.read(LIFECYCLE, 4))
@@ -275,7 +275,7 @@ def test_what_was_not_marked_is_sent_again_by_the_next_relay(acme: Speaker, brok
 def test_a_producer_that_makes_no_progress_is_replaced(
     acme: Speaker, broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(relay_module, "PATIENCE_SECONDS", 1.0)
+    monkeypatch.setattr(lanes, "PATIENCE_SECONDS", 1.0)
     inner = relay_module.make_producer
     made: list[Any] = []
 

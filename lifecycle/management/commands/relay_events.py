@@ -10,7 +10,7 @@ from django.utils.dateparse import parse_datetime
 from lifecycle.management.arguments import read_port
 from lifecycle.management.stopping import stop_on_signals
 from lifecycle.messaging.process import HealthFile, Progress, bound_waits, check_role, end_in_time, serve_metrics
-from lifecycle.messaging.relay import Relay
+from lifecycle.messaging.relay import Relay, TopicsStopped
 from lifecycle.services import outbox
 from tenants.rules.texts import quote_text
 
@@ -73,5 +73,7 @@ class Command(BaseCommand):
             )
             try:
                 relay.run()
+            except TopicsStopped as stopped:
+                raise CommandError(str(stopped)) from stopped
             finally:
                 progress.close()

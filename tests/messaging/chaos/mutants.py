@@ -33,15 +33,15 @@ def commit_first() -> None:
 
 def mark_first() -> None:
     """Rows are marked when they are given to the producer, not when the broker has them."""
-    from lifecycle.messaging.relay import Relay
+    from lifecycle.messaging.lanes import Lane
 
-    inner = Relay._produce
+    inner = Lane.produce
 
-    def produce(self: Any, producer: Any, flight: Any, value: Any, headers: Any) -> None:
-        inner(self, producer, flight, value, headers)
+    def produce(self: Any, flight: Any, key: Any, value: Any, headers: Any) -> None:
+        inner(self, flight, key, value, headers)
         flight.delivered = True
 
-    Relay._produce = produce  # type: ignore[method-assign]
+    Lane.produce = produce  # type: ignore[method-assign]
 
 
 def no_leader() -> None:
