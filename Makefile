@@ -1,6 +1,6 @@
 # Everything runs from .venv, which is made here. Needs Python 3.11 or newer and make, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench chaos format openapi clean
+.PHONY: help demo test check bench chaos restore-drill format openapi clean
 
 PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11,$(shell \
 	$(name) -c 'import sys; sys.version_info >= (3, 11) and print("$(name)")' 2>/dev/null)))
@@ -9,7 +9,7 @@ INSTALLED := .venv/requirements-dev.txt
 
 help: ## this list
 	@echo "make TARGET, where TARGET is one of"
-	@sed -n 's/^\([a-z]*\):.*## /  \1\t/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' Makefile
 
 demo: $(INSTALLED) ## the whole product in the foreground with demo data (PORT=8000 DEMO_CUSTOMERS=2000 DEMO_EVENTS=6)
 	@$(LOCAL) demo
@@ -26,6 +26,9 @@ bench: $(INSTALLED) ## the benchmarks, each beside its limit and its peer (ARGS=
 
 chaos: $(INSTALLED) ## kill, cut and restart what the events need, for minutes, and count (ARGS="--mutants" to doubt it)
 	@exec .venv/bin/python -m tests.messaging.chaos $(ARGS)
+
+restore-drill: $(INSTALLED) ## back up, lose and restore an installation with data, and compare (DEMO_CUSTOMERS=200)
+	@$(LOCAL) restore-drill
 
 format: $(INSTALLED) ## bring code and templates into shape
 	@.venv/bin/python -m ruff check --fix-only --quiet .

@@ -133,11 +133,12 @@ class RefusedAttempt(models.Model):
 class AdministrationEntry(models.Model):
     """Who changed what about a tenant itself, and why: configuration, people, keys, erasures, discarded messages.
 
-    Append-only like the history. ``detail`` holds facts without personal data.
+    Append-only like the history. ``detail`` holds facts without personal data. ``tenant_id`` is NULL for what concerns
+    a super admin; only super admins read that.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid_utils.compat.uuid7, editable=False)
-    tenant_id = models.UUIDField()
+    tenant_id = models.UUIDField(null=True)
     recorded_at = models.DateTimeField()
     actor = models.CharField(max_length=150)
     actor_kind = models.CharField(max_length=10)

@@ -15,7 +15,8 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.utils import debug_transaction  # type: ignore[attr-defined]
 from psycopg.pq import ConnStatus, TransactionStatus
 
-from audit.database.base import BEGIN, check, collect
+from audit.database.base import BEGIN
+from audit.database.results import check, collect
 
 Row = tuple[str | None, ...]
 _PARAMETER = re.compile(r"%\((\w+)\)s")

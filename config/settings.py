@@ -38,6 +38,8 @@ DATABASE_PLATFORM_URL = env.str("DATABASE_PLATFORM_URL", validate=not_empty)
 DATABASE_RELAY_URL = env.str("DATABASE_RELAY_URL", validate=not_empty)
 DATABASE_OWNER_URL = env.str("DATABASE_OWNER_URL", "")
 DATABASE_ADMIN_URL = env.str("DATABASE_ADMIN_URL", "")
+# Nobody here connects with it: provision_database gives the role that pg_dump uses this password.
+DATABASE_BACKUP_URL = env.str("DATABASE_BACKUP_URL", "")
 REDIS_URL = env.str("REDIS_URL", validate=redis_address)
 KAFKA_BOOTSTRAP_SERVERS = env.str("KAFKA_BOOTSTRAP_SERVERS", validate=kafka_servers)
 _master_keys = env.str("MASTER_KEYS", validate=not_empty)

@@ -5,7 +5,7 @@ import signal
 import sys
 from collections.abc import Callable
 
-from local import browser, check, commands, demo, signals
+from local import browser, check, commands, demo, drill, signals
 from local.guard import Guard
 from local.processes import die_with_parent
 from local.trouble import CannotStart, StopRequested
@@ -19,6 +19,7 @@ VERBS: dict[str, tuple[Verb, str]] = {
     "exec": (commands.run_command, "-- COMMAND ...: run a command on throw-away services"),
     "test": (commands.run_tests, "-- ARGUMENTS ...: pytest on throw-away services"),
     "bench": (commands.run_benchmarks, "-- ARGUMENTS ...: the benchmarks on durable, throw-away services"),
+    "restore-drill": (drill.run_restore_drill, "dump, lose, restore and compare an installation; DEMO_CUSTOMERS=200"),
     "browser": (browser.provide_browser, "install chromium for the browser tests, where that is possible"),
     "clean": (commands.remove_data, "remove .local, unless something runs on it"),
 }
@@ -29,7 +30,7 @@ def main(arguments: list[str]) -> int:
     if not arguments or arguments[0] not in VERBS:
         print("usage: python -m local VERB [-- ARGUMENTS ...]", file=sys.stderr)
         for name, (_, summary) in VERBS.items():
-            print(f"  {name:9} {summary}", file=sys.stderr)
+            print(f"  {name:13} {summary}", file=sys.stderr)
         return 2
     verb, _ = VERBS[arguments[0]]
     rest = arguments[1:]

@@ -81,11 +81,11 @@ def manage(command: str, folders: Folders, guard: Guard, env: Mapping[str, str])
     began = time.monotonic()
     child = Child(
         command,
-        [sys.executable, "manage.py", command],
+        [sys.executable, "manage.py", *command.split()],
         guard,
         env=merge(env),
         cwd=PROJECT,
-        log=folders.logs / f"{command}.log",
+        log=folders.logs / f"{command.partition(' ')[0]}.log",
         errors_shown=True,  # progress, and the reason of a failure
     )
     try:

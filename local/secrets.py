@@ -8,7 +8,9 @@ from secrets import token_bytes, token_urlsafe
 
 from local.trouble import CannotStart
 
-ROLES = ("postgres", "c360_owner", "c360_app", "c360_platform", "c360_relay")
+ROLES = ("postgres", "c360_owner", "c360_app", "c360_platform", "c360_relay", "c360_backup")
+# Their passwords are set at each start (provision_database): one that is missing is made.
+REPLACEABLE = frozenset(ROLES) - {"postgres"}
 
 
 def make() -> dict[str, str]:
@@ -26,10 +28,14 @@ def load_or_make(path: Path, *, data: Path) -> dict[str, str]:
     if path.exists():
         try:
             kept = json.loads(path.read_text())
-            missing = make().keys() - kept.keys()
+            made = make()
+            missing = made.keys() - kept.keys()
         except (ValueError, AttributeError, OSError) as error:
             raise CannotStart(f"{path} cannot be read ({error}); put it back or move .local away") from error
-        if missing:
+        if missing and missing <= REPLACEABLE:
+            kept |= {name: made[name] for name in missing}
+            write_private(path, json.dumps(kept, indent=1) + "\n")
+        elif missing:
             raise CannotStart(f"{path} lacks {', '.join(sorted(missing))}; put it back or move .local away")
         return {str(name): str(value) for name, value in kept.items()}
     if data.exists():

@@ -27,8 +27,11 @@ DATABASE_ROLES = {
     "DATABASE_OWNER_URL": "c360_owner",
     "DATABASE_PLATFORM_URL": "c360_platform",
     "DATABASE_RELAY_URL": "c360_relay",
+    "DATABASE_BACKUP_URL": "c360_backup",
     "DATABASE_ADMIN_URL": "postgres",
 }
+# What works without: roles that are made already, a database that somebody else backs up.
+NOT_NEEDED = ("DATABASE_ADMIN_URL", "DATABASE_BACKUP_URL")
 
 
 class Service(Protocol):
@@ -139,7 +142,7 @@ def say(line: str) -> None:
 
 def check_given(given: Mapping[str, str]) -> None:
     """Raise CannotStart when a database is given by halves or a given address does not answer."""
-    needed = [name for name in DATABASE_ROLES if name != "DATABASE_ADMIN_URL"]
+    needed = [name for name in DATABASE_ROLES if name not in NOT_NEEDED]
     missing = [name for name in needed if not given.get(name)]
     if given.get("DATABASE_URL") and missing:
         raise CannotStart(

@@ -3,6 +3,7 @@
 import os
 import select
 import signal
+import time
 from types import FrameType
 
 from local.trouble import StopRequested
@@ -26,7 +27,13 @@ def install() -> None:
 
 
 def sleep(seconds: float) -> None:
-    """Sleep until the time is up, a signal arrives or a child ends, whichever is first. Raises nothing."""
+    """Sleep until the time is up, a signal arrives or a child ends, whichever is first. Raises nothing.
+
+    Where nothing is installed (in a test), until the time is up.
+    """
+    if _wakeup_reader < 0:
+        time.sleep(max(seconds, 0))
+        return
     readable, _, _ = select.select([_wakeup_reader], [], [], max(seconds, 0))
     if readable:
         try:

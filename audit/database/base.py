@@ -9,9 +9,12 @@ import select
 from typing import Any
 
 import psycopg
+from django.db import DEFAULT_DB_ALIAS
 from django.db.backends.postgresql import base
-from psycopg.errors import error_from_result
-from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
+from psycopg.pq import ConnStatus, TransactionStatus
+
+from audit.database.identity import is_identity_due, read_identity
+from audit.database.results import check
 
 BEGIN = b"BEGIN"
 
@@ -27,6 +30,9 @@ class Connection(psycopg.Connection[Any]):
     # but only if it has prepared something itself: names get a new ending then, so that both cases are right.
     prepared_keys: frozenset[bytes] = frozenset()
     rollbacks = 0
+    # Which database this is (``audit.database.identity``), and when it was asked.
+    identity = ""
+    identified_at = 0.0
 
     def wait(self, *args: Any, **options: Any) -> Any:
         """Everything that psycopg sends comes by here: what opens the transaction goes before it."""
@@ -74,6 +80,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
         """As Django does. It connects by the driver's own class, of which ours is a subclass without other fields."""
         connection = super().get_new_connection(conn_params)
         connection.__class__ = Connection
+        if self.alias == DEFAULT_DB_ALIAS:
+            read_identity(connection)
         return connection
 
     def is_usable(self) -> bool:
@@ -83,41 +91,17 @@ class DatabaseWrapper(base.DatabaseWrapper):
             return False
         if raw.pgconn.transaction_status != TransactionStatus.IDLE:
             return bool(super().is_usable())
+        if self.alias == DEFAULT_DB_ALIAS and is_identity_due(raw):
+            return self._is_identified(raw)
         poller = select.poll()
         poller.register(raw.pgconn.socket, select.POLLIN)
         return not poller.poll(0) or bool(super().is_usable())
 
-
-def check(link: Any, result: Any) -> Any:
-    """The result of libpq, if it is one. Raises psycopg's errors."""
-    if link.status != ConnStatus.OK:
-        raise psycopg.OperationalError(link.get_error_message())
-    if result.status not in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
-        raise error_from_result(result)
-    return result
-
-
-def collect(link: Any, *, until_sync: bool = False) -> list[Any]:
-    """The results of what was sent. Waits at the socket: libpq itself would hold every other thread up meanwhile."""
-    poller = None
-    while link.flush():
-        link.consume_input()
-    results: list[Any] = []
-    while True:
-        while link.is_busy():
-            if poller is None:
-                poller = select.poll()
-                poller.register(link.socket, select.POLLIN)
-            poller.poll()
-            link.consume_input()
-        result = link.get_result()
-        if result is None:
-            # Between two statements of a pipeline; else, and without a connection, there are no more.
-            if link.status != ConnStatus.OK:
-                raise psycopg.OperationalError(link.get_error_message())
-            if not until_sync:
-                return results
-        elif result.status == ExecStatus.PIPELINE_SYNC:
-            return results
-        else:
-            results.append(result)
+    @staticmethod
+    def _is_identified(raw: Any) -> bool:
+        """A pooler keeps our connection when the server behind it is replaced: it is asked who it is."""
+        try:
+            read_identity(raw)
+        except psycopg.Error:
+            return False
+        return True

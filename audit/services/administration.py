@@ -9,7 +9,7 @@ from audit.models import AdministrationEntry
 
 def record_administration(
     *,
-    tenant_id: UUID,
+    tenant_id: UUID | None,
     actor: str,
     actor_kind: str,
     action: str,
@@ -19,7 +19,10 @@ def record_administration(
     detail: dict[str, Any] | None = None,
     request_id: UUID | None = None,
 ) -> AdministrationEntry:
-    """Append one entry. Call inside the tenant's context and the transaction that does what it tells. One statement."""
+    """Append one entry. Call inside the tenant's context and the transaction that does what it says. One statement.
+
+    ``tenant_id`` None: about a super admin, in the context of that user (``subject`` is the user's id).
+    """
     return AdministrationEntry.objects.create(
         tenant_id=tenant_id,
         recorded_at=now,

@@ -6,7 +6,7 @@ from typing import Final
 import structlog
 from django.db import connections, transaction
 
-from audit.database.base import check
+from audit.database.results import check
 
 log = structlog.get_logger(__name__)
 

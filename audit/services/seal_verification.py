@@ -3,13 +3,14 @@
 import datetime as dt
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 from uuid import UUID, uuid4
 
 from django.db import DEFAULT_DB_ALIAS, connections
 
 from audit.models import AuditSeal
-from audit.services.seals import MerkleTree, describe_seal, facts_of, is_signed_by, key_id
+from audit.services.published_seals import PublishedSeal, PublishedSeals, judge_published
+from audit.services.seals import MerkleTree, facts_of, is_signed_by, key_id
 from audit.services.verification import FETCHED
 
 SEAL_MISSING, SEAL_UNLINKED, SEAL_FORGED, SEAL_UNKNOWN_KEY = (
@@ -63,15 +64,17 @@ def count_unsealed(tenant_id: UUID) -> tuple[int, dt.datetime | None]:
 
 
 def verify_seals(
-    tenant_id: UUID, *, public_keys: Collection[bytes], published: Collection[Mapping[str, Any]] = ()
+    tenant_id: UUID, *, public_keys: Collection[bytes], published: PublishedSeals | None = None
 ) -> Iterator[tuple[int, SealBreak | None]]:
     """Verify every seal of the tenant: its number, and the first thing that is wrong with it.
 
-    ``published``: seals as they were published (``describe_seal``); one that the database no longer has, or has
-    otherwise, was withdrawn. Call inside the tenant's context and a transaction; streams.
+    A published seal that the database no longer has, or has otherwise, was withdrawn; one that cannot be believed comes
+    with its number and its fault as well. Call inside the tenant's context and a transaction; streams.
     """
     keys = {key_id(key): key for key in public_keys}
-    told = {seal["number"]: seal for seal in published if seal["tenant_id"] == str(tenant_id)}
+    told, faults = judge_published(published or PublishedSeals(), tenant_id, public_keys)
+    for fault in faults:
+        yield 0, SealBreak(fault.number, fault.code, fault.sentence)
     covers = _read_covers(tenant_id)
     cover = next(covers, None)
     expected, previous = 1, b""
@@ -87,18 +90,18 @@ def verify_seals(
         yield seal.number, _judge(seal, previous, keys, told.pop(seal.number, None), tree)
         expected, previous = seal.number + 1, facts_of(seal).digest()
     for number in sorted(told):
-        yield number, SealBreak(number, SEAL_WITHDRAWN, f"Seal {number} was published, and the database has it not.")
+        yield number, SealBreak(number, SEAL_WITHDRAWN, f"Seal {number} was published and is missing here.")
 
 
 def _judge(
     seal: AuditSeal,
     previous: bytes,
     keys: Mapping[str, bytes],
-    told: Mapping[str, Any] | None,
+    told: PublishedSeal | None,
     cover: _Cover | None,
 ) -> SealBreak | None:
     facts, number = facts_of(seal), seal.number
-    if told is not None and dict(told) != describe_seal(seal):
+    if told is not None and told != PublishedSeal(facts, seal.key_id, bytes(seal.signature)):
         return SealBreak(number, SEAL_WITHDRAWN, f"Seal {number} was published with other contents.")
     if seal.key_id not in keys:
         return SealBreak(

@@ -16,6 +16,8 @@ Each customer has three parts: ``status`` and ``figures`` (together the summary 
 * More than ``BULK`` customers at once raise the tenant's *generation* instead, before and after the commit: two round
   trips whatever the number. A value of another generation is a miss, and while a bulk change runs nobody fills. A
   writer names the generation that his process saw last before he committed; if it is another by then, nothing is put.
+* The generation of everything has the database's identity in its name: after a restore from a backup nothing that was
+  cached before is of the present generation, and nobody needs to empty Redis.
 * The sum over all customers of a tenant carries the number of changes it was made after, and is a miss after the next.
 * Redis gone: reads miss, writes go on. An invalidation that could not be told is remembered, and the generation of
   everything is raised before the cache is trusted again.
@@ -37,7 +39,6 @@ from redis.exceptions import RedisError
 
 from audit import redis_line
 from lifecycle.services import cache_keys
-from lifecycle.services.cache_keys import GENERATION
 from lifecycle.services.cache_outage import Outage
 from lifecycle.services.cache_scripts import READER, VALUE, WRITER, get_scripts
 from tenants.actors import as_text
@@ -63,6 +64,8 @@ class Reading:
     values: Mapping[str, bytes | None]
     token: bytes | None = None
     generation: bytes = b""
+    # That of the database which the reader asks: another one if the connection was lost in between.
+    generation_key: str = ""
 
     def fill(self, values: Mapping[str, bytes]) -> None:
         """Offer values that were read from PostgreSQL after this reading began. One round trip."""
@@ -74,7 +77,7 @@ class Reading:
         keys = [cache_keys.part_key(self.tenant_id, self.customer_id, part) for part in values]
         _attempt(
             lambda: get_scripts().fill(
-                keys=[GENERATION, cache_keys.generation_key(self.tenant_id), *keys], args=arguments
+                keys=[self.generation_key, cache_keys.generation_key(self.tenant_id), *keys], args=arguments
             ),
             untold=False,
         )
@@ -90,8 +93,8 @@ def read(tenant_id: UUID, customer_id: UUID, *parts: str) -> Reading:
     nothing = Reading(tenant_id, customer_id, dict.fromkeys(parts))
     if not outage.is_over():
         return nothing
-    generation_key = cache_keys.generation_key(tenant_id)
-    found = _attempt(lambda: redis_line.call(_client(), "MGET", GENERATION, generation_key, *keys), untold=False)
+    of_all, of_tenant = cache_keys.global_generation_key(), cache_keys.generation_key(tenant_id)
+    found = _attempt(lambda: redis_line.call(_client(), "MGET", of_all, of_tenant, *keys), untold=False)
     if found is None:
         return nothing
     generation = found[0] + b"." + found[1] if found[0] and found[1] else b""
@@ -108,14 +111,14 @@ def read(tenant_id: UUID, customer_id: UUID, *parts: str) -> Reading:
     token = READER + uuid4().bytes
     leased = _attempt(
         lambda: get_scripts().lease(
-            keys=[GENERATION, generation_key, cache_keys.bulk_key(tenant_id), *missing],
+            keys=[of_all, of_tenant, cache_keys.bulk_key(tenant_id), *missing],
             args=[token, READER_TOKEN_SECONDS, generation],
         ),
         untold=False,
     )
     if leased:
         _note_generation(tenant_id, leased)
-    return Reading(tenant_id, customer_id, values, token if leased else None, leased or b"")
+    return Reading(tenant_id, customer_id, values, token if leased else None, leased or b"", of_all)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +222,12 @@ class _Statuses:
             self._generation = _generations.get(self._tenant_id) or _look_at_generation(self._tenant_id)
             get_scripts().hold_statuses.post(
                 keys=[self._stamp_keys[-1], self._writing_key, *self._keys],
-                args=[self._token, WRITER_TOKEN_SECONDS, *[record.version for record in self._records]],
+                args=[
+                    self._token,
+                    WRITER_TOKEN_SECONDS,
+                    self._generation,
+                    *[record.version for record in self._records],
+                ],
                 failed=_note_untold,
                 more_follows=True,
             )

@@ -1,9 +1,30 @@
 """The names under which the cache and its bookkeeping stand in Redis."""
 
-from typing import Final
 from uuid import UUID
 
-GENERATION: Final = "c360:generation"
+from audit.database.identity import database_identity
+
+# The global generations that this process has used: one, but for restores of the database (``all_generation_keys``).
+_used: dict[str, None] = {}
+MOST_USED = 16
+
+
+def global_generation_key() -> str:
+    """The generation of everything that was read from the database as it is now.
+
+    After a restore it has another name, so that nothing that was cached before is of the present generation.
+    """
+    key = f"c360:generation:{database_identity()}"
+    if key not in _used:
+        while len(_used) >= MOST_USED:
+            _used.pop(next(iter(_used)), None)
+        _used[key] = None
+    return key
+
+
+def all_generation_keys() -> list[str]:
+    """Every global generation that this process may have filled the cache under. Needs no connection."""
+    return list(_used)
 
 
 def live_channel(tenant_id: UUID | str) -> str:
@@ -23,7 +44,7 @@ def generation_key(tenant_id: UUID) -> str:
 
 def stamp_keys(tenant_id: UUID | str) -> list[str]:
     """What a sum over the tenant depends on: both generations and the number of changes."""
-    return [GENERATION, f"c360:{tenant_id}:generation", f"c360:{tenant_id}:changes"]
+    return [global_generation_key(), f"c360:{tenant_id}:generation", f"c360:{tenant_id}:changes"]
 
 
 def writing_key(tenant_id: UUID | str) -> str:

@@ -7,7 +7,7 @@ import structlog
 from prometheus_client import Counter
 from redis.exceptions import RedisError
 
-from lifecycle.services.cache_keys import GENERATION
+from lifecycle.services.cache_keys import all_generation_keys
 from lifecycle.services.cache_scripts import get_scripts
 
 log = structlog.get_logger(__name__)
@@ -51,7 +51,8 @@ class Outage:
         while True:
             owed = self._owed
             try:
-                get_scripts().bump(keys=[GENERATION], args=[])
+                for key in all_generation_keys():
+                    get_scripts().bump(keys=[key], args=[])
             except RedisError:
                 time.sleep(RETRY_SECONDS)
                 continue

@@ -60,19 +60,25 @@ return 1
 """
 
 # A status says at which version the customer is, and so does the token of whoever writes it: what is written can come
-# here in any order, and the newest stays.
+# here in any order, and the newest stays. A status of another generation counts for nothing: nobody is shown it, and it
+# may say a version that the database, restored from a backup, has not reached again.
 _VERSIONS: Final = """
-local function version_of(there)
-    return tonumber(string.match(there, '^!v(%d+):') or string.match(there, '^=.*"version":(%d+)') or 0)
+local function version_of(there, generation)
+    local prefix = '=' .. generation .. '|'
+    if string.sub(there, 1, #prefix) == prefix then
+        return tonumber(string.match(there, '"version":(%d+)', #prefix) or 0)
+    end
+    return tonumber(string.match(there, '^!v(%d+):') or 0)
 end
 """
 
-# About the time of the commit. KEYS: changes, writing, key...   ARGV: token, seconds, then for each key: version
+# About the time of the commit. KEYS: changes, writing, key...
+# ARGV: token, seconds, generation, then for each key: version
 _HOLD_STATUSES: Final = f"""{_STAMPS}{_VERSIONS}
 for i = 3, #KEYS do
     local there = redis.call('GET', KEYS[i])
-    local version = ARGV[i]
-    if not there or version_of(there) <= tonumber(version) then
+    local version = ARGV[i + 1]
+    if not there or version_of(there, ARGV[3]) <= tonumber(version) then
         redis.call('SET', KEYS[i], '!v' .. version .. ':' .. ARGV[1], 'EX', ARGV[2])
     end
 end
@@ -92,7 +98,7 @@ for i = 4, #KEYS do
     local version, value = ARGV[2 * i - 2], ARGV[2 * i - 1]
     if there == '!v' .. version .. ':' .. ARGV[1] and generation == ARGV[2] then
         redis.call('SET', KEYS[i], '=' .. generation .. '|' .. value, 'EX', ARGV[5])
-    elseif there and version_of(there) <= tonumber(version) then
+    elseif there and version_of(there, generation) <= tonumber(version) then
         redis.call('DEL', KEYS[i])
     end
 end

@@ -5,13 +5,14 @@ what a stage was called when, is added here.
 """
 
 import datetime as dt
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Final
 from uuid import UUID, uuid4
 
-from django.db import connection, transaction
+from django.db import connection, connections, transaction
 
+from audit.services.published_seals import PublishedSeals, judge_published
 from audit.services.seal_verification import SealBreak, count_unsealed, verify_seals
 from audit.services.seals import LATE
 from audit.services.verification import FETCHED, Head, Verified, read_history, verify_chains
@@ -20,12 +21,54 @@ from tenants.actors import TenantRef
 from tenants.context import tenant_context
 from tenants.models import Tenant
 from tenants.services.configurations import present_names
+from tenants.services.directory import PLATFORM
 
 HEADS: Final = """
 SELECT customer_id, stage, version, head_hash FROM customer_lifecycle_status
  WHERE tenant_id = %(tenant_id)s::uuid AND customer_id = COALESCE(%(customer_id)s::uuid, customer_id)
  ORDER BY customer_id
 """
+
+MISSING_TENANT: Final = "tenant_missing"
+# Each tenant that something is recorded of, found by jumping from one to the next: never a walk over all rows.
+RECORDED_TENANTS: Final = """
+WITH RECURSIVE recorded AS (
+    (SELECT tenant_id FROM customer_lifecycle_history ORDER BY tenant_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT h.tenant_id FROM customer_lifecycle_history h
+             WHERE h.tenant_id > recorded.tenant_id ORDER BY h.tenant_id LIMIT 1)
+      FROM recorded WHERE recorded.tenant_id IS NOT NULL
+)
+SELECT tenant_id FROM (SELECT tenant_id FROM recorded UNION SELECT DISTINCT tenant_id FROM audit_seal) AS t(tenant_id)
+ WHERE tenant_id IS NOT NULL AND NOT EXISTS (SELECT FROM tenants_tenant WHERE id = tenant_id)
+ ORDER BY tenant_id
+"""
+
+
+def find_missing_tenants(
+    *, public_keys: Collection[bytes] = (), published: PublishedSeals | None = None
+) -> Iterator[SealBreak]:
+    """Tenants of which history, a seal or a published seal is known, and which do not exist: somebody deleted them.
+
+    The product itself never deletes a tenant. A published seal that cannot be believed is named for itself. Two
+    statements over the platform connection.
+    """
+    with connections[PLATFORM].cursor() as cursor:
+        cursor.execute(RECORDED_TENANTS)
+        orphaned = [row[0] for row in cursor.fetchall()]
+    existing = set(Tenant.objects.using(PLATFORM).values_list("id", flat=True))
+    for tenant_id in orphaned:
+        yield SealBreak(0, MISSING_TENANT, f"Tenant {tenant_id} has history here and does not exist.")
+    for tenant_id in sorted(published.by_tenant if published else ()):
+        if tenant_id in existing or published is None:
+            continue
+        believed, faults = judge_published(published, tenant_id, public_keys)
+        for fault in faults:
+            yield SealBreak(fault.number, fault.code, f"{fault.sentence} Its tenant is {tenant_id}.")
+        if believed:
+            last = max(believed)
+            sentence = f"Tenant {tenant_id} has published seals up to number {last} and does not exist here."
+            yield SealBreak(last, MISSING_TENANT, sentence)
 
 
 def count_customers(tenant: TenantRef) -> int:
@@ -62,7 +105,7 @@ def verify_tenant_seals(
     tenant: TenantRef,
     *,
     public_keys: Collection[bytes],
-    published: Collection[Mapping[str, Any]],
+    published: PublishedSeals | None = None,
     now: dt.datetime,
 ) -> Iterator[tuple[int, SealBreak | None]]:
     """Verify every seal of a tenant; its number and what is wrong with it. Call outside of any transaction.
@@ -72,7 +115,7 @@ def verify_tenant_seals(
     with _one_state_of_the_database(), tenant_context(tenant.id):
         sealed = False
         for number, fault in verify_seals(tenant.id, public_keys=public_keys, published=published):
-            sealed = True
+            sealed = sealed or number > 0
             yield number, fault
         unsealed, oldest = count_unsealed(tenant.id)
         if sealed and oldest is not None and oldest < now - LATE:

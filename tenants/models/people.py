@@ -4,10 +4,14 @@ from typing import ClassVar
 
 import uuid_utils.compat
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
-from django.db import models
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, models, transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from audit.services.administration import record_administration
+from tenants.actors import SYSTEM
 from tenants.context import user_context
 from tenants.models.tenants import Tenant
 from tenants.roles import Role
@@ -16,21 +20,45 @@ from tenants.roles import Role
 class UserManager(BaseUserManager["User"]):
     """Look-ups for Django's machinery; people of tenants are made by ``tenants.services.people``."""
 
-    def create_superuser(self, username: str, email: str = "", password: str | None = None, **fields: object) -> "User":
-        """Make a super admin (``manage.py createsuperuser``): internal staff without a tenant."""
+    def create_superuser(self, username: str, password: str | None = None, **fields: object) -> "User":
+        """Make a super admin (``manage.py createsuperuser``): internal staff without a tenant.
+
+        The administration log says so. Raises ValidationError for a user name that is taken and a password that is
+        missing or weak; nothing is saved then.
+        """
         user = self.model(
             username=username,
-            email=email,
+            email=username if "@" in username else "",
             role=Role.SUPER_ADMIN,
             is_staff=True,
             is_superuser=True,
             created_at=timezone.now(),
             **fields,
         )
+        if not password:
+            raise ValidationError(
+                "A super admin needs a password, and none was given. Nothing was saved: give it at the prompt, or with"
+                " --noinput in DJANGO_SUPERUSER_PASSWORD."
+            )
         user.set_password(password)
-        # A row without tenant is writable only by the user it is about.
-        with user_context(user.id):
-            user.save(force_insert=True)
+        user.clean_fields()
+        validate_password(password, user)
+        try:
+            # A row without tenant is writable only by the user it is about.
+            with user_context(user.id), transaction.atomic():
+                user.save(force_insert=True)
+                record_administration(
+                    tenant_id=None,
+                    actor="system:createsuperuser",
+                    actor_kind=SYSTEM,
+                    action="create_super_admin",
+                    subject=str(user.id),
+                    now=user.created_at,
+                )
+        except IntegrityError as error:
+            raise ValidationError(
+                f"There is a user {username!r} already: choose another name. Nothing was saved."
+            ) from error
         return user
 
 
@@ -59,7 +87,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     USERNAME_FIELD = "username"
     EMAIL_FIELD = "email"
-    REQUIRED_FIELDS: ClassVar[list[str]] = ["email"]
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
 
     class Meta:
         constraints = [

@@ -1,5 +1,6 @@
 """The roles of the database and the database itself, made by an administrator's login; safe to repeat."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -8,6 +9,14 @@ from psycopg import sql
 
 OWNER, APP, PLATFORM, RELAY = "c360_owner", "c360_app", "c360_platform", "c360_relay"
 BACKUP, AUDIT, SEARCH = "c360_backup", "c360_audit", "c360_search"
+# Each role that may log in, and where its address stands. Without the last one nobody logs in as that role.
+LOGIN_VARIABLES = {
+    "DATABASE_OWNER_URL": OWNER,
+    "DATABASE_URL": APP,
+    "DATABASE_PLATFORM_URL": PLATFORM,
+    "DATABASE_RELAY_URL": RELAY,
+    "DATABASE_BACKUP_URL": BACKUP,
+}
 PLAIN = "NOSUPERUSER NOCREATEDB NOCREATEROLE"
 
 
@@ -23,6 +32,15 @@ class RoleLogin:
     password: str
 
 
+def read_logins(urls: Mapping[str, str]) -> list[RoleLogin]:
+    """The logins of the roles, by the variables that hold their URLs (LOGIN_VARIABLES). Raises ProvisioningRefused."""
+    return [
+        read_login(urls[variable], expected=role, variable=variable)
+        for variable, role in LOGIN_VARIABLES.items()
+        if urls[variable] or role != BACKUP
+    ]
+
+
 def read_login(url: str, *, expected: str, variable: str) -> RoleLogin:
     """The user and password of a database URL. Raises ProvisioningRefused when it names another role."""
     parts = urlsplit(url)
@@ -34,14 +52,21 @@ def read_login(url: str, *, expected: str, variable: str) -> RoleLogin:
 
 
 def provision(admin_url: str, logins: list[RoleLogin], *, database: str) -> None:
-    """Make roles, database, extensions and default privileges; bring passwords up to date. Repeatable."""
+    """Make roles, database, extensions and default privileges; bring passwords up to date. Repeatable.
+
+    ``logins`` are those of owner, application, platform and relay; without one the backup's role logs in nowhere.
+    """
     with psycopg.connect(admin_url, autocommit=True) as connection:
-        for login in logins:
-            _ensure_role(connection, login.name, f"LOGIN {PLAIN} NOBYPASSRLS", login.password)
+        passwords = {login.name: login.password for login in logins}
+        for name in (OWNER, APP, PLATFORM, RELAY):
+            _ensure_role(connection, name, f"LOGIN {PLAIN} NOBYPASSRLS", passwords[name])
         for name in (AUDIT, SEARCH):
             _ensure_role(connection, name, f"NOLOGIN {PLAIN} NOBYPASSRLS")
-        _ensure_role(connection, BACKUP, f"NOLOGIN {PLAIN} BYPASSRLS")
+        # pg_dump must be this role itself: BYPASSRLS is an attribute, which no member of a role inherits.
+        may_login = "LOGIN" if BACKUP in passwords else "NOLOGIN"
+        _ensure_role(connection, BACKUP, f"{may_login} {PLAIN} BYPASSRLS", passwords.get(BACKUP))
         connection.execute(f"GRANT pg_read_all_data TO {BACKUP}")
+        connection.execute(f"ALTER ROLE {BACKUP} SET default_transaction_read_only = on")
         # Migrations hand tables over to these two; SET only, so that the owner never acts as them unasked.
         connection.execute(f"GRANT {AUDIT}, {SEARCH} TO {OWNER} WITH INHERIT FALSE, SET TRUE")
         connection.execute(f"ALTER ROLE {APP} SET row_security = on")

@@ -23,6 +23,7 @@ from prometheus_client import Counter
 from redis.exceptions import RedisError
 
 from audit import redis_line
+from audit.database.identity import database_identity
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
 from tenants.models import User
@@ -246,5 +247,6 @@ def _client() -> Any:
 
 
 def _key(user_id: UUID) -> str:
-    # The number is the format's: a process of another version must not read what it cannot understand.
-    return f"c360:member:1:{user_id}"
+    # The number is the format's: a process of another version must not read what it cannot understand. After a restore
+    # from a backup the records of before it are out of reach.
+    return f"c360:member:1:{database_identity()}:{user_id}"

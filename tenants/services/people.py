@@ -174,8 +174,7 @@ def set_password(user_id: UUID, password: str, *, tenant: TenantRef | None, acto
         user.password = make_password(password)
         user.save(update_fields=["password"])
         revoke_refresh_tokens(user.id, now=now)
-        if tenant is not None:
-            _record("set_password", user, tenant, actor, now)
+        _record("set_password", user, tenant, actor, now)
         announce_change([user.id])
     return user
 
@@ -230,10 +229,15 @@ def _refuse_last_admin(user: User, tenant: TenantRef) -> None:
 
 
 def _record(
-    action: str, user: User, tenant: TenantRef, actor: Actor, now: dt.datetime, detail: dict[str, Any] | None = None
+    action: str,
+    user: User,
+    tenant: TenantRef | None,
+    actor: Actor,
+    now: dt.datetime,
+    detail: dict[str, Any] | None = None,
 ) -> None:
     record_administration(
-        tenant_id=tenant.id,
+        tenant_id=tenant.id if tenant else None,
         actor=actor.name,
         actor_kind=actor.kind,
         action=action,

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db import DEFAULT_DB_ALIAS
 
 from audit.cursors import prepared_cursor
+from audit.database.identity import database_identity
 from tenants.models import ConfigurationVersion, Tenant
 from tenants.rules.configuration import parse_configuration
 from tenants.rules.policy import Policy, compile_policy
@@ -22,9 +23,10 @@ HELD_VERSION: Final = f"""
 SELECT configuration_version FROM tenants_tenant WHERE id = %(tenant_id)s::uuid AND {HOLD_CONFIGURATION}
 """  # noqa: S608  constants
 
-# Versions are immutable, so nothing here ever goes stale; only the number of them is bounded.
+# Versions are immutable, so nothing here ever goes stale; only the number of them is bounded. After a restore from a
+# backup a number may be given again: hence the database's identity.
 KEPT = 2000
-_policies: OrderedDict[tuple[UUID, int], Policy] = OrderedDict()
+_policies: OrderedDict[tuple[str, UUID, int], Policy] = OrderedDict()
 _lock = Lock()
 # The version that was live when a tenant's customers were last looked at: a guess, to be checked by whoever uses it.
 _last_live: OrderedDict[UUID, int] = OrderedDict()
@@ -42,7 +44,7 @@ def policy_of_version(tenant_id: UUID, version: int) -> Policy:
 
     Call inside the tenant's context. Raises NoConfiguration when there is no such version.
     """
-    key = (tenant_id, version)
+    key = (database_identity(), tenant_id, version)
     policy = _policies.get(key)
     if policy is None:
         document = (
@@ -64,7 +66,7 @@ def policy_of_version(tenant_id: UUID, version: int) -> Policy:
 
 def known_policy(tenant_id: UUID, version: int) -> Policy | None:
     """The policy of a version if this process has compiled it already. No statement, no context needed."""
-    return _policies.get((tenant_id, version))
+    return _policies.get((database_identity(), tenant_id, version))
 
 
 def note_live_version(tenant_id: UUID, version: int) -> None:
@@ -79,7 +81,7 @@ def note_live_version(tenant_id: UUID, version: int) -> None:
 def guess_live_policy(tenant_id: UUID) -> Policy | None:
     """The policy that was live when last looked at, or None. No statement: whoever uses it must have it checked."""
     version = _last_live.get(tenant_id)
-    return None if version is None else _policies.get((tenant_id, version))
+    return None if version is None else _policies.get((database_identity(), tenant_id, version))
 
 
 def live_policy(tenant_id: UUID) -> Policy:

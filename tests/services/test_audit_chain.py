@@ -441,7 +441,7 @@ def verify(*arguments: str) -> str:
 
 
 def test_the_command_tells_that_a_tenant_is_whole(customer: Customer, neighbour: Customer, tenant: TenantRef) -> None:
-    assert verify("--tenant", tenant.slug) == f"{tenant.slug}: 2 customers, 7 rows, unbroken\n"
+    assert verify("--tenant", tenant.slug) == f"{tenant.slug}: 2 customers, 7 rows, unbroken; no seals\n"
     assert verify("--customer", str(customer.id)) == f"{tenant.slug}: 1 customers, 5 rows, unbroken\n"
 
 

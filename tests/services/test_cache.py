@@ -234,7 +234,7 @@ def test_statuses_that_reach_redis_in_any_order_leave_the_newest(db, ids, seed):
 
     def hold(version):
         keys = [stamps[-1], cache_keys.writing_key(ids[0]), place]
-        scripts.hold_statuses(keys=keys, args=[b"w%d" % version, 10, version])
+        scripts.hold_statuses(keys=keys, args=[b"w%d" % version, 10, generation, version])
 
     def put(version):
         arguments = [b"w%d" % version, generation, "c360:test", b"", 300]

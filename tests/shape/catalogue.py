@@ -29,6 +29,7 @@ POLICIES_BY_USER = {
     ("tenants_user", "own_row"): "app.user_id",
     ("tenants_user", "new_staff"): "app.user_id",
     ("tenants_user", "own_staff_row"): "app.user_id",
+    ("audit_administration", "entries_of_staff"): "app.user_id",
 }
 # Tables that belong to no tenant, and why they may be read without one.
 WITHOUT_TENANT = {

@@ -6,7 +6,7 @@ from confluent_kafka import KafkaException
 from django.core.management.base import BaseCommand, CommandError
 
 from lifecycle.management.stopping import stop_on_signals
-from lifecycle.messaging.tailing import NoSuchTopic, tail_topic
+from lifecycle.messaging.tailing import NoSuchTopic, TopicSilent, read_topic, tail_topic
 
 
 class Command(BaseCommand):
@@ -19,6 +19,8 @@ class Command(BaseCommand):
         """Which topic, from where, how many."""
         parser.add_argument("topic")
         parser.add_argument("--from-beginning", action="store_true", help="begin with the oldest message")
+        parser.add_argument("--all", action="store_true", help="every message that it holds now, and then end")
+        parser.add_argument("--values", action="store_true", help="only what the messages say, one a line")
         parser.add_argument("--max", type=int, help="end after so many messages")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -26,17 +28,21 @@ class Command(BaseCommand):
         seen = 0
         with stop_on_signals() as stop:
             try:
-                for message in tail_topic(
-                    options["topic"], from_beginning=options["from_beginning"], stop=lambda: bool(stop)
-                ):
+                messages = (
+                    read_topic(options["topic"], stop=lambda: bool(stop))
+                    if options["all"]
+                    else tail_topic(options["topic"], from_beginning=options["from_beginning"], stop=lambda: bool(stop))
+                )
+                for message in messages:
                     key = (message.key() or b"").decode(errors="replace")
                     value = (message.value() or b"").decode(errors="replace")
-                    self.stdout.write(f"{message.partition()}/{message.offset()} {key} {value}")
+                    place = "" if options["values"] else f"{message.partition()}/{message.offset()} {key} "
+                    self.stdout.write(f"{place}{value}")
                     self.stdout.flush()
                     seen += 1
                     if options["max"] and seen >= options["max"]:
                         return
-            except NoSuchTopic as absence:
+            except (NoSuchTopic, TopicSilent) as absence:
                 raise CommandError(str(absence)) from absence
             except KafkaException as error:
                 raise CommandError(f"Kafka cannot be reached: {error.args[0].str()}") from error

@@ -6,9 +6,7 @@ are.
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
@@ -17,16 +15,26 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from audit.services.published_seals import PublishedSeals
+from audit.services.seal_verification import SealBreak
 from audit.services.seals import public_key_of
 from audit.services.verification import Verified
 from lifecycle.management.progress import ProgressBar
+from lifecycle.management.published import TOPIC, NotCompared, read_published
 from lifecycle.management.stopping import StopRequest, stop_on_signals
 from lifecycle.management.tenants import add_tenant_argument, choose_tenants
-from lifecycle.services.verification import count_customers, verify_tenant, verify_tenant_seals
+from lifecycle.services.verification import (
+    MISSING_TENANT,
+    count_customers,
+    find_missing_tenants,
+    verify_tenant,
+    verify_tenant_seals,
+)
 from tenants.actors import TenantRef
 
-# Breaks that are listed for a tenant; the number of all of them is always told.
+# Breaks that are listed for a tenant; the number of all of them is always said.
 LISTED: Final = 1000
+NOT_A_SEAL: Final = "not_a_seal"
 
 
 def read_uuid(text: str) -> UUID:
@@ -37,30 +45,12 @@ def read_uuid(text: str) -> UUID:
         raise argparse.ArgumentTypeError(f"{text!r} is not a UUID.") from error
 
 
-def read_published(text: str) -> list[Mapping[str, Any]]:
-    """Seals as they were published, one JSON object a line."""
-    try:
-        lines = Path(text).read_bytes().splitlines()
-    except OSError as error:
-        raise argparse.ArgumentTypeError(f"{text}: {error.strerror}") from error
-    seals = []
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            try:
-                seal = orjson.loads(line)
-                seal["tenant_id"], seal["number"]
-            except (orjson.JSONDecodeError, KeyError, TypeError) as error:
-                raise argparse.ArgumentTypeError(f"{text}, line {number}: this is not a seal.") from error
-            seals.append(seal)
-    return seals
-
-
 class Command(BaseCommand):
     """Verify the audit trail."""
 
     help = (
         "Recompute the hash chains of the history, and the seals over it. Exit status 0 when all are whole, 1 when one"
-        " is broken."
+        " is broken or something that was asked for could not be verified."
     )
 
     def add_arguments(self, parser: Any) -> None:
@@ -70,39 +60,77 @@ class Command(BaseCommand):
         parser.add_argument(
             "--published",
             metavar="FILE",
-            type=read_published,
-            default=(),
-            help="Seals as they were published (NDJSON): the database must still have each of them.",
+            nargs="?",
+            const=TOPIC,
+            help="Seals as they were published: the database must still have each of them, and their tenants. A file"
+            " with one a line (NDJSON), - for standard input, or without FILE the topic AUDIT_SEAL_TOPIC.",
         )
         parser.add_argument("--format", choices=("text", "json"), default="text")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Verify tenant by tenant, tell what was found, and end with 1 when something is broken."""
+        """Verify tenant by tenant, say what was found, and end with 1 when something is broken or was left out."""
         started = timezone.now()
         as_text = options["format"] == "text"
+        if options["published"] and options["customer"]:
+            raise CommandError("--published compares the seals of whole tenants: leave --customer out.")
         reports = []
         with stop_on_signals() as stop:
+            published, not_compared = self._read_published(options["published"], stop)
             for tenant in choose_tenants(options["tenant"]):
                 report = self._verify(tenant, options["customer"], stop)
                 if not options["customer"]:
-                    report |= self._verify_seals(tenant, options["published"], stop)
+                    report |= self._verify_seals(tenant, published, stop)
                 if as_text and (report["customers"] or not options["customer"]):
                     self._write(report)
                 reports.append(report)
+        missing = [] if options["tenant"] or options["customer"] else self._find_missing(published)
         broken = sum(report["broken"] for report in reports)
         broken_seals = sum(len(report.get("seal_breaks", ())) for report in reports)
+        broken_seals += sum(fault.code != MISSING_TENANT for fault in missing)
+        missing_tenants = sum(fault.code == MISSING_TENANT for fault in missing)
         if options["customer"] and not any(report["customers"] for report in reports):
             raise CommandError(f"There is no customer {options['customer']}.")
-        if not as_text:
-            whole = {"verified_at": started, "intact": not (broken or broken_seals), "tenants": reports}
+        if as_text:
+            for fault in missing[:LISTED]:
+                self.stdout.write(f"{fault.sentence} ({fault.code})")
+        else:
+            whole = {
+                "verified_at": started,
+                "intact": not (broken or broken_seals or missing or not_compared),
+                "not_compared": not_compared,
+                "missing": [asdict(fault) for fault in missing],
+                "tenants": reports,
+            }
             self.stdout.write(orjson.dumps(whole, option=orjson.OPT_INDENT_2).decode())
         faults = [
-            f"{count:,} {thing}{'s are' if count > 1 else ' is'} broken."
-            for count, thing in ((broken, "chain"), (broken_seals, "seal"))
+            f"{count:,} {thing}{'s are' if count > 1 else ' is'} {state}."
+            for count, thing, state in (
+                (broken, "chain", "broken"),
+                (broken_seals, "seal", "broken"),
+                (missing_tenants, "tenant", "missing"),
+            )
             if count
         ]
+        if not_compared:
+            faults.append(f"Nothing was compared with published seals: {not_compared}")
         if faults:
             raise CommandError(" ".join(faults))
+
+    def _read_published(self, source: str | None, stop: StopRequest) -> tuple[PublishedSeals | None, str]:
+        """The published seals, and why there are none to compare with, if they were asked for."""
+        if source is None:
+            return None, ""
+        try:
+            return read_published(source, stop=lambda: bool(stop)), ""
+        except NotCompared as reason:
+            return None, str(reason)
+
+    def _find_missing(self, published: PublishedSeals | None) -> list[SealBreak]:
+        unreadable = published.unreadable if published else []
+        return [
+            *find_missing_tenants(public_keys=_public_keys(), published=published),
+            *(SealBreak(0, NOT_A_SEAL, f"{place}: this is not a seal.") for place in unreadable),
+        ]
 
     def _verify(self, tenant: TenantRef, customer_id: UUID | None, stop: StopRequest) -> dict[str, Any]:
         total = 1 if customer_id else count_customers(tenant)
@@ -121,25 +149,26 @@ class Command(BaseCommand):
                     raise CommandError("Stopped before everything was verified.")
         return {"tenant": tenant.slug, "customers": customers, "rows": rows, "broken": broken, "breaks": breaks}
 
-    def _verify_seals(
-        self, tenant: TenantRef, published: Sequence[Mapping[str, Any]], stop: StopRequest
-    ) -> dict[str, Any]:
-        keys = list(settings.AUDIT_VERIFY_KEYS)
-        if settings.AUDIT_SIGNING_KEY is not None:
-            keys.append(public_key_of(settings.AUDIT_SIGNING_KEY))
+    def _verify_seals(self, tenant: TenantRef, published: PublishedSeals | None, stop: StopRequest) -> dict[str, Any]:
         seals, breaks = 0, []
-        for number, fault in verify_tenant_seals(tenant, public_keys=keys, published=published, now=timezone.now()):
+        found = verify_tenant_seals(tenant, public_keys=_public_keys(), published=published, now=timezone.now())
+        for number, fault in found:
             seals += number > 0
             if fault is not None:
                 breaks.append(asdict(fault))
             if stop:
                 raise CommandError("Stopped before everything was verified.")
-        return {"seals": seals, "seal_breaks": breaks}
+        report = {"seals": seals, "seal_breaks": breaks}
+        return report if published is None else {**report, "published_seals": len(published.of(tenant.id))}
 
     def _write(self, report: dict[str, Any]) -> None:
         found = f"{report['broken']:,} broken" if report["broken"] else "unbroken"
-        if report.get("seals"):
+        if report.get("seals") or report.get("seal_breaks"):
             found += f"; {report['seals']:,} seals, {len(report['seal_breaks']):,} broken"
+        elif report["rows"] and "seals" in report:
+            found += "; no seals"
+        if "published_seals" in report and report["rows"]:
+            found += f"; {report['published_seals']:,} published"
         self.stdout.write(f"{report['tenant']}: {report['customers']:,} customers, {report['rows']:,} rows, {found}")
         for fault in report.get("seal_breaks", ())[:LISTED]:
             self.stdout.write(f"  {fault['sentence']} ({fault['code']})")
@@ -148,6 +177,13 @@ class Command(BaseCommand):
             self.stdout.write(f"  customer {one['customer_id']}{row}: {one['sentence']} ({one['code']})")
         if report["broken"] > LISTED:
             self.stdout.write(f"  and {report['broken'] - LISTED:,} more")
+
+
+def _public_keys() -> list[bytes]:
+    keys = list(settings.AUDIT_VERIFY_KEYS)
+    if settings.AUDIT_SIGNING_KEY is not None:
+        keys.append(public_key_of(settings.AUDIT_SIGNING_KEY))
+    return keys
 
 
 def _describe(verified: Verified) -> dict[str, Any]:

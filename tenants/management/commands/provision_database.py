@@ -21,15 +21,7 @@ class Command(BaseCommand):
         if not settings.DATABASE_ADMIN_URL or not settings.DATABASE_OWNER_URL:
             raise CommandError("Set DATABASE_ADMIN_URL (a superuser) and DATABASE_OWNER_URL (the role c360_owner).")
         try:
-            logins = [
-                database.read_login(getattr(settings, variable), expected=role, variable=variable)
-                for variable, role in (
-                    ("DATABASE_OWNER_URL", database.OWNER),
-                    ("DATABASE_URL", database.APP),
-                    ("DATABASE_PLATFORM_URL", database.PLATFORM),
-                    ("DATABASE_RELAY_URL", database.RELAY),
-                )
-            ]
+            logins = database.read_logins({name: getattr(settings, name) for name in database.LOGIN_VARIABLES})
             name = urlsplit(settings.DATABASE_OWNER_URL).path.lstrip("/")
             database.provision(settings.DATABASE_ADMIN_URL, logins, database=name)
         except database.ProvisioningRefused as refusal:

@@ -1,0 +1,43 @@
+"""What libpq answers, waited for and judged without the driver's generators."""
+
+import select
+from typing import Any
+
+import psycopg
+from psycopg.errors import error_from_result
+from psycopg.pq import ConnStatus, ExecStatus
+
+
+def check(link: Any, result: Any) -> Any:
+    """The result of libpq, if it is one. Raises psycopg's errors."""
+    if link.status != ConnStatus.OK:
+        raise psycopg.OperationalError(link.get_error_message())
+    if result.status not in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
+        raise error_from_result(result)
+    return result
+
+
+def collect(link: Any, *, until_sync: bool = False) -> list[Any]:
+    """The results of what was sent. Waits at the socket: libpq itself would hold every other thread up meanwhile."""
+    poller = None
+    while link.flush():
+        link.consume_input()
+    results: list[Any] = []
+    while True:
+        while link.is_busy():
+            if poller is None:
+                poller = select.poll()
+                poller.register(link.socket, select.POLLIN)
+            poller.poll()
+            link.consume_input()
+        result = link.get_result()
+        if result is None:
+            # Between two statements of a pipeline; else, and without a connection, there are no more.
+            if link.status != ConnStatus.OK:
+                raise psycopg.OperationalError(link.get_error_message())
+            if not until_sync:
+                return results
+        elif result.status == ExecStatus.PIPELINE_SYNC:
+            return results
+        else:
+            results.append(result)
