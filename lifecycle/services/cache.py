@@ -99,7 +99,7 @@ def read(tenant_id: UUID, customer_id: UUID, *parts: str) -> Reading:
         return nothing
     generation = found[0] + b"." + found[1] if found[0] and found[1] else b""
     if generation:
-        _note_generation(tenant_id, generation)
+        _note_generation(of_all, of_tenant, generation)
     prefix = VALUE + generation + b"|"
     values = {
         part: raw[len(prefix) :] if generation and raw is not None and raw.startswith(prefix) else None
@@ -117,7 +117,7 @@ def read(tenant_id: UUID, customer_id: UUID, *parts: str) -> Reading:
         untold=False,
     )
     if leased:
-        _note_generation(tenant_id, leased)
+        _note_generation(of_all, of_tenant, leased)
     return Reading(tenant_id, customer_id, values, token if leased else None, leased or b"", of_all)
 
 
@@ -205,7 +205,6 @@ class _Statuses:
     def __init__(self, tenant_id: UUID, records: Sequence[Any]) -> None:
         tenant = as_text(tenant_id)
         ids = [str(record.customer_id) for record in records]
-        self._tenant_id = tenant_id
         self._records = records
         self._token = b"%b.%d.%d" % (_PROCESS, os.getpid(), next(_numbers))
         self._stamp_keys = cache_keys.stamp_keys(tenant)
@@ -219,7 +218,8 @@ class _Statuses:
     def hold(self) -> None:
         """Before the commit. The token is with the kernel then, and need not have arrived."""
         try:
-            self._generation = _generations.get(self._tenant_id) or _look_at_generation(self._tenant_id)
+            of_all, of_tenant, _ = self._stamp_keys
+            self._generation = _generations.get((of_all, of_tenant)) or _look_at_generation(of_all, of_tenant)
             get_scripts().hold_statuses.post(
                 keys=[self._stamp_keys[-1], self._writing_key, *self._keys],
                 args=[
@@ -254,20 +254,21 @@ class _Statuses:
             _note_untold(error)
 
     def _note_generation(self, generation: bytes) -> None:
-        _note_generation(self._tenant_id, generation)
+        of_all, of_tenant, _ = self._stamp_keys
+        _note_generation(of_all, of_tenant, generation)
 
 
-def _look_at_generation(tenant_id: UUID) -> bytes:
-    generation: bytes = get_scripts().look(keys=cache_keys.stamp_keys(tenant_id)[:2], args=[])
-    _note_generation(tenant_id, generation)
+def _look_at_generation(of_all: str, of_tenant: str) -> bytes:
+    generation: bytes = get_scripts().look(keys=[of_all, of_tenant], args=[])
+    _note_generation(of_all, of_tenant, generation)
     return generation
 
 
-def _note_generation(tenant_id: UUID, generation: bytes) -> None:
+def _note_generation(of_all: str, of_tenant: str, generation: bytes) -> None:
     """Remember the generation that was in force just now."""
-    if len(_generations) >= MOST_TENANTS and tenant_id not in _generations:
+    if len(_generations) >= MOST_TENANTS and (of_all, of_tenant) not in _generations:
         _generations.clear()
-    _generations[tenant_id] = generation
+    _generations[of_all, of_tenant] = generation
 
 
 def _note_untold(error: RedisError) -> None:
@@ -330,8 +331,8 @@ def _attempt(call: Callable[[], Any], *, untold: bool) -> Any:
 # Every token is another one, a forked child's too.
 _PROCESS = os.urandom(12)
 _numbers = itertools.count()
-# The generation of each tenant that this process saw last.
-_generations: dict[UUID, bytes] = {}
+# The generation of each tenant that this process saw last, by the keys that make it up.
+_generations: dict[tuple[str, str], bytes] = {}
 
 
 def _client() -> Any:

@@ -5,18 +5,24 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from contextlib import contextmanager
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
 import orjson
+import psycopg
 import pytest
 from django.conf import settings
-from django.db import transaction
+from django.db import connections, transaction
+from django.test import override_settings
+from django.test.utils import CaptureQueriesContext
 from django_redis import get_redis_connection
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from audit import redis_line
+from audit.database.base import Connection
+from audit.database.identity import POOLED_SECONDS, database_identity, read_identity
 from lifecycle.services import cache, cache_keys, cache_outage
 from lifecycle.services.cache_outage import Outage
 from lifecycle.services.cache_scripts import get_scripts
@@ -635,3 +641,113 @@ def test_readers_and_writers_at_once_never_see_a_version_go_back(db, ids, django
     assert errors == []
     last = cache.read(*ids, cache.STATUS).values[cache.STATUS]
     assert last is None or orjson.loads(last)["version"] == 120
+
+
+# --- the database was restored from a backup ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def restored(monkeypatch):
+    """From now on the connections lead to another database than before."""
+    return lambda identity="restored": monkeypatch.setattr(cache_keys, "database_identity", lambda: identity)
+
+
+def fill(ids, version, says, part=cache.STATUS):
+    cache.read(*ids, part).fill({part: as_value(ids, version, says)})
+
+
+def test_nothing_that_was_cached_before_a_restore_is_shown_after_it(db, ids, restored):
+    fill(ids, 9, "lost")
+    fill(ids, 9, "lost", cache.PROFILE)
+    cache.read_sum(ids[0]).fill(b"lost")
+    assert (shown(ids), cache.read_sum(ids[0]).value) == ("lost", b"lost")
+    restored()
+    assert shown(ids) is None
+    assert shown(ids, cache.PROFILE) is None
+    assert cache.read_sum(ids[0]).value is None
+    fill(ids, 7, "restored")
+    assert shown(ids) == "restored"
+
+
+def test_a_version_that_is_given_again_after_a_restore_is_shown_after_its_commit(db, ids, restored):
+    fill(ids, 9, "lost")
+    restored()
+    with transaction.atomic():
+        refresh(ids, 8, "given again")
+        during = cache.read(*ids, cache.STATUS)
+        during.fill({cache.STATUS: as_value(ids, 7, "restored")})
+        assert shown(ids) is None
+    assert shown(ids) == "given again"
+
+
+def test_a_writer_killed_before_its_refresh_leaves_no_status_of_the_lost_database(db, ids, restored):
+    fill(ids, 9, "lost")
+    restored()
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        refresh(ids, 8, "given again")
+        raise ZeroDivisionError
+    # Its token keeps the place until whatever it has committed is old enough to be read.
+    cache.read(*ids, cache.STATUS).fill({cache.STATUS: as_value(ids, 7, "restored")})
+    assert shown(ids) is None
+
+
+def test_who_still_has_the_lost_database_does_not_show_what_the_restored_one_holds(db, ids, restored, monkeypatch):
+    restored("lost")
+    fill(ids, 9, "lost")
+    restored("restored")
+    fill(ids, 7, "restored")
+    restored("lost")
+    assert shown(ids) is None
+
+
+def test_what_redis_is_owed_is_paid_under_every_database_that_was_used(db, ids, restored):
+    restored("lost")
+    fill(ids, 9, "lost")
+    restored("restored")
+    fill(ids, 7, "restored")
+    cache.outage.owe()
+    deadline = time.monotonic() + 10
+    while not cache.outage.is_over():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert shown(ids) is None
+    restored("lost")
+    assert shown(ids) is None
+
+
+def test_the_identity_is_asked_once_a_connection_and_in_time_behind_a_pooler(db):
+    connections["default"].close()
+    identity = database_identity()
+    raw = connections["default"].connection
+    assert identity == raw.identity and len(identity) == 16
+    asked = raw.identified_at
+    with CaptureQueriesContext(connections["default"]) as queries:
+        assert (database_identity(), connections["default"].is_usable()) == (identity, True)
+    assert (len(queries), raw.identified_at) == (0, asked)
+    # A pooler may have connected to another server in the meantime.
+    with override_settings(DATABASE_POOLER=True):
+        raw.identity, raw.identified_at = "lost", asked - POOLED_SECONDS - 1
+        assert connections["default"].is_usable()
+    assert raw.identity == identity
+
+
+def test_the_identity_is_of_the_database_and_of_the_file_that_holds_the_statuses(db):
+    name = f"c360_identity_{uuid4().hex[:8]}"
+    seen = []
+    with psycopg.connect(settings.DATABASE_ADMIN_URL, autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name}")
+        try:
+            with psycopg.connect(settings.DATABASE_ADMIN_URL, dbname=name, autocommit=True) as session:
+                session.__class__ = Connection
+                for statement in (
+                    "SELECT",
+                    "CREATE TABLE customer_lifecycle_status ()",
+                    "TRUNCATE customer_lifecycle_status",
+                    "DROP TABLE customer_lifecycle_status; CREATE TABLE customer_lifecycle_status ()",
+                ):
+                    session.execute(statement)
+                    read_identity(session)
+                    seen.append(session.identity)
+        finally:
+            admin.execute(f"DROP DATABASE {name}")
+    assert len({*seen, database_identity()}) == 5

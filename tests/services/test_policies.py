@@ -176,3 +176,17 @@ def same_database() -> dict[str, str]:
         if key.startswith("DATABASE_") and value.startswith("postgres")
     }
     return {**os.environ, **urls, "DJANGO_SETTINGS_MODULE": "config.settings"}
+
+
+def test_a_number_that_is_given_again_after_a_restore_is_compiled_again(
+    tenant: TenantRef, compiled: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with tenant_context(tenant.id):
+        lost = policies.policy_of_version(tenant.id, 1)
+        assert policies.policy_of_version(tenant.id, 1) is lost
+        policies.note_live_version(tenant.id, 1)
+        monkeypatch.setattr(policies, "database_identity", lambda: "restored")
+        assert policies.known_policy(tenant.id, 1) is None
+        assert policies.guess_live_policy(tenant.id) is None
+        assert policies.policy_of_version(tenant.id, 1) is not lost
+    assert compiled == [1, 1]
