@@ -32,11 +32,11 @@ def load_or_make(path: Path, *, data: Path) -> dict[str, str]:
             missing = made.keys() - kept.keys()
         except (ValueError, AttributeError, OSError) as error:
             raise CannotStart(f"{path} cannot be read ({error}); put it back or move .local away") from error
-        if missing and missing <= REPLACEABLE:
+        if lost := missing - REPLACEABLE:
+            raise CannotStart(f"{path} lacks {', '.join(sorted(lost))}; put it back or move .local away")
+        if missing:
             kept |= {name: made[name] for name in missing}
             write_private(path, json.dumps(kept, indent=1) + "\n")
-        elif missing:
-            raise CannotStart(f"{path} lacks {', '.join(sorted(missing))}; put it back or move .local away")
         return {str(name): str(value) for name, value in kept.items()}
     if data.exists():
         raise CannotStart(f"{path} is missing, and {data} is encrypted with it; put it back or move {data} away")

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from tenants.actors import TenantRef
 from tenants.services import database
 from tests.services import test_audit_chain as history
 
-PASSWORD = "of the second cluster"
+PASSWORD = "of-the-second-cluster"
 
 
 @pytest.fixture
@@ -125,6 +126,11 @@ def test_an_installation_is_restored_into_an_empty_cluster_and_serves_what_it_ho
         stop([second_cluster.child])
         recover(second_cluster)
         second_cluster.launch()
+        # It takes connections before the recovery has ended.
+        deadline = time.monotonic() + 30
+        while fetch(there, "SELECT pg_is_in_recovery()"):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
         assert system_identifier(there) == system
         assert timeline(there) == "00000002"
         assert database_identity() not in (identity, restored)

@@ -1,5 +1,6 @@
 """A developer starts the services, uses them, replaces one, and finds them again the next day."""
 
+import json
 import os
 import pwd
 import re
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
+from local import secrets
 from tests.local.scene import Project, Run, answers, find_descendants, new_project
 
 
@@ -33,6 +35,7 @@ def test_a_developer_gets_three_services_and_their_addresses(running: Run) -> No
     env = running.project.read_env()
     assert sorted(env) == [
         "DATABASE_ADMIN_URL",
+        "DATABASE_BACKUP_URL",
         "DATABASE_OWNER_URL",
         "DATABASE_PLATFORM_URL",
         "DATABASE_RELAY_URL",
@@ -168,13 +171,24 @@ def test_data_whose_secrets_are_lost_are_left_alone(project: Project) -> None:
     data = project.kept / "postgres"
     data.mkdir(parents=True)
     (data / "PG_VERSION").write_text("18\n")
-    secrets = project.kept / "secrets"
-    lost = f"services: {secrets} is missing, and {data} is encrypted with it; put it back or move {data} away"
+    kept = project.kept / "secrets"
+    lost = f"services: {kept} is missing, and {data} is encrypted with it; put it back or move {data} away"
     assert project.run("services") == (1, [lost])
-    secrets.write_text("{}")
-    lacking = "INDEX_KEY, MASTER_KEYS, SECRET_KEY, c360_app, c360_owner, c360_platform, c360_relay, postgres, valkey"
-    refusal = f"services: {secrets} lacks {lacking}; put it back or move .local away"
+    kept.write_text("{}")
+    # The passwords of the other roles are set at each start, and can be made again.
+    lacking = "INDEX_KEY, MASTER_KEYS, SECRET_KEY, postgres, valkey"
+    refusal = f"services: {kept} lacks {lacking}; put it back or move .local away"
     assert project.run("services") == (1, [refusal])
+
+
+def test_a_role_that_is_new_gets_its_password_beside_the_kept_secrets(tmp_path: Path) -> None:
+    kept = secrets.make()
+    path = tmp_path / "secrets"
+    path.write_text(json.dumps({name: value for name, value in kept.items() if name != "c360_backup"}))
+    loaded = secrets.load_or_make(path, data=tmp_path)
+    assert loaded.keys() == kept.keys()
+    assert {**loaded, "c360_backup": ""} == {**kept, "c360_backup": ""}
+    assert secrets.load_or_make(path, data=tmp_path) == loaded
 
 
 def test_two_on_the_same_folder_do_not_meet(project: Project) -> None:

@@ -452,7 +452,7 @@ def test_the_command_names_the_first_break_and_ends_with_one(customer: Customer,
         call_command("verify_audit", "--tenant", tenant.slug, stdout=out, stderr=io.StringIO())
     assert end.value.returncode == 1
     assert out.getvalue() == (
-        f"{tenant.slug}: 1 customers, 5 rows, 1 broken\n"
+        f"{tenant.slug}: 1 customers, 5 rows, 1 broken; no seals\n"
         f"  customer {customer.id} row 3: The row was altered: its hash is not the hash of what it says."
         " (row_altered)\n"
     )
