@@ -15,7 +15,7 @@ ENTRIES_OF_STAFF = [
 
 
 class Migration(migrations.Migration):
-    dependencies = [("audit", "0003_seals")]
+    dependencies = [("audit", "0004_outbox_by_topic")]
 
     operations = [
         migrations.RunSQL(
