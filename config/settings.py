@@ -4,8 +4,11 @@ No secret has a built-in value. Everything missing or malformed is reported in o
 The variables are listed with their meaning in ``.env.example``.
 """
 
+import os
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import Any
 
 import dj_database_url
@@ -27,23 +30,25 @@ from config.environment import (
     redis_address,
     stop_start,
 )
+from config.processes import describe_missing
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = build_env()
 DEBUG = env.bool("DEBUG", False)
-SECRET_KEY = env.str("SECRET_KEY", validate=not_empty)
-DATABASE_URL = env.str("DATABASE_URL", validate=not_empty)
-DATABASE_PLATFORM_URL = env.str("DATABASE_PLATFORM_URL", validate=not_empty)
-DATABASE_RELAY_URL = env.str("DATABASE_RELAY_URL", validate=not_empty)
+# A process that is given none signs nothing that another one reads, and libraries want one all the same.
+SECRET_KEY = env.str("SECRET_KEY", "", validate=not_empty) or token_urlsafe(50)
+DATABASE_URL = env.str("DATABASE_URL", "", validate=not_empty)
+DATABASE_PLATFORM_URL = env.str("DATABASE_PLATFORM_URL", "", validate=not_empty)
+DATABASE_RELAY_URL = env.str("DATABASE_RELAY_URL", "", validate=not_empty)
 DATABASE_OWNER_URL = env.str("DATABASE_OWNER_URL", "")
 DATABASE_ADMIN_URL = env.str("DATABASE_ADMIN_URL", "")
 # Nobody here connects with it: provision_database gives the role that pg_dump uses this password.
 DATABASE_BACKUP_URL = env.str("DATABASE_BACKUP_URL", "")
-REDIS_URL = env.str("REDIS_URL", validate=redis_address)
-KAFKA_BOOTSTRAP_SERVERS = env.str("KAFKA_BOOTSTRAP_SERVERS", validate=kafka_servers)
-_master_keys = env.str("MASTER_KEYS", validate=not_empty)
-_index_key = env.str("INDEX_KEY", validate=not_empty)
+REDIS_URL = env.str("REDIS_URL", "", validate=redis_address)
+KAFKA_BOOTSTRAP_SERVERS = env.str("KAFKA_BOOTSTRAP_SERVERS", "", validate=kafka_servers)
+_master_keys = env.str("MASTER_KEYS", "", validate=not_empty)
+_index_key = env.str("INDEX_KEY", "", validate=not_empty)
 _signing_key = env.str("AUDIT_SIGNING_KEY", "")
 _verify_keys: list[str] = env.list("AUDIT_VERIFY_KEYS", [])
 AUDIT_SEAL_TOPIC = env.str("AUDIT_SEAL_TOPIC", "")
@@ -75,15 +80,19 @@ DEMO_CUSTOMERS = env.int("DEMO_CUSTOMERS", 2000, validate=between(1, 1_000_000))
 DATABASE_POOLER = env.bool("DATABASE_POOLER", False)
 _static_root = env.str("STATIC_ROOT", str(BASE_DIR / ".local" / "static"), validate=not_empty)
 
+MASTER_KEYS: Mapping[int, bytes] = {}
+INDEX_KEY: Any = None
+AUDIT_SIGNING_KEY: bytes | None = None
+AUDIT_VERIFY_KEYS: list[bytes] = []
 try:
     env.seal()
-    MASTER_KEYS = read_keyring("MASTER_KEYS", _master_keys)
-    INDEX_KEY = read_key("INDEX_KEY", _index_key)
+    MASTER_KEYS = read_keyring("MASTER_KEYS", _master_keys) if _master_keys else {}
+    INDEX_KEY = read_key("INDEX_KEY", _index_key) if _index_key else None
     AUDIT_SIGNING_KEY = read_key("AUDIT_SIGNING_KEY", _signing_key) if _signing_key else None
     AUDIT_VERIFY_KEYS = [read_key("AUDIT_VERIFY_KEYS", key) for key in _verify_keys]
 except EnvValidationError as error:
-    missing: Any = error.error_messages
-    stop_start("; ".join(f"{name}: {', '.join(faults)}" for name, faults in missing.items()))
+    _faults: Any = error.error_messages
+    stop_start("; ".join(f"{name}: {', '.join(faults)}" for name, faults in _faults.items()))
 except EnvError as error:
     stop_start(str(error))
 STATIC_ROOT = Path(_static_root)
@@ -91,12 +100,17 @@ if HSTS_PRELOAD and not HSTS_INCLUDE_SUBDOMAINS:
     stop_start(
         "HSTS_PRELOAD=true needs HSTS_INCLUDE_SUBDOMAINS=true: the lists of browsers take a name with all below it"
     )
-if not DEBUG and not DATA_AT_REST:
-    stop_start("DATA_AT_REST must declare how the disks are encrypted: luks, cloud-kms or pg_tde")
+if _missing := describe_missing(os.environ, debug=DEBUG):
+    stop_start(_missing)
 
 
 def database(url: str, **options: Any) -> dict[str, Any]:
-    """One entry of DATABASES from a URL; persistent connections that are checked once a request."""
+    """One entry of DATABASES from a URL; persistent connections that are checked once a request.
+
+    Without a URL Django's placeholder, which refuses every use: this process was given no such address.
+    """
+    if not url:
+        return {}
     try:
         entry: dict[str, Any] = dict(
             dj_database_url.parse(url, engine="audit.database", conn_max_age=600, conn_health_checks=True)
@@ -116,9 +130,10 @@ DATABASES = {
     "default": database(DATABASE_URL, ATOMIC_REQUESTS=True),
     "platform": database(DATABASE_PLATFORM_URL),
     "relay": database(DATABASE_RELAY_URL),
+    "owner": database(DATABASE_OWNER_URL, CONN_MAX_AGE=0),
 }
-if DATABASE_OWNER_URL:
-    DATABASES["owner"] = database(DATABASE_OWNER_URL, CONN_MAX_AGE=0)
+# An address that was not given has no entry; Django wants a default one, be it empty.
+DATABASES = {alias: entry for alias, entry in DATABASES.items() if entry or alias == "default"}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [

@@ -19,6 +19,9 @@ SELECT rolsuper, rolbypassrls,
        EXISTS (SELECT FROM pg_class WHERE relowner = pg_roles.oid AND relnamespace = 'public'::regnamespace)
   FROM pg_roles WHERE rolname = current_user
 """
+# By connection. The owner's is not among them: it owns what it migrates.
+VARIABLES = {"default": "DATABASE_URL", "platform": "DATABASE_PLATFORM_URL", "relay": "DATABASE_RELAY_URL"}
+ROLES = {"default": "c360_app", "platform": "c360_platform", "relay": "c360_relay"}
 
 
 def role_faults(alias: str = DEFAULT_DB_ALIAS) -> list[str]:
@@ -38,16 +41,16 @@ def role_faults(alias: str = DEFAULT_DB_ALIAS) -> list[str]:
 
 @register(Tags.database)
 def check_application_role(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
-    """Refuse a DATABASE_URL whose role row-level security does not bind."""
-    if not databases or DEFAULT_DB_ALIAS not in databases:
-        return []
+    """Refuse an address of a process at work whose role row-level security does not bind."""
     return [
         Error(
-            f"DATABASE_URL connects as a role that row-level security does not bind: {fault}.",
-            hint="Use the role c360_app that `manage.py provision_database` makes.",
+            f"{VARIABLES[alias]} connects as a role that row-level security does not bind: {fault}.",
+            hint=f"Use the role {ROLES[alias]} that `manage.py provision_database` makes.",
             id="tenants.E001",
         )
-        for fault in role_faults()
+        for alias in databases or ()
+        if alias in VARIABLES
+        for fault in role_faults(alias)
     ]
 
 

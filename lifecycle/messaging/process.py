@@ -1,4 +1,4 @@
-"""What both long-running commands share: ending in time, a health file, a metrics port, progress."""
+"""What the long-running commands share: ending in time, a health file, a metrics port, progress."""
 
 import os
 import sys
@@ -12,7 +12,7 @@ import structlog
 from django.conf import settings
 from django.core.checks import Tags
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DEFAULT_DB_ALIAS, Error, connections
+from django.db import Error, connections
 from prometheus_client import start_http_server
 from tqdm import tqdm
 
@@ -48,6 +48,9 @@ def end_in_time(stop: Stop, *, seconds: float = DEADLINE_SECONDS) -> None:
     threading.Thread(target=watch, name="deadline", daemon=True).start()
 
 
+HEALTH_SECONDS = 5.0
+
+
 class HealthFile:
     """A file whose age tells a container probe that the loop turns. Touched once a second at most.
 
@@ -74,6 +77,14 @@ class HealthFile:
         if self._path is not None and now - self._touched_at >= 1:
             self._touched_at = now
             self._path.touch()
+
+    def wait(self, stop: Stop, seconds: float) -> bool:
+        """Sleep, but no longer than until the request, and stay healthy; True when the request has come."""
+        until = time.monotonic() + seconds
+        while not stop and (left := until - time.monotonic()) > 0:
+            self.touch()
+            stop.wait(min(left, HEALTH_SECONDS))
+        return bool(stop)
 
     def remove(self) -> None:
         """The loop has ended."""
@@ -130,10 +141,10 @@ def bound_waits() -> None:
         connection.close()
 
 
-def check_role(command: BaseCommand) -> None:
+def check_roles(command: BaseCommand, *aliases: str) -> None:
     """Refuse to start with a role that row-level security does not bind. A database that is away is waited for."""
     try:
-        command.check(tags=[Tags.database], databases=[DEFAULT_DB_ALIAS])
+        command.check(tags=[Tags.database], databases=list(aliases))
     except Error as error:
         log.warning("database unavailable at the start", error=type(error).__name__)
         connections.close_all()

@@ -4,6 +4,7 @@ from collections import Counter
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import DEFAULT_DB_ALIAS
 
 from lifecycle.management.arguments import read_name, read_port, whole_number
 from lifecycle.management.stopping import stop_on_signals
@@ -11,10 +12,11 @@ from lifecycle.messaging.clients import KafkaException, topic_name
 from lifecycle.messaging.consumer import EventConsumer, Options
 from lifecycle.messaging.handling import Handler, TooManyFailures
 from lifecycle.messaging.housekeeping import Housekeeping
-from lifecycle.messaging.process import HealthFile, Progress, bound_waits, check_role, end_in_time, serve_metrics
+from lifecycle.messaging.process import HealthFile, Progress, bound_waits, check_roles, end_in_time, serve_metrics
 from lifecycle.messaging.tailing import NoSuchTopic
 from lifecycle.rules.schemas import TYPES
 from lifecycle.services.events import CONSUMER, Result
+from tenants.services.directory import PLATFORM
 
 GROUP = "customer360"
 # What the client library reads at once.
@@ -56,7 +58,7 @@ class Command(BaseCommand):
         health = HealthFile(options["health_file"])
         serve_metrics(options["metrics_port"])
         bound_waits()
-        check_role(self)
+        check_roles(self, DEFAULT_DB_ALIAS, PLATFORM)
         with stop_on_signals() as stop:
             end_in_time(stop)
             progress = Progress(

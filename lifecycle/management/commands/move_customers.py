@@ -10,15 +10,17 @@ from uuid import UUID
 
 import structlog
 from django.core.management.base import BaseCommand, CommandError
-from django.db import close_old_connections
+from django.db import DEFAULT_DB_ALIAS, close_old_connections
 from django.db.utils import InterfaceError, OperationalError
 from django.utils import timezone
 
 from lifecycle.management.stopping import StopRequest, stop_on_signals
+from lifecycle.messaging.process import HealthFile, check_roles, end_in_time
 from lifecycle.services.failures import concerns_everybody, describe
 from lifecycle.services.retention import forget_answers, forget_refusals
 from lifecycle.services.stage_moves import BATCH, BatchFailed, find_tenants_with_moves, move_customers
 from tenants.actors import TenantRef
+from tenants.services.directory import PLATFORM
 
 PAUSE_SECONDS = 1.0
 FORGET_SECONDS = 60.0
@@ -33,17 +35,26 @@ class Command(BaseCommand):
 
     help = "Move customers out of stages that a published configuration removed. Several may run at once."
 
+    # The web's rooms are not needed here: only the database is looked at, and only when it answers.
+    requires_system_checks: list[str] = []
+
     def add_arguments(self, parser: Any) -> None:
         """Options."""
         parser.add_argument("--once", action="store_true", help="End when nothing is left to move.")
+        parser.add_argument("--health-file", help="touched while the loop turns, for a container probe")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Work until SIGTERM; with --once until nothing is left. Exit status 0 only when everybody was moved."""
         self._forget_at = time.monotonic()
         # Tenant or customer -> when to look at it again.
         self._put_off: dict[UUID, float] = {}
+        self._health = HealthFile(options["health_file"])
+        check_roles(self, DEFAULT_DB_ALIAS, PLATFORM)
         with stop_on_signals() as stop:
+            if not options["once"]:
+                end_in_time(stop)
             while not stop:
+                self._health.touch()
                 try:
                     busy = self._work(stop)
                     if not busy and not stop:
@@ -58,6 +69,7 @@ class Command(BaseCommand):
                     break
                 if not busy:
                     stop.wait(PAUSE_SECONDS)
+            self._health.remove()
         if options["once"] and self._put_off:
             raise CommandError(
                 f"{len(self._put_off):,} could not be moved (the log says why); they stay where they are. Correct the"
@@ -87,9 +99,11 @@ class Command(BaseCommand):
         """Work off the moves of one tenant; a batch that fails is halved down to the customer at fault."""
         busy, size = False, BATCH
         while not stop:
+            self._health.touch()
             try:
                 for move in move_customers(tenant, now=timezone.now(), size=size, skip=self._put_off.keys()):
                     busy = True
+                    self._health.touch()
                     self.stdout.write(f"{tenant.slug}: {move}")
                     if size < BATCH:
                         size = min(2 * size, BATCH)

@@ -9,10 +9,11 @@ from django.utils.dateparse import parse_datetime
 
 from lifecycle.management.arguments import read_port
 from lifecycle.management.stopping import stop_on_signals
-from lifecycle.messaging.process import HealthFile, Progress, bound_waits, check_role, end_in_time, serve_metrics
+from lifecycle.messaging.process import HealthFile, Progress, bound_waits, check_roles, end_in_time, serve_metrics
 from lifecycle.messaging.relay import Relay, TopicsStopped
 from lifecycle.services import outbox
 from tenants.rules.texts import quote_text
+from tenants.services.directory import PLATFORM
 
 
 def parse_since(text: str, *, now: dt.datetime) -> dt.datetime:
@@ -61,7 +62,7 @@ class Command(BaseCommand):
             count = outbox.republish(since=since, topic=options["topic"])
             self.stdout.write(f"{count:,} messages written since {since.isoformat()} are pending again")
         bound_waits()
-        check_role(self)
+        check_roles(self, outbox.RELAY, PLATFORM)
         with stop_on_signals() as stop:
             end_in_time(stop)
             progress = Progress("messages", output=self.stdout, describe=lambda: "published")

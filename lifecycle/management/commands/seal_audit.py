@@ -6,14 +6,17 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.db import OperationalError, close_old_connections
+from django.db import DEFAULT_DB_ALIAS, close_old_connections
+from django.db.utils import InterfaceError, OperationalError
 from django.utils import timezone
 
 from audit.services.seals import START, public_key_of, seal_rows
 from lifecycle.management.stopping import StopRequest, stop_on_signals
 from lifecycle.management.tenants import add_tenant_argument, choose_tenants
+from lifecycle.messaging.process import HealthFile, check_roles, end_in_time
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
+from tenants.services.directory import PLATFORM
 
 
 class Command(BaseCommand):
@@ -21,10 +24,14 @@ class Command(BaseCommand):
 
     help = "Seal the history of every tenant with AUDIT_SIGNING_KEY. With --every SECONDS it goes on until SIGTERM."
 
+    # The web's rooms are not needed here: only the database is looked at, and only when it answers.
+    requires_system_checks: list[str] = []
+
     def add_arguments(self, parser: Any) -> None:
         """Options."""
         add_tenant_argument(parser)
         parser.add_argument("--every", metavar="SECONDS", type=float, help="Go on, and seal this often.")
+        parser.add_argument("--health-file", help="touched while the loop turns, for a container probe")
         parser.add_argument("--new-key", action="store_true", help="Make a key, show both halves, and do nothing else.")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -37,24 +44,31 @@ class Command(BaseCommand):
             raise CommandError("Set AUDIT_SIGNING_KEY; `manage.py seal_audit --new-key` makes one.")
         if options["every"] is not None and options["every"] <= 0:
             raise CommandError("--every needs a number of seconds above 0.")
+        self._health = HealthFile(options["health_file"])
+        check_roles(self, DEFAULT_DB_ALIAS, PLATFORM)
         with stop_on_signals() as stop:
+            if options["every"] is not None:
+                end_in_time(stop)
+                self.stdout.write(f"sealing; AUDIT_VERIFY_KEYS={self._verify_key(signing_key)} verifies these seals")
             while True:
                 try:
                     for tenant in choose_tenants(options["tenant"]):
                         self._seal(tenant, signing_key, stop)
-                except OperationalError as error:
+                except (OperationalError, InterfaceError) as error:
                     if options["every"] is None:
                         raise
                     self.stderr.write(f"database away, trying again: {str(error).strip()}")
                     close_old_connections()
-                if stop or options["every"] is None or stop.wait(options["every"]):
+                if stop or options["every"] is None or self._health.wait(stop, options["every"]):
                     break
+            self._health.remove()
         if stop and options["every"] is None:
             raise CommandError("Stopped. Run it again: it goes on where it was.")
 
     def _seal(self, tenant: TenantRef, signing_key: bytes, stop: StopRequest) -> None:
         place = START
         while not stop:
+            self._health.touch()
             with tenant_context(tenant.id):
                 sealed = seal_rows(
                     tenant.id,
@@ -71,4 +85,7 @@ class Command(BaseCommand):
     def _make_key(self) -> None:
         key = os.urandom(32)
         self.stdout.write(f"AUDIT_SIGNING_KEY={base64.b64encode(key).decode()}")
-        self.stdout.write(f"AUDIT_VERIFY_KEYS={base64.b64encode(public_key_of(key)).decode()}")
+        self.stdout.write(f"AUDIT_VERIFY_KEYS={self._verify_key(key)}")
+
+    def _verify_key(self, signing_key: bytes) -> str:
+        return base64.b64encode(public_key_of(signing_key)).decode()

@@ -1,0 +1,111 @@
+"""Each process asks for its own variables and for no others, and says in one line which it lacks."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from config import processes
+
+PROJECT = Path(__file__).resolve().parents[2]
+STARTS = {
+    "web": ["-c", "import config.wsgi"],
+    "stream": ["-c", "import config.stream"],
+    "consumer": ["manage.py", "consume_events"],
+    "relay": ["manage.py", "relay_events", "--once"],
+    "mover": ["manage.py", "move_customers", "--once"],
+    "seal": ["manage.py", "seal_audit", "--every", "60"],
+    "provision": ["manage.py", "provision_database"],
+    "migrate": ["manage.py", "migrate"],
+    "command": ["manage.py", "verify_audit"],
+}
+
+
+def start(arguments: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments],
+        env={"PATH": os.environ["PATH"], **environment},
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize("process", STARTS)
+def test_a_process_that_is_given_nothing_names_all_that_it_needs_in_one_line(process: str) -> None:
+    run = start(STARTS[process])
+    needed = ", ".join(sorted(processes.NEEDS[process]))
+    who = "manage.py verify_audit" if process == "command" else f"the process {process}"
+    line = f"configuration error: {who} needs {needed}: give each a value (.env.example says which)\n"
+    assert (run.returncode, run.stdout, run.stderr) == (78, "", line)
+
+
+def test_every_process_is_started_above() -> None:
+    assert STARTS.keys() | {"tool"} == processes.NEEDS.keys()
+
+
+@pytest.mark.parametrize("process", STARTS)
+@pytest.mark.parametrize("empty", ["", "  ", None, ","])
+def test_each_variable_counts_and_an_empty_one_is_none(
+    process: str, empty: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "_process", process)
+    whole = dict.fromkeys(processes.NEEDS[process], "x")
+    assert processes.describe_missing(whole, debug=False) == ""
+    for name in whole:
+        lacking = {**whole, name: empty} if empty is not None else {key: "x" for key in whole if key != name}
+        assert f" needs {name}: " in processes.describe_missing(lacking, debug=False)
+
+
+def test_in_development_what_has_a_default_there_may_be_absent() -> None:
+    run = start(["-c", "import config.wsgi"], DEBUG="true")
+    assert run.returncode == 78
+    assert "ALLOWED_HOSTS" not in run.stderr
+    assert "DATA_AT_REST" not in run.stderr
+    assert "SECRET_KEY" in run.stderr
+
+
+def test_a_key_for_seals_and_the_static_files_are_made_without_any_secret() -> None:
+    made = start(["manage.py", "seal_audit", "--new-key"])
+    assert made.returncode == 0, made.stderr
+    assert [line.partition("=")[0] for line in made.stdout.splitlines()] == ["AUDIT_SIGNING_KEY", "AUDIT_VERIFY_KEYS"]
+    collected = start(["manage.py", "collectstatic", "--noinput", "--dry-run"])
+    assert collected.returncode == 0, collected.stderr
+    assert "static files copied" in collected.stdout
+
+
+def test_what_a_process_was_not_given_it_cannot_use() -> None:
+    """An absent key is no empty key, and an absent address is no other address."""
+    script = (
+        "from config.processes import declare; declare('relay')\n"
+        "import django; django.setup()\n"
+        "from django.conf import settings; from django.db import connection\n"
+        "from audit import cipher; import uuid\n"
+        "try: connection.cursor()\n"
+        "except Exception as error: print(type(error).__name__)\n"
+        "try: cipher.email_index(uuid.uuid4(), 'a@b.example')\n"
+        "except Exception as error: print(type(error).__name__)\n"
+        "print(settings.SECRET_KEY)\n"
+    )
+    own = {
+        "DATABASE_RELAY_URL": "postgres://c360_relay:x@127.0.0.1:1/c360",
+        "DATABASE_PLATFORM_URL": "postgres://c360_platform:x@127.0.0.1:1/c360",
+        "MASTER_KEYS": "1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+        "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+    }
+    first, second = start(["-c", script], **own), start(["-c", script], **own)
+    assert first.stdout.splitlines()[:2] == ["ImproperlyConfigured", "TypeError"], first.stderr
+    assert first.stdout.splitlines()[2] != second.stdout.splitlines()[2], "the stand-in for SECRET_KEY is built in"
+
+
+def test_a_process_refuses_the_superusers_address_in_any_of_its_variables() -> None:
+    own = {name: os.environ.get(name, "") for name in processes.NEEDS["relay"]}
+    superuser = {"DATABASE_RELAY_URL": os.environ["DATABASE_ADMIN_URL"]}
+    run = start(["manage.py", "relay_events", "--once"], **{**own, **superuser})
+    assert run.returncode == 1
+    line = "DATABASE_RELAY_URL connects as a role that row-level security does not bind: it is a superuser."
+    assert line in run.stderr
