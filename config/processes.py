@@ -24,6 +24,10 @@ NEEDS: Final[Mapping[str, frozenset[str]]] = {
     "seal": _DATABASE | {"AUDIT_SIGNING_KEY"},
     "provision": _DATABASE | {"DATABASE_ADMIN_URL", "DATABASE_OWNER_URL", "DATABASE_RELAY_URL"},
     "migrate": frozenset({"DATABASE_OWNER_URL"}),
+    # Operators' commands that need less than the others, so that they run beside the process they are about.
+    "send_event": _DATABASE | {"KAFKA_BOOTSTRAP_SERVERS"},
+    "tail_topic": frozenset({"KAFKA_BOOTSTRAP_SERVERS"}),
+    "verify_audit": _DATABASE,
     # Everything else: an operator's command, a shell, a script that reads the settings.
     COMMAND: _WRITES | {"SECRET_KEY"},
     # Commands that work on nothing.
@@ -39,6 +43,7 @@ _COMMANDS: Final = {
     "provision_database": "provision",
     "migrate": "migrate",
     "collectstatic": "tool",
+    **{name: name for name in ("send_event", "tail_topic", "verify_audit")},
 }
 
 _process = COMMAND

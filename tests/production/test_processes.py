@@ -19,7 +19,10 @@ STARTS = {
     "seal": ["manage.py", "seal_audit", "--every", "60"],
     "provision": ["manage.py", "provision_database"],
     "migrate": ["manage.py", "migrate"],
-    "command": ["manage.py", "verify_audit"],
+    "send_event": ["manage.py", "send_event", "customer.created", "--tenant", "acme"],
+    "tail_topic": ["manage.py", "tail_topic", "audit.lifecycle.updated"],
+    "verify_audit": ["manage.py", "verify_audit"],
+    "command": ["manage.py", "rotate_keys"],
 }
 
 
@@ -38,7 +41,7 @@ def start(arguments: list[str], **environment: str) -> subprocess.CompletedProce
 def test_a_process_that_is_given_nothing_names_all_that_it_needs_in_one_line(process: str) -> None:
     run = start(STARTS[process])
     needed = ", ".join(sorted(processes.NEEDS[process]))
-    who = "manage.py verify_audit" if process == "command" else f"the process {process}"
+    who = "manage.py rotate_keys" if process == "command" else f"the process {process}"
     line = f"configuration error: {who} needs {needed}: give each a value (.env.example says which)\n"
     assert (run.returncode, run.stdout, run.stderr) == (78, "", line)
 
