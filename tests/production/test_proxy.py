@@ -1,0 +1,152 @@
+"""The shipped Caddyfile before upstreams that say what reached them."""
+
+import contextlib
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from local.processes import find_free_port
+from tests.production.caddy import Proxy
+
+BODY_SECONDS = 2
+
+
+class Upstream(ThreadingHTTPServer):
+    """Answers with the headers it got and the length of the body, and remembers how often it was asked."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Answer)
+        self.asked: list[str] = []
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.server_address[1]}"
+
+
+class Answer(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Upstream
+
+    def do_GET(self) -> None:
+        self.server.asked.append(self.path)
+        length = int(self.headers.get("Content-Length", 0))
+        body = self.rfile.read(length)
+        seen = {name.lower(): value for name, value in self.headers.items()}
+        padding = "x" * 3000 if self.path == "/long" else ""
+        said = json.dumps({"headers": seen, "body": len(body), "padding": padding}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(said)))
+        self.send_header("Server", "secret/1.0")
+        self.end_headers()
+        self.wfile.write(said)
+
+    do_POST = do_GET  # noqa: N815
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def web() -> Iterator[Upstream]:
+    with Upstream() as server:
+        yield server
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def proxy(web: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
+    upstreams = {"WEB_UPSTREAM": web.address, "STREAM_UPSTREAM": f"127.0.0.1:{find_free_port()}"}
+    folder = tmp_path_factory.mktemp("proxy")
+    with Proxy(folder, SITE_ADDRESS="localhost", BODY_TIMEOUT=f"{BODY_SECONDS}s", **upstreams) as running:
+        yield running
+
+
+@pytest.fixture
+def client(proxy: Proxy) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=proxy.url, verify=proxy.trust, timeout=60) as client:
+        yield client
+
+
+def test_what_a_client_says_of_its_address_and_its_scheme_does_not_reach_the_application(client: httpx.Client) -> None:
+    forged = {
+        "X-Forwarded-For": "203.0.113.66, 203.0.113.67",
+        "X-Forwarded-Proto": "http",
+        "X-Forwarded-Host": "evil.example",
+        "Forwarded": "for=203.0.113.66;proto=http",
+    }
+    seen = client.get("/", headers=forged).json()["headers"]
+    assert seen["x-forwarded-for"] in ("127.0.0.1", "::1")
+    assert seen["x-forwarded-proto"] == "https"
+    assert seen["x-forwarded-host"].startswith("localhost")
+    assert "203.0.113" not in json.dumps({name: value for name, value in seen.items() if name.startswith("x-")})
+
+
+def test_another_host_name_is_not_served(client: httpx.Client, proxy: Proxy, web: Upstream) -> None:
+    before = list(web.asked)
+    answer = client.get("/", headers={"Host": "evil.example"})
+    assert answer.content == b""
+    assert web.asked == before
+
+
+def test_a_client_that_stalls_in_its_body_never_reaches_the_application(proxy: Proxy, web: Upstream) -> None:
+    before = list(web.asked)
+    sockets = []
+    for number in range(20):
+        plain = socket.create_connection(("localhost", proxy.port), timeout=30)
+        secure = proxy.trust.wrap_socket(plain, server_hostname="localhost")
+        secure.sendall(b"POST /slow/%d HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500000\r\n\r\na" % number)
+        sockets.append(secure)
+    began = time.monotonic()
+    with httpx.Client(base_url=proxy.url, verify=proxy.trust, timeout=60) as other:
+        assert other.get("/beside").status_code == 200
+    assert time.monotonic() - began < 10
+    time.sleep(BODY_SECONDS + 1)
+    # Its time is over: what it sends now comes to nothing.
+    for secure in sockets:
+        with contextlib.suppress(OSError):
+            secure.sendall(b"b" * 499_999)
+        secure.close()
+    time.sleep(0.5)
+    assert [path for path in web.asked if path not in before] == ["/beside"]
+
+
+def test_a_body_larger_than_anybody_needs_is_refused_with_a_sentence(client: httpx.Client) -> None:
+    answer = client.post("/large", content=b"x" * 2_000_001)
+    assert answer.status_code == 413
+    assert answer.text == "The request is too large. Nothing was saved. Send less at a time."
+
+
+def test_answers_are_compressed_and_say_nothing_of_the_server(client: httpx.Client) -> None:
+    answer = client.get("/long", headers={"Accept-Encoding": "gzip"})
+    assert answer.headers["content-encoding"] == "gzip"
+    assert "server" not in answer.headers
+
+
+def test_while_nothing_answers_people_are_told_to_come_back(client: httpx.Client) -> None:
+    """Nothing listens where the event stream would be."""
+    answer = client.get("/live/tenant")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert answer.text == "Customer 360 cannot be reached right now. Try again in a few seconds."
+
+
+def test_caddy_ends_at_once_though_a_client_is_still_connected(web: Upstream, tmp_path: Path) -> None:
+    with (
+        Proxy(tmp_path, SITE_ADDRESS="localhost", WEB_UPSTREAM=web.address) as proxy,
+        httpx.Client(base_url=proxy.url, verify=proxy.trust, timeout=30) as client,
+    ):
+        assert client.get("/").status_code == 200
+        began = time.monotonic()
+        assert proxy.stop() == 0
+        assert time.monotonic() - began < 10
