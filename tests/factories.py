@@ -15,6 +15,8 @@ from tenants.authentication import Look
 from tenants.context import tenant_context
 from tenants.models import User
 from tenants.roles import Role
+from tenants.rules.texts import fold_text
+from tenants.rules.values import sort_key
 from tenants.services.people import create_tenant, create_user
 
 PASSWORD = "correct horse battery staple"
@@ -148,9 +150,10 @@ class CustomerFactory(factory.django.DjangoModelFactory):
         cls, model_class: type, *args: Any, tenant: TenantRef, stage: Any, reason_code: Any, **fields: Any
     ) -> Any:
         now = utc_now()
+        keys = {"name_key": sort_key(fields["name"]), "owner_key": fold_text(fields["owner"])}
         with tenant_context(tenant.id):
             customer = Customer.objects.create(
-                tenant_id=tenant.id, occurred_at=now, created_at=now, updated_at=now, **fields
+                **keys, tenant_id=tenant.id, occurred_at=now, created_at=now, updated_at=now, **fields
             )
             if stage is not None:
                 place_customer(customer, stage, tenant=tenant, now=now, reason_code=reason_code)

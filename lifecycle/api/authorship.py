@@ -5,6 +5,7 @@ from collections.abc import Collection
 from tenants.actors import TenantRef
 from tenants.identity import Identity
 from tenants.refusals import RequestRefused
+from tenants.rules.texts import clean_line, fold_text
 from tenants.services.members import find_members
 
 MISMATCH = (
@@ -19,7 +20,11 @@ def find_authors(names: Collection[str], *, identity: Identity, tenant: TenantRe
     A name that is absent from the answer is refused. No statement unless a service account names somebody else, then
     one.
     """
-    own: dict[str, str | None] = {name: None for name in names if name in identity.public_names}
+    own: dict[str, str | None] = {
+        name: None
+        for name in names
+        if name in identity.public_names or fold_text(clean_line(name)) == identity.username
+    }
     others = [name for name in names if name not in own]
     if not others or not identity.is_service_account:
         return own

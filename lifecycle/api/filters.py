@@ -12,7 +12,7 @@ from tenants.actors import TenantRef
 from tenants.refusals import RequestRefused
 from tenants.rules.policy import Policy
 from tenants.rules.shapes import CATEGORIES
-from tenants.rules.texts import list_texts, quote_text
+from tenants.rules.texts import clean_line, list_texts, quote_text
 from tenants.services.configurations import leaving_stages
 
 LONGEST_STAY = 3650
@@ -95,12 +95,13 @@ def read_list_query(parameters: QueryDict, *, tenant: TenantRef, policy: Policy)
         for name, found in form.errors.get_json_data().items():
             errors += [_describe(name, f"{error['message']} {_expect(name)}") for error in found]
     data = form.cleaned_data
-    errors += _find_unknown_stages(data.get("stage") or (), tenant=tenant, policy=policy)
+    stages, unknown = _find_stages(data.get("stage") or (), tenant=tenant, policy=policy)
+    errors += unknown
     if errors:
         detail = errors[0]["detail"] if len(errors) == 1 else f"{len(errors)} parameters are wrong; see errors."
         raise RequestRefused("invalid_request", detail, errors=errors)
     return ListQuery(
-        stages=data["stage"],
+        stages=stages,
         category=data["category"] or None,
         at_risk=data["at_risk"] == "true",
         stuck=data["stuck"] == "true",
@@ -158,15 +159,21 @@ def _find_repeated(parameters: QueryDict, repeatable: tuple[str, ...]) -> list[d
     ]
 
 
-def _find_unknown_stages(stages: tuple[str, ...], *, tenant: TenantRef, policy: Policy) -> list[dict[str, str]]:
-    unknown = [stage for stage in stages if stage not in policy.definitions]
-    if unknown:
-        # Customers may still stand in a stage that is going away.
-        known = leaving_stages(tenant)
-        unknown = [stage for stage in unknown if stage not in known]
-    return [
+def _find_stages(
+    asked: tuple[str, ...], *, tenant: TenantRef, policy: Policy
+) -> tuple[tuple[str, ...], list[dict[str, str]]]:
+    """The stages by their own names, and an error for each that there is not."""
+    names = {stage: policy.canonical_stage(stage) for stage in asked}
+    if None in names.values():
+        # Customers may still be in a stage that is being removed.
+        leaving = leaving_stages(tenant)
+        for stage, name in names.items():
+            if name is None and clean_line(stage) in leaving:
+                names[stage] = clean_line(stage)
+    return tuple(name for name in names.values() if name), [
         _describe("stage", f"There is no stage {quote_text(stage)}; the stages are {list_texts(policy.stages)}.")
-        for stage in unknown
+        for stage, name in names.items()
+        if name is None
     ]
 
 

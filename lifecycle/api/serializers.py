@@ -10,6 +10,8 @@ from rest_framework import serializers
 
 from lifecycle.rules.transitions import LONGEST_NOTE, LONGEST_REASON, LONGEST_STAGE
 from tenants.api.serializers import StrictSerializer, TextField
+from tenants.rules.texts import clean_line
+from tenants.rules.values import InvalidValue, read_paragraphs
 
 LONGEST_NAME = 150
 MOST_ITEMS = 1000
@@ -53,6 +55,17 @@ class IdField(serializers.UUIDField):
         return found
 
 
+class NoteField(TextField):
+    """A text of several lines."""
+
+    def to_internal_value(self, data: Any) -> str:
+        """The text, composed and trimmed. Raises ValidationError for control characters."""
+        try:
+            return read_paragraphs(super().to_internal_value(data), LONGEST_NOTE)
+        except InvalidValue as error:
+            raise serializers.ValidationError(f"The note {error}.", code=error.code) from error
+
+
 class ChangeSerializer(StrictSerializer):
     """``PATCH /customers/{id}/lifecycle`` [API-1]."""
 
@@ -70,7 +83,7 @@ class ChangeSerializer(StrictSerializer):
         allow_blank=True,
         help_text="Why; for some stages the tenant requires it and lists what is accepted.",
     )
-    note = TextField(
+    note = NoteField(
         max_length=LONGEST_NOTE,
         required=False,
         allow_null=True,
@@ -110,6 +123,12 @@ class TargetField(serializers.Field[Any, Any, Any, Any]):
         return data
 
 
+def _clean_target(target: Any) -> Any:
+    if isinstance(target, str):
+        return clean_line(target)
+    return {**target, "to": clean_line(target["to"])} if isinstance(target.get("to"), str) else target
+
+
 class PublicationSerializer(StrictSerializer):
     """A configuration, and what is to become of stages that are renamed or go away."""
 
@@ -133,7 +152,12 @@ class PublicationSerializer(StrictSerializer):
 
     def to_internal_value(self, data: Any) -> Any:
         """Also a configuration by itself: what GET gives can be changed and put back."""
-        return super().to_internal_value(data if is_wrapped(data) else {"configuration": data})
+        asked = super().to_internal_value(data if is_wrapped(data) else {"configuration": data})
+        if "renamed" in asked:
+            asked["renamed"] = {clean_line(old): clean_line(new) for old, new in asked["renamed"].items()}
+        if "mapping" in asked:
+            asked["mapping"] = {clean_line(stage): _clean_target(to) for stage, to in asked["mapping"].items()}
+        return asked
 
 
 def is_wrapped(data: Any) -> bool:

@@ -145,6 +145,16 @@ class Handler:
         metrics.dealt_with.labels(event.type, result.outcome, refusal.code if refusal else "").inc()
         if result.moved:
             metrics.moved.labels(event.type).inc()
+        if result.rejected:
+            metrics.fields_rejected.labels(event.type).inc(len(result.rejected))
+            log.warning(
+                "event applied without some of its fields",
+                event_id=event.id,
+                tenant=event.tenant,
+                correlation_id=event.trace_id,
+                type=event.type,
+                reason="; ".join(result.rejected),
+            )
         if result.outcome in (DEAD, PARKED):
             message = result.received.message
             log.log(

@@ -6,6 +6,9 @@ consumed = Counter("customer360_events_consumed_total", "Messages read from Kafk
 dealt_with = Counter(
     "customer360_events_total", "Events by what became of them; dead ones with their code.", ["type", "outcome", "code"]
 )
+fields_rejected = Counter(
+    "customer360_event_fields_rejected_total", "Values left out of events that were applied without them.", ["type"]
+)
 moved = Counter("customer360_events_moved_total", "Customers that events have moved to another stage.", ["type"])
 retries = Counter("customer360_consumer_retries_total", "Batches put off because something was away.", ["reason"])
 splits = Counter("customer360_consumer_splits_total", "Batches halved to find the message that fails.")

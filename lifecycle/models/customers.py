@@ -1,5 +1,7 @@
 """The customer of a tenant, its contacts, and the figures its Billing and Support modules report."""
 
+from typing import Any
+
 import uuid_utils.compat
 from django.db import models
 
@@ -9,9 +11,21 @@ from lifecycle.querysets.customers import CustomerQuerySet
 from tenants.models import Tenant
 
 
+class AmountField(models.DecimalField):
+    """A sum of money, kept exactly as ``tenants.rules.values.read_amount`` gives it: with its currency's decimals."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **{**options, "max_digits": 16, "decimal_places": 4, "null": True})
+
+    def db_type(self, connection: Any) -> str:
+        """Without a fixed scale: 1234.565 KWD and 1235 JPY are read back as they were written."""
+        return "numeric"
+
+
 class Customer(models.Model):
     """A client account of a tenant. ``external_id`` is its name in the tenant's own systems, unique there.
 
+    ``name_key`` and ``owner_key`` are what ``name`` is sorted and searched by and ``owner`` is compared by.
     ``source``, ``event_id`` and ``occurred_at`` say which message last wrote the company data.
     """
 
@@ -20,9 +34,11 @@ class Customer(models.Model):
     tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="customers", db_index=False)
     external_id = models.CharField(max_length=150)
     name = models.CharField(max_length=200)
+    name_key = models.TextField(default="", editable=False)
     industry = models.CharField(max_length=100, blank=True, default="")
     segment = models.CharField(max_length=100, blank=True, default="")
     owner = models.CharField(max_length=150, blank=True, default="", help_text="Username of the account manager.")
+    owner_key = models.TextField(blank=True, default="", editable=False)
     source = models.CharField(max_length=100, blank=True, default="")
     event_id = models.CharField(max_length=255, blank=True, default="")
     occurred_at = models.DateTimeField()
@@ -40,8 +56,8 @@ class Customer(models.Model):
             models.UniqueConstraint(fields=["tenant", "id"], name="customer_of_tenant"),
         ]
         indexes = [
-            models.Index(fields=["tenant", "name", "id"], name="customer_by_name"),
-            models.Index(fields=["tenant", "owner"], name="customer_by_owner"),
+            models.Index(fields=["tenant", "name_key", "id"], name="customer_by_name"),
+            models.Index(fields=["tenant", "owner_key"], name="customer_by_owner"),
         ]
 
     def __str__(self) -> str:
@@ -83,16 +99,16 @@ class Contact(models.Model):
 
 
 class BillingFigures(models.Model):
-    """What Billing last reported. Money in the currency named, whole units with two decimals."""
+    """What Billing last reported. Amounts in whole units of the currency named, with the decimals it has."""
 
     customer = models.OneToOneField(
         Customer, primary_key=True, on_delete=models.CASCADE, db_constraint=False, related_name="billing"
     )
     tenant_id = models.UUIDField()
     currency = models.CharField(max_length=3, blank=True, default="")
-    arr = models.DecimalField(max_digits=14, decimal_places=2, null=True)
-    mrr = models.DecimalField(max_digits=14, decimal_places=2, null=True)
-    balance_overdue = models.DecimalField(max_digits=14, decimal_places=2, null=True)
+    arr = AmountField()
+    mrr = AmountField()
+    balance_overdue = AmountField()
     renewal_on = models.DateField(null=True)
     contract_id = models.CharField(max_length=150, blank=True, default="")
     contract_starts_on = models.DateField(null=True)
@@ -103,6 +119,15 @@ class BillingFigures(models.Model):
     field_times = models.JSONField(default=dict, help_text="Field -> microseconds since 1970 of what last wrote it.")
 
     class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(**{f"{name}__gt": -(10**12), f"{name}__lt": 10**12})
+                | models.Q(**{f"{name}__isnull": True}),
+                name=f"billing_{name}_in_range",
+                violation_error_message="Amounts are below 1,000,000,000,000.",
+            )
+            for name in ("arr", "mrr", "balance_overdue")
+        ]
         indexes = [
             models.Index(fields=["tenant_id", "renewal_on", "customer"], name="billing_by_renewal"),
             models.Index(fields=["tenant_id", "arr", "customer"], name="billing_by_arr"),

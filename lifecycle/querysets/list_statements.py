@@ -65,7 +65,7 @@ def _both_ways(name: str, key: str, type_: str, **options: object) -> dict[str, 
 
 ORDERINGS: Final[dict[str, Ordering]] = {
     **_both_ways("updated_at", "s.updated_at", "timestamptz", walks="status"),
-    **_both_ways("name", "c.name", "text", walks="customer", needs=frozenset({"customer"})),
+    **_both_ways("name", "c.name_key", "text", walks="customer", needs=frozenset({"customer"})),
     **_both_ways("arr", "b.arr", "numeric", nullable=True, walks="billing", needs=frozenset({"billing"})),
     **_both_ways("renewal_on", "b.renewal_on", "date", nullable=True, walks="billing", needs=frozenset({"billing"})),
     **_both_ways("urgency", URGENCY, "int", needs=frozenset({"billing", "support"})),
@@ -109,7 +109,10 @@ def sort(ordering: Ordering, filters: Filters, window: Window) -> str:
     """
     found, status = "", "customer_lifecycle_status s"
     if filters.search:
-        found = "found AS MATERIALIZED (SELECT f AS id FROM search_customers(%(search)s::text, %(few)s::int + 1) f),"
+        found = (
+            "found AS MATERIALIZED (SELECT f AS id FROM"
+            " search_customers(%(search)s::text, %(search_key)s::text, %(few)s::int + 1) f),"
+        )
         # OFFSET 0: else each of those found is looked up once for every stage.
         status = f"""(
         SELECT s.* FROM customer_lifecycle_status s
@@ -220,11 +223,11 @@ def _path_of_status(ordering: Ordering, filters: Filters, window: Window, *, bou
 
 
 def _path_of_names(ordering: Ordering, window: Window, *, bounded: bool) -> str:
-    conditions = ["c.tenant_id = %(tenant_id)s::uuid", *_row_beyond(ordering, window, "c.name", "c.id")]
+    conditions = ["c.tenant_id = %(tenant_id)s::uuid", *_row_beyond(ordering, window, "c.name_key", "c.id")]
     return f"""
-    SELECT c.id AS customer_id, c.name AS key FROM lifecycle_customer c
+    SELECT c.id AS customer_id, c.name_key AS key FROM lifecycle_customer c
      WHERE {_and(conditions)}
-     ORDER BY {_order(ordering, window, "c.name", "c.id")} {_STEPS if bounded else ""}"""
+     ORDER BY {_order(ordering, window, "c.name_key", "c.id")} {_STEPS if bounded else ""}"""
 
 
 def _path_of_billing(ordering: Ordering, filters: Filters, window: Window, *, bounded: bool) -> str:
@@ -310,11 +313,11 @@ def _stages(filters: Filters) -> str:
 def _conditions(filters: Filters) -> list[str]:
     conditions = {
         "s.stage_entered_at < w.cutoff": filters.stuck,
-        "c.owner = %(owner)s::text": filters.owner,
+        "c.owner_key = %(owner)s::text": filters.owner,
         _RENEWING: filters.renewing,
         "s.customer_id IN (SELECT customer_id FROM lifecycle_contact"
         " WHERE tenant_id = %(tenant_id)s::uuid AND email_index = %(email_index)s::bytea)": filters.email,
-        "(lower(c.name) LIKE lower(%(name_pattern)s::text)"
+        "(c.name_key LIKE %(name_pattern)s::text"
         " OR lower(c.external_id) LIKE lower(%(external_id_pattern)s::text))": filters.pattern,
     }
     return [condition for condition, is_asked in conditions.items() if is_asked]

@@ -19,6 +19,8 @@ from lifecycle.querysets.urgency import penalty_of
 from lifecycle.rules.health import days_in_stage, health, overdue, urgency
 from tenants.actors import TenantRef
 from tenants.rules.policy import Policy
+from tenants.rules.texts import fold_text, normalize_text
+from tenants.rules.values import sort_key
 
 __all__ = ["ORDERINGS", "InvalidCursor", "ListQuery", "Page", "list_customers"]
 
@@ -62,7 +64,8 @@ _SHOWN: Final = (
 class ListQuery:
     """What is asked for. Filters combine; several stages mean any of them.
 
-    ``search`` is part of a name or the beginning of an external id, or a whole e-mail address. ``renewing_within`` is
+    ``search`` is part of a name (without regard to case and accents) or the beginning of an external id, or a whole
+    e-mail address. ``renewing_within`` is
     in days from today. ``cursor`` is one that a page of the same question gave.
     """
 
@@ -144,7 +147,7 @@ class _Search:
         tenant: TenantRef,
         now: dt.datetime,
     ) -> None:
-        text = (query.search or "").strip()
+        text = " ".join(normalize_text(query.search or "").split())
         is_email = "@" in text
         self.ordering = ORDERINGS[query.ordering]
         self.filters = Filters(
@@ -170,7 +173,7 @@ class _Search:
             self.window = Window(not position.backward, "null" if position.key is None else "key")
             self.parameters |= {"key": position.key, "id": position.id}
         if query.owner:
-            self.parameters["owner"] = query.owner
+            self.parameters["owner"] = fold_text(query.owner)
         if query.renewing_within is not None:
             self.parameters["renewing_from"] = now.date()
             self.parameters["renewing_to"] = now.date() + dt.timedelta(days=query.renewing_within)
@@ -224,14 +227,19 @@ def _stage_numbers(stages: Sequence[str], policy: Policy, now: dt.datetime) -> d
 
 def _patterns(text: str) -> dict[str, str]:
     """The same comparison as in the database's search_customers."""
-    literal = re.sub(r"([\\%_])", r"\\\1", text)
-    beginning = f"{literal}%"
-    is_short = len(literal) < SHORTEST_PART
+    key = sort_key(text)
+    beginning = f"{_literal(key)}%"
+    is_short = len(key) < SHORTEST_PART
     return {
         "search": text,
+        "search_key": key,
         "name_pattern": beginning if is_short else f"%{beginning}",
-        "external_id_pattern": beginning,
+        "external_id_pattern": f"{_literal(text)}%",
     }
+
+
+def _literal(text: str) -> str:
+    return re.sub(r"([\\%_])", r"\\\1", text)
 
 
 def _cut(

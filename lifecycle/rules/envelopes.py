@@ -10,17 +10,18 @@ from typing import Any, Final
 
 import orjson
 
+from lifecycle.rules.event_values import clean_data
 from lifecycle.rules.ownership import find_foreign_part
 from lifecycle.rules.schemas import (
     TYPES,
     InvalidDocument,
     describe_versions,
     find_versions,
-    parse_date,
     parse_time,
     validate_data,
     validate_envelope,
 )
+from tenants.rules.values import InvalidValue, read_external_id
 
 Headers = tuple[tuple[str, bytes | None], ...]
 
@@ -46,7 +47,10 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A valid event. ``data`` fits this version of the schema of its type; ``time`` is in UTC."""
+    """A valid event. ``data`` fits this version of the schema of its type, each value read; ``time`` is in UTC.
+
+    ``rejected``: what was left out of the data, place and reason of each.
+    """
 
     id: str
     source: str
@@ -57,6 +61,7 @@ class Event:
     data: Mapping[str, Any]
     trace_id: str = ""
     version: int = 1
+    rejected: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +125,12 @@ def read_event(message: Message) -> Event | Fault:
     data = document["data"]
     try:
         version = validate_data(event_type, versions, data)
+        cleaned = clean_data(event_type, data)
     except InvalidDocument as error:
         return known.fault("invalid_data", str(error))
+    except InvalidValue as error:
+        return known.fault("invalid_data", f"{error}.")
+    data = cleaned.data
     fault = _find_contradiction(message, document, data)
     if fault is not None:
         return known.fault(*fault)
@@ -137,6 +146,7 @@ def read_event(message: Message) -> Event | Fault:
         data,
         known.trace_id,
         version,
+        cleaned.rejected,
     )
 
 
@@ -224,19 +234,28 @@ def _holds_null(document: object) -> bool:
     return False
 
 
+def _names(name: bytes | str | None, external_id: str) -> bool:
+    """Whether a key or a subject is this id, in whatever form it came."""
+    if name in (external_id, external_id.encode()):
+        return True
+    try:
+        return read_external_id(name.decode() if isinstance(name, bytes) else name) == external_id
+    except (InvalidValue, UnicodeDecodeError):
+        return False
+
+
 def _find_contradiction(
     message: Message, document: Mapping[str, Any], data: Mapping[str, Any]
 ) -> tuple[str, str] | None:
     """What is wrong between the parts of a message that are well-formed each."""
     external_id = data["external_id"]
-    if message.key != external_id.encode() or document.get("subject", external_id) != external_id:
+    if not _names(message.key, external_id) or not _names(document.get("subject", external_id), external_id):
         return "key_mismatch", "The key of the message (and the subject, if given) must equal external_id; it does not."
     foreign = find_foreign_part(document["source"], document["type"], data)
     if foreign is not None:
         return "source_not_allowed", foreign
     starts_on, ends_on = data.get("starts_on"), data.get("ends_on")
-    if document["type"] == "contract.renewed" and starts_on and ends_on:
-        first, last = parse_date(starts_on), parse_date(ends_on)
-        if first and last and last < first:
-            return "invalid_data", "data.ends_on must not be before data.starts_on."
+    # ISO days sort as they follow each other.
+    if document["type"] == "contract.renewed" and starts_on and ends_on and ends_on < starts_on:
+        return "invalid_data", "data.ends_on must not be before data.starts_on."
     return None

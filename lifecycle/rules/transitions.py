@@ -7,7 +7,8 @@ from uuid import UUID
 
 from tenants.rules.policy import Policy
 from tenants.rules.shapes import Effect
-from tenants.rules.texts import find_text_fault, list_texts, normalize_text, quote_text
+from tenants.rules.texts import list_texts, quote_text
+from tenants.rules.values import InvalidValue, is_visible, read_line
 
 LONGEST_STAGE = 100
 LONGEST_REASON = 255
@@ -158,16 +159,15 @@ def _judge_reason(policy: Policy, from_stage: str | None, to_stage: str, given: 
     codes = policy.reason_codes(to_stage)
     if codes is not None and given in codes:
         return given
-    reason = given.strip() if given is not None else ""
-    if not reason:
+    try:
+        reason = read_line(given, LONGEST_REASON)
+    except InvalidValue as error:
+        sentence = f"The reason {quote_text(given or '')} {error}."
+        return Refused("unknown_reason", sentence, codes or (), field="reason_code")
+    if not is_visible(reason):
         return _refuse_missing_reason(policy, to_stage) if _needs_reason(policy, from_stage, to_stage) else None
-    if codes is None:
-        fault = find_text_fault(reason, LONGEST_REASON)
-        if fault is None:
-            return normalize_text(reason)
-        return Refused("unknown_reason", f"The reason {quote_text(reason)} {fault[1]}.", field="reason_code")
-    if given is not None and len(given) <= LONGEST_REASON and normalize_text(given) in codes:
-        return normalize_text(given)
+    if codes is None or reason in codes:
+        return reason
     accepted = list_texts(codes, last="or")
     sentence = f"{quote_text(reason)} is not a reason for {quote_text(to_stage)}; accepted is {accepted}."
     return Refused("unknown_reason", sentence, codes, field="reason_code")

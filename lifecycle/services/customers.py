@@ -24,6 +24,8 @@ from lifecycle.rules.transitions import Change
 from lifecycle.services import cache
 from lifecycle.services.transitions import Outcome, place
 from tenants.actors import Actor, TenantRef
+from tenants.rules.texts import fold_text
+from tenants.rules.values import InvalidValue, read_amount, sort_key
 from tenants.services.policies import live_policy
 
 COMPANY_FIELDS = ("name", "industry", "segment", "owner")
@@ -37,6 +39,7 @@ BILLING_FIELDS = (
     "contract_starts_on",
     "contract_ends_on",
 )
+AMOUNT_FIELDS = ("arr", "mrr", "balance_overdue")
 SUPPORT_FIELDS = ("open_issues", "csat", "last_issue_id", "last_issue_severity", "last_issue_closed_at")
 # Columns that hold '' and not NULL when nothing is known.
 _TEXTS = frozenset(
@@ -78,7 +81,8 @@ class CustomerFacts:
 class Recorded:
     """What became of one CustomerFacts. ``customer_id`` is None when the customer is unknown and was not created.
 
-    ``stale`` names the fields that something newer had written; ``placed`` is the first placement of a new customer,
+    ``stale`` names the fields that something newer had written, ``rejected`` those whose value the customer cannot have
+    (an amount with more decimals than its currency); ``placed`` is the first placement of a new customer,
     and may be a refusal, in which case the customer stands in the initial stage instead.
     """
 
@@ -87,10 +91,12 @@ class Recorded:
     changed: bool = False
     stale: tuple[str, ...] = ()
     placed: Outcome | None = None
+    rejected: tuple[str, ...] = ()
 
 
 LOCK = """
-SELECT id, external_id, name, industry, segment, owner, source, event_id, occurred_at, field_times, erased_at
+SELECT id, external_id, name, name_key, industry, segment, owner, owner_key, source, event_id, occurred_at,
+       field_times, erased_at
   FROM lifecycle_customer
  WHERE tenant_id = %(tenant_id)s::uuid AND external_id = ANY(%(external_ids)s::text[])
  ORDER BY external_id
@@ -108,8 +114,9 @@ RETURNING external_id
 """
 UPDATE = """
 UPDATE lifecycle_customer c
-   SET name = r.name, industry = r.industry, segment = r.segment, owner = r.owner, source = r.source,
-       event_id = r.event_id, occurred_at = r.occurred_at, field_times = r.field_times, updated_at = r.updated_at
+   SET name = r.name, name_key = r.name_key, industry = r.industry, segment = r.segment, owner = r.owner,
+       owner_key = r.owner_key, source = r.source, event_id = r.event_id, occurred_at = r.occurred_at,
+       field_times = r.field_times, updated_at = r.updated_at
   FROM json_populate_recordset(NULL::lifecycle_customer, %(rows)s::json) r
  WHERE c.tenant_id = %(tenant_id)s::uuid AND c.id = r.id
 """
@@ -126,8 +133,8 @@ def _part_statements(table: str, fields: Iterable[str]) -> tuple[str, str]:
     columns = [*fields, "source", "event_id", "occurred_at", "field_times"]
     every = ("customer_id", "tenant_id", *columns)
     read = (
-        f"SELECT row_to_json(p) FROM (SELECT {', '.join(every)} FROM {table} "
-        "WHERE tenant_id = %(tenant_id)s::uuid AND customer_id = ANY(%(ids)s::uuid[])) p"
+        f"SELECT {', '.join(every)} FROM {table} "
+        "WHERE tenant_id = %(tenant_id)s::uuid AND customer_id = ANY(%(ids)s::uuid[])"
     )
     write = insert_rows(table, every) + (
         f"ON CONFLICT (customer_id) DO UPDATE SET {', '.join(f'{name} = EXCLUDED.{name}' for name in columns)}"
@@ -252,7 +259,8 @@ class _Batch:
             "tenant_id": self.tenant.id,
             "external_id": fact.external_id,
             **{name: fact.company.get(name) or "" for name in COMPANY_FIELDS},
-            "name": fact.company.get("name") or fact.external_id,
+            **_keyed("name", fact.company.get("name") or fact.external_id),
+            **_keyed("owner", fact.company.get("owner") or ""),
             "source": fact.source,
             "event_id": fact.event_id,
             "occurred_at": fact.occurred_at,
@@ -278,9 +286,11 @@ class _Batch:
             if ids:
                 with prepared_cursor("default") as cursor:
                     cursor.execute(statement, {"tenant_id": self.tenant.id, "ids": list(ids)})
-                    for (row,) in cursor.fetchall():
-                        row["occurred_at"] = dt.datetime.fromisoformat(row["occurred_at"])
-                        rows[UUID(row["customer_id"])] = row
+                    names = [column.name for column in cursor.description]
+                    for values in cursor.fetchall():
+                        row = dict(zip(names, values, strict=True))
+                        row["field_times"] = orjson.loads(row["field_times"])
+                        rows[row["customer_id"]] = row
 
     def merge(self, fact: CustomerFacts, *, created: bool, placed: Outcome | None) -> Recorded:
         """Bring one message into the rows in memory."""
@@ -289,6 +299,7 @@ class _Batch:
             return Recorded(None)
         customer_id: UUID = row["id"]
         stale: list[str] = []
+        rejected: list[str] = []
         changed = self._merge_part("company", row, fact.company, fact, stale)
         for part, rows, names in (
             ("billing", self.billing, BILLING_FIELDS),
@@ -297,6 +308,8 @@ class _Batch:
             given = getattr(fact, part)
             if given:
                 target = rows.setdefault(customer_id, self._new_part(customer_id, names, fact))
+                if part == "billing":
+                    given = _fit_amounts(given, target, rejected)
                 changed |= self._merge_part(part, target, given, fact, stale)
         if fact.contacts is not None and row["erased_at"] is None:
             if row["field_times"].get("contacts", 0) > _micros(fact.occurred_at):
@@ -306,7 +319,7 @@ class _Batch:
                 self.contacts[customer_id] = fact.contacts
                 self.dirty["company"].add(customer_id)
                 changed = True
-        return Recorded(customer_id, created, changed or created, tuple(stale), placed)
+        return Recorded(customer_id, created, changed or created, tuple(stale), placed, tuple(rejected))
 
     def _new_part(self, customer_id: UUID, names: Iterable[str], fact: CustomerFacts) -> dict[str, Any]:
         return {
@@ -333,7 +346,7 @@ class _Batch:
             # A company without a name would be invisible in every list: it keeps the one it has.
             if name == "name" and not value:
                 continue
-            row[name] = "" if value is None and name in _TEXTS else value
+            row |= _keyed(name, "" if value is None and name in _TEXTS else value)
             row["field_times"][name] = at
         if fact.occurred_at >= row["occurred_at"]:
             row["source"], row["event_id"], row["occurred_at"] = fact.source, fact.event_id, fact.occurred_at
@@ -396,6 +409,28 @@ class _Batch:
                     "role": contact.role,
                     "position": position,
                 }
+
+
+def _keyed(name: str, value: Any) -> dict[str, Any]:
+    """A column, and the key by which the list sorts, searches or compares it, where it has one."""
+    if name == "name":
+        return {name: value, "name_key": sort_key(value)}
+    return {name: value, "owner_key": fold_text(value)} if name == "owner" else {name: value}
+
+
+def _fit_amounts(given: Mapping[str, Any], row: Mapping[str, Any], rejected: list[str]) -> dict[str, Any]:
+    """The figures with every amount in the decimals of its currency; one that has more is left out and noted."""
+    currency = given.get("currency", row["currency"]) or None
+    fitted = dict(given)
+    for name in AMOUNT_FIELDS:
+        if given.get(name) is None:
+            continue
+        try:
+            fitted[name] = read_amount(given[name], currency)
+        except InvalidValue:
+            rejected.append(f"billing.{name}")
+            del fitted[name]
+    return fitted
 
 
 def _micros(moment: dt.datetime) -> int:

@@ -16,6 +16,7 @@ from audit.services.keys import KeyDestroyed, destroy_key, load_key
 from lifecycle.models import BillingFigures, Contact, Customer, CustomerLifecycleStatus, DeadLetter, SupportFigures
 from lifecycle.services import cache
 from tenants.actors import Actor, TenantRef
+from tenants.rules.values import InvalidValue, read_external_id, sort_key
 
 ERASED_NAME: Final = "Erased customer"
 LONGEST_REASON: Final = 500
@@ -56,10 +57,10 @@ def erase_customer(
     contacts, _ = Contact.objects.filter(tenant_id=tenant.id, customer_id=customer.id).delete()
     messages = _give_up_messages(customer, actor=actor, now=now)
     if company:
-        customer.name = ERASED_NAME
+        customer.name, customer.name_key = ERASED_NAME, sort_key(ERASED_NAME)
         customer.field_times["name"] = (now - EPOCH) // dt.timedelta(microseconds=1)
     customer.erased_at = customer.updated_at = now
-    customer.save(update_fields=["name", "field_times", "erased_at", "updated_at"])
+    customer.save(update_fields=["name", "name_key", "field_times", "erased_at", "updated_at"])
     record_administration(
         tenant_id=tenant.id,
         actor=actor.name,
@@ -117,6 +118,10 @@ def export_customer(external_id: str, *, tenant: TenantRef, actor: Actor, now: d
 
 
 def _find(external_id: str, tenant: TenantRef, *, lock: bool = False) -> Customer:
+    try:
+        external_id = read_external_id(external_id)
+    except InvalidValue as error:
+        raise ErasureRefused("not_found", f"The external id {error}.") from error
     customers = Customer.objects.filter(tenant_id=tenant.id, external_id=external_id)
     # The lock of record_customers: an erasure and an event about the same customer take turns.
     customer: Customer | None = (customers.select_for_update(no_key=True) if lock else customers).first()

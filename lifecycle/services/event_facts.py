@@ -61,12 +61,9 @@ def _issue_facts(data: Mapping[str, Any]) -> dict[str, Any]:
 
 def _scores(data: Mapping[str, Any]) -> dict[str, Any]:
     facts: dict[str, Any] = {}
-    if "open_issues" in data:
-        count = data["open_issues"]
-        # JSON Schema takes 3.0 for a whole number, PostgreSQL does not.
-        facts["open_issues"] = None if count is None else int(count)
-    if "csat" in data:
-        facts["csat"] = data["csat"]
+    for name in ("open_issues", "csat"):
+        if name in data:
+            facts[name] = data[name]
     return facts
 
 

@@ -41,7 +41,10 @@ APPLIED, NOOP, STALE, PARKED, DEAD = (
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one message: an outcome of the inbox, or ``duplicate``. ``refusal`` tells why it is dead."""
+    """What became of one message: an outcome of the inbox, or ``duplicate``. ``refusal`` tells why it is dead.
+
+    ``rejected``: what was left out of an event that was applied, because it cannot be kept.
+    """
 
     received: Received
     tenant_id: UUID
@@ -49,6 +52,7 @@ class Result:
     moved: bool = False
     refusal: Refusal | None = None
     released: bool = False
+    rejected: tuple[str, ...] = ()
 
 
 class TenantBatch:
@@ -205,7 +209,10 @@ class TenantBatch:
             else:
                 changed = one.changed or move.moved
                 outcome = APPLIED if changed else STALE if one.stale or move.stale else NOOP
-                self._settle(received, _identity(event), outcome, moved=move.moved, released=released)
+                rejected = event.rejected + one.rejected
+                self._settle(
+                    received, _identity(event), outcome, moved=move.moved, released=released, rejected=rejected
+                )
 
     def _park(self, received: Received) -> None:
         self.waiting.append(received)
@@ -224,11 +231,12 @@ class TenantBatch:
         moved: bool = False,
         refusal: Refusal | None = None,
         released: bool = False,
+        rejected: tuple[str, ...] = (),
     ) -> None:
         # The claim has written ``applied`` already; only a released event carries ``parked`` from before.
         if outcome != APPLIED or released:
             self.settled[identity] = outcome
-        self.results.append(Result(received, self.tenant_id, outcome, moved, refusal, released))
+        self.results.append(Result(received, self.tenant_id, outcome, moved, refusal, released, rejected))
 
 
 def _event(received: Received) -> Event:

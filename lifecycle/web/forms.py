@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 
 from lifecycle.rules.transitions import LONGEST_NOTE, LONGEST_REASON, LONGEST_STAGE
+from tenants.rules.values import InvalidValue, read_paragraphs
 
 
 class MoveForm(forms.Form):
@@ -19,6 +20,13 @@ class MoveForm(forms.Form):
 
     def __init__(self, data: Mapping[str, Any]) -> None:
         super().__init__({**{name: data.get(name) for name in data}, "reason": data.get(f"reason:{data.get('stage')}")})
+
+    def clean_note(self) -> str:
+        """The note as every entry point keeps it."""
+        try:
+            return read_paragraphs(self.cleaned_data["note"], LONGEST_NOTE)
+        except InvalidValue as error:
+            raise forms.ValidationError(f"The note {error}.") from error
 
     def sentence(self) -> str:
         """What is wrong with the form, in one sentence a field."""

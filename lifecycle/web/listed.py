@@ -81,7 +81,7 @@ class Asked:
         stuck = parameters.get("stuck") == "1"
         default = URGENT if category == RISK or stuck else DEFAULT_ORDERING
         return cls(
-            stage=stage if stage in policy.stages else "",
+            stage=policy.canonical_stage(stage) or "",
             category=category if category in CATEGORY_LABELS else "",
             search=parameters.get("search", "").strip()[:LONGEST_TEXT],
             owner=parameters.get("owner", "").strip()[:LONGEST_TEXT],

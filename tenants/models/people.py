@@ -15,6 +15,8 @@ from tenants.actors import SYSTEM
 from tenants.context import user_context
 from tenants.models.tenants import Tenant
 from tenants.roles import Role
+from tenants.rules.texts import clean_line, fold_text
+from tenants.rules.values import InvalidValue, read_username
 
 
 class UserManager(BaseUserManager["User"]):
@@ -26,6 +28,10 @@ class UserManager(BaseUserManager["User"]):
         The administration log says so. Raises ValidationError for a user name that is taken and a password that is
         missing or weak; nothing is saved then.
         """
+        try:
+            username = read_username(username)
+        except InvalidValue as error:
+            raise ValidationError(f"The user name {error}. Nothing was saved.") from error
         user = self.model(
             username=username,
             email=username if "@" in username else "",
@@ -60,6 +66,10 @@ class UserManager(BaseUserManager["User"]):
                 f"There is a user {username!r} already: choose another name. Nothing was saved."
             ) from error
         return user
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        """The user of a username, in any case: for Django's own commands."""
+        return super().get_by_natural_key(fold_text(clean_line(username or "")))
 
 
 class User(AbstractBaseUser, PermissionsMixin):

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from tenants.rules.texts import normalize_text
+
 Scalar = str | int | float | bool | None
 
 OPERATORS: tuple[str, ...] = ("eq", "ne", "lt", "le", "gt", "ge", "in", "exists")
@@ -89,7 +91,7 @@ def _pair_up(found: object, value: object) -> tuple[Any, Any] | None:
         return (found, value) if isinstance(value, bool) and isinstance(found, bool) else None
     if isinstance(value, str):
         if isinstance(found, str):
-            return found, value
+            return normalize_text(found), normalize_text(value)
         return None
     number, limit = _read_number(found), _read_number(value)
     return None if number is None or limit is None else (number, limit)

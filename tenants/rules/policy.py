@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from tenants.rules.shapes import CATEGORIES, DEFAULT_CATEGORY, Configuration, Effect, EventRule, StageDefinition
-from tenants.rules.texts import normalize_text, suggest_text
+from tenants.rules.texts import clean_line, suggest_text
 
 # Shown where a configuration names no colour; distinguishable also without seeing colours, by lightness.
 CATEGORY_COLORS: Mapping[str, str] = MappingProxyType(
@@ -104,10 +104,10 @@ class Policy:
         return "" if definition is None else definition.guidance
 
     def canonical_stage(self, name: str) -> str | None:
-        """The stage of exactly this name (in any Unicode form), or None."""
+        """The stage of this name (in any Unicode form, with blanks around it or not), or None. Case counts."""
         if name in self.definitions:
             return name
-        composed = normalize_text(name)
+        composed = clean_line(name)
         return composed if composed in self.definitions else None
 
     def suggest_stage(self, name: str) -> str | None:

@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Any
 
 from tenants.rules.faults import WARNING, Fault, describe_unknown, point
-from tenants.rules.texts import find_text_fault, fold_text, list_texts, normalize_text, quote_text
+from tenants.rules.texts import clean_line, find_text_fault, fold_text, list_texts, normalize_text, quote_text
 
 MOST_FAULTS = 200
 MOST_KEYS = 200
@@ -55,8 +55,8 @@ class Reader:
         if not isinstance(value, str):
             self.add_error(place, "wrong_type", f"{what} must be a text, not {name_type(value)}.")
             return None
-        if len(value) <= limit:
-            value = normalize_text(value)
+        if len(value) <= 2 * limit:
+            value = normalize_text(value).strip() if multiline else clean_line(value)
         fault = find_text_fault(value, limit, multiline=multiline)
         if fault is not None:
             self.add_error(place, fault[0], f"{what} {quote_text(value)} {fault[1]}.")
@@ -124,7 +124,7 @@ class Reader:
         if not isinstance(value, str):
             self.add_error(place, "wrong_type", f"The stage must be a text, not {name_type(value)}.")
             return None
-        name = normalize_text(value) if len(value) <= MOST_KEYS else value
+        name = clean_line(value) if len(value) <= MOST_KEYS else value
         if name in self.stages:
             return name
         if self.has_stages and name not in self.mentioned:

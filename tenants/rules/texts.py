@@ -21,6 +21,11 @@ def normalize_text(text: str) -> str:
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
+def clean_line(text: str) -> str:
+    """One line as it is kept and compared: composed, trimmed, single spaces. What is not allowed in it stays."""
+    return " ".join(normalize_text(text).split())
+
+
 def fold_text(text: str) -> str:
     """The key under which two names count as the same name: case and canonical form do not matter.
 
@@ -39,7 +44,7 @@ def find_text_fault(text: str, limit: int, *, multiline: bool = False) -> tuple[
         return "too_long", f"has {len(text):,} characters; at most {limit:,} are possible"
     if not text.isprintable() or not text.isascii():
         for character in text:
-            if _is_refused(character) and not (multiline and character in _MULTILINE):
+            if is_refused(character) and not (multiline and character in _MULTILINE):
                 return "control_character", f"contains the control character U+{ord(character):04X}; leave it out"
     if not any(unicodedata.category(character)[0] in "LNPS" for character in text):
         return "blank", "is blank"
@@ -48,7 +53,8 @@ def find_text_fault(text: str, limit: int, *, multiline: bool = False) -> tuple[
     return None
 
 
-def _is_refused(character: str) -> bool:
+def is_refused(character: str) -> bool:
+    """Whether it is a control character, half of a surrogate pair, or a mark that makes a text look like another."""
     return unicodedata.category(character) in ("Cc", "Cs") or character in _DECEIVING
 
 
@@ -56,7 +62,7 @@ def shorten_text(text: str) -> str:
     """A text fit to stand in a sentence or a pointer: one line, bounded, encodable, nothing invisible."""
     shown = text[:QUOTED_LENGTH]
     if not shown.isascii() or not shown.isprintable():
-        shown = "".join(f"\\u{ord(one):04x}" if _is_refused(one) else one for one in shown)
+        shown = "".join(f"\\u{ord(one):04x}" if is_refused(one) else one for one in shown)
     return f"{shown}…" if len(text) > QUOTED_LENGTH else shown
 
 

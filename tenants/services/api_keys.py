@@ -23,9 +23,11 @@ from tenants.actors import Actor, TenantRef
 from tenants.context import tenant_context
 from tenants.models import ApiKey, User
 from tenants.roles import PERMISSIONS
+from tenants.rules.values import InvalidValue, read_line
 from tenants.services.directory import PLATFORM
 
 PREFIX = "c360_sk_"
+LONGEST_NAME = 100
 LONGEST_LIFE = dt.timedelta(days=365)
 # How exact last_used_at is: a busy key must not turn every request into a write.
 USE_GRAIN = dt.timedelta(minutes=1)
@@ -64,6 +66,10 @@ def create_key(
         raise ApiKeyRefused("API keys belong to service accounts of this tenant; people log in.")
     if not account.is_active:
         raise ApiKeyRefused("The service account is deactivated: activate it before it gets a key.")
+    try:
+        name = read_line(name, LONGEST_NAME, required=True)
+    except InvalidValue as error:
+        raise ApiKeyRefused(f"The name of the key {error}.") from error
     unknown = sorted(set(scopes) - set(PERMISSIONS))
     if unknown or not scopes:
         raise ApiKeyRefused(f"Give at least one scope of {', '.join(PERMISSIONS)}.")

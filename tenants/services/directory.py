@@ -9,6 +9,7 @@ from uuid import UUID
 from tenants.actors import TenantRef
 from tenants.models import Tenant, User
 from tenants.rules.texts import find_text_fault
+from tenants.rules.values import InvalidValue, read_username
 
 PLATFORM = "platform"
 LONGEST_SLUG = 63
@@ -51,8 +52,12 @@ def list_slugs() -> dict[UUID, str]:
 
 
 def find_login(username: str) -> User | None:
-    """The user of a username, whatever his tenant, with his tenant. One statement."""
-    return User.objects.using(PLATFORM).select_related("tenant").filter(username=username).first()
+    """The user of a username, in any case, whatever their tenant, with their tenant. At most one statement."""
+    try:
+        name = read_username(username)
+    except InvalidValue:
+        return None
+    return User.objects.using(PLATFORM).select_related("tenant").filter(username=name).first()
 
 
 def find_user(user_id: UUID) -> User | None:

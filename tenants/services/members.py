@@ -7,6 +7,7 @@ from django.db.models import Q
 
 from tenants.actors import TenantRef
 from tenants.models import User
+from tenants.rules.texts import clean_line, fold_text
 
 
 def find_members(names: Collection[str], *, tenant: TenantRef) -> dict[str, UUID]:
@@ -15,10 +16,13 @@ def find_members(names: Collection[str], *, tenant: TenantRef) -> dict[str, UUID
     Names that nobody has are absent. Call inside the tenant's context. One statement.
     """
     ids = [found for name in names if (found := _as_uuid(name)) is not None]
+    usernames = {fold_text(clean_line(name)): name for name in names}
     rows = User.objects.filter(
-        Q(username__in=names) | Q(external_subject__in=names) | Q(id__in=ids), tenant_id=tenant.id, is_active=True
+        Q(username__in=usernames) | Q(external_subject__in=names) | Q(id__in=ids), tenant_id=tenant.id, is_active=True
     )
-    return {name: user.id for user in rows for name in user.public_names if name in names}
+    return {
+        name: user.id for user in rows for name in (*user.public_names, usernames.get(user.username)) if name in names
+    }
 
 
 def name_members(ids: Iterable[str], *, tenant: TenantRef) -> dict[str, str]:

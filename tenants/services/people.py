@@ -23,11 +23,13 @@ from tenants.models import Tenant, User
 from tenants.roles import ROLE_PERMISSIONS, Role
 from tenants.rules.configuration import parse_configuration
 from tenants.rules.starters import STARTERS
+from tenants.rules.values import InvalidValue, read_line, read_username
 from tenants.services.configurations import publish_version
 from tenants.services.logins import LONGEST_PASSWORD
 from tenants.services.membership import announce_change
 from tenants.services.tokens import revoke_refresh_tokens
 
+LONGEST_NAME = 150
 TENANT_ROLES = (Role.VIEWER, Role.ACCOUNT_MANAGER, Role.TENANT_ADMIN)
 
 
@@ -37,6 +39,10 @@ class PersonChangeRefused(Exception):
 
 def create_tenant(*, slug: str, name: str, actor: Actor, now: dt.datetime) -> TenantRef:
     """A new tenant with the groups of its roles; its administration log begins with that. No configuration yet."""
+    try:
+        name = read_line(name, LONGEST_NAME, required=True)
+    except InvalidValue as error:
+        raise PersonChangeRefused(f"The name of the tenant {error}.") from error
     tenant = Tenant(slug=slug, name=name, created_at=now)
     with tenant_context(tenant.id):
         tenant.save(force_insert=True)
@@ -92,7 +98,11 @@ def create_user(
     is_service_account: bool = False,
     updates_per_hour: int | None = None,
 ) -> User:
-    """A new user in the group of his role. ``tenant`` is None for a super admin only."""
+    """A new user in the group of their role. ``tenant`` is None for a super admin only. Raises PersonChangeRefused."""
+    try:
+        username, full_name = read_username(username), read_line(full_name, LONGEST_NAME)
+    except InvalidValue as error:
+        raise PersonChangeRefused(f"The name {error}.") from error
     user = User(
         username=username,
         email=username if "@" in username else "",

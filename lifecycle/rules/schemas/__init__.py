@@ -12,13 +12,15 @@ from typing import Any, Final
 import fastjsonschema
 import orjson
 
+from tenants.rules.values import InvalidValue, is_day, read_timestamp
+
 FOLDER: Final = Path(__file__).resolve().parent
 ENVELOPE: Final = "envelope"
 # The types that are understood.
 TYPES: Final = ("customer.created", "customer.updated", "contract.renewed", "support.issue.closed")
 _FILE = re.compile(r"(?P<name>[a-z.]+)\.v(?P<version>[1-9][0-9]{0,5})\.json")
-_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
-_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+# What people write is read field by field (``event_values``): a bad text costs its own field and not the whole event.
+_TEXT_KEYWORDS = frozenset(("minLength", "maxLength"))
 _REFERENCE = re.compile(r"urn:customer360:schema:(?P<type>[a-z.]+):(?P<version>[1-9][0-9]{0,5})")
 
 
@@ -28,21 +30,9 @@ class InvalidDocument(Exception):
 
 def parse_time(text: str) -> dt.datetime | None:
     """The moment of an RFC 3339 text, in UTC, or None when it is not one."""
-    if not _RFC3339.fullmatch(text):
-        return None
     try:
-        return dt.datetime.fromisoformat(text.upper()).astimezone(dt.UTC)
-    except (ValueError, OverflowError):
-        return None
-
-
-def parse_date(text: str) -> dt.date | None:
-    """The day of a text such as 2026-03-31, or None when there is no such day."""
-    if not _DATE.fullmatch(text):
-        return None
-    try:
-        return dt.date.fromisoformat(text)
-    except ValueError:
+        return read_timestamp(text)
+    except InvalidValue:
         return None
 
 
@@ -117,15 +107,24 @@ def validate_data(event_type: str, versions: Sequence[int], data: object) -> int
 
 
 def _compile(path: Path) -> Callable[..., Any]:
+    schema = orjson.loads(path.read_bytes())
+    is_data = not path.name.startswith(f"{ENVELOPE}.")
     compiled: Callable[..., Any] = fastjsonschema.compile(
-        orjson.loads(path.read_bytes()),
-        formats={
-            "date": lambda text: parse_date(text) is not None,
-            "date-time": lambda text: parse_time(text) is not None,
-        },
+        _leave_texts(schema) if is_data else schema,
+        formats={"date": is_day, "date-time": lambda text: parse_time(text) is not None},
         use_default=False,
     )
     return compiled
+
+
+def _leave_texts(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema without what it says of single texts; types, numbers, days and required ids stay."""
+    kept = {key: value for key, value in schema.items() if key not in _TEXT_KEYWORDS and value != "email"}
+    if "properties" in kept:
+        kept["properties"] = {name: _leave_texts(field) for name, field in kept["properties"].items()}
+    if "items" in kept:
+        kept["items"] = _leave_texts({key: value for key, value in kept["items"].items() if key != "required"})
+    return kept
 
 
 registry = Registry()

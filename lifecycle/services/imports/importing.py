@@ -7,7 +7,7 @@ written again. Where a customer that is known stands is left alone: a stage in t
 import datetime as dt
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from itertools import islice
 from typing import Any
@@ -17,7 +17,7 @@ from django.db import DataError, IntegrityError, transaction
 
 from audit.services.administration import record_administration
 from lifecycle.rules.transitions import Change, Refused, Status, decide
-from lifecycle.services.customers import ContactFacts, CustomerFacts, record_customers
+from lifecycle.services.customers import AMOUNT_FIELDS, ContactFacts, CustomerFacts, record_customers
 from lifecycle.services.imports.columns import ColumnPlan
 from lifecycle.services.imports.files import Record, RecordReader
 from lifecycle.services.imports.known import Known, load_known
@@ -27,6 +27,7 @@ from lifecycle.services.imports.values import BadValue
 from tenants.actors import Actor, TenantRef
 from tenants.context import tenant_context
 from tenants.rules.policy import Policy
+from tenants.rules.values import InvalidValue, read_amount
 from tenants.services.policies import live_policy
 
 SOURCE = "Import"
@@ -141,10 +142,16 @@ class Import:
             known = load_known(lines, tenant=self.tenant)
             facts = []
             for line in lines:
-                refusal = _judge(line, policy, is_new=line.external_id not in known)
+                there = known.get(line.external_id)
+                try:
+                    line = _fit_amounts(line, there)
+                except BadValue as error:
+                    written.faults[line.record.line] = line.record, str(error)
+                    continue
+                refusal = _judge(line, policy, is_new=there is None)
                 if refusal is not None:
                     written.faults[line.record.line] = line.record, refusal.sentence
-                elif (news := self._find_news(line, known.get(line.external_id))) is None:
+                elif (news := self._find_news(line, there)) is None:
                     written.unchanged += 1
                 else:
                     facts.append(news)
@@ -214,6 +221,21 @@ class _Written:
     created: int = 0
     changed: int = 0
     unchanged: int = 0
+
+
+def _fit_amounts(line: Line, known: Known | None) -> Line:
+    """The line with every amount in the decimals of its currency. Raises BadValue for one that has more."""
+    amounts = [name for name in AMOUNT_FIELDS if name in line.billing]
+    currency = line.billing.get("currency") or (known.billing["currency"] if known else None)
+    if not amounts or not currency:
+        return line
+    fitted = dict(line.billing)
+    for name in amounts:
+        try:
+            fitted[name] = read_amount(fitted[name], currency)
+        except InvalidValue as error:
+            raise BadValue(f"“billing.{name}” {error}: “{fitted[name]}”.") from error
+    return replace(line, billing=fitted)
 
 
 def _judge(line: Line, policy: Policy, *, is_new: bool) -> Refused | None:

@@ -12,6 +12,7 @@ from lifecycle.models import Contact
 from lifecycle.services.customers import BILLING_FIELDS, COMPANY_FIELDS, SUPPORT_FIELDS, ContactFacts
 from lifecycle.services.imports.lines import Line
 from tenants.actors import TenantRef
+from tenants.rules.texts import fold_text
 
 # In the order of their external ids, as whoever writes customers locks them.
 LOAD: Final = f"""
@@ -122,5 +123,5 @@ def _differing(given: Mapping[str, Any], known: Mapping[str, str | None]) -> dic
 
 def _is_same(person: ContactFacts, contact: ContactFacts) -> bool:
     if person.email and contact.email:
-        return person.email.casefold() == contact.email.casefold()
-    return person.name.casefold() == contact.name.casefold()
+        return fold_text(person.email) == fold_text(contact.email)
+    return fold_text(person.name) == fold_text(contact.name)

@@ -38,8 +38,8 @@ def read_line(record: Record, plan: ColumnPlan, *, now: dt.datetime) -> Line:
     """The values of a record. Raises BadValue with a sentence that names the column."""
     values: dict[str, Any] = {}
     for column, name in plan.fields.items():
-        text = _as_text(record.cells.get(column), column)
-        if text:
+        text = _as_cell(record.cells.get(column), column)
+        if text != "":
             try:
                 values[name] = READERS[name](text)
             except BadValue as fault:
@@ -65,12 +65,13 @@ def read_line(record: Record, plan: ColumnPlan, *, now: dt.datetime) -> Line:
     )
 
 
-def _as_text(value: object, column: str) -> str:
+def _as_cell(value: object, column: str) -> str | float:
+    """A text without blanks around it, or a number of JSON; '' for nothing."""
     if value is None:
         return ""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise BadValue(f"“{column}” must be a text or a number.")
-    return str(value).strip()
+    return value.strip() if isinstance(value, str) else value
 
 
 def _part(values: Mapping[str, Any], part: str) -> dict[str, Any]:
@@ -98,8 +99,8 @@ def _read_contacts(value: object) -> list[ContactFacts] | None:
             raise BadValue(f"“{CONTACTS}” must be a list of people with name, email, phone and role.")
         person = {}
         for name in ("name", "email", "phone", "role"):
-            text = _as_text(entry.get(name), f"{CONTACTS}.{name}")
-            if text:
+            text = _as_cell(entry.get(name), f"{CONTACTS}.{name}")
+            if text != "":
                 try:
                     person[name] = READERS[f"contact.{name}"](text)
                 except BadValue as fault:

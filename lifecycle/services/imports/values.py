@@ -1,17 +1,19 @@
-"""From the text of a cell to a value: what is ambiguous is refused and never guessed."""
+"""From the text of a cell to a value: what is ambiguous is refused and never guessed.
+
+What people write in files (groups of digits, days in several forms) is understood here; what a value may be is said in
+``tenants.rules.values``, as for every entry point.
+"""
 
 import datetime as dt
 import re
-import unicodedata
 from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
 from typing import Any, Final
 
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
+from tenants.rules import values
+from tenants.rules.values import InvalidValue, check_day
 
-LARGEST_MONEY: Final = Decimal(10) ** 12
 _BLANKS: Final = re.compile(r"[\s\u00a0\u2007\u2009\u202f'’]")
 _PLAIN: Final = re.compile(r"[+-]?\d+([.,]\d+)?")
 _GROUPED: Final = re.compile(r"[+-]?\d{1,3}(?P<group>[.,])\d{3}((?P=group)\d{3})*((?!(?P=group))[.,]\d+)?")
@@ -23,35 +25,26 @@ _DAY_NAMED: Final = re.compile(r"(\d{1,2})\.?[ -]([A-Za-z]{3})[a-z]*\.?,?[ -](\d
 _MONTH_NAMED: Final = re.compile(r"([A-Za-z]{3})[a-z]*\.? (\d{1,2}),? (\d{4})")
 
 
-class BadValue(Exception):
+class BadValue(InvalidValue):
     """The text is no value of the field; the sentence says what is wrong and what would be right."""
 
-
-def read_text(text: str, *, longest: int) -> str:
-    """One line of text: blanks at the ends are cut, runs of them (line breaks too) become one."""
-    text = unicodedata.normalize("NFC", " ".join(text.split()))
-    if any(unicodedata.category(letter) == "Cc" for letter in text):
-        raise BadValue("contains a control character; remove it")
-    if len(text) > longest:
-        raise BadValue(f"is {len(text):,} characters long; at most {longest:,} fit")
-    return text
+    def __init__(self, sentence: str) -> None:
+        super().__init__("invalid_value", sentence)
 
 
-def read_number(text: str, *, least: Decimal | None = None, most: Decimal = LARGEST_MONEY) -> str:
-    """A number with at most two decimals, as text that has two. ``1,234`` could be two numbers: refused."""
+def read_number(text: str | float) -> Decimal | float:
+    """A number as people write it, with groups and either decimal mark. ``1,234`` could be two numbers: refused.
+
+    A number of JSON cannot be misunderstood and passes as it is.
+    """
+    if not isinstance(text, str):
+        return text
     shown = text
     text = _SIGNS.sub("", text.strip())
     separated = _BLANKS.sub("", text)
     if separated != text and not re.fullmatch(r"[+-]?\d{1,3}([\s\u00a0\u2007\u2009\u202f'’]\d{3})+([.,]\d+)?", text):
         raise BadValue(f"is no number: “{shown[:40]}”; write for example 1234.50")
-    number = Decimal(_without_groups(separated, shown, was_separated=separated != text))
-    if number != round(number, 2):
-        raise BadValue(f"has more than two decimals: “{shown[:40]}”")
-    if least is not None and number < least:
-        raise BadValue(f"must be at least {least}, not “{shown[:40]}”")
-    if number > most or number < -most:
-        raise BadValue(f"must be at most {most:,}, not “{shown[:40]}”")
-    return f"{number:.2f}"
+    return Decimal(_without_groups(separated, shown, was_separated=separated != text))
 
 
 def _without_groups(text: str, shown: str, *, was_separated: bool) -> str:
@@ -70,32 +63,6 @@ def _without_groups(text: str, shown: str, *, was_separated: bool) -> str:
     return f"{whole.replace(group, '')}{mark and '.'}{decimals}"
 
 
-def read_count(text: str) -> int:
-    """A whole number from 0 on."""
-    number = Decimal(read_number(text, least=Decimal(0), most=Decimal(2**31 - 1)))
-    if number != number.to_integral_value():
-        raise BadValue(f"must be a whole number, not “{text[:40]}”")
-    return int(number)
-
-
-def read_currency(text: str) -> str:
-    """Three letters."""
-    code = text.strip().upper()
-    if not re.fullmatch(r"[A-Z]{3}", code):
-        raise BadValue(f"must be three letters such as EUR, not “{text[:40]}”")
-    return code
-
-
-def read_email(text: str) -> str:
-    """An e-mail address."""
-    address = read_text(text, longest=254)
-    try:
-        validate_email(address)
-    except ValidationError:
-        raise BadValue(f"is no e-mail address: “{address[:60]}”") from None
-    return address
-
-
 def read_day(text: str) -> str:
     """A day, as ISO text: 2026-03-31, 31.03.2026, 31 Mar 2026, Mar 31, 2026, and 03/31/2026 if it is one day only."""
     return _read_day(text.strip()).isoformat()
@@ -108,7 +75,7 @@ def read_moment(text: str) -> dt.datetime:
         moment = dt.datetime.fromisoformat(text)
     except ValueError:
         moment = dt.datetime.combine(_read_day(text), dt.time())
-    _refuse_far(moment.date(), text)
+    check_day(moment.date())
     return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
 
 
@@ -117,8 +84,7 @@ def _read_day(text: str) -> dt.date:
         day = _parse_day(text)
     except ValueError:
         raise BadValue(f"is no date: “{text[:40]}”; write for example 2026-03-31") from None
-    _refuse_far(day, text)
-    return day
+    return check_day(day)
 
 
 def _parse_day(text: str) -> dt.date:
@@ -138,34 +104,47 @@ def _parse_day(text: str) -> dt.date:
     raise ValueError(text)
 
 
-def _refuse_far(day: dt.date, text: str) -> None:
-    if not 1900 <= day.year <= 2200:
-        raise BadValue(f"must lie between 1900 and 2200, not “{text[:40]}”")
+def _shown(read: Callable[[Any], Any], *, first: Callable[[Any], Any] = str) -> Callable[[Any], Any]:
+    """A reader whose refusal shows the text: somebody has to find it in the file."""
+
+    def reader(text: Any) -> Any:
+        try:
+            return read(first(text))
+        except BadValue:
+            raise
+        except InvalidValue as error:
+            raise BadValue(f"{error}: “{str(text)[:60]}”") from error
+
+    return reader
 
 
-_MONEY: Final = partial(read_number, least=Decimal(0))
+def _line(longest: int) -> Callable[[Any], Any]:
+    return _shown(partial(values.read_line, longest=longest))
+
+
+_MONEY: Final = _shown(partial(values.read_amount, least=Decimal(0)), first=read_number)
 # Field -> how its text is read. Lengths are those of the columns it is kept in.
-READERS: Final[dict[str, Callable[[str], Any]]] = {
-    "external_id": partial(read_text, longest=150),
-    "name": partial(read_text, longest=200),
-    "industry": partial(read_text, longest=100),
-    "segment": partial(read_text, longest=100),
-    "owner": partial(read_text, longest=150),
-    "contact.name": partial(read_text, longest=200),
-    "contact.email": read_email,
-    "contact.phone": partial(read_text, longest=50),
-    "contact.role": partial(read_text, longest=100),
-    "billing.currency": read_currency,
+READERS: Final[dict[str, Callable[[Any], Any]]] = {
+    "external_id": _shown(values.read_external_id),
+    "name": _line(200),
+    "industry": _line(100),
+    "segment": _line(100),
+    "owner": _line(150),
+    "contact.name": _line(200),
+    "contact.email": _shown(values.read_email),
+    "contact.phone": _line(50),
+    "contact.role": _line(100),
+    "billing.currency": _shown(values.read_currency),
     "billing.arr": _MONEY,
     "billing.mrr": _MONEY,
-    "billing.balance_overdue": read_number,
-    "billing.renewal_on": read_day,
-    "billing.contract_id": partial(read_text, longest=150),
-    "billing.contract_starts_on": read_day,
-    "billing.contract_ends_on": read_day,
-    "support.open_issues": read_count,
-    "support.csat": partial(read_number, least=Decimal(0), most=Decimal(5)),
-    "stage": partial(read_text, longest=100),
-    "reason_code": partial(read_text, longest=255),
-    "stage_entered_at": read_moment,
+    "billing.balance_overdue": _shown(values.read_amount, first=read_number),
+    "billing.renewal_on": _shown(read_day),
+    "billing.contract_id": _line(150),
+    "billing.contract_starts_on": _shown(read_day),
+    "billing.contract_ends_on": _shown(read_day),
+    "support.open_issues": _shown(values.read_count, first=read_number),
+    "support.csat": _shown(values.read_score, first=read_number),
+    "stage": _line(100),
+    "reason_code": _line(255),
+    "stage_entered_at": _shown(read_moment),
 }

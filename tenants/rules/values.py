@@ -1,0 +1,257 @@
+"""What an id, a name, an e-mail address, a date or a sum of money is: the same for every entry point.
+
+Pages, API, events, imports, the admin and commands read what people and programs send through these functions, so that
+one customer cannot be two by a blank at the end of an id. A value that cannot be kept is refused with InvalidValue; an
+entry point decides only what it does with a refusal (an import rejects the line, an event leaves the field out).
+
+Text is composed (Unicode NFC), trimmed, and holds single spaces; control characters and marks that change the direction
+of the text are refused. Names are compared with ``fold_text`` and sorted and searched by ``sort_key``.
+"""
+
+import datetime as dt
+import re
+import unicodedata
+from decimal import Decimal
+from typing import Final
+
+from tenants.rules.texts import clean_line, fold_text, is_refused, normalize_text
+
+LONGEST_ID: Final = 150
+LONGEST_USERNAME: Final = 150
+LONGEST_EMAIL: Final = 254
+LONGEST_PHONE: Final = 50
+# Amounts are below this, whichever the currency.
+TOO_MUCH: Final = Decimal(10) ** 12
+MOST_ISSUES: Final = 1_000_000
+MOST_SCORE: Final = Decimal(5)
+EARLIEST, LATEST = dt.date(1900, 1, 1), dt.date(2200, 12, 31)
+# Decimals of the currencies that do not have two (ISO 4217, list one, of 2024).
+DECIMALS: Final = (
+    dict.fromkeys("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split(), 0)  # noqa: SIM905
+    | dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3)
+    | dict.fromkeys(("CLF", "UYW"), 4)
+)
+USUAL_DECIMALS: Final = 2
+MOST_DECIMALS: Final = 4
+
+# Beyond this no arithmetic is done on a number.
+_FAR: Final = 10**18
+_NUMBER: Final = re.compile(r"[+-]?[0-9]{1,30}(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,2})?")
+_CURRENCY: Final = re.compile(r"[A-Z]{3}")
+_TIMESTAMP: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
+_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
+# RFC 5321 without quoted local parts and address literals, which no CRM means; letters of any script are fine.
+_LOCAL_PART: Final = re.compile(r"[^\s@<>()\[\],;:\\\".]+(\.[^\s@<>()\[\],;:\\\".]+)*")
+_DOMAIN: Final = re.compile(r"([^\W_]([\w-]{0,61}[^\W_])?\.)+[^\W\d_]([\w-]{0,61}[^\W_])?|localhost")
+# Letters that do not decompose into a plain letter and a mark.
+_PLAIN_LETTERS: Final = str.maketrans(
+    {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ħ": "h", "ı": "i", "ŧ": "t", "ŋ": "n"}
+    | {"’": "'", "‘": "'", "–": "-", "—": "-", "‐": "-"}
+)
+_ACCENTS: Final = re.compile("[\u0300-\u036f]")
+
+
+class InvalidValue(ValueError):
+    """The value cannot be kept. ``code`` names the kind of error; the text says what is wrong, to follow a subject."""
+
+    def __init__(self, code: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
+def read_line(value: object, longest: int, *, required: bool = False) -> str:
+    """One line of text: composed, trimmed, single spaces; '' for None.
+
+    Raises InvalidValue: ``wrong_type``, ``blank`` (only if ``required``), ``too_long``, ``control_character``.
+    """
+    if value is None:
+        value = ""
+    if not isinstance(value, str):
+        raise InvalidValue("wrong_type", "must be text")
+    # Far longer than anything that fits: not even looked at, so that length costs the sender and not us.
+    if len(value) > 4 * longest + 1000:
+        raise InvalidValue("too_long", f"is {len(value):,} characters long; at most {longest:,} fit")
+    _refuse_control_characters(value.strip())
+    text = clean_line(value)
+    if len(text) > longest:
+        raise InvalidValue("too_long", f"is {len(text):,} characters long; at most {longest:,} fit")
+    if required and not is_visible(text):
+        raise InvalidValue("blank", "is blank")
+    return text
+
+
+def read_paragraphs(value: object, longest: int) -> str:
+    """A text of several lines: composed, trimmed, its line breaks kept; '' for None. Raises InvalidValue."""
+    if value is None:
+        value = ""
+    if not isinstance(value, str):
+        raise InvalidValue("wrong_type", "must be text")
+    text = value.strip()
+    if len(text) > longest:
+        raise InvalidValue("too_long", f"is {len(text):,} characters long; at most {longest:,} fit")
+    _refuse_control_characters(text)
+    return normalize_text(text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def _refuse_control_characters(text: str) -> None:
+    if text.isascii() and text.isprintable():
+        return
+    refused = next((one for one in text if is_refused(one) and one not in "\t\n\r"), None)
+    if refused is not None:
+        raise InvalidValue("control_character", f"contains the control character U+{ord(refused):04X}; remove it")
+
+
+def is_visible(text: str) -> bool:
+    """Whether there is anything to see: a letter, a digit, a sign."""
+    return text.isalnum() or any(unicodedata.category(one)[0] in "LNPS" for one in text)
+
+
+def read_external_id(value: object) -> str:
+    """The id of a customer in the tenant's own systems. Case counts; characters that nobody sees are refused.
+
+    Raises InvalidValue.
+    """
+    text = read_line(value, LONGEST_ID, required=True)
+    if not text.isascii():
+        hidden = next((one for one in text if unicodedata.category(one) in ("Cf", "Cn", "Co")), None)
+        if hidden is not None:
+            raise InvalidValue("control_character", f"contains the invisible character U+{ord(hidden):04X}; remove it")
+    return text
+
+
+def read_username(value: object) -> str:
+    """The name that somebody logs in with: case does not count, so it is kept folded. Raises InvalidValue."""
+    return fold_text(read_line(value, LONGEST_USERNAME, required=True))
+
+
+def read_email(value: object) -> str:
+    """An e-mail address by itself, without a name in front; '' for none. Raises InvalidValue."""
+    address = read_line(value, LONGEST_EMAIL)
+    if not address:
+        return ""
+    local, _, domain = address.rpartition("@")
+    if len(local) > 64 or not _LOCAL_PART.fullmatch(local) or not _DOMAIN.fullmatch(domain):
+        raise InvalidValue("invalid_email", "is not an e-mail address such as name@company.example")
+    return address
+
+
+def read_currency(value: object) -> str:
+    """Three letters of ISO 4217, in capitals; '' for none. Raises InvalidValue."""
+    code = read_line(value, 40).upper()
+    if code and not _CURRENCY.fullmatch(code):
+        raise InvalidValue("invalid_currency", "must be three letters such as EUR")
+    return code
+
+
+def decimals_of(currency: str) -> int:
+    """How many decimals amounts of the currency have; those of no currency have two."""
+    return DECIMALS.get(currency, USUAL_DECIMALS)
+
+
+def read_amount(value: object, currency: str | None = None, *, least: Decimal | None = None) -> Decimal:
+    """A sum of money, exactly as it was said and with all decimals of its currency, never rounded.
+
+    ``currency`` None: not known here; up to four decimals pass, and whoever knows the currency asks again. Raises
+    InvalidValue: ``invalid_number``, ``too_many_decimals``, ``out_of_range``.
+    """
+    amount = _read_number(value)
+    most = MOST_DECIMALS if currency is None else decimals_of(currency)
+    if amount != amount.quantize(Decimal(1).scaleb(-most)):
+        shown = f" ({currency} has {most})" if currency and most != USUAL_DECIMALS else ""
+        raise InvalidValue("too_many_decimals", f"has more than {most} decimals{shown}")
+    if least is not None and amount < least:
+        raise InvalidValue("out_of_range", f"must be at least {least}")
+    if abs(amount) >= TOO_MUCH:
+        raise InvalidValue("out_of_range", f"must be less than {TOO_MUCH:,}")
+    if currency is None:
+        fewest = Decimal(1).scaleb(-USUAL_DECIMALS)
+        return amount.quantize(fewest) if amount == amount.quantize(fewest) else amount
+    return amount.quantize(Decimal(1).scaleb(-most))
+
+
+def read_count(value: object, most: int = MOST_ISSUES) -> int:
+    """A whole number from 0 on. Raises InvalidValue."""
+    number = _read_number(value)
+    if number != number.to_integral_value():
+        raise InvalidValue("invalid_number", "must be a whole number")
+    if not 0 <= number <= most:
+        raise InvalidValue("out_of_range", f"must be from 0 to {most:,}")
+    return int(number)
+
+
+def read_score(value: object) -> Decimal:
+    """A score from 0 to 5, kept to two decimals. Raises InvalidValue."""
+    number = _read_number(value)
+    if not 0 <= number <= MOST_SCORE:
+        raise InvalidValue("out_of_range", f"must be from 0 to {MOST_SCORE}")
+    return number.quantize(Decimal("0.01"))
+
+
+def read_day(value: object) -> dt.date:
+    """A day such as 2026-03-31, between 1900 and 2200. Raises InvalidValue."""
+    if isinstance(value, str) and _DAY.fullmatch(value.strip()):
+        try:
+            return check_day(dt.date.fromisoformat(value.strip()))
+        except InvalidValue:
+            raise
+        except ValueError:
+            pass
+    raise InvalidValue("invalid_date", "is not a date such as 2026-03-31")
+
+
+def is_day(value: str) -> bool:
+    """Whether the text is a day of the calendar, in whichever year."""
+    try:
+        return bool(_DAY.fullmatch(value)) and dt.date.fromisoformat(value) is not None
+    except ValueError:
+        return False
+
+
+def check_day(day: dt.date) -> dt.date:
+    """The day itself. Raises InvalidValue outside of 1900 to 2200: no business was done then, a program was wrong."""
+    if not EARLIEST <= day <= LATEST:
+        raise InvalidValue("out_of_range", f"must be between {EARLIEST.year} and {LATEST.year}")
+    return day
+
+
+def read_timestamp(value: object) -> dt.datetime:
+    """An RFC 3339 timestamp with its offset, in UTC, between 1900 and 2200. Raises InvalidValue."""
+    if isinstance(value, str) and _TIMESTAMP.fullmatch(value.strip()):
+        try:
+            moment = dt.datetime.fromisoformat(value.strip().upper()).astimezone(dt.UTC)
+        except (ValueError, OverflowError):
+            pass
+        else:
+            check_day(moment.date())
+            return moment
+    raise InvalidValue("invalid_timestamp", "is not a timestamp such as 2026-03-31T09:00:00Z")
+
+
+def sort_key(text: str) -> str:
+    """The key by which names are sorted and searched: without case, without accents, ``ß`` as ``ss``.
+
+    Only marks of the Latin, Greek and Cyrillic scripts are left out: in others they are letters.
+    """
+    if text.isascii():
+        return text.casefold()
+    plain = _ACCENTS.sub("", unicodedata.normalize("NFKD", text.casefold()).translate(_PLAIN_LETTERS))
+    return unicodedata.normalize("NFC", plain.casefold())
+
+
+def _read_number(value: object) -> Decimal:
+    """The number as it was written: a float is what its shortest form says. Raises InvalidValue."""
+    if isinstance(value, str):
+        text = value.strip()
+    elif isinstance(value, int) and not isinstance(value, bool):
+        # Python refuses to spell numbers of thousands of digits.
+        text = str(value) if abs(value) < _FAR else "1e30"
+    elif isinstance(value, float | Decimal):
+        text = repr(value) if isinstance(value, float) else str(value)
+    else:
+        text = ""
+    if not _NUMBER.fullmatch(text):
+        raise InvalidValue("invalid_number", "is not a number; write for example 1234.50")
+    number = Decimal(text) + 0  # minus zero is zero
+    if abs(number) >= _FAR:
+        raise InvalidValue("out_of_range", f"must be less than {TOO_MUCH:,}")
+    return number

@@ -1,0 +1,239 @@
+"""The same values through every entry point: what one keeps, all keep, in one form."""
+
+from io import StringIO
+
+import orjson
+import pytest
+from django.core.management import CommandError, call_command
+
+from lifecycle.models import BillingFigures, Contact, Customer
+from lifecycle.rules.envelopes import Message, receive
+from lifecycle.services.events import CONSUMER, process_events
+from tenants.context import tenant_context
+from tenants.models import User
+from tenants.services.people import PersonChangeRefused, create_user
+from tests.conftest import Browser
+from tests.factories import PASSWORD, CustomerFactory, TenantFactory, utc_now
+
+TIME = "2026-03-02T12:00:00Z"
+ACCENTED = "Zum Café"
+DECOMPOSED = "Zum Cafe\u0301"
+
+
+def send(tenant, data, *, source="/crm", event_type="customer.created", time=TIME, key=None):
+    """An event as its sender wrote it, keys and all."""
+    document = {
+        "specversion": "1.0",
+        "id": orjson.dumps([data, time]).decode()[:250],
+        "source": source,
+        "type": event_type,
+        "tenantid": tenant.slug,
+        "time": time,
+        "data": data,
+    }
+    message = Message("customer.created", 0, 1, (key or data["external_id"]).encode(), orjson.dumps(document))
+    (result,) = process_events([receive(message)], tenants={tenant.slug: tenant}, actor=CONSUMER, now=utc_now())
+    return result.outcome
+
+
+def by_event(tenant, tmp_path, external_id, **company):
+    send(tenant, {"external_id": external_id, **company})
+
+
+def by_csv(tenant, tmp_path, external_id, **company):
+    lines = [["id", *company], [external_id, *company.values()]]
+    quoted = "".join(",".join('"' + cell.replace('"', '""') + '"' for cell in line) + "\n" for line in lines)
+    import_file(tenant, tmp_path / "a.csv", quoted)
+
+
+def by_ndjson(tenant, tmp_path, external_id, **company):
+    import_file(tenant, tmp_path / "a.ndjson", orjson.dumps({"id": external_id, **company}).decode() + "\n")
+
+
+def import_file(tenant, path, text):
+    path.write_bytes(text.encode())
+    try:
+        call_command("import_customers", str(path), "--tenant", tenant.slug, stdout=StringIO(), stderr=StringIO())
+    except CommandError:
+        assert path.with_name(f"{path.stem}.rejected{path.suffix}").exists()
+
+
+def ids_of(tenant):
+    with tenant_context(tenant.id):
+        return sorted(Customer.objects.values_list("external_id", flat=True))
+
+
+every_writer = pytest.mark.parametrize("write", [by_event, by_csv, by_ndjson])
+
+
+@every_writer
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("EV-1 ", "EV-1"),
+        ("\u00a0EV-1", "EV-1"),
+        ("Cafe\u0301-2", "Café-2"),
+        ("A  B", "A B"),
+        ("ev-1", "ev-1"),
+        ("EV\u202e-1", None),
+        ("EV\u00ad-1", None),
+        ("EV\u0007-1", None),
+        (" ", None),
+        ("x" * 151, None),
+    ],
+)
+def test_an_id_is_one_id_whoever_sends_it(tenant, tmp_path, write, sent, kept):
+    write(tenant, tmp_path, sent, name="A company")
+    assert ids_of(tenant) == ([] if kept is None else [kept])
+
+
+@pytest.mark.parametrize("command", ["export_customer", "erase_customer"])
+def test_a_customer_is_found_by_its_id_in_whatever_form(tenant, tmp_path, command):
+    by_event(tenant, tmp_path, "Café-2", name="A company")
+    by_csv(tenant, tmp_path, "Cafe\u0301-2 ", name="A company")
+    assert ids_of(tenant) == ["Café-2"]
+    options = ["--reason", "asked for"] if command == "erase_customer" else []
+    call_command(command, " Cafe\u0301-2", "--tenant", tenant.slug, *options, stdout=StringIO())
+
+
+@every_writer
+@pytest.mark.parametrize("bad", ["   ", "Turned\u202eround", "bell\u0007", "x" * 201])
+def test_a_name_that_cannot_be_kept_leaves_the_good_one(tenant, tmp_path, write, bad):
+    write(tenant, tmp_path, "c1", name="A good name", industry="Steel")
+    send(tenant, {"external_id": "c1", "name": bad, "industry": "Glass"}, event_type="customer.updated", time=TIME)
+    write(tenant, tmp_path, "c1", name=bad, industry="Steel")
+    with tenant_context(tenant.id):
+        assert Customer.objects.get().name == "A good name"
+
+
+def test_what_is_good_beside_a_bad_value_is_kept(tenant):
+    data = {"external_id": "c1", "name": " ", "industry": "Glass", "contacts": [{"name": "Sam", "email": ""}]}
+    assert send(tenant, data) == "applied"
+    update = {"external_id": "c1", "contacts": [{"name": "Sam", "email": "Sam <sam@sample.example>", "phone": "1"}]}
+    assert send(tenant, update, event_type="customer.updated", time="2026-03-02T12:01:00Z") == "applied"
+    with tenant_context(tenant.id):
+        customer, contact = Customer.objects.get(), Contact.objects.get()
+        assert (customer.name, customer.industry) == ("c1", "Glass")
+        assert (contact.name, contact.email, contact.phone) == ("Sam", None, "1")
+
+
+def test_amounts_are_exact_in_their_currency_and_never_rounded(tenant, tmp_path):
+    by_event(tenant, tmp_path, "c1", name="One")
+    billing = [
+        ({"currency": "KWD", "arr": 1234.565}, ("KWD", "1234.565")),
+        ({"arr": "0.5"}, ("KWD", "0.500")),
+        ({"arr": 1.2345}, ("KWD", "0.500")),
+        ({"currency": "JPY", "arr": 1000}, ("JPY", "1000")),
+        ({"arr": 999.5}, ("JPY", "1000")),
+        ({"currency": "eur", "arr": 999_999_999_999.99}, ("EUR", "999999999999.99")),
+        ({"arr": 1_000_000_000_000}, ("EUR", "999999999999.99")),
+    ]
+    for minute, (sent, (currency, arr)) in enumerate(billing, start=1):
+        data = {"external_id": "c1", "billing": sent}
+        send(tenant, data, source="/billing", event_type="customer.updated", time=f"2026-03-02T12:{minute:02}:00Z")
+        with tenant_context(tenant.id):
+            figures = BillingFigures.objects.get()
+            assert (figures.currency, str(figures.arr)) == (currency, arr), sent
+    import_file(tenant, tmp_path / "b.ndjson", '{"id": "c1", "currency": "KWD", "arr": 1234.565}\n')
+    import_file(tenant, tmp_path / "c.csv", 'id,currency,arr\nc2,KWD,"1,234.565"\nc3,EUR,"1,234.565"\nc4,EUR,1e12\n')
+    with tenant_context(tenant.id):
+        rows = BillingFigures.objects.values_list("customer__external_id", "arr").order_by("customer__external_id")
+        assert [(id_, str(arr)) for id_, arr in rows] == [("c1", "1234.565"), ("c2", "1234.565")]
+
+
+def test_no_customer_is_in_a_stage_since_the_year_1(tenant, tmp_path):
+    assert send(tenant, {"external_id": "c1", "name": "Zero time"}, time="0001-01-01T00:00:00Z") == "dead"
+    import_file(tenant, tmp_path / "a.csv", "id,stage,stage since\nc2,Active,0001-01-01\n")
+    assert ids_of(tenant) == []
+
+
+@pytest.fixture
+def cafe():
+    """A tenant with an accented stage, and a customer in it."""
+    return TenantFactory(
+        configuration={
+            "stages": ["Prospect", ACCENTED],
+            "event_rules": [
+                {
+                    "event": "customer.updated",
+                    "from": [DECOMPOSED],
+                    "to": "Prospect",
+                    "when": [{"field": "segment", "op": "eq", "value": "Cafe\u0301"}],
+                }
+            ],
+        }
+    )
+
+
+@pytest.mark.parametrize("name", [ACCENTED, DECOMPOSED, f" {DECOMPOSED} "])
+def test_a_stage_is_known_by_its_name_in_whatever_form(db, cafe, api_client, page_client, tmp_path, name):
+    from tests.conftest import make_people
+
+    people = make_people(cafe)
+    api, page = api_client(people.tenant_admin), page_client(people.tenant_admin)
+    customer = CustomerFactory(tenant=cafe, external_id="c1")
+    import_file(cafe, tmp_path / "a.ndjson", orjson.dumps({"id": "c2", "stage": name}).decode() + "\n")
+
+    assert api.patch(f"/api/v1/customers/{customer.id}/lifecycle", {"stage": name}).status_code == 200
+    listed = api.get("/api/v1/customers", {"stage": name}).json()["results"]
+    assert sorted(row["external_id"] for row in listed) == ["c1", "c2"]
+    assert {row["stage"] for row in listed} == {ACCENTED}
+    assert (
+        "2 customers" in page.get("/customers", {"stage": name}).content.decode()
+        or b"c1" in page.get("/customers", {"stage": name}).content
+    )
+
+    data = {"external_id": "c1", "segment": "Cafe\u0301"}
+    assert send(cafe, data, event_type="customer.updated", time=utc_now().isoformat()) == "applied"
+    assert api.get(f"/api/v1/customers/{customer.id}/lifecycle").json()["stage"] == "Prospect"
+
+    body = {"configuration": {"stages": ["Prospect", "Bar"]}, "renamed": {name: "Bar"}}
+    assert api.put("/api/v1/configuration", body).status_code == 200
+    assert api.get("/api/v1/customers", {"stage": "Bar"}).json()["results"][0]["external_id"] == "c2"
+
+
+@pytest.mark.parametrize(
+    "typed", ["Maria.Lo\u0301pez@Acme.example", "  MARIA.LÓPEZ@acme.example ", "maria.lópez@acme.example"]
+)
+def test_a_username_is_compared_without_case(tenant, api_client, typed):
+    now = utc_now()
+    person = create_user(
+        username="Maria.López@Acme.example", password=PASSWORD, role="account_manager", tenant=tenant, now=now
+    )
+    anonymous = api_client(None)
+    answer = anonymous.post("/api/v1/auth/token", {"username": typed, "password": PASSWORD})
+    assert answer.status_code == 200
+    page = Browser()
+    assert page.post("/login", {"username": typed, "password": PASSWORD}).status_code == 302
+    with pytest.raises(PersonChangeRefused), tenant_context(tenant.id):
+        from tenants.services.invitations import invite_user
+        from tests.factories import ADMIN_ACTOR
+
+        invite_user(username=typed, full_name="", role="viewer", tenant=tenant, actor=ADMIN_ACTOR, now=now)
+    with tenant_context(tenant.id):
+        assert User.objects.filter(tenant_id=tenant.id, username=person.username).count() == 1
+
+    send(tenant, {"external_id": "c1", "owner": "MARIA.lópez@acme.EXAMPLE"})
+    own = api_client(person)
+    assert [row["external_id"] for row in own.get("/api/v1/customers", {"owner": typed}).json()["results"]] == ["c1"]
+    customer = own.get("/api/v1/customers").json()["results"][0]["id"]
+    answer = own.patch(f"/api/v1/customers/{customer}/lifecycle", {"stage": "Onboarded", "updated_by": typed})
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("search", "found"),
+    [("muller", "Müller"), ("MÜLLER", "Müller"), ("sao", "São Paulo"), ("strasse", "Straße"), ("Mu\u0308", "Müller")],
+)
+def test_a_search_forgives_case_and_accents(tenant, api_client, tmp_path, search, found):
+    for number, name in enumerate(("Müller", "São Paulo", "Straße", "Smith")):
+        by_event(tenant, tmp_path, f"c{number}", name=name)
+    viewer = api_client("viewer")
+    assert [row["name"] for row in viewer.get("/api/v1/customers", {"search": search}).json()["results"]] == [found]
+
+
+def test_names_are_listed_as_a_reader_expects(tenant, api_client, tmp_path):
+    for number, name in enumerate(("zebra", "Ärzte AG", "Éclair", "Arzneimittel", "Zoo", "Ebene")):
+        by_event(tenant, tmp_path, f"c{number}", name=name)
+    answer = api_client("viewer").get("/api/v1/customers", {"ordering": "name"}).json()
+    assert [row["name"] for row in answer["results"]] == ["Arzneimittel", "Ärzte AG", "Ebene", "Éclair", "zebra", "Zoo"]
