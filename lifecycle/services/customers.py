@@ -103,8 +103,8 @@ SELECT id, external_id, name, name_key, industry, segment, owner, owner_key, sou
    FOR NO KEY UPDATE
 """
 _CUSTOMER = (
-    *("id", "tenant_id", "external_id", *COMPANY_FIELDS, "source", "event_id", "occurred_at", "field_times"),
-    *("created_at", "updated_at", "erased_at"),
+    *("id", "tenant_id", "external_id", *COMPANY_FIELDS, "name_key", "owner_key", "source", "event_id", "occurred_at"),
+    *("field_times", "created_at", "updated_at", "erased_at"),
 )
 _CONTACT = ("id", "tenant_id", "customer_id", "name", "email", "phone", "email_index", "role", "position")
 INSERT = f"""

@@ -125,7 +125,7 @@ def test_the_canonical_document_writes_out_the_categories_so_that_a_rename_keeps
 
 def test_every_fault_is_named_and_not_only_the_first() -> None:
     document = {
-        "stages": ["Lead", "lead", " Active", "Lost"],
+        "stages": ["Lead", "lead", "Act\u202eive", "Lost"],
         "initial": "Gone",
         "transitions": {"Lead": ["Lost", "Lost", "Lead", "Nowhere"], "Nowhere": []},
         "categories": {"Lead": "prospect"},
@@ -142,7 +142,7 @@ def test_every_fault_is_named_and_not_only_the_first() -> None:
     assert errors_of(document) == [
         ("/colour", "unknown_key"),
         ("/stages/1", "duplicate"),
-        ("/stages/2", "surrounding_blanks"),
+        ("/stages/2", "control_character"),
         ("/initial", "unknown_stage"),
         ("/transitions/Lead/1", "duplicate"),
         ("/transitions/Lead/3", "unknown_stage"),
@@ -183,7 +183,7 @@ def test_every_fault_is_named_and_not_only_the_first() -> None:
          "The stage “A\\ud800” contains the control character U+D800; leave it out."),
         ({"stages": ["\u202eA"]}, "/stages/0", "control_character",
          "The stage “\\u202eA” contains the control character U+202E; leave it out."),
-        ({"stages": ["  "]}, "/stages/0", "blank", "The stage “  ” is blank."),
+        ({"stages": ["  "]}, "/stages/0", "blank", "The stage “” is blank."),
         ({"stages": ["A", "\u1e9e", "SS"]}, "/stages/2", "duplicate",
          "“SS” is named twice; case makes no difference."),
         ({"stages": ["Café", "CAFE\u0301"]}, "/stages/1", "duplicate",
@@ -213,9 +213,16 @@ def test_a_fault_says_what_is_wrong_and_what_would_be_right(
 
 
 def test_a_stage_that_was_refused_is_not_reported_again_where_it_is_referred_to() -> None:
-    document = {"stages": ["Lead", " Active"], "transitions": {"Lead": [" Active"]}, "initial": " Active"}
+    document = {"stages": ["Lead", "Act\x07ive"], "transitions": {"Lead": ["Act\x07ive"]}, "initial": "Act\x07ive"}
 
-    assert errors_of(document) == [("/stages/1", "surrounding_blanks")]
+    assert errors_of(document) == [("/stages/1", "control_character")]
+
+
+def test_blanks_around_a_stage_are_no_part_of_its_name() -> None:
+    document = {"stages": ["Lead", " Active  now "], "transitions": {"Lead": ["Active now "]}, "initial": " Active now"}
+
+    assert parse_configuration(document).stages == ("Lead", "Active now")
+    assert parse_configuration(document).initial == "Active now"
 
 
 def test_a_whole_number_may_be_written_as_a_decimal_and_a_colour_in_capitals() -> None:

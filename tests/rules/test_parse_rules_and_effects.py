@@ -22,7 +22,7 @@ def full_with(**changed: Any) -> dict[str, Any]:
         ({"event": "contract.renewed", "to": "Gone"}, "/event_rules/0/to", "unknown_stage"),
         ({"event": "contract.renewed", "to": "Active", "from": []}, "/event_rules/0/from", "empty"),
         ({"event": "contract.renewed", "to": "Active", "from": ["x"]}, "/event_rules/0/from/0", "unknown_stage"),
-        ({"event": "contract.renewed", "to": "Active", "reason_code": "\n"}, "/event_rules/0/reason_code",
+        ({"event": "contract.renewed", "to": "Active", "reason_code": "a\x07"}, "/event_rules/0/reason_code",
          "control_character"),
         ({"event": "contract.renewed", "to": "Active", "when": {}}, "/event_rules/0/when", "wrong_type"),
     ],

@@ -169,7 +169,7 @@ def test_bad_lines_are_set_aside_by_number_and_good_ones_are_kept(tenant: Tenant
     assert "you must give a reason" in told[4]
     assert "“arr” is no number: “12x”; write for example 1234.50." in told[5]
     assert "“arr” could be 1234 or 1.234: “1,234”; write it without separator." in told[6]
-    assert "“email” is no e-mail address: “ann@”." in told[7]
+    assert "“email” is not an e-mail address such as name@company.example: “ann@”." in told[7]
     assert "The line names no customer: its external id is empty." in told[8]
     assert told[9] == '"Line 2 names the same customer, “1”.",1,Again,,,,'
     assert told[10] == '"The line has 2 fields, the header has 6.",9,Too few'
