@@ -98,7 +98,7 @@ def _amount(name: str) -> list[Any]:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("lifecycle", "0006_listed_figures")]
+    dependencies = [("lifecycle", "0007_forgetting")]
 
     operations = [
         migrations.AddField("customer", "name_key", models.TextField(default="", editable=False)),
