@@ -122,9 +122,9 @@ class Oracle:
         if "@" in text:
             found = text == f"person{number}@x.example"
         elif len(text) < 3:
-            found = customer.name.lower().startswith(text) or customer.external_id.startswith(text)
+            found = customer.name_key.startswith(text) or customer.external_id.startswith(text)
         else:
-            found = text in customer.name.lower() or customer.external_id.startswith(text)
+            found = text in customer.name_key or customer.external_id.startswith(text)
         return (
             (not query.stages or customer.status.stage in query.stages)
             and (query.category is None or category == query.category)
@@ -142,7 +142,7 @@ class Oracle:
         name, backward = query.ordering.removeprefix("-"), query.ordering.startswith("-")
         keys = {
             "updated_at": lambda customer: customer.status.updated_at,
-            "name": lambda customer: customer.name,
+            "name": lambda customer: customer.name_key,
             "arr": lambda customer: self.figure(customer, "arr"),
             "renewal_on": lambda customer: self.figure(customer, "renewal_on"),
             "urgency": self.urgency,
