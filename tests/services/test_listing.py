@@ -17,6 +17,7 @@ from lifecycle.rules.health import days_in_stage, health, overdue, urgency
 from lifecycle.services.customers import ContactFacts, CustomerFacts, record_customers
 from tenants.actors import system_actor
 from tenants.context import tenant_context
+from tenants.rules.values import sort_key
 from tenants.services.policies import live_policy
 from tests.factories import SAAS, TenantFactory, utc_now
 
@@ -122,9 +123,9 @@ class Oracle:
         if "@" in text:
             found = text == f"person{number}@x.example"
         elif len(text) < 3:
-            found = customer.name_key.startswith(text) or customer.external_id.startswith(text)
+            found = customer.name_key.startswith(sort_key(text)) or customer.external_id.startswith(text)
         else:
-            found = text in customer.name_key or customer.external_id.startswith(text)
+            found = sort_key(text) in customer.name_key or customer.external_id.startswith(text)
         return (
             (not query.stages or customer.status.stage in query.stages)
             and (query.category is None or category == query.category)
