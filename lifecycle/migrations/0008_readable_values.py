@@ -102,7 +102,9 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.AddField("customer", "name_key", models.TextField(default="", db_default="", editable=False)),
-        migrations.AddField("customer", "owner_key", models.TextField(blank=True, default="", db_default="", editable=False)),
+        migrations.AddField(
+            "customer", "owner_key", models.TextField(blank=True, default="", db_default="", editable=False)
+        ),
         migrations.RunPython(fill_keys, migrations.RunPython.noop),
         migrations.RemoveIndex("customer", "customer_by_name"),
         migrations.RemoveIndex("customer", "customer_by_owner"),
