@@ -11,7 +11,7 @@ from lifecycle.querysets.customers import CustomerQuerySet
 from tenants.models import Tenant
 
 
-class AmountField(models.DecimalField):
+class AmountField(models.DecimalField):  # type: ignore[type-arg]
     """A sum of money, kept exactly as ``tenants.rules.values.read_amount`` gives it: with its currency's decimals."""
 
     def __init__(self, *args: Any, **options: Any) -> None:

@@ -21,7 +21,10 @@ def find_members(names: Collection[str], *, tenant: TenantRef) -> dict[str, UUID
         Q(username__in=usernames) | Q(external_subject__in=names) | Q(id__in=ids), tenant_id=tenant.id, is_active=True
     )
     return {
-        name: user.id for user in rows for name in (*user.public_names, usernames.get(user.username)) if name in names
+        name: user.id
+        for user in rows
+        for name in (*user.public_names, usernames.get(user.username, ""))
+        if name in names
     }
 
 
