@@ -64,7 +64,7 @@ LOG_LEVEL = env.str("LOG_LEVEL", "INFO", validate=one_of("DEBUG", "INFO", "WARNI
 LOG_FORMAT = env.str("LOG_FORMAT", "console" if DEBUG else "ecs", validate=one_of("console", "ecs"))
 KAFKA_CONFIG: Any = env.json("KAFKA_CONFIG", {}, validate=json_object)
 KAFKA_SESSION_TIMEOUT_MS = env.int(
-    "KAFKA_SESSION_TIMEOUT_MS", 6000 if DEBUG else 45000, validate=between(1_000, 3_600_000)
+    "KAFKA_SESSION_TIMEOUT_MS", 6000 if DEBUG else 10_000, validate=between(1_000, 3_600_000)
 )
 KAFKA_TOPIC_PREFIX = env.str("KAFKA_TOPIC_PREFIX", "")
 KAFKA_PARTITIONS = env.int("KAFKA_PARTITIONS", 6, validate=between(1, 10_000))

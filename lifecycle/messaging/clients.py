@@ -48,6 +48,8 @@ def consumer_config(group: str, **extra: Any) -> dict[str, Any]:
         "fetch.wait.max.ms": 100,
         "queued.max.messages.kbytes": 32 * 1024,
         "statistics.interval.ms": 5000,
+        # How soon a topic that was deleted, or made, is noticed.
+        "topic.metadata.refresh.interval.ms": 10_000,
     }
     config |= extra
     config |= settings.KAFKA_CONFIG

@@ -33,6 +33,8 @@ from lifecycle.rules.envelopes import Message
 log = structlog.get_logger(__name__)
 
 POLL_SECONDS: Final = 0.2
+# A batch that takes longer than this is interrupted to poll.
+POLL_AGAIN_SECONDS: Final = 5.0
 # How long a batch that has begun waits for more messages.
 FILL_SECONDS: Final = 0.01
 FIRST_DELAY, LONGEST_DELAY = 0.05, 2.0
@@ -92,6 +94,7 @@ class EventConsumer:
         self._quiet_since = time.monotonic()
         self._broker_lost = False
         self._looked_at = 0.0
+        self._polled_at = time.monotonic()
 
     def run(self) -> int:
         """Consume until asked to stop, or until there is nothing left with ``once``.
@@ -188,6 +191,7 @@ class EventConsumer:
 
     def _read(self, count: int, timeout: float) -> list[Message]:
         messages = []
+        self._polled_at = time.monotonic()
         for raw in self._consumer.consume(count, timeout):
             error = raw.error()
             if error is None:
@@ -224,6 +228,9 @@ class EventConsumer:
                 try:
                     self.handler.step(batch)
                     delay = FIRST_DELAY
+                    if batch.parts and time.monotonic() - self._polled_at > POLL_AGAIN_SECONDS:
+                        # A batch that is halved again and again must not cost the membership.
+                        self._wait_polling(POLL_SECONDS)
                 except Exception as error:
                     if not is_transient(error):
                         raise

@@ -24,6 +24,8 @@ open_letters = Gauge("customer360_dead_letters_open", "Dead letters that nobody 
 forgotten = Counter("customer360_events_forgotten_total", "Ids of events forgotten after their time.")
 last_batch = Gauge("customer360_consumer_last_success_timestamp", "When a batch or an idle round last went well.")
 
+restarts = Gauge("customer360_process_restarts", "How often this process died of a signal and was started again.")
+
 outbox_pending = Gauge("customer360_outbox_pending", "Messages promised to Kafka and not delivered yet.")
 outbox_age = Gauge("customer360_outbox_oldest_seconds", "Age of the oldest message not delivered yet.")
 published = Counter("customer360_outbox_published_total", "Messages delivered to Kafka.", ["topic"])

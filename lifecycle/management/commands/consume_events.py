@@ -1,6 +1,8 @@
 """``manage.py consume_events``: the events of CRM, Billing and Support into the customers."""
 
+import sys
 from collections import Counter
+from functools import partial
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -8,6 +10,8 @@ from django.db import DEFAULT_DB_ALIAS
 
 from lifecycle.management.arguments import read_name, read_port, whole_number
 from lifecycle.management.stopping import stop_on_signals
+from lifecycle.management.supervision import count_restarts, die_with_parent, is_supervised, supervise
+from lifecycle.messaging import metrics
 from lifecycle.messaging.clients import KafkaException, topic_name
 from lifecycle.messaging.consumer import EventConsumer, Options
 from lifecycle.messaging.handling import Handler, TooManyFailures
@@ -45,6 +49,20 @@ class Command(BaseCommand):
         add("--health-file", help="touched while the loop turns, for a container probe")
         add("--metrics-port", type=read_port, help="answer Prometheus there")
 
+    def run_from_argv(self, argv: list[str]) -> None:
+        """As a parent and a child that may die, unless it is to end by itself soon."""
+        self._called_from_command_line = True
+        options, _ = self.create_parser(argv[0], argv[1]).parse_known_args(argv[2:])
+        if is_supervised() or options.once or options.dry_run or options.max_events:
+            super().run_from_argv(argv)
+            return
+        try:
+            status = supervise(partial(super().run_from_argv, argv), what=argv[1])
+        except CommandError as error:
+            self.stderr.write(f"CommandError: {error}")
+            status = 1
+        sys.exit(status)
+
     def handle(self, *args: Any, **options: Any) -> None:
         """Consume; exit status 0 when ended as asked."""
         counts: Counter[str] = Counter()
@@ -61,6 +79,9 @@ class Command(BaseCommand):
         check_roles(self, DEFAULT_DB_ALIAS, PLATFORM)
         with stop_on_signals() as stop:
             end_in_time(stop)
+            if is_supervised():
+                die_with_parent(stop.set)
+                metrics.restarts.set(count_restarts())
             progress = Progress(
                 "events",
                 output=self.stdout,

@@ -1,6 +1,8 @@
 """``manage.py relay_events``: what was committed, to Kafka."""
 
 import datetime as dt
+import sys
+from functools import partial
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -9,6 +11,8 @@ from django.utils.dateparse import parse_datetime
 
 from lifecycle.management.arguments import read_port
 from lifecycle.management.stopping import stop_on_signals
+from lifecycle.management.supervision import count_restarts, die_with_parent, is_supervised, supervise
+from lifecycle.messaging import metrics
 from lifecycle.messaging.process import HealthFile, Progress, bound_waits, check_roles, end_in_time, serve_metrics
 from lifecycle.messaging.relay import Relay, TopicsStopped
 from lifecycle.services import outbox
@@ -51,6 +55,20 @@ class Command(BaseCommand):
         add("--health-file", help="touched while the loop turns, for a container probe")
         add("--metrics-port", type=read_port, help="answer Prometheus there")
 
+    def run_from_argv(self, argv: list[str]) -> None:
+        """As a parent and a child that may die, unless it is to end by itself soon."""
+        self._called_from_command_line = True
+        options, _ = self.create_parser(argv[0], argv[1]).parse_known_args(argv[2:])
+        if is_supervised() or options.once or options.republish:
+            super().run_from_argv(argv)
+            return
+        try:
+            status = supervise(partial(super().run_from_argv, argv), what=argv[1])
+        except CommandError as error:
+            self.stderr.write(f"CommandError: {error}")
+            status = 1
+        sys.exit(status)
+
     def handle(self, *args: Any, **options: Any) -> None:
         """Relay; exit status 0 when ended as asked."""
         if options["republish"] != bool(options["since"]):
@@ -65,6 +83,9 @@ class Command(BaseCommand):
         check_roles(self, outbox.RELAY, PLATFORM)
         with stop_on_signals() as stop:
             end_in_time(stop)
+            if is_supervised():
+                die_with_parent(stop.set)
+                metrics.restarts.set(count_restarts())
             progress = Progress("messages", output=self.stdout, describe=lambda: "published")
             relay = Relay(
                 stop=stop,
