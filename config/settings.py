@@ -356,7 +356,7 @@ SPECTACULAR_SETTINGS = {
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "lifecycle.api.schema.complete",
+        "lifecycle.api.openapi.completion.complete",
     ],
 }
 

@@ -14,6 +14,7 @@ STATUS_OF_CODE: Mapping[str, int] = MappingProxyType(
         "not_authenticated": 401,
         "permission_denied": 403,
         "actor_mismatch": 403,
+        "https_required": 403,
         "not_found": 404,
         "method_not_allowed": 405,
         "not_acceptable": 406,

@@ -16,6 +16,9 @@ from tenants.rules.texts import clean_line, list_texts, quote_text
 from tenants.services.configurations import leaving_stages
 
 LONGEST_STAY = 3650
+LONGEST_OWNER = 150
+LONGEST_SEARCH = 200
+LONGEST_CURSOR = 2000
 YES_NO = (("true", "true"), ("false", "false"))
 
 
@@ -60,9 +63,9 @@ class CustomerFilters(django_filters.FilterSet):
     stuck = django_filters.ChoiceFilter(
         choices=YES_NO, help_text="true: only customers over the days that are expected for their stage."
     )
-    owner = django_filters.CharFilter(max_length=150, help_text="Only customers of this account manager.")
+    owner = django_filters.CharFilter(max_length=LONGEST_OWNER, help_text="Only customers of this account manager.")
     search = django_filters.CharFilter(
-        max_length=200,
+        max_length=LONGEST_SEARCH,
         help_text="Part of the name or the beginning of the external id (up to two letters: the beginning of either); "
         "or a whole e-mail address of a contact.",
     )
@@ -74,7 +77,9 @@ class CustomerFilters(django_filters.FilterSet):
     ordering = django_filters.ChoiceFilter(
         choices=[(name, name) for name in ORDERINGS], help_text=f"The order; {DEFAULT_ORDERING} if none is given."
     )
-    cursor = django_filters.CharFilter(max_length=2000, help_text="Where the page begins, from next or previous.")
+    cursor = django_filters.CharFilter(
+        max_length=LONGEST_CURSOR, help_text="Where the page begins, from next or previous."
+    )
     limit = WholeNumberFilter(
         min_value=1,
         max_value=MOST,

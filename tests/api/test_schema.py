@@ -1,28 +1,17 @@
-"""The API describes itself truthfully: answers fit the schema, and nothing that is sent breaks anything."""
+"""The API describes itself truthfully. What programs make of the description is for tests/clients."""
 
 import re
 from collections import Counter
 from pathlib import Path
 
 import pytest
-import schemathesis
 import yaml
-from django.core.wsgi import get_wsgi_application
-from hypothesis import HealthCheck, Phase, given
-from hypothesis import settings as hypothesis_settings
-from schemathesis import GenerationMode
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    response_schema_conformance,
-    status_code_conformance,
-)
 
+from config.problems import PROBLEM_TYPE
 from lifecycle.api.docs import build_schema
-from tenants.services.tokens import issue_access
-from tests.factories import CustomerFactory
+from tenants.refusals import STATUS_OF_CODE
 
 SCHEMA = "/api/v1/schema"
-CHECKS = (response_schema_conformance, content_type_conformance, status_code_conformance)
 
 
 @pytest.fixture
@@ -96,12 +85,83 @@ def test_the_headers_of_a_change_are_described_with_every_answer_that_has_them(a
         assert sent and sent <= described(many, "post", 207)
 
 
+def walk(node):
+    """Every object of the description."""
+    if isinstance(node, dict):
+        yield node
+        node = list(node.values())
+    if isinstance(node, list):
+        for inner in node:
+            yield from walk(inner)
+
+
+def test_what_has_a_name_is_described_once(db):
+    schema = build_schema()
+    titles = Counter(node["title"] for node in walk(schema) if isinstance(node.get("title"), str))
+    assert [title for title, times in titles.items() if times > 1] == []
+    components = schema["components"]["schemas"]
+    used = {node["$ref"].rsplit("/", 1)[-1] for node in walk(schema) if "$ref" in node}
+    assert used == set(components), "each component is used, and each reference leads to one"
+    for address, method in (("", "get"), ("", "put"), ("/preview", "post")):
+        operation = schema["paths"][f"/api/v1/configuration{address}"][method]
+        inline = [node for node in walk(operation) if "event_rules" in node.get("properties", {})]
+        assert inline == []
+
+
+def test_every_action_says_what_is_answered_when_the_service_is_at_fault(db):
+    schema = build_schema()
+    assert [server["url"] for server in schema["servers"]] == ["/"]
+    for path, operations in schema["paths"].items():
+        for method, operation in operations.items():
+            responses = operation["responses"]
+            assert {"500", "503"} <= responses.keys(), (method, path)
+            assert "Retry-After" in responses["503"]["headers"]
+            assert all(response["description"] for response in responses.values())
+            if "429" in responses:
+                assert "Retry-After" in responses["429"]["headers"]
+            if "requestBody" in operation:
+                assert operation["requestBody"]["required"] is True
+    for path, method in (("/customers/{customer_id}/lifecycle", "patch"), ("/lifecycle/transitions", "post")):
+        headers = schema["paths"][f"/api/v1{path}"][method]["responses"]["429"]["headers"]
+        assert headers.keys() == {"Retry-After", "RateLimit", "RateLimit-Policy"}
+
+
+def test_every_code_of_a_refusal_is_named_with_its_status(db):
+    described = {}
+    for node in walk(build_schema()["paths"]):
+        for status, response in node.get("responses", {}).items():
+            if PROBLEM_TYPE in response.get("content", {}):
+                codes = response["description"].partition("Codes: ")[2]
+                described |= dict.fromkeys(re.findall("`([a-z_]+)`", codes), int(status))
+    # A wrong method is no action; events and effects are refused elsewhere.
+    unseen = {"method_not_allowed", "effects_unconfirmed", "stale_event"}
+    assert described == {code: status for code, status in STATUS_OF_CODE.items() if code not in unseen}
+
+
+def test_a_service_account_s_key_and_a_token_are_two_ways_in(db):
+    schema = build_schema()
+    schemes = schema["components"]["securitySchemes"]
+    assert {name: scheme["type"] for name, scheme in schemes.items()} == {
+        "bearer": "http",
+        "apiKey": "http",
+        "session": "apiKey",
+    }
+    assert {"apiKey": []} in schema["paths"]["/api/v1/customers"]["get"]["security"]
+
+
 def test_what_a_request_may_not_say_is_said(db):
     components = build_schema()["components"]["schemas"]
     change = components["ChangeRequest"]
     assert change["required"] == ["stage"]
     assert change["additionalProperties"] is False
     assert set(change["properties"]) == {"stage", "updated_by", "reason_code", "note"}
+    texts = [text for name, schema in components.items() if name.endswith("Request") for text in walk(schema)]
+    for text in texts:
+        if "string" in text.get("type", ()) and "enum" not in text:
+            assert {"pattern", "format"} & text.keys(), text
+            assert "maxLength" in text or "format" in text, text
+    batch = components["BatchRequest"]["properties"]["items"]
+    assert (batch["minItems"], batch["maxItems"]) == (1, 1000)
 
 
 def test_the_page_of_the_schema_runs_under_the_strict_policy(anonymous):
@@ -116,45 +176,3 @@ def test_the_page_of_the_schema_runs_under_the_strict_policy(anonymous):
     assert script.status_code == 200
     assert script.headers["Content-Type"].startswith("application/javascript")
     assert b"/api/v1/schema" in script.content
-
-
-def over_https(environ, start_response):
-    """The application as the proxy shows it."""
-    environ["wsgi.url_scheme"] = "https"
-    return get_wsgi_application()(environ, start_response)
-
-
-@pytest.mark.parametrize("who", ["tenant_admin", "viewer"])
-@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
-def test_whatever_is_sent_nothing_breaks_and_every_answer_is_as_described(db, tenant, users, who, mode):
-    """Schemathesis sends what the schema allows, or what it does not."""
-    headers = {"Authorization": f"Bearer {issue_access(users.of(who)).token}"}
-    customers = [str(CustomerFactory(tenant=tenant).id) for _ in range(3)]
-    schema = schemathesis.openapi.from_wsgi(SCHEMA, over_https)
-    answered = Counter()
-
-    for result in schema.get_all_operations():
-        operation = result.ok()
-
-        @hypothesis_settings(
-            max_examples=12,
-            deadline=None,
-            database=None,
-            derandomize=True,
-            suppress_health_check=list(HealthCheck),
-            phases=[Phase.explicit, Phase.generate],
-        )
-        @given(case=operation.as_strategy(generation_mode=mode))
-        def knock(case):
-            if "customer_id" in (case.path_parameters or {}) and answered.total() % 2:
-                case.path_parameters["customer_id"] = customers[answered.total() % 3]
-            if answered.total() % 5:
-                case.headers.pop("X-Tenant", None)
-            response = case.call(headers=headers)
-            answered[response.status_code] += 1
-            assert response.status_code < 500, (case.as_curl_command(), response.text)
-            case.validate_response(response, checks=CHECKS)
-
-        knock()
-    assert answered.total() > 100
-    assert answered[200] > 10 or mode is GenerationMode.NEGATIVE

@@ -50,6 +50,8 @@ class ConfigurationViewSet(TenantViewSet):
     def update(self, request: Request) -> Response:
         """Publish the next version [AC-8]. If-Match names the version that the caller has seen.
 
+        `If-None-Match: *` in its place publishes the first version only.
+
         Customers of stages that go away are moved as the mapping says: up to a thousand with the answer, more in the
         background.
         """

@@ -1,0 +1,81 @@
+"""What no decorator can say: a hook of drf-spectacular (SPECTACULAR_SETTINGS)."""
+
+from typing import Any, Final
+
+from lifecycle.api.openapi.configuration import COMPONENTS, NO_NUL, reference
+from lifecycle.api.openapi.refusals import EVERYWHERE, PROBLEM_TYPE, describe_status
+from lifecycle.api.serializers import MOST_ITEMS
+
+_LOGIN: Final = "/api/v1/auth/"
+_ONE: Final = "/api/v1/customers/{customer_id}"
+# From one answer to the next request: (path, method) -> name -> link.
+_FIRST: Final = "$response.body#/results/0/customer_id"
+_LINKS: Final[dict[tuple[str, str], dict[str, dict[str, Any]]]] = {
+    ("/api/v1/customers", "get"): {
+        name: {"operationId": name, "parameters": {"customer_id": _FIRST}}
+        for name in ("get_customer", "get_lifecycle", "get_summary", "list_history")
+    },
+    (f"{_ONE}/lifecycle", "get"): {
+        "move_customer": {
+            "operationId": "move_customer",
+            "parameters": {
+                "customer_id": "$request.path.customer_id",
+                "header.If-Match": "$response.header.ETag",
+            },
+            "requestBody": {"stage": "$response.body#/transitions/0/stage"},
+        }
+    },
+    ("/api/v1/auth/token", "post"): {
+        "refresh_token": {"operationId": "refresh_token", "requestBody": {"refresh": "$response.body#/refresh"}}
+    },
+}
+
+
+def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """The description with servers, the configuration's components, the refusals of the log-in, and links."""
+    schemas: dict[str, Any] = result["components"]["schemas"]
+    for name, component in schemas.items():
+        if name.endswith("Request"):
+            # An unknown key is an error everywhere.
+            component["additionalProperties"] = False
+            _refuse_nul(component["properties"])
+    schemas["BatchRequest"]["properties"]["items"] |= {"minItems": 1, "maxItems": MOST_ITEMS}
+    result["components"]["schemas"] = dict(sorted((schemas | COMPONENTS).items()))
+    for path, operations in result["paths"].items():
+        for method, operation in operations.items():
+            if path.startswith(_LOGIN):
+                operation["responses"] |= {str(status): _problem(status) for status in (401, 415, 429, *EVERYWHERE)}
+                operation["responses"] = dict(sorted(operation["responses"].items()))
+            if "requestBody" in operation:
+                operation["requestBody"]["required"] = True
+            for status, response in operation["responses"].items():
+                # A description may not be empty.
+                response["description"] = response["description"] or _GOOD[status]
+            if (path, method) in _LINKS:
+                operation["responses"]["200"]["links"] = _LINKS[path, method]
+    site = {"url": "/", "description": "The site that this description comes from."}
+    return {"openapi": result["openapi"], "info": result["info"], "servers": [site], **result}
+
+
+_GOOD: Final = {"200": "Done, or as asked for."}
+
+
+def _refuse_nul(properties: dict[str, Any]) -> None:
+    for schema in properties.values():
+        if "string" in schema.get("type", ()) and not {"format", "enum", "pattern"} & schema.keys():
+            schema["pattern"] = NO_NUL
+
+
+def _problem(status: int) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "description": describe_status(status),
+        "content": {PROBLEM_TYPE: {"schema": reference("ProblemAnswer")}},
+    }
+    if status in (429, 503):
+        described["headers"] = {
+            "Retry-After": {
+                "schema": {"type": "integer", "minimum": 0},
+                "description": "Seconds after which trying again makes sense.",
+            }
+        }
+    return described

@@ -1,0 +1,87 @@
+"""Schemathesis with all its checks on the real server: it finds nothing that is not listed with its reason."""
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from lifecycle.api.docs import build_schema
+from tenants.roles import Role
+from tenants.services.tokens import issue_access
+from tests.browser.servers import ROOT
+from tests.factories import MINIMAL, CustomerFactory, TenantFactory, UserFactory
+
+PROGRAM = Path(sys.executable).with_name("schemathesis")
+# The body of a preview is the one of PUT, where each bound is tried.
+CONFIG = """
+[[operations]]
+include-operation-id = "preview_configuration"
+phases.coverage.enabled = false
+"""
+
+
+@pytest.fixture
+def tenant(db):
+    """A tenant with the stages of the description's examples."""
+    return TenantFactory(configuration=MINIMAL)
+
+
+@pytest.fixture
+def caller(tenant):
+    """An admin with the name that the examples have."""
+    return UserFactory(tenant=tenant, role=Role.TENANT_ADMIN, username="user-42")
+
+
+def knock(server, user, folder, *, phases, examples):
+    """What schemathesis was answered, as (operation, status); fails with its report if it found anything."""
+    (folder / "schemathesis.toml").write_text(CONFIG)
+    answers = folder / "answers.jsonl"
+    ran = subprocess.run(
+        [
+            *(PROGRAM, "--no-color", "run", f"http://127.0.0.1:{server.port}/api/v1/schema"),
+            *("--checks", "all", "--mode", "all", "--phases", phases, "--max-examples", str(examples)),
+            *("--continue-on-failure", "--no-shrink", "--generation-deterministic", "--request-timeout", "30"),
+            *("--header", f"Authorization: Bearer {issue_access(user).token}"),
+        ],
+        cwd=folder,
+        env={
+            **os.environ,
+            "SCHEMATHESIS_HOOKS": "tests.clients.expected_failures",
+            "PYTHONPATH": str(ROOT),
+            "ANSWERS": str(answers),
+        },
+        capture_output=True,
+        text=True,
+        timeout=540,
+    )
+    assert ran.returncode == 0, ran.stdout[-8000:] + ran.stderr[-2000:]
+    seen = Counter(tuple(json.loads(line)) for line in answers.read_text().splitlines())
+    assert {status for _, status in seen if status >= 500} == set()
+    return seen
+
+
+@pytest.mark.timeout(600)
+def test_whatever_is_sent_every_answer_is_as_described(server, tenant, caller, tmp_path):
+    for _ in range(3):
+        CustomerFactory(tenant=tenant)
+    seen = knock(server, caller, tmp_path, phases="examples,coverage,fuzzing,stateful", examples=5)
+    # It was really let in: every operation but those that need what it cannot know has succeeded at least once.
+    operations = {each["operationId"] for path in build_schema()["paths"].values() for each in path.values()}
+    done = {operation for operation, status in seen if status in (200, 207)}
+    assert operations - done <= {"create_token", "refresh_token"}
+    assert seen.total() > 500
+
+
+@pytest.mark.timeout(600)
+def test_a_viewer_is_answered_as_described_too(server, tenant, tmp_path):
+    CustomerFactory(tenant=tenant)
+    viewer = UserFactory(tenant=tenant, role=Role.VIEWER)
+    seen = knock(server, viewer, tmp_path, phases="fuzzing", examples=2)
+    refused = {operation for operation, status in seen if status == 403}
+    changing = {"move_customer", "move_customers", "publish_configuration", "preview_configuration"}
+    assert refused == changing | {"list_history"}
+    assert {operation for operation, status in seen if status in (200, 207)} & changing == set()
