@@ -295,7 +295,7 @@ KNOWN_VALUE = bytes.fromhex(
         ("MASTER_KEYS", "1:c2hvcnQ=", "configuration error: MASTER_KEYS key 1 holds 5 bytes; 32 are needed"),
         ("MASTER_KEYS", "1:***", "configuration error: MASTER_KEYS key 1 is not valid base64"),
         ("MASTER_KEYS", "x:c2hvcnQ=", "configuration error: MASTER_KEYS wants kid:base64 with a kid from 1 to 65535"),
-        ("MASTER_KEYS", " ", "configuration error: MASTER_KEYS holds no key"),
+        ("MASTER_KEYS", ",", "configuration error: MASTER_KEYS holds no key"),
         ("INDEX_KEY", "c2hvcnQ=", "configuration error: INDEX_KEY holds 5 bytes; 32 are needed"),
     ],
 )

@@ -15,6 +15,7 @@ PRODUCT = ("audit", "tenants", "lifecycle", "config")
 
 # Writes outside of services, and why.
 WRITERS = {
+    "audit/cursors.py": "makes the beginning of the services' INSERT statements, with their columns named",
     "tenants/models/people.py": "Django's createsuperuser asks the manager to make the first super admin",
 }
 # Files that may call stages by name, and why.
