@@ -1,21 +1,18 @@
 """Tests against real services, with real commits.
 
-The suite makes one database as its owner and then works as the application's own role, so that row-level
-security binds every test. Nothing is rolled back or truncated (the history refuses it): each test takes a tenant of
-its own and never counts rows of all tenants. The database goes away at the end.
+The suite makes its databases as their owner (tests/workers.py) and then works as the application's own role, so that
+row-level security binds every test. Nothing is rolled back or truncated (the history refuses it): each test takes a
+tenant of its own and never counts rows of all tenants. The databases go away at the end.
 """
 
-import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-import psycopg
 import pytest
 from django.conf import settings
-from django.core.management import call_command
 from django.db import connections
 from django.test import Client, override_settings
 from rest_framework.test import APIClient
@@ -24,37 +21,10 @@ from lifecycle.models.customers import Customer
 from tenants.actors import TenantRef
 from tenants.models import User
 from tenants.roles import Role
-from tenants.services import database as provisioning
 from tests.factories import SAAS, CustomerFactory, TenantFactory, UserFactory
 
-# One a process, so that two runs on the same cluster do not take each other's database away.
-TEST_DATABASE = f"c360_test_{os.getpid()}"
-
-
-def _use_database(name: str) -> None:
-    for alias in connections:
-        connections[alias].close()
-        connections[alias].settings_dict["NAME"] = name
-
-
-@pytest.fixture(scope="session")
-def django_db_setup(django_db_blocker: Any) -> Iterator[None]:
-    """Provision the roles, make the test database, migrate it as its owner."""
-    call_command("provision_database", verbosity=0)
-    with psycopg.connect(settings.DATABASE_ADMIN_URL, autocommit=True) as admin:
-        admin.execute(f"DROP DATABASE IF EXISTS {TEST_DATABASE} WITH (FORCE)")
-        provisioning.ensure_database(admin, TEST_DATABASE)
-    with psycopg.connect(settings.DATABASE_ADMIN_URL, dbname=TEST_DATABASE, autocommit=True) as admin:
-        provisioning.prepare_schema(admin)
-    with django_db_blocker.unblock():
-        _use_database(TEST_DATABASE)
-        call_command("migrate", verbosity=0)
-    yield
-    with django_db_blocker.unblock():
-        for alias in connections:
-            connections[alias].close()
-    with psycopg.connect(settings.DATABASE_ADMIN_URL, autocommit=True) as admin:
-        admin.execute(f"DROP DATABASE IF EXISTS {TEST_DATABASE} WITH (FORCE)")
+# The hooks of tests/workers.py work from here: conftest.py is what pytest reads in every process.
+pytest_plugins = ["tests.workers"]
 
 
 @pytest.fixture

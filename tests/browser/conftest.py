@@ -13,6 +13,7 @@ from tenants.models import User
 from tests.browser.servers import Server, environment_of, find_port
 from tests.conftest import make_people
 from tests.factories import PASSWORD, SAAS, TenantFactory
+from tests.workers import note_not_run
 
 FLAGS = [
     "--headless",
@@ -45,18 +46,7 @@ def pytest_collection_modifyitems(config, items):
     browser_tests[0].add_marker(pytest.mark.skip(reason=reason))
     items[:] = [item for item in items if item not in browser_tests[1:]]
     config.hook.pytest_deselected(items=browser_tests[1:])
-    config.stash[NOT_RUN] = reason
-
-
-NOT_RUN = pytest.StashKey[str]()
-
-
-def pytest_terminal_summary(terminalreporter, config):
-    """Say it again at the very end, where nobody can miss it."""
-    reason = config.stash.get(NOT_RUN, "")
-    if reason:
-        terminalreporter.section("browser tests", sep="!", red=True)
-        terminalreporter.line(reason, red=True)
+    note_not_run(config, reason)
 
 
 @dataclass

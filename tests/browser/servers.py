@@ -10,7 +10,7 @@ import urllib.request
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tests.conftest import TEST_DATABASE
+from django.db import connections
 
 ROOT = Path(__file__).resolve().parents[2]
 READY_SECONDS = 60
@@ -66,7 +66,8 @@ class Server:
 def environment_of(stream_port):
     """The environment of the tests, but with the test database and an event stream of their own."""
     environment = {**os.environ, "DEBUG": "true", "EVENT_STREAM_URL": f"http://127.0.0.1:{stream_port}/live"}
+    database = connections["default"].settings_dict["NAME"]
     for name in DATABASE_URLS:
         if name in environment:
-            environment[name] = urlsplit(environment[name])._replace(path=f"/{TEST_DATABASE}").geturl()
+            environment[name] = urlsplit(environment[name])._replace(path=f"/{database}").geturl()
     return environment

@@ -1,0 +1,156 @@
+"""Tests side by side: what each worker of pytest-xdist has for itself, and which tests stay together on one.
+
+Each worker, and a run without workers, has a database of its own, copied from one that the first to need it migrates,
+and a Redis database of its own. The roles of the cluster and the Kafka broker are shared: a test takes topics that
+only it knows. Tests of a file stay together, for the sake of what its fixtures make once; those that drive the browser
+stay together altogether, so that one browser and one product serve them all.
+"""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import psycopg
+import pytest
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connections
+from psycopg import sql
+from xdist.scheduler import LoadScopeScheduling
+
+from tenants.services import database as provisioning
+
+BROWSER = "tests/browser/"
+# What takes longest begins first, so that no worker is left alone with it at the end.
+FIRST = (BROWSER, "tests/messaging/test_chaos.py", "tests/local/")
+# Any number that nothing else locks; it holds on the whole cluster, as every session locks it in the same database.
+MIGRATING = 360_001
+
+RUN = pytest.StashKey[str]()
+NOT_RUN = pytest.StashKey[str]()
+
+
+class ByFile(LoadScopeScheduling):
+    """Gives a worker the tests of a whole file at a time, or all that need the browser."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return BROWSER if nodeid.startswith(BROWSER) else nodeid.split("::", 1)[0]
+
+
+def is_worker(config: pytest.Config) -> bool:
+    """Whether this process is one of several workers, and not the one that the person started."""
+    return hasattr(config, "workerinput")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Databases of a run have its name, so that two runs on one cluster do not take each other's away."""
+    workerinput = getattr(config, "workerinput", {})
+    config.stash[RUN] = workerinput.get("run") or f"c360_test_{uuid4().hex[:12]}"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker, also one that replaces another, the name of the run."""
+    node.workerinput["run"] = node.config.stash[RUN]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(specs: list[Any]) -> None:
+    """Each worker has a Redis database of its own, beside that of the run without workers."""
+    for number, spec in enumerate(specs, start=1):
+        spec.env["REDIS_URL"] = urlsplit(os.environ["REDIS_URL"])._replace(path=f"/{number}").geturl()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Whatever ``--dist`` says: files that are torn apart would make their fixtures again on each worker."""
+    config.option.loadscopereorder = False
+    return ByFile(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Bring what takes longest to the front; the rest keeps its order."""
+    items.sort(key=lambda item: [not item.nodeid.startswith(prefix) for prefix in FIRST])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: Any) -> None:
+    """What a worker could not run is said by the one who speaks to the person."""
+    if reason := getattr(node, "workeroutput", {}).get("not_run"):
+        node.config.stash[NOT_RUN] = reason
+
+
+def note_not_run(config: pytest.Config, reason: str) -> None:
+    """Have ``reason`` said at the end of the run, by whatever process says things."""
+    config.stash[NOT_RUN] = reason
+    if is_worker(config):
+        config.workeroutput["not_run"] = reason  # type: ignore[attr-defined]
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Say it again at the very end, where nobody can miss it."""
+    if reason := config.stash.get(NOT_RUN, ""):
+        terminalreporter.section("browser tests", sep="!", red=True)
+        terminalreporter.line(reason, red=True)
+
+
+def make_database(config: pytest.Config) -> str:
+    """A migrated database for this process alone; its name."""
+    run = config.stash[RUN]
+    template, name = f"{run}_template", f"{run}_{os.getpid()}"
+    with psycopg.connect(settings.DATABASE_ADMIN_URL, autocommit=True) as admin:
+        # Ends with the connection: a worker that dies keeps nobody from going on.
+        admin.execute("SELECT pg_advisory_lock(%s)", [MIGRATING])
+        ready = admin.execute("SELECT datistemplate FROM pg_database WHERE datname = %s", [template]).fetchone()
+        if ready is None or not ready[0]:
+            _make_template(admin, template)
+        admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template)))
+        provisioning.ensure_database(admin, name)
+    return name
+
+
+def use_database(name: str) -> None:
+    """Lead every connection of this process there."""
+    for alias in connections:
+        connections[alias].close()
+        connections[alias].settings_dict["NAME"] = name
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(request: pytest.FixtureRequest, django_db_blocker: Any) -> Iterator[None]:
+    """The roles, and a migrated database for this process alone. It goes away with the run."""
+    with django_db_blocker.unblock():
+        use_database(make_database(request.config))
+    yield
+    with django_db_blocker.unblock():
+        for alias in connections:
+            connections[alias].close()
+
+
+def _make_template(admin: psycopg.Connection, name: str) -> None:
+    call_command("provision_database", verbosity=0)
+    admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+    provisioning.ensure_database(admin, name)
+    with psycopg.connect(settings.DATABASE_ADMIN_URL, dbname=name, autocommit=True) as inside:
+        provisioning.prepare_schema(inside)
+    use_database(name)
+    call_command("migrate", verbosity=0)
+    use_database("postgres")
+    admin.execute(sql.SQL("ALTER DATABASE {} IS_TEMPLATE true").format(sql.Identifier(name)))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Remove every database of the run, also those of workers that were ended."""
+    if is_worker(session.config) or not getattr(settings, "DATABASE_ADMIN_URL", ""):
+        return
+    run = session.config.stash[RUN]
+    with psycopg.connect(settings.DATABASE_ADMIN_URL, autocommit=True) as admin:
+        names = admin.execute("SELECT datname, datistemplate FROM pg_database WHERE starts_with(datname, %s)", [run])
+        for name, is_template in names.fetchall():
+            if is_template:
+                admin.execute(sql.SQL("ALTER DATABASE {} IS_TEMPLATE false").format(sql.Identifier(name)))
+            admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
