@@ -6,7 +6,12 @@ only it knows. Tests of a file stay together, for the sake of what its fixtures 
 stay together altogether, so that one browser and one product serve them all.
 """
 
+import faulthandler
+import gc
 import os
+import sys
+import threading
+import traceback
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +19,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from _pytest.faulthandler import fault_handler_stderr_fd_key
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connections
@@ -37,6 +43,21 @@ class ByFile(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         return BROWSER if nodeid.startswith(BROWSER) else nodeid.split("::", 1)[0]
+
+    def remove_node(self, node: Any) -> str | None:
+        """The test that a worker died of is not tried again; the others that it was to run are."""
+        for unit in self.assigned_work[node].values():
+            for nodeid, is_done in unit.items():
+                if not is_done:
+                    unit[nodeid] = True
+                    self._hand_on(self.assigned_work.pop(node))
+                    return nodeid
+        return super().remove_node(node)
+
+    def _hand_on(self, units: dict[str, dict[str, bool]]) -> None:
+        self.workqueue.update({name: unit for name, unit in units.items() if not all(unit.values())})
+        for node in self.assigned_work:
+            self._reschedule(node)
 
 
 def is_worker(config: pytest.Config) -> bool:
@@ -81,6 +102,43 @@ def pytest_testnodedown(node: Any, error: Any) -> None:
     """What a worker could not run is said by the one who speaks to the person."""
     if reason := getattr(node, "workeroutput", {}).get("not_run"):
         node.config.stash[NOT_RUN] = reason
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_timeout_set_timer(item: pytest.Item, settings: Any) -> bool:
+    """End this process when the test takes too long, wherever it hangs, and show where that is.
+
+    pytest-timeout's own way writes to standard output, which nobody reads of a worker, and needs the interpreter's
+    lock, which a hung library may hold.
+    """
+    screen = item.config.stash[fault_handler_stderr_fd_key]
+
+    def end() -> None:
+        os.write(screen, f"\n{item.nodeid} did not end within {settings.timeout:.0f} s. It stands here:\n".encode())
+        faulthandler.dump_traceback(screen)
+        os.write(screen, "".join(_stacks_of_greenlets()).encode())
+        os._exit(1)
+
+    timer = threading.Timer(settings.timeout, end)
+    timer.daemon = True
+
+    def cancel() -> None:
+        timer.cancel()
+        faulthandler.cancel_dump_traceback_later()
+
+    item.cancel_timeout = cancel  # type: ignore[attr-defined]
+    faulthandler.dump_traceback_later(settings.timeout + 5, exit=True, file=screen)
+    timer.start()
+    return True
+
+
+def _stacks_of_greenlets() -> Iterator[str]:
+    """Where the test itself stands while Playwright waits for the browser; the stacks of threads do not show it."""
+    library = sys.modules.get("greenlet")
+    for thing in gc.get_objects() if library else ():
+        if isinstance(thing, library.greenlet) and thing.gr_frame is not None:
+            yield f"\n{thing}:\n"
+            yield from traceback.format_stack(thing.gr_frame)
 
 
 def note_not_run(config: pytest.Config, reason: str) -> None:

@@ -148,6 +148,7 @@ def test_the_pages_are_accessible_and_fit_the_screen(open_browser, users, tenant
     expect(page.get_by_text("must be a whole number").first).to_be_visible()
     check_page(page, "faults", width)
     page.get_by_role("button", name="Save the draft").click()
+    expect(page.get_by_text("The draft is saved, as revision 2.")).to_be_visible()
     for address in (
         HOME,
         f"{HOME}add/",

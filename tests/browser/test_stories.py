@@ -211,7 +211,6 @@ def test_who_types_as_soon_as_the_log_in_page_is_there_types_into_its_field(open
 
 # Presses a key, so to say, at the first moment at which a person's key can reach what has just been put into the page.
 AT_ONCE = """([watched, wanted, act]) => {
-  window.isTheSamePage = true;
   const watcher = new MutationObserver(() => {
     const found = document.querySelector(wanted);
     if (found) { watcher.disconnect(); new Function("found", act)(found); }
@@ -222,6 +221,7 @@ AT_ONCE = """([watched, wanted, act]) => {
 
 def test_a_key_pressed_the_moment_something_new_is_shown_does_what_it_does_later(open_browser, users, tenant, customer):
     page = open_customer(open_browser(users.account_manager, bypass_csp=True), customer)
+    page.evaluate("window.isTheSamePage = true")
     choose = "found.click(); found.form.querySelector('button[type=submit]').click();"
     page.evaluate(AT_ONCE, ["#dialog-slot", "dialog[open] input[value=Live]", choose])
     page.locator("#change-stage").click()

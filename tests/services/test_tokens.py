@@ -29,6 +29,9 @@ from tenants.services.tokens import (
 )
 from tests.factories import ADMIN_ACTOR, utc_now
 
+# Neither depends on when or how long the tests run.
+PAST, FUTURE = dt.datetime(2001, 1, 1, tzinfo=dt.UTC), dt.datetime(2101, 1, 1, tzinfo=dt.UTC)
+
 
 def make_token(**claims):
     now = int(time.time())
@@ -64,7 +67,7 @@ def test_a_super_admin_has_a_token_without_tenant(users):
         {"aud": None},
         {"iss": "somebody-else"},
         {"iss": None},
-        {"exp": int(time.time()) - 60},
+        {"exp": int(PAST.timestamp())},
         {"exp": None},
         {"jti": None},
         {"sub": None},
@@ -77,7 +80,7 @@ def test_a_super_admin_has_a_token_without_tenant(users):
         {"token_type": "refresh"},
         {"token_type": None},
         {"stamp": None},
-        {"iat": int(time.time()) + 3600},
+        {"iat": int(FUTURE.timestamp())},
     ],
     ids=str,
 )
