@@ -1,8 +1,9 @@
 """The event stream: a small ASGI process that tells open pages that a customer changed [AC-1].
 
 ``GET /live/customers/<id>?ticket=...`` and ``GET /live/tenant?ticket=...`` are server-sent events, ``/live/healthz``
-says that the process is alive. It uses Django's settings and signing and nothing else of it: no request stack, no
-database. A page that loses the stream polls meanwhile, so whenever the stream cannot be trusted it hangs up.
+says that the process is alive, ``/metrics`` what it counts. It uses Django's settings and signing and nothing else of
+it: no request stack, no database. A page that loses the stream polls meanwhile, so whenever the stream cannot be
+trusted it hangs up.
 """
 
 import asyncio
@@ -19,8 +20,10 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 from django.conf import settings
 from django.utils.log import configure_logging
+from prometheus_client import Counter, Gauge
 
 from config.announcements import Announcements, Listener, Unavailable
+from config.metrics import render_metrics
 from lifecycle.web.live import BadTicket, Ticket, read_ticket
 
 Scope = MutableMapping[str, Any]
@@ -34,6 +37,9 @@ RETRY = b"retry: 1000\n\n"
 
 configure_logging(settings.LOGGING_CONFIG, settings.LOGGING)
 announcements = Announcements(settings.REDIS_URL)
+connections = Gauge("customer360_stream_connections", "Open event streams.", multiprocess_mode="livesum")
+hints = Counter("customer360_stream_hints_total", "Hints sent to open pages.")
+unavailable = Counter("customer360_stream_unavailable_total", "Event streams refused because Redis was away.")
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -57,6 +63,10 @@ async def _answer(scope: Scope, receive: Receive, send: Send) -> None:
     path: str = scope["path"].rstrip("/")
     if path == "/live/healthz":
         await _reply(send, 200, "ok\n")
+    elif path == "/metrics":
+        # Not for the outside: the proxy leads only /live here.
+        page, content_type = render_metrics()
+        await _reply(send, 200, page.decode(), content_type=content_type)
     elif scope["method"] != "GET":
         await _reply(send, 405, "Only GET is answered here.\n")
     else:
@@ -85,9 +95,11 @@ async def _stream(scope: Scope, receive: Receive, send: Send, ticket: Ticket) ->
     try:
         await announcements.join(listener)
     except Unavailable:
+        unavailable.inc()
         await _reply(send, 503, "Announcements cannot be received now.\n", _cors(scope))
         return
     watch = asyncio.create_task(_watch_for_disconnect(receive, listener))
+    connections.inc()
     try:
         headers = {"content-type": "text/event-stream", "cache-control": "no-store", "x-accel-buffering": "no"}
         await _start(send, 200, headers | _cors(scope))
@@ -98,6 +110,7 @@ async def _stream(scope: Scope, receive: Receive, send: Send, ticket: Ticket) ->
         await _body(send, b"", more=False)
     finally:
         watch.cancel()
+        connections.dec()
         await announcements.leave(listener)
 
 
@@ -113,6 +126,7 @@ async def _pass_on(send: Send, listener: Listener) -> None:
         version, has_figures = listener.take()
         if listener.dismissed:
             return
+        hints.inc()
         if version:
             await _body(send, b"event: changed\ndata: %d\n\n" % version, more=True)
         if has_figures:
@@ -135,10 +149,15 @@ def _cors(scope: Scope) -> dict[str, str]:
     return {}
 
 
-async def _reply(send: Send, status: int, text: str, headers: dict[str, str] | None = None) -> None:
-    await _start(
-        send, status, {"content-type": "text/plain; charset=utf-8", "cache-control": "no-store", **(headers or {})}
-    )
+async def _reply(
+    send: Send,
+    status: int,
+    text: str,
+    headers: dict[str, str] | None = None,
+    *,
+    content_type: str = "text/plain; charset=utf-8",
+) -> None:
+    await _start(send, status, {"content-type": content_type, "cache-control": "no-store", **(headers or {})})
     await _body(send, text.encode(), more=False)
 
 

@@ -5,6 +5,7 @@ from django.urls import include, path, re_path
 
 from config.errors import api_address_not_found
 from config.health import Ready, alive
+from config.metrics import show_metrics
 
 urlpatterns = [
     path("api/", include("lifecycle.api.urls")),
@@ -12,7 +13,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("healthz", Ready.as_view(), name="ready"),
     path("healthz/live", alive, name="alive"),
-    path("", include("django_prometheus.urls")),
+    path("metrics", show_metrics, name="metrics"),
     path("", include("lifecycle.web.urls")),
 ]
 

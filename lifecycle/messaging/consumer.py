@@ -101,6 +101,8 @@ class EventConsumer:
 
         Raises NoSuchTopic when a dry run finds none of its topics, TooManyFailures, KafkaException.
         """
+        # As if a round had just gone well: what never begins to work is noticed after the same time.
+        metrics.last_batch.set_to_current_time()
         self._prepare()
         try:
             while not self.stop and not self._is_done():

@@ -145,6 +145,8 @@ class Handler:
         metrics.dealt_with.labels(event.type, result.outcome, refusal.code if refusal else "").inc()
         if result.moved:
             metrics.moved.labels(event.type).inc()
+        if result.outcome == DEAD:
+            metrics.dead.inc()
         if result.rejected:
             metrics.fields_rejected.labels(event.type).inc(len(result.rejected))
             log.warning(

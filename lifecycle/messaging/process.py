@@ -13,7 +13,7 @@ from django.conf import settings
 from django.core.checks import Tags
 from django.core.management.base import BaseCommand, CommandError
 from django.db import Error, connections
-from prometheus_client import start_http_server
+from prometheus_client import CollectorRegistry, start_http_server
 from tqdm import tqdm
 
 log = structlog.get_logger(__name__)
@@ -150,11 +150,11 @@ def check_roles(command: BaseCommand, *aliases: str) -> None:
         connections.close_all()
 
 
-def serve_metrics(port: int | None) -> None:
+def serve_metrics(port: int | None, registry: CollectorRegistry) -> None:
     """Answer Prometheus on a port of its own, if one is given. Raises CommandError when it is not to be had."""
     if port:
         try:
-            start_http_server(port)
+            start_http_server(port, registry=registry)
         except OSError as error:
             raise CommandError(
                 f"Metrics cannot be served on port {port}: {error.strerror}. Give another --metrics-port."

@@ -73,6 +73,7 @@ class Relay:
     def run(self) -> int:
         """Publish until asked to stop, or with ``once`` until nothing is pending (or raise TopicsStopped)."""
         delay = 0.05
+        metrics.last_look.set_to_current_time()
         try:
             while not self.stop:
                 try:
@@ -97,6 +98,7 @@ class Relay:
         outbox.listen()
         while not self.stop:
             self.health.touch()
+            self._chores()
             if not self._leads:
                 self._leads = outbox.lead()
                 metrics.leading.set(int(self._leads))
@@ -120,8 +122,6 @@ class Relay:
 
     def _turn(self) -> bool:
         """Send, mark, and wait for whatever comes first; True when ``once`` is done."""
-        # First of all: while Kafka is away this is how anybody knows.
-        self._chores()
         sent = self._send()
         lanes = list(self._lanes.values())
         for lane in lanes:
@@ -211,17 +211,26 @@ class Relay:
         self.health.remove()
 
     def _chores(self) -> None:
-        """Measure the outbox, and delete what was published long enough ago."""
+        """Measure the outbox, and as its leader delete what was published long enough ago.
+
+        Before anything else, and standing by as well: while Kafka is away, or no relay leads, this is how it shows.
+        What one that has lost its lead measured last would be its figure for ever.
+        """
         now = time.monotonic()
         if now < self._chores_at:
             return
         count, age = outbox.measure()
         metrics.outbox_pending.set(count)
         metrics.outbox_age.set(age)
+        metrics.last_look.set_to_current_time()
+        self._chores_at = now + CHORE_SECONDS
+        if not self._leads:
+            return
         gone = outbox.clear_published(before=timezone.now() - dt.timedelta(hours=settings.OUTBOX_KEPT_HOURS))
         metrics.deleted.inc(gone)
-        # As long as there is more to delete, go on with it between the messages.
-        self._chores_at = now + (0.2 if gone else CHORE_SECONDS)
+        if gone:
+            # As long as there is more to delete, go on with it between the messages.
+            self._chores_at = now + 0.2
 
     def _topic(self, name: str) -> str:
         return topic_name(name) if self._prefix is None else f"{self._prefix}{name}"

@@ -25,6 +25,8 @@ class StageMove(models.Model):
     moved = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)
+    # How many customers the batch before moved; not stored.
+    last_batch: int = 0
 
     class Meta:
         indexes = [

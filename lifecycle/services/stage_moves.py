@@ -186,7 +186,7 @@ def _move_those(move: StageMove, ids: Sequence[UUID], *, tenant: TenantRef, now:
         now=now,
         request_id=move.request_id,
     )
-    moved = sum(outcome.moved for outcome in outcomes)
+    moved = move.last_batch = sum(outcome.moved for outcome in outcomes)
     if not moved:
         # Nobody is left.
         move.finished_at = now

@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 from lifecycle.management.arguments import read_port
 from lifecycle.messaging import handling
 from lifecycle.messaging.consumer import _as_message
+from lifecycle.messaging.metrics import CONSUMER
 from lifecycle.messaging.process import HealthFile, serve_metrics
 from lifecycle.messaging.tailing import NoSuchTopic
 from lifecycle.rules.envelopes import Fault, receive
@@ -258,14 +259,14 @@ def test_the_command_refuses_a_group_without_a_name(group: str) -> None:
         call_command("consume_events", "--group", group)
 
 
-@pytest.mark.parametrize("command", ["consume_events", "relay_events"])
+@pytest.mark.parametrize("command", ["consume_events", "relay_events", "move_customers"])
 @pytest.mark.parametrize("port", ["99999", "65536", "-5", "²", "9" * 5000])
 def test_a_port_is_a_port(command: str, port: str) -> None:
     with pytest.raises(CommandError, match=f"argument --metrics-port: {port[:80]}…? is not a port"):
         call_command(command, "--metrics-port", port)
 
 
-@pytest.mark.parametrize("command", ["consume_events", "relay_events"])
+@pytest.mark.parametrize("command", ["consume_events", "relay_events", "move_customers"])
 def test_a_port_that_is_taken_is_refused(command: str) -> None:
     with socket.create_server(("0.0.0.0", 0)) as taken:
         port = taken.getsockname()[1]
@@ -275,11 +276,11 @@ def test_a_port_that_is_taken_is_refused(command: str) -> None:
 
 def test_port_0_is_no_port() -> None:
     assert read_port("0") == 0
-    serve_metrics(0)
+    serve_metrics(0, CONSUMER)
     assert read_port("65535") == 65_535
 
 
-@pytest.mark.parametrize("command", ["consume_events", "relay_events"])
+@pytest.mark.parametrize("command", ["consume_events", "relay_events", "move_customers"])
 def test_a_health_file_that_cannot_be_is_refused(command: str, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("")

@@ -178,10 +178,10 @@ def test_a_flood_of_unknown_tenants_does_not_fill_the_memory(acme: Speaker) -> N
 
 
 def test_results_are_counted_by_type_outcome_and_code(acme: Speaker) -> None:
-    from prometheus_client import REGISTRY
+    from lifecycle.messaging import metrics
 
     def read(name: str, **labels: str) -> float:
-        return REGISTRY.get_sample_value(name, labels) or 0.0
+        return metrics.CONSUMER.get_sample_value(name, labels) or 0.0
 
     applied = {"type": "customer.created", "outcome": "applied", "code": ""}
     dead = {"type": "unknown", "outcome": "dead", "code": "unreadable"}

@@ -16,7 +16,6 @@ import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connection, connections
-from prometheus_client import REGISTRY
 
 from audit.models import LifecycleHistory, OutboxMessage
 from audit.services import bell
@@ -24,6 +23,7 @@ from audit.services.bell import wake_relay_after_commit
 from lifecycle.management.commands.relay_events import parse_since
 from lifecycle.messaging import lanes
 from lifecycle.messaging import relay as relay_module
+from lifecycle.messaging.metrics import RELAY
 from lifecycle.messaging.process import HealthFile, Progress
 from lifecycle.messaging.relay import Relay
 from lifecycle.rules.schemas import load_schema
@@ -467,14 +467,14 @@ def test_the_relays_own_role_can_do_nothing_but_relay(acme: Speaker) -> None:
 
 
 def test_metrics_say_who_leads_and_what_waits(acme: Speaker, broker: Broker) -> None:
-    before = REGISTRY.get_sample_value("customer360_outbox_published_total", {"topic": LIFECYCLE}) or 0.0
+    before = RELAY.get_sample_value("customer360_outbox_published_total", {"topic": LIFECYCLE}) or 0.0
     with relaying(broker) as relay:
         await_that(lambda: relay._leads)
-        assert REGISTRY.get_sample_value("customer360_relay_leading") == 1
+        assert RELAY.get_sample_value("customer360_relay_leading") == 1
         acme.hear(acme.created("c1"))
         await_that(lambda: relay.published == 1)
-    assert REGISTRY.get_sample_value("customer360_relay_leading") == 0
-    assert REGISTRY.get_sample_value("customer360_outbox_published_total", {"topic": LIFECYCLE}) == before + 1
+    assert RELAY.get_sample_value("customer360_relay_leading") == 0
+    assert RELAY.get_sample_value("customer360_outbox_published_total", {"topic": LIFECYCLE}) == before + 1
 
 
 def test_sigterm_ends_the_command_with_status_0_and_lets_another_lead(acme: Speaker, broker: Broker) -> None:

@@ -8,10 +8,9 @@ import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
 from django.core.management import CommandError, call_command
 from django.db import connections
-from prometheus_client import REGISTRY
 
 from audit.models import OutboxMessage
-from lifecycle.messaging import lanes
+from lifecycle.messaging import lanes, metrics
 from tenants.context import tenant_context
 from tests.messaging.kafka import Broker, await_that
 from tests.messaging.mock_cluster import MockCluster, mock_cluster
@@ -99,11 +98,11 @@ def test_the_others_go_on_and_what_was_held_goes_out_in_order(
         await_that(lambda: relay.published >= 12)
         assert waiting() == {stopped: 6}
         await_that(lambda: "topic is stopped" in caplog.text)
-        assert REGISTRY.get_sample_value("customer360_relay_topic_stopped", {"topic": stopped}) == 1
+        assert metrics.RELAY.get_sample_value("customer360_relay_topic_stopped", {"topic": stopped}) == 1
         cluster.allow(broker.topic(stopped))
         await_that(lambda: relay.published >= 18)
     assert waiting() == {}
-    assert REGISTRY.get_sample_value("customer360_relay_topic_stopped", {"topic": stopped}) == 0
+    assert metrics.RELAY.get_sample_value("customer360_relay_topic_stopped", {"topic": stopped}) == 0
     seen = list(dict.fromkeys(orjson.loads(one.value())["id"] for one in read_all(broker, LIFECYCLE)))
     with tenant_context(acme.tenant.id):
         rows = OutboxMessage.objects.filter(topic=LIFECYCLE).order_by("id")

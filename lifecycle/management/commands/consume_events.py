@@ -74,7 +74,7 @@ class Command(BaseCommand):
 
         handler = Handler(actor=CONSUMER, dry_run=options["dry_run"], report=report)
         health = HealthFile(options["health_file"])
-        serve_metrics(options["metrics_port"])
+        serve_metrics(options["metrics_port"], metrics.CONSUMER)
         bound_waits()
         check_roles(self, DEFAULT_DB_ALIAS, PLATFORM)
         with stop_on_signals() as stop:

@@ -14,8 +14,11 @@ from django.db import DEFAULT_DB_ALIAS, close_old_connections
 from django.db.utils import InterfaceError, OperationalError
 from django.utils import timezone
 
+from lifecycle.management.arguments import read_port
 from lifecycle.management.stopping import StopRequest, stop_on_signals
-from lifecycle.messaging.process import HealthFile, check_roles, end_in_time
+from lifecycle.messaging import metrics
+from lifecycle.messaging.process import HealthFile, check_roles, end_in_time, serve_metrics
+from lifecycle.models import StageMove
 from lifecycle.services.failures import concerns_everybody, describe
 from lifecycle.services.retention import forget_answers, forget_refusals
 from lifecycle.services.stage_moves import BATCH, BatchFailed, find_tenants_with_moves, move_customers
@@ -42,6 +45,7 @@ class Command(BaseCommand):
         """Options."""
         parser.add_argument("--once", action="store_true", help="End when nothing is left to move.")
         parser.add_argument("--health-file", help="touched while the loop turns, for a container probe")
+        parser.add_argument("--metrics-port", type=read_port, help="answer Prometheus there")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Work until SIGTERM; with --once until nothing is left. Exit status 0 only when everybody was moved."""
@@ -49,9 +53,17 @@ class Command(BaseCommand):
         # Tenant or customer -> when to look at it again.
         self._put_off: dict[UUID, float] = {}
         self._health = HealthFile(options["health_file"])
+        serve_metrics(options["metrics_port"], metrics.MOVER)
+        metrics.last_round.set_to_current_time()
         check_roles(self, DEFAULT_DB_ALIAS, PLATFORM)
+        try:
+            self._run(once=options["once"])
+        finally:
+            self._health.remove()
+
+    def _run(self, *, once: bool) -> None:
         with stop_on_signals() as stop:
-            if not options["once"]:
+            if not once:
                 end_in_time(stop)
             while not stop:
                 self._health.touch()
@@ -59,18 +71,18 @@ class Command(BaseCommand):
                     busy = self._work(stop)
                     if not busy and not stop:
                         self._forget(stop)
+                    metrics.last_round.set_to_current_time()
                 except (OperationalError, InterfaceError) as error:
-                    if options["once"]:
+                    if once:
                         raise
                     self.stderr.write(f"database away, trying again: {str(error).strip()}")
                     close_old_connections()
                     busy = False
-                if options["once"] and not busy:
+                if once and not busy:
                     break
                 if not busy:
                     stop.wait(PAUSE_SECONDS)
-            self._health.remove()
-        if options["once"] and self._put_off:
+        if once and self._put_off:
             raise CommandError(
                 f"{len(self._put_off):,} could not be moved (the log says why); they stay where they are. Correct the"
                 " cause, and run this again."
@@ -103,7 +115,7 @@ class Command(BaseCommand):
             try:
                 for move in move_customers(tenant, now=timezone.now(), size=size, skip=self._put_off.keys()):
                     busy = True
-                    self._health.touch()
+                    self._note(move)
                     self.stdout.write(f"{tenant.slug}: {move}")
                     if size < BATCH:
                         size = min(2 * size, BATCH)
@@ -125,6 +137,12 @@ class Command(BaseCommand):
                 if not failure.customer_ids:
                     raise cause from failure
         return busy
+
+    def _note(self, move: StageMove) -> None:
+        """A batch is done."""
+        self._health.touch()
+        metrics.last_round.set_to_current_time()
+        metrics.customers_moved.inc(move.last_batch)
 
     def _forget(self, stop: StopRequest) -> None:
         """Delete what is old when its minute has come. What fails is tried again in the next."""

@@ -75,7 +75,7 @@ class Command(BaseCommand):
             raise CommandError("--republish and --since go together.")
         since = parse_since(options["since"], now=timezone.now()) if options["since"] else None
         health = HealthFile(options["health_file"])
-        serve_metrics(options["metrics_port"])
+        serve_metrics(options["metrics_port"], metrics.RELAY)
         if since is not None:
             count = outbox.republish(since=since, topic=options["topic"])
             self.stdout.write(f"{count:,} messages written since {since.isoformat()} are pending again")

@@ -1,0 +1,136 @@
+"""The product as production runs it: every process, on the test database, with what each of them writes."""
+
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+from django.conf import settings
+from prometheus_client import Metric
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.messaging.kafka import command_env
+
+READY_SECONDS = 180
+HOST = "c360.example"
+# What the proxy in front says: the request came over TLS, from this client.
+PROXY_HEADERS = {"Host": HOST, "X-Forwarded-Proto": "https", "X-Forwarded-For": "198.51.100.7"}
+
+
+def production_env(folder: Path, *, prefix: str, **more: str) -> dict[str, str]:
+    """Production's settings: no DEBUG, so every default is production's."""
+    given = command_env()
+    for name in ("DEBUG", "LOG_FORMAT", "EVENT_STREAM_URL", "PROMETHEUS_MULTIPROC_DIR"):
+        given.pop(name, None)
+    return given | {
+        "DATA_AT_REST": "luks",
+        "ALLOWED_HOSTS": HOST,
+        "CSRF_TRUSTED_ORIGINS": f"https://{HOST}",
+        "TRUSTED_PROXY_TLS": "true",
+        "KAFKA_TOPIC_PREFIX": prefix,
+        "STATIC_ROOT": str(folder / "static"),
+        "TMPDIR": str(folder),
+        **more,
+    }
+
+
+@dataclass
+class Process:
+    """One process, and everything it has written to standard output and standard error."""
+
+    name: str
+    command: list[str]
+    env: Mapping[str, str]
+    log: Path
+    probe: str
+    metrics: str
+    process: "subprocess.Popen[bytes] | None" = field(default=None, init=False)
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                self.command, cwd=settings.BASE_DIR, env=dict(self.env), stdout=log, stderr=subprocess.STDOUT
+            )
+
+    def await_ready(self) -> None:
+        assert self.process is not None
+        deadline = time.monotonic() + READY_SECONDS
+        while time.monotonic() < deadline:
+            try:
+                with urllib.request.urlopen(self.probe, timeout=5):
+                    return
+            except OSError:
+                assert self.process.poll() is None, f"{self.name} ended: {self.text()[-2000:]}"
+                time.sleep(0.1)
+        raise AssertionError(f"{self.name} did not become ready: {self.text()[-2000:]}")
+
+    def stop(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+    def text(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def lines(self) -> list[dict[str, Any]]:
+        """What it wrote, each line as the JSON object that it must be."""
+        written = []
+        for line in self.log.read_bytes().splitlines():
+            try:
+                record = orjson.loads(line)
+            except orjson.JSONDecodeError:
+                raise AssertionError(f"{self.name} wrote a line that is no JSON: {line[:300]!r}") from None
+            assert isinstance(record, dict), line
+            written.append(record)
+        return written
+
+    def scrape(self) -> dict[str, Metric]:
+        """Its figures by family, as Prometheus reads them."""
+        with urllib.request.urlopen(self.metrics, timeout=20) as answer:
+            page: str = answer.read().decode()
+        return {family.name: family for family in text_string_to_metric_families(page)}
+
+
+def server(name: str, application: str, port: int, folder: Path, env: Mapping[str, str], *more: str) -> Process:
+    """A process of granian."""
+    probe = "/live/healthz" if name == "stream" else "/healthz/live"
+    interface = "asgi" if name == "stream" else "wsgi"
+    command = [
+        *(sys.executable, "-m", "granian", "--interface", interface, "--host", "127.0.0.1", "--port", str(port)),
+        *("--workers-kill-timeout", "2", *more, application),
+    ]
+    address = f"http://127.0.0.1:{port}"
+    return Process(name, command, env, folder / f"{name}.log", f"{address}{probe}", f"{address}/metrics")
+
+
+def command(name: str, port: int, folder: Path, env: Mapping[str, str], *arguments: str) -> Process:
+    """A process of ``manage.py``."""
+    address = f"http://127.0.0.1:{port}/metrics"
+    argv = [sys.executable, "manage.py", *arguments, "--metrics-port", str(port)]
+    return Process(name, argv, env, folder / f"{name}.log", address, address)
+
+
+def collect_static(env: Mapping[str, str]) -> None:
+    """What the image holds already: pages name their files by their content."""
+    subprocess.run(
+        [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity", "0"],
+        cwd=settings.BASE_DIR,
+        env=dict(env),
+        check=True,
+    )
+
+
+def workers_of(process: Process) -> list[int]:
+    """The process ids of a server's workers."""
+    assert process.process is not None
+    children = Path(f"/proc/{process.process.pid}/task/{process.process.pid}/children").read_text()
+    return [int(pid) for pid in children.split() if b"granian" in Path(f"/proc/{pid}/cmdline").read_bytes()]

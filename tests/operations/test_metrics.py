@@ -1,0 +1,100 @@
+"""What Prometheus is told: each process its own figures, and of several workers the sum."""
+
+import http.client
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from config.metrics import PREFIX, VARIABLE
+from tests.messaging.kafka import await_that
+from tests.operations.conftest import Product
+from tests.operations.processes import PROXY_HEADERS, Process, workers_of
+
+REQUESTS = "django_http_requests_before_middlewares"
+
+
+def ask(process: Process, path: str, method: str = "GET", **headers: str) -> int:
+    """The status of one request on a connection of its own, so that any worker may get it."""
+    host, port = process.probe.split("/")[2].split(":")
+    connection = http.client.HTTPConnection(host, int(port), timeout=30)
+    connection.request(method, path, headers=PROXY_HEADERS | headers)
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
+def total(process: Process, family: str) -> float:
+    return sum(sample.value for sample in process.scrape()[family].samples if not sample.name.endswith("_created"))
+
+
+def own_families(process: Process) -> set[str]:
+    families = {name for name in process.scrape() if name.startswith("customer360_")}
+    return {name for name in families if not name.endswith("_created")}
+
+
+def test_two_workers_give_the_sum_of_both(product: Product) -> None:
+    before = total(product.web, REQUESTS)
+    for _ in range(40):
+        assert ask(product.web, "/login") == 200
+    # Each scrape is a request as well, and whichever worker gets it counts it before it adds up.
+    assert [total(product.web, REQUESTS) - before for _ in range(10)] == [40 + number for number in range(1, 11)]
+    folder = next(product.folder.glob(f"{PREFIX}*"))
+    writers = {file.stem.rpartition("_")[2] for file in product.folder.glob(f"{PREFIX}*/counter_*.db")}
+    assert {str(pid) for pid in workers_of(product.web)} <= writers, folder
+
+
+def test_a_worker_that_was_killed_takes_nothing_out_of_the_sum(product: Product) -> None:
+    for _ in range(20):
+        assert ask(product.web, "/login") == 200
+    before = total(product.web, REQUESTS)
+    victim, *_ = workers_of(product.web)
+    os.kill(victim, signal.SIGKILL)
+    await_that(lambda: victim not in workers_of(product.web) and len(workers_of(product.web)) == 2)
+    product.web.await_ready()
+    assert total(product.web, REQUESTS) > before
+
+
+def test_the_open_pages_of_a_dead_stream_worker_are_not_counted(tmp_path: Path) -> None:
+    program = """
+import os
+from config.metrics import render_metrics
+from prometheus_client import Counter, Gauge
+streams = Gauge("streams", "Open.", multiprocess_mode="livesum")
+hints = Counter("hints", "Sent.")
+streams.set(3); hints.inc(5)
+if os.environ.get("LAST"): print(render_metrics()[0].decode())
+"""
+    env = {**os.environ, VARIABLE: str(tmp_path)}
+    subprocess.run([sys.executable, "-c", program], env=env, check=True)
+    page = subprocess.run(
+        [sys.executable, "-c", program], env={**env, "LAST": "1"}, check=True, capture_output=True, text=True
+    ).stdout
+    assert "\nstreams 3.0\n" in page
+    assert "\nhints_total 10.0\n" in page
+
+
+def test_no_process_exports_what_another_measures(product: Product) -> None:
+    own = {process.name: own_families(process) for process in product.processes}
+    cache = {"customer360_cache_failures"}
+    assert {name.split("_")[1] for name in own["relay"]} == {"relay", "outbox"}
+    assert own["mover"] == {"customer360_mover_customers", "customer360_mover_last_success_timestamp", *cache}
+    assert own["stream"] == {f"customer360_stream_{name}" for name in ("connections", "hints", "unavailable")}
+    assert {name.split("_")[1] for name in own["consumer"]} == {"consumer", "events", "dead", "cache"}
+    assert own["web"] == {
+        "customer360_login_guard_fallback",
+        "customer360_membership_cache_failures",
+        "customer360_rate_limit_fallback",
+        "customer360_rate_limit_recount",
+        *cache,
+    }
+
+
+@pytest.mark.parametrize(("name", "gauge"), [("consumer", "consumer"), ("relay", "relay"), ("mover", "mover")])
+def test_what_has_just_started_does_not_look_dead(product: Product, name: str, gauge: str) -> None:
+    process: Process = getattr(product, name)
+    (sample,) = process.scrape()[f"customer360_{gauge}_last_success_timestamp"].samples
+    assert sample.value > 1_700_000_000
