@@ -24,5 +24,4 @@ USER app
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
     CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/healthz/live', timeout=2)"]
-CMD ["granian", "--interface", "wsgi", "--host", "0.0.0.0", "--port", "8000", "--workers", "2", \
-     "--blocking-threads", "2", "--workers-kill-timeout", "10", "config.wsgi:application"]
+CMD ["python", "-m", "config.serve", "web", "--host", "0.0.0.0", "--port", "8000"]

@@ -16,7 +16,7 @@ from django.db.backends.utils import debug_transaction  # type: ignore[attr-defi
 from psycopg.pq import ConnStatus, TransactionStatus
 
 from audit.database.base import BEGIN
-from audit.database.results import check, collect
+from audit.database.results import check, collect, execute
 
 Row = tuple[str | None, ...]
 _PARAMETER = re.compile(r"%\((\w+)\)s")
@@ -76,7 +76,7 @@ def _begin(raw: Any) -> None:
     if raw.opening is not None:
         raw.send_opening()
     elif raw.pgconn.transaction_status == TransactionStatus.IDLE and not raw.autocommit:
-        check(raw.pgconn, raw.pgconn.exec_(BEGIN))
+        execute(raw.pgconn, BEGIN)
 
 
 def _run_together(link: Any, opening: tuple[bytes, bytes], key: bytes, values: list[bytes | None]) -> Any:

@@ -92,8 +92,7 @@ def serving() -> Iterator[int]:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     with started(
-        *(sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)),
-        *("--workers", "1", "--blocking-threads", "2", "--no-ws", "config.wsgi:application"),
+        sys.executable, "-m", "config.serve", "web", "--port", str(port), WEB_WORKERS="1", WEB_THREADS="2"
     ) as process:
         await_that(lambda: _answers(port), process, seconds=READY_WITHIN)
         yield port

@@ -18,9 +18,11 @@ def running(*command: str) -> Iterator["subprocess.Popen[bytes]"]:
 
 
 @contextmanager
-def started(*command: str) -> Iterator["subprocess.Popen[bytes]"]:
-    """A process in this environment, ended with SIGTERM."""
-    process = subprocess.Popen(command, env=os.environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def started(*command: str, **environment: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """A process in this environment and what is added to it, ended with SIGTERM."""
+    process = subprocess.Popen(
+        command, env=os.environ | environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         yield process
     finally:

@@ -6,8 +6,9 @@ from typing import Any
 
 import structlog
 from django.core import exceptions as django_exceptions
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
+from django.template.loader import render_to_string
 from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
@@ -15,6 +16,7 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 from rest_framework.views import set_rollback
 
+from config.outages import UNCHANGED, UNKNOWN, find_outage
 from config.problems import PROBLEM_TYPE, problem_body, problem_response
 from lifecycle.services.publication import MappingNeeded
 from lifecycle.services.rate_limits import RateLimited
@@ -32,8 +34,8 @@ log = structlog.get_logger(__name__)
 
 LOG_IN = "Send an access token in the header Authorization: Bearer <token>; POST /api/v1/auth/token gives you one."
 NOT_FOUND = "There is nothing at this address: check it, and that what it names belongs to your tenant."
+UNAVAILABLE_STATUS = STATUS_OF_CODE["unavailable"]
 INTERNAL = "Something went wrong on our side; nothing was changed. Quote the request_id if you report it."
-UNREACHABLE = "The database cannot be reached at the moment; nothing was changed. Try again in a moment."
 RETRY_SECONDS = "1"
 
 
@@ -62,7 +64,9 @@ def handle_exception(exception: Exception, context: Mapping[str, Any]) -> Respon
     problem = describe(exception, method=getattr(request, "method", "") or "")
     if isinstance(exception, RateLimited):
         _note_rate_limit(exception, context)
-    if problem.status >= 500:
+    if problem.status == UNAVAILABLE_STATUS:
+        log.error("the database is not available", reason=str(exception), view=type(context.get("view")).__name__)
+    elif problem.status >= 500:
         log.error("request failed", exc_info=exception, view=type(context.get("view")).__name__)
     return render_problem(problem)
 
@@ -90,6 +94,8 @@ def problem_for_refusal(refused: Refused, **extra: Any) -> Response:
 
 def describe(exception: Exception, *, method: str = "") -> Problem:
     """The problem that an exception is to the outside."""
+    if outage := find_outage(exception):
+        return Problem("unavailable", f"{outage} {UNCHANGED}", {"Retry-After": RETRY_SECONDS})
     for kind, translate in _TABLE.items():
         if isinstance(exception, kind):
             return translate(exception, method)
@@ -214,8 +220,6 @@ _TABLE: Mapping[type[Exception], Callable[[Any, str], Problem]] = {
     django_exceptions.SuspiciousOperation: _simple("invalid_request", "The request is malformed."),
     django_exceptions.BadRequest: _simple("invalid_request", "The request is malformed."),
     KeysUnavailable: lambda error, _: _internal(str(error), {"Retry-After": RETRY_SECONDS}),
-    OperationalError: lambda _, __: _internal(UNREACHABLE, {"Retry-After": RETRY_SECONDS}),
-    InterfaceError: lambda _, __: _internal(UNREACHABLE, {"Retry-After": RETRY_SECONDS}),
 }
 
 
@@ -272,6 +276,17 @@ def server_error(request: HttpRequest) -> HttpResponse:
     if _is_api(request):
         return problem_response(500, "internal_error", INTERNAL, request_id=_request_id())
     return defaults.server_error(request)
+
+
+def unavailable(request: HttpRequest, outage: str) -> HttpResponse:
+    """The answer when the database was away where no view could say so; the sentence says in which way."""
+    is_safe = request.method in ("GET", "HEAD")
+    sentence = f"{outage} {UNCHANGED if is_safe else UNKNOWN}"
+    headers = {"Retry-After": RETRY_SECONDS}
+    if _is_api(request):
+        return problem_response(UNAVAILABLE_STATUS, "unavailable", sentence, headers=headers)
+    page = render_to_string("503.html", {"sentence": sentence})
+    return HttpResponse(page, status=UNAVAILABLE_STATUS, headers={**headers, "Cache-Control": "no-store"})
 
 
 def _is_api(request: HttpRequest) -> bool:

@@ -1,13 +1,18 @@
-"""What comes before any view: probes are let in, NUL bytes in a URL and the API over plain HTTP are not, and a page is
-told whom it may connect to.
+"""What comes before any view: probes are let in, NUL bytes in a URL and the API over plain HTTP are not, a page is
+told whom it may connect to, and a database that is away is no fault of ours.
 """
 
+import sys
 from collections.abc import Callable
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import MiddlewareNotUsed
+from django.core.signals import got_request_exception
 from django.http import HttpRequest, HttpResponse
 
+from config.errors import unavailable
+from config.outages import find_outage
 from config.problems import problem_response
 from lifecycle.web.live import stream_origin
 
@@ -79,3 +84,27 @@ class AllowEventStream:
         response = self.get_response(request)
         response._csp_update = {"connect-src": stream_origin(request)}  # type: ignore[attr-defined]
         return response
+
+
+class AnswerOutages:
+    """503 where Django would answer 500 because the database is not available: before a view, after it, in between.
+
+    Django makes an answer of every exception where it arises, and tells of it by a signal; so the answer is replaced.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+        got_request_exception.connect(note_outage, dispatch_uid="config.middleware.note_outage")
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Pass on; replace the answer to an outage."""
+        response = self.get_response(request)
+        outage: str = request.__dict__.pop("outage", "")
+        return unavailable(request, outage) if outage and response.status_code >= 500 else response
+
+
+def note_outage(request: HttpRequest | None = None, **_: Any) -> None:
+    """Called while the exception is being handled."""
+    error = sys.exc_info()[1]
+    if request is not None and error is not None and (outage := find_outage(error)):
+        request.__dict__["outage"] = outage

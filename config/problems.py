@@ -22,12 +22,17 @@ def problem_body(status: int, code: str, detail: str, **extra: Any) -> dict[str,
     }
 
 
+def problem_bytes(status: int, code: str, detail: str, **extra: Any) -> bytes:
+    """The same as it goes over the line."""
+    return orjson.dumps(problem_body(status, code, detail, **extra))
+
+
 def problem_response(
     status: int, code: str, detail: str, *, headers: Mapping[str, str] | None = None, **extra: Any
 ) -> HttpResponse:
     """The same as a plain Django response, for refusals outside DRF."""
     return HttpResponse(
-        orjson.dumps(problem_body(status, code, detail, **extra)),
+        problem_bytes(status, code, detail, **extra),
         status=status,
         content_type=PROBLEM_TYPE,
         headers=dict(headers or {}),

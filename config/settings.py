@@ -77,6 +77,10 @@ LOGIN_ATTEMPTS_PER_MINUTE = env.int("LOGIN_ATTEMPTS_PER_MINUTE", 10, validate=be
 # Identity providers on this very machine over plain HTTP: for trying things out.
 LOOPBACK_ISSUERS = env.bool("LOOPBACK_ISSUERS", DEBUG)
 DEMO_CUSTOMERS = env.int("DEMO_CUSTOMERS", 2000, validate=between(1, 1_000_000))
+DATABASE_SILENT_SECONDS = env.int("DATABASE_SILENT_SECONDS", 60, validate=between(1, 3600))
+WEB_WORKERS = env.int("WEB_WORKERS", 2, validate=between(1, 64))
+WEB_THREADS = env.int("WEB_THREADS", 2, validate=between(1, 64))
+REQUEST_BODY_SECONDS = env.int("REQUEST_BODY_SECONDS", 15, validate=between(1, 600))
 DATABASE_POOLER = env.bool("DATABASE_POOLER", False)
 _static_root = env.str("STATIC_ROOT", str(BASE_DIR / ".local" / "static"), validate=not_empty)
 
@@ -122,7 +126,9 @@ def database(url: str, **options: Any) -> dict[str, Any]:
     # Behind a transaction-mode pooler neither server-side cursors nor prepared statements may outlive a transaction.
     entry["DISABLE_SERVER_SIDE_CURSORS"] = DATABASE_POOLER
     given: Any = entry.get("OPTIONS", {})
-    entry["OPTIONS"] = {"application_name": "customer360", **given}
+    # A server that cannot be reached is told in seconds: at the start of a connection, and on one that is open.
+    bounds = {"connect_timeout": 3, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
+    entry["OPTIONS"] = {"application_name": "customer360", "tcp_user_timeout": 15_000, **bounds, **given}
     return {**entry, **options}
 
 
@@ -171,6 +177,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "config.middleware.AllowEventStream",
+    "config.middleware.AnswerOutages",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -293,6 +300,8 @@ CONTENT_SECURITY_POLICY = {
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1_048_576
 # A configuration's form has a field for every pair of its stages, and ten open rules that name many of them.
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000
+# A form with files, all together; what a view does with a file has its own bounds.
+MAX_UPLOAD_BYTES = 32 * 1_048_576
 
 # --- caches -------------------------------------------------------------------------------------------------------
 CACHES = {

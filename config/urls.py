@@ -4,14 +4,14 @@ from django.contrib import admin
 from django.urls import include, path, re_path
 
 from config.errors import api_address_not_found
-from config.health import Ready, alive
+from config.health import alive, ready
 from config.metrics import show_metrics
 
 urlpatterns = [
     path("api/", include("lifecycle.api.urls")),
     re_path(r"^api/", api_address_not_found),
     path("admin/", admin.site.urls),
-    path("healthz", Ready.as_view(), name="ready"),
+    path("healthz", ready, name="ready"),
     path("healthz/live", alive, name="alive"),
     path("metrics", show_metrics, name="metrics"),
     path("", include("lifecycle.web.urls")),

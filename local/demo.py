@@ -167,19 +167,14 @@ def processes(folders: Folders, guard: Guard, env: Mapping[str, str], port: int)
         argv = [sys.executable, *arguments]
         return Worker(Child(name, argv, guard, env=merge(env), cwd=PROJECT, log=log), probe)
 
-    def granian(interface: str, number: str, application: str) -> list[str]:
-        # Open event streams would hold up the end of a worker: it is given two seconds.
-        return [
-            *("-m", "granian", "--interface", interface, "--host", "127.0.0.1", "--port", number),
-            *("--workers-kill-timeout", "2", application),
-        ]
+    def serve(kind: str, number: str) -> list[str]:
+        return ["-m", "config.serve", kind, "--port", number]
 
     pace = os.environ.get("DEMO_EVENTS", "6")
     events = ["manage.py", "send_event", "--stream", "--per-minute", pace]
-    web = granian("wsgi", str(port), "config.wsgi:application")
     return [
-        worker("web", [*web, "--blocking-threads", "2"], f"http://127.0.0.1:{port}/healthz/live"),
-        worker("stream", granian("asgi", stream_port, "config.stream:application"), f"{stream}/healthz"),
+        worker("web", serve("web", str(port)), f"http://127.0.0.1:{port}/healthz/live"),
+        worker("stream", serve("stream", stream_port), f"{stream}/healthz"),
         worker("consume_events", ["manage.py", "consume_events"]),
         worker("relay_events", ["manage.py", "relay_events"]),
         worker("move_customers", ["manage.py", "move_customers"]),

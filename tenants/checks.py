@@ -6,9 +6,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from django.core.checks import CheckMessage, Error, Tags, register
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import DEFAULT_DB_ALIAS, OperationalError, connections
 from django.db.migrations import AddField
 from django.db.migrations.loader import MigrationLoader
+
+from tenants.services.database import version_fault
 
 APPS: Final = frozenset({"audit", "tenants", "lifecycle"})
 # Older than any release.
@@ -40,6 +42,25 @@ def role_faults(alias: str = DEFAULT_DB_ALIAS) -> list[str]:
 
 
 @register(Tags.database)
+def check_servers(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """Refuse a server that cannot be reached or is too old, in one line each."""
+    found: list[CheckMessage] = []
+    for alias in databases or ():
+        try:
+            connections[alias].ensure_connection()
+        except OperationalError as error:
+            found.append(Error(f"{alias}: PostgreSQL cannot be reached: {_one_line(error)}", id="tenants.E011"))
+            continue
+        if fault := version_fault(connections[alias].connection.info.server_version):
+            found.append(Error(f"{alias}: {fault}", id="tenants.E010"))
+    return found
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+@register(Tags.database)
 def check_application_role(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """Refuse an address of a process at work whose role row-level security does not bind."""
     return [
@@ -50,8 +71,15 @@ def check_application_role(databases: Sequence[str] | None = None, **_: Any) -> 
         )
         for alias in databases or ()
         if alias in VARIABLES
-        for fault in role_faults(alias)
+        for fault in _role_faults_if_reached(alias)
     ]
+
+
+def _role_faults_if_reached(alias: str) -> list[str]:
+    try:
+        return role_faults(alias)
+    except OperationalError:
+        return []  # check_servers has said so
 
 
 def find_columns_without_default() -> Iterator[str]:

@@ -18,13 +18,16 @@ STATUS_OF_CODE: Mapping[str, int] = MappingProxyType(
         "not_found": 404,
         "method_not_allowed": 405,
         "not_acceptable": 406,
+        "request_timeout": 408,
         "effects_unconfirmed": 409,
         "stale_event": 409,
         "version_conflict": 412,
+        "body_too_large": 413,
         "unsupported_media_type": 415,
         "idempotency_mismatch": 422,
         "rate_limited": 429,
         "internal_error": 500,
+        "unavailable": 503,
     }
 )
 

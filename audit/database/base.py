@@ -6,6 +6,7 @@
 """
 
 import select
+import time
 from typing import Any
 
 import psycopg
@@ -14,7 +15,7 @@ from django.db.backends.postgresql import base
 from psycopg.pq import ConnStatus, TransactionStatus
 
 from audit.database.identity import is_identity_due, read_identity
-from audit.database.results import check
+from audit.database.results import execute
 
 BEGIN = b"BEGIN"
 
@@ -33,12 +34,18 @@ class Connection(psycopg.Connection[Any]):
     # Which database this is (``audit.database.identity``), and when it was asked.
     identity = ""
     identified_at = 0.0
+    # Since when the driver has been waiting for the server; None while it does not.
+    waiting_since: float | None = None
 
     def wait(self, *args: Any, **options: Any) -> Any:
         """Everything that psycopg sends comes by here: what opens the transaction goes before it."""
         if self.opening is not None:
             self.send_opening()
-        return super().wait(*args, **options)
+        self.waiting_since = time.monotonic()
+        try:
+            return super().wait(*args, **options)
+        finally:
+            self.waiting_since = None
 
     def set_autocommit(self, value: bool) -> None:
         """As the driver does; between two transactions without its generators."""
@@ -53,7 +60,7 @@ class Connection(psycopg.Connection[Any]):
         if self.pgconn.transaction_status == TransactionStatus.INTRANS:
             # What the driver does, without its generators. Django knows neither two-phase commits nor its transactions.
             with self.lock:
-                check(self.pgconn, self.pgconn.exec_(b"COMMIT"))
+                execute(self.pgconn, b"COMMIT")
         else:
             super().commit()
 
@@ -70,7 +77,7 @@ class Connection(psycopg.Connection[Any]):
         assert opening is not None  # noqa: S101
         # Both were made by us: a variable's name and a UUID.
         statement = b"BEGIN; SELECT set_config('%b', '%b', true)" % opening
-        check(self.pgconn, self.pgconn.exec_(statement))
+        execute(self.pgconn, statement)
 
 
 class DatabaseWrapper(base.DatabaseWrapper):

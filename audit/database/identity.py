@@ -19,7 +19,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connections
 
-from audit.database.results import check
+from audit.database.results import execute
 
 # For how long a pooler may hide from a connection that the server behind it is another one.
 POOLED_SECONDS: Final = 10.0
@@ -46,7 +46,7 @@ def database_identity(*, using: str = DEFAULT_DB_ALIAS) -> str:
 
 def read_identity(raw: Any) -> None:
     """Ask for the identity and note it on the connection, which is outside of any transaction. One statement."""
-    result = check(raw.pgconn, raw.pgconn.exec_(IDENTITY))
+    result = execute(raw.pgconn, IDENTITY)
     values = [result.get_value(0, column) or b"" for column in range(result.nfields)]
     raw.identity = hashlib.sha256(b"/".join(values)).hexdigest()[:16]
     raw.identified_at = time.monotonic()

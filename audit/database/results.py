@@ -4,6 +4,7 @@ import select
 from typing import Any
 
 import psycopg
+from django.conf import settings
 from psycopg.errors import error_from_result
 from psycopg.pq import ConnStatus, ExecStatus
 
@@ -17,6 +18,12 @@ def check(link: Any, result: Any) -> Any:
     return result
 
 
+def execute(link: Any, statement: bytes) -> Any:
+    """Run statements without parameters; the result of the last. Raises psycopg's errors."""
+    link.send_query(statement)
+    return [check(link, result) for result in collect(link)][-1]
+
+
 def collect(link: Any, *, until_sync: bool = False) -> list[Any]:
     """The results of what was sent. Waits at the socket: libpq itself would hold every other thread up meanwhile."""
     poller = None
@@ -28,7 +35,10 @@ def collect(link: Any, *, until_sync: bool = False) -> list[Any]:
             if poller is None:
                 poller = select.poll()
                 poller.register(link.socket, select.POLLIN)
-            poller.poll()
+            # Its machine has stopped, or the network in between.
+            if not poller.poll(settings.DATABASE_SILENT_SECONDS * 1000):
+                link.finish()
+                raise psycopg.OperationalError("the server has said nothing for too long")
             link.consume_input()
         result = link.get_result()
         if result is None:

@@ -6,7 +6,7 @@ from typing import Final
 import structlog
 from django.db import connections, transaction
 
-from audit.database.results import check
+from audit.database.results import execute
 
 log = structlog.get_logger(__name__)
 
@@ -37,6 +37,6 @@ def _ring(using: str) -> None:
     try:
         # Past Django's bookkeeping: it is no query of anybody's request, and nothing depends on it. It need not wait
         # for the disk either.
-        check(raw.pgconn, raw.pgconn.exec_(RING))
+        execute(raw.pgconn, RING)
     except Exception as error:
         log.info("relay not woken, it will look by itself", error=type(error).__name__)

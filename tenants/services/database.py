@@ -20,6 +20,10 @@ LOGIN_VARIABLES = {
 PLAIN = "NOSUPERUSER NOCREATEDB NOCREATEROLE"
 
 
+# uuidv7(), and what else the statements are written with (docs/decisions/0004).
+LEAST_VERSION = 18
+
+
 class ProvisioningRefused(Exception):
     """The database cannot be provisioned from these addresses; the sentence says why."""
 
@@ -41,6 +45,13 @@ def read_logins(urls: Mapping[str, str]) -> list[RoleLogin]:
     ]
 
 
+def version_fault(number: int) -> str:
+    """What is wrong with a server of this version, as libpq counts them (150010 is 15.10); empty when nothing is."""
+    if number // 10_000 >= LEAST_VERSION:
+        return ""
+    return f"Customer 360 needs PostgreSQL {LEAST_VERSION} or newer, this is {number // 10_000}.{number % 10_000}."
+
+
 def read_login(url: str, *, expected: str, variable: str) -> RoleLogin:
     """The user and password of a database URL. Raises ProvisioningRefused when it names another role."""
     parts = urlsplit(url)
@@ -55,8 +66,11 @@ def provision(admin_url: str, logins: list[RoleLogin], *, database: str) -> None
     """Make roles, database, extensions and default privileges; bring passwords up to date. Repeatable.
 
     ``logins`` are those of owner, application, platform and relay; without one the backup's role logs in nowhere.
+    Raises ProvisioningRefused when the server is too old; nothing was made then.
     """
     with psycopg.connect(admin_url, autocommit=True) as connection:
+        if fault := version_fault(connection.info.server_version):
+            raise ProvisioningRefused(fault)
         passwords = {login.name: login.password for login in logins}
         for name in (OWNER, APP, PLATFORM, RELAY):
             _ensure_role(connection, name, f"LOGIN {PLAIN} NOBYPASSRLS", passwords[name])

@@ -40,6 +40,17 @@ def kill(pid):
         admin.execute("SELECT pg_terminate_backend(%s)", [pid])
 
 
+def run(statement):
+    """A statement that PostgreSQL refuses."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+
+
+def raise_state(state):
+    """What PostgreSQL says with this SQLSTATE, said by itself."""
+    run(f"DO $$ BEGIN RAISE EXCEPTION 'as if' USING ERRCODE = '{state}'; END $$")
+
+
 FAILURES = {
     "bug": lambda: 1 / 0,
     "missing": lambda: (_ for _ in ()).throw(Http404("Customer with secret 42")),
@@ -52,6 +63,10 @@ FAILURES = {
         RequestRefused("version_conflict", "It has changed.", headers={"ETag": '"4"'}, current={"version": 4})
     ),
     "disconnect": lose_connection,
+    "read_only": lambda: run("SET TRANSACTION READ ONLY; UPDATE tenants_tenant SET name = 'x'"),
+    "deadlock": lambda: raise_state("40P01"),
+    "full": lambda: raise_state("53100"),
+    "too_complex": lambda: raise_state("54001"),
 }
 
 

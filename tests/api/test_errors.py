@@ -31,7 +31,11 @@ def problem(answer):
         ("unconfigured", 404, "not_found", "no lifecycle configuration yet"),
         ("changing", 500, "internal_error", "The configuration keeps changing."),
         ("conflict", 412, "version_conflict", "It has changed."),
-        ("disconnect", 500, "internal_error", "The database cannot be reached"),
+        ("disconnect", 503, "unavailable", "The database cannot be reached at the moment. Nothing was changed."),
+        ("read_only", 503, "unavailable", "The database can only be read at the moment. Nothing was changed."),
+        ("deadlock", 503, "unavailable", "The database is busy with the same rows at the moment. Nothing was changed."),
+        ("full", 503, "unavailable", "The database takes no more at the moment. Nothing was changed."),
+        ("too_complex", 500, "internal_error", "Something went wrong on our side"),
     ],
 )
 def test_a_failure_is_a_problem_and_leaves_nothing_behind(tenant, api_client, failure, status, code, detail):
@@ -58,7 +62,7 @@ def test_a_conflict_brings_the_present_state_and_its_etag(api_client):
     assert problem(answer)["current"] == {"version": 4}
 
 
-@pytest.mark.parametrize("failure", ["disconnect", "changing"])
+@pytest.mark.parametrize("failure", ["disconnect", "read_only", "changing"])
 def test_what_may_work_in_a_moment_says_when_to_try_again(api_client, failure):
     assert api_client("viewer").get(f"/api/v1/probe/fail/{failure}").headers["Retry-After"] == "1"
 
@@ -66,7 +70,7 @@ def test_what_may_work_in_a_moment_says_when_to_try_again(api_client, failure):
 def test_a_lost_connection_does_not_poison_the_next_request(tenant, api_client):
     client = api_client("viewer")
     for _ in range(3):
-        assert client.get("/api/v1/probe/fail/disconnect").status_code == 500
+        assert client.get("/api/v1/probe/fail/disconnect").status_code == 503
         after = client.get("/api/v1/probe/look")
         assert (after.status_code, after.json()["tenant"]) == (200, str(tenant.id))
         assert not connection.in_atomic_block
@@ -74,8 +78,8 @@ def test_a_lost_connection_does_not_poison_the_next_request(tenant, api_client):
 
 def test_a_commit_that_fails_is_not_a_success(api_client):
     client = api_client("viewer")
-    body = problem(client.get("/api/v1/probe/commit"))
-    assert (body["status"], body["code"]) == (500, "internal_error")
+    body = problem(answer := client.get("/api/v1/probe/commit"))
+    assert (body["status"], body["code"], answer.headers["Retry-After"]) == (503, "unavailable", "1")
     assert client.get("/api/v1/probe/look").status_code == 200
 
 

@@ -66,8 +66,8 @@ def site(django_db_setup, tmp_path_factory):
     logs = tmp_path_factory.mktemp("servers")
     web_port, stream_port = find_port(), find_port()
     environment = environment_of(stream_port)
-    web = Server("wsgi", "config.wsgi:application", web_port, environment, logs / "web.log")
-    stream = Server("asgi", "config.stream:application", stream_port, environment, logs / "stream.log")
+    web = Server("web", web_port, environment, logs / "web.log")
+    stream = Server("stream", stream_port, environment, logs / "stream.log")
     try:
         stream.start("/live/healthz")
         web.start("/healthz/live")

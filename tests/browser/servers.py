@@ -25,16 +25,11 @@ def find_port():
 
 
 class Server:
-    """One granian process with its log."""
+    """The server of one kind, ``web`` or ``stream``, with its log."""
 
-    def __init__(self, interface, application, port, environment, log):
+    def __init__(self, kind, port, environment, log):
         self.port, self.log = port, log
-        self.command = [
-            *(sys.executable, "-m", "granian", "--interface", interface, "--host", "127.0.0.1"),
-            *("--port", str(port), "--workers-kill-timeout", "2", application),
-        ]
-        if interface == "wsgi":
-            self.command[-1:-1] = ["--blocking-threads", "2"]
+        self.command = [sys.executable, "-m", "config.serve", kind, "--port", str(port)]
         self.environment = environment
         self.process = None
 
@@ -65,7 +60,12 @@ class Server:
 
 def environment_of(stream_port):
     """The environment of the tests, but with the test database and an event stream of their own."""
-    environment = {**os.environ, "DEBUG": "true", "EVENT_STREAM_URL": f"http://127.0.0.1:{stream_port}/live"}
+    environment = {
+        **os.environ,
+        "DEBUG": "true",
+        "WEB_WORKERS": "1",
+        "EVENT_STREAM_URL": f"http://127.0.0.1:{stream_port}/live",
+    }
     database = connections["default"].settings_dict["NAME"]
     for name in DATABASE_URLS:
         if name in environment:

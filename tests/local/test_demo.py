@@ -29,6 +29,14 @@ if command in ("consume_events", "relay_events", "move_customers"):
     while True:
         time.sleep(60)
 """
+SERVE = """\
+import os, sys
+
+kind, _, port = sys.argv[1:4]
+interface, application = {"web": ("wsgi", "config.wsgi"), "stream": ("asgi", "config.stream")}[kind]
+granian = ["-m", "granian", "--host", "127.0.0.1", "--port", port, "--workers-kill-timeout", "2"]
+os.execv(sys.executable, [sys.executable, *granian, "--interface", interface, f"{application}:application"])
+"""
 WSGI = """\
 def application(environ, start_response):
     start_response("200 OK", [("content-type", "text/plain")])
@@ -52,7 +60,8 @@ async def application(scope, receive, send):
 def product(project: Project) -> Project:
     """A project with the parts that the demo runs."""
     (project.folder / "config").mkdir()
-    for path, text in {"manage.py": MANAGE, "config/wsgi.py": WSGI, "config/stream.py": STREAM}.items():
+    files = {"manage.py": MANAGE, "config/serve.py": SERVE, "config/wsgi.py": WSGI, "config/stream.py": STREAM}
+    for path, text in files.items():
         (project.folder / path).write_text(text)
     return project
 

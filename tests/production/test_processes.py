@@ -11,8 +11,8 @@ from config import processes
 
 PROJECT = Path(__file__).resolve().parents[2]
 STARTS = {
-    "web": ["-c", "import config.wsgi"],
-    "stream": ["-c", "import config.stream"],
+    "web": ["-m", "config.serve", "web"],
+    "stream": ["-m", "config.serve", "stream"],
     "consumer": ["manage.py", "consume_events"],
     "relay": ["manage.py", "relay_events", "--once"],
     "mover": ["manage.py", "move_customers", "--once"],

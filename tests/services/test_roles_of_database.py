@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
+from django.core.management.base import SystemCheckError
 from django.db import DatabaseError, connections, transaction
 
 from audit.models import LifecycleHistory, OutboxMessage
@@ -190,3 +191,32 @@ def test_an_address_that_cannot_be_provisioned_is_named(url: str, sentence: str)
 def test_migrations_without_their_role_are_refused_in_one_line(db: None, settings: Any) -> None:
     with pytest.raises(CommandError, match=r"^Migrations run as c360_owner: set DATABASE_OWNER_URL\.$"):
         call_command("migrate", database="nobody")
+
+
+def test_an_older_server_is_refused_in_one_line_before_anything_is_made(
+    django_db_setup: None, django_db_blocker: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = database.version_fault(150_010), database.version_fault(180_000)
+    assert found == ("Customer 360 needs PostgreSQL 18 or newer, this is 15.10.", "")
+    monkeypatch.setattr(database, "LEAST_VERSION", 99)
+    sentence = r"Customer 360 needs PostgreSQL 99 or newer, this is 18\.\d+\.$"
+    with django_db_blocker.unblock():
+        for command in ("provision_database", "migrate"):
+            with pytest.raises(CommandError, match=rf"^{sentence}"):
+                call_command(command)
+        with pytest.raises(SystemCheckError, match=r"default: Customer 360 needs PostgreSQL 99 or newer, this is 18"):
+            call_command("check", databases=["default"])
+
+
+def test_a_server_that_cannot_be_reached_is_said_in_one_line(
+    django_db_setup: None, django_db_blocker: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with django_db_blocker.unblock():
+        for alias in ("owner", "default"):
+            connections[alias].close()
+            monkeypatch.setitem(connections[alias].settings_dict, "PORT", 1)
+        with pytest.raises(CommandError, match=r"^PostgreSQL cannot be reached: .*refused") as refusal:
+            call_command("migrate")
+        assert "\n" not in str(refusal.value)
+        with pytest.raises(SystemCheckError, match=r"default: PostgreSQL cannot be reached: .*refused"):
+            call_command("check", databases=["default"])

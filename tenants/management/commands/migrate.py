@@ -5,6 +5,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandError
 from django.core.management.commands import migrate
+from django.db import OperationalError, connections
+
+from tenants.services.database import version_fault
 
 
 class Command(migrate.Command):
@@ -16,7 +19,13 @@ class Command(migrate.Command):
         parser.set_defaults(database="owner")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Migrate, or say which variable is missing."""
+        """Migrate, or say in one line why not."""
         if options["database"] not in settings.DATABASES:
             raise CommandError("Migrations run as c360_owner: set DATABASE_OWNER_URL.")
+        try:
+            connections[options["database"]].ensure_connection()
+        except OperationalError as error:
+            raise CommandError(f"PostgreSQL cannot be reached: {' '.join(str(error).split())}") from error
+        if fault := version_fault(connections[options["database"]].connection.info.server_version):
+            raise CommandError(fault)
         super().handle(*args, **options)

@@ -1,0 +1,44 @@
+"""A database that is away, full, busy or only to be read: what that is to the outside. The one place that says so."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import psycopg
+from django import db
+
+UNCHANGED = "Nothing was changed. Try again in a moment."
+# When not even the end of the transaction is known.
+UNKNOWN = "If something was to be changed, look whether it was before you try again."
+AWAY = "The database cannot be reached at the moment."
+FULL = "The database takes no more at the moment."
+READ_ONLY = "The database can only be read at the moment."
+BUSY = "The database is busy with the same rows at the moment."
+# By SQLSTATE, the longest beginning that fits. An error without one is the connection's own.
+SENTENCES: Mapping[str, str] = MappingProxyType(
+    {
+        "08": AWAY,  # connection exceptions
+        "57P": AWAY,  # shut down, crashed, starting up, dropped
+        "58": AWAY,  # the server's disk
+        "53": FULL,  # connections, memory, disk
+        "25006": READ_ONLY,  # a standby, or a primary that was put back
+        "40": BUSY,  # serialization failures and deadlocks
+    }
+)
+LONGEST = max(map(len, SENTENCES))
+
+
+def find_outage(error: BaseException) -> str:
+    """The sentence when an exception means that the database is not available; empty when it means anything else."""
+    if not isinstance(error, db.Error | psycopg.Error):
+        return ""
+    cause = error if isinstance(error, psycopg.Error) else error.__cause__
+    state = getattr(cause, "sqlstate", None)
+    if state is None:
+        return AWAY if isinstance(error, _OF_CONNECTIONS) else ""
+    for length in range(LONGEST, 1, -1):
+        if sentence := SENTENCES.get(state[:length]):
+            return sentence
+    return ""
+
+
+_OF_CONNECTIONS = (db.OperationalError, db.InterfaceError, psycopg.OperationalError, psycopg.InterfaceError)

@@ -1,0 +1,126 @@
+"""Request bodies, read whole on the event loop: within a size, within a time, however they are framed."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from io import BytesIO
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any
+
+from config.serving.limits import Limits
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+
+MULTIPART = b"multipart/form-data"
+LATE = "The body did not arrive in time, and nothing was changed. Send it again."
+
+
+class BodyRefused(Exception):
+    """The body cannot be taken; ``status`` and the sentence are for the sender."""
+
+    def __init__(self, status: int, code: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status, self.code = status, code
+
+
+class Disconnected(Exception):
+    """The client has gone before its request was whole: there is nobody to answer."""
+
+
+class Body:
+    """A body that was read: ``file`` from its start, ``length`` bytes. To be closed."""
+
+    def __init__(self, file: IO[bytes], length: int, held: int = 0) -> None:
+        self.file, self.length, self.held = file, length, held
+
+
+class Bodies:
+    """Reads the bodies of one worker, and keeps to what all of them may take together."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.held = 0
+        # Those that are being read, the oldest first: when there is no more room it gives way.
+        self._reading: dict[asyncio.Timeout, None] = {}
+
+    async def read(self, scope: Scope, receive: Receive) -> Body:
+        """The body of a request. Raises BodyRefused, and Disconnected."""
+        declared, has_body, limit = self._look_at(scope)
+        if not has_body:
+            return Body(BytesIO(), 0)
+        if declared is not None and declared > limit:
+            raise too_large(limit)
+        try:
+            async with asyncio.timeout(self.limits.body_seconds) as timer:
+                self._reading[timer] = None
+                try:
+                    return await self._collect(receive, limit, declared)
+                finally:
+                    self._reading.pop(timer, None)
+        except TimeoutError:
+            raise BodyRefused(408, "request_timeout", LATE) from None
+
+    def close(self, body: Body) -> None:
+        """Let go of a body."""
+        body.file.close()
+        self.held -= body.held
+        body.held = 0
+
+    def _look_at(self, scope: Scope) -> tuple[int | None, bool, int]:
+        """The declared length, whether there may be a body at all, and how long it may be."""
+        # Over HTTP/2 nothing tells that there is no body; an empty one ends at once.
+        declared, framed = None, scope["http_version"] == "2"
+        limit = self.limits.api_bytes if scope["path"].startswith("/api/") else self.limits.form_bytes
+        for name, value in scope["headers"]:
+            if name == b"content-length":
+                declared = int(value)
+            elif name == b"transfer-encoding":
+                framed = True
+            elif name == b"content-type" and value.lower().startswith(MULTIPART):
+                limit = self.limits.upload_bytes
+        return declared, bool(declared) or (declared is None and framed), limit
+
+    async def _collect(self, receive: Receive, limit: int, declared: int | None) -> Body:
+        body = Body(self._new_file(limit), 0)
+        try:
+            more = True
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise Disconnected
+                more = message.get("more_body", False)
+                self._add(body, message.get("body", b""), limit)
+            if declared is not None and body.length != declared:
+                raise Disconnected
+        except BaseException:
+            self.close(body)
+            raise
+        body.file.seek(0)
+        return body
+
+    def _new_file(self, limit: int) -> IO[bytes]:
+        in_memory = self.limits.in_memory
+        return SpooledTemporaryFile(in_memory) if limit > in_memory else BytesIO()
+
+    def _add(self, body: Body, chunk: bytes, limit: int) -> None:
+        body.length += len(chunk)
+        if body.length > limit:
+            raise too_large(limit)
+        body.file.write(chunk)
+        held = min(body.length, self.limits.in_memory)
+        self.held += held - body.held
+        body.held = held
+        if self.held > self.limits.held_bytes and self._reading:
+            oldest = next(iter(self._reading))
+            del self._reading[oldest]
+            oldest.reschedule(0)
+
+
+def too_large(limit: int) -> BodyRefused:
+    """The refusal of a body that is longer than ``limit``."""
+    return BodyRefused(
+        413,
+        "body_too_large",
+        f"The body is too long: at most {limit:,} bytes are accepted. "
+        "Nothing was changed; split it into several calls.",
+    )

@@ -1,0 +1,112 @@
+"""The threads that run Django: a fixed number, a bounded queue before them."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from queue import SimpleQueue
+from typing import Any
+
+import psycopg
+from django.db import connections
+
+from config.serving.sockets import shut_down
+
+
+class Overloaded(Exception):
+    """No thread was free, or becomes free soon enough."""
+
+
+class Job:
+    """Something to run in a thread. It is claimed once: by the thread that runs it, or by who no longer waits."""
+
+    def __init__(self, work: Callable[[], None], loop: asyncio.AbstractEventLoop) -> None:
+        self.work, self.loop = work, loop
+        self.outcome: asyncio.Future[None] = loop.create_future()
+        self._unclaimed = [True]
+
+    def claim(self) -> bool:
+        """Whether the caller is the first."""
+        try:
+            return self._unclaimed.pop()  # one operation of the interpreter, so only one of two gets it
+        except IndexError:
+            return False
+
+    def run(self) -> None:
+        """Do it, and tell the loop."""
+        try:
+            self.work()
+        except BaseException as error:  # a thread must outlive whatever a view raises
+            self.loop.call_soon_threadsafe(self._end, error)
+        else:
+            self.loop.call_soon_threadsafe(self._end, None)
+
+    def give_up(self) -> None:
+        """Called on the loop when it has waited long enough."""
+        if self.claim():
+            self._end(Overloaded())
+
+    def _end(self, error: BaseException | None) -> None:
+        if self.outcome.done():
+            return
+        if error is None:
+            self.outcome.set_result(None)
+        else:
+            self.outcome.set_exception(error if isinstance(error, Exception) else RuntimeError(repr(error)))
+
+
+class Threads:
+    """``count`` threads and at most ``waiting`` jobs before them. Used from one event loop."""
+
+    def __init__(self, count: int, *, waiting: int, waiting_seconds: float) -> None:
+        self.count, self.waiting, self.waiting_seconds = count, waiting, waiting_seconds
+        self._queue: SimpleQueue[Job | None] = SimpleQueue()
+        self._threads = [
+            threading.Thread(target=self._work, name=f"request-{n + 1}", daemon=True) for n in range(count)
+        ]
+        self._unfinished = 0
+        self._connections: list[Any] = []
+        for thread in self._threads:
+            thread.start()
+
+    async def run(self, work: Callable[[], None]) -> None:
+        """Run it in a thread and wait. Raises Overloaded, and what the work raises."""
+        if self._unfinished >= self.count + self.waiting:
+            raise Overloaded
+        loop = asyncio.get_running_loop()
+        job = Job(work, loop)
+        self._unfinished += 1
+        patience = loop.call_later(self.waiting_seconds, job.give_up)
+        try:
+            self._queue.put(job)
+            await job.outcome
+        finally:
+            patience.cancel()
+            self._unfinished -= 1
+
+    def stop(self, seconds: float) -> None:
+        """Let the threads end after what they run."""
+        for _ in self._threads:
+            self._queue.put(None)
+        for thread in self._threads:
+            thread.join(seconds)
+
+    def end_silent_connections(self, seconds: float) -> None:
+        """Close the database's line of a thread that has waited for an answer for so long: it goes on with an error."""
+        now = time.monotonic()
+        for wrapper in self._connections:
+            raw = wrapper.connection
+            since = getattr(raw, "waiting_since", None)
+            if since is not None and now - since > seconds:
+                with suppress(OSError, psycopg.Error):
+                    shut_down(raw.pgconn.socket)
+
+    def _work(self) -> None:
+        # Of this thread; they are opened when something asks.
+        self._connections += [connections[alias] for alias in connections]
+        while (job := self._queue.get()) is not None:
+            if job.claim():
+                job.run()
+            del job
+        connections.close_all()

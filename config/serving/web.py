@@ -1,0 +1,29 @@
+"""Pages and API: what granian calls in each worker of ``python -m config.serve web``."""
+
+import os
+
+from config.processes import declare
+
+declare("web")
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+from django.conf import settings
+from django.core.wsgi import get_wsgi_application
+
+from config.health import find_faults
+from config.parsers import LARGEST_BODY
+from config.serving.limits import Limits
+from config.serving.server import Server
+
+application = Server(
+    get_wsgi_application(),
+    Limits(
+        threads=settings.WEB_THREADS,
+        api_bytes=LARGEST_BODY,
+        form_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE or LARGEST_BODY,
+        upload_bytes=settings.MAX_UPLOAD_BYTES,
+        body_seconds=settings.REQUEST_BODY_SECONDS,
+        database_seconds=settings.DATABASE_SILENT_SECONDS,
+    ),
+    find_faults,
+)

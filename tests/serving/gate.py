@@ -1,0 +1,87 @@
+"""A gate before PostgreSQL that a test opens and closes: the database as it is when it is away."""
+
+import socket
+import struct
+import threading
+from contextlib import suppress
+
+OPEN, REFUSED, SILENT, STARTING, CROWDED = "open", "refused", "silent", "starting", "crowded"
+FATAL = {
+    STARTING: ("57P03", "the database system is starting up"),
+    CROWDED: ("53300", "sorry, too many clients already"),
+}
+
+
+class Gate:
+    """Listens at ``port`` and hands on to the real server, or does as ``be`` says."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self.target = (host, port)
+        self.mode = OPEN
+        self._listener = self._listen(0)
+        self.port: int = self._listener.getsockname()[1]
+        self._pairs: list[tuple[socket.socket, socket.socket]] = []
+        self._may_pass = threading.Event()
+        self._may_pass.set()
+
+    def _listen(self, port: int) -> socket.socket:
+        listener = socket.create_server(("127.0.0.1", port))
+        threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
+        return listener
+
+    def be(self, mode: str) -> None:
+        """Change what becomes of connections: those that are open are cut off, or kept waiting in silence."""
+        was, self.mode = self.mode, mode
+        if mode == SILENT:
+            self._may_pass.clear()
+            return
+        self._may_pass.set()
+        for pair in self._pairs:
+            for end in pair:
+                with suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
+        self._pairs.clear()
+        if mode == REFUSED:
+            self._listener.shutdown(socket.SHUT_RDWR)
+            self._listener.close()
+        elif was == REFUSED:
+            self._listener = self._listen(self.port)
+
+    def close(self) -> None:
+        """Close for good."""
+        self.be(REFUSED)
+
+    def _accept(self, listener: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = listener.accept()
+                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        if self.mode in FATAL:
+            self._refuse(client, *FATAL[self.mode])
+            return
+        self._may_pass.wait()
+        server = socket.create_connection(self.target)
+        self._pairs.append((client, server))
+        threading.Thread(target=self._pump, args=(server, client), daemon=True).start()
+        self._pump(client, server)
+
+    def _pump(self, source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                self._may_pass.wait()
+                target.sendall(data)
+        for end in (source, target):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def _refuse(self, client: socket.socket, state: str, message: str) -> None:
+        with client, suppress(OSError):
+            while True:
+                (size,) = struct.unpack(">I", client.recv(4))
+                if client.recv(size - 4)[:4] != struct.pack(">I", 80877103):  # a wish for TLS
+                    break
+                client.sendall(b"N")
+            fields = f"SFATAL\0VFATAL\0C{state}\0M{message}\0\0".encode()
+            client.sendall(b"E" + struct.pack(">I", len(fields) + 4) + fields)

@@ -1,0 +1,131 @@
+"""The database is away, in each of the ways in which it is: a moment's 503, never a 500, and all is well afterwards."""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.browser.servers import DATABASE_URLS, Server, environment_of, find_port
+from tests.conftest import People
+from tests.serving.gate import CROWDED, OPEN, REFUSED, SILENT, STARTING, Gate
+from tests.serving.http import ask, get, head
+
+AWAY = "The database cannot be reached at the moment."
+UNCHANGED = "Nothing was changed. Try again in a moment."
+UNKNOWN = "If something was to be changed, look whether it was before you try again."
+SILENT_SECONDS = 3
+
+
+class Site:
+    """A server behind a gate, and a person who uses it."""
+
+    def __init__(self, server: Server, gate: Gate, token: str, session: str) -> None:
+        self.server, self.gate = server, gate
+        self.bearer, self.cookie = f"Authorization: Bearer {token}", f"Cookie: sessionid={session}"
+
+    def get(self, path: str, *headers: str):
+        return get(self.server.port, path, *headers)
+
+    def is_well(self) -> bool:
+        return (
+            self.get("/api/v1/customers", self.bearer).status == 200
+            and self.get("/customers", self.cookie).status == 200
+            and self.get("/healthz").body == b"ready\n"
+        )
+
+
+@pytest.fixture
+def site(users: People, page_client, tmp_path: Path) -> Iterator[Site]:
+    from tenants.services.tokens import issue_access
+
+    environment = {
+        **environment_of(find_port()),
+        "WEB_WORKERS": "1",
+        "DATABASE_SILENT_SECONDS": str(SILENT_SECONDS),
+    }
+    address = urlsplit(environment["DATABASE_URL"])
+    gate = Gate(address.hostname or "127.0.0.1", address.port or 5432)
+    for name in DATABASE_URLS:
+        parts = urlsplit(environment[name])
+        login = parts.netloc.rpartition("@")[0]
+        environment[name] = parts._replace(netloc=f"{login}@127.0.0.1:{gate.port}").geturl()
+    server = Server("web", find_port(), environment, tmp_path / "log")
+    session = page_client("account_manager").session.session_key
+    try:
+        server.start("/healthz/live")
+        yield Site(server, gate, issue_access(users.account_manager).token, session)
+    finally:
+        server.stop()
+        gate.close()
+
+
+@pytest.mark.parametrize(
+    ("mode", "sentence"), [(REFUSED, AWAY), (STARTING, AWAY), (CROWDED, AWAY)], ids=["stopped", "starting", "full"]
+)
+def test_a_database_that_refuses_is_a_503_until_it_is_back(site: Site, mode: str, sentence: str) -> None:
+    assert site.is_well()
+    site.gate.be(mode)
+    for _ in range(3):
+        answer = site.get("/api/v1/customers", site.bearer)
+        assert (answer.status, "retry-after: 1" in answer.head) == (503, True), answer.raw
+        assert "content-type: application/problem+json" in answer.head
+        problem = json.loads(answer.body)
+        assert (problem["code"], problem["status"]) == ("unavailable", 503)
+        assert problem["detail"] in (f"{sentence} {UNCHANGED}", f"{AWAY} {UNCHANGED}")  # the first hears the line end
+    assert problem["detail"] == f"{sentence} {UNCHANGED}"
+
+    body = b'{"username": "a@b.example", "password": "x"}'
+    written = ask(
+        site.server.port,
+        head(
+            "POST",
+            "/api/v1/auth/token",
+            "Content-Type: application/json",
+            f"Content-Length: {len(body)}",
+            "Connection: close",
+        )
+        + body,
+    )
+    assert (written.status, json.loads(written.body)["code"]) == (503, "unavailable")
+
+    page = site.get("/customers", site.cookie)
+    assert (page.status, "retry-after: 1" in page.head) == (503, True)
+    assert "content-type: text/html" in page.head
+    assert b"<h1>Not available at the moment</h1>" in page.body
+    assert sentence.encode() in page.body
+
+    ready = site.get("/healthz")
+    assert (ready.status, ready.body.decode()) == (503, f"database: {sentence}\n")
+    assert site.get("/healthz/live").status == 200
+    site.gate.be(OPEN)
+    assert site.is_well()
+
+
+def test_a_database_that_falls_silent_holds_nobody_for_long(site: Site) -> None:
+    assert site.is_well()
+    site.gate.be(SILENT)
+    began = time.monotonic()
+    ready = site.get("/healthz")
+    assert (ready.status, ready.body) == (503, b"database: It has not answered within 2 seconds.\n")
+    assert site.get("/healthz/live").status == 200
+    assert time.monotonic() - began < 6
+    answer = site.get("/api/v1/customers", site.bearer)
+    assert (answer.status, json.loads(answer.body)["code"]) == (503, "unavailable")
+    assert site.get("/customers", site.cookie).status == 503
+    assert time.monotonic() - began < 40
+    site.gate.be(OPEN)
+    deadline = time.monotonic() + 20
+    while not site.is_well():
+        assert time.monotonic() < deadline
+
+
+def test_a_readiness_probe_keeps_its_connection(site: Site) -> None:
+    for _ in range(5):
+        assert site.get("/healthz").status == 200
+    opened = len(site.gate._pairs)
+    for _ in range(20):
+        assert site.get("/healthz").status == 200
+    assert len(site.gate._pairs) == opened

@@ -1,0 +1,141 @@
+"""Clients that send or read slowly, or too many at once, take no thread from the others."""
+
+import contextlib
+import json
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.browser.servers import Server
+from tests.serving.http import ask, connected, get, head, receive
+
+BODY_SECONDS = 3.0
+
+
+@contextlib.contextmanager
+def many(port: int, count: int, first: bytes, *, window: int | None = None) -> Iterator[list]:
+    """So many connections that have sent this and wait."""
+    with contextlib.ExitStack() as stack:
+        opened = [stack.enter_context(connected(port, window=window)) for _ in range(count)]
+        for connection in opened:
+            connection.sendall(first)
+        yield opened
+
+
+@pytest.fixture
+def usual(web: Server) -> float:
+    """The seconds that requests may take beside slow ones: one, or what a busy machine needs anyway and half of it."""
+    return max(1.0, 1.5 * percentile_99(web.port, "/api/v1/customers"))
+
+
+def percentile_99(port: int, path: str, *, count: int = 120, clients: int = 4) -> float:
+    """Seconds within which 99 of 100 of these requests were answered."""
+
+    def time_one(_: int) -> float:
+        began = time.monotonic()
+        assert get(port, path).status in (200, 401)
+        return time.monotonic() - began
+
+    with ThreadPoolExecutor(clients) as pool:
+        times = sorted(pool.map(time_one, range(count)))
+    return times[int(len(times) * 0.99) - 1]
+
+
+SLOW = {
+    "the first byte of a body": head("POST", "/api/v1/auth/token", "Content-Length: 100") + b"{",
+    "the first chunk of a body": head("POST", "/login", "Transfer-Encoding: chunked") + b"1\r\n{\r\n",
+    "a form with a file": head(
+        "POST", "/login", "Content-Type: multipart/form-data; boundary=x", "Content-Length: 9999"
+    )
+    + b"--x",
+    "half a head": b"POST /api/v1/auth/token HTTP/1.1\r\nHost: 127",
+    "nothing": b"",
+    "half of what begins HTTP/2": b"PRI * HT",
+}
+
+
+@pytest.mark.parametrize("first", SLOW.values(), ids=SLOW.keys())
+def test_fifty_slow_senders_slow_nobody_else(web: Server, usual: float, first: bytes) -> None:
+    with many(web.port, 50, first):
+        assert percentile_99(web.port, "/api/v1/customers") < usual
+        assert percentile_99(web.port, "/healthz/live") < usual
+
+
+def test_fifty_slow_readers_slow_nobody_else(web: Server, usual: float) -> None:
+    page = head("GET", "/static/vendor/bootstrap/bootstrap.min.css")
+    with many(web.port, 50, page * 3, window=2048):
+        time.sleep(1)  # until they are all being answered
+        assert percentile_99(web.port, "/api/v1/customers") < usual
+        assert percentile_99(web.port, "/healthz/live") < usual
+
+
+def test_a_body_that_does_not_come_is_answered_and_hung_up_on(web: Server) -> None:
+    began = time.monotonic()
+    reply = ask(web.port, SLOW["the first byte of a body"])
+    assert BODY_SECONDS - 0.5 < time.monotonic() - began < BODY_SECONDS + 3
+    assert (reply.status, reply.ended) == (408, True)
+    assert json.loads(reply.body)["detail"] == (
+        "The body did not arrive in time, and nothing was changed. Send it again."
+    )
+    page = ask(web.port, SLOW["the first chunk of a body"])
+    assert page.status == 408
+    assert b"<h1>The request did not arrive</h1>" in page.body
+
+
+def test_a_body_that_drips_has_no_longer_than_one_that_stops(web: Server) -> None:
+    began = time.monotonic()
+    with connected(web.port) as connection, contextlib.suppress(OSError):
+        connection.sendall(head("POST", "/api/v1/auth/token", "Content-Length: 100"))
+        while time.monotonic() - began < 15:
+            connection.sendall(b"{")
+            time.sleep(0.3)
+    assert time.monotonic() - began < BODY_SECONDS + 3
+
+
+@pytest.mark.parametrize("first", [b"", b"PRI * HT", b"GET / HT"], ids=["nothing", "half of HTTP/2", "half a head"])
+def test_a_connection_that_says_nothing_is_ended(web: Server, first: bytes) -> None:
+    with connected(web.port) as connection:
+        connection.sendall(first)
+        assert receive(connection, seconds=25).ended
+
+
+def test_an_idle_connection_is_not_kept_for_ever(web: Server) -> None:
+    with connected(web.port) as connection:
+        connection.sendall(head("GET", "/healthz/live"))
+        reply = receive(connection, seconds=25)
+    assert (reply.status, reply.ended) == (200, True)
+
+
+def test_more_than_can_wait_are_sent_away_and_alive_is_answered(small: int) -> None:
+    # Two run, four wait, and no longer than a second and a half.
+    replies = []
+    askers = [threading.Thread(target=lambda: replies.append(get(small, "/api/sleep/2.5"))) for _ in range(12)]
+    began = time.monotonic()
+    for asker in askers:
+        asker.start()
+    time.sleep(0.5)
+    asked = time.monotonic()
+    assert get(small, "/healthz/live").body == b"alive\n"
+    assert time.monotonic() - asked < 0.5
+    for asker in askers:
+        asker.join()
+    assert sorted(reply.status for reply in replies) == [200] * 2 + [503] * 10
+    assert time.monotonic() - began < 5
+    refused = next(reply for reply in replies if reply.status == 503)
+    assert "retry-after: 1" in refused.head
+    assert json.loads(refused.body)["detail"] == (
+        "Too many requests are waiting at the moment; nothing was changed. Try again in a moment."
+    )
+    assert get(small, "/echo").status == 200
+
+
+def test_bodies_that_stop_give_way_to_those_that_come(small: int) -> None:
+    # A million bytes may be held in all: eleven times a hundred thousand are too many, and the oldest goes.
+    almost = head("POST", "/api/echo", "Content-Length: 100000") + bytes(99_990)
+    with many(small, 12, almost) as senders:
+        assert receive(senders[0], seconds=1.5).status == 408
+        whole = head("POST", "/api/echo", "Content-Length: 90000", "Connection: close") + bytes(90_000)
+        assert ask(small, whole).status == 200
