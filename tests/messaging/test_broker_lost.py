@@ -10,7 +10,7 @@ import pytest
 
 from audit.models import OutboxMessage
 from lifecycle.messaging import consumer as consumer_module
-from lifecycle.messaging import relay as relay_module
+from lifecycle.messaging import lanes
 from lifecycle.messaging.relay import Relay
 from lifecycle.services import outbox
 from local.processes import find_free_port
@@ -82,7 +82,7 @@ def test_a_consumer_goes_on_with_a_broker_that_has_forgotten_everything(
 def test_a_relay_goes_on_with_a_broker_that_has_forgotten_everything_and_can_fill_it_again(
     acme: Speaker, perishable: Perishable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(relay_module, "PATIENCE_SECONDS", 3.0)
+    monkeypatch.setattr(lanes, "PATIENCE_SECONDS", 3.0)
     broker = Broker()
     with relaying(broker) as relay:
         acme.hear(*[acme.created(f"c{number}") for number in range(20)])
