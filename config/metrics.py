@@ -1,7 +1,7 @@
 """The figures of a server with several workers: each writes its own to files, and whichever is asked adds all up.
 
 Without this ``/metrics`` of two workers gives the figures of one, turn by turn, and Prometheus sees counters go back.
-The folder is made by the first worker of a server and belongs to that server process alone, so a restart begins at 0.
+The folder is made by the server (``config.serve``) and belongs to that process alone, so a restart begins at 0.
 ``PROMETHEUS_MULTIPROC_DIR`` names another folder; whoever sets it empties it before the start.
 """
 
@@ -18,26 +18,18 @@ PREFIX = "customer360-metrics-"
 
 
 def share_metrics() -> None:
-    """Let the workers of this server share their figures; in any other process this does nothing.
+    """Let the workers of this server share their figures; called in the server before it has any.
 
     To be called before ``prometheus_client`` is imported, which decides at its import where values are kept.
     """
     if VARIABLE not in os.environ:
-        if not is_server_worker():
-            return
-        os.environ[VARIABLE] = str(_folder_of(os.getppid()))
+        os.environ[VARIABLE] = str(_folder_of(os.getpid()))
         _remove_left_over()
     folder = Path(os.environ[VARIABLE])
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if folder.stat().st_uid != os.getuid():
         sys.stderr.write(f"configuration error: {folder} belongs to another user; set {VARIABLE} to another one\n")
         raise SystemExit(78)
-
-
-def is_server_worker() -> bool:
-    """Whether this process is a worker of granian, by the command line that it shares with its server."""
-    program = Path(sys.argv[0])
-    return program.name == "granian" or program.parts[-2:] == ("granian", "__main__.py")
 
 
 def forget_dead_workers() -> None:

@@ -19,6 +19,7 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings, HTTP2Settings
 from granian.server.mp import MPServer
 
+from config.metrics import share_metrics
 from config.processes import declare
 
 KIB = 1024
@@ -79,6 +80,7 @@ def build_server(kind_name: str, host: str, port: int | None) -> Server:
     """The server of a kind, not started yet. Ends the process with one line when the settings are at fault."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     declare(kind_name)
+    share_metrics()
     from django.conf import settings
 
     # Read here, and not first in each worker: a fault in them ends this process with its one line.
@@ -105,6 +107,7 @@ def build_server(kind_name: str, host: str, port: int | None) -> Server:
             initial_stream_window_size=64 * KIB,
             max_send_buffer_size=64 * KIB,
         ),
+        log_dictconfig=settings.LOGGING,
         respawn_failed_workers=True,
         workers_kill_timeout=kind.stop_seconds,
     )

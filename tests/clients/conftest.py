@@ -51,8 +51,7 @@ def pytest_terminal_summary(terminalreporter, config):
 def server(django_db_setup, tmp_path_factory):
     """The product on its own port; ``http://127.0.0.1:{server.port}``."""
     web = Server(
-        "wsgi",
-        "config.wsgi:application",
+        "web",
         find_port(),
         environment_of(find_port()),
         tmp_path_factory.mktemp("server") / "web.log",

@@ -58,10 +58,9 @@ def product(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> 
     env = production_env(folder, prefix=prefix)
     collect_static(env)
     group = ("--group", f"{prefix}group")
-    two = ("--workers", "2", "--blocking-threads", "2", "--respawn-failed-workers")
     running = Product(
-        web=server("web", "config.wsgi:application", find_port(), folder, env, *two),
-        stream=server("stream", "config.stream:application", find_port(), folder, env),
+        web=server("web", find_port(), folder, env),
+        stream=server("stream", find_port(), folder, env),
         consumer=command("consumer", find_port(), folder, env, "consume_events", *group),
         relay=command("relay", find_port(), folder, env, "relay_events"),
         mover=command("mover", find_port(), folder, env, "move_customers"),

@@ -100,16 +100,12 @@ class Process:
         return {family.name: family for family in text_string_to_metric_families(page)}
 
 
-def server(name: str, application: str, port: int, folder: Path, env: Mapping[str, str], *more: str) -> Process:
-    """A process of granian."""
+def server(name: str, port: int, folder: Path, env: Mapping[str, str]) -> Process:
+    """The server of a kind, ``web`` or ``stream``."""
     probe = "/live/healthz" if name == "stream" else "/healthz/live"
-    interface = "asgi" if name == "stream" else "wsgi"
-    command = [
-        *(sys.executable, "-m", "granian", "--interface", interface, "--host", "127.0.0.1", "--port", str(port)),
-        *("--workers-kill-timeout", "2", *more, application),
-    ]
     address = f"http://127.0.0.1:{port}"
-    return Process(name, command, env, folder / f"{name}.log", f"{address}{probe}", f"{address}/metrics")
+    argv = [sys.executable, "-m", "config.serve", name, "--port", str(port)]
+    return Process(name, argv, env, folder / f"{name}.log", f"{address}{probe}", f"{address}/metrics")
 
 
 def command(name: str, port: int, folder: Path, env: Mapping[str, str], *arguments: str) -> Process:
@@ -133,4 +129,4 @@ def workers_of(process: Process) -> list[int]:
     """The process ids of a server's workers."""
     assert process.process is not None
     children = Path(f"/proc/{process.process.pid}/task/{process.process.pid}/children").read_text()
-    return [int(pid) for pid in children.split() if b"granian" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    return [int(pid) for pid in children.split() if b"config.serve" in Path(f"/proc/{pid}/cmdline").read_bytes()]
