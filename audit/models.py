@@ -107,7 +107,10 @@ class DataKey(models.Model):
 
 
 class RefusedAttempt(models.Model):
-    """A lifecycle change that was refused: who wanted what, by which door, and which rule said no. Kept 90 days."""
+    """A lifecycle change that was refused: who wanted what, by which door, and which rule said no. Kept 90 days.
+
+    ``more``: further attempts of the same actor in the same minute, which are counted and not kept.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid_utils.compat.uuid7, editable=False)
     tenant_id = models.UUIDField()
@@ -121,6 +124,7 @@ class RefusedAttempt(models.Model):
     code = models.CharField(max_length=50)
     detail = models.CharField(max_length=500, blank=True, default="")
     request_id = models.UUIDField(null=True)
+    more = models.PositiveIntegerField(default=0, db_default=0)
 
     class Meta:
         db_table = "audit_refused_attempt"

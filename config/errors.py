@@ -65,7 +65,7 @@ def handle_exception(exception: Exception, context: Mapping[str, Any]) -> Respon
     if isinstance(exception, RateLimited):
         _note_rate_limit(exception, context)
     if problem.status == UNAVAILABLE_STATUS:
-        log.error("the database is not available", reason=str(exception), view=type(context.get("view")).__name__)
+        log.error("not available", reason=str(exception), view=type(context.get("view")).__name__)
     elif problem.status >= 500:
         log.error("request failed", exc_info=exception, view=type(context.get("view")).__name__)
     return render_problem(problem)
@@ -219,7 +219,7 @@ _TABLE: Mapping[type[Exception], Callable[[Any, str], Problem]] = {
     django_exceptions.PermissionDenied: _alone(_from_denial),
     django_exceptions.SuspiciousOperation: _simple("invalid_request", "The request is malformed."),
     django_exceptions.BadRequest: _simple("invalid_request", "The request is malformed."),
-    KeysUnavailable: lambda error, _: _internal(str(error), {"Retry-After": RETRY_SECONDS}),
+    KeysUnavailable: lambda error, _: Problem("unavailable", str(error), {"Retry-After": str(error.retry_after)}),
 }
 
 

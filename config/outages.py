@@ -12,6 +12,7 @@ UNKNOWN = "If something was to be changed, look whether it was before you try ag
 AWAY = "The database cannot be reached at the moment."
 FULL = "The database takes no more at the moment."
 READ_ONLY = "The database can only be read at the moment."
+SLOW = "The database took too long, or what is needed was locked for too long."
 BUSY = "The database is busy with the same rows at the moment."
 # By SQLSTATE, the longest beginning that fits. An error without one is the connection's own.
 SENTENCES: Mapping[str, str] = MappingProxyType(
@@ -21,6 +22,10 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "58": AWAY,  # the server's disk
         "53": FULL,  # connections, memory, disk
         "25006": READ_ONLY,  # a standby, or a primary that was put back
+        "57014": SLOW,  # statement_timeout
+        "55P03": SLOW,  # lock_timeout
+        "25P03": SLOW,  # idle_in_transaction_session_timeout
+        "25P04": SLOW,  # transaction_timeout
         "40": BUSY,  # serialization failures and deadlocks
     }
 )

@@ -81,7 +81,7 @@ class RecordRefusedAttempts:
             log_refusals(refusals)
             try:
                 with tenant_context(refusals[0].tenant_id):
-                    record_refusals(refusals)
+                    record_refusals(refusals, in_turn=True)
             except DatabaseError:
                 log.exception("refused attempts could not be written", attempts=len(refusals))
         return response

@@ -14,6 +14,7 @@ from config.health import find_faults
 from config.parsers import LARGEST_BODY
 from config.serving.limits import Limits
 from config.serving.server import Server
+from tenants.services.issuers import fetch_keys_at_start
 
 application = Server(
     get_wsgi_application(),
@@ -27,3 +28,4 @@ application = Server(
     ),
     find_faults,
 )
+fetch_keys_at_start()

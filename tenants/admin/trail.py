@@ -34,9 +34,14 @@ class LifecycleHistoryAdmin(TenantAdmin):
 class RefusedAttemptAdmin(TenantAdmin):
     """Attempts that were refused, kept for 90 days."""
 
-    list_display = ("attempted_at", "code", "from_stage", "to_stage", "source", "actor", "detail")
+    list_display = ("attempted_at", "code", "from_stage", "to_stage", "source", "actor", "detail", "counted")
     list_filter = ("code", "source")
     ordering = ("-attempted_at",)
+
+    @admin.display(description="More in that minute")
+    def counted(self, attempt: RefusedAttempt) -> str:
+        """Further attempts of the actor in the same minute, which are counted and not kept one by one."""
+        return f"and {attempt.more:,} more" if attempt.more else ""
 
     def get_urls(self) -> list[Any]:
         """The summary, before Django's own pages."""

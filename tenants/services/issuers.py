@@ -6,14 +6,16 @@ another tenant, make a super admin, or revive somebody who was deactivated here.
 """
 
 import datetime as dt
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 import jwt
+import structlog
 from django.conf import settings
-from django.db import transaction
+from django.db import DatabaseError, connections, transaction
 
 from audit.services.administration import record_administration
 from tenants.actors import Actor, TenantRef
@@ -22,6 +24,8 @@ from tenants.roles import ROLE_OF_CLAIM, Role
 from tenants.rules.texts import find_text_fault
 from tenants.services import jwks
 from tenants.services.directory import PLATFORM
+
+log = structlog.get_logger(__name__)
 
 LEEWAY_SECONDS = 10
 _LONGEST_NAME = 255
@@ -89,6 +93,25 @@ def read_external_token(token: str) -> ExternalClaims:
             raise ExternalTokenRefused(f"The token is not valid here: {error}.") from error
         return _map_claims(claims, issuer)
     raise refusal
+
+
+def fetch_keys_ahead() -> None:
+    """Begin to fetch the keys of every issuer, so that the first token after a start finds them. One statement."""
+    jwks.fetch_ahead(set(TokenIssuer.objects.using(PLATFORM).filter(is_active=True).values_list("jwks_url", flat=True)))
+
+
+def fetch_keys_at_start() -> None:
+    """The same beside the start of a process: neither the database nor a provider may hold it up."""
+    threading.Thread(target=_fetch_ahead_alone, name="issuer-keys-at-start", daemon=True).start()
+
+
+def _fetch_ahead_alone() -> None:
+    try:
+        fetch_keys_ahead()
+    except DatabaseError as error:
+        log.warning("issuers could not be read at the start", error=str(error))
+    finally:
+        connections.close_all()
 
 
 def _read_header(token: str) -> Mapping[str, Any]:

@@ -1,47 +1,71 @@
-"""Public keys of identity providers: fetched over HTTPS, kept, refreshed when an unknown key id appears.
+"""Public keys of identity providers: kept, and fetched beside the requests, never by one.
 
-A key set serves for ``FRESH_SECONDS``; then it is fetched anew. If the provider cannot be reached its last known keys
-serve for ``STALE_SECONDS``. Unknown key ids cause at most one fetch in ``COOLDOWN_SECONDS``, whatever their number.
+A request takes the keys that are known when it comes. Where its key is not known a fetch begins; the request that began
+it, and at most ``MOST_WAITING`` of a process, gives it ``PATIENCE_SECONDS``, all others are answered at once. One
+provider has one fetch at a time; what failed is not tried again for a while, longer with every failure; any number of
+unknown key ids cause one fetch. Known keys serve for ``STALE_SECONDS`` when the provider is away, and are fetched again
+in the background once they are older than ``FRESH_SECONDS``.
 """
 
-import json
 import threading
 import time
-import urllib.error
-import urllib.request
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
 from django.conf import settings
 from jwt import PyJWK
-from jwt.exceptions import PyJWKError
+from prometheus_client import Counter
+
+from tenants.services.key_fetching import fetch_keys
 
 log = structlog.get_logger(__name__)
 
 FRESH_SECONDS = 300.0
 STALE_SECONDS = 24 * 3600.0
+# Between the end of a fetch and the next one; doubled by each failure in a row.
 COOLDOWN_SECONDS = 10.0
-TIMEOUT_SECONDS = 3.0
-LARGEST_SET = 256 * 1024
+LONGEST_COOLDOWN_SECONDS = 120.0
+# Of all providers together: a silent one holds a thread for seconds.
+MOST_FETCHES = 16
+RETRY_SECONDS = 2
+# The first token after a start, or after a rotation, need not be refused because it is the first.
+PATIENCE_SECONDS = 0.5
+MOST_WAITING = 2
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+fetches = Counter("customer360_issuer_key_fetches_total", "Key sets of identity providers fetched.", ["outcome"])
 
 
 class KeysUnavailable(Exception):
-    """The provider's keys are not known and cannot be fetched now; trying again later may do."""
+    """The provider's keys are not known at the moment; ``retry_after`` is in whole seconds."""
+
+    def __init__(self, retry_after: int) -> None:
+        self.retry_after = retry_after
+        super().__init__("The identity provider's keys are not known at the moment. Try again in a few seconds.")
 
 
 @dataclass
 class _KeySet:
-    keys: dict[str, PyJWK] = field(default_factory=dict)
+    keys: Mapping[str, PyJWK] = field(default_factory=dict)
     fetched_at: float = float("-inf")
-    tried_at: float = float("-inf")
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    ended_at: float = float("-inf")
+    failures: int = 0
+    fetching: threading.Event | None = None
+
+    @property
+    def next_try_at(self) -> float:
+        """When the next fetch may begin."""
+        wait: float = COOLDOWN_SECONDS * 2 ** max(0, self.failures - 1)
+        return self.ended_at + min(wait, LONGEST_COOLDOWN_SECONDS)
 
 
 _sets: dict[str, _KeySet] = {}
-_sets_lock = threading.Lock()
+# Held for moments only: nothing is awaited under it.
+_lock = threading.Lock()
+_slots = threading.BoundedSemaphore(MOST_FETCHES)
+_waiting = threading.BoundedSemaphore(MOST_WAITING)
 
 
 def check_url(url: str) -> str | None:
@@ -61,64 +85,92 @@ def check_url(url: str) -> str | None:
 
 
 def find_key(url: str, key_id: str) -> PyJWK | None:
-    """The provider's key of that id, or None when the provider has no such key. Raises KeysUnavailable."""
-    with _sets_lock:
+    """The provider's key of that id, or None when the provider has no such key. Never waits for long.
+
+    Raises KeysUnavailable while no keys are known, and for an unknown id while they are being fetched: the provider
+    may have a new one.
+    """
+    begun = _begin_if_needed(url, key_id)
+    if begun is not None and _waiting.acquire(blocking=False):
+        try:
+            begun.wait(PATIENCE_SECONDS)
+        finally:
+            _waiting.release()
+    now = time.monotonic()
+    with _lock:
         known = _sets.setdefault(url, _KeySet())
-    age = time.monotonic() - known.fetched_at
-    if key_id in known.keys and age < FRESH_SECONDS:
-        return known.keys[key_id]
-    with known.lock:
-        # Whoever waited for the lock may find the work done.
-        if time.monotonic() - known.tried_at >= COOLDOWN_SECONDS or not known.keys:
-            _refresh(url, known)
-    if not known.keys or time.monotonic() - known.fetched_at > STALE_SECONDS:
-        raise KeysUnavailable("The identity provider's keys cannot be read at the moment.")
-    return known.keys.get(key_id)
+        is_usable = now - known.fetched_at <= STALE_SECONDS
+        key = known.keys.get(key_id) if is_usable else None
+        if key is None and (known.fetching or not is_usable):
+            wait = max(RETRY_SECONDS, 0 if known.fetching else known.next_try_at - now)
+            raise KeysUnavailable(int(-(-wait // 1)))
+        return key
+
+
+def _begin_if_needed(url: str, key_id: str) -> threading.Event | None:
+    """Begin a fetch when the key is missing or old. What a request may wait for, if this one has begun it."""
+    now = time.monotonic()
+    with _lock:
+        known = _sets.setdefault(url, _KeySet())
+        age = now - known.fetched_at
+        if key_id in known.keys and age < FRESH_SECONDS:
+            return None
+        has_begun = _begin_fetch(url, known, now)
+        return known.fetching if has_begun and not (key_id in known.keys and age <= STALE_SECONDS) else None
+
+
+def fetch_ahead(urls: Iterable[str]) -> None:
+    """Begin to fetch these key sets, so that they are known when the first token comes. Returns at once."""
+    now = time.monotonic()
+    with _lock:
+        for url in urls:
+            _begin_fetch(url, _sets.setdefault(url, _KeySet()), now)
 
 
 def forget_keys() -> None:
     """Drop every key set; for tests and after an issuer was changed."""
-    with _sets_lock:
+    with _lock:
         _sets.clear()
 
 
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *args: Any, **kwargs: Any) -> None:
-        return None
-
-
-_opener = urllib.request.build_opener(_NoRedirects)
-
-
-def _refresh(url: str, known: _KeySet) -> None:
-    known.tried_at = time.monotonic()
+def _begin_fetch(url: str, known: _KeySet, now: float) -> bool:
+    """Start a fetch unless one runs, one has just been, or too many run. The caller holds the lock."""
+    if known.fetching or now < known.next_try_at:
+        return False
     if (fault := check_url(url)) is not None:
         log.warning("key set refused", url=url, reason=fault)
-        return
+        known.ended_at, known.failures = now, 10
+        return False
+    if not _slots.acquire(blocking=False):
+        return False
+    known.fetching = threading.Event()
     try:
-        with _opener.open(url, timeout=TIMEOUT_SECONDS) as answer:
-            body = answer.read(LARGEST_SET + 1)
-        if len(body) > LARGEST_SET:
-            raise ValueError("the key set is too large")
-        known.keys = _read_keys(json.loads(body))
-        known.fetched_at = time.monotonic()
-    except (urllib.error.URLError, OSError, ValueError) as error:
+        threading.Thread(target=_fetch, args=(url, known), name="issuer-keys", daemon=True).start()
+        return True
+    except RuntimeError as error:
+        # The system gives no more threads.
         log.warning("key set could not be fetched", url=url, error=str(error))
+        known.fetching = None
+        _slots.release()
+        return False
 
 
-def _read_keys(document: Any) -> dict[str, PyJWK]:
-    entries = document.get("keys") if isinstance(document, dict) else None
-    if not isinstance(entries, list):
-        raise ValueError("the answer is not a key set")
-    keys = {}
-    for entry in entries:
-        # A set may hold keys for other purposes and of kinds we do not use: they are passed over, not fatal.
-        if not isinstance(entry, dict) or entry.get("use", "sig") != "sig" or not isinstance(entry.get("kid"), str):
-            continue
-        if entry.get("kty") not in ("RSA", "EC", "OKP"):
-            continue
-        try:
-            keys[entry["kid"]] = PyJWK(entry)
-        except PyJWKError as error:
-            log.info("key passed over", kid=entry["kid"], error=str(error))
-    return keys
+def _fetch(url: str, known: _KeySet) -> None:
+    keys: Mapping[str, PyJWK] | None = None
+    try:
+        keys = fetch_keys(url)
+    except (OSError, ValueError) as error:
+        log.warning("key set could not be fetched", url=url, error=str(error))
+    finally:
+        _slots.release()
+        fetches.labels("failed" if keys is None else "fetched").inc()
+        with _lock:
+            now = time.monotonic()
+            done, known.fetching = known.fetching, None
+            known.ended_at = now
+            if keys is None:
+                known.failures = min(known.failures + 1, 10)
+            else:
+                known.keys, known.fetched_at, known.failures = keys, now, 0
+        if done is not None:
+            done.set()

@@ -32,6 +32,12 @@ def lose_connection():
     Tenant.objects.count()
 
 
+def take_long(statement):
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        cursor.execute("SELECT pg_sleep(5)")
+
+
 def kill(pid):
     import psycopg
     from django.conf import settings
@@ -67,6 +73,8 @@ FAILURES = {
     "deadlock": lambda: raise_state("40P01"),
     "full": lambda: raise_state("53100"),
     "too_complex": lambda: raise_state("54001"),
+    "slow": lambda: take_long("SET LOCAL statement_timeout = '50ms'"),
+    "long": lambda: take_long("SET LOCAL transaction_timeout = 0; SET LOCAL transaction_timeout = '50ms'"),
 }
 
 

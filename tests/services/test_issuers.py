@@ -3,7 +3,9 @@
 import base64
 import datetime as dt
 import json
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -18,11 +20,12 @@ from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tenants.models import User
-from tenants.services import jwks
+from tenants.services import jwks, key_fetching
 from tenants.services.issuers import (
     ExternalTokenRefused,
     IssuerRefused,
     configure_issuer,
+    fetch_keys_ahead,
     is_external,
     read_external_token,
 )
@@ -128,7 +131,14 @@ def acme(tenant: TenantRef, users: Any, provider: Provider) -> TenantRef:
 
 
 def accepted(provider: Provider, tenant: TenantRef, kid: str, **claims: Any) -> Any:
-    return read_external_token(provider.token(kid, **({"iss": f"{ISSUER}/{tenant.slug}"} | claims)))
+    """What a client gets that tries again while the keys are being fetched."""
+    token = provider.token(kid, **({"iss": f"{ISSUER}/{tenant.slug}"} | claims))
+    for _ in range(100):
+        try:
+            return read_external_token(token)
+        except jwks.KeysUnavailable:
+            time.sleep(0.05)
+    return read_external_token(token)
 
 
 @pytest.mark.parametrize("kid", ["rsa-1", "ec-1", "ed-1"])
@@ -239,13 +249,135 @@ def test_last_known_keys_serve_while_the_provider_is_away(
     monkeypatch.setattr(jwks, "FRESH_SECONDS", 0.0)
     monkeypatch.setattr(jwks, "COOLDOWN_SECONDS", 0.0)
     accepted(provider, acme, "rsa-1")
+    deadline = time.monotonic() + 10
+    while provider.fetches < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
     assert provider.fetches == 2
+    accepted(provider, acme, "rsa-1")
 
 
 def test_unknown_keys_are_unavailable_rather_than_wrong(provider: Provider, acme: TenantRef) -> None:
     provider.broken = True
+    token = provider.token("rsa-1", iss=f"{ISSUER}/{acme.slug}")
+    for _ in range(5):
+        with pytest.raises(jwks.KeysUnavailable) as unavailable:
+            read_external_token(token)
+        time.sleep(0.1)
+    assert provider.fetches == 1, "what failed is not tried again at once"
+    assert 2 <= unavailable.value.retry_after <= 10
+
+
+class Stubborn:
+    """A server that takes connections and says nothing, or ``drips`` a byte now and then: no read ever times out."""
+
+    def __init__(self, drips: bytes = b"") -> None:
+        self.connections = 0
+        self._drips = drips
+        self._open = True
+        self._server = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.url = f"http://127.0.0.1:{self._server.getsockname()[1]}/jwks.json"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while self._open:
+            try:
+                connection, _ = self._server.accept()
+            except OSError:
+                return
+            self.connections += 1
+            threading.Thread(target=self._drip, args=(connection,), daemon=True).start()
+
+    def _drip(self, connection: socket.socket) -> None:
+        with connection:
+            try:
+                connection.sendall(self._drips)
+                while self._open:
+                    if self._drips:
+                        connection.sendall(b" ")
+                    time.sleep(0.1)
+            except OSError:
+                return
+
+    def close(self) -> None:
+        self._open = False
+        self._server.close()
+
+
+@pytest.fixture(params=[b"", b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"])
+def stubborn(request: Any) -> Iterator[Stubborn]:
+    """Silent; dripping its headers; dripping its body."""
+    jwks.forget_keys()
+    server = Stubborn(request.param)
+    yield server
+    server.close()
+    jwks.forget_keys()
+
+
+def test_a_fetch_ends_in_time_whatever_the_server_does(stubborn: Stubborn, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(key_fetching, "WHOLE_SECONDS", 1.0)
+    monkeypatch.setattr(key_fetching, "STEP_SECONDS", 30.0)
+    began = time.monotonic()
+    with pytest.raises(TimeoutError, match="no answer within 1 seconds"):
+        key_fetching.fetch_keys(stubborn.url)
+    assert time.monotonic() - began < 5
+
+
+def test_twelve_forged_tokens_of_a_silent_provider_hold_nobody_up(
+    stubborn: Stubborn, provider: Provider, tenant: TenantRef, users: Any, in_threads: Any
+) -> None:
+    """It held twelve threads for three seconds each, again and again."""
+    with tenant_context(tenant.id):
+        configure_issuer(
+            issuer=ISSUER,
+            audience=AUDIENCE,
+            jwks_url=stubborn.url,
+            algorithms=["RS256"],
+            role_map={"csm": "ROLE_ACCOUNT_MANAGER"},
+            tenant=tenant,
+            actor=system_actor("tests"),
+            now=utc_now(),
+        )
+    provider.add_key("forged", "RS256")
+    tokens = [provider.token("forged", headers={"kid": f"kid-{number}"}) for number in range(12)]
+    waits: list[float] = []
+
+    def try_token(number: int) -> None:
+        for _ in range(5):
+            began = time.monotonic()
+            try:
+                jwks.find_key(stubborn.url, f"kid-{number}")
+            finally:
+                waits.append(time.monotonic() - began)
+
+    results = in_threads(12, try_token)
+    assert all(isinstance(result, jwks.KeysUnavailable) for result in results)
+    assert sorted(waits)[-2] < 0.4, "at most the one that began the fetch gives it a moment"
+    assert max(waits) < 2
     with pytest.raises(jwks.KeysUnavailable):
+        read_external_token(tokens[0])
+    assert stubborn.connections == 1, "one fetch at a time"
+
+
+def test_known_keys_serve_at_once_while_the_provider_is_silent(
+    stubborn: Stubborn, provider: Provider, acme: TenantRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accepted(provider, acme, "rsa-1")
+    monkeypatch.setattr(jwks, "FRESH_SECONDS", 0.0)
+    monkeypatch.setattr(jwks, "COOLDOWN_SECONDS", 0.0)
+    monkeypatch.setattr(jwks, "fetch_keys", lambda _: key_fetching.fetch_keys(stubborn.url))
+    began = time.monotonic()
+    for _ in range(20):
         accepted(provider, acme, "rsa-1")
+    assert time.monotonic() - began < 3
+    assert stubborn.connections <= 1
+
+
+def test_the_keys_of_every_issuer_are_fetched_ahead(provider: Provider, acme: TenantRef) -> None:
+    fetch_keys_ahead()
+    deadline = time.monotonic() + 10
+    while not jwks._sets[provider.url].keys and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert set(jwks._sets[provider.url].keys) == {"rsa-1", "ec-1", "ed-1"}
 
 
 @pytest.mark.parametrize(
