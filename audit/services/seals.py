@@ -24,6 +24,7 @@ from django.db import DEFAULT_DB_ALIAS
 
 from audit.cursors import bytea_array, plain_array, prepared_cursor
 from audit.models import AuditSeal, OutboxMessage
+from audit.patience import JOB_SECONDS, allow_seconds
 from audit.services.bell import wake_relay_after_commit
 from audit.services.chain import EPOCH, MICROSECOND
 
@@ -156,12 +157,14 @@ class Sealed:
 def seal_rows(
     tenant_id: UUID, *, signing_key: bytes, now: dt.datetime, after: Place = START, topic: str = ""
 ) -> Sealed | None:
-    """Seal up to MOST rows that no seal covers yet, after a place; None when there are none. Five statements.
+    """Seal up to MOST rows that no seal covers yet, after a place; None when there are none. Six statements.
 
     A run begins at START and goes on from place to place, a transaction each. Call inside the tenant's context; two
     sealers take turns. With ``topic`` the seal is promised to Kafka as well, in the same transaction: what is
     published there cannot be taken back.
     """
+    # The first run after a long time reads a long history.
+    allow_seconds(JOB_SECONDS)
     with prepared_cursor(DEFAULT_DB_ALIAS) as cursor:
         cursor.execute(TAKE_TURN, {"tenant_id": tenant_id})
         last = AuditSeal.objects.filter(tenant_id=tenant_id).order_by("-number").first()

@@ -8,7 +8,7 @@ from lifecycle.services.outcomes import ConfigurationKeepsChanging
 
 # SQLSTATE classes (and codes) of errors that another try may not meet: connection, rollback, resources, locks,
 # operator, system; a server that is read-only for a moment. 42: the schema is being migrated under us.
-TRANSIENT: Final = ("08", "40", "42", "53", "55", "57", "58", "25006", "25P03")
+TRANSIENT: Final = ("08", "40", "42", "53", "55", "57", "58", "25006", "25P03", "25P04")
 QUERY_CANCELED: Final = "57014"
 # Of these the rows are the cause, not the server: somebody holds them, or they are too many for the time that is given.
 _OF_ROWS: Final = ("40", "55", QUERY_CANCELED)

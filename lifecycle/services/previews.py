@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.db import connection
 
+from audit.patience import allow_seconds
 from lifecycle.models import CustomerLifecycleStatus
 from lifecycle.rules.transitions import Allowed, Change, Refused, Status, decide
 from lifecycle.services.publication import judge_plan
@@ -26,6 +27,7 @@ from tenants.services import configurations
 
 HISTORY_DAYS = 90
 EXAMPLES = 3
+PREVIEW_SECONDS = 120
 
 # What really happened, by kind of move: one pass over the tenant's rows of the last 90 days.
 _MOVES = """
@@ -117,6 +119,8 @@ def preview_configuration(
     A fixed number of statements, whatever the number of customers. Call inside the tenant's context.
     """
     faults = tuple(asdict(fault) for fault in check_configuration(document))
+    # It reads what every customer of the tenant did in 90 days.
+    allow_seconds(PREVIEW_SECONDS)
     live = configurations.live_version(tenant)
     number = (live.number or 0) if live else 0
     if any(fault["severity"] == ERROR for fault in faults):

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from audit.patience import allow_seconds
 from lifecycle.models import CustomerLifecycleStatus, StageMove
 from lifecycle.rules.transitions import Change, Refused, Status, decide
 from lifecycle.services import cache
@@ -24,6 +25,8 @@ from tenants.rules.faults import point
 from tenants.rules.policy import Policy, compile_policy
 from tenants.rules.texts import quote_text
 from tenants.services import configurations
+
+PUBLISHING_SECONDS = 600
 
 
 class MappingNeeded(Exception):
@@ -76,6 +79,8 @@ def publish_configuration(
     configuration = parse_configuration(document)
     renamed = dict(renamed or {})
     with transaction.atomic():
+        # It waits for those who move customers, and takes the customers of renamed stages along.
+        allow_seconds(PUBLISHING_SECONDS)
         live = configurations.lock_live(tenant=tenant, expected_version=expected_version)
         counts = CustomerLifecycleStatus.objects.for_tenant(tenant.id).counts_by_stage()
         stages = configurations.list_stages(tenant)
@@ -147,6 +152,7 @@ def take_back(
     ``publish_configuration``.
     """
     with transaction.atomic():
+        allow_seconds(PUBLISHING_SECONDS)
         number = configurations.lock_live(tenant=tenant, expected_version=expected_version)
         rows = {
             row.number: row

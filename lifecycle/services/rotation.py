@@ -10,6 +10,7 @@ from uuid import UUID
 
 from audit import cipher
 from audit.cursors import bytea_array, plain_array, prepared_cursor
+from audit.patience import JOB_SECONDS, allow_seconds
 from audit.services.keys import count_old_keys, rewrap_keys
 from audit.services.sealing import reseal
 from lifecycle.models.events import NOBODY
@@ -50,6 +51,7 @@ def rotate_tenant(tenant_id: UUID) -> Iterator[int]:
     """
     while True:
         with tenant_context(tenant_id):
+            allow_seconds(JOB_SECONDS)
             done = rewrap_keys(tenant_id, limit=BATCH)
             done += sum(_reseal(tenant_id, table) for table in SEALED_TABLES)
         if not done:
@@ -64,6 +66,7 @@ def count_old(tenant_id: UUID) -> int:
     """
     parameters = {"tenant_id": tenant_id, "newest": cipher.newest_master_key_id()}
     with tenant_context(tenant_id):
+        allow_seconds(JOB_SECONDS)
         old: int = count_old_keys(tenant_id)
         with prepared_cursor("default") as cursor:
             for table in SEALED_TABLES:

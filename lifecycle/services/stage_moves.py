@@ -14,6 +14,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from audit.models import LifecycleHistory
+from audit.patience import JOB_SECONDS, allow_seconds
 from lifecycle.models import CustomerLifecycleStatus, StageMove
 from lifecycle.rules.transitions import Change
 from lifecycle.services.failures import is_transient
@@ -60,6 +61,7 @@ def move_customers(
     waiting: set[UUID] = set()
     while limit is None or done < limit:
         with tenant_context(tenant.id):
+            allow_seconds(JOB_SECONDS)
             # Before the job: a publisher holds the configuration first, too, and then ends jobs.
             hold_live_policy(tenant.id)
             move = (

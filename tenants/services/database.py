@@ -17,6 +17,34 @@ LOGIN_VARIABLES = {
     "DATABASE_RELAY_URL": RELAY,
     "DATABASE_BACKUP_URL": BACKUP,
 }
+# How long each role may take: a request that waits for more than this waits in vain, and keeps others waiting. Jobs set
+# their own for a transaction (audit.patience). Migrations wait for a lock no longer than requests can wait behind them.
+TIME_LIMITS: Mapping[str, Mapping[str, str]] = {
+    APP: {
+        "statement_timeout": "30s",
+        "lock_timeout": "10s",
+        "idle_in_transaction_session_timeout": "30s",
+        "transaction_timeout": "60s",
+    },
+    PLATFORM: {
+        "statement_timeout": "60s",
+        "lock_timeout": "10s",
+        "idle_in_transaction_session_timeout": "30s",
+        "transaction_timeout": "120s",
+    },
+    RELAY: {
+        "statement_timeout": "60s",
+        "lock_timeout": "10s",
+        "idle_in_transaction_session_timeout": "60s",
+        "transaction_timeout": "300s",
+    },
+    OWNER: {
+        "statement_timeout": "0",
+        "lock_timeout": "5s",
+        "idle_in_transaction_session_timeout": "60s",
+        "transaction_timeout": "0",
+    },
+}
 PLAIN = "NOSUPERUSER NOCREATEDB NOCREATEROLE"
 
 
@@ -87,9 +115,11 @@ def provision(admin_url: str, logins: list[RoleLogin], *, database: str) -> None
         # Lists follow indexes: with the costs of a spinning disk the planner reads a whole tenant and sorts instead.
         connection.execute(f"ALTER ROLE {APP} SET random_page_cost = 1.1")
         connection.execute(f"ALTER ROLE {APP} SET jit = off")
-        connection.execute(f"ALTER ROLE {APP} SET idle_in_transaction_session_timeout = '60s'")
         for name in (APP, PLATFORM, RELAY):
             connection.execute(f"ALTER ROLE {name} SET timezone = 'UTC'")
+        for name, limits in TIME_LIMITS.items():
+            for setting, limit in limits.items():
+                connection.execute(f"ALTER ROLE {name} SET {setting} = '{limit}'")
         ensure_database(connection, database)
     with psycopg.connect(_with_database(admin_url, database), autocommit=True) as connection:
         prepare_schema(connection)

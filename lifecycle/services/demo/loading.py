@@ -16,6 +16,7 @@ from uuid import UUID
 
 from django.db import connection
 
+from audit.patience import JOB_SECONDS, allow_seconds
 from lifecycle.models import Customer
 from lifecycle.rules.transitions import Change
 from lifecycle.services.customers import record_customers
@@ -132,6 +133,7 @@ def load_customers(
 
 def _load_batch(scenario: Scenario, numbers: range, *, tenant: TenantRef, cast: Cast, now: dt.datetime) -> None:
     with tenant_context(tenant.id):
+        allow_seconds(JOB_SECONDS)
         missing = _find_missing(scenario, numbers, tenant)
         if missing:
             _refuse_other_lifecycle(scenario, tenant)

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from django.db import DataError, IntegrityError, transaction
 
+from audit.patience import JOB_SECONDS, allow_seconds
 from audit.services.administration import record_administration
 from lifecycle.rules.transitions import Change, Refused, Status, decide
 from lifecycle.services.customers import AMOUNT_FIELDS, ContactFacts, CustomerFacts, record_customers
@@ -138,6 +139,7 @@ class Import:
         """All lines in one transaction; those that the rules refuse are left out."""
         written = _Written({})
         with tenant_context(self.tenant.id):
+            allow_seconds(JOB_SECONDS)
             policy = live_policy(self.tenant.id)
             known = load_known(lines, tenant=self.tenant)
             facts = []
