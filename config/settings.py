@@ -243,6 +243,7 @@ AXES_RESET_ON_SUCCESS = True
 AXES_VERBOSE = False
 AXES_ENABLE_ADMIN = False
 AXES_CLIENT_IP_CALLABLE = "tenants.services.login_guard.client_address"
+AXES_WHITELIST_CALLABLE = "tenants.services.login_devices.is_known_device"
 AXES_LOCKOUT_CALLABLE = "tenants.backends.show_lockout"
 
 SIMPLE_JWT = {

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from tenants.context import tenant_context, user_context
 from tenants.models import Tenant, User
+from tenants.services.login_devices import read_device
 from tenants.services.login_guard import LoginsLimited, client_address
 from tenants.services.logins import LoginRefused, check_login
 
@@ -48,7 +49,8 @@ class TenantBackend(BaseBackend):
             return None
         address = client_address(request) if request is not None else "unknown"
         try:
-            user = check_login(username, password, address=address, now=timezone.now())
+            device = read_device(request, username) if request is not None else ""
+            user = check_login(username, password, address=address, device=device, now=timezone.now())
         except LoginsLimited as limited:
             _leave_reason(request, limited)
             # Stops Django from asking the other backends.

@@ -1,10 +1,16 @@
-"""How often somebody may try a password: per username and per address, judged before the password is hashed.
+"""How often somebody may try a password, judged before the password is hashed.
 
-A sliding minute in Redis, taken atomically for both keys, so that forty parallel guesses are still ten. Without
-Redis each process allows a small number of its own: log-ins get scarce, and guessing does not get free.
+Failures are counted by address and name together, by address, and by name over all addresses from which the name was
+never logged in: one who guesses at a name from many addresses is slowed down, and so is one address that tries many
+names. Its owner gets in meanwhile from where they were known: from an address of an earlier log-in, or with the browser
+that keeps the mark of one (``login_devices``), which has a count of its own.
+
+Sliding windows of a minute and an hour in Redis, taken atomically, so that forty parallel guesses are still ten.
+Without Redis each process allows a small number of its own: log-ins get scarce, and guessing does not get free.
 """
 
 import hashlib
+import hmac
 import ipaddress
 import threading
 import time
@@ -23,31 +29,47 @@ from redis.exceptions import RedisError
 log = structlog.get_logger(__name__)
 
 WINDOW_SECONDS = 60
+HOUR_SECONDS = 3600
+# Of a minute's attempts, for an hour: who mistypes all the time is not typing.
+HOURS_SHARE = 5
 # Many people share one address: an office, a proxy.
 PER_ADDRESS = 10
+# Addresses from which a name was logged in are remembered for so long, the last of them.
+KNOWN_SECONDS = 90 * 24 * 3600
+MOST_KNOWN = 20
 # Without Redis every process counts for itself, hence less each.
 SHARE_WITHOUT_REDIS = 3
 MOST_KEYS_WITHOUT_REDIS = 10_000
 
 fallbacks = Counter("customer360_login_guard_fallback_total", "Log-in attempts that were counted without Redis.")
 
-# KEYS: username, address   ARGV: limit of each, window in ms, id of the attempt
+# KEYS: known addresses of the name; counts of the pair, the name, the address, the device
+# ARGV: address; 1 with a known device; id of the attempt; minute and hour in ms; two limits of each count
 # Answers 0 when the attempt was taken, else the milliseconds until there is room again.
 _TAKE = """
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local window, wait = tonumber(ARGV[3]), 0
-for i, key in ipairs(KEYS) do
-    redis.call('ZREMRANGEBYSCORE', key, '-inf', now - window)
-    if redis.call('ZCARD', key) >= tonumber(ARGV[i]) then
-        local oldest = redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')
-        wait = math.max(wait, oldest[2] + window - now, 1)
+local minute, hour, wait = tonumber(ARGV[4]), tonumber(ARGV[5]), 0
+local counted = {2, 3, 4}
+if ARGV[2] == '1' then counted = {5}
+elseif redis.call('ZSCORE', KEYS[1], ARGV[1]) then counted = {2, 4} end
+local function look(key, window, limit)
+    local taken = redis.call('ZCOUNT', key, '(' .. (now - window), '+inf')
+    if taken >= limit then
+        local last = redis.call('ZRANGEBYSCORE', key, '(' .. (now - window), '+inf', 'WITHSCORES',
+                                'LIMIT', taken - limit, 1)
+        wait = math.max(wait, last[2] + window - now, 1)
     end
 end
+for _, i in ipairs(counted) do
+    redis.call('ZREMRANGEBYSCORE', KEYS[i], '-inf', now - hour)
+    look(KEYS[i], minute, tonumber(ARGV[2 * i + 2]))
+    look(KEYS[i], hour, tonumber(ARGV[2 * i + 3]))
+end
 if wait > 0 then return wait end
-for _, key in ipairs(KEYS) do
-    redis.call('ZADD', key, now, ARGV[4])
-    redis.call('PEXPIRE', key, window)
+for _, i in ipairs(counted) do
+    redis.call('ZADD', KEYS[i], now, ARGV[3])
+    redis.call('PEXPIRE', KEYS[i], hour)
 end
 return 0
 """
@@ -65,33 +87,62 @@ class LoginsLimited(Exception):
 class Attempt:
     """An attempt that was allowed. One that succeeded is given back: only failures use up the limit."""
 
-    keys: tuple[str, str]
+    keys: tuple[str, ...]
+    known: str
+    address: str
     id: str
 
     def give_back(self) -> None:
         """Forget the attempt."""
+        self._finish(remember=False)
+
+    def succeed(self) -> None:
+        """Forget the attempt, and remember that the name was logged in from this address."""
+        self._finish(remember=True)
+
+    def _finish(self, *, remember: bool) -> None:
         _local.forget(self.keys, self.id)
         try:
             pipeline = _client().pipeline(transaction=False)
             for key in self.keys:
                 pipeline.zrem(key, self.id)
+            if remember:
+                pipeline.zadd(self.known, {self.address: time.time()})
+                pipeline.zremrangebyrank(self.known, 0, -MOST_KNOWN - 1)
+                pipeline.expire(self.known, KNOWN_SECONDS)
             pipeline.execute()
         except RedisError:
-            # It expires by itself within the minute.
+            # It expires by itself within the hour.
             fallbacks.inc()
 
 
-def take_attempt(*, username: str, address: str) -> Attempt:
-    """Allow one attempt, or raise LoginsLimited. One round trip to Redis."""
-    attempt = Attempt((_key("user", username.casefold()), _key("address", address)), uuid4().hex)
-    per_user: int = settings.LOGIN_ATTEMPTS_PER_MINUTE
-    limits = (per_user, per_user * PER_ADDRESS)
+def take_attempt(*, username: str, address: str, device: str = "") -> Attempt:
+    """Allow one attempt, or raise LoginsLimited. One round trip to Redis.
+
+    ``device``: the id of a browser in which this very name was logged in before, else empty.
+    """
+    name, place = _hash(username.casefold()), _hash(address)
+    keys = tuple(
+        f"c360:login:{kind}:{value}"
+        for kind, value in (
+            ("pair", _hash(f"{name} {place}")),
+            ("user", name),
+            ("address", place),
+            ("device", _hash(f"{name} {device}")),
+        )
+    )
+    attempt = Attempt(keys, f"c360:login:known:{name}", place, uuid4().hex)
+    most: int = settings.LOGIN_ATTEMPTS_PER_MINUTE
+    limits = (most, most, most * PER_ADDRESS, most)
+    pairs = [limit for one in limits for limit in (one, one * HOURS_SHARE)]
+    arguments = [place, int(bool(device)), attempt.id, WINDOW_SECONDS * 1000, HOUR_SECONDS * 1000, *pairs]
     try:
-        wait = _script()(keys=attempt.keys, args=[*limits, WINDOW_SECONDS * 1000, attempt.id])
+        wait = _script()(keys=[attempt.known, *keys], args=arguments)
     except RedisError as error:
         fallbacks.inc()
         log.warning("log-in attempts are counted without Redis", error=str(error))
-        wait = _local.take(attempt.keys, attempt.id, limits)
+        counted = {key: limit for key, limit in zip(keys, limits, strict=True) if (key == keys[3]) == bool(device)}
+        wait = _local.take(tuple(counted), attempt.id, tuple(counted.values()))
     if wait:
         raise LoginsLimited(-(-int(wait) // 1000))
     return attempt
@@ -122,7 +173,7 @@ class _LocalCounts:
         self._attempts: dict[str, deque[tuple[float, str]]] = {}
         self._lock = threading.Lock()
 
-    def take(self, keys: tuple[str, str], attempt_id: str, limits: tuple[int, int]) -> float:
+    def take(self, keys: tuple[str, ...], attempt_id: str, limits: tuple[int, ...]) -> float:
         """0 when taken, else milliseconds to wait."""
         now = time.monotonic()
         with self._lock:
@@ -142,7 +193,7 @@ class _LocalCounts:
                     queue.append((now, attempt_id))
             return wait * 1000
 
-    def forget(self, keys: tuple[str, str], attempt_id: str) -> None:
+    def forget(self, keys: tuple[str, ...], attempt_id: str) -> None:
         with self._lock:
             for key in keys:
                 queue = self._attempts.get(key)
@@ -174,6 +225,7 @@ def _client() -> Any:
     return get_redis_connection("default")
 
 
-def _key(kind: str, value: str) -> str:
-    # Hashed: a username is an e-mail address, and an address is personal data too.
-    return f"c360:login:{kind}:{hashlib.sha256(value.encode(errors='replace')).hexdigest()[:32]}"
+def _hash(value: str) -> str:
+    # A username is an e-mail address, and an address is personal data too: neither can be read or guessed from Redis.
+    secret = settings.SECRET_KEY.encode()
+    return hmac.digest(secret, value.encode(errors="replace"), hashlib.sha256).hex()[:32]

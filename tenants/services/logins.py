@@ -24,24 +24,23 @@ class LoginRefused(Exception):
     """The log-in is refused; the sentence says why. Who gives a wrong password learns only that."""
 
 
-def check_login(username: str, password: str, *, address: str, now: dt.datetime) -> User:
+def check_login(username: str, password: str, *, address: str, now: dt.datetime, device: str = "") -> User:
     """The user who may log in with this password; his last log-in is recorded.
 
     The instance comes from the platform connection: read it, do not save it. Raises LoginsLimited before anything is
     looked up or hashed, LoginRefused otherwise. An unknown username costs the same time as a wrong password. With DEBUG
-    off the demo's password opens nothing.
+    off the demo's password opens nothing. ``device``: as in ``take_attempt``.
     """
-    attempt = take_attempt(username=username, address=address)
+    attempt = take_attempt(username=username, address=address, device=device)
     user = find_login(username)
     encoded = user.password if user is not None else _password_of_nobody(get_hasher().algorithm)
     right = len(password) <= LONGEST_PASSWORD and check_password(password, encoded)
     if user is None or not right or (password == DEMO_PASSWORD and not settings.DEBUG):
         raise LoginRefused(WRONG)
-    attempt.give_back()
-    if not user.is_active:
-        raise LoginRefused(INACTIVE)
-    if user.tenant is not None and user.tenant.is_suspended:
-        raise LoginRefused(SUSPENDED)
+    if not user.is_active or (user.tenant is not None and user.tenant.is_suspended):
+        attempt.give_back()
+        raise LoginRefused(SUSPENDED if user.is_active else INACTIVE)
+    attempt.succeed()
     _record_login(user, now=now)
     return user
 

@@ -145,6 +145,57 @@ def test_who_is_stopped_by_his_address_is_not_charged_for_his_name(users, addres
     assert log_in(users.viewer, PASSWORD, f"{address}-other").id == users.viewer.id
 
 
+def fail(user, address, times, **options):
+    for _ in range(times):
+        with pytest.raises((LoginRefused, LoginsLimited)):
+            check_login(user.username, "wrong", address=address, now=utc_now(), **options)
+
+
+def test_the_owner_gets_in_from_where_they_were_known_while_others_guess(users, address):
+    home = f"{address}-home"
+    log_in(users.viewer, PASSWORD, home)
+    for number in range(4):
+        fail(users.viewer, f"{address}-{number}", 12)
+    assert log_in(users.viewer, PASSWORD, home).id == users.viewer.id
+    with pytest.raises(LoginsLimited):
+        log_in(users.viewer, PASSWORD, f"{address}-abroad")
+
+
+def test_one_who_guesses_from_many_addresses_is_slowed_down(users, address, monkeypatch):
+    checked = []
+    check = hashers.check_password
+    monkeypatch.setattr(logins, "check_password", lambda *a: checked.append(1) or check(*a))
+    for number in range(30):
+        fail(users.viewer, f"{address}-{number}", 1)
+    assert len(checked) == 10
+
+
+def test_a_known_address_is_limited_too(users, address):
+    log_in(users.viewer, PASSWORD, address)
+    fail(users.viewer, address, 10)
+    with pytest.raises(LoginsLimited):
+        log_in(users.viewer, PASSWORD, address)
+
+
+def test_the_owner_s_browser_has_a_count_of_its_own_at_the_address_of_one_who_guesses(users, address):
+    fail(users.viewer, address, 12)
+    with pytest.raises(LoginsLimited):
+        log_in(users.viewer, PASSWORD, address)
+    known = {"address": address, "now": utc_now(), "device": "browser-1"}
+    assert check_login(users.viewer.username, PASSWORD, **known).id == users.viewer.id
+    fail(users.viewer, address, 10, device="browser-1")
+    with pytest.raises(LoginsLimited):
+        check_login(users.viewer.username, PASSWORD, **known)
+
+
+def test_an_hour_allows_no_more_than_fifty_guesses(users, address, monkeypatch):
+    monkeypatch.setattr(login_guard, "WINDOW_SECONDS", 0)
+    fail(users.viewer, address, 50)
+    with pytest.raises(LoginsLimited) as limited:
+        log_in(users.viewer, PASSWORD, address)
+    assert 3500 < limited.value.retry_after <= 3600
+
+
 def test_logging_in_rightly_uses_up_nothing(users, address):
     for _ in range(25):
         log_in(users.viewer, PASSWORD, address)

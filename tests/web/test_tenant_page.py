@@ -12,6 +12,7 @@ from tenants.context import current_tenant_id, tenant_context
 from tenants.models import User
 from tenants.pages import choose_tenant
 from tenants.roles import Role
+from tenants.services import login_devices
 from tenants.services.people import deactivate_user, set_role, suspend_tenant
 from tests.factories import ADMIN_ACTOR, PASSWORD, look_at, utc_now
 
@@ -156,6 +157,33 @@ def test_whoever_keeps_guessing_is_locked_out_for_minutes_and_told_so(users, pag
     assert SESSION_KEY not in client.session
     elsewhere = page_client(None)
     answer = elsewhere.post("/login", form | {"password": PASSWORD}, REMOTE_ADDR="198.51.100.77")
+    assert answer.status_code == 302
+
+
+@pytest.mark.urls("config.urls")
+def test_a_browser_in_which_somebody_was_logged_in_is_not_locked_out_by_others(users, page_client):
+    own, other = page_client(None), page_client(None)
+    form = {"username": users.viewer.username, "password": PASSWORD}
+    assert own.post("/login", form).status_code == 302
+    mark = own.cookies[login_devices._cookie()]
+    assert (mark["httponly"], mark["samesite"]) == (True, "Lax")
+    assert users.viewer.username not in mark.value
+    own.post("/logout")
+    for _ in range(14):
+        other.post("/login", form | {"password": "wrong"})
+    assert other.post("/login", form).status_code == 429
+    assert own.post("/login", form).status_code == 302
+    own.post("/logout")
+    colleague = {"username": users.account_manager.username, "password": "wrong"}
+    assert [own.post("/login", colleague).status_code for _ in range(11)][-1] == 429, "a mark is for its own name"
+
+
+@pytest.mark.urls("config.urls")
+@pytest.mark.parametrize("mark", ["", "x", "W10:1:x", "\x00", "a" * 5000])
+def test_a_forged_mark_of_a_browser_is_none(users, page_client, mark):
+    client = page_client(None)
+    client.cookies[login_devices._cookie()] = mark
+    answer = client.post("/login", {"username": users.viewer.username, "password": PASSWORD})
     assert answer.status_code == 302
 
 

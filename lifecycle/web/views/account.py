@@ -18,6 +18,7 @@ from lifecycle.services.demo.scenarios import PASSWORD, SCENARIOS, STAFF, Login
 from tenants.authentication import read_look
 from tenants.pages import choose_tenant, identify_page, leave_tenant
 from tenants.services.directory import list_tenants
+from tenants.services.login_devices import mark_device
 from tenants.services.login_guard import LoginsLimited
 from tenants.services.look_through import LONGEST_REASON, LOOK_MINUTES, LookRefused
 
@@ -51,6 +52,12 @@ class LogIn(LoginView):
         """Add the demo's log-ins where there can be any."""
         demo = {"demo_logins": list_demo_logins(), "demo_password": PASSWORD} if settings.DEBUG else {}
         return super().get_context_data(**kwargs) | demo
+
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        """Log in, and leave the mark by which this browser is known at the next log-in."""
+        response = super().form_valid(form)
+        mark_device(self.request, response, form.cleaned_data["username"])
+        return response
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
         """Show the form again; 429 with Retry-After when there were too many attempts."""
