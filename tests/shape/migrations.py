@@ -12,7 +12,7 @@ from django.db import migrations, models
 BEFORE = {
     "audit": "0005_administration_of_staff",
     "tenants": "0005_hold_configuration",
-    "lifecycle": "0006_listed_figures",
+    "lifecycle": "0008_readable_values",
 }
 _INDEX = re.compile(r"\b(?:CREATE\s+(?:UNIQUE\s+)?|DROP\s+|RE)INDEX\b(?!\s+CONCURRENTLY)", re.IGNORECASE)
 _CONSTRAINT = re.compile(r"\bADD\s+(?:CONSTRAINT\b.*?\b)?(?:UNIQUE|PRIMARY\s+KEY|EXCLUDE)\b", re.IGNORECASE | re.DOTALL)
