@@ -4,7 +4,7 @@ import sys
 from argparse import ArgumentTypeError
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
@@ -12,10 +12,14 @@ from django.utils import timezone
 from lifecycle.management.progress import ProgressBar
 from lifecycle.management.reading import read_json_object
 from lifecycle.management.stopping import stop_on_signals
-from lifecycle.services.imports.columns import FIELDS, MappingRefused, plan_columns
-from lifecycle.services.imports.files import CSV, NDJSON, FileRefused, RecordReader, format_of, open_file
+from lifecycle.services.imports.columns import FIELDS, ColumnPlan, MappingRefused, plan_columns
+from lifecycle.services.imports.files import RecordReader, format_of, open_file
 from lifecycle.services.imports.importing import BATCH, Import, total_of
+from lifecycle.services.imports.kinds import CSV, NDJSON, name_other_kind
+from lifecycle.services.imports.lines import CONTACTS
 from lifecycle.services.imports.rejects import RejectFile
+from lifecycle.services.imports.survey import left_out, survey_columns
+from lifecycle.services.imports.texts import FileRefused
 from lifecycle.services.imports.values import read_moment
 from tenants.actors import TenantRef, system_actor
 from tenants.rules.values import InvalidValue
@@ -35,7 +39,8 @@ class Command(BaseCommand):
 
     help = (
         "Create and update customers from a CSV or NDJSON file. Bad lines go to a reject file, good ones are kept. "
-        "Running it again changes nothing. Columns are known by their usual names; --mapping names others. "
+        "Running it again changes nothing. Columns are known by their usual names; --mapping names others. A file "
+        "that could be in several encodings, or have several ids of a customer, is refused and says which. "
         f"The fields: {', '.join(FIELDS)}."
     )
 
@@ -45,6 +50,7 @@ class Command(BaseCommand):
         parser.add_argument("--tenant", required=True, help="The slug of the tenant.")
         parser.add_argument("--mapping", type=Path, help='A JSON object: {"Column": "field", "Other": null}.')
         parser.add_argument("--format", choices=[CSV, NDJSON], help="By default told by the name of the file.")
+        parser.add_argument("--encoding", help="If not UTF-8: windows-1250, koi8-r, shift-jis and so on.")
         parser.add_argument("--batch-size", type=read_batch_size, default=BATCH, help="Lines a transaction.")
         parser.add_argument("--as-of", help="When the file was exported; what is known from later is left alone.")
         parser.add_argument("--dry-run", action="store_true", help="Judge every line and write nothing.")
@@ -58,10 +64,9 @@ class Command(BaseCommand):
             raise CommandError(f"There is no tenant {options['tenant']!r}.")
         try:
             with open_file(path) as file:
-                reader = RecordReader(file, options["format"] or format_of(path))
-                plan = plan_columns(reader.columns, _read_mapping(options["mapping"]))
-                if plan.ignored:
-                    self.stdout.write(f"left out: {', '.join(plan.ignored)}")
+                reader = _open_reader(file, path, kind=options["format"], encoding=options["encoding"])
+                size = path.stat().st_size
+                plan = self._plan(reader, _read_mapping(options["mapping"]), title=path.name, size=size)
                 reject_path = options["reject_file"] or path.with_name(f"{path.stem}.rejected{path.suffix}")
                 if reject_path.absolute() == path.absolute():
                     raise FileRefused("The reject file cannot be the file itself.")
@@ -78,9 +83,25 @@ class Command(BaseCommand):
                         batch_size=options["batch_size"],
                         dry_run=options["dry_run"],
                     )
-                    self._work(run, tenant, size=path.stat().st_size)
+                    self._work(run, tenant, size=size)
         except (FileRefused, MappingRefused, NoConfiguration) as refusal:
             raise CommandError(str(refusal)) from refusal
+
+    def _plan(self, reader: RecordReader, mapping: Mapping[str, str | None], *, title: str, size: int) -> ColumnPlan:
+        """The columns, after a look at every line; says what was decided."""
+        with ProgressBar(
+            f"{title}: columns", size, stream=self.stderr, terminal=sys.stderr, unit="B", scale=True
+        ) as bar:
+            evidence = survey_columns(reader, mapping, bar.update)
+        plan = plan_columns(tuple(reader.columns or evidence.columns), mapping, evidence)
+        if reader.encoding != "utf-8":
+            self.stdout.write(f"read as {reader.encoding}")
+        for note in plan.notes:
+            self.stdout.write(note)
+        ignored = [column for column in left_out(plan.ignored) if reader.kind == CSV or column != CONTACTS]
+        if ignored:
+            self.stdout.write(f"left out: {', '.join(ignored)}")
+        return plan
 
     def _work(self, run: Import, tenant: TenantRef, *, size: int) -> None:
         stopped = False
@@ -109,7 +130,14 @@ class Command(BaseCommand):
             raise CommandError(f"{counts.rejected:,} of {counts.good + counts.rejected:,} lines were rejected.")
 
 
-def _read_mapping(path: Path | None) -> Mapping[str, str | None] | None:
+def _open_reader(file: BinaryIO, path: Path, *, kind: str | None, encoding: str | None) -> RecordReader:
+    # What the file is says more than what it is called.
+    if (refusal := name_other_kind(file, kind)) is not None:
+        raise FileRefused(refusal)
+    return RecordReader(file, kind or format_of(path), encoding)
+
+
+def _read_mapping(path: Path | None) -> Mapping[str, str | None]:
     mapping = read_json_object(path)
     if not all(value is None or isinstance(value, str) for value in mapping.values()):
         raise MappingRefused(f'The mapping {path} must be a JSON object such as {{"Column": "field", "Other": null}}.')

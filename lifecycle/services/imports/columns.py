@@ -1,13 +1,20 @@
-"""Which column of a file is which field: by an explicit mapping, else by the names that CRMs give their columns."""
+"""Which column of a file is which field: by an explicit mapping, else by the names that CRMs give their columns.
 
+Where several columns have such names, it counts which are filled. Two that could both be the customer's id are refused.
+"""
+
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Final
+
+from lifecycle.services.imports.evidence import Evidence
 
 IGNORED_PREFIX: Final = "_"
 
-# Field -> names of columns, without case, blanks and punctuation; where several are there, the first counts.
+# Field -> names of columns, without case, blanks and punctuation. “Contract” alone is none: it mostly says how long.
 NAMES: Final[dict[str, tuple[str, ...]]] = {
     "external_id": (
         "externalid",
@@ -66,7 +73,7 @@ NAMES: Final[dict[str, tuple[str, ...]]] = {
         "overduebalance",
     ),
     "billing.renewal_on": ("renewalon", "billingrenewalon", "renewaldate", "contractrenewaldate", "nextrenewal"),
-    "billing.contract_id": ("contractid", "billingcontractid", "contractnumber", "contract"),
+    "billing.contract_id": ("contractid", "billingcontractid", "contractnumber"),
     "billing.contract_starts_on": ("contractstartson", "billingcontractstartson", "contractstart", "contractstartdate"),
     "billing.contract_ends_on": ("contractendson", "billingcontractendson", "contractend", "contractenddate"),
     "support.open_issues": ("openissues", "supportopenissues", "opentickets", "opencases", "openticketcount"),
@@ -84,27 +91,40 @@ class MappingRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ColumnPlan:
-    """Column -> field, for the columns that are used, and the names of the others."""
+    """Column -> field, for the columns that are used, the names of the others, and sentences on what was decided."""
 
     fields: Mapping[str, str]
     ignored: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
-def plan_columns(columns: Sequence[str], mapping: Mapping[str, str | None] | None) -> ColumnPlan:
+def plan_columns(
+    columns: Sequence[str], mapping: Mapping[str, str | None] | None, evidence: Evidence | None = None
+) -> ColumnPlan:
     """Find the field of each column. ``mapping`` decides about the columns it names (None: leave it out).
 
-    Columns that begin with ``_`` are left out unless mapped: a reject file is read again as it is. Raises
-    MappingRefused for a mapping that does not fit, for a column that occurs twice, and if there is no external id.
+    ``evidence`` is what stands in the columns; without it all are taken to be filled. Columns that begin with ``_`` are
+    left out unless mapped: a reject file is read again as it is. Raises MappingRefused for a mapping that does not fit,
+    for a column that occurs twice, and if no column, or more than one, could be the external id.
     """
     chosen = _apply_mapping(columns, mapping or {})
     taken = {field for field in chosen.values() if field}
-    open_columns = [column for column in columns if column not in chosen and not column.startswith(IGNORED_PREFIX)]
-    by_key: dict[str, str] = {}
-    for column in open_columns:
-        by_key.setdefault(_key(column), column)
-    for field in FIELDS:
-        if field not in taken and (found := _find(field, by_key, chosen)) is not None:
-            chosen[found] = field
+    seen = evidence or Evidence.of_filled(columns)
+    candidates: dict[str, list[str]] = {}
+    for column in dict.fromkeys(columns):
+        if column not in chosen and (field := field_of(column)) not in (None, *taken):
+            candidates.setdefault(field, []).append(column)
+    notes: list[str] = []
+    for field, named in candidates.items():
+        named.sort(key=lambda column: _RANKS[_key(column)])
+        found = _choose_id(named, seen) if field == "external_id" else _choose(field, named, seen)
+        chosen |= dict.fromkeys(found, field)
+        others = [column for column in named if column not in found and seen.filled(column)]
+        if found and len(named) > len(found):
+            left = _listed([column for column in named if column not in found])
+            notes.append(f"{_listed(found)} is taken as {field}, not {left}; --mapping can say otherwise")
+        elif others:
+            notes.append(f"{_listed(others)} does not look like {field}; --mapping can say that it is")
     fields = {column: field for column, field in chosen.items() if field}
     _refuse_repeated(columns, fields)
     if "external_id" not in fields.values():
@@ -112,12 +132,46 @@ def plan_columns(columns: Sequence[str], mapping: Mapping[str, str | None] | Non
             "No column is the customer's id in your systems. The file has "
             f"{_listed(columns)}; say with --mapping which of them is “external_id”."
         )
-    return ColumnPlan(fields, tuple(column for column in columns if column not in fields))
+    return ColumnPlan(fields, tuple(column for column in columns if column not in fields), tuple(notes))
 
 
-def _find(field: str, by_key: Mapping[str, str], chosen: Mapping[str, str | None]) -> str | None:
-    keys = (_key(field), *NAMES[field])
-    return next((by_key[key] for key in keys if key in by_key and by_key[key] not in chosen), None)
+def field_of(column: str) -> str | None:
+    """The field that columns of this name are; a reject file's own columns are none."""
+    return None if column.startswith(IGNORED_PREFIX) else _FIELD_OF.get(_key(column))
+
+
+def _choose_id(candidates: Sequence[str], seen: Evidence) -> list[str]:
+    """The one column that has an id for nearly every customer; a column of few values has none."""
+    filled = [column for column in candidates if seen.filled(column)] or list(candidates[:1])
+    filled = [column for column in filled if not seen.has_few_values(column) and not seen.is_yes_or_no(column)]
+    whole = [column for column in filled if seen.is_nearly_whole(column)] or filled
+    if not whole or len(filled) == 1:
+        return filled
+    if seen.is_nearly_whole(whole[0]) and (
+        len(whole) == 1
+        or _key(whole[0]) == "externalid"
+        or not any(seen.differ(whole[0], column) for column in whole[1:])
+    ):
+        return whole[:1]
+    mappings = ", or ".join(json.dumps({column: "external_id"}, ensure_ascii=False) for column in whole[:5])
+    raise MappingRefused(
+        f"Each of {_listed(whole)} could be the customer's id in your systems, and they differ. Say which with "
+        f"--mapping, a file with {mappings}. Nothing was imported."
+    )
+
+
+def _choose(field: str, candidates: Sequence[str], seen: Evidence) -> list[str]:
+    """The preferred column among those that are well filled; all of them where they never contradict each other."""
+    filled = [column for column in candidates if seen.filled(column)]
+    if not filled:
+        return list(candidates[:1])
+    filled = [column for column in filled if not seen.is_yes_or_no(column)]
+    if field == "billing.contract_id":
+        filled = [column for column in filled if seen.has_digits(column) and not seen.has_few_values(column)]
+    if not any(seen.differ(one, other) for one, other in combinations(filled, 2)):
+        return filled
+    fullest = max(seen.filled(column) for column in filled)
+    return [column for column in filled if seen.filled(column) * 2 >= fullest][:1]
 
 
 def _apply_mapping(columns: Sequence[str], mapping: Mapping[str, str | None]) -> dict[str, str | None]:
@@ -145,9 +199,14 @@ def _refuse_repeated(columns: Sequence[str], fields: Mapping[str, str]) -> None:
 
 
 def _key(column: str) -> str:
+    """The name without case, blanks and punctuation."""
     return re.sub(r"[\W_]+", "", column.casefold())
 
 
 def _listed(columns: Sequence[str]) -> str:
     shown = ", ".join(f"“{column[:40]}”" for column in columns[:20])
     return f"{shown} and {len(columns) - 20} more" if len(columns) > 20 else shown or "no columns"
+
+
+_FIELD_OF: Final = {key: field for field, names in NAMES.items() for key in (_key(field), *names)}
+_RANKS: Final = {key: rank for rank, key in enumerate(_FIELD_OF)}

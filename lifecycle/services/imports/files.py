@@ -8,7 +8,6 @@ import csv
 import os
 import re
 import stat
-from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,21 +15,28 @@ from typing import Any, BinaryIO, Final
 
 import orjson
 
-CSV, NDJSON = "csv", "ndjson"
+from lifecycle.services.imports.cells import unwrap
+from lifecycle.services.imports.kinds import CSV, NDJSON, name_other_kind
+from lifecycle.services.imports.texts import (
+    BOM,
+    LONGEST,
+    SAMPLE,
+    FileRefused,
+    TextLines,
+    detect_encoding,
+    find_newline,
+    is_broken,
+)
+
 _FORMATS: Final = {".csv": CSV, ".tsv": CSV, ".txt": CSV, ".ndjson": NDJSON, ".jsonl": NDJSON}
 DELIMITERS: Final = (",", ";", "\t", "|")
 # A record may go over several lines, but not over many: past these a quote was never closed.
-LONGEST: Final = 1_000_000
 MOST_LINES: Final = 100
-SAMPLE: Final = 256 * 1024
 NOT_TEXT: Final = "is not text in the file's encoding"
 TOO_LONG: Final = "is too long to be a record"
 
-_STRAY_BYTE: Final = re.compile("[\udc80-\udcff]")
-
-
-class FileRefused(Exception):
-    """The file cannot be read at all; one line says why."""
+# What Excel understands in the first line of a CSV file.
+_SEPARATOR_LINE: Final = re.compile(r'\s*"?sep=(?P<delimiter>[^\r\n"])"?[^\S\t]*[\r\n]*', re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,65 +78,42 @@ def format_of(path: Path) -> str:
     return found
 
 
-class _Lines:
-    """The lines of a file as text, numbered; a line that was read too far can be given back."""
-
-    def __init__(self, file: BinaryIO, encoding: str) -> None:
-        self.number = 0
-        self.position = 0
-        self._file, self._encoding = file, encoding
-        self._back: deque[str] = deque()
-
-    def __next__(self) -> str:
-        if self._back:
-            self.number += 1
-            return self._back.popleft()
-        raw = self._file.readline(LONGEST)
-        if not raw:
-            raise StopIteration
-        self.number += 1
-        self.position += len(raw)
-        while not raw.endswith(b"\n") and (rest := self._file.readline(LONGEST)):
-            # Far too long for any record: keep enough to show it, and count the rest as the same line.
-            self.position += len(rest)
-            if rest.endswith(b"\n"):
-                break
-        return raw.decode(self._encoding, "surrogateescape")
-
-    def __iter__(self) -> Iterator[str]:
-        return self
-
-    def give_back(self, lines: Sequence[str]) -> None:
-        """Read these lines again."""
-        self._back.extendleft(reversed(lines))
-        self.number -= len(lines)
-
-
 class RecordReader:
-    """Iterates over the records of an open file; ``position`` is how many bytes have been read.
+    """Iterates over the records of an open file, from the first one each time.
 
-    Raises FileRefused when there is no header to go by. ``columns`` are those of the header (CSV), or of the first
-    objects (NDJSON).
+    ``position`` is how many bytes have been read. Raises FileRefused for a file in another format or encoding, and when
+    there is no header to go by. ``columns`` are those of the header; an NDJSON file has none.
     """
 
-    def __init__(self, file: BinaryIO, kind: str) -> None:
+    def __init__(self, file: BinaryIO, kind: str, encoding: str | None = None) -> None:
+        """``encoding``: what the file is said to be in; by default it is found out."""
         self.kind = kind
-        self.encoding = detect_encoding(file)
-        self._lines = _Lines(file, self.encoding)
+        if (refusal := name_other_kind(file, kind)) is not None:
+            raise FileRefused(refusal)
+        self._file = file
+        self.newline = find_newline(file)
+        self.encoding = detect_encoding(file, encoding, self.newline)
         self.delimiter = ","
         self.columns: tuple[str, ...] = ()
-        self.header = ""
+        self.preamble, self.header = b"", ""
+        self._begin = file.tell()
+        self._lines = TextLines(file, self.encoding, self.newline)
+        if self._begin:
+            self.preamble = BOM
         if kind == CSV:
-            self._read_header(file)
-        else:
-            self._peek_columns()
+            self._sniff()
+            self._read_header()
 
     @property
     def position(self) -> int:
         """Bytes read so far."""
-        return self._lines.position
+        return self._begin + self._lines.position
 
     def __iter__(self) -> Iterator[Record]:
+        self._file.seek(self._begin)
+        self._lines = TextLines(self._file, self.encoding, self.newline)
+        if self.kind == CSV:
+            self._read_header()
         records = self._csv_records() if self.kind == CSV else self._json_records()
         for record in records:
             fault = record.fault
@@ -140,26 +123,38 @@ class RecordReader:
                 fault = "contains a NUL byte"
             yield record if fault is record.fault else replace(record, fault=fault)
 
-    def _read_header(self, file: BinaryIO) -> None:
-        begin = file.tell()
-        sample = file.read(SAMPLE)
-        file.seek(begin)
+    def _sniff(self) -> None:
+        """Find the delimiter: as the file says in a line before the header, else by the first lines."""
+        sample = self._file.read(SAMPLE)
         text = sample.decode(self.encoding, "surrogateescape")
         if len(sample) == SAMPLE:
-            text = text[: text.rfind("\n") + 1]
-        self.delimiter = sniff_delimiter(text)
+            text = text[: text.rfind(self.newline.decode()) + 1]
+        self._has_separator_line = (match := _SEPARATOR_LINE.fullmatch(_first_line(text))) is not None
+        if match is not None:
+            self.delimiter = match["delimiter"]
+            self.preamble += match[0].encode(self.encoding, "surrogateescape")
+        else:
+            self.delimiter = sniff_delimiter(text)
+        self._file.seek(self._begin)
+
+    def _read_header(self) -> None:
+        self.columns = ()
+        if self._has_separator_line:
+            next(self._lines, None)
         for line, cells, raw, fault in self._rows():
             if fault is not None:
                 raise FileRefused(f"The header in line {line} {fault}.")
-            self.columns, self.header = tuple(cell.strip() for cell in cells), raw
+            self.columns, self.header = tuple(unwrap(cell).strip() for cell in cells), raw
             return
         raise FileRefused("The file has no header.")
 
     def _csv_records(self) -> Iterator[Record]:
         width = len(self.columns)
         for line, cells, raw, fault in self._rows():
-            if fault is None and len(cells) != width:
+            if any(cell.strip() for cell in cells[width:]):
                 fault = f"has {_fields(len(cells))}, the header has {width}"
+            # Cells that are empty at the end of a line may be missing, and an empty one may be too many.
+            cells += [""] * (width - len(cells))
             yield Record(line, raw, dict(zip(self.columns, cells, strict=False)) if fault is None else {}, fault)
 
     def _rows(self) -> Iterator[tuple[int, list[str], str, str | None]]:
@@ -189,7 +184,7 @@ class RecordReader:
                 self._lines.give_back(taken[1:])
                 yield first, [], taken[0], f"is no valid CSV: {error}"
                 continue
-            if len(taken) > 1 and self.columns and len(cells) != len(self.columns):
+            if len(taken) > 1 and self.columns and not self._is_whole(cells, taken):
                 # Two lines that each have a stray quote: the first alone is to blame for what it swallowed.
                 self._lines.give_back(taken[1:])
                 yield first, [], taken[0], "is no valid CSV: a quoted field is not closed in its line"
@@ -197,24 +192,19 @@ class RecordReader:
             if any(cell.strip() for cell in cells):
                 yield first, cells, "".join(taken), None
 
+    def _is_whole(self, cells: Sequence[str], lines: Sequence[str]) -> bool:
+        """Whether a record over several lines is one: it is short at most, and no line in it could be a record."""
+        width = len(self.columns)
+        return len(cells) == width or (
+            len(cells) < width and all(line.count(self.delimiter) < width - 1 for line in lines[1:])
+        )
+
     def _json_records(self) -> Iterator[Record]:
         for text in self._lines:
             line = self._lines.number
             if not text.strip():
                 continue
             yield _read_object(line, text)
-
-    def _peek_columns(self) -> None:
-        """The columns of the first objects; a later object may have others."""
-        seen: dict[str, None] = {}
-        peeked: list[str] = []
-        for text in self._lines:
-            peeked.append(text)
-            seen |= dict.fromkeys(_read_object(self._lines.number, text).cells)
-            if len(peeked) == MOST_LINES:
-                break
-        self._lines.give_back(peeked)
-        self.columns = tuple(seen)
 
 
 def _read_object(line: int, text: str) -> Record:
@@ -240,30 +230,6 @@ def flatten(value: dict[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def detect_encoding(file: BinaryIO) -> str:
-    """``utf-8``, ``utf-8-sig`` or ``cp1252``, after a look at every line; the file is at its beginning again.
-
-    Lines in UTF-8 beside lines that are not: UTF-8, and the others are at fault. Refuses UTF-16.
-    """
-    beginning = file.read(3)
-    file.seek(0)
-    if beginning[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise FileRefused("The file is in UTF-16; save it as UTF-8.")
-    is_utf8 = is_other = False
-    while line := file.readline(LONGEST):
-        if not line.isascii():
-            try:
-                line.decode()
-                is_utf8 = True
-            except UnicodeDecodeError:
-                is_other = True
-    file.seek(0)
-    if beginning == b"\xef\xbb\xbf":
-        file.seek(3)
-        return "utf-8"
-    return "cp1252" if is_other and not is_utf8 else "utf-8"
-
-
 def sniff_delimiter(text: str) -> str:
     """The delimiter with which the most of the first lines have as many fields as the header, and more than one."""
     best, best_score = ",", 0.0
@@ -284,9 +250,8 @@ def sniff_delimiter(text: str) -> str:
     return best
 
 
-def is_broken(text: str) -> bool:
-    """Whether some bytes were no text in the encoding they were read with."""
-    return not text.isascii() and _STRAY_BYTE.search(text) is not None
+def _first_line(text: str) -> str:
+    return next(iter(text.splitlines(keepends=True)), "")
 
 
 def _fields(number: int) -> str:

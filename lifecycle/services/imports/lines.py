@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lifecycle.services.customers import ContactFacts
+from lifecycle.services.imports.cells import read_cell
 from lifecycle.services.imports.columns import ColumnPlan
 from lifecycle.services.imports.files import Record
 from lifecycle.services.imports.values import READERS, BadValue
@@ -38,12 +39,12 @@ def read_line(record: Record, plan: ColumnPlan, *, now: dt.datetime) -> Line:
     """The values of a record. Raises BadValue with a sentence that names the column."""
     values: dict[str, Any] = {}
     for column, name in plan.fields.items():
-        text = _as_cell(record.cells.get(column), column)
-        if text != "":
-            try:
+        try:
+            text = read_cell(record.cells.get(column), name)
+            if text != "":
                 values[name] = READERS[name](text)
-            except BadValue as fault:
-                raise BadValue(f"“{column}” {fault}.") from None
+        except BadValue as fault:
+            raise BadValue(f"“{column}” {fault}.") from None
     external_id = values.pop("external_id", None)
     if external_id is None:
         raise BadValue("The line names no customer: its external id is empty.")
@@ -63,15 +64,6 @@ def read_line(record: Record, plan: ColumnPlan, *, now: dt.datetime) -> Line:
         reason_code=values.get("reason_code"),
         stage_entered_at=entered,
     )
-
-
-def _as_cell(value: object, column: str) -> str | float:
-    """A text without blanks around it, or a number of JSON; '' for nothing."""
-    if value is None:
-        return ""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise BadValue(f"“{column}” must be a text or a number.")
-    return value.strip() if isinstance(value, str) else value
 
 
 def _part(values: Mapping[str, Any], part: str) -> dict[str, Any]:
@@ -99,12 +91,12 @@ def _read_contacts(value: object) -> list[ContactFacts] | None:
             raise BadValue(f"“{CONTACTS}” must be a list of people with name, email, phone and role.")
         person = {}
         for name in ("name", "email", "phone", "role"):
-            text = _as_cell(entry.get(name), f"{CONTACTS}.{name}")
-            if text != "":
-                try:
+            try:
+                text = read_cell(entry.get(name), f"contact.{name}")
+                if text != "":
                     person[name] = READERS[f"contact.{name}"](text)
-                except BadValue as fault:
-                    raise BadValue(f"“{CONTACTS}.{name}” {fault}.") from None
+            except BadValue as fault:
+                raise BadValue(f"“{CONTACTS}.{name}” {fault}.") from None
         if person:
             people.append(_as_contact(person))
     return people

@@ -4,6 +4,7 @@ Mended, it can be imported as it is: columns that begin with an underscore are p
 """
 
 import csv
+import json
 import os
 from io import StringIO
 from pathlib import Path
@@ -12,7 +13,9 @@ from typing import BinaryIO, Self
 
 import orjson
 
-from lifecycle.services.imports.files import CSV, FileRefused, Record, RecordReader
+from lifecycle.services.imports.files import Record, RecordReader
+from lifecycle.services.imports.kinds import CSV
+from lifecycle.services.imports.texts import FileRefused
 
 LINE, ERROR, TEXT = "_line", "_error", "_text"
 
@@ -50,7 +53,8 @@ class RejectFile:
         if self._reader.kind == CSV:
             self._write(record.line, sentence, record.text)
         else:
-            self._file.write(_as_object(record, sentence) + b"\n")
+            text = f"{_as_object(record, sentence)}{self._reader.newline.decode()}"
+            self._file.write(text.encode(self._reader.encoding, "surrogateescape"))
 
     def flush(self) -> None:
         """Put on the disk what was rejected so far."""
@@ -63,6 +67,7 @@ class RejectFile:
         except OSError as error:
             raise FileRefused(f"The reject file {self.path} cannot be written: {error.strerror}.") from None
         self._file = os.fdopen(handle, "wb")
+        self._file.write(self._reader.preamble)
         if self._reader.kind == CSV:
             self._write(LINE, ERROR, self._reader.header)
         return self._file
@@ -72,18 +77,23 @@ class RejectFile:
         csv.writer(before, delimiter=self._reader.delimiter, lineterminator=self._reader.delimiter).writerow(
             [line, sentence]
         )
-        ending = "" if text.endswith("\n") else "\n"
+        ending = "" if text.endswith(("\n", "\r")) else self._reader.newline.decode()
         encoding = self._reader.encoding
         assert self._file is not None  # noqa: S101
         self._file.write(before.getvalue().encode(encoding, "replace"))
         self._file.write((text + ending).encode(encoding, "surrogateescape"))
 
 
-def _as_object(record: Record, sentence: str) -> bytes:
+def _as_object(record: Record, sentence: str) -> str:
+    """The object as it was written, so that no number in it loses a digit, and at its end what is wrong."""
+    text = record.text.strip()
     try:
-        value = orjson.loads(record.text)
+        is_object = isinstance(orjson.loads(text), dict)
     except ValueError:
-        value = None
-    if not isinstance(value, dict):
-        value = {TEXT: record.text.rstrip("\r\n").encode("utf-8", "surrogateescape").decode("utf-8", "replace")}
-    return orjson.dumps({**value, LINE: record.line, ERROR: sentence})
+        is_object = False
+    if not is_object:
+        shown = record.text.rstrip("\r\n").encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        return json.dumps({TEXT: shown, LINE: record.line, ERROR: sentence})
+    added = json.dumps({LINE: record.line, ERROR: sentence})[1:]
+    before = text[:-1].rstrip()
+    return f"{before}{'' if before.endswith('{') else ', '}{added}"

@@ -1,0 +1,83 @@
+"""What programs on the way made of a cell: ids that were turned into numbers, dates and errors are refused by name.
+
+An id that really looks like that can be given as ``="1E+11"``, the way spreadsheet programs keep digits as text.
+"""
+
+import re
+from typing import Any, Final
+
+from lifecycle.services.imports.values import BadValue
+
+# Fields whose digits are no number.
+IDS: Final = frozenset({"external_id", "billing.contract_id", "contact.phone"})
+_EXACT: Final = 2**53
+_TEXT_FORMULA: Final = re.compile(r'="((?:[^"]|"")*)"')
+_ERROR: Final = re.compile(
+    r"#(N/A|REF!|VALUE!|NAME\?|DIV/0!|NUM!|NULL!|SPILL!|CALC!|FIELD!|BLOCKED!|GETTING_DATA|ERROR!"
+    r"|NV|BEZUG!|WERT!|ZAHL!|REF\?|NOM\?|VALEUR!|NOMBRE!|NOMBRE\?|¡REF!|¡VALOR!|VALOR!|##+)|Err:\d{3}",
+    re.IGNORECASE,
+)
+_EXPONENT: Final = re.compile(r"[+-]?\d+([.,]\d+)?E[+-]\d+|[+-]?\d+[.,]\d+E\d+", re.IGNORECASE)
+_FLOAT: Final = re.compile(r"[+-]?\d+[.,]0+")
+_GROUPS: Final = re.compile(r"\d{1,3}(,\d{3})+")
+_ROUNDED: Final = re.compile(r"\d{15,}000")
+_MONTH: Final = "(jan|feb|mar|m[äa]r|mrz|apr|may|mai|jun|jul|aug|sep|sept|oct|okt|nov|dec|dez)"
+_DATE: Final = re.compile(
+    r"\d{4}-\d\d-\d\d[ T]00:00(:00(\.0+)?)?(Z|[+-]00:?00)?|\d{1,2}/\d{1,2}/\d{2,4}( 0?0:00(:00)?)?"
+    rf"|\d{{1,2}}[-. ]+{_MONTH}\.?|{_MONTH}\.?[- ]\d{{2}}|\d{{1,2}}[-. ]+{_MONTH}\.?[- ]\d{{2,4}}",
+    re.IGNORECASE,
+)
+_NOTHING: Final = frozenset(
+    {"nan", "null", "none", "nil", "undefined", "n/a", "na", "(null)", "<null>", "\\n", "(blank)"}
+)
+_ADVICE: Final = 'write the id as it is in the CRM, in a spreadsheet as text (="00124")'
+
+
+def unwrap(text: str) -> str:
+    """What stands in a cell that a spreadsheet program kept as text: ``="00124"`` is 00124."""
+    match = _TEXT_FORMULA.fullmatch(text.strip()) if "=" in text else None
+    return text if match is None else match[1].replace('""', '"')
+
+
+def read_cell(value: Any, field: str) -> Any:
+    """A text without blanks around it, or a number of JSON; '' for nothing. Raises BadValue for what was mangled."""
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise BadValue("must be a text or a number")
+    if not isinstance(value, str):
+        if field in IDS:
+            _refuse_inexact(value)
+        return value
+    text = value.strip()
+    bare = unwrap(text).strip()
+    if _ERROR.fullmatch(bare):
+        raise BadValue(f"is an error of a spreadsheet program and no value: “{bare[:40]}”")
+    # What was kept as text is as somebody typed it.
+    if field in IDS and bare == text:
+        _refuse_mangled(text, field)
+    return bare
+
+
+def _refuse_inexact(value: float) -> None:
+    if abs(value) > _EXACT:
+        raise BadValue(f"is a number too large to be exact in every program: “{value}”; write the id as text in quotes")
+    if isinstance(value, float):
+        raise BadValue(f"is a number with a decimal point and no id: “{value}”; write the id as text in quotes")
+
+
+def _refuse_mangled(text: str, field: str) -> None:
+    if _EXPONENT.fullmatch(text):
+        raise BadValue(f"was turned into a rounded number by a spreadsheet program: “{text[:40]}”; {_ADVICE}")
+    if field == "contact.phone":
+        return
+    if _FLOAT.fullmatch(text) or _GROUPS.fullmatch(text):
+        raise BadValue(f"was turned into a number by another program: “{text[:40]}”; {_ADVICE}")
+    if _ROUNDED.fullmatch(text):
+        raise BadValue(f"ends in zeros as numbers do that a spreadsheet program rounded: “{text[:40]}”; {_ADVICE}")
+    if _DATE.fullmatch(text):
+        raise BadValue(f"was turned into a date by a spreadsheet program: “{text[:40]}”; {_ADVICE}")
+    if field == "external_id" and text.casefold() in _NOTHING:
+        raise BadValue(f"is how programs write that there is nothing: “{text[:40]}”; {_ADVICE}")
+    if text.startswith("=") and len(text) > 1:
+        raise BadValue(f"is a formula: “{text[:40]}”; {_ADVICE}")

@@ -1,0 +1,94 @@
+"""What stands in the columns of a file: how many cells are filled, whether values repeat. In flat memory."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Any, Final, Self
+
+# So many different values of a column are remembered, and so many columns that no field is known for.
+MOST_VALUES: Final = 10_000
+MOST_COLUMNS: Final = 2_000
+# A column that repeats each value so often, in so many lines, has kinds of things and no ids.
+_REPEATED: Final = 10
+_ENOUGH: Final = 20
+_YES_OR_NO: Final = frozenset("yes no true false y n t f ja nein oui non si no sí".split())  # noqa: SIM905  easier to read
+
+
+@dataclass(slots=True)
+class _Column:
+    filled: int = 0
+    compared: int = 0
+    with_digits: int = 0
+    yes_or_no: int = 0
+    values: set[int] = field(default_factory=set)
+
+    def add(self, text: str) -> None:
+        self.filled += 1
+        if len(self.values) < MOST_VALUES:
+            self.compared += 1
+            self.values.add(hash(text))
+            self.with_digits += not text.isalpha() and any(map(str.isdigit, text))
+            self.yes_or_no += text.casefold() in _YES_OR_NO
+
+
+class Evidence:
+    """What the records have in the columns that could be fields; ``columns`` are all."""
+
+    def __init__(self, columns: Iterable[str] = ()) -> None:
+        self.records = 0
+        self.columns: dict[str, None] = dict.fromkeys(columns)
+        self._facts: dict[str, _Column] = {}
+        self._differing: set[frozenset[str]] = set()
+
+    @classmethod
+    def of_filled(cls, columns: Iterable[str]) -> Self:
+        """As if all columns were filled and no two had the same values."""
+        evidence = cls(columns)
+        evidence.records = 1
+        evidence._facts = {column: _Column(filled=1, compared=1, with_digits=1) for column in evidence.columns}
+        evidence._differing = set(map(frozenset, combinations(evidence.columns, 2)))
+        return evidence
+
+    def add(self, cells: Mapping[str, Any], groups: Mapping[str, str]) -> None:
+        """One record. ``groups``: column -> field, for the columns that are known by their names."""
+        self.records += 1
+        found: dict[str, dict[str, str]] = {}
+        for column, name in groups.items():
+            value = cells.get(column)
+            text = "" if value is None else str(value).strip()
+            if text and text != '=""':
+                if (facts := self._facts.get(column)) is None:
+                    facts = self._facts[column] = _Column()
+                facts.add(text)
+                found.setdefault(name, {})[column] = text
+        for together in found.values():
+            if len(together) > 1:
+                for one, other in combinations(together, 2):
+                    if together[one] != together[other]:
+                        self._differing.add(frozenset((one, other)))
+
+    def filled(self, column: str) -> int:
+        """How many records have something there."""
+        return self._facts[column].filled if column in self._facts else 0
+
+    def is_nearly_whole(self, column: str) -> bool:
+        """Whether nine of ten records have something there."""
+        return self.filled(column) * 10 >= self.records * 9
+
+    def differ(self, one: str, other: str) -> bool:
+        """Whether a record has two different values in the two columns."""
+        return frozenset((one, other)) in self._differing
+
+    def has_few_values(self, column: str) -> bool:
+        """Whether many records share few values."""
+        facts = self._facts.get(column)
+        return facts is not None and facts.compared >= _ENOUGH and len(facts.values) * _REPEATED <= facts.compared
+
+    def is_yes_or_no(self, column: str) -> bool:
+        """Whether there is nothing but yes and no, for several records."""
+        facts = self._facts.get(column)
+        return facts is not None and facts.compared > 2 and facts.yes_or_no == facts.compared
+
+    def has_digits(self, column: str) -> bool:
+        """Whether any value has a digit in it."""
+        return column in self._facts and self._facts[column].with_digits > 0

@@ -1,0 +1,105 @@
+"""The lines of a file as text, in flat memory: which encoding, and what ends a line."""
+
+import re
+from collections import deque
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import BinaryIO, Final
+
+from lifecycle.services.imports.encodings import EncodingRefused, find_encoding
+
+# No record is longer.
+LONGEST: Final = 1_000_000
+SAMPLE: Final = 256 * 1024
+BOM: Final = b"\xef\xbb\xbf"
+_STRAY_BYTE: Final = re.compile("[\udc80-\udcff]")
+
+
+class FileRefused(Exception):
+    """The file cannot be read at all; one line says why."""
+
+
+class TextLines:
+    """The lines of a file as text, numbered; a line that was read too far can be given back."""
+
+    def __init__(self, file: BinaryIO, encoding: str, newline: bytes) -> None:
+        self.number = 0
+        self.position = 0
+        self._raw, self._encoding = _read_lines(file, newline), encoding
+        self._back: deque[str] = deque()
+
+    def __next__(self) -> str:
+        if self._back:
+            self.number += 1
+            return self._back.popleft()
+        raw, size = next(self._raw)
+        self.number += 1
+        self.position += size
+        return raw.decode(self._encoding, "surrogateescape")
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def give_back(self, lines: Sequence[str]) -> None:
+        """Read these lines again."""
+        self._back.extendleft(reversed(lines))
+        self.number -= len(lines)
+
+
+def _read_lines(file: BinaryIO, newline: bytes) -> Iterator[tuple[bytes, int]]:
+    """Each line, and how many bytes it has: of one far too long for any record only the beginning is kept."""
+    pieces = iter(partial(file.readline, LONGEST), b"") if newline == b"\n" else _split_at_returns(file)
+    for raw in pieces:
+        size = len(raw)
+        if len(raw) >= LONGEST and not raw.endswith(newline):
+            for rest in pieces:
+                size += len(rest)
+                if rest.endswith(newline):
+                    break
+        yield raw, size
+
+
+def _split_at_returns(file: BinaryIO) -> Iterator[bytes]:
+    """Lines that end with a carriage return alone, as old Macs wrote them; in pieces of at most LONGEST."""
+    rest = b""
+    while block := file.read(SAMPLE):
+        *lines, rest = (rest + block).split(b"\r")
+        for line in lines:
+            yield line + b"\r"
+        if len(rest) >= LONGEST:
+            yield rest[:LONGEST]
+            rest = rest[LONGEST:]
+    if rest:
+        yield rest
+
+
+def find_newline(file: BinaryIO) -> bytes:
+    """What ends the lines: a line feed, or a carriage return in a file without line feeds at its beginning."""
+    sample = file.read(SAMPLE)
+    file.seek(0)
+    return b"\r" if b"\r" in sample[:-1] and b"\n" not in sample else b"\n"
+
+
+def detect_encoding(file: BinaryIO, named: str | None = None, newline: bytes = b"\n") -> str:
+    """The codec to read the file with, after a look at every line; the file is behind its byte order mark.
+
+    Raises FileRefused where it cannot be told.
+    """
+    has_mark = file.read(3) == BOM
+    file.seek(0)
+    if has_mark and named is None:
+        file.seek(3)
+        return "utf-8"
+    try:
+        encoding = find_encoding((raw for raw, _ in _read_lines(file, newline)), named)
+    except EncodingRefused as refusal:
+        raise FileRefused(str(refusal)) from None
+    if has_mark and encoding != "utf-8":
+        raise FileRefused(f"The file says that it is in UTF-8, not in {named}; leave --encoding out.")
+    file.seek(3 if has_mark else 0)
+    return encoding
+
+
+def is_broken(text: str) -> bool:
+    """Whether some bytes were no text in the encoding they were read with."""
+    return not text.isascii() and _STRAY_BYTE.search(text) is not None
