@@ -18,7 +18,9 @@ from django.core.management import CommandError, call_command
 from audit.models import AdministrationEntry, LifecycleHistory
 from lifecycle.models import BillingFigures, Contact, Customer, CustomerLifecycleStatus, SupportFigures
 from lifecycle.services.imports.columns import MappingRefused, plan_columns
-from lifecycle.services.imports.files import CSV, NDJSON, RecordReader, detect_encoding, open_file, sniff_delimiter
+from lifecycle.services.imports.files import RecordReader, open_file, sniff_delimiter
+from lifecycle.services.imports.kinds import CSV, NDJSON
+from lifecycle.services.imports.texts import detect_encoding
 from lifecycle.services.imports.values import READERS, read_day, read_moment
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
@@ -154,7 +156,7 @@ def test_bad_lines_are_set_aside_by_number_and_good_ones_are_kept(tenant: Tenant
         "6,Bad mail,,,,ann@",
         ",Nobody,,,,",
         "1,Again,,,,",
-        "9,Too few",
+        "9,Too many,,,,,7",
         f"10,{'x' * 201},,,,",
         "11,Nul\x00byte,,,,",
         "12,Risky,At-Risk,Low Engagement,,",
@@ -174,7 +176,7 @@ def test_bad_lines_are_set_aside_by_number_and_good_ones_are_kept(tenant: Tenant
     assert "“email” is not an e-mail address such as name@company.example: “ann@”." in told[7]
     assert "The line names no customer: its external id is empty." in told[8]
     assert told[9] == '"Line 2 names the same customer, “1”.",1,Again,,,,'
-    assert told[10] == '"The line has 2 fields, the header has 6.",9,Too few'
+    assert told[10] == '"The line has 7 fields, the header has 6.",9,Too many,,,,,7'
     assert "“name” is 201 characters long; at most 200 fit." in told[11]
     assert "The line contains a NUL byte." in told[12]
 
@@ -350,7 +352,7 @@ def test_what_is_no_file_is_refused_in_one_line(tenant: TenantRef, tmp_path: Pat
         "folder.csv": f"{tmp_path}/folder.csv is not a file.",
         "empty.csv": f"{tmp_path}/empty.csv is empty.",
         "pipe.csv": f"{tmp_path}/pipe.csv is not a file.",
-        "utf16.csv": "The file is in UTF-16; save it as UTF-8.",
+        "utf16.csv": "The file is in UTF-16; save it as UTF-8 (in Excel: CSV UTF-8).",
         "noid.csv": "No column is the customer's id in your systems. The file has “name”, “city”; say with --mapping "
         "which of them is “external_id”.",
         "header.csv": "The file has no lines to import.",
@@ -394,7 +396,9 @@ def test_mappings_that_do_not_fit_are_refused() -> None:
         assert str(refusal.value).startswith(sentence)
     with pytest.raises(MappingRefused, match="Two columns are called “id”"):
         plan_columns(("id", "name", "id"), None)
-    assert plan_columns(("Account ID", "ID", "Account Name"), None).fields == {
+    with pytest.raises(MappingRefused, match="Each of “Account ID”, “ID” could be the customer's id"):
+        plan_columns(("Account ID", "ID", "Account Name"), None)
+    assert plan_columns(("Account ID", "Account Name"), None).fields == {
         "Account ID": "external_id",
         "Account Name": "name",
     }

@@ -112,8 +112,9 @@ def plan_columns(
     seen = evidence or Evidence.of_filled(columns)
     candidates: dict[str, list[str]] = {}
     for column in dict.fromkeys(columns):
-        if column not in chosen and (field := field_of(column)) not in (None, *taken):
-            candidates.setdefault(field, []).append(column)
+        known = None if column in chosen else field_of(column)
+        if known is not None and known not in taken:
+            candidates.setdefault(known, []).append(column)
     notes: list[str] = []
     for field, named in candidates.items():
         named.sort(key=lambda column: _RANKS[_key(column)])

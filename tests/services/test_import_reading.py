@@ -1,0 +1,346 @@
+"""Files as programs write them: what is read, what is refused, and that nothing in them is guessed."""
+
+import gzip
+import zipfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lifecycle.services.imports.cells import read_cell
+from lifecycle.services.imports.columns import ColumnPlan, MappingRefused, plan_columns
+from lifecycle.services.imports.encodings import EncodingRefused, find_codec
+from lifecycle.services.imports.files import RecordReader, format_of, open_file
+from lifecycle.services.imports.lines import read_line
+from lifecycle.services.imports.rejects import RejectFile
+from lifecycle.services.imports.survey import survey_columns
+from lifecycle.services.imports.texts import FileRefused
+from lifecycle.services.imports.values import BadValue
+
+Rows = list[tuple[str, str]]
+
+
+def read(
+    path: Path, encoding: str | None = None, mapping: dict[str, str | None] | None = None
+) -> tuple[Rows, list[str], ColumnPlan]:
+    """Ids and names of the good lines, the sentences about the bad ones, and the plan; as the command does it."""
+    rows, sentences = [], []
+    with open_file(path) as file:
+        reader = RecordReader(file, format_of(path), encoding)
+        evidence = survey_columns(reader, mapping or ())
+        plan = plan_columns(tuple(reader.columns or evidence.columns), mapping, evidence)
+        with RejectFile(path.with_name(f"rejected-{path.name}"), reader) as rejects:
+            for record in reader:
+                try:
+                    if record.fault:
+                        raise BadValue(f"The line {record.fault}.")
+                    line = read_line(record, plan, now=datetime.now(UTC))
+                    rows.append((line.external_id, line.company.get("name", "")))
+                except BadValue as fault:
+                    sentences.append(str(fault))
+                    rejects.add(record, str(fault))
+    return rows, sentences, plan
+
+
+def write(path: Path, content: str | bytes, encoding: str = "utf-8") -> Path:
+    path.write_bytes(content if isinstance(content, bytes) else content.encode(encoding))
+    return path
+
+
+# --- encodings ----------------------------------------------------------------------------------------------------
+
+TEXTS = [
+    ("windows-1250", "Zakłady Łódź\nŠkoda Plzeň"),
+    ("iso-8859-2", "Żabka Łódź\nŠkoda Plzeň"),
+    ("windows-1251", "Ромашка и партнёры"),
+    ("koi8-r", "Ромашка и партнёры\nООО Север"),
+    ("iso-8859-5", "Ромашка и партнёры"),
+    ("cp866", "Ромашка и партнёры"),
+    ("windows-1252", "Crème Brûlée\nSociété Générale"),
+    ("iso-8859-1", "José Núñez"),
+    ("windows-1253", "Αθήνα Ενέργεια\nΕλληνικά Τρόφιμα"),
+    ("windows-1254", "Işık Şirketi İstanbul\nÇağdaş Güneş"),
+    ("iso-8859-9", "Işık Şirketi İstanbul"),
+    ("windows-1255", "שלום חברה בעמ"),
+    ("windows-1256", "شركة النور للتجارة"),
+    ("windows-1257", "Rīgas Šķēles\nŽalgiris Ąžuolas"),
+    ("windows-874", "บริษัท ไทย จำกัด"),
+    ("mac-roman", "Crème Brûlée\nMüller Söhne"),
+    ("shift-jis", "株式会社トヨタ自動車\nソニー"),
+    ("euc-jp", "株式会社トヨタ自動車\nソニー"),
+    ("gb18030", "北京科技有限公司\n上海贸易"),
+    ("big5", "台灣積體電路公司\n鴻海精密工業"),
+    ("euc-kr", "삼성전자 주식회사\n현대자동차"),
+]
+
+
+@pytest.mark.parametrize(("encoding", "names"), TEXTS)
+def test_names_in_another_encoding_are_refused_or_read_by_its_name_and_never_garbled(
+    encoding: str, names: str, tmp_path: Path
+) -> None:
+    lines = "".join(f"{number},{name}\r\n" for number, name in enumerate(names.split("\n"), 1))
+    path = write(tmp_path / "a.csv", f"id,name\r\n{lines}", find_codec(encoding))
+    with pytest.raises(FileRefused) as refusal:
+        read(path)
+    assert encoding in str(refusal.value)
+    assert "Say which with --encoding" in str(refusal.value)
+    rows, sentences, _ = read(path, encoding)
+    assert ([name for _, name in rows], sentences) == (names.split("\n"), [])
+
+
+def test_what_reads_the_same_in_every_likely_encoding_is_read(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "id,name\n1,Müller & Söhne\n2,Straßenbau Grünberg\n", "cp1252")
+    assert read(path)[0] == [("1", "Müller & Söhne"), ("2", "Straßenbau Grünberg")]
+
+
+def test_a_file_in_utf_8_is_not_read_as_anything_else(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "id,name\n1,Müller\n")
+    with pytest.raises(FileRefused, match="The file is in UTF-8, not in windows-1252; leave --encoding out"):
+        read(path, "windows-1252")
+    assert read(path, "utf-8")[0] == [("1", "Müller")]
+
+
+@pytest.mark.parametrize("name", ["klingon", "utf-16", "utf-7", "iso-2022-jp", "rot13", "hex", "cp037", "", "a\0b"])
+def test_encodings_that_are_none_are_refused_with_some_that_are(name: str) -> None:
+    with pytest.raises(EncodingRefused, match="is no encoding that can be read here; some that can: utf-8"):
+        find_codec(name)
+
+
+def test_bad_bytes_under_a_named_encoding_cost_their_own_line_and_stay_as_they_were(tmp_path: Path) -> None:
+    bad = b"2,\x81\x20 bad\r\n"
+    path = write(tmp_path / "a.csv", "id,name\r\n1,株式会社\r\n".encode("cp932") + bad)
+    rows, sentences, _ = read(path, "shift-jis")
+    assert (rows, sentences) == ([("1", "株式会社")], ["The line is not text in the file's encoding."])
+    assert (tmp_path / "rejected-a.csv").read_bytes().endswith(bad)
+
+
+# --- files of other kinds -----------------------------------------------------------------------------------------
+
+
+def zipped(path: Path, *names: str) -> bytes:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in names:
+            archive.writestr(name, "x")
+    return path.read_bytes()
+
+
+def test_files_of_other_kinds_are_named_with_what_to_do(tmp_path: Path) -> None:
+    text = "id,name\n1,One\n2,Two\n3,Three\n"
+    save = "open it in a spreadsheet program and save it as CSV UTF-8."
+    web = "a web page, even if it is called a spreadsheet; if it shows the customers,"
+    objects = "write one object a line (NDJSON), for example with jq -c '.[]'."
+    sheet = b"PK\x03\x04mimetypeapplication/vnd.oasis.opendocument.spreadsheet"
+    old = "an Excel workbook of the old kind (.xls) or one with a password"
+    neither = "export the customers as CSV UTF-8 or NDJSON."
+    wide = "save it as UTF-8 (in Excel: CSV UTF-8)."
+    kinds: list[tuple[bytes, str]] = [
+        (zipped(tmp_path / "x", "[Content_Types].xml", "xl/workbook.xml"), f"an Excel workbook (.xlsx); {save}"),
+        (zipped(tmp_path / "x", "customers.csv"), "a ZIP archive; unpack it and import the file inside."),
+        (sheet, f"an OpenDocument spreadsheet (.ods); {save}"),
+        (b"\xd0\xcf\x11\xe0" + bytes(600), f"{old}; {save}"),
+        (gzip.compress(text.encode()), "compressed with gzip; unpack it and import the file inside."),
+        (b"%PDF-1.7\n1 0 obj", f"a PDF document; {neither}"),
+        (b"PAR1\x15\x04", f"a Parquet file; {neither}"),
+        (b"\xef\xbb\xbf\n<HTML><body><table><tr><td>id", f"{web} {save}"),
+        (b"<?xml version='1.0'?><Workbook>", f"XML; if a spreadsheet program wrote it, {save}"),
+        (b'[{"id": "1"}]', f"a JSON array; {objects}"),
+        (b'\n[\n  {"id": "1"}\n]', f"a JSON array; {objects}"),
+        (b'{\n  "id": "1"\n}', f"one JSON document over several lines; {objects}"),
+        (text.encode("utf-16"), f"in UTF-16; {wide}"),
+        (text.encode("utf-16-le"), f"in UTF-16 without a byte order mark; {wide}"),
+        (text.encode("utf-16-be"), f"in UTF-16 without a byte order mark; {wide}"),
+        (text.encode("utf-32"), f"in UTF-32; {wide}"),
+    ]
+    for content, sentence in kinds:
+        with pytest.raises(FileRefused) as refusal:
+            read(write(tmp_path / "a.csv", content))
+        assert str(refusal.value) == f"The file is {sentence}"
+    with pytest.raises(FileRefused, match=r"JSON and no CSV; call it \.ndjson"):
+        read(write(tmp_path / "a.csv", '{"id": "1"}\n'))
+
+
+# --- lines --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "rows"),
+    [
+        ("id,name\rA,One\rB,Two\r", [("A", "One"), ("B", "Two")]),
+        ('id,name\rA,"On\re"\rB,Two', [("A", "On e"), ("B", "Two")]),
+        ("\ufeffsep=;\r\nid;name\r\nA;One, Ltd\r\n", [("A", "One, Ltd")]),
+        ('"sep=|"\nid|name\nA|One; Two\n', [("A", "One; Two")]),
+        ("SEP=\t\nid\tname\nA\tOne\n", [("A", "One")]),
+        ("id,name,arr,owner\nA\nB,Two\nC,Three,100,maya,\n", [("A", ""), ("B", "Two"), ("C", "Three")]),
+        ("id,name,arr,owner\nD,Four,,,,\n", [("D", "Four")]),
+        ('id,name,arr,owner\nA,"One\nHolding"\nB,Two\n', [("A", "One Holding"), ("B", "Two")]),
+        ('id,name\n="00124","=""Text"""\n"=""007""",Bond\n', [("00124", "Text"), ("007", "Bond")]),
+        ('="id",="name"\n1,One\n', [("1", "One")]),
+    ],
+)  # fmt: skip
+def test_files_of_old_macs_of_excel_and_with_short_lines_are_read(content: str, rows: Rows, tmp_path: Path) -> None:
+    assert read(write(tmp_path / "a.csv", content))[:2] == (rows, [])
+
+
+def test_a_line_with_more_than_the_header_has_is_set_aside(tmp_path: Path) -> None:
+    rows, sentences, _ = read(write(tmp_path / "a.csv", "id,name\nA,One,more\nB,Two\n"))
+    assert (rows, sentences) == ([("B", "Two")], ["The line has 3 fields, the header has 2."])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "mend"),
+    [
+        ("a.csv", "\ufeffsep=;\r\nid;name\r\n1E+11;Ä\r\n2;Two\r\n".encode(), (b"1E+11", b"111")),
+        ("b.csv", b"id,name\r1E+11,One\r2,Two\r", (b"1E+11", b"111")),
+        ("c.csv", b"id,name,arr\n1E+11,One\n2,Two", (b"1E+11", b"111")),
+        ("d.ndjson", b'{"id": 12345678901234567890, "deep": {"n": 1.10}}\r\n', (b"12345678901234567890", b'"111"')),
+    ],
+)  # fmt: skip
+def test_a_reject_file_is_like_the_file_and_can_be_mended(
+    name: str, content: bytes, mend: tuple[bytes, bytes], tmp_path: Path
+) -> None:
+    _, sentences, _ = read(write(tmp_path / name, content))
+    assert len(sentences) == 1
+    rejected = tmp_path / f"rejected-{name}"
+    before = rejected.read_bytes()
+    assert mend[0] in before
+    assert before.startswith(b"\xef\xbb\xbfsep=;\r\n_line;_error;id;name") == content.startswith(b"\xef\xbb\xbf")
+    rows, sentences, _ = read(write(tmp_path / f"mended-{name}", before.replace(*mend)))
+    assert ([external_id for external_id, _ in rows], sentences) == (["111"], [])
+
+
+# --- ids ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("1.23457E+11", "was turned into a rounded number"),
+        ("1,23E+11", "was turned into a rounded number"),
+        ("1E+11", "was turned into a rounded number"),
+        ("1.0E11", "was turned into a rounded number"),
+        ("1e-05", "was turned into a rounded number"),
+        ("1001.0", "was turned into a number"),
+        ("1,234,567", "was turned into a number"),
+        ("123456789012345000", "ends in zeros"),
+        ("2026-03-01 00:00:00", "was turned into a date"),
+        ("1-Mar", "was turned into a date"),
+        ("Mar-26", "was turned into a date"),
+        ("03/01/2026", "was turned into a date"),
+        ("#N/A", "is an error of a spreadsheet"),
+        ("#REF!", "is an error of a spreadsheet"),
+        ("#NV", "is an error of a spreadsheet"),
+        ("#########", "is an error of a spreadsheet"),
+        ("NaN", "is how programs write that there is nothing"),
+        ("NULL", "is how programs write that there is nothing"),
+        ("=A1+1", "is a formula"),
+        (1001.0, "is a number with a decimal point"),
+        (2**53 + 1, "is a number too large"),
+        (1.2345678901234568e23, "is a number too large"),
+        (True, "must be a text or a number"),
+        ([1], "must be a text or a number"),
+    ],
+)
+def test_ids_that_programs_mangled_are_refused_by_name(value: Any, reason: str) -> None:
+    with pytest.raises(BadValue) as refusal:
+        read_cell(value, "external_id")
+    assert str(refusal.value).startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("value", "external_id"),
+    [
+        ("00124", "00124"),
+        ('="00124"', "00124"),
+        ('="1E+11"', "1E+11"),
+        ("12E5", "12E5"),
+        ("E-100", "E-100"),
+        ("2026-03-01", "2026-03-01"),
+        ("MAR-2026-001", "MAR-2026-001"),
+        ("10.234", "10.234"),
+        ("#42", "#42"),
+        ("1234567890123450", "1234567890123450"),
+        (1002, 1002),
+        (2**53, 2**53),
+    ],
+)
+def test_ids_that_only_look_odd_are_taken(value: Any, external_id: Any) -> None:
+    assert read_cell(value, "external_id") == external_id
+
+
+def test_only_ids_are_held_to_be_text() -> None:
+    assert read_cell(1001.5, "billing.arr") == 1001.5
+    assert read_cell("1/2/2026", "billing.renewal_on") == "1/2/2026"
+    assert read_cell("N/A", "industry") == "N/A"
+    with pytest.raises(BadValue, match="rounded number"):
+        read_cell("4.91512E+12", "contact.phone")
+    with pytest.raises(BadValue, match="error of a spreadsheet"):
+        read_cell("#REF!", "owner")
+
+
+# --- columns ------------------------------------------------------------------------------------------------------
+
+
+def test_a_field_that_first_appears_in_the_last_line_is_there(tmp_path: Path) -> None:
+    lines = [f'{{"id": "{number}"}}' for number in range(500)]
+    path = write(tmp_path / "a.ndjson", "\n".join([*lines, '{"id": "last", "name": "Late", "billing": {"arr": 5}}']))
+    rows, _, plan = read(path)
+    assert (len(rows), rows[-1]) == (501, ("last", "Late"))
+    assert plan.fields == {"id": "external_id", "name": "name", "billing.arr": "billing.arr"}
+
+
+def test_names_made_up_in_every_line_do_not_fill_the_memory(tmp_path: Path) -> None:
+    lines = [f'{{"id": "{number}", "made_up_{number}": 1}}' for number in range(3_000)]
+    path = write(tmp_path / "a.ndjson", "\n".join([*lines, '{"id": "last", "name": "Late", "Titel": "Mapped"}']))
+    with open_file(path) as file:
+        evidence = survey_columns(RecordReader(file, "ndjson"), {"Titel"})
+    assert len(evidence.columns) == 2_002
+    assert read(path)[0][-1] == ("last", "Late")
+    assert read(path, mapping={"Titel": "name"})[0][-1] == ("last", "Mapped")
+
+
+def test_two_spellings_of_a_field_in_different_records_are_both_read(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.ndjson", '{"id": "1", "name": "One"}\n{"id": "2", "Company name": "Two"}\n')
+    assert read(path)[0] == [("1", "One"), ("2", "Two")]
+
+
+def test_an_empty_or_half_empty_column_does_not_win(tmp_path: Path) -> None:
+    for numbers in (",,,,", ",7,,,"):
+        rows = "".join(f"00{index},{number},One\n" for index, number in enumerate(numbers.split(",")))
+        _, _, plan = read(write(tmp_path / "a.csv", f"Id,AccountNumber,Name\n{rows}"))
+        assert plan.fields == {"Id": "external_id", "Name": "name"}
+        assert plan.notes == ("“Id” is taken as external_id, not “AccountNumber”; --mapping can say otherwise",)
+    _, _, plan = read(write(tmp_path / "a.csv", "id,Name,Company name\n1,,One\n2,,Two\n"))
+    assert plan.fields == {"id": "external_id", "Company name": "name"}
+
+
+def test_two_columns_that_could_both_be_the_id_are_refused_with_the_mapping_to_write(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "Id,AccountNumber,Name\n001,A-1,One\n002,A-2,Two\n")
+    with pytest.raises(MappingRefused) as refusal:
+        read(path)
+    assert str(refusal.value) == (
+        "Each of “AccountNumber”, “Id” could be the customer's id in your systems, and they differ. Say which with "
+        '--mapping, a file with {"AccountNumber": "external_id"}, or {"Id": "external_id"}. Nothing was imported.'
+    )
+    assert read(path, mapping={"Id": "external_id"})[0] == [("001", "One"), ("002", "Two")]
+    same = write(tmp_path / "b.csv", "Id,Account ID,Name\n001,001,One\n002,002,Two\n")
+    assert read(same)[0] == [("001", "One"), ("002", "Two")]
+    ours = write(tmp_path / "c.csv", "id,external_id,name\n7,C-1,One\n8,C-2,Two\n")
+    assert read(ours)[0] == [("C-1", "One"), ("C-2", "Two")]
+
+
+def test_a_column_of_few_values_is_no_id(tmp_path: Path) -> None:
+    terms = ["Month-to-month", "One year", "Two year"]
+    rows = "".join(f"C-{number},{terms[number % 3]},{number % 3 + 1}\n" for number in range(60))
+    for name in ("Contract", "Contract ID"):
+        _, _, plan = read(write(tmp_path / "a.csv", f"customerID,{name},Account number\n{rows}"))
+        assert plan.fields == {"customerID": "external_id"}
+        assert name in plan.ignored
+    _, _, plan = read(write(tmp_path / "a.csv", "customerID,Contract ID\n1,V-1\n2,V-2\n"))
+    assert plan.fields == {"customerID": "external_id", "Contract ID": "billing.contract_id"}
+
+
+def test_yes_and_no_are_nobodys_name(tmp_path: Path) -> None:
+    _, _, plan = read(write(tmp_path / "a.csv", "id,Customer,Title\n1,Yes,a\n2,No,b\n3,Yes,c\n"))
+    assert plan.fields == {"id": "external_id"}
+    assert plan.notes == ("“Customer” does not look like name; --mapping can say that it is",)
