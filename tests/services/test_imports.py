@@ -177,7 +177,7 @@ def test_bad_lines_are_set_aside_by_number_and_good_ones_are_kept(tenant: Tenant
     assert "The line names no customer: its external id is empty." in told[8]
     assert told[9] == '"Line 2 names the same customer, “1”.",1,Again,,,,'
     assert told[10] == '"The line has 7 fields, the header has 6.",9,Too many,,,,,7'
-    assert "“name” is 201 characters long; at most 200 fit." in told[11]
+    assert "“name” is 201 characters long; at most 200 fit: “xxx" in told[11]
     assert "The line contains a NUL byte." in told[12]
 
 
