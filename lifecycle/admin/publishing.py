@@ -19,6 +19,7 @@ from lifecycle.services.publication import (
     Publication,
     propose_mapping_back,
     publish_draft,
+    rename_back,
     take_back,
 )
 from lifecycle.services.stage_moves import move_after_commit
@@ -128,7 +129,9 @@ def take_back_version(request: HttpRequest) -> Answer:
         messages.error(request, "There is no earlier version to go back to.")
         return HttpResponseRedirect(reverse(OVERVIEW))
     form = ReasonForm(request.POST or None)
-    mapping = _read_mapping(request, today) if request.method == "POST" else propose_mapping_back(undone, former)
+    stages = (*today.stages, *today.leaving)
+    proposed = propose_mapping_back(undone, former, stages=stages)
+    mapping = _read_mapping(request, today) if request.method == "POST" else proposed
     if request.method == "POST" and form.is_valid():
         try:
             published = take_back(
@@ -141,7 +144,7 @@ def take_back_version(request: HttpRequest) -> Answer:
             form.add_error(None, str(refusal))
         else:
             return _tell(request, published, "is live: the former configuration again")
-    renamed = {new: old for old, new in undone.renamed.items()}
+    renamed = rename_back(undone, former, stages=stages)
     judgement = judge(former.document, renamed=renamed, mapping=mapping, today=today)
     return {
         "undone": undone,

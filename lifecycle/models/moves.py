@@ -8,7 +8,8 @@ from django.db.models import Q
 class StageMove(models.Model):
     """One job: bring every customer of ``from_stage`` to ``to_stage``, in batches, resumable at any point.
 
-    With ``undo_request_id`` only those whose last transition was made under that request: a publication taken back.
+    With ``undo_request_id`` only those whose last transition was made under that request, out of ``undo_from_stage``: a
+    publication taken back.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid_utils.compat.uuid7, editable=False)
@@ -19,6 +20,7 @@ class StageMove(models.Model):
     reason_code = models.CharField(max_length=255, blank=True, default="")
     request_id = models.UUIDField()
     undo_request_id = models.UUIDField(null=True)
+    undo_from_stage = models.CharField(max_length=100, blank=True, db_default="", help_text="As it was called then.")
     actor = models.CharField(max_length=150)
     actor_kind = models.CharField(max_length=10)
     total = models.PositiveIntegerField(help_text="Customers to move when the job was made.")

@@ -19,21 +19,23 @@ from lifecycle.services.transitions import ConfigurationKeepsChanging, Outcome, 
 from tenants.actors import Actor, TenantRef
 from tenants.models import Tenant
 from tenants.rules.policy import Policy
-from tenants.services.policies import policy_of_version
+from tenants.services.policies import HOLD_CONFIGURATION, policy_of_version
 
 STALE_EVENT: Final = "stale_event"
-# Status rows are locked in id order, as ``apply`` will lock them. ``confirmed_at``: when an event last said that the
+# As ``apply`` will lock them: the configuration first, so that no publisher stands between a row and its stage, then
+# status rows in id order. ``confirmed_at``: when an event last said that the
 # customer stands where it stands; such an event writes no history, and yet what is older must not move the customer.
-LOCK: Final = """
+LOCK: Final = f"""
 SELECT s.customer_id, s.stage, s.stage_entered_at, s.version, t.configuration_version,
        (c.field_times ->> 'stage')::bigint AS confirmed_at
   FROM customer_lifecycle_status s
   JOIN tenants_tenant t ON t.id = s.tenant_id
   JOIN lifecycle_customer c ON c.tenant_id = s.tenant_id AND c.id = s.customer_id
  WHERE s.tenant_id = %(tenant_id)s::uuid AND s.customer_id = ANY(%(customer_ids)s::uuid[])
+   AND {HOLD_CONFIGURATION}
  ORDER BY s.customer_id
    FOR UPDATE OF s
-"""
+"""  # noqa: S608  constants
 CONFIRM: Final = """
 UPDATE lifecycle_customer c SET field_times = c.field_times || jsonb_build_object('stage', i.confirmed_at)
   FROM unnest(%(customer_ids)s::uuid[], %(confirmed_at)s::bigint[]) AS i(id, confirmed_at)

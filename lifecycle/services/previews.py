@@ -29,12 +29,14 @@ HISTORY_DAYS = 90
 EXAMPLES = 3
 PREVIEW_SECONDS = 120
 
-# What really happened, by kind of move: one pass over the tenant's rows of the last 90 days.
+# What really happened, by kind of move: one pass over the tenant's rows of the last 90 days. What was changed since
+# was also recorded since, give or take the clocks of application and database; that is what has an index.
 _MOVES = """
 SELECT from_stage, to_stage, reason_code, source, configuration_version, count(*),
        (array_agg(customer_id ORDER BY changed_at DESC))[1:%(examples)s], max(changed_at)
   FROM customer_lifecycle_history
  WHERE tenant_id = %(tenant_id)s AND changed_at >= %(since)s AND from_stage IS NOT NULL
+   AND recorded_at >= %(since)s::timestamptz - interval '1 hour'
  GROUP BY 1, 2, 3, 4, 5
 """
 # Customers that stand in their stage for longer than a number of days, a stage each.

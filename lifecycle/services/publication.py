@@ -23,7 +23,7 @@ from tenants.models import ConfigurationVersion
 from tenants.rules.configuration import Configuration, Fault, InvalidConfiguration, parse_configuration
 from tenants.rules.faults import point
 from tenants.rules.policy import Policy, compile_policy
-from tenants.rules.texts import quote_text
+from tenants.rules.texts import fold_text, quote_text
 from tenants.services import configurations
 
 PUBLISHING_SECONDS = 600
@@ -161,10 +161,11 @@ def take_back(
         if number - 1 not in rows:
             raise configurations.NoSuchVersion("There is no earlier version to go back to.")
         undone, former = rows[number], rows[number - 1]
+        stages = configurations.list_stages(tenant)
         publication = publish_configuration(
             former.document,
-            renamed={new: old for old, new in undone.renamed.items()},
-            mapping=mapping or propose_mapping_back(undone, former),
+            renamed=rename_back(undone, former, stages=stages),
+            mapping=mapping or propose_mapping_back(undone, former, stages=stages),
             tenant=tenant,
             actor=actor,
             now=now,
@@ -186,6 +187,10 @@ def judge_plan(
     """
     faults = _judge_renames(configuration, renamed, stages)
     targets = {}
+    for stage in mapping:
+        if stage not in stages:
+            sentence = f"{quote_text(stage)} is not a stage of the live version, so no customer can leave it."
+            faults.append(Fault(point("mapping", stage), "unknown_stage", sentence))
     for stage in stages:
         if stage not in mapping or stage in renamed or stage in configuration.stages:
             continue
@@ -203,7 +208,7 @@ def judge_plan(
 def _judge_renames(configuration: Configuration, renamed: Mapping[str, Any], stages: Collection[str]) -> list[Fault]:
     """What is wrong with the renames: the database holds every name once, whatever its case, at every moment."""
     faults = []
-    staying = {stage.lower(): stage for stage in stages if stage not in renamed}
+    staying = {fold_text(stage): stage for stage in stages if stage not in renamed}
     taken: set[str] = set()
     for old, new in renamed.items():
         place = point("renamed", old)
@@ -212,7 +217,7 @@ def _judge_renames(configuration: Configuration, renamed: Mapping[str, Any], sta
         elif not isinstance(new, str) or new not in configuration.stages:
             shown = quote_text(new) if isinstance(new, str) else "This"
             faults.append(Fault(place, "unknown_stage", f"{shown} is not a stage of the new configuration."))
-        elif new in taken or new.lower() in staying:
+        elif new in taken or fold_text(new) in staying:
             sentence = (
                 f"{quote_text(new)} is the name of another stage already: to bring the customers of {quote_text(old)} "
                 "there, let it go away and map it to that stage."
@@ -221,7 +226,7 @@ def _judge_renames(configuration: Configuration, renamed: Mapping[str, Any], sta
         else:
             taken.add(new)
     for index, name in enumerate(configuration.stages):
-        there = staying.get(name.lower(), name)
+        there = staying.get(fold_text(name), name)
         if there != name and name not in taken:
             sentence = (
                 f"{quote_text(name)} differs from today's stage {quote_text(there)} only in case: rename that one."
@@ -303,12 +308,28 @@ def _make_moves(
     return tuple(StageMove.objects.bulk_create(moves))
 
 
-def propose_mapping_back(undone: ConfigurationVersion, former: ConfigurationVersion) -> dict[str, Any]:
+def rename_back(
+    undone: ConfigurationVersion, former: ConfigurationVersion, *, stages: Collection[str]
+) -> dict[str, str]:
+    """The renames that undo those of a version. A stage that was leaving already when it was renamed has no name to
+    come back to: it goes away again.
+    """
+    there = parse_configuration(former.document).stages
+    return {new: old for old, new in undone.renamed.items() if new in stages and old in there}
+
+
+def propose_mapping_back(
+    undone: ConfigurationVersion, former: ConfigurationVersion, *, stages: Collection[str]
+) -> dict[str, Any]:
     """Where customers of stages that the former version does not have go when it is taken back, unless said otherwise:
-    where the undone version's own mapping came from.
+    where the undone version's own mapping came from. ``stages``: those that there are now.
     """
     configuration = parse_configuration(former.document)
     back: dict[str, Any] = {}
+    for old, new in undone.renamed.items():
+        goal = _find_goal(configuration, old, former) if old not in configuration.stages else None
+        if goal is not None:
+            back[new] = {"to": goal.stage, "reason_code": goal.reason_code}
     for old, target in undone.mapping.items():
         goal = _find_goal(configuration, old, former)
         if goal is None:
@@ -317,7 +338,7 @@ def propose_mapping_back(undone: ConfigurationVersion, former: ConfigurationVers
         for stage in (target["to"], old):
             if stage not in configuration.stages:
                 back.setdefault(stage, {"to": goal.stage, "reason_code": goal.reason_code})
-    return back
+    return {stage: target for stage, target in back.items() if stage in stages}
 
 
 def _make_moves_back(
@@ -345,6 +366,7 @@ def _make_moves_back(
             reason_code=goal.reason_code or "",
             request_id=_request_of(version),
             undo_request_id=undone.request_id,
+            undo_from_stage=old,
             actor=actor.name,
             actor_kind=actor.kind,
             created_at=now,

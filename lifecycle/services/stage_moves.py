@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import F, OuterRef, Subquery
 
 from audit.models import LifecycleHistory
 from audit.patience import JOB_SECONDS, allow_seconds
@@ -46,7 +46,7 @@ def move_customers(
     *,
     now: dt.datetime,
     limit: int | None = None,
-    size: int = BATCH,
+    size: int | None = None,
     skip: Collection[UUID] = (),
 ) -> Iterator[StageMove]:
     """Work off the tenant's unfinished moves, a batch a transaction; yields the move after each batch.
@@ -75,7 +75,7 @@ def move_customers(
             if move is None:
                 remove_empty_stages(tenant)
                 return
-            count = _move_batch(move, tenant=tenant, now=now, size=size, skip=skip)
+            count = _move_batch(move, tenant=tenant, now=now, size=size or BATCH, skip=skip)
             if not count and move.finished_at is None:
                 waiting.add(move.pk)
                 continue
@@ -129,17 +129,16 @@ def customers_of(move: StageMove) -> Any:
     rows = CustomerLifecycleStatus.objects.filter(tenant_id=move.tenant_id, stage=move.from_stage)
     if move.undo_request_id is None:
         return rows
-    untouched = LifecycleHistory.objects.filter(
-        tenant_id=move.tenant_id, request_id=move.undo_request_id, recorded_at__gte=_published_at(move)
-    ).values("customer_id", "sequence")
-    last = {row["customer_id"]: row["sequence"] for row in untouched}
-    # Still at the very version that the publication gave them: nobody has moved them since.
-    ids = [
-        customer_id
-        for customer_id, version in rows.filter(customer_id__in=last).values_list("customer_id", "version")
-        if last[customer_id] == version
-    ]
-    return rows.filter(customer_id__in=ids)
+    # Still at the very version that the publication gave them: nobody has moved them since. Looked up row by row, by
+    # the history's key, among those that changed since then: never by a walk over the history.
+    last = LifecycleHistory.objects.filter(
+        tenant_id=move.tenant_id, customer_id=OuterRef("customer_id"), sequence=OuterRef("version")
+    ).filter(request_id=move.undo_request_id)
+    return (
+        rows.filter(source=SOURCE, updated_at__gte=_published_at(move))
+        .alias(taken_from=Subquery(last.values("from_stage")))
+        .filter(taken_from=move.undo_from_stage)
+    )
 
 
 def _published_at(move: StageMove) -> dt.datetime:
@@ -150,11 +149,11 @@ def _published_at(move: StageMove) -> dt.datetime:
     return (published or move.created_at) - dt.timedelta(minutes=5)
 
 
-def _move_batch(
-    move: StageMove, *, tenant: TenantRef, now: dt.datetime, size: int = BATCH, skip: Collection[UUID] = ()
-) -> int:
+def _move_batch(move: StageMove, *, tenant: TenantRef, now: dt.datetime, size: int, skip: Collection[UUID] = ()) -> int:
     """Move up to ``size`` customers and count them, in the caller's transaction. 0 when nobody is left to move."""
-    found = customers_of(move).order_by("customer_id").values_list("customer_id", flat=True)[: size + len(skip)]
+    # In the order of the index by stage and change.
+    rows = customers_of(move).order_by("-updated_at", "-customer_id")
+    found = list(rows.values_list("customer_id", flat=True)[: size + len(skip)])
     ids = [customer_id for customer_id in found if customer_id not in skip][:size]
     if not ids and found:
         return 0

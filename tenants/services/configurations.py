@@ -17,6 +17,7 @@ from tenants.actors import Actor, TenantRef
 from tenants.models import ConfigurationVersion, Stage, Tenant
 from tenants.rules.configuration import Configuration
 from tenants.rules.policy import Policy, compile_policy
+from tenants.rules.renames import order_renames
 from tenants.services.policies import TAKE_PUBLICATION
 
 # What the administration log calls the ways to a new version.
@@ -179,15 +180,8 @@ def publish_version(
 
 def _replace_stages(policy: Policy, *, renamed: Mapping[str, str], tenant: TenantRef) -> None:
     rows = list(Stage.objects.select_for_update().filter(tenant_id=tenant.id).order_by("id"))
-    renames = [row for row in rows if renamed.get(row.name, row.name) != row.name]
-    names = {row.name.lower() for row in rows}
-    # The database refuses the same name twice even for a moment: stages that swap names step aside first. Every
-    # step takes the stage's customers along, so it is taken only where it is needed.
-    for row in renames:
-        if renamed[row.name].lower() in names - {row.name.lower()}:
-            Stage.objects.filter(pk=row.pk).update(name=f"{row.pk}")
-    for row in renames:
-        Stage.objects.filter(pk=row.pk).update(name=renamed[row.name])
+    for current, name in order_renames({row.name: renamed.get(row.name, row.name) for row in rows}):
+        Stage.objects.filter(tenant_id=tenant.id, name=current).update(name=name)
     Stage.objects.filter(tenant_id=tenant.id).exclude(name__in=policy.stages).update(is_leaving=True)
     Stage.objects.bulk_create(
         [
