@@ -148,8 +148,10 @@ def note_not_run(config: pytest.Config, reason: str) -> None:
         config.workeroutput["not_run"] = reason  # type: ignore[attr-defined]
 
 
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Iterator[None]:
     """Say it again at the very end, where nobody can miss it."""
+    yield
     if reason := config.stash.get(NOT_RUN, ""):
         terminalreporter.section("browser tests", sep="!", red=True)
         terminalreporter.line(reason, red=True)

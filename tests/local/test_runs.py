@@ -1,0 +1,67 @@
+"""The run of the tests itself: one that hangs is named and ends alone, and what could not run is said last."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from local.folders import PROJECT
+
+HUNG = """
+import ctypes, threading, pytest
+
+@pytest.mark.timeout(1, func_only=True)
+def test_waits_for_ever():
+    threading.Event().wait()
+
+@pytest.mark.timeout(1, func_only=True)
+def test_waits_in_a_library_that_lets_no_other_thread_run():
+    ctypes.PyDLL(None).sleep(60)
+
+def test_works():
+    pass
+"""
+OPTIONS = ("-q", "--ds=config.settings", "-p", "no:cacheprovider", "-p", "no:schemathesis", "-p", "no:hypothesispytest")
+
+
+def run(*arguments: str, **more: str) -> list[str]:
+    """The lines of a run of pytest on arguments of its own."""
+    known = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *OPTIONS, *arguments],
+        cwd=PROJECT,
+        env={**known, **more},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    return done.stdout.splitlines()
+
+
+def test_a_test_that_hangs_is_named_with_its_place_and_the_others_run(tmp_path: Path) -> None:
+    file = tmp_path / "test_hung.py"
+    file.write_text(HUNG)
+    lines = run("-n1", "-p", "tests.workers", f"--rootdir={tmp_path}", str(file))
+    assert lines[-1].startswith("2 failed, 1 passed")
+    failed = [line.split(" - ")[0] for line in lines if line.startswith("FAILED")]
+    assert [line.rpartition("::")[2] for line in failed] == [
+        "test_waits_for_ever",
+        "test_waits_in_a_library_that_lets_no_other_thread_run",
+    ]
+    assert "test_hung.py::test_waits_for_ever did not end within 1 s. It stands here:" in lines
+    assert any(line.endswith("line 6 in test_waits_for_ever") for line in lines)
+    assert any(line.endswith("line 10 in test_waits_in_a_library_that_lets_no_other_thread_run") for line in lines)
+
+
+@pytest.mark.parametrize("workers", ["-n0", "-n1"])
+def test_browser_tests_that_could_not_run_are_said_last(workers: str, tmp_path: Path) -> None:
+    lines = run(workers, "tests/browser", CHROMIUM="", PATH=str(tmp_path))
+    title, reason, verdict = lines[-3:]
+    assert title.strip("!") == " browser tests "
+    assert reason.startswith("NOT RUN: ")
+    assert " browser tests need Chromium, and there is none. Install it" in reason
+    assert verdict.startswith("1 skipped")
