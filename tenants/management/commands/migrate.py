@@ -18,14 +18,15 @@ class Command(migrate.Command):
         super().add_arguments(parser)
         parser.set_defaults(database="owner")
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        """Migrate, or say in one line why not."""
-        if options["database"] not in settings.DATABASES:
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        """Migrate, or say in one line why not: before the system checks, which take more lines for it."""
+        database = options["database"]
+        if not settings.DATABASES.get(database):
             raise CommandError("Migrations run as c360_owner: set DATABASE_OWNER_URL.")
         try:
-            connections[options["database"]].ensure_connection()
+            connections[database].ensure_connection()
         except OperationalError as error:
             raise CommandError(f"PostgreSQL cannot be reached: {' '.join(str(error).split())}") from error
-        if fault := version_fault(connections[options["database"]].connection.info.server_version):
+        if fault := version_fault(connections[database].connection.info.server_version):
             raise CommandError(fault)
-        super().handle(*args, **options)
+        return super().execute(*args, **options)
