@@ -147,6 +147,10 @@ def test_files_of_other_kinds_are_named_with_what_to_do(tmp_path: Path) -> None:
         (b'[{"id": "1"}]', f"a JSON array; {objects}"),
         (b'\n[\n  {"id": "1"}\n]', f"a JSON array; {objects}"),
         (b'{\n  "id": "1"\n}', f"one JSON document over several lines; {objects}"),
+        (
+            b'{"id": "e-1", "specversion": "1.0", "data": {"external_id": "C-1"}}\n',
+            "a list of events (CloudEvents), whose ids are not those of customers; send them to the broker.",
+        ),
         (text.encode("utf-16"), f"in UTF-16; {wide}"),
         (text.encode("utf-16-le"), f"in UTF-16 without a byte order mark; {wide}"),
         (text.encode("utf-16-be"), f"in UTF-16 without a byte order mark; {wide}"),

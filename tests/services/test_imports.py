@@ -94,6 +94,30 @@ def test_semicolons_windows_encoding_and_decimal_commas_are_understood(tenant: T
     assert support.csat == Decimal("4.50")
 
 
+def test_another_encoding_is_refused_until_it_is_named(tenant: TenantRef, tmp_path: Path) -> None:
+    path = write(tmp_path / "polish.csv", "id,name", "PL-1,Zakłady Łódź", "PL-1,Škoda Plzeň", encoding="cp1250")
+    status, _, error = run(path, tenant)
+    assert (status, "It could be in windows-1250 (“Łódź”). Say which with --encoding" in error) == (1, True)
+    assert customers(tenant) == {}
+    status, out, error = run(path, tenant, "--encoding", "windows-1250")
+    assert (status, error) == (1, "1 of 2 lines were rejected.")
+    assert "read as cp1250" in out
+    assert customers(tenant) == {"PL-1": "Zakłady Łódź"}
+    assert (tmp_path / "polish.rejected.csv").read_bytes().endswith("PL-1,Škoda Plzeň\n".encode("cp1250"))
+    assert "is no encoding that can be read here" in run(path, tenant, "--encoding", "klingon")[2]
+
+
+def test_the_output_says_which_column_was_taken(tenant: TenantRef, tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "accounts.csv", "Id,Name,AccountNumber,Contract", "001AAA,One,,Monthly", "002AAA,Two,,Yearly"
+    )
+    status, out, error = run(path, tenant)
+    assert (status, error) == (0, "")
+    assert "“Id” is taken as external_id, not “AccountNumber”; --mapping can say otherwise" in out
+    assert "left out: AccountNumber, Contract" in out
+    assert customers(tenant) == {"001AAA": "One", "002AAA": "Two"}
+
+
 def test_every_field_can_be_mapped_and_columns_left_out(tenant: TenantRef, tmp_path: Path) -> None:
     mapping = tmp_path / "mapping.json"
     mapping.write_text(json.dumps({"Nr": "external_id", "Umsatz p.a.": "billing.arr", "Name": None, "Titel": "name"}))

@@ -31,6 +31,7 @@ _MAGIC: Final[tuple[tuple[bytes, str, str], ...]] = (
 _WIDE: Final = "in {}; save it as UTF-8 (in Excel: CSV UTF-8)"
 _HTML: Final = re.compile(rb"<(!doctype\s+html|html|head|body|meta|table|style|script)\b", re.IGNORECASE)
 _MANY_LINES: Final = re.compile(rb"\{\s*\r?\n")
+_EVENT: Final = re.compile(rb'\{[^\n]*"specversion"\s*:')
 _ARRAY: Final = re.compile(rb"\[\s*(\{|\r?\n|\])")
 
 
@@ -99,6 +100,8 @@ def _find_text(sample: bytes, kind: str | None) -> str | None:
         return f"a JSON array; {_LINES}"
     if _MANY_LINES.match(text):
         return f"one JSON document over several lines; {_LINES}"
+    if _EVENT.match(text):
+        return "a list of events (CloudEvents), whose ids are not those of customers; send them to the broker"
     if kind == CSV and re.match(rb'\{\s*"', text):
         return "JSON and no CSV; call it .ndjson if it has one object a line, or say --format ndjson"
     return None
