@@ -17,10 +17,15 @@ from lifecycle.admin.pretty import write_json
 from tenants.admin.base import TenantAdmin, identity_of, service_arguments
 from tenants.models import ConfigurationVersion
 from tenants.rules.starters import STARTERS
-from tenants.services.configurations import open_draft
+from tenants.services.configurations import live_version, open_draft
 from tenants.services.members import name_members
 
 LIVE, EMPTY = "live", "empty"
+BASES = [
+    (LIVE, "The live configuration"),
+    *((key, f"{starter.title}: {starter.summary}") for key, starter in STARTERS.items()),
+    (EMPTY, "Nothing"),
+]
 NO_TENANT = "You work for no tenant at the moment: choose one first."
 
 
@@ -29,17 +34,22 @@ class NewDraftForm(forms.Form):
 
     base = forms.ChoiceField(
         label="Begin with",
-        choices=[
-            (LIVE, "The live configuration"),
-            *((key, f"{starter.title}: {starter.summary}") for key, starter in STARTERS.items()),
-            (EMPTY, "Nothing"),
-        ],
+        choices=BASES,
         widget=forms.RadioSelect,
         initial=LIVE,
     )
     comment = forms.CharField(
         label="What is it for?", max_length=drafts.LONGEST_COMMENT, required=False, widget=forms.TextInput
     )
+
+    def __init__(self, data: Any = None, *, has_live: bool, initial: dict[str, Any]) -> None:
+        super().__init__(data, initial=initial)
+        base = self.fields["base"]
+        assert isinstance(base, forms.ChoiceField)  # noqa: S101  for the type checker
+        if not has_live:
+            base.choices = [choice for choice in BASES if choice[0] != LIVE]
+        if initial.get("base") not in dict(base.choices):  # type: ignore[arg-type]
+            self.initial["base"] = LIVE if has_live else next(iter(STARTERS))
 
 
 @admin.register(ConfigurationVersion)
@@ -79,8 +89,9 @@ class ConfigurationAdmin(TenantAdmin):
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> Any:
         """Open a draft: from what is live, from a starter, or from nothing."""
-        self._check(request)
-        form = NewDraftForm(request.POST or None, initial={"base": request.GET.get("base", LIVE)})
+        tenant = self._check(request)
+        has_live = live_version(tenant) is not None
+        form = NewDraftForm(request.POST or None, has_live=has_live, initial={"base": request.GET.get("base")})
         if request.method == "POST" and form.is_valid():
             base = form.cleaned_data["base"]
             document: Any = {"stages": []} if base == EMPTY else None

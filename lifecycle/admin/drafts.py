@@ -169,8 +169,10 @@ def edit_draft(request: HttpRequest, draft: ConfigurationVersion) -> HttpRespons
         # The other view of what is in front of him, still unsaved.
         work.view, work.sheet, work.text = do, None, ""
         return gather_editor(draft, work, today=today)
-    if do != "save":
+    if do not in ("save", "publish"):
         return gather_editor(draft, work, today=today)
+    if do == "publish" and work.revision == draft.revision and _is_saved(work, draft):
+        return HttpResponseRedirect(reverse("admin:configuration_publish", args=[draft.pk]))
     try:
         saved = save_draft(
             draft.id,
@@ -188,8 +190,16 @@ def edit_draft(request: HttpRequest, draft: ConfigurationVersion) -> HttpRespons
         work.refusal = str(refusal)
         return gather_editor(draft, work, today=today)
     messages.success(request, f"The draft is saved, as revision {saved.revision}.")
+    if do == "publish":
+        return HttpResponseRedirect(reverse("admin:configuration_publish", args=[draft.pk]))
     address = reverse("admin:tenants_configurationversion_change", args=[draft.pk])
     return HttpResponseRedirect(f"{address}?view={work.view}")
+
+
+def _is_saved(work: Work, draft: ConfigurationVersion) -> bool:
+    """Whether the draft holds what is in front of the caller."""
+    saved = (draft.document, draft.renamed, draft.mapping, draft.comment)
+    return (work.document, work.renamed, work.mapping, work.comment) == saved
 
 
 def gather_editor(
@@ -199,12 +209,7 @@ def gather_editor(
     judgement = judge(work.document, renamed=work.renamed, mapping=work.mapping, today=today)
     if work.document is None:
         judgement = Judgement(())
-    work.is_saved = not conflict and (work.document, work.renamed, work.mapping, work.comment) == (
-        draft.document,
-        draft.renamed,
-        draft.mapping,
-        draft.comment,
-    )
+    work.is_saved = not conflict and _is_saved(work, draft)
     cannot_lay_out = ""
     if work.view == FORM and work.sheet is None:
         try:

@@ -94,7 +94,8 @@ def publish(request: HttpRequest, draft: ConfigurationVersion) -> Answer:
         "judgement": judgement,
         "faults": faults or judgement.errors,
         "preview": preview(draft, arguments),
-        "gone": _list_gone(draft, today),
+        "gone": (gone := _list_gone(draft, today)),
+        "is_empty": bool(today.number and judgement.configuration and not (judgement.changes or gone)),
     }
 
 

@@ -7,12 +7,13 @@ next worker goes on. When the last customer has left, the stage is deleted; the 
 import datetime as dt
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import DEFAULT_DB_ALIAS, IntegrityError, transaction
 from django.db.models import F, OuterRef, Subquery
 
+from audit.cursors import plain_array, prepared_cursor
 from audit.models import LifecycleHistory
 from audit.patience import JOB_SECONDS, allow_seconds
 from lifecycle.models import CustomerLifecycleStatus, StageMove
@@ -31,6 +32,19 @@ SOURCE = "Configuration"
 BATCH = 1000
 # Up to this many customers are moved at once with the publication; more are left to the worker.
 AT_ONCE = 1000
+
+
+# The stage that a publication took each customer out of, what version called it so, and since when it stood there.
+_FORMER_STAYS: Final = """
+SELECT s.customer_id, taken.from_stage, taken.configuration_version, before.effective_at
+  FROM unnest(%(customer_ids)s::uuid[]) AS i(customer_id)
+  JOIN customer_lifecycle_status s ON s.tenant_id = %(tenant_id)s::uuid AND s.customer_id = i.customer_id
+  JOIN customer_lifecycle_history taken
+    ON taken.tenant_id = s.tenant_id AND taken.customer_id = s.customer_id AND taken.sequence = s.version
+  JOIN customer_lifecycle_history before
+    ON before.tenant_id = s.tenant_id AND before.customer_id = s.customer_id AND before.sequence = s.version - 1
+ WHERE taken.request_id = %(request_id)s::uuid
+"""
 
 
 class BatchFailed(Exception):
@@ -141,6 +155,30 @@ def customers_of(move: StageMove) -> Any:
     )
 
 
+def find_former_stays(move: StageMove, customer_ids: Collection[UUID], *, tenant: TenantRef) -> dict[UUID, dt.datetime]:
+    """Since when those who return had been in the stage that they come back to: their stay goes on as if they had never
+    been taken out. Empty for a move that takes nothing back. Two statements for any number of customers.
+    """
+    if move.undo_request_id is None or not customer_ids:
+        return {}
+    with prepared_cursor(DEFAULT_DB_ALIAS) as cursor:
+        cursor.execute(
+            _FORMER_STAYS,
+            {
+                "tenant_id": move.tenant_id,
+                "customer_ids": plain_array(customer_ids),
+                "request_id": move.undo_request_id,
+            },
+        )
+        rows = cursor.fetchall()
+    renames = configurations.present_names(tenant)
+    return {
+        customer_id: since
+        for customer_id, stage, version, since in rows
+        if configurations.present_name(stage, version, renames) == move.to_stage
+    }
+
+
 def _published_at(move: StageMove) -> dt.datetime:
     published = ConfigurationVersion.objects.values_list("published_at", flat=True).get(
         tenant_id=move.tenant_id, request_id=move.undo_request_id
@@ -153,33 +191,37 @@ def _move_batch(move: StageMove, *, tenant: TenantRef, now: dt.datetime, size: i
     """Move up to ``size`` customers and count them, in the caller's transaction. 0 when nobody is left to move."""
     # In the order of the index by stage and change.
     rows = customers_of(move).order_by("-updated_at", "-customer_id")
-    found = list(rows.values_list("customer_id", flat=True)[: size + len(skip)])
-    ids = [customer_id for customer_id in found if customer_id not in skip][:size]
-    if not ids and found:
+    found = list(rows.values_list("customer_id", "version")[: size + len(skip)])
+    chosen = dict([row for row in found if row[0] not in skip][:size])
+    if not chosen and found:
         return 0
     try:
-        count = _move_those(move, ids, tenant=tenant, now=now)
+        count = _move_those(move, chosen, tenant=tenant, now=now)
     except Exception as error:
         if is_transient(error):
             raise
-        raise BatchFailed(ids) from error
-    if not count and len(ids) == size:
+        raise BatchFailed(list(chosen)) from error
+    if not count and len(chosen) == size:
         # All of them were refused, and behind them there may be others.
-        raise BatchFailed(ids)
+        raise BatchFailed(list(chosen))
     return count
 
 
-def _move_those(move: StageMove, ids: Sequence[UUID], *, tenant: TenantRef, now: dt.datetime) -> int:
+def _move_those(move: StageMove, versions: Mapping[UUID, int], *, tenant: TenantRef, now: dt.datetime) -> int:
     actor = Actor(kind=move.actor_kind, name=move.actor, permissions=frozenset(PERMISSIONS))
+    since = find_former_stays(move, versions, tenant=tenant)
     outcomes = apply(
         [
             Change(
                 customer_id=id_,
                 stage=move.to_stage,
                 reason_code=move.reason_code or None,
+                # Who has moved on since they were chosen is left where they are.
+                expected_version=version,
+                effective_at=since.get(id_),
                 is_return=move.undo_request_id is not None,
             )
-            for id_ in ids
+            for id_, version in versions.items()
         ],
         tenant=tenant,
         actor=actor,

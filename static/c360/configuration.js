@@ -70,6 +70,21 @@
     if (isDirty) event.preventDefault();
   });
 
+  // What was typed goes along: the draft is saved on the way to its publication.
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[data-saves-first]");
+    const form = link?.closest("form");
+    if (!form || !isDirty) return;
+    event.preventDefault();
+    const button = document.createElement("button");
+    button.name = "do";
+    button.value = link.dataset.savesFirst;
+    button.hidden = true;
+    form.append(button);
+    form.requestSubmit(button);
+    button.remove();
+  });
+
   document.addEventListener("click", (event) => {
     const link = event.target.closest("a[data-line]");
     const text = document.getElementById("text");

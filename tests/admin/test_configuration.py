@@ -22,7 +22,7 @@ from tenants.rules.starters import STARTERS
 from tenants.services.configurations import live_version, open_draft
 from tests.admin.test_configuration_sheet import post
 from tests.admin.test_walk import browser, choose
-from tests.factories import MINIMAL, CustomerFactory, utc_now
+from tests.factories import MINIMAL, CustomerFactory, TenantFactory, utc_now
 from tests.services.test_publication import SHORTER, move_all, stages_of, written
 
 OVERVIEW = "admin:tenants_configurationversion_changelist"
@@ -581,3 +581,57 @@ def test_no_forged_form_is_an_internal_error(
         live = live_version(tenant)
         assert live is not None
         assert live.number == 1
+
+
+def test_publishing_from_the_editor_saves_what_was_typed_first(
+    tenant: TenantRef, admin_browser: Client, draft: ConfigurationVersion
+) -> None:
+    data = form_of(admin_browser.get(editor(draft)), do="publish") | {"stage-3-days": ["21"]}
+    answer = admin_browser.post(editor(draft), data, follow=True)
+    assert answer.redirect_chain == [(reverse("admin:configuration_publish", args=[draft.pk]), 302)]
+    assert told(answer) == "The draft is saved, as revision 2."
+    assert not answer.context["is_empty"]
+    assert reread(tenant, draft).document["max_days"] == {"At-Risk": 21}
+
+    again = admin_browser.post(editor(draft), form_of(admin_browser.get(editor(draft)), do="publish"))
+    assert again.status_code == 302
+    assert reread(tenant, draft).revision == 2, "what is saved already is not saved again"
+
+
+def test_a_draft_that_changes_nothing_is_not_offered_for_publication(
+    tenant: TenantRef, admin_browser: Client, draft: ConfigurationVersion
+) -> None:
+    page = admin_browser.get(reverse("admin:configuration_publish", args=[draft.pk])).content.decode()
+    assert "says the same as version 1: there is nothing to publish. If you changed it, save it first." in page
+    assert re.search(r'value="Publish as version 2" disabled', page)
+    checked = admin_browser.post(
+        editor(draft), form_of(admin_browser.get(editor(draft)), do="check") | {"stage-3-days": ["21"]}
+    )
+    assert "Save and publish…" in checked.content.decode()
+
+
+def test_a_draft_changed_by_somebody_else_is_not_published_over(
+    tenant: TenantRef, admin_browser: Client, draft: ConfigurationVersion
+) -> None:
+    data = form_of(admin_browser.get(editor(draft)), do="publish") | {"stage-3-days": ["21"]}
+    admin_browser.post(editor(draft), form_of(admin_browser.get(editor(draft)), do="save") | {"stage-3-days": ["9"]})
+    answer = admin_browser.post(editor(draft), data)
+    assert answer.status_code == 200
+    assert "The draft was changed meanwhile" in answer.content.decode()
+    assert reread(tenant, draft).document["max_days"] == {"At-Risk": 9}
+
+
+def test_a_tenant_without_a_configuration_is_not_offered_the_live_one(users: Any, admin_browser: Client) -> None:
+    new = TenantFactory(configuration=None)
+    client = browser(users.super_admin)
+    choose(client, new)
+    add = reverse("admin:tenants_configurationversion_add")
+    page = client.get(add)
+    assert "The live configuration" not in page.content.decode()
+    assert page.context["form"].initial["base"] == next(iter(STARTERS))
+    refused = client.post(add, {"base": "live", "comment": ""})
+    assert refused.status_code == 200
+    assert refused.context["form"].errors["base"]
+    with tenant_context(new.id):
+        assert not ConfigurationVersion.objects.filter(published_at=None).exists()
+    assert "The live configuration" in admin_browser.get(add).content.decode()
