@@ -1,6 +1,7 @@
 """Pages and API: what granian calls in each worker of ``python -m config.serve web``."""
 
 import os
+from importlib import import_module
 
 from config.processes import declare
 
@@ -14,7 +15,6 @@ from config.health import find_faults
 from config.parsers import LARGEST_BODY
 from config.serving.limits import Limits
 from config.serving.server import Server
-from tenants.services.issuers import fetch_keys_at_start
 
 application = Server(
     get_wsgi_application(),
@@ -28,4 +28,5 @@ application = Server(
     ),
     find_faults,
 )
-fetch_keys_at_start()
+# Models can be imported only now that the application is set up.
+import_module("tenants.services.issuers").fetch_keys_at_start()
