@@ -94,6 +94,13 @@ def test_what_reads_the_same_in_every_likely_encoding_is_read(tmp_path: Path) ->
     assert read(path)[0] == [("1", "Müller & Söhne"), ("2", "Straßenbau Grünberg")]
 
 
+def test_a_letter_far_down_in_the_file_makes_it_ambiguous(tmp_path: Path) -> None:
+    lines = "".join(f"{number},Müller & Söhne\n" for number in range(3_000))
+    path = write(tmp_path / "a.csv", f"id,name\n{lines}last,Crème\n", "cp1252")
+    with pytest.raises(FileRefused, match="could be in windows-1252"):
+        read(path)
+
+
 def test_a_file_in_utf_8_is_not_read_as_anything_else(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", "id,name\n1,Müller\n")
     with pytest.raises(FileRefused, match="The file is in UTF-8, not in windows-1252; leave --encoding out"):

@@ -66,7 +66,7 @@ _ALIASES: Final = {
 }
 _WESTERN: Final = "windows-1252"
 # Letters that a reading is judged by; the bytes of the whole file must decode all the same.
-_ENOUGH: Final = 20_000
+_ENOUGH: Final = 2_000
 _MOST_BAD: Final = 0.2
 _MOST_SHOWN: Final = 12
 _JOINERS: Final = frozenset("’‘´·‐‑–—/")
@@ -127,7 +127,7 @@ def find_encoding(lines: Iterable[bytes], named: str | None) -> str:
     if others <= utf8:
         return "utf-8"
     special = bytes(sorted(byte for byte in seen if byte > 127))
-    return _choose({name: look for name, look in looks.items() if look.is_plausible(name)}, special)
+    return _choose({name: look for name, look in looks.items() if look.is_plausible(name, special)}, special)
 
 
 def _choose(looks: "dict[str, _Look]", seen: bytes) -> str:
@@ -167,6 +167,9 @@ class _Look:
 
     def add(self, line: bytes) -> bool:
         """Whether the line can be in the encoding at all."""
+        if self.letters > _ENOUGH and self.codec not in MULTI_BYTE.values():
+            # Whether its bytes are letters is looked at in the end.
+            return True
         try:
             text = line.decode(self.codec)
         except UnicodeDecodeError:
@@ -201,8 +204,12 @@ class _Look:
         """From 0 on: how many of the words are none."""
         return self.bad / max(self.words, 1)
 
-    def is_plausible(self, name: str) -> bool:
-        """Whether most words could be words."""
+    def is_plausible(self, name: str, seen: bytes) -> bool:
+        """Whether most words could be words, and each of the bytes is a letter or a sign."""
+        if name not in MULTI_BYTE and any(
+            map(_is_nothing, seen.decode(self.codec, "replace").replace("\ufffd", "\x00"))
+        ):
+            return False
         if self.badness > _MOST_BAD:
             return False
         if name in LOW:
