@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import ipaddress
 import re
 import sys
 from collections.abc import Mapping
@@ -35,6 +36,17 @@ def read_key(name: str, text: str) -> bytes:
     if len(key) != KEY_BYTES:
         raise EnvError(f"{name} holds {len(key)} bytes; {KEY_BYTES} are needed")
     return key
+
+
+def read_networks(name: str, texts: list[str]) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    """Addresses and networks, as ``10.0.0.2`` or ``10.0.0.0/8``. Raises EnvError naming the one that is neither."""
+    networks = []
+    for text in filter(None, map(str.strip, texts)):
+        try:
+            networks.append(ipaddress.ip_network(text))
+        except ValueError as error:
+            raise EnvError(f"{name} wants addresses or networks like 10.0.0.0/8; {text!r} is neither") from error
+    return tuple(networks)
 
 
 def read_keyring(name: str, text: str) -> Mapping[int, bytes]:

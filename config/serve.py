@@ -5,6 +5,7 @@ first, so that a fault in them is one line and not a crash of every worker.
 """
 
 import argparse
+import logging
 import os
 import resource
 import sys
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from granian._internal import load_target
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings, HTTP2Settings
 from granian.server.mp import MPServer
@@ -73,7 +75,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen at (default: this machine only)")
     parser.add_argument("--port", type=int, help="default: 8000 for web, 8001 for the stream")
     options = parser.parse_args(arguments)
-    build_server(options.kind, options.host, options.port).serve()
+    build_server(options.kind, options.host, options.port).serve(target_loader=load)
+
+
+def load(target: str) -> Any:
+    """The application, in a worker. One that cannot be loaded is a line of the log, like everything else."""
+    try:
+        return load_target(target)
+    except Exception:
+        logging.getLogger(__name__).critical("the application cannot be loaded", exc_info=True)
+        raise SystemExit(1) from None
 
 
 def build_server(kind_name: str, host: str, port: int | None) -> Server:

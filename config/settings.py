@@ -27,6 +27,7 @@ from config.environment import (
     path_or_address,
     read_key,
     read_keyring,
+    read_networks,
     redis_address,
     stop_start,
 )
@@ -55,6 +56,7 @@ AUDIT_SEAL_TOPIC = env.str("AUDIT_SEAL_TOPIC", "")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"] if DEBUG else [], validate=host_names)
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [], validate=origins)
 TRUSTED_PROXY_TLS = env.bool("TRUSTED_PROXY_TLS", False)
+_trusted_proxies: list[str] = env.list("TRUSTED_PROXIES", [])
 HSTS_INCLUDE_SUBDOMAINS = env.bool("HSTS_INCLUDE_SUBDOMAINS", False)
 HSTS_PRELOAD = env.bool("HSTS_PRELOAD", False)
 # Where the browser reaches the event stream: a path behind the proxy, or in development another port of this host.
@@ -88,11 +90,13 @@ MASTER_KEYS: Mapping[int, bytes] = {}
 INDEX_KEY: Any = None
 AUDIT_SIGNING_KEY: bytes | None = None
 AUDIT_VERIFY_KEYS: list[bytes] = []
+TRUSTED_PROXIES: tuple[Any, ...] = ()
 try:
     env.seal()
     MASTER_KEYS = read_keyring("MASTER_KEYS", _master_keys) if _master_keys else {}
     INDEX_KEY = read_key("INDEX_KEY", _index_key) if _index_key else None
     AUDIT_SIGNING_KEY = read_key("AUDIT_SIGNING_KEY", _signing_key) if _signing_key else None
+    TRUSTED_PROXIES = read_networks("TRUSTED_PROXIES", _trusted_proxies)
     AUDIT_VERIFY_KEYS = [read_key("AUDIT_VERIFY_KEYS", key) for key in _verify_keys]
 except EnvValidationError as error:
     _faults: Any = error.error_messages
@@ -159,7 +163,6 @@ INSTALLED_APPS = [
     "csp",
     "django_htmx",
     "template_partials",
-    "django_structlog",
     "django_prometheus",
     "health_check",
     "encrypted_fields",
@@ -169,6 +172,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "config.request_log.LogRequests",
     "config.middleware.NameProbes",
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -182,7 +186,6 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django_structlog.middlewares.RequestMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -242,7 +245,7 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_VERBOSE = False
 AXES_ENABLE_ADMIN = False
-AXES_CLIENT_IP_CALLABLE = "tenants.services.login_guard.client_address"
+AXES_CLIENT_IP_CALLABLE = "tenants.services.proxies.client_address"
 AXES_WHITELIST_CALLABLE = "tenants.services.login_devices.is_known_device"
 AXES_LOCKOUT_CALLABLE = "tenants.backends.show_lockout"
 
@@ -392,7 +395,8 @@ USE_TZ = True
 APPEND_SLASH = False
 
 # --- logs ---------------------------------------------------------------------------------------------------------
-from config.logging import build_logging  # noqa: E402  (needs LOG_LEVEL and LOG_FORMAT)
+from config.logging import build_logging, catch_everything  # noqa: E402  (needs LOG_LEVEL and LOG_FORMAT)
 
 LOGGING = build_logging(level=LOG_LEVEL, log_format=LOG_FORMAT)
-DJANGO_STRUCTLOG_COMMAND_LOGGING_ENABLED = False
+if LOG_FORMAT == "ecs":
+    catch_everything()

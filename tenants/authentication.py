@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+import structlog
 from django.http import HttpRequest
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
@@ -160,6 +161,8 @@ def identify(membership: Membership, *, granted: frozenset[str] | None, slug: st
         tenant = _find_named(slug)
     elif tenant is not None and slug and slug != tenant.slug:
         raise NotFound(NO_SUCH_TENANT)
+    # Whatever is logged in this request from here on says for whom.
+    structlog.contextvars.bind_contextvars(user_id=str(membership.user_id), tenant=tenant.slug if tenant else None)
     return Identity(
         user_id=membership.user_id,
         username=membership.username,

@@ -14,8 +14,9 @@ from django.utils import timezone
 from tenants.context import tenant_context, user_context
 from tenants.models import Tenant, User
 from tenants.services.login_devices import read_device
-from tenants.services.login_guard import LoginsLimited, client_address
+from tenants.services.login_guard import LoginsLimited
 from tenants.services.logins import LoginRefused, check_login
+from tenants.services.proxies import client_address
 
 
 class LockoutBackend(AxesStandaloneBackend):

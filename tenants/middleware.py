@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
-from uuid import UUID
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 import structlog
 from django.db import DatabaseError
@@ -58,10 +58,13 @@ def note_refusal(
 def current_request_id() -> UUID | None:
     """The id under which this request is logged; history rows and refused attempts carry it too."""
     text = structlog.contextvars.get_contextvars().get("request_id")
-    try:
-        return UUID(text) if isinstance(text, str) else None
-    except ValueError:
+    if not isinstance(text, str):
         return None
+    try:
+        return UUID(text)
+    except ValueError:
+        # The proxy numbers its requests in another way: the same text is always the same id.
+        return uuid5(NAMESPACE_URL, f"urn:customer360:request:{text}")
 
 
 class RecordRefusedAttempts:

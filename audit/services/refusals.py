@@ -172,8 +172,6 @@ def log_refusals(refusals: Sequence[Refusal]) -> None:
     codes = sorted({refusal.code for refusal in refusals})
     log.warning(
         "lifecycle change refused",
-        tenant=str(first.tenant_id),
-        actor=first.actor,
         source=first.source,
         codes=codes,
         attempts=len(refusals),

@@ -77,6 +77,7 @@ class Server:
         except BodyRefused as refused:
             title = "The request did not arrive" if refused.status == 408 else "That is too much at once"
             answer = refusal(scope, refused.status, refused.code, title, str(refused), *self._closing(scope))
+            _log_refusal(scope, answer)
             await self.sender.send(scope, send, answer)
             if refused.status == 413:
                 await _drain(receive)
@@ -108,6 +109,7 @@ class Server:
             await self.threads.run(work)
         except Overloaded:
             answer = _overloaded(scope)
+            _log_refusal(scope, answer)
         except Exception as error:
             log.error("request failed outside of Django", exc_info=error)
             answer = _broken(scope)
@@ -143,6 +145,12 @@ class Server:
     def _closing(self, scope: Scope) -> list[tuple[bytes, bytes]]:
         """HTTP/2 has no such header."""
         return [CLOSE] if scope["http_version"] != "2" else []
+
+
+def _log_refusal(scope: Scope, answer: Answer) -> None:
+    """The request log has what reaches Django; this did not."""
+    fields = {"http.request.method": scope["method"][:10], "http.response.status_code": answer.status}
+    log.warning("request refused before it was whole or had a thread", **fields)
 
 
 async def _say(send: Send, status: int, text: str) -> None:

@@ -11,8 +11,9 @@ from rest_framework.views import APIView
 
 from tenants.api.serializers import LoginSerializer, RefreshSerializer, TokenPairSerializer
 from tenants.refusals import RequestRefused
-from tenants.services.login_guard import LoginsLimited, client_address
+from tenants.services.login_guard import LoginsLimited
 from tenants.services.logins import LoginRefused, check_login
+from tenants.services.proxies import client_address
 from tenants.services.tokens import TokenPair, TokenRefused, issue_pair, rotate
 from tenants.views import METHODS
 

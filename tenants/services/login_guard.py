@@ -11,7 +11,6 @@ Without Redis each process allows a small number of its own: log-ins get scarce,
 
 import hashlib
 import hmac
-import ipaddress
 import threading
 import time
 from collections import deque
@@ -21,7 +20,6 @@ from uuid import uuid4
 
 import structlog
 from django.conf import settings
-from django.http import HttpRequest
 from django_redis import get_redis_connection
 from prometheus_client import Counter
 from redis.exceptions import RedisError
@@ -146,24 +144,6 @@ def take_attempt(*, username: str, address: str, device: str = "") -> Attempt:
     if wait:
         raise LoginsLimited(-(-int(wait) // 1000))
     return attempt
-
-
-def client_address(request: HttpRequest) -> str:
-    """The address of the client: of the connection, or what the declared proxy says it saw.
-
-    Of an IPv6 address the first 64 bits count: one customer has that many. Forged forwarding headers are ignored,
-    since only the last entry, the proxy's own, is read, and only where a proxy is declared.
-    """
-    address = request.META.get("REMOTE_ADDR", "")
-    if settings.TRUSTED_PROXY_TLS:
-        address = request.META.get("HTTP_X_FORWARDED_FOR", address).rpartition(",")[2].strip()
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return "unknown"
-    if isinstance(parsed, ipaddress.IPv6Address):
-        return str(parsed.ipv4_mapped or ipaddress.ip_network((parsed, 64), strict=False).network_address)
-    return str(parsed)
 
 
 class _LocalCounts:

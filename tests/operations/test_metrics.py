@@ -80,10 +80,17 @@ if os.environ.get("LAST"): print(render_metrics()[0].decode())
 def test_no_process_exports_what_another_measures(product: Product) -> None:
     own = {process.name: own_families(process) for process in product.processes}
     cache = {"customer360_cache_failures"}
-    assert {name.split("_")[1] for name in own["relay"]} == {"relay", "outbox"}
+    assert {name.split("_")[1] for name in own["relay"]} == {"relay", "outbox", "process"}
     assert own["mover"] == {"customer360_mover_customers", "customer360_mover_last_success_timestamp", *cache}
     assert own["stream"] == {f"customer360_stream_{name}" for name in ("connections", "hints", "unavailable")}
-    assert {name.split("_")[1] for name in own["consumer"]} == {"consumer", "events", "dead", "cache"}
+    assert {name.split("_")[1] for name in own["consumer"]} == {
+        "consumer",
+        "events",
+        "event",
+        "dead",
+        "cache",
+        "process",
+    }
     assert own["web"] == {
         "customer360_login_guard_fallback",
         "customer360_membership_cache_failures",

@@ -173,7 +173,13 @@ def test_every_setting_can_be_set_for_the_services(env: dict[str, str]) -> None:
 
 
 def test_a_generated_env_leaves_no_secret_empty_and_no_two_alike(env: dict[str, str]) -> None:
-    may_be_empty = {"DATABASE_BACKUP_URL", "AUDIT_VERIFY_KEYS", "AUDIT_SEAL_TOPIC", "KAFKA_TOPIC_PREFIX"}
+    may_be_empty = {
+        "DATABASE_BACKUP_URL",
+        "AUDIT_VERIFY_KEYS",
+        "AUDIT_SEAL_TOPIC",
+        "KAFKA_TOPIC_PREFIX",
+        "TRUSTED_PROXIES",
+    }
     assert {name for name, value in env.items() if not value} == may_be_empty
     secrets = [value for name, value in env.items() if name.endswith(("PASSWORD", "_KEY", "MASTER_KEYS"))]
     assert len(set(secrets)) == len(secrets) == 10

@@ -2,12 +2,14 @@
 
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import DEFAULT_DB_ALIAS
 
+from audit.management.reporting import ServiceCommand
 from lifecycle.management.arguments import read_name, read_port, whole_number
 from lifecycle.management.stopping import stop_on_signals
 from lifecycle.management.supervision import count_restarts, die_with_parent, is_supervised, supervise
@@ -27,7 +29,7 @@ GROUP = "customer360"
 LARGEST_BATCH = 1_000_000
 
 
-class Command(BaseCommand):
+class Command(ServiceCommand):
     """Run one member of the consumer group until SIGTERM."""
 
     help = "Apply the events of CRM, Billing and Support. Several may run: they share the partitions."
@@ -57,11 +59,16 @@ class Command(BaseCommand):
             super().run_from_argv(argv)
             return
         try:
+            self.speak_in_log()
             status = supervise(partial(super().run_from_argv, argv), what=argv[1])
         except CommandError as error:
             self.stderr.write(f"CommandError: {error}")
             status = 1
         sys.exit(status)
+
+    def is_service(self, options: Mapping[str, Any]) -> bool:
+        """Unless it is to end by itself: then somebody waits for what it prints."""
+        return not (options["once"] or options["dry_run"] or options["max_events"])
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Consume; exit status 0 when ended as asked."""

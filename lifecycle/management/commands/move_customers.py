@@ -4,16 +4,17 @@ While there is nothing to move it forgets, once a minute, refused attempts and k
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
 import structlog
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import DEFAULT_DB_ALIAS, close_old_connections
 from django.db.utils import InterfaceError, OperationalError
 from django.utils import timezone
 
+from audit.management.reporting import ServiceCommand
 from lifecycle.management.arguments import read_port
 from lifecycle.management.stopping import StopRequest, stop_on_signals
 from lifecycle.messaging import metrics
@@ -33,7 +34,7 @@ PUT_OFF_SECONDS = 60.0
 log = structlog.get_logger(__name__)
 
 
-class Command(BaseCommand):
+class Command(ServiceCommand):
     """Move the customers of stages that a configuration took away, batch by batch, until asked to stop."""
 
     help = "Move customers out of stages that a published configuration removed. Several may run at once."
@@ -46,6 +47,10 @@ class Command(BaseCommand):
         parser.add_argument("--once", action="store_true", help="End when nothing is left to move.")
         parser.add_argument("--health-file", help="touched while the loop turns, for a container probe")
         parser.add_argument("--metrics-port", type=read_port, help="answer Prometheus there")
+
+    def is_service(self, options: Mapping[str, Any]) -> bool:
+        """Unless it is to end by itself: then somebody waits for what it prints."""
+        return not options["once"]
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Work until SIGTERM; with --once until nothing is left. Exit status 0 only when everybody was moved."""
@@ -65,6 +70,7 @@ class Command(BaseCommand):
         with stop_on_signals() as stop:
             if not once:
                 end_in_time(stop)
+                self.stdout.write("looking for customers to move")
             while not stop:
                 self._health.touch()
                 try:

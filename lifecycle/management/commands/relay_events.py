@@ -2,13 +2,15 @@
 
 import datetime as dt
 import sys
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
+from audit.management.reporting import ServiceCommand
 from lifecycle.management.arguments import read_port
 from lifecycle.management.stopping import stop_on_signals
 from lifecycle.management.supervision import count_restarts, die_with_parent, is_supervised, supervise
@@ -37,7 +39,7 @@ def parse_since(text: str, *, now: dt.datetime) -> dt.datetime:
     return moment
 
 
-class Command(BaseCommand):
+class Command(ServiceCommand):
     """Run one relay until SIGTERM; several may run, one of them publishes."""
 
     help = "Publish the outbox to Kafka. Several may run: one leads, the others take over when it goes."
@@ -63,11 +65,16 @@ class Command(BaseCommand):
             super().run_from_argv(argv)
             return
         try:
+            self.speak_in_log()
             status = supervise(partial(super().run_from_argv, argv), what=argv[1])
         except CommandError as error:
             self.stderr.write(f"CommandError: {error}")
             status = 1
         sys.exit(status)
+
+    def is_service(self, options: Mapping[str, Any]) -> bool:
+        """Unless it is to end by itself: then somebody waits for what it prints."""
+        return not (options["once"] or options["republish"])
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Relay; exit status 0 when ended as asked."""

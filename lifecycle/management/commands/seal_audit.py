@@ -2,14 +2,16 @@
 
 import base64
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import DEFAULT_DB_ALIAS, close_old_connections
 from django.db.utils import InterfaceError, OperationalError
 from django.utils import timezone
 
+from audit.management.reporting import ServiceCommand
 from audit.services.seals import START, public_key_of, seal_rows
 from lifecycle.management.stopping import StopRequest, stop_on_signals
 from lifecycle.management.tenants import add_tenant_argument, choose_tenants
@@ -19,7 +21,7 @@ from tenants.context import tenant_context
 from tenants.services.directory import PLATFORM
 
 
-class Command(BaseCommand):
+class Command(ServiceCommand):
     """Seal once, or every so often until told to stop."""
 
     help = "Seal the history of every tenant with AUDIT_SIGNING_KEY. With --every SECONDS it goes on until SIGTERM."
@@ -33,6 +35,10 @@ class Command(BaseCommand):
         parser.add_argument("--every", metavar="SECONDS", type=float, help="Go on, and seal this often.")
         parser.add_argument("--health-file", help="touched while the loop turns, for a container probe")
         parser.add_argument("--new-key", action="store_true", help="Make a key, show both halves, and do nothing else.")
+
+    def is_service(self, options: Mapping[str, Any]) -> bool:
+        """Unless it is to end by itself: then somebody waits for what it prints."""
+        return options["every"] is not None
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Seal, or say in one line why not."""

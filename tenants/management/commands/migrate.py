@@ -7,10 +7,11 @@ from django.core.management.base import CommandError
 from django.core.management.commands import migrate
 from django.db import OperationalError, connections
 
+from audit.management.reporting import ServiceCommand
 from tenants.services.database import version_fault
 
 
-class Command(migrate.Command):
+class Command(ServiceCommand, migrate.Command):
     """Django's migrate with the ``owner`` connection as its default."""
 
     def add_arguments(self, parser: Any) -> None:
@@ -20,6 +21,7 @@ class Command(migrate.Command):
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         """Migrate, or say in one line why not: before the system checks, which take more lines for it."""
+        self.speak_in_log()
         database = options["database"]
         if not settings.DATABASES.get(database):
             raise CommandError("Migrations run as c360_owner: set DATABASE_OWNER_URL.")

@@ -5,12 +5,13 @@ from urllib.parse import urlsplit
 
 import psycopg
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from audit.management.reporting import ServiceCommand
 from tenants.services import database
 
 
-class Command(BaseCommand):
+class Command(ServiceCommand):
     """Make the roles that row-level security rests on, and the database."""
 
     help = "Create or update the database roles, the database and its extensions. Needs DATABASE_ADMIN_URL."

@@ -1,0 +1,108 @@
+"""The request log: one line for each request, with its route and without its values, and the ids that connect it.
+
+``traceparent`` (W3C Trace Context) and ``X-Request-ID`` are taken from the declared proxy alone, made where it gives
+none, and answered, so that a caller can name the request. Headers of a proxy that come from anywhere else are dropped.
+"""
+
+import re
+import secrets
+import time
+from collections.abc import Callable
+from typing import Final
+from urllib.parse import unquote_plus
+from uuid import uuid4
+
+import structlog
+from django.http import HttpRequest, HttpResponse
+
+from config.logging import route_of
+from config.redaction import MASK
+from tenants.services.proxies import PROXY_HEADERS, UNKNOWN, client_address, comes_from_proxy
+
+log = structlog.get_logger(__name__)
+
+TRACEPARENT: Final = re.compile(
+    r"(?!ff)[0-9a-f]{2}-((?!0{32})[0-9a-f]{32})-((?!0{16})[0-9a-f]{16})-([0-9a-f]{2})(-.*)?"
+)
+REQUEST_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:=/+-]{7,127}")
+PARAMETER: Final = re.compile(r"[a-z][a-z_.]{0,30}")
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
+MOST_PARAMETERS: Final = 20
+# Asked every few seconds by machines, and answered as always.
+PROBES: Final = frozenset({"/healthz", "/healthz/live", "/metrics"})
+
+
+class LogRequests:
+    """The outermost middleware: whatever answers, it is logged, and everything that is logged meanwhile has its ids."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer, and write the line."""
+        started = time.perf_counter_ns()
+        meta = request.META
+        if not comes_from_proxy(request):
+            for header in PROXY_HEADERS:
+                meta.pop(header, None)
+        trace, flags = read_traceparent(meta.get("HTTP_TRACEPARENT", ""))
+        span = secrets.token_hex(8)
+        request_id = read_request_id(meta.get("HTTP_X_REQUEST_ID", ""))
+        ids = {"request_id": request_id, "trace.id": trace, "span.id": span}
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(**ids)
+        try:
+            response = self.get_response(request)
+            response.headers["X-Request-ID"] = request_id
+            response.headers["traceparent"] = f"00-{trace}-{span}-{flags}"
+            self._write(request, response, time.perf_counter_ns() - started)
+        finally:
+            structlog.contextvars.clear_contextvars()
+        return response
+
+    def _write(self, request: HttpRequest, response: HttpResponse, duration: int) -> None:
+        status = response.status_code
+        if request.path in PROBES and status < 400:
+            return
+        address = client_address(request)
+        method = request.method if request.method in METHODS else "other"
+        route = route_of(request)
+        (log.error if status >= 500 else log.info)(
+            f"{method} {route} {status}",
+            **{
+                "http.request.method": method,
+                "http.response.status_code": status,
+                "url.path": route,
+                "url.query": mask_query(request.META.get("QUERY_STRING", "")),
+                "client.ip": None if address == UNKNOWN else address,
+                "user_agent.original": request.META.get("HTTP_USER_AGENT", "")[:256],
+                "event.duration": duration,
+                "event.outcome": "failure" if status >= 500 else "success",
+            },
+        )
+
+
+def read_traceparent(text: str) -> tuple[str, str]:
+    """Trace id and flags of a valid ``traceparent``; else a new trace that is recorded."""
+    match = TRACEPARENT.fullmatch(text.strip()) if len(text) <= 256 else None
+    if match is None or (match[4] and text.startswith("00")):
+        return secrets.token_hex(16), "01"
+    return match[1], match[3]
+
+
+def read_request_id(text: str) -> str:
+    """The id that the proxy gave, if it is one; else a new one."""
+    return text if REQUEST_ID.fullmatch(text) else str(uuid4())
+
+
+def mask_query(query: str) -> str:
+    """The names of the parameters, without what was asked for."""
+    if not query:
+        return ""
+    parts = query.split("&", MOST_PARAMETERS)
+    shown = []
+    for part in parts[:MOST_PARAMETERS]:
+        name, separator, _ = part.partition("=")
+        known = bool(separator) and PARAMETER.fullmatch(unquote_plus(name))
+        shown.append(f"{name}={MASK}" if known else MASK)
+    return "&".join(shown) + ("&…" if len(parts) > MOST_PARAMETERS else "")
