@@ -1,9 +1,9 @@
 """What a database holds, in a form that two can be compared in: everything the catalogue says of it, and its rows."""
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import psycopg
-from psycopg import sql
+if TYPE_CHECKING:
+    import psycopg
 
 Fingerprint = dict[str, str]
 
@@ -77,6 +77,8 @@ def take_fingerprint(url: str) -> Fingerprint:
 
     ``url`` is a superuser's. Reads one state of the database.
     """
+    import psycopg  # only here: the other verbs, ``clean`` above all, work without anything installed
+
     found: Fingerprint = {}
     with psycopg.connect(url) as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
@@ -92,7 +94,9 @@ def take_fingerprint(url: str) -> Fingerprint:
     return found
 
 
-def _digest(connection: psycopg.Connection[Any], table: str) -> str:
+def _digest(connection: "psycopg.Connection[Any]", table: str) -> str:
+    from psycopg import sql
+
     query = sql.SQL("SELECT count(*), COALESCE(sum(hashtextextended(t::text, 0)::numeric), 0) FROM {} t")
     row = connection.execute(query.format(sql.Identifier("public", table))).fetchone()
     assert row is not None
