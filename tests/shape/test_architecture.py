@@ -20,7 +20,7 @@ WRITERS = {
 }
 # Files that may call stages by name, and why.
 STAGES_BY_NAME = {
-    "lifecycle/api/schema.py": "examples in the description of the API",
+    "lifecycle/api/openapi/examples.py": "examples in the description of the API",
     "lifecycle/services/demo/scenarios.py": "the configurations of the two demo tenants, and what happened there",
     "tenants/rules/starters.py": "configurations to start from, offered to a new tenant",
     "tenants/rules/meaning.py": "guesses what a stage means when a configuration does not say",
