@@ -119,7 +119,7 @@ def test_the_form_of_the_largest_configuration_is_small_and_saving_it_loses_noth
     browser: Client = page_client("tenant_admin")
     began = time.process_time()
     answer = browser.get(editor(draft))
-    assert time.process_time() - began < 5
+    assert time.process_time() - began < 10
     assert answer.status_code == 200
     assert len(answer.content) < 1_200_000
     form = Form(answer.content.decode())

@@ -14,7 +14,9 @@ _SENTENCES: Final = {
     403: "The caller may not do this.",
     404: "There is no such customer in this tenant, or no such tenant.",
     406: "Only JSON is sent, and Accept asks for something else.",
+    408: "The body did not arrive in time; nothing was changed.",
     412: "The version in If-Match is not the present one; `current` is.",
+    413: "The body is larger than any request may be; nothing was changed.",
     415: "Only JSON is read, and Content-Type says that the body is something else.",
     422: "The Idempotency-Key was used for another request.",
     429: "Too many: the budget of changed customers, or of attempts to log in, does not allow it.",
@@ -23,6 +25,8 @@ _SENTENCES: Final = {
 }
 # Whatever an address does: the service itself may be at fault.
 EVERYWHERE: Final = (400, 406, 500, 503)
+# Whatever takes a body: it may be of another kind, too large, or slow.
+WITH_BODY: Final = (408, 413, 415)
 
 
 def describe_status(status: int) -> str:
@@ -35,5 +39,5 @@ def refuse(*statuses: int) -> dict[Any, OpenApiResponse]:
     """The responses of refusals, as ``extend_schema`` takes them."""
     return {
         (status, PROBLEM_TYPE): OpenApiResponse(answers.ProblemAnswer, description=describe_status(status))
-        for status in sorted({*statuses, *EVERYWHERE})
+        for status in sorted({*statuses, *EVERYWHERE, *(WITH_BODY if 415 in statuses else ())})
     }
