@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import datetime as dt
+import time
 from urllib.parse import quote, urlsplit
 from uuid import uuid4
 
@@ -14,7 +15,7 @@ from django.core import signing
 from django.test import RequestFactory
 
 from config import stream
-from config.announcements import Announcements
+from config.announcements import TENANT_REST_SECONDS, Announcements
 from lifecycle.services.cache_keys import live_channel
 from lifecycle.web.live import BadTicket, Ticket, issue_ticket, read_ticket, stream_origin, stream_url
 
@@ -139,10 +140,13 @@ def test_a_page_of_the_tenant_hears_of_a_hundred_changes_at_most_once_a_second(r
     async def story():
         async with Browser("/live/tenant", ticket_for(None)) as page:
             await page.until(is_open)
+            began = time.monotonic()
             await announce_at_once([{str(uuid4()): 1} for _ in range(100)])
-            await page.until(lambda page: page.body.count(b"event: changed") == 2)
+            await page.until(lambda page: page.body.count(b"event: changed") >= 2)
             await asyncio.sleep(0.2)
-        assert page.body.count(b"event: changed") == 2
+            seconds = time.monotonic() - began
+        # The first at once, then one a second: on a machine that is slow to read them, a hundred may take longer.
+        assert 2 <= page.body.count(b"event: changed") <= 1 + seconds // TENANT_REST_SECONDS
 
     run(story)
 
