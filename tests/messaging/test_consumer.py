@@ -180,7 +180,8 @@ def terminate_connections() -> None:
     with psycopg.connect(settings.DATABASE_ADMIN_URL, autocommit=True) as admin:
         admin.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename IN ('c360_app', 'c360_platform')"
-            " AND backend_type = 'client backend'"
+            " AND backend_type = 'client backend' AND datname = %s",
+            [connections["default"].settings_dict["NAME"]],
         )
     connections.close_all()
 

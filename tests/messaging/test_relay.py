@@ -236,7 +236,10 @@ def test_a_leader_that_lost_its_session_stops_leading(acme: Speaker, broker: Bro
     with relaying(broker) as relay:
         await_that(lambda: relay._leads)
         with psycopg.connect(settings.DATABASE_ADMIN_URL, autocommit=True) as admin:
-            admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'c360_relay'")
+            admin.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'c360_relay' AND datname = %s",
+                [connections["relay"].settings_dict["NAME"]],
+            )
         connections["relay"].close()
         acme.hear(acme.created("c1"))
         await_that(lambda: relay.published == 1)
