@@ -10,12 +10,14 @@ import time
 from typing import Any
 
 import psycopg
+from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS
 from django.db.backends.postgresql import base
 from psycopg.pq import ConnStatus, TransactionStatus
 
 from audit.database.identity import is_identity_due, read_identity
 from audit.database.results import execute
+from audit.database.silence import is_silent, note_silence
 
 BEGIN = b"BEGIN"
 
@@ -44,6 +46,10 @@ class Connection(psycopg.Connection[Any]):
         self.waiting_since = time.monotonic()
         try:
             return super().wait(*args, **options)
+        except psycopg.OperationalError:
+            if time.monotonic() - self.waiting_since >= settings.DATABASE_SILENT_SECONDS:
+                note_silence()
+            raise
         finally:
             self.waiting_since = None
 
@@ -85,7 +91,13 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         """As Django does. It connects by the driver's own class, of which ours is a subclass without other fields."""
-        connection = super().get_new_connection(conn_params)
+        if is_silent():
+            raise psycopg.OperationalError("the server did not answer a moment ago")
+        try:
+            connection = super().get_new_connection(conn_params)
+        except psycopg.errors.ConnectionTimeout:
+            note_silence()
+            raise
         connection.__class__ = Connection
         if self.alias == DEFAULT_DB_ALIAS:
             read_identity(connection)

@@ -8,6 +8,8 @@ from django.conf import settings
 from psycopg.errors import error_from_result
 from psycopg.pq import ConnStatus, ExecStatus
 
+from audit.database.silence import note_silence
+
 
 def check(link: Any, result: Any) -> Any:
     """The result of libpq, if it is one. Raises psycopg's errors."""
@@ -25,7 +27,7 @@ def execute(link: Any, statement: bytes) -> Any:
 
 
 def collect(link: Any, *, until_sync: bool = False) -> list[Any]:
-    """The results of what was sent. Waits at the socket: libpq itself would hold every other thread up meanwhile."""
+    """The results of what was sent. Waits at the socket: libpq itself would hold up every other thread."""
     poller = None
     while link.flush():
         link.consume_input()
@@ -38,6 +40,7 @@ def collect(link: Any, *, until_sync: bool = False) -> list[Any]:
             # Its machine has stopped, or the network in between.
             if not poller.poll(settings.DATABASE_SILENT_SECONDS * 1000):
                 link.finish()
+                note_silence()
                 raise psycopg.OperationalError("the server has said nothing for too long")
             link.consume_input()
         result = link.get_result()

@@ -66,9 +66,9 @@ def ask(port: int, request: bytes, *, seconds: float = 20.0) -> Reply:
         return receive(connection, seconds=seconds)
 
 
-def get(port: int, path: str, *headers: str) -> Reply:
+def get(port: int, path: str, *headers: str, seconds: float = 20.0) -> Reply:
     """The answer to a GET."""
-    return ask(port, head("GET", path, "Connection: close", *headers))
+    return ask(port, head("GET", path, "Connection: close", *headers), seconds=seconds)
 
 
 def chunked(*pieces: bytes) -> bytes:
