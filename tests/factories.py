@@ -17,7 +17,7 @@ from tenants.models import User
 from tenants.roles import Role
 from tenants.rules.texts import fold_text
 from tenants.rules.values import sort_key
-from tenants.services.people import create_tenant, create_user
+from tenants.services.people import build_user, create_tenant, create_user
 
 PASSWORD = "correct horse battery staple"
 # Whoever arranges things before a test begins.
@@ -121,9 +121,12 @@ class UserFactory(factory.Factory):
     password = PASSWORD
 
     @classmethod
-    def _create(cls, model_class: type, *args: Any, **fields: Any) -> User:
-        role = Role(fields.pop("role"))
-        return create_user(role=role, now=fields.pop("now", None) or utc_now(), **fields)
+    def _create(cls, model_class: type, *args: Any, now: Any = None, **fields: Any) -> User:
+        return create_user(now=now or utc_now(), **fields)
+
+    @classmethod
+    def _build(cls, model_class: type, *args: Any, now: Any = None, **fields: Any) -> User:
+        return build_user(now=now or utc_now(), **fields)
 
 
 class CustomerFactory(factory.django.DjangoModelFactory):

@@ -5,13 +5,13 @@ import shutil
 from dataclasses import dataclass
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.test import override_settings
 
 from tenants.context import tenant_context
 from tenants.models import User
 from tests.browser.servers import Server, environment_of, find_port
-from tests.conftest import make_people
 from tests.factories import PASSWORD, SAAS, TenantFactory
 from tests.workers import note_not_run
 
@@ -98,25 +98,21 @@ def tenant(db):
     return TenantFactory(configuration=SAAS)
 
 
-@pytest.fixture(scope="session")
-def real_password():
-    """The password as the servers want it: they know only the real hasher, which is slow."""
+@pytest.fixture
+def real_passwords(users, tenant):
+    """The passwords as the servers want them: they know only the real hasher, which is slow."""
     with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.Argon2PasswordHasher"]):
-        return make_password(PASSWORD)
-
-
-@pytest.fixture
-def users(tenant, real_password):
-    """Its people, able to log in on the servers."""
-    people = make_people(tenant)
+        password = make_password(PASSWORD)
     with tenant_context(tenant.id):
-        User.objects.filter(tenant_id=tenant.id).update(password=real_password)
-    return people
+        User.objects.filter(tenant_id=tenant.id).update(password=password)
 
 
 @pytest.fixture
-def open_browser(chromium, site):
-    """``open_browser(user)``: a browser of its own, logged in; its console must stay free of errors."""
+def open_browser(chromium, site, page_client):
+    """``open_browser(user)``: a browser of its own, logged in; its console must stay free of errors.
+
+    How a person logs in has tests of its own; here the session is there already.
+    """
     contexts, complaints = [], []
 
     def build(user=None, **options):
@@ -127,11 +123,9 @@ def open_browser(chromium, site):
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda line: complaints.append(line.text) if _is_complaint(line) else None)
         if user is not None:
-            page.goto("/login")
-            page.get_by_label("User name").fill(user.username)
-            page.get_by_label("Password").fill(PASSWORD)
-            page.get_by_role("button", name="Log in", exact=True).click()
-            page.wait_for_url("**/")
+            session = page_client(user).cookies[settings.SESSION_COOKIE_NAME].value
+            context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": site.url}])
+            page.goto("/")
         return page
 
     yield build

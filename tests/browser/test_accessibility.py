@@ -13,24 +13,26 @@ AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
-def assert_accessible(page, what):
-    """Run axe on the page as it stands."""
+def assert_accessible(page, what, *, part="html"):
+    """Run axe on the page as it is: all rules in light, and in dark the one that colors decide."""
     page.evaluate(AXE)
-    found = page.evaluate("rules => axe.run(document, {runOnly: rules})", RULES)
-    faults = [(fault["id"], [node["html"][:160] for node in fault["nodes"]][:3]) for fault in found["violations"]]
-    assert not faults, (what, faults)
-    assert found["passes"], what
+    for scheme, rules in (("light", RULES), ("dark", ["color-contrast"])):
+        page.emulate_media(color_scheme=scheme)
+        # Preloading would write imported style sheets into the page, which the policy of some pages forbids.
+        found = page.evaluate("([part, rules]) => axe.run(part, {runOnly: rules, preload: false})", [part, rules])
+        faults = [(fault["id"], [node["html"][:160] for node in fault["nodes"]][:3]) for fault in found["violations"]]
+        assert not faults, (what, scheme, faults)
+        assert found["passes"], (what, scheme)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
-def test_every_page_is_accessible(open_browser, users, tenant, scheme, width):
+def test_every_page_is_accessible(open_browser, users, tenant, width):
     customer = CustomerFactory(tenant=tenant, name="Aurora Logistics", stage="Wobbly", reason_code="Usage Dropped")
     for stage in ("Trial", "Rollout", "Live", "Renewing", "Lost"):
         reason = "Price" if stage == "Lost" else None
         CustomerFactory(tenant=tenant, stage=stage, reason_code=reason)
     # Nothing moves while axe looks at colours.
-    look = {"color_scheme": scheme, "viewport": {"width": width, "height": 900}, "reduced_motion": "reduce"}
+    look = {"viewport": {"width": width, "height": 900}, "reduced_motion": "reduce"}
     anonymous = open_browser(**look)
     anonymous.goto("/login")
     assert_accessible(anonymous, "log-in")

@@ -162,7 +162,7 @@ def test_a_viewer_looks_on_and_touches_nothing(open_browser, site, users, tenant
     assert page.goto(f"/customers/{customer.id}/move").status == 403
 
 
-def test_a_manager_does_it_all_with_the_keyboard(open_browser, site, users, tenant, customer):
+def test_a_manager_does_it_all_with_the_keyboard(open_browser, users, real_passwords, tenant, customer):
     page = open_browser()
     page.goto("/login")
     expect(page.get_by_label("User name")).to_be_focused()
