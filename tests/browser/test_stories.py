@@ -14,6 +14,7 @@ from lifecycle.rules.transitions import Change
 from lifecycle.services.customers import CustomerFacts, record_customers
 from lifecycle.services.transitions import apply
 from tenants.context import tenant_context
+from tenants.services.tokens import issue_access
 from tests.factories import PASSWORD, CustomerFactory, utc_now
 
 pytestmark = pytest.mark.browser
@@ -50,9 +51,8 @@ def call_api(site, path, body, *, token=None, method="POST", **headers):
 
 
 def patch_stage(site, user, customer, stage, **body):
-    token = call_api(site, "/auth/token", {"username": user.username, "password": PASSWORD})["access"]
     path = f"/customers/{customer.id}/lifecycle"
-    return call_api(site, path, {"stage": stage, **body}, token=token, method="PATCH")
+    return call_api(site, path, {"stage": stage, **body}, token=issue_access(user).token, method="PATCH")
 
 
 def open_customer(page, customer):
