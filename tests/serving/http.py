@@ -45,18 +45,18 @@ def connected(port: int, *, window: int | None = None) -> Iterator[socket.socket
 def receive(connection: socket.socket, *, seconds: float = 20.0, until: bytes | None = None) -> Reply:
     """Everything until the end of the connection, until ``until`` was read, or until nothing came for so long."""
     connection.settimeout(seconds)
-    raw = b""
+    raw = bytearray()
     while until is None or until not in raw:
         try:
             chunk = connection.recv(1 << 20)
         except TimeoutError:
-            return Reply(raw, ended=False)
+            return Reply(bytes(raw), ended=False)
         except ConnectionResetError:
-            return Reply(raw, ended=True)
+            return Reply(bytes(raw), ended=True)
         if not chunk:
-            return Reply(raw, ended=True)
+            return Reply(bytes(raw), ended=True)
         raw += chunk
-    return Reply(raw, ended=False)
+    return Reply(bytes(raw), ended=False)
 
 
 def ask(port: int, request: bytes, *, seconds: float = 20.0) -> Reply:
