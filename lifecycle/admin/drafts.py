@@ -272,7 +272,7 @@ def _gather_text(work: Work, judgement: Judgement, today: Today) -> dict[str, An
     names = _stage_names(work.document)
     rows = []
     for stage in today.held:
-        if stage in names and stage not in work.renamed:
+        if stage in names and stage not in work.renamed and stage not in work.renamed.values():
             continue
         to, reason = read_target(work.mapping.get(stage))
         row = LiveRow(stage, today.customers.get(stage, 0), work.renamed.get(stage, ""), to, reason)
@@ -283,7 +283,8 @@ def _gather_text(work: Work, judgement: Judgement, today: Today) -> dict[str, An
         "lined_faults": [(find_line(lines, fault.path), fault) for fault in faults],
         "live_rows": rows if work.document is not None else [],
         "stage_names": names,
-        "new_names": [name for name in names if name not in today.stages],
+        # New names first. One of today can be taken as well, from a stage that goes away.
+        "new_names": sorted(names, key=lambda name: name in today.stages),
     }
 
 

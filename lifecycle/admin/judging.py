@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lifecycle.models import CustomerLifecycleStatus
-from lifecycle.services.publication import judge_plan
+from lifecycle.services.publication import complete_renames, judge_plan
 from tenants.actors import TenantRef
 from tenants.models import ConfigurationVersion
 from tenants.rules.configuration import (
@@ -103,14 +103,19 @@ def compile_version(version: ConfigurationVersion | None) -> Policy | None:
         return None
 
 
-def judge(document: Any, *, renamed: Mapping[str, str], mapping: Mapping[str, Any], today: Today) -> Judgement:
-    """Everything that is to be said about a draft. No statement."""
+def judge(
+    document: Any, *, renamed: Mapping[str, str], mapping: Mapping[str, Any], today: Today, is_return: bool = False
+) -> Judgement:
+    """Everything that is to be said about a draft, or (``is_return``) about the version to go back to. No statement."""
     faults = tuple(check_configuration(document))
     if any(fault.severity == ERROR for fault in faults):
         return Judgement(faults)
     configuration = parse_configuration(document)
     stages = (*today.stages, *today.leaving)
-    targets, plan_faults = judge_plan(configuration, renamed=renamed, mapping=mapping, stages=stages)
+    targets, plan_faults = judge_plan(
+        configuration, renamed=renamed, mapping=mapping, stages=stages, is_return=is_return
+    )
+    renamed = complete_renames(configuration, renamed, stages=stages)
     named = {fault.path for fault in plan_faults}
     plan_faults += [
         Fault(place, "mapping_needed", f"{describe_count(count)} in {quote_text(stage)}: say where to.")

@@ -80,7 +80,7 @@ def lay_out_gone(
     origins = {row.origin for row in sheet.present}
     sheet.gone = []
     for stage in live_stages:
-        if stage in origins or any(row.name == stage for row in sheet.present):
+        if stage in origins or any(row.name == stage and not row.is_renamed for row in sheet.present):
             continue
         to, reason = read_target(mapping.get(stage))
         reference = sheet.reference_to(to) if to else ""

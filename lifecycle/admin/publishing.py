@@ -17,6 +17,7 @@ from lifecycle.services.previews import Preview, preview_configuration
 from lifecycle.services.publication import (
     MappingNeeded,
     Publication,
+    complete_renames,
     propose_mapping_back,
     publish_draft,
     rename_back,
@@ -26,6 +27,7 @@ from lifecycle.services.stage_moves import move_after_commit
 from tenants.admin.base import service_arguments
 from tenants.models import ConfigurationVersion
 from tenants.rules.faults import Fault, InvalidConfiguration, point
+from tenants.rules.renames import name_replaced
 from tenants.services.configurations import ConfigurationConflict, NoSuchVersion, discard_draft
 
 OVERVIEW = "admin:tenants_configurationversion_changelist"
@@ -145,8 +147,9 @@ def take_back_version(request: HttpRequest) -> Answer:
             form.add_error(None, str(refusal))
         else:
             return _tell(request, published, "is live: the former configuration again")
-    renamed = rename_back(undone, former, stages=stages)
-    judgement = judge(former.document, renamed=renamed, mapping=mapping, today=today)
+    back = rename_back(undone, former, stages=stages)
+    judgement = judge(former.document, renamed=back, mapping=mapping, today=today, is_return=True)
+    renamed = complete_renames(policy.configuration, back, stages=stages)
     return {
         "undone": undone,
         "former": former,
@@ -179,7 +182,8 @@ def _read_mapping(request: HttpRequest, today: Today) -> dict[str, Any]:
 def _list_gone(draft: ConfigurationVersion, today: Today) -> list[GoneRow]:
     names = draft.document.get("stages") if isinstance(draft.document, dict) else None
     present = {name for name in names if isinstance(name, str)} if isinstance(names, list) else set()
-    return _gone_rows(today, present, draft.renamed, draft.mapping, ())
+    replaced = name_replaced(draft.renamed, stages=today.held, new_stages=present)
+    return _gone_rows(today, present, {**draft.renamed, **replaced}, draft.mapping, ())
 
 
 def _gone_rows(

@@ -12,7 +12,7 @@ from django.db import connection
 from audit.patience import allow_seconds
 from lifecycle.models import CustomerLifecycleStatus
 from lifecycle.rules.transitions import Allowed, Change, Refused, Status, decide
-from lifecycle.services.publication import judge_plan
+from lifecycle.services.publication import complete_renames, judge_plan
 from tenants.actors import TenantRef
 from tenants.models import ConfigurationVersion
 from tenants.rules.configuration import (
@@ -131,13 +131,14 @@ def preview_configuration(
     policy = compile_policy(parse_configuration(document), version=number + 1)
     before = _policy_of(live)
     counts = CustomerLifecycleStatus.objects.for_tenant(tenant.id).counts_by_stage()
+    stages = configurations.list_stages(tenant)
+    targets, plan_faults = judge_plan(policy.configuration, renamed=renamed, mapping=mapping, stages=stages)
+    renamed = complete_renames(policy.configuration, renamed, stages=stages)
     gone = [
         StageCount(stage, count)
         for stage, count in sorted(counts.items())
         if renamed.get(stage, stage) not in policy.stages
     ]
-    stages = configurations.list_stages(tenant)
-    targets, plan_faults = judge_plan(policy.configuration, renamed=renamed, mapping=mapping, stages=stages)
     refused, judged = _judge_history(policy, renamed, tenant=tenant, now=now)
     return Preview(
         valid=True,

@@ -23,6 +23,7 @@ from tenants.models import ConfigurationVersion
 from tenants.rules.configuration import Configuration, Fault, InvalidConfiguration, parse_configuration
 from tenants.rules.faults import point
 from tenants.rules.policy import Policy, compile_policy
+from tenants.rules.renames import name_replaced
 from tenants.rules.texts import fold_text, quote_text
 from tenants.services import configurations
 
@@ -68,27 +69,33 @@ def publish_configuration(
     comment: str = "",
     draft: ConfigurationVersion | None = None,
     action: str = configurations.PUBLISH,
+    former_names: Mapping[str, str] | None = None,
 ) -> Publication:
     """Publish ``document`` as the tenant's next version, and start moving the customers of stages that go away.
 
     ``renamed`` maps stages of the live version to their names in this one; ``mapping`` maps stages that go away to
-    ``"stage"`` or ``{"to": "stage", "reason_code": "..."}``. Raises InvalidConfiguration with every fault (of the
+    ``"stage"`` or ``{"to": "stage", "reason_code": "..."}``. A stage may take the name of one that goes away if the
+    mapping names that one; the version records under which name it is emptied. ``former_names``: of stages that are
+    gone already, what the history is to call them. Raises InvalidConfiguration with every fault (of the
     mapping too, under ``/mapping``), MappingNeeded, ConfigurationConflict. Nothing is written then. Call inside the
     tenant's context; ``move_customers`` (or the worker) does the rest after the commit.
     """
     configuration = parse_configuration(document)
     renamed = dict(renamed or {})
+    is_return = action == configurations.TAKE_BACK
     with transaction.atomic():
         # It waits for those who move customers, and takes the customers of renamed stages along.
         allow_seconds(PUBLISHING_SECONDS)
         live = configurations.lock_live(tenant=tenant, expected_version=expected_version)
         counts = CustomerLifecycleStatus.objects.for_tenant(tenant.id).counts_by_stage()
         stages = configurations.list_stages(tenant)
-        targets = _read_targets(configuration, renamed, mapping or {}, counts, stages)
+        names = complete_renames(configuration, renamed, stages=stages)
+        targets = _read_targets(configuration, renamed, mapping or {}, counts, stages, names=names, is_return=is_return)
+        names |= {old: new for old, new in (former_names or {}).items() if old not in stages}
         version, policy = configurations.publish_version(
             configuration,
             number=live + 1,
-            renamed=renamed,
+            renamed=names,
             mapping={stage: {"to": t.stage, "reason_code": t.reason_code} for stage, t in targets.items()},
             tenant=tenant,
             actor=actor,
@@ -99,7 +106,7 @@ def publish_configuration(
         )
         # What a stage means and how long a stay is expected shows in every summary.
         cache.forget_tenant(tenant.id)
-        supersede_moves(policy, renamed=renamed, tenant=tenant, now=now)
+        supersede_moves(policy, renamed=names, tenant=tenant, now=now)
         moves = _make_moves(policy, targets, counts, version=version, tenant=tenant, actor=actor, now=now)
         remove_empty_stages(tenant)
     return Publication(version, moves)
@@ -171,34 +178,50 @@ def take_back(
             now=now,
             comment=comment,
             action=configurations.TAKE_BACK,
+            former_names={new: old for old, new in undone.renamed.items()},
         )
         back = _make_moves_back(undone, former, publication.version, tenant=tenant, actor=actor, now=now)
         _leave_to_returns(publication.moves, back)
     return Publication(publication.version, publication.moves + back)
 
 
+def complete_renames(
+    configuration: Configuration, renamed: Mapping[str, str], *, stages: Collection[str]
+) -> dict[str, str]:
+    """The renames, and the names under which stages are emptied whose own name another one takes."""
+    return {**renamed, **name_replaced(renamed, stages=stages, new_stages=configuration.stages)}
+
+
 def judge_plan(
-    configuration: Configuration, *, renamed: Mapping[str, Any], mapping: Mapping[str, Any], stages: Collection[str]
+    configuration: Configuration,
+    *,
+    renamed: Mapping[str, Any],
+    mapping: Mapping[str, Any],
+    stages: Collection[str],
+    is_return: bool = False,
 ) -> tuple[dict[str, Target], list[Fault]]:
     """Where the customers of stages that go away shall go, judged by the new rules, and every fault of the plan.
 
     ``stages``: those that there are now, also the leaving ones. Faults stand under ``/renamed``, ``/mapping`` and, for
     a name that differs from one of today only in case, ``/stages``. What is said of stages that stay is not looked at.
+    ``is_return``: a version is taken back, so a stage that takes the name of another gets back its own.
     """
-    faults = _judge_renames(configuration, renamed, stages)
+    replaced = name_replaced(renamed, stages=stages, new_stages=configuration.stages)
+    leaving = replaced if is_return else {stage: name for stage, name in replaced.items() if stage in mapping}
+    faults = _judge_renames(configuration, renamed, [stage for stage in stages if stage not in leaving])
     targets = {}
     for stage in mapping:
         if stage not in stages:
             sentence = f"{quote_text(stage)} is not a stage of the live version, so no customer can leave it."
             faults.append(Fault(point("mapping", stage), "unknown_stage", sentence))
     for stage in stages:
-        if stage not in mapping or stage in renamed or stage in configuration.stages:
+        if stage not in mapping or stage in renamed or (stage in configuration.stages and stage not in leaving):
             continue
         target = _read_target(mapping[stage])
         if target is None:
             sentence = "Give the stage to move to, or an object with “to” and, if a reason is needed, “reason_code”."
             faults.append(Fault(point("mapping", stage), "invalid_mapping", sentence))
-        elif refusal := _judge_target(configuration, stage, target):
+        elif refusal := _judge_target(configuration, leaving.get(stage, stage), target):
             faults.append(Fault(point("mapping", stage), refusal.code, refusal.sentence))
         else:
             targets[stage] = target
@@ -219,8 +242,9 @@ def _judge_renames(configuration: Configuration, renamed: Mapping[str, Any], sta
             faults.append(Fault(place, "unknown_stage", f"{shown} is not a stage of the new configuration."))
         elif new in taken or fold_text(new) in staying:
             sentence = (
-                f"{quote_text(new)} is the name of another stage already: to bring the customers of {quote_text(old)} "
-                "there, let it go away and map it to that stage."
+                f"{quote_text(new)} is the name of another stage already. To bring the customers of {quote_text(old)} "
+                f"there, let {quote_text(old)} go away and map it to that stage. If that stage goes away and "
+                f"{quote_text(old)} takes its name, say in the mapping where its customers go."
             )
             faults.append(Fault(place, "name_taken", sentence))
         else:
@@ -252,15 +276,18 @@ def _read_targets(
     mapping: Mapping[str, Any],
     counts: Mapping[str, int],
     stages: Collection[str],
+    *,
+    names: Mapping[str, str],
+    is_return: bool,
 ) -> dict[str, Target]:
     """The mapping, judged by the new rules. Every stage that goes away and holds customers must be in it."""
-    targets, faults = judge_plan(configuration, renamed=renamed, mapping=mapping, stages=stages)
+    targets, faults = judge_plan(configuration, renamed=renamed, mapping=mapping, stages=stages, is_return=is_return)
     if faults:
         raise InvalidConfiguration(tuple(faults))
     gone = {
         stage: count
         for stage, count in counts.items()
-        if count and renamed.get(stage, stage) not in configuration.stages and stage not in targets
+        if count and names.get(stage, stage) not in configuration.stages and stage not in targets
     }
     if gone:
         raise MappingNeeded(gone)
@@ -293,7 +320,7 @@ def _make_moves(
         StageMove(
             tenant_id=tenant.id,
             configuration_version=policy.version,
-            from_stage=stage,
+            from_stage=version.renamed.get(stage, stage),
             to_stage=target.stage,
             reason_code=target.reason_code or "",
             request_id=_request_of(version),
@@ -325,6 +352,12 @@ def propose_mapping_back(
     where the undone version's own mapping came from. ``stages``: those that there are now.
     """
     configuration = parse_configuration(former.document)
+    kept = (
+        set(configuration.stages)
+        - name_replaced(
+            rename_back(undone, former, stages=stages), stages=stages, new_stages=configuration.stages
+        ).keys()
+    )
     back: dict[str, Any] = {}
     for old, new in undone.renamed.items():
         goal = _find_goal(configuration, old, former) if old not in configuration.stages else None
@@ -335,8 +368,8 @@ def propose_mapping_back(
         if goal is None:
             continue
         # The stage that they were brought to, and the one that is not empty yet.
-        for stage in (target["to"], old):
-            if stage not in configuration.stages:
+        for stage in (target["to"], undone.renamed.get(old, old)):
+            if stage not in kept:
                 back.setdefault(stage, {"to": goal.stage, "reason_code": goal.reason_code})
     return {stage: target for stage, target in back.items() if stage in stages}
 
@@ -350,11 +383,10 @@ def _make_moves_back(
     actor: Actor,
     now: dt.datetime,
 ) -> tuple[StageMove, ...]:
-    renamed_back = {new: old for old, new in undone.renamed.items()}
     configuration = parse_configuration(former.document)
     moves = []
     for old, target in undone.mapping.items():
-        stands_in = renamed_back.get(target["to"], target["to"])
+        stands_in = version.renamed.get(target["to"], target["to"])
         goal = _find_goal(configuration, old, former)
         if goal is None or goal.stage == stands_in:
             continue
@@ -366,7 +398,7 @@ def _make_moves_back(
             reason_code=goal.reason_code or "",
             request_id=_request_of(version),
             undo_request_id=undone.request_id,
-            undo_from_stage=old,
+            undo_from_stage=undone.renamed.get(old, old),
             actor=actor.name,
             actor_kind=actor.kind,
             created_at=now,
@@ -382,7 +414,8 @@ def _find_goal(configuration: Configuration, stage: str, former: ConfigurationVe
     """Where customers go that were taken out of ``stage``: there, or where the former version was sending them."""
     if stage in configuration.stages:
         return Target(stage, _any_reason(configuration, stage) or None)
-    sent_to = former.mapping.get(stage)
+    names = {new: old for old, new in former.renamed.items()}
+    sent_to = former.mapping.get(stage) or former.mapping.get(names.get(stage, stage))
     return Target(sent_to["to"], sent_to["reason_code"]) if sent_to else None
 
 

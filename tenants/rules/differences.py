@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from tenants.rules.shapes import Configuration, Effect, EventRule, StageDefinition
-from tenants.rules.texts import list_texts, quote_text
+from tenants.rules.texts import fold_text, list_texts, quote_text
 
 ChangeKind = Literal[
     "stage_added",
@@ -47,15 +47,17 @@ def diff_configurations(
     """Everything in which ``new`` differs from ``old``; empty if and only if they are equal.
 
     ``renamed`` maps names of stages in ``old`` to their names in ``new``; without it a renamed stage is one removed and
-    one added. Entries that name no stage, or two that name the same, are not followed.
+    one added. A stage that goes away and leaves its name to another is in it with a name that ``new`` does not have.
+    Other entries that name no stage, or two that name the same, are not followed.
     """
     names = _usable_renames(old, new, renamed or {})
     changes = [
         ConfigurationChange("stage_renamed", f"Stage {quote_text(a)} is renamed to {quote_text(b)}.", a, b)
         for a, b in names.items()
+        if b in new.stages
     ]
     before = _rename(old, names)
-    changes += _diff_stages(before, new)
+    changes += _diff_stages(before, new, was={b: a for a, b in names.items()})
     changes += _diff_transitions(before, new)
     was = {stage.name: stage for stage in before.definitions}
     for stage in new.definitions:
@@ -75,6 +77,11 @@ def _usable_renames(old: Configuration, new: Configuration, renamed: Mapping[str
         target = renamed.get(name)
         if target is not None and target != name and target in new.stages and target not in taken:
             taken.add(target)
+            usable[name] = target
+    folded = {fold_text(name) for name in taken}
+    for name in old.stages:
+        target = renamed.get(name)
+        if name not in usable and isinstance(target, str) and fold_text(name) in folded and target not in new.stages:
             usable[name] = target
     kept = {name for name in old.stages if name not in usable}
     return {name: target for name, target in usable.items() if target not in kept}
@@ -106,10 +113,11 @@ def _rename(configuration: Configuration, names: Mapping[str, str]) -> Configura
     )
 
 
-def _diff_stages(old: Configuration, new: Configuration) -> Iterator[ConfigurationChange]:
+def _diff_stages(old: Configuration, new: Configuration, *, was: Mapping[str, str]) -> Iterator[ConfigurationChange]:
     for name in old.stages:
         if name not in new.stages:
-            yield ConfigurationChange("stage_removed", f"Stage {quote_text(name)} is removed.", name)
+            removed, name_goes = was.get(name, name), "; another one gets its name" if name in was else ""
+            yield ConfigurationChange("stage_removed", f"Stage {quote_text(removed)} is removed{name_goes}.", removed)
     for stage in new.definitions:
         if stage.name not in old.stages:
             sentence = f"Stage {quote_text(stage.name)} is added, with the category {quote_text(stage.category)}."

@@ -1,9 +1,11 @@
-"""Renaming several stages at once: chains, swaps and longer cycles."""
+"""Renaming several stages at once: chains, swaps and longer cycles, and names that a stage leaves to another."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from itertools import count
 
 from tenants.rules.texts import fold_text
+
+LONGEST_NAME = 100
 
 
 def order_renames(names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
@@ -31,3 +33,24 @@ def order_renames(names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         held.discard(fold_text(now))
         held.add(fold_text(then))
         yield now, then
+
+
+def name_replaced(
+    renamed: Mapping[str, object], *, stages: Collection[str], new_stages: Collection[str]
+) -> dict[str, str]:
+    """What the stages are called from now on whose own name a renamed stage takes, while they go away themselves.
+
+    ``stages`` are those there are now, ``new_stages`` those of the next configuration. Until its last customer has
+    left, a stage that goes away needs a name that no other has: “Active (former)”.
+    """
+    taken = {fold_text(name) for name in renamed.values() if isinstance(name, str) and name in new_stages}
+    held = {fold_text(name) for name in (*stages, *new_stages)}
+    replaced = {}
+    for stage in stages:
+        if stage in renamed or fold_text(stage) not in taken:
+            continue
+        suffixes = (f" (former{'' if number == 1 else f' {number}'})" for number in count(1))
+        names = (f"{stage[: LONGEST_NAME - len(suffix)]}{suffix}" for suffix in suffixes)
+        replaced[stage] = next(name for name in names if fold_text(name) not in held)
+        held.add(fold_text(replaced[stage]))
+    return replaced

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tenants.rules.renames import order_renames
+from tenants.rules.renames import name_replaced, order_renames
 
 NAMES = ["Prospect", "Onboarded", "Active", "At-Risk", "Churned", "Straße"]
 
@@ -39,3 +39,14 @@ def test_a_chain_takes_one_step_a_stage_and_a_cycle_one_more() -> None:
 def test_a_name_that_stays_with_its_stage_is_refused() -> None:
     with pytest.raises(ValueError, match="'B'"):
         list(order_renames({"A": "B", "B": "B"}))
+
+
+def test_a_stage_whose_name_another_takes_is_emptied_under_a_name_of_its_own() -> None:
+    stages, new_stages = ["A", "B", "C", "c (Former)"], ["b", "C", "B (former 2)"]
+    assert name_replaced({"A": "b"}, stages=stages, new_stages=new_stages) == {"B": "B (former)"}
+    assert name_replaced({"A": "C"}, stages=stages, new_stages=new_stages) == {"C": "C (former 2)"}
+    assert name_replaced({"A": "b", "B": "C"}, stages=stages, new_stages=new_stages) == {"C": "C (former 2)"}
+    assert name_replaced({"A": "Nowhere", "B": 7}, stages=stages, new_stages=new_stages) == {}
+    long = "x" * 100
+    (name,) = name_replaced({"A": long}, stages=["A", long], new_stages=[long]).values()
+    assert (len(name), name[-10:]) == (100, "x (former)")

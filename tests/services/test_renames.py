@@ -1,5 +1,6 @@
 """Renaming stages that hold customers, there and back again: whatever the permutation, nobody changes their place."""
 
+import datetime as dt
 import threading
 import time
 from typing import Any
@@ -9,10 +10,11 @@ from django.db import close_old_connections, connection
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from audit.models import LifecycleHistory
 from lifecycle.models import Customer, CustomerLifecycleStatus
 from lifecycle.rules.transitions import Change
 from lifecycle.services import event_moves
-from lifecycle.services.publication import publish_configuration, take_back
+from lifecycle.services.publication import MappingNeeded, publish_configuration, take_back
 from lifecycle.services.stage_moves import move_customers
 from lifecycle.services.transitions import apply
 from lifecycle.services.verification import verify_tenant
@@ -24,7 +26,8 @@ from tests.factories import CustomerFactory, TenantFactory, utc_now
 
 ADMIN = system_actor("tests")
 STAGES = ["A", "B", "C", "D", "E"]
-Plan = tuple[dict[str, str], dict[str, str]]
+# What is renamed, what goes away and where its customers go, and the stages afterwards.
+Plan = tuple[dict[str, str], dict[str, str], list[str]]
 
 
 def publish(tenant: TenantRef, stages: list[str], **options: Any) -> None:
@@ -49,6 +52,11 @@ def where(tenant: TenantRef) -> dict[Any, str]:
         return dict(CustomerLifecycleStatus.objects.values_list("customer_id", "stage"))
 
 
+def entered(tenant: TenantRef) -> dict[Any, dt.datetime]:
+    with tenant_context(tenant.id):
+        return dict(CustomerLifecycleStatus.objects.values_list("customer_id", "stage_entered_at"))
+
+
 def stages_now(tenant: TenantRef) -> set[str]:
     with tenant_context(tenant.id):
         return set(Stage.objects.values_list("name", flat=True))
@@ -56,29 +64,35 @@ def stages_now(tenant: TenantRef) -> set[str]:
 
 @st.composite
 def plans(draw: st.DrawFn) -> Plan:
-    """Which stages are renamed to what, and which go away, their customers mapped to one that stays."""
+    """Some stages go away, the others get any names, those of stages that go away as well; some are new."""
     removed = draw(st.sets(st.sampled_from(STAGES), max_size=2))
     stay = [stage for stage in STAGES if stage not in removed]
-    pool = [*stay, "F", "G"]
-    names = draw(st.permutations(pool))[: len(stay)]
+    pool = draw(st.permutations([*STAGES, "F", "G"]))
     loud = draw(st.lists(st.booleans(), min_size=len(stay), max_size=len(stay)))
-    wanted = [name.lower() if small else name for name, small in zip(names, loud, strict=True)]
+    wanted = [name.lower() if small else name for name, small in zip(pool, loud, strict=False)]
     renamed = {old: new for old, new in zip(stay, wanted, strict=True) if old != new}
-    return renamed, dict.fromkeys(sorted(removed), wanted[0])
+    # A stage of today under its own name would be that stage, and not a new one.
+    free = [name for name in pool[len(stay) :] if name not in removed]
+    fresh = draw(st.sets(st.sampled_from(free))) if free else set()
+    stages = draw(st.permutations([*wanted, *sorted(fresh)]))
+    mapping = {stage: draw(st.sampled_from(stages)) for stage in sorted(removed)}
+    return renamed, mapping, list(stages)
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(plan=plans())
-@example(plan=({"A": "B", "B": "C", "C": "F"}, {}))
-@example(plan=({"C": "F", "B": "A", "A": "G"}, {}))
-@example(plan=({"A": "B", "B": "C", "C": "A", "D": "d"}, {"E": "d"}))
+@example(plan=({"A": "B", "B": "C", "C": "F"}, {}, ["B", "C", "F", "D", "E"]))
+@example(plan=({"C": "F", "B": "A", "A": "G"}, {}, ["G", "A", "F", "D", "E"]))
+@example(plan=({"A": "B", "B": "C", "C": "A", "D": "d"}, {"E": "d"}, ["B", "C", "A", "d"]))
+@example(plan=({"A": "F"}, {}, ["A", "F", "B", "C", "D", "E"]))
+@example(plan=({"A": "B", "C": "a"}, {"B": "B", "D": "a"}, ["B", "a", "E"]))
+@example(plan=({"A": "B", "C": "D"}, {"B": "A", "D": "A"}, ["A", "B", "D", "E"]))
 def test_any_renames_are_made_and_taken_back(db: None, plan: Plan) -> None:
-    renamed, mapping = plan
+    renamed, mapping, stages = plan
     tenant = TenantFactory(configuration={"stages": STAGES})
     for stage in STAGES:
         CustomerFactory(tenant=tenant, stage=stage)
-    before = where(tenant)
-    stages = [renamed.get(stage, stage) for stage in STAGES if stage not in mapping]
+    before, since = where(tenant), entered(tenant)
 
     publish(tenant, stages, renamed=renamed, mapping=mapping)
     assert where(tenant) == {
@@ -88,8 +102,56 @@ def test_any_renames_are_made_and_taken_back(db: None, plan: Plan) -> None:
 
     undo(tenant)
     assert where(tenant) == before
+    assert entered(tenant) == since
     assert stages_now(tenant) == set(STAGES)
     assert [verified.broken for verified in verify_tenant(tenant)] == [None] * len(STAGES)
+
+
+def test_a_stage_takes_the_name_of_one_that_goes_away_while_that_is_still_being_emptied(db: None) -> None:
+    tenant = TenantFactory(configuration={"stages": ["A", "B", "C"]})
+    old, new = CustomerFactory(tenant=tenant, stage="B"), CustomerFactory(tenant=tenant, stage="A")
+    with tenant_context(tenant.id):
+        publish_configuration(
+            {"stages": ["B", "C"]}, tenant=tenant, actor=ADMIN, now=utc_now(), renamed={"A": "B"}, mapping={"B": "C"}
+        )
+    assert where(tenant) == {old.id: "B (former)", new.id: "B"}
+    assert stages_now(tenant) == {"B", "B (former)", "C"}
+
+    undo(tenant)
+    assert where(tenant) == {old.id: "B", new.id: "A"}
+    assert stages_now(tenant) == {"A", "B", "C"}
+    with tenant_context(tenant.id):
+        assert not LifecycleHistory.objects.filter(sequence__gt=1).exists(), "nobody had been moved yet"
+
+
+def test_a_name_is_taken_over_only_when_it_is_said_where_its_customers_go(db: None) -> None:
+    tenant = TenantFactory(configuration={"stages": ["A", "B", "C"]})
+    customer = CustomerFactory(tenant=tenant, stage="A")
+    with pytest.raises(InvalidConfiguration) as refusal:
+        publish(tenant, ["B", "C"], renamed={"A": "B"})
+    (fault,) = refusal.value.faults
+    assert (fault.path, fault.code) == ("/renamed/A", "name_taken")
+    assert fault.sentence.endswith("and “A” takes its name, say in the mapping where its customers go.")
+    assert (where(tenant), stages_now(tenant)) == ({customer.id: "A"}, {"A", "B", "C"})
+
+
+def test_what_came_into_the_new_stage_is_asked_about_when_its_name_goes_back(db: None) -> None:
+    """A is called B now, and there is a new A with a customer of its own: only people know where that one belongs."""
+    tenant = TenantFactory(configuration={"stages": ["A", "C"]})
+    first = CustomerFactory(tenant=tenant, stage="A")
+    publish(tenant, ["A", "B", "C"], renamed={"A": "B"})
+    own = CustomerFactory(tenant=tenant, stage="A")
+    with pytest.raises(MappingNeeded) as refusal:
+        undo(tenant)
+    assert refusal.value.stages == {"A": 1}
+    assert where(tenant) == {first.id: "B", own.id: "A"}
+
+    with tenant_context(tenant.id):
+        take_back(tenant=tenant, actor=ADMIN, now=utc_now(), comment="back", mapping={"A": "C"})
+    move_all(tenant)
+    assert where(tenant) == {first.id: "A", own.id: "C"}
+    assert stages_now(tenant) == {"A", "C"}
+    assert [verified.broken for verified in verify_tenant(tenant)] == [None, None]
 
 
 def test_a_leaving_stage_that_was_renamed_goes_away_again_when_that_is_taken_back(db: None) -> None:
