@@ -2,6 +2,7 @@
 
 from lifecycle.models.customers import BillingFigures, Contact, Customer, SupportFigures
 from lifecycle.models.events import NOBODY, DeadLetter, InboxEvent, ParkedEvent
+from lifecycle.models.imports import ImportPart, ImportUpload
 from lifecycle.models.moves import StageMove
 from lifecycle.models.requests import IdempotentRequest
 from lifecycle.models.status import CustomerLifecycleStatus
@@ -14,6 +15,8 @@ __all__ = [
     "CustomerLifecycleStatus",
     "DeadLetter",
     "IdempotentRequest",
+    "ImportPart",
+    "ImportUpload",
     "InboxEvent",
     "ParkedEvent",
     "StageMove",

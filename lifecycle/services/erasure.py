@@ -15,6 +15,7 @@ from audit.services.chain import EPOCH
 from audit.services.keys import KeyDestroyed, destroy_key, load_key
 from lifecycle.models import BillingFigures, Contact, Customer, CustomerLifecycleStatus, DeadLetter, SupportFigures
 from lifecycle.services import cache
+from lifecycle.services.imports.uploads import destroy_uploads
 from tenants.actors import Actor, TenantRef
 from tenants.rules.values import InvalidValue, read_external_id, sort_key
 
@@ -56,6 +57,8 @@ def erase_customer(
     key_destroyed = destroy_key(tenant.id, customer.id)
     contacts, _ = Contact.objects.filter(tenant_id=tenant.id, customer_id=customer.id).delete()
     messages = _give_up_messages(customer, actor=actor, now=now)
+    # Any of them may name the person, under whatever id; the day that they are kept is too long.
+    uploads = destroy_uploads(tenant)
     if company:
         customer.name, customer.name_key = ERASED_NAME, sort_key(ERASED_NAME)
         customer.field_times["name"] = (now - EPOCH) // dt.timedelta(microseconds=1)
@@ -68,7 +71,13 @@ def erase_customer(
         action="erase_customer",
         subject=str(customer.id),
         reason=reason,
-        detail={"contacts": contacts, "messages": messages, "key_destroyed": key_destroyed, "company": company},
+        detail={
+            "contacts": contacts,
+            "messages": messages,
+            "uploads": uploads,
+            "key_destroyed": key_destroyed,
+            "company": company,
+        },
         now=now,
     )
     cache.forget(tenant.id, [customer.id], cache.FIGURES, cache.PROFILE)

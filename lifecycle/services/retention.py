@@ -14,9 +14,10 @@ from django.db import connections
 
 from audit.cursors import prepared_cursor
 from audit.services.refusals import KEPT_DAYS, find_prunable, prune_refusals
-from lifecycle.models import NOBODY, DeadLetter
+from lifecycle.models import NOBODY, DeadLetter, ImportUpload
 from lifecycle.services import idempotency, inbox
 from lifecycle.services.failures import concerns_everybody, describe
+from lifecycle.services.imports import uploads
 from tenants.context import tenant_context
 from tenants.services.directory import PLATFORM, list_slugs
 
@@ -95,6 +96,17 @@ def forget_answers(*, now: dt.datetime, stop: Stop = _never) -> int:
 
     # No role reads the answers of all tenants.
     return _forget_all("answers", _list_keepers(), forget, stop)
+
+
+def forget_old_uploads(*, now: dt.datetime, stop: Stop = _never) -> int:
+    """Destroy uploaded files whose day is over, also those that were never imported; how many."""
+    before = now - uploads.KEPT
+    old = ImportUpload.objects.using(PLATFORM).filter(created_at__lt=before)
+
+    def forget(tenant_id: UUID) -> int:
+        return uploads.forget_uploads(tenant_id, before=before, limit=BATCH)
+
+    return _forget_all("uploads", set(old.values_list("tenant_id", flat=True).distinct()), forget, stop)
 
 
 def _list_keepers() -> list[UUID]:

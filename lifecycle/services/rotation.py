@@ -19,7 +19,8 @@ from tenants.context import tenant_context
 from tenants.services.directory import list_every_tenant
 
 BATCH: Final = 2000
-SEALED_TABLES: Final = ("lifecycle_deadletter", "lifecycle_parkedevent")
+# Table -> rows of a batch: pieces of uploaded files are large.
+SEALED_TABLES: Final = {"lifecycle_deadletter": BATCH, "lifecycle_parkedevent": BATCH, "lifecycle_importpart": 20}
 # Messages whose tenant could not be told are kept under a tenant of their own.
 NAMELESS: Final = TenantRef(NOBODY, "(no tenant)")
 
@@ -53,7 +54,7 @@ def rotate_tenant(tenant_id: UUID) -> Iterator[int]:
         with tenant_context(tenant_id):
             allow_seconds(JOB_SECONDS)
             done = rewrap_keys(tenant_id, limit=BATCH)
-            done += sum(_reseal(tenant_id, table) for table in SEALED_TABLES)
+            done += sum(_reseal(tenant_id, table, limit) for table, limit in SEALED_TABLES.items())
         if not done:
             return
         yield done
@@ -78,8 +79,8 @@ def count_old(tenant_id: UUID) -> int:
     return old
 
 
-def _reseal(tenant_id: UUID, table: str) -> int:
-    parameters = {"tenant_id": tenant_id, "newest": cipher.newest_master_key_id(), "limit": BATCH}
+def _reseal(tenant_id: UUID, table: str, limit: int) -> int:
+    parameters = {"tenant_id": tenant_id, "newest": cipher.newest_master_key_id(), "limit": limit}
     with prepared_cursor("default") as cursor:
         cursor.execute(LOCK_OLD.format(table=table, is_old=_IS_OLD.format(column="value")), parameters)
         rows = [

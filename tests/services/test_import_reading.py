@@ -1,6 +1,7 @@
 """Files as programs write them: what is read, what is refused, and that nothing in them is guessed."""
 
 import gzip
+import json
 import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +11,9 @@ import pytest
 
 from lifecycle.services.imports.cells import read_cell
 from lifecycle.services.imports.columns import ColumnPlan, MappingRefused, plan_columns
+from lifecycle.services.imports.counts import Counts
 from lifecycle.services.imports.encodings import EncodingRefused, find_codec
+from lifecycle.services.imports.evidence import Evidence
 from lifecycle.services.imports.files import RecordReader, format_of, open_file
 from lifecycle.services.imports.lines import read_line
 from lifecycle.services.imports.rejects import RejectFile
@@ -39,7 +42,7 @@ def read(
                     rows.append((line.external_id, line.company.get("name", "")))
                 except BadValue as fault:
                     sentences.append(str(fault))
-                    rejects.add(record, str(fault))
+                    rejects.keep([(record, str(fault))], Counts())
     return rows, sentences, plan
 
 
@@ -314,6 +317,31 @@ def test_names_made_up_in_every_line_do_not_fill_the_memory(tmp_path: Path) -> N
     assert read(path, mapping={"Titel": "name"})[0][-1] == ("last", "Mapped")
 
 
+def test_more_columns_than_can_be_told_apart_are_refused(tmp_path: Path) -> None:
+    """Each pair of columns that could be one field is compared in each line, so their number is bounded."""
+    header = ",".join(["id", *(f"name{'-' * number}" for number in range(21))])
+    with pytest.raises(FileRefused, match="More than 20 columns are called as if they were “name”"):
+        read(write(tmp_path / "a.csv", f"{header}\n1,One\n"))
+    lines = "\n".join(f'{{"id": "{number}", "n{"-" * number}ame": "One"}}' for number in range(30))
+    with pytest.raises(FileRefused, match="More than 20 columns are called as if they were “name”"):
+        read(write(tmp_path / "a.ndjson", lines))
+    wide = ",".join(["id", *(f"c{number}" for number in range(2_000))])
+    with pytest.raises(FileRefused, match="The header has 2,001 columns; at most 2,000 are read"):
+        read(write(tmp_path / "b.csv", f"{wide}\n1\n"))
+    long = f'{{"id": "1", "{"-" * 100_000}name": "One", "name": "Two"}}'
+    rows, _, plan = read(write(tmp_path / "c.ndjson", long))
+    assert (rows, dict(plan.fields)) == ([("1", "Two")], {"id": "external_id", "name": "name"})
+
+
+def test_evidence_is_the_same_after_it_was_written_down(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "Id,AccountNumber,Name,Customer\n001,A-1,One,yes\n002,,Two,no\n003,,Three,no\n")
+    with open_file(path) as file:
+        evidence = survey_columns(RecordReader(file, "csv"))
+    again = Evidence.from_document(json.loads(json.dumps(evidence.to_document())))
+    assert plan_columns(tuple(again.columns), None, again) == plan_columns(tuple(evidence.columns), None, evidence)
+    assert again.to_document() == evidence.to_document()
+
+
 def test_two_spellings_of_a_field_in_different_records_are_both_read(tmp_path: Path) -> None:
     path = write(tmp_path / "a.ndjson", '{"id": "1", "name": "One"}\n{"id": "2", "Company name": "Two"}\n')
     assert read(path)[0] == [("1", "One"), ("2", "Two")]
@@ -324,7 +352,7 @@ def test_an_empty_or_half_empty_column_does_not_win(tmp_path: Path) -> None:
         rows = "".join(f"00{index},{number},One\n" for index, number in enumerate(numbers.split(",")))
         _, _, plan = read(write(tmp_path / "a.csv", f"Id,AccountNumber,Name\n{rows}"))
         assert plan.fields == {"Id": "external_id", "Name": "name"}
-        assert plan.notes == ("“Id” is taken as external_id, not “AccountNumber”; --mapping can say otherwise",)
+        assert plan.notes == ("“Id” is taken as external_id, not “AccountNumber”",)
     _, _, plan = read(write(tmp_path / "a.csv", "id,Name,Company name\n1,,One\n2,,Two\n"))
     assert plan.fields == {"id": "external_id", "Company name": "name"}
 
@@ -358,4 +386,4 @@ def test_a_column_of_few_values_is_no_id(tmp_path: Path) -> None:
 def test_yes_and_no_are_nobodys_name(tmp_path: Path) -> None:
     _, _, plan = read(write(tmp_path / "a.csv", "id,Customer,Title\n1,Yes,a\n2,No,b\n3,Yes,c\n"))
     assert plan.fields == {"id": "external_id"}
-    assert plan.notes == ("“Customer” does not look like name; --mapping can say that it is",)
+    assert plan.notes == ("“Customer” does not look like name",)

@@ -211,7 +211,13 @@ def test_erasing_a_customer_makes_notes_unreadable_while_every_hash_still_verifi
         str(customer.id),
         "Request 17 of the data subject",
     )
-    assert entry.detail == {"contacts": 1, "messages": 0, "key_destroyed": True, "company": False}
+    assert entry.detail == {
+        "contacts": 1,
+        "messages": 0,
+        "uploads": 0,
+        "key_destroyed": True,
+        "company": False,
+    }
 
 
 def test_nothing_in_the_database_leads_back_to_the_person(customer: Customer, tenant: TenantRef) -> None:

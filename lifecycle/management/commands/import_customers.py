@@ -13,8 +13,9 @@ from lifecycle.management.progress import ProgressBar
 from lifecycle.management.reading import read_json_object
 from lifecycle.management.stopping import stop_on_signals
 from lifecycle.services.imports.columns import FIELDS, ColumnPlan, MappingRefused, plan_columns
+from lifecycle.services.imports.counts import total_of
 from lifecycle.services.imports.files import RecordReader, format_of, open_file
-from lifecycle.services.imports.importing import BATCH, Import, total_of
+from lifecycle.services.imports.importing import BATCH, Import
 from lifecycle.services.imports.kinds import CSV, NDJSON, name_other_kind
 from lifecycle.services.imports.lines import CONTACTS
 from lifecycle.services.imports.rejects import RejectFile
@@ -83,7 +84,7 @@ class Command(BaseCommand):
                         batch_size=options["batch_size"],
                         dry_run=options["dry_run"],
                     )
-                    self._work(run, tenant, size=size)
+                    self._work(run, tenant, size=size, rejects=rejects)
         except (FileRefused, MappingRefused, NoConfiguration) as refusal:
             raise CommandError(str(refusal)) from refusal
 
@@ -97,13 +98,13 @@ class Command(BaseCommand):
         if reader.encoding != "utf-8":
             self.stdout.write(f"read as {reader.encoding}")
         for note in plan.notes:
-            self.stdout.write(note)
+            self.stdout.write(f"{note}; --mapping can say otherwise")
         ignored = [column for column in left_out(plan.ignored) if reader.kind == CSV or column != CONTACTS]
         if ignored:
             self.stdout.write(f"left out: {', '.join(ignored)}")
         return plan
 
-    def _work(self, run: Import, tenant: TenantRef, *, size: int) -> None:
+    def _work(self, run: Import, tenant: TenantRef, *, size: int, rejects: RejectFile) -> None:
         stopped = False
         title = f"{tenant.slug}: {run.name}"
         with (
@@ -123,7 +124,7 @@ class Command(BaseCommand):
         told = ", ".join(f"{number:,} {what}" for what, number in total_of(counts).items())
         self.stdout.write(f"{'nothing written; ' if run.dry_run else ''}{told}")
         if counts.rejected:
-            self.stdout.write(f"the rejected lines are in {run.rejects.path}")
+            self.stdout.write(f"the rejected lines are in {rejects.path}")
         if stopped:
             raise CommandError(f"Stopped after line {counts.line}. Run it again: what is there is passed over.")
         if counts.rejected:

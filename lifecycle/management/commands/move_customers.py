@@ -1,6 +1,6 @@
-"""``manage.py move_customers``: works off the moves that publications of configurations left behind.
+"""``manage.py move_customers``: works off the moves that publications left behind, and the files that were uploaded.
 
-While there is nothing to move it forgets, once a minute, refused attempts and kept answers whose time is over.
+While there is nothing to do it forgets, once a minute, refused attempts, kept answers and uploads whose time is over.
 """
 
 import time
@@ -21,7 +21,8 @@ from lifecycle.messaging import metrics
 from lifecycle.messaging.process import HealthFile, check_roles, end_in_time, serve_metrics
 from lifecycle.models import StageMove
 from lifecycle.services.failures import concerns_everybody, describe
-from lifecycle.services.retention import forget_answers, forget_refusals
+from lifecycle.services.imports.working import UploadWorker
+from lifecycle.services.retention import forget_answers, forget_old_uploads, forget_refusals
 from lifecycle.services.stage_moves import BATCH, BatchFailed, find_tenants_with_moves, move_customers
 from tenants.actors import TenantRef
 from tenants.services.directory import PLATFORM
@@ -35,9 +36,12 @@ log = structlog.get_logger(__name__)
 
 
 class Command(ServiceCommand):
-    """Move the customers of stages that a configuration took away, batch by batch, until asked to stop."""
+    """Move the customers of stages that a configuration took away, and import uploaded files, until asked to stop."""
 
-    help = "Move customers out of stages that a published configuration removed. Several may run at once."
+    help = (
+        "Move customers out of stages that a published configuration removed, and import the files that tenant admins "
+        "upload. Several may run at once."
+    )
 
     # The web's rooms are not needed here: only the database is looked at, and only when it answers.
     requires_system_checks: list[str] = []
@@ -57,6 +61,7 @@ class Command(ServiceCommand):
         self._forget_at = time.monotonic()
         # Tenant or customer -> when to look at it again.
         self._put_off: dict[UUID, float] = {}
+        self._uploads = UploadWorker()
         self._health = HealthFile(options["health_file"])
         serve_metrics(options["metrics_port"], metrics.MOVER)
         metrics.last_round.set_to_current_time()
@@ -64,17 +69,19 @@ class Command(ServiceCommand):
         try:
             self._run(once=options["once"])
         finally:
+            self._uploads.close()
             self._health.remove()
 
     def _run(self, *, once: bool) -> None:
         with stop_on_signals() as stop:
             if not once:
                 end_in_time(stop)
-                self.stdout.write("looking for customers to move")
+                self.stdout.write("looking for customers to move and files to import")
             while not stop:
                 self._health.touch()
                 try:
                     busy = self._work(stop)
+                    busy |= self._uploads.work(enough=lambda: stop)
                     if not busy and not stop:
                         self._forget(stop)
                     metrics.last_round.set_to_current_time()
@@ -158,6 +165,7 @@ class Command(ServiceCommand):
         chores: dict[str, Callable[[], int]] = {
             "refused attempts": lambda: forget_refusals(now=timezone.now(), stop=lambda: stop),
             "kept answers": lambda: forget_answers(now=timezone.now(), stop=lambda: stop),
+            "uploads": lambda: forget_old_uploads(now=timezone.now(), stop=lambda: stop),
         }
         for what, forget in chores.items():
             try:

@@ -12,6 +12,8 @@ from lifecycle.services.imports.values import BadValue
 IDS: Final = frozenset({"external_id", "billing.contract_id", "contact.phone"})
 _EXACT: Final = 2**53
 _TEXT_FORMULA: Final = re.compile(r'="((?:[^"]|"")*)"')
+# With apostrophes before it as well, so that none is taken away that was there before. Full-width signs count in Excel.
+_COULD_BE_FORMULA: Final = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
 _ERROR: Final = re.compile(
     r"#(N/A|REF!|VALUE!|NAME\?|DIV/0!|NUM!|NULL!|SPILL!|CALC!|FIELD!|BLOCKED!|GETTING_DATA|ERROR!"
     r"|NV|BEZUG!|WERT!|ZAHL!|REF\?|NOM\?|VALEUR!|NOMBRE!|NOMBRE\?|¡REF!|¡VALOR!|VALOR!|##+)|Err:\d{3}",
@@ -37,6 +39,16 @@ def unwrap(text: str) -> str:
     """What stands in a cell that a spreadsheet program kept as text: ``="00124"`` is 00124."""
     match = _TEXT_FORMULA.fullmatch(text.strip()) if "=" in text else None
     return text if match is None else match[1].replace('""', '"')
+
+
+def guard(text: str) -> str:
+    """The text as a cell that no spreadsheet program computes: an apostrophe stands before what could be a formula."""
+    return f"'{text}" if _COULD_BE_FORMULA.match(text) else text
+
+
+def unguard(text: str) -> str:
+    """What ``guard`` was given."""
+    return text[1:] if text.startswith("'") and _COULD_BE_FORMULA.match(text) else text
 
 
 def read_cell(value: Any, field: str) -> Any:

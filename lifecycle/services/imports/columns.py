@@ -5,7 +5,7 @@ Where several columns have such names, it counts which are filled. Two that coul
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Final
@@ -85,8 +85,19 @@ NAMES: Final[dict[str, tuple[str, ...]]] = {
 FIELDS: Final = tuple(NAMES)
 
 
+# No program calls a column so; NDJSON may have keys of any length.
+LONGEST_NAME: Final = 200
+
+
 class MappingRefused(Exception):
-    """The columns cannot be told apart; the sentence says which, and what would do."""
+    """The columns cannot be told apart; the sentence says which, and what would do.
+
+    ``on_page`` says it where there are fields and no options.
+    """
+
+    def __init__(self, sentence: str, *, on_page: str = "") -> None:
+        super().__init__(sentence)
+        self.on_page = on_page or sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +118,16 @@ def plan_columns(
     left out unless mapped: a reject file is read again as it is. Raises MappingRefused for a mapping that does not fit,
     for a column that occurs twice, and if no column, or more than one, could be the external id.
     """
+    plan, refusal = propose_columns(columns, mapping, evidence)
+    if refusal is not None:
+        raise refusal
+    return plan
+
+
+def propose_columns(
+    columns: Sequence[str], mapping: Mapping[str, str | None] | None, evidence: Evidence | None = None
+) -> tuple[ColumnPlan, MappingRefused | None]:
+    """As ``plan_columns``, with the refusal beside what is certain. Raises it only for a mapping that does not fit."""
     chosen = _apply_mapping(columns, mapping or {})
     taken = {field for field in chosen.values() if field}
     seen = evidence or Evidence.of_filled(columns)
@@ -116,29 +137,40 @@ def plan_columns(
         if known is not None and known not in taken:
             candidates.setdefault(known, []).append(column)
     notes: list[str] = []
+    refusals: list[MappingRefused] = []
     for field, named in candidates.items():
         named.sort(key=lambda column: _RANKS[_key(column)])
-        found = _choose_id(named, seen) if field == "external_id" else _choose(field, named, seen)
+        try:
+            found = _choose_id(named, seen) if field == "external_id" else _choose(field, named, seen)
+        except MappingRefused as refusal:
+            refusals.append(refusal)
+            continue
         chosen |= dict.fromkeys(found, field)
         others = [column for column in named if column not in found and seen.filled(column)]
         if found and len(named) > len(found):
             left = _listed([column for column in named if column not in found])
-            notes.append(f"{_listed(found)} is taken as {field}, not {left}; --mapping can say otherwise")
+            notes.append(f"{_listed(found)} is taken as {field}, not {left}")
         elif others:
-            notes.append(f"{_listed(others)} does not look like {field}; --mapping can say that it is")
+            notes.append(f"{_listed(others)} does not look like {field}")
     fields = {column: field for column, field in chosen.items() if field}
-    _refuse_repeated(columns, fields)
+    refusals += _find_repeated(columns, fields)
     if "external_id" not in fields.values():
-        raise MappingRefused(
-            "No column is the customer's id in your systems. The file has "
-            f"{_listed(columns)}; say with --mapping which of them is “external_id”."
+        sentence = f"No column is the customer's id in your systems. The file has {_listed(columns)};"
+        refusals.append(
+            MappingRefused(
+                f"{sentence} say with --mapping which of them is “external_id”.",
+                on_page=f"{sentence} choose “external_id” for one of them.",
+            )
         )
-    return ColumnPlan(fields, tuple(column for column in columns if column not in fields), tuple(notes))
+    left_out = tuple(column for column in columns if column not in fields)
+    return ColumnPlan(fields, left_out, tuple(notes)), refusals[0] if refusals else None
 
 
 def field_of(column: str) -> str | None:
     """The field that columns of this name are; a reject file's own columns are none."""
-    return None if column.startswith(IGNORED_PREFIX) else _FIELD_OF.get(_key(column))
+    if column.startswith(IGNORED_PREFIX) or len(column) > LONGEST_NAME:
+        return None
+    return _FIELD_OF.get(_key(column))
 
 
 def _choose_id(candidates: Sequence[str], seen: Evidence) -> list[str]:
@@ -155,9 +187,10 @@ def _choose_id(candidates: Sequence[str], seen: Evidence) -> list[str]:
     ):
         return whole[:1]
     mappings = ", or ".join(json.dumps({column: "external_id"}, ensure_ascii=False) for column in whole[:5])
+    sentence = f"Each of {_listed(whole)} could be the customer's id in your systems, and they differ."
     raise MappingRefused(
-        f"Each of {_listed(whole)} could be the customer's id in your systems, and they differ. Say which with "
-        f"--mapping, a file with {mappings}. Nothing was imported."
+        f"{sentence} Say which with --mapping, a file with {mappings}. Nothing was imported.",
+        on_page=f"{sentence} Choose “external_id” for one of them. Nothing was imported.",
     )
 
 
@@ -193,10 +226,10 @@ def _apply_mapping(columns: Sequence[str], mapping: Mapping[str, str | None]) ->
     return chosen
 
 
-def _refuse_repeated(columns: Sequence[str], fields: Mapping[str, str]) -> None:
+def _find_repeated(columns: Sequence[str], fields: Mapping[str, str]) -> Iterator[MappingRefused]:
     for column in fields:
         if list(columns).count(column) > 1:
-            raise MappingRefused(f"Two columns are called “{column}”: rename one, or leave it out of the file.")
+            yield MappingRefused(f"Two columns are called “{column}”: rename one, or leave it out of the file.")
 
 
 def _key(column: str) -> str:

@@ -75,8 +75,20 @@ _SIGNS: Final = frozenset("©®™°№")
 _MONEY: Final = re.compile(r"[£¥¤¢][^\W\d_]|[^\W\d_][¤¦¬¶±÷×]")
 
 
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Encodings in which the file reads the same, and a word of it."""
+
+    names: tuple[str, ...]
+    example: str
+
+
 class EncodingRefused(Exception):
     """The encoding cannot be told, or is none; the sentence says which it could be."""
+
+    def __init__(self, sentence: str, *, on_page: str = "", candidates: Iterable[Candidate] = ()) -> None:
+        super().__init__(sentence)
+        self.on_page, self.candidates = on_page or sentence, tuple(candidates)
 
 
 def find_codec(name: str) -> str:
@@ -122,7 +134,8 @@ def find_encoding(lines: Iterable[bytes], named: str | None) -> str:
         # In letters of two bytes, a handful may look like UTF-8 by chance.
         sure = 1 if codec in SINGLE_BYTE.values() or codec not in _CODECS.values() else 8
         if codec != "utf-8" and not others and wide >= sure:
-            raise EncodingRefused(f"The file is in UTF-8, not in {named}; leave --encoding out.")
+            sentence = f"The file is in UTF-8, not in {named};"
+            raise EncodingRefused(f"{sentence} leave --encoding out.", on_page=f"{sentence} choose UTF-8.")
         return codec
     if others <= utf8:
         return "utf-8"
@@ -137,16 +150,16 @@ def _choose(looks: "dict[str, _Look]", seen: bytes) -> str:
     if _WESTERN in looks and len(groups) == 1:
         return looks[_WESTERN].codec
     if not looks:
-        raise EncodingRefused(
-            "The file is not in UTF-8, and in no other encoding that gives words; save it as CSV UTF-8, or say with "
-            "--encoding what it is in."
-        )
-    shown = "; ".join(
-        f"{' or '.join(names)} (“{looks[names[0]].example}”)" for names in list(groups.values())[:_MOST_SHOWN]
-    )
+        sentence = "The file is not in UTF-8, and in no other encoding that gives words; save it as CSV UTF-8, or say"
+        raise EncodingRefused(f"{sentence} with --encoding what it is in.", on_page=f"{sentence} what it is in.")
+    candidates = [Candidate(tuple(names), looks[names[0]].example) for names in groups.values()]
+    shown = "; ".join(f"{' or '.join(one.names)} (“{one.example}”)" for one in candidates[:_MOST_SHOWN])
     raise EncodingRefused(
         f"The file is not in UTF-8. It could be in {shown}. Say which with --encoding, for example "
-        f"--encoding {next(iter(groups.values()))[0]}, or save it as CSV UTF-8."
+        f"--encoding {candidates[0].names[0]}, or save it as CSV UTF-8.",
+        on_page="The file is not in UTF-8, and it is not certain what it is in. Choose the encoding in which the word "
+        "is right, or save the file as CSV UTF-8 and upload that.",
+        candidates=candidates[:_MOST_SHOWN],
     )
 
 
@@ -297,3 +310,8 @@ def _is_usual(letter: str, codec: str) -> bool:
     if codec == "cp949":
         return len(raw) == 2 and raw[1] >= 0xA1 and (lead in (0xA1, 0xA3) or 0xB0 <= lead <= 0xC8)
     return len(raw) == 2 and raw[1] >= 0xA1 and (lead in (0xA1, 0xA3) or 0xB0 <= lead <= 0xD7)
+
+
+def list_encodings() -> list[str]:
+    """What can be chosen, by the names that people know."""
+    return ["utf-8", *_CODECS]

@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any, Final, Self
 
-# So many different values of a column are remembered, and so many columns that no field is known for.
-MOST_VALUES: Final = 10_000
+# So many different values of a column of ids are remembered, and so many columns that no field is known for.
+MOST_VALUES: Final = 2_000
 MOST_COLUMNS: Final = 2_000
+# Fields whose columns are told from others by how often they repeat a value.
+_IDS: Final = frozenset({"external_id", "billing.contract_id"})
 # A column that repeats each value so often, in so many lines, has kinds of things and no ids.
 _REPEATED: Final = 10
 _ENOUGH: Final = 20
@@ -16,19 +18,25 @@ _YES_OR_NO: Final = frozenset("yes no true false y n t f ja nein oui non si no s
 
 @dataclass(slots=True)
 class _Column:
+    """``compared`` and ``different`` are counted for ids, and until MOST_VALUES are different."""
+
     filled: int = 0
     compared: int = 0
+    different: int = 0
     with_digits: int = 0
     yes_or_no: int = 0
     values: set[int] = field(default_factory=set)
 
-    def add(self, text: str) -> None:
+    def add(self, text: str, *, is_id: bool) -> None:
+        if self.yes_or_no == self.filled:
+            self.yes_or_no += text.casefold() in _YES_OR_NO
         self.filled += 1
-        if len(self.values) < MOST_VALUES:
+        if not self.with_digits:
+            self.with_digits += not text.isalpha() and any(map(str.isdigit, text))
+        if is_id and self.different < MOST_VALUES:
             self.compared += 1
             self.values.add(hash(text))
-            self.with_digits += not text.isalpha() and any(map(str.isdigit, text))
-            self.yes_or_no += text.casefold() in _YES_OR_NO
+            self.different = len(self.values)
 
 
 class Evidence:
@@ -59,13 +67,34 @@ class Evidence:
             if text and text != '=""':
                 if (facts := self._facts.get(column)) is None:
                     facts = self._facts[column] = _Column()
-                facts.add(text)
+                facts.add(text, is_id=name in _IDS)
                 found.setdefault(name, {})[column] = text
         for together in found.values():
             if len(together) > 1:
                 for one, other in combinations(together, 2):
                     if together[one] != together[other]:
                         self._differing.add(frozenset((one, other)))
+
+    def to_document(self) -> dict[str, Any]:
+        """What ``from_document`` needs, as JSON has it; without the values themselves."""
+        return {
+            "records": self.records,
+            "columns": list(self.columns),
+            "facts": {
+                column: [facts.filled, facts.compared, facts.different, facts.with_digits, facts.yes_or_no]
+                for column, facts in self._facts.items()
+            },
+            "differing": [sorted(pair) for pair in self._differing],
+        }
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Self:
+        """The evidence that ``to_document`` wrote down."""
+        evidence = cls(document["columns"])
+        evidence.records = document["records"]
+        evidence._facts = {column: _Column(*numbers) for column, numbers in document["facts"].items()}
+        evidence._differing = set(map(frozenset, document["differing"]))
+        return evidence
 
     def filled(self, column: str) -> int:
         """How many records have something there."""
@@ -82,12 +111,12 @@ class Evidence:
     def has_few_values(self, column: str) -> bool:
         """Whether many records share few values."""
         facts = self._facts.get(column)
-        return facts is not None and facts.compared >= _ENOUGH and len(facts.values) * _REPEATED <= facts.compared
+        return facts is not None and facts.compared >= _ENOUGH and facts.different * _REPEATED <= facts.compared
 
     def is_yes_or_no(self, column: str) -> bool:
         """Whether there is nothing but yes and no, for several records."""
         facts = self._facts.get(column)
-        return facts is not None and facts.compared > 2 and facts.yes_or_no == facts.compared
+        return facts is not None and facts.filled > 2 and facts.yes_or_no == facts.filled
 
     def has_digits(self, column: str) -> bool:
         """Whether any value has a digit in it."""

@@ -15,7 +15,8 @@ from typing import Any, BinaryIO, Final
 
 import orjson
 
-from lifecycle.services.imports.cells import unwrap
+from lifecycle.services.imports.cells import unguard, unwrap
+from lifecycle.services.imports.evidence import MOST_COLUMNS
 from lifecycle.services.imports.kinds import CSV, NDJSON, name_other_kind
 from lifecycle.services.imports.texts import (
     BOM,
@@ -26,6 +27,7 @@ from lifecycle.services.imports.texts import (
     detect_encoding,
     find_newline,
     is_broken,
+    skip_mark,
 )
 
 _FORMATS: Final = {".csv": CSV, ".tsv": CSV, ".txt": CSV, ".ndjson": NDJSON, ".jsonl": NDJSON}
@@ -34,6 +36,9 @@ DELIMITERS: Final = (",", ";", "\t", "|")
 MOST_LINES: Final = 100
 NOT_TEXT: Final = "is not text in the file's encoding"
 TOO_LONG: Final = "is too long to be a record"
+# The columns that a reject file has before those of the file.
+LINE: Final = "_line"
+ERROR: Final = "_error"
 
 # What Excel understands in the first line of a CSV file.
 _SEPARATOR_LINE: Final = re.compile(r'\s*"?sep=(?P<delimiter>[^\r\n"])"?[^\S\t]*[\r\n]*', re.IGNORECASE)
@@ -74,7 +79,8 @@ def format_of(path: Path) -> str:
     """``csv`` or ``ndjson``, by the name of the file."""
     found = _FORMATS.get(path.suffix.lower())
     if found is None:
-        raise FileRefused(f"{path} is neither .csv, .tsv, .txt nor .ndjson, .jsonl: say which with --format.")
+        sentence = f"{path} is neither .csv, .tsv, .txt nor .ndjson, .jsonl:"
+        raise FileRefused(f"{sentence} say which with --format.", on_page=f"{sentence} choose what it is.")
     return found
 
 
@@ -85,17 +91,23 @@ class RecordReader:
     there is no header to go by. ``columns`` are those of the header; an NDJSON file has none.
     """
 
-    def __init__(self, file: BinaryIO, kind: str, encoding: str | None = None) -> None:
-        """``encoding``: what the file is said to be in; by default it is found out."""
+    def __init__(self, file: BinaryIO, kind: str, encoding: str | None = None, *, codec: str | None = None) -> None:
+        """``encoding``: what the file is said to be in; by default it is found out. ``codec``: what was found out about
+        this very file before, so that it is not looked through again."""
         self.kind = kind
         if (refusal := name_other_kind(file, kind)) is not None:
             raise FileRefused(refusal)
         self._file = file
         self.newline = find_newline(file)
-        self.encoding = detect_encoding(file, encoding, self.newline)
+        if codec is None:
+            self.encoding = detect_encoding(file, encoding, self.newline)
+        else:
+            self.encoding = codec
+            skip_mark(file)
         self.delimiter = ","
         self.columns: tuple[str, ...] = ()
         self.preamble, self.header = b"", ""
+        self.is_reject_file = False
         self._begin = file.tell()
         self._lines = TextLines(file, self.encoding, self.newline)
         if self._begin:
@@ -144,7 +156,13 @@ class RecordReader:
         for line, cells, raw, fault in self._rows():
             if fault is not None:
                 raise FileRefused(f"The header in line {line} {fault}.")
-            self.columns, self.header = tuple(unwrap(cell).strip() for cell in cells), raw
+            if len(cells) > MOST_COLUMNS:
+                raise FileRefused(
+                    f"The header has {len(cells):,} columns; at most {MOST_COLUMNS:,} are read. Leave out of the file "
+                    "those that say nothing about customers."
+                )
+            self.is_reject_file = cells[:2] == [LINE, ERROR]
+            self.columns, self.header = tuple(unwrap(cell).strip() for cell in self._as_meant(cells)), raw
             return
         raise FileRefused("The file has no header.")
 
@@ -154,8 +172,12 @@ class RecordReader:
             if any(cell.strip() for cell in cells[width:]):
                 fault = f"has {_fields(len(cells))}, the header has {width}"
             # Cells that are empty at the end of a line may be missing, and an empty one may be too many.
-            cells += [""] * (width - len(cells))
+            cells = self._as_meant(cells) + [""] * (width - len(cells))
             yield Record(line, raw, dict(zip(self.columns, cells, strict=False)) if fault is None else {}, fault)
+
+    def _as_meant(self, cells: list[str]) -> list[str]:
+        """The cells without what was put before formulas when they were written into a reject file."""
+        return [unguard(cell) for cell in cells] if self.is_reject_file else cells
 
     def _rows(self) -> Iterator[tuple[int, list[str], str, str | None]]:
         """Line, cells, original text, fault; blank lines are passed over."""

@@ -6,11 +6,9 @@ written again. Where a customer that is known stands is left alone: a stage in t
 
 import datetime as dt
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
-from itertools import islice
-from typing import Any
 from uuid import UUID
 
 from django.db import DataError, IntegrityError, transaction
@@ -20,10 +18,11 @@ from audit.services.administration import record_administration
 from lifecycle.rules.transitions import Change, Refused, Status, decide
 from lifecycle.services.customers import AMOUNT_FIELDS, ContactFacts, CustomerFacts, record_customers
 from lifecycle.services.imports.columns import ColumnPlan
+from lifecycle.services.imports.counts import Counts, total_of
 from lifecycle.services.imports.files import Record, RecordReader
 from lifecycle.services.imports.known import Known, load_known
 from lifecycle.services.imports.lines import Line, read_line
-from lifecycle.services.imports.rejects import RejectFile
+from lifecycle.services.imports.rejects import Rejects
 from lifecycle.services.imports.values import BadValue
 from tenants.actors import Actor, TenantRef
 from tenants.context import tenant_context
@@ -34,24 +33,9 @@ from tenants.services.policies import live_policy
 SOURCE = "Import"
 FACTS_SOURCE = "/import"
 BATCH = 1000
+# However long the records are: of one batch all are in memory.
+BATCH_CHARACTERS = 4_000_000
 _NOBODY = UUID(int=0)
-
-
-@dataclass(slots=True)
-class Counts:
-    """What became of the lines so far. ``line`` is the last one, ``position`` the bytes read."""
-
-    line: int = 0
-    position: int = 0
-    created: int = 0
-    changed: int = 0
-    unchanged: int = 0
-    rejected: int = 0
-
-    @property
-    def good(self) -> int:
-        """Lines that were accepted."""
-        return self.created + self.changed + self.unchanged
 
 
 class _PolicyChanged(Exception):
@@ -65,7 +49,7 @@ class Import:
         self,
         reader: RecordReader,
         plan: ColumnPlan,
-        rejects: RejectFile,
+        rejects: Rejects,
         *,
         name: str,
         tenant: TenantRef,
@@ -74,27 +58,48 @@ class Import:
         as_of: dt.datetime | None = None,
         batch_size: int = BATCH,
         dry_run: bool = False,
+        done: Counts | None = None,
     ) -> None:
-        """``as_of``: when the file was exported, if not now: what is known from later than that is not overwritten."""
+        """``as_of``: when the file was exported, if not now: what is known from later than that is not overwritten.
+
+        ``done``: what an earlier run with the same ``now`` has committed, to go on behind it.
+        """
         self.reader, self.plan, self.rejects, self.name = reader, plan, rejects, name
         self.tenant, self.actor, self.now = tenant, actor, now
         self.as_of = min(as_of or now, now)
         self.batch_size, self.dry_run = batch_size, dry_run
-        self.counts = Counts()
+        self.counts = done or Counts()
 
     def __iter__(self) -> Iterator[Counts]:
-        records = iter(self.reader)
         with _Seen() as seen:
-            while batch := list(islice(records, self.batch_size)):
+            for batch in _take_batches(self.reader, self.batch_size):
                 faults: dict[int, tuple[Record, str]] = {}
+                # Also what was done before: it names customers that the rest must not name again.
                 lines = self._read(batch, seen, faults)
-                self._write(lines, faults)
-                for _, (record, sentence) in sorted(faults.items()):
-                    self.rejects.add(record, sentence)
-                self.rejects.flush()
-                self.counts.rejected += len(faults)
-                self.counts.line, self.counts.position = batch[-1].line, self.reader.position
+                if batch[-1].line > self.counts.line:
+                    self._commit(batch, lines, faults)
                 yield self.counts
+
+    def _commit(self, batch: Sequence[Record], lines: list[Line], faults: dict[int, tuple[Record, str]]) -> None:
+        """A batch and what is noted about it, in one transaction: a kill leaves both or neither."""
+        last = self.counts.line
+        # Where batches were longer when an earlier run ended.
+        lines = [line for line in lines if line.record.line > last]
+        faults = {number: fault for number, fault in faults.items() if number > last}
+        with tenant_context(self.tenant.id):
+            allow_seconds(JOB_SECONDS)
+            written = _Written(faults)
+            self._write(lines, written)
+            counts = Counts(
+                line=batch[-1].line,
+                position=self.reader.position,
+                created=self.counts.created + written.created,
+                changed=self.counts.changed + written.changed,
+                unchanged=self.counts.unchanged + written.unchanged,
+                rejected=self.counts.rejected + len(written.faults),
+            )
+            self.rejects.keep([fault for _, fault in sorted(written.faults.items())], counts)
+        self.counts = counts
 
     def _read(self, batch: Sequence[Record], seen: "_Seen", faults: dict[int, tuple[Record, str]]) -> list[Line]:
         lines = []
@@ -114,59 +119,56 @@ class Import:
             lines.append(line)
         return lines
 
-    def _write(self, lines: Sequence[Line], faults: dict[int, tuple[Record, str]]) -> None:
+    def _write(self, lines: Sequence[Line], written: "_Written") -> None:
         if not lines:
             return
         try:
-            counts = self._write_together(lines)
+            with transaction.atomic():
+                part = self._write_together(lines)
+                if self.dry_run:
+                    transaction.set_rollback(True)
         except _PolicyChanged:
-            self._write(lines, faults)
+            self._write(lines, written)
             return
         except (DataError, IntegrityError) as error:
             # Nothing that was read should be refused by the database: find the line, keep the others.
             if len(lines) == 1:
-                faults[lines[0].record.line] = lines[0].record, f"The database refused it: {str(error).splitlines()[0]}"
+                sentence = f"The database refused it: {str(error).splitlines()[0]}"
+                written.faults[lines[0].record.line] = lines[0].record, sentence
                 return
-            self._write(lines[: len(lines) // 2], faults)
-            self._write(lines[len(lines) // 2 :], faults)
+            self._write(lines[: len(lines) // 2], written)
+            self._write(lines[len(lines) // 2 :], written)
             return
-        self.counts.created += counts.created
-        self.counts.changed += counts.changed
-        self.counts.unchanged += counts.unchanged
-        faults |= counts.faults
+        written.add(part)
 
     def _write_together(self, lines: Sequence[Line]) -> "_Written":
-        """All lines in one transaction; those that the rules refuse are left out."""
+        """All lines, but for those that the rules refuse."""
         written = _Written({})
-        with tenant_context(self.tenant.id):
-            allow_seconds(JOB_SECONDS)
-            policy = live_policy(self.tenant.id)
-            known = load_known(lines, tenant=self.tenant)
-            facts = []
-            for line in lines:
-                there = known.get(line.external_id)
-                try:
-                    line = _fit_amounts(line, there)
-                except BadValue as error:
-                    written.faults[line.record.line] = line.record, str(error)
-                    continue
-                refusal = _judge(line, policy, is_new=there is None)
-                if refusal is not None:
-                    written.faults[line.record.line] = line.record, refusal.sentence
-                elif (news := self._find_news(line, there)) is None:
-                    written.unchanged += 1
-                else:
-                    facts.append(news)
-            recorded = record_customers(
-                facts, tenant=self.tenant, actor=self.actor, source=SOURCE, now=self.now, create=True
-            )
-            if any(result.placed and result.placed.refused for result in recorded):
-                raise _PolicyChanged
-            written.created = sum(result.created for result in recorded)
-            written.changed = sum(result.changed and not result.created for result in recorded)
-            written.unchanged += len(recorded) - written.created - written.changed
-            if self.dry_run:
-                transaction.set_rollback(True)
+        policy = live_policy(self.tenant.id)
+        known = load_known(lines, tenant=self.tenant)
+        facts = []
+        for line in lines:
+            there = known.get(line.external_id)
+            try:
+                line = _fit_amounts(line, there)
+            except BadValue as error:
+                written.faults[line.record.line] = line.record, str(error)
+                continue
+            refusal = _judge(line, policy, is_new=there is None)
+            if refusal is not None:
+                written.faults[line.record.line] = line.record, refusal.sentence
+            elif (news := self._find_news(line, there)) is None:
+                written.unchanged += 1
+            else:
+                facts.append(news)
+        recorded = record_customers(
+            facts, tenant=self.tenant, actor=self.actor, source=SOURCE, now=self.now, create=True
+        )
+        if any(result.placed and result.placed.refused for result in recorded):
+            raise _PolicyChanged
+        written.created = sum(result.created for result in recorded)
+        written.changed = sum(result.changed and not result.created for result in recorded)
+        written.unchanged += len(recorded) - written.created - written.changed
         return written
 
     def _find_news(self, line: Line, known: Known | None) -> CustomerFacts | None:
@@ -196,7 +198,6 @@ class Import:
 
     def record_run(self) -> None:
         """Note in the administration log that, and with which outcome, the file was imported."""
-        counts = self.counts
         with tenant_context(self.tenant.id):
             record_administration(
                 tenant_id=self.tenant.id,
@@ -205,14 +206,22 @@ class Import:
                 action="import_customers",
                 subject=self.name[-255:],
                 now=self.now,
-                detail={
-                    "lines": counts.good + counts.rejected,
-                    "created": counts.created,
-                    "changed": counts.changed,
-                    "unchanged": counts.unchanged,
-                    "rejected": counts.rejected,
-                },
+                detail={"lines": self.counts.good + self.counts.rejected, **total_of(self.counts)},
             )
+
+
+def _take_batches(records: Iterable[Record], size: int) -> Iterator[list[Record]]:
+    """So many records at a time, or fewer long ones."""
+    batch: list[Record] = []
+    length = 0
+    for record in records:
+        batch.append(record)
+        length += len(record.text)
+        if len(batch) == size or length >= BATCH_CHARACTERS:
+            yield batch
+            batch, length = [], 0
+    if batch:
+        yield batch
 
 
 @dataclass(slots=True)
@@ -223,6 +232,13 @@ class _Written:
     created: int = 0
     changed: int = 0
     unchanged: int = 0
+
+    def add(self, other: "_Written") -> None:
+        """Count in another part of the lines."""
+        self.faults |= other.faults
+        self.created += other.created
+        self.changed += other.changed
+        self.unchanged += other.unchanged
 
 
 def _fit_amounts(line: Line, known: Known | None) -> Line:
@@ -273,13 +289,3 @@ class _Seen:
             "INSERT INTO seen VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET line = line RETURNING line", (key, line)
         ).fetchone()
         return int(row[0])
-
-
-def total_of(counts: Counts) -> Mapping[str, Any]:
-    """The counts by name, in the order in which they are shown."""
-    return {
-        "created": counts.created,
-        "changed": counts.changed,
-        "unchanged": counts.unchanged,
-        "rejected": counts.rejected,
-    }

@@ -103,5 +103,5 @@ def _find_text(sample: bytes, kind: str | None) -> str | None:
     if _EVENT.match(text):
         return "a list of events (CloudEvents), whose ids are not those of customers; send them to the broker"
     if kind == CSV and re.match(rb'\{\s*"', text):
-        return "JSON and no CSV; call it .ndjson if it has one object a line, or say --format ndjson"
+        return "JSON and no CSV; call it .ndjson if it has one object a line"
     return None

@@ -1,31 +1,90 @@
-"""The reject file: bad lines exactly as they were, each with its number and what is wrong before it.
+"""The reject file: bad lines as they were, each with its number and what is wrong before it.
 
-Mended, it can be imported as it is: columns that begin with an underscore are passed over.
+Corrected, it can be imported as it is: columns that begin with an underscore are passed over. Cells that a spreadsheet
+program would compute get an apostrophe, which the import takes away again.
 """
 
 import csv
 import json
 import os
+import re
+from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO, Final, Protocol, Self
 
 import orjson
 
-from lifecycle.services.imports.files import Record, RecordReader
+from lifecycle.services.imports.cells import guard
+from lifecycle.services.imports.counts import Counts
+from lifecycle.services.imports.files import ERROR, LINE, Record, RecordReader
 from lifecycle.services.imports.kinds import CSV
 from lifecycle.services.imports.texts import FileRefused
 
-LINE, ERROR, TEXT = "_line", "_error", "_text"
+TEXT: Final = "_text"
+
+Rejected = tuple[Record, str]
+
+
+class Rejects(Protocol):
+    """Where bad lines are put, batch by batch, in the transaction that imports the good ones."""
+
+    def keep(self, rejected: Sequence[Rejected], counts: Counts) -> None:
+        """The bad lines of one batch, in order, and what became of the file so far."""
+
+
+class RejectLines:
+    """Bad lines as bytes, in the encoding and with the separator of their file."""
+
+    def __init__(self, reader: RecordReader) -> None:
+        self._reader = reader
+        signs = re.escape("=+-@\t＝＋－＠".replace(reader.delimiter, ""))
+        self._in_cells = re.compile(rf'(^|{re.escape(reader.delimiter)})("?)(?=[{signs}])')
+
+    def write_header(self) -> bytes:
+        """What comes before the first line."""
+        header = self._write(LINE, ERROR, self._reader.header) if self._reader.kind == CSV else b""
+        return self._reader.preamble + header
+
+    def write_line(self, record: Record, sentence: str) -> bytes:
+        """One bad line."""
+        if self._reader.kind == CSV:
+            return self._write(record.line, sentence, record.text)
+        text = f"{_as_object(record, sentence)}{self._reader.newline.decode()}"
+        return text.encode(self._reader.encoding, "surrogateescape")
+
+    def _write(self, line: object, sentence: str, text: str) -> bytes:
+        delimiter, encoding = self._reader.delimiter, self._reader.encoding
+        before = StringIO()
+        csv.writer(before, delimiter=delimiter, lineterminator=delimiter).writerow([line, sentence])
+        text = self._guard(text)
+        ending = "" if text.endswith(("\n", "\r")) else self._reader.newline.decode()
+        return before.getvalue().encode(encoding, "replace") + (text + ending).encode(encoding, "surrogateescape")
+
+    def _guard(self, text: str) -> str:
+        """The line as it was, unless there is something in it that a spreadsheet program would compute."""
+        if self._in_cells.search(text) is None and "'" not in text:
+            return text
+        try:
+            (cells,) = csv.reader([text], delimiter=self._reader.delimiter, strict=True)
+        except (csv.Error, ValueError):
+            # No CSV, or over several lines: nobody can tell its cells for certain.
+            return self._in_cells.sub(r"\1\2'", text)
+        # A reject file that is imported again has its apostrophes already.
+        guarded = cells if self._reader.is_reject_file else [guard(cell) for cell in cells]
+        if guarded == cells:
+            return text
+        written = StringIO()
+        csv.writer(written, delimiter=self._reader.delimiter, lineterminator="").writerow(guarded)
+        return written.getvalue() + text[len(text.rstrip("\r\n")) :]
 
 
 class RejectFile:
     """Made with the first bad line. Only its owner may read it: it names people."""
 
     def __init__(self, path: Path, reader: RecordReader) -> None:
-        self.path, self._reader = path, reader
-        self.count = 0
+        self.path, self._lines = path, RejectLines(reader)
         self._file: BinaryIO | None = None
         if path.is_symlink() or (path.exists() and not path.is_file()):
             raise FileRefused(f"The reject file {path} is not a plain file; name another with --reject-file.")
@@ -45,43 +104,23 @@ class RejectFile:
         if self._file is not None:
             self._file.close()
 
-    def add(self, record: Record, sentence: str) -> None:
-        """One bad line."""
-        self.count += 1
+    def keep(self, rejected: Sequence[Rejected], counts: Counts) -> None:
+        """Write the bad lines of one batch to the disk."""
+        if not rejected:
+            return
         if self._file is None:
             self._file = self._open()
-        if self._reader.kind == CSV:
-            self._write(record.line, sentence, record.text)
-        else:
-            text = f"{_as_object(record, sentence)}{self._reader.newline.decode()}"
-            self._file.write(text.encode(self._reader.encoding, "surrogateescape"))
-
-    def flush(self) -> None:
-        """Put on the disk what was rejected so far."""
-        if self._file is not None:
-            self._file.flush()
+        self._file.writelines(self._lines.write_line(record, sentence) for record, sentence in rejected)
+        self._file.flush()
 
     def _open(self) -> BinaryIO:
         try:
             handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise FileRefused(f"The reject file {self.path} cannot be written: {error.strerror}.") from None
-        self._file = os.fdopen(handle, "wb")
-        self._file.write(self._reader.preamble)
-        if self._reader.kind == CSV:
-            self._write(LINE, ERROR, self._reader.header)
-        return self._file
-
-    def _write(self, line: object, sentence: str, text: str) -> None:
-        before = StringIO()
-        csv.writer(before, delimiter=self._reader.delimiter, lineterminator=self._reader.delimiter).writerow(
-            [line, sentence]
-        )
-        ending = "" if text.endswith(("\n", "\r")) else self._reader.newline.decode()
-        encoding = self._reader.encoding
-        assert self._file is not None  # noqa: S101
-        self._file.write(before.getvalue().encode(encoding, "replace"))
-        self._file.write((text + ending).encode(encoding, "surrogateescape"))
+        file = os.fdopen(handle, "wb")
+        file.write(self._lines.write_header())
+        return file
 
 
 def _as_object(record: Record, sentence: str) -> str:

@@ -1,12 +1,17 @@
 """A look at the whole file before its columns are planned: a field may first appear in the last line."""
 
-from collections.abc import Callable, Collection
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from typing import Final
 
 from lifecycle.services.imports.columns import IGNORED_PREFIX, field_of
 from lifecycle.services.imports.evidence import MOST_COLUMNS, Evidence
 from lifecycle.services.imports.files import RecordReader
+from lifecycle.services.imports.texts import FileRefused
 
-_BETWEEN_REPORTS = 1_000
+_BETWEEN_REPORTS: Final = 1_000
+# Of one field; each pair of them is compared in every record.
+MOST_ALIKE: Final = 20
 
 
 def survey_columns(
@@ -14,29 +19,47 @@ def survey_columns(
 ) -> Evidence:
     """What the file has in which columns. ``report`` is called now and then with the number of bytes that were read.
 
-    A file may make up new names in every line: past MOST_COLUMNS only those are kept that are fields, or ``mapped``.
+    Raises FileRefused where too many columns could be one field.
     """
     evidence = Evidence(reader.columns)
+    for _ in gather_evidence(evidence, reader, mapped):
+        if report is not None:
+            report(reader.position)
+    return evidence
+
+
+def gather_evidence(evidence: Evidence, reader: RecordReader, mapped: Collection[str] = ()) -> Iterator[None]:
+    """As ``survey_columns``, into ``evidence``, a thousand records at a time.
+
+    A file may make up new names in every line: past MOST_COLUMNS only those are kept that are fields, or ``mapped``.
+    """
     groups: dict[str, str] = {}
+    alike: Counter[str] = Counter()
 
     def notice(column: str) -> None:
         field = field_of(column)
         if field is not None or column in mapped or len(evidence.columns) < MOST_COLUMNS:
             evidence.columns[column] = None
-        if field is not None:
+        if field is not None and column not in groups:
             groups[column] = field
+            alike[field] += 1
+            if alike[field] > MOST_ALIKE:
+                raise FileRefused(
+                    f"More than {MOST_ALIKE} columns are called as if they were “{field}”, “{column[:40]}” among them; "
+                    "leave out of the file those that are not."
+                )
 
     for column in reader.columns:
         notice(column)
-    for number, record in enumerate(reader):
+    for number, record in enumerate(reader, 1):
         if record.fault is None:
             for column in record.cells:
                 if column not in evidence.columns:
                     notice(column)
             evidence.add(record.cells, groups)
-        if report is not None and number % _BETWEEN_REPORTS == 0:
-            report(reader.position)
-    return evidence
+        if number % _BETWEEN_REPORTS == 0:
+            yield
+    yield
 
 
 def left_out(columns: Collection[str]) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import BinaryIO, Final
 
-from lifecycle.services.imports.encodings import EncodingRefused, find_encoding
+from lifecycle.services.imports.encodings import Candidate, EncodingRefused, find_encoding
 
 # No record is longer.
 LONGEST: Final = 1_000_000
@@ -16,7 +16,14 @@ _STRAY_BYTE: Final = re.compile("[\udc80-\udcff]")
 
 
 class FileRefused(Exception):
-    """The file cannot be read at all; one line says why."""
+    """The file cannot be read at all; one line says why. ``on_page`` says it where there are fields and no options.
+
+    ``candidates``: the encodings it could be in, each with a word of the file.
+    """
+
+    def __init__(self, sentence: str, *, on_page: str = "", candidates: Sequence[Candidate] = ()) -> None:
+        super().__init__(sentence)
+        self.on_page, self.candidates = on_page or sentence, tuple(candidates)
 
 
 class TextLines:
@@ -93,11 +100,19 @@ def detect_encoding(file: BinaryIO, named: str | None = None, newline: bytes = b
     try:
         encoding = find_encoding((raw for raw, _ in _read_lines(file, newline)), named)
     except EncodingRefused as refusal:
-        raise FileRefused(str(refusal)) from None
+        raise FileRefused(str(refusal), on_page=refusal.on_page, candidates=refusal.candidates) from None
     if has_mark and encoding != "utf-8":
-        raise FileRefused(f"The file says that it is in UTF-8, not in {named}; leave --encoding out.")
+        sentence = f"The file says that it is in UTF-8, not in {named};"
+        raise FileRefused(f"{sentence} leave --encoding out.", on_page=f"{sentence} choose UTF-8.")
     file.seek(3 if has_mark else 0)
     return encoding
+
+
+def skip_mark(file: BinaryIO) -> None:
+    """Go behind the byte order mark, if there is one; else to the beginning."""
+    file.seek(0)
+    if file.read(3) != BOM:
+        file.seek(0)
 
 
 def is_broken(text: str) -> bool:

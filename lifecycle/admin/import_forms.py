@@ -1,0 +1,98 @@
+"""From what is known of an upload to its page, and from the page's fields to what was decided."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from tempfile import SpooledTemporaryFile
+from typing import Any
+
+from django.http import FileResponse, QueryDict
+
+from lifecycle.models import ImportUpload
+from lifecycle.services.imports.cells import unwrap
+from lifecycle.services.imports.columns import IGNORED_PREFIX
+from lifecycle.services.imports.counts import Counts, total_of
+from lifecycle.services.imports.kinds import CSV
+from lifecycle.services.imports.parts import Facts, read_rejects
+from lifecycle.services.imports.values import read_moment
+
+# A select for each, with every field in it.
+MOST_COLUMNS = 300
+LONGEST_SAMPLE = 60
+_IN_MEMORY = 1_048_576
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnRow:
+    """A column of the file: what stands in it first, and which field it is taken for."""
+
+    index: int
+    name: str
+    samples: tuple[str, ...]
+    field: str
+
+
+def describe_columns(facts: Facts, rows: Sequence[Mapping[str, object]], post: QueryDict) -> dict[str, Any]:
+    """The table of columns. What was just sent and refused stays as it was chosen."""
+    plan, refusal = facts.plan()
+    listed = []
+    for index, name in _list_names(facts):
+        chosen = post.get(f"field-{index}", plan.fields.get(name, ""))
+        samples = tuple(_shorten(row.get(name)) for row in rows)
+        if not name.startswith(IGNORED_PREFIX) or chosen:
+            listed.append(ColumnRow(index, name, samples, chosen))
+    # Those that are fields come first where there are too many for a page.
+    shown = sorted(sorted(listed, key=lambda row: not row.field)[:MOST_COLUMNS], key=lambda row: row.index)
+    return {
+        "columns": shown,
+        "more_columns": len(listed) - len(shown),
+        "notes": plan.notes,
+        "plan_refusal": refusal.on_page if refusal else "",
+    }
+
+
+def read_mapping(post: QueryDict, facts: Facts) -> dict[str, str | None]:
+    """What was chosen otherwise than the names of the columns say."""
+    by_names, _ = facts.plan({})
+    mapping: dict[str, str | None] = {}
+    for index, name in _list_names(facts):
+        sent = post.get(f"field-{index}")
+        known = facts.mapping.get(name, by_names.fields.get(name))
+        chosen = known if sent is None else sent.strip() or None
+        if chosen != by_names.fields.get(name):
+            mapping[name] = chosen
+    return mapping
+
+
+def read_as_of(text: str) -> dt.datetime | None:
+    """When the file was exported; None if that was left out. Raises InvalidValue."""
+    return read_moment(text) if text.strip() else None
+
+
+def show_run(upload: ImportUpload) -> Mapping[str, int]:
+    """The counts of the run at hand, or of the last one, by name."""
+    names = ("created", "changed", "unchanged", "rejected")
+    return total_of(Counts(**{name: getattr(upload, name) for name in names}))
+
+
+def download_rejects(upload: ImportUpload) -> FileResponse:
+    """The rejected lines as a file. They are collected first: the answer leaves after the tenant's context."""
+    file = SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115  the response closes it
+    file.writelines(read_rejects(upload))
+    file.seek(0)
+    name = PurePath(upload.name)
+    kind = "text/csv" if upload.kind == CSV else "application/x-ndjson"
+    return FileResponse(
+        file, as_attachment=True, filename=f"{name.stem}.rejected{name.suffix or f'.{upload.kind}'}", content_type=kind
+    )
+
+
+def _list_names(facts: Facts) -> list[tuple[int, str]]:
+    """Each column once, with its number. Two of one name can only be left out together."""
+    return [(index, name) for name, index in {name: index for index, name in enumerate(facts.columns)}.items()]
+
+
+def _shorten(value: object) -> str:
+    text = "" if value is None else unwrap(str(value)).strip()
+    return f"{text[:LONGEST_SAMPLE]}…" if len(text) > LONGEST_SAMPLE else text

@@ -1,0 +1,221 @@
+"""Importing customers in the browser: upload, columns and first rows, dry run, progress, rejected lines."""
+
+from collections.abc import Callable
+from typing import Any, BinaryIO, cast
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.core.files.uploadedfile import UploadedFile
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+
+from lifecycle.admin.import_forms import describe_columns, read_as_of, read_mapping, show_run
+from lifecycle.admin.import_forms import download_rejects as build_download
+from lifecycle.models import ImportUpload
+from lifecycle.services.imports.columns import FIELDS, MappingRefused
+from lifecycle.services.imports.encodings import list_encodings
+from lifecycle.services.imports.kinds import CSV, NDJSON
+from lifecycle.services.imports.parts import UploadGone, read_facts
+from lifecycle.services.imports.texts import FileRefused
+from lifecycle.services.imports.uploads import (
+    GONE,
+    KEPT,
+    LARGEST,
+    MOST_KEPT,
+    UploadRefused,
+    choose_columns,
+    choose_encoding,
+    discard_upload,
+    find_upload,
+    list_uploads,
+    record_download,
+    show_rows,
+    start_run,
+    stop_run,
+    store_upload,
+)
+from tenants.actors import TenantRef
+from tenants.admin.base import TenantAdmin, identity_of, service_arguments
+from tenants.rules.values import InvalidValue
+from tenants.services.members import name_members
+
+LIST = "admin:lifecycle_importupload_changelist"
+PAGE = "admin:lifecycle_importupload_change"
+KINDS = {"": "Tell it by the file's name", CSV: "CSV", NDJSON: "NDJSON, one object a line"}
+NO_TENANT = "You work for no tenant at the moment: choose one first."
+
+
+@admin.register(ImportUpload)
+class ImportAdmin(TenantAdmin):
+    """Files to import customers from. Everything that changes something calls a service."""
+
+    def get_urls(self) -> list[Any]:
+        """The pages, under names that begin with ``import_``, before Django's own."""
+        pages: list[tuple[str, Callable[..., Any], str]] = [
+            ("<uuid:upload_id>/progress", self.progress_view, "progress"),
+            ("<uuid:upload_id>/rejects", self.rejects_view, "rejects"),
+            ("<uuid:upload_id>/discard", self.discard_view, "discard"),
+        ]
+        own = [path(address, self.admin_site.admin_view(view), name=f"import_{name}") for address, view, name in pages]
+        return own + super().get_urls()
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Those who work for a tenant."""
+        return identity_of(request).tenant is not None and self.has_view_permission(request)
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """The files that are kept, and the form to upload another."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied("You may not import customers.")
+        tenant = identity_of(request).tenant
+        if tenant is None:
+            return self._page(request, "no_tenant", {"title": "Import customers", "sentence": NO_TENANT})
+        return self._show_list(request, tenant)
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> Any:
+        """Take a file, and have it read."""
+        tenant = self._tenant(request)
+        if request.method != "POST":
+            return self._show_list(request, tenant)
+        file = request.FILES.get("file")
+        kind = request.POST.get("kind", "")
+        if not isinstance(file, UploadedFile) or file.file is None or kind not in KINDS:
+            return self._show_list(request, tenant, refusal="Choose a file to upload.")
+        try:
+            upload = store_upload(
+                cast("BinaryIO", file.file),
+                name=file.name or "",
+                size=file.size or 0,
+                kind=kind,
+                **service_arguments(request),
+            )
+        except FileRefused as refusal:
+            return self._show_list(request, tenant, refusal=f"{refusal.on_page} Nothing was kept.")
+        except UploadRefused as refusal:
+            return self._show_list(request, tenant, refusal=str(refusal))
+        return HttpResponseRedirect(reverse(PAGE, args=[upload.pk]))
+
+    def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> Any:
+        """One file: how far it is, and what can be decided about it."""
+        tenant = self._tenant(request)
+        upload = self._find(object_id, tenant)
+        refusal = ""
+        if request.method == "POST":
+            try:
+                self._decide(request, upload)
+            except MappingRefused as fault:
+                refusal = f"{fault.on_page}"
+            except (UploadRefused, InvalidValue) as fault:
+                refusal = str(fault)
+            else:
+                return HttpResponseRedirect(reverse(PAGE, args=[upload.pk]))
+            upload = self._find(object_id, tenant)
+        return self._show(request, upload, tenant, refusal=refusal)
+
+    def progress_view(self, request: HttpRequest, upload_id: UUID) -> HttpResponse:
+        """The part of the page that shows how far it is; the whole page is loaded again when that is over."""
+        tenant = self._tenant(request)
+        upload = find_upload(upload_id, tenant=tenant)
+        if upload is None or not upload.is_active:
+            return HttpResponse(headers={"HX-Refresh": "true"})
+        return self._page(request, "progress", {"upload": upload})
+
+    def rejects_view(self, request: HttpRequest, upload_id: UUID) -> Any:
+        """The rejected lines as a file that can be corrected and uploaded again."""
+        upload = self._find(upload_id, self._tenant(request))
+        if not upload.rejected:
+            raise Http404("No line was rejected.")
+        arguments = service_arguments(request)
+        record_download(upload, actor=arguments["actor"], now=arguments["now"])
+        return build_download(upload)
+
+    def discard_view(self, request: HttpRequest, upload_id: UUID) -> HttpResponse:
+        """Destroy a file, after asking once more."""
+        upload = self._find(upload_id, self._tenant(request))
+        if request.method == "POST":
+            try:
+                discard_upload(upload.id, **service_arguments(request))
+            except UploadRefused as refusal:
+                messages.error(request, str(refusal))
+            else:
+                messages.success(request, f"“{upload.name}” is discarded. What was imported of it stays.")
+            return HttpResponseRedirect(reverse(LIST))
+        return self._page(request, "discard", {"title": "Discard the file", "upload": upload})
+
+    def _decide(self, request: HttpRequest, upload: ImportUpload) -> None:
+        post, arguments = request.POST, service_arguments(request)
+        revision = post.get("revision", "")
+        seen = int(revision) if revision.isascii() and revision.isdecimal() and len(revision) < 10 else 0
+        do = post.get("do", "")
+        if do == "stop":
+            stop_run(upload.id, revision=seen, **arguments)
+        elif do == "encoding":
+            choose_encoding(upload.id, encoding=post.get("encoding", ""), revision=seen, **arguments)
+        elif do in ("columns", "check", "import") and upload.state == ImportUpload.State.READY:
+            facts = read_facts(upload)
+            mapping, as_of = read_mapping(post, facts), read_as_of(post.get("as_of", ""))
+            seen = choose_columns(upload.id, mapping=mapping, as_of=as_of, revision=seen, **arguments)
+            if do != "columns":
+                start_run(upload.id, dry_run=do == "check", revision=seen, **arguments)
+        else:
+            raise UploadRefused("The file is in another state than the page showed. Nothing was changed.")
+
+    def _show_list(self, request: HttpRequest, tenant: TenantRef, *, refusal: str = "") -> HttpResponse:
+        uploads = list_uploads(tenant)
+        names = name_members([upload.created_by for upload in uploads], tenant=tenant)
+        context = {
+            "title": "Import customers",
+            "uploads": [(upload, names[upload.created_by]) for upload in uploads],
+            "refusal": refusal,
+            "kinds": KINDS.items(),
+            "largest": LARGEST,
+            "most_kept": MOST_KEPT,
+            "kept_hours": KEPT.total_seconds() // 3600,
+        }
+        return self._page(request, "list", context)
+
+    def _show(self, request: HttpRequest, upload: ImportUpload, tenant: TenantRef, *, refusal: str) -> HttpResponse:
+        facts = read_facts(upload)
+        people = name_members([upload.created_by, upload.started_by], tenant=tenant)
+        context = {
+            "title": upload.name,
+            "upload": upload,
+            "facts": facts,
+            "refusal": refusal,
+            "who": people[upload.created_by],
+            "starter": people[upload.started_by],
+            "encodings": list_encodings(),
+            "until": upload.created_at + KEPT,
+            "run": show_run(upload),
+        }
+        if upload.state == ImportUpload.State.READY:
+            try:
+                rows = show_rows(upload, facts)
+            except UploadGone:
+                raise Http404(GONE) from None
+            context |= {"fields": FIELDS, **describe_columns(facts, rows, request.POST)}
+        return self._page(request, "upload", context)
+
+    def _tenant(self, request: HttpRequest) -> TenantRef:
+        """The tenant at hand. Raises PermissionDenied for those who may not import, or have chosen none."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied("You may not import customers.")
+        tenant = identity_of(request).tenant
+        if tenant is None:
+            raise PermissionDenied(NO_TENANT)
+        return tenant
+
+    def _find(self, upload_id: object, tenant: TenantRef) -> ImportUpload:
+        try:
+            upload = find_upload(UUID(str(upload_id)), tenant=tenant)
+        except ValueError as error:
+            raise Http404 from error
+        if upload is None:
+            raise Http404(GONE)
+        return upload
+
+    def _page(self, request: HttpRequest, page: str, context: dict[str, Any]) -> HttpResponse:
+        shared = {**self.admin_site.each_context(request), "opts": self.opts}
+        return TemplateResponse(request, f"admin/imports/{page}.html", {**shared, **context})

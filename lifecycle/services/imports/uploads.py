@@ -1,0 +1,248 @@
+"""What a tenant admin does with an uploaded file: keep it, choose, start, stop, discard. A worker does the rest.
+
+Each decision is made on what the caller has seen (``revision``), under the lock of the upload's row, and recorded.
+"""
+
+import datetime as dt
+from collections.abc import Mapping
+from pathlib import Path
+from typing import BinaryIO, Final
+from uuid import UUID
+
+from django.db import transaction
+
+from audit.services.administration import record_administration
+from lifecycle.models import ImportUpload
+from lifecycle.services.imports.encodings import EncodingRefused, find_codec
+from lifecycle.services.imports.files import format_of
+from lifecycle.services.imports.kinds import name_other_kind
+from lifecycle.services.imports.parts import (
+    PART_BYTES,
+    Facts,
+    Kind,
+    add_part,
+    delete_parts,
+    open_reader,
+    open_upload,
+    read_facts,
+    write_facts,
+)
+from lifecycle.services.imports.texts import FileRefused
+from tenants.actors import Actor, TenantRef
+
+# Below what a form with a file may have in all (MAX_UPLOAD_BYTES), so that it is refused in the page and in words.
+LARGEST: Final = 30_000_000
+MOST_KEPT: Final = 10
+KEPT: Final = dt.timedelta(hours=24)
+_ROWS_SHOWN: Final = 5
+_RECORDS_LOOKED_AT: Final = 200
+
+State = ImportUpload.State
+
+
+class UploadRefused(Exception):
+    """What was asked for cannot be done; the sentence says why. Nothing was changed."""
+
+
+def store_upload(
+    file: BinaryIO, *, name: str, size: int, kind: str, tenant: TenantRef, actor: Actor, now: dt.datetime
+) -> ImportUpload:
+    """Keep a file for a day and have it read. ``kind``: csv, ndjson, or "" to tell it by the name.
+
+    Raises FileRefused for what can be told at once to be no such file, UploadRefused for one that is too large.
+    """
+    if size > LARGEST:
+        raise UploadRefused(
+            f"The file has {size:,} bytes; at most {LARGEST:,} can be uploaded. Nothing was kept: divide it, or have "
+            "it imported with manage.py import_customers."
+        )
+    if not size:
+        raise UploadRefused("The file is empty. Nothing was kept.")
+    name = "".join(letter for letter in name if letter.isprintable())
+    kind = kind or format_of(Path(name))
+    if (refusal := name_other_kind(file, kind)) is not None:
+        raise FileRefused(refusal)
+    with transaction.atomic():
+        if ImportUpload.objects.filter(tenant_id=tenant.id).count() >= MOST_KEPT:
+            raise UploadRefused(f"{MOST_KEPT} files are kept already. Nothing was kept: discard one of them first.")
+        upload = ImportUpload.objects.create(
+            tenant_id=tenant.id, name=name[-255:], size=size, kind=kind, created_at=now, created_by=actor.name
+        )
+        number = 0
+        while piece := file.read(PART_BYTES):
+            add_part(upload, Kind.FILE, number, piece)
+            number += 1
+        _record("upload_import", upload, actor=actor, now=now, detail={"bytes": size})
+    return upload
+
+
+def find_upload(upload_id: UUID, *, tenant: TenantRef) -> ImportUpload | None:
+    """An upload of the tenant, or None. One statement."""
+    return ImportUpload.objects.filter(tenant_id=tenant.id, id=upload_id).first()
+
+
+def list_uploads(tenant: TenantRef) -> list[ImportUpload]:
+    """The uploads that are kept, newest first. One statement."""
+    return list(ImportUpload.objects.filter(tenant_id=tenant.id).order_by("-id"))
+
+
+def show_rows(upload: ImportUpload, facts: Facts) -> list[Mapping[str, object]]:
+    """The first good records: column -> what stands there. Raises UploadGone."""
+    rows: list[Mapping[str, object]] = []
+    with open_upload(upload) as file:
+        for number, record in enumerate(open_reader(file, upload, facts)):
+            if record.fault is None:
+                rows.append(record.cells)
+            if len(rows) == _ROWS_SHOWN or number == _RECORDS_LOOKED_AT:
+                break
+    return rows
+
+
+def choose_encoding(
+    upload_id: UUID, *, encoding: str, revision: int, tenant: TenantRef, actor: Actor, now: dt.datetime
+) -> None:
+    """Have the file read again, in this encoding. Raises UploadRefused."""
+    try:
+        find_codec(encoding)
+    except EncodingRefused as refusal:
+        raise UploadRefused(refusal.on_page) from None
+    with transaction.atomic():
+        upload = _lock(upload_id, revision, (State.REFUSED, State.READY), tenant=tenant)
+        write_facts(upload, Facts(encoding=encoding))
+        delete_parts(upload, Kind.REJECTS)
+        _move(upload, State.READING, actor=actor, now=now)
+        _record("choose_import_encoding", upload, actor=actor, now=now, detail={"encoding": encoding})
+
+
+def choose_columns(
+    upload_id: UUID,
+    *,
+    mapping: Mapping[str, str | None],
+    as_of: dt.datetime | None,
+    revision: int,
+    tenant: TenantRef,
+    actor: Actor,
+    now: dt.datetime,
+) -> int:
+    """Say which column is which field; the new revision. Raises UploadRefused, MappingRefused."""
+    with transaction.atomic():
+        upload = _lock(upload_id, revision, (State.READY,), tenant=tenant)
+        facts = read_facts(upload)
+        if (dict(mapping), as_of) == (facts.mapping, upload.as_of):
+            return upload.revision
+        _, refusal = facts.plan(mapping)
+        if refusal is not None:
+            raise refusal
+        facts.mapping, facts.sentence = dict(mapping), ""
+        write_facts(upload, facts)
+        upload.as_of = as_of
+        _move(upload, State.READY, actor=actor, now=now)
+        _record("map_import", upload, actor=actor, now=now, detail={"fields": sorted(filter(None, mapping.values()))})
+    return upload.revision
+
+
+def start_run(
+    upload_id: UUID, *, dry_run: bool, revision: int, tenant: TenantRef, actor: Actor, now: dt.datetime
+) -> None:
+    """Have the file imported, or judged without writing anything. Raises UploadRefused, MappingRefused."""
+    with transaction.atomic():
+        upload = _lock(upload_id, revision, (State.READY,), tenant=tenant)
+        facts = read_facts(upload)
+        _, refusal = facts.plan()
+        if refusal is not None:
+            raise refusal
+        facts.sentence, facts.refusals = "", []
+        write_facts(upload, facts)
+        delete_parts(upload, Kind.REJECTS)
+        _move(upload, State.CHECKING if dry_run else State.IMPORTING, actor=actor, now=now)
+        _record("check_import" if dry_run else "begin_import", upload, actor=actor, now=now)
+
+
+def stop_run(upload_id: UUID, *, revision: int, tenant: TenantRef, actor: Actor, now: dt.datetime) -> None:
+    """Stop after the batch at hand. What was imported stays, and is passed over the next time. Raises UploadRefused."""
+    with transaction.atomic():
+        upload = _lock(upload_id, revision, (State.CHECKING, State.IMPORTING), tenant=tenant)
+        facts = read_facts(upload)
+        imported = "" if upload.state == State.CHECKING else " What was imported stays, and is passed over next time."
+        facts.sentence = f"It was stopped after line {upload.line:,}.{imported}"
+        write_facts(upload, facts)
+        upload.state = State.READY
+        upload.revision += 1
+        upload.finished_at = now
+        upload.worker = upload.leased_until = None
+        upload.save()
+        _record("stop_import", upload, actor=actor, now=now, detail={"line": upload.line})
+
+
+def discard_upload(upload_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt.datetime) -> None:
+    """Destroy the file and what was rejected of it. What was imported stays. Raises UploadRefused."""
+    with transaction.atomic():
+        upload = ImportUpload.objects.select_for_update().filter(tenant_id=tenant.id, id=upload_id).first()
+        if upload is None:
+            raise UploadRefused(GONE)
+        _record("discard_import", upload, actor=actor, now=now, detail={"line": upload.line})
+        upload.delete()
+
+
+def record_download(upload: ImportUpload, *, actor: Actor, now: dt.datetime) -> None:
+    """Note that somebody took the rejected lines, which name people. One statement."""
+    _record("download_rejects", upload, actor=actor, now=now, detail={"rejected": upload.rejected})
+
+
+def destroy_uploads(tenant: TenantRef) -> int:
+    """Destroy every upload of the tenant, also one that is being imported; how many.
+
+    For an erasure: any of the files may name the person. What was imported stays; the rest is to be uploaded again.
+    """
+    count, _ = ImportUpload.objects.filter(tenant_id=tenant.id).delete()
+    return count
+
+
+def forget_uploads(tenant_id: UUID, *, before: dt.datetime, limit: int) -> int:
+    """Destroy up to ``limit`` uploads from before then; how many. Inside the tenant's context."""
+    old = ImportUpload.objects.filter(tenant_id=tenant_id, created_at__lt=before).order_by("id")[:limit]
+    count, _ = ImportUpload.objects.filter(tenant_id=tenant_id, id__in=list(old.values_list("id", flat=True))).delete()
+    return count
+
+
+GONE: Final = (
+    "The file is no longer kept: it was discarded, its day is over, or a customer was erased. What was imported stays; "
+    "upload the file again for the rest."
+)
+
+
+def _lock(upload_id: UUID, revision: int, states: tuple[State, ...], *, tenant: TenantRef) -> ImportUpload:
+    upload = ImportUpload.objects.select_for_update().filter(tenant_id=tenant.id, id=upload_id).first()
+    if upload is None:
+        raise UploadRefused(GONE)
+    if upload.revision != revision or upload.state not in states:
+        what = State(upload.state).label.lower()
+        raise UploadRefused(
+            f"Somebody else was faster, or the page was open for long: the file is now “{what}”. Nothing was changed; "
+            "look at it as it is, and decide again."
+        )
+    return upload
+
+
+def _move(upload: ImportUpload, state: State, *, actor: Actor, now: dt.datetime) -> None:
+    """On to a state, from the beginning of the file."""
+    upload.state = state
+    upload.revision += 1
+    upload.line = upload.position = upload.created = upload.changed = upload.unchanged = upload.rejected = 0
+    upload.started_at, upload.started_by, upload.started_by_kind = now, actor.name, actor.kind
+    upload.finished_at = upload.worker = upload.leased_until = upload.checked_revision = None
+    upload.save()
+
+
+def _record(
+    action: str, upload: ImportUpload, *, actor: Actor, now: dt.datetime, detail: dict[str, object] | None = None
+) -> None:
+    record_administration(
+        tenant_id=upload.tenant_id,
+        actor=actor.name,
+        actor_kind=actor.kind,
+        action=action,
+        subject=upload.name,
+        detail={"upload": str(upload.id), **(detail or {})},
+        now=now,
+    )

@@ -1,0 +1,293 @@
+"""Working on uploads: reading, dry run, import, in pieces of about a second, resumable at any point.
+
+A worker leases an upload for half a minute at a time. Each batch is one transaction with its progress and its rejected
+lines, under the lock of the upload's row: a kill leaves both or neither, and a worker that has lost its lease can
+commit nothing. Whoever takes over reads the lines before again, to know whom they named, and writes none of them.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import replace
+from typing import Final
+from uuid import UUID
+
+import structlog
+from django.db.models import F, Q
+from django.utils import timezone
+from uuid_utils.compat import uuid7
+
+from audit.cipher import Undecryptable
+from lifecycle.models import ImportUpload
+from lifecycle.services.failures import concerns_everybody, describe
+from lifecycle.services.imports.columns import MappingRefused
+from lifecycle.services.imports.counts import Counts
+from lifecycle.services.imports.evidence import Evidence
+from lifecycle.services.imports.files import RecordReader
+from lifecycle.services.imports.importing import Import
+from lifecycle.services.imports.parts import (
+    MOST_SHOWN,
+    Facts,
+    Kind,
+    UploadGone,
+    add_part,
+    delete_parts,
+    open_reader,
+    open_upload,
+    read_facts,
+    write_facts,
+)
+from lifecycle.services.imports.rejects import Rejected, RejectLines
+from lifecycle.services.imports.survey import gather_evidence
+from lifecycle.services.imports.texts import FileRefused
+from tenants.actors import Actor, TenantRef
+from tenants.context import tenant_context
+from tenants.roles import PERMISSIONS
+from tenants.services.directory import PLATFORM, list_tenants
+from tenants.services.policies import NoConfiguration
+
+LEASE: Final = dt.timedelta(seconds=30)
+ACTIVE: Final = (ImportUpload.State.READING, ImportUpload.State.CHECKING, ImportUpload.State.IMPORTING)
+
+log = structlog.get_logger(__name__)
+
+State = ImportUpload.State
+
+
+class _LeaseLost(Exception):
+    """Somebody stopped or discarded the upload, or another worker has taken it over."""
+
+
+class UploadWorker:
+    """One process that works on the uploads of all tenants, in turns."""
+
+    def __init__(self) -> None:
+        self.id: UUID = uuid7()
+        self._jobs: dict[UUID, Generator[None]] = {}
+
+    def work(self, *, enough: Callable[[], object] = lambda: False) -> bool:
+        """One piece of each upload that waits; whether there was any. Call outside of any transaction.
+
+        ``enough`` is asked between pieces. Raises only when the database is away.
+        """
+        for tenant in find_tenants_with_uploads():
+            for upload in self._claim(tenant):
+                if enough():
+                    return True
+                if upload.id not in self._jobs:
+                    self._jobs[upload.id] = _run(upload, tenant, self.id)
+        jobs = list(self._jobs.items())
+        for upload_id, job in jobs:
+            try:
+                next(job)
+            except StopIteration:
+                del self._jobs[upload_id]
+            except BaseException:
+                del self._jobs[upload_id]
+                raise
+            if enough():
+                break
+        return bool(jobs)
+
+    def close(self) -> None:
+        """Let go of what is at hand; another worker goes on when the lease is over."""
+        for job in self._jobs.values():
+            job.close()
+        self._jobs.clear()
+
+    def _claim(self, tenant: TenantRef) -> list[ImportUpload]:
+        now = timezone.now()
+        free = Q(leased_until__isnull=True) | Q(leased_until__lt=now)
+        with tenant_context(tenant.id):
+            rows = ImportUpload.objects.filter(tenant_id=tenant.id, state__in=ACTIVE)
+            claimed = list(rows.filter(free).select_for_update(skip_locked=True).order_by("id"))
+            ids = [upload.id for upload in claimed]
+            if ids:
+                rows.filter(id__in=ids).update(worker=self.id, leased_until=now + LEASE)
+        for upload in claimed:
+            # It was this worker's before, and a piece took longer than the lease: from what was committed.
+            self._jobs.pop(upload.id, None)
+            upload.worker = self.id
+        return claimed
+
+
+def find_tenants_with_uploads() -> list[TenantRef]:
+    """The tenants whose uploads wait to be worked on. Two statements, over the platform connection."""
+    ids = set(ImportUpload.objects.using(PLATFORM).filter(state__in=ACTIVE).values_list("tenant_id", flat=True))
+    return [tenant for tenant in list_tenants() if tenant.id in ids] if ids else []
+
+
+def _run(upload: ImportUpload, tenant: TenantRef, worker: UUID) -> Generator[None]:
+    """Work on an upload until it is finished; what goes wrong is told on its page."""
+    lease = _Lease(upload, worker)
+    try:
+        yield from _read(upload, lease) if upload.state == State.READING else _import(upload, tenant, lease)
+    except _LeaseLost:
+        return
+    except UploadGone:
+        lease.end(State.REFUSED, "The file is no longer kept. Upload it again.")
+    except FileRefused as refusal:
+        lease.end(State.REFUSED, refusal.on_page, candidates=[(list(c.names), c.example) for c in refusal.candidates])
+    except MappingRefused as refusal:
+        lease.end(State.READY, refusal.on_page)
+    except NoConfiguration:
+        lease.end(State.READY, "There is no lifecycle configuration: publish one first. Nothing was imported.")
+    except Exception as error:
+        if concerns_everybody(error):
+            raise
+        log.error("upload failed", tenant=tenant.slug, upload=str(upload.id), error=describe(error))
+        what = "It cannot be decrypted" if isinstance(error, Undecryptable) else "It failed for a reason of our own"
+        after = f" after line {lease.counts.line:,}. What was imported before stays" if lease.counts.line else ""
+        state = State.REFUSED if upload.state == State.READING else State.READY
+        lease.end(state, f"{what}{after}; the log of the worker says why. Try it again, or upload the file again.")
+
+
+def _read(upload: ImportUpload, lease: "_Lease") -> Generator[None]:
+    """Find out about the encoding and the columns."""
+    with tenant_context(upload.tenant_id):
+        facts = read_facts(upload)
+    with open_upload(upload) as file:
+        reader = RecordReader(file, upload.kind, facts.encoding or None)
+        evidence = Evidence(reader.columns)
+        for _ in gather_evidence(evidence, reader):
+            lease.renew(reader.position)
+            yield
+        if not evidence.records:
+            raise FileRefused("The file has no lines to import.")
+        found = Facts(
+            encoding=facts.encoding,
+            codec=reader.encoding,
+            columns=list(reader.columns or evidence.columns),
+            evidence=evidence.to_document(),
+        )
+        lease.end(State.READY, facts=found)
+
+
+def _import(upload: ImportUpload, tenant: TenantRef, lease: "_Lease") -> Generator[None]:
+    """Judge every line, and write it unless it is a dry run."""
+    is_import = upload.state == State.IMPORTING
+    with tenant_context(tenant.id):
+        facts = read_facts(upload)
+    plan, refusal = facts.plan()
+    if refusal is not None:
+        raise refusal
+    actor = Actor(kind=upload.started_by_kind, name=upload.started_by, permissions=frozenset(PERMISSIONS))
+    with open_upload(upload) as file:
+        reader = open_reader(file, upload, facts)
+        run = Import(
+            reader,
+            plan,
+            _PartRejects(lease, reader),
+            name=upload.name,
+            tenant=tenant,
+            actor=actor,
+            now=upload.started_at or timezone.now(),
+            as_of=upload.as_of,
+            dry_run=not is_import,
+            done=lease.counts,
+        )
+        committed = lease.counts.line
+        for counts in run:
+            if counts.line == committed:
+                # What an earlier run has done is read again.
+                lease.keep()
+            committed = counts.line
+            yield
+    with tenant_context(tenant.id):
+        lease.finish(State.DONE if is_import else State.READY)
+        if is_import:
+            # With the last thing that has to be kept: another run would be another entry.
+            run.record_run()
+
+
+class _PartRejects:
+    """Keeps the rejected lines beside the upload, and how far it is."""
+
+    def __init__(self, lease: "_Lease", reader: RecordReader) -> None:
+        self._lease, self._lines = lease, RejectLines(reader)
+
+    def keep(self, rejected: Sequence[Rejected], counts: Counts) -> None:
+        """In the transaction of the batch."""
+        lease, before = self._lease, self._lease.counts
+        lease.advance(counts)
+        if not rejected:
+            return
+        written = [self._lines.write_line(record, sentence) for record, sentence in rejected]
+        if not before.rejected:
+            written.insert(0, self._lines.write_header())
+        add_part(lease.upload, Kind.REJECTS, counts.line, b"".join(written))
+        if before.rejected < MOST_SHOWN:
+            facts = read_facts(lease.upload)
+            facts.refusals += [(record.line, sentence) for record, sentence in rejected]
+            del facts.refusals[MOST_SHOWN:]
+            write_facts(lease.upload, facts)
+
+
+class _Lease:
+    """The right to write about an upload: as long as its row says so."""
+
+    def __init__(self, upload: ImportUpload, worker: UUID) -> None:
+        self.upload, self._worker = upload, worker
+        names = ("line", "position", "created", "changed", "unchanged", "rejected")
+        self.counts = Counts(**{name: getattr(upload, name) for name in names})
+
+    def keep(self) -> None:
+        """Have it for another while. Raises _LeaseLost."""
+        with tenant_context(self.upload.tenant_id):
+            self._update()
+
+    def renew(self, position: int) -> None:
+        """As ``keep``; the page shows the position."""
+        with tenant_context(self.upload.tenant_id):
+            self._update(position=min(position, self.upload.size))
+
+    def advance(self, counts: Counts) -> None:
+        """Note how far the lines are, in the transaction that has written them. Raises _LeaseLost."""
+        self._update(
+            line=counts.line,
+            position=min(counts.position, self.upload.size),
+            created=counts.created,
+            changed=counts.changed,
+            unchanged=counts.unchanged,
+            rejected=counts.rejected,
+        )
+        self.counts = counts
+
+    def finish(self, state: State) -> None:
+        """The run is over; after an import the file is not needed any more. In the tenant's context."""
+        is_import = state == State.DONE
+        self._update(
+            state=state,
+            position=self.upload.size,
+            finished_at=timezone.now(),
+            checked_revision=None if is_import else F("revision"),
+            worker=None,
+            leased_until=None,
+        )
+        if is_import:
+            delete_parts(self.upload, Kind.FILE)
+
+    def end(
+        self,
+        state: State,
+        sentence: str = "",
+        *,
+        candidates: list[tuple[list[str], str]] | None = None,
+        facts: Facts | None = None,
+    ) -> None:
+        """Hand it back to people, with what is to be said; nothing, if it is no longer this worker's."""
+        try:
+            with tenant_context(self.upload.tenant_id):
+                self._update(state=state, finished_at=timezone.now(), worker=None, leased_until=None)
+                known = facts or replace(read_facts(self.upload), candidates=candidates or [])
+                known.sentence = sentence
+                write_facts(self.upload, known)
+        except _LeaseLost:
+            return
+
+    def _update(self, **values: object) -> None:
+        upload = self.upload
+        held = ImportUpload.objects.filter(
+            tenant_id=upload.tenant_id, id=upload.id, worker=self._worker, state=upload.state, revision=upload.revision
+        )
+        if not held.update(**{"leased_until": timezone.now() + LEASE, **values}):
+            raise _LeaseLost
