@@ -3,6 +3,8 @@
 import base64
 import binascii
 import ipaddress
+import logging.config
+import os
 import re
 import sys
 from collections.abc import Mapping
@@ -12,16 +14,36 @@ from urllib.parse import urlsplit
 from environs import Env, EnvError, ValidationError, validate
 from redis.connection import parse_url
 
+from config.logging import build_logging
+from config.processes import is_service
+
 KEY_BYTES = 32
+# What environs takes for true.
+ENV_TRUE = frozenset({"1", "t", "true", "y", "yes", "on"})
 # A host as ALLOWED_HOSTS takes it: a name, ".example.com" for all names below, an address, or "*".
 HOST = re.compile(r"\*|\.?[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\]")
 SERVER = re.compile(r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})")
 
 
 def stop_start(message: str) -> NoReturn:
-    """End the process with one clear line (exit status 78, EX_CONFIG) instead of a traceback."""
-    sys.stderr.write(f"configuration error: {message}\n")
+    """End the process with one clear line (exit status 78, EX_CONFIG) instead of a traceback.
+
+    A process of the product writes it as it writes everything else, for who collects its log; plain text is for a
+    person: at a terminal, in development, and of a command that a person runs.
+    """
+    text = f"configuration error: {message}"
+    if sys.stderr.isatty() or not is_service() or _is_development():
+        sys.stderr.write(f"{text}\n")
+    else:
+        # The settings that say how are not there yet.
+        logging.config.dictConfig(build_logging(level="INFO", log_format="ecs"))
+        logging.getLogger("config").critical(text)
     raise SystemExit(78)
+
+
+def _is_development() -> bool:
+    format_, debug = (os.environ.get(name, "").strip().lower() for name in ("LOG_FORMAT", "DEBUG"))
+    return format_ == "console" or (format_ != "ecs" and debug in ENV_TRUE)
 
 
 def read_key(name: str, text: str) -> bytes:

@@ -18,6 +18,7 @@ from rest_framework.views import set_rollback
 
 from config.outages import UNCHANGED, UNKNOWN, find_outage
 from config.problems import PROBLEM_TYPE, problem_body, problem_response
+from config.redaction import describe_error, error_code
 from lifecycle.services.publication import MappingNeeded
 from lifecycle.services.rate_limits import RateLimited
 from lifecycle.services.transitions import ConfigurationKeepsChanging
@@ -65,7 +66,12 @@ def handle_exception(exception: Exception, context: Mapping[str, Any]) -> Respon
     if isinstance(exception, RateLimited):
         _note_rate_limit(exception, context)
     if problem.status == UNAVAILABLE_STATUS:
-        log.error("not available", reason=str(exception), view=type(context.get("view")).__name__)
+        log.error(
+            "not available",
+            reason=describe_error(exception),
+            code=error_code(exception),
+            view=type(context.get("view")).__name__,
+        )
     elif problem.status >= 500:
         log.error("request failed", exc_info=exception, view=type(context.get("view")).__name__)
     return render_problem(problem)

@@ -136,14 +136,15 @@ def _as_text(value: object) -> str:
 class TameDjango(logging.Filter):
     """Django's own lines about requests: those without an exception are the request log's to tell, and no path is told.
 
-    A host that is none of ours is a line, not a traceback: anybody can send one.
+    A host that is none of ours is a line, not a traceback: anybody can send one. An outage of the database is told by
+    who answers it (``config.errors``, ``config.middleware``).
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the record is written; changes it in place."""
         if not record.name.startswith("django."):
             return True
-        if record.name == "django.request" and not record.exc_info:
+        if record.name == "django.request" and (not record.exc_info or _is_outage(record.exc_info[1])):
             return False
         request = getattr(record, "request", None)
         if record.name.startswith("django.security"):
@@ -154,6 +155,13 @@ class TameDjango(logging.Filter):
             arguments = record.args if isinstance(record.args, tuple) else (record.args,)
             record.args = tuple(route_of(request) if argument in paths else argument for argument in arguments)
         return True
+
+
+def _is_outage(error: BaseException | None) -> bool:
+    # Settings import this module, before there are any for Django's database layer to read.
+    from config.outages import find_outage
+
+    return error is not None and bool(find_outage(error))
 
 
 def route_of(request: Any) -> str:

@@ -7,11 +7,12 @@ The folder is made by the server (``config.serve``) and belongs to that process 
 
 import os
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 
 from django.http import HttpRequest, HttpResponse
+
+from config.environment import stop_start
 
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 PREFIX = "customer360-metrics-"
@@ -28,8 +29,7 @@ def share_metrics() -> None:
     folder = Path(os.environ[VARIABLE])
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if folder.stat().st_uid != os.getuid():
-        sys.stderr.write(f"configuration error: {folder} belongs to another user; set {VARIABLE} to another one\n")
-        raise SystemExit(78)
+        stop_start(f"{folder} belongs to another user; set {VARIABLE} to another one")
 
 
 def forget_dead_workers() -> None:

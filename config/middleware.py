@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import structlog
 from django.conf import settings
 from django.core.exceptions import MiddlewareNotUsed
 from django.core.signals import got_request_exception
@@ -14,7 +15,10 @@ from django.http import HttpRequest, HttpResponse
 from config.errors import unavailable
 from config.outages import find_outage
 from config.problems import problem_response
+from config.redaction import describe_error, error_code
 from lifecycle.web.live import stream_origin
+
+log = structlog.get_logger(__name__)
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -90,6 +94,7 @@ class AnswerOutages:
     """503 where Django would answer 500 because the database is not available: before a view, after it, in between.
 
     Django makes an answer of every exception where it arises, and tells of it by a signal; so the answer is replaced.
+    The log has one line for it, as for the API (``config.errors.handle_exception``).
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -108,3 +113,4 @@ def note_outage(request: HttpRequest | None = None, **_: Any) -> None:
     error = sys.exc_info()[1]
     if request is not None and error is not None and (outage := find_outage(error)):
         request.__dict__["outage"] = outage
+        log.error("not available", reason=describe_error(error), code=error_code(error))

@@ -46,6 +46,9 @@ _COMMANDS: Final = {
     **{name: name for name in ("send_event", "tail_topic", "verify_audit")},
 }
 
+# Those whose log somebody collects; the others answer a person.
+SERVICES: Final = frozenset({"web", "stream", "consumer", "relay", "mover", "seal", "provision", "migrate"})
+
 _process = COMMAND
 
 
@@ -60,6 +63,11 @@ def declare_command(arguments: Sequence[str]) -> None:
     name = arguments[0] if arguments else ""
     makes_key = name == "seal_audit" and "--new-key" in arguments
     declare("tool" if makes_key else _COMMANDS.get(name, COMMAND))
+
+
+def is_service() -> bool:
+    """Whether this process is one of the product's own, and no command that a person runs."""
+    return _process in SERVICES
 
 
 def describe_missing(environment: Mapping[str, str], *, debug: bool) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 import structlog
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
@@ -85,6 +85,13 @@ class RecordRefusedAttempts:
             try:
                 with tenant_context(refusals[0].tenant_id):
                     record_refusals(refusals, in_turn=True)
-            except DatabaseError:
-                log.exception("refused attempts could not be written", attempts=len(refusals))
+            except DatabaseError as error:
+                # A database that is away needs no traceback.
+                is_away = isinstance(error, OperationalError | InterfaceError)
+                log.error(
+                    "refused attempts could not be written",
+                    attempts=len(refusals),
+                    error=type(error).__name__,
+                    exc_info=None if is_away else error,
+                )
         return response

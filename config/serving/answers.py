@@ -8,7 +8,9 @@ from typing import Any
 
 import structlog
 
+from config.outages import find_outage
 from config.problems import PROBLEM_TYPE, problem_bytes
+from config.redaction import describe_error, error_code
 from config.serving.bodies import Scope
 from config.serving.limits import Limits
 from config.serving.sockets import hang_up
@@ -117,10 +119,13 @@ def run_wsgi(
                     break
                 else:
                     tail.write(chunk)
-        except BaseException:
+        except BaseException as error:
             if tail is None:
                 raise
-            log.exception("a streamed answer broke off")
+            if find_outage(error):
+                log.error("a streamed answer broke off", reason=describe_error(error), code=error_code(error))
+            else:
+                log.exception("a streamed answer broke off")
             tail.end(failed=True)
             return
         if tail is None:

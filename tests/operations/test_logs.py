@@ -348,6 +348,23 @@ def test_an_uncaught_exception_is_one_line(story: Story) -> None:
     assert "abernathy" not in done.stderr.casefold().replace("quillon.abernathy@zephyr.example')\\n", "")
 
 
+def test_what_ends_the_child_of_a_command_is_one_line() -> None:
+    program = (
+        "import django; django.setup()\n"
+        "from lifecycle.management.supervision import supervise\n"
+        "def work(): raise ValueError('no such thing')\n"
+        "raise SystemExit(supervise(work, what='consume_events'))\n"
+    )
+    env = {**os.environ, "LOG_FORMAT": "ecs", "DJANGO_SETTINGS_MODULE": "config.settings"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=settings.BASE_DIR, env=env, capture_output=True, text=True, timeout=120
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = [json.loads(line) for line in done.stderr.splitlines()]
+    assert (line["log.level"], line["message"]) == ("critical", "uncaught exception")
+    assert line["error"]["type"] == "ValueError"
+
+
 BROKEN = """
 import django; django.setup()
 from unittest.mock import patch
@@ -358,8 +375,11 @@ def fail(*_, **__):
         cursor.execute("SELECT %s::uuid", ["Quillon Abernathy"])
 def boom(*_, **__):
     raise LookupError("no 'Quillon Abernathy' <quillon.abernathy@zephyr.example> +44 20 7946 0958")
+def away(*_, **__):
+    with connections["platform"].cursor() as cursor:
+        cursor.execute("SET statement_timeout = '10ms'; SELECT pg_sleep(1), 'Quillon Abernathy'")
 client = Client(raise_request_exception=False)
-for fault in (fail, boom):
+for fault in (fail, boom, away):
     with patch("tenants.pages.identify_session", fault):
         answer = client.get("/customers?search=Quillon+Abernathy", secure=True, HTTP_HOST="c360.example")
         assert answer.status_code >= 500, answer.status_code
@@ -389,6 +409,11 @@ def test_an_error_tells_its_kind_and_its_place_and_quotes_nobody(story: Story) -
     assert kinds == ["DataError", "LookupError", "IntegrityError"]
     assert next(line for line in lines if line.get("error.type") == "DataError")["error.code"] == "22P02"
     assert [line["url.path"] for line in lines if line.get("http.response.status_code") == 500] == ["/customers"] * 2
+    # A database that takes too long is no fault of the code: what is wrong, and what was answered, a line each.
+    index = next(index for index, line in enumerate(lines) if line["message"] == "not available")
+    outage, answer = lines[index : index + 2]
+    assert (outage["error.code"], "statement timeout" in outage["error.message"]) == ("57014", True)
+    assert (answer["message"], answer["trace.id"]) == ("GET /customers 503", outage["trace.id"])
     for secret in ("Quillon", "Abernathy", "quillon", "7946", "hunter22", "abc.def", "c7-secret", "search=Q"):
         assert secret not in done.stderr, secret
 

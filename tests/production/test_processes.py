@@ -1,6 +1,8 @@
 """Each process asks for its own variables and for no others, and says in one line which it lacks."""
 
+import json
 import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -42,8 +44,32 @@ def test_a_process_that_is_given_nothing_names_all_that_it_needs_in_one_line(pro
     run = start(STARTS[process])
     needed = ", ".join(sorted(processes.NEEDS[process]))
     who = "manage.py rotate_keys" if process == "command" else f"the process {process}"
-    line = f"configuration error: {who} needs {needed}: give each a value (.env.example says which)\n"
-    assert (run.returncode, run.stdout, run.stderr) == (78, "", line)
+    line = f"configuration error: {who} needs {needed}: give each a value (.env.example says which)"
+    assert (run.returncode, run.stdout, run.stderr.count("\n")) == (78, "", 1)
+    if process not in processes.SERVICES:
+        assert run.stderr == f"{line}\n"
+        return
+    record = json.loads(run.stderr)
+    assert (record["message"], record["log.level"]) == (line, "critical")
+    assert record["service"]["name"] == f"customer360-{'migrate' if process == 'provision' else process}"
+
+
+@pytest.mark.parametrize(("process", "development"), [("web", False), ("consumer", False), ("stream", True)])
+def test_to_a_person_who_starts_it_a_process_says_in_plain_text_what_it_lacks(process: str, development: bool) -> None:
+    person, terminal = pty.openpty()
+    run = subprocess.run(
+        [sys.executable, *STARTS[process]],
+        env={"PATH": os.environ["PATH"], **({"DEBUG": "true"} if development else {})},
+        cwd=PROJECT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE if development else terminal,
+        timeout=60,
+    )
+    os.close(terminal)
+    said = run.stderr if development else os.read(person, 4096)
+    os.close(person)
+    assert run.returncode == 78
+    assert said.decode().startswith(f"configuration error: the process {process} needs "), said
 
 
 def test_every_process_is_started_above() -> None:

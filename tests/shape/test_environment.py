@@ -1,6 +1,7 @@
 """`.env.example` lists exactly the variables that the settings read; what is empty or malformed stops the start."""
 
 import base64
+import json
 import os
 import re
 import runpy
@@ -10,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from config import processes
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 KEY = base64.b64encode(bytes(32)).decode()
@@ -70,6 +73,7 @@ def refusal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
     """``refusal(NAME="value")``: what the settings say, and end with, in an environment that differs so."""
 
     def read(**environment: str) -> str:
+        monkeypatch.setattr(processes, "_process", processes.COMMAND)
         for name in os.environ.keys() - {"PATH", "HOME"}:
             monkeypatch.delenv(name)
         for name, value in (PRODUCTION | environment).items():
@@ -139,7 +143,9 @@ def test_all_that_is_wrong_is_said_at_once(refusal: Callable[..., str]) -> None:
 @pytest.mark.parametrize("arguments", STARTS, ids=" ".join)
 def test_no_process_starts_with_an_empty_setting(arguments: tuple[str, ...]) -> None:
     run = start(*arguments, SECRET_KEY="")
-    assert (run.returncode, run.stdout, run.stderr) == (78, "", "configuration error: SECRET_KEY: is empty.\n")
+    assert (run.returncode, run.stdout, run.stderr.count("\n")) == (78, "", 1)
+    said = run.stderr.strip() if arguments == ("manage.py", "check") else json.loads(run.stderr)["message"]
+    assert said == "configuration error: SECRET_KEY: is empty."
 
 
 @pytest.mark.parametrize(
