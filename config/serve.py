@@ -21,6 +21,7 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings, HTTP2Settings
 from granian.server.mp import MPServer
 
+from config.environment import stop_start
 from config.metrics import share_metrics
 from config.processes import declare
 
@@ -29,6 +30,10 @@ KIB = 1024
 HEADER_MILLISECONDS = 10_000
 # A worker that dies is replaced; one that keeps dying ends the server, so that whatever supervises it notices.
 MOST_DEATHS, WITHIN_SECONDS, PAUSE_SECONDS = 10, 60.0, 0.5
+
+
+# What requests are answered from.
+WEB_DATABASES = ("default", "platform")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +103,7 @@ def build_server(kind_name: str, host: str, port: int | None) -> Server:
     workers = {"web": settings.WEB_WORKERS, "stream": 1}
     kind = KINDS[kind_name]
     raise_file_limit()
-    return Server(
+    server = Server(
         kind.target,
         address=host,
         port=kind.port if port is None else port,
@@ -122,6 +127,28 @@ def build_server(kind_name: str, host: str, port: int | None) -> Server:
         respawn_failed_workers=True,
         workers_kill_timeout=kind.stop_seconds,
     )
+    if kind_name == "web":
+        check_databases()
+    return server
+
+
+def check_databases() -> None:
+    """End the process with one line when its role is one that row-level security does not bind, or the server too old.
+
+    A database that is away ends nothing: requests are answered 503 until it is there, and then the workers look at each
+    connection before it is used (``config.serving.web``).
+    """
+    from django.db import connections
+
+    from tenants import checks
+
+    faults = checks.check_databases(databases=WEB_DATABASES)
+    # Workers are forked: they make their own.
+    connections.close_all()
+    if any(fault.id != checks.UNREACHABLE for fault in faults):
+        stop_start(checks.describe_faults(faults))
+    if faults:
+        logging.getLogger(__name__).warning("database unavailable at the start: %s", checks.describe_faults(faults))
 
 
 def raise_file_limit() -> None:

@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,6 +44,12 @@ def die_with_parent(death_signal: int, *, parent: int | None = None) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+def with_parent(death_signal: int = signal.SIGTERM) -> Callable[[], None]:
+    """For ``preexec_fn``: the new process dies with the one that calls this, from its main thread."""
+    parent = os.getpid()
+    return lambda: die_with_parent(death_signal, parent=parent)
+
+
 @dataclass(slots=True)
 class Child:
     """One process of ours: how to start it, how to stop it, where it writes.
@@ -72,7 +78,6 @@ class Child:
 
     def start(self) -> None:
         """Start the process. Raises OSError when it cannot be executed."""
-        parent, death_signal = os.getpid(), self.death_signal
         account = self.account
         stdin = subprocess.DEVNULL if self.stdin is None else subprocess.PIPE
         with self.log.open("wb") if self.log else contextlib.nullcontext() as log:
@@ -88,7 +93,7 @@ class Child:
                 group=None if account is None else account.gid,
                 extra_groups=None if account is None else [],
                 pass_fds=self.pass_fds,
-                preexec_fn=lambda: die_with_parent(death_signal, parent=parent),
+                preexec_fn=with_parent(self.death_signal),
             )
         self.started_at = time.monotonic()
         self._swept = False

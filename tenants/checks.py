@@ -2,11 +2,12 @@
 migration must not break the processes of the former release.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Final
 
 from django.core.checks import CheckMessage, Error, Tags, register
-from django.db import DEFAULT_DB_ALIAS, OperationalError, connections
+from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connections
+from django.db.backends.signals import connection_created
 from django.db.migrations import AddField
 from django.db.migrations.loader import MigrationLoader
 
@@ -15,6 +16,8 @@ from tenants.services.database import version_fault
 APPS: Final = frozenset({"audit", "tenants", "lifecycle"})
 # Older than any release.
 ALWAYS_THERE: Final = frozenset({("tenants", "0003_configuration_changes")})
+
+UNREACHABLE: Final = "tenants.E011"
 
 ROLE_FACTS = """
 SELECT rolsuper, rolbypassrls,
@@ -28,9 +31,11 @@ ROLES = {"default": "c360_app", "platform": "c360_platform", "relay": "c360_rela
 
 def role_faults(alias: str = DEFAULT_DB_ALIAS) -> list[str]:
     """What is wrong with the role of a connection, as sentences; empty when row-level security binds it."""
-    with connections[alias].cursor() as cursor:
-        cursor.execute(ROLE_FACTS)
-        is_superuser, bypasses, owns_tables = cursor.fetchone()
+    connection: Any = connections[alias]
+    connection.ensure_connection()
+    with connection.wrap_database_errors:
+        # By the driver: Django's cursor is for when the apps are there, and a server looks before that.
+        is_superuser, bypasses, owns_tables = connection.connection.execute(ROLE_FACTS).fetchone()
     faults = []
     if is_superuser:
         faults.append("it is a superuser")
@@ -42,44 +47,54 @@ def role_faults(alias: str = DEFAULT_DB_ALIAS) -> list[str]:
 
 
 @register(Tags.database)
-def check_servers(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
-    """Refuse a server that cannot be reached or is too old, in one line each."""
-    found: list[CheckMessage] = []
-    for alias in databases or ():
-        try:
-            connections[alias].ensure_connection()
-        except OperationalError as error:
-            found.append(Error(f"{alias}: PostgreSQL cannot be reached: {_one_line(error)}", id="tenants.E011"))
-            continue
-        if fault := version_fault(connections[alias].connection.info.server_version):
-            found.append(Error(f"{alias}: {fault}", id="tenants.E010"))
-    return found
+def check_databases(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """Refuse a server that cannot be reached or is too old, in one line each, and an address of a process at work
+    whose role row-level security does not bind.
+    """
+    return [fault for alias in databases or () for fault in _find_faults(alias)]
 
 
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
-
-
-@register(Tags.database)
-def check_application_role(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
-    """Refuse an address of a process at work whose role row-level security does not bind."""
-    return [
-        Error(
-            f"{VARIABLES[alias]} connects as a role that row-level security does not bind: {fault}.",
-            hint=f"Use the role {ROLES[alias]} that `manage.py provision_database` makes.",
-            id="tenants.E001",
-        )
-        for alias in databases or ()
-        if alias in VARIABLES
-        for fault in _role_faults_if_reached(alias)
-    ]
-
-
-def _role_faults_if_reached(alias: str) -> list[str]:
+def _find_faults(alias: str) -> list[CheckMessage]:
     try:
-        return role_faults(alias)
-    except OperationalError:
-        return []  # check_servers has said so
+        connections[alias].ensure_connection()
+        if fault := version_fault(connections[alias].connection.info.server_version):
+            return [Error(f"{alias}: {fault}", id="tenants.E010")]
+        return [
+            Error(
+                f"{describe_unbound(alias)}: {fault}.",
+                hint=f"Use the role {ROLES[alias]} that `manage.py provision_database` makes.",
+                id="tenants.E001",
+            )
+            for fault in (role_faults(alias) if alias in VARIABLES else ())
+        ]
+    except (OperationalError, InterfaceError) as error:
+        connections[alias].close()
+        return [Error(f"{alias}: PostgreSQL cannot be reached: {' '.join(str(error).split())}", id=UNREACHABLE)]
+
+
+def describe_faults(faults: Collection[CheckMessage]) -> str:
+    """What ``check_databases`` has found, in one line."""
+    return " ".join(dict.fromkeys([*(fault.msg for fault in faults), *(fault.hint or "" for fault in faults)])).strip()
+
+
+def describe_unbound(alias: str) -> str:
+    """The beginning of the sentence that refuses a role."""
+    return f"{VARIABLES[alias]} connects as a role that row-level security does not bind"
+
+
+def refuse_unbound_roles() -> None:
+    """From now on let this process use no connection whose role row-level security does not bind.
+
+    For a server that answers before it has reached its database: every new connection is looked at, one statement each.
+    One that is refused is, to whoever wanted it, a database that cannot be reached.
+    """
+    connection_created.connect(_refuse_unbound, dispatch_uid="tenants.checks.refuse_unbound_roles")
+
+
+def _refuse_unbound(connection: Any, **_: Any) -> None:
+    if connection.alias in VARIABLES and (faults := role_faults(connection.alias)):
+        connection.close()
+        raise OperationalError(f"{describe_unbound(connection.alias)}: {', '.join(faults)}")
 
 
 def find_columns_without_default() -> Iterator[str]:

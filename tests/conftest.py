@@ -31,11 +31,19 @@ pytest_plugins = ["tests.workers"]
 
 @pytest.fixture
 def db(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """The database, with real commits. A test that leaves a transaction or a tenant open is at fault."""
+    """The database, with real commits. A test that leaves a transaction or a tenant open is at fault, and one that
+    leaves connections to later tests which are made otherwise.
+    """
     with django_db_blocker.unblock():
+        before = _options_of_connections()
         yield
         for alias in connections:
             assert not connections[alias].in_atomic_block, "the test left a transaction open"
+        assert _options_of_connections() == before, "the test left connections with other options"
+
+
+def _options_of_connections() -> dict[str, dict[str, Any]]:
+    return {alias: dict(connections[alias].settings_dict["OPTIONS"]) for alias in connections}
 
 
 @pytest.fixture(scope="session", autouse=True)

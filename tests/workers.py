@@ -8,17 +8,21 @@ stay together altogether, so that one browser and one product serve them all.
 
 import faulthandler
 import gc
+import logging
 import os
+import signal
 import sys
 import threading
 import traceback
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 import psycopg
 import pytest
+import structlog
 from _pytest.faulthandler import fault_handler_stderr_fd_key
 from django.conf import settings
 from django.core.management import call_command
@@ -26,6 +30,7 @@ from django.db import connections
 from psycopg import sql
 from xdist.scheduler import LoadScopeScheduling
 
+from config import processes
 from tenants.services import database as provisioning
 
 BROWSER = "tests/browser/"
@@ -36,6 +41,7 @@ MIGRATING = 360_001
 
 RUN = pytest.StashKey[str]()
 NOT_RUN = pytest.StashKey[str]()
+STATE = pytest.StashKey[dict[str, Any]]()
 
 
 class ByFile(LoadScopeScheduling):
@@ -95,6 +101,32 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Bring what takes longest to the front; the rest keeps its order."""
     items.sort(key=lambda item: [not item.nodeid.startswith(prefix) for prefix in FIRST])
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
+    """See what is the whole process's, before any fixture."""
+    item.stash[STATE] = _state_of_process()
+    yield
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    """After all fixtures: a test that leaves it otherwise to later ones is at fault."""
+    yield
+    left = [name for name, state in _state_of_process().items() if state != item.stash[STATE][name]]
+    assert not left, f"the test left another {', '.join(left)}"
+
+
+def _state_of_process() -> dict[str, Any]:
+    return {
+        "environment": {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"},
+        "signal handler": [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)],
+        "working directory": Path.cwd(),
+        "process name": processes._process,
+        "structlog configuration": structlog.get_config()["processors"],
+        "log level": logging.getLogger().level,
+    }
 
 
 @pytest.hookimpl(optionalhook=True)

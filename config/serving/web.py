@@ -15,6 +15,10 @@ from config.health import find_faults
 from config.parsers import LARGEST_BODY
 from config.serving.limits import Limits
 from config.serving.server import Server
+from tenants.checks import refuse_unbound_roles
+
+# Before any thread has a connection.
+refuse_unbound_roles()
 
 application = Server(
     get_wsgi_application(),

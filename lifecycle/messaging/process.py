@@ -4,23 +4,26 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 import structlog
 from django.conf import settings
-from django.core.checks import Tags
-from django.core.management.base import BaseCommand, CommandError
-from django.db import Error, connections
+from django.core.management.base import CommandError
+from django.db import connections
 from prometheus_client import CollectorRegistry, start_http_server
 from tqdm import tqdm
+
+from tenants import checks
 
 log = structlog.get_logger(__name__)
 
 # A container is killed ten seconds after it was asked to stop.
 DEADLINE_SECONDS = 9.0
 PROGRESS_SECONDS = 10.0
+LONGEST_START_DELAY = 5.0
 
 
 class Stop(Protocol):
@@ -127,27 +130,45 @@ class Progress:
         self.tell()
 
 
-def bound_waits() -> None:
-    """Let no statement of this process wait longer than the process is given to end.
+@contextmanager
+def bounded_waits() -> Iterator[None]:
+    """Let no statement of this process wait longer than the process is given to end, until the block ends.
 
     Locks: somebody else's long transaction. Statements: anything else. Keep-alives: a server or network that has gone
     without a word, which would otherwise be noticed after hours. Behind a pooler the first two are the role's affair.
     """
-    for connection in connections.all():
-        options = connection.settings_dict["OPTIONS"]
-        options.update(keepalives_idle=3, keepalives_interval=2, keepalives_count=2, tcp_user_timeout=8000)
-        if not settings.DATABASE_POOLER:
-            options["options"] = "-c lock_timeout=4s -c statement_timeout=8s"
-        connection.close()
-
-
-def check_roles(command: BaseCommand, *aliases: str) -> None:
-    """Refuse to start with a role that row-level security does not bind. A database that is away is waited for."""
+    bounds: dict[str, Any] = {"keepalives_idle": 3, "keepalives_interval": 2, "keepalives_count": 2}
+    bounds["tcp_user_timeout"] = 8000
+    if not settings.DATABASE_POOLER:
+        bounds["options"] = "-c lock_timeout=4s -c statement_timeout=8s"
+    before = {alias: connections[alias].settings_dict["OPTIONS"] for alias in connections}
     try:
-        command.check(tags=[Tags.database], databases=list(aliases))
-    except Error as error:
-        log.warning("database unavailable at the start", error=type(error).__name__)
-        connections.close_all()
+        for alias, options in before.items():
+            connections[alias].settings_dict["OPTIONS"] = {**options, **bounds}
+            connections[alias].close()
+        yield
+    finally:
+        for alias, options in before.items():
+            connections[alias].settings_dict["OPTIONS"] = options
+            connections[alias].close()
+
+
+def check_databases(*aliases: str, stop: Stop, health: HealthFile, waits: bool) -> None:
+    """Refuse to work as a role that row-level security does not bind, or on a server that is too old.
+
+    A database that is away is waited for, until it is there or the request to stop comes, if the process ``waits``.
+    Raises CommandError.
+    """
+    delay = 0.5
+    while not stop:
+        faults = checks.check_databases(databases=aliases)
+        if not faults:
+            return
+        if not waits or any(fault.id != checks.UNREACHABLE for fault in faults):
+            raise CommandError(checks.describe_faults(faults))
+        log.warning("database unavailable at the start, trying again", reason=checks.describe_faults(faults))
+        health.wait(stop, delay)
+        delay = min(delay * 2, LONGEST_START_DELAY)
 
 
 def serve_metrics(port: int | None, registry: CollectorRegistry) -> None:

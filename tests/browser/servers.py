@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 from django.db import connections
 
+from local.processes import with_parent
+
 ROOT = Path(__file__).resolve().parents[2]
 READY_SECONDS = 60
 DATABASE_URLS = ("DATABASE_URL", "DATABASE_PLATFORM_URL", "DATABASE_RELAY_URL", "DATABASE_OWNER_URL")
@@ -37,7 +39,12 @@ class Server:
         """Start it and wait until ``probe`` answers."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                self.command, cwd=ROOT, env=self.environment, stdout=log, stderr=subprocess.STDOUT
+                self.command,
+                cwd=ROOT,
+                env=self.environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                preexec_fn=with_parent(),
             )
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline:

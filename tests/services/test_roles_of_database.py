@@ -16,7 +16,7 @@ from django.db import DatabaseError, connections, transaction
 from audit.models import LifecycleHistory, OutboxMessage
 from lifecycle.models import Customer
 from tenants.actors import TenantRef
-from tenants.checks import check_application_role, role_faults
+from tenants.checks import check_databases, role_faults
 from tenants.context import tenant_context
 from tenants.models import User
 from tenants.services import database
@@ -37,7 +37,7 @@ def test_each_connection_has_a_role_of_its_own(alias: str, role: str, db: None) 
 
 def test_the_application_is_bound_by_row_level_security(db: None) -> None:
     assert role_faults() == []
-    assert check_application_role(databases=["default"]) == []
+    assert check_databases(databases=["default", "platform", "relay", "owner"]) == []
 
 
 def test_an_owner_would_be_refused(db: None) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from local.processes import with_parent
 from tests.browser.servers import ROOT, Server, environment_of, find_port
 from tests.serving.http import get
 
@@ -40,6 +41,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
             env={**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings"},
             stdout=output,
             stderr=subprocess.STDOUT,
+            preexec_fn=with_parent(),
         )
     try:
         await_alive(port, log)

@@ -4,12 +4,25 @@ import socket
 import struct
 import threading
 from contextlib import suppress
+from urllib.parse import urlsplit
+
+from tests.browser.servers import DATABASE_URLS
 
 OPEN, REFUSED, SILENT, STARTING, CROWDED = "open", "refused", "silent", "starting", "crowded"
 FATAL = {
     STARTING: ("57P03", "the database system is starting up"),
     CROWDED: ("53300", "sorry, too many clients already"),
 }
+
+
+def lead_through(gate: "Gate", environment: dict[str, str]) -> dict[str, str]:
+    """The environment with every address of the database leading through the gate."""
+    led = dict(environment)
+    for name in DATABASE_URLS:
+        parts = urlsplit(environment[name])
+        login = parts.netloc.rpartition("@")[0]
+        led[name] = parts._replace(netloc=f"{login}@127.0.0.1:{gate.port}").geturl()
+    return led
 
 
 class Gate:

@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.browser.servers import DATABASE_URLS, Server, environment_of, find_port
+from tests.browser.servers import Server, environment_of, find_port
 from tests.conftest import People
-from tests.serving.gate import CROWDED, OPEN, REFUSED, SILENT, STARTING, Gate
+from tests.serving.gate import CROWDED, OPEN, REFUSED, SILENT, STARTING, Gate, lead_through
 from tests.serving.http import ask, get, head
 
 AWAY = "The database cannot be reached at the moment."
@@ -48,11 +48,7 @@ def site(users: People, page_client, tmp_path: Path) -> Iterator[Site]:
     }
     address = urlsplit(environment["DATABASE_URL"])
     gate = Gate(address.hostname or "127.0.0.1", address.port or 5432)
-    for name in DATABASE_URLS:
-        parts = urlsplit(environment[name])
-        login = parts.netloc.rpartition("@")[0]
-        environment[name] = parts._replace(netloc=f"{login}@127.0.0.1:{gate.port}").geturl()
-    server = Server("web", find_port(), environment, tmp_path / "log")
+    server = Server("web", find_port(), lead_through(gate, environment), tmp_path / "log")
     session = page_client("account_manager").session.session_key
     try:
         server.start("/healthz/live")
@@ -102,6 +98,7 @@ def test_a_database_that_refuses_is_a_503_until_it_is_back(site: Site, mode: str
     assert site.get("/healthz/live").status == 200
     site.gate.be(OPEN)
     assert site.is_well()
+    assert "Traceback" not in site.server.log.read_text()
 
 
 def test_a_database_that_falls_silent_holds_nobody_for_long(site: Site) -> None:

@@ -18,7 +18,14 @@ from lifecycle.messaging.clients import KafkaException, topic_name
 from lifecycle.messaging.consumer import EventConsumer, Options
 from lifecycle.messaging.handling import Handler, TooManyFailures
 from lifecycle.messaging.housekeeping import Housekeeping
-from lifecycle.messaging.process import HealthFile, Progress, bound_waits, check_roles, end_in_time, serve_metrics
+from lifecycle.messaging.process import (
+    HealthFile,
+    Progress,
+    bounded_waits,
+    check_databases,
+    end_in_time,
+    serve_metrics,
+)
 from lifecycle.messaging.tailing import NoSuchTopic
 from lifecycle.rules.schemas import TYPES
 from lifecycle.services.events import CONSUMER, Result
@@ -81,14 +88,14 @@ class Command(ServiceCommand):
 
         handler = Handler(actor=CONSUMER, dry_run=options["dry_run"], report=report)
         health = HealthFile(options["health_file"])
+        metrics.last_batch.set_to_current_time()
         serve_metrics(options["metrics_port"], metrics.CONSUMER)
-        bound_waits()
-        check_roles(self, DEFAULT_DB_ALIAS, PLATFORM)
-        with stop_on_signals() as stop:
+        with bounded_waits(), stop_on_signals() as stop:
             end_in_time(stop)
             if is_supervised():
                 die_with_parent(stop.set)
                 metrics.restarts.set(count_restarts())
+            check_databases(DEFAULT_DB_ALIAS, PLATFORM, stop=stop, health=health, waits=self.is_service(options))
             progress = Progress(
                 "events",
                 output=self.stdout,

@@ -18,7 +18,7 @@ from audit.management.reporting import ServiceCommand
 from lifecycle.management.arguments import read_port
 from lifecycle.management.stopping import StopRequest, stop_on_signals
 from lifecycle.messaging import metrics
-from lifecycle.messaging.process import HealthFile, check_roles, end_in_time, serve_metrics
+from lifecycle.messaging.process import HealthFile, check_databases, end_in_time, serve_metrics
 from lifecycle.models import StageMove
 from lifecycle.services.failures import concerns_everybody, describe
 from lifecycle.services.imports.working import UploadWorker
@@ -65,7 +65,6 @@ class Command(ServiceCommand):
         self._health = HealthFile(options["health_file"])
         serve_metrics(options["metrics_port"], metrics.MOVER)
         metrics.last_round.set_to_current_time()
-        check_roles(self, DEFAULT_DB_ALIAS, PLATFORM)
         try:
             self._run(once=options["once"])
         finally:
@@ -76,6 +75,8 @@ class Command(ServiceCommand):
         with stop_on_signals() as stop:
             if not once:
                 end_in_time(stop)
+            check_databases(DEFAULT_DB_ALIAS, PLATFORM, stop=stop, health=self._health, waits=not once)
+            if not once:
                 self.stdout.write("looking for customers to move and files to import")
             while not stop:
                 self._health.touch()

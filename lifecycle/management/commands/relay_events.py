@@ -15,7 +15,14 @@ from lifecycle.management.arguments import read_port
 from lifecycle.management.stopping import stop_on_signals
 from lifecycle.management.supervision import count_restarts, die_with_parent, is_supervised, supervise
 from lifecycle.messaging import metrics
-from lifecycle.messaging.process import HealthFile, Progress, bound_waits, check_roles, end_in_time, serve_metrics
+from lifecycle.messaging.process import (
+    HealthFile,
+    Progress,
+    bounded_waits,
+    check_databases,
+    end_in_time,
+    serve_metrics,
+)
 from lifecycle.messaging.relay import Relay, TopicsStopped
 from lifecycle.services import outbox
 from tenants.rules.texts import quote_text
@@ -82,17 +89,17 @@ class Command(ServiceCommand):
             raise CommandError("--republish and --since go together.")
         since = parse_since(options["since"], now=timezone.now()) if options["since"] else None
         health = HealthFile(options["health_file"])
+        metrics.last_look.set_to_current_time()
         serve_metrics(options["metrics_port"], metrics.RELAY)
         if since is not None:
             count = outbox.republish(since=since, topic=options["topic"])
             self.stdout.write(f"{count:,} messages written since {since.isoformat()} are pending again")
-        bound_waits()
-        check_roles(self, outbox.RELAY, PLATFORM)
-        with stop_on_signals() as stop:
+        with bounded_waits(), stop_on_signals() as stop:
             end_in_time(stop)
             if is_supervised():
                 die_with_parent(stop.set)
                 metrics.restarts.set(count_restarts())
+            check_databases(outbox.RELAY, PLATFORM, stop=stop, health=health, waits=self.is_service(options))
             progress = Progress("messages", output=self.stdout, describe=lambda: "published")
             relay = Relay(
                 stop=stop,

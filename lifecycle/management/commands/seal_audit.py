@@ -15,7 +15,7 @@ from audit.management.reporting import ServiceCommand
 from audit.services.seals import START, public_key_of, seal_rows
 from lifecycle.management.stopping import StopRequest, stop_on_signals
 from lifecycle.management.tenants import add_tenant_argument, choose_tenants
-from lifecycle.messaging.process import HealthFile, check_roles, end_in_time
+from lifecycle.messaging.process import HealthFile, check_databases, end_in_time
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
 from tenants.services.directory import PLATFORM
@@ -51,10 +51,12 @@ class Command(ServiceCommand):
         if options["every"] is not None and options["every"] <= 0:
             raise CommandError("--every needs a number of seconds above 0.")
         self._health = HealthFile(options["health_file"])
-        check_roles(self, DEFAULT_DB_ALIAS, PLATFORM)
+        goes_on = options["every"] is not None
         with stop_on_signals() as stop:
-            if options["every"] is not None:
+            if goes_on:
                 end_in_time(stop)
+            check_databases(DEFAULT_DB_ALIAS, PLATFORM, stop=stop, health=self._health, waits=goes_on)
+            if goes_on:
                 self.stdout.write(f"sealing; AUDIT_VERIFY_KEYS={self._verify_key(signing_key)} verifies these seals")
             while True:
                 try:
