@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+from local.processes import with_parent
 from tests.browser.servers import find_port
 
 READY_SECONDS = 20
@@ -101,7 +102,12 @@ class Proxy:
     def __enter__(self):
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                self.command, env=self.environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+                self.command,
+                env=self.environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=with_parent(),
             )
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline and self.process.poll() is None:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from local.processes import with_parent
+
 PROJECT = Path(__file__).resolve().parent.parent.parent
 PATIENCE = 60.0
 # What the surrounding test run exports about its own services must not reach the ones under test.
@@ -95,6 +97,7 @@ class Project:
             user=self.uid,
             group=self.uid,
             extra_groups=None if self.uid is None else [],
+            preexec_fn=with_parent(),
         )
         self.started.append(process)
         return Run(process, self)

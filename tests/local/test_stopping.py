@@ -2,12 +2,14 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.local.scene import Project, Run, await_end, find_descendants, is_alive, wait_until
+from tests.local.scene import PROJECT, Project, Run, await_end, find_descendants, is_alive, wait_until
 
 SERVERS = {"postgres", "valkey-server", "tansu"}
 
@@ -46,6 +48,28 @@ def test_killed_it_leaves_nothing(project: Project) -> None:
     run.process.wait()
     await_end(below, within=5)
     wait_until(lambda: not temporary.exists(), within=5, what="the end of the temporary folder")
+
+
+WORKER = """
+import sys, time
+from pathlib import Path
+from tests.local.scene import Project
+run = Project(Path(sys.argv[1])).start("exec", "--", "sh", "-c", "echo at work; sleep 600")
+run.await_line("at work")
+print(run.process.pid, flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_test_worker_that_is_killed_leaves_nothing_of_what_it_tested(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", WORKER, str(tmp_path / "project")]
+    with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as worker:
+        assert worker.stdout is not None
+        tested = int(worker.stdout.readline())
+        below = {tested: "python", **find_descendants(tested)}
+        assert set(below.values()) >= {*SERVERS, "sh"}
+        worker.kill()
+    await_end(below, within=10)
 
 
 def test_killed_together_with_its_guard_it_leaves_no_server(project: Project) -> None:

@@ -25,6 +25,7 @@ from lifecycle.messaging.housekeeping import Housekeeping
 from lifecycle.messaging.process import HealthFile, Progress
 from lifecycle.rules.schemas import TYPES
 from lifecycle.services.events import CONSUMER, Result
+from local.processes import with_parent
 
 PATIENCE = 40.0
 
@@ -217,6 +218,7 @@ def start_command(*arguments: str, **env: str) -> "subprocess.Popen[str]":
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        preexec_fn=with_parent(),
     )
 
 

@@ -14,6 +14,7 @@ from django.conf import settings
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from local.processes import with_parent
 from tests.messaging.kafka import command_env
 
 READY_SECONDS = 180
@@ -54,7 +55,12 @@ class Process:
     def start(self) -> None:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                self.command, cwd=settings.BASE_DIR, env=dict(self.env), stdout=log, stderr=subprocess.STDOUT
+                self.command,
+                cwd=settings.BASE_DIR,
+                env=dict(self.env),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                preexec_fn=with_parent(),
             )
 
     def await_ready(self) -> None:

@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from local.processes import find_free_port
+from local.processes import find_free_port, with_parent
 from tests.production.compose import PROJECT
 
 CADDYFILE = PROJECT / "docs" / "deploy" / "Caddyfile"
@@ -64,6 +64,7 @@ class Proxy:
                 cwd=self.folder,
                 stdout=log,
                 stderr=log,
+                preexec_fn=with_parent(),
             )
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline and self.process.poll() is None:
