@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from local.processes import die_with_parent, find_free_port
+from local.processes import find_free_port, with_parent
 from tests.production.compose import PROJECT, Service, load, read_dockerfile, read_env
 
 # .env.example's password -> the role whose password of this test run it becomes.
@@ -67,13 +67,13 @@ class Installation:
         self.services = load(make_env(folder))
         self.app = lay_image(folder)
         self.running: dict[str, subprocess.Popen[bytes]] = {}
-        self._ports: dict[str, int] = {}
+        self._ports: dict[tuple[str, str], int] = {}
         # What the story finds out on its way.
         self.customer = self.live = ""
 
-    def port(self, number: int | str) -> int:
-        """The port of this machine that stands for a port of a container."""
-        return self._ports.setdefault(str(number), find_free_port())
+    def port(self, name: str, number: int | str) -> int:
+        """The port of this machine that stands for a port of a service's container."""
+        return self._ports.setdefault((name, str(number)), find_free_port())
 
     def environment(self, name: str) -> dict[str, str]:
         """Exactly what the container would have, at the addresses of this run."""
@@ -95,13 +95,12 @@ class Installation:
 
         def readdress(part: str) -> str:
             part = part.replace("/tmp/", f"{private}/").replace("0.0.0.0", "127.0.0.1")
-            return re.sub(r"(?<=:)[89]\d{3}\b|^[89]\d{3}$", lambda found: str(self.port(found[0])), part)
+            return re.sub(r"(?<=:)[89]\d{3}\b|^[89]\d{3}$", lambda found: str(self.port(name, found[0])), part)
 
         return [readdress(part) for part in command]
 
     def start(self, name: str) -> None:
         """Start a service as compose would."""
-        parent = os.getpid()
         with self._log(name).open("ab") as log:
             self.running[name] = subprocess.Popen(
                 self.localize(name, self.services[name].command),
@@ -110,7 +109,7 @@ class Installation:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=lambda: die_with_parent(signal.SIGTERM, parent=parent),
+                preexec_fn=with_parent(),
             )
 
     def run(self, name: str, *command: str) -> str:

@@ -13,11 +13,13 @@ from uuid import uuid4
 
 import httpx
 import pytest
+import yaml
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 from django.conf import settings
 
 from tests.factories import SAAS
 from tests.production.caddy import Proxy
+from tests.production.compose import PROJECT
 from tests.production.running import PATIENCE_SECONDS, Installation, await_that
 
 LOOPS = ("consumer", "relay", "mover")
@@ -70,8 +72,8 @@ def installation(folder: Any) -> Iterator[tuple[Installation, Proxy]]:
         proxied = Proxy(
             folder,
             **here.services["proxy"].environment,
-            WEB_UPSTREAM=f"127.0.0.1:{here.port(8000)}",
-            STREAM_UPSTREAM=f"127.0.0.1:{here.port(8001)}",
+            WEB_UPSTREAM=f"127.0.0.1:{here.port('web', 8000)}",
+            STREAM_UPSTREAM=f"127.0.0.1:{here.port('stream', 8001)}",
         )
         with proxied as proxy:
             for name in ("web", "stream", *LOOPS):
@@ -140,6 +142,7 @@ def test_the_whole_story_goes_through_the_shipped_proxy(
             tell_the_story(here, browser, slug, proxy.trust)
             see_the_change_leave_and_sealed(here, slug)
             what_is_private_is_hidden(browser, proxy)
+            what_prometheus_scrapes_answers(here)
             listener = Stream(browser, here.live)
             await_that(lambda: listener.status, "the stream was not opened")
             end_everything(here, proxy)
@@ -219,6 +222,25 @@ def what_is_private_is_hidden(browser: httpx.Client, proxy: Proxy) -> None:
     plain = httpx.get(f"http://localhost:{proxy.plain_port}/login", timeout=30)
     assert plain.status_code == 308
     assert plain.headers["location"].startswith("https://localhost")
+
+
+def what_prometheus_scrapes_answers(here: Installation) -> None:
+    """Each target of the shipped file, at the port that it names, with figures of its own."""
+    document = yaml.safe_load((PROJECT / "docs" / "deploy" / "prometheus.yml").read_text())
+    places = [place for job in document["scrape_configs"] for place in job["static_configs"]]
+    targets = [target for place in places for target in place["targets"]]
+    assert len(targets) == 5
+    figures = {
+        "web": "django_http_requests_total",
+        "stream": "customer360_stream_connections",
+        "consumer": "customer360_events_consumed_total",
+        "relay": "customer360_outbox_published_total",
+        "mover": "customer360_mover_customers_total",
+    }
+    for name, port in (target.split(":") for target in targets):
+        page = httpx.get(f"http://127.0.0.1:{here.port(name, port)}/metrics", timeout=30)
+        assert page.status_code == 200, name
+        assert re.search(rf"^{figures[name]}", page.text, flags=re.M), name
 
 
 def end_everything(here: Installation, proxy: Proxy) -> None:

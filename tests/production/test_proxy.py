@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -91,6 +92,13 @@ def test_what_a_client_says_of_its_address_and_its_scheme_does_not_reach_the_app
     assert seen["x-forwarded-proto"] == "https"
     assert seen["x-forwarded-host"].startswith("localhost")
     assert "203.0.113" not in json.dumps({name: value for name, value in seen.items() if name.startswith("x-")})
+
+
+def test_each_request_gets_an_id_of_the_proxys_own_whatever_the_client_calls_it(client: httpx.Client) -> None:
+    forged = [("X-Request-ID", "somebody-elses-0815"), ("x-request-id", "and-another-0816")]
+    first, second = (client.get("/", headers=forged).json()["headers"]["x-request-id"] for _ in range(2))
+    assert UUID(first).version == UUID(second).version == 4
+    assert first != second
 
 
 def test_another_host_name_is_not_served(client: httpx.Client, proxy: Proxy, web: Upstream) -> None:

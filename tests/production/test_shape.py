@@ -203,7 +203,7 @@ def test_an_existing_env_is_never_overwritten(tmp_path: Path) -> None:
 def test_the_services_without_tls_are_where_nothing_from_outside_gets(env: dict[str, str]) -> None:
     document = yaml.safe_load((PROJECT / "compose.yaml").read_text())
     internal = {name for name, network in document["networks"].items() if (network or {}).get("internal")}
-    assert internal == {"front", "database", "cache", "events", "logs"}
+    assert internal == {"front", "database", "cache", "events", "logs", "metrics"}
     networks = {name: set(service["networks"]) for name, service in document["services"].items()}
     for name in ("postgres", "valkey", "kafka", "elasticsearch", *PROCESSES):
         assert networks[name] <= internal | ({"outbound"} if name == "web" else set()), name
@@ -216,12 +216,31 @@ def test_the_services_without_tls_are_where_nothing_from_outside_gets(env: dict[
         "web",
         "stream",
     }
-    assert networks["stream"] == {"front", "cache"}
+    assert networks["stream"] == {"front", "cache", "metrics"}
     assert {name for name, mine in networks.items() if "outbound" in mine} == {"web"}
     # What .env.example says of them is true, and where it is not, it says what to write.
     for name in ("DATABASE_URL", "DATABASE_PLATFORM_URL", "DATABASE_RELAY_URL", "DATABASE_OWNER_URL"):
         assert env[name].endswith("@postgres:5432/c360?sslmode=disable")
     assert "sslmode=verify-full" in (PROJECT / ".env.example").read_text()
+
+
+def test_what_is_scraped_answers_where_it_is_scraped(env: dict[str, str]) -> None:
+    services = load(env)
+    document = yaml.safe_load((PROJECT / "docs" / "deploy" / "prometheus.yml").read_text())
+    scraped = {
+        target.split(":")[0]: target.split(":")[1]
+        for job in document["scrape_configs"]
+        for config in job["static_configs"]
+        for target in config["targets"]
+    }
+    assert scraped.keys() == {"web", "stream", "consumer", "relay", "mover"}
+    for name, port in scraped.items():
+        command = services[name].command
+        option = "--port" if "config.serve" in command else "--metrics-port"
+        assert command[command.index(option) + 1] == port, name
+    # Their network leads to them alone, and neither in nor out.
+    on_it = {name for name, service in services.items() if "metrics" in service.document.get("networks", ())}
+    assert on_it == scraped.keys()
 
 
 def test_our_containers_may_do_nothing_they_do_not_need(env: dict[str, str]) -> None:
