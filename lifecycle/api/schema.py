@@ -14,6 +14,7 @@ from lifecycle.api.openapi.parameters import (
     CUSTOMER,
     ETAG,
     ETAG_OF_A_CHANGE,
+    ETAG_OF_A_LIFECYCLE,
     ETAG_OF_A_PUBLICATION,
     IDEMPOTENCY_KEY,
     IF_MATCH,
@@ -62,7 +63,7 @@ GET_LIFECYCLE = describe(
     "lifecycle",
     CUSTOMER,
     IF_NONE_MATCH,
-    ETAG,
+    ETAG_OF_A_LIFECYCLE,
     answer=answers.LifecycleAnswer,
     responses={304: OpenApiResponse(description="It is still the version in If-None-Match.")},
 )

@@ -22,8 +22,10 @@ _SUPPORT: Final = """
 _OF_CUSTOMER: Final = "WHERE c.tenant_id = %(tenant_id)s::uuid AND c.id = %(customer_id)s::uuid"
 
 STATUS: Final = f"""
-SELECT {_STATUS}, t.configuration_version
+SELECT {_STATUS}, t.configuration_version, h.configuration_version AS judged_by
   FROM customer_lifecycle_status s JOIN tenants_tenant t ON t.id = s.tenant_id
+  LEFT JOIN customer_lifecycle_history h
+    ON h.tenant_id = s.tenant_id AND h.customer_id = s.customer_id AND h.sequence = s.version
  WHERE s.tenant_id = %(tenant_id)s::uuid AND s.customer_id = %(customer_id)s::uuid
 """
 SUMMARY: Final = f"""
@@ -73,7 +75,10 @@ SUPPORT_FIELDS: Final = ("open_issues", "csat", "last_issue_id", "last_issue_sev
 
 
 def find_status(tenant_id: UUID, customer_id: UUID) -> Row | None:
-    """Where the customer stands, and ``configuration_version``, the live one. None if there is no such customer."""
+    """Where the customer stands, ``configuration_version``, the live one, and ``judged_by``, that of the last change.
+
+    None if there is no such customer.
+    """
     return _find(STATUS, tenant_id, customer_id)
 
 

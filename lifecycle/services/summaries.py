@@ -34,6 +34,7 @@ def read_lifecycle(customer_id: UUID, *, tenant: TenantRef, may_update: bool, de
 
     ``may_update``: whether the person who asks may move customers at all; if not, ``denial`` says why in the words of
     his role. Always from PostgreSQL: its version is what the next change will be compared with. One statement.
+    ``judged_by`` is the configuration of the last change, ``configuration_version`` the one that judges now.
     """
     with tenant_context(tenant.id):
         row = facts.find_status(tenant.id, customer_id)
@@ -47,6 +48,7 @@ def read_lifecycle(customer_id: UUID, *, tenant: TenantRef, may_update: bool, de
     return status | {
         "category": policy.category(row["stage"]),
         "configuration_version": policy.version,
+        "judged_by": row["judged_by"],
         "transitions": [describe_option(policy, option) for option in options],
     }
 
