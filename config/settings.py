@@ -164,7 +164,6 @@ INSTALLED_APPS = [
     "django_htmx",
     "template_partials",
     "django_prometheus",
-    "health_check",
     "encrypted_fields",
     "audit",
     "tenants",
