@@ -1,5 +1,6 @@
 """The shape of the source: imports go one way, services alone write, no code knows the name of a stage."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -31,6 +32,14 @@ def test_imports_go_one_way() -> None:
     program = Path(sys.executable).with_name("lint-imports")
     run = subprocess.run([sys.executable, str(program), "--no-cache"], capture_output=True, text=True, cwd=ROOT)
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_each_decision_has_a_number_of_its_own_under_which_it_is_listed() -> None:
+    folder = ROOT / "docs" / "decisions"
+    files = sorted(path.name for path in folder.glob("0*.md"))
+    assert [int(name.partition("-")[0]) for name in files] == list(range(1, len(files) + 1))
+    listed = re.findall(r"^(\d+)\. \[.+\]\((.+)\)$", (folder / "README.md").read_text(), flags=re.M)
+    assert listed == [(str(number), name) for number, name in enumerate(files, start=1)]
 
 
 def test_only_services_write() -> None:
