@@ -734,6 +734,40 @@ def test_the_identity_is_asked_once_a_connection_and_in_time_behind_a_pooler(db)
     assert raw.identity == identity
 
 
+@pytest.mark.parametrize(
+    "forbidden",
+    [
+        ["pg_control_system()"],
+        ["pg_current_wal_lsn()", "pg_walfile_name(pg_lsn)"],
+        ["pg_control_system()", "pg_current_wal_lsn()", "pg_postmaster_start_time()"],
+    ],
+)
+def test_a_server_that_forbids_a_part_of_its_identity_is_known_by_the_others(db, forbidden):
+    name = f"c360_identity_{uuid4().hex[:8]}"
+    seen = []
+    with psycopg.connect(settings.DATABASE_ADMIN_URL, autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name}")
+        try:
+            with (
+                psycopg.connect(settings.DATABASE_ADMIN_URL, dbname=name, autocommit=True) as owner,
+                psycopg.connect(settings.DATABASE_URL, dbname=name, autocommit=True) as session,
+            ):
+                session.__class__ = Connection
+                for statement in (
+                    "SELECT",
+                    *(f"REVOKE EXECUTE ON FUNCTION {function} FROM PUBLIC" for function in forbidden),
+                    "SELECT",
+                    "CREATE TABLE customer_lifecycle_status ()",
+                ):
+                    owner.execute(statement)
+                    read_identity(session)
+                    seen.append(session.identity)
+        finally:
+            admin.execute(f"DROP DATABASE {name}")
+    whole, *partial, again, restored = seen
+    assert (partial[-1], len({whole, again, restored})) == (again, 3)
+
+
 def test_the_identity_is_of_the_database_and_of_the_file_that_holds_the_statuses(db):
     name = f"c360_identity_{uuid4().hex[:8]}"
     seen = []
