@@ -1,11 +1,13 @@
 """Names that people type: which one was meant, and that asking is cheap."""
 
 import time
+import unicodedata
 
 import pytest
 
 from tenants.rules.configuration import check_configuration
-from tenants.rules.texts import list_texts, suggest_text
+from tenants.rules.texts import list_texts, normalize_text, suggest_text
+from tests.rules.growing import assert_linear
 
 STAGES = ("Prospect", "Onboarded", "Active", "At-Risk", "Churned")
 
@@ -29,6 +31,19 @@ STAGES = ("Prospect", "Onboarded", "Active", "At-Risk", "Churned")
 )
 def test_a_misspelt_name_suggests_the_one_that_was_meant(text: str, meant: str | None) -> None:
     assert suggest_text(text, STAGES) == meant
+
+
+@pytest.mark.parametrize(
+    "unit", ["\u0301\u0323", "a\u0301\u0323\u0327", "\u0f73\u0f71", "ệ\u0323", "각", "\u1100\u1161\u11a8", "ß"]
+)
+@pytest.mark.parametrize("length", [1, 333, 999, 1000, 1001, 2500])
+def test_a_text_of_any_length_is_composed_as_unicode_says(unit: str, length: int) -> None:
+    text = f"a{unit * length}"[:6000]
+    assert normalize_text(text) == unicodedata.normalize("NFC", text)
+
+
+def test_marks_without_end_are_composed_in_time_in_proportion() -> None:
+    assert_linear(lambda size: "a" + "\u0301\u0323" * (size // 4), normalize_text, size=1_000_000, most=2.0)
 
 
 def test_nothing_is_suggested_where_nothing_is_known() -> None:
