@@ -129,6 +129,7 @@ def _parameters(
         "request_ids": "{}",
         "event_ids": "{}",
         "notes": "{}",
+        "headers": None,
     }
 
 

@@ -125,6 +125,7 @@ def _bare_operation(
         "on_behalf_of": "",
         "event_id": "",
         "note": None,
+        "headers": None,
     }
 
     def move() -> None:

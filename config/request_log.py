@@ -15,6 +15,7 @@ from uuid import uuid4
 import structlog
 from django.http import HttpRequest, HttpResponse
 
+from audit.services.recording import traceparent
 from config.logging import route_of
 from config.redaction import MASK
 from tenants.services.proxies import PROXY_HEADERS, UNKNOWN, client_address, comes_from_proxy
@@ -49,14 +50,17 @@ class LogRequests:
         span = secrets.token_hex(8)
         request_id = read_request_id(meta.get("HTTP_X_REQUEST_ID", ""))
         ids = {"request_id": request_id, "trace.id": trace, "span.id": span}
+        context = f"00-{trace}-{span}-{flags}"
+        outside = traceparent.set(context)
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(**ids)
         try:
             response = self.get_response(request)
             response.headers["X-Request-ID"] = request_id
-            response.headers["traceparent"] = f"00-{trace}-{span}-{flags}"
+            response.headers["traceparent"] = context
             self._write(request, response, time.perf_counter_ns() - started)
         finally:
+            traceparent.reset(outside)
             structlog.contextvars.clear_contextvars()
         return response
 

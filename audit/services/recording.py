@@ -1,8 +1,11 @@
 """The only way to write history and its announcement: two parts of whatever statement changes a status.
 
-The statement provides a CTE named ``moved`` with one row a transition and the columns of ``MOVED_COLUMNS``.
+The statement provides a CTE named ``moved`` with one row a transition and the columns of ``MOVED_COLUMNS``. Its
+parameter ``headers`` is what ``trace_headers`` gives.
 """
 
+import base64
+from contextvars import ContextVar
 from typing import Final
 
 TOPIC: Final = "audit.lifecycle.updated"
@@ -14,6 +17,15 @@ MOVED_COLUMNS: Final = (
 )
 
 NOW: Final = "%(now)s::timestamptz"
+
+# The W3C trace context of the request at work; whoever reads its announcement can find out what led to it.
+traceparent: ContextVar[str] = ContextVar("traceparent", default="")
+
+
+def trace_headers() -> str | None:
+    """The headers of the announcement, as the outbox keeps them (OutboxMessage.headers); None outside of a request."""
+    context = traceparent.get()
+    return f'[["traceparent", "{base64.b64encode(context.encode()).decode()}"]]' if context else None
 
 
 def record_and_announce(changed_at: str = NOW) -> str:
@@ -30,8 +42,9 @@ recorded AS (
            event_id, %(configuration_version)s::int, note, previous_hash, hash
       FROM moved
 ), announced AS (
-    INSERT INTO audit_outbox (tenant_id, topic, key, history_id, created_at)
-    SELECT %(tenant_id)s::uuid, '{TOPIC}', convert_to(customer_id::text, 'UTF8'), history_id, transaction_timestamp()
+    INSERT INTO audit_outbox (tenant_id, topic, key, history_id, headers, created_at)
+    SELECT %(tenant_id)s::uuid, '{TOPIC}', convert_to(customer_id::text, 'UTF8'), history_id, %(headers)s::jsonb,
+           transaction_timestamp()
       FROM moved ORDER BY history_id
 )
 """  # noqa: S608  only the fixed expressions above are put in

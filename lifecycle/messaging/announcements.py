@@ -14,7 +14,10 @@ HEADERS: Final[Headers] = (("content-type", f"{STRUCTURED_TYPE}; charset=UTF-8".
 
 
 def announce(pending: Pending, *, tenant: str) -> tuple[bytes | None, Headers]:
-    """The value and the headers of a pending message: of a history row its CloudEvent, else what was kept."""
+    """The value and the headers of a pending message: of a history row its CloudEvent, else what was kept.
+
+    The traceparent of the request that made a change is a header of it (W3C Trace Context), not part of the event.
+    """
     row = pending.history
     if row is None:
         return pending.value, pending.headers
@@ -30,4 +33,4 @@ def announce(pending: Pending, *, tenant: str) -> tuple[bytes | None, Headers]:
         "tenantid": tenant,
         "data": {**row, "tenant": tenant},
     }
-    return orjson.dumps(document, option=orjson.OPT_UTC_Z), HEADERS
+    return orjson.dumps(document, option=orjson.OPT_UTC_Z), (*HEADERS, *pending.headers)

@@ -105,7 +105,7 @@ def read_event(message: Message) -> Event | Fault:
     document = _read_document(message)
     if isinstance(document, Fault):
         return document
-    known = _Known(document)
+    known = _Known(document, message)
     try:
         validate_envelope(document)
     except InvalidDocument as error:
@@ -163,9 +163,9 @@ def _lacks_only_the_tenant(document: Mapping[str, Any]) -> bool:
 class _Known:
     """What can be told of a document that may be wrong in any part."""
 
-    def __init__(self, document: Mapping[str, Any]) -> None:
+    def __init__(self, document: Mapping[str, Any], message: Message) -> None:
         self.document = document
-        trace = self._text("traceparent").split("-")
+        trace = (self._text("traceparent") or _find_trace(message)).split("-")
         self.trace_id = trace[1] if len(trace) == 4 else ""
 
     def _text(self, name: str) -> str:
@@ -183,6 +183,12 @@ class _Known:
             id=self._text("id"),
             trace_id=self.trace_id,
         )
+
+
+def _find_trace(message: Message) -> str:
+    """The trace context of a sender whose tracing puts it into a header of Kafka's, beside the event."""
+    header = next((value or b"" for name, value in message.headers if name.lower() == "traceparent"), b"")
+    return header[:255].decode("ascii", errors="replace").replace("\x00", "")
 
 
 def _read_document(message: Message) -> dict[str, Any] | Fault:
@@ -210,7 +216,9 @@ def _read_document(message: Message) -> dict[str, Any] | Fault:
         if content_type:
             document["datacontenttype"] = content_type.decode(errors="replace")
     if (b"\\u0000" in message.value or is_binary) and _holds_null(document):
-        return _Known(document).fault("invalid_data", "A text contains the character NUL, which cannot be stored.")
+        return _Known(document, message).fault(
+            "invalid_data", "A text contains the character NUL, which cannot be stored."
+        )
     return document
 
 

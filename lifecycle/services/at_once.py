@@ -17,6 +17,7 @@ from audit import cipher
 from audit.cursors import text_array
 from audit.services.bell import wake_relay_after_commit
 from audit.services.keys import ensure_keys
+from audit.services.recording import trace_headers
 from lifecycle.rules.transitions import LONGEST_REASON, Allowed, Change, Status, decide
 from lifecycle.services import cache, statements
 from lifecycle.services.outcomes import Outcome, StatusRecord
@@ -92,6 +93,7 @@ def _write(
             "on_behalf_of": change.on_behalf_of or "",
             "request_id": str(change.request_id or request_id or uuid_utils.uuid7()),
             "event_id": change.event_id or "",
+            "headers": trace_headers(),
             "note": _encrypt(change.note, change.customer_id, history_id, tenant) if change.note else None,
         }
     )

@@ -18,6 +18,7 @@ from audit.cursors import plain_array, prepared_cursor, sparse_text_array, text_
 from audit.services.bell import wake_relay_after_commit
 from audit.services.chain import EPOCH, MICROSECOND
 from audit.services.keys import ensure_keys
+from audit.services.recording import trace_headers
 from lifecycle.rules.transitions import Allowed, Change, Refused, Status, decide
 from lifecycle.services import cache, statements
 from lifecycle.services.at_once import move_at_once
@@ -196,6 +197,7 @@ def _write(
         "source": source,
         "configuration_version": policy.version,
         "request_id": request_id or uuid7(),
+        "headers": trace_headers(),
     }
     written = 0
     with prepared_cursor("default") as cursor:

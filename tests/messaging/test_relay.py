@@ -26,11 +26,12 @@ from lifecycle.messaging import relay as relay_module
 from lifecycle.messaging.metrics import RELAY
 from lifecycle.messaging.process import HealthFile, Progress
 from lifecycle.messaging.relay import Relay
+from lifecycle.models.customers import Customer
 from lifecycle.rules.schemas import load_schema
 from lifecycle.rules.transitions import Change
 from lifecycle.services import outbox
 from lifecycle.services.transitions import apply
-from tenants.actors import system_actor
+from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tests.messaging.kafka import Broker, Flag, Quiet, await_that, end_command, start_command
 from tests.messaging.speaking import Speaker
@@ -102,6 +103,27 @@ def pending() -> int:
 
 def ids_of(messages: list[Any]) -> list[str]:
     return [orjson.loads(message.value())["id"] for message in messages]
+
+
+def test_a_change_goes_out_with_the_trace_of_the_request_that_made_it(
+    tenant: TenantRef, customer: Customer, api_client: Any, broker: Broker
+) -> None:
+    tool = api_client("service")
+    one = tool.patch(f"/api/v1/customers/{customer.id}/lifecycle", {"stage": "Onboarded"}, format="json")
+    items = [{"customer_id": str(customer.id), "stage": "Active"}]
+    many = tool.post("/api/v1/lifecycle/transitions", {"items": items}, format="json")
+    assert (one.status_code, many.status_code) == (200, 200)
+    with tenant_context(tenant.id):
+        change = Change(customer.id, "Onboarded")
+        apply([change], tenant=tenant, actor=system_actor("tests"), source="API", now=dt.datetime.now(dt.UTC))
+    make_relay(broker, once=True).run()
+    sent = [dict(message.headers() or []) for message in broker.read(LIFECYCLE, 4)]
+    assert [headers.get("traceparent", b"none").decode() for headers in sent] == [
+        "none",
+        one.headers["traceparent"],
+        many.headers["traceparent"],
+        "none",
+    ]
 
 
 def test_a_history_row_goes_out_as_a_cloud_event(acme: Speaker, broker: Broker) -> None:

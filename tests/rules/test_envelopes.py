@@ -56,6 +56,17 @@ def test_a_binary_event_reads_the_same() -> None:
     assert read(orjson.dumps(GOOD["data"]), headers=headers) == read(GOOD)
 
 
+def test_a_trace_may_come_in_a_header_of_kafka_beside_the_event() -> None:
+    other = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    without = {name: value for name, value in GOOD.items() if name != "traceparent"}
+    beside = [("traceparent", other.encode())]
+    assert read(without, headers=beside).trace_id == other.split("-")[1]
+    assert read({**without, "type": ""}, headers=beside).trace_id == other.split("-")[1]
+    assert read(GOOD, headers=beside).trace_id == GOOD["traceparent"].split("-")[1]
+    for strange in (b"", b"\xff\x00", b"00-1", b"-" * 70_000):
+        assert isinstance(read(without, headers=[("traceparent", strange)]), Event)
+
+
 def test_header_names_of_a_binary_event_may_be_in_capitals() -> None:
     headers = [(f"CE_{name.upper()}", str(value).encode()) for name, value in GOOD.items() if name != "data"]
     assert read(orjson.dumps(GOOD["data"]), headers=headers) == read(GOOD)
