@@ -117,6 +117,15 @@ def email_index(tenant_id: UUID, email: str) -> bytes:
     return hmac.digest(tenant_key, normalised.encode(), hashlib.sha256)[:16]
 
 
+def customer_index(tenant_id: UUID, external_id: str) -> bytes:
+    """The keyed hash under which messages about a customer of one tenant are filed (16 bytes).
+
+    HMAC(HMAC(index key, purpose | tenant), external id), the id as ``read_external_id`` gives it.
+    """
+    tenant_key = hmac.digest(settings.INDEX_KEY, f"customer|{tenant_id}".encode(), hashlib.sha256)
+    return hmac.digest(tenant_key, external_id.encode(errors="surrogatepass"), hashlib.sha256)[:16]
+
+
 def _master_keys() -> Mapping[int, bytes]:
     keys: Mapping[int, bytes] = settings.MASTER_KEYS
     return keys

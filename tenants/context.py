@@ -6,8 +6,10 @@ connection pooler a session variable would reach the next borrower of the connec
 """
 
 import sys
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
+from typing import Final
 from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
@@ -20,6 +22,8 @@ from tenants.actors import as_text
 
 TENANT_VARIABLE = "app.tenant_id"
 USER_VARIABLE = "app.user_id"
+# The tenant of messages that name none that is known. No tenant has this id, so nobody's context shows their rows.
+NOBODY: Final = UUID(int=0)
 
 
 class TenantSwitchRefused(RuntimeError):
@@ -41,6 +45,24 @@ def tenant_context(tenant_id: UUID, *, using: str = DEFAULT_DB_ALIAS) -> Abstrac
     statement, and sets the variable with it: without one it costs nothing.
     """
     return _LocalVariable(TENANT_VARIABLE, tenant_id, using)
+
+
+@contextmanager
+def nobody_context(*, using: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
+    """Show the rows that belong to no tenant, also from inside a tenant's context, and that tenant's rows afterwards.
+
+    Those are messages whose tenant could not be told. No other tenant's rows can be reached by this.
+    """
+    connection = connections[using]
+    current = _values(connection).pop(TENANT_VARIABLE, None)
+    try:
+        with tenant_context(NOBODY, using=using):
+            yield
+    finally:
+        if current is not None:
+            _values(connection)[TENANT_VARIABLE] = current
+            if not _is_broken(connection):
+                _set(connection, TENANT_VARIABLE, current)
 
 
 def user_context(user_id: UUID, *, using: str = DEFAULT_DB_ALIAS) -> AbstractContextManager[None]:

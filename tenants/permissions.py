@@ -35,8 +35,11 @@ def has_permission(identity: Identity, permission: str) -> bool:
     return identity.may(permission)
 
 
-def describe_denial(identity: Identity, permission: str) -> str:
-    """Why not: the sentence names the caller's role, the permission that is needed, and who has it."""
+def describe_denial(identity: Identity, permission: str, deed: str | None = None) -> str:
+    """Why not: the sentence names the caller's role, the permission that is needed, and who has it.
+
+    ``deed`` ends "you cannot"; None: what the permission usually is about.
+    """
     if permission in ROLE_PERMISSIONS[identity.role]:
         return (
             f"Your token was issued before you became {identity.role.label} and does not hold the permission"
@@ -44,13 +47,14 @@ def describe_denial(identity: Identity, permission: str) -> str:
         )
     holders = [role.label for role in Role if role != Role.SUPER_ADMIN and permission in ROLE_PERMISSIONS[role]]
     return (
-        f"As {identity.role.label} you cannot {DEEDS[permission]}: that needs the permission {permission},"
+        f"As {identity.role.label} you cannot {deed or DEEDS[permission]}: that needs the permission {permission},"
         f" which {' or '.join(holders)} holds."
     )
 
 
 class RequiredPermission(BasePermission):
-    """Reads ``view.required_permissions``: action (or method in lower case) -> permission of ``tenants.roles``.
+    """Reads ``view.required_permissions``: action (or method in lower case) -> permission of ``tenants.roles``, and
+    ``view.deeds``, if there are any: action -> what it does, for the sentence of a refusal.
 
     An action without an entry is refused to everybody: forgetting one closes the door instead of opening it.
     """
@@ -70,7 +74,7 @@ class RequiredPermission(BasePermission):
             raise PermissionDenied("Nobody may do this: no permission is defined for it.")
         if has_permission(identity, permission):
             return True
-        sentence = describe_denial(identity, permission)
+        sentence = describe_denial(identity, permission, getattr(view, "deeds", {}).get(action))
         if permission in CHANGING:
             note_refusal(
                 request,

@@ -238,6 +238,52 @@ class ProfileAnswer(Answer):
     lifecycle = StayAnswer(allow_null=True)
 
 
+def _records(what: str) -> serializers.ListField:
+    return serializers.ListField(child=serializers.DictField(), help_text=what)
+
+
+def _record(what: str) -> serializers.DictField:
+    return serializers.DictField(allow_null=True, help_text=what)
+
+
+class ExportAnswer(Answer):
+    """Everything that is kept about a customer [SEC-7], personal data in clear."""
+
+    exported_at = serializers.DateTimeField()
+    tenant = serializers.CharField()
+    company = _record("The company's data.")
+    contacts = _records("The people: `id, name, email, phone, role`.")
+    billing = _record("Billing's figures.")
+    support = _record("Support's figures.")
+    lifecycle = _record("Where the customer stands.")
+    history = _records("Every transition, with its note; `note_erased` if nobody can read it any more.")
+    refused_attempts = _records("Attempts to move the customer that were refused.")
+    administration = _records("What was done about the customer: exports, erasures.")
+    stored_answers = _records("Answers kept for repetitions under an Idempotency-Key.")
+    dead_letters = _records("Messages about the customer that could not be applied, with their bytes.")
+    parked_events = _records("Events that wait for the customer's creation.")
+    uploads = _records("Uploaded files that are kept for a day and may name the customer: `id, name, created_at`.")
+    withheld_messages = serializers.IntegerField(
+        help_text="Messages of no known tenant that may be about this customer, and are not handed out for that reason."
+    )
+
+
+class ErasedAnswer(Answer):
+    """What an erasure has destroyed [SEC-7]."""
+
+    customer_id = serializers.UUIDField()
+    erased_at = serializers.DateTimeField()
+    contacts = serializers.IntegerField()
+    messages = serializers.IntegerField(help_text="Messages about the customer that waited or could not be applied.")
+    answers = serializers.IntegerField(help_text="Answers that were kept for repetitions.")
+    uploads = serializers.IntegerField(help_text="Uploaded files that were being imported: any may name the person.")
+    key_destroyed = serializers.BooleanField(help_text="Whether notes or contacts were encrypted until now.")
+    company = serializers.BooleanField(help_text="Whether the company's name was erased as well.")
+    unreadable = serializers.IntegerField(
+        help_text="Messages that nobody could look into, because their master key is missing."
+    )
+
+
 class ListedAnswer(StatusAnswer):
     """One customer of the list."""
 

@@ -4,8 +4,9 @@ import functools
 import hashlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
+from uuid import UUID
 
 import orjson
 from django.utils import timezone
@@ -13,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from lifecycle.api.preconditions import read_versions
+from lifecycle.api.serializers import read_uuid
 from lifecycle.services.idempotency import Answer, KeyReused, claim_key, keep_answer
 from tenants.refusals import RequestRefused
 
@@ -53,7 +55,7 @@ def replayable(action: Action) -> Action:
         response = action(view, request, *args, **kwargs)
         kept = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
         body = orjson.dumps(response.data, default=str, option=orjson.OPT_UTC_Z)
-        keep_answer(claim, Answer(response.status_code, kept, body))
+        keep_answer(claim, Answer(response.status_code, kept, body), customer_ids=_find_customers(view, request))
         return response
 
     return answer
@@ -65,6 +67,14 @@ def read_key(request: Request) -> str | None:
     if key is not None and _KEY.fullmatch(key) is None:
         raise RequestRefused("invalid_request", KEY_FORM)
     return key
+
+
+def _find_customers(view: Any, request: Request) -> set[UUID]:
+    """The customers that a request is about: the one of its address, or those of its items."""
+    named = [view.kwargs.get("customer_id")]
+    if isinstance(request.data, Mapping) and isinstance(request.data.get("items"), list):
+        named += [item.get("customer_id") for item in request.data["items"] if isinstance(item, Mapping)]
+    return {found for name in named if (found := read_uuid(name)) is not None}
 
 
 def fingerprint(request: Request) -> bytes:

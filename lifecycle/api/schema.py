@@ -26,7 +26,7 @@ from lifecycle.api.openapi.parameters import (
     filter_parameters,
 )
 from lifecycle.api.openapi.refusals import refuse
-from lifecycle.api.serializers import BatchSerializer, ChangeSerializer
+from lifecycle.api.serializers import BatchSerializer, ChangeSerializer, ErasureSerializer, ExportSerializer
 
 
 def describe(
@@ -58,6 +58,19 @@ def describe(
 
 LIST_CUSTOMERS = describe("list_customers", "customers", *filter_parameters(), answer=answers.CustomerPageAnswer)
 GET_CUSTOMER = describe("get_customer", "customers", CUSTOMER, answer=answers.ProfileAnswer)
+EXPORT_CUSTOMER = describe(
+    "export_customer", "customers", CUSTOMER, request=ExportSerializer, answer=answers.ExportAnswer
+)
+ERASE_CUSTOMER = describe(
+    "erase_customer",
+    "customers",
+    CUSTOMER,
+    IDEMPOTENCY_KEY,
+    REPLAYED,
+    request=ErasureSerializer,
+    answer=answers.ErasedAnswer,
+    problems=(422,),
+)
 GET_LIFECYCLE = describe(
     "get_lifecycle",
     "lifecycle",

@@ -9,6 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from lifecycle.rules.transitions import LONGEST_NOTE, LONGEST_REASON, LONGEST_STAGE
+from lifecycle.services.erasure import LONGEST_REASON as LONGEST_DEED_REASON
 from tenants.api.serializers import StrictSerializer, TextField
 from tenants.rules.texts import clean_line
 from tenants.rules.values import InvalidValue, read_paragraphs
@@ -111,6 +112,25 @@ class BatchSerializer(StrictSerializer):
 
     items = _ItemsField(child=serializers.JSONField(allow_null=True), min_length=1, max_length=MOST_ITEMS)
     dry_run = FlagField(required=False, default=False)
+
+
+class ExportSerializer(StrictSerializer):
+    """``POST /customers/{id}/export`` [SEC-7]."""
+
+    reason = TextField(
+        max_length=LONGEST_DEED_REASON, required=False, allow_blank=True, help_text="Why, for the administration log."
+    )
+
+
+class ErasureSerializer(StrictSerializer):
+    """``POST /customers/{id}/erase`` [SEC-7]."""
+
+    reason = TextField(max_length=LONGEST_DEED_REASON, allow_blank=True, help_text="Why, for the administration log.")
+    company = FlagField(required=False, default=False, help_text="Erase the company's name as well.")
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Without a reason as with a blank one: the service says that it is missing."""
+        return super().to_internal_value({"reason": "", **data} if isinstance(data, Mapping) else data)
 
 
 class TargetField(serializers.Field[Any, Any, Any, Any]):

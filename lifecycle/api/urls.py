@@ -5,6 +5,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from lifecycle.api.docs import DocsView, SchemaView
 from lifecycle.api.viewsets.configuration import ConfigurationViewSet
 from lifecycle.api.viewsets.customers import CustomerViewSet, LifecycleViewSet
+from lifecycle.api.viewsets.personal_data import PersonalDataViewSet
 from lifecycle.api.viewsets.transitions import TenantSummaryViewSet, TransitionViewSet
 
 v1: list[URLPattern | URLResolver] = [
@@ -26,6 +27,8 @@ v1: list[URLPattern | URLResolver] = [
         LifecycleViewSet.as_view({"get": "history"}),
         name="customer-lifecycle-history",
     ),
+    path("customers/<str:customer_id>/export", PersonalDataViewSet.as_view({"post": "export"}), name="customer-export"),
+    path("customers/<str:customer_id>/erase", PersonalDataViewSet.as_view({"post": "erase"}), name="customer-erase"),
     path("lifecycle/summary", TenantSummaryViewSet.as_view({"get": "retrieve"}), name="lifecycle-summary"),
     path("lifecycle/transitions", TransitionViewSet.as_view({"post": "create"}), name="lifecycle-transitions"),
     path(

@@ -1,13 +1,12 @@
 """What the consumer remembers: which events were dealt with, which wait for their customer, and which are dead."""
 
-from typing import Final
-from uuid import UUID
-
 import uuid_utils.compat
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
-# The tenant of messages that name none that is known. No tenant has this id, so nobody's context shows their rows.
-NOBODY: Final = UUID(int=0)
+from tenants.context import NOBODY
+
+__all__ = ["NOBODY", "DeadLetter", "InboxEvent", "ParkedEvent"]
 
 
 class InboxEvent(models.Model):
@@ -77,7 +76,8 @@ class DeadLetter(models.Model):
     """A message that could not be applied: its bytes, why, and what an operator has done about it.
 
     ``value`` is sealed. ``tenant_id`` is NOBODY when the tenant could not be told. A discarded letter keeps its facts
-    and loses its bytes.
+    and loses its bytes. ``subjects`` are the keyed hashes of every customer that the message may be about
+    (``audit.cipher.customer_index``); NULL when that is not certain and the message has to be looked into.
     """
 
     class State(models.TextChoices):
@@ -99,6 +99,7 @@ class DeadLetter(models.Model):
     key = models.BinaryField(null=True)
     value = models.BinaryField(null=True)
     headers = models.JSONField(default=list, help_text="List of [name, base64 value or null] pairs.")
+    subjects = ArrayField(models.BinaryField(), null=True, help_text="Keyed hashes of the customers it may be about.")
     code = models.CharField(max_length=50)
     sentence = models.CharField(max_length=1000)
     attempts = models.PositiveIntegerField(default=1)

@@ -1,10 +1,15 @@
 """Answers kept for a day, so that a client may repeat a request without repeating its effect."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 
 class IdempotentRequest(models.Model):
-    """The first answer to an Idempotency-Key: written in the transaction of the change itself."""
+    """The first answer to an Idempotency-Key: written in the transaction of the change itself.
+
+    ``customer_ids`` are the customers that the request named. An erased one's answers lose their bodies and are refused
+    instead of repeated.
+    """
 
     id = models.BigAutoField(primary_key=True)
     tenant_id = models.UUIDField()
@@ -14,6 +19,7 @@ class IdempotentRequest(models.Model):
     status = models.PositiveSmallIntegerField(null=True)
     headers = models.JSONField(default=dict)
     body = models.BinaryField(null=True)
+    customer_ids = ArrayField(models.UUIDField(), null=True)
     created_at = models.DateTimeField()
 
     class Meta:

@@ -5,6 +5,11 @@ from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
 from django.db import models
+from django.db.models.expressions import RawSQL
+
+from audit import cipher
+from tenants.rules.texts import clean_line
+from tenants.rules.values import sort_key
 
 if TYPE_CHECKING:
     from tenants.rules.policy import Policy
@@ -16,6 +21,22 @@ class CustomerQuerySet(models.QuerySet[Any]):
     def for_tenant(self, tenant_id: UUID) -> Self:
         """Only the tenant's customers."""
         return self.filter(tenant_id=tenant_id)
+
+    def matching(self, text: str, tenant_id: UUID | None) -> Self:
+        """As the list of customers searches: part of a name, the beginning of an id, or a whole e-mail address. Nobody
+        who was erased. ``tenant_id`` None: over a connection that reads every tenant's rows, and only by name and id.
+        """
+        text = clean_line(text.replace("\x00", ""))
+        if tenant_id is None:
+            by_id = models.Q(external_id__istartswith=text)
+            return self.filter(by_id | models.Q(name_key__contains=sort_key(text)), erased_at=None)
+        if "@" in text:
+            index = cipher.email_index(tenant_id, text)
+            return self.filter(
+                id__in=self.model.objects.filter(contacts__email_index=index).values("id"), erased_at=None
+            )
+        found = RawSQL("SELECT search_customers(%s, %s)", [text, sort_key(text)])
+        return self.filter(id__in=found)
 
     def in_stage(self, *stages: str) -> Self:
         """Customers that stand in one of the stages now."""

@@ -317,7 +317,7 @@ def _conditions(filters: Filters) -> list[str]:
         _RENEWING: filters.renewing,
         "s.customer_id IN (SELECT customer_id FROM lifecycle_contact"
         " WHERE tenant_id = %(tenant_id)s::uuid AND email_index = %(email_index)s::bytea)": filters.email,
-        "(c.name_key LIKE %(name_pattern)s::text"
+        "c.erased_at IS NULL AND (c.name_key LIKE %(name_pattern)s::text"
         " OR lower(c.external_id) LIKE lower(%(external_id_pattern)s::text))": filters.pattern,
     }
     return [condition for condition, is_asked in conditions.items() if is_asked]

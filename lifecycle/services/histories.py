@@ -39,7 +39,7 @@ def read_history(
     if not found and not Customer.objects.for_tenant(tenant.id).filter(id=customer_id).exists():
         return None
     shown = found[:limit]
-    notes = _open_notes(shown, tenant)
+    notes = open_notes(shown, tenant)
     renames = present_names(tenant)
     return HistoryPage(
         [_describe(row, notes, renames) for row in shown],
@@ -47,7 +47,7 @@ def read_history(
     )
 
 
-def _open_notes(rows: Sequence[LifecycleHistory], tenant: TenantRef) -> dict[UUID, str | None]:
+def open_notes(rows: Sequence[LifecycleHistory], tenant: TenantRef) -> dict[UUID, str | None]:
     """The notes in clear by row, None for those that nobody can read any more."""
     sealed = [row for row in rows if row.note is not None]
     if not sealed:

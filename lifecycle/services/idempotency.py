@@ -6,10 +6,12 @@ request that was refused has not used up its key (docs/decisions/0012).
 """
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 from uuid import NAMESPACE_URL, UUID, uuid5
+
+from django.db.models import QuerySet
 
 from audit import cipher
 from audit.cursors import prepared_cursor
@@ -18,6 +20,10 @@ from lifecycle.models import IdempotentRequest
 from tenants.actors import TenantRef
 
 LIFETIME: Final = dt.timedelta(hours=24)
+GONE: Final = (
+    "This Idempotency-Key was used, and its answer cannot be read any more: look whether what you asked for has"
+    " happened, and use a new key."
+)
 # How many outdated answers of the tenant are removed with each new one.
 SWEPT: Final = 20
 
@@ -26,7 +32,8 @@ _CLAIM: Final = """
 INSERT INTO lifecycle_idempotentrequest AS kept (tenant_id, principal, key, fingerprint, headers, created_at)
 VALUES (%(tenant_id)s::uuid, %(principal)s, %(key)s, %(fingerprint)s::bytea, '{}', %(now)s::timestamptz)
     ON CONFLICT (tenant_id, principal, key) DO UPDATE
-   SET fingerprint = EXCLUDED.fingerprint, status = NULL, headers = '{}', body = NULL, created_at = EXCLUDED.created_at
+   SET fingerprint = EXCLUDED.fingerprint, status = NULL, headers = '{}', body = NULL, customer_ids = NULL,
+       created_at = EXCLUDED.created_at
  WHERE kept.created_at <= %(outdated)s::timestamptz
 RETURNING id
 """
@@ -92,17 +99,45 @@ def claim_key(key: str, *, principal: str, fingerprint: bytes, tenant: TenantRef
         )
         # Swept away in between: the key is free.
         if kept is not None:
+            if kept.body is None:
+                raise KeyReused(GONE)
             if bytes(kept.fingerprint) != fingerprint:
                 raise KeyReused("This Idempotency-Key was used for another request: use a new key for each request.")
             return Claim(kept.pk, tenant.id, principal, key, _open(kept))
 
 
-def keep_answer(claim: Claim, answer: Answer) -> None:
-    """Keep the first answer for repetitions. Call in the transaction that claimed the key. One statement."""
+def keep_answer(claim: Claim, answer: Answer, *, customer_ids: Collection[UUID] = ()) -> None:
+    """Keep the first answer for repetitions. Call in the transaction that claimed the key. One statement.
+
+    ``customer_ids`` are the customers that the request is about: their erasure and their export find it by them.
+    """
     IdempotentRequest.objects.filter(pk=claim.id).update(
         status=answer.status,
         headers=dict(answer.headers),
         body=seal(answer.body, tenant_id=claim.tenant_id, row_id=_row_id(claim.principal, claim.key)),
+        customer_ids=list(customer_ids),
+    )
+
+
+def find_answers(tenant_id: UUID, customer_id: UUID) -> Iterator[tuple[IdempotentRequest, Answer | None]]:
+    """The answers that are kept about a customer, the oldest first; None for one that cannot be read any more."""
+    for kept in _about(tenant_id, customer_id).order_by("created_at", "id").iterator():
+        try:
+            yield kept, _open(kept)
+        except KeyReused:
+            yield kept, None
+
+
+def blank_answers(tenant_id: UUID, customer_id: UUID) -> int:
+    """Destroy what was answered about a customer; how many answers. Their keys stay used: a repetition is refused, and
+    nothing is done a second time.
+    """
+    return _about(tenant_id, customer_id).update(headers={}, body=None, fingerprint=b"")
+
+
+def _about(tenant_id: UUID, customer_id: UUID) -> QuerySet[IdempotentRequest]:
+    return IdempotentRequest.objects.filter(
+        tenant_id=tenant_id, customer_ids__contains=[customer_id], body__isnull=False
     )
 
 
@@ -118,10 +153,7 @@ def _open(kept: IdempotentRequest) -> Answer:
     try:
         body = unseal(kept.body or b"", tenant_id=kept.tenant_id, row_id=_row_id(kept.principal, kept.key))
     except cipher.Undecryptable as error:
-        raise KeyReused(
-            "This Idempotency-Key was used, and its answer cannot be read any more: look whether what you asked for has"
-            " happened, and use a new key."
-        ) from error
+        raise KeyReused(GONE) from error
     return Answer(kept.status or 0, kept.headers, body)
 
 

@@ -12,14 +12,14 @@ from django.db.models import QuerySet
 
 from audit import cipher
 from audit.services.administration import record_administration
-from audit.services.sealing import reseal, unseal
+from audit.services.sealing import reseal
 from lifecycle.models import DeadLetter
 from lifecycle.rules.envelopes import Message, receive
 from lifecycle.services import inbox
 from lifecycle.services.dead_letters import UNDECRYPTABLE, Refusal
 from lifecycle.services.events import CONSUMER, DEAD, DUPLICATE, PARKED, process_events
 from lifecycle.services.failures import concerns_everybody, describe, is_transient
-from lifecycle.services.inbox import decode_headers
+from lifecycle.services.filing import read_message
 from tenants.actors import Actor
 from tenants.context import tenant_context
 from tenants.services.directory import PLATFORM, find_tenants
@@ -84,26 +84,16 @@ def open_message(letter: DeadLetter) -> Message:
     """The message as it came. Raises LetterRefused when its bytes were given up or cannot be decrypted."""
     if letter.state != DeadLetter.State.OPEN:
         raise LetterRefused("already_resolved", f"This letter is {letter.state} already; its bytes were not kept.")
-    value = None
-    if letter.value is not None:
-        try:
-            value = unseal(letter.value, tenant_id=letter.tenant_id, row_id=letter.id)
-        except cipher.MasterKeyMissing as error:
-            raise LetterRefused(
-                UNDECRYPTABLE, "Its bytes lie under a master key that is not in MASTER_KEYS: bring that key back."
-            ) from error
-        except cipher.Undecryptable as error:
-            raise LetterRefused(
-                UNDECRYPTABLE, "Its bytes were altered in the table: let the sender send it again, and discard it."
-            ) from error
-    return Message(
-        topic=letter.topic,
-        partition=letter.partition,
-        offset=letter.offset,
-        key=None if letter.key is None else bytes(letter.key),
-        value=value,
-        headers=decode_headers(letter.headers),
-    )
+    try:
+        return read_message(letter)
+    except cipher.MasterKeyMissing as error:
+        raise LetterRefused(
+            UNDECRYPTABLE, "Its bytes lie under a master key that is not in MASTER_KEYS: bring that key back."
+        ) from error
+    except cipher.Undecryptable as error:
+        raise LetterRefused(
+            UNDECRYPTABLE, "Its bytes were altered in the table: let the sender send it again, and discard it."
+        ) from error
 
 
 def replay_letters(letters: Iterable[DeadLetter], *, actor: Actor, now: dt.datetime) -> Iterator[Replayed]:

@@ -36,7 +36,7 @@ def read_profile(customer_id: UUID, *, tenant: TenantRef, now: dt.datetime) -> J
             row = facts.find_profile(tenant.id, customer_id)
             if row is None:
                 return None
-            raw_profile = dump(_describe_profile(row, _open_contacts(tenant, customer_id)))
+            raw_profile = dump(_describe_profile(row, open_contacts(tenant, customer_id)))
             found = facts.find_status(tenant.id, customer_id)
         parts = {cache.PROFILE: _seal(raw_profile, tenant, customer_id)}
         if found is not None:
@@ -83,7 +83,7 @@ def _describe_profile(row: Mapping[str, Any], contacts: list[Json]) -> Json:
     }
 
 
-def _open_contacts(tenant: TenantRef, customer_id: UUID) -> list[Json]:
+def open_contacts(tenant: TenantRef, customer_id: UUID) -> list[Json]:
     """The contacts in clear. After an erasure nobody can read them any more: what named people is None."""
     contacts = list(Contact.objects.filter(tenant_id=tenant.id, customer_id=customer_id).order_by("position", "id"))
     key = load_keys(tenant.id, [customer_id]).get(customer_id) if contacts else None

@@ -48,6 +48,10 @@ DOORS: dict[tuple[str, str], Door] = {
     ),
     ("GET", "/api/v1/customers/{customer_id}/lifecycle/summary"): Door(VIEW_LIFECYCLE, names_customer=True),
     ("GET", "/api/v1/customers/{customer_id}/lifecycle/history"): Door(VIEW_HISTORY, names_customer=True),
+    ("POST", "/api/v1/customers/{customer_id}/export"): Door(CONFIGURE_STAGES, names_customer=True),
+    ("POST", "/api/v1/customers/{customer_id}/erase"): Door(
+        CONFIGURE_STAGES, lambda _: {"reason": "Request 17"}, names_customer=True
+    ),
     ("GET", "/api/v1/lifecycle/summary"): Door(VIEW_LIFECYCLE),
     ("POST", "/api/v1/lifecycle/transitions"): Door(
         UPDATE_LIFECYCLE, lambda customer_id: {"items": [{"customer_id": str(customer_id), "stage": "Active"}]}

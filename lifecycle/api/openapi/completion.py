@@ -47,7 +47,7 @@ def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
                 operation["responses"] |= {str(status): _problem(status) for status in (401, 415, 429, *EVERYWHERE)}
                 operation["responses"] = dict(sorted(operation["responses"].items()))
             if "requestBody" in operation:
-                operation["requestBody"]["required"] = True
+                operation["requestBody"]["required"] = not _may_be_empty(operation["requestBody"], schemas)
             for status, response in operation["responses"].items():
                 # A description may not be empty.
                 response["description"] = response["description"] or _GOOD[status]
@@ -58,6 +58,13 @@ def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
 
 
 _GOOD: Final = {"200": "Done, or as asked for."}
+
+
+def _may_be_empty(body: dict[str, Any], schemas: dict[str, Any]) -> bool:
+    """Whether a request may come without a body, because it need not say anything."""
+    name = body["content"]["application/json"]["schema"].get("$ref", "").rpartition("/")[2]
+    component = schemas.get(name, {})
+    return "properties" in component and not component.get("required")
 
 
 def _refuse_nul(properties: dict[str, Any]) -> None:

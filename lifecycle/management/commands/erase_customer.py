@@ -42,3 +42,14 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{options['external_id']}: {key}, {erased.contacts:,} contacts and {erased.messages:,} messages deleted"
         )
+        if erased.answers:
+            self.stdout.write(f"{erased.answers:,} answers kept for repeated requests deleted")
+        if erased.uploads:
+            self.stdout.write(
+                f"{erased.uploads:,} uploaded files destroyed: what was not imported is to be uploaded again"
+            )
+        if erased.unreadable:
+            self.stdout.write(
+                f"{erased.unreadable:,} dead letters could not be looked into: they lie under a master key that is not"
+                " in MASTER_KEYS, or were altered. Bring the key back and erase again, or discard them."
+            )

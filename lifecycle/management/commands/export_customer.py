@@ -7,7 +7,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from lifecycle.management.tenants import add_tenant_argument, choose_tenants
-from lifecycle.services.erasure import ErasureRefused, export_customer
+from lifecycle.services.erasure import ErasureRefused
+from lifecycle.services.exports import export_customer
 from tenants.actors import system_actor
 from tenants.context import tenant_context
 
@@ -21,6 +22,7 @@ class Command(BaseCommand):
         """Options."""
         parser.add_argument("external_id", help="The customer's id in the tenant's own systems.")
         add_tenant_argument(parser, required=True)
+        parser.add_argument("--reason", default="", help="Why; kept in the administration log.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Export, or say in one line why not."""
@@ -28,7 +30,11 @@ class Command(BaseCommand):
         try:
             with tenant_context(tenant.id):
                 exported = export_customer(
-                    options["external_id"], tenant=tenant, actor=system_actor("export_customer"), now=timezone.now()
+                    options["external_id"],
+                    tenant=tenant,
+                    actor=system_actor("export_customer"),
+                    now=timezone.now(),
+                    reason=options["reason"],
                 )
         except ErasureRefused as refusal:
             raise CommandError(str(refusal)) from refusal

@@ -1,0 +1,142 @@
+"""Customers in the admin, to be read and searched; and their personal data, to be handed out or erased [SEC-7]."""
+
+from typing import Any
+
+import orjson
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+
+from lifecycle.models import Customer
+from lifecycle.services.erasure import LONGEST_REASON, Erased, ErasureRefused, erase_customer
+from lifecycle.services.exports import export_customer
+from tenants.admin.base import TenantAdmin, identity_of, service_arguments
+from tenants.middleware import current_request_id
+from tenants.rules.texts import clean_line
+from tenants.rules.values import LONGEST_ID
+
+SHOWN = ("external_id", "name", "industry", "segment", "owner", "created_at", "updated_at", "erased_at")
+CONFIRM = "Type the external id once more: an erasure cannot be undone. Nothing was erased."
+
+
+class PersonalDataForm(forms.Form):
+    """Whose data, why, and what is to be done with them."""
+
+    external_id = forms.CharField(
+        max_length=LONGEST_ID,
+        label="External id",
+        help_text="The customer's id in your own systems. Also of one that only messages speak of.",
+    )
+    reason = forms.CharField(
+        max_length=LONGEST_REASON,
+        label="Why",
+        widget=forms.Textarea(attrs={"rows": 3}),
+        error_messages={"required": "Say why: it is kept in the administration log. Nothing was done."},
+        help_text="Kept in the administration log, with your name. Name no person here.",
+    )
+    company = forms.BooleanField(
+        required=False, label="Erase the company's name as well", help_text="Only for an erasure."
+    )
+    confirmed = forms.CharField(
+        required=False, label="External id, once more", help_text="Only for an erasure, which cannot be undone."
+    )
+
+
+@admin.register(Customer)
+class CustomerAdmin(TenantAdmin):
+    """The tenant's customers. The search finds nobody who was erased, the list shows that they were."""
+
+    list_display = ("name", "external_id", "owner", "erased_at")
+    ordering = ("name_key", "id")
+    search_fields = ("name", "external_id")
+    fields = SHOWN
+    search_help_text = "Part of a name, the beginning of an external id, or a contact's whole e-mail address."
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """By the same search as the pages."""
+        if not search_term.strip():
+            return queryset, False
+        tenant = identity_of(request).tenant
+        found: QuerySet[Any] = queryset.matching(search_term, tenant.id if tenant else None)  # type: ignore[attr-defined]
+        return found, False
+
+    def get_urls(self) -> list[Any]:
+        """The page about personal data, before Django's own."""
+        view = self.admin_site.admin_view(self.personal_data_view)
+        return [path("personal-data", view, name="personal_data"), *super().get_urls()]
+
+    def personal_data_view(self, request: HttpRequest) -> HttpResponse:
+        """Hand out or erase a customer's personal data, with a reason."""
+        if not self.has_view_permission(request) or identity_of(request).tenant is None:
+            raise PermissionDenied("Choose the tenant whose customer's data you want to export or erase.")
+        form = PersonalDataForm(
+            request.POST or None, initial={"external_id": request.GET.get("external_id", "").replace("\x00", "")}
+        )
+        if request.method == "POST" and form.is_valid():
+            try:
+                return self._export(request, form) if "export" in request.POST else self._erase(request, form)
+            except ErasureRefused as refusal:
+                form.add_error("reason" if refusal.code == "reason_required" else "external_id", refusal.sentence)
+            except forms.ValidationError as error:
+                form.add_error("confirmed", error)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Export or erase personal data",
+            "opts": self.opts,
+            "form": form,
+        }
+        return TemplateResponse(request, "admin/lifecycle/customer/personal_data.html", context)
+
+    def _export(self, request: HttpRequest, form: PersonalDataForm) -> HttpResponse:
+        """A file of JSON. Nothing of it is kept."""
+        exported = export_customer(
+            form.cleaned_data["external_id"],
+            reason=form.cleaned_data["reason"],
+            request_id=current_request_id(),
+            **service_arguments(request),
+        )
+        body = orjson.dumps(exported, default=str, option=orjson.OPT_INDENT_2)
+        headers = {"Content-Disposition": 'attachment; filename="customer.json"', "Cache-Control": "no-store"}
+        return HttpResponse(body, content_type="application/json", headers=headers)
+
+    def _erase(self, request: HttpRequest, form: PersonalDataForm) -> HttpResponse:
+        """Erase, and say what was destroyed."""
+        asked = form.cleaned_data
+        if clean_line(asked["confirmed"]) != clean_line(asked["external_id"]):
+            raise forms.ValidationError(CONFIRM)
+        erased = erase_customer(
+            asked["external_id"],
+            reason=asked["reason"],
+            company=asked["company"],
+            request_id=current_request_id(),
+            **service_arguments(request),
+        )
+        messages.success(request, describe_erasure(erased))
+        if erased.uploads:
+            messages.warning(
+                request,
+                f"{erased.uploads:,} uploaded files are destroyed, because they may name the person: what was not"
+                " imported is to be uploaded again.",
+            )
+        if erased.unreadable:
+            messages.warning(
+                request,
+                f"{erased.unreadable:,} messages could not be looked into, because their master key is missing or they"
+                " were altered: ask the operator to bring the key back, and erase again.",
+            )
+        return HttpResponseRedirect(reverse("admin:lifecycle_customer_changelist"))
+
+
+def describe_erasure(erased: Erased) -> str:
+    """What was destroyed, in a sentence."""
+    counts = ((erased.contacts, "contact"), (erased.messages, "message"), (erased.answers, "kept answer"))
+    parts = [f"{count:,} {what}{'' if count == 1 else 's'}" for count, what in counts]
+    key = "Its data key is destroyed; notes can no longer be read. " if erased.key_destroyed else ""
+    company = " The company's name is erased as well." if erased.company else ""
+    return f"Erased. {key}Deleted: {', '.join(parts)}.{company}"

@@ -1,0 +1,181 @@
+"""Messages filed by the customers they are about, so that an erasure and an export find them [SEC-7].
+
+A dead letter carries the keyed hash of every customer that it may be about (``rules.subjects``). One that does not say
+it for certain (no JSON, or no id in it) is not filed: it is opened and searched. So are letters whose tenant could not
+be told; they lie apart, and whose they are is judged by the slug that they wrote.
+"""
+
+import enum
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+from uuid import UUID
+
+from django.db.models import Q
+
+from audit import cipher
+from audit.cursors import plain_array, prepared_cursor, text_array
+from audit.services.sealing import unseal
+from lifecycle.models import NOBODY, DeadLetter
+from lifecycle.rules.envelopes import Message
+from lifecycle.rules.subjects import Candidates, find_candidates, fold_slug, names_person
+from lifecycle.services.inbox import decode_headers
+from tenants.actors import TenantRef
+from tenants.context import nobody_context
+from tenants.services.directory import list_slugs
+
+# Hashes that a letter is filed under; one about more customers is opened.
+MOST_FILED: Final = 64
+CHUNK: Final = 200
+_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+# The lock that an erasure waits for: it comes either before the letter, which is then not kept, or after it.
+FIND_ERASED: Final = """
+SELECT external_id, id::text, erased_at IS NOT NULL FROM lifecycle_customer
+ WHERE tenant_id = %(tenant_id)s::uuid
+   AND (external_id = ANY(%(external_ids)s::text[]) OR id = ANY(%(ids)s::uuid[]))
+ ORDER BY external_id FOR KEY SHARE
+"""
+
+
+class Owner(enum.Enum):
+    """Whose a letter is, as far as it can be told."""
+
+    OWN = enum.auto()
+    UNKNOWN = enum.auto()
+    OTHER = enum.auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A customer as messages name it: by ``external_id``, by the product's own id if there is such a customer, or by
+    its ``people``: addresses, numbers and names of its contacts, in clear.
+    """
+
+    tenant: TenantRef
+    external_id: str
+    customer_id: UUID | None = None
+    people: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The ids by which it is named."""
+        return frozenset({self.external_id} if self.customer_id is None else {self.external_id, str(self.customer_id)})
+
+    def hashes(self, tenant_id: UUID) -> list[bytes]:
+        """What letters about it are filed under, in the tenant's rows or in those of no tenant."""
+        return [cipher.customer_index(tenant_id, name) for name in sorted(self.names)]
+
+
+@dataclass(slots=True)
+class Found:
+    """Letters about a customer, ``owned`` by its tenant or by none that is known, and how many could not be read."""
+
+    owned: list[UUID] = field(default_factory=list)
+    unowned: list[UUID] = field(default_factory=list)
+    unreadable: int = 0
+
+    @property
+    def count(self) -> int:
+        """How many were found."""
+        return len(self.owned) + len(self.unowned)
+
+
+def file_letter(tenant_id: UUID, candidates: Candidates) -> list[bytes] | None:
+    """The hashes to file a letter under; None when it has to be opened."""
+    if not candidates.is_certain or len(candidates.ids) > MOST_FILED:
+        return None
+    return [cipher.customer_index(tenant_id, external_id) for external_id in sorted(candidates.ids)]
+
+
+def find_erased(tenant_id: UUID, names: Collection[str]) -> set[str]:
+    """Which of the names are of customers that are erased. Until the end of the transaction no other one will be. At
+    most one statement.
+    """
+    if not names or tenant_id == NOBODY:
+        return set()
+    ids = [name for name in names if _ID.fullmatch(name)]
+    parameters = {"tenant_id": tenant_id, "external_ids": text_array(names), "ids": plain_array(ids)}
+    with prepared_cursor("default") as cursor:
+        cursor.execute(FIND_ERASED, parameters)
+        return {name for *called, is_erased in cursor.fetchall() if is_erased for name in called}
+
+
+def read_message(letter: DeadLetter) -> Message:
+    """The message of a letter as it came. Raises Undecryptable."""
+    value = None if letter.value is None else unseal(letter.value, tenant_id=letter.tenant_id, row_id=letter.id)
+    return Message(
+        topic=letter.topic,
+        partition=letter.partition,
+        offset=letter.offset,
+        key=None if letter.key is None else bytes(letter.key),
+        value=value,
+        headers=decode_headers(letter.headers),
+    )
+
+
+def find_letters(subject: Subject, *, lock: bool = False, filed_only: bool = False) -> Found:
+    """The letters about a customer, in any state. Call inside the tenant's context.
+
+    ``lock`` keeps others from replaying them until the transaction ends: a replay locks its letter and then the
+    customer, so whoever erases comes to the customer afterwards. ``filed_only`` opens none.
+    """
+    found = Found()
+    for letter in _look(subject.tenant.id, subject, found, lock=lock, filed_only=filed_only):
+        found.owned.append(letter.id)
+    slugs = list_slugs()
+    with nobody_context():
+        for letter in _look(NOBODY, subject, found, lock=lock, filed_only=filed_only):
+            if judge_owner(letter, subject.tenant, slugs) is not Owner.OTHER:
+                found.unowned.append(letter.id)
+    return found
+
+
+def judge_owner(letter: DeadLetter, tenant: TenantRef, slugs: Mapping[UUID, str]) -> Owner:
+    """Whose a letter is by the slug that it wrote; ``slugs`` are those of every tenant."""
+    written = fold_slug(letter.tenant_slug)
+    if written == fold_slug(tenant.slug):
+        return Owner.OWN
+    return Owner.OTHER if written in map(fold_slug, slugs.values()) else Owner.UNKNOWN
+
+
+def open_letters(tenant_id: UUID, ids: Sequence[UUID]) -> Iterator[tuple[DeadLetter, Message | None]]:
+    """Letters with their messages, in the order of their ids; None for one that cannot be read. Chunk by chunk."""
+    ordered = sorted(ids)
+    for start in range(0, len(ordered), CHUNK):
+        for letter in DeadLetter.objects.filter(tenant_id=tenant_id, id__in=ordered[start : start + CHUNK]).order_by(
+            "id"
+        ):
+            try:
+                yield letter, read_message(letter)
+            except cipher.Undecryptable:
+                yield letter, None
+
+
+def _look(tenant_id: UUID, subject: Subject, found: Found, *, lock: bool, filed_only: bool) -> Iterator[DeadLetter]:
+    """The letters among a tenant's rows, or those of no tenant: by their hashes, and by opening those without."""
+    wanted = Q(subjects__overlap=subject.hashes(tenant_id))
+    if not filed_only:
+        wanted |= Q(subjects=None) & (Q(value__isnull=False) | Q(key__isnull=False))
+    ids = list(DeadLetter.objects.filter(wanted, tenant_id=tenant_id).order_by("id").values_list("id", "subjects"))
+    filed = {id_ for id_, subjects in ids if subjects is not None}
+    for start in range(0, len(ids), CHUNK):
+        letters = DeadLetter.objects.filter(
+            tenant_id=tenant_id, id__in=[id_ for id_, _ in ids[start : start + CHUNK]]
+        ).order_by("id")
+        for letter in letters:
+            if letter.id in filed or _is_about(letter, subject, found):
+                if lock:
+                    DeadLetter.objects.select_for_update().filter(id=letter.id).values_list("id").first()
+                yield letter
+
+
+def _is_about(letter: DeadLetter, subject: Subject, found: Found) -> bool:
+    try:
+        message = read_message(letter)
+    except cipher.Undecryptable:
+        # Its key and headers lie open.
+        found.unreadable += 1
+        key = None if letter.key is None else bytes(letter.key)
+        message = Message(letter.topic, letter.partition, letter.offset, key, None, decode_headers(letter.headers))
+    return not subject.names.isdisjoint(find_candidates(message).ids) or names_person(message, subject.people)
