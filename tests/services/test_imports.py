@@ -48,7 +48,7 @@ def run(path: Path, tenant: TenantRef, *options: str) -> tuple[int, str, str]:
 
 def customers(tenant: TenantRef) -> dict[str, str]:
     with tenant_context(tenant.id):
-        return dict(Customer.objects.for_tenant(tenant.id).values_list("external_id", "name"))
+        return dict(Customer.objects.for_tenant(tenant.id).order_by("external_id").values_list("external_id", "name"))
 
 
 def stages(tenant: TenantRef) -> dict[str, str]:
