@@ -59,6 +59,8 @@ def run_command(guard: Guard, arguments: list[str]) -> int:
 def run_tests(guard: Guard, arguments: list[str]) -> int:
     """Pytest on throw-away services."""
     os.environ.setdefault("KAFKA_SESSION_TIMEOUT_MS", TEST_SESSION_TIMEOUT_MS)
+    # The tests start more than a hundred processes, each of which would compile the same files again.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     if browser := find_browser():
         os.environ["CHROMIUM"] = browser
     return run_command(guard, [sys.executable, "-m", "pytest", *arguments])
