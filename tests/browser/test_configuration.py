@@ -121,6 +121,54 @@ def test_leaving_unsaved_work_asks_first(open_browser, users, tenant):
     assert more == []
 
 
+def test_unsaved_edits_are_saved_on_the_way_to_the_publication(open_browser, users, tenant):
+    page = open_browser(users.tenant_admin)
+    begin_draft(page, "Published at once")
+    asked = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    page.get_by_label("Days expected in Live").fill("77")
+    expect(page.locator(".state")).to_have_text("Not saved yet")
+    page.get_by_role("link", name="Publish").click()
+    page.wait_for_url("**/publish")
+    expect(page.get_by_text("“Live” may last at most 77 days instead of any time.")).to_be_visible()
+    page.get_by_label("Why").fill("Seventy-seven days are enough")
+    page.get_by_role("button", name="Publish as version 2").click()
+    expect(page.get_by_text("Version 2 is published.")).to_be_visible()
+    assert live(tenant).document["max_days"]["Live"] == 77
+    assert asked == []
+
+
+def test_a_stage_takes_the_name_of_one_that_goes_away_and_gives_it_back(open_browser, users, tenant):
+    old = CustomerFactory(tenant=tenant, stage="Renewing")
+    kept = CustomerFactory(tenant=tenant, stage="Live")
+    page = open_browser(users.tenant_admin)
+    begin_draft(page, "One name for both")
+    page.get_by_role("button", name="Remove Renewing").click()
+    expect(page.get_by_role("heading", name="Stages that go away")).to_be_visible()
+    page.get_by_label("Name of stage 3").fill("Renewing")
+    page.get_by_role("button", name="Check", exact=True).click()
+    expect(page.get_by_text("is the name of another stage already").first).to_be_visible()
+    page.get_by_label("Where the customers of Renewing go").select_option(label="Rollout")
+    page.get_by_role("button", name="Save and publish").click()
+    page.wait_for_url("**/publish")
+    expect(page.get_by_text("Stage “Renewing” is removed; another one gets its name.")).to_be_visible()
+    page.get_by_label("Why").fill("Both are renewals")
+    page.get_by_role("button", name="Publish as version 2").click()
+    expect(page.get_by_text("Version 2 is published. 1 customer")).to_be_visible()
+    assert where(tenant) == {old.id: "Rollout", kept.id: "Renewing"}
+
+    page.get_by_role("link", name="Take version 2 back").click()
+    page.get_by_label("Why").fill("They are not")
+    page.get_by_role("button", name="Take version 2 back").click()
+    expect(page.get_by_text("Version 3 is live: the former configuration again.")).to_be_visible()
+    assert where(tenant) == {old.id: "Renewing", kept.id: "Live"}
+
+
+def where(tenant):
+    with tenant_context(tenant.id):
+        return dict(CustomerLifecycleStatus.objects.values_list("customer_id", "stage"))
+
+
 def test_what_is_typed_before_the_script_is_there_counts_as_unsaved(open_browser, users, tenant):
     page = open_browser(users.tenant_admin)
     begin_draft(page, "Early")

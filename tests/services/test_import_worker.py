@@ -1,0 +1,72 @@
+"""The real process that imports uploaded files, killed in the midst of one."""
+
+import io
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from audit.models import AdministrationEntry, LifecycleHistory
+from lifecycle.models import Customer, ImportUpload
+from lifecycle.services.imports.uploads import start_run, store_upload
+from lifecycle.services.verification import verify_tenant
+from tenants.actors import TenantRef, system_actor
+from tenants.context import tenant_context
+from tests.browser.servers import find_port
+from tests.factories import utc_now
+from tests.operations.processes import Process, command, production_env
+
+LINES = 6_000
+PATIENCE_SECONDS = 120
+
+
+@pytest.fixture
+def worker(db: None, tmp_path: Path) -> Any:
+    process = command("mover", find_port(), tmp_path, production_env(tmp_path, prefix="imports."), "move_customers")
+    yield process
+    process.stop()
+
+
+def wait_for(tenant: TenantRef, condition: Any) -> ImportUpload:
+    until = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < until:
+        with tenant_context(tenant.id):
+            upload = ImportUpload.objects.get()
+        if condition(upload):
+            return upload
+        time.sleep(0.05)
+    raise AssertionError(f"it is {upload.state}, at line {upload.line}")
+
+
+def test_a_kill_in_the_midst_of_an_import_neither_loses_nor_doubles(tenant: TenantRef, worker: Process) -> None:
+    by: Any = {"tenant": tenant, "actor": system_actor("tests")}
+    content = "id,name\n" + "".join(f"C-{number},Company {number}\n" for number in range(LINES))
+    with tenant_context(tenant.id):
+        file = io.BytesIO(content.encode())
+        upload = store_upload(file, name="crm.csv", size=len(content), kind="", now=utc_now(), **by)
+    worker.start()
+    ready = wait_for(tenant, lambda row: row.state == ImportUpload.State.READY)
+    with tenant_context(tenant.id):
+        start_run(upload.id, dry_run=False, revision=ready.revision, now=utc_now(), **by)
+    wait_for(tenant, lambda row: row.line > 0)
+    assert worker.process is not None
+    os.kill(worker.process.pid, signal.SIGKILL)
+    worker.process.wait()
+    with tenant_context(tenant.id):
+        killed = ImportUpload.objects.get()
+        assert Customer.objects.count() == LifecycleHistory.objects.count() == killed.created
+        assert 0 < killed.created < LINES, "it was in the midst of it"
+        # The half minute in which no other process takes it over.
+        ImportUpload.objects.update(leased_until=timezone.now())
+
+    worker.start()
+    done = wait_for(tenant, lambda row: row.state == ImportUpload.State.DONE)
+    assert (done.created, done.changed, done.unchanged, done.rejected) == (LINES, 0, 0, 0)
+    with tenant_context(tenant.id):
+        assert Customer.objects.count() == LifecycleHistory.objects.count() == LINES
+        assert AdministrationEntry.objects.filter(action="import_customers").count() == 1
+    assert all(verified.broken is None for verified in verify_tenant(tenant))
