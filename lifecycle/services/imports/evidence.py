@@ -84,7 +84,7 @@ class Evidence:
                 column: [facts.filled, facts.compared, facts.different, facts.with_digits, facts.yes_or_no]
                 for column, facts in self._facts.items()
             },
-            "differing": [sorted(pair) for pair in self._differing],
+            "differing": sorted(sorted(pair) for pair in self._differing),
         }
 
     @classmethod
