@@ -19,8 +19,6 @@ from audit.database.identity import is_identity_due, read_identity
 from audit.database.results import execute
 from audit.database.silence import is_silent, note_silence
 
-BEGIN = b"BEGIN"
-
 
 class Connection(psycopg.Connection[Any]):
     """A psycopg connection that can be told how its next transaction begins.
@@ -29,10 +27,6 @@ class Connection(psycopg.Connection[Any]):
     """
 
     opening: tuple[bytes, bytes] | None = None
-    # What ``audit.prepared`` has prepared on this connection. When the driver rolls back it deallocates everything,
-    # but only if it has prepared something itself: names get a new ending then, so that both cases are right.
-    prepared_keys: frozenset[bytes] = frozenset()
-    rollbacks = 0
     # Which database this is (``audit.database.identity``), and when it was asked.
     identity = ""
     identified_at = 0.0
@@ -73,8 +67,6 @@ class Connection(psycopg.Connection[Any]):
     def rollback(self) -> None:
         """Roll back; a transaction that was never begun is simply forgotten."""
         self.opening = None
-        self.prepared_keys = frozenset()
-        self.rollbacks += 1
         super().rollback()
 
     def send_opening(self) -> None:

@@ -26,7 +26,7 @@ def execute(link: Any, statement: bytes) -> Any:
     return [check(link, result) for result in collect(link)][-1]
 
 
-def collect(link: Any, *, until_sync: bool = False) -> list[Any]:
+def collect(link: Any) -> list[Any]:
     """The results of what was sent. Waits at the socket: libpq itself would hold up every other thread."""
     poller = None
     while link.flush():
@@ -45,12 +45,7 @@ def collect(link: Any, *, until_sync: bool = False) -> list[Any]:
             link.consume_input()
         result = link.get_result()
         if result is None:
-            # Between two statements of a pipeline; else, and without a connection, there are no more.
             if link.status != ConnStatus.OK:
                 raise psycopg.OperationalError(link.get_error_message())
-            if not until_sync:
-                return results
-        elif result.status == ExecStatus.PIPELINE_SYNC:
             return results
-        else:
-            results.append(result)
+        results.append(result)

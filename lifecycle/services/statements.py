@@ -4,7 +4,6 @@ number of them. Parameters are named; arrays come as PostgreSQL literals (``audi
 
 from typing import Final
 
-from audit.prepared import Prepared
 from audit.services.chain import hash_sql
 from audit.services.recording import NOW, record_and_announce
 from tenants.services.policies import HOLD_CONFIGURATION
@@ -71,7 +70,7 @@ _AS_JUDGED: Final = """s.version = i.version
                     WHERE t.id = %(tenant_id)s::uuid AND t.configuration_version = %(configuration_version)s::int)"""
 
 
-def _move(changed_at: str, input_: str = _INPUT, condition: str = _AS_JUDGED, answer: str = "count(*)") -> str:
+def _move(changed_at: str) -> str:
     head_hash = hash_sql(
         {
             **_FACTS,
@@ -82,18 +81,18 @@ def _move(changed_at: str, input_: str = _INPUT, condition: str = _AS_JUDGED, an
         }
     )
     return f"""
-WITH {input_}, moved AS (
+WITH {_INPUT}, moved AS (
     UPDATE customer_lifecycle_status s
        SET stage = i.to_stage, stage_entered_at = i.effective_at, updated_at = {changed_at},
            updated_by = %(changed_by)s::text, actor_kind = %(actor_kind)s::text, source = %(source)s::text,
            reason_code = i.reason_code, version = s.version + 1, head_hash = {head_hash}
       FROM input i
-     WHERE s.tenant_id = %(tenant_id)s::uuid AND s.customer_id = i.customer_id AND {condition}
+     WHERE s.tenant_id = %(tenant_id)s::uuid AND s.customer_id = i.customer_id AND {_AS_JUDGED}
     RETURNING i.history_id, s.customer_id, new.version AS sequence, old.stage AS from_stage, i.to_stage,
               i.effective_at, i.on_behalf_of, i.reason_code, i.request_id, i.event_id, i.note,
               old.head_hash AS previous_hash, new.head_hash AS hash
 ), {record_and_announce(changed_at)}
-SELECT {answer} FROM moved
+SELECT count(*) FROM moved
 """  # noqa: S608  fixed expressions, parameters for every value
 
 
@@ -132,18 +131,3 @@ MOVE: Final = _move(NOW)
 MOVE_BACKDATED: Final = _move(_OWN_TIME)
 PLACE: Final = _place(NOW)
 PLACE_BACKDATED: Final = _place(_OWN_TIME)
-
-# One customer, judged beforehand for every stage it may stand in: only from those that lead there is it moved. The
-# update locks the row before it compares, so what is compared is what is written over.
-_ONE: Final = """
-input AS (
-    SELECT %(customer_id)s::uuid AS customer_id, %(history_id)s::uuid AS history_id, %(to_stage)s::text AS to_stage,
-           %(effective_at)s::timestamptz AS effective_at, %(reason_code)s::text AS reason_code,
-           %(on_behalf_of)s::text AS on_behalf_of, %(request_id)s::uuid AS request_id, %(event_id)s::text AS event_id,
-           %(note)s::bytea AS note
-)
-"""
-_FROM_ANY: Final = """s.stage = ANY(%(from_stages)s::text[])
-       AND (%(version)s::int IS NULL OR s.version = %(version)s::int)
-       AND (SELECT hold_configuration(%(tenant_id)s::uuid, %(configuration_version)s::int))"""
-MOVE_ONE: Final = Prepared(_move(NOW, _ONE, _FROM_ANY, "from_stage, sequence"))

@@ -2,8 +2,7 @@
 
 ``apply`` is the only code that changes where a customer stands. One PATCH is a batch of one; an event batch, a bulk
 call, an import and a configuration's mapping are batches of many. Its order never varies: lock (in id order), look,
-decide, write, record, announce, all in the caller's transaction; the network comes after the commit. A single change is
-tried at once first (``at_once``), which does the same in one statement and leaves whatever is not plain to this.
+decide, write, record, announce, all in the caller's transaction; the network comes after the commit.
 """
 
 import datetime as dt
@@ -21,12 +20,11 @@ from audit.services.keys import ensure_keys
 from audit.services.recording import trace_headers
 from lifecycle.rules.transitions import Allowed, Change, Refused, Status, decide
 from lifecycle.services import cache, statements
-from lifecycle.services.at_once import move_at_once
 from lifecycle.services.outcomes import NOT_FOUND, Budget, ConfigurationKeepsChanging, Outcome, StatusRecord
 from tenants.actors import Actor, TenantRef
 from tenants.roles import UPDATE_LIFECYCLE
 from tenants.rules.policy import Policy
-from tenants.services.policies import hold_live_policy, note_live_version, policy_of_version
+from tenants.services.policies import hold_live_policy, policy_of_version
 
 __all__ = ["NOT_FOUND", "Budget", "ConfigurationKeepsChanging", "Outcome", "StatusRecord", "apply", "place"]
 
@@ -51,29 +49,24 @@ def apply(
     """Move 1..N customers; one Outcome a change, in the order given. Refusals are values, never exceptions.
 
     Call inside ``tenant_context(tenant.id)``; nothing is committed here. Several changes of one customer are judged
-    one after the other. One statement for a plain single change without a budget, two for any number of distinct
-    customers up to 10,000 (a third for the policy the first time a version is seen, more only when there are notes).
-    With ``dry_run`` the rows are locked and judged and nothing is written. ``backdated`` loads what happened elsewhere:
-    each change is dated by its ``effective_at``, and only the database's ``recorded_at`` says when it came here. Raises
+    one after the other. Two statements for any number of distinct customers up to 10,000 (a third for the policy the
+    first time a version is seen, more only when there are notes). With ``dry_run`` the rows are locked and judged and
+    nothing is written. ``backdated`` loads what happened elsewhere: each change is dated by its ``effective_at``, and
+    only the database's ``recorded_at`` says when it came here. Raises
     what ``budget.take`` raises, before anything is written.
     """
-    # A budget is asked once the row is locked and judged: asked before, its lock and the row's could cross.
-    if len(changes) == 1 and budget is None and not dry_run and not backdated:
-        outcome = move_at_once(changes[0], tenant=tenant, actor=actor, source=source, now=now, request_id=request_id)
-        if outcome is not None:
-            return [outcome]
     taken = 0
     try:
         for _ in range(JUDGEMENTS):
             statuses, version = _lock(changes, tenant=tenant)
             policy = policy_of_version(tenant.id, version) if version else None
-            note_live_version(tenant.id, version)
             outcomes = _judge(changes, policy, statuses, actor=actor, source=source, now=now, backdated=backdated)
             moves = sum(outcome.moved for outcome in outcomes)
             if dry_run:
                 return [outcome._replace(history_id=None) for outcome in outcomes]
             if not moves or policy is None:
                 return outcomes
+            # Once the rows are locked and judged: asked before, a budget's lock and theirs could cross.
             if budget is not None and moves > taken:
                 budget.take(moves - taken)
                 taken = moves

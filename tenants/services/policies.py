@@ -28,8 +28,6 @@ SELECT configuration_version FROM tenants_tenant WHERE id = %(tenant_id)s::uuid 
 KEPT = 2000
 _policies: OrderedDict[tuple[str, UUID, int], Policy] = OrderedDict()
 _lock = Lock()
-# The version that was live when a tenant's customers were last looked at: a guess, to be checked by whoever uses it.
-_last_live: OrderedDict[UUID, int] = OrderedDict()
 
 
 class NoConfiguration(Exception):
@@ -67,21 +65,6 @@ def policy_of_version(tenant_id: UUID, version: int) -> Policy:
 def known_policy(tenant_id: UUID, version: int) -> Policy | None:
     """The policy of a version if this process has compiled it already. No statement, no context needed."""
     return _policies.get((database_identity(), tenant_id, version))
-
-
-def note_live_version(tenant_id: UUID, version: int) -> None:
-    """Remember which version was live just now; the next single change is judged by it beforehand."""
-    if _last_live.get(tenant_id) != version:
-        with _lock:
-            _last_live[tenant_id] = version
-            while len(_last_live) > KEPT:
-                _last_live.popitem(last=False)
-
-
-def guess_live_policy(tenant_id: UUID) -> Policy | None:
-    """The policy that was live when last looked at, or None. No statement: whoever uses it must have it checked."""
-    version = _last_live.get(tenant_id)
-    return None if version is None else _policies.get((database_identity(), tenant_id, version))
 
 
 def live_policy(tenant_id: UUID) -> Policy:

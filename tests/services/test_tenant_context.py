@@ -213,3 +213,11 @@ def test_an_app_role_session_variable_of_nonsense_shows_nothing(tenant: TenantRe
         assert Customer.objects.count() == 0
         cursor.execute("SELECT set_config('app.tenant_id', '00000000-0000-0000-0000-000000000000', true)")
         assert Customer.objects.count() == 0
+
+
+def test_a_context_without_statements_is_none_for_the_server(tenant: TenantRef) -> None:
+    with tenant_context(tenant.id):
+        pass
+    assert connection.connection.info.transaction_status.name == "IDLE"
+    with tenant_context(tenant.id):
+        assert list(Customer.objects.all()) == []
