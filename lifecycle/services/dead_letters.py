@@ -11,9 +11,10 @@ from uuid_utils.compat import uuid7
 from audit.cursors import insert_rows, prepared_cursor
 from audit.services.bell import wake_relay_after_commit
 from audit.services.sealing import seal
+from lifecycle.models import NOBODY
 from lifecycle.rules.envelopes import UNKNOWN_TYPE, Headers, Message, Received
-from lifecycle.rules.subjects import find_candidates
-from lifecycle.services.filing import file_letter, find_erased
+from lifecycle.rules.subjects import Candidates, find_candidates
+from lifecycle.services.filing import file_letter, find_erased, find_erased_by_slug
 from lifecycle.services.inbox import as_bytea, as_json, encode_headers
 
 Row = dict[str, Any]
@@ -75,7 +76,7 @@ def bury(
     """Keep dead messages and promise them to the dead-letter topic, in the caller's transaction and context.
 
     Key, value and headers go out as they came; the error follows in headers of its own. A message about a customer that
-    was erased is not kept: its letter is discarded from the beginning and goes out as the error alone. At most three
+    was erased is not kept: its letter is discarded from the beginning and goes out as the error alone. At most four
     statements.
     """
     rows = []
@@ -103,13 +104,13 @@ def _write(
     if not dead:
         return []
     candidates = [find_candidates(received.message) for received, *_ in dead]
-    erased = find_erased(tenant_id, frozenset().union(*(found.ids for found in candidates)))
+    withheld = _find_withheld(tenant_id, [received.event.tenant for received, *_ in dead], candidates)
     letters: list[Row] = []
     announcements: list[Row] = []
-    for (received, refusal, letter_id, sealed), found in zip(dead, candidates, strict=True):
+    for (received, refusal, letter_id, sealed), found, is_withheld in zip(dead, candidates, withheld, strict=True):
         letter = _describe(tenant_id, received, refusal, letter_id, attempts=attempts, now=now)
         error = _describe_error(letter_id, received.message, refusal, attempts=attempts, now=now)
-        if erased.isdisjoint(found.ids):
+        if not is_withheld:
             content = _describe_content(received.message, sealed, file_letter(tenant_id, found))
         else:
             # Nothing of what was sent about an erased customer is kept; that it was sent is.
@@ -131,6 +132,14 @@ def _write(
         cursor.execute(ANNOUNCE, {"rows": as_json(announcements), "topic": TOPIC})
     wake_relay_after_commit()
     return [letter["id"] for letter in letters]
+
+
+def _find_withheld(tenant_id: UUID, slugs: Sequence[str], candidates: Sequence[Candidates]) -> list[bool]:
+    """Which of the messages may be about a customer that was erased."""
+    if tenant_id == NOBODY:
+        return find_erased_by_slug([(slug, found.ids) for slug, found in zip(slugs, candidates, strict=True)])
+    erased = find_erased(tenant_id, frozenset().union(*(found.ids for found in candidates)))
+    return [not erased.isdisjoint(found.ids) for found in candidates]
 
 
 def _describe(

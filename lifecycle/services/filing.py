@@ -17,13 +17,13 @@ from django.db.models import Q
 from audit import cipher
 from audit.cursors import plain_array, prepared_cursor, text_array
 from audit.services.sealing import unseal
-from lifecycle.models import NOBODY, DeadLetter
+from lifecycle.models import NOBODY, Customer, DeadLetter
 from lifecycle.rules.envelopes import Message
 from lifecycle.rules.subjects import Candidates, find_candidates, fold_slug, names_person
 from lifecycle.services.inbox import decode_headers
 from tenants.actors import TenantRef
 from tenants.context import nobody_context
-from tenants.services.directory import list_slugs
+from tenants.services.directory import PLATFORM, list_slugs
 
 # Hashes that a letter is filed under; one about more customers is opened.
 MOST_FILED: Final = 64
@@ -92,13 +92,40 @@ def find_erased(tenant_id: UUID, names: Collection[str]) -> set[str]:
     """Which of the names are of customers that are erased. Until the end of the transaction no other one will be. At
     most one statement.
     """
-    if not names or tenant_id == NOBODY:
+    if not names:
         return set()
     ids = [name for name in names if _ID.fullmatch(name)]
     parameters = {"tenant_id": tenant_id, "external_ids": text_array(names), "ids": plain_array(ids)}
     with prepared_cursor("default") as cursor:
         cursor.execute(FIND_ERASED, parameters)
         return {name for *called, is_erased in cursor.fetchall() if is_erased for name in called}
+
+
+def find_erased_by_slug(written: Sequence[tuple[str, frozenset[str]]]) -> list[bool]:
+    """For letters of no tenant, each with the slug that it wrote and the customers that it may be about: whether one
+    of those is erased in the tenant that was meant (a suspended one, or one whose slug was quoted). At most two
+    statements.
+    """
+    if not any(slug for slug, _ in written):
+        return [False] * len(written)
+    tenants = {fold_slug(slug): tenant_id for tenant_id, slug in list_slugs().items()}
+    meant = [tenants.get(fold_slug(slug)) for slug, _ in written]
+    names = {name for tenant_id, (_, ids) in zip(meant, written, strict=True) if tenant_id for name in ids}
+    if not names:
+        return [False] * len(written)
+    rows = Customer.objects.using(PLATFORM).filter(
+        Q(external_id__in=names) | Q(id__in=[name for name in names if _ID.fullmatch(name)]),
+        tenant_id__in={tenant_id for tenant_id in meant if tenant_id},
+        erased_at__isnull=False,
+    )
+    erased = {
+        (tenant_id, name)
+        for tenant_id, external_id, id_ in rows.values_list("tenant_id", "external_id", "id")
+        for name in (external_id, str(id_))
+    }
+    return [
+        any((tenant_id, name) in erased for name in ids) for tenant_id, (_, ids) in zip(meant, written, strict=True)
+    ]
 
 
 def read_message(letter: DeadLetter) -> Message:

@@ -83,5 +83,6 @@ def test_a_viewer_is_answered_as_described_too(server, tenant, tmp_path):
     seen = knock(server, viewer, tmp_path, phases="fuzzing", examples=2)
     refused = {operation for operation, status in seen if status == 403}
     changing = {"move_customer", "move_customers", "publish_configuration", "preview_configuration"}
+    changing |= {"export_customer", "erase_customer"}
     assert refused == changing | {"list_history"}
     assert {operation for operation, status in seen if status in (200, 207)} & changing == set()
