@@ -57,11 +57,17 @@ class Candidates:
     is_certain: bool
 
 
-def find_candidates(message: Message) -> Candidates:
-    """Every customer that the message may be about. Never raises, whatever the bytes are."""
+def find_candidates(message: Message, *, largest: int | None = None) -> Candidates:
+    """Every customer that the message may be about. Never raises, whatever the bytes are.
+
+    Takes time in proportion to the value, about half a millisecond a kilobyte at worst; one with more bytes than
+    ``largest`` is not looked into.
+    """
     found: set[str] = set()
     is_certain = True
-    if message.value:
+    if message.value and largest is not None and len(message.value) > largest:
+        is_certain = False
+    elif message.value:
         text = _as_text(message.value)
         document = _parse(text)
         said, is_complete = _walk(document) if isinstance(document, dict | list) else (set(), False)

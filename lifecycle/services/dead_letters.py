@@ -34,6 +34,8 @@ ERASED_REASON: Final = "The customer was erased."
 WITHOUT_CONTENT: Final = {"source": "", "event_id": ""}
 CONSUMER: Final = "system:consume_events"
 NOTHING: Final[Row] = {"key": None, "value": None, "headers": [], "subjects": []}
+# Bytes of a message that is looked into while a consumer holds its batch; an erasure opens larger ones.
+LARGEST_FILED: Final = 16 * 1024
 # In which the error stands, behind the headers that the message had.
 _ERROR: Final = ("id", "code", "sentence", "topic", "partition", "offset", "attempt", "time")
 _OWN: Final = frozenset((*(f"dead-letter-{part}" for part in _ERROR), OMITTED_HEADER))
@@ -103,7 +105,7 @@ def _write(
 ) -> list[UUID]:
     if not dead:
         return []
-    candidates = [find_candidates(received.message) for received, *_ in dead]
+    candidates = [find_candidates(received.message, largest=LARGEST_FILED) for received, *_ in dead]
     withheld = _find_withheld(tenant_id, [received.event.tenant for received, *_ in dead], candidates)
     letters: list[Row] = []
     announcements: list[Row] = []

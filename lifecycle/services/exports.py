@@ -138,7 +138,7 @@ def _list_letters(found: Found, subject: Subject) -> list[Json]:
             letters += [
                 _describe_letter(letter, message)
                 for letter, message in filing.open_letters(NOBODY, found.unowned)
-                if filing.judge_owner(letter, subject.tenant, slugs) is Owner.OWN
+                if filing.judge_owner(letter.tenant_slug, subject.tenant, slugs) is Owner.OWN
                 or (message is not None and names_person(message, subject.people))
             ]
     return letters

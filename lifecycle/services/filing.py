@@ -9,6 +9,7 @@ import enum
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -27,7 +28,8 @@ from tenants.services.directory import PLATFORM, list_slugs
 
 # Hashes that a letter is filed under; one about more customers is opened.
 MOST_FILED: Final = 64
-CHUNK: Final = 200
+# Letters that are opened at once: each may be as large as the broker took.
+CHUNK: Final = 20
 _ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # The lock that an erasure waits for: it comes either before the letter, which is then not kept, or after it.
 FIND_ERASED: Final = """
@@ -148,19 +150,19 @@ def find_letters(subject: Subject, *, lock: bool = False, filed_only: bool = Fal
     customer, so whoever erases comes to the customer afterwards. ``filed_only`` opens none.
     """
     found = Found()
-    for letter in _look(subject.tenant.id, subject, found, lock=lock, filed_only=filed_only):
-        found.owned.append(letter.id)
+    look = partial(_look, subject=subject, found=found, lock=lock, filed_only=filed_only)
+    found.owned = [letter_id for letter_id, _ in look(subject.tenant.id)]
     slugs = list_slugs()
     with nobody_context():
-        for letter in _look(NOBODY, subject, found, lock=lock, filed_only=filed_only):
-            if judge_owner(letter, subject.tenant, slugs) is not Owner.OTHER:
-                found.unowned.append(letter.id)
+        found.unowned = [
+            letter_id for letter_id, slug in look(NOBODY) if judge_owner(slug, subject.tenant, slugs) is not Owner.OTHER
+        ]
     return found
 
 
-def judge_owner(letter: DeadLetter, tenant: TenantRef, slugs: Mapping[UUID, str]) -> Owner:
+def judge_owner(slug: str, tenant: TenantRef, slugs: Mapping[UUID, str]) -> Owner:
     """Whose a letter is by the slug that it wrote; ``slugs`` are those of every tenant."""
-    written = fold_slug(letter.tenant_slug)
+    written = fold_slug(slug)
     if written == fold_slug(tenant.slug):
         return Owner.OWN
     return Owner.OTHER if written in map(fold_slug, slugs.values()) else Owner.UNKNOWN
@@ -179,22 +181,24 @@ def open_letters(tenant_id: UUID, ids: Sequence[UUID]) -> Iterator[tuple[DeadLet
                 yield letter, None
 
 
-def _look(tenant_id: UUID, subject: Subject, found: Found, *, lock: bool, filed_only: bool) -> Iterator[DeadLetter]:
-    """The letters among a tenant's rows, or those of no tenant: by their hashes, and by opening those without."""
-    wanted = Q(subjects__overlap=subject.hashes(tenant_id))
+def _look(
+    tenant_id: UUID, *, subject: Subject, found: Found, lock: bool, filed_only: bool
+) -> Iterator[tuple[UUID, str]]:
+    """Id and slug of the letters among a tenant's rows, or those of no tenant: by their hashes, and by opening those
+    that have none.
+    """
+    letters = DeadLetter.objects.filter(tenant_id=tenant_id).order_by("id")
+    chosen = list(letters.filter(subjects__overlap=subject.hashes(tenant_id)).values_list("id", "tenant_slug"))
     if not filed_only:
-        wanted |= Q(subjects=None) & (Q(value__isnull=False) | Q(key__isnull=False))
-    ids = list(DeadLetter.objects.filter(wanted, tenant_id=tenant_id).order_by("id").values_list("id", "subjects"))
-    filed = {id_ for id_, subjects in ids if subjects is not None}
-    for start in range(0, len(ids), CHUNK):
-        letters = DeadLetter.objects.filter(
-            tenant_id=tenant_id, id__in=[id_ for id_, _ in ids[start : start + CHUNK]]
-        ).order_by("id")
-        for letter in letters:
-            if letter.id in filed or _is_about(letter, subject, found):
-                if lock:
-                    DeadLetter.objects.select_for_update().filter(id=letter.id).values_list("id").first()
-                yield letter
+        holds_something = Q(value__isnull=False) | Q(key__isnull=False)
+        unfiled = list(letters.filter(holds_something, subjects=None).values_list("id", flat=True))
+        for start in range(0, len(unfiled), CHUNK):
+            opened = letters.filter(id__in=unfiled[start : start + CHUNK])
+            chosen += [(letter.id, letter.tenant_slug) for letter in opened if _is_about(letter, subject, found)]
+    if lock:
+        ids = sorted(letter_id for letter_id, _ in chosen)
+        list(letters.filter(id__in=ids).select_for_update().values_list("id"))
+    yield from chosen
 
 
 def _is_about(letter: DeadLetter, subject: Subject, found: Found) -> bool:

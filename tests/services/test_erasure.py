@@ -260,6 +260,15 @@ def test_letters_from_before_they_were_filed_are_found(acme: Acme) -> None:
     assert erase(acme).messages == 1
 
 
+def test_a_letter_that_is_too_large_to_be_filed_is_opened(acme: Acme) -> None:
+    large = {**acme.document("customer.updated", contacts=[ZORA], notes=["x" * 100] * 1000), "type": "nonsense"}
+    letter = kill(acme, as_message(large, topic="customer.updated", key=b"k"))
+    with tenant_context(acme.tenant.id):
+        assert DeadLetter.objects.get(id=letter.id).subjects is None
+    assert [one["id"] for one in export(acme)["dead_letters"]] == [str(letter.id)]
+    assert erase(acme).messages == 1
+
+
 def test_letters_that_cannot_be_looked_into_are_counted_and_said(acme: Acme, settings: Any) -> None:
     letter = kill(acme, as_message(f"{ZORA['name']} called".encode(), topic="t"))
     old = settings.MASTER_KEYS
