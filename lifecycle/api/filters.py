@@ -16,6 +16,8 @@ from tenants.rules.texts import clean_line, list_texts, quote_text
 from tenants.services.configurations import leaving_stages
 
 LONGEST_STAY = 3650
+# So many faults of a request are told.
+MOST_TOLD = 20
 LONGEST_OWNER = 150
 LONGEST_SEARCH = 200
 LONGEST_CURSOR = 2000
@@ -103,8 +105,7 @@ def read_list_query(parameters: QueryDict, *, tenant: TenantRef, policy: Policy)
     stages, unknown = _find_stages(data.get("stage") or (), tenant=tenant, policy=policy)
     errors += unknown
     if errors:
-        detail = errors[0]["detail"] if len(errors) == 1 else f"{len(errors)} parameters are wrong; see errors."
-        raise RequestRefused("invalid_request", detail, errors=errors)
+        raise _refuse(errors)
     return ListQuery(
         stages=stages,
         category=data["category"] or None,
@@ -139,7 +140,16 @@ def refuse_strangers(parameters: QueryDict, known: tuple[str, ...]) -> None:
     """Refuse parameters that an address does not have, or has once. Raises RequestRefused."""
     errors = [*_find_strangers(parameters, known), *_find_repeated(parameters, ())]
     if errors:
-        raise RequestRefused("invalid_request", errors[0]["detail"], errors=errors)
+        raise _refuse(errors)
+
+
+def _refuse(errors: list[dict[str, str]]) -> RequestRefused:
+    """The refusal of what is wrong with the parameters. Thousands are counted, and the first few told."""
+    number, told = len(errors), errors[:MOST_TOLD]
+    detail = errors[0]["detail"] if number == 1 else f"{number} parameters are wrong; see errors."
+    if number > len(told):
+        detail = f"{number} parameters are wrong; errors has the first {len(told)}."
+    return RequestRefused("invalid_request", detail, errors=told)
 
 
 def _has_only_digits(text: str) -> bool:
@@ -175,10 +185,10 @@ def _find_stages(
         for stage, name in names.items():
             if name is None and clean_line(stage) in leaving:
                 names[stage] = clean_line(stage)
+    unknown = [stage for stage, name in names.items() if name is None]
+    expected = list_texts(policy.stages) if unknown else ""
     return tuple(name for name in names.values() if name), [
-        _describe("stage", f"There is no stage {quote_text(stage)}; the stages are {list_texts(policy.stages)}.")
-        for stage, name in names.items()
-        if name is None
+        _describe("stage", f"There is no stage {quote_text(stage)}; the stages are {expected}.") for stage in unknown
     ]
 
 
