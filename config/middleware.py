@@ -42,15 +42,24 @@ class NameProbes:
 
 
 class RefuseNullBytes:
-    """PostgreSQL cannot store NUL: a URL that carries one can match nothing and is a bad request."""
+    """PostgreSQL cannot store NUL: a URL that carries one can match nothing and is a bad request.
+
+    So is one with parameters by the thousand, which only cost time; forms have a limit of their own.
+    """
+
+    MOST_PARAMETERS = 1000
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer 400 or pass on."""
-        if "\x00" in request.path or "%00" in request.META.get("QUERY_STRING", ""):
+        query = request.META.get("QUERY_STRING", "")
+        if "\x00" in request.path or "%00" in query:
             return problem_response(400, "invalid_request", "The address contains a NUL byte; remove it.")
+        if query.count("&") >= self.MOST_PARAMETERS:
+            sentence = f"The address has more than {self.MOST_PARAMETERS} parameters; nothing was changed. Send fewer."
+            return problem_response(400, "invalid_request", sentence)
         return self.get_response(request)
 
 
