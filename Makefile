@@ -16,7 +16,7 @@ demo: $(INSTALLED) ## the whole product in the foreground with demo data (PORT=8
 
 test: $(INSTALLED) ## the whole test suite on throw-away services (ARGS="tests/api -q" for a part)
 	@.venv/bin/python -m local browser
-	@$(LOCAL) test -- --numprocesses auto --maxprocesses 4 $(ARGS)
+	@$(LOCAL) test -- --numprocesses auto $(ARGS)
 
 check: $(INSTALLED) ## format, lint, types, import contracts, migrations, deploy check, OpenAPI drift
 	@$(LOCAL) check

@@ -35,7 +35,16 @@ from tenants.services import database as provisioning
 
 BROWSER = "tests/browser/"
 # What takes longest begins first, so that no worker is left alone with it at the end.
-FIRST = (BROWSER, "tests/messaging/test_chaos.py", "tests/local/")
+FIRST = (
+    BROWSER,
+    "tests/messaging/test_chaos.py",
+    "tests/local/",
+    "tests/messaging/",
+    "tests/serving/",
+    "tests/clients/",
+    "tests/production/",
+)
+MOST_WORKERS = 4
 # Any number that nothing else locks; it holds on the whole cluster, as every session locks it in the same database.
 MIGRATING = 360_001
 
@@ -75,6 +84,13 @@ def pytest_configure(config: pytest.Config) -> None:
     """Databases of a run have its name, so that two runs on one cluster do not take each other's away."""
     workerinput = getattr(config, "workerinput", {})
     config.stash[RUN] = workerinput.get("run") or f"c360_test_{uuid4().hex[:12]}"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One more than there are processors: a test that waits for a service leaves its processor to another."""
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(MOST_WORKERS, processors + 1)
 
 
 @pytest.hookimpl(optionalhook=True)
