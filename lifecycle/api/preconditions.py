@@ -2,8 +2,7 @@
 
 A tag names a version and nothing else, so whatever a proxy made of it on the way, it names the same version: nginx and
 Cloudflare give ``W/"3"`` for ``"3"``, Caddy ``"3-gzip"`` or ``"3-zstd"``, Apache ``"3-gzip"`` or ``"3-br"``, Jetty
-``"3;gzip"`` or ``"3--gzip"`` (decisions/0013). Where a customer stands is shown with where it can go: when another
-configuration was published since version 3, the tag of that is ``"3-c8"``, which names version 3 as well.
+``"3;gzip"`` or ``"3--gzip"`` (decisions/0013).
 """
 
 import re
@@ -15,10 +14,7 @@ from rest_framework.request import Request
 from tenants.refusals import RequestRefused
 
 _CODING = r"(?:x-)?(?:gzip|deflate|compress)|br|zstd|dcb|dcz|identity"
-_CONFIGURATION = r"(?:-c([1-9][0-9]{0,17}))?"
-_TAG = re.compile(
-    rf'(?:W/)?"(0|[1-9][0-9]{{0,17}}){_CONFIGURATION}(?:(?:--?|[;:_+.])(?:{_CODING})){{0,3}}"', re.IGNORECASE
-)
+_TAG = re.compile(rf'(?:W/)?"(0|[1-9][0-9]{{0,17}})(?:(?:--?|[;:_+.])(?:{_CODING})){{0,3}}"', re.IGNORECASE)
 _MEMBER = re.compile(r'\s*((?:[Ww]/)?"[^"]*"|[^,]*)\s*(?:,|$)')
 IF_MATCH_FORM: Final = (
     'If-Match must be a version in double quotes, as the header ETag gives it: "3"; or several, with commas between'
@@ -31,13 +27,9 @@ IF_NONE_MATCH_HERE: Final = (
 NOTHING_YET: Final = 0
 
 
-# A version, and the configuration that was published since.
-Tag = tuple[int, int | None]
-
-
-def format_etag(version: int, configuration: int | None = None) -> str:
-    """The entity tag of a version, as a configuration shows it that was published since."""
-    return f'"{version}"' if configuration is None else f'"{version}-c{configuration}"'
+def format_etag(version: int) -> str:
+    """The entity tag of a version."""
+    return f'"{version}"'
 
 
 def read_if_match(request: Request, *, current: Callable[[], int | None]) -> int | None:
@@ -73,28 +65,22 @@ def read_versions(request: Request) -> tuple[int, ...]:
     header: str | None = request.META.get("HTTP_IF_MATCH")
     if header is None or header.strip() == "*":
         return ()
-    tags = _read_tags(header)
-    named = tuple(tag[0] for tag in tags if tag is not None)
-    if not named or len(named) < len(tags):
+    versions = _read_tags(header)
+    named = tuple(version for version in versions if version is not None)
+    if not named or len(named) < len(versions):
         raise RequestRefused("invalid_request", IF_MATCH_FORM)
     return named
 
 
-def is_known_to_caller(request: Request, version: int, configuration: int | None = None) -> bool:
-    """Whether If-None-Match names this version, as this configuration shows it, so that 304 says all there is to say.
-    Tags of others match nothing.
-    """
+def is_known_to_caller(request: Request, version: int) -> bool:
+    """Whether If-None-Match names this version, so that 304 says all there is to say. Tags of others match nothing."""
     header: str | None = request.META.get("HTTP_IF_NONE_MATCH")
     if header is None:
         return False
-    return header.strip() == "*" or (version, configuration) in _read_tags(header)
+    return header.strip() == "*" or version in _read_tags(header)
 
 
-def _read_tags(header: str) -> list[Tag | None]:
-    """What each tag of a list names, None for one that names no version; empty members do not count."""
+def _read_tags(header: str) -> list[int | None]:
+    """The version that each tag of a list names, None for one that names none; empty members do not count."""
     tags = [tag.strip() for tag in _MEMBER.findall(header) if tag.strip()]
-    return [_as_tag(found) if (found := _TAG.fullmatch(tag)) else None for tag in tags]
-
-
-def _as_tag(found: re.Match[str]) -> Tag:
-    return int(found[1]), int(found[2]) if found[2] else None
+    return [int(found[1]) if (found := _TAG.fullmatch(tag)) else None for tag in tags]

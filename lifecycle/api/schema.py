@@ -14,7 +14,6 @@ from lifecycle.api.openapi.parameters import (
     CUSTOMER,
     ETAG,
     ETAG_OF_A_CHANGE,
-    ETAG_OF_A_LIFECYCLE,
     ETAG_OF_A_PUBLICATION,
     IDEMPOTENCY_KEY,
     IF_MATCH,
@@ -76,7 +75,7 @@ GET_LIFECYCLE = describe(
     "lifecycle",
     CUSTOMER,
     IF_NONE_MATCH,
-    ETAG_OF_A_LIFECYCLE,
+    ETAG,
     answer=answers.LifecycleAnswer,
     responses={304: OpenApiResponse(description="It is still the version in If-None-Match.")},
 )

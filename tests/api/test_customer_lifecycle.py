@@ -109,36 +109,21 @@ def test_who_has_the_present_version_is_not_sent_it_again(manager, customer):
 
 def test_after_a_publication_who_has_the_present_version_is_sent_what_it_offers_now(manager, tenant, customer):
     seen = manager.get(address(customer.id))
-    tag = seen.headers["ETag"]
-    assert (tag, {way["stage"] for way in seen.json()["transitions"] if way["allowed"]}) == (
+    assert (seen.headers["ETag"], {way["stage"] for way in seen.json()["transitions"] if way["allowed"]}) == (
         '"1"',
         {"Onboarded", "Active", "At-Risk", "Churned"},
     )
-    for number, ways in ((2, ["Onboarded"]), (3, ["Active"])):
+    for ways in (["Onboarded"], ["Active"]):
         publish({**MINIMAL, "transitions": {"Prospect": ways}}, tenant)
-        now = manager.get(address(customer.id), headers={"If-None-Match": tag})
-        assert (now.status_code, now.headers["ETag"]) == (200, f'"1-c{number}"')
-        assert [way["stage"] for way in now.json()["transitions"] if way["allowed"]] == ways
-        assert "judged_by" not in now.json()
-        tag = now.headers["ETag"]
-        for known in (tag, f"W/{tag}", f'"1-c{number}-gzip"', f'"1-c{number};gzip"', f'"8", {tag}', "*"):
-            again = manager.get(address(customer.id), headers={"If-None-Match": known})
-            assert (again.status_code, again.headers["ETag"]) == (304, tag), known
-        for other in ('"1"', '"1-c9"', f'"2-c{number}"', f'"1-c0{number}"', f'"1-c{number}-tar"'):
-            assert manager.get(address(customer.id), headers={"If-None-Match": other}).status_code == 200, other
-
-
-@pytest.mark.parametrize("sent", ['"1"', '"1-c2"', 'W/"1-c2"', '"1-c2-gzip"', '"1-c2;gzip"', '"9-c2", "1-c2"'])
-def test_after_a_publication_a_change_names_the_version_in_either_form(manager, tenant, customer, sent):
-    publish({**MINIMAL, "transitions": {"Prospect": ["Active"]}}, tenant)
-    moved = manager.patch(address(customer.id), {"stage": "Active"}, headers={"If-Match": sent})
-    assert (moved.status_code, moved.headers["ETag"]) == (200, '"2"')
+        for known in ('"1"', 'W/"1"', '"1-gzip"', '"8", "1"', "*"):
+            now = manager.get(address(customer.id), headers={"If-None-Match": known})
+            assert (now.status_code, now.headers["ETag"]) == (200, '"1"'), known
+            assert [way["stage"] for way in now.json()["transitions"] if way["allowed"]] == ways
+            assert "judged_by" not in now.json()
     # Judged by what is live: the version says it all again.
-    seen = manager.get(address(customer.id), headers={"If-None-Match": moved.headers["ETag"]})
-    assert (seen.status_code, seen.headers["ETag"]) == (304, '"2"')
-    with nothing_changes(tenant):
-        stale = manager.patch(address(customer.id), {"stage": "Churned"}, headers={"If-Match": '"1-c2"'})
-    assert (stale.status_code, stale.json()["code"]) == (412, "version_conflict")
+    moved = manager.patch(address(customer.id), {"stage": "Active"}, headers={"If-Match": '"1"'})
+    assert (moved.status_code, moved.headers["ETag"]) == (200, '"2"')
+    assert manager.get(address(customer.id), headers={"If-None-Match": '"2"'}).status_code == 304
 
 
 def publish(document, tenant):

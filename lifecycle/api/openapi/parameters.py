@@ -11,7 +11,7 @@ from lifecycle.querysets.listing import DEFAULT_LIMIT, MOST, ORDERINGS
 from lifecycle.rules.transitions import LONGEST_STAGE
 from tenants.rules.shapes import CATEGORIES
 
-_TAG: Final = r'(?:W/)?"(?:0|[1-9][0-9]{0,17})(?:-c[1-9][0-9]{0,17})?(?:(?:--?|;)(?:gzip|br|zstd|deflate))?"'
+_TAG: Final = r'(?:W/)?"(?:0|[1-9][0-9]{0,17})(?:(?:--?|;)(?:gzip|br|zstd|deflate))?"'
 
 CUSTOMER = OpenApiParameter("customer_id", OpenApiTypes.UUID, OpenApiParameter.PATH)
 TENANT = OpenApiParameter(
@@ -57,12 +57,6 @@ def _answered_with(name: str, description: str, *statuses: int, schema: Any = st
 _TAG_SCHEMA: Final = {"type": "string", "pattern": '^"[0-9]+"$'}
 _SECONDS: Final = {"type": "integer", "minimum": 0}
 ETAG = _answered_with("ETag", "The version, in double quotes.", 200, 304, schema=_TAG_SCHEMA)
-ETAG_OF_A_LIFECYCLE = _answered_with(
-    "ETag",
-    'The version, in double quotes; `"3-c8"` when configuration 8 was published since. If-Match takes either.',
-    *(200, 304),
-    schema={"type": "string", "pattern": '^"[0-9]+(?:-c[0-9]+)?"$'},
-)
 ETAG_OF_A_PUBLICATION = _answered_with("ETag", "The version that is live now.", 200, 412, schema=_TAG_SCHEMA)
 ETAG_OF_A_CHANGE = _answered_with(
     "ETag",

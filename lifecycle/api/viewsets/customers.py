@@ -71,12 +71,11 @@ class LifecycleViewSet(TenantViewSet):
         body = self.found(
             summaries.read_lifecycle(self.customer_id, tenant=self.tenant, may_update=may_update, denial=denial)
         )
-        # What is offered depends on the configuration as well: as long as it is the one that judged the last change,
-        # the version says which that is.
+        # What is offered depends on the configuration as well. Only as long as the one that judged the last change is
+        # live does the version say which that was.
         is_as_judged = body.pop("judged_by") == body["configuration_version"]
-        configuration = None if is_as_judged else body["configuration_version"]
-        headers = {"ETag": format_etag(body["version"], configuration), "Cache-Control": "private, no-cache"}
-        if is_known_to_caller(request, body["version"], configuration):
+        headers = {"ETag": format_etag(body["version"]), "Cache-Control": "private, no-cache"}
+        if is_as_judged and is_known_to_caller(request, body["version"]):
             return Response(status=304, headers=headers)
         return Response(body, headers=headers)
 
