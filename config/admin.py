@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth import REDIRECT_FIELD_NAME
-from django.contrib.auth.views import PasswordChangeView, redirect_to_login
+from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -15,6 +15,7 @@ from django.urls import reverse
 from tenants.context import tenant_context
 from tenants.pages import identify_page
 from tenants.roles import CONFIGURE_STAGES
+from tenants.staff import ask_for_reason
 
 
 class CustomerAdminSite(admin.AdminSite):
@@ -44,20 +45,14 @@ class CustomerAdminSite(admin.AdminSite):
         raise PermissionDenied("Only tenant admins and internal staff may open the administration.")
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        """One's own password, by the service that ends every older token."""
-        from tenants.admin.passwords import OwnPasswordForm  # the admin's modules need the apps to be ready
-
-        view = PasswordChangeView.as_view(
-            form_class=OwnPasswordForm,
-            success_url=reverse("admin:password_change_done"),
-            extra_context={**self.each_context(request), **(extra_context or {})},
-            template_name=self.password_change_template or "registration/password_change_form.html",
-        )
-        return view(request)
+        """The pages' own account: a second form would be a second way around its limits."""
+        return redirect("account")
 
     def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Any:
         """Wrap a view: who asks, for which tenant, and its rows only. Lazy templates are rendered inside."""
         guarded = super().admin_view(view, cacheable)
+        # Of the page's own class, where it is one of a model.
+        changes_something = getattr(getattr(view, "__self__", None), "changes_something", lambda _: True)
 
         def within_tenant(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
             identity = identify_page(request)
@@ -65,7 +60,8 @@ class CustomerAdminSite(admin.AdminSite):
             if identity is None or identity.tenant is None:
                 return _render(guarded(request, *args, **kwargs))
             with tenant_context(identity.tenant.id):
-                return _render(guarded(request, *args, **kwargs))
+                asked = ask_for_reason(request, identity) if changes_something(request) else None
+                return asked or _render(guarded(request, *args, **kwargs))
 
         # Django reads these marks off the wrapped view.
         within_tenant.__dict__.update(guarded.__dict__)

@@ -7,9 +7,9 @@ import logging.config
 import os
 import re
 import sys
-from collections.abc import Mapping
-from typing import NoReturn
-from urllib.parse import urlsplit
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from environs import Env, EnvError, ValidationError, validate
 from redis.connection import parse_url
@@ -22,6 +22,8 @@ KEY_BYTES = 32
 ENV_TRUE = frozenset({"1", "t", "true", "y", "yes", "on"})
 # A host as ALLOWED_HOSTS takes it: a name, ".example.com" for all names below, an address, or "*".
 HOST = re.compile(r"\*|\.?[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\]")
+MAIL_SCHEMES = ("smtp", "smtps", "submission")
+SENDER = re.compile(r"[^<>@\s]+@[^<>@\s]+|[^<>@\r\n]+ <[^<>@\s]+@[^<>@\s]+>")
 SERVER = re.compile(r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})")
 
 
@@ -155,3 +157,62 @@ def json_object(value: object) -> None:
     """A validator of a JSON object. Raises ValidationError."""
     if not isinstance(value, dict):
         raise ValidationError("must be a JSON object, for example {}.")
+
+
+def site_address(text: str) -> None:
+    """A validator of ``https://name[:port]``, one of it. Raises ValidationError."""
+    if text:
+        origins([text])
+
+
+def read_email_url(name: str, text: str) -> Mapping[str, Any]:
+    """Django's EMAIL settings from ``smtp://user:password@host:587?tls=true``; no host without a text.
+
+    ``smtp`` is plain or, with ``tls=true``, encrypted by STARTTLS; ``submission`` is STARTTLS on port 587, ``smtps`` is
+    TLS from the first byte on port 465 (as ``ssl=true``). Certificates are always checked. Raises EnvError.
+    """
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+        asked = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
+    except ValueError as error:
+        raise EnvError(f"{name} is not a URL, or its port is not a number") from error
+    switches = {key: value.lower() for key, value in asked.items()}
+    wrong = (
+        (parts.scheme not in MAIL_SCHEMES and "must begin with smtp://, smtps:// or submission://")
+        or (not parts.hostname and "names no host")
+        or (parts.path.strip("/") and "takes no path")
+        or (switches.keys() - {"tls", "ssl"} and f"takes tls=true or ssl=true and not {sorted(switches)}")
+        or (set(switches.values()) - {"true", "false"} and "takes true or false for tls and ssl")
+        or ((parts.username is None) != (parts.password is None) and "wants a user and a password, or neither")
+    )
+    if text and wrong:
+        raise EnvError(f"{name} {wrong}, for example smtp://user:password@mail.example.com:587?tls=true")
+    implicit = parts.scheme == "smtps" or switches.get("ssl") == "true"
+    starttls = not implicit and (parts.scheme == "submission" or switches.get("tls") == "true")
+    return {
+        "EMAIL_HOST": parts.hostname or "",
+        "EMAIL_PORT": port or (465 if implicit else 587 if starttls else 25),
+        "EMAIL_HOST_USER": unquote(parts.username or ""),
+        "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
+        "EMAIL_USE_TLS": starttls,
+        "EMAIL_USE_SSL": implicit,
+    }
+
+
+def choose_site(given: str, *, origins: Sequence[str], hosts: Sequence[str]) -> str:
+    """Where links in mails lead: the address that is given, else the first that pages are served under; '' for none."""
+    named = [host for host in hosts if host != "*" and not host.startswith(".")]
+    return given or next(iter(origins), "") or (f"https://{named[0]}" if named else "")
+
+
+def sender_address(text: str) -> None:
+    """A validator of ``name@example.com`` or ``Name <name@example.com>``. Raises ValidationError."""
+    if text and not SENDER.fullmatch(text):
+        raise ValidationError(f"wants name@example.com or Name <name@example.com>, not {text!r}.")
+
+
+def mail_domain(site: str) -> str:
+    """The domain of a site's own mail addresses: its name, or localhost where it has none."""
+    host = urlsplit(site).hostname or ""
+    return host if re.search(r"[a-z]", host) and ":" not in host else "localhost"

@@ -18,17 +18,22 @@ from environs import EnvError, EnvValidationError
 from config.environment import (
     between,
     build_env,
+    choose_site,
     host_names,
     json_object,
     kafka_servers,
+    mail_domain,
     not_empty,
     one_of,
     origins,
     path_or_address,
+    read_email_url,
     read_key,
     read_keyring,
     read_networks,
     redis_address,
+    sender_address,
+    site_address,
     stop_start,
 )
 from config.processes import describe_missing
@@ -55,6 +60,9 @@ _verify_keys: list[str] = env.list("AUDIT_VERIFY_KEYS", [])
 AUDIT_SEAL_TOPIC = env.str("AUDIT_SEAL_TOPIC", "")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"] if DEBUG else [], validate=host_names)
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [], validate=origins)
+SITE_URL = env.str("SITE_URL", "", validate=site_address)
+_email_url = env.str("EMAIL_URL", "")
+_email_from = env.str("EMAIL_FROM", "", validate=sender_address)
 TRUSTED_PROXY_TLS = env.bool("TRUSTED_PROXY_TLS", False)
 _trusted_proxies: list[str] = env.list("TRUSTED_PROXIES", [])
 HSTS_INCLUDE_SUBDOMAINS = env.bool("HSTS_INCLUDE_SUBDOMAINS", False)
@@ -91,12 +99,14 @@ INDEX_KEY: Any = None
 AUDIT_SIGNING_KEY: bytes | None = None
 AUDIT_VERIFY_KEYS: list[bytes] = []
 TRUSTED_PROXIES: tuple[Any, ...] = ()
+_mail: Mapping[str, Any] = {}
 try:
     env.seal()
     MASTER_KEYS = read_keyring("MASTER_KEYS", _master_keys) if _master_keys else {}
     INDEX_KEY = read_key("INDEX_KEY", _index_key) if _index_key else None
     AUDIT_SIGNING_KEY = read_key("AUDIT_SIGNING_KEY", _signing_key) if _signing_key else None
     TRUSTED_PROXIES = read_networks("TRUSTED_PROXIES", _trusted_proxies)
+    _mail = read_email_url("EMAIL_URL", _email_url)
     AUDIT_VERIFY_KEYS = [read_key("AUDIT_VERIFY_KEYS", key) for key in _verify_keys]
 except EnvValidationError as error:
     _faults: Any = error.error_messages
@@ -108,6 +118,9 @@ if HSTS_PRELOAD and not HSTS_INCLUDE_SUBDOMAINS:
     stop_start(
         "HSTS_PRELOAD=true needs HSTS_INCLUDE_SUBDOMAINS=true: the lists of browsers take a name with all below it"
     )
+SITE_URL = choose_site(SITE_URL, origins=CSRF_TRUSTED_ORIGINS, hosts=ALLOWED_HOSTS)
+if _email_url and not SITE_URL:
+    stop_start("EMAIL_URL needs SITE_URL, the address that people reach the product at: links in mails begin with it")
 if _missing := describe_missing(os.environ, debug=DEBUG):
     stop_start(_missing)
 
@@ -148,6 +161,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
     "config.apps.CustomerAdminConfig",
+    # Before Django's own: its changepassword would look for people outside of any tenant, and find no one.
+    "tenants",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -166,7 +181,6 @@ INSTALLED_APPS = [
     "django_prometheus",
     "encrypted_fields",
     "audit",
-    "tenants",
     "lifecycle",
 ]
 
@@ -305,6 +319,20 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1_048_576
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000
 # A form with files, all together; what a view does with a file has its own bounds.
 MAX_UPLOAD_BYTES = 32 * 1_048_576
+
+# --- mail ---------------------------------------------------------------------------------------------------------
+# Sent by a thread of the web process (tenants.delivery), never within a request. No host: none is sent.
+EMAIL_BACKEND = "tenants.delivery.smtp.BoundedEmailBackend"
+EMAIL_HOST: str = _mail["EMAIL_HOST"]
+EMAIL_PORT: int = _mail["EMAIL_PORT"]
+EMAIL_HOST_USER: str = _mail["EMAIL_HOST_USER"]
+EMAIL_HOST_PASSWORD: str = _mail["EMAIL_HOST_PASSWORD"]
+EMAIL_USE_TLS: bool = _mail["EMAIL_USE_TLS"]
+EMAIL_USE_SSL: bool = _mail["EMAIL_USE_SSL"]
+EMAIL_TIMEOUT = 5
+SERVER_EMAIL = DEFAULT_FROM_EMAIL = _email_from or f"Customer 360 <no-reply@{mail_domain(SITE_URL)}>"
+# What make demo's mail server takes is shown on a page.
+DEMO_MAIL = BASE_DIR / ".local" / "mail"
 
 # --- caches -------------------------------------------------------------------------------------------------------
 CACHES = {

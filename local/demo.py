@@ -33,12 +33,15 @@ def run_demo(guard: Guard, arguments: list[str]) -> int:
     try:
         with started(services):
             services.env["EVENT_STREAM_URL"] = f"http://127.0.0.1:{find_free_port()}/live"
+            services.env |= address_mail(port, os.environ)
             write_env(services.env, folders, guard)
             logins = prepare(folders, guard, services.env)
             with attended(processes(folders, guard, services.env, port)) as workers:
                 for worker in workers[:2]:
                     worker.await_ready()
-                say(f"\nCustomer 360 is at http://127.0.0.1:{port}\n{logins}\n{NEXT_STEPS}")
+                say(
+                    f"\nCustomer 360 is at http://127.0.0.1:{port}\n{logins}\n{describe_mail(services.env)}\n{NEXT_STEPS}"
+                )
                 while True:
                     services.revive()
                     for worker in workers:
@@ -49,10 +52,25 @@ def run_demo(guard: Guard, arguments: list[str]) -> int:
         return 0
 
 
+# Without user and password, as no server of others would be.
+OWN_MAIL = "smtp://127.0.0.1:"
 NEXT_STEPS = """
 API description: /api/docs. Logs: .local/log. Beside the running demo: set -a; . .local/env; set +a
 and then for example .venv/bin/python manage.py dead_letters list. DEMO_EVENTS is the number
 of made-up events a minute that keep the pages alive: 6, or as set; 0 for none. Ctrl-C stops everything."""
+
+
+def address_mail(port: int, given: Mapping[str, str]) -> dict[str, str]:
+    """Where mail goes: to the demo's own server, unless an address is given; and where its links lead."""
+    site = given.get("SITE_URL") or f"http://127.0.0.1:{port}"
+    return {"SITE_URL": site, "EMAIL_URL": given.get("EMAIL_URL") or f"{OWN_MAIL}{find_free_port()}"}
+
+
+def describe_mail(env: Mapping[str, str]) -> str:
+    """Where the mail can be read that the demo sends."""
+    if env["EMAIL_URL"].startswith(OWN_MAIL):
+        return f"Mail that it sends is at {env['SITE_URL']}/demo/mail (files in .local/mail)"
+    return "Mail that it sends goes to EMAIL_URL"
 
 
 def read_port(text: str) -> int:
@@ -170,6 +188,8 @@ def processes(folders: Folders, guard: Guard, env: Mapping[str, str], port: int)
     def serve(kind: str, number: str) -> list[str]:
         return ["-m", "config.serve", kind, "--port", number]
 
+    mail_port = env["EMAIL_URL"].removeprefix(OWN_MAIL)
+    mail = ["-m", "local.mail", "--port", mail_port, "--folder", str(folders.data / "mail")]
     pace = os.environ.get("DEMO_EVENTS", "6")
     events = ["manage.py", "send_event", "--stream", "--per-minute", pace]
     return [
@@ -178,6 +198,7 @@ def processes(folders: Folders, guard: Guard, env: Mapping[str, str], port: int)
         worker("consume_events", ["manage.py", "consume_events"]),
         worker("relay_events", ["manage.py", "relay_events"]),
         worker("move_customers", ["manage.py", "move_customers"]),
+        *([worker("mail", mail)] if mail_port.isdecimal() else []),
         *([worker("send_event", events)] if pace != "0" else []),
     ]
 

@@ -112,22 +112,26 @@ def _member(user_id: UUID, tenant_id: UUID | None) -> Membership:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """The tenant through whose eyes a super admin looks in his session, and until when he may."""
+    """The tenant through whose eyes a super admin looks in a session, and until when they may.
+
+    ``change_reason`` is what they last said about a change: the next one offers it again.
+    """
 
     slug: str
     until: dt.datetime
+    change_reason: str = ""
 
     def to_session(self) -> dict[str, str]:
         """As the session keeps it."""
-        return {"slug": self.slug, "until": self.until.isoformat()}
+        return {"slug": self.slug, "until": self.until.isoformat(), "change_reason": self.change_reason}
 
 
 def read_look(session: Mapping[str, Any]) -> Look | None:
     """The look that a session remembers, over or not; None without one."""
     kept: Any = session.get(CHOSEN_TENANT)
     try:
-        return Look(kept["slug"], dt.datetime.fromisoformat(kept["until"]))
-    except (TypeError, KeyError, ValueError):
+        return Look(kept["slug"], dt.datetime.fromisoformat(kept["until"]), str(kept.get("change_reason", "")))
+    except (TypeError, KeyError, ValueError, AttributeError):
         return None
 
 

@@ -24,6 +24,7 @@ from tenants.permissions import CHANGING, describe_denial, has_permission
 from tenants.roles import Role
 from tenants.services.directory import find_tenant
 from tenants.services.look_through import begin_look
+from tenants.staff import ask_for_reason
 
 # The name of the address where a super admin chooses a tenant; it takes the address to return to as ``next``.
 SWITCHER = "choose-tenant"
@@ -43,8 +44,9 @@ def tenant_page(permission: str) -> Callable[[PageView], PageView]:
     """Decorator of a function view: only for those who hold ``permission``, inside their tenant's context.
 
     The view gets ``request.identity`` and ``request.tenant``. Nobody logged in: to the log-in page. A super admin
-    without a tenant: to the switcher. No right: PermissionDenied, which shows the 403 page with the reason. A lazy
-    template response is rendered before the context is left.
+    without a tenant: to the switcher; one with a tenant says why before anything is changed. No right:
+    PermissionDenied, which shows the 403 page with the reason. A lazy template response is rendered before the context
+    is left.
     """
 
     def decorate(view: PageView) -> PageView:
@@ -59,7 +61,7 @@ def tenant_page(permission: str) -> Callable[[PageView], PageView]:
                 _refuse(request, identity, permission)
             request.identity, request.tenant = identity, identity.tenant
             with tenant_context(identity.tenant.id):
-                response = view(request, *args, **kwargs)
+                response = ask_for_reason(request, identity) or view(request, *args, **kwargs)
                 if isinstance(response, SimpleTemplateResponse) and not response.is_rendered:
                     response.render()
             return response

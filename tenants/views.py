@@ -12,6 +12,8 @@ from tenants.actors import TenantRef
 from tenants.context import tenant_context
 from tenants.identity import Identity
 from tenants.refusals import RequestRefused
+from tenants.roles import Role
+from tenants.staff import SAFE, note_api_use
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView as _View
@@ -26,6 +28,8 @@ NO_TENANT = "Name the tenant: as a super admin you belong to none. Send its slug
 class TenantViewMixin(_View):
     """Put it before a DRF view class. Runs the view inside the caller's tenant context, in one transaction.
 
+    A super admin's use is in the tenant's administration log before the view runs, and a change needs a reason.
+
     The transaction is the context's own and not the one of ATOMIC_REQUESTS: it begins after authentication, so that
     a refused or cached request never opens one. Every error that DRF handles rolls it back.
     """
@@ -33,6 +37,8 @@ class TenantViewMixin(_View):
     http_method_names: Sequence[str] = METHODS
     # False, or the actions for which it is true: views whose service opens the context itself, on a cache miss only.
     opens_tenant_context: ClassVar[bool | Collection[str]] = True
+    # Actions of unsafe methods that change nothing.
+    only_look: ClassVar[Collection[str]] = ()
     _contexts: ExitStack
 
     @classmethod
@@ -53,6 +59,8 @@ class TenantViewMixin(_View):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Authenticate and authorise, then enter the tenant's context. Raises RequestRefused without a tenant."""
         super().initial(request, *args, **kwargs)
+        if self.identity.role == Role.SUPER_ADMIN:
+            note_api_use(request, self.identity, changes=self._changes_something())
         if self._needs_context():
             self._contexts.enter_context(tenant_context(self.tenant.id))
         else:
@@ -72,6 +80,11 @@ class TenantViewMixin(_View):
         if tenant is None:
             raise RequestRefused("invalid_request", NO_TENANT)
         return tenant
+
+    def _changes_something(self) -> bool:
+        method = self.request.method or ""
+        is_there = hasattr(self, method.lower())
+        return is_there and method not in SAFE and getattr(self, "action", None) not in self.only_look
 
     def _needs_context(self) -> bool:
         opens = self.opens_tenant_context

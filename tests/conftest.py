@@ -26,7 +26,7 @@ from tenants.services.people import join_groups
 from tests.factories import SAAS, CustomerFactory, TenantFactory, UserFactory
 
 # The hooks of tests/workers.py work from here: conftest.py is what pytest reads in every process.
-pytest_plugins = ["tests.workers"]
+pytest_plugins = ["tests.workers", "tests.mailing"]
 
 
 @pytest.fixture
@@ -152,7 +152,8 @@ class Browser(OverHttps, Client):
 def api_client(tenant: TenantRef, users: People) -> Callable[..., APIClient]:
     """``api_client("viewer")`` or ``api_client(user)``: a client with the person's bearer token.
 
-    A super admin's client names ``tenant`` (or the ``tenant`` given) in X-Tenant. ``api_client(None)`` is anonymous.
+    A super admin's client names ``tenant`` (or the ``tenant`` given) in X-Tenant, and a reason in X-Reason.
+    ``api_client(None)`` is anonymous.
     """
     from tenants.services.tokens import issue_access
 
@@ -164,6 +165,7 @@ def api_client(tenant: TenantRef, users: People) -> Callable[..., APIClient]:
             headers["HTTP_AUTHORIZATION"] = f"Bearer {issue_access(person).token}"
             if person.role == Role.SUPER_ADMIN and tenant is not None:
                 headers["HTTP_X_TENANT"] = tenant.slug
+                headers["HTTP_X_REASON"] = "Ticket 7"
         client.credentials(**headers)
         return client
 

@@ -34,3 +34,4 @@ application = Server(
 )
 # Models can be imported only now that the application is set up.
 import_module("tenants.services.issuers").fetch_keys_at_start()
+import_module("tenants.delivery.sender").start_sender()

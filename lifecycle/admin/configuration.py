@@ -72,6 +72,10 @@ class ConfigurationAdmin(TenantAdmin):
         ]
         return own + super().get_urls()
 
+    def changes_something(self, request: HttpRequest) -> bool:
+        """Not the editor's buttons that only show the draft in another way."""
+        return super().changes_something(request) and request.POST.get("do", "save") in ("save", "publish")
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Whoever works for a tenant: a draft is opened."""
         return identity_of(request).tenant is not None and self.has_view_permission(request)

@@ -19,6 +19,7 @@ from lifecycle.api.openapi.parameters import (
     IF_MATCH,
     IF_NONE_MATCH,
     LIMIT,
+    REASON,
     REPLAYED,
     STANDARD,
     TENANT,
@@ -47,7 +48,7 @@ def describe(
     decorator: Callable[[Any], Any] = extend_schema(
         operation_id=operation_id,
         tags=[tag],
-        parameters=[*parameters, *STANDARD, TENANT],
+        parameters=[*parameters, *STANDARD, TENANT, REASON],
         request=request,
         responses={status: answer, **(responses or {}), **refuse(401, 403, 404, *problems, *unreadable)},
         examples=shown,

@@ -5,12 +5,12 @@ processes may forget at once: rows that one of them is deleting are passed over 
 """
 
 import datetime as dt
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Final
 from uuid import UUID
 
 import structlog
-from django.db import connections
+from django.db import connection, connections
 
 from audit.cursors import prepared_cursor
 from audit.services.refusals import KEPT_DAYS, find_prunable, prune_refusals
@@ -38,6 +38,24 @@ DELETE FROM lifecycle_deadletter WHERE id = ANY(ARRAY(
      WHERE tenant_id = %(tenant_id)s::uuid AND resolved_at < %(before)s::timestamptz
      LIMIT %(limit)s::int FOR UPDATE SKIP LOCKED))
 """
+
+# Rows that belong to no tenant: what of each table is over.
+FORGET_ENDED: Final[Mapping[str, str]] = {
+    "sessions": """
+DELETE FROM django_session WHERE session_key = ANY(ARRAY(
+    SELECT session_key FROM django_session WHERE expire_date < %(now)s LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
+""",
+    "refresh tokens": """
+DELETE FROM tenants_refreshtoken WHERE digest = ANY(ARRAY(
+    SELECT digest FROM tenants_refreshtoken WHERE expires_at < %(now)s LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
+""",
+    # Where mail was switched off while some waited; else its sender has dealt with it long before.
+    "mails": """
+DELETE FROM tenants_queuedmail WHERE id = ANY(ARRAY(
+    SELECT id FROM tenants_queuedmail WHERE created_at < %(now)s - interval '7 days'
+     LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
+""",
+}
 
 Stop = Callable[[], object]
 
@@ -107,6 +125,22 @@ def forget_old_uploads(*, now: dt.datetime, stop: Stop = _never) -> int:
         return uploads.forget_uploads(tenant_id, before=before, limit=BATCH)
 
     return _forget_all("uploads", set(old.values_list("tenant_id", flat=True).distinct()), forget, stop)
+
+
+def forget_ended(what: str, *, now: dt.datetime, stop: Stop = _never) -> int:
+    """Delete what has ended by itself of one of FORGET_ENDED: sessions, refresh tokens, mail; how many.
+
+    No one can use it any more. Call outside of any transaction.
+    """
+    total = 0
+    while not stop():
+        with connection.cursor() as cursor:
+            cursor.execute(FORGET_ENDED[what], {"now": now, "limit": BATCH})
+            count = cursor.rowcount
+        total += count
+        if count < BATCH:
+            break
+    return total
 
 
 def _list_keepers() -> list[UUID]:

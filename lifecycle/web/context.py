@@ -38,6 +38,11 @@ class Surroundings:
         return self.look.until if self.look is not None else None
 
     @property
+    def change_reason(self) -> str:
+        """What a super admin last said about a change, to be offered again."""
+        return self.look.change_reason if self.look is not None else ""
+
+    @property
     def tenant(self) -> str:
         """The name of the tenant at hand; of the super admin's choice only the slug is known here."""
         own = self.user.tenant if self.user else None

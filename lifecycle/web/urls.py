@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from lifecycle.web.views import account, customers, invitation, lists, moving
+from lifecycle.web.views import account, customers, demo_mail, invitation, lists, moving, own_account, password_reset
 
 urlpatterns = [
     path("", lists.show_overview, name="overview"),
@@ -13,6 +13,12 @@ urlpatterns = [
     path("customers/<uuid:customer_id>/move", moving.move_customer, name="move-customer"),
     path("login", account.log_in, name="log-in"),
     path("logout", account.log_out, name="log-out"),
+    path("account", own_account.show, name="account"),
+    path("account/password", own_account.change, name="change-password"),
+    path("account/log-out-everywhere", own_account.leave_everywhere, name="log-out-everywhere"),
+    path("password-reset", password_reset.ask, name="password-reset"),
+    path("password-reset/<str:uid>/<str:token>", password_reset.set_new, name="new-password"),
+    path("demo/mail", demo_mail.show_mail, name="demo-mail"),
     path("invitation/<str:uid>/<str:token>", invitation.accept, name="invitation"),
     path("tenants", account.switch_tenant, name="choose-tenant"),
 ]

@@ -46,6 +46,10 @@ class TenantAdmin(_ModelAdmin):
             return rows.using(PLATFORM)
         return rows
 
+    def changes_something(self, request: HttpRequest) -> bool:
+        """Whether what is sent changes something, so that internal staff must say why."""
+        return request.method == "POST"
+
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
         """The filters that the page shows, and no other: Django would compare any column, a password's hash as well."""
         field, _, comparison = lookup.partition("__")

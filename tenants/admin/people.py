@@ -6,17 +6,24 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.formats import date_format
 
+from tenants.admin.asking import ask_first
 from tenants.admin.base import ModelForm, ServiceAdmin, identity_of, service_arguments
 from tenants.models import ApiKey, User
 from tenants.roles import PERMISSIONS, Role
 from tenants.services.api_keys import ApiKeyRefused, create_key, revoke_key, rotate_key
-from tenants.services.invitations import create_service_account, invitation_path, invite_user
+from tenants.services.invitations import (
+    create_service_account,
+    invite_user,
+    send_invitation,
+    show_invitation,
+)
+from tenants.services.mails import is_mail_configured
 from tenants.services.people import (
     TENANT_ROLES,
-    PersonChangeRefused,
     deactivate_user,
     reactivate_user,
     set_role,
@@ -54,7 +61,7 @@ class UserAdmin(ServiceAdmin):
     list_filter = ("role", "is_active", "is_service_account")
     search_fields = ("username", "full_name")
     ordering = ("username",)
-    actions: Any = ("make_invitation",)
+    actions: Any = ("send_again", "make_invitation")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         """The tenant's people: also for a super admin, whose own row is visible to himself as well."""
@@ -106,27 +113,45 @@ class UserAdmin(ServiceAdmin):
             )
             messages.info(request, "The account has no password: give it an API key next.")
         else:
-            made, path = invite_user(
+            made = invite_user(
                 username=data["username"],
                 full_name=data["full_name"],
                 role=Role(data["role"]),
                 external_subject=data["external_subject"],
                 **arguments,
             )
-            messages.info(request, f"Send this link to {made.username}: {request.build_absolute_uri(path)}")
+            self._tell_of_invitation(request, made, arguments)
         obj.pk = made.pk
         obj._state.adding = False
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """The services keep the groups."""
 
-    @admin.action(description="Show the invitation link again")
+    def _tell_of_invitation(self, request: HttpRequest, made: User, arguments: dict[str, Any]) -> None:
+        if made.uses_provider:
+            messages.info(request, f"{made.username} signs in by your company's identity provider: no link is needed.")
+            return
+        link = request.build_absolute_uri(show_invitation(made.pk, **arguments))
+        if made.email and is_mail_configured():
+            messages.info(
+                request, f"An invitation is on its way to {made.email}. The same link, if it gets lost: {link}"
+            )
+        else:
+            messages.info(request, f"No e-mail was sent. Send this link to {made.username}: {link}")
+
+    @admin.action(description="Show the invitation link again (it is logged that you saw it)")
     def make_invitation(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         """The link for those who have not set a password yet."""
         for user in queryset:
-            if user.has_usable_password() or user.is_service_account:
-                raise PersonChangeRefused(f"{user.username} needs no invitation.")
-            messages.info(request, f"{user.username}: {request.build_absolute_uri(invitation_path(user))}")
+            path = show_invitation(user.pk, **service_arguments(request))
+            messages.info(request, f"{user.username}: {request.build_absolute_uri(path)}")
+
+    @admin.action(description="Send the invitation by e-mail again")
+    def send_again(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        """The same link, to those who have not set a password yet."""
+        for user in queryset:
+            send_invitation(user.pk, **service_arguments(request))
+            messages.success(request, f"An invitation is on its way to {user.email}.")
 
 
 class ApiKeyForm(ModelForm):
@@ -187,15 +212,47 @@ class ApiKeyAdmin(ServiceAdmin):
         messages.warning(request, f"Copy the key now, it is not shown again: {new.secret}")
 
     @admin.action(description="Revoke the selected keys")
-    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
-        """End keys at once."""
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> HttpResponse | None:
+        """End keys at once, after asking."""
+        if asked := self._ask(request, queryset, "revoke", "Revoke", "The next request with a revoked key is refused."):
+            return asked
         for key in queryset:
             revoke_key(key.pk, **service_arguments(request))
-        messages.success(request, f"{len(queryset)} keys are revoked; the next request with them is refused.")
+        messages.success(request, f"{_count(queryset)} revoked. The next request with it is refused.")
+        return None
 
     @admin.action(description="Rotate the selected keys (shows the new secrets once)")
-    def rotate(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
-        """Replace keys by new ones."""
+    def rotate(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> HttpResponse | None:
+        """Replace keys by new ones, after asking."""
+        consequence = "The new secrets are shown once. The next request with an old one is refused."
+        if asked := self._ask(request, queryset, "rotate", "Rotate", consequence):
+            return asked
         for key in queryset:
             new = rotate_key(key.pk, **service_arguments(request))
             messages.warning(request, f"{key.name}: copy the new key now, it is not shown again: {new.secret}")
+        return None
+
+    def _ask(
+        self, request: HttpRequest, queryset: QuerySet[ApiKey], action: str, verb: str, consequence: str
+    ) -> HttpResponse | None:
+        """Which keys are in use by whom, before they end; None when the caller has seen that."""
+        return ask_first(
+            self,
+            request,
+            action=action,
+            title=f"{verb} {_count(queryset)}?",
+            consequence=consequence,
+            button=verb,
+            rows=[(key.pk, f"{key.name}, of {key.user}", _describe_use(key)) for key in queryset],
+        )
+
+
+def _count(queryset: QuerySet[ApiKey]) -> str:
+    number = len(queryset)
+    return f"{number} key{'' if number == 1 else 's'}"
+
+
+def _describe_use(key: ApiKey) -> str:
+    if key.revoked_at is not None:
+        return "Revoked already."
+    return f"Last used {date_format(key.last_used_at, 'N j, Y, H:i')} UTC." if key.last_used_at else "Never used."

@@ -6,10 +6,11 @@ from django import forms
 from django.contrib import admin, messages
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from tenants.actors import TenantRef
+from tenants.admin.asking import ask_first
 from tenants.admin.base import ModelForm, ServiceAdmin, identity_of, is_super_admin
 from tenants.models import Tenant
 from tenants.rules.starters import STARTERS
@@ -82,9 +83,21 @@ class TenantModelAdmin(ServiceAdmin):
         )
 
     @admin.action(description="Suspend the selected tenants")
-    def suspend(self, request: HttpRequest, queryset: QuerySet[Tenant]) -> None:
-        """Shut their people out at once."""
-        self._each(request, queryset, suspend_tenant)
+    def suspend(self, request: HttpRequest, queryset: QuerySet[Tenant]) -> HttpResponse | None:
+        """Shut their people out at once, after asking."""
+        asked = ask_first(
+            self,
+            request,
+            action="suspend",
+            title="Suspend these tenants?",
+            consequence="Their people are logged out and their events are refused, until they are resumed.",
+            button="Suspend",
+            is_final=False,
+            rows=[(tenant.pk, tenant.name, tenant.slug) for tenant in queryset],
+        )
+        if asked is None:
+            self._each(request, queryset, suspend_tenant)
+        return asked
 
     @admin.action(description="Resume the selected tenants")
     def resume(self, request: HttpRequest, queryset: QuerySet[Tenant]) -> None:

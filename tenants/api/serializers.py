@@ -50,6 +50,18 @@ class RefreshSerializer(StrictSerializer):
     refresh = TextField(max_length=4096, trim_whitespace=True)
 
 
+class PasswordResetSerializer(StrictSerializer):
+    """``{"username"}``."""
+
+    username = TextField(max_length=150, trim_whitespace=True)
+
+
+class PasswordResetAnswer(serializers.Serializer[Any]):
+    """What happens next, in words: the same for every name."""
+
+    detail = serializers.CharField(read_only=True)
+
+
 class TokenPairSerializer(serializers.Serializer[Any]):
     """Both tokens and what the access token says; ``expires`` is when the access token stops working."""
 

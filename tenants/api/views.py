@@ -9,13 +9,29 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from tenants.api.serializers import LoginSerializer, RefreshSerializer, TokenPairSerializer
+from tenants.api.serializers import (
+    LoginSerializer,
+    PasswordResetAnswer,
+    PasswordResetSerializer,
+    RefreshSerializer,
+    TokenPairSerializer,
+)
 from tenants.refusals import RequestRefused
 from tenants.services.login_guard import LoginsLimited
 from tenants.services.logins import LoginRefused, check_login
+from tenants.services.mails import is_mail_configured
+from tenants.services.password_resets import request_reset
 from tenants.services.proxies import client_address
 from tenants.services.tokens import TokenPair, TokenRefused, issue_pair, rotate
 from tenants.views import METHODS
+
+RESET_ASKED = (
+    "If there is an account with this user name, a link was sent to its e-mail address. It works for 30 minutes."
+)
+RESET_IMPOSSIBLE = (
+    "This installation sends no e-mail, so nothing was sent. Ask your administrator: those who run this installation"
+    " can set a new password."
+)
 
 
 class _OpenView(APIView):
@@ -71,6 +87,34 @@ class RefreshView(_OpenView):
         except TokenRefused as refused:
             raise RequestRefused("not_authenticated", str(refused)) from refused
         return _answer(pair)
+
+
+class PasswordResetView(_OpenView):
+    """Forgot the password."""
+
+    @extend_schema(
+        operation_id="request_password_reset",
+        tags=["auth"],
+        request=PasswordResetSerializer,
+        responses={202: PasswordResetAnswer},
+        auth=[],
+    )
+    def post(self, request: Request) -> Response:
+        """Have a link sent by e-mail to the person of a user name, by which they set a new password within 30 minutes.
+
+        The answer is the same whether there is such an account or not, and whether it has a password here or signs in
+        by an identity provider, to which nothing is sent.
+        """
+        body = PasswordResetSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        try:
+            request_reset(body.validated_data["username"], address=client_address(request._request), now=timezone.now())
+        except LoginsLimited as limited:
+            raise RequestRefused(
+                "rate_limited", str(limited), headers={"Retry-After": str(limited.retry_after)}
+            ) from limited
+        detail = RESET_ASKED if is_mail_configured() else RESET_IMPOSSIBLE
+        return Response({"detail": detail}, status=202, headers={"Cache-Control": "no-store"})
 
 
 def _answer(pair: TokenPair) -> Response:

@@ -3,12 +3,14 @@
 from tenants.models.configurations import ConfigurationVersion, Stage
 from tenants.models.credentials import ApiKey, RefreshToken, TokenIssuer
 from tenants.models.grants import TenantGroupObjectPermission, TenantUserObjectPermission
+from tenants.models.mails import QueuedMail
 from tenants.models.people import User, UserManager
 from tenants.models.tenants import Tenant
 
 __all__ = [
     "ApiKey",
     "ConfigurationVersion",
+    "QueuedMail",
     "RefreshToken",
     "Stage",
     "Tenant",

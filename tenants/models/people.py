@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 from audit.services.administration import record_administration
 from tenants.actors import SYSTEM
@@ -91,6 +92,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     )
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField(default=False, help_text="May open the admin.")
+    logouts = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="How often they logged out everywhere: ends what was opened before."
+    )
     created_at = models.DateTimeField()
 
     objects = UserManager()
@@ -123,6 +127,18 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self) -> str:
         return self.username
+
+    def get_session_auth_hash(self) -> str:
+        """What a session must carry: another password, or logging out everywhere, ends it."""
+        of_password: str = super().get_session_auth_hash()
+        if not self.logouts:
+            return of_password
+        return salted_hmac("tenants.session", f"{of_password}:{self.logouts}", algorithm="sha256").hexdigest()
+
+    @property
+    def uses_provider(self) -> bool:
+        """Whether they sign in by the company's identity provider, and so never by a password of ours."""
+        return bool(self.external_subject)
 
     @property
     def public_names(self) -> frozenset[str]:

@@ -4,28 +4,19 @@ import datetime as dt
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
-from django.contrib.auth.tokens import PasswordResetTokenGenerator
 from django.db import IntegrityError, transaction
-from django.utils.encoding import force_bytes
-from django.utils.http import urlsafe_base64_decode, urlsafe_base64_encode
 
 from audit.services.administration import record_administration
 from tenants.actors import USER, Actor, TenantRef
-from tenants.context import tenant_context
-from tenants.models import User
+from tenants.models import QueuedMail, User
 from tenants.roles import Role
-from tenants.services.directory import find_user
+from tenants.services.links import LinkTokens
+from tenants.services.mails import is_mail_configured, queue_mail
 from tenants.services.people import TENANT_ROLES, PersonChangeRefused, create_user, set_password
 
-
-class _InvitationTokens(PasswordResetTokenGenerator):
-    """The token is a hash over the present password: it dies when a password is set."""
-
-    key_salt = "tenants.services.invitations"
-
-
-_tokens = _InvitationTokens()
+_tokens = LinkTokens("invitations", lifetime=dt.timedelta(seconds=settings.PASSWORD_RESET_TIMEOUT))
 
 
 def invite_user(
@@ -37,17 +28,21 @@ def invite_user(
     actor: Actor,
     now: dt.datetime,
     external_subject: str = "",
-) -> tuple[User, str]:
-    """A new person of the tenant, and the path of the page on which he sets his password.
+) -> User:
+    """A new person of the tenant, who is sent a link to the page on which they set a password, where mail can be sent.
 
-    Raises PersonChangeRefused for a role beyond the tenant, or a user name that is taken anywhere: the sentence does
-    not say where.
+    Somebody with an ``external_subject`` signs in by the company's identity provider and gets no link. Raises
+    PersonChangeRefused for a role beyond the tenant, or a user name that is taken anywhere: the sentence does not say
+    where.
     """
     if role not in TENANT_ROLES:
         raise PersonChangeRefused("Super admins are internal staff: nobody of a tenant can become one.")
     details = {"full_name": full_name, "external_subject": external_subject}
-    user = _create("invite_user", username, role, tenant=tenant, actor=actor, now=now, **details)
-    return user, invitation_path(user)
+    with transaction.atomic():
+        user = _create("invite_user", username, role, tenant=tenant, actor=actor, now=now, **details)
+        if user.email and not user.uses_provider:
+            queue_mail(QueuedMail.INVITATION, user.id, now=now)
+    return user
 
 
 def create_service_account(
@@ -61,34 +56,65 @@ def create_service_account(
 
 
 def invitation_path(user: User) -> str:
-    """Where an invited person sets his password. Valid for three days (PASSWORD_RESET_TIMEOUT) and once."""
-    return f"/invitation/{urlsafe_base64_encode(force_bytes(user.pk))}/{_tokens.make_token(user)}"
+    """Where an invited person sets their password. Valid for three days (PASSWORD_RESET_TIMEOUT) and once."""
+    return _tokens.make_path("invitation", user)
+
+
+def show_invitation(user_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt.datetime) -> str:
+    """The path of a person's invitation, for ``actor`` to pass on; the log keeps that they had it.
+
+    Call inside the tenant's context. Raises PersonChangeRefused for those who need none and must not have one.
+    """
+    user = _find_open_invitation(user_id, tenant)
+    _record("show_invitation", user, tenant=tenant, actor=actor, now=now)
+    return invitation_path(user)
+
+
+def send_invitation(user_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt.datetime) -> None:
+    """Send a person their invitation again. Raises PersonChangeRefused, as ``show_invitation`` and without mail."""
+    user = _find_open_invitation(user_id, tenant)
+    if not is_mail_configured():
+        raise PersonChangeRefused("This installation sends no e-mail: show the link, and pass it on.")
+    if not user.email:
+        raise PersonChangeRefused(f"{user.username} is no e-mail address: show the link, and pass it on.")
+    queue_mail(QueuedMail.INVITATION, user.id, now=now)
+    _record("send_invitation", user, tenant=tenant, actor=actor, now=now)
 
 
 def find_invited(uid: str, token: str) -> User | None:
-    """The person whom a link invites, if it is still good."""
-    try:
-        user = find_user(UUID(urlsafe_base64_decode(uid).decode()))
-    except (ValueError, UnicodeDecodeError):
-        return None
-    if user is None or not user.is_active or user.is_service_account or user.tenant is None or user.tenant.is_suspended:
-        return None
-    return user if _tokens.check_token(user, token) else None
+    """The person whom a link invites, if it is still valid."""
+    user = _tokens.find_user(uid, token)
+    return user if user is not None and user.tenant is not None else None
 
 
 def accept_invitation(user: User, password: str, *, now: dt.datetime) -> None:
     """Set the invited person's first password, once.
 
-    Raises ValidationError when it is too weak, PersonChangeRefused when the invitation was used meanwhile.
+    Raises ValidationError when it is too weak, PersonChangeRefused when the invitation was used in the meantime.
     """
     validate_password(password, user)
     assert user.tenant is not None  # noqa: S101  find_invited has seen to it
-    tenant = TenantRef(user.tenant.id, user.tenant.slug)
-    with tenant_context(tenant.id), transaction.atomic():
-        # Of two who use the link at the same moment, the second finds the password of the first.
-        if not User.objects.select_for_update().filter(id=user.id, password=user.password).exists():
-            raise PersonChangeRefused("The invitation was used meanwhile: log in, or ask for a new one.")
-        set_password(user.id, password, tenant=tenant, actor=Actor(kind=USER, name=str(user.id)), now=now)
+    set_password(
+        user.id,
+        password,
+        tenant=TenantRef(user.tenant.id, user.tenant.slug),
+        actor=Actor(kind=USER, name=str(user.id)),
+        now=now,
+        replacing=user.password,
+    )
+
+
+def _find_open_invitation(user_id: UUID, tenant: TenantRef) -> User:
+    user = User.objects.filter(id=user_id, tenant_id=tenant.id).first()
+    if user is None:
+        raise PersonChangeRefused("There is no such person here: check the id.")
+    if user.uses_provider:
+        raise PersonChangeRefused(
+            f"{user.username} signs in by your company's identity provider: they have no password and no invitation."
+        )
+    if user.has_usable_password() or user.is_service_account:
+        raise PersonChangeRefused(f"{user.username} needs no invitation.")
+    return user
 
 
 def _create(
@@ -98,15 +124,27 @@ def _create(
     try:
         with transaction.atomic():
             user = create_user(username=username, password=None, role=role, tenant=tenant, now=now, **details)
-            record_administration(
-                tenant_id=tenant.id,
-                actor=actor.name,
-                actor_kind=actor.kind,
-                action=action,
-                subject=str(user.id),
-                detail={"role": user.role},
-                now=now,
-            )
+            _record(action, user, tenant=tenant, actor=actor, now=now, detail={"role": user.role})
     except IntegrityError as error:
         raise PersonChangeRefused("This user name cannot be used: choose another.") from error
     return user
+
+
+def _record(
+    action: str,
+    user: User,
+    *,
+    tenant: TenantRef,
+    actor: Actor,
+    now: dt.datetime,
+    detail: dict[str, Any] | None = None,
+) -> None:
+    record_administration(
+        tenant_id=tenant.id,
+        actor=actor.name,
+        actor_kind=actor.kind,
+        action=action,
+        subject=str(user.id),
+        detail=detail,
+        now=now,
+    )

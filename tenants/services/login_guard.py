@@ -76,9 +76,9 @@ return 0
 class LoginsLimited(Exception):
     """Too many attempts; ``retry_after`` is in whole seconds."""
 
-    def __init__(self, retry_after: int) -> None:
+    def __init__(self, retry_after: int, what: str = "log-in attempts") -> None:
         self.retry_after = retry_after
-        super().__init__(f"Too many log-in attempts: try again in {retry_after} seconds.")
+        super().__init__(f"Too many {what}: try again in {retry_after} seconds.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,14 +114,15 @@ class Attempt:
             fallbacks.inc()
 
 
-def take_attempt(*, username: str, address: str, device: str = "") -> Attempt:
+def take_attempt(*, username: str, address: str, device: str = "", purpose: str = "login") -> Attempt:
     """Allow one attempt, or raise LoginsLimited. One round trip to Redis.
 
-    ``device``: the id of a browser in which this very name was logged in before, else empty.
+    ``device``: the id of a browser in which this very name was logged in before, else empty. Each ``purpose`` is
+    counted by itself.
     """
     name, place = _hash(username.casefold()), _hash(address)
     keys = tuple(
-        f"c360:login:{kind}:{value}"
+        f"c360:{purpose}:{kind}:{value}"
         for kind, value in (
             ("pair", _hash(f"{name} {place}")),
             ("user", name),
@@ -129,7 +130,7 @@ def take_attempt(*, username: str, address: str, device: str = "") -> Attempt:
             ("device", _hash(f"{name} {device}")),
         )
     )
-    attempt = Attempt(keys, f"c360:login:known:{name}", place, uuid4().hex)
+    attempt = Attempt(keys, f"c360:{purpose}:known:{name}", place, uuid4().hex)
     most: int = settings.LOGIN_ATTEMPTS_PER_MINUTE
     limits = (most, most, most * PER_ADDRESS, most)
     pairs = [limit for one in limits for limit in (one, one * HOURS_SHARE)]

@@ -160,7 +160,7 @@ def _load(user_id: UUID) -> Membership | None:
         is_suspended=tenant is not None and tenant.is_suspended,
         is_service_account=user.is_service_account,
         updates_per_hour=_budget_of(user),
-        stamp=password_stamp(user.password).hex(),
+        stamp=password_stamp(user).hex(),
     )
 
 

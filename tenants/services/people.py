@@ -31,6 +31,10 @@ from tenants.services.membership import announce_change
 from tenants.services.tokens import revoke_refresh_tokens
 
 LONGEST_NAME = 150
+BY_PROVIDER = (
+    "You sign in by your company's identity provider, so there is no password here. Nothing was changed: change it"
+    " there."
+)
 TENANT_ROLES = (Role.VIEWER, Role.ACCOUNT_MANAGER, Role.TENANT_ADMIN)
 
 
@@ -197,17 +201,50 @@ def reactivate_user(user_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt.d
     return user
 
 
-def set_password(user_id: UUID, password: str, *, tenant: TenantRef | None, actor: Actor, now: dt.datetime) -> User:
-    """Give somebody a new password; every session and token of the old one is dead. ``tenant`` None: a super admin."""
+def set_password(
+    user_id: UUID,
+    password: str,
+    *,
+    tenant: TenantRef | None,
+    actor: Actor,
+    now: dt.datetime,
+    replacing: str | None = None,
+    action: str = "set_password",
+) -> User:
+    """Give somebody a new password; every session and token of the old one is dead. ``tenant`` None: a super admin.
+
+    ``replacing``: the encoded password that the caller has seen; of two who replace the same one, the first does.
+    Raises PersonChangeRefused, also for those who sign in by their company's identity provider; nothing was changed
+    then.
+    """
     if len(password) > LONGEST_PASSWORD:
         raise PersonChangeRefused(f"A password has at most {LONGEST_PASSWORD:,} characters.")
-    context: AbstractContextManager[None] = tenant_context(tenant.id) if tenant else user_context(user_id)
-    with context, transaction.atomic():
+    encoded = make_password(password)
+    with _context_of(user_id, tenant), transaction.atomic():
         user = _lock(user_id, tenant)
-        user.password = make_password(password)
+        if user.uses_provider:
+            raise PersonChangeRefused(BY_PROVIDER)
+        if replacing is not None and user.password != replacing:
+            raise PersonChangeRefused("The password was set in the meantime. Nothing was changed: log in with it.")
+        user.password = encoded
         user.save(update_fields=["password"])
         revoke_refresh_tokens(user.id, now=now)
-        _record("set_password", user, tenant, actor, now)
+        _record(action, user, tenant, actor, now)
+        announce_change([user.id])
+    return user
+
+
+def log_out_everywhere(user_id: UUID, *, tenant: TenantRef | None, actor: Actor, now: dt.datetime) -> User:
+    """End every session, access token and refresh token of somebody; the password stays.
+
+    ``tenant`` None: a super admin. What an identity provider of their company has issued ends by its own time.
+    """
+    with _context_of(user_id, tenant), transaction.atomic():
+        user = _lock(user_id, tenant)
+        user.logouts += 1
+        user.save(update_fields=["logouts"])
+        revoke_refresh_tokens(user.id, now=now)
+        _record("log_out_everywhere", user, tenant, actor, now)
         announce_change([user.id])
     return user
 
@@ -242,6 +279,10 @@ def _set_suspended(suspended: bool, *, tenant: TenantRef, actor: Actor, now: dt.
             now=now,
         )
         announce_change(people)
+
+
+def _context_of(user_id: UUID, tenant: TenantRef | None) -> AbstractContextManager[None]:
+    return tenant_context(tenant.id) if tenant else user_context(user_id)
 
 
 def _lock(user_id: UUID, tenant: TenantRef | None) -> User:

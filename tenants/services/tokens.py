@@ -172,7 +172,7 @@ def _make_access(user: User, token: AccessToken) -> IssuedAccess:
     token[api_settings.USER_ID_CLAIM] = str(user.id)
     token["roles"] = [Role(user.role).claim]
     token["tenant_id"] = str(user.tenant_id) if user.tenant_id else None
-    token["stamp"] = password_stamp(user.password).hex()
+    token["stamp"] = password_stamp(user).hex()
     return IssuedAccess(str(token), dt.datetime.fromtimestamp(token["exp"], dt.UTC))
 
 
@@ -182,7 +182,7 @@ def _store_pair(user: User, *, access: AccessToken, refresh: RefreshJwt, family:
         digest=_digest(refresh),
         family=family,
         user_id=user.id,
-        password_stamp=password_stamp(user.password),
+        password_stamp=password_stamp(user),
         issued_at=now,
         expires_at=dt.datetime.fromtimestamp(refresh["exp"], dt.UTC),
     )
@@ -215,7 +215,7 @@ def _may_refresh(user: User, row: RefreshToken) -> bool:
     return (
         user.is_active
         and not (user.tenant is not None and user.tenant.is_suspended)
-        and bytes(row.password_stamp) == password_stamp(user.password)
+        and bytes(row.password_stamp) == password_stamp(user)
     )
 
 

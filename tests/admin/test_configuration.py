@@ -629,7 +629,7 @@ def test_a_tenant_without_a_configuration_is_not_offered_the_live_one(users: Any
     page = client.get(add)
     assert "The live configuration" not in page.content.decode()
     assert page.context["form"].initial["base"] == next(iter(STARTERS))
-    refused = client.post(add, {"base": "live", "comment": ""})
+    refused = client.post(add, {"base": "live", "comment": "", "change_reason": "Ticket 7"})
     assert refused.status_code == 200
     assert refused.context["form"].errors["base"]
     with tenant_context(new.id):

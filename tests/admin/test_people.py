@@ -1,5 +1,6 @@
 """Tenant admins invite, demote and shut out their people and make keys; nobody raises himself."""
 
+import datetime as dt
 import re
 from typing import Any
 
@@ -13,12 +14,12 @@ from tenants.context import tenant_context
 from tenants.models import ApiKey, Tenant, User
 from tenants.rules.configuration import parse_configuration
 from tenants.rules.starters import STARTERS
-from tenants.services.api_keys import verify_key
+from tenants.services.api_keys import create_key, verify_key
 from tenants.services.directory import PLATFORM
 from tenants.services.invitations import find_invited
 from tenants.services.policies import live_policy
 from tests.admin.test_walk import browser, choose
-from tests.factories import PASSWORD, utc_now
+from tests.factories import ADMIN_ACTOR, utc_now
 
 LOOKUPS = [
     "password__startswith=argon2",
@@ -40,6 +41,18 @@ def actions_of(tenant: TenantRef) -> list[str]:
         return list(AdministrationEntry.objects.order_by("id").values_list("action", flat=True))
 
 
+def act(client: Client, page: str, action: str, *rows: Any) -> Any:
+    """Do an action of a list, and confirm it where it asks."""
+    chosen = [str(row) for row in rows]
+    sent = {"action": action, "confirmed": action, "_selected_action": chosen}
+    return client.post(reverse(f"admin:tenants_{page}_changelist"), sent, follow=True)
+
+
+def hidden_fields_of(body: str) -> dict[str, str]:
+    """What the page that asks would send."""
+    return dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', body))
+
+
 def messages_of(answer: Any) -> str:
     return " ".join(str(message) for message in answer.context["messages"])
 
@@ -59,7 +72,8 @@ def test_an_admin_invites_a_person_who_then_sets_a_password(tenant: TenantRef, u
     assert invited is not None
     assert (invited.username, invited.role, invited.tenant_id) == (name, "account_manager", tenant.id)
     assert not invited.has_usable_password()
-    assert "invite_user" in actions_of(tenant)
+    assert actions_of(tenant)[-2:] == ["invite_user", "show_invitation"]
+    assert "No e-mail was sent. Send this link to" in messages_of(answer)
 
 
 def test_a_taken_user_name_is_refused_without_saying_where(tenant: TenantRef, users: Any, other_users: Any) -> None:
@@ -113,11 +127,120 @@ def test_the_secret_of_a_key_is_shown_once(tenant: TenantRef, users: Any) -> Non
     assert "c360_sk_" not in again
     with tenant_context(tenant.id):
         key = ApiKey.objects.get()
-    client.post(
-        reverse("admin:tenants_apikey_changelist"), {"action": "revoke", "_selected_action": [str(key.pk)]}, follow=True
-    )
+    act(client, "apikey", "revoke", key.pk)
     with tenant_context(tenant.id):
         assert ApiKey.objects.get().revoked_at is not None
+
+
+@pytest.fixture
+def key(tenant: TenantRef, users: Any) -> ApiKey:
+    """A live key of the service account."""
+    with tenant_context(tenant.id):
+        return create_key(
+            account=users.service,
+            name="nightly sync",
+            scopes=["view_lifecycle"],
+            expires_at=utc_now() + dt.timedelta(days=30),
+            tenant=tenant,
+            actor=ADMIN_ACTOR,
+            now=utc_now(),
+        ).key
+
+
+def is_live(key: ApiKey) -> bool:
+    with tenant_context(key.tenant_id):
+        return ApiKey.objects.get(pk=key.pk).revoked_at is None
+
+
+@pytest.mark.parametrize(("action", "question"), [("revoke", "Revoke 1 key?"), ("rotate", "Rotate 1 key?")])
+def test_ending_a_key_asks_first_and_says_whose_it_is(
+    tenant: TenantRef, users: Any, key: ApiKey, action: str, question: str
+) -> None:
+    client, before = browser(users.tenant_admin), actions_of(tenant)
+    address = reverse("admin:tenants_apikey_changelist")
+    page = client.post(address, {"action": action, "_selected_action": [str(key.pk)]})
+    body = page.content.decode()
+    assert page.status_code == 200
+    for words in (question, "nightly sync", users.service.username, "Never used.", "This cannot be undone."):
+        assert words in body
+    assert is_live(key)
+    assert actions_of(tenant) == before
+    answer = client.post(address, hidden_fields_of(body), follow=True)
+    assert ("1 key revoked" if action == "revoke" else "copy the new key now") in messages_of(answer)
+    assert not is_live(key)
+
+
+def test_the_answer_to_one_question_is_none_to_another(tenant: TenantRef, users: Any, key: ApiKey) -> None:
+    client = browser(users.tenant_admin)
+    sent = {"action": "revoke", "confirmed": "rotate", "_selected_action": [str(key.pk)]}
+    assert "Revoke 1 key?" in client.post(reverse("admin:tenants_apikey_changelist"), sent).content.decode()
+    assert is_live(key)
+
+
+def test_the_key_of_another_tenant_is_neither_asked_about_nor_ended(
+    tenant: TenantRef, other_users: Any, key: ApiKey
+) -> None:
+    answer = act(browser(other_users.tenant_admin), "apikey", "revoke", key.pk)
+    assert "nightly sync" not in answer.content.decode()
+    assert is_live(key)
+
+
+def test_who_signs_in_by_the_company_s_provider_gets_no_link(tenant: TenantRef, users: Any) -> None:
+    client, name = browser(users.tenant_admin), f"sso@{tenant.slug}.example"
+    form = {"username": name, "full_name": "Sam", "role": "viewer", "external_subject": "sub-1"}
+    answer = client.post(reverse("admin:tenants_user_add"), form, follow=True)
+    assert "/invitation/" not in messages_of(answer)
+    assert "signs in by your company's identity provider" in messages_of(answer)
+    with tenant_context(tenant.id):
+        person = User.objects.get(username=name)
+    before = actions_of(tenant)
+    assert before[-1] == "invite_user"
+    for action in ("make_invitation", "send_again"):
+        answer = act(client, "user", action, person.pk)
+        assert "/invitation/" not in messages_of(answer) + answer.content.decode()
+        assert "they have no password and no invitation" in messages_of(answer)
+    assert actions_of(tenant) == before
+
+
+def test_whoever_sees_a_link_is_in_the_log(tenant: TenantRef, users: Any) -> None:
+    client, name = browser(users.tenant_admin), f"new@{tenant.slug}.example"
+    client.post(reverse("admin:tenants_user_add"), {"username": name, "full_name": "New", "role": "viewer"})
+    with tenant_context(tenant.id):
+        person = User.objects.get(username=name)
+    answer = act(client, "user", "make_invitation", person.pk)
+    assert f"{name}: http" in messages_of(answer)
+    with tenant_context(tenant.id):
+        entries = AdministrationEntry.objects.filter(action="show_invitation", subject=str(person.pk))
+        assert [entry.actor for entry in entries] == [str(users.tenant_admin.pk)] * 2
+    before = actions_of(tenant)
+    answer = act(client, "user", "make_invitation", users.viewer.pk)
+    assert "needs no invitation" in messages_of(answer)
+    assert actions_of(tenant) == before
+
+
+def test_an_invitation_goes_by_e_mail_and_can_be_sent_again(tenant: TenantRef, users: Any, mailbox: Any) -> None:
+    client, name = browser(users.tenant_admin), f"new@{tenant.slug}.example"
+    form = {"username": name, "full_name": "New", "role": "viewer"}
+    answer = client.post(reverse("admin:tenants_user_add"), form, follow=True)
+    assert f"An invitation is on its way to {name}" in messages_of(answer)
+    mailbox.deliver()
+    assert mailbox.link_to(name).startswith("/invitation/")
+    with tenant_context(tenant.id):
+        person = User.objects.get(username=name)
+    act(client, "user", "send_again", person.pk)
+    mailbox.deliver()
+    assert len(mailbox.to(name)) == 2
+    assert actions_of(tenant)[-1] == "send_invitation"
+
+
+def test_without_a_mail_server_sending_again_says_so(tenant: TenantRef, users: Any) -> None:
+    client, name = browser(users.tenant_admin), f"new@{tenant.slug}.example"
+    client.post(reverse("admin:tenants_user_add"), {"username": name, "full_name": "New", "role": "viewer"})
+    with tenant_context(tenant.id):
+        person = User.objects.get(username=name)
+    answer = act(client, "user", "send_again", person.pk)
+    assert "This installation sends no e-mail" in messages_of(answer)
+    assert actions_of(tenant)[-1] == "show_invitation"
 
 
 def test_a_key_cannot_be_made_for_another_tenants_account(tenant: TenantRef, users: Any, other_users: Any) -> None:
@@ -141,8 +264,16 @@ def test_a_super_admin_opens_suspends_and_resumes_a_tenant(users: Any, other_ten
         assert live_policy(made.pk).stages == stages_of_starter("saas-subscription")
     assert actions_of(TenantRef(made.pk, slug)) == ["create_tenant", "publish_configuration"]
     for action, suspended in (("suspend", True), ("resume", False)):
-        client.post(reverse("admin:tenants_tenant_changelist"), {"action": action, "_selected_action": [str(made.pk)]})
+        act(client, "tenant", action, made.pk)
         assert Tenant.objects.using(PLATFORM).get(pk=made.pk).is_suspended is suspended
+
+
+def test_suspending_a_tenant_asks_first(users: Any, other_tenant: TenantRef) -> None:
+    client = browser(users.super_admin)
+    sent = {"action": "suspend", "_selected_action": [str(other_tenant.id)]}
+    page = client.post(reverse("admin:tenants_tenant_changelist"), sent)
+    assert "Suspend these tenants?" in page.content.decode()
+    assert not Tenant.objects.using(PLATFORM).get(pk=other_tenant.id).is_suspended
 
 
 def test_a_tenant_may_begin_without_a_configuration(users: Any, other_tenant: TenantRef) -> None:
@@ -186,23 +317,6 @@ def test_working_for_a_tenant_a_super_admin_invites_its_first_admin(
     client = browser(users.super_admin)
     if good:
         choose(client, tenant)
-    answer = client.post(
-        reverse("admin:tenants_user_add"),
-        {"username": f"first-{tenant.slug}@acme.example", "full_name": "First", "role": "tenant_admin"},
-    )
+    form = {"username": f"first-{tenant.slug}@acme.example", "full_name": "First", "role": "tenant_admin"}
+    answer = client.post(reverse("admin:tenants_user_add"), form | {"change_reason": "A new customer"})
     assert answer.status_code == (302 if good else 403)
-
-
-def test_changing_ones_own_password_ends_every_token_at_once(tenant: TenantRef, users: Any, api_client: Any) -> None:
-    token_client = api_client("tenant_admin")
-    assert token_client.get("/api/v1/lifecycle/summary").status_code == 200
-    client = browser(users.tenant_admin)
-    new = "an altogether different staple"
-    answer = client.post(
-        reverse("admin:password_change"),
-        {"old_password": PASSWORD, "new_password1": new, "new_password2": new},
-    )
-    assert answer.status_code == 302, answer.content
-    assert token_client.get("/api/v1/lifecycle/summary").status_code == 401
-    assert client.get(reverse("admin:index")).status_code == 200, "the session that changed it goes on"
-    assert actions_of(tenant)[-1] == "set_password"

@@ -345,7 +345,7 @@ def test_staff_replays_while_working_for_the_tenant(refused: Speaker, staff: Any
     session["tenant"] = look_at(refused.tenant.slug)
     session.save()
     mend(refused)
-    assert "1 replayed." in act(staff, "replay", *refused.letters())
+    assert "1 replayed." in act(staff, "replay", *refused.letters(), change_reason="Ticket 7")
 
 
 def test_a_tenant_admin_does_not_see_dead_letters(refused: Speaker, page_client: Any) -> None:

@@ -145,6 +145,13 @@ def test_every_secret_goes_to_those_who_need_it_and_to_nobody_else(env: dict[str
         } == owners | ({"provision"} if secret == "POSTGRES_PASSWORD" else set()), secret
 
 
+def test_the_mail_server_and_its_password_are_given_to_web_alone(env: dict[str, str]) -> None:
+    address = "smtp://c360:secret%40@mail.example.com:587?tls=true"
+    services = load({**env, "EMAIL_URL": address})
+    assert {name for name, service in services.items() if address in service.environment.values()} == {"web"}
+    assert services["web"].environment["SITE_URL"] == "https://c360.example.com"
+
+
 def test_each_process_is_given_all_that_it_needs(env: dict[str, str]) -> None:
     services = load(env)
     assert {name for name, service in services.items() if service.built} == set(PROCESSES)
@@ -179,6 +186,8 @@ def test_a_generated_env_leaves_no_secret_empty_and_no_two_alike(env: dict[str, 
         "AUDIT_SEAL_TOPIC",
         "KAFKA_TOPIC_PREFIX",
         "TRUSTED_PROXIES",
+        "EMAIL_URL",
+        "EMAIL_FROM",
     }
     assert {name for name, value in env.items() if not value} == may_be_empty
     secrets = [value for name, value in env.items() if name.endswith(("PASSWORD", "_KEY", "MASTER_KEYS"))]

@@ -116,6 +116,7 @@ def test_a_query_shows_what_was_asked_by_and_not_for(query: str, shown: str) -> 
         ("c360_sk_0af3_secret_9c", "[masked]"),
         ("password=hunter2 next", "password=[masked] next"),
         ("Not Found: /invitation/MQ/c7-abc", "Not Found: /invitation/[masked]"),
+        ("Not Found: /password-reset/MQ/c7-abc", "Not Found: /password-reset/[masked]"),
         ("call +49 (30) 901820-1 now", "call [masked] now"),
         ("Error 111 connecting to localhost:6379.", "Error 111 connecting to localhost:6379."),
         ("2026-03-31T12:00:00+02:00 offset 10", "2026-03-31T12:00:00+02:00 offset 10"),

@@ -4,6 +4,8 @@ import datetime as dt
 from typing import Any
 
 import pytest
+from django.contrib.sessions.models import Session
+from django.core.management import call_command
 from django.db import DataError, connection
 
 from lifecycle.models import NOBODY, DeadLetter, IdempotentRequest, InboxEvent
@@ -12,6 +14,8 @@ from lifecycle.services.idempotency import LIFETIME
 from lifecycle.services.retention import forget_answers, forget_events, forget_letters
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
+from tenants.models import QueuedMail, RefreshToken
+from tenants.services.tokens import issue_pair, rotate
 from tests.factories import utc_now
 
 NOW = dt.datetime(2020, 1, 31, tzinfo=dt.UTC)
@@ -125,3 +129,38 @@ def test_resolved_letters_are_forgotten_however_many(tenant: TenantRef, monkeypa
     assert forget_letters(before=NOW) >= 7
     with tenant_context(tenant.id):
         assert DeadLetter.objects.count() == 2
+
+
+def count_ended(now: dt.datetime) -> dict[str, int]:
+    return {what: retention.forget_ended(what, now=now) for what in retention.FORGET_ENDED}
+
+
+def test_sessions_and_tokens_that_have_ended_are_forgotten_and_no_others(
+    users: Any, page_client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = utc_now()
+    count_ended(now)
+    here = page_client("viewer")
+    assert here.get("/").status_code == 200
+    for number in range(5):
+        Session.objects.create(session_key=f"old-{number}-{users.viewer.id.hex}", expire_date=now - DAY / 24)
+    live = issue_pair(users.viewer, now=now)
+    for _ in range(4):
+        issue_pair(users.account_manager, now=now)
+    RefreshToken.objects.filter(user_id=users.account_manager.id).update(expires_at=now - DAY / 24)
+    for age in (8 * DAY, 8 * DAY, 6 * DAY):
+        QueuedMail.objects.create(kind="invitation", user_id=users.viewer.id, created_at=now - age, due_at=now + DAY)
+    monkeypatch.setattr(retention, "BATCH", 2)
+    assert count_ended(now) == {"sessions": 5, "refresh tokens": 4, "mails": 2}
+    assert count_ended(now) == {"sessions": 0, "refresh tokens": 0, "mails": 0}
+    assert here.get("/").status_code == 200
+    assert rotate(live.refresh, now=now).access
+    assert QueuedMail.objects.filter(user_id=users.viewer.id).delete()[0] == 1
+
+
+def test_the_mover_does_it_while_it_has_nothing_to_move(users: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    key = f"old-{users.viewer.id.hex}"
+    Session.objects.create(session_key=key, expire_date=utc_now() - DAY)
+    call_command("move_customers", "--once")
+    assert "sessions" in capsys.readouterr().out
+    assert not Session.objects.filter(session_key=key).exists()

@@ -44,6 +44,7 @@ WITHOUT_TENANT = {
     "django_session": "signed contents under a random key, read before anybody is known",
     "guardian_groupobjectpermission": "unused, grants have a real foreign key; the application may not write it",
     "guardian_userobjectpermission": "unused, grants have a real foreign key; the application may not write it",
+    "tenants_queuedmail": "what waits to be sent to whom, by id: no addresses, no texts; sent for all tenants alike",
     "tenants_refreshtoken": "digests of random ids, read before the tenant is known; no row opens a session",
 }
 # Unique keys that do not start with the tenant, and why they tell nobody anything.

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from config import processes
+from config.environment import read_email_url
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 KEY = base64.b64encode(bytes(32)).decode()
@@ -122,6 +123,14 @@ def test_an_empty_setting_stops_the_start_with_one_line(refusal: Callable[..., s
         ("EVENTS_PARKED_MINUTES", "soon", "EVENTS_PARKED_MINUTES: Not a valid integer."),
         ("KAFKA_PARTITIONS", "", "KAFKA_PARTITIONS: Not a valid integer."),
         ("INDEX_KEY", "c2hvcnQ=", "INDEX_KEY holds 5 bytes; 32 are needed"),
+        ("EMAIL_URL", "mail.example.com", "EMAIL_URL must begin with smtp://, smtps:// or submission://, for example"),
+        ("EMAIL_URL", "smtp://", "EMAIL_URL names no host, for example smtp://user:password@mail.example.com:587?tls"),
+        ("EMAIL_URL", "smtp://mail.example.com:many", "EMAIL_URL is not a URL, or its port is not a number"),
+        ("EMAIL_URL", "smtp://a:secret@b/?starttls=1", "EMAIL_URL takes tls=true or ssl=true and not ['starttls']"),
+        ("EMAIL_URL", "smtp://a@b", "EMAIL_URL wants a user and a password, or neither"),
+        ("EMAIL_URL", "smtp://b?tls=maybe", "EMAIL_URL takes true or false for tls and ssl"),
+        ("SITE_URL", "c360.example.com", "SITE_URL: wants https://name"),
+        ("EMAIL_FROM", "Customer 360", "EMAIL_FROM: wants name@example.com or Name <name@example.com>"),
         ("HSTS_PRELOAD", "true", "HSTS_PRELOAD=true needs HSTS_INCLUDE_SUBDOMAINS=true"),
     ],
 )
@@ -131,6 +140,38 @@ def test_a_malformed_setting_stops_the_start_with_one_line(
     said = refusal(**{name: value})
     assert said.startswith(f"configuration error: {sentence}")
     assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("hosts", ["*", ".example.com"])
+def test_mail_needs_to_know_where_its_links_lead(refusal: Callable[..., str], hosts: str) -> None:
+    """Never from a request: its Host header would send the links, and the keys in them, anywhere."""
+    assert "EMAIL_URL needs SITE_URL" in refusal(EMAIL_URL="smtp://mail.example.com", ALLOWED_HOSTS=hosts)
+
+
+@pytest.mark.parametrize(
+    ("url", "settings"),
+    [
+        ("", {"EMAIL_HOST": ""}),
+        ("smtp://localhost", {"EMAIL_HOST": "localhost", "EMAIL_PORT": 25, "EMAIL_USE_TLS": False}),
+        (
+            "smtp://us%40er:p%3Aw@mail.example.com:2525?tls=true",
+            {
+                "EMAIL_HOST": "mail.example.com",
+                "EMAIL_PORT": 2525,
+                "EMAIL_HOST_USER": "us@er",
+                "EMAIL_HOST_PASSWORD": "p:w",
+                "EMAIL_USE_TLS": True,
+                "EMAIL_USE_SSL": False,
+            },
+        ),
+        ("submission://a:b@m", {"EMAIL_PORT": 587, "EMAIL_USE_TLS": True, "EMAIL_USE_SSL": False}),
+        ("smtps://a:b@m", {"EMAIL_PORT": 465, "EMAIL_USE_TLS": False, "EMAIL_USE_SSL": True}),
+        ("smtp://a:b@[::1]:465?ssl=True", {"EMAIL_HOST": "::1", "EMAIL_USE_SSL": True, "EMAIL_USE_TLS": False}),
+    ],
+)
+def test_a_mail_server_is_read_from_one_address(url: str, settings: dict[str, object]) -> None:
+    found = read_email_url("EMAIL_URL", url)
+    assert {name: found[name] for name in settings} == settings
 
 
 def test_all_that_is_wrong_is_said_at_once(refusal: Callable[..., str]) -> None:

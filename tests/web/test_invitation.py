@@ -10,13 +10,13 @@ from audit.models import AdministrationEntry
 from tenants.context import tenant_context
 from tenants.models import User
 from tenants.roles import Role
-from tenants.services.invitations import invite_user
+from tenants.services.invitations import invitation_path, invite_user
 from tenants.services.people import deactivate_user, suspend_tenant
 from tests.factories import ADMIN_ACTOR, utc_now
 from tests.web.conftest import markup_of, text_of
 
 PASSWORD = "a quiet harbour in autumn"
-GONE = "This link is no longer good"
+GONE = "This link has expired"
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def invite(tenant):
 
     def work(name):
         with tenant_context(tenant.id):
-            return invite_user(
+            user = invite_user(
                 username=f"{tenant.slug}.{name}",
                 full_name="Grace Park",
                 role=Role.VIEWER,
@@ -33,6 +33,7 @@ def invite(tenant):
                 actor=ADMIN_ACTOR,
                 now=utc_now(),
             )
+        return user, invitation_path(user)
 
     return work
 
@@ -154,3 +155,21 @@ def test_whoever_was_logged_in_is_logged_out(tenant, invite, page_client):
     client = page_client("viewer")
     client.post(path, {"password": PASSWORD, "again": PASSWORD})
     assert client.get("/").status_code == 302
+
+
+def test_there_is_no_link_into_the_account_of_who_signs_in_by_the_company_s_provider(tenant):
+    """Whoever held one could set a password and be them."""
+    with tenant_context(tenant.id):
+        user = invite_user(
+            username=f"sso@{tenant.slug}.example",
+            full_name="Sam Single",
+            role=Role.TENANT_ADMIN,
+            external_subject="sub-1",
+            tenant=tenant,
+            actor=ADMIN_ACTOR,
+            now=utc_now(),
+        )
+    path = invitation_path(user)
+    assert Client().get(path).status_code == 404
+    assert send(path).status_code == 404
+    assert not has_password(tenant, user)

@@ -26,8 +26,8 @@ def manager(page_client):
     return page_client("account_manager")
 
 
-def submit(client, customer, stage, *, version=1, configuration=1, reason=None, note="", htmx=True):
-    data = {"stage": stage, "version": version, "configuration_version": configuration, "note": note}
+def submit(client, customer, stage, *, version=1, configuration=1, reason=None, note="", htmx=True, **more):
+    data = {"stage": stage, "version": version, "configuration_version": configuration, "note": note, **more}
     if reason is not None:
         data[f"reason:{stage}"] = reason
     return client.post(f"/customers/{customer.id}/move", data, headers=HTMX if htmx else {})
@@ -213,6 +213,6 @@ def test_a_customer_of_another_tenant_cannot_be_moved(manager, other_tenant, oth
 def test_a_super_admin_moves_a_customer_of_the_tenant_he_has_chosen(page_client, users, tenant, customer):
     client = page_client("super_admin")
     client.post("/tenants", {"tenant": tenant.slug, "reason": "Ticket 7"})
-    assert submit(client, customer, "Onboarded").status_code == 200
+    assert submit(client, customer, "Onboarded", change_reason="Ticket 7").status_code == 200
     assert rows(LifecycleHistory, tenant, customer)[-1].changed_by == str(users.super_admin.id)
     assert "Internal staff" in text_of(page_client("account_manager").get(f"/customers/{customer.id}"))

@@ -134,7 +134,7 @@ def test_a_super_admin_says_why_he_looks_and_the_tenant_has_it_on_record(page_cl
         refused = client.post("/tenants", {"tenant": tenant.slug, "reason": reason})
         assert refused.status_code == 400
         assert client.get("/customers").status_code == 302
-    assert "The reason has 501 characters; at most 500 are kept." in text_of(refused)
+    assert "The reason is 501 characters long; at most 500 fit." in text_of(refused)
     assert client.post("/tenants", {"tenant": tenant.slug, "reason": " Ticket 7 "}).status_code == 302
     with tenant_context(tenant.id):
         entries = AdministrationEntry.objects.filter(action="look_through")

@@ -7,6 +7,7 @@ from lifecycle.api.openapi.refusals import EVERYWHERE, PROBLEM_TYPE, describe_st
 from lifecycle.api.serializers import MOST_ITEMS
 
 _LOGIN: Final = "/api/v1/auth/"
+_RESET: Final = f"{_LOGIN}password-reset"
 _ONE: Final = "/api/v1/customers/{customer_id}"
 # From one answer to the next request: (path, method) -> name -> link.
 _FIRST: Final = "$response.body#/results/0/customer_id"
@@ -44,7 +45,8 @@ def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     for path, operations in result["paths"].items():
         for method, operation in operations.items():
             if path.startswith(_LOGIN):
-                operation["responses"] |= {str(status): _problem(status) for status in (401, 415, 429, *EVERYWHERE)}
+                refusals = (415, 429, *EVERYWHERE, *(() if path == _RESET else (401,)))
+                operation["responses"] |= {str(status): _problem(status) for status in refusals}
                 operation["responses"] = dict(sorted(operation["responses"].items()))
             if "requestBody" in operation:
                 operation["requestBody"]["required"] = not _may_be_empty(operation["requestBody"], schemas)
@@ -57,7 +59,7 @@ def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     return {"openapi": result["openapi"], "info": result["info"], "servers": [site], **result}
 
 
-_GOOD: Final = {"200": "Done, or as asked for."}
+_GOOD: Final = {"200": "Done, or as asked for.", "202": "It will be done, if there is anything to do."}
 
 
 def _may_be_empty(body: dict[str, Any], schemas: dict[str, Any]) -> bool:

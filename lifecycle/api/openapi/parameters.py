@@ -20,6 +20,13 @@ TENANT = OpenApiParameter(
     OpenApiParameter.HEADER,
     description="The slug of the tenant. A super admin must name one; for others it may only be their own.",
 )
+REASON = OpenApiParameter(
+    "X-Reason",
+    {"type": "string", "maxLength": 500, "pattern": NO_NUL},
+    OpenApiParameter.HEADER,
+    description="Why a super admin works for the tenant, in words: a change without it is refused"
+    " (`reason_required`). Kept in the tenant's administration log. Others need not send it.",
+)
 IF_MATCH = OpenApiParameter(
     "If-Match",
     {"type": "string", "pattern": rf"^(?:\*|{_TAG}(?:, *{_TAG})*)$", "examples": ['"3"']},

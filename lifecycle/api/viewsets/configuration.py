@@ -33,6 +33,7 @@ class ConfigurationViewSet(TenantViewSet):
         "update": CONFIGURE_STAGES,
         "preview": CONFIGURE_STAGES,
     }
+    only_look: ClassVar[tuple[str, ...]] = ("preview",)
 
     @schema.GET_CONFIGURATION
     def retrieve(self, request: Request) -> Response:

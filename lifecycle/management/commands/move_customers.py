@@ -1,10 +1,12 @@
 """``manage.py move_customers``: works off the moves that publications left behind, and the files that were uploaded.
 
-While there is nothing to do it forgets, once a minute, refused attempts, kept answers and uploads whose time is over.
+While there is nothing to do it forgets, once a minute, what is over: refused attempts, kept answers, uploads, sessions
+and refresh tokens.
 """
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -22,7 +24,13 @@ from lifecycle.messaging.process import HealthFile, check_databases, end_in_time
 from lifecycle.models import StageMove
 from lifecycle.services.failures import concerns_everybody, describe
 from lifecycle.services.imports.working import UploadWorker
-from lifecycle.services.retention import forget_answers, forget_old_uploads, forget_refusals
+from lifecycle.services.retention import (
+    FORGET_ENDED,
+    forget_answers,
+    forget_ended,
+    forget_old_uploads,
+    forget_refusals,
+)
 from lifecycle.services.stage_moves import BATCH, BatchFailed, find_tenants_with_moves, move_customers
 from tenants.actors import TenantRef
 from tenants.services.directory import PLATFORM
@@ -167,6 +175,7 @@ class Command(ServiceCommand):
             "refused attempts": lambda: forget_refusals(now=timezone.now(), stop=lambda: stop),
             "kept answers": lambda: forget_answers(now=timezone.now(), stop=lambda: stop),
             "uploads": lambda: forget_old_uploads(now=timezone.now(), stop=lambda: stop),
+            **{what: partial(forget_ended, what, now=timezone.now(), stop=lambda: stop) for what in FORGET_ENDED},
         }
         for what, forget in chores.items():
             try:

@@ -1,0 +1,108 @@
+"""One's own account: who one is here, another password, logging out everywhere."""
+
+from collections.abc import Callable
+from functools import wraps
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth import logout, update_session_auth_hash
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods
+
+from lifecycle.web.passwords import PasswordForm
+from tenants.identity import Identity
+from tenants.pages import identify_page
+from tenants.services.login_devices import read_device
+from tenants.services.login_guard import LoginsLimited
+from tenants.services.logins import LONGEST_PASSWORD
+from tenants.services.own_account import WrongPassword, change_password, log_out_everywhere
+from tenants.services.people import PersonChangeRefused
+from tenants.services.proxies import client_address
+
+
+class OwnPasswordForm(PasswordForm):
+    """The present password, and a new one, twice."""
+
+    present = forms.CharField(strip=False, max_length=LONGEST_PASSWORD)
+
+
+View = Callable[[HttpRequest, Identity], HttpResponse]
+
+
+def own_page(*methods: str) -> Callable[[View], Callable[[HttpRequest], HttpResponse]]:
+    """Decorator: for everybody who is logged in, whichever their role, and for super admins without a tenant too."""
+
+    def decorate(view: View) -> Callable[[HttpRequest], HttpResponse]:
+        @never_cache
+        @require_http_methods(list(methods))
+        @sensitive_post_parameters("present", "password", "again")
+        @wraps(view)
+        def page(request: HttpRequest) -> HttpResponse:
+            identity = identify_page(request)
+            if identity is None:
+                return redirect_to_login("/account")
+            return view(request, identity)
+
+        return page
+
+    return decorate
+
+
+@own_page("GET", "HEAD")
+def show(request: HttpRequest, _: Identity) -> HttpResponse:
+    """The account page."""
+    return _show(request, OwnPasswordForm())
+
+
+@own_page("POST")
+def change(request: HttpRequest, identity: Identity) -> HttpResponse:
+    """Another password. This session goes on, every other one ends."""
+    form = OwnPasswordForm(request.POST)
+    if not form.is_valid():
+        return _show(request, form, status=400)
+    limited: LoginsLimited | None = None
+    try:
+        user = change_password(
+            identity.user_id,
+            form.cleaned_data["present"],
+            form.cleaned_data["password"],
+            address=client_address(request),
+            device=read_device(request, identity.username),
+            now=timezone.now(),
+        )
+    except WrongPassword as refusal:
+        form.add_error("present", str(refusal))
+    except ValidationError as error:
+        form.add_error("password", error)
+    except PersonChangeRefused as refusal:
+        form.add_error(None, str(refusal))
+    except LoginsLimited as refusal:
+        limited = refusal
+        form.add_error(None, f"{refusal} Nothing was changed.")
+    else:
+        update_session_auth_hash(request, user)
+        messages.success(request, "Your password is changed. You are logged out everywhere else.")
+        return redirect("account")
+    response = _show(request, form, status=429 if limited else 400)
+    if limited:
+        response.headers["Retry-After"] = str(limited.retry_after)
+    return response
+
+
+@own_page("POST")
+def leave_everywhere(request: HttpRequest, identity: Identity) -> HttpResponse:
+    """End every session and token, this session too."""
+    log_out_everywhere(identity.user_id, now=timezone.now())
+    logout(request)
+    messages.success(request, "You are logged out everywhere. Log in again to go on.")
+    return redirect("log-in")
+
+
+def _show(request: HttpRequest, form: OwnPasswordForm, *, status: int = 200) -> HttpResponse:
+    return render(request, "account.html", {"form": form, "account": request.user}, status=status)

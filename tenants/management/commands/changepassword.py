@@ -1,0 +1,60 @@
+"""``manage.py changepassword``: a new password for somebody, set by an operator at the prompt and logged."""
+
+from getpass import getpass
+from typing import Any
+
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from tenants.actors import TenantRef, system_actor
+from tenants.models import User
+from tenants.services.directory import find_login
+from tenants.services.people import PersonChangeRefused, set_password
+
+ACTOR = system_actor("changepassword")
+ATTEMPTS = 3
+
+
+class Command(BaseCommand):
+    """In place of Django's, which knows neither tenants nor the log."""
+
+    help = "Set a new password for a person of any tenant, or for a super admin. Everything that was open ends."
+
+    def add_arguments(self, parser: Any) -> None:
+        """Whose."""
+        parser.add_argument("username", help="the name they log in with")
+
+    def handle(self, *args: Any, **options: Any) -> str:
+        """Ask twice, and set it; or say in one line why not."""
+        user = find_login(options["username"])
+        if user is None:
+            raise CommandError(f"There is no user {options['username']!r}. Nothing was changed.")
+        if user.uses_provider:
+            raise CommandError(
+                f"{user.username} signs in by their company's identity provider and has no password here. Nothing was"
+                " changed."
+            )
+        self.stdout.write(f"A new password for {user.username} ({user.tenant or 'super admin'})")
+        password = self._ask(user)
+        tenant = TenantRef(user.tenant.id, user.tenant.slug) if user.tenant else None
+        try:
+            set_password(user.id, password, tenant=tenant, actor=ACTOR, now=timezone.now())
+        except PersonChangeRefused as refusal:
+            raise CommandError(str(refusal)) from refusal
+        return f"The password of {user.username} is changed; every session and token of theirs has ended."
+
+    def _ask(self, user: User) -> str:
+        for _ in range(ATTEMPTS):
+            password = getpass("New password: ")
+            if password != getpass("Confirm password: "):
+                self.stderr.write("The two passwords are not the same: type them again.")
+                continue
+            try:
+                validate_password(password, user)
+            except ValidationError as error:
+                self.stderr.write("\n".join(error.messages))
+                continue
+            return password
+        raise CommandError(f"No password after {ATTEMPTS} attempts. Nothing was changed.")
