@@ -134,9 +134,13 @@ def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
     assert not left, f"the test left another {', '.join(left)}"
 
 
+# Of pytest, and of the browser's tests as long as their browser lives (tests/browser/conftest.py).
+BESIDE_TESTS = ("PYTEST_CURRENT_TEST", "DJANGO_ALLOW_ASYNC_UNSAFE")
+
+
 def _state_of_process() -> dict[str, Any]:
     return {
-        "environment": {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"},
+        "environment": {name: value for name, value in os.environ.items() if name not in BESIDE_TESTS},
         "signal handler": [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)],
         "working directory": Path.cwd(),
         "process name": processes._process,

@@ -74,6 +74,39 @@ def told(answer: Any) -> str:
     return " ".join(str(message) for message in answer.context["messages"])
 
 
+def test_in_json_a_stage_may_take_the_name_of_one_that_goes_away(tenant: TenantRef, admin_browser: Client) -> None:
+    """MINIMAL without Onboarded, and Prospect is called so now."""
+    CustomerFactory(tenant=tenant, stage="Onboarded")
+    draft = new_draft(tenant)
+    sent = {
+        "view": "json",
+        "do": "check",
+        "revision": "1",
+        "text": json.dumps({"stages": ["Onboarded", "Active", "At-Risk", "Churned"]}),
+        "live-stage": ["Prospect"],
+        "live-name": ["Onboarded"],
+        "live-to": [""],
+        "live-reason": [""],
+    }
+    page = admin_browser.post(editor(draft), sent)
+    assert "say in the mapping where its customers go" in page.content.decode()
+    assert [row.stage for row in page.context["live_rows"]] == ["Prospect", "Onboarded"]
+    sent |= {
+        "do": "save",
+        "live-stage": ["Prospect", "Onboarded"],
+        "live-name": ["Onboarded", ""],
+        "live-to": ["", "Active"],
+        "live-reason": ["", ""],
+    }
+    admin_browser.post(editor(draft), sent)
+    saved = reread(tenant, draft)
+    assert (saved.renamed, saved.mapping) == ({"Prospect": "Onboarded"}, {"Onboarded": {"to": "Active"}})
+    page = admin_browser.get(reverse("admin:configuration_publish", args=[draft.pk]))
+    assert "Stage “Onboarded” is removed; another one gets its name." in page.content.decode()
+    assert "Stage “Prospect” is renamed to “Onboarded”." in page.content.decode()
+    assert [(row.stage, row.customers, row.to) for row in page.context["gone"]] == [("Onboarded", 1, "Active")]
+
+
 def test_an_admin_sees_what_is_live_with_the_customers_in_each_stage(tenant: TenantRef, admin_browser: Client) -> None:
     for _ in range(3):
         CustomerFactory(tenant=tenant, stage="Active")

@@ -372,7 +372,7 @@ def test_a_database_that_is_away_is_no_fault_of_the_file(
     assert (row(tenant).state, row(tenant).created) == (State.DONE, 3)
 
 
-def test_an_error_of_our_own_leaves_the_other_files_alone(
+def test_an_internal_error_leaves_the_other_files_alone(
     tenant: TenantRef, other_users: Any, admin_browser: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = upload(admin_browser, many(3))
@@ -387,7 +387,7 @@ def test_an_error_of_our_own_leaves_the_other_files_alone(
 
     monkeypatch.setattr(Import, "_commit", fail_for_one)
     work()
-    assert "It failed for a reason of our own; the log of the worker says why." in text_of(admin_browser.get(page))
+    assert "It failed because of an internal error; the log of the worker says why." in text_of(admin_browser.get(page))
     assert (row(tenant).state, stages(tenant)) == (State.READY, {})
     assert "external_id" in text_of(browser(other_users.tenant_admin).get(other_page))
 

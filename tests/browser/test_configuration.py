@@ -91,6 +91,9 @@ def test_what_is_typed_while_the_server_answers_is_not_lost(open_browser, users,
     page.evaluate("document.addEventListener('htmx:afterSettle', () => { document.body.dataset.isAnswered = 'yes'; })")
     with page.expect_request(lambda request: request.method == "POST"):
         page.get_by_role("button", name="Check", exact=True).click()
+    # Of two answers the later one would undo what the other did.
+    expect(page.get_by_role("button", name="Remove Lost")).to_be_disabled()
+    expect(page.get_by_role("button", name="Save the draft")).to_be_disabled()
     page.get_by_label("Days expected in Live").fill("77")
     page.get_by_label("From Live to Lost").check()
     page.get_by_label("Category of Live").select_option("renewal")
@@ -99,6 +102,7 @@ def test_what_is_typed_while_the_server_answers_is_not_lost(open_browser, users,
     expect(page.get_by_label("Days expected in Live")).to_have_value("77")
     expect(page.get_by_label("From Live to Lost")).to_be_checked()
     expect(page.get_by_label("Category of Live")).to_have_value("renewal")
+    expect(page.get_by_role("button", name="Remove Lost")).to_be_enabled()
 
 
 def test_leaving_unsaved_work_asks_first(open_browser, users, tenant):

@@ -81,7 +81,7 @@ def test_an_admin_imports_a_file_and_then_its_corrected_rest(open_browser, users
         assert set(Customer.objects.values_list("name", flat=True)) == {"=Vale & Sons", "Norvale"}
 
 
-def test_a_file_that_is_too_large_is_not_sent(open_browser, users, tenant, tmp_path):
+def test_a_file_that_is_too_large_is_not_sent_and_one_that_just_fits_is_taken(open_browser, users, tenant, tmp_path):
     large = tmp_path / "large.csv"
     large.write_bytes(b"id,name\n" + b"1,One\n" * 5_100_000)
     page = open_browser(users.tenant_admin)
@@ -93,6 +93,15 @@ def test_a_file_that_is_too_large_is_not_sent(open_browser, users, tenant, tmp_p
     assert page.url.endswith(HOME)
     with tenant_context(tenant.id):
         assert not ImportUpload.objects.exists()
+
+    with large.open("r+b") as file:
+        file.truncate(29_999_996)
+    send(page, large)
+    expect(page.get_by_text("0 of 29,999,996 bytes")).to_be_visible()
+    # Five million lines: not for the workers of other tests.
+    page.get_by_role("link", name="Discard it").click()
+    page.get_by_role("button", name="Discard the file").click()
+    expect(page.get_by_text("“large.csv” is discarded.")).to_be_visible()
 
 
 def test_the_pages_are_accessible_and_fit_the_screen(open_browser, users, tenant, file):

@@ -135,7 +135,9 @@ def _run(upload: ImportUpload, tenant: TenantRef, worker: UUID) -> Generator[Non
         if concerns_everybody(error):
             raise
         log.error("upload failed", tenant=tenant.slug, upload=str(upload.id), error=describe(error))
-        what = "It cannot be decrypted" if isinstance(error, Undecryptable) else "It failed for a reason of our own"
+        what = (
+            "It cannot be decrypted" if isinstance(error, Undecryptable) else "It failed because of an internal error"
+        )
         after = f" after line {lease.counts.line:,}. What was imported before stays" if lease.counts.line else ""
         state = State.REFUSED if upload.state == State.READING else State.READY
         lease.end(state, f"{what}{after}; the log of the worker says why. Try it again, or upload the file again.")
