@@ -38,7 +38,7 @@ class DeadLetterAdmin(TenantAdmin):
     ordering = ("id",)
     action_form = ReasonForm
     actions = ("replay", "discard")
-    exclude = ("headers",)
+    exclude = ("headers", "subjects")
     readonly_fields = ("key_as_it_came", "headers_as_they_came", "value_as_it_came")
 
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:

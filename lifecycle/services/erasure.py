@@ -97,7 +97,7 @@ def erase_customer(
     if customer is not None:
         key_destroyed = destroy_key(tenant.id, customer.id)
         contacts, _ = Contact.objects.filter(tenant_id=tenant.id, customer_id=customer.id).delete()
-        answers = idempotency.blank_answers(tenant.id, customer.id)
+        answers = idempotency.blank_answers(tenant.id, customer.id, mentions=subject.is_named_in)
         _blank_attempts(customer)
         _mark_erased(customer, company=company, now=now)
     # Any of them may name the person, under whatever id; the day that they are kept is too long.

@@ -117,7 +117,7 @@ def _describe_customer(subject: Subject) -> Json:
         ],
         "refused_attempts": list(RefusedAttempt.objects.filter(**of_customer).order_by("id").values()),
         "administration": [] if customer_id is None else list(entries.values()),
-        "stored_answers": [] if customer_id is None else list(_list_answers(tenant, customer_id)),
+        "stored_answers": [] if customer_id is None else list(_list_answers(subject, customer_id)),
     }
 
 
@@ -172,9 +172,9 @@ def _list_parked(subject: Subject) -> Iterator[Json]:
         }
 
 
-def _list_answers(tenant: TenantRef, customer_id: UUID) -> Iterator[Json]:
+def _list_answers(subject: Subject, customer_id: UUID) -> Iterator[Json]:
     """The answers kept for repeated requests; of those about many customers the part about this one."""
-    for kept, answer in idempotency.find_answers(tenant.id, customer_id):
+    for kept, answer in idempotency.find_answers(subject.tenant.id, customer_id, mentions=subject.is_named_in):
         body = None if answer is None else orjson.loads(answer.body)
         if isinstance(body, dict) and isinstance(body.get("results"), list):
             body["results"] = [one for one in body["results"] if one.get("customer_id") == str(customer_id)]

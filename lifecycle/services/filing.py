@@ -68,6 +68,11 @@ class Subject:
         """What letters about it are filed under, in the tenant's rows or in those of no tenant."""
         return [cipher.customer_index(tenant_id, name) for name in sorted(self.names)]
 
+    def is_named_in(self, text: bytes) -> bool:
+        """Whether a text, an answer for example, gives one of its ids as such or names one of its people."""
+        message = Message("", 0, 0, None, text)
+        return not self.names.isdisjoint(find_candidates(message).ids) or names_person(message, self.people)
+
 
 @dataclass(slots=True)
 class Found:

@@ -6,12 +6,12 @@ request that was refused has not used up its key (docs/decisions/0012).
 """
 
 import datetime as dt
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from django.db.models import QuerySet
+from django.db.models import Q
 
 from audit import cipher
 from audit.cursors import prepared_cursor
@@ -106,38 +106,45 @@ def claim_key(key: str, *, principal: str, fingerprint: bytes, tenant: TenantRef
             return Claim(kept.pk, tenant.id, principal, key, _open(kept))
 
 
-def keep_answer(claim: Claim, answer: Answer, *, customer_ids: Collection[UUID] = ()) -> None:
+def keep_answer(claim: Claim, answer: Answer, *, customer_ids: Collection[UUID] | None = None) -> None:
     """Keep the first answer for repetitions. Call in the transaction that claimed the key. One statement.
 
-    ``customer_ids`` are the customers that the request is about: their erasure and their export find it by them.
+    ``customer_ids`` are the customers that the request is about: their erasure and their export find it by them. None:
+    it is not known, and they have to look into the answer.
     """
     IdempotentRequest.objects.filter(pk=claim.id).update(
         status=answer.status,
         headers=dict(answer.headers),
         body=seal(answer.body, tenant_id=claim.tenant_id, row_id=_row_id(claim.principal, claim.key)),
-        customer_ids=list(customer_ids),
+        customer_ids=None if customer_ids is None else list(customer_ids),
     )
 
 
-def find_answers(tenant_id: UUID, customer_id: UUID) -> Iterator[tuple[IdempotentRequest, Answer | None]]:
-    """The answers that are kept about a customer, the oldest first; None for one that cannot be read any more."""
-    for kept in _about(tenant_id, customer_id).order_by("created_at", "id").iterator():
+def find_answers(
+    tenant_id: UUID, customer_id: UUID, *, mentions: Callable[[bytes], bool]
+) -> Iterator[tuple[IdempotentRequest, Answer | None]]:
+    """The answers that are kept about a customer, the oldest first; None for one that cannot be read any more.
+
+    ``mentions`` says whether the body of an answer to a request that named no customer is about this one.
+    """
+    kept_bodies = IdempotentRequest.objects.filter(tenant_id=tenant_id, body__isnull=False)
+    wanted = kept_bodies.filter(Q(customer_ids__contains=[customer_id]) | Q(customer_ids=None))
+    for kept in wanted.order_by("created_at", "id").iterator(chunk_size=100):
         try:
-            yield kept, _open(kept)
+            answer = _open(kept)
         except KeyReused:
-            yield kept, None
+            answer = None
+        if kept.customer_ids is not None or (answer is not None and mentions(answer.body)):
+            yield kept, answer
 
 
-def blank_answers(tenant_id: UUID, customer_id: UUID) -> int:
+def blank_answers(tenant_id: UUID, customer_id: UUID, *, mentions: Callable[[bytes], bool]) -> int:
     """Destroy what was answered about a customer; how many answers. Their keys stay used: a repetition is refused, and
     nothing is done a second time.
     """
-    return _about(tenant_id, customer_id).update(headers={}, body=None, fingerprint=b"")
-
-
-def _about(tenant_id: UUID, customer_id: UUID) -> QuerySet[IdempotentRequest]:
-    return IdempotentRequest.objects.filter(
-        tenant_id=tenant_id, customer_ids__contains=[customer_id], body__isnull=False
+    ids = [kept.pk for kept, _ in find_answers(tenant_id, customer_id, mentions=mentions)]
+    return IdempotentRequest.objects.filter(tenant_id=tenant_id, id__in=ids).update(
+        headers={}, body=None, fingerprint=b""
     )
 
 

@@ -225,8 +225,9 @@ def plant_answer(tenant: TenantRef, customer: Any, person: Person) -> None:
     from lifecycle.services.idempotency import Answer, claim_key, keep_answer
 
     with tenant_context(tenant.id):
-        claim = claim_key("k", principal="p", fingerprint=b"f", tenant=tenant, now=utc_now())
-        keep_answer(claim, Answer(200, {}, orjson.dumps(person.contact)), customer_ids=[customer.id])
+        for key, customer_ids in (("filed", [customer.id]), ("not filed", None)):
+            claim = claim_key(key, principal="p", fingerprint=b"f", tenant=tenant, now=utc_now())
+            keep_answer(claim, Answer(200, {}, orjson.dumps(person.contact)), customer_ids=customer_ids)
 
 
 def plant_upload(tenant: TenantRef, person: Person) -> None:
@@ -301,7 +302,9 @@ def test_nobody_who_is_erased_is_found_anywhere(db: None, api_client: Any, page_
     exported = admin.post(f"/api/v1/customers/{customer.id}/export", {"reason": "Asked"}).json()
     assert (len(exported["dead_letters"]), exported["withheld_messages"]) == (dead, 0)
     erased = admin.post(f"/api/v1/customers/{customer.id}/erase", {"reason": "Asked", "company": True}).json()
-    assert (erased["contacts"], erased["messages"], erased["uploads"]) == (1, dead, 1)
+    counts = [erased[name] for name in ("contacts", "messages", "answers", "uploads")]
+    # Two answers that name the person, and that to the change.
+    assert counts == [1, dead, 3, 1]
     logs.append(run(broker, "erase_customer", f"{person.customer}-9", "--tenant", tenant.slug, "--reason", "Asked"))
     assert Search(tenant).find(person) == set()
 
