@@ -27,7 +27,7 @@ CUSTOMERS = """
 INSERT INTO lifecycle_customer (id, tenant_id, external_id, name, industry, segment, owner, source, event_id,
                                 occurred_at, field_times, created_at, updated_at)
 SELECT uuidv7(), %(tenant)s, 'CUST-' || lpad(n::text, 7, '0'), name, industry,
-       (ARRAY['Enterprise', 'Mid-Market', 'Small Business'])[1 + n %% 3], 'manager' || n %% 12 || '@bench.example',
+       (ARRAY['Enterprise', 'Mid-Market', 'SMB'])[1 + n %% 3], 'manager' || n %% 12 || '@bench.example',
        '/crm', '', now() - random() * interval '700 days', '{}', now(), now()
   FROM company_names WHERE n <= %(customers)s
 """

@@ -11,9 +11,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import SimpleTemplateResponse
 from django.urls import reverse
+from django_htmx.http import HttpResponseClientRedirect
 
 from tenants.context import tenant_context
-from tenants.pages import identify_page
+from tenants.pages import identify_page, page_of
 from tenants.roles import CONFIGURE_STAGES
 from tenants.staff import ask_for_reason
 
@@ -57,6 +58,9 @@ class CustomerAdminSite(admin.AdminSite):
         def within_tenant(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
             identity = identify_page(request)
             request.identity = identity  # type: ignore[attr-defined]
+            if identity is None and getattr(request, "htmx", False):
+                # A part of a page cannot show the log-in page: the whole page goes there.
+                return HttpResponseClientRedirect(redirect_to_login(page_of(request)).url)
             if identity is None or identity.tenant is None:
                 return _render(guarded(request, *args, **kwargs))
             with tenant_context(identity.tenant.id):

@@ -33,8 +33,8 @@ from tenants.services.policies import NoConfiguration
 
 log = structlog.get_logger(__name__)
 
-LOG_IN = "Send an access token in the header Authorization: Bearer <token>; POST /api/v1/auth/token gives you one."
-NOT_FOUND = "There is nothing at this address: check it, and that what it names belongs to your tenant."
+LOG_IN = "Send an access token in the header Authorization: Bearer <token>. POST /api/v1/auth/token gives you one."
+NOT_FOUND = "Not found. Check the address, and that what it names belongs to your tenant."
 UNAVAILABLE_STATUS = STATUS_OF_CODE["unavailable"]
 INTERNAL = "Something went wrong on our side; nothing was changed. Quote the request_id if you report it."
 RETRY_SECONDS = "1"
@@ -138,7 +138,7 @@ def _from_authentication(error: exceptions.APIException) -> Problem:
 
 
 def _from_denial(error: Exception) -> Problem:
-    detail = str(getattr(error, "detail", error)) or "You may not do this."
+    detail = str(getattr(error, "detail", error)) or "You don't have access."
     return Problem("permission_denied", detail)
 
 
@@ -266,7 +266,7 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's handler403."""
     if _is_api(request):
-        return problem_response(403, "permission_denied", str(exception) or "You may not do this.")
+        return problem_response(403, "permission_denied", str(exception) or "You don't have access.")
     return defaults.permission_denied(request, exception)
 
 

@@ -8,10 +8,10 @@ from django import db
 
 UNCHANGED = "Nothing was changed. Try again in a moment."
 # When not even the end of the transaction is known.
-UNKNOWN = "If something was to be changed, look whether it was before you try again."
+UNKNOWN = "Your change may not have been saved. Check before you try again."
 AWAY = "The database cannot be reached at the moment."
-FULL = "The database takes no more at the moment."
-READ_ONLY = "The database can only be read at the moment."
+FULL = "The database is full at the moment."
+READ_ONLY = "The database is read-only at the moment."
 SLOW = "The database took too long, or what is needed was locked for too long."
 BUSY = "The database is busy with the same rows at the moment."
 # By SQLSTATE, the longest beginning that fits. An error without one is the connection's own.

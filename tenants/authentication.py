@@ -29,7 +29,7 @@ from tenants.services.tokens import AccessClaims, TokenRefused, read_access
 CHOSEN_TENANT = "tenant"
 
 MALFORMED = "The Authorization header must read: Bearer <token>, with one token and no blank in it."
-STALE = "The token no longer speaks for this account: log in again."
+STALE = "Session expired. Sign in again."
 NO_SUCH_TENANT = "There is no such tenant: check the X-Tenant header."
 
 

@@ -113,15 +113,16 @@ def _refuse(request: HttpRequest, identity: Identity, permission: str) -> None:
 def _go_to_login(request: HttpRequest) -> HttpResponse:
     if getattr(request, "htmx", False):
         # A fragment cannot show the log-in page: the whole page goes there.
-        return HttpResponseClientRedirect(redirect_to_login(_page_of(request)).url)
+        return HttpResponseClientRedirect(redirect_to_login(page_of(request)).url)
     return redirect_to_login(request.get_full_path())
 
 
 def _go_to_switcher(request: HttpRequest) -> HttpResponse:
-    target = f"{reverse(SWITCHER)}?{urlencode({'next': _page_of(request)})}"
+    target = f"{reverse(SWITCHER)}?{urlencode({'next': page_of(request)})}"
     return HttpResponseClientRedirect(target) if getattr(request, "htmx", False) else redirect(target)
 
 
-def _page_of(request: Any) -> str:
+def page_of(request: Any) -> str:
+    """The address of the page itself, also when htmx asks for a part of it."""
     htmx = getattr(request, "htmx", None)
     return str((htmx.current_url_abs_path if htmx else None) or request.get_full_path())

@@ -19,12 +19,12 @@ from tenants.roles import (
     Role,
 )
 
-# For each permission what it is about, to end a sentence that begins with "cannot".
-DEEDS: Mapping[str, str] = {
-    VIEW_LIFECYCLE: "see customers and their stages",
-    UPDATE_LIFECYCLE: "move customers to another stage",
-    VIEW_HISTORY: "see the history of customers",
-    CONFIGURE_STAGES: "change the lifecycle configuration",
+# For each permission what people without it read.
+DENIALS: Mapping[str, str] = {
+    VIEW_LIFECYCLE: "You don't have access to customers. Ask a tenant admin.",
+    UPDATE_LIFECYCLE: "You have view-only access. Ask an account manager.",
+    VIEW_HISTORY: "History is not available to your role. Ask an account manager.",
+    CONFIGURE_STAGES: "Only tenant admins can change the lifecycle configuration.",
 }
 # Refusals of these are kept: somebody tried to change something.
 CHANGING = frozenset({UPDATE_LIFECYCLE, CONFIGURE_STAGES})
@@ -35,26 +35,25 @@ def has_permission(identity: Identity, permission: str) -> bool:
     return identity.may(permission)
 
 
-def describe_denial(identity: Identity, permission: str, deed: str | None = None) -> str:
-    """Why not: the sentence names the caller's role, the permission that is needed, and who has it.
+def describe_denial(identity: Identity, permission: str, action: str | None = None) -> str:
+    """Why not, and whom to ask.
 
-    ``deed`` ends "you cannot"; None: what the permission usually is about.
+    ``action`` ends "cannot": what was asked for, where that is not what the permission usually is about.
     """
     if permission in ROLE_PERMISSIONS[identity.role]:
         return (
             f"Your token was issued before you became {identity.role.label} and does not hold the permission"
             f" {permission} yet: log in again or refresh it."
         )
-    holders = [role.label for role in Role if role != Role.SUPER_ADMIN and permission in ROLE_PERMISSIONS[role]]
-    return (
-        f"As {identity.role.label} you cannot {deed or DEEDS[permission]}: that needs the permission {permission},"
-        f" which {' or '.join(holders)} holds."
-    )
+    if action is not None:
+        holders = [role.label for role in Role if role != Role.SUPER_ADMIN and permission in ROLE_PERMISSIONS[role]]
+        return f"Your role cannot {action}. Ask a {' or '.join(holders)}."
+    return DENIALS[permission]
 
 
 class RequiredPermission(BasePermission):
     """Reads ``view.required_permissions``: action (or method in lower case) -> permission of ``tenants.roles``, and
-    ``view.deeds``, if there are any: action -> what it does, for the sentence of a refusal.
+    ``view.denied_actions``, if there are any: action -> what it does, for the sentence of a refusal.
 
     An action without an entry is refused to everybody: forgetting one closes the door instead of opening it.
     """
@@ -71,10 +70,10 @@ class RequiredPermission(BasePermission):
         required: Mapping[str, str] = getattr(view, "required_permissions", {})
         permission = required.get(action)
         if permission is None:
-            raise PermissionDenied("Nobody may do this: no permission is defined for it.")
+            raise PermissionDenied("No role has access: no permission is defined for this.")
         if has_permission(identity, permission):
             return True
-        sentence = describe_denial(identity, permission, getattr(view, "deeds", {}).get(action))
+        sentence = describe_denial(identity, permission, getattr(view, "denied_actions", {}).get(action))
         if permission in CHANGING:
             note_refusal(
                 request,

@@ -82,7 +82,7 @@ def load_key(tenant_id: UUID, subject_id: UUID) -> bytes:
     """The data key of one subject. Raises KeyDestroyed when it is gone."""
     key = load_keys(tenant_id, [subject_id]).get(subject_id)
     if key is None:
-        raise KeyDestroyed("The personal data of this customer were erased.")
+        raise KeyDestroyed("This customer's personal data was erased.")
     return key
 
 

@@ -87,7 +87,7 @@ def verify_chains(
     while chain is not None or head is not None:
         if chain is None or (head is not None and head.customer_id < chain[0]):
             assert head is not None  # noqa: S101  one of the two is there
-            sentence = f"The customer stands at version {head.version} and has no history."
+            sentence = f"The customer is at version {head.version} and has no history."
             yield Verified(head.customer_id, 0, Break(None, HISTORY_MISSING, sentence))
             head = next(waiting, None)
             continue
@@ -137,7 +137,7 @@ def _find_break(row: Row, before: Row | None, rename: Renaming) -> Break | None:
 
 def _compare_head(last: Row, head: Head | None, rename: Renaming, live_version: int) -> Break | None:
     if head is None:
-        return Break(None, HEAD_MISSING, "The customer has a history and stands nowhere: its status row is gone.")
+        return Break(None, HEAD_MISSING, "The customer has a history but no status row.")
     if head.version != last["sequence"]:
         sentence = f"The customer is at version {head.version}, and its history ends with row {last['sequence']}."
         return Break(None, HEAD_DIFFERS, sentence)
@@ -145,5 +145,5 @@ def _compare_head(last: Row, head: Head | None, rename: Renaming, live_version: 
         return Break(None, HEAD_DIFFERS, "The status row does not carry the hash of the last row of the history.")
     stage = rename(last["to_stage"], last["configuration_version"], live_version)
     if head.stage != stage:
-        return Break(None, HEAD_DIFFERS, f"The customer stands in {head.stage!r}, and its history ends in {stage!r}.")
+        return Break(None, HEAD_DIFFERS, f"The customer is in {head.stage!r}, but its history ends in {stage!r}.")
     return None

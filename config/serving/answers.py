@@ -28,7 +28,7 @@ PAGE = """<!doctype html>
 <title>{title} · Customer 360</title>
 <h1>{title}</h1>
 <p>{sentence}</p>
-<p><a href="/">To the overview</a></p>
+<p><a href="/">Go to overview</a></p>
 </html>
 """
 

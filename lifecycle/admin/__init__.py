@@ -1,6 +1,6 @@
-"""The lifecycle in the admin: drafting, trying, publishing and taking back a tenant's configuration;
-customers and their personal data; and dead letters."""
+"""The lifecycle in the admin: drafting, trying, publishing and rolling back a tenant's configuration; customers and
+their personal data; imports; dead letters; and the audit trail."""
 
-from lifecycle.admin import configuration, customers, dead_letters, imports
+from lifecycle.admin import configuration, customers, dead_letters, imports, trail
 
-__all__ = ["configuration", "customers", "dead_letters", "imports"]
+__all__ = ["configuration", "customers", "dead_letters", "imports", "trail"]

@@ -26,20 +26,20 @@ BASES = [
     *((key, f"{starter.title}: {starter.summary}") for key, starter in STARTERS.items()),
     (EMPTY, "Nothing"),
 ]
-NO_TENANT = "You work for no tenant at the moment: choose one first."
+NO_TENANT = "You have not opened a tenant's workspace. Choose one first."
 
 
 class NewDraftForm(forms.Form):
     """What a draft begins as, and what it is for."""
 
     base = forms.ChoiceField(
-        label="Begin with",
+        label="Start from",
         choices=BASES,
         widget=forms.RadioSelect,
         initial=LIVE,
     )
     comment = forms.CharField(
-        label="What is it for?", max_length=drafts.LONGEST_COMMENT, required=False, widget=forms.TextInput
+        label="Description", max_length=drafts.LONGEST_COMMENT, required=False, widget=forms.TextInput
     )
 
     def __init__(self, data: Any = None, *, has_live: bool, initial: dict[str, Any]) -> None:
@@ -126,7 +126,9 @@ class ConfigurationAdmin(TenantAdmin):
     def try_view(self, request: HttpRequest, draft_id: UUID) -> HttpResponse:
         """What a draft would do."""
         self._check(request)
-        return self._answer(request, "try", publishing.try_draft(request, self._draft(draft_id)), title="Try the draft")
+        return self._answer(
+            request, "try", publishing.try_draft(request, self._draft(draft_id)), title="Preview impact"
+        )
 
     def publish_view(self, request: HttpRequest, draft_id: UUID) -> HttpResponse:
         """Publish a draft, after asking once more."""
@@ -143,7 +145,7 @@ class ConfigurationAdmin(TenantAdmin):
     def take_back_view(self, request: HttpRequest) -> HttpResponse:
         """Take the live version back, after asking once more."""
         self._check(request)
-        return self._answer(request, "take_back", publishing.take_back_version(request), title="Take back")
+        return self._answer(request, "take_back", publishing.take_back_version(request), title="Roll back")
 
     def download_view(self, request: HttpRequest, version_id: UUID) -> HttpResponse:
         """The JSON of a draft or version as a file."""
@@ -175,7 +177,7 @@ class ConfigurationAdmin(TenantAdmin):
     def _check(self, request: HttpRequest, *, needs_tenant: bool = True) -> Any:
         """The tenant at hand. Raises PermissionDenied for whoever may not configure it, or has chosen none."""
         if not self.has_view_permission(request):
-            raise PermissionDenied("You may not change the lifecycle configuration.")
+            raise PermissionDenied("Only tenant admins can change the lifecycle configuration.")
         tenant = identity_of(request).tenant
         if needs_tenant and tenant is None:
             raise PermissionDenied(NO_TENANT)
@@ -188,13 +190,13 @@ class ConfigurationAdmin(TenantAdmin):
         except ValueError as error:
             raise Http404 from error
         if version is None:
-            raise Http404("There is no such draft or version: it may have been discarded.")
+            raise Http404("There is no such draft or version. It may have been discarded.")
         return version
 
     def _draft(self, draft_id: UUID) -> ConfigurationVersion:
         version = self._find(draft_id)
         if version.published_at is not None:
-            raise Http404("This draft was published meanwhile.")
+            raise Http404("This draft has been published.")
         return version
 
     def _answer(self, request: HttpRequest, page: str, answer: Any, *, title: str) -> HttpResponse:

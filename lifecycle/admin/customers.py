@@ -33,7 +33,7 @@ class PersonalDataForm(forms.Form):
     )
     reason = forms.CharField(
         max_length=LONGEST_REASON,
-        label="Why",
+        label="Reason",
         widget=forms.Textarea(attrs={"rows": 3}),
         error_messages={"required": "Say why: it is kept in the administration log. Nothing was done."},
         help_text="Kept in the administration log, with your name. Name no person here.",

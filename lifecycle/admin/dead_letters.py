@@ -49,7 +49,7 @@ class DeadLetterAdmin(TenantAdmin):
         """Who may replay and discard."""
         return is_super_admin(request)
 
-    @admin.action(description="Replay the selected letters", permissions=["decide"])
+    @admin.action(description="Replay the selected dead letters", permissions=["decide"])
     def replay(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> None:
         """Through the consumer's own path; what is dead again says why."""
         arguments = service_arguments(request)
@@ -62,7 +62,7 @@ class DeadLetterAdmin(TenantAdmin):
             elif result.waits:
                 messages.warning(request, f"{result.letter_id} {WAITS}")
 
-    @admin.action(description="Discard the selected letters", permissions=["decide"])
+    @admin.action(description="Discard the selected dead letters", permissions=["decide"])
     def discard(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> None:
         """Destroy the bytes; the facts and the reason stay."""
         arguments = service_arguments(request)

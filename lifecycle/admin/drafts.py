@@ -189,7 +189,7 @@ def edit_draft(request: HttpRequest, draft: ConfigurationVersion) -> HttpRespons
     except NoSuchVersion as refusal:
         work.refusal = str(refusal)
         return gather_editor(draft, work, today=today)
-    messages.success(request, f"The draft is saved, as revision {saved.revision}.")
+    messages.success(request, f"Draft saved as revision {saved.revision}.")
     if do == "publish":
         return HttpResponseRedirect(reverse("admin:configuration_publish", args=[draft.pk]))
     address = reverse("admin:tenants_configurationversion_change", args=[draft.pk])

@@ -44,7 +44,7 @@ from tenants.services.members import name_members
 LIST = "admin:lifecycle_importupload_changelist"
 PAGE = "admin:lifecycle_importupload_change"
 KINDS = {"": "Tell it by the file's name", CSV: "CSV", NDJSON: "NDJSON, one object a line"}
-NO_TENANT = "You work for no tenant at the moment: choose one first."
+NO_TENANT = "You have not opened a tenant's workspace. Choose one first."
 
 
 @admin.register(ImportUpload)

@@ -118,7 +118,7 @@ def judge(
     renamed = complete_renames(configuration, renamed, stages=stages)
     named = {fault.path for fault in plan_faults}
     plan_faults += [
-        Fault(place, "mapping_needed", f"{describe_count(count)} in {quote_text(stage)}: say where to.")
+        Fault(place, "mapping_needed", f"{describe_count(count)} in {quote_text(stage)}: choose their target stage.")
         for stage in today.held
         if (count := today.customers.get(stage, 0))
         and renamed.get(stage, stage) not in configuration.stages
@@ -144,4 +144,4 @@ def draw(policy: Policy, *, today: Today, renamed: Mapping[str, str], title: str
 
 def describe_count(count: int) -> str:
     """How many customers stand, as the beginning of a sentence."""
-    return "One customer stands" if count == 1 else f"{count:,} customers stand"
+    return "1 customer is" if count == 1 else f"{count:,} customers are"

@@ -1,5 +1,6 @@
 """From the contract's JSON to rows: strictly, so that the form never leaves out or invents anything."""
 
+import json
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ from lifecycle.admin.sheet import (
     RuleRow,
     Sheet,
     StageRow,
+    read_rates,
     read_value,
     write_value,
 )
@@ -24,7 +26,7 @@ from tenants.rules.shapes import DEFAULT_CATEGORY
 
 
 class CannotLayOut(Exception):
-    """The JSON says something that rows cannot hold: a list where a text belongs, say. It stays JSON until mended."""
+    """The JSON says something that rows cannot hold: a list where a text belongs, say. Until then it stays JSON."""
 
 
 def lay_out(document: Any, *, renamed: Mapping[str, str], live_stages: Collection[str]) -> Sheet:
@@ -50,6 +52,8 @@ def lay_out(document: Any, *, renamed: Mapping[str, str], live_stages: Collectio
         sheet.rules.append(_lay_out_rule(sheet, str(next(keys)), item))
     for item in _list(known.get("effects", []), "effects"):
         sheet.effects.append(_lay_out_effect(sheet, str(next(keys)), item))
+    sheet.currency = _text(known.get("currency", ""), "currency")
+    sheet.rates = _rates(known.get("rates", {}))
     _check_references(sheet)
     back = {new: old for old, new in renamed.items() if old in live_stages}
     for row in sheet.stages:
@@ -180,16 +184,16 @@ def _lay_out_effect(sheet: Sheet, key: str, item: Any) -> EffectRow:
 
 def _object(value: Any, what: str, keys: Collection[str], required: Collection[str] = ()) -> Mapping[str, Any]:
     if not isinstance(value, Mapping) or not all(key in value for key in required):
-        raise CannotLayOut(f"{what} is no object, or has not all that it needs.")
+        raise CannotLayOut(f"{what} is not an object, or is missing a key.")
     unknown = [key for key in value if key not in keys]
     if unknown:
-        raise CannotLayOut(f"{what} has “{unknown[0]}”, which the form does not know.")
+        raise CannotLayOut(f"{what} has “{unknown[0]}”, which the form does not support.")
     return value
 
 
 def _list(value: Any, what: str) -> list[Any]:
     if not isinstance(value, list | tuple):
-        raise CannotLayOut(f"“{what}” is no list.")
+        raise CannotLayOut(f"“{what}” is not a list.")
     return list(value)
 
 
@@ -225,6 +229,17 @@ def _days(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
         raise CannotLayOut("“max_days” has a value that is no whole number.")
     return str(int(value))
+
+
+def _rates(value: Any) -> str:
+    """Exchange rates, one a line, so that ``read_rates`` gives them back."""
+    if not isinstance(value, Mapping):
+        raise CannotLayOut("“rates” is not an object.")
+    lines = [name if rate == "" else f"{name} {json.dumps(rate)}" for name, rate in value.items()]
+    read = read_rates("\n".join(lines))
+    if list(read) != list(value) or not all(map(_is_same, read.values(), value.values())):
+        raise CannotLayOut("“rates” has an entry that is not a currency and a number.")
+    return "\n".join(lines)
 
 
 def _by_stage(known: Mapping[str, Any], key: str, names: Collection[str]) -> Mapping[str, Any]:

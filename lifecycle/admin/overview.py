@@ -105,9 +105,9 @@ def compare_versions(former: ConfigurationVersion | None, version: Configuration
         return ["The first version."]
     before, after = _configuration(former), _configuration(version)
     if before is None or after is None:
-        return ["It cannot be compared: one of the two was published under other rules than today's."]
+        return ["It cannot be compared: one of the two was published under older rules."]
     changes = diff_configurations(before, after, renamed=version.renamed)
-    return [change.sentence for change in changes] or ["It says the same as the version before."]
+    return [change.sentence for change in changes] or ["No changes."]
 
 
 def describe_stages(policy: Policy | None, customers: Mapping[str, int] | None) -> list[StageLine]:

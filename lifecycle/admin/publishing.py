@@ -41,9 +41,9 @@ class ReasonForm(forms.Form):
 
     comment = forms.CharField(
         max_length=LONGEST_COMMENT,
-        label="Why",
+        label="Reason",
         widget=forms.Textarea(attrs={"rows": 3}),
-        error_messages={"required": "Say why: it is kept with the version and in the administration log."},
+        error_messages={"required": "Enter a reason. It is kept with the version and in the administration log."},
     )
     expected_version = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
     expected_revision = forms.IntegerField(min_value=0, widget=forms.HiddenInput, required=False)
@@ -117,7 +117,7 @@ def discard(request: HttpRequest, draft: ConfigurationVersion) -> Answer:
             form.add_error(None, str(refusal))
             draft.refresh_from_db()
         else:
-            messages.success(request, "The draft is discarded.")
+            messages.success(request, "Draft discarded.")
             return HttpResponseRedirect(reverse(OVERVIEW))
     return {"draft": draft, "form": _with_seen(form, today, draft.revision)}
 
@@ -129,7 +129,7 @@ def take_back_version(request: HttpRequest) -> Answer:
     former = ConfigurationVersion.objects.filter(tenant_id=today.tenant.id, number=today.number - 1).first()
     undone, policy = today.version, compile_version(former)
     if undone is None or former is None or policy is None:
-        messages.error(request, "There is no earlier version to go back to.")
+        messages.error(request, "There is no earlier version to roll back to.")
         return HttpResponseRedirect(reverse(OVERVIEW))
     form = ReasonForm(request.POST or None)
     stages = (*today.stages, *today.leaving)
@@ -221,6 +221,6 @@ def _tell(request: HttpRequest, published: Publication, what: str) -> HttpRespon
     arguments = service_arguments(request)
     move_after_commit(arguments["tenant"], now=arguments["now"])
     total = sum(move.total for move in published.moves)
-    moving = f" {total:,} customer{'' if total == 1 else 's'} change their stage with it." if total else ""
+    moving = f" {total:,} {'customer is' if total == 1 else 'customers are'} being moved." if total else ""
     messages.success(request, f"Version {published.version.number} {what}.{moving}")
     return HttpResponseRedirect(reverse(OVERVIEW))

@@ -184,6 +184,9 @@ class Sheet:
     rules: list[RuleRow] = field(default_factory=list)
     effects: list[EffectRow] = field(default_factory=list)
     gone: list[GoneRow] = field(default_factory=list)
+    # The tenant's currency, and the worth of others: "USD 0.92", one a line.
+    currency: str = ""
+    rates: str = ""
     faults: Faults = field(default_factory=dict)
     # A sent form had more than can be shown: it must not be taken for the whole.
     is_cut: bool = False
@@ -261,6 +264,8 @@ def write_document(sheet: Sheet) -> dict[str, Any]:
         "guidance": {row.name: row.guidance for row in rows if row.guidance},
         "event_rules": [_write_rule(sheet, rule) for rule in sheet.rules],
         "effects": [_write_effect(sheet, effect) for effect in sheet.effects],
+        "currency": sheet.currency,
+        "rates": read_rates(sheet.rates),
     }
     return document | {key: value for key, value in optional.items() if value}
 
@@ -277,6 +282,17 @@ def write_mapping(sheet: Sheet) -> dict[str, Any]:
         for row in sheet.gone
         if row.to
     }
+
+
+def read_rates(text: str) -> dict[str, Any]:
+    """Exchange rates as they are typed, one a line; what is no rate stays as it is, and the rules say so."""
+    rates: dict[str, Any] = {}
+    for line in text.splitlines():
+        name, _, number = line.rpartition(" ")
+        value = _read_scalar(number)
+        is_rate = isinstance(value, int | float) and not isinstance(value, bool) and name.strip() not in rates
+        rates[name.strip() if is_rate else line] = value if is_rate else ""
+    return rates
 
 
 def _in_order(sheet: Sheet, references: set[str]) -> Iterator[str]:

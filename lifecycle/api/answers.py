@@ -7,7 +7,11 @@ from rest_framework import serializers
 
 from tenants.rules.shapes import CATEGORIES, EFFECT_KINDS, EFFECT_MOMENTS
 
-BANDS = ("good", "watch", "poor")
+BANDS = ("good", "watch", "poor", "unknown")
+URGENCY_HELP = (
+    "What is at stake now, in the tenant's currency (US dollars if it has named none), for comparing customers:"
+    " annual revenue x risk x time to the renewal."
+)
 ACTOR_KINDS = ("user", "service", "system")
 
 
@@ -116,9 +120,9 @@ class MovedAnswer(Answer):
 
 
 class HealthAnswer(Answer):
-    """How the customer is doing: 0 (poor) to 100."""
+    """How the customer is doing: 0 (poor) to 100; null and ``unknown`` while no figure is known."""
 
-    score = serializers.IntegerField()
+    score = serializers.IntegerField(allow_null=True)
     band = serializers.ChoiceField(choices=BANDS)
 
 
@@ -174,7 +178,14 @@ class SummaryAnswer(StayAnswer):
     name = serializers.CharField()
     owner = serializers.CharField(allow_blank=True)
     health = ExplainedHealthAnswer()
-    urgency = serializers.IntegerField()
+    urgency = serializers.FloatField(help_text=URGENCY_HELP)
+    at_stake = serializers.DecimalField(
+        max_digits=20,
+        decimal_places=2,
+        allow_null=True,
+        help_text="The same in the customer's own currency; null where nothing is at stake or known.",
+    )
+    urgency_reason = serializers.CharField(help_text="The figures behind the urgency, in one sentence.")
     renewal = RenewalAnswer()
     billing = MoneyAnswer()
     support = SupportAnswer()
@@ -198,7 +209,10 @@ class CompanyAnswer(Answer):
 
 
 class ContactAnswer(Answer):
-    """A person at the customer; all null after an erasure."""
+    """A person at the customer; all null after an erasure.
+
+    E-mail address and phone number are masked for callers who may not move customers: ``z•••@acme.example``.
+    """
 
     name = serializers.CharField(allow_null=True, allow_blank=True)
     email = serializers.CharField(allow_null=True, allow_blank=True)
@@ -255,8 +269,8 @@ class ExportAnswer(Answer):
     contacts = _records("The people: `id, name, email, phone, role`.")
     billing = _record("Billing's figures.")
     support = _record("Support's figures.")
-    lifecycle = _record("Where the customer stands.")
-    history = _records("Every transition, with its note; `note_erased` if nobody can read it any more.")
+    lifecycle = _record("The customer's stage.")
+    history = _records("Every transition, with its note; `note_erased` if it can no longer be read.")
     refused_attempts = _records("Attempts to move the customer that were refused.")
     administration = _records("What was done about the customer: exports, erasures.")
     stored_answers = _records("Answers kept for repetitions under an Idempotency-Key.")
@@ -280,7 +294,7 @@ class ErasedAnswer(Answer):
     key_destroyed = serializers.BooleanField(help_text="Whether notes or contacts were encrypted until now.")
     company = serializers.BooleanField(help_text="Whether the company's name was erased as well.")
     unreadable = serializers.IntegerField(
-        help_text="Messages that nobody could look into, because their master key is missing."
+        help_text="Messages that could not be read because their master key is missing."
     )
 
 
@@ -305,7 +319,14 @@ class ListedAnswer(StatusAnswer):
     open_issues = serializers.IntegerField(allow_null=True)
     csat = serializers.DecimalField(max_digits=4, decimal_places=2, allow_null=True)
     health = HealthAnswer()
-    urgency = serializers.IntegerField()
+    urgency = serializers.FloatField(help_text=URGENCY_HELP)
+    at_stake = serializers.DecimalField(
+        max_digits=20,
+        decimal_places=2,
+        allow_null=True,
+        help_text="The same in the customer's own currency; null where nothing is at stake or known.",
+    )
+    urgency_reason = serializers.CharField(help_text="The figures behind the urgency, in one sentence.")
 
 
 class _Page(Answer):
@@ -342,7 +363,7 @@ class HistoryAnswer(Answer):
     event_id = serializers.CharField(allow_null=True)
     configuration_version = serializers.IntegerField()
     note = serializers.CharField(allow_null=True)
-    note_erased = serializers.BooleanField(help_text="There was a note, and nobody can read it any more.")
+    note_erased = serializers.BooleanField(help_text="There was a note, and it can no longer be read.")
     previous_hash = serializers.CharField(allow_null=True)
     hash = serializers.CharField()
 

@@ -56,7 +56,7 @@ def read_replaced_version(request: Request, *, current: Callable[[], int | None]
     if request.META.get("HTTP_IF_NONE_MATCH", "").strip() == "*" and "HTTP_IF_MATCH" not in request.META:
         return NOTHING_YET
     if request.META.get("HTTP_IF_MATCH", "").strip() == "*" and not current():
-        raise RequestRefused("version_conflict", "There is nothing yet that If-Match: * could stand for.")
+        raise RequestRefused("version_conflict", "There is no version yet that If-Match: * could match.")
     return read_if_match(request, current=current)
 
 

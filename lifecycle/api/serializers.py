@@ -161,7 +161,7 @@ class PublicationSerializer(StrictSerializer):
     mapping = serializers.DictField(
         child=TargetField(),
         required=False,
-        help_text='Stages that go away -> where their customers go: "stage" or {"to": "stage", "reason_code": "..."}.',
+        help_text='Removed stages -> where their customers go: "stage" or {"to": "stage", "reason_code": "..."}.',
     )
     comment = TextField(max_length=LONGEST_COMMENT, required=False, allow_blank=True, help_text="Why, for the log.")
 

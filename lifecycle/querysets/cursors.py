@@ -18,8 +18,8 @@ class InvalidCursor(Exception):
 
     def __init__(self) -> None:
         super().__init__(
-            "This cursor does not belong to this list: follow the addresses in next and previous as they are, or begin"
-            " again without a cursor."
+            "This page link has expired: follow the links in next and previous as they are, or start again without a"
+            " cursor."
         )
 
 

@@ -12,10 +12,11 @@ Everything that a caller says is a parameter; only pieces of this file become SQ
 customer, ``b`` billing, ``u`` support, ``w`` a stage that is looked at, with its own numbers.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from lifecycle.querysets.urgency import URGENCY
+from lifecycle.querysets.urgency import HEALTH, URGENCY, WORTH
 
 _STATUS: Final = (
     "s.customer_id, s.stage, s.stage_entered_at, s.updated_at, s.updated_by, s.actor_kind, s.source, s.reason_code,"
@@ -41,11 +42,23 @@ _LIMIT: Final = "LIMIT %(limit)s::int + 1"
 _STEPS: Final = "LIMIT %(steps)s::int"
 
 
+_BILLING: Final = frozenset({"billing"})
+# Days until the renewal; for one that has passed, more than any that is ahead.
+_PAST: Final = 10_000_000
+_TODAY: Final = "%(today)s::date"
+_NEXT: Final = (
+    f"CASE WHEN b.renewal_on >= {_TODAY} THEN b.renewal_on - {_TODAY} ELSE {_PAST} + ({_TODAY} - b.renewal_on) END"
+)
+# Amounts have up to four decimals: more than what a division by the rate is rounded by.
+_ROUNDING: Final = "0.001"
+
+
 @dataclass(frozen=True, slots=True)
 class Ordering:
-    """One order of the list. ``walks``: the table whose index has it; None: it is computed.
+    """One order of the list. ``walks``: the index that has it (see ``_PATHS``); None: it is computed.
 
-    ``nullable``: customers without the key come last whichever way the others are ordered.
+    ``nullable``: customers without the key come last whichever way the others are ordered. ``timed``: the key depends
+    on the day.
     """
 
     key: str
@@ -54,6 +67,7 @@ class Ordering:
     nullable: bool = False
     walks: str | None = None
     needs: frozenset[str] = frozenset()
+    timed: bool = False
 
 
 def _both_ways(name: str, key: str, type_: str, **options: object) -> dict[str, Ordering]:
@@ -66,9 +80,12 @@ def _both_ways(name: str, key: str, type_: str, **options: object) -> dict[str, 
 ORDERINGS: Final[dict[str, Ordering]] = {
     **_both_ways("updated_at", "s.updated_at", "timestamptz", walks="status"),
     **_both_ways("name", "c.name_key", "text", walks="customer", needs=frozenset({"customer"})),
-    **_both_ways("arr", "b.arr", "numeric", nullable=True, walks="billing", needs=frozenset({"billing"})),
-    **_both_ways("renewal_on", "b.renewal_on", "date", nullable=True, walks="billing", needs=frozenset({"billing"})),
-    **_both_ways("urgency", URGENCY, "int", needs=frozenset({"billing", "support"})),
+    **_both_ways("arr", WORTH, "numeric", nullable=True, walks="worth", needs=_BILLING),
+    # The next one first; those that have passed come after all that are ahead, the latest of them first.
+    "renewal_on": Ordering(_NEXT, "int", nullable=True, walks="next", needs=_BILLING, timed=True),
+    "-renewal_on": Ordering("b.renewal_on", "date", descending=True, nullable=True, walks="renewal", needs=_BILLING),
+    **_both_ways("health", HEALTH, "int", nullable=True, needs=_BILLING | {"support"}, timed=True),
+    **_both_ways("urgency", URGENCY, "bigint", needs=_BILLING | {"support"}, timed=True),
 }
 
 
@@ -138,7 +155,7 @@ def sort_few(ordering: Ordering, filters: Filters, window: Window) -> str:
     wanted = f"""
     SELECT s.customer_id, {ordering.key} AS key
       FROM chosen s CROSS JOIN LATERAL (SELECT s.penalty, s.max_days) w
-      LEFT JOIN ({_look_up_figures("lifecycle_billingfigures", "arr, balance_overdue, renewal_on")}
+      LEFT JOIN ({_look_up_figures("lifecycle_billingfigures", "arr, currency, balance_overdue, renewal_on")}
       ) b ON b.customer_id = s.customer_id
       LEFT JOIN ({_look_up_figures("lifecycle_supportfigures", "open_issues, csat")}
       ) u ON u.customer_id = s.customer_id
@@ -188,12 +205,7 @@ def walk(ordering: Ordering, filters: Filters, window: Window) -> str:
     A bounded walk gives up after the parameter ``steps``; ``counted`` is how many it took.
     """
     bounded = is_bounded(ordering, filters)
-    if ordering.walks == "status":
-        walked = _path_of_status(ordering, filters, window, bounded=bounded)
-    elif ordering.walks == "customer":
-        walked = _path_of_names(ordering, window, bounded=bounded)
-    else:
-        walked = _path_of_billing(ordering, filters, window, bounded=bounded)
+    walked = _PATHS[ordering.walks or ""](ordering, filters, window, bounded)
     order = _order(ordering, window, "s.key", "s.customer_id")
     page = f"""
     SELECT x.customer_id, x.key
@@ -207,7 +219,7 @@ def walk(ordering: Ordering, filters: Filters, window: Window) -> str:
     return f"\nWITH {', '.join(ctes)}\n{_details(ordering, window, counted='walked' if bounded else None)}"
 
 
-def _path_of_status(ordering: Ordering, filters: Filters, window: Window, *, bounded: bool) -> str:
+def _path_of_status(ordering: Ordering, filters: Filters, window: Window, bounded: bool) -> str:
     """Each stage's part of the index, merged: enough of each to fill the page."""
     conditions = [_OF_TENANT, "s.stage = w.stage", *_row_beyond(ordering, window, "s.updated_at", "s.customer_id")]
     limit = _STEPS if bounded else _LIMIT
@@ -222,7 +234,7 @@ def _path_of_status(ordering: Ordering, filters: Filters, window: Window, *, bou
      ORDER BY {_order(ordering, window, "x.updated_at", "x.customer_id")} {limit}"""
 
 
-def _path_of_names(ordering: Ordering, window: Window, *, bounded: bool) -> str:
+def _path_of_names(ordering: Ordering, _: Filters, window: Window, bounded: bool) -> str:
     conditions = ["c.tenant_id = %(tenant_id)s::uuid", *_row_beyond(ordering, window, "c.name_key", "c.id")]
     return f"""
     SELECT c.id AS customer_id, c.name_key AS key FROM lifecycle_customer c
@@ -230,25 +242,86 @@ def _path_of_names(ordering: Ordering, window: Window, *, bounded: bool) -> str:
      ORDER BY {_order(ordering, window, "c.name_key", "c.id")} {_STEPS if bounded else ""}"""
 
 
-def _path_of_billing(ordering: Ordering, filters: Filters, window: Window, *, bounded: bool) -> str:
+def _path_of_renewals(ordering: Ordering, filters: Filters, window: Window, bounded: bool) -> str:
     """Those that have the key. A window that begins among those without, and goes on there, has none of them."""
-    key, way = ordering.key, _way(ordering, window)
-    conditions = ["b.tenant_id = %(tenant_id)s::uuid", f"{key} IS NOT NULL"]
+    conditions = [*_billed(ordering, filters, window), "b.renewal_on IS NOT NULL"]
+    return _walk_billing(ordering, window, conditions, _STEPS if bounded else "")
+
+
+def _path_of_next(ordering: Ordering, filters: Filters, window: Window, bounded: bool) -> str:
+    """The renewals ahead, and those that have passed from today backwards: two walks of one index, merged."""
+    conditions = _billed(ordering, filters, window)
+    ahead = [*conditions, f"b.renewal_on >= {_TODAY}"]
+    passed = [*conditions, f"b.renewal_on < {_TODAY}"]
     if window.after == "key":
-        conditions += _row_beyond(ordering, window, key, "b.customer_id")
+        # What the row comparison says already, in the form that the index understands.
+        ahead.append(f"b.renewal_on {_sign(ordering, window)}= {_TODAY} + %(key)s::int")
+        passed.append(f"b.renewal_on {_against(ordering, window)}= {_TODAY} - (%(key)s::int - {_PAST})")
+    limit = _STEPS if bounded else _LIMIT
+    return f"""
+    SELECT x.customer_id, x.key FROM (
+        ({_walk_billing(ordering, window, ahead, limit)})
+        UNION ALL
+        ({_walk_billing(ordering, window, passed, limit, turned=True)})
+    ) x
+     ORDER BY {_order(ordering, window, "x.key", "x.customer_id")} {limit}"""
+
+
+def _path_of_worth(ordering: Ordering, filters: Filters, window: Window, bounded: bool) -> str:
+    """Each currency's part of the index, merged by what the amounts are worth."""
+    conditions = [*_billed(ordering, filters, window), "b.currency = m.currency", "b.arr IS NOT NULL"]
+    if window.after == "key":
+        sign = _sign(ordering, window)
+        margin = f"{'-' if sign == '>' else '+'} {_ROUNDING}"
+        conditions.append(f"b.arr {sign}= %(key)s::numeric / m.rate {margin}")
+    limit = _STEPS if bounded else _LIMIT
+    way = _way(ordering, window)
+    return f"""
+    SELECT x.customer_id, x.key
+      FROM unnest(%(currencies)s::text[], %(rates)s::numeric[]) AS m(currency, rate)
+     CROSS JOIN LATERAL (
+        SELECT b.customer_id, {ordering.key} AS key FROM lifecycle_billingfigures b
+         WHERE {_and(conditions)}
+         ORDER BY b.arr {way}, b.customer_id {way} {limit}
+     ) x
+     ORDER BY x.key {way}, x.customer_id {way} {limit}"""
+
+
+_PATHS: Final[dict[str, Callable[[Ordering, Filters, Window, bool], str]]] = {
+    "status": _path_of_status,
+    "customer": _path_of_names,
+    "worth": _path_of_worth,
+    "renewal": _path_of_renewals,
+    "next": _path_of_next,
+}
+
+
+def _billed(ordering: Ordering, filters: Filters, window: Window) -> list[str]:
+    conditions = ["b.tenant_id = %(tenant_id)s::uuid"]
+    if window.after == "key":
+        conditions += _row_beyond(ordering, window, f"({ordering.key})", "b.customer_id")
     elif window.after == "null" and window.forward:
         conditions.append("false")
-    if filters.renewing and key == "b.renewal_on":
+    if filters.renewing and ordering.walks != "worth":
         conditions.append(_RENEWING)
+    return conditions
+
+
+def _walk_billing(
+    ordering: Ordering, window: Window, conditions: list[str], limit: str, *, turned: bool = False
+) -> str:
+    """Along the index of renewals; ``turned``: from late to early where the order goes from early to late."""
+    way = _way(ordering, window)
+    along = ("ASC" if way == "DESC" else "DESC") if turned else way
     return f"""
-    SELECT b.customer_id, {key} AS key FROM lifecycle_billingfigures b
+    SELECT b.customer_id, {ordering.key} AS key FROM lifecycle_billingfigures b
      WHERE {_and(conditions)}
-     ORDER BY {key} {way}, b.customer_id {way} {_STEPS if bounded else ""}"""
+     ORDER BY b.renewal_on {along}, b.customer_id {way} {limit}"""
 
 
 def _with_keyless(page: str, ordering: Ordering, filters: Filters, window: Window, *, bounded: bool) -> list[str]:
     """Before or after ``page`` come the customers without the key; whichever is second only if there is room left."""
-    conditions = [_OF_TENANT, f"{ordering.key} IS NULL", *_conditions(filters)]
+    conditions = [_OF_TENANT, f"({ordering.key}) IS NULL", *_conditions(filters)]
     if window.after == "null":
         conditions.append(f"s.customer_id {_sign(ordering, window)} %(id)s::uuid")
     elif window.after == "key" and not window.forward:
@@ -361,6 +434,10 @@ def _way(ordering: Ordering, window: Window) -> str:
 
 def _sign(ordering: Ordering, window: Window) -> str:
     return "<" if ordering.descending is window.forward else ">"
+
+
+def _against(ordering: Ordering, window: Window) -> str:
+    return ">" if ordering.descending is window.forward else "<"
 
 
 def _and(conditions: list[str]) -> str:

@@ -16,7 +16,8 @@ from lifecycle.querysets import list_statements as statements
 from lifecycle.querysets.cursors import InvalidCursor, Position, decode_cursor, encode_cursor
 from lifecycle.querysets.list_statements import ORDERINGS, Filters, Ordering, Window
 from lifecycle.querysets.urgency import penalty_of
-from lifecycle.rules.health import days_in_stage, health, overdue, urgency
+from lifecycle.rules.health import days_in_stage, health, overdue
+from lifecycle.rules.urgency import weigh
 from tenants.actors import TenantRef
 from tenants.rules.policy import Policy
 from tenants.rules.texts import fold_text, normalize_text
@@ -167,6 +168,8 @@ class _Search:
             "steps": max(FEWEST_STEPS, STEPS * query.limit),
             "now": now,
             "today": now.date(),
+            "currencies": text_array(policy.exchange_table),
+            "rates": plain_array(policy.exchange_table.values()),
             **_stage_numbers(stages if stages is not None else policy.stages, policy, now),
         }
         if position is not None:
@@ -257,7 +260,7 @@ def _cut(
     rows = rows[: query.limit]
     if is_backward:
         rows.reverse()
-    as_of = now.isoformat() if ORDERINGS[query.ordering].walks is None else None
+    as_of = now.isoformat() if ORDERINGS[query.ordering].timed else None
 
     def cursor(row: dict[str, Any] | None, *, backward: bool) -> str:
         if row is None:
@@ -309,6 +312,6 @@ def _describe(row: dict[str, Any], policy: Policy, now: dt.datetime) -> dict[str
             "days_over": over,
             "days_to_renewal": to_renewal,
             "health": {"score": judged.score, "band": judged.band},
-            "urgency": urgency(score=judged.score, arr=arr, days_to_renewal=to_renewal),
         }
+        | weigh(judged, policy, stage=stage, arr=arr, currency=row["currency"] or "", days_to_renewal=to_renewal)
     )

@@ -1,12 +1,12 @@
-"""``lifecycle.rules.health.urgency`` as SQL, for sorting more customers than anybody would fetch.
+"""``lifecycle.rules.health`` and ``lifecycle.rules.urgency`` as SQL, for sorting more customers than anyone fetches.
 
-The formula stands in the rules and its numbers are taken from there; a test holds the two to the same result for any
+The formulas are in the rules and their numbers are taken from there; a test holds the two to the same result for any
 figures.
 """
 
 from typing import Final
 
-from lifecycle.rules import health
+from lifecycle.rules import health, urgency
 from tenants.rules.policy import Policy
 
 # Aliases: s is the status row, b and u the figures (NULL where there are none), w the stage with its own numbers.
@@ -32,16 +32,33 @@ _CSAT: Final = (
 )
 # least() passes over NULL instead of giving NULL.
 _ISSUES: Final = f"least({health.ISSUES_PENALTY}, COALESCE(u.open_issues, 0)::bigint * {health.PENALTY_PER_ISSUE})"
-_MONEY: Final = (
-    f"least(1.0::float8, log(greatest(1.0::float8, COALESCE(b.arr::float8, 1.0::float8)))"
-    f" / {health.LARGE_ACCOUNT_DIGITS}) * {health.URGENT_MONEY}"
+_PENALTY: Final = (
+    f"least(100.0::float8, ceil(w.penalty + {_LATE} + {_ARREARS} + {_CSAT} + {_ISSUES}"
+    f" + {_CLOSENESS} * {health.RENEWAL_PENALTY} - {health.NOTHING}::float8))"
+)
+HEALTH: Final = (
+    "CASE WHEN b.balance_overdue IS NULL AND b.renewal_on IS NULL AND u.csat IS NULL AND u.open_issues IS NULL"
+    f" THEN NULL ELSE (100 - {_PENALTY})::int END"
 )
 
-URGENCY: Final = (
-    f"round(100 - greatest(0, 100 - ceil(w.penalty + {_LATE} + {_ARREARS} + {_CSAT} + {_ISSUES}"
-    f" + {_CLOSENESS} * {health.RENEWAL_PENALTY} - {health.NOTHING}::float8))"
-    f" + {_CLOSENESS} * {health.URGENT_RENEWAL} + {_MONEY})::int"
+_RATE: Final = "(%(rates)s::{type}[])[array_position(%(currencies)s::text[], b.currency::text)]"
+# Exact, for the order by revenue; NULL for a currency of which nothing is known.
+WORTH: Final = f"(b.arr * {_RATE.format(type='numeric')})"
+_REVENUE: Final = (
+    # Of the categories only a lost customer has this penalty.
+    f"CASE WHEN w.penalty = {health.CATEGORY_PENALTIES['lost']} THEN {urgency.LEAST_REVENUE}::float8"
+    f" ELSE least({urgency.MOST_REVENUE}::float8, greatest({urgency.LEAST_REVENUE}::float8,"
+    f" COALESCE(b.arr::float8 * {_RATE.format(type='float8')}, {urgency.LEAST_REVENUE}::float8))) END"
 )
+_RISK: Final = f"(({urgency.LEAST_RISK}::float8 + {urgency.RISK_PER_POINT}::float8 * {_PENALTY}) / 100.0::float8)"
+_DAYS: Final = (
+    f"CASE WHEN b.renewal_on IS NULL THEN {urgency.DAYS_WITHOUT_RENEWAL}"
+    " WHEN b.renewal_on >= %(today)s::date THEN b.renewal_on - %(today)s::date"
+    f" ELSE (%(today)s::date - b.renewal_on) * {urgency.PAST_FACTOR} END"
+)
+_TIME: Final = f"({urgency.HALF_TIME_DAYS}::float8 / ({urgency.HALF_TIME_DAYS}::float8 + ({_DAYS})::float8))"
+
+URGENCY: Final = f"round({_REVENUE} * {_RISK} * {_TIME} * 100.0::float8)::bigint"
 
 
 def penalty_of(policy: Policy, stage: str) -> int:

@@ -138,5 +138,5 @@ def _read_people(people: list[Mapping[str, Any]], rejected: list[str]) -> list[d
         if cleaned["name"]:
             known.append(cleaned)
         elif not any(place.startswith(f"data.contacts[{number}]") for place in rejected):
-            rejected.append(f"data.contacts[{number}] names nobody")
+            rejected.append(f"data.contacts[{number}] has no name")
     return known

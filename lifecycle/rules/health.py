@@ -14,7 +14,8 @@ renewal                   10  linearly from 90 days ahead to the day itself, and
 ===================  =======  =========================================================================================
 
 More of a worry never raises the score. A figure that is missing costs nothing and lowers the confidence instead; only
-a balance overdue without a revenue to weigh it against costs all of its points.
+a balance overdue without a revenue to weigh it against costs all of its points. A customer of whom neither balance,
+satisfaction, issues nor renewal is known has no score: no figures are no good news.
 """
 
 import math
@@ -24,7 +25,7 @@ from decimal import Decimal
 from typing import Literal
 
 Number = int | float | Decimal
-Band = Literal["good", "watch", "poor"]
+Band = Literal["good", "watch", "poor", "unknown"]
 
 GOOD_FROM = 70
 WATCH_FROM = 40
@@ -47,22 +48,21 @@ STAGE_WEIGHT = 30
 
 _LARGEST = 1e18
 NOTHING = 1e-9
-URGENT_RENEWAL = 40
-URGENT_MONEY = 40
-LARGE_ACCOUNT_DIGITS = 7
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """``score`` 0 (poor) to 100; ``reasons``: a sentence for each worry, the heaviest first.
+    """``score`` 0 (poor) to 100, None without any figure; ``reasons``: a sentence for each worry, the heaviest first.
 
-    ``confidence`` is the share, in per cent, of the figures' weight that was known.
+    ``confidence`` is the share, in per cent, of the figures' weight that was known. ``penalty``: the points of all
+    worries, 0 to 100, also where there is no score.
     """
 
-    score: int
+    score: int | None
     band: Band
     reasons: tuple[str, ...]
     confidence: int
+    penalty: int
 
 
 def days_in_stage(stage_entered_at: datetime, now: datetime) -> int:
@@ -71,7 +71,7 @@ def days_in_stage(stage_entered_at: datetime, now: datetime) -> int:
 
 
 def overdue(max_days: int | None, days: int) -> int:
-    """By how many days a customer is over the expected stay; 0 if it is not, or if nothing is expected."""
+    """By how many days a customer is past the target of its stage; 0 if it is not, or if there is none."""
     return 0 if max_days is None else max(0, days - max_days)
 
 
@@ -90,42 +90,37 @@ def health(
     ``category`` of its stage (None: not placed), ``days_over`` as of ``overdue``, money in one currency, ``csat`` from
     0 to 5, ``days_to_renewal`` negative when the date is past. None and values that are no numbers count as missing.
     """
+    balance, satisfaction = read_number(balance_overdue), read_number(csat)
+    issues, to_renewal = read_number(open_issues), read_number(days_to_renewal)
     parts = (
         _judge_category(category),
-        _judge_arrears(_read_number(balance_overdue), _read_number(arr)),
-        _judge_csat(_read_number(csat)),
-        _judge_issues(_read_number(open_issues)),
-        _judge_lateness(_read_number(days_over) or 0.0),
-        _judge_renewal(_read_number(days_to_renewal)),
+        _judge_arrears(balance, read_number(arr)),
+        _judge_csat(satisfaction),
+        _judge_issues(issues),
+        _judge_lateness(read_number(days_over) or 0.0),
+        _judge_renewal(to_renewal),
     )
     worries = sorted((part for part in parts if part.penalty > NOTHING), key=lambda part: -part.penalty)
     # Rounded against the customer, but not for what is only the rounding of floats.
-    score = max(0, 100 - math.ceil(sum(part.penalty for part in worries) - NOTHING))
+    penalty = min(100, math.ceil(sum(part.penalty for part in worries) - NOTHING))
+    is_known = any(figure is not None for figure in (balance, satisfaction, issues, to_renewal))
+    score = 100 - penalty if is_known else None
     return Health(
         score=score,
         band=find_band(score),
         reasons=tuple(part.sentence for part in worries),
         confidence=sum(part.weight for part in parts),
+        penalty=penalty,
     )
 
 
-def find_band(score: int) -> Band:
-    """The band of a score: ``good`` from 70, ``watch`` from 40, else ``poor``."""
+def find_band(score: int | None) -> Band:
+    """The band of a score: ``good`` from 70, ``watch`` from 40, else ``poor``; ``unknown`` without one."""
+    if score is None:
+        return "unknown"
     if score >= GOOD_FROM:
         return "good"
     return "watch" if score >= WATCH_FROM else "poor"
-
-
-def urgency(*, score: int, arr: Number | None = None, days_to_renewal: int | None = None) -> int:
-    """How soon somebody should look, 0 to 180: sort by it downwards for "most urgent first" [UC-1].
-
-    The points missing from the health (100), plus up to 40 as the renewal comes closer than 90 days, plus up to 40 for
-    the annual revenue, by its order of magnitude (10 million and above: 40). Missing figures add nothing.
-    """
-    close = _closeness(_read_number(days_to_renewal)) * URGENT_RENEWAL
-    money = max(1.0, _read_number(arr) or 1.0)
-    weight = min(1.0, math.log10(money) / LARGE_ACCOUNT_DIGITS) * URGENT_MONEY
-    return round(100 - min(100, max(0, score)) + close + weight)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +134,7 @@ class _Part:
 
 def _judge_category(category: str | None) -> _Part:
     penalty = CATEGORY_PENALTIES.get(category or "", 0)
-    sentence = "The customer is lost." if category == "lost" else "The customer stands in a stage of risk."
+    sentence = "The customer has churned." if category == "lost" else "In an at-risk stage."
     return _Part(penalty, sentence, STAGE_WEIGHT if category is not None else 0)
 
 
@@ -150,10 +145,10 @@ def _judge_arrears(balance: float | None, arr: float | None) -> _Part:
         return _Part(0, "", ARREARS_PENALTY)
     if arr is None or arr <= 0:
         # Something is overdue and there is no revenue to weigh it against: the full penalty.
-        return _Part(ARREARS_PENALTY, "A balance is overdue.", ARREARS_PENALTY if arr is not None else 0)
+        return _Part(ARREARS_PENALTY, "Overdue balance.", ARREARS_PENALTY if arr is not None else 0)
     share = balance / arr
-    shown = "more than the whole" if share > 1 else f"{max(1, math.floor(share * 100))} %"
-    sentence = f"A balance is overdue: {shown} of the annual revenue."
+    shown = "more than all" if share > 1 else f"{max(1, math.floor(share * 100))}%"
+    sentence = f"Overdue balance: {shown} of annual revenue."
     return _Part(min(1.0, share / ARREARS_SHARE) * ARREARS_PENALTY, sentence, ARREARS_PENALTY)
 
 
@@ -162,21 +157,21 @@ def _judge_csat(csat: float | None) -> _Part:
         return _Part(0, "", 0)
     fall = (CSAT_CONTENT - csat) / (CSAT_CONTENT - CSAT_UNHAPPY)
     shown = min(5.0, max(0.0, csat))
-    return _Part(_clamp(fall) * CSAT_PENALTY, f"Satisfaction is low: {shown:.1f} of 5.", CSAT_PENALTY)
+    return _Part(_clamp(fall) * CSAT_PENALTY, f"Low satisfaction: {shown:.1f} of 5.", CSAT_PENALTY)
 
 
 def _judge_issues(issues: float | None) -> _Part:
     if issues is None:
         return _Part(0, "", 0)
     count = max(0, int(issues))
-    sentence = "One support issue is open." if count == 1 else f"{count:,} support issues are open."
+    sentence = "1 open support issue." if count == 1 else f"{count:,} open support issues."
     return _Part(min(ISSUES_PENALTY, count * PENALTY_PER_ISSUE), sentence, ISSUES_PENALTY)
 
 
 def _judge_lateness(days: float) -> _Part:
     late = max(0, int(days))
     shown = "1 day" if late == 1 else f"{late:,} days"
-    return _Part(min(LATE_PENALTY, late / LATE_DAYS_PER_POINT), f"It is {shown} over the expected stay.", 0)
+    return _Part(min(LATE_PENALTY, late / LATE_DAYS_PER_POINT), f"{shown} past the target for this stage.", 0)
 
 
 def _judge_renewal(days: float | None) -> _Part:
@@ -184,11 +179,11 @@ def _judge_renewal(days: float | None) -> _Part:
         return _Part(0, "", 0)
     left = int(days)
     if left < 0:
-        sentence = "The renewal date is past."
+        sentence = "The renewal date has passed."
     elif left == 0:
-        sentence = "The renewal is due today."
+        sentence = "Renewal is due today."
     else:
-        sentence = "The renewal is due in 1 day." if left == 1 else f"The renewal is due in {left:,} days."
+        sentence = "Renewal is due in 1 day." if left == 1 else f"Renewal is due in {left:,} days."
     return _Part(_closeness(days) * RENEWAL_PENALTY, sentence, RENEWAL_PENALTY)
 
 
@@ -201,7 +196,7 @@ def _clamp(share: float) -> float:
     return min(1.0, max(0.0, share))
 
 
-def _read_number(value: object) -> float | None:
+def read_number(value: object) -> float | None:
     """The figure as a float within ±1e18, None if there is none."""
     if value is None:
         return None

@@ -169,7 +169,7 @@ def _judge_reason(policy: Policy, from_stage: str | None, to_stage: str, given: 
     if codes is None or reason in codes:
         return reason
     accepted = list_texts(codes, last="or")
-    sentence = f"{quote_text(reason)} is not a reason for {quote_text(to_stage)}; accepted is {accepted}."
+    sentence = f"{quote_text(reason)} is not a reason for {quote_text(to_stage)}. Choose one of: {accepted}."
     return Refused("unknown_reason", sentence, codes, field="reason_code")
 
 
@@ -183,13 +183,13 @@ def _describe_place(status: Status) -> str:
 
 
 def _refuse_permission() -> Refused:
-    return Refused("permission_denied", "You may see where this customer stands, but not move it to another stage.")
+    return Refused("permission_denied", "You have view-only access. Ask an account manager.")
 
 
 def _refuse_version(status: Status, expected: int) -> Refused:
     sentence = (
-        f"The customer has changed meanwhile: it is at version {status.version}, {_describe_place(status)}, "
-        f"and you expected version {expected}."
+        "The customer was just updated by someone else. Your change was not saved: it is at version"
+        f" {status.version}, {_describe_place(status)}, and you expected version {expected}."
     )
     return Refused("version_conflict", sentence, current_version=status.version)
 
@@ -213,13 +213,13 @@ def _refuse_stale(status: Status, change: Change) -> Refused:
 
 def _refuse_transition(policy: Policy, from_stage: str | None, to_stage: str) -> Refused:
     allowed = policy.allowed_from(from_stage)
-    instead = f"allowed is {list_texts(allowed, last='or')}" if allowed else "no transition leads out of this stage"
-    sentence = f"A customer in {quote_text(from_stage or '')} cannot be moved to {quote_text(to_stage)}; {instead}."
+    instead = f"Choose one of: {list_texts(allowed, last='or')}" if allowed else "No transition leads out of this stage"
+    sentence = f"A customer in {quote_text(from_stage or '')} cannot be moved to {quote_text(to_stage)}. {instead}."
     return Refused("transition_not_allowed", sentence, allowed, field="stage")
 
 
 def _refuse_missing_reason(policy: Policy, to_stage: str) -> Refused:
     codes = policy.reason_codes(to_stage) or ()
-    accepted = f"accepted is {list_texts(codes, last='or')}" if codes else "any text of up to 255 characters will do"
-    sentence = f"To move a customer to {quote_text(to_stage)} you must give a reason; {accepted}."
+    accepted = f"Choose one of: {list_texts(codes, last='or')}" if codes else "Any text of up to 255 characters works"
+    sentence = f"To move a customer to {quote_text(to_stage)} you must give a reason. {accepted}."
     return Refused("reason_required", sentence, codes, field="reason_code")

@@ -104,7 +104,7 @@ def _pick_subject(tenant: TenantRef, random: Random) -> Subject | None:
 
 def _created(_: Subject, random: Random, __: dt.datetime) -> dict[str, Any]:
     company = name_company(FIRST_COMPANY + random.randrange(50_000))
-    person = name_person(random, company.domain)
+    person = name_person(random, company.domain, company.country or "US")
     return {
         "name": company.name,
         "industry": company.industry,

@@ -1,4 +1,4 @@
-"""The whole profile of a customer [FR-01]: what its modules told, who its people are, and where it stands."""
+"""The whole profile of a customer [FR-01]: what its modules reported, its people, and its stage."""
 
 import contextlib
 import datetime as dt
@@ -13,6 +13,7 @@ from audit.services.keys import load_keys
 from lifecycle.models import Contact
 from lifecycle.querysets import facts
 from lifecycle.rules.health import days_in_stage, overdue
+from lifecycle.rules.masking import mask_email, mask_phone
 from lifecycle.services import cache
 from lifecycle.services.reading import Json, dump, load_status, pick_figures, policy_of
 from tenants.actors import TenantRef
@@ -22,11 +23,13 @@ from tenants.context import tenant_context
 PROFILE_KEY = "cached-profile"
 
 
-def read_profile(customer_id: UUID, *, tenant: TenantRef, now: dt.datetime) -> Json | None:
-    """Company, contacts in clear, billing, support and where the customer stands [FR-01].
+def read_profile(
+    customer_id: UUID, *, tenant: TenantRef, now: dt.datetime, with_contact_details: bool = False
+) -> Json | None:
+    """Company, contacts, billing, support and the customer's stage [FR-01].
 
-    What the modules told is kept for a day, encrypted, because it names people; the status is as fresh as anywhere.
-    One round trip to Redis on a hit.
+    E-mail addresses and phone numbers are masked unless ``with_contact_details``. What the modules reported is kept
+    for a day, encrypted, because it names people; the status is as fresh as anywhere. One round trip to Redis on a hit.
     """
     reading = cache.read(tenant.id, customer_id, cache.STATUS, cache.PROFILE)
     raw_status = reading.values[cache.STATUS]
@@ -56,7 +59,13 @@ def read_profile(customer_id: UUID, *, tenant: TenantRef, now: dt.datetime) -> J
             "expected_days": expected,
             "days_over": overdue(expected, days),
         }
+    if not with_contact_details:
+        profile["contacts"] = [_mask(contact) for contact in profile["contacts"]]
     return profile | {"lifecycle": status}
+
+
+def _mask(contact: Json) -> Json:
+    return contact | {"email": mask_email(contact["email"]), "phone": mask_phone(contact["phone"])}
 
 
 def _describe_profile(row: Mapping[str, Any], contacts: list[Json]) -> Json:

@@ -37,7 +37,8 @@ class MappingNeeded(Exception):
         self.stages = dict(stages)
         held = ", ".join(f"{name} ({count})" for name, count in stages.items())
         super().__init__(
-            f"Customers still stand in stages that go away: {held}. Say in the mapping to which stage each goes."
+            f"Customers are still in stages that would be removed: {held}. Map each to a target stage."
+            " Nothing was published."
         )
 
 
@@ -166,7 +167,7 @@ def take_back(
             for row in ConfigurationVersion.objects.filter(tenant_id=tenant.id, number__in=[number - 1, number])
         }
         if number - 1 not in rows:
-            raise configurations.NoSuchVersion("There is no earlier version to go back to.")
+            raise configurations.NoSuchVersion("There is no earlier version to roll back to.")
         undone, former = rows[number], rows[number - 1]
         stages = configurations.list_stages(tenant)
         publication = publish_configuration(

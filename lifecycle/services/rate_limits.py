@@ -44,7 +44,7 @@ PATIENCE_SECONDS = 2.0
 POLL_SECONDS = 0.005
 
 fallbacks = Counter("customer360_rate_limit_fallback_total", "Update budgets counted from the history: Redis was away.")
-recounts = Counter("customer360_rate_limit_recount_total", "Update budgets that Redis had lost, made anew.")
+recounts = Counter("customer360_rate_limit_recount_total", "Update budgets that Redis had lost and that were rebuilt.")
 
 TAKE_SHARED = "SELECT pg_advisory_xact_lock_shared(%(key)s::bigint)"
 TAKE_EXCLUSIVE = "SELECT pg_advisory_xact_lock(%(key)s::bigint)"

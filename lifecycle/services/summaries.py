@@ -14,8 +14,9 @@ from uuid import UUID
 import orjson
 
 from lifecycle.querysets import facts
-from lifecycle.rules.health import days_in_stage, health, overdue, urgency
+from lifecycle.rules.health import days_in_stage, health, overdue
 from lifecycle.rules.transitions import Refused, StageOption, Status, explain
+from lifecycle.rules.urgency import weigh
 from lifecycle.services import cache
 from lifecycle.services.profiles import read_profile
 from lifecycle.services.reading import Json, dump, load_status, pick_figures, policy_of
@@ -123,7 +124,7 @@ def _summarise(status: Json, figures: Json, policy: Policy, *, now: dt.datetime)
             "reasons": list(judged.reasons),
             "confidence": judged.confidence,
         },
-        "urgency": urgency(score=judged.score, arr=arr, days_to_renewal=to_renewal),
+        **weigh(judged, policy, stage=stage, arr=arr, currency=billing["currency"], days_to_renewal=to_renewal),
         "renewal": {
             "renewal_on": billing["renewal_on"],
             "days_to_renewal": to_renewal,

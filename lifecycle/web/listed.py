@@ -12,6 +12,8 @@ from lifecycle.querysets.listing import ORDERINGS, ListQuery
 from tenants.actors import TenantRef
 from tenants.models import User
 from tenants.rules.policy import Policy
+from tenants.rules.texts import clean_line, list_texts, quote_text
+from tenants.services.configurations import find_renamed, leaving_stages
 
 PAGE = 50
 LONGEST_TEXT = 200
@@ -26,6 +28,8 @@ ORDER_LABELS: Mapping[str, str] = {
     "updated_at": "Longest unchanged first",
     "name": "By name, A to Z",
     "-name": "By name, Z to A",
+    "health": "Lowest health first",
+    "-health": "Highest health first",
     "-arr": "Highest revenue first",
     "arr": "Lowest revenue first",
     "renewal_on": "Next renewal first",
@@ -64,7 +68,10 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the address asks for, as far as it makes sense. The rest is as if it had not been said."""
+    """What the address asks for. ``unknown`` says which of its filters there is not: nothing is listed then.
+
+    ``note``: that a stage is called otherwise now.
+    """
 
     stage: str = ""
     category: str = ""
@@ -73,15 +80,30 @@ class Asked:
     stuck: bool = False
     ordering: str = DEFAULT_ORDERING
     cursor: str = ""
+    unknown: str = ""
+    note: str = ""
 
     @classmethod
-    def read(cls, parameters: QueryDict, policy: Policy) -> "Asked":
-        """Read the parameters; stages, categories and orders that do not exist are left out."""
-        stage, category, ordering = (parameters.get(name, "") for name in ("stage", "category", "ordering"))
+    def read(cls, parameters: QueryDict, policy: Policy, tenant: TenantRef) -> "Asked":
+        """Read the parameters. A stage may be asked for by a name it had before; an unknown order is the usual one.
+
+        One statement, or two, for a stage that the live configuration does not know.
+        """
+        asked, category, ordering = (parameters.get(name, "") for name in ("stage", "category", "ordering"))
         stuck = parameters.get("stuck") == "1"
         default = URGENT if category == RISK or stuck else DEFAULT_ORDERING
+        stage = find_stage(asked, policy, tenant)
+        unknown = note = ""
+        if asked and not stage:
+            unknown = f"There is no stage {quote_text(asked)}. Choose one of: {list_texts(policy.stages)}."
+        elif category and category not in CATEGORY_LABELS:
+            unknown = f"There is no view {quote_text(category)}."
+        if stage and clean_line(asked) != stage:
+            note = f"{quote_text(asked)} is now called {quote_text(stage)}."
         return cls(
-            stage=policy.canonical_stage(stage) or "",
+            unknown=unknown,
+            note=note,
+            stage=stage,
             category=category if category in CATEGORY_LABELS else "",
             search=parameters.get("search", "").strip()[:LONGEST_TEXT],
             owner=parameters.get("owner", "").strip()[:LONGEST_TEXT],
@@ -109,6 +131,18 @@ class Asked:
         )
 
 
+def find_stage(asked: str, policy: Policy, tenant: TenantRef) -> str:
+    """The stage of that name, now or formerly; also one that is being removed. Empty if there is none."""
+    known = policy.canonical_stage(asked)
+    if known or not asked:
+        return known or ""
+    name = clean_line(asked)
+    if name in leaving_stages(tenant):
+        return name
+    renamed = find_renamed(name, tenant)
+    return renamed if renamed is not None and policy.canonical_stage(renamed) else ""
+
+
 def describe_columns(ordering: str) -> list[Column]:
     """The heads of the table; a second click on the one that is sorted turns the order round."""
 
@@ -122,7 +156,8 @@ def describe_columns(ordering: str) -> list[Column]:
         sortable("Customer", "name", first="name"),
         Column("Stage"),
         Column("In stage", number=True),
-        sortable("Health", "urgency", first="-urgency", number=True),
+        sortable("Health", "health", first="health", number=True),
+        sortable("At stake", "urgency", first="-urgency", number=True),
         sortable("ARR", "arr", first="-arr", number=True),
         sortable("Renewal", "renewal_on", first="renewal_on", number=True),
         Column("Owner"),
@@ -144,7 +179,7 @@ def describe_views(asked: Asked, summary: Mapping[str, Any], policy: Policy) -> 
             target = f"{address}?{urlencode({'category': category})}"
             views.append(View(label, target, count, asked.category == category))
     if any(policy.max_days(stage) is not None for stage in policy.stages):
-        views.append(View("Over expected stay", f"{address}?stuck=1", total["over_expected"], asked.stuck))
+        views.append(View("Stuck in stage", f"{address}?stuck=1", total["over_expected"], asked.stuck))
     return views
 
 

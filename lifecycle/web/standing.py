@@ -45,7 +45,7 @@ def gather_customer(request: TenantRequest, customer_id: UUID) -> dict[str, Any]
     lifecycle = read_lifecycle(customer_id, tenant=tenant, may_update=may_update, denial=denial)
     now = timezone.now()
     summary = read_summary(customer_id, tenant=tenant, now=now)
-    profile = read_profile(customer_id, tenant=tenant, now=now)
+    profile = read_profile(customer_id, tenant=tenant, now=now, with_contact_details=may_update)
     if lifecycle is None or summary is None or profile is None:
         raise Http404
     policy = policy_of_version(tenant.id, lifecycle["configuration_version"])
@@ -67,7 +67,7 @@ def gather_customer(request: TenantRequest, customer_id: UUID) -> dict[str, Any]
         "looks": stage_looks(policy),
         "guidance": policy.guidance(lifecycle["stage"]),
         "stay": measure_stay(summary["days_in_stage"], summary["expected_days"]),
-        "gauge": GAUGE_LENGTH * summary["health"]["score"] / 100,
+        "gauge": GAUGE_LENGTH * (summary["health"]["score"] or 0) / 100,
         "gauge_length": GAUGE_LENGTH,
         "stream": stream_url(request, Ticket(tenant.id, str(identity.user_id), customer_id)),
     }

@@ -17,6 +17,7 @@ register = template.Library()
 
 SYMBOLS = {"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥"}
 NOTHING = "–"
+SOURCES = {"UI": "In the app", "API": "API", "EventListener": "Event", "Import": "Import"}
 THOUSAND, MILLION = Decimal(1_000), Decimal(1_000_000)
 
 
@@ -98,6 +99,12 @@ def moment(value: dt.datetime | None) -> SafeString | str:
         return NOTHING
     utc = value.astimezone(dt.UTC)
     return format_html('<time datetime="{}">{} {}</time>', utc.isoformat(), utc.day, f"{utc:%b %Y, %H:%M} UTC")
+
+
+@register.filter
+def source(name: str) -> str:
+    """How a change came about, as people call it."""
+    return SOURCES.get(name, name)
 
 
 @register.filter

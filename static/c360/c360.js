@@ -24,7 +24,9 @@
   // --- live updates ---------------------------------------------------------------------------------------------
   // The stream only says that something changed; the page then looks again. While there is no stream it looks again
   // at its own pace (data-poll, in ms). What came during a request, or while the stream was away, is looked up too.
-  const live = { element: null, isConnected: false, heard: 0, hasNewFigures: false };
+  // On the list a filter or a page that a person asked for goes before: it ends a look that is under way, no look
+  // begins while it is out, and what was missed in the meantime is looked up after it, at the address it has led to.
+  const live = { element: null, isConnected: false, heard: 0, hasNewFigures: false, hasMissed: false };
 
   function shownVersion() {
     return Number(byId("customer")?.dataset.version ?? 0);
@@ -60,10 +62,11 @@
   htmx.createEventSource = (url) => {
     const source = new EventSource(url);
     source.addEventListener("changed", (event) => {
+      live.hasMissed = true;
       if (byId("customer")) live.heard = Math.max(live.heard, Number(event.data));
     });
     source.addEventListener("figures", () => {
-      live.hasNewFigures = true;
+      live.hasNewFigures = live.hasMissed = true;
       look();
     });
     return source;
@@ -75,6 +78,7 @@
     if (!dialog || dialog.open) return;
     dialog.addEventListener("close", () => { dialog.remove(); focusOpener(); });
     dialog.showModal();
+    window.c360Drafts?.restore(dialog.querySelector("form"));
     (dialog.querySelector("[data-focus]") ?? dialog.querySelector("input:checked, input[type=radio]:enabled"))?.focus();
     applyChoice(dialog);
   }
@@ -99,6 +103,12 @@
       for (const field of option.querySelectorAll(".detail :is(input, select, textarea)")) field.disabled = !isChosen;
     }
   }
+
+  document.addEventListener("c360:restored", (event) => {
+    const form = event.target;
+    if (form.matches(".move")) applyChoice(form);
+    form.prepend(byId("restored").content.cloneNode(true));
+  });
 
   document.addEventListener("change", (event) => {
     const form = event.target.closest("form.move");
@@ -151,20 +161,52 @@
     }
   });
 
+  const isBackground = (event) => event.detail.elt?.matches("[data-live]");
+
   document.addEventListener("htmx:beforeSend", (event) => {
-    if (isBackground(event)) live.hasNewFigures = false;
+    if (isBackground(event)) live.hasNewFigures = live.hasMissed = false;
+  });
+  document.addEventListener("htmx:sendAbort", (event) => {
+    if (isBackground(event)) live.hasMissed = true;
+  });
+  document.addEventListener("htmx:afterRequest", (event) => {
+    // Later: htmx takes the next request only when it is done with this one.
+    if (event.detail.target?.id === "results" && !isBackground(event)) {
+      window.setTimeout(() => { if (live.hasMissed) look(); });
+    }
   });
 
-  const isBackground = (event) => event.detail.elt?.matches("[data-live]");
+  // --- the back button ------------------------------------------------------------------------------------------
+  // One entry for an address, and one for a search however many letters it was typed in.
+  let wasTyped = false;
+  document.addEventListener("htmx:beforeHistoryUpdate", (event) => {
+    const update = event.detail.history;
+    const isTyped = event.detail.requestConfig.triggeringEvent?.type === "input";
+    const isSame = new URL(update.path, location.href).href === location.href;
+    if (isSame || (isTyped && wasTyped)) update.type = "replace";
+    wasTyped = isTyped || (isSame && wasTyped);
+  });
 
   document.addEventListener("htmx:sendError", (event) => {
     if (!isBackground(event)) showTrouble("The server cannot be reached. Check your connection, then try again.");
   });
   document.addEventListener("htmx:responseError", (event) => {
     if (isBackground(event)) return;
-    const gone = event.detail.xhr.status === 404;
-    showTrouble(gone ? "That is not there any more. Reload the page." : "Something went wrong on our side; nothing was changed. Try again in a moment.");
+    const { status, responseText } = event.detail.xhr;
+    if (status === 403) {
+      window.c360Drafts?.returning();
+      showTrouble(readSentence(responseText) || "You don't have access. Nothing was changed.");
+    } else if (status === 404) {
+      showTrouble("This no longer exists. Reload the page.");
+    } else {
+      showTrouble("Something went wrong on our side. Your change may not have been saved: reload the page to see, then try again.");
+    }
   });
+
+  // What the error page says, in its own words.
+  function readSentence(page) {
+    return new DOMParser().parseFromString(page, "text/html").querySelector("main p.soft")?.textContent.trim();
+  }
 
   for (const form of document.querySelectorAll("form[data-submit-on-change]")) {
     form.addEventListener("change", () => form.requestSubmit());
@@ -181,4 +223,10 @@
 
   startLive();
   openDialog();
+
+  // After a log-in in the middle of a change: its dialog opens again, with what was typed.
+  document.addEventListener("DOMContentLoaded", () => {
+    const opener = byId("change-stage");
+    if (opener && window.c360Drafts?.waiting()?.path === new URL(opener.href).pathname) opener.click();
+  });
 })();

@@ -11,7 +11,7 @@
       const picker = document.createElement("input");
       picker.type = "color";
       picker.value = COLOR.test(field.value) ? field.value : "#8a93a6";
-      picker.setAttribute("aria-label", "Pick the colour");
+      picker.setAttribute("aria-label", "Pick a color");
       picker.addEventListener("input", () => { field.value = picker.value; setDirty(true); });
       field.addEventListener("input", () => { if (COLOR.test(field.value)) picker.value = field.value; });
       field.after(picker);

@@ -54,8 +54,9 @@ class TenantAdmin(_ModelAdmin):
         """The filters that the page shows, and no other: Django would compare any column, a password's hash as well."""
         field, _, comparison = lookup.partition("__")
         texts = value if isinstance(value, list) else [value]
+        filtered = [one[0] if isinstance(one, tuple) else one for one in self.list_filter]
         return (
-            field in self.list_filter
+            field in filtered
             and comparison in ("", "exact", "isnull")
             and not any("\x00" in str(text) for text in texts)
         )
@@ -65,7 +66,7 @@ class TenantAdmin(_ModelAdmin):
         try:
             return super().response_action(request, queryset)
         except (ValidationError, ValueError):
-            messages.error(request, "Choose rows of this page; nothing was done.")
+            messages.error(request, "Choose rows on this page. Nothing was changed.")
             return HttpResponseRedirect(request.get_full_path())
 
     def has_module_permission(self, request: HttpRequest) -> bool:

@@ -53,12 +53,20 @@ class PersonForm(ModelForm):
         fields = ("role", "is_active")
 
 
+class StatusFilter(admin.BooleanFieldListFilter):
+    """Active people, or those who were deactivated."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.title = "status"
+
+
 @admin.register(User)
 class UserAdmin(ServiceAdmin):
     """The people and service accounts of the tenant."""
 
     list_display = ("username", "full_name", "role", "is_active", "is_service_account", "last_login")
-    list_filter = ("role", "is_active", "is_service_account")
+    list_filter = ("role", ("is_active", StatusFilter), "is_service_account")
     search_fields = ("username", "full_name")
     ordering = ("username",)
     actions: Any = ("send_again", "make_invitation")
@@ -111,7 +119,7 @@ class UserAdmin(ServiceAdmin):
                 updates_per_hour=data["updates_per_hour"],
                 **arguments,
             )
-            messages.info(request, "The account has no password: give it an API key next.")
+            messages.info(request, "The account has no password. Give it an API key next.")
         else:
             made = invite_user(
                 username=data["username"],
@@ -160,7 +168,9 @@ class ApiKeyForm(ModelForm):
     scopes = forms.MultipleChoiceField(
         choices=[(name, name.replace("_", " ")) for name in PERMISSIONS], widget=forms.CheckboxSelectMultiple
     )
-    valid_days = forms.IntegerField(min_value=1, max_value=365, initial=90, help_text="At most 365.")
+    valid_days = forms.IntegerField(
+        label="Expires after (days)", min_value=1, max_value=365, initial=90, help_text="At most 365."
+    )
 
     class Meta:
         model = ApiKey
@@ -209,7 +219,7 @@ class ApiKeyAdmin(ServiceAdmin):
         )
         obj.pk = new.key.pk
         obj._state.adding = False
-        messages.warning(request, f"Copy the key now, it is not shown again: {new.secret}")
+        messages.warning(request, f"Copy the key now. It is not shown again: {new.secret}")
 
     @admin.action(description="Revoke the selected keys")
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> HttpResponse | None:

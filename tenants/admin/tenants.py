@@ -24,11 +24,11 @@ class TenantForm(ModelForm):
     starter = forms.ChoiceField(
         choices=[
             *((key, f"{starter.title}: {starter.summary}") for key, starter in STARTERS.items()),
-            ("", "None: its admins will draft one from nothing"),
+            ("", "None: its admins create one from scratch"),
         ],
         required=False,
         label="First configuration",
-        help_text="Published as version 1. Its admins can change everything in it.",
+        help_text="Published as version 1. Its admins can change everything later.",
     )
 
     class Meta:
@@ -108,7 +108,7 @@ class TenantModelAdmin(ServiceAdmin):
         actor = identity_of(request).actor()
         tenants = list(queryset)
         if any(identity_of(request).tenant not in (None, TenantRef(row.id, row.slug)) for row in tenants):
-            raise PersonChangeRefused("You work for one tenant at the moment: leave it in the switcher first.")
+            raise PersonChangeRefused("You are working in one tenant's workspace. Leave it in the switcher first.")
         for row in tenants:
             service(tenant=TenantRef(row.id, row.slug), actor=actor, now=timezone.now())
         messages.success(request, f"Done for {len(tenants)} tenants.")

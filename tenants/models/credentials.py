@@ -49,6 +49,7 @@ class ApiKey(models.Model):
     revoked_at = models.DateTimeField(null=True)
 
     class Meta:
+        verbose_name = "API key"
         indexes = [models.Index(fields=["tenant", "user"], name="api_key_of_account")]
 
     def __str__(self) -> str:

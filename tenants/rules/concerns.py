@@ -79,7 +79,7 @@ def _note_stage(reader: Reader, index: int, stage: StageDefinition, reachable: f
         sentence = f"Customers are expected to leave {name} within {stage.max_days} days, but no transition leads out."
         reader.add_warning(("max_days", stage.name), "no_way_out", sentence)
     if stage.requires_reason and stage.reason_codes is None:
-        sentence = f"{name} requires a reason but names none: any text of up to 255 characters will do."
+        sentence = f"{name} requires a reason but names none: any text of up to 255 characters works."
         reader.add_warning(("reason_codes", stage.name), "no_reason_codes", sentence)
 
 

@@ -10,7 +10,7 @@ from tenants.rules.differences import ConfigurationChange, diff_configurations
 from tenants.rules.faults import ERROR, WARNING, Fault, InvalidConfiguration
 from tenants.rules.meaning import infer_category
 from tenants.rules.reading import Reader, name_type
-from tenants.rules.sections import LONGEST_REASON, MOST_STAGES, read_effects, read_rules
+from tenants.rules.sections import LONGEST_REASON, MOST_STAGES, read_effects, read_money, read_rules
 from tenants.rules.shapes import (
     CATEGORIES,
     DEFAULT_CATEGORY,
@@ -60,6 +60,8 @@ KEYS = (
     "effects",
     "colors",
     "guidance",
+    "currency",
+    "rates",
 )
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
@@ -90,9 +92,10 @@ def _read(document: object) -> tuple[Configuration | None, list[Fault]]:
     definitions = _read_definitions(reader, known)
     rules = read_rules(reader, known)
     effects = read_effects(reader, known)
+    currency, rates = read_money(reader, known)
     if reader.errors:
         return None, reader.faults
-    configuration = Configuration(definitions, initial, "transitions" not in known, rules, effects)
+    configuration = Configuration(definitions, initial, "transitions" not in known, rules, effects, currency, rates)
     note_concerns(reader, configuration)
     return configuration, reader.faults
 
@@ -101,6 +104,9 @@ def _read_stage_names(reader: Reader, document: Mapping[str, Any]) -> None:
     if "stages" not in document:
         return
     value = document["stages"]
+    if value == []:
+        reader.add_error(("stages",), "empty", "Add at least one stage.")
+        return
     names: list[str] = []
     seen: set[str] = set()
     for item, place in reader.read_list(value, ("stages",), "The stages", MOST_STAGES):
@@ -188,7 +194,7 @@ def _read_color(reader: Reader, value: object, place: tuple[str | int, ...]) -> 
     if isinstance(value, str) and _COLOR.fullmatch(value):
         return value.lower()
     if isinstance(value, str):
-        reader.add_error(place, "bad_color", "The colour must be written as # and six hexadecimal digits: “#1f6feb”.")
+        reader.add_error(place, "bad_color", "The color must be # and six hexadecimal digits: “#1f6feb”.")
     else:
-        reader.add_error(place, "wrong_type", f"The colour must be a text such as “#1f6feb”, not {name_type(value)}.")
+        reader.add_error(place, "wrong_type", f"The color must be text such as “#1f6feb”, not {name_type(value)}.")
     return None

@@ -28,6 +28,7 @@ ChangeKind = Literal[
     "effect_added",
     "effect_removed",
     "effect_changed",
+    "money_changed",
 ]
 
 
@@ -67,6 +68,7 @@ def diff_configurations(
             changes += _diff_definition(StageDefinition(stage.name, stage.category, ()), stage)
     changes += _diff_rules(before, new)
     changes += _diff_effects(before, new)
+    changes += _diff_money(before, new)
     return changes
 
 
@@ -178,7 +180,7 @@ _PARTS: tuple[tuple[str, ChangeKind, Callable[[str, StageDefinition, StageDefini
     (
         "color",
         "color_changed",
-        lambda name, _, new: f"{name} has the colour {new.color or 'of its category'}.",
+        lambda name, _, new: f"{name} has the color {new.color or 'of its category'}.",
     ),
     ("guidance", "guidance_changed", lambda name, _, __: f"The guidance for {name} is changed."),
 )
@@ -231,3 +233,18 @@ def _diff_effects(old: Configuration, new: Configuration) -> Iterator[Configurat
     kept = [name for name in before if name in now]
     if kept != [name for name in now if name in before]:
         yield ConfigurationChange("effect_changed", "The effects are listed in another order.")
+
+
+def _diff_money(old: Configuration, new: Configuration) -> Iterator[ConfigurationChange]:
+    if old.currency != new.currency:
+        now = f"ranked in {new.currency}" if new.currency else "no longer ranked in a currency of the tenant's own"
+        yield ConfigurationChange("money_changed", f"Customers are {now}.")
+    before, after = dict(old.rates), dict(new.rates)
+    for currency in sorted(before.keys() | after.keys()):
+        if before.get(currency) == after.get(currency):
+            continue
+        if currency in after:
+            sentence = f"1 {currency} counts as {after[currency]:g} {new.currency}."
+        else:
+            sentence = f"The exchange rate of {currency} is removed."
+        yield ConfigurationChange("money_changed", sentence)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from tenants.rules.money import Exchange
 from tenants.rules.shapes import CATEGORIES, DEFAULT_CATEGORY, Configuration, Effect, EventRule, StageDefinition
 from tenants.rules.texts import clean_line, suggest_text
 
@@ -38,6 +39,8 @@ class Policy:
     leave_effects: Mapping[str, tuple[Effect, ...]] = field(repr=False)
     by_category: Mapping[str, tuple[str, ...]] = field(repr=False)
     by_event: Mapping[str, tuple[EventRule, ...]] = field(repr=False)
+    exchange: Exchange = field(repr=False)
+    exchange_table: Mapping[str, float] = field(repr=False)
 
     def allowed_from(self, stage: str | None) -> tuple[str, ...]:
         """The stages that a customer in ``stage`` may be moved to, in order.
@@ -118,6 +121,7 @@ class Policy:
 def compile_policy(configuration: Configuration, version: int) -> Policy:
     """The policy of a configuration. ``version`` is its number, which every history row names."""
     definitions = configuration.definitions
+    exchange = Exchange(configuration.currency, dict(configuration.rates))
     return Policy(
         configuration=configuration,
         version=version,
@@ -137,6 +141,8 @@ def compile_policy(configuration: Configuration, version: int) -> Policy:
                 for event in {rule.event for rule in configuration.event_rules}
             }
         ),
+        exchange=exchange,
+        exchange_table=MappingProxyType(exchange.table()),
     )
 
 

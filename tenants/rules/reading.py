@@ -53,7 +53,7 @@ class Reader:
     def read_text(self, value: object, place: Place, what: str, limit: int, *, multiline: bool = False) -> str | None:
         """A text of 1 to ``limit`` characters, in composed form."""
         if not isinstance(value, str):
-            self.add_error(place, "wrong_type", f"{what} must be a text, not {name_type(value)}.")
+            self.add_error(place, "wrong_type", f"{what} must be text, not {name_type(value)}.")
             return None
         if len(value) <= 2 * limit:
             value = normalize_text(value).strip() if multiline else clean_line(value)
@@ -69,7 +69,7 @@ class Reader:
             self.add_error(place, "wrong_type", f"{what} must be a list, not {name_type(value)}.")
             return
         if not value:
-            self.add_error(place, "empty", f"{what} must name at least one; leave the key out if there is none.")
+            self.add_error(place, "empty", f"{what} must not be empty. Add at least one, or leave the key out.")
         if len(value) > most:
             self.add_error(place, "too_many", f"{what} must be at most {most}, not {len(value):,}.")
         for index, item in enumerate(value[:most]):
@@ -122,7 +122,7 @@ class Reader:
     def read_stage(self, value: object, place: Place) -> str | None:
         """The name of a stage of this configuration."""
         if not isinstance(value, str):
-            self.add_error(place, "wrong_type", f"The stage must be a text, not {name_type(value)}.")
+            self.add_error(place, "wrong_type", f"The stage must be text, not {name_type(value)}.")
             return None
         name = clean_line(value) if len(value) <= MOST_KEYS else value
         if name in self.stages:
@@ -182,7 +182,7 @@ def name_type(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     names: tuple[tuple[type | tuple[type, ...], str], ...] = (
-        (str, "a text"),
+        (str, "text"),
         ((int, float), "a number"),
         ((list, tuple), "a list"),
         (Mapping, "an object"),

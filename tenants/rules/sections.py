@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,6 +11,7 @@ from tenants.rules.conditions import OPERATORS, Condition, Scalar
 from tenants.rules.reading import Place, Reader, name_type
 from tenants.rules.shapes import CATEGORIES, EFFECT_KINDS, EFFECT_MOMENTS, EVENT_TYPES, Effect, EventRule
 from tenants.rules.texts import list_texts, quote_text
+from tenants.rules.values import InvalidValue, read_currency
 
 MOST_STAGES = 50
 MOST_RULES = 100
@@ -20,6 +22,8 @@ MOST_RECIPIENTS = 20
 LONGEST_REASON = 255
 LONGEST_TEXT = 255
 LARGEST_NUMBER = 10**15
+MOST_RATES = 100
+SMALLEST_RATE, LARGEST_RATE = 1e-9, 1e9
 
 # Whom an e-mail or an alert can be sent to without an address: the account manager of the customer, the tenant's
 # account managers, its admins, and the customer's own contacts.
@@ -181,9 +185,56 @@ def _read_recipients(reader: Reader, effect: Mapping[str, Any], place: Place, ki
             reader.add_error((*where, index), "bad_recipient", sentence)
         elif kind in ("email", "alert") and "@" not in recipient and recipient not in RECIPIENTS:
             known = list_texts(RECIPIENTS, last="or")
-            sentence = f"Nobody is called {quote_text(recipient)}; it must be {known}, or an e-mail address."
+            sentence = f"There is no recipient {quote_text(recipient)}. Use {known}, or an e-mail address."
             reader.add_warning((*where, index), "unknown_recipient", sentence)
     return recipients
+
+
+def read_money(reader: Reader, document: Mapping[str, Any]) -> tuple[str, tuple[tuple[str, float], ...]]:
+    """The currency in which customers are ranked, and the worth of others in it."""
+    currency = _read_currency(reader, document["currency"], ("currency",)) if "currency" in document else ""
+    value = document.get("rates", {})
+    if not isinstance(value, Mapping):
+        reader.add_error(("rates",), "wrong_type", f"The exchange rates must be an object, not {name_type(value)}.")
+        return currency or "", ()
+    if value and currency == "":
+        sentence = "Exchange rates need “currency”: they say what one unit of another currency is worth in it."
+        reader.add_error(("currency",), "missing_key", sentence)
+    if len(value) > MOST_RATES:
+        reader.add_error(("rates",), "too_many", f"There can be at most {MOST_RATES} exchange rates.")
+    rates: dict[str, float] = {}
+    for name, rate in islice(value.items(), MOST_RATES):
+        place = ("rates", str(name))
+        code = _read_currency(reader, name, place)
+        number = _read_rate(reader, rate, place)
+        if code == "":
+            reader.add_error(place, "empty", "An exchange rate must name its currency.")
+        elif code is not None and code == currency:
+            reader.add_error(place, "own_currency", f"{code} is the tenant's own currency: its rate is always 1.")
+        elif code in rates:
+            reader.add_error(place, "duplicate", f"{code} is named twice; case makes no difference.")
+        elif code is not None and number is not None:
+            rates[code] = number
+    return currency or "", tuple(sorted(rates.items()))
+
+
+def _read_currency(reader: Reader, value: object, place: Place) -> str | None:
+    try:
+        return read_currency(value)
+    except InvalidValue as error:
+        reader.add_error(place, error.code, f"The currency {quote_text(str(value))} {error}.")
+        return None
+
+
+def _read_rate(reader: Reader, value: object, place: Place) -> float | None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number:
+        reader.add_error(place, "wrong_type", f"An exchange rate must be a number, not {name_type(value)}.")
+        return None
+    if not SMALLEST_RATE <= value <= LARGEST_RATE:  # type: ignore[operator]
+        reader.add_error(place, "out_of_range", "An exchange rate must be greater than 0, and at most 1,000,000,000.")
+        return None
+    return float(value)  # type: ignore[arg-type]
 
 
 def _is_web_address(text: str) -> bool:

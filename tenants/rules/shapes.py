@@ -70,13 +70,19 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """A tenant's lifecycle, normalised. ``is_open``: no transitions were listed, every stage leads to every other."""
+    """A tenant's lifecycle, normalised. ``is_open``: no transitions were listed, every stage leads to every other.
+
+    ``currency`` is that in which customers are ranked (empty: none named), ``rates`` what one unit of others is worth
+    in it, in alphabetical order.
+    """
 
     definitions: tuple[StageDefinition, ...]
     initial: str
     is_open: bool = True
     event_rules: tuple[EventRule, ...] = ()
     effects: tuple[Effect, ...] = ()
+    currency: str = ""
+    rates: tuple[tuple[str, float], ...] = ()
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -107,6 +113,8 @@ class Configuration:
             "guidance": {s.name: s.guidance for s in self.definitions if s.guidance},
             "event_rules": [_write_rule(rule) for rule in self.event_rules],
             "effects": [_write_effect(effect) for effect in self.effects],
+            "currency": self.currency,
+            "rates": dict(self.rates),
         }
         return document | {key: value for key, value in optional.items() if value}
 

@@ -63,9 +63,9 @@ def create_key(
 ) -> NewKey:
     """A new key for a service account. Call inside the tenant's context. Raises ApiKeyRefused."""
     if not account.is_service_account or account.tenant_id != tenant.id:
-        raise ApiKeyRefused("API keys belong to service accounts of this tenant; people log in.")
+        raise ApiKeyRefused("API keys are for service accounts of this tenant. People log in.")
     if not account.is_active:
-        raise ApiKeyRefused("The service account is deactivated: activate it before it gets a key.")
+        raise ApiKeyRefused("The service account is deactivated. Reactivate it before you create a key.")
     try:
         name = read_line(name, LONGEST_NAME, required=True)
     except InvalidValue as error:
@@ -74,7 +74,7 @@ def create_key(
     if unknown or not scopes:
         raise ApiKeyRefused(f"Give at least one scope of {', '.join(PERMISSIONS)}.")
     if not now < expires_at <= now + LONGEST_LIFE:
-        raise ApiKeyRefused("A key must end in the future, and at the latest in a year.")
+        raise ApiKeyRefused("A key must expire in the future, within one year.")
     secret = base64.urlsafe_b64encode(os.urandom(32)).rstrip(b"=").decode()
     with transaction.atomic():
         key = ApiKey(
@@ -139,7 +139,7 @@ def verify_key(text: str, *, now: dt.datetime) -> ApiKey:
     # Compared in any case, so that a missing key takes the time of a wrong one.
     good = hmac.compare_digest(expected, _hash(match[2]))
     if key is None or not good or key.revoked_at is not None or key.expires_at <= now:
-        raise ApiKeyRefused("The API key is not valid: it is unknown, has ended or was revoked.")
+        raise ApiKeyRefused("The API key is not valid: it is unknown, expired or revoked.")
     if key.last_used_at is None or now - key.last_used_at >= USE_GRAIN:
         with tenant_context(key.tenant_id):
             ApiKey.objects.filter(id=key.id).update(last_used_at=now)

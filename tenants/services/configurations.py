@@ -106,11 +106,11 @@ def lock_draft(draft_id: UUID, *, tenant: TenantRef, expected_revision: int) -> 
         .first()
     )
     if draft is None:
-        raise NoSuchVersion("There is no such draft: it was discarded, or published meanwhile.")
+        raise NoSuchVersion("There is no such draft. It has been discarded or published.")
     if draft.revision != expected_revision:
         raise ConfigurationConflict(
-            f"The draft was changed meanwhile: it is at revision {draft.revision}, and you edited revision "
-            f"{expected_revision}. Look at it as it is now, then save again.",
+            "The draft was just updated by someone else. Your change was not saved: the draft is at revision"
+            f" {draft.revision}, and you edited revision {expected_revision}. Review it, then save again.",
             current=draft.revision,
         )
     return draft
@@ -129,7 +129,8 @@ def lock_live(*, tenant: TenantRef, expected_version: int | None) -> int:
     number = row.configuration_version
     if expected_version is not None and expected_version != number:
         raise ConfigurationConflict(
-            f"The configuration was changed meanwhile: version {number} is live, and you expected {expected_version}.",
+            f"The configuration was just updated by someone else. Your change was not saved: version {number} is live,"
+            f" and you expected {expected_version}.",
             current=number,
         )
     return number
@@ -226,6 +227,15 @@ def present_name(stage: str, version: int, renames: Mapping[int, Mapping[str, st
         if number > version:
             stage = renames[number].get(stage, stage)
     return stage
+
+
+def find_renamed(stage: str, tenant: TenantRef) -> str | None:
+    """What the stage that was last called so is called now; None if none was renamed from it. One statement."""
+    renames = present_names(tenant)
+    for number in sorted(renames, reverse=True):
+        if stage in renames[number]:
+            return present_name(renames[number][stage], number, renames)
+    return None
 
 
 def _record(

@@ -84,7 +84,7 @@ def read_login(url: str, *, expected: str, variable: str) -> RoleLogin:
     """The user and password of a database URL. Raises ProvisioningRefused when it names another role."""
     parts = urlsplit(url)
     if unquote(parts.username or "") != expected:
-        raise ProvisioningRefused(f"{variable} must connect as {expected}, and it names {parts.username or 'nobody'}.")
+        raise ProvisioningRefused(f"{variable} must connect as {expected}, and it names {parts.username or 'no user'}.")
     if not parts.password:
         raise ProvisioningRefused(f"{variable} needs a password for {expected}.")
     return RoleLogin(expected, unquote(parts.password))

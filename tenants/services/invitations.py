@@ -36,7 +36,7 @@ def invite_user(
     where.
     """
     if role not in TENANT_ROLES:
-        raise PersonChangeRefused("Super admins are internal staff: nobody of a tenant can become one.")
+        raise PersonChangeRefused("Super admins are internal staff. Users of a tenant cannot become one.")
     details = {"full_name": full_name, "external_subject": external_subject}
     with transaction.atomic():
         user = _create("invite_user", username, role, tenant=tenant, actor=actor, now=now, **details)

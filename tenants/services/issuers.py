@@ -162,9 +162,7 @@ def _map_claims(claims: Mapping[str, Any], issuer: TokenIssuer) -> ExternalClaim
         .first()
     )
     if user_id is None:
-        raise ExternalTokenRefused(
-            "Nobody of this tenant is known by the token's subject: an admin must add him first."
-        )
+        raise ExternalTokenRefused("No user of this tenant has the token's subject. An admin must add them first.")
     roles = frozenset(issuer.role_map[role] for role in given if role in issuer.role_map)
     return ExternalClaims(user_id, issuer.tenant_id, roles, float(claims["exp"]))
 

@@ -13,8 +13,8 @@ from tenants.services.directory import find_login
 from tenants.services.login_guard import take_attempt
 
 WRONG = "The username or the password is wrong."
-INACTIVE = "This account is deactivated: ask an administrator of your company to open it again."
-SUSPENDED = "Your company's access is suspended: ask its administrator."
+INACTIVE = "This account is deactivated. Ask your administrator to reactivate it."
+SUSPENDED = "Your company's access is suspended. Ask your administrator."
 LONGEST_PASSWORD = 1024
 # Everybody knows the password of the demo's people.
 DEMO_PASSWORD = "demo"  # noqa: S105

@@ -40,10 +40,22 @@ def name_members(ids: Iterable[str], *, tenant: TenantRef) -> dict[str, str]:
     return {one: names.get(one) or _name_other(one) for one in wanted}
 
 
+# Processes as people know them.
+_PROCESSES = {
+    "consume_events": "Automatic (event)",
+    "import_customers": "Import",
+    "move_customers": "Automatic (configuration change)",
+}
+
+
+def name_process(id_: str) -> str:
+    """What to call a part of the system by its recorded id, ``system:<name>``."""
+    name = id_.removeprefix("system:")
+    return _PROCESSES.get(name) or f"System ({name.replace('_', ' ')})"
+
+
 def _name_other(id_: str) -> str:
-    if id_.startswith("system:"):
-        return f"System ({id_.removeprefix('system:').replace('_', ' ')})"
-    return "Internal staff"
+    return name_process(id_) if id_.startswith("system:") else "Internal staff"
 
 
 def _as_uuid(text: str) -> UUID | None:

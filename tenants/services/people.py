@@ -160,7 +160,7 @@ def set_role(user_id: UUID, role: Role, *, tenant: TenantRef, actor: Actor, now:
     Acts on his next request; tokens issued before never grant more than they say. Raises PersonChangeRefused.
     """
     if role not in TENANT_ROLES:
-        raise PersonChangeRefused("Super admins are internal staff: nobody of a tenant can become one.")
+        raise PersonChangeRefused("Super admins are internal staff. Users of a tenant cannot become one.")
     with tenant_context(tenant.id), transaction.atomic():
         user = _lock(user_id, tenant)
         before = Role(user.role)
@@ -288,7 +288,7 @@ def _context_of(user_id: UUID, tenant: TenantRef | None) -> AbstractContextManag
 def _lock(user_id: UUID, tenant: TenantRef | None) -> User:
     user = User.objects.select_for_update().filter(id=user_id).first()
     if user is None or user.tenant_id != (tenant.id if tenant else None):
-        raise PersonChangeRefused("There is no such person here: check the id.")
+        raise PersonChangeRefused("There is no such user here. Check the id.")
     return user
 
 
@@ -299,7 +299,7 @@ def _refuse_last_admin(user: User, tenant: TenantRef) -> None:
     Tenant.objects.select_for_update().get(id=tenant.id)
     others = User.objects.filter(tenant_id=tenant.id, role=Role.TENANT_ADMIN, is_active=True).exclude(id=user.id)
     if not others.exists():
-        raise PersonChangeRefused("This is the tenant's last admin: make somebody else one first.")
+        raise PersonChangeRefused("This is the tenant's last admin. Make someone else an admin first.")
 
 
 def _record(

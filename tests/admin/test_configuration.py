@@ -188,7 +188,7 @@ def test_a_super_admin_works_on_the_configuration_of_the_tenant_he_has_chosen(
     tenant: TenantRef, users: Any, draft: ConfigurationVersion
 ) -> None:
     client = browser(users.super_admin)
-    assert "You work for no tenant" in client.get(reverse(OVERVIEW)).content.decode()
+    assert "You have not opened a tenant" in client.get(reverse(OVERVIEW)).content.decode()
     for page in pages_of(draft)[1:]:
         assert client.get(page).status_code == 403, page
     choose(client, tenant)
@@ -218,7 +218,7 @@ def test_saving_the_form_keeps_what_it_says(
     data = form_of(admin_browser.get(editor(draft)))
     data |= {"stage-3-days": ["21"], "stage-3-reasons": ["Price\r\n\r\n Silence "], "stage-0-color": ["#112233"]}
     answer = admin_browser.post(editor(draft), data, follow=True)
-    assert told(answer) == "The draft is saved, as revision 2."
+    assert told(answer) == "Draft saved as revision 2."
     saved = reread(tenant, draft).document
     assert saved["max_days"] == {"At-Risk": 21}
     assert saved["reason_codes"] == {"At-Risk": ["Price", "Silence"]}
@@ -251,7 +251,7 @@ def test_a_file_is_uploaded_and_downloaded(
     answer = admin_browser.post(
         editor(draft), {"view": "json", "text": "{}", "file": file, "revision": "1", "do": "save"}, follow=True
     )
-    assert told(answer) == "The draft is saved, as revision 2."
+    assert told(answer) == "Draft saved as revision 2."
     assert reread(tenant, draft).document == SHORTER
     download = admin_browser.get(reverse("admin:configuration_download", args=[draft.pk]))
     assert json.loads(download.content) == SHORTER
@@ -378,7 +378,7 @@ def test_a_stage_with_customers_that_goes_away_asks_where_they_go(
     answer = admin_browser.post(editor(draft), form_of(admin_browser.get(editor(draft)), do="remove_stage:3"))
     (gone,) = answer.context["sheet"].gone
     assert (gone.stage, gone.customers) == ("At-Risk", 1)
-    assert [fault.sentence for fault in gone.faults["to"]] == ["One customer stands in “At-Risk”: say where to."]
+    assert [fault.sentence for fault in gone.faults["to"]] == ["1 customer is in “At-Risk”: choose their target stage."]
     data = form_of(answer) | {"gone-0-to": ["2"], "gone-0-reason": ["Stage removed"]}
     admin_browser.post(editor(draft), data)
     assert reread(tenant, draft).mapping == {"At-Risk": {"to": "Active", "reason_code": "Stage removed"}}
@@ -393,7 +393,10 @@ def test_two_admins_do_not_overwrite_one_another_silently(
 
     answer = admin_browser.post(editor(draft), mine)
     body = answer.content.decode()
-    assert "The draft was changed meanwhile: it is at revision 2, and you edited revision 1." in body
+    assert (
+        "The draft was just updated by someone else. Your change was not saved: the draft is at revision 2, and you"
+        " edited revision 1." in body
+    )
     assert f"Revision 2 was saved by {users.tenant_admin.full_name}" in body
     assert ("theirs", '  "max_days": {"Active": 50}') in answer.context["conflict"]["lines"]
     assert ("own", '  "max_days": {"Active": 5}') in answer.context["conflict"]["lines"]
@@ -418,11 +421,11 @@ def test_a_draft_is_discarded_with_a_reason(
 ) -> None:
     page = reverse("admin:configuration_discard", args=[draft.pk])
     shown = admin_browser.post(page, {"comment": "", "expected_version": "1", "expected_revision": "1"})
-    assert "Say why" in shown.content.decode()
+    assert "Enter a reason." in shown.content.decode()
     answer = admin_browser.post(
         page, {"comment": "Not now", "expected_version": "1", "expected_revision": "1"}, follow=True
     )
-    assert told(answer) == "The draft is discarded."
+    assert told(answer) == "Draft discarded."
     with tenant_context(tenant.id):
         assert not ConfigurationVersion.objects.filter(pk=draft.pk).exists()
     assert entries(tenant)[-1] == ("discard_draft", "Not now")
@@ -437,9 +440,9 @@ def test_trying_a_draft_names_what_it_would_refuse_with_examples(tenant: TenantR
     before = written(tenant)
     answer = admin_browser.get(reverse("admin:configuration_try", args=[draft.pk]))
     body = answer.content.decode()
-    assert "<strong>1</strong> of the 1 moves that really happened would be refused." in body
+    assert "<strong>1</strong> of the 1 recorded moves would be blocked." in body
     assert f'href="{reverse("customer-page", args=[customer.id])}"' in body
-    assert "“Active”: 1 customers could not be moved anywhere" in body
+    assert "“Active”: 1 customers could not be moved to another stage" in body
     assert written(tenant) == before
 
 
@@ -457,11 +460,11 @@ def test_publishing_asks_why_and_moves_the_customers_at_once(
         CustomerFactory(tenant=tenant, stage="At-Risk", reason_code="Late")
     draft = new_draft(tenant, SHORTER, renamed={"Prospect": "Lead"}, mapping={"At-Risk": "Active"})
     before = written(tenant)
-    assert "Say why" in publish(admin_browser, draft, "").content.decode()
+    assert "Enter a reason." in publish(admin_browser, draft, "").content.decode()
     assert written(tenant) == before
 
     answer = publish(admin_browser, draft, "Fewer stages")
-    assert told(answer) == "Version 2 is published. 3 customers change their stage with it."
+    assert told(answer) == "Version 2 is published. 3 customers are being moved."
     assert stages_of(tenant) == {"Active": 3}
     with tenant_context(tenant.id):
         live = live_version(tenant)
@@ -502,7 +505,7 @@ def test_publishing_what_somebody_else_changed_meanwhile_is_refused(
 ) -> None:
     before = written(tenant)
     stale_draft = publish(admin_browser, draft, "Go", expected_revision="7")
-    assert "it is at revision 1, and you edited revision 7" in stale_draft.content.decode()
+    assert "the draft is at revision 1, and you edited revision 7" in stale_draft.content.decode()
     stale_version = publish(admin_browser, draft, "Go", expected_version="9")
     assert "version 1 is live, and you expected 9" in stale_version.content.decode()
     assert written(tenant) == before
@@ -541,7 +544,7 @@ def test_taking_back_asks_where_customers_of_a_stage_go_that_only_the_live_versi
 
 def test_the_first_version_cannot_be_taken_back(tenant: TenantRef, admin_browser: Client) -> None:
     answer = admin_browser.get(reverse("admin:configuration_take_back"), follow=True)
-    assert told(answer) == "There is no earlier version to go back to."
+    assert told(answer) == "There is no earlier version to roll back to."
 
 
 def test_a_new_tenant_publishes_its_first_version_from_a_starter(db: None) -> None:
@@ -550,7 +553,7 @@ def test_a_new_tenant_publishes_its_first_version_from_a_starter(db: None) -> No
 
     tenant = TenantFactory(configuration=None)
     client = browser(make_people(tenant).tenant_admin)
-    assert "Nothing is live" in client.get(reverse(OVERVIEW)).content.decode()
+    assert "Not live yet" in client.get(reverse(OVERVIEW)).content.decode()
     client.post(reverse("admin:tenants_configurationversion_add"), {"base": "marketplace", "comment": ""})
     with tenant_context(tenant.id):
         draft = ConfigurationVersion.objects.get()
@@ -622,7 +625,7 @@ def test_publishing_from_the_editor_saves_what_was_typed_first(
     data = form_of(admin_browser.get(editor(draft)), do="publish") | {"stage-3-days": ["21"]}
     answer = admin_browser.post(editor(draft), data, follow=True)
     assert answer.redirect_chain == [(reverse("admin:configuration_publish", args=[draft.pk]), 302)]
-    assert told(answer) == "The draft is saved, as revision 2."
+    assert told(answer) == "Draft saved as revision 2."
     assert not answer.context["is_empty"]
     assert reread(tenant, draft).document["max_days"] == {"At-Risk": 21}
 
@@ -635,7 +638,7 @@ def test_a_draft_that_changes_nothing_is_not_offered_for_publication(
     tenant: TenantRef, admin_browser: Client, draft: ConfigurationVersion
 ) -> None:
     page = admin_browser.get(reverse("admin:configuration_publish", args=[draft.pk])).content.decode()
-    assert "says the same as version 1: there is nothing to publish. If you changed it, save it first." in page
+    assert "is the same as version 1: there is nothing to publish. If you changed it, save it first." in page
     assert re.search(r'value="Publish as version 2" disabled', page)
     checked = admin_browser.post(
         editor(draft), form_of(admin_browser.get(editor(draft)), do="check") | {"stage-3-days": ["21"]}
@@ -650,7 +653,7 @@ def test_a_draft_changed_by_somebody_else_is_not_published_over(
     admin_browser.post(editor(draft), form_of(admin_browser.get(editor(draft)), do="save") | {"stage-3-days": ["9"]})
     answer = admin_browser.post(editor(draft), data)
     assert answer.status_code == 200
-    assert "The draft was changed meanwhile" in answer.content.decode()
+    assert "The draft was just updated by someone else" in answer.content.decode()
     assert reread(tenant, draft).document["max_days"] == {"At-Risk": 9}
 
 

@@ -57,6 +57,8 @@ WITH_EVERYTHING: dict[str, Any] = {
         },
         {"name": "Count", "on": "enter", "kind": "forecast"},
     ],
+    "currency": "EUR",
+    "rates": {"USD": 0.92, "JPY": 1e-05},
 }
 DOCUMENTS = {
     "contract": CONTRACT_EXAMPLE,
@@ -91,6 +93,7 @@ def post(sheet: Sheet) -> QueryDict:
     """What a browser sends for the form of a sheet."""
     data = QueryDict(mutable=True)
     data["initial"] = sheet.initial
+    data["currency"], data["rates"] = sheet.currency, sheet.rates.replace("\n", "\r\n")
     if sheet.is_open:
         data["is_open"] = "on"
     for place, row in enumerate(sheet.stages, start=1):

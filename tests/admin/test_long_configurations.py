@@ -252,5 +252,5 @@ def test_two_drafts_of_a_thousand_equal_items_each_are_compared_at_once(
     sent = {"view": "json", "do": "save", "revision": "1", "text": json.dumps({"stages": [2] * 1000})}
     answer = browser.post(editor(draft), sent)
     assert time.process_time() - began < 2
-    assert "Somebody else saved this draft" in answer.content.decode()
+    assert "Someone else just saved this draft" in answer.content.decode()
     assert saved(tenant, draft) == {"stages": [1] * 1000}

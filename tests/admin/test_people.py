@@ -299,7 +299,7 @@ def test_what_is_no_row_is_said_and_nothing_is_done(
     answer = browser(users.tenant_admin).post(
         reverse(f"admin:tenants_{page}_changelist"), {"action": action, "_selected_action": [chosen]}, follow=True
     )
-    assert "nothing was done" in messages_of(answer)
+    assert "Nothing was changed." in messages_of(answer)
     assert actions_of(tenant) == before
 
 

@@ -19,9 +19,9 @@ def test_the_summary_says_which_rule_refused_how_many_attempts_by_which_doors(
     refuse(tenant, 1, source="API", code="reason_required", to_stage="Churned")
     refuse(other_tenant, 1, to_stage="Elsewhere")
     answer = browser(users.tenant_admin).get(reverse(SUMMARY))
-    lines = [(rule.count.attempts, rule.sentence, rule.doors) for rule in answer.context["rules"]]
+    lines = [(rule.count.attempts, rule.sentence, rule.sources) for rule in answer.context["rules"]]
     assert lines == [
-        (7, "From “Prospect” to “Active” is not allowed.", "5 by events of billing, 2 by the pages"),
+        (7, "From “Prospect” to “Active” is not allowed.", "5 by events of billing, 2 in the app"),
         (1, "A move to “Churned” needs a reason, and none was given.", "1 by the API"),
     ]
     assert "Elsewhere" not in answer.content.decode()

@@ -82,7 +82,7 @@ def test_ways_that_the_configuration_closes_are_explained_and_effects_are_named(
     assert ways["Trial"]["allowed"] is False
     assert ways["Trial"]["refusal"] == {
         "code": "transition_not_allowed",
-        "sentence": "A customer in “Rollout” cannot be moved to “Trial”; allowed is “Live”, “Wobbly” or “Lost”.",
+        "sentence": "A customer in “Rollout” cannot be moved to “Trial”. Choose one of: “Live”, “Wobbly” or “Lost”.",
     }
     assert ways["Wobbly"]["allowed"] is True
     assert ways["Wobbly"]["reason_codes"] == ["Usage Dropped", "Champion Left"]
@@ -94,8 +94,7 @@ def test_a_viewer_is_told_why_no_way_is_open_to_him(api_client, customer):
     assert {(way["refusal"]["code"], way["refusal"]["sentence"]) for way in ways} == {
         (
             "permission_denied",
-            "As Customer Viewer you cannot move customers to another stage: that needs the permission update_lifecycle,"
-            " which Account Manager or Tenant Admin holds.",
+            "You have view-only access. Ask an account manager.",
         )
     }
     assert not any(way["allowed"] for way in ways)

@@ -24,7 +24,7 @@ def problem(answer):
     ("failure", "status", "code", "detail"),
     [
         ("bug", 500, "internal_error", "Something went wrong on our side"),
-        ("missing", 404, "not_found", "There is nothing at this address"),
+        ("missing", 404, "not_found", "Not found. Check the address"),
         ("denied", 403, "permission_denied", "Not on Sundays."),
         ("suspicious", 400, "invalid_request", "The request is malformed."),
         ("throttled", 429, "rate_limited", "try again in 7 seconds"),
@@ -32,9 +32,9 @@ def problem(answer):
         ("changing", 500, "internal_error", "The configuration keeps changing."),
         ("conflict", 412, "version_conflict", "It has changed."),
         ("disconnect", 503, "unavailable", "The database cannot be reached at the moment. Nothing was changed."),
-        ("read_only", 503, "unavailable", "The database can only be read at the moment. Nothing was changed."),
+        ("read_only", 503, "unavailable", "The database is read-only at the moment. Nothing was changed."),
         ("deadlock", 503, "unavailable", "The database is busy with the same rows at the moment. Nothing was changed."),
-        ("full", 503, "unavailable", "The database takes no more at the moment. Nothing was changed."),
+        ("full", 503, "unavailable", "The database is full at the moment. Nothing was changed."),
         ("too_complex", 500, "internal_error", "Something went wrong on our side"),
     ],
 )
@@ -175,12 +175,9 @@ def test_a_view_without_a_permission_is_closed(api_client):
         assert problem(api_client(role).get("/api/v1/probe/forgetful"))["code"] == "permission_denied"
 
 
-def test_a_denial_names_role_and_permission(api_client):
+def test_a_denial_says_whom_to_ask(api_client):
     body = problem(api_client("viewer").post("/api/v1/probe/look", {"stage": "Active"}))
-    assert body["detail"] == (
-        "As Customer Viewer you cannot move customers to another stage: that needs the permission update_lifecycle,"
-        " which Account Manager or Tenant Admin holds."
-    )
+    assert body["detail"] == "You have view-only access. Ask an account manager."
 
 
 def refused_attempts(tenant):
@@ -193,7 +190,7 @@ def test_a_denied_change_is_on_record_although_its_request_was_rolled_back(tenan
     (attempt,) = refused_attempts(tenant)
     assert (attempt.actor, attempt.actor_kind) == (str(users.viewer.id), "user")
     assert (attempt.source, attempt.code) == ("API", "permission_denied")
-    assert attempt.detail.startswith("As Customer Viewer you cannot move customers")
+    assert attempt.detail.startswith("You have view-only access.")
     assert attempt.request_id is not None
     assert "lifecycle change refused" in caplog.text
 

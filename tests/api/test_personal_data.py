@@ -118,7 +118,7 @@ def test_nobody_below_an_admin_does_either(api_client, tenant, customer, deed, r
     answer = api_client(role).post(address(customer, deed), {"reason": "Curiosity"})
     assert (answer.status_code, answer.json()["code"]) == (403, "permission_denied")
     verb = "hand out" if deed == "export" else "erase"
-    assert f"you cannot {verb} a customer's personal data" in answer.json()["detail"]
+    assert f"Your role cannot {verb} a customer's personal data" in answer.json()["detail"]
     assert CANARIES["name"] not in answer.content.decode()
     assert is_there(tenant)
     with tenant_context(tenant.id):

@@ -135,6 +135,16 @@ def open_browser(chromium, site, page_client):
 
 
 def _is_complaint(line):
-    """Errors of the page itself; a refused request and a stream that is away are reported by the browser too."""
-    expected = ("Failed to load resource", "ERR_", "htmx:sseError", "[object Event]")
+    """Errors of the page itself; a refused request and a stream that is away are reported by the browser too.
+
+    htmx reports as errors also the requests that it ends because a newer wish has come.
+    """
+    expected = (
+        "Failed to load resource",
+        "ERR_",
+        "htmx:sseError",
+        "[object Event]",
+        "htmx:afterRequest",
+        "htmx:sendAbort",
+    )
     return line.type == "error" and not any(text in line.text for text in expected)

@@ -5,7 +5,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.factories import CustomerFactory
+from lifecycle.services.customers import ContactFacts, CustomerFacts, record_customers
+from tenants.actors import system_actor
+from tenants.context import tenant_context
+from tests.factories import CustomerFactory, utc_now
 
 pytestmark = pytest.mark.browser
 
@@ -75,3 +78,110 @@ def test_no_page_is_wider_than_the_screen(open_browser, users, tenant, width):
     for address in ("/", "/customers", f"/customers/{customer.id}", f"/customers/{customer.id}/move"):
         page.goto(address)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, address
+
+
+BROKEN_WORDS = """() => {
+  const broken = [];
+  const walker = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const node = walker.currentNode;
+    if (!node.parentElement.checkVisibility() || node.parentElement.closest(".visually-hidden, caption")) continue;
+    for (const found of node.data.matchAll(/[\\p{L}\\p{N}]+/gu)) {
+      const range = document.createRange();
+      range.setStart(node, found.index);
+      range.setEnd(node, found.index + found[0].length);
+      if (new Set([...range.getClientRects()].map((box) => Math.round(box.top))).size > 1) broken.push(found[0]);
+    }
+  }
+  return broken;
+}"""
+SMALL_TARGETS = """() => [...document.querySelectorAll("main a, main button")]
+  .filter((one) => one.checkVisibility() && one.getBoundingClientRect().height < 24)
+  .map((one) => `${one.outerHTML.slice(0, 90)}: ${one.getBoundingClientRect().height}`)"""
+
+
+@pytest.mark.parametrize("width", [768, 900, 1024, 1100, 1440])
+def test_no_table_breaks_a_name_in_the_middle_of_a_word(open_browser, users, tenant, width):
+    for number, name in enumerate(("Northumberland Refrigeration & Warehousing", "Vasquez Telecommunications GmbH")):
+        CustomerFactory(
+            tenant=tenant,
+            name=f"{name} {number}",
+            stage="Wobbly",
+            reason_code="Champion Left",
+            segment="Mid-Market",
+            owner="Wilhelmina Featherstonehaugh",
+        )
+    page = open_browser(users.account_manager, viewport={"width": width, "height": 900})
+    for address in ("/", "/customers", "/customers?category=risk"):
+        page.goto(address)
+        assert page.evaluate(BROKEN_WORDS) == [], address
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, address
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_every_link_and_button_is_large_enough_to_hit(open_browser, users, tenant, width):
+    customer = CustomerFactory(tenant=tenant, stage="Wobbly", reason_code="Usage Dropped")
+    with_contacts(tenant, customer)
+    page = open_browser(users.account_manager, viewport={"width": width, "height": 900})
+    for address in ("/", "/customers", f"/customers/{customer.id}", f"/customers/{customer.id}/move"):
+        page.goto(address)
+        assert page.evaluate(SMALL_TARGETS) == [], address
+
+
+def with_contacts(tenant, customer):
+    fact = CustomerFacts(
+        external_id=customer.external_id,
+        source="/crm",
+        occurred_at=utc_now(),
+        contacts=[ContactFacts(name="Zoë Beispiel", email="zoe@acme.example", phone="+49 30 123456")],
+    )
+    with tenant_context(tenant.id):
+        record_customers([fact], tenant=tenant, actor=system_actor("tests"), source="API", now=utc_now(), create=False)
+
+
+def test_a_printed_page_has_the_content_alone(open_browser, users, tenant):
+    customer = CustomerFactory(tenant=tenant, stage="Wobbly", reason_code="Usage Dropped")
+    page = open_browser(users.account_manager)
+    for address in ("/", "/customers", f"/customers/{customer.id}"):
+        page.goto(address)
+        page.emulate_media(media="print")
+        for part in (".side", ".skip", ".filters", ".views", "#change-stage", ".toasts"):
+            for one in page.locator(part).all():
+                expect(one).to_be_hidden()
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+        assert page.locator("main").evaluate("main => main.getBoundingClientRect().left") < 40
+        page.emulate_media(media="screen")
+
+
+def test_the_links_of_the_administration_are_underlined(open_browser, users, tenant):
+    page = open_browser(users.tenant_admin)
+    CustomerFactory(tenant=tenant, stage="Live")
+    for address in ("/admin/", "/admin/audit/lifecyclehistory/", "/admin/tenants/configurationversion/"):
+        page.goto(address)
+        plain = page.evaluate(
+            """() => [...document.querySelectorAll("#content :is(td, th[scope=row], p, li) a")]
+              .filter((one) => !one.matches(".button, [role=button]"))
+              .filter((one) => one.checkVisibility() && !one.closest(".object-tools, .submit-row, .paginator, thead"))
+              .filter((one) => !getComputedStyle(one).textDecorationLine.includes("underline"))
+              .map((one) => one.outerHTML.slice(0, 120))"""
+        )
+        assert plain == [], address
+
+
+def test_the_documentation_of_the_api_can_be_read(open_browser, users):
+    page = open_browser(users.account_manager, viewport={"width": 1280, "height": 900})
+    page.goto("/api/docs")
+    expect(page.locator(".opblock").first).to_be_visible()
+    for method in ("get", "post", "patch", "put"):
+        page.locator(f".opblock-{method} .opblock-summary-control").first.click()
+    expect(page.locator(".opblock.is-open .opblock-body").first).to_be_visible()
+    page.wait_for_timeout(1000)
+    page.evaluate(AXE)
+    found = page.evaluate("() => axe.run(document, {runOnly: ['color-contrast'], preload: false})")
+    faults = [
+        (node["html"][:140], node["any"][0]["message"] if node["any"] else "")
+        for fault in found["violations"]
+        for node in fault["nodes"]
+    ]
+    assert faults == []
+    assert found["passes"]

@@ -19,8 +19,8 @@ HOME = "/admin/tenants/configurationversion/"
 def begin_draft(page, comment):
     page.goto(HOME)
     page.get_by_role("link", name="New draft").click()
-    page.get_by_label("What is it for?").fill(comment)
-    page.get_by_role("button", name="Begin the draft").click()
+    page.get_by_label("Description").fill(comment)
+    page.get_by_role("button", name="Create draft").click()
     page.wait_for_url("**/change/")
 
 
@@ -44,24 +44,24 @@ def test_an_admin_renames_adds_and_removes_stages_and_publishes(open_browser, us
     page.get_by_label("From Live to Paused").check()
     page.get_by_label("From Paused to Live").check()
     page.get_by_role("button", name="Check", exact=True).click()
-    expect(page.get_by_text("One customer stands in “Renewing”: say where to.").first).to_be_visible()
+    expect(page.get_by_text("1 customer is in “Renewing”: choose their target stage.").first).to_be_visible()
     page.get_by_label("Where the customers of Renewing go").select_option(label="Live")
     page.get_by_role("button", name="Save the draft").click()
-    expect(page.get_by_text("The draft is saved, as revision 2.")).to_be_visible()
-    expect(page.locator("#verdict")).to_contain_text("In order")
+    expect(page.get_by_text("Draft saved as revision 2.")).to_be_visible()
+    expect(page.locator("#verdict")).to_contain_text("No problems found")
 
     page.get_by_role("link", name="Publish").first.click()
     expect(page.get_by_text("Stage “Trial” is renamed to “Pilot”.")).to_be_visible()
-    page.get_by_label("Why").fill("Renewals are part of Live")
+    page.get_by_label("Reason", exact=True).fill("Renewals are part of Live")
     page.get_by_role("button", name="Publish as version 2").click()
-    expect(page.get_by_text("Version 2 is published. 1 customer change their stage with it.")).to_be_visible()
+    expect(page.get_by_text("Version 2 is published. 1 customer is being moved.")).to_be_visible()
     assert live(tenant).document["stages"] == ["Pilot", "Rollout", "Live", "Wobbly", "Lost", "Paused"]
     with tenant_context(tenant.id):
         assert CustomerLifecycleStatus.objects.get(customer_id=moved.id).stage == "Live"
 
-    page.get_by_role("link", name="Take version 2 back").click()
-    page.get_by_label("Why").fill("It was a mistake")
-    page.get_by_role("button", name="Take version 2 back").click()
+    page.get_by_role("link", name="Roll back to version 1").click()
+    page.get_by_label("Reason", exact=True).fill("It was a mistake")
+    page.get_by_role("button", name="Roll back to version 1").click()
     expect(page.get_by_text("Version 3 is live: the former configuration again.")).to_be_visible()
     with tenant_context(tenant.id):
         assert CustomerLifecycleStatus.objects.get(customer_id=moved.id).stage == "Renewing"
@@ -113,7 +113,7 @@ def test_leaving_unsaved_work_asks_first(open_browser, users, tenant):
     # The page stands still while it asks. So the link is followed without anything waiting for the end of that, and the
     # question is answered from here, not by a listener in the midst of another call.
     with page.expect_event("dialog") as asked:
-        page.get_by_role("link", name="Try it").evaluate("link => { setTimeout(() => link.click()); }")
+        page.get_by_role("link", name="Preview impact").evaluate("link => { setTimeout(() => link.click()); }")
     assert asked.value.type == "beforeunload"
     asked.value.dismiss()
     expect(page.get_by_label("Days expected in Live")).to_have_value("77")
@@ -121,7 +121,7 @@ def test_leaving_unsaved_work_asks_first(open_browser, users, tenant):
     more = []
     page.on("dialog", lambda dialog: (more.append(dialog.type), dialog.accept()))
     page.get_by_role("button", name="Save the draft").click()
-    expect(page.get_by_text("The draft is saved, as revision 2.")).to_be_visible()
+    expect(page.get_by_text("Draft saved as revision 2.")).to_be_visible()
     assert more == []
 
 
@@ -148,7 +148,7 @@ def test_a_stage_takes_the_name_of_one_that_goes_away_and_gives_it_back(open_bro
     page = open_browser(users.tenant_admin)
     begin_draft(page, "One name for both")
     page.get_by_role("button", name="Remove Renewing").click()
-    expect(page.get_by_role("heading", name="Stages that go away")).to_be_visible()
+    expect(page.get_by_role("heading", name="Removed stages")).to_be_visible()
     page.get_by_label("Name of stage 3").fill("Renewing")
     page.get_by_role("button", name="Check", exact=True).click()
     expect(page.get_by_text("is the name of another stage already").first).to_be_visible()
@@ -199,7 +199,7 @@ def test_the_pages_are_accessible_and_fit_the_screen(open_browser, users, tenant
     expect(page.get_by_text("must be a whole number").first).to_be_visible()
     check_page(page, "faults", width)
     page.get_by_role("button", name="Save the draft").click()
-    expect(page.get_by_text("The draft is saved, as revision 2.")).to_be_visible()
+    expect(page.get_by_text("Draft saved as revision 2.")).to_be_visible()
     for address in (
         HOME,
         f"{HOME}add/",

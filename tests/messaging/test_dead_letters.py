@@ -237,7 +237,7 @@ def test_the_command_shows_a_letter_whole(refused: Speaker) -> None:
 
 def test_the_command_replays_one_and_tells_what_is_dead_again(refused: Speaker) -> None:
     (letter,) = refused.letters()
-    with pytest.raises(CommandError, match="open still"):
+    with pytest.raises(CommandError, match="still open"):
         run("replay", str(letter.id))
     mend(refused)
     assert run("replay", str(letter.id), "--by", "olga") == "1 replayed, 0 dead again\n"
@@ -255,7 +255,7 @@ def test_the_command_replays_all_of_a_tenant(refused: Speaker) -> None:
 
 
 def test_the_command_wants_to_know_which(refused: Speaker) -> None:
-    with pytest.raises(CommandError, match="Name letters by their ids, or --all"):
+    with pytest.raises(CommandError, match="Name dead letters by id, or use --all"):
         run("replay")
     with pytest.raises(CommandError):
         run("discard", "--all")

@@ -54,6 +54,8 @@ FULL: dict[str, Any] = {
         },
         {"name": "Forecast", "on": "leave", "categories": ["risk"], "kind": "forecast"},
     ],
+    "currency": "EUR",
+    "rates": {"JPY": 0.006, "USD": 0.92},
 }
 
 relaxed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
@@ -126,6 +128,10 @@ def configurations(draw: st.DrawFn) -> dict[str, Any]:
     for key, strategy in optional.items():
         if draw(st.booleans()):
             document[key] = draw(strategy)
+    if draw(st.booleans()):
+        document["currency"] = draw(st.sampled_from(["EUR", "usd", "XAU"]))
+        rates = st.integers(1, 10**9) | st.floats(1e-9, 1e9)
+        document["rates"] = draw(st.dictionaries(st.sampled_from(["JPY", "gbp", "CHF"]), rates))
     return document
 
 

@@ -52,7 +52,7 @@ def test_the_sample_of_the_specification_is_warned_only_of_reasons_that_are_free
     assert check_configuration(SMALLEST)[0] == Fault(
         "/reason_codes/At-Risk",
         "no_reason_codes",
-        "“At-Risk” requires a reason but names none: any text of up to 255 characters will do.",
+        "“At-Risk” requires a reason but names none: any text of up to 255 characters works.",
         "warning",
     )
     assert warnings_of(SMALLEST) == [
@@ -141,7 +141,7 @@ def test_a_recipient_that_nobody_is_called_is_warned_of() -> None:
 
     assert warning.path == "/effects/0/to/0"
     assert warning.sentence == (
-        "Nobody is called “onwer”; it must be “owner”, “managers”, “admins” or “contacts”, or an e-mail address."
+        "There is no recipient “onwer”. Use “owner”, “managers”, “admins” or “contacts”, or an e-mail address."
     )
 
 

@@ -47,7 +47,7 @@ def test_a_move_into_a_stage_that_requires_a_reason_is_allowed_with_one_and_name
 
 
 def test_a_viewer_cannot_move_a_customer_whatever_he_asks() -> None:
-    expected = Refused("permission_denied", "You may see where this customer stands, but not move it to another stage.")
+    expected = Refused("permission_denied", "You have view-only access. Ask an account manager.")
 
     assert ask(standing_in("Prospect"), "Onboarded", may_update=False) == expected
     assert ask(standing_in("Prospect"), "Prospect", may_update=False) == expected
@@ -57,7 +57,8 @@ def test_a_viewer_cannot_move_a_customer_whatever_he_asks() -> None:
 def test_a_stale_version_is_refused_even_when_the_customer_is_in_the_stage_already() -> None:
     expected = Refused(
         "version_conflict",
-        "The customer has changed meanwhile: it is at version 3, in “Active”, and you expected version 2.",
+        "The customer was just updated by someone else. Your change was not saved: it is at version 3, in “Active”,"
+        " and you expected version 2.",
         current_version=3,
     )
 
@@ -73,7 +74,8 @@ def test_the_version_that_was_expected_is_judged_on() -> None:
 def test_a_customer_that_is_not_placed_yet_has_version_zero() -> None:
     assert ask(standing_in(None, version=0), "Prospect", expected_version=0) == Allowed(None, "Prospect", None, ())
     assert ask(standing_in(None, version=0), "Prospect", expected_version=1).sentence == (
-        "The customer has changed meanwhile: it is at version 0, in no stage yet, and you expected version 1."
+        "The customer was just updated by someone else. Your change was not saved: it is at version 0, in no stage"
+        " yet, and you expected version 1."
     )
 
 
@@ -108,7 +110,7 @@ def test_the_stage_that_a_customer_already_has_changes_nothing_and_needs_no_reas
 def test_a_transition_that_is_not_allowed_is_answered_with_those_that_are() -> None:
     assert ask(standing_in("Prospect"), "At-Risk") == Refused(
         "transition_not_allowed",
-        "A customer in “Prospect” cannot be moved to “At-Risk”; allowed is “Onboarded” or “Churned”.",
+        "A customer in “Prospect” cannot be moved to “At-Risk”. Choose one of: “Onboarded” or “Churned”.",
         ("Onboarded", "Churned"),
         field="stage",
     )
@@ -117,7 +119,7 @@ def test_a_transition_that_is_not_allowed_is_answered_with_those_that_are() -> N
 def test_out_of_a_stage_without_transitions_nothing_is_allowed() -> None:
     assert ask(standing_in("Churned"), "Active") == Refused(
         "transition_not_allowed",
-        "A customer in “Churned” cannot be moved to “Active”; no transition leads out of this stage.",
+        "A customer in “Churned” cannot be moved to “Active”. No transition leads out of this stage.",
         (),
         field="stage",
     )
@@ -127,7 +129,8 @@ def test_out_of_a_stage_without_transitions_nothing_is_allowed() -> None:
 def test_a_missing_or_blank_reason_is_answered_with_the_accepted_ones(reason: str | None) -> None:
     assert ask(standing_in("Active"), "At-Risk", reason_code=reason) == Refused(
         "reason_required",
-        "To move a customer to “At-Risk” you must give a reason; accepted is “Low Engagement” or “Support Escalation”.",
+        "To move a customer to “At-Risk” you must give a reason."
+        " Choose one of: “Low Engagement” or “Support Escalation”.",
         ("Low Engagement", "Support Escalation"),
         field="reason_code",
     )
@@ -141,7 +144,7 @@ def test_a_reason_that_the_stage_does_not_know_is_answered_with_those_it_does(re
     assert refusal.allowed == ("Low Engagement", "Support Escalation")
     assert refusal.field == "reason_code"
     assert refusal.sentence.endswith(
-        " is not a reason for “At-Risk”; accepted is “Low Engagement” or “Support Escalation”."
+        " is not a reason for “At-Risk”. Choose one of: “Low Engagement” or “Support Escalation”."
     )
 
 
@@ -156,7 +159,7 @@ def test_without_named_reasons_any_text_is_one() -> None:
     assert move("Cafe\u0301 closed").reason_code == "Café closed"
     assert move("x" * 255).reason_code == "x" * 255
     assert move(None).sentence == (
-        "To move a customer to “Churned” you must give a reason; any text of up to 255 characters will do."
+        "To move a customer to “Churned” you must give a reason. Any text of up to 255 characters works."
     )
     assert move("x" * 256) == Refused(
         "unknown_reason",

@@ -110,7 +110,7 @@ def test_every_other_change_is_told() -> None:
         "New customers begin in “Onboarded” instead of “Prospect”.",
         "“Onboarded” may last any time instead of at most 30 days.",
         "“Active” means “renewal” instead of “engaged”.",
-        "“At-Risk” has the colour of its category.",
+        "“At-Risk” has the color of its category.",
         "The guidance for “At-Risk” is changed.",
         "“Churned” no longer requires a reason.",
         "“Churned” accepts any reason instead of “Price” and “Competitor”.",

@@ -23,7 +23,7 @@ def test_a_manager_sees_every_other_stage_with_what_it_needs_and_starts() -> Non
     ]
     assert options[0].refusal == Refused(
         "transition_not_allowed",
-        "A customer in “Active” cannot be moved to “Prospect”; allowed is “At-Risk” or “Churned”.",
+        "A customer in “Active” cannot be moved to “Prospect”. Choose one of: “At-Risk” or “Churned”.",
         ("At-Risk", "Churned"),
         field="stage",
     )

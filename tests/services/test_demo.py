@@ -7,7 +7,8 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from audit.models import LifecycleHistory
 from audit.services.chain import row_hash
 from lifecycle.models import BillingFigures, Contact, Customer, CustomerLifecycleStatus
 from lifecycle.rules.transitions import Allowed, Change, Status, decide
+from lifecycle.services import event_samples
 from lifecycle.services.demo import loading, scenarios
 from lifecycle.services.demo.stories import tell_story
 from lifecycle.services.demo.words import name_company
@@ -124,6 +126,53 @@ def test_the_stories_look_like_a_business() -> None:
     assert min(doors[door] for door in ("UI", "API", "EventListener")) > 500
     came = Counter(story.placed.at.month for story in stories if story.placed.door == "EventListener")
     assert came[8] < came[10], "August is quiet, October is busy"
+
+
+def billing_of(story: Any) -> dict[str, Any]:
+    found = [fact.billing for fact in story.facts if fact.source == "/billing"]
+    return found[0] if found else {}
+
+
+@pytest.mark.parametrize("scenario", scenarios.SCENARIOS, ids=lambda scenario: scenario.slug)
+def test_a_customer_success_manager_believes_the_figures(scenario: scenarios.Scenario) -> None:
+    stories = [tell_story(scenario, number, owners=OWNERS, now=NOW) for number in range(2000)]
+    categories = scenario.document["categories"]
+    currencies: Counter[str] = Counter()
+    past = 0
+    for story in stories:
+        billing = billing_of(story)
+        if not billing:
+            continue
+        assert Decimal(billing["mrr"]) * 12 == Decimal(billing["arr"]) > 0
+        currencies[billing["currency"]] += 1
+        renewal = billing["renewal_on"] and date.fromisoformat(billing["renewal_on"])
+        if renewal and renewal < NOW.date():
+            past += 1
+            assert categories[(story.moves or (story.placed,))[-1].stage] == "risk", story.external_id
+            assert (NOW.date() - renewal).days <= 45
+    assert past, "some renewals are overdue: that is their story"
+    assert len(currencies) == 2
+    assert min(currencies.values()) > 0.05 * sum(currencies.values())
+
+
+def test_people_have_the_names_and_phones_of_their_country() -> None:
+    codes = {"GmbH": "+49 ", "AG": "+49 ", "Ltd": "+44 ", "SA": "+33 ", "BV": "+31 ", "Inc": "+1 ", "LLC": "+1 "}
+    names = []
+    for number in range(1000):
+        story = tell_story(scenarios.ACME, number, owners=OWNERS, now=NOW)
+        first = story.facts[0]
+        ending = first.company["name"].rpartition(" ")[2]
+        for contact in first.contacts or ():
+            names.append(contact.name)
+            assert contact.email is not None and contact.email.isascii()
+            assert contact.phone is not None and contact.phone.startswith(codes.get(ending, "+1 "))
+    assert sum(not name.isascii() for name in names) > 100
+    segments = {
+        tell_story(scenario, number, owners=OWNERS, now=NOW).facts[0].company["segment"]
+        for scenario in scenarios.SCENARIOS
+        for number in range(200)
+    }
+    assert segments == set(event_samples.SEGMENTS)
 
 
 # --- what is loaded -----------------------------------------------------------------------------------------------

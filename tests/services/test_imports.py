@@ -663,7 +663,7 @@ def test_sigterm_ends_it_between_batches_and_a_second_run_does_the_rest(
     with monkeypatch.context() as patch:
         patch.setattr(importing.Import, "_write", write_and_be_told_to_stop)
         assert run(path, tenant, "--batch-size", "10")[2] == (
-            "Stopped after line 11. Run it again: what is there is passed over."
+            "Stopped after line 11. Run it again: imported lines are skipped."
         )
     assert len(customers(tenant)) == 10
     assert "20 created, 0 changed, 10 unchanged" in run(path, tenant)[1]

@@ -162,7 +162,7 @@ def test_roles_outside_the_map_are_not_granted(provider: Provider, acme: TenantR
         ({"exp": dt.datetime(2020, 1, 1, tzinfo=dt.UTC)}, "expired"),
         ({"exp": None}, "exp"),
         ({"iat": dt.datetime(2099, 1, 1, tzinfo=dt.UTC)}, "iat"),
-        ({"sub": "somebody else"}, "Nobody"),
+        ({"sub": "somebody else"}, "No user of this tenant"),
         ({"tenant_id": "globex"}, "another tenant"),
         ({"roles": "csm"}, "list"),
         ({"iss": "https://evil.example"}, "not configured"),

@@ -197,7 +197,7 @@ def test_erasing_a_customer_makes_notes_unreadable_while_every_hash_still_verifi
     line, *_ = erase("canary-1", "--tenant", tenant.slug, "--reason", "Request 17 of the data subject").splitlines()
     assert line == "canary-1: data key destroyed, 1 contacts and 0 messages deleted"
     with tenant_context(tenant.id):
-        with pytest.raises(KeyDestroyed, match="The personal data of this customer were erased"):
+        with pytest.raises(KeyDestroyed, match="This customer's personal data was erased"):
             load_key(tenant.id, customer.id)
         after = list(LifecycleHistory.objects.filter(customer_id=customer.id).order_by("sequence").values())
         assert after == before

@@ -3,6 +3,7 @@
 import datetime as dt
 import itertools
 import random
+from decimal import Decimal
 
 import pytest
 from django.db import connection
@@ -13,7 +14,8 @@ from hypothesis import strategies as st
 from lifecycle.models import BillingFigures, Customer, SupportFigures
 from lifecycle.querysets import listing
 from lifecycle.querysets.listing import ORDERINGS, InvalidCursor, ListQuery, list_customers
-from lifecycle.rules.health import days_in_stage, health, overdue, urgency
+from lifecycle.rules.health import days_in_stage, health, overdue
+from lifecycle.rules.urgency import urgency
 from lifecycle.services.customers import ContactFacts, CustomerFacts, record_customers
 from tenants.actors import system_actor
 from tenants.context import tenant_context
@@ -35,11 +37,11 @@ def make_customers(tenant, *, count=COUNT, seed=7):
         billing, support = {}, {}
         if chance.random() < 0.85:
             billing = {
-                "currency": chance.choice(["EUR", "USD"]),
+                "currency": chance.choice(["EUR", "USD", "USD", "JPY", "XTS"]),
                 "arr": chance.choice([None, "0", "100", "12000.50", "12000.50", "990000"]),
                 "balance_overdue": chance.choice([None, "0", "50", "9000"]),
                 "renewal_on": chance.choice(
-                    [None, *(str(NOW.date() + dt.timedelta(days=d)) for d in (-20, 0, 5, 5, 80))]
+                    [None, *(str(NOW.date() + dt.timedelta(days=d)) for d in (-300, -20, -20, -1, 0, 5, 5, 80))]
                 ),
             }
         if chance.random() < 0.8:
@@ -78,7 +80,7 @@ def make_customers(tenant, *, count=COUNT, seed=7):
 def crowd(django_db_setup, django_db_blocker):
     """A tenant with all kinds of customers."""
     with django_db_blocker.unblock():
-        tenant = TenantFactory(configuration=SAAS)
+        tenant = TenantFactory(configuration={**SAAS, "currency": "EUR", "rates": {"USD": 0.91}})
         make_customers(tenant)
         return tenant
 
@@ -97,19 +99,42 @@ class Oracle:
         rows = self.support if name in ("open_issues", "csat") else self.billing
         return getattr(rows.get(customer.id), name, None)
 
-    def urgency(self, customer):
-        status, renewal = customer.status, self.figure(customer, "renewal_on")
-        to_renewal = None if renewal is None else (renewal - NOW.date()).days
-        score = health(
+    def days_to_renewal(self, customer):
+        renewal = self.figure(customer, "renewal_on")
+        return None if renewal is None else (renewal - NOW.date()).days
+
+    def rate(self, customer):
+        return self.policy.exchange_table.get(self.figure(customer, "currency") or "")
+
+    def health(self, customer):
+        status = customer.status
+        return health(
             category=self.policy.category(status.stage),
             days_over=overdue(self.policy.max_days(status.stage), days_in_stage(status.stage_entered_at, NOW)),
             arr=self.figure(customer, "arr"),
             balance_overdue=self.figure(customer, "balance_overdue"),
             open_issues=self.figure(customer, "open_issues"),
             csat=self.figure(customer, "csat"),
-            days_to_renewal=to_renewal,
-        ).score
-        return urgency(score=score, arr=self.figure(customer, "arr"), days_to_renewal=to_renewal)
+            days_to_renewal=self.days_to_renewal(customer),
+        )
+
+    def urgency(self, customer):
+        return urgency(
+            penalty=self.health(customer).penalty,
+            category=self.policy.category(customer.status.stage),
+            arr=self.figure(customer, "arr"),
+            rate=self.rate(customer),
+            days_to_renewal=self.days_to_renewal(customer),
+        )
+
+    def worth(self, customer):
+        arr, rate = self.figure(customer, "arr"), self.rate(customer)
+        return None if arr is None or rate is None else arr * Decimal(repr(rate))
+
+    def next_renewal(self, customer):
+        """Those ahead by their distance, then those past by theirs."""
+        days = self.days_to_renewal(customer)
+        return None if days is None else (days < 0, abs(days))
 
     def is_stuck(self, customer):
         limit = self.policy.max_days(customer.status.stage)
@@ -144,8 +169,9 @@ class Oracle:
         keys = {
             "updated_at": lambda customer: customer.status.updated_at,
             "name": lambda customer: customer.name_key,
-            "arr": lambda customer: self.figure(customer, "arr"),
-            "renewal_on": lambda customer: self.figure(customer, "renewal_on"),
+            "arr": self.worth,
+            "health": lambda customer: self.health(customer).score,
+            "renewal_on": self.next_renewal if not backward else lambda customer: self.figure(customer, "renewal_on"),
             "urgency": self.urgency,
         }
         rows = [(keys[name](customer), customer.id) for customer in self.rows if self.passes(customer, query)]
@@ -230,7 +256,8 @@ def test_a_row_shows_the_customer_its_figures_and_what_follows_from_them(db, cro
         assert (row["name"], row["external_id"], row["owner"]) == (customer.name, customer.external_id, customer.owner)
         assert (row["stage"], row["version"]) == (customer.status.stage, 1)
         assert row["arr"] == (None if arr is None else str(arr))
-        assert row["urgency"] == oracle.urgency(customer)
+        assert row["urgency"] == oracle.urgency(customer) / 100
+        assert row["health"]["score"] == oracle.health(customer).score
         assert row["category"] == oracle.policy.category(customer.status.stage)
 
 
@@ -328,7 +355,7 @@ def test_the_number_of_statements_depends_on_neither_the_size_of_a_page_nor_its_
 @given(data=st.data())
 def test_the_urgency_of_sql_is_the_urgency_of_the_rules(db, data):
     """One statement over made-up figures: the formula stands twice and must say the same for any of them."""
-    from lifecycle.querysets.urgency import URGENCY
+    from lifecycle.querysets.urgency import HEALTH, URGENCY
 
     money = st.none() | st.decimals(min_value=-(10**6), max_value=10**10, places=2)
     arr, balance = data.draw(money), data.draw(money)
@@ -338,9 +365,10 @@ def test_the_urgency_of_sql_is_the_urgency_of_the_rules(db, data):
     stay = data.draw(st.integers(-5, 5000))
     expected = data.draw(st.none() | st.integers(1, 400))
     category, penalty = data.draw(st.sampled_from([("engaged", 0), ("risk", 35), ("lost", 65)]))
+    currency, rate = data.draw(st.sampled_from([("EUR", 1.0), ("USD", 0.91), ("JPY", 0.0062), ("XTS", None)]))
     entered = NOW - dt.timedelta(days=stay, seconds=data.draw(st.integers(0, 86399)))
     over = overdue(expected, days_in_stage(entered, NOW))
-    score = health(
+    judged = health(
         category=category,
         days_over=over,
         arr=arr,
@@ -348,11 +376,11 @@ def test_the_urgency_of_sql_is_the_urgency_of_the_rules(db, data):
         open_issues=issues,
         csat=csat,
         days_to_renewal=days,
-    ).score
+    )
     sql = f"""
-        SELECT {URGENCY}
+        SELECT {URGENCY}, {HEALTH}
           FROM (SELECT %(entered)s::timestamptz AS stage_entered_at) s,
-               (SELECT %(arr)s::numeric AS arr, %(balance)s::numeric AS balance_overdue,
+               (SELECT %(arr)s::numeric AS arr, %(currency)s::text AS currency, %(balance)s::numeric AS balance_overdue,
                        %(renewal)s::date AS renewal_on) b,
                (SELECT %(csat)s::numeric AS csat, %(issues)s::int AS open_issues) u,
                (SELECT %(expected)s::int AS max_days, %(penalty)s::int AS penalty) w
@@ -363,6 +391,9 @@ def test_the_urgency_of_sql_is_the_urgency_of_the_rules(db, data):
             {
                 "entered": entered,
                 "arr": arr,
+                "currency": currency,
+                "currencies": ["", "EUR", "USD", "JPY"],
+                "rates": [1.0, 1.0, 0.91, 0.0062],
                 "balance": balance,
                 "csat": csat,
                 "issues": issues,
@@ -373,5 +404,6 @@ def test_the_urgency_of_sql_is_the_urgency_of_the_rules(db, data):
                 "renewal": None if days is None else NOW.date() + dt.timedelta(days=days),
             },
         )
-        (found,) = cursor.fetchone()
-    assert found == urgency(score=score, arr=arr, days_to_renewal=days)
+        found = cursor.fetchone()
+    expected_urgency = urgency(penalty=judged.penalty, category=category, arr=arr, rate=rate, days_to_renewal=days)
+    assert found == (expected_urgency, judged.score)

@@ -215,9 +215,9 @@ def test_two_admins_who_demote_each_other_leave_one(tenant, users, in_threads):
 
 
 def test_a_person_of_another_tenant_cannot_be_changed(tenant, users, other_users):
-    with pytest.raises(PersonChangeRefused, match="no such person"):
+    with pytest.raises(PersonChangeRefused, match="no such user"):
         set_role(other_users.viewer.id, Role.TENANT_ADMIN, tenant=tenant, actor=ADMIN_ACTOR, now=utc_now())
-    with pytest.raises(PersonChangeRefused, match="no such person"):
+    with pytest.raises(PersonChangeRefused, match="no such user"):
         set_password(users.super_admin.id, "mine now", tenant=tenant, actor=ADMIN_ACTOR, now=utc_now())
 
 

@@ -70,7 +70,7 @@ def read(tenant, customer):
 
 
 def profile(tenant, customer):
-    return summaries.read_profile(customer.id, tenant=tenant, now=utc_now())
+    return summaries.read_profile(customer.id, tenant=tenant, now=utc_now(), with_contact_details=True)
 
 
 def stored(tenant, customer, part):
@@ -165,6 +165,16 @@ def test_a_profile_has_everything_in_clear_for_who_may_see_it(tenant, acme):
     ]
     assert whole["billing"]["told_by"]["source"] == "/crm"
     assert whole["lifecycle"]["stage"] == "Prospect"
+
+
+def test_contact_details_are_masked_for_whoever_does_not_ask_for_them_in_clear(tenant, acme):
+    for _ in ("a miss", "a hit"):
+        masked = summaries.read_profile(acme.id, tenant=tenant, now=utc_now())
+        assert masked["contacts"] == [
+            {"name": "Zoë Beispiel", "email": "z•••@acme.example", "phone": "••• 01", "role": "CTO"}
+        ]
+        assert "zoe@" not in str(masked)
+    assert profile(tenant, acme)["contacts"][0]["email"] == "zoe@acme.example"
 
 
 def test_nothing_personal_lies_in_redis_in_clear(tenant, acme):

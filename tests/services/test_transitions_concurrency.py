@@ -38,7 +38,7 @@ def move(tenant: TenantRef, *changes: Change, actor: Actor | None = None, **opti
 
 
 def version_of(tenant: TenantRef, customer: Customer) -> tuple[int, str]:
-    """Where the customer stands."""
+    """The customer's stage."""
     with tenant_context(tenant.id):
         row = CustomerLifecycleStatus.objects.get(customer_id=customer.id)
     return row.version, row.stage

@@ -15,7 +15,7 @@ from tests.serving.http import ask, get, head
 
 AWAY = "The database cannot be reached at the moment."
 UNCHANGED = "Nothing was changed. Try again in a moment."
-UNKNOWN = "If something was to be changed, look whether it was before you try again."
+UNKNOWN = "Your change may not have been saved. Check before you try again."
 SILENT_SECONDS = 3
 
 
@@ -90,7 +90,7 @@ def test_a_database_that_refuses_is_a_503_until_it_is_back(site: Site, mode: str
     page = site.get("/customers", site.cookie)
     assert (page.status, "retry-after: 1" in page.head) == (503, True)
     assert "content-type: text/html" in page.head
-    assert b"<h1>Not available at the moment</h1>" in page.body
+    assert b"<h1>Temporarily unavailable</h1>" in page.body
     assert sentence.encode() in page.body
 
     ready = site.get("/healthz")

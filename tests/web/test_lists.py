@@ -1,10 +1,12 @@
 """Finding customers: the overview's first answer, filters, orders and pages."""
 
 import datetime as dt
+import json
 
 import pytest
 
 from lifecycle.services.customers import CustomerFacts, record_customers
+from lifecycle.services.publication import publish_configuration
 from tenants.actors import system_actor
 from tenants.context import tenant_context
 from tests.factories import SAAS, CustomerFactory, TenantFactory, utc_now
@@ -67,7 +69,7 @@ def test_a_manager_sees_first_who_is_at_risk_now_and_the_most_urgent_on_top(clie
     text = text_of(page)
     assert "2 customers, €901k of annual revenue" in text
     row = text[text.index("Urgent") : text.index("Calm")]
-    for fact in ("Wobbly", "Champion Left", "40 days", "19 days over", "€900k", "in 10 days", "me@x"):
+    for fact in ("Wobbly", "Champion Left", "40 days", "19 days past target", "€900k", "in 10 days", "me@x"):
         assert fact in row, fact
 
 
@@ -99,14 +101,14 @@ def test_renewals_and_long_stays_are_listed(client, tenant):
     record(tenant, "r3", "Next year", "Live", renewal_in=300)
     record(tenant, "s1", "Stuck in trial", "Trial", days=30)
     text = text_of(client.get("/"))
-    renewals = text[text.index("Renewals due soon") : text.index("Over the expected stay")]
+    renewals = text[text.index("Renewals due soon") : text.index("Stuck in stage")]
     assert renewals.index("Sooner") < renewals.index("Later")
     assert "Next year" not in renewals
-    assert "16 days over" in text[text.index("Over the expected stay") :]
+    assert "16 days past target" in text[text.index("Stuck in stage") :]
 
 
 def test_an_empty_tenant_is_told_that_nobody_is_at_risk_and_where_customers_come_from(client):
-    assert "Nobody is at risk." in text_of(client.get("/"))
+    assert "No customers at risk." in text_of(client.get("/"))
     assert "There are no customers yet." in text_of(client.get("/customers"))
 
 
@@ -119,13 +121,70 @@ def test_the_list_is_filtered_by_stage_category_owner_and_search_together(client
     assert names(page) == [str(wanted)]
     assert names(client.get("/customers?category=engaged&owner=ann@x.example&search=Orion")) == [str(wanted)]
     assert names(client.get("/customers?search=a-1")) == [str(wanted)]
-    assert "No customer has all of this together." in text_of(client.get("/customers?stage=Lost"))
+    assert "Try removing a filter." in text_of(client.get("/customers?stage=Lost"))
 
 
-def test_what_the_address_asks_for_and_does_not_exist_is_left_out(client, tenant):
+def test_a_stage_or_view_that_there_is_not_is_named_and_nobody_is_listed(client, tenant):
     record(tenant, "1", "One", "Live")
-    page = client.get("/customers?stage=Nowhere&category=nonsense&ordering=secret&limit=1000000")
+    for address, sentence in (
+        ("stage=Nowhere", "There is no stage “Nowhere”. Choose one of: “Trial”, “Rollout”"),
+        ("category=nonsense", "There is no view “nonsense”."),
+    ):
+        for headers in ({}, HTMX):
+            page = client.get(f"/customers?{address}", headers=headers)
+            assert (page.status_code, names(page)) == (400, [])
+            assert sentence in text_of(page)
+    page = client.get("/customers?ordering=secret&limit=1000000")
     assert (page.status_code, len(names(page))) == (200, 1)
+
+
+def test_a_stage_is_found_by_the_names_that_it_had(client, tenant):
+    live = record(tenant, "1", "One", "Live")
+    record(tenant, "2", "Two", "Trial")
+    document = SAAS
+    for old, new in (("Live", "Running"), ("Running", "Thriving")):
+        document = json.loads(json.dumps(document).replace(f'"{old}"', f'"{new}"'))
+        with tenant_context(tenant.id):
+            publish_configuration(
+                document, tenant=tenant, actor=system_actor("tests"), now=utc_now(), renamed={old: new}
+            )
+    for asked in ("Live", "Running", " Live "):
+        page = client.get("/customers", {"stage": asked})
+        assert names(page) == [str(live)], asked
+        assert f"“{asked.strip()}” is now called “Thriving”." in text_of(page).replace("“ Live ”", "“Live”")
+    assert "is now called" not in text_of(client.get("/customers?stage=Thriving"))
+
+
+def test_next_renewal_first_begins_with_the_next_one_and_past_ones_come_after(client, tenant):
+    for days in (-200, 40, -3, 5):
+        record(tenant, str(days), f"In {days}", "Live", renewal_in=days)
+    text = text_of(client.get("/customers?ordering=renewal_on"))
+    assert [text.index(f"In {days} ") for days in (5, 40, -3, -200)] == sorted(
+        text.index(f"In {days} ") for days in (5, 40, -3, -200)
+    )
+
+
+def test_most_urgent_first_shows_what_is_at_stake_and_why(client, tenant):
+    large = record(tenant, "1", "Large", "Live", arr="1000000000", renewal_in=1)
+    small = record(tenant, "2", "Small", "Live", arr="9400", renewal_in=-207, csat="1")
+    page = client.get("/customers?ordering=-urgency")
+    assert names(page) == [str(large), str(small)]
+    (reason,) = [tag["title"] for tag in markup_of(page).all("span") if "1,000,000,000" in tag.get("title", "")]
+    assert reason.startswith("183,870,968 EUR at stake: 1,000,000,000 EUR a year × 19% risk (health 90 of 100)")
+    assert reason.endswith("97% for time (renewal in 1 day).")
+    heads = [text for text in ("Health", "At stake") if f"{text}" in text_of(page)]
+    assert heads == ["Health", "At stake"]
+
+
+def test_the_head_health_sorts_by_health(client, tenant):
+    well = record(tenant, "1", "Well", "Live", arr="10")
+    poor = record(tenant, "2", "Poor", "Wobbly", reason="Usage Dropped", csat="1", arr="10")
+    unknown = str(CustomerFactory(tenant=tenant, stage="Live").id)
+    page = client.get("/customers?ordering=health")
+    assert names(page) == [str(poor), str(well), unknown]
+    (head,) = [tag for tag in markup_of(page).all("th") if "aria-sort" in tag]
+    assert head["aria-sort"] == "ascending"
+    assert "no figures yet" in text_of(page)
 
 
 def test_a_click_on_a_head_sorts_and_another_one_turns_it_round(client, tenant):
@@ -150,7 +209,7 @@ def test_the_views_above_the_list_lead_to_every_meaning_and_to_those_who_stay_to
     record(tenant, "3", "Happy", "Live")
     page = client.get("/customers")
     text = text_of(page)
-    assert "All 3 Acquisition 2 Onboarding 0 Engaged 1 At risk 0 Renewal 0 Lost 0 Over expected stay 1" in text
+    assert "All 3 Acquisition 2 Onboarding 0 Engaged 1 At risk 0 Renewal 0 Lost 0 Stuck in stage 1" in text
     assert "/customers?stuck=1" in [tag.get("href") for tag in markup_of(page).all("a")]
     assert names(client.get("/customers?stuck=1")) == [str(late)]
     assert names(client.get("/customers?stuck=1&search=Happy")) == []
@@ -178,7 +237,7 @@ def test_a_broken_cursor_is_an_error_that_says_how_to_go_on(client, tenant):
     record(tenant, "1", "One", "Live")
     page = client.get("/customers?cursor=bm9uc2Vuc2U")
     assert page.status_code == 400
-    assert "This cursor does not belong to this list" in text_of(page)
+    assert "This page link has expired" in text_of(page)
     assert "Show all customers" in text_of(page)
 
 

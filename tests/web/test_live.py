@@ -70,7 +70,7 @@ def test_a_customer_of_whom_billing_and_support_said_nothing_has_a_page_too(page
     customer = CustomerFactory(tenant=tenant, industry="", segment="")
     text = text_of(page_client("viewer").get(f"/customers/{customer.id}"))
     assert "Annual revenue –" in text
-    assert "No contact is known." in text
+    assert "No contacts yet." in text
 
 
 def test_earlier_changes_come_fifteen_at_a_time_and_none_twice(page_client, customer, move):

@@ -80,14 +80,14 @@ def test_the_dialog_offers_what_the_configuration_allows_and_says_why_not_the_re
         ("Active", True),
         ("At-Risk", True),
     ]
-    sentence = "A customer in “Prospect” cannot be moved to “Active”; allowed is “Onboarded” or “Churned”."
+    sentence = "A customer in “Prospect” cannot be moved to “Active”. Choose one of: “Onboarded” or “Churned”."
     assert sentence in text_of(dialog)
 
 
 def test_the_dialog_names_the_effects_and_the_reasons_before_the_change_is_made(manager, customer, move):
     move(customer, "Onboarded")
     dialog = manager.get(f"/customers/{customer.id}/move", headers=HTMX)
-    assert "This will start Escalate (alert to owner)" in text_of(dialog)
+    assert "Automations Escalate (alert to owner)" in text_of(dialog)
     values = [tag["value"] for tag in markup_of(dialog).all("option")]
     assert values == ["", "Low Engagement", "Support Escalation"]
 
@@ -96,7 +96,7 @@ def test_a_missing_reason_is_refused_in_the_rules_own_words_and_nothing_changes(
     before = snapshot(tenant, customer)
     response = submit(manager, customer, "Churned", reason=" ", note="He is leaving.")
     assert response.status_code == 400
-    sentence = "To move a customer to “Churned” you must give a reason; any text of up to 255 characters will do."
+    sentence = "To move a customer to “Churned” you must give a reason. Any text of up to 255 characters works."
     assert sentence in text_of(response)
     assert "He is leaving." in text_of(response)
     assert snapshot(tenant, customer) == before
@@ -138,7 +138,7 @@ def test_after_a_conflict_the_manager_sees_who_did_what_meanwhile_and_decides_ag
     response = submit(manager, customer, "Churned", reason="Price")
     assert response.status_code == 412
     text = text_of(response)
-    assert f"{customer.name} has changed meanwhile." in text
+    assert f"{customer.name} was just updated by someone else." in text
     assert "Prospect → Onboarded" in text
     assert users.tenant_admin.full_name in text
     assert "Kick-off held." in text
@@ -157,7 +157,7 @@ def test_when_the_configuration_changed_the_manager_must_look_again_first(manage
         publish_configuration(MINIMAL, tenant=tenant, actor=system_actor("tests"), now=utc_now())
     response = submit(manager, customer, "Onboarded", configuration=1)
     assert response.status_code == 409
-    assert "The lifecycle's configuration has changed since you opened this." in text_of(response)
+    assert "The lifecycle configuration has changed since you opened this." in text_of(response)
     assert snapshot(tenant, customer) == before
 
 

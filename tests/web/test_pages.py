@@ -10,6 +10,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from audit.models import AdministrationEntry
+from lifecycle.services.customers import ContactFacts, CustomerFacts, record_customers
+from tenants.actors import system_actor
 from tenants.authentication import Look
 from tenants.context import tenant_context
 from tests.factories import CustomerFactory, TenantFactory, utc_now
@@ -52,8 +54,39 @@ def test_a_viewer_sees_neither_the_button_nor_the_history(page_client, customer,
     page = page_client("viewer").get(f"/customers/{customer.id}")
     assert "Change stage" not in text_of(page)
     assert "told in confidence" not in text_of(page)
-    assert "Your role shows where customers stand" in text_of(page)
+    assert "History is not available to your role" in text_of(page)
     assert not [tag for tag in markup_of(page).all("ol") if tag.get("id") == "history"]
+
+
+def with_contact(tenant):
+    facts = CustomerFacts(
+        external_id="acme-1",
+        source="/crm",
+        occurred_at=utc_now(),
+        company={"name": "Acme"},
+        contacts=[ContactFacts(name="Zoë Beispiel", email="zoe@acme.example", phone="+49 30 123456")],
+    )
+    with tenant_context(tenant.id):
+        (recorded,) = record_customers(
+            [facts], tenant=tenant, actor=system_actor("tests"), source="Import", now=utc_now(), create=True
+        )
+    return recorded.customer_id
+
+
+@pytest.mark.parametrize(("role", "is_clear"), [("viewer", False), ("account_manager", True), ("tenant_admin", True)])
+def test_only_those_who_work_with_customers_see_how_to_reach_its_people(
+    page_client, api_client, tenant, users, role, is_clear
+):
+    customer_id = with_contact(tenant)
+    page = page_client(role).get(f"/customers/{customer_id}")
+    whole = api_client(role).get(f"/api/v1/customers/{customer_id}").content.decode()
+    for shown in (page.content.decode(), whole):
+        assert "Zoë Beispiel" in shown
+        assert ("zoe@acme.example" in shown, "123456" in shown) == (is_clear, is_clear)
+        assert ("z•••@acme.example" in shown, "••• 56" in shown) == (not is_clear, not is_clear)
+    assert [tag["href"] for tag in markup_of(page).all("a") if tag.get("href", "").startswith(("mailto", "tel"))] == (
+        ["mailto:zoe@acme.example", "tel:+49 30 123456"] if is_clear else []
+    )
 
 
 @pytest.mark.parametrize("role", ["account_manager", "tenant_admin"])
@@ -66,10 +99,13 @@ def test_who_may_move_customers_sees_the_button_and_the_history(page_client, cus
 
 def test_a_viewer_is_refused_the_dialog_and_the_history_with_the_reason(page_client, customer):
     client = page_client("viewer")
-    for address, deed in (("move", "move customers to another stage"), ("history", "see the history of customers")):
+    for address, sentence in (
+        ("move", "You have view-only access. Ask an account manager."),
+        ("history", "History is not available to your role. Ask an account manager."),
+    ):
         response = client.get(f"/customers/{customer.id}/{address}")
         assert response.status_code == 403
-        assert f"As Customer Viewer you cannot {deed}" in text_of(response)
+        assert sentence in text_of(response)
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -151,7 +187,7 @@ def test_a_super_admin_whose_hour_is_over_is_told_so(page_client, users, tenant)
     session["tenant"] = Look(tenant.slug, utc_now() - dt.timedelta(seconds=1)).to_session()
     session.save()
     page = client.get("/customers", follow=True)
-    assert f"Your time for “{tenant.slug}” is over" in text_of(page)
+    assert f"Your access to {tenant.slug} has ended" in text_of(page)
 
 
 def test_a_super_admin_leaves_a_tenant(page_client, users, tenant):
@@ -273,7 +309,5 @@ def test_the_overview_says_that_customers_are_being_moved(page_client, tenant):
 
 def test_a_viewer_is_told_why_he_cannot_change_the_stage(page_client, customer):
     page = text_of(page_client("viewer").get(f"/customers/{customer.id}"))
-    assert "As Customer Viewer you cannot move customers to another stage" in page
-    assert "As Account Manager you cannot" not in text_of(
-        page_client("account_manager").get(f"/customers/{customer.id}")
-    )
+    assert "You have view-only access. Ask an account manager." in page
+    assert "view-only access" not in text_of(page_client("account_manager").get(f"/customers/{customer.id}"))

@@ -6,10 +6,12 @@ from tenants.rules.conditions import OPERATORS
 from tenants.rules.configuration import LONGEST_GUIDANCE, LONGEST_STAGE, LONGEST_STAY_DAYS, MOST_REASONS
 from tenants.rules.sections import (
     LARGEST_NUMBER,
+    LARGEST_RATE,
     LONGEST_REASON,
     LONGEST_TEXT,
     MOST_CONDITIONS,
     MOST_EFFECTS,
+    MOST_RATES,
     MOST_RECIPIENTS,
     MOST_RULES,
     MOST_STAGES,
@@ -89,6 +91,18 @@ COMPONENTS: Final[dict[str, dict[str, Any]]] = {
             "effects": _list(reference("EffectDefinition"), MOST_EFFECTS),
             "colors": _by_stage({"type": "string", "pattern": "^#[0-9a-fA-F]{6}$"}, "its color"),
             "guidance": _by_stage({"type": "string", "maxLength": LONGEST_GUIDANCE}, "what to do in it"),
+            "currency": {
+                "type": "string",
+                "pattern": "^[A-Za-z]{3}$",
+                "description": "The currency in which customers are ranked by what is at stake.",
+            },
+            "rates": {
+                "type": "object",
+                "additionalProperties": {"type": "number", "exclusiveMinimum": 0, "maximum": LARGEST_RATE},
+                "propertyNames": {"pattern": "^[A-Za-z]{3}$"},
+                "maxProperties": MOST_RATES,
+                "description": "Currency -> the worth of one unit in `currency`. Others have approximate rates.",
+            },
         },
         "stages",
         description="A tenant's lifecycle. An unknown key is an error.",

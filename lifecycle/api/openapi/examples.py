@@ -16,18 +16,18 @@ MOVED = OpenApiExample(
     status_codes=["200"],
 )
 NOT_ALLOWED = OpenApiExample(
-    "Not allowed from where the customer stands",
+    "Not allowed from the customer's stage",
     value={
         "type": "urn:customer360:problem:transition_not_allowed",
         "title": "Bad Request",
         "status": 400,
-        "detail": "A customer in “Churned” cannot be moved to “Active”; allowed is “Prospect”.",
+        "detail": "A customer in “Churned” cannot be moved to “Active”. Choose one of: “Prospect”.",
         "code": "transition_not_allowed",
         "allowed": ["Prospect"],
         "errors": [
             {
                 "pointer": "#/stage",
-                "detail": "A customer in “Churned” cannot be moved to “Active”; allowed is “Prospect”.",
+                "detail": "A customer in “Churned” cannot be moved to “Active”. Choose one of: “Prospect”.",
                 "code": "transition_not_allowed",
             }
         ],

@@ -46,9 +46,15 @@ class CustomerViewSet(TenantViewSet):
 
     @schema.GET_CUSTOMER
     def retrieve(self, request: Request, customer_id: str) -> Response:
-        """Company, contacts, billing, support, and where the customer stands [FR-01]."""
+        """Company, contacts, billing, support, and the customer's stage [FR-01]."""
         refuse_strangers(request.query_params, ())
-        return Response(self.found(summaries.read_profile(self.customer_id, tenant=self.tenant, now=timezone.now())))
+        profile = summaries.read_profile(
+            self.customer_id,
+            tenant=self.tenant,
+            now=timezone.now(),
+            with_contact_details=self.identity.may(UPDATE_LIFECYCLE),
+        )
+        return Response(self.found(profile))
 
 
 class LifecycleViewSet(TenantViewSet):

@@ -25,7 +25,7 @@ class PersonalDataViewSet(TenantViewSet):
     """``/customers/{id}/export`` and ``/customers/{id}/erase``, for tenant admins."""
 
     required_permissions: ClassVar[dict[str, str]] = {"export": CONFIGURE_STAGES, "erase": CONFIGURE_STAGES}
-    deeds: ClassVar[dict[str, str]] = {
+    denied_actions: ClassVar[dict[str, str]] = {
         "export": "hand out a customer's personal data",
         "erase": "erase a customer's personal data",
     }

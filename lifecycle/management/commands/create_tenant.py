@@ -46,7 +46,7 @@ class Command(BaseCommand):
             except InvalidConfiguration as error:
                 for fault in error.faults:
                     self.stderr.write(f"{fault.severity} at {fault.path or '/'}: {fault.sentence}")
-                raise CommandError("No tenant was made: mend what is named above.") from error
+                raise CommandError("No tenant was made: fix what is named above.") from error
         tenant = self._create(slug, name, document)
         self.stdout.write(f"{tenant.slug}: made{' with version 1 of its configuration' if document else ''}")
 

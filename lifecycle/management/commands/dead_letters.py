@@ -130,7 +130,7 @@ class Command(BaseCommand):
                     break
         self.stdout.write(f"{done:,} replayed, {again:,} dead again")
         if again or (stop and done < letters.count()):
-            raise CommandError("Some letters are open still.")
+            raise CommandError("Some dead letters are still open.")
 
     def _discard(self, options: dict[str, Any]) -> None:
         letters = _chosen(options)
@@ -155,7 +155,7 @@ def _filter(options: dict[str, Any], *, state: str | None = DeadLetter.State.OPE
 
 def _chosen(options: dict[str, Any]) -> QuerySet[DeadLetter]:
     if bool(options["id"]) == options["all"]:
-        raise LetterRefused("nothing_chosen", "Name letters by their ids, or --all (with filters, if you like).")
+        raise LetterRefused("nothing_chosen", "Name dead letters by id, or use --all (with filters if needed).")
     letters = _filter(options)
     if not options["id"]:
         return letters

@@ -50,7 +50,7 @@ class Command(BaseCommand):
         parser.add_argument("file", type=Path)
         parser.add_argument("--tenant", required=True, help="The slug of the tenant.")
         parser.add_argument("--mapping", type=Path, help='A JSON object: {"Column": "field", "Other": null}.')
-        parser.add_argument("--format", choices=[CSV, NDJSON], help="By default told by the name of the file.")
+        parser.add_argument("--format", choices=[CSV, NDJSON], help="By default taken from the file name.")
         parser.add_argument("--encoding", help="If not UTF-8: windows-1250, koi8-r, shift-jis and so on.")
         parser.add_argument("--batch-size", type=read_batch_size, default=BATCH, help="Lines a transaction.")
         parser.add_argument("--as-of", help="When the file was exported; what is known from later is left alone.")
@@ -126,7 +126,7 @@ class Command(BaseCommand):
         if counts.rejected:
             self.stdout.write(f"the rejected lines are in {rejects.path}")
         if stopped:
-            raise CommandError(f"Stopped after line {counts.line}. Run it again: what is there is passed over.")
+            raise CommandError(f"Stopped after line {counts.line}. Run it again: imported lines are skipped.")
         if counts.rejected:
             raise CommandError(f"{counts.rejected:,} of {counts.good + counts.rejected:,} lines were rejected.")
 

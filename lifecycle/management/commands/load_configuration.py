@@ -46,7 +46,7 @@ class Command(BaseCommand):
         faults = check_configuration(document)
         self._show(faults)
         if any(fault.severity == ERROR for fault in faults):
-            raise CommandError(f"{options['file']} is not published: mend what is named above.")
+            raise CommandError(f"{options['file']} is not published: fix what is named above.")
         if options["dry_run"]:
             self.stdout.write(f"{options['file']} is in order; nothing was published")
             return
@@ -55,7 +55,7 @@ class Command(BaseCommand):
                 self._publish(document, tenant, options)
         except InvalidConfiguration as error:
             self._show(error.faults)
-            raise CommandError("Nothing was published: mend what is named above.") from error
+            raise CommandError("Nothing was published: fix what is named above.") from error
         except (MappingNeeded, ConfigurationConflict) as error:
             raise CommandError(str(error)) from error
 

@@ -19,6 +19,7 @@ from lifecycle.services.demo.loading import (
     prepare_tenant,
 )
 from lifecycle.services.demo.scenarios import GLOBEX, PASSWORD, SCENARIOS
+from lifecycle.services.statistics import LARGE_LOAD, refresh_statistics
 
 GLOBEX_CUSTOMERS = 300
 
@@ -58,7 +59,7 @@ class Command(BaseCommand):
                         wanted = min(GLOBEX_CUSTOMERS, wanted)
                     self._load(scenario, wanted, stop, now=now)
                     if stop:
-                        raise CommandError("Stopped. Run it again: it goes on where it was.")
+                        raise CommandError("Stopped. Run it again to continue.")
         except DemoRefused as refusal:
             raise CommandError(str(refusal)) from refusal
         self.stdout.write(f"Logins, password {PASSWORD!r}:")
@@ -74,5 +75,7 @@ class Command(BaseCommand):
                 if stop:
                     break
         after = count_customers(tenant)
+        if after - before >= LARGE_LOAD:
+            refresh_statistics()
         added = f"{after - before:,} added" if after > before else "nothing to add"
         self.stdout.write(f"{scenario.slug}: {after:,} customers, {added}")

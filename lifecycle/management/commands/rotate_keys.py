@@ -37,7 +37,7 @@ class Command(BaseCommand):
             for tenant in choose_tenants(options["tenant"], among=list_keepers()):
                 left += self._rotate(tenant, stop)
                 if stop:
-                    raise CommandError("Stopped. Run it again: it goes on where it was.")
+                    raise CommandError("Stopped. Run it again to continue.")
         if left:
             raise CommandError(
                 f"{left:,} are still under an older master key, held by another transaction or waiting to be published:"

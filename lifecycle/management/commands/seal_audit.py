@@ -71,7 +71,7 @@ class Command(ServiceCommand):
                     break
             self._health.remove()
         if stop and options["every"] is None:
-            raise CommandError("Stopped. Run it again: it goes on where it was.")
+            raise CommandError("Stopped. Run it again to continue.")
 
     def _seal(self, tenant: TenantRef, signing_key: bytes, stop: StopRequest) -> None:
         place = START

@@ -43,14 +43,16 @@ class Login:
 @dataclass(frozen=True, slots=True)
 class Scenario:
     """One tenant. ``signed`` is the stage in which a contract begins, and where customers from before the product
-    came to stand when it was introduced.
+    were put when it was introduced. ``country`` is the tenant's own, ``currencies`` those of customers in others.
     """
 
     slug: str
     name: str
     prefix: str
     first_company: int
+    country: str
     currency: str
+    currencies: Mapping[str, str]
     document: Mapping[str, Any]
     people: tuple[Login, ...]
     signed: str
@@ -110,10 +112,12 @@ ACME_DOCUMENT: dict[str, Any] = {
         {"name": "Update the churn forecast", "on": "enter", "categories": ["risk", "lost"], "kind": "forecast"},
     ],
     "guidance": {
-        "Onboarded": "Kick-off within a week. First value within thirty days, or tell the account manager why not.",
+        "Onboarded": "Kick-off within a week. First value within thirty days, or let the account manager know why.",
         "At-Risk": "Call within one working day.\nAgree on a plan with a date, and write it down in the note.",
         "Churned": "Ask why, thank them, and note who could be won back in a year.",
     },
+    "currency": "USD",
+    "rates": {"EUR": 1.14},
 }
 
 ACME = Scenario(
@@ -121,7 +125,9 @@ ACME = Scenario(
     name="Acme Corporation",
     prefix="ACME",
     first_company=0,
+    country="US",
     currency="USD",
+    currencies={"DE": "EUR", "FR": "EUR", "NL": "EUR"},
     document=ACME_DOCUMENT,
     people=(
         Login("viewer@acme.example", "Vera Whitaker", Role.VIEWER),
@@ -210,9 +216,11 @@ GLOBEX_DOCUMENT: dict[str, Any] = {
     ],
     "colors": {"Lead": "#4a5568", "Pilot": "#2b6cb0", "Live": "#276749", "Wobbling": "#c05621", "Closed": "#742a2a"},
     "guidance": {
-        "Wobbling": "Visit the site. A plan must stand within two weeks.",
+        "Wobbling": "Visit the site. Agree on a plan within two weeks.",
         "Up for Renewal": "Send the offer at least sixty days ahead.",
     },
+    "currency": "EUR",
+    "rates": {"GBP": 1.17},
 }
 
 GLOBEX = Scenario(
@@ -220,13 +228,15 @@ GLOBEX = Scenario(
     name="Globex International",
     prefix="GX",
     first_company=200_000,
+    country="DE",
     currency="EUR",
+    currencies={"GB": "GBP"},
     document=GLOBEX_DOCUMENT,
     people=(
-        Login("manager@globex.example", "Ingrid Sorensen", Role.ACCOUNT_MANAGER),
+        Login("manager@globex.example", "Ingrid Sørensen", Role.ACCOUNT_MANAGER),
         Login("admin@globex.example", "Rafael Moreau", Role.TENANT_ADMIN),
         Login("keiko.iwata@globex.example", "Keiko Iwata", Role.ACCOUNT_MANAGER),
-        Login("hassan.yilmaz@globex.example", "Hassan Yilmaz", Role.ACCOUNT_MANAGER),
+        Login("hassan.yilmaz@globex.example", "Hassan Yılmaz", Role.ACCOUNT_MANAGER),
         Login("integration@globex.example", "ERP integration", Role.ACCOUNT_MANAGER, is_service_account=True),
     ),
     signed="Live",

@@ -21,8 +21,10 @@ DAYS = 730
 LEGACY_SHARE = 0.35
 # A year in sales: quiet summers, a busy autumn, nothing between the years. January first.
 _SEASONS = (1.15, 1.0, 1.2, 1.0, 0.95, 1.0, 0.65, 0.55, 1.15, 1.25, 1.2, 0.75)
-_SEGMENTS = (("Enterprise", 12, 180_000), ("Mid-Market", 33, 48_000), ("Small Business", 55, 9_000))
+_SEGMENTS = (("Enterprise", 12, 180_000), ("Mid-Market", 33, 48_000), ("SMB", 55, 9_000))
 _RISKY, _LOST = "risk", "lost"
+# For so long the contract of a customer at risk stays open after its date: that is what the worry is about.
+_UNSIGNED_DAYS = 45
 _NOTES = (
     "Spoke with {name} on the phone. Follow-up agreed for next week.",
     "{name} asked for a written offer before the end of the month.",
@@ -64,7 +66,8 @@ def tell_story(scenario: Scenario, index: int, *, owners: tuple[str, ...], now: 
     random = Random(f"{SEED}|{scenario.slug}|{index}")  # noqa: S311  made-up data, the same every time
     external_id = external_id_of(scenario, index)
     company = name_company(scenario.first_company + index)
-    people = [name_person(random, company.domain) for _ in range(1 + (random.random() < 0.4))]
+    country = company.country or scenario.country
+    people = [name_person(random, company.domain, country) for _ in range(1 + (random.random() < 0.4))]
     path = _Path(scenario, external_id, random, now, contact=people[0].name)
     placed, moves = path.walk()
     segment, _, typical = random.choices(_SEGMENTS, [weight for _, weight, _ in _SEGMENTS])[0]
@@ -79,7 +82,9 @@ def tell_story(scenario: Scenario, index: int, *, owners: tuple[str, ...], now: 
         stage=placed.stage,
         stage_entered_at=placed.at,
     )
-    figures = _tell_figures(path, external_id, int(typical * random.lognormvariate(0, 0.5)) // 100 * 100)
+    # A multiple of 1,200, so that a month is a twelfth of it without a rest.
+    arr = max(1200, int(typical * random.lognormvariate(0, 0.5)) // 1200 * 1200)
+    figures = _tell_figures(path, external_id, arr, scenario.currencies.get(country, scenario.currency))
     return Story(external_id, owner, (first, *figures), placed, moves)
 
 
@@ -116,7 +121,16 @@ class _Path:
                 self._sign(following.at.date())
             step = following
         self.category = scenario.document["categories"][step.stage]
+        self._renew_silently()
         return placed, tuple(moves)
+
+    def _renew_silently(self) -> None:
+        """Contracts go on from year to year. Only with a customer at risk the last date may have passed unsigned."""
+        today = self.now.date()
+        while self.renewal_on is not None and self.renewal_on < today:
+            if self.category == _RISKY and (today - self.renewal_on).days <= _UNSIGNED_DAYS:
+                return
+            self._sign(self.renewal_on)
 
     def _sign(self, day: dt.date) -> None:
         self.contract_from, self.renewal_on = day, day + dt.timedelta(days=365)
@@ -168,7 +182,7 @@ class _Path:
         return Step(at, way_out.to, door, reason, note)
 
 
-def _tell_figures(path: _Path, external_id: str, arr: int) -> list[CustomerFacts]:
+def _tell_figures(path: _Path, external_id: str, arr: int, currency: str) -> list[CustomerFacts]:
     """What Billing and Support reported last: worse for customers at risk, nothing from Billing before a contract."""
     random, now = path.random, path.now
     risky, lost = path.category == _RISKY, path.category == _LOST
@@ -182,7 +196,7 @@ def _tell_figures(path: _Path, external_id: str, arr: int) -> list[CustomerFacts
                 occurred_at=now - dt.timedelta(hours=random.uniform(1, 72)),
                 event_id=f"bill-{external_id}-1",
                 billing={
-                    "currency": path.scenario.currency,
+                    "currency": currency,
                     "arr": f"{arr}.00",
                     "mrr": f"{arr / 12:.2f}",
                     "balance_overdue": f"{arr * random.uniform(0.02, 0.3):.2f}" if owes else "0.00",

@@ -4,6 +4,7 @@ Company names are distinct for the first 280,000 indexes: three ways of naming a
 business, walked through in a scattered order that meets every combination once.
 """
 
+import unicodedata
 from math import gcd
 from random import Random
 from typing import NamedTuple
@@ -52,9 +53,12 @@ _FAMILIES = _split(
     "Halvorsen Kline Marsh Okafor Lindqvist Ferrante Novak Delgado Whitaker Osei Brandt Castellan Duarte Ellison "
     "Fontaine Grigor Haddad Iwata Janssen Kowalski Larkin Mercer Nakamura Oduya Pemberton Quist Romano Sandoval Thorne "
     "Ueda Vance Weiss Yilmaz Zeller Abbott Bergmann Carver Dufour Esposito Farrow Garland Hewitt Ingram Jardine Keller "
-    "Lomax Moreau Nyberg Ortega Prescott Rahman Sorensen Tran Vasquez Winslow Yates Ashford Blackwood Chandra Drummond"
+    "Lomax Moreau Nyberg Ortega Prescott Rahman Sørensen Tran Vásquez Winslow Yates Ashford Blackwood Chandra Drummond "
+    "Müller Lefèvre Núñez Dvořák Łukasik Åkesson Çelik Hübner"
 )
 _ENDINGS = ("", "", "", "", " Ltd", " Inc", " GmbH", " Group", " LLC", " AG", " SA", " BV", " Corp")
+# The legal form says where a company is at home; without one that does, it is of the tenant's own country.
+_COUNTRY_OF = {"Ltd": "GB", "Inc": "US", "LLC": "US", "Corp": "US", "GmbH": "DE", "AG": "DE", "SA": "FR", "BV": "NL"}
 
 _COINED = [head + tail for head in _HEADS for tail in _TAILS if head[-1].lower() != tail[0]]
 _PLACED = [f"{adjective} {noun}" for adjective in _ADJECTIVES for noun in _NOUNS if adjective != noun]
@@ -66,6 +70,31 @@ _FOUNDED = [
 ]
 # Of ten companies four have a coined name, three one of a place, three that of their founders.
 _WAYS = (_COINED, _PLACED, _FOUNDED, _COINED, _PLACED, _COINED, _FOUNDED, _COINED, _PLACED, _FOUNDED)
+
+# Names of people by country; elsewhere they come from everywhere.
+_PEOPLE = {
+    "DE": (
+        _split("Jürgen Anna Björn Katharina Günter Sönke Änne Lukas Käthe Stefan Friederike Jörg"),
+        _split("Müller Schäfer Weiß Krüger Böhm Köhler Lindner Groß Jäger Hübner Schröder Brandt"),
+    ),
+    "FR": (
+        _split("Hélène François Zoé Jérôme Camille Benoît Élodie Mathieu Anaïs Thérèse Gaël Noémie"),
+        _split("Lefèvre Dubois Béranger Moreau Fontaine Gérard Léger Rousseau Garçon Dufour Chrétien Hervé"),
+    ),
+    "NL": (
+        _split("Daniël Anouk Joost Saskia Noël Femke Ruben Maaike Thijs Zoë Jeroen Renée"),
+        _split("Jansen Bakker Visser Smit Meijer Mulder Dekker Brouwer Vermeulen Hoekstra Postma Kuipers"),
+    ),
+}
+# Numbers that ring nowhere: kept for films and examples, where the country has such.
+_PHONES = {
+    "US": "+1 202 555 {:04d}",
+    "GB": "+44 20 7946 0{:03d}",
+    "DE": "+49 30 23125 {:03d}",
+    "FR": "+33 1 99 00 00 {:02d}",
+    "NL": "+31 20 555 0{:03d}",
+}
+_LETTERS = str.maketrans({"ø": "o", "ł": "l", "ß": "ss", "æ": "ae", "ı": "i"})
 
 _GIVEN = _split(
     "Anna Ben Clara Daniel Elena Farid Grace Henrik Ines Jonas Katarina Liam Maya Noah Olivia Pedro Quentin Rosa "
@@ -85,15 +114,16 @@ ROLES = (
 
 
 class Company(NamedTuple):
-    """A company's name, its line of business, and the domain of its e-mail addresses."""
+    """A company's name, its line of business, the domain of its e-mail addresses, its country ('': not said)."""
 
     name: str
     industry: str
     domain: str
+    country: str
 
 
 class Person(NamedTuple):
-    """Somebody who works at a company."""
+    """A person who works at a company."""
 
     name: str
     email: str
@@ -109,19 +139,28 @@ def name_company(index: int) -> Company:
     scattered = (turn * _step(size) + len(fronts)) % size
     front = fronts[scattered // len(_LINES)]
     industry, line = _LINES[scattered % len(_LINES)]
-    domain = "".join(letter for letter in f"{front}{line}".lower() if letter.isalnum())
-    return Company(f"{front} {line}{_ENDINGS[(index * 7 + scattered) % len(_ENDINGS)]}", industry, f"{domain}.example")
+    domain = "".join(letter for letter in _plain(f"{front}{line}") if letter.isalnum())
+    ending = _ENDINGS[(index * 7 + scattered) % len(_ENDINGS)]
+    return Company(f"{front} {line}{ending}", industry, f"{domain}.example", _COUNTRY_OF.get(ending.strip(), ""))
 
 
-def name_person(random: Random, domain: str) -> Person:
-    """Somebody at a company; the address cannot receive mail and the number cannot ring."""
-    given, family = random.choice(_GIVEN), random.choice(_FAMILIES)
+def name_person(random: Random, domain: str, country: str = "US") -> Person:
+    """A person at a company; the address cannot receive mail and the number cannot ring."""
+    givens, families = _PEOPLE.get(country, (_GIVEN, _FAMILIES))
+    given, family = random.choice(givens), random.choice(families)
+    number = random.randrange(10, 100) if country == "FR" else random.randrange(100, 200)
     return Person(
         name=f"{given} {family}",
-        email=f"{given}.{family}@{domain}".lower(),
-        phone=f"+1 202 555 {random.randrange(100, 200):04d}",
+        email=f"{_plain(given)}.{_plain(family)}@{domain}",
+        phone=_PHONES[country].format(number),
         role=random.choice(ROLES),
     )
+
+
+def _plain(name: str) -> str:
+    """A name as addresses have it: lower case, without accents."""
+    decomposed = unicodedata.normalize("NFKD", name.lower().translate(_LETTERS))
+    return "".join(letter for letter in decomposed if not unicodedata.combining(letter))
 
 
 def _step(size: int) -> int:

@@ -24,6 +24,7 @@ from lifecycle.services.imports.known import Known, load_known
 from lifecycle.services.imports.lines import Line, read_line
 from lifecycle.services.imports.rejects import Rejects
 from lifecycle.services.imports.values import BadValue
+from lifecycle.services.statistics import LARGE_LOAD, refresh_statistics
 from tenants.actors import Actor, TenantRef
 from tenants.context import tenant_context
 from tenants.rules.policy import Policy
@@ -197,7 +198,13 @@ class Import:
         )
 
     def record_run(self) -> None:
-        """Note in the administration log that, and with which outcome, the file was imported."""
+        """Note in the administration log that, and with which outcome, the file was imported.
+
+        After a large one the planner learns of it, so that the next page is as fast as ever.
+        """
+        counts = self.counts
+        if counts.created + counts.changed >= LARGE_LOAD:
+            refresh_statistics()
         with tenant_context(self.tenant.id):
             record_administration(
                 tenant_id=self.tenant.id,

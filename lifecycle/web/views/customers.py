@@ -13,7 +13,7 @@ from lifecycle.web.looks import stage_looks
 from lifecycle.web.pages import page, wants_fragment
 from lifecycle.web.standing import gather_customer, stamp_of
 from tenants.pages import TenantRequest
-from tenants.roles import VIEW_HISTORY, VIEW_LIFECYCLE
+from tenants.roles import UPDATE_LIFECYCLE, VIEW_HISTORY, VIEW_LIFECYCLE
 from tenants.services.policies import live_policy
 
 LARGEST_VERSION = 2**31 - 1
@@ -30,7 +30,8 @@ def refresh_customer(request: TenantRequest, customer_id: UUID) -> HttpResponse:
     """What changes on the page with the customer; 204 as long as it is at ``version``, as ``stamp`` shows it [AC-1]."""
     now = timezone.now()
     summary = read_summary(customer_id, tenant=request.tenant, now=now)
-    profile = read_profile(customer_id, tenant=request.tenant, now=now)
+    may_update = request.identity.may(UPDATE_LIFECYCLE)
+    profile = read_profile(customer_id, tenant=request.tenant, now=now, with_contact_details=may_update)
     if summary is None or profile is None:
         raise Http404
     stamp = stamp_of(summary, profile)

@@ -26,12 +26,13 @@ def show_overview(request: TenantRequest) -> HttpResponse:
 def show_customers(request: TenantRequest) -> HttpResponse:
     """The list of customers, 50 a page."""
     policy = live_policy(request.tenant.id)
-    asked, looks = Asked.read(request.GET, policy), stage_looks(policy)
-    found, trouble = Page([]), ""
-    try:
-        found = list_customers(asked.to_query(), tenant=request.tenant, policy=policy, now=timezone.now())
-    except InvalidCursor as error:
-        trouble = str(error)
+    asked, looks = Asked.read(request.GET, policy, request.tenant), stage_looks(policy)
+    found, trouble = Page([]), asked.unknown
+    if not trouble:
+        try:
+            found = list_customers(asked.to_query(), tenant=request.tenant, policy=policy, now=timezone.now())
+        except InvalidCursor as error:
+            trouble = str(error)
     context = {
         "query": asked,
         "rows": found.rows,

@@ -30,8 +30,8 @@ Missed = Sequence[Mapping[str, Any]]
 
 SOURCE = "UI"
 RECONFIGURED = (
-    "The lifecycle's configuration has changed since you opened this. Nothing was done: look at what is offered now,"
-    " and decide again."
+    "The lifecycle configuration has changed since you opened this. Your change was not saved: review the options,"
+    " then try again."
 )
 
 
@@ -63,8 +63,8 @@ def _move(request: TenantRequest, customer_id: UUID, form: MoveForm) -> HttpResp
             response[name] = value
         return response
     if outcome.refused is not None:
-        return _tell_refusal(request, customer_id, form, outcome)
-    return _tell_success(request, customer_id, outcome)
+        return _show_refusal(request, customer_id, form, outcome)
+    return _show_success(request, customer_id, outcome)
 
 
 def _apply(request: TenantRequest, customer_id: UUID, form: MoveForm) -> Outcome:
@@ -88,8 +88,8 @@ def _apply(request: TenantRequest, customer_id: UUID, form: MoveForm) -> Outcome
     return outcome
 
 
-def _tell_refusal(request: TenantRequest, customer_id: UUID, form: MoveForm, outcome: Outcome) -> HttpResponse:
-    """The dialog again, with the sentence as it is; after a conflict with what happened meanwhile instead."""
+def _show_refusal(request: TenantRequest, customer_id: UUID, form: MoveForm, outcome: Outcome) -> HttpResponse:
+    """The dialog again, with the sentence as it is; after a conflict with what happened in the meantime instead."""
     refused = outcome.refused
     assert refused is not None  # noqa: S101  (the caller has looked)
     note_refusal(
@@ -116,10 +116,10 @@ def _read_missed(request: TenantRequest, customer_id: UUID, form: MoveForm) -> M
     return show_missed(customer_id, tenant=request.tenant, viewer=request.identity, since=since)
 
 
-def _tell_success(request: TenantRequest, customer_id: UUID, outcome: Outcome) -> HttpResponse:
+def _show_success(request: TenantRequest, customer_id: UUID, outcome: Outcome) -> HttpResponse:
     if not wants_fragment(request):
-        stands = "is now" if outcome.moved else "was already"
-        messages.success(request, f"The customer {stands} in “{outcome.record.stage if outcome.record else ''}”.")
+        verb = "is now" if outcome.moved else "was already"
+        messages.success(request, f"The customer {verb} in “{outcome.record.stage if outcome.record else ''}”.")
         return redirect("customer-page", customer_id)
     response = render(request, "customer.html#customer", gather_customer(request, customer_id))
     return trigger_client_event(reswap(retarget(response, "#customer"), "outerHTML"), "c360:moved", after="settle")
@@ -134,7 +134,7 @@ def _ask(
     missed: Missed | None = None,
     status: int = 200,
 ) -> HttpResponse:
-    """The dialog (or the page, without JavaScript), judged anew and with what was filled in."""
+    """The dialog (or the page, without JavaScript), judged again and with what was filled in."""
     lifecycle = read_lifecycle(customer_id, tenant=request.tenant, may_update=True)
     profile = read_profile(customer_id, tenant=request.tenant, now=timezone.now())
     if lifecycle is None or profile is None:

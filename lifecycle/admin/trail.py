@@ -1,0 +1,211 @@
+"""The audit trail in the admin, to be read: history, refused attempts, administration."""
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import path
+from django.utils import timezone
+from django.utils.safestring import SafeString
+
+from audit.models import AdministrationEntry, LifecycleHistory, RefusedAttempt
+from audit.services.refusals import KEPT_DAYS, RuleCount, summarise_refusals
+from lifecycle.admin.naming import NamedAdmin, name_person, name_subject
+from tenants.admin.base import identity_of
+from tenants.rules.texts import quote_text
+
+PERIODS = (7, 30, KEPT_DAYS)
+DEFAULT_PERIOD = 30
+
+
+@admin.register(LifecycleHistory)
+class LifecycleHistoryAdmin(NamedAdmin):
+    """Every transition of the tenant's customers. The note stays closed here: it is personal data."""
+
+    list_display = ("changed_at", "customer", "from_stage", "to_stage", "reason_code", "source", "changed_by_name")
+    list_display_links = ("changed_at",)
+    ordering = ("-id",)
+    list_filter = ("source",)
+    search_fields = ("customer_id",)
+    search_help_text = "Customer, account number, or the person who made the change"
+    fields = (
+        "changed_at",
+        "customer",
+        "from_stage",
+        "to_stage",
+        "reason_code",
+        "source",
+        "changed_by_name",
+        "on_behalf_of_name",
+        "effective_at",
+        "recorded_at",
+        "configuration_version",
+        "event_id",
+        "request_id",
+        "sequence",
+        "customer_id",
+        "changed_by",
+        "id",
+    )
+    person_field = "changed_by"
+
+    @admin.display(description="Changed by", ordering="changed_by")
+    def changed_by_name(self, row: LifecycleHistory) -> SafeString | str:
+        """The person, with a link to them."""
+        return name_person(row, "changed_by")
+
+    @admin.display(description="On behalf of")
+    def on_behalf_of_name(self, row: LifecycleHistory) -> SafeString | str:
+        """For whom a service account acted."""
+        return name_person(row, "on_behalf_of") if row.on_behalf_of else "–"
+
+
+@admin.register(RefusedAttempt)
+class RefusedAttemptAdmin(NamedAdmin):
+    """Attempts that were refused, kept for 90 days."""
+
+    list_display = (
+        "attempted_at",
+        "customer",
+        "code",
+        "from_stage",
+        "to_stage",
+        "source",
+        "actor_name",
+        "detail",
+        "counted",
+    )
+    list_display_links = ("attempted_at",)
+    list_filter = ("code", "source")
+    ordering = ("-attempted_at",)
+    search_fields = ("customer_id",)
+    search_help_text = "Customer, account number, or the person who tried"
+    fields = (
+        "attempted_at",
+        "customer",
+        "code",
+        "detail",
+        "from_stage",
+        "to_stage",
+        "source",
+        "actor_name",
+        "more",
+        "request_id",
+        "customer_id",
+        "actor",
+        "id",
+    )
+    person_field = "actor"
+
+    @admin.display(description="By", ordering="actor")
+    def actor_name(self, row: RefusedAttempt) -> SafeString | str:
+        """The person, with a link to them."""
+        return name_person(row, "actor")
+
+    @admin.display(description="More in that minute")
+    def counted(self, attempt: RefusedAttempt) -> str:
+        """Further attempts of the actor in the same minute, which are counted and not kept one by one."""
+        return f"and {attempt.more:,} more" if attempt.more else ""
+
+    def get_urls(self) -> list[Any]:
+        """The summary, before Django's own pages."""
+        view = self.admin_site.admin_view(self.summary_view)
+        return [path("summary", view, name="refusals_summary"), *super().get_urls()]
+
+    def summary_view(self, request: HttpRequest) -> HttpResponse:
+        """What each rule refused, how often, and by which entry points."""
+        tenant = identity_of(request).tenant
+        if not self.has_view_permission(request) or tenant is None:
+            raise PermissionDenied("Choose the tenant whose refused attempts you want to see.")
+        days = request.GET.get("days", "")
+        period = next((choice for choice in PERIODS if str(choice) == days), DEFAULT_PERIOD)
+        counts = summarise_refusals(tenant.id, timezone.now() - dt.timedelta(days=period))
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Blocked moves",
+            "opts": self.opts,
+            "rules": [describe_rule(count) for count in counts],
+            "days": period,
+            "choices": PERIODS,
+            "kept_days": KEPT_DAYS,
+        }
+        return TemplateResponse(request, "admin/audit/refusedattempt/summary.html", context)
+
+
+@admin.register(AdministrationEntry)
+class AdministrationEntryAdmin(NamedAdmin):
+    """Who changed what about the tenant itself, and why."""
+
+    list_display = ("recorded_at", "action_name", "subject_name", "actor_name", "reason")
+    list_display_links = ("recorded_at",)
+    list_filter = ("action",)
+    ordering = ("-id",)
+    search_fields = ("subject",)
+    search_help_text = "Customer, person, or the user who acted"
+    fields = (
+        "recorded_at",
+        "action_name",
+        "subject_name",
+        "actor_name",
+        "reason",
+        "detail",
+        "request_id",
+        "subject",
+        "actor",
+        "id",
+    )
+    person_field = "actor"
+    customer_field = "subject"
+
+    @admin.display(description="Action", ordering="action")
+    def action_name(self, row: AdministrationEntry) -> str:
+        """The action in words."""
+        return row.action.replace("_", " ").capitalize()
+
+    @admin.display(description="What it was about")
+    def subject_name(self, row: AdministrationEntry) -> SafeString | str:
+        """The customer, person, configuration version or key, with a link to it."""
+        return name_subject(row)
+
+    @admin.display(description="By", ordering="actor")
+    def actor_name(self, row: AdministrationEntry) -> SafeString | str:
+        """The person, with a link to them."""
+        return name_person(row, "actor")
+
+
+@dataclass(frozen=True, slots=True)
+class RuleLine:
+    """A rule and its count, in words."""
+
+    count: RuleCount
+    sentence: str
+    sources: str
+
+
+def describe_rule(count: RuleCount) -> RuleLine:
+    """What was refused ("From A to B is not allowed.") and who tried ("290 by events of billing, 22 in the app")."""
+    origin, target = quote_text(count.from_stage), quote_text(count.to_stage)
+    sentences = {
+        "transition_not_allowed": f"From {origin} to {target} is not allowed.",
+        "reason_required": f"A move to {target} needs a reason, and none was given.",
+        "unknown_reason": f"The reason given for a move to {target} is not an accepted one.",
+        "invalid_stage": f"{target} is not a stage.",
+        "version_conflict": "The customer had just been updated by someone else.",
+        "permission_denied": "The user does not have the permission.",
+        "actor_mismatch": "The change was to be recorded under another user's name.",
+        "stale_event": "The event was older than the customer's stay in its stage.",
+        "rate_limited": "The user had reached the hourly limit of changes.",
+    }
+    sources = [f"{one.attempts:,} {_describe_source(one.source)}" for one in count.sources]
+    return RuleLine(count, sentences.get(count.code, count.code.replace("_", " ").capitalize()), ", ".join(sources))
+
+
+def _describe_source(source: str) -> str:
+    entry, _, sender = source.partition(" ")
+    if entry == "EventListener":
+        return f"by events of {sender.removeprefix('/')}" if sender else "by events"
+    return {"API": "by the API", "UI": "in the app"}.get(entry, f"by {source}")

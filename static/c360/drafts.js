@@ -1,0 +1,102 @@
+// What was typed into a form is kept for this tab while it is being typed, and put back after the session had expired:
+// by then a poll, a submit or a link has led to the log-in page. Passwords and files are never kept.
+"use strict";
+
+(() => {
+  const KEY = "c360:draft";
+  const RETURNING = "c360:returning";
+  const LONGEST_AWAY_MS = 60 * 60 * 1000;
+  const user = document.querySelector("meta[name=c360-user]")?.content ?? "";
+  const isLogIn = document.querySelector("meta[name=c360-log-in]") !== null;
+
+  function read() {
+    try {
+      return JSON.parse(sessionStorage.getItem(KEY));
+    } catch {
+      return null;
+    }
+  }
+
+  function forget() {
+    sessionStorage.removeItem(KEY);
+    sessionStorage.removeItem(RETURNING);
+  }
+
+  const pathOf = (form) => new URL(form.getAttribute("action") || location.href, location.href).pathname;
+  const isKept = (form) => form?.matches("form[method=post]") && !form.querySelector("input[type=password]") && user;
+
+  function keep(form) {
+    const fields = [...new FormData(form)].filter(([name, value]) => typeof value === "string" && name !== "csrfmiddlewaretoken");
+    try {
+      sessionStorage.setItem(KEY, JSON.stringify({ path: pathOf(form), page: location.pathname, user, at: Date.now(), fields }));
+    } catch {
+      // More than the tab may keep: the form works without.
+    }
+  }
+
+  // Puts a draft of this form's back, if there is one; true if it did.
+  function restore(form) {
+    const draft = read();
+    if (!sessionStorage.getItem(RETURNING) || draft?.path !== pathOf(form)) return false;
+    forget();
+    if (form.dataset.restore === "resubmit") {
+      resubmit(form, draft.fields);
+      return true;
+    }
+    const values = new Map();
+    for (const [name, value] of draft.fields) values.set(name, [...(values.get(name) ?? []), value]);
+    for (const field of form.elements) {
+      if (!field.name || ["hidden", "submit", "button", "file", "password"].includes(field.type)) continue;
+      const kept = values.get(field.name);
+      if (field.type === "checkbox" || field.type === "radio") {
+        field.checked = !field.disabled && (kept ?? []).includes(field.value);
+      } else if (field.type === "select-multiple") {
+        for (const option of field.options) option.selected = (kept ?? []).includes(option.value);
+      } else if (kept !== undefined) {
+        field.value = kept[0];
+      }
+    }
+    form.dispatchEvent(new CustomEvent("c360:restored", { bubbles: true }));
+    return true;
+  }
+
+  // A form whose rows the server lays out: it gets the fields as they were, to check and not to save.
+  function resubmit(form, fields) {
+    const copy = document.createElement("form");
+    copy.method = "post";
+    copy.action = form.getAttribute("action") || location.href;
+    copy.hidden = true;
+    const token = form.querySelector("[name=csrfmiddlewaretoken]")?.value ?? "";
+    for (const [name, value] of [...fields.filter(([name]) => name !== "do"), ["do", "check"], ["csrfmiddlewaretoken", token]]) {
+      const field = document.createElement("textarea");
+      field.name = name;
+      field.value = value;
+      copy.append(field);
+    }
+    document.body.append(copy);
+    copy.submit();
+  }
+
+  for (const type of ["input", "change"]) {
+    document.addEventListener(type, (event) => { if (isKept(event.target.form)) keep(event.target.form); });
+  }
+  document.addEventListener("submit", (event) => {
+    if (pathOf(event.target).endsWith("/logout")) forget();
+    else if (isKept(event.target)) keep(event.target);
+  }, true);
+  document.addEventListener("c360:moved", forget);
+  document.addEventListener("close", forget, true);
+
+  window.c360Drafts = { restore, returning: () => sessionStorage.setItem(RETURNING, "1"), waiting: () => (sessionStorage.getItem(RETURNING) ? read() : null) };
+
+  const draft = read();
+  if (isLogIn) {
+    if (draft) sessionStorage.setItem(RETURNING, "1");
+  } else if (user) {
+    const isStale = draft && (draft.user !== user || Date.now() - draft.at > LONGEST_AWAY_MS);
+    if (isStale || !sessionStorage.getItem(RETURNING)) forget();
+    for (const form of document.querySelectorAll("form[method=post]")) {
+      if (isKept(form) && restore(form)) break;
+    }
+  }
+})();

@@ -1,0 +1,9 @@
+"""What the administration calls API keys."""
+
+from django.db import migrations
+
+
+class Migration(migrations.Migration):
+    dependencies = [("tenants", "0005_hold_configuration")]
+
+    operations = [migrations.AlterModelOptions("apikey", {"verbose_name": "API key"})]
