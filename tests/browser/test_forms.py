@@ -1,6 +1,7 @@
 """What is typed into a form survives the end of the session, for the person who typed it and for no one else."""
 
 import pytest
+from django.conf import settings
 from playwright.sync_api import expect
 
 from audit.models import LifecycleHistory
@@ -27,6 +28,11 @@ def fill_in(page, customer):
     return dialog
 
 
+def expire(page):
+    """The session ends; the cookie that guards forms lasts longer."""
+    page.context.clear_cookies(name=settings.SESSION_COOKIE_NAME)
+
+
 def log_in(page, user):
     page.wait_for_url("**/login?next=**")
     page.get_by_label("User name").fill(user.username)
@@ -43,7 +49,7 @@ def count_moves(tenant, customer):
 def test_a_note_is_back_after_the_session_had_expired(open_browser, real_passwords, users, tenant, customer, ended_by):
     page = open_browser(users.account_manager)
     dialog = fill_in(page, customer)
-    page.context.clear_cookies()
+    expire(page)
     if ended_by == "the submit":
         dialog.get_by_role("button", name="Change stage").click()
     else:
@@ -68,7 +74,7 @@ def test_a_note_is_back_after_the_session_had_expired(open_browser, real_passwor
 def test_nobody_else_gets_what_was_typed(open_browser, real_passwords, users, tenant, customer):
     page = open_browser(users.account_manager)
     dialog = fill_in(page, customer)
-    page.context.clear_cookies()
+    expire(page)
     dialog.get_by_role("button", name="Change stage").click()
     log_in(page, users.tenant_admin)
     page.wait_for_url(f"**/customers/{customer.id}")
@@ -83,7 +89,7 @@ def test_what_was_cancelled_does_not_come_back(open_browser, real_passwords, use
     dialog = fill_in(page, customer)
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
-    page.context.clear_cookies()
+    expire(page)
     page.goto(f"/customers/{customer.id}")
     log_in(page, users.account_manager)
     page.wait_for_url(f"**/customers/{customer.id}")
@@ -97,7 +103,7 @@ def test_a_configuration_is_back_after_the_session_had_expired(open_browser, rea
     begin_draft(page, "Two more stages")
     page.get_by_role("button", name="Add a stage").click()
     page.get_by_label("Name of stage 7").fill("Expansion")
-    page.context.clear_cookies()
+    expire(page)
     page.on("dialog", lambda dialog: dialog.accept())
     page.get_by_role("button", name=button, exact=True).click()
     log_in(page, users.tenant_admin)
