@@ -137,7 +137,7 @@ def open_browser(chromium, site, page_client):
 def _is_complaint(line):
     """Errors of the page itself; a refused request and a stream that is away are reported by the browser too.
 
-    htmx reports as errors also the requests that it ends because a newer wish has come.
+    htmx reports as errors also the requests that it ends because a newer wish has come, and refusals.
     """
     expected = (
         "Failed to load resource",
@@ -146,5 +146,6 @@ def _is_complaint(line):
         "[object Event]",
         "htmx:afterRequest",
         "htmx:sendAbort",
+        "Response Status Error Code 403",
     )
     return line.type == "error" and not any(text in line.text for text in expected)

@@ -151,37 +151,3 @@ def test_a_printed_page_has_the_content_alone(open_browser, users, tenant):
         expect(page.get_by_role("heading", level=1)).to_be_visible()
         assert page.locator("main").evaluate("main => main.getBoundingClientRect().left") < 40
         page.emulate_media(media="screen")
-
-
-def test_the_links_of_the_administration_are_underlined(open_browser, users, tenant):
-    page = open_browser(users.tenant_admin)
-    CustomerFactory(tenant=tenant, stage="Live")
-    for address in ("/admin/", "/admin/audit/lifecyclehistory/", "/admin/tenants/configurationversion/"):
-        page.goto(address)
-        plain = page.evaluate(
-            """() => [...document.querySelectorAll("#content :is(td, th[scope=row], p, li) a")]
-              .filter((one) => !one.matches(".button, [role=button]"))
-              .filter((one) => one.checkVisibility() && !one.closest(".object-tools, .submit-row, .paginator, thead"))
-              .filter((one) => !getComputedStyle(one).textDecorationLine.includes("underline"))
-              .map((one) => one.outerHTML.slice(0, 120))"""
-        )
-        assert plain == [], address
-
-
-def test_the_documentation_of_the_api_can_be_read(open_browser, users):
-    page = open_browser(users.account_manager, viewport={"width": 1280, "height": 900})
-    page.goto("/api/docs")
-    expect(page.locator(".opblock").first).to_be_visible()
-    for method in ("get", "post", "patch", "put"):
-        page.locator(f".opblock-{method} .opblock-summary-control").first.click()
-    expect(page.locator(".opblock.is-open .opblock-body").first).to_be_visible()
-    page.wait_for_timeout(1000)
-    page.evaluate(AXE)
-    found = page.evaluate("() => axe.run(document, {runOnly: ['color-contrast'], preload: false})")
-    faults = [
-        (node["html"][:140], node["any"][0]["message"] if node["any"] else "")
-        for fault in found["violations"]
-        for node in fault["nodes"]
-    ]
-    assert faults == []
-    assert found["passes"]

@@ -48,7 +48,7 @@ def test_an_admin_renames_adds_and_removes_stages_and_publishes(open_browser, us
     page.get_by_label("Where the customers of Renewing go").select_option(label="Live")
     page.get_by_role("button", name="Save the draft").click()
     expect(page.get_by_text("Draft saved as revision 2.")).to_be_visible()
-    expect(page.locator("#verdict")).to_contain_text("No problems found")
+    expect(page.locator("#verdict")).to_contain_text("No errors, 1 warning")
 
     page.get_by_role("link", name="Publish").first.click()
     expect(page.get_by_text("Stage “Trial” is renamed to “Pilot”.")).to_be_visible()
@@ -135,7 +135,7 @@ def test_unsaved_edits_are_saved_on_the_way_to_the_publication(open_browser, use
     page.get_by_role("link", name="Publish").click()
     page.wait_for_url("**/publish")
     expect(page.get_by_text("“Live” may last at most 77 days instead of any time.")).to_be_visible()
-    page.get_by_label("Why").fill("Seventy-seven days are enough")
+    page.get_by_label("Reason", exact=True).fill("Seventy-seven days are enough")
     page.get_by_role("button", name="Publish as version 2").click()
     expect(page.get_by_text("Version 2 is published.")).to_be_visible()
     assert live(tenant).document["max_days"]["Live"] == 77
@@ -156,13 +156,13 @@ def test_a_stage_takes_the_name_of_one_that_goes_away_and_gives_it_back(open_bro
     page.get_by_role("button", name="Save and publish").click()
     page.wait_for_url("**/publish")
     expect(page.get_by_text("Stage “Renewing” is removed; another one gets its name.")).to_be_visible()
-    page.get_by_label("Why").fill("Both are renewals")
+    page.get_by_label("Reason", exact=True).fill("Both are renewals")
     page.get_by_role("button", name="Publish as version 2").click()
     expect(page.get_by_text("Version 2 is published. 1 customer")).to_be_visible()
     assert where(tenant) == {old.id: "Rollout", kept.id: "Renewing"}
 
     page.get_by_role("link", name="Take version 2 back").click()
-    page.get_by_label("Why").fill("They are not")
+    page.get_by_label("Reason", exact=True).fill("They are not")
     page.get_by_role("button", name="Take version 2 back").click()
     expect(page.get_by_text("Version 3 is live: the former configuration again.")).to_be_visible()
     assert where(tenant) == {old.id: "Renewing", kept.id: "Live"}
