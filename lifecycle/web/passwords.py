@@ -20,7 +20,7 @@ class PasswordForm(forms.Form):
         """The same once more. Raises ValidationError."""
         again: str = self.cleaned_data["again"]
         if "password" in self.cleaned_data and again != self.cleaned_data["password"]:
-            raise ValidationError("The two passwords are not the same: type them again.")
+            raise ValidationError("The passwords do not match. Enter them again.")
         return again
 
 

@@ -107,7 +107,7 @@ def accept_invitation(user: User, password: str, *, now: dt.datetime) -> None:
 def _find_open_invitation(user_id: UUID, tenant: TenantRef) -> User:
     user = User.objects.filter(id=user_id, tenant_id=tenant.id).first()
     if user is None:
-        raise PersonChangeRefused("There is no such person here: check the id.")
+        raise PersonChangeRefused("There is no such user here. Check the id.")
     if user.uses_provider:
         raise PersonChangeRefused(
             f"{user.username} signs in by your company's identity provider: they have no password and no invitation."

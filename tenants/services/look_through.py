@@ -34,7 +34,7 @@ def begin_look(*, tenant: TenantRef, actor: Actor, reason: str, now: dt.datetime
     """Record that ``actor`` works for the tenant from now on, and why; until when they may. Raises LookRefused."""
     reason = read_reason(reason)
     if not reason:
-        raise LookRefused("Say why: the reason is kept in the tenant's administration log.")
+        raise LookRefused("Enter a reason. It is kept in the tenant's administration log.")
     with tenant_context(tenant.id):
         return _record(tenant, actor, reason, now=now, source="UI")
 

@@ -49,7 +49,7 @@ class Command(BaseCommand):
         for _ in range(ATTEMPTS):
             password = getpass("New password: ")
             if password != getpass("Confirm password: "):
-                self.stderr.write("The two passwords are not the same: type them again.")
+                self.stderr.write("The passwords do not match. Enter them again.")
                 continue
             try:
                 validate_password(password, user)

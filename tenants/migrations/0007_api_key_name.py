@@ -4,6 +4,6 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-    dependencies = [("tenants", "0005_hold_configuration")]
+    dependencies = [("tenants", "0006_accounts")]
 
     operations = [migrations.AlterModelOptions("apikey", {"verbose_name": "API key"})]
