@@ -85,7 +85,7 @@ def test_everything_that_was_open_ends(users: People, monkeypatch: pytest.Monkey
 
 
 def test_a_super_admins_too(users: People, monkeypatch: pytest.MonkeyPatch) -> None:
-    type_in(monkeypatch, "another one", "not the same", NEW, NEW)
+    type_in(monkeypatch, "another one", "do not match", NEW, NEW)
     call_command("changepassword", users.super_admin.username)
     assert can_log_in(users.super_admin, NEW)
     assert entries_about(users.super_admin) == [(None, "set_password", "system:changepassword")]

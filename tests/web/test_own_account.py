@@ -106,7 +106,7 @@ def test_others_stay_logged_in(users, page_client):
         ({"password": "short1!"}, "too short"),
         ({"password": "12345678901"}, "entirely numeric"),
         ({"password": PASSWORD}, "That is the present password. Choose another."),
-        ({"again": "something else"}, "The two passwords are not the same"),
+        ({"again": "something else"}, "The passwords do not match"),
     ],
 )
 def test_what_will_not_do_is_refused_and_changes_nothing(users, page_client, sent, sentence):
