@@ -67,7 +67,9 @@ class Migration(migrations.Migration):
                 "constraints": [models.UniqueConstraint(fields=("tenant_id", "id"), name="upload_by_tenant")],
                 "indexes": [
                     models.Index(
-                        condition=models.Q(("state__in", ["reading", "checking", "importing"])),
+                        condition=models.Q(
+                            ("state", "reading"), ("state", "checking"), ("state", "importing"), _connector="OR"
+                        ),
                         fields=["tenant_id"],
                         name="upload_unfinished",
                     ),

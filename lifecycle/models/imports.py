@@ -49,7 +49,8 @@ class ImportUpload(models.Model):
             models.Index(
                 fields=["tenant_id"],
                 name="upload_unfinished",
-                condition=Q(state__in=["reading", "checking", "importing"]),
+                # Not "in": PostgreSQL writes that another way after a restore, and a backup could not be compared.
+                condition=Q(state="reading") | Q(state="checking") | Q(state="importing"),
             ),
             models.Index(fields=["created_at"], name="upload_by_age"),
         ]
