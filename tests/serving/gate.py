@@ -62,7 +62,8 @@ class Gate:
 
     def close(self) -> None:
         """Close for good."""
-        self.be(REFUSED)
+        if self.mode != REFUSED:
+            self.be(REFUSED)
 
     def _accept(self, listener: socket.socket) -> None:
         with suppress(OSError):
