@@ -151,3 +151,18 @@ def test_a_printed_page_has_the_content_alone(open_browser, users, tenant):
         expect(page.get_by_role("heading", level=1)).to_be_visible()
         assert page.locator("main").evaluate("main => main.getBoundingClientRect().left") < 40
         page.emulate_media(media="screen")
+
+
+def test_the_links_of_the_administration_are_underlined(open_browser, users, tenant):
+    page = open_browser(users.tenant_admin)
+    CustomerFactory(tenant=tenant, stage="Live")
+    for address in ("/admin/", "/admin/audit/lifecyclehistory/", "/admin/tenants/configurationversion/"):
+        page.goto(address)
+        plain = page.evaluate(
+            """() => [...document.querySelectorAll("#content :is(td, th[scope=row], p, li) a")]
+              .filter((one) => !one.matches(".button, [role=button]"))
+              .filter((one) => one.checkVisibility() && !one.closest(".object-tools, .submit-row, .paginator, thead"))
+              .filter((one) => !getComputedStyle(one).textDecorationLine.includes("underline"))
+              .map((one) => one.outerHTML.slice(0, 120))"""
+        )
+        assert plain == [], address

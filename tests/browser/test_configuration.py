@@ -161,9 +161,9 @@ def test_a_stage_takes_the_name_of_one_that_goes_away_and_gives_it_back(open_bro
     expect(page.get_by_text("Version 2 is published. 1 customer")).to_be_visible()
     assert where(tenant) == {old.id: "Rollout", kept.id: "Renewing"}
 
-    page.get_by_role("link", name="Take version 2 back").click()
+    page.get_by_role("link", name="Roll back to version 1").click()
     page.get_by_label("Reason", exact=True).fill("They are not")
-    page.get_by_role("button", name="Take version 2 back").click()
+    page.get_by_role("button", name="Roll back to version 1").click()
     expect(page.get_by_text("Version 3 is live: the former configuration again.")).to_be_visible()
     assert where(tenant) == {old.id: "Renewing", kept.id: "Live"}
 

@@ -1,0 +1,133 @@
+"""What is typed into a form survives the end of the session, for the person who typed it and for no one else."""
+
+import pytest
+from django.conf import settings
+from playwright.sync_api import expect
+
+from audit.models import LifecycleHistory
+from tenants.context import tenant_context
+from tests.browser.test_configuration import begin_draft
+from tests.factories import PASSWORD, CustomerFactory
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def customer(tenant):
+    return CustomerFactory(tenant=tenant, name="Aurora Logistics", stage="Wobbly", reason_code="Usage Dropped")
+
+
+def enter(open_browser, user):
+    """A browser in which the person has logged in with the password that the servers know."""
+    page = open_browser()
+    page.goto("/login?next=/")
+    log_in(page, user)
+    page.wait_for_url("**/")
+    return page
+
+
+def fill_in(page, customer):
+    page.goto(f"/customers/{customer.id}")
+    expect(page.locator(".live")).to_have_text("Live")
+    page.locator("#change-stage").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("radio", name="Lost", exact=True).check()
+    dialog.get_by_role("textbox", name="Reason").fill("Bought by a competitor")
+    dialog.get_by_label("Note").fill("They called us. Twice.")
+    return dialog
+
+
+def expire(page):
+    """The session ends; the cookie that guards forms lasts longer."""
+    page.context.clear_cookies(name=settings.SESSION_COOKIE_NAME)
+
+
+def log_in(page, user):
+    page.wait_for_url("**/login?next=**")
+    page.get_by_label("User name").fill(user.username)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in", exact=True).click()
+
+
+def count_moves(tenant, customer):
+    with tenant_context(tenant.id):
+        return LifecycleHistory.objects.filter(customer_id=customer.id).count()
+
+
+@pytest.mark.parametrize("ended_by", ["the submit", "a look for changes"])
+def test_a_note_is_back_after_the_session_had_expired(open_browser, real_passwords, users, tenant, customer, ended_by):
+    page = enter(open_browser, users.account_manager)
+    dialog = fill_in(page, customer)
+    expire(page)
+    if ended_by == "the submit":
+        dialog.get_by_role("button", name="Change stage").click()
+    else:
+        page.evaluate("htmx.trigger('#customer', 'c360:look')")
+    log_in(page, users.account_manager)
+    page.wait_for_url(f"**/customers/{customer.id}")
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("What you typed is back; it has not been saved yet.")).to_be_visible()
+    expect(dialog.get_by_role("radio", name="Lost", exact=True)).to_be_checked()
+    expect(dialog.get_by_role("textbox", name="Reason")).to_have_value("Bought by a competitor")
+    expect(dialog.get_by_label("Note")).to_have_value("They called us. Twice.")
+    assert count_moves(tenant, customer) == 1
+    dialog.get_by_role("button", name="Change stage").click()
+    expect(dialog).to_be_hidden()
+    expect(page.locator("#history")).to_contain_text("They called us. Twice.")
+    assert count_moves(tenant, customer) == 2
+    page.reload()
+    page.locator("#change-stage").click()
+    expect(page.get_by_label("Note")).to_have_value("")
+
+
+def test_nobody_else_gets_what_was_typed(open_browser, real_passwords, users, tenant, customer):
+    page = enter(open_browser, users.account_manager)
+    dialog = fill_in(page, customer)
+    expire(page)
+    dialog.get_by_role("button", name="Change stage").click()
+    log_in(page, users.tenant_admin)
+    page.wait_for_url(f"**/customers/{customer.id}")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.locator("#change-stage").click()
+    expect(page.get_by_label("Note")).to_have_value("")
+    assert page.evaluate("sessionStorage.getItem('c360:draft')") is None
+
+
+def test_what_was_cancelled_does_not_come_back(open_browser, real_passwords, users, tenant, customer):
+    page = enter(open_browser, users.account_manager)
+    dialog = fill_in(page, customer)
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expire(page)
+    page.goto(f"/customers/{customer.id}")
+    log_in(page, users.account_manager)
+    page.wait_for_url(f"**/customers/{customer.id}")
+    expect(page.locator("#change-stage")).to_be_visible()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+@pytest.mark.parametrize("button", ["Save the draft", "Check"])
+def test_a_configuration_is_back_after_the_session_had_expired(open_browser, real_passwords, users, tenant, button):
+    page = enter(open_browser, users.tenant_admin)
+    begin_draft(page, "Two more stages")
+    page.get_by_role("button", name="Add a stage").click()
+    page.get_by_label("Name of stage 7").fill("Expansion")
+    expire(page)
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name=button, exact=True).click()
+    log_in(page, users.tenant_admin)
+    expect(page.get_by_label("Name of stage 7")).to_have_value("Expansion")
+    expect(page.locator(".editor .state")).to_have_text("Not saved yet")
+
+
+def test_a_403_says_what_is_wrong_and_not_that_it_is_our_fault(open_browser, users, tenant, customer):
+    page = open_browser(users.account_manager)
+    dialog = fill_in(page, customer)
+    dialog.locator("[name=csrfmiddlewaretoken]").evaluate("field => { field.value = 'x'.repeat(64); }")
+    dialog.get_by_role("button", name="Change stage").click()
+    expect(page.locator("#toasts")).to_contain_text("Nothing was changed.")
+    expect(page.locator("#toasts")).not_to_contain_text("our side")
+    expect(dialog.get_by_label("Note")).to_have_value("They called us. Twice.")
+    page.reload()
+    expect(page.get_by_role("dialog").get_by_label("Note")).to_have_value("They called us. Twice.")
+    assert count_moves(tenant, customer) == 1
