@@ -24,7 +24,7 @@ def test_a_stage_set_elsewhere_comes_with_its_reason_its_date_and_who_did_it(pag
     assert response.status_code == 200
     text = text_of(response)
     when = f"{record.updated_at.day} {record.updated_at:%b %Y, %H:%M} UTC"
-    assert f"Last change {when} by System (tests): Low Engagement ." in text
+    assert f"Last change {when} by System (tests) : Low Engagement ." in text
     assert "Prospect to At-Risk" in text
     (fragment,) = [tag for tag in markup_of(response).all("div") if tag.get("id") == "customer"]
     assert fragment["data-version"] == "2"
