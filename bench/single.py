@@ -104,7 +104,7 @@ def _apply_operation(tenant: TenantRef, user: User, customers: list[UUID]) -> Ca
                 actor=actor,
                 source="API",
                 now=timezone.now(),
-                budget=UpdateBudget(tenant.id, actor),
+                budget=UpdateBudget(actor),
             )
         assert outcome.moved, outcome
 

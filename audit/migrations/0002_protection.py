@@ -25,7 +25,7 @@ APPEND_ONLY = [
             f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}_is_never_emptied",
         )
     ),
-    # Tiny and cheap to keep: finds the last hour (rate limit) and the last 90 days (previews) of a growing table.
+    # Tiny and cheap to keep: finds the last 90 days (previews) of a growing table.
     "CREATE INDEX history_by_record_time ON customer_lifecycle_history USING brin (recorded_at)",
     f"ALTER FUNCTION refuse_audit_change() OWNER TO {AUDIT_ROLE}",
     f"ALTER TABLE customer_lifecycle_history OWNER TO {AUDIT_ROLE}",

@@ -52,13 +52,13 @@ class BudgetExceeded(Exception):
 
 
 class Budget(Protocol):
-    """How many customers an actor may still change; asked once a batch with the number that would change."""
+    """How many customers an actor may still change; taken in the transaction of the batch."""
 
     def take(self, count: int) -> None:
         """Take ``count`` from the budget, or raise BudgetExceeded and take nothing."""
 
     def give_back(self, count: int) -> None:
-        """Return what was taken for a batch that was not written."""
+        """Return what was just taken for a batch that was not written and is judged again."""
 
 
 class ConfigurationKeepsChanging(Exception):

@@ -49,6 +49,8 @@ DELETE FROM django_session WHERE session_key = ANY(ARRAY(
 DELETE FROM tenants_refreshtoken WHERE digest = ANY(ARRAY(
     SELECT digest FROM tenants_refreshtoken WHERE expires_at < %(now)s LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
 """,
+    # Of people who have changed nothing for two hours.
+    "update budgets": "SELECT FROM forget_updates(%(limit)s)",
     # Where mail was switched off while some waited; else its sender has dealt with it long before.
     "mails": """
 DELETE FROM tenants_queuedmail WHERE id = ANY(ARRAY(
@@ -128,7 +130,7 @@ def forget_old_uploads(*, now: dt.datetime, stop: Stop = _never) -> int:
 
 
 def forget_ended(what: str, *, now: dt.datetime, stop: Stop = _never) -> int:
-    """Delete what has ended by itself of one of FORGET_ENDED: sessions, refresh tokens, mail; how many.
+    """Delete what has ended by itself of one of FORGET_ENDED: sessions, refresh tokens, mail, budgets; how many.
 
     No one can use it any more. Call outside of any transaction.
     """

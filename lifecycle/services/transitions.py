@@ -55,28 +55,24 @@ def apply(
     only the database's ``recorded_at`` says when it came here. Raises
     what ``budget.take`` raises, before anything is written.
     """
-    taken = 0
-    try:
-        for _ in range(JUDGEMENTS):
-            statuses, version = _lock(changes, tenant=tenant)
-            policy = policy_of_version(tenant.id, version) if version else None
-            outcomes = _judge(changes, policy, statuses, actor=actor, source=source, now=now, backdated=backdated)
-            moves = sum(outcome.moved for outcome in outcomes)
-            if dry_run:
-                return [outcome._replace(history_id=None) for outcome in outcomes]
-            if not moves or policy is None:
-                return outcomes
-            # Once the rows are locked and judged: asked before, a budget's lock and theirs could cross.
-            if budget is not None and moves > taken:
-                budget.take(moves - taken)
-                taken = moves
-            statement = statements.MOVE_BACKDATED if backdated else statements.MOVE
-            if _write(outcomes, statement, policy, tenant, actor, source, now, request_id):
-                return outcomes
-    except BaseException:
-        if budget is not None and taken:
-            budget.give_back(taken)
-        raise
+    statement = statements.MOVE_BACKDATED if backdated else statements.MOVE
+    for _ in range(JUDGEMENTS):
+        statuses, version = _lock(changes, tenant=tenant)
+        policy = policy_of_version(tenant.id, version) if version else None
+        outcomes = _judge(changes, policy, statuses, actor=actor, source=source, now=now, backdated=backdated)
+        moves = sum(outcome.moved for outcome in outcomes)
+        if dry_run:
+            return [outcome._replace(history_id=None) for outcome in outcomes]
+        if not moves or policy is None:
+            return outcomes
+        # Once the rows are locked and judged: taken before, the budget's lock and theirs could cross.
+        if budget is not None:
+            budget.take(moves)
+        if _write(outcomes, statement, policy, tenant, actor, source, now, request_id):
+            return outcomes
+        # What is judged again may be fewer, or nothing. A rollback needs no giving back.
+        if budget is not None:
+            budget.give_back(moves)
     raise ConfigurationKeepsChanging("The configuration keeps changing: try again in a moment.")
 
 

@@ -295,7 +295,7 @@ def test_one_change_costs_two_statements_beside_the_transaction_and_the_budget(a
     client.patch(address, {"stage": "Active"})
     with CaptureQueriesContext(connection) as statements:
         client.patch(address, {"stage": "Onboarded"})
-    # BEGIN and the tenant in one message, the lock of the row, the lock of the budget, the write, COMMIT.
+    # BEGIN and the tenant in one message, the lock of the row, the budget, the write, COMMIT.
     assert len(statements) == 6, [statement["sql"] for statement in statements]
 
 

@@ -73,7 +73,6 @@ PLAYS = {
     "Customer360WithoutRedis": Play(
         {
             f"customer360_cache_failures_total{{{WEB}}}": "0x3 5 10 15 20 20x30",
-            f"customer360_rate_limit_fallback_total{{{WEB}}}": "0x60",
             f"customer360_login_guard_fallback_total{{{WEB}}}": "0x60",
             f"customer360_membership_cache_failures_total{{{WEB}}}": "0x60",
         },

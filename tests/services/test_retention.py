@@ -1,18 +1,21 @@
 """What is old goes away as fast as it comes in, whatever tenant it belongs to, and nothing else does."""
 
 import datetime as dt
+import time
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.contrib.sessions.models import Session
 from django.core.management import call_command
-from django.db import DataError, connection
+from django.db import DataError, connection, connections
 
 from lifecycle.models import NOBODY, DeadLetter, IdempotentRequest, InboxEvent
 from lifecycle.services import inbox, retention
 from lifecycle.services.idempotency import LIFETIME
-from lifecycle.services.retention import forget_answers, forget_events, forget_letters
-from tenants.actors import TenantRef
+from lifecycle.services.rate_limits import UpdateBudget
+from lifecycle.services.retention import forget_answers, forget_ended, forget_events, forget_letters
+from tenants.actors import Actor, TenantRef
 from tenants.context import tenant_context
 from tenants.models import QueuedMail, RefreshToken
 from tenants.services.tokens import issue_pair, rotate
@@ -111,6 +114,28 @@ def test_answers_of_a_tenant_that_asks_no_more_are_forgotten(tenant: TenantRef) 
         assert [row.key for row in IdempotentRequest.objects.all()] == ["new"]
 
 
+def test_budgets_of_which_nothing_counts_are_forgotten_and_those_in_use_are_passed_over(
+    tenant: TenantRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "BATCH", 2)
+    idle = [budget_of(tenant, age=7300) for _ in range(5)]
+    recent, in_use = budget_of(tenant, age=7000), budget_of(tenant, age=7300)
+    with tenant_context(tenant.id, using="owner"), connections["owner"].cursor() as cursor:
+        cursor.execute("SELECT FROM lifecycle_update_budget WHERE actor = %s FOR UPDATE", [in_use])
+        assert forget_ended("update budgets", now=utc_now()) >= 5
+    with connections["owner"].cursor() as cursor:
+        cursor.execute("SELECT actor FROM lifecycle_update_budget WHERE actor = ANY(%s)", [[*idle, recent, in_use]])
+        assert {actor for (actor,) in cursor.fetchall()} == {recent, in_use}
+
+
+def budget_of(tenant: TenantRef, *, age: float) -> str:
+    """Somebody who made a change so many seconds ago."""
+    actor = Actor(kind="user", name=str(uuid4()), updates_per_hour=1)
+    with tenant_context(tenant.id):
+        UpdateBudget(actor, clock=time.time() - age).take(1)
+    return actor.name
+
+
 def test_resolved_letters_are_forgotten_however_many(tenant: TenantRef, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "BATCH", 3)
     with tenant_context(tenant.id):
@@ -151,8 +176,8 @@ def test_sessions_and_tokens_that_have_ended_are_forgotten_and_no_others(
     for age in (8 * DAY, 8 * DAY, 6 * DAY):
         QueuedMail.objects.create(kind="invitation", user_id=users.viewer.id, created_at=now - age, due_at=now + DAY)
     monkeypatch.setattr(retention, "BATCH", 2)
-    assert count_ended(now) == {"sessions": 5, "refresh tokens": 4, "mails": 2}
-    assert count_ended(now) == {"sessions": 0, "refresh tokens": 0, "mails": 0}
+    assert count_ended(now) == {"sessions": 5, "refresh tokens": 4, "update budgets": 0, "mails": 2}
+    assert count_ended(now) == {"sessions": 0, "refresh tokens": 0, "update budgets": 0, "mails": 0}
     assert here.get("/").status_code == 200
     assert rotate(live.refresh, now=now).access
     assert QueuedMail.objects.filter(user_id=users.viewer.id).delete()[0] == 1

@@ -85,6 +85,21 @@ def test_the_platform_reads_neither_keys_nor_stored_answers(db: None) -> None:
             cursor.execute(f"SELECT * FROM {table}")
 
 
+def test_budgets_are_taken_and_neither_read_nor_written(db: None) -> None:
+    for alias in ("default", "platform", "relay"):
+        for statement in (
+            "SELECT * FROM lifecycle_update_budget",
+            "INSERT INTO lifecycle_update_budget VALUES ('x', '{}', '{}')",
+            "UPDATE lifecycle_update_budget SET changes = '{}'",
+            "DELETE FROM lifecycle_update_budget",
+        ):
+            with pytest.raises(DatabaseError, match="permission denied"), connections[alias].cursor() as cursor:
+                cursor.execute(statement)
+    for alias in ("platform", "relay"):
+        with pytest.raises(DatabaseError, match="permission denied"), connections[alias].cursor() as cursor:
+            cursor.execute("SELECT take_updates('x', 1, 1)")
+
+
 def test_the_relay_reads_history_and_marks_messages_and_nothing_else(
     customer: Customer, other_customer: Customer
 ) -> None:

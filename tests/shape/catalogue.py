@@ -44,6 +44,7 @@ WITHOUT_TENANT = {
     "django_session": "signed contents under a random key, read before anybody is known",
     "guardian_groupobjectpermission": "unused, grants have a real foreign key; the application may not write it",
     "guardian_userobjectpermission": "unused, grants have a real foreign key; the application may not write it",
+    "lifecycle_update_budget": "numbers a person, in whatever tenant; the application may not touch it",
     "tenants_queuedmail": "what waits to be sent to whom, by id: no addresses, no texts; sent for all tenants alike",
     "tenants_refreshtoken": "digests of random ids, read before the tenant is known; no row opens a session",
 }
@@ -58,7 +59,11 @@ UNIQUES_NOT_BY_TENANT = {
     "tenants_user_user_permis_user_id_permission_id_e7cb44b9_uniq": "the user must be visible before the key is asked",
 }
 APPEND_ONLY = ("audit_administration", "audit_seal", "audit_sealed_row", "customer_lifecycle_history")
-REVIEWED_DEFINER_FUNCTIONS = {"search_customers": "c360_search"}
+REVIEWED_DEFINER_FUNCTIONS = {
+    "search_customers": "c360_search",
+    "take_updates": "c360_owner",
+    "forget_updates": "c360_owner",
+}
 APP_ROLE, AUDIT_ROLE, OWNER_ROLE = "c360_app", "c360_audit", "c360_owner"
 READERS = frozenset({"c360_platform", "c360_relay", "c360_search"})
 

@@ -93,7 +93,7 @@ class LifecycleViewSet(TenantViewSet):
         body.is_valid(raise_exception=True)
         change = self._read_change(request, **body.validated_data)
         actor = self.identity.actor()
-        budget = UpdateBudget(self.tenant.id, actor)
+        budget = UpdateBudget(actor)
         (outcome,) = apply(
             [change],
             tenant=self.tenant,

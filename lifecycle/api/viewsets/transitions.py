@@ -34,7 +34,7 @@ class TransitionViewSet(TenantViewSet):
         dry_run: bool = body.validated_data["dry_run"]
         items = read_items(body.validated_data["items"], identity=self.identity, tenant=self.tenant)
         actor = self.identity.actor()
-        budget = UpdateBudget(self.tenant.id, actor)
+        budget = UpdateBudget(actor)
         outcomes = iter(
             apply(
                 [item for item in items if isinstance(item, Change)],

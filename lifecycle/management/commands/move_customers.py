@@ -1,7 +1,7 @@
 """``manage.py move_customers``: works off the moves that publications left behind, and the files that were uploaded.
 
-While there is nothing to do it forgets, once a minute, what is over: refused attempts, kept answers, uploads, sessions
-and refresh tokens.
+While there is nothing to do it forgets, once a minute, what is over: refused attempts, kept answers, uploads, sessions,
+refresh tokens and update budgets.
 """
 
 import time

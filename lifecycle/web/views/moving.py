@@ -82,7 +82,7 @@ def _apply(request: TenantRequest, customer_id: UUID, form: MoveForm) -> Outcome
         actor=actor,
         source=SOURCE,
         now=timezone.now(),
-        budget=UpdateBudget(request.tenant.id, actor),
+        budget=UpdateBudget(actor),
         request_id=current_request_id(),
     )
     return outcome
