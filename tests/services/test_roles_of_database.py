@@ -193,7 +193,7 @@ def _roles() -> list[tuple[Any, ...]]:
     ("url", "sentence"),
     [
         ("postgres://postgres:x@db/c360", "DATABASE_URL must connect as c360_app, and it names postgres."),
-        ("postgres://db/c360", "DATABASE_URL must connect as c360_app, and it names nobody."),
+        ("postgres://db/c360", "DATABASE_URL must connect as c360_app, and it names no user."),
         ("postgres://c360_app@db/c360", "DATABASE_URL needs a password for c360_app."),
     ],
 )
