@@ -166,3 +166,22 @@ def test_the_links_of_the_administration_are_underlined(open_browser, users, ten
               .map((one) => one.outerHTML.slice(0, 120))"""
         )
         assert plain == [], address
+
+
+def test_the_documentation_of_the_api_can_be_read(open_browser, users):
+    page = open_browser(users.account_manager, viewport={"width": 1280, "height": 900})
+    page.goto("/api/docs")
+    expect(page.locator(".opblock").first).to_be_visible()
+    for method in ("get", "post", "patch", "put"):
+        page.locator(f".opblock-{method} .opblock-summary-control").first.evaluate("one => one.click()")
+    expect(page.locator(".opblock.is-open .opblock-body").first).to_be_visible()
+    page.wait_for_timeout(1000)
+    page.evaluate(AXE)
+    found = page.evaluate("() => axe.run(document, {runOnly: ['color-contrast'], preload: false})")
+    faults = [
+        (node["html"][:140], node["any"][0]["message"] if node["any"] else "")
+        for fault in found["violations"]
+        for node in fault["nodes"]
+    ]
+    assert faults == []
+    assert found["passes"]
