@@ -168,6 +168,7 @@ class _Search:
             "steps": max(FEWEST_STEPS, STEPS * query.limit),
             "now": now,
             "today": now.date(),
+            "own_currency": policy.exchange.own,
             "currencies": text_array(policy.exchange_table),
             "rates": plain_array(policy.exchange_table.values()),
             **_stage_numbers(stages if stages is not None else policy.stages, policy, now),

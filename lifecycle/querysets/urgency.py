@@ -41,7 +41,11 @@ HEALTH: Final = (
     f" THEN NULL ELSE (100 - {_PENALTY})::int END"
 )
 
-_RATE: Final = "(%(rates)s::{type}[])[array_position(%(currencies)s::text[], b.currency::text)]"
+_RATE: Final = (
+    # Most are billed in one currency: for those nothing is looked for.
+    "CASE WHEN b.currency = %(own_currency)s::text THEN 1"
+    " ELSE (%(rates)s::{type}[])[array_position(%(currencies)s::text[], b.currency::text)] END"
+)
 # Exact, for the order by revenue; NULL for a currency of which nothing is known.
 WORTH: Final = f"(b.arr * {_RATE.format(type='numeric')})"
 _REVENUE: Final = (

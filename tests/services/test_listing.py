@@ -392,6 +392,7 @@ def test_the_urgency_of_sql_is_the_urgency_of_the_rules(db, data):
                 "entered": entered,
                 "arr": arr,
                 "currency": currency,
+                "own_currency": "EUR",
                 "currencies": ["", "EUR", "USD", "JPY"],
                 "rates": [1.0, 1.0, 0.91, 0.0062],
                 "balance": balance,
