@@ -39,15 +39,15 @@ def test_an_admin_exports_and_erases_a_customer(open_browser, users, tenant, scr
     if scripts:
         page.emulate_media(reduced_motion="reduce")
         assert_accessible(page, "personal data", part="#content")
-    page.get_by_label("Why").fill("Request 17")
+    page.get_by_label("Reason").fill("Request 17")
     with page.expect_download() as download:
         page.get_by_role("button", name="Export").click()
     assert json.loads(download.value.path().read_text())["contacts"][0]["name"] == "Zora Quetzal"
 
-    page.get_by_label("Why").fill("Request 17")
+    page.get_by_label("Reason").fill("Request 17")
     page.get_by_role("button", name="Erase for good").click()
     expect(page.get_by_text("Type the external id once more")).to_be_visible()
-    expect(page.get_by_label("Why")).to_have_value("Request 17")
+    expect(page.get_by_label("Reason")).to_have_value("Request 17")
     if os.environ.get("SHOTS"):
         page.screenshot(path=f"{os.environ['SHOTS']}/personal-data-{scripts}.png", full_page=True)
     page.get_by_label("External id, once more").fill("q-1")
