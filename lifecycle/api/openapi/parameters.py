@@ -22,10 +22,10 @@ TENANT = OpenApiParameter(
 )
 REASON = OpenApiParameter(
     "X-Reason",
-    {"type": "string", "maxLength": 500, "pattern": NO_NUL},
+    {"type": "string", "pattern": NO_NUL},
     OpenApiParameter.HEADER,
-    description="Why a super admin works for the tenant, in words: a change without it is refused"
-    " (`reason_required`). Kept in the tenant's administration log. Others need not send it.",
+    description="Why a super admin works for the tenant, in words, at most 500 characters: a change without it is"
+    " refused (`reason_required`). Kept in the tenant's administration log. What others send here is not read.",
 )
 IF_MATCH = OpenApiParameter(
     "If-Match",
