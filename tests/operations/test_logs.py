@@ -414,7 +414,7 @@ def test_an_error_tells_its_kind_and_its_place_and_quotes_nobody(story: Story) -
     outage, answer = lines[index : index + 2]
     assert (outage["error.code"], "statement timeout" in outage["error.message"]) == ("57014", True)
     assert (answer["message"], answer["trace.id"]) == ("GET /customers 503", outage["trace.id"])
-    for secret in ("Quillon", "Abernathy", "quillon", "7946", "hunter22", "abc.def", "c7-secret", "search=Q"):
+    for secret in ("Quillon", "Abernathy", "quillon", "7946 0958", "hunter22", "abc.def", "c7-secret", "search=Q"):
         assert secret not in done.stderr, secret
 
 
