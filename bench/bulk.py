@@ -15,7 +15,6 @@ from uuid import UUID
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from audit.cursors import plain_array, sparse_text_array, text_array
 from bench.measuring import percentile
 from bench.peers.models import INTO_RISK, OUT_OF_RISK
 from bench.population import Populated
@@ -23,8 +22,9 @@ from bench.report import Figure, below, up_to
 from bench.single import REASON, bare_connection
 from bench.world import read_size
 from lifecycle.rules.transitions import Change
-from lifecycle.services import statements
-from lifecycle.services.transitions import apply
+from lifecycle.services.transitions import statements
+from lifecycle.services.transitions.apply import apply
+from storage.cursors import plain_array, sparse_text_array, text_array
 from tenants.actors import SYSTEM, TenantRef, system_actor
 from tenants.context import tenant_context
 

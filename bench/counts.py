@@ -11,8 +11,8 @@ from bench.population import Populated
 from bench.report import Figure
 from bench.single import REASON
 from lifecycle.rules.transitions import Change
-from lifecycle.services.customers import CustomerFacts, record_customers
-from lifecycle.services.transitions import apply
+from lifecycle.services.customers.recording import CustomerFacts, record_customers
+from lifecycle.services.transitions.apply import apply
 from tenants.actors import system_actor
 from tenants.context import tenant_context
 

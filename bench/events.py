@@ -19,7 +19,6 @@ import psycopg
 from django.db import transaction
 from django.utils import timezone
 
-from audit import cursors
 from bench.measuring import percentile
 from bench.population import Populated, connect_as_administrator
 from bench.processes import await_that, running
@@ -33,8 +32,9 @@ from lifecycle.messaging.process import HealthFile
 from lifecycle.messaging.sending import EventSender, encode
 from lifecycle.rules.envelopes import Message
 from lifecycle.rules.schemas import TYPES
-from lifecycle.services.event_samples import Subject, envelope, sample_data
-from lifecycle.services.events import CONSUMER
+from lifecycle.services.events.processing import CONSUMER
+from lifecycle.services.events.samples import Subject, envelope, sample_data
+from storage import cursors
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
 

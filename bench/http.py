@@ -23,8 +23,8 @@ from bench.report import Figure, at_least, below
 from bench.single import REASON
 from bench.world import CannotMeasure, read_size
 from tenants.roles import Role
-from tenants.services.people import create_user
-from tenants.services.tokens import issue_access
+from tenants.services.accounts.people import create_user
+from tenants.services.accounts.tokens import issue_access
 
 CLIENTS = 4
 LEAST_OF_BARE, MOST_MILLISECONDS = 0.6, 10.0

@@ -23,13 +23,13 @@ from lifecycle.messaging.sending import EventSender
 from lifecycle.messaging.tailing import tail_topic
 from lifecycle.models import Customer, SupportFigures
 from lifecycle.rules.transitions import Change
-from lifecycle.services.event_samples import Subject, envelope, sample_data
-from lifecycle.services.transitions import apply
+from lifecycle.services.events.samples import Subject, envelope, sample_data
+from lifecycle.services.transitions.apply import apply
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tenants.roles import Role
-from tenants.services.people import create_user
-from tenants.services.tokens import issue_access
+from tenants.services.accounts.people import create_user
+from tenants.services.accounts.tokens import issue_access
 
 TOPIC = "audit.lifecycle.updated"
 RATE = 500

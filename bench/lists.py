@@ -10,9 +10,9 @@ from bench.measuring import percentile
 from bench.population import Populated, populate, settle
 from bench.report import Figure, below
 from bench.world import read_size
-from lifecycle.querysets.listing import ListQuery, list_customers
+from lifecycle.queries.listing import ListQuery, list_customers
 from tenants.context import tenant_context
-from tenants.services.policies import live_policy
+from tenants.services.configuration.policies import live_policy
 
 PAGE = 50
 MOST_MILLISECONDS = 30.0

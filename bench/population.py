@@ -13,12 +13,12 @@ from django.conf import settings
 from django.db import connections
 from psycopg import sql
 
+from lifecycle.rules.sample_names import name_company
+from lifecycle.services.configuration.publication import publish_configuration
 from lifecycle.services.demo.scenarios import ACME_DOCUMENT
-from lifecycle.services.demo.words import name_company
-from lifecycle.services.publication import publish_configuration
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
-from tenants.services.people import create_tenant
+from tenants.services.accounts.people import create_tenant
 
 # Customers of each stage, in per cent: as in the demo after two years.
 SHARES = {"Prospect": 10, "Onboarded": 5, "Active": 60, "At-Risk": 8, "Renewed": 5, "Churned": 12}

@@ -22,14 +22,14 @@ from bench.population import Populated, connect_as_administrator
 from bench.report import Figure, at_least
 from bench.world import read_size
 from lifecycle.rules.transitions import Change
-from lifecycle.services import statements
-from lifecycle.services.rate_limits import UpdateBudget
-from lifecycle.services.transitions import apply
+from lifecycle.services.transitions import statements
+from lifecycle.services.transitions.apply import apply
+from lifecycle.services.transitions.update_budget import UpdateBudget
 from tenants.actors import USER, Actor, TenantRef
 from tenants.context import tenant_context
 from tenants.models import User
 from tenants.roles import ROLE_PERMISSIONS, Role
-from tenants.services.people import create_user
+from tenants.services.accounts.people import create_user
 
 REASON = "Low Engagement"
 # Where LOCK has the version.

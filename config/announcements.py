@@ -14,7 +14,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from lifecycle.services.cache_keys import live_channel
+from lifecycle.services.cache.cache_keys import live_channel
 
 log = structlog.get_logger(__name__)
 

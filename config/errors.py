@@ -19,17 +19,17 @@ from rest_framework.views import set_rollback
 from config.outages import UNCHANGED, UNKNOWN, find_outage
 from config.problems import PROBLEM_TYPE, problem_body, problem_response
 from config.redaction import describe_error, error_code
-from lifecycle.services.publication import MappingNeeded
-from lifecycle.services.rate_limits import RateLimited
-from lifecycle.services.transitions import ConfigurationKeepsChanging
+from lifecycle.services.configuration.publication import MappingNeeded
+from lifecycle.services.transitions.apply import ConfigurationKeepsChanging
+from lifecycle.services.transitions.update_budget import RateLimited
 from tenants.identity import Identity
 from tenants.middleware import note_refusal
 from tenants.permissions import customer_of
 from tenants.refusals import STATUS_OF_CODE, Refused, RequestRefused
-from tenants.rules.faults import ERROR, InvalidConfiguration
-from tenants.services.configurations import ConfigurationConflict, NoSuchVersion
-from tenants.services.jwks import KeysUnavailable
-from tenants.services.policies import NoConfiguration
+from tenants.rules.configuration.errors import ERROR, InvalidConfiguration
+from tenants.services.accounts.jwks import KeysUnavailable
+from tenants.services.configuration.policies import NoConfiguration
+from tenants.services.configuration.versions import ConfigurationConflict, NoSuchVersion
 
 log = structlog.get_logger(__name__)
 

@@ -240,7 +240,7 @@ def build_logging(*, level: str, log_format: str) -> dict[str, Any]:
         "root": {"handlers": ["console"], "level": "INFO" if level == "DEBUG" else level},
         "loggers": {
             **quiet,
-            **{name: {"level": level} for name in ("audit", "tenants", "lifecycle", "config")},
+            **{name: {"level": level} for name in ("storage", "audit", "tenants", "lifecycle", "config")},
             # Django's default sends errors by mail as well.
             "django": {"handlers": [], "level": "INFO", "propagate": True},
             "django.server": {"handlers": ["console"], "level": "WARNING", "propagate": False},

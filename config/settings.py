@@ -134,7 +134,7 @@ def database(url: str, **options: Any) -> dict[str, Any]:
         return {}
     try:
         entry: dict[str, Any] = dict(
-            dj_database_url.parse(url, engine="audit.database", conn_max_age=600, conn_health_checks=True)
+            dj_database_url.parse(url, engine="storage.database", conn_max_age=600, conn_health_checks=True)
         )
     except ValueError as error:
         stop_start(f"a database address is not a valid URL: {error}")
@@ -259,7 +259,7 @@ AXES_RESET_ON_SUCCESS = True
 AXES_VERBOSE = False
 AXES_ENABLE_ADMIN = False
 AXES_CLIENT_IP_CALLABLE = "tenants.services.proxies.client_address"
-AXES_WHITELIST_CALLABLE = "tenants.services.login_devices.is_known_device"
+AXES_WHITELIST_CALLABLE = "tenants.services.accounts.login_devices.is_known_device"
 AXES_LOCKOUT_CALLABLE = "tenants.backends.show_lockout"
 
 SIMPLE_JWT = {
@@ -388,9 +388,9 @@ SPECTACULAR_SETTINGS = {
     # What PATCH takes is one change, and not a part of a resource.
     "COMPONENT_SPLIT_PATCH": False,
     "ENUM_NAME_OVERRIDES": {
-        "CategoryEnum": "tenants.rules.shapes.CATEGORIES",
-        "EffectKindEnum": "tenants.rules.shapes.EFFECT_KINDS",
-        "EffectMomentEnum": "tenants.rules.shapes.EFFECT_MOMENTS",
+        "CategoryEnum": "tenants.rules.configuration.definitions.CATEGORIES",
+        "EffectKindEnum": "tenants.rules.configuration.definitions.EFFECT_KINDS",
+        "EffectMomentEnum": "tenants.rules.configuration.definitions.EFFECT_MOMENTS",
         "HealthBandEnum": "lifecycle.api.answers.BANDS",
         "ActorKindEnum": "lifecycle.api.answers.ACTOR_KINDS",
     },

@@ -15,7 +15,7 @@ from local.processes import Child, stop
 from local.services import Services, merge, say
 from local.trouble import CannotStart, StopRequested
 
-TYPED = ("audit", "bench", "config", "lifecycle", "local", "tenants", "manage.py")
+TYPED = ("audit", "bench", "config", "lifecycle", "local", "storage", "tenants", "manage.py")
 DESCRIPTION = PROJECT / "docs" / "openapi.yaml"
 # So many lines of a failed check are shown, from its end.
 SHOWN = 60

@@ -12,7 +12,7 @@ class TenantsConfig(AppConfig):
     verbose_name = "Tenants and people"
 
     def ready(self) -> None:
-        """Register the checks; leave the time of a log-in to ``tenants.services.logins``.
+        """Register the checks; leave the time of a log-in to ``tenants.services.accounts.logins``.
 
         Django's own receiver would save a user outside any tenant's context, where no row can be changed. It finds its
         place taken, since this app is ready before Django's.

@@ -18,12 +18,12 @@ from tenants.actors import TenantRef
 from tenants.identity import Identity
 from tenants.models import User
 from tenants.roles import ROLE_OF_CLAIM, ROLE_PERMISSIONS
-from tenants.services.api_keys import ApiKeyRefused, looks_like_key, verify_key
+from tenants.services.accounts.api_keys import ApiKeyRefused, looks_like_key, verify_key
+from tenants.services.accounts.issuers import ExternalClaims, ExternalTokenRefused, is_external, read_external_token
+from tenants.services.accounts.logins import INACTIVE, SUSPENDED
+from tenants.services.accounts.membership import Membership, read_membership
+from tenants.services.accounts.tokens import AccessClaims, TokenRefused, read_access
 from tenants.services.directory import find_tenant
-from tenants.services.issuers import ExternalClaims, ExternalTokenRefused, is_external, read_external_token
-from tenants.services.logins import INACTIVE, SUSPENDED
-from tenants.services.membership import Membership, read_membership
-from tenants.services.tokens import AccessClaims, TokenRefused, read_access
 
 # Under which key a super admin's session keeps the tenant he has chosen, and until when (see Look).
 CHOSEN_TENANT = "tenant"

@@ -13,9 +13,9 @@ from django.utils import timezone
 
 from tenants.context import tenant_context, user_context
 from tenants.models import Tenant, User
-from tenants.services.login_devices import read_device
-from tenants.services.login_guard import LoginsLimited
-from tenants.services.logins import LoginRefused, check_login
+from tenants.services.accounts.login_devices import read_device
+from tenants.services.accounts.login_guard import LoginsLimited
+from tenants.services.accounts.logins import LoginRefused, check_login
 from tenants.services.proxies import client_address
 
 

@@ -17,7 +17,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import debug_transaction  # type: ignore[attr-defined]
 from django.db.transaction import Atomic
 
-from audit.database.base import Connection
+from storage.database.base import Connection
 from tenants.actors import as_text
 
 TENANT_VARIABLE = "app.tenant_id"

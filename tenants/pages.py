@@ -22,8 +22,8 @@ from tenants.identity import Identity
 from tenants.middleware import note_refusal
 from tenants.permissions import CHANGING, describe_denial, has_permission
 from tenants.roles import Role
+from tenants.services.accounts.impersonation import begin_look
 from tenants.services.directory import find_tenant
-from tenants.services.look_through import begin_look
 from tenants.staff import ask_for_reason
 
 # The name of the address where a super admin chooses a tenant; it takes the address to return to as ``next``.

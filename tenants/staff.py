@@ -13,7 +13,7 @@ from tenants.identity import Identity
 from tenants.middleware import current_request_id
 from tenants.refusals import RequestRefused
 from tenants.roles import Role
-from tenants.services.look_through import LONGEST_REASON, LookRefused, note_use, read_reason
+from tenants.services.accounts.impersonation import LONGEST_REASON, LookRefused, note_use, read_reason
 
 # The field of a form, and the header of a request, that say why.
 FIELD: Final = "change_reason"

@@ -22,7 +22,7 @@ from tenants.actors import TenantRef
 from tenants.context import tenant_context
 from tenants.models import User
 from tenants.roles import Role
-from tenants.services.people import join_groups
+from tenants.services.accounts.people import join_groups
 from tests.factories import SAAS, CustomerFactory, TenantFactory, UserFactory
 
 # The hooks of tests/workers.py work from here: conftest.py is what pytest reads in every process.
@@ -155,7 +155,7 @@ def api_client(tenant: TenantRef, users: People) -> Callable[..., APIClient]:
     A super admin's client names ``tenant`` (or the ``tenant`` given) in X-Tenant, and a reason in X-Reason.
     ``api_client(None)`` is anonymous.
     """
-    from tenants.services.tokens import issue_access
+    from tenants.services.accounts.tokens import issue_access
 
     def build(who: str | User | None, *, tenant: TenantRef | None = tenant) -> APIClient:
         client = ApiClient(raise_request_exception=False)

@@ -8,8 +8,8 @@ from uuid_utils.compat import uuid7
 
 from lifecycle.models.customers import Customer
 from lifecycle.rules.transitions import Change
-from lifecycle.services.publication import publish_configuration
-from lifecycle.services.transitions import place
+from lifecycle.services.configuration.publication import publish_configuration
+from lifecycle.services.transitions.apply import place
 from tenants.actors import TenantRef, system_actor
 from tenants.authentication import Look
 from tenants.context import tenant_context
@@ -17,7 +17,7 @@ from tenants.models import User
 from tenants.roles import Role
 from tenants.rules.texts import fold_text
 from tenants.rules.values import sort_key
-from tenants.services.people import build_user, create_tenant, create_user
+from tenants.services.accounts.people import build_user, create_tenant, create_user
 
 PASSWORD = "correct horse battery staple"
 # Whoever arranges things before a test begins.

@@ -2,7 +2,7 @@
 
 from django.db import migrations
 
-from audit.rls import APP_ROLE, AUDIT_ROLE, CURRENT_TENANT, RELAY_ROLE, ProtectTenantTable
+from storage.rls import APP_ROLE, AUDIT_ROLE, CURRENT_TENANT, RELAY_ROLE, ProtectTenantTable
 
 APPEND_ONLY = [
     """

@@ -3,7 +3,7 @@
 import uuid_utils.compat
 from django.db import migrations, models
 
-from audit.rls import AUDIT_ROLE, CompositeForeignKey, ProtectTenantTable
+from storage.rls import AUDIT_ROLE, CompositeForeignKey, ProtectTenantTable
 
 APPEND_ONLY = [
     statement

@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-from audit.rls import AUDIT_ROLE, CURRENT_USER_ID
+from storage.rls import AUDIT_ROLE, CURRENT_USER_ID
 
 ENTRIES_OF_STAFF = [
     # The table belongs to the role that nobody logs in as.

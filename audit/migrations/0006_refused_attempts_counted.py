@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-from audit.rls import APP_ROLE
+from storage.rls import APP_ROLE
 
 
 class Migration(migrations.Migration):

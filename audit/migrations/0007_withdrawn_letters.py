@@ -5,7 +5,7 @@ attempt may be taken out of it. Nothing else in the outbox can be deleted by the
 from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
 
-from audit.rls import APP_ROLE, CURRENT_TENANT
+from storage.rls import APP_ROLE, CURRENT_TENANT
 
 
 class Migration(migrations.Migration):

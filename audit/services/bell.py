@@ -6,7 +6,7 @@ from typing import Final
 import structlog
 from django.db import connections, transaction
 
-from audit.database.results import execute
+from storage.database.results import execute
 
 log = structlog.get_logger(__name__)
 

@@ -6,9 +6,9 @@ from uuid import UUID
 from django.db import DEFAULT_DB_ALIAS
 from uuid_utils.compat import uuid7
 
-from audit import cipher
-from audit.cursors import bytea_array, plain_array, prepared_cursor
 from audit.models import DataKey
+from storage import cipher
+from storage.cursors import bytea_array, plain_array, prepared_cursor
 
 READ = """
 SELECT subject_id, wrapped FROM audit_data_key

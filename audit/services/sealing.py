@@ -6,7 +6,7 @@ Nothing else is needed to open it but the ring of master keys; a rotation re-wra
 
 from uuid import UUID
 
-from audit import cipher
+from storage import cipher
 
 # Version, key id, nonce, key, tag: the length of a wrapped data key.
 _WRAPPED = 1 + 2 + cipher.NONCE_BYTES + cipher.KEY_BYTES + 16

@@ -22,11 +22,11 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from django.db import DEFAULT_DB_ALIAS
 
-from audit.cursors import bytea_array, plain_array, prepared_cursor
 from audit.models import AuditSeal, OutboxMessage
-from audit.patience import JOB_SECONDS, allow_seconds
 from audit.services.bell import wake_relay_after_commit
 from audit.services.chain import EPOCH, MICROSECOND
+from storage.cursors import bytea_array, plain_array, prepared_cursor
+from storage.timeouts import JOB_SECONDS, allow_seconds
 
 FORMAT: Final = "customer360.seal.1"
 # Leaves of one seal.

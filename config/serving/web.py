@@ -33,5 +33,5 @@ application = Server(
     find_faults,
 )
 # Models can be imported only now that the application is set up.
-import_module("tenants.services.issuers").fetch_keys_at_start()
+import_module("tenants.services.accounts.issuers").fetch_keys_at_start()
 import_module("tenants.delivery.sender").start_sender()

@@ -16,9 +16,9 @@ from lifecycle.admin.judging import compile_version, draw, look_at_today
 from lifecycle.admin.pretty import write_json
 from tenants.admin.base import TenantAdmin, identity_of, service_arguments
 from tenants.models import ConfigurationVersion
-from tenants.rules.starters import STARTERS
-from tenants.services.configurations import live_version, open_draft
-from tenants.services.members import name_members
+from tenants.rules.configuration.starters import STARTERS
+from tenants.services.accounts.members import name_members
+from tenants.services.configuration.versions import live_version, open_draft
 
 LIVE, EMPTY = "live", "empty"
 BASES = [

@@ -12,8 +12,8 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 
 from lifecycle.models import Customer
-from lifecycle.services.erasure import LONGEST_REASON, Erased, ErasureRefused, erase_customer
-from lifecycle.services.exports import export_customer
+from lifecycle.services.compliance.erasure import LONGEST_REASON, Erased, ErasureRefused, erase_customer
+from lifecycle.services.compliance.exports import export_customer
 from tenants.admin.base import TenantAdmin, identity_of, service_arguments
 from tenants.middleware import current_request_id
 from tenants.rules.texts import clean_line

@@ -9,7 +9,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from lifecycle.models import DeadLetter
-from lifecycle.services.letters import (
+from lifecycle.services.events.dead_letter_actions import (
     LONGEST_REASON,
     WAITS,
     LetterRefused,

@@ -19,15 +19,15 @@ from lifecycle.admin.pretty import find_line, find_lines, write_json
 from lifecycle.admin.sheet import SameNameTwice, Sheet, write_document, write_mapping, write_renamed
 from tenants.admin.base import service_arguments
 from tenants.models import ConfigurationVersion
-from tenants.rules.comparing import compare_lines, shorten_comparison
-from tenants.rules.concerns import EVENT_FIELDS
-from tenants.rules.conditions import OPERATORS
-from tenants.rules.configuration import Fault
-from tenants.rules.sections import RECIPIENTS
-from tenants.rules.shapes import CATEGORIES, EFFECT_KINDS, EFFECT_MOMENTS, EVENT_TYPES
+from tenants.rules.configuration.comparing import compare_lines, shorten_comparison
+from tenants.rules.configuration.conditions import OPERATORS
+from tenants.rules.configuration.definitions import CATEGORIES, EFFECT_KINDS, EFFECT_MOMENTS, EVENT_TYPES
+from tenants.rules.configuration.document import Fault
+from tenants.rules.configuration.sections import RECIPIENTS
+from tenants.rules.configuration.warnings import EVENT_FIELDS
 from tenants.rules.strict_json import BadJson, parse_object
-from tenants.services.configurations import ConfigurationConflict, NoSuchVersion, save_draft
-from tenants.services.members import name_members
+from tenants.services.accounts.members import name_members
+from tenants.services.configuration.versions import ConfigurationConflict, NoSuchVersion, save_draft
 
 LONGEST_COMMENT = 500
 LARGEST_FILE = 1_000_000

@@ -39,7 +39,7 @@ from lifecycle.services.imports.uploads import (
 from tenants.actors import TenantRef
 from tenants.admin.base import TenantAdmin, identity_of, service_arguments
 from tenants.rules.values import InvalidValue
-from tenants.services.members import name_members
+from tenants.services.accounts.members import name_members
 
 LIST = "admin:lifecycle_importupload_changelist"
 PAGE = "admin:lifecycle_importupload_change"

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from lifecycle.models import CustomerLifecycleStatus
-from lifecycle.services.publication import complete_renames, judge_plan
+from lifecycle.services.configuration.publication import complete_renames, judge_plan
 from tenants.actors import TenantRef
 from tenants.models import ConfigurationVersion
-from tenants.rules.configuration import (
+from tenants.rules.configuration.diagram import describe_diagram, draw_svg, lay_out
+from tenants.rules.configuration.document import (
     ERROR,
     Configuration,
     ConfigurationChange,
@@ -18,11 +19,10 @@ from tenants.rules.configuration import (
     diff_configurations,
     parse_configuration,
 )
-from tenants.rules.diagram import describe_diagram, draw_svg, lay_out
-from tenants.rules.faults import point
-from tenants.rules.policy import Policy, compile_policy
+from tenants.rules.configuration.errors import point
+from tenants.rules.configuration.policy import Policy, compile_policy
 from tenants.rules.texts import quote_text
-from tenants.services import configurations
+from tenants.services.configuration import versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +82,14 @@ class Judgement:
 
 def look_at_today(tenant: TenantRef) -> Today:
     """The tenant as it is now. Four statements, inside the tenant's context."""
-    version = configurations.live_version(tenant)
+    version = versions.live_version(tenant)
     counts = CustomerLifecycleStatus.objects.for_tenant(tenant.id).counts_by_stage()
     return Today(
         tenant=tenant,
         version=version,
         policy=compile_version(version),
         customers=counts,
-        leaving=tuple(configurations.leaving_stages(tenant)),
+        leaving=tuple(versions.leaving_stages(tenant)),
     )
 
 

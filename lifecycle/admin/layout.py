@@ -20,9 +20,9 @@ from lifecycle.admin.sheet import (
     read_value,
     write_value,
 )
-from tenants.rules.configuration import KEYS
-from tenants.rules.meaning import infer_category
-from tenants.rules.shapes import DEFAULT_CATEGORY
+from tenants.rules.configuration.definitions import DEFAULT_CATEGORY
+from tenants.rules.configuration.document import KEYS
+from tenants.rules.configuration.meaning import infer_category
 
 
 class CannotLayOut(Exception):

@@ -17,7 +17,7 @@ from tenants.admin.base import TenantAdmin, identity_of
 from tenants.models import ApiKey, ConfigurationVersion, User
 from tenants.rules.texts import fold_text, normalize_text
 from tenants.rules.values import sort_key
-from tenants.services.members import name_process
+from tenants.services.accounts.members import name_process
 
 MOST_FOUND = 500
 _SYSTEM = "system:"

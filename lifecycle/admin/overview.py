@@ -8,13 +8,13 @@ from django.db.models import Sum
 
 from lifecycle.admin.judging import compile_version, draw, look_at_today
 from lifecycle.models import StageMove
-from lifecycle.services.stage_moves import unfinished_moves
+from lifecycle.services.configuration.stage_migrations import unfinished_moves
 from tenants.actors import TenantRef
 from tenants.models import ConfigurationVersion
-from tenants.rules.configuration import diff_configurations
-from tenants.rules.policy import Policy
-from tenants.rules.shapes import Configuration
-from tenants.services.members import name_members
+from tenants.rules.configuration.definitions import Configuration
+from tenants.rules.configuration.document import diff_configurations
+from tenants.rules.configuration.policy import Policy
+from tenants.services.accounts.members import name_members
 
 VERSIONS_A_PAGE = 20
 SENTENCES = 6

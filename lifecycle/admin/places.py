@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from lifecycle.admin.sheet import ConditionRow, Faults, Sheet, StageRow
-from tenants.rules.faults import Fault, point
+from tenants.rules.configuration.errors import Fault, point
 
 # Keys of the document -> fields of a stage's row.
 _FIELDS = {

@@ -19,7 +19,7 @@ from lifecycle.admin.sheet import (
     Sheet,
     StageRow,
 )
-from tenants.rules.shapes import DEFAULT_CATEGORY
+from tenants.rules.configuration.definitions import DEFAULT_CATEGORY
 
 # Of what has no limit of its own: conditions of a rule, and stages of today that went away.
 _MOST_KEYS = 200

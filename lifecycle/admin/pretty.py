@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from tenants.rules.configuration import KEYS
-from tenants.rules.faults import point
+from tenants.rules.configuration.document import KEYS
+from tenants.rules.configuration.errors import point
 
 _RULE_KEYS = ("event", "from", "to", "reason_code", "when", "field", "op", "value")
 _EFFECT_KEYS = ("name", "on", "stages", "categories", "kind", "to", "template")

@@ -13,8 +13,8 @@ from lifecycle.admin.judging import Today, compile_version, draw, judge, look_at
 from lifecycle.admin.layout import read_target
 from lifecycle.admin.overview import compare_versions, count_returning
 from lifecycle.admin.sheet import GoneRow
-from lifecycle.services.previews import Preview, preview_configuration
-from lifecycle.services.publication import (
+from lifecycle.services.configuration.previews import Preview, preview_configuration
+from lifecycle.services.configuration.publication import (
     MappingNeeded,
     Publication,
     complete_renames,
@@ -23,12 +23,12 @@ from lifecycle.services.publication import (
     rename_back,
     take_back,
 )
-from lifecycle.services.stage_moves import move_after_commit
+from lifecycle.services.configuration.stage_migrations import move_after_commit
 from tenants.admin.base import service_arguments
 from tenants.models import ConfigurationVersion
-from tenants.rules.faults import Fault, InvalidConfiguration, point
-from tenants.rules.renames import name_replaced
-from tenants.services.configurations import ConfigurationConflict, NoSuchVersion, discard_draft
+from tenants.rules.configuration.errors import Fault, InvalidConfiguration, point
+from tenants.rules.configuration.renames import name_replaced
+from tenants.services.configuration.versions import ConfigurationConflict, NoSuchVersion, discard_draft
 
 OVERVIEW = "admin:tenants_configurationversion_changelist"
 EDITOR = "admin:tenants_configurationversion_change"

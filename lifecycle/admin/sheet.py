@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-from tenants.rules.faults import Fault
-from tenants.rules.shapes import CATEGORIES, DEFAULT_CATEGORY
+from tenants.rules.configuration.definitions import CATEGORIES, DEFAULT_CATEGORY
+from tenants.rules.configuration.errors import Fault
 
 UNKNOWN = "?"
 _SURROGATE = re.compile("[\ud800-\udfff]")

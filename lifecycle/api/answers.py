@@ -5,7 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from tenants.rules.shapes import CATEGORIES, EFFECT_KINDS, EFFECT_MOMENTS
+from tenants.rules.configuration.definitions import CATEGORIES, EFFECT_KINDS, EFFECT_MOMENTS
 
 BANDS = ("good", "watch", "poor", "unknown")
 URGENCY_HELP = (

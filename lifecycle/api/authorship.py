@@ -6,7 +6,7 @@ from tenants.actors import TenantRef
 from tenants.identity import Identity
 from tenants.refusals import RequestRefused
 from tenants.rules.texts import clean_line, fold_text
-from tenants.services.members import find_members
+from tenants.services.accounts.members import find_members
 
 MISMATCH = (
     "updated_by names somebody else than the caller: leave it out, or name yourself. Only a service account may name a"

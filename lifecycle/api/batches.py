@@ -11,8 +11,8 @@ from lifecycle.api.authorship import MISMATCH, find_authors
 from lifecycle.api.preconditions import format_etag
 from lifecycle.api.serializers import ItemSerializer
 from lifecycle.rules.transitions import Allowed, Change, Refused
-from lifecycle.services.summaries import describe_effect
-from lifecycle.services.transitions import Outcome
+from lifecycle.services.customers.summaries import describe_effect
+from lifecycle.services.transitions.apply import Outcome
 from tenants.actors import TenantRef
 from tenants.identity import Identity
 from tenants.refusals import RequestRefused

@@ -5,8 +5,8 @@ from typing import get_args
 from rest_framework import serializers
 
 from lifecycle.api.answers import Answer
-from tenants.rules.differences import ChangeKind
-from tenants.rules.faults import ERROR, WARNING
+from tenants.rules.configuration.diff import ChangeKind
+from tenants.rules.configuration.errors import ERROR, WARNING
 
 
 class ConfigurationFaultAnswer(Answer):

@@ -7,13 +7,13 @@ from django import forms
 from django.http import QueryDict
 
 from lifecycle.models import Customer
-from lifecycle.querysets.listing import DEFAULT_LIMIT, DEFAULT_ORDERING, MOST, ORDERINGS, ListQuery
+from lifecycle.queries.listing import DEFAULT_LIMIT, DEFAULT_ORDERING, MOST, ORDERINGS, ListQuery
 from tenants.actors import TenantRef
 from tenants.refusals import RequestRefused
-from tenants.rules.policy import Policy
-from tenants.rules.shapes import CATEGORIES
+from tenants.rules.configuration.definitions import CATEGORIES
+from tenants.rules.configuration.policy import Policy
 from tenants.rules.texts import clean_line, list_texts, quote_text
-from tenants.services.configurations import leaving_stages
+from tenants.services.configuration.versions import leaving_stages
 
 LONGEST_STAY = 3650
 # So many faults of a request are told.
@@ -55,7 +55,7 @@ class WholeNumberFilter(django_filters.Filter):
 
 
 class CustomerFilters(django_filters.FilterSet):
-    """The filters of ``GET /customers``. They are read here and applied by ``lifecycle.querysets.listing``."""
+    """The filters of ``GET /customers``. They are read here and applied by ``lifecycle.queries.listing``."""
 
     stage = StagesFilter(help_text="Only customers in this stage; repeat it for several.")
     category = django_filters.ChoiceFilter(

@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.utils.urls import replace_query_param
 
 from lifecycle.api.filters import read_limit, refuse_parameter, refuse_strangers
-from lifecycle.querysets.cursors import InvalidCursor, Position, decode_cursor, encode_cursor
+from lifecycle.queries.cursors import InvalidCursor, Position, decode_cursor, encode_cursor
 
 
 def page_links(request: Request, next_cursor: str | None, previous_cursor: str | None) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 
 from lifecycle.api.preconditions import read_versions
 from lifecycle.api.serializers import read_uuid
-from lifecycle.services.idempotency import Answer, KeyReused, claim_key, keep_answer
+from lifecycle.services.transitions.idempotency import Answer, KeyReused, claim_key, keep_answer
 from tenants.refusals import RequestRefused
 
 REPLAYED = "Idempotency-Replayed"

@@ -9,7 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from lifecycle.rules.transitions import LONGEST_NOTE, LONGEST_REASON, LONGEST_STAGE
-from lifecycle.services.erasure import LONGEST_REASON as LONGEST_DEED_REASON
+from lifecycle.services.compliance.erasure import LONGEST_REASON as LONGEST_DEED_REASON
 from tenants.api.serializers import StrictSerializer, TextField
 from tenants.rules.texts import clean_line
 from tenants.rules.values import InvalidValue, read_paragraphs

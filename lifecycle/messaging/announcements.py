@@ -5,7 +5,7 @@ from typing import Final
 import orjson
 
 from lifecycle.rules.envelopes import STRUCTURED_TYPE, Headers
-from lifecycle.services.outbox import Pending
+from lifecycle.services.events.outbox import Pending
 
 TYPE: Final = "audit.lifecycle.updated"
 SOURCE: Final = "/customer360/lifecycle"

@@ -13,9 +13,9 @@ from django.utils import timezone
 from lifecycle.messaging import metrics
 from lifecycle.rules.envelopes import Message, Received, receive
 from lifecycle.rules.ordering import merge_logs
-from lifecycle.services.dead_letters import Refusal
-from lifecycle.services.events import DEAD, DUPLICATE, PARKED, Result, bury_message, process_events
-from lifecycle.services.failures import QUERY_CANCELED, describe, is_transient, sql_state
+from lifecycle.services.events.dead_letters import Refusal
+from lifecycle.services.events.failures import QUERY_CANCELED, describe, is_transient, sql_state
+from lifecycle.services.events.processing import DEAD, DUPLICATE, PARKED, Result, bury_message, process_events
 from tenants.actors import Actor, TenantRef
 from tenants.services.directory import find_tenants
 

@@ -15,10 +15,10 @@ from django.conf import settings
 from django.utils import timezone
 
 from lifecycle.messaging import metrics
-from lifecycle.services.events import Result, count_waiting, sweep_parked
-from lifecycle.services.failures import describe, is_transient
-from lifecycle.services.letters import reseal_letters
-from lifecycle.services.retention import BEGINNING, forget_events, forget_letters
+from lifecycle.services.compliance.retention import BEGINNING, forget_events, forget_letters
+from lifecycle.services.events.dead_letter_actions import reseal_letters
+from lifecycle.services.events.failures import describe, is_transient
+from lifecycle.services.events.processing import Result, count_waiting, sweep_parked
 from tenants.actors import Actor
 
 log = structlog.get_logger(__name__)

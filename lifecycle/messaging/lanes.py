@@ -12,9 +12,9 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from lifecycle.messaging import metrics
 from lifecycle.messaging.clients import ensure_topics
 from lifecycle.rules.envelopes import Headers
-from lifecycle.services import outbox
-from lifecycle.services.dead_letters import TOO_LARGE, only_error
-from lifecycle.services.dead_letters import TOPIC as DEAD_LETTER_TOPIC
+from lifecycle.services.events import outbox
+from lifecycle.services.events.dead_letters import TOO_LARGE, only_error
+from lifecycle.services.events.dead_letters import TOPIC as DEAD_LETTER_TOPIC
 
 log = structlog.get_logger(__name__)
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector
 
-from lifecycle.services import cache_outage
+from lifecycle.services.cache import outage
 
 
 def _make_registry() -> CollectorRegistry:
@@ -22,8 +22,8 @@ CONSUMER: Final = _make_registry()
 RELAY: Final = _make_registry()
 MOVER: Final = _make_registry()
 # Both write customers, and then the cache.
-CONSUMER.register(cache_outage.failures)
-MOVER.register(cache_outage.failures)
+CONSUMER.register(outage.failures)
+MOVER.register(outage.failures)
 
 consumed = Counter("customer360_events_consumed_total", "Messages read from Kafka.", ["topic"], registry=CONSUMER)
 dealt_with = Counter(

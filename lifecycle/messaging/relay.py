@@ -24,9 +24,9 @@ from lifecycle.messaging.announcements import announce
 from lifecycle.messaging.clients import ensure_topics, make_producer, topic_name
 from lifecycle.messaging.lanes import Lane
 from lifecycle.messaging.process import HealthFile, Progress, Stop
-from lifecycle.services import outbox
-from lifecycle.services.dead_letters import TOPIC as DEAD_LETTER_TOPIC
-from lifecycle.services.failures import is_transient
+from lifecycle.services.events import outbox
+from lifecycle.services.events.dead_letters import TOPIC as DEAD_LETTER_TOPIC
+from lifecycle.services.events.failures import is_transient
 
 log = structlog.get_logger(__name__)
 

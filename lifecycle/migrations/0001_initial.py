@@ -4,7 +4,7 @@ import django.db.models.deletion
 import uuid_utils.compat
 from django.db import migrations, models
 
-import audit.fields
+import storage.fields
 
 
 class Migration(migrations.Migration):
@@ -94,9 +94,9 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("tenant_id", models.UUIDField()),
-                ("name", audit.fields.EncryptedText()),
-                ("email", audit.fields.EncryptedEmail(max_length=254, null=True)),
-                ("phone", audit.fields.EncryptedText(null=True)),
+                ("name", storage.fields.EncryptedText()),
+                ("email", storage.fields.EncryptedEmail(max_length=254, null=True)),
+                ("phone", storage.fields.EncryptedText(null=True)),
                 (
                     "email_index",
                     models.BinaryField(help_text="Keyed hash of the e-mail address, for exact look-up.", null=True),

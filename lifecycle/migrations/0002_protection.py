@@ -2,7 +2,7 @@
 
 from django.db import migrations
 
-from audit.rls import APP_ROLE, CURRENT_TENANT, SEARCH_ROLE, CompositeForeignKey, ProtectTenantTable
+from storage.rls import APP_ROLE, CURRENT_TENANT, SEARCH_ROLE, CompositeForeignKey, ProtectTenantTable
 
 CUSTOMER = ("lifecycle_customer", ("tenant_id", "id"))
 OF_CUSTOMER = ("tenant_id", "customer_id")

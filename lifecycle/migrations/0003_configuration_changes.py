@@ -3,7 +3,7 @@
 import uuid_utils.compat
 from django.db import migrations, models
 
-from audit.rls import ProtectTenantTable
+from storage.rls import ProtectTenantTable
 
 
 class Migration(migrations.Migration):

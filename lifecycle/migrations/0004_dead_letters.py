@@ -3,7 +3,7 @@
 import uuid_utils.compat
 from django.db import migrations, models
 
-from audit.rls import ProtectTenantTable
+from storage.rls import ProtectTenantTable
 
 # Tiny: finds what is old enough to be forgotten.
 INBOX_BY_AGE = "CREATE INDEX inbox_by_age ON lifecycle_inboxevent USING brin (received_at)"

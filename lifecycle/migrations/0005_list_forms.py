@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-from audit.rls import APP_ROLE, CURRENT_TENANT, SEARCH_ROLE
+from storage.rls import APP_ROLE, CURRENT_TENANT, SEARCH_ROLE
 
 # As before (0002_protection says why it exists and how it is made safe), and it stops after ``most`` customers of each
 # kind of match: whoever gets more than he can use looks at the customers themselves. Planned anew each time, because

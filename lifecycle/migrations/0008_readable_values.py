@@ -5,7 +5,7 @@ from typing import Any
 from django.db import migrations, models
 
 import lifecycle.models.customers
-from audit.rls import APP_ROLE, CURRENT_TENANT, SEARCH_ROLE
+from storage.rls import APP_ROLE, CURRENT_TENANT, SEARCH_ROLE
 from tenants.rules.texts import fold_text
 from tenants.rules.values import sort_key
 

@@ -3,7 +3,7 @@
 import uuid_utils.compat
 from django.db import migrations, models
 
-from audit.rls import CompositeForeignKey, ProtectTenantTable
+from storage.rls import CompositeForeignKey, ProtectTenantTable
 
 STATES = [
     ("reading", "Being read"),

@@ -3,7 +3,7 @@
 from django.contrib.postgres.fields import ArrayField
 from django.db import migrations, models
 
-from audit.rls import APP_ROLE, CURRENT_TENANT, SEARCH_ROLE
+from storage.rls import APP_ROLE, CURRENT_TENANT, SEARCH_ROLE
 
 # As before (0008_readable_values), without the erased.
 SEARCH = [

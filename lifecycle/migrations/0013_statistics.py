@@ -2,7 +2,7 @@
 
 from django.db import migrations
 
-from audit.rls import APP_ROLE
+from storage.rls import APP_ROLE
 
 TABLES = (
     "lifecycle_customer, customer_lifecycle_status, lifecycle_billingfigures, lifecycle_supportfigures,"

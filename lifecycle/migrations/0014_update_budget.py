@@ -2,7 +2,7 @@
 
 from django.db import migrations
 
-from audit.rls import APP_ROLE
+from storage.rls import APP_ROLE
 
 # It has no model and belongs to no tenant: a super admin has one budget in all tenants, so no policy can say whose row
 # is in sight. The application may not touch the table, not even read it, and calls these two functions instead, which

@@ -5,9 +5,9 @@ from typing import Any
 import uuid_utils.compat
 from django.db import models
 
-from audit.fields import EncryptedEmail, EncryptedText
 from audit.services.keys import load_key
-from lifecycle.querysets.customers import CustomerQuerySet
+from lifecycle.queries.customers import CustomerQuerySet
+from storage.fields import EncryptedEmail, EncryptedText
 from tenants.models import Tenant
 
 

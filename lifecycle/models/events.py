@@ -77,7 +77,7 @@ class DeadLetter(models.Model):
 
     ``value`` is sealed. ``tenant_id`` is NOBODY when the tenant could not be told. A discarded letter keeps its facts
     and loses its bytes. ``subjects`` are the keyed hashes of every customer that the message may be about
-    (``audit.cipher.customer_index``); NULL when that is not certain and the message has to be looked into.
+    (``storage.cipher.customer_index``); NULL when that is not certain and the message has to be looked into.
     """
 
     class State(models.TextChoices):

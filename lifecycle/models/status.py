@@ -4,7 +4,7 @@ import uuid_utils.compat
 from django.db import models
 
 from lifecycle.models.customers import Customer
-from lifecycle.querysets.status import StatusQuerySet
+from lifecycle.queries.status import StatusQuerySet
 
 
 class CustomerLifecycleStatus(models.Model):

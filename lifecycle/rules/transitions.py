@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from tenants.rules.policy import Policy
-from tenants.rules.shapes import Effect
+from tenants.rules.configuration.definitions import Effect
+from tenants.rules.configuration.policy import Policy
 from tenants.rules.texts import list_texts, quote_text
 from tenants.rules.values import InvalidValue, is_visible, read_line
 

@@ -9,13 +9,13 @@ time     30 / (30 + days): the days until the renewal, or twice the days since i
 =======  ===============================================================================================================
 
 So a renewal counts in full on its day, half of that 30 days ahead, and less and less once it has passed: what is
-ahead can still be won. ``lifecycle.querysets.urgency`` is the same formula in SQL.
+ahead can still be won. ``lifecycle.queries.urgency`` is the same formula in SQL.
 """
 
 from typing import Any, Final
 
 from lifecycle.rules.health import Health, Number, read_number
-from tenants.rules.policy import Policy
+from tenants.rules.configuration.policy import Policy
 
 LEAST_REVENUE: Final = 1.0
 MOST_REVENUE: Final = 1e15

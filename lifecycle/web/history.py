@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from lifecycle.services.histories import read_history
+from lifecycle.services.transitions.history import read_history
 from lifecycle.web.people import name_people
 from tenants.actors import TenantRef
 from tenants.identity import Identity

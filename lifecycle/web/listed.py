@@ -8,12 +8,12 @@ from django.http import QueryDict
 from django.urls import reverse
 from django.utils.http import urlencode
 
-from lifecycle.querysets.listing import ORDERINGS, ListQuery
+from lifecycle.queries.listing import ORDERINGS, ListQuery
 from tenants.actors import TenantRef
 from tenants.models import User
-from tenants.rules.policy import Policy
+from tenants.rules.configuration.policy import Policy
 from tenants.rules.texts import clean_line, list_texts, quote_text
-from tenants.services.configurations import find_renamed, leaving_stages
+from tenants.services.configuration.versions import find_renamed, leaving_stages
 
 PAGE = 50
 LONGEST_TEXT = 200

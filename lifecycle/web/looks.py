@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from tenants.rules.policy import Policy
+from tenants.rules.configuration.policy import Policy
 
 Rgb = tuple[int, int, int]
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from lifecycle.querysets.listing import ListQuery, list_customers
-from lifecycle.services.stage_moves import unfinished_moves
-from lifecycle.services.totals import read_tenant_summary
+from lifecycle.queries.listing import ListQuery, list_customers
+from lifecycle.services.configuration.stage_migrations import unfinished_moves
+from lifecycle.services.customers.totals import read_tenant_summary
 from lifecycle.web.looks import stage_looks
 from lifecycle.web.pages import tenant_stream
 from tenants.pages import TenantRequest
-from tenants.services.policies import live_policy
+from tenants.services.configuration.policies import live_policy
 
 MOST_AT_RISK = 10
 MOST_LISTED = 8

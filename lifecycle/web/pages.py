@@ -12,7 +12,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from lifecycle.web.live import Ticket, stream_url
 from tenants.pages import PageView, TenantRequest, tenant_page
-from tenants.services.policies import NoConfiguration
+from tenants.services.configuration.policies import NoConfiguration
 
 
 def page(permission: str, *methods: str) -> Callable[[PageView], PageView]:

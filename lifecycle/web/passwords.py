@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from tenants.services.logins import LONGEST_PASSWORD
+from tenants.services.accounts.logins import LONGEST_PASSWORD
 
 
 class PasswordForm(forms.Form):

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from tenants.actors import TenantRef
 from tenants.identity import Identity
-from tenants.services.members import name_members
+from tenants.services.accounts.members import name_members
 
 
 def name_people(ids: Iterable[str], *, tenant: TenantRef, viewer: Identity) -> Mapping[str, str]:

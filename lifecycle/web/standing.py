@@ -9,8 +9,8 @@ import orjson
 from django.http import Http404
 from django.utils import timezone
 
-from lifecycle.services.profiles import read_profile
-from lifecycle.services.summaries import read_lifecycle, read_summary
+from lifecycle.services.customers.profiles import read_profile
+from lifecycle.services.customers.summaries import read_lifecycle, read_summary
 from lifecycle.web.history import Steps, show_steps
 from lifecycle.web.live import Ticket, stream_url
 from lifecycle.web.looks import stage_looks
@@ -18,7 +18,7 @@ from lifecycle.web.people import name_people
 from tenants.pages import TenantRequest
 from tenants.permissions import describe_denial
 from tenants.roles import UPDATE_LIFECYCLE, VIEW_HISTORY
-from tenants.services.policies import policy_of_version
+from tenants.services.configuration.policies import policy_of_version
 
 # The circumference of the gauge's arc (r = 40).
 GAUGE_LENGTH = 251.33

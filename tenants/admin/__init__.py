@@ -7,6 +7,6 @@ from tenants.admin import people, tenants
 
 __all__ = ["people", "tenants"]
 
-# Groups are the roles' grants, kept by tenants.services.people: editing one by hand would bypass the matrix.
+# Groups are the roles' grants, kept by tenants.services.accounts.people: editing one by hand would bypass the matrix.
 if admin.site.is_registered(Group):
     admin.site.unregister(Group)

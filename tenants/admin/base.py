@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from tenants.identity import Identity
 from tenants.roles import CONFIGURE_STAGES, Role
+from tenants.services.accounts.people import PersonChangeRefused
 from tenants.services.directory import PLATFORM
-from tenants.services.people import PersonChangeRefused
 
 if TYPE_CHECKING:
     _ModelAdmin = admin.ModelAdmin[Any]

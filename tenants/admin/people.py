@@ -14,15 +14,15 @@ from tenants.admin.asking import ask_first
 from tenants.admin.base import ModelForm, ServiceAdmin, identity_of, service_arguments
 from tenants.models import ApiKey, User
 from tenants.roles import PERMISSIONS, Role
-from tenants.services.api_keys import ApiKeyRefused, create_key, revoke_key, rotate_key
-from tenants.services.invitations import (
+from tenants.services.accounts.api_keys import ApiKeyRefused, create_key, revoke_key, rotate_key
+from tenants.services.accounts.invitations import (
     create_service_account,
     invite_user,
     send_invitation,
     show_invitation,
 )
-from tenants.services.mails import is_mail_configured
-from tenants.services.people import (
+from tenants.services.accounts.mails import is_mail_configured
+from tenants.services.accounts.people import (
     TENANT_ROLES,
     deactivate_user,
     reactivate_user,

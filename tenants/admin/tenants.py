@@ -13,9 +13,9 @@ from tenants.actors import TenantRef
 from tenants.admin.asking import ask_first
 from tenants.admin.base import ModelForm, ServiceAdmin, identity_of, is_super_admin
 from tenants.models import Tenant
-from tenants.rules.starters import STARTERS
+from tenants.rules.configuration.starters import STARTERS
+from tenants.services.accounts.people import PersonChangeRefused, open_tenant, resume_tenant, suspend_tenant
 from tenants.services.directory import PLATFORM
-from tenants.services.people import PersonChangeRefused, open_tenant, resume_tenant, suspend_tenant
 
 
 class TenantForm(ModelForm):

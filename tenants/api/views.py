@@ -17,12 +17,12 @@ from tenants.api.serializers import (
     TokenPairSerializer,
 )
 from tenants.refusals import RequestRefused
-from tenants.services.login_guard import LoginsLimited
-from tenants.services.logins import LoginRefused, check_login
-from tenants.services.mails import is_mail_configured
-from tenants.services.password_resets import request_reset
+from tenants.services.accounts.login_guard import LoginsLimited
+from tenants.services.accounts.logins import LoginRefused, check_login
+from tenants.services.accounts.mails import is_mail_configured
+from tenants.services.accounts.password_resets import request_reset
+from tenants.services.accounts.tokens import TokenPair, TokenRefused, issue_pair, rotate
 from tenants.services.proxies import client_address
-from tenants.services.tokens import TokenPair, TokenRefused, issue_pair, rotate
 from tenants.views import METHODS
 
 RESET_ASKED = (

@@ -22,11 +22,11 @@ from audit.services.administration import record_administration
 from tenants.actors import SYSTEM
 from tenants.context import tenant_context, user_context
 from tenants.models import QueuedMail, User
+from tenants.services.accounts.invitations import invitation_path
+from tenants.services.accounts.links import may_have_link
+from tenants.services.accounts.mails import finish_mail, on_queued, put_off_mail, take_mail
+from tenants.services.accounts.password_resets import prepare_reset
 from tenants.services.directory import find_user
-from tenants.services.invitations import invitation_path
-from tenants.services.links import may_have_link
-from tenants.services.mails import finish_mail, on_queued, put_off_mail, take_mail
-from tenants.services.password_resets import prepare_reset
 
 log = structlog.get_logger(__name__)
 

@@ -2,7 +2,7 @@
 
 from django.db import migrations
 
-from audit.rls import APP_ROLE, CURRENT_USER_ID, PLATFORM_ROLE, CompositeForeignKey, ProtectTenantTable
+from storage.rls import APP_ROLE, CURRENT_USER_ID, PLATFORM_ROLE, CompositeForeignKey, ProtectTenantTable
 
 # A user may read his own row before his tenant is known, but not change it: a row without tenant is a super admin's,
 # and would otherwise be within reach of everybody who can name himself.
@@ -26,7 +26,7 @@ OWN_ROW = [
 ]
 # Rows that belong to a tenant through somebody: seen by those who see the user.
 OF_VISIBLE_USER = "EXISTS (SELECT FROM tenants_user u WHERE u.id = {table}.user_id)"
-# A role's group carries its tenant in its name (tenants.services.people.group_name).
+# A role's group carries its tenant in its name (tenants.services.accounts.people.group_name).
 OF_TENANT_GROUP = "split_part(name, ':', 2) = (SELECT NULLIF(current_setting('app.tenant_id', true), ''))"
 # Nobody joins another tenant's group: it must be visible as well.
 MEMBERSHIP = (
@@ -34,7 +34,7 @@ MEMBERSHIP = (
     " AND EXISTS (SELECT FROM auth_group g WHERE g.id = tenants_user_groups.group_id)"
 )
 # What Django's own tables would let the application do, and it has no business doing: rights are granted by
-# tenants.services.people alone, permissions and content types are made by migrations, lock-outs live in the cache.
+# tenants.services.accounts.people alone, permissions and content types are made by migrations, lock-outs live in the cache.
 LEAST_PRIVILEGE = [
     f"REVOKE INSERT, UPDATE, DELETE ON auth_permission, auth_group_permissions, django_content_type FROM {APP_ROLE}",
     f"REVOKE INSERT, UPDATE ON guardian_userobjectpermission, guardian_groupobjectpermission FROM {APP_ROLE}",

@@ -5,7 +5,7 @@ import uuid_utils.compat
 from django.conf import settings
 from django.db import migrations, models
 
-from audit.rls import CompositeForeignKey, ProtectTenantTable
+from storage.rls import CompositeForeignKey, ProtectTenantTable
 
 
 class Migration(migrations.Migration):

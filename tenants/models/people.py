@@ -21,7 +21,7 @@ from tenants.rules.values import InvalidValue, read_username
 
 
 class UserManager(BaseUserManager["User"]):
-    """Look-ups for Django's machinery; people of tenants are made by ``tenants.services.people``."""
+    """Look-ups for Django's machinery; people of tenants are made by ``tenants.services.accounts.people``."""
 
     def create_superuser(self, username: str, password: str | None = None, **fields: object) -> "User":
         """Make a super admin (``manage.py createsuperuser``): internal staff without a tenant.

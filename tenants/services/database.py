@@ -18,7 +18,7 @@ LOGIN_VARIABLES = {
     "DATABASE_BACKUP_URL": BACKUP,
 }
 # How long each role may take: a request that waits for more than this waits in vain, and keeps others waiting. Jobs set
-# their own for a transaction (audit.patience). Migrations wait for a lock no longer than requests can wait behind them.
+# their own for a transaction (storage.timeouts). Migrations wait for a lock no longer than requests wait behind them.
 TIME_LIMITS: Mapping[str, Mapping[str, str]] = {
     APP: {
         "statement_timeout": "30s",

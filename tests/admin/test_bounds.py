@@ -10,8 +10,8 @@ from lifecycle.admin.layout import CannotLayOut, lay_out
 from lifecycle.admin.places import file_faults
 from lifecycle.admin.pretty import find_lines, write_json
 from lifecycle.admin.sheet import SameNameTwice, write_document
-from tenants.rules.comparing import compare_lines, shorten_comparison
-from tenants.rules.configuration import check_configuration
+from tenants.rules.configuration.comparing import compare_lines, shorten_comparison
+from tenants.rules.configuration.document import check_configuration
 from tests.rules.documents import relaxed
 from tests.rules.growing import ACCEPTED_BYTES, Growing, assert_linear, growing
 

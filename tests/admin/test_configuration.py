@@ -13,13 +13,13 @@ from django.urls import reverse
 from audit.models import AdministrationEntry
 from lifecycle.models import CustomerLifecycleStatus, StageMove
 from lifecycle.rules.transitions import Change
-from lifecycle.services import stage_moves
-from lifecycle.services.transitions import apply
+from lifecycle.services.configuration import stage_migrations
+from lifecycle.services.transitions.apply import apply
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tenants.models import ConfigurationVersion
-from tenants.rules.starters import STARTERS
-from tenants.services.configurations import live_version, open_draft
+from tenants.rules.configuration.starters import STARTERS
+from tenants.services.configuration.versions import live_version, open_draft
 from tests.admin.test_configuration_sheet import post
 from tests.admin.test_walk import browser, choose
 from tests.factories import MINIMAL, CustomerFactory, TenantFactory, utc_now
@@ -478,8 +478,8 @@ def test_a_large_move_goes_on_in_the_background_and_its_progress_is_shown(
 ) -> None:
     for _ in range(5):
         CustomerFactory(tenant=tenant, stage="At-Risk", reason_code="Late")
-    monkeypatch.setattr(stage_moves, "AT_ONCE", 2)
-    monkeypatch.setattr(stage_moves, "BATCH", 2)
+    monkeypatch.setattr(stage_migrations, "AT_ONCE", 2)
+    monkeypatch.setattr(stage_migrations, "BATCH", 2)
     answer = publish(admin_browser, new_draft(tenant, SHORTER, mapping={"At-Risk": "Active"}), "Fewer")
     body = answer.content.decode()
     assert "From “At-Risk” to “Active”: 2 of 5" in body

@@ -23,8 +23,8 @@ from lifecycle.admin.sheet import (
     write_renamed,
     write_value,
 )
-from tenants.rules.configuration import check_configuration, parse_configuration
-from tenants.rules.starters import STARTERS
+from tenants.rules.configuration.document import check_configuration, parse_configuration
+from tenants.rules.configuration.starters import STARTERS
 from tests.factories import CONTRACT_EXAMPLE, MINIMAL, SAAS
 from tests.rules.documents import FULL, configurations, damaged, relaxed
 

@@ -20,12 +20,12 @@ from django.utils import timezone
 
 from audit.models import AdministrationEntry, LifecycleHistory
 from lifecycle.models import Customer, CustomerLifecycleStatus, ImportPart, ImportUpload
-from lifecycle.services import rotation
-from lifecycle.services.erasure import erase_customer
+from lifecycle.services.compliance import key_rotation
+from lifecycle.services.compliance.erasure import erase_customer
+from lifecycle.services.compliance.retention import forget_old_uploads
 from lifecycle.services.imports import uploads, working
 from lifecycle.services.imports.importing import Import
 from lifecycle.services.imports.working import UploadWorker
-from lifecycle.services.retention import forget_old_uploads
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tests.admin.test_walk import browser
@@ -460,11 +460,11 @@ def test_parts_are_brought_under_a_new_master_key(
     tenant: TenantRef, admin_browser: Client, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = upload(admin_browser, FILE)
-    monkeypatch.setitem(rotation.SEALED_TABLES, "lifecycle_importpart", 1)
+    monkeypatch.setitem(key_rotation.SEALED_TABLES, "lifecycle_importpart", 1)
     settings.MASTER_KEYS = {77: bytes(range(32)), **settings.MASTER_KEYS}
-    assert rotation.count_old(tenant.id) >= 2
-    assert sum(rotation.rotate_tenant(tenant.id)) >= 2
-    assert rotation.count_old(tenant.id) == 0
+    assert key_rotation.count_old(tenant.id) >= 2
+    assert sum(key_rotation.rotate_tenant(tenant.id)) >= 2
+    assert key_rotation.count_old(tenant.id) == 0
     settings.MASTER_KEYS = {77: bytes(range(32))}
     assert "Ostwerk" in text_of(admin_browser.get(page))
 

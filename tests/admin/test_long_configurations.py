@@ -13,9 +13,9 @@ from lifecycle.admin import folding
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
 from tenants.models import ConfigurationVersion
-from tenants.rules.configuration import parse_configuration
-from tenants.rules.sections import MOST_CONDITIONS, MOST_EFFECTS, MOST_RULES, MOST_STAGES
-from tenants.services.configurations import open_draft, save_draft
+from tenants.rules.configuration.document import parse_configuration
+from tenants.rules.configuration.sections import MOST_CONDITIONS, MOST_EFFECTS, MOST_RULES, MOST_STAGES
+from tenants.services.configuration.versions import open_draft, save_draft
 from tests.factories import ADMIN_ACTOR, utc_now
 
 STAGES = [f"Stage number {number:02}, with a name of some length" for number in range(MOST_STAGES)]

@@ -12,12 +12,12 @@ from audit.models import AdministrationEntry
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
 from tenants.models import ApiKey, Tenant, User
-from tenants.rules.configuration import parse_configuration
-from tenants.rules.starters import STARTERS
-from tenants.services.api_keys import create_key, verify_key
+from tenants.rules.configuration.document import parse_configuration
+from tenants.rules.configuration.starters import STARTERS
+from tenants.services.accounts.api_keys import create_key, verify_key
+from tenants.services.accounts.invitations import find_invited
+from tenants.services.configuration.policies import live_policy
 from tenants.services.directory import PLATFORM
-from tenants.services.invitations import find_invited
-from tenants.services.policies import live_policy
 from tests.admin.test_walk import browser, choose
 from tests.factories import ADMIN_ACTOR, utc_now
 

@@ -9,8 +9,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from lifecycle.rules.transitions import Change
-from lifecycle.services.erasure import erase_customer
-from lifecycle.services.transitions import apply
+from lifecycle.services.compliance.erasure import erase_customer
+from lifecycle.services.transitions.apply import apply
 from tenants.actors import USER, Actor
 from tenants.context import tenant_context
 from tenants.roles import ROLE_PERMISSIONS, Role

@@ -12,11 +12,11 @@ from django.urls import reverse
 
 from audit.models import LifecycleHistory
 from lifecycle.rules.transitions import Change
-from lifecycle.services.transitions import apply
+from lifecycle.services.transitions.apply import apply
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tenants.models import Tenant, User
-from tenants.services.api_keys import create_key
+from tenants.services.accounts.api_keys import create_key
 from tenants.services.directory import PLATFORM
 from tests.factories import CustomerFactory, look_at, utc_now
 

@@ -9,13 +9,13 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from config.errors import api_address_not_found
-from lifecycle.services.transitions import ConfigurationKeepsChanging
+from lifecycle.services.transitions.apply import ConfigurationKeepsChanging
 from tenants.context import current_tenant_id
 from tenants.models import Stage, Tenant
 from tenants.pages import tenant_page
 from tenants.refusals import RequestRefused
 from tenants.roles import CONFIGURE_STAGES, UPDATE_LIFECYCLE, VIEW_LIFECYCLE
-from tenants.services.policies import NoConfiguration
+from tenants.services.configuration.policies import NoConfiguration
 from tenants.views import TenantViewMixin
 
 

@@ -7,8 +7,8 @@ from redis.exceptions import ConnectionError as RedisGone
 
 from tenants.models import RefreshToken
 from tenants.roles import Role
-from tenants.services.people import deactivate_user, set_password, set_role, suspend_tenant
-from tenants.services.tokens import issue_access
+from tenants.services.accounts.people import deactivate_user, set_password, set_role, suspend_tenant
+from tenants.services.accounts.tokens import issue_access
 from tests.conftest import ApiClient
 from tests.factories import ADMIN_ACTOR, PASSWORD, utc_now
 

@@ -9,7 +9,7 @@ from rest_framework.test import APIClient
 
 from audit.models import AdministrationEntry, LifecycleHistory
 from lifecycle.rules.transitions import Change
-from lifecycle.services.transitions import apply
+from lifecycle.services.transitions.apply import apply
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tenants.roles import Role

@@ -10,9 +10,9 @@ from lifecycle.models import Customer
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tenants.models import User
-from tenants.services import jwks
-from tenants.services.api_keys import create_key, revoke_key
-from tenants.services.issuers import configure_issuer
+from tenants.services.accounts import jwks
+from tenants.services.accounts.api_keys import create_key, revoke_key
+from tenants.services.accounts.issuers import configure_issuer
 from tests.factories import utc_now
 from tests.services.test_issuers import AUDIENCE, ISSUER, SUBJECT, Provider, provider
 

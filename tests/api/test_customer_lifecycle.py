@@ -7,7 +7,7 @@ import pytest
 
 from audit.models import LifecycleHistory
 from lifecycle.api.preconditions import IF_MATCH_FORM, IF_NONE_MATCH_HERE
-from lifecycle.services.publication import publish_configuration
+from lifecycle.services.configuration.publication import publish_configuration
 from tenants.context import tenant_context
 from tests.api.tags import REWRITTEN
 from tests.api.traces import nothing_changes, refused_attempts

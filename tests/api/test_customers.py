@@ -4,7 +4,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from lifecycle.services.customers import ContactFacts, CustomerFacts, record_customers
+from lifecycle.services.customers.recording import ContactFacts, CustomerFacts, record_customers
 from tenants.actors import system_actor
 from tenants.context import tenant_context
 from tests.factories import CustomerFactory, utc_now

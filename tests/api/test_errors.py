@@ -241,7 +241,7 @@ def test_one_request_records_sixty_attempts_at_most_and_counts_the_others(tenant
 
     from tenants.authentication import identify
     from tenants.middleware import RecordRefusedAttempts, note_refusal
-    from tenants.services.membership import read_membership
+    from tenants.services.accounts.membership import read_membership
 
     identity = identify(read_membership(users.account_manager.id), granted=None, slug=None)
 

@@ -7,11 +7,11 @@ from django.utils import timezone
 
 from audit.models import LifecycleHistory
 from lifecycle.models import IdempotentRequest
-from lifecycle.services.idempotency import LIFETIME
+from lifecycle.services.transitions.idempotency import LIFETIME
 from tenants.actors import USER, Actor
 from tenants.context import tenant_context
 from tenants.roles import PERMISSIONS, Role
-from tenants.services.people import set_role
+from tenants.services.accounts.people import set_role
 from tests.api.traces import nothing_changes, take_snapshot
 from tests.factories import CustomerFactory, UserFactory
 from tests.services.threads import run_together

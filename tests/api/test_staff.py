@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from audit.models import AdministrationEntry
 from tenants.context import tenant_context
-from tenants.services.look_through import note_use
+from tenants.services.accounts.impersonation import note_use
 from tests.doors.test_api import CLOSED, _label, knock, traces
 from tests.factories import CustomerFactory, look_at, utc_now
 

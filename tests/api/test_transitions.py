@@ -300,7 +300,7 @@ def test_one_change_costs_two_statements_beside_the_transaction_and_the_budget(a
 
 
 def make_many(tenant, count):
-    from lifecycle.services.customers import CustomerFacts, record_customers
+    from lifecycle.services.customers.recording import CustomerFacts, record_customers
     from tenants.actors import system_actor
 
     facts = [

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from lifecycle.services.customers import ContactFacts, CustomerFacts, record_customers
+from lifecycle.services.customers.recording import ContactFacts, CustomerFacts, record_customers
 from tenants.actors import system_actor
 from tenants.context import tenant_context
 from tests.factories import CustomerFactory, utc_now

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from lifecycle.models import CustomerLifecycleStatus
 from tenants.context import tenant_context
-from tenants.services.configurations import live_version
+from tenants.services.configuration.versions import live_version
 from tests.browser.test_accessibility import assert_accessible
 from tests.factories import CustomerFactory
 

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from lifecycle.models import Contact
-from lifecycle.services.customers import ContactFacts, CustomerFacts, record_customers
+from lifecycle.services.customers.recording import ContactFacts, CustomerFacts, record_customers
 from tenants.actors import system_actor
 from tenants.context import tenant_context
 from tests.browser.test_accessibility import assert_accessible

@@ -13,10 +13,10 @@ from playwright.sync_api import Error, expect
 from audit.models import LifecycleHistory
 from lifecycle.models import CustomerLifecycleStatus
 from lifecycle.rules.transitions import Change
-from lifecycle.services.customers import CustomerFacts, record_customers
-from lifecycle.services.transitions import apply
+from lifecycle.services.customers.recording import CustomerFacts, record_customers
+from lifecycle.services.transitions.apply import apply
 from tenants.context import tenant_context
-from tenants.services.tokens import issue_access
+from tenants.services.accounts.tokens import issue_access
 from tests.factories import PASSWORD, CustomerFactory, utc_now
 
 pytestmark = pytest.mark.browser

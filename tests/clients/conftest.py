@@ -12,7 +12,7 @@ from django.test import override_settings
 from tenants.context import tenant_context
 from tenants.models import User
 from tenants.roles import VIEW_LIFECYCLE
-from tenants.services.api_keys import create_key
+from tenants.services.accounts.api_keys import create_key
 from tests.browser.servers import Server, environment_of, find_port
 from tests.clients.proxies import find_program
 from tests.conftest import make_people

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from tenants.services.tokens import issue_access
+from tenants.services.accounts.tokens import issue_access
 from tests.clients.proxies import Proxy
 from tests.factories import SAAS
 

@@ -11,7 +11,7 @@ import pytest
 
 from lifecycle.api.docs import build_schema
 from tenants.roles import Role
-from tenants.services.tokens import issue_access
+from tenants.services.accounts.tokens import issue_access
 from tests.browser.servers import ROOT
 from tests.factories import MINIMAL, CustomerFactory, TenantFactory, UserFactory
 

@@ -8,11 +8,11 @@ from django.core.management import CommandError, call_command
 
 from lifecycle.models import BillingFigures, Contact, Customer
 from lifecycle.rules.envelopes import Message, receive
-from lifecycle.services.events import CONSUMER, process_events
+from lifecycle.services.events.processing import CONSUMER, process_events
 from tenants.context import tenant_context
 from tenants.models import User
 from tenants.roles import Role
-from tenants.services.people import PersonChangeRefused, create_user
+from tenants.services.accounts.people import PersonChangeRefused, create_user
 from tests.conftest import Browser
 from tests.factories import PASSWORD, CustomerFactory, TenantFactory, utc_now
 
@@ -212,7 +212,7 @@ def test_a_username_is_compared_without_case(tenant, api_client, typed):
     page = Browser()
     assert page.post("/login", {"username": typed, "password": PASSWORD}).status_code == 302
     with pytest.raises(PersonChangeRefused), tenant_context(tenant.id):
-        from tenants.services.invitations import invite_user
+        from tenants.services.accounts.invitations import invite_user
         from tests.factories import ADMIN_ACTOR
 
         invite_user(username=typed, full_name="", role=Role.VIEWER, tenant=tenant, actor=ADMIN_ACTOR, now=now)

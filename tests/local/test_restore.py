@@ -15,7 +15,6 @@ from django.core.management import call_command
 from django.db import connections
 from rest_framework.test import APIClient
 
-from audit.database.identity import database_identity
 from lifecycle.models import Customer
 from local.backups import dump_database, restore_database
 from local.fingerprints import count_rows, find_differences, take_fingerprint
@@ -23,6 +22,7 @@ from local.folders import open_throwaway
 from local.guard import Guard
 from local.postgresql import PostgreSQL
 from local.processes import stop
+from storage.database.identity import database_identity
 from tenants.actors import TenantRef
 from tenants.services import database
 from tests.services import test_audit_chain as history

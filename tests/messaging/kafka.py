@@ -24,7 +24,7 @@ from lifecycle.messaging.handling import Handler
 from lifecycle.messaging.housekeeping import Housekeeping
 from lifecycle.messaging.process import HealthFile, Progress
 from lifecycle.rules.schemas import TYPES
-from lifecycle.services.events import CONSUMER, Result
+from lifecycle.services.events.processing import CONSUMER, Result
 from local.processes import with_parent
 
 PATIENCE = 40.0

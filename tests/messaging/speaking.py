@@ -11,7 +11,7 @@ import orjson
 from audit.models import LifecycleHistory, OutboxMessage
 from lifecycle.models import Customer, CustomerLifecycleStatus, DeadLetter, InboxEvent, ParkedEvent
 from lifecycle.rules.envelopes import Message, Received, receive
-from lifecycle.services.events import CONSUMER, Result, process_events
+from lifecycle.services.events.processing import CONSUMER, Result, process_events
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
 

@@ -12,7 +12,7 @@ from audit.models import OutboxMessage
 from lifecycle.messaging import consumer as consumer_module
 from lifecycle.messaging import lanes
 from lifecycle.messaging.relay import Relay
-from lifecycle.services import outbox
+from lifecycle.services.events import outbox
 from local.processes import find_free_port
 from local.tansu import answers_kafka, find_program
 from tenants.context import tenant_context

@@ -19,7 +19,7 @@ from lifecycle.messaging.metrics import CONSUMER
 from lifecycle.messaging.process import HealthFile, serve_metrics
 from lifecycle.messaging.tailing import NoSuchTopic
 from lifecycle.rules.envelopes import Fault, receive
-from lifecycle.services.events import process_events
+from lifecycle.services.events.processing import process_events
 from tests.messaging.kafka import (
     Broker,
     await_that,

@@ -7,11 +7,12 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.urls import reverse
 
-from audit import cipher
 from audit.models import AdministrationEntry
 from lifecycle.models import NOBODY, DeadLetter
 from lifecycle.rules.envelopes import receive
-from lifecycle.services.letters import (
+from lifecycle.services.compliance.retention import forget_letters
+from lifecycle.services.configuration.publication import publish_configuration
+from lifecycle.services.events.dead_letter_actions import (
     LetterRefused,
     discard_letters,
     find_letters,
@@ -19,11 +20,10 @@ from lifecycle.services.letters import (
     replay_letters,
     reseal_letters,
 )
-from lifecycle.services.publication import publish_configuration
-from lifecycle.services.retention import forget_letters
+from storage import cipher
 from tenants.actors import system_actor
 from tenants.context import tenant_context
-from tenants.services.people import create_tenant
+from tenants.services.accounts.people import create_tenant
 from tests.factories import TenantFactory, UserFactory, look_at
 from tests.messaging.speaking import RULES, Speaker, as_message, at, outcomes
 
@@ -143,7 +143,7 @@ def test_a_letter_of_an_unknown_tenant_finds_its_tenant(acme: Speaker) -> None:
 
 
 def test_a_replayed_event_may_wait_for_its_customer(acme: Speaker) -> None:
-    from lifecycle.services.events import CONSUMER, sweep_parked
+    from lifecycle.services.events.processing import CONSUMER, sweep_parked
 
     acme.hear(acme.renewed("late", minutes=1), now=at(0))
     sweep_parked(actor=CONSUMER, now=at(20))

@@ -20,11 +20,11 @@ from lifecycle.messaging.announcements import announce
 from lifecycle.messaging.sending import encode
 from lifecycle.rules.envelopes import Event, read_event
 from lifecycle.rules.schemas import FOLDER, TYPES, load_schema
-from lifecycle.services.dead_letters import TOPIC as DEAD_LETTER_TOPIC
-from lifecycle.services.event_samples import Subject, envelope, pick_event, sample_data
-from lifecycle.services.outbox import HISTORY_COLUMNS, Pending
+from lifecycle.services.events.dead_letters import TOPIC as DEAD_LETTER_TOPIC
+from lifecycle.services.events.outbox import HISTORY_COLUMNS, Pending
+from lifecycle.services.events.samples import Subject, envelope, pick_event, sample_data
 from tenants.context import tenant_context
-from tenants.rules.configuration import EVENT_TYPES
+from tenants.rules.configuration.document import EVENT_TYPES
 from tests.messaging.speaking import NOON, Speaker, outcomes
 
 EVENTS = Path(settings.BASE_DIR) / "docs" / "events"

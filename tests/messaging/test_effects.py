@@ -8,8 +8,8 @@ import pytest
 from audit.services.chain import row_hash
 from lifecycle.models import NOBODY, DeadLetter, InboxEvent
 from lifecycle.rules.envelopes import receive
-from lifecycle.services.dead_letters import Refusal
-from lifecycle.services.events import CONSUMER, bury_message, process_events, sweep_parked
+from lifecycle.services.events.dead_letters import Refusal
+from lifecycle.services.events.processing import CONSUMER, bury_message, process_events, sweep_parked
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tenants.models import Tenant
@@ -145,7 +145,7 @@ def test_what_the_rules_refuse_is_dead_and_its_data_are_kept(acme: Speaker) -> N
     acme.hear(acme.created(), acme.renewed(minutes=1))
     with tenant_context(acme.tenant.id):
         from lifecycle.rules.transitions import Change
-        from lifecycle.services.transitions import apply
+        from lifecycle.services.transitions.apply import apply
 
         change = Change(acme.customer().id, "Churned", reason_code="Price", effective_at=at(2))
         apply([change], tenant=acme.tenant, actor=system_actor("tests"), source="API", now=at(2))
@@ -164,7 +164,7 @@ def test_what_the_rules_refuse_is_dead_and_its_data_are_kept(acme: Speaker) -> N
 
 
 def test_a_dead_letter_goes_out_as_it_came_with_the_error_in_headers(acme: Speaker) -> None:
-    from lifecycle.services.outbox import _as_pending
+    from lifecycle.services.events.outbox import _as_pending
 
     value = b'{"broken": "\xc3\xa4"'
     message = as_message(value, topic="customer.updated", key=b"\x00\xff", headers=[("h", b"\x01"), ("h", None)])
@@ -278,7 +278,7 @@ def test_each_source_writes_its_own_part_and_leaves_the_others_untouched(acme: S
 def test_moving_a_customer_leaves_its_data_untouched(acme: Speaker) -> None:
     """AC-7: nothing but the status changes when a person moves a customer."""
     from lifecycle.rules.transitions import Change
-    from lifecycle.services.transitions import apply
+    from lifecycle.services.transitions.apply import apply
 
     acme.hear(acme.created(), acme.updated(minutes=1, source="/billing", billing={"arr": 10}))
     before = acme.customer()

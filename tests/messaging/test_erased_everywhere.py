@@ -22,11 +22,11 @@ from django.conf import settings
 from django.db import connections
 from django_redis import get_redis_connection
 
-from audit import cipher
 from audit.services.sealing import unseal
 from lifecycle.models import NOBODY
+from lifecycle.services.customers.profiles import PROFILE_KEY
 from lifecycle.services.imports.uploads import store_upload
-from lifecycle.services.profiles import PROFILE_KEY
+from storage import cipher
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tests.conftest import make_people
@@ -222,7 +222,7 @@ def use_api(speaker: Speaker, people: Any, api_client: Any, person: Person) -> A
 
 def plant_answer(tenant: TenantRef, customer: Any, person: Person) -> None:
     """An answer that names the person: none of today's does, and one of tomorrow's may."""
-    from lifecycle.services.idempotency import Answer, claim_key, keep_answer
+    from lifecycle.services.transitions.idempotency import Answer, claim_key, keep_answer
 
     with tenant_context(tenant.id):
         for key, customer_ids in (("filed", [customer.id]), ("not filed", None)):

@@ -8,9 +8,9 @@ from django.db import DataError, IntegrityError, InterfaceError, InternalError, 
 
 from lifecycle.messaging import handling
 from lifecycle.messaging.handling import BREAKER, Batch, Handler, KnownTenants, TooManyFailures, is_transient
-from lifecycle.services import events
-from lifecycle.services.events import CONSUMER, Result
-from lifecycle.services.transitions import ConfigurationKeepsChanging
+from lifecycle.services.events import processing
+from lifecycle.services.events.processing import CONSUMER, Result
+from lifecycle.services.transitions.apply import ConfigurationKeepsChanging
 from tenants.context import tenant_context
 from tenants.models import Tenant
 from tests.messaging.speaking import Speaker, as_message, outcomes
@@ -52,7 +52,7 @@ class Trouble:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, **failing: Exception) -> None:
         self.failing = failing
         self.sizes: list[int] = []
-        self.inner = events.process_events
+        self.inner = processing.process_events
         monkeypatch.setattr(handling, "process_events", self)
 
     def __call__(self, batch: Any, **options: Any) -> list[Result]:

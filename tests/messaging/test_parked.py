@@ -10,10 +10,17 @@ from django.db import DataError
 from lifecycle.messaging.handling import Batch, Handler
 from lifecycle.models import CustomerLifecycleStatus, DeadLetter, ParkedEvent, StageMove
 from lifecycle.rules.transitions import Change
-from lifecycle.services import parked, stage_moves, tenant_batch
-from lifecycle.services.events import CONSUMER, Result, sweep_parked
-from lifecycle.services.letters import LetterRefused, find_letters, open_message, replay_letters, reseal_letters
-from lifecycle.services.publication import publish_configuration
+from lifecycle.services.configuration import stage_migrations
+from lifecycle.services.configuration.publication import publish_configuration
+from lifecycle.services.events import parked, tenant_batches
+from lifecycle.services.events.dead_letter_actions import (
+    LetterRefused,
+    find_letters,
+    open_message,
+    replay_letters,
+    reseal_letters,
+)
+from lifecycle.services.events.processing import CONSUMER, Result, sweep_parked
 from tenants.actors import system_actor
 from tenants.context import tenant_context
 from tests.factories import CustomerFactory
@@ -42,14 +49,14 @@ def nothing_put_off() -> Iterator[None]:
 def poison(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """Events whose segment is one of these break the database's rules, as a value would that only it refuses."""
     segments: set[str] = set()
-    record = tenant_batch.record_customers
+    record = tenant_batches.record_customers
 
     def fail(facts: Any, **options: Any) -> Any:
         if any(fact.company.get("segment") in segments for fact in facts):
             raise DataError("value out of range")
         return record(facts, **options)
 
-    monkeypatch.setattr(tenant_batch, "record_customers", fail)
+    monkeypatch.setattr(tenant_batches, "record_customers", fail)
     return segments
 
 
@@ -252,7 +259,7 @@ def test_a_customer_that_cannot_be_moved_holds_up_no_other(
 
     from django.core.management import CommandError, call_command
 
-    monkeypatch.setattr(stage_moves, "AT_ONCE", 0)
+    monkeypatch.setattr(stage_migrations, "AT_ONCE", 0)
     for speaker, names in ((acme, [f"c{number}" for number in range(7)]), (globex, ["g"])):
         for name in names:
             CustomerFactory(tenant=speaker.tenant, external_id=name)
@@ -270,19 +277,19 @@ def test_a_customer_that_cannot_be_moved_holds_up_no_other(
                 mapping={"Prospect": "Active"},
             )
     bad = acme.customer("c3").id
-    inner = stage_moves.apply
+    inner = stage_migrations.apply
 
     def fail(changes: list[Change], **options: Any) -> Any:
         if any(change.customer_id == bad for change in changes):
             raise DataError("value out of range")
         return inner(changes, **options)
 
-    monkeypatch.setattr(stage_moves, "apply", fail)
+    monkeypatch.setattr(stage_migrations, "apply", fail)
     with pytest.raises(CommandError, match=r"^1 could not be moved"):
         call_command("move_customers", "--once", stdout=StringIO())
     assert [acme.stage(f"c{number}") for number in range(7)] == ["Active"] * 3 + ["Prospect"] + ["Active"] * 3
     assert globex.stage("g") == "Active"
-    monkeypatch.setattr(stage_moves, "apply", inner)
+    monkeypatch.setattr(stage_migrations, "apply", inner)
     call_command("move_customers", "--once", stdout=StringIO())
     with tenant_context(acme.tenant.id):
         assert not CustomerLifecycleStatus.objects.filter(stage="Prospect").exists()

@@ -29,8 +29,8 @@ from lifecycle.messaging.relay import Relay
 from lifecycle.models.customers import Customer
 from lifecycle.rules.schemas import load_schema
 from lifecycle.rules.transitions import Change
-from lifecycle.services import outbox
-from lifecycle.services.transitions import apply
+from lifecycle.services.events import outbox
+from lifecycle.services.transitions.apply import apply
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tests.messaging.kafka import Broker, Flag, Quiet, await_that, end_command, start_command

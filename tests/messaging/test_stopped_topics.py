@@ -156,7 +156,7 @@ def test_a_change_too_large_for_its_topic_is_neither_cut_short_nor_skipped(
 
 
 def test_a_stopped_topic_with_a_long_backlog_is_passed_over_by_index(acme: Speaker) -> None:
-    from lifecycle.services import outbox
+    from lifecycle.services.events import outbox
 
     with connections["relay"].cursor() as cursor:
         cursor.execute("SET enable_seqscan = off")

@@ -20,7 +20,7 @@ from lifecycle.models import Customer
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
 from tenants.models import User
-from tenants.services.invitations import invitation_path
+from tenants.services.accounts.invitations import invitation_path
 from tests.conftest import make_people
 from tests.factories import PASSWORD, TenantFactory
 from tests.messaging.kafka import Broker, await_that

@@ -29,7 +29,7 @@ import sys
 from django.utils import timezone
 from tenants.roles import Role
 from tenants.services.directory import find_tenant
-from tenants.services.people import create_user
+from tenants.services.accounts.people import create_user
 tenant = find_tenant({slug!r})
 for name, role, service in (("manager", Role.ACCOUNT_MANAGER, False), ("workflow", Role.ACCOUNT_MANAGER, True)):
     create_user(username=f"{{name}}@{{tenant.slug}}.example", password={password!r}, role=role, tenant=tenant,

@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from tenants.rules.configuration import CATEGORIES, EFFECT_KINDS, EVENT_TYPES
+from tenants.rules.configuration.document import CATEGORIES, EFFECT_KINDS, EVENT_TYPES
 
 SMALLEST = {
     "stages": ["Prospect", "Onboarded", "Active", "At-Risk", "Churned"],

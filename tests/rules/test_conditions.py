@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tenants.rules.conditions import OPERATORS, Condition
+from tenants.rules.configuration.conditions import OPERATORS, Condition
 from tests.rules.documents import any_json, relaxed
 
 

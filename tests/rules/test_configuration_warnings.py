@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tenants.rules.configuration import Fault, check_configuration, parse_configuration
+from tenants.rules.configuration.document import Fault, check_configuration, parse_configuration
 from tests.rules.documents import FULL, SMALLEST
 
 BIG = {"field": "arr", "op": "gt", "value": 10}

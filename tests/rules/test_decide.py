@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lifecycle.rules.transitions import Allowed, Change, Refused, Status, Unchanged, decide
-from tenants.rules.configuration import parse_configuration
-from tenants.rules.policy import Policy, compile_policy
+from tenants.rules.configuration.document import parse_configuration
+from tenants.rules.configuration.policy import Policy, compile_policy
 from tests.rules.documents import FULL, SMALLEST, configurations, relaxed
 
 CUSTOMER = UUID("0198a5e0-0000-7000-8000-000000000001")

@@ -2,10 +2,10 @@
 
 import xml.etree.ElementTree as ElementTree
 
-from tenants.rules.configuration import parse_configuration
-from tenants.rules.diagram import describe_diagram, draw_svg, lay_out
-from tenants.rules.policy import compile_policy
-from tenants.rules.starters import STARTERS
+from tenants.rules.configuration.diagram import describe_diagram, draw_svg, lay_out
+from tenants.rules.configuration.document import parse_configuration
+from tenants.rules.configuration.policy import compile_policy
+from tenants.rules.configuration.starters import STARTERS
 
 LIVE = compile_policy(
     parse_configuration(

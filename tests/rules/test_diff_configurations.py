@@ -5,7 +5,7 @@ from typing import Any
 
 from hypothesis import given
 
-from tenants.rules.configuration import ConfigurationChange, diff_configurations, parse_configuration
+from tenants.rules.configuration.document import ConfigurationChange, diff_configurations, parse_configuration
 from tests.rules.documents import FULL, SMALLEST, configurations, relaxed
 
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lifecycle.rules.transitions import Allowed, Change, Refused, Status, decide, explain
-from tenants.rules.configuration import parse_configuration
-from tenants.rules.policy import compile_policy
+from tenants.rules.configuration.document import parse_configuration
+from tenants.rules.configuration.policy import compile_policy
 from tests.rules.documents import configurations, relaxed
 from tests.rules.test_decide import CUSTOMER, POLICY, standing_in
 

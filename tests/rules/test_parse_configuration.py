@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from tenants.rules.configuration import (
+from tenants.rules.configuration.document import (
     Condition,
     Effect,
     EventRule,

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tenants.rules.configuration import check_configuration
+from tenants.rules.configuration.document import check_configuration
 from tests.rules.documents import FULL
 from tests.rules.test_parse_configuration import errors_of, only_error_of
 

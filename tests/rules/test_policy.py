@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from tenants.rules.configuration import CATEGORIES, parse_configuration
-from tenants.rules.policy import CATEGORY_COLORS, Policy, compile_policy
+from tenants.rules.configuration.document import CATEGORIES, parse_configuration
+from tenants.rules.configuration.policy import CATEGORY_COLORS, Policy, compile_policy
 from tests.rules.documents import FULL, SMALLEST, configurations, relaxed
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tenants.rules.renames import name_replaced, order_renames
+from tenants.rules.configuration.renames import name_replaced, order_renames
 
 NAMES = ["Prospect", "Onboarded", "Active", "At-Risk", "Churned", "Straße"]
 

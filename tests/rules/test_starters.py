@@ -2,8 +2,8 @@
 
 import pytest
 
-from tenants.rules.configuration import check_configuration, parse_configuration
-from tenants.rules.starters import STARTERS
+from tenants.rules.configuration.document import check_configuration, parse_configuration
+from tenants.rules.configuration.starters import STARTERS
 
 
 @pytest.mark.parametrize("name", list(STARTERS))

@@ -5,7 +5,7 @@ import unicodedata
 
 import pytest
 
-from tenants.rules.configuration import check_configuration
+from tenants.rules.configuration.document import check_configuration
 from tenants.rules.texts import list_texts, normalize_text, suggest_text
 from tests.rules.growing import assert_linear
 

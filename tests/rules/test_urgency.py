@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from lifecycle.rules.health import health
 from lifecycle.rules.urgency import urgency, weigh
-from tenants.rules.configuration import parse_configuration
-from tenants.rules.policy import Policy, compile_policy
+from tenants.rules.configuration.document import parse_configuration
+from tenants.rules.configuration.policy import Policy, compile_policy
 from tests.rules.documents import relaxed
 
 DOCUMENT: dict[str, Any] = {

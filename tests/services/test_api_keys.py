@@ -9,7 +9,7 @@ from audit.models import AdministrationEntry
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tenants.models import ApiKey, User
-from tenants.services.api_keys import ApiKeyRefused, create_key, revoke_key, rotate_key, verify_key
+from tenants.services.accounts.api_keys import ApiKeyRefused, create_key, revoke_key, rotate_key, verify_key
 from tests.factories import utc_now
 
 ADMIN = system_actor("tests")

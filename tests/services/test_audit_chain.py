@@ -24,9 +24,9 @@ from audit.services import chain
 from audit.services.verification import Verified
 from lifecycle.models import Customer, CustomerLifecycleStatus
 from lifecycle.rules.transitions import Change
-from lifecycle.services.publication import publish_configuration, take_back
-from lifecycle.services.transitions import apply
-from lifecycle.services.verification import verify_tenant
+from lifecycle.services.compliance.verification import verify_tenant
+from lifecycle.services.configuration.publication import publish_configuration, take_back
+from lifecycle.services.transitions.apply import apply
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tests.factories import MINIMAL, CustomerFactory, utc_now

@@ -20,14 +20,14 @@ from django.test.utils import CaptureQueriesContext
 from django_redis import get_redis_connection
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from audit import redis_line
-from audit.database.base import Connection
-from audit.database.identity import POOLED_SECONDS, database_identity, read_identity
-from lifecycle.services import cache, cache_keys, cache_outage
-from lifecycle.services.cache_outage import Outage
-from lifecycle.services.cache_scripts import get_scripts
+from lifecycle.services.cache import cache_keys, copies, outage
+from lifecycle.services.cache.outage import Outage
+from lifecycle.services.cache.scripts import get_scripts
+from storage import redis_line
+from storage.database.base import Connection
+from storage.database.identity import POOLED_SECONDS, database_identity, read_identity
 
-PARTS = (cache.STATUS, cache.FIGURES)
+PARTS = (copies.STATUS, copies.FIGURES)
 
 
 class Commands:
@@ -74,7 +74,7 @@ def vars_of(scripts):
 
 @pytest.fixture(autouse=True)
 def fresh_outage(monkeypatch):
-    monkeypatch.setattr(cache, "outage", Outage())
+    monkeypatch.setattr(copies, "outage", Outage())
 
 
 @pytest.fixture
@@ -96,12 +96,12 @@ def as_value(ids, version, says):
     return orjson.dumps(Record(ids[1], version, says)._asdict())
 
 
-def shown(ids, part=cache.STATUS):
+def shown(ids, part=copies.STATUS):
     """What a reader would be shown now, of a status what it says; unlike a reader, this leaves no token behind."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cache, "get_scripts", lambda: Unused())
-        value = cache.read(*ids, part).values[part]
-    return value if value is None or part != cache.STATUS else orjson.loads(value)["says"]
+        patch.setattr(copies, "get_scripts", lambda: Unused())
+        value = copies.read(*ids, part).values[part]
+    return value if value is None or part != copies.STATUS else orjson.loads(value)["says"]
 
 
 class Unused:
@@ -113,13 +113,13 @@ class Unused:
 
 def fill_old(ids):
     """A reader puts version 1 there."""
-    cache.read(*ids, cache.STATUS).fill({cache.STATUS: as_value(ids, 1, "old")})
+    copies.read(*ids, copies.STATUS).fill({copies.STATUS: as_value(ids, 1, "old")})
 
 
 def refresh(ids, version, says, others=0):
     """Within a transaction: the customer is written, with so many others."""
     records = [Record(ids[1], version, says), *(Record(uuid4(), 2) for _ in range(others))]
-    cache.refresh_statuses(ids[0], records)
+    copies.refresh_statuses(ids[0], records)
 
 
 def write(ids, version, says):
@@ -127,17 +127,17 @@ def write(ids, version, says):
         refresh(ids, version, says)
 
 
-def key(ids, part=cache.STATUS):
+def key(ids, part=copies.STATUS):
     return cache_keys.part_key(*ids, part)
 
 
 def test_what_was_filled_is_read_until_it_is_too_old(db, ids):
-    cache.read(*ids, *PARTS).fill({cache.STATUS: b"s1", cache.FIGURES: b"f1"})
-    assert dict(cache.read(*ids, *PARTS).values) == {cache.STATUS: b"s1", cache.FIGURES: b"f1"}
+    copies.read(*ids, *PARTS).fill({copies.STATUS: b"s1", copies.FIGURES: b"f1"})
+    assert dict(copies.read(*ids, *PARTS).values) == {copies.STATUS: b"s1", copies.FIGURES: b"f1"}
     client = get_redis_connection("default")
     assert 295 <= client.ttl(key(ids)) <= 300
-    cache.read(*ids, cache.PROFILE).fill({cache.PROFILE: b"p"})
-    assert 86_390 <= client.ttl(key(ids, cache.PROFILE)) <= 86_400
+    copies.read(*ids, copies.PROFILE).fill({copies.PROFILE: b"p"})
+    assert 86_390 <= client.ttl(key(ids, copies.PROFILE)) <= 86_400
 
 
 def test_a_write_is_seen_by_the_next_reader(db, ids):
@@ -152,34 +152,34 @@ def test_a_write_that_is_rolled_back_leaves_nothing_behind_but_a_token(db, ids):
         refresh(ids, 2, "never")
         raise ZeroDivisionError
     assert shown(ids) is None
-    assert 0 < get_redis_connection("default").ttl(key(ids)) <= cache.WRITER_TOKEN_SECONDS
+    assert 0 < get_redis_connection("default").ttl(key(ids)) <= copies.WRITER_TOKEN_SECONDS
 
 
 def test_a_slow_reader_does_not_put_an_older_value_over_a_newer_one(db, ids):
-    slow = cache.read(*ids, cache.STATUS)
+    slow = copies.read(*ids, copies.STATUS)
     write(ids, 2, "new")
-    slow.fill({cache.STATUS: as_value(ids, 1, "old")})
+    slow.fill({copies.STATUS: as_value(ids, 1, "old")})
     assert shown(ids) == "new"
 
 
 def test_a_reader_that_began_during_a_write_does_not_fill(db, ids):
     with transaction.atomic():
         refresh(ids, 2, "new")
-        during = cache.read(*ids, cache.STATUS)
-        during.fill({cache.STATUS: as_value(ids, 1, "old")})
+        during = copies.read(*ids, copies.STATUS)
+        during.fill({copies.STATUS: as_value(ids, 1, "old")})
         assert shown(ids) is None
-    during.fill({cache.STATUS: as_value(ids, 1, "old")})
+    during.fill({copies.STATUS: as_value(ids, 1, "old")})
     assert shown(ids) == "new"
 
 
 def test_a_slow_reader_does_not_bring_back_what_was_forgotten(db, ids):
-    cache.read(*ids, cache.FIGURES).fill({cache.FIGURES: b"old"})
-    get_redis_connection("default").delete(key(ids, cache.FIGURES))
-    slow = cache.read(*ids, cache.FIGURES)
+    copies.read(*ids, copies.FIGURES).fill({copies.FIGURES: b"old"})
+    get_redis_connection("default").delete(key(ids, copies.FIGURES))
+    slow = copies.read(*ids, copies.FIGURES)
     with transaction.atomic():
-        cache.forget(ids[0], [ids[1]], cache.FIGURES, cache.PROFILE)
-    slow.fill({cache.FIGURES: b"old"})
-    assert shown(ids, cache.FIGURES) is None
+        copies.forget(ids[0], [ids[1]], copies.FIGURES, copies.PROFILE)
+    slow.fill({copies.FIGURES: b"old"})
+    assert shown(ids, copies.FIGURES) is None
 
 
 class Paused:
@@ -224,8 +224,8 @@ def test_a_late_refresh_does_not_take_the_token_of_a_writer_that_is_still_at_wor
     with transaction.atomic():
         refresh(ids, 3, "second")
         first.finish()
-        reader = cache.read(*ids, cache.STATUS)
-        reader.fill({cache.STATUS: as_value(ids, 2, "first")})
+        reader = copies.read(*ids, copies.STATUS)
+        reader.fill({copies.STATUS: as_value(ids, 2, "first")})
         assert shown(ids) is None
     assert shown(ids) == "second"
 
@@ -261,10 +261,10 @@ def test_statuses_that_reach_redis_in_any_order_leave_the_newest(db, ids, seed):
             put_done.add(version)
             del steps[version]
         if dice.random() < 0.5:
-            readers.append((committed, cache.read(*ids, cache.STATUS)))
+            readers.append((committed, copies.read(*ids, copies.STATUS)))
         if readers and dice.random() < 0.5:
             seen, reader = readers.pop(dice.randrange(len(readers)))
-            reader.fill({cache.STATUS: as_value(ids, seen, f"v{seen}")})
+            reader.fill({copies.STATUS: as_value(ids, seen, f"v{seen}")})
         if (says := shown(ids)) is not None:
             assert int(says[1:]) >= max(put_done, default=1)
     assert shown(ids) in (None, "v6")
@@ -289,7 +289,7 @@ def cut_line():
 
 @pytest.mark.parametrize("when", ["before the token", "before the status", "before its answer"])
 def test_a_line_that_redis_cuts_never_leaves_an_old_status(db, ids, monkeypatch, when):
-    monkeypatch.setattr(cache_outage, "RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(outage, "RETRY_SECONDS", 0.05)
     write(ids, 1, "old")
     if when == "before the token":
         cut_line()
@@ -313,7 +313,7 @@ django.setup()
 from typing import NamedTuple
 from uuid import UUID
 from django.db import transaction
-from lifecycle.services import cache
+from lifecycle.services.cache import copies
 import sys
 
 class Record(NamedTuple):
@@ -324,7 +324,7 @@ tenant, customer = map(UUID, sys.argv[1:])
 # The first time the script is called and waited for; the second time it is left to the kernel.
 for version in (1, 2):
     with transaction.atomic():
-        cache.refresh_statuses(tenant, [Record(customer, version)])
+        copies.refresh_statuses(tenant, [Record(customer, version)])
         if version == 2:
             os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -355,23 +355,23 @@ def test_a_bulk_change_that_this_process_has_not_heard_of_keeps_a_late_status_ou
 
 def await_end_of_outage():
     for _ in range(200):
-        if cache.outage.is_over():
+        if copies.outage.is_over():
             return
         threading.Event().wait(0.02)
     pytest.fail("the outage does not end")
 
 
 def test_a_crash_between_commit_and_refresh_costs_seconds_and_never_shows_the_old_value(db, ids, monkeypatch):
-    monkeypatch.setattr(cache, "WRITER_TOKEN_SECONDS", 1)
+    monkeypatch.setattr(copies, "WRITER_TOKEN_SECONDS", 1)
     fill_old(ids)
     with transaction.atomic():
         refresh(ids, 2, "new")
         # The process dies right after the commit: nothing that was to follow it happens.
         transaction.get_connection().run_on_commit.clear()
-    reading = cache.read(*ids, cache.STATUS)
-    assert reading.values[cache.STATUS] is None
+    reading = copies.read(*ids, copies.STATUS)
+    assert reading.values[copies.STATUS] is None
     threading.Event().wait(1.1)
-    cache.read(*ids, cache.STATUS).fill({cache.STATUS: as_value(ids, 2, "new")})
+    copies.read(*ids, copies.STATUS).fill({copies.STATUS: as_value(ids, 2, "new")})
     assert shown(ids) == "new"
 
 
@@ -393,8 +393,8 @@ def test_a_transaction_longer_than_its_token_stops_a_reader_that_is_still_readin
     with transaction.atomic():
         refresh(ids, 2, "new")
         lose_token(ids)
-        reader = cache.read(*ids, cache.STATUS)
-    reader.fill({cache.STATUS: as_value(ids, 1, "old")})
+        reader = copies.read(*ids, copies.STATUS)
+    reader.fill({copies.STATUS: as_value(ids, 1, "old")})
     assert shown(ids) is None
 
 
@@ -410,7 +410,7 @@ def test_a_change_of_10_000_customers_costs_as_many_round_trips_as_one_of_501(db
 
 
 def test_a_change_of_500_customers_is_told_in_one_round_trip_before_and_one_after(db, ids, commands):
-    cache.read(*ids, cache.STATUS)
+    copies.read(*ids, copies.STATUS)
     with commands.counting() as counted, transaction.atomic():
         refresh(ids, 2, "new", others=499)
     assert counted == [2]
@@ -419,45 +419,45 @@ def test_a_change_of_500_customers_is_told_in_one_round_trip_before_and_one_afte
 
 def test_while_a_bulk_change_runs_nobody_fills_and_other_tenants_notice_nothing(db, ids):
     stranger = (uuid4(), uuid4())
-    cache.read(*stranger, cache.STATUS).fill({cache.STATUS: as_value(stranger, 1, "theirs")})
+    copies.read(*stranger, copies.STATUS).fill({copies.STATUS: as_value(stranger, 1, "theirs")})
     with transaction.atomic():
-        refresh(ids, 2, "new", others=cache.BULK)
-        during = cache.read(*ids, cache.STATUS)
-        during.fill({cache.STATUS: as_value(ids, 1, "old")})
+        refresh(ids, 2, "new", others=copies.BULK)
+        during = copies.read(*ids, copies.STATUS)
+        during.fill({copies.STATUS: as_value(ids, 1, "old")})
         assert shown(ids) is None
-    during.fill({cache.STATUS: as_value(ids, 1, "old")})
+    during.fill({copies.STATUS: as_value(ids, 1, "old")})
     assert shown(ids) is None
-    cache.read(*ids, cache.STATUS).fill({cache.STATUS: as_value(ids, 2, "new")})
+    copies.read(*ids, copies.STATUS).fill({copies.STATUS: as_value(ids, 2, "new")})
     assert shown(ids) == "new"
     assert shown(stranger) == "theirs"
 
 
 def test_a_bulk_change_that_ends_does_not_open_the_door_for_one_that_still_runs(db, ids, django_db_blocker):
     with transaction.atomic():
-        refresh(ids, 2, "new", others=cache.BULK)
-        other = Paused(lambda: refresh(ids, 2, "new", others=cache.BULK), django_db_blocker)
+        refresh(ids, 2, "new", others=copies.BULK)
+        other = Paused(lambda: refresh(ids, 2, "new", others=copies.BULK), django_db_blocker)
         other.finish()
         fill_old(ids)
         assert shown(ids) is None
 
 
 def test_a_configuration_change_makes_everything_of_the_tenant_a_miss(db, ids):
-    cache.read(*ids, *PARTS).fill({cache.STATUS: b"s", cache.FIGURES: b"f"})
-    cache.read_sum(ids[0]).fill(b"sum")
+    copies.read(*ids, *PARTS).fill({copies.STATUS: b"s", copies.FIGURES: b"f"})
+    copies.read_sum(ids[0]).fill(b"sum")
     with transaction.atomic():
-        cache.forget_tenant(ids[0])
-    assert set(cache.read(*ids, *PARTS).values.values()) == {None}
-    assert cache.read_sum(ids[0]).value is None
+        copies.forget_tenant(ids[0])
+    assert set(copies.read(*ids, *PARTS).values.values()) == {None}
+    assert copies.read_sum(ids[0]).value is None
 
 
 def test_a_lost_generation_does_not_bring_back_old_values(db, ids):
-    cache.read(*ids, cache.PROFILE).fill({cache.PROFILE: b"before"})
+    copies.read(*ids, copies.PROFILE).fill({copies.PROFILE: b"before"})
     with transaction.atomic():
-        cache.forget_tenant(ids[0])
+        copies.forget_tenant(ids[0])
     get_redis_connection("default").delete(cache_keys.generation_key(ids[0]))
-    assert shown(ids, cache.PROFILE) is None
-    cache.read(*ids, cache.PROFILE).fill({cache.PROFILE: b"after"})
-    assert shown(ids, cache.PROFILE) == b"after"
+    assert shown(ids, copies.PROFILE) is None
+    copies.read(*ids, copies.PROFILE).fill({copies.PROFILE: b"after"})
+    assert shown(ids, copies.PROFILE) == b"after"
 
 
 # What open pages are told.
@@ -484,7 +484,7 @@ def listening(ids):
 def test_open_pages_are_told_once_after_the_commit(db, ids, listening, size):
     records = [Record(ids[1], 7), *(Record(uuid4(), 2) for _ in range(size - 1))]
     with transaction.atomic():
-        cache.refresh_statuses(ids[0], records)
+        copies.refresh_statuses(ids[0], records)
         assert told(listening) == []
     (message,) = told(listening)
     assert message["changed"][str(ids[1])] == 7
@@ -494,7 +494,7 @@ def test_open_pages_are_told_once_after_the_commit(db, ids, listening, size):
 @pytest.mark.parametrize("size", [1, 501])
 def test_open_pages_are_told_of_new_figures_after_the_commit(db, ids, listening, size):
     with transaction.atomic():
-        cache.forget(ids[0], [ids[1], *(uuid4() for _ in range(size - 1))], cache.FIGURES, cache.PROFILE)
+        copies.forget(ids[0], [ids[1], *(uuid4() for _ in range(size - 1))], copies.FIGURES, copies.PROFILE)
         assert told(listening) == []
     (message,) = told(listening)
     assert message["figures"][0] == str(ids[1])
@@ -503,7 +503,7 @@ def test_open_pages_are_told_of_new_figures_after_the_commit(db, ids, listening,
 
 def test_open_pages_are_not_told_of_what_was_rolled_back(db, ids, listening):
     with pytest.raises(ZeroDivisionError), transaction.atomic():
-        cache.refresh_statuses(ids[0], [Record(ids[1], 7)])
+        copies.refresh_statuses(ids[0], [Record(ids[1], 7)])
         raise ZeroDivisionError
     assert told(listening) == []
 
@@ -512,36 +512,36 @@ def test_open_pages_are_not_told_of_what_was_rolled_back(db, ids, listening):
 
 
 def test_the_sum_is_kept_until_the_next_change_of_any_customer(db, ids):
-    cache.read_sum(ids[0]).fill(b"1")
-    assert cache.read_sum(ids[0]).value == b"1"
+    copies.read_sum(ids[0]).fill(b"1")
+    assert copies.read_sum(ids[0]).value == b"1"
     write(ids, 2, "x")
-    assert cache.read_sum(ids[0]).value is None
-    cache.read_sum(ids[0]).fill(b"2")
+    assert copies.read_sum(ids[0]).value is None
+    copies.read_sum(ids[0]).fill(b"2")
     with transaction.atomic():
-        cache.forget(ids[0], [ids[1]], cache.FIGURES)
-    assert cache.read_sum(ids[0]).value is None
+        copies.forget(ids[0], [ids[1]], copies.FIGURES)
+    assert copies.read_sum(ids[0]).value is None
 
 
 def test_a_sum_that_was_made_before_a_change_is_not_kept_after_it(db, ids):
-    slow = cache.read_sum(ids[0])
+    slow = copies.read_sum(ids[0])
     write(ids, 2, "x")
     slow.fill(b"before")
-    assert cache.read_sum(ids[0]).value is None
+    assert copies.read_sum(ids[0]).value is None
 
 
 def test_a_sum_made_during_a_change_lives_for_seconds_and_not_past_its_end(db, ids):
     with transaction.atomic():
         refresh(ids, 2, "x")
-        cache.read_sum(ids[0]).fill(b"before")
-        assert 0 < get_redis_connection("default").ttl(cache_keys.sum_key(ids[0])) <= cache.READER_TOKEN_SECONDS
-    assert cache.read_sum(ids[0]).value is None
+        copies.read_sum(ids[0]).fill(b"before")
+        assert 0 < get_redis_connection("default").ttl(cache_keys.sum_key(ids[0])) <= copies.READER_TOKEN_SECONDS
+    assert copies.read_sum(ids[0]).value is None
 
 
 def test_a_lost_count_of_changes_does_not_bring_back_an_old_sum(db, ids):
-    cache.read_sum(ids[0]).fill(b"before")
+    copies.read_sum(ids[0]).fill(b"before")
     write(ids, 2, "x")
     get_redis_connection("default").delete(*cache_keys.stamp_keys(ids[0])[1:])
-    assert cache.read_sum(ids[0]).value is None
+    assert copies.read_sum(ids[0]).value is None
 
 
 # What a hit costs, and Redis away.
@@ -549,13 +549,13 @@ def test_a_lost_count_of_changes_does_not_bring_back_an_old_sum(db, ids):
 
 def test_a_hit_is_one_round_trip_and_a_miss_two_and_one_to_fill(db, ids, commands):
     with commands.counting() as counted:
-        reading = cache.read(*ids, *PARTS)
+        reading = copies.read(*ids, *PARTS)
     assert counted == [2]
     with commands.counting() as counted:
-        reading.fill({cache.STATUS: b"s", cache.FIGURES: b"f"})
+        reading.fill({copies.STATUS: b"s", copies.FIGURES: b"f"})
     assert counted == [1]
     with commands.counting() as counted:
-        cache.read(*ids, *PARTS)
+        copies.read(*ids, *PARTS)
     assert counted == [1]
 
 
@@ -565,36 +565,36 @@ def test_while_redis_is_away_reads_miss_and_writes_go_on(db, ids, commands):
     assert shown(ids) is None
     write(ids, 2, "new")
     with transaction.atomic():
-        cache.forget(ids[0], [ids[1]], cache.FIGURES)
-        cache.forget_tenant(ids[0])
-    assert cache.read_sum(ids[0]).value is None
+        copies.forget(ids[0], [ids[1]], copies.FIGURES)
+        copies.forget_tenant(ids[0])
+    assert copies.read_sum(ids[0]).value is None
 
 
 def test_a_change_that_could_not_be_told_is_never_hidden_by_an_old_value(db, ids, commands, monkeypatch):
-    monkeypatch.setattr(cache_outage, "RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(outage, "RETRY_SECONDS", 0.05)
     fill_old(ids)
-    cache.read_sum(ids[0]).fill(b"old")
+    copies.read_sum(ids[0]).fill(b"old")
     commands.is_cut = True
     write(ids, 2, "new")
     commands.is_cut = False
     for _ in range(200):
         assert shown(ids) is None
-        assert cache.read_sum(ids[0]).value is None
-        if cache.outage.is_over():
+        assert copies.read_sum(ids[0]).value is None
+        if copies.outage.is_over():
             break
         threading.Event().wait(0.02)
-    assert cache.outage.is_over()
+    assert copies.outage.is_over()
     assert shown(ids) is None
 
 
 @pytest.mark.parametrize("size", [1, 501])
 def test_redis_that_goes_away_between_the_two_steps_is_made_good(db, ids, commands, monkeypatch, size):
-    monkeypatch.setattr(cache_outage, "RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(outage, "RETRY_SECONDS", 0.05)
     fill_old(ids)
     with transaction.atomic():
         refresh(ids, 2, "new", others=size - 1)
         commands.is_cut = True
-    assert not cache.outage.is_over()
+    assert not copies.outage.is_over()
     commands.is_cut = False
     await_end_of_outage()
     assert shown(ids) is None
@@ -617,11 +617,11 @@ def test_readers_and_writers_at_once_never_see_a_version_go_back(db, ids, django
     def read_often():
         for _ in range(300):
             before = told[0]
-            reading = cache.read(*ids, cache.STATUS)
-            value = reading.values[cache.STATUS]
+            reading = copies.read(*ids, copies.STATUS)
+            value = reading.values[copies.STATUS]
             if value is None:
                 value = as_value(ids, truth[0], "")
-                reading.fill({cache.STATUS: value})
+                reading.fill({copies.STATUS: value})
             # What had come to Redis before the reading began must be in it.
             if orjson.loads(value)["version"] < before:
                 errors.append((value, before))
@@ -642,7 +642,7 @@ def test_readers_and_writers_at_once_never_see_a_version_go_back(db, ids, django
     for thread in threads:
         thread.join(60)
     assert errors == []
-    last = cache.read(*ids, cache.STATUS).values[cache.STATUS]
+    last = copies.read(*ids, copies.STATUS).values[copies.STATUS]
     assert last is None or orjson.loads(last)["version"] == 120
 
 
@@ -655,19 +655,19 @@ def restored(monkeypatch):
     return lambda identity="restored": monkeypatch.setattr(cache_keys, "database_identity", lambda: identity)
 
 
-def fill(ids, version, says, part=cache.STATUS):
-    cache.read(*ids, part).fill({part: as_value(ids, version, says)})
+def fill(ids, version, says, part=copies.STATUS):
+    copies.read(*ids, part).fill({part: as_value(ids, version, says)})
 
 
 def test_nothing_that_was_cached_before_a_restore_is_shown_after_it(db, ids, restored):
     fill(ids, 9, "lost")
-    fill(ids, 9, "lost", cache.PROFILE)
-    cache.read_sum(ids[0]).fill(b"lost")
-    assert (shown(ids), cache.read_sum(ids[0]).value) == ("lost", b"lost")
+    fill(ids, 9, "lost", copies.PROFILE)
+    copies.read_sum(ids[0]).fill(b"lost")
+    assert (shown(ids), copies.read_sum(ids[0]).value) == ("lost", b"lost")
     restored()
     assert shown(ids) is None
-    assert shown(ids, cache.PROFILE) is None
-    assert cache.read_sum(ids[0]).value is None
+    assert shown(ids, copies.PROFILE) is None
+    assert copies.read_sum(ids[0]).value is None
     fill(ids, 7, "restored")
     assert shown(ids) == "restored"
 
@@ -677,8 +677,8 @@ def test_a_version_that_is_given_again_after_a_restore_is_shown_after_its_commit
     restored()
     with transaction.atomic():
         refresh(ids, 8, "given again")
-        during = cache.read(*ids, cache.STATUS)
-        during.fill({cache.STATUS: as_value(ids, 7, "restored")})
+        during = copies.read(*ids, copies.STATUS)
+        during.fill({copies.STATUS: as_value(ids, 7, "restored")})
         assert shown(ids) is None
     assert shown(ids) == "given again"
 
@@ -690,7 +690,7 @@ def test_a_writer_killed_before_its_refresh_leaves_no_status_of_the_lost_databas
         refresh(ids, 8, "given again")
         raise ZeroDivisionError
     # Its token keeps the place until whatever it has committed is old enough to be read.
-    cache.read(*ids, cache.STATUS).fill({cache.STATUS: as_value(ids, 7, "restored")})
+    copies.read(*ids, copies.STATUS).fill({copies.STATUS: as_value(ids, 7, "restored")})
     assert shown(ids) is None
 
 
@@ -708,9 +708,9 @@ def test_what_redis_is_owed_is_paid_under_every_database_that_was_used(db, ids, 
     fill(ids, 9, "lost")
     restored("restored")
     fill(ids, 7, "restored")
-    cache.outage.owe()
+    copies.outage.owe()
     deadline = time.monotonic() + 10
-    while not cache.outage.is_over():
+    while not copies.outage.is_over():
         assert time.monotonic() < deadline
         time.sleep(0.01)
     assert shown(ids) is None

@@ -17,8 +17,8 @@ from audit.models import AdministrationEntry
 from tenants.actors import TenantRef
 from tenants.management.commands import changepassword
 from tenants.models import User
-from tenants.services.logins import LoginRefused, check_login
-from tenants.services.tokens import TokenRefused, issue_pair, rotate
+from tenants.services.accounts.logins import LoginRefused, check_login
+from tenants.services.accounts.tokens import TokenRefused, issue_pair, rotate
 from tests.conftest import People
 from tests.factories import PASSWORD, UserFactory, utc_now
 

@@ -21,19 +21,19 @@ from uuid_utils.compat import uuid7
 from audit.models import LifecycleHistory
 from audit.services.chain import row_hash
 from lifecycle.models import BillingFigures, Contact, Customer, CustomerLifecycleStatus
+from lifecycle.rules.sample_names import name_company
 from lifecycle.rules.transitions import Allowed, Change, Status, decide
-from lifecycle.services import event_samples
+from lifecycle.services.configuration.publication import publish_configuration
 from lifecycle.services.demo import loading, scenarios
 from lifecycle.services.demo.stories import tell_story
-from lifecycle.services.demo.words import name_company
-from lifecycle.services.publication import publish_configuration
+from lifecycle.services.events import samples
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
-from tenants.rules.configuration import check_configuration, parse_configuration
-from tenants.rules.policy import compile_policy
-from tenants.services.configurations import live_version
+from tenants.rules.configuration.document import check_configuration, parse_configuration
+from tenants.rules.configuration.policy import compile_policy
+from tenants.services.accounts.people import create_tenant
+from tenants.services.configuration.versions import live_version
 from tenants.services.directory import find_login, find_tenant
-from tenants.services.people import create_tenant
 
 NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
 OWNERS = ("a@x.example", "b@x.example")
@@ -172,7 +172,7 @@ def test_people_have_the_names_and_phones_of_their_country() -> None:
         for scenario in scenarios.SCENARIOS
         for number in range(200)
     }
-    assert segments == set(event_samples.SEGMENTS)
+    assert segments == set(samples.SEGMENTS)
 
 
 # --- what is loaded -----------------------------------------------------------------------------------------------

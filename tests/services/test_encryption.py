@@ -18,13 +18,13 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from audit import cipher
 from audit.models import LifecycleHistory
 from audit.services.keys import ensure_keys, load_key
 from lifecycle.models import Contact, Customer
 from lifecycle.rules.transitions import Change
-from lifecycle.services.customers import ContactFacts, CustomerFacts, record_customers
-from lifecycle.services.transitions import apply
+from lifecycle.services.customers.recording import ContactFacts, CustomerFacts, record_customers
+from lifecycle.services.transitions.apply import apply
+from storage import cipher
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tests.factories import utc_now

@@ -14,24 +14,24 @@ from django.core.management import CommandError, call_command
 from django.db import connections
 from django.test import override_settings
 
-from audit.cipher import customer_index
 from audit.models import AdministrationEntry, OutboxMessage, RefusedAttempt
 from audit.services.refusals import Refusal as Attempt
 from audit.services.refusals import record_refusals
 from lifecycle.models import NOBODY, Contact, Customer, DeadLetter, IdempotentRequest
-from lifecycle.querysets.listing import ListQuery, list_customers
+from lifecycle.queries.listing import ListQuery, list_customers
 from lifecycle.rules.envelopes import Message, receive
 from lifecycle.rules.transitions import Change
-from lifecycle.services.dead_letters import Refusal
-from lifecycle.services.erasure import ErasureRefused, erase_customer
-from lifecycle.services.events import CONSUMER, bury_message, sweep_parked
-from lifecycle.services.exports import export_customer
-from lifecycle.services.letters import find_letters, replay_letters
-from lifecycle.services.transitions import apply
+from lifecycle.services.compliance.erasure import ErasureRefused, erase_customer
+from lifecycle.services.compliance.exports import export_customer
+from lifecycle.services.events.dead_letter_actions import find_letters, replay_letters
+from lifecycle.services.events.dead_letters import Refusal
+from lifecycle.services.events.processing import CONSUMER, bury_message, sweep_parked
+from lifecycle.services.transitions.apply import apply
+from storage.cipher import customer_index
 from tenants.actors import TenantRef, system_actor
 from tenants.context import nobody_context, tenant_context
-from tenants.services.people import suspend_tenant
-from tenants.services.policies import live_policy
+from tenants.services.accounts.people import suspend_tenant
+from tenants.services.configuration.policies import live_policy
 from tests.factories import TenantFactory, utc_now
 from tests.messaging.speaking import RULES, Speaker, as_message, at, outcomes
 
@@ -308,7 +308,7 @@ def test_the_search_finds_nobody_who_is_erased(
     erase(acme, company=company)
     for few in (10_000, 0):
         # With 0 the search compares row by row.
-        monkeypatch.setattr("lifecycle.querysets.listing.FEW", few)
+        monkeypatch.setattr("lifecycle.queries.listing.FEW", few)
         found = {text: search(acme, text, ordering=ordering) for text in texts}
         assert found == {text: [] for text in texts} | {"Acme": ["c2"], "ac": ["c2"]}
     with tenant_context(acme.tenant.id):

@@ -18,8 +18,8 @@ from django.test import override_settings
 from audit.models import AdministrationEntry
 from tenants.actors import TenantRef, system_actor
 from tenants.models import User
-from tenants.services.logins import check_login
-from tenants.services.people import set_password
+from tenants.services.accounts.logins import check_login
+from tenants.services.accounts.people import set_password
 from tests.conftest import People
 from tests.factories import utc_now
 

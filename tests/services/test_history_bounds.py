@@ -5,8 +5,8 @@ import datetime as dt
 from django.db import connections, transaction
 
 from lifecycle.rules.transitions import Change
-from lifecycle.services import previews
-from lifecycle.services.transitions import apply
+from lifecycle.services.configuration import previews
+from lifecycle.services.transitions.apply import apply
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tests.factories import MINIMAL, CustomerFactory, utc_now

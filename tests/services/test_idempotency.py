@@ -8,7 +8,7 @@ from django.db import connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 
 from lifecycle.models import IdempotentRequest
-from lifecycle.services.idempotency import LIFETIME, Answer, KeyReused, claim_key, keep_answer
+from lifecycle.services.transitions.idempotency import LIFETIME, Answer, KeyReused, claim_key, keep_answer
 from tenants.context import tenant_context
 from tests.factories import utc_now
 

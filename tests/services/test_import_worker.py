@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from audit.models import AdministrationEntry, LifecycleHistory
 from lifecycle.models import Customer, ImportUpload
+from lifecycle.services.compliance.verification import verify_tenant
 from lifecycle.services.imports.uploads import start_run, store_upload
-from lifecycle.services.verification import verify_tenant
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tests.browser.servers import find_port

@@ -20,8 +20,8 @@ from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tenants.models import User
-from tenants.services import jwks, key_fetching
-from tenants.services.issuers import (
+from tenants.services.accounts import jwks, key_fetching
+from tenants.services.accounts.issuers import (
     ExternalTokenRefused,
     IssuerRefused,
     configure_issuer,

@@ -11,17 +11,18 @@ from django.core.management import CommandError, call_command
 from django.db import connections, transaction
 from django.test import override_settings
 
-from audit import cipher
 from audit.models import AdministrationEntry, DataKey, LifecycleHistory
 from audit.services import chain, keys
 from audit.services.keys import KeyDestroyed, ensure_keys, load_key, load_keys
 from audit.services.sealing import seal, unseal
 from lifecycle.models import Contact, Customer, DeadLetter, ParkedEvent
 from lifecycle.rules.transitions import Change
-from lifecycle.services import cache, rotation
-from lifecycle.services.customers import ContactFacts, CustomerFacts, record_customers
-from lifecycle.services.erasure import ErasureRefused, erase_customer
-from lifecycle.services.transitions import apply
+from lifecycle.services.cache import copies
+from lifecycle.services.compliance import key_rotation
+from lifecycle.services.compliance.erasure import ErasureRefused, erase_customer
+from lifecycle.services.customers.recording import ContactFacts, CustomerFacts, record_customers
+from lifecycle.services.transitions.apply import apply
+from storage import cipher
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
 from tests.factories import TenantFactory, utc_now
@@ -78,25 +79,25 @@ def test_a_rotation_interrupted_half_way_goes_on_with_the_rest(
     tenant: TenantRef, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = make_keys(tenant, 25)
-    monkeypatch.setattr(rotation, "BATCH", 10)
+    monkeypatch.setattr(key_rotation, "BATCH", 10)
     with override_settings(MASTER_KEYS=NEW):
-        running = rotation.rotate_tenant(tenant.id)
+        running = key_rotation.rotate_tenant(tenant.id)
         assert next(running) == 10
         running.close()
         assert read_master_keys(tenant) == [1] * 15 + [2] * 10
         with tenant_context(tenant.id):
             assert load_keys(tenant.id, before) == before
-        assert rotation.count_old(tenant.id) == 15
-        assert list(rotation.rotate_tenant(tenant.id)) == [10, 5]
-        assert rotation.count_old(tenant.id) == 0
-        assert list(rotation.rotate_tenant(tenant.id)) == []
+        assert key_rotation.count_old(tenant.id) == 15
+        assert list(key_rotation.rotate_tenant(tenant.id)) == [10, 5]
+        assert key_rotation.count_old(tenant.id) == 0
+        assert list(key_rotation.rotate_tenant(tenant.id)) == []
 
 
 def test_a_batch_that_breaks_leaves_no_half(tenant: TenantRef, monkeypatch: pytest.MonkeyPatch) -> None:
     make_keys(tenant, 5)
-    monkeypatch.setattr(rotation, "_reseal", lambda *_: 1 / 0)
+    monkeypatch.setattr(key_rotation, "_reseal", lambda *_: 1 / 0)
     with override_settings(MASTER_KEYS=NEW), pytest.raises(ZeroDivisionError):
-        list(rotation.rotate_tenant(tenant.id))
+        list(key_rotation.rotate_tenant(tenant.id))
     assert read_master_keys(tenant) == [1] * 5
 
 
@@ -152,9 +153,9 @@ def test_a_suspended_tenant_is_not_forgotten(tenant: TenantRef) -> None:
         cursor.execute("UPDATE tenants_tenant SET is_suspended = true")
     with override_settings(MASTER_KEYS=NEW):
         assert rotate("--tenant", tenant.slug) == f"{tenant.slug}: 1 re-wrapped, 0 left\n"
-    keepers = rotation.list_keepers()
+    keepers = key_rotation.list_keepers()
     assert tenant in keepers
-    assert rotation.NAMELESS in keepers
+    assert key_rotation.NAMELESS in keepers
 
 
 def test_one_line_tells_that_a_master_key_is_missing(tenant: TenantRef) -> None:
@@ -228,11 +229,11 @@ def test_nothing_in_the_database_leads_back_to_the_person(customer: Customer, te
 
 
 def test_the_cached_profile_is_gone_with_the_commit(customer: Customer, tenant: TenantRef) -> None:
-    parts = (cache.FIGURES, cache.PROFILE)
-    cache.read(tenant.id, customer.id, *parts).fill(dict.fromkeys(parts, b"Zora"))
-    assert set(cache.read(tenant.id, customer.id, *parts).values.values()) == {b"Zora"}
+    parts = (copies.FIGURES, copies.PROFILE)
+    copies.read(tenant.id, customer.id, *parts).fill(dict.fromkeys(parts, b"Zora"))
+    assert set(copies.read(tenant.id, customer.id, *parts).values.values()) == {b"Zora"}
     erase("canary-1", "--tenant", tenant.slug, "--reason", "Request 17")
-    assert set(cache.read(tenant.id, customer.id, *parts).values.values()) == {None}
+    assert set(copies.read(tenant.id, customer.id, *parts).values.values()) == {None}
 
 
 def test_an_erased_customer_stays_erased_when_its_sources_speak_again(customer: Customer, tenant: TenantRef) -> None:

@@ -12,15 +12,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lifecycle.models import BillingFigures, Customer, SupportFigures
-from lifecycle.querysets import listing
-from lifecycle.querysets.listing import ORDERINGS, InvalidCursor, ListQuery, list_customers
+from lifecycle.queries import listing
+from lifecycle.queries.listing import ORDERINGS, InvalidCursor, ListQuery, list_customers
 from lifecycle.rules.health import days_in_stage, health, overdue
 from lifecycle.rules.urgency import urgency
-from lifecycle.services.customers import ContactFacts, CustomerFacts, record_customers
+from lifecycle.services.customers.recording import ContactFacts, CustomerFacts, record_customers
 from tenants.actors import system_actor
 from tenants.context import tenant_context
 from tenants.rules.values import sort_key
-from tenants.services.policies import live_policy
+from tenants.services.configuration.policies import live_policy
 from tests.factories import SAAS, TenantFactory, utc_now
 
 STAGES = SAAS["stages"]
@@ -263,7 +263,7 @@ def test_a_row_shows_the_customer_its_figures_and_what_follows_from_them(db, cro
 
 def test_a_customer_that_moves_up_is_neither_shown_twice_nor_hides_another(db):
     from lifecycle.rules.transitions import Change
-    from lifecycle.services.transitions import apply
+    from lifecycle.services.transitions.apply import apply
 
     tenant = TenantFactory(configuration=SAAS)
     make_customers(tenant, count=30)
@@ -355,7 +355,7 @@ def test_the_number_of_statements_depends_on_neither_the_size_of_a_page_nor_its_
 @given(data=st.data())
 def test_the_urgency_of_sql_is_the_urgency_of_the_rules(db, data):
     """One statement over made-up figures: the formula stands twice and must say the same for any of them."""
-    from lifecycle.querysets.urgency import HEALTH, URGENCY
+    from lifecycle.queries.urgency import HEALTH, URGENCY
 
     money = st.none() | st.decimals(min_value=-(10**6), max_value=10**10, places=2)
     arr, balance = data.draw(money), data.draw(money)

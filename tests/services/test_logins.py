@@ -10,10 +10,10 @@ from uuid_utils.compat import uuid7
 
 from tenants.context import tenant_context
 from tenants.models import User
-from tenants.services import login_guard, logins
-from tenants.services.login_guard import LoginsLimited, take_attempt
-from tenants.services.logins import LoginRefused, check_login
-from tenants.services.people import deactivate_user, suspend_tenant
+from tenants.services.accounts import login_guard, logins
+from tenants.services.accounts.login_guard import LoginsLimited, take_attempt
+from tenants.services.accounts.logins import LoginRefused, check_login
+from tenants.services.accounts.people import deactivate_user, suspend_tenant
 from tenants.services.proxies import client_address
 from tests.factories import ADMIN_ACTOR, PASSWORD, UserFactory, utc_now
 

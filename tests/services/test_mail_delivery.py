@@ -20,8 +20,8 @@ from tenants.delivery import smtp
 from tenants.delivery.sender import send_next
 from tenants.models import QueuedMail
 from tenants.roles import Role
-from tenants.services.invitations import invite_user
-from tenants.services.mails import LEASE, LIFETIMES, queue_mail, take_mail
+from tenants.services.accounts.invitations import invite_user
+from tenants.services.accounts.mails import LEASE, LIFETIMES, queue_mail, take_mail
 from tests.conftest import Browser
 from tests.factories import ADMIN_ACTOR, utc_now
 from tests.mailing import Mailbox, _free_port
@@ -225,7 +225,7 @@ def test_a_mail_whose_sender_was_killed_is_taken_by_another_after_a_minute(users
 
 
 def test_an_invitation_that_was_accepted_or_withdrawn_in_the_meantime_is_not_sent(tenant, invite, mailbox):
-    from tenants.services.people import deactivate_user
+    from tenants.services.accounts.people import deactivate_user
 
     user = invite()
     deactivate_user(user.id, tenant=tenant, actor=ADMIN_ACTOR, now=utc_now())

@@ -10,9 +10,9 @@ from redis.exceptions import ConnectionError as RedisGone
 from tenants.context import tenant_context
 from tenants.models import User
 from tenants.roles import ROLE_PERMISSIONS, Role
-from tenants.services import membership as memberships
-from tenants.services.membership import announce_change, read_membership
-from tenants.services.people import (
+from tenants.services.accounts import membership as memberships
+from tenants.services.accounts.membership import announce_change, read_membership
+from tenants.services.accounts.people import (
     PersonChangeRefused,
     deactivate_user,
     reactivate_user,

@@ -16,7 +16,7 @@ from django.db.models import Count, Exists, F, OuterRef, Sum
 from psycopg.errors import FeatureNotSupported, InsufficientPrivilege
 
 from lifecycle.models import BillingFigures, Contact, Customer, CustomerLifecycleStatus
-from lifecycle.services.customers import ContactFacts, CustomerFacts, record_customers
+from lifecycle.services.customers.recording import ContactFacts, CustomerFacts, record_customers
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tenants.models import Stage

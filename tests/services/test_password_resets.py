@@ -12,10 +12,10 @@ from audit.models import AdministrationEntry
 from tenants.context import tenant_context
 from tenants.models import QueuedMail, User
 from tenants.roles import Role
-from tenants.services import login_guard
-from tenants.services.password_resets import MOST_AN_HOUR, reset_path
-from tenants.services.people import deactivate_user, suspend_tenant
-from tenants.services.tokens import TokenRefused, issue_pair, rotate
+from tenants.services.accounts import login_guard
+from tenants.services.accounts.password_resets import MOST_AN_HOUR, reset_path
+from tenants.services.accounts.people import deactivate_user, suspend_tenant
+from tenants.services.accounts.tokens import TokenRefused, issue_pair, rotate
 from tests.conftest import ApiClient, Browser
 from tests.factories import ADMIN_ACTOR, PASSWORD, UserFactory, utc_now
 from tests.web.conftest import text_of

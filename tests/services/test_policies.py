@@ -16,12 +16,12 @@ from uuid_utils.compat import uuid7
 
 from lifecycle.models import CustomerLifecycleStatus
 from lifecycle.rules.transitions import Change
-from lifecycle.services.publication import publish_configuration
-from lifecycle.services.transitions import apply
+from lifecycle.services.configuration.publication import publish_configuration
+from lifecycle.services.transitions.apply import apply
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
 from tenants.models import Tenant
-from tenants.services import policies
+from tenants.services.configuration import policies
 from tests.factories import ADMIN_ACTOR, MINIMAL, CustomerFactory, utc_now
 
 STAGES = [f"Stage {number}" for number in range(1, 21)]
@@ -125,7 +125,7 @@ django.setup()
 from uuid import UUID
 from django.utils import timezone
 from lifecycle.rules.transitions import Change
-from lifecycle.services.transitions import apply
+from lifecycle.services.transitions.apply import apply
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 tenant, customer = TenantRef(UUID(sys.argv[1]), "other"), UUID(sys.argv[2])

@@ -16,7 +16,7 @@ from django.test import override_settings
 from audit.models import LifecycleHistory
 from lifecycle.models import Customer
 from lifecycle.rules.transitions import Change
-from lifecycle.services.transitions import apply
+from lifecycle.services.transitions.apply import apply
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tests.factories import TenantFactory, utc_now

@@ -7,8 +7,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from lifecycle.rules.transitions import Change
-from lifecycle.services.previews import preview_configuration
-from lifecycle.services.transitions import apply
+from lifecycle.services.configuration.previews import preview_configuration
+from lifecycle.services.transitions.apply import apply
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tests.factories import MINIMAL, CustomerFactory, utc_now

@@ -10,15 +10,15 @@ from django.db import DatabaseError, close_old_connections, transaction
 from audit.models import AdministrationEntry, LifecycleHistory, OutboxMessage
 from lifecycle.models import CustomerLifecycleStatus, StageMove
 from lifecycle.rules.transitions import Change
-from lifecycle.services import publication, stage_moves
-from lifecycle.services.publication import MappingNeeded, publish_configuration, take_back
-from lifecycle.services.stage_moves import move_customers
-from lifecycle.services.transitions import apply
+from lifecycle.services.configuration import publication, stage_migrations
+from lifecycle.services.configuration.publication import MappingNeeded, publish_configuration, take_back
+from lifecycle.services.configuration.stage_migrations import move_customers
+from lifecycle.services.transitions.apply import apply
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tenants.models import ConfigurationVersion, Stage, Tenant
-from tenants.rules.configuration import InvalidConfiguration
-from tenants.services.configurations import (
+from tenants.rules.configuration.document import InvalidConfiguration
+from tenants.services.configuration.versions import (
     ConfigurationConflict,
     NoSuchVersion,
     discard_draft,
@@ -169,10 +169,10 @@ def test_a_small_change_is_complete_when_its_transaction_is_committed(tenant: Te
             actor=ADMIN,
             now=utc_now(),
         )
-        stage_moves.move_after_commit(tenant, now=utc_now())
+        stage_migrations.move_after_commit(tenant, now=utc_now())
     assert stages_of(tenant) == {"Active": 3}
     with tenant_context(tenant.id):
-        assert stage_moves.unfinished_moves(tenant) == []
+        assert stage_migrations.unfinished_moves(tenant) == []
 
 
 def test_nobody_can_enter_a_stage_that_is_being_emptied(tenant: TenantRef) -> None:
@@ -195,7 +195,7 @@ def test_nobody_can_enter_a_stage_that_is_being_emptied(tenant: TenantRef) -> No
 def test_a_killed_move_goes_on_where_it_was(tenant: TenantRef, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(5):
         CustomerFactory(tenant=tenant, stage="At-Risk", reason_code="Late")
-    monkeypatch.setattr(stage_moves, "BATCH", 2)
+    monkeypatch.setattr(stage_migrations, "BATCH", 2)
     publish(tenant, SHORTER, renamed={"Prospect": "Lead"}, mapping={"At-Risk": {"to": "Churned", "reason_code": "x"}})
     worker = move_customers(tenant, now=utc_now())
     next(worker)
@@ -314,7 +314,7 @@ def test_a_publication_sends_those_who_still_wait_where_its_own_mapping_says(
     tenant: TenantRef, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The former publication had brought one of four to its goal; taken back, the former goal holds again."""
-    monkeypatch.setattr(stage_moves, "BATCH", 1)
+    monkeypatch.setattr(stage_migrations, "BATCH", 1)
     for _ in range(4):
         CustomerFactory(tenant=tenant, stage="At-Risk", reason_code="Late")
     publish(tenant, WITHOUT_RISK, mapping={"At-Risk": "Onboarded"})
@@ -336,7 +336,7 @@ def test_a_publication_that_still_moves_customers_is_taken_back(
     tenant: TenantRef, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
     """Those who were not moved yet stay where they are: their stage is there again."""
-    monkeypatch.setattr(stage_moves, "BATCH", 1)
+    monkeypatch.setattr(stage_migrations, "BATCH", 1)
     for _ in range(3):
         CustomerFactory(tenant=tenant, stage="At-Risk", reason_code="Late")
     publish(tenant, WITHOUT_RISK, mapping={"At-Risk": "Onboarded"})

@@ -11,12 +11,12 @@ from django_redis import get_redis_connection
 from redis.exceptions import ConnectionError as RedisGone
 from uuid_utils.compat import uuid7
 
-from audit import redis_line
 from audit.models import LifecycleHistory
 from lifecycle.rules.transitions import Change
-from lifecycle.services.publication import publish_configuration
-from lifecycle.services.rate_limits import RateLimited, UpdateBudget
-from lifecycle.services.transitions import apply
+from lifecycle.services.configuration.publication import publish_configuration
+from lifecycle.services.transitions.apply import apply
+from lifecycle.services.transitions.update_budget import RateLimited, UpdateBudget
+from storage import redis_line
 from tenants.actors import Actor, system_actor
 from tenants.context import tenant_context
 from tenants.roles import PERMISSIONS

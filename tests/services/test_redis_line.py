@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from django_redis import get_redis_connection
 
-from audit import redis_line
+from storage import redis_line
 
 THREADS = 250
 

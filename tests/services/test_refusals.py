@@ -19,14 +19,14 @@ from audit.services.refusals import (
     summarise_refusals,
 )
 from lifecycle.rules.envelopes import Event
-from lifecycle.services.customers import Recorded
-from lifecycle.services.event_moves import move_by_rules
-from lifecycle.services.publication import publish_configuration
-from lifecycle.services.retention import forget_refusals
+from lifecycle.services.compliance.retention import forget_refusals
+from lifecycle.services.configuration.publication import publish_configuration
+from lifecycle.services.customers.recording import Recorded
+from lifecycle.services.events.moves import move_by_rules
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
+from tenants.services.configuration.policies import live_policy
 from tenants.services.directory import PLATFORM
-from tenants.services.policies import live_policy
 from tests.factories import MINIMAL, CustomerFactory, utc_now
 
 CONSUMER = system_actor("consume_events")

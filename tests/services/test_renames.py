@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 from audit.models import LifecycleHistory
 from lifecycle.models import Customer, CustomerLifecycleStatus
 from lifecycle.rules.transitions import Change
-from lifecycle.services import event_moves
-from lifecycle.services.publication import MappingNeeded, publish_configuration, take_back
-from lifecycle.services.stage_moves import move_customers
-from lifecycle.services.transitions import apply
-from lifecycle.services.verification import verify_tenant
+from lifecycle.services.compliance.verification import verify_tenant
+from lifecycle.services.configuration.publication import MappingNeeded, publish_configuration, take_back
+from lifecycle.services.configuration.stage_migrations import move_customers
+from lifecycle.services.events import moves
+from lifecycle.services.transitions.apply import apply
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tenants.models import Stage
-from tenants.rules.configuration import InvalidConfiguration
+from tenants.rules.configuration.document import InvalidConfiguration
 from tests.factories import CustomerFactory, TenantFactory, utc_now
 
 ADMIN = system_actor("tests")
@@ -209,7 +209,7 @@ def test_a_publisher_lets_the_consumer_finish_instead_of_deadlocking(db: None) -
     publisher = threading.Thread(target=rename)
     with tenant_context(tenant.id):
         # As the consumer does: look at where the customers of the batch stand, then move some.
-        event_moves._lock_standing({customer.id}, tenant=tenant)
+        moves._lock_standing({customer.id}, tenant=tenant)
         publisher.start()
         wait_until_somebody_waits()
         (outcome,) = apply(

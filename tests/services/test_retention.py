@@ -11,14 +11,15 @@ from django.core.management import call_command
 from django.db import DataError, connection, connections
 
 from lifecycle.models import NOBODY, DeadLetter, IdempotentRequest, InboxEvent
-from lifecycle.services import inbox, retention
-from lifecycle.services.idempotency import LIFETIME
-from lifecycle.services.rate_limits import UpdateBudget
-from lifecycle.services.retention import forget_answers, forget_ended, forget_events, forget_letters
+from lifecycle.services.compliance import retention
+from lifecycle.services.compliance.retention import forget_answers, forget_ended, forget_events, forget_letters
+from lifecycle.services.events import inbox
+from lifecycle.services.transitions.idempotency import LIFETIME
+from lifecycle.services.transitions.update_budget import UpdateBudget
 from tenants.actors import Actor, TenantRef
 from tenants.context import tenant_context
 from tenants.models import QueuedMail, RefreshToken
-from tenants.services.tokens import issue_pair, rotate
+from tenants.services.accounts.tokens import issue_pair, rotate
 from tests.factories import utc_now
 
 NOW = dt.datetime(2020, 1, 31, tzinfo=dt.UTC)

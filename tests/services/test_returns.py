@@ -10,11 +10,11 @@ from django.test.utils import CaptureQueriesContext
 from audit.models import LifecycleHistory
 from lifecycle.models import Customer, CustomerLifecycleStatus, StageMove
 from lifecycle.rules.transitions import Change
-from lifecycle.services import stage_moves
-from lifecycle.services.publication import publish_configuration, take_back
-from lifecycle.services.stage_moves import move_customers
-from lifecycle.services.transitions import apply
-from lifecycle.services.verification import verify_tenant
+from lifecycle.services.compliance.verification import verify_tenant
+from lifecycle.services.configuration import stage_migrations
+from lifecycle.services.configuration.publication import publish_configuration, take_back
+from lifecycle.services.configuration.stage_migrations import move_customers
+from lifecycle.services.transitions.apply import apply
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tests.factories import CustomerFactory, TenantFactory, utc_now
@@ -115,14 +115,14 @@ def test_who_moves_on_while_the_batch_is_chosen_is_left_alone(db: None, monkeypa
     tenant = TenantFactory(configuration=BEFORE)
     customer = stand(tenant, "A", utc_now())
     publish(tenant, AFTER, mapping={"A": "C", "B": "C"})
-    find = stage_moves.find_former_stays
+    find = stage_migrations.find_former_stays
 
     def find_and_be_overtaken(*arguments: Any, **options: Any) -> Any:
         found = find(*arguments, **options)
         apply([Change(customer_id=customer.id, stage="D")], tenant=tenant, actor=ADMIN, source="API", now=utc_now())
         return found
 
-    monkeypatch.setattr(stage_moves, "find_former_stays", find_and_be_overtaken)
+    monkeypatch.setattr(stage_migrations, "find_former_stays", find_and_be_overtaken)
     undo(tenant)
     assert status_of(tenant, customer).stage == "D"
 
@@ -154,7 +154,7 @@ def test_those_who_return_are_found_by_the_keys_of_status_and_history(db: None) 
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL enable_seqscan = off")
             cursor.execute("SET LOCAL enable_sort = off")
-        plan = stage_moves.customers_of(job).order_by("-updated_at", "-customer_id")[:1000].explain()
+        plan = stage_migrations.customers_of(job).order_by("-updated_at", "-customer_id")[:1000].explain()
     assert "status_by_stage_and_change" in plan
     assert "history_unbroken_sequence" in plan
     assert "Seq Scan" not in plan

@@ -23,8 +23,8 @@ from audit.services.seals import MerkleTree, describe_seal, facts_of, is_signed_
 from lifecycle.messaging.clients import ensure_topics, make_producer
 from lifecycle.models import Customer
 from lifecycle.rules.transitions import Change
-from lifecycle.services.transitions import apply
-from lifecycle.services.verification import verify_tenant_seals
+from lifecycle.services.compliance.verification import verify_tenant_seals
+from lifecycle.services.transitions.apply import apply
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tenants.models import Tenant

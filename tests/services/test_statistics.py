@@ -4,7 +4,7 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 
-from lifecycle.services.statistics import TABLES, refresh_statistics
+from lifecycle.services.customers.statistics import TABLES, refresh_statistics
 
 
 def analyzed() -> dict[str, object]:

@@ -11,11 +11,12 @@ from django_redis import get_redis_connection
 from audit.services.keys import destroy_key
 from lifecycle.models import CustomerLifecycleStatus
 from lifecycle.rules.transitions import Change
-from lifecycle.services import cache, cache_keys, summaries
-from lifecycle.services.customers import ContactFacts, CustomerFacts, record_customers
-from lifecycle.services.histories import read_history
-from lifecycle.services.publication import publish_configuration
-from lifecycle.services.transitions import apply
+from lifecycle.services.cache import cache_keys, copies
+from lifecycle.services.configuration.publication import publish_configuration
+from lifecycle.services.customers import summaries
+from lifecycle.services.customers.recording import ContactFacts, CustomerFacts, record_customers
+from lifecycle.services.transitions.apply import apply
+from lifecycle.services.transitions.history import read_history
 from tenants.actors import system_actor
 from tenants.context import tenant_context
 from tests.factories import MINIMAL, CustomerFactory, utc_now
@@ -179,7 +180,7 @@ def test_contact_details_are_masked_for_whoever_does_not_ask_for_them_in_clear(t
 
 def test_nothing_personal_lies_in_redis_in_clear(tenant, acme):
     profile(tenant, acme), profile(tenant, acme)
-    raw = stored(tenant, acme, cache.PROFILE)
+    raw = stored(tenant, acme, copies.PROFILE)
     assert raw is not None
     for text in ("Zoë", "Beispiel", "zoe@acme", "+49 30", "Acme"):
         assert text.encode() not in raw
@@ -189,7 +190,7 @@ def test_a_cached_profile_opens_for_its_own_customer_only(tenant, acme):
     other = CustomerFactory(tenant=tenant, name="Other")
     profile(tenant, acme), profile(tenant, other)
     client = get_redis_connection("default")
-    client.set(cache_keys.part_key(tenant.id, other.id, cache.PROFILE), stored(tenant, acme, cache.PROFILE))
+    client.set(cache_keys.part_key(tenant.id, other.id, copies.PROFILE), stored(tenant, acme, copies.PROFILE))
     assert profile(tenant, other)["company"]["name"] == "Other"
     # The useless value was thrown out: the next reader fills the place.
     profile(tenant, other)
@@ -207,7 +208,7 @@ def test_after_a_rotation_of_the_master_key_profiles_are_read_anew(tenant, acme,
 def test_what_was_erased_is_null(tenant, acme):
     with tenant_context(tenant.id):
         destroy_key(tenant.id, acme.id)
-        cache.forget(tenant.id, [acme.id], cache.PROFILE)
+        copies.forget(tenant.id, [acme.id], copies.PROFILE)
     assert profile(tenant, acme)["contacts"] == [{"name": None, "email": None, "phone": None, "role": "CTO"}]
 
 
@@ -264,7 +265,7 @@ def test_the_tenant_at_a_glance_counts_who_stays_too_long(other_tenant):
         CustomerLifecycleStatus.objects.filter(customer_id__in=[customers[0].id, customers[1].id]).update(
             stage_entered_at=long_ago
         )
-        cache.forget_tenant(other_tenant.id)
+        copies.forget_tenant(other_tenant.id)
     trial = summaries.read_tenant_summary(tenant=other_tenant)["stages"][0]
     assert (trial["stage"], trial["customers"], trial["over_expected"], trial["expected_days"]) == ("Trial", 3, 2, 14)
 

@@ -8,10 +8,10 @@ import pytest
 from django.conf import settings
 from django.db import DatabaseError, connection, connections, transaction
 
-from audit.patience import UNLIMITED, allow_seconds
-from lifecycle.services.previews import preview_configuration
-from lifecycle.services.publication import publish_configuration
-from lifecycle.services.verification import verify_tenant
+from lifecycle.services.compliance.verification import verify_tenant
+from lifecycle.services.configuration.previews import preview_configuration
+from lifecycle.services.configuration.publication import publish_configuration
+from storage.timeouts import UNLIMITED, allow_seconds
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
 from tests.factories import ADMIN_ACTOR, MINIMAL, CustomerFactory, utc_now

@@ -17,9 +17,9 @@ from rest_framework_simplejwt.tokens import RefreshToken as RefreshJwt
 
 from tenants.models import RefreshToken
 from tenants.roles import Role
-from tenants.services import tokens
-from tenants.services.people import deactivate_user, resume_tenant, set_password, set_role, suspend_tenant
-from tenants.services.tokens import (
+from tenants.services.accounts import tokens
+from tenants.services.accounts.people import deactivate_user, resume_tenant, set_password, set_role, suspend_tenant
+from tenants.services.accounts.tokens import (
     TokenRefused,
     issue_access,
     issue_pair,
@@ -196,7 +196,7 @@ def test_a_process_that_knows_only_the_database_gives_the_same_pair(users):
         "import datetime, os, signal, sys\n"
         "from django.db import connections\n"
         f"for each in connections.all(): each.settings_dict['NAME'] = {connection.settings_dict['NAME']!r}\n"
-        "from tenants.services.tokens import rotate\n"
+        "from tenants.services.accounts.tokens import rotate\n"
         f"now = datetime.datetime.fromisoformat({now.isoformat()!r})\n"
         f"print(rotate({pair.refresh!r}, now=now).refresh, flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"

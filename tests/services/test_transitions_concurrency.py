@@ -15,13 +15,13 @@ from django.db import transaction
 from audit.models import LifecycleHistory, OutboxMessage
 from lifecycle.models import Customer, CustomerLifecycleStatus
 from lifecycle.rules.transitions import Allowed, Change, Unchanged
-from lifecycle.services.publication import publish_configuration
-from lifecycle.services.transitions import Outcome, apply
-from lifecycle.services.verification import verify_tenant
+from lifecycle.services.compliance.verification import verify_tenant
+from lifecycle.services.configuration.publication import publish_configuration
+from lifecycle.services.transitions.apply import Outcome, apply
 from tenants.actors import Actor, TenantRef, system_actor
 from tenants.context import tenant_context
 from tenants.roles import ROLE_PERMISSIONS, Role
-from tenants.services.policies import policy_of_version
+from tenants.services.configuration.policies import policy_of_version
 from tests.factories import SAAS, CustomerFactory, TenantFactory, utc_now
 from tests.services.threads import run_together
 

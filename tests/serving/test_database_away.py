@@ -39,7 +39,7 @@ class Site:
 
 @pytest.fixture
 def site(users: People, page_client, tmp_path: Path) -> Iterator[Site]:
-    from tenants.services.tokens import issue_access
+    from tenants.services.accounts.tokens import issue_access
 
     environment = {
         **environment_of(find_port()),

@@ -92,7 +92,7 @@ def server(gate: Gate, environment: dict[str, str], tmp_path: Path) -> Iterator[
 
 
 def bearer(users: People) -> str:
-    from tenants.services.tokens import issue_access
+    from tenants.services.accounts.tokens import issue_access
 
     return f"Authorization: Bearer {issue_access(users.account_manager).token}"
 

@@ -12,19 +12,19 @@ from tests.factories import CONTRACT_EXAMPLE, SAAS
 from tests.shape.writes import find_texts, find_writes, sources
 
 ROOT = Path(settings.BASE_DIR)
-PRODUCT = ("audit", "tenants", "lifecycle", "config")
+PRODUCT = ("storage", "audit", "tenants", "lifecycle", "config")
 
 # Writes outside of services, and why.
 WRITERS = {
-    "audit/cursors.py": "makes the beginning of the services' INSERT statements, with their columns named",
+    "storage/cursors.py": "makes the beginning of the services' INSERT statements, with their columns named",
     "tenants/models/people.py": "Django's createsuperuser asks the manager to make the first super admin",
 }
 # Files that may call stages by name, and why.
 STAGES_BY_NAME = {
     "lifecycle/api/openapi/examples.py": "examples in the description of the API",
     "lifecycle/services/demo/scenarios.py": "the configurations of the two demo tenants, and what happened there",
-    "tenants/rules/starters.py": "configurations to start from, offered to a new tenant",
-    "tenants/rules/meaning.py": "guesses what a stage means when a configuration does not say",
+    "tenants/rules/configuration/starters.py": "configurations to start from, offered to a new tenant",
+    "tenants/rules/configuration/meaning.py": "guesses what a stage means when a configuration does not say",
 }
 
 

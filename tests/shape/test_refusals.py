@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tenants.refusals import STATUS_OF_CODE
 
-ROOMS = ("audit", "tenants", "lifecycle", "config")
+ROOMS = ("storage", "audit", "tenants", "lifecycle", "config")
 
 
 def find_refusals():

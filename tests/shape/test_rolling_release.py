@@ -18,15 +18,15 @@ from django.db import connections
 from django.test import override_settings
 from psycopg.sql import SQL, Identifier
 
-from lifecycle.services.events import sweep_parked
-from lifecycle.services.letters import discard_letters, find_letters, replay_letters
-from lifecycle.services.publication import publish_configuration
-from lifecycle.services.stage_moves import move_customers
+from lifecycle.services.configuration.publication import publish_configuration
+from lifecycle.services.configuration.stage_migrations import move_customers
+from lifecycle.services.events.dead_letter_actions import discard_letters, find_letters, replay_letters
+from lifecycle.services.events.processing import sweep_parked
 from tenants import checks
 from tenants.actors import system_actor
 from tenants.checks import check_additive_migrations
 from tenants.context import tenant_context
-from tenants.services.api_keys import create_key
+from tenants.services.accounts.api_keys import create_key
 from tests.conftest import make_people
 from tests.factories import TenantFactory
 from tests.messaging.speaking import RULES, Speaker, outcomes

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import pytest
 
 from lifecycle.rules.transitions import Change
-from lifecycle.services.transitions import apply
+from lifecycle.services.transitions.apply import apply
 from tenants.actors import system_actor
 from tenants.context import tenant_context
 from tests.factories import utc_now

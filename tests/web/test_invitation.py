@@ -10,8 +10,8 @@ from audit.models import AdministrationEntry
 from tenants.context import tenant_context
 from tenants.models import User
 from tenants.roles import Role
-from tenants.services.invitations import invitation_path, invite_user
-from tenants.services.people import deactivate_user, suspend_tenant
+from tenants.services.accounts.invitations import invitation_path, invite_user
+from tenants.services.accounts.people import deactivate_user, suspend_tenant
 from tests.factories import ADMIN_ACTOR, utc_now
 from tests.web.conftest import markup_of, text_of
 

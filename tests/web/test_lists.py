@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from lifecycle.services.customers import CustomerFacts, record_customers
-from lifecycle.services.publication import publish_configuration
+from lifecycle.services.configuration.publication import publish_configuration
+from lifecycle.services.customers.recording import CustomerFacts, record_customers
 from tenants.actors import system_actor
 from tenants.context import tenant_context
 from tests.factories import SAAS, CustomerFactory, TenantFactory, utc_now

@@ -1,6 +1,6 @@
 """The part of a customer's page that stays up to date [AC-1], and more of its history."""
 
-from lifecycle.services.customers import ContactFacts, CustomerFacts, record_customers
+from lifecycle.services.customers.recording import ContactFacts, CustomerFacts, record_customers
 from tenants.actors import system_actor
 from tenants.context import tenant_context
 from tests.factories import CustomerFactory, utc_now

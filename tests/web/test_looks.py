@@ -14,8 +14,8 @@ from lifecycle.web.looks import (
     shade,
     stage_looks,
 )
-from tenants.rules.configuration import parse_configuration
-from tenants.rules.policy import compile_policy
+from tenants.rules.configuration.document import parse_configuration
+from tenants.rules.configuration.policy import compile_policy
 
 colors = st.tuples(*[st.integers(0, 255)] * 3).map(format_color)
 

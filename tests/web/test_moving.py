@@ -6,7 +6,7 @@ import pytest
 
 from audit.models import LifecycleHistory, OutboxMessage, RefusedAttempt
 from lifecycle.models import CustomerLifecycleStatus
-from lifecycle.services.publication import publish_configuration
+from lifecycle.services.configuration.publication import publish_configuration
 from tenants.actors import system_actor
 from tenants.context import tenant_context
 from tests.factories import CONTRACT_EXAMPLE, MINIMAL, CustomerFactory, TenantFactory, utc_now

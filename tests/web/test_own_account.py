@@ -4,8 +4,8 @@ import pytest
 
 from audit.models import AdministrationEntry
 from tenants.context import tenant_context
-from tenants.services import login_guard
-from tenants.services.tokens import TokenRefused, issue_pair, rotate
+from tenants.services.accounts import login_guard
+from tenants.services.accounts.tokens import TokenRefused, issue_pair, rotate
 from tests.conftest import Browser
 from tests.factories import PASSWORD, UserFactory, utc_now
 from tests.web.conftest import markup_of, text_of

@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from audit.models import AdministrationEntry
-from lifecycle.services.customers import ContactFacts, CustomerFacts, record_customers
+from lifecycle.services.customers.recording import ContactFacts, CustomerFacts, record_customers
 from tenants.actors import system_actor
 from tenants.authentication import Look
 from tenants.context import tenant_context

@@ -16,7 +16,7 @@ from django.test import RequestFactory
 
 from config import stream
 from config.announcements import TENANT_REST_SECONDS, Announcements
-from lifecycle.services.cache_keys import live_channel
+from lifecycle.services.cache.cache_keys import live_channel
 from lifecycle.web.live import BadTicket, Ticket, issue_ticket, read_ticket, stream_origin, stream_url
 
 TENANT, CUSTOMER = uuid4(), uuid4()

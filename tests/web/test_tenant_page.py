@@ -12,8 +12,8 @@ from tenants.context import current_tenant_id, tenant_context
 from tenants.models import User
 from tenants.pages import choose_tenant
 from tenants.roles import Role
-from tenants.services import login_devices
-from tenants.services.people import deactivate_user, set_role, suspend_tenant
+from tenants.services.accounts import login_devices
+from tenants.services.accounts.people import deactivate_user, set_role, suspend_tenant
 from tests.factories import ADMIN_ACTOR, PASSWORD, look_at, utc_now
 
 pytestmark = pytest.mark.urls("tests.api.probes")
@@ -133,7 +133,7 @@ def test_logging_in_with_a_password_opens_a_session(tenant, users, page_client):
 
 @pytest.mark.urls("config.urls")
 def test_guessing_at_the_page_is_stopped_before_the_password_is_hashed(users, page_client, monkeypatch):
-    from tenants.services import logins
+    from tenants.services.accounts import logins
 
     checked = []
     monkeypatch.setattr(logins, "check_password", lambda *_: checked.append(1))

@@ -2,9 +2,10 @@
 
 from typing import Any, Final
 
-from tenants.rules.conditions import OPERATORS
-from tenants.rules.configuration import LONGEST_GUIDANCE, LONGEST_STAGE, LONGEST_STAY_DAYS, MOST_REASONS
-from tenants.rules.sections import (
+from tenants.rules.configuration.conditions import OPERATORS
+from tenants.rules.configuration.definitions import EVENT_TYPES
+from tenants.rules.configuration.document import LONGEST_GUIDANCE, LONGEST_STAGE, LONGEST_STAY_DAYS, MOST_REASONS
+from tenants.rules.configuration.sections import (
     LARGEST_NUMBER,
     LARGEST_RATE,
     LONGEST_REASON,
@@ -17,7 +18,6 @@ from tenants.rules.sections import (
     MOST_STAGES,
     MOST_VALUES,
 )
-from tenants.rules.shapes import EVENT_TYPES
 
 LONGEST_COMMENT: Final = 500
 # What the rules refuse in a text of one line: control characters, and marks that make it look like another one.

@@ -7,9 +7,9 @@ from drf_spectacular.utils import OpenApiParameter
 
 from lifecycle.api.filters import LONGEST_CURSOR, LONGEST_OWNER, LONGEST_SEARCH, LONGEST_STAY, CustomerFilters
 from lifecycle.api.openapi.configuration import NO_NUL
-from lifecycle.querysets.listing import DEFAULT_LIMIT, MOST, ORDERINGS
+from lifecycle.queries.listing import DEFAULT_LIMIT, MOST, ORDERINGS
 from lifecycle.rules.transitions import LONGEST_STAGE
-from tenants.rules.shapes import CATEGORIES
+from tenants.rules.configuration.definitions import CATEGORIES
 
 _TAG: Final = r'(?:W/)?"(?:0|[1-9][0-9]{0,17})(?:(?:--?|;)(?:gzip|br|zstd|deflate))?"'
 

@@ -15,14 +15,14 @@ from lifecycle.api.filters import refuse_strangers
 from lifecycle.api.preconditions import format_etag, is_known_to_caller, read_replaced_version
 from lifecycle.api.serializers import PublicationSerializer
 from lifecycle.api.viewsets.tenant import TenantViewSet
-from lifecycle.services.previews import preview_configuration
-from lifecycle.services.publication import publish_configuration
-from lifecycle.services.stage_moves import move_after_commit
+from lifecycle.services.configuration.previews import preview_configuration
+from lifecycle.services.configuration.publication import publish_configuration
+from lifecycle.services.configuration.stage_migrations import move_after_commit
 from tenants.models import ConfigurationVersion
 from tenants.roles import CONFIGURE_STAGES, VIEW_LIFECYCLE
-from tenants.rules.faults import InvalidConfiguration
-from tenants.services.configurations import live_version
-from tenants.services.policies import NoConfiguration
+from tenants.rules.configuration.errors import InvalidConfiguration
+from tenants.services.configuration.policies import NoConfiguration
+from tenants.services.configuration.versions import live_version
 
 
 class ConfigurationViewSet(TenantViewSet):

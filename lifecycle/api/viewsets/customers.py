@@ -14,17 +14,18 @@ from lifecycle.api.preconditions import format_etag, is_known_to_caller, read_if
 from lifecycle.api.replays import replayable
 from lifecycle.api.serializers import ChangeSerializer
 from lifecycle.api.viewsets.tenant import SOURCE, TenantViewSet
-from lifecycle.querysets.facts import find_status
-from lifecycle.querysets.listing import InvalidCursor, list_customers
+from lifecycle.queries.facts import find_status
+from lifecycle.queries.listing import InvalidCursor, list_customers
 from lifecycle.rules.transitions import Change
-from lifecycle.services import histories, summaries
-from lifecycle.services.rate_limits import UpdateBudget
-from lifecycle.services.transitions import apply
+from lifecycle.services.customers import summaries
+from lifecycle.services.transitions import history
+from lifecycle.services.transitions.apply import apply
+from lifecycle.services.transitions.update_budget import UpdateBudget
 from tenants.middleware import current_request_id
 from tenants.permissions import describe_denial
 from tenants.refusals import RequestRefused
 from tenants.roles import UPDATE_LIFECYCLE, VIEW_HISTORY, VIEW_LIFECYCLE
-from tenants.services.policies import live_policy
+from tenants.services.configuration.policies import live_policy
 
 
 class CustomerViewSet(TenantViewSet):
@@ -118,7 +119,7 @@ class LifecycleViewSet(TenantViewSet):
     def history(self, request: Request, customer_id: str) -> Response:
         """What happened to the customer, newest first [DM-2]."""
         before, limit = read_before(request.query_params, self.customer_id)
-        page = self.found(histories.read_history(self.customer_id, tenant=self.tenant, before=before, limit=limit))
+        page = self.found(history.read_history(self.customer_id, tenant=self.tenant, before=before, limit=limit))
         next_cursor = encode_before(page.next_before, self.customer_id)
         return Response({"results": page.rows, **page_links(request, next_cursor, None)})
 

@@ -14,8 +14,8 @@ from lifecycle.api.filters import refuse_strangers
 from lifecycle.api.replays import replayable
 from lifecycle.api.serializers import ErasureSerializer, ExportSerializer
 from lifecycle.api.viewsets.tenant import TenantViewSet
-from lifecycle.services.erasure import ErasureRefused, erase_customer, find_external_id
-from lifecycle.services.exports import export_customer
+from lifecycle.services.compliance.erasure import ErasureRefused, erase_customer, find_external_id
+from lifecycle.services.compliance.exports import export_customer
 from tenants.middleware import current_request_id
 from tenants.refusals import RequestRefused
 from tenants.roles import CONFIGURE_STAGES

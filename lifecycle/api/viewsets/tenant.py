@@ -9,7 +9,7 @@ from rest_framework.viewsets import ViewSet
 from lifecycle.api.filters import refuse_parameter
 from lifecycle.api.preconditions import format_etag
 from lifecycle.api.serializers import read_uuid
-from lifecycle.services.transitions import NOT_FOUND, Outcome
+from lifecycle.services.transitions.apply import NOT_FOUND, Outcome
 from tenants.middleware import note_refusal
 from tenants.refusals import RequestRefused
 from tenants.views import TenantViewMixin

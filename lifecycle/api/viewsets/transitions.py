@@ -13,9 +13,9 @@ from lifecycle.api.replays import replayable
 from lifecycle.api.serializers import BatchSerializer, read_uuid
 from lifecycle.api.viewsets.tenant import SOURCE, TenantViewSet
 from lifecycle.rules.transitions import Change
-from lifecycle.services import summaries
-from lifecycle.services.rate_limits import UpdateBudget
-from lifecycle.services.transitions import Outcome, apply
+from lifecycle.services.customers import summaries
+from lifecycle.services.transitions.apply import Outcome, apply
+from lifecycle.services.transitions.update_budget import UpdateBudget
 from tenants.middleware import current_request_id
 from tenants.roles import UPDATE_LIFECYCLE, VIEW_LIFECYCLE
 

@@ -28,7 +28,7 @@ from lifecycle.messaging.process import (
 )
 from lifecycle.messaging.tailing import NoSuchTopic
 from lifecycle.rules.schemas import TYPES
-from lifecycle.services.events import CONSUMER, Result
+from lifecycle.services.events.processing import CONSUMER, Result
 from tenants.services.directory import PLATFORM
 
 GROUP = "customer360"

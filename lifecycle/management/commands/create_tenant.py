@@ -9,11 +9,11 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from lifecycle.management.reading import read_json
-from lifecycle.services.publication import publish_configuration
+from lifecycle.services.configuration.publication import publish_configuration
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
-from tenants.rules.configuration import InvalidConfiguration, parse_configuration
-from tenants.services.people import create_tenant
+from tenants.rules.configuration.document import InvalidConfiguration, parse_configuration
+from tenants.services.accounts.people import create_tenant
 
 _SLUG = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 LONGEST_NAME = 200

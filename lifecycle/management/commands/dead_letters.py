@@ -16,7 +16,7 @@ from lifecycle.management.arguments import read_text, whole_number
 from lifecycle.management.stopping import stop_on_signals
 from lifecycle.models import DeadLetter
 from lifecycle.rules.envelopes import Message
-from lifecycle.services.letters import (
+from lifecycle.services.events.dead_letter_actions import (
     WAITS,
     LetterRefused,
     discard_letters,

@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from lifecycle.management.tenants import add_tenant_argument, choose_tenants
-from lifecycle.services.erasure import ErasureRefused, erase_customer
+from lifecycle.services.compliance.erasure import ErasureRefused, erase_customer
 from tenants.actors import system_actor
 from tenants.context import tenant_context
 

@@ -7,8 +7,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from lifecycle.management.tenants import add_tenant_argument, choose_tenants
-from lifecycle.services.erasure import ErasureRefused
-from lifecycle.services.exports import export_customer
+from lifecycle.services.compliance.erasure import ErasureRefused
+from lifecycle.services.compliance.exports import export_customer
 from tenants.actors import system_actor
 from tenants.context import tenant_context
 

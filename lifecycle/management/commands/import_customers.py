@@ -24,8 +24,8 @@ from lifecycle.services.imports.texts import FileRefused
 from lifecycle.services.imports.values import read_moment
 from tenants.actors import TenantRef, system_actor
 from tenants.rules.values import InvalidValue
+from tenants.services.configuration.policies import NoConfiguration
 from tenants.services.directory import find_tenant
-from tenants.services.policies import NoConfiguration
 
 
 def read_batch_size(text: str) -> int:

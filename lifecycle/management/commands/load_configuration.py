@@ -7,17 +7,17 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from lifecycle.management.reading import read_json, read_json_object
-from lifecycle.services.publication import MappingNeeded, Publication, publish_configuration
+from lifecycle.services.configuration.publication import MappingNeeded, Publication, publish_configuration
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
-from tenants.rules.configuration import (
+from tenants.rules.configuration.document import (
     ERROR,
     Fault,
     InvalidConfiguration,
     check_configuration,
     parse_configuration,
 )
-from tenants.services.configurations import ConfigurationConflict, live_version
+from tenants.services.configuration.versions import ConfigurationConflict, live_version
 from tenants.services.directory import find_tenant
 
 

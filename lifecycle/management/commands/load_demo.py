@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from lifecycle.management.progress import ProgressBar
 from lifecycle.management.stopping import stop_on_signals
+from lifecycle.services.customers.statistics import LARGE_LOAD, refresh_statistics
 from lifecycle.services.demo.loading import (
     DemoRefused,
     count_customers,
@@ -19,7 +20,6 @@ from lifecycle.services.demo.loading import (
     prepare_tenant,
 )
 from lifecycle.services.demo.scenarios import GLOBEX, PASSWORD, SCENARIOS
-from lifecycle.services.statistics import LARGE_LOAD, refresh_statistics
 
 GLOBEX_CUSTOMERS = 300
 

@@ -22,16 +22,21 @@ from lifecycle.management.stopping import StopRequest, stop_on_signals
 from lifecycle.messaging import metrics
 from lifecycle.messaging.process import HealthFile, check_databases, end_in_time, serve_metrics
 from lifecycle.models import StageMove
-from lifecycle.services.failures import concerns_everybody, describe
-from lifecycle.services.imports.working import UploadWorker
-from lifecycle.services.retention import (
+from lifecycle.services.compliance.retention import (
     FORGET_ENDED,
     forget_answers,
     forget_ended,
     forget_old_uploads,
     forget_refusals,
 )
-from lifecycle.services.stage_moves import BATCH, BatchFailed, find_tenants_with_moves, move_customers
+from lifecycle.services.configuration.stage_migrations import (
+    BATCH,
+    BatchFailed,
+    find_tenants_with_moves,
+    move_customers,
+)
+from lifecycle.services.events.failures import concerns_everybody, describe
+from lifecycle.services.imports.working import UploadWorker
 from tenants.actors import TenantRef
 from tenants.services.directory import PLATFORM
 

@@ -24,7 +24,7 @@ from lifecycle.messaging.process import (
     serve_metrics,
 )
 from lifecycle.messaging.relay import Relay, TopicsStopped
-from lifecycle.services import outbox
+from lifecycle.services.events import outbox
 from tenants.rules.texts import quote_text
 from tenants.services.directory import PLATFORM
 

@@ -6,12 +6,12 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from audit import cipher
 from audit.services.administration import record_administration
 from lifecycle.management.progress import ProgressBar
 from lifecycle.management.stopping import StopRequest, stop_on_signals
 from lifecycle.management.tenants import add_tenant_argument, choose_tenants
-from lifecycle.services.rotation import NAMELESS, count_old, list_keepers, rotate_tenant
+from lifecycle.services.compliance.key_rotation import NAMELESS, count_old, list_keepers, rotate_tenant
+from storage import cipher
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 

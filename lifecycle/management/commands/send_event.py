@@ -16,11 +16,11 @@ from lifecycle.messaging.clients import KafkaException
 from lifecycle.messaging.process import Progress, Stop
 from lifecycle.messaging.sending import EventSender, InvalidEvent, encode
 from lifecycle.rules.schemas import TYPES
-from lifecycle.services.event_samples import Subject, envelope, pick_event, sample_data
+from lifecycle.services.events.samples import Subject, envelope, pick_event, sample_data
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
+from tenants.services.configuration.policies import NoConfiguration
 from tenants.services.directory import find_tenant, list_tenants
-from tenants.services.policies import NoConfiguration
 
 Document = dict[str, Any]
 

@@ -23,7 +23,7 @@ from lifecycle.management.progress import ProgressBar
 from lifecycle.management.published import TOPIC, NotCompared, read_published
 from lifecycle.management.stopping import StopRequest, stop_on_signals
 from lifecycle.management.tenants import add_tenant_argument, choose_tenants
-from lifecycle.services.verification import (
+from lifecycle.services.compliance.verification import (
     MISSING_TENANT,
     count_customers,
     find_missing_tenants,

@@ -16,22 +16,22 @@ from uuid import UUID
 
 from django.db import connection
 
-from audit.patience import JOB_SECONDS, allow_seconds
 from lifecycle.models import Customer
 from lifecycle.rules.transitions import Change
-from lifecycle.services.customers import record_customers
+from lifecycle.services.configuration.publication import publish_configuration
+from lifecycle.services.customers.recording import record_customers
 from lifecycle.services.demo.scenarios import PASSWORD, STAFF, Login, Scenario
 from lifecycle.services.demo.stories import SEED, Step, Story, external_id_of, tell_story
-from lifecycle.services.publication import publish_configuration
-from lifecycle.services.transitions import apply
+from lifecycle.services.transitions.apply import apply
+from storage.timeouts import JOB_SECONDS, allow_seconds
 from tenants.actors import SERVICE, USER, Actor, TenantRef, system_actor
 from tenants.context import tenant_context
 from tenants.models import User
 from tenants.roles import ROLE_PERMISSIONS, Role
-from tenants.rules.configuration import parse_configuration
-from tenants.services.configurations import live_version
+from tenants.rules.configuration.document import parse_configuration
+from tenants.services.accounts.people import create_tenant, create_user
+from tenants.services.configuration.versions import live_version
 from tenants.services.directory import find_login, find_tenant
-from tenants.services.people import create_tenant, create_user
 
 BATCH = 2500
 AT_ONCE = 2

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tenants.roles import Role
-from tenants.services.logins import DEMO_PASSWORD
+from tenants.services.accounts.logins import DEMO_PASSWORD
 
 PASSWORD = DEMO_PASSWORD
 

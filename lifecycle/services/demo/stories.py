@@ -11,9 +11,9 @@ from functools import lru_cache
 from itertools import accumulate
 from random import Random
 
-from lifecycle.services.customers import ContactFacts, CustomerFacts
+from lifecycle.rules.sample_names import name_company, name_person
+from lifecycle.services.customers.recording import ContactFacts, CustomerFacts
 from lifecycle.services.demo.scenarios import Exit, Scenario
-from lifecycle.services.demo.words import name_company, name_person
 
 SEED = 20260101
 DAYS = 730

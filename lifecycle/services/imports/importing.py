@@ -13,10 +13,10 @@ from uuid import UUID
 
 from django.db import DataError, IntegrityError, transaction
 
-from audit.patience import JOB_SECONDS, allow_seconds
 from audit.services.administration import record_administration
 from lifecycle.rules.transitions import Change, Refused, Status, decide
-from lifecycle.services.customers import AMOUNT_FIELDS, ContactFacts, CustomerFacts, record_customers
+from lifecycle.services.customers.recording import AMOUNT_FIELDS, ContactFacts, CustomerFacts, record_customers
+from lifecycle.services.customers.statistics import LARGE_LOAD, refresh_statistics
 from lifecycle.services.imports.columns import ColumnPlan
 from lifecycle.services.imports.counts import Counts, total_of
 from lifecycle.services.imports.files import Record, RecordReader
@@ -24,12 +24,12 @@ from lifecycle.services.imports.known import Known, load_known
 from lifecycle.services.imports.lines import Line, read_line
 from lifecycle.services.imports.rejects import Rejects
 from lifecycle.services.imports.values import BadValue
-from lifecycle.services.statistics import LARGE_LOAD, refresh_statistics
+from storage.timeouts import JOB_SECONDS, allow_seconds
 from tenants.actors import Actor, TenantRef
 from tenants.context import tenant_context
-from tenants.rules.policy import Policy
+from tenants.rules.configuration.policy import Policy
 from tenants.rules.values import InvalidValue, read_amount
-from tenants.services.policies import live_policy
+from tenants.services.configuration.policies import live_policy
 
 SOURCE = "Import"
 FACTS_SOURCE = "/import"

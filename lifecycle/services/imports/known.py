@@ -5,12 +5,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from uuid import UUID
 
-from audit import cipher
-from audit.cursors import prepared_cursor, text_array
 from audit.services.keys import load_keys
 from lifecycle.models import Contact
-from lifecycle.services.customers import BILLING_FIELDS, COMPANY_FIELDS, SUPPORT_FIELDS, ContactFacts
+from lifecycle.services.customers.recording import BILLING_FIELDS, COMPANY_FIELDS, SUPPORT_FIELDS, ContactFacts
 from lifecycle.services.imports.lines import Line
+from storage import cipher
+from storage.cursors import prepared_cursor, text_array
 from tenants.actors import TenantRef
 from tenants.rules.texts import fold_text
 

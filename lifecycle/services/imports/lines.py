@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lifecycle.services.customers import ContactFacts
+from lifecycle.services.customers.recording import ContactFacts
 from lifecycle.services.imports.cells import read_cell
 from lifecycle.services.imports.columns import ColumnPlan
 from lifecycle.services.imports.files import Record

@@ -16,9 +16,8 @@ from django.db.models import F, Q
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from audit.cipher import Undecryptable
 from lifecycle.models import ImportUpload
-from lifecycle.services.failures import concerns_everybody, describe
+from lifecycle.services.events.failures import concerns_everybody, describe
 from lifecycle.services.imports.columns import MappingRefused
 from lifecycle.services.imports.counts import Counts
 from lifecycle.services.imports.evidence import Evidence
@@ -39,11 +38,12 @@ from lifecycle.services.imports.parts import (
 from lifecycle.services.imports.rejects import Rejected, RejectLines
 from lifecycle.services.imports.survey import gather_evidence
 from lifecycle.services.imports.texts import FileRefused
+from storage.cipher import Undecryptable
 from tenants.actors import Actor, TenantRef
 from tenants.context import tenant_context
 from tenants.roles import PERMISSIONS
+from tenants.services.configuration.policies import NoConfiguration
 from tenants.services.directory import PLATFORM, list_tenants
-from tenants.services.policies import NoConfiguration
 
 LEASE: Final = dt.timedelta(seconds=30)
 ACTIVE: Final = (ImportUpload.State.READING, ImportUpload.State.CHECKING, ImportUpload.State.IMPORTING)

@@ -17,10 +17,10 @@ from django.views.decorators.http import require_http_methods
 from lifecycle.services.demo.scenarios import PASSWORD, SCENARIOS, STAFF, Login
 from tenants.authentication import read_look
 from tenants.pages import choose_tenant, identify_page, leave_tenant
+from tenants.services.accounts.impersonation import LONGEST_REASON, LOOK_MINUTES, LookRefused
+from tenants.services.accounts.login_devices import mark_device
+from tenants.services.accounts.login_guard import LoginsLimited
 from tenants.services.directory import list_tenants
-from tenants.services.login_devices import mark_device
-from tenants.services.login_guard import LoginsLimited
-from tenants.services.look_through import LONGEST_REASON, LOOK_MINUTES, LookRefused
 
 
 class LogInForm(AuthenticationForm):

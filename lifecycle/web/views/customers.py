@@ -6,15 +6,15 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 
-from lifecycle.services.profiles import read_profile
-from lifecycle.services.summaries import read_summary
+from lifecycle.services.customers.profiles import read_profile
+from lifecycle.services.customers.summaries import read_summary
 from lifecycle.web.history import show_steps
 from lifecycle.web.looks import stage_looks
 from lifecycle.web.pages import page, wants_fragment
 from lifecycle.web.standing import gather_customer, stamp_of
 from tenants.pages import TenantRequest
 from tenants.roles import UPDATE_LIFECYCLE, VIEW_HISTORY, VIEW_LIFECYCLE
-from tenants.services.policies import live_policy
+from tenants.services.configuration.policies import live_policy
 
 LARGEST_VERSION = 2**31 - 1
 

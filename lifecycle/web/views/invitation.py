@@ -11,8 +11,8 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from lifecycle.web.passwords import PasswordForm, show_behind_link
-from tenants.services.invitations import accept_invitation, find_invited
-from tenants.services.people import PersonChangeRefused
+from tenants.services.accounts.invitations import accept_invitation, find_invited
+from tenants.services.accounts.people import PersonChangeRefused
 
 
 @sensitive_post_parameters("password", "again")

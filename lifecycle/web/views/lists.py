@@ -4,15 +4,15 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 
-from lifecycle.querysets.listing import InvalidCursor, Page, list_customers
-from lifecycle.services.totals import read_tenant_summary
+from lifecycle.queries.listing import InvalidCursor, Page, list_customers
+from lifecycle.services.customers.totals import read_tenant_summary
 from lifecycle.web.listed import ORDER_LABELS, Asked, describe_columns, describe_views, list_owners
 from lifecycle.web.looks import stage_looks
 from lifecycle.web.overview import gather_overview
 from lifecycle.web.pages import page, tenant_stream, wants_fragment
 from tenants.pages import TenantRequest
 from tenants.roles import VIEW_LIFECYCLE
-from tenants.services.policies import live_policy
+from tenants.services.configuration.policies import live_policy
 
 
 @page(VIEW_LIFECYCLE)

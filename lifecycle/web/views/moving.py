@@ -11,10 +11,10 @@ from django.utils import timezone
 from django_htmx.http import reswap, retarget, trigger_client_event
 
 from lifecycle.rules.transitions import Change
-from lifecycle.services.profiles import read_profile
-from lifecycle.services.rate_limits import RateLimited, UpdateBudget
-from lifecycle.services.summaries import read_lifecycle
-from lifecycle.services.transitions import ConfigurationKeepsChanging, Outcome, apply
+from lifecycle.services.customers.profiles import read_profile
+from lifecycle.services.customers.summaries import read_lifecycle
+from lifecycle.services.transitions.apply import ConfigurationKeepsChanging, Outcome, apply
+from lifecycle.services.transitions.update_budget import RateLimited, UpdateBudget
 from lifecycle.web.forms import MoveForm
 from lifecycle.web.history import show_missed
 from lifecycle.web.looks import stage_looks
@@ -24,7 +24,7 @@ from tenants.middleware import current_request_id, note_refusal
 from tenants.pages import TenantRequest
 from tenants.refusals import STATUS_OF_CODE
 from tenants.roles import UPDATE_LIFECYCLE, VIEW_HISTORY
-from tenants.services.policies import policy_of_version
+from tenants.services.configuration.policies import policy_of_version
 
 Missed = Sequence[Mapping[str, Any]]
 

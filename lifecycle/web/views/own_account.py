@@ -18,11 +18,11 @@ from django.views.decorators.http import require_http_methods
 from lifecycle.web.passwords import PasswordForm
 from tenants.identity import Identity
 from tenants.pages import identify_page
-from tenants.services.login_devices import read_device
-from tenants.services.login_guard import LoginsLimited
-from tenants.services.logins import LONGEST_PASSWORD
-from tenants.services.own_account import WrongPassword, change_password, log_out_everywhere
-from tenants.services.people import PersonChangeRefused
+from tenants.services.accounts.login_devices import read_device
+from tenants.services.accounts.login_guard import LoginsLimited
+from tenants.services.accounts.logins import LONGEST_PASSWORD
+from tenants.services.accounts.own_account import WrongPassword, change_password, log_out_everywhere
+from tenants.services.accounts.people import PersonChangeRefused
 from tenants.services.proxies import client_address
 
 

@@ -13,10 +13,10 @@ from django.views.decorators.http import require_http_methods
 
 from lifecycle.web.passwords import PasswordForm, show_behind_link
 from tenants.rules.values import LONGEST_USERNAME
-from tenants.services.login_guard import LoginsLimited
-from tenants.services.mails import is_mail_configured
-from tenants.services.password_resets import find_resetting, request_reset, reset_password
-from tenants.services.people import PersonChangeRefused
+from tenants.services.accounts.login_guard import LoginsLimited
+from tenants.services.accounts.mails import is_mail_configured
+from tenants.services.accounts.password_resets import find_resetting, request_reset, reset_password
+from tenants.services.accounts.people import PersonChangeRefused
 from tenants.services.proxies import client_address
 
 

@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from tenants.actors import TenantRef, system_actor
 from tenants.models import User
+from tenants.services.accounts.people import PersonChangeRefused, set_password
 from tenants.services.directory import find_login
-from tenants.services.people import PersonChangeRefused, set_password
 
 ACTOR = system_actor("changepassword")
 ATTEMPTS = 3

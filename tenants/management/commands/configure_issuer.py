@@ -8,8 +8,8 @@ from django.utils import timezone
 from tenants.actors import system_actor
 from tenants.context import tenant_context
 from tenants.models import TokenIssuer
+from tenants.services.accounts.issuers import IssuerRefused, configure_issuer
 from tenants.services.directory import find_tenant
-from tenants.services.issuers import IssuerRefused, configure_issuer
 
 
 class Command(BaseCommand):

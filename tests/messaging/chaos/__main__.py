@@ -136,10 +136,10 @@ class Run:
         from django.utils import timezone
 
         from lifecycle.messaging.clients import ensure_topics
-        from lifecycle.services.publication import publish_configuration
+        from lifecycle.services.configuration.publication import publish_configuration
         from tenants.actors import system_actor
         from tenants.context import tenant_context
-        from tenants.services.people import create_tenant
+        from tenants.services.accounts.people import create_tenant
 
         call_command("provision_database", verbosity=0)
         call_command("migrate", verbosity=0, skip_checks=True)
@@ -157,8 +157,8 @@ class Run:
         from django.utils import timezone
 
         from lifecycle.rules.transitions import Change
-        from lifecycle.services.customers import CustomerFacts, record_customers
-        from lifecycle.services.transitions import apply
+        from lifecycle.services.customers.recording import CustomerFacts, record_customers
+        from lifecycle.services.transitions.apply import apply
         from tenants.actors import system_actor
         from tenants.context import tenant_context
         from tenants.services.directory import find_tenant

@@ -6,7 +6,7 @@ from typing import Any
 
 def no_dedup() -> None:
     """The inbox takes every event for new."""
-    from lifecycle.services import inbox
+    from lifecycle.services.events import inbox
 
     def claim(tenant_id: Any, events: Any, *, now: Any, replaying: bool = False) -> Any:
         inner(tenant_id, events, now=now, replaying=replaying)
@@ -46,17 +46,17 @@ def mark_first() -> None:
 
 def no_leader() -> None:
     """Every relay leads."""
-    from lifecycle.services import outbox
+    from lifecycle.services.events import outbox
 
     outbox.lead = lambda: True
 
 
 def no_stale_check() -> None:
     """An old event moves a customer back."""
-    from lifecycle.services import event_moves
+    from lifecycle.services.events import moves
 
-    inner = event_moves.Change
-    event_moves.Change = lambda **fields: inner(**fields)._replace(only_if_newer=False)  # type: ignore[misc,assignment]
+    inner = moves.Change
+    moves.Change = lambda **fields: inner(**fields)._replace(only_if_newer=False)  # type: ignore[misc,assignment]
 
 
 def skip_on_error() -> None:

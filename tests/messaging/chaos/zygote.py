@@ -97,7 +97,7 @@ def light(point: str, passages: int) -> None:
 
 
 def _inbox_settle() -> tuple[Any, str, bool]:
-    from lifecycle.services import inbox
+    from lifecycle.services.events import inbox
 
     return inbox, "settle", False
 
@@ -121,19 +121,19 @@ def _commit() -> tuple[Any, str, bool]:
 
 
 def _before_mark() -> tuple[Any, str, bool]:
-    from lifecycle.services import outbox
+    from lifecycle.services.events import outbox
 
     return outbox, "mark_published", True
 
 
 def _after_mark() -> tuple[Any, str, bool]:
-    from lifecycle.services import outbox
+    from lifecycle.services.events import outbox
 
     return outbox, "mark_published", False
 
 
 def _after_fetch() -> tuple[Any, str, bool]:
-    from lifecycle.services import outbox
+    from lifecycle.services.events import outbox
 
     return outbox, "fetch_pending", False
 

@@ -1,0 +1,106 @@
+"""What is known of one customer, each question one statement. Call inside the tenant's context.
+
+Money comes as text with two decimals, so that no float ever touches it.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+from uuid import UUID
+
+from storage.cursors import prepared_cursor
+
+Row = dict[str, Any]
+
+_STATUS: Final = """
+    s.customer_id, s.stage, s.stage_entered_at, s.updated_at, s.updated_by, s.actor_kind, s.source, s.reason_code,
+    s.version"""
+_BILLING: Final = """
+    b.currency, b.arr::text, b.mrr::text, b.balance_overdue::text, b.renewal_on::text, b.contract_id,
+    b.contract_starts_on::text, b.contract_ends_on::text"""
+_SUPPORT: Final = """
+    u.open_issues, u.csat::text, u.last_issue_id, u.last_issue_severity, u.last_issue_closed_at"""
+_OF_CUSTOMER: Final = "WHERE c.tenant_id = %(tenant_id)s::uuid AND c.id = %(customer_id)s::uuid"
+
+STATUS: Final = f"""
+SELECT {_STATUS}, t.configuration_version, h.configuration_version AS judged_by
+  FROM customer_lifecycle_status s JOIN tenants_tenant t ON t.id = s.tenant_id
+  LEFT JOIN customer_lifecycle_history h
+    ON h.tenant_id = s.tenant_id AND h.customer_id = s.customer_id AND h.sequence = s.version
+ WHERE s.tenant_id = %(tenant_id)s::uuid AND s.customer_id = %(customer_id)s::uuid
+"""
+SUMMARY: Final = f"""
+SELECT {_STATUS}, t.configuration_version, c.name, c.owner,{_BILLING},{_SUPPORT}
+  FROM lifecycle_customer c
+  JOIN tenants_tenant t ON t.id = c.tenant_id
+  JOIN customer_lifecycle_status s ON s.tenant_id = c.tenant_id AND s.customer_id = c.id
+  LEFT JOIN lifecycle_billingfigures b ON b.customer_id = c.id
+  LEFT JOIN lifecycle_supportfigures u ON u.customer_id = c.id
+ {_OF_CUSTOMER}
+"""
+PROFILE: Final = f"""
+SELECT c.id, c.external_id, c.name, c.industry, c.segment, c.owner, c.source AS company_source,
+       c.occurred_at AS company_occurred_at, c.created_at, c.updated_at AS company_updated_at, c.erased_at,
+       t.configuration_version,{_BILLING}, b.source AS billing_source, b.event_id AS billing_event_id,
+       b.occurred_at AS billing_occurred_at,{_SUPPORT}, u.source AS support_source, u.event_id AS support_event_id,
+       u.occurred_at AS support_occurred_at
+  FROM lifecycle_customer c
+  JOIN tenants_tenant t ON t.id = c.tenant_id
+  LEFT JOIN lifecycle_billingfigures b ON b.customer_id = c.id
+  LEFT JOIN lifecycle_supportfigures u ON u.customer_id = c.id
+ {_OF_CUSTOMER}
+"""
+
+STATUS_FIELDS: Final = (
+    "customer_id",
+    "stage",
+    "stage_entered_at",
+    "updated_at",
+    "updated_by",
+    "actor_kind",
+    "source",
+    "reason_code",
+    "version",
+)
+BILLING_FIELDS: Final = (
+    "currency",
+    "arr",
+    "mrr",
+    "balance_overdue",
+    "renewal_on",
+    "contract_id",
+    "contract_starts_on",
+    "contract_ends_on",
+)
+SUPPORT_FIELDS: Final = ("open_issues", "csat", "last_issue_id", "last_issue_severity", "last_issue_closed_at")
+
+
+def find_status(tenant_id: UUID, customer_id: UUID) -> Row | None:
+    """Where the customer stands, ``configuration_version``, the live one, and ``judged_by``, that of the last change.
+
+    None if there is no such customer.
+    """
+    return _find(STATUS, tenant_id, customer_id)
+
+
+def find_summary(tenant_id: UUID, customer_id: UUID) -> Row | None:
+    """Status, name, owner, billing and support figures, and ``configuration_version``."""
+    return _find(SUMMARY, tenant_id, customer_id)
+
+
+def find_profile(tenant_id: UUID, customer_id: UUID) -> Row | None:
+    """Company data, figures and who told them; without contacts, which are encrypted, and without the status."""
+    return _find(PROFILE, tenant_id, customer_id)
+
+
+def pick(row: Mapping[str, Any], fields: tuple[str, ...]) -> Row:
+    """Some of a row's columns."""
+    return {field: row[field] for field in fields}
+
+
+def _find(statement: str, tenant_id: UUID, customer_id: UUID) -> Row | None:
+    with prepared_cursor("default") as cursor:
+        cursor.execute(statement, {"tenant_id": tenant_id, "customer_id": customer_id})
+        values = cursor.fetchone()
+        if values is None:
+            return None
+        return dict(zip([column.name for column in cursor.description], values, strict=True))

@@ -1,0 +1,318 @@
+"""The list of customers: filters, orders and pages that cost the same wherever they stand in the list."""
+
+import datetime as dt
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any, Final
+
+import orjson
+from django.db import connection
+
+from lifecycle.queries import list_statements as statements
+from lifecycle.queries.cursors import InvalidCursor, Position, decode_cursor, encode_cursor
+from lifecycle.queries.list_statements import ORDERINGS, Filters, Ordering, Window
+from lifecycle.queries.urgency import penalty_of
+from lifecycle.rules.health import days_in_stage, health, overdue
+from lifecycle.rules.urgency import weigh
+from storage import cipher
+from storage.cursors import plain_array, prepared_cursor, text_array
+from tenants.actors import TenantRef
+from tenants.rules.configuration.policy import Policy
+from tenants.rules.texts import fold_text, normalize_text
+from tenants.rules.values import sort_key
+
+__all__ = ["ORDERINGS", "InvalidCursor", "ListQuery", "Page", "list_customers"]
+
+DEFAULT_ORDERING: Final = "-updated_at"
+DEFAULT_LIMIT: Final = 50
+MOST: Final = 200
+# Up to so many customers that a search has found are sorted; of more of them an index is likely to meet a page soon.
+FEW: Final = 3000
+EVERYBODY: Final = 2**30
+# The figures of up to so many customers are looked up by their ids; those of more are read with everybody's.
+FEW_FIGURES: Final = 10_000
+# How many customers a walk looks at for each that it hopes to find, and at least.
+STEPS: Final = 20
+FEWEST_STEPS: Final = 1000
+# Shorter texts are looked for at the beginning only: fewer letters than a trigram has.
+SHORTEST_PART: Final = 3
+_SHOWN: Final = (
+    "customer_id",
+    "external_id",
+    "name",
+    "industry",
+    "segment",
+    "owner",
+    "stage",
+    "stage_entered_at",
+    "updated_at",
+    "updated_by",
+    "actor_kind",
+    "source",
+    "reason_code",
+    "version",
+    "arr",
+    "balance_overdue",
+    "renewal_on",
+    "open_issues",
+    "csat",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ListQuery:
+    """What is asked for. Filters combine; several stages mean any of them.
+
+    ``search`` is part of a name (without regard to case and accents) or the beginning of an external id, or a whole
+    e-mail address. ``renewing_within`` is
+    in days from today. ``cursor`` is one that a page of the same question gave.
+    """
+
+    stages: tuple[str, ...] = ()
+    category: str | None = None
+    at_risk: bool = False
+    stuck: bool = False
+    owner: str | None = None
+    search: str | None = None
+    renewing_within: int | None = None
+    ordering: str = DEFAULT_ORDERING
+    cursor: str | None = None
+    limit: int = DEFAULT_LIMIT
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Customers as plain dicts, and cursors for the pages around this one (None: there is none)."""
+
+    rows: list[dict[str, Any]]
+    next_cursor: str | None = None
+    previous_cursor: str | None = None
+
+
+def list_customers(query: ListQuery, *, tenant: TenantRef, policy: Policy, now: dt.datetime) -> Page:
+    """One page. At most three statements, whatever the page's size and place. Raises InvalidCursor.
+
+    Call inside the tenant's context. ``ordering`` must be one of ORDERINGS and the stages known to the caller.
+    """
+    question = _question(query, tenant)
+    position = decode_cursor(query.cursor, question=question) if query.cursor else None
+    if position is not None and position.as_of is not None:
+        now = dt.datetime.fromisoformat(position.as_of)
+    stages = _chosen_stages(query, policy)
+    if stages is not None and not stages:
+        return Page([])
+    search = _Search(query, stages, policy, position, tenant, now)
+    rows = search.run()
+    return _cut(rows, query, position, question=question, policy=policy, now=now)
+
+
+def _question(query: ListQuery, tenant: TenantRef) -> bytes:
+    """What a cursor belongs to: everything but the place and the size of the page."""
+    asked = replace(query, cursor=None, limit=0, stages=tuple(sorted(set(query.stages))))
+    return orjson.dumps([tenant.id, asked])
+
+
+def _chosen_stages(query: ListQuery, policy: Policy) -> list[str] | None:
+    """The stages that all the filters leave, None for every stage."""
+    sets = []
+    if query.stages:
+        sets.append(set(query.stages))
+    if query.category is not None:
+        sets.append(set(policy.stages_in(query.category)))
+    if query.at_risk:
+        sets.append(set(policy.stages_in("risk")))
+    if query.stuck:
+        sets.append({stage for stage in policy.stages if policy.max_days(stage) is not None})
+    return sorted(set.intersection(*sets)) if sets else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Fetched:
+    """The rows of one statement, and the size of the part of it that is counted (0 if none is)."""
+
+    rows: list[dict[str, Any]]
+    counted: int
+
+
+class _Search:
+    """One run of one question: which statement, and with which parameters."""
+
+    def __init__(
+        self,
+        query: ListQuery,
+        stages: list[str] | None,
+        policy: Policy,
+        position: Position | None,
+        tenant: TenantRef,
+        now: dt.datetime,
+    ) -> None:
+        text = " ".join(normalize_text(query.search or "").split())
+        is_email = "@" in text
+        self.ordering = ORDERINGS[query.ordering]
+        self.filters = Filters(
+            stages=stages is not None,
+            stuck=query.stuck,
+            owner=bool(query.owner),
+            renewing=query.renewing_within is not None,
+            email=is_email,
+            search=bool(text) and not is_email,
+        )
+        self.window = Window()
+        self.parameters: dict[str, Any] = {
+            "tenant_id": tenant.id,
+            "limit": query.limit,
+            "few": FEW,
+            "few_figures": FEW_FIGURES,
+            "steps": max(FEWEST_STEPS, STEPS * query.limit),
+            "now": now,
+            "today": now.date(),
+            "own_currency": policy.exchange.own,
+            "currencies": text_array(policy.exchange_table),
+            "rates": plain_array(policy.exchange_table.values()),
+            **_stage_numbers(stages if stages is not None else policy.stages, policy, now),
+        }
+        if position is not None:
+            self.window = Window(not position.backward, "null" if position.key is None else "key")
+            self.parameters |= {"key": position.key, "id": position.id}
+        if query.owner:
+            self.parameters["owner"] = fold_text(query.owner)
+        if query.renewing_within is not None:
+            self.parameters["renewing_from"] = now.date()
+            self.parameters["renewing_to"] = now.date() + dt.timedelta(days=query.renewing_within)
+        if is_email:
+            self.parameters["email_index"] = cipher.email_index(tenant.id, text)
+        elif text:
+            self.parameters |= _patterns(text)
+
+    def run(self) -> list[dict[str, Any]]:
+        """The rows of the page and one more, in the order in which the page was walked."""
+        if self.filters.search:
+            found = self._fetch(statements.sort)
+            if found.counted <= self.parameters["few"]:
+                return found.rows
+            self.filters = replace(self.filters, search=False, pattern=True)
+        if self.ordering.walks is None and self.filters.stages and not self.filters.pattern:
+            # A plan that is kept, for any number of stages, would not look figures up.
+            chosen = self._fetch(statements.sort_few, plan_anew=True)
+            if chosen.counted <= self.parameters["few_figures"]:
+                return chosen.rows
+        if self.ordering.walks is not None and not self.filters.email:
+            walked = self._fetch(statements.walk)
+            if len(walked.rows) > self.parameters["limit"] or walked.counted < self.parameters["steps"]:
+                return walked.rows
+        if self.filters.pattern:
+            self.filters = replace(self.filters, search=True, pattern=False)
+            self.parameters["few"] = EVERYBODY
+        return self._fetch(statements.sort).rows
+
+    def _fetch(self, build: Callable[[Ordering, Filters, Window], str], *, plan_anew: bool = False) -> _Fetched:
+        with connection.cursor() if plan_anew else prepared_cursor("default") as cursor:
+            cursor.execute(build(self.ordering, self.filters, self.window), self.parameters)
+            names = [column.name for column in cursor.description]
+            rows = [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
+        counted = rows[0].get("counted", 0) if rows else 0
+        return _Fetched([row for row in rows if row["customer_id"] is not None], counted)
+
+
+def _stage_numbers(stages: Sequence[str], policy: Policy, now: dt.datetime) -> dict[str, str]:
+    """The stages and what the statements need to know of each, as array literals."""
+    days = [policy.max_days(stage) for stage in stages]
+    return {
+        "stages": text_array(stages),
+        "cutoffs": text_array(
+            None if limit is None else (now - dt.timedelta(days=limit)).isoformat() for limit in days
+        ),
+        "penalties": plain_array(penalty_of(policy, stage) for stage in stages),
+        "max_days": plain_array("NULL" if limit is None else limit for limit in days),
+    }
+
+
+def _patterns(text: str) -> dict[str, str]:
+    """The same comparison as in the database's search_customers."""
+    key = sort_key(text)
+    beginning = f"{_literal(key)}%"
+    is_short = len(key) < SHORTEST_PART
+    return {
+        "search": text,
+        "search_key": key,
+        "name_pattern": beginning if is_short else f"%{beginning}",
+        "external_id_pattern": f"{_literal(text)}%",
+    }
+
+
+def _literal(text: str) -> str:
+    return re.sub(r"([\\%_])", r"\\\1", text)
+
+
+def _cut(
+    rows: list[dict[str, Any]],
+    query: ListQuery,
+    position: Position | None,
+    *,
+    question: bytes,
+    policy: Policy,
+    now: dt.datetime,
+) -> Page:
+    """The page without the row that only shows that there is more, in the list's order, with its cursors."""
+    is_backward = position is not None and position.backward
+    has_more = len(rows) > query.limit
+    rows = rows[: query.limit]
+    if is_backward:
+        rows.reverse()
+    as_of = now.isoformat() if ORDERINGS[query.ordering].timed else None
+
+    def cursor(row: dict[str, Any] | None, *, backward: bool) -> str:
+        if row is None:
+            # The rows that were here have gone: back to where they were.
+            assert position is not None  # noqa: S101
+            place = replace(position, backward=backward)
+        else:
+            place = Position(_as_json(row["key"]), str(row["customer_id"]), backward, as_of)
+        return encode_cursor(place, question=question)
+
+    first, last = (rows[0], rows[-1]) if rows else (None, None)
+    has_next = is_backward or has_more
+    has_previous = has_more if is_backward else position is not None
+    return Page(
+        [_describe(row, policy, now) for row in rows],
+        next_cursor=cursor(last, backward=False) if has_next else None,
+        previous_cursor=cursor(first, backward=True) if has_previous else None,
+    )
+
+
+def _as_json(key: Any) -> Any:
+    return str(key) if isinstance(key, Decimal | dt.date) else key
+
+
+def _describe(row: dict[str, Any], policy: Policy, now: dt.datetime) -> dict[str, Any]:
+    stage = row["stage"]
+    days = days_in_stage(row["stage_entered_at"], now)
+    over = overdue(policy.max_days(stage), days)
+    arr = None if row["arr"] is None else float(row["arr"])
+    renewal_on = row["renewal_on"]
+    to_renewal = None if renewal_on is None else (dt.date.fromisoformat(renewal_on) - now.date()).days
+    judged = health(
+        category=policy.category(stage),
+        days_over=over,
+        arr=arr,
+        balance_overdue=None if row["balance_overdue"] is None else float(row["balance_overdue"]),
+        open_issues=row["open_issues"],
+        csat=None if row["csat"] is None else float(row["csat"]),
+        days_to_renewal=to_renewal,
+    )
+    return (
+        {"id": row["customer_id"]}
+        | {name: row[name] for name in _SHOWN}
+        | {
+            "currency": row["currency"] or "",
+            "category": policy.category(stage),
+            "color": policy.color(stage),
+            "days_in_stage": days,
+            "days_over": over,
+            "days_to_renewal": to_renewal,
+            "health": {"score": judged.score, "band": judged.band},
+        }
+        | weigh(judged, policy, stage=stage, arr=arr, currency=row["currency"] or "", days_to_renewal=to_renewal)
+    )

@@ -1,0 +1,236 @@
+"""Erasing the personal data of a customer [SEC-7].
+
+What names people lies under the customer's data key; destroying that one small row makes it unreadable everywhere, in
+backups taken later too, while the history keeps its rows and every hash still verifies. Rows that may go, go; messages
+that wait somewhere are found by what they are filed under (``services.filing``).
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from django.db.models import Case, Exists, OuterRef, Value, When
+
+from audit.models import OutboxMessage, RefusedAttempt
+from audit.services.administration import record_administration
+from audit.services.keys import destroy_key
+from lifecycle.models import NOBODY, Contact, Customer, DeadLetter, ParkedEvent
+from lifecycle.services.cache import copies
+from lifecycle.services.customers.profiles import open_contacts
+from lifecycle.services.events import filing
+from lifecycle.services.events.dead_letters import ERASED_REASON, WITHOUT_CONTENT
+from lifecycle.services.events.filing import Found, Subject
+from lifecycle.services.imports.uploads import destroy_uploads
+from lifecycle.services.transitions import idempotency
+from storage import cipher
+from storage.timeouts import JOB_SECONDS, allow_seconds
+from tenants.actors import Actor, TenantRef
+from tenants.context import nobody_context
+from tenants.models import Stage
+from tenants.rules.values import InvalidValue, read_external_id, sort_key
+
+ERASED_NAME: Final = "Erased customer"
+LONGEST_REASON: Final = 500
+# What a field was written at that no message writes again: later than every one.
+FOR_GOOD: Final = 253_402_300_799_999_999
+
+
+class ErasureRefused(Exception):
+    """The customer cannot be erased or exported as asked; the sentence says why."""
+
+    def __init__(self, code: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code
+        self.sentence = sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What an erasure destroyed: contacts, the contents of messages and kept answers, files that were being imported,
+    and the data key if there was one.
+
+    ``customer_id`` is None for somebody who was only known from messages; ``unreadable`` messages could not be looked
+    into, for want of their master key.
+    """
+
+    customer_id: UUID | None
+    erased_at: dt.datetime
+    contacts: int
+    messages: int
+    answers: int
+    uploads: int
+    key_destroyed: bool
+    company: bool
+    unreadable: int
+
+
+def erase_customer(
+    external_id: str,
+    *,
+    tenant: TenantRef,
+    actor: Actor,
+    reason: str,
+    now: dt.datetime,
+    company: bool = False,
+    request_id: UUID | None = None,
+) -> Erased:
+    """Erase what is known of people at the customer; with ``company`` the company's name as well.
+
+    Call inside the tenant's context, in one transaction. Repeating it erases what has come since. Contacts that a
+    source reports later are ignored (``services.customers``), and so is the name of an erased company; messages that
+    cannot be applied are not kept any more (``services.dead_letters``). A customer that nobody has created is erased
+    from the messages that wait for it. Raises ErasureRefused without a reason or for somebody of whom nothing is known.
+    """
+    reason = check_reason(reason)
+    allow_seconds(JOB_SECONDS)
+    subject = find_subject(external_id, tenant)
+    found = filing.find_letters(subject, lock=True)
+    customer = _lock_customer(subject)
+    if customer is not None:
+        # Those that came until the customer was locked; later ones are not kept.
+        found = _join(found, filing.find_letters(subject, filed_only=True))
+    messages = _blank_letters(found, subject, actor=actor, now=now) + _delete_parked(subject)
+    if customer is None and not messages:
+        raise ErasureRefused("not_found", f"Tenant {tenant.slug} has no customer {external_id!r}.")
+    contacts = answers = 0
+    key_destroyed = False
+    if customer is not None:
+        key_destroyed = destroy_key(tenant.id, customer.id)
+        contacts, _ = Contact.objects.filter(tenant_id=tenant.id, customer_id=customer.id).delete()
+        answers = idempotency.blank_answers(tenant.id, customer.id, mentions=subject.is_named_in)
+        _blank_attempts(customer)
+        _mark_erased(customer, company=company, now=now)
+    # Any of them may name the person, under whatever id; the day that they are kept is too long.
+    uploads = destroy_uploads(tenant)
+    erased = Erased(
+        customer_id=None if customer is None else customer.id,
+        erased_at=now,
+        contacts=contacts,
+        messages=messages,
+        answers=answers,
+        uploads=uploads,
+        key_destroyed=key_destroyed,
+        company=company and customer is not None,
+        unreadable=found.unreadable,
+    )
+    _record(erased, subject, actor=actor, reason=reason, now=now, request_id=request_id)
+    return erased
+
+
+def check_reason(reason: str, *, required: bool = True) -> str:
+    """The reason as it is kept. Raises ErasureRefused."""
+    reason = reason.replace("\x00", "").strip()
+    if (required and not reason) or len(reason) > LONGEST_REASON:
+        raise ErasureRefused("reason_required", f"Say why, in up to {LONGEST_REASON} characters.")
+    return reason
+
+
+def find_external_id(customer_id: UUID, tenant: TenantRef) -> str | None:
+    """The external id of a customer of the tenant, None if there is no such customer."""
+    rows = Customer.objects.filter(tenant_id=tenant.id, id=customer_id)
+    external_id: str | None = rows.values_list("external_id", flat=True).first()
+    return external_id
+
+
+def find_subject(external_id: str, tenant: TenantRef) -> Subject:
+    """The customer of an external id as messages may name it, whether there is one or not. Raises ErasureRefused."""
+    try:
+        name = read_external_id(external_id)
+    except InvalidValue as error:
+        raise ErasureRefused("not_found", f"The external id {error}.") from error
+    customer_id = Customer.objects.filter(tenant_id=tenant.id, external_id=name).values_list("id", flat=True).first()
+    if customer_id is None:
+        return Subject(tenant, name)
+    return Subject(tenant, name, customer_id, tuple(_list_people(tenant, customer_id)))
+
+
+def _list_people(tenant: TenantRef, customer_id: UUID) -> Sequence[str]:
+    """What names its contacts beyond doubt: addresses, telephone numbers, names of more than one word."""
+    try:
+        contacts = open_contacts(tenant, customer_id)
+    except cipher.Undecryptable:
+        return ()
+    told = [contact[part] for contact in contacts for part in ("email", "phone") if contact[part]]
+    names = [contact["name"] for contact in contacts if contact["name"]]
+    return [*(one for one in told if len(one) >= 6), *(name for name in names if len(name.split()) > 1)]
+
+
+def _lock_customer(subject: Subject) -> Customer | None:
+    """Events about the customer, and letters about it that are being written, take turns with its erasure."""
+    customer: Customer | None = (
+        Customer.objects.select_for_update()
+        .filter(tenant_id=subject.tenant.id, external_id=subject.external_id)
+        .first()
+    )
+    return customer
+
+
+def _join(first: Found, second: Found) -> Found:
+    return Found(sorted({*first.owned, *second.owned}), sorted({*first.unowned, *second.unowned}), first.unreadable)
+
+
+def _blank_letters(found: Found, subject: Subject, *, actor: Actor, now: dt.datetime) -> int:
+    """Destroy the bytes of dead messages about the customer, and withdraw their copies from the outbox."""
+    count = _blank(subject.tenant.id, found.owned, subject, actor=actor, now=now)
+    if found.unowned:
+        with nobody_context():
+            count += _blank(NOBODY, found.unowned, subject, actor=actor, now=now)
+    return count
+
+
+def _blank(tenant_id: UUID, ids: Sequence[UUID], subject: Subject, *, actor: Actor, now: dt.datetime) -> int:
+    OutboxMessage.objects.filter(tenant_id=tenant_id, letter_id__in=ids).delete()
+    letters = DeadLetter.objects.filter(tenant_id=tenant_id, id__in=ids)
+    count = letters.filter(value__isnull=False).update(value=None)
+    letters.filter(state=DeadLetter.State.OPEN).update(
+        state=DeadLetter.State.DISCARDED, resolved_at=now, resolved_by=actor.name, reason=ERASED_REASON
+    )
+    letters.update(headers=[], **WITHOUT_CONTENT)
+    # A key that is the customer's own id says no more than the customer does.
+    letters.exclude(key=subject.external_id.encode()).update(key=None)
+    if tenant_id == NOBODY:
+        letters.update(tenant_slug="")
+    return count
+
+
+def _delete_parked(subject: Subject) -> int:
+    parked = ParkedEvent.objects.filter(tenant_id=subject.tenant.id, external_id=subject.external_id)
+    return parked.delete()[0]
+
+
+def _blank_attempts(customer: Customer) -> None:
+    """Take out of refused attempts what somebody typed; who tried, when, and which rule said no is kept."""
+    is_stage = Exists(Stage.objects.filter(tenant_id=customer.tenant_id, name=OuterRef("to_stage")))
+    RefusedAttempt.objects.filter(tenant_id=customer.tenant_id, customer_id=customer.id).update(
+        detail="", to_stage=Case(When(is_stage, then="to_stage"), default=Value(""))
+    )
+
+
+def _mark_erased(customer: Customer, *, company: bool, now: dt.datetime) -> None:
+    if company:
+        customer.name, customer.name_key = ERASED_NAME, sort_key(ERASED_NAME)
+        customer.field_times["name"] = FOR_GOOD
+    customer.erased_at = customer.updated_at = now
+    customer.save(update_fields=["name", "name_key", "field_times", "erased_at", "updated_at"])
+    copies.forget(customer.tenant_id, [customer.id], copies.FIGURES, copies.PROFILE)
+
+
+def _record(
+    erased: Erased, subject: Subject, *, actor: Actor, reason: str, now: dt.datetime, request_id: UUID | None
+) -> None:
+    counts = ("contacts", "messages", "answers", "uploads", "key_destroyed", "company", "unreadable")
+    detail: dict[str, Any] = {name: getattr(erased, name) for name in counts}
+    record_administration(
+        tenant_id=subject.tenant.id,
+        actor=actor.name,
+        actor_kind=actor.kind,
+        action="erase_customer",
+        # Of somebody who was only known from messages not even the id is kept.
+        subject=str(erased.customer_id or cipher.customer_index(subject.tenant.id, subject.external_id).hex()),
+        reason=reason,
+        detail=detail,
+        now=now,
+        request_id=request_id,
+    )

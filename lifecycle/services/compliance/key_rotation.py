@@ -1,0 +1,94 @@
+"""Bringing everything that is encrypted under the newest master key, so that an older one can be destroyed.
+
+Data keys and sealed messages are re-wrapped; the values themselves stay as they are. Each batch is a transaction of
+its own: interrupted anywhere, a second run goes on with what is left.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+from uuid import UUID
+
+from audit.services.keys import count_old_keys, rewrap_keys
+from audit.services.sealing import reseal
+from lifecycle.models.events import NOBODY
+from storage import cipher
+from storage.cursors import bytea_array, plain_array, prepared_cursor
+from storage.timeouts import JOB_SECONDS, allow_seconds
+from tenants.actors import TenantRef
+from tenants.context import tenant_context
+from tenants.services.directory import list_every_tenant
+
+BATCH: Final = 2000
+# Table -> rows of a batch: pieces of uploaded files are large.
+SEALED_TABLES: Final = {"lifecycle_deadletter": BATCH, "lifecycle_parkedevent": BATCH, "lifecycle_importpart": 20}
+# Messages whose tenant could not be told are kept under a tenant of their own.
+NAMELESS: Final = TenantRef(NOBODY, "(no tenant)")
+
+# A sealed value starts with its version, 1, and two bytes of master key id; other messages are JSON.
+_IS_OLD: Final = """
+{column} IS NOT NULL AND octet_length({column}) > 3 AND get_byte({column}, 0) = 1
+    AND get_byte({column}, 1) * 256 + get_byte({column}, 2) <> %(newest)s::int
+"""
+LOCK_OLD: Final = """
+SELECT id, value FROM {table} WHERE tenant_id = %(tenant_id)s::uuid AND {is_old}
+ ORDER BY id LIMIT %(limit)s::int FOR UPDATE SKIP LOCKED
+"""
+RESEAL: Final = """
+UPDATE {table} t SET value = i.value FROM unnest(%(ids)s::uuid[], %(values)s::bytea[]) AS i(id, value)
+ WHERE t.tenant_id = %(tenant_id)s::uuid AND t.id = i.id
+"""
+COUNT_OLD: Final = "SELECT count(*) FROM {table} WHERE tenant_id = %(tenant_id)s::uuid AND {is_old}"
+
+
+def list_keepers() -> list[TenantRef]:
+    """Every tenant that may keep something encrypted, and the one of messages that belong to none."""
+    return [*list_every_tenant(), NAMELESS]
+
+
+def rotate_tenant(tenant_id: UUID) -> Iterator[int]:
+    """Re-wrap what is under an older master key, batch by batch; yields how many each batch re-wrapped.
+
+    Call outside of any transaction. Raises Undecryptable when a master key that is still needed is not in the ring.
+    """
+    while True:
+        with tenant_context(tenant_id):
+            allow_seconds(JOB_SECONDS)
+            done = rewrap_keys(tenant_id, limit=BATCH)
+            done += sum(_reseal(tenant_id, table, limit) for table, limit in SEALED_TABLES.items())
+        if not done:
+            return
+        yield done
+
+
+def count_old(tenant_id: UUID) -> int:
+    """How many keys and messages of the tenant are under an older master key. One statement a table.
+
+    Messages that are still to be published count as well: they leave by themselves.
+    """
+    parameters = {"tenant_id": tenant_id, "newest": cipher.newest_master_key_id()}
+    with tenant_context(tenant_id):
+        allow_seconds(JOB_SECONDS)
+        old: int = count_old_keys(tenant_id)
+        with prepared_cursor("default") as cursor:
+            for table in SEALED_TABLES:
+                cursor.execute(COUNT_OLD.format(table=table, is_old=_IS_OLD.format(column="value")), parameters)
+                old += cursor.fetchone()[0]
+            is_old = f"published_at IS NULL AND {_IS_OLD.format(column='payload')}"
+            cursor.execute(COUNT_OLD.format(table="audit_outbox", is_old=is_old), parameters)
+            old += cursor.fetchone()[0]
+    return old
+
+
+def _reseal(tenant_id: UUID, table: str, limit: int) -> int:
+    parameters = {"tenant_id": tenant_id, "newest": cipher.newest_master_key_id(), "limit": limit}
+    with prepared_cursor("default") as cursor:
+        cursor.execute(LOCK_OLD.format(table=table, is_old=_IS_OLD.format(column="value")), parameters)
+        rows = [
+            (row_id, reseal(value, tenant_id=tenant_id, row_id=row_id) or bytes(value))
+            for row_id, value in cursor.fetchall()
+        ]
+        if rows:
+            ids, values = zip(*rows, strict=True)
+            changes = {"tenant_id": tenant_id, "ids": plain_array(ids), "values": bytea_array(values)}
+            cursor.execute(RESEAL.format(table=table), changes)
+    return len(rows)

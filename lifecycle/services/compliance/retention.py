@@ -1,0 +1,172 @@
+"""What is forgotten when its time is over: in transactions of bounded size, until nothing old is left.
+
+Each step takes one tenant after the other, so that one whose rows cannot be deleted leaves the others alone. Several
+processes may forget at once: rows that one of them is deleting are passed over by the others.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Collection, Mapping
+from typing import Final
+from uuid import UUID
+
+import structlog
+from django.db import connection, connections
+
+from audit.services.refusals import KEPT_DAYS, find_prunable, prune_refusals
+from lifecycle.models import NOBODY, DeadLetter, ImportUpload
+from lifecycle.services.events import inbox
+from lifecycle.services.events.failures import concerns_everybody, describe
+from lifecycle.services.imports import uploads
+from lifecycle.services.transitions import idempotency
+from storage.cursors import prepared_cursor
+from tenants.context import tenant_context
+from tenants.services.directory import PLATFORM, list_slugs
+
+log = structlog.get_logger(__name__)
+
+# Rows of one transaction: some tens of milliseconds.
+BATCH: Final = 5000
+BEGINNING: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+# One look into the index a tenant.
+FIND_OLD_EVENTS: Final = """
+SELECT t.id FROM unnest(%(tenants)s::uuid[]) AS t(id)
+ WHERE EXISTS (SELECT FROM lifecycle_inboxevent e
+                WHERE e.tenant_id = t.id AND e.received_at >= %(since)s AND e.received_at < %(before)s)
+"""
+FORGET_LETTERS: Final = """
+DELETE FROM lifecycle_deadletter WHERE id = ANY(ARRAY(
+    SELECT id FROM lifecycle_deadletter
+     WHERE tenant_id = %(tenant_id)s::uuid AND resolved_at < %(before)s::timestamptz
+     LIMIT %(limit)s::int FOR UPDATE SKIP LOCKED))
+"""
+
+# Rows that belong to no tenant: what of each table is over.
+FORGET_ENDED: Final[Mapping[str, str]] = {
+    "sessions": """
+DELETE FROM django_session WHERE session_key = ANY(ARRAY(
+    SELECT session_key FROM django_session WHERE expire_date < %(now)s LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
+""",
+    "refresh tokens": """
+DELETE FROM tenants_refreshtoken WHERE digest = ANY(ARRAY(
+    SELECT digest FROM tenants_refreshtoken WHERE expires_at < %(now)s LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
+""",
+    # Of people who have changed nothing for two hours.
+    "update budgets": "SELECT FROM forget_updates(%(limit)s)",
+    # Where mail was switched off while some waited; else its sender has dealt with it long before.
+    "mails": """
+DELETE FROM tenants_queuedmail WHERE id = ANY(ARRAY(
+    SELECT id FROM tenants_queuedmail WHERE created_at < %(now)s - interval '7 days'
+     LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
+""",
+}
+
+Stop = Callable[[], object]
+
+
+def _never() -> bool:
+    return False
+
+
+def forget_events(*, before: dt.datetime, since: dt.datetime = BEGINNING, stop: Stop = _never) -> int:
+    """Forget the ids of events that were dealt with from ``since`` until ``before``; how many.
+
+    Whoever calls it again and again gives the former ``before`` as ``since``, so that only what has become old in
+    between is looked at.
+    """
+    with connections[PLATFORM].cursor() as cursor:
+        cursor.execute(FIND_OLD_EVENTS, {"tenants": _list_keepers(), "since": since, "before": before})
+        tenant_ids = [tenant_id for (tenant_id,) in cursor.fetchall()]
+
+    def forget(tenant_id: UUID) -> int:
+        return inbox.forget(tenant_id, since=since, before=before, limit=BATCH)
+
+    return _forget_all("inbox", tenant_ids, forget, stop)
+
+
+def forget_letters(*, before: dt.datetime, stop: Stop = _never) -> int:
+    """Delete letters that were resolved before then. The administration log keeps the action. How many."""
+    old = DeadLetter.objects.using(PLATFORM).filter(resolved_at__lt=before)
+
+    def forget(tenant_id: UUID) -> int:
+        with prepared_cursor("default") as cursor:
+            cursor.execute(FORGET_LETTERS, {"tenant_id": tenant_id, "before": before, "limit": BATCH})
+            count: int = cursor.rowcount
+        return count
+
+    return _forget_all("dead letters", set(old.values_list("tenant_id", flat=True).distinct()), forget, stop)
+
+
+def forget_refusals(*, now: dt.datetime, stop: Stop = _never) -> int:
+    """Delete refused attempts older than KEPT_DAYS, of every tenant; how many. Call outside of any transaction."""
+    before = now - dt.timedelta(days=KEPT_DAYS)
+
+    def forget(tenant_id: UUID) -> int:
+        return prune_refusals(tenant_id, before=before)
+
+    return _forget_all("refused attempts", find_prunable(before=before, using=PLATFORM), forget, stop)
+
+
+def forget_answers(*, now: dt.datetime, stop: Stop = _never) -> int:
+    """Delete kept answers to idempotent requests whose day is over; how many. A tenant that still sends requests
+    removes its own with each of them: this is for those that do not.
+    """
+    before = now - idempotency.LIFETIME
+
+    def forget(tenant_id: UUID) -> int:
+        return idempotency.sweep_answers(tenant_id, outdated=before, limit=BATCH)
+
+    # No role reads the answers of all tenants.
+    return _forget_all("answers", _list_keepers(), forget, stop)
+
+
+def forget_old_uploads(*, now: dt.datetime, stop: Stop = _never) -> int:
+    """Destroy uploaded files whose day is over, also those that were never imported; how many."""
+    before = now - uploads.KEPT
+    old = ImportUpload.objects.using(PLATFORM).filter(created_at__lt=before)
+
+    def forget(tenant_id: UUID) -> int:
+        return uploads.forget_uploads(tenant_id, before=before, limit=BATCH)
+
+    return _forget_all("uploads", set(old.values_list("tenant_id", flat=True).distinct()), forget, stop)
+
+
+def forget_ended(what: str, *, now: dt.datetime, stop: Stop = _never) -> int:
+    """Delete what has ended by itself of one of FORGET_ENDED: sessions, refresh tokens, mail, budgets; how many.
+
+    No one can use it any more. Call outside of any transaction.
+    """
+    total = 0
+    while not stop():
+        with connection.cursor() as cursor:
+            cursor.execute(FORGET_ENDED[what], {"now": now, "limit": BATCH})
+            count = cursor.rowcount
+        total += count
+        if count < BATCH:
+            break
+    return total
+
+
+def _list_keepers() -> list[UUID]:
+    """Every tenant, suspended ones too, and the one of messages that belong to none."""
+    return [*list_slugs(), NOBODY]
+
+
+def _forget_all(what: str, tenant_ids: Collection[UUID], forget: Callable[[UUID], int], stop: Stop) -> int:
+    """Raises the first failure, after the other tenants had their turn."""
+    total, failure = 0, None
+    for tenant_id in sorted(tenant_ids):
+        try:
+            while not stop():
+                with tenant_context(tenant_id):
+                    count = forget(tenant_id)
+                total += count
+                if count < BATCH:
+                    break
+        except Exception as error:
+            if concerns_everybody(error):
+                raise
+            log.error("not forgotten", what=what, tenant=str(tenant_id), error=describe(error))
+            failure = failure or error
+    if failure is not None:
+        raise failure
+    return total

@@ -1,0 +1,141 @@
+"""Is the history of a tenant whole, and does every customer stand where its history says?
+
+The chains are recomputed by ``audit.services.verification``, which knows nothing of customers; where they stand, and
+what a stage was called when, is added here.
+"""
+
+import datetime as dt
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from typing import Final
+from uuid import UUID, uuid4
+
+from django.db import connection, connections, transaction
+
+from audit.services.published_seals import PublishedSeals, judge_published
+from audit.services.seal_verification import SealBreak, count_unsealed, verify_seals
+from audit.services.seals import LATE
+from audit.services.verification import FETCHED, Head, Verified, read_history, verify_chains
+from lifecycle.models import CustomerLifecycleStatus
+from storage.timeouts import UNLIMITED, allow_seconds
+from tenants.actors import TenantRef
+from tenants.context import tenant_context
+from tenants.models import Tenant
+from tenants.services.configuration.versions import present_names
+from tenants.services.directory import PLATFORM
+
+HEADS: Final = """
+SELECT customer_id, stage, version, head_hash FROM customer_lifecycle_status
+ WHERE tenant_id = %(tenant_id)s::uuid AND customer_id = COALESCE(%(customer_id)s::uuid, customer_id)
+ ORDER BY customer_id
+"""
+
+MISSING_TENANT: Final = "tenant_missing"
+# Each tenant that something is recorded of, found by jumping from one to the next: never a walk over all rows.
+RECORDED_TENANTS: Final = """
+WITH RECURSIVE recorded AS (
+    (SELECT tenant_id FROM customer_lifecycle_history ORDER BY tenant_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT h.tenant_id FROM customer_lifecycle_history h
+             WHERE h.tenant_id > recorded.tenant_id ORDER BY h.tenant_id LIMIT 1)
+      FROM recorded WHERE recorded.tenant_id IS NOT NULL
+)
+SELECT tenant_id FROM (SELECT tenant_id FROM recorded UNION SELECT DISTINCT tenant_id FROM audit_seal) AS t(tenant_id)
+ WHERE tenant_id IS NOT NULL AND NOT EXISTS (SELECT FROM tenants_tenant WHERE id = tenant_id)
+ ORDER BY tenant_id
+"""
+
+
+def find_missing_tenants(
+    *, public_keys: Collection[bytes] = (), published: PublishedSeals | None = None
+) -> Iterator[SealBreak]:
+    """Tenants of which history, a seal or a published seal is known, and which do not exist: somebody deleted them.
+
+    The product itself never deletes a tenant. A published seal that cannot be believed is named for itself. Two
+    statements over the platform connection.
+    """
+    with connections[PLATFORM].cursor() as cursor:
+        cursor.execute(RECORDED_TENANTS)
+        orphaned = [row[0] for row in cursor.fetchall()]
+    existing = set(Tenant.objects.using(PLATFORM).values_list("id", flat=True))
+    for tenant_id in orphaned:
+        yield SealBreak(0, MISSING_TENANT, f"Tenant {tenant_id} has history here and does not exist.")
+    for tenant_id in sorted(published.by_tenant if published else ()):
+        if tenant_id in existing or published is None:
+            continue
+        believed, faults = judge_published(published, tenant_id, public_keys)
+        for fault in faults:
+            yield SealBreak(fault.number, fault.code, f"{fault.sentence} Its tenant is {tenant_id}.")
+        if believed:
+            last = max(believed)
+            sentence = f"Tenant {tenant_id} has published seals up to number {last} and does not exist here."
+            yield SealBreak(last, MISSING_TENANT, sentence)
+
+
+def count_customers(tenant: TenantRef) -> int:
+    """How many customers there are to verify; for a progress bar."""
+    with tenant_context(tenant.id):
+        return CustomerLifecycleStatus.objects.for_tenant(tenant.id).count()
+
+
+def verify_tenant(tenant: TenantRef, *, customer_id: UUID | None = None) -> Iterator[Verified]:
+    """Verify every chain of a tenant, or one customer's; one Verified a customer.
+
+    Call outside of any transaction. Reads one state of the database whatever is written meanwhile, and holds a few
+    thousand rows at a time.
+    """
+    with _one_state_of_the_database(), tenant_context(tenant.id):
+        live_version = Tenant.objects.values_list("configuration_version", flat=True).get(id=tenant.id)
+        renames = present_names(tenant)
+
+        def rename(stage: str, since: int, until: int) -> str:
+            for number, renamed in renames.items():
+                if since < number <= until:
+                    stage = renamed.get(stage, stage)
+            return stage
+
+        yield from verify_chains(
+            read_history(tenant.id, customer_id=customer_id, using="default"),
+            _read_heads(tenant.id, customer_id),
+            rename=rename,
+            live_version=live_version,
+        )
+
+
+def verify_tenant_seals(
+    tenant: TenantRef,
+    *,
+    public_keys: Collection[bytes],
+    published: PublishedSeals | None = None,
+    now: dt.datetime,
+) -> Iterator[tuple[int, SealBreak | None]]:
+    """Verify every seal of a tenant; its number and what is wrong with it. Call outside of any transaction.
+
+    When there are seals, rows that stay unsealed for too long are a fault as well, of seal number 0.
+    """
+    with _one_state_of_the_database(), tenant_context(tenant.id):
+        sealed = False
+        for number, fault in verify_seals(tenant.id, public_keys=public_keys, published=published):
+            sealed = sealed or number > 0
+            yield number, fault
+        unsealed, oldest = count_unsealed(tenant.id)
+        if sealed and oldest is not None and oldest < now - LATE:
+            sentence = f"{unsealed:,} rows are not sealed, the oldest since {oldest.isoformat()}."
+            yield 0, SealBreak(0, "rows_unsealed", sentence)
+
+
+@contextmanager
+def _one_state_of_the_database() -> Iterator[None]:
+    with transaction.atomic(durable=True):
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        # A long history is read for longer than any request may take, and printed in between.
+        allow_seconds(UNLIMITED, idle=3600)
+        yield
+
+
+def _read_heads(tenant_id: UUID, customer_id: UUID | None) -> Iterator[Head]:
+    with connection.connection.cursor(name=f"heads_{uuid4().hex}") as cursor:
+        cursor.itersize = FETCHED
+        for id_, stage, version, hash_ in cursor.execute(HEADS, {"tenant_id": tenant_id, "customer_id": customer_id}):
+            yield Head(id_, stage, version, bytes(hash_))

@@ -1,0 +1,259 @@
+"""Trying a configuration on the live customers and on what really happened, without writing anything."""
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from lifecycle.models import CustomerLifecycleStatus
+from lifecycle.rules.transitions import Allowed, Change, Refused, Status, decide
+from lifecycle.services.configuration.publication import complete_renames, judge_plan
+from storage.timeouts import allow_seconds
+from tenants.actors import TenantRef
+from tenants.models import ConfigurationVersion
+from tenants.rules.configuration.document import (
+    ERROR,
+    InvalidConfiguration,
+    check_configuration,
+    diff_configurations,
+    parse_configuration,
+)
+from tenants.rules.configuration.policy import Policy, compile_policy
+from tenants.services.configuration import versions
+
+HISTORY_DAYS = 90
+EXAMPLES = 3
+PREVIEW_SECONDS = 120
+
+# What really happened, by kind of move: one pass over the tenant's rows of the last 90 days. What was changed since
+# was also recorded since, give or take the clocks of application and database; that is what has an index.
+_MOVES = """
+SELECT from_stage, to_stage, reason_code, source, configuration_version, count(*),
+       (array_agg(customer_id ORDER BY changed_at DESC))[1:%(examples)s], max(changed_at)
+  FROM customer_lifecycle_history
+ WHERE tenant_id = %(tenant_id)s AND changed_at >= %(since)s AND from_stage IS NOT NULL
+   AND recorded_at >= %(since)s::timestamptz - interval '1 hour'
+ GROUP BY 1, 2, 3, 4, 5
+"""
+# Customers that stand in their stage for longer than a number of days, a stage each.
+_OVERDUE = """
+SELECT s.stage, count(*)
+  FROM customer_lifecycle_status s JOIN unnest(%(stages)s::text[], %(days)s::int[]) AS expected(stage, days)
+       ON expected.stage = s.stage
+ WHERE s.tenant_id = %(tenant_id)s AND s.stage_entered_at < %(now)s - make_interval(days => expected.days)
+ GROUP BY 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class StageCount:
+    """A stage and the customers that stand in it now."""
+
+    stage: str
+    customers: int
+
+
+@dataclass(frozen=True, slots=True)
+class OverdueCount:
+    """Customers over the expected days of a stage: today, and if the configuration were live."""
+
+    stage: str
+    now: int
+    then: int
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedMove:
+    """Moves of the last 90 days that the configuration would refuse, by kind, with examples."""
+
+    from_stage: str
+    to_stage: str
+    reason_code: str
+    source: str
+    code: str
+    sentence: str
+    count: int
+    last_at: dt.datetime
+    examples: tuple[UUID, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a configuration would do. With faults that are errors, nothing else is known.
+
+    ``plan_faults``: what is wrong with the renames and the mapping, which only publishing needs to be right.
+    """
+
+    valid: bool
+    faults: tuple[dict[str, str], ...]
+    live_version: int
+    plan_faults: tuple[dict[str, str], ...] = ()
+    changes: tuple[dict[str, Any], ...] = ()
+    customers: int = 0
+    stages_going_away: tuple[StageCount, ...] = ()
+    mapping_needed: tuple[str, ...] = ()
+    new_dead_ends: tuple[StageCount, ...] = ()
+    overdue: tuple[OverdueCount, ...] = ()
+    history_days: int = HISTORY_DAYS
+    moves_judged: int = 0
+    moves_refused: int = 0
+    refused_moves: tuple[RefusedMove, ...] = field(default=())
+
+    def to_json(self) -> dict[str, Any]:
+        """The answer of the API."""
+        return asdict(self)
+
+
+def preview_configuration(
+    document: Any,
+    *,
+    tenant: TenantRef,
+    now: dt.datetime,
+    renamed: Mapping[str, str] | None = None,
+    mapping: Mapping[str, Any] | None = None,
+) -> Preview:
+    """Try ``document`` on every customer as it stands and on the last 90 days. Writes nothing, never raises on faults.
+
+    A fixed number of statements, whatever the number of customers. Call inside the tenant's context.
+    """
+    faults = tuple(asdict(fault) for fault in check_configuration(document))
+    # It reads what every customer of the tenant did in 90 days.
+    allow_seconds(PREVIEW_SECONDS)
+    live = versions.live_version(tenant)
+    number = (live.number or 0) if live else 0
+    if any(fault["severity"] == ERROR for fault in faults):
+        return Preview(valid=False, faults=faults, live_version=number)
+    renamed, mapping = dict(renamed or {}), dict(mapping or {})
+    policy = compile_policy(parse_configuration(document), version=number + 1)
+    before = _policy_of(live)
+    counts = CustomerLifecycleStatus.objects.for_tenant(tenant.id).counts_by_stage()
+    stages = versions.list_stages(tenant)
+    targets, plan_faults = judge_plan(policy.configuration, renamed=renamed, mapping=mapping, stages=stages)
+    renamed = complete_renames(policy.configuration, renamed, stages=stages)
+    gone = [
+        StageCount(stage, count)
+        for stage, count in sorted(counts.items())
+        if renamed.get(stage, stage) not in policy.stages
+    ]
+    refused, judged = _judge_history(policy, renamed, tenant=tenant, now=now)
+    return Preview(
+        valid=True,
+        faults=faults,
+        plan_faults=tuple(asdict(fault) for fault in plan_faults),
+        live_version=number,
+        changes=tuple(
+            asdict(change)
+            for change in (
+                diff_configurations(before.configuration, policy.configuration, renamed=renamed) if before else ()
+            )
+        ),
+        customers=sum(counts.values()),
+        stages_going_away=tuple(gone),
+        mapping_needed=tuple(row.stage for row in gone if row.stage not in targets),
+        new_dead_ends=tuple(_find_dead_ends(policy, before, counts, renamed)),
+        overdue=tuple(_compare_overdue(policy, before, renamed, tenant=tenant, now=now)),
+        moves_judged=judged,
+        moves_refused=sum(move.count for move in refused),
+        refused_moves=tuple(refused),
+    )
+
+
+def _policy_of(version: ConfigurationVersion | None) -> Policy | None:
+    if version is None:
+        return None
+    try:
+        return compile_policy(parse_configuration(version.document), version=version.number or 0)
+    except InvalidConfiguration:
+        # Published under older rules than today's: there is nothing to compare with.
+        return None
+
+
+def _find_dead_ends(
+    policy: Policy, before: Policy | None, counts: Mapping[str, int], renamed: Mapping[str, str]
+) -> list[StageCount]:
+    """Stages with customers from which the new rules lead nowhere, where the old ones did."""
+    found = []
+    for stage, count in sorted(counts.items()):
+        name = renamed.get(stage, stage)
+        is_end = name in policy.definitions and not policy.allowed_from(name)
+        was_end = before is not None and stage in before.definitions and not before.allowed_from(stage)
+        if is_end and not was_end:
+            found.append(StageCount(stage, count))
+    return found
+
+
+def _compare_overdue(
+    policy: Policy, before: Policy | None, renamed: Mapping[str, str], *, tenant: TenantRef, now: dt.datetime
+) -> list[OverdueCount]:
+    back = {new: old for old, new in renamed.items()}
+    then = {back.get(stage, stage): days for stage in policy.stages if (days := policy.max_days(stage)) is not None}
+    today = {stage: days for stage in before.stages if (days := before.max_days(stage)) is not None} if before else {}
+    counts_then, counts_now = (_count_overdue(days, tenant=tenant, now=now) for days in (then, today))
+    return [
+        OverdueCount(stage, counts_now.get(stage, 0), counts_then.get(stage, 0))
+        for stage in sorted(counts_now.keys() | counts_then.keys())
+    ]
+
+
+def _count_overdue(expected: Mapping[str, int], *, tenant: TenantRef, now: dt.datetime) -> dict[str, int]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _OVERDUE,
+            {"tenant_id": tenant.id, "stages": list(expected), "days": list(expected.values()), "now": now},
+        )
+        return dict(cursor.fetchall())
+
+
+def _judge_history(
+    policy: Policy, renamed: Mapping[str, str], *, tenant: TenantRef, now: dt.datetime
+) -> tuple[list[RefusedMove], int]:
+    """The moves of the last 90 days that the new rules would refuse, most frequent first, and how many there were."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _MOVES,
+            {"tenant_id": tenant.id, "since": now - dt.timedelta(days=HISTORY_DAYS), "examples": EXAMPLES},
+        )
+        rows = cursor.fetchall()
+    names = {**versions.present_names(tenant)}
+    refused: dict[tuple[str, ...], list[Any]] = {}
+    judged: Counter[str] = Counter()
+    nobody = UUID(int=0)
+    for from_stage, to_stage, reason, source, version, count, examples, last_at in rows:
+        judged["all"] += count
+        origin, target = (
+            renamed.get(name, name)
+            for name in (versions.present_name(stage, version, names) for stage in (from_stage, to_stage))
+        )
+        decision = decide(
+            policy,
+            Status(customer_id=nobody, stage=origin, version=1),
+            Change(customer_id=nobody, stage=target, reason_code=reason or None),
+            may_update=True,
+        )
+        if isinstance(decision, Refused):
+            key = (origin, target, reason, source, decision.code)
+            entry = refused.setdefault(key, [decision.sentence, 0, last_at, []])
+            entry[1] += count
+            entry[2] = max(entry[2], last_at)
+            entry[3].extend(examples)
+        else:
+            judged["allowed" if isinstance(decision, Allowed) else "unchanged"] += count
+    moves = [
+        RefusedMove(
+            from_stage=key[0],
+            to_stage=key[1],
+            reason_code=key[2],
+            source=key[3],
+            code=key[4],
+            sentence=entry[0],
+            count=entry[1],
+            last_at=entry[2],
+            examples=tuple(entry[3][:EXAMPLES]),
+        )
+        for key, entry in refused.items()
+    ]
+    return sorted(moves, key=lambda move: (-move.count, move.from_stage, move.to_stage)), judged["all"]

@@ -1,0 +1,441 @@
+"""Writing what is known of customers: company data, contacts, billing and support figures.
+
+Events, imports and the demo all come here. A field is left alone when it is absent, and when something newer has
+written it; each part remembers which source and event wrote it last. The stage is never touched, but a new customer
+is placed into one. Set-based: the number of statements does not depend on the number of customers.
+"""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import orjson
+from uuid_utils.compat import uuid7
+
+from audit.services.chain import EPOCH
+from audit.services.keys import ensure_keys
+from lifecycle.rules.merging import merge_fields
+from lifecycle.rules.transitions import Change
+from lifecycle.services.cache import copies
+from lifecycle.services.transitions.apply import Outcome, place
+from storage import cipher
+from storage.cursors import insert_rows, prepared_cursor, text_array
+from tenants.actors import Actor, TenantRef
+from tenants.rules.texts import fold_text
+from tenants.rules.values import InvalidValue, read_amount, sort_key
+from tenants.services.configuration.policies import live_policy
+
+COMPANY_FIELDS = ("name", "industry", "segment", "owner")
+BILLING_FIELDS = (
+    "currency",
+    "arr",
+    "mrr",
+    "balance_overdue",
+    "renewal_on",
+    "contract_id",
+    "contract_starts_on",
+    "contract_ends_on",
+)
+AMOUNT_FIELDS = ("arr", "mrr", "balance_overdue")
+SUPPORT_FIELDS = ("open_issues", "csat", "last_issue_id", "last_issue_severity", "last_issue_closed_at")
+# Columns that hold '' and not NULL when nothing is known.
+_TEXTS = frozenset(
+    {*COMPANY_FIELDS, "currency", "contract_id", "last_issue_id", "last_issue_severity"},
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ContactFacts:
+    """A person at the customer, as a source reports it."""
+
+    name: str
+    email: str | None = None
+    phone: str | None = None
+    role: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerFacts:
+    """What one message says of one customer: only the fields it brings. ``contacts`` None leaves them alone.
+
+    ``stage`` and ``reason_code`` place a new customer (default: the initial stage) and are ignored for a known one.
+    """
+
+    external_id: str
+    source: str
+    occurred_at: dt.datetime
+    event_id: str = ""
+    company: Mapping[str, Any] = field(default_factory=dict)
+    contacts: Sequence[ContactFacts] | None = None
+    billing: Mapping[str, Any] = field(default_factory=dict)
+    support: Mapping[str, Any] = field(default_factory=dict)
+    stage: str | None = None
+    reason_code: str | None = None
+    stage_entered_at: dt.datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of one CustomerFacts. ``customer_id`` is None when the customer is unknown and was not created.
+
+    ``stale`` names the fields that something newer had written, ``rejected`` those whose value the customer cannot have
+    (an amount with more decimals than its currency); ``placed`` is the first placement of a new customer,
+    and may be a refusal, in which case the customer stands in the initial stage instead.
+    """
+
+    customer_id: UUID | None
+    created: bool = False
+    changed: bool = False
+    stale: tuple[str, ...] = ()
+    placed: Outcome | None = None
+    rejected: tuple[str, ...] = ()
+
+
+LOCK = """
+SELECT id, external_id, name, name_key, industry, segment, owner, owner_key, source, event_id, occurred_at,
+       field_times, erased_at
+  FROM lifecycle_customer
+ WHERE tenant_id = %(tenant_id)s::uuid AND external_id = ANY(%(external_ids)s::text[])
+ ORDER BY external_id
+   FOR NO KEY UPDATE
+"""
+_CUSTOMER = (
+    *("id", "tenant_id", "external_id", *COMPANY_FIELDS, "name_key", "owner_key", "source", "event_id", "occurred_at"),
+    *("field_times", "created_at", "updated_at", "erased_at"),
+)
+_CONTACT = ("id", "tenant_id", "customer_id", "name", "email", "phone", "email_index", "role", "position")
+INSERT = f"""
+{insert_rows("lifecycle_customer", _CUSTOMER)}
+    ON CONFLICT (tenant_id, external_id) DO NOTHING
+RETURNING external_id
+"""
+UPDATE = """
+UPDATE lifecycle_customer c
+   SET name = r.name, name_key = r.name_key, industry = r.industry, segment = r.segment, owner = r.owner,
+       owner_key = r.owner_key, source = r.source, event_id = r.event_id, occurred_at = r.occurred_at,
+       field_times = r.field_times, updated_at = r.updated_at
+  FROM json_populate_recordset(NULL::lifecycle_customer, %(rows)s::json) r
+ WHERE c.tenant_id = %(tenant_id)s::uuid AND c.id = r.id
+"""
+REPLACE_CONTACTS = f"""
+WITH gone AS (
+    DELETE FROM lifecycle_contact
+     WHERE tenant_id = %(tenant_id)s::uuid AND customer_id = ANY(%(customer_ids)s::uuid[])
+)
+{insert_rows("lifecycle_contact", _CONTACT)}
+"""
+
+
+def _part_statements(table: str, fields: Iterable[str]) -> tuple[str, str]:
+    columns = [*fields, "source", "event_id", "occurred_at", "field_times"]
+    every = ("customer_id", "tenant_id", *columns)
+    read = (
+        f"SELECT {', '.join(every)} FROM {table} "
+        "WHERE tenant_id = %(tenant_id)s::uuid AND customer_id = ANY(%(ids)s::uuid[])"
+    )
+    write = insert_rows(table, every) + (
+        f"ON CONFLICT (customer_id) DO UPDATE SET {', '.join(f'{name} = EXCLUDED.{name}' for name in columns)}"
+    )
+    return read, write
+
+
+READ_BILLING, WRITE_BILLING = _part_statements("lifecycle_billingfigures", BILLING_FIELDS)
+READ_SUPPORT, WRITE_SUPPORT = _part_statements("lifecycle_supportfigures", SUPPORT_FIELDS)
+
+
+def record_customers(
+    facts: Sequence[CustomerFacts],
+    *,
+    tenant: TenantRef,
+    actor: Actor,
+    source: str,
+    now: dt.datetime,
+    create: bool | Sequence[bool],
+    backdated: bool = False,
+) -> list[Recorded]:
+    """Write what the messages say, in their order; one Recorded for each.
+
+    ``create`` says whether an unknown customer is made (for all, or one flag a message). ``source`` is the source of
+    the history row of a new customer's placement. Call inside the tenant's context. Customers are locked in the
+    order of their external ids, before any status row. ``backdated`` loads what happened elsewhere: a new customer is
+    dated by its message instead of ``now``. Raises NoConfiguration when new customers have no stage to go
+    to.
+    """
+    flags = [create] * len(facts) if isinstance(create, bool) else list(create)
+    work = _Batch(tenant, now, backdated=backdated)
+    work.lock(sorted({fact.external_id for fact in facts}))
+    created = work.insert([fact for fact, flag in zip(facts, flags, strict=True) if flag])
+    placements = _place_new(created, work, actor=actor, source=source)
+    work.load_parts(facts)
+    results = [
+        work.merge(fact, created=created.get(fact.external_id) is fact, placed=placements.get(id(fact)))
+        for fact in facts
+    ]
+    work.write()
+    return results
+
+
+def _place_new(
+    created: Mapping[str, CustomerFacts],
+    work: "_Batch",
+    *,
+    actor: Actor,
+    source: str,
+) -> dict[int, Outcome]:
+    """Place each new customer; one whose stage is refused goes to the initial stage, which nothing can refuse."""
+    if not created:
+        return {}
+    facts = list(created.values())
+    initial = live_policy(work.tenant.id).initial
+
+    def change(fact: CustomerFacts, stage: str | None) -> Change:
+        return Change(
+            customer_id=work.rows[fact.external_id]["id"],
+            stage=stage or initial,
+            reason_code=fact.reason_code if stage else None,
+            effective_at=min(fact.stage_entered_at or fact.occurred_at, work.now),
+            event_id=fact.event_id or None,
+        )
+
+    def place_all(changes: Sequence[Change]) -> list[Outcome]:
+        return place(changes, tenant=work.tenant, actor=actor, source=source, now=work.now, backdated=work.backdated)
+
+    outcomes = place_all([change(fact, fact.stage) for fact in facts])
+    refused = [fact for fact, outcome in zip(facts, outcomes, strict=True) if outcome.refused]
+    if refused:
+        place_all([change(fact, None) for fact in refused])
+    return {id(fact): outcome for fact, outcome in zip(facts, outcomes, strict=True)}
+
+
+class _Batch:
+    """The rows of one batch: locked, merged in memory message by message, written back set by set."""
+
+    def __init__(self, tenant: TenantRef, now: dt.datetime, *, backdated: bool) -> None:
+        self.tenant = tenant
+        self.now = now
+        self.backdated = backdated
+        self.rows: dict[str, dict[str, Any]] = {}
+        self.billing: dict[UUID, dict[str, Any]] = {}
+        self.support: dict[UUID, dict[str, Any]] = {}
+        self.contacts: dict[UUID, Sequence[ContactFacts]] = {}
+        self.dirty: dict[str, set[UUID]] = defaultdict(set)
+        self._inserted: dict[UUID, dict[str, Any]] = {}
+
+    def lock(self, external_ids: Sequence[str]) -> None:
+        """Lock and load the customers that exist."""
+        if not external_ids:
+            return
+        with prepared_cursor("default") as cursor:
+            cursor.execute(LOCK, {"tenant_id": self.tenant.id, "external_ids": text_array(external_ids)})
+            names = [column.name for column in cursor.description]
+            for values in cursor.fetchall():
+                row = dict(zip(names, values, strict=True))
+                # Django loads jsonb as text on its connections.
+                row["field_times"] = orjson.loads(row["field_times"])
+                self.rows[row["external_id"]] = row
+
+    def insert(self, facts: Iterable[CustomerFacts]) -> dict[str, CustomerFacts]:
+        """Make the customers that do not exist; by external id, the message that made each."""
+        new = {fact.external_id: fact for fact in reversed(list(facts)) if fact.external_id not in self.rows}
+        if not new:
+            return {}
+        rows = {external_id: self._new_row(new[external_id]) for external_id in sorted(new)}
+        with prepared_cursor("default") as cursor:
+            cursor.execute(INSERT, {"rows": _as_json(rows.values())})
+            inserted = {external_id for (external_id,) in cursor.fetchall()}
+        for external_id in inserted:
+            row = self.rows[external_id] = rows[external_id]
+            self._inserted[row["id"]] = {**row, "field_times": dict(row["field_times"])}
+        # Somebody else made these a moment ago, and has committed, or we would still be waiting.
+        self.lock(sorted(new.keys() - inserted))
+        return {external_id: new[external_id] for external_id in inserted}
+
+    def _new_row(self, fact: CustomerFacts) -> dict[str, Any]:
+        return {
+            "id": uuid7(),
+            "tenant_id": self.tenant.id,
+            "external_id": fact.external_id,
+            **{name: fact.company.get(name) or "" for name in COMPANY_FIELDS},
+            **_keyed("name", fact.company.get("name") or fact.external_id),
+            **_keyed("owner", fact.company.get("owner") or ""),
+            "source": fact.source,
+            "event_id": fact.event_id,
+            "occurred_at": fact.occurred_at,
+            "field_times": dict.fromkeys(
+                (*fact.company, *([] if fact.contacts is None else ["contacts"])), _micros(fact.occurred_at)
+            ),
+            "created_at": fact.occurred_at if self.backdated else self.now,
+            "updated_at": fact.occurred_at if self.backdated else self.now,
+            "erased_at": None,
+        }
+
+    def load_parts(self, facts: Sequence[CustomerFacts]) -> None:
+        """Load the billing and support rows that the messages speak of."""
+        for part, statement, rows in (
+            ("billing", READ_BILLING, self.billing),
+            ("support", READ_SUPPORT, self.support),
+        ):
+            ids = {
+                self.rows[fact.external_id]["id"]
+                for fact in facts
+                if getattr(fact, part) and fact.external_id in self.rows
+            }
+            if ids:
+                with prepared_cursor("default") as cursor:
+                    cursor.execute(statement, {"tenant_id": self.tenant.id, "ids": list(ids)})
+                    names = [column.name for column in cursor.description]
+                    for values in cursor.fetchall():
+                        row = dict(zip(names, values, strict=True))
+                        row["field_times"] = orjson.loads(row["field_times"])
+                        rows[row["customer_id"]] = row
+
+    def merge(self, fact: CustomerFacts, *, created: bool, placed: Outcome | None) -> Recorded:
+        """Bring one message into the rows in memory."""
+        row = self.rows.get(fact.external_id)
+        if row is None:
+            return Recorded(None)
+        customer_id: UUID = row["id"]
+        stale: list[str] = []
+        rejected: list[str] = []
+        changed = self._merge_part("company", row, fact.company, fact, stale)
+        for part, rows, names in (
+            ("billing", self.billing, BILLING_FIELDS),
+            ("support", self.support, SUPPORT_FIELDS),
+        ):
+            given = getattr(fact, part)
+            if given:
+                target = rows.setdefault(customer_id, self._new_part(customer_id, names, fact))
+                if part == "billing":
+                    given = _fit_amounts(given, target, rejected)
+                changed |= self._merge_part(part, target, given, fact, stale)
+        if fact.contacts is not None and row["erased_at"] is None:
+            if row["field_times"].get("contacts", 0) > _micros(fact.occurred_at):
+                stale.append("contacts")
+            else:
+                row["field_times"]["contacts"] = _micros(fact.occurred_at)
+                self.contacts[customer_id] = fact.contacts
+                self.dirty["company"].add(customer_id)
+                changed = True
+        return Recorded(customer_id, created, changed or created, tuple(stale), placed, tuple(rejected))
+
+    def _new_part(self, customer_id: UUID, names: Iterable[str], fact: CustomerFacts) -> dict[str, Any]:
+        return {
+            "customer_id": customer_id,
+            "tenant_id": self.tenant.id,
+            **{name: "" if name in _TEXTS else None for name in names},
+            "source": fact.source,
+            "event_id": fact.event_id,
+            "occurred_at": fact.occurred_at,
+            "field_times": {},
+        }
+
+    def _merge_part(
+        self, part: str, row: dict[str, Any], given: Mapping[str, Any], fact: CustomerFacts, stale: list[str]
+    ) -> bool:
+        if not given:
+            return False
+        at = _micros(fact.occurred_at)
+        merged = merge_fields(given, row["field_times"], at)
+        stale.extend(f"{part}.{name}" if part != "company" else name for name in merged.stale)
+        if not merged.fields:
+            return False
+        for name, value in merged.fields.items():
+            # A company without a name would be invisible in every list: it keeps the one it has.
+            if name == "name" and not value:
+                continue
+            row |= _keyed(name, "" if value is None and name in _TEXTS else value)
+            row["field_times"][name] = at
+        if fact.occurred_at >= row["occurred_at"]:
+            row["source"], row["event_id"], row["occurred_at"] = fact.source, fact.event_id, fact.occurred_at
+        self.dirty[part].add(row["id"] if part == "company" else UUID(str(row["customer_id"])))
+        return True
+
+    def write(self) -> None:
+        """Write what changed, and drop what the cache holds of it."""
+        parameters = {"tenant_id": self.tenant.id}
+        by_id = {row["id"]: row for row in self.rows.values()}
+        touched: set[UUID] = set().union(*self.dirty.values()) if self.dirty else set()
+        with prepared_cursor("default") as cursor:
+            # What a new customer's own message said stands in its row already.
+            companies = [id_ for id_ in sorted(self.dirty["company"]) if by_id[id_] != self._inserted.get(id_)]
+            if companies:
+                rows = [{**by_id[id_], "updated_at": self.now} for id_ in companies]
+                cursor.execute(UPDATE, {**parameters, "rows": _as_json(rows)})
+            for part, statement, source in (
+                ("billing", WRITE_BILLING, self.billing),
+                ("support", WRITE_SUPPORT, self.support),
+            ):
+                if self.dirty[part]:
+                    cursor.execute(statement, {"rows": _as_json(source[id_] for id_ in sorted(self.dirty[part]))})
+            if self.contacts:
+                cursor.execute(
+                    REPLACE_CONTACTS,
+                    {
+                        **parameters,
+                        "customer_ids": list(self.contacts),
+                        "rows": _as_json(self._contact_rows()),
+                    },
+                )
+        copies.forget(self.tenant.id, touched, copies.FIGURES, copies.PROFILE)
+
+    def _contact_rows(self) -> Iterable[dict[str, Any]]:
+        tenant_id = self.tenant.id
+        keys = ensure_keys(tenant_id, [id_ for id_, contacts in self.contacts.items() if contacts])
+        for customer_id, contacts in self.contacts.items():
+            for position, contact in enumerate(contacts):
+                contact_id = uuid7()
+
+                def sealed(
+                    column: str, text: str | None, contact_id: UUID = contact_id, key: bytes = keys[customer_id]
+                ) -> str | None:
+                    if text is None:
+                        return None
+                    bound_to = cipher.binding("lifecycle_contact", column, contact_id, tenant_id)
+                    return "\\x" + cipher.encrypt(key, text, bound_to=bound_to).hex()
+
+                yield {
+                    "id": contact_id,
+                    "tenant_id": tenant_id,
+                    "customer_id": customer_id,
+                    "name": sealed("name", contact.name),
+                    "email": sealed("email", contact.email),
+                    "phone": sealed("phone", contact.phone),
+                    "email_index": "\\x" + cipher.email_index(tenant_id, contact.email).hex()
+                    if contact.email
+                    else None,
+                    "role": contact.role,
+                    "position": position,
+                }
+
+
+def _keyed(name: str, value: Any) -> dict[str, Any]:
+    """A column, and the key by which the list sorts, searches or compares it, where it has one."""
+    if name == "name":
+        return {name: value, "name_key": sort_key(value)}
+    return {name: value, "owner_key": fold_text(value)} if name == "owner" else {name: value}
+
+
+def _fit_amounts(given: Mapping[str, Any], row: Mapping[str, Any], rejected: list[str]) -> dict[str, Any]:
+    """The figures with every amount in the decimals of its currency; one that has more is left out and noted."""
+    currency = given.get("currency", row["currency"]) or None
+    fitted = dict(given)
+    for name in AMOUNT_FIELDS:
+        if given.get(name) is None:
+            continue
+        try:
+            fitted[name] = read_amount(given[name], currency)
+        except InvalidValue:
+            rejected.append(f"billing.{name}")
+            del fitted[name]
+    return fitted
+
+
+def _micros(moment: dt.datetime) -> int:
+    return (moment - EPOCH) // dt.timedelta(microseconds=1)
+
+
+def _as_json(rows: Iterable[Mapping[str, Any]]) -> str:
+    return orjson.dumps(list(rows), default=str).decode()

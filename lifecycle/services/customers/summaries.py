@@ -1,0 +1,156 @@
+"""What customers look like, from the cache where it is good and from PostgreSQL where it is not [AR-4].
+
+Everything returns plain dicts, ready to be JSON, or None when the tenant has no such customer. Nothing expects an
+open tenant context: it is entered on a miss only, so that a hit costs one round trip to Redis and no statement.
+What depends on the clock or the configuration (days, health, category) is derived anew each time.
+"""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from lifecycle.queries import facts
+from lifecycle.rules.health import days_in_stage, health, overdue
+from lifecycle.rules.transitions import Refused, StageOption, Status, explain
+from lifecycle.rules.urgency import weigh
+from lifecycle.services.cache import copies
+from lifecycle.services.customers.parts import Json, dump, load_status, pick_figures, policy_of
+from lifecycle.services.customers.profiles import read_profile
+from lifecycle.services.customers.totals import read_tenant_summary
+from tenants.actors import TenantRef
+from tenants.context import tenant_context
+from tenants.rules.configuration.definitions import Effect
+from tenants.rules.configuration.policy import Policy
+from tenants.services.configuration.policies import policy_of_version
+
+__all__ = ["read_lifecycle", "read_profile", "read_summary", "read_tenant_summary"]
+
+
+def read_lifecycle(customer_id: UUID, *, tenant: TenantRef, may_update: bool, denial: str = "") -> Json | None:
+    """Where the customer stands, and for every other stage whether and how it can be moved there now.
+
+    ``may_update``: whether the person who asks may move customers at all; if not, ``denial`` says why in the words of
+    his role. Always from PostgreSQL: its version is what the next change will be compared with. One statement.
+    ``judged_by`` is the configuration of the last change, ``configuration_version`` the one that judges now.
+    """
+    with tenant_context(tenant.id):
+        row = facts.find_status(tenant.id, customer_id)
+        if row is None:
+            return None
+        policy = policy_of_version(tenant.id, row["configuration_version"])
+    status = facts.pick(row, facts.STATUS_FIELDS)
+    options = explain(policy, _as_status(status), may_update=may_update)
+    if denial and not may_update:
+        options = tuple(replace(option, refusal=Refused("permission_denied", denial)) for option in options)
+    return status | {
+        "category": policy.category(row["stage"]),
+        "configuration_version": policy.version,
+        "judged_by": row["judged_by"],
+        "transitions": [describe_option(policy, option) for option in options],
+    }
+
+
+def describe_option(policy: Policy, option: StageOption) -> Json:
+    """One other stage as it is offered to a person."""
+    return {
+        "stage": option.stage,
+        "category": policy.category(option.stage),
+        "color": policy.color(option.stage),
+        "allowed": option.allowed,
+        "reason_required": option.reason_required,
+        "reason_codes": None if option.reason_codes is None else list(option.reason_codes),
+        "refusal": describe_refusal(option.refusal),
+        "effects": [describe_effect(effect) for effect in option.effects],
+    }
+
+
+def describe_refusal(refusal: Refused | None) -> Json | None:
+    """The code and the sentence of a refusal."""
+    return None if refusal is None else {"code": refusal.code, "sentence": refusal.sentence}
+
+
+def describe_effect(effect: Effect) -> Json:
+    """A business process that a move would start [BP-2]."""
+    return {"name": effect.name, "kind": effect.kind, "on": effect.on, "to": list(effect.to)}
+
+
+def read_summary(customer_id: UUID, *, tenant: TenantRef, now: dt.datetime) -> Json | None:
+    """Stage, days in it, health, renewal, billing and support figures [API-3]. One round trip to Redis on a hit."""
+    reading = copies.read(tenant.id, customer_id, copies.STATUS, copies.FIGURES)
+    raw_status, raw_figures = reading.values[copies.STATUS], reading.values[copies.FIGURES]
+    if raw_status is None or raw_figures is None:
+        with tenant_context(tenant.id):
+            row = facts.find_summary(tenant.id, customer_id)
+        if row is None:
+            return None
+        raw_status, raw_figures = dump(facts.pick(row, facts.STATUS_FIELDS)), dump(pick_figures(row))
+        reading.fill({copies.STATUS: raw_status, copies.FIGURES: raw_figures})
+    status, figures = load_status(raw_status), orjson.loads(raw_figures)
+    return _summarise(status, figures, policy_of(tenant, figures["configuration_version"]), now=now)
+
+
+def _summarise(status: Json, figures: Json, policy: Policy, *, now: dt.datetime) -> Json:
+    stage = status["stage"]
+    billing, support = figures["billing"], figures["support"]
+    expected = policy.max_days(stage)
+    days = days_in_stage(status["stage_entered_at"], now)
+    over = overdue(expected, days)
+    to_renewal = days_until(billing["renewal_on"], now)
+    arr = _number(billing["arr"])
+    judged = health(
+        category=policy.category(stage),
+        days_over=over,
+        arr=arr,
+        balance_overdue=_number(billing["balance_overdue"]),
+        open_issues=support["open_issues"],
+        csat=_number(support["csat"]),
+        days_to_renewal=to_renewal,
+    )
+    return status | {
+        "name": figures["name"],
+        "owner": figures["owner"],
+        "category": policy.category(stage),
+        "color": policy.color(stage),
+        "days_in_stage": days,
+        "expected_days": expected,
+        "days_over": over,
+        "health": {
+            "score": judged.score,
+            "band": judged.band,
+            "reasons": list(judged.reasons),
+            "confidence": judged.confidence,
+        },
+        **weigh(judged, policy, stage=stage, arr=arr, currency=billing["currency"], days_to_renewal=to_renewal),
+        "renewal": {
+            "renewal_on": billing["renewal_on"],
+            "days_to_renewal": to_renewal,
+            "contract_id": billing["contract_id"],
+            "contract_starts_on": billing["contract_starts_on"],
+            "contract_ends_on": billing["contract_ends_on"],
+        },
+        "billing": {name: billing[name] for name in ("currency", "arr", "mrr", "balance_overdue")},
+        "support": support,
+    }
+
+
+def days_until(day: str | None, now: dt.datetime) -> int | None:
+    """Days from today to an ISO date; negative when it is past, None when there is none."""
+    return None if day is None else (dt.date.fromisoformat(day) - now.date()).days
+
+
+def _as_status(status: Mapping[str, Any]) -> Status:
+    return Status(
+        customer_id=status["customer_id"],
+        stage=status["stage"],
+        version=status["version"],
+        stage_entered_at=status["stage_entered_at"],
+        updated_at=status["updated_at"],
+    )
+
+
+def _number(text: str | None) -> float | None:
+    return None if text is None else float(text)

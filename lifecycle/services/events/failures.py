@@ -1,0 +1,43 @@
+"""Which failures another try may mend, and which will come again however often one tries."""
+
+from typing import Final
+
+from django import db
+
+from lifecycle.services.transitions.outcomes import ConfigurationKeepsChanging
+
+# SQLSTATE classes (and codes) of errors that another try may not meet: connection, rollback, resources, locks,
+# operator, system; a server that is read-only for a moment. 42: the schema is being migrated under us.
+TRANSIENT: Final = ("08", "40", "42", "53", "55", "57", "58", "25006", "25P03", "25P04")
+QUERY_CANCELED: Final = "57014"
+# Of these the rows are the cause, not the server: somebody holds them, or they are too many for the time that is given.
+_OF_ROWS: Final = ("40", "55", QUERY_CANCELED)
+
+
+def sql_state(error: BaseException) -> str:
+    """The SQLSTATE behind an error of Django's or the driver's, or ''."""
+    for candidate in (error, error.__cause__):
+        state = getattr(candidate, "sqlstate", None)
+        if state:
+            return str(state)
+    return ""
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same work may succeed later: then it is tried again, for however long, and nothing is skipped."""
+    if isinstance(error, ConfigurationKeepsChanging):
+        return True
+    if not isinstance(error, db.Error):
+        return False
+    state = sql_state(error)
+    return state.startswith(TRANSIENT) if state else isinstance(error, db.OperationalError | db.InterfaceError)
+
+
+def concerns_everybody(error: BaseException) -> bool:
+    """Whether work for other tenants would fail as well: the server is away, and not only some rows are held."""
+    return isinstance(error, db.Error) and is_transient(error) and not sql_state(error).startswith(_OF_ROWS)
+
+
+def describe(error: BaseException) -> str:
+    """The kind of an error and its SQLSTATE: the text might quote somebody's data."""
+    return f"{type(error).__name__} {sql_state(error)}".strip()

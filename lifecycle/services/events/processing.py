@@ -1,0 +1,110 @@
+"""What the events of a batch do: claimed once, recorded in the customers, judged by the tenant's rules, or buried.
+
+No Kafka here: the consumer, a replay of dead letters and the release of parked events all come through
+``process_events``. One transaction a batch, whatever the number of tenants in it.
+"""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Final
+from uuid import UUID
+
+from django.db import transaction
+
+from lifecycle.models import NOBODY, DeadLetter, ParkedEvent
+from lifecycle.rules.envelopes import Received, log_identity
+from lifecycle.services.events import inbox
+from lifecycle.services.events.dead_letters import Refusal, bury
+from lifecycle.services.events.parked import sweep_parked
+from lifecycle.services.events.tenant_batches import APPLIED, DEAD, DUPLICATE, NOOP, PARKED, STALE, Result, TenantBatch
+from tenants.actors import Actor, TenantRef, system_actor
+from tenants.context import tenant_context
+
+__all__ = [
+    "APPLIED",
+    "CONSUMER",
+    "DEAD",
+    "DUPLICATE",
+    "NOOP",
+    "PARKED",
+    "STALE",
+    "Result",
+    "bury_message",
+    "count_waiting",
+    "process_events",
+    "sweep_parked",
+]
+
+# Whoever reads an event, from Kafka or again from a dead letter: this part of the system changes what it changes.
+CONSUMER: Final = system_actor("consume_events")
+
+
+def process_events(
+    batch: Sequence[Received],
+    *,
+    tenants: Mapping[str, TenantRef],
+    actor: Actor,
+    now: dt.datetime,
+    replaying: bool = False,
+    releases_parked: bool = True,
+    dry_run: bool = False,
+) -> list[Result]:
+    """Deal with a batch in one transaction; one Result a message in the batch's order, then those it released.
+
+    ``tenants`` are the tenants that the batch names, as far as they exist. Twice is once: what was dealt with before
+    is a duplicate. With ``replaying`` what was recorded as dead may be dealt with again, and what is dead again is
+    told but not buried a second time. Without ``releases_parked`` what waits for a customer is left to the sweep, which
+    can tell which of them is at fault. With ``dry_run`` everything is judged and nothing is kept. Raises what the
+    database raises; then nothing was done.
+    """
+    by_tenant: dict[UUID, list[Received]] = defaultdict(list)
+    for received in batch:
+        tenant = tenants.get(received.event.tenant)
+        by_tenant[tenant.id if tenant else NOBODY].append(received)
+    results: dict[int, Result] = {}
+    released: list[Result] = []
+    with transaction.atomic():
+        # In one order everywhere, so that two batches with the same tenants cannot deadlock.
+        for tenant_id in sorted(by_tenant):
+            with tenant_context(tenant_id):
+                messages = by_tenant[tenant_id]
+                tenant = tenants.get(messages[0].event.tenant)
+                work = TenantBatch(tenant, actor=actor, now=now, releases_parked=releases_parked)
+                work.take(messages, replaying=replaying)
+                for result in work.finish(replaying=replaying):
+                    if result.released:
+                        released.append(result)
+                    else:
+                        results[id(result.received)] = result
+        if dry_run:
+            transaction.set_rollback(True)
+    return [results[id(received)] for received in batch] + released
+
+
+def bury_message(
+    received: Received,
+    refusal: Refusal,
+    *,
+    tenant: TenantRef | None,
+    attempts: int,
+    now: dt.datetime,
+    dry_run: bool = False,
+) -> Result:
+    """Bury one message that fails for no reason that is known, unless it was dealt with before."""
+    tenant_id = tenant.id if tenant else NOBODY
+    identity = log_identity(received.message)
+    with transaction.atomic(), tenant_context(tenant_id):
+        if not inbox.claim(tenant_id, {identity: received.event.type}, now=now):
+            return Result(received, tenant_id, DUPLICATE)
+        bury(tenant_id, [(received, refusal)], attempts=attempts, now=now)
+        inbox.settle(tenant_id, {identity: DEAD})
+        if dry_run:
+            transaction.set_rollback(True)
+    return Result(received, tenant_id, DEAD, refusal=refusal)
+
+
+def count_waiting() -> tuple[int, int]:
+    """How many events are parked, and how many dead letters are open, over all tenants. Two statements."""
+    parked = ParkedEvent.objects.using("platform").count()
+    return parked, DeadLetter.objects.using("platform").filter(state=DeadLetter.State.OPEN).count()

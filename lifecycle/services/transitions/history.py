@@ -1,0 +1,99 @@
+"""What happened to a customer, newest first, as it is shown to people and programs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from audit.models import LifecycleHistory
+from audit.services.keys import load_keys
+from lifecycle.models import Customer
+from storage import cipher
+from tenants.actors import TenantRef
+from tenants.services.configuration.versions import present_name, present_names
+
+MOST = 200
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPage:
+    """Rows as plain dicts, newest first, and the ``before`` of the next page (None: that was all)."""
+
+    rows: list[dict[str, Any]]
+    next_before: int | None
+
+
+def read_history(
+    customer_id: UUID, *, tenant: TenantRef, before: int | None = None, limit: int = 50
+) -> HistoryPage | None:
+    """The rows with a lower sequence than ``before``; None if there is no such customer.
+
+    The note is in clear; when its key was destroyed it is None and ``note_erased`` is true. Stages have the names of
+    their day; ``from_stage_now`` and ``to_stage_now`` are what they are called today. Call inside the tenant's
+    context. Four statements at most, whatever the number of rows.
+    """
+    rows = LifecycleHistory.objects.filter(tenant_id=tenant.id, customer_id=customer_id)
+    if before is not None:
+        rows = rows.filter(sequence__lt=before)
+    found = list(rows.order_by("-sequence")[: limit + 1])
+    if not found and not Customer.objects.for_tenant(tenant.id).filter(id=customer_id).exists():
+        return None
+    shown = found[:limit]
+    notes = open_notes(shown, tenant)
+    renames = present_names(tenant)
+    return HistoryPage(
+        [_describe(row, notes, renames) for row in shown],
+        shown[-1].sequence if len(found) > limit else None,
+    )
+
+
+def open_notes(rows: Sequence[LifecycleHistory], tenant: TenantRef) -> dict[UUID, str | None]:
+    """The notes in clear by row, None for those that nobody can read any more."""
+    sealed = [row for row in rows if row.note is not None]
+    if not sealed:
+        return {}
+    keys = load_keys(tenant.id, {row.customer_id for row in sealed})
+    return {row.id: _open(row, keys.get(row.customer_id)) for row in sealed}
+
+
+def _open(row: LifecycleHistory, key: bytes | None) -> str | None:
+    if key is None or row.note is None:
+        return None
+    bound_to = cipher.binding("customer_lifecycle_history", "note", row.id, row.tenant_id)
+    try:
+        return cipher.decrypt(key, bytes(row.note), bound_to=bound_to)
+    except cipher.Undecryptable:
+        # Written under a key that was destroyed; the customer got a new one when it was written about again.
+        return None
+
+
+def _describe(
+    row: LifecycleHistory, notes: dict[UUID, str | None], renames: dict[int, dict[str, str]]
+) -> dict[str, Any]:
+    def now(stage: str | None) -> str | None:
+        return None if stage is None else present_name(stage, row.configuration_version, renames)
+
+    return {
+        "id": row.id,
+        "customer_id": row.customer_id,
+        "sequence": row.sequence,
+        "from_stage": row.from_stage,
+        "to_stage": row.to_stage,
+        "from_stage_now": now(row.from_stage),
+        "to_stage_now": now(row.to_stage),
+        "changed_at": row.changed_at,
+        "effective_at": row.effective_at,
+        "recorded_at": row.recorded_at,
+        "changed_by": row.changed_by,
+        "on_behalf_of": row.on_behalf_of or None,
+        "actor_kind": row.actor_kind,
+        "reason_code": row.reason_code,
+        "source": row.source,
+        "request_id": row.request_id,
+        "event_id": row.event_id or None,
+        "configuration_version": row.configuration_version,
+        "note": notes.get(row.id),
+        "note_erased": row.note is not None and notes.get(row.id) is None,
+        "previous_hash": bytes(row.previous_hash).hex() or None,
+        "hash": bytes(row.hash).hex(),
+    }

@@ -1,0 +1,95 @@
+"""At most so many changed customers per user in any rolling hour [SEC-5], counted exactly.
+
+The count is the actor's row in PostgreSQL, which ``take_updates`` (migration 0014) locks, judges and changes in the
+transaction of the change itself: what is rolled back was never taken. A minute is counted until its last moment is an
+hour old, so no rolling hour ever holds more than the budget; a user may wait up to a minute longer than needed.
+"""
+
+from typing import Final
+
+from lifecycle.services.transitions.outcomes import BudgetExceeded
+from storage.cursors import prepared_cursor
+from tenants.actors import Actor
+
+POLICY: Final = "updates"
+HOUR: Final = 3600
+TAKE: Final = """
+SELECT taken, used, wait, reset
+  FROM take_updates(%(actor)s::text, %(count)s::int, %(limit)s::int, %(clock)s::float8)
+"""
+
+
+class RateLimited(BudgetExceeded):
+    """The batch would exceed the budget and nothing was taken. All numbers are whole seconds or customers."""
+
+    def __init__(self, *, wanted: int, limit: int, remaining: int, retry_after: int, reset: int) -> None:
+        self.limit, self.remaining, self.retry_after, self.reset = limit, remaining, retry_after, reset
+        if wanted > limit:
+            again = f"No hour has room for that many: send at most {limit:,} at a time."
+        else:
+            again = f"Try again in {retry_after} seconds." + (" Or send fewer." if 0 < remaining < wanted else "")
+        super().__init__(
+            f"This would change {_customers(wanted)}, and {remaining:,} of your {limit:,} changes in any hour are left."
+            f" Nothing was changed. {again}"
+        )
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """RateLimit-Policy, RateLimit and Retry-After."""
+        return {**_headers(self.limit, self.remaining, self.reset), "Retry-After": str(self.retry_after)}
+
+
+class UpdateBudget:
+    """The budget of one actor for one transaction; a ``lifecycle.services.transitions.apply.Budget``.
+
+    Call inside the transaction that changes the customers, once their rows are locked: the actor's other changes wait
+    at the budget until it ends. Actors without a budget (the system) pass freely. ``clock`` replaces the database's
+    time, in seconds since 1970, for simulations.
+    """
+
+    def __init__(self, actor: Actor, *, clock: float | None = None) -> None:
+        self._actor = actor.name
+        self.limit = actor.updates_per_hour
+        self._clock = clock
+        self._usage: tuple[int, int] | None = None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """RateLimit-Policy, and RateLimit once something was taken; nothing for an actor without a budget."""
+        if self.limit is None:
+            return {}
+        if self._usage is None:
+            return {"RateLimit-Policy": _policy(self.limit)}
+        return _headers(self.limit, *self._usage)
+
+    def take(self, count: int) -> None:
+        """Take ``count`` changes, all or nothing, in one statement. Raises RateLimited."""
+        if self.limit is None:
+            return
+        parameters = {"actor": self._actor, "count": count, "limit": self.limit, "clock": self._clock}
+        with prepared_cursor("default") as cursor:
+            cursor.execute(TAKE, parameters)
+            taken, used, wait, reset = cursor.fetchone()
+        remaining = max(0, self.limit - used)
+        if not taken:
+            raise RateLimited(
+                wanted=count, limit=self.limit, remaining=remaining, retry_after=max(1, wait), reset=reset
+            )
+        self._usage = (remaining, reset)
+
+    def give_back(self, count: int) -> None:
+        """Return what ``take`` has just taken, in a transaction that goes on without having written it."""
+        self.take(-count)
+        self._usage = None
+
+
+def _headers(limit: int, remaining: int, reset: int) -> dict[str, str]:
+    return {"RateLimit-Policy": _policy(limit), "RateLimit": f'"{POLICY}";r={remaining};t={reset}'}
+
+
+def _policy(limit: int) -> str:
+    return f'"{POLICY}";q={limit};w={HOUR}'
+
+
+def _customers(count: int) -> str:
+    return "1 customer" if count == 1 else f"{count:,} customers"

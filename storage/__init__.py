@@ -1,0 +1,1 @@
+"""How rows are kept: the driver, cursors, row-level security, encryption, time limits, Redis. No app, no models."""

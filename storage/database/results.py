@@ -1,0 +1,51 @@
+"""What libpq answers, waited for and judged without the driver's generators."""
+
+import select
+from typing import Any
+
+import psycopg
+from django.conf import settings
+from psycopg.errors import error_from_result
+from psycopg.pq import ConnStatus, ExecStatus
+
+from storage.database.silence import note_silence
+
+
+def check(link: Any, result: Any) -> Any:
+    """The result of libpq, if it is one. Raises psycopg's errors."""
+    if link.status != ConnStatus.OK:
+        raise psycopg.OperationalError(link.get_error_message())
+    if result.status not in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
+        raise error_from_result(result)
+    return result
+
+
+def execute(link: Any, statement: bytes) -> Any:
+    """Run statements without parameters; the result of the last. Raises psycopg's errors."""
+    link.send_query(statement)
+    return [check(link, result) for result in collect(link)][-1]
+
+
+def collect(link: Any) -> list[Any]:
+    """The results of what was sent. Waits at the socket: libpq itself would hold up every other thread."""
+    poller = None
+    while link.flush():
+        link.consume_input()
+    results: list[Any] = []
+    while True:
+        while link.is_busy():
+            if poller is None:
+                poller = select.poll()
+                poller.register(link.socket, select.POLLIN)
+            # Its machine has stopped, or the network in between.
+            if not poller.poll(settings.DATABASE_SILENT_SECONDS * 1000):
+                link.finish()
+                note_silence()
+                raise psycopg.OperationalError("the server has said nothing for too long")
+            link.consume_input()
+        result = link.get_result()
+        if result is None:
+            if link.status != ConnStatus.OK:
+                raise psycopg.OperationalError(link.get_error_message())
+            return results
+        results.append(result)

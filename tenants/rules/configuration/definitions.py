@@ -1,0 +1,145 @@
+"""A configuration that is in order, as immutable values; what they mean is compiled into a policy."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from tenants.rules.configuration.conditions import Condition
+
+Category = Literal["acquisition", "onboarding", "engaged", "risk", "renewal", "lost"]
+CATEGORIES: tuple[str, ...] = ("acquisition", "onboarding", "engaged", "risk", "renewal", "lost")
+DEFAULT_CATEGORY = "engaged"
+
+EVENT_TYPES: tuple[str, ...] = ("customer.created", "customer.updated", "contract.renewed", "support.issue.closed")
+
+EFFECT_MOMENTS: tuple[str, ...] = ("enter", "leave")
+EFFECT_KINDS: tuple[str, ...] = ("email", "alert", "forecast", "webhook")
+
+
+@dataclass(frozen=True, slots=True)
+class StageDefinition:
+    """One stage. ``to``: the stages it leads to, in the order of the stages. ``reason_codes`` None: any reason."""
+
+    name: str
+    category: str
+    to: tuple[str, ...]
+    requires_reason: bool = False
+    reason_codes: tuple[str, ...] | None = None
+    max_days: int | None = None
+    color: str | None = None
+    guidance: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EventRule:
+    """An event that moves customers to a stage. ``from_stages`` None: from every stage, also one added later."""
+
+    event: str
+    to: str
+    from_stages: tuple[str, ...] | None = None
+    reason_code: str | None = None
+    when: tuple[Condition, ...] = ()
+
+    def accepts(self, stage: str | None, data: object) -> bool:
+        """Whether the rule speaks of a customer in ``stage`` (None: not placed yet) and an event with ``data``."""
+        if self.from_stages is not None and stage not in self.from_stages:
+            return False
+        return all(condition.holds(data) for condition in self.when)
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """A business process that entering or leaving a stage starts [BP-1].
+
+    It concerns the stages named and those of the categories named; with neither, every stage.
+    """
+
+    name: str
+    on: str
+    kind: str
+    to: tuple[str, ...] = ()
+    stages: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    template: str | None = None
+
+    def concerns(self, stage: str, category: str) -> bool:
+        """Whether the effect is started by this stage of this category."""
+        if not self.stages and not self.categories:
+            return True
+        return stage in self.stages or category in self.categories
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """A tenant's lifecycle, normalised. ``is_open``: no transitions were listed, every stage leads to every other.
+
+    ``currency`` is that in which customers are ranked (empty: none named), ``rates`` what one unit of others is worth
+    in it, in alphabetical order.
+    """
+
+    definitions: tuple[StageDefinition, ...]
+    initial: str
+    is_open: bool = True
+    event_rules: tuple[EventRule, ...] = ()
+    effects: tuple[Effect, ...] = ()
+    currency: str = ""
+    rates: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The names of the stages, in order."""
+        return tuple(stage.name for stage in self.definitions)
+
+    def definition(self, name: str) -> StageDefinition:
+        """The stage of that name; KeyError if there is none."""
+        for stage in self.definitions:
+            if stage.name == name:
+                return stage
+        raise KeyError(name)
+
+    def to_document(self) -> dict[str, Any]:
+        """The canonical JSON of the contract: parsing it gives an equal configuration.
+
+        Categories are always written out, so that a stage keeps its meaning when it is renamed.
+        """
+        document: dict[str, Any] = {"stages": list(self.stages), "initial": self.initial}
+        if not self.is_open:
+            document["transitions"] = {stage.name: list(stage.to) for stage in self.definitions if stage.to}
+        document["categories"] = {stage.name: stage.category for stage in self.definitions}
+        document["required_reason_codes"] = [stage.name for stage in self.definitions if stage.requires_reason]
+        optional = {
+            "reason_codes": {s.name: list(s.reason_codes) for s in self.definitions if s.reason_codes is not None},
+            "max_days": {s.name: s.max_days for s in self.definitions if s.max_days is not None},
+            "colors": {s.name: s.color for s in self.definitions if s.color is not None},
+            "guidance": {s.name: s.guidance for s in self.definitions if s.guidance},
+            "event_rules": [_write_rule(rule) for rule in self.event_rules],
+            "effects": [_write_effect(effect) for effect in self.effects],
+            "currency": self.currency,
+            "rates": dict(self.rates),
+        }
+        return document | {key: value for key, value in optional.items() if value}
+
+
+def _write_rule(rule: EventRule) -> dict[str, Any]:
+    written: dict[str, Any] = {"event": rule.event}
+    if rule.from_stages is not None:
+        written["from"] = list(rule.from_stages)
+    written["to"] = rule.to
+    if rule.reason_code is not None:
+        written["reason_code"] = rule.reason_code
+    if rule.when:
+        written["when"] = [condition.to_document() for condition in rule.when]
+    return written
+
+
+def _write_effect(effect: Effect) -> dict[str, Any]:
+    written: dict[str, Any] = {"name": effect.name, "on": effect.on}
+    if effect.stages:
+        written["stages"] = list(effect.stages)
+    if effect.categories:
+        written["categories"] = list(effect.categories)
+    written["kind"] = effect.kind
+    if effect.to:
+        written["to"] = list(effect.to)
+    if effect.template is not None:
+        written["template"] = effect.template
+    return written

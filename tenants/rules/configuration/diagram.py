@@ -1,0 +1,248 @@
+"""The lifecycle as a picture: stages in columns by meaning, transitions as arrows, what a draft changes in colour.
+
+Plain SVG without styles or scripts, so that it needs no exception from a strict content security policy: classes carry
+the look (static/c360/diagram.css). ``describe_diagram`` says the same in words.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+from typing import Literal
+
+from tenants.rules.configuration.definitions import CATEGORIES
+from tenants.rules.configuration.policy import Policy
+from tenants.rules.texts import list_texts, quote_text
+
+State = Literal["kept", "added", "removed"]
+
+WIDTH, HEIGHT = 168, 58
+COLUMN_GAP, ROW_GAP = 92, 34
+MARGIN = 28
+# Arrows that leap over columns go around the stages between: higher by this much for every column.
+LEAP = 13
+# Risk stands beside engagement and renewal, loss at the end: the way customers go, from left to right.
+COLUMNS = ("acquisition", "onboarding", "engaged", "renewal", "risk", "lost")
+LONGEST_LABEL = 20
+# More arrows are a black square to people, and a page of megabytes to a browser.
+MOST_ARROWS = 400
+MOST_WORDS = 100
+LONGEST_LIST = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A stage at its place. ``x`` and ``y`` are the upper left corner, in SVG units."""
+
+    name: str
+    category: str
+    color: str
+    state: State
+    customers: int | None
+    is_initial: bool
+    x: int
+    y: int
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A transition between two stages."""
+
+    origin: str
+    target: str
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class Diagram:
+    """Stages and transitions, placed."""
+
+    nodes: tuple[Node, ...]
+    edges: tuple[Edge, ...]
+    width: int
+    height: int
+
+
+def lay_out(
+    policy: Policy,
+    *,
+    live: Policy | None = None,
+    renamed: Mapping[str, str] | None = None,
+    customers: Mapping[str, int] | None = None,
+) -> Diagram:
+    """Place the stages of ``policy``; with ``live``, mark what it adds to and removes from the live one.
+
+    ``renamed`` maps live names to new ones; ``customers`` counts those that stand in each live stage.
+    """
+    names = dict(renamed or {})
+    back = {new: old for old, new in names.items()}
+    before = {names.get(stage, stage): stage for stage in live.stages} if live else {}
+    removed = [stage for stage in before if stage not in policy.definitions]
+    cells: dict[str, list[str]] = {category: [] for category in COLUMNS}
+    for stage in (*policy.stages, *removed):
+        cells[_category(stage, policy, live, before)].append(stage)
+    nodes = []
+    columns = [category for category in COLUMNS if cells[category]]
+    tallest = max((len(cells[category]) for category in columns), default=1)
+    room = LEAP * max(len(columns) - 1, 0)
+    for column, category in enumerate(columns):
+        # Shorter columns are centred, which keeps arrows short.
+        offset = (tallest - len(cells[category])) * (HEIGHT + ROW_GAP) // 2
+        for row, stage in enumerate(cells[category]):
+            source = policy if stage in policy.definitions else live
+            live_name = back.get(stage, stage)
+            nodes.append(
+                Node(
+                    name=stage,
+                    category=category,
+                    color=source.color(stage if source is policy else live_name) if source else "#666666",
+                    state=_state(stage in policy.definitions, not live or stage in before),
+                    customers=customers.get(before.get(stage, stage), 0) if customers is not None else None,
+                    is_initial=stage == policy.initial,
+                    x=MARGIN + column * (WIDTH + COLUMN_GAP),
+                    y=MARGIN + room + offset + row * (HEIGHT + ROW_GAP),
+                )
+            )
+    return Diagram(
+        nodes=tuple(nodes),
+        edges=tuple(_edges(policy, live, names)),
+        width=2 * MARGIN + max(len(columns), 1) * (WIDTH + COLUMN_GAP) - COLUMN_GAP,
+        height=2 * (MARGIN + room) + tallest * (HEIGHT + ROW_GAP) - ROW_GAP,
+    )
+
+
+def _category(stage: str, policy: Policy, live: Policy | None, before: Mapping[str, str]) -> str:
+    if stage in policy.definitions or live is None:
+        return policy.category(stage)
+    return live.category(before[stage])
+
+
+def _state(is_there: bool, was_there: bool) -> State:
+    if is_there:
+        return "kept" if was_there else "added"
+    return "removed"
+
+
+def _edges(policy: Policy, live: Policy | None, names: Mapping[str, str]) -> list[Edge]:
+    now = {(stage, to): None for stage in policy.stages for to in policy.allowed_from(stage)}
+    was = (
+        {(names.get(stage, stage), names.get(to, to)): None for stage in live.stages for to in live.allowed_from(stage)}
+        if live
+        else now
+    )
+    kept = [Edge(*pair, state=_state(True, pair in was)) for pair in now]
+    return kept + [Edge(*pair, state="removed") for pair in was if pair not in now]
+
+
+def draw_svg(diagram: Diagram, *, title: str, identifier: str = "lifecycle") -> str:
+    """The picture as an SVG element. Every text is escaped; ``identifier`` must be unique in its page."""
+    places = {node.name: node for node in diagram.nodes}
+    # What a draft changes is drawn before what stays.
+    arrows = sorted(diagram.edges, key=lambda edge: edge.state == "kept")[:MOST_ARROWS]
+    if left := len(diagram.edges) - len(arrows):
+        title = f"{title}; {left:,} more transitions are not drawn"
+    parts = [
+        f'<svg class="lifecycle-diagram" role="img" aria-labelledby="{escape(identifier)}-title" '
+        f'viewBox="0 0 {diagram.width} {diagram.height}" xmlns="http://www.w3.org/2000/svg">',
+        f'<title id="{escape(identifier)}-title">{escape(title)}</title>',
+        "<defs>",
+        *(
+            f'<marker id="{escape(identifier)}-{state}" class="arrow {state}" viewBox="0 0 8 8" refX="7" refY="4" '
+            'markerWidth="7" markerHeight="7" orient="auto-start-reverse"><path d="M0 0 8 4 0 8z"/></marker>'
+            for state in ("kept", "added", "removed")
+        ),
+        "</defs>",
+    ]
+    parts += [
+        f'<path class="edge {edge.state}" marker-end="url(#{escape(identifier)}-{edge.state})" '
+        f'd="{_path(places[edge.origin], places[edge.target])}"/>'
+        for edge in arrows
+    ]
+    parts += [_draw_node(node) for node in diagram.nodes]
+    parts.append("</svg>")
+    return "".join(parts)
+
+
+def _draw_node(node: Node) -> str:
+    middle = node.x + WIDTH // 2
+    # The whole name is in the title, which a pointer and a screen reader find.
+    label = node.name if len(node.name) <= LONGEST_LABEL else f"{node.name[: LONGEST_LABEL - 1]}…"
+    second = f"{node.category}" if node.customers is None else f"{node.customers:,} customers".replace(",", " ")
+    mark = f'<circle class="initial" cx="{node.x - 10}" cy="{node.y + HEIGHT // 2}" r="5"/>' if node.is_initial else ""
+    return (
+        f'<g class="stage {node.state} {escape(node.category)}"><title>{escape(node.name)}</title>{mark}'
+        f'<rect x="{node.x}" y="{node.y}" width="{WIDTH}" height="{HEIGHT}" rx="10"/>'
+        f'<rect class="band" fill="{escape(node.color)}" x="{node.x}" y="{node.y + 10}" width="6" '
+        f'height="{HEIGHT - 20}" rx="3"/>'
+        f'<text class="name" x="{middle}" y="{node.y + 25}">{escape(label)}</text>'
+        f'<text class="count" x="{middle}" y="{node.y + 44}">{escape(second)}</text></g>'
+    )
+
+
+def _path(origin: Node, target: Node) -> str:
+    """A curve from one stage to another: to the next column from side to side, within a column around it, over others
+    above (forwards) or underneath (backwards).
+    """
+    middle = HEIGHT // 2
+    columns = abs(target.x - origin.x) // (WIDTH + COLUMN_GAP)
+    if columns > 1:
+        return _leap(origin, target, columns)
+    if target.x > origin.x:
+        x1, y1, x2, y2 = origin.x + WIDTH, origin.y + middle - 6, target.x, target.y + middle - 6
+        bend = max((x2 - x1) // 2, 30)
+        return f"M{x1} {y1}C{x1 + bend} {y1} {x2 - bend} {y2} {x2} {y2}"
+    if target.x == origin.x:
+        # Down on the right, up on the left, so that the two directions do not lie on one another.
+        down = target.y > origin.y
+        x = origin.x + WIDTH if down else origin.x
+        bend = 44 if down else -44
+        y1, y2 = origin.y + middle + 8, target.y + middle - 8
+        return f"M{x} {y1}C{x + bend} {y1} {x + bend} {y2} {x} {y2}"
+    x1, y1, x2, y2 = origin.x, origin.y + middle + 8, target.x + WIDTH, target.y + middle + 8
+    bend = max((x1 - x2) // 2, 30)
+    return f"M{x1} {y1}C{x1 - bend} {y1 + 14} {x2 + bend} {y2 + 14} {x2} {y2}"
+
+
+def _leap(origin: Node, target: Node, columns: int) -> str:
+    is_forward = target.x > origin.x
+    height = MARGIN + LEAP * columns
+    # Where it leaves and arrives depends on how far it goes, so that arrows do not lie on one another.
+    shift = min(columns * 9, WIDTH // 3)
+    x1 = origin.x + (WIDTH - 20 - shift if is_forward else 20 + shift)
+    x2 = target.x + (20 + shift if is_forward else WIDTH - 20 - shift)
+    y1, y2 = (origin.y, target.y) if is_forward else (origin.y + HEIGHT, target.y + HEIGHT)
+    edge = min(y1, y2) - height if is_forward else max(y1, y2) + height
+    bend = (x2 - x1) // 5
+    return f"M{x1} {y1}C{x1 + bend} {edge} {x2 - bend} {edge} {x2} {y2}"
+
+
+def describe_diagram(diagram: Diagram) -> list[str]:
+    """The picture in words, a sentence a stage, then what the draft adds and removes."""
+    sentences = []
+    leads_to: dict[str, list[str]] = {}
+    for edge in diagram.edges:
+        if edge.state != "removed":
+            leads_to.setdefault(edge.origin, []).append(edge.target)
+    present = sum(node.state != "removed" for node in diagram.nodes)
+    for node in diagram.nodes:
+        targets = leads_to.get(node.name, [])
+        count = "" if node.customers is None else f", {node.customers} customers"
+        if node.state == "removed":
+            sentences.append(f"{quote_text(node.name)} ({node.category}{count}) is removed.")
+            continue
+        new = "New: " if node.state == "added" else ""
+        start = " New customers begin here." if node.is_initial else ""
+        leads = f"leads to {list_texts(targets)}" if targets else "leads nowhere"
+        if len(targets) == present - 1 > LONGEST_LIST:
+            leads = "leads to every other stage"
+        sentences.append(f"{new}{quote_text(node.name)} ({node.category}{count}) {leads}.{start}")
+    for state, verb in (("added", "becomes possible"), ("removed", "is no longer possible")):
+        edges = [edge for edge in diagram.edges if edge.state == state]
+        sentences += [
+            f"From {quote_text(edge.origin)} to {quote_text(edge.target)} {verb}." for edge in edges[:MOST_WORDS]
+        ]
+        if len(edges) > MOST_WORDS:
+            sentences.append(f"Of {len(edges) - MOST_WORDS:,} more transitions, each {verb}.")
+    return sentences
+
+
+assert set(COLUMNS) == set(CATEGORIES)  # noqa: S101  a category without a column would lose its stages

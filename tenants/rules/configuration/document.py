@@ -1,0 +1,200 @@
+"""From a JSON document to a tenant's lifecycle configuration [DM-4], with every fault named at its place."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from tenants.rules.configuration.conditions import Condition
+from tenants.rules.configuration.definitions import (
+    CATEGORIES,
+    DEFAULT_CATEGORY,
+    EFFECT_KINDS,
+    EFFECT_MOMENTS,
+    EVENT_TYPES,
+    Configuration,
+    Effect,
+    EventRule,
+    StageDefinition,
+)
+from tenants.rules.configuration.diff import ConfigurationChange, diff_configurations
+from tenants.rules.configuration.document_reader import Reader, name_type
+from tenants.rules.configuration.errors import ERROR, WARNING, Fault, InvalidConfiguration
+from tenants.rules.configuration.meaning import infer_category
+from tenants.rules.configuration.sections import LONGEST_REASON, MOST_STAGES, read_effects, read_money, read_rules
+from tenants.rules.configuration.warnings import note_concerns
+
+__all__ = [
+    "CATEGORIES",
+    "EFFECT_KINDS",
+    "EFFECT_MOMENTS",
+    "ERROR",
+    "EVENT_TYPES",
+    "WARNING",
+    "Condition",
+    "Configuration",
+    "ConfigurationChange",
+    "Effect",
+    "EventRule",
+    "Fault",
+    "InvalidConfiguration",
+    "StageDefinition",
+    "check_configuration",
+    "diff_configurations",
+    "parse_configuration",
+]
+
+LONGEST_STAGE = 100
+LONGEST_GUIDANCE = 2000
+LONGEST_STAY_DAYS = 3650
+MOST_REASONS = 100
+
+KEYS = (
+    "stages",
+    "required_reason_codes",
+    "initial",
+    "transitions",
+    "categories",
+    "reason_codes",
+    "event_rules",
+    "max_days",
+    "effects",
+    "colors",
+    "guidance",
+    "currency",
+    "rates",
+)
+_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
+
+
+def parse_configuration(document: object) -> Configuration:
+    """The configuration that a JSON document describes.
+
+    Warnings do not refuse it; ``check_configuration`` names them. Raises InvalidConfiguration with every fault.
+    """
+    configuration, faults = _read(document)
+    if configuration is None:
+        raise InvalidConfiguration(tuple(faults))
+    return configuration
+
+
+def check_configuration(document: object) -> list[Fault]:
+    """Every fault of a JSON document, errors first; never raises. Warnings that concern the whole need it valid."""
+    return _read(document)[1]
+
+
+def _read(document: object) -> tuple[Configuration | None, list[Fault]]:
+    reader = Reader()
+    known = reader.read_object(document, (), "The configuration", KEYS, required=("stages",))
+    if known is None:
+        return None, reader.faults
+    _read_stage_names(reader, known)
+    initial = _read_initial(reader, known)
+    definitions = _read_definitions(reader, known)
+    rules = read_rules(reader, known)
+    effects = read_effects(reader, known)
+    currency, rates = read_money(reader, known)
+    if reader.errors:
+        return None, reader.faults
+    configuration = Configuration(definitions, initial, "transitions" not in known, rules, effects, currency, rates)
+    note_concerns(reader, configuration)
+    return configuration, reader.faults
+
+
+def _read_stage_names(reader: Reader, document: Mapping[str, Any]) -> None:
+    if "stages" not in document:
+        return
+    value = document["stages"]
+    if value == []:
+        reader.add_error(("stages",), "empty", "Add at least one stage.")
+        return
+    names: list[str] = []
+    seen: set[str] = set()
+    for item, place in reader.read_list(value, ("stages",), "The stages", MOST_STAGES):
+        name = reader.read_text(item, place, "The stage", LONGEST_STAGE)
+        if name is not None and reader.is_new(name, place, seen):
+            names.append(name)
+    if isinstance(value, list | tuple):
+        reader.mentioned = {item for item in value if isinstance(item, str)}
+    reader.stages = tuple(names)
+    reader.has_stages = bool(names)
+
+
+def _read_initial(reader: Reader, document: Mapping[str, Any]) -> str:
+    initial = reader.read_stage(document["initial"], ("initial",)) if "initial" in document else None
+    return initial or next(iter(reader.stages), "")
+
+
+def _read_definitions(reader: Reader, document: Mapping[str, Any]) -> tuple[StageDefinition, ...]:
+    transitions = _read_transitions(reader, document)
+    categories = _read_categories(reader, document)
+    required: tuple[str, ...] = ()
+    if document.get("required_reason_codes", []) != []:
+        value = document["required_reason_codes"]
+        what = "The stages that require a reason"
+        required = reader.read_stages(value, ("required_reason_codes",), what, MOST_STAGES)
+    reasons = {
+        stage: reader.read_texts(value, place, "The reasons", MOST_REASONS, LONGEST_REASON)
+        for stage, value, place in reader.read_by_stage(document, "reason_codes")
+    }
+    max_days = {
+        stage: reader.read_integer(value, place, "The number of days", 1, LONGEST_STAY_DAYS)
+        for stage, value, place in reader.read_by_stage(document, "max_days")
+    }
+    colors = {
+        stage: _read_color(reader, value, place) for stage, value, place in reader.read_by_stage(document, "colors")
+    }
+    guidance = {
+        stage: reader.read_text(value, place, "The guidance", LONGEST_GUIDANCE, multiline=True)
+        for stage, value, place in reader.read_by_stage(document, "guidance")
+        if value != ""
+    }
+    return tuple(
+        StageDefinition(
+            name=stage,
+            category=categories[stage],
+            to=transitions[stage],
+            requires_reason=stage in required,
+            reason_codes=reasons.get(stage),
+            max_days=max_days.get(stage),
+            color=colors.get(stage),
+            guidance=guidance.get(stage) or "",
+        )
+        for stage in reader.stages
+    )
+
+
+def _read_transitions(reader: Reader, document: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """The stages that each stage leads to: those listed, none for a stage that is not, or all without the key."""
+    if "transitions" not in document:
+        return {stage: tuple(other for other in reader.stages if other != stage) for stage in reader.stages}
+    leads_to: dict[str, tuple[str, ...]] = dict.fromkeys(reader.stages, ())
+    for stage, value, place in reader.read_by_stage(document, "transitions"):
+        if value == []:
+            continue
+        targets = reader.read_stages(value, place, "The stages it leads to", MOST_STAGES)
+        if stage in targets:
+            index = next(i for i, item in enumerate(value) if item == stage)
+            sentence = "A stage does not lead to itself; to stay in it is always possible."
+            reader.add_error((*place, index), "self_transition", sentence)
+        leads_to[stage] = targets
+    return leads_to
+
+
+def _read_categories(reader: Reader, document: Mapping[str, Any]) -> dict[str, str]:
+    """The category of each stage: as given, else ``engaged``; without the key, what the names suggest."""
+    if "categories" not in document:
+        return {stage: infer_category(stage) for stage in reader.stages}
+    given = dict.fromkeys(reader.stages, DEFAULT_CATEGORY)
+    for stage, value, place in reader.read_by_stage(document, "categories"):
+        given[stage] = reader.read_choice(value, place, "category", CATEGORIES) or DEFAULT_CATEGORY
+    return given
+
+
+def _read_color(reader: Reader, value: object, place: tuple[str | int, ...]) -> str | None:
+    if isinstance(value, str) and _COLOR.fullmatch(value):
+        return value.lower()
+    if isinstance(value, str):
+        reader.add_error(place, "bad_color", "The color must be # and six hexadecimal digits: “#1f6feb”.")
+    else:
+        reader.add_error(place, "wrong_type", f"The color must be text such as “#1f6feb”, not {name_type(value)}.")
+    return None

@@ -1,0 +1,150 @@
+"""Inviting people: an account without a password, and a link that lets its owner set one, once, for three days."""
+
+import datetime as dt
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth.password_validation import validate_password
+from django.db import IntegrityError, transaction
+
+from audit.services.administration import record_administration
+from tenants.actors import USER, Actor, TenantRef
+from tenants.models import QueuedMail, User
+from tenants.roles import Role
+from tenants.services.accounts.links import LinkTokens
+from tenants.services.accounts.mails import is_mail_configured, queue_mail
+from tenants.services.accounts.people import TENANT_ROLES, PersonChangeRefused, create_user, set_password
+
+_tokens = LinkTokens("invitations", lifetime=dt.timedelta(seconds=settings.PASSWORD_RESET_TIMEOUT))
+
+
+def invite_user(
+    *,
+    username: str,
+    full_name: str,
+    role: Role,
+    tenant: TenantRef,
+    actor: Actor,
+    now: dt.datetime,
+    external_subject: str = "",
+) -> User:
+    """A new person of the tenant, who is sent a link to the page on which they set a password, where mail can be sent.
+
+    Somebody with an ``external_subject`` signs in by the company's identity provider and gets no link. Raises
+    PersonChangeRefused for a role beyond the tenant, or a user name that is taken anywhere: the sentence does not say
+    where.
+    """
+    if role not in TENANT_ROLES:
+        raise PersonChangeRefused("Super admins are internal staff. Users of a tenant cannot become one.")
+    details = {"full_name": full_name, "external_subject": external_subject}
+    with transaction.atomic():
+        user = _create("invite_user", username, role, tenant=tenant, actor=actor, now=now, **details)
+        if user.email and not user.uses_provider:
+            queue_mail(QueuedMail.INVITATION, user.id, now=now)
+    return user
+
+
+def create_service_account(
+    *, username: str, role: Role, updates_per_hour: int | None, tenant: TenantRef, actor: Actor, now: dt.datetime
+) -> User:
+    """A new service account of the tenant. It has no password; API keys open it. Raises PersonChangeRefused."""
+    if role not in TENANT_ROLES:
+        raise PersonChangeRefused("A service account works for one tenant: choose one of its roles.")
+    details = {"is_service_account": True, "updates_per_hour": updates_per_hour}
+    return _create("create_service_account", username, role, tenant=tenant, actor=actor, now=now, **details)
+
+
+def invitation_path(user: User) -> str:
+    """Where an invited person sets their password. Valid for three days (PASSWORD_RESET_TIMEOUT) and once."""
+    return _tokens.make_path("invitation", user)
+
+
+def show_invitation(user_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt.datetime) -> str:
+    """The path of a person's invitation, for ``actor`` to pass on; the log keeps that they had it.
+
+    Call inside the tenant's context. Raises PersonChangeRefused for those who need none and must not have one.
+    """
+    user = _find_open_invitation(user_id, tenant)
+    _record("show_invitation", user, tenant=tenant, actor=actor, now=now)
+    return invitation_path(user)
+
+
+def send_invitation(user_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt.datetime) -> None:
+    """Send a person their invitation again. Raises PersonChangeRefused, as ``show_invitation`` and without mail."""
+    user = _find_open_invitation(user_id, tenant)
+    if not is_mail_configured():
+        raise PersonChangeRefused("This installation sends no e-mail: show the link, and pass it on.")
+    if not user.email:
+        raise PersonChangeRefused(f"{user.username} is no e-mail address: show the link, and pass it on.")
+    queue_mail(QueuedMail.INVITATION, user.id, now=now)
+    _record("send_invitation", user, tenant=tenant, actor=actor, now=now)
+
+
+def find_invited(uid: str, token: str) -> User | None:
+    """The person whom a link invites, if it is still valid."""
+    user = _tokens.find_user(uid, token)
+    return user if user is not None and user.tenant is not None else None
+
+
+def accept_invitation(user: User, password: str, *, now: dt.datetime) -> None:
+    """Set the invited person's first password, once.
+
+    Raises ValidationError when it is too weak, PersonChangeRefused when the invitation was used in the meantime.
+    """
+    validate_password(password, user)
+    assert user.tenant is not None  # noqa: S101  find_invited has seen to it
+    set_password(
+        user.id,
+        password,
+        tenant=TenantRef(user.tenant.id, user.tenant.slug),
+        actor=Actor(kind=USER, name=str(user.id)),
+        now=now,
+        replacing=user.password,
+    )
+
+
+def _find_open_invitation(user_id: UUID, tenant: TenantRef) -> User:
+    user = User.objects.filter(id=user_id, tenant_id=tenant.id).first()
+    if user is None:
+        raise PersonChangeRefused("There is no such user here. Check the id.")
+    if user.uses_provider:
+        raise PersonChangeRefused(
+            f"{user.username} signs in by your company's identity provider: they have no password and no invitation."
+        )
+    if user.has_usable_password() or user.is_service_account:
+        raise PersonChangeRefused(f"{user.username} needs no invitation.")
+    return user
+
+
+def _create(
+    action: str, username: str, role: Role, *, tenant: TenantRef, actor: Actor, now: dt.datetime, **details: Any
+) -> User:
+    """An account without a password, and its line in the log."""
+    try:
+        with transaction.atomic():
+            user = create_user(username=username, password=None, role=role, tenant=tenant, now=now, **details)
+            _record(action, user, tenant=tenant, actor=actor, now=now, detail={"role": user.role})
+    except IntegrityError as error:
+        raise PersonChangeRefused("This user name cannot be used: choose another.") from error
+    return user
+
+
+def _record(
+    action: str,
+    user: User,
+    *,
+    tenant: TenantRef,
+    actor: Actor,
+    now: dt.datetime,
+    detail: dict[str, Any] | None = None,
+) -> None:
+    record_administration(
+        tenant_id=tenant.id,
+        actor=actor.name,
+        actor_kind=actor.kind,
+        action=action,
+        subject=str(user.id),
+        detail=detail,
+        now=now,
+    )

@@ -1,0 +1,229 @@
+"""Tokens of external identity providers (OIDC): verified by the provider's keys, mapped to our users and roles.
+
+A provider speaks for one tenant, may grant only what its role map names, and only to users that the tenant has made:
+the effective rights are the mapped roles and the membership as it is now. What a provider cannot do: speak for
+another tenant, make a super admin, or revive somebody who was deactivated here.
+"""
+
+import datetime as dt
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import jwt
+import structlog
+from django.conf import settings
+from django.db import DatabaseError, connections, transaction
+
+from audit.services.administration import record_administration
+from tenants.actors import Actor, TenantRef
+from tenants.models import TokenIssuer, User
+from tenants.roles import ROLE_OF_CLAIM, Role
+from tenants.rules.texts import find_text_fault
+from tenants.services.accounts import jwks
+from tenants.services.directory import PLATFORM
+
+log = structlog.get_logger(__name__)
+
+LEEWAY_SECONDS = 10
+_LONGEST_NAME = 255
+OWN_ISSUER = settings.SIMPLE_JWT["ISSUER"]
+
+
+class ExternalTokenRefused(Exception):
+    """A provider's token is not accepted; the sentence says why."""
+
+
+class IssuerRefused(Exception):
+    """An issuer cannot be configured like this; the sentence says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalClaims:
+    """What a verified external token says, in our words."""
+
+    user_id: UUID
+    tenant_id: UUID
+    roles: frozenset[str]
+    expires_at: float
+
+
+def read_issuer(token: str) -> str | None:
+    """The ``iss`` of a token, unverified: only to find out whose keys to verify it with."""
+    try:
+        issuer = jwt.decode(token, options={"verify_signature": False}).get("iss")
+    except (jwt.InvalidTokenError, ValueError, RecursionError):
+        return None
+    return issuer if isinstance(issuer, str) and _is_keepable(issuer) else None
+
+
+def _is_keepable(text: str) -> bool:
+    """Whether a database could hold such a text; one that it cannot hold names nobody."""
+    return find_text_fault(text, _LONGEST_NAME) is None
+
+
+def is_external(token: str) -> bool:
+    """Whether a token names another issuer than ourselves."""
+    issuer = read_issuer(token)
+    return issuer is not None and issuer != OWN_ISSUER
+
+
+def read_external_token(token: str) -> ExternalClaims:
+    """The claims of an external token after every check. Raises ExternalTokenRefused, jwks.KeysUnavailable.
+
+    Checked: an active issuer of that name, the algorithm against the issuer's list and against the kind of key, the
+    key id, the signature, ``exp``, ``iat``/``nbf``, ``aud``, ``iss``, the tenant claim, the subject, the roles.
+    """
+    name = read_issuer(token)
+    candidates = list(TokenIssuer.objects.using(PLATFORM).filter(issuer=name, is_active=True)) if name else []
+    if not candidates:
+        raise ExternalTokenRefused("The token's issuer is not configured here.")
+    header = _read_header(token)
+    refusal = ExternalTokenRefused("The token is not valid here: wrong audience.")
+    for issuer in candidates:
+        try:
+            claims = _verify(token, header, issuer)
+        except jwt.InvalidAudienceError:
+            continue
+        except jwt.ExpiredSignatureError as error:
+            raise ExternalTokenRefused("The token has expired: get a new one from your identity provider.") from error
+        except jwt.PyJWTError as error:
+            raise ExternalTokenRefused(f"The token is not valid here: {error}.") from error
+        return _map_claims(claims, issuer)
+    raise refusal
+
+
+def fetch_keys_ahead() -> None:
+    """Begin to fetch the keys of every issuer, so that the first token after a start finds them. One statement."""
+    jwks.fetch_ahead(set(TokenIssuer.objects.using(PLATFORM).filter(is_active=True).values_list("jwks_url", flat=True)))
+
+
+def fetch_keys_at_start() -> None:
+    """The same beside the start of a process: neither the database nor a provider may hold it up."""
+    threading.Thread(target=_fetch_ahead_alone, name="issuer-keys-at-start", daemon=True).start()
+
+
+def _fetch_ahead_alone() -> None:
+    try:
+        fetch_keys_ahead()
+    except DatabaseError as error:
+        log.warning("issuers could not be read at the start", error=str(error))
+    finally:
+        connections.close_all()
+
+
+def _read_header(token: str) -> Mapping[str, Any]:
+    try:
+        header = jwt.get_unverified_header(token)
+    except jwt.PyJWTError as error:
+        # Among them: extensions that are marked critical (crit) and not known here.
+        raise ExternalTokenRefused(f"The token is not valid here: {error}.") from error
+    if not isinstance(header.get("kid"), str):
+        raise ExternalTokenRefused("The token names no key (kid).")
+    return header
+
+
+def _verify(token: str, header: Mapping[str, Any], issuer: TokenIssuer) -> dict[str, Any]:
+    algorithm = header.get("alg")
+    if algorithm not in issuer.algorithms or algorithm not in TokenIssuer.ALGORITHMS:
+        raise jwt.InvalidAlgorithmError(f"it is signed with {algorithm}, accepted is {', '.join(issuer.algorithms)}")
+    key = jwks.find_key(issuer.jwks_url, header["kid"])
+    if key is None:
+        raise jwt.InvalidKeyError("its key is not among the issuer's keys")
+    if key.algorithm_name != algorithm:
+        raise jwt.InvalidAlgorithmError(f"its key is for {key.algorithm_name}")
+    claims: dict[str, Any] = jwt.decode(
+        token,
+        key=key,
+        algorithms=[algorithm],
+        audience=issuer.audience,
+        issuer=issuer.issuer,
+        leeway=LEEWAY_SECONDS,
+        options={"require": ["exp", "iat", "sub", "aud", "iss"]},
+    )
+    return claims
+
+
+def _map_claims(claims: Mapping[str, Any], issuer: TokenIssuer) -> ExternalClaims:
+    tenant = claims.get(issuer.tenant_claim)
+    if tenant is not None and tenant not in (str(issuer.tenant_id), _slug_of(issuer)):
+        raise ExternalTokenRefused("The token is for another tenant than its issuer speaks for.")
+    given = claims.get(issuer.roles_claim, [])
+    if not isinstance(given, list) or not all(isinstance(role, str) for role in given):
+        raise ExternalTokenRefused(f"The token's {issuer.roles_claim} must be a list of texts.")
+    if not _is_keepable(claims["sub"]):
+        raise ExternalTokenRefused("The token's subject (sub) is no name: it is too long, or has control characters.")
+    user_id = (
+        User.objects.using(PLATFORM)
+        .filter(tenant_id=issuer.tenant_id, external_subject=claims["sub"])
+        .values_list("id", flat=True)
+        .first()
+    )
+    if user_id is None:
+        raise ExternalTokenRefused("No user of this tenant has the token's subject. An admin must add them first.")
+    roles = frozenset(issuer.role_map[role] for role in given if role in issuer.role_map)
+    return ExternalClaims(user_id, issuer.tenant_id, roles, float(claims["exp"]))
+
+
+def _slug_of(issuer: TokenIssuer) -> str:
+    slug: str = TokenIssuer.objects.using(PLATFORM).values_list("tenant__slug", flat=True).get(id=issuer.id)
+    return slug
+
+
+def configure_issuer(
+    *,
+    issuer: str,
+    audience: str,
+    jwks_url: str,
+    algorithms: Sequence[str],
+    role_map: Mapping[str, str],
+    tenant: TenantRef,
+    actor: Actor,
+    now: dt.datetime,
+    roles_claim: str = "roles",
+    tenant_claim: str = "tenant_id",
+) -> TokenIssuer:
+    """Accept tokens of an external issuer for a tenant. Call inside the tenant's context. Raises IssuerRefused."""
+    if (fault := jwks.check_url(jwks_url)) is not None:
+        raise IssuerRefused(fault)
+    if issuer == OWN_ISSUER or not issuer or not audience:
+        raise IssuerRefused("Give the provider's own iss, and the audience that its tokens carry for this product.")
+    if not algorithms or set(algorithms) - set(TokenIssuer.ALGORITHMS):
+        raise IssuerRefused(f"The algorithms must be among {', '.join(TokenIssuer.ALGORITHMS)}.")
+    allowed = {claim for claim, role in ROLE_OF_CLAIM.items() if role is not Role.SUPER_ADMIN}
+    if not role_map or set(role_map.values()) - allowed:
+        raise IssuerRefused(f"The role map must lead to roles among {', '.join(sorted(allowed))}.")
+    with transaction.atomic():
+        row, _ = TokenIssuer.objects.update_or_create(
+            tenant_id=tenant.id,
+            issuer=issuer,
+            audience=audience,
+            defaults={
+                "jwks_url": jwks_url,
+                "algorithms": list(algorithms),
+                "role_map": dict(role_map),
+                "roles_claim": roles_claim,
+                "tenant_claim": tenant_claim,
+                "is_active": True,
+            },
+            create_defaults={
+                "jwks_url": jwks_url,
+                "algorithms": list(algorithms),
+                "role_map": dict(role_map),
+                "roles_claim": roles_claim,
+                "tenant_claim": tenant_claim,
+                "created_at": now,
+            },
+        )
+        record_administration(
+            tenant_id=tenant.id,
+            actor=actor.name,
+            actor_kind=actor.kind,
+            action="configure_issuer",
+            subject=issuer,
+            detail={"audience": audience, "jwks_url": jwks_url, "role_map": dict(role_map)},
+            now=now,
+        )
+    return row

@@ -1,0 +1,57 @@
+"""Logging in with a password: limited, then looked up across tenants, then checked in constant time."""
+
+import datetime as dt
+from functools import lru_cache
+
+from django.conf import settings
+from django.contrib.auth.hashers import check_password, get_hasher, make_password
+from django.utils import timezone
+
+from tenants.context import tenant_context, user_context
+from tenants.models import User
+from tenants.services.accounts.login_guard import take_attempt
+from tenants.services.directory import find_login
+
+WRONG = "The username or the password is wrong."
+INACTIVE = "This account is deactivated. Ask your administrator to reactivate it."
+SUSPENDED = "Your company's access is suspended. Ask your administrator."
+LONGEST_PASSWORD = 1024
+# Everybody knows the password of the demo's people.
+DEMO_PASSWORD = "demo"  # noqa: S105
+
+
+class LoginRefused(Exception):
+    """The log-in is refused; the sentence says why. Who gives a wrong password learns only that."""
+
+
+def check_login(username: str, password: str, *, address: str, now: dt.datetime, device: str = "") -> User:
+    """The user who may log in with this password; his last log-in is recorded.
+
+    The instance comes from the platform connection: read it, do not save it. Raises LoginsLimited before anything is
+    looked up or hashed, LoginRefused otherwise. An unknown username costs the same time as a wrong password. With DEBUG
+    off the demo's password opens nothing. ``device``: as in ``take_attempt``.
+    """
+    attempt = take_attempt(username=username, address=address, device=device)
+    user = find_login(username)
+    encoded = user.password if user is not None else _password_of_nobody(get_hasher().algorithm)
+    right = len(password) <= LONGEST_PASSWORD and check_password(password, encoded)
+    if user is None or not right or (password == DEMO_PASSWORD and not settings.DEBUG):
+        raise LoginRefused(WRONG)
+    if not user.is_active or (user.tenant is not None and user.tenant.is_suspended):
+        attempt.give_back()
+        raise LoginRefused(SUSPENDED if user.is_active else INACTIVE)
+    attempt.succeed()
+    _record_login(user, now=now)
+    return user
+
+
+def _record_login(user: User, *, now: dt.datetime) -> None:
+    context = tenant_context(user.tenant_id) if user.tenant_id else user_context(user.id)
+    with context:
+        User.objects.filter(id=user.id).update(last_login=now)
+
+
+@lru_cache(maxsize=4)
+def _password_of_nobody(algorithm: str) -> str:
+    """A hash by the hasher in use that no password matches; made once, so that checking it costs what any does."""
+    return make_password(f"{algorithm} {timezone.now().timestamp()}")

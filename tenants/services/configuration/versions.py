@@ -1,0 +1,261 @@
+"""Configuration versions and drafts: what a tenant's lifecycle was, is, and may become.
+
+Publishing also moves customers, which this app does not know:
+``lifecycle.services.configuration.publication`` is the whole verb, and ``publish_version`` here its first half.
+"""
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any, Final
+from uuid import UUID
+
+from django.db import connection, transaction
+from uuid_utils.compat import uuid7
+
+from audit.services.administration import record_administration
+from tenants.actors import Actor, TenantRef
+from tenants.models import ConfigurationVersion, Stage, Tenant
+from tenants.rules.configuration.document import Configuration
+from tenants.rules.configuration.policy import Policy, compile_policy
+from tenants.rules.configuration.renames import order_renames
+from tenants.services.configuration.policies import TAKE_PUBLICATION
+
+# What the administration log calls the ways to a new version.
+PUBLISH: Final = "publish_configuration"
+TAKE_BACK: Final = "take_back_configuration"
+
+
+class ConfigurationConflict(Exception):
+    """Somebody else published, or saved the draft, meanwhile. ``current`` is the version or revision there is now."""
+
+    def __init__(self, sentence: str, *, current: int) -> None:
+        self.current = current
+        super().__init__(sentence)
+
+
+class NoSuchVersion(Exception):
+    """There is no such draft or version in this tenant."""
+
+
+def live_version(tenant: TenantRef) -> ConfigurationVersion | None:
+    """The configuration that judges now, or None. Two statements."""
+    number = Tenant.objects.filter(id=tenant.id).values_list("configuration_version", flat=True).first()
+    return ConfigurationVersion.objects.filter(tenant_id=tenant.id, number=number).first() if number else None
+
+
+def open_draft(
+    *, tenant: TenantRef, actor: Actor, now: dt.datetime, comment: str = "", document: Any = None
+) -> ConfigurationVersion:
+    """A new draft that begins as ``document``, else as the live configuration, or empty when there is none."""
+    live = live_version(tenant)
+    draft = ConfigurationVersion.objects.create(
+        tenant_id=tenant.id,
+        document=document if document is not None else live.document if live else {"stages": []},
+        comment=comment,
+        created_at=now,
+        created_by=actor.name,
+        updated_at=now,
+    )
+    _record("open_draft", draft, tenant=tenant, actor=actor, now=now, reason=comment)
+    return draft
+
+
+def save_draft(
+    draft_id: UUID,
+    *,
+    document: Any,
+    renamed: Mapping[str, str],
+    mapping: Mapping[str, Any],
+    expected_revision: int,
+    tenant: TenantRef,
+    actor: Actor,
+    now: dt.datetime,
+    comment: str | None = None,
+) -> ConfigurationVersion:
+    """Replace a draft's content. Faults are allowed: a draft is for working on.
+
+    Raises ConfigurationConflict when the draft is not at ``expected_revision`` any more, NoSuchVersion when it is gone.
+    """
+    with transaction.atomic():
+        draft = lock_draft(draft_id, tenant=tenant, expected_revision=expected_revision)
+        draft.document, draft.renamed, draft.mapping = document, dict(renamed), dict(mapping)
+        draft.revision += 1
+        draft.updated_at = now
+        if comment is not None:
+            draft.comment = comment
+        draft.save()
+        _record("save_draft", draft, tenant=tenant, actor=actor, now=now, detail={"revision": draft.revision})
+    return draft
+
+
+def discard_draft(
+    draft_id: UUID, *, expected_revision: int, tenant: TenantRef, actor: Actor, now: dt.datetime, reason: str = ""
+) -> None:
+    """Throw a draft away. Raises as ``save_draft``."""
+    with transaction.atomic():
+        draft = lock_draft(draft_id, tenant=tenant, expected_revision=expected_revision)
+        _record("discard_draft", draft, tenant=tenant, actor=actor, now=now, reason=reason)
+        draft.delete()
+
+
+def lock_draft(draft_id: UUID, *, tenant: TenantRef, expected_revision: int) -> ConfigurationVersion:
+    """Lock an unpublished draft at the revision that the caller has seen. Raises as ``save_draft``."""
+    draft = (
+        ConfigurationVersion.objects.select_for_update()
+        .filter(tenant_id=tenant.id, id=draft_id, published_at__isnull=True)
+        .first()
+    )
+    if draft is None:
+        raise NoSuchVersion("There is no such draft. It has been discarded or published.")
+    if draft.revision != expected_revision:
+        raise ConfigurationConflict(
+            "The draft was just updated by someone else. Your change was not saved: the draft is at revision"
+            f" {draft.revision}, and you edited revision {expected_revision}. Review it, then save again.",
+            current=draft.revision,
+        )
+    return draft
+
+
+def lock_live(*, tenant: TenantRef, expected_version: int | None) -> int:
+    """Take the publisher's turn: lock the tenant and return the live version's number (0: none yet).
+
+    Waits until nobody is moving customers, and keeps them waiting until the end of the transaction. Raises
+    ConfigurationConflict when ``expected_version`` is given and is not the live one. Two statements.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(TAKE_PUBLICATION, {"tenant_id": tenant.id})
+    # no_key: who adds a customer has locked the tenant's key, and may be waiting for us.
+    row = Tenant.objects.select_for_update(no_key=True).get(id=tenant.id)
+    number = row.configuration_version
+    if expected_version is not None and expected_version != number:
+        raise ConfigurationConflict(
+            f"The configuration was just updated by someone else. Your change was not saved: version {number} is live,"
+            f" and you expected {expected_version}.",
+            current=number,
+        )
+    return number
+
+
+def publish_version(
+    configuration: Configuration,
+    *,
+    number: int,
+    renamed: Mapping[str, str],
+    mapping: Mapping[str, Any],
+    tenant: TenantRef,
+    actor: Actor,
+    now: dt.datetime,
+    comment: str,
+    draft: ConfigurationVersion | None = None,
+    action: str = PUBLISH,
+) -> tuple[ConfigurationVersion, Policy]:
+    """Make ``configuration`` the live version ``number``. The caller has locked the tenant and moves the customers.
+
+    Stages are renamed where they are, so that their customers come along; new ones are added; those that went away
+    stay as leaving, because customers may still stand in them. ``action`` is how the administration log calls it. A
+    bounded number of statements.
+    """
+    policy = compile_policy(configuration, version=number)
+    version = draft or ConfigurationVersion(tenant_id=tenant.id, created_at=now, created_by=actor.name)
+    version.number = number
+    version.document = configuration.to_document()
+    version.renamed, version.mapping = dict(renamed), dict(mapping)
+    version.request_id = uuid7()
+    version.comment = comment or version.comment
+    version.updated_at = version.published_at = now
+    version.published_by = actor.name
+    version.save()
+    _replace_stages(policy, renamed=renamed, tenant=tenant)
+    Tenant.objects.filter(id=tenant.id).update(configuration_version=number)
+    _record(
+        action,
+        version,
+        tenant=tenant,
+        actor=actor,
+        now=now,
+        reason=comment,
+        detail={"version": number, "renamed": version.renamed, "mapping": version.mapping},
+    )
+    return version, policy
+
+
+def _replace_stages(policy: Policy, *, renamed: Mapping[str, str], tenant: TenantRef) -> None:
+    rows = list(Stage.objects.select_for_update().filter(tenant_id=tenant.id).order_by("id"))
+    for current, name in order_renames({row.name: renamed.get(row.name, row.name) for row in rows}):
+        Stage.objects.filter(tenant_id=tenant.id, name=current).update(name=name)
+    Stage.objects.filter(tenant_id=tenant.id).exclude(name__in=policy.stages).update(is_leaving=True)
+    Stage.objects.bulk_create(
+        [
+            Stage(tenant_id=tenant.id, name=name, position=position, category=policy.category(name), is_leaving=False)
+            for position, name in enumerate(policy.stages)
+        ],
+        update_conflicts=True,
+        unique_fields=["tenant", "name"],
+        update_fields=["position", "category", "is_leaving"],
+    )
+
+
+def list_stages(tenant: TenantRef) -> list[str]:
+    """The stages that there are now, in order, also those that are leaving. One statement."""
+    return list(Stage.objects.filter(tenant_id=tenant.id).order_by("position", "id").values_list("name", flat=True))
+
+
+def leaving_stages(tenant: TenantRef) -> list[str]:
+    """Stages that went away and may still hold customers. One statement."""
+    return list(Stage.objects.filter(tenant_id=tenant.id, is_leaving=True).values_list("name", flat=True))
+
+
+def remove_stage(name: str, *, tenant: TenantRef) -> None:
+    """Delete a leaving stage. The database refuses it (IntegrityError) while a customer stands there."""
+    Stage.objects.filter(tenant_id=tenant.id, name=name, is_leaving=True).delete()
+
+
+def present_names(tenant: TenantRef) -> dict[int, dict[str, str]]:
+    """For each version that renamed stages: name before -> name after. For showing today's name of an old stage."""
+    rows = (
+        ConfigurationVersion.objects.filter(tenant_id=tenant.id, number__isnull=False)
+        .exclude(renamed={})
+        .order_by("number")
+        .values_list("number", "renamed")
+    )
+    return {number: renamed for number, renamed in rows if number is not None}
+
+
+def present_name(stage: str, version: int, renames: Mapping[int, Mapping[str, str]]) -> str:
+    """What a stage, called so when ``version`` was live, is called now."""
+    for number in sorted(renames):
+        if number > version:
+            stage = renames[number].get(stage, stage)
+    return stage
+
+
+def find_renamed(stage: str, tenant: TenantRef) -> str | None:
+    """What the stage that was last called so is called now; None if none was renamed from it. One statement."""
+    renames = present_names(tenant)
+    for number in sorted(renames, reverse=True):
+        if stage in renames[number]:
+            return present_name(renames[number][stage], number, renames)
+    return None
+
+
+def _record(
+    action: str,
+    version: ConfigurationVersion,
+    *,
+    tenant: TenantRef,
+    actor: Actor,
+    now: dt.datetime,
+    reason: str = "",
+    detail: dict[str, Any] | None = None,
+) -> None:
+    record_administration(
+        tenant_id=tenant.id,
+        actor=actor.name,
+        actor_kind=actor.kind,
+        action=action,
+        subject=str(version.pk),
+        reason=reason,
+        detail=detail,
+        request_id=version.request_id,
+        now=now,
+    )
