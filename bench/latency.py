@@ -10,11 +10,10 @@ from uuid import UUID, uuid4
 
 from django.utils import timezone
 
-from bench.http import Load, serving
 from bench.measuring import percentile
 from bench.peers.models import INTO_RISK, OUT_OF_RISK
 from bench.population import Populated
-from bench.processes import await_that, running
+from bench.processes import await_that, fetch, running, serving
 from bench.report import Figure, below
 from bench.single import REASON
 from bench.world import CannotMeasure, read_size
@@ -71,16 +70,16 @@ def _time_until_seen(populated: Populated, count: int) -> list[float]:
     times = []
     sender = EventSender()
     with running("consume_events", "--group", "bench") as consumer, serving() as port:
-        load = Load(port, issue_access(user).token)
+        token = issue_access(user).token
         # The first is only waited for: the consumer has to join its group.
         _send_closed(sender, tenant, names[customers[0]], csat=1.25)
         await_that(lambda: _csat(tenant, customers[0]) == 1.25, consumer, seconds=PATIENCE_SECONDS)
         for customer_id in customers[1:]:
             path = f"/api/v1/customers/{customer_id}/lifecycle/summary"
-            load.once("GET", path)
+            fetch(port, path, token)
             begin = time.perf_counter()
             _send_closed(sender, tenant, names[customer_id], csat=1.25)
-            while json.loads(load.once("GET", path)[2])["support"]["csat"] != "1.25":
+            while json.loads(fetch(port, path, token))["support"]["csat"] != "1.25":
                 if time.perf_counter() - begin > PATIENCE_SECONDS:
                     raise CannotMeasure("An event did not show in the API.")
                 time.sleep(LOOK_SECONDS)

@@ -103,6 +103,13 @@ def populate(slug: str, customers: int) -> Populated:
     return Populated(tenant, {str(stage): ids for stage, ids in rows})  # type: ignore[misc]
 
 
+def count_changes() -> int:
+    """Changes of customers in the history so far, all tenants."""
+    with connect_as_administrator() as administrator:
+        (count,) = administrator.execute("SELECT count(*) FROM customer_lifecycle_history").fetchone() or (0,)
+        return int(str(count))
+
+
 def settle() -> None:
     """What autovacuum would have done by now: statistics, visibility, no dead rows; and an empty log to write to."""
     with connect_as_administrator() as administrator:

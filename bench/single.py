@@ -12,13 +12,13 @@ from uuid import UUID
 
 import psycopg
 from django.conf import settings
-from django.db import connections
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from bench.measuring import take_turns
-from bench.peers.models import INTO_RISK, OUT_OF_RISK, PeerStatus, move_with_fsm
-from bench.population import Populated, connect_as_administrator
+from bench.peers.models import INTO_RISK, OUT_OF_RISK, move_with_fsm
+from bench.peers.rows import copy_to_peer
+from bench.population import Populated
 from bench.report import Figure, at_least
 from bench.world import read_size
 from lifecycle.rules.transitions import Change
@@ -44,7 +44,7 @@ def measure(populated: Populated) -> list[Figure]:
         username="single@bench.example", password=None, role=Role.ACCOUNT_MANAGER, tenant=tenant, now=timezone.now()
     )
     ours, bare, fsm = _share_out(populated.customers[OUT_OF_RISK])
-    _copy_to_peer(tenant, fsm)
+    copy_to_peer(tenant.id, fsm)
     with bare_connection(tenant) as connection:
         rates = take_turns(
             {
@@ -53,7 +53,7 @@ def measure(populated: Populated) -> list[Figure]:
                 "fsm": _fsm_operation(user, fsm),
             },
             rounds=read_size("BENCH_ROUNDS", 9),
-            seconds=read_size("BENCH_SLICE_MS", 1500) / 1000,
+            seconds=read_size("BENCH_SLICE_MS", 3000) / 1000,
         )
     value = f"{rates.median('apply'):,.0f}/s"
     return [
@@ -167,25 +167,3 @@ def _fsm_operation(user: User, customers: list[UUID]) -> Callable[[], None]:
         move_with_fsm(customer_id, user=user, reason=REASON)
 
     return move
-
-
-def _copy_to_peer(tenant: TenantRef, customers: list[UUID]) -> None:
-    now = timezone.now()
-    PeerStatus.objects.bulk_create(
-        [
-            PeerStatus(
-                tenant_id=tenant.id,
-                customer_id=customer_id,
-                stage_entered_at=now,
-                updated_at=now,
-                updated_by="bench",
-                actor_kind="system",
-                source="Import",
-            )
-            for customer_id in customers
-        ],
-        batch_size=5000,
-    )
-    connections["default"].close()
-    with connect_as_administrator() as administrator:
-        administrator.execute("VACUUM (ANALYZE) peers_peerstatus")

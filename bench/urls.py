@@ -1,11 +1,15 @@
-"""The product's addresses, and the bare view that the cached summary is compared with."""
+"""The product's addresses, and the peers that it is compared with."""
 
 from django.urls import path
 
-from bench.peers.views import BareView
+from bench.peers.views import PeerView, constant
 from config.urls import handler400, handler403, handler404, handler500
 from config.urls import urlpatterns as product
 
 __all__ = ["handler400", "handler403", "handler404", "handler500"]
 
-urlpatterns = [path("api/bench/bare", BareView.as_view()), *product]
+urlpatterns = [
+    path("api/bench/constant", constant),
+    path("api/bench/customers/<uuid:customer_id>", PeerView.as_view()),
+    *product,
+]

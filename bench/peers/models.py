@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 import uuid_utils.compat
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import models, transaction
 from django.utils import timezone
 from django_fsm import FSMField, transition
@@ -70,10 +71,36 @@ class PeerOutbox(models.Model):
         return f"{self.topic} #{self.pk}"
 
 
-def move_with_fsm(customer_id: UUID, *, user: Any, reason: str) -> None:
+class PeerUser(AbstractBaseUser):
+    """Who calls: what simplejwt reads each time. The id is that of a user of the product: both take the same token."""
+
+    id = models.UUIDField(primary_key=True)
+    username = models.CharField(max_length=150, unique=True)
+    USERNAME_FIELD = "username"
+
+    objects: ClassVar[models.Manager[Any]] = models.Manager()
+
+    def __str__(self) -> str:
+        return self.username
+
+
+class PeerMembership(models.Model):
+    """What somebody is in a tenant."""
+
+    user = models.OneToOneField(PeerUser, on_delete=models.CASCADE)
+    tenant_id = models.UUIDField()
+    role = models.CharField(max_length=20)
+
+    objects: ClassVar[models.Manager[Any]] = models.Manager()
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.role}"
+
+
+def move_with_fsm(customer_id: UUID, *, user: Any, reason: str) -> PeerStatus:
     """One transition: lock, transition (which logs), save, announce; in one transaction."""
     with transaction.atomic():
-        status = PeerStatus.objects.select_for_update().get(customer_id=customer_id)
+        status: PeerStatus = PeerStatus.objects.select_for_update().get(customer_id=customer_id)
         now = timezone.now()
         status.stage_entered_at = status.updated_at = now
         status.updated_by, status.actor_kind, status.source = str(user.pk), "user", "API"
@@ -92,3 +119,4 @@ def move_with_fsm(customer_id: UUID, *, user: Any, reason: str) -> None:
             history_id=uuid_utils.compat.uuid7(),
             created_at=now,
         )
+    return status
