@@ -23,7 +23,7 @@ from bench.single import REASON, bare_connection
 from bench.world import read_size
 from lifecycle.rules.transitions import Change
 from lifecycle.services.transitions import statements
-from lifecycle.services.transitions.apply import apply
+from lifecycle.services.transitions.apply import Call, apply
 from storage.cursors import plain_array, sparse_text_array, text_array
 from tenants.actors import SYSTEM, TenantRef, system_actor
 from tenants.context import tenant_context
@@ -85,11 +85,8 @@ def apply_batches(tenant: TenantRef, customers: list[UUID], total: int) -> Itera
     def move(batch: list[UUID], stage: str, reason: str | None) -> None:
         with tenant_context(tenant.id):
             outcomes = apply(
+                Call(tenant, actor, "API", timezone.now()),
                 [Change(customer_id=customer_id, stage=stage, reason_code=reason) for customer_id in batch],
-                tenant=tenant,
-                actor=actor,
-                source="API",
-                now=timezone.now(),
             )
         assert all(outcome.moved for outcome in outcomes)
 

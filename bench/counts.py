@@ -12,7 +12,7 @@ from bench.report import Figure
 from bench.single import REASON
 from lifecycle.rules.transitions import Change
 from lifecycle.services.customers.recording import CustomerFacts, record_customers
-from lifecycle.services.transitions.apply import apply
+from lifecycle.services.transitions.apply import Call, apply
 from tenants.actors import system_actor
 from tenants.context import tenant_context
 
@@ -26,7 +26,7 @@ def measure(populated: Populated) -> list[Figure]:
 
     def move(first: int, count: int) -> None:
         changes = [Change(customer_id=id_, stage=INTO_RISK, reason_code=REASON) for id_ in customers[first:][:count]]
-        apply(changes, tenant=tenant, actor=actor, source="API", now=now)
+        apply(Call(tenant, actor, "API", now), changes)
 
     def create(first: int, count: int) -> None:
         facts = [

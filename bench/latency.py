@@ -23,7 +23,7 @@ from lifecycle.messaging.tailing import tail_topic
 from lifecycle.models import Customer, SupportFigures
 from lifecycle.rules.transitions import Change
 from lifecycle.services.events.samples import Subject, envelope, sample_data
-from lifecycle.services.transitions.apply import apply
+from lifecycle.services.transitions.apply import Call, apply
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tenants.roles import Role
@@ -154,7 +154,5 @@ def _moves(populated: Populated) -> Iterator[str]:
             for customer_id in customers:
                 change: Any = Change(customer_id=customer_id, stage=stage, reason_code=reason)
                 with tenant_context(tenant.id):
-                    (outcome,) = apply(
-                        [change], tenant=tenant, actor=actor, source="API", now=timezone.now(), request_id=uuid4()
-                    )
+                    (outcome,) = apply(Call(tenant, actor, "API", timezone.now(), uuid4()), [change])
                 yield str(outcome.history_id)

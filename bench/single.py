@@ -23,7 +23,7 @@ from bench.report import Figure, at_least
 from bench.world import read_size
 from lifecycle.rules.transitions import Change
 from lifecycle.services.transitions import statements
-from lifecycle.services.transitions.apply import apply
+from lifecycle.services.transitions.apply import Call, apply
 from lifecycle.services.transitions.update_budget import UpdateBudget
 from tenants.actors import USER, Actor, TenantRef
 from tenants.context import tenant_context
@@ -99,11 +99,8 @@ def _apply_operation(tenant: TenantRef, user: User, customers: list[UUID]) -> Ca
         customer_id, stage, reason = next(turns)
         with tenant_context(tenant.id):
             (outcome,) = apply(
+                Call(tenant, actor, "API", timezone.now()),
                 [Change(customer_id=customer_id, stage=stage, reason_code=reason)],
-                tenant=tenant,
-                actor=actor,
-                source="API",
-                now=timezone.now(),
                 budget=UpdateBudget(actor),
             )
         assert outcome.moved, outcome

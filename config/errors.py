@@ -20,7 +20,6 @@ from config.outages import UNCHANGED, UNKNOWN, find_outage
 from config.problems import PROBLEM_TYPE, problem_body, problem_response
 from config.redaction import describe_error, error_code
 from lifecycle.services.configuration.publication import MappingNeeded
-from lifecycle.services.transitions.apply import ConfigurationKeepsChanging
 from lifecycle.services.transitions.update_budget import RateLimited
 from tenants.identity import Identity
 from tenants.middleware import note_refusal
@@ -108,8 +107,8 @@ def describe(exception: Exception, *, method: str = "") -> Problem:
     return _internal(INTERNAL)
 
 
-def _internal(detail: str, headers: Mapping[str, str] | None = None) -> Problem:
-    return Problem("internal_error", detail, headers or {}, {"request_id": _request_id()})
+def _internal(detail: str) -> Problem:
+    return Problem("internal_error", detail, {}, {"request_id": _request_id()})
 
 
 def _request_id() -> str:
@@ -210,7 +209,6 @@ _TABLE: Mapping[type[Exception], Callable[[Any, str], Problem]] = {
     ConfigurationConflict: _alone(_from_conflict),
     NoSuchVersion: _simple("not_found"),
     NoConfiguration: _simple("not_found", "This tenant has no lifecycle configuration yet: publish one first."),
-    ConfigurationKeepsChanging: lambda error, _: _internal(str(error), {"Retry-After": RETRY_SECONDS}),
     exceptions.ValidationError: _from_validation,
     exceptions.ParseError: _simple("invalid_request"),
     exceptions.NotAuthenticated: _alone(_from_authentication),

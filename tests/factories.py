@@ -9,7 +9,7 @@ from uuid_utils.compat import uuid7
 from lifecycle.models.customers import Customer
 from lifecycle.rules.transitions import Change
 from lifecycle.services.configuration.publication import publish_configuration
-from lifecycle.services.transitions.apply import place
+from lifecycle.services.transitions.apply import Call, place
 from tenants.actors import TenantRef, system_actor
 from tenants.authentication import Look
 from tenants.context import tenant_context
@@ -168,5 +168,5 @@ def place_customer(
 ) -> None:
     """Give a customer its first stage, as the system does when CRM reports it."""
     change = Change(customer_id=customer.id, stage=stage, reason_code=reason_code)
-    (outcome,) = place([change], tenant=tenant, actor=ADMIN_ACTOR, source="Import", now=now)
+    (outcome,) = place(Call(tenant, ADMIN_ACTOR, "Import", now), [change])
     assert outcome.refused is None, outcome.refused

@@ -44,13 +44,23 @@ _AS_THEY_ARE: Final = frozenset({str, int})
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
+def micros(moment: dt.datetime) -> int:
+    """A time as whole microseconds since 1970."""
+    return (moment - EPOCH) // MICROSECOND
+
+
+def micros_sql(expression: str) -> str:
+    """The same in SQL; Python reads it ten times faster than a date."""
+    return f"(extract(epoch FROM {expression}) * 1000000)::bigint"
+
+
 def hash_sql(expressions: dict[str, str]) -> str:
     """The SQL expression of a row's hash, from one SQL expression for each of COLUMNS."""
     parts = [f"'{FORMAT}'"]
     for column in COLUMNS:
         expression = expressions[column]
         if column in _TIMES:
-            expression = f"(extract(epoch FROM {expression}) * 1000000)::bigint"
+            expression = micros_sql(expression)
         elif column in _BYTES:
             expression = f"encode({expression}, 'hex')"
         parts.append(expression)
@@ -65,7 +75,7 @@ def canonical_bytes(row: dict[str, Any]) -> bytes:
         if value is None or value.__class__ in _AS_THEY_ARE:
             values.append(value)
         elif column in _TIMES:
-            values.append((value - EPOCH) // MICROSECOND)
+            values.append(micros(value))
         elif column in _BYTES:
             values.append(bytes(value).hex())
         else:

@@ -14,7 +14,7 @@ from audit.models import AdministrationEntry
 from lifecycle.models import CustomerLifecycleStatus, StageMove
 from lifecycle.rules.transitions import Change
 from lifecycle.services.configuration import stage_migrations
-from lifecycle.services.transitions.apply import apply
+from lifecycle.services.transitions.apply import Call, apply
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tenants.models import ConfigurationVersion
@@ -435,7 +435,7 @@ def test_trying_a_draft_names_what_it_would_refuse_with_examples(tenant: TenantR
     customer = CustomerFactory(tenant=tenant)
     with tenant_context(tenant.id):
         change = Change(customer_id=customer.id, stage="Active")
-        apply([change], tenant=tenant, actor=system_actor("tests"), source="API", now=utc_now())
+        apply(Call(tenant, system_actor("tests"), "API", utc_now()), [change])
     draft = new_draft(tenant, {**MINIMAL, "transitions": {"Prospect": ["Onboarded"], "Onboarded": ["Active"]}})
     before = written(tenant)
     answer = admin_browser.get(reverse("admin:configuration_try", args=[draft.pk]))

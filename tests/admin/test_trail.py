@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from lifecycle.rules.transitions import Change
 from lifecycle.services.compliance.erasure import erase_customer
-from lifecycle.services.transitions.apply import apply
+from lifecycle.services.transitions.apply import Call, apply
 from tenants.actors import USER, Actor
 from tenants.context import tenant_context
 from tenants.roles import ROLE_PERMISSIONS, Role
@@ -27,11 +27,8 @@ def actor_of(user: Any) -> Actor:
 def move(tenant: Any, customer: Any, stage: str, user: Any, reason: str | None = None) -> None:
     with tenant_context(tenant.id):
         (outcome,) = apply(
+            Call(tenant, actor_of(user), "UI", utc_now()),
             [Change(customer_id=customer.id, stage=stage, reason_code=reason)],
-            tenant=tenant,
-            actor=actor_of(user),
-            source="UI",
-            now=utc_now(),
         )
     assert outcome.moved
 

@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from audit.models import LifecycleHistory
 from lifecycle.rules.transitions import Change
-from lifecycle.services.transitions.apply import apply
+from lifecycle.services.transitions.apply import Call, apply
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tenants.models import Tenant, User
@@ -42,11 +42,8 @@ def canaries(other_tenant: TenantRef, other_users: Any) -> list[str]:
     customer = CustomerFactory(tenant=other_tenant, stage="Trial", name=f"{CANARY} Ltd")
     with tenant_context(other_tenant.id):
         apply(
+            Call(other_tenant, system_actor("tests"), "API", utc_now()),
             [Change(customer_id=customer.id, stage="Lost", reason_code=CANARY)],
-            tenant=other_tenant,
-            actor=system_actor("tests"),
-            source="API",
-            now=utc_now(),
         )
         key = create_key(
             account=other_users.service,

@@ -9,7 +9,6 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from config.errors import api_address_not_found
-from lifecycle.services.transitions.apply import ConfigurationKeepsChanging
 from tenants.context import current_tenant_id
 from tenants.models import Stage, Tenant
 from tenants.pages import tenant_page
@@ -64,7 +63,6 @@ FAILURES = {
     "suspicious": lambda: (_ for _ in ()).throw(SuspiciousOperation("/etc/passwd")),
     "throttled": lambda: (_ for _ in ()).throw(exceptions.Throttled(wait=7)),
     "unconfigured": lambda: (_ for _ in ()).throw(NoConfiguration("x")),
-    "changing": lambda: (_ for _ in ()).throw(ConfigurationKeepsChanging("The configuration keeps changing.")),
     "conflict": lambda: (_ for _ in ()).throw(
         RequestRefused("version_conflict", "It has changed.", headers={"ETag": '"4"'}, current={"version": 4})
     ),

@@ -9,7 +9,7 @@ from rest_framework.test import APIClient
 
 from audit.models import AdministrationEntry, LifecycleHistory
 from lifecycle.rules.transitions import Change
-from lifecycle.services.transitions.apply import apply
+from lifecycle.services.transitions.apply import Call, apply
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tenants.roles import Role
@@ -161,7 +161,7 @@ def test_a_preview_says_what_would_happen_and_writes_nothing(tenant: TenantRef, 
     CustomerFactory(tenant=tenant, stage="At-Risk", reason_code="Late")
     with tenant_context(tenant.id):
         change = Change(customer_id=customer.id, stage="Active")
-        apply([change], tenant=tenant, actor=system_actor("tests"), source="API", now=utc_now())
+        apply(Call(tenant, system_actor("tests"), "API", utc_now()), [change])
     before = written(tenant)
     body = {
         "configuration": {**SHORTER, "transitions": {"Lead": ["Onboarded"]}},
@@ -193,7 +193,7 @@ def test_a_preview_of_many_moves_takes_less_than_two_seconds(tenant: TenantRef, 
     with tenant_context(tenant.id):
         for stage in ("Onboarded", "Active") * 5:
             changes = [Change(customer_id=customer.id, stage=stage) for customer in customers]
-            apply(changes, tenant=tenant, actor=system_actor("tests"), source="API", now=utc_now())
+            apply(Call(tenant, system_actor("tests"), "API", utc_now()), changes)
     began = time.monotonic()
     answer = api_client("tenant_admin").post(PREVIEW, MINIMAL)
     assert answer.json()["moves_judged"] == 3000

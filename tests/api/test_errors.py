@@ -29,7 +29,6 @@ def problem(answer):
         ("suspicious", 400, "invalid_request", "The request is malformed."),
         ("throttled", 429, "rate_limited", "try again in 7 seconds"),
         ("unconfigured", 404, "not_found", "no lifecycle configuration yet"),
-        ("changing", 500, "internal_error", "The configuration keeps changing."),
         ("conflict", 412, "version_conflict", "It has changed."),
         ("disconnect", 503, "unavailable", "The database cannot be reached at the moment. Nothing was changed."),
         ("read_only", 503, "unavailable", "The database is read-only at the moment. Nothing was changed."),
@@ -62,7 +61,7 @@ def test_a_conflict_brings_the_present_state_and_its_etag(api_client):
     assert problem(answer)["current"] == {"version": 4}
 
 
-@pytest.mark.parametrize("failure", ["disconnect", "read_only", "changing"])
+@pytest.mark.parametrize("failure", ["disconnect", "read_only"])
 def test_what_may_work_in_a_moment_says_when_to_try_again(api_client, failure):
     assert api_client("viewer").get(f"/api/v1/probe/fail/{failure}").headers["Retry-After"] == "1"
 

@@ -14,7 +14,7 @@ from audit.models import LifecycleHistory
 from lifecycle.models import CustomerLifecycleStatus
 from lifecycle.rules.transitions import Change
 from lifecycle.services.customers.recording import CustomerFacts, record_customers
-from lifecycle.services.transitions.apply import apply
+from lifecycle.services.transitions.apply import Call, apply
 from tenants.context import tenant_context
 from tenants.services.accounts.tokens import issue_access
 from tests.factories import PASSWORD, CustomerFactory, utc_now
@@ -233,7 +233,7 @@ def test_a_key_pressed_the_moment_something_new_is_shown_does_what_it_does_later
     page.evaluate(AT_ONCE, ["[sse-connect]", "[data-version='3'] #change-stage", "found.click();"])
     with tenant_context(tenant.id):
         change = Change(customer_id=UUID(str(customer.id)), stage="Renewing")
-        (outcome,) = apply([change], tenant=tenant, actor=identity_actor(users.service), source="API", now=utc_now())
+        (outcome,) = apply(Call(tenant, identity_actor(users.service), "API", utc_now()), [change])
     assert outcome.moved
     expect(page.get_by_role("dialog")).to_be_visible()
     expect(badge(page)).to_have_text("Renewing")
@@ -434,6 +434,7 @@ def test_fifty_changes_in_a_row_leave_the_page_at_the_last_one(open_browser, use
         with tenant_context(tenant.id):
             stage = ("Live", "Wobbly")[number % 2]
             (outcome,) = apply(
+                Call(tenant, actor, "API", utc_now()),
                 [
                     Change(
                         customer_id=UUID(str(customer.id)),
@@ -441,10 +442,6 @@ def test_fifty_changes_in_a_row_leave_the_page_at_the_last_one(open_browser, use
                         reason_code="Usage Dropped" if number % 2 else None,
                     )
                 ],
-                tenant=tenant,
-                actor=actor,
-                source="API",
-                now=utc_now(),
             )
             assert outcome.moved
     expect(page.locator("#customer")).to_have_attribute("data-version", "51")

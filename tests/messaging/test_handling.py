@@ -10,7 +10,6 @@ from lifecycle.messaging import handling
 from lifecycle.messaging.handling import BREAKER, Batch, Handler, KnownTenants, TooManyFailures, is_transient
 from lifecycle.services.events import processing
 from lifecycle.services.events.processing import CONSUMER, Result
-from lifecycle.services.transitions.apply import ConfigurationKeepsChanging
 from tenants.context import tenant_context
 from tenants.models import Tenant
 from tests.messaging.speaking import Speaker, as_message, outcomes
@@ -34,7 +33,6 @@ def with_state(error: Exception, cause: type[psycopg.Error]) -> Exception:
         (with_state(OperationalError(), psycopg.errors.DiskFull), True),
         (with_state(InternalError(), psycopg.errors.ReadOnlySqlTransaction), True),
         (with_state(ProgrammingError(), psycopg.errors.UndefinedColumn), True),
-        (ConfigurationKeepsChanging("again"), True),
         (with_state(OperationalError(), psycopg.errors.ProgramLimitExceeded), False),
         (with_state(DataError(), psycopg.errors.NumericValueOutOfRange), False),
         (with_state(IntegrityError(), psycopg.errors.ForeignKeyViolation), False),

@@ -30,7 +30,7 @@ from lifecycle.models.customers import Customer
 from lifecycle.rules.schemas import load_schema
 from lifecycle.rules.transitions import Change
 from lifecycle.services.events import outbox
-from lifecycle.services.transitions.apply import apply
+from lifecycle.services.transitions.apply import Call, apply
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tests.messaging.kafka import Broker, Flag, Quiet, await_that, end_command, start_command
@@ -91,9 +91,7 @@ def relaying(broker: Broker) -> Iterator[Relay]:
 def move(acme: Speaker, customer_id: UUID, stage: str, **options: Any) -> None:
     with tenant_context(acme.tenant.id):
         change = Change(customer_id, stage, **options)
-        (outcome,) = apply(
-            [change], tenant=acme.tenant, actor=system_actor("tests"), source="API", now=dt.datetime.now(dt.UTC)
-        )
+        (outcome,) = apply(Call(acme.tenant, system_actor("tests"), "API", dt.datetime.now(dt.UTC)), [change])
         assert outcome.moved
 
 
@@ -115,7 +113,7 @@ def test_a_change_goes_out_with_the_trace_of_the_request_that_made_it(
     assert (one.status_code, many.status_code) == (200, 200)
     with tenant_context(tenant.id):
         change = Change(customer.id, "Onboarded")
-        apply([change], tenant=tenant, actor=system_actor("tests"), source="API", now=dt.datetime.now(dt.UTC))
+        apply(Call(tenant, system_actor("tests"), "API", dt.datetime.now(dt.UTC)), [change])
     make_relay(broker, once=True).run()
     sent = [dict(message.headers() or []) for message in broker.read(LIFECYCLE, 4)]
     assert [headers.get("traceparent", b"none").decode() for headers in sent] == [

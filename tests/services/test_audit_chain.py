@@ -26,7 +26,7 @@ from lifecycle.models import Customer, CustomerLifecycleStatus
 from lifecycle.rules.transitions import Change
 from lifecycle.services.compliance.verification import verify_tenant
 from lifecycle.services.configuration.publication import publish_configuration, take_back
-from lifecycle.services.transitions.apply import apply
+from lifecycle.services.transitions.apply import Call, apply
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tests.factories import MINIMAL, CustomerFactory, utc_now
@@ -45,7 +45,7 @@ def move(customer: Customer, tenant: TenantRef, *stages: tuple[str, str | None],
     for stage, reason in stages:
         change = Change(customer_id=customer.id, stage=stage, reason_code=reason, note=note)
         with tenant_context(tenant.id):
-            (outcome,) = apply([change], tenant=tenant, actor=ACTOR, source="API", now=utc_now())
+            (outcome,) = apply(Call(tenant, ACTOR, "API", utc_now()), [change])
         assert outcome.moved, outcome
 
 
@@ -506,7 +506,7 @@ def test_a_broken_transaction_writes_neither_status_nor_history(customer: Custom
     before = history_of(customer)
     with pytest.raises(KeyError), tenant_context(tenant.id), transaction.atomic():
         change = Change(customer_id=customer.id, stage="Prospect")
-        (outcome,) = apply([change], tenant=tenant, actor=ACTOR, source="API", now=utc_now())
+        (outcome,) = apply(Call(tenant, ACTOR, "API", utc_now()), [change])
         assert outcome.moved
         raise KeyError
     assert history_of(customer) == before

@@ -23,7 +23,7 @@ from audit.services.keys import ensure_keys, load_key
 from lifecycle.models import Contact, Customer
 from lifecycle.rules.transitions import Change
 from lifecycle.services.customers.recording import ContactFacts, CustomerFacts, record_customers
-from lifecycle.services.transitions.apply import apply
+from lifecycle.services.transitions.apply import Call, apply
 from storage import cipher
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
@@ -52,7 +52,7 @@ def make_customer_with_canaries(tenant: TenantRef) -> Customer:
         record_customers([facts], tenant=tenant, actor=ACTOR, source="Import", now=now, create=True)
         customer = Customer.objects.get(external_id="canary-1")
         change = Change(customer_id=customer.id, stage="Active", note=CANARIES["note"])
-        (outcome,) = apply([change], tenant=tenant, actor=ACTOR, source="API", now=now)
+        (outcome,) = apply(Call(tenant, ACTOR, "API", now), [change])
         assert outcome.moved
     return customer
 

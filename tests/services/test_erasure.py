@@ -26,7 +26,7 @@ from lifecycle.services.compliance.exports import export_customer
 from lifecycle.services.events.dead_letter_actions import find_letters, replay_letters
 from lifecycle.services.events.dead_letters import Refusal
 from lifecycle.services.events.processing import CONSUMER, bury_message, sweep_parked
-from lifecycle.services.transitions.apply import apply
+from lifecycle.services.transitions.apply import Call, apply
 from storage.cipher import customer_index
 from tenants.actors import TenantRef, system_actor
 from tenants.context import nobody_context, tenant_context
@@ -372,7 +372,7 @@ def test_an_export_of_somebody_erased_who_got_a_note_later_is_whole(acme: Acme) 
     def note(text: str, stage: str) -> None:
         with tenant_context(acme.tenant.id):
             change = Change(customer_id=acme.customer().id, stage=stage, note=text)
-            (outcome,) = apply([change], tenant=acme.tenant, actor=ACTOR, source="API", now=utc_now())
+            (outcome,) = apply(Call(acme.tenant, ACTOR, "API", utc_now()), [change])
             assert outcome.moved
 
     note("Zora was here", "Onboarded")

@@ -6,7 +6,7 @@ from django.db import connections, transaction
 
 from lifecycle.rules.transitions import Change
 from lifecycle.services.configuration import previews
-from lifecycle.services.transitions.apply import apply
+from lifecycle.services.transitions.apply import Call, apply
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tests.factories import MINIMAL, CustomerFactory, utc_now
@@ -17,7 +17,7 @@ def test_the_time_of_record_which_has_an_index_bounds_the_history(tenant: Tenant
     customer = CustomerFactory(tenant=tenant)
     change = Change(customer_id=customer.id, stage="Active")
     with tenant_context(tenant.id):
-        apply([change], tenant=tenant, actor=system_actor("tests"), source="API", now=utc_now())
+        apply(Call(tenant, system_actor("tests"), "API", utc_now()), [change])
         preview = previews.preview_configuration(MINIMAL, tenant=tenant, now=utc_now())
     by_time = previews._MOVES.replace("tenant_id = %(tenant_id)s AND ", "")
     assert by_time != previews._MOVES

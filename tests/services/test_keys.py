@@ -21,7 +21,7 @@ from lifecycle.services.cache import copies
 from lifecycle.services.compliance import key_rotation
 from lifecycle.services.compliance.erasure import ErasureRefused, erase_customer
 from lifecycle.services.customers.recording import ContactFacts, CustomerFacts, record_customers
-from lifecycle.services.transitions.apply import apply
+from lifecycle.services.transitions.apply import Call, apply
 from storage import cipher
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
@@ -257,7 +257,7 @@ def test_an_erased_customer_can_still_be_moved_and_erased_again(customer: Custom
     erase("canary-1", "--tenant", tenant.slug, "--reason", "Request 17")
     with tenant_context(tenant.id):
         change = Change(customer_id=customer.id, stage="Churned", reason_code="Left", note="Zora called again")
-        (outcome,) = apply([change], tenant=tenant, actor=ACTOR, source="API", now=utc_now())
+        (outcome,) = apply(Call(tenant, ACTOR, "API", utc_now()), [change])
         assert outcome.moved
     assert erase("canary-1", "--tenant", tenant.slug, "--reason", "The note of yesterday").startswith(
         "canary-1: data key destroyed, 0 contacts"

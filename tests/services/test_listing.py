@@ -263,7 +263,7 @@ def test_a_row_shows_the_customer_its_figures_and_what_follows_from_them(db, cro
 
 def test_a_customer_that_moves_up_is_neither_shown_twice_nor_hides_another(db):
     from lifecycle.rules.transitions import Change
-    from lifecycle.services.transitions.apply import apply
+    from lifecycle.services.transitions.apply import Call, apply
 
     tenant = TenantFactory(configuration=SAAS)
     make_customers(tenant, count=30)
@@ -274,11 +274,8 @@ def test_a_customer_that_moves_up_is_neither_shown_twice_nor_hides_another(db):
         stage = next(customer.status.stage for customer in oracle.rows if customer.id == last)
         target = oracle.policy.allowed_from(stage)[0]
         (moved,) = apply(
+            Call(tenant, system_actor("tests"), "API", utc_now()),
             [Change(customer_id=last, stage=target, reason_code="Usage Dropped")],
-            tenant=tenant,
-            actor=system_actor("tests"),
-            source="API",
-            now=utc_now(),
         )
         assert moved.moved
     seen = [row["customer_id"] for row in first.rows]

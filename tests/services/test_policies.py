@@ -17,7 +17,7 @@ from uuid_utils.compat import uuid7
 from lifecycle.models import CustomerLifecycleStatus
 from lifecycle.rules.transitions import Change
 from lifecycle.services.configuration.publication import publish_configuration
-from lifecycle.services.transitions.apply import apply
+from lifecycle.services.transitions.apply import Call, apply
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
 from tenants.models import Tenant
@@ -57,13 +57,7 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def move(tenant: TenantRef, customer: Any, stage: str) -> int:
     """Move a customer; how many statements it took."""
     with tenant_context(tenant.id), CaptureQueriesContext(connection) as queries:
-        (outcome,) = apply(
-            [Change(customer_id=customer.id, stage=stage)],
-            tenant=tenant,
-            actor=ADMIN_ACTOR,
-            source="API",
-            now=utc_now(),
-        )
+        (outcome,) = apply(Call(tenant, ADMIN_ACTOR, "API", utc_now()), [Change(customer_id=customer.id, stage=stage)])
     assert outcome.moved
     return len(queries)
 
@@ -125,14 +119,14 @@ django.setup()
 from uuid import UUID
 from django.utils import timezone
 from lifecycle.rules.transitions import Change
-from lifecycle.services.transitions.apply import apply
+from lifecycle.services.transitions.apply import Call, apply
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 tenant, customer = TenantRef(UUID(sys.argv[1]), "other"), UUID(sys.argv[2])
 for stage in ("Active", "Onboarded"):
     with tenant_context(tenant.id):
-        (outcome,) = apply([Change(customer_id=customer, stage=stage)], tenant=tenant, actor=system_actor("other"),
-                           source="API", now=timezone.now())
+        call = Call(tenant, system_actor("other"), "API", timezone.now())
+        (outcome,) = apply(call, [Change(customer_id=customer, stage=stage)])
     print("moved" if outcome.moved else outcome.refused.code, flush=True)
     sys.stdin.readline()
 """

@@ -16,7 +16,7 @@ from django.test import override_settings
 from audit.models import LifecycleHistory
 from lifecycle.models import Customer
 from lifecycle.rules.transitions import Change
-from lifecycle.services.transitions.apply import apply
+from lifecycle.services.transitions.apply import Call, apply
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tests.factories import TenantFactory, utc_now
@@ -112,7 +112,7 @@ def test_transitions_through_the_pooler_land_in_their_own_tenant(
         tenant = dice.choice(list(tenants))
         change = Change(customer_id=dice.choice(tenants[tenant]).id, stage=dice.choice(stages))
         with tenant_context(tenant.id):
-            (outcome,) = apply([change], tenant=tenant, actor=actor, source="API", now=utc_now())
+            (outcome,) = apply(Call(tenant, actor, "API", utc_now()), [change])
             return "moved" if outcome.moved else type(outcome.decision).__name__
 
     answers = run_clients(request, 400)

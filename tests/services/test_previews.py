@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from lifecycle.rules.transitions import Change
 from lifecycle.services.configuration.previews import preview_configuration
-from lifecycle.services.transitions.apply import apply
+from lifecycle.services.transitions.apply import Call, apply
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tests.factories import MINIMAL, CustomerFactory, utc_now
@@ -23,11 +23,8 @@ def preview(tenant: TenantRef, document: Any, **options: Any) -> Any:
 def move(tenant: TenantRef, customer: Any, stage: str, reason: str | None = None, source: str = "API") -> None:
     with tenant_context(tenant.id):
         (outcome,) = apply(
+            Call(tenant, system_actor("tests"), source, utc_now()),
             [Change(customer_id=customer.id, stage=stage, reason_code=reason)],
-            tenant=tenant,
-            actor=system_actor("tests"),
-            source=source,
-            now=utc_now(),
         )
     assert outcome.moved
 

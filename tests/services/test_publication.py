@@ -13,7 +13,7 @@ from lifecycle.rules.transitions import Change
 from lifecycle.services.configuration import publication, stage_migrations
 from lifecycle.services.configuration.publication import MappingNeeded, publish_configuration, take_back
 from lifecycle.services.configuration.stage_migrations import move_customers
-from lifecycle.services.transitions.apply import apply
+from lifecycle.services.transitions.apply import Call, apply
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tenants.models import ConfigurationVersion, Stage, Tenant
@@ -182,11 +182,8 @@ def test_nobody_can_enter_a_stage_that_is_being_emptied(tenant: TenantRef) -> No
     with tenant_context(tenant.id):
         assert Stage.objects.get(name="At-Risk").is_leaving
         (outcome,) = apply(
+            Call(tenant, ADMIN, "API", utc_now()),
             [Change(customer_id=bystander.id, stage="At-Risk", reason_code="Late")],
-            tenant=tenant,
-            actor=ADMIN,
-            source="API",
-            now=utc_now(),
         )
     assert outcome.refused is not None
     assert outcome.refused.code == "invalid_stage"
@@ -237,11 +234,7 @@ def test_taking_back_returns_those_who_have_not_moved_since(tenant: TenantRef) -
     move_all(tenant)
     with tenant_context(tenant.id):
         apply(
-            [Change(customer_id=moved_on.id, stage="Churned", reason_code="Gone")],
-            tenant=tenant,
-            actor=ADMIN,
-            source="UI",
-            now=utc_now(),
+            Call(tenant, ADMIN, "UI", utc_now()), [Change(customer_id=moved_on.id, stage="Churned", reason_code="Gone")]
         )
 
     with tenant_context(tenant.id):
@@ -414,11 +407,8 @@ def test_changes_in_flight_are_judged_by_the_version_that_is_live_when_they_are_
                 for customer in mine:
                     with tenant_context(tenant.id):
                         apply(
+                            Call(tenant, ADMIN, "API", utc_now()),
                             [Change(customer_id=customer.id, stage=("Active", "Onboarded")[turn % 2])],
-                            tenant=tenant,
-                            actor=ADMIN,
-                            source="API",
-                            now=utc_now(),
                         )
         except BaseException as fault:
             faults.append(fault)

@@ -14,7 +14,7 @@ from uuid_utils.compat import uuid7
 from audit.models import LifecycleHistory
 from lifecycle.rules.transitions import Change
 from lifecycle.services.configuration.publication import publish_configuration
-from lifecycle.services.transitions.apply import apply
+from lifecycle.services.transitions.apply import Call, apply
 from lifecycle.services.transitions.update_budget import RateLimited, UpdateBudget
 from storage import redis_line
 from tenants.actors import Actor, system_actor
@@ -44,9 +44,10 @@ def move(tenant, actor, customer, stage, reason="x"):
     """One request that moves one customer, in a transaction of its own."""
     with tenant_context(tenant.id):
         (outcome,) = apply(
+            Call(tenant, actor, "API", utc_now()),
             [Change(customer_id=customer.id, stage=stage, reason_code=reason)],
-            tenant=tenant, actor=actor, source="API", now=utc_now(), budget=UpdateBudget(actor),
-        )  # fmt: skip
+            budget=UpdateBudget(actor),
+        )
     return outcome
 
 
@@ -234,16 +235,18 @@ def test_64_first_changes_at_once_make_one_count(tenant, in_threads):
 
 
 @pytest.mark.parametrize(("opens_to", "is_moved"), [("Active", True), ("Churned", False)])
-def test_what_is_judged_again_costs_what_becomes_of_it(tenant, person, monkeypatch, in_threads, opens_to, is_moved):
-    """The configuration was being published when the change began: it is judged by the former one first."""
+def test_what_waited_for_a_publication_is_judged_once_by_it_and_costs_what_becomes_of_it(
+    tenant, person, monkeypatch, in_threads, opens_to, is_moved
+):
+    """The configuration was being published when the change began."""
     (customer,) = CustomerFactory.create_batch(1, tenant=tenant)
     document = {**MINIMAL, "transitions": {stage: [opens_to] for stage in MINIMAL["stages"] if stage != opens_to}}
-    is_published, given_back = threading.Event(), []
+    is_published, taken = threading.Event(), []
 
     class Budget(UpdateBudget):
-        def give_back(self, count):
-            given_back.append(count)
-            super().give_back(count)
+        def take(self, count):
+            taken.append(count)
+            super().take(count)
 
     monkeypatch.setattr(f"{__name__}.UpdateBudget", Budget)
 
@@ -253,12 +256,12 @@ def test_what_is_judged_again_costs_what_becomes_of_it(tenant, person, monkeypat
             is_published.set()
             time.sleep(0.3)
 
-    def move_meanwhile():
+    def move_in_between():
         assert is_published.wait(10)
         return move(tenant, person, customer, "Active")
 
-    _, outcome = in_threads(2, lambda number: (publish, move_meanwhile)[number]())
-    assert (outcome.moved, given_back) == (is_moved, [1])
+    _, outcome = in_threads(2, lambda number: (publish, move_in_between)[number]())
+    assert (outcome.moved, taken) == (is_moved, [1] * is_moved)
     assert take(tenant, person, 10 - is_moved).headers["RateLimit"].startswith('"updates";r=0;')
 
 
@@ -275,7 +278,7 @@ def test_a_batch_over_the_budget_changes_nothing(tenant, person):
     customers = CustomerFactory.create_batch(11, tenant=tenant)
     changes = [Change(customer_id=customer.id, stage="Active") for customer in customers]
     with pytest.raises(RateLimited), tenant_context(tenant.id):
-        apply(changes, tenant=tenant, actor=person, source="API", now=utc_now(), budget=UpdateBudget(person))
+        apply(Call(tenant, person, "API", utc_now()), changes, budget=UpdateBudget(person))
     assert moved_by(tenant, person) == 0
     take(tenant, person, 10)
 
@@ -285,9 +288,8 @@ def test_what_a_publication_moves_costs_its_admin_nothing(tenant):
     for customer in CustomerFactory.create_batch(3, tenant=tenant):
         with tenant_context(tenant.id):
             (outcome,) = apply(
-                [Change(customer_id=customer.id, stage="Active")],
-                tenant=tenant, actor=actor, source="Configuration", now=utc_now(),
-            )  # fmt: skip
+                Call(tenant, actor, "Configuration", utc_now()), [Change(customer_id=customer.id, stage="Active")]
+            )
         assert outcome.moved
     take(tenant, actor, 1)
 

@@ -12,16 +12,16 @@ from hypothesis import strategies as st
 
 from audit.models import LifecycleHistory
 from lifecycle.models import Customer, CustomerLifecycleStatus
-from lifecycle.rules.transitions import Change
+from lifecycle.rules.transitions import Change, Status
 from lifecycle.services.compliance.verification import verify_tenant
 from lifecycle.services.configuration.publication import MappingNeeded, publish_configuration, take_back
 from lifecycle.services.configuration.stage_migrations import move_customers
-from lifecycle.services.events import moves
-from lifecycle.services.transitions.apply import apply
+from lifecycle.services.transitions.apply import Call, Choice, apply
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tenants.models import Stage
 from tenants.rules.configuration.document import InvalidConfiguration
+from tenants.rules.configuration.policy import Policy
 from tests.factories import CustomerFactory, TenantFactory, utc_now
 
 ADMIN = system_actor("tests")
@@ -207,14 +207,16 @@ def test_a_publisher_lets_the_consumer_finish_instead_of_deadlocking(db: None) -
             close_old_connections()
 
     publisher = threading.Thread(target=rename)
-    with tenant_context(tenant.id):
-        # As the consumer does: look at where the customers of the batch stand, then move some.
-        moves._lock_standing({customer.id}, tenant=tenant)
+
+    def choose(policy: Policy, status: Status) -> Change:
+        """As the consumer does, under the lock."""
+        assert (policy.version, status.stage) == (1, "A")
         publisher.start()
         wait_until_somebody_waits()
-        (outcome,) = apply(
-            [Change(customer_id=customer.id, stage="B")], tenant=tenant, actor=ADMIN, source="Kafka", now=utc_now()
-        )
+        return Change(customer_id=customer.id, stage="B")
+
+    with tenant_context(tenant.id):
+        (outcome,) = apply(Call(tenant, ADMIN, "Kafka", utc_now()), [Choice(customer.id, choose)])
     publisher.join(30)
 
     assert faults == []

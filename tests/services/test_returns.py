@@ -14,7 +14,7 @@ from lifecycle.services.compliance.verification import verify_tenant
 from lifecycle.services.configuration import stage_migrations
 from lifecycle.services.configuration.publication import publish_configuration, take_back
 from lifecycle.services.configuration.stage_migrations import move_customers
-from lifecycle.services.transitions.apply import apply
+from lifecycle.services.transitions.apply import Call, apply
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tests.factories import CustomerFactory, TenantFactory, utc_now
@@ -27,11 +27,7 @@ AFTER: dict[str, Any] = {"stages": ["C", "D"]}
 def move(tenant: TenantRef, customer: Customer, stage: str, **options: Any) -> str:
     with tenant_context(tenant.id):
         (outcome,) = apply(
-            [Change(customer_id=customer.id, stage=stage, **options)],
-            tenant=tenant,
-            actor=ADMIN,
-            source="API",
-            now=utc_now(),
+            Call(tenant, ADMIN, "API", utc_now()), [Change(customer_id=customer.id, stage=stage, **options)]
         )
     return outcome.refused.code if outcome.refused else "moved"
 
@@ -119,7 +115,7 @@ def test_who_moves_on_while_the_batch_is_chosen_is_left_alone(db: None, monkeypa
 
     def find_and_be_overtaken(*arguments: Any, **options: Any) -> Any:
         found = find(*arguments, **options)
-        apply([Change(customer_id=customer.id, stage="D")], tenant=tenant, actor=ADMIN, source="API", now=utc_now())
+        apply(Call(tenant, ADMIN, "API", utc_now()), [Change(customer_id=customer.id, stage="D")])
         return found
 
     monkeypatch.setattr(stage_migrations, "find_former_stays", find_and_be_overtaken)

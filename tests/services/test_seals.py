@@ -24,7 +24,7 @@ from lifecycle.messaging.clients import ensure_topics, make_producer
 from lifecycle.models import Customer
 from lifecycle.rules.transitions import Change
 from lifecycle.services.compliance.verification import verify_tenant_seals
-from lifecycle.services.transitions.apply import apply
+from lifecycle.services.transitions.apply import Call, apply
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tenants.models import Tenant
@@ -145,7 +145,7 @@ def test_a_seal_covers_what_no_seal_covers_yet(tenant: TenantRef, customer: Cust
 def test_a_row_that_commits_late_comes_into_the_next_seal(tenant: TenantRef, customer: Customer) -> None:
     with tenant_context(tenant.id):
         change = Change(customer_id=customer.id, stage="Prospect")
-        (outcome,) = apply([change], tenant=tenant, actor=system_actor("tests"), source="API", now=utc_now())
+        (outcome,) = apply(Call(tenant, system_actor("tests"), "API", utc_now()), [change])
         assert outcome.moved
         assert run_together([lambda: seal_once(tenant)]) == [5]
     assert seal("--tenant", tenant.slug) == [f"{tenant.slug}: seal 2 over 1 rows"]

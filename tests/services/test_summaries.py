@@ -15,7 +15,7 @@ from lifecycle.services.cache import cache_keys, copies
 from lifecycle.services.configuration.publication import publish_configuration
 from lifecycle.services.customers import summaries
 from lifecycle.services.customers.recording import ContactFacts, CustomerFacts, record_customers
-from lifecycle.services.transitions.apply import apply
+from lifecycle.services.transitions.apply import Call, apply
 from lifecycle.services.transitions.history import read_history
 from tenants.actors import system_actor
 from tenants.context import tenant_context
@@ -56,11 +56,8 @@ def tell(tenant, **facts):
 def move(tenant, customer, stage, reason=None, note=None):
     with tenant_context(tenant.id):
         (outcome,) = apply(
+            Call(tenant, ACTOR, "API", utc_now()),
             [Change(customer_id=customer.id, stage=stage, reason_code=reason, note=note)],
-            tenant=tenant,
-            actor=ACTOR,
-            source="API",
-            now=utc_now(),
         )
     assert outcome.moved, outcome
     return outcome.record

@@ -17,7 +17,7 @@ from lifecycle.models import Customer, CustomerLifecycleStatus
 from lifecycle.rules.transitions import Allowed, Change, Unchanged
 from lifecycle.services.compliance.verification import verify_tenant
 from lifecycle.services.configuration.publication import publish_configuration
-from lifecycle.services.transitions.apply import Outcome, apply
+from lifecycle.services.transitions.apply import Call, Outcome, apply
 from tenants.actors import Actor, TenantRef, system_actor
 from tenants.context import tenant_context
 from tenants.roles import ROLE_PERMISSIONS, Role
@@ -32,9 +32,7 @@ FREE = ("Prospect", "Onboarded", "Active")
 def move(tenant: TenantRef, *changes: Change, actor: Actor | None = None, **options: Any) -> list[Outcome]:
     """Apply changes in a transaction of their own."""
     with tenant_context(tenant.id):
-        return apply(
-            changes, tenant=tenant, actor=actor or system_actor("tests"), source="API", now=utc_now(), **options
-        )
+        return apply(Call(tenant, actor or system_actor("tests"), "API", utc_now()), changes, **options)
 
 
 def version_of(tenant: TenantRef, customer: Customer) -> tuple[int, str]:
@@ -301,9 +299,6 @@ class CountingBudget:
     def take(self, count: int) -> None:
         self.taken.append(count)
 
-    def give_back(self, count: int) -> None:
-        self.taken.append(-count)
-
 
 def rows_of(tenant: TenantRef) -> tuple[list[Any], list[Any], list[Any]]:
     """All status, history and outbox rows of the tenant."""
@@ -399,11 +394,8 @@ def test_what_is_rolled_back_was_never_written(tenant: TenantRef, customer: Cust
     before = rows_of(tenant)
     with tenant_context(tenant.id):
         (outcome,) = apply(
+            Call(tenant, system_actor("tests"), "API", utc_now()),
             [Change(customer_id=customer.id, stage="Active", note="a note")],
-            tenant=tenant,
-            actor=system_actor("tests"),
-            source="API",
-            now=utc_now(),
         )
         assert outcome.moved
         transaction.set_rollback(True)

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import pytest
 
 from lifecycle.rules.transitions import Change
-from lifecycle.services.transitions.apply import apply
+from lifecycle.services.transitions.apply import Call, apply
 from tenants.actors import system_actor
 from tenants.context import tenant_context
 from tests.factories import utc_now
@@ -57,11 +57,8 @@ def move(tenant):
     def work(customer, stage, reason=None, *, note=None, actor=None, source="API"):
         with tenant_context(tenant.id):
             (outcome,) = apply(
+                Call(tenant, actor or system_actor("tests"), source, utc_now()),
                 [Change(customer_id=customer.id, stage=stage, reason_code=reason, note=note)],
-                tenant=tenant,
-                actor=actor or system_actor("tests"),
-                source=source,
-                now=utc_now(),
             )
         assert outcome.moved, outcome
         return outcome.record

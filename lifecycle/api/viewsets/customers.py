@@ -19,7 +19,7 @@ from lifecycle.queries.listing import InvalidCursor, list_customers
 from lifecycle.rules.transitions import Change
 from lifecycle.services.customers import summaries
 from lifecycle.services.transitions import history
-from lifecycle.services.transitions.apply import apply
+from lifecycle.services.transitions.apply import Call, apply
 from lifecycle.services.transitions.update_budget import UpdateBudget
 from tenants.middleware import current_request_id
 from tenants.permissions import describe_denial
@@ -96,13 +96,7 @@ class LifecycleViewSet(TenantViewSet):
         actor = self.identity.actor()
         budget = UpdateBudget(actor)
         (outcome,) = apply(
-            [change],
-            tenant=self.tenant,
-            actor=actor,
-            source=SOURCE,
-            now=timezone.now(),
-            budget=budget,
-            request_id=current_request_id(),
+            Call(self.tenant, actor, SOURCE, timezone.now(), current_request_id()), [change], budget=budget
         )
         if outcome.refused or outcome.record is None:
             raise self.refuse(outcome)

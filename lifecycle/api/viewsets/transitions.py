@@ -14,7 +14,7 @@ from lifecycle.api.serializers import BatchSerializer, read_uuid
 from lifecycle.api.viewsets.tenant import SOURCE, TenantViewSet
 from lifecycle.rules.transitions import Change
 from lifecycle.services.customers import summaries
-from lifecycle.services.transitions.apply import Outcome, apply
+from lifecycle.services.transitions.apply import Call, Outcome, apply
 from lifecycle.services.transitions.update_budget import UpdateBudget
 from tenants.middleware import current_request_id
 from tenants.roles import UPDATE_LIFECYCLE, VIEW_LIFECYCLE
@@ -37,13 +37,9 @@ class TransitionViewSet(TenantViewSet):
         budget = UpdateBudget(actor)
         outcomes = iter(
             apply(
+                Call(self.tenant, actor, SOURCE, timezone.now(), current_request_id()),
                 [item for item in items if isinstance(item, Change)],
-                tenant=self.tenant,
-                actor=actor,
-                source=SOURCE,
-                now=timezone.now(),
                 budget=budget,
-                request_id=current_request_id(),
                 dry_run=dry_run,
             )
         )

@@ -17,7 +17,7 @@ from audit.models import LifecycleHistory
 from lifecycle.models import CustomerLifecycleStatus, StageMove
 from lifecycle.rules.transitions import Change
 from lifecycle.services.events.failures import is_transient
-from lifecycle.services.transitions.apply import apply
+from lifecycle.services.transitions.apply import Call, apply
 from storage.cursors import plain_array, prepared_cursor
 from storage.timeouts import JOB_SECONDS, allow_seconds
 from tenants.actors import Actor, TenantRef
@@ -212,6 +212,7 @@ def _move_those(move: StageMove, versions: Mapping[UUID, int], *, tenant: Tenant
     actor = Actor(kind=move.actor_kind, name=move.actor, permissions=frozenset(PERMISSIONS))
     since = find_former_stays(move, versions, tenant=tenant)
     outcomes = apply(
+        Call(tenant, actor, SOURCE, now, move.request_id),
         [
             Change(
                 customer_id=id_,
@@ -224,11 +225,6 @@ def _move_those(move: StageMove, versions: Mapping[UUID, int], *, tenant: Tenant
             )
             for id_, version in versions.items()
         ],
-        tenant=tenant,
-        actor=actor,
-        source=SOURCE,
-        now=now,
-        request_id=move.request_id,
     )
     moved = move.last_batch = sum(outcome.moved for outcome in outcomes)
     if not moved:

@@ -15,12 +15,12 @@ from uuid import UUID
 import orjson
 from uuid_utils.compat import uuid7
 
-from audit.services.chain import EPOCH
+from audit.services.chain import micros
 from audit.services.keys import ensure_keys
 from lifecycle.rules.merging import merge_fields
 from lifecycle.rules.transitions import Change
 from lifecycle.services.cache import copies
-from lifecycle.services.transitions.apply import Outcome, place
+from lifecycle.services.transitions.apply import Call, Outcome, place
 from storage import cipher
 from storage.cursors import insert_rows, prepared_cursor, text_array
 from tenants.actors import Actor, TenantRef
@@ -41,6 +41,8 @@ BILLING_FIELDS = (
 )
 AMOUNT_FIELDS = ("arr", "mrr", "balance_overdue")
 SUPPORT_FIELDS = ("open_issues", "csat", "last_issue_id", "last_issue_severity", "last_issue_closed_at")
+# The field time of the last event that found the customer in the stage it asks for: it writes no history.
+STAGE_CONFIRMED = "stage"
 # Columns that hold '' and not NULL when nothing is known.
 _TEXTS = frozenset(
     {*COMPANY_FIELDS, "currency", "contract_id", "last_issue_id", "last_issue_severity"},
@@ -83,7 +85,8 @@ class Recorded:
 
     ``stale`` names the fields that something newer had written, ``rejected`` those whose value the customer cannot have
     (an amount with more decimals than its currency); ``placed`` is the first placement of a new customer,
-    and may be a refusal, in which case the customer stands in the initial stage instead.
+    and may be a refusal, in which case the customer is in the initial stage instead. ``confirmed_at``: when an event
+    last confirmed the stage (microseconds since 1970), before this batch; 0: none has.
     """
 
     customer_id: UUID | None
@@ -92,6 +95,7 @@ class Recorded:
     stale: tuple[str, ...] = ()
     placed: Outcome | None = None
     rejected: tuple[str, ...] = ()
+    confirmed_at: int = 0
 
 
 LOCK = """
@@ -201,7 +205,7 @@ def _place_new(
         )
 
     def place_all(changes: Sequence[Change]) -> list[Outcome]:
-        return place(changes, tenant=work.tenant, actor=actor, source=source, now=work.now, backdated=work.backdated)
+        return place(Call(work.tenant, actor, source, work.now), changes, backdated=work.backdated)
 
     outcomes = place_all([change(fact, fact.stage) for fact in facts])
     refused = [fact for fact, outcome in zip(facts, outcomes, strict=True) if outcome.refused]
@@ -265,7 +269,7 @@ class _Batch:
             "event_id": fact.event_id,
             "occurred_at": fact.occurred_at,
             "field_times": dict.fromkeys(
-                (*fact.company, *([] if fact.contacts is None else ["contacts"])), _micros(fact.occurred_at)
+                (*fact.company, *([] if fact.contacts is None else ["contacts"])), micros(fact.occurred_at)
             ),
             "created_at": fact.occurred_at if self.backdated else self.now,
             "updated_at": fact.occurred_at if self.backdated else self.now,
@@ -312,14 +316,15 @@ class _Batch:
                     given = _fit_amounts(given, target, rejected)
                 changed |= self._merge_part(part, target, given, fact, stale)
         if fact.contacts is not None and row["erased_at"] is None:
-            if row["field_times"].get("contacts", 0) > _micros(fact.occurred_at):
+            if row["field_times"].get("contacts", 0) > micros(fact.occurred_at):
                 stale.append("contacts")
             else:
-                row["field_times"]["contacts"] = _micros(fact.occurred_at)
+                row["field_times"]["contacts"] = micros(fact.occurred_at)
                 self.contacts[customer_id] = fact.contacts
                 self.dirty["company"].add(customer_id)
                 changed = True
-        return Recorded(customer_id, created, changed or created, tuple(stale), placed, tuple(rejected))
+        confirmed_at = row["field_times"].get(STAGE_CONFIRMED, 0)
+        return Recorded(customer_id, created, changed or created, tuple(stale), placed, tuple(rejected), confirmed_at)
 
     def _new_part(self, customer_id: UUID, names: Iterable[str], fact: CustomerFacts) -> dict[str, Any]:
         return {
@@ -337,7 +342,7 @@ class _Batch:
     ) -> bool:
         if not given:
             return False
-        at = _micros(fact.occurred_at)
+        at = micros(fact.occurred_at)
         merged = merge_fields(given, row["field_times"], at)
         stale.extend(f"{part}.{name}" if part != "company" else name for name in merged.stale)
         if not merged.fields:
@@ -431,10 +436,6 @@ def _fit_amounts(given: Mapping[str, Any], row: Mapping[str, Any], rejected: lis
             rejected.append(f"billing.{name}")
             del fitted[name]
     return fitted
-
-
-def _micros(moment: dt.datetime) -> int:
-    return (moment - EPOCH) // dt.timedelta(microseconds=1)
 
 
 def _as_json(rows: Iterable[Mapping[str, Any]]) -> str:

@@ -22,7 +22,7 @@ from lifecycle.services.configuration.publication import publish_configuration
 from lifecycle.services.customers.recording import record_customers
 from lifecycle.services.demo.scenarios import PASSWORD, STAFF, Login, Scenario
 from lifecycle.services.demo.stories import SEED, Step, Story, external_id_of, tell_story
-from lifecycle.services.transitions.apply import apply
+from lifecycle.services.transitions.apply import Call, apply
 from storage.timeouts import JOB_SECONDS, allow_seconds
 from tenants.actors import SERVICE, USER, Actor, TenantRef, system_actor
 from tenants.context import tenant_context
@@ -208,7 +208,7 @@ def _write(stories: Sequence[Story], *, tenant: TenantRef, cast: Cast, now: dt.d
 
 
 def _move(changes: Sequence[Change], *, tenant: TenantRef, actor: Actor, source: str, now: dt.datetime) -> None:
-    outcomes = apply(changes, tenant=tenant, actor=actor, source=source, now=now, backdated=True)
+    outcomes = apply(Call(tenant, actor, source, now), changes, backdated=True)
     for outcome in outcomes:
         if outcome.refused:
             raise DemoRefused(f"The demo tells a move that the rules refuse: {outcome.refused.sentence}")

@@ -4,8 +4,6 @@ from typing import Final
 
 from django import db
 
-from lifecycle.services.transitions.outcomes import ConfigurationKeepsChanging
-
 # SQLSTATE classes (and codes) of errors that another try may not meet: connection, rollback, resources, locks,
 # operator, system; a server that is read-only for a moment. 42: the schema is being migrated under us.
 TRANSIENT: Final = ("08", "40", "42", "53", "55", "57", "58", "25006", "25P03", "25P04")
@@ -25,8 +23,6 @@ def sql_state(error: BaseException) -> str:
 
 def is_transient(error: BaseException) -> bool:
     """Whether the same work may succeed later: then it is tried again, for however long, and nothing is skipped."""
-    if isinstance(error, ConfigurationKeepsChanging):
-        return True
     if not isinstance(error, db.Error):
         return False
     state = sql_state(error)

@@ -18,6 +18,7 @@ from lifecycle.services.events.dead_letters import Refusal, bury
 from lifecycle.services.events.facts import to_facts
 from lifecycle.services.events.inbox import Identity
 from lifecycle.services.events.moves import move_by_rules
+from lifecycle.services.transitions.apply import Call
 from tenants.actors import Actor, TenantRef
 from tenants.services.configuration.policies import NoConfiguration, live_policy
 
@@ -196,10 +197,7 @@ class TenantBatch:
         moves = move_by_rules(
             [(event, one) for (_, event, _), one in zip(valid, recorded, strict=True)],
             policy=policy,
-            tenant=self.tenant,
-            actor=self.actor,
-            source=SOURCE,
-            now=self.now,
+            call=Call(self.tenant, self.actor, SOURCE, self.now),
         )
         for (received, event, released), one, move in zip(valid, recorded, moves, strict=True):
             if one.customer_id is None:

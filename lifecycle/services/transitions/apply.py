@@ -1,11 +1,10 @@
 """The one verb: move customers from stage to stage.
 
-``apply`` is the only code that changes where a customer stands. One PATCH is a batch of one; an event batch, a bulk
+``apply`` is the only code that changes a customer's stage. One PATCH is a batch of one; an event batch, a bulk
 call, an import and a configuration's mapping are batches of many. Its order never varies: lock (in id order), look,
 decide, write, record, announce, all in the caller's transaction; the network comes after the commit.
 """
 
-import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 from uuid import UUID
@@ -16,93 +15,67 @@ from audit.services.bell import wake_relay_after_commit
 from audit.services.chain import EPOCH, MICROSECOND
 from audit.services.keys import ensure_keys
 from audit.services.recording import trace_headers
-from lifecycle.rules.transitions import Allowed, Change, Refused, Status, decide
+from lifecycle.rules.transitions import Allowed, Change, Refused, Status, Unchanged, decide
 from lifecycle.services.cache import copies
 from lifecycle.services.transitions import statements
-from lifecycle.services.transitions.outcomes import NOT_FOUND, Budget, ConfigurationKeepsChanging, Outcome, StatusRecord
+from lifecycle.services.transitions.outcomes import NOT_FOUND, Budget, Call, Choice, Outcome, StatusRecord
 from storage import cipher
 from storage.cursors import plain_array, prepared_cursor, sparse_text_array, text_array
-from tenants.actors import Actor, TenantRef
+from tenants.actors import TenantRef
 from tenants.roles import UPDATE_LIFECYCLE
 from tenants.rules.configuration.policy import Policy
 from tenants.services.configuration.policies import hold_live_policy, policy_of_version
 
-__all__ = ["NOT_FOUND", "Budget", "ConfigurationKeepsChanging", "Outcome", "StatusRecord", "apply", "place"]
+__all__ = ["NOT_FOUND", "Budget", "Call", "Choice", "Outcome", "StatusRecord", "apply", "place"]
 
 # Rows of one writing statement: above it the plan spills to disk and memory is no longer bounded.
 CHUNK = 10_000
-# How often a batch is judged anew because a configuration was published between lock and write.
-JUDGEMENTS = 5
 
 
 def apply(
-    changes: Sequence[Change],
+    call: Call,
+    changes: Sequence[Change | Choice],
     *,
-    tenant: TenantRef,
-    actor: Actor,
-    source: str,
-    now: dt.datetime,
     budget: Budget | None = None,
-    request_id: UUID | None = None,
     dry_run: bool = False,
     backdated: bool = False,
 ) -> list[Outcome]:
     """Move 1..N customers; one Outcome a change, in the order given. Refusals are values, never exceptions.
 
-    Call inside ``tenant_context(tenant.id)``; nothing is committed here. Several changes of one customer are judged
-    one after the other. Two statements for any number of distinct customers up to 10,000 (a third for the policy the
-    first time a version is seen, more only when there are notes). With ``dry_run`` the rows are locked and judged and
-    nothing is written. ``backdated`` loads what happened elsewhere: each change is dated by its ``effective_at``, and
-    only the database's ``recorded_at`` says when it came here. Raises
-    what ``budget.take`` raises, before anything is written.
+    Call inside the context of ``call.tenant``; nothing is committed here. Several changes of one customer are judged
+    one after the other, each once, under the lock. Two statements for any number of distinct customers up to 10,000 (a
+    third for the policy the first time a version is seen, more only when there are notes). With ``dry_run`` the rows
+    are locked and judged and nothing is written. ``backdated`` loads what happened elsewhere: each change is dated by
+    its ``effective_at``, and only the database's ``recorded_at`` says when it came here. Raises what ``budget.take``
+    raises, before anything is written.
     """
-    statement = statements.MOVE_BACKDATED if backdated else statements.MOVE
-    for _ in range(JUDGEMENTS):
-        statuses, version = _lock(changes, tenant=tenant)
-        policy = policy_of_version(tenant.id, version) if version else None
-        outcomes = _judge(changes, policy, statuses, actor=actor, source=source, now=now, backdated=backdated)
-        moves = sum(outcome.moved for outcome in outcomes)
-        if dry_run:
-            return [outcome._replace(history_id=None) for outcome in outcomes]
-        if not moves or policy is None:
-            return outcomes
+    statuses, version = _lock(changes, tenant=call.tenant)
+    policy = policy_of_version(call.tenant.id, version) if version else None
+    outcomes = _judge(call, changes, policy, statuses, backdated=backdated)
+    moves = sum(outcome.moved for outcome in outcomes)
+    if dry_run:
+        return [outcome._replace(history_id=None) for outcome in outcomes]
+    if moves and policy is not None:
         # Once the rows are locked and judged: taken before, the budget's lock and theirs could cross.
         if budget is not None:
             budget.take(moves)
-        if _write(outcomes, statement, policy, tenant, actor, source, now, request_id):
-            return outcomes
-        # What is judged again may be fewer, or nothing. A rollback needs no giving back.
-        if budget is not None:
-            budget.give_back(moves)
-    raise ConfigurationKeepsChanging("The configuration keeps changing: try again in a moment.")
+        _write(call, outcomes, statements.MOVE_BACKDATED if backdated else statements.MOVE, policy)
+    return outcomes
 
 
-def place(
-    changes: Sequence[Change],
-    *,
-    tenant: TenantRef,
-    actor: Actor,
-    source: str,
-    now: dt.datetime,
-    request_id: UUID | None = None,
-    backdated: bool = False,
-) -> list[Outcome]:
-    """Give new customers, which stand in no stage yet, their first one; one Outcome a change.
+def place(call: Call, changes: Sequence[Change], *, backdated: bool = False) -> list[Outcome]:
+    """Give new customers, which are in no stage yet, their first one; one Outcome a change.
 
     The customers must exist and have no status row, and each may be named once. Otherwise as ``apply``.
     """
-    statement = statements.PLACE_BACKDATED if backdated else statements.PLACE
-    for _ in range(JUDGEMENTS):
-        policy = hold_live_policy(tenant.id)
-        outcomes = _judge(changes, policy, None, actor=actor, source=source, now=now, backdated=backdated)
-        if not any(outcome.moved for outcome in outcomes) or _write(
-            outcomes, statement, policy, tenant, actor, source, now, request_id
-        ):
-            return outcomes
-    raise ConfigurationKeepsChanging("The configuration keeps changing: try again in a moment.")
+    policy = hold_live_policy(call.tenant.id)
+    outcomes = _judge(call, changes, policy, None, backdated=backdated)
+    if any(outcome.moved for outcome in outcomes):
+        _write(call, outcomes, statements.PLACE_BACKDATED if backdated else statements.PLACE, policy)
+    return outcomes
 
 
-def _lock(changes: Sequence[Change], *, tenant: TenantRef) -> tuple[dict[UUID, StatusRecord], int]:
+def _lock(changes: Sequence[Change | Choice], *, tenant: TenantRef) -> tuple[dict[UUID, StatusRecord], int]:
     """Lock the customers' status rows in id order: the rows as they are now, and the live configuration's number."""
     ids = {str(change.customer_id): change.customer_id for change in changes}
     with prepared_cursor("default") as cursor:
@@ -111,7 +84,7 @@ def _lock(changes: Sequence[Change], *, tenant: TenantRef) -> tuple[dict[UUID, S
     if not rows:
         return {}, 0
     statuses = {
-        # The ids come as texts and are known: making ten thousand of them anew would cost more than judging them.
+        # The ids come as strings and are known: to make ten thousand of them again would cost more than to judge them.
         (id_ := ids[text]): StatusRecord(
             id_, stage, EPOCH + entered * MICROSECOND, EPOCH + updated * MICROSECOND, *rest
         )
@@ -121,45 +94,55 @@ def _lock(changes: Sequence[Change], *, tenant: TenantRef) -> tuple[dict[UUID, S
 
 
 def _judge(
-    changes: Sequence[Change],
+    call: Call,
+    changes: Sequence[Change | Choice],
     policy: Policy | None,
     statuses: dict[UUID, StatusRecord] | None,
     *,
-    actor: Actor,
-    source: str,
-    now: dt.datetime,
     backdated: bool,
 ) -> list[Outcome]:
     """Decide each change on the status its predecessors in the batch leave behind. ``None``: all are new.
 
     Every move has the id of its history row: time-ordered, so a customer's rows sort as they happened.
     """
-    may_update = actor.may(UPDATE_LIFECYCLE)
+    may_update = call.actor.may(UPDATE_LIFECYCLE)
     current = dict(statuses) if statuses is not None else {}
     outcomes = []
-    for change in changes:
-        record = current.get(change.customer_id)
+    for asked in changes:
+        customer_id = asked.customer_id
+        record = current.get(customer_id)
         if policy is None or (record is None and statuses is not None):
+            change = Change(customer_id, "") if isinstance(asked, Choice) else asked
             outcomes.append(Outcome(change, Refused(code="not_found", sentence=NOT_FOUND), None))
             continue
-        decision = decide(policy, _as_status(change.customer_id, record), change, may_update=may_update)
-        before, history_id = record.stage if record else None, None
+        status = _as_status(customer_id, record)
+        chosen = asked.choose(policy, status) if isinstance(asked, Choice) else asked
+        before, history_id = status.stage, None
+        if chosen is None:
+            # It need not be a stage of this configuration, so there is nothing to judge.
+            outcomes.append(Outcome(Change(customer_id, before or ""), Unchanged(before or ""), record, before))
+            continue
+        decision = decide(policy, status, chosen, may_update=may_update)
         if isinstance(decision, Allowed):
             history_id = uuid7()
-            entered_at = change.effective_at or now
-            record = current[change.customer_id] = StatusRecord(
-                customer_id=change.customer_id,
-                stage=decision.to_stage,
-                stage_entered_at=entered_at,
-                updated_at=entered_at if backdated else now,
-                updated_by=actor.name,
-                actor_kind=actor.kind,
-                source=source,
-                reason_code=decision.reason_code or "",
-                version=record.version + 1 if record else 1,
-            )
-        outcomes.append(Outcome(change, decision, record, before, history_id))
+            record = current[customer_id] = _record_move(call, chosen, decision, status.version, backdated=backdated)
+        outcomes.append(Outcome(chosen, decision, record, before, history_id))
     return outcomes
+
+
+def _record_move(call: Call, change: Change, decision: Allowed, version: int, *, backdated: bool) -> StatusRecord:
+    entered_at = change.effective_at or call.now
+    return StatusRecord(
+        customer_id=change.customer_id,
+        stage=decision.to_stage,
+        stage_entered_at=entered_at,
+        updated_at=entered_at if backdated else call.now,
+        updated_by=call.actor.name,
+        actor_kind=call.actor.kind,
+        source=call.source,
+        reason_code=decision.reason_code or "",
+        version=version + 1,
+    )
 
 
 def _as_status(customer_id: UUID, record: StatusRecord | None) -> Status:
@@ -168,42 +151,29 @@ def _as_status(customer_id: UUID, record: StatusRecord | None) -> Status:
     return Status(customer_id, record.stage, record.version, record.stage_entered_at, record.updated_at)
 
 
-def _write(
-    outcomes: Sequence[Outcome],
-    statement: str,
-    policy: Policy,
-    tenant: TenantRef,
-    actor: Actor,
-    source: str,
-    now: dt.datetime,
-    request_id: UUID | None,
-) -> bool:
-    """Write status, history and outbox of all moves. False, with nothing written, when the configuration changed."""
+def _write(call: Call, outcomes: Sequence[Outcome], statement: str, policy: Policy) -> None:
+    """Write status, history and outbox of all moves."""
+    tenant = call.tenant
     parameters = {
         "tenant_id": tenant.id,
-        "now": now,
-        "changed_by": actor.name,
-        "actor_kind": actor.kind,
-        "source": source,
+        "now": call.now,
+        "changed_by": call.actor.name,
+        "actor_kind": call.actor.kind,
+        "source": call.source,
         "configuration_version": policy.version,
-        "request_id": request_id or uuid7(),
+        "request_id": call.request_id or uuid7(),
         "headers": trace_headers(),
     }
-    written = 0
     with prepared_cursor("default") as cursor:
         for wave in _waves(outcomes):
             for start in range(0, len(wave), CHUNK):
                 chunk = wave[start : start + CHUNK]
                 cursor.execute(statement, {**parameters, **_columns(chunk, tenant)})
                 count = cursor.fetchone()[0]
-                if count == 0 and written == 0:
-                    return False
                 if count != len(chunk):
-                    raise ConfigurationKeepsChanging("The configuration changed in the middle of the batch: try again.")
-                written += count
+                    raise RuntimeError(f"Of {len(chunk)} rows that are locked {count} could be written.")
     copies.refresh_statuses(tenant.id, _last_records(outcomes))
     wake_relay_after_commit()
-    return True
 
 
 def _waves(outcomes: Iterable[Outcome]) -> Iterator[list[Outcome]]:

@@ -1,13 +1,41 @@
 """What becomes of a change, and what may keep it from being made."""
 
 import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
-from lifecycle.rules.transitions import Allowed, Change, Refused, Unchanged
+from lifecycle.rules.transitions import Allowed, Change, Decision, Refused, Status
+from tenants.actors import Actor, TenantRef
+from tenants.rules.configuration.policy import Policy
 
-Decision = Allowed | Unchanged | Refused
 NOT_FOUND = "There is no such customer: check the id, and that the customer belongs to this tenant."
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Who asks for what, through which entry point (``source``, as the history names it), and when.
+
+    ``request_id`` is common to all that one request does; None: one is made.
+    """
+
+    tenant: TenantRef
+    actor: Actor
+    source: str
+    now: dt.datetime
+    request_id: UUID | None = None
+
+
+class Choice(NamedTuple):
+    """A change that is chosen only when the customer's row is locked.
+
+    ``choose`` gets the live policy and the status that the changes before it in the batch leave behind. None: the
+    customer stays in its stage. It is called once.
+    """
+
+    customer_id: UUID
+    choose: Callable[[Policy, Status], Change | None]
 
 
 class StatusRecord(NamedTuple):
@@ -56,10 +84,3 @@ class Budget(Protocol):
 
     def take(self, count: int) -> None:
         """Take ``count`` from the budget, or raise BudgetExceeded and take nothing."""
-
-    def give_back(self, count: int) -> None:
-        """Return what was just taken for a batch that was not written and is judged again."""
-
-
-class ConfigurationKeepsChanging(Exception):
-    """Configurations were published faster than this batch could be judged; trying again later will do."""

@@ -77,11 +77,6 @@ class UpdateBudget:
             )
         self._usage = (remaining, reset)
 
-    def give_back(self, count: int) -> None:
-        """Return what ``take`` has just taken, in a transaction that goes on without having written it."""
-        self.take(-count)
-        self._usage = None
-
 
 def _headers(limit: int, remaining: int, reset: int) -> dict[str, str]:
     return {"RateLimit-Policy": _policy(limit), "RateLimit": f'"{POLICY}";r={remaining};t={reset}'}

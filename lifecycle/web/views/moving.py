@@ -13,7 +13,7 @@ from django_htmx.http import reswap, retarget, trigger_client_event
 from lifecycle.rules.transitions import Change
 from lifecycle.services.customers.profiles import read_profile
 from lifecycle.services.customers.summaries import read_lifecycle
-from lifecycle.services.transitions.apply import ConfigurationKeepsChanging, Outcome, apply
+from lifecycle.services.transitions.apply import Call, Outcome, apply
 from lifecycle.services.transitions.update_budget import RateLimited, UpdateBudget
 from lifecycle.web.forms import MoveForm
 from lifecycle.web.history import show_missed
@@ -55,8 +55,6 @@ def _move(request: TenantRequest, customer_id: UUID, form: MoveForm) -> HttpResp
         return _ask(request, customer_id, form, refusal=RECONFIGURED, status=409)
     try:
         outcome = _apply(request, customer_id, form)
-    except ConfigurationKeepsChanging as busy:
-        return _ask(request, customer_id, form, refusal=str(busy), status=409)
     except RateLimited as limited:
         response = _ask(request, customer_id, form, refusal=str(limited), status=429)
         for name, value in limited.headers.items():
@@ -77,13 +75,7 @@ def _apply(request: TenantRequest, customer_id: UUID, form: MoveForm) -> Outcome
         expected_version=form.cleaned_data["version"],
     )
     (outcome,) = apply(
-        [change],
-        tenant=request.tenant,
-        actor=actor,
-        source=SOURCE,
-        now=timezone.now(),
-        budget=UpdateBudget(actor),
-        request_id=current_request_id(),
+        Call(request.tenant, actor, SOURCE, timezone.now(), current_request_id()), [change], budget=UpdateBudget(actor)
     )
     return outcome
 

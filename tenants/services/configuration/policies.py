@@ -13,15 +13,12 @@ from tenants.models import ConfigurationVersion, Tenant
 from tenants.rules.configuration.document import parse_configuration
 from tenants.rules.configuration.policy import Policy, compile_policy
 
-# Whoever moves customers holds this lock with others until he commits; a publisher holds it alone (TAKE_PUBLICATION).
-# Without it a publication that renames stages and the moves into and out of them would wait for one another. As a
-# condition it is taken before the statement reads its first row. Parameter: tenant_id.
-_KEY: Final = "hashtextextended('configuration:' || %(tenant_id)s::text, 0)"
-HOLD_CONFIGURATION: Final = f"(SELECT pg_advisory_xact_lock_shared({_KEY})) IS NOT NULL"
-TAKE_PUBLICATION: Final = f"SELECT pg_advisory_xact_lock({_KEY})"
-HELD_VERSION: Final = f"""
-SELECT configuration_version FROM tenants_tenant WHERE id = %(tenant_id)s::uuid AND {HOLD_CONFIGURATION}
-"""  # noqa: S608  constants
+# Everyone who moves customers holds this lock with others until they commit; a publisher holds it alone. Without it a
+# publication that renames stages and the moves into and out of them would wait for one another. The function (migration
+# 0008) takes it and gives the number of the configuration that is live from then on, also when it had to wait for a
+# publisher. Parameter: tenant_id.
+HOLD_CONFIGURATION: Final = "hold_configuration(%(tenant_id)s::uuid)"
+TAKE_PUBLICATION: Final = "SELECT pg_advisory_xact_lock(hashtextextended('configuration:' || %(tenant_id)s::text, 0))"
 
 # Versions are immutable, so nothing here ever goes stale; only the number of them is bounded. After a restore from a
 # backup a number may be given again: hence the database's identity.
@@ -76,13 +73,10 @@ def live_policy(tenant_id: UUID) -> Policy:
 
 
 def hold_live_policy(tenant_id: UUID) -> Policy:
-    """As ``live_policy``, and nobody publishes another one before this transaction ends.
-
-    Having waited for a publisher it may still name the version before: whoever writes compares the number again.
-    """
+    """As ``live_policy``, and no one publishes another one before this transaction ends."""
     with prepared_cursor(DEFAULT_DB_ALIAS) as cursor:
-        cursor.execute(HELD_VERSION, {"tenant_id": tenant_id})
-        row = cursor.fetchone()
-    if row is None or not row[0]:
+        cursor.execute(f"SELECT {HOLD_CONFIGURATION}", {"tenant_id": tenant_id})
+        (version,) = cursor.fetchone()
+    if not version:
         raise NoConfiguration(tenant_id)
-    return policy_of_version(tenant_id, row[0])
+    return policy_of_version(tenant_id, version)

@@ -158,7 +158,7 @@ class Run:
 
         from lifecycle.rules.transitions import Change
         from lifecycle.services.customers.recording import CustomerFacts, record_customers
-        from lifecycle.services.transitions.apply import apply
+        from lifecycle.services.transitions.apply import Call, apply
         from tenants.actors import system_actor
         from tenants.context import tenant_context
         from tenants.services.directory import find_tenant
@@ -176,7 +176,7 @@ class Run:
         for number in range(1, PEACEFUL + 1):
             change = Change(made.customer_id, STAGES[number % len(STAGES)], event_id=f"peace-{number}")  # type: ignore[arg-type]
             with tenant_context(tenant.id):
-                (outcome,) = apply([change], tenant=tenant, actor=actor, source="API", now=timezone.now())
+                (outcome,) = apply(Call(tenant, actor, "API", timezone.now()), [change])
             ids.append(str(outcome.history_id))
             time.sleep(0.005)
         deadline = time.monotonic() + SETTLE_SECONDS
