@@ -21,6 +21,7 @@ from lifecycle.services.events.dead_letter_actions import (
     reseal_letters,
 )
 from lifecycle.services.events.processing import CONSUMER, Result, sweep_parked
+from lifecycle.services.transitions.outcomes import Call
 from tenants.actors import system_actor
 from tenants.context import tenant_context
 from tests.factories import CustomerFactory
@@ -279,10 +280,10 @@ def test_a_customer_that_cannot_be_moved_holds_up_no_other(
     bad = acme.customer("c3").id
     inner = stage_migrations.apply
 
-    def fail(changes: list[Change], **options: Any) -> Any:
+    def fail(call: Call, changes: list[Change]) -> Any:
         if any(change.customer_id == bad for change in changes):
             raise DataError("value out of range")
-        return inner(changes, **options)
+        return inner(call, changes)
 
     monkeypatch.setattr(stage_migrations, "apply", fail)
     with pytest.raises(CommandError, match=r"^1 could not be moved"):

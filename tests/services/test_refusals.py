@@ -23,6 +23,7 @@ from lifecycle.services.compliance.retention import forget_refusals
 from lifecycle.services.configuration.publication import publish_configuration
 from lifecycle.services.customers.recording import Recorded
 from lifecycle.services.events.moves import move_by_rules
+from lifecycle.services.transitions.outcomes import Call
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tenants.services.configuration.policies import live_policy
@@ -136,10 +137,7 @@ def test_a_move_that_the_rules_refuse_to_an_event_is_counted_with_its_sender(ten
         (move,) = move_by_rules(
             [(event, Recorded(customer_id=customer.id))],
             policy=live_policy(tenant.id),
-            tenant=tenant,
-            actor=CONSUMER,
-            source="EventListener",
-            now=utc_now(),
+            call=Call(tenant, CONSUMER, "EventListener", utc_now()),
         )
         assert move.refusal is not None
         attempt = RefusedAttempt.objects.get()
