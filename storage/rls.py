@@ -71,6 +71,29 @@ class ProtectTenantTable(RunSQL):
         return f"Protect {self.table} with row-level security"
 
 
+class KeyByTenant(RunSQL):
+    """Migration operation: the table's primary key begins with its tenant, and is what replication knows a row by.
+
+    Row-level security adds the tenant to every condition, so a look by id alone finds its row by this key; and the rows
+    of one tenant can be told, and moved to another server, by it. Whoever points at a row of the table, by a
+    ``CompositeForeignKey``, names the tenant too. To be done while the table is empty.
+    """
+
+    def __init__(self, table: str, column: str = "id", *, tenant_column: str = "tenant_id") -> None:
+        self.arguments = (table, column)
+        self.tenant_column = tenant_column
+        key = f"ALTER TABLE {table} DROP CONSTRAINT {table}_pkey, ADD CONSTRAINT {table}_pkey PRIMARY KEY"
+        super().__init__(sql=f"{key} ({tenant_column}, {column})", reverse_sql=f"{key} ({column})")
+
+    def deconstruct(self) -> tuple[str, list[object], dict[str, object]]:
+        """Name the operation by its arguments, for squashing."""
+        return (self.__class__.__name__, list(self.arguments), {"tenant_column": self.tenant_column})
+
+    def describe(self) -> str:
+        """One line for ``migrate --plan``."""
+        return f"Let the key of {self.arguments[0]} begin with its tenant"
+
+
 class CompositeForeignKey(RunSQL):
     """Migration operation: a foreign key that carries the tenant, so that no row can point at another tenant's.
 

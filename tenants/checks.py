@@ -2,20 +2,18 @@
 migration must not break the processes of the former release.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connections
 from django.db.backends.signals import connection_created
-from django.db.migrations import AddField
+from django.db.migrations import AddField, Migration
 from django.db.migrations.loader import MigrationLoader
 
 from tenants.services.database import version_fault
 
 APPS: Final = frozenset({"audit", "tenants", "lifecycle"})
-# Older than any release.
-ALWAYS_THERE: Final = frozenset({("tenants", "0003_configuration_changes")})
 
 UNREACHABLE: Final = "tenants.E011"
 
@@ -97,30 +95,30 @@ def _refuse_unbound(connection: Any, **_: Any) -> None:
         raise OperationalError(f"{describe_unbound(connection.alias)}: {', '.join(faults)}")
 
 
-def find_columns_without_default() -> Iterator[str]:
+def find_columns_without_default(found: Iterable[Migration]) -> Iterator[str]:
     """Columns that a migration adds and that a process of the former release could not leave out of its INSERT.
 
     Django's ``default`` is no help: it is dropped from the table as soon as the column is filled.
     """
-    loader = MigrationLoader(None)
-    for (app, name), migration in sorted(loader.disk_migrations.items()):
-        if app not in APPS or migration.initial or (app, name) in ALWAYS_THERE:
+    for migration in found:
+        if migration.app_label not in APPS or migration.initial:
             continue
         for operation in migration.operations:
             if isinstance(operation, AddField):
                 field = operation.field
                 if not (field.null or field.many_to_many or field.has_db_default()):  # type: ignore[attr-defined]
-                    yield f"{app}.{name} adds {operation.model_name}.{operation.name}"
+                    yield f"{migration.app_label}.{migration.name} adds {operation.model_name}.{operation.name}"
 
 
 @register(Tags.models)
 def check_additive_migrations(**_: Any) -> list[CheckMessage]:
     """Refuse a migration under which the processes that still run could not write."""
+    loaded = MigrationLoader(None).disk_migrations
     return [
         Error(
             f"{column}, which is neither nullable nor has a default in the database.",
             hint="Give it db_default (or null=True): processes of the former release insert rows without it.",
             id="tenants.E002",
         )
-        for column in find_columns_without_default()
+        for column in find_columns_without_default(loaded[name] for name in sorted(loaded))
     ]

@@ -34,7 +34,7 @@ SELECT r.seal_number, r.position, r.history_id, r.hash, h.hash
 COUNT_UNSEALED: Final = """
 SELECT count(*), min(recorded_at) FROM customer_lifecycle_history h
  WHERE h.tenant_id = %(tenant_id)s::uuid
-   AND NOT EXISTS (SELECT FROM audit_sealed_row r WHERE r.history_id = h.id)
+   AND NOT EXISTS (SELECT FROM audit_sealed_row r WHERE r.tenant_id = h.tenant_id AND r.history_id = h.id)
 """
 
 

@@ -40,7 +40,7 @@ UNSEALED: Final = """
 SELECT h.customer_id, h.sequence, h.id, h.hash FROM customer_lifecycle_history h
  WHERE h.tenant_id = %(tenant_id)s::uuid AND h.recorded_at >= %(since)s::timestamptz
    AND (h.customer_id, h.sequence) > (%(customer_id)s::uuid, %(sequence)s::int)
-   AND NOT EXISTS (SELECT FROM audit_sealed_row r WHERE r.history_id = h.id)
+   AND NOT EXISTS (SELECT FROM audit_sealed_row r WHERE r.tenant_id = h.tenant_id AND r.history_id = h.id)
  ORDER BY h.customer_id, h.sequence LIMIT %(most)s::int
 """
 COVER: Final = """

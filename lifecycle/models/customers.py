@@ -52,8 +52,6 @@ class Customer(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["tenant", "external_id"], name="customer_external_id_once_per_tenant"),
-            # The target of the composite foreign keys: whoever points at a customer names its tenant too.
-            models.UniqueConstraint(fields=["tenant", "id"], name="customer_of_tenant"),
         ]
         indexes = [
             models.Index(fields=["tenant", "name_key", "id"], name="customer_by_name"),

@@ -44,7 +44,6 @@ class ImportUpload(models.Model):
 
     class Meta:
         verbose_name = "import"
-        constraints = [models.UniqueConstraint(fields=["tenant_id", "id"], name="upload_by_tenant")]
         indexes = [
             models.Index(
                 fields=["tenant_id"],

@@ -344,7 +344,7 @@ def carry_out(attack: Attack, customer: Customer) -> None:
     with superuser() as session:
         session.execute("ALTER TABLE customer_lifecycle_history DISABLE TRIGGER USER")
         attack(session, customer)
-        for trigger in ("history_rows_are_final", "history_is_never_emptied"):
+        for trigger in ("history_rows_are_final", "history_rows_are_never_emptied"):
             session.execute(f"ALTER TABLE customer_lifecycle_history ENABLE ALWAYS TRIGGER {trigger}")
 
 

@@ -253,7 +253,7 @@ def drop_the_seals(session: psycopg.Connection[Any], customer: Customer) -> None
 
 
 TABLES = {
-    "customer_lifecycle_history": ("history_rows_are_final", "history_is_never_emptied"),
+    "customer_lifecycle_history": ("history_rows_are_final", "history_rows_are_never_emptied"),
     "audit_seal": ("seals_are_final", "seals_are_never_emptied"),
     "audit_sealed_row": ("sealed_rows_are_final", "sealed_rows_are_never_emptied"),
 }

@@ -17,13 +17,6 @@ TENANT_COLUMNS = {
     "tenants_tenantuserobjectpermission": "content_object_id",
     "tenants_tenantgroupobjectpermission": "content_object_id",
 }
-# Tables that belong to a tenant through something else; their policies ask that.
-TENANT_BY_REFERENCE = {
-    "auth_group": "app.tenant_id",
-    "tenants_user_groups": "tenants_user",
-    "tenants_user_user_permissions": "tenants_user",
-    "django_admin_log": "tenants_user",
-}
 # Policies that ask for something else than the tenant, and what.
 POLICIES_BY_USER = {
     ("tenants_user", "own_row"): "app.user_id",
@@ -39,6 +32,7 @@ WITHOUT_TENANT = {
     "axes_accessattemptexpiration": "unused, lock-outs are kept in the cache; the application may not touch it",
     "axes_accessfailurelog": "unused, lock-outs are kept in the cache; the application may not touch it",
     "axes_accesslog": "unused, lock-outs are kept in the cache; the application may not touch it",
+    "django_admin_log": "unused, the admin writes the administration log; the application may not write it",
     "django_content_type": "names of models",
     "django_migrations": "names of migrations; the application may not write it",
     "django_session": "signed contents under a random key, read before anybody is known",
@@ -46,6 +40,7 @@ WITHOUT_TENANT = {
     "guardian_userobjectpermission": "unused, grants have a real foreign key; the application may not write it",
     "lifecycle_update_budget": "numbers a person, in whatever tenant; the application may not touch it",
     "tenants_queuedmail": "what waits to be sent to whom, by id: no addresses, no texts; sent for all tenants alike",
+    "tenants_user_user_permissions": "unused, rights come with roles; the application may not write it",
     "tenants_refreshtoken": "digests of random ids, read before the tenant is known; no row opens a session",
 }
 # Unique keys that do not start with the tenant, and why they tell nobody anything.
@@ -55,8 +50,13 @@ UNIQUES_NOT_BY_TENANT = {
     "tenants_tenantgroupobjec_group_id_permission_id_c_f5e8afcd_uniq": "django-guardian's; ends with the tenant",
     "tenants_tenantuserobject_user_id_permission_id_co_5eaf12e8_uniq": "django-guardian's; ends with the tenant",
     "auth_group_name_key": "a group's name contains its tenant's id",
-    "tenants_user_groups_user_id_group_id_ef9ea837_uniq": "both sides must be visible before the key is asked",
-    "tenants_user_user_permis_user_id_permission_id_e7cb44b9_uniq": "the user must be visible before the key is asked",
+    "tenants_user_groups_user_id_group_id_ef9ea837_uniq": "both sides are of one tenant",
+}
+# Tables whose rows replication does not know by a key that begins with the tenant, and why.
+NOT_KEYED_BY_TENANT = {
+    "audit_outbox": "it is drained before a tenant moves: what it holds has been promised by the server that it is on",
+    "audit_administration": "entries about super admins have no tenant: known by all columns, and never changed",
+    "tenants_user": "super admins have no tenant: known by all columns",
 }
 APPEND_ONLY = ("audit_administration", "audit_seal", "audit_sealed_row", "customer_lifecycle_history")
 REVIEWED_DEFINER_FUNCTIONS = {
@@ -102,7 +102,7 @@ def tenant_tables(connection: psycopg.Connection[Any]) -> dict[str, str]:
 
 def find_unclassified_tables(connection: psycopg.Connection[Any]) -> list[str]:
     """Every table belongs to tenants, or stands with its reason in WITHOUT_TENANT."""
-    known = {*tenant_tables(connection), *TENANT_BY_REFERENCE, *WITHOUT_TENANT}
+    known = {*tenant_tables(connection), *WITHOUT_TENANT}
     return [
         f"{row['relname']} names no tenant and no reason is given why it need not"
         for row in rows(connection, TABLES)
@@ -114,7 +114,7 @@ def find_unprotected_tables(connection: psycopg.Connection[Any]) -> list[str]:
     """Row-level security is enabled, forced for the owner too, and every policy that binds the application asks for
     the tenant; other roles have policies of their own.
     """
-    wanted = dict.fromkeys(tenant_tables(connection), "app.tenant_id") | TENANT_BY_REFERENCE
+    wanted = dict.fromkeys(tenant_tables(connection), "app.tenant_id")
     faults = []
     for row in rows(connection, TABLES):
         table = row["relname"]
@@ -228,13 +228,34 @@ def find_uniques_across_tenants(connection: psycopg.Connection[Any]) -> list[str
     faults = []
     for row in rows(connection, query):
         table = row["table"]
-        if table not in tenants and table not in TENANT_BY_REFERENCE:
+        if table not in tenants:
             continue
         unguessable = row["is_primary"] and row["columns"] == 1 and (row["type"] == "uuid" or row["generated"])
         by_tenant = row["first"] == tenants.get(table)
         if not (unguessable or by_tenant or row["name"] in UNIQUES_NOT_BY_TENANT):
             faults.append(f"{table}: unique key {row['name']} does not start with the tenant")
     return faults
+
+
+def find_rows_that_cannot_move(connection: psycopg.Connection[Any]) -> list[str]:
+    """A tenant can move to another server by logical replication of its rows: what identifies a row begins with the
+    tenant, so a publication may be filtered by it, and numbers that two servers have given cannot meet. No row of a
+    table without a tenant could go with it: such tables are listed, with reasons, in WITHOUT_TENANT.
+    """
+    query = """
+    SELECT c.relname AS table, c.relreplident AS identity,
+           (SELECT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0]
+             WHERE i.indrelid = c.oid AND CASE c.relreplident WHEN 'd' THEN i.indisprimary ELSE i.indisreplident END
+           ) AS first
+      FROM pg_class c WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace ORDER BY 1
+    """
+    tenants = tenant_tables(connection)
+    return [
+        f"{row['table']}: what identifies a row does not begin with the tenant"
+        for row in rows(connection, query)
+        if row["table"] in tenants and row["table"] not in NOT_KEYED_BY_TENANT
+        if row["identity"] not in "di" or row["first"] != tenants[row["table"]]
+    ]
 
 
 def find_rewritable_history(connection: psycopg.Connection[Any]) -> list[str]:

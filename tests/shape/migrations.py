@@ -10,9 +10,9 @@ from django.db import migrations, models
 
 # The last migrations before this rule: of a first release, on empty tables.
 BEFORE = {
-    "audit": "0005_administration_of_staff",
-    "tenants": "0005_hold_configuration",
-    "lifecycle": "0008_readable_values",
+    "audit": "0002_protection",
+    "tenants": "0003_held_configuration",
+    "lifecycle": "0003_update_budget",
 }
 _INDEX = re.compile(r"\b(?:CREATE\s+(?:UNIQUE\s+)?|DROP\s+|RE)INDEX\b(?!\s+CONCURRENTLY)", re.IGNORECASE)
 _CONSTRAINT = re.compile(r"\bADD\s+(?:CONSTRAINT\b.*?\b)?(?:UNIQUE|PRIMARY\s+KEY|EXCLUDE)\b", re.IGNORECASE | re.DOTALL)

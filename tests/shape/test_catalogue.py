@@ -18,6 +18,7 @@ RULES = [
     catalogue.find_unreviewed_definer_functions,
     catalogue.find_simple_foreign_keys,
     catalogue.find_uniques_across_tenants,
+    catalogue.find_rows_that_cannot_move,
     catalogue.find_rewritable_history,
     catalogue.find_powers_of_the_owner,
     catalogue.find_powers_of_the_application,
@@ -44,6 +45,7 @@ def test_every_tenant_table_is_walked(superuser: psycopg.Connection[Any]) -> Non
         "audit_data_key",
         "audit_outbox",
         "audit_refused_attempt",
+        "auth_group",
         "customer_lifecycle_history",
         "customer_lifecycle_status",
         "lifecycle_billingfigures",
@@ -59,6 +61,7 @@ def test_every_tenant_table_is_walked(superuser: psycopg.Connection[Any]) -> Non
         "tenants_tenantgroupobjectpermission",
         "tenants_tenantuserobjectpermission",
         "tenants_user",
+        "tenants_user_groups",
     }
 
 
@@ -132,7 +135,8 @@ def test_every_tenant_table_is_walked(superuser: psycopg.Connection[Any]) -> Non
         ),
         (
             catalogue.find_simple_foreign_keys,
-            PROTECTED_NOTE + "ALTER TABLE scratch_note ADD CONSTRAINT scratch_fk FOREIGN KEY (customer_id)"
+            PROTECTED_NOTE + "ALTER TABLE lifecycle_customer ADD CONSTRAINT scratch_key UNIQUE (id);"
+            "ALTER TABLE scratch_note ADD CONSTRAINT scratch_fk FOREIGN KEY (customer_id)"
             " REFERENCES lifecycle_customer (id)",
             "scratch_note: foreign key scratch_fk to lifecycle_customer does not carry the tenant",
         ),
@@ -147,13 +151,23 @@ def test_every_tenant_table_is_walked(superuser: psycopg.Connection[Any]) -> Non
             "scratch_note: unique key scratch_text does not start with the tenant",
         ),
         (
+            catalogue.find_rows_that_cannot_move,
+            PROTECTED_NOTE,
+            "scratch_note: what identifies a row does not begin with the tenant",
+        ),
+        (
+            catalogue.find_rows_that_cannot_move,
+            "ALTER TABLE lifecycle_contact REPLICA IDENTITY NOTHING",
+            "lifecycle_contact: what identifies a row does not begin with the tenant",
+        ),
+        (
             catalogue.find_rewritable_history,
             "ALTER TABLE customer_lifecycle_history ENABLE TRIGGER history_rows_are_final",
             "customer_lifecycle_history: history_rows_are_final does not fire ALWAYS",
         ),
         (
             catalogue.find_rewritable_history,
-            "DROP TRIGGER history_is_never_emptied ON customer_lifecycle_history",
+            "DROP TRIGGER history_rows_are_never_emptied ON customer_lifecycle_history",
             "customer_lifecycle_history: no trigger refuses TRUNCATE",
         ),
         (

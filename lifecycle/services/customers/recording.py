@@ -140,10 +140,8 @@ def _part_statements(table: str, fields: Iterable[str]) -> tuple[str, str]:
         f"SELECT {', '.join(every)} FROM {table} "
         "WHERE tenant_id = %(tenant_id)s::uuid AND customer_id = ANY(%(ids)s::uuid[])"
     )
-    write = insert_rows(table, every) + (
-        f"ON CONFLICT (customer_id) DO UPDATE SET {', '.join(f'{name} = EXCLUDED.{name}' for name in columns)}"
-    )
-    return read, write
+    changes = ", ".join(f"{name} = EXCLUDED.{name}" for name in columns)
+    return read, f"{insert_rows(table, every)} ON CONFLICT (tenant_id, customer_id) DO UPDATE SET {changes}"
 
 
 READ_BILLING, WRITE_BILLING = _part_statements("lifecycle_billingfigures", BILLING_FIELDS)

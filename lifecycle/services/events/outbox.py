@@ -57,7 +57,7 @@ SELECT o.id, o.tenant_id, o.topic, o.key, o.payload, o.headers, o.created_at,
          WHERE p.published_at IS NULL AND p.topic = t.topic AND p.id <> ALL(%(skip)s::bigint[])
          ORDER BY p.id LIMIT %(limit)s
        ) o
-  LEFT JOIN customer_lifecycle_history h ON h.id = o.history_id
+  LEFT JOIN customer_lifecycle_history h ON h.tenant_id = o.tenant_id AND h.id = o.history_id
  ORDER BY o.id
 """  # noqa: S608  column names from above
 MARK: Final = "UPDATE audit_outbox SET published_at = clock_timestamp() WHERE id = ANY(%(ids)s::bigint[])"

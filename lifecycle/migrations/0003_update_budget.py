@@ -79,7 +79,8 @@ TAKE = [
     f"GRANT EXECUTE ON FUNCTION take_updates TO {APP_ROLE}",
 ]
 
-# One answer a row that was deleted. A row that somebody holds is in use. The others are deleted in a transaction that ends at once.
+# One answer a row that was deleted. A row that is held is in use. The others are deleted in a transaction that ends at
+# once.
 FORGET = [
     """
     CREATE FUNCTION forget_updates(most integer) RETURNS SETOF boolean LANGUAGE sql SECURITY DEFINER
@@ -97,7 +98,7 @@ FORGET = [
 
 
 class Migration(migrations.Migration):
-    dependencies = [("lifecycle", "0013_statistics")]
+    dependencies = [("lifecycle", "0002_protection")]
 
     operations = [
         migrations.RunSQL(

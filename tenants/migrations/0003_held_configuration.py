@@ -11,22 +11,11 @@ BEGIN
     RETURN (SELECT configuration_version FROM tenants_tenant WHERE id = tenant);
 END $$
 """
-FORMER = """
-CREATE FUNCTION hold_configuration(tenant uuid, version integer) RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
-BEGIN
-    IF NOT pg_try_advisory_xact_lock_shared(hashtextextended('configuration:' || tenant::text, 0)) THEN
-        RETURN false;
-    END IF;
-    RETURN EXISTS (SELECT FROM tenants_tenant WHERE id = tenant AND configuration_version = version);
-END $$
-"""
 
 
 class Migration(migrations.Migration):
-    dependencies = [("tenants", "0007_api_key_name")]
+    dependencies = [("tenants", "0002_protection")]
 
     operations = [
         migrations.RunSQL(HOLD, "DROP FUNCTION hold_configuration(uuid)"),
-        # Nothing has called it since single changes go the way of all.
-        migrations.RunSQL("DROP FUNCTION hold_configuration(uuid, integer)", FORMER),
     ]
