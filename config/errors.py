@@ -24,7 +24,7 @@ from lifecycle.services.transitions.update_budget import RateLimited
 from tenants.identity import Identity
 from tenants.middleware import note_refusal
 from tenants.permissions import customer_of
-from tenants.refusals import STATUS_OF_CODE, Refused, RequestRefused
+from tenants.refusals import STATUS_OF_CODE, RequestRefused
 from tenants.rules.configuration.errors import ERROR, InvalidConfiguration
 from tenants.services.accounts.jwks import KeysUnavailable
 from tenants.services.configuration.policies import NoConfiguration
@@ -90,11 +90,6 @@ def render_problem(problem: Problem) -> Response:
     return Response(
         body, status=problem.status, headers=dict(problem.headers), content_type=PROBLEM_TYPE, exception=True
     )
-
-
-def problem_for_refusal(refused: Refused, **extra: Any) -> Response:
-    """The answer to a change that the rules refused."""
-    return render_problem(_from_refusal(RequestRefused.of(refused, **extra)))
 
 
 def describe(exception: Exception, *, method: str = "") -> Problem:

@@ -1,5 +1,6 @@
 """Refusals that a door answers a whole request with, and what each code means in HTTP (contract)."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -20,7 +21,6 @@ STATUS_OF_CODE: Mapping[str, int] = MappingProxyType(
         "not_acceptable": 406,
         "request_timeout": 408,
         "effects_unconfirmed": 409,
-        "stale_event": 409,
         "version_conflict": 412,
         "body_too_large": 413,
         "unsupported_media_type": 415,
@@ -50,6 +50,10 @@ class Refused(Protocol):
     @property
     def field(self) -> str | None:
         """The part of the request that is wrong."""
+
+    @property
+    def effects(self) -> Sequence[Any] | None:
+        """What would be started, if it is not what the caller has confirmed: each with a name and a kind."""
 
 
 class RequestRefused(Exception):
@@ -82,9 +86,14 @@ class RequestRefused(Exception):
 
     @classmethod
     def of(cls, refused: Refused, *, headers: Mapping[str, str] | None = None, **extra: Any) -> "RequestRefused":
-        """The same refusal as an answer to a whole request, with what is ``allowed`` and the field that is wrong."""
+        """The same refusal as an answer to a whole request, with what is ``allowed``, what would be started (as counts)
+        and the field that is wrong.
+        """
         if refused.allowed:
             extra.setdefault("allowed", list(refused.allowed))
+        if refused.effects is not None:
+            counts = Counter((effect.name, effect.kind) for effect in refused.effects)
+            extra["effects"] = [{"name": name, "kind": kind, "count": count} for (name, kind), count in counts.items()]
         errors = []
         if refused.field is not None:
             errors = [{"pointer": f"#/{refused.field}", "detail": refused.sentence, "code": refused.code}]

@@ -41,6 +41,14 @@ class PresentStateAnswer(Answer):
     updated_by = serializers.CharField(required=False)
 
 
+class StartedAnswer(Answer):
+    """How often an effect would be started."""
+
+    name = serializers.CharField()
+    kind = serializers.ChoiceField(choices=EFFECT_KINDS)
+    count = serializers.IntegerField()
+
+
 class ProblemAnswer(Answer):
     """A refusal (RFC 9457). ``code`` is for programs, ``detail`` for people."""
 
@@ -54,6 +62,7 @@ class ProblemAnswer(Answer):
         child=serializers.CharField(), required=False, help_text="The stages or reasons that would be accepted."
     )
     current = PresentStateAnswer(required=False)
+    effects = StartedAnswer(many=True, required=False, help_text="What would be started.")
     retry_after = serializers.IntegerField(required=False, help_text="Seconds after which trying again makes sense.")
     stages = serializers.DictField(child=serializers.IntegerField(), required=False)
     request_id = serializers.CharField(required=False)

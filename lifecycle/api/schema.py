@@ -91,7 +91,7 @@ MOVE_CUSTOMER = describe(
     REPLAYED,
     request=ChangeSerializer,
     answer=answers.MovedAnswer,
-    problems=(412, 422, 429),
+    problems=(409, 412, 422, 429),
     shown=[examples.MOVE, examples.MOVED, examples.NOT_ALLOWED],
 )
 GET_SUMMARY = describe("get_summary", "lifecycle", CUSTOMER, answer=answers.SummaryAnswer)
@@ -113,7 +113,7 @@ MOVE_CUSTOMERS = describe(
     request=BatchSerializer,
     answer=answers.BatchAnswer,
     responses={207: OpenApiResponse(answers.BatchAnswer, description="The items fared differently.")},
-    problems=(422, 429),
+    problems=(409, 422, 429),
     shown=[examples.BATCH],
 )
 GET_CONFIGURATION = describe(

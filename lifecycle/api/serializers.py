@@ -67,8 +67,15 @@ class NoteField(TextField):
             raise serializers.ValidationError(f"The note {error}.", code=error.code) from error
 
 
-class ChangeSerializer(StrictSerializer):
-    """``PATCH /customers/{id}/lifecycle`` [API-1]."""
+class _ConfirmedField(WholeNumberField):
+    """How many effects the caller has seen."""
+
+    def __init__(self, help_text: str) -> None:
+        super().__init__(required=False, allow_null=True, min_value=0, help_text=help_text)
+
+
+class _StageSerializer(StrictSerializer):
+    """A stage for a customer, and why."""
 
     stage = TextField(max_length=LONGEST_STAGE, allow_blank=True, help_text="One of the tenant's stages.")
     updated_by = TextField(
@@ -93,7 +100,13 @@ class ChangeSerializer(StrictSerializer):
     )
 
 
-class ItemSerializer(ChangeSerializer):
+class ChangeSerializer(_StageSerializer):
+    """``PATCH /customers/{id}/lifecycle`` [API-1]."""
+
+    confirm_effects = _ConfirmedField("Refuse unless the change starts as many effects: the number that was seen.")
+
+
+class ItemSerializer(_StageSerializer):
     """One item of ``POST /lifecycle/transitions``."""
 
     customer_id = IdField()
@@ -112,6 +125,9 @@ class BatchSerializer(StrictSerializer):
 
     items = _ItemsField(child=serializers.JSONField(allow_null=True), min_length=1, max_length=MOST_ITEMS)
     dry_run = FlagField(required=False, default=False)
+    confirm_effects = _ConfirmedField(
+        "Refuse the whole request unless the changes start as many effects together. A dry run shows them."
+    )
 
 
 class ExportSerializer(StrictSerializer):

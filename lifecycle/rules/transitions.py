@@ -1,5 +1,6 @@
 """May this customer be moved to that stage? Decided from the policy, the status as locked and the change alone."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -13,15 +14,22 @@ from tenants.rules.values import InvalidValue, is_visible, read_line
 LONGEST_STAGE = 100
 LONGEST_REASON = 255
 LONGEST_NOTE = 4000
+MOST_NAMED = 10
+RECONFIGURED = (
+    "The lifecycle configuration has changed since you opened this. Your change was not saved: review the options,"
+    " then try again."
+)
 
 
 # Named tuples, where there are as many as customers in a batch: they are made four times as fast as dataclasses.
 class Change(NamedTuple):
-    """What somebody asks for. A ``reason_code`` that is blank counts as not given.
+    """What someone asks for. A ``reason_code`` that is blank counts as not given.
 
-    ``expected_version``: refuse if the customer has changed since. ``effective_at``: when it happened, if not now;
-    with ``only_if_newer`` (events) it is refused when the customer has come to its stage after that. ``is_return``: a
-    publication is taken back, and the customer goes to where it was before; no transition needs to lead there.
+    What they saw and agreed to: the customer's ``expected_version``, the number of the configuration, and how many
+    effects the change would start. It is refused if one of these is another by now. ``effective_at``: when it happened,
+    if not now; with ``only_if_newer`` (events) it is refused when the customer has come to its stage after that.
+    ``is_return``: a publication is reverted, and the customer goes to where it was before; no transition needs to lead
+    there.
     """
 
     customer_id: UUID
@@ -35,6 +43,8 @@ class Change(NamedTuple):
     on_behalf_of: str | None = None
     only_if_newer: bool = False
     is_return: bool = False
+    expected_configuration: int | None = None
+    expected_effects: int | None = None
 
 
 class Status(NamedTuple):
@@ -68,6 +78,7 @@ class Refused:
     """The change is not made. ``code`` is the contract's; ``sentence`` is shown to people as it is.
 
     ``allowed``: the stages, or the reasons, that would be accepted. ``field``: the part of the change that is wrong.
+    ``effects``: what the change would start, if it is not what was agreed to.
     """
 
     code: str
@@ -75,6 +86,7 @@ class Refused:
     allowed: tuple[str, ...] = ()
     current_version: int | None = None
     field: str | None = None
+    effects: tuple[Effect, ...] | None = None
 
 
 Decision = Allowed | Unchanged | Refused
@@ -93,18 +105,22 @@ class StageOption:
 
 
 def decide(policy: Policy, status: Status, change: Change, *, may_update: bool) -> Decision:
-    """Judge one change. The order is: permission, version, stage, unchanged, age, transition, reason.
+    """Judge one change. The order is: permission, version, configuration, stage, unchanged, age, transition, reason,
+    effects.
 
-    A stale version is refused even if the stage is the same. An event older than the customer's stay in its stage is
-    refused as that, before the transition is judged: the rules speak about moves from where the customer stands now.
-    A customer not placed yet, or in a stage of another version of the configuration, may come into any stage; only
-    the first placement into the initial stage needs no reason.
+    A stale version or configuration is refused even if the stage is the same. An event older than the customer's stay
+    in its stage is refused as that, before the transition is judged: the rules speak about moves from the present
+    stage. A customer not placed yet, or in a stage of another version of the configuration, may come into any stage;
+    only the first placement into the initial stage needs no reason.
     """
     if not may_update:
         return _refuse_permission()
     version = status.version
     if change.expected_version is not None and change.expected_version != version:
         return _refuse_version(status, change.expected_version)
+    if change.expected_configuration is not None and change.expected_configuration != policy.version:
+        effects = policy.effects_of(status.stage, policy.canonical_stage(change.stage) or change.stage)
+        return Refused("effects_unconfirmed", RECONFIGURED, effects=effects)
     from_stage, to_stage = status.stage, change.stage
     if to_stage not in policy.definitions:
         found = policy.canonical_stage(to_stage)
@@ -123,7 +139,10 @@ def decide(policy: Policy, status: Status, change: Change, *, may_update: bool) 
         if isinstance(judged, Refused):
             return judged
         reason = judged
-    return Allowed(from_stage, to_stage, reason, policy.effects_of(from_stage, to_stage))
+    effects = policy.effects_of(from_stage, to_stage)
+    if change.expected_effects is not None and change.expected_effects != len(effects):
+        return refuse_effects(effects, change.expected_effects)
+    return Allowed(from_stage, to_stage, reason, effects)
 
 
 def explain(policy: Policy, status: Status, *, may_update: bool) -> tuple[StageOption, ...]:
@@ -148,6 +167,19 @@ def explain(policy: Policy, status: Status, *, may_update: bool) -> tuple[StageO
             )
         )
     return tuple(options)
+
+
+def refuse_effects(effects: Sequence[Effect], confirmed: int) -> Refused:
+    """The refusal of what would start other effects than as many as were confirmed; named up to ten."""
+    names = list(dict.fromkeys(f"{quote_text(effect.name)} ({effect.kind})" for effect in effects))
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    named = f": {', '.join(names[:MOST_NAMED])}{more}" if names else ""
+    number = "1 automation" if len(effects) == 1 else f"{len(effects) or 'no'} automations"
+    sentence = (
+        f"This would start {number}{named}; you confirmed {confirmed or 'none'}. Nothing was saved: review what would"
+        " start, then try again."
+    )
+    return Refused("effects_unconfirmed", sentence, effects=tuple(effects))
 
 
 def _needs_reason(policy: Policy, from_stage: str | None, to_stage: str) -> bool:

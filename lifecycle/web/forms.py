@@ -10,16 +10,20 @@ from tenants.rules.values import InvalidValue, read_paragraphs
 
 
 class MoveForm(forms.Form):
-    """The dialog "Change stage". The reason comes in a field of its own for each stage: only the chosen one counts."""
+    """The dialog "Change stage". Each stage has its own field for the reason, and for the number of effects that were
+    shown beside it: only those of the chosen one count.
+    """
 
     stage = forms.CharField(max_length=LONGEST_STAGE, strip=False, error_messages={"required": "Choose a stage."})
     version = forms.IntegerField(min_value=0)
     configuration_version = forms.IntegerField(min_value=0)
+    effects = forms.IntegerField(min_value=0, required=False)
     reason = forms.CharField(max_length=LONGEST_REASON, required=False)
     note = forms.CharField(max_length=LONGEST_NOTE, required=False)
 
     def __init__(self, data: Mapping[str, Any]) -> None:
-        super().__init__({**{name: data.get(name) for name in data}, "reason": data.get(f"reason:{data.get('stage')}")})
+        of_stage = {name: data.get(f"{name}:{data.get('stage')}") for name in ("reason", "effects")}
+        super().__init__({**{name: data.get(name) for name in data}, **of_stage})
 
     def clean_note(self) -> str:
         """The note as every entry point keeps it."""

@@ -89,6 +89,36 @@ def test_ways_that_the_configuration_closes_are_explained_and_effects_are_named(
     assert ways["Wobbly"]["effects"] == [{"name": "Call the owner", "kind": "alert", "on": "enter", "to": ["owner"]}]
 
 
+def test_a_change_that_starts_other_effects_than_were_confirmed_is_refused_with_their_number(
+    api_client, other_tenant, other_users, other_customer
+):
+    client = api_client(other_users.account_manager)
+    client.patch(address(other_customer.id), {"stage": "Rollout"})
+    change = {"stage": "Wobbly", "reason_code": "Usage Dropped"}
+    with nothing_changes(other_tenant):
+        answer = client.patch(address(other_customer.id), change | {"confirm_effects": 0})
+    assert (answer.status_code, answer.json()["code"]) == (409, "effects_unconfirmed")
+    assert answer.json()["effects"] == [{"name": "Call the owner", "kind": "alert", "count": 1}]
+    assert "“Call the owner” (alert); you confirmed none" in answer.json()["detail"]
+    assert answer.headers["ETag"] == '"2"'
+    assert refused_attempts(other_tenant) == [("effects_unconfirmed", "Rollout", "Wobbly", "API")]
+    with nothing_changes(other_tenant):
+        answer = client.patch(address(other_customer.id), {"stage": "Live", "confirm_effects": 1})
+    assert (answer.status_code, answer.json()["effects"]) == (409, [])
+    assert client.patch(address(other_customer.id), change | {"confirm_effects": 1}).status_code == 200
+    # Nothing is started a second time, whatever was confirmed.
+    assert client.patch(address(other_customer.id), change | {"confirm_effects": 1}).status_code == 200
+    assert client.patch(address(other_customer.id), {"stage": "Live", "confirm_effects": None}).status_code == 200
+
+
+@pytest.mark.parametrize("number", ["1", -1, True, 1.5])
+def test_what_is_confirmed_is_a_whole_number(manager, tenant, customer, number):
+    with nothing_changes(tenant):
+        answer = manager.patch(address(customer.id), {"stage": "Active", "confirm_effects": number})
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["#/confirm_effects"]
+
+
 def test_a_viewer_is_told_why_no_way_is_open_to_him(api_client, customer):
     ways = api_client("viewer").get(address(customer.id)).json()["transitions"]
     assert {(way["refusal"]["code"], way["refusal"]["sentence"]) for way in ways} == {

@@ -133,8 +133,8 @@ def test_every_code_of_a_refusal_is_named_with_its_status(db):
             if PROBLEM_TYPE in response.get("content", {}):
                 codes = response["description"].partition("Codes: ")[2]
                 described |= dict.fromkeys(re.findall("`([a-z_]+)`", codes), int(status))
-    # A wrong method is no action; events and effects are refused elsewhere.
-    unseen = {"method_not_allowed", "effects_unconfirmed", "stale_event"}
+    # A wrong method is no action.
+    unseen = {"method_not_allowed"}
     assert described == {code: status for code, status in STATUS_OF_CODE.items() if code not in unseen}
 
 
@@ -154,7 +154,7 @@ def test_what_a_request_may_not_say_is_said(db):
     change = components["ChangeRequest"]
     assert change["required"] == ["stage"]
     assert change["additionalProperties"] is False
-    assert set(change["properties"]) == {"stage", "updated_by", "reason_code", "note"}
+    assert set(change["properties"]) == {"stage", "updated_by", "reason_code", "note", "confirm_effects"}
     texts = [text for name, schema in components.items() if name.endswith("Request") for text in walk(schema)]
     for text in texts:
         if "string" in text.get("type", ()) and "enum" not in text:

@@ -200,6 +200,27 @@ def test_a_dry_run_tells_what_would_happen_and_changes_nothing(api_client, other
     assert "RateLimit" not in answer.headers
 
 
+def test_a_batch_that_starts_more_effects_than_were_confirmed_is_refused_whole(api_client, other_tenant, other_users):
+    client = api_client(other_users.account_manager)
+    customers = [CustomerFactory(tenant=other_tenant, stage="Live") for _ in range(3)]
+    items = [
+        *(item(customer, "Wobbly", reason_code="Usage Dropped") for customer in customers[:2]),
+        # Refused, and so it would start nothing.
+        item(customers[2], "Wobbly"),
+    ]
+    with nothing_changes(other_tenant):
+        seen = post(client, items, dry_run=True, confirm_effects=7).json()["results"]
+        assert sum(len(result.get("effects", [])) for result in seen) == 2
+        answer = post(client, items, confirm_effects=1)
+    assert (answer.status_code, answer.json()["code"]) == (409, "effects_unconfirmed")
+    assert answer.json()["effects"] == [{"name": "Call the owner", "kind": "alert", "count": 2}]
+    assert "This would start 2 automations: “Call the owner” (alert); you confirmed 1." in answer.json()["detail"]
+    assert "RateLimit" not in answer.headers
+    assert [code for code, *_ in refused_attempts(other_tenant)] == ["effects_unconfirmed"]
+    answer = post(client, items, confirm_effects=2)
+    assert [result["changed"] for result in answer.json()["results"]] == [True, True, False]
+
+
 def test_a_batch_costs_its_changed_items_and_is_refused_whole_when_they_are_too_many(api_client, tenant):
     client = api_client(UserFactory(tenant=tenant, is_service_account=True, updates_per_hour=2))
     customers = [CustomerFactory(tenant=tenant) for _ in range(3)]

@@ -1,5 +1,6 @@
 """Somebody asks to move a customer: what is allowed, what is refused, and what the refusal says."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lifecycle.rules.transitions import Allowed, Change, Refused, Status, Unchanged, decide
+from lifecycle.rules.transitions import Allowed, Change, Refused, Status, Unchanged, decide, refuse_effects
 from tenants.rules.configuration.document import parse_configuration
 from tenants.rules.configuration.policy import Policy, compile_policy
 from tests.rules.documents import FULL, SMALLEST, configurations, relaxed
@@ -24,6 +25,7 @@ CODES = {
     "reason_required",
     "unknown_reason",
     "stale_event",
+    "effects_unconfirmed",
 }
 
 
@@ -69,6 +71,53 @@ def test_a_stale_version_is_refused_even_when_the_customer_is_in_the_stage_alrea
 
 def test_the_version_that_was_expected_is_judged_on() -> None:
     assert ask(standing_in("Active"), "Active", expected_version=3) == Unchanged("Active")
+
+
+def test_another_configuration_than_was_shown_is_refused_with_what_the_change_would_start_now() -> None:
+    expected = Refused(
+        "effects_unconfirmed",
+        "The lifecycle configuration has changed since you opened this. Your change was not saved: review the options,"
+        " then try again.",
+        effects=POLICY.effects_of("Active", "At-Risk"),
+    )
+    assert ask(standing_in("Active"), "At-Risk", expected_configuration=6, reason_code="Low Engagement") == expected
+    assert ask(standing_in("Active"), "At-Risk", expected_configuration=6) == expected
+    for stage in ("Active", "Gone"):
+        refused = ask(standing_in("Active"), stage, expected_configuration=6)
+        assert (refused.code, refused.sentence) == (expected.code, expected.sentence)
+    assert ask(standing_in("Active"), "Active", expected_configuration=7) == Unchanged("Active")
+    # What happened to the customer is told first.
+    assert ask(standing_in("Active"), "Active", expected_configuration=6, expected_version=2).code == "version_conflict"
+
+
+def test_other_effects_than_as_many_as_were_confirmed_are_refused_and_named() -> None:
+    effects = POLICY.effects_of("Active", "At-Risk")
+    why = {"reason_code": "Low Engagement"}
+    assert ask(standing_in("Active"), "At-Risk", expected_effects=1, **why) == ask(
+        standing_in("Active"), "At-Risk", **why
+    )
+    assert ask(standing_in("Active"), "At-Risk", expected_effects=0, **why) == Refused(
+        "effects_unconfirmed",
+        "This would start 1 automation: “Escalate” (alert); you confirmed none. Nothing was saved: review what would"
+        " start, then try again.",
+        effects=effects,
+    )
+    assert ask(standing_in("Prospect"), "Onboarded", expected_effects=2) == Refused(
+        "effects_unconfirmed",
+        "This would start no automations; you confirmed 2. Nothing was saved: review what would start, then try again.",
+        effects=(),
+    )
+    # A change that is refused anyway is refused for its own reason, and one that changes nothing starts nothing.
+    assert ask(standing_in("Active"), "At-Risk", expected_effects=0).code == "reason_required"
+    assert ask(standing_in("Active"), "Active", expected_effects=1) == Unchanged("Active")
+
+
+def test_of_many_effects_ten_are_named() -> None:
+    effects = [replace(POLICY.effects_of("Active", "At-Risk")[0], name=f"E{number % 12}") for number in range(24)]
+    assert refuse_effects(effects, 23).sentence == (
+        f"This would start 24 automations: {', '.join(f'“E{number}” (alert)' for number in range(10))} and 2 more; you"
+        " confirmed 23. Nothing was saved: review what would start, then try again."
+    )
 
 
 def test_a_customer_that_is_not_placed_yet_has_version_zero() -> None:

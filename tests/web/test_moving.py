@@ -1,8 +1,12 @@
 """Moving a customer through the dialog: what is offered, what is refused, what is told."""
 
 import re
+import threading
+import time
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from audit.models import LifecycleHistory, OutboxMessage, RefusedAttempt
 from lifecycle.models import CustomerLifecycleStatus
@@ -158,7 +162,61 @@ def test_when_the_configuration_changed_the_manager_must_look_again_first(manage
     response = submit(manager, customer, "Onboarded", configuration=1)
     assert response.status_code == 409
     assert "The lifecycle configuration has changed since you opened this." in text_of(response)
+    # The dialog is the one of the new configuration.
+    assert re.search(r'name="configuration_version" value="2"', response.content.decode())
     assert snapshot(tenant, customer) == before
+    assert [row.code for row in rows(RefusedAttempt, tenant, customer)] == ["effects_unconfirmed"]
+
+
+def test_a_configuration_that_is_published_while_the_change_is_made_is_not_slipped_under_it(
+    manager, tenant, customer, in_threads
+):
+    """What the change starts was agreed to as it was shown, and is another thing when the row is locked."""
+    manager.get("/")
+    before = snapshot(tenant, customer)
+    welcome = {"name": "Welcome", "on": "enter", "stages": ["Onboarded"], "kind": "alert", "to": ["owner"]}
+    is_published = threading.Event()
+
+    def publish():
+        with tenant_context(tenant.id):
+            publish_configuration(
+                {**MINIMAL, "effects": [welcome]}, tenant=tenant, actor=system_actor("tests"), now=utc_now()
+            )
+            is_published.set()
+            time.sleep(0.3)
+
+    def move_in_between():
+        assert is_published.wait(10)
+        return submit(manager, customer, "Onboarded", configuration=1, **{"effects:Onboarded": 0})
+
+    _, response = in_threads(2, lambda number: (publish, move_in_between)[number]())
+    assert response.status_code == 409
+    assert "The lifecycle configuration has changed since you opened this." in text_of(response)
+    assert "Automations Welcome (alert to owner)" in text_of(response)
+    assert snapshot(tenant, customer) == before
+
+
+def test_the_dialog_sends_how_many_automations_it_showed_and_another_number_is_refused(manager, tenant, customer, move):
+    move(customer, "Onboarded")
+    dialog = markup_of(manager.get(f"/customers/{customer.id}/move", headers=HTMX))
+    shown = {tag["name"]: tag["value"] for tag in dialog.all("input") if tag.get("name", "").startswith("effects:")}
+    assert shown == {"effects:At-Risk": "1"}
+    before = snapshot(tenant, customer)
+    asked = {"version": 2, "reason": "Low Engagement"}
+    response = submit(manager, customer, "At-Risk", **asked, **{"effects:At-Risk": 0})
+    assert response.status_code == 409
+    assert "This would start 1 automation: “Escalate” (alert); you confirmed none." in text_of(response)
+    assert snapshot(tenant, customer) == before
+    assert [row.code for row in rows(RefusedAttempt, tenant, customer)] == ["effects_unconfirmed"]
+    assert submit(manager, customer, "At-Risk", **asked, **shown).status_code == 200
+
+
+def test_a_move_reads_where_the_customer_is_once_and_judges_it_once(manager, tenant, customer):
+    submit(manager, customer, "Onboarded", note="To know keys and policy.")
+    with CaptureQueriesContext(connection) as queries:
+        assert submit(manager, customer, "At-Risk", version=2, reason="Low Engagement", htmx=False).status_code == 302
+    prepared = [query for query in queries if query["sql"] is None]
+    assert len(prepared) == 3, "one locks, one takes from the budget, one writes"
 
 
 def test_the_stage_it_has_already_changes_nothing(manager, tenant, customer):

@@ -125,6 +125,7 @@ class LifecycleViewSet(TenantViewSet):
         updated_by: str | None = None,
         reason_code: str | None = None,
         note: str | None = None,
+        confirm_effects: int | None = None,
     ) -> Change:
         expected_version = read_if_match(request, current=self._version_now)
         author = find_author(updated_by, identity=self.identity, tenant=self.tenant)
@@ -138,6 +139,7 @@ class LifecycleViewSet(TenantViewSet):
             note=note or None,
             expected_version=expected_version,
             on_behalf_of=author,
+            expected_effects=confirm_effects,
         )
 
     def _version_now(self) -> int | None:

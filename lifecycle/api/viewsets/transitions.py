@@ -14,9 +14,10 @@ from lifecycle.api.serializers import BatchSerializer, read_uuid
 from lifecycle.api.viewsets.tenant import SOURCE, TenantViewSet
 from lifecycle.rules.transitions import Change
 from lifecycle.services.customers import summaries
-from lifecycle.services.transitions.apply import Call, Outcome, apply
+from lifecycle.services.transitions.apply import Call, EffectsUnconfirmed, Outcome, apply
 from lifecycle.services.transitions.update_budget import UpdateBudget
 from tenants.middleware import current_request_id
+from tenants.refusals import RequestRefused
 from tenants.roles import UPDATE_LIFECYCLE, VIEW_LIFECYCLE
 
 
@@ -35,32 +36,36 @@ class TransitionViewSet(TenantViewSet):
         items = read_items(body.validated_data["items"], identity=self.identity, tenant=self.tenant)
         actor = self.identity.actor()
         budget = UpdateBudget(actor)
-        outcomes = iter(
-            apply(
+        try:
+            outcomes = apply(
                 Call(self.tenant, actor, SOURCE, timezone.now(), current_request_id()),
                 [item for item in items if isinstance(item, Change)],
                 budget=budget,
+                expected_effects=body.validated_data.get("confirm_effects"),
                 dry_run=dry_run,
             )
-        )
-        fates = [next(outcomes) if isinstance(item, Change) else item for item in items]
+        except EffectsUnconfirmed as unconfirmed:
+            self.note(unconfirmed.refused.code, unconfirmed.refused.sentence, customer_id=None)
+            raise RequestRefused.of(unconfirmed.refused) from unconfirmed
+        judged = iter(outcomes)
+        answered = [next(judged) if isinstance(item, Change) else item for item in items]
         if not dry_run:
-            self._note_refusals(fates)
-        results = [describe_result(fate, dry_run=dry_run) for fate in fates]
+            self._note_refusals(answered)
+        results = [describe_result(item, dry_run=dry_run) for item in answered]
         return Response({"dry_run": dry_run, "results": results}, status=status_of(results), headers=budget.headers)
 
-    def _note_refusals(self, fates: list[Outcome | BadItem]) -> None:
-        for fate in fates:
-            if fate.refused is None:
+    def _note_refusals(self, answered: list[Outcome | BadItem]) -> None:
+        for item in answered:
+            if item.refused is None:
                 continue
-            if isinstance(fate, BadItem):
-                customer_id, from_stage, to_stage = read_uuid(str(fate.customer_id)), "", fate.to_stage
+            if isinstance(item, BadItem):
+                customer_id, from_stage, to_stage = read_uuid(str(item.customer_id)), "", item.to_stage
             else:
-                customer_id, to_stage = fate.change.customer_id, fate.change.stage
-                from_stage = fate.record.stage if fate.record else ""
+                customer_id, to_stage = item.change.customer_id, item.change.stage
+                from_stage = item.record.stage if item.record else ""
             self.note(
-                fate.refused.code,
-                fate.refused.sentence,
+                item.refused.code,
+                item.refused.sentence,
                 customer_id=customer_id,
                 from_stage=from_stage,
                 to_stage=to_stage,

@@ -15,10 +15,18 @@ from audit.services.bell import wake_relay_after_commit
 from audit.services.chain import EPOCH, MICROSECOND
 from audit.services.keys import ensure_keys
 from audit.services.recording import trace_headers
-from lifecycle.rules.transitions import Allowed, Change, Refused, Status, Unchanged, decide
+from lifecycle.rules.transitions import Allowed, Change, Refused, Status, Unchanged, decide, refuse_effects
 from lifecycle.services.cache import copies
 from lifecycle.services.transitions import statements
-from lifecycle.services.transitions.outcomes import NOT_FOUND, Budget, Call, Choice, Outcome, StatusRecord
+from lifecycle.services.transitions.outcomes import (
+    NOT_FOUND,
+    Budget,
+    Call,
+    Choice,
+    EffectsUnconfirmed,
+    Outcome,
+    StatusRecord,
+)
 from storage import cipher
 from storage.cursors import plain_array, prepared_cursor, sparse_text_array, text_array
 from tenants.actors import TenantRef
@@ -26,7 +34,7 @@ from tenants.roles import UPDATE_LIFECYCLE
 from tenants.rules.configuration.policy import Policy
 from tenants.services.configuration.policies import hold_live_policy, policy_of_version
 
-__all__ = ["NOT_FOUND", "Budget", "Call", "Choice", "Outcome", "StatusRecord", "apply", "place"]
+__all__ = ["NOT_FOUND", "Budget", "Call", "Choice", "EffectsUnconfirmed", "Outcome", "StatusRecord", "apply", "place"]
 
 # Rows of one writing statement: above it the plan spills to disk and memory is no longer bounded.
 CHUNK = 10_000
@@ -37,6 +45,7 @@ def apply(
     changes: Sequence[Change | Choice],
     *,
     budget: Budget | None = None,
+    expected_effects: int | None = None,
     dry_run: bool = False,
     backdated: bool = False,
 ) -> list[Outcome]:
@@ -46,8 +55,8 @@ def apply(
     one after the other, each once, under the lock. Two statements for any number of distinct customers up to 10,000 (a
     third for the policy the first time a version is seen, more only when there are notes). With ``dry_run`` the rows
     are locked and judged and nothing is written. ``backdated`` loads what happened elsewhere: each change is dated by
-    its ``effective_at``, and only the database's ``recorded_at`` says when it came here. Raises what ``budget.take``
-    raises, before anything is written.
+    its ``effective_at``, and only the database's ``recorded_at`` says when it came here. Raises EffectsUnconfirmed when
+    the batch would not start ``expected_effects``, and what ``budget.take`` raises, before anything is written.
     """
     statuses, version = _lock(changes, tenant=call.tenant)
     policy = policy_of_version(call.tenant.id, version) if version else None
@@ -55,6 +64,8 @@ def apply(
     moves = sum(outcome.moved for outcome in outcomes)
     if dry_run:
         return [outcome._replace(history_id=None) for outcome in outcomes]
+    if expected_effects is not None:
+        _confirm_effects(outcomes, expected_effects)
     if moves and policy is not None:
         # Once the rows are locked and judged: taken before, the budget's lock and theirs could cross.
         if budget is not None:
@@ -143,6 +154,14 @@ def _record_move(call: Call, change: Change, decision: Allowed, version: int, *,
         reason_code=decision.reason_code or "",
         version=version + 1,
     )
+
+
+def _confirm_effects(outcomes: Iterable[Outcome], expected: int) -> None:
+    effects = [
+        effect for outcome in outcomes if isinstance(outcome.decision, Allowed) for effect in outcome.decision.effects
+    ]
+    if len(effects) != expected:
+        raise EffectsUnconfirmed(refuse_effects(effects, expected))
 
 
 def _as_status(customer_id: UUID, record: StatusRecord | None) -> Status:

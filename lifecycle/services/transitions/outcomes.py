@@ -79,6 +79,14 @@ class BudgetExceeded(Exception):
     """The actor has no room left for what a batch would change; nothing was taken."""
 
 
+class EffectsUnconfirmed(Exception):
+    """A batch would start other effects than as many as were confirmed; nothing was written."""
+
+    def __init__(self, refused: Refused) -> None:
+        super().__init__(refused.sentence)
+        self.refused = refused
+
+
 class Budget(Protocol):
     """How many customers an actor may still change; taken in the transaction of the batch."""
 

@@ -29,10 +29,6 @@ from tenants.services.configuration.policies import policy_of_version
 Missed = Sequence[Mapping[str, Any]]
 
 SOURCE = "UI"
-RECONFIGURED = (
-    "The lifecycle configuration has changed since you opened this. Your change was not saved: review the options,"
-    " then try again."
-)
 
 
 @page(UPDATE_LIFECYCLE, "GET", "HEAD", "POST")
@@ -47,12 +43,7 @@ def move_customer(request: TenantRequest, customer_id: UUID) -> HttpResponse:
 
 
 def _move(request: TenantRequest, customer_id: UUID, form: MoveForm) -> HttpResponse:
-    """Make the change, unless other effects may be started than those that were named [BP-2]."""
-    lifecycle = read_lifecycle(customer_id, tenant=request.tenant, may_update=True)
-    if lifecycle is None:
-        raise Http404
-    if lifecycle["configuration_version"] != form.cleaned_data["configuration_version"]:
-        return _ask(request, customer_id, form, refusal=RECONFIGURED, status=409)
+    """Make the change, unless something else than what was shown would come of it [BP-2]."""
     try:
         outcome = _apply(request, customer_id, form)
     except RateLimited as limited:
@@ -73,6 +64,8 @@ def _apply(request: TenantRequest, customer_id: UUID, form: MoveForm) -> Outcome
         reason_code=form.cleaned_data["reason"] or None,
         note=form.cleaned_data["note"] or None,
         expected_version=form.cleaned_data["version"],
+        expected_configuration=form.cleaned_data["configuration_version"],
+        expected_effects=form.cleaned_data["effects"],
     )
     (outcome,) = apply(
         Call(request.tenant, actor, SOURCE, timezone.now(), current_request_id()), [change], budget=UpdateBudget(actor)
@@ -84,6 +77,8 @@ def _show_refusal(request: TenantRequest, customer_id: UUID, form: MoveForm, out
     """The dialog again, with the sentence as it is; after a conflict with what happened in the meantime instead."""
     refused = outcome.refused
     assert refused is not None  # noqa: S101  (the caller has looked)
+    if outcome.record is None:
+        raise Http404
     note_refusal(
         request,
         request.identity,
