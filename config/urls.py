@@ -7,6 +7,9 @@ from config.errors import api_address_not_found
 from config.health import alive, ready
 from config.metrics import show_metrics
 
+# Not before: config.apps says why.
+admin.autodiscover()
+
 urlpatterns = [
     path("api/", include("lifecycle.api.urls")),
     re_path(r"^api/", api_address_not_found),

@@ -2,8 +2,8 @@
 
 Each worker, and a run without workers, has a database of its own, copied from one that the first to need it migrates,
 and a Redis database of its own. The roles of the cluster and the Kafka broker are shared: a test takes topics that
-only it knows. Tests of a file stay together, for the sake of what its fixtures make once; those that drive the browser
-stay together altogether, so that one browser and one product serve them all.
+only it knows. Tests of a file stay together, for the sake of what its fixtures make once. So do those of several files
+that use one running product: it is started once for all of them, and not by each worker that gets one of the files.
 """
 
 import faulthandler
@@ -34,6 +34,13 @@ from config import processes
 from tenants.services import database as provisioning
 
 BROWSER = "tests/browser/"
+# What begins alike stays on one worker.
+TOGETHER = (
+    (BROWSER,),
+    ("tests/operations/",),
+    ("tests/clients/",),
+    tuple(f"tests/serving/test_{name}.py" for name in ("requests", "slow_clients", "answers")),
+)
 # What takes longest begins first, so that no worker is left alone with it at the end.
 FIRST = (
     BROWSER,
@@ -42,6 +49,7 @@ FIRST = (
     "tests/messaging/",
     "tests/serving/",
     "tests/clients/",
+    "tests/operations/",
     "tests/production/",
 )
 MOST_WORKERS = 4
@@ -54,10 +62,11 @@ STATE = pytest.StashKey[dict[str, Any]]()
 
 
 class ByFile(LoadScopeScheduling):
-    """Gives a worker the tests of a whole file at a time, or all that need the browser."""
+    """Gives a worker the tests of a whole file at a time, or of all files that share a product."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return BROWSER if nodeid.startswith(BROWSER) else nodeid.split("::", 1)[0]
+        groups = (group[0] for group in TOGETHER if nodeid.startswith(group))
+        return next(groups, nodeid.split("::", 1)[0])
 
     def remove_node(self, node: Any) -> str | None:
         """The test that a worker died of is not tried again; the others that it was to run are."""

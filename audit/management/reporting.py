@@ -31,7 +31,18 @@ class LogLines(io.TextIOBase):
         return len(text)
 
 
-class ServiceCommand(BaseCommand):
+class OperatorCommand(BaseCommand):
+    """A command of the product.
+
+    Django's system checks look at the code, which an operator cannot change. ``make check`` and ``manage.py check`` run
+    them; a command starts a second sooner without. What depends on where it runs is looked at each time: the settings
+    when they are read, the database by each process that works in it for long (``tenants.checks``).
+    """
+
+    requires_system_checks: list[str] = []
+
+
+class ServiceCommand(OperatorCommand):
     """A command that runs as a process of the product: all it says, and why it ends, is in its log (LOG_FORMAT=ecs)."""
 
     def is_service(self, options: Mapping[str, Any]) -> bool:

@@ -32,6 +32,8 @@ application = Server(
     ),
     find_faults,
 )
-# Models can be imported only now that the application is set up.
+# Models, and the addresses with all the pages behind them, can be imported only now that the application is set up. The
+# first request does not wait for them.
+import_module(settings.ROOT_URLCONF)
 import_module("tenants.services.accounts.issuers").fetch_keys_at_start()
 import_module("tenants.delivery.sender").start_sender()

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
+from django.core.management import call_command
+from django.core.management.base import SystemCheckError
 from django.test import Client
 from django.urls import reverse
 
@@ -91,6 +93,7 @@ def test_no_row_of_another_tenant_opens_by_its_address(
 ) -> None:
     client = browser(users.tenant_admin)
     opened = 0
+    admin.autodiscover()
     for model in admin.site._registry:
         for row in model._default_manager.using(PLATFORM).order_by("-pk")[:400]:
             tenant_id = row.pk if model is Tenant else getattr(row, "tenant_id", None)
@@ -135,3 +138,10 @@ def test_a_super_admin_who_works_for_a_tenant_sees_that_one(
     body = client.get(reverse("admin:audit_lifecyclehistory_changelist")).content.decode()
     assert str(customer.id) in body
     assert CANARY not in body
+
+
+def test_a_fault_in_a_page_is_found_by_the_checks(monkeypatch: pytest.MonkeyPatch) -> None:
+    admin.autodiscover()
+    monkeypatch.setattr(type(admin.site._registry[Tenant]), "list_display", ["no_such_thing"])
+    with pytest.raises(SystemCheckError, match=r"admin\.E108.*no_such_thing|no_such_thing.*admin\.E108"):
+        call_command("check")

@@ -131,6 +131,19 @@ def test_what_a_process_was_not_given_it_cannot_use() -> None:
     assert first.stdout.splitlines()[2] != second.stdout.splitlines()[2], "the stand-in for SECRET_KEY is built in"
 
 
+@pytest.mark.parametrize("name", ["relay_events", "verify_audit"])
+def test_a_command_starts_without_the_pages(name: str) -> None:
+    """They are most of what there is to import, and a command runs in a second."""
+    script = (
+        "import sys, django; django.setup()\n"
+        f"from django.core.management import load_command_class; load_command_class('lifecycle', '{name}')\n"
+        "pages = {'config.urls', 'rest_framework.views', 'tenants.admin', 'lifecycle.admin'}\n"
+        "print(*sorted(pages & sys.modules.keys()))\n"
+    )
+    run = start(["-c", script], **{**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings"})
+    assert (run.returncode, run.stdout, run.stderr) == (0, "\n", "")
+
+
 def test_a_process_refuses_the_superusers_address_in_any_of_its_variables() -> None:
     own = {name: os.environ.get(name, "") for name in processes.NEEDS["relay"]}
     superuser = {"DATABASE_RELAY_URL": os.environ["DATABASE_ADMIN_URL"]}

@@ -41,9 +41,6 @@ class Command(ServiceCommand):
 
     help = "Apply the events of CRM, Billing and Support. Several may run: they share the partitions."
 
-    # The web's rooms are not needed here: only the database is looked at, and only when it answers.
-    requires_system_checks: list[str] = []
-
     def add_arguments(self, parser: Any) -> None:
         """What an operator may change."""
         add = parser.add_argument

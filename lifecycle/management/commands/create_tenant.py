@@ -4,10 +4,11 @@ import re
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from audit.management.reporting import OperatorCommand
 from lifecycle.management.reading import read_json
 from lifecycle.services.configuration.publication import publish_configuration
 from tenants.actors import TenantRef, system_actor
@@ -20,7 +21,7 @@ LONGEST_NAME = 200
 ACTOR = system_actor("create_tenant")
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Make a tenant; people are added by a super admin in the admin."""
 
     help = "Create a tenant, with --configuration its lifecycle as well."

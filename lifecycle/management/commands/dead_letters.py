@@ -7,11 +7,12 @@ from argparse import ArgumentTypeError
 from typing import Any, Final
 from uuid import UUID
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db.models import Count, QuerySet
 from django.utils import timezone
 from tqdm import tqdm
 
+from audit.management.reporting import OperatorCommand
 from lifecycle.management.arguments import read_text, whole_number
 from lifecycle.management.stopping import stop_on_signals
 from lifecycle.models import DeadLetter
@@ -39,11 +40,10 @@ def read_operator(text: str) -> str:
     return text
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Four verbs over the table of dead letters."""
 
     help = "List, show, replay or discard messages that could not be applied."
-    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         """One sub-command a verb; the filters are the same for all of them."""

@@ -2,16 +2,17 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
+from audit.management.reporting import OperatorCommand
 from lifecycle.management.tenants import add_tenant_argument, choose_tenants
 from lifecycle.services.compliance.erasure import ErasureRefused, erase_customer
 from tenants.actors import system_actor
 from tenants.context import tenant_context
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Erase a customer's contacts and notes; history and figures stay."""
 
     help = "Destroy the data key of a customer, and with it contacts and notes. There is no way back."

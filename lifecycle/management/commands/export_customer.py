@@ -3,9 +3,10 @@
 from typing import Any
 
 import orjson
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
+from audit.management.reporting import OperatorCommand
 from lifecycle.management.tenants import add_tenant_argument, choose_tenants
 from lifecycle.services.compliance.erasure import ErasureRefused
 from lifecycle.services.compliance.exports import export_customer
@@ -13,7 +14,7 @@ from tenants.actors import system_actor
 from tenants.context import tenant_context
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Hand out a customer's data [SEC-7]."""
 
     help = "Write everything that is kept about a customer, personal data in clear, to standard output."

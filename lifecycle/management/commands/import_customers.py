@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
+from audit.management.reporting import OperatorCommand
 from lifecycle.management.progress import ProgressBar
 from lifecycle.management.reading import read_json_object
 from lifecycle.management.stopping import stop_on_signals
@@ -35,7 +36,7 @@ def read_batch_size(text: str) -> int:
     return int(text)
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Import customers; exit status 0 only if every line was good."""
 
     help = (

@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
+from audit.management.reporting import OperatorCommand
 from lifecycle.management.reading import read_json, read_json_object
 from lifecycle.services.configuration.publication import MappingNeeded, Publication, publish_configuration
 from tenants.actors import TenantRef, system_actor
@@ -21,7 +22,7 @@ from tenants.services.configuration.versions import ConfigurationConflict, live_
 from tenants.services.directory import find_tenant
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Check and publish a configuration; every fault is printed with its place."""
 
     help = "Publish a lifecycle configuration as the tenant's next version. Publishing the live one again does nothing."

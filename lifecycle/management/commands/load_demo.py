@@ -5,9 +5,10 @@ from argparse import ArgumentTypeError
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
+from audit.management.reporting import OperatorCommand
 from lifecycle.management.progress import ProgressBar
 from lifecycle.management.stopping import stop_on_signals
 from lifecycle.services.customers.statistics import LARGE_LOAD, refresh_statistics
@@ -31,7 +32,7 @@ def read_count(text: str) -> int:
     return int(text)
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Load the demo, for development only."""
 
     help = "Load the demo tenants acme and globex. Refused when DEBUG is off. Repeating it adds only what is missing."

@@ -56,9 +56,6 @@ class Command(ServiceCommand):
         "upload. Several may run at once."
     )
 
-    # The web's rooms are not needed here: only the database is looked at, and only when it answers.
-    requires_system_checks: list[str] = []
-
     def add_arguments(self, parser: Any) -> None:
         """Options."""
         parser.add_argument("--once", action="store_true", help="End when nothing is left to move.")

@@ -51,9 +51,6 @@ class Command(ServiceCommand):
 
     help = "Publish the outbox to Kafka. Several may run: one leads, the others take over when it goes."
 
-    # The web's rooms are not needed here: only the database is looked at, and only when it answers.
-    requires_system_checks: list[str] = []
-
     def add_arguments(self, parser: Any) -> None:
         """What an operator may change."""
         add = parser.add_argument

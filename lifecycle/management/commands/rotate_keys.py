@@ -3,9 +3,10 @@
 import sys
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
+from audit.management.reporting import OperatorCommand
 from audit.services.administration import record_administration
 from lifecycle.management.progress import ProgressBar
 from lifecycle.management.stopping import StopRequest, stop_on_signals
@@ -18,7 +19,7 @@ from tenants.context import tenant_context
 ACTOR = system_actor("rotate_keys")
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Re-wrap data keys and sealed messages; safe to interrupt and to repeat."""
 
     help = (

@@ -26,9 +26,6 @@ class Command(ServiceCommand):
 
     help = "Seal the history of every tenant with AUDIT_SIGNING_KEY. With --every SECONDS it goes on until SIGTERM."
 
-    # The web's rooms are not needed here: only the database is looked at, and only when it answers.
-    requires_system_checks: list[str] = []
-
     def add_arguments(self, parser: Any) -> None:
         """Options."""
         add_tenant_argument(parser)

@@ -7,9 +7,10 @@ from random import Random
 from typing import Any
 
 import orjson
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
+from audit.management.reporting import OperatorCommand
 from lifecycle.management.arguments import read_pace, read_text
 from lifecycle.management.stopping import stop_on_signals
 from lifecycle.messaging.clients import KafkaException
@@ -25,11 +26,10 @@ from tenants.services.directory import find_tenant, list_tenants
 Document = dict[str, Any]
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Send events to Kafka, for trying things out and for the demo."""
 
     help = "Send a sample event, a file of events (one JSON a line, - is standard input), or a stream of samples."
-    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         """One event, a file, or a stream."""

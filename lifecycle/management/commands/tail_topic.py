@@ -3,17 +3,17 @@
 from typing import Any
 
 from confluent_kafka import KafkaException
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from audit.management.reporting import OperatorCommand
 from lifecycle.management.stopping import stop_on_signals
 from lifecycle.messaging.tailing import NoSuchTopic, TopicSilent, read_topic, tail_topic
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Read along on a topic; it joins no group and commits nothing."""
 
     help = "Show the messages of a topic as they come, for example audit.lifecycle.updated."
-    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: Any) -> None:
         """Which topic, from where, how many."""

@@ -12,9 +12,10 @@ from uuid import UUID
 
 import orjson
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
+from audit.management.reporting import OperatorCommand
 from audit.services.published_seals import PublishedSeals
 from audit.services.seal_verification import SealBreak
 from audit.services.seals import public_key_of
@@ -45,7 +46,7 @@ def read_uuid(text: str) -> UUID:
         raise argparse.ArgumentTypeError(f"{text!r} is not a UUID.") from error
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Verify the audit trail."""
 
     help = (

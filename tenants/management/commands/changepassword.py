@@ -5,9 +5,10 @@ from typing import Any
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
+from audit.management.reporting import OperatorCommand
 from tenants.actors import TenantRef, system_actor
 from tenants.models import User
 from tenants.services.accounts.people import PersonChangeRefused, set_password
@@ -17,7 +18,7 @@ ACTOR = system_actor("changepassword")
 ATTEMPTS = 3
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """In place of Django's, which knows neither tenants nor the log."""
 
     help = "Set a new password for a person of any tenant, or for a super admin. Everything that was open ends."

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
+from audit.management.reporting import OperatorCommand
 from tenants.actors import system_actor
 from tenants.context import tenant_context
 from tenants.models import TokenIssuer
@@ -12,7 +13,7 @@ from tenants.services.accounts.issuers import IssuerRefused, configure_issuer
 from tenants.services.directory import find_tenant
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Add an issuer, or bring one up to date."""
 
     help = "Accept the signed tokens of an identity provider for one tenant."

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.conf import settings
+from django.core.checks import Tags
 from django.core.management.base import CommandError
 from django.core.management.commands import migrate
 from django.db import OperationalError, connections
@@ -32,3 +33,7 @@ class Command(ServiceCommand, migrate.Command):
         if fault := version_fault(connections[database].connection.info.server_version):
             raise CommandError(fault)
         return super().execute(*args, **options)
+
+    def check(self, *args: Any, **options: Any) -> None:
+        """Of the database only: audit.management.reporting says why. Django's migrate asks for everything."""
+        super().check(*args, **{**options, "tags": [Tags.database]})

@@ -15,7 +15,6 @@ class Command(ServiceCommand):
     """Make the roles that row-level security rests on, and the database."""
 
     help = "Create or update the database roles, the database and its extensions. Needs DATABASE_ADMIN_URL."
-    requires_system_checks: list[str] = []
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Provision, or say in one line why not."""
