@@ -27,11 +27,6 @@ SAY_WHY: Final = (
 )
 
 
-def is_staff_at_work(identity: Identity) -> bool:
-    """Whether a super admin works for a tenant."""
-    return identity.role == Role.SUPER_ADMIN and identity.tenant is not None
-
-
 def note_api_use(request: Request, identity: Identity, *, changes: bool) -> None:
     """Leave the trace of a super admin's request, before it begins. Raises RequestRefused for a change without reason.
 

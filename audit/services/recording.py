@@ -1,7 +1,8 @@
 """The only way to write history and its announcement: two parts of whatever statement changes a status.
 
-The statement provides a CTE named ``moved`` with one row a transition and the columns of ``MOVED_COLUMNS``. Its
-parameter ``headers`` is what ``trace_headers`` gives.
+The statement provides a CTE named ``moved`` with one row a transition: history_id, customer_id, sequence, from_stage,
+to_stage, effective_at, on_behalf_of, reason_code, request_id, event_id, note, previous_hash, hash. Its parameter
+``headers`` is what ``trace_headers`` gives.
 """
 
 import base64
@@ -9,12 +10,6 @@ from contextvars import ContextVar
 from typing import Final
 
 TOPIC: Final = "audit.lifecycle.updated"
-
-# What ``moved`` must offer beside the parameters of the statement.
-MOVED_COLUMNS: Final = (
-    "history_id, customer_id, sequence, from_stage, to_stage, effective_at, on_behalf_of, reason_code, request_id,"
-    " event_id, note, previous_hash, hash"
-)
 
 NOW: Final = "%(now)s::timestamptz"
 

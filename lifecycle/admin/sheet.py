@@ -25,7 +25,6 @@ MOST_CONDITIONS = 20
 MOST_REFERENCES = 100
 MOST_UNKNOWN = 40
 # In the order in which the form shows them; faults are filed under these names.
-STAGE_FIELDS = ("name", "category", "color", "requires_reason", "reasons", "days", "guidance", "to")
 
 Faults = dict[str, list[Fault]]
 

@@ -214,7 +214,7 @@ class CompanyAnswer(Answer):
     industry = serializers.CharField(allow_blank=True)
     segment = serializers.CharField(allow_blank=True)
     owner = serializers.CharField(allow_blank=True)
-    told_by = SourceAnswer(allow_null=True)
+    provenance = SourceAnswer(allow_null=True)
 
 
 class ContactAnswer(Answer):
@@ -236,13 +236,13 @@ class BillingAnswer(MoneyAnswer):
     contract_id = serializers.CharField(allow_blank=True)
     contract_starts_on = serializers.DateField(allow_null=True)
     contract_ends_on = serializers.DateField(allow_null=True)
-    told_by = SourceAnswer(allow_null=True)
+    provenance = SourceAnswer(allow_null=True)
 
 
-class ToldSupportAnswer(SupportAnswer):
+class SourcedSupportAnswer(SupportAnswer):
     """What Support told."""
 
-    told_by = SourceAnswer(allow_null=True)
+    provenance = SourceAnswer(allow_null=True)
 
 
 class ProfileAnswer(Answer):
@@ -254,7 +254,7 @@ class ProfileAnswer(Answer):
     company = CompanyAnswer()
     contacts = ContactAnswer(many=True)
     billing = BillingAnswer()
-    support = ToldSupportAnswer()
+    support = SourcedSupportAnswer()
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
     erased_at = serializers.DateTimeField(allow_null=True)

@@ -19,8 +19,7 @@ TABLE = [
     "COMMENT ON COLUMN lifecycle_update_budget.minutes IS 'Since 1970, ascending; beside each the changes made in it.'",
 ]
 
-# A minute counts until its last moment is an hour old. Takes all or nothing; fewer than none gives back what was taken
-# last. ``clock`` (seconds since 1970) is for simulations. Without it the time is read when the row is locked: at the
+# A minute counts until its last moment is an hour old. Takes all or nothing. ``clock`` (seconds since 1970) is for simulations. Without it the time is read when the row is locked: at the
 # beginning of the transaction, or of the statement, it would be older than what those who were waited for have taken.
 TAKE = [
     """
@@ -52,7 +51,7 @@ TAKE = [
         used := COALESCE((SELECT sum(c) FROM unnest(numbers) AS c), 0);
         taken := used + wanted <= most;
         IF taken THEN
-            IF wanted > 0 AND (last = 0 OR taken_in[last] < minute) THEN
+            IF last = 0 OR taken_in[last] < minute THEN
                 last := last + 1;
                 taken_in[last] := minute;
                 numbers[last] := 0;

@@ -1,7 +1,6 @@
 """The vocabulary of questions about customers."""
 
-import datetime as dt
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 from uuid import UUID
 
 from django.db import models
@@ -10,9 +9,6 @@ from django.db.models.expressions import RawSQL
 from storage import cipher
 from tenants.rules.texts import clean_line
 from tenants.rules.values import sort_key
-
-if TYPE_CHECKING:
-    from tenants.rules.configuration.policy import Policy
 
 
 class CustomerQuerySet(models.QuerySet[Any]):
@@ -37,32 +33,3 @@ class CustomerQuerySet(models.QuerySet[Any]):
             )
         found = RawSQL("SELECT search_customers(%s, %s)", [text, sort_key(text)])
         return self.filter(id__in=found)
-
-    def in_stage(self, *stages: str) -> Self:
-        """Customers that stand in one of the stages now."""
-        return self.filter(status__stage__in=stages)
-
-    def in_category(self, policy: "Policy", category: str) -> Self:
-        """Customers whose stage has the meaning ``category`` in the tenant's configuration."""
-        return self.in_stage(*policy.stages_in(category))
-
-    def at_risk(self, policy: "Policy") -> Self:
-        """Customers in a stage of category ``risk`` [UC-1]."""
-        return self.in_category(policy, "risk")
-
-    def stuck(self, policy: "Policy", now: dt.datetime) -> Self:
-        """Customers that stand in their stage for longer than the configuration's ``max_days`` for it."""
-        overdue = models.Q(pk__in=[])
-        for stage in policy.stages:
-            days = policy.max_days(stage)
-            if days is not None:
-                overdue |= models.Q(status__stage=stage, status__stage_entered_at__lt=now - dt.timedelta(days=days))
-        return self.filter(overdue)
-
-    def renewing_within(self, days: int, today: dt.date) -> Self:
-        """Customers whose contract is to be renewed from today up to ``days`` days on."""
-        return self.filter(billing__renewal_on__range=(today, today + dt.timedelta(days=days)))
-
-    def owned_by(self, owner: str) -> Self:
-        """Customers of one account manager."""
-        return self.filter(owner=owner)

@@ -4,7 +4,7 @@ from typing import Any, Self
 from uuid import UUID
 
 from django.db import models
-from django.db.models import Count, Sum
+from django.db.models import Count
 
 
 class StatusQuerySet(models.QuerySet[Any]):
@@ -17,7 +17,3 @@ class StatusQuerySet(models.QuerySet[Any]):
     def counts_by_stage(self) -> dict[str, int]:
         """Customers a stage; stages without customers are absent. One statement, index only."""
         return dict(self.values_list("stage").annotate(customers=Count("pk")).order_by())
-
-    def money_by_stage(self) -> dict[str, Any]:
-        """Annual recurring revenue a stage. One statement."""
-        return dict(self.values_list("stage").annotate(arr=Sum("customer__billing__arr")).order_by())

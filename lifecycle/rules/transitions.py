@@ -84,7 +84,6 @@ class Refused:
     code: str
     sentence: str
     allowed: tuple[str, ...] = ()
-    current_version: int | None = None
     field: str | None = None
     effects: tuple[Effect, ...] | None = None
 
@@ -223,7 +222,7 @@ def _refuse_version(status: Status, expected: int) -> Refused:
         "The customer was just updated by someone else. Your change was not saved: it is at version"
         f" {status.version}, {_describe_place(status)}, and you expected version {expected}."
     )
-    return Refused("version_conflict", sentence, current_version=status.version)
+    return Refused("version_conflict", sentence)
 
 
 def _refuse_stage(policy: Policy, name: str) -> Refused:
@@ -240,7 +239,7 @@ def _refuse_stale(status: Status, change: Change) -> Refused:
         f"The event of {effective.isoformat()} is older than the customer's stage: "
         f"it has been {_describe_place(status)} since {entered.isoformat()}."
     )
-    return Refused("stale_event", sentence, current_version=status.version)
+    return Refused("stale_event", sentence)
 
 
 def _refuse_transition(policy: Policy, from_stage: str | None, to_stage: str) -> Refused:

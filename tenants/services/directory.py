@@ -29,12 +29,6 @@ def find_tenants(slugs: set[str]) -> dict[str, TenantRef]:
     return {slug: TenantRef(id_, slug) for id_, slug in rows}
 
 
-def find_tenant_by_id(tenant_id: UUID) -> TenantRef | None:
-    """The tenant of an id that is not suspended. One statement."""
-    row = Tenant.objects.using(PLATFORM).filter(id=tenant_id, is_suspended=False).values_list("id", "slug").first()
-    return TenantRef(*row) if row else None
-
-
 def list_tenants() -> list[TenantRef]:
     """Every tenant that is not suspended, by slug; for super admins and operators."""
     rows = Tenant.objects.using(PLATFORM).filter(is_suspended=False).order_by("slug").values_list("id", "slug")

@@ -161,7 +161,7 @@ def test_a_profile_has_everything_in_clear_for_who_may_see_it(tenant, acme):
     assert whole["contacts"] == [
         {"name": "Zoë Beispiel", "email": "zoe@acme.example", "phone": "+49 30 1", "role": "CTO"}
     ]
-    assert whole["billing"]["told_by"]["source"] == "/crm"
+    assert whole["billing"]["provenance"]["source"] == "/crm"
     assert whole["lifecycle"]["stage"] == "Prospect"
 
 

@@ -10,10 +10,10 @@ from uuid import UUID
 from django.core.management.base import CommandError, CommandParser
 from django.db.models import Count, QuerySet
 from django.utils import timezone
-from tqdm import tqdm
 
 from audit.management.reporting import OperatorCommand
 from lifecycle.management.arguments import read_text, whole_number
+from lifecycle.management.progress import ProgressBar
 from lifecycle.management.stopping import stop_on_signals
 from lifecycle.models import DeadLetter
 from lifecycle.rules.envelopes import Message
@@ -116,9 +116,14 @@ class Command(OperatorCommand):
     def _replay(self, options: dict[str, Any]) -> None:
         letters = _chosen(options)
         done = again = 0
-        with stop_on_signals() as stop:
-            replays = replay_letters(letters.iterator(chunk_size=200), actor=_operator(options), now=timezone.now())
-            for replayed in tqdm(replays, total=letters.count(), unit="letters", disable=not self.stdout.isatty()):
+        total = letters.count()
+        with (
+            stop_on_signals() as stop,
+            ProgressBar("dead letters", total, stream=self.stderr, terminal=sys.stderr) as bar,
+        ):
+            for replayed in replay_letters(
+                letters.iterator(chunk_size=200), actor=_operator(options), now=timezone.now()
+            ):
                 if replayed.is_resolved:
                     done += 1
                     if replayed.waits:
@@ -126,10 +131,11 @@ class Command(OperatorCommand):
                 else:
                     again += 1
                     self.stdout.write(f"{replayed.letter_id} is dead again: {replayed.code}: {replayed.sentence}")
+                bar.update(done + again)
                 if stop:
                     break
         self.stdout.write(f"{done:,} replayed, {again:,} dead again")
-        if again or (stop and done < letters.count()):
+        if again or (stop and done < total):
             raise CommandError("Some dead letters are still open.")
 
     def _discard(self, options: dict[str, Any]) -> None:

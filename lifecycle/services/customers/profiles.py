@@ -69,7 +69,7 @@ def _mask(contact: Json) -> Json:
 
 
 def _describe_profile(row: Mapping[str, Any], contacts: list[Json]) -> Json:
-    def told_by(part: str) -> Json | None:
+    def provenance(part: str) -> Json | None:
         """Which message last wrote the part; None if none ever has."""
         if row[f"{part}_occurred_at"] is None:
             return None
@@ -81,10 +81,10 @@ def _describe_profile(row: Mapping[str, Any], contacts: list[Json]) -> Json:
         "customer_id": row["id"],
         "external_id": row["external_id"],
         "company": {name: row[name] for name in ("name", "industry", "segment", "owner")}
-        | {"told_by": told_by("company")},
+        | {"provenance": provenance("company")},
         "contacts": contacts,
-        "billing": figures["billing"] | {"told_by": told_by("billing")},
-        "support": figures["support"] | {"told_by": told_by("support")},
+        "billing": figures["billing"] | {"provenance": provenance("billing")},
+        "support": figures["support"] | {"provenance": provenance("support")},
         "created_at": row["created_at"],
         "updated_at": row["company_updated_at"],
         "erased_at": row["erased_at"],

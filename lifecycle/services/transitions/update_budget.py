@@ -1,6 +1,6 @@
 """At most so many changed customers per user in any rolling hour [SEC-5], counted exactly.
 
-The count is the actor's row in PostgreSQL, which ``take_updates`` (migration 0014) locks, judges and changes in the
+The count is the actor's row in PostgreSQL, which ``take_updates`` (migration 0003) locks, judges and changes in the
 transaction of the change itself: what is rolled back was never taken. A minute is counted until its last moment is an
 hour old, so no rolling hour ever holds more than the budget; a user may wait up to a minute longer than needed.
 """

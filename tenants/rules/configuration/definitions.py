@@ -1,11 +1,10 @@
 """A configuration that is in order, as immutable values; what they mean is compiled into a policy."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from tenants.rules.configuration.conditions import Condition
 
-Category = Literal["acquisition", "onboarding", "engaged", "risk", "renewal", "lost"]
 CATEGORIES: tuple[str, ...] = ("acquisition", "onboarding", "engaged", "risk", "renewal", "lost")
 DEFAULT_CATEGORY = "engaged"
 

@@ -62,10 +62,6 @@ class Policy:
         leads_to = self.leads_to.get(from_stage) if from_stage is not None else None
         return to_stage in self.definitions if leads_to is None else to_stage in leads_to
 
-    def requires_reason(self, stage: str) -> bool:
-        """Whether a reason must be given to enter the stage [AC-5]."""
-        return stage in self.required
-
     def reason_codes(self, stage: str) -> tuple[str, ...] | None:
         """The reasons accepted for entering the stage; None: any text up to 255 characters."""
         definition = self.definitions.get(stage)

@@ -15,7 +15,7 @@ from tenants.rules.configuration.policy import Policy, compile_policy
 
 # Everyone who moves customers holds this lock with others until they commit; a publisher holds it alone. Without it a
 # publication that renames stages and the moves into and out of them would wait for one another. The function (migration
-# 0008) takes it and gives the number of the configuration that is live from then on, also when it had to wait for a
+# 0003) takes it and gives the number of the configuration that is live from then on, also when it had to wait for a
 # publisher. Parameter: tenant_id.
 HOLD_CONFIGURATION: Final = "hold_configuration(%(tenant_id)s::uuid)"
 TAKE_PUBLICATION: Final = "SELECT pg_advisory_xact_lock(hashtextextended('configuration:' || %(tenant_id)s::text, 0))"
