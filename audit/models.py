@@ -164,6 +164,28 @@ class AdministrationEntry(models.Model):
         return f"{self.action} by {self.actor}"
 
 
+class FormerName(models.Model):
+    """What a customer or a user of a tenant was called until a moment. Not part of the record, which holds ids only:
+    erasing somebody deletes their rows, and every hash still verifies.
+
+    The database writes it when a name changes, whichever way it is changed (triggers of lifecycle_customer and
+    tenants_user).
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid_utils.compat.uuid7, editable=False)
+    tenant_id = models.UUIDField()
+    subject_id = models.UUIDField()
+    name = models.CharField(max_length=200)
+    until = models.DateTimeField(help_text="The database's clock when the name was replaced.")
+
+    class Meta:
+        db_table = "audit_former_name"
+        indexes = [models.Index(fields=["tenant_id", "subject_id", "until"], name="former_name_of_subject")]
+
+    def __str__(self) -> str:
+        return f"former name of {self.subject_id}"
+
+
 class AuditSeal(models.Model):
     """A signature over history rows that nobody can rewrite any more without being seen. Append-only.
 

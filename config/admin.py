@@ -14,7 +14,7 @@ from django.urls import reverse
 from django_htmx.http import HttpResponseClientRedirect
 
 from tenants.context import tenant_context
-from tenants.pages import identify_page, page_of
+from tenants.pages import go_to_switcher, identify_page, page_of
 from tenants.roles import CONFIGURE_STAGES
 from tenants.staff import ask_for_reason
 
@@ -53,7 +53,9 @@ class CustomerAdminSite(admin.AdminSite):
         """Wrap a view: who asks, for which tenant, and its rows only. Lazy templates are rendered inside."""
         guarded = super().admin_view(view, cacheable)
         # Of the page's own class, where it is one of a model.
-        changes_something = getattr(getattr(view, "__self__", None), "changes_something", lambda _: True)
+        model_admin = getattr(view, "__self__", None)
+        changes_something = getattr(model_admin, "changes_something", lambda _: True)
+        needs_tenant = getattr(model_admin, "needs_tenant", False)
 
         def within_tenant(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
             identity = identify_page(request)
@@ -61,6 +63,9 @@ class CustomerAdminSite(admin.AdminSite):
             if identity is None and getattr(request, "htmx", False):
                 # A part of a page cannot show the log-in page: the whole page goes there.
                 return HttpResponseClientRedirect(redirect_to_login(page_of(request)).url)
+            if needs_tenant and identity is not None and identity.tenant is None:
+                # Whose rows internal staff reads, and why, is in that tenant's log before they do.
+                return go_to_switcher(request)
             if identity is None or identity.tenant is None:
                 return _render(guarded(request, *args, **kwargs))
             with tenant_context(identity.tenant.id):

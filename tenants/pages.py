@@ -56,7 +56,7 @@ def tenant_page(permission: str) -> Callable[[PageView], PageView]:
             if identity is None:
                 return _go_to_login(request)
             if identity.tenant is None:
-                return _go_to_switcher(request)
+                return go_to_switcher(request)
             if not has_permission(identity, permission):
                 _refuse(request, identity, permission)
             request.identity, request.tenant = identity, identity.tenant
@@ -117,7 +117,8 @@ def _go_to_login(request: HttpRequest) -> HttpResponse:
     return redirect_to_login(request.get_full_path())
 
 
-def _go_to_switcher(request: HttpRequest) -> HttpResponse:
+def go_to_switcher(request: HttpRequest) -> HttpResponse:
+    """To the page on which a super admin chooses a tenant and says why, and back from there."""
     target = f"{reverse(SWITCHER)}?{urlencode({'next': page_of(request)})}"
     return HttpResponseClientRedirect(target) if getattr(request, "htmx", False) else redirect(target)
 

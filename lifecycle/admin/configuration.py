@@ -82,13 +82,10 @@ class ConfigurationAdmin(TenantAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         """What is live, what is being moved, drafts and versions."""
-        self._check(request, needs_tenant=False)
-        identity = identity_of(request)
-        if identity.tenant is None:
-            return self._page(request, "no_tenant", {"title": "Lifecycle configuration", "sentence": NO_TENANT})
+        tenant = self._check(request)
         before = request.GET.get("before", "")
         number = int(before) if before.isascii() and before.isdecimal() and len(before) < 10 else None
-        context = overview.gather_overview(identity.tenant, before=number)
+        context = overview.gather_overview(tenant, before=number)
         return self._page(request, "overview", {"title": "Lifecycle configuration", **context})
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> Any:
@@ -174,12 +171,12 @@ class ConfigurationAdmin(TenantAdmin):
         }
         return self._page(request, "version", context)
 
-    def _check(self, request: HttpRequest, *, needs_tenant: bool = True) -> Any:
+    def _check(self, request: HttpRequest) -> Any:
         """The tenant at hand. Raises PermissionDenied for whoever may not configure it, or has chosen none."""
         if not self.has_view_permission(request):
             raise PermissionDenied("Only tenant admins can change the lifecycle configuration.")
         tenant = identity_of(request).tenant
-        if needs_tenant and tenant is None:
+        if tenant is None:
             raise PermissionDenied(NO_TENANT)
         return tenant
 

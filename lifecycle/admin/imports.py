@@ -67,12 +67,7 @@ class ImportAdmin(TenantAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         """The files that are kept, and the form to upload another."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied("You may not import customers.")
-        tenant = identity_of(request).tenant
-        if tenant is None:
-            return self._page(request, "no_tenant", {"title": "Import customers", "sentence": NO_TENANT})
-        return self._show_list(request, tenant)
+        return self._show_list(request, self._tenant(request))
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> Any:
         """Take a file, and have it read."""

@@ -1,6 +1,10 @@
-"""Names beside the ids that the audit trail keeps: customers and people, with links, for a page of rows at a time."""
+"""Names beside the ids that the audit trail keeps: customers and people, with links, for a page of rows at a time.
 
-from collections.abc import Iterable, Sequence
+Each row shows what they were called when it happened; the link leads to what they are now.
+"""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 from uuid import UUID
@@ -12,12 +16,14 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from audit.services.former_names import Then, find_names_then, select_formerly_called
 from lifecycle.models import Customer
 from tenants.admin.base import TenantAdmin, identity_of
 from tenants.models import ApiKey, ConfigurationVersion, User
 from tenants.rules.texts import fold_text, normalize_text
 from tenants.rules.values import sort_key
 from tenants.services.accounts.members import name_process
+from tenants.services.directory import PLATFORM
 
 MOST_FOUND = 500
 _SYSTEM = "system:"
@@ -25,13 +31,24 @@ _SYSTEM = "system:"
 
 @dataclass(slots=True)
 class Names:
-    """What is known of the ids on one page. ``is_of_tenant``: customers can be opened from here."""
+    """What is known of the ids on one page: the names of today, and ``former``, those that were replaced later."""
 
-    is_of_tenant: bool = False
     customers: dict[str, str] = field(default_factory=dict)
     people: dict[str, str] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
+    former: Mapping[Then, str] = field(default_factory=dict)
+
+    def of_customer(self, id_: str, at: dt.datetime) -> str | None:
+        """What the customer was called then; None if there is no such customer."""
+        return self._then(self.customers.get(id_), id_, at)
+
+    def of_person(self, id_: str, at: dt.datetime) -> str | None:
+        """What the person was called then; None if there is no such person."""
+        return self._then(self.people.get(id_), id_, at)
+
+    def _then(self, today: str | None, id_: str, at: dt.datetime) -> str | None:
+        return None if today is None else self.former.get((UUID(id_), at), today)
 
 
 class NamedAdmin(TenantAdmin):
@@ -39,12 +56,14 @@ class NamedAdmin(TenantAdmin):
 
     customer_field: ClassVar[str] = "customer_id"
     person_field: ClassVar[str] = ""
+    # When the row was written, by the clock that names are kept by.
+    time_field: ClassVar[str] = "recorded_at"
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """The page with the names of all its rows."""
         changelist = super().get_changelist_instance(request)
         rows = list(changelist.result_list)
-        attach_names(rows, self._ids(rows), request)
+        self._attach_names(rows, request)
         changelist.result_list = rows
         return changelist
 
@@ -52,7 +71,7 @@ class NamedAdmin(TenantAdmin):
         """One row with its names."""
         row = super().get_object(request, object_id, from_field)
         if row is not None:
-            attach_names([row], self._ids([row]), request)
+            self._attach_names([row], request)
         return row
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -64,8 +83,10 @@ class NamedAdmin(TenantAdmin):
         text = " ".join(normalize_text(search_term).split())
         if not text:
             return queryset, False
-        customers = _find_customers(text, queryset.db)
-        people = _find_people(text, queryset.db)
+        tenant = identity_of(request).tenant
+        if tenant is None:
+            return queryset.none(), False
+        customers, people = _find_customers(text, tenant.id), _find_people(text, tenant.id)
         wanted = Q(**{f"{self.person_field}__in": people})
         if self.customer_field == "customer_id":
             wanted |= Q(customer_id__in=customers)
@@ -78,33 +99,36 @@ class NamedAdmin(TenantAdmin):
         """The customer's name, with a link to its page."""
         return name_customer(row, row.customer_id)
 
-    def _ids(self, rows: Iterable[Any]) -> set[str]:
-        names = (self.customer_field, self.person_field, "on_behalf_of")
-        return {str(value) for row in rows for name in names if (value := getattr(row, name, None))}
+    def _attach_names(self, rows: Sequence[Any], request: HttpRequest) -> None:
+        tenant = identity_of(request).tenant
+        fields = (self.customer_field, self.person_field, "on_behalf_of")
+        names = Names()
+        wanted: set[Then] = set()
+        for row in rows:
+            row.names, row.happened_at = names, getattr(row, self.time_field)
+            found = (_as_uuid(str(getattr(row, name, None))) for name in fields)
+            wanted |= {(id_, row.happened_at) for id_ in found if id_ is not None}
+        if tenant is not None and wanted:
+            _fill(names, wanted, tenant.id)
+        elif wanted:
+            staff = User.objects.using(PLATFORM).filter(tenant_id__isnull=True, id__in={id_ for id_, _ in wanted})
+            names.people = {str(id_): username for id_, username in staff.values_list("id", "username")}
 
 
-def attach_names(rows: Sequence[Any], ids: set[str], request: HttpRequest) -> None:
-    """Give each row the names of all ids: ``name_customer`` and the like read them. Four statements."""
-    uuids = [found for one in ids if (found := _as_uuid(one)) is not None]
-    names = Names(is_of_tenant=identity_of(request).tenant is not None)
-    if rows and uuids:
-        using = rows[0]._state.db
-        customers = Customer.objects.using(using).filter(id__in=uuids).values_list("id", "name")
-        names.customers = {str(id_): name for id_, name in customers}
-        people = User.objects.using(using).filter(id__in=uuids)
-        names.people = {
-            str(id_): full_name or username
-            for id_, full_name, username in people.values_list("id", "full_name", "username")
-        }
-        versions = ConfigurationVersion.objects.using(using).filter(id__in=uuids)
-        names.versions = {
-            str(id_): f"Configuration version {number}" if number else "Configuration draft"
-            for id_, number in versions.values_list("id", "number")
-        }
-        keys = ApiKey.objects.using(using).filter(id__in=uuids).values_list("id", "name")
-        names.keys = {str(id_): f"API key {name}" for id_, name in keys}
-    for row in rows:
-        row.names = names
+def _fill(names: Names, wanted: set[Then], tenant_id: UUID) -> None:
+    """Look all of them up. Five statements."""
+    ids = {id_ for id_, _ in wanted}
+    customers = Customer.objects.filter(id__in=ids).values_list("id", "name")
+    names.customers = {str(id_): name for id_, name in customers}
+    people = User.objects.filter(id__in=ids).values_list("id", "full_name", "username")
+    names.people = {str(id_): full_name or username for id_, full_name, username in people}
+    versions = ConfigurationVersion.objects.filter(id__in=ids).values_list("id", "number")
+    names.versions = {
+        str(id_): f"Configuration version {number}" if number else "Configuration draft" for id_, number in versions
+    }
+    keys = ApiKey.objects.filter(id__in=ids).values_list("id", "name")
+    names.keys = {str(id_): f"API key {name}" for id_, name in keys}
+    names.former = find_names_then(wanted, tenant_id=tenant_id)
 
 
 def name_customer(row: Any, customer_id: UUID | str | None) -> SafeString | str:
@@ -112,11 +136,9 @@ def name_customer(row: Any, customer_id: UUID | str | None) -> SafeString | str:
     if not customer_id:
         return "–"
     names: Names = row.names
-    name = names.customers.get(str(customer_id))
+    name = names.of_customer(str(customer_id), row.happened_at)
     if name is None:
         return str(customer_id)
-    if not names.is_of_tenant:
-        return name
     return format_html('<a href="{}">{}</a>', reverse("customer-page", args=[customer_id]), name)
 
 
@@ -125,7 +147,7 @@ def name_person(row: Any, name: str) -> SafeString | str:
     id_ = str(getattr(row, name))
     if id_.startswith(_SYSTEM):
         return name_process(id_)
-    person = row.names.people.get(id_)
+    person = row.names.of_person(id_, row.happened_at)
     if person is None:
         return "Internal staff" if _as_uuid(id_) is not None else id_
     return format_html('<a href="{}">{}</a>', reverse("admin:tenants_user_change", args=[id_]), person)
@@ -146,18 +168,20 @@ def name_subject(row: Any) -> SafeString | str:
     return id_ or "–"
 
 
-def _find_customers(text: str, using: str) -> list[UUID]:
+def _find_customers(text: str, tenant_id: UUID) -> list[UUID]:
     exact = _as_uuid(text)
-    wanted = Q(name_key__contains=sort_key(text)) | Q(external_id__istartswith=text)
+    formerly = select_formerly_called(text, tenant_id=tenant_id)
+    wanted = Q(name_key__contains=sort_key(text)) | Q(external_id__istartswith=text) | Q(id__in=formerly)
     # As everywhere, an erased customer is found by its id alone.
-    rows = Customer.objects.using(using).filter(wanted, erased_at__isnull=True)
+    rows = Customer.objects.filter(wanted, erased_at__isnull=True)
     found = list(rows.values_list("id", flat=True)[:MOST_FOUND])
     return [*found, exact] if exact is not None else found
 
 
-def _find_people(text: str, using: str) -> list[str]:
-    wanted = Q(full_name__icontains=text) | Q(username__contains=fold_text(text))
-    found = User.objects.using(using).filter(wanted).values_list("id", flat=True)[:MOST_FOUND]
+def _find_people(text: str, tenant_id: UUID) -> list[str]:
+    formerly = select_formerly_called(text, tenant_id=tenant_id)
+    wanted = Q(full_name__icontains=text) | Q(username__contains=fold_text(text)) | Q(id__in=formerly)
+    found = User.objects.filter(wanted).values_list("id", flat=True)[:MOST_FOUND]
     exact = _as_uuid(text)
     return [*map(str, found), *([str(exact)] if exact is not None else [])]
 

@@ -100,6 +100,7 @@ class RefusedAttemptAdmin(NamedAdmin):
         "id",
     )
     person_field = "actor"
+    time_field = "attempted_at"
 
     @admin.display(description="By", ordering="actor")
     def actor_name(self, row: RefusedAttempt) -> SafeString | str:
@@ -160,6 +161,7 @@ class AdministrationEntryAdmin(NamedAdmin):
     )
     person_field = "actor"
     customer_field = "subject"
+    needs_tenant = False
 
     @admin.display(description="Action", ordering="action")
     def action_name(self, row: AdministrationEntry) -> str:

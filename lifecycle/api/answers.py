@@ -275,6 +275,7 @@ class ExportAnswer(Answer):
     exported_at = serializers.DateTimeField()
     tenant = serializers.CharField()
     company = _record("The company's data.")
+    former_names = _records("What the company was called before: `name, until`.")
     contacts = _records("The people: `id, name, email, phone, role`.")
     billing = _record("Billing's figures.")
     support = _record("Support's figures.")

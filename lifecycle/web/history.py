@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from lifecycle.services.transitions.history import read_history
-from lifecycle.web.people import name_people
+from lifecycle.web.people import name_people_then
 from tenants.actors import TenantRef
 from tenants.identity import Identity
 
@@ -29,10 +29,16 @@ def show_steps(customer_id: UUID, *, tenant: TenantRef, viewer: Identity, before
     page = read_history(customer_id, tenant=tenant, before=before, limit=PAGE)
     if page is None:
         return Steps([], None)
-    ids = [row["changed_by"] for row in page.rows] + [row["on_behalf_of"] for row in page.rows if row["on_behalf_of"]]
-    names = name_people(ids, tenant=tenant, viewer=viewer)
+    asked = [
+        (row[name], row["recorded_at"]) for row in page.rows for name in ("changed_by", "on_behalf_of") if row[name]
+    ]
+    names = name_people_then(asked, tenant=tenant, viewer=viewer)
     rows = [
-        row | {"who": names[row["changed_by"]], "for_whom": names.get(row["on_behalf_of"] or "", "")}
+        row
+        | {
+            "who": names[row["changed_by"], row["recorded_at"]],
+            "for_whom": names.get((row["on_behalf_of"], row["recorded_at"]), ""),
+        }
         for row in page.rows
     ]
     return Steps(rows, page.next_before)

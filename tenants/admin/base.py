@@ -30,20 +30,23 @@ def identity_of(request: HttpRequest) -> Identity:
 
 
 class TenantAdmin(_ModelAdmin):
-    """Rows of the tenant at hand, for reading. A super admin who has chosen no tenant reads those of all tenants.
+    """Rows of the tenant at hand, for reading. A super admin chooses a tenant first, and says why.
 
+    Without one, pages that need one lead to the choice (``config.admin``), the others show what belongs to no tenant.
     Nothing is saved, deleted or exported by Django's own means: subclasses that change something call a service.
     """
 
     actions: Any = ()
     list_per_page = 50
     show_full_result_count = False
+    # Whether there is nothing to see without a tenant.
+    needs_tenant = True
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """The tenant's rows, by row-level security; all tenants' over the reading connection without a tenant."""
+        """The tenant's rows, by row-level security; without a tenant those of internal staff itself."""
         rows = super().get_queryset(request)
         if identity_of(request).tenant is None:
-            return rows.using(PLATFORM)
+            return rows.none() if self.needs_tenant else rows.using(PLATFORM).filter(tenant_id__isnull=True)
         return rows
 
     def changes_something(self, request: HttpRequest) -> bool:

@@ -5,12 +5,13 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.formats import date_format
 
-from tenants.admin.asking import ask_first
+from tenants.admin.asking import ask_first, read_why
 from tenants.admin.base import ModelForm, ServiceAdmin, identity_of, service_arguments
 from tenants.models import ApiKey, User
 from tenants.roles import PERMISSIONS, Role
@@ -22,6 +23,7 @@ from tenants.services.accounts.invitations import (
     show_invitation,
 )
 from tenants.services.accounts.mails import is_mail_configured
+from tenants.services.accounts.names import erase_user, rename_user
 from tenants.services.accounts.people import (
     TENANT_ROLES,
     deactivate_user,
@@ -50,7 +52,7 @@ class PersonForm(ModelForm):
 
     class Meta:
         model = User
-        fields = ("role", "is_active")
+        fields = ("full_name", "role", "is_active")
 
 
 class StatusFilter(admin.BooleanFieldListFilter):
@@ -69,10 +71,11 @@ class UserAdmin(ServiceAdmin):
     list_filter = ("role", ("is_active", StatusFilter), "is_service_account")
     search_fields = ("username", "full_name")
     ordering = ("username",)
-    actions: Any = ("send_again", "make_invitation")
+    actions: Any = ("send_again", "make_invitation", "erase")
+    needs_tenant = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
-        """The tenant's people: also for a super admin, whose own row is visible to himself as well."""
+        """The tenant's people; without a tenant, internal staff."""
         rows = super().get_queryset(request)
         tenant = identity_of(request).tenant
         return rows.filter(tenant_id=tenant.id) if tenant else rows
@@ -97,15 +100,17 @@ class UserAdmin(ServiceAdmin):
         return ("username", "full_name", "role", "is_active", "is_service_account", "created_at", "last_login")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Everything but role and activity, once somebody exists."""
+        """Everything but name, role and activity, once somebody exists."""
         if obj is None:
             return ()
-        return ("username", "full_name", "is_service_account", "created_at", "last_login")
+        return ("username", "is_service_account", "created_at", "last_login")
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         """Call the service that does what the form asks."""
         arguments = service_arguments(request)
         if change:
+            if "full_name" in form.changed_data:
+                rename_user(obj.pk, form.cleaned_data["full_name"], **arguments)
             if "role" in form.changed_data:
                 set_role(obj.pk, Role(form.cleaned_data["role"]), **arguments)
             if "is_active" in form.changed_data:
@@ -160,6 +165,28 @@ class UserAdmin(ServiceAdmin):
         for user in queryset:
             send_invitation(user.pk, **service_arguments(request))
             messages.success(request, f"An invitation is on its way to {user.email}.")
+
+    @admin.action(description="Erase the names and addresses of the selected users")
+    def erase(self, request: HttpRequest, queryset: QuerySet[User]) -> HttpResponse | None:
+        """Erase what names people who have left, after asking: all of them or none."""
+        asked = ask_first(
+            self,
+            request,
+            action="erase",
+            title="Erase these users?",
+            consequence="Their names, addresses and former names are erased. What they did stays in the history, under"
+            " an id.",
+            button="Erase",
+            asks_why=True,
+            rows=[(user.pk, user.full_name or user.username, user.username) for user in queryset],
+        )
+        if asked is not None:
+            return asked
+        with transaction.atomic():
+            for user in queryset:
+                erase_user(user.pk, reason=read_why(request), **service_arguments(request))
+        messages.success(request, f"{len(queryset)} user{'' if len(queryset) == 1 else 's'} erased.")
+        return None
 
 
 class ApiKeyForm(ModelForm):

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from tenants.actors import TenantRef
-from tenants.admin.asking import ask_first
+from tenants.admin.asking import ask_first, read_why
 from tenants.admin.base import ModelForm, ServiceAdmin, identity_of, is_super_admin
 from tenants.models import Tenant
 from tenants.rules.configuration.starters import STARTERS
@@ -45,10 +45,11 @@ class TenantModelAdmin(ServiceAdmin):
     search_fields = ("name", "slug")
     actions: Any = ("suspend", "resume")
     form = TenantForm
+    needs_tenant = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """All for a super admin, his own for anybody else."""
-        rows = super().get_queryset(request)
+        """All for a super admin, their own for a tenant's admin."""
+        rows: QuerySet[Any] = self.model._default_manager.all()
         return rows.using(PLATFORM) if is_super_admin(request) else rows
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -93,6 +94,7 @@ class TenantModelAdmin(ServiceAdmin):
             consequence="Their people are logged out and their events are refused, until they are resumed.",
             button="Suspend",
             is_final=False,
+            asks_why=True,
             rows=[(tenant.pk, tenant.name, tenant.slug) for tenant in queryset],
         )
         if asked is None:
@@ -100,9 +102,22 @@ class TenantModelAdmin(ServiceAdmin):
         return asked
 
     @admin.action(description="Resume the selected tenants")
-    def resume(self, request: HttpRequest, queryset: QuerySet[Tenant]) -> None:
-        """Let their people in again."""
-        self._each(request, queryset, resume_tenant)
+    def resume(self, request: HttpRequest, queryset: QuerySet[Tenant]) -> HttpResponse | None:
+        """Let their people in again, after asking."""
+        asked = ask_first(
+            self,
+            request,
+            action="resume",
+            title="Resume these tenants?",
+            consequence="Their people can log in again, and their events are applied.",
+            button="Resume",
+            is_final=False,
+            asks_why=True,
+            rows=[(tenant.pk, tenant.name, tenant.slug) for tenant in queryset],
+        )
+        if asked is None:
+            self._each(request, queryset, resume_tenant)
+        return asked
 
     def _each(self, request: HttpRequest, queryset: QuerySet[Tenant], service: Any) -> None:
         actor = identity_of(request).actor()
@@ -110,5 +125,5 @@ class TenantModelAdmin(ServiceAdmin):
         if any(identity_of(request).tenant not in (None, TenantRef(row.id, row.slug)) for row in tenants):
             raise PersonChangeRefused("You are working in one tenant's workspace. Leave it in the switcher first.")
         for row in tenants:
-            service(tenant=TenantRef(row.id, row.slug), actor=actor, now=timezone.now())
+            service(tenant=TenantRef(row.id, row.slug), actor=actor, reason=read_why(request), now=timezone.now())
         messages.success(request, f"Done for {len(tenants)} tenants.")

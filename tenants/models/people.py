@@ -136,6 +136,11 @@ class User(AbstractBaseUser, PermissionsMixin):
         return salted_hmac("tenants.session", f"{of_password}:{self.logouts}", algorithm="sha256").hexdigest()
 
     @property
+    def is_erased(self) -> bool:
+        """Whether everything that named the person was erased; what they did is kept under their id."""
+        return self.username == f"erased-{self.id}"
+
+    @property
     def uses_provider(self) -> bool:
         """Whether they sign in by the company's identity provider, and so never by a password of ours."""
         return bool(self.external_subject)

@@ -41,10 +41,10 @@ def actions_of(tenant: TenantRef) -> list[str]:
         return list(AdministrationEntry.objects.order_by("id").values_list("action", flat=True))
 
 
-def act(client: Client, page: str, action: str, *rows: Any) -> Any:
+def act(client: Client, page: str, action: str, *rows: Any, **fields: str) -> Any:
     """Do an action of a list, and confirm it where it asks."""
     chosen = [str(row) for row in rows]
-    sent = {"action": action, "confirmed": action, "_selected_action": chosen}
+    sent = {"action": action, "confirmed": action, "_selected_action": chosen, **fields}
     return client.post(reverse(f"admin:tenants_{page}_changelist"), sent, follow=True)
 
 
@@ -243,6 +243,41 @@ def test_without_a_mail_server_sending_again_says_so(tenant: TenantRef, users: A
     assert actions_of(tenant)[-1] == "show_invitation"
 
 
+def test_an_admin_corrects_a_name_and_erases_who_has_left(tenant: TenantRef, users: Any) -> None:
+    client, person = browser(users.tenant_admin), users.account_manager
+    address = reverse("admin:tenants_user_change", args=[person.pk])
+    form = {"full_name": "  Mia   Newname ", "role": "account_manager", "is_active": "on"}
+    assert client.post(address, form).status_code == 302
+    with tenant_context(tenant.id):
+        assert User.objects.get(pk=person.pk).full_name == "Mia Newname"
+    assert actions_of(tenant)[-1] == "rename_user"
+    assert "is active. Deactivate them first" in messages_of(act(client, "user", "erase", person.pk, reason="Left"))
+    client.post(address, {"full_name": "Mia Newname", "role": "account_manager"})
+    asked = client.post(
+        reverse("admin:tenants_user_changelist"), {"action": "erase", "_selected_action": [str(person.pk)]}
+    )
+    assert "Erase these users?" in asked.content.decode()
+    assert "Enter a reason" in messages_of(act(client, "user", "erase", person.pk))
+    with tenant_context(tenant.id):
+        assert User.objects.get(pk=person.pk).username == person.username
+    assert "1 user erased." in messages_of(act(client, "user", "erase", person.pk, reason="Left in May"))
+    with tenant_context(tenant.id):
+        erased = User.objects.get(pk=person.pk)
+        assert (erased.username, erased.full_name, erased.email) == (f"erased-{person.pk}", "Erased user", "")
+        assert AdministrationEntry.objects.get(action="erase_user").reason == "Left in May"
+
+
+def test_of_several_users_all_are_erased_or_none(tenant: TenantRef, users: Any) -> None:
+    client = browser(users.tenant_admin)
+    with tenant_context(tenant.id):
+        User.objects.filter(pk=users.viewer.pk).update(is_active=False)
+    answer = act(client, "user", "erase", users.viewer.pk, users.account_manager.pk, reason="Left")
+    assert "Nothing was erased" in messages_of(answer)
+    with tenant_context(tenant.id):
+        assert User.objects.get(pk=users.viewer.pk).username == users.viewer.username
+    assert "erase_user" not in actions_of(tenant)
+
+
 def test_a_key_cannot_be_made_for_another_tenants_account(tenant: TenantRef, users: Any, other_users: Any) -> None:
     client = browser(users.tenant_admin)
     answer = client.post(
@@ -264,7 +299,13 @@ def test_a_super_admin_opens_suspends_and_resumes_a_tenant(users: Any, other_ten
         assert live_policy(made.pk).stages == stages_of_starter("saas-subscription")
     assert actions_of(TenantRef(made.pk, slug)) == ["create_tenant", "publish_configuration"]
     for action, suspended in (("suspend", True), ("resume", False)):
-        act(client, "tenant", action, made.pk)
+        page = act(client, "tenant", action, made.pk)
+        assert "Enter a reason" in messages_of(page)
+        assert Tenant.objects.using(PLATFORM).get(pk=made.pk).is_suspended is not suspended
+        act(client, "tenant", action, made.pk, reason="Ticket 12")
+        with tenant_context(made.pk):
+            entry = AdministrationEntry.objects.get(action=f"{action}_tenant")
+        assert (entry.reason, entry.actor) == ("Ticket 12", str(users.super_admin.id))
         assert Tenant.objects.using(PLATFORM).get(pk=made.pk).is_suspended is suspended
 
 

@@ -121,16 +121,14 @@ def test_the_search_of_the_admin_finds_nobody_who_is_erased(admin: Any, tenant: 
 
 def test_a_super_admin_chooses_the_tenant_first(users: Any, tenant: TenantRef, customer: Customer) -> None:
     client = browser(users.super_admin)
-    assert client.get(reverse(PAGE)).status_code == 403
-    assert post(client, "erase", confirmed="canary-1").status_code == 403
+    assert client.get(reverse(PAGE))["Location"].startswith("/tenants?next=")
+    assert post(client, "erase", confirmed="canary-1").status_code == 302
     assert is_there(tenant)
-    answer = client.get(reverse(LIST), {"q": "quetzal"})
-    assert [row.external_id for row in answer.context["cl"].result_list if row.tenant_id == tenant.id] == ["canary-1"]
+    assert client.get(reverse(LIST), {"q": "quetzal"}).status_code == 302
     choose(client, tenant)
     assert post(client, "erase", confirmed="canary-1").status_code == 302
     assert not is_there(tenant)
-    answer = browser(users.super_admin).get(reverse(LIST), {"q": "quetzal"})
-    assert [row for row in answer.context["cl"].result_list if row.tenant_id == tenant.id] == []
+    assert client.get(reverse(LIST), {"q": "quetzal"}).context["cl"].result_list.count() == 0
 
 
 @pytest.mark.parametrize("role", ["viewer", "account_manager", "service"])

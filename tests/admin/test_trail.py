@@ -8,12 +8,20 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from audit.models import AdministrationEntry, FormerName
+from lifecycle.models import Customer
 from lifecycle.rules.transitions import Change
 from lifecycle.services.compliance.erasure import erase_customer
+from lifecycle.services.compliance.exports import export_customer
+from lifecycle.services.compliance.verification import verify_tenant
+from lifecycle.services.customers.recording import CustomerFacts, record_customers
 from lifecycle.services.transitions.apply import Call, apply
-from tenants.actors import USER, Actor
+from tenants.actors import USER, Actor, system_actor
 from tenants.context import tenant_context
+from tenants.models import User
 from tenants.roles import ROLE_PERMISSIONS, Role
+from tenants.services.accounts.names import erase_user, rename_user
+from tenants.services.accounts.people import PersonChangeRefused, deactivate_user, reactivate_user
 from tests.factories import CustomerFactory, utc_now
 
 HISTORY = "admin:audit_lifecyclehistory_changelist"
@@ -124,3 +132,129 @@ def test_a_page_of_history_takes_the_same_number_of_statements_for_one_row_and_f
             assert client.get(reverse(HISTORY)).status_code == 200
         counts.append(len(queries))
     assert counts[0] == counts[1] < 25
+
+
+def rename_customer(tenant: Any, external_id: str, name: str) -> None:
+    """As CRM reports it."""
+    fact = CustomerFacts(external_id, "/crm", utc_now(), company={"name": name})
+    with tenant_context(tenant.id):
+        record_customers(
+            [fact], tenant=tenant, actor=system_actor("tests"), source="Import", now=utc_now(), create=False
+        )
+
+
+def rows_of(client: Any, **query: str) -> list[str]:
+    """The rows of the history, oldest first, in words."""
+    answer = client.get(reverse(HISTORY), query)
+    if "0 lifecycle history" in answer.content.decode():
+        return []
+    table = table_of(answer)
+    return [words_of(row).strip() for row in re.findall(r"<tr>.*?</tr>", table[table.index("<tbody>") :], re.S)][::-1]
+
+
+def test_the_trail_shows_what_customers_and_people_were_called_when_it_happened(
+    page_client: Any, tenant: Any, users: Any, aurora: Any
+) -> None:
+    manager, admin = users.account_manager, page_client("tenant_admin")
+    before = manager.full_name
+    rename_customer(tenant, "AUR-1", "Aurora Freight")
+    rename_user(manager.id, "Mia Newname", tenant=tenant, actor=actor_of(users.tenant_admin), now=utc_now())
+    move(tenant, aurora, "Churned", manager, "Left")
+    rename_customer(tenant, "AUR-1", "Aurora Group")
+    rename_user(manager.id, "Mia Again", tenant=tenant, actor=actor_of(users.tenant_admin), now=utc_now())
+    move(tenant, aurora, "Active", manager)
+    created, first, second, third = rows_of(admin)
+    assert "Aurora Logistics" in created
+    assert "Aurora Logistics" in first and before in first
+    assert "Aurora Freight" in second and "Mia Newname" in second
+    assert "Aurora Group" in third and "Mia Again" in third
+    # The customer's own page says the same of people.
+    page = words_of(admin.get(f"/customers/{aurora.id}").content.decode())
+    assert page.index("Mia Again") < page.index("Mia Newname") < page.index(before)
+    # Found by every name they have had, in any case.
+    for text in ("aurora logistics", "AURORA freight", "Group"):
+        assert len(rows_of(admin, q=text)) == 4, text
+    for text in (before, "mia newname", "Again"):
+        assert len(rows_of(admin, q=text)) == 3, text
+
+
+def test_attempts_and_administration_show_the_names_of_then_too(
+    page_client: Any, tenant: Any, users: Any, aurora: Any
+) -> None:
+    viewer = users.viewer
+    before = viewer.full_name
+    assert page_client("viewer").get(f"/customers/{aurora.id}/move").status_code == 403
+    rename_user(viewer.id, "Vera Newname", tenant=tenant, actor=actor_of(users.tenant_admin), now=utc_now())
+    rename_user(viewer.id, "Vera Again", tenant=tenant, actor=actor_of(users.tenant_admin), now=utc_now())
+    rename_customer(tenant, "AUR-1", "Aurora Group")
+    admin = page_client("tenant_admin")
+    refused = words_of(table_of(admin.get(reverse("admin:audit_refusedattempt_changelist"))))
+    assert "Aurora Logistics" in refused and before in refused
+    assert "Again" not in refused and "Group" not in refused
+    entries = table_of(admin.get(reverse("admin:audit_administrationentry_changelist"), {"q": "vera"}))
+    assert words_of(entries).count("Rename user") == 2
+    # What was written with a change of the name shows the name that was changed.
+    assert words_of(entries).index("Rename user Vera Newname") < words_of(entries).index(f"Rename user {before}")
+    assert "Again" not in words_of(entries)
+
+
+def test_a_name_that_is_reported_again_and_one_that_changes_elsewhere_leave_no_former_name(
+    tenant: Any, aurora: Any
+) -> None:
+    rename_customer(tenant, "AUR-1", "Aurora Logistics")
+    with tenant_context(tenant.id):
+        Customer.objects.filter(id=aurora.id).update(industry="Freight")
+        assert not FormerName.objects.exists()
+        # Whichever way it is changed.
+        Customer.objects.filter(id=aurora.id).update(name="Aurora Group")
+        assert list(FormerName.objects.values_list("subject_id", "name")) == [(aurora.id, "Aurora Logistics")]
+
+
+def test_the_former_names_of_an_erased_company_are_erased_and_the_chain_still_verifies(
+    page_client: Any, tenant: Any, users: Any, aurora: Any
+) -> None:
+    rename_customer(tenant, "AUR-1", "Aurora Freight")
+    move(tenant, aurora, "Churned", users.account_manager, "Left")
+    rename_customer(tenant, "AUR-1", "Aurora Group")
+    admin = page_client("tenant_admin")
+    with tenant_context(tenant.id):
+        exported = export_customer("AUR-1", tenant=tenant, actor=actor_of(users.tenant_admin), now=utc_now())
+        assert [one["name"] for one in exported["former_names"]] == ["Aurora Logistics", "Aurora Freight"]
+        erase_customer(
+            "AUR-1", tenant=tenant, actor=actor_of(users.tenant_admin), reason="Asked", now=utc_now(), company=True
+        )
+        assert not FormerName.objects.exists()
+    assert [one.broken for one in verify_tenant(tenant)] == [None]
+    words = " ".join(rows_of(admin))
+    assert "Aurora" not in words
+    assert words.count("Erased customer") == 3
+    for text in ("Aurora", "Freight", "Erased"):
+        assert rows_of(admin, q=text) == []
+
+
+def test_an_erased_user_is_named_nowhere_and_what_they_did_stays(
+    page_client: Any, tenant: Any, users: Any, aurora: Any
+) -> None:
+    manager, admin = users.account_manager, page_client("tenant_admin")
+    names = [manager.full_name, manager.username, "Mia Newname"]
+    arguments = {"tenant": tenant, "actor": actor_of(users.tenant_admin), "now": utc_now()}
+    rename_user(manager.id, "Mia Newname", **arguments)
+    with pytest.raises(PersonChangeRefused, match="Deactivate them first"):
+        erase_user(manager.id, reason="Left the company", **arguments)
+    deactivate_user(manager.id, **arguments)
+    with pytest.raises(PersonChangeRefused, match="Enter a reason"):
+        erase_user(manager.id, reason="", **arguments)
+    erase_user(manager.id, reason="Left the company", **arguments)
+    with tenant_context(tenant.id):
+        assert not FormerName.objects.exists()
+        row = User.objects.get(id=manager.id)
+        entry = AdministrationEntry.objects.get(action="erase_user")
+    assert (row.email, row.external_subject, row.has_usable_password()) == ("", "", False)
+    assert (entry.subject, entry.reason, entry.detail) == (str(manager.id), "Left the company", {})
+    words = " ".join(rows_of(admin))
+    assert "Erased user" in words
+    for page in (reverse(HISTORY), reverse("admin:tenants_user_changelist"), f"/customers/{aurora.id}"):
+        body = admin.get(page).content.decode()
+        assert [name for name in names if name in body] == [], page
+    with pytest.raises(PersonChangeRefused, match="was erased and stays deactivated"):
+        reactivate_user(manager.id, **arguments)

@@ -47,6 +47,7 @@ PLANTED = {
     "table lifecycle_parkedevent",
     "table lifecycle_importpart",
     "table lifecycle_idempotentrequest",
+    "table audit_former_name",
     "table audit_outbox",
     "table audit_refused_attempt",
     "table customer_lifecycle_history",
@@ -288,6 +289,7 @@ def test_nobody_who_is_erased_is_found_anywhere(db: None, api_client: Any, page_
         cursor.execute("UPDATE audit_outbox SET published_at = clock_timestamp() WHERE published_at IS NULL")
     connections["relay"].close()
     broker.send(speaker.document("customer.created", person.customer, name=person.company, contacts=[person.contact]))
+    broker.send(speaker.document("customer.updated", person.customer, name=f"{person.company}, formerly"))
     broker.flush()
     logs = [consume(broker)]
     dead = plant_messages(speaker, broker, person)

@@ -85,6 +85,17 @@ def test_nobody_of_a_suspended_tenant_logs_in(tenant, users, address):
         log_in(users.tenant_admin, PASSWORD, address)
 
 
+def test_a_password_from_before_somebody_signed_in_by_the_provider_opens_nothing(tenant, users, address):
+    with tenant_context(tenant.id):
+        User.objects.filter(id=users.viewer.id).update(external_subject="sso-1")
+    with pytest.raises(LoginRefused, match="wrong"):
+        log_in(users.viewer, "wrong", address)
+    with pytest.raises(LoginRefused, match="sign in by your company's identity provider"):
+        log_in(users.viewer, PASSWORD, address)
+    # Who is not linked to the provider still comes in, whatever happens to it.
+    assert log_in(users.tenant_admin, PASSWORD, address).id == users.tenant_admin.id
+
+
 def test_a_user_without_password_cannot_log_in_with_any(tenant, address):
     user = UserFactory(tenant=tenant, password=None)
     for guess in ("", "None", "!"):

@@ -15,7 +15,8 @@ from django.utils import timezone
 from rest_framework_simplejwt.tokens import AccessToken
 from rest_framework_simplejwt.tokens import RefreshToken as RefreshJwt
 
-from tenants.models import RefreshToken
+from tenants.context import tenant_context
+from tenants.models import RefreshToken, User
 from tenants.roles import Role
 from tenants.services.accounts import tokens
 from tenants.services.accounts.people import deactivate_user, resume_tenant, set_password, set_role, suspend_tenant
@@ -206,7 +207,7 @@ def test_a_process_that_knows_only_the_database_gives_the_same_pair(users):
     assert rotate(pair.refresh, now=now + dt.timedelta(seconds=5)).refresh == killed.stdout.strip()
 
 
-@pytest.mark.parametrize("deed", ["password", "deactivated", "suspended", "revoked"])
+@pytest.mark.parametrize("deed", ["password", "deactivated", "suspended", "provider", "revoked"])
 def test_nothing_is_given_again_when_the_user_was_shut_out_in_between(tenant, users, deed):
     pair = issue_pair(users.viewer, now=utc_now())
     now = utc_now()
@@ -217,6 +218,9 @@ def test_nothing_is_given_again_when_the_user_was_shut_out_in_between(tenant, us
         deactivate_user(users.viewer.id, tenant=tenant, actor=ADMIN_ACTOR, now=now)
     elif deed == "suspended":
         suspend_tenant(tenant=tenant, actor=ADMIN_ACTOR, now=now)
+    elif deed == "provider":
+        with tenant_context(tenant.id):
+            User.objects.filter(id=users.viewer.id).update(external_subject="sso-1")
     else:
         assert revoke_refresh_tokens(users.viewer.id, now=now) == 2
     for dead in (pair, successor):

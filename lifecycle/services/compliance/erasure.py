@@ -15,6 +15,7 @@ from django.db.models import Case, Exists, OuterRef, Value, When
 
 from audit.models import OutboxMessage, RefusedAttempt
 from audit.services.administration import record_administration
+from audit.services.former_names import forget_names
 from audit.services.keys import destroy_key
 from lifecycle.models import NOBODY, Contact, Customer, DeadLetter, ParkedEvent
 from lifecycle.services.cache import copies
@@ -214,6 +215,9 @@ def _mark_erased(customer: Customer, *, company: bool, now: dt.datetime) -> None
         customer.field_times["name"] = FOR_GOOD
     customer.erased_at = customer.updated_at = now
     customer.save(update_fields=["name", "name_key", "field_times", "erased_at", "updated_at"])
+    if company:
+        # Also the one that was erased just now.
+        forget_names(customer.id, tenant_id=customer.tenant_id)
     copies.forget(customer.tenant_id, [customer.id], copies.FIGURES, copies.PROFILE)
 
 

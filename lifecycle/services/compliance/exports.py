@@ -8,7 +8,7 @@ from uuid import UUID
 
 import orjson
 
-from audit.models import AdministrationEntry, LifecycleHistory, RefusedAttempt
+from audit.models import AdministrationEntry, FormerName, LifecycleHistory, RefusedAttempt
 from audit.services.administration import record_administration
 from audit.services.sealing import unseal
 from lifecycle.models import (
@@ -104,6 +104,7 @@ def _describe_customer(subject: Subject) -> Json:
     entries = AdministrationEntry.objects.filter(tenant_id=tenant.id, subject=str(customer_id)).order_by("id")
     return {
         "company": _row(Customer, id=customer_id, tenant_id=tenant.id),
+        "former_names": [] if customer_id is None else _list_former_names(tenant.id, customer_id),
         "contacts": list(_list_contacts(subject)),
         "billing": _row(BillingFigures, **of_customer),
         "support": _row(SupportFigures, **of_customer),
@@ -120,6 +121,11 @@ def _describe_customer(subject: Subject) -> Json:
         "administration": [] if customer_id is None else list(entries.values()),
         "stored_answers": [] if customer_id is None else list(_list_answers(subject, customer_id)),
     }
+
+
+def _list_former_names(tenant_id: UUID, customer_id: UUID) -> list[Json]:
+    rows = FormerName.objects.filter(tenant_id=tenant_id, subject_id=customer_id)
+    return [dict(row) for row in rows.order_by("until", "id").values("name", "until")]
 
 
 def _list_contacts(subject: Subject) -> Iterator[Json]:

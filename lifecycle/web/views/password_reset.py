@@ -1,22 +1,18 @@
 """A forgotten password: asking for a link by e-mail, and setting a new one behind it. Open to everybody."""
 
 from django import forms
-from django.contrib import messages
-from django.contrib.auth import logout
-from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from lifecycle.web.passwords import PasswordForm, show_behind_link
+from lifecycle.web.passwords import set_behind_link
 from tenants.rules.values import LONGEST_USERNAME
 from tenants.services.accounts.login_guard import LoginsLimited
 from tenants.services.accounts.mails import is_mail_configured
 from tenants.services.accounts.password_resets import find_resetting, request_reset, reset_password
-from tenants.services.accounts.people import PersonChangeRefused
 from tenants.services.proxies import client_address
 
 
@@ -52,21 +48,10 @@ def ask(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def set_new(request: HttpRequest, uid: str, token: str) -> HttpResponse:
     """Let the person of a link set a new password, once; then they log in with it."""
-    user = find_resetting(uid, token)
-    if user is None:
-        return show_behind_link(request, "new_password.html", {}, status=404)
-    form = PasswordForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        try:
-            reset_password(user, form.cleaned_data["password"], now=timezone.now())
-        except ValidationError as error:
-            form.add_error("password", error)
-        except PersonChangeRefused as refusal:
-            form.add_error(None, str(refusal))
-        else:
-            # Who was logged in here before may be somebody else.
-            logout(request)
-            messages.success(request, "Your new password is set, and you are logged out everywhere. Log in with it.")
-            return redirect("log-in")
-    context = {"person": user, "form": form}
-    return show_behind_link(request, "new_password.html", context, status=400 if form.is_bound else 200)
+    return set_behind_link(
+        request,
+        "new_password.html",
+        find_resetting(uid, token),
+        set_password=reset_password,
+        done="Your new password is set, and you are logged out everywhere. Log in with it.",
+    )

@@ -14,6 +14,7 @@ from tenants.services.directory import find_login
 
 WRONG = "The username or the password is wrong."
 INACTIVE = "This account is deactivated. Ask your administrator to reactivate it."
+BY_PROVIDER = "You sign in by your company's identity provider: this account has no password. Sign in there."
 SUSPENDED = "Your company's access is suspended. Ask your administrator."
 LONGEST_PASSWORD = 1024
 # Everybody knows the password of the demo's people.
@@ -40,6 +41,10 @@ def check_login(username: str, password: str, *, address: str, now: dt.datetime,
     if not user.is_active or (user.tenant is not None and user.tenant.is_suspended):
         attempt.give_back()
         raise LoginRefused(SUSPENDED if user.is_active else INACTIVE)
+    if user.uses_provider:
+        # A password from before they were linked to the provider would outlive what the provider decides.
+        attempt.give_back()
+        raise LoginRefused(BY_PROVIDER)
     attempt.succeed()
     _record_login(user, now=now)
     return user

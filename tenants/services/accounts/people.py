@@ -162,7 +162,7 @@ def set_role(user_id: UUID, role: Role, *, tenant: TenantRef, actor: Actor, now:
     if role not in TENANT_ROLES:
         raise PersonChangeRefused("Super admins are internal staff. Users of a tenant cannot become one.")
     with tenant_context(tenant.id), transaction.atomic():
-        user = _lock(user_id, tenant)
+        user = lock_user(user_id, tenant)
         before = Role(user.role)
         if before == role:
             return user
@@ -178,7 +178,7 @@ def set_role(user_id: UUID, role: Role, *, tenant: TenantRef, actor: Actor, now:
 def deactivate_user(user_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt.datetime) -> User:
     """Shut a person out: his sessions, access tokens and refresh tokens end with his next request."""
     with tenant_context(tenant.id), transaction.atomic():
-        user = _lock(user_id, tenant)
+        user = lock_user(user_id, tenant)
         if user.is_active:
             _refuse_last_admin(user, tenant)
             user.is_active = False
@@ -192,8 +192,10 @@ def deactivate_user(user_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt.d
 def reactivate_user(user_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt.datetime) -> User:
     """Let a person in again, with the role he had. He has to log in."""
     with tenant_context(tenant.id), transaction.atomic():
-        user = _lock(user_id, tenant)
+        user = lock_user(user_id, tenant)
         if not user.is_active:
+            if user.is_erased:
+                raise PersonChangeRefused("This user was erased and stays deactivated. Invite the person again.")
             user.is_active = True
             user.save(update_fields=["is_active"])
             _record("reactivate_user", user, tenant, actor, now)
@@ -221,7 +223,7 @@ def set_password(
         raise PersonChangeRefused(f"A password has at most {LONGEST_PASSWORD:,} characters.")
     encoded = make_password(password)
     with _context_of(user_id, tenant), transaction.atomic():
-        user = _lock(user_id, tenant)
+        user = lock_user(user_id, tenant)
         if user.uses_provider:
             raise PersonChangeRefused(BY_PROVIDER)
         if replacing is not None and user.password != replacing:
@@ -240,7 +242,7 @@ def log_out_everywhere(user_id: UUID, *, tenant: TenantRef | None, actor: Actor,
     ``tenant`` None: a super admin. What an identity provider of their company has issued ends by its own time.
     """
     with _context_of(user_id, tenant), transaction.atomic():
-        user = _lock(user_id, tenant)
+        user = lock_user(user_id, tenant)
         user.logouts += 1
         user.save(update_fields=["logouts"])
         revoke_refresh_tokens(user.id, now=now)
@@ -249,17 +251,17 @@ def log_out_everywhere(user_id: UUID, *, tenant: TenantRef | None, actor: Actor,
     return user
 
 
-def suspend_tenant(*, tenant: TenantRef, actor: Actor, now: dt.datetime) -> None:
+def suspend_tenant(*, tenant: TenantRef, actor: Actor, now: dt.datetime, reason: str = "") -> None:
     """Shut a whole tenant out: its people on their next request, its events and log-ins at once."""
-    _set_suspended(True, tenant=tenant, actor=actor, now=now)
+    _set_suspended(True, tenant=tenant, actor=actor, reason=reason, now=now)
 
 
-def resume_tenant(*, tenant: TenantRef, actor: Actor, now: dt.datetime) -> None:
+def resume_tenant(*, tenant: TenantRef, actor: Actor, now: dt.datetime, reason: str = "") -> None:
     """Let a suspended tenant in again. Its people have to log in."""
-    _set_suspended(False, tenant=tenant, actor=actor, now=now)
+    _set_suspended(False, tenant=tenant, actor=actor, reason=reason, now=now)
 
 
-def _set_suspended(suspended: bool, *, tenant: TenantRef, actor: Actor, now: dt.datetime) -> None:
+def _set_suspended(suspended: bool, *, tenant: TenantRef, actor: Actor, reason: str, now: dt.datetime) -> None:
     with tenant_context(tenant.id), transaction.atomic():
         row = Tenant.objects.select_for_update().get(id=tenant.id)
         if row.is_suspended == suspended:
@@ -276,6 +278,7 @@ def _set_suspended(suspended: bool, *, tenant: TenantRef, actor: Actor, now: dt.
             actor_kind=actor.kind,
             action="suspend_tenant" if suspended else "resume_tenant",
             subject=tenant.slug,
+            reason=reason,
             now=now,
         )
         announce_change(people)
@@ -285,7 +288,8 @@ def _context_of(user_id: UUID, tenant: TenantRef | None) -> AbstractContextManag
     return tenant_context(tenant.id) if tenant else user_context(user_id)
 
 
-def _lock(user_id: UUID, tenant: TenantRef | None) -> User:
+def lock_user(user_id: UUID, tenant: TenantRef | None) -> User:
+    """The user, held until the transaction ends. Raises PersonChangeRefused if there is none of the tenant."""
     user = User.objects.select_for_update().filter(id=user_id).first()
     if user is None or user.tenant_id != (tenant.id if tenant else None):
         raise PersonChangeRefused("There is no such user here. Check the id.")

@@ -214,6 +214,7 @@ def _derive(used: RefreshJwt, kind: type[Made], used_at: dt.datetime) -> Made:
 def _may_refresh(user: User, row: RefreshToken) -> bool:
     return (
         user.is_active
+        and not user.uses_provider
         and not (user.tenant is not None and user.tenant.is_suspended)
         and bytes(row.password_stamp) == password_stamp(user)
     )

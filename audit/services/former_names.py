@@ -1,0 +1,47 @@
+"""What customers and users were called at a moment. Call inside the tenant's context."""
+
+import datetime as dt
+from collections.abc import Collection, Mapping
+from typing import Final
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import QuerySet
+
+from audit.models import FormerName
+
+# Whose name, and when: the key of what ``find_names_then`` answers.
+Then = tuple[UUID, dt.datetime]
+
+FIND: Final = """
+SELECT wanted.subject_id, wanted.at, former.name
+  FROM unnest(%s::uuid[], %s::timestamptz[]) AS wanted (subject_id, at)
+ CROSS JOIN LATERAL (
+     SELECT f.name FROM audit_former_name f
+      WHERE f.tenant_id = %s AND f.subject_id = wanted.subject_id AND f.until > wanted.at
+      ORDER BY f.until, f.id LIMIT 1
+ ) AS former
+"""
+
+
+def find_names_then(wanted: Collection[Then], *, tenant_id: UUID) -> Mapping[Then, str]:
+    """The names that were replaced later, by whose and when. Who has kept their name since is absent. One statement."""
+    if not wanted:
+        return {}
+    pairs = list(wanted)
+    with connection.cursor() as cursor:
+        cursor.execute(FIND, [[subject for subject, _ in pairs], [at for _, at in pairs], tenant_id])
+        return {(subject, at): name for subject, at, name in cursor.fetchall()}
+
+
+def select_formerly_called(text: str, *, tenant_id: UUID) -> QuerySet[FormerName, UUID]:
+    """A subquery: the ids of those who were called something with ``text`` in it, in any case."""
+    found: QuerySet[FormerName, UUID] = FormerName.objects.filter(
+        tenant_id=tenant_id, name__icontains=text
+    ).values_list("subject_id", flat=True)
+    return found
+
+
+def forget_names(subject_id: UUID, *, tenant_id: UUID) -> int:
+    """Erase what somebody was called before; how many names that were."""
+    return FormerName.objects.filter(tenant_id=tenant_id, subject_id=subject_id).delete()[0]
