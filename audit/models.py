@@ -57,8 +57,8 @@ class LifecycleHistory(models.Model):
 class OutboxMessage(models.Model):
     """A message that the committed transaction promised to Kafka; the relay keeps the promise.
 
-    A lifecycle change only points at its history row; other messages carry their bytes. ``letter_id`` is the dead
-    letter of which this is a copy: it goes with the letter's bytes when a customer is erased.
+    A lifecycle change only points at its history row; other messages carry their bytes. ``dead_letter_id`` is the dead
+    dead letter of which this is a copy: it goes with the dead letter's bytes when a customer is erased.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -66,7 +66,7 @@ class OutboxMessage(models.Model):
     topic = models.CharField(max_length=100)
     key = models.BinaryField(null=True)
     history_id = models.UUIDField(null=True)
-    letter_id = models.UUIDField(null=True)
+    dead_letter_id = models.UUIDField(null=True)
     payload = models.BinaryField(null=True)
     headers = models.JSONField(null=True, help_text="List of [name, base64 value] pairs.")
     created_at = models.DateTimeField()
@@ -79,7 +79,9 @@ class OutboxMessage(models.Model):
             models.Index(
                 fields=["topic", "id"], name="outbox_pending_of_topic", condition=Q(published_at__isnull=True)
             ),
-            models.Index(fields=["letter_id"], name="outbox_of_letter", condition=Q(letter_id__isnull=False)),
+            models.Index(
+                fields=["dead_letter_id"], name="outbox_of_dead_letter", condition=Q(dead_letter_id__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:

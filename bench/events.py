@@ -25,9 +25,9 @@ from bench.processes import await_that, running
 from bench.report import Figure, at_least, up_to
 from bench.single import bare_connection
 from bench.world import read_size
+from lifecycle.messaging.batch_processing import BatchProcessor
 from lifecycle.messaging.clients import ensure_topics, topic_name
 from lifecycle.messaging.consumer import EventConsumer, Options
-from lifecycle.messaging.handling import Handler
 from lifecycle.messaging.process import HealthFile
 from lifecycle.messaging.sending import EventSender, encode
 from lifecycle.rules.envelopes import Message
@@ -94,7 +94,7 @@ def _consume(tenant: TenantRef, numbers: Sequence[int], total: int, *, seed: int
     watch = _Watch(total)
     consumer = EventConsumer(
         Options(topics=[topic_name(name) for name in TYPES], group="bench", batch_size=BATCH),
-        handler=Handler(actor=CONSUMER),
+        processor=BatchProcessor(actor=CONSUMER),
         stop=watch,
         health=HealthFile(None),
         progress=watch,  # type: ignore[arg-type]
@@ -153,7 +153,7 @@ def _write_bare(
     connection: "psycopg.Connection[Any]", tenant: TenantRef, numbers: Sequence[int], total: int, *, seed: int
 ) -> float:
     """Events a second of the writing statements alone, a transaction a batch."""
-    handler = Handler(actor=CONSUMER)
+    processor = BatchProcessor(actor=CONSUMER)
     messages = (
         Message(topic_name(event_type), 0, offset, *_key_value_headers(document))
         for offset, (event_type, document) in enumerate(_samples(tenant, numbers, total, seed=1000 + seed))
@@ -161,7 +161,7 @@ def _write_bare(
     seconds = 0.0
     cursor = connection.cursor()
     while batch := list(itertools.islice(messages, BATCH)):
-        statements = _record(handler, tenant, batch)
+        statements = _record(processor, tenant, batch)
         begin = time.perf_counter()
         with connection.transaction():
             for text, parameters in statements:
@@ -175,7 +175,7 @@ def _key_value_headers(document: dict[str, Any]) -> tuple[Any, Any, Any]:
     return message.key, message.value, message.headers
 
 
-def _record(handler: Handler, tenant: TenantRef, batch: list[Message]) -> list[tuple[Any, Any]]:
+def _record(processor: BatchProcessor, tenant: TenantRef, batch: list[Message]) -> list[tuple[Any, Any]]:
     """The writing statements of a batch, with their parameters; the batch itself is rolled back."""
     recorded: list[tuple[Any, Any]] = []
     execute = cursors._PreparedCursor.execute
@@ -186,7 +186,7 @@ def _record(handler: Handler, tenant: TenantRef, batch: list[Message]) -> list[t
         return execute(self, query, params, **options)
 
     with patch.object(cursors._PreparedCursor, "execute", note), transaction.atomic(), tenant_context(tenant.id):
-        handler.step(handler.read(batch))
+        processor.step(processor.read(batch))
         transaction.set_rollback(True)
     return recorded
 

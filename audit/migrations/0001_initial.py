@@ -172,7 +172,7 @@ class Migration(migrations.Migration):
                 ("topic", models.CharField(max_length=100)),
                 ("key", models.BinaryField(null=True)),
                 ("history_id", models.UUIDField(null=True)),
-                ("letter_id", models.UUIDField(null=True)),
+                ("dead_letter_id", models.UUIDField(null=True)),
                 ("payload", models.BinaryField(null=True)),
                 ("headers", models.JSONField(help_text="List of [name, base64 value] pairs.", null=True)),
                 ("created_at", models.DateTimeField()),
@@ -187,7 +187,9 @@ class Migration(migrations.Migration):
                         name="outbox_pending_of_topic",
                     ),
                     models.Index(
-                        condition=models.Q(("letter_id__isnull", False)), fields=["letter_id"], name="outbox_of_letter"
+                        condition=models.Q(("dead_letter_id__isnull", False)),
+                        fields=["dead_letter_id"],
+                        name="outbox_of_dead_letter",
                     ),
                 ],
             },

@@ -57,9 +57,9 @@ OWNED = [
 OUTBOX = [
     f"CREATE POLICY relay_rows ON audit_outbox TO {RELAY_ROLE} USING (true) WITH CHECK (true)",
     f"GRANT SELECT, UPDATE (published_at), DELETE, INSERT ON audit_outbox TO {RELAY_ROLE}",
-    # A copy of a dead letter may be withdrawn with its letter. The application can delete nothing else here.
-    f"CREATE POLICY letters_alone_are_withdrawn ON audit_outbox AS RESTRICTIVE FOR DELETE TO {APP_ROLE}"
-    f" USING (tenant_id = {CURRENT_TENANT} AND letter_id IS NOT NULL)",
+    # A copy of a dead letter may be withdrawn with its dead letter. The application can delete nothing else here.
+    f"CREATE POLICY dead_letters_alone_are_withdrawn ON audit_outbox AS RESTRICTIVE FOR DELETE TO {APP_ROLE}"
+    f" USING (tenant_id = {CURRENT_TENANT} AND dead_letter_id IS NOT NULL)",
     # Rows are written once, marked once and deleted: by number of dead rows, not by their share of a growing table.
     "ALTER TABLE audit_outbox"
     " SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, fillfactor = 85)",

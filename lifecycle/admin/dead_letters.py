@@ -12,10 +12,10 @@ from lifecycle.models import DeadLetter
 from lifecycle.services.events.dead_letter_actions import (
     LONGEST_REASON,
     WAITS,
-    LetterRefused,
-    discard_letters,
+    DeadLetterRefused,
+    discard_dead_letters,
     open_message,
-    replay_letters,
+    replay_dead_letters,
 )
 from tenants.admin.base import TenantAdmin, is_super_admin, service_arguments
 
@@ -32,7 +32,7 @@ class ReasonForm(ActionForm):
 class DeadLetterAdmin(TenantAdmin):
     """Messages that could not be applied. A super admin who has chosen no tenant sees those of all, and of nobody."""
 
-    list_display = ("died_at", "tenant_slug", "type", "code", "sentence", "topic", "state")
+    list_display = ("failed_at", "tenant_slug", "type", "code", "sentence", "topic", "state")
     list_filter = ("state", "code", "type", "tenant_slug")
     search_fields = ("event_id", "tenant_slug")
     ordering = ("id",)
@@ -53,51 +53,51 @@ class DeadLetterAdmin(TenantAdmin):
     def replay(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> None:
         """Through the consumer's own path; what is dead again says why."""
         arguments = service_arguments(request)
-        results = list(replay_letters(queryset.order_by("id"), actor=arguments["actor"], now=arguments["now"]))
+        results = list(replay_dead_letters(queryset.order_by("id"), actor=arguments["actor"], now=arguments["now"]))
         done = sum(result.is_resolved for result in results)
         messages.success(request, f"{done} replayed.")
         for result in results:
             if not result.is_resolved:
-                messages.warning(request, f"{result.letter_id} is dead again: {result.sentence}")
+                messages.warning(request, f"{result.dead_letter_id} is dead again: {result.sentence}")
             elif result.waits:
-                messages.warning(request, f"{result.letter_id} {WAITS}")
+                messages.warning(request, f"{result.dead_letter_id} {WAITS}")
 
     @admin.action(description="Discard the selected dead letters", permissions=["decide"])
     def discard(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> None:
         """Destroy the bytes; the facts and the reason stay."""
         arguments = service_arguments(request)
         try:
-            count = discard_letters(
+            count = discard_dead_letters(
                 queryset.order_by("id"),
                 reason=request.POST.get("reason", ""),
                 actor=arguments["actor"],
                 now=arguments["now"],
             )
-        except LetterRefused as refusal:
+        except DeadLetterRefused as refusal:
             messages.error(request, str(refusal))
         else:
             messages.success(request, f"{count} discarded.")
 
     @admin.display(description="key")
-    def key_as_it_came(self, letter: DeadLetter) -> str:
+    def key_as_it_came(self, dead_letter: DeadLetter) -> str:
         """The key, readable."""
-        return _readable(None if letter.key is None else bytes(letter.key))
+        return _readable(None if dead_letter.key is None else bytes(dead_letter.key))
 
     @admin.display(description="headers")
-    def headers_as_they_came(self, letter: DeadLetter) -> str:
+    def headers_as_they_came(self, dead_letter: DeadLetter) -> str:
         """One header a line."""
         try:
-            headers: Any = open_message(letter).headers
-        except LetterRefused:
+            headers: Any = open_message(dead_letter).headers
+        except DeadLetterRefused:
             return NOT_KEPT
         return "\n".join(f"{name}: {_readable(value)}" for name, value in headers)
 
     @admin.display(description="value")
-    def value_as_it_came(self, letter: DeadLetter) -> str:
+    def value_as_it_came(self, dead_letter: DeadLetter) -> str:
         """The value, readable."""
         try:
-            return _readable(open_message(letter).value)
-        except LetterRefused:
+            return _readable(open_message(dead_letter).value)
+        except DeadLetterRefused:
             return NOT_KEPT
 
 

@@ -23,8 +23,8 @@ from confluent_kafka import (
 from django.db import connections
 
 from lifecycle.messaging import metrics
+from lifecycle.messaging.batch_processing import Batch, BatchProcessor, is_transient, sql_state
 from lifecycle.messaging.clients import consumer_config, ensure_topics, is_cooperative, make_consumer
-from lifecycle.messaging.handling import Batch, Handler, is_transient, sql_state
 from lifecycle.messaging.housekeeping import Housekeeping
 from lifecycle.messaging.process import HealthFile, Progress, Stop
 from lifecycle.messaging.tailing import NoSuchTopic
@@ -65,14 +65,14 @@ class EventConsumer:
         self,
         options: Options,
         *,
-        handler: Handler,
+        processor: BatchProcessor,
         stop: Stop,
         health: HealthFile,
         progress: Progress,
         housekeeping: Housekeeping | None = None,
     ) -> None:
         self.options = options
-        self.handler = handler
+        self.processor = processor
         self.stop = stop
         self.health = health
         self.progress = progress
@@ -223,12 +223,12 @@ class EventConsumer:
 
     def _work(self, messages: list[Message]) -> None:
         """Deal with the messages, however long what they need is away, and commit what was done."""
-        batch = self._batch = self.handler.read(messages)
+        batch = self._batch = self.processor.read(messages)
         delay = FIRST_DELAY
         try:
             while batch.parts:
                 try:
-                    self.handler.step(batch)
+                    self.processor.step(batch)
                     delay = FIRST_DELAY
                     if batch.parts and time.monotonic() - self._polled_at > POLL_AGAIN_SECONDS:
                         # A batch that is halved again and again must not cost the membership.

@@ -15,8 +15,8 @@ from django.conf import settings
 from django.utils import timezone
 
 from lifecycle.messaging import metrics
-from lifecycle.services.compliance.retention import BEGINNING, forget_events, forget_letters
-from lifecycle.services.events.dead_letter_actions import reseal_letters
+from lifecycle.services.compliance.retention import BEGINNING, forget_dead_letters, forget_events
+from lifecycle.services.events.dead_letter_actions import rewrap_dead_letters
 from lifecycle.services.events.failures import describe, is_transient
 from lifecycle.services.events.processing import Result, count_waiting, sweep_parked
 from tenants.actors import Actor
@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 SWEEP_SECONDS: Final = 2.0
 # Often, so that a pass is short: at 10,000 events a second it has 50,000 rows to delete.
 FORGET_SECONDS: Final = 5.0
-LETTERS_SECONDS: Final = 60.0
+DEAD_LETTERS_SECONDS: Final = 60.0
 # A chore that goes on failing says so once in this time.
 COMPLAIN_SECONDS: Final = 60.0
 
@@ -49,7 +49,7 @@ class Housekeeping:
         self.sweep_seconds = sweep_seconds
         self.forget_seconds = forget_seconds
         self._sweep_at = 0.0
-        self._letters_at = 0.0
+        self._dead_letters_at = 0.0
         self._forgotten_until = BEGINNING
         self._complained_at: dict[str, float] = {}
         self._stop = threading.Event()
@@ -72,12 +72,12 @@ class Housekeeping:
             self._thread.join(1.0)
 
     def sweep(self) -> None:
-        """Release or bury what waited long enough, and measure what waits."""
+        """Release or give up what waited long enough, and measure what waits."""
         for result in sweep_parked(actor=self.actor, now=self.clock()):
             self.count(result)
-        parked, open_letters = count_waiting()
+        parked, open_dead_letters = count_waiting()
         metrics.parked.set(parked)
-        metrics.open_letters.set(open_letters)
+        metrics.open_dead_letters.set(open_dead_letters)
 
     def forget(self) -> None:
         """Delete the ids of events that are old."""
@@ -86,19 +86,19 @@ class Housekeeping:
         # Not reached when a tenant was left out: then the next pass looks at all of it again.
         self._forgotten_until = before
 
-    def tidy_letters(self) -> None:
-        """Delete letters that are resolved and old; bring the others under the newest master key."""
+    def tidy_dead_letters(self) -> None:
+        """Delete dead letters that are resolved and old; bring the others under the newest master key."""
         before = self.clock() - dt.timedelta(days=settings.EVENTS_REMEMBERED_DAYS)
-        forget_letters(before=before, stop=self._stop.is_set)
-        reseal_letters()
+        forget_dead_letters(before=before, stop=self._stop.is_set)
+        rewrap_dead_letters()
 
     def _forget_on(self) -> None:
         try:
             while not self._stop.is_set():
                 self._do("forget", self.forget)
-                if time.monotonic() >= self._letters_at:
-                    self._letters_at = time.monotonic() + LETTERS_SECONDS
-                    self._do("letters", self.tidy_letters)
+                if time.monotonic() >= self._dead_letters_at:
+                    self._dead_letters_at = time.monotonic() + DEAD_LETTERS_SECONDS
+                    self._do("dead_letters", self.tidy_dead_letters)
                 self._stop.wait(self.forget_seconds)
         finally:
             db.connections.close_all()

@@ -93,8 +93,9 @@ class Lane:
         """Hand one message over."""
 
         producer = self._producer
-        # A letter that never fits goes out without its bytes, which its table keeps. Nothing else is ever cut short.
-        is_letter = self.topic == DEAD_LETTER_TOPIC
+        # A dead letter that never fits goes out without its bytes, which its table keeps. Nothing else is ever cut
+        # short.
+        is_dead_letter = self.topic == DEAD_LETTER_TOPIC
 
         def delivered(error: KafkaError | None, _: Any) -> None:
             if producer is not self._producer:
@@ -102,9 +103,9 @@ class Lane:
             is_too_large = error is not None and error.code() == KafkaError.MSG_SIZE_TOO_LARGE
             if error is None:
                 flight.delivered = True
-            elif is_letter and is_too_large and value is not None:
+            elif is_dead_letter and is_too_large and value is not None:
                 self.produce(flight, key, None, (*headers, TOO_LARGE))
-            elif is_letter and is_too_large and (key, headers) != (None, only_error(headers)):
+            elif is_dead_letter and is_too_large and (key, headers) != (None, only_error(headers)):
                 # It is the key or the headers: nothing goes out but the error, or everything behind it would wait.
                 self.produce(flight, None, None, only_error(headers))
             elif error.code() not in (KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT):

@@ -63,7 +63,7 @@ lag = Gauge(
 )
 rebalances = Counter("customer360_consumer_rebalances_total", "Assignments of partitions.", registry=CONSUMER)
 parked = Gauge("customer360_events_parked", "Events that wait for the creation of their customer.", registry=CONSUMER)
-open_letters = Gauge(
+open_dead_letters = Gauge(
     "customer360_dead_letters_open", "Dead letters that have not been replayed or discarded.", registry=CONSUMER
 )
 last_batch = Gauge(

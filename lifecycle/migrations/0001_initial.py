@@ -162,7 +162,7 @@ class Migration(migrations.Migration):
                 ("code", models.CharField(max_length=50)),
                 ("sentence", models.CharField(max_length=1000)),
                 ("attempts", models.PositiveIntegerField(default=1)),
-                ("died_at", models.DateTimeField()),
+                ("failed_at", models.DateTimeField()),
                 (
                     "state",
                     models.CharField(

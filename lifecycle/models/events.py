@@ -75,8 +75,8 @@ class ParkedEvent(models.Model):
 class DeadLetter(models.Model):
     """A message that could not be applied: its bytes, why, and what an operator has done about it.
 
-    ``value`` is sealed. ``tenant_id`` is NOBODY when the tenant could not be told. A discarded letter keeps its facts
-    and loses its bytes. ``subjects`` are the keyed hashes of every customer that the message may be about
+    ``value`` is sealed. ``tenant_id`` is NOBODY when the tenant could not be told. A discarded dead letter keeps its
+    facts and loses its bytes. ``subjects`` are the keyed hashes of every customer that the message may be about
     (``storage.cipher.customer_index``); NULL when that is not certain and the message has to be looked into.
     """
 
@@ -103,7 +103,7 @@ class DeadLetter(models.Model):
     code = models.CharField(max_length=50)
     sentence = models.CharField(max_length=1000)
     attempts = models.PositiveIntegerField(default=1)
-    died_at = models.DateTimeField()
+    failed_at = models.DateTimeField()
     state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
     resolved_at = models.DateTimeField(null=True)
     resolved_by = models.CharField(max_length=150, blank=True, default="")

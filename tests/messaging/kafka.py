@@ -19,8 +19,8 @@ from confluent_kafka.cimpl import NewTopic
 from django.conf import settings
 from django.db import connections
 
+from lifecycle.messaging.batch_processing import BatchProcessor
 from lifecycle.messaging.consumer import EventConsumer, Options
-from lifecycle.messaging.handling import Handler
 from lifecycle.messaging.housekeeping import Housekeeping
 from lifecycle.messaging.process import HealthFile, Progress
 from lifecycle.rules.schemas import TYPES
@@ -137,11 +137,11 @@ class Worker:
         self.results: list[Result] = []
         self.stop = Flag()
         self.failure: BaseException | None = None
-        handler = Handler(actor=CONSUMER, dry_run=options.get("dry_run", False), report=self.results.append)
-        housekeeping = Housekeeping(actor=CONSUMER, count=handler.count, sweep_seconds=0.2)
+        processor = BatchProcessor(actor=CONSUMER, dry_run=options.get("dry_run", False), report=self.results.append)
+        housekeeping = Housekeeping(actor=CONSUMER, count=processor.count, sweep_seconds=0.2)
         self.consumer = EventConsumer(
             Options(**{"topics": broker.topics, "group": broker.group, **options}),
-            handler=handler,
+            processor=processor,
             stop=self.stop,
             health=HealthFile(None),
             progress=Progress("events", output=Quiet(), describe=str),

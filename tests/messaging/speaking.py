@@ -129,7 +129,7 @@ class Speaker:
         with tenant_context(self.tenant.id):
             return list(ParkedEvent.objects.order_by("id"))
 
-    def letters(self) -> list[DeadLetter]:
+    def dead_letters(self) -> list[DeadLetter]:
         with tenant_context(self.tenant.id):
             return list(DeadLetter.objects.order_by("id"))
 

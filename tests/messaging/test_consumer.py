@@ -13,7 +13,7 @@ from django.db import OperationalError, connections
 from structlog.testing import capture_logs
 
 from lifecycle.management.arguments import read_port
-from lifecycle.messaging import handling
+from lifecycle.messaging import batch_processing
 from lifecycle.messaging.consumer import _as_message
 from lifecycle.messaging.metrics import CONSUMER
 from lifecycle.messaging.process import HealthFile, serve_metrics
@@ -145,7 +145,7 @@ def test_what_is_away_is_waited_for_in_the_group(
             raise OperationalError("the database is away")
         return process_events(batch, **options)
 
-    monkeypatch.setattr(handling, "process_events", unsteady)
+    monkeypatch.setattr(batch_processing, "process_events", unsteady)
     with working(broker, batch_size=2) as worker:
         send_story(broker, acme, "c1")
         await_that(lambda: len(acme.inbox()) == 3)

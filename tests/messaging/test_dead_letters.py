@@ -10,15 +10,15 @@ from django.urls import reverse
 from audit.models import AdministrationEntry
 from lifecycle.models import NOBODY, DeadLetter
 from lifecycle.rules.envelopes import receive
-from lifecycle.services.compliance.retention import forget_letters
+from lifecycle.services.compliance.retention import forget_dead_letters
 from lifecycle.services.configuration.publication import publish_configuration
 from lifecycle.services.events.dead_letter_actions import (
-    LetterRefused,
-    discard_letters,
-    find_letters,
+    DeadLetterRefused,
+    discard_dead_letters,
+    find_dead_letters,
     open_message,
-    replay_letters,
-    reseal_letters,
+    replay_dead_letters,
+    rewrap_dead_letters,
 )
 from storage import cipher
 from tenants.actors import system_actor
@@ -38,7 +38,7 @@ MENDED: dict[str, Any] = {"stages": ["A", "B"], "event_rules": [{"event": "contr
 
 @pytest.fixture
 def refused(db: None) -> Speaker:
-    """A tenant whose rule is wrong, and one event that has died of it."""
+    """A tenant whose rule is wrong, and one event that has failed for it."""
     speaker = Speaker(TenantFactory(configuration=NEEDS_REASON))
     speaker.hear(speaker.created())
     assert outcomes(speaker.hear(speaker.renewed(minutes=1, id="r1"))) == ["dead:reason_required"]
@@ -51,9 +51,10 @@ def mend(speaker: Speaker) -> None:
 
 
 def replay(speaker: Speaker) -> list[str]:
-    letters = find_letters(tenant=speaker.tenant.slug)
+    dead_letters = find_dead_letters(tenant=speaker.tenant.slug)
     return [
-        f"{result.outcome}:{result.code}".rstrip(":") for result in replay_letters(letters, actor=OPERATOR, now=at(60))
+        f"{result.outcome}:{result.code}".rstrip(":")
+        for result in replay_dead_letters(dead_letters, actor=OPERATOR, now=at(60))
     ]
 
 
@@ -66,25 +67,29 @@ def deeds(tenant_id: Any) -> list[tuple[str, str, str]]:
         )
 
 
-def test_a_letter_is_replayed_after_a_fix(refused: Speaker) -> None:
+def test_a_dead_letter_is_replayed_after_a_fix(refused: Speaker) -> None:
     mend(refused)
     assert replay(refused) == ["applied"]
     assert refused.stages() == ["A", "B"]
     row = refused.history()[-1]
     assert (row.changed_by, row.source, row.event_id) == ("system:consume_events", "EventListener", "r1")
-    (letter,) = refused.letters()
-    assert (letter.state, letter.resolved_by, letter.reason) == ("replayed", "system:operator:olga", "applied")
-    assert letter.value is None
+    (dead_letter,) = refused.dead_letters()
+    assert (dead_letter.state, dead_letter.resolved_by, dead_letter.reason) == (
+        "replayed",
+        "system:operator:olga",
+        "applied",
+    )
+    assert dead_letter.value is None
     assert refused.inbox()["r1"] == "applied"
     assert deeds(refused.tenant.id) == [("replay_dead_letter", "system:operator:olga", "applied")]
 
 
-def test_a_letter_that_dies_again_stays_open_with_the_new_reason(refused: Speaker) -> None:
+def test_a_dead_letter_that_dies_again_stays_open_with_the_new_reason(refused: Speaker) -> None:
     assert replay(refused) == ["dead:reason_required"]
     assert replay(refused) == ["dead:reason_required"]
-    (letter,) = refused.letters()
-    assert (letter.state, letter.attempts, letter.code) == ("open", 3, "reason_required")
-    assert len(refused.outbox("lifecycle.dead-letter")) == 1, "it was published when it died, and only then"
+    (dead_letter,) = refused.dead_letters()
+    assert (dead_letter.state, dead_letter.attempts, dead_letter.code) == ("open", 3, "reason_required")
+    assert len(refused.outbox("lifecycle.dead-letter")) == 1, "it was published when it failed, and only then"
     assert refused.inbox()["r1"] == "dead"
     mend(refused)
     assert replay(refused) == ["applied"]
@@ -92,51 +97,55 @@ def test_a_letter_that_dies_again_stays_open_with_the_new_reason(refused: Speake
 
 def test_twice_is_still_once(refused: Speaker) -> None:
     mend(refused)
-    letters = list(find_letters(tenant=refused.tenant.slug))
-    first = list(replay_letters(letters, actor=OPERATOR, now=at(60)))
-    second = list(replay_letters(letters, actor=OPERATOR, now=at(61)))
+    dead_letters = list(find_dead_letters(tenant=refused.tenant.slug))
+    first = list(replay_dead_letters(dead_letters, actor=OPERATOR, now=at(60)))
+    second = list(replay_dead_letters(dead_letters, actor=OPERATOR, now=at(61)))
     assert [result.outcome for result in (*first, *second)] == ["applied", "duplicate"]
     assert refused.stages() == ["A", "B"]
 
 
-def test_many_operators_at_once_replay_a_letter_once(refused: Speaker, in_threads: Any) -> None:
+def test_many_operators_at_once_replay_a_dead_letter_once(refused: Speaker, in_threads: Any) -> None:
     mend(refused)
-    letters = list(find_letters(tenant=refused.tenant.slug))
-    results = in_threads(6, lambda _: next(replay_letters(letters, actor=OPERATOR, now=at(60))).outcome)
+    dead_letters = list(find_dead_letters(tenant=refused.tenant.slug))
+    results = in_threads(6, lambda _: next(replay_dead_letters(dead_letters, actor=OPERATOR, now=at(60))).outcome)
     assert sorted(results) == ["applied"] + ["duplicate"] * 5
     assert refused.stages() == ["A", "B"]
     assert len(deeds(refused.tenant.id)) == 1
 
 
-def test_what_was_applied_under_the_same_id_meanwhile_resolves_the_letter(acme: Speaker) -> None:
+def test_what_was_applied_under_the_same_id_meanwhile_resolves_the_dead_letter(acme: Speaker) -> None:
     acme.hear(acme.created())
     acme.hear(acme.updated(id="e1", minutes=1, segment=5))
     acme.hear(acme.updated(id="e1", minutes=1, segment="SMB"))
-    (letter,) = acme.letters()
+    (dead_letter,) = acme.dead_letters()
     with tenant_context(acme.tenant.id):
         # As if the schema had learned to take it.
         good = acme.updated(id="e1", minutes=1, segment="Other").message.value
         from audit.services.sealing import seal
 
-        letter.value = seal(good or b"", tenant_id=letter.tenant_id, row_id=letter.id)
-        letter.save()
+        dead_letter.value = seal(good or b"", tenant_id=dead_letter.tenant_id, row_id=dead_letter.id)
+        dead_letter.save()
     assert replay(acme) == ["duplicate"]
     assert acme.customer().segment == "SMB"
-    assert acme.letters()[0].state == "replayed"
+    assert acme.dead_letters()[0].state == "replayed"
 
 
-def test_a_letter_of_an_unknown_tenant_finds_its_tenant(acme: Speaker) -> None:
+def test_a_dead_letter_of_an_unknown_tenant_finds_its_tenant(acme: Speaker) -> None:
     slug = f"new-{acme.tenant.slug}"
     message = as_message(
         acme.document("customer.created", "c1", name="A") | {"tenantid": slug}, topic="customer.created"
     )
     acme.hear(receive(message))
-    letters = find_letters(tenant=slug)
-    assert [result.code for result in replay_letters(letters, actor=OPERATOR, now=at(1))] == ["unknown_tenant"]
+    dead_letters = find_dead_letters(tenant=slug)
+    assert [result.code for result in replay_dead_letters(dead_letters, actor=OPERATOR, now=at(1))] == [
+        "unknown_tenant"
+    ]
     newcomer = Speaker(create_tenant(slug=slug, name="New", actor=system_actor("tests"), now=at(0)))
     with tenant_context(newcomer.tenant.id):
         publish_configuration(RULES, tenant=newcomer.tenant, actor=OPERATOR, now=at(0))
-    assert [result.outcome for result in replay_letters(letters.all(), actor=OPERATOR, now=at(2))] == ["applied"]
+    assert [result.outcome for result in replay_dead_letters(dead_letters.all(), actor=OPERATOR, now=at(2))] == [
+        "applied"
+    ]
     assert newcomer.customer().name == "A"
     with tenant_context(NOBODY):
         assert DeadLetter.objects.get(tenant_slug=slug).state == "replayed"
@@ -147,60 +156,62 @@ def test_a_replayed_event_may_wait_for_its_customer(acme: Speaker) -> None:
 
     acme.hear(acme.renewed("late", minutes=1), now=at(0))
     sweep_parked(actor=CONSUMER, now=at(20))
-    assert [letter.code for letter in acme.letters()] == ["unknown_customer"]
-    (letter,) = acme.letters()
-    told = run("replay", str(letter.id))
-    assert told.startswith(f"{letter.id} waits for its customer again") and told.endswith("1 replayed, 0 dead again\n")
-    assert acme.letters()[0].state == "replayed"
+    assert [dead_letter.code for dead_letter in acme.dead_letters()] == ["unknown_customer"]
+    (dead_letter,) = acme.dead_letters()
+    told = run("replay", str(dead_letter.id))
+    assert told.startswith(f"{dead_letter.id} waits for its customer again") and told.endswith(
+        "1 replayed, 0 dead again\n"
+    )
+    assert acme.dead_letters()[0].state == "replayed"
     acme.hear(acme.created("late"))
     assert acme.stages("late") == ["Prospect", "Active"]
 
 
-def test_a_discarded_letter_keeps_its_facts_and_loses_its_bytes(refused: Speaker) -> None:
-    letters = find_letters(tenant=refused.tenant.slug)
+def test_a_discarded_dead_letter_keeps_its_facts_and_loses_its_bytes(refused: Speaker) -> None:
+    dead_letters = find_dead_letters(tenant=refused.tenant.slug)
     for nothing in ("", "  ", "x" * 501):
-        with pytest.raises(LetterRefused, match="Say why"):
-            discard_letters(letters, reason=nothing, actor=OPERATOR, now=at(5))
-    assert refused.letters()[0].state == "open"
-    assert discard_letters(letters, reason=" sent by mistake ", actor=OPERATOR, now=at(5)) == 1
-    (letter,) = refused.letters()
-    assert (letter.state, letter.reason, letter.resolved_by) == (
+        with pytest.raises(DeadLetterRefused, match="Say why"):
+            discard_dead_letters(dead_letters, reason=nothing, actor=OPERATOR, now=at(5))
+    assert refused.dead_letters()[0].state == "open"
+    assert discard_dead_letters(dead_letters, reason=" sent by mistake ", actor=OPERATOR, now=at(5)) == 1
+    (dead_letter,) = refused.dead_letters()
+    assert (dead_letter.state, dead_letter.reason, dead_letter.resolved_by) == (
         "discarded",
         "sent by mistake",
         "system:operator:olga",
     )
-    assert (letter.value, letter.event_id, letter.resolved_at) == (None, "r1", at(5))
-    with pytest.raises(LetterRefused, match="discarded already"):
-        open_message(letter)
+    assert (dead_letter.value, dead_letter.event_id, dead_letter.resolved_at) == (None, "r1", at(5))
+    with pytest.raises(DeadLetterRefused, match="discarded already"):
+        open_message(dead_letter)
     assert deeds(refused.tenant.id) == [("discard_dead_letter", "system:operator:olga", "sent by mistake")]
     mend(refused)
     assert replay(refused) == []
-    assert discard_letters([letter], reason="again", actor=OPERATOR, now=at(6)) == 0
+    assert discard_dead_letters([dead_letter], reason="again", actor=OPERATOR, now=at(6)) == 0
 
 
-def test_resolved_letters_are_forgotten_after_their_time_and_open_ones_never(refused: Speaker) -> None:
+def test_resolved_dead_letters_are_forgotten_after_their_time_and_open_ones_never(refused: Speaker) -> None:
     refused.hear(refused.renewed(minutes=2, id="r2"))
-    first, _ = find_letters(tenant=refused.tenant.slug)
-    discard_letters([first], reason="old", actor=OPERATOR, now=at(5))
-    forget_letters(before=at(5))
-    assert len(refused.letters()) == 2
-    forget_letters(before=at(6))
-    assert [letter.event_id for letter in refused.letters()] == ["r2"]
+    first, _ = find_dead_letters(tenant=refused.tenant.slug)
+    discard_dead_letters([first], reason="old", actor=OPERATOR, now=at(5))
+    forget_dead_letters(before=at(5))
+    assert len(refused.dead_letters()) == 2
+    forget_dead_letters(before=at(6))
+    assert [dead_letter.event_id for dead_letter in refused.dead_letters()] == ["r2"]
 
 
-def test_letters_follow_a_rotation_of_the_master_key(refused: Speaker, settings: Any) -> None:
+def test_dead_letters_follow_a_rotation_of_the_master_key(refused: Speaker, settings: Any) -> None:
     old = dict(settings.MASTER_KEYS)
     settings.MASTER_KEYS = {max(old) + 1: b"n" * 32, **old}
-    assert reseal_letters() >= 1
+    assert rewrap_dead_letters() >= 1
     settings.MASTER_KEYS = {cipher.newest_master_key_id(): b"n" * 32}
-    (letter,) = refused.letters()
-    assert b'"r1"' in (open_message(letter).value or b"")
+    (dead_letter,) = refused.dead_letters()
+    assert b'"r1"' in (open_message(dead_letter).value or b"")
     settings.MASTER_KEYS = {max(old) + 1: b"n" * 32, **old}
-    assert reseal_letters() == 0
+    assert rewrap_dead_letters() == 0
     settings.MASTER_KEYS = old
     # Whatever else was re-wrapped in this test run goes back to the key that the other tests know.
     settings.MASTER_KEYS = {**old, max(old) + 1: b"n" * 32}
-    while reseal_letters():
+    while rewrap_dead_letters():
         pass
     settings.MASTER_KEYS = old
 
@@ -227,23 +238,23 @@ def test_the_command_lists_by_tenant_type_and_error(refused: Speaker) -> None:
     assert summary.count("1") == 2
 
 
-def test_the_command_shows_a_letter_whole(refused: Speaker) -> None:
-    (letter,) = refused.letters()
-    shown = run("show", str(letter.id))
+def test_the_command_shows_a_dead_letter_whole(refused: Speaker) -> None:
+    (dead_letter,) = refused.dead_letters()
+    shown = run("show", str(dead_letter.id))
     assert "code         reason_required" in shown
     assert "key          c1" in shown
     assert '"id":"r1"' in shown
 
 
 def test_the_command_replays_one_and_tells_what_is_dead_again(refused: Speaker) -> None:
-    (letter,) = refused.letters()
+    (dead_letter,) = refused.dead_letters()
     with pytest.raises(CommandError, match="still open"):
-        run("replay", str(letter.id))
+        run("replay", str(dead_letter.id))
     mend(refused)
-    assert run("replay", str(letter.id), "--by", "olga") == "1 replayed, 0 dead again\n"
+    assert run("replay", str(dead_letter.id), "--by", "olga") == "1 replayed, 0 dead again\n"
     assert deeds(refused.tenant.id) == [("replay_dead_letter", "system:operator:olga", "applied")]
-    with pytest.raises(CommandError, match="Not among the open letters"):
-        run("replay", str(letter.id))
+    with pytest.raises(CommandError, match="Not among the open dead letters"):
+        run("replay", str(dead_letter.id))
 
 
 def test_the_command_replays_all_of_a_tenant(refused: Speaker) -> None:
@@ -282,7 +293,7 @@ def test_the_command_wants_to_know_which(refused: Speaker) -> None:
 def test_the_command_refuses_what_cannot_be_kept_or_found(refused: Speaker, arguments: list[str], why: str) -> None:
     with pytest.raises(CommandError, match=why):
         run(*arguments)
-    assert refused.letters()[0].state == "open"
+    assert refused.dead_letters()[0].state == "open"
     assert deeds(refused.tenant.id) == []
 
 
@@ -301,10 +312,10 @@ def staff(page_client: Any) -> Any:
     return page_client("super_admin")
 
 
-def act(client: Any, action: str, *letters: DeadLetter, **data: str) -> str:
+def act(client: Any, action: str, *dead_letters: DeadLetter, **data: str) -> str:
     answer = client.post(
         reverse("admin:lifecycle_deadletter_changelist"),
-        {"action": action, "_selected_action": [str(letter.id) for letter in letters], **data},
+        {"action": action, "_selected_action": [str(dead_letter.id) for dead_letter in dead_letters], **data},
         follow=True,
     )
     assert answer.status_code == 200
@@ -312,27 +323,27 @@ def act(client: Any, action: str, *letters: DeadLetter, **data: str) -> str:
     return body
 
 
-def test_staff_finds_letters_by_error_and_reads_the_message(refused: Speaker, staff: Any) -> None:
-    (letter,) = refused.letters()
+def test_staff_finds_dead_letters_by_error_and_reads_the_message(refused: Speaker, staff: Any) -> None:
+    (dead_letter,) = refused.dead_letters()
     address = reverse("admin:lifecycle_deadletter_changelist")
     body = staff.get(address, {"tenant_slug": refused.tenant.slug, "code": "reason_required"}).content.decode()
-    assert str(letter.id) in body
-    assert str(letter.id) not in staff.get(address, {"tenant_slug": "other"}).content.decode()
-    body = staff.get(reverse("admin:lifecycle_deadletter_change", args=[letter.id])).content.decode()
+    assert str(dead_letter.id) in body
+    assert str(dead_letter.id) not in staff.get(address, {"tenant_slug": "other"}).content.decode()
+    body = staff.get(reverse("admin:lifecycle_deadletter_change", args=[dead_letter.id])).content.decode()
     assert "&quot;id&quot;:&quot;r1&quot;" in body
 
 
 def test_staff_replays_and_discards(refused: Speaker, staff: Any) -> None:
     refused.hear(refused.created("c2"), refused.renewed("c2", minutes=2, id="r2"))
-    first, second = refused.letters()
+    first, second = refused.dead_letters()
     assert "is dead again: To move a customer to" in act(staff, "replay", first)
     mend(refused)
     assert "1 replayed." in act(staff, "replay", first)
     assert refused.stages() == ["A", "B"]
     assert "Say why" in act(staff, "discard", second, reason=" ")
-    assert refused.letters()[1].state == "open"
+    assert refused.dead_letters()[1].state == "open"
     assert "1 discarded." in act(staff, "discard", second, reason="not ours")
-    assert refused.letters()[1].state == "discarded"
+    assert refused.dead_letters()[1].state == "discarded"
     with tenant_context(refused.tenant.id):
         actors = set(
             AdministrationEntry.objects.filter(action__endswith="dead_letter").values_list("actor_kind", flat=True)
@@ -345,17 +356,17 @@ def test_staff_replays_while_working_for_the_tenant(refused: Speaker, staff: Any
     session["tenant"] = look_at(refused.tenant.slug)
     session.save()
     mend(refused)
-    assert "1 replayed." in act(staff, "replay", *refused.letters(), change_reason="Ticket 7")
+    assert "1 replayed." in act(staff, "replay", *refused.dead_letters(), change_reason="Ticket 7")
 
 
 def test_a_tenant_admin_does_not_see_dead_letters(refused: Speaker, page_client: Any) -> None:
     admin = UserFactory(tenant=refused.tenant, role="tenant_admin")
     client = page_client(admin)
     assert client.get(reverse("admin:lifecycle_deadletter_changelist")).status_code == 403
-    (letter,) = refused.letters()
-    assert client.get(reverse("admin:lifecycle_deadletter_change", args=[letter.id])).status_code == 403
+    (dead_letter,) = refused.dead_letters()
+    assert client.get(reverse("admin:lifecycle_deadletter_change", args=[dead_letter.id])).status_code == 403
     client.post(
         reverse("admin:lifecycle_deadletter_changelist"),
-        {"action": "discard", "_selected_action": [str(letter.id)], "reason": "x"},
+        {"action": "discard", "_selected_action": [str(dead_letter.id)], "reason": "x"},
     )
-    assert refused.letters()[0].state == "open"
+    assert refused.dead_letters()[0].state == "open"

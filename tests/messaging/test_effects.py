@@ -16,7 +16,7 @@ from lifecycle.rules.envelopes import Received, receive
 from lifecycle.rules.transitions import Change
 from lifecycle.services.configuration.publication import publish_configuration
 from lifecycle.services.events.dead_letters import Refusal
-from lifecycle.services.events.processing import CONSUMER, bury_message, process_events, sweep_parked
+from lifecycle.services.events.processing import CONSUMER, process_events, store_dead_letter, sweep_parked
 from lifecycle.services.transitions.apply import Call, apply
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
@@ -124,7 +124,7 @@ def test_an_event_older_than_the_stage_does_not_move_it_back(acme: Speaker) -> N
     assert outcomes(acme.hear(late)) == ["applied"]
     assert acme.stages() == ["Prospect", "Active"]
     assert acme.customer().support.csat == Decimal("1.00")
-    assert acme.letters() == []
+    assert acme.dead_letters() == []
 
 
 def test_an_event_that_was_overtaken_moves_nobody_although_the_stage_is_older_still(acme: Speaker) -> None:
@@ -161,11 +161,15 @@ def test_what_the_rules_refuse_is_dead_and_its_data_are_kept(acme: Speaker) -> N
     assert result.refusal.sentence.startswith("A customer in “Churned” cannot be moved to “Active”")
     assert acme.customer().billing.arr == Decimal("99.00")
     assert acme.stages() == ["Prospect", "Active", "Churned"]
-    (letter,) = acme.letters()
-    assert (letter.code, letter.event_id, letter.state) == ("transition_not_allowed", event.event.id, "open")
+    (dead_letter,) = acme.dead_letters()
+    assert (dead_letter.code, dead_letter.event_id, dead_letter.state) == (
+        "transition_not_allowed",
+        event.event.id,
+        "open",
+    )
     assert acme.inbox()[event.event.id] == "dead"
     assert outcomes(acme.hear(event)) == ["duplicate"]
-    assert len(acme.letters()) == 1
+    assert len(acme.dead_letters()) == 1
 
 
 def test_a_dead_letter_goes_out_as_it_came_with_the_error_in_headers(acme: Speaker) -> None:
@@ -179,19 +183,19 @@ def test_a_dead_letter_goes_out_as_it_came_with_the_error_in_headers(acme: Speak
     with tenant_context(NOBODY):
         from audit.models import OutboxMessage
 
-        letter = DeadLetter.objects.get(topic="customer.updated", offset=message.offset)
+        dead_letter = DeadLetter.objects.get(topic="customer.updated", offset=message.offset)
         row = OutboxMessage.objects.order_by("-id").values_list(
             "id", "tenant_id", "topic", "key", "payload", "headers", "created_at"
         )[0]
     assert value not in bytes(row[4]), "the outbox holds the message in clear"
-    assert value not in bytes(letter.value or b""), "the table holds the message in clear"
+    assert value not in bytes(dead_letter.value or b""), "the table holds the message in clear"
     pending = _as_pending((*row, *[None] * 16))
     assert (pending.topic, pending.key, pending.value) == ("lifecycle.dead-letter", b"\x00\xff", value)
     assert pending.headers[:2] == (("h", b"\x01"), ("h", None))
     assert dict(pending.headers[2:]) == {
-        "dead-letter-id": str(letter.id).encode(),
+        "dead-letter-id": str(dead_letter.id).encode(),
         "dead-letter-code": b"unreadable",
-        "dead-letter-sentence": letter.sentence.encode(),
+        "dead-letter-sentence": dead_letter.sentence.encode(),
         "dead-letter-topic": b"customer.updated",
         "dead-letter-partition": b"0",
         "dead-letter-offset": str(message.offset).encode(),
@@ -210,7 +214,7 @@ def test_one_bad_message_does_not_hold_up_the_good_ones_beside_it(acme: Speaker)
     ]
     assert acme.stage("c3") == "Prospect"
     # The fault that names its tenant is the tenant's; the other one is nobody's.
-    assert [letter.code for letter in acme.letters()] == ["invalid_data"]
+    assert [dead_letter.code for dead_letter in acme.dead_letters()] == ["invalid_data"]
 
 
 def test_a_corrected_event_may_come_under_the_id_of_an_invalid_one(acme: Speaker) -> None:
@@ -219,11 +223,11 @@ def test_a_corrected_event_may_come_under_the_id_of_an_invalid_one(acme: Speaker
     assert acme.customer().name == "Right"
 
 
-def test_an_invalid_message_that_is_delivered_twice_is_buried_once(acme: Speaker) -> None:
+def test_an_invalid_message_that_is_delivered_twice_becomes_a_dead_letter_once(acme: Speaker) -> None:
     bad = acme.created(name=5)
     assert outcomes(acme.hear(bad)) == ["dead:invalid_data"]
     assert outcomes(acme.hear(bad)) == ["duplicate"]
-    assert len(acme.letters()) == 1
+    assert len(acme.dead_letters()) == 1
     assert len(acme.outbox("lifecycle.dead-letter")) == 1
 
 
@@ -232,14 +236,14 @@ def test_an_event_of_an_unknown_tenant_is_dead_and_nobodys(acme: Speaker, slug: 
     document = acme.document("customer.created", "c1", name="A") | {"tenantid": slug}
     message = as_message(document, topic="customer.created")
     assert outcomes(acme.hear(receive(message))) == ["dead:unknown_tenant"]
-    assert acme.letters() == []
+    assert acme.dead_letters() == []
     with tenant_context(NOBODY):
-        letter = DeadLetter.objects.get(offset=message.offset)
-        assert (letter.tenant_id, letter.tenant_slug) == (NOBODY, slug)
+        dead_letter = DeadLetter.objects.get(offset=message.offset)
+        assert (dead_letter.tenant_id, dead_letter.tenant_slug) == (NOBODY, slug)
 
 
 def test_an_event_of_a_suspended_tenant_is_dead(acme: Speaker) -> None:
-    from lifecycle.messaging.handling import KnownTenants
+    from lifecycle.messaging.batch_processing import KnownTenants
 
     with tenant_context(acme.tenant.id):
         Tenant.objects.filter(id=acme.tenant.id).update(is_suspended=True)
@@ -372,14 +376,18 @@ def test_an_event_whose_customer_never_comes_is_dead_after_its_time(acme: Speake
     event = acme.renewed(minutes=1)
     acme.hear(event, now=at(10))
     sweep_parked(actor=CONSUMER, now=at(24.9))
-    assert (len(acme.parked()), acme.letters()) == (1, [])
+    assert (len(acme.parked()), acme.dead_letters()) == (1, [])
     sweep_parked(actor=CONSUMER, now=at(25))
     assert acme.parked() == []
-    (letter,) = acme.letters()
-    assert (letter.code, letter.event_id, letter.died_at) == ("unknown_customer", event.event.id, at(25))
+    (dead_letter,) = acme.dead_letters()
+    assert (dead_letter.code, dead_letter.event_id, dead_letter.failed_at) == (
+        "unknown_customer",
+        event.event.id,
+        at(25),
+    )
     assert acme.inbox()[event.event.id] == "dead"
     sweep_parked(actor=CONSUMER, now=at(30))
-    assert len(acme.letters()) == 1
+    assert len(acme.dead_letters()) == 1
 
 
 def test_a_parked_event_that_the_rules_refuse_is_dead_when_it_is_released(acme: Speaker) -> None:
@@ -396,7 +404,7 @@ def test_a_parked_event_that_the_rules_refuse_is_dead_when_it_is_released(acme: 
     speaker.hear(early)
     results = speaker.hear(speaker.created())
     assert outcomes(results) == ["applied", "dead:reason_required"]
-    assert [letter.code for letter in speaker.letters()] == ["reason_required"]
+    assert [dead_letter.code for dead_letter in speaker.dead_letters()] == ["reason_required"]
     assert speaker.inbox()[early.event.id] == "dead"
 
 
@@ -422,7 +430,7 @@ def test_an_event_that_waited_for_a_publication_is_judged_by_it(acme: Speaker, i
     _, heard = in_threads(2, lambda number: (publish, hear)[number]())
     assert heard == ["applied+moved"]
     assert (acme.stage(), acme.history()[-1].configuration_version) == ("Active", 2)
-    assert acme.letters() == []
+    assert acme.dead_letters() == []
 
 
 def test_an_event_of_which_no_rule_speaks_is_no_error_in_a_stage_that_goes_away(acme: Speaker) -> None:
@@ -435,7 +443,7 @@ def test_an_event_of_which_no_rule_speaks_is_no_error_in_a_stage_that_goes_away(
             document, mapping={"Active": "Prospect"}, tenant=acme.tenant, actor=system_actor("tests"), now=at(2)
         )
     assert outcomes(acme.hear(acme.renewed(minutes=3))) == ["applied"]
-    assert (acme.stage(), acme.letters()) == ("Active", [])
+    assert (acme.stage(), acme.dead_letters()) == ("Active", [])
 
 
 # --- races ------------------------------------------------------------------------------------------------------------
@@ -466,14 +474,14 @@ def test_a_dry_run_changes_nothing(acme: Speaker) -> None:
     assert outcomes(acme.hear(acme.created())) == ["applied"]
 
 
-def test_a_message_that_cannot_be_processed_is_buried_by_its_place(acme: Speaker) -> None:
+def test_a_message_that_cannot_be_processed_becomes_a_dead_letter_by_its_place(acme: Speaker) -> None:
     event = acme.created()
     refusal = Refusal("internal_error", "No idea.")
     for expected in ("dead", "duplicate"):
-        result = bury_message(event, refusal, tenant=acme.tenant, attempts=3, now=at(1))
+        result = store_dead_letter(event, refusal, tenant=acme.tenant, attempts=3, now=at(1))
         assert result.outcome == expected
-    (letter,) = acme.letters()
-    assert (letter.code, letter.attempts) == ("internal_error", 3)
+    (dead_letter,) = acme.dead_letters()
+    assert (dead_letter.code, dead_letter.attempts) == ("internal_error", 3)
     # Its id is free still: once the cause is mended it is applied.
     assert outcomes(acme.hear(event)) == ["applied"]
 

@@ -267,15 +267,15 @@ def logged() -> Iterator[list[str]]:
     """What this process logs, line by line."""
     lines: list[str] = []
 
-    class Keep(logging.Handler):
+    class Keep(logging.BatchProcessor):
         def emit(self, record: logging.LogRecord) -> None:
             lines.append(self.format(record))
 
-    handler = Keep()
-    handler.setFormatter(logging.getLogger().handlers[0].formatter if logging.getLogger().handlers else None)
-    logging.getLogger().addHandler(handler)
+    processor = Keep()
+    processor.setFormatter(logging.getLogger().handlers[0].formatter if logging.getLogger().handlers else None)
+    logging.getLogger().addHandler(processor)
     yield lines
-    logging.getLogger().removeHandler(handler)
+    logging.getLogger().removeHandler(processor)
 
 
 def test_nobody_who_is_erased_is_found_anywhere(db: None, api_client: Any, page_client: Any, logged: list[str]) -> None:

@@ -7,18 +7,18 @@ from typing import Any
 import pytest
 from django.db import DataError
 
-from lifecycle.messaging.handling import Batch, Handler
+from lifecycle.messaging.batch_processing import Batch, BatchProcessor
 from lifecycle.models import CustomerLifecycleStatus, DeadLetter, ParkedEvent, StageMove
 from lifecycle.rules.transitions import Change
 from lifecycle.services.configuration import stage_migrations
 from lifecycle.services.configuration.publication import publish_configuration
 from lifecycle.services.events import parked, tenant_batches
 from lifecycle.services.events.dead_letter_actions import (
-    LetterRefused,
-    find_letters,
+    DeadLetterRefused,
+    find_dead_letters,
     open_message,
-    replay_letters,
-    reseal_letters,
+    replay_dead_letters,
+    rewrap_dead_letters,
 )
 from lifecycle.services.events.processing import CONSUMER, Result, sweep_parked
 from lifecycle.services.transitions.outcomes import Call
@@ -96,7 +96,7 @@ def test_a_parked_event_that_fails_for_good_is_dead_and_those_behind_it_are_appl
     }
     assert segments(acme, "a", "b", "c") == ["a", "b", "c"]
     assert segments(globex, "g") == ["g"]
-    assert [(letter.event_id, letter.code, letter.attempts) for letter in acme.letters()] == [
+    assert [(dead_letter.event_id, dead_letter.code, dead_letter.attempts) for dead_letter in acme.dead_letters()] == [
         ("e-bad", "internal_error", 3),
         ("e-worse", "internal_error", 3),
     ]
@@ -104,8 +104,11 @@ def test_a_parked_event_that_fails_for_good_is_dead_and_those_behind_it_are_appl
     assert acme.parked() == [] and sweep() == []
     # The cause is corrected: nothing was lost.
     poison.clear()
-    letters = find_letters(tenant=acme.tenant.slug)
-    assert [done.outcome for done in replay_letters(letters, actor=OPERATOR, now=at(60))] == ["applied", "applied"]
+    dead_letters = find_dead_letters(tenant=acme.tenant.slug)
+    assert [done.outcome for done in replay_dead_letters(dead_letters, actor=OPERATOR, now=at(60))] == [
+        "applied",
+        "applied",
+    ]
     assert segments(acme, "bad", "worse") == ["bad", "worse"]
 
 
@@ -115,12 +118,12 @@ def test_an_expired_event_that_cannot_be_decrypted_any_more_is_dead_with_its_byt
     alter(acme, "x", value=RUBBISH)
     results = [result for result in sweep(now=at(60)) if result.tenant_id == acme.tenant.id]
     assert sorted(outcomes(results)) == ["dead:undecryptable", "dead:unknown_customer"]
-    dead = {letter.code: letter for letter in acme.letters()}
+    dead = {dead_letter.code: dead_letter for dead_letter in acme.dead_letters()}
     assert bytes(dead["undecryptable"].value or b"") == RUBBISH
     # It can be looked at and replayed, and stays what it is.
-    with pytest.raises(LetterRefused, match="altered in the table"):
+    with pytest.raises(DeadLetterRefused, match="altered in the table"):
         open_message(dead["undecryptable"])
-    (done,) = replay_letters([dead["undecryptable"]], actor=OPERATOR, now=at(61))
+    (done,) = replay_dead_letters([dead["undecryptable"]], actor=OPERATOR, now=at(61))
     assert (done.outcome, done.code) == ("dead", "undecryptable")
 
 
@@ -137,7 +140,7 @@ def test_what_waits_for_a_master_key_waits_alone(acme: Speaker, settings: Any) -
     wait_for_customers(acme, "open")
     assert outcomes(sweep()) == ["applied"]
     assert [row.external_id for row in acme.parked()] == ["locked"]
-    assert acme.letters() == []
+    assert acme.dead_letters() == []
     settings.MASTER_KEYS = {max(old) + 1: b"n" * 32, **old}
     assert sweep() == [], "put off for a minute"
     parked._put_off.clear()
@@ -155,12 +158,12 @@ def test_what_lies_under_a_lost_key_is_dead_when_its_time_is_over_and_comes_back
     results = [result for result in sweep(now=at(60)) if result.tenant_id == acme.tenant.id]
     assert outcomes(results) == ["dead:undecryptable"]
     acme.hear(acme.created("b"))
-    (letter,) = acme.letters()
-    (done,) = replay_letters([letter], actor=OPERATOR, now=at(61))
+    (dead_letter,) = acme.dead_letters()
+    (done,) = replay_dead_letters([dead_letter], actor=OPERATOR, now=at(61))
     assert (done.outcome, done.code) == ("dead", "undecryptable")
     assert "bring that key back" in done.sentence
     settings.MASTER_KEYS = {max(old) + 1: b"n" * 32, **old}
-    (done,) = replay_letters(acme.letters(), actor=OPERATOR, now=at(62))
+    (done,) = replay_dead_letters(acme.dead_letters(), actor=OPERATOR, now=at(62))
     assert (done.outcome, acme.customer("b").segment) == ("applied", "b")
     settings.MASTER_KEYS = old
 
@@ -170,15 +173,15 @@ def test_a_creation_does_not_die_of_what_waits_for_its_customer(acme: Speaker, p
         acme.hear(acme.updated("c1", id=f"e-{name}", minutes=1, segment=name))
     poison.add("bad")
     results: list[Result] = []
-    handler = Handler(actor=CONSUMER, report=results.append)
+    processor = BatchProcessor(actor=CONSUMER, report=results.append)
     batch = Batch([acme.created("c0"), acme.created("c1", id="made"), acme.created("c2")])
     while batch.parts:
-        handler.step(batch)
+        processor.step(batch)
     assert outcomes(results) == ["applied"] * 3
-    assert acme.customer("c1").name == "Acme" and acme.letters() == []
+    assert acme.customer("c1").name == "Acme" and acme.dead_letters() == []
     assert sorted(outcomes(sweep())) == ["applied", "dead:internal_error"]
     assert acme.customer("c1").segment == "good"
-    assert [letter.event_id for letter in acme.letters()] == ["e-bad"]
+    assert [dead_letter.event_id for dead_letter in acme.dead_letters()] == ["e-bad"]
 
 
 def test_the_consumer_goes_on_consuming(acme: Speaker, poison: set[str]) -> None:
@@ -191,11 +194,11 @@ def test_the_consumer_goes_on_consuming(acme: Speaker, poison: set[str]) -> None
         broker.send(acme.document("customer.created", "new", name="New"))
         broker.flush()
         await_that(lambda: "applied" in outcomes([one for one in worker.results if not one.released]))
-    assert [letter.event_id for letter in acme.letters()] == ["e-bad"]
+    assert [dead_letter.event_id for dead_letter in acme.dead_letters()] == ["e-bad"]
     assert segments(acme, "b") == ["b"]
 
 
-@pytest.mark.parametrize("chore", ["sweep", "forget", "tidy_letters"])
+@pytest.mark.parametrize("chore", ["sweep", "forget", "tidy_dead_letters"])
 def test_a_chore_that_fails_ends_no_consumer(
     acme: Speaker, monkeypatch: pytest.MonkeyPatch, chore: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -215,24 +218,24 @@ def test_a_chore_that_fails_ends_no_consumer(
     assert "chore put off" in caplog.text
 
 
-def test_a_letter_that_fails_leaves_those_behind_it_alone(acme: Speaker, poison: set[str]) -> None:
+def test_a_dead_letter_that_fails_leaves_those_behind_it_alone(acme: Speaker, poison: set[str]) -> None:
     acme.hear(acme.created("a"))
     for name in ("bad", "good"):
         acme.hear(acme.updated("a", id=name, source="/nobody", minutes=1, segment=name))
     with tenant_context(acme.tenant.id):
-        for letter in acme.letters():
-            repaired = (open_message(letter).value or b"").replace(b"/nobody", b"/crm")
-            letter.value = _seal(repaired, letter)
-            letter.save()
+        for dead_letter in acme.dead_letters():
+            repaired = (open_message(dead_letter).value or b"").replace(b"/nobody", b"/crm")
+            dead_letter.value = _seal(repaired, dead_letter)
+            dead_letter.save()
     poison.add("bad")
-    letters = list(find_letters(tenant=acme.tenant.slug))
-    done = list(replay_letters(letters, actor=OPERATOR, now=at(60)))
+    dead_letters = list(find_dead_letters(tenant=acme.tenant.slug))
+    done = list(replay_dead_letters(dead_letters, actor=OPERATOR, now=at(60)))
     assert [(one.outcome, one.code) for one in done] == [("dead", "internal_error"), ("applied", "")]
-    bad, good = acme.letters()
+    bad, good = acme.dead_letters()
     assert (bad.state, bad.code, bad.attempts, good.state) == ("open", "internal_error", 2, "replayed")
 
 
-def test_letters_under_a_lost_key_do_not_keep_the_others_from_the_new_one(acme: Speaker, settings: Any) -> None:
+def test_dead_letters_under_a_lost_key_do_not_keep_the_others_from_the_new_one(acme: Speaker, settings: Any) -> None:
     old = dict(settings.MASTER_KEYS)
     newest = max(old) + 1
     acme.hear(acme.created("a", name=5))
@@ -240,12 +243,12 @@ def test_letters_under_a_lost_key_do_not_keep_the_others_from_the_new_one(acme: 
     acme.hear(acme.created("b", name=5))
     # The first key is lost; then there is another one.
     settings.MASTER_KEYS = {newest + 1: b"m" * 32, newest: b"n" * 32}
-    while reseal_letters():
+    while rewrap_dead_letters():
         pass
-    first, second = acme.letters()
-    assert [bytes(letter.value or b"")[2] for letter in (first, second)] == [max(old), newest + 1]
+    first, second = acme.dead_letters()
+    assert [bytes(dead_letter.value or b"")[2] for dead_letter in (first, second)] == [max(old), newest + 1]
     settings.MASTER_KEYS = {**old, newest: b"n" * 32, newest + 1: b"m" * 32}
-    while reseal_letters():
+    while rewrap_dead_letters():
         pass
     settings.MASTER_KEYS = old
 
@@ -301,7 +304,7 @@ def _ids(*speakers: Speaker) -> set[Any]:
     return {speaker.tenant.id for speaker in speakers}
 
 
-def _seal(value: bytes, letter: DeadLetter) -> bytes:
+def _seal(value: bytes, dead_letter: DeadLetter) -> bytes:
     from audit.services.sealing import seal
 
-    return seal(value, tenant_id=letter.tenant_id, row_id=letter.id)
+    return seal(value, tenant_id=dead_letter.tenant_id, row_id=dead_letter.id)

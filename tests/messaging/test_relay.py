@@ -329,9 +329,9 @@ def test_a_message_without_key_or_value_dies_and_goes_out_as_it_came(
     message = as_message(b"", topic="customer.updated", headers=(("h", None),))
     acme.hear(receive(replace(message, key=key, value=value)))
     make_relay(broker, once=True).run()
-    (letter,) = broker.read(DEAD_LETTERS, 1)
-    assert (letter.key(), letter.value()) == (key, value)
-    headers = dict(letter.headers() or [])
+    (dead_letter,) = broker.read(DEAD_LETTERS, 1)
+    assert (dead_letter.key(), dead_letter.value()) == (key, value)
+    headers = dict(dead_letter.headers() or [])
     assert headers["h"] is None
     assert headers["dead-letter-topic"] == b"customer.updated"
     assert "dead-letter-value-omitted" not in headers
@@ -347,9 +347,9 @@ def test_a_message_that_no_broker_takes_goes_out_without_its_value(
     monkeypatch.setattr(relay_module, "make_producer", lambda **o: inner(**o, **{"message.max.bytes": 5000}))
     acme.hear(receive(as_message(b"x" * 6000, topic="customer.updated", key=b"big")), acme.created("c1"))
     make_relay(broker, once=True).run()
-    (letter,) = broker.read(DEAD_LETTERS, 1)
-    assert letter.value() is None
-    assert dict(letter.headers() or [])["dead-letter-value-omitted"] == b"too large"
+    (dead_letter,) = broker.read(DEAD_LETTERS, 1)
+    assert dead_letter.value() is None
+    assert dict(dead_letter.headers() or [])["dead-letter-value-omitted"] == b"too large"
     assert len(broker.read(LIFECYCLE, 1)) == 1
     assert pending() == 0
 
@@ -370,9 +370,9 @@ def test_a_message_too_large_in_key_or_headers_goes_out_as_its_error_alone(
     )
     acme.hear(receive(replace(message, value=value)), acme.created("c1"))
     make_relay(broker, once=True).run()
-    (letter,) = broker.read(DEAD_LETTERS, 1)
-    assert (letter.key(), letter.value()) == (None, None)
-    headers = dict(letter.headers() or [])
+    (dead_letter,) = broker.read(DEAD_LETTERS, 1)
+    assert (dead_letter.key(), dead_letter.value()) == (None, None)
+    headers = dict(dead_letter.headers() or [])
     assert (headers["dead-letter-value-omitted"], headers["dead-letter-code"]) == (b"too large", b"unreadable")
     assert {"h", "dead-letter-x"}.isdisjoint(headers)
     assert len(broker.read(LIFECYCLE, 1)) == 1

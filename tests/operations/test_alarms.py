@@ -214,7 +214,7 @@ def exported(product: Product) -> dict[str, set[str]]:
     ask(product.web, "/invitation/MQ/x")
     broker.send(b"no event", topic="customer.created")
     broker.flush()
-    await_that(lambda: _has_buried(product))
+    await_that(lambda: _has_stored(product))
     known: dict[str, set[str]] = {}
     for process in product.processes:
         for family in process.scrape().values():
@@ -226,7 +226,7 @@ def exported(product: Product) -> dict[str, set[str]]:
     return known | SYNTHETIC
 
 
-def _has_buried(product: Product) -> bool:
+def _has_stored(product: Product) -> bool:
     (sample, *_) = product.consumer.scrape()["customer360_events_dead"].samples
     return sample.value > 0
 

@@ -1,4 +1,4 @@
-"""Erased means erased, exported means complete: whatever waits, died or was answered about a customer."""
+"""Erased means erased, exported means complete: whatever waits, failed or was answered about a customer."""
 
 import datetime as dt
 import json
@@ -23,9 +23,9 @@ from lifecycle.rules.envelopes import Message, receive
 from lifecycle.rules.transitions import Change
 from lifecycle.services.compliance.erasure import ErasureRefused, erase_customer
 from lifecycle.services.compliance.exports import export_customer
-from lifecycle.services.events.dead_letter_actions import find_letters, replay_letters
+from lifecycle.services.events.dead_letter_actions import find_dead_letters, replay_dead_letters
 from lifecycle.services.events.dead_letters import Refusal
-from lifecycle.services.events.processing import CONSUMER, bury_message, sweep_parked
+from lifecycle.services.events.processing import CONSUMER, store_dead_letter, sweep_parked
 from lifecycle.services.transitions.apply import Call, apply
 from storage.cipher import customer_index
 from tenants.actors import TenantRef, system_actor
@@ -80,18 +80,18 @@ def export(speaker: Acme, external_id: str = "c1") -> Any:
 
 
 def kill(speaker: Speaker, message: Message) -> DeadLetter:
-    """The letter that becomes of a message."""
+    """The dead letter that becomes of a message."""
     (result,) = speaker.hear(receive(message))
     assert result.outcome == "dead", outcomes([result])
     with tenant_context(result.tenant_id):
         return DeadLetter.objects.get(topic=message.topic, partition=message.partition, offset=message.offset)
 
 
-def find_rest(letter: DeadLetter) -> tuple[Any, Any, Any, Any, int]:
-    """State, bytes, key and headers of a letter now, and how many copies of it wait or waited to be sent."""
-    with tenant_context(letter.tenant_id):
-        row = DeadLetter.objects.get(id=letter.id)
-        copies = OutboxMessage.objects.filter(letter_id=letter.id).count()
+def find_rest(dead_letter: DeadLetter) -> tuple[Any, Any, Any, Any, int]:
+    """State, bytes, key and headers of a dead letter now, and how many copies of it wait or waited to be sent."""
+    with tenant_context(dead_letter.tenant_id):
+        row = DeadLetter.objects.get(id=dead_letter.id)
+        copies = OutboxMessage.objects.filter(dead_letter_id=dead_letter.id).count()
     return row.state, row.value, None if row.key is None else bytes(row.key), row.headers, copies
 
 
@@ -134,11 +134,11 @@ KINDS = [
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_dead_letter_about_the_customer_is_erased_with_its_copy(acme: Acme, kind: str) -> None:
-    letter = kill(acme, dead_messages(acme)[kind])
-    assert find_rest(letter)[0::4] == ("open", 1)
+    dead_letter = kill(acme, dead_messages(acme)[kind])
+    assert find_rest(dead_letter)[0::4] == ("open", 1)
     erased = erase(acme)
     assert erased.messages == 1
-    state, value, key, headers, copies = find_rest(letter)
+    state, value, key, headers, copies = find_rest(dead_letter)
     assert (state, value, headers, copies) == ("discarded", None, [], 0)
     assert key in (None, acme.own.encode())
 
@@ -147,7 +147,7 @@ def test_every_kind_of_message_is_tried(acme: Acme) -> None:
     assert list(dead_messages(acme)) == KINDS
 
 
-def test_letters_about_others_stay(acme: Acme, db: None) -> None:
+def test_dead_letters_about_others_stay(acme: Acme, db: None) -> None:
     other = Acme()
     other.own = acme.own
     other.hear(other.created(contacts=[ZORA]))
@@ -162,7 +162,7 @@ def test_letters_about_others_stay(acme: Acme, db: None) -> None:
         kill(acme, as_message(suspended.document("customer.updated", acme.own), topic="customer.updated")),
     ]
     assert erase(acme).messages == 0
-    assert [find_rest(letter)[0::4] for letter in kept] == [("open", 1)] * 5
+    assert [find_rest(dead_letter)[0::4] for dead_letter in kept] == [("open", 1)] * 5
 
 
 def test_a_suspended_tenants_customer_is_erased_from_what_came_meanwhile(acme: Acme) -> None:
@@ -173,26 +173,26 @@ def test_a_suspended_tenants_customer_is_erased_from_what_came_meanwhile(acme: A
     assert erase(acme).messages == 1
 
 
-def test_a_letter_that_was_replayed_or_discarded_leaves_no_copy_behind(acme: Acme) -> None:
-    letter = kill(acme, dead_messages(acme)["an unknown type"])
-    call_command("dead_letters", "discard", str(letter.id), "--reason", "test", stdout=StringIO())
-    assert find_rest(letter)[4] == 1, "it is still to be sent"
+def test_a_dead_letter_that_was_replayed_or_discarded_leaves_no_copy_behind(acme: Acme) -> None:
+    dead_letter = kill(acme, dead_messages(acme)["an unknown type"])
+    call_command("dead_letters", "discard", str(dead_letter.id), "--reason", "test", stdout=StringIO())
+    assert find_rest(dead_letter)[4] == 1, "it is still to be sent"
     erase(acme)
-    assert find_rest(letter) == ("discarded", None, acme.own.encode(), [], 0)
+    assert find_rest(dead_letter) == ("discarded", None, acme.own.encode(), [], 0)
 
 
-def test_a_letter_that_comes_after_the_erasure_is_not_kept(acme: Acme) -> None:
+def test_a_dead_letter_that_comes_after_the_erasure_is_not_kept(acme: Acme) -> None:
     erase(acme)
     for kind, message in dead_messages(acme).items():
         if kind in ("an unknown tenant", "no tenant") or kind.startswith("no JSON"):
             # Nobody can tell whose customer it is: it is kept until it is erased again.
             assert find_rest(kill(acme, message))[0] == "open", kind
             continue
-        letter = kill(acme, message)
-        assert find_rest(letter) == ("discarded", None, None, [], 1), kind
-        with tenant_context(letter.tenant_id):
-            (copy,) = OutboxMessage.objects.filter(letter_id=letter.id)
-            row = DeadLetter.objects.get(id=letter.id)
+        dead_letter = kill(acme, message)
+        assert find_rest(dead_letter) == ("discarded", None, None, [], 1), kind
+        with tenant_context(dead_letter.tenant_id):
+            (copy,) = OutboxMessage.objects.filter(dead_letter_id=dead_letter.id)
+            row = DeadLetter.objects.get(id=dead_letter.id)
         assert (copy.key, copy.payload) == (None, None)
         names = [name for name, _ in copy.headers or []]
         assert "dead-letter-value-omitted" in names and "x-contact" not in names
@@ -201,29 +201,29 @@ def test_a_letter_that_comes_after_the_erasure_is_not_kept(acme: Acme) -> None:
     assert erase(acme).messages == 4
 
 
-def test_a_letter_written_while_somebody_erases_is_erased_or_not_kept(acme: Acme, in_threads: Any) -> None:
+def test_a_dead_letter_written_while_somebody_erases_is_erased_or_not_kept(acme: Acme, in_threads: Any) -> None:
     message = dead_messages(acme)["an unknown type"]
     begun, written = threading.Event(), threading.Event()
 
-    def bury_slowly() -> None:
+    def store_slowly() -> None:
         from django.db import transaction
 
         with transaction.atomic(), tenant_context(acme.tenant.id):
             refusal = Refusal("internal_error", "x")
-            bury_message(receive(message), refusal, tenant=acme.tenant, attempts=1, now=utc_now())
+            store_dead_letter(receive(message), refusal, tenant=acme.tenant, attempts=1, now=utc_now())
             begun.set()
             written.wait(1.5)
 
     def work(number: int) -> None:
         if number == 0:
-            bury_slowly()
+            store_slowly()
         else:
             begun.wait(20)
             erase(acme)
 
     assert in_threads(2, work) == [None, None]
-    (letter,) = acme.letters()
-    assert find_rest(letter)[:2] == ("discarded", None)
+    (dead_letter,) = acme.dead_letters()
+    assert find_rest(dead_letter)[:2] == ("discarded", None)
 
 
 def test_messages_that_wait_are_deleted(acme: Acme) -> None:
@@ -238,12 +238,12 @@ def test_somebody_known_only_from_messages_is_erased_and_exported(acme: Acme) ->
     acme.hear(acme.say("customer.updated", "c9", contacts=[ZORA]), now=at(0))
     assert [one["external_id"] for one in export(acme, "c9")["parked_events"]] == ["c9"]
     sweep_parked(actor=CONSUMER, now=at(20))
-    (letter,) = acme.letters()
+    (dead_letter,) = acme.dead_letters()
     exported = export(acme, "c9")
     assert exported["company"] is None and exported["administration"] == []
     assert ZORA["email"] in exported["dead_letters"][0]["value"]
     assert erase(acme, "c9").messages == 1
-    assert find_rest(letter)[:2] == ("discarded", None)
+    assert find_rest(dead_letter)[:2] == ("discarded", None)
     with tenant_context(acme.tenant.id):
         subjects = set(
             AdministrationEntry.objects.filter(action__endswith="_customer").values_list("subject", flat=True)
@@ -253,29 +253,29 @@ def test_somebody_known_only_from_messages_is_erased_and_exported(acme: Acme) ->
         erase(acme, "c8")
 
 
-def test_letters_from_before_they_were_filed_are_found(acme: Acme) -> None:
-    letter = kill(acme, dead_messages(acme)["another key"])
+def test_dead_letters_from_before_they_were_filed_are_found(acme: Acme) -> None:
+    dead_letter = kill(acme, dead_messages(acme)["another key"])
     with tenant_context(acme.tenant.id):
-        DeadLetter.objects.filter(id=letter.id).update(subjects=None)
+        DeadLetter.objects.filter(id=dead_letter.id).update(subjects=None)
     assert erase(acme).messages == 1
 
 
-def test_a_letter_that_is_too_large_to_be_filed_is_opened(acme: Acme) -> None:
+def test_a_dead_letter_that_is_too_large_to_be_filed_is_opened(acme: Acme) -> None:
     large = {**acme.document("customer.updated", contacts=[ZORA], notes=["x" * 100] * 1000), "type": "nonsense"}
-    letter = kill(acme, as_message(large, topic="customer.updated", key=b"k"))
+    dead_letter = kill(acme, as_message(large, topic="customer.updated", key=b"k"))
     with tenant_context(acme.tenant.id):
-        assert DeadLetter.objects.get(id=letter.id).subjects is None
-    assert [one["id"] for one in export(acme)["dead_letters"]] == [str(letter.id)]
+        assert DeadLetter.objects.get(id=dead_letter.id).subjects is None
+    assert [one["id"] for one in export(acme)["dead_letters"]] == [str(dead_letter.id)]
     assert erase(acme).messages == 1
 
 
-def test_letters_that_cannot_be_looked_into_are_counted_and_said(acme: Acme, settings: Any) -> None:
-    letter = kill(acme, as_message(f"{ZORA['name']} called".encode(), topic="t"))
+def test_dead_letters_that_cannot_be_looked_into_are_counted_and_said(acme: Acme, settings: Any) -> None:
+    dead_letter = kill(acme, as_message(f"{ZORA['name']} called".encode(), topic="t"))
     old = settings.MASTER_KEYS
     with override_settings(MASTER_KEYS={max(old) + 1: b"n" * 32}):
         assert erase(acme).unreadable >= 1
-    with tenant_context(letter.tenant_id):
-        DeadLetter.objects.filter(id=letter.id).update(state="discarded", value=None)
+    with tenant_context(dead_letter.tenant_id):
+        DeadLetter.objects.filter(id=dead_letter.id).update(state="discarded", value=None)
 
 
 def test_the_name_of_an_erased_company_stays_erased(acme: Acme) -> None:
@@ -343,29 +343,29 @@ def test_what_was_typed_into_a_refused_attempt_is_taken_out_and_the_attempt_stay
         ]
 
 
-def test_an_export_hands_out_letters_waiting_events_and_answers(acme: Acme, api_client: Any) -> None:
-    letters = {kind: kill(acme, message) for kind, message in dead_messages(acme).items()}
+def test_an_export_hands_out_dead_letters_waiting_events_and_answers(acme: Acme, api_client: Any) -> None:
+    dead_letters = {kind: kill(acme, message) for kind, message in dead_messages(acme).items()}
     acme.hear(acme.created("c2"))
     kill(acme, as_message({**acme.document("customer.updated", "c2"), "type": "x"}, topic="t"))
     exported = export(acme)
     withheld = {"no JSON, with a key", "no JSON, with an id"}
     found = {one["id"] for one in exported["dead_letters"]}
-    assert {kind for kind, letter in letters.items() if str(letter.id) not in found} == withheld
+    assert {kind for kind, dead_letter in dead_letters.items() if str(dead_letter.id) not in found} == withheld
     by_id = {one["id"]: one for one in exported["dead_letters"]}
-    assert by_id[str(letters["no JSON, with the person"].id)]["value"] == f"{ZORA['email']} called"
-    assert by_id[str(letters["the person in a header"].id)]["headers"] == [["x-contact", ZORA["email"]]]
+    assert by_id[str(dead_letters["no JSON, with the person"].id)]["value"] == f"{ZORA['email']} called"
+    assert by_id[str(dead_letters["the person in a header"].id)]["headers"] == [["x-contact", ZORA["email"]]]
     assert exported["withheld_messages"] == 2
 
 
-def test_a_letter_of_an_unknown_tenant_is_not_handed_out_to_whoever_has_a_customer_of_that_id(acme: Acme) -> None:
+def test_a_dead_letter_of_an_unknown_tenant_is_not_handed_out_to_whoever_has_a_customer_of_that_id(acme: Acme) -> None:
     other = Acme()
     other.own = acme.own
     other.hear(other.created(contacts=[{"name": "Somebody Else", "email": "else@other.example"}]))
-    letter = kill(acme, dead_messages(acme)["an unknown tenant"])
+    dead_letter = kill(acme, dead_messages(acme)["an unknown tenant"])
     exported = export(other)
     assert (exported["dead_letters"], exported["withheld_messages"]) == ([], 1)
     assert ZORA["email"] not in json.dumps(exported)
-    assert str(letter.id) in {one["id"] for one in export(acme)["dead_letters"]}
+    assert str(dead_letter.id) in {one["id"] for one in export(acme)["dead_letters"]}
 
 
 def test_an_export_of_somebody_erased_who_got_a_note_later_is_whole(acme: Acme) -> None:
@@ -404,8 +404,8 @@ def test_a_replay_and_an_erasure_at_once_leave_nobody_behind(acme: Acme, in_thre
     def work(number: int) -> Any:
         if number == 0:
             return erase(acme).messages
-        letters = list(find_letters(tenant=acme.tenant.slug))
-        return [result.outcome for result in replay_letters(letters, actor=ACTOR, now=utc_now())]
+        dead_letters = list(find_dead_letters(tenant=acme.tenant.slug))
+        return [result.outcome for result in replay_dead_letters(dead_letters, actor=ACTOR, now=utc_now())]
 
     for result in in_threads(2, work):
         assert not isinstance(result, Exception), result

@@ -123,9 +123,9 @@ def test_keys_held_by_somebody_else_are_reported_as_left(tenant: TenantRef) -> N
 def test_messages_that_wait_are_rotated_as_well(tenant: TenantRef) -> None:
     now = utc_now()
     with tenant_context(tenant.id):
-        letter = DeadLetter(tenant_id=tenant.id, topic="crm.customers", partition=0, offset=7, died_at=now)
-        letter.value = seal(b"a letter", tenant_id=tenant.id, row_id=letter.id)
-        letter.save(force_insert=True)
+        dead_letter = DeadLetter(tenant_id=tenant.id, topic="crm.customers", partition=0, offset=7, failed_at=now)
+        dead_letter.value = seal(b"a dead letter", tenant_id=tenant.id, row_id=dead_letter.id)
+        dead_letter.save(force_insert=True)
         parked = ParkedEvent(
             tenant_id=tenant.id,
             external_id="x",
@@ -141,9 +141,9 @@ def test_messages_that_wait_are_rotated_as_well(tenant: TenantRef) -> None:
     with override_settings(MASTER_KEYS=NEW):
         assert rotate("--tenant", tenant.slug) == f"{tenant.slug}: 2 re-wrapped, 0 left\n"
     with override_settings(MASTER_KEYS=ONLY_NEW), tenant_context(tenant.id):
-        letter.refresh_from_db()
+        dead_letter.refresh_from_db()
         parked.refresh_from_db()
-        assert unseal(bytes(letter.value or b""), tenant_id=tenant.id, row_id=letter.id) == b"a letter"
+        assert unseal(bytes(dead_letter.value or b""), tenant_id=tenant.id, row_id=dead_letter.id) == b"a dead letter"
         assert unseal(bytes(parked.value), tenant_id=tenant.id, row_id=parked.id) == b"a parked event"
 
 
@@ -194,7 +194,7 @@ def test_erasing_a_customer_makes_notes_unreadable_while_every_hash_still_verifi
 ) -> None:
     with tenant_context(tenant.id):
         before = list(LifecycleHistory.objects.filter(customer_id=customer.id).order_by("sequence").values())
-    # Letters of no tenant that other tests have left lie under another master key, and are said in further lines.
+    # Dead letters of no tenant that other tests have left lie under another master key, and are said in further lines.
     line, *_ = erase("canary-1", "--tenant", tenant.slug, "--reason", "Request 17 of the data subject").splitlines()
     assert line == "canary-1: data key destroyed, 1 contacts and 0 messages deleted"
     with tenant_context(tenant.id):
@@ -273,14 +273,17 @@ def test_an_erased_customer_can_still_be_moved_and_erased_again(customer: Custom
 def test_dead_messages_about_the_customer_lose_their_bytes(customer: Customer, tenant: TenantRef) -> None:
     with tenant_context(tenant.id):
         for key in (b"canary-1", b"somebody-else"):
-            letter = DeadLetter(
-                tenant_id=tenant.id, topic="crm.customers", partition=0, offset=7, died_at=utc_now(), key=key
+            dead_letter = DeadLetter(
+                tenant_id=tenant.id, topic="crm.customers", partition=0, offset=7, failed_at=utc_now(), key=key
             )
-            letter.value = seal(b"Zora", tenant_id=tenant.id, row_id=letter.id)
-            letter.save(force_insert=True)
+            dead_letter.value = seal(b"Zora", tenant_id=tenant.id, row_id=dead_letter.id)
+            dead_letter.save(force_insert=True)
     assert "1 messages deleted" in erase("canary-1", "--tenant", tenant.slug, "--reason", "Request 17")
     with tenant_context(tenant.id):
-        states = {bytes(letter.key or b""): (letter.state, letter.value is None) for letter in DeadLetter.objects.all()}
+        states = {
+            bytes(dead_letter.key or b""): (dead_letter.state, dead_letter.value is None)
+            for dead_letter in DeadLetter.objects.all()
+        }
     assert states == {b"canary-1": ("discarded", True), b"somebody-else": ("open", False)}
 
 

@@ -12,7 +12,7 @@ from django.db import DataError, connection, connections
 
 from lifecycle.models import NOBODY, DeadLetter, IdempotentRequest, InboxEvent
 from lifecycle.services.compliance import retention
-from lifecycle.services.compliance.retention import forget_answers, forget_ended, forget_events, forget_letters
+from lifecycle.services.compliance.retention import forget_answers, forget_dead_letters, forget_ended, forget_events
 from lifecycle.services.events import inbox
 from lifecycle.services.transitions.idempotency import LIFETIME
 from lifecycle.services.transitions.update_budget import UpdateBudget
@@ -137,7 +137,7 @@ def budget_of(tenant: TenantRef, *, age: float) -> str:
     return actor.name
 
 
-def test_resolved_letters_are_forgotten_however_many(tenant: TenantRef, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_resolved_dead_letters_are_forgotten_however_many(tenant: TenantRef, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "BATCH", 3)
     with tenant_context(tenant.id):
         for resolved_at in (*[NOW - DAY] * 7, NOW, None):
@@ -149,10 +149,10 @@ def test_resolved_letters_are_forgotten_however_many(tenant: TenantRef, monkeypa
                 offset=1,
                 code="unreadable",
                 sentence="s",
-                died_at=NOW - 2 * DAY,
+                failed_at=NOW - 2 * DAY,
                 resolved_at=resolved_at,
             )
-    assert forget_letters(before=NOW) >= 7
+    assert forget_dead_letters(before=NOW) >= 7
     with tenant_context(tenant.id):
         assert DeadLetter.objects.count() == 2
 

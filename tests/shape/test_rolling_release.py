@@ -21,7 +21,7 @@ from psycopg.sql import SQL, Identifier
 
 from lifecycle.services.configuration.publication import publish_configuration
 from lifecycle.services.configuration.stage_migrations import move_customers
-from lifecycle.services.events.dead_letter_actions import discard_letters, find_letters, replay_letters
+from lifecycle.services.events.dead_letter_actions import discard_dead_letters, find_dead_letters, replay_dead_letters
 from lifecycle.services.events.processing import sweep_parked
 from tenants.actors import system_actor
 from tenants.checks import check_additive_migrations, find_columns_without_default
@@ -111,10 +111,10 @@ def tell_by_events(speaker: Speaker) -> None:
         "dead:invalid_data",
         "dead:invalid_data",
     ]
-    first, second = find_letters(tenant=speaker.tenant.slug)
+    first, second = find_dead_letters(tenant=speaker.tenant.slug)
     now = dt.datetime.now(dt.UTC)
-    assert [replayed.outcome for replayed in replay_letters([first], actor=OPERATOR, now=now)] == ["dead"]
-    assert discard_letters([second], reason="a test", actor=OPERATOR, now=now) == 1
+    assert [replayed.outcome for replayed in replay_dead_letters([first], actor=OPERATOR, now=now)] == ["dead"]
+    assert discard_dead_letters([second], reason="a test", actor=OPERATOR, now=now) == 1
     assert outcomes(speaker.hear(speaker.updated("late", minutes=1))) == ["parked"]
     sweep_parked(actor=OPERATOR, now=now)
     assert len(speaker.parked()) == 1

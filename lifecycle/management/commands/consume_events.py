@@ -14,9 +14,9 @@ from lifecycle.management.arguments import read_name, read_port, whole_number
 from lifecycle.management.stopping import stop_on_signals
 from lifecycle.management.supervision import count_restarts, die_with_parent, is_supervised, supervise
 from lifecycle.messaging import metrics
+from lifecycle.messaging.batch_processing import BatchProcessor, TooManyFailures
 from lifecycle.messaging.clients import KafkaException, topic_name
 from lifecycle.messaging.consumer import EventConsumer, Options
-from lifecycle.messaging.handling import Handler, TooManyFailures
 from lifecycle.messaging.housekeeping import Housekeeping
 from lifecycle.messaging.process import (
     HealthFile,
@@ -83,7 +83,7 @@ class Command(ServiceCommand):
             if options["dry_run"]:
                 self._tell(result)
 
-        handler = Handler(actor=CONSUMER, dry_run=options["dry_run"], report=report)
+        processor = BatchProcessor(actor=CONSUMER, dry_run=options["dry_run"], report=report)
         health = HealthFile(options["health_file"])
         metrics.last_batch.set_to_current_time()
         serve_metrics(options["metrics_port"], metrics.CONSUMER)
@@ -109,11 +109,11 @@ class Command(ServiceCommand):
                     from_beginning=options["from_beginning"],
                     dry_run=options["dry_run"],
                 ),
-                handler=handler,
+                processor=processor,
                 stop=stop,
                 health=health,
                 progress=progress,
-                housekeeping=Housekeeping(actor=CONSUMER, count=handler.count),
+                housekeeping=Housekeeping(actor=CONSUMER, count=processor.count),
             )
             try:
                 consumer.run()

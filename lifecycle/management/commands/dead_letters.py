@@ -19,11 +19,11 @@ from lifecycle.models import DeadLetter
 from lifecycle.rules.envelopes import Message
 from lifecycle.services.events.dead_letter_actions import (
     WAITS,
-    LetterRefused,
-    discard_letters,
-    find_letters,
+    DeadLetterRefused,
+    discard_dead_letters,
+    find_dead_letters,
     open_message,
-    replay_letters,
+    replay_dead_letters,
 )
 from tenants.actors import Actor, system_actor
 from tenants.rules.texts import find_text_fault
@@ -48,18 +48,18 @@ class Command(OperatorCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """One sub-command a verb; the filters are the same for all of them."""
         verbs = parser.add_subparsers(dest="verb", required=True)
-        listing = verbs.add_parser("list", help="open letters, oldest first, or those of another state")
+        listing = verbs.add_parser("list", help="open dead letters, oldest first, or those of another state")
         listing.add_argument("--state", choices=["open", "replayed", "discarded", "all"], default="open")
         listing.add_argument("--limit", type=whole_number(1), default=50)
         listing.add_argument("--summary", action="store_true", help="only how many of each tenant, type and error")
         _add_filters(listing)
-        show = verbs.add_parser("show", help="everything about one letter, and the message as it came")
+        show = verbs.add_parser("show", help="everything about one dead letter, and the message as it came")
         show.add_argument("id", type=UUID)
         show.add_argument("--value", action="store_true", help="write the bytes of the value, and nothing else")
         for verb, what in (("replay", "through the consumer's own path"), ("discard", "destroy the bytes")):
             deed = verbs.add_parser(verb, help=what)
             deed.add_argument("id", type=UUID, nargs="*")
-            deed.add_argument("--all", action="store_true", help="all open letters that the filters leave")
+            deed.add_argument("--all", action="store_true", help="all open dead letters that the filters leave")
             who = "who decides, for the log (default: the system's user)"
             deed.add_argument("--by", type=read_operator, default="", help=who)
             _add_filters(deed)
@@ -70,42 +70,42 @@ class Command(OperatorCommand):
         """Do what the verb says. Exit status 0 only when all of it was done."""
         try:
             getattr(self, f"_{options['verb']}")(options)
-        except LetterRefused as refusal:
+        except DeadLetterRefused as refusal:
             raise CommandError(str(refusal)) from refusal
 
     def _list(self, options: dict[str, Any]) -> None:
-        letters = _filter(options, state=None if options["state"] == "all" else options["state"])
+        dead_letters = _filter(options, state=None if options["state"] == "all" else options["state"])
         if options["summary"]:
-            counts = letters.order_by().values_list("tenant_slug", "type", "code").annotate(count=Count("id"))
+            counts = dead_letters.order_by().values_list("tenant_slug", "type", "code").annotate(count=Count("id"))
             for slug, event_type, code, count in counts.order_by("-count"):
                 self.stdout.write(f"{count:>8,}  {slug or '-':20} {event_type:22} {code}")
             return
-        for letter in letters[: options["limit"]]:
+        for one in dead_letters[: options["limit"]]:
             self.stdout.write(
-                f"{letter.id}  {letter.died_at:%Y-%m-%d %H:%M:%S}  {letter.tenant_slug or '-':16} {letter.type:22}"
-                f" {letter.code:22} {letter.topic}/{letter.partition}/{letter.offset}"
-                + ("" if letter.state == DeadLetter.State.OPEN else f"  {letter.state}")
+                f"{one.id}  {one.failed_at:%Y-%m-%d %H:%M:%S}  {one.tenant_slug or '-':16} {one.type:22}"
+                f" {one.code:22} {one.topic}/{one.partition}/{one.offset}"
+                + ("" if one.state == DeadLetter.State.OPEN else f"  {one.state}")
             )
-        total = letters.count()
+        total = dead_letters.count()
         if total > options["limit"]:
             self.stdout.write(f"... and {total - options['limit']:,} more")
 
     def _show(self, options: dict[str, Any]) -> None:
-        letter = DeadLetter.objects.using("platform").filter(id=options["id"]).first()
-        if letter is None:
-            raise LetterRefused("not_found", f"There is no dead letter {options['id']}.")
+        dead_letter = DeadLetter.objects.using("platform").filter(id=options["id"]).first()
+        if dead_letter is None:
+            raise DeadLetterRefused("not_found", f"There is no dead letter {options['id']}.")
         if options["value"]:
-            sys.stdout.buffer.write(open_message(letter).value or b"")
+            sys.stdout.buffer.write(open_message(dead_letter).value or b"")
             return
         for name in (
             *("id", "state", "tenant_slug", "type", "source", "event_id", "topic", "partition", "offset", "code"),
-            *("sentence", "attempts", "died_at", "resolved_at", "resolved_by", "reason"),
+            *("sentence", "attempts", "failed_at", "resolved_at", "resolved_by", "reason"),
         ):
-            value = getattr(letter, name)
+            value = getattr(dead_letter, name)
             if value not in (None, ""):
                 self.stdout.write(f"{name:12} {value}")
-        if letter.state == DeadLetter.State.OPEN:
-            self._show_message(open_message(letter))
+        if dead_letter.state == DeadLetter.State.OPEN:
+            self._show_message(open_message(dead_letter))
 
     def _show_message(self, message: Message) -> None:
         self.stdout.write(f"{'key':12} {_readable(message.key)}")
@@ -114,23 +114,23 @@ class Command(OperatorCommand):
         self.stdout.write(f"{'value':12} {_readable(message.value)}")
 
     def _replay(self, options: dict[str, Any]) -> None:
-        letters = _chosen(options)
+        dead_letters = _chosen(options)
         done = again = 0
-        total = letters.count()
+        total = dead_letters.count()
         with (
             stop_on_signals() as stop,
             ProgressBar("dead letters", total, stream=self.stderr, terminal=sys.stderr) as bar,
         ):
-            for replayed in replay_letters(
-                letters.iterator(chunk_size=200), actor=_operator(options), now=timezone.now()
+            for replayed in replay_dead_letters(
+                dead_letters.iterator(chunk_size=200), actor=_operator(options), now=timezone.now()
             ):
                 if replayed.is_resolved:
                     done += 1
                     if replayed.waits:
-                        self.stdout.write(f"{replayed.letter_id} {WAITS}")
+                        self.stdout.write(f"{replayed.dead_letter_id} {WAITS}")
                 else:
                     again += 1
-                    self.stdout.write(f"{replayed.letter_id} is dead again: {replayed.code}: {replayed.sentence}")
+                    self.stdout.write(f"{replayed.dead_letter_id} is dead again: {replayed.code}: {replayed.sentence}")
                 bar.update(done + again)
                 if stop:
                     break
@@ -139,9 +139,9 @@ class Command(OperatorCommand):
             raise CommandError("Some dead letters are still open.")
 
     def _discard(self, options: dict[str, Any]) -> None:
-        letters = _chosen(options)
-        count = discard_letters(
-            letters.iterator(chunk_size=200),
+        dead_letters = _chosen(options)
+        count = discard_dead_letters(
+            dead_letters.iterator(chunk_size=200),
             reason=options["reason"],
             actor=_operator(options),
             now=timezone.now(),
@@ -156,19 +156,21 @@ def _add_filters(parser: CommandParser) -> None:
 
 
 def _filter(options: dict[str, Any], *, state: str | None = DeadLetter.State.OPEN) -> QuerySet[DeadLetter]:
-    return find_letters(state=state, tenant=options["tenant"], event_type=options["type"], code=options["error"])
+    return find_dead_letters(state=state, tenant=options["tenant"], event_type=options["type"], code=options["error"])
 
 
 def _chosen(options: dict[str, Any]) -> QuerySet[DeadLetter]:
     if bool(options["id"]) == options["all"]:
-        raise LetterRefused("nothing_chosen", "Name dead letters by id, or use --all (with filters if needed).")
-    letters = _filter(options)
+        raise DeadLetterRefused("nothing_chosen", "Name dead letters by id, or use --all (with filters if needed).")
+    dead_letters = _filter(options)
     if not options["id"]:
-        return letters
-    chosen = letters.filter(id__in=options["id"])
+        return dead_letters
+    chosen = dead_letters.filter(id__in=options["id"])
     missing = set(options["id"]) - set(chosen.values_list("id", flat=True))
     if missing:
-        raise LetterRefused("not_found", f"Not among the open letters: {', '.join(map(str, sorted(missing)))}.")
+        raise DeadLetterRefused(
+            "not_found", f"Not among the open dead letters: {', '.join(map(str, sorted(missing)))}."
+        )
     return chosen
 
 

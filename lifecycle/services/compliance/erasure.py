@@ -87,12 +87,12 @@ def erase_customer(
     reason = check_reason(reason)
     allow_seconds(JOB_SECONDS)
     subject = find_subject(external_id, tenant)
-    found = filing.find_letters(subject, lock=True)
+    found = filing.find_dead_letters(subject, lock=True)
     customer = _lock_customer(subject)
     if customer is not None:
         # Those that came until the customer was locked; later ones are not kept.
-        found = _join(found, filing.find_letters(subject, filed_only=True))
-    messages = _blank_letters(found, subject, actor=actor, now=now) + _delete_parked(subject)
+        found = _join(found, filing.find_dead_letters(subject, filed_only=True))
+    messages = _blank_dead_letters(found, subject, actor=actor, now=now) + _delete_parked(subject)
     if customer is None and not messages:
         raise ErasureRefused("not_found", f"Tenant {tenant.slug} has no customer {external_id!r}.")
     contacts = answers = 0
@@ -159,7 +159,7 @@ def _list_people(tenant: TenantRef, customer_id: UUID) -> Sequence[str]:
 
 
 def _lock_customer(subject: Subject) -> Customer | None:
-    """Events about the customer, and letters about it that are being written, take turns with its erasure."""
+    """Events about the customer, and dead letters about it that are being written, take turns with its erasure."""
     customer: Customer | None = (
         Customer.objects.select_for_update()
         .filter(tenant_id=subject.tenant.id, external_id=subject.external_id)
@@ -172,7 +172,7 @@ def _join(first: Found, second: Found) -> Found:
     return Found(sorted({*first.owned, *second.owned}), sorted({*first.unowned, *second.unowned}), first.unreadable)
 
 
-def _blank_letters(found: Found, subject: Subject, *, actor: Actor, now: dt.datetime) -> int:
+def _blank_dead_letters(found: Found, subject: Subject, *, actor: Actor, now: dt.datetime) -> int:
     """Destroy the bytes of dead messages about the customer, and withdraw their copies from the outbox."""
     count = _blank(subject.tenant.id, found.owned, subject, actor=actor, now=now)
     if found.unowned:
@@ -182,17 +182,17 @@ def _blank_letters(found: Found, subject: Subject, *, actor: Actor, now: dt.date
 
 
 def _blank(tenant_id: UUID, ids: Sequence[UUID], subject: Subject, *, actor: Actor, now: dt.datetime) -> int:
-    OutboxMessage.objects.filter(tenant_id=tenant_id, letter_id__in=ids).delete()
-    letters = DeadLetter.objects.filter(tenant_id=tenant_id, id__in=ids)
-    count = letters.filter(value__isnull=False).update(value=None)
-    letters.filter(state=DeadLetter.State.OPEN).update(
+    OutboxMessage.objects.filter(tenant_id=tenant_id, dead_letter_id__in=ids).delete()
+    dead_letters = DeadLetter.objects.filter(tenant_id=tenant_id, id__in=ids)
+    count = dead_letters.filter(value__isnull=False).update(value=None)
+    dead_letters.filter(state=DeadLetter.State.OPEN).update(
         state=DeadLetter.State.DISCARDED, resolved_at=now, resolved_by=actor.name, reason=ERASED_REASON
     )
-    letters.update(headers=[], **WITHOUT_CONTENT)
+    dead_letters.update(headers=[], **WITHOUT_CONTENT)
     # A key that is the customer's own id says no more than the customer does.
-    letters.exclude(key=subject.external_id.encode()).update(key=None)
+    dead_letters.exclude(key=subject.external_id.encode()).update(key=None)
     if tenant_id == NOBODY:
-        letters.update(tenant_slug="")
+        dead_letters.update(tenant_slug="")
     return count
 
 

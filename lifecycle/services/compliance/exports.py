@@ -83,16 +83,16 @@ def export_customer(
 
 
 def _describe(subject: Subject) -> Json:
-    found = filing.find_letters(subject)
-    letters = _list_letters(found, subject)
+    found = filing.find_dead_letters(subject)
+    dead_letters = _list_dead_letters(found, subject)
     return {
         **_describe_customer(subject),
-        "dead_letters": letters,
+        "dead_letters": dead_letters,
         "parked_events": list(_list_parked(subject)),
         "uploads": [
             {"id": one.id, "name": one.name, "created_at": one.created_at} for one in list_uploads(subject.tenant)
         ],
-        "withheld_messages": found.count - len(letters),
+        "withheld_messages": found.count - len(dead_letters),
     }
 
 
@@ -137,28 +137,30 @@ def _list_contacts(subject: Subject) -> Iterator[Json]:
         yield {"id": contact_id, **contact}
 
 
-def _list_letters(found: Found, subject: Subject) -> list[Json]:
-    letters = [_describe_letter(*opened) for opened in filing.open_letters(subject.tenant.id, found.owned)]
+def _list_dead_letters(found: Found, subject: Subject) -> list[Json]:
+    dead_letters = [
+        _describe_dead_letter(*opened) for opened in filing.open_dead_letters(subject.tenant.id, found.owned)
+    ]
     if found.unowned:
         slugs = list_slugs()
         with nobody_context():
-            letters += [
-                _describe_letter(letter, message)
-                for letter, message in filing.open_letters(NOBODY, found.unowned)
-                if filing.judge_owner(letter.tenant_slug, subject.tenant, slugs) is Owner.OWN
+            dead_letters += [
+                _describe_dead_letter(dead_letter, message)
+                for dead_letter, message in filing.open_dead_letters(NOBODY, found.unowned)
+                if filing.judge_owner(dead_letter.tenant_slug, subject.tenant, slugs) is Owner.OWN
                 or (message is not None and names_person(message, subject.people))
             ]
-    return letters
+    return dead_letters
 
 
-def _describe_letter(letter: DeadLetter, message: Any) -> Json:
-    described = _columns(letter)
+def _describe_dead_letter(dead_letter: DeadLetter, message: Any) -> Json:
+    described = _columns(dead_letter)
     del described["subjects"]
     return {
         **described,
-        "key": _describe_bytes(letter.key),
+        "key": _describe_bytes(dead_letter.key),
         "value": None if message is None else _describe_bytes(message.value),
-        "headers": _describe_headers(decode_headers(letter.headers)),
+        "headers": _describe_headers(decode_headers(dead_letter.headers)),
         "is_readable": message is not None,
     }
 

@@ -33,7 +33,7 @@ SELECT t.id FROM unnest(%(tenants)s::uuid[]) AS t(id)
  WHERE EXISTS (SELECT FROM lifecycle_inboxevent e
                 WHERE e.tenant_id = t.id AND e.received_at >= %(since)s AND e.received_at < %(before)s)
 """
-FORGET_LETTERS: Final = """
+FORGET_DEAD_LETTERS: Final = """
 DELETE FROM lifecycle_deadletter WHERE id = ANY(ARRAY(
     SELECT id FROM lifecycle_deadletter
      WHERE tenant_id = %(tenant_id)s::uuid AND resolved_at < %(before)s::timestamptz
@@ -83,13 +83,13 @@ def forget_events(*, before: dt.datetime, since: dt.datetime = BEGINNING, stop: 
     return _forget_all("inbox", tenant_ids, forget, stop)
 
 
-def forget_letters(*, before: dt.datetime, stop: Stop = _never) -> int:
-    """Delete letters that were resolved before then. The administration log keeps the action. How many."""
+def forget_dead_letters(*, before: dt.datetime, stop: Stop = _never) -> int:
+    """Delete dead letters that were resolved before then. The administration log keeps the action. How many."""
     old = DeadLetter.objects.using(PLATFORM).filter(resolved_at__lt=before)
 
     def forget(tenant_id: UUID) -> int:
         with prepared_cursor("default") as cursor:
-            cursor.execute(FORGET_LETTERS, {"tenant_id": tenant_id, "before": before, "limit": BATCH})
+            cursor.execute(FORGET_DEAD_LETTERS, {"tenant_id": tenant_id, "before": before, "limit": BATCH})
             count: int = cursor.rowcount
         return count
 

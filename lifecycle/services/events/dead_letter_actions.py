@@ -32,7 +32,7 @@ LONGEST_REASON: Final = 500
 RESEAL_BATCH: Final = 500
 
 
-class LetterRefused(Exception):
+class DeadLetterRefused(Exception):
     """The operator's wish cannot be fulfilled; the sentence says why."""
 
     def __init__(self, code: str, sentence: str) -> None:
@@ -44,7 +44,7 @@ class LetterRefused(Exception):
 class Replayed:
     """What came of one replay. When it is dead again, ``code`` and ``sentence`` are the new ones."""
 
-    letter_id: UUID
+    dead_letter_id: UUID
     outcome: str
     code: str = ""
     sentence: str = ""
@@ -56,11 +56,11 @@ class Replayed:
 
     @property
     def waits(self) -> bool:
-        """Whether the message was parked: its customer is not there yet, and without it the message dies once more."""
+        """Whether the message was parked: its customer is not there yet, and without it the message fails again."""
         return self.outcome == PARKED
 
 
-def find_letters(
+def find_dead_letters(
     *,
     state: str | None = DeadLetter.State.OPEN,
     tenant: str | None = None,
@@ -68,57 +68,59 @@ def find_letters(
     code: str | None = None,
     since: dt.datetime | None = None,
 ) -> QuerySet[DeadLetter]:
-    """Dead letters of all tenants, in the order in which they died; ``tenant`` is the slug as the message wrote it."""
+    """Dead letters of all tenants, the first to fail first; ``tenant`` is the slug as the message wrote it."""
     wanted: dict[str, Any] = {
         "state": state,
         "tenant_slug": tenant,
         "type": event_type,
         "code": code,
-        "died_at__gte": since,
+        "failed_at__gte": since,
     }
     given = {name: value for name, value in wanted.items() if value is not None}
     return DeadLetter.objects.using(PLATFORM).filter(**given).order_by("id")
 
 
-def open_message(letter: DeadLetter) -> Message:
-    """The message as it came. Raises LetterRefused when its bytes were given up or cannot be decrypted."""
-    if letter.state != DeadLetter.State.OPEN:
-        raise LetterRefused("already_resolved", f"This letter is {letter.state} already; its bytes were not kept.")
+def open_message(dead_letter: DeadLetter) -> Message:
+    """The message as it came. Raises DeadLetterRefused when its bytes were given up or cannot be decrypted."""
+    if dead_letter.state != DeadLetter.State.OPEN:
+        raise DeadLetterRefused(
+            "already_resolved", f"This dead letter is {dead_letter.state} already; its bytes were not kept."
+        )
     try:
-        return read_message(letter)
+        return read_message(dead_letter)
     except cipher.MasterKeyMissing as error:
-        raise LetterRefused(
+        raise DeadLetterRefused(
             UNDECRYPTABLE, "Its bytes lie under a master key that is not in MASTER_KEYS: bring that key back."
         ) from error
     except cipher.Undecryptable as error:
-        raise LetterRefused(
+        raise DeadLetterRefused(
             UNDECRYPTABLE, "Its bytes were altered in the table: let the sender send it again, and discard it."
         ) from error
 
 
-def replay_letters(letters: Iterable[DeadLetter], *, actor: Actor, now: dt.datetime) -> Iterator[Replayed]:
-    """Send letters through the consumer's own path, one transaction each, in the order given.
+def replay_dead_letters(dead_letters: Iterable[DeadLetter], *, actor: Actor, now: dt.datetime) -> Iterator[Replayed]:
+    """Send dead letters through the consumer's own path, one transaction each, in the order given.
 
-    Twice is once: what has been applied meanwhile is a duplicate and resolves the letter. A letter that dies again
-    stays open with the new reason and one attempt more; it is not published a second time. A letter that fails leaves
-    those behind it alone. Raises only when the database is away.
+    Twice is once: what has been applied meanwhile is a duplicate and resolves the dead letter. A dead letter that fails
+    again stays open with the new reason and one attempt more; it is not published a second time. A dead letter that
+    fails leaves those behind it alone. Raises only when the database is away.
     """
-    for letter in letters:
-        yield _replay_alone(letter, actor=actor, now=now)
+    for dead_letter in dead_letters:
+        yield _replay_alone(dead_letter, actor=actor, now=now)
 
 
-def discard_letters(letters: Iterable[DeadLetter], *, reason: str, actor: Actor, now: dt.datetime) -> int:
-    """Give letters up: their bytes are destroyed, the facts and the reason stay. How many were open.
+def discard_dead_letters(dead_letters: Iterable[DeadLetter], *, reason: str, actor: Actor, now: dt.datetime) -> int:
+    """Give dead letters up: their bytes are destroyed, the facts and the reason stay. How many were open.
 
-    Raises LetterRefused without a reason.
+    Raises DeadLetterRefused without a reason.
     """
     reason = reason.strip()
     if not reason or len(reason) > LONGEST_REASON:
-        raise LetterRefused("reason_required", f"Say why, in up to {LONGEST_REASON} characters.")
+        raise DeadLetterRefused("reason_required", f"Say why, in up to {LONGEST_REASON} characters.")
     count = 0
-    for letter in letters:
-        with transaction.atomic(), tenant_context(letter.tenant_id):
-            locked = _lock(letter)
+    for dead_letter in dead_letters:
+        with transaction.atomic(), tenant_context(dead_letter.tenant_id):
+            locked = _lock(dead_letter)
             if locked is None:
                 continue
             _resolve(locked, DeadLetter.State.DISCARDED, reason=reason, actor=actor, now=now)
@@ -126,23 +128,23 @@ def discard_letters(letters: Iterable[DeadLetter], *, reason: str, actor: Actor,
     return count
 
 
-def reseal_letters() -> int:
-    """Bring letters whose bytes lie under an older master key under the newest; some at a time. How many.
+def rewrap_dead_letters() -> int:
+    """Bring dead letters whose bytes lie under an older master key under the newest; some at a time. How many.
 
-    A letter that cannot be decrypted stays as it is.
+    A dead letter that cannot be decrypted stays as it is.
     """
     newest = cipher.newest_master_key_id().to_bytes(2, "big")
     old = DeadLetter.objects.using(PLATFORM).extra(where=["substring(value FROM 2 FOR 2) <> %s"], params=[newest])
     count, failed = 0, []
-    for letter in old.order_by("id").iterator(chunk_size=RESEAL_BATCH):
-        with transaction.atomic(), tenant_context(letter.tenant_id):
-            locked = _lock(letter)
+    for dead_letter in old.order_by("id").iterator(chunk_size=RESEAL_BATCH):
+        with transaction.atomic(), tenant_context(dead_letter.tenant_id):
+            locked = _lock(dead_letter)
             if locked is None or locked.value is None:
                 continue
             try:
                 value = reseal(locked.value, tenant_id=locked.tenant_id, row_id=locked.id)
             except cipher.Undecryptable:
-                failed.append(str(letter.id))
+                failed.append(str(dead_letter.id))
                 continue
             if value is not None:
                 DeadLetter.objects.filter(id=locked.id).update(value=value)
@@ -150,41 +152,41 @@ def reseal_letters() -> int:
         if count == RESEAL_BATCH:
             break
     if failed:
-        log.error("dead letters cannot be decrypted", letters=len(failed), first=failed[0])
+        log.error("dead letters cannot be decrypted", dead_letters=len(failed), first=failed[0])
     return count
 
 
-def _replay_alone(letter: DeadLetter, *, actor: Actor, now: dt.datetime) -> Replayed:
+def _replay_alone(dead_letter: DeadLetter, *, actor: Actor, now: dt.datetime) -> Replayed:
     try:
         try:
-            return _replay(letter, actor=actor, now=now)
-        except LetterRefused:
+            return _replay(dead_letter, actor=actor, now=now)
+        except DeadLetterRefused:
             raise
         except Exception as error:
             if is_transient(error):
                 raise
             # It may be an event that waits for the same customer: the sweep finds out.
-            return _replay(letter, actor=actor, now=now, releases_parked=False)
-    except LetterRefused as refusal:
-        return _note_failure(letter, Refusal(refusal.code, str(refusal)))
+            return _replay(dead_letter, actor=actor, now=now, releases_parked=False)
+    except DeadLetterRefused as refusal:
+        return _note_failure(dead_letter, Refusal(refusal.code, str(refusal)))
     except Exception as error:
         if concerns_everybody(error):
             raise
-        log.error("dead letter failed", letter=str(letter.id), error=describe(error))
+        log.error("dead letter failed", dead_letter=str(dead_letter.id), error=describe(error))
         if is_transient(error):
-            return Replayed(letter.id, DEAD, "busy", "Its customer is being changed by somebody else: try again.")
+            return Replayed(dead_letter.id, DEAD, "busy", "Its customer is being changed by somebody else: try again.")
         return _note_failure(
-            letter, Refusal("internal_error", f"The event could not be processed ({type(error).__name__}).")
+            dead_letter, Refusal("internal_error", f"The event could not be processed ({type(error).__name__}).")
         )
 
 
-def _note_failure(letter: DeadLetter, refusal: Refusal) -> Replayed:
-    with transaction.atomic(), tenant_context(letter.tenant_id):
-        locked = _lock(letter)
+def _note_failure(dead_letter: DeadLetter, refusal: Refusal) -> Replayed:
+    with transaction.atomic(), tenant_context(dead_letter.tenant_id):
+        locked = _lock(dead_letter)
         if locked is None:
-            return Replayed(letter.id, DUPLICATE)
+            return Replayed(dead_letter.id, DUPLICATE)
         _fail(locked, refusal)
-    return Replayed(letter.id, DEAD, refusal.code, refusal.sentence)
+    return Replayed(dead_letter.id, DEAD, refusal.code, refusal.sentence)
 
 
 def _fail(locked: DeadLetter, refusal: Refusal) -> None:
@@ -193,12 +195,12 @@ def _fail(locked: DeadLetter, refusal: Refusal) -> None:
     locked.save(update_fields=["code", "sentence", "attempts"])
 
 
-def _replay(letter: DeadLetter, *, actor: Actor, now: dt.datetime, releases_parked: bool = True) -> Replayed:
+def _replay(dead_letter: DeadLetter, *, actor: Actor, now: dt.datetime, releases_parked: bool = True) -> Replayed:
     with transaction.atomic():
-        with tenant_context(letter.tenant_id):
-            locked = _lock(letter)
+        with tenant_context(dead_letter.tenant_id):
+            locked = _lock(dead_letter)
             if locked is None:
-                return Replayed(letter.id, DUPLICATE)
+                return Replayed(dead_letter.id, DUPLICATE)
             received = receive(open_message(locked))
             if locked.code == UNDECRYPTABLE:
                 inbox.reopen(locked.tenant_id, (received.event.source, received.event.id))
@@ -216,37 +218,42 @@ def _replay(letter: DeadLetter, *, actor: Actor, now: dt.datetime, releases_park
         with tenant_context(locked.tenant_id):
             if refusal is None:
                 _resolve(locked, DeadLetter.State.REPLAYED, reason=result.outcome, actor=actor, now=now)
-                return Replayed(letter.id, result.outcome)
+                return Replayed(dead_letter.id, result.outcome)
             _fail(locked, refusal)
-    return Replayed(letter.id, DEAD, refusal.code, refusal.sentence)
+    return Replayed(dead_letter.id, DEAD, refusal.code, refusal.sentence)
 
 
-def _lock(letter: DeadLetter) -> DeadLetter | None:
-    """The letter's row, locked, if nobody has resolved it meanwhile."""
+def _lock(dead_letter: DeadLetter) -> DeadLetter | None:
+    """The dead letter's row, locked, if nobody has resolved it meanwhile."""
     return (
         DeadLetter.objects.select_for_update()
-        .filter(tenant_id=letter.tenant_id, id=letter.id, state=DeadLetter.State.OPEN)
+        .filter(tenant_id=dead_letter.tenant_id, id=dead_letter.id, state=DeadLetter.State.OPEN)
         .first()
     )
 
 
-def _resolve(letter: DeadLetter, state: str, *, reason: str, actor: Actor, now: dt.datetime) -> None:
-    letter.state, letter.resolved_at, letter.resolved_by, letter.reason = state, now, actor.name, reason
-    letter.value = None
-    letter.save(update_fields=["state", "resolved_at", "resolved_by", "reason", "value"])
+def _resolve(dead_letter: DeadLetter, state: str, *, reason: str, actor: Actor, now: dt.datetime) -> None:
+    dead_letter.state, dead_letter.resolved_at, dead_letter.resolved_by, dead_letter.reason = (
+        state,
+        now,
+        actor.name,
+        reason,
+    )
+    dead_letter.value = None
+    dead_letter.save(update_fields=["state", "resolved_at", "resolved_by", "reason", "value"])
     record_administration(
-        tenant_id=letter.tenant_id,
+        tenant_id=dead_letter.tenant_id,
         actor=actor.name,
         actor_kind=actor.kind,
         action="discard_dead_letter" if state == DeadLetter.State.DISCARDED else "replay_dead_letter",
-        subject=str(letter.id),
+        subject=str(dead_letter.id),
         reason=reason,
         detail={
-            "topic": letter.topic,
-            "partition": letter.partition,
-            "offset": letter.offset,
-            "type": letter.type,
-            "code": letter.code,
+            "topic": dead_letter.topic,
+            "partition": dead_letter.partition,
+            "offset": dead_letter.offset,
+            "type": dead_letter.type,
+            "code": dead_letter.code,
         },
         now=now,
     )

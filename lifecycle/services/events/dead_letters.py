@@ -13,24 +13,24 @@ from audit.services.sealing import seal
 from lifecycle.models import NOBODY
 from lifecycle.rules.envelopes import UNKNOWN_TYPE, Headers, Message, Received
 from lifecycle.rules.subjects import Candidates, find_candidates
-from lifecycle.services.events.filing import file_letter, find_erased, find_erased_by_slug
+from lifecycle.services.events.filing import file_dead_letter, find_erased, find_erased_by_slug
 from lifecycle.services.events.inbox import as_bytea, as_json, encode_headers
 from storage.cursors import insert_rows, prepared_cursor
 
 Row = dict[str, Any]
 
 TOPIC: Final = "lifecycle.dead-letter"
-# The code of a letter whose bytes are kept and cannot be read now.
+# The code of a dead letter whose bytes are kept and cannot be read now.
 UNDECRYPTABLE: Final = "undecryptable"
 # The header by which the relay knows that a payload is sealed, and for which row.
 ID_HEADER: Final = "dead-letter-id"
-# Why a letter goes out without its value, if it does.
+# Why a dead letter goes out without its value, if it does.
 OMITTED_HEADER: Final = "dead-letter-value-omitted"
 TOO_LARGE: Final = (OMITTED_HEADER, b"too large")
 ERASED: Final = (OMITTED_HEADER, b"erased")
-# Why a letter has no bytes: they are destroyed when its customer is erased, and not kept when it was before.
+# Why a dead letter has no bytes: they are destroyed when its customer is erased, and not kept when it was before.
 ERASED_REASON: Final = "The customer was erased."
-# What a sender wrote freely into the columns of its letter.
+# What a sender wrote freely into the columns of its dead letter.
 WITHOUT_CONTENT: Final = {"source": "", "event_id": ""}
 CONSUMER: Final = "system:consume_events"
 NOTHING: Final[Row] = {"key": None, "value": None, "headers": [], "subjects": []}
@@ -44,15 +44,15 @@ INSERT: Final = insert_rows(
     "lifecycle_deadletter",
     (
         *("id", "tenant_id", "tenant_slug", "type", "source", "event_id", "topic", "partition", "offset", "key"),
-        *("value", "headers", "subjects", "code", "sentence", "attempts", "died_at", "state", "resolved_at"),
+        *("value", "headers", "subjects", "code", "sentence", "attempts", "failed_at", "state", "resolved_at"),
         *("resolved_by", "reason"),
     ),
 )
 ANNOUNCE: Final = """
-INSERT INTO audit_outbox (tenant_id, letter_id, topic, key, payload, headers, created_at)
-SELECT tenant_id, letter_id, %(topic)s::text, key, payload, headers, transaction_timestamp()
+INSERT INTO audit_outbox (tenant_id, dead_letter_id, topic, key, payload, headers, created_at)
+SELECT tenant_id, dead_letter_id, %(topic)s::text, key, payload, headers, transaction_timestamp()
   FROM json_to_recordset(%(rows)s::json)
-    AS i(tenant_id uuid, letter_id uuid, key bytea, payload bytea, headers jsonb)
+    AS i(tenant_id uuid, dead_letter_id uuid, key bytea, payload bytea, headers jsonb)
 """
 
 
@@ -72,27 +72,27 @@ class Refusal:
     sentence: str
 
 
-def bury(
+def store_dead_letters(
     tenant_id: UUID, dead: Sequence[tuple[Received, Refusal]], *, attempts: int = 1, now: dt.datetime
 ) -> list[UUID]:
     """Keep dead messages and promise them to the dead-letter topic, in the caller's transaction and context.
 
     Key, value and headers go out as they came; the error follows in headers of its own. A message about a customer that
-    was erased is not kept: its letter is discarded from the beginning and goes out as the error alone. At most four
-    statements.
+    was erased is not kept: its dead letter is discarded from the beginning and goes out as the error alone. At most
+    four statements.
     """
     rows = []
     for received, refusal in dead:
-        letter_id, value = uuid7(), received.message.value
-        sealed = None if value is None else seal(value, tenant_id=tenant_id, row_id=letter_id)
-        rows.append((received, refusal, letter_id, sealed))
+        dead_letter_id, value = uuid7(), received.message.value
+        sealed = None if value is None else seal(value, tenant_id=tenant_id, row_id=dead_letter_id)
+        rows.append((received, refusal, dead_letter_id, sealed))
     return _write(tenant_id, rows, attempts=attempts, now=now)
 
 
-def bury_sealed(
+def store_unreadable(
     tenant_id: UUID, row_id: UUID, sealed: bytes, dead: Received, refusal: Refusal, *, attempts: int, now: dt.datetime
 ) -> None:
-    """Keep a message whose bytes cannot be decrypted, as they are: the letter takes over the id they are bound to."""
+    """Keep a message whose bytes cannot be decrypted, as they are, under the id that they are bound to."""
     _write(tenant_id, [(dead, refusal, row_id, sealed)], attempts=attempts, now=now)
 
 
@@ -107,33 +107,33 @@ def _write(
         return []
     candidates = [find_candidates(received.message, largest=LARGEST_FILED) for received, *_ in dead]
     withheld = _find_withheld(tenant_id, [received.event.tenant for received, *_ in dead], candidates)
-    letters: list[Row] = []
+    dead_letters: list[Row] = []
     announcements: list[Row] = []
-    for (received, refusal, letter_id, sealed), found, is_withheld in zip(dead, candidates, withheld, strict=True):
-        letter = _describe(tenant_id, received, refusal, letter_id, attempts=attempts, now=now)
-        error = _describe_error(letter_id, received.message, refusal, attempts=attempts, now=now)
+    for (received, refusal, dead_letter_id, sealed), found, is_withheld in zip(dead, candidates, withheld, strict=True):
+        dead_letter = _describe(tenant_id, received, refusal, dead_letter_id, attempts=attempts, now=now)
+        error = _describe_error(dead_letter_id, received.message, refusal, attempts=attempts, now=now)
         if not is_withheld:
-            content = _describe_content(received.message, sealed, file_letter(tenant_id, found))
+            content = _describe_content(received.message, sealed, file_dead_letter(tenant_id, found))
         else:
             # Nothing of what was sent about an erased customer is kept; that it was sent is.
             content, error = NOTHING, (*error, ERASED)
-            letter |= {"state": "discarded", "resolved_at": now, "resolved_by": CONSUMER, "reason": ERASED_REASON}
-            letter |= WITHOUT_CONTENT
-        letters.append(letter | content)
+            dead_letter |= {"state": "discarded", "resolved_at": now, "resolved_by": CONSUMER, "reason": ERASED_REASON}
+            dead_letter |= WITHOUT_CONTENT
+        dead_letters.append(dead_letter | content)
         announcements.append(
             {
                 "tenant_id": tenant_id,
-                "letter_id": letter_id,
+                "dead_letter_id": dead_letter_id,
                 "key": content["key"],
                 "payload": content["value"],
                 "headers": content["headers"] + encode_headers(error),
             }
         )
     with prepared_cursor("default") as cursor:
-        cursor.execute(INSERT, {"rows": as_json(letters)})
+        cursor.execute(INSERT, {"rows": as_json(dead_letters)})
         cursor.execute(ANNOUNCE, {"rows": as_json(announcements), "topic": TOPIC})
     wake_relay_after_commit()
-    return [letter["id"] for letter in letters]
+    return [dead_letter["id"] for dead_letter in dead_letters]
 
 
 def _find_withheld(tenant_id: UUID, slugs: Sequence[str], candidates: Sequence[Candidates]) -> list[bool]:
@@ -145,11 +145,11 @@ def _find_withheld(tenant_id: UUID, slugs: Sequence[str], candidates: Sequence[C
 
 
 def _describe(
-    tenant_id: UUID, received: Received, refusal: Refusal, letter_id: UUID, *, attempts: int, now: dt.datetime
+    tenant_id: UUID, received: Received, refusal: Refusal, dead_letter_id: UUID, *, attempts: int, now: dt.datetime
 ) -> Row:
     message, event = received.message, received.event
     return {
-        "id": letter_id,
+        "id": dead_letter_id,
         "tenant_id": tenant_id,
         "tenant_slug": event.tenant,
         "type": event.type or UNKNOWN_TYPE,
@@ -161,7 +161,7 @@ def _describe(
         "code": refusal.code,
         "sentence": refusal.sentence[:1000],
         "attempts": attempts,
-        "died_at": now,
+        "failed_at": now,
         "state": "open",
         "resolved_at": None,
         "resolved_by": "",
@@ -178,9 +178,11 @@ def _describe_content(message: Message, sealed: bytes | None, subjects: list[byt
     }
 
 
-def _describe_error(letter_id: UUID, message: Message, refusal: Refusal, *, attempts: int, now: dt.datetime) -> Headers:
+def _describe_error(
+    dead_letter_id: UUID, message: Message, refusal: Refusal, *, attempts: int, now: dt.datetime
+) -> Headers:
     return (
-        (ID_HEADER, str(letter_id).encode()),
+        (ID_HEADER, str(dead_letter_id).encode()),
         ("dead-letter-code", refusal.code.encode()),
         ("dead-letter-sentence", refusal.sentence[:1000].encode()),
         ("dead-letter-topic", message.topic.encode()),

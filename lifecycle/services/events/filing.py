@@ -1,8 +1,8 @@
 """Messages filed by the customers they are about, so that an erasure and an export find them [SEC-7].
 
 A dead letter carries the keyed hash of every customer that it may be about (``rules.subjects``). One that does not say
-it for certain (no JSON, or no id in it) is not filed: it is opened and searched. So are letters whose tenant could not
-be told; they lie apart, and whose they are is judged by the slug that they wrote.
+it for certain (no JSON, or no id in it) is not filed: it is opened and searched. So are dead letters whose tenant could
+not be told; they lie apart, and whose they are is judged by the slug that they wrote.
 """
 
 import enum
@@ -26,12 +26,12 @@ from tenants.actors import TenantRef
 from tenants.context import nobody_context
 from tenants.services.directory import PLATFORM, list_slugs
 
-# Hashes that a letter is filed under; one about more customers is opened.
+# Hashes that a dead letter is filed under; one about more customers is opened.
 MOST_FILED: Final = 64
-# Letters that are opened at once: each may be as large as the broker took.
+# Dead letters that are opened at once: each may be as large as the broker took.
 CHUNK: Final = 20
 _ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-# The lock that an erasure waits for: it comes either before the letter, which is then not kept, or after it.
+# The lock that an erasure waits for: it comes either before the dead letter, which is then not kept, or after it.
 FIND_ERASED: Final = """
 SELECT external_id, id::text, erased_at IS NOT NULL FROM lifecycle_customer
  WHERE tenant_id = %(tenant_id)s::uuid
@@ -41,7 +41,7 @@ SELECT external_id, id::text, erased_at IS NOT NULL FROM lifecycle_customer
 
 
 class Owner(enum.Enum):
-    """Whose a letter is, as far as it can be told."""
+    """Whose a dead letter is, as far as it can be told."""
 
     OWN = enum.auto()
     UNKNOWN = enum.auto()
@@ -65,7 +65,7 @@ class Subject:
         return frozenset({self.external_id} if self.customer_id is None else {self.external_id, str(self.customer_id)})
 
     def hashes(self, tenant_id: UUID) -> list[bytes]:
-        """What letters about it are filed under, in the tenant's rows or in those of no tenant."""
+        """What dead letters about it are filed under, in the tenant's rows or in those of no tenant."""
         return [cipher.customer_index(tenant_id, name) for name in sorted(self.names)]
 
     def is_named_in(self, text: bytes) -> bool:
@@ -76,7 +76,7 @@ class Subject:
 
 @dataclass(slots=True)
 class Found:
-    """Letters about a customer, ``owned`` by its tenant or by none that is known, and how many could not be read."""
+    """Dead letters about a customer, ``owned`` by its tenant or by none that is known; how many could not be read."""
 
     owned: list[UUID] = field(default_factory=list)
     unowned: list[UUID] = field(default_factory=list)
@@ -88,8 +88,8 @@ class Found:
         return len(self.owned) + len(self.unowned)
 
 
-def file_letter(tenant_id: UUID, candidates: Candidates) -> list[bytes] | None:
-    """The hashes to file a letter under; None when it has to be opened."""
+def file_dead_letter(tenant_id: UUID, candidates: Candidates) -> list[bytes] | None:
+    """The hashes to file a dead letter under; None when it has to be opened."""
     if not candidates.is_certain or len(candidates.ids) > MOST_FILED:
         return None
     return [cipher.customer_index(tenant_id, external_id) for external_id in sorted(candidates.ids)]
@@ -109,8 +109,8 @@ def find_erased(tenant_id: UUID, names: Collection[str]) -> set[str]:
 
 
 def find_erased_by_slug(written: Sequence[tuple[str, frozenset[str]]]) -> list[bool]:
-    """For letters of no tenant, each with the slug that it wrote and the customers that it may be about: whether one
-    of those is erased in the tenant that was meant (a suspended one, or one whose slug was quoted). At most two
+    """For dead letters of no tenant, each with the slug that it wrote and the customers that it may be about: whether
+    one of those is erased in the tenant that was meant (a suspended one, or one whose slug was quoted). At most two
     statements.
     """
     if not any(slug for slug, _ in written):
@@ -135,83 +135,95 @@ def find_erased_by_slug(written: Sequence[tuple[str, frozenset[str]]]) -> list[b
     ]
 
 
-def read_message(letter: DeadLetter) -> Message:
-    """The message of a letter as it came. Raises Undecryptable."""
-    value = None if letter.value is None else unseal(letter.value, tenant_id=letter.tenant_id, row_id=letter.id)
+def read_message(dead_letter: DeadLetter) -> Message:
+    """The message of a dead letter as it came. Raises Undecryptable."""
+    value = (
+        None
+        if dead_letter.value is None
+        else unseal(dead_letter.value, tenant_id=dead_letter.tenant_id, row_id=dead_letter.id)
+    )
     return Message(
-        topic=letter.topic,
-        partition=letter.partition,
-        offset=letter.offset,
-        key=None if letter.key is None else bytes(letter.key),
+        topic=dead_letter.topic,
+        partition=dead_letter.partition,
+        offset=dead_letter.offset,
+        key=None if dead_letter.key is None else bytes(dead_letter.key),
         value=value,
-        headers=decode_headers(letter.headers),
+        headers=decode_headers(dead_letter.headers),
     )
 
 
-def find_letters(subject: Subject, *, lock: bool = False, filed_only: bool = False) -> Found:
-    """The letters about a customer, in any state. Call inside the tenant's context.
+def find_dead_letters(subject: Subject, *, lock: bool = False, filed_only: bool = False) -> Found:
+    """The dead letters about a customer, in any state. Call inside the tenant's context.
 
-    ``lock`` keeps others from replaying them until the transaction ends: a replay locks its letter and then the
+    ``lock`` keeps others from replaying them until the transaction ends: a replay locks its dead letter and then the
     customer, so whoever erases comes to the customer afterwards. ``filed_only`` opens none.
     """
     found = Found()
     look = partial(_look, subject=subject, found=found, lock=lock, filed_only=filed_only)
-    found.owned = [letter_id for letter_id, _ in look(subject.tenant.id)]
+    found.owned = [dead_letter_id for dead_letter_id, _ in look(subject.tenant.id)]
     slugs = list_slugs()
     with nobody_context():
         found.unowned = [
-            letter_id for letter_id, slug in look(NOBODY) if judge_owner(slug, subject.tenant, slugs) is not Owner.OTHER
+            dead_letter_id
+            for dead_letter_id, slug in look(NOBODY)
+            if judge_owner(slug, subject.tenant, slugs) is not Owner.OTHER
         ]
     return found
 
 
 def judge_owner(slug: str, tenant: TenantRef, slugs: Mapping[UUID, str]) -> Owner:
-    """Whose a letter is by the slug that it wrote; ``slugs`` are those of every tenant."""
+    """Whose a dead letter is by the slug that it wrote; ``slugs`` are those of every tenant."""
     written = fold_slug(slug)
     if written == fold_slug(tenant.slug):
         return Owner.OWN
     return Owner.OTHER if written in map(fold_slug, slugs.values()) else Owner.UNKNOWN
 
 
-def open_letters(tenant_id: UUID, ids: Sequence[UUID]) -> Iterator[tuple[DeadLetter, Message | None]]:
-    """Letters with their messages, in the order of their ids; None for one that cannot be read. Chunk by chunk."""
+def open_dead_letters(tenant_id: UUID, ids: Sequence[UUID]) -> Iterator[tuple[DeadLetter, Message | None]]:
+    """Dead letters with their messages, in the order of their ids; None for one that cannot be read. Chunk by chunk."""
     ordered = sorted(ids)
     for start in range(0, len(ordered), CHUNK):
-        for letter in DeadLetter.objects.filter(tenant_id=tenant_id, id__in=ordered[start : start + CHUNK]).order_by(
-            "id"
-        ):
+        for dead_letter in DeadLetter.objects.filter(
+            tenant_id=tenant_id, id__in=ordered[start : start + CHUNK]
+        ).order_by("id"):
             try:
-                yield letter, read_message(letter)
+                yield dead_letter, read_message(dead_letter)
             except cipher.Undecryptable:
-                yield letter, None
+                yield dead_letter, None
 
 
 def _look(
     tenant_id: UUID, *, subject: Subject, found: Found, lock: bool, filed_only: bool
 ) -> Iterator[tuple[UUID, str]]:
-    """Id and slug of the letters among a tenant's rows, or those of no tenant: by their hashes, and by opening those
-    that have none.
+    """Id and slug of the dead letters among a tenant's rows, or those of no tenant: by their hashes, and by opening
+    those that have none.
     """
-    letters = DeadLetter.objects.filter(tenant_id=tenant_id).order_by("id")
-    chosen = list(letters.filter(subjects__overlap=subject.hashes(tenant_id)).values_list("id", "tenant_slug"))
+    dead_letters = DeadLetter.objects.filter(tenant_id=tenant_id).order_by("id")
+    chosen = list(dead_letters.filter(subjects__overlap=subject.hashes(tenant_id)).values_list("id", "tenant_slug"))
     if not filed_only:
         holds_something = Q(value__isnull=False) | Q(key__isnull=False)
-        unfiled = list(letters.filter(holds_something, subjects=None).values_list("id", flat=True))
+        unfiled = list(dead_letters.filter(holds_something, subjects=None).values_list("id", flat=True))
         for start in range(0, len(unfiled), CHUNK):
-            opened = letters.filter(id__in=unfiled[start : start + CHUNK])
-            chosen += [(letter.id, letter.tenant_slug) for letter in opened if _is_about(letter, subject, found)]
+            opened = dead_letters.filter(id__in=unfiled[start : start + CHUNK])
+            chosen += [
+                (dead_letter.id, dead_letter.tenant_slug)
+                for dead_letter in opened
+                if _is_about(dead_letter, subject, found)
+            ]
     if lock:
-        ids = sorted(letter_id for letter_id, _ in chosen)
-        list(letters.filter(id__in=ids).select_for_update().values_list("id"))
+        ids = sorted(dead_letter_id for dead_letter_id, _ in chosen)
+        list(dead_letters.filter(id__in=ids).select_for_update().values_list("id"))
     yield from chosen
 
 
-def _is_about(letter: DeadLetter, subject: Subject, found: Found) -> bool:
+def _is_about(dead_letter: DeadLetter, subject: Subject, found: Found) -> bool:
     try:
-        message = read_message(letter)
+        message = read_message(dead_letter)
     except cipher.Undecryptable:
         # Its key and headers lie open.
         found.unreadable += 1
-        key = None if letter.key is None else bytes(letter.key)
-        message = Message(letter.topic, letter.partition, letter.offset, key, None, decode_headers(letter.headers))
+        key = None if dead_letter.key is None else bytes(dead_letter.key)
+        message = Message(
+            dead_letter.topic, dead_letter.partition, dead_letter.offset, key, None, decode_headers(dead_letter.headers)
+        )
     return not subject.names.isdisjoint(find_candidates(message).ids) or names_person(message, subject.people)

@@ -195,13 +195,13 @@ def _as_pending(row: tuple[Any, ...]) -> Pending:
     id_, tenant_id, topic, key, payload, headers, created_at, *history = row
     decoded = decode_headers(orjson.loads(headers) if isinstance(headers, str) else headers or ())
     value = None if payload is None else bytes(payload)
-    letter_id = next((header for name, header in reversed(decoded) if name == ID_HEADER), None)
-    if value is not None and letter_id is not None:
+    dead_letter_id = next((header for name, header in reversed(decoded) if name == ID_HEADER), None)
+    if value is not None and dead_letter_id is not None:
         try:
-            value = unseal(value, tenant_id=tenant_id, row_id=UUID(letter_id.decode()))
+            value = unseal(value, tenant_id=tenant_id, row_id=UUID(dead_letter_id.decode()))
         except Undecryptable as error:
-            # One letter must not hold up everything behind it. Its error goes out; its bytes are in the table.
-            log.error("dead letter cannot be decrypted", letter=letter_id.decode(), reason=str(error))
+            # One dead letter must not hold up everything behind it. Its error goes out; its bytes are in the table.
+            log.error("dead letter cannot be decrypted", dead_letter=dead_letter_id.decode(), reason=str(error))
             value, decoded = None, (*decoded, (OMITTED_HEADER, b"undecryptable"))
     return Pending(
         id=id_,

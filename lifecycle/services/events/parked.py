@@ -17,7 +17,7 @@ from django.db import transaction
 from lifecycle.models import ParkedEvent
 from lifecycle.rules.envelopes import Fault, Message, Received, receive
 from lifecycle.services.events import inbox
-from lifecycle.services.events.dead_letters import UNDECRYPTABLE, Refusal, bury, bury_sealed
+from lifecycle.services.events.dead_letters import UNDECRYPTABLE, Refusal, store_dead_letters, store_unreadable
 from lifecycle.services.events.failures import concerns_everybody, describe, is_transient
 from lifecycle.services.events.inbox import Due
 from lifecycle.services.events.tenant_batches import DEAD, Result, TenantBatch
@@ -47,7 +47,7 @@ _put_off: dict[UUID, float] = {}
 
 
 def sweep_parked(*, actor: Actor, now: dt.datetime, seconds: float = SWEEP_SECONDS) -> list[Result]:
-    """Release parked events whose customer was made by another entry point; bury those whose time limit is over.
+    """Release parked events whose customer was made by another entry point; give up those whose time limit is over.
 
     A few transactions for each tenant that has any; consumers that sweep at the same time share the work. Raises only
     when the database is away: a tenant or a row that fails leaves the others alone.
@@ -87,7 +87,7 @@ def _sweep_tenant(tenant_id: UUID, results: list[Result], *, actor: Actor, now: 
                 if tries[part[0]] < TRIES and not isinstance(error, Undecryptable):
                     parts.appendleft(part)
                 else:
-                    results += _bury(tenant_id, part[0], error, attempts=tries[part[0]], now=now)
+                    results += _give_up(tenant_id, part[0], error, attempts=tries[part[0]], now=now)
 
 
 def _release(tenant_id: UUID, ids: Sequence[UUID], *, actor: Actor, now: dt.datetime) -> list[Result]:
@@ -101,7 +101,7 @@ def _release(tenant_id: UUID, ids: Sequence[UUID], *, actor: Actor, now: dt.date
         return work.finish()
 
 
-def _bury(tenant_id: UUID, row_id: UUID, error: Exception, *, attempts: int, now: dt.datetime) -> list[Result]:
+def _give_up(tenant_id: UUID, row_id: UUID, error: Exception, *, attempts: int, now: dt.datetime) -> list[Result]:
     """Make a dead letter of a row that fails for good. What is unreadable in it is kept as it lies."""
     refusal = Refusal("internal_error", f"The event could not be processed ({type(error).__name__}).")
     log.error("parked event failed", tenant=str(tenant_id), row=str(row_id), attempt=attempts, error=describe(error))
@@ -110,9 +110,9 @@ def _bury(tenant_id: UUID, row_id: UUID, error: Exception, *, attempts: int, now
             received = _receive(row, tenant_id)
             if received.message.value is None:
                 refusal = KEY_MISSING if isinstance(error, MasterKeyMissing) else ALTERED
-                bury_sealed(tenant_id, row.id, row.sealed, received, refusal, attempts=attempts, now=now)
+                store_unreadable(tenant_id, row.id, row.sealed, received, refusal, attempts=attempts, now=now)
             else:
-                bury(tenant_id, [(received, refusal)], attempts=attempts, now=now)
+                store_dead_letters(tenant_id, [(received, refusal)], attempts=attempts, now=now)
                 inbox.settle(tenant_id, {(received.event.source, received.event.id): DEAD})
             return [Result(received, tenant_id, DEAD, refusal=refusal, released=True)]
     return []

@@ -1,4 +1,4 @@
-"""What the events of a batch do: claimed once, recorded in the customers, judged by the tenant's rules, or buried.
+"""What the events of a batch do: claimed once, recorded in the customers, judged by the tenant's rules, or rejected.
 
 No Kafka here: the consumer, a replay of dead letters and the release of parked events all come through
 ``process_events``. One transaction a batch, whatever the number of tenants in it.
@@ -15,7 +15,7 @@ from django.db import transaction
 from lifecycle.models import NOBODY, DeadLetter, ParkedEvent
 from lifecycle.rules.envelopes import Received, log_identity
 from lifecycle.services.events import inbox
-from lifecycle.services.events.dead_letters import Refusal, bury
+from lifecycle.services.events.dead_letters import Refusal, store_dead_letters
 from lifecycle.services.events.parked import sweep_parked
 from lifecycle.services.events.tenant_batches import APPLIED, DEAD, DUPLICATE, NOOP, PARKED, STALE, Result, TenantBatch
 from tenants.actors import Actor, TenantRef, system_actor
@@ -30,9 +30,9 @@ __all__ = [
     "PARKED",
     "STALE",
     "Result",
-    "bury_message",
     "count_waiting",
     "process_events",
+    "store_dead_letter",
     "sweep_parked",
 ]
 
@@ -53,10 +53,10 @@ def process_events(
     """Deal with a batch in one transaction; one Result a message in the batch's order, then those it released.
 
     ``tenants`` are the tenants that the batch names, as far as they exist. Twice is once: what was dealt with before
-    is a duplicate. With ``replaying`` what was recorded as dead may be dealt with again, and what is dead again is
-    told but not buried a second time. Without ``releases_parked`` what waits for a customer is left to the sweep, which
-    can tell which of them is at fault. With ``dry_run`` everything is judged and nothing is kept. Raises what the
-    database raises; then nothing was done.
+    is a duplicate. With ``replaying`` what was recorded as dead may be dealt with again, and what fails again is
+    reported but not stored a second time. Without ``releases_parked`` what waits for a customer is left to the sweep,
+    which finds out which of them is at fault. With ``dry_run`` everything is judged and nothing is kept. Raises what
+    the database raises; then nothing was done.
     """
     by_tenant: dict[UUID, list[Received]] = defaultdict(list)
     for received in batch:
@@ -82,7 +82,7 @@ def process_events(
     return [results[id(received)] for received in batch] + released
 
 
-def bury_message(
+def store_dead_letter(
     received: Received,
     refusal: Refusal,
     *,
@@ -91,13 +91,13 @@ def bury_message(
     now: dt.datetime,
     dry_run: bool = False,
 ) -> Result:
-    """Bury one message that fails for no reason that is known, unless it was dealt with before."""
+    """Make a dead letter of a message that fails for no known reason, unless it was dealt with before."""
     tenant_id = tenant.id if tenant else NOBODY
     identity = log_identity(received.message)
     with transaction.atomic(), tenant_context(tenant_id):
         if not inbox.claim(tenant_id, {identity: received.event.type}, now=now):
             return Result(received, tenant_id, DUPLICATE)
-        bury(tenant_id, [(received, refusal)], attempts=attempts, now=now)
+        store_dead_letters(tenant_id, [(received, refusal)], attempts=attempts, now=now)
         inbox.settle(tenant_id, {identity: DEAD})
         if dry_run:
             transaction.set_rollback(True)

@@ -14,7 +14,7 @@ from lifecycle.rules.envelopes import Event, Received, log_identity, receive
 from lifecycle.rules.ordering import merge_logs
 from lifecycle.services.customers.recording import record_customers
 from lifecycle.services.events import inbox
-from lifecycle.services.events.dead_letters import Refusal, bury
+from lifecycle.services.events.dead_letters import Refusal, store_dead_letters
 from lifecycle.services.events.facts import to_facts
 from lifecycle.services.events.inbox import Identity
 from lifecycle.services.events.moves import move_by_rules
@@ -94,7 +94,7 @@ class TenantBatch:
                 continue
             claimed.discard(identity)
             if refusal is not None:
-                self._bury(received, refusal, identity)
+                self._reject(received, refusal, identity)
             else:
                 fresh.append(received)
         self._apply(self._arrange(fresh))
@@ -104,20 +104,20 @@ class TenantBatch:
         self._apply([(received, True) for received in merge_logs(messages)])
 
     def expire(self, received: Received) -> None:
-        """Bury a message whose customer was never created."""
+        """Give up a message whose customer was never created."""
         refusal = Refusal(
             "unknown_customer",
             "The customer was not created within the time that the event could wait; send customer.created first.",
         )
-        self._bury(received, refusal, _identity(received.event), released=True)
+        self._reject(received, refusal, _identity(received.event), released=True)
 
     def finish(self, *, replaying: bool = False) -> list[Result]:
-        """Write what was decided about the messages, and tell. A replayed message has its letter already."""
+        """Write what was decided about the messages, and tell. A replayed message has its dead letter already."""
         if self.waiting:
             until = self.now + dt.timedelta(minutes=settings.EVENTS_PARKED_MINUTES)
             inbox.park(self.tenant_id, self.waiting, now=self.now, until=until)
-        bury(self.tenant_id, [] if replaying else self.dead, now=self.now)
-        bury(self.tenant_id, self.dead_released, now=self.now)
+        store_dead_letters(self.tenant_id, [] if replaying else self.dead, now=self.now)
+        store_dead_letters(self.tenant_id, self.dead_released, now=self.now)
         inbox.settle(self.tenant_id, self.settled)
         return self.results
 
@@ -176,7 +176,7 @@ class TenantBatch:
             else:
                 # It was valid when it was parked: its schema has been withdrawn since.
                 refusal = Refusal(received.event.code, received.event.sentence)
-                self._bury(received, refusal, _identity(received.event), released=released)
+                self._reject(received, refusal, _identity(received.event), released=released)
         if not valid or self.tenant is None:
             return
         try:
@@ -184,7 +184,7 @@ class TenantBatch:
         except NoConfiguration:
             refusal = Refusal("no_configuration", "The tenant has published no lifecycle configuration yet.")
             for received, event, released in valid:
-                self._bury(received, refusal, _identity(event), released=released)
+                self._reject(received, refusal, _identity(event), released=released)
             return
         recorded = record_customers(
             [to_facts(event) for _, event, _ in valid],
@@ -203,7 +203,7 @@ class TenantBatch:
             if one.customer_id is None:
                 self._park(received)
             elif move.refusal is not None:
-                self._bury(received, move.refusal, _identity(event), released=released)
+                self._reject(received, move.refusal, _identity(event), released=released)
             else:
                 changed = one.changed or move.moved
                 outcome = APPLIED if changed else STALE if one.stale or move.stale else NOOP
@@ -216,7 +216,7 @@ class TenantBatch:
         self.waiting.append(received)
         self._settle(received, _identity(received.event), PARKED)
 
-    def _bury(self, received: Received, refusal: Refusal, identity: Identity, *, released: bool = False) -> None:
+    def _reject(self, received: Received, refusal: Refusal, identity: Identity, *, released: bool = False) -> None:
         (self.dead_released if released else self.dead).append((received, refusal))
         self._settle(received, identity, DEAD, refusal=refusal, released=released)
 
@@ -238,7 +238,7 @@ class TenantBatch:
 
 
 def _event(received: Received) -> Event:
-    assert isinstance(received.event, Event)  # noqa: S101  faults were buried before
+    assert isinstance(received.event, Event)  # noqa: S101  errors were rejected before
     return received.event
 
 

@@ -283,7 +283,7 @@ class Run:
         count = 0
         for post in posts:
             if post.pid and not post.is_alive():
-                status = post.bury()
+                status = post.store_dead_letters()
                 if status == -signal.SIGKILL and post.fuse is not None:
                     self.injected[f"kill -9 at: {post.fuse[0]}"] += 1
                     count += 1
@@ -344,7 +344,7 @@ class Run:
         """No more faults: workers without fuses."""
         for post in posts[:4]:
             if not post.is_alive():
-                post.bury()
+                post.store_dead_letters()
                 post.man()
             elif post.fuse is not None:
                 post.kill()
@@ -388,7 +388,7 @@ class Run:
         wrong += [f"{kind}: {count}" for kind, count in self.injected.items() if "ended by itself" in kind]
         if self.sending_failed:
             wrong.append(f"{len(self.sending_failed)} messages could not be sent at all: {self.sending_failed[0]}")
-        audit, letters = self._read(["audit.lifecycle.updated"]), self._read(["lifecycle.dead-letter"])
+        audit, dead_letters = self._read(["audit.lifecycle.updated"]), self._read(["lifecycle.dead-letter"])
         deaths = sum(count for kind, count in self.injected.items() if "relay" in kind and "kill" in kind)
         upsets = deaths + sum(
             count for kind, count in self.injected.items() if "PostgreSQL" in kind or "database" in kind
@@ -401,7 +401,7 @@ class Run:
             found, repeated = checks.check_published(rows, audit, allowed=upsets * WINDOW)
             wrong += found
             wrong += checks.check_peace(peaceful, audit)
-            found, reburied = checks.check_poison(database, self.poison_places, letters)
+            found, stored_again = checks.check_poison(database, self.poison_places, dead_letters)
             wrong += found
             outcomes = checks.select(
                 database, "SELECT outcome, count(*) FROM lifecycle_inboxevent GROUP BY 1 ORDER BY 1"
@@ -410,8 +410,8 @@ class Run:
         say("  counted  " + ", ".join(f"{row['count']:,} {row['outcome']}" for row in outcomes))
         say(
             f"  counted  {len(rows):,} history rows, {len(audit):,} published ({repeated:,} again),"
-            f" {len(self.poison_places):,} poison, {len(letters):,} dead letters published ({reburied:,} again),"
-            f" {unpublished[0]['count']:,} pending, lag {self._lag():,}"
+            f" {len(self.poison_places):,} poison, {len(dead_letters):,} dead letters published"
+            f" ({stored_again:,} again), {unpublished[0]['count']:,} pending, lag {self._lag():,}"
         )
         return wrong
 

@@ -180,12 +180,12 @@ def check_poison(
     if missing := poison.keys() - arrived.keys():
         wrong.append(f"{len(missing)} poison messages never came to the dead-letter topic, e.g. {sorted(missing)[:3]}")
     if foreign := arrived.keys() - poison.keys():
-        wrong.append(f"{len(foreign)} messages were buried alive, for example {sorted(foreign)[:3]}")
+        wrong.append(f"{len(foreign)} good messages became dead letters, for example {sorted(foreign)[:3]}")
     if altered:
         wrong.append(f"{altered} dead letters are not as they were sent")
     if twice := [place for place, ids in arrived.items() if len(ids) > 1]:
-        wrong.append(f"{len(twice)} messages were buried twice, for example {twice[:3]}")
-    letters = select(database, 'SELECT topic, partition, "offset" FROM lifecycle_deadletter')
-    if len(letters) != len(poison):
-        wrong.append(f"{len(letters)} dead letters in the table instead of {len(poison)}")
+        wrong.append(f"{len(twice)} messages became dead letters twice, for example {twice[:3]}")
+    dead_letters = select(database, 'SELECT topic, partition, "offset" FROM lifecycle_deadletter')
+    if len(dead_letters) != len(poison):
+        wrong.append(f"{len(dead_letters)} dead letters in the table instead of {len(poison)}")
     return wrong, len(messages) - len(arrived)

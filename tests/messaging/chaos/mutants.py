@@ -61,9 +61,9 @@ def no_stale_check() -> None:
 
 def skip_on_error() -> None:
     """A batch that fails is given up."""
-    from lifecycle.messaging.handling import Batch, Handler
+    from lifecycle.messaging.batch_processing import Batch, BatchProcessor
 
-    inner = Handler.step
+    inner = BatchProcessor.step
 
     def step(self: Any, batch: Batch) -> None:
         try:
@@ -71,7 +71,7 @@ def skip_on_error() -> None:
         except Exception:
             batch.finish()
 
-    Handler.step = step  # type: ignore[method-assign]
+    BatchProcessor.step = step  # type: ignore[method-assign]
 
 
 MUTANTS: dict[str, Callable[[], None]] = {

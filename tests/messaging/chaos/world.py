@@ -187,8 +187,8 @@ class Post:
         """Send a signal and wait for the end; the exit status."""
         if self.is_alive():
             os.kill(self.pid, signum)
-        return self.bury()
+        return self.store_dead_letters()
 
-    def bury(self) -> int:
+    def store_dead_letters(self) -> int:
         """Wait for the end; the exit status, negative for a signal."""
         return self.zygote.ask(wait=self.pid)

@@ -103,15 +103,15 @@ def _inbox_settle() -> tuple[Any, str, bool]:
 
 
 def _process_events() -> tuple[Any, str, bool]:
-    from lifecycle.messaging import handling
+    from lifecycle.messaging import batch_processing
 
-    return handling, "process_events", False
+    return batch_processing, "process_events", False
 
 
 def _read() -> tuple[Any, str, bool]:
-    from lifecycle.messaging.handling import Handler
+    from lifecycle.messaging.batch_processing import BatchProcessor
 
-    return Handler, "step", True
+    return BatchProcessor, "step", True
 
 
 def _commit() -> tuple[Any, str, bool]:

@@ -6,8 +6,15 @@ import psycopg
 import pytest
 from django.db import DataError, IntegrityError, InterfaceError, InternalError, OperationalError, ProgrammingError
 
-from lifecycle.messaging import handling
-from lifecycle.messaging.handling import BREAKER, Batch, Handler, KnownTenants, TooManyFailures, is_transient
+from lifecycle.messaging import batch_processing
+from lifecycle.messaging.batch_processing import (
+    BREAKER,
+    Batch,
+    BatchProcessor,
+    KnownTenants,
+    TooManyFailures,
+    is_transient,
+)
 from lifecycle.services.events import processing
 from lifecycle.services.events.processing import CONSUMER, Result
 from tenants.context import tenant_context
@@ -51,7 +58,7 @@ class Trouble:
         self.failing = failing
         self.sizes: list[int] = []
         self.inner = processing.process_events
-        monkeypatch.setattr(handling, "process_events", self)
+        monkeypatch.setattr(batch_processing, "process_events", self)
 
     def __call__(self, batch: Any, **options: Any) -> list[Result]:
         self.sizes.append(len(batch))
@@ -61,12 +68,12 @@ class Trouble:
         return self.inner(batch, **options)
 
 
-def run(handler: Handler, *received: Any) -> list[Result]:
+def run(processor: BatchProcessor, *received: Any) -> list[Result]:
     results: list[Result] = []
-    handler.report = results.append
+    processor.report = results.append
     batch = Batch(list(received))
     while batch.parts:
-        handler.step(batch)
+        processor.step(batch)
     assert batch.done == [one.message for one in received], "in the order of the log"
     return results
 
@@ -74,39 +81,39 @@ def run(handler: Handler, *received: Any) -> list[Result]:
 def test_a_batch_is_halved_down_to_the_message_that_fails(acme: Speaker, monkeypatch: pytest.MonkeyPatch) -> None:
     trouble = Trouble(monkeypatch, c5=ValueError("a bug"))
     batch = [acme.created(f"c{number}") for number in range(8)]
-    results = run(Handler(actor=CONSUMER), *batch)
+    results = run(BatchProcessor(actor=CONSUMER), *batch)
     assert outcomes(results) == ["applied"] * 5 + ["dead:internal_error"] + ["applied"] * 2
     # 8 fails; 4 well; 4 fails; 2 fails; 1 well; 1 fails three times; 2 well.
     assert trouble.sizes == [8, 4, 4, 2, 1, 1, 1, 1, 2]
-    (letter,) = acme.letters()
-    assert (letter.code, letter.attempts) == ("internal_error", 3)
-    assert letter.sentence == "The event could not be processed (ValueError)."
+    (dead_letter,) = acme.dead_letters()
+    assert (dead_letter.code, dead_letter.attempts) == ("internal_error", 3)
+    assert dead_letter.sentence == "The event could not be processed (ValueError)."
     assert acme.stage("c4") == acme.stage("c6") == "Prospect"
 
 
 def test_a_transient_error_leaves_the_batch_as_it_is(acme: Speaker, monkeypatch: pytest.MonkeyPatch) -> None:
     trouble = Trouble(monkeypatch, c1=OperationalError("away"))
-    handler = Handler(actor=CONSUMER)
+    processor = BatchProcessor(actor=CONSUMER)
     batch = Batch([acme.created("c0"), acme.created("c1")])
     for _ in range(10):
         with pytest.raises(OperationalError):
-            handler.step(batch)
+            processor.step(batch)
     assert trouble.sizes == [2] * 10
     assert batch.done == []
     trouble.failing.clear()
-    handler.step(batch)
+    processor.step(batch)
     assert len(batch.done) == 2
-    assert acme.letters() == []
+    assert acme.dead_letters() == []
 
 
 def test_a_statement_that_takes_too_long_is_tried_in_halves(acme: Speaker, monkeypatch: pytest.MonkeyPatch) -> None:
     slow = with_state(OperationalError(), psycopg.errors.QueryCanceled)
     trouble = Trouble(monkeypatch, c3=slow)
-    handler = Handler(actor=CONSUMER)
+    processor = BatchProcessor(actor=CONSUMER)
     batch = Batch([acme.created(f"c{number}") for number in range(4)])
     with pytest.raises(OperationalError):
         while batch.parts:
-            handler.step(batch)
+            processor.step(batch)
     assert trouble.sizes == [4, 2, 2, 1, 1]
     assert len(batch.done) == 3, "the message that is slow alone is held, not skipped"
 
@@ -115,29 +122,29 @@ def test_many_failures_in_a_row_stop_the_consumer_and_not_the_data(
     acme: Speaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Trouble(monkeypatch, **{f"c{number}": ValueError("a bug") for number in range(100)})
-    handler = Handler(actor=CONSUMER)
+    processor = BatchProcessor(actor=CONSUMER)
     batch = Batch([acme.created(f"c{number}") for number in range(100)])
     with pytest.raises(TooManyFailures):
         while batch.parts:
-            handler.step(batch)
-    assert len(batch.done) == BREAKER == len(acme.letters())
+            processor.step(batch)
+    assert len(batch.done) == BREAKER == len(acme.dead_letters())
 
 
 def test_a_success_in_between_resets_the_breaker(acme: Speaker, monkeypatch: pytest.MonkeyPatch) -> None:
     failing = {f"c{number}": ValueError("a bug") for number in range(0, 60, 2)}
     Trouble(monkeypatch, **failing)
-    results = run(Handler(actor=CONSUMER), *[acme.created(f"c{number}") for number in range(60)])
+    results = run(BatchProcessor(actor=CONSUMER), *[acme.created(f"c{number}") for number in range(60)])
     assert outcomes(results).count("dead:internal_error") == 30
 
 
-def test_what_the_database_will_not_store_is_buried_alone(acme: Speaker) -> None:
+def test_what_the_database_will_not_store_becomes_a_dead_letter_alone(acme: Speaker) -> None:
     """A real refusal of PostgreSQL, not a made-up one: the schema lets pass what the column does not."""
     long = acme.created("c1")
     long.event.data["name"] = "x" * 300  # type: ignore[union-attr,index]
-    results = run(Handler(actor=CONSUMER), acme.created("c0"), long, acme.created("c2"))
+    results = run(BatchProcessor(actor=CONSUMER), acme.created("c0"), long, acme.created("c2"))
     assert outcomes(results) == ["applied", "dead:internal_error", "applied"]
-    (letter,) = acme.letters()
-    assert "xxx" not in letter.sentence
+    (dead_letter,) = acme.dead_letters()
+    assert "xxx" not in dead_letter.sentence
 
 
 def test_messages_of_partitions_that_were_lost_are_dropped(acme: Speaker) -> None:
@@ -153,7 +160,7 @@ def test_tenants_are_believed_for_a_few_seconds(
     acme: Speaker, globex: Speaker, django_assert_num_queries: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [0.0]
-    monkeypatch.setattr(handling.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(batch_processing.time, "monotonic", lambda: now[0])
     tenants = KnownTenants()
     slugs = {acme.tenant.slug, globex.tenant.slug, "nobody-here"}
     with django_assert_num_queries(1, using="platform"):
@@ -185,10 +192,10 @@ def test_results_are_counted_by_type_outcome_and_code(acme: Speaker) -> None:
     dead = {"type": "unknown", "outcome": "dead", "code": "unreadable"}
     before = [read("customer360_events_total", **labels) for labels in (applied, dead)]
     moved = read("customer360_events_moved_total", type="contract.renewed")
-    handler = Handler(actor=CONSUMER)
-    batch = handler.read([as_message(b"junk", topic="t", key=b"k"), acme.created().message, acme.renewed().message])
+    processor = BatchProcessor(actor=CONSUMER)
+    batch = processor.read([as_message(b"junk", topic="t", key=b"k"), acme.created().message, acme.renewed().message])
     while batch.parts:
-        handler.step(batch)
+        processor.step(batch)
     assert [read("customer360_events_total", **labels) for labels in (applied, dead)] == [one + 1 for one in before]
     assert read("customer360_events_moved_total", type="contract.renewed") == moved + 1
 
@@ -198,10 +205,10 @@ def test_what_is_dead_is_logged_with_event_tenant_and_trace(acme: Speaker) -> No
 
     document = acme.document("customer.created", "c1", name=5, id="e-77")
     document["traceparent"] = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-    handler = Handler(actor=CONSUMER)
-    batch = handler.read([as_message(document, topic="customer.created")])
+    processor = BatchProcessor(actor=CONSUMER)
+    batch = processor.read([as_message(document, topic="customer.created")])
     with capture_logs() as logs:
-        handler.step(batch)
+        processor.step(batch)
     (entry,) = [entry for entry in logs if entry["event"] == "event is dead"]
     assert (entry["event_id"], entry["tenant"], entry["correlation_id"], entry["error_code"], entry["log_level"]) == (
         "e-77",

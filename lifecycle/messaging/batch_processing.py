@@ -15,7 +15,7 @@ from lifecycle.rules.envelopes import Message, Received, receive
 from lifecycle.rules.ordering import merge_logs
 from lifecycle.services.events.dead_letters import Refusal
 from lifecycle.services.events.failures import QUERY_CANCELED, describe, is_transient, sql_state
-from lifecycle.services.events.processing import DEAD, DUPLICATE, PARKED, Result, bury_message, process_events
+from lifecycle.services.events.processing import DEAD, DUPLICATE, PARKED, Result, process_events, store_dead_letter
 from tenants.actors import Actor, TenantRef
 from tenants.services.directory import find_tenants
 
@@ -82,7 +82,7 @@ class KnownTenants:
         return {slug: tenant for slug, tenant in known if tenant is not None}
 
 
-class Handler:
+class BatchProcessor:
     """Takes batches through ``process_events`` and counts what came of them."""
 
     def __init__(
@@ -127,7 +127,7 @@ class Handler:
                 return
             if is_transient(error):
                 raise
-            self._retry_or_bury(batch, part[0], error)
+            self._retry_or_give_up(batch, part[0], error)
             return
         metrics.batch_seconds.observe(time.perf_counter() - started)
         self.failures = 0
@@ -173,7 +173,7 @@ class Handler:
                 reason=refusal.sentence if refusal else "",
             )
 
-    def _retry_or_bury(self, batch: Batch, received: Received, error: Exception) -> None:
+    def _retry_or_give_up(self, batch: Batch, received: Received, error: Exception) -> None:
         batch.tries += 1
         log.warning(
             "message failed",
@@ -191,7 +191,7 @@ class Handler:
             raise TooManyFailures(f"{BREAKER} messages in a row failed: {describe(error)}") from error
         refusal = Refusal("internal_error", f"The event could not be processed ({type(error).__name__}).")
         tenants = self.tenants.find({received.event.tenant} if received.event.tenant else ())
-        result = bury_message(
+        result = store_dead_letter(
             received,
             refusal,
             tenant=tenants.get(received.event.tenant),
@@ -203,4 +203,4 @@ class Handler:
         self.count(result)
 
 
-__all__ = ["DUPLICATE", "Batch", "Handler", "KnownTenants", "TooManyFailures", "is_transient", "sql_state"]
+__all__ = ["DUPLICATE", "Batch", "BatchProcessor", "KnownTenants", "TooManyFailures", "is_transient", "sql_state"]
