@@ -97,6 +97,20 @@ def make_people(tenant: TenantRef) -> People:
     return People(*members, super_admin=UserFactory(tenant=None, role=Role.SUPER_ADMIN))
 
 
+@pytest.fixture(scope="module")
+def shared_tenant(django_db_setup: None, django_db_blocker: Any) -> TenantRef:
+    """As ``tenant``, for a file whose tests do not change it: there ``tenant`` and ``users`` lead to these."""
+    with django_db_blocker.unblock():
+        return TenantFactory()
+
+
+@pytest.fixture(scope="module")
+def shared_users(shared_tenant: TenantRef, django_db_blocker: Any) -> People:
+    """As ``users``, of ``shared_tenant``."""
+    with django_db_blocker.unblock():
+        return make_people(shared_tenant)
+
+
 @pytest.fixture
 def tenant(db: None) -> TenantRef:
     """A fresh tenant with DM-4's configuration: five stages, each leading to each other."""

@@ -112,7 +112,7 @@ def test_what_a_process_was_not_given_it_cannot_use() -> None:
         "from config.processes import declare; declare('relay')\n"
         "import django; django.setup()\n"
         "from django.conf import settings; from django.db import connection\n"
-        "from audit import cipher; import uuid\n"
+        "from storage import cipher; import uuid\n"
         "try: connection.cursor()\n"
         "except Exception as error: print(type(error).__name__)\n"
         "try: cipher.email_index(uuid.uuid4(), 'a@b.example')\n"
