@@ -19,7 +19,9 @@ NEEDS: Final[Mapping[str, frozenset[str]]] = {
     "web": _WRITES | {"SECRET_KEY", "ALLOWED_HOSTS"},
     "stream": frozenset({"SECRET_KEY", "REDIS_URL"}),
     "consumer": _WRITES | {"KAFKA_BOOTSTRAP_SERVERS"},
-    "relay": frozenset({"DATABASE_RELAY_URL", "DATABASE_PLATFORM_URL", "MASTER_KEYS", "KAFKA_BOOTSTRAP_SERVERS"}),
+    "relay": frozenset(
+        {"DATABASE_RELAY_URL", "DATABASE_PLATFORM_URL", "REDIS_URL", "MASTER_KEYS", "KAFKA_BOOTSTRAP_SERVERS"}
+    ),
     "mover": _WRITES,
     "seal": _DATABASE | {"AUDIT_SIGNING_KEY"},
     "provision": _DATABASE | {"DATABASE_ADMIN_URL", "DATABASE_OWNER_URL", "DATABASE_RELAY_URL"},

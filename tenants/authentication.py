@@ -21,7 +21,7 @@ from tenants.roles import ROLE_OF_CLAIM, ROLE_PERMISSIONS
 from tenants.services.accounts.api_keys import ApiKeyRefused, looks_like_key, verify_key
 from tenants.services.accounts.issuers import ExternalClaims, ExternalTokenRefused, is_external, read_external_token
 from tenants.services.accounts.logins import INACTIVE, SUSPENDED
-from tenants.services.accounts.membership import Membership, read_membership
+from tenants.services.accounts.membership import Membership, fetch_membership, read_membership
 from tenants.services.accounts.tokens import AccessClaims, TokenRefused, read_access
 from tenants.services.directory import find_tenant
 
@@ -54,11 +54,12 @@ class BearerAuthentication(BaseAuthentication):
         try:
             if looks_like_key(token):
                 key = verify_key(token, now=timezone.now())
-                return identify(_member(key.user_id, key.tenant_id), granted=frozenset(key.scopes), slug=slug), key
+                member = _member(key.user_id, key.tenant_id, request)
+                return identify(member, granted=frozenset(key.scopes), slug=slug), key
             claims = _read_claims(token)
         except (TokenRefused, ApiKeyRefused, ExternalTokenRefused) as refused:
             raise AuthenticationFailed(str(refused)) from refused
-        membership = _member(claims.user_id, claims.tenant_id)
+        membership = _member(claims.user_id, claims.tenant_id, request)
         # A changed password ends our own tokens; an external issuer answers for the log-in itself.
         if isinstance(claims, AccessClaims) and membership.stamp != claims.stamp:
             raise AuthenticationFailed(STALE)
@@ -102,9 +103,14 @@ def _read_claims(token: str) -> AccessClaims | ExternalClaims:
         raise
 
 
-def _member(user_id: UUID, tenant_id: UUID | None) -> Membership:
-    """The membership as it is now, if the user still belongs to the tenant. Raises AuthenticationFailed."""
-    membership = read_membership(user_id)
+def _member(user_id: UUID, tenant_id: UUID | None, request: Request) -> Membership:
+    """The membership as it is now, if the user still belongs to the tenant. Raises AuthenticationFailed.
+
+    The copies that the view wants of the tenant come with it, as ``request.copies``: one round trip to Redis for both.
+    """
+    wanted = getattr(request.parser_context.get("view"), "wanted_copies", None)
+    also = wanted(tenant_id) if wanted and tenant_id else ()
+    membership, request.copies = fetch_membership(user_id, also)  # type: ignore[attr-defined]
     if membership is None or (membership.tenant.id if membership.tenant else None) != tenant_id:
         raise AuthenticationFailed(STALE)
     return membership

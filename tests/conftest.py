@@ -18,6 +18,7 @@ from django.test import Client, override_settings
 from rest_framework.test import APIClient
 
 from lifecycle.models.customers import Customer
+from storage import copies, redis
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
 from tenants.models import User
@@ -62,6 +63,13 @@ def patient_redis() -> Iterator[None]:
     }
     with override_settings(CACHES=caches):
         yield
+
+
+@pytest.fixture(autouse=True)
+def redis_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test before did to Redis is no outage of this one."""
+    monkeypatch.setattr(redis, "_away_until", 0.0)
+    monkeypatch.setattr(copies, "_owed", 0)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector
 
-from lifecycle.services.cache import outage
+from storage.redis import failures
 
 
 def _make_registry() -> CollectorRegistry:
@@ -21,9 +21,8 @@ def _make_registry() -> CollectorRegistry:
 CONSUMER: Final = _make_registry()
 RELAY: Final = _make_registry()
 MOVER: Final = _make_registry()
-# Both write customers, and then the cache.
-CONSUMER.register(outage.failures)
-MOVER.register(outage.failures)
+for _registry in (CONSUMER, RELAY, MOVER):
+    _registry.register(failures)
 
 consumed = Counter("customer360_events_consumed_total", "Messages read from Kafka.", ["topic"], registry=CONSUMER)
 dealt_with = Counter(

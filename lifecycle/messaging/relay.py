@@ -2,7 +2,8 @@
 
 One relay leads, by a lock that its database session holds; others stand by. The rows of each topic are produced in id
 order, many on their way at a time, and only the unbroken prefix that the broker has acknowledged is marked. A topic
-that may not be written holds up its own rows alone (``lanes``).
+that may not be written holds up its own rows alone (``lanes``). It sees every commit, so it also drops what is out of
+date in Redis (``stale_copies``).
 """
 
 import datetime as dt
@@ -24,6 +25,7 @@ from lifecycle.messaging.announcements import announce
 from lifecycle.messaging.clients import ensure_topics, make_producer, topic_name
 from lifecycle.messaging.lanes import Lane
 from lifecycle.messaging.process import HealthFile, Progress, Stop
+from lifecycle.messaging.stale_copies import StaleCopies
 from lifecycle.services.events import outbox
 from lifecycle.services.events.dead_letters import TOPIC as DEAD_LETTER_TOPIC
 from lifecycle.services.events.failures import is_transient
@@ -69,6 +71,7 @@ class Relay:
         self._leads = False
         self._chores_at = 0.0
         self._slugs = outbox.Slugs()
+        self._copies = StaleCopies()
 
     def run(self) -> int:
         """Publish until asked to stop, or with ``once`` until nothing is pending (or raise TopicsStopped)."""
@@ -108,6 +111,7 @@ class Relay:
                     self.stop.wait(STAND_BY_SECONDS * random.uniform(0.5, 1.0))  # noqa: S311
                     continue
                 log.info("leading")
+                self._copies.begin()
                 self._make_topics()
             if self._turn():
                 return True
@@ -122,7 +126,7 @@ class Relay:
 
     def _turn(self) -> bool:
         """Send, mark, and wait for whatever comes first; True when ``once`` is done."""
-        sent = self._send()
+        sent = self._send() + self._copies.look()
         lanes = list(self._lanes.values())
         for lane in lanes:
             lane.poll()
@@ -148,7 +152,11 @@ class Relay:
         held = [topic for topic, lane in self._lanes.items() if not lane.takes()]
         skip = [flight.row_id for lane in self._lanes.values() for flight in lane.flights]
         by_topic: dict[str, list[outbox.Pending]] = defaultdict(list)
-        for pending in outbox.fetch_pending(BATCH, skip=skip, held=held):
+        fetched = outbox.fetch_pending(BATCH, skip=skip, held=held)
+        self._copies.follow(fetched)
+        if LIFECYCLE_TOPIC in held:
+            self._copies.look_back()
+        for pending in fetched:
             by_topic[pending.topic].append(pending)
         for topic, rows in by_topic.items():
             if self.stop:

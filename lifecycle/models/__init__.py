@@ -5,6 +5,7 @@ from lifecycle.models.events import NOBODY, DeadLetter, InboxEvent, ParkedEvent
 from lifecycle.models.imports import ImportPart, ImportUpload
 from lifecycle.models.moves import StageMove
 from lifecycle.models.requests import IdempotentRequest
+from lifecycle.models.stale import StaleCopies
 from lifecycle.models.status import CustomerLifecycleStatus
 
 __all__ = [
@@ -20,5 +21,6 @@ __all__ = [
     "InboxEvent",
     "ParkedEvent",
     "StageMove",
+    "StaleCopies",
     "SupportFigures",
 ]

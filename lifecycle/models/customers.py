@@ -46,6 +46,7 @@ class Customer(models.Model):
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
     erased_at = models.DateTimeField(null=True)
+    version = models.PositiveIntegerField(default=1, db_default=1, help_text="Rises with each write.")
 
     objects = CustomerQuerySet.as_manager()
 
@@ -115,6 +116,7 @@ class BillingFigures(models.Model):
     event_id = models.CharField(max_length=255, blank=True, default="")
     occurred_at = models.DateTimeField()
     field_times = models.JSONField(default=dict, help_text="Field -> microseconds since 1970 of what last wrote it.")
+    version = models.PositiveIntegerField(default=1, db_default=1, help_text="Rises with each write.")
 
     class Meta:
         constraints = [
@@ -158,6 +160,7 @@ class SupportFigures(models.Model):
     event_id = models.CharField(max_length=255, blank=True, default="")
     occurred_at = models.DateTimeField()
     field_times = models.JSONField(default=dict, help_text="Field -> microseconds since 1970 of what last wrote it.")
+    version = models.PositiveIntegerField(default=1, db_default=1, help_text="Rises with each write.")
 
     class Meta:
         indexes = [

@@ -19,6 +19,8 @@ _BILLING: Final = """
     b.contract_starts_on::text, b.contract_ends_on::text"""
 _SUPPORT: Final = """
     u.open_issues, u.csat::text, u.last_issue_id, u.last_issue_severity, u.last_issue_closed_at"""
+# What a copy of figures or profile was made from (``services.cache``).
+_PROFILE_VERSION: Final = "c.version + COALESCE(b.version, 0) + COALESCE(u.version, 0) AS profile_version"
 _OF_CUSTOMER: Final = "WHERE c.tenant_id = %(tenant_id)s::uuid AND c.id = %(customer_id)s::uuid"
 
 STATUS: Final = f"""
@@ -29,7 +31,7 @@ SELECT {_STATUS}, t.configuration_version, h.configuration_version AS judged_by
  WHERE s.tenant_id = %(tenant_id)s::uuid AND s.customer_id = %(customer_id)s::uuid
 """
 SUMMARY: Final = f"""
-SELECT {_STATUS}, t.configuration_version, c.name, c.owner,{_BILLING},{_SUPPORT}
+SELECT {_STATUS}, t.configuration_version, c.name, c.owner, {_PROFILE_VERSION},{_BILLING},{_SUPPORT}
   FROM lifecycle_customer c
   JOIN tenants_tenant t ON t.id = c.tenant_id
   JOIN customer_lifecycle_status s ON s.tenant_id = c.tenant_id AND s.customer_id = c.id
@@ -40,7 +42,8 @@ SELECT {_STATUS}, t.configuration_version, c.name, c.owner,{_BILLING},{_SUPPORT}
 PROFILE: Final = f"""
 SELECT c.id, c.external_id, c.name, c.industry, c.segment, c.owner, c.source AS company_source,
        c.occurred_at AS company_occurred_at, c.created_at, c.updated_at AS company_updated_at, c.erased_at,
-       t.configuration_version,{_BILLING}, b.source AS billing_source, b.event_id AS billing_event_id,
+       t.configuration_version, {_PROFILE_VERSION},{_BILLING},
+       b.source AS billing_source, b.event_id AS billing_event_id,
        b.occurred_at AS billing_occurred_at,{_SUPPORT}, u.source AS support_source, u.event_id AS support_event_id,
        u.occurred_at AS support_occurred_at
   FROM lifecycle_customer c
@@ -83,7 +86,7 @@ def find_status(tenant_id: UUID, customer_id: UUID) -> Row | None:
 
 
 def find_summary(tenant_id: UUID, customer_id: UUID) -> Row | None:
-    """Status, name, owner, billing and support figures, and ``configuration_version``."""
+    """Status, name, owner, billing and support figures, ``profile_version`` and ``configuration_version``."""
     return _find(SUMMARY, tenant_id, customer_id)
 
 

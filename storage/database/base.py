@@ -7,7 +7,7 @@
 
 import select
 import time
-from typing import Any
+from typing import Any, Final
 
 import psycopg
 from django.conf import settings
@@ -18,6 +18,9 @@ from psycopg.pq import ConnStatus, TransactionStatus
 from storage.database.identity import is_identity_due, read_identity
 from storage.database.results import execute
 from storage.database.silence import is_silent, note_silence
+
+# What is read or followed over these has copies in Redis.
+IDENTIFIED: Final = (DEFAULT_DB_ALIAS, "relay")
 
 
 class Connection(psycopg.Connection[Any]):
@@ -91,7 +94,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             note_silence()
             raise
         connection.__class__ = Connection
-        if self.alias == DEFAULT_DB_ALIAS:
+        if self.alias in IDENTIFIED:
             read_identity(connection)
         return connection
 
@@ -102,7 +105,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             return False
         if raw.pgconn.transaction_status != TransactionStatus.IDLE:
             return bool(super().is_usable())
-        if self.alias == DEFAULT_DB_ALIAS and is_identity_due(raw):
+        if self.alias in IDENTIFIED and is_identity_due(raw):
             return self._is_identified(raw)
         poller = select.poll()
         poller.register(raw.pgconn.socket, select.POLLIN)

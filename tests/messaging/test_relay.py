@@ -29,12 +29,14 @@ from lifecycle.messaging.relay import Relay
 from lifecycle.models.customers import Customer
 from lifecycle.rules.schemas import load_schema
 from lifecycle.rules.transitions import Change
+from lifecycle.services.customers.summaries import read_summary
 from lifecycle.services.events import outbox
 from lifecycle.services.transitions.apply import Call, apply
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tests.messaging.kafka import Broker, Flag, Quiet, await_that, end_command, start_command
 from tests.messaging.speaking import Speaker
+from tests.services import acts
 
 LIFECYCLE = "audit.lifecycle.updated"
 DEAD_LETTERS = "lifecycle.dead-letter"
@@ -547,3 +549,36 @@ def test_a_command_that_cannot_begin_republishes_nothing(acme: Speaker, tmp_path
     with pytest.raises(CommandError, match=f"The health file {health} cannot be written"):
         call_command("relay_events", "--republish", "--since", "1h", "--health-file", health)
     assert pending() == 0
+
+
+# --- what Redis holds -----------------------------------------------------------------------------------------------
+
+
+def stage_shown(tenant: TenantRef, customer: Customer) -> str:
+    """The stage in the summary, from the cache where it has one."""
+    summary = read_summary(customer.id, tenant=tenant, now=dt.datetime.now(dt.UTC))
+    assert summary is not None
+    return str(summary["stage"])
+
+
+def move_and_die(tenant: TenantRef, customer: Customer, stage: str) -> None:
+    """The process is killed right after its commit: nothing that was to follow it happens."""
+    with tenant_context(tenant.id):
+        acts.move(tenant, customer, stage)
+        connection.run_on_commit.clear()
+
+
+@pytest.mark.parametrize("takes", [True, False])
+def test_a_move_whose_maker_was_killed_is_shown_within_a_second_whether_kafka_takes_it_or_not(
+    tenant: TenantRef, customer: Customer, broker: Broker, monkeypatch: pytest.MonkeyPatch, takes: bool
+) -> None:
+    with relaying(broker) as relay:
+        await_that(lambda: LIFECYCLE in relay._lanes)
+        if not takes:
+            monkeypatch.setattr(lanes.Lane, "takes", lambda _: False)
+        for stage, before in (("Onboarded", "Prospect"), ("Active", "Onboarded")):
+            await_that(lambda before=before: stage_shown(tenant, customer) == before)
+            move_and_die(tenant, customer, stage)
+            died_at = time.monotonic()
+            await_that(lambda stage=stage: stage_shown(tenant, customer) == stage)
+            assert time.monotonic() - died_at < 1.0

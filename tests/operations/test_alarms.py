@@ -72,9 +72,7 @@ PLAYS = {
     ),
     "Customer360WithoutRedis": Play(
         {
-            f"customer360_cache_failures_total{{{WEB}}}": "0x3 5 10 15 20 20x30",
-            f"customer360_login_guard_fallback_total{{{WEB}}}": "0x60",
-            f"customer360_membership_cache_failures_total{{{WEB}}}": "0x60",
+            f"customer360_redis_failures_total{{{WEB}}}": "0x3 5 10 15 20 20x30",
         },
         "7m",
         ("2m", "30m"),

@@ -79,23 +79,19 @@ if os.environ.get("LAST"): print(render_metrics()[0].decode())
 
 def test_no_process_exports_what_another_measures(product: Product) -> None:
     own = {process.name: own_families(process) for process in product.processes}
-    cache = {"customer360_cache_failures"}
-    assert {name.split("_")[1] for name in own["relay"]} == {"relay", "outbox", "process"}
-    assert own["mover"] == {"customer360_mover_customers", "customer360_mover_last_success_timestamp", *cache}
+    redis = {"customer360_redis_failures"}
+    assert {name.split("_")[1] for name in own["relay"]} == {"relay", "outbox", "process", "redis"}
+    assert own["mover"] == {"customer360_mover_customers", "customer360_mover_last_success_timestamp", *redis}
     assert own["stream"] == {f"customer360_stream_{name}" for name in ("connections", "hints", "unavailable")}
     assert {name.split("_")[1] for name in own["consumer"]} == {
         "consumer",
         "events",
         "event",
         "dead",
-        "cache",
         "process",
+        "redis",
     }
-    assert own["web"] == {
-        "customer360_login_guard_fallback",
-        "customer360_membership_cache_failures",
-        *cache,
-    }
+    assert own["web"] == {"customer360_login_guard_fallback", *redis}
 
 
 @pytest.mark.parametrize(("name", "gauge"), [("consumer", "consumer"), ("relay", "relay"), ("mover", "mover")])

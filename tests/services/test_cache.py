@@ -1,5 +1,6 @@
 """The cache never shows an older value over a newer one, whatever order things happen in [AR-4, AC-4]."""
 
+import os
 import random
 import signal
 import subprocess
@@ -8,26 +9,36 @@ import threading
 import time
 from contextlib import contextmanager
 from typing import NamedTuple
+from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 import orjson
 import psycopg
 import pytest
+import redis as redis_py
 from django.conf import settings
 from django.db import connections, transaction
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
-from django_redis import get_redis_connection
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from lifecycle.services.cache import cache_keys, copies, outage
-from lifecycle.services.cache.outage import Outage
-from lifecycle.services.cache.scripts import get_scripts
-from storage import redis_line
+import storage.copies
+from lifecycle.messaging.stale_copies import StaleCopies
+from lifecycle.services.cache import cache_keys, copies, stale
+from lifecycle.services.customers.summaries import read_profile, read_summary, read_tenant_summary
+from local.processes import find_free_port
+from local.valkey import find_program
+from storage import redis
+from storage.copies import Copy, Watch
 from storage.database.base import Connection
 from storage.database.identity import POOLED_SECONDS, database_identity, read_identity
+from storage.redis import get_client
+from tenants.context import tenant_context
+from tests.factories import MINIMAL, CustomerFactory, utc_now
+from tests.services.acts import move, publish, report
 
 PARTS = (copies.STATUS, copies.FIGURES)
+CONFIGURATION = 3
 
 
 class Commands:
@@ -36,19 +47,16 @@ class Commands:
     def __init__(self, monkeypatch):
         self.sent = 0
         self.is_cut = False
-        connection_class = get_redis_connection("default").connection_pool.connection_class
-        # What goes by a thread's own line, and what goes by the pool.
-        for owner, name in ((redis_line._Line, "send"), (connection_class, "send_command")):
-            monkeypatch.setattr(owner, name, self._count(getattr(owner, name)))
+        connection_class = get_client().connection_pool.connection_class
+        send = connection_class.send_packed_command
 
-    def _count(self, send):
-        def counted(*args, **kwargs):
+        def counted(*args, **options):
             if self.is_cut:
                 raise RedisConnectionError("the line is cut")
             self.sent += 1
-            return send(*args, **kwargs)
+            return send(*args, **options)
 
-        return counted
+        monkeypatch.setattr(connection_class, "send_packed_command", counted)
 
     @contextmanager
     def counting(self):
@@ -60,21 +68,17 @@ class Commands:
 
 @pytest.fixture
 def commands(monkeypatch):
-    # Each script is loaded with its first call; that is not what is counted here.
-    registered = get_scripts()
-    client = get_redis_connection("default")
-    for script in vars_of(registered):
-        client.script_load(script.script)
+    # Each script is loaded with its first call, and a connection is greeted; that is not what is counted here.
+    for script in (storage.copies._KEEP, storage.copies._FLUSH):
+        get_client().script_load(script)
     return Commands(monkeypatch)
 
 
-def vars_of(scripts):
-    return [getattr(scripts, name) for name in scripts.__slots__]
-
-
 @pytest.fixture(autouse=True)
-def fresh_outage(monkeypatch):
-    monkeypatch.setattr(copies, "outage", Outage())
+def fresh(db, monkeypatch):
+    """An epoch is in force."""
+    monkeypatch.setattr(redis, "RETRY_SECONDS", 0.05)
+    storage.copies.keep([Copy("c360:tests:begin", 1, 1)])
 
 
 @pytest.fixture
@@ -97,29 +101,30 @@ def as_value(ids, version, says):
 
 
 def shown(ids, part=copies.STATUS):
-    """What a reader would be shown now, of a status what it says; unlike a reader, this leaves no token behind."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(copies, "get_scripts", lambda: Unused())
-        value = copies.read(*ids, part).values[part]
+    """What a reader would be shown now, of a status what it says."""
+    value = copies.read(*ids, part).values[part]
     return value if value is None or part != copies.STATUS else orjson.loads(value)["says"]
 
 
-class Unused:
-    """Redis without scripts: nothing is leased."""
+def offer(reading, version, says, configuration=CONFIGURATION):
+    """A reader has read the status from PostgreSQL."""
+    ids = (reading.tenant_id, reading.customer_id)
+    reading.offer(configuration, status=(version, as_value(ids, version, says)))
 
-    def lease(self, **_):
-        return None
+
+def fill(ids, version, says, configuration=CONFIGURATION):
+    """A reader misses and puts a version there."""
+    offer(copies.read(*ids, copies.STATUS), version, says, configuration)
 
 
 def fill_old(ids):
-    """A reader puts version 1 there."""
-    copies.read(*ids, copies.STATUS).fill({copies.STATUS: as_value(ids, 1, "old")})
+    fill(ids, 1, "old")
 
 
 def refresh(ids, version, says, others=0):
     """Within a transaction: the customer is written, with so many others."""
     records = [Record(ids[1], version, says), *(Record(uuid4(), 2) for _ in range(others))]
-    copies.refresh_statuses(ids[0], records)
+    copies.refresh_statuses(ids[0], records, configuration=CONFIGURATION)
 
 
 def write(ids, version, says):
@@ -131,55 +136,60 @@ def key(ids, part=copies.STATUS):
     return cache_keys.part_key(*ids, part)
 
 
-def test_what_was_filled_is_read_until_it_is_too_old(db, ids):
-    copies.read(*ids, *PARTS).fill({copies.STATUS: b"s1", copies.FIGURES: b"f1"})
-    assert dict(copies.read(*ids, *PARTS).values) == {copies.STATUS: b"s1", copies.FIGURES: b"f1"}
-    client = get_redis_connection("default")
-    assert 295 <= client.ttl(key(ids)) <= 300
-    copies.read(*ids, copies.PROFILE).fill({copies.PROFILE: b"p"})
-    assert 86_390 <= client.ttl(key(ids, copies.PROFILE)) <= 86_400
+def test_what_was_offered_is_read_until_it_is_too_old(ids):
+    copies.read(*ids, *PARTS).offer(CONFIGURATION, status=(1, b"s1"), figures=(1, b"f1"))
+    reading = copies.read(*ids, *PARTS)
+    assert dict(reading.values) == {copies.STATUS: b"s1", copies.FIGURES: b"f1"}
+    assert reading.configuration == CONFIGURATION
+    assert 295 <= get_client().ttl(key(ids)) <= 300
+    copies.read(*ids, copies.PROFILE).offer(CONFIGURATION, profile=(1, b"p"))
+    assert 86_390 <= get_client().ttl(key(ids, copies.PROFILE)) <= 86_400
 
 
-def test_a_write_is_seen_by_the_next_reader(db, ids):
+def test_a_write_is_seen_by_the_next_reader(ids):
     fill_old(ids)
     write(ids, 2, "new")
     assert shown(ids) == "new"
 
 
-def test_a_write_that_is_rolled_back_leaves_nothing_behind_but_a_token(db, ids):
+def test_a_write_that_is_rolled_back_changes_nothing(ids, commands):
     fill_old(ids)
-    with pytest.raises(ZeroDivisionError), transaction.atomic():
+    with commands.counting() as counted, pytest.raises(ZeroDivisionError), transaction.atomic():
         refresh(ids, 2, "never")
         raise ZeroDivisionError
-    assert shown(ids) is None
-    assert 0 < get_redis_connection("default").ttl(key(ids)) <= copies.WRITER_TOKEN_SECONDS
+    assert counted == [0]
+    assert shown(ids) == "old"
+    write(ids, 2, "new")
+    assert shown(ids) == "new"
 
 
-def test_a_slow_reader_does_not_put_an_older_value_over_a_newer_one(db, ids):
+def test_a_slow_reader_does_not_put_an_older_value_over_a_newer_one(ids):
     slow = copies.read(*ids, copies.STATUS)
     write(ids, 2, "new")
-    slow.fill({copies.STATUS: as_value(ids, 1, "old")})
+    offer(slow, 1, "old")
     assert shown(ids) == "new"
 
 
-def test_a_reader_that_began_during_a_write_does_not_fill(db, ids):
+def test_what_a_reader_puts_there_during_a_write_is_gone_after_it(ids):
     with transaction.atomic():
         refresh(ids, 2, "new")
-        during = copies.read(*ids, copies.STATUS)
-        during.fill({copies.STATUS: as_value(ids, 1, "old")})
-        assert shown(ids) is None
-    during.fill({copies.STATUS: as_value(ids, 1, "old")})
+        fill_old(ids)
     assert shown(ids) == "new"
 
 
-def test_a_slow_reader_does_not_bring_back_what_was_forgotten(db, ids):
-    copies.read(*ids, copies.FIGURES).fill({copies.FIGURES: b"old"})
-    get_redis_connection("default").delete(key(ids, copies.FIGURES))
-    slow = copies.read(*ids, copies.FIGURES)
+def test_a_reader_that_is_slower_than_a_marker_offers_nothing(ids, monkeypatch):
+    slow = copies.read(*ids, copies.STATUS)
+    monkeypatch.setattr(storage.copies, "OFFER_WITHIN_SECONDS", 0.0)
+    offer(slow, 1, "old")
+    assert shown(ids) is None
+
+
+def test_a_writer_that_was_held_up_after_its_commit_puts_nothing_there(ids, monkeypatch):
     with transaction.atomic():
-        copies.forget(ids[0], [ids[1]], copies.FIGURES, copies.PROFILE)
-    slow.fill({copies.FIGURES: b"old"})
-    assert shown(ids, copies.FIGURES) is None
+        refresh(ids, 2, "late")
+        monkeypatch.setattr(storage.copies, "OFFER_WITHIN_SECONDS", 0.0)
+    assert shown(ids) is None
+    assert 0 < get_client().ttl(key(ids)) <= storage.copies.MARKER_SECONDS
 
 
 class Paused:
@@ -210,257 +220,210 @@ class Paused:
         self.thread.join(10)
 
 
-def test_writers_that_refresh_in_the_wrong_order_leave_the_newer_value(db, ids, django_db_blocker):
+def test_writers_that_refresh_in_the_wrong_order_leave_the_newer_value(ids, django_db_blocker):
+    fill_old(ids)
     first = Paused(lambda: refresh(ids, 2, "first"), django_db_blocker)
     write(ids, 3, "second")
     assert shown(ids) == "second"
     first.finish()
-    # The late one finds that its place was taken: either the newer value stays, or nothing does.
-    assert shown(ids) in ("second", None)
-
-
-def test_a_late_refresh_does_not_take_the_token_of_a_writer_that_is_still_at_work(db, ids, django_db_blocker):
-    first = Paused(lambda: refresh(ids, 2, "first"), django_db_blocker)
-    with transaction.atomic():
-        refresh(ids, 3, "second")
-        first.finish()
-        reader = copies.read(*ids, copies.STATUS)
-        reader.fill({copies.STATUS: as_value(ids, 2, "first")})
-        assert shown(ids) is None
     assert shown(ids) == "second"
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_statuses_that_reach_redis_in_any_order_leave_the_newest(db, ids, seed):
-    """Each writer's token and status arrive in their own order and in none with those of others; readers in between."""
+def test_statuses_that_reach_redis_in_any_order_leave_the_newest(ids, seed):
+    """Writers commit one after the other, and refresh in any order, or are killed before it; readers in between, and
+    the relay, which comes to each change some time.
+    """
     dice = random.Random(seed)
-    stamps, place = cache_keys.stamp_keys(ids[0]), key(ids)
-    scripts = get_scripts()
-    generation = scripts.look(keys=stamps[:2], args=[])
-
-    def hold(version):
-        keys = [stamps[-1], cache_keys.writing_key(ids[0]), place]
-        scripts.hold_statuses(keys=keys, args=[b"w%d" % version, 10, generation, version])
-
-    def put(version):
-        arguments = [b"w%d" % version, generation, "c360:test", b"", 300]
-        scripts.put_statuses(keys=[*stamps, place], args=[*arguments, version, as_value(ids, version, f"v{version}")])
-
-    # The row is locked by one after the other. The token is sent before the commit, and may arrive after it.
-    steps = {version: dice.choice([["hold", "commit", "put"], ["commit", "hold", "put"]]) for version in range(2, 7)}
-    committed, put_done, readers = 1, set(), []
-    while steps:
-        version = dice.choice([version for version in steps if version <= committed + 1])
-        step = steps[version].pop(0)
-        if step == "hold":
-            hold(version)
-        elif step == "commit":
-            committed = version
-        else:
-            put(version)
-            put_done.add(version)
-            del steps[version]
-        if dice.random() < 0.5:
-            readers.append((committed, copies.read(*ids, copies.STATUS)))
-        if readers and dice.random() < 0.5:
-            seen, reader = readers.pop(dice.randrange(len(readers)))
-            reader.fill({copies.STATUS: as_value(ids, seen, f"v{seen}")})
+    committed, refreshed, waiting, dropping, readers = 1, 1, [], [], []
+    for _ in range(40):
+        step = dice.choice(["commit", "refresh", "kill", "drop", "read", "offer", "look"])
+        if step == "commit" and committed < 8:
+            committed += 1
+            waiting.append(committed)
+            dropping.append(committed)
+        elif step == "refresh" and waiting:
+            version = waiting.pop(dice.randrange(len(waiting)))
+            write(ids, version, f"v{version}")
+            refreshed = max(refreshed, version)
+        elif step == "kill" and waiting:
+            waiting.pop(dice.randrange(len(waiting)))
+        elif step == "drop" and dropping:
+            version = dropping.pop(dice.randrange(len(dropping)))
+            copies.drop_older(stale.Change(ids[0], {str(ids[1]): (CONFIGURATION, version)}), using="default")
+            refreshed = max(refreshed, version)
+        elif step == "read":
+            readers.append((copies.read(*ids, copies.STATUS), committed))
+        elif step == "offer" and readers:
+            reader, seen = readers.pop(dice.randrange(len(readers)))
+            offer(reader, seen, f"v{seen}")
         if (says := shown(ids)) is not None:
-            assert int(says[1:]) >= max(put_done, default=1)
-    assert shown(ids) in (None, "v6")
+            assert int(says[1:]) >= refreshed
+    for version in dropping:
+        copies.drop_older(stale.Change(ids[0], {str(ids[1]): (CONFIGURATION, version)}), using="default")
+    assert shown(ids) in (None, f"v{committed}")
 
 
-def test_a_version_that_was_rolled_back_is_written_by_the_next(db, ids):
+def test_a_status_of_another_configuration_than_the_live_one_is_read_again(ids):
+    """A publication may rename the stage without moving anybody."""
+    copies.read(*ids, *PARTS).offer(CONFIGURATION, status=(4, as_value(ids, 4, "Trial")), figures=(1, b"f"))
+    copies.read(ids[0], uuid4(), copies.STATUS).offer(CONFIGURATION + 1)
+    assert dict(copies.read(*ids, *PARTS).values) == {copies.STATUS: None, copies.FIGURES: b"f"}
+    fill(ids, 4, "Test", configuration=CONFIGURATION + 1)
+    assert shown(ids) == "Test"
+    # Somebody who moved the customer before the publication is late.
+    write(ids, 4, "Trial")
+    assert shown(ids) == "Test"
+
+
+def test_a_change_of_10_000_customers_is_told_in_a_handful_of_round_trips(ids, commands):
     fill_old(ids)
-    with pytest.raises(ZeroDivisionError), transaction.atomic():
-        refresh(ids, 2, "never")
-        raise ZeroDivisionError
+    for size, trips in ((1, 1), (500, 1), (501, 1), (10_000, 4)):
+        with commands.counting() as counted, transaction.atomic():
+            refresh(ids, 1 + size, "new", others=size - 1)
+        assert counted == [trips]
+        assert shown(ids) == ("new" if size <= copies.BULK else None)
+
+
+def test_another_tenants_id_finds_nothing(ids):
+    fill_old(ids)
+    assert shown((uuid4(), ids[1])) is None
+
+
+def test_a_change_of_one_tenant_leaves_the_others_alone(ids):
+    stranger = (uuid4(), uuid4())
+    fill(stranger, 1, "theirs")
     write(ids, 2, "new")
-    assert shown(ids) == "new"
+    copies.read(*ids, copies.STATUS).offer(CONFIGURATION + 1)
+    assert shown(stranger) == "theirs"
 
 
-def cut_line():
-    """Redis closes the line of this thread."""
-    client = get_redis_connection("default")
-    ours = redis_line._line_of(client).connection._sock.getsockname()
-    client.client_kill(f"{ours[0]}:{ours[1]}")
-    threading.Event().wait(0.05)
+# --- somebody died between their commit and the refresh -------------------------------------------------------------
 
 
-@pytest.mark.parametrize("when", ["before the token", "before the status", "before its answer"])
-def test_a_line_that_redis_cuts_never_leaves_an_old_status(db, ids, monkeypatch, when):
-    monkeypatch.setattr(outage, "RETRY_SECONDS", 0.05)
-    write(ids, 1, "old")
-    if when == "before the token":
-        cut_line()
-    with transaction.atomic():
-        refresh(ids, 2, "new")
-        if when == "before the status":
-            cut_line()
-    if when == "before its answer":
-        cut_line()
-    assert shown(ids) in (None, "new")
-    await_end_of_outage()
-    assert shown(ids) in (None, "new")
-    write(ids, 3, "newer")
-    assert shown(ids) == "newer"
+def die_after_commit():
+    """The process is gone right after the commit: nothing that was to follow it happens."""
+    transaction.get_connection().run_on_commit.clear()
+
+
+def read(tenant, customer):
+    return read_summary(customer.id, tenant=tenant, now=utc_now())
+
+
+@pytest.fixture
+def relay(db):
+    """The relay's look after the copies, as one that has led for a while."""
+    relay = StaleCopies()
+    relay.look()
+    relay.look_back()
+    relay._watch._next_at = relay._looked_back_at = 0.0
+    return relay
+
+
+def test_a_move_whose_maker_was_killed_shows_after_the_relays_look(tenant, customer, relay):
+    read(tenant, customer), read_tenant_summary(tenant=tenant)
+    with tenant_context(tenant.id):
+        move(tenant, customer, "Onboarded")
+        die_after_commit()
+    assert read(tenant, customer)["stage"] == "Prospect"
+    relay.look_back()
+    assert read(tenant, customer)["stage"] == "Onboarded"
+    assert [s["customers"] for s in read_tenant_summary(tenant=tenant)["stages"]][:2] == [0, 1]
+
+
+def test_what_a_slow_reader_offers_after_the_relays_look_is_not_kept(tenant, customer, relay):
+    slow = copies.read(tenant.id, customer.id, copies.STATUS)
+    with tenant_context(tenant.id):
+        move(tenant, customer, "Onboarded")
+        die_after_commit()
+    relay.look_back()
+    offer(slow, 1, "Prospect", configuration=1)
+    assert read(tenant, customer)["stage"] == "Onboarded"
+
+
+def test_figures_and_profile_whose_writer_was_killed_show_after_the_relays_look(tenant, customer, relay):
+    def profile():
+        return read_profile(customer.id, tenant=tenant, now=utc_now())
+
+    read(tenant, customer), profile()
+    with tenant_context(tenant.id):
+        report(tenant, customer, support={"open_issues": 7}, company={"name": "New name"})
+        die_after_commit()
+    assert (read(tenant, customer)["support"]["open_issues"], profile()["support"]["open_issues"]) != (7, 7)
+    assert relay.look()
+    assert read(tenant, customer)["support"]["open_issues"] == 7
+    assert (profile()["support"]["open_issues"], profile()["company"]["name"]) == (7, "New name")
+    assert read_tenant_summary(tenant=tenant)["total"]["customers"] == 1
+    assert not relay.look(), "each is told once"
+
+
+@pytest.mark.parametrize("part", ["company", "billing", "support", "contacts"])
+def test_each_kind_of_figure_that_is_written_is_of_a_later_version(tenant, customer, part):
+    from lifecycle.services.customers.recording import ContactFacts
+
+    written = {
+        "company": {"industry": "Steel"},
+        "billing": {"currency": "EUR", "arr": "5"},
+        "support": {"open_issues": 1},
+        "contacts": [ContactFacts(name="Ann Example")],
+    }
+    with tenant_context(tenant.id):
+        for _ in range(3):
+            before = stale.note_profiles(tenant.id, [customer.id])[str(customer.id)]
+            report(tenant, customer, **{part: written[part]})
+            assert stale.note_profiles(tenant.id, [customer.id])[str(customer.id)] > before
+
+
+def test_a_publication_whose_publisher_was_killed_shows_after_the_relays_look(tenant, customer, relay):
+    assert read(tenant, customer)["category"] == "acquisition"
+    with tenant_context(tenant.id):
+        publish(tenant, {**MINIMAL, "categories": {"Prospect": "renewal"}})
+        die_after_commit()
+    assert read(tenant, customer)["category"] == "acquisition"
+    relay.look()
+    assert read(tenant, customer)["category"] == "renewal"
 
 
 KILLED = """
 import os, signal
 import django
 django.setup()
-from typing import NamedTuple
+import sys
 from uuid import UUID
 from django.db import transaction
-from lifecycle.services.cache import copies
-import sys
+from lifecycle.models import Customer
+from tenants.actors import TenantRef
+from tenants.context import tenant_context
+from tests.services.acts import move
 
-class Record(NamedTuple):
-    customer_id: UUID
-    version: int
-
-tenant, customer = map(UUID, sys.argv[1:])
-# The first time the script is called and waited for; the second time it is left to the kernel.
-for version in (1, 2):
-    with transaction.atomic():
-        copies.refresh_statuses(tenant, [Record(customer, version)])
-        if version == 2:
-            os.kill(os.getpid(), signal.SIGKILL)
+tenant, customer = TenantRef(UUID(sys.argv[1]), "x"), UUID(sys.argv[2])
+with tenant_context(tenant.id):
+    transaction.on_commit(lambda: os.kill(os.getpid(), signal.SIGKILL))
+    move(tenant, Customer(id=customer), "Onboarded")
 """
 
 
-def test_the_token_of_a_process_that_is_killed_right_before_its_commit_arrives(db, ids):
-    killed = subprocess.run([sys.executable, "-c", KILLED, *map(str, ids)], cwd=settings.BASE_DIR, check=False)
+def test_a_process_that_is_killed_between_commit_and_refresh_is_made_good(tenant, customer, relay):
+    assert read(tenant, customer)["stage"] == "Prospect"
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, str(tenant.id), str(customer.id)],
+        cwd=settings.BASE_DIR,
+        check=False,
+        env={**os.environ, "DATABASE_URL": database_url()},
+    )
     assert killed.returncode == -signal.SIGKILL
-    client = get_redis_connection("default")
-    for _ in range(100):
-        if client.get(key(ids)).startswith(b"!v2:"):
-            break
-        threading.Event().wait(0.02)
-    assert client.get(key(ids)).startswith(b"!v2:")
+    assert read(tenant, customer)["stage"] == "Prospect", "it did not get to the refresh"
+    relay.look_back()
+    assert read(tenant, customer)["stage"] == "Onboarded"
 
 
-def test_a_bulk_change_that_this_process_has_not_heard_of_keeps_a_late_status_out(db, ids):
-    fill_old(ids)
-    tenant_key = cache_keys.generation_key(ids[0])
-    with transaction.atomic():
-        refresh(ids, 2, "new")
-        # Somebody else's bulk change, right after our commit: it would have waited for our lock.
-        get_scripts().bump(keys=[tenant_key], args=[])
-    assert shown(ids) is None
-    write(ids, 4, "newest")
-    assert shown(ids) == "newest"
+def database_url():
+    """The address of the tests' own database, for a process of its own."""
+    parts = urlsplit(settings.DATABASE_URL)
+    return parts._replace(path=f"/{connections['default'].settings_dict['NAME']}").geturl()
 
 
-def await_end_of_outage():
-    for _ in range(200):
-        if copies.outage.is_over():
-            return
-        threading.Event().wait(0.02)
-    pytest.fail("the outage does not end")
-
-
-def test_a_crash_between_commit_and_refresh_costs_seconds_and_never_shows_the_old_value(db, ids, monkeypatch):
-    monkeypatch.setattr(copies, "WRITER_TOKEN_SECONDS", 1)
-    fill_old(ids)
-    with transaction.atomic():
-        refresh(ids, 2, "new")
-        # The process dies right after the commit: nothing that was to follow it happens.
-        transaction.get_connection().run_on_commit.clear()
-    reading = copies.read(*ids, copies.STATUS)
-    assert reading.values[copies.STATUS] is None
-    threading.Event().wait(1.1)
-    copies.read(*ids, copies.STATUS).fill({copies.STATUS: as_value(ids, 2, "new")})
-    assert shown(ids) == "new"
-
-
-def lose_token(ids):
-    """The token's time is over, or Redis has thrown it out."""
-    assert redis_line.call(get_redis_connection("default"), "DEL", key(ids)) == 1
-
-
-def test_a_transaction_longer_than_its_token_still_throws_out_what_readers_put_there(db, ids):
-    with transaction.atomic():
-        refresh(ids, 2, "new")
-        lose_token(ids)
-        fill_old(ids)
-        assert shown(ids) == "old"
-    assert shown(ids) is None
-
-
-def test_a_transaction_longer_than_its_token_stops_a_reader_that_is_still_reading(db, ids):
-    with transaction.atomic():
-        refresh(ids, 2, "new")
-        lose_token(ids)
-        reader = copies.read(*ids, copies.STATUS)
-    reader.fill({copies.STATUS: as_value(ids, 1, "old")})
-    assert shown(ids) is None
-
-
-def test_a_change_of_10_000_customers_costs_as_many_round_trips_as_one_of_501(db, ids, commands):
-    fill_old(ids)
-    counts = []
-    for size in (501, 10_000):
-        with commands.counting() as counted, transaction.atomic():
-            refresh(ids, 2, "new", others=size - 1)
-        counts += counted
-    assert counts == [3, 3], "before the commit, after it, and the announcement"
-    assert shown(ids) is None
-
-
-def test_a_change_of_500_customers_is_told_in_one_round_trip_before_and_one_after(db, ids, commands):
-    copies.read(*ids, copies.STATUS)
-    with commands.counting() as counted, transaction.atomic():
-        refresh(ids, 2, "new", others=499)
-    assert counted == [2]
-    assert shown(ids) == "new"
-
-
-def test_while_a_bulk_change_runs_nobody_fills_and_other_tenants_notice_nothing(db, ids):
-    stranger = (uuid4(), uuid4())
-    copies.read(*stranger, copies.STATUS).fill({copies.STATUS: as_value(stranger, 1, "theirs")})
-    with transaction.atomic():
-        refresh(ids, 2, "new", others=copies.BULK)
-        during = copies.read(*ids, copies.STATUS)
-        during.fill({copies.STATUS: as_value(ids, 1, "old")})
-        assert shown(ids) is None
-    during.fill({copies.STATUS: as_value(ids, 1, "old")})
-    assert shown(ids) is None
-    copies.read(*ids, copies.STATUS).fill({copies.STATUS: as_value(ids, 2, "new")})
-    assert shown(ids) == "new"
-    assert shown(stranger) == "theirs"
-
-
-def test_a_bulk_change_that_ends_does_not_open_the_door_for_one_that_still_runs(db, ids, django_db_blocker):
-    with transaction.atomic():
-        refresh(ids, 2, "new", others=copies.BULK)
-        other = Paused(lambda: refresh(ids, 2, "new", others=copies.BULK), django_db_blocker)
-        other.finish()
-        fill_old(ids)
-        assert shown(ids) is None
-
-
-def test_a_configuration_change_makes_everything_of_the_tenant_a_miss(db, ids):
-    copies.read(*ids, *PARTS).fill({copies.STATUS: b"s", copies.FIGURES: b"f"})
-    copies.read_sum(ids[0]).fill(b"sum")
-    with transaction.atomic():
-        copies.forget_tenant(ids[0])
-    assert set(copies.read(*ids, *PARTS).values.values()) == {None}
-    assert copies.read_sum(ids[0]).value is None
-
-
-def test_a_lost_generation_does_not_bring_back_old_values(db, ids):
-    copies.read(*ids, copies.PROFILE).fill({copies.PROFILE: b"before"})
-    with transaction.atomic():
-        copies.forget_tenant(ids[0])
-    get_redis_connection("default").delete(cache_keys.generation_key(ids[0]))
-    assert shown(ids, copies.PROFILE) is None
-    copies.read(*ids, copies.PROFILE).fill({copies.PROFILE: b"after"})
-    assert shown(ids, copies.PROFILE) == b"after"
-
-
-# What open pages are told.
+# --- what open pages are told ---------------------------------------------------------------------------------------
 
 
 def told(pubsub):
@@ -472,135 +435,200 @@ def told(pubsub):
     return found
 
 
-@pytest.fixture
-def listening(ids):
-    pubsub = get_redis_connection("default").pubsub()
-    pubsub.subscribe(cache_keys.live_channel(ids[0]))
+@contextmanager
+def listen(tenant_id):
+    pubsub = get_client().pubsub()
+    pubsub.subscribe(cache_keys.live_channel(tenant_id))
     yield pubsub
     pubsub.close()
 
 
+@pytest.fixture
+def listening(ids):
+    with listen(ids[0]) as pubsub:
+        yield pubsub
+
+
 @pytest.mark.parametrize("size", [1, 501])
-def test_open_pages_are_told_once_after_the_commit(db, ids, listening, size):
+def test_open_pages_are_told_once_after_the_commit(ids, listening, size):
     records = [Record(ids[1], 7), *(Record(uuid4(), 2) for _ in range(size - 1))]
     with transaction.atomic():
-        copies.refresh_statuses(ids[0], records)
+        copies.refresh_statuses(ids[0], records, configuration=CONFIGURATION)
         assert told(listening) == []
     (message,) = told(listening)
     assert message["changed"][str(ids[1])] == 7
     assert len(message["changed"]) == size
 
 
-@pytest.mark.parametrize("size", [1, 501])
-def test_open_pages_are_told_of_new_figures_after_the_commit(db, ids, listening, size):
-    with transaction.atomic():
-        copies.forget(ids[0], [ids[1], *(uuid4() for _ in range(size - 1))], copies.FIGURES, copies.PROFILE)
-        assert told(listening) == []
-    (message,) = told(listening)
-    assert message["figures"][0] == str(ids[1])
-    assert (message["changed"], len(message["figures"])) == ({}, size)
+@pytest.mark.parametrize("size", [1, 12])
+def test_open_pages_are_told_of_new_figures_after_the_commit(tenant, size):
+    customers = [CustomerFactory(tenant=tenant).id for _ in range(size)]
+    with listen(tenant.id) as pubsub:
+        with tenant_context(tenant.id):
+            copies.forget_profiles(tenant.id, customers)
+            assert told(pubsub) == []
+        (message,) = told(pubsub)
+    assert message["changed"] == {}
+    assert set(message["figures"]) == set(map(str, customers))
 
 
-def test_open_pages_are_not_told_of_what_was_rolled_back(db, ids, listening):
+def test_open_pages_are_not_told_of_what_was_rolled_back(ids, listening):
     with pytest.raises(ZeroDivisionError), transaction.atomic():
-        copies.refresh_statuses(ids[0], [Record(ids[1], 7)])
+        copies.refresh_statuses(ids[0], [Record(ids[1], 7)], configuration=CONFIGURATION)
         raise ZeroDivisionError
     assert told(listening) == []
 
 
-# The sum over a tenant.
+def test_the_relay_tells_open_pages_of_a_change_whose_maker_was_killed_and_of_no_other(tenant, customer, relay):
+    with listen(tenant.id) as pubsub:
+        with tenant_context(tenant.id):
+            move(tenant, customer, "Onboarded")
+            die_after_commit()
+        relay.look_back()
+        assert told(pubsub) == [{"changed": {str(customer.id): 2}, "figures": []}]
+        with tenant_context(tenant.id):
+            move(tenant, customer, "Active")
+        assert [message["changed"] for message in told(pubsub)] == [{str(customer.id): 3}]
+        relay._looked_back_at = 0.0
+        relay.look_back()
+        assert told(pubsub) == []
 
 
-def test_the_sum_is_kept_until_the_next_change_of_any_customer(db, ids):
-    copies.read_sum(ids[0]).fill(b"1")
-    assert copies.read_sum(ids[0]).value == b"1"
+# --- the totals over a tenant ---------------------------------------------------------------------------------------
+
+
+def totals(ids):
+    return copies.read_totals(ids[0]).value
+
+
+def test_totals_are_kept_until_the_next_change_of_any_customer(ids):
+    copies.read_totals(ids[0]).offer(b"1")
+    assert totals(ids) == b"1"
     write(ids, 2, "x")
-    assert copies.read_sum(ids[0]).value is None
-    copies.read_sum(ids[0]).fill(b"2")
+    assert totals(ids) is None
+    copies.read_totals(ids[0]).offer(b"2")
+    assert totals(ids) == b"2"
+    copies.drop_older(stale.Change(ids[0], profiles={str(ids[1]): 5}), using="default")
+    assert totals(ids) is None
+
+
+def test_totals_that_were_made_before_a_change_are_not_shown_after_it(ids):
+    slow = copies.read_totals(ids[0])
+    write(ids, 2, "x")
+    slow.offer(b"before")
+    assert totals(ids) is None
     with transaction.atomic():
-        copies.forget(ids[0], [ids[1]], copies.FIGURES)
-    assert copies.read_sum(ids[0]).value is None
+        refresh(ids, 3, "x")
+        copies.read_totals(ids[0]).offer(b"before")
+    assert totals(ids) is None
 
 
-def test_a_sum_that_was_made_before_a_change_is_not_kept_after_it(db, ids):
-    slow = copies.read_sum(ids[0])
+def test_a_lost_count_of_changes_does_not_bring_back_old_totals(ids):
+    copies.read_totals(ids[0]).offer(b"before")
     write(ids, 2, "x")
-    slow.fill(b"before")
-    assert copies.read_sum(ids[0]).value is None
+    get_client().delete(cache_keys.count_key(ids[0]))
+    assert totals(ids) is None
+    copies.read_totals(ids[0]).offer(b"after")
+    assert totals(ids) == b"after"
 
 
-def test_a_sum_made_during_a_change_lives_for_seconds_and_not_past_its_end(db, ids):
-    with transaction.atomic():
-        refresh(ids, 2, "x")
-        copies.read_sum(ids[0]).fill(b"before")
-        assert 0 < get_redis_connection("default").ttl(cache_keys.sum_key(ids[0])) <= copies.READER_TOKEN_SECONDS
-    assert copies.read_sum(ids[0]).value is None
+# --- what a hit costs, and Redis away -------------------------------------------------------------------------------
 
 
-def test_a_lost_count_of_changes_does_not_bring_back_an_old_sum(db, ids):
-    copies.read_sum(ids[0]).fill(b"before")
-    write(ids, 2, "x")
-    get_redis_connection("default").delete(*cache_keys.stamp_keys(ids[0])[1:])
-    assert copies.read_sum(ids[0]).value is None
-
-
-# What a hit costs, and Redis away.
-
-
-def test_a_hit_is_one_round_trip_and_a_miss_two_and_one_to_fill(db, ids, commands):
+def test_a_hit_is_one_round_trip_and_a_miss_one_more(ids, commands):
     with commands.counting() as counted:
         reading = copies.read(*ids, *PARTS)
-    assert counted == [2]
-    with commands.counting() as counted:
-        reading.fill({copies.STATUS: b"s", copies.FIGURES: b"f"})
     assert counted == [1]
     with commands.counting() as counted:
-        copies.read(*ids, *PARTS)
+        reading.offer(CONFIGURATION, status=(1, b"s"), figures=(1, b"f"))
+    assert counted == [1]
+    with commands.counting() as counted:
+        assert copies.read(*ids, *PARTS).values[copies.FIGURES] == b"f"
     assert counted == [1]
 
 
-def test_while_redis_is_away_reads_miss_and_writes_go_on(db, ids, commands):
+def await_redis():
+    """Until this process asks again and has flushed."""
+    deadline = time.monotonic() + 10
+    while storage.copies.read(["c360:tests:none"]).epoch is None:
+        assert time.monotonic() < deadline, "the outage does not end"
+        time.sleep(0.02)
+
+
+def test_while_redis_is_away_reads_miss_and_writes_go_on(tenant, customer, commands):
+    ids = tenant.id, customer.id
     fill_old(ids)
     commands.is_cut = True
     assert shown(ids) is None
-    write(ids, 2, "new")
-    with transaction.atomic():
-        copies.forget(ids[0], [ids[1]], copies.FIGURES)
-        copies.forget_tenant(ids[0])
-    assert copies.read_sum(ids[0]).value is None
+    with tenant_context(tenant.id):
+        move(tenant, customer, "Onboarded")
+        report(tenant, customer, support={"open_issues": 7})
+    summary = read(tenant, customer)
+    assert (summary["stage"], summary["support"]["open_issues"]) == ("Onboarded", 7)
+    assert totals(ids) is None
 
 
-def test_a_change_that_could_not_be_told_is_never_hidden_by_an_old_value(db, ids, commands, monkeypatch):
-    monkeypatch.setattr(outage, "RETRY_SECONDS", 0.05)
-    fill_old(ids)
-    copies.read_sum(ids[0]).fill(b"old")
+def test_a_process_that_has_just_failed_asks_nobody_for_a_moment(ids, commands, monkeypatch):
+    monkeypatch.setattr(redis, "RETRY_SECONDS", 60)
     commands.is_cut = True
-    write(ids, 2, "new")
+    shown(ids)
     commands.is_cut = False
-    for _ in range(200):
+    with commands.counting() as counted:
         assert shown(ids) is None
-        assert copies.read_sum(ids[0]).value is None
-        if copies.outage.is_over():
-            break
-        threading.Event().wait(0.02)
-    assert copies.outage.is_over()
-    assert shown(ids) is None
+        write(ids, 2, "new")
+    assert counted == [0]
 
 
-@pytest.mark.parametrize("size", [1, 501])
-def test_redis_that_goes_away_between_the_two_steps_is_made_good(db, ids, commands, monkeypatch, size):
-    monkeypatch.setattr(outage, "RETRY_SECONDS", 0.05)
+def test_a_change_that_could_not_be_told_is_never_hidden_by_an_old_value(ids, commands):
     fill_old(ids)
-    with transaction.atomic():
-        refresh(ids, 2, "new", others=size - 1)
-        commands.is_cut = True
-    assert not copies.outage.is_over()
+    copies.read_totals(ids[0]).offer(b"old")
+    commands.is_cut = True
+    write(ids, 2, "new")
     commands.is_cut = False
-    await_end_of_outage()
+    for _ in range(20):
+        assert (shown(ids), totals(ids)) == (None, None)
+        time.sleep(0.01)
+    await_redis()
+    assert (shown(ids), totals(ids)) == (None, None)
+    fill(ids, 2, "new")
+    assert shown(ids) == "new"
+
+
+def test_a_change_that_its_maker_could_not_tell_is_told_by_the_relay(tenant, customer, relay, commands):
+    """Redis is away for one process alone, which ends before it is back."""
+    read(tenant, customer)
+    commands.is_cut = True
+    with tenant_context(tenant.id):
+        move(tenant, customer, "Onboarded")
+    commands.is_cut = False
+    storage.copies._owed, redis._away_until = 0, 0.0
+    assert read(tenant, customer)["stage"] == "Prospect"
+    relay.look_back()
+    assert read(tenant, customer)["stage"] == "Onboarded"
+
+
+def test_a_relay_that_could_not_tell_a_change_flushes_when_redis_is_back(tenant, customer, relay, commands):
+    read(tenant, customer)
+    with tenant_context(tenant.id):
+        move(tenant, customer, "Onboarded")
+        die_after_commit()
+    commands.is_cut = True
+    relay.look_back()
+    commands.is_cut = False
+    redis._away_until = 0.0
+    assert read(tenant, customer)["stage"] == "Prospect"
+    relay._watch._next_at = 0.0
+    relay.look()
+    assert read(tenant, customer)["stage"] == "Onboarded"
+
+
+def test_a_relay_that_begins_to_lead_believes_nothing_of_before(ids):
+    fill_old(ids)
+    StaleCopies().look()
     assert shown(ids) is None
 
 
-def test_readers_and_writers_at_once_never_see_a_version_go_back(db, ids, django_db_blocker):
+def test_readers_and_writers_at_once_never_see_a_version_go_back(ids, django_db_blocker):
     """A counter in PostgreSQL's place: writers raise it under a lock, readers read through the cache."""
     truth, told, lock, errors = [0], [0], threading.Lock(), []
 
@@ -610,8 +638,6 @@ def test_readers_and_writers_at_once_never_see_a_version_go_back(db, ids, django
                 truth[0] += 1
                 version = truth[0]
                 refresh(ids, version, "")
-            # No writer waits for Redis, but with the answer to this it has all that this one sent before.
-            redis_line.call(get_redis_connection("default"), "PING")
             told[0] = max(told[0], version)
 
     def read_often():
@@ -620,8 +646,9 @@ def test_readers_and_writers_at_once_never_see_a_version_go_back(db, ids, django
             reading = copies.read(*ids, copies.STATUS)
             value = reading.values[copies.STATUS]
             if value is None:
-                value = as_value(ids, truth[0], "")
-                reading.fill({copies.STATUS: value})
+                seen = truth[0]
+                value = as_value(ids, seen, "")
+                reading.offer(CONFIGURATION, status=(seen, value))
             # What had come to Redis before the reading began must be in it.
             if orjson.loads(value)["version"] < before:
                 errors.append((value, before))
@@ -646,55 +673,186 @@ def test_readers_and_writers_at_once_never_see_a_version_go_back(db, ids, django
     assert last is None or orjson.loads(last)["version"] == 120
 
 
+# --- Redis begins anew, or another one takes its place --------------------------------------------------------------
+
+
+class Server:
+    """A Valkey of this test's own."""
+
+    def __init__(self, folder, *arguments):
+        self.port = find_free_port()
+        self._command = [find_program(), "--port", self.port, "--bind", "127.0.0.1", "--save", "", "--dir", folder]
+        self._command += arguments
+        self.start()
+
+    def start(self):
+        self.process = subprocess.Popen([str(part) for part in self._command], stdout=subprocess.DEVNULL)
+        self.client = redis_py.Redis(port=self.port)
+        await_that(self.client.ping)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait(10)
+
+
+def await_that(condition):
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            if condition():
+                return
+        except redis_py.RedisError:
+            pass
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def server(tmp_path):
+    """The cache is in a Valkey of this test's own, which may die."""
+    server = Server(tmp_path)
+    location = {**settings.CACHES["default"], "LOCATION": f"redis://127.0.0.1:{server.port}/0"}
+    with override_settings(CACHES={**settings.CACHES, "default": location}):
+        forget_client()
+        storage.copies.keep([Copy("c360:tests:begin", 1, 1)])
+        yield server
+        server.kill()
+    forget_client()
+
+
+def forget_client():
+    get_client.cache_clear()
+    storage.copies._script.cache_clear()
+
+
+def test_redis_that_was_restarted_empty_takes_no_value_of_before(server, ids):
+    """The reader had read before the change, the writer was held up after it, and nothing remembers the newer one."""
+    slow = copies.read(*ids, copies.STATUS)
+    fill_old(ids)
+    with transaction.atomic():
+        refresh(ids, 2, "second")
+        write_in_thread(ids, 3, "third")
+        assert shown(ids) == "third"
+        server.kill()
+        server.start()
+    offer(slow, 1, "first")
+    assert shown(ids) is None
+    fill(ids, 3, "third")
+    assert shown(ids) == "third"
+
+
+def write_in_thread(ids, version, says):
+    def run():
+        with transaction.atomic():
+            refresh(ids, version, says)
+        connections.close_all()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join(10)
+
+
+def test_a_replica_that_lacks_acknowledged_writes_shows_nothing_old_for_longer_than_a_look(
+    server, tmp_path, tenant, customer
+):
+    """Status, figures, profile and totals; the day for which a profile is kept makes no difference."""
+    (tmp_path / "replica").mkdir()
+    replica = Server(tmp_path / "replica", "--replicaof", "127.0.0.1", server.port)
+    watch = Watch(using="relay")
+    watch.look()
+    profile = {"tenant": tenant, "now": utc_now()}
+    for _ in range(2):
+        read(tenant, customer), read_profile(customer.id, **profile), read_tenant_summary(tenant=tenant)
+    await_that(lambda: replica.client.exists(key((tenant.id, customer.id), copies.PROFILE)))
+    await_that(lambda: replica.client.exists(cache_keys.totals_key(tenant.id)))
+    # The connection between the two is lost, and these writes are acknowledged by one alone.
+    replica.client.replicaof("no", "one")
+    with tenant_context(tenant.id):
+        move(tenant, customer, "Onboarded")
+    with tenant_context(tenant.id):
+        report(tenant, customer, support={"open_issues": 7})
+    assert read(tenant, customer)["stage"] == "Onboarded"
+    server.kill()
+    replica.client.config_set("port", server.port)
+    try:
+        await_that(lambda: redis_py.Redis(port=server.port).ping())
+        redis._away_until = 0.0
+        assert read(tenant, customer)["stage"] == "Prospect", "the replica does not know better"
+        watch._next_at = 0.0
+        watch.look()
+        assert read(tenant, customer)["stage"] == "Onboarded"
+        assert read(tenant, customer)["support"]["open_issues"] == 7
+        assert read_profile(customer.id, **profile)["support"]["open_issues"] == 7
+        assert read_tenant_summary(tenant=tenant)["stages"][1]["customers"] == 1
+    finally:
+        replica.kill()
+    assert storage.copies.WATCH_SECONDS <= 1.0
+
+
+def test_a_server_that_has_not_changed_keeps_its_copies(server, ids):
+    watch = Watch(using="relay")
+    watch.look()
+    fill_old(ids)
+    for _ in range(3):
+        watch._next_at = 0.0
+        watch.look()
+    assert shown(ids) == "old"
+
+
+def test_a_server_that_does_not_say_who_it_is_is_watched_all_the_same(server, ids):
+    server.client.acl_setuser("default", enabled=True, nopass=True, commands=["+@all", "-info"], keys=["*"])
+    watch = Watch(using="relay")
+    watch.look()
+    fill_old(ids)
+    watch._next_at = 0.0
+    watch.look()
+    assert shown(ids) == "old"
+    server.kill()
+    watch._next_at = 0.0
+    watch.look()
+    server.start()
+    redis._away_until = watch._next_at = 0.0
+    watch.look()
+    assert shown(ids) is None
+
+
 # --- the database was restored from a backup ------------------------------------------------------------------------
 
 
 @pytest.fixture
 def restored(monkeypatch):
     """From now on the connections lead to another database than before."""
-    return lambda identity="restored": monkeypatch.setattr(cache_keys, "database_identity", lambda: identity)
+
+    def lead_to(identity="restored"):
+        monkeypatch.setattr(storage.copies, "database_identity", lambda **_: identity)
+        storage.copies.keep([Copy("c360:tests:begin", 1, 1)])
+
+    return lead_to
 
 
-def fill(ids, version, says, part=copies.STATUS):
-    copies.read(*ids, part).fill({part: as_value(ids, version, says)})
-
-
-def test_nothing_that_was_cached_before_a_restore_is_shown_after_it(db, ids, restored):
-    fill(ids, 9, "lost")
-    fill(ids, 9, "lost", copies.PROFILE)
-    copies.read_sum(ids[0]).fill(b"lost")
-    assert (shown(ids), copies.read_sum(ids[0]).value) == ("lost", b"lost")
+def test_nothing_that_was_cached_before_a_restore_is_shown_after_it(ids, restored):
+    copies.read(*ids, copies.PROFILE, *PARTS).offer(
+        CONFIGURATION, status=(9, as_value(ids, 9, "lost")), figures=(9, b"lost"), profile=(9, b"lost")
+    )
+    copies.read_totals(ids[0]).offer(b"lost")
+    assert (shown(ids), totals(ids)) == ("lost", b"lost")
     restored()
-    assert shown(ids) is None
-    assert shown(ids, copies.PROFILE) is None
-    assert copies.read_sum(ids[0]).value is None
+    assert (shown(ids), shown(ids, copies.FIGURES), shown(ids, copies.PROFILE), totals(ids)) == (None,) * 4
     fill(ids, 7, "restored")
     assert shown(ids) == "restored"
 
 
-def test_a_version_that_is_given_again_after_a_restore_is_shown_after_its_commit(db, ids, restored):
+def test_a_version_that_is_given_again_after_a_restore_is_shown_after_its_commit(ids, restored):
     fill(ids, 9, "lost")
     restored()
+    fill(ids, 7, "restored")
     with transaction.atomic():
         refresh(ids, 8, "given again")
-        during = copies.read(*ids, copies.STATUS)
-        during.fill({copies.STATUS: as_value(ids, 7, "restored")})
-        assert shown(ids) is None
+        assert shown(ids) == "restored"
     assert shown(ids) == "given again"
 
 
-def test_a_writer_killed_before_its_refresh_leaves_no_status_of_the_lost_database(db, ids, restored):
-    fill(ids, 9, "lost")
-    restored()
-    with pytest.raises(ZeroDivisionError), transaction.atomic():
-        refresh(ids, 8, "given again")
-        raise ZeroDivisionError
-    # Its token keeps the place until whatever it has committed is old enough to be read.
-    copies.read(*ids, copies.STATUS).fill({copies.STATUS: as_value(ids, 7, "restored")})
-    assert shown(ids) is None
-
-
-def test_who_still_has_the_lost_database_does_not_show_what_the_restored_one_holds(db, ids, restored, monkeypatch):
+def test_who_still_has_the_lost_database_does_not_show_what_the_restored_one_holds(ids, restored):
     restored("lost")
     fill(ids, 9, "lost")
     restored("restored")
@@ -703,19 +861,8 @@ def test_who_still_has_the_lost_database_does_not_show_what_the_restored_one_hol
     assert shown(ids) is None
 
 
-def test_what_redis_is_owed_is_paid_under_every_database_that_was_used(db, ids, restored):
-    restored("lost")
-    fill(ids, 9, "lost")
-    restored("restored")
-    fill(ids, 7, "restored")
-    copies.outage.owe()
-    deadline = time.monotonic() + 10
-    while not copies.outage.is_over():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    assert shown(ids) is None
-    restored("lost")
-    assert shown(ids) is None
+def test_the_relay_has_the_same_database_as_those_whom_it_follows(ids):
+    assert database_identity(using="relay") == database_identity()
 
 
 def test_the_identity_is_asked_once_a_connection_and_in_time_behind_a_pooler(db):

@@ -8,6 +8,7 @@ from django.test import RequestFactory, override_settings
 from redis.exceptions import ConnectionError as RedisGone
 from uuid_utils.compat import uuid7
 
+from storage.redis import get_client
 from tenants.context import tenant_context
 from tenants.models import User
 from tenants.services.accounts import login_guard, logins
@@ -31,15 +32,10 @@ def log_in(user_or_name, password, address):
 
 @pytest.fixture
 def without_redis(monkeypatch):
-    class Gone:
-        def __getattr__(self, name):
-            def fail(*args, **kwargs):
-                raise RedisGone("connection refused")
+    def ask(_call):
+        raise RedisGone("connection refused")
 
-            return fail
-
-    monkeypatch.setattr(login_guard, "_client", lambda: Gone())
-    monkeypatch.setattr(login_guard, "_script", lambda: Gone().call)
+    monkeypatch.setattr(login_guard, "ask", ask)
     login_guard._local.clear()
     yield
     login_guard._local.clear()
@@ -240,11 +236,9 @@ def test_without_redis_memory_stays_bounded_and_fails_closed(address, without_re
 
 
 def test_redis_keeps_no_names_and_no_addresses(users, address):
-    from django_redis import get_redis_connection
-
     with pytest.raises(LoginRefused):
         log_in(users.viewer, "wrong", address)
-    for key in get_redis_connection("default").scan_iter("c360:login:*"):
+    for key in get_client().scan_iter("c360:login:*"):
         assert users.viewer.username.encode() not in key
         assert address.encode() not in key
 

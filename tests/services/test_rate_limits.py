@@ -7,7 +7,6 @@ from math import ceil
 
 import pytest
 from django.db import OperationalError, connections, transaction
-from django_redis import get_redis_connection
 from redis.exceptions import ConnectionError as RedisGone
 from uuid_utils.compat import uuid7
 
@@ -16,7 +15,7 @@ from lifecycle.rules.transitions import Change
 from lifecycle.services.configuration.publication import publish_configuration
 from lifecycle.services.transitions.apply import Call, apply
 from lifecycle.services.transitions.update_budget import RateLimited, UpdateBudget
-from storage import redis_line
+from storage.redis import get_client
 from tenants.actors import Actor, system_actor
 from tenants.context import tenant_context
 from tenants.roles import PERMISSIONS
@@ -320,7 +319,6 @@ def test_redis_plays_no_part(tenant, in_threads, monkeypatch):
     def cut(*args, **options):
         raise RedisGone("the line is cut")
 
-    monkeypatch.setattr(redis_line._Line, "send", cut)
-    monkeypatch.setattr(get_redis_connection("default").connection_pool.connection_class, "send_command", cut)
+    monkeypatch.setattr(get_client().connection_pool.connection_class, "send_packed_command", cut)
     actor = make_actor(12)
     assert sum(in_threads(16, lambda _: attempt(tenant, actor))) == 12

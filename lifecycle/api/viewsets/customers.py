@@ -1,6 +1,7 @@
 """Customers: the list, the whole profile, where one stands, moving it, and what happened to it."""
 
 from typing import Any, ClassVar
+from uuid import UUID
 
 from django.utils import timezone
 from rest_framework.request import Request
@@ -12,7 +13,7 @@ from lifecycle.api.filters import read_list_query, refuse_parameter, refuse_stra
 from lifecycle.api.paging import encode_before, page_links, read_before
 from lifecycle.api.preconditions import format_etag, is_known_to_caller, read_if_match
 from lifecycle.api.replays import replayable
-from lifecycle.api.serializers import ChangeSerializer
+from lifecycle.api.serializers import ChangeSerializer, read_uuid
 from lifecycle.api.viewsets.tenant import SOURCE, TenantViewSet
 from lifecycle.queries.facts import find_status
 from lifecycle.queries.listing import InvalidCursor, list_customers
@@ -107,7 +108,16 @@ class LifecycleViewSet(TenantViewSet):
     def summary(self, request: Request, customer_id: str) -> Response:
         """Stage, days in it, health, renewal, billing and support figures [API-3]."""
         refuse_strangers(request.query_params, ())
-        return Response(self.found(summaries.read_summary(self.customer_id, tenant=self.tenant, now=timezone.now())))
+        held = getattr(request, "copies", None)
+        summary = summaries.read_summary(self.customer_id, tenant=self.tenant, now=timezone.now(), held=held)
+        return Response(self.found(summary))
+
+    def wanted_copies(self, tenant_id: UUID) -> list[str]:
+        """What is fetched from Redis together with the caller's membership."""
+        customer_id = read_uuid(self.kwargs["customer_id"])
+        if self.action != "summary" or customer_id is None:
+            return []
+        return summaries.summary_keys(tenant_id, customer_id)
 
     @schema.LIST_HISTORY
     def history(self, request: Request, customer_id: str) -> Response:

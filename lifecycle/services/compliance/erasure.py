@@ -214,11 +214,12 @@ def _mark_erased(customer: Customer, *, company: bool, now: dt.datetime) -> None
         customer.name, customer.name_key = ERASED_NAME, sort_key(ERASED_NAME)
         customer.field_times["name"] = FOR_GOOD
     customer.erased_at = customer.updated_at = now
-    customer.save(update_fields=["name", "name_key", "field_times", "erased_at", "updated_at"])
+    customer.version += 1
+    customer.save(update_fields=["name", "name_key", "field_times", "erased_at", "updated_at", "version"])
     if company:
         # Also the one that was erased just now.
         forget_names(customer.id, tenant_id=customer.tenant_id)
-    copies.forget(customer.tenant_id, [customer.id], copies.FIGURES, copies.PROFILE)
+    copies.forget_profiles(customer.tenant_id, [customer.id])
 
 
 def _record(

@@ -106,7 +106,7 @@ def publish_configuration(
             action=action,
         )
         # What a stage means and how long a stay is expected shows in every summary.
-        copies.forget_tenant(tenant.id)
+        copies.refresh_configuration(tenant.id, live + 1)
         supersede_moves(policy, renamed=names, tenant=tenant, now=now)
         moves = _make_moves(policy, targets, counts, version=version, tenant=tenant, actor=actor, now=now)
         remove_empty_stages(tenant)

@@ -16,7 +16,7 @@ Json = dict[str, Any]
 
 
 def pick_figures(row: Mapping[str, Any]) -> Json:
-    """The figures of a row of ``facts``, with the configuration that was live when they were read."""
+    """The figures of a row of ``facts``."""
     # Customers of whom Billing or Support has said nothing have no row there: the texts come as NULL.
     billing, support = facts.pick(row, facts.BILLING_FIELDS), facts.pick(row, facts.SUPPORT_FIELDS)
     for figures, texts in ((billing, ("currency", "contract_id")), (support, ("last_issue_id", "last_issue_severity"))):
@@ -24,7 +24,6 @@ def pick_figures(row: Mapping[str, Any]) -> Json:
     return {
         "name": row["name"],
         "owner": row["owner"],
-        "configuration_version": row["configuration_version"],
         "billing": billing,
         "support": support,
     }

@@ -33,7 +33,8 @@ def read_profile(
     """
     reading = copies.read(tenant.id, customer_id, copies.STATUS, copies.PROFILE)
     raw_status = reading.values[copies.STATUS]
-    raw_profile = _unseal(reading, tenant, customer_id)
+    raw_profile = _unseal(reading.values[copies.PROFILE], tenant, customer_id)
+    configuration = reading.configuration
     if raw_status is None or raw_profile is None:
         with tenant_context(tenant.id):
             row = facts.find_profile(tenant.id, customer_id)
@@ -41,15 +42,17 @@ def read_profile(
                 return None
             raw_profile = dump(_describe_profile(row, open_contacts(tenant, customer_id)))
             found = facts.find_status(tenant.id, customer_id)
-        parts = {copies.PROFILE: _seal(raw_profile, tenant, customer_id)}
+        configuration = row["configuration_version"]
+        parts = {copies.PROFILE: (row["profile_version"], _seal(raw_profile, tenant, customer_id))}
         if found is not None:
-            parts[copies.STATUS] = raw_status = dump(facts.pick(found, facts.STATUS_FIELDS))
-        reading.fill(parts)
+            configuration = found["configuration_version"]
+            raw_status = dump(facts.pick(found, facts.STATUS_FIELDS))
+            parts[copies.STATUS] = (found["version"], raw_status)
+        reading.offer(configuration, **parts)
     profile: Json = orjson.loads(raw_profile)
     status = None if raw_status is None else load_status(raw_status)
-    version = profile.pop("configuration_version")
     if status is not None:
-        policy = policy_of(tenant, version)
+        policy = policy_of(tenant, configuration)
         expected = policy.max_days(status["stage"])
         days = days_in_stage(status["stage_entered_at"], now)
         status |= {
@@ -88,7 +91,6 @@ def _describe_profile(row: Mapping[str, Any], contacts: list[Json]) -> Json:
         "created_at": row["created_at"],
         "updated_at": row["company_updated_at"],
         "erased_at": row["erased_at"],
-        "configuration_version": row["configuration_version"],
     }
 
 
@@ -114,15 +116,13 @@ def _seal(profile: bytes, tenant: TenantRef, customer_id: UUID) -> bytes:
     return cipher.encrypt_bytes(key, profile, bound_to=_bound_to(tenant, customer_id))
 
 
-def _unseal(reading: copies.Reading, tenant: TenantRef, customer_id: UUID) -> bytes | None:
-    sealed = reading.values[copies.PROFILE]
+def _unseal(sealed: bytes | None, tenant: TenantRef, customer_id: UUID) -> bytes | None:
     if sealed is None:
         return None
     try:
         return cipher.decrypt_bytes(cipher.derive_key(PROFILE_KEY), sealed, bound_to=_bound_to(tenant, customer_id))
     except cipher.Undecryptable:
-        # Sealed before the master key was rotated: the next reader fills the place.
-        reading.discard(copies.PROFILE)
+        # Sealed before the master key was rotated.
         return None
 
 

@@ -120,7 +120,7 @@ UPDATE = """
 UPDATE lifecycle_customer c
    SET name = r.name, name_key = r.name_key, industry = r.industry, segment = r.segment, owner = r.owner,
        owner_key = r.owner_key, source = r.source, event_id = r.event_id, occurred_at = r.occurred_at,
-       field_times = r.field_times, updated_at = r.updated_at
+       field_times = r.field_times, updated_at = r.updated_at, version = c.version + 1
   FROM json_populate_recordset(NULL::lifecycle_customer, %(rows)s::json) r
  WHERE c.tenant_id = %(tenant_id)s::uuid AND c.id = r.id
 """
@@ -140,7 +140,7 @@ def _part_statements(table: str, fields: Iterable[str]) -> tuple[str, str]:
         f"SELECT {', '.join(every)} FROM {table} "
         "WHERE tenant_id = %(tenant_id)s::uuid AND customer_id = ANY(%(ids)s::uuid[])"
     )
-    changes = ", ".join(f"{name} = EXCLUDED.{name}" for name in columns)
+    changes = ", ".join([*(f"{name} = EXCLUDED.{name}" for name in columns), f"version = {table}.version + 1"])
     return read, f"{insert_rows(table, every)} ON CONFLICT (tenant_id, customer_id) DO UPDATE SET {changes}"
 
 
@@ -382,7 +382,8 @@ class _Batch:
                         "rows": _as_json(self._contact_rows()),
                     },
                 )
-        copies.forget(self.tenant.id, touched, copies.FIGURES, copies.PROFILE)
+        # Nobody can have read what this transaction has made.
+        copies.forget_profiles(self.tenant.id, sorted(touched - self._inserted.keys()))
 
     def _contact_rows(self) -> Iterable[dict[str, Any]]:
         tenant_id = self.tenant.id

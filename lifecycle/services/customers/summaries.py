@@ -8,7 +8,7 @@ What depends on the clock or the configuration (days, health, category) is deriv
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import orjson
@@ -21,13 +21,16 @@ from lifecycle.services.cache import copies
 from lifecycle.services.customers.parts import Json, dump, load_status, pick_figures, policy_of
 from lifecycle.services.customers.profiles import read_profile
 from lifecycle.services.customers.totals import read_tenant_summary
+from storage.copies import Held
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
 from tenants.rules.configuration.definitions import Effect
 from tenants.rules.configuration.policy import Policy
 from tenants.services.configuration.policies import policy_of_version
 
-__all__ = ["read_lifecycle", "read_profile", "read_summary", "read_tenant_summary"]
+__all__ = ["read_lifecycle", "read_profile", "read_summary", "read_tenant_summary", "summary_keys"]
+
+SUMMARY_PARTS: Final = (copies.STATUS, copies.FIGURES)
 
 
 def read_lifecycle(customer_id: UUID, *, tenant: TenantRef, may_update: bool, denial: str = "") -> Json | None:
@@ -78,19 +81,29 @@ def describe_effect(effect: Effect) -> Json:
     return {"name": effect.name, "kind": effect.kind, "on": effect.on, "to": list(effect.to)}
 
 
-def read_summary(customer_id: UUID, *, tenant: TenantRef, now: dt.datetime) -> Json | None:
-    """Stage, days in it, health, renewal, billing and support figures [API-3]. One round trip to Redis on a hit."""
-    reading = copies.read(tenant.id, customer_id, copies.STATUS, copies.FIGURES)
+def read_summary(customer_id: UUID, *, tenant: TenantRef, now: dt.datetime, held: Held | None = None) -> Json | None:
+    """Stage, days in it, health, renewal, billing and support figures [API-3].
+
+    One round trip to Redis on a hit; none with what was ``held`` under ``summary_keys``.
+    """
+    reading = copies.read(tenant.id, customer_id, *SUMMARY_PARTS, held=held)
     raw_status, raw_figures = reading.values[copies.STATUS], reading.values[copies.FIGURES]
+    configuration = reading.configuration
     if raw_status is None or raw_figures is None:
         with tenant_context(tenant.id):
             row = facts.find_summary(tenant.id, customer_id)
         if row is None:
             return None
         raw_status, raw_figures = dump(facts.pick(row, facts.STATUS_FIELDS)), dump(pick_figures(row))
-        reading.fill({copies.STATUS: raw_status, copies.FIGURES: raw_figures})
+        configuration = row["configuration_version"]
+        reading.offer(configuration, status=(row["version"], raw_status), figures=(row["profile_version"], raw_figures))
     status, figures = load_status(raw_status), orjson.loads(raw_figures)
-    return _summarise(status, figures, policy_of(tenant, figures["configuration_version"]), now=now)
+    return _summarise(status, figures, policy_of(tenant, configuration), now=now)
+
+
+def summary_keys(tenant_id: UUID, customer_id: UUID) -> list[str]:
+    """What a summary is made of in Redis, for whoever fetches it together with something else."""
+    return copies.keys_of(tenant_id, customer_id, *SUMMARY_PARTS)
 
 
 def _summarise(status: Json, figures: Json, policy: Policy, *, now: dt.datetime) -> Json:

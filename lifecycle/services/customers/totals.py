@@ -33,14 +33,14 @@ def read_tenant_summary(*, tenant: TenantRef) -> Json:
     Kept for 5 minutes and never older than the last change of any customer. One round trip to Redis on a hit. The
     tenant's context is entered on a miss only. Raises NoConfiguration.
     """
-    reading = copies.read_sum(tenant.id)
+    reading = copies.read_totals(tenant.id)
     raw = reading.value
     if raw is None:
         with tenant_context(tenant.id):
             policy = live_policy(tenant.id)
             rows = _count(policy, tenant)
         raw = dump(_describe(policy, rows))
-        reading.fill(raw)
+        reading.offer(raw)
     summary: Json = orjson.loads(raw)
     return summary
 

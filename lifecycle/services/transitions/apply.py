@@ -191,7 +191,7 @@ def _write(call: Call, outcomes: Sequence[Outcome], statement: str, policy: Poli
                 count = cursor.fetchone()[0]
                 if count != len(chunk):
                     raise RuntimeError(f"Of {len(chunk)} rows that are locked {count} could be written.")
-    copies.refresh_statuses(tenant.id, _last_records(outcomes))
+    copies.refresh_statuses(tenant.id, _last_records(outcomes), configuration=policy.version)
     wake_relay_after_commit()
 
 

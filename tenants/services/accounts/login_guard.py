@@ -20,9 +20,10 @@ from uuid import uuid4
 
 import structlog
 from django.conf import settings
-from django_redis import get_redis_connection
 from prometheus_client import Counter
 from redis.exceptions import RedisError
+
+from storage.redis import ask
 
 log = structlog.get_logger(__name__)
 
@@ -100,8 +101,9 @@ class Attempt:
 
     def _finish(self, *, remember: bool) -> None:
         _local.forget(self.keys, self.id)
-        try:
-            pipeline = _client().pipeline(transaction=False)
+
+        def finish(client: Any) -> None:
+            pipeline = client.pipeline(transaction=False)
             for key in self.keys:
                 pipeline.zrem(key, self.id)
             if remember:
@@ -109,6 +111,9 @@ class Attempt:
                 pipeline.zremrangebyrank(self.known, 0, -MOST_KNOWN - 1)
                 pipeline.expire(self.known, KNOWN_SECONDS)
             pipeline.execute()
+
+        try:
+            ask(finish)
         except RedisError:
             # It expires by itself within the hour.
             fallbacks.inc()
@@ -136,7 +141,7 @@ def take_attempt(*, username: str, address: str, device: str = "", purpose: str 
     pairs = [limit for one in limits for limit in (one, one * HOURS_SHARE)]
     arguments = [place, int(bool(device)), attempt.id, WINDOW_SECONDS * 1000, HOUR_SECONDS * 1000, *pairs]
     try:
-        wait = _script()(keys=[attempt.known, *keys], args=arguments)
+        wait = ask(lambda client: client.register_script(_TAKE)(keys=[attempt.known, *keys], args=arguments))
     except RedisError as error:
         fallbacks.inc()
         log.warning("log-in attempts are counted without Redis", error=str(error))
@@ -192,18 +197,6 @@ class _LocalCounts:
 
 
 _local = _LocalCounts()
-_registered: Any = None
-
-
-def _script() -> Any:
-    global _registered
-    if _registered is None:
-        _registered = _client().register_script(_TAKE)
-    return _registered
-
-
-def _client() -> Any:
-    return get_redis_connection("default")
 
 
 def _hash(value: str) -> str:

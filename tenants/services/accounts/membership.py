@@ -1,29 +1,23 @@
 """What somebody is and may do *now*, at the price of one look into Redis.
 
 The record of a user is kept for 10 s. Whoever changes a user sets a *tombstone* (10 s) in its place before the
-commit and again after it, and never deletes it; readers fill an empty place only, and only with what they began to
-read less than 5 s ago. So no reader can put back what was true before the change, and a demotion acts on the next
-request. Redis gone: PostgreSQL is asked each time, and for as long as an old record could have survived.
+commit and again after it. A record is of version 0 and a tombstone of version 1 (``storage.copies``), so readers fill
+an empty place only: no reader can put back what was true before the change, and a demotion acts on the next request.
+Redis gone: PostgreSQL is asked each time, and no record from before is believed afterwards.
 """
 
-import threading
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 import orjson
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django_redis import get_redis_connection
 from guardian.shortcuts import get_perms
-from prometheus_client import Counter
-from redis.exceptions import RedisError
 
-from storage import redis_line
-from storage.database.identity import database_identity
+from storage import copies
+from storage.copies import Copy, Held
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
 from tenants.models import User
@@ -34,14 +28,9 @@ from tenants.services.directory import find_user
 log = structlog.get_logger(__name__)
 
 LIFETIME_SECONDS = 10
-TOMBSTONE_SECONDS = 10
-FILL_WITHIN_SECONDS = 5
-RETRY_SECONDS = 0.5
-TOMBSTONE = b"!"
+RECORD, TOMBSTONE = 0, 1
 # Decoded records, by their bytes: a handful for each user that is active now.
 KEPT = 10_000
-
-failures = Counter("customer360_membership_cache_failures_total", "Memberships that were read without Redis.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,83 +53,43 @@ class Membership:
     stamp: str
 
 
-class _Outage:
-    """What this process knows of Redis being away."""
-
-    def __init__(self) -> None:
-        self.distrust_until = 0.0
-
-    def is_over(self) -> bool:
-        return time.monotonic() >= self.distrust_until
-
-    def note(self, error: Exception) -> None:
-        # A record from before the outage may have missed its tombstone: it has expired when Redis is trusted again.
-        self.distrust_until = time.monotonic() + LIFETIME_SECONDS
-        log.warning("membership cache unavailable, asking PostgreSQL", error=str(error))
-
-
-outage = _Outage()
 _decoded: dict[bytes, Membership] = {}
 
 
 def read_membership(user_id: UUID) -> Membership | None:
-    """The membership of a user as it is now, or None if there is no such user.
+    """The membership of a user as it is now, or None if there is no such user. As ``fetch_membership``."""
+    return fetch_membership(user_id)[0]
+
+
+def fetch_membership(user_id: UUID, also: Sequence[str] = ()) -> tuple[Membership | None, Held]:
+    """The membership of a user as it is now, or None, and what Redis holds under the keys of ``also``.
 
     One round trip to Redis; on a miss one statement over the platform connection and the grants in the tenant's
-    context besides. Never raises because of Redis.
+    context besides, and a second round trip. Never raises because of Redis.
     """
-    raw = None
-    trusted = outage.is_over()
-    if trusted:
-        try:
-            raw = redis_line.call(_client(), "GET", _key(user_id))
-        except RedisError as error:
-            failures.inc()
-            outage.note(error)
-            trusted = False
-        if raw is not None and raw != TOMBSTONE and (known := _decode(raw)) is not None:
-            return known
-    else:
-        failures.inc()
-    began = time.monotonic()
+    key = _key(user_id)
+    held = copies.read([key, *also])
+    kept = held.found.get(key)
+    if kept is not None and (known := _decode(kept.body)):
+        return known, held
     membership = _load(user_id)
-    if trusted and raw is None and membership is not None and time.monotonic() - began < FILL_WITHIN_SECONDS:
-        _attempt(lambda: _client().set(_key(user_id), _encode(membership), ex=LIFETIME_SECONDS, nx=True))
-    return membership
+    if membership is not None:
+        held.offer([Copy(key, RECORD, LIFETIME_SECONDS, _encode(membership))])
+    return membership, held
 
 
 def announce_change(user_ids: Iterable[UUID]) -> None:
     """Make the next request of each user see what this transaction changes. Call before its commit."""
-    keys = [_key(user_id) for user_id in user_ids]
-    if keys:
-        _bury(keys)
+    tombstones = [Copy(_key(user_id), TOMBSTONE, LIFETIME_SECONDS) for user_id in user_ids]
+
+    def bury() -> None:
+        if copies.keep(tombstones) is None:
+            copies.owe_flush()
+
+    if tombstones:
+        copies.keep(tombstones)
         # A commit may come later than the first tombstone lives.
-        transaction.on_commit(lambda: _bury_at_last(keys), robust=True)
-
-
-def _bury(keys: list[str]) -> bool:
-    def send() -> Any:
-        pipeline = _client().pipeline(transaction=False)
-        for key in keys:
-            pipeline.set(key, TOMBSTONE, ex=TOMBSTONE_SECONDS)
-        return pipeline.execute()
-
-    return _attempt(send) is not None
-
-
-def _bury_at_last(keys: list[str]) -> None:
-    """Bury, and go on trying for as long as an old record can live where it could not be told."""
-    if _bury(keys):
-        return
-
-    def insist() -> None:
-        until = time.monotonic() + LIFETIME_SECONDS
-        while time.monotonic() < until:
-            time.sleep(RETRY_SECONDS)
-            if _bury(keys):
-                return
-
-    threading.Thread(target=insist, name="membership-tombstones", daemon=True).start()
+        transaction.on_commit(bury, robust=True)
 
 
 def _load(user_id: UUID) -> Membership | None:
@@ -233,20 +182,6 @@ def _parse(raw: bytes) -> Membership:
     )
 
 
-def _attempt(call: Callable[[], Any]) -> Any:
-    try:
-        return call()
-    except RedisError as error:
-        failures.inc()
-        outage.note(error)
-        return None
-
-
-def _client() -> Any:
-    return get_redis_connection("default")
-
-
 def _key(user_id: UUID) -> str:
-    # The number is the format's: a process of another version must not read what it cannot understand. After a restore
-    # from a backup the records of before it are out of reach.
-    return f"c360:member:1:{database_identity()}:{user_id}"
+    # The number is the format's: a process of another version must not read what it cannot understand.
+    return f"c360:member:2:{user_id}"

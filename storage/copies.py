@@ -1,0 +1,258 @@
+"""Copies in Redis of what PostgreSQL says: each carries the version it was made from.
+
+A key holds ``epoch|version|body``. An older version never replaces a newer one, whatever order they arrive in. A body
+that is empty is a *marker*: nobody has the value, and whoever offers an older one is refused. Markers live for longer
+than any reader takes.
+
+The *epoch* is one number for everything that was read from this database. A copy of another epoch is no copy, and a
+body that was made in another one is refused. Raising it therefore empties the cache in one step (``flush``). It is
+raised by whoever could not say that something changed, as soon as Redis answers again, and by the relay whenever Redis
+may have lost what it had acknowledged (``Watch``). When Redis begins empty it is another one by itself: it begins at
+the time of day. It has the database's identity in its name, so that nothing outlives a restore from a backup.
+"""
+
+import itertools
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Final, NamedTuple
+
+import structlog
+from django.db import DEFAULT_DB_ALIAS
+from redis.exceptions import RedisError, ResponseError
+
+from storage.database.identity import database_identity
+from storage.redis import ask, get_client
+
+log = structlog.get_logger(__name__)
+
+MARKER_SECONDS: Final = 60
+# Whoever takes longer from what they read to what they offer offers nothing: well below the life of a marker.
+OFFER_WITHIN_SECONDS: Final = 5.0
+# Keys of one call: more would keep Redis from others for milliseconds.
+CHUNK: Final = 2500
+WATCH_SECONDS: Final = 1.0
+
+# KEYS: epoch, count of changes, key...
+# ARGV: epoch of the bodies, 1 to count a change, channel or '', message, seconds of a marker,
+#       then for each key: version, seconds, body
+# Answers the epoch in force and how many keys held nothing, or something older.
+_KEEP: Final = """
+local function now() local t = redis.call('TIME'); return string.format('%.0f', t[1] * 1000000 + t[2]) end
+local epoch = redis.call('GET', KEYS[1])
+if not epoch then
+    epoch = now()
+    redis.call('SET', KEYS[1], epoch)
+end
+local older = 0
+for i = 3, #KEYS do
+    local version, seconds, body = ARGV[3 * i - 3], ARGV[3 * i - 2], ARGV[3 * i - 1]
+    if epoch ~= ARGV[1] then body = '' end
+    if body == '' then seconds = math.min(tonumber(seconds), tonumber(ARGV[5])) end
+    local held = redis.call('GETRANGE', KEYS[i], 0, 40)
+    local of_epoch, held_version = string.match(held, '^(%d+)|(%d+)|')
+    if of_epoch ~= epoch then held_version = nil end
+    if not held_version or tonumber(held_version) < tonumber(version)
+            or (held_version == version and body ~= '') then
+        redis.call('SET', KEYS[i], epoch .. '|' .. version .. '|' .. body, 'EX', seconds)
+        older = older + 1
+    end
+end
+if older > 0 then
+    if ARGV[2] == '1' then
+        redis.call('SET', KEYS[2], string.format('%.0f', math.max(
+            tonumber(redis.call('GET', KEYS[2]) or '0') + 1, tonumber(now()))))
+    end
+    if ARGV[3] ~= '' then redis.call('PUBLISH', ARGV[3], ARGV[4]) end
+end
+return {epoch, older}
+"""
+# KEYS: epoch
+_FLUSH: Final = """
+local t = redis.call('TIME')
+local epoch = string.format('%.0f', math.max(tonumber(redis.call('GET', KEYS[1]) or '0') + 1, t[1] * 1000000 + t[2]))
+redis.call('SET', KEYS[1], epoch)
+return epoch
+"""
+
+
+class Copy(NamedTuple):
+    """What is kept under a key. Without a body it is a marker."""
+
+    key: str
+    version: int
+    seconds: int
+    body: bytes = b""
+
+
+class Kept(NamedTuple):
+    """What was found under a key: a body, and the version it was made from."""
+
+    version: int
+    body: bytes
+
+
+class News(NamedTuple):
+    """What goes with changed copies, if any was changed: a count is raised, a message published ('' for none)."""
+
+    count_key: str
+    channel: str = ""
+    message: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What Redis held at one moment. ``raw`` are plain values, which are no copies (a count)."""
+
+    epoch: bytes | None = None
+    found: Mapping[str, Kept] = field(default_factory=dict)
+    raw: Mapping[str, bytes | None] = field(default_factory=dict)
+    at: float = 0.0
+
+    def offer(self, copies: Sequence[Copy]) -> None:
+        """Keep what was read from PostgreSQL after this. One round trip, none when it is late or Redis is away."""
+        if self.epoch is not None and time.monotonic() - self.at < OFFER_WITHIN_SECONDS:
+            keep(copies, epoch=self.epoch)
+
+
+def read(keys: Sequence[str]) -> Held:
+    """The copies under the keys. One round trip, none while Redis is away. Never raises because of Redis."""
+    if not _settle():
+        return Held()
+    epoch_key, at = _epoch_key(DEFAULT_DB_ALIAS), time.monotonic()
+    try:
+        epoch, *values = ask(lambda client: client.mget(epoch_key, *keys))
+    except RedisError:
+        return Held()
+    found = {}
+    if epoch:
+        _last_epochs[epoch_key] = epoch
+        prefix = epoch + b"|"
+        for key, value in zip(keys, values, strict=True):
+            if value is not None and value.startswith(prefix):
+                version, _, body = value[len(prefix) :].partition(b"|")
+                if body:
+                    found[key] = Kept(int(version), body)
+    return Held(epoch or b"", found, dict(zip(keys, values, strict=True)), at)
+
+
+def last_epoch() -> bytes:
+    """The epoch that this process saw last, b'' for none: what is committed from now on may be kept in it."""
+    return _last_epochs.get(_epoch_key(DEFAULT_DB_ALIAS), b"")
+
+
+def keep(
+    copies: Sequence[Copy], *, epoch: bytes = b"", news: News | None = None, using: str = DEFAULT_DB_ALIAS
+) -> int | None:
+    """Keep each copy if there is nothing or something older; how many were, None when Redis is away.
+
+    Bodies are kept only while ``epoch``, which their maker saw before, is the one in force. One round trip for up to
+    CHUNK copies.
+    """
+    epoch_key, count_key = _epoch_key(using), news.count_key if news else ""
+    channel, message = (news.channel, news.message) if news else ("", b"")
+    older = 0
+    for start in range(0, len(copies), CHUNK):
+        chunk = copies[start : start + CHUNK]
+        # The message goes out with the last of them.
+        told = channel if start + CHUNK >= len(copies) else ""
+        arguments: list[Any] = [epoch, int(news is not None), told, message if told else b"", MARKER_SECONDS]
+        arguments += itertools.chain.from_iterable((copy.version, copy.seconds, copy.body) for copy in chunk)
+        keys = [epoch_key, count_key, *(copy.key for copy in chunk)]
+        try:
+            in_force, count = ask(lambda _, keys=keys, arguments=arguments: _script(_KEEP)(keys=keys, args=arguments))  # type: ignore[misc]
+        except RedisError:
+            return None
+        _last_epochs[epoch_key] = in_force
+        older += count
+    return older
+
+
+def flush(*, using: str = DEFAULT_DB_ALIAS) -> None:
+    """Make every copy a miss. One round trip. Raises RedisError."""
+    ask(lambda _: _script(_FLUSH)(keys=[_epoch_key(using)], args=[]))
+
+
+def owe_flush() -> None:
+    """Something may be out of date and Redis could not be told: this process believes no copy until it has flushed."""
+    global _owed
+    with _owing:
+        _owed += 1
+
+
+def _settle() -> bool:
+    """Pay what is owed; whether copies can be believed."""
+    global _owed
+    owed = _owed
+    if not owed:
+        return True
+    try:
+        flush()
+    except RedisError:
+        return False
+    with _owing:
+        # What came to be owed while Redis was told is not paid yet.
+        _owed -= owed
+    return not _owed
+
+
+class Watch:
+    """Flushes whenever Redis may have lost what it had acknowledged, or could not be told of a change. For the relay.
+
+    Those are its own beginning (nobody has watched before), an answer that did not come, and another server, or
+    another history of the data, behind the address than a second ago: a failover to a replica that lacks the last
+    writes cannot be told otherwise.
+    """
+
+    def __init__(self, *, using: str) -> None:
+        self._using = using
+        self._seen: object = None
+        self._next_at = 0.0
+
+    def look(self) -> None:
+        """Once a second; at once after ``distrust``. Never raises because of Redis."""
+        now = time.monotonic()
+        if now < self._next_at:
+            return
+        self._next_at = now + WATCH_SECONDS
+        try:
+            server = ask(_identify)
+            if server != self._seen:
+                flush(using=self._using)
+                log.info("copies flushed", reason="redis may have lost changes")
+            self._seen = server
+        except RedisError:
+            self.distrust()
+
+    def distrust(self) -> None:
+        """Flush as soon as Redis answers."""
+        self._seen, self._next_at = None, 0.0
+
+
+def _identify(client: Any) -> object:
+    """Which server answers, and which history of the data it has."""
+    try:
+        answer = client.info()
+    except ResponseError as error:
+        # A managed server may forbid the question; lost connections are noticed all the same.
+        log.warning("redis does not say which server it is", error=str(error))
+        return ""
+    return answer.get("run_id"), answer.get("master_replid")
+
+
+@cache
+def _script(body: str) -> Callable[..., Any]:
+    """A script, which is sent whole when Redis does not know it."""
+    script: Callable[..., Any] = get_client().register_script(body)
+    return script
+
+
+def _epoch_key(using: str) -> str:
+    return f"c360:epoch:{database_identity(using=using)}"
+
+
+_last_epochs: dict[str, bytes] = {}
+_owing = threading.Lock()
+_owed = 0
