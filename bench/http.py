@@ -56,7 +56,7 @@ def measure(populated: Populated) -> list[Figure]:
         generator = find_generator(Path(folder))
         contenders = {
             "plain": Contender(plain_port, lambda _: [Request("GET", "/constant")]),
-            "constant": Contender(port, lambda _: [Request("GET", "/api/bench/constant")]),
+            "constant": Contender(port, lambda _: [Request("GET", "/api/v1/bench/constant")]),
             **_readers(populated, tokens, port),
             **_writers(populated, tokens, port, rounds),
         }
@@ -117,7 +117,7 @@ def _readers(populated: Populated, tokens: Sequence[str], port: int) -> dict[str
     customers = populated.customers[OUT_OF_RISK][-HOT:]
     pairs = list(zip(customers, itertools.cycle(tokens)))
     ours = [Request("GET", f"/api/v1/customers/{id_}/lifecycle/summary", token) for id_, token in pairs]
-    theirs = [Request("GET", f"/api/bench/customers/{id_}", token) for id_, token in pairs]
+    theirs = [Request("GET", f"/api/v1/bench/customers/{id_}", token) for id_, token in pairs]
     for id_, request in zip(customers, ours, strict=True):
         # Read once: cached from here on. The peer keeps the same document.
         cache.set(summary_key(id_), json.loads(fetch(port, request.path, request.token)), timeout=None)
@@ -138,7 +138,7 @@ def _writers(populated: Populated, tokens: Sequence[str], port: int, rounds: int
 
     return {
         "PATCH": Contender(port, requests("/api/v1/customers/{}/lifecycle"), count_changes),
-        "peer PATCH": Contender(port, requests("/api/bench/customers/{}"), count_peer_changes),
+        "peer PATCH": Contender(port, requests("/api/v1/bench/customers/{}"), count_peer_changes),
     }
 
 

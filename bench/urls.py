@@ -9,7 +9,7 @@ from config.urls import urlpatterns as product
 __all__ = ["handler400", "handler403", "handler404", "handler500"]
 
 urlpatterns = [
-    path("api/bench/constant", constant),
-    path("api/bench/customers/<uuid:customer_id>", PeerView.as_view()),
+    path("api/v1/bench/constant", constant),
+    path("api/v1/bench/customers/<uuid:customer_id>", PeerView.as_view()),
     *product,
 ]

@@ -62,6 +62,9 @@ ALWAYS_QUIET: Final = {
     "granian.access": "CRITICAL",
 }
 
+# Its lines are whole when they are handed over (config.request_log).
+REQUEST_LOGGER: Final = "config.request_log.lines"
+
 EventDict = MutableMapping[str, Any]
 
 
@@ -229,13 +232,17 @@ def build_logging(*, level: str, log_format: str) -> dict[str, Any]:
         "disable_existing_loggers": False,
         "filters": {"django": {"()": TameDjango}},
         "formatters": {
+            "whole": {"format": "%(message)s"},
             "chosen": {
                 "()": structlog.stdlib.ProcessorFormatter,
                 "foreign_pre_chain": [structlog.stdlib.add_log_level, *shared],
                 "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *final],
-            }
+            },
         },
-        "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "chosen", "filters": ["django"]}},
+        "handlers": {
+            "console": {"class": "logging.StreamHandler", "formatter": "chosen", "filters": ["django"]},
+            "lines": {"class": "logging.StreamHandler", "formatter": "whole"},
+        },
         # Libraries tell of other people's data at DEBUG; ours do not.
         "root": {"handlers": ["console"], "level": "INFO" if level == "DEBUG" else level},
         "loggers": {
@@ -247,5 +254,6 @@ def build_logging(*, level: str, log_format: str) -> dict[str, Any]:
             "_granian": {"handlers": ["console"], "level": "INFO", "propagate": False},
             "granian.access": {"handlers": [], "level": "CRITICAL", "propagate": False},
             "config.request_log": {"level": "WARNING" if log_format == "console" else level},
+            REQUEST_LOGGER: {"handlers": ["lines"], "propagate": False},
         },
     }

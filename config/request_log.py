@@ -4,23 +4,30 @@
 none, and answered, so that a caller can name the request. Headers of a proxy that come from anywhere else are dropped.
 """
 
+import datetime as dt
+import json
+import logging
 import re
 import secrets
 import time
 from collections.abc import Callable
-from typing import Final
+from functools import lru_cache
+from typing import Any, Final
 from urllib.parse import unquote_plus
 from uuid import uuid4
 
 import structlog
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from audit.services.recording import traceparent
-from config.logging import route_of
-from config.redaction import MASK
+from config.logging import REQUEST_LOGGER, route_of, service_name
+from config.redaction import MASK, redact
 from tenants.services.proxies import PROXY_HEADERS, UNKNOWN, client_address, comes_from_proxy
 
 log = structlog.get_logger(__name__)
+# Where lines go that are whole already.
+lines = logging.getLogger(REQUEST_LOGGER)
 
 TRACEPARENT: Final = re.compile(
     r"(?!ff)[0-9a-f]{2}-((?!0{32})[0-9a-f]{32})-((?!0{16})[0-9a-f]{16})-([0-9a-f]{2})(-.*)?"
@@ -29,6 +36,7 @@ REQUEST_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:=/+-]{7,127}")
 PARAMETER: Final = re.compile(r"[a-z][a-z_.]{0,30}")
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 MOST_PARAMETERS: Final = 20
+ECS_VERSION: Final = "1.6.0"
 # Asked every few seconds by machines, and answered as always.
 PROBES: Final = frozenset({"/healthz", "/healthz/live", "/metrics"})
 
@@ -38,6 +46,7 @@ class LogRequests:
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
+        self.service = service_name()
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer, and write the line."""
@@ -65,25 +74,53 @@ class LogRequests:
         return response
 
     def _write(self, request: HttpRequest, response: HttpResponse, duration: int) -> None:
+        """One line. Every request has one, so an ECS line is made here and not field by field (``config.logging``)."""
         status = response.status_code
-        if request.path in PROBES and status < 400:
+        level = logging.ERROR if status >= 500 else logging.INFO
+        if (request.path in PROBES and status < 400) or not lines.isEnabledFor(level):
             return
-        address = client_address(request)
         method = request.method if request.method in METHODS else "other"
         route = route_of(request)
-        (log.error if status >= 500 else log.info)(
-            f"{method} {route} {status}",
-            **{
-                "http.request.method": method,
-                "http.response.status_code": status,
-                "url.path": route,
-                "url.query": mask_query(request.META.get("QUERY_STRING", "")),
-                "client.ip": None if address == UNKNOWN else address,
-                "user_agent.original": request.META.get("HTTP_USER_AGENT", "")[:256],
-                "event.duration": duration,
-                "event.outcome": "failure" if status >= 500 else "success",
+        message = f"{method} {route} {status}"
+        outcome = "failure" if status >= 500 else "success"
+        if settings.LOG_FORMAT != "ecs":
+            log.log(level, message, **{"event.duration": duration, "event.outcome": outcome})
+            return
+        known = structlog.contextvars.get_contextvars()
+        address = client_address(request)
+        agent = request.META.get("HTTP_USER_AGENT", "")[:256]
+        line: dict[str, Any] = {
+            "@timestamp": f"{dt.datetime.now(dt.UTC).isoformat(timespec='milliseconds')[:-6]}Z",
+            "log.level": "error" if status >= 500 else "info",
+            "message": message,
+            "ecs.version": ECS_VERSION,
+            "log": {"logger": __name__},
+            "service": {"name": self.service},
+            "trace": {"id": known["trace.id"]},
+            "span": {"id": known["span.id"]},
+            "http": {
+                "request": {"id": known["request_id"], "method": method},
+                "response": {"status_code": status},
             },
-        )
+            "url": {"path": route, "query": mask_query(request.META.get("QUERY_STRING", ""))},
+            "event": {"duration": duration, "outcome": outcome},
+        }
+        for name, part, value in (
+            ("client", "ip", "" if address == UNKNOWN else address),
+            ("user_agent", "original", mask_agent(agent)),
+            ("user", "id", known.get("user_id")),
+            ("organization", "id", known.get("tenant")),
+        ):
+            if value:
+                line[name] = {part: value}
+        if not line["url"]["query"]:
+            del line["url"]["query"]
+        lines.handle(logging.LogRecord(__name__, level, "", 0, to_json(line), (), None))
+
+
+mask_agent = lru_cache(maxsize=512)(redact)
+# ASCII, whatever standard error can take.
+to_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def read_traceparent(text: str) -> tuple[str, str]:

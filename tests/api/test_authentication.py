@@ -5,6 +5,7 @@ import datetime as dt
 import pytest
 from redis.exceptions import ConnectionError as RedisGone
 
+from config import page_middleware
 from tenants.models import RefreshToken
 from tenants.roles import Role
 from tenants.services.accounts.people import deactivate_user, set_password, set_role, suspend_tenant
@@ -272,3 +273,31 @@ def test_a_warm_request_that_opens_no_context_costs_no_statement(api_client, dja
     client.get("/api/v1/probe/lazy")
     with django_assert_num_queries(0), django_assert_num_queries(0, using="platform"):
         assert client.get("/api/v1/probe/lazy").status_code == 200
+
+
+def test_a_token_needs_no_session_and_a_session_needs_its_cookie(monkeypatch, api_client, page_client):
+    asked = []
+    load = page_middleware.SessionMiddleware.process_request
+
+    def note(self, request):
+        asked.append(request.path)
+        load(self, request)
+
+    monkeypatch.setattr(page_middleware.SessionMiddleware, "process_request", note)
+    answer = api_client("viewer").get(LOOK)
+    assert (answer.status_code, asked) == (200, [])
+    assert answer.headers["Content-Security-Policy"] == page_middleware.API_POLICY
+    assert (answer.headers["X-Frame-Options"], answer.headers["X-Content-Type-Options"]) == ("DENY", "nosniff")
+    assert (page_client("viewer").get(LOOK).status_code, asked) == (200, [LOOK])
+
+
+def test_nobody_is_somebody_without_a_token_and_without_a_cookie(anonymous):
+    answer = anonymous.get(LOOK)
+    assert (answer.status_code, answer.json()["code"]) == (401, "not_authenticated")
+    assert "Set-Cookie" not in answer.headers
+
+
+@pytest.mark.parametrize("cookie", ["c360=1", "sessionid=nonsense", "__Host-session=x"])
+def test_a_cookie_that_is_no_session_opens_nothing(anonymous, cookie):
+    assert anonymous.get(LOOK, HTTP_COOKIE=cookie).status_code == 401
+    assert anonymous.post(LOOK, {"stage": "Active"}, HTTP_COOKIE=cookie).status_code == 401
