@@ -789,6 +789,31 @@ def test_a_replica_that_lacks_acknowledged_writes_shows_nothing_old_for_longer_t
     assert storage.copies.WATCH_SECONDS <= 1.0
 
 
+def test_redis_that_falls_silent_costs_one_wait_a_moment_and_shows_nothing_old_when_it_speaks_again(
+    server, tenant, customer, monkeypatch
+):
+    monkeypatch.setattr(redis, "RETRY_SECONDS", 60)
+    get_client().connection_pool.connection_kwargs["socket_timeout"] = 0.2
+    get_client().connection_pool.disconnect()
+    for _ in range(2):
+        read(tenant, customer)
+    server.process.send_signal(signal.SIGSTOP)
+    began = time.monotonic()
+    try:
+        for _ in range(5):
+            assert read(tenant, customer)["stage"] == "Prospect"
+        with tenant_context(tenant.id):
+            move(tenant, customer, "Onboarded")
+        assert read(tenant, customer)["stage"] == "Onboarded"
+        assert time.monotonic() - began < 2
+    finally:
+        server.process.send_signal(signal.SIGCONT)
+    await_that(server.client.ping)
+    assert server.client.get(key((tenant.id, customer.id))) is not None, "the old one is still there"
+    redis._away_until = 0.0
+    assert read(tenant, customer)["stage"] == "Onboarded"
+
+
 def test_a_server_that_has_not_changed_keeps_its_copies(server, ids):
     watch = Watch(using="relay")
     watch.look()
