@@ -267,7 +267,7 @@ def logged() -> Iterator[list[str]]:
     """What this process logs, line by line."""
     lines: list[str] = []
 
-    class Keep(logging.BatchProcessor):
+    class Keep(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             lines.append(self.format(record))
 

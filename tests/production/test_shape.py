@@ -24,7 +24,7 @@ SECRETS = {
     "DATABASE_URL": {"provision", "web", "consumer", "mover", "seal"},
     "DATABASE_PLATFORM_URL": {"provision", "web", "consumer", "relay", "mover", "seal"},
     "DATABASE_RELAY_URL": {"provision", "relay"},
-    "REDIS_URL": {"web", "stream", "consumer", "mover"},
+    "REDIS_URL": {"web", "stream", "consumer", "relay", "mover"},
     "SECRET_KEY": {"web", "stream"},
     "MASTER_KEYS": {"web", "consumer", "relay", "mover"},
     "INDEX_KEY": {"web", "consumer", "mover"},

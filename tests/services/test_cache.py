@@ -793,8 +793,8 @@ def test_redis_that_falls_silent_costs_one_wait_a_moment_and_shows_nothing_old_w
     server, tenant, customer, monkeypatch
 ):
     monkeypatch.setattr(redis, "RETRY_SECONDS", 60)
-    get_client().connection_pool.connection_kwargs["socket_timeout"] = 0.2
-    get_client().connection_pool.disconnect()
+    monkeypatch.setitem(settings.CACHES["default"]["OPTIONS"], "SOCKET_TIMEOUT", 0.2)
+    forget_client()
     for _ in range(2):
         read(tenant, customer)
     server.process.send_signal(signal.SIGSTOP)
