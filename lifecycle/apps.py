@@ -2,9 +2,16 @@
 
 from django.apps import AppConfig
 
+from lifecycle.rules.event_types import EVENT_TYPES
+from tenants.rules.configuration.events import declare_events
+
 
 class LifecycleConfig(AppConfig):
     """App configuration."""
 
     name = "lifecycle"
     verbose_name = "Customer lifecycle"
+
+    def ready(self) -> None:
+        """Tell the configuration's rules which events there are."""
+        declare_events({name: entry.paths() for name, entry in EVENT_TYPES.items()})

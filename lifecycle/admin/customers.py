@@ -12,6 +12,7 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 
 from lifecycle.models import Customer
+from lifecycle.rules.fields import COMPANY, names_of
 from lifecycle.services.compliance.erasure import LONGEST_REASON, Erased, ErasureRefused, erase_customer
 from lifecycle.services.compliance.exports import export_customer
 from tenants.admin.base import TenantAdmin, identity_of, service_arguments
@@ -19,7 +20,7 @@ from tenants.middleware import current_request_id
 from tenants.rules.texts import clean_line
 from tenants.rules.values import LONGEST_ID
 
-SHOWN = ("external_id", "name", "industry", "segment", "owner", "created_at", "updated_at", "erased_at")
+SHOWN = ("external_id", *names_of(COMPANY), "created_at", "updated_at", "erased_at")
 CONFIRM = "Type the external id once more: an erasure cannot be undone. Nothing was erased."
 
 

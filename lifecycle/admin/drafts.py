@@ -21,10 +21,10 @@ from tenants.admin.base import service_arguments
 from tenants.models import ConfigurationVersion
 from tenants.rules.configuration.comparing import compare_lines, shorten_comparison
 from tenants.rules.configuration.conditions import OPERATORS
-from tenants.rules.configuration.definitions import CATEGORIES, EFFECT_KINDS, EFFECT_MOMENTS, EVENT_TYPES
+from tenants.rules.configuration.definitions import CATEGORIES, EFFECT_KINDS, EFFECT_MOMENTS
 from tenants.rules.configuration.document import Fault
+from tenants.rules.configuration.events import event_fields, event_types
 from tenants.rules.configuration.sections import RECIPIENTS
-from tenants.rules.configuration.warnings import EVENT_FIELDS
 from tenants.rules.strict_json import BadJson, parse_object
 from tenants.services.accounts.members import name_members
 from tenants.services.configuration.versions import ConfigurationConflict, NoSuchVersion, save_draft
@@ -253,11 +253,11 @@ def _gather_form(sheet: Sheet, work: Work, judgement: Judgement, today: Today) -
         "sheet": sheet,
         "choices": {
             "categories": CATEGORIES,
-            "events": EVENT_TYPES,
+            "events": event_types(),
             "operators": OPERATORS,
             "moments": EFFECT_MOMENTS,
             "kinds": EFFECT_KINDS,
-            "fields": sorted(frozenset[str]().union(*EVENT_FIELDS.values())),
+            "fields": sorted(frozenset[str]().union(*map(event_fields, event_types()))),
             "recipients": RECIPIENTS,
             "most_open": MOST_OPEN,
         },

@@ -1,10 +1,13 @@
 """The shapes of answers, for the schema only: services return plain dicts and nothing is serialised through these."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
+from lifecycle.queries.list_statements import LISTED
+from lifecycle.rules.fields import BILLING, COMPANY, SUPPORT, Field, Kind, fields_of
 from tenants.rules.configuration.definitions import CATEGORIES, EFFECT_KINDS, EFFECT_MOMENTS
 
 BANDS = ("good", "watch", "poor", "unknown")
@@ -17,6 +20,27 @@ ACTOR_KINDS = ("user", "service", "system")
 
 def _money() -> serializers.DecimalField:
     return serializers.DecimalField(max_digits=16, decimal_places=2, allow_null=True)
+
+
+def _declare(fields: Iterable[Field]) -> "dict[str, serializers.Field[Any, Any, Any, Any]]":
+    """Fields of a customer, from their registry, as the API shows them."""
+    return {field.name: _show(field.kind) for field in fields}
+
+
+def _show(kind: Kind) -> "serializers.Field[Any, Any, Any, Any]":
+    match kind.name:
+        case "amount":
+            return _money()
+        case "day":
+            return serializers.DateField(allow_null=True)
+        case "timestamp":
+            return serializers.DateTimeField(allow_null=True)
+        case "count":
+            return serializers.IntegerField(allow_null=True)
+        case "score":
+            return serializers.DecimalField(max_digits=4, decimal_places=2, allow_null=True)
+        case _:
+            return serializers.CharField(allow_blank=True)
 
 
 class Answer(serializers.Serializer[Any]):
@@ -164,11 +188,7 @@ class MoneyAnswer(Answer):
 class SupportAnswer(Answer):
     """Support's figures; ``csat`` from 0 to 5."""
 
-    open_issues = serializers.IntegerField(allow_null=True)
-    csat = serializers.DecimalField(max_digits=4, decimal_places=2, allow_null=True)
-    last_issue_id = serializers.CharField(allow_blank=True)
-    last_issue_severity = serializers.CharField(allow_blank=True)
-    last_issue_closed_at = serializers.DateTimeField(allow_null=True)
+    vars().update(_declare(fields_of(SUPPORT)))
 
 
 class StayAnswer(StatusAnswer):
@@ -210,10 +230,7 @@ class SourceAnswer(Answer):
 class CompanyAnswer(Answer):
     """The company."""
 
-    name = serializers.CharField()
-    industry = serializers.CharField(allow_blank=True)
-    segment = serializers.CharField(allow_blank=True)
-    owner = serializers.CharField(allow_blank=True)
+    vars().update(_declare(fields_of(COMPANY)))
     provenance = SourceAnswer(allow_null=True)
 
 
@@ -229,13 +246,10 @@ class ContactAnswer(Answer):
     role = serializers.CharField(allow_blank=True)
 
 
-class BillingAnswer(MoneyAnswer):
+class BillingAnswer(Answer):
     """What Billing told."""
 
-    renewal_on = serializers.DateField(allow_null=True)
-    contract_id = serializers.CharField(allow_blank=True)
-    contract_starts_on = serializers.DateField(allow_null=True)
-    contract_ends_on = serializers.DateField(allow_null=True)
+    vars().update(_declare(fields_of(BILLING)))
     provenance = SourceAnswer(allow_null=True)
 
 
@@ -313,21 +327,12 @@ class ListedAnswer(StatusAnswer):
 
     id = serializers.UUIDField(help_text="The same as customer_id.")
     external_id = serializers.CharField()
-    name = serializers.CharField()
-    industry = serializers.CharField(allow_blank=True)
-    segment = serializers.CharField(allow_blank=True)
-    owner = serializers.CharField(allow_blank=True)
+    vars().update(_declare(LISTED))
     category = serializers.ChoiceField(choices=CATEGORIES)
     color = serializers.CharField()
     days_in_stage = serializers.IntegerField()
     days_over = serializers.IntegerField()
-    currency = serializers.CharField(allow_blank=True)
-    arr = _money()
-    balance_overdue = _money()
-    renewal_on = serializers.DateField(allow_null=True)
     days_to_renewal = serializers.IntegerField(allow_null=True)
-    open_issues = serializers.IntegerField(allow_null=True)
-    csat = serializers.DecimalField(max_digits=4, decimal_places=2, allow_null=True)
     health = HealthAnswer()
     urgency = serializers.FloatField(help_text=URGENCY_HELP)
     at_stake = serializers.DecimalField(

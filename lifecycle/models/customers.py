@@ -7,6 +7,7 @@ from django.db import models
 
 from audit.services.keys import load_key
 from lifecycle.queries.customers import CustomerQuerySet
+from lifecycle.rules.fields import BILLING, COMPANY, SUPPORT, Kind, amounts_of, fields_of
 from storage.fields import EncryptedEmail, EncryptedText
 from tenants.models import Tenant
 
@@ -22,6 +23,28 @@ class AmountField(models.DecimalField):  # type: ignore[type-arg]
         return "numeric"
 
 
+def _columns_of(part: str, besides: tuple[str, ...] = ()) -> "dict[str, models.Field[Any, Any]]":
+    """The columns that keep a part's fields (``lifecycle.rules.fields``), by name."""
+    return {field.name: _column_of(field.kind) for field in fields_of(part) if field.name not in besides}
+
+
+def _column_of(kind: Kind) -> "models.Field[Any, Any]":
+    match kind.name:
+        case "amount":
+            return AmountField()
+        case "day":
+            return models.DateField(null=True)
+        case "timestamp":
+            return models.DateTimeField(null=True)
+        case "count":
+            return models.PositiveIntegerField(null=True)
+        case "score":
+            return models.DecimalField(max_digits=4, decimal_places=2, null=True)
+        case _:
+            # With a default of the database: a release that does not know the column yet goes on writing rows.
+            return models.CharField(max_length=kind.longest, blank=True, default="", db_default="")
+
+
 class Customer(models.Model):
     """A client account of a tenant. ``external_id`` is its name in the tenant's own systems, unique there.
 
@@ -35,10 +58,10 @@ class Customer(models.Model):
     external_id = models.CharField(max_length=150)
     name = models.CharField(max_length=200)
     name_key = models.TextField(default="", db_default="", editable=False)
-    industry = models.CharField(max_length=100, blank=True, default="")
-    segment = models.CharField(max_length=100, blank=True, default="")
     owner = models.CharField(max_length=150, blank=True, default="", help_text="Username of the account manager.")
     owner_key = models.TextField(blank=True, default="", db_default="", editable=False)
+    # The other columns of the company, from the registry of fields.
+    vars().update(_columns_of(COMPANY, besides=("name", "owner")))
     source = models.CharField(max_length=100, blank=True, default="")
     event_id = models.CharField(max_length=255, blank=True, default="")
     occurred_at = models.DateTimeField()
@@ -104,14 +127,7 @@ class BillingFigures(models.Model):
         Customer, primary_key=True, on_delete=models.CASCADE, db_constraint=False, related_name="billing"
     )
     tenant_id = models.UUIDField()
-    currency = models.CharField(max_length=3, blank=True, default="")
-    arr = AmountField()
-    mrr = AmountField()
-    balance_overdue = AmountField()
-    renewal_on = models.DateField(null=True)
-    contract_id = models.CharField(max_length=150, blank=True, default="")
-    contract_starts_on = models.DateField(null=True)
-    contract_ends_on = models.DateField(null=True)
+    vars().update(_columns_of(BILLING))
     source = models.CharField(max_length=100)
     event_id = models.CharField(max_length=255, blank=True, default="")
     occurred_at = models.DateTimeField()
@@ -126,7 +142,7 @@ class BillingFigures(models.Model):
                 name=f"billing_{name}_in_range",
                 violation_error_message="Amounts are below 1,000,000,000,000.",
             )
-            for name in ("arr", "mrr", "balance_overdue")
+            for name in (field.name for field in amounts_of(BILLING))
         ]
         indexes = [
             models.Index(fields=["tenant_id", "renewal_on", "customer"], name="billing_by_renewal"),
@@ -151,11 +167,7 @@ class SupportFigures(models.Model):
         Customer, primary_key=True, on_delete=models.CASCADE, db_constraint=False, related_name="support"
     )
     tenant_id = models.UUIDField()
-    open_issues = models.PositiveIntegerField(null=True)
-    csat = models.DecimalField(max_digits=4, decimal_places=2, null=True)
-    last_issue_id = models.CharField(max_length=150, blank=True, default="")
-    last_issue_severity = models.CharField(max_length=30, blank=True, default="")
-    last_issue_closed_at = models.DateTimeField(null=True)
+    vars().update(_columns_of(SUPPORT))
     source = models.CharField(max_length=100)
     event_id = models.CharField(max_length=255, blank=True, default="")
     occurred_at = models.DateTimeField()

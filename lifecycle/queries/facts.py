@@ -7,18 +7,27 @@ from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
+from lifecycle.rules.fields import BILLING, COMPANY, SUPPORT, Field, fields_of
 from storage.cursors import prepared_cursor
 
 Row = dict[str, Any]
+# Part -> the alias of its table in every statement.
+ALIASES: Final = {COMPANY: "c", BILLING: "b", SUPPORT: "u"}
+# Kinds that would come as numbers or dates of Python.
+_AS_TEXT: Final = ("amount", "day", "score")
+
+
+def select(field: Field) -> str:
+    """The column of a field as it is selected: amounts, scores and days as text."""
+    return f"{ALIASES[field.part]}.{field.name}{'::text' if field.kind.name in _AS_TEXT else ''}"
+
 
 _STATUS: Final = """
     s.customer_id, s.stage, s.stage_entered_at, s.updated_at, s.updated_by, s.actor_kind, s.source, s.reason_code,
     s.version"""
-_BILLING: Final = """
-    b.currency, b.arr::text, b.mrr::text, b.balance_overdue::text, b.renewal_on::text, b.contract_id,
-    b.contract_starts_on::text, b.contract_ends_on::text"""
-_SUPPORT: Final = """
-    u.open_issues, u.csat::text, u.last_issue_id, u.last_issue_severity, u.last_issue_closed_at"""
+_COMPANY: Final = ", ".join(select(field) for field in fields_of(COMPANY))
+_BILLING: Final = ", ".join(select(field) for field in fields_of(BILLING))
+_SUPPORT: Final = ", ".join(select(field) for field in fields_of(SUPPORT))
 # What a copy of figures or profile was made from (``services.cache``).
 _PROFILE_VERSION: Final = "c.version + COALESCE(b.version, 0) + COALESCE(u.version, 0) AS profile_version"
 _OF_CUSTOMER: Final = "WHERE c.tenant_id = %(tenant_id)s::uuid AND c.id = %(customer_id)s::uuid"
@@ -31,7 +40,7 @@ SELECT {_STATUS}, t.configuration_version, h.configuration_version AS judged_by
  WHERE s.tenant_id = %(tenant_id)s::uuid AND s.customer_id = %(customer_id)s::uuid
 """
 SUMMARY: Final = f"""
-SELECT {_STATUS}, t.configuration_version, c.name, c.owner, {_PROFILE_VERSION},{_BILLING},{_SUPPORT}
+SELECT {_STATUS}, t.configuration_version, c.name, c.owner, {_PROFILE_VERSION}, {_BILLING}, {_SUPPORT}
   FROM lifecycle_customer c
   JOIN tenants_tenant t ON t.id = c.tenant_id
   JOIN customer_lifecycle_status s ON s.tenant_id = c.tenant_id AND s.customer_id = c.id
@@ -40,11 +49,11 @@ SELECT {_STATUS}, t.configuration_version, c.name, c.owner, {_PROFILE_VERSION},{
  {_OF_CUSTOMER}
 """
 PROFILE: Final = f"""
-SELECT c.id, c.external_id, c.name, c.industry, c.segment, c.owner, c.source AS company_source,
+SELECT c.id, c.external_id, {_COMPANY}, c.source AS company_source,
        c.occurred_at AS company_occurred_at, c.created_at, c.updated_at AS company_updated_at, c.erased_at,
-       t.configuration_version, {_PROFILE_VERSION},{_BILLING},
-       b.source AS billing_source, b.event_id AS billing_event_id,
-       b.occurred_at AS billing_occurred_at,{_SUPPORT}, u.source AS support_source, u.event_id AS support_event_id,
+       t.configuration_version, {_PROFILE_VERSION}, {_BILLING},
+       b.source AS billing_source, b.event_id AS billing_event_id, b.occurred_at AS billing_occurred_at,
+       {_SUPPORT}, u.source AS support_source, u.event_id AS support_event_id,
        u.occurred_at AS support_occurred_at
   FROM lifecycle_customer c
   JOIN tenants_tenant t ON t.id = c.tenant_id
@@ -64,17 +73,6 @@ STATUS_FIELDS: Final = (
     "reason_code",
     "version",
 )
-BILLING_FIELDS: Final = (
-    "currency",
-    "arr",
-    "mrr",
-    "balance_overdue",
-    "renewal_on",
-    "contract_id",
-    "contract_starts_on",
-    "contract_ends_on",
-)
-SUPPORT_FIELDS: Final = ("open_issues", "csat", "last_issue_id", "last_issue_severity", "last_issue_closed_at")
 
 
 def find_status(tenant_id: UUID, customer_id: UUID) -> Row | None:

@@ -16,7 +16,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from lifecycle.queries.facts import select
 from lifecycle.queries.urgency import HEALTH, URGENCY, WORTH
+from lifecycle.rules.fields import FIELDS
 
 _STATUS: Final = (
     "s.customer_id, s.stage, s.stage_entered_at, s.updated_at, s.updated_by, s.actor_kind, s.source, s.reason_code,"
@@ -27,6 +29,8 @@ _JOINS: Final = {
     "billing": "LEFT JOIN lifecycle_billingfigures b ON b.customer_id = s.customer_id",
     "support": "LEFT JOIN lifecycle_supportfigures u ON u.customer_id = s.customer_id",
 }
+# The fields of a customer that every row shows.
+LISTED: Final = tuple(field for field in FIELDS if field.is_listed)
 _OF_TENANT: Final = "s.tenant_id = %(tenant_id)s::uuid"
 _NUMBERS: Final = """unnest(%(stages)s::text[], %(cutoffs)s::timestamptz[], %(penalties)s::int[], %(max_days)s::int[])
         AS w(stage, cutoff, penalty, max_days)"""
@@ -367,8 +371,7 @@ def _details(ordering: Ordering, window: Window, *, counted: str | None) -> str:
     With ``counted``, the size of that part beside each row, and one row that is empty otherwise if the page is.
     """
     shown = f"""
-SELECT p.key, {_STATUS}, c.external_id, c.name, c.industry, c.segment, c.owner, b.currency, b.arr::text,
-       b.balance_overdue::text, b.renewal_on::text, u.open_issues, u.csat::text
+SELECT p.key, {_STATUS}, c.external_id, {", ".join(select(field) for field in LISTED)}
   FROM page p
   JOIN customer_lifecycle_status s ON {_OF_TENANT} AND s.customer_id = p.customer_id
   {_JOINS["customer"]} {_JOINS["billing"]} {_JOINS["support"]}"""

@@ -12,6 +12,7 @@ from django.db import connection
 
 from lifecycle.queries import list_statements as statements
 from lifecycle.queries.cursors import InvalidCursor, Position, decode_cursor, encode_cursor
+from lifecycle.queries.facts import STATUS_FIELDS, pick
 from lifecycle.queries.list_statements import ORDERINGS, Filters, Ordering, Window
 from lifecycle.queries.urgency import penalty_of
 from lifecycle.rules.health import days_in_stage, health, overdue
@@ -38,27 +39,6 @@ STEPS: Final = 20
 FEWEST_STEPS: Final = 1000
 # Shorter texts are looked for at the beginning only: fewer letters than a trigram has.
 SHORTEST_PART: Final = 3
-_SHOWN: Final = (
-    "customer_id",
-    "external_id",
-    "name",
-    "industry",
-    "segment",
-    "owner",
-    "stage",
-    "stage_entered_at",
-    "updated_at",
-    "updated_by",
-    "actor_kind",
-    "source",
-    "reason_code",
-    "version",
-    "arr",
-    "balance_overdue",
-    "renewal_on",
-    "open_issues",
-    "csat",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,9 +284,10 @@ def _describe(row: dict[str, Any], policy: Policy, now: dt.datetime) -> dict[str
     )
     return (
         {"id": row["customer_id"]}
-        | {name: row[name] for name in _SHOWN}
+        | {"external_id": row["external_id"]}
+        | pick(row, STATUS_FIELDS)
+        | {field.name: row[field.name] or "" if field.kind.is_text else row[field.name] for field in statements.LISTED}
         | {
-            "currency": row["currency"] or "",
             "category": policy.category(stage),
             "color": policy.color(stage),
             "days_in_stage": days,

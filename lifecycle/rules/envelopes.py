@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import orjson
 
+from lifecycle.rules.event_types import EVENT_TYPES
 from lifecycle.rules.event_values import clean_data
 from lifecycle.rules.ownership import find_foreign_part
 from lifecycle.rules.schemas import (
@@ -262,8 +263,5 @@ def _find_contradiction(
     foreign = find_foreign_part(document["source"], document["type"], data)
     if foreign is not None:
         return "source_not_allowed", foreign
-    starts_on, ends_on = data.get("starts_on"), data.get("ends_on")
-    # ISO days sort as they follow each other.
-    if document["type"] == "contract.renewed" and starts_on and ends_on and ends_on < starts_on:
-        return "invalid_data", "data.ends_on must not be before data.starts_on."
-    return None
+    wrong = EVENT_TYPES[document["type"]].check(data)
+    return None if wrong is None else ("invalid_data", wrong)

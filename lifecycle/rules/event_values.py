@@ -6,62 +6,12 @@ without the address that is none. Only what an event cannot do without (its ids)
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
-from tenants.rules.values import (
-    LONGEST_PHONE,
-    InvalidValue,
-    read_amount,
-    read_count,
-    read_currency,
-    read_day,
-    read_email,
-    read_external_id,
-    read_line,
-    read_score,
-    read_timestamp,
-)
-
-Reader = Callable[[Any], Any]
-
-_ZERO: Final = Decimal(0)
-
-
-def _day(value: Any) -> str:
-    return read_day(value).isoformat()
-
-
-def _timestamp(value: Any) -> str:
-    return read_timestamp(value).isoformat()
-
-
-_COMPANY: Final[Mapping[str, Reader]] = {
-    "name": partial(read_line, longest=200, required=True),
-    "industry": partial(read_line, longest=100),
-    "segment": partial(read_line, longest=100),
-    "owner": partial(read_line, longest=150),
-}
-_PERSON: Final[Mapping[str, Reader]] = {
-    "name": partial(read_line, longest=200),
-    "email": read_email,
-    "phone": partial(read_line, longest=LONGEST_PHONE),
-    "role": partial(read_line, longest=100),
-}
-# Field -> the least it may be. The currency of the same message, if it names one, says how many decimals there are.
-_AMOUNTS: Final[Mapping[str, Decimal | None]] = {"arr": _ZERO, "mrr": _ZERO, "balance_overdue": None}
-_BILLING: Final[Mapping[str, Reader]] = {"currency": read_currency, "renewal_on": _day}
-_SUPPORT: Final[Mapping[str, Reader]] = {"open_issues": read_count, "csat": read_score}
-_CONTRACT: Final[Mapping[str, Reader]] = {"signed_at": _timestamp, "starts_on": _day, "ends_on": _day}
-_ISSUE: Final[Mapping[str, Reader]] = {
-    "severity": partial(read_line, longest=30),
-    "opened_at": _timestamp,
-    "closed_at": _timestamp,
-    **_SUPPORT,
-}
-# Type -> the ids that its events cannot do without.
-_REQUIRED: Final[Mapping[str, str]] = {"contract.renewed": "contract_id", "support.issue.closed": "issue_id"}
+from lifecycle.rules.event_types import EVENT_TYPES
+from lifecycle.rules.fields import BILLING, COMPANY, CONTACTS, SUPPORT, Kind, fields_of
+from tenants.rules.values import InvalidValue, read_amount, read_external_id, read_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,26 +29,32 @@ def clean_data(event_type: str, data: Mapping[str, Any]) -> Cleaned:
     """
     rejected: list[str] = []
     cleaned = dict(data)
+    entry = EVENT_TYPES[event_type]
     cleaned["external_id"] = _required(data, "external_id")
-    if event_type in _REQUIRED:
-        cleaned[_REQUIRED[event_type]] = _required(data, _REQUIRED[event_type])
-    if event_type == "contract.renewed":
-        _read(cleaned, _CONTRACT, "data", rejected)
-        _read_amounts(cleaned, "data", rejected)
-    elif event_type == "support.issue.closed":
-        _read(cleaned, _ISSUE, "data", rejected)
+    if entry.id_field is not None:
+        cleaned[entry.id_field] = _required(data, entry.id_field)
+    if entry.part is not None:
+        _read(cleaned, entry.kinds, "data", rejected)
     else:
-        _read(cleaned, _COMPANY, "data", rejected)
-        if "billing" in cleaned:
-            billing = cleaned["billing"] = dict(cleaned["billing"])
-            _read(billing, _BILLING, "data.billing", rejected)
-            _read_amounts(billing, "data.billing", rejected)
-        if "support" in cleaned:
-            support = cleaned["support"] = dict(cleaned["support"])
-            _read(support, _SUPPORT, "data.support", rejected)
-        if "contacts" in cleaned:
-            cleaned["contacts"] = _read_people(cleaned["contacts"], rejected)
+        _read_profile(cleaned, rejected)
     return Cleaned(cleaned, tuple(rejected))
+
+
+_KINDS = {
+    part: {field.name: field.kind for field in fields_of(part) if field.in_profile}
+    for part in (COMPANY, CONTACTS, BILLING, SUPPORT)
+}
+_REQUIRED = frozenset(field.name for field in fields_of(COMPANY) if field.is_required)
+
+
+def _read_profile(cleaned: dict[str, Any], rejected: list[str]) -> None:
+    _read(cleaned, _KINDS[COMPANY], "data", rejected, required=_REQUIRED)
+    for part in (BILLING, SUPPORT):
+        if part in cleaned:
+            figures = cleaned[part] = dict(cleaned[part])
+            _read(figures, _KINDS[part], f"data.{part}", rejected)
+    if CONTACTS in cleaned:
+        cleaned[CONTACTS] = _read_people(cleaned[CONTACTS], rejected)
 
 
 def _required(data: Mapping[str, Any], name: str) -> str:
@@ -108,23 +64,32 @@ def _required(data: Mapping[str, Any], name: str) -> str:
         raise InvalidValue(error.code, f"data.{name} {error}") from None
 
 
-def _read(values: dict[str, Any], readers: Mapping[str, Reader], place: str, rejected: list[str]) -> None:
-    """Replace each value by what it reads as; null stays, and what cannot be read goes."""
-    for name, reader in readers.items():
+def _read(
+    values: dict[str, Any],
+    kinds: Mapping[str, Kind],
+    place: str,
+    rejected: list[str],
+    *,
+    required: frozenset[str] = frozenset(),
+) -> None:
+    """Replace each value by what it reads as; null stays, and what cannot be read goes.
+
+    Amounts come last: the currency of the same message, if it names one, says how many decimals they have.
+    """
+    for name, kind in sorted(kinds.items(), key=lambda item: item[1].name == "amount"):
         value = values.get(name)
         if value is None:
             continue
+        read: Callable[[Any], Any] = kind.read
+        if kind.name == "amount":
+            read = partial(read_amount, least=kind.least, currency=values.get("currency") or None)
+        elif name in required:
+            read = partial(read_line, longest=kind.longest, required=True)
         try:
-            values[name] = reader(value)
+            values[name] = read(value)
         except InvalidValue as error:
             rejected.append(f"{place}.{name} {error}")
             del values[name]
-
-
-def _read_amounts(values: dict[str, Any], place: str, rejected: list[str]) -> None:
-    currency = values.get("currency") or None
-    readers = {name: partial(read_amount, currency=currency, least=least) for name, least in _AMOUNTS.items()}
-    _read(values, readers, place, rejected)
 
 
 def _read_people(people: list[Mapping[str, Any]], rejected: list[str]) -> list[dict[str, Any]]:
@@ -132,7 +97,7 @@ def _read_people(people: list[Mapping[str, Any]], rejected: list[str]) -> list[d
     known = []
     for number, person in enumerate(people):
         cleaned = dict(person)
-        _read(cleaned, _PERSON, f"data.contacts[{number}]", rejected)
+        _read(cleaned, _KINDS[CONTACTS], f"data.contacts[{number}]", rejected)
         cleaned["email"], cleaned["phone"] = cleaned.get("email") or None, cleaned.get("phone") or None
         cleaned["name"] = cleaned.get("name") or cleaned["email"] or cleaned["phone"]
         if cleaned["name"]:

@@ -13,6 +13,7 @@ import re
 import unicodedata
 from decimal import Decimal
 from typing import Final
+from urllib.parse import urlsplit, urlunsplit
 
 from tenants.rules.texts import clean_line, fold_text, is_refused, normalize_text
 
@@ -20,6 +21,8 @@ LONGEST_ID: Final = 150
 LONGEST_USERNAME: Final = 150
 LONGEST_EMAIL: Final = 254
 LONGEST_PHONE: Final = 50
+LONGEST_URL: Final = 500
+LONGEST_HOST: Final = 253
 # Amounts are below this, whichever the currency.
 TOO_MUCH: Final = Decimal(10) ** 12
 MOST_ISSUES: Final = 1_000_000
@@ -42,6 +45,7 @@ _TIMESTAMP: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
 # RFC 5321 without quoted local parts and address literals, which no CRM means; letters of any script are fine.
 _LOCAL_PART: Final = re.compile(r"[^\s@<>()\[\],;:\\\".]+(\.[^\s@<>()\[\],;:\\\".]+)*")
+_NOT_IN_URL: Final = re.compile(r"[\s<>\"'`{}|\\^]")
 _DOMAIN: Final = re.compile(r"([^\W_]([\w-]{0,61}[^\W_])?\.)+[^\W\d_]([\w-]{0,61}[^\W_])?|localhost")
 # Letters that do not decompose into a plain letter and a mark.
 _PLAIN_LETTERS: Final = str.maketrans(
@@ -133,6 +137,26 @@ def read_email(value: object) -> str:
     if len(local) > 64 or not _LOCAL_PART.fullmatch(local) or not _DOMAIN.fullmatch(domain):
         raise InvalidValue("invalid_email", "is not an e-mail address such as name@company.example")
     return address
+
+
+def read_url(value: object) -> str:
+    """The address of a website, http or https, its scheme and host in small letters; '' for none.
+
+    Without a scheme, as CRMs often have it, it is https. Raises InvalidValue: ``invalid_url`` also for a user name in
+    it, another scheme, or a host that is no domain.
+    """
+    text = read_line(value, LONGEST_URL)
+    if not text:
+        return ""
+    try:
+        parts = urlsplit(text if "://" in text else f"https://{text}")
+        host, is_web = parts.hostname or "", parts.scheme.lower() in ("http", "https")
+        is_good = is_web and parts.port != 0 and "@" not in parts.netloc and not _NOT_IN_URL.search(text)
+    except ValueError:
+        is_good = False
+    if not is_good or len(host) > LONGEST_HOST or not _DOMAIN.fullmatch(host):
+        raise InvalidValue("invalid_url", "is not a web address such as https://www.company.example")
+    return read_line(urlunsplit(parts._replace(netloc=parts.netloc.lower())), LONGEST_URL)
 
 
 def read_currency(value: object) -> str:

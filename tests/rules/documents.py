@@ -5,7 +5,8 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from tenants.rules.configuration.document import CATEGORIES, EFFECT_KINDS, EVENT_TYPES
+from lifecycle.rules.event_types import EVENT_TYPES
+from tenants.rules.configuration.document import CATEGORIES, EFFECT_KINDS
 
 SMALLEST = {
     "stages": ["Prospect", "Onboarded", "Active", "At-Risk", "Churned"],
@@ -150,7 +151,7 @@ def _rules(stage: st.SearchStrategy[str], some: st.SearchStrategy[list[str]]) ->
         st.fixed_dictionaries({"field": st.just("csat"), "op": st.just("exists")}, optional={"value": st.booleans()}),
     )
     return st.fixed_dictionaries(
-        {"event": st.sampled_from(EVENT_TYPES), "to": stage},
+        {"event": st.sampled_from(list(EVENT_TYPES)), "to": stage},
         optional={"from": some, "reason_code": st.sampled_from(["a", "b"]), "when": st.lists(condition, max_size=2)},
     )
 

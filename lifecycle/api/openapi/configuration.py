@@ -2,8 +2,8 @@
 
 from typing import Any, Final
 
+from lifecycle.rules.event_types import EVENT_TYPES
 from tenants.rules.configuration.conditions import OPERATORS
-from tenants.rules.configuration.definitions import EVENT_TYPES
 from tenants.rules.configuration.document import LONGEST_GUIDANCE, LONGEST_STAGE, LONGEST_STAY_DAYS, MOST_REASONS
 from tenants.rules.configuration.sections import (
     LARGEST_NUMBER,

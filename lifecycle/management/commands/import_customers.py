@@ -13,12 +13,12 @@ from audit.management.reporting import OperatorCommand
 from lifecycle.management.progress import ProgressBar
 from lifecycle.management.reading import read_json_object
 from lifecycle.management.stopping import stop_on_signals
+from lifecycle.rules.fields import CONTACTS
 from lifecycle.services.imports.columns import FIELDS, ColumnPlan, MappingRefused, plan_columns
 from lifecycle.services.imports.counts import total_of
 from lifecycle.services.imports.files import RecordReader, format_of, open_file
 from lifecycle.services.imports.importing import BATCH, Import
 from lifecycle.services.imports.kinds import CSV, NDJSON, name_other_kind
-from lifecycle.services.imports.lines import CONTACTS
 from lifecycle.services.imports.rejects import RejectFile
 from lifecycle.services.imports.survey import left_out, survey_columns
 from lifecycle.services.imports.texts import FileRefused

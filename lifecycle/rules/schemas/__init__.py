@@ -12,15 +12,17 @@ from typing import Any, Final
 import fastjsonschema
 import orjson
 
+from lifecycle.rules.event_types import EVENT_TYPES
 from tenants.rules.values import InvalidValue, is_day, read_timestamp
 
 FOLDER: Final = Path(__file__).resolve().parent
 ENVELOPE: Final = "envelope"
 # The types that are understood.
-TYPES: Final = ("customer.created", "customer.updated", "contract.renewed", "support.issue.closed")
+TYPES: Final = tuple(EVENT_TYPES)
 _FILE = re.compile(r"(?P<name>[a-z.]+)\.v(?P<version>[1-9][0-9]{0,5})\.json")
 # What people write is read field by field (``event_values``): a bad text costs its own field and not the whole event.
 _TEXT_KEYWORDS = frozenset(("minLength", "maxLength"))
+_TEXT_FORMATS = ("email", "uri")
 _REFERENCE = re.compile(r"urn:customer360:schema:(?P<type>[a-z.]+):(?P<version>[1-9][0-9]{0,5})")
 
 
@@ -119,7 +121,7 @@ def _compile(path: Path) -> Callable[..., Any]:
 
 def _leave_texts(schema: Mapping[str, Any]) -> dict[str, Any]:
     """The schema without what it says of single texts; types, numbers, days and required ids stay."""
-    kept = {key: value for key, value in schema.items() if key not in _TEXT_KEYWORDS and value != "email"}
+    kept = {key: value for key, value in schema.items() if key not in _TEXT_KEYWORDS and value not in _TEXT_FORMATS}
     if "properties" in kept:
         kept["properties"] = {name: _leave_texts(field) for name, field in kept["properties"].items()}
     if "items" in kept:

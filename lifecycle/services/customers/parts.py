@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from lifecycle.queries import facts
+from lifecycle.rules.fields import BILLING, SUPPORT, names_of, texts_of
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
 from tenants.rules.configuration.policy import Policy
@@ -18,9 +19,9 @@ Json = dict[str, Any]
 def pick_figures(row: Mapping[str, Any]) -> Json:
     """The figures of a row of ``facts``."""
     # Customers of whom Billing or Support has said nothing have no row there: the texts come as NULL.
-    billing, support = facts.pick(row, facts.BILLING_FIELDS), facts.pick(row, facts.SUPPORT_FIELDS)
-    for figures, texts in ((billing, ("currency", "contract_id")), (support, ("last_issue_id", "last_issue_severity"))):
-        figures |= {name: figures[name] or "" for name in texts}
+    billing, support = facts.pick(row, names_of(BILLING)), facts.pick(row, names_of(SUPPORT))
+    for part, figures in ((BILLING, billing), (SUPPORT, support)):
+        figures |= {name: figures[name] or "" for name in texts_of(part)}
     return {
         "name": row["name"],
         "owner": row["owner"],

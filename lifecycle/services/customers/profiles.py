@@ -11,6 +11,7 @@ import orjson
 from audit.services.keys import load_keys
 from lifecycle.models import Contact
 from lifecycle.queries import facts
+from lifecycle.rules.fields import COMPANY, names_of
 from lifecycle.rules.health import days_in_stage, overdue
 from lifecycle.rules.masking import mask_email, mask_phone
 from lifecycle.services.cache import copies
@@ -83,8 +84,7 @@ def _describe_profile(row: Mapping[str, Any], contacts: list[Json]) -> Json:
         "id": row["id"],
         "customer_id": row["id"],
         "external_id": row["external_id"],
-        "company": {name: row[name] for name in ("name", "industry", "segment", "owner")}
-        | {"provenance": provenance("company")},
+        "company": {name: row[name] for name in names_of(COMPANY)} | {"provenance": provenance("company")},
         "contacts": contacts,
         "billing": figures["billing"] | {"provenance": provenance("billing")},
         "support": figures["support"] | {"provenance": provenance("support")},

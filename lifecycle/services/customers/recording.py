@@ -17,6 +17,7 @@ from uuid_utils.compat import uuid7
 
 from audit.services.chain import micros
 from audit.services.keys import ensure_keys
+from lifecycle.rules.fields import BILLING, COMPANY, SUPPORT, amounts_of, names_of, texts_of
 from lifecycle.rules.merging import merge_fields
 from lifecycle.rules.transitions import Change
 from lifecycle.services.cache import copies
@@ -28,25 +29,12 @@ from tenants.rules.texts import fold_text
 from tenants.rules.values import InvalidValue, read_amount, sort_key
 from tenants.services.configuration.policies import live_policy
 
-COMPANY_FIELDS = ("name", "industry", "segment", "owner")
-BILLING_FIELDS = (
-    "currency",
-    "arr",
-    "mrr",
-    "balance_overdue",
-    "renewal_on",
-    "contract_id",
-    "contract_starts_on",
-    "contract_ends_on",
-)
-AMOUNT_FIELDS = ("arr", "mrr", "balance_overdue")
-SUPPORT_FIELDS = ("open_issues", "csat", "last_issue_id", "last_issue_severity", "last_issue_closed_at")
+COMPANY_FIELDS = names_of(COMPANY)
 # The field time of the last event that found the customer in the stage it asks for: it writes no history.
 STAGE_CONFIRMED = "stage"
 # Columns that hold '' and not NULL when nothing is known.
-_TEXTS = frozenset(
-    {*COMPANY_FIELDS, "currency", "contract_id", "last_issue_id", "last_issue_severity"},
-)
+_TEXTS = {part: frozenset(texts_of(part)) for part in (COMPANY, BILLING, SUPPORT)}
+_AMOUNTS = tuple(field.name for field in amounts_of(BILLING))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +52,8 @@ class CustomerFacts:
     """What one message says of one customer: only the fields it brings. ``contacts`` None leaves them alone.
 
     ``stage`` and ``reason_code`` place a new customer (default: the initial stage) and are ignored for a known one.
+    ``only_of`` names a figure, such as the contract: where another value of it is known, the message tells of something
+    else, and writes none of that part.
     """
 
     external_id: str
@@ -77,6 +67,7 @@ class CustomerFacts:
     stage: str | None = None
     reason_code: str | None = None
     stage_entered_at: dt.datetime | None = None
+    only_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,29 +89,25 @@ class Recorded:
     confirmed_at: int = 0
 
 
-LOCK = """
-SELECT id, external_id, name, name_key, industry, segment, owner, owner_key, source, event_id, occurred_at,
-       field_times, erased_at
+_WRITTEN = (*COMPANY_FIELDS, "name_key", "owner_key", "source", "event_id", "occurred_at", "field_times")
+LOCK = f"""
+SELECT id, external_id, {", ".join(_WRITTEN)}, erased_at
   FROM lifecycle_customer
  WHERE tenant_id = %(tenant_id)s::uuid AND external_id = ANY(%(external_ids)s::text[])
  ORDER BY external_id
    FOR NO KEY UPDATE
 """
-_CUSTOMER = (
-    *("id", "tenant_id", "external_id", *COMPANY_FIELDS, "name_key", "owner_key", "source", "event_id", "occurred_at"),
-    *("field_times", "created_at", "updated_at", "erased_at"),
-)
+_CUSTOMER = ("id", "tenant_id", "external_id", *_WRITTEN, "created_at", "updated_at", "erased_at")
 _CONTACT = ("id", "tenant_id", "customer_id", "name", "email", "phone", "email_index", "role", "position")
 INSERT = f"""
 {insert_rows("lifecycle_customer", _CUSTOMER)}
     ON CONFLICT (tenant_id, external_id) DO NOTHING
 RETURNING external_id
 """
-UPDATE = """
+UPDATE = f"""
 UPDATE lifecycle_customer c
-   SET name = r.name, name_key = r.name_key, industry = r.industry, segment = r.segment, owner = r.owner,
-       owner_key = r.owner_key, source = r.source, event_id = r.event_id, occurred_at = r.occurred_at,
-       field_times = r.field_times, updated_at = r.updated_at, version = c.version + 1
+   SET {", ".join(f"{name} = r.{name}" for name in (*_WRITTEN, "updated_at"))},
+       version = c.version + 1
   FROM json_populate_recordset(NULL::lifecycle_customer, %(rows)s::json) r
  WHERE c.tenant_id = %(tenant_id)s::uuid AND c.id = r.id
 """
@@ -144,8 +131,8 @@ def _part_statements(table: str, fields: Iterable[str]) -> tuple[str, str]:
     return read, f"{insert_rows(table, every)} ON CONFLICT (tenant_id, customer_id) DO UPDATE SET {changes}"
 
 
-READ_BILLING, WRITE_BILLING = _part_statements("lifecycle_billingfigures", BILLING_FIELDS)
-READ_SUPPORT, WRITE_SUPPORT = _part_statements("lifecycle_supportfigures", SUPPORT_FIELDS)
+READ_BILLING, WRITE_BILLING = _part_statements("lifecycle_billingfigures", names_of(BILLING))
+READ_SUPPORT, WRITE_SUPPORT = _part_statements("lifecycle_supportfigures", names_of(SUPPORT))
 
 
 def record_customers(
@@ -302,15 +289,15 @@ class _Batch:
         customer_id: UUID = row["id"]
         stale: list[str] = []
         rejected: list[str] = []
-        changed = self._merge_part("company", row, fact.company, fact, stale)
-        for part, rows, names in (
-            ("billing", self.billing, BILLING_FIELDS),
-            ("support", self.support, SUPPORT_FIELDS),
-        ):
+        changed = self._merge_part(COMPANY, row, fact.company, fact, stale)
+        for part, rows in ((BILLING, self.billing), (SUPPORT, self.support)):
             given = getattr(fact, part)
             if given:
-                target = rows.setdefault(customer_id, self._new_part(customer_id, names, fact))
-                if part == "billing":
+                target = rows.setdefault(customer_id, self._new_part(customer_id, part, fact))
+                if fact.only_of and target[fact.only_of] not in ("", None, given.get(fact.only_of)):
+                    stale.append(f"{part}.{fact.only_of}")
+                    continue
+                if part == BILLING:
                     given = _fit_amounts(given, target, rejected)
                 changed |= self._merge_part(part, target, given, fact, stale)
         if fact.contacts is not None and row["erased_at"] is None:
@@ -324,11 +311,11 @@ class _Batch:
         confirmed_at = row["field_times"].get(STAGE_CONFIRMED, 0)
         return Recorded(customer_id, created, changed or created, tuple(stale), placed, tuple(rejected), confirmed_at)
 
-    def _new_part(self, customer_id: UUID, names: Iterable[str], fact: CustomerFacts) -> dict[str, Any]:
+    def _new_part(self, customer_id: UUID, part: str, fact: CustomerFacts) -> dict[str, Any]:
         return {
             "customer_id": customer_id,
             "tenant_id": self.tenant.id,
-            **{name: "" if name in _TEXTS else None for name in names},
+            **{name: "" if name in _TEXTS[part] else None for name in names_of(part)},
             "source": fact.source,
             "event_id": fact.event_id,
             "occurred_at": fact.occurred_at,
@@ -342,18 +329,18 @@ class _Batch:
             return False
         at = micros(fact.occurred_at)
         merged = merge_fields(given, row["field_times"], at)
-        stale.extend(f"{part}.{name}" if part != "company" else name for name in merged.stale)
+        stale.extend(f"{part}.{name}" if part != COMPANY else name for name in merged.stale)
         if not merged.fields:
             return False
         for name, value in merged.fields.items():
             # A company without a name would be invisible in every list: it keeps the one it has.
             if name == "name" and not value:
                 continue
-            row |= _keyed(name, "" if value is None and name in _TEXTS else value)
+            row |= _keyed(name, "" if value is None and name in _TEXTS[part] else value)
             row["field_times"][name] = at
         if fact.occurred_at >= row["occurred_at"]:
             row["source"], row["event_id"], row["occurred_at"] = fact.source, fact.event_id, fact.occurred_at
-        self.dirty[part].add(row["id"] if part == "company" else UUID(str(row["customer_id"])))
+        self.dirty[part].add(row["id"] if part == COMPANY else UUID(str(row["customer_id"])))
         return True
 
     def write(self) -> None:
@@ -426,7 +413,7 @@ def _fit_amounts(given: Mapping[str, Any], row: Mapping[str, Any], rejected: lis
     """The figures with every amount in the decimals of its currency; one that has more is left out and noted."""
     currency = given.get("currency", row["currency"]) or None
     fitted = dict(given)
-    for name in AMOUNT_FIELDS:
+    for name in _AMOUNTS:
         if given.get(name) is None:
             continue
         try:

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Final
 
+from lifecycle.rules.fields import FIELDS as CUSTOMER_FIELDS
 from lifecycle.services.imports.evidence import Evidence
 
 IGNORED_PREFIX: Final = "_"
 
-# Field -> names of columns, without case, blanks and punctuation. “Contract” alone is none: it mostly says how long.
+# Field -> names of columns, without case, blanks and punctuation.
 NAMES: Final[dict[str, tuple[str, ...]]] = {
     "external_id": (
         "externalid",
@@ -32,58 +33,12 @@ NAMES: Final[dict[str, tuple[str, ...]]] = {
         "customerno",
         "id",
     ),
-    "name": (
-        "name",
-        "customername",
-        "companyname",
-        "accountname",
-        "organizationname",
-        "organisationname",
-        "customer",
-        "company",
-        "account",
-        "organization",
-        "firma",
-        "firmenname",
-    ),
-    "industry": ("industry", "companyindustry", "accountindustry", "sector", "branche"),
-    "segment": ("segment", "customersegment", "accountsegment", "tier", "companysize"),
-    "owner": (
-        "owner",
-        "accountmanager",
-        "accountowner",
-        "companyowner",
-        "customerowner",
-        "organizationowner",
-        "accountowneremail",
-        "csm",
-    ),
-    "contact.name": ("contactname", "primarycontact", "primarycontactname", "contact", "contactperson"),
-    "contact.email": ("contactemail", "primarycontactemail", "email", "emailaddress"),
-    "contact.phone": ("contactphone", "primarycontactphone", "phone", "phonenumber"),
-    "contact.role": ("contactrole", "contactjobtitle", "jobtitle", "contacttitle"),
-    "billing.currency": ("currency", "billingcurrency", "currencycode", "accountcurrency"),
-    "billing.arr": ("arr", "billingarr", "annualrecurringrevenue", "annualcontractvalue", "acv"),
-    "billing.mrr": ("mrr", "billingmrr", "monthlyrecurringrevenue"),
-    "billing.balance_overdue": (
-        "balanceoverdue",
-        "billingbalanceoverdue",
-        "overdue",
-        "overdueamount",
-        "overduebalance",
-    ),
-    "billing.renewal_on": ("renewalon", "billingrenewalon", "renewaldate", "contractrenewaldate", "nextrenewal"),
-    "billing.contract_id": ("contractid", "billingcontractid", "contractnumber"),
-    "billing.contract_starts_on": ("contractstartson", "billingcontractstartson", "contractstart", "contractstartdate"),
-    "billing.contract_ends_on": ("contractendson", "billingcontractendson", "contractend", "contractenddate"),
-    "support.open_issues": ("openissues", "supportopenissues", "opentickets", "opencases", "openticketcount"),
-    "support.csat": ("csat", "supportcsat", "csatscore", "customersatisfaction"),
+    **{field.path: field.columns for field in CUSTOMER_FIELDS if field.columns},
     "stage": ("stage", "lifecyclestage", "customerstage", "lifecyclestatus", "customerlifecyclestage"),
     "reason_code": ("reasoncode", "reason", "stagereason", "lifecyclereason"),
     "stage_entered_at": ("stageenteredat", "stagesince", "stageentered", "dateenteredstage"),
 }
 FIELDS: Final = tuple(NAMES)
-
 
 # No program calls a column so; NDJSON may have keys of any length.
 LONGEST_NAME: Final = 200

@@ -14,8 +14,9 @@ from uuid import UUID
 from django.db import DataError, IntegrityError, transaction
 
 from audit.services.administration import record_administration
+from lifecycle.rules.fields import BILLING, amounts_of
 from lifecycle.rules.transitions import Change, Refused, Status, decide
-from lifecycle.services.customers.recording import AMOUNT_FIELDS, ContactFacts, CustomerFacts, record_customers
+from lifecycle.services.customers.recording import ContactFacts, CustomerFacts, record_customers
 from lifecycle.services.customers.statistics import LARGE_LOAD, refresh_statistics
 from lifecycle.services.imports.columns import ColumnPlan
 from lifecycle.services.imports.counts import Counts, total_of
@@ -250,7 +251,7 @@ class _Written:
 
 def _fit_amounts(line: Line, known: Known | None) -> Line:
     """The line with every amount in the decimals of its currency. Raises BadValue for one that has more."""
-    amounts = [name for name in AMOUNT_FIELDS if name in line.billing]
+    amounts = [field.name for field in amounts_of(BILLING) if field.name in line.billing]
     currency = line.billing.get("currency") or (known.billing["currency"] if known else None)
     if not amounts or not currency:
         return line

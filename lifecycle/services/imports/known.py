@@ -7,7 +7,8 @@ from uuid import UUID
 
 from audit.services.keys import load_keys
 from lifecycle.models import Contact
-from lifecycle.services.customers.recording import BILLING_FIELDS, COMPANY_FIELDS, SUPPORT_FIELDS, ContactFacts
+from lifecycle.rules.fields import BILLING, COMPANY, SUPPORT, names_of
+from lifecycle.services.customers.recording import ContactFacts
 from lifecycle.services.imports.lines import Line
 from storage import cipher
 from storage.cursors import prepared_cursor, text_array
@@ -17,16 +18,16 @@ from tenants.rules.texts import fold_text
 # In the order of their external ids, as whoever writes customers locks them.
 LOAD: Final = f"""
 SELECT c.id, c.external_id, c.erased_at IS NOT NULL,
-       ARRAY[{", ".join(f"c.{name}" for name in COMPANY_FIELDS)}],
-       ARRAY[{", ".join(f"b.{name}::text" for name in BILLING_FIELDS)}],
-       ARRAY[{", ".join(f"u.{name}::text" for name in SUPPORT_FIELDS)}]
+       ARRAY[{", ".join(f"c.{name}" for name in names_of(COMPANY))}],
+       ARRAY[{", ".join(f"b.{name}::text" for name in names_of(BILLING))}],
+       ARRAY[{", ".join(f"u.{name}::text" for name in names_of(SUPPORT))}]
   FROM lifecycle_customer c
   LEFT JOIN lifecycle_billingfigures b ON b.tenant_id = c.tenant_id AND b.customer_id = c.id
   LEFT JOIN lifecycle_supportfigures u ON u.tenant_id = c.tenant_id AND u.customer_id = c.id
  WHERE c.tenant_id = %(tenant_id)s::uuid AND c.external_id = ANY(%(external_ids)s::text[])
  ORDER BY c.external_id
    FOR NO KEY UPDATE OF c
-"""  # noqa: S608  column names from the services
+"""  # noqa: S608  column names from the registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +83,9 @@ def load_known(lines: Sequence[Line], *, tenant: TenantRef) -> dict[str, Known]:
         external_id: Known(
             customer_id,
             is_erased,
-            dict(zip(COMPANY_FIELDS, company, strict=True)),
-            dict(zip(BILLING_FIELDS, billing, strict=True)),
-            dict(zip(SUPPORT_FIELDS, support, strict=True)),
+            dict(zip(names_of(COMPANY), company, strict=True)),
+            dict(zip(names_of(BILLING), billing, strict=True)),
+            dict(zip(names_of(SUPPORT), support, strict=True)),
         )
         for customer_id, external_id, is_erased, company, billing, support in rows
     }

@@ -5,14 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from lifecycle.rules.fields import COMPANY, CONTACTS, names_of
 from lifecycle.services.customers.recording import ContactFacts
 from lifecycle.services.imports.cells import read_cell
 from lifecycle.services.imports.columns import ColumnPlan
 from lifecycle.services.imports.files import Record
 from lifecycle.services.imports.values import READERS, BadValue
 
-COMPANY = ("name", "industry", "segment", "owner")
-CONTACTS = "contacts"
 MOST_CONTACTS = 50
 
 
@@ -55,7 +54,7 @@ def read_line(record: Record, plan: ColumnPlan, *, now: dt.datetime) -> Line:
     return Line(
         record=record,
         external_id=external_id,
-        company={name: values[name] for name in COMPANY if name in values},
+        company={name: values[name] for name in names_of(COMPANY) if name in values},
         contact=_as_contact(person) if person else None,
         contacts=_read_contacts(record.cells.get(CONTACTS)),
         billing=_part(values, "billing"),
@@ -90,7 +89,7 @@ def _read_contacts(value: object) -> list[ContactFacts] | None:
         if not isinstance(entry, dict):
             raise BadValue(f"“{CONTACTS}” must be a list of people with name, email, phone and role.")
         person = {}
-        for name in ("name", "email", "phone", "role"):
+        for name in names_of(CONTACTS):
             try:
                 text = read_cell(entry.get(name), f"contact.{name}")
                 if text != "":

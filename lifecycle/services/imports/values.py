@@ -11,6 +11,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any, Final
 
+from lifecycle.rules.fields import FIELDS, Kind
 from tenants.rules import values
 from tenants.rules.values import InvalidValue, check_day
 
@@ -128,28 +129,23 @@ def _line(longest: int) -> Callable[[Any], Any]:
     return _shown(partial(values.read_line, longest=longest))
 
 
-_MONEY: Final = _shown(partial(values.read_amount, least=Decimal(0)), first=read_number)
+def _reader_of(kind: Kind) -> Callable[[Any], Any]:
+    """How people's text for a field of this kind is read."""
+    match kind.name:
+        case "amount":
+            return _shown(partial(values.read_amount, least=kind.least), first=read_number)
+        case "count" | "score":
+            return _shown(kind.read, first=read_number)
+        case "day":
+            return _shown(read_day)
+        case _:
+            return _shown(kind.read)
+
+
 # Field -> how its text is read. Lengths are those of the columns it is kept in.
 READERS: Final[dict[str, Callable[[Any], Any]]] = {
     "external_id": _shown(values.read_external_id),
-    "name": _line(200),
-    "industry": _line(100),
-    "segment": _line(100),
-    "owner": _line(150),
-    "contact.name": _line(200),
-    "contact.email": _shown(values.read_email),
-    "contact.phone": _line(50),
-    "contact.role": _line(100),
-    "billing.currency": _shown(values.read_currency),
-    "billing.arr": _MONEY,
-    "billing.mrr": _MONEY,
-    "billing.balance_overdue": _shown(values.read_amount, first=read_number),
-    "billing.renewal_on": _shown(read_day),
-    "billing.contract_id": _line(150),
-    "billing.contract_starts_on": _shown(read_day),
-    "billing.contract_ends_on": _shown(read_day),
-    "support.open_issues": _shown(values.read_count, first=read_number),
-    "support.csat": _shown(values.read_score, first=read_number),
+    **{field.path: _reader_of(field.kind) for field in FIELDS if field.columns},
     "stage": _line(100),
     "reason_code": _line(255),
     "stage_entered_at": _shown(read_moment),

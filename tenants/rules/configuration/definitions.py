@@ -8,8 +8,6 @@ from tenants.rules.configuration.conditions import Condition
 CATEGORIES: tuple[str, ...] = ("acquisition", "onboarding", "engaged", "risk", "renewal", "lost")
 DEFAULT_CATEGORY = "engaged"
 
-EVENT_TYPES: tuple[str, ...] = ("customer.created", "customer.updated", "contract.renewed", "support.issue.closed")
-
 EFFECT_MOMENTS: tuple[str, ...] = ("enter", "leave")
 EFFECT_KINDS: tuple[str, ...] = ("email", "alert", "forecast", "webhook")
 

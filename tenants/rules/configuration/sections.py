@@ -12,11 +12,11 @@ from tenants.rules.configuration.definitions import (
     CATEGORIES,
     EFFECT_KINDS,
     EFFECT_MOMENTS,
-    EVENT_TYPES,
     Effect,
     EventRule,
 )
 from tenants.rules.configuration.document_reader import Place, Reader, name_type
+from tenants.rules.configuration.events import event_types
 from tenants.rules.texts import list_texts, quote_text
 from tenants.rules.values import InvalidValue, read_currency
 
@@ -57,7 +57,7 @@ def _read_rule(reader: Reader, item: object, place: Place) -> EventRule | None:
     rule = reader.read_object(item, place, "The event rule", known, required=("event", "to"))
     if rule is None:
         return None
-    event = reader.read_choice(rule["event"], (*place, "event"), "event", EVENT_TYPES) if "event" in rule else None
+    event = reader.read_choice(rule["event"], (*place, "event"), "event", event_types()) if "event" in rule else None
     to = reader.read_stage(rule["to"], (*place, "to")) if "to" in rule else None
     from_stages = None
     if "from" in rule:

@@ -3,35 +3,8 @@
 from tenants.rules.configuration.conditions import Condition
 from tenants.rules.configuration.definitions import Configuration, EventRule, StageDefinition
 from tenants.rules.configuration.document_reader import Reader
+from tenants.rules.configuration.events import event_fields
 from tenants.rules.texts import list_texts, quote_text
-
-_PROFILE_FIELDS = frozenset(
-    [
-        "external_id",
-        "name",
-        "industry",
-        "segment",
-        "owner",
-        "contacts",
-        "support",
-        "support.open_issues",
-        "support.csat",
-        "billing",
-        "billing.currency",
-        "billing.arr",
-        "billing.mrr",
-        "billing.balance_overdue",
-        "billing.renewal_on",
-    ]
-)
-EVENT_FIELDS: dict[str, frozenset[str]] = {
-    "customer.created": _PROFILE_FIELDS,
-    "customer.updated": _PROFILE_FIELDS,
-    "contract.renewed": frozenset(("external_id", "contract_id", "signed_at", "starts_on", "ends_on", "arr")),
-    "support.issue.closed": frozenset(
-        ("external_id", "issue_id", "severity", "opened_at", "closed_at", "csat", "open_issues")
-    ),
-}
 
 
 def note_concerns(reader: Reader, configuration: Configuration) -> None:
@@ -102,7 +75,7 @@ def _note_rule(reader: Reader, index: int, rule: EventRule, configuration: Confi
         sentence = f"The rule can never fire: {quote_text(rule.reason_code)} is not a reason of {quote_text(rule.to)}."
         reader.add_warning((*place, "reason_code"), "rule_never_fires", sentence)
     for number, condition in enumerate(rule.when):
-        if condition.field not in EVENT_FIELDS[rule.event]:
+        if condition.field not in event_fields(rule.event):
             sentence = f"The event {quote_text(rule.event)} has no field {quote_text(condition.field)}."
             reader.add_warning((*place, "when", number, "field"), "unknown_field", sentence)
 

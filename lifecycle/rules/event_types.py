@@ -1,0 +1,222 @@
+"""The types of events that are understood: one entry each, and its JSON Schemas (``schemas``, one file a version).
+
+An entry says what happened, whose event it is, what its data hold and how each value is read, which of the customer's
+fields they write, and what a sample looks like. The consumer's topics, the check of the sender, the rules' vocabulary,
+the AsyncAPI document, ``send_event`` and the demo's stream follow from it.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from random import Random
+from typing import Any, Final
+
+from lifecycle.rules.fields import (
+    BILLING,
+    COMPANY,
+    CONTACTS,
+    COUNT,
+    DAY,
+    FIELDS,
+    SCORE,
+    SUPPORT,
+    TIMESTAMP,
+    Kind,
+    amount,
+    fields_of,
+    line,
+)
+from lifecycle.rules.sample_names import name_company, name_person
+
+Data = Mapping[str, Any]
+# Part -> column -> value; for the contacts the list of people.
+Facts = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The customer that a sample is about. ``category`` is the meaning of its stage."""
+
+    external_id: str
+    category: str = "engaged"
+    arr: float = 12_000.0
+
+
+@dataclass(frozen=True, slots=True)
+class EventType:
+    """One type of event.
+
+    ``part`` is whose event it is: its owner alone may send it. None: the data are the customer's profile, and each part
+    of them belongs to its own source. ``id_field`` is the id that its data cannot do without. ``kinds`` says how the
+    other values of the data are read. ``writes`` turns read data into what is kept. ``only_of``: a column of the part;
+    where another value of it is known, the event tells of something else and writes nothing. ``check`` gives a sentence
+    about values that contradict each other. ``habits``: category -> how often a customer's modules tend to send it.
+    """
+
+    name: str
+    title: str
+    effect: str
+    writes: Callable[[Data], Facts]
+    sample: Callable[[Subject, Random, dt.datetime], dict[str, Any]]
+    part: str | None = None
+    id_field: str | None = None
+    kinds: Mapping[str, Kind] = field(default_factory=dict)
+    only_of: str | None = None
+    check: Callable[[Data], str | None] = lambda _: None
+    habits: Mapping[str, int] = field(default_factory=dict)
+
+    def parts(self) -> Iterator[tuple[str, str]]:
+        """Fields of the data, each with the part of the customer that it belongs to."""
+        if self.part is not None:
+            yield self.id_field or "external_id", self.part
+            return
+        for one in fields_of(COMPANY):
+            yield one.name, COMPANY
+        yield from ((part, part) for part in (CONTACTS, BILLING, SUPPORT))
+
+    def paths(self) -> frozenset[str]:
+        """What a condition of an event rule may look at."""
+        if self.part is not None:
+            return frozenset({"external_id", *filter(None, [self.id_field]), *self.kinds})
+        fields = {one.path for one in FIELDS if one.in_profile and one.part != CONTACTS}
+        return frozenset({"external_id", CONTACTS, BILLING, SUPPORT} | fields)
+
+
+def _write_profile(data: Data) -> Facts:
+    facts: Facts = {COMPANY: {one.name: data[one.name] for one in fields_of(COMPANY) if one.name in data}}
+    for part in (BILLING, SUPPORT):
+        given = data.get(part, {})
+        facts[part] = {one.name: given[one.name] for one in fields_of(part) if one.in_profile and one.name in given}
+    if CONTACTS in data:
+        facts[CONTACTS] = data[CONTACTS]
+    return facts
+
+
+def _pick(data: Data, columns: Mapping[str, str]) -> dict[str, Any]:
+    """Field of the data -> column, for those that are there."""
+    return {column: data[name] for name, column in columns.items() if name in data}
+
+
+def _write_renewal(data: Data) -> Facts:
+    billing = _pick(data, {"contract_id": "contract_id", "starts_on": "contract_starts_on", "arr": "arr"})
+    if "ends_on" in data:
+        # A contract is to be renewed when it ends.
+        billing["contract_ends_on"] = billing["renewal_on"] = data["ends_on"]
+    return {BILLING: billing}
+
+
+def _write_issue(data: Data) -> Facts:
+    support = _pick(
+        data,
+        {
+            "issue_id": "last_issue_id",
+            "severity": "last_issue_severity",
+            "closed_at": "last_issue_closed_at",
+            "open_issues": "open_issues",
+            "csat": "csat",
+        },
+    )
+    return {SUPPORT: support}
+
+
+def _find_wrong_term(data: Data) -> str | None:
+    starts_on, ends_on = data.get("starts_on"), data.get("ends_on")
+    # ISO days sort as they follow each other.
+    if starts_on and ends_on and ends_on < starts_on:
+        return "data.ends_on must not be before data.starts_on."
+    return None
+
+
+def _sample_created(_: Subject, random: Random, __: dt.datetime) -> dict[str, Any]:
+    company = name_company(FIRST_COMPANY + random.randrange(50_000))
+    person = name_person(random, company.domain, company.country or "US")
+    return {
+        "name": company.name,
+        "industry": company.industry,
+        "segment": random.choice(SEGMENTS),
+        "contacts": [{"name": person.name, "email": person.email, "phone": person.phone, "role": person.role}],
+    }
+
+
+def _sample_updated(_: Subject, random: Random, __: dt.datetime) -> dict[str, Any]:
+    return {"segment": random.choice(SEGMENTS)}
+
+
+def _sample_renewal(subject: Subject, random: Random, now: dt.datetime) -> dict[str, Any]:
+    starts_on = now.date() + dt.timedelta(days=random.randrange(1, 30))
+    return {
+        "contract_id": f"K-{now:%Y}-{random.randrange(100_000):05}",
+        "signed_at": now.isoformat(),
+        "starts_on": starts_on.isoformat(),
+        "ends_on": (starts_on + dt.timedelta(days=364)).isoformat(),
+        "arr": round(subject.arr * random.uniform(1.0, 1.12), 2),
+    }
+
+
+def _sample_issue(_: Subject, random: Random, now: dt.datetime) -> dict[str, Any]:
+    opened_at = now - dt.timedelta(minutes=random.randrange(30, 5000))
+    return {
+        "issue_id": f"S-{random.randrange(1_000_000):06}",
+        "severity": random.choice(SEVERITIES),
+        "opened_at": opened_at.isoformat(),
+        "closed_at": now.isoformat(),
+        "csat": random.choice((2.5, 3.0, 3.5, 4.0, 4.5, 4.5, 5.0)),
+        "open_issues": random.choice((0, 0, 0, 1, 1, 2, 3)),
+    }
+
+
+# Companies of samples are named from here on, so that they are new to the demo.
+FIRST_COMPANY: Final = 200_000
+SEVERITIES: Final = ("low", "normal", "high", "urgent")
+SEGMENTS: Final = ("SMB", "Mid-Market", "Enterprise")
+
+EVENT_TYPES: Final[Mapping[str, EventType]] = {
+    entry.name: entry
+    for entry in (
+        EventType(
+            "customer.created",
+            "A customer exists from now on.",
+            "Makes the customer, in the initial stage.",
+            writes=_write_profile,
+            sample=_sample_created,
+        ),
+        EventType(
+            "customer.updated",
+            "Something about a customer has changed.",
+            "Writes the fields it brings; absent is left alone, null clears.",
+            writes=_write_profile,
+            sample=_sample_updated,
+            habits={"acquisition": 1, "onboarding": 2, "engaged": 2, "lost": 1},
+        ),
+        EventType(
+            "contract.renewed",
+            "A contract was signed for another term.",
+            "Writes the contract and its ARR; ends_on becomes the renewal date.",
+            part=BILLING,
+            id_field="contract_id",
+            kinds={"signed_at": TIMESTAMP, "starts_on": DAY, "ends_on": DAY, "arr": amount(Decimal(0))},
+            check=_find_wrong_term,
+            writes=_write_renewal,
+            sample=_sample_renewal,
+            habits={"engaged": 1, "risk": 1, "renewal": 3},
+        ),
+        EventType(
+            "support.issue.closed",
+            "An issue was closed.",
+            "Writes the last issue, open issues and CSAT.",
+            part=SUPPORT,
+            id_field="issue_id",
+            kinds={
+                "severity": line(30),
+                "opened_at": TIMESTAMP,
+                "closed_at": TIMESTAMP,
+                "open_issues": COUNT,
+                "csat": SCORE,
+            },
+            writes=_write_issue,
+            sample=_sample_issue,
+            habits={"onboarding": 1, "engaged": 6, "risk": 3, "renewal": 1},
+        ),
+    )
+}
