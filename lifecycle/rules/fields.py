@@ -153,6 +153,13 @@ FIELDS: Final[tuple[Field, ...]] = (
         is_listed=True,
     ),
     Field(
+        "website",
+        COMPANY,
+        URL,
+        "Address of the company's website.",
+        ("website", "websiteurl", "companywebsite", "accountwebsite", "homepage", "url", "webseite"),
+    ),
+    Field(
         "name",
         CONTACTS,
         line(200),
