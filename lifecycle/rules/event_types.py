@@ -41,6 +41,7 @@ class Subject:
     external_id: str
     category: str = "engaged"
     arr: float = 12_000.0
+    contract_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,10 +68,12 @@ def _pick_subject(tenant: TenantRef, random: Random) -> Subject | None:
         return None
     row = (
         customers.order_by("id")
-        .values_list("external_id", "status__stage", "billing__arr")[random.randrange(count) :][:1]
+        .values_list("external_id", "status__stage", "billing__arr", "billing__contract_id")[random.randrange(count) :][
+            :1
+        ]
         .first()
     )
     if row is None:
         return None
-    external_id, stage, arr = row
-    return Subject(external_id, live_policy(tenant.id).category(stage), float(arr or 12_000))
+    external_id, stage, arr, contract_id = row
+    return Subject(external_id, live_policy(tenant.id).category(stage), float(arr or 12_000), contract_id or "")
