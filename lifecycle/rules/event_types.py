@@ -107,6 +107,13 @@ def _write_renewal(data: Data) -> Facts:
     return {BILLING: billing}
 
 
+def _write_cancellation(data: Data) -> Facts:
+    ends_on = data.get("ends_on") or (data.get("cancelled_at") or "")[:10]
+    # There is nothing to renew any more.
+    billing = {"contract_id": data["contract_id"], "renewal_on": None}
+    return {BILLING: {**billing, "contract_ends_on": ends_on} if ends_on else billing}
+
+
 def _write_issue(data: Data) -> Facts:
     support = _pick(
         data,
@@ -152,6 +159,15 @@ def _sample_renewal(subject: Subject, random: Random, now: dt.datetime) -> dict[
         "starts_on": starts_on.isoformat(),
         "ends_on": (starts_on + dt.timedelta(days=364)).isoformat(),
         "arr": round(subject.arr * random.uniform(1.0, 1.12), 2),
+    }
+
+
+def _sample_cancellation(subject: Subject, random: Random, now: dt.datetime) -> dict[str, Any]:
+    return {
+        "contract_id": subject.contract_id or f"K-{now:%Y}-{random.randrange(100_000):05}",
+        "cancelled_at": now.isoformat(),
+        "ends_on": (now.date() + dt.timedelta(days=random.randrange(0, 180))).isoformat(),
+        "reason": random.choice(("Price", "Competitor", "No longer needed")),
     }
 
 
@@ -201,6 +217,19 @@ EVENT_TYPES: Final[Mapping[str, EventType]] = {
             writes=_write_renewal,
             sample=_sample_renewal,
             habits={"engaged": 1, "risk": 1, "renewal": 3},
+        ),
+        EventType(
+            "contract.cancelled",
+            "A contract will not be renewed, or has ended early.",
+            "Writes the contract's end (ends_on, or the day of the cancellation) and takes the renewal date away. Of"
+            " another contract than the one that is known it writes nothing, and no rule moves the customer.",
+            part=BILLING,
+            id_field="contract_id",
+            kinds={"cancelled_at": TIMESTAMP, "ends_on": DAY, "reason": line(255)},
+            only_of="contract_id",
+            writes=_write_cancellation,
+            sample=_sample_cancellation,
+            habits={"risk": 1},
         ),
         EventType(
             "support.issue.closed",
