@@ -22,7 +22,7 @@ LARGEST = 200
 WARM_UP = 6
 QUERIES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("newest change first", {"ordering": "-updated_at"}),
-    ("one stage, newest first", {"ordering": "-updated_at", "stages": ("Active",)}),
+    ("one stage, newest first", {"ordering": "-updated_at", "filters": {"stage": ("Active",)}}),
     ("by name", {"ordering": "name"}),
     ("by revenue", {"ordering": "-arr"}),
     ("by renewal", {"ordering": "renewal_on"}),

@@ -7,6 +7,7 @@ from django import forms
 from django.http import QueryDict
 
 from lifecycle.models import Customer
+from lifecycle.queries.list_filters import LIST_FILTERS, LONGEST_STAY, ListFilter
 from lifecycle.queries.listing import DEFAULT_LIMIT, DEFAULT_ORDERING, MOST, ORDERINGS, ListQuery
 from tenants.actors import TenantRef
 from tenants.refusals import RequestRefused
@@ -15,10 +16,8 @@ from tenants.rules.configuration.policy import Policy
 from tenants.rules.texts import clean_line, list_texts, quote_text
 from tenants.services.configuration.versions import leaving_stages
 
-LONGEST_STAY = 3650
 # So many faults of a request are told.
 MOST_TOLD = 20
-LONGEST_OWNER = 150
 LONGEST_SEARCH = 200
 LONGEST_CURSOR = 2000
 YES_NO = (("true", "true"), ("false", "false"))
@@ -54,27 +53,29 @@ class WholeNumberFilter(django_filters.Filter):
     field_class = _WholeNumberField
 
 
+def _parameter_of(one: ListFilter) -> django_filters.Filter:
+    """How a filter of the list is read from an address."""
+    match one.kind:
+        case "stages":
+            return StagesFilter(help_text=one.help)
+        case "category":
+            return django_filters.ChoiceFilter(choices=[(name, name) for name in CATEGORIES], help_text=one.help)
+        case "flag":
+            return django_filters.ChoiceFilter(choices=YES_NO, help_text=one.help)
+        case "days":
+            return WholeNumberFilter(min_value=0, max_value=LONGEST_STAY, help_text=one.help)
+        case "text":
+            return django_filters.CharFilter(max_length=one.longest, help_text=one.help)
+
+
 class CustomerFilters(django_filters.FilterSet):
     """The filters of ``GET /customers``. They are read here and applied by ``lifecycle.queries.listing``."""
 
-    stage = StagesFilter(help_text="Only customers in this stage; repeat it for several.")
-    category = django_filters.ChoiceFilter(
-        choices=[(name, name) for name in CATEGORIES], help_text="Only customers in stages with this meaning."
-    )
-    at_risk = django_filters.ChoiceFilter(choices=YES_NO, help_text="true: only customers in stages of category risk.")
-    stuck = django_filters.ChoiceFilter(
-        choices=YES_NO, help_text="true: only customers over the days that are expected for their stage."
-    )
-    owner = django_filters.CharFilter(max_length=LONGEST_OWNER, help_text="Only customers of this account manager.")
+    vars().update({name: _parameter_of(one) for name, one in LIST_FILTERS.items()})
     search = django_filters.CharFilter(
         max_length=LONGEST_SEARCH,
         help_text="Part of the name or the beginning of the external id (up to two letters: the beginning of either); "
         "or a whole e-mail address of a contact.",
-    )
-    renewing_within = WholeNumberFilter(
-        min_value=0,
-        max_value=LONGEST_STAY,
-        help_text="Only customers whose renewal is due within so many days from today.",
     )
     ordering = django_filters.ChoiceFilter(
         choices=[(name, name) for name in ORDERINGS], help_text=f"The order; {DEFAULT_ORDERING} if none is given."
@@ -106,14 +107,13 @@ def read_list_query(parameters: QueryDict, *, tenant: TenantRef, policy: Policy)
     errors += unknown
     if errors:
         raise _refuse(errors)
+    asked = {name: data[name] for name in LIST_FILTERS} | {"stage": stages}
+    for name, one in LIST_FILTERS.items():
+        if one.kind == "flag":
+            asked[name] = asked[name] == "true" or None
     return ListQuery(
-        stages=stages,
-        category=data["category"] or None,
-        at_risk=data["at_risk"] == "true",
-        stuck=data["stuck"] == "true",
-        owner=data["owner"] or None,
+        {name: value for name, value in asked.items() if value not in (None, "", ())},
         search=data["search"] or None,
-        renewing_within=data["renewing_within"],
         ordering=data["ordering"] or DEFAULT_ORDERING,
         cursor=data["cursor"] or None,
         limit=data["limit"] or DEFAULT_LIMIT,
@@ -193,13 +193,15 @@ def _find_stages(
 
 
 def _expect(name: str) -> str:
-    expected = {
-        "at_risk": "Give true or false.",
-        "stuck": "Give true or false.",
+    of_kind = {
+        "flag": "Give true or false.",
         "category": f"Give one of {list_texts(CATEGORIES, last='or')}.",
+        "days": f"Give a number of days from 0 to {LONGEST_STAY}.",
+    }
+    expected = {
+        **{filter_.name: of_kind.get(filter_.kind, "") for filter_ in LIST_FILTERS.values()},
         "ordering": f"Give one of {list_texts(tuple(ORDERINGS), last='or')}.",
         "limit": f"Give a number from 1 to {MOST}.",
-        "renewing_within": f"Give a number of days from 0 to {LONGEST_STAY}.",
     }
     return expected.get(name, "")
 

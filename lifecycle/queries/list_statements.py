@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from lifecycle.queries.facts import select
+from lifecycle.queries.list_filters import ListFilter
 from lifecycle.queries.urgency import HEALTH, URGENCY, WORTH
 from lifecycle.rules.fields import FIELDS
 
@@ -40,7 +41,6 @@ _EVERY_STAGE: Final = f"""(
           FROM tenants_stage t LEFT JOIN {_NUMBERS} ON w.stage = t.name
          WHERE t.tenant_id = %(tenant_id)s::uuid
     ) w"""
-_RENEWING: Final = "b.renewal_on BETWEEN %(renewing_from)s::date AND %(renewing_to)s::date"
 _FOUND: Final = "SELECT array_agg(id) FROM found HAVING count(*) <= %(few)s::int"
 _LIMIT: Final = "LIMIT %(limit)s::int + 1"
 _STEPS: Final = "LIMIT %(steps)s::int"
@@ -95,16 +95,14 @@ ORDERINGS: Final[dict[str, Ordering]] = {
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Which conditions a question has; their values are parameters.
+    """Which conditions a question has; their values are parameters. ``asked`` are filters that have one of their own.
 
     ``search`` asks the search function, ``pattern`` compares row by row: for when the search leaves so many customers
     that the function is of no use.
     """
 
     stages: bool = False
-    stuck: bool = False
-    owner: bool = False
-    renewing: bool = False
+    asked: tuple[ListFilter, ...] = ()
     email: bool = False
     search: bool = False
     pattern: bool = False
@@ -112,7 +110,7 @@ class Filters:
     @property
     def beyond_stage(self) -> bool:
         """Whether there is any condition but for the stage."""
-        return self.stuck or self.owner or self.renewing or self.email or self.search or self.pattern
+        return bool(self.asked) or self.email or self.search or self.pattern
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +137,8 @@ def sort(ordering: Ordering, filters: Filters, window: Window) -> str:
         SELECT s.* FROM customer_lifecycle_status s
          WHERE {_OF_TENANT} AND {_among("s.customer_id", _FOUND)} OFFSET 0
       ) s"""
-    is_about_stages = filters.stages or filters.stuck or "w." in ordering.key
+    used = [ordering.key, *(one.condition for one in filters.asked)]
+    is_about_stages = filters.stages or any("w." in text for text in used)
     stages = f"JOIN {_stages(filters)} ON s.stage = w.stage" if is_about_stages else ""
     wanted = f"""
     SELECT s.customer_id, {ordering.key} AS key
@@ -306,8 +305,8 @@ def _billed(ordering: Ordering, filters: Filters, window: Window) -> list[str]:
         conditions += _row_beyond(ordering, window, f"({ordering.key})", "b.customer_id")
     elif window.after == "null" and window.forward:
         conditions.append("false")
-    if filters.renewing and ordering.walks != "worth":
-        conditions.append(_RENEWING)
+    if ordering.walks != "worth":
+        conditions += [one.condition for one in filters.asked if one.needs == _BILLING]
     return conditions
 
 
@@ -388,9 +387,7 @@ def _stages(filters: Filters) -> str:
 
 def _conditions(filters: Filters) -> list[str]:
     conditions = {
-        "s.stage_entered_at < w.cutoff": filters.stuck,
-        "c.owner_key = %(owner)s::text": filters.owner,
-        _RENEWING: filters.renewing,
+        **{one.condition: True for one in filters.asked},
         "s.customer_id IN (SELECT customer_id FROM lifecycle_contact"
         " WHERE tenant_id = %(tenant_id)s::uuid AND email_index = %(email_index)s::bytea)": filters.email,
         "c.erased_at IS NULL AND (c.name_key LIKE %(name_pattern)s::text"
@@ -400,8 +397,8 @@ def _conditions(filters: Filters) -> list[str]:
 
 
 def _needs(filters: Filters) -> frozenset[str]:
-    wanted = {"customer": filters.owner or filters.pattern, "billing": filters.renewing}
-    return frozenset(table for table, is_wanted in wanted.items() if is_wanted)
+    looked_up = frozenset({"customer"}) if filters.pattern else frozenset[str]()
+    return looked_up.union(*(one.needs for one in filters.asked))
 
 
 def _joins(tables: frozenset[str]) -> str:

@@ -2,8 +2,8 @@
 
 import datetime as dt
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from django.db import connection
 from lifecycle.queries import list_statements as statements
 from lifecycle.queries.cursors import InvalidCursor, Position, decode_cursor, encode_cursor
 from lifecycle.queries.facts import STATUS_FIELDS, pick
+from lifecycle.queries.list_filters import LIST_FILTERS
 from lifecycle.queries.list_statements import ORDERINGS, Filters, Ordering, Window
 from lifecycle.queries.urgency import penalty_of
 from lifecycle.rules.health import days_in_stage, health, overdue
@@ -21,7 +22,7 @@ from storage import cipher
 from storage.cursors import plain_array, prepared_cursor, text_array
 from tenants.actors import TenantRef
 from tenants.rules.configuration.policy import Policy
-from tenants.rules.texts import fold_text, normalize_text
+from tenants.rules.texts import normalize_text
 from tenants.rules.values import sort_key
 
 __all__ = ["ORDERINGS", "InvalidCursor", "ListQuery", "Page", "list_customers"]
@@ -45,18 +46,13 @@ SHORTEST_PART: Final = 3
 class ListQuery:
     """What is asked for. Filters combine; several stages mean any of them.
 
-    ``search`` is part of a name (without regard to case and accents) or the beginning of an external id, or a whole
-    e-mail address. ``renewing_within`` is
-    in days from today. ``cursor`` is one that a page of the same question gave.
+    ``filters``: the value of each that is asked for, by name (``list_filters``). ``search`` is part of a name (without
+    regard to case and accents) or the beginning of an external id, or a whole e-mail address. ``cursor`` is one that a
+    page of the same question gave.
     """
 
-    stages: tuple[str, ...] = ()
-    category: str | None = None
-    at_risk: bool = False
-    stuck: bool = False
-    owner: str | None = None
+    filters: Mapping[str, Any] = field(default_factory=dict)
     search: str | None = None
-    renewing_within: int | None = None
     ordering: str = DEFAULT_ORDERING
     cursor: str | None = None
     limit: int = DEFAULT_LIMIT
@@ -90,22 +86,18 @@ def list_customers(query: ListQuery, *, tenant: TenantRef, policy: Policy, now: 
 
 def _question(query: ListQuery, tenant: TenantRef) -> bytes:
     """What a cursor belongs to: everything but the place and the size of the page."""
-    asked = replace(query, cursor=None, limit=0, stages=tuple(sorted(set(query.stages))))
-    return orjson.dumps([tenant.id, asked])
+    filters = {name: sorted(set(value)) if name == "stage" else value for name, value in sorted(query.filters.items())}
+    return orjson.dumps([tenant.id, replace(query, filters=filters, cursor=None, limit=0)])
 
 
 def _chosen_stages(query: ListQuery, policy: Policy) -> list[str] | None:
     """The stages that all the filters leave, None for every stage."""
-    sets = []
-    if query.stages:
-        sets.append(set(query.stages))
-    if query.category is not None:
-        sets.append(set(policy.stages_in(query.category)))
-    if query.at_risk:
-        sets.append(set(policy.stages_in("risk")))
-    if query.stuck:
-        sets.append({stage for stage in policy.stages if policy.max_days(stage) is not None})
-    return sorted(set.intersection(*sets)) if sets else None
+    chosen = [
+        set(LIST_FILTERS[name].stages(value, policy))  # type: ignore[misc]
+        for name, value in query.filters.items()
+        if LIST_FILTERS[name].stages is not None
+    ]
+    return sorted(set.intersection(*chosen)) if chosen else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +125,7 @@ class _Search:
         self.ordering = ORDERINGS[query.ordering]
         self.filters = Filters(
             stages=stages is not None,
-            stuck=query.stuck,
-            owner=bool(query.owner),
-            renewing=query.renewing_within is not None,
+            asked=tuple(one for name, one in LIST_FILTERS.items() if name in query.filters and one.condition),
             email=is_email,
             search=bool(text) and not is_email,
         )
@@ -156,11 +146,8 @@ class _Search:
         if position is not None:
             self.window = Window(not position.backward, "null" if position.key is None else "key")
             self.parameters |= {"key": position.key, "id": position.id}
-        if query.owner:
-            self.parameters["owner"] = fold_text(query.owner)
-        if query.renewing_within is not None:
-            self.parameters["renewing_from"] = now.date()
-            self.parameters["renewing_to"] = now.date() + dt.timedelta(days=query.renewing_within)
+        for one in self.filters.asked:
+            self.parameters |= one.parameters(query.filters[one.name], now)
         if is_email:
             self.parameters["email_index"] = cipher.email_index(tenant.id, text)
         elif text:
@@ -286,7 +273,7 @@ def _describe(row: dict[str, Any], policy: Policy, now: dt.datetime) -> dict[str
         {"id": row["customer_id"]}
         | {"external_id": row["external_id"]}
         | pick(row, STATUS_FIELDS)
-        | {field.name: row[field.name] or "" if field.kind.is_text else row[field.name] for field in statements.LISTED}
+        | {one.name: row[one.name] or "" if one.kind.is_text else row[one.name] for one in statements.LISTED}
         | {
             "category": policy.category(stage),
             "color": policy.color(stage),

@@ -1,23 +1,24 @@
 """The list of customers as its page shows it: what is asked, and the words and addresses around the rows."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.http import QueryDict
 from django.urls import reverse
 from django.utils.http import urlencode
 
+from lifecycle.queries.list_filters import LIST_FILTERS, ListFilter
 from lifecycle.queries.listing import ORDERINGS, ListQuery
 from tenants.actors import TenantRef
-from tenants.models import User
 from tenants.rules.configuration.policy import Policy
 from tenants.rules.texts import clean_line, list_texts, quote_text
 from tenants.services.configuration.versions import find_renamed, leaving_stages
 
 PAGE = 50
 LONGEST_TEXT = 200
-MOST_OWNERS = 200
+# The filters that have a field on the page.
+FIELDS = {name: one for name, one in LIST_FILTERS.items() if one.label}
 DEFAULT_ORDERING = "-updated_at"
 # Who looks at customers that need him wants the most urgent first; of a few customers that costs little.
 RISK, URGENT = "risk", "-urgency"
@@ -57,6 +58,15 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
+class FilterField:
+    """A filter as a field of the form: its value, and values to choose from with what they mean."""
+
+    filter: ListFilter
+    value: str
+    suggested: list[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """One of the ready-made views above the list: a category, or all customers."""
 
@@ -70,13 +80,13 @@ class View:
 class Asked:
     """What the address asks for. ``unknown`` says which of its filters there is not: nothing is listed then.
 
-    ``note``: that a stage is called otherwise now.
+    ``note``: that a stage is called otherwise now. ``texts``: the filters that the page has a field for, by name.
     """
 
     stage: str = ""
     category: str = ""
     search: str = ""
-    owner: str = ""
+    texts: Mapping[str, str] = field(default_factory=dict)
     stuck: bool = False
     ordering: str = DEFAULT_ORDERING
     cursor: str = ""
@@ -106,25 +116,28 @@ class Asked:
             stage=stage,
             category=category if category in CATEGORY_LABELS else "",
             search=parameters.get("search", "").strip()[:LONGEST_TEXT],
-            owner=parameters.get("owner", "").strip()[:LONGEST_TEXT],
+            texts={name: text for name in FIELDS if (text := parameters.get(name, "").strip()[:LONGEST_TEXT])},
             stuck=stuck,
             ordering=ordering if ordering in ORDERINGS and ordering in ORDER_LABELS else default,
             cursor=parameters.get("cursor", ""),
         )
 
     @property
+    def in_words(self) -> str:
+        """The filters of the page's fields, to follow “customers”; empty if there are none."""
+        return " ".join(FIELDS[name].say(text) for name, text in self.texts.items())
+
+    @property
     def is_filtered(self) -> bool:
         """Whether something may be hidden."""
-        return bool(self.stage or self.category or self.search or self.owner or self.stuck)
+        return bool(self.stage or self.category or self.search or self.texts or self.stuck)
 
     def to_query(self) -> ListQuery:
         """The same for the list itself."""
+        chosen = {"stage": (self.stage,) if self.stage else (), "category": self.category, "stuck": self.stuck}
         return ListQuery(
-            stages=(self.stage,) if self.stage else (),
-            category=self.category or None,
+            {name: value for name, value in {**chosen, **self.texts}.items() if value},
             search=self.search or None,
-            owner=self.owner or None,
-            stuck=self.stuck,
             ordering=self.ordering,
             cursor=self.cursor or None,
             limit=PAGE,
@@ -183,7 +196,9 @@ def describe_views(asked: Asked, summary: Mapping[str, Any], policy: Policy) -> 
     return views
 
 
-def list_owners(tenant: TenantRef) -> list[tuple[str, str]]:
-    """People who may own customers: suggestions for the filter. One statement."""
-    people = User.objects.filter(tenant_id=tenant.id, is_active=True, is_service_account=False)
-    return list(people.order_by("username").values_list("username", "full_name")[:MOST_OWNERS])
+def describe_fields(asked: Asked, tenant: TenantRef) -> list[FilterField]:
+    """A field for each filter of the list that has one. One statement for each that suggests values."""
+    return [
+        FilterField(one, asked.texts.get(name, ""), one.suggest(tenant) if one.suggest else [])
+        for name, one in FIELDS.items()
+    ]

@@ -63,13 +63,13 @@ def gather_overview(request: TenantRequest, *, now: dt.datetime) -> dict[str, An
 
     return {
         "at_risk": add_up(stages, at_risk),
-        "at_risk_rows": rows(ListQuery(category=RISK, ordering="-urgency", limit=MOST_AT_RISK)),
+        "at_risk_rows": rows(ListQuery({"category": RISK}, ordering="-urgency", limit=MOST_AT_RISK)),
         "total": add_up(stages, set(policy.stages) - set(policy.stages_in(LOST))),
         "shares": shares,
         "shares_in_words": ", ".join(f"{share.stage} {share.customers:,}" for share in shares),
-        "renewals": rows(ListQuery(renewing_within=RENEWAL_DAYS, ordering="renewal_on", limit=MOST_LISTED)),
+        "renewals": rows(ListQuery({"renewing_within": RENEWAL_DAYS}, ordering="renewal_on", limit=MOST_LISTED)),
         "renewal_days": RENEWAL_DAYS,
-        "late": rows(ListQuery(stages=others, stuck=True, ordering="-urgency", limit=MOST_LISTED)),
+        "late": rows(ListQuery({"stage": others, "stuck": True}, ordering="-urgency", limit=MOST_LISTED)),
         "looks": stage_looks(policy),
         "moves": unfinished_moves(request.tenant),
         "stream": tenant_stream(request),

@@ -5,8 +5,9 @@ from typing import Any, Final
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 
-from lifecycle.api.filters import LONGEST_CURSOR, LONGEST_OWNER, LONGEST_SEARCH, LONGEST_STAY, CustomerFilters
+from lifecycle.api.filters import LONGEST_CURSOR, LONGEST_SEARCH, CustomerFilters
 from lifecycle.api.openapi.configuration import NO_NUL
+from lifecycle.queries.list_filters import LIST_FILTERS, LONGEST_STAY
 from lifecycle.queries.listing import DEFAULT_LIMIT, MOST, ORDERINGS
 from lifecycle.rules.transitions import LONGEST_STAGE
 from tenants.rules.configuration.definitions import CATEGORIES
@@ -85,20 +86,21 @@ STANDARD: Final = (CHALLENGE, RETRY_AFTER)
 
 def filter_parameters() -> list[OpenApiParameter]:
     """The parameters of the list, from the filters that read them."""
-    enums: dict[str, Any] = {
-        "category": list(CATEGORIES),
-        "at_risk": ["true", "false"],
-        "stuck": ["true", "false"],
-        "ordering": list(ORDERINGS),
-    }
+    of_kind: dict[str, Any] = {"category": list(CATEGORIES), "flag": ["true", "false"]}
+    enums = {name: of_kind.get(one.kind) for name, one in LIST_FILTERS.items()} | {"ordering": list(ORDERINGS)}
     schemas: dict[str, dict[str, Any]] = {
         "limit": LIMIT_SCHEMA,
-        "renewing_within": {"type": "integer", "minimum": 0, "maximum": LONGEST_STAY},
         "cursor": CURSOR_SCHEMA,
-        "owner": {"type": "string", "maxLength": LONGEST_OWNER, "pattern": NO_NUL},
         "search": {"type": "string", "maxLength": LONGEST_SEARCH, "pattern": NO_NUL},
-        "stage": {"type": "array", "items": {"type": "string", "maxLength": LONGEST_STAGE, "pattern": NO_NUL}},
     }
+    for name, one in LIST_FILTERS.items():
+        if one.kind == "text":
+            schemas[name] = {"type": "string", "maxLength": one.longest, "pattern": NO_NUL}
+        elif one.kind == "days":
+            schemas[name] = {"type": "integer", "minimum": 0, "maximum": LONGEST_STAY}
+        elif one.kind == "stages":
+            stage = {"type": "string", "maxLength": LONGEST_STAGE, "pattern": NO_NUL}
+            schemas[name] = {"type": "array", "items": stage}
     return [
         OpenApiParameter(
             name,

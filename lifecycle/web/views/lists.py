@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from lifecycle.queries.listing import InvalidCursor, Page, list_customers
 from lifecycle.services.customers.totals import read_tenant_summary
-from lifecycle.web.listed import ORDER_LABELS, Asked, describe_columns, describe_views, list_owners
+from lifecycle.web.listed import ORDER_LABELS, Asked, describe_columns, describe_fields, describe_views
 from lifecycle.web.looks import stage_looks
 from lifecycle.web.overview import gather_overview
 from lifecycle.web.pages import page, tenant_stream, wants_fragment
@@ -49,7 +49,7 @@ def show_customers(request: TenantRequest) -> HttpResponse:
     context |= {
         "views": describe_views(asked, read_tenant_summary(tenant=request.tenant), policy),
         "offered_stages": [look for look in looks.values() if asked.category in ("", look.category)],
-        "owners": list_owners(request.tenant),
+        "filter_fields": describe_fields(asked, request.tenant),
         "orderings": ORDER_LABELS.items(),
         "stream": tenant_stream(request),
     }

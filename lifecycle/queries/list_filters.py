@@ -1,0 +1,114 @@
+"""The filters of the customer list: one entry each, read by the API, its description, the page and the statements.
+
+A filter chooses stages, or has a condition in SQL, or both. Aliases in conditions are those of ``list_statements``.
+Everything that a caller says is a parameter of the statement; only conditions written here become SQL.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from tenants.actors import TenantRef
+from tenants.models import User
+from tenants.rules.configuration.policy import Policy
+from tenants.rules.texts import fold_text, quote_text
+
+LONGEST_STAY: Final = 3650
+MOST_SUGGESTED: Final = 200
+
+Kind = Literal["stages", "category", "flag", "text", "days"]
+
+
+def _none(_: Any, __: dt.datetime) -> dict[str, Any]:
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class ListFilter:
+    """One filter. ``name`` is its parameter, ``help`` what the API's description says of it.
+
+    ``condition`` is what must hold of a customer, with the tables it ``needs`` and its ``parameters``, made of the
+    value and the time. ``stages`` are those that customers must be in. ``label``: of its field on the page, where it
+    has one; ``words`` say it in a sentence, ``{}`` for the value; ``suggest`` offers values, with their meanings.
+    """
+
+    name: str
+    kind: Kind
+    help: str
+    condition: str = ""
+    needs: frozenset[str] = frozenset()
+    parameters: Callable[[Any, dt.datetime], Mapping[str, Any]] = _none
+    stages: Callable[[Any, Policy], Collection[str]] | None = None
+    longest: int = 0
+    label: str = ""
+    any_label: str = ""
+    words: str = ""
+    suggest: Callable[[TenantRef], list[tuple[str, str]]] | None = None
+
+    def say(self, value: Any) -> str:
+        """The filter in words, to follow “customers”."""
+        return self.words.format(quote_text(value))
+
+
+def _suggest_owners(tenant: TenantRef) -> list[tuple[str, str]]:
+    """People who may own customers. One statement."""
+    people = User.objects.filter(tenant_id=tenant.id, is_active=True, is_service_account=False)
+    return list(people.order_by("username").values_list("username", "full_name")[:MOST_SUGGESTED])
+
+
+def _renewal_window(days: int, now: dt.datetime) -> dict[str, Any]:
+    return {"renewing_from": now.date(), "renewing_to": now.date() + dt.timedelta(days=days)}
+
+
+LIST_FILTERS: Final[Mapping[str, ListFilter]] = {
+    entry.name: entry
+    for entry in (
+        ListFilter(
+            "stage",
+            "stages",
+            "Only customers in this stage; repeat it for several.",
+            stages=lambda names, _: names,
+        ),
+        ListFilter(
+            "category",
+            "category",
+            "Only customers in stages with this meaning.",
+            stages=lambda category, policy: policy.stages_in(category),
+        ),
+        ListFilter(
+            "at_risk",
+            "flag",
+            "true: only customers in stages of category risk.",
+            stages=lambda _, policy: policy.stages_in("risk"),
+        ),
+        ListFilter(
+            "stuck",
+            "flag",
+            "true: only customers over the days that are expected for their stage.",
+            stages=lambda _, policy: [stage for stage in policy.stages if policy.max_days(stage) is not None],
+            condition="s.stage_entered_at < w.cutoff",
+        ),
+        ListFilter(
+            "owner",
+            "text",
+            "Only customers of this account manager.",
+            condition="c.owner_key = %(owner)s::text",
+            needs=frozenset({"customer"}),
+            parameters=lambda owner, _: {"owner": fold_text(owner)},
+            longest=150,
+            label="Owner",
+            any_label="Any owner",
+            words="owned by {}",
+            suggest=_suggest_owners,
+        ),
+        ListFilter(
+            "renewing_within",
+            "days",
+            "Only customers whose renewal is due within so many days from today.",
+            condition="b.renewal_on BETWEEN %(renewing_from)s::date AND %(renewing_to)s::date",
+            needs=frozenset({"billing"}),
+            parameters=_renewal_window,
+        ),
+    )
+}
