@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 from tenants.actors import TenantRef
 from tenants.models import User
 from tenants.rules.configuration.policy import Policy
-from tenants.rules.texts import fold_text, quote_text
+from tenants.rules.texts import clean_line, fold_text, quote_text
 
 LONGEST_STAY: Final = 3650
 MOST_SUGGESTED: Final = 200
@@ -101,6 +101,18 @@ LIST_FILTERS: Final[Mapping[str, ListFilter]] = {
             any_label="Any owner",
             words="owned by {}",
             suggest=_suggest_owners,
+        ),
+        ListFilter(
+            "industry",
+            "text",
+            "Only customers of this industry, in whatever case.",
+            condition="lower(c.industry) = lower(%(industry)s::text)",
+            needs=frozenset({"customer"}),
+            parameters=lambda industry, _: {"industry": clean_line(industry)},
+            longest=100,
+            label="Industry",
+            any_label="Any industry",
+            words="in the industry {}",
         ),
         ListFilter(
             "renewing_within",

@@ -61,6 +61,10 @@ def test_the_list_can_be_narrowed(viewer, api_client, five):
     assert names(viewer.get(LIST, {"at_risk": "true"})) == ["B"]
     assert names(viewer.get(LIST, {"category": "risk"})) == ["B"]
     assert names(viewer.get(LIST, {"owner": "D@t.example"})) == ["D"]
+    assert names(viewer.get(LIST, {"industry": "manufacturing", "owner": "d@t.example"})) == ["D"]
+    assert names(viewer.get(LIST, {"industry": "Mining"})) == []
+    refused = viewer.get(LIST, {"industry": "x" * 101}).json()
+    assert [error["parameter"] for error in refused["errors"]] == ["industry"]
     assert names(viewer.get(LIST, {"search": "d"})) == ["D"]
     assert names(viewer.get(LIST, {"search": five[4].external_id})) == ["E"]
     assert names(viewer.get(LIST, {"at_risk": "false", "search": "", "owner": ""})) == ["B", "E", "D", "C", "A"]

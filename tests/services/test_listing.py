@@ -55,6 +55,7 @@ def make_customers(tenant, *, count=COUNT, seed=7):
             company={
                 "name": f"{chance.choice(['Acme', 'Äpfel', 'acme', 'Zorg_1', 'Zorg%1'])} {chance.randrange(40)}",
                 "owner": chance.choice(OWNERS),
+                "industry": ("Shipping", "shipping", "Ökolandbau", "")[number % 4],
             },
             contacts=[ContactFacts(name="Ann", email=f"Person{number}@x.example")],
             billing=billing,
@@ -158,6 +159,7 @@ class Oracle:
             and (not query.at_risk or category == "risk")
             and (not query.stuck or self.is_stuck(customer))
             and (query.owner is None or customer.owner == query.owner)
+            and (query.industry is None or customer.industry.lower() == query.industry.lower())
             and (
                 query.renewing_within is None
                 or (renewal is not None and 0 <= (renewal - NOW.date()).days <= query.renewing_within)
@@ -197,6 +199,7 @@ class Asked:
     at_risk: bool = False
     stuck: bool = False
     owner: str | None = None
+    industry: str | None = None
     renewing_within: int | None = None
     search: str | None = None
     ordering: str = "-updated_at"
@@ -205,7 +208,7 @@ class Asked:
 
     def to_query(self):
         asked = {"stage": self.stages or None, "stuck": self.stuck or None, "at_risk": self.at_risk or None}
-        asked |= {name: getattr(self, name) for name in ("category", "owner", "renewing_within")}
+        asked |= {name: getattr(self, name) for name in ("category", "owner", "industry", "renewing_within")}
         chosen = {name: value for name, value in asked.items() if value is not None}
         return ListQuery(chosen, self.search, self.ordering, self.cursor, self.limit)
 
@@ -240,6 +243,10 @@ FILTERS = [
     {"stuck": True},
     {"owner": OWNERS[0]},
     {"owner": "nobody"},
+    {"industry": "Shipping"},
+    {"industry": "shipping", "stuck": True},
+    {"industry": "ÖKOLANDBAU", "owner": OWNERS[0]},
+    {"industry": "shi"},
     {"owner": OWNERS[0], "at_risk": True},
     {"renewing_within": 5},
     {"renewing_within": 80, "stages": ("Live",)},

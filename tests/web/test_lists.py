@@ -23,13 +23,26 @@ def client(page_client):
     return page_client("viewer")
 
 
-def record(tenant, external_id, name, stage, *, days=0, reason=None, arr="1000", renewal_in=400, owner="", csat="4.5"):
+def record(
+    tenant,
+    external_id,
+    name,
+    stage,
+    *,
+    days=0,
+    reason=None,
+    arr="1000",
+    renewal_in=400,
+    owner="",
+    csat="4.5",
+    industry="",
+):
     now = utc_now()
     facts = CustomerFacts(
         external_id=external_id,
         source="/crm",
         occurred_at=now,
-        company={"name": name, "owner": owner},
+        company={"name": name, "owner": owner, "industry": industry},
         billing={"currency": "EUR", "arr": arr, "renewal_on": (now.date() + dt.timedelta(days=renewal_in)).isoformat()},
         support={"open_issues": 0, "csat": csat},
         stage=stage,
@@ -122,6 +135,21 @@ def test_the_list_is_filtered_by_stage_category_owner_and_search_together(client
     assert names(client.get("/customers?category=engaged&owner=ann@x.example&search=Orion")) == [str(wanted)]
     assert names(client.get("/customers?search=a-1")) == [str(wanted)]
     assert "Try removing a filter." in text_of(client.get("/customers?stage=Lost"))
+
+
+def test_the_list_is_narrowed_to_an_industry_and_says_so(client, tenant):
+    wanted = record(tenant, "a-1", "Orion Works", "Live", owner="ann@x.example", industry="Ocean Shipping")
+    record(tenant, "a-2", "Orion Mines", "Live", owner="ann@x.example", industry="Mining")
+    record(tenant, "a-3", "Orion Farms", "Live", owner="bob@x.example", industry="Ocean Shipping")
+    page = client.get("/customers?industry=ocean+shipping&owner=ann@x.example&ordering=name")
+    assert names(page) == [str(wanted)]
+    caption = "Customers owned by “ann@x.example” in the industry “ocean shipping”, by name, a to z"
+    assert caption in text_of(page)
+    (field,) = [tag for tag in markup_of(page).all("input") if tag.get("name") == "industry"]
+    assert (field["value"], field["maxlength"]) == ("ocean shipping", "100")
+    heads = [tag["href"] for tag in markup_of(page).all("a") if "ordering=-arr" in tag.get("href", "")]
+    assert "industry=ocean+shipping" in heads[0]
+    assert "Try removing a filter." in text_of(client.get("/customers?industry=shipping"))
 
 
 def test_a_stage_or_view_that_there_is_not_is_named_and_nobody_is_listed(client, tenant):
