@@ -11,6 +11,12 @@ from lifecycle.api.viewsets.transitions import TenantSummaryViewSet, TransitionV
 v1: list[URLPattern | URLResolver] = [
     path("auth/", include("tenants.api.urls")),
     path("customers", CustomerViewSet.as_view({"get": "list"}), name="customers"),
+    # Before those that take an id: an external id may be any text.
+    path(
+        "customers/by-external-id/<path:external_id>",
+        CustomerViewSet.as_view({"get": "find"}),
+        name="customer-by-external-id",
+    ),
     path("customers/<str:customer_id>", CustomerViewSet.as_view({"get": "retrieve"}), name="customer"),
     path(
         "customers/<str:customer_id>/lifecycle",

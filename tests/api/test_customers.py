@@ -1,10 +1,13 @@
 """The list of customers, the whole profile and the history, through the API."""
 
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from lifecycle.services.customers.recording import ContactFacts, CustomerFacts, record_customers
+from lifecycle.services.transitions.apply import NOT_FOUND
 from tenants.actors import system_actor
 from tenants.context import tenant_context
 from tests.factories import CustomerFactory, utc_now
@@ -192,3 +195,42 @@ def test_the_cursor_of_one_history_is_of_no_use_for_another(api_client, customer
         answer = manager.get(f"{LIST}/{five[0].id}/lifecycle/history", asked)
         assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
         assert [error["parameter"] for error in answer.json()["errors"]] == list(asked)
+
+
+FOUND = "/api/v1/customers/by-external-id"
+
+
+@pytest.mark.parametrize("external_id", ["CRM-7", "a/b/lifecycle", "Müller & Söhne #3", "0042", "x y?z", "lifecycle"])
+def test_a_customer_is_found_by_its_id_in_the_tenant_s_own_systems(api_client, tenant, external_id):
+    customer = CustomerFactory(tenant=tenant, external_id=external_id)
+    CustomerFactory(tenant=tenant)
+    for safe in ("", "/"):
+        answer = api_client("viewer").get(f"{FOUND}/{quote(external_id, safe=safe)}")
+        assert (answer.status_code, answer.json()["id"]) == (200, str(customer.id)), answer.content
+    assert answer.json() == api_client("viewer").get(f"/api/v1/customers/{customer.id}").json()
+
+
+def test_an_external_id_that_the_tenant_does_not_have_is_not_found(api_client, tenant, other_tenant):
+    CustomerFactory(tenant=other_tenant, external_id="theirs", stage="Trial")
+    customer = CustomerFactory(tenant=tenant, external_id="ours")
+    answers = [api_client("viewer").get(f"{FOUND}/{name}") for name in ("theirs", "nobody-s", "OURS", str(customer.id))]
+    assert {(answer.status_code, answer.json()["detail"]) for answer in answers} == {(404, NOT_FOUND)}
+
+
+def test_an_external_id_that_can_be_none_is_named(api_client, tenant):
+    answer = api_client("viewer").get(f"{FOUND}/{'x' * 151}")
+    (error,) = answer.json()["errors"]
+    assert (answer.status_code, error["parameter"]) == (400, "external_id")
+    assert error["detail"] == "The external id is 151 characters long; at most 150 fit."
+
+
+def test_finding_a_customer_by_its_external_id_takes_one_statement_more(api_client, tenant):
+    customer = CustomerFactory(tenant=tenant, external_id="CRM-7")
+    viewer = api_client("viewer")
+    viewer.get(f"/api/v1/customers/{customer.id}")
+    with CaptureQueriesContext(connection) as by_id:
+        viewer.get(f"/api/v1/customers/{customer.id}")
+    with CaptureQueriesContext(connection) as found:
+        viewer.get(f"{FOUND}/CRM-7")
+    questions = [[one["sql"] for one in captured if "lifecycle_customer" in one["sql"]] for captured in (by_id, found)]
+    assert [len(one) for one in questions] == [0, 1]

@@ -42,6 +42,8 @@ DOORS: dict[tuple[str, str], Door] = {
     ("POST", "/api/v1/auth/token/refresh"): Door(ANYONE, lambda _: {"refresh": "x"}, answers=(401,)),
     ("POST", "/api/v1/auth/password-reset"): Door(ANYONE, lambda _: {"username": "x"}, answers=(202, 429)),
     ("GET", "/api/v1/customers"): Door(VIEW_LIFECYCLE),
+    # An id that is none of the tenant's is a 404: see tests/api/test_customers.py.
+    ("GET", "/api/v1/customers/by-external-id/{external_id}"): Door(VIEW_LIFECYCLE, answers=(404,)),
     ("GET", "/api/v1/customers/{customer_id}"): Door(VIEW_LIFECYCLE, names_customer=True),
     ("GET", "/api/v1/customers/{customer_id}/lifecycle"): Door(VIEW_LIFECYCLE, names_customer=True),
     ("PATCH", "/api/v1/customers/{customer_id}/lifecycle"): Door(

@@ -15,6 +15,12 @@ _LINKS: Final[dict[tuple[str, str], dict[str, dict[str, Any]]]] = {
     ("/api/v1/customers", "get"): {
         name: {"operationId": name, "parameters": {"customer_id": _FIRST}}
         for name in ("get_customer", "get_lifecycle", "get_summary", "list_history")
+    }
+    | {
+        "find_customer": {
+            "operationId": "find_customer",
+            "parameters": {"external_id": "$response.body#/results/0/external_id"},
+        }
     },
     (f"{_ONE}/lifecycle", "get"): {
         "move_customer": {

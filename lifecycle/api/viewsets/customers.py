@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -19,6 +20,7 @@ from lifecycle.queries.facts import find_status
 from lifecycle.queries.listing import InvalidCursor, list_customers
 from lifecycle.rules.transitions import Change
 from lifecycle.services.customers import summaries
+from lifecycle.services.customers.profiles import find_customer
 from lifecycle.services.transitions import history
 from lifecycle.services.transitions.apply import Call, apply
 from lifecycle.services.transitions.update_budget import UpdateBudget
@@ -26,14 +28,26 @@ from tenants.middleware import current_request_id
 from tenants.permissions import describe_denial
 from tenants.refusals import RequestRefused
 from tenants.roles import UPDATE_LIFECYCLE, VIEW_HISTORY, VIEW_LIFECYCLE
+from tenants.rules.values import LONGEST_ID, InvalidValue, read_external_id
 from tenants.services.configuration.policies import live_policy
+
+EXTERNAL_ID = OpenApiParameter(
+    "external_id",
+    {"type": "string", "minLength": 1, "maxLength": LONGEST_ID},
+    OpenApiParameter.PATH,
+    description="The customer's id in your own systems.",
+)
 
 
 class CustomerViewSet(TenantViewSet):
     """The tenant's customers."""
 
-    required_permissions: ClassVar[dict[str, str]] = {"list": VIEW_LIFECYCLE, "retrieve": VIEW_LIFECYCLE}
-    opens_tenant_context: ClassVar[Any] = {"list"}
+    required_permissions: ClassVar[dict[str, str]] = {
+        "list": VIEW_LIFECYCLE,
+        "retrieve": VIEW_LIFECYCLE,
+        "find": VIEW_LIFECYCLE,
+    }
+    opens_tenant_context: ClassVar[Any] = {"list", "find"}
 
     @schema.LIST_CUSTOMERS
     def list(self, request: Request) -> Response:
@@ -50,8 +64,24 @@ class CustomerViewSet(TenantViewSet):
     def retrieve(self, request: Request, customer_id: str) -> Response:
         """Company, contacts, billing, support, and the customer's stage [FR-01]."""
         refuse_strangers(request.query_params, ())
+        return self._show_profile(self.customer_id)
+
+    @schema.describe("find_customer", "customers", EXTERNAL_ID, answer=schema.answers.ProfileAnswer)
+    def find(self, request: Request, external_id: str) -> Response:
+        """The same of the customer that has this id in your own systems, such as the CRM.
+
+        Its `id` is what the other addresses take. A slash in the id is written as `%2F` or as it is.
+        """
+        refuse_strangers(request.query_params, ())
+        try:
+            wanted = read_external_id(external_id)
+        except InvalidValue as error:
+            raise refuse_parameter("external_id", f"The external id {error}.") from error
+        return self._show_profile(self.found(find_customer(wanted, tenant=self.tenant)))
+
+    def _show_profile(self, customer_id: UUID) -> Response:
         profile = summaries.read_profile(
-            self.customer_id,
+            customer_id,
             tenant=self.tenant,
             now=timezone.now(),
             with_contact_details=self.identity.may(UPDATE_LIFECYCLE),

@@ -9,7 +9,7 @@ from uuid import UUID
 import orjson
 
 from audit.services.keys import load_keys
-from lifecycle.models import Contact
+from lifecycle.models import Contact, Customer
 from lifecycle.queries import facts
 from lifecycle.rules.fields import COMPANY, names_of
 from lifecycle.rules.health import days_in_stage, overdue
@@ -66,6 +66,13 @@ def read_profile(
     if not with_contact_details:
         profile["contacts"] = [_mask(contact) for contact in profile["contacts"]]
     return profile | {"lifecycle": status}
+
+
+def find_customer(external_id: str, *, tenant: TenantRef) -> UUID | None:
+    """The customer of that id in the tenant's own systems. Call inside the tenant's context. One statement."""
+    rows = Customer.objects.filter(tenant_id=tenant.id, external_id=external_id)
+    customer_id: UUID | None = rows.values_list("id", flat=True).first()
+    return customer_id
 
 
 def _mask(contact: Json) -> Json:
