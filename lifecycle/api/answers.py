@@ -1,6 +1,11 @@
-"""The shapes of answers, for the schema only: services return plain dicts and nothing is serialised through these."""
+"""The responses of the API: each class describes one in the schema and renders it from what the service returned.
 
-from collections.abc import Iterable
+Values go out as they are (the renderer knows dates and ids): rendering picks the described keys and nothing else. A key
+that the service did not return is an error, so what is described is what is sent.
+"""
+
+from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_serializer
@@ -43,8 +48,45 @@ def _show(kind: Kind) -> "serializers.Field[Any, Any, Any, Any]":
             return serializers.CharField(allow_blank=True)
 
 
+# Key, whether it has to be there, how what it holds is rendered (None: as it is), and whether that is a list.
+_Plan = tuple[tuple[str, bool, "_Plan | None", bool], ...]
+
+
 class Answer(serializers.Serializer[Any]):
-    """Answers are never read from requests."""
+    """A response. It is never read from a request."""
+
+    @classmethod
+    def render(cls, value: Mapping[str, Any]) -> dict[str, Any]:
+        """The body: every described key of the value, and of what lies in it. Raises KeyError for a missing one."""
+        return _render(_plan_of(cls), value)
+
+
+@cache
+def _plan_of(response: type[serializers.Serializer[Any]]) -> _Plan:
+    """How a response is rendered, from its fields."""
+    return tuple(_plan_field(name, field) for name, field in response._declared_fields.items())
+
+
+def _plan_field(name: str, field: Any) -> tuple[str, bool, "_Plan | None", bool]:
+    is_many = isinstance(field, serializers.ListSerializer)
+    inner = field.child if is_many else field
+    plan = _plan_of(type(inner)) if isinstance(inner, serializers.Serializer) else None
+    return name, field.required, plan, is_many
+
+
+def _render(plan: _Plan, value: Mapping[str, Any]) -> dict[str, Any]:
+    rendered: dict[str, Any] = {}
+    for name, is_required, inner, is_many in plan:
+        if not is_required and name not in value:
+            continue
+        one = value[name]
+        if inner is None or one is None:
+            rendered[name] = one
+        elif is_many:
+            rendered[name] = [_render(inner, each) for each in one]
+        else:
+            rendered[name] = _render(inner, one)
+    return rendered
 
 
 class FaultAnswer(Answer):

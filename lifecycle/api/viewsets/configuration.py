@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from lifecycle.api import schema
+from lifecycle.api.configuration_answers import PreviewAnswer
 from lifecycle.api.filters import refuse_strangers
 from lifecycle.api.preconditions import format_etag, is_known_to_caller, read_replaced_version
 from lifecycle.api.serializers import PublicationSerializer
@@ -79,7 +80,8 @@ class ConfigurationViewSet(TenantViewSet):
         asked: dict[str, Any] = dict(body.validated_data)
         asked.pop("comment", None)
         document = asked.pop("configuration")
-        return Response(preview_configuration(document, **asked, tenant=self.tenant, now=timezone.now()).to_json())
+        preview = preview_configuration(document, **asked, tenant=self.tenant, now=timezone.now())
+        return Response(PreviewAnswer.render(preview.to_json()))
 
     def _live_number(self) -> int | None:
         version = live_version(self.tenant)

@@ -8,7 +8,7 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from lifecycle.api import schema
+from lifecycle.api import answers, schema
 from lifecycle.api.authorship import find_author
 from lifecycle.api.filters import read_list_query, refuse_parameter, refuse_strangers
 from lifecycle.api.paging import encode_before, page_links, read_before
@@ -58,7 +58,8 @@ class CustomerViewSet(TenantViewSet):
             page = list_customers(query, tenant=self.tenant, policy=policy, now=timezone.now())
         except InvalidCursor as error:
             raise refuse_parameter("cursor", str(error)) from error
-        return Response({"results": page.rows, **page_links(request, page.next_cursor, page.previous_cursor)})
+        links = page_links(request, page.next_cursor, page.previous_cursor)
+        return Response(answers.CustomerPageAnswer.render({"results": page.rows, **links}))
 
     @schema.GET_CUSTOMER
     def retrieve(self, request: Request, customer_id: str) -> Response:
@@ -66,7 +67,7 @@ class CustomerViewSet(TenantViewSet):
         refuse_strangers(request.query_params, ())
         return self._show_profile(self.customer_id)
 
-    @schema.describe("find_customer", "customers", EXTERNAL_ID, answer=schema.answers.ProfileAnswer)
+    @schema.describe("find_customer", "customers", EXTERNAL_ID, answer=answers.ProfileAnswer)
     def find(self, request: Request, external_id: str) -> Response:
         """The same of the customer that has this id in your own systems, such as the CRM.
 
@@ -86,7 +87,7 @@ class CustomerViewSet(TenantViewSet):
             now=timezone.now(),
             with_contact_details=self.identity.may(UPDATE_LIFECYCLE),
         )
-        return Response(self.found(profile))
+        return Response(answers.ProfileAnswer.render(self.found(profile)))
 
 
 class LifecycleViewSet(TenantViewSet):
@@ -111,11 +112,11 @@ class LifecycleViewSet(TenantViewSet):
         )
         # What is offered depends on the configuration as well. Only as long as the one that judged the last change is
         # live does the version say which that was.
-        is_as_judged = body.pop("judged_by") == body["configuration_version"]
+        is_as_judged = body["judged_by"] == body["configuration_version"]
         headers = {"ETag": format_etag(body["version"]), "Cache-Control": "private, no-cache"}
         if is_as_judged and is_known_to_caller(request, body["version"]):
             return Response(status=304, headers=headers)
-        return Response(body, headers=headers)
+        return Response(answers.LifecycleAnswer.render(body), headers=headers)
 
     @schema.MOVE_CUSTOMER
     @replayable
@@ -132,7 +133,8 @@ class LifecycleViewSet(TenantViewSet):
         if outcome.refused or outcome.record is None:
             raise self.refuse(outcome)
         headers = {"ETag": format_etag(outcome.record.version), **budget.headers}
-        return Response({"success": True, "updated_at": outcome.record.updated_at}, headers=headers)
+        moved = {"success": True, "updated_at": outcome.record.updated_at}
+        return Response(answers.MovedAnswer.render(moved), headers=headers)
 
     @schema.GET_SUMMARY
     def summary(self, request: Request, customer_id: str) -> Response:
@@ -140,7 +142,7 @@ class LifecycleViewSet(TenantViewSet):
         refuse_strangers(request.query_params, ())
         held = getattr(request, "copies", None)
         summary = summaries.read_summary(self.customer_id, tenant=self.tenant, now=timezone.now(), held=held)
-        return Response(self.found(summary))
+        return Response(answers.SummaryAnswer.render(self.found(summary)))
 
     def wanted_copies(self, tenant_id: UUID) -> list[str]:
         """What is fetched from Redis together with the caller's membership."""
@@ -155,7 +157,8 @@ class LifecycleViewSet(TenantViewSet):
         before, limit = read_before(request.query_params, self.customer_id)
         page = self.found(history.read_history(self.customer_id, tenant=self.tenant, before=before, limit=limit))
         next_cursor = encode_before(page.next_before, self.customer_id)
-        return Response({"results": page.rows, **page_links(request, next_cursor, None)})
+        links = page_links(request, next_cursor, None)
+        return Response(answers.HistoryPageAnswer.render({"results": page.rows, **links}))
 
     def _read_change(
         self,

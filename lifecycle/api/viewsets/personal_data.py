@@ -9,7 +9,7 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from lifecycle.api import schema
+from lifecycle.api import answers, schema
 from lifecycle.api.filters import refuse_strangers
 from lifecycle.api.replays import replayable
 from lifecycle.api.serializers import ErasureSerializer, ExportSerializer
@@ -41,7 +41,8 @@ class PersonalDataViewSet(TenantViewSet):
         body.is_valid(raise_exception=True)
         external_id = self.found(find_external_id(self.customer_id, self.tenant))
         with _refusals():
-            return Response(export_customer(external_id, **body.validated_data, **self._arguments()))
+            exported = export_customer(external_id, **body.validated_data, **self._arguments())
+        return Response(answers.ExportAnswer.render(exported))
 
     @schema.ERASE_CUSTOMER
     @replayable
@@ -56,7 +57,8 @@ class PersonalDataViewSet(TenantViewSet):
         body.is_valid(raise_exception=True)
         external_id = self.found(find_external_id(self.customer_id, self.tenant))
         with _refusals():
-            return Response(asdict(erase_customer(external_id, **body.validated_data, **self._arguments())))
+            erased = erase_customer(external_id, **body.validated_data, **self._arguments())
+        return Response(answers.ErasedAnswer.render(asdict(erased)))
 
     def _arguments(self) -> dict[str, Any]:
         return {

@@ -6,7 +6,7 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from lifecycle.api import schema
+from lifecycle.api import answers, schema
 from lifecycle.api.batches import BadItem, describe_result, read_items, status_of
 from lifecycle.api.filters import refuse_strangers
 from lifecycle.api.replays import replayable
@@ -52,7 +52,8 @@ class TransitionViewSet(TenantViewSet):
         if not dry_run:
             self._note_refusals(answered)
         results = [describe_result(item, dry_run=dry_run) for item in answered]
-        return Response({"dry_run": dry_run, "results": results}, status=status_of(results), headers=budget.headers)
+        answer = answers.BatchAnswer.render({"dry_run": dry_run, "results": results})
+        return Response(answer, status=status_of(results), headers=budget.headers)
 
     def _note_refusals(self, answered: list[Outcome | BadItem]) -> None:
         for item in answered:
@@ -82,4 +83,4 @@ class TenantSummaryViewSet(TenantViewSet):
     def retrieve(self, request: Request) -> Response:
         """Customers a stage, and money a stage [API-3]."""
         refuse_strangers(request.query_params, ())
-        return Response(summaries.read_tenant_summary(tenant=self.tenant))
+        return Response(answers.TenantSummaryAnswer.render(summaries.read_tenant_summary(tenant=self.tenant)))

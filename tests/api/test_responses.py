@@ -1,0 +1,51 @@
+"""What describes a response renders it: nothing undescribed is sent, and nothing described is left out."""
+
+import pytest
+
+from lifecycle.api import answers
+
+HEALTH = {"score": 80, "band": "good"}
+
+
+def test_what_is_not_described_is_not_sent():
+    assert answers.HealthAnswer.render({**HEALTH, "secret": 1}) == HEALTH
+
+
+def test_what_is_described_has_to_be_there():
+    with pytest.raises(KeyError, match="band"):
+        answers.HealthAnswer.render({"score": 80})
+
+
+def test_what_may_be_absent_is_absent():
+    result = {"customer_id": "x", "status": 200, "success": True, "changed": False}
+    assert answers.ResultAnswer.render(result) == result
+
+
+def test_what_lies_inside_is_rendered_likewise_and_nothing_stays_nothing():
+    total = {"customers": 1, "over_expected": 0, "money": [{"currency": "EUR", "arr": "1.00", "hidden": 2}]}
+    rendered = answers.SumAnswer.render(total)
+    assert rendered["money"] == [{"currency": "EUR", "arr": "1.00"}]
+    option = dict.fromkeys(("stage", "category", "color", "allowed", "reason_required", "reason_codes"), "x")
+    assert answers.OptionAnswer.render({**option, "refusal": None, "effects": []})["refusal"] is None
+
+
+def test_a_profile_has_exactly_what_is_described(api_client, customer):
+    body = api_client("viewer").get(f"/api/v1/customers/{customer.id}").json()
+    assert set(body) == set(answers.ProfileAnswer._declared_fields)
+    assert set(body["company"]) == set(answers.CompanyAnswer._declared_fields)
+    assert set(body["lifecycle"]) == set(answers.StayAnswer._declared_fields)
+
+
+@pytest.mark.parametrize(
+    ("address", "response"),
+    [
+        ("/customers/{}/lifecycle", answers.LifecycleAnswer),
+        ("/customers/{}/lifecycle/summary", answers.SummaryAnswer),
+        ("/customers/{}/lifecycle/history", answers.HistoryPageAnswer),
+        ("/customers", answers.CustomerPageAnswer),
+        ("/lifecycle/summary", answers.TenantSummaryAnswer),
+    ],
+)
+def test_every_answer_has_exactly_what_is_described(api_client, customer, address, response):
+    body = api_client("account_manager").get(f"/api/v1{address.format(customer.id)}").json()
+    assert set(body) == set(response._declared_fields)
