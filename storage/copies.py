@@ -1,14 +1,14 @@
 """Copies in Redis of what PostgreSQL says: each carries the version it was made from.
 
-A key holds ``epoch|version|body``. An older version never replaces a newer one, whatever order they arrive in. A body
-that is empty is a *marker*: nobody has the value, and whoever offers an older one is refused. Markers live for longer
-than any reader takes.
+A key holds ``epoch|version|body``. An older version never replaces a newer one, in whatever order they arrive. An entry
+without a body is a *marker*: the value must be read again, and an older one is refused. Markers live longer than any
+reader takes.
 
-The *epoch* is one number for everything that was read from this database. A copy of another epoch is no copy, and a
-body that was made in another one is refused. Raising it therefore empties the cache in one step (``flush``). It is
-raised by whoever could not say that something changed, as soon as Redis answers again, and by the relay whenever Redis
-may have lost what it had acknowledged (``Watch``). When Redis begins empty it is another one by itself: it begins at
-the time of day. It has the database's identity in its name, so that nothing outlives a restore from a backup.
+The *epoch* is one number for everything that was read from this database. A copy of another epoch is a miss, and a body
+from another epoch is refused, so raising it empties the cache in one step (``flush``). It is raised by a process whose
+invalidation failed, as soon as Redis answers again, and by the relay whenever Redis may have lost what it had
+acknowledged (``Watch``). Redis that begins empty has another epoch by itself, because it begins at the time of day. Its
+name has the database's identity in it, so nothing outlives a restore from a backup.
 """
 
 import itertools
@@ -29,7 +29,7 @@ from storage.redis import ask, get_client
 log = structlog.get_logger(__name__)
 
 MARKER_SECONDS: Final = 60
-# Whoever takes longer from what they read to what they offer offers nothing: well below the life of a marker.
+# A value that was read longer ago is not offered any more. Well below the life of a marker.
 OFFER_WITHIN_SECONDS: Final = 5.0
 # Keys of one call: more would keep Redis from others for milliseconds.
 CHUNK: Final = 2500
@@ -119,7 +119,7 @@ class Held:
 
 def read(keys: Sequence[str]) -> Held:
     """The copies under the keys. One round trip, none while Redis is away. Never raises because of Redis."""
-    if not _settle():
+    if not _catch_up():
         return Held()
     epoch_key, at = _epoch_key(DEFAULT_DB_ALIAS), time.monotonic()
     try:
@@ -157,8 +157,8 @@ def keep(
     for start in range(0, len(copies), CHUNK):
         chunk = copies[start : start + CHUNK]
         # The message goes out with the last of them.
-        told = channel if start + CHUNK >= len(copies) else ""
-        arguments: list[Any] = [epoch, int(news is not None), told, message if told else b"", MARKER_SECONDS]
+        goes_to = channel if start + CHUNK >= len(copies) else ""
+        arguments: list[Any] = [epoch, int(news is not None), goes_to, message if goes_to else b"", MARKER_SECONDS]
         arguments += itertools.chain.from_iterable((copy.version, copy.seconds, copy.body) for copy in chunk)
         keys = [epoch_key, count_key, *(copy.key for copy in chunk)]
         try:
@@ -175,35 +175,33 @@ def flush(*, using: str = DEFAULT_DB_ALIAS) -> None:
     ask(lambda _: _script(_FLUSH)(keys=[_epoch_key(using)], args=[]))
 
 
-def owe_flush() -> None:
-    """Something may be out of date and Redis could not be told: this process believes no copy until it has flushed."""
-    global _owed
-    with _owing:
-        _owed += 1
+def note_missed_invalidation() -> None:
+    """Redis could not be reached after a change: this process trusts no copy until it has flushed."""
+    global _missed
+    with _missing:
+        _missed += 1
 
 
-def _settle() -> bool:
-    """Pay what is owed; whether copies can be believed."""
-    global _owed
-    owed = _owed
-    if not owed:
-        return True
-    try:
-        flush()
-    except RedisError:
-        return False
-    with _owing:
-        # What came to be owed while Redis was told is not paid yet.
-        _owed -= owed
-    return not _owed
+def _catch_up() -> bool:
+    """Flush if an invalidation was missed; whether copies can be trusted."""
+    global _missed
+    missed = _missed
+    if missed:
+        try:
+            flush()
+        except RedisError:
+            return False
+        with _missing:
+            # Not those that were missed during the flush.
+            _missed -= missed
+    return not _missed
 
 
 class Watch:
-    """Flushes whenever Redis may have lost what it had acknowledged, or could not be told of a change. For the relay.
+    """Flushes whenever Redis may have lost what it had acknowledged, or have missed an invalidation. For the relay.
 
-    Those are its own beginning (nobody has watched before), an answer that did not come, and another server, or
-    another history of the data, behind the address than a second ago: a failover to a replica that lacks the last
-    writes cannot be told otherwise.
+    That is so when the watch begins, after an answer that did not come, and when another server, or another history of
+    the data, is behind the address than a second ago: there is no other sign of a replica that lacks the last writes.
     """
 
     def __init__(self, *, using: str) -> None:
@@ -254,5 +252,5 @@ def _epoch_key(using: str) -> str:
 
 
 _last_epochs: dict[str, bytes] = {}
-_owing = threading.Lock()
-_owed = 0
+_missing = threading.Lock()
+_missed = 0

@@ -1,8 +1,7 @@
 """The one client of Redis (redis-py, with its own pool), and what a process does while Redis does not answer.
 
-Everything in Redis can be done without: copies are read from PostgreSQL, log-in attempts are counted in memory, open
-pages ask by themselves. So there is one policy: a call that fails is not repeated, and for a moment nobody of this
-process asks again.
+The product works without Redis: copies are read from PostgreSQL, log-in attempts are counted in memory, open pages
+poll. So there is one policy: a call that fails is not repeated, and for a second this process does not call again.
 """
 
 import time
@@ -36,7 +35,7 @@ class RedisAway(RedisError):
 
 @cache
 def get_client() -> Any:
-    """The client of this process. A connection that was closed while nobody used it is made again, once."""
+    """The client of this process. A connection that was closed while it was idle is made again, once."""
     cache_settings: Any = settings.CACHES["default"]
     options = cache_settings["OPTIONS"]
     return Redis.from_url(

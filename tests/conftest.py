@@ -69,7 +69,7 @@ def patient_redis() -> Iterator[None]:
 def redis_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a test before did to Redis is no outage of this one."""
     monkeypatch.setattr(redis, "_away_until", 0.0)
-    monkeypatch.setattr(copies, "_owed", 0)
+    monkeypatch.setattr(copies, "_missed", 0)
 
 
 @dataclass(frozen=True)

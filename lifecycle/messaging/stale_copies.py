@@ -22,7 +22,7 @@ class StaleCopies:
         self._looked_back_at = 0.0
 
     def begin(self) -> None:
-        """This relay leads from now on: nobody knows what the last one had taken and not told."""
+        """This relay leads from now on: what the last one had taken and not dropped is unknown."""
         self._watch.distrust()
 
     def look(self) -> bool:

@@ -601,7 +601,7 @@ def test_a_change_that_its_maker_could_not_tell_is_told_by_the_relay(tenant, cus
     with tenant_context(tenant.id):
         move(tenant, customer, "Onboarded")
     commands.is_cut = False
-    storage.copies._owed, redis._away_until = 0, 0.0
+    storage.copies._missed, redis._away_until = 0, 0.0
     assert read(tenant, customer)["stage"] == "Prospect"
     relay.look_back()
     assert read(tenant, customer)["stage"] == "Onboarded"

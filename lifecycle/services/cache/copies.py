@@ -9,12 +9,11 @@ hours). What each was made from says its version, and ``storage.copies`` keeps t
 * of the totals over a tenant a count of its changes, which is raised with each of them. Totals of another count are a
   miss.
 
-Whoever writes does nothing before the commit. After it they put the status there, or a marker in the place of what has
-to be read again, and tell open pages. Somebody who dies in between, or cannot reach Redis, is covered by the relay: it
-sees every change that was committed (``stale``, and the outbox for statuses) and puts a marker over whatever is older.
+A writer does nothing before the commit. After it, it puts the new status there, or a marker over what has to be read
+again, and notifies open pages. A writer that dies in between, or cannot reach Redis, is covered by the relay: it sees
+every change that was committed (``stale``, and the outbox for statuses) and puts a marker over whatever is older.
 
-Redis away: reads miss, writes go on. A process that could not say what it changed believes nothing until it has
-flushed everything.
+Redis away: reads miss, writes go on, and a process that missed an invalidation trusts nothing until it has flushed.
 """
 
 import time
@@ -64,7 +63,7 @@ class Reading:
 
 
 def keys_of(tenant_id: UUID, customer_id: UUID, *parts: str) -> list[str]:
-    """The keys that ``read`` looks at, for whoever fetches them together with something else."""
+    """The keys that ``read`` looks at, to be fetched together with something else."""
     return [configuration_key(tenant_id), *(part_key(tenant_id, customer_id, part) for part in parts)]
 
 
@@ -99,7 +98,7 @@ class TotalsReading:
 
 
 def read_totals(tenant_id: UUID) -> TotalsReading:
-    """The cached totals over the tenant's customers, or None. One round trip; a second where nobody counts yet."""
+    """The cached totals over the tenant's customers, or None. One round trip; a second where there is no count yet."""
     key, counted = totals_key(tenant_id), count_key(tenant_id)
     held = copies.read([counted, key])
     count, kept = int(held.raw.get(counted) or 0), held.found.get(key)
@@ -116,7 +115,7 @@ def read_totals(tenant_id: UUID) -> TotalsReading:
 
 
 def refresh_statuses(tenant_id: UUID, records: Sequence[Any], *, configuration: int) -> None:
-    """Refresh the status of customers that this transaction has changed, and tell open pages, after its commit.
+    """Refresh the status of customers that this transaction has changed, and notify open pages, after its commit.
 
     ``records`` are StatusRecords, ``configuration`` the one that judged them. One round trip for up to 2,500 customers.
     Losing the announcement costs only time: pages ask again by themselves.
@@ -126,7 +125,7 @@ def refresh_statuses(tenant_id: UUID, records: Sequence[Any], *, configuration: 
     epoch, began = copies.last_epoch(), time.monotonic()
 
     def put() -> None:
-        # Whoever was held up for long may be overtaken by more than the cache remembers.
+        # A writer that was held up for longer may have been overtaken by more than the cache remembers.
         is_in_time = time.monotonic() - began < copies.OFFER_WITHIN_SECONDS
         with_values = is_in_time and len(records) <= BULK
         found = [
@@ -147,7 +146,7 @@ def refresh_statuses(tenant_id: UUID, records: Sequence[Any], *, configuration: 
 def forget_profiles(tenant_id: UUID, customer_ids: Sequence[UUID]) -> None:
     """Have figures and profile of customers whose rows this transaction has changed read again, and tell open pages.
 
-    Call within the tenant's context, before the commit; what is told follows it. One statement, one round trip for up
+    Call within the tenant's context, before the commit; Redis hears after it. One statement, one round trip for up
     to 1,250 customers.
     """
     if not customer_ids:
@@ -167,9 +166,9 @@ def refresh_configuration(tenant_id: UUID, version: int) -> None:
 
 
 def drop_older(change: stale.Change, *, using: str) -> bool:
-    """Put markers over whatever is older than a change that was committed; False when Redis could not be told.
+    """Put markers over whatever is older than a change that was committed; False when Redis is away.
 
-    Finding anything older means that whoever made the change did not get to say so: open pages are told now.
+    Anything older means that the writer did not get this far: open pages are notified now.
     """
     tenant_id = change.tenant_id
     markers = [
@@ -186,7 +185,7 @@ def drop_older(change: stale.Change, *, using: str) -> bool:
 
 def _keep(found: Sequence[Copy], news: News, *, epoch: bytes = b"") -> None:
     if copies.keep(found, epoch=epoch, news=news) is None:
-        copies.owe_flush()
+        copies.note_missed_invalidation()
 
 
 def _news(tenant_id: UUID, message: Mapping[str, Any]) -> News:

@@ -102,7 +102,7 @@ def read_summary(customer_id: UUID, *, tenant: TenantRef, now: dt.datetime, held
 
 
 def summary_keys(tenant_id: UUID, customer_id: UUID) -> list[str]:
-    """What a summary is made of in Redis, for whoever fetches it together with something else."""
+    """What a summary is made of in Redis, to be fetched together with something else."""
     return copies.keys_of(tenant_id, customer_id, *SUMMARY_PARTS)
 
 

@@ -1,6 +1,6 @@
-"""What somebody is and may do *now*, at the price of one look into Redis.
+"""What a user is and may do *now*, at the price of one look into Redis.
 
-The record of a user is kept for 10 s. Whoever changes a user sets a *tombstone* (10 s) in its place before the
+The record of a user is kept for 10 s. A change of the user sets a *tombstone* (10 s) in its place before the
 commit and again after it. A record is of version 0 and a tombstone of version 1 (``storage.copies``), so readers fill
 an empty place only: no reader can put back what was true before the change, and a demotion acts on the next request.
 Redis gone: PostgreSQL is asked each time, and no record from before is believed afterwards.
@@ -84,7 +84,7 @@ def announce_change(user_ids: Iterable[UUID]) -> None:
 
     def bury() -> None:
         if copies.keep(tombstones) is None:
-            copies.owe_flush()
+            copies.note_missed_invalidation()
 
     if tombstones:
         copies.keep(tombstones)
