@@ -219,7 +219,7 @@ class Watch:
             server = ask(_identify)
             if server != self._seen:
                 flush(using=self._using)
-                log.info("copies flushed", reason="redis may have lost changes")
+                log.info("copies flushed", reason="redis may have lost changes", server=server)
             self._seen = server
         except RedisError:
             self.distrust()
@@ -233,10 +233,9 @@ def _identify(client: Any) -> object:
     """Which server answers, and which history of the data it has."""
     try:
         answer = client.info()
-    except ResponseError as error:
-        # A managed server may forbid the question; lost connections are noticed all the same.
-        log.warning("redis does not say which server it is", error=str(error))
-        return ""
+    except ResponseError:
+        # A managed server may forbid the question; an answer that does not come is noticed all the same.
+        return "unknown"
     return answer.get("run_id"), answer.get("master_replid")
 
 
