@@ -28,7 +28,7 @@ from tenants.services.directory import find_tenant
 # Under which key a super admin's session keeps the tenant he has chosen, and until when (see Look).
 CHOSEN_TENANT = "tenant"
 
-MALFORMED = "The Authorization header must read: Bearer <token>, with one token and no blank in it."
+MALFORMED = "The Authorization header must read: Bearer <token>, with one token and no space in it."
 STALE = "Session expired. Sign in again."
 NO_SUCH_TENANT = "There is no such tenant: check the X-Tenant header."
 

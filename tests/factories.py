@@ -13,7 +13,7 @@ from lifecycle.services.transitions.apply import Call, place
 from tenants.actors import TenantRef, system_actor
 from tenants.authentication import Look
 from tenants.context import tenant_context
-from tenants.models import User
+from tenants.models import TokenIssuer, User
 from tenants.roles import Role
 from tenants.rules.texts import fold_text
 from tenants.rules.values import sort_key
@@ -170,3 +170,16 @@ def place_customer(
     change = Change(customer_id=customer.id, stage=stage, reason_code=reason_code)
     (outcome,) = place(Call(tenant, ADMIN_ACTOR, "Import", now), [change])
     assert outcome.refused is None, outcome.refused
+
+
+def make_issuer(tenant: TenantRef) -> TokenIssuer:
+    """An identity provider that the tenant accepts; call inside its context. Its keys are nowhere to be had."""
+    return TokenIssuer.objects.create(
+        tenant_id=tenant.id,
+        issuer=f"https://sso.{tenant.slug}.example",
+        audience="customer360",
+        jwks_url=f"https://sso.{tenant.slug}.example/keys",
+        algorithms=["RS256"],
+        role_map={"user": "ROLE_CUSTOMER_VIEWER"},
+        created_at=utc_now(),
+    )

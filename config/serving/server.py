@@ -75,7 +75,7 @@ class Server:
         except Disconnected:
             return
         except BodyRefused as refused:
-            title = "The request did not arrive" if refused.status == 408 else "That is too much at once"
+            title = "The request did not arrive" if refused.status == 408 else "Too many requests at once"
             answer = refusal(scope, refused.status, refused.code, title, str(refused), *self._closing(scope))
             _log_refusal(scope, answer)
             await self.sender.send(scope, send, answer)
@@ -185,7 +185,7 @@ async def _drain(receive: Receive) -> None:
 
 def _overloaded(scope: Scope) -> Answer:
     sentence = "Too many requests are waiting at the moment; nothing was changed. Try again in a moment."
-    return refusal(scope, 503, "unavailable", "Too much at the moment", sentence, (b"retry-after", b"1"))
+    return refusal(scope, 503, "unavailable", "Too busy right now", sentence, (b"retry-after", b"1"))
 
 
 def _broken(scope: Scope) -> Answer:

@@ -17,7 +17,7 @@ from lifecycle.admin.pretty import write_json
 from tenants.admin.base import TenantAdmin, identity_of, service_arguments
 from tenants.models import ConfigurationVersion
 from tenants.rules.configuration.starters import STARTERS
-from tenants.services.accounts.members import name_members
+from tenants.services.accounts.members import name_members_then
 from tenants.services.configuration.versions import live_version, open_draft
 
 LIVE, EMPTY = "live", "empty"
@@ -158,11 +158,13 @@ class ConfigurationAdmin(TenantAdmin):
         today, policy = look_at_today(tenant), compile_version(version)
         former = ConfigurationVersion.objects.filter(tenant_id=tenant.id, number=(version.number or 0) - 1).first()
         is_live = version.number == today.number
+        assert version.published_at is not None  # noqa: S101  a draft has a page of its own
+        published = (version.published_by, version.published_at)
         context = {
             "title": f"Version {version.number}",
             "version": version,
             "is_live": is_live,
-            "who": name_members([version.published_by], tenant=tenant)[version.published_by],
+            "who": name_members_then([published], tenant=tenant)[published],
             "changes": overview.compare_versions(former, version),
             "lines": overview.describe_stages(policy, today.customers if is_live else None),
             "is_open": policy is not None and policy.configuration.is_open,

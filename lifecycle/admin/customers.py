@@ -21,7 +21,7 @@ from tenants.rules.texts import clean_line
 from tenants.rules.values import LONGEST_ID
 
 SHOWN = ("external_id", *names_of(COMPANY), "created_at", "updated_at", "erased_at")
-CONFIRM = "Type the external id once more: an erasure cannot be undone. Nothing was erased."
+CONFIRM = "Enter the external id again to confirm: an erasure cannot be undone. Nothing was erased."
 
 
 class PersonalDataForm(forms.Form):
@@ -30,20 +30,20 @@ class PersonalDataForm(forms.Form):
     external_id = forms.CharField(
         max_length=LONGEST_ID,
         label="External id",
-        help_text="The customer's id in your own systems. Also of one that only messages speak of.",
+        help_text="The customer's id in your own systems. Also works for a customer that appears only in messages.",
     )
     reason = forms.CharField(
         max_length=LONGEST_REASON,
         label="Reason",
         widget=forms.Textarea(attrs={"rows": 3}),
-        error_messages={"required": "Say why: it is kept in the administration log. Nothing was done."},
-        help_text="Kept in the administration log, with your name. Name no person here.",
+        error_messages={"required": "Enter a reason. It is kept in the administration log. Nothing was done."},
+        help_text="Kept in the administration log, with your name. Do not name people here.",
     )
     company = forms.BooleanField(
         required=False, label="Erase the company's name as well", help_text="Only for an erasure."
     )
     confirmed = forms.CharField(
-        required=False, label="External id, once more", help_text="Only for an erasure, which cannot be undone."
+        required=False, label="Confirm external id", help_text="Only for an erasure, which cannot be undone."
     )
 
 
@@ -129,7 +129,7 @@ class CustomerAdmin(TenantAdmin):
             messages.warning(
                 request,
                 f"{erased.unreadable:,} messages could not be looked into, because their master key is missing or they"
-                " were altered: ask the operator to bring the key back, and erase again.",
+                " were altered: ask the operator to restore the key, and erase again.",
             )
         return HttpResponseRedirect(reverse("admin:lifecycle_customer_changelist"))
 

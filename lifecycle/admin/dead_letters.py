@@ -8,7 +8,7 @@ from django.contrib.admin.helpers import ActionForm
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
-from lifecycle.models import DeadLetter
+from lifecycle.models import NOBODY, DeadLetter
 from lifecycle.services.events.dead_letter_actions import (
     LONGEST_REASON,
     WAITS,
@@ -17,7 +17,8 @@ from lifecycle.services.events.dead_letter_actions import (
     open_message,
     replay_dead_letters,
 )
-from tenants.admin.base import TenantAdmin, is_super_admin, service_arguments
+from tenants.admin.base import TenantAdmin, identity_of, is_super_admin, service_arguments
+from tenants.services.directory import PLATFORM
 
 NOT_KEPT = "(not kept)"
 
@@ -30,7 +31,7 @@ class ReasonForm(ActionForm):
 
 @admin.register(DeadLetter)
 class DeadLetterAdmin(TenantAdmin):
-    """Messages that could not be applied. A super admin who has chosen no tenant sees those of all, and of nobody."""
+    """Messages that could not be applied: of the tenant that a super admin works for, or of no tenant that is known."""
 
     list_display = ("failed_at", "tenant_slug", "type", "code", "sentence", "topic", "state")
     list_filter = ("state", "code", "type", "tenant_slug")
@@ -39,7 +40,14 @@ class DeadLetterAdmin(TenantAdmin):
     action_form = ReasonForm
     actions = ("replay", "discard")
     exclude = ("headers", "subjects")
+    needs_tenant = False
     readonly_fields = ("key_as_it_came", "headers_as_they_came", "value_as_it_came")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """The tenant's; without a tenant those whose tenant is unknown."""
+        if identity_of(request).tenant is None:
+            return DeadLetter.objects.using(PLATFORM).filter(tenant_id=NOBODY).order_by(*self.ordering)
+        return super().get_queryset(request)
 
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Internal staff only: a message may speak of any tenant."""
@@ -51,14 +59,14 @@ class DeadLetterAdmin(TenantAdmin):
 
     @admin.action(description="Replay the selected dead letters", permissions=["decide"])
     def replay(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> None:
-        """Through the consumer's own path; what is dead again says why."""
+        """Through the consumer's own path; what fails again says why."""
         arguments = service_arguments(request)
         results = list(replay_dead_letters(queryset.order_by("id"), actor=arguments["actor"], now=arguments["now"]))
         done = sum(result.is_resolved for result in results)
         messages.success(request, f"{done} replayed.")
         for result in results:
             if not result.is_resolved:
-                messages.warning(request, f"{result.dead_letter_id} is dead again: {result.sentence}")
+                messages.warning(request, f"{result.dead_letter_id} failed again: {result.sentence}")
             elif result.waits:
                 messages.warning(request, f"{result.dead_letter_id} {WAITS}")
 

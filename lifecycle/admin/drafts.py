@@ -265,7 +265,7 @@ def _gather_form(sheet: Sheet, work: Work, judgement: Judgement, today: Today) -
 
 
 def _gather_text(work: Work, judgement: Judgement, today: Today) -> dict[str, Any]:
-    # What is no JSON stays as it was typed; everything else is set out anew, so that lines can be named.
+    # What is not JSON stays as it was typed; everything else is set out anew, so that lines can be named.
     text = work.text if work.document is None else write_json(work.document)
     faults = (*judgement.faults, *judgement.plan_faults)
     lines = find_lines(work.document, [fault.path for fault in faults])

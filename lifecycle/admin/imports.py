@@ -43,7 +43,7 @@ from tenants.services.accounts.members import name_members
 
 LIST = "admin:lifecycle_importupload_changelist"
 PAGE = "admin:lifecycle_importupload_change"
-KINDS = {"": "Tell it by the file's name", CSV: "CSV", NDJSON: "NDJSON, one object a line"}
+KINDS = {"": "Detect from the file name", CSV: "CSV", NDJSON: "NDJSON, one object per line"}
 NO_TENANT = "You have not opened a tenant's workspace. Choose one first."
 
 
@@ -196,7 +196,7 @@ class ImportAdmin(TenantAdmin):
     def _tenant(self, request: HttpRequest) -> TenantRef:
         """The tenant at hand. Raises PermissionDenied for those who may not import, or have chosen none."""
         if not self.has_view_permission(request):
-            raise PermissionDenied("You may not import customers.")
+            raise PermissionDenied("You don't have access to imports.")
         tenant = identity_of(request).tenant
         if tenant is None:
             raise PermissionDenied(NO_TENANT)

@@ -110,7 +110,7 @@ def _lay_out_stages(sheet: Sheet, known: Mapping[str, Any]) -> None:
     guidance = _by_stage(known, "guidance", names)
     required = [_text(name, "required_reason_codes") for name in _list(known.get("required_reason_codes", []), "")]
     if not set(required) <= set(names) or len(set(required)) < len(required):
-        raise CannotLayOut("“required_reason_codes” names what is no stage, or a stage twice.")
+        raise CannotLayOut("“required_reason_codes” names something that is not a stage, or a stage twice.")
     for index, name in enumerate(names):
         default = DEFAULT_CATEGORY if "categories" in known else infer_category(name)
         sheet.stages.append(
@@ -206,13 +206,13 @@ def _short_list(value: Any, what: str, most: int = MOST_REFERENCES) -> list[Any]
 
 def _text(value: Any, what: str, *, blank: bool = True) -> str:
     if not isinstance(value, str) or not (value or blank) or len(value.splitlines()) > 1 or value.endswith("\n"):
-        raise CannotLayOut(f"“{what}” has a value that is no line of text.")
+        raise CannotLayOut(f"“{what}” has a value that is not a line of text.")
     return value
 
 
 def _paragraph(value: Any) -> str:
     if not isinstance(value, str) or "\r" in value:
-        raise CannotLayOut("“guidance” has a value that is no text.")
+        raise CannotLayOut("“guidance” has a value that is not text.")
     return value
 
 
@@ -227,12 +227,12 @@ def _days(value: Any) -> str:
     if isinstance(value, str) and value and not value.isdecimal():
         return _text(value, "max_days")
     if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
-        raise CannotLayOut("“max_days” has a value that is no whole number.")
+        raise CannotLayOut("“max_days” has a value that is not a whole number.")
     return str(int(value))
 
 
 def _rates(value: Any) -> str:
-    """Exchange rates, one a line, so that ``read_rates`` gives them back."""
+    """Exchange rates, one per line, so that ``read_rates`` gives them back."""
     if not isinstance(value, Mapping):
         raise CannotLayOut("“rates” is not an object.")
     lines = [name if rate == "" else f"{name} {json.dumps(rate)}" for name, rate in value.items()]

@@ -14,7 +14,7 @@ from tenants.models import ConfigurationVersion
 from tenants.rules.configuration.definitions import Configuration
 from tenants.rules.configuration.document import diff_configurations
 from tenants.rules.configuration.policy import Policy
-from tenants.services.accounts.members import name_members
+from tenants.services.accounts.members import Recorded, name_members_then
 
 VERSIONS_A_PAGE = 20
 SENTENCES = 6
@@ -52,8 +52,12 @@ def gather_overview(tenant: TenantRef, *, before: int | None = None) -> dict[str
     today = look_at_today(tenant)
     drafts = list(ConfigurationVersion.objects.filter(tenant_id=tenant.id, number__isnull=True).order_by("-updated_at"))
     versions = read_versions(tenant, before=before)
-    names = name_members(
-        [*(draft.created_by for draft in drafts), *(row.published_by for row in versions)], tenant=tenant
+    names = name_members_then(
+        [
+            *((draft.created_by, draft.created_at) for draft in drafts),
+            *((row.published_by, row.published_at) for row in versions if row.published_at is not None),
+        ],
+        tenant=tenant,
     )
     listed = versions[:VERSIONS_A_PAGE]
     return {
@@ -62,7 +66,7 @@ def gather_overview(tenant: TenantRef, *, before: int | None = None) -> dict[str
         "is_open": today.policy is not None and today.policy.configuration.is_open,
         "picture": draw(today.policy, today=today, renamed={}, title="The live lifecycle") if today.policy else None,
         "moves": list_moves(tenant),
-        "drafts": [(draft, names[draft.created_by]) for draft in drafts],
+        "drafts": [(draft, names[draft.created_by, draft.created_at]) for draft in drafts],
         "versions": [
             describe_version(version, former, names=names, live=today.number)
             for version, former in zip(listed, [*versions[1:], None], strict=False)
@@ -84,7 +88,7 @@ def describe_version(
     version: ConfigurationVersion,
     former: ConfigurationVersion | None,
     *,
-    names: Mapping[str, str],
+    names: Mapping[Recorded, str],
     live: int,
     most: int | None = SENTENCES,
 ) -> VersionLine:
@@ -92,7 +96,7 @@ def describe_version(
     sentences = compare_versions(former, version)
     return VersionLine(
         version=version,
-        who=names[version.published_by],
+        who=names[version.published_by, version.published_at] if version.published_at is not None else "",
         changes=sentences[:most],
         more=max(0, len(sentences) - most) if most is not None else 0,
         is_live=version.number == live,

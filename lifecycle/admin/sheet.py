@@ -183,7 +183,7 @@ class Sheet:
     rules: list[RuleRow] = field(default_factory=list)
     effects: list[EffectRow] = field(default_factory=list)
     gone: list[GoneRow] = field(default_factory=list)
-    # The tenant's currency, and the worth of others: "USD 0.92", one a line.
+    # The tenant's currency, and the worth of others: "USD 0.92", one per line.
     currency: str = ""
     rates: str = ""
     faults: Faults = field(default_factory=dict)
@@ -284,7 +284,7 @@ def write_mapping(sheet: Sheet) -> dict[str, Any]:
 
 
 def read_rates(text: str) -> dict[str, Any]:
-    """Exchange rates as they are typed, one a line; what is no rate stays as it is, and the rules say so."""
+    """Exchange rates as they are typed, one per line; what is no rate stays as it is, and the rules say so."""
     rates: dict[str, Any] = {}
     for line in text.splitlines():
         name, _, number = line.rpartition(" ")

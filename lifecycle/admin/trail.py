@@ -107,7 +107,7 @@ class RefusedAttemptAdmin(NamedAdmin):
         """The person, with a link to them."""
         return name_person(row, "actor")
 
-    @admin.display(description="More in that minute")
+    @admin.display(description="More that minute")
     def counted(self, attempt: RefusedAttempt) -> str:
         """Further attempts of the actor in the same minute, which are counted and not kept one by one."""
         return f"and {attempt.more:,} more" if attempt.more else ""
@@ -168,7 +168,7 @@ class AdministrationEntryAdmin(NamedAdmin):
         """The action in words."""
         return row.action.replace("_", " ").capitalize()
 
-    @admin.display(description="What it was about")
+    @admin.display(description="Subject")
     def subject_name(self, row: AdministrationEntry) -> SafeString | str:
         """The customer, person, configuration version or key, with a link to it."""
         return name_subject(row)

@@ -99,7 +99,7 @@ class FaultAnswer(Answer):
 
 
 class PresentStateAnswer(Answer):
-    """Where the customer stands now, or which configuration is live, in the problem of a stale version."""
+    """The customer's stage now, or which configuration is live, in the problem of a stale version."""
 
     version = serializers.IntegerField()
     stage = serializers.CharField(required=False)
@@ -128,7 +128,7 @@ class ProblemAnswer(Answer):
         child=serializers.CharField(), required=False, help_text="The stages or reasons that would be accepted."
     )
     current = PresentStateAnswer(required=False)
-    effects = StartedAnswer(many=True, required=False, help_text="What would be started.")
+    effects = StartedAnswer(many=True, required=False, help_text="The effects that would start.")
     retry_after = serializers.IntegerField(required=False, help_text="Seconds after which trying again makes sense.")
     stages = serializers.DictField(child=serializers.IntegerField(), required=False)
     request_id = serializers.CharField(required=False)
@@ -180,7 +180,7 @@ class StatusAnswer(Answer):
 
 
 class LifecycleAnswer(StatusAnswer):
-    """Where a customer stands, and where it can go."""
+    """A customer's stage, and the stages it can move to."""
 
     category = serializers.ChoiceField(choices=CATEGORIES)
     configuration_version = serializers.IntegerField()
@@ -188,7 +188,7 @@ class LifecycleAnswer(StatusAnswer):
 
 
 class MovedAnswer(Answer):
-    """The customer stands where it was asked to."""
+    """The customer is in the stage that was asked for."""
 
     success = serializers.BooleanField()
     updated_at = serializers.DateTimeField()
@@ -234,7 +234,7 @@ class SupportAnswer(Answer):
 
 
 class StayAnswer(StatusAnswer):
-    """Where a customer stands, and for how long."""
+    """A customer's stage, and since when."""
 
     category = serializers.ChoiceField(choices=CATEGORIES)
     color = serializers.CharField()
@@ -263,7 +263,7 @@ class SummaryAnswer(StayAnswer):
 
 
 class SourceAnswer(Answer):
-    """Which message told it."""
+    """The message that reported it."""
 
     source = serializers.CharField(allow_blank=True)  # type: ignore[assignment]
     occurred_at = serializers.DateTimeField()
@@ -289,14 +289,14 @@ class ContactAnswer(Answer):
 
 
 class BillingAnswer(Answer):
-    """What Billing told."""
+    """What Billing reported."""
 
     vars().update(_declare(fields_of(BILLING)))
     provenance = SourceAnswer(allow_null=True)
 
 
 class SourcedSupportAnswer(SupportAnswer):
-    """What Support told."""
+    """What Support reported."""
 
     provenance = SourceAnswer(allow_null=True)
 
@@ -354,7 +354,9 @@ class ErasedAnswer(Answer):
     customer_id = serializers.UUIDField()
     erased_at = serializers.DateTimeField()
     contacts = serializers.IntegerField()
-    messages = serializers.IntegerField(help_text="Messages about the customer that waited or could not be applied.")
+    messages = serializers.IntegerField(
+        help_text="Messages about the customer that were waiting or could not be applied."
+    )
     answers = serializers.IntegerField(help_text="Answers that were kept for repetitions.")
     uploads = serializers.IntegerField(help_text="Uploaded files that were being imported: any may name the person.")
     key_destroyed = serializers.BooleanField(help_text="Whether notes or contacts were encrypted until now.")
@@ -388,7 +390,7 @@ class ListedAnswer(StatusAnswer):
 
 class _Page(Answer):
     next = serializers.CharField(allow_null=True, help_text="The address of the next page.")
-    previous = serializers.CharField(allow_null=True, help_text="The address of the page before.")
+    previous = serializers.CharField(allow_null=True, help_text="The address of the previous page.")
 
 
 @extend_schema_serializer(many=False)
@@ -469,7 +471,7 @@ class ResultAnswer(Answer):
     """What became of one item."""
 
     customer_id = serializers.CharField(allow_null=True)
-    status = serializers.IntegerField(help_text="What a request for this item alone would have been answered with.")
+    status = serializers.IntegerField(help_text="The status that a request for this item alone would have had.")
     success = serializers.BooleanField()
     changed = serializers.BooleanField()
     code = serializers.CharField(required=False)
@@ -484,7 +486,7 @@ class ResultAnswer(Answer):
 
 
 class BatchAnswer(Answer):
-    """One result an item, in their order."""
+    """One result per item, in the order of the items."""
 
     dry_run = serializers.BooleanField()
     results = ResultAnswer(many=True)

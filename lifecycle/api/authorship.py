@@ -9,7 +9,7 @@ from tenants.rules.texts import clean_line, fold_text
 from tenants.services.accounts.members import find_members
 
 MISMATCH = (
-    "updated_by names somebody else than the caller: leave it out, or name yourself. Only a service account may name a"
+    "updated_by names someone other than the caller: leave it out, or name yourself. Only a service account may name a"
     " user, and only one of its own tenant."
 )
 

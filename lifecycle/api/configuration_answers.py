@@ -28,7 +28,7 @@ class ConfigurationChangeAnswer(Answer):
 
 
 class StageCountAnswer(Answer):
-    """A stage and the customers that stand in it now."""
+    """A stage and the customers in it now."""
 
     stage = serializers.CharField()
     customers = serializers.IntegerField()

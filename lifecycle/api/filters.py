@@ -80,13 +80,11 @@ class CustomerFilters(django_filters.FilterSet):
     ordering = django_filters.ChoiceFilter(
         choices=[(name, name) for name in ORDERINGS], help_text=f"The order; {DEFAULT_ORDERING} if none is given."
     )
-    cursor = django_filters.CharFilter(
-        max_length=LONGEST_CURSOR, help_text="Where the page begins, from next or previous."
-    )
+    cursor = django_filters.CharFilter(max_length=LONGEST_CURSOR, help_text="The page to read, from next or previous.")
     limit = WholeNumberFilter(
         min_value=1,
         max_value=MOST,
-        help_text=f"Customers a page; {DEFAULT_LIMIT} if none.",
+        help_text=f"Customers per page; {DEFAULT_LIMIT} if none.",
     )
 
     class Meta:
@@ -127,7 +125,7 @@ def read_limit(parameters: QueryDict) -> int:
         return DEFAULT_LIMIT
     limit = int(text) if _has_only_digits(text) and len(text) <= 4 else 0
     if not 1 <= limit <= MOST:
-        raise refuse_parameter("limit", f"{quote_text(text)} is no length of a page. {_expect('limit')}")
+        raise refuse_parameter("limit", f"{quote_text(text)} is not a page size. {_expect('limit')}")
     return limit
 
 

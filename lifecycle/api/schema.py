@@ -112,7 +112,7 @@ MOVE_CUSTOMERS = describe(
     REPLAYED,
     request=BatchSerializer,
     answer=answers.BatchAnswer,
-    responses={207: OpenApiResponse(answers.BatchAnswer, description="The items fared differently.")},
+    responses={207: OpenApiResponse(answers.BatchAnswer, description="The items have different results.")},
     problems=(409, 422, 429),
     shown=[examples.BATCH],
 )

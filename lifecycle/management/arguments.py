@@ -38,14 +38,14 @@ def read_pace(text: str) -> float:
     except ValueError:
         pace = math.nan
     if not (pace > 0 and math.isfinite(pace)):
-        raise ArgumentTypeError(f"{shorten_text(text)} is not a pace; it takes a number above 0, for example 6 or 0.5")
+        raise ArgumentTypeError(f"{shorten_text(text)} is not a pace; use a number above 0, for example 6 or 0.5")
     return pace
 
 
 def read_text(text: str) -> str:
     """A text that can be stored and sent. Bytes that are not UTF-8 come from the shell as halves of surrogate pairs."""
     if "\x00" in text:
-        raise ArgumentTypeError(f"{shorten_text(text)} contains the character NUL; leave it out")
+        raise ArgumentTypeError(f"{shorten_text(text)} contains the character NUL; remove it")
     try:
         text.encode()
     except UnicodeEncodeError:

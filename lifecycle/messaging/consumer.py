@@ -159,7 +159,7 @@ class EventConsumer:
         absent = [topic for topic in self.options.topics if topic not in known]
         if len(absent) == len(self.options.topics):
             raise NoSuchTopic(
-                f"There is no topic {', '.join(absent)}: nothing has been sent to it yet, or the name is another."
+                f"There is no topic {', '.join(absent)}: nothing has been sent to it yet, or the name is wrong."
             )
         for topic in absent:
             log.warning("there is no such topic, a dry run does not make it", topic=topic)

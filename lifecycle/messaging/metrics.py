@@ -27,7 +27,7 @@ for _registry in (CONSUMER, RELAY, MOVER):
 consumed = Counter("customer360_events_consumed_total", "Messages read from Kafka.", ["topic"], registry=CONSUMER)
 dealt_with = Counter(
     "customer360_events_total",
-    "Events by what became of them; dead ones with their code.",
+    "Events by outcome; dead letters with their code.",
     ["type", "outcome", "code"],
     registry=CONSUMER,
 )
@@ -37,14 +37,14 @@ moved = Counter(
     "customer360_events_moved_total", "Customers that events have moved to another stage.", ["type"], registry=CONSUMER
 )
 retries = Counter(
-    "customer360_consumer_retries_total", "Batches put off because something was away.", ["reason"], registry=CONSUMER
+    "customer360_consumer_retries_total", "Batches postponed: a service was unavailable.", ["reason"], registry=CONSUMER
 )
 splits = Counter(
     "customer360_consumer_splits_total", "Batches halved to find the message that fails.", registry=CONSUMER
 )
 fields_rejected = Counter(
     "customer360_event_fields_rejected_total",
-    "Values left out of events that were applied without them.",
+    "Invalid values left out of events that were applied without them.",
     ["type"],
     registry=CONSUMER,
 )
@@ -56,7 +56,7 @@ batch_seconds = Histogram(
 )
 lag = Gauge(
     "customer360_consumer_lag",
-    "Messages not read yet, as the client sees it.",
+    "Messages not read yet, as the client sees them.",
     ["topic", "partition"],
     registry=CONSUMER,
 )
@@ -69,7 +69,7 @@ last_batch = Gauge(
     "customer360_consumer_last_success_timestamp", "When a batch or an idle round last went well.", registry=CONSUMER
 )
 forgotten = Counter(
-    "customer360_events_forgotten_total", "Ids of events forgotten after their time.", registry=CONSUMER
+    "customer360_events_forgotten_total", "Ids of events deleted after their retention.", registry=CONSUMER
 )
 
 # Of each of the two, in its own process.
@@ -103,7 +103,7 @@ topic_stopped = Gauge(
     ["topic"],
     registry=RELAY,
 )
-deleted = Counter("customer360_outbox_deleted_total", "Published messages deleted after their time.", registry=RELAY)
+deleted = Counter("customer360_outbox_deleted_total", "Published messages deleted after a while.", registry=RELAY)
 last_look = Gauge(
     "customer360_relay_last_success_timestamp",
     "When the relay, leading or standing by, last looked at the outbox.",

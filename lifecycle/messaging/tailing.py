@@ -27,7 +27,7 @@ def tail_topic(topic: str, *, from_beginning: bool, stop: Callable[[], bool]) ->
     try:
         metadata = consumer.list_topics(topic, timeout=REQUEST_SECONDS).topics.get(topic)
         if metadata is None or metadata.error is not None or not metadata.partitions:
-            raise NoSuchTopic(f"There is no topic {topic}: nothing has been sent to it yet, or the name is another.")
+            raise NoSuchTopic(f"There is no topic {topic}: nothing has been sent to it yet, or the name is wrong.")
         begin = OFFSET_BEGINNING if from_beginning else OFFSET_END
         consumer.assign([TopicPartition(topic, partition, begin) for partition in metadata.partitions])
         while not stop():
@@ -47,7 +47,7 @@ def read_topic(topic: str, *, stop: Callable[[], bool]) -> Iterator[Message]:
     try:
         metadata = consumer.list_topics(topic, timeout=REQUEST_SECONDS).topics.get(topic)
         if metadata is None or metadata.error is not None or not metadata.partitions:
-            raise NoSuchTopic(f"There is no topic {topic}: nothing has been sent to it yet, or the name is another.")
+            raise NoSuchTopic(f"There is no topic {topic}: nothing has been sent to it yet, or the name is wrong.")
         unread = set(metadata.partitions)
         consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in unread])
         heard_at = time.monotonic()

@@ -111,11 +111,11 @@ def read_event(message: Message) -> Event | Fault:
         validate_envelope(document)
     except InvalidDocument as error:
         if _lacks_only_the_tenant(document):
-            return known.fault("unknown_tenant", "The event names no tenant; tenantid must be the slug of one.")
+            return known.fault("unknown_tenant", "The event names no tenant; tenantid must be a tenant's slug.")
         return known.fault("invalid_envelope", str(error))
     event_type = document["type"]
     if event_type not in TYPES:
-        return known.fault("unknown_type", f"Nothing is known of events of this type; known are {', '.join(TYPES)}.")
+        return known.fault("unknown_type", f"Unknown event type; known types are {', '.join(TYPES)}.")
     versions = find_versions(event_type, document.get("dataschema"))
     if not versions:
         return known.fault(

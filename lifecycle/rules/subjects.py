@@ -34,7 +34,7 @@ _NAMES: Final = frozenset(
 # In these, ``id`` is the customer's as well.
 _PARENTS: Final = frozenset({"customer", "client", "account", "company", "data", "payload", "before", "after"})
 _SIGNS: Final = re.compile(r"[^a-z0-9]")
-# The same names in what is no JSON, or not any more: external_id: "c1", customerId=c1, <external_id>c1<.
+# The same names in what is not JSON, or not any more: external_id: "c1", customerId=c1, <external_id>c1<.
 _IN_TEXT: Final = re.compile(
     r"(?:(?:customer|external|client|account|company)[_\s.-]?(?:id|key|no|number|ref|reference)|subject)"
     r"\\*[\"']?\s*[:=>]\s*\\*[\"']?([^\"'\\,;{}\[\]<>\r\n]{1,200})",

@@ -44,7 +44,7 @@ def read_ticket(text: str) -> Ticket:
         tenant, user_id, customer = signing.loads(text, salt=SALT, max_age=TICKET_AGE)
         return Ticket(UUID(tenant), user_id, None if customer == WHOLE_TENANT else UUID(customer))
     except (signing.BadSignature, ValueError) as error:
-        raise BadTicket("The ticket is not valid or not valid any more: reload the page.") from error
+        raise BadTicket("The ticket is not valid, or has expired: reload the page.") from error
 
 
 def stream_url(request: HttpRequest, ticket: Ticket) -> str:

@@ -14,7 +14,7 @@ from lifecycle.services.customers.summaries import read_lifecycle, read_summary
 from lifecycle.web.history import Steps, show_steps
 from lifecycle.web.live import Ticket, stream_url
 from lifecycle.web.looks import stage_looks
-from lifecycle.web.people import name_people
+from lifecycle.web.people import name_people_then
 from tenants.pages import TenantRequest
 from tenants.permissions import describe_denial
 from tenants.roles import UPDATE_LIFECYCLE, VIEW_HISTORY
@@ -49,7 +49,8 @@ def gather_customer(request: TenantRequest, customer_id: UUID) -> dict[str, Any]
     if lifecycle is None or summary is None or profile is None:
         raise Http404
     policy = policy_of_version(tenant.id, lifecycle["configuration_version"])
-    names = name_people([lifecycle["updated_by"]], tenant=tenant, viewer=identity)
+    changed = (lifecycle["updated_by"], lifecycle["updated_at"])
+    names = name_people_then([changed], tenant=tenant, viewer=identity)
     history: Steps | None = None
     if identity.may(VIEW_HISTORY):
         history = show_steps(customer_id, tenant=tenant, viewer=identity)
@@ -60,7 +61,7 @@ def gather_customer(request: TenantRequest, customer_id: UUID) -> dict[str, Any]
         "lifecycle": lifecycle,
         "summary": summary,
         "stamp": stamp_of(summary, profile),
-        "who": names[lifecycle["updated_by"]],
+        "who": names[changed],
         "history": history,
         "may_update": may_update,
         "denial": denial,

@@ -124,7 +124,7 @@ class UserAdmin(ServiceAdmin):
                 updates_per_hour=data["updates_per_hour"],
                 **arguments,
             )
-            messages.info(request, "The account has no password. Give it an API key next.")
+            messages.info(request, "The account has no password. Create an API key for it next.")
         else:
             made = invite_user(
                 username=data["username"],
@@ -142,7 +142,9 @@ class UserAdmin(ServiceAdmin):
 
     def _tell_of_invitation(self, request: HttpRequest, made: User, arguments: dict[str, Any]) -> None:
         if made.uses_provider:
-            messages.info(request, f"{made.username} signs in by your company's identity provider: no link is needed.")
+            messages.info(
+                request, f"{made.username} signs in through your company's identity provider: no link is needed."
+            )
             return
         link = request.build_absolute_uri(show_invitation(made.pk, **arguments))
         if made.email and is_mail_configured():
@@ -152,7 +154,7 @@ class UserAdmin(ServiceAdmin):
         else:
             messages.info(request, f"No e-mail was sent. Send this link to {made.username}: {link}")
 
-    @admin.action(description="Show the invitation link again (it is logged that you saw it)")
+    @admin.action(description="Show the invitation link again (this is logged)")
     def make_invitation(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         """The link for those who have not set a password yet."""
         for user in queryset:

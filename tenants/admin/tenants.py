@@ -74,7 +74,7 @@ class TenantModelAdmin(ServiceAdmin):
             with transaction.atomic():
                 made = open_tenant(**form.cleaned_data, actor=identity_of(request).actor(), now=timezone.now())
         except IntegrityError as error:
-            raise PersonChangeRefused("There is a tenant with this slug already: choose another.") from error
+            raise PersonChangeRefused("A tenant with this slug already exists. Choose another.") from error
         obj.pk = made.id
         obj._state.adding = False
         messages.info(

@@ -29,8 +29,7 @@ RESET_ASKED = (
     "If there is an account with this user name, a link was sent to its e-mail address. It works for 30 minutes."
 )
 RESET_IMPOSSIBLE = (
-    "This installation sends no e-mail, so nothing was sent. Ask your administrator: those who run this installation"
-    " can set a new password."
+    "This installation does not send e-mail, so nothing was sent. Ask your administrator to set a new password."
 )
 
 

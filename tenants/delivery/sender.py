@@ -35,7 +35,7 @@ LOOK_SECONDS: Final = 15.0
 # The request that has queued a mail is answered first: what is done about it must not show in how long that takes.
 PAUSE_SECONDS: Final = 0.5
 
-mails = Counter("customer360_mails_total", "What became of mails.", ["kind", "outcome"])
+mails = Counter("customer360_mails_total", "Mails by outcome.", ["kind", "outcome"])
 
 
 @dataclass(frozen=True, slots=True)

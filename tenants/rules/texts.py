@@ -67,11 +67,11 @@ def find_text_fault(text: str, limit: int, *, multiline: bool = False) -> tuple[
     if not text.isprintable() or not text.isascii():
         for character in text:
             if is_refused(character) and not (multiline and character in _MULTILINE):
-                return "control_character", f"contains the control character U+{ord(character):04X}; leave it out"
+                return "control_character", f"contains the control character U+{ord(character):04X}; remove it"
     if not any(unicodedata.category(character)[0] in "LNPS" for character in text):
         return "blank", "is blank"
     if text != text.strip():
-        return "surrounding_blanks", "begins or ends with a blank; leave the blank out"
+        return "surrounding_blanks", "begins or ends with a space; remove the space"
     return None
 
 

@@ -149,7 +149,7 @@ def test_an_admin_uploads_sees_the_mapping_tries_it_and_imports(
     assert "Dry run: nothing was written 2 would be created 0 would be changed" in text_of(checked)
     assert "2 would be rejected" in text_of(checked)
     assert "3 There is no stage “Zombie”." in text_of(checked)
-    assert "4 “Annual value” is no number: “12x”; write for example 1234.50." in text_of(checked)
+    assert "4 “Annual value” is not a number: “12x”; write for example 1234.50." in text_of(checked)
     assert (stages(tenant), row(tenant).state) == ({}, State.READY)
 
     press(admin_browser, page, "import")
@@ -199,7 +199,7 @@ def test_the_encoding_is_chosen_among_those_it_could_be(tenant: TenantRef, admin
     assert "The file is not in UTF-8, and it is not certain what it is in." in text_of(refused)
     assert '<input type="radio" name="encoding" value="windows-1250" required>' in refused.content.decode()
     bad = admin_browser.post(page, {"do": "encoding", "encoding": "klingon", "revision": "1"})
-    assert "“klingon” is no encoding that can be read here" in text_of(bad)
+    assert "“klingon” is not a known encoding" in text_of(bad)
     admin_browser.post(page, {"do": "encoding", "encoding": "windows-1250", "revision": "1"})
     work()
     assert "Zakłady Łódź Škoda Plzeň" in text_of(admin_browser.get(page))
@@ -232,7 +232,7 @@ def test_a_mapping_that_does_not_fit_changes_nothing(tenant: TenantRef, admin_br
     wrong = press(admin_browser, page, "columns", **{"field-3": "salary"})
     assert "The mapping names a field “salary”" in text_of(wrong)
     date = press(admin_browser, page, "columns", as_of="tomorrow", **{"field-3": ""})
-    assert "is no date: “tomorrow”" in text_of(date)
+    assert "is not a date: “tomorrow”" in text_of(date)
     assert (row(tenant).state, row(tenant).revision) == (State.READY, 1)
 
 
@@ -306,7 +306,7 @@ def test_only_one_of_two_people_starts_it(tenant: TenantRef, users: Any, admin_b
     assert "The file is in another state than the page showed. Nothing was changed." in text_of(second)
     work()
     late = browser(users.tenant_admin).post(page, {**form, "do": "stop"})
-    assert "Somebody else was faster" in text_of(late)
+    assert "just updated by someone else" in text_of(late)
     assert actions(tenant).count("begin_import") == actions(tenant).count("import_customers") == 1
     with tenant_context(tenant.id):
         assert LifecycleHistory.objects.count() == 3
@@ -403,7 +403,7 @@ def test_an_import_is_stopped_and_goes_on_from_what_is_there(
     progress = admin_browser.get(f"{page.removesuffix('change/')}progress")
     assert "10 created, 0 changed, 0 unchanged, 0 rejected so far." in text_of(progress)
     stopped = press(admin_browser, page, "stop")
-    assert "It was stopped after line 11. What was imported stays, and is passed over next time." in text_of(stopped)
+    assert "It was stopped after line 11. What was imported stays, and is skipped next time." in text_of(stopped)
     worker.work()
     assert len(stages(tenant)) == 10
     answer = admin_browser.get(f"{page.removesuffix('change/')}progress")

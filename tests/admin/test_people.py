@@ -190,7 +190,7 @@ def test_who_signs_in_by_the_company_s_provider_gets_no_link(tenant: TenantRef, 
     form = {"username": name, "full_name": "Sam", "role": "viewer", "external_subject": "sub-1"}
     answer = client.post(reverse("admin:tenants_user_add"), form, follow=True)
     assert "/invitation/" not in messages_of(answer)
-    assert "signs in by your company's identity provider" in messages_of(answer)
+    assert "signs in through your company's identity provider" in messages_of(answer)
     with tenant_context(tenant.id):
         person = User.objects.get(username=name)
     before = actions_of(tenant)
@@ -239,7 +239,7 @@ def test_without_a_mail_server_sending_again_says_so(tenant: TenantRef, users: A
     with tenant_context(tenant.id):
         person = User.objects.get(username=name)
     answer = act(client, "user", "send_again", person.pk)
-    assert "This installation sends no e-mail" in messages_of(answer)
+    assert "This installation does not send e-mail" in messages_of(answer)
     assert actions_of(tenant)[-1] == "show_invitation"
 
 

@@ -75,9 +75,9 @@ def test_an_admin_erases_after_typing_the_id_once_more(
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
-        ({"confirmed": ""}, "Type the external id once more"),
-        ({"confirmed": "canary-2"}, "Type the external id once more"),
-        ({"confirmed": "canary-1", "reason": " "}, "Say why"),
+        ({"confirmed": ""}, "Enter the external id again"),
+        ({"confirmed": "canary-2"}, "Enter the external id again"),
+        ({"confirmed": "canary-1", "reason": " "}, "Enter a reason"),
         ({"confirmed": "canary-9", "external_id": "canary-9"}, "has no customer"),
         ({"confirmed": "a\u202eb", "external_id": "a\u202eb"}, "contains the control character"),
     ],

@@ -14,11 +14,12 @@ from lifecycle.rules.transitions import Change
 from lifecycle.services.compliance.erasure import erase_customer
 from lifecycle.services.compliance.exports import export_customer
 from lifecycle.services.compliance.verification import verify_tenant
+from lifecycle.services.configuration.publication import publish_configuration
 from lifecycle.services.customers.recording import CustomerFacts, record_customers
 from lifecycle.services.transitions.apply import Call, apply
 from tenants.actors import USER, Actor, system_actor
 from tenants.context import tenant_context
-from tenants.models import User
+from tenants.models import ConfigurationVersion, User
 from tenants.roles import ROLE_PERMISSIONS, Role
 from tenants.services.accounts.names import erase_user, rename_user
 from tenants.services.accounts.people import PersonChangeRefused, deactivate_user, reactivate_user
@@ -258,3 +259,25 @@ def test_an_erased_user_is_named_nowhere_and_what_they_did_stays(
         assert [name for name in names if name in body] == [], page
     with pytest.raises(PersonChangeRefused, match="was erased and stays deactivated"):
         reactivate_user(manager.id, **arguments)
+
+
+def test_a_published_version_names_its_publisher_as_they_were_called_then(
+    page_client: Any, tenant: Any, users: Any
+) -> None:
+    admin = users.tenant_admin
+    before = admin.full_name
+    with tenant_context(tenant.id):
+        publish_configuration(
+            {"stages": ["Prospect", "Onboarded", "Active", "At-Risk", "Churned"]},
+            tenant=tenant,
+            actor=actor_of(admin),
+            now=utc_now(),
+        )
+        version = ConfigurationVersion.objects.get(number=2)
+    rename_user(admin.id, "Nora Newname", tenant=tenant, actor=actor_of(admin), now=utc_now())
+    client = page_client("tenant_admin")
+    for page in ("changelist", "change"):
+        arguments = [version.id] if page == "change" else []
+        address = reverse(f"admin:tenants_configurationversion_{page}", args=arguments)
+        main = words_of(client.get(address).content.decode().partition('id="content"')[2])
+        assert before in main and "Nora Newname" not in main, page

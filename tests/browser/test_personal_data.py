@@ -46,11 +46,11 @@ def test_an_admin_exports_and_erases_a_customer(open_browser, users, tenant, scr
 
     page.get_by_label("Reason").fill("Request 17")
     page.get_by_role("button", name="Erase for good").click()
-    expect(page.get_by_text("Type the external id once more")).to_be_visible()
+    expect(page.get_by_text("Enter the external id again")).to_be_visible()
     expect(page.get_by_label("Reason")).to_have_value("Request 17")
     if os.environ.get("SHOTS"):
         page.screenshot(path=f"{os.environ['SHOTS']}/personal-data-{scripts}.png", full_page=True)
-    page.get_by_label("External id, once more").fill("q-1")
+    page.get_by_label("Confirm external id").fill("q-1")
     page.get_by_label("Erase the company's name as well").check()
     page.get_by_role("button", name="Erase for good").click()
     expect(page.get_by_text("Its data key is destroyed")).to_be_visible()

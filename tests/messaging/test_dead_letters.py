@@ -24,7 +24,8 @@ from storage import cipher
 from tenants.actors import system_actor
 from tenants.context import tenant_context
 from tenants.services.accounts.people import create_tenant
-from tests.factories import TenantFactory, UserFactory, look_at
+from tests.admin.test_walk import choose
+from tests.factories import TenantFactory, UserFactory
 from tests.messaging.speaking import RULES, Speaker, as_message, at, outcomes
 
 OPERATOR = system_actor("operator:olga")
@@ -160,7 +161,7 @@ def test_a_replayed_event_may_wait_for_its_customer(acme: Speaker) -> None:
     (dead_letter,) = acme.dead_letters()
     told = run("replay", str(dead_letter.id))
     assert told.startswith(f"{dead_letter.id} waits for its customer again") and told.endswith(
-        "1 replayed, 0 dead again\n"
+        "1 replayed, 0 failed again\n"
     )
     assert acme.dead_letters()[0].state == "replayed"
     acme.hear(acme.created("late"))
@@ -170,7 +171,7 @@ def test_a_replayed_event_may_wait_for_its_customer(acme: Speaker) -> None:
 def test_a_discarded_dead_letter_keeps_its_facts_and_loses_its_bytes(refused: Speaker) -> None:
     dead_letters = find_dead_letters(tenant=refused.tenant.slug)
     for nothing in ("", "  ", "x" * 501):
-        with pytest.raises(DeadLetterRefused, match="Say why"):
+        with pytest.raises(DeadLetterRefused, match="Enter a reason"):
             discard_dead_letters(dead_letters, reason=nothing, actor=OPERATOR, now=at(5))
     assert refused.dead_letters()[0].state == "open"
     assert discard_dead_letters(dead_letters, reason=" sent by mistake ", actor=OPERATOR, now=at(5)) == 1
@@ -251,7 +252,7 @@ def test_the_command_replays_one_and_tells_what_is_dead_again(refused: Speaker) 
     with pytest.raises(CommandError, match="still open"):
         run("replay", str(dead_letter.id))
     mend(refused)
-    assert run("replay", str(dead_letter.id), "--by", "olga") == "1 replayed, 0 dead again\n"
+    assert run("replay", str(dead_letter.id), "--by", "olga") == "1 replayed, 0 failed again\n"
     assert deeds(refused.tenant.id) == [("replay_dead_letter", "system:operator:olga", "applied")]
     with pytest.raises(CommandError, match="Not among the open dead letters"):
         run("replay", str(dead_letter.id))
@@ -261,7 +262,7 @@ def test_the_command_replays_all_of_a_tenant(refused: Speaker) -> None:
     for number in range(5):
         refused.hear(refused.created(f"n{number}"), refused.renewed(f"n{number}", minutes=1))
     mend(refused)
-    assert run("replay", "--all", "--tenant", refused.tenant.slug) == "6 replayed, 0 dead again\n"
+    assert run("replay", "--all", "--tenant", refused.tenant.slug) == "6 replayed, 0 failed again\n"
     assert refused.stage("n4") == "B"
 
 
@@ -307,15 +308,22 @@ def test_the_name_of_an_operator_may_be_as_long_as_the_log_has_room(refused: Spe
 
 
 @pytest.fixture
-def staff(page_client: Any) -> Any:
-    """A super admin's browser."""
-    return page_client("super_admin")
+def staff(page_client: Any, refused: Speaker) -> Any:
+    """The browser of a super admin who works for the tenant."""
+    client = page_client("super_admin")
+    choose(client, refused.tenant)
+    return client
 
 
 def act(client: Any, action: str, *dead_letters: DeadLetter, **data: str) -> str:
     answer = client.post(
         reverse("admin:lifecycle_deadletter_changelist"),
-        {"action": action, "_selected_action": [str(dead_letter.id) for dead_letter in dead_letters], **data},
+        {
+            "action": action,
+            "_selected_action": [str(dead_letter.id) for dead_letter in dead_letters],
+            "change_reason": "Ticket 7",
+            **data,
+        },
         follow=True,
     )
     assert answer.status_code == 200
@@ -336,11 +344,11 @@ def test_staff_finds_dead_letters_by_error_and_reads_the_message(refused: Speake
 def test_staff_replays_and_discards(refused: Speaker, staff: Any) -> None:
     refused.hear(refused.created("c2"), refused.renewed("c2", minutes=2, id="r2"))
     first, second = refused.dead_letters()
-    assert "is dead again: To move a customer to" in act(staff, "replay", first)
+    assert "failed again: To move a customer to" in act(staff, "replay", first)
     mend(refused)
     assert "1 replayed." in act(staff, "replay", first)
     assert refused.stages() == ["A", "B"]
-    assert "Say why" in act(staff, "discard", second, reason=" ")
+    assert "Enter a reason" in act(staff, "discard", second, reason=" ")
     assert refused.dead_letters()[1].state == "open"
     assert "1 discarded." in act(staff, "discard", second, reason="not ours")
     assert refused.dead_letters()[1].state == "discarded"
@@ -351,12 +359,22 @@ def test_staff_replays_and_discards(refused: Speaker, staff: Any) -> None:
     assert actors == {"user"}
 
 
-def test_staff_replays_while_working_for_the_tenant(refused: Speaker, staff: Any) -> None:
-    session = staff.session
-    session["tenant"] = look_at(refused.tenant.slug)
-    session.save()
-    mend(refused)
-    assert "1 replayed." in act(staff, "replay", *refused.dead_letters(), change_reason="Ticket 7")
+def test_without_a_tenant_staff_sees_the_messages_of_none_and_decides_about_them(
+    refused: Speaker, page_client: Any
+) -> None:
+    (of_tenant,) = refused.dead_letters()
+    slug = f"misspelt-{refused.tenant.slug}"
+    document = refused.document("customer.created", "c1", name="A") | {"tenantid": slug}
+    refused.hear(receive(as_message(document, topic="customer.created")))
+    (unknown,) = find_dead_letters(tenant=slug)
+    client = page_client("super_admin")
+    body = client.get(reverse("admin:lifecycle_deadletter_changelist"), {"q": refused.tenant.slug}).content.decode()
+    assert (str(unknown.id) in body, str(of_tenant.id) in body) == (True, False)
+    assert client.get(reverse("admin:lifecycle_deadletter_change", args=[of_tenant.id])).status_code == 302
+    assert slug in client.get(reverse("admin:lifecycle_deadletter_change", args=[unknown.id])).content.decode()
+    act(client, "discard", of_tenant, reason="not ours")
+    assert refused.dead_letters()[0].state == "open"
+    assert "1 discarded." in act(client, "discard", unknown, reason="not ours")
 
 
 def test_a_tenant_admin_does_not_see_dead_letters(refused: Speaker, page_client: Any) -> None:

@@ -161,7 +161,7 @@ def test_what_lies_under_a_lost_key_is_dead_when_its_time_is_over_and_comes_back
     (dead_letter,) = acme.dead_letters()
     (done,) = replay_dead_letters([dead_letter], actor=OPERATOR, now=at(61))
     assert (done.outcome, done.code) == ("dead", "undecryptable")
-    assert "bring that key back" in done.sentence
+    assert "restore that key" in done.sentence
     settings.MASTER_KEYS = {max(old) + 1: b"n" * 32, **old}
     (done,) = replay_dead_letters(acme.dead_letters(), actor=OPERATOR, now=at(62))
     assert (done.outcome, acme.customer("b").segment) == ("applied", "b")

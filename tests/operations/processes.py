@@ -94,7 +94,7 @@ class Process:
             try:
                 record = orjson.loads(line)
             except orjson.JSONDecodeError:
-                raise AssertionError(f"{self.name} wrote a line that is no JSON: {line[:300]!r}") from None
+                raise AssertionError(f"{self.name} wrote a line that is not JSON: {line[:300]!r}") from None
             assert isinstance(record, dict), line
             written.append(record)
         return written

@@ -125,7 +125,7 @@ def test_opening_and_closing_the_transitions_is_told() -> None:
     del opened["transitions"]
 
     assert sentences(closed, opened) == [
-        "Every stage leads to every other, also one added later.",
+        "Every stage leads to every other, including stages added later.",
         "From “B” to “A” becomes possible.",
     ]
     assert sentences(opened, closed) == [

@@ -159,7 +159,7 @@ def test_an_event_without_tenant_says_so() -> None:
     assert isinstance(fault, Fault)
     assert (fault.code, fault.sentence) == (
         "unknown_tenant",
-        "The event names no tenant; tenantid must be the slug of one.",
+        "The event names no tenant; tenantid must be a tenant's slug.",
     )
 
 

@@ -108,6 +108,6 @@ def test_nobody_of_that_name_and_who_signs_in_elsewhere_are_said(
     provider = UserFactory(tenant=tenant, external_subject="sso-9")
     with pytest.raises(CommandError, match=r"There is no user 'ghost'\. Nothing was changed\."):
         call_command("changepassword", "ghost")
-    with pytest.raises(CommandError, match="signs in by their company's identity provider"):
+    with pytest.raises(CommandError, match="signs in through their company's identity provider"):
         call_command("changepassword", provider.username)
     assert entries_about(provider) == []

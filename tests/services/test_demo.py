@@ -349,7 +349,7 @@ def test_a_configuration_is_loaded_from_a_file_once(tenant: TenantRef, tmp_path:
     call_command("load_configuration", str(path), "--tenant", tenant.slug, stdout=out)
     assert out.getvalue().splitlines() == [
         f"{tenant.slug}: version 2 is live",
-        f"{tenant.slug}: version 2 is this configuration already",
+        f"{tenant.slug}: version 2 has this configuration already",
     ]
 
 
@@ -357,7 +357,7 @@ def test_every_fault_of_a_configuration_is_printed_with_its_place(tenant: Tenant
     path = tmp_path / "lifecycle.json"
     path.write_text(json.dumps({"stages": ["A", "A"], "initial": "B", "colors": {"A": "red"}}))
     err = StringIO()
-    with pytest.raises(CommandError, match="is not published"):
+    with pytest.raises(CommandError, match="was not published"):
         call_command("load_configuration", str(path), "--tenant", tenant.slug, stderr=err)
     for place in ("error at /stages/1: ", "error at /initial: ", "error at /colors/A: "):
         assert place in err.getvalue()
@@ -386,8 +386,8 @@ def test_a_tenant_is_made_by_command_with_its_configuration(db: None, tmp_path: 
     with tenant_context(tenant_called(slug).id):
         assert live_version(tenant_called(slug)).number == 1  # type: ignore[union-attr]
     for arguments, sentence in (
-        ((slug, "Again"), "There is a tenant"),
-        (("No Slug", "Name"), "is no slug"),
+        ((slug, "Again"), "already exists"),
+        (("No Slug", "Name"), "is not a slug"),
         ((f"{slug}2", " "), "The name must have"),
     ):
         with pytest.raises(CommandError, match=sentence):

@@ -113,7 +113,7 @@ def test_a_file_in_utf_8_is_not_read_as_anything_else(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["klingon", "utf-16", "utf-7", "iso-2022-jp", "rot13", "hex", "cp037", "", "a\0b"])
 def test_encodings_that_are_none_are_refused_with_some_that_are(name: str) -> None:
-    with pytest.raises(EncodingRefused, match="is no encoding that can be read here; some that can: utf-8"):
+    with pytest.raises(EncodingRefused, match="is not a known encoding; some that are: utf-8"):
         find_codec(name)
 
 
@@ -139,7 +139,7 @@ def test_files_of_other_kinds_are_named_with_what_to_do(tmp_path: Path) -> None:
     text = "id,name\n1,One\n2,Two\n3,Three\n"
     save = "open it in a spreadsheet program and save it as CSV UTF-8."
     web = "a web page, even if it is called a spreadsheet; if it shows the customers,"
-    objects = "write one object a line (NDJSON), for example with jq -c '.[]'."
+    objects = "write one object per line (NDJSON), for example with jq -c '.[]'."
     sheet = b"PK\x03\x04mimetypeapplication/vnd.oasis.opendocument.spreadsheet"
     old = "an Excel workbook of the old kind (.xls) or one with a password"
     neither = "export the customers as CSV UTF-8 or NDJSON."
@@ -170,7 +170,7 @@ def test_files_of_other_kinds_are_named_with_what_to_do(tmp_path: Path) -> None:
         with pytest.raises(FileRefused) as refusal:
             read(write(tmp_path / "a.csv", content))
         assert str(refusal.value) == f"The file is {sentence}"
-    with pytest.raises(FileRefused, match=r"JSON and no CSV; call it \.ndjson"):
+    with pytest.raises(FileRefused, match=r"JSON, not CSV; call it \.ndjson"):
         read(write(tmp_path / "a.csv", '{"id": "1"}\n'))
 
 
@@ -249,8 +249,8 @@ def test_a_reject_file_is_like_the_file_and_can_be_mended(
         ("#REF!", "is an error of a spreadsheet"),
         ("#NV", "is an error of a spreadsheet"),
         ("#########", "is an error of a spreadsheet"),
-        ("NaN", "is how programs write that there is nothing"),
-        ("NULL", "is how programs write that there is nothing"),
+        ("NaN", "is how programs write an empty value"),
+        ("NULL", "is how programs write an empty value"),
         ("=A1+1", "is a formula"),
         (1001.0, "is a number with a decimal point"),
         (2**53 + 1, "is a number too large"),

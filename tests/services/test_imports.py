@@ -107,7 +107,7 @@ def test_another_encoding_is_refused_until_it_is_named(tenant: TenantRef, tmp_pa
     assert "read as cp1250" in out
     assert customers(tenant) == {"PL-1": "Zakłady Łódź"}
     assert (tmp_path / "polish.rejected.csv").read_bytes().endswith("PL-1,Škoda Plzeň\n".encode("cp1250"))
-    assert "is no encoding that can be read here" in run(path, tenant, "--encoding", "klingon")[2]
+    assert "is not a known encoding" in run(path, tenant, "--encoding", "klingon")[2]
 
 
 def test_the_output_says_which_column_was_taken(tenant: TenantRef, tmp_path: Path) -> None:
@@ -238,8 +238,8 @@ def test_bad_lines_are_set_aside_by_number_and_good_ones_are_kept(tenant: Tenant
     told = {int(line.split(",", 1)[0]): line.split(",", 1)[1] for line in rejected[1:] if line[0].isdigit()}
     assert told[3].startswith("There is no stage “Zombie”.") or told[3].startswith('"There is no stage “Zombie”.')
     assert "you must give a reason" in told[4]
-    assert "“arr” is no number: “12x”; write for example 1234.50." in told[5]
-    assert "“arr” could be 1234 or 1.234: “1,234”; write it without separator." in told[6]
+    assert "“arr” is not a number: “12x”; write for example 1234.50." in told[5]
+    assert "“arr” could be 1234 or 1.234: “1,234”; write it without a separator." in told[6]
     assert "“email” is not an e-mail address such as name@company.example: “ann@”." in told[7]
     assert "The line names no customer: its external id is empty." in told[8]
     assert told[9] == '"Line 2 names the same customer, “1”.",1,Again,,,,'
@@ -263,7 +263,7 @@ def test_a_quote_that_is_never_closed_costs_its_own_line_only(tenant: TenantRef,
     status, _, error = run(path, tenant)
     assert (status, error) == (1, "1 of 299 lines were rejected.")
     assert len(customers(tenant)) == 298
-    assert (tmp_path / "a.rejected.csv").read_text().splitlines()[1].startswith("2,The line is no valid CSV")
+    assert (tmp_path / "a.rejected.csv").read_text().splitlines()[1].startswith("2,The line is not valid CSV")
 
 
 def test_two_stray_quotes_do_not_swallow_the_lines_between_them(tenant: TenantRef, tmp_path: Path) -> None:
@@ -297,7 +297,7 @@ def test_json_that_is_none_costs_its_own_line(tenant: TenantRef, tmp_path: Path)
     assert customers(tenant) == {"1": "One", "3": "Three"}
     rejected = [json.loads(line) for line in (tmp_path / "a.rejected.ndjson").read_text().splitlines()]
     assert [(line["_line"], line["_error"]) for line in rejected[:2]] == [
-        (2, "The line is no JSON."),
+        (2, "The line is not JSON."),
         (3, "The line is not a JSON object."),
     ]
     assert rejected[0]["_text"] == "{broken"
@@ -438,7 +438,7 @@ def test_a_reject_file_is_never_written_through_a_link_or_over_the_file_itself(
     victim = write(tmp_path / "victim.txt", "precious")
     (tmp_path / "a.rejected.csv").symlink_to(victim)
     assert run(path, tenant)[2].endswith("is not a plain file; name another with --reject-file.")
-    assert run(path, tenant, "--reject-file", str(path))[2] == "The reject file cannot be the file itself."
+    assert run(path, tenant, "--reject-file", str(path))[2] == "The reject file cannot be the import file itself."
     assert victim.read_text() == "precious\n"
     assert path.read_text().startswith("id,name,stage")
 

@@ -293,7 +293,7 @@ def test_dead_messages_about_the_customer_lose_their_bytes(customer: Customer, t
 def test_an_erasure_that_cannot_be_is_refused_and_changes_nothing(customer: Customer, tenant: TenantRef) -> None:
     for arguments, sentence in (
         (("nobody", "--reason", "Request 17"), f"Tenant {tenant.slug} has no customer 'nobody'."),
-        (("canary-1", "--reason", "  "), "Say why, in up to 500 characters."),
+        (("canary-1", "--reason", "  "), "Enter a reason, in at most 500 characters."),
     ):
         with pytest.raises(CommandError) as refusal:
             erase(*arguments, "--tenant", tenant.slug)

@@ -4,19 +4,20 @@ import time
 
 import pytest
 from django.contrib.auth import hashers
+from django.db.models import F
 from django.test import RequestFactory, override_settings
 from redis.exceptions import ConnectionError as RedisGone
 from uuid_utils.compat import uuid7
 
 from storage.redis import get_client
 from tenants.context import tenant_context
-from tenants.models import User
+from tenants.models import TokenIssuer, User
 from tenants.services.accounts import login_guard, logins
 from tenants.services.accounts.login_guard import LoginsLimited, take_attempt
 from tenants.services.accounts.logins import LoginRefused, check_login
 from tenants.services.accounts.people import deactivate_user, suspend_tenant
 from tenants.services.proxies import client_address
-from tests.factories import ADMIN_ACTOR, PASSWORD, UserFactory, utc_now
+from tests.factories import ADMIN_ACTOR, PASSWORD, UserFactory, make_issuer, utc_now
 
 
 @pytest.fixture
@@ -81,15 +82,29 @@ def test_nobody_of_a_suspended_tenant_logs_in(tenant, users, address):
         log_in(users.tenant_admin, PASSWORD, address)
 
 
-def test_a_password_from_before_somebody_signed_in_by_the_provider_opens_nothing(tenant, users, address):
+def test_a_password_from_before_somebody_signed_in_through_the_provider_opens_nothing(tenant, users, address):
     with tenant_context(tenant.id):
-        User.objects.filter(id=users.viewer.id).update(external_subject="sso-1")
+        User.objects.filter(id__in=[users.viewer.id, users.service.id]).update(external_subject=F("username"))
+        # The tenant has named its people, and accepts no provider: passwords are all there is.
+        assert log_in(users.viewer, PASSWORD, address).id == users.viewer.id
+        issuer = make_issuer(tenant)
     with pytest.raises(LoginRefused, match="wrong"):
         log_in(users.viewer, "wrong", address)
-    with pytest.raises(LoginRefused, match="sign in by your company's identity provider"):
+    with pytest.raises(LoginRefused, match="sign in through your company's identity provider"):
         log_in(users.viewer, PASSWORD, address)
     # Who is not linked to the provider still comes in, whatever happens to it.
     assert log_in(users.tenant_admin, PASSWORD, address).id == users.tenant_admin.id
+    with tenant_context(tenant.id):
+        TokenIssuer.objects.filter(id=issuer.id).update(is_active=False)
+    assert log_in(users.viewer, PASSWORD, address).id == users.viewer.id
+
+
+def test_the_provider_of_another_company_changes_nothing(tenant, other_tenant, users, address):
+    with tenant_context(tenant.id):
+        User.objects.filter(id=users.viewer.id).update(external_subject="sso-1")
+    with tenant_context(other_tenant.id):
+        make_issuer(other_tenant)
+    assert log_in(users.viewer, PASSWORD, address).id == users.viewer.id
 
 
 def test_a_user_without_password_cannot_log_in_with_any(tenant, address):

@@ -209,7 +209,7 @@ def test_the_link_leads_where_the_installation_is_and_not_where_a_request_says(u
 def test_without_a_mail_server_the_page_says_whom_to_ask(users):
     for page in (Browser().get(PAGE), ask(users.viewer.username)):
         assert page.status_code == 200
-        assert "This installation sends no e-mail" in text_of(page)
+        assert "This installation does not send e-mail" in text_of(page)
         assert "Ask your administrator" in text_of(page)
     answer = ApiClient().post(DOOR, {"username": users.viewer.username})
     assert answer.status_code == 202

@@ -28,7 +28,7 @@ from tenants.services.accounts.tokens import (
     revoke_refresh_tokens,
     rotate,
 )
-from tests.factories import ADMIN_ACTOR, utc_now
+from tests.factories import ADMIN_ACTOR, make_issuer, utc_now
 
 # Neither depends on when or how long the tests run.
 PAST, FUTURE = dt.datetime(2001, 1, 1, tzinfo=dt.UTC), dt.datetime(2101, 1, 1, tzinfo=dt.UTC)
@@ -221,6 +221,7 @@ def test_nothing_is_given_again_when_the_user_was_shut_out_in_between(tenant, us
     elif deed == "provider":
         with tenant_context(tenant.id):
             User.objects.filter(id=users.viewer.id).update(external_subject="sso-1")
+            make_issuer(tenant)
     else:
         assert revoke_refresh_tokens(users.viewer.id, now=now) == 2
     for dead in (pair, successor):

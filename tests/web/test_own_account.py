@@ -51,7 +51,7 @@ def test_everybody_finds_their_account_and_changes_their_password(role, users, p
     assert (page.status_code, user.username in text_of(page)) == (200, True)
     done = change(here)
     assert (done.status_code, done["Location"]) == (302, "/account")
-    assert "Your password is changed. You are logged out everywhere else." in text_of(here.get("/account"))
+    assert "Your password has been changed, and you are logged out everywhere else." in text_of(here.get("/account"))
     assert is_logged_in(here)
     assert not is_logged_in(elsewhere)
     assert program.get("/api/v1/lifecycle/summary").status_code == 401
@@ -100,12 +100,12 @@ def test_others_stay_logged_in(users, page_client):
 @pytest.mark.parametrize(
     ("sent", "sentence"),
     [
-        ({"present": "wrong"}, "That is not your present password. Nothing was changed."),
+        ({"present": "wrong"}, "That is not your current password. Nothing was changed."),
         ({"present": "x" * 2000}, "at most 1024"),
         ({"present": ""}, "This field is required"),
         ({"password": "short1!"}, "too short"),
         ({"password": "12345678901"}, "entirely numeric"),
-        ({"password": PASSWORD}, "That is the present password. Choose another."),
+        ({"password": PASSWORD}, "That is your current password. Choose a different one."),
         ({"again": "something else"}, "The passwords do not match"),
     ],
 )
@@ -134,7 +134,7 @@ def test_who_signs_in_by_the_company_s_provider_has_no_password_to_change(tenant
     user = UserFactory(tenant=tenant, external_subject="sso-7")
     client = page_client(user)
     page = client.get("/account")
-    assert "You sign in by your company's identity provider" in text_of(page)
+    assert "You sign in through your company's identity provider" in text_of(page)
     assert not [tag for tag in markup_of(page).all("input") if tag.get("type") == "password"]
     assert "there is no password here" in text_of(client.get("/account"))
     assert change(client).status_code == 400

@@ -52,10 +52,8 @@ IDEMPOTENCY_KEY = OpenApiParameter(
 
 CURSOR_SCHEMA: Final = {"type": "string", "maxLength": LONGEST_CURSOR, "pattern": "^[A-Za-z0-9_-]*$"}
 LIMIT_SCHEMA: Final = {"type": "integer", "minimum": 1, "maximum": MOST, "default": DEFAULT_LIMIT}
-CURSOR = OpenApiParameter(
-    "cursor", CURSOR_SCHEMA, OpenApiParameter.QUERY, description="Where the page begins: in next."
-)
-LIMIT = OpenApiParameter("limit", LIMIT_SCHEMA, OpenApiParameter.QUERY, description="Rows a page.")
+CURSOR = OpenApiParameter("cursor", CURSOR_SCHEMA, OpenApiParameter.QUERY, description="The page to read, from next.")
+LIMIT = OpenApiParameter("limit", LIMIT_SCHEMA, OpenApiParameter.QUERY, description="Rows per page.")
 
 
 def _answered_with(name: str, description: str, *statuses: int, schema: Any = str) -> OpenApiParameter:

@@ -10,13 +10,13 @@ from tenants.refusals import STATUS_OF_CODE
 PROBLEM_TYPE: Final = "application/problem+json"
 _SENTENCES: Final = {
     400: "The request is malformed, or the change is refused; `errors` says where and why.",
-    401: "No one is logged in, or the token is not good any more.",
-    403: "The caller may not do this.",
+    401: "Not logged in, or the token is no longer valid.",
+    403: "The caller does not have access.",
     404: "There is no such customer in this tenant, or no such tenant.",
     406: "Only JSON is sent, and Accept asks for something else.",
     408: "The body did not arrive in time; nothing was changed.",
     409: "Other effects would be started than were confirmed; `effects` are. Nothing was changed.",
-    412: "The version in If-Match is not the present one; `current` is.",
+    412: "The version in If-Match is not the current one; `current` is.",
     413: "The body is larger than any request may be; nothing was changed.",
     415: "Only JSON is read, and Content-Type says that the body is something else.",
     422: "The Idempotency-Key was used for another request.",

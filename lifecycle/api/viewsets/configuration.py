@@ -74,7 +74,7 @@ class ConfigurationViewSet(TenantViewSet):
 
     @schema.PREVIEW_CONFIGURATION
     def preview(self, request: Request) -> Response:
-        """What a configuration would do to the customers as they stand, and to the last 90 days. Writes nothing."""
+        """What a configuration would do to the customers as they are now, and to the last 90 days. Writes nothing."""
         body = PublicationSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         asked: dict[str, Any] = dict(body.validated_data)

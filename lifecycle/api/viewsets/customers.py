@@ -103,7 +103,7 @@ class LifecycleViewSet(TenantViewSet):
 
     @schema.GET_LIFECYCLE
     def retrieve(self, request: Request, customer_id: str) -> Response:
-        """Where the customer stands, and for each other stage whether it can be moved there now [BP-2]."""
+        """The customer's stage, and for each other stage whether it can be moved there now [BP-2]."""
         refuse_strangers(request.query_params, ())
         may_update = self.identity.may(UPDATE_LIFECYCLE)
         denial = "" if may_update else describe_denial(self.identity, UPDATE_LIFECYCLE)

@@ -47,7 +47,7 @@ class PersonalDataViewSet(TenantViewSet):
     @schema.ERASE_CUSTOMER
     @replayable
     def erase(self, request: Request, customer_id: str) -> Response:
-        """Erase what is known of people at the customer: contacts, notes, messages. There is no way back.
+        """Erase what is known of people at the customer: contacts, notes, messages. This cannot be undone.
 
         The history and the figures stay. `company` erases the company's name as well. Repeated, it erases what has come
         since.

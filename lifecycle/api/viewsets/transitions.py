@@ -81,6 +81,6 @@ class TenantSummaryViewSet(TenantViewSet):
 
     @schema.GET_TENANT_SUMMARY
     def retrieve(self, request: Request) -> Response:
-        """Customers a stage, and money a stage [API-3]."""
+        """Customers and money per stage [API-3]."""
         refuse_strangers(request.query_params, ())
         return Response(answers.TenantSummaryAnswer.render(summaries.read_tenant_summary(tenant=self.tenant)))

@@ -47,13 +47,13 @@ class Command(ServiceCommand):
         add("--topics", nargs="+", default=[topic_name(name) for name in TYPES], help="default: the four of AR-2")
         add("--group", type=read_name, default=GROUP, help="consumer group (default: %(default)s)")
         batch_size = whole_number(1, LARGEST_BATCH)
-        add("--batch-size", type=batch_size, default=500, help="messages a transaction (default: %(default)s)")
-        add("--once", action="store_true", help="end when everything there is has been read")
-        add("--max-events", type=whole_number(1), help="end after so many messages")
-        add("--from-beginning", action="store_true", help="read the topics again; what was applied stays applied once")
-        add("--dry-run", action="store_true", help="judge what is waiting and tell, change nothing, commit nothing")
-        add("--health-file", help="touched while the loop turns, for a container probe")
-        add("--metrics-port", type=read_port, help="answer Prometheus there")
+        add("--batch-size", type=batch_size, default=500, help="messages per transaction (default: %(default)s)")
+        add("--once", action="store_true", help="stop once everything has been read")
+        add("--max-events", type=whole_number(1), help="stop after this many messages")
+        add("--from-beginning", action="store_true", help="read the topics from the start; what was applied is skipped")
+        add("--dry-run", action="store_true", help="report on the messages that wait; change and commit nothing")
+        add("--health-file", help="file touched while the loop runs, for a container probe")
+        add("--metrics-port", type=read_port, help="serve Prometheus metrics on this port")
 
     def run_from_argv(self, argv: list[str]) -> None:
         """As a parent and a child that may die, unless it is to end by itself soon."""

@@ -36,7 +36,9 @@ class Command(OperatorCommand):
         """Check everything first: a tenant is not easily removed."""
         slug, name = options["slug"], options["name"].strip()
         if not _SLUG.fullmatch(slug):
-            raise CommandError(f"{slug!r} is no slug: lower-case letters, digits and hyphens, at most 63 characters.")
+            raise CommandError(
+                f"{slug!r} is not a slug: use lower-case letters, digits and hyphens, at most 63 characters."
+            )
         if not 0 < len(name) <= LONGEST_NAME:
             raise CommandError(f"The name must have 1 to {LONGEST_NAME} characters.")
         document = None
@@ -47,7 +49,7 @@ class Command(OperatorCommand):
             except InvalidConfiguration as error:
                 for fault in error.faults:
                     self.stderr.write(f"{fault.severity} at {fault.path or '/'}: {fault.sentence}")
-                raise CommandError("No tenant was made: fix what is named above.") from error
+                raise CommandError("No tenant was created. Fix the errors above.") from error
         tenant = self._create(slug, name, document)
         self.stdout.write(f"{tenant.slug}: made{' with version 1 of its configuration' if document else ''}")
 
@@ -56,7 +58,7 @@ class Command(OperatorCommand):
         try:
             tenant = create_tenant(slug=slug, name=name, actor=ACTOR, now=now)
         except IntegrityError as error:
-            raise CommandError(f"There is a tenant {slug!r} already.") from error
+            raise CommandError(f"Tenant {slug!r} already exists.") from error
         if document is not None:
             with tenant_context(tenant.id), transaction.atomic():
                 publish_configuration(document, tenant=tenant, actor=ACTOR, now=now, comment="First version.")

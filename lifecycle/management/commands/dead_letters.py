@@ -51,11 +51,11 @@ class Command(OperatorCommand):
         listing = verbs.add_parser("list", help="open dead letters, oldest first, or those of another state")
         listing.add_argument("--state", choices=["open", "replayed", "discarded", "all"], default="open")
         listing.add_argument("--limit", type=whole_number(1), default=50)
-        listing.add_argument("--summary", action="store_true", help="only how many of each tenant, type and error")
+        listing.add_argument("--summary", action="store_true", help="only the number for each tenant, type and error")
         _add_filters(listing)
         show = verbs.add_parser("show", help="everything about one dead letter, and the message as it came")
         show.add_argument("id", type=UUID)
-        show.add_argument("--value", action="store_true", help="write the bytes of the value, and nothing else")
+        show.add_argument("--value", action="store_true", help="write only the bytes of the value")
         for verb, what in (("replay", "through the consumer's own path"), ("discard", "destroy the bytes")):
             deed = verbs.add_parser(verb, help=what)
             deed.add_argument("id", type=UUID, nargs="*")
@@ -130,11 +130,11 @@ class Command(OperatorCommand):
                         self.stdout.write(f"{replayed.dead_letter_id} {WAITS}")
                 else:
                     again += 1
-                    self.stdout.write(f"{replayed.dead_letter_id} is dead again: {replayed.code}: {replayed.sentence}")
+                    self.stdout.write(f"{replayed.dead_letter_id} failed again: {replayed.code}: {replayed.sentence}")
                 bar.update(done + again)
                 if stop:
                     break
-        self.stdout.write(f"{done:,} replayed, {again:,} dead again")
+        self.stdout.write(f"{done:,} replayed, {again:,} failed again")
         if again or (stop and done < total):
             raise CommandError("Some dead letters are still open.")
 

@@ -15,7 +15,7 @@ from tenants.context import tenant_context
 class Command(OperatorCommand):
     """Erase a customer's contacts and notes; history and figures stay."""
 
-    help = "Destroy the data key of a customer, and with it contacts and notes. There is no way back."
+    help = "Destroy the data key of a customer, and with it contacts and notes. This cannot be undone."
 
     def add_arguments(self, parser: Any) -> None:
         """Options."""
@@ -52,5 +52,5 @@ class Command(OperatorCommand):
         if erased.unreadable:
             self.stdout.write(
                 f"{erased.unreadable:,} dead letters could not be looked into: they lie under a master key that is not"
-                " in MASTER_KEYS, or were altered. Bring the key back and erase again, or discard them."
+                " in MASTER_KEYS, or were altered. Restore the key and erase again, or discard them."
             )

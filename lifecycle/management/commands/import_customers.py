@@ -53,9 +53,9 @@ class Command(OperatorCommand):
         parser.add_argument("--mapping", type=Path, help='A JSON object: {"Column": "field", "Other": null}.')
         parser.add_argument("--format", choices=[CSV, NDJSON], help="By default taken from the file name.")
         parser.add_argument("--encoding", help="If not UTF-8: windows-1250, koi8-r, shift-jis and so on.")
-        parser.add_argument("--batch-size", type=read_batch_size, default=BATCH, help="Lines a transaction.")
+        parser.add_argument("--batch-size", type=read_batch_size, default=BATCH, help="Lines per transaction.")
         parser.add_argument("--as-of", help="When the file was exported; what is known from later is left alone.")
-        parser.add_argument("--dry-run", action="store_true", help="Judge every line and write nothing.")
+        parser.add_argument("--dry-run", action="store_true", help="Check every line and write nothing.")
         parser.add_argument("--reject-file", type=Path, help="By default FILE.rejected with the same ending.")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -71,7 +71,7 @@ class Command(OperatorCommand):
                 plan = self._plan(reader, _read_mapping(options["mapping"]), title=path.name, size=size)
                 reject_path = options["reject_file"] or path.with_name(f"{path.stem}.rejected{path.suffix}")
                 if reject_path.absolute() == path.absolute():
-                    raise FileRefused("The reject file cannot be the file itself.")
+                    raise FileRefused("The reject file cannot be the import file itself.")
                 with RejectFile(reject_path, reader) as rejects:
                     run = Import(
                         reader,

@@ -33,7 +33,7 @@ class Command(OperatorCommand):
         parser.add_argument("--tenant", required=True, help="The slug of the tenant.")
         parser.add_argument("--renamed", type=Path, help='JSON: {"stage as it is called now": "its new name"}.')
         parser.add_argument(
-            "--mapping", type=Path, help='JSON, where the customers of stages that go away go: {"stage": "stage"}.'
+            "--mapping", type=Path, help='JSON: where the customers of removed stages go: {"stage": "stage"}.'
         )
         parser.add_argument("--comment", default="", help="Why; kept with the version.")
         parser.add_argument("--dry-run", action="store_true", help="Check it and publish nothing.")
@@ -47,23 +47,23 @@ class Command(OperatorCommand):
         faults = check_configuration(document)
         self._show(faults)
         if any(fault.severity == ERROR for fault in faults):
-            raise CommandError(f"{options['file']} is not published: fix what is named above.")
+            raise CommandError(f"{options['file']} was not published. Fix the errors above.")
         if options["dry_run"]:
-            self.stdout.write(f"{options['file']} is in order; nothing was published")
+            self.stdout.write(f"{options['file']} has no errors; nothing was published")
             return
         try:
             with tenant_context(tenant.id):
                 self._publish(document, tenant, options)
         except InvalidConfiguration as error:
             self._show(error.faults)
-            raise CommandError("Nothing was published: fix what is named above.") from error
+            raise CommandError("Nothing was published. Fix the errors above.") from error
         except (MappingNeeded, ConfigurationConflict) as error:
             raise CommandError(str(error)) from error
 
     def _publish(self, document: Any, tenant: TenantRef, options: dict[str, Any]) -> None:
         live = live_version(tenant)
         if live is not None and live.document == parse_configuration(document).to_document():
-            self.stdout.write(f"{tenant.slug}: version {live.number} is this configuration already")
+            self.stdout.write(f"{tenant.slug}: version {live.number} has this configuration already")
             return
         publication = publish_configuration(
             document,

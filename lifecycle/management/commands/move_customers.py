@@ -58,9 +58,9 @@ class Command(ServiceCommand):
 
     def add_arguments(self, parser: Any) -> None:
         """Options."""
-        parser.add_argument("--once", action="store_true", help="End when nothing is left to move.")
-        parser.add_argument("--health-file", help="touched while the loop turns, for a container probe")
-        parser.add_argument("--metrics-port", type=read_port, help="answer Prometheus there")
+        parser.add_argument("--once", action="store_true", help="Exit when nothing is left to move.")
+        parser.add_argument("--health-file", help="file touched while the loop runs, for a container probe")
+        parser.add_argument("--metrics-port", type=read_port, help="serve Prometheus metrics on this port")
 
     def is_service(self, options: Mapping[str, Any]) -> bool:
         """Unless it is to end by itself: then somebody waits for what it prints."""

@@ -41,7 +41,7 @@ def parse_since(text: str, *, now: dt.datetime) -> dt.datetime:
         moment = None
     if moment is None or moment.tzinfo is None:
         raise CommandError(
-            f"--since takes 2h, 90m, 1d, or a moment like 2026-03-31T12:00:00Z; {quote_text(text)} is neither."
+            f"--since takes 2h, 90m, 1d, or a timestamp like 2026-03-31T12:00:00Z; {quote_text(text)} is neither."
         )
     return moment
 
@@ -49,17 +49,17 @@ def parse_since(text: str, *, now: dt.datetime) -> dt.datetime:
 class Command(ServiceCommand):
     """Run one relay until SIGTERM; several may run, one of them publishes."""
 
-    help = "Publish the outbox to Kafka. Several may run: one leads, the others take over when it goes."
+    help = "Publish the outbox to Kafka. Several may run: one leads, and another takes over when it stops."
 
     def add_arguments(self, parser: Any) -> None:
         """What an operator may change."""
         add = parser.add_argument
-        add("--once", action="store_true", help="publish what is pending, then end")
-        add("--republish", action="store_true", help="send again what was published --since, then end")
-        add("--since", help="2h, 90m, 1d, or a moment like 2026-03-31T12:00:00Z")
+        add("--once", action="store_true", help="publish what is pending, then exit")
+        add("--republish", action="store_true", help="send again what was published --since, then exit")
+        add("--since", help="2h, 90m, 1d, or a timestamp like 2026-03-31T12:00:00Z")
         add("--topic", help="with --republish: only messages of this topic")
-        add("--health-file", help="touched while the loop turns, for a container probe")
-        add("--metrics-port", type=read_port, help="answer Prometheus there")
+        add("--health-file", help="file touched while the loop runs, for a container probe")
+        add("--metrics-port", type=read_port, help="serve Prometheus metrics on this port")
 
     def run_from_argv(self, argv: list[str]) -> None:
         """As a parent and a child that may die, unless it is to end by itself soon."""

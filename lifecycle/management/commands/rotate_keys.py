@@ -24,7 +24,7 @@ class Command(OperatorCommand):
 
     help = (
         "Re-wrap every data key and sealed message under the first key of MASTER_KEYS. Exit status 0 only when nothing"
-        " is left under another key: then the other keys may be taken out and destroyed."
+        " is left under another key: then the other keys can be removed and destroyed."
     )
 
     def add_arguments(self, parser: Any) -> None:

@@ -24,14 +24,14 @@ from tenants.services.directory import PLATFORM
 class Command(ServiceCommand):
     """Seal once, or every so often until told to stop."""
 
-    help = "Seal the history of every tenant with AUDIT_SIGNING_KEY. With --every SECONDS it goes on until SIGTERM."
+    help = "Seal the history of every tenant with AUDIT_SIGNING_KEY. With --every SECONDS it runs until SIGTERM."
 
     def add_arguments(self, parser: Any) -> None:
         """Options."""
         add_tenant_argument(parser)
-        parser.add_argument("--every", metavar="SECONDS", type=float, help="Go on, and seal this often.")
-        parser.add_argument("--health-file", help="touched while the loop turns, for a container probe")
-        parser.add_argument("--new-key", action="store_true", help="Make a key, show both halves, and do nothing else.")
+        parser.add_argument("--every", metavar="SECONDS", type=float, help="Keep running, and seal this often.")
+        parser.add_argument("--health-file", help="file touched while the loop runs, for a container probe")
+        parser.add_argument("--new-key", action="store_true", help="Generate a key pair, print both halves, and exit.")
 
     def is_service(self, options: Mapping[str, Any]) -> bool:
         """Unless it is to end by itself: then somebody waits for what it prints."""

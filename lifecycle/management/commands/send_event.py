@@ -29,7 +29,7 @@ Document = dict[str, Any]
 class Command(OperatorCommand):
     """Send events to Kafka, for trying things out and for the demo."""
 
-    help = "Send a sample event, a file of events (one JSON a line, - is standard input), or a stream of samples."
+    help = "Send a sample event, a file of events (one JSON per line, - is standard input), or a stream of samples."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """One event, a file, or a stream."""
@@ -39,14 +39,14 @@ class Command(OperatorCommand):
         add("--customer", type=read_text, default="C-1", help="external id of the customer (default: %(default)s)")
         add("--data", type=read_text, help="JSON to lay over the sample, for example '{\"csat\": 5}'")
         add("--source", type=read_text, help="default: the module that owns the type")
-        add("--file", help="events to send, one CloudEvent in JSON a line")
+        add("--file", help="events to send, one CloudEvent in JSON per line")
         add("--stream", action="store_true", help="believable events for existing customers, until stopped")
         add("--per-minute", type=read_pace, default=6.0, help="pace of the stream (default: %(default)s)")
-        add("--max-events", type=int, help="end the stream after so many")
+        add("--max-events", type=int, help="stop the stream after this many events")
         add("--seed", type=int, help="make the samples repeatable")
         add("--binary", action="store_true", help="attributes as headers instead of in the value")
         add("--topic", type=read_text, help="default: the topic of the event's type")
-        add("--print", action="store_true", help="write the events, one a line, and send nothing")
+        add("--print", action="store_true", help="write the events, one per line, and send nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Send; exit status 0 only when everything is with the broker. A bad line of a file keeps no other from it."""
@@ -58,7 +58,7 @@ class Command(OperatorCommand):
             try:
                 bad = self._send(self._events(options, stop), sender, progress)
             except KafkaException as error:
-                raise CommandError(f"Kafka did not take the events: {error.args[0].str()}") from error
+                raise CommandError(f"Kafka did not accept the events: {error.args[0].str()}") from error
         if sender is not None:
             progress.close()
         if bad:
@@ -156,7 +156,7 @@ def _read_file(name: str, stop: Stop) -> Iterator[tuple[str, bytes]]:
 
 
 def _parse(text: bytes) -> Document:
-    """The event. Raises InvalidEvent when it is no JSON object."""
+    """The event. Raises InvalidEvent when it is not JSON object."""
     try:
         document = orjson.loads(text)
     except orjson.JSONDecodeError as error:

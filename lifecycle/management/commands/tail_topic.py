@@ -18,10 +18,10 @@ class Command(OperatorCommand):
     def add_arguments(self, parser: Any) -> None:
         """Which topic, from where, how many."""
         parser.add_argument("topic")
-        parser.add_argument("--from-beginning", action="store_true", help="begin with the oldest message")
-        parser.add_argument("--all", action="store_true", help="every message that it holds now, and then end")
-        parser.add_argument("--values", action="store_true", help="only what the messages say, one a line")
-        parser.add_argument("--max", type=int, help="end after so many messages")
+        parser.add_argument("--from-beginning", action="store_true", help="start with the oldest message")
+        parser.add_argument("--all", action="store_true", help="every message in it now, then exit")
+        parser.add_argument("--values", action="store_true", help="only what the messages say, one per line")
+        parser.add_argument("--max", type=int, help="stop after this many messages")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Show until Ctrl-C, SIGTERM or --max."""

@@ -64,7 +64,7 @@ class Command(OperatorCommand):
             nargs="?",
             const=TOPIC,
             help="Seals as they were published: the database must still have each of them, and their tenants. A file"
-            " with one a line (NDJSON), - for standard input, or without FILE the topic AUDIT_SEAL_TOPIC.",
+            " with one per line (NDJSON), - for standard input, or without FILE the topic AUDIT_SEAL_TOPIC.",
         )
         parser.add_argument("--format", choices=("text", "json"), default="text")
 

@@ -124,7 +124,7 @@ def check_reason(reason: str, *, required: bool = True) -> str:
     """The reason as it is kept. Raises ErasureRefused."""
     reason = reason.replace("\x00", "").strip()
     if (required and not reason) or len(reason) > LONGEST_REASON:
-        raise ErasureRefused("reason_required", f"Say why, in up to {LONGEST_REASON} characters.")
+        raise ErasureRefused("reason_required", f"Enter a reason, in at most {LONGEST_REASON} characters.")
     return reason
 
 

@@ -64,7 +64,7 @@ def export_customer(
     except cipher.MasterKeyMissing as error:
         raise ErasureRefused(
             "unavailable",
-            "The personal data lie under a master key that is not in MASTER_KEYS; nothing was handed out. Bring that"
+            "The personal data lie under a master key that is not in MASTER_KEYS; nothing was handed out. Restore that"
             " key back.",
         ) from error
     if subject.customer_id is None and not (exported["dead_letters"] or exported["parked_events"]):

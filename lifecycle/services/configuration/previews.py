@@ -51,7 +51,7 @@ SELECT s.stage, count(*)
 
 @dataclass(frozen=True, slots=True)
 class StageCount:
-    """A stage and the customers that stand in it now."""
+    """A stage and the customers in it now."""
 
     stage: str
     customers: int

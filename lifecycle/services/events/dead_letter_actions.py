@@ -27,7 +27,7 @@ from tenants.services.directory import PLATFORM, find_tenants
 log = structlog.get_logger(__name__)
 
 # What is told of a replayed message whose customer is not there.
-WAITS: Final = "waits for its customer again, and will be dead again if no customer.created comes: send that first."
+WAITS: Final = "waits for its customer again, and fails again unless customer.created arrives: send that first."
 LONGEST_REASON: Final = 500
 RESEAL_BATCH: Final = 500
 
@@ -90,11 +90,11 @@ def open_message(dead_letter: DeadLetter) -> Message:
         return read_message(dead_letter)
     except cipher.MasterKeyMissing as error:
         raise DeadLetterRefused(
-            UNDECRYPTABLE, "Its bytes lie under a master key that is not in MASTER_KEYS: bring that key back."
+            UNDECRYPTABLE, "Its bytes lie under a master key that is not in MASTER_KEYS: restore that key."
         ) from error
     except cipher.Undecryptable as error:
         raise DeadLetterRefused(
-            UNDECRYPTABLE, "Its bytes were altered in the table: let the sender send it again, and discard it."
+            UNDECRYPTABLE, "Its bytes were altered in the table: have the sender send it again, and discard it."
         ) from error
 
 
@@ -116,7 +116,7 @@ def discard_dead_letters(dead_letters: Iterable[DeadLetter], *, reason: str, act
     """
     reason = reason.strip()
     if not reason or len(reason) > LONGEST_REASON:
-        raise DeadLetterRefused("reason_required", f"Say why, in up to {LONGEST_REASON} characters.")
+        raise DeadLetterRefused("reason_required", f"Enter a reason, in at most {LONGEST_REASON} characters.")
     count = 0
     for dead_letter in dead_letters:
         with transaction.atomic(), tenant_context(dead_letter.tenant_id):
@@ -174,7 +174,7 @@ def _replay_alone(dead_letter: DeadLetter, *, actor: Actor, now: dt.datetime) ->
             raise
         log.error("dead letter failed", dead_letter=str(dead_letter.id), error=describe(error))
         if is_transient(error):
-            return Replayed(dead_letter.id, DEAD, "busy", "Its customer is being changed by somebody else: try again.")
+            return Replayed(dead_letter.id, DEAD, "busy", "Its customer is being changed by someone else: try again.")
         return _note_failure(
             dead_letter, Refusal("internal_error", f"The event could not be processed ({type(error).__name__}).")
         )

@@ -35,11 +35,11 @@ SWEEP_SECONDS: Final = 2.0
 PUT_OFF_SECONDS: Final = 60.0
 ALTERED: Final = Refusal(
     UNDECRYPTABLE,
-    "The bytes of the message cannot be decrypted: they were altered in the table. Let the sender send it again.",
+    "The bytes of the message cannot be decrypted: they were altered in the table. Have the sender send it again.",
 )
 KEY_MISSING: Final = Refusal(
     UNDECRYPTABLE,
-    "The bytes of the message lie under a master key that is not in MASTER_KEYS: bring that key back, and replay.",
+    "The bytes of the message lie under a master key that is not in MASTER_KEYS: restore that key, and replay.",
 )
 
 # Parked row -> when this process looks at it again.

@@ -126,7 +126,7 @@ class TenantBatch:
         if not isinstance(event, Event):
             return Refusal(event.code, event.sentence)  # type: ignore[attr-defined]
         if self.tenant is None:
-            return Refusal("unknown_tenant", "No active tenant has this slug; tenantid must be the slug of one.")
+            return Refusal("unknown_tenant", "No active tenant has this slug; check tenantid.")
         if event.time > self.now + TOLERANCE:
             return Refusal("time_in_future", "The time of the event is in the future; check the sender's clock.")
         return None

@@ -75,7 +75,7 @@ def _refuse_inexact(value: float) -> None:
     if abs(value) > _EXACT:
         raise BadValue(f"is a number too large to be exact in every program: “{value}”; write the id as text in quotes")
     if isinstance(value, float):
-        raise BadValue(f"is a number with a decimal point and no id: “{value}”; write the id as text in quotes")
+        raise BadValue(f"is a number with a decimal point, not an id: “{value}”; write the id as text in quotes")
 
 
 def _refuse_mangled(text: str, field: str) -> None:
@@ -90,6 +90,6 @@ def _refuse_mangled(text: str, field: str) -> None:
     if _DATE.fullmatch(text):
         raise BadValue(f"was turned into a date by a spreadsheet program: “{text[:40]}”; {_ADVICE}")
     if field == "external_id" and text.casefold() in _NOTHING:
-        raise BadValue(f"is how programs write that there is nothing: “{text[:40]}”; {_ADVICE}")
+        raise BadValue(f"is how programs write an empty value: “{text[:40]}”; {_ADVICE}")
     if text.startswith("=") and len(text) > 1:
         raise BadValue(f"is a formula: “{text[:40]}”; {_ADVICE}")

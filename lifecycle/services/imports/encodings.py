@@ -105,7 +105,7 @@ def find_codec(name: str) -> str:
     except (LookupError, UnicodeError, ValueError):
         pass
     raise EncodingRefused(
-        f"“{name[:40]}” is no encoding that can be read here; some that can: utf-8, {', '.join(list(_CODECS)[:4])}, "
+        f"“{name[:40]}” is not a known encoding; some that are: utf-8, {', '.join(list(_CODECS)[:4])}, "
         "windows-1251, koi8-r, shift-jis, gb18030. Or save the file as UTF-8."
     )
 
@@ -150,7 +150,9 @@ def _choose(looks: "dict[str, _Look]", seen: bytes) -> str:
     if _WESTERN in looks and len(groups) == 1:
         return looks[_WESTERN].codec
     if not looks:
-        sentence = "The file is not in UTF-8, and in no other encoding that gives words; save it as CSV UTF-8, or say"
+        sentence = (
+            "The file is not in UTF-8, and in no other encoding that gives readable words; save it as CSV UTF-8, or say"
+        )
         raise EncodingRefused(f"{sentence} with --encoding what it is in.", on_page=f"{sentence} what it is in.")
     candidates = [Candidate(tuple(names), looks[names[0]].example) for names in groups.values()]
     shown = "; ".join(f"{' or '.join(one.names)} (“{one.example}”)" for one in candidates[:_MOST_SHOWN])

@@ -204,12 +204,12 @@ class RecordReader:
                 return
             except csv.Error as error:
                 self._lines.give_back(taken[1:])
-                yield first, [], taken[0], f"is no valid CSV: {error}"
+                yield first, [], taken[0], f"is not valid CSV: {error}"
                 continue
             if len(taken) > 1 and self.columns and not self._is_whole(cells, taken):
                 # Two lines that each have a stray quote: the first alone is to blame for what it swallowed.
                 self._lines.give_back(taken[1:])
-                yield first, [], taken[0], "is no valid CSV: a quoted field is not closed in its line"
+                yield first, [], taken[0], "is not valid CSV: a quoted field is not closed in its line"
                 continue
             if any(cell.strip() for cell in cells):
                 yield first, cells, "".join(taken), None
@@ -235,7 +235,7 @@ def _read_object(line: int, text: str) -> Record:
     try:
         value = orjson.loads(text)
     except (orjson.JSONDecodeError, UnicodeEncodeError):
-        return Record(line, text, fault=NOT_TEXT if is_broken(text) else "is no JSON")
+        return Record(line, text, fault=NOT_TEXT if is_broken(text) else "is not JSON")
     if not isinstance(value, dict):
         return Record(line, text, fault="is not a JSON object")
     return Record(line, text, flatten(value))

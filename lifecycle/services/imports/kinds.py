@@ -8,7 +8,7 @@ CSV, NDJSON = "csv", "ndjson"
 _SAMPLE: Final = 64 * 1024
 _SAVE: Final = "open it in a spreadsheet program and save it as CSV UTF-8"
 _UNPACK: Final = "unpack it and import the file inside"
-_LINES: Final = "write one object a line (NDJSON), for example with jq -c '.[]'"
+_LINES: Final = "write one object per line (NDJSON), for example with jq -c '.[]'"
 _NEITHER: Final = "export the customers as CSV UTF-8 or NDJSON"
 _MAGIC: Final[tuple[tuple[bytes, str, str], ...]] = (
     (b"\xd0\xcf\x11\xe0", "an Excel workbook of the old kind (.xls) or one with a password", _SAVE),
@@ -103,5 +103,5 @@ def _find_text(sample: bytes, kind: str | None) -> str | None:
     if _EVENT.match(text):
         return "a list of events (CloudEvents), whose ids are not those of customers; send them to the broker"
     if kind == CSV and re.match(rb'\{\s*"', text):
-        return "JSON and no CSV; call it .ndjson if it has one object a line"
+        return "JSON, not CSV; call it .ndjson if it has one object per line"
     return None

@@ -53,7 +53,7 @@ def store_upload(
     """
     if size > LARGEST:
         raise UploadRefused(
-            f"The file has {size:,} bytes; at most {LARGEST:,} can be uploaded. Nothing was kept: divide it, or have "
+            f"The file has {size:,} bytes; at most {LARGEST:,} can be uploaded. Nothing was kept: split it, or have "
             "it imported with manage.py import_customers."
         )
     if not size:
@@ -163,7 +163,7 @@ def stop_run(upload_id: UUID, *, revision: int, tenant: TenantRef, actor: Actor,
     with transaction.atomic():
         upload = _lock(upload_id, revision, (State.CHECKING, State.IMPORTING), tenant=tenant)
         facts = read_facts(upload)
-        imported = "" if upload.state == State.CHECKING else " What was imported stays, and is passed over next time."
+        imported = "" if upload.state == State.CHECKING else " What was imported stays, and is skipped next time."
         facts.sentence = f"It was stopped after line {upload.line:,}.{imported}"
         write_facts(upload, facts)
         upload.state = State.READY
@@ -206,7 +206,7 @@ def forget_uploads(tenant_id: UUID, *, before: dt.datetime, limit: int) -> int:
 
 
 GONE: Final = (
-    "The file is no longer kept: it was discarded, its day is over, or a customer was erased. What was imported stays; "
+    "The file is no longer stored: it was discarded, it expired, or a customer was erased. What was imported stays; "
     "upload the file again for the rest."
 )
 
@@ -218,7 +218,7 @@ def _lock(upload_id: UUID, revision: int, states: tuple[State, ...], *, tenant: 
     if upload.revision != revision or upload.state not in states:
         what = State(upload.state).label.lower()
         raise UploadRefused(
-            f"Somebody else was faster, or the page was open for long: the file is now “{what}”. Nothing was changed; "
+            f"The file was just updated by someone else: it is now “{what}”. Nothing was changed; "
             "look at it as it is, and decide again."
         )
     return upload

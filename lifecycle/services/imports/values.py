@@ -46,11 +46,11 @@ def read_number(text: str | float) -> Decimal | float:
     shown = text
     text = text.strip()
     if len(text) > LONGEST_FIGURE:
-        raise BadValue(f"is no number: “{shown[:40]}”; write for example 1234.50")
+        raise BadValue(f"is not a number: “{shown[:40]}”; write for example 1234.50")
     text = _SIGNS.sub("", text)
     separated = _BLANKS.sub("", text)
     if separated != text and not re.fullmatch(r"[+-]?\d{1,3}([\s\u00a0\u2007\u2009\u202f'’]\d{3})+([.,]\d+)?", text):
-        raise BadValue(f"is no number: “{shown[:40]}”; write for example 1234.50")
+        raise BadValue(f"is not a number: “{shown[:40]}”; write for example 1234.50")
     return Decimal(_without_groups(separated, shown, was_separated=separated != text))
 
 
@@ -59,12 +59,12 @@ def _without_groups(text: str, shown: str, *, was_separated: bool) -> str:
         head, mark, decimals = text.replace(",", ".").partition(".")
         if mark and len(decimals) == 3 and not was_separated and head.lstrip("+-") != "0":
             raise BadValue(
-                f"could be {head}{decimals} or {head}.{decimals}: “{shown[:40]}”; write it without separator"
+                f"could be {head}{decimals} or {head}.{decimals}: “{shown[:40]}”; write it without a separator"
             )
         return f"{head}{mark}{decimals}"
     grouped = _GROUPED.fullmatch(text)
     if grouped is None or was_separated:
-        raise BadValue(f"is no number: “{shown[:40]}”; write for example 1234.50")
+        raise BadValue(f"is not a number: “{shown[:40]}”; write for example 1234.50")
     group = grouped["group"]
     whole, mark, decimals = text.partition("," if group == "." else ".")
     return f"{whole.replace(group, '')}{mark and '.'}{decimals}"
@@ -90,7 +90,7 @@ def _read_day(text: str) -> dt.date:
     try:
         day = _parse_day(text[: LONGEST_FIGURE + 1])
     except ValueError:
-        raise BadValue(f"is no date: “{text[:40]}”; write for example 2026-03-31") from None
+        raise BadValue(f"is not a date: “{text[:40]}”; write for example 2026-03-31") from None
     return check_day(day)
 
 

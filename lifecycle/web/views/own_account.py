@@ -87,7 +87,7 @@ def change(request: HttpRequest, identity: Identity) -> HttpResponse:
         form.add_error(None, f"{refusal} Nothing was changed.")
     else:
         update_session_auth_hash(request, user)
-        messages.success(request, "Your password is changed. You are logged out everywhere else.")
+        messages.success(request, "Your password has been changed, and you are logged out everywhere else.")
         return redirect("account")
     response = _show(request, form, status=429 if limited else 400)
     if limited:
@@ -100,7 +100,7 @@ def leave_everywhere(request: HttpRequest, identity: Identity) -> HttpResponse:
     """End every session and token, this session too."""
     log_out_everywhere(identity.user_id, now=timezone.now())
     logout(request)
-    messages.success(request, "You are logged out everywhere. Log in again to go on.")
+    messages.success(request, "You are logged out everywhere. Log in again to continue.")
     return redirect("log-in")
 
 

@@ -21,7 +21,7 @@ ATTEMPTS = 3
 class Command(OperatorCommand):
     """In place of Django's, which knows neither tenants nor the log."""
 
-    help = "Set a new password for a person of any tenant, or for a super admin. Everything that was open ends."
+    help = "Set a new password for a person of any tenant, or for a super admin. All their sessions and tokens end."
 
     def add_arguments(self, parser: Any) -> None:
         """Whose."""
@@ -34,8 +34,8 @@ class Command(OperatorCommand):
             raise CommandError(f"There is no user {options['username']!r}. Nothing was changed.")
         if user.uses_provider:
             raise CommandError(
-                f"{user.username} signs in by their company's identity provider and has no password here. Nothing was"
-                " changed."
+                f"{user.username} signs in through their company's identity provider and has no password here."
+                " Nothing was changed."
             )
         self.stdout.write(f"A new password for {user.username} ({user.tenant or 'super admin'})")
         password = self._ask(user)
@@ -44,7 +44,7 @@ class Command(OperatorCommand):
             set_password(user.id, password, tenant=tenant, actor=ACTOR, now=timezone.now())
         except PersonChangeRefused as refusal:
             raise CommandError(str(refusal)) from refusal
-        return f"The password of {user.username} is changed; every session and token of theirs has ended."
+        return f"The password of {user.username} was changed; all their sessions and tokens have ended."
 
     def _ask(self, user: User) -> str:
         for _ in range(ATTEMPTS):

@@ -139,7 +139,9 @@ def _diff_transitions(old: Configuration, new: Configuration) -> Iterator[Config
         sentence = "Transitions are listed one by one; before, every stage led to every other."
         yield ConfigurationChange("transitions_listed", sentence)
     if new.is_open and not old.is_open:
-        yield ConfigurationChange("transitions_opened", "Every stage leads to every other, also one added later.")
+        yield ConfigurationChange(
+            "transitions_opened", "Every stage leads to every other, including stages added later."
+        )
     before = {(stage.name, to): None for stage in old.definitions for to in stage.to}
     now = {(stage.name, to): None for stage in new.definitions for to in stage.to}
     for a, b in before:

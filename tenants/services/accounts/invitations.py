@@ -74,9 +74,9 @@ def send_invitation(user_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt.d
     """Send a person their invitation again. Raises PersonChangeRefused, as ``show_invitation`` and without mail."""
     user = _find_open_invitation(user_id, tenant)
     if not is_mail_configured():
-        raise PersonChangeRefused("This installation sends no e-mail: show the link, and pass it on.")
+        raise PersonChangeRefused("This installation does not send e-mail: show the link, and pass it on.")
     if not user.email:
-        raise PersonChangeRefused(f"{user.username} is no e-mail address: show the link, and pass it on.")
+        raise PersonChangeRefused(f"{user.username} is not an e-mail address: show the link, and pass it on.")
     queue_mail(QueuedMail.INVITATION, user.id, now=now)
     _record("send_invitation", user, tenant=tenant, actor=actor, now=now)
 
@@ -110,7 +110,8 @@ def _find_open_invitation(user_id: UUID, tenant: TenantRef) -> User:
         raise PersonChangeRefused("There is no such user here. Check the id.")
     if user.uses_provider:
         raise PersonChangeRefused(
-            f"{user.username} signs in by your company's identity provider: they have no password and no invitation."
+            f"{user.username} signs in through your company's identity provider: they have no password and no"
+            " invitation."
         )
     if user.has_usable_password() or user.is_service_account:
         raise PersonChangeRefused(f"{user.username} needs no invitation.")

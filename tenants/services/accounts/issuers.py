@@ -95,6 +95,17 @@ def read_external_token(token: str) -> ExternalClaims:
     raise refusal
 
 
+def is_provider_only(user: User) -> bool:
+    """Whether the user signs in through an identity provider that their tenant accepts now, and in no other way.
+
+    A password from before they were linked to it would outlive what the provider decides. Who is not linked, and
+    everyone while the tenant accepts no provider, logs in with a password. One statement at most.
+    """
+    if user.tenant_id is None or not user.uses_provider:
+        return False
+    return TokenIssuer.objects.using(PLATFORM).filter(tenant_id=user.tenant_id, is_active=True).exists()
+
+
 def fetch_keys_ahead() -> None:
     """Begin to fetch the keys of every issuer, so that the first token after a start finds them. One statement."""
     jwks.fetch_ahead(set(TokenIssuer.objects.using(PLATFORM).filter(is_active=True).values_list("jwks_url", flat=True)))

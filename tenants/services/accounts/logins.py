@@ -9,12 +9,13 @@ from django.utils import timezone
 
 from tenants.context import tenant_context, user_context
 from tenants.models import User
+from tenants.services.accounts.issuers import is_provider_only
 from tenants.services.accounts.login_guard import take_attempt
 from tenants.services.directory import find_login
 
 WRONG = "The username or the password is wrong."
 INACTIVE = "This account is deactivated. Ask your administrator to reactivate it."
-BY_PROVIDER = "You sign in by your company's identity provider: this account has no password. Sign in there."
+BY_PROVIDER = "You sign in through your company's identity provider: this account has no password. Sign in there."
 SUSPENDED = "Your company's access is suspended. Ask your administrator."
 LONGEST_PASSWORD = 1024
 # Everybody knows the password of the demo's people.
@@ -41,8 +42,7 @@ def check_login(username: str, password: str, *, address: str, now: dt.datetime,
     if not user.is_active or (user.tenant is not None and user.tenant.is_suspended):
         attempt.give_back()
         raise LoginRefused(SUSPENDED if user.is_active else INACTIVE)
-    if user.uses_provider:
-        # A password from before they were linked to the provider would outlive what the provider decides.
+    if is_provider_only(user):
         attempt.give_back()
         raise LoginRefused(BY_PROVIDER)
     attempt.succeed()

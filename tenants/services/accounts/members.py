@@ -1,13 +1,18 @@
 """Finding people of one tenant by the names that outsiders know them by."""
 
+import datetime as dt
 from collections.abc import Collection, Iterable
 from uuid import UUID
 
 from django.db.models import Q
 
+from audit.services.former_names import find_names_then
 from tenants.actors import TenantRef
 from tenants.models import User
 from tenants.rules.texts import clean_line, fold_text
+
+# Who did something, by the id that was recorded, and when.
+Recorded = tuple[str, dt.datetime]
 
 
 def find_members(names: Collection[str], *, tenant: TenantRef) -> dict[str, UUID]:
@@ -38,6 +43,14 @@ def name_members(ids: Iterable[str], *, tenant: TenantRef) -> dict[str, str]:
     rows = User.objects.filter(tenant_id=tenant.id, id__in=people).values_list("id", "full_name", "username")
     names = {str(id_): full_name or username for id_, full_name, username in rows}
     return {one: names.get(one) or _name_other(one) for one in wanted}
+
+
+def name_members_then(asked: Collection[Recorded], *, tenant: TenantRef) -> dict[Recorded, str]:
+    """The same by what they were called at the time, for each id and when it was recorded. Two statements."""
+    today = name_members({id_ for id_, _ in asked}, tenant=tenant)
+    people = {(found, at) for id_, at in asked if (found := _as_uuid(id_)) is not None}
+    former = find_names_then(people, tenant_id=tenant.id)
+    return {(id_, at): former.get((_as_uuid(id_), at), today[id_]) for id_, at in asked}  # type: ignore[arg-type]
 
 
 # Processes as people know them.

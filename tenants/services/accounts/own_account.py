@@ -15,8 +15,8 @@ from tenants.services.accounts.mails import queue_mail
 from tenants.services.accounts.people import BY_PROVIDER, PersonChangeRefused
 from tenants.services.directory import find_user
 
-WRONG = "That is not your present password. Nothing was changed."
-THE_SAME = "That is the present password. Choose another."
+WRONG = "That is not your current password. Nothing was changed."
+THE_SAME = "That is your current password. Choose a different one."
 
 
 class WrongPassword(Exception):
@@ -60,7 +60,7 @@ def log_out_everywhere(user_id: UUID, *, now: dt.datetime) -> None:
 def _find(user_id: UUID) -> User:
     user = find_user(user_id)
     if user is None:
-        raise PersonChangeRefused("There is no such account any more.")
+        raise PersonChangeRefused("This account no longer exists.")
     return user
 
 

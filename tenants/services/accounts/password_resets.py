@@ -1,7 +1,7 @@
 """A forgotten password: a link by e-mail, for half an hour and one use, and the same answer whoever asks.
 
 The request does the same for every name: it counts the attempt, looks the name up, and queues a mail to somebody or to
-no one. Whether there is anything to send is decided by the sender of mail, whom nobody can watch.
+no one. Whether there is anything to send is decided by the sender of mail, which no one can watch.
 """
 
 import datetime as dt

@@ -32,7 +32,7 @@ from tenants.services.configuration.versions import publish_version
 
 LONGEST_NAME = 150
 BY_PROVIDER = (
-    "You sign in by your company's identity provider, so there is no password here. Nothing was changed: change it"
+    "You sign in through your company's identity provider, so there is no password here. Nothing was changed: change it"
     " there."
 )
 TENANT_ROLES = (Role.VIEWER, Role.ACCOUNT_MANAGER, Role.TENANT_ADMIN)

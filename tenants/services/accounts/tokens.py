@@ -27,6 +27,7 @@ from rest_framework_simplejwt.tokens import RefreshToken as RefreshJwt
 
 from tenants.models import RefreshToken, User
 from tenants.roles import Role
+from tenants.services.accounts.issuers import is_provider_only
 from tenants.services.accounts.password_stamps import password_stamp
 from tenants.services.directory import find_user
 
@@ -214,7 +215,7 @@ def _derive(used: RefreshJwt, kind: type[Made], used_at: dt.datetime) -> Made:
 def _may_refresh(user: User, row: RefreshToken) -> bool:
     return (
         user.is_active
-        and not user.uses_provider
+        and not is_provider_only(user)
         and not (user.tenant is not None and user.tenant.is_suspended)
         and bytes(row.password_stamp) == password_stamp(user)
     )
