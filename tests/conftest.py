@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import pytest
@@ -74,13 +75,20 @@ def redis_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @dataclass(frozen=True)
 class People:
-    """One person for each role of a tenant, its service account, and a super admin, who belongs to no tenant."""
+    """One person for each role of a tenant, and its service account. ``super_admin`` belongs to no tenant, and is made
+    when a test asks for one, as few do.
+    """
 
     viewer: User
     account_manager: User
     tenant_admin: User
     service: User
-    super_admin: User
+
+    @cached_property
+    def super_admin(self) -> User:
+        """A super admin of this test."""
+        made: User = UserFactory(tenant=None, role=Role.SUPER_ADMIN)
+        return made
 
     def of(self, role: str) -> User:
         """The person of a role: ``viewer``, ``account_manager``, ``tenant_admin``, ``super_admin``, ``service``."""
@@ -102,7 +110,7 @@ def make_people(tenant: TenantRef) -> People:
     with tenant_context(tenant.id):
         User.objects.bulk_create(members)
         join_groups(members)
-    return People(*members, super_admin=UserFactory(tenant=None, role=Role.SUPER_ADMIN))
+    return People(*members)
 
 
 @pytest.fixture(scope="module")

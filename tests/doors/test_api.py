@@ -12,7 +12,7 @@ from lifecycle.models import CustomerLifecycleStatus
 from tenants.context import tenant_context
 from tenants.roles import CONFIGURE_STAGES, UPDATE_LIFECYCLE, VIEW_HISTORY, VIEW_LIFECYCLE
 from tests.doors.routes import list_routes
-from tests.factories import MINIMAL
+from tests.factories import MINIMAL, SAAS, CustomerFactory, TenantFactory
 
 # The role matrix [SEC-1] once more, written out by hand: the table of the requirements, not that of the code.
 MAY: dict[str, set[str]] = {
@@ -76,6 +76,19 @@ every_role = pytest.mark.parametrize("role", MAY)
 
 def _label(value: Any) -> str:
     return " ".join(value) if isinstance(value, tuple) else ""
+
+
+@pytest.fixture(scope="module")
+def other_tenant(django_db_setup, django_db_blocker):
+    """Nobody here changes what is another tenant's: one of them serves all."""
+    with django_db_blocker.unblock():
+        return TenantFactory(configuration=SAAS)
+
+
+@pytest.fixture(scope="module")
+def other_customer(other_tenant, django_db_blocker):
+    with django_db_blocker.unblock():
+        return CustomerFactory(tenant=other_tenant, stage="Trial")
 
 
 def knock(client, key, door, customer_id, **headers):

@@ -201,10 +201,11 @@ def test_a_user_cannot_write_himself_into_another_tenant(
 
 
 def test_a_super_admin_is_invisible_inside_a_tenant(users: People, tenant: TenantRef) -> None:
+    staff = users.super_admin
     with tenant_context(tenant.id):
-        assert not User.objects.filter(id=users.super_admin.id).exists()
-        with user_context(users.super_admin.id):
-            assert User.objects.filter(id=users.super_admin.id).exists()
+        assert not User.objects.filter(id=staff.id).exists()
+        with user_context(staff.id):
+            assert User.objects.filter(id=staff.id).exists()
 
 
 def test_an_app_role_session_variable_of_nonsense_shows_nothing(tenant: TenantRef, customers: None) -> None:
