@@ -61,5 +61,7 @@ class ContentPolicy(_ForPages, CSPMiddleware):
     def __call__(self, request: HttpRequest) -> Any:
         """Pass on, and set the header."""
         response = super().__call__(request)
-        response.headers.setdefault(HEADER, API_POLICY)
+        if is_without_session(request):
+            # And not to what django-csp left alone on purpose: Django's own page about an error, in development.
+            response.headers.setdefault(HEADER, API_POLICY)
         return response
