@@ -58,6 +58,8 @@ ALWAYS_QUIET: Final = {
     "django.db.backends": "WARNING",
     # Names who tried to log in; what failed is in the request's own line.
     "axes": "ERROR",
+    # Paths of webhook endpoints, which may hold a token.
+    "urllib3.connection": "ERROR",
     # Whole paths; the request log has their routes.
     "granian.access": "CRITICAL",
 }

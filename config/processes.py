@@ -45,6 +45,7 @@ _COMMANDS: Final = {
     "provision_database": "provision",
     "migrate": "migrate",
     "collectstatic": "tool",
+    "receive_webhooks": "tool",
     **{name: name for name in ("send_event", "tail_topic", "verify_audit")},
 }
 

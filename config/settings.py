@@ -65,6 +65,7 @@ _email_url = env.str("EMAIL_URL", "")
 _email_from = env.str("EMAIL_FROM", "", validate=sender_address)
 TRUSTED_PROXY_TLS = env.bool("TRUSTED_PROXY_TLS", False)
 _trusted_proxies: list[str] = env.list("TRUSTED_PROXIES", [])
+_webhook_networks: list[str] = env.list("WEBHOOK_ALLOWED_NETWORKS", [])
 HSTS_INCLUDE_SUBDOMAINS = env.bool("HSTS_INCLUDE_SUBDOMAINS", False)
 HSTS_PRELOAD = env.bool("HSTS_PRELOAD", False)
 # Where the browser reaches the event stream: a path behind the proxy, or in development another port of this host.
@@ -99,6 +100,7 @@ INDEX_KEY: Any = None
 AUDIT_SIGNING_KEY: bytes | None = None
 AUDIT_VERIFY_KEYS: list[bytes] = []
 TRUSTED_PROXIES: tuple[Any, ...] = ()
+WEBHOOK_ALLOWED_NETWORKS: tuple[Any, ...] = ()
 _mail: Mapping[str, Any] = {}
 try:
     env.seal()
@@ -106,6 +108,7 @@ try:
     INDEX_KEY = read_key("INDEX_KEY", _index_key) if _index_key else None
     AUDIT_SIGNING_KEY = read_key("AUDIT_SIGNING_KEY", _signing_key) if _signing_key else None
     TRUSTED_PROXIES = read_networks("TRUSTED_PROXIES", _trusted_proxies)
+    WEBHOOK_ALLOWED_NETWORKS = read_networks("WEBHOOK_ALLOWED_NETWORKS", _webhook_networks)
     _mail = read_email_url("EMAIL_URL", _email_url)
     AUDIT_VERIFY_KEYS = [read_key("AUDIT_VERIFY_KEYS", key) for key in _verify_keys]
 except EnvValidationError as error:

@@ -11,6 +11,9 @@ from django.core.mail.backends.smtp import EmailBackend
 
 # Of a connection with all that is said on it. A single answer is waited for EMAIL_TIMEOUT seconds.
 DEADLINE_SECONDS: Final = 20.0
+# After the deadline the connection is ended this often: its socket may not be there yet, or just be replaced by an
+# encrypted one.
+AGAIN_SECONDS: Final = 0.05
 
 
 class _Watched:
@@ -29,6 +32,8 @@ class BoundedEmailBackend(EmailBackend):
     """Sends within DEADLINE_SECONDS or raises OSError or SMTPException: then it may have arrived all the same."""
 
     _client: Any = None
+    # Of one that is bounded otherwise than all others.
+    deadline_seconds: float | None = None
 
     @property
     def connection_class(self) -> Any:
@@ -38,13 +43,12 @@ class BoundedEmailBackend(EmailBackend):
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
         """As Django does, on one connection, within the deadline."""
-        watchdog = threading.Timer(DEADLINE_SECONDS, self._end)
-        watchdog.daemon = True
-        watchdog.start()
+        done = threading.Event()
+        threading.Thread(target=self._end_in_time, args=(done,), name="mail-deadline", daemon=True).start()
         try:
             return super().send_messages(email_messages) or 0
         finally:
-            watchdog.cancel()
+            done.set()
 
     def close(self) -> None:
         """Say goodbye. What was sent is sent, whether or not the server answers that."""
@@ -56,6 +60,12 @@ class BoundedEmailBackend(EmailBackend):
 
     def _note_client(self, client: Any) -> None:
         self._client = client
+
+    def _end_in_time(self, done: threading.Event) -> None:
+        seconds = DEADLINE_SECONDS if self.deadline_seconds is None else self.deadline_seconds
+        while not done.wait(seconds):
+            self._end()
+            seconds = AGAIN_SECONDS
 
     def _end(self) -> None:
         # Encryption replaces the socket, so it is looked up when it is to be ended.

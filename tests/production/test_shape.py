@@ -188,6 +188,7 @@ def test_a_generated_env_leaves_no_secret_empty_and_no_two_alike(env: dict[str, 
         "TRUSTED_PROXIES",
         "EMAIL_URL",
         "EMAIL_FROM",
+        "WEBHOOK_ALLOWED_NETWORKS",
     }
     assert {name for name, value in env.items() if not value} == may_be_empty
     secrets = [value for name, value in env.items() if name.endswith(("PASSWORD", "_KEY", "MASTER_KEYS"))]

@@ -131,6 +131,11 @@ def test_an_empty_setting_stops_the_start_with_one_line(refusal: Callable[..., s
         ("EMAIL_URL", "smtp://b?tls=maybe", "EMAIL_URL takes true or false for tls and ssl"),
         ("SITE_URL", "c360.example.com", "SITE_URL: wants https://name"),
         ("EMAIL_FROM", "Customer 360", "EMAIL_FROM: wants name@example.com or Name <name@example.com>"),
+        (
+            "WEBHOOK_ALLOWED_NETWORKS",
+            "intranet",
+            "WEBHOOK_ALLOWED_NETWORKS wants addresses or networks like 10.0.0.0/8",
+        ),
         ("HSTS_PRELOAD", "true", "HSTS_PRELOAD=true needs HSTS_INCLUDE_SUBDOMAINS=true"),
     ],
 )

@@ -1,0 +1,78 @@
+"""Deliveries to this machine: names that the tests answer for, servers that the tests play."""
+
+import socket
+from collections.abc import Callable, Iterator
+from ipaddress import ip_network
+from typing import Any
+
+import pytest
+
+from lifecycle.delivery.webhooks import forget_connections
+from tests.delivery.endpoints import Authority, Server
+
+NAME = "hooks.example.com"
+SECRET = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"
+
+
+@pytest.fixture(autouse=True)
+def this_machine_alone(settings: Any) -> Iterator[None]:
+    """Webhooks may go to 127.0.0.1, and no connection or name is known from another test."""
+    settings.WEBHOOK_ALLOWED_NETWORKS = (ip_network("127.0.0.1/32"),)
+    forget_connections()
+    yield
+    forget_connections()
+
+
+class Names:
+    """The name server. ``answers[name]`` is a list of addresses, or what gives one each time it is asked."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, Any] = {NAME: ["127.0.0.1"]}
+        self.asked: list[str] = []
+
+    def getaddrinfo(self, host: Any, port: Any, *args: Any, **kwargs: Any) -> list[Any]:
+        self.asked.append(host)
+        found = self.answers.get(host)
+        addresses = found() if callable(found) else found
+        if addresses is None:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return [
+            (socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 0))
+            for address in addresses
+        ]
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> Names:
+    """What names resolve to; ``hooks.example.com`` to 127.0.0.1."""
+    made = Names()
+    monkeypatch.setattr(socket, "getaddrinfo", made.getaddrinfo)
+    return made
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """An authority that nobody trusts but ``trusted``."""
+    return Authority(tmp_path_factory.mktemp("ca"))
+
+
+@pytest.fixture
+def trusted(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> Authority:
+    """The authority, trusted by this installation."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    forget_connections()
+    return authority
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Server]]:
+    """``serve(talk, tls=None)``: a server; all end with the test."""
+    servers: list[Server] = []
+
+    def start(talk: Any, **options: Any) -> Server:
+        servers.append(Server(talk, **options))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()
