@@ -1,6 +1,6 @@
 """100,000 transitions in batches [NF-3], beside the same work done by bare set-based SQL.
 
-The bare side runs the very statement that writes status, history with its hashes, and outbox, on arrays that were made
+Our side is ``apply`` as a stage migration calls it, without a budget, in larger batches. The bare side runs the very statement that writes status, history with its hashes, and outbox, on arrays that were made
 beforehand; it decides nothing, locks nothing first and tells no cache. Batches of both sides take turns. A process of
 its own does the work once more to find the peak of its memory.
 """
@@ -50,10 +50,10 @@ def measure(populated: Populated) -> list[Figure]:
     took, bare_took = sum(seconds["ours"]), sum(seconds["bare"])
     ratio = percentile([one / other for one, other in zip(seconds["ours"], seconds["bare"], strict=True)], 0.5)
     peak = _measure_memory(populated, total)
-    what = f"{total:,} transitions, {BATCH:,} a batch"
+    what, bare_time = f"{total:,} transitions, {BATCH:,} a batch", f"bare set-based SQL {bare_took:.2f} s"
     return [
         Figure("bulk", what, f"{took:.2f} s", "", **below(took * 100_000 / total, 10, " s")),
-        Figure("bulk", "the same", f"{took:.2f} s", f"bare set-based SQL {bare_took:.2f} s", **up_to(ratio, 2, " x")),
+        Figure("bulk", "the same", f"{took:.2f} s", bare_time, **up_to(ratio, 1.75, " x")),
         Figure("bulk", "peak memory of a process that does it", f"{peak:.0f} MB", "", **below(peak, 300, " MB")),
     ]
 

@@ -1,15 +1,16 @@
 """Load over HTTP from a compiled generator, so that what is measured is the server: wrk, or k9 where wrk is missing.
 
-wrk comes from the system's packages; k9 (a Rust engine) is a wheel among the development requirements. Both keep their
-connections open and send the next request when the answer is there.
+wrk comes from the system's packages; k9 (a Rust engine) is fetched as a wheel the first time that wrk is missing. Both
+keep their connections open and send the next request when the answer is there.
 """
 
 import csv
 import json
+import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
@@ -19,6 +20,7 @@ from bench.world import CannotMeasure
 CONNECTIONS: Final = 8
 # How long a generator may take beyond the time it was given.
 GRACE_SECONDS: Final = 30
+FETCHED: Final = Path(__file__).resolve().parent.parent / ".local" / "k9"
 
 
 class Request(NamedTuple):
@@ -82,11 +84,21 @@ class K9:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._program = Path(sys.executable).with_name("k9")
+        self._environment = os.environ | {"PYTHONPATH": str(FETCHED)}
+        self._program = FETCHED / "bin" / "k9"
         if not self._program.exists():
-            raise CannotMeasure("Neither wrk nor k9 is installed: run make, or install wrk.")
-        version = subprocess.run([self._program, "--version"], capture_output=True, text=True, check=False).stdout
-        self.name = version.strip() or "k9"
+            self._fetch()
+        command = [self._program, "--version"]
+        done = subprocess.run(command, env=self._environment, capture_output=True, text=True, check=False)
+        self.name = done.stdout.strip() or "k9"
+
+    @staticmethod
+    def _fetch() -> None:
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]
+        command += ["--require-hashes", "--only-binary", ":all:", "--target", str(FETCHED)]
+        command += ["--requirement", str(Path(__file__).with_name("requirements.txt"))]
+        if subprocess.run(command, capture_output=True, check=False).returncode:
+            raise CannotMeasure("Neither is wrk installed, nor can k9 be fetched: install wrk.")
 
     def run(self, port: int, requests: Sequence[Request], seconds: float) -> Slice:
         """See Generator."""
@@ -96,12 +108,12 @@ class K9:
         plan.write_text(json.dumps(_plan(port, requests[0], table.name)))
         arguments = ["-u", str(CONNECTIONS), "-d", f"{seconds:g}s", "--discard-response-bodies", "--quiet"]
         arguments += ["--summary-trend-stats", "med,p(99)", "--summary-export", str(summary)]
-        output = _run([str(self._program), "run", *arguments, str(plan)], seconds)
+        output = _run([str(self._program), "run", *arguments, str(plan)], seconds, self._environment)
         metrics: dict[str, Any] = json.loads(summary.read_text())["metrics"]
         count, failed = metrics["http_reqs"]["count"], metrics["http_req_failed"]
         _refuse_failures(failed["passes"], count, output)
         times = metrics["http_req_duration"]
-        return Slice(count, metrics["http_reqs"]["rate"], times["med"], times["p(99)"])
+        return Slice(int(count), metrics["http_reqs"]["rate"], times["med"], times["p(99)"])
 
 
 def _plan(port: int, sample: Request, table: str) -> dict[str, Any]:
@@ -109,25 +121,24 @@ def _plan(port: int, sample: Request, table: str) -> dict[str, Any]:
     headers = {"X-Forwarded-Proto": "https"}
     request: dict[str, Any] = {
         "method": sample.method,
-        "url": f"http://127.0.0.1:{port}{{{{ feeders.requests.path }}}}",
+        "url": f"http://127.0.0.1:{port}{{{{ requests.path }}}}",
         "headers": headers,
     }
     if sample.token:
-        headers["Authorization"] = "Bearer {{ feeders.requests.token }}"
+        headers["Authorization"] = "Bearer {{ requests.token }}"
     if sample.body:
         headers["Content-Type"] = "application/json"
-        request["body"] = "{{ feeders.requests.body }}"
+        request["body"] = "{{ requests.body }}"
     return {
         "feeders": {"requests": {"file": table, "mode": "sequential"}},
         "flows": {"default": [{"request": request}]},
     }
 
 
-def _run(command: Iterable[str], seconds: float) -> str:
+def _run(command: Sequence[str], seconds: float, environment: Mapping[str, str] | None = None) -> str:
+    most = seconds + GRACE_SECONDS
     try:
-        done = subprocess.run(
-            list(command), capture_output=True, text=True, check=False, timeout=seconds + GRACE_SECONDS
-        )
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=most)
     except subprocess.TimeoutExpired as trouble:
         raise CannotMeasure(f"{trouble.cmd[0]} did not end.") from trouble
     if done.returncode:

@@ -53,7 +53,7 @@ def measure(populated: Populated) -> list[Figure]:
                 "fsm": _fsm_operation(user, fsm),
             },
             rounds=read_size("BENCH_ROUNDS", 9),
-            seconds=read_size("BENCH_SLICE_MS", 3000) / 1000,
+            seconds=read_size("BENCH_SLICE_MS", 1500) / 1000,
         )
     value = f"{rates.median('apply'):,.0f}/s"
     return [

@@ -60,7 +60,7 @@ def _build() -> None:
     from django.db import connections
 
     call_command("provision_database", stdout=StringIO())
-    call_command("migrate", verbosity=0, skip_checks=True)
+    call_command("migrate", verbosity=0)
     with connections["owner"].schema_editor() as editor:
         for label in ("django_fsm_log", "peers"):
             for model in apps.get_app_config(label).get_models():
