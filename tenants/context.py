@@ -14,11 +14,7 @@ from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.backends.utils import debug_transaction  # type: ignore[attr-defined]
 from django.db.transaction import Atomic
-
-from storage.database.base import Connection
-from tenants.actors import as_text
 
 TENANT_VARIABLE = "app.tenant_id"
 USER_VARIABLE = "app.user_id"
@@ -41,8 +37,8 @@ def current_tenant_id(*, using: str = DEFAULT_DB_ALIAS) -> UUID | None:
 def tenant_context(tenant_id: UUID, *, using: str = DEFAULT_DB_ALIAS) -> AbstractContextManager[None]:
     """Show the rows of one tenant, within a transaction (the caller's, or one of its own).
 
-    Nesting the same tenant is free. Nesting another raises TenantSwitchRefused. The transaction begins with its first
-    statement, and sets the variable with it: without one it costs nothing.
+    Nesting the same tenant is free. Nesting another raises TenantSwitchRefused. Where there is no
+    transaction yet one begins, and ends with the block.
     """
     return _LocalVariable(TENANT_VARIABLE, tenant_id, using)
 
@@ -93,16 +89,15 @@ class _LocalVariable(AbstractContextManager[None]):
             return
         if current is not None:
             raise TenantSwitchRefused(current, self._value)
-        if connection.in_atomic_block:
-            _set(connection, self._variable, self._value)
-        else:
+        if not connection.in_atomic_block:
             self._transaction = transaction.atomic(using=self._using)
             self._transaction.__enter__()
-            try:
-                _begin(connection, self._variable, self._value)
-            except BaseException:
+        try:
+            _set(connection, self._variable, self._value)
+        except BaseException:
+            if self._transaction is not None:
                 self._transaction.__exit__(*sys.exc_info())
-                raise
+            raise
         _values(connection)[self._variable] = self._value
         self._is_set = True
 
@@ -113,22 +108,11 @@ class _LocalVariable(AbstractContextManager[None]):
             return
         _values(self._connection).pop(self._variable, None)
         if self._transaction is not None:
-            # If nothing was sent there is nothing to commit.
-            if isinstance(self._connection.connection, Connection):
-                self._connection.connection.opening = None
             self._transaction.__exit__(kind, error, trace)
         elif not _is_broken(self._connection):
             # The transaction is the caller's and goes on after us: a released savepoint keeps a local variable,
             # so it is put back by hand. In a broken transaction there is nothing left to put back.
             _clear(self._connection, self._variable)
-
-
-def _begin(connection: BaseDatabaseWrapper, variable: str, value: UUID) -> None:
-    """Have the transaction begin by setting the variable. Neither text comes from outside."""
-    raw = connection.connection
-    assert isinstance(raw, Connection) and isinstance(value, UUID)  # noqa: S101
-    with debug_transaction(connection, f"SELECT set_config('{variable}', '{value}', true)"):
-        raw.opening = (variable.encode(), as_text(value).encode())
 
 
 def _set(connection: BaseDatabaseWrapper, variable: str, value: UUID) -> None:

@@ -1,8 +1,8 @@
-"""Django's PostgreSQL backend with two round trips less a request.
+"""Django's PostgreSQL backend, except for three things.
 
-* A transaction that begins with a local variable (``tenants.context``) begins with its first statement: both are sent
-  together where the statement allows it, and a transaction without statements costs nothing.
-* The health of a connection is told from its socket: a server that has gone has closed it.
+* The health of a connection is told from its socket, without a round trip: a server that has gone has closed it.
+* A connection knows which database it shows (``storage.database.identity``).
+* A server that says nothing is waited for once, and not once a statement (``storage.database.silence``).
 """
 
 import select
@@ -16,7 +16,6 @@ from django.db.backends.postgresql import base
 from psycopg.pq import ConnStatus, TransactionStatus
 
 from storage.database.identity import is_identity_due, read_identity
-from storage.database.results import execute
 from storage.database.silence import is_silent, note_silence
 
 # What is read or followed over these has copies in Redis.
@@ -24,22 +23,16 @@ IDENTIFIED: Final = (DEFAULT_DB_ALIAS, "relay")
 
 
 class Connection(psycopg.Connection[Any]):
-    """A psycopg connection that can be told how its next transaction begins.
+    """A psycopg connection that knows which database it shows, and since when it has been waiting."""
 
-    ``opening`` is a variable and its value, to be set for the transaction, as long as nothing was sent.
-    """
-
-    opening: tuple[bytes, bytes] | None = None
-    # Which database this is (``storage.database.identity``), and when it was asked.
+    # Which database this is, and when it was asked.
     identity = ""
     identified_at = 0.0
     # Since when the driver has been waiting for the server; None while it does not.
     waiting_since: float | None = None
 
     def wait(self, *args: Any, **options: Any) -> Any:
-        """Everything that psycopg sends comes by here: what opens the transaction goes before it."""
-        if self.opening is not None:
-            self.send_opening()
+        """Everything that psycopg sends comes by here."""
         self.waiting_since = time.monotonic()
         try:
             return super().wait(*args, **options)
@@ -50,42 +43,23 @@ class Connection(psycopg.Connection[Any]):
         finally:
             self.waiting_since = None
 
-    def set_autocommit(self, value: bool) -> None:
-        """As the driver does; between two transactions without its generators."""
-        if self.pgconn.transaction_status == TransactionStatus.IDLE:
-            self._autocommit = value
-        else:
-            super().set_autocommit(value)
 
-    def commit(self) -> None:
-        """Commit; a transaction that was never begun is simply forgotten."""
-        self.opening = None
-        if self.pgconn.transaction_status == TransactionStatus.INTRANS:
-            # What the driver does, without its generators. Django knows neither two-phase commits nor its transactions.
-            with self.lock:
-                execute(self.pgconn, b"COMMIT")
-        else:
-            super().commit()
+class Driver:
+    """The driver as Django's backend takes it, a module, except that it connects by our class."""
 
-    def rollback(self) -> None:
-        """Roll back; a transaction that was never begun is simply forgotten."""
-        self.opening = None
-        super().rollback()
+    connect = Connection.connect
 
-    def send_opening(self) -> None:
-        """Begin now: one message and one answer."""
-        opening, self.opening = self.opening, None
-        assert opening is not None  # noqa: S101
-        # Both were made by us: a variable's name and a UUID.
-        statement = b"BEGIN; SELECT set_config('%b', '%b', true)" % opening
-        execute(self.pgconn, statement)
+    def __getattr__(self, name: str) -> Any:
+        return getattr(psycopg, name)
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
     """Django's wrapper around such a connection."""
 
+    Database: Any = Driver()
+
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
-        """As Django does. It connects by the driver's own class, of which ours is a subclass without other fields."""
+        """As Django does, unless the server has just said nothing."""
         if is_silent():
             raise psycopg.OperationalError("the server did not answer a moment ago")
         try:
@@ -93,7 +67,6 @@ class DatabaseWrapper(base.DatabaseWrapper):
         except psycopg.errors.ConnectionTimeout:
             note_silence()
             raise
-        connection.__class__ = Connection
         if self.alias in IDENTIFIED:
             read_identity(connection)
         return connection

@@ -922,9 +922,8 @@ def test_a_server_that_forbids_a_part_of_its_identity_is_known_by_the_others(db,
         try:
             with (
                 psycopg.connect(settings.DATABASE_ADMIN_URL, dbname=name, autocommit=True) as owner,
-                psycopg.connect(settings.DATABASE_URL, dbname=name, autocommit=True) as session,
+                Connection.connect(settings.DATABASE_URL, dbname=name, autocommit=True) as session,
             ):
-                session.__class__ = Connection
                 for statement in (
                     "SELECT",
                     *(f"REVOKE EXECUTE ON FUNCTION {function} FROM PUBLIC" for function in forbidden),
@@ -946,8 +945,7 @@ def test_the_identity_is_of_the_database_and_of_the_file_that_holds_the_statuses
     with psycopg.connect(settings.DATABASE_ADMIN_URL, autocommit=True) as admin:
         admin.execute(f"CREATE DATABASE {name}")
         try:
-            with psycopg.connect(settings.DATABASE_ADMIN_URL, dbname=name, autocommit=True) as session:
-                session.__class__ = Connection
+            with Connection.connect(settings.DATABASE_ADMIN_URL, dbname=name, autocommit=True) as session:
                 for statement in (
                     "SELECT",
                     "CREATE TABLE customer_lifecycle_status ()",
