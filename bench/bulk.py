@@ -1,8 +1,9 @@
 """100,000 transitions in batches [NF-3], beside the same work done by bare set-based SQL.
 
-Our side is ``apply`` as a stage migration calls it, without a budget, in larger batches. The bare side runs the very statement that writes status, history with its hashes, and outbox, on arrays that were made
-beforehand; it decides nothing, locks nothing first and tells no cache. Batches of both sides take turns. A process of
-its own does the work once more to find the peak of its memory.
+Our side is ``apply`` as a stage migration calls it, without a budget, in larger batches. The bare side runs the very
+statement that writes status, history with its hashes, and outbox, on arrays that were made beforehand; it decides
+nothing, locks nothing first and refreshes no cache. Batches of both sides take turns. A process of its own does the
+work once more to find the peak of its memory.
 """
 
 import subprocess
