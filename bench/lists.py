@@ -26,7 +26,7 @@ QUERIES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("by name", {"ordering": "name"}),
     ("by revenue", {"ordering": "-arr"}),
     ("by renewal", {"ordering": "renewal_on"}),
-    ("at risk, most urgent first", {"ordering": "-urgency", "category": "risk"}),
+    ("at risk, most urgent first", {"filters": {"category": "risk"}, "ordering": "-urgency"}),
     ("search of three letters", {"ordering": "-updated_at", "search": "for"}),
 )
 
