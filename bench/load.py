@@ -88,7 +88,7 @@ class K9:
         self._program = FETCHED / "bin" / "k9"
         if not self._program.exists():
             self._fetch()
-        command = [self._program, "--version"]
+        command = [str(self._program), "--version"]
         done = subprocess.run(command, env=self._environment, capture_output=True, text=True, check=False)
         self.name = done.stdout.strip() or "k9"
 
