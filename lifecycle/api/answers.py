@@ -11,7 +11,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from lifecycle.queries.list_statements import LISTED
+from lifecycle.queries.list_columns import LISTED
 from lifecycle.rules.fields import BILLING, COMPANY, SUPPORT, Field, Kind, fields_of
 from tenants.rules.configuration.definitions import CATEGORIES, EFFECT_KINDS, EFFECT_MOMENTS
 

@@ -60,7 +60,7 @@ def _describe_channels() -> dict[str, Any]:
     document["channels"] = {**{name: _channel(one) for name, one in EVENT_TYPES.items()}, **going_out}
     document["operations"] = {**{f"consume.{name}": _operation(one) for name, one in EVENT_TYPES.items()}, **sent}
     document["components"]["messages"] = {
-        **{name: _message(one, number) for number, (name, one) in enumerate(EVENT_TYPES.items(), start=1)},
+        **{name: _message(one) for name, one in EVENT_TYPES.items()},
         **{name: messages[name] for name in going_out},
     }
     return copy.deepcopy(document)
@@ -90,12 +90,12 @@ def _operation(entry: EventType) -> dict[str, Any]:
     }
 
 
-def _message(entry: EventType, number: int) -> dict[str, Any]:
+def _message(entry: EventType) -> dict[str, Any]:
     folder = "../../" + FOLDER.relative_to(settings.BASE_DIR).as_posix()
     version = registry.versions[entry.name][0]
     subject = Subject("C-1001")
-    data = {"external_id": subject.external_id, **entry.sample(subject, Random(number), _NOON)}  # noqa: S311  a sample
-    payload = {**envelope(entry.name, data, tenant="acme", now=_NOON), "id": f"5d2c0c1e-{number:04}"}
+    data = {"external_id": subject.external_id, **entry.sample(subject, Random(entry.name), _NOON)}  # noqa: S311  a sample
+    payload = {**envelope(entry.name, data, tenant="acme", now=_NOON), "id": f"sample-of-{entry.name}"}
     return {
         "name": entry.name,
         "title": entry.name,

@@ -9,6 +9,9 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
 from tenants.actors import TenantRef
 from tenants.models import User
 from tenants.rules.configuration.policy import Policy
@@ -20,7 +23,7 @@ MOST_SUGGESTED: Final = 200
 Kind = Literal["stages", "category", "flag", "text", "days"]
 
 
-def _none(_: Any, __: dt.datetime) -> dict[str, Any]:
+def _none(_value: Any, _now: dt.datetime) -> dict[str, Any]:
     return {}
 
 
@@ -41,14 +44,14 @@ class ListFilter:
     parameters: Callable[[Any, dt.datetime], Mapping[str, Any]] = _none
     stages: Callable[[Any, Policy], Collection[str]] | None = None
     longest: int = 0
-    label: str = ""
-    any_label: str = ""
-    words: str = ""
+    label: str | Promise = ""
+    any_label: str | Promise = ""
+    words: str | Promise = ""
     suggest: Callable[[TenantRef], list[tuple[str, str]]] | None = None
 
     def say(self, value: Any) -> str:
         """The filter in words, to follow “customers”."""
-        return self.words.format(quote_text(value))
+        return str(self.words).format(quote_text(value))
 
 
 def _suggest_owners(tenant: TenantRef) -> list[tuple[str, str]]:
@@ -68,7 +71,7 @@ LIST_FILTERS: Final[Mapping[str, ListFilter]] = {
             "stage",
             "stages",
             "Only customers in this stage; repeat it for several.",
-            stages=lambda names, _: names,
+            stages=lambda names, _policy: names,
         ),
         ListFilter(
             "category",
@@ -80,13 +83,13 @@ LIST_FILTERS: Final[Mapping[str, ListFilter]] = {
             "at_risk",
             "flag",
             "true: only customers in stages of category risk.",
-            stages=lambda _, policy: policy.stages_in("risk"),
+            stages=lambda _asked, policy: policy.stages_in("risk"),
         ),
         ListFilter(
             "stuck",
             "flag",
             "true: only customers over the days that are expected for their stage.",
-            stages=lambda _, policy: [stage for stage in policy.stages if policy.max_days(stage) is not None],
+            stages=lambda _asked, policy: [stage for stage in policy.stages if policy.max_days(stage) is not None],
             condition="s.stage_entered_at < w.cutoff",
         ),
         ListFilter(
@@ -95,11 +98,11 @@ LIST_FILTERS: Final[Mapping[str, ListFilter]] = {
             "Only customers of this account manager.",
             condition="c.owner_key = %(owner)s::text",
             needs=frozenset({"customer"}),
-            parameters=lambda owner, _: {"owner": fold_text(owner)},
+            parameters=lambda owner, _now: {"owner": fold_text(owner)},
             longest=150,
-            label="Owner",
-            any_label="Any owner",
-            words="owned by {}",
+            label=_("Owner"),
+            any_label=_("Any owner"),
+            words=_("owned by {}"),
             suggest=_suggest_owners,
         ),
         ListFilter(
@@ -108,11 +111,11 @@ LIST_FILTERS: Final[Mapping[str, ListFilter]] = {
             "Only customers of this industry, in whatever case.",
             condition="lower(c.industry) = lower(%(industry)s::text)",
             needs=frozenset({"customer"}),
-            parameters=lambda industry, _: {"industry": clean_line(industry)},
+            parameters=lambda industry, _now: {"industry": clean_line(industry)},
             longest=100,
-            label="Industry",
-            any_label="Any industry",
-            words="in the industry {}",
+            label=_("Industry"),
+            any_label=_("Any industry"),
+            words=_("in the industry {}"),
         ),
         ListFilter(
             "renewing_within",

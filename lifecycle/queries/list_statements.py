@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from lifecycle.queries.facts import select
+from lifecycle.queries.list_columns import LISTED
 from lifecycle.queries.list_filters import ListFilter
 from lifecycle.queries.urgency import HEALTH, URGENCY, WORTH
-from lifecycle.rules.fields import FIELDS
 
 _STATUS: Final = (
     "s.customer_id, s.stage, s.stage_entered_at, s.updated_at, s.updated_by, s.actor_kind, s.source, s.reason_code,"
@@ -30,8 +30,6 @@ _JOINS: Final = {
     "billing": "LEFT JOIN lifecycle_billingfigures b ON b.customer_id = s.customer_id",
     "support": "LEFT JOIN lifecycle_supportfigures u ON u.customer_id = s.customer_id",
 }
-# The fields of a customer that every row shows.
-LISTED: Final = tuple(field for field in FIELDS if field.is_listed)
 _OF_TENANT: Final = "s.tenant_id = %(tenant_id)s::uuid"
 _NUMBERS: Final = """unnest(%(stages)s::text[], %(cutoffs)s::timestamptz[], %(penalties)s::int[], %(max_days)s::int[])
         AS w(stage, cutoff, penalty, max_days)"""

@@ -13,6 +13,7 @@ from django.db import connection
 from lifecycle.queries import list_statements as statements
 from lifecycle.queries.cursors import InvalidCursor, Position, decode_cursor, encode_cursor
 from lifecycle.queries.facts import STATUS_FIELDS, pick
+from lifecycle.queries.list_columns import LISTED
 from lifecycle.queries.list_filters import LIST_FILTERS
 from lifecycle.queries.list_statements import ORDERINGS, Filters, Ordering, Window
 from lifecycle.queries.urgency import penalty_of
@@ -273,7 +274,7 @@ def _describe(row: dict[str, Any], policy: Policy, now: dt.datetime) -> dict[str
         {"id": row["customer_id"]}
         | {"external_id": row["external_id"]}
         | pick(row, STATUS_FIELDS)
-        | {one.name: row[one.name] or "" if one.kind.is_text else row[one.name] for one in statements.LISTED}
+        | {one.name: row[one.name] or "" if one.kind.is_text else row[one.name] for one in LISTED}
         | {
             "category": policy.category(stage),
             "color": policy.color(stage),

@@ -6,8 +6,10 @@ from typing import Any
 
 from django.http import QueryDict
 from django.urls import reverse
+from django.utils.functional import Promise
 from django.utils.http import urlencode
 
+from lifecycle.queries.list_columns import LIST_COLUMNS, ListColumn
 from lifecycle.queries.list_filters import LIST_FILTERS, ListFilter
 from lifecycle.queries.listing import ORDERINGS, ListQuery
 from tenants.actors import TenantRef
@@ -51,7 +53,7 @@ CATEGORY_LABELS: Mapping[str, str] = {
 class Column:
     """One head of the table. ``order`` is where a click leads, ``sorted`` the ARIA word for how it is sorted now."""
 
-    label: str
+    label: str | Promise
     number: bool = False
     order: str = ""
     sorted: str = ""
@@ -159,22 +161,15 @@ def find_stage(asked: str, policy: Policy, tenant: TenantRef) -> str:
 def describe_columns(ordering: str) -> list[Column]:
     """The heads of the table; a second click on the one that is sorted turns the order round."""
 
-    def sortable(label: str, key: str, *, first: str, number: bool = False) -> Column:
-        is_sorted = ordering.lstrip("-") == key
-        turned = key if ordering.startswith("-") else f"-{key}"
-        word = ("descending" if ordering.startswith("-") else "ascending") if is_sorted else ""
-        return Column(label, number, turned if is_sorted else first, word)
+    def describe(column: ListColumn) -> Column:
+        key = column.ordering.lstrip("-")
+        if not key or ordering.lstrip("-") != key:
+            return Column(column.label, column.number, column.ordering)
+        is_descending = ordering.startswith("-")
+        turned = key if is_descending else f"-{key}"
+        return Column(column.label, column.number, turned, "descending" if is_descending else "ascending")
 
-    return [
-        sortable("Customer", "name", first="name"),
-        Column("Stage"),
-        Column("In stage", number=True),
-        sortable("Health", "health", first="health", number=True),
-        sortable("At stake", "urgency", first="-urgency", number=True),
-        sortable("ARR", "arr", first="-arr", number=True),
-        sortable("Renewal", "renewal_on", first="renewal_on", number=True),
-        Column("Owner"),
-    ]
+    return [describe(column) for column in LIST_COLUMNS]
 
 
 def describe_views(asked: Asked, summary: Mapping[str, Any], policy: Policy) -> list[View]:
