@@ -44,9 +44,12 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of a customer. ``columns``: names of columns in files, without case, blanks and punctuation; the
-    preferred ones first. ``in_profile``: events about the whole customer bring it, and not only one of its own.
-    ``is_required``: an empty value does not clear it. ``is_listed``: every row of the list has it.
+    """One field of a customer.
+
+    ``columns``: names of columns in files, without case, blanks and punctuation; the preferred ones first.
+    ``in_profile``: events about the whole customer bring it, and not only one of its own. ``is_required``: an empty
+    value does not clear it. ``is_listed``: every row of the list has it. ``names_company``: it goes with the company's
+    name when that is erased, and is not taken again.
     """
 
     name: str
@@ -57,6 +60,7 @@ class Field:
     in_profile: bool = True
     is_required: bool = False
     is_listed: bool = False
+    names_company: bool = False
 
     @property
     def path(self) -> str:
@@ -124,6 +128,7 @@ FIELDS: Final[tuple[Field, ...]] = (
         ),
         is_required=True,
         is_listed=True,
+        names_company=True,
     ),
     Field(
         "industry",
@@ -158,6 +163,7 @@ FIELDS: Final[tuple[Field, ...]] = (
         URL,
         "Address of the company's website.",
         ("website", "websiteurl", "companywebsite", "accountwebsite", "homepage", "url", "webseite"),
+        names_company=True,
     ),
     Field(
         "name",

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from lifecycle.services.compliance.erasure import ERASED_NAME, erase_customer
 from lifecycle.services.compliance.exports import export_customer
 from tenants.actors import system_actor
 from tenants.context import tenant_context
@@ -60,6 +61,18 @@ def test_billing_may_not_write_the_website(crm: Speaker) -> None:
         "data.website belongs to /crm: /billing may not write it.",
     )
     assert crm.customer().website == "https://acme.example"
+
+
+def test_the_website_goes_with_the_name_of_an_erased_company_and_does_not_come_back(crm: Speaker) -> None:
+    crm.hear(crm.created(website="https://acme.example", industry="Shipping"))
+    with tenant_context(crm.tenant.id):
+        options = {"tenant": crm.tenant, "actor": system_actor("tests"), "reason": "Asked", "now": utc_now()}
+        erase_customer("c1", **options)
+        assert crm.customer().website == "https://acme.example"
+        erase_customer("c1", company=True, **options)
+    crm.hear(crm.updated(website="https://acme.example", minutes=60))
+    assert (crm.customer().name, crm.customer().website) == (ERASED_NAME, "")
+    assert crm.customer().industry == "Shipping"
 
 
 @pytest.mark.parametrize("head", ["Website", "Company Website", "website_url", "URL"])

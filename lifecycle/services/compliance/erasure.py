@@ -18,6 +18,7 @@ from audit.services.administration import record_administration
 from audit.services.former_names import forget_names
 from audit.services.keys import destroy_key
 from lifecycle.models import NOBODY, Contact, Customer, DeadLetter, ParkedEvent
+from lifecycle.rules.fields import COMPANY, fields_of
 from lifecycle.services.cache import copies
 from lifecycle.services.customers.profiles import open_contacts
 from lifecycle.services.events import filing
@@ -36,6 +37,8 @@ ERASED_NAME: Final = "Erased customer"
 LONGEST_REASON: Final = 500
 # What a field was written at that no message writes again: later than every one.
 FOR_GOOD: Final = 253_402_300_799_999_999
+# What names the company.
+NAMING: Final = tuple(field for field in fields_of(COMPANY) if field.names_company)
 
 
 class ErasureRefused(Exception):
@@ -77,7 +80,7 @@ def erase_customer(
     company: bool = False,
     request_id: UUID | None = None,
 ) -> Erased:
-    """Erase what is known of people at the customer; with ``company`` the company's name as well.
+    """Erase what is known of people at the customer; with ``company`` the company's name as well, and its website.
 
     Call inside the tenant's context, in one transaction. Repeating it erases what has come since. Contacts that a
     source reports later are ignored (``services.customers``), and so is the name of an erased company; messages that
@@ -212,10 +215,14 @@ def _blank_attempts(customer: Customer) -> None:
 def _mark_erased(customer: Customer, *, company: bool, now: dt.datetime) -> None:
     if company:
         customer.name, customer.name_key = ERASED_NAME, sort_key(ERASED_NAME)
-        customer.field_times["name"] = FOR_GOOD
+        for field in NAMING:
+            if not field.is_required:
+                setattr(customer, field.name, "")
+            customer.field_times[field.name] = FOR_GOOD
     customer.erased_at = customer.updated_at = now
     customer.version += 1
-    customer.save(update_fields=["name", "name_key", "field_times", "erased_at", "updated_at", "version"])
+    names = [field.name for field in NAMING]
+    customer.save(update_fields=[*names, "name_key", "field_times", "erased_at", "updated_at", "version"])
     if company:
         # Also the one that was erased just now.
         forget_names(customer.id, tenant_id=customer.tenant_id)
