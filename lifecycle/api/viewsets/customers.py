@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from lifecycle.api import answers, schema
 from lifecycle.api.authorship import find_author
 from lifecycle.api.filters import read_list_query, refuse_parameter, refuse_strangers
+from lifecycle.api.openapi.configuration import LINE
 from lifecycle.api.paging import encode_before, page_links, read_before
 from lifecycle.api.preconditions import format_etag, is_known_to_caller, read_if_match
 from lifecycle.api.replays import replayable
@@ -22,7 +23,7 @@ from lifecycle.rules.transitions import Change
 from lifecycle.services.customers import summaries
 from lifecycle.services.customers.profiles import find_customer
 from lifecycle.services.transitions import history
-from lifecycle.services.transitions.apply import Call, apply
+from lifecycle.services.transitions.apply import NOT_FOUND, Call, apply
 from lifecycle.services.transitions.update_budget import UpdateBudget
 from tenants.middleware import current_request_id
 from tenants.permissions import describe_denial
@@ -33,7 +34,7 @@ from tenants.services.configuration.policies import live_policy
 
 EXTERNAL_ID = OpenApiParameter(
     "external_id",
-    {"type": "string", "minLength": 1, "maxLength": LONGEST_ID},
+    {"type": "string", "minLength": 1, "maxLength": LONGEST_ID, "pattern": LINE},
     OpenApiParameter.PATH,
     description="The customer's id in your own systems.",
 )
@@ -77,7 +78,10 @@ class CustomerViewSet(TenantViewSet):
         try:
             wanted = read_external_id(external_id)
         except InvalidValue as error:
-            raise refuse_parameter("external_id", f"The external id {error}.") from error
+            if error.code == "too_long":
+                raise refuse_parameter("external_id", f"The external id {error}.") from error
+            # With such characters in it no customer has it.
+            raise RequestRefused("not_found", NOT_FOUND) from error
         return self._show_profile(self.found(find_customer(wanted, tenant=self.tenant)))
 
     def _show_profile(self, customer_id: UUID) -> Response:

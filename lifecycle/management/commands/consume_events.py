@@ -44,7 +44,12 @@ class Command(ServiceCommand):
     def add_arguments(self, parser: Any) -> None:
         """What an operator may change."""
         add = parser.add_argument
-        add("--topics", nargs="+", default=[topic_name(name) for name in TYPES], help="default: one for each type of event")
+        add(
+            "--topics",
+            nargs="+",
+            default=[topic_name(name) for name in TYPES],
+            help="default: one for each type of event",
+        )
         add("--group", type=read_name, default=GROUP, help="consumer group (default: %(default)s)")
         batch_size = whole_number(1, LARGEST_BATCH)
         add("--batch-size", type=batch_size, default=500, help="messages per transaction (default: %(default)s)")
