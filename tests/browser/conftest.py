@@ -1,7 +1,5 @@
 """A headless Chromium on the real pages. Without one the tests are reported, once and loudly, as not run."""
 
-import os
-import shutil
 from dataclasses import dataclass
 
 import pytest
@@ -9,6 +7,7 @@ from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.test import override_settings
 
+from local.browser import find_browser
 from tenants.context import tenant_context
 from tenants.models import User
 from tests.browser.servers import Server, environment_of, find_port
@@ -28,19 +27,14 @@ FLAGS = [
 PATIENCE_MS = 10_000
 WITHOUT_BROWSER = (
     "NOT RUN: {count} browser tests need Chromium, and there is none."
-    " Install it (Debian: apt-get install chromium) or name one in the variable CHROMIUM."
+    " Install it (Debian: apt-get install chromium-headless-shell) or name one in the variable CHROMIUM."
 )
-
-
-def find_chromium():
-    """The browser to drive, or None."""
-    return os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 def pytest_collection_modifyitems(config, items):
     """Without a browser one test stands for all: skipped, with the reason and their number."""
     browser_tests = [item for item in items if item.get_closest_marker("browser")]
-    if not browser_tests or find_chromium():
+    if not browser_tests or find_browser():
         return
     reason = WITHOUT_BROWSER.format(count=len(browser_tests))
     browser_tests[0].add_marker(pytest.mark.skip(reason=reason))
@@ -87,7 +81,7 @@ def chromium():
         # The driver keeps an event loop in this thread, and Django would refuse to touch the database beside it.
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
         with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
+            browser = playwright.chromium.launch(executable_path=find_browser(), args=FLAGS)
             yield browser
             browser.close()
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from local.browser import find_browser
 from tests.local.scene import Project
 
 APT = """#!/bin/sh
@@ -12,10 +13,18 @@ echo "$*" >> "{log}"
 case "$*" in
 *install*)
     [ -z "$APT_IS_BROKEN" ] || { echo "E: no network" >&2; exit 100; }
-    /bin/cp "$0" "{bin}/chromium"
+esac
+case "$*" in
+*install*headless*)
+    [ -z "$APT_IS_OLD" ] || { echo "E: Unable to locate package" >&2; exit 100; }
+    /bin/cp "$0" "{bin}/chromium-headless-shell"
+    ;;
+*install*) /bin/cp "$0" "{bin}/chromium" ;;
 esac
 """
-MISSING = "*** Install it (Debian: apt-get install chromium) or name one: CHROMIUM=/path/to/chromium make test"
+MISSING = (
+    "*** Install it (Debian: apt-get install chromium-headless-shell) or name one: CHROMIUM=/path/to/chromium make test"
+)
 
 
 @pytest.fixture
@@ -36,11 +45,22 @@ def test_chromium_is_installed_by_root_only(project: Project, programs: Path) ->
         assert lines == ["installing chromium for the browser tests"]
         update, install = (programs.parent / "log").read_text().splitlines()
         assert update.endswith(" update")
-        assert install.endswith(" install --no-install-recommends chromium fonts-liberation")
+        assert install.endswith(" install --no-install-recommends chromium-headless-shell fonts-liberation")
+        assert (programs / "chromium-headless-shell").exists()
     else:
         why = "no chromium was found, and only root may install it."
         assert lines == ["", f"*** THE BROWSER TESTS CANNOT RUN: {why}", MISSING, ""]
         assert not (programs.parent / "log").exists()
+
+
+def test_where_there_is_no_chromium_without_a_window_a_whole_one_is_installed(project: Project, programs: Path) -> None:
+    status, lines = project.run("browser", PATH=str(programs), CHROMIUM="", APT_IS_OLD="1")
+    assert status == 0
+    assert (programs / "chromium").exists() == (os.geteuid() == 0)
+    if os.geteuid() == 0:
+        assert lines == ["installing chromium for the browser tests"]
+        *_, install = (programs.parent / "log").read_text().splitlines()
+        assert install.endswith(" install --no-install-recommends chromium fonts-liberation")
 
 
 def test_a_failed_installation_is_not_overlooked(project: Project, programs: Path) -> None:
@@ -60,3 +80,12 @@ def test_a_chromium_that_is_there_or_named_is_taken(project: Project, programs: 
     (programs / "google-chrome").symlink_to(programs / "apt-get")
     assert project.run("browser", PATH=str(programs), CHROMIUM="") == (0, [])
     assert not (programs.parent / "log").exists()
+
+
+def test_of_two_browsers_the_one_without_a_window_is_taken(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(programs))
+    monkeypatch.delenv("CHROMIUM", raising=False)
+    (programs / "chromium").symlink_to(programs / "apt-get")
+    assert find_browser() == str(programs / "chromium")
+    (programs / "chromium-headless-shell").symlink_to(programs / "apt-get")
+    assert find_browser() == str(programs / "chromium-headless-shell")
