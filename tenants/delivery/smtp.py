@@ -14,12 +14,39 @@ DEADLINE_SECONDS: Final = 20.0
 # After the deadline the connection is ended this often: its socket may not be there yet, or just be replaced by an
 # encrypted one.
 AGAIN_SECONDS: Final = 0.05
+# Of one answer.
+MOST_LINES: Final = 100
+LONGEST_LINE: Final = 8192
 
 
 class _Watched:
     """A client that is known before the server has greeted; Django knows its own only when it has logged in."""
 
     on_connect: Callable[[Any], None]
+    file: Any
+    sock: Any
+    close: Callable[[], None]
+
+    def getreply(self) -> tuple[int, bytes]:
+        """As smtplib's, but an answer that was cut off is none: a "2" and the end would be read as success."""
+        said = []
+        try:
+            if self.file is None:
+                self.file = self.sock.makefile("rb")
+            for _ in range(MOST_LINES):
+                line = self.file.readline(LONGEST_LINE + 1)
+                if not line.endswith(b"\n"):
+                    break
+                said.append(line[4:].strip())
+                if not line[:3].isdigit():
+                    return -1, said[-1]
+                if line[3:4] != b"-":
+                    return int(line[:3]), b"\n".join(said)
+        except OSError as error:
+            self.close()
+            raise smtplib.SMTPServerDisconnected(f"Connection unexpectedly closed: {error}") from error
+        self.close()
+        raise smtplib.SMTPServerDisconnected("Connection unexpectedly closed")
 
     def _get_socket(self, *args: Any) -> socket.socket:
         # The place that smtplib itself has for this: SMTP_SSL makes its socket here as well.
