@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import Sum
 
 from lifecycle.admin.judging import compile_version, draw, look_at_today
-from lifecycle.models import StageMove
+from lifecycle.models import StageMigration
 from lifecycle.services.configuration.stage_migrations import unfinished_moves
 from tenants.actors import TenantRef
 from tenants.models import ConfigurationVersion
@@ -135,7 +135,7 @@ def describe_stages(policy: Policy | None, customers: Mapping[str, int] | None) 
     ]
 
 
-def list_moves(tenant: TenantRef) -> list[StageMove]:
+def list_moves(tenant: TenantRef) -> list[StageMigration]:
     """The moves that are running."""
     return unfinished_moves(tenant)
 
@@ -144,7 +144,7 @@ def count_returning(undone: ConfigurationVersion, *, tenant: TenantRef) -> int:
     """How many customers the publication of a version moved: at most so many go back when it is taken back."""
     if undone.request_id is None:
         return 0
-    moves = StageMove.objects.filter(tenant_id=tenant.id, request_id=undone.request_id)
+    moves = StageMigration.objects.filter(tenant_id=tenant.id, request_id=undone.request_id)
     return int(moves.aggregate(total=Sum("moved"))["total"] or 0)
 
 

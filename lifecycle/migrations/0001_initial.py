@@ -373,7 +373,7 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name="StageMove",
+            name="StageMigration",
             fields=[
                 (
                     "id",
@@ -404,7 +404,7 @@ class Migration(migrations.Migration):
                     models.Index(
                         condition=models.Q(("finished_at__isnull", True)),
                         fields=["tenant_id"],
-                        name="stage_move_unfinished",
+                        name="stage_migration_unfinished",
                     )
                 ],
             },

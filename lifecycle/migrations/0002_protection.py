@@ -68,7 +68,7 @@ class Migration(migrations.Migration):
         ProtectTenantTable("lifecycle_parkedevent"),
         ProtectTenantTable("lifecycle_deadletter"),
         ProtectTenantTable("lifecycle_idempotentrequest", readers=()),
-        ProtectTenantTable("lifecycle_stagemove", app_may="SELECT, INSERT, UPDATE"),
+        ProtectTenantTable("lifecycle_stagemigration", app_may="SELECT, INSERT, UPDATE"),
         ProtectTenantTable("lifecycle_importupload"),
         # No one reads the files of all tenants.
         ProtectTenantTable("lifecycle_importpart", readers=()),
@@ -85,7 +85,7 @@ class Migration(migrations.Migration):
         KeyByTenant("lifecycle_parkedevent"),
         KeyByTenant("lifecycle_deadletter"),
         KeyByTenant("lifecycle_idempotentrequest"),
-        KeyByTenant("lifecycle_stagemove"),
+        KeyByTenant("lifecycle_stagemigration"),
         KeyByTenant("lifecycle_importupload"),
         KeyByTenant("lifecycle_importpart"),
         CompositeForeignKey("lifecycle_contact", OF_CUSTOMER, *CUSTOMER, action="ON DELETE CASCADE"),

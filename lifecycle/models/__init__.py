@@ -3,8 +3,8 @@
 from lifecycle.models.customers import BillingFigures, Contact, Customer, SupportFigures
 from lifecycle.models.events import NOBODY, DeadLetter, InboxEvent, ParkedEvent
 from lifecycle.models.imports import ImportPart, ImportUpload
-from lifecycle.models.moves import StageMove
 from lifecycle.models.requests import IdempotentRequest
+from lifecycle.models.stage_migrations import StageMigration
 from lifecycle.models.stale import StaleCopies
 from lifecycle.models.status import CustomerLifecycleStatus
 
@@ -20,7 +20,7 @@ __all__ = [
     "ImportUpload",
     "InboxEvent",
     "ParkedEvent",
-    "StageMove",
+    "StageMigration",
     "StaleCopies",
     "SupportFigures",
 ]

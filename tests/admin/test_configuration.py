@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from audit.models import AdministrationEntry
-from lifecycle.models import CustomerLifecycleStatus, StageMove
+from lifecycle.models import CustomerLifecycleStatus, StageMigration
 from lifecycle.rules.transitions import Change
 from lifecycle.services.configuration import stage_migrations
 from lifecycle.services.transitions.apply import Call, apply
@@ -559,7 +559,7 @@ def test_a_new_tenant_publishes_its_first_version_from_a_starter(db: None) -> No
         draft = ConfigurationVersion.objects.get()
     assert told(publish(client, draft, "We begin")) == "Version 1 is published."
     with tenant_context(tenant.id):
-        assert not StageMove.objects.exists()
+        assert not StageMigration.objects.exists()
 
 
 def test_an_address_that_is_no_id_is_not_found(admin_browser: Client) -> None:

@@ -8,7 +8,7 @@ import pytest
 from django.db import DataError
 
 from lifecycle.messaging.batch_processing import Batch, BatchProcessor
-from lifecycle.models import CustomerLifecycleStatus, DeadLetter, ParkedEvent, StageMove
+from lifecycle.models import CustomerLifecycleStatus, DeadLetter, ParkedEvent, StageMigration
 from lifecycle.rules.transitions import Change
 from lifecycle.services.configuration import stage_migrations
 from lifecycle.services.configuration.publication import publish_configuration
@@ -297,7 +297,7 @@ def test_a_customer_that_cannot_be_moved_holds_up_no_other(
     call_command("move_customers", "--once", stdout=StringIO())
     with tenant_context(acme.tenant.id):
         assert not CustomerLifecycleStatus.objects.filter(stage="Prospect").exists()
-        assert not StageMove.objects.filter(finished_at__isnull=True).exists()
+        assert not StageMigration.objects.filter(finished_at__isnull=True).exists()
 
 
 def _ids(*speakers: Speaker) -> set[Any]:

@@ -101,7 +101,7 @@ def test_a_second_request_waits_for_the_first_to_end(tenant, django_db_blocker, 
     thread.join(10)
 
 
-def test_a_claim_costs_two_statements_and_so_does_a_replay(tenant):
+def test_a_claim_costs_two_statements_and_so_does_a_repetition(tenant):
     for _ in range(2):
         with tenant_context(tenant.id), CaptureQueriesContext(connection) as statements:
             taken = claim(tenant)

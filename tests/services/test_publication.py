@@ -8,7 +8,7 @@ import pytest
 from django.db import DatabaseError, close_old_connections, transaction
 
 from audit.models import AdministrationEntry, LifecycleHistory, OutboxMessage
-from lifecycle.models import CustomerLifecycleStatus, StageMove
+from lifecycle.models import CustomerLifecycleStatus, StageMigration
 from lifecycle.rules.transitions import Change
 from lifecycle.services.configuration import publication, stage_migrations
 from lifecycle.services.configuration.publication import MappingNeeded, publish_configuration, take_back
@@ -73,7 +73,7 @@ def written(tenant: TenantRef) -> tuple[int, ...]:
         return (
             ConfigurationVersion.objects.count(),
             Stage.objects.count(),
-            StageMove.objects.count(),
+            StageMigration.objects.count(),
             LifecycleHistory.objects.count(),
             OutboxMessage.objects.count(),
             AdministrationEntry.objects.count(),
@@ -102,7 +102,7 @@ def test_customers_of_a_removed_stage_go_where_the_mapping_says(tenant: TenantRe
         assert (last.reason_code, last.configuration_version) == ("Stage removed", 2)
         requests = set(LifecycleHistory.objects.filter(sequence=2).values_list("request_id", flat=True))
         assert requests == {published.version.request_id}
-        (move,) = StageMove.objects.all()
+        (move,) = StageMigration.objects.all()
         assert (move.total, move.moved) == (3, 3)
         assert move.finished_at is not None
 
@@ -199,12 +199,12 @@ def test_a_killed_move_goes_on_where_it_was(tenant: TenantRef, monkeypatch: pyte
     worker.close()  # killed after the first committed batch
     assert stages_of(tenant) == {"At-Risk": 3, "Churned": 2}
     with tenant_context(tenant.id):
-        assert StageMove.objects.get().moved == 2
+        assert StageMigration.objects.get().moved == 2
 
     move_all(tenant)
     assert stages_of(tenant) == {"Churned": 5}
     with tenant_context(tenant.id):
-        assert StageMove.objects.get().moved == 5
+        assert StageMigration.objects.get().moved == 5
         assert LifecycleHistory.objects.filter(source="Configuration").count() == 5
 
 
@@ -340,7 +340,7 @@ def test_a_publication_that_still_moves_customers_is_taken_back(
     move_all(tenant)
     assert stages_of(tenant) == {"At-Risk": 3}
     with tenant_context(tenant.id):
-        assert not StageMove.objects.filter(finished_at__isnull=True).exists()
+        assert not StageMigration.objects.filter(finished_at__isnull=True).exists()
 
 
 def test_there_is_nothing_to_take_back_before_the_second_version(tenant: TenantRef) -> None:

@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from audit.models import LifecycleHistory
-from lifecycle.models import Customer, CustomerLifecycleStatus, StageMove
+from lifecycle.models import Customer, CustomerLifecycleStatus, StageMigration
 from lifecycle.rules.transitions import Change
 from lifecycle.services.compliance.verification import verify_tenant
 from lifecycle.services.configuration import stage_migrations
@@ -104,7 +104,10 @@ def test_two_stages_emptied_into_one_get_back_each_its_own(db: None) -> None:
     undo(tenant)
     assert (status_of(tenant, first).stage, status_of(tenant, second).stage) == ("A", "B")
     with tenant_context(tenant.id):
-        assert [(job.total, job.moved) for job in StageMove.objects.exclude(undo_request_id=None)] == [(1, 1), (1, 1)]
+        assert [(job.total, job.moved) for job in StageMigration.objects.exclude(undo_request_id=None)] == [
+            (1, 1),
+            (1, 1),
+        ]
 
 
 def test_who_moves_on_while_the_batch_is_chosen_is_left_alone(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,7 +149,7 @@ def test_those_who_return_are_found_by_the_keys_of_status_and_history(db: None) 
     publish(tenant, AFTER, mapping={"A": "C", "B": "C"})
     with tenant_context(tenant.id):
         take_back(tenant=tenant, actor=ADMIN, now=utc_now(), comment="back")
-        job = StageMove.objects.exclude(undo_request_id=None).get()
+        job = StageMigration.objects.exclude(undo_request_id=None).get()
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL enable_seqscan = off")
             cursor.execute("SET LOCAL enable_sort = off")

@@ -37,7 +37,7 @@ WRITTEN = {
     *("lifecycle_customer", "lifecycle_contact", "lifecycle_billingfigures", "lifecycle_supportfigures"),
     *("customer_lifecycle_status", "customer_lifecycle_history", "audit_outbox", "audit_data_key", "audit_seal"),
     *("audit_sealed_row", "audit_refused_attempt", "audit_administration", "lifecycle_inboxevent"),
-    *("lifecycle_parkedevent", "lifecycle_deadletter", "lifecycle_idempotentrequest", "lifecycle_stagemove"),
+    *("lifecycle_parkedevent", "lifecycle_deadletter", "lifecycle_idempotentrequest", "lifecycle_stagemigration"),
     *("tenants_stage", "tenants_configurationversion", "tenants_user", "tenants_apikey"),
 }
 TABLES = """

@@ -11,10 +11,10 @@ from rest_framework.response import Response
 from lifecycle.api import answers, schema
 from lifecycle.api.authorship import find_author
 from lifecycle.api.filters import read_list_query, refuse_parameter, refuse_strangers
+from lifecycle.api.idempotency import idempotent
 from lifecycle.api.openapi.configuration import LINE
 from lifecycle.api.paging import encode_before, page_links, read_before
 from lifecycle.api.preconditions import format_etag, is_known_to_caller, read_if_match
-from lifecycle.api.replays import replayable
 from lifecycle.api.serializers import ChangeSerializer, read_uuid
 from lifecycle.api.viewsets.tenant import SOURCE, TenantViewSet
 from lifecycle.queries.facts import find_status
@@ -123,7 +123,7 @@ class LifecycleViewSet(TenantViewSet):
         return Response(answers.LifecycleAnswer.render(body), headers=headers)
 
     @schema.MOVE_CUSTOMER
-    @replayable
+    @idempotent
     def partial_update(self, request: Request, customer_id: str) -> Response:
         """Move the customer to another stage [API-1]."""
         body = ChangeSerializer(data=request.data)

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from lifecycle.api import answers, schema
 from lifecycle.api.filters import refuse_strangers
-from lifecycle.api.replays import replayable
+from lifecycle.api.idempotency import idempotent
 from lifecycle.api.serializers import ErasureSerializer, ExportSerializer
 from lifecycle.api.viewsets.tenant import TenantViewSet
 from lifecycle.services.compliance.erasure import ErasureRefused, erase_customer, find_external_id
@@ -45,7 +45,7 @@ class PersonalDataViewSet(TenantViewSet):
         return Response(answers.ExportAnswer.render(exported))
 
     @schema.ERASE_CUSTOMER
-    @replayable
+    @idempotent
     def erase(self, request: Request, customer_id: str) -> Response:
         """Erase what is known of people at the customer: contacts, notes, messages. This cannot be undone.
 

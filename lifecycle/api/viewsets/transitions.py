@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from lifecycle.api import answers, schema
 from lifecycle.api.batches import BadItem, describe_result, read_items, status_of
 from lifecycle.api.filters import refuse_strangers
-from lifecycle.api.replays import replayable
+from lifecycle.api.idempotency import idempotent
 from lifecycle.api.serializers import BatchSerializer, read_uuid
 from lifecycle.api.viewsets.tenant import SOURCE, TenantViewSet
 from lifecycle.rules.transitions import Change
@@ -27,7 +27,7 @@ class TransitionViewSet(TenantViewSet):
     required_permissions: ClassVar[dict[str, str]] = {"create": UPDATE_LIFECYCLE}
 
     @schema.MOVE_CUSTOMERS
-    @replayable
+    @idempotent
     def create(self, request: Request) -> Response:
         """Judge every item, make those changes that are allowed (all or none is written), and answer each."""
         body = BatchSerializer(data=request.data)

@@ -21,7 +21,7 @@ from lifecycle.management.arguments import read_port
 from lifecycle.management.stopping import StopRequest, stop_on_signals
 from lifecycle.messaging import metrics
 from lifecycle.messaging.process import HealthFile, check_databases, end_in_time, serve_metrics
-from lifecycle.models import StageMove
+from lifecycle.models import StageMigration
 from lifecycle.services.compliance.retention import (
     FORGET_ENDED,
     forget_answers,
@@ -162,7 +162,7 @@ class Command(ServiceCommand):
                     raise cause from failure
         return busy
 
-    def _note(self, move: StageMove) -> None:
+    def _note(self, move: StageMigration) -> None:
         """A batch is done."""
         self._health.touch()
         metrics.last_round.set_to_current_time()

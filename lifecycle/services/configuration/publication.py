@@ -1,7 +1,7 @@
 """Publishing a configuration over live customers, moving those whose stage went away, and taking it all back.
 
-A stage that goes away with customers in it needs a place for them: ``mapping``. In the publishing transaction the
-stage becomes *leaving*: nobody can enter it, its customers may go anywhere the new rules allow. Then ``stage_moves``
+A stage that goes away with customers in it needs a place for them: ``mapping``. In the publishing transaction the stage
+becomes *leaving*: nobody can enter it, its customers may go anywhere the new rules allow. Then ``stage_migrations``
 moves them.
 """
 
@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from lifecycle.models import CustomerLifecycleStatus, StageMove
+from lifecycle.models import CustomerLifecycleStatus, StageMigration
 from lifecycle.rules.transitions import Change, Refused, Status, decide
 from lifecycle.services.cache import copies
 from lifecycle.services.configuration.stage_migrations import customers_of, remove_empty_stages, supersede_moves
@@ -47,7 +47,7 @@ class Publication:
     """What was published, and the moves that it started."""
 
     version: ConfigurationVersion
-    moves: tuple[StageMove, ...]
+    moves: tuple[StageMigration, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,9 +316,9 @@ def _make_moves(
     tenant: TenantRef,
     actor: Actor,
     now: dt.datetime,
-) -> tuple[StageMove, ...]:
+) -> tuple[StageMigration, ...]:
     moves = [
-        StageMove(
+        StageMigration(
             tenant_id=tenant.id,
             configuration_version=policy.version,
             from_stage=version.renamed.get(stage, stage),
@@ -333,7 +333,7 @@ def _make_moves(
         for stage, target in targets.items()
         if counts.get(stage)
     ]
-    return tuple(StageMove.objects.bulk_create(moves))
+    return tuple(StageMigration.objects.bulk_create(moves))
 
 
 def rename_back(
@@ -383,7 +383,7 @@ def _make_moves_back(
     tenant: TenantRef,
     actor: Actor,
     now: dt.datetime,
-) -> tuple[StageMove, ...]:
+) -> tuple[StageMigration, ...]:
     configuration = parse_configuration(former.document)
     moves = []
     for old, target in undone.mapping.items():
@@ -391,7 +391,7 @@ def _make_moves_back(
         goal = _find_goal(configuration, old, former)
         if goal is None or goal.stage == stands_in:
             continue
-        probe = StageMove(
+        probe = StageMigration(
             tenant_id=tenant.id,
             configuration_version=version.number or 0,
             from_stage=stands_in,
@@ -408,7 +408,7 @@ def _make_moves_back(
         probe.total = customers_of(probe).count()
         if probe.total:
             moves.append(probe)
-    return tuple(StageMove.objects.bulk_create(moves))
+    return tuple(StageMigration.objects.bulk_create(moves))
 
 
 def _find_goal(configuration: Configuration, stage: str, former: ConfigurationVersion) -> Target | None:
@@ -420,7 +420,7 @@ def _find_goal(configuration: Configuration, stage: str, former: ConfigurationVe
     return Target(sent_to["to"], sent_to["reason_code"]) if sent_to else None
 
 
-def _leave_to_returns(moves: Collection[StageMove], returns: Collection[StageMove]) -> None:
+def _leave_to_returns(moves: Collection[StageMigration], returns: Collection[StageMigration]) -> None:
     """Count nobody twice: who returns from a stage that goes away does not go by its mapping."""
     for move in moves:
         returning = sum(back.total for back in returns if back.from_stage == move.from_stage)

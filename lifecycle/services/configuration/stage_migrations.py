@@ -14,7 +14,7 @@ from django.db import DEFAULT_DB_ALIAS, IntegrityError, transaction
 from django.db.models import F, OuterRef, Subquery
 
 from audit.models import LifecycleHistory
-from lifecycle.models import CustomerLifecycleStatus, StageMove
+from lifecycle.models import CustomerLifecycleStatus, StageMigration
 from lifecycle.rules.transitions import Change
 from lifecycle.services.events.failures import is_transient
 from lifecycle.services.transitions.apply import Call, apply
@@ -63,7 +63,7 @@ def move_customers(
     limit: int | None = None,
     size: int | None = None,
     skip: Collection[UUID] = (),
-) -> Iterator[StageMove]:
+) -> Iterator[StageMigration]:
     """Work off the tenant's unfinished moves, a batch a transaction; yields the move after each batch.
 
     ``skip``: customers to leave alone for now; their move is not finished then. Raises BatchFailed.
@@ -80,7 +80,7 @@ def move_customers(
             # Before the job: a publisher holds the configuration first, too, and then ends jobs.
             hold_live_policy(tenant.id)
             move = (
-                StageMove.objects.select_for_update()
+                StageMigration.objects.select_for_update()
                 .filter(tenant_id=tenant.id, finished_at__isnull=True)
                 # Returns come first: what is left in their stages afterwards goes by the mapping.
                 .exclude(id__in=waiting)
@@ -115,14 +115,16 @@ def _move_some(tenant: TenantRef, *, now: dt.datetime) -> None:
 def find_tenants_with_moves() -> list[TenantRef]:
     """The tenants whose customers still have to be moved. Two statements, over the platform connection."""
     ids = set(
-        StageMove.objects.using(directory.PLATFORM).filter(finished_at__isnull=True).values_list("tenant_id", flat=True)
+        StageMigration.objects.using(directory.PLATFORM)
+        .filter(finished_at__isnull=True)
+        .values_list("tenant_id", flat=True)
     )
     return [tenant for tenant in directory.list_tenants() if tenant.id in ids] if ids else []
 
 
-def unfinished_moves(tenant: TenantRef) -> list[StageMove]:
+def unfinished_moves(tenant: TenantRef) -> list[StageMigration]:
     """The moves that are still running, for those who should see it. One statement."""
-    return list(StageMove.objects.filter(tenant_id=tenant.id, finished_at__isnull=True).order_by("id"))
+    return list(StageMigration.objects.filter(tenant_id=tenant.id, finished_at__isnull=True).order_by("id"))
 
 
 def supersede_moves(policy: Policy, *, renamed: Mapping[str, str], tenant: TenantRef, now: dt.datetime) -> None:
@@ -131,7 +133,7 @@ def supersede_moves(policy: Policy, *, renamed: Mapping[str, str], tenant: Tenan
     Its own mapping says where the customers of every stage go that goes away, and a stage that comes back keeps them.
     Only returns go on, as long as their stage is there.
     """
-    for move in StageMove.objects.select_for_update().filter(tenant_id=tenant.id, finished_at__isnull=True):
+    for move in StageMigration.objects.select_for_update().filter(tenant_id=tenant.id, finished_at__isnull=True):
         move.from_stage = renamed.get(move.from_stage, move.from_stage)
         move.to_stage = renamed.get(move.to_stage, move.to_stage)
         if move.undo_request_id is None or move.to_stage not in policy.definitions:
@@ -139,7 +141,7 @@ def supersede_moves(policy: Policy, *, renamed: Mapping[str, str], tenant: Tenan
         move.save(update_fields=["from_stage", "to_stage", "finished_at"])
 
 
-def customers_of(move: StageMove) -> Any:
+def customers_of(move: StageMigration) -> Any:
     """Status rows that the move still concerns."""
     rows = CustomerLifecycleStatus.objects.filter(tenant_id=move.tenant_id, stage=move.from_stage)
     if move.undo_request_id is None:
@@ -156,7 +158,9 @@ def customers_of(move: StageMove) -> Any:
     )
 
 
-def find_former_stays(move: StageMove, customer_ids: Collection[UUID], *, tenant: TenantRef) -> dict[UUID, dt.datetime]:
+def find_former_stays(
+    move: StageMigration, customer_ids: Collection[UUID], *, tenant: TenantRef
+) -> dict[UUID, dt.datetime]:
     """Since when those who return had been in the stage that they come back to: their stay goes on as if they had never
     been taken out. Empty for a move that takes nothing back. Two statements for any number of customers.
     """
@@ -180,7 +184,7 @@ def find_former_stays(move: StageMove, customer_ids: Collection[UUID], *, tenant
     }
 
 
-def _published_at(move: StageMove) -> dt.datetime:
+def _published_at(move: StageMigration) -> dt.datetime:
     published = ConfigurationVersion.objects.values_list("published_at", flat=True).get(
         tenant_id=move.tenant_id, request_id=move.undo_request_id
     )
@@ -188,7 +192,9 @@ def _published_at(move: StageMove) -> dt.datetime:
     return (published or move.created_at) - dt.timedelta(minutes=5)
 
 
-def _move_batch(move: StageMove, *, tenant: TenantRef, now: dt.datetime, size: int, skip: Collection[UUID] = ()) -> int:
+def _move_batch(
+    move: StageMigration, *, tenant: TenantRef, now: dt.datetime, size: int, skip: Collection[UUID] = ()
+) -> int:
     """Move up to ``size`` customers and count them, in the caller's transaction. 0 when nobody is left to move."""
     # In the order of the index by stage and change.
     rows = customers_of(move).order_by("-updated_at", "-customer_id")
@@ -208,7 +214,7 @@ def _move_batch(move: StageMove, *, tenant: TenantRef, now: dt.datetime, size: i
     return count
 
 
-def _move_those(move: StageMove, versions: Mapping[UUID, int], *, tenant: TenantRef, now: dt.datetime) -> int:
+def _move_those(move: StageMigration, versions: Mapping[UUID, int], *, tenant: TenantRef, now: dt.datetime) -> int:
     actor = Actor(kind=move.actor_kind, name=move.actor, permissions=frozenset(PERMISSIONS))
     since = find_former_stays(move, versions, tenant=tenant)
     outcomes = apply(

@@ -5,11 +5,11 @@ from django.db import models
 from django.db.models import Q
 
 
-class StageMove(models.Model):
+class StageMigration(models.Model):
     """One job: bring every customer of ``from_stage`` to ``to_stage``, in batches, resumable at any point.
 
     With ``undo_request_id`` only those whose last transition was made under that request, out of ``undo_from_stage``: a
-    publication taken back.
+    reverted publication.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid_utils.compat.uuid7, editable=False)
@@ -32,7 +32,9 @@ class StageMove(models.Model):
 
     class Meta:
         indexes = [
-            models.Index(fields=["tenant_id"], name="stage_move_unfinished", condition=Q(finished_at__isnull=True)),
+            models.Index(
+                fields=["tenant_id"], name="stage_migration_unfinished", condition=Q(finished_at__isnull=True)
+            ),
         ]
 
     def __str__(self) -> str:

@@ -20,18 +20,18 @@ from tenants.refusals import RequestRefused
 
 REPLAYED = "Idempotency-Replayed"
 KEY_FORM = "Idempotency-Key must be 1 to 255 printable ASCII characters; a UUID is a good choice."
-# What belongs to the answer itself; how much of a budget is left does not.
+# What belongs to the response itself; how much of a budget is left does not.
 KEPT_HEADERS = ("ETag",)
 _KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
 
 Action = Callable[..., Response]
 
 
-def replayable(action: Action) -> Action:
+def idempotent(action: Action) -> Action:
     """Give the first answer again when the same caller repeats a request under the same key.
 
     For actions of a TenantViewSet that run inside the tenant's context. What the action raises rolls the claim back
-    with everything else. Permission was asked before: who may not do it any more is not told what he did.
+    with everything else. Permission was asked before: those who may not do it any more do not see what they did.
     """
 
     @functools.wraps(action)
