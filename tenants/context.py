@@ -19,7 +19,7 @@ from django.db.transaction import Atomic
 TENANT_VARIABLE = "app.tenant_id"
 USER_VARIABLE = "app.user_id"
 # The tenant of messages that name none that is known. No tenant has this id, so nobody's context shows their rows.
-NOBODY: Final = UUID(int=0)
+NO_TENANT: Final = UUID(int=0)
 
 
 class TenantSwitchRefused(RuntimeError):
@@ -44,7 +44,7 @@ def tenant_context(tenant_id: UUID, *, using: str = DEFAULT_DB_ALIAS) -> Abstrac
 
 
 @contextmanager
-def nobody_context(*, using: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
+def no_tenant_context(*, using: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
     """Show the rows that belong to no tenant, also from inside a tenant's context, and that tenant's rows afterwards.
 
     Those are messages whose tenant could not be told. No other tenant's rows can be reached by this.
@@ -52,7 +52,7 @@ def nobody_context(*, using: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
     connection = connections[using]
     current = _values(connection).pop(TENANT_VARIABLE, None)
     try:
-        with tenant_context(NOBODY, using=using):
+        with tenant_context(NO_TENANT, using=using):
             yield
     finally:
         if current is not None:

@@ -23,8 +23,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from django.db import DEFAULT_DB_ALIAS
 
 from audit.models import AuditSeal, OutboxMessage
-from audit.services.bell import wake_relay_after_commit
 from audit.services.chain import EPOCH, MICROSECOND
+from audit.services.relay_notification import notify_relay_after_commit
 from storage.cursors import bytea_array, plain_array, prepared_cursor
 from storage.timeouts import JOB_SECONDS, allow_seconds
 
@@ -237,4 +237,4 @@ def _publish(seal: AuditSeal, topic: str, now: dt.datetime) -> None:
         payload=json.dumps(describe_seal(seal)).encode(),
         created_at=now,
     )
-    wake_relay_after_commit()
+    notify_relay_after_commit()

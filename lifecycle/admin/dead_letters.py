@@ -8,7 +8,7 @@ from django.contrib.admin.helpers import ActionForm
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
-from lifecycle.models import NOBODY, DeadLetter
+from lifecycle.models import NO_TENANT, DeadLetter
 from lifecycle.services.events.dead_letter_actions import (
     LONGEST_REASON,
     WAITS,
@@ -46,7 +46,7 @@ class DeadLetterAdmin(TenantAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """The tenant's; without a tenant those whose tenant is unknown."""
         if identity_of(request).tenant is None:
-            return DeadLetter.objects.using(PLATFORM).filter(tenant_id=NOBODY).order_by(*self.ordering)
+            return DeadLetter.objects.using(PLATFORM).filter(tenant_id=NO_TENANT).order_by(*self.ordering)
         return super().get_queryset(request)
 
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:

@@ -1,4 +1,4 @@
-"""One batch of messages through the service: halved when it fails, down to the one message that is at fault."""
+"""One batch of messages through the service: halved when it fails, down to the one message that causes it."""
 
 import datetime as dt
 import time
@@ -22,7 +22,7 @@ from tenants.services.directory import find_tenants
 log = structlog.get_logger(__name__)
 
 TRIES: Final = 3
-# So many unexplained failures in a row are no fault of the messages: the consumer stops, the data wait.
+# So many unexplained failures in a row are not caused by the messages: the consumer stops, the data wait.
 BREAKER: Final = 20
 TENANT_SECONDS: Final = 5.0
 MOST_SLUGS: Final = 10_000
@@ -41,7 +41,7 @@ class Batch:
         self.tries = 0
 
     def drop(self, partitions: Collection[tuple[str, int]]) -> None:
-        """Leave alone what belongs to somebody else now."""
+        """Leave alone what belongs to another consumer now."""
         kept = (
             [received for received in part if (received.message.topic, received.message.partition) not in partitions]
             for part in self.parts

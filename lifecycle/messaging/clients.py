@@ -65,7 +65,7 @@ def make_consumer(config: dict[str, Any]) -> Consumer:
 
 
 def make_producer(**extra: Any) -> Producer:
-    """An idempotent producer that never gives up by itself: whoever uses it sees that it is stuck, and replaces it."""
+    """An idempotent producer that never gives up by itself: its user sees that it is stuck, and replaces it."""
     config = _base() | {
         "enable.idempotence": True,
         "acks": "all",
@@ -96,7 +96,7 @@ def ensure_topics(names: Iterable[str], *, timeout: float = REQUEST_SECONDS) -> 
         try:
             future.result()
         except KafkaException as error:
-            # Somebody else was first, or topics are made by others here; whether it works shows when it is used.
+            # Another process was first, or topics are made by others here; whether it works shows when it is used.
             log.info("topic not made", topic=name, reason=str(error))
         else:
             made.append(name)

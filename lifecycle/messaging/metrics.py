@@ -91,9 +91,7 @@ publish_seconds = Histogram(
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 60, 600),
     registry=RELAY,
 )
-leading = Gauge(
-    "customer360_relay_leading", "1 for the relay that publishes, 0 for those that stand by.", registry=RELAY
-)
+leading = Gauge("customer360_relay_leading", "1 for the relay that publishes, 0 for those on standby.", registry=RELAY)
 rebuilds = Counter(
     "customer360_relay_producer_rebuilds_total", "Producers replaced after an error.", ["reason"], registry=RELAY
 )
@@ -106,7 +104,7 @@ topic_stopped = Gauge(
 deleted = Counter("customer360_outbox_deleted_total", "Published messages deleted after a while.", registry=RELAY)
 last_look = Gauge(
     "customer360_relay_last_success_timestamp",
-    "When the relay, leading or standing by, last looked at the outbox.",
+    "When the relay, leading or on standby, last looked at the outbox.",
     registry=RELAY,
 )
 

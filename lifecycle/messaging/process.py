@@ -27,7 +27,7 @@ LONGEST_START_DELAY = 5.0
 
 
 class Stop(Protocol):
-    """Whether somebody asked the process to end (``management.stopping`` turns signals into it)."""
+    """Whether the process was asked to end (``management.stopping`` turns signals into it)."""
 
     def __bool__(self) -> bool: ...
 
@@ -113,9 +113,9 @@ class Progress:
             self._bar.update(count)
             self._bar.set_postfix_str(self._describe(), refresh=False)
         elif time.monotonic() - self._told_at >= PROGRESS_SECONDS and self._count != self._told:
-            self.tell()
+            self.write_line()
 
-    def tell(self) -> None:
+    def write_line(self) -> None:
         """One plain line: how many, how fast since the last line, and what the owner adds."""
         now = time.monotonic()
         rate = (self._count - self._told) / max(now - self._told_at, 0.001)
@@ -127,14 +127,14 @@ class Progress:
         """The last word."""
         if self._bar is not None:
             self._bar.close()
-        self.tell()
+        self.write_line()
 
 
 @contextmanager
 def bounded_waits() -> Iterator[None]:
     """Let no statement of this process wait longer than the process is given to end, until the block ends.
 
-    Locks: somebody else's long transaction. Statements: anything else. Keep-alives: a server or network that has gone
+    Locks: another's long transaction. Statements: anything else. Keep-alives: a server or network that has gone
     without a word, which would otherwise be noticed after hours. Behind a pooler the first two are the role's affair.
     """
     bounds: dict[str, Any] = {"keepalives_idle": 3, "keepalives_interval": 2, "keepalives_count": 2}
@@ -161,12 +161,12 @@ def check_databases(*aliases: str, stop: Stop, health: HealthFile, waits: bool) 
     """
     delay = 0.5
     while not stop:
-        faults = checks.check_databases(databases=aliases)
-        if not faults:
+        errors = checks.check_databases(databases=aliases)
+        if not errors:
             return
-        if not waits or any(fault.id != checks.UNREACHABLE for fault in faults):
-            raise CommandError(checks.describe_faults(faults))
-        log.warning("database unavailable at the start, trying again", reason=checks.describe_faults(faults))
+        if not waits or any(error.id != checks.UNREACHABLE for error in errors):
+            raise CommandError(checks.describe_faults(errors))
+        log.warning("database unavailable at the start, trying again", reason=checks.describe_faults(errors))
         health.wait(stop, delay)
         delay = min(delay * 2, LONGEST_START_DELAY)
 

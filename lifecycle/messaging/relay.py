@@ -1,9 +1,9 @@
 """The loop of ``relay_events``: what committed transactions promised goes to Kafka, at least once, in order.
 
-One relay leads, by a lock that its database session holds; others stand by. The rows of each topic are produced in id
-order, many on their way at a time, and only the unbroken prefix that the broker has acknowledged is marked. A topic
-that may not be written holds up its own rows alone (``lanes``). It sees every commit, so it also drops what is out of
-date in Redis (``stale_copies``).
+One relay leads, by a lock that its database session holds; others are on standby. The rows of each topic are produced
+in id order, many on their way at a time, and only the unbroken prefix that the broker has acknowledged is marked. A
+topic that may not be written holds up its own rows alone (``lanes``). It sees every commit, so it also drops what is
+out of date in Redis (``stale_copies``).
 """
 
 import datetime as dt
@@ -97,13 +97,13 @@ class Relay:
     # --- leading ----------------------------------------------------------------------------------------------
 
     def _serve(self) -> bool:
-        """Lead, or wait for one's turn; True when ``once`` has found the outbox empty."""
+        """Acquire leadership, or wait for it; True when ``once`` has found the outbox empty."""
         outbox.listen()
         while not self.stop:
             self.health.touch()
             self._chores()
             if not self._leads:
-                self._leads = outbox.lead()
+                self._leads = outbox.acquire_leadership()
                 metrics.leading.set(int(self._leads))
                 if not self._leads:
                     if self.once and outbox.measure()[0] == 0:
@@ -118,7 +118,7 @@ class Relay:
         return False
 
     def _make_topics(self) -> None:
-        """So that whoever wants to read them can, before there is anything to read."""
+        """So that they can be read before there is anything to read."""
         try:
             ensure_topics([self._topic(LIFECYCLE_TOPIC), self._topic(DEAD_LETTER_TOPIC)])
         except KafkaException as error:
@@ -204,14 +204,14 @@ class Relay:
             lane.drop_producer(reason=reason)
 
     def _end(self) -> None:
-        """Wait a moment for what is on its way, mark it, and let the next one lead."""
+        """Wait a moment for what is on its way, mark it, and release leadership."""
         try:
             until = time.monotonic() + LAST_FLUSH_SECONDS
             for lane in self._lanes.values():
                 lane.flush(max(until - time.monotonic(), 0.1))
             self._mark()
             if self._leads:
-                outbox.abdicate()
+                outbox.release_leadership()
         except db.Error as error:
             log.warning("database unavailable at the end", error=type(error).__name__)
         self._drop_producers(reason="end")
@@ -221,8 +221,8 @@ class Relay:
     def _chores(self) -> None:
         """Measure the outbox, and as its leader delete what was published long enough ago.
 
-        Before anything else, and standing by as well: while Kafka is away, or no relay leads, this is how it shows.
-        What one that has lost its lead measured last would be its figure for ever.
+        Before anything else, and on standby as well: while Kafka is away, or no relay leads, this is how it shows.
+        What one that has lost leadership measured last would be its figure for ever.
         """
         now = time.monotonic()
         if now < self._chores_at:

@@ -1,7 +1,7 @@
 """Customers, what is known of them and by whom it was told, and where they stand."""
 
 from lifecycle.models.customers import BillingFigures, Contact, Customer, SupportFigures
-from lifecycle.models.events import NOBODY, DeadLetter, InboxEvent, ParkedEvent
+from lifecycle.models.events import NO_TENANT, DeadLetter, InboxEvent, ParkedEvent
 from lifecycle.models.imports import ImportPart, ImportUpload
 from lifecycle.models.requests import IdempotentRequest
 from lifecycle.models.stage_migrations import StageMigration
@@ -9,7 +9,7 @@ from lifecycle.models.stale import StaleCopies
 from lifecycle.models.status import CustomerLifecycleStatus
 
 __all__ = [
-    "NOBODY",
+    "NO_TENANT",
     "BillingFigures",
     "Contact",
     "Customer",

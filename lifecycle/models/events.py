@@ -4,9 +4,9 @@ import uuid_utils.compat
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
-from tenants.context import NOBODY
+from tenants.context import NO_TENANT
 
-__all__ = ["NOBODY", "DeadLetter", "InboxEvent", "ParkedEvent"]
+__all__ = ["NO_TENANT", "DeadLetter", "InboxEvent", "ParkedEvent"]
 
 
 class InboxEvent(models.Model):
@@ -44,9 +44,9 @@ class InboxEvent(models.Model):
 
 
 class ParkedEvent(models.Model):
-    """An event for a customer that nobody has created yet. A later creation releases it; a time limit ends the wait.
+    """An event for a customer that is not created yet. A later creation releases it; a time limit ends the wait.
 
-    ``value`` is sealed (``audit.services.sealing``): it may name people.
+    ``value`` is encrypted (``audit.services.message_encryption``): it may name people.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid_utils.compat.uuid7, editable=False)
@@ -75,13 +75,13 @@ class ParkedEvent(models.Model):
 class DeadLetter(models.Model):
     """A message that could not be applied: its bytes, why, and what an operator has done about it.
 
-    ``value`` is sealed. ``tenant_id`` is NOBODY when the tenant could not be told. A discarded dead letter keeps its
+    ``value`` is encrypted. ``tenant_id`` is NO_TENANT when the tenant is unknown. A discarded dead letter keeps its
     facts and loses its bytes. ``subjects`` are the keyed hashes of every customer that the message may be about
     (``storage.cipher.customer_index``); NULL when that is not certain and the message has to be looked into.
     """
 
     class State(models.TextChoices):
-        """Whether somebody has dealt with it."""
+        """Whether it was dealt with."""
 
         OPEN = "open"
         REPLAYED = "replayed"

@@ -64,7 +64,7 @@ class ImportUpload(models.Model):
 
 
 class ImportPart(models.Model):
-    """A piece of an upload, sealed (``audit.services.sealing``): it names people."""
+    """A piece of an upload, encrypted (``audit.services.message_encryption``): it names people."""
 
     class Kind(models.TextChoices):
         """The file itself, what was found out about it, and the lines that were rejected."""

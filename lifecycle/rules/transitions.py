@@ -48,7 +48,7 @@ class Change(NamedTuple):
 
 
 class Status(NamedTuple):
-    """Where a customer stands. ``stage`` None (and version 0): not placed in any stage yet."""
+    """The stage of a customer. ``stage`` None (and version 0): not placed in any stage yet."""
 
     customer_id: UUID
     stage: str | None

@@ -43,7 +43,7 @@ def trips(monkeypatch: pytest.MonkeyPatch) -> Trips:
     count(get_client().connection_pool.connection_class, "send_packed_command", "R")
     count(Connection, "wait", "P")
     count(results, "collect", "P")
-    monkeypatch.setattr("audit.services.bell._ring", lambda _using: None)
+    monkeypatch.setattr("audit.services.relay_notification._notify", lambda _using: None)
     return trips
 
 

@@ -8,7 +8,7 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 
 from audit.models import AdministrationEntry
-from lifecycle.models import NOBODY, DeadLetter
+from lifecycle.models import NO_TENANT, DeadLetter
 from lifecycle.rules.envelopes import receive
 from lifecycle.services.compliance.retention import forget_dead_letters
 from lifecycle.services.configuration.publication import publish_configuration
@@ -122,9 +122,9 @@ def test_what_was_applied_under_the_same_id_meanwhile_resolves_the_dead_letter(a
     with tenant_context(acme.tenant.id):
         # As if the schema had learned to take it.
         good = acme.updated(id="e1", minutes=1, segment="Other").message.value
-        from audit.services.sealing import seal
+        from audit.services.message_encryption import encrypt_message
 
-        dead_letter.value = seal(good or b"", tenant_id=dead_letter.tenant_id, row_id=dead_letter.id)
+        dead_letter.value = encrypt_message(good or b"", tenant_id=dead_letter.tenant_id, row_id=dead_letter.id)
         dead_letter.save()
     assert replay(acme) == ["duplicate"]
     assert acme.customer().segment == "SMB"
@@ -148,7 +148,7 @@ def test_a_dead_letter_of_an_unknown_tenant_finds_its_tenant(acme: Speaker) -> N
         "applied"
     ]
     assert newcomer.customer().name == "A"
-    with tenant_context(NOBODY):
+    with tenant_context(NO_TENANT):
         assert DeadLetter.objects.get(tenant_slug=slug).state == "replayed"
 
 

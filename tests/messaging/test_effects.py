@@ -11,7 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from audit.services.chain import row_hash
-from lifecycle.models import NOBODY, DeadLetter, InboxEvent
+from lifecycle.models import NO_TENANT, DeadLetter, InboxEvent
 from lifecycle.rules.envelopes import Received, receive
 from lifecycle.rules.transitions import Change
 from lifecycle.services.configuration.publication import publish_configuration
@@ -180,7 +180,7 @@ def test_a_dead_letter_goes_out_as_it_came_with_the_error_in_headers(acme: Speak
     now = at(60)
     (result,) = acme.hear(receive(message), now=now)
     assert outcomes([result]) == ["dead:unreadable"]
-    with tenant_context(NOBODY):
+    with tenant_context(NO_TENANT):
         from audit.models import OutboxMessage
 
         dead_letter = DeadLetter.objects.get(topic="customer.updated", offset=message.offset)
@@ -237,9 +237,9 @@ def test_an_event_of_an_unknown_tenant_is_dead_and_nobodys(acme: Speaker, slug: 
     message = as_message(document, topic="customer.created")
     assert outcomes(acme.hear(receive(message))) == ["dead:unknown_tenant"]
     assert acme.dead_letters() == []
-    with tenant_context(NOBODY):
+    with tenant_context(NO_TENANT):
         dead_letter = DeadLetter.objects.get(offset=message.offset)
-        assert (dead_letter.tenant_id, dead_letter.tenant_slug) == (NOBODY, slug)
+        assert (dead_letter.tenant_id, dead_letter.tenant_slug) == (NO_TENANT, slug)
 
 
 def test_an_event_of_a_suspended_tenant_is_dead(acme: Speaker) -> None:
@@ -512,12 +512,12 @@ def test_rows_of_nobody_are_hidden_from_every_tenant(acme: Speaker) -> None:
     acme.hear(receive(message))
     with tenant_context(acme.tenant.id):
         assert not DeadLetter.objects.filter(offset=message.offset).exists()
-        assert not InboxEvent.objects.filter(tenant_id=NOBODY).exists()
+        assert not InboxEvent.objects.filter(tenant_id=NO_TENANT).exists()
     assert not DeadLetter.objects.filter(offset=message.offset).exists(), "without a context there is nothing to see"
 
 
 def test_no_tenant_can_be_nobody(db: None) -> None:
-    assert not Tenant.objects.using("platform").filter(id=NOBODY).exists()
+    assert not Tenant.objects.using("platform").filter(id=NO_TENANT).exists()
 
 
 def test_process_events_of_no_messages_is_nothing(acme: Speaker) -> None:

@@ -22,8 +22,8 @@ from django.conf import settings
 from django.db import connections
 from django_redis import get_redis_connection
 
-from audit.services.sealing import unseal
-from lifecycle.models import NOBODY
+from audit.services.message_encryption import decrypt_message
+from lifecycle.models import NO_TENANT
 from lifecycle.services.customers.profiles import PROFILE_KEY
 from lifecycle.services.imports.uploads import store_upload
 from storage import cipher
@@ -110,7 +110,7 @@ class Search:
         for table in tables:
             with self.admin.cursor(row_factory=psycopg.rows.dict_row) as cursor:
                 for row in cursor.execute(f"SELECT * FROM {table}"):
-                    if row.get("tenant_id", self.tenant.id) in (self.tenant.id, NOBODY, None):
+                    if row.get("tenant_id", self.tenant.id) in (self.tenant.id, NO_TENANT, None):
                         yield from ((f"table {table}", raw) for raw in self._open_row(table, row))
 
     def _open_row(self, table: str, row: dict[str, Any]) -> Iterator[bytes]:
@@ -128,8 +128,8 @@ class Search:
         ids = [one for one in row.values() if isinstance(one, UUID)]
         if "principal" in row:
             ids.append(uuid5(NAMESPACE_URL, f"{row['principal']}|{row['key']}"))
-        tenant_id = row.get("tenant_id") or NOBODY
-        attempts = [lambda one=one: unseal(value, tenant_id=tenant_id, row_id=one) for one in ids]
+        tenant_id = row.get("tenant_id") or NO_TENANT
+        attempts = [lambda one=one: decrypt_message(value, tenant_id=tenant_id, row_id=one) for one in ids]
         for key in self.keys:
             bound_to = cipher.binding(table, column, row.get("id"), tenant_id)
             attempts.append(lambda key=key, bound_to=bound_to: cipher.decrypt_bytes(key, value, bound_to=bound_to))

@@ -305,6 +305,6 @@ def _ids(*speakers: Speaker) -> set[Any]:
 
 
 def _seal(value: bytes, dead_letter: DeadLetter) -> bytes:
-    from audit.services.sealing import seal
+    from audit.services.message_encryption import encrypt_message
 
-    return seal(value, tenant_id=dead_letter.tenant_id, row_id=dead_letter.id)
+    return encrypt_message(value, tenant_id=dead_letter.tenant_id, row_id=dead_letter.id)

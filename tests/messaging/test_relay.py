@@ -18,8 +18,8 @@ from django.core.management import CommandError, call_command
 from django.db import connection, connections
 
 from audit.models import LifecycleHistory, OutboxMessage
-from audit.services import bell
-from audit.services.bell import wake_relay_after_commit
+from audit.services import relay_notification
+from audit.services.relay_notification import notify_relay_after_commit
 from lifecycle.management.commands.relay_events import parse_since
 from lifecycle.messaging import lanes
 from lifecycle.messaging import relay as relay_module
@@ -434,7 +434,7 @@ def test_a_commit_wakes_the_relay(acme: Speaker) -> None:
     outbox.listen()
     while outbox.wait_for_commit(0.05):
         pass
-    bell._rung_at.clear()
+    relay_notification._notified_at.clear()
     acme.hear(acme.created("c1"))
     assert outbox.wait_for_commit(2.0)
     assert not outbox.wait_for_commit(0.05)
@@ -446,30 +446,30 @@ def test_a_transaction_that_rolls_back_wakes_nobody(acme: Speaker) -> None:
     outbox.listen()
     while outbox.wait_for_commit(0.05):
         pass
-    bell._rung_at.clear()
+    relay_notification._notified_at.clear()
     with transaction.atomic():
-        wake_relay_after_commit()
+        notify_relay_after_commit()
         transaction.set_rollback(True)
     assert not outbox.wait_for_commit(0.1)
 
 
 def test_a_burst_of_commits_rings_once(acme: Speaker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bell, "QUIET_SECONDS", 5.0)
+    monkeypatch.setattr(relay_notification, "QUIET_SECONDS", 5.0)
     outbox.listen()
     while outbox.wait_for_commit(0.05):
         pass
-    bell._rung_at.clear()
+    relay_notification._notified_at.clear()
     for _ in range(20):
-        wake_relay_after_commit()
+        notify_relay_after_commit()
     assert outbox.wait_for_commit(2.0)
     assert not outbox.wait_for_commit(0.2)
 
 
 def test_a_bell_that_does_not_ring_breaks_nothing(acme: Speaker) -> None:
-    bell._rung_at.clear()
+    relay_notification._notified_at.clear()
     connection.ensure_connection()
     connection.connection.close()
-    bell._ring("default")
+    relay_notification._notify("default")
     connection.close()
     assert acme.hear(acme.created("c1"))[0].outcome == "applied"
 
@@ -508,8 +508,8 @@ def test_sigterm_ends_the_command_with_status_0_and_lets_another_lead(acme: Spea
     await_that(lambda: pending() == 0)
     status, output, seconds = end_command(process)
     assert (status, seconds < 10) == (0, True), output
-    assert outbox.lead()
-    outbox.abdicate()
+    assert outbox.acquire_leadership()
+    outbox.release_leadership()
     assert len(broker.read(LIFECYCLE, 1)) == 1
 
 

@@ -17,7 +17,7 @@ from django.test import override_settings
 from audit.models import AdministrationEntry, OutboxMessage, RefusedAttempt
 from audit.services.refusals import Refusal as Attempt
 from audit.services.refusals import record_refusals
-from lifecycle.models import NOBODY, Contact, Customer, DeadLetter, IdempotentRequest
+from lifecycle.models import NO_TENANT, Contact, Customer, DeadLetter, IdempotentRequest
 from lifecycle.queries.listing import ListQuery, list_customers
 from lifecycle.rules.envelopes import Message, receive
 from lifecycle.rules.transitions import Change
@@ -29,7 +29,7 @@ from lifecycle.services.events.processing import CONSUMER, store_dead_letter, sw
 from lifecycle.services.transitions.apply import Call, apply
 from storage.cipher import customer_index
 from tenants.actors import TenantRef, system_actor
-from tenants.context import nobody_context, tenant_context
+from tenants.context import no_tenant_context, tenant_context
 from tenants.services.accounts.people import suspend_tenant
 from tenants.services.configuration.policies import live_policy
 from tests.factories import TenantFactory, utc_now
@@ -169,7 +169,7 @@ def test_a_suspended_tenants_customer_is_erased_from_what_came_meanwhile(acme: A
     suspend_tenant(tenant=acme.tenant, actor=ACTOR, now=utc_now())
     message = as_message(acme.document("customer.updated", contacts=[ZORA]), topic="customer.updated")
     (result,) = acme.hear(receive(message), tenants={})
-    assert result.tenant_id == NOBODY
+    assert result.tenant_id == NO_TENANT
     assert erase(acme).messages == 1
 
 
@@ -418,11 +418,11 @@ def test_the_rows_of_no_tenant_are_shown_from_inside_a_tenants_context(acme: Acm
     kill(acme, dead_messages(acme)["an unknown tenant"])
     with tenant_context(acme.tenant.id):
         customers = Customer.objects.count()
-        with nobody_context():
+        with no_tenant_context():
             assert Customer.objects.count() == 0
             assert DeadLetter.objects.filter(tenant_slug=f"not-{acme.tenant.slug}").count() == 1
         assert Customer.objects.count() == customers == 1
-        assert DeadLetter.objects.filter(tenant_id=NOBODY).count() == 0
+        assert DeadLetter.objects.filter(tenant_id=NO_TENANT).count() == 0
     assert not connections["default"].in_atomic_block
 
 

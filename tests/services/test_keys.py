@@ -14,7 +14,7 @@ from django.test import override_settings
 from audit.models import AdministrationEntry, DataKey, LifecycleHistory
 from audit.services import chain, keys
 from audit.services.keys import KeyDestroyed, ensure_keys, load_key, load_keys
-from audit.services.sealing import seal, unseal
+from audit.services.message_encryption import decrypt_message, encrypt_message
 from lifecycle.models import Contact, Customer, DeadLetter, ParkedEvent
 from lifecycle.rules.transitions import Change
 from lifecycle.services.cache import copies, stale
@@ -124,7 +124,7 @@ def test_messages_that_wait_are_rotated_as_well(tenant: TenantRef) -> None:
     now = utc_now()
     with tenant_context(tenant.id):
         dead_letter = DeadLetter(tenant_id=tenant.id, topic="crm.customers", partition=0, offset=7, failed_at=now)
-        dead_letter.value = seal(b"a dead letter", tenant_id=tenant.id, row_id=dead_letter.id)
+        dead_letter.value = encrypt_message(b"a dead letter", tenant_id=tenant.id, row_id=dead_letter.id)
         dead_letter.save(force_insert=True)
         parked = ParkedEvent(
             tenant_id=tenant.id,
@@ -136,15 +136,18 @@ def test_messages_that_wait_are_rotated_as_well(tenant: TenantRef) -> None:
             parked_at=now,
             expires_at=now,
         )
-        parked.value = seal(b"a parked event", tenant_id=tenant.id, row_id=parked.id)
+        parked.value = encrypt_message(b"a parked event", tenant_id=tenant.id, row_id=parked.id)
         parked.save(force_insert=True)
     with override_settings(MASTER_KEYS=NEW):
         assert rotate("--tenant", tenant.slug) == f"{tenant.slug}: 2 re-wrapped, 0 left\n"
     with override_settings(MASTER_KEYS=ONLY_NEW), tenant_context(tenant.id):
         dead_letter.refresh_from_db()
         parked.refresh_from_db()
-        assert unseal(bytes(dead_letter.value or b""), tenant_id=tenant.id, row_id=dead_letter.id) == b"a dead letter"
-        assert unseal(bytes(parked.value), tenant_id=tenant.id, row_id=parked.id) == b"a parked event"
+        assert (
+            decrypt_message(bytes(dead_letter.value or b""), tenant_id=tenant.id, row_id=dead_letter.id)
+            == b"a dead letter"
+        )
+        assert decrypt_message(bytes(parked.value), tenant_id=tenant.id, row_id=parked.id) == b"a parked event"
 
 
 def test_a_suspended_tenant_is_not_forgotten(tenant: TenantRef) -> None:
@@ -279,7 +282,7 @@ def test_dead_messages_about_the_customer_lose_their_bytes(customer: Customer, t
             dead_letter = DeadLetter(
                 tenant_id=tenant.id, topic="crm.customers", partition=0, offset=7, failed_at=utc_now(), key=key
             )
-            dead_letter.value = seal(b"Zora", tenant_id=tenant.id, row_id=dead_letter.id)
+            dead_letter.value = encrypt_message(b"Zora", tenant_id=tenant.id, row_id=dead_letter.id)
             dead_letter.save(force_insert=True)
     assert "1 messages deleted" in erase("canary-1", "--tenant", tenant.slug, "--reason", "Request 17")
     with tenant_context(tenant.id):

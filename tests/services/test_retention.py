@@ -10,7 +10,7 @@ from django.contrib.sessions.models import Session
 from django.core.management import call_command
 from django.db import DataError, connection, connections
 
-from lifecycle.models import NOBODY, DeadLetter, IdempotentRequest, InboxEvent
+from lifecycle.models import NO_TENANT, DeadLetter, IdempotentRequest, InboxEvent
 from lifecycle.services.compliance import retention
 from lifecycle.services.compliance.retention import forget_answers, forget_dead_letters, forget_ended, forget_events
 from lifecycle.services.events import inbox
@@ -47,9 +47,9 @@ def test_all_that_is_old_is_forgotten_in_one_pass_and_nothing_younger(
     remember(tenant.id, 12_000, at=NOW - DAY)
     remember(tenant.id, 3, at=NOW)
     remember(other_tenant.id, 7, at=NOW - DAY)
-    remember(NOBODY, 2, at=NOW - DAY)
+    remember(NO_TENANT, 2, at=NOW - DAY)
     assert forget_events(before=NOW) >= 12_009
-    assert (left(tenant.id), left(other_tenant.id), left(NOBODY)) == (3, 0, 0)
+    assert (left(tenant.id), left(other_tenant.id), left(NO_TENANT)) == (3, 0, 0)
     assert forget_events(since=NOW - 2 * DAY, before=NOW) == 0
 
 

@@ -34,9 +34,9 @@ LONGEST_OPERATOR: Final = 134
 
 def read_operator(text: str) -> str:
     """Who decides; empty for the system's user."""
-    fault = find_text_fault(text, LONGEST_OPERATOR) if text else None
-    if fault is not None:
-        raise ArgumentTypeError(f"it {fault[1]}")
+    error = find_text_fault(text, LONGEST_OPERATOR) if text else None
+    if error is not None:
+        raise ArgumentTypeError(f"it {error[1]}")
     return text
 
 
@@ -57,14 +57,14 @@ class Command(OperatorCommand):
         show.add_argument("id", type=UUID)
         show.add_argument("--value", action="store_true", help="write only the bytes of the value")
         for verb, what in (("replay", "through the consumer's own path"), ("discard", "destroy the bytes")):
-            deed = verbs.add_parser(verb, help=what)
-            deed.add_argument("id", type=UUID, nargs="*")
-            deed.add_argument("--all", action="store_true", help="all open dead letters that the filters leave")
+            command = verbs.add_parser(verb, help=what)
+            command.add_argument("id", type=UUID, nargs="*")
+            command.add_argument("--all", action="store_true", help="all open dead letters that the filters leave")
             who = "who decides, for the log (default: the system's user)"
-            deed.add_argument("--by", type=read_operator, default="", help=who)
-            _add_filters(deed)
+            command.add_argument("--by", type=read_operator, default="", help=who)
+            _add_filters(command)
             if verb == "discard":
-                deed.add_argument("--reason", type=read_text, required=True)
+                command.add_argument("--reason", type=read_text, required=True)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Do what the verb says. Exit status 0 only when all of it was done."""

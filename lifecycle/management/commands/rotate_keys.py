@@ -20,11 +20,11 @@ ACTOR = system_actor("rotate_keys")
 
 
 class Command(OperatorCommand):
-    """Re-wrap data keys and sealed messages; safe to interrupt and to repeat."""
+    """Rewrap data keys and encrypted messages; safe to interrupt and to repeat."""
 
     help = (
-        "Re-wrap every data key and sealed message under the first key of MASTER_KEYS. Exit status 0 only when nothing"
-        " is left under another key: then the other keys can be removed and destroyed."
+        "Rewrap every data key and encrypted message under the first key of MASTER_KEYS. Exit status 0 only when"
+        " nothing is left under another key: then the other keys can be removed and destroyed."
     )
 
     def add_arguments(self, parser: Any) -> None:

@@ -17,7 +17,7 @@ from audit.models import OutboxMessage, RefusedAttempt
 from audit.services.administration import record_administration
 from audit.services.former_names import forget_names
 from audit.services.keys import destroy_key
-from lifecycle.models import NOBODY, Contact, Customer, DeadLetter, ParkedEvent
+from lifecycle.models import NO_TENANT, Contact, Customer, DeadLetter, ParkedEvent
 from lifecycle.rules.fields import COMPANY, fields_of
 from lifecycle.services.cache import copies
 from lifecycle.services.customers.profiles import open_contacts
@@ -29,7 +29,7 @@ from lifecycle.services.transitions import idempotency
 from storage import cipher
 from storage.timeouts import JOB_SECONDS, allow_seconds
 from tenants.actors import Actor, TenantRef
-from tenants.context import nobody_context
+from tenants.context import no_tenant_context
 from tenants.models import Stage
 from tenants.rules.values import InvalidValue, read_external_id, sort_key
 
@@ -179,8 +179,8 @@ def _blank_dead_letters(found: Found, subject: Subject, *, actor: Actor, now: dt
     """Destroy the bytes of dead messages about the customer, and withdraw their copies from the outbox."""
     count = _blank(subject.tenant.id, found.owned, subject, actor=actor, now=now)
     if found.unowned:
-        with nobody_context():
-            count += _blank(NOBODY, found.unowned, subject, actor=actor, now=now)
+        with no_tenant_context():
+            count += _blank(NO_TENANT, found.unowned, subject, actor=actor, now=now)
     return count
 
 
@@ -194,7 +194,7 @@ def _blank(tenant_id: UUID, ids: Sequence[UUID], subject: Subject, *, actor: Act
     dead_letters.update(headers=[], **WITHOUT_CONTENT)
     # A key that is the customer's own id says no more than the customer does.
     dead_letters.exclude(key=subject.external_id.encode()).update(key=None)
-    if tenant_id == NOBODY:
+    if tenant_id == NO_TENANT:
         dead_letters.update(tenant_slug="")
     return count
 

@@ -10,9 +10,9 @@ import orjson
 
 from audit.models import AdministrationEntry, FormerName, LifecycleHistory, RefusedAttempt
 from audit.services.administration import record_administration
-from audit.services.sealing import unseal
+from audit.services.message_encryption import decrypt_message
 from lifecycle.models import (
-    NOBODY,
+    NO_TENANT,
     BillingFigures,
     Contact,
     Customer,
@@ -34,7 +34,7 @@ from lifecycle.services.transitions.history import open_notes
 from storage import cipher
 from storage.timeouts import JOB_SECONDS, allow_seconds
 from tenants.actors import Actor, TenantRef
-from tenants.context import nobody_context
+from tenants.context import no_tenant_context
 from tenants.services.directory import list_slugs
 
 Json = dict[str, Any]
@@ -143,10 +143,10 @@ def _list_dead_letters(found: Found, subject: Subject) -> list[Json]:
     ]
     if found.unowned:
         slugs = list_slugs()
-        with nobody_context():
+        with no_tenant_context():
             dead_letters += [
                 _describe_dead_letter(dead_letter, message)
-                for dead_letter, message in filing.open_dead_letters(NOBODY, found.unowned)
+                for dead_letter, message in filing.open_dead_letters(NO_TENANT, found.unowned)
                 if filing.judge_owner(dead_letter.tenant_slug, subject.tenant, slugs) is Owner.OWN
                 or (message is not None and names_person(message, subject.people))
             ]
@@ -169,7 +169,7 @@ def _list_parked(subject: Subject) -> Iterator[Json]:
     parked = ParkedEvent.objects.filter(tenant_id=subject.tenant.id, external_id=subject.external_id)
     for event in parked.order_by("id"):
         try:
-            value: Any = _describe_bytes(unseal(event.value, tenant_id=event.tenant_id, row_id=event.id))
+            value: Any = _describe_bytes(decrypt_message(event.value, tenant_id=event.tenant_id, row_id=event.id))
         except cipher.Undecryptable:
             value = None
         yield {

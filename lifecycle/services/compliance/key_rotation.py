@@ -1,6 +1,6 @@
 """Bringing everything that is encrypted under the newest master key, so that an older one can be destroyed.
 
-Data keys and sealed messages are re-wrapped; the values themselves stay as they are. Each batch is a transaction of
+Data keys and encrypted messages are re-wrapped; the values themselves stay as they are. Each batch is a transaction of
 its own: interrupted anywhere, a second run goes on with what is left.
 """
 
@@ -9,8 +9,8 @@ from typing import Final
 from uuid import UUID
 
 from audit.services.keys import count_old_keys, rewrap_keys
-from audit.services.sealing import reseal
-from lifecycle.models.events import NOBODY
+from audit.services.message_encryption import rewrap_message
+from lifecycle.models.events import NO_TENANT
 from storage import cipher
 from storage.cursors import bytea_array, plain_array, prepared_cursor
 from storage.timeouts import JOB_SECONDS, allow_seconds
@@ -22,9 +22,9 @@ BATCH: Final = 2000
 # Table -> rows of a batch: pieces of uploaded files are large.
 SEALED_TABLES: Final = {"lifecycle_deadletter": BATCH, "lifecycle_parkedevent": BATCH, "lifecycle_importpart": 20}
 # Messages whose tenant could not be told are kept under a tenant of their own.
-NAMELESS: Final = TenantRef(NOBODY, "(no tenant)")
+NAMELESS: Final = TenantRef(NO_TENANT, "(no tenant)")
 
-# A sealed value starts with its version, 1, and two bytes of master key id; other messages are JSON.
+# A encrypted value starts with its version, 1, and two bytes of master key id; other messages are JSON.
 _IS_OLD: Final = """
 {column} IS NOT NULL AND octet_length({column}) > 3 AND get_byte({column}, 0) = 1
     AND get_byte({column}, 1) * 256 + get_byte({column}, 2) <> %(newest)s::int
@@ -33,7 +33,7 @@ LOCK_OLD: Final = """
 SELECT id, value FROM {table} WHERE tenant_id = %(tenant_id)s::uuid AND {is_old}
  ORDER BY id LIMIT %(limit)s::int FOR UPDATE SKIP LOCKED
 """
-RESEAL: Final = """
+REWRAP: Final = """
 UPDATE {table} t SET value = i.value FROM unnest(%(ids)s::uuid[], %(values)s::bytea[]) AS i(id, value)
  WHERE t.tenant_id = %(tenant_id)s::uuid AND t.id = i.id
 """
@@ -84,11 +84,11 @@ def _reseal(tenant_id: UUID, table: str, limit: int) -> int:
     with prepared_cursor("default") as cursor:
         cursor.execute(LOCK_OLD.format(table=table, is_old=_IS_OLD.format(column="value")), parameters)
         rows = [
-            (row_id, reseal(value, tenant_id=tenant_id, row_id=row_id) or bytes(value))
+            (row_id, rewrap_message(value, tenant_id=tenant_id, row_id=row_id) or bytes(value))
             for row_id, value in cursor.fetchall()
         ]
         if rows:
             ids, values = zip(*rows, strict=True)
             changes = {"tenant_id": tenant_id, "ids": plain_array(ids), "values": bytea_array(values)}
-            cursor.execute(RESEAL.format(table=table), changes)
+            cursor.execute(REWRAP.format(table=table), changes)
     return len(rows)

@@ -13,7 +13,7 @@ import structlog
 from django.db import connection, connections
 
 from audit.services.refusals import KEPT_DAYS, find_prunable, prune_refusals
-from lifecycle.models import NOBODY, DeadLetter, ImportUpload
+from lifecycle.models import NO_TENANT, DeadLetter, ImportUpload
 from lifecycle.services.events import inbox
 from lifecycle.services.events.failures import concerns_everybody, describe
 from lifecycle.services.imports import uploads
@@ -148,7 +148,7 @@ def forget_ended(what: str, *, now: dt.datetime, stop: Stop = _never) -> int:
 
 def _list_keepers() -> list[UUID]:
     """Every tenant, suspended ones too, and the one of messages that belong to none."""
-    return [*list_slugs(), NOBODY]
+    return [*list_slugs(), NO_TENANT]
 
 
 def _forget_all(what: str, tenant_ids: Collection[UUID], forget: Callable[[UUID], int], stop: Stop) -> int:

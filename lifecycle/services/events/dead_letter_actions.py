@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from audit.services.administration import record_administration
-from audit.services.sealing import reseal
+from audit.services.message_encryption import rewrap_message
 from lifecycle.models import DeadLetter
 from lifecycle.rules.envelopes import Message, receive
 from lifecycle.services.events import inbox
@@ -26,10 +26,10 @@ from tenants.services.directory import PLATFORM, find_tenants
 
 log = structlog.get_logger(__name__)
 
-# What is told of a replayed message whose customer is not there.
+# What is said of a replayed message whose customer is not there.
 WAITS: Final = "waits for its customer again, and fails again unless customer.created arrives: send that first."
 LONGEST_REASON: Final = 500
-RESEAL_BATCH: Final = 500
+REWRAP_BATCH: Final = 500
 
 
 class DeadLetterRefused(Exception):
@@ -101,9 +101,9 @@ def open_message(dead_letter: DeadLetter) -> Message:
 def replay_dead_letters(dead_letters: Iterable[DeadLetter], *, actor: Actor, now: dt.datetime) -> Iterator[Replayed]:
     """Send dead letters through the consumer's own path, one transaction each, in the order given.
 
-    Twice is once: what has been applied meanwhile is a duplicate and resolves the dead letter. A dead letter that fails
-    again stays open with the new reason and one attempt more; it is not published a second time. A dead letter that
-    fails leaves those behind it alone. Raises only when the database is away.
+    Twice is once: what has been applied in the meantime is a duplicate and resolves the dead letter. A dead letter that
+    fails again stays open with the new reason and one attempt more; it is not published a second time. A dead letter
+    that fails leaves those behind it alone. Raises only when the database is away.
     """
     for dead_letter in dead_letters:
         yield _replay_alone(dead_letter, actor=actor, now=now)
@@ -136,20 +136,20 @@ def rewrap_dead_letters() -> int:
     newest = cipher.newest_master_key_id().to_bytes(2, "big")
     old = DeadLetter.objects.using(PLATFORM).extra(where=["substring(value FROM 2 FOR 2) <> %s"], params=[newest])
     count, failed = 0, []
-    for dead_letter in old.order_by("id").iterator(chunk_size=RESEAL_BATCH):
+    for dead_letter in old.order_by("id").iterator(chunk_size=REWRAP_BATCH):
         with transaction.atomic(), tenant_context(dead_letter.tenant_id):
             locked = _lock(dead_letter)
             if locked is None or locked.value is None:
                 continue
             try:
-                value = reseal(locked.value, tenant_id=locked.tenant_id, row_id=locked.id)
+                value = rewrap_message(locked.value, tenant_id=locked.tenant_id, row_id=locked.id)
             except cipher.Undecryptable:
                 failed.append(str(dead_letter.id))
                 continue
             if value is not None:
                 DeadLetter.objects.filter(id=locked.id).update(value=value)
                 count += 1
-        if count == RESEAL_BATCH:
+        if count == REWRAP_BATCH:
             break
     if failed:
         log.error("dead letters cannot be decrypted", dead_letters=len(failed), first=failed[0])
@@ -224,7 +224,7 @@ def _replay(dead_letter: DeadLetter, *, actor: Actor, now: dt.datetime, releases
 
 
 def _lock(dead_letter: DeadLetter) -> DeadLetter | None:
-    """The dead letter's row, locked, if nobody has resolved it meanwhile."""
+    """The dead letter's row, locked, unless it was resolved in the meantime."""
     return (
         DeadLetter.objects.select_for_update()
         .filter(tenant_id=dead_letter.tenant_id, id=dead_letter.id, state=DeadLetter.State.OPEN)

@@ -8,9 +8,9 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from audit.services.bell import wake_relay_after_commit
-from audit.services.sealing import seal
-from lifecycle.models import NOBODY
+from audit.services.message_encryption import encrypt_message
+from audit.services.relay_notification import notify_relay_after_commit
+from lifecycle.models import NO_TENANT
 from lifecycle.rules.envelopes import UNKNOWN_TYPE, Headers, Message, Received
 from lifecycle.rules.subjects import Candidates, find_candidates
 from lifecycle.services.events.filing import file_dead_letter, find_erased, find_erased_by_slug
@@ -22,7 +22,7 @@ Row = dict[str, Any]
 TOPIC: Final = "lifecycle.dead-letter"
 # The code of a dead letter whose bytes are kept and cannot be read now.
 UNDECRYPTABLE: Final = "undecryptable"
-# The header by which the relay knows that a payload is sealed, and for which row.
+# The header by which the relay knows that a payload is encrypted, and for which row.
 ID_HEADER: Final = "dead-letter-id"
 # Why a dead letter goes out without its value, if it does.
 OMITTED_HEADER: Final = "dead-letter-value-omitted"
@@ -84,16 +84,23 @@ def store_dead_letters(
     rows = []
     for received, refusal in dead:
         dead_letter_id, value = uuid7(), received.message.value
-        sealed = None if value is None else seal(value, tenant_id=tenant_id, row_id=dead_letter_id)
-        rows.append((received, refusal, dead_letter_id, sealed))
+        encrypted = None if value is None else encrypt_message(value, tenant_id=tenant_id, row_id=dead_letter_id)
+        rows.append((received, refusal, dead_letter_id, encrypted))
     return _write(tenant_id, rows, attempts=attempts, now=now)
 
 
 def store_unreadable(
-    tenant_id: UUID, row_id: UUID, sealed: bytes, dead: Received, refusal: Refusal, *, attempts: int, now: dt.datetime
+    tenant_id: UUID,
+    row_id: UUID,
+    encrypted: bytes,
+    dead: Received,
+    refusal: Refusal,
+    *,
+    attempts: int,
+    now: dt.datetime,
 ) -> None:
     """Keep a message whose bytes cannot be decrypted, as they are, under the id that they are bound to."""
-    _write(tenant_id, [(dead, refusal, row_id, sealed)], attempts=attempts, now=now)
+    _write(tenant_id, [(dead, refusal, row_id, encrypted)], attempts=attempts, now=now)
 
 
 def _write(
@@ -109,11 +116,13 @@ def _write(
     withheld = _find_withheld(tenant_id, [received.event.tenant for received, *_ in dead], candidates)
     dead_letters: list[Row] = []
     announcements: list[Row] = []
-    for (received, refusal, dead_letter_id, sealed), found, is_withheld in zip(dead, candidates, withheld, strict=True):
+    for (received, refusal, dead_letter_id, encrypted), found, is_withheld in zip(
+        dead, candidates, withheld, strict=True
+    ):
         dead_letter = _describe(tenant_id, received, refusal, dead_letter_id, attempts=attempts, now=now)
         error = _describe_error(dead_letter_id, received.message, refusal, attempts=attempts, now=now)
         if not is_withheld:
-            content = _describe_content(received.message, sealed, file_dead_letter(tenant_id, found))
+            content = _describe_content(received.message, encrypted, file_dead_letter(tenant_id, found))
         else:
             # Nothing of what was sent about an erased customer is kept; that it was sent is.
             content, error = NOTHING, (*error, ERASED)
@@ -132,13 +141,13 @@ def _write(
     with prepared_cursor("default") as cursor:
         cursor.execute(INSERT, {"rows": as_json(dead_letters)})
         cursor.execute(ANNOUNCE, {"rows": as_json(announcements), "topic": TOPIC})
-    wake_relay_after_commit()
+    notify_relay_after_commit()
     return [dead_letter["id"] for dead_letter in dead_letters]
 
 
 def _find_withheld(tenant_id: UUID, slugs: Sequence[str], candidates: Sequence[Candidates]) -> list[bool]:
     """Which of the messages may be about a customer that was erased."""
-    if tenant_id == NOBODY:
+    if tenant_id == NO_TENANT:
         return find_erased_by_slug([(slug, found.ids) for slug, found in zip(slugs, candidates, strict=True)])
     erased = find_erased(tenant_id, frozenset().union(*(found.ids for found in candidates)))
     return [not erased.isdisjoint(found.ids) for found in candidates]
@@ -169,10 +178,10 @@ def _describe(
     }
 
 
-def _describe_content(message: Message, sealed: bytes | None, subjects: list[bytes] | None) -> Row:
+def _describe_content(message: Message, encrypted: bytes | None, subjects: list[bytes] | None) -> Row:
     return {
         "key": as_bytea(message.key),
-        "value": as_bytea(sealed),
+        "value": as_bytea(encrypted),
         "headers": encode_headers(message.headers),
         "subjects": None if subjects is None else [as_bytea(subject) for subject in subjects],
     }

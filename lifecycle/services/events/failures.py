@@ -1,4 +1,4 @@
-"""Which failures another try may mend, and which will come again however often one tries."""
+"""Which failures another try may not meet, and which will come again however often one tries."""
 
 from typing import Final
 
@@ -8,7 +8,8 @@ from django import db
 # operator, system; a server that is read-only for a moment. 42: the schema is being migrated under us.
 TRANSIENT: Final = ("08", "40", "42", "53", "55", "57", "58", "25006", "25P03", "25P04")
 QUERY_CANCELED: Final = "57014"
-# Of these the rows are the cause, not the server: somebody holds them, or they are too many for the time that is given.
+# Of these the rows are the cause, not the server: another transaction holds them, or they are too many for the time
+# that is given.
 _OF_ROWS: Final = ("40", "55", QUERY_CANCELED)
 
 
@@ -35,5 +36,5 @@ def concerns_everybody(error: BaseException) -> bool:
 
 
 def describe(error: BaseException) -> str:
-    """The kind of an error and its SQLSTATE: the text might quote somebody's data."""
+    """The kind of an error and its SQLSTATE: the text might quote personal data."""
     return f"{type(error).__name__} {sql_state(error)}".strip()

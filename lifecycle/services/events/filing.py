@@ -1,8 +1,8 @@
 """Messages filed by the customers they are about, so that an erasure and an export find them [SEC-7].
 
 A dead letter carries the keyed hash of every customer that it may be about (``rules.subjects``). One that does not say
-it for certain (no JSON, or no id in it) is not filed: it is opened and searched. So are dead letters whose tenant could
-not be told; they lie apart, and whose they are is judged by the slug that they wrote.
+it for certain (no JSON, or no id in it) is not filed: it is opened and searched. So are dead letters whose tenant is
+unknown; they lie apart, and whose they are is judged by the slug that they wrote.
 """
 
 import enum
@@ -15,15 +15,15 @@ from uuid import UUID
 
 from django.db.models import Q
 
-from audit.services.sealing import unseal
-from lifecycle.models import NOBODY, Customer, DeadLetter
+from audit.services.message_encryption import decrypt_message
+from lifecycle.models import NO_TENANT, Customer, DeadLetter
 from lifecycle.rules.envelopes import Message
 from lifecycle.rules.subjects import Candidates, find_candidates, fold_slug, names_person
 from lifecycle.services.events.inbox import decode_headers
 from storage import cipher
 from storage.cursors import plain_array, prepared_cursor, text_array
 from tenants.actors import TenantRef
-from tenants.context import nobody_context
+from tenants.context import no_tenant_context
 from tenants.services.directory import PLATFORM, list_slugs
 
 # Hashes that a dead letter is filed under; one about more customers is opened.
@@ -41,7 +41,7 @@ SELECT external_id, id::text, erased_at IS NOT NULL FROM lifecycle_customer
 
 
 class Owner(enum.Enum):
-    """Whose a dead letter is, as far as it can be told."""
+    """Whose a dead letter is, as far as it is known."""
 
     OWN = enum.auto()
     UNKNOWN = enum.auto()
@@ -140,7 +140,7 @@ def read_message(dead_letter: DeadLetter) -> Message:
     value = (
         None
         if dead_letter.value is None
-        else unseal(dead_letter.value, tenant_id=dead_letter.tenant_id, row_id=dead_letter.id)
+        else decrypt_message(dead_letter.value, tenant_id=dead_letter.tenant_id, row_id=dead_letter.id)
     )
     return Message(
         topic=dead_letter.topic,
@@ -156,16 +156,16 @@ def find_dead_letters(subject: Subject, *, lock: bool = False, filed_only: bool 
     """The dead letters about a customer, in any state. Call inside the tenant's context.
 
     ``lock`` keeps others from replaying them until the transaction ends: a replay locks its dead letter and then the
-    customer, so whoever erases comes to the customer afterwards. ``filed_only`` opens none.
+    customer, so an erasure comes to the customer afterwards. ``filed_only`` opens none.
     """
     found = Found()
     look = partial(_look, subject=subject, found=found, lock=lock, filed_only=filed_only)
     found.owned = [dead_letter_id for dead_letter_id, _ in look(subject.tenant.id)]
     slugs = list_slugs()
-    with nobody_context():
+    with no_tenant_context():
         found.unowned = [
             dead_letter_id
-            for dead_letter_id, slug in look(NOBODY)
+            for dead_letter_id, slug in look(NO_TENANT)
             if judge_owner(slug, subject.tenant, slugs) is not Owner.OTHER
         ]
     return found

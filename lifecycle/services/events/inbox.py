@@ -13,7 +13,7 @@ from uuid import UUID
 import orjson
 from uuid_utils.compat import uuid7
 
-from audit.services.sealing import seal, unseal
+from audit.services.message_encryption import decrypt_message, encrypt_message
 from lifecycle.rules.envelopes import Event, Headers, Message, Received
 from storage.cursors import insert_rows, plain_array, prepared_cursor, text_array
 
@@ -97,7 +97,7 @@ DELETE FROM lifecycle_inboxevent WHERE ctid = ANY(ARRAY(
 def claim(
     tenant_id: UUID, events: Mapping[Identity, str], *, now: dt.datetime, replaying: bool = False
 ) -> set[Identity]:
-    """Take events (identity -> type) that nobody has dealt with; those that were not taken are duplicates.
+    """Take events (identity -> type) that were not dealt with yet; those that were not taken are duplicates.
 
     With ``replaying`` an event that is recorded as dead may be taken again; an applied one never.
     """
@@ -164,7 +164,7 @@ def park(tenant_id: UUID, waiting: Sequence[Received], *, now: dt.datetime, unti
                 "offset": message.offset,
                 "occurred_at": event.time,
                 "key": as_bytea(message.key),
-                "value": as_bytea(seal(message.value or b"", tenant_id=tenant_id, row_id=row_id)),
+                "value": as_bytea(encrypt_message(message.value or b"", tenant_id=tenant_id, row_id=row_id)),
                 "headers": encode_headers(message.headers),
                 "parked_at": now,
                 "expires_at": until,
@@ -176,18 +176,18 @@ def park(tenant_id: UUID, waiting: Sequence[Received], *, now: dt.datetime, unti
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A parked event whose wait is over. ``sealed`` are its bytes as they lay; ``open`` gives the message."""
+    """A parked event whose wait is over. ``encrypted`` are its bytes as they lay; ``open`` gives the message."""
 
     id: UUID
     place: tuple[str, int, int]
     key: bytes | None
-    sealed: bytes
+    encrypted: bytes
     headers: Any
     is_explained: bool
 
     def open(self, tenant_id: UUID) -> Message:
         """The message as it came, without headers that cannot be read. Raises Undecryptable."""
-        value = unseal(self.sealed, tenant_id=tenant_id, row_id=self.id)
+        value = decrypt_message(self.encrypted, tenant_id=tenant_id, row_id=self.id)
         return Message(*self.place, self.key, value, self.open_headers())
 
     def open_headers(self) -> Headers:

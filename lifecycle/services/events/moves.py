@@ -43,7 +43,7 @@ STALE: Final = Move(stale=True)
 def move_by_rules(events: Sequence[tuple[Event, Recorded]], *, policy: Policy, call: Call) -> list[Move]:
     """Judge each event on the stage that its predecessors leave behind; one Move an event, in their order.
 
-    An event of which some field is already known better moves no one: it tells of the past. Nor does one that is older
+    An event of which some field is already known better moves no one: it is about the past. Nor does one that is older
     than the last that moved the customer, or that confirmed its stage. ``policy`` says which events may matter; the
     live one, as ``apply`` holds it, decides. Call inside the tenant's context, after the customers' rows were locked.
     """

@@ -15,9 +15,9 @@ import orjson
 import structlog
 from django.db import connections
 
-from audit.services.bell import CHANNEL
 from audit.services.chain import COLUMNS
-from audit.services.sealing import unseal
+from audit.services.message_encryption import decrypt_message
+from audit.services.relay_notification import CHANNEL
 from lifecycle.rules.envelopes import Headers
 from lifecycle.services.events.dead_letters import ID_HEADER, OMITTED_HEADER
 from lifecycle.services.events.inbox import decode_headers
@@ -97,15 +97,15 @@ class Pending:
     history: Mapping[str, Any] | None
 
 
-def lead() -> bool:
+def acquire_leadership() -> bool:
     """Try to become the one relay that publishes; False while another session holds the lock."""
     with connections[RELAY].cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s)", [LEADER_LOCK])
         return bool(cursor.fetchone()[0])
 
 
-def abdicate() -> None:
-    """Let the next relay lead. The lock also goes when the session ends."""
+def release_leadership() -> None:
+    """Let the next relay acquire it. The lock also goes when the session ends."""
     with connections[RELAY].cursor() as cursor:
         cursor.execute("SELECT pg_advisory_unlock(%s)", [LEADER_LOCK])
 
@@ -198,7 +198,7 @@ def _as_pending(row: tuple[Any, ...]) -> Pending:
     dead_letter_id = next((header for name, header in reversed(decoded) if name == ID_HEADER), None)
     if value is not None and dead_letter_id is not None:
         try:
-            value = unseal(value, tenant_id=tenant_id, row_id=UUID(dead_letter_id.decode()))
+            value = decrypt_message(value, tenant_id=tenant_id, row_id=UUID(dead_letter_id.decode()))
         except Undecryptable as error:
             # One dead letter must not hold up everything behind it. Its error goes out; its bytes are in the table.
             log.error("dead letter cannot be decrypted", dead_letter=dead_letter_id.decode(), reason=str(error))

@@ -1,7 +1,7 @@
 """Events whose wait for their customer is over: released, or dead when the customer was not created in time.
 
 One row that fails must not stop those behind it, nor come back for ever: a batch that fails is halved down to the row
-at fault, and that row becomes a dead letter after a few tries.
+that causes it, and that row becomes a dead letter after a few tries.
 """
 
 import datetime as dt
@@ -31,7 +31,8 @@ BATCH: Final = 500
 TRIES: Final = 3
 # A sweep takes a consumer no longer than this from its messages; the next one goes on.
 SWEEP_SECONDS: Final = 2.0
-# What cannot be dealt with for a reason outside of the row (its master key is missing, somebody holds the customer).
+# What cannot be dealt with for a reason outside of the row (its master key is missing, another transaction holds the
+# customer).
 PUT_OFF_SECONDS: Final = 60.0
 ALTERED: Final = Refusal(
     UNDECRYPTABLE,
@@ -110,7 +111,7 @@ def _give_up(tenant_id: UUID, row_id: UUID, error: Exception, *, attempts: int, 
             received = _receive(row, tenant_id)
             if received.message.value is None:
                 refusal = KEY_MISSING if isinstance(error, MasterKeyMissing) else ALTERED
-                store_unreadable(tenant_id, row.id, row.sealed, received, refusal, attempts=attempts, now=now)
+                store_unreadable(tenant_id, row.id, row.encrypted, received, refusal, attempts=attempts, now=now)
             else:
                 store_dead_letters(tenant_id, [(received, refusal)], attempts=attempts, now=now)
                 inbox.settle(tenant_id, {(received.event.source, received.event.id): DEAD})

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from lifecycle.models import NOBODY, DeadLetter, ParkedEvent
+from lifecycle.models import NO_TENANT, DeadLetter, ParkedEvent
 from lifecycle.rules.envelopes import Received, log_identity
 from lifecycle.services.events import inbox
 from lifecycle.services.events.dead_letters import Refusal, store_dead_letters
@@ -36,7 +36,7 @@ __all__ = [
     "sweep_parked",
 ]
 
-# Whoever reads an event, from Kafka or again from a dead letter: this part of the system changes what it changes.
+# The actor of what events change, whether they are read from Kafka or again from a dead letter.
 CONSUMER: Final = system_actor("consume_events")
 
 
@@ -55,13 +55,13 @@ def process_events(
     ``tenants`` are the tenants that the batch names, as far as they exist. Twice is once: what was dealt with before
     is a duplicate. With ``replaying`` what was recorded as dead may be dealt with again, and what fails again is
     reported but not stored a second time. Without ``releases_parked`` what waits for a customer is left to the sweep,
-    which finds out which of them is at fault. With ``dry_run`` everything is judged and nothing is kept. Raises what
+    which finds out which of them fails. With ``dry_run`` everything is judged and nothing is kept. Raises what
     the database raises; then nothing was done.
     """
     by_tenant: dict[UUID, list[Received]] = defaultdict(list)
     for received in batch:
         tenant = tenants.get(received.event.tenant)
-        by_tenant[tenant.id if tenant else NOBODY].append(received)
+        by_tenant[tenant.id if tenant else NO_TENANT].append(received)
     results: dict[int, Result] = {}
     released: list[Result] = []
     with transaction.atomic():
@@ -92,7 +92,7 @@ def store_dead_letter(
     dry_run: bool = False,
 ) -> Result:
     """Make a dead letter of a message that fails for no known reason, unless it was dealt with before."""
-    tenant_id = tenant.id if tenant else NOBODY
+    tenant_id = tenant.id if tenant else NO_TENANT
     identity = log_identity(received.message)
     with transaction.atomic(), tenant_context(tenant_id):
         if not inbox.claim(tenant_id, {identity: received.event.type}, now=now):

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from lifecycle.models import NOBODY, InboxEvent
+from lifecycle.models import NO_TENANT, InboxEvent
 from lifecycle.rules.envelopes import Event, Received, log_identity, receive
 from lifecycle.rules.ordering import merge_logs
 from lifecycle.services.customers.recording import record_customers
@@ -42,7 +42,7 @@ APPLIED, NOOP, STALE, PARKED, DEAD = (
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one message: an outcome of the inbox, or ``duplicate``. ``refusal`` tells why it is dead.
+    """What became of one message: an outcome of the inbox, or ``duplicate``. ``refusal`` says why it is dead.
 
     ``rejected``: what was left out of an event that was applied, because it cannot be kept.
     """
@@ -57,14 +57,14 @@ class Result:
 
 
 class TenantBatch:
-    """The part of a batch that concerns one tenant (None: messages whose tenant cannot be told)."""
+    """The part of a batch that concerns one tenant (None: messages whose tenant is unknown)."""
 
     def __init__(
         self, tenant: TenantRef | None, *, actor: Actor, now: dt.datetime, releases_parked: bool = True
     ) -> None:
         self.tenant = tenant
         self.releases_parked = releases_parked
-        self.tenant_id = tenant.id if tenant else NOBODY
+        self.tenant_id = tenant.id if tenant else NO_TENANT
         self.actor = actor
         self.now = now
         self.results: list[Result] = []
@@ -112,7 +112,7 @@ class TenantBatch:
         self._reject(received, refusal, _identity(received.event), released=True)
 
     def finish(self, *, replaying: bool = False) -> list[Result]:
-        """Write what was decided about the messages, and tell. A replayed message has its dead letter already."""
+        """Write what was decided about the messages; the results. A replayed message has its dead letter already."""
         if self.waiting:
             until = self.now + dt.timedelta(minutes=settings.EVENTS_PARKED_MINUTES)
             inbox.park(self.tenant_id, self.waiting, now=self.now, until=until)

@@ -1,4 +1,4 @@
-"""What an upload is made of, sealed piece by piece: the file, the lines that were rejected, what was found out."""
+"""What an upload is made of, encrypted piece by piece: the file, the lines that were rejected, what was found out."""
 
 import io
 from collections.abc import Iterator, Mapping
@@ -9,7 +9,7 @@ from uuid import UUID
 import orjson
 from uuid_utils.compat import uuid7
 
-from audit.services.sealing import seal, unseal
+from audit.services.message_encryption import decrypt_message, encrypt_message
 from lifecycle.models import ImportPart, ImportUpload
 from lifecycle.services.imports.columns import ColumnPlan, MappingRefused, propose_columns
 from lifecycle.services.imports.evidence import Evidence
@@ -29,7 +29,7 @@ class UploadGone(Exception):
 
 @dataclass(slots=True)
 class Facts:
-    """What was found out about a file, and decided. It quotes the file, so it is sealed as the file is.
+    """What was found out about a file, and decided. It quotes the file, so it is encrypted as the file is.
 
     ``sentence``: why it cannot be read, or why the run before ended. ``candidates``: the encodings it could be in, each
     with a word. ``codec``: the one it is read with. ``columns``: all, in order, as often as they occur. ``mapping``:
@@ -71,7 +71,7 @@ def write_facts(upload: ImportUpload, facts: Facts) -> None:
 def add_part(upload: ImportUpload, kind: Kind, number: int, plain: bytes) -> None:
     """Seal and keep one piece. In the tenant's context."""
     part_id: UUID = uuid7()
-    value = seal(plain, tenant_id=upload.tenant_id, row_id=part_id)
+    value = encrypt_message(plain, tenant_id=upload.tenant_id, row_id=part_id)
     ImportPart.objects.create(
         id=part_id, tenant_id=upload.tenant_id, upload_id=upload.id, kind=kind, number=number, value=value
     )
@@ -152,4 +152,4 @@ class _Parts(io.RawIOBase):
 
 
 def _open(part: ImportPart) -> bytes:
-    return unseal(part.value, tenant_id=part.tenant_id, row_id=part.id)
+    return decrypt_message(part.value, tenant_id=part.tenant_id, row_id=part.id)

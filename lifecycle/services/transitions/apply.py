@@ -11,10 +11,10 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from audit.services.bell import wake_relay_after_commit
 from audit.services.chain import EPOCH, MICROSECOND
 from audit.services.keys import ensure_keys
 from audit.services.recording import trace_headers
+from audit.services.relay_notification import notify_relay_after_commit
 from lifecycle.rules.transitions import Allowed, Change, Refused, Status, Unchanged, decide, refuse_effects
 from lifecycle.services.cache import copies
 from lifecycle.services.transitions import statements
@@ -192,11 +192,11 @@ def _write(call: Call, outcomes: Sequence[Outcome], statement: str, policy: Poli
                 if count != len(chunk):
                     raise RuntimeError(f"Of {len(chunk)} rows that are locked {count} could be written.")
     copies.refresh_statuses(tenant.id, _last_records(outcomes), configuration=policy.version)
-    wake_relay_after_commit()
+    notify_relay_after_commit()
 
 
 def _waves(outcomes: Iterable[Outcome]) -> Iterator[list[Outcome]]:
-    """Split moves so that each customer stands once in a wave, sorted by customer: the first moves, the second..."""
+    """Split moves so that each customer is once in a wave, sorted by customer: the first moves, the second..."""
     waves: list[list[Outcome]] = []
     seen: dict[UUID, int] = {}
     for outcome in outcomes:

@@ -48,12 +48,12 @@ def read_history(
 
 
 def open_notes(rows: Sequence[LifecycleHistory], tenant: TenantRef) -> dict[UUID, str | None]:
-    """The notes in clear by row, None for those that nobody can read any more."""
-    sealed = [row for row in rows if row.note is not None]
-    if not sealed:
+    """The notes in clear by row, None for those that no one can read any more."""
+    encrypted = [row for row in rows if row.note is not None]
+    if not encrypted:
         return {}
-    keys = load_keys(tenant.id, {row.customer_id for row in sealed})
-    return {row.id: _open(row, keys.get(row.customer_id)) for row in sealed}
+    keys = load_keys(tenant.id, {row.customer_id for row in encrypted})
+    return {row.id: _open(row, keys.get(row.customer_id)) for row in encrypted}
 
 
 def _open(row: LifecycleHistory, key: bytes | None) -> str | None:

@@ -13,7 +13,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 from django.db.models import Q
 
-from audit.services.sealing import seal, unseal
+from audit.services.message_encryption import decrypt_message, encrypt_message
 from lifecycle.models import IdempotentRequest
 from storage import cipher
 from storage.cursors import prepared_cursor
@@ -115,7 +115,7 @@ def keep_answer(claim: Claim, answer: Answer, *, customer_ids: Collection[UUID] 
     IdempotentRequest.objects.filter(pk=claim.id).update(
         status=answer.status,
         headers=dict(answer.headers),
-        body=seal(answer.body, tenant_id=claim.tenant_id, row_id=_row_id(claim.principal, claim.key)),
+        body=encrypt_message(answer.body, tenant_id=claim.tenant_id, row_id=_row_id(claim.principal, claim.key)),
         customer_ids=None if customer_ids is None else list(customer_ids),
     )
 
@@ -158,7 +158,7 @@ def sweep_answers(tenant_id: UUID, *, outdated: dt.datetime, limit: int) -> int:
 
 def _open(kept: IdempotentRequest) -> Answer:
     try:
-        body = unseal(kept.body or b"", tenant_id=kept.tenant_id, row_id=_row_id(kept.principal, kept.key))
+        body = decrypt_message(kept.body or b"", tenant_id=kept.tenant_id, row_id=_row_id(kept.principal, kept.key))
     except cipher.Undecryptable as error:
         raise KeyReused(GONE) from error
     return Answer(kept.status or 0, kept.headers, body)

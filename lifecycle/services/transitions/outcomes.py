@@ -39,7 +39,7 @@ class Choice(NamedTuple):
 
 
 class StatusRecord(NamedTuple):
-    """Where a customer stands, as every door shows it."""
+    """The stage of a customer, as every entry point shows it."""
 
     customer_id: UUID
     stage: str
@@ -71,7 +71,7 @@ class Outcome(NamedTuple):
 
     @property
     def moved(self) -> bool:
-        """Whether the customer stands in another stage than before."""
+        """Whether the customer is in another stage than before."""
         return isinstance(self.decision, Allowed)
 
 

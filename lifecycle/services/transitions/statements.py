@@ -9,7 +9,7 @@ from audit.services.recording import NOW, record_and_announce
 from tenants.services.configuration.policies import HOLD_CONFIGURATION
 
 # Rows are locked in id order: overlapping batches queue up behind one another instead of deadlocking. The join comes
-# before the first lock of a row, so the configuration is held by then and no publisher stands between a row and its
+# before the first lock of a row, so the configuration is held by then and no publisher comes between a row and its
 # stage. What was renamed while this waited for the publisher is read again by the lock.
 LOCK: Final = f"""
 SELECT s.customer_id::text, s.stage, {micros_sql("s.stage_entered_at")}, {micros_sql("s.updated_at")}, s.updated_by,

@@ -48,7 +48,7 @@ def no_leader() -> None:
     """Every relay leads."""
     from lifecycle.services.events import outbox
 
-    outbox.lead = lambda: True
+    outbox.acquire_leadership = lambda: True
 
 
 def no_stale_check() -> None:

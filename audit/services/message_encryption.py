@@ -12,28 +12,28 @@ from storage import cipher
 _WRAPPED = 1 + 2 + cipher.NONCE_BYTES + cipher.KEY_BYTES + 16
 
 
-def seal(plain: bytes, *, tenant_id: UUID, row_id: UUID) -> bytes:
+def encrypt_message(plain: bytes, *, tenant_id: UUID, row_id: UUID) -> bytes:
     """Encrypt the bytes of a row. They open only for the same tenant and row id."""
     key = cipher.new_data_key()
     _, wrapped = cipher.wrap(key, tenant_id=tenant_id, subject_id=row_id)
     return wrapped + cipher.encrypt_bytes(key, plain, bound_to=_binding(tenant_id, row_id))
 
 
-def unseal(sealed: bytes | memoryview, *, tenant_id: UUID, row_id: UUID) -> bytes:
-    """Decrypt what ``seal`` returned for the same row. Raises Undecryptable."""
-    sealed = bytes(sealed)
-    key = cipher.unwrap(sealed[:_WRAPPED], tenant_id=tenant_id, subject_id=row_id)
-    return cipher.decrypt_bytes(key, sealed[_WRAPPED:], bound_to=_binding(tenant_id, row_id))
+def decrypt_message(encrypted: bytes | memoryview, *, tenant_id: UUID, row_id: UUID) -> bytes:
+    """Decrypt what ``encrypt_message`` returned for the same row. Raises Undecryptable."""
+    encrypted = bytes(encrypted)
+    key = cipher.unwrap(encrypted[:_WRAPPED], tenant_id=tenant_id, subject_id=row_id)
+    return cipher.decrypt_bytes(key, encrypted[_WRAPPED:], bound_to=_binding(tenant_id, row_id))
 
 
-def reseal(sealed: bytes | memoryview, *, tenant_id: UUID, row_id: UUID) -> bytes | None:
+def rewrap_message(encrypted: bytes | memoryview, *, tenant_id: UUID, row_id: UUID) -> bytes | None:
     """The same bytes under the newest master key, or None when they are already. Raises Undecryptable."""
-    sealed = bytes(sealed)
-    if int.from_bytes(sealed[1:3], "big") == cipher.newest_master_key_id():
+    encrypted = bytes(encrypted)
+    if int.from_bytes(encrypted[1:3], "big") == cipher.newest_master_key_id():
         return None
-    key = cipher.unwrap(sealed[:_WRAPPED], tenant_id=tenant_id, subject_id=row_id)
+    key = cipher.unwrap(encrypted[:_WRAPPED], tenant_id=tenant_id, subject_id=row_id)
     _, wrapped = cipher.wrap(key, tenant_id=tenant_id, subject_id=row_id)
-    return wrapped + sealed[_WRAPPED:]
+    return wrapped + encrypted[_WRAPPED:]
 
 
 def _binding(tenant_id: UUID, row_id: UUID) -> bytes:
