@@ -11,20 +11,21 @@ acknowledged (``Watch``). Redis that begins empty has another epoch by itself, b
 name has the database's identity in it, so nothing outlives a restore from a backup.
 """
 
+import hashlib
 import itertools
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final, NamedTuple
 
 import structlog
 from django.db import DEFAULT_DB_ALIAS
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from storage.database.identity import database_identity
-from storage.redis import ask, get_client
+from storage.redis import ask
 
 log = structlog.get_logger(__name__)
 
@@ -123,7 +124,7 @@ def read(keys: Sequence[str]) -> Held:
         return Held()
     epoch_key, at = _epoch_key(DEFAULT_DB_ALIAS), time.monotonic()
     try:
-        epoch, *values = ask(lambda client: client.mget(epoch_key, *keys))
+        epoch, *values = ask(lambda client: client.execute_command("MGET", epoch_key, *keys))
     except RedisError:
         return Held()
     found = {}
@@ -162,7 +163,7 @@ def keep(
         arguments += itertools.chain.from_iterable((copy.version, copy.seconds, copy.body) for copy in chunk)
         keys = [epoch_key, count_key, *(copy.key for copy in chunk)]
         try:
-            in_force, count = ask(lambda _, keys=keys, arguments=arguments: _script(_KEEP)(keys=keys, args=arguments))  # type: ignore[misc]
+            in_force, count = ask(partial(_script(_KEEP), keys, arguments))
         except RedisError:
             return None
         _last_epochs[epoch_key] = in_force
@@ -172,7 +173,7 @@ def keep(
 
 def flush(*, using: str = DEFAULT_DB_ALIAS) -> None:
     """Make every copy a miss. One round trip. Raises RedisError."""
-    ask(lambda _: _script(_FLUSH)(keys=[_epoch_key(using)], args=[]))
+    ask(partial(_script(_FLUSH), [_epoch_key(using)], []))
 
 
 def note_missed_invalidation() -> None:
@@ -241,9 +242,16 @@ def _identify(client: Any) -> object:
 
 @cache
 def _script(body: str) -> Callable[..., Any]:
-    """A script, which is sent whole when Redis does not know it."""
-    script: Callable[..., Any] = get_client().register_script(body)
-    return script
+    """A script, called by its digest, and sent whole when Redis does not know it."""
+    digest = hashlib.sha1(body.encode(), usedforsecurity=False).hexdigest()
+
+    def run(keys: Sequence[Any], arguments: Sequence[Any], client: Any) -> Any:
+        try:
+            return client.evalsha(digest, len(keys), *keys, *arguments)
+        except NoScriptError:
+            return client.eval(body, len(keys), *keys, *arguments)
+
+    return run
 
 
 def _epoch_key(using: str) -> str:

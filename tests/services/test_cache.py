@@ -547,6 +547,22 @@ def test_a_hit_is_one_round_trip_and_a_miss_one_more(ids, commands):
     assert counted == [1]
 
 
+def test_a_connection_that_redis_has_closed_is_made_again_and_is_no_outage(ids):
+    fill_old(ids)
+    address = settings.CACHES["default"]["LOCATION"]
+    redis_py.Redis.from_url(address).client_kill_filter(_id=get_client().client_id())
+    assert shown(ids) == "old"
+    redis_py.Redis.from_url(address).client_kill_filter(_id=get_client().client_id())
+    write(ids, 2, "new")
+    assert (shown(ids), redis._away_until) == ("new", 0.0)
+
+
+def test_each_thread_has_a_connection_of_its_own_and_keeps_it(in_threads):
+    numbers = in_threads(4, lambda _: (get_client().client_id(), get_client().client_id()))
+    assert all(first == second for first, second in numbers)
+    assert len(set(numbers)) == 4
+
+
 def await_redis():
     """Until this process asks again and has flushed."""
     deadline = time.monotonic() + 10
@@ -721,8 +737,7 @@ def server(tmp_path):
 
 
 def forget_client():
-    get_client.cache_clear()
-    storage.copies._script.cache_clear()
+    redis._local.__dict__.clear()
 
 
 def test_redis_that_was_restarted_empty_takes_no_value_of_before(server, ids):
