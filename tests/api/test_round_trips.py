@@ -16,7 +16,7 @@ from tenants.actors import TenantRef
 
 @dataclass
 class Trips:
-    """What was sent, in order: R to Redis, P to PostgreSQL."""
+    """What was waited for, in order: R for Redis, P for PostgreSQL."""
 
     sent: str = ""
 
@@ -68,7 +68,7 @@ def test_where_a_customer_stands_is_one_trip_to_redis_and_one_statement(
         assert client.get(address).status_code == 200
     with trips.counting() as counted:
         assert client.get(address).status_code == 200
-    # Begin, look, end.
+    # The tenant is set (the driver sends BEGIN before it), the look, COMMIT.
     assert counted.sent == "RPPP"
 
 
@@ -82,5 +82,5 @@ def test_a_move_asks_redis_once_before_and_once_after_its_commit(
         assert client.patch(address, {"stage": stage}, format="json").status_code == 200
     with trips.counting() as counted:
         assert client.patch(address, {"stage": stages[-1]}, format="json").status_code == 200
-    # Begin, lock and look, take the budget, write, commit.
+    # The tenant is set (the driver sends BEGIN before it), lock and look, the budget, the write, COMMIT.
     assert counted.sent == "RPPPPPR"
