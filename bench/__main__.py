@@ -9,6 +9,7 @@ BENCH_SEEN (200), BENCH_ROUNDS (9), BENCH_SLICE_MS (3000 over HTTP,
 import argparse
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,12 @@ def main(arguments: list[str]) -> int:
                 populated = populate(f"bench-{part}", _customers())
                 settle()
                 _say(f"{part}: measuring")
-                figures += _load(part)(populated)
+                try:
+                    figures += _load(part)(populated)
+                except Exception as trouble:
+                    # What the other parts have measured is not lost with it.
+                    traceback.print_exc()
+                    figures.append(Figure(part, "not measured", str(trouble)[:200], met=False))
                 _say(f"{part}: {time.monotonic() - begin:.0f} s")
     except CannotMeasure as trouble:
         print(trouble, file=sys.stderr)
