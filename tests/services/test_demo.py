@@ -21,12 +21,12 @@ from uuid_utils.compat import uuid7
 from audit.models import LifecycleHistory
 from audit.services.chain import row_hash
 from lifecycle.models import BillingFigures, Contact, Customer, CustomerLifecycleStatus
+from lifecycle.rules.event_types import SEGMENTS
 from lifecycle.rules.sample_names import name_company
 from lifecycle.rules.transitions import Allowed, Change, Status, decide
 from lifecycle.services.configuration.publication import publish_configuration
 from lifecycle.services.demo import loading, scenarios
 from lifecycle.services.demo.stories import tell_story
-from lifecycle.services.events import samples
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tenants.rules.configuration.document import check_configuration, parse_configuration
@@ -172,7 +172,7 @@ def test_people_have_the_names_and_phones_of_their_country() -> None:
         for scenario in scenarios.SCENARIOS
         for number in range(200)
     }
-    assert segments == set(samples.SEGMENTS)
+    assert segments == set(SEGMENTS)
 
 
 # --- what is loaded -----------------------------------------------------------------------------------------------
