@@ -188,17 +188,19 @@ def terminate_connections() -> None:
 
 def test_consumers_of_one_group_share_the_partitions_and_apply_nothing_twice(acme: Speaker, broker: Broker) -> None:
     broker.make_topics(partitions=4)
+    # Of every topic.
+    partitions = 4 * len(broker.topics)
     customers = [f"c{number}" for number in range(60)]
     with working(broker, batch_size=5) as first:
         send_story(broker, acme, *customers[:20])
-        await_that(lambda: len(first.consumer._assigned) == 16)
+        await_that(lambda: len(first.consumer._assigned) == partitions)
         with working(broker, batch_size=5) as second:
             send_story(broker, acme, *customers[20:40])
-            await_that(lambda: len(first.consumer._assigned) == len(second.consumer._assigned) == 8)
+            await_that(lambda: len(first.consumer._assigned) == len(second.consumer._assigned) == partitions / 2)
             assert first.consumer._assigned.isdisjoint(second.consumer._assigned)
             send_story(broker, acme, *customers[40:])
             await_that(lambda: len(acme.inbox()) == 180)
-        await_that(lambda: len(first.consumer._assigned) == 16)
+        await_that(lambda: len(first.consumer._assigned) == partitions)
         broker.send(acme.document("customer.created", "last", name="A"))
         broker.flush()
         await_that(lambda: len(acme.inbox()) == 181)
