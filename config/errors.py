@@ -19,13 +19,14 @@ from rest_framework.views import set_rollback
 from config.outages import UNCHANGED, UNKNOWN, find_outage
 from config.problems import PROBLEM_TYPE, problem_body, problem_response
 from config.redaction import describe_error, error_code
-from lifecycle.services.configuration.publication import MappingNeeded
+from lifecycle.services.configuration.plans import MappingNeeded
 from lifecycle.services.transitions.update_budget import RateLimited
 from tenants.identity import Identity
 from tenants.middleware import note_refusal
 from tenants.permissions import customer_of
 from tenants.refusals import STATUS_OF_CODE, RequestRefused
-from tenants.rules.configuration.errors import ERROR, InvalidConfiguration
+from tenants.rules.configuration.errors import InvalidConfiguration
+from tenants.sentences import describe_finding, describe_invalid, describe_refusal
 from tenants.services.accounts.jwks import KeysUnavailable
 from tenants.services.configuration.policies import NoConfiguration
 from tenants.services.configuration.versions import ConfigurationConflict, NoSuchVersion
@@ -158,22 +159,21 @@ def _from_validation(error: exceptions.ValidationError, method: str) -> Problem:
 
 
 def _from_configuration(error: InvalidConfiguration) -> Problem:
-    faults = [
-        {"pointer": f"#{fault.path}", "detail": fault.sentence, "code": fault.code}
-        for fault in error.faults
-        if fault.severity == ERROR
+    errors = [
+        {"pointer": f"#{found.path}", "detail": describe_finding(found), "code": found.code} for found in error.errors
     ]
-    return Problem("invalid_request", str(error), extra={"errors": faults})
+    return Problem("invalid_request", describe_invalid(error), extra={"errors": errors})
 
 
 def _from_conflict(error: ConfigurationConflict) -> Problem:
     headers = {"ETag": f'"{error.current}"'}
-    return Problem("version_conflict", str(error), headers, {"current": {"version": error.current}})
+    return Problem("version_conflict", describe_refusal(error), headers, {"current": {"version": error.current}})
 
 
 def _from_mapping(error: MappingNeeded) -> Problem:
-    fault = {"pointer": "#/mapping", "detail": str(error), "code": "mapping_needed"}
-    return Problem("invalid_request", str(error), extra={"errors": [fault], "stages": error.stages})
+    detail = describe_refusal(error)
+    problem = {"pointer": "#/mapping", "detail": detail, "code": "mapping_needed"}
+    return Problem("invalid_request", detail, extra={"errors": [problem], "stages": error.stages})
 
 
 def _from_method(error: exceptions.MethodNotAllowed) -> Problem:
@@ -202,7 +202,7 @@ _TABLE: Mapping[type[Exception], Callable[[Any, str], Problem]] = {
     InvalidConfiguration: _alone(_from_configuration),
     MappingNeeded: _alone(_from_mapping),
     ConfigurationConflict: _alone(_from_conflict),
-    NoSuchVersion: _simple("not_found"),
+    NoSuchVersion: lambda error, _: Problem("not_found", describe_refusal(error)),
     NoConfiguration: _simple("not_found", "This tenant has no lifecycle configuration yet: publish one first."),
     exceptions.ValidationError: _from_validation,
     exceptions.ParseError: _simple("invalid_request"),

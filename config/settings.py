@@ -217,7 +217,7 @@ TEMPLATES = [
         "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
-            "libraries": {"c360": "lifecycle.web.tags"},
+            "libraries": {"c360": "lifecycle.web.tags", "configuration": "lifecycle.admin.configuration.tags"},
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",

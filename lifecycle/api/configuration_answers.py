@@ -1,40 +1,52 @@
-"""The shapes of answers about a configuration, for the schema only."""
+"""Responses about a configuration: the serializers that document them render them."""
 
-from typing import get_args
+from typing import Any, get_args
 
 from rest_framework import serializers
 
-from lifecycle.api.answers import Answer
-from tenants.rules.configuration.diff import ChangeKind
-from tenants.rules.configuration.errors import ERROR, WARNING
+from tenants.rules.configuration.diff import ChangeKind, ConfigurationChange
+from tenants.rules.configuration.errors import ERROR, WARNING, Finding
+from tenants.sentences import describe_change, describe_finding
 
 
-class ConfigurationFaultAnswer(Answer):
+class Response(serializers.Serializer[Any]):
+    """Rendered only, never read from requests."""
+
+
+class FindingResponse(Response):
     """One thing that is wrong with a configuration (``error``) or probably not meant (``warning``)."""
 
     path = serializers.CharField(allow_blank=True, help_text="Where in the configuration, as a JSON pointer.")
     code = serializers.CharField()
-    sentence = serializers.CharField()
+    sentence = serializers.SerializerMethodField()
     severity = serializers.ChoiceField(choices=(ERROR, WARNING))
 
+    def get_sentence(self, finding: Finding) -> str:
+        """For people."""
+        return describe_finding(finding)
 
-class ConfigurationChangeAnswer(Answer):
+
+class ChangeResponse(Response):
     """One difference to the live configuration, for programs and in words."""
 
     kind = serializers.ChoiceField(choices=get_args(ChangeKind))
-    sentence = serializers.CharField()
+    sentence = serializers.SerializerMethodField()
     stage = serializers.CharField(allow_null=True)
     to = serializers.CharField(allow_null=True)
 
+    def get_sentence(self, change: ConfigurationChange) -> str:
+        """For people."""
+        return describe_change(change)
 
-class StageCountAnswer(Answer):
+
+class StageCountResponse(Response):
     """A stage and the customers in it now."""
 
     stage = serializers.CharField()
     customers = serializers.IntegerField()
 
 
-class OverdueCountAnswer(Answer):
+class OverdueCountResponse(Response):
     """Customers that are in their stage for longer than expected: today, and with the configuration."""
 
     stage = serializers.CharField()
@@ -42,7 +54,7 @@ class OverdueCountAnswer(Answer):
     then = serializers.IntegerField()
 
 
-class RefusedMoveAnswer(Answer):
+class RefusedMoveResponse(Response):
     """Moves that really happened and would be refused, by kind, with customers for example."""
 
     from_stage = serializers.CharField()
@@ -56,20 +68,20 @@ class RefusedMoveAnswer(Answer):
     examples = serializers.ListField(child=serializers.UUIDField())
 
 
-class PreviewAnswer(Answer):
+class PreviewResponse(Response):
     """What a configuration would do. When it is not ``valid``, only ``faults`` says something."""
 
     valid = serializers.BooleanField()
-    faults = ConfigurationFaultAnswer(many=True)
-    plan_faults = ConfigurationFaultAnswer(many=True, help_text="Of ``renamed`` and ``mapping``.")
+    faults = FindingResponse(many=True, source="findings")
+    plan_faults = FindingResponse(many=True, source="plan_findings", help_text="Of ``renamed`` and ``mapping``.")
     live_version = serializers.IntegerField(help_text="0: none yet.")
-    changes = ConfigurationChangeAnswer(many=True)
+    changes = ChangeResponse(many=True)
     customers = serializers.IntegerField()
-    stages_going_away = StageCountAnswer(many=True)
+    stages_going_away = StageCountResponse(many=True)
     mapping_needed = serializers.ListField(child=serializers.CharField())
-    new_dead_ends = StageCountAnswer(many=True)
-    overdue = OverdueCountAnswer(many=True)
+    new_dead_ends = StageCountResponse(many=True)
+    overdue = OverdueCountResponse(many=True)
     history_days = serializers.IntegerField()
     moves_judged = serializers.IntegerField()
     moves_refused = serializers.IntegerField()
-    refused_moves = RefusedMoveAnswer(many=True)
+    refused_moves = RefusedMoveResponse(many=True)

@@ -138,5 +138,5 @@ PREVIEW_CONFIGURATION = describe(
     "preview_configuration",
     "configuration",
     request=PUBLISHED,
-    answer=configuration_answers.PreviewAnswer,
+    answer=configuration_answers.PreviewResponse,
 )

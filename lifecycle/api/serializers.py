@@ -11,12 +11,12 @@ from rest_framework import serializers
 from lifecycle.rules.transitions import LONGEST_NOTE, LONGEST_REASON, LONGEST_STAGE
 from lifecycle.services.compliance.erasure import LONGEST_REASON as LONGEST_DEED_REASON
 from tenants.api.serializers import StrictSerializer, TextField
+from tenants.rules.configuration.definitions import LONGEST_COMMENT
 from tenants.rules.texts import clean_line
 from tenants.rules.values import InvalidValue, read_paragraphs
 
 LONGEST_NAME = 150
 MOST_ITEMS = 1000
-LONGEST_COMMENT = 500
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 

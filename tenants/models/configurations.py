@@ -11,7 +11,7 @@ from tenants.models.tenants import Tenant
 class ConfigurationVersion(models.Model):
     """One version of a tenant's lifecycle configuration, the contract's JSON. Immutable once published.
 
-    A draft has no number yet; publishing gives it the next one. A draft's document may still be faulty, and
+    A draft has no number yet; publishing gives it the next one. A draft's document may still have errors, and
     ``mapping`` says where the customers of stages that go away shall go: stage -> {"to", "reason_code"?}.
     """
 
@@ -45,7 +45,7 @@ class ConfigurationVersion(models.Model):
 
 
 class Stage(models.Model):
-    """A stage that customers of the tenant may stand in now. The database holds every customer to these rows."""
+    """A stage that customers of the tenant may be in now. The database holds every customer to these rows."""
 
     id = models.UUIDField(primary_key=True, default=uuid_utils.compat.uuid7, editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="stages")

@@ -2,9 +2,11 @@
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import groupby, pairwise
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 QUOTED_LENGTH = 80
 _ALIKE = 0.6
@@ -56,22 +58,29 @@ def fold_text(text: str) -> str:
     return normalize_text(normalize_text(text).casefold().replace("\u0307", ""))
 
 
-def find_text_fault(text: str, limit: int, *, multiline: bool = False) -> tuple[str, str] | None:
-    """Why a text is not acceptable: (code, what is wrong, to follow a subject), or None if it is.
+class TextError(NamedTuple):
+    """Why a text is not accepted, and what a sentence about it speaks of."""
+
+    code: str
+    params: Mapping[str, Any] = MappingProxyType({})
+
+
+def find_text_error(text: str, limit: int, *, multiline: bool = False) -> TextError | None:
+    """Why a text is not acceptable, or None if it is.
 
     Codes: ``blank``, ``too_long`` (more than ``limit`` characters), ``surrounding_blanks``, ``control_character``
     (also NUL, half of a surrogate pair, and marks that change the direction of the text).
     """
     if len(text) > limit:
-        return "too_long", f"has {len(text):,} characters; at most {limit:,} are possible"
+        return TextError("too_long", {"length": len(text), "most": limit})
     if not text.isprintable() or not text.isascii():
         for character in text:
             if is_refused(character) and not (multiline and character in _MULTILINE):
-                return "control_character", f"contains the control character U+{ord(character):04X}; remove it"
+                return TextError("control_character", {"character": f"U+{ord(character):04X}"})
     if not any(unicodedata.category(character)[0] in "LNPS" for character in text):
-        return "blank", "is blank"
+        return TextError("blank")
     if text != text.strip():
-        return "surrounding_blanks", "begins or ends with a space; remove the space"
+        return TextError("surrounding_blanks")
     return None
 
 
@@ -81,7 +90,7 @@ def is_refused(character: str) -> bool:
 
 
 def shorten_text(text: str) -> str:
-    """A text fit to stand in a sentence or a pointer: one line, bounded, encodable, nothing invisible."""
+    """A text fit for a sentence or a pointer: one line, bounded, encodable, nothing invisible."""
     shown = text[:QUOTED_LENGTH]
     if not shown.isascii() or not shown.isprintable():
         shown = "".join(f"\\u{ord(one):04x}" if is_refused(one) else one for one in shown)
@@ -122,7 +131,7 @@ def _count_parts(text: str) -> tuple[Counter[str], Counter[str]]:
 def _measure_likeness(one: tuple[Counter[str], Counter[str]], other: tuple[Counter[str], Counter[str]]) -> float:
     """The share of letters and of pairs of letters that two texts have in common (Dice), 0 to 1.
 
-    Linear in the length of the texts, where difflib is cubic: anybody can send names that take it seconds.
+    Linear in the length of the texts, where difflib is cubic: anyone can send names that take it seconds.
     """
     shares = [2 * (a & b).total() / max(1, a.total() + b.total()) for a, b in zip(one, other, strict=True)]
     return sum(shares) / len(shares)

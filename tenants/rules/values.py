@@ -56,11 +56,15 @@ _ACCENTS: Final = re.compile("[\u0300-\u036f]")
 
 
 class InvalidValue(ValueError):
-    """The value cannot be kept. ``code`` names the kind of error; the text says what is wrong, to follow a subject."""
+    """The value cannot be kept. ``code`` names the kind of error; the text says what is wrong, to follow a subject.
 
-    def __init__(self, code: str, sentence: str) -> None:
+    ``params``: what a sentence of an entry point's own speaks of.
+    """
+
+    def __init__(self, code: str, sentence: str, **params: str | int) -> None:
         super().__init__(sentence)
         self.code = code
+        self.params = params
 
 
 def read_line(value: object, longest: int, *, required: bool = False) -> str:
@@ -74,11 +78,11 @@ def read_line(value: object, longest: int, *, required: bool = False) -> str:
         raise InvalidValue("wrong_type", "must be text")
     # Far longer than anything that fits: not even looked at, so that length costs the sender and not us.
     if len(value) > 4 * longest + 1000:
-        raise InvalidValue("too_long", f"is {len(value):,} characters long; at most {longest:,} fit")
+        raise _too_long(value, longest)
     _refuse_control_characters(value.strip())
     text = clean_line(value)
     if len(text) > longest:
-        raise InvalidValue("too_long", f"is {len(text):,} characters long; at most {longest:,} fit")
+        raise _too_long(text, longest)
     if required and not is_visible(text):
         raise InvalidValue("blank", "is blank")
     return text
@@ -92,9 +96,14 @@ def read_paragraphs(value: object, longest: int) -> str:
         raise InvalidValue("wrong_type", "must be text")
     text = value.strip()
     if len(text) > longest:
-        raise InvalidValue("too_long", f"is {len(text):,} characters long; at most {longest:,} fit")
+        raise _too_long(text, longest)
     _refuse_control_characters(text)
     return normalize_text(text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def _too_long(text: str, most: int) -> InvalidValue:
+    sentence = f"is {len(text):,} characters long; at most {most:,} fit"
+    return InvalidValue("too_long", sentence, length=len(text), most=most)
 
 
 def _refuse_control_characters(text: str) -> None:
@@ -102,7 +111,9 @@ def _refuse_control_characters(text: str) -> None:
         return
     refused = next((one for one in text if is_refused(one) and one not in "\t\n\r"), None)
     if refused is not None:
-        raise InvalidValue("control_character", f"contains the control character U+{ord(refused):04X}; remove it")
+        character = f"U+{ord(refused):04X}"
+        sentence = f"contains the control character {character}; remove it"
+        raise InvalidValue("control_character", sentence, character=character)
 
 
 def is_visible(text: str) -> bool:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from tenants.actors import TenantRef
 from tenants.models import Tenant, User
-from tenants.rules.texts import find_text_fault
+from tenants.rules.texts import find_text_error
 from tenants.rules.values import InvalidValue, read_username
 
 PLATFORM = "platform"
@@ -17,7 +17,7 @@ LONGEST_SLUG = 63
 
 def find_tenant(slug: str) -> TenantRef | None:
     """The tenant of a slug that is not suspended. One statement."""
-    if find_text_fault(slug, LONGEST_SLUG) is not None:
+    if find_text_error(slug, LONGEST_SLUG) is not None:
         return None
     row = Tenant.objects.using(PLATFORM).filter(slug=slug, is_suspended=False).values_list("id", "slug").first()
     return TenantRef(*row) if row else None

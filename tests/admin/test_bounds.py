@@ -6,19 +6,18 @@ from typing import Any
 import pytest
 from hypothesis import Phase, given, settings
 
-from lifecycle.admin.layout import CannotLayOut, lay_out
-from lifecycle.admin.places import file_faults
-from lifecycle.admin.pretty import find_lines, write_json
-from lifecycle.admin.sheet import SameNameTwice, write_document
-from tenants.rules.configuration.comparing import compare_lines, shorten_comparison
-from tenants.rules.configuration.document import check_configuration
-from tests.rules.documents import relaxed
+from lifecycle.admin.configuration.comparison import compare_lines, shorten_comparison
+from lifecycle.admin.configuration.documents import SameNameTwice, write_document
+from lifecycle.admin.configuration.json_text import find_lines, write_json
+from lifecycle.admin.configuration.layout import CannotLayOut, lay_out
+from lifecycle.admin.configuration.places import file_findings
+from tests.rules.documents import check, relaxed
 from tests.rules.growing import ACCEPTED_BYTES, Growing, assert_linear, growing
 
 
 def edit(document: dict[str, Any]) -> None:
     """What the editor does with a document, but for the database and the template."""
-    faults = check_configuration(document)
+    faults = check(document)
     text = write_json(document)
     assert len(text) < 20 * ACCEPTED_BYTES
     find_lines(document, [fault.path for fault in faults])
@@ -26,7 +25,7 @@ def edit(document: dict[str, Any]) -> None:
         sheet = lay_out(document, renamed={}, live_stages=())
         with suppress(SameNameTwice):
             write_document(sheet)
-        file_faults(sheet, document, faults)
+        file_findings(sheet, document, faults)
 
 
 @settings(relaxed, max_examples=20, phases=(Phase.reuse, Phase.generate))

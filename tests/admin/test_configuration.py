@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +19,9 @@ from lifecycle.services.transitions.apply import Call, apply
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tenants.models import ConfigurationVersion
+from tenants.rules.configuration.document_reader import DocumentReader
 from tenants.rules.configuration.starters import STARTERS
+from tenants.sentences import describe_finding
 from tenants.services.configuration.versions import live_version, open_draft
 from tests.admin.test_configuration_sheet import post
 from tests.admin.test_walk import browser, choose
@@ -155,7 +158,7 @@ def pages_of(draft: ConfigurationVersion) -> list[str]:
             for name in ("try", "publish", "discard", "download")
         ),
         reverse("admin:configuration_moves"),
-        reverse("admin:configuration_take_back"),
+        reverse("admin:configuration_revert"),
         reverse("admin:refusals_summary"),
     ]
 
@@ -283,7 +286,7 @@ def test_json_that_rows_cannot_hold_is_shown_as_json_with_the_reason(tenant: Ten
     body = answer.content.decode()
     assert "The form cannot show this draft" in body
     assert "There is no key “colour”; did you mean “colors”?" in body
-    assert [(line, fault.code) for line, fault in answer.context["lined_faults"]] == [
+    assert [(line, fault.code) for line, fault in answer.context["lined_findings"]] == [
         (3, "unknown_key"),
         (2, "wrong_type"),
     ]
@@ -297,8 +300,8 @@ def test_a_faulty_draft_is_saved_shows_its_faults_and_cannot_be_published(
     admin_browser.post(editor(draft), data)
     answer = admin_browser.get(editor(draft))
     rows = answer.context["sheet"].stages
-    assert [fault.code for fault in rows[2].faults["name"]] == ["duplicate"]
-    assert [fault.code for fault in rows[3].faults["days"]] == ["wrong_type"]
+    assert [fault.code for fault in rows[2].findings["name"]] == ["duplicate"]
+    assert [fault.code for fault in rows[3].findings["days"]] == ["wrong_type"]
     before = written(tenant)
     page = reverse("admin:configuration_publish", args=[draft.pk])
     refused = admin_browser.post(page, {"comment": "Now", "expected_version": "1", "expected_revision": "2"})
@@ -378,7 +381,9 @@ def test_a_stage_with_customers_that_goes_away_asks_where_they_go(
     answer = admin_browser.post(editor(draft), form_of(admin_browser.get(editor(draft)), do="remove_stage:3"))
     (gone,) = answer.context["sheet"].gone
     assert (gone.stage, gone.customers) == ("At-Risk", 1)
-    assert [fault.sentence for fault in gone.faults["to"]] == ["1 customer is in “At-Risk”: choose their target stage."]
+    assert [describe_finding(finding) for finding in gone.findings["to"]] == [
+        "1 customer is in “At-Risk”: choose their target stage."
+    ]
     data = form_of(answer) | {"gone-0-to": ["2"], "gone-0-reason": ["Stage removed"]}
     admin_browser.post(editor(draft), data)
     assert reread(tenant, draft).mapping == {"At-Risk": {"to": "Active", "reason_code": "Stage removed"}}
@@ -442,7 +447,7 @@ def test_trying_a_draft_names_what_it_would_refuse_with_examples(tenant: TenantR
     body = answer.content.decode()
     assert "<strong>1</strong> of the 1 recorded moves would be blocked." in body
     assert f'href="{reverse("customer-page", args=[customer.id])}"' in body
-    assert "“Active”: 1 customers could not be moved to another stage" in body
+    assert "“Active”: 1 customer could not be moved to another stage" in body
     assert written(tenant) == before
 
 
@@ -471,6 +476,35 @@ def test_publishing_asks_why_and_moves_the_customers_at_once(
         assert live is not None
         assert (live.number, live.comment, live.published_by) == (2, "Fewer stages", str(users.tenant_admin.pk))
     assert entries(tenant)[-1] == ("publish_configuration", "Fewer stages")
+
+
+def test_a_document_is_read_once_for_each_page_and_each_publication(
+    tenant: TenantRef, admin_browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draft = new_draft(tenant, {**MINIMAL, "max_days": {"Active": 30}})
+    admin_browser.get(reverse(OVERVIEW))  # the live version is compiled in this process
+    made = 0
+
+    class CountedReader(DocumentReader):
+        def __init__(self) -> None:
+            nonlocal made
+            made += 1
+            super().__init__()
+
+    def count(request: Callable[[], Any]) -> int:
+        nonlocal made
+        made = 0
+        assert request().status_code == 200
+        return made
+
+    monkeypatch.setattr("tenants.rules.configuration.document.DocumentReader", CountedReader)
+    assert count(lambda: admin_browser.get(editor(draft))) == 1
+    assert count(lambda: admin_browser.get(reverse("admin:configuration_try", args=[draft.pk]))) == 1
+    assert count(lambda: admin_browser.get(reverse("admin:configuration_publish", args=[draft.pk]))) == 1
+    # One for the page that is sent, one for what is locked and published, one for the first look at version 2.
+    assert count(lambda: publish(admin_browser, draft, "Thirty days")) == 3
+    assert count(lambda: admin_browser.get(reverse("admin:configuration_revert"))) == 0
+    assert count(lambda: admin_browser.get(reverse(OVERVIEW))) == 0
 
 
 def test_a_large_move_goes_on_in_the_background_and_its_progress_is_shown(
@@ -517,7 +551,7 @@ def test_a_version_is_taken_back_with_its_customers(tenant: TenantRef, admin_bro
     publish(
         admin_browser, new_draft(tenant, SHORTER, renamed={"Prospect": "Lead"}, mapping={"At-Risk": "Active"}), "Fewer"
     )
-    page = reverse("admin:configuration_take_back")
+    page = reverse("admin:configuration_revert")
     shown = admin_browser.get(page)
     assert "Stage “Lead” is renamed to “Prospect”." in shown.content.decode()
     assert shown.context["returning"] == 1
@@ -525,7 +559,7 @@ def test_a_version_is_taken_back_with_its_customers(tenant: TenantRef, admin_bro
     assert "Version 3 is live: the former configuration again." in told(answer)
     with tenant_context(tenant.id):
         assert CustomerLifecycleStatus.objects.get(customer_id=risky.id).stage == "At-Risk"
-    assert entries(tenant)[-1] == ("take_back_configuration", "A mistake")
+    assert entries(tenant)[-1] == ("revert_publication", "A mistake")
 
 
 def test_taking_back_asks_where_customers_of_a_stage_go_that_only_the_live_version_has(
@@ -534,7 +568,7 @@ def test_taking_back_asks_where_customers_of_a_stage_go_that_only_the_live_versi
     document = {**MINIMAL, "stages": [*MINIMAL["stages"], "Paused"]}
     publish(admin_browser, new_draft(tenant, document), "A pause")
     CustomerFactory(tenant=tenant, stage="Paused")
-    page = reverse("admin:configuration_take_back")
+    page = reverse("admin:configuration_revert")
     refused = admin_browser.post(page, {"comment": "No pause", "expected_version": "2"})
     assert "Paused (1)" in refused.content.decode()
     data = {"live-stage": "Paused", "live-to": "Active", "live-reason": ""}
@@ -543,7 +577,7 @@ def test_taking_back_asks_where_customers_of_a_stage_go_that_only_the_live_versi
 
 
 def test_the_first_version_cannot_be_taken_back(tenant: TenantRef, admin_browser: Client) -> None:
-    answer = admin_browser.get(reverse("admin:configuration_take_back"), follow=True)
+    answer = admin_browser.get(reverse("admin:configuration_revert"), follow=True)
     assert told(answer) == "There is no earlier version to roll back to."
 
 

@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from lifecycle.admin import folding
+from lifecycle.admin.configuration import folding
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
 from tenants.models import ConfigurationVersion

@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from lifecycle.rules.event_types import EVENT_TYPES
-from tenants.rules.configuration.document import CATEGORIES, EFFECT_KINDS
+from tenants.rules.configuration.document import CATEGORIES, EFFECT_KINDS, Finding, read_configuration
 
 SMALLEST = {
     "stages": ["Prospect", "Onboarded", "Active", "At-Risk", "Churned"],
@@ -58,6 +58,12 @@ FULL: dict[str, Any] = {
     "currency": "EUR",
     "rates": {"JPY": 0.006, "USD": 0.92},
 }
+
+
+def check(document: object) -> list[Finding]:
+    """What is to be said about a document, errors first."""
+    return read_configuration(document)[1]
+
 
 relaxed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 

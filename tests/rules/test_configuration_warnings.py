@@ -4,22 +4,23 @@ from typing import Any
 
 import pytest
 
-from tenants.rules.configuration.document import Fault, check_configuration, parse_configuration
-from tests.rules.documents import FULL, SMALLEST
+from tenants.rules.configuration.document import Finding, parse_configuration
+from tenants.sentences import describe_finding
+from tests.rules.documents import FULL, SMALLEST, check
 
 BIG = {"field": "arr", "op": "gt", "value": 10}
 LATE = {"field": "ends_on", "op": "exists"}
 
 
 def warnings_of(document: object) -> list[tuple[str, str]]:
-    faults = check_configuration(document)
+    faults = check(document)
     assert all(fault.severity == "warning" for fault in faults), faults
     parse_configuration(document)
     return [(fault.path, fault.code) for fault in faults]
 
 
-def rule_warnings(**rule: Any) -> list[Fault]:
-    return check_configuration({**FULL, "event_rules": [{"event": "contract.renewed", **rule}]})
+def rule_warnings(**rule: Any) -> list[Finding]:
+    return check({**FULL, "event_rules": [{"event": "contract.renewed", **rule}]})
 
 
 @pytest.mark.parametrize(
@@ -39,21 +40,20 @@ def test_a_rule_behind_one_that_always_wins_can_never_fire(
     first: dict[str, Any], second: dict[str, Any], fires: bool
 ) -> None:
     rules = [{"event": "contract.renewed", "to": "Active", **rule} for rule in (first, second)]
-    found = [fault for fault in check_configuration({**FULL, "event_rules": rules}) if fault.path == "/event_rules/1"]
+    found = [fault for fault in check({**FULL, "event_rules": rules}) if fault.path == "/event_rules/1"]
     assert [fault.code for fault in found] == ([] if fires else ["rule_never_fires"])
-    assert fires or "rule 1 comes first" in found[0].sentence
+    assert fires or "rule 1 comes first" in describe_finding(found[0])
 
 
 def test_a_configuration_in_order_has_no_warnings() -> None:
-    assert check_configuration(FULL) == []
+    assert check(FULL) == []
 
 
 def test_the_sample_of_the_specification_is_warned_only_of_reasons_that_are_free_text() -> None:
-    assert check_configuration(SMALLEST)[0] == Fault(
-        "/reason_codes/At-Risk",
-        "no_reason_codes",
-        "“At-Risk” requires a reason but names none: any text of up to 255 characters works.",
-        "warning",
+    warning = check(SMALLEST)[0]
+    assert (warning.path, warning.code, warning.severity) == ("/reason_codes/At-Risk", "no_reason_codes", "warning")
+    assert describe_finding(warning) == (
+        "“At-Risk” requires a reason but names none: any text of up to 255 characters works."
     )
     assert warnings_of(SMALLEST) == [
         ("/reason_codes/At-Risk", "no_reason_codes"),
@@ -94,7 +94,7 @@ def test_a_rule_whose_transition_is_not_allowed_can_never_fire() -> None:
     (warning,) = rule_warnings(**{"from": ["Prospect"], "to": "Active"})
 
     assert warning.path == "/event_rules/0"
-    assert warning.sentence == "The rule can never fire: no transition leads from its stages to “Active”."
+    assert describe_finding(warning) == "The rule can never fire: no transition leads from its stages to “Active”."
 
 
 def test_a_rule_from_everywhere_to_where_no_transition_leads_can_never_fire() -> None:
@@ -107,40 +107,40 @@ def test_a_rule_that_some_of_its_stages_refuse_is_named_with_them() -> None:
     (warning,) = rule_warnings(**{"from": ["Prospect", "Onboarded", "Active"], "to": "Active"})
 
     assert (warning.path, warning.code) == ("/event_rules/0/from", "rule_refused")
-    assert warning.sentence == "No transition leads to “Active” from “Prospect”: there the rule is refused."
+    assert describe_finding(warning) == "No transition leads to “Active” from “Prospect”: there the rule is refused."
 
 
 def test_a_rule_without_the_reason_that_its_stage_requires_can_never_fire() -> None:
     (warning,) = rule_warnings(to="At-Risk")
 
     assert warning.path == "/event_rules/0/reason_code"
-    assert warning.sentence == "The rule can never fire: “At-Risk” requires a reason and the rule gives none."
+    assert describe_finding(warning) == "The rule can never fire: “At-Risk” requires a reason and the rule gives none."
 
 
 def test_a_rule_with_a_reason_that_its_stage_does_not_know_can_never_fire() -> None:
     (warning,) = rule_warnings(to="At-Risk", reason_code="low engagement")
 
     assert warning.path == "/event_rules/0/reason_code"
-    assert warning.sentence == "The rule can never fire: “low engagement” is not a reason of “At-Risk”."
+    assert describe_finding(warning) == "The rule can never fire: “low engagement” is not a reason of “At-Risk”."
 
 
 @pytest.mark.parametrize(("event", "field"), [("contract.renewed", "open_issues"), ("customer.updated", "billing.tax")])
 def test_a_condition_on_a_field_that_the_event_does_not_have_is_warned_of(event: str, field: str) -> None:
     rule = {"event": event, "to": "Active", "when": [{"field": field, "op": "exists"}]}
 
-    (warning,) = check_configuration({**FULL, "event_rules": [rule]})
+    (warning,) = check({**FULL, "event_rules": [rule]})
 
     assert (warning.path, warning.code) == ("/event_rules/0/when/0/field", "unknown_field")
-    assert warning.sentence == f"The event “{event}” has no field “{field}”."
+    assert describe_finding(warning) == f"The event “{event}” has no field “{field}”."
 
 
 def test_a_recipient_that_nobody_is_called_is_warned_of() -> None:
     effect = {"name": "Escalate", "on": "enter", "kind": "alert", "to": ["onwer"]}
 
-    (warning,) = check_configuration({**FULL, "effects": [effect]})
+    (warning,) = check({**FULL, "effects": [effect]})
 
     assert warning.path == "/effects/0/to/0"
-    assert warning.sentence == (
+    assert describe_finding(warning) == (
         "There is no recipient “onwer”. Use “owner”, “managers”, “admins” or “contacts”, or an e-mail address."
     )
 
@@ -151,5 +151,5 @@ def test_a_thousand_warnings_leave_nothing_of_the_configuration_unread() -> None
         for n in range(100)
     ]
 
-    assert len(check_configuration({**FULL, "effects": effects})) == 200
+    assert len(check({**FULL, "effects": effects})) == 200
     assert len(parse_configuration({**FULL, "effects": effects}).effects) == 100

@@ -6,12 +6,13 @@ from typing import Any
 from hypothesis import given
 
 from tenants.rules.configuration.document import ConfigurationChange, diff_configurations, parse_configuration
+from tenants.sentences import describe_change
 from tests.rules.documents import FULL, SMALLEST, configurations, relaxed
 
 
 def sentences(old: dict[str, Any], new: dict[str, Any], **renamed: str) -> list[str]:
     changes = diff_configurations(parse_configuration(old), parse_configuration(new), renamed=renamed)
-    return [change.sentence for change in changes]
+    return [describe_change(change) for change in changes]
 
 
 def test_an_added_stage_is_told_with_everything_about_it() -> None:
@@ -66,9 +67,8 @@ def test_a_renamed_stage_is_one_change_and_not_remove_and_add() -> None:
 
     changes = diff_configurations(parse_configuration(FULL), parse_configuration(new), renamed={"At-Risk": "In danger"})
 
-    assert changes == [
-        ConfigurationChange("stage_renamed", "Stage “At-Risk” is renamed to “In danger”.", "At-Risk", "In danger")
-    ]
+    assert changes == [ConfigurationChange("stage_renamed", "At-Risk", "In danger")]
+    assert describe_change(changes[0]) == "Stage “At-Risk” is renamed to “In danger”."
     assert len(sentences(FULL, new)) == 16
 
 
@@ -141,4 +141,4 @@ def test_the_diff_is_empty_only_between_equal_configurations(one: dict[str, Any]
 
     assert diff_configurations(old, old) == []
     assert bool(diff_configurations(old, new)) == (old != new)
-    assert all(change.sentence.endswith(".") for change in diff_configurations(old, new))
+    assert all(describe_change(change).endswith(".") for change in diff_configurations(old, new))

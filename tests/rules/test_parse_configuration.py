@@ -10,20 +10,20 @@ from tenants.rules.configuration.document import (
     Condition,
     Effect,
     EventRule,
-    Fault,
+    Finding,
     InvalidConfiguration,
-    check_configuration,
     parse_configuration,
 )
-from tests.rules.documents import FULL, SMALLEST, any_json, configurations, damaged, relaxed
+from tenants.sentences import describe_finding, describe_invalid
+from tests.rules.documents import FULL, SMALLEST, any_json, check, configurations, damaged, relaxed
 
 
 def errors_of(document: object) -> list[tuple[str, str]]:
-    return [(fault.path, fault.code) for fault in check_configuration(document) if fault.severity == "error"]
+    return [(fault.path, fault.code) for fault in check(document) if fault.severity == "error"]
 
 
-def only_error_of(document: object) -> Fault:
-    faults = [fault for fault in check_configuration(document) if fault.severity == "error"]
+def only_error_of(document: object) -> Finding:
+    faults = [fault for fault in check(document) if fault.severity == "error"]
     assert len(faults) == 1, faults
     return faults[0]
 
@@ -164,8 +164,8 @@ def test_every_fault_is_named_and_not_only_the_first() -> None:
     ]
     with pytest.raises(InvalidConfiguration) as raised:
         parse_configuration(document)
-    assert len(raised.value.faults) == 21
-    assert str(raised.value) == "/colour: There is no key “colour”; did you mean “colors”? And 20 more."
+    assert len(raised.value.findings) == 21
+    assert describe_invalid(raised.value) == "/colour: There is no key “colour”; did you mean “colors”? And 20 more."
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,9 @@ def test_every_fault_is_named_and_not_only_the_first() -> None:
 def test_a_fault_says_what_is_wrong_and_what_would_be_right(
     document: object, path: str, code: str, sentence: str
 ) -> None:
-    assert only_error_of(document) == Fault(path, code, sentence, "error")
+    error = only_error_of(document)
+
+    assert (error.path, error.code, describe_finding(error)) == (path, code, sentence)
 
 
 def test_a_stage_that_was_refused_is_not_reported_again_where_it_is_referred_to() -> None:
@@ -275,26 +277,27 @@ def test_a_million_faults_are_answered_with_the_first_ones() -> None:
         "max_days": {f"x{n}": 1 for n in range(1000)},
     }
 
-    faults = check_configuration(document)
+    faults = check(document)
 
     assert len(faults) == 201
-    assert faults[-1] == Fault("", "too_many_faults", "More than 200 errors; correct these.")
+    assert (faults[-1].path, faults[-1].code) == ("", "too_many_faults")
+    assert describe_finding(faults[-1]) == "More than 200 errors; correct these."
 
 
 @relaxed
 @given(any_json | damaged())
 def test_no_json_whatever_is_more_than_a_refusal(document: Any) -> None:
-    faults = check_configuration(document)
+    faults = check(document)
     for fault in faults:
-        assert fault.sentence.endswith((".", "?"))
+        assert describe_finding(fault).endswith((".", "?"))
         assert fault.path == "" or fault.path.startswith("/")
-        json.dumps([fault.path, fault.sentence], ensure_ascii=False).encode()
-        assert "\x00" not in fault.path + fault.sentence
+        json.dumps([fault.path, describe_finding(fault)], ensure_ascii=False).encode()
+        assert "\x00" not in fault.path + describe_finding(fault)
     try:
         configuration = parse_configuration(document)
     except InvalidConfiguration as refusal:
-        assert any(fault.severity == "error" for fault in refusal.faults)
-        assert set(refusal.faults) == set(faults)
+        assert any(fault.severity == "error" for fault in refusal.findings)
+        assert list(refusal.findings) == faults
     else:
         assert all(fault.severity == "warning" for fault in faults)
         assert parse_configuration(configuration.to_document()) == configuration

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from tenants.rules.configuration.document import check_configuration
-from tests.rules.documents import FULL
+from tenants.sentences import describe_finding
+from tests.rules.documents import FULL, check
 from tests.rules.test_parse_configuration import errors_of, only_error_of
 
 
@@ -91,7 +91,7 @@ def test_an_effect_without_a_recipient_is_refused_unless_it_is_a_forecast() -> N
     fault = only_error_of(full_with(effects=[effect]))
 
     assert fault.path == "/effects/0/to"
-    assert fault.sentence == "An effect of kind “alert” must say in “to” whom it is for."
+    assert describe_finding(fault) == "An effect of kind “alert” must say in “to” whom it is for."
     assert errors_of(full_with(effects=[{**effect, "kind": "forecast"}])) == []
 
 
@@ -107,4 +107,4 @@ def test_an_address_or_a_web_hook_is_accepted_as_recipient() -> None:
         {"name": "Hook", "on": "leave", "kind": "webhook", "to": ["https://crm.example/hook?a=1"]},
     ]
 
-    assert check_configuration(full_with(effects=effects)) == []
+    assert check(full_with(effects=effects)) == []

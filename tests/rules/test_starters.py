@@ -2,13 +2,14 @@
 
 import pytest
 
-from tenants.rules.configuration.document import check_configuration, parse_configuration
+from tenants.rules.configuration.document import parse_configuration
 from tenants.rules.configuration.starters import STARTERS
+from tests.rules.documents import check
 
 
 @pytest.mark.parametrize("name", list(STARTERS))
 def test_a_starter_has_no_fault_and_no_warning(name: str) -> None:
-    assert check_configuration(dict(STARTERS[name].document)) == []
+    assert check(dict(STARTERS[name].document)) == []
 
 
 @pytest.mark.parametrize("name", list(STARTERS))

@@ -25,7 +25,7 @@ from audit.services.verification import Verified
 from lifecycle.models import Customer, CustomerLifecycleStatus
 from lifecycle.rules.transitions import Change
 from lifecycle.services.compliance.verification import verify_tenant
-from lifecycle.services.configuration.publication import publish_configuration, take_back
+from lifecycle.services.configuration.publication import publish_configuration, revert_publication
 from lifecycle.services.transitions.apply import Call, apply
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
@@ -405,7 +405,7 @@ def test_a_renamed_stage_breaks_no_chain(tenant: TenantRef, customer: Customer, 
     move(customer, tenant, ("Churned", "Left"), ("Live", None))
     assert breaks_of(tenant) == {}
     with tenant_context(tenant.id):
-        take_back(tenant=tenant, actor=ACTOR, now=utc_now(), comment="a mistake")
+        revert_publication(tenant=tenant, actor=ACTOR, now=utc_now(), comment="a mistake")
     move(neighbour, tenant, ("Prospect", None))
     assert breaks_of(tenant) == {}
     assert [row["to_stage"] for row in history_of(customer)][-3:] == ["Active", "Churned", "Live"]

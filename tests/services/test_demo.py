@@ -29,11 +29,12 @@ from lifecycle.services.demo import loading, scenarios
 from lifecycle.services.demo.stories import tell_story
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
-from tenants.rules.configuration.document import check_configuration, parse_configuration
+from tenants.rules.configuration.document import parse_configuration
 from tenants.rules.configuration.policy import compile_policy
 from tenants.services.accounts.people import create_tenant
 from tenants.services.configuration.versions import live_version
 from tenants.services.directory import find_login, find_tenant
+from tests.rules.documents import check
 
 NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
 OWNERS = ("a@x.example", "b@x.example")
@@ -109,7 +110,7 @@ def test_no_story_breaks_the_rules_of_its_tenant_or_of_time(scenario: scenarios.
 
 def test_the_configurations_are_in_order_and_have_nothing_in_common() -> None:
     for scenario in scenarios.SCENARIOS:
-        assert check_configuration(scenario.document) == []
+        assert check(scenario.document) == []
     acme, globex = scenarios.ACME_DOCUMENT, scenarios.GLOBEX_DOCUMENT
     assert not set(acme["stages"]) & set(globex["stages"])
     for key in ("reason_codes", "max_days", "effects", "event_rules", "categories", "guidance"):

@@ -11,13 +11,14 @@ from lifecycle.services.configuration.previews import preview_configuration
 from lifecycle.services.transitions.apply import Call, apply
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
+from tenants.rules.configuration.document import read_configuration
 from tests.factories import MINIMAL, CustomerFactory, utc_now
 from tests.services.test_publication import SHORTER, written
 
 
 def preview(tenant: TenantRef, document: Any, **options: Any) -> Any:
     with tenant_context(tenant.id):
-        return preview_configuration(document, tenant=tenant, now=utc_now(), **options)
+        return preview_configuration(*read_configuration(document), tenant=tenant, now=utc_now(), **options)
 
 
 def move(tenant: TenantRef, customer: Any, stage: str, reason: str | None = None, source: str = "API") -> None:
@@ -81,13 +82,13 @@ def test_a_preview_judges_what_really_happened(tenant: TenantRef) -> None:
 def test_a_faulty_document_is_answered_with_every_fault(tenant: TenantRef) -> None:
     tried = preview(tenant, {"stages": ["A", "a"], "initial": "B"})
     assert not tried.valid
-    assert {fault["path"] for fault in tried.faults} >= {"/stages/1", "/initial"}
+    assert {finding.path for finding in tried.findings} >= {"/stages/1", "/initial"}
 
 
 def test_a_preview_costs_the_same_for_one_customer_and_for_fifty(tenant: TenantRef) -> None:
     def count() -> int:
         with tenant_context(tenant.id), CaptureQueriesContext(connection) as queries:
-            preview_configuration(SHORTER, tenant=tenant, now=utc_now())
+            preview_configuration(*read_configuration(SHORTER), tenant=tenant, now=utc_now())
         return len(queries)
 
     CustomerFactory(tenant=tenant)

@@ -11,13 +11,15 @@ from audit.models import AdministrationEntry, LifecycleHistory, OutboxMessage
 from lifecycle.models import CustomerLifecycleStatus, StageMigration
 from lifecycle.rules.transitions import Change
 from lifecycle.services.configuration import publication, stage_migrations
-from lifecycle.services.configuration.publication import MappingNeeded, publish_configuration, take_back
+from lifecycle.services.configuration.plans import MappingNeeded
+from lifecycle.services.configuration.publication import publish_configuration, revert_publication
 from lifecycle.services.configuration.stage_migrations import move_customers
 from lifecycle.services.transitions.apply import Call, apply
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tenants.models import ConfigurationVersion, Stage, Tenant
 from tenants.rules.configuration.document import InvalidConfiguration
+from tenants.sentences import describe_refusal
 from tenants.services.configuration.versions import (
     ConfigurationConflict,
     NoSuchVersion,
@@ -81,7 +83,10 @@ def written(tenant: TenantRef) -> tuple[int, ...]:
         )
 
 
-def test_customers_of_a_removed_stage_go_where_the_mapping_says(tenant: TenantRef) -> None:
+def test_customers_of_a_removed_stage_go_where_the_mapping_says(
+    tenant: TenantRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stage_migrations, "AT_ONCE", 0)
     risky = [CustomerFactory(tenant=tenant, stage="At-Risk", reason_code="Late") for _ in range(3)]
     CustomerFactory(tenant=tenant)
 
@@ -113,7 +118,10 @@ def test_publishing_is_refused_while_customers_would_have_no_stage(tenant: Tenan
     with pytest.raises(MappingNeeded) as refusal:
         publish(tenant, SHORTER, renamed={"Prospect": "Lead"})
     assert refusal.value.stages == {"At-Risk": 1}
-    assert "At-Risk (1)" in str(refusal.value)
+    assert describe_refusal(refusal.value) == (
+        "Customers are still in stages that would be removed: At-Risk (1). Map each to a target stage. Nothing was"
+        " published."
+    )
     assert written(tenant) == before
 
 
@@ -132,7 +140,7 @@ def test_a_mapping_is_judged_by_the_new_rules(tenant: TenantRef, mapping: Any, c
     before = written(tenant)
     with pytest.raises(InvalidConfiguration) as refusal:
         publish(tenant, SHORTER, renamed={"Prospect": "Lead"}, mapping=mapping)
-    assert [(fault.path, fault.code) for fault in refusal.value.faults] == [("/mapping/At-Risk", code)]
+    assert [(fault.path, fault.code) for fault in refusal.value.findings] == [("/mapping/At-Risk", code)]
     assert written(tenant) == before
 
 
@@ -153,7 +161,7 @@ def test_a_rename_that_cannot_be_made_is_named_at_its_place(
     before = written(tenant)
     with pytest.raises(InvalidConfiguration) as refusal:
         publish(tenant, document, renamed=renamed)
-    assert [(fault.path, fault.code) for fault in refusal.value.faults] == [(path, code)]
+    assert [(fault.path, fault.code) for fault in refusal.value.findings] == [(path, code)]
     assert written(tenant) == before
 
 
@@ -169,13 +177,13 @@ def test_a_small_change_is_complete_when_its_transaction_is_committed(tenant: Te
             actor=ADMIN,
             now=utc_now(),
         )
-        stage_migrations.move_after_commit(tenant, now=utc_now())
     assert stages_of(tenant) == {"Active": 3}
     with tenant_context(tenant.id):
         assert stage_migrations.unfinished_moves(tenant) == []
 
 
-def test_nobody_can_enter_a_stage_that_is_being_emptied(tenant: TenantRef) -> None:
+def test_no_one_can_enter_a_stage_that_is_being_emptied(tenant: TenantRef, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stage_migrations, "AT_ONCE", 0)
     CustomerFactory(tenant=tenant, stage="At-Risk", reason_code="Late")
     bystander = CustomerFactory(tenant=tenant)
     publish(tenant, SHORTER, renamed={"Prospect": "Lead"}, mapping={"At-Risk": {"to": "Churned", "reason_code": "x"}})
@@ -192,6 +200,7 @@ def test_nobody_can_enter_a_stage_that_is_being_emptied(tenant: TenantRef) -> No
 def test_a_killed_move_goes_on_where_it_was(tenant: TenantRef, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(5):
         CustomerFactory(tenant=tenant, stage="At-Risk", reason_code="Late")
+    monkeypatch.setattr(stage_migrations, "AT_ONCE", 0)
     monkeypatch.setattr(stage_migrations, "BATCH", 2)
     publish(tenant, SHORTER, renamed={"Prospect": "Lead"}, mapping={"At-Risk": {"to": "Churned", "reason_code": "x"}})
     worker = move_customers(tenant, now=utc_now())
@@ -238,7 +247,7 @@ def test_taking_back_returns_those_who_have_not_moved_since(tenant: TenantRef) -
         )
 
     with tenant_context(tenant.id):
-        back = take_back(tenant=tenant, actor=ADMIN, now=utc_now(), comment="That was a mistake")
+        back = revert_publication(tenant=tenant, actor=ADMIN, now=utc_now(), comment="That was a mistake")
     move_all(tenant)
 
     assert back.version.number == 3
@@ -255,7 +264,7 @@ def test_a_stage_that_only_the_undone_version_had_needs_no_second_mapping(tenant
     publish(tenant, document, mapping={"At-Risk": "Danger"})
     move_all(tenant)
     with tenant_context(tenant.id):
-        take_back(tenant=tenant, actor=ADMIN, now=utc_now(), comment="back")
+        revert_publication(tenant=tenant, actor=ADMIN, now=utc_now(), comment="back")
     move_all(tenant)
     with tenant_context(tenant.id):
         assert CustomerLifecycleStatus.objects.get(customer_id=customer.id).stage == "At-Risk"
@@ -272,7 +281,7 @@ def test_taking_back_needs_no_transition_that_leads_back(tenant: TenantRef) -> N
     assert stages_of(tenant) == {"Churned": 4}
 
     with tenant_context(tenant.id):
-        back = take_back(tenant=tenant, actor=ADMIN, now=utc_now(), comment="That was a mistake")
+        back = revert_publication(tenant=tenant, actor=ADMIN, now=utc_now(), comment="That was a mistake")
     assert sum(move.total for move in back.moves) == 3
     move_all(tenant)
 
@@ -282,7 +291,7 @@ def test_taking_back_needs_no_transition_that_leads_back(tenant: TenantRef) -> N
         last = LifecycleHistory.objects.get(customer_id=risky[0].id, sequence=3)
         assert (last.from_stage, last.to_stage, last.source) == ("Churned", "At-Risk", "Configuration")
         assert last.request_id == back.version.request_id
-        assert AdministrationEntry.objects.latest("id").action == "take_back_configuration"
+        assert AdministrationEntry.objects.latest("id").action == "revert_publication"
 
 
 def test_taking_back_counts_each_customer_once(tenant: TenantRef) -> None:
@@ -294,7 +303,7 @@ def test_taking_back_counts_each_customer_once(tenant: TenantRef) -> None:
     own = CustomerFactory(tenant=tenant, stage="Rescue")
 
     with tenant_context(tenant.id):
-        back = take_back(tenant=tenant, actor=ADMIN, now=utc_now(), comment="back")
+        back = revert_publication(tenant=tenant, actor=ADMIN, now=utc_now(), comment="back")
     assert sum(move.total for move in back.moves) == 4
     move_all(tenant)
 
@@ -307,6 +316,7 @@ def test_a_publication_sends_those_who_still_wait_where_its_own_mapping_says(
     tenant: TenantRef, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The former publication had brought one of four to its goal; taken back, the former goal holds again."""
+    monkeypatch.setattr(stage_migrations, "AT_ONCE", 0)
     monkeypatch.setattr(stage_migrations, "BATCH", 1)
     for _ in range(4):
         CustomerFactory(tenant=tenant, stage="At-Risk", reason_code="Late")
@@ -319,7 +329,7 @@ def test_a_publication_sends_those_who_still_wait_where_its_own_mapping_says(
     assert stages_of(tenant) == {"Active": 3, "Onboarded": 1}
 
     with tenant_context(tenant.id):
-        take_back(tenant=tenant, actor=ADMIN, now=utc_now(), comment="back")
+        revert_publication(tenant=tenant, actor=ADMIN, now=utc_now(), comment="back")
     move_all(tenant)
     assert stages_of(tenant) == {"Onboarded": 4}
 
@@ -329,6 +339,7 @@ def test_a_publication_that_still_moves_customers_is_taken_back(
     tenant: TenantRef, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
     """Those who were not moved yet stay where they are: their stage is there again."""
+    monkeypatch.setattr(stage_migrations, "AT_ONCE", 0)
     monkeypatch.setattr(stage_migrations, "BATCH", 1)
     for _ in range(3):
         CustomerFactory(tenant=tenant, stage="At-Risk", reason_code="Late")
@@ -336,16 +347,16 @@ def test_a_publication_that_still_moves_customers_is_taken_back(
     if when == "half-way":
         next(move_customers(tenant, now=utc_now()))
     with tenant_context(tenant.id):
-        take_back(tenant=tenant, actor=ADMIN, now=utc_now(), comment="back")
+        revert_publication(tenant=tenant, actor=ADMIN, now=utc_now(), comment="back")
     move_all(tenant)
     assert stages_of(tenant) == {"At-Risk": 3}
     with tenant_context(tenant.id):
         assert not StageMigration.objects.filter(finished_at__isnull=True).exists()
 
 
-def test_there_is_nothing_to_take_back_before_the_second_version(tenant: TenantRef) -> None:
+def test_there_is_nothing_to_revert_before_the_second_version(tenant: TenantRef) -> None:
     with tenant_context(tenant.id), pytest.raises(NoSuchVersion):
-        take_back(tenant=tenant, actor=ADMIN, now=utc_now(), comment="x")
+        revert_publication(tenant=tenant, actor=ADMIN, now=utc_now(), comment="x")
 
 
 def test_a_stale_publisher_is_told_which_version_is_live(tenant: TenantRef) -> None:

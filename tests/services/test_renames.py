@@ -14,7 +14,9 @@ from audit.models import LifecycleHistory
 from lifecycle.models import Customer, CustomerLifecycleStatus
 from lifecycle.rules.transitions import Change, Status
 from lifecycle.services.compliance.verification import verify_tenant
-from lifecycle.services.configuration.publication import MappingNeeded, publish_configuration, take_back
+from lifecycle.services.configuration import stage_migrations
+from lifecycle.services.configuration.plans import MappingNeeded
+from lifecycle.services.configuration.publication import publish_configuration, revert_publication
 from lifecycle.services.configuration.stage_migrations import move_customers
 from lifecycle.services.transitions.apply import Call, Choice, apply
 from tenants.actors import TenantRef, system_actor
@@ -22,6 +24,7 @@ from tenants.context import tenant_context
 from tenants.models import Stage
 from tenants.rules.configuration.document import InvalidConfiguration
 from tenants.rules.configuration.policy import Policy
+from tenants.sentences import describe_finding
 from tests.factories import CustomerFactory, TenantFactory, utc_now
 
 ADMIN = system_actor("tests")
@@ -38,7 +41,7 @@ def publish(tenant: TenantRef, stages: list[str], **options: Any) -> None:
 
 def undo(tenant: TenantRef) -> None:
     with tenant_context(tenant.id):
-        take_back(tenant=tenant, actor=ADMIN, now=utc_now(), comment="That was a mistake")
+        revert_publication(tenant=tenant, actor=ADMIN, now=utc_now(), comment="That was a mistake")
     move_all(tenant)
 
 
@@ -107,7 +110,10 @@ def test_any_renames_are_made_and_taken_back(db: None, plan: Plan) -> None:
     assert [verified.broken for verified in verify_tenant(tenant)] == [None] * len(STAGES)
 
 
-def test_a_stage_takes_the_name_of_one_that_goes_away_while_that_is_still_being_emptied(db: None) -> None:
+def test_a_stage_takes_the_name_of_one_that_goes_away_while_that_is_still_being_emptied(
+    db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stage_migrations, "AT_ONCE", 0)
     tenant = TenantFactory(configuration={"stages": ["A", "B", "C"]})
     old, new = CustomerFactory(tenant=tenant, stage="B"), CustomerFactory(tenant=tenant, stage="A")
     with tenant_context(tenant.id):
@@ -129,9 +135,9 @@ def test_a_name_is_taken_over_only_when_it_is_said_where_its_customers_go(db: No
     customer = CustomerFactory(tenant=tenant, stage="A")
     with pytest.raises(InvalidConfiguration) as refusal:
         publish(tenant, ["B", "C"], renamed={"A": "B"})
-    (fault,) = refusal.value.faults
+    (fault,) = refusal.value.findings
     assert (fault.path, fault.code) == ("/renamed/A", "name_taken")
-    assert fault.sentence.endswith("and “A” takes its name, say in the mapping where its customers go.")
+    assert describe_finding(fault).endswith("and “A” takes its name, say in the mapping where its customers go.")
     assert (where(tenant), stages_now(tenant)) == ({customer.id: "A"}, {"A", "B", "C"})
 
 
@@ -147,7 +153,7 @@ def test_what_came_into_the_new_stage_is_asked_about_when_its_name_goes_back(db:
     assert where(tenant) == {first.id: "B", own.id: "A"}
 
     with tenant_context(tenant.id):
-        take_back(tenant=tenant, actor=ADMIN, now=utc_now(), comment="back", mapping={"A": "C"})
+        revert_publication(tenant=tenant, actor=ADMIN, now=utc_now(), comment="back", mapping={"A": "C"})
     move_all(tenant)
     assert where(tenant) == {first.id: "A", own.id: "C"}
     assert stages_now(tenant) == {"A", "C"}
@@ -174,7 +180,7 @@ def test_a_mapping_of_a_stage_that_there_is_not_is_named(db: None) -> None:
     customer = CustomerFactory(tenant=tenant, stage="C")
     with pytest.raises(InvalidConfiguration) as refusal:
         publish(tenant, ["A", "B"], mapping={"C": "B", "c": "B", "Gho/st": {"to": "A"}})
-    assert [(fault.path, fault.code) for fault in refusal.value.faults] == [
+    assert [(fault.path, fault.code) for fault in refusal.value.findings] == [
         ("/mapping/c", "unknown_stage"),
         ("/mapping/Gho~1st", "unknown_stage"),
     ]

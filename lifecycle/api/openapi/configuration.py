@@ -4,11 +4,11 @@ from typing import Any, Final
 
 from lifecycle.rules.event_types import EVENT_TYPES
 from tenants.rules.configuration.conditions import OPERATORS
-from tenants.rules.configuration.document import LONGEST_GUIDANCE, LONGEST_STAGE, LONGEST_STAY_DAYS, MOST_REASONS
+from tenants.rules.configuration.definitions import LONGEST_COMMENT, LONGEST_REASON, LONGEST_STAGE
+from tenants.rules.configuration.document import LONGEST_GUIDANCE, LONGEST_STAY_DAYS, MOST_REASONS
 from tenants.rules.configuration.sections import (
     LARGEST_NUMBER,
     LARGEST_RATE,
-    LONGEST_REASON,
     LONGEST_TEXT,
     MOST_CONDITIONS,
     MOST_EFFECTS,
@@ -19,7 +19,6 @@ from tenants.rules.configuration.sections import (
     MOST_VALUES,
 )
 
-LONGEST_COMMENT: Final = 500
 # What the rules refuse in a text of one line: control characters, and marks that make it look like another one.
 _REFUSED = r"\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060\u2066-\u2069\ufeff"
 # It neither begins nor ends with a blank.

@@ -10,18 +10,16 @@ from django.utils.http import http_date
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from lifecycle.api import schema
-from lifecycle.api.configuration_answers import PreviewAnswer
+from lifecycle.api import configuration_answers, schema
 from lifecycle.api.filters import refuse_strangers
 from lifecycle.api.preconditions import format_etag, is_known_to_caller, read_replaced_version
 from lifecycle.api.serializers import PublicationSerializer
 from lifecycle.api.viewsets.tenant import TenantViewSet
 from lifecycle.services.configuration.previews import preview_configuration
 from lifecycle.services.configuration.publication import publish_configuration
-from lifecycle.services.configuration.stage_migrations import move_after_commit
 from tenants.models import ConfigurationVersion
 from tenants.roles import CONFIGURE_STAGES, VIEW_LIFECYCLE
-from tenants.rules.configuration.errors import InvalidConfiguration
+from tenants.rules.configuration.document import InvalidConfiguration, read_configuration
 from tenants.services.configuration.policies import NoConfiguration
 from tenants.services.configuration.versions import live_version
 
@@ -60,7 +58,7 @@ class ConfigurationViewSet(TenantViewSet):
         body = PublicationSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         asked, now = dict(body.validated_data), timezone.now()
-        with _faults_placed(body):
+        with _findings_placed(body):
             publication = publish_configuration(
                 asked.pop("configuration"),
                 **asked,
@@ -69,7 +67,6 @@ class ConfigurationViewSet(TenantViewSet):
                 actor=self.identity.actor(),
                 now=now,
             )
-        move_after_commit(self.tenant, now=now)
         return _show(publication.version)
 
     @schema.PREVIEW_CONFIGURATION
@@ -79,9 +76,9 @@ class ConfigurationViewSet(TenantViewSet):
         body.is_valid(raise_exception=True)
         asked: dict[str, Any] = dict(body.validated_data)
         asked.pop("comment", None)
-        document = asked.pop("configuration")
-        preview = preview_configuration(document, **asked, tenant=self.tenant, now=timezone.now())
-        return Response(PreviewAnswer.render(preview.to_json()))
+        configuration, findings = read_configuration(asked.pop("configuration"))
+        preview = preview_configuration(configuration, findings, **asked, tenant=self.tenant, now=timezone.now())
+        return Response(configuration_answers.PreviewResponse(preview).data)
 
     def _live_number(self) -> int | None:
         version = live_version(self.tenant)
@@ -89,22 +86,22 @@ class ConfigurationViewSet(TenantViewSet):
 
 
 @contextmanager
-def _faults_placed(body: PublicationSerializer) -> Iterator[None]:
-    """Let the pointers of faults lead to where the configuration stands in the body."""
+def _findings_placed(body: PublicationSerializer) -> Iterator[None]:
+    """Let the pointers of findings lead to where the configuration is in the body."""
     try:
         yield
     except InvalidConfiguration as error:
         beside = ("/renamed", "/mapping")
         raise InvalidConfiguration(
             tuple(
-                fault if fault.path.startswith(beside) else replace(fault, path=f"{body.place}{fault.path}")
-                for fault in error.faults
+                found if found.path.startswith(beside) else replace(found, path=f"{body.place}{found.path}")
+                for found in error.findings
             )
         ) from error
 
 
 def _show(version: ConfigurationVersion) -> Response:
-    """The document as it stands; its version is the entity tag."""
+    """The document as it is; its version is the entity tag."""
     headers = {"ETag": format_etag(version.number or 0), "Cache-Control": "private, no-cache"}
     if version.published_at is not None:
         headers["Last-Modified"] = http_date(version.published_at.timestamp())

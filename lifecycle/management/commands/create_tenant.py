@@ -13,7 +13,8 @@ from lifecycle.management.reading import read_json
 from lifecycle.services.configuration.publication import publish_configuration
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
-from tenants.rules.configuration.document import InvalidConfiguration, parse_configuration
+from tenants.rules.configuration.document import Configuration, read_configuration
+from tenants.sentences import describe_finding
 from tenants.services.accounts.people import create_tenant
 
 _SLUG = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -41,25 +42,23 @@ class Command(OperatorCommand):
             )
         if not 0 < len(name) <= LONGEST_NAME:
             raise CommandError(f"The name must have 1 to {LONGEST_NAME} characters.")
-        document = None
+        configuration = None
         if options["configuration"] is not None:
-            document = read_json(options["configuration"])
-            try:
-                parse_configuration(document)
-            except InvalidConfiguration as error:
-                for fault in error.faults:
-                    self.stderr.write(f"{fault.severity} at {fault.path or '/'}: {fault.sentence}")
-                raise CommandError("No tenant was created. Fix the errors above.") from error
-        tenant = self._create(slug, name, document)
-        self.stdout.write(f"{tenant.slug}: made{' with version 1 of its configuration' if document else ''}")
+            configuration, findings = read_configuration(read_json(options["configuration"]))
+            for finding in findings:
+                self.stderr.write(f"{finding.severity} at {finding.path or '/'}: {describe_finding(finding)}")
+            if configuration is None:
+                raise CommandError("No tenant was created. Fix the errors above.")
+        tenant = self._create(slug, name, configuration)
+        self.stdout.write(f"{tenant.slug}: made{' with version 1 of its configuration' if configuration else ''}")
 
-    def _create(self, slug: str, name: str, document: Any) -> TenantRef:
+    def _create(self, slug: str, name: str, configuration: Configuration | None) -> TenantRef:
         now = timezone.now()
         try:
             tenant = create_tenant(slug=slug, name=name, actor=ACTOR, now=now)
         except IntegrityError as error:
             raise CommandError(f"Tenant {slug!r} already exists.") from error
-        if document is not None:
+        if configuration is not None:
             with tenant_context(tenant.id), transaction.atomic():
-                publish_configuration(document, tenant=tenant, actor=ACTOR, now=now, comment="First version.")
+                publish_configuration(configuration, tenant=tenant, actor=ACTOR, now=now, comment="First version.")
         return tenant

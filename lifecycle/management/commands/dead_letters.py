@@ -26,7 +26,8 @@ from lifecycle.services.events.dead_letter_actions import (
     replay_dead_letters,
 )
 from tenants.actors import Actor, system_actor
-from tenants.rules.texts import find_text_fault
+from tenants.rules.texts import find_text_error
+from tenants.sentences import write
 
 # As much as the log has room for after "system:operator:".
 LONGEST_OPERATOR: Final = 134
@@ -34,9 +35,9 @@ LONGEST_OPERATOR: Final = 134
 
 def read_operator(text: str) -> str:
     """Who decides; empty for the system's user."""
-    error = find_text_fault(text, LONGEST_OPERATOR) if text else None
+    error = find_text_error(text, LONGEST_OPERATOR) if text else None
     if error is not None:
-        raise ArgumentTypeError(f"it {error[1]}")
+        raise ArgumentTypeError(write(error.code, {"subject": "operator", "text": text, **error.params}))
     return text
 
 

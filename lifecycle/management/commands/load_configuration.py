@@ -1,5 +1,6 @@
 """``manage.py load_configuration``: publish a tenant's lifecycle configuration from a JSON file."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,22 +9,18 @@ from django.utils import timezone
 
 from audit.management.reporting import OperatorCommand
 from lifecycle.management.reading import read_json, read_json_object
-from lifecycle.services.configuration.publication import MappingNeeded, Publication, publish_configuration
+from lifecycle.services.configuration.plans import MappingNeeded
+from lifecycle.services.configuration.publication import Publication, publish_configuration
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
-from tenants.rules.configuration.document import (
-    ERROR,
-    Fault,
-    InvalidConfiguration,
-    check_configuration,
-    parse_configuration,
-)
+from tenants.rules.configuration.document import Configuration, Finding, InvalidConfiguration, read_configuration
+from tenants.sentences import describe_finding, describe_refusal
 from tenants.services.configuration.versions import ConfigurationConflict, live_version
 from tenants.services.directory import find_tenant
 
 
 class Command(OperatorCommand):
-    """Check and publish a configuration; every fault is printed with its place."""
+    """Check and publish a configuration; every error and warning is printed with its place."""
 
     help = "Publish a lifecycle configuration as the tenant's next version. Publishing the live one again does nothing."
 
@@ -43,30 +40,29 @@ class Command(OperatorCommand):
         tenant = find_tenant(options["tenant"])
         if tenant is None:
             raise CommandError(f"There is no tenant {options['tenant']!r}.")
-        document = read_json(options["file"])
-        faults = check_configuration(document)
-        self._show(faults)
-        if any(fault.severity == ERROR for fault in faults):
+        configuration, findings = read_configuration(read_json(options["file"]))
+        self._show(findings)
+        if configuration is None:
             raise CommandError(f"{options['file']} was not published. Fix the errors above.")
         if options["dry_run"]:
             self.stdout.write(f"{options['file']} has no errors; nothing was published")
             return
         try:
             with tenant_context(tenant.id):
-                self._publish(document, tenant, options)
+                self._publish(configuration, tenant, options)
         except InvalidConfiguration as error:
-            self._show(error.faults)
+            self._show(error.findings)
             raise CommandError("Nothing was published. Fix the errors above.") from error
         except (MappingNeeded, ConfigurationConflict) as error:
-            raise CommandError(str(error)) from error
+            raise CommandError(describe_refusal(error)) from error
 
-    def _publish(self, document: Any, tenant: TenantRef, options: dict[str, Any]) -> None:
+    def _publish(self, configuration: Configuration, tenant: TenantRef, options: dict[str, Any]) -> None:
         live = live_version(tenant)
-        if live is not None and live.document == parse_configuration(document).to_document():
+        if live is not None and live.document == configuration.to_document():
             self.stdout.write(f"{tenant.slug}: version {live.number} has this configuration already")
             return
         publication = publish_configuration(
-            document,
+            configuration,
             tenant=tenant,
             actor=system_actor("load_configuration"),
             now=timezone.now(),
@@ -74,13 +70,13 @@ class Command(OperatorCommand):
             mapping=read_json_object(options["mapping"]),
             comment=options["comment"],
         )
-        self._tell(publication, tenant)
+        self._report(publication, tenant)
 
-    def _tell(self, publication: Publication, tenant: TenantRef) -> None:
+    def _report(self, publication: Publication, tenant: TenantRef) -> None:
         self.stdout.write(f"{tenant.slug}: version {publication.version.number} is live")
         for move in publication.moves:
-            self.stdout.write(f"{move}: `manage.py move_customers` moves them")
+            self.stdout.write(f"{move}: moved now, or by `manage.py move_customers` where they are many")
 
-    def _show(self, faults: "list[Fault] | tuple[Fault, ...]") -> None:
-        for fault in faults:
-            self.stderr.write(f"{fault.severity} at {fault.path or '/'}: {fault.sentence}")
+    def _show(self, findings: Sequence[Finding]) -> None:
+        for finding in findings:
+            self.stderr.write(f"{finding.severity} at {finding.path or '/'}: {describe_finding(finding)}")

@@ -2,8 +2,8 @@
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -11,19 +11,13 @@ from django.db import connection
 
 from lifecycle.models import CustomerLifecycleStatus
 from lifecycle.rules.transitions import Allowed, Change, Refused, Status, decide
-from lifecycle.services.configuration.publication import complete_renames, judge_plan
+from lifecycle.services.configuration.plans import complete_renames, judge_plan
 from storage.timeouts import allow_seconds
 from tenants.actors import TenantRef
-from tenants.models import ConfigurationVersion
-from tenants.rules.configuration.document import (
-    ERROR,
-    InvalidConfiguration,
-    check_configuration,
-    diff_configurations,
-    parse_configuration,
-)
+from tenants.rules.configuration.document import Configuration, ConfigurationChange, Finding, diff_configurations
 from tenants.rules.configuration.policy import Policy, compile_policy
 from tenants.services.configuration import versions
+from tenants.services.configuration.policies import policy_of
 
 HISTORY_DAYS = 90
 EXAMPLES = 3
@@ -39,7 +33,7 @@ SELECT from_stage, to_stage, reason_code, source, configuration_version, count(*
    AND recorded_at >= %(since)s::timestamptz - interval '1 hour'
  GROUP BY 1, 2, 3, 4, 5
 """
-# Customers that stand in their stage for longer than a number of days, a stage each.
+# Customers that are in their stage for longer than a number of days, a stage each.
 _OVERDUE = """
 SELECT s.stage, count(*)
   FROM customer_lifecycle_status s JOIN unnest(%(stages)s::text[], %(days)s::int[]) AS expected(stage, days)
@@ -83,16 +77,16 @@ class RefusedMove:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a configuration would do. With faults that are errors, nothing else is known.
+    """What a configuration would do. When it is not ``valid`` nothing is known beyond the findings.
 
-    ``plan_faults``: what is wrong with the renames and the mapping, which only publishing needs to be right.
+    ``plan_findings``: what is wrong with the renames and the mapping, which only publishing needs to be right.
     """
 
     valid: bool
-    faults: tuple[dict[str, str], ...]
+    findings: tuple[Finding, ...]
     live_version: int
-    plan_faults: tuple[dict[str, str], ...] = ()
-    changes: tuple[dict[str, Any], ...] = ()
+    plan_findings: tuple[Finding, ...] = ()
+    changes: tuple[ConfigurationChange, ...] = ()
     customers: int = 0
     stages_going_away: tuple[StageCount, ...] = ()
     mapping_needed: tuple[str, ...] = ()
@@ -103,37 +97,33 @@ class Preview:
     moves_refused: int = 0
     refused_moves: tuple[RefusedMove, ...] = field(default=())
 
-    def to_json(self) -> dict[str, Any]:
-        """The answer of the API."""
-        return asdict(self)
-
 
 def preview_configuration(
-    document: Any,
+    configuration: Configuration | None,
+    findings: Sequence[Finding],
     *,
     tenant: TenantRef,
     now: dt.datetime,
     renamed: Mapping[str, str] | None = None,
     mapping: Mapping[str, Any] | None = None,
 ) -> Preview:
-    """Try ``document`` on every customer as it stands and on the last 90 days. Writes nothing, never raises on faults.
+    """Try what ``read_configuration`` gave on every customer as it is, and on the last 90 days. Writes nothing.
 
     A fixed number of statements, whatever the number of customers. Call inside the tenant's context.
     """
-    faults = tuple(asdict(fault) for fault in check_configuration(document))
     # It reads what every customer of the tenant did in 90 days.
     allow_seconds(PREVIEW_SECONDS)
     live = versions.live_version(tenant)
     number = (live.number or 0) if live else 0
-    if any(fault["severity"] == ERROR for fault in faults):
-        return Preview(valid=False, faults=faults, live_version=number)
+    if configuration is None:
+        return Preview(valid=False, findings=tuple(findings), live_version=number)
     renamed, mapping = dict(renamed or {}), dict(mapping or {})
-    policy = compile_policy(parse_configuration(document), version=number + 1)
-    before = _policy_of(live)
+    policy = compile_policy(configuration, version=number + 1)
+    before = policy_of(live)
     counts = CustomerLifecycleStatus.objects.for_tenant(tenant.id).counts_by_stage()
     stages = versions.list_stages(tenant)
-    targets, plan_faults = judge_plan(policy.configuration, renamed=renamed, mapping=mapping, stages=stages)
-    renamed = complete_renames(policy.configuration, renamed, stages=stages)
+    targets, plan_findings = judge_plan(configuration, renamed=renamed, mapping=mapping, stages=stages)
+    renamed = complete_renames(configuration, renamed, stages=stages)
     gone = [
         StageCount(stage, count)
         for stage, count in sorted(counts.items())
@@ -142,15 +132,10 @@ def preview_configuration(
     refused, judged = _judge_history(policy, renamed, tenant=tenant, now=now)
     return Preview(
         valid=True,
-        faults=faults,
-        plan_faults=tuple(asdict(fault) for fault in plan_faults),
+        findings=tuple(findings),
+        plan_findings=tuple(plan_findings),
         live_version=number,
-        changes=tuple(
-            asdict(change)
-            for change in (
-                diff_configurations(before.configuration, policy.configuration, renamed=renamed) if before else ()
-            )
-        ),
+        changes=tuple(diff_configurations(before.configuration, configuration, renamed=renamed) if before else ()),
         customers=sum(counts.values()),
         stages_going_away=tuple(gone),
         mapping_needed=tuple(row.stage for row in gone if row.stage not in targets),
@@ -160,16 +145,6 @@ def preview_configuration(
         moves_refused=sum(move.count for move in refused),
         refused_moves=tuple(refused),
     )
-
-
-def _policy_of(version: ConfigurationVersion | None) -> Policy | None:
-    if version is None:
-        return None
-    try:
-        return compile_policy(parse_configuration(version.document), version=version.number or 0)
-    except InvalidConfiguration:
-        # Published under older rules than today's: there is nothing to compare with.
-        return None
 
 
 def _find_dead_ends(
@@ -221,7 +196,7 @@ def _judge_history(
     names = {**versions.present_names(tenant)}
     refused: dict[tuple[str, ...], list[Any]] = {}
     judged: Counter[str] = Counter()
-    nobody = UUID(int=0)
+    no_customer = UUID(int=0)
     for from_stage, to_stage, reason, source, version, count, examples, last_at in rows:
         judged["all"] += count
         origin, target = (
@@ -230,8 +205,8 @@ def _judge_history(
         )
         decision = decide(
             policy,
-            Status(customer_id=nobody, stage=origin, version=1),
-            Change(customer_id=nobody, stage=target, reason_code=reason or None),
+            Status(customer_id=no_customer, stage=origin, version=1),
+            Change(customer_id=no_customer, stage=target, reason_code=reason or None),
             may_update=True,
         )
         if isinstance(decision, Refused):

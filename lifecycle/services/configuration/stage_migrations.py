@@ -1,4 +1,4 @@
-"""The moves that a publication started: worked off in batches, by whoever comes first, however often it is interrupted.
+"""The moves that a publication started: worked off in batches, by any worker, however often it is interrupted.
 
 Each batch goes through ``apply`` in a transaction that also counts it, so a kill at any point loses nothing and the
 next worker goes on. When the last customer has left, the stage is deleted; the database would refuse it earlier.
@@ -35,7 +35,7 @@ BATCH = 1000
 AT_ONCE = 1000
 
 
-# The stage that a publication took each customer out of, what version called it so, and since when it stood there.
+# The stage that a publication took each customer out of, what version called it so, and since when they were there.
 _FORMER_STAYS: Final = """
 SELECT s.customer_id, taken.from_stage, taken.configuration_version, before.effective_at
   FROM unnest(%(customer_ids)s::uuid[]) AS i(customer_id)
@@ -69,7 +69,7 @@ def move_customers(
     ``skip``: customers to leave alone for now; their move is not finished then. Raises BatchFailed.
 
     May be interrupted anywhere and started anywhere else. ``limit`` ends it after that many customers. Call outside
-    of any transaction. Two workers share the work without moving anybody twice: the job's row is locked.
+    of any transaction. Two workers share the work without moving anyone twice: the job's row is locked.
     """
     done = 0
     # Moves of which only customers to be skipped are left.
@@ -101,7 +101,7 @@ def move_customers(
 def move_after_commit(tenant: TenantRef, *, now: dt.datetime) -> None:
     """Move the first AT_ONCE customers as soon as the transaction that publishes has been committed.
 
-    Whoever asks waits for them, so that a small change is complete when he looks; the worker does what is left, and
+    The caller waits for them, so that a small change is complete when they look; the worker does what is left, and
     everything if this fails.
     """
     transaction.on_commit(partial(_move_some, tenant, now=now), robust=True)
@@ -146,7 +146,7 @@ def customers_of(move: StageMigration) -> Any:
     rows = CustomerLifecycleStatus.objects.filter(tenant_id=move.tenant_id, stage=move.from_stage)
     if move.undo_request_id is None:
         return rows
-    # Still at the very version that the publication gave them: nobody has moved them since. Looked up row by row, by
+    # Still at the very version that the publication gave them: no one has moved them since. Looked up row by row, by
     # the history's key, among those that changed since then: never by a walk over the history.
     last = LifecycleHistory.objects.filter(
         tenant_id=move.tenant_id, customer_id=OuterRef("customer_id"), sequence=OuterRef("version")
@@ -195,7 +195,7 @@ def _published_at(move: StageMigration) -> dt.datetime:
 def _move_batch(
     move: StageMigration, *, tenant: TenantRef, now: dt.datetime, size: int, skip: Collection[UUID] = ()
 ) -> int:
-    """Move up to ``size`` customers and count them, in the caller's transaction. 0 when nobody is left to move."""
+    """Move up to ``size`` customers and count them, in the caller's transaction. 0 when no one is left to move."""
     # In the order of the index by stage and change.
     rows = customers_of(move).order_by("-updated_at", "-customer_id")
     found = list(rows.values_list("customer_id", "version")[: size + len(skip)])
@@ -234,7 +234,7 @@ def _move_those(move: StageMigration, versions: Mapping[UUID, int], *, tenant: T
     )
     moved = move.last_batch = sum(outcome.moved for outcome in outcomes)
     if not moved:
-        # Nobody is left.
+        # No one is left.
         move.finished_at = now
         move.save(update_fields=["finished_at"])
     else:
@@ -245,11 +245,17 @@ def _move_those(move: StageMigration, versions: Mapping[UUID, int], *, tenant: T
 
 
 def remove_empty_stages(tenant: TenantRef) -> None:
-    """Delete the leaving stages in which nobody stands any more. In the caller's transaction."""
+    """Delete the leaving stages in which no one is any more. In the caller's transaction."""
     for stage in versions.leaving_stages(tenant):
         try:
             with transaction.atomic():
                 versions.remove_stage(stage, tenant=tenant)
         except IntegrityError:
-            # A customer still stands there, or a transaction in flight has just put one: the worker comes back.
+            # A customer is still there, or a transaction in flight has just put one: the worker comes back.
             continue
+
+
+def request_of(version: ConfigurationVersion) -> UUID:
+    """The request id that a published version's moves carry."""
+    assert version.request_id is not None  # noqa: S101  publishing gives one
+    return version.request_id

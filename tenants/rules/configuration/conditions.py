@@ -19,7 +19,7 @@ _ORDER: dict[str, Callable[[Any, Any], bool]] = {
     "ge": operator.ge,
 }
 _MISSING = object()
-# Longer texts are not numbers that anybody wrote on purpose.
+# Longer texts are not numbers that anyone wrote on purpose.
 _LONGEST_NUMBER = 40
 
 
@@ -52,7 +52,7 @@ class Condition:
         return _is_ordered(self.op, found, self.value)
 
     def to_document(self) -> dict[str, Any]:
-        """The condition as it stands in the configuration."""
+        """The condition as it is written in the configuration."""
         value = list(self.value) if isinstance(self.value, tuple) else self.value
         return {"field": self.field, "op": self.op, "value": value}
 

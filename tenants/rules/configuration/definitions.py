@@ -5,6 +5,11 @@ from typing import Any
 
 from tenants.rules.configuration.conditions import Condition
 
+LONGEST_STAGE = 100
+LONGEST_REASON = 255
+# Why a version was made.
+LONGEST_COMMENT = 500
+
 CATEGORIES: tuple[str, ...] = ("acquisition", "onboarding", "engaged", "risk", "renewal", "lost")
 DEFAULT_CATEGORY = "engaged"
 

@@ -1,11 +1,11 @@
-"""What a new configuration changes, in words."""
+"""What a new configuration changes: by kind, for programs and for sentences about it."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Literal
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 from tenants.rules.configuration.definitions import Configuration, Effect, EventRule, StageDefinition
-from tenants.rules.texts import fold_text, list_texts, quote_text
+from tenants.rules.texts import fold_text
 
 ChangeKind = Literal[
     "stage_added",
@@ -34,12 +34,26 @@ ChangeKind = Literal[
 
 @dataclass(frozen=True, slots=True)
 class ConfigurationChange:
-    """One difference. ``stage`` and ``to`` name the stages it concerns (``to``: of a transition, or the new name)."""
+    """One difference. ``stage`` and ``to`` name the stages it concerns (``to``: of a transition, or the new name).
+
+    The sentence for people is made at the edge of ``message``, which names it where a kind has several, and ``params``.
+    """
 
     kind: ChangeKind
-    sentence: str
     stage: str | None = None
     to: str | None = None
+    message: str = ""
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.message:
+            object.__setattr__(self, "message", self.kind)
+
+
+def _change(
+    kind: ChangeKind, message: str = "", *, stage: str | None = None, to: str | None = None, **params: Any
+) -> ConfigurationChange:
+    return ConfigurationChange(kind, stage, to, message, params)
 
 
 def diff_configurations(
@@ -52,11 +66,7 @@ def diff_configurations(
     Other entries that name no stage, or two that name the same, are not followed.
     """
     names = _usable_renames(old, new, renamed or {})
-    changes = [
-        ConfigurationChange("stage_renamed", f"Stage {quote_text(a)} is renamed to {quote_text(b)}.", a, b)
-        for a, b in names.items()
-        if b in new.stages
-    ]
+    changes = [_change("stage_renamed", stage=a, to=b) for a, b in names.items() if b in new.stages]
     before = _rename(old, names)
     changes += _diff_stages(before, new, was={b: a for a, b in names.items()})
     changes += _diff_transitions(before, new)
@@ -118,106 +128,71 @@ def _rename(configuration: Configuration, names: Mapping[str, str]) -> Configura
 def _diff_stages(old: Configuration, new: Configuration, *, was: Mapping[str, str]) -> Iterator[ConfigurationChange]:
     for name in old.stages:
         if name not in new.stages:
-            removed, name_goes = was.get(name, name), "; another one gets its name" if name in was else ""
-            yield ConfigurationChange("stage_removed", f"Stage {quote_text(removed)} is removed{name_goes}.", removed)
+            yield _change("stage_removed", "stage_replaced" if name in was else "", stage=was.get(name, name))
     for stage in new.definitions:
         if stage.name not in old.stages:
-            sentence = f"Stage {quote_text(stage.name)} is added, with the category {quote_text(stage.category)}."
-            yield ConfigurationChange("stage_added", sentence, stage.name)
+            yield _change("stage_added", stage=stage.name, category=stage.category)
     kept_before = [name for name in old.stages if name in new.stages]
     kept_now = [name for name in new.stages if name in old.stages]
     if kept_before != kept_now or (set(old.stages) == set(new.stages) and old.stages != new.stages):
-        sentence = f"The order of the stages is now {list_texts(new.stages)}."
-        yield ConfigurationChange("stages_reordered", sentence)
+        yield _change("stages_reordered", stages=new.stages)
     if old.initial != new.initial:
-        sentence = f"New customers begin in {quote_text(new.initial)} instead of {quote_text(old.initial)}."
-        yield ConfigurationChange("initial_changed", sentence, new.initial)
+        yield _change("initial_changed", stage=new.initial, before=old.initial)
 
 
 def _diff_transitions(old: Configuration, new: Configuration) -> Iterator[ConfigurationChange]:
     if old.is_open and not new.is_open:
-        sentence = "Transitions are listed one by one; before, every stage led to every other."
-        yield ConfigurationChange("transitions_listed", sentence)
+        yield _change("transitions_listed")
     if new.is_open and not old.is_open:
-        yield ConfigurationChange(
-            "transitions_opened", "Every stage leads to every other, including stages added later."
-        )
+        yield _change("transitions_opened")
     before = {(stage.name, to): None for stage in old.definitions for to in stage.to}
     now = {(stage.name, to): None for stage in new.definitions for to in stage.to}
     for a, b in before:
         if (a, b) not in now:
-            sentence = f"From {quote_text(a)} to {quote_text(b)} is no longer possible."
-            yield ConfigurationChange("transition_removed", sentence, a, b)
+            yield _change("transition_removed", stage=a, to=b)
     for a, b in now:
         if (a, b) not in before:
-            sentence = f"From {quote_text(a)} to {quote_text(b)} becomes possible."
-            yield ConfigurationChange("transition_added", sentence, a, b)
+            yield _change("transition_added", stage=a, to=b)
 
 
-def _describe_reasons(stage: StageDefinition) -> str:
-    return "any reason" if stage.reason_codes is None else list_texts(stage.reason_codes)
-
-
-def _describe_days(stage: StageDefinition) -> str:
-    return "any time" if stage.max_days is None else f"at most {stage.max_days} days"
-
-
-# What is compared of a stage, and the sentence for (its name, the stage before, the stage now).
-_PARTS: tuple[tuple[str, ChangeKind, Callable[[str, StageDefinition, StageDefinition], str]], ...] = (
-    (
-        "category",
-        "category_changed",
-        lambda name, old, new: f"{name} means {quote_text(new.category)} instead of {quote_text(old.category)}.",
-    ),
-    (
-        "reason_codes",
-        "reason_codes_changed",
-        lambda name, old, new: f"{name} accepts {_describe_reasons(new)} instead of {_describe_reasons(old)}.",
-    ),
-    (
-        "max_days",
-        "max_days_changed",
-        lambda name, old, new: f"{name} may last {_describe_days(new)} instead of {_describe_days(old)}.",
-    ),
-    (
-        "color",
-        "color_changed",
-        lambda name, _, new: f"{name} has the color {new.color or 'of its category'}.",
-    ),
-    ("guidance", "guidance_changed", lambda name, _, __: f"The guidance for {name} is changed."),
-)
+def _choose(before: str, now: str, old: object, new: object) -> str:
+    """The message where there was, or is now, no limit; the usual one where there are two."""
+    return before if old is None else now if new is None else ""
 
 
 def _diff_definition(old: StageDefinition, new: StageDefinition) -> Iterator[ConfigurationChange]:
-    name = quote_text(new.name)
-    if new.requires_reason and not old.requires_reason:
-        yield ConfigurationChange("reason_required", f"{name} requires a reason.", new.name)
-    if old.requires_reason and not new.requires_reason:
-        yield ConfigurationChange("reason_not_required", f"{name} no longer requires a reason.", new.name)
-    for attribute, kind, describe in _PARTS:
-        if getattr(old, attribute) != getattr(new, attribute):
-            yield ConfigurationChange(kind, describe(name, old, new), new.name)
+    name = new.name
+    if new.requires_reason != old.requires_reason:
+        yield _change("reason_required" if new.requires_reason else "reason_not_required", stage=name)
+    if old.category != new.category:
+        yield _change("category_changed", stage=name, category=new.category, before=old.category)
+    if old.reason_codes != new.reason_codes:
+        message = _choose("any_reason_before", "any_reason_now", old.reason_codes, new.reason_codes)
+        yield _change("reason_codes_changed", message, stage=name, reasons=new.reason_codes, before=old.reason_codes)
+    if old.max_days != new.max_days:
+        message = _choose("any_time_before", "any_time_now", old.max_days, new.max_days)
+        yield _change("max_days_changed", message, stage=name, days=new.max_days, days_before=old.max_days)
+    if old.color != new.color:
+        yield _change("color_changed", "" if new.color else "color_of_category", stage=name, color=new.color)
+    if old.guidance != new.guidance:
+        yield _change("guidance_changed", stage=name)
 
 
-def _describe_rule(rule: EventRule) -> str:
-    origin = "any stage" if rule.from_stages is None else list_texts(rule.from_stages, last="or")
-    return f"{rule.event} from {origin} to {quote_text(rule.to)}"
+def _change_rule(rule: EventRule, verb: Literal["added", "removed"]) -> ConfigurationChange:
+    origin = "" if rule.from_stages is not None else "_anywhere"
+    return _change(
+        "event_rules_changed", f"rule_{verb}{origin}", to=rule.to, event=rule.event, origins=rule.from_stages
+    )
 
 
 def _diff_rules(old: Configuration, new: Configuration) -> Iterator[ConfigurationChange]:
     if old.event_rules == new.event_rules:
         return
     before, now = set(old.event_rules), set(new.event_rules)
-    for rule in old.event_rules:
-        if rule not in now:
-            sentence = f"The event rule for {_describe_rule(rule)} is removed."
-            yield ConfigurationChange("event_rules_changed", sentence, to=rule.to)
-    for rule in new.event_rules:
-        if rule not in before:
-            sentence = f"The event rule for {_describe_rule(rule)} is added."
-            yield ConfigurationChange("event_rules_changed", sentence, to=rule.to)
+    yield from (_change_rule(rule, "removed") for rule in old.event_rules if rule not in now)
+    yield from (_change_rule(rule, "added") for rule in new.event_rules if rule not in before)
     if [rule for rule in old.event_rules if rule in now] != [rule for rule in new.event_rules if rule in before]:
-        yield ConfigurationChange("event_rules_changed", "The event rules are tried in another order.")
+        yield _change("event_rules_changed", "rules_reordered")
 
 
 def _diff_effects(old: Configuration, new: Configuration) -> Iterator[ConfigurationChange]:
@@ -225,28 +200,25 @@ def _diff_effects(old: Configuration, new: Configuration) -> Iterator[Configurat
     now: dict[str, Effect] = {effect.name: effect for effect in new.effects}
     for name in before:
         if name not in now:
-            yield ConfigurationChange("effect_removed", f"The effect {quote_text(name)} is removed.")
+            yield _change("effect_removed", effect=name)
     for name, effect in now.items():
         if name not in before:
-            sentence = f"The effect {quote_text(name)} ({effect.kind}) is added."
-            yield ConfigurationChange("effect_added", sentence)
+            yield _change("effect_added", effect=name, effect_kind=effect.kind)
         elif before[name] != effect:
-            yield ConfigurationChange("effect_changed", f"The effect {quote_text(name)} is changed.")
+            yield _change("effect_changed", effect=name)
     kept = [name for name in before if name in now]
     if kept != [name for name in now if name in before]:
-        yield ConfigurationChange("effect_changed", "The effects are listed in another order.")
+        yield _change("effect_changed", "effects_reordered")
 
 
 def _diff_money(old: Configuration, new: Configuration) -> Iterator[ConfigurationChange]:
     if old.currency != new.currency:
-        now = f"ranked in {new.currency}" if new.currency else "no longer ranked in a currency of the tenant's own"
-        yield ConfigurationChange("money_changed", f"Customers are {now}.")
+        yield _change("money_changed", "currency_set" if new.currency else "currency_removed", currency=new.currency)
     before, after = dict(old.rates), dict(new.rates)
     for currency in sorted(before.keys() | after.keys()):
         if before.get(currency) == after.get(currency):
             continue
         if currency in after:
-            sentence = f"1 {currency} counts as {after[currency]:g} {new.currency}."
+            yield _change("money_changed", "rate_set", currency=currency, rate=after[currency], own=new.currency)
         else:
-            sentence = f"The exchange rate of {currency} is removed."
-        yield ConfigurationChange("money_changed", sentence)
+            yield _change("money_changed", "rate_removed", currency=currency)

@@ -1,4 +1,4 @@
-"""From a JSON document to a tenant's lifecycle configuration [DM-4], with every fault named at its place."""
+"""From a JSON document to a tenant's lifecycle configuration [DM-4], every error named at its place."""
 
 import re
 from collections.abc import Mapping
@@ -10,16 +10,18 @@ from tenants.rules.configuration.definitions import (
     DEFAULT_CATEGORY,
     EFFECT_KINDS,
     EFFECT_MOMENTS,
+    LONGEST_REASON,
+    LONGEST_STAGE,
     Configuration,
     Effect,
     EventRule,
     StageDefinition,
 )
 from tenants.rules.configuration.diff import ConfigurationChange, diff_configurations
-from tenants.rules.configuration.document_reader import Reader, name_type
-from tenants.rules.configuration.errors import ERROR, WARNING, Fault, InvalidConfiguration
+from tenants.rules.configuration.document_reader import DocumentReader, name_type
+from tenants.rules.configuration.errors import ERROR, WARNING, Finding, InvalidConfiguration
 from tenants.rules.configuration.meaning import infer_category
-from tenants.rules.configuration.sections import LONGEST_REASON, MOST_STAGES, read_effects, read_money, read_rules
+from tenants.rules.configuration.sections import MOST_STAGES, read_effects, read_money, read_rules
 from tenants.rules.configuration.warnings import note_concerns
 
 __all__ = [
@@ -33,15 +35,14 @@ __all__ = [
     "ConfigurationChange",
     "Effect",
     "EventRule",
-    "Fault",
+    "Finding",
     "InvalidConfiguration",
     "StageDefinition",
-    "check_configuration",
     "diff_configurations",
     "parse_configuration",
+    "read_configuration",
 ]
 
-LONGEST_STAGE = 100
 LONGEST_GUIDANCE = 2000
 LONGEST_STAY_DAYS = 3650
 MOST_REASONS = 100
@@ -65,26 +66,25 @@ _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
 def parse_configuration(document: object) -> Configuration:
-    """The configuration that a JSON document describes.
+    """The configuration that a JSON document describes, of which only errors are of interest.
 
-    Warnings do not refuse it; ``check_configuration`` names them. Raises InvalidConfiguration with every fault.
+    Raises InvalidConfiguration with everything that ``read_configuration`` finds.
     """
-    configuration, faults = _read(document)
+    configuration, findings = read_configuration(document)
     if configuration is None:
-        raise InvalidConfiguration(tuple(faults))
+        raise InvalidConfiguration(tuple(findings))
     return configuration
 
 
-def check_configuration(document: object) -> list[Fault]:
-    """Every fault of a JSON document, errors first; never raises. Warnings that concern the whole need it valid."""
-    return _read(document)[1]
+def read_configuration(document: object) -> tuple[Configuration | None, list[Finding]]:
+    """The configuration that a JSON document describes, and what is to be said about it, errors first. Never raises.
 
-
-def _read(document: object) -> tuple[Configuration | None, list[Fault]]:
-    reader = Reader()
-    known = reader.read_object(document, (), "The configuration", KEYS, required=("stages",))
+    None if there is an error. Warnings do not refuse it; those that concern the whole need it valid.
+    """
+    reader = DocumentReader()
+    known = reader.read_object(document, (), "configuration", KEYS, required=("stages",))
     if known is None:
-        return None, reader.faults
+        return None, reader.findings
     _read_stage_names(reader, known)
     initial = _read_initial(reader, known)
     definitions = _read_definitions(reader, known)
@@ -92,23 +92,23 @@ def _read(document: object) -> tuple[Configuration | None, list[Fault]]:
     effects = read_effects(reader, known)
     currency, rates = read_money(reader, known)
     if reader.errors:
-        return None, reader.faults
+        return None, reader.findings
     configuration = Configuration(definitions, initial, "transitions" not in known, rules, effects, currency, rates)
     note_concerns(reader, configuration)
-    return configuration, reader.faults
+    return configuration, reader.findings
 
 
-def _read_stage_names(reader: Reader, document: Mapping[str, Any]) -> None:
+def _read_stage_names(reader: DocumentReader, document: Mapping[str, Any]) -> None:
     if "stages" not in document:
         return
     value = document["stages"]
     if value == []:
-        reader.add_error(("stages",), "empty", "Add at least one stage.")
+        reader.add_error(("stages",), "empty", "no_stages")
         return
     names: list[str] = []
     seen: set[str] = set()
-    for item, place in reader.read_list(value, ("stages",), "The stages", MOST_STAGES):
-        name = reader.read_text(item, place, "The stage", LONGEST_STAGE)
+    for item, place in reader.read_list(value, ("stages",), "stages", MOST_STAGES):
+        name = reader.read_text(item, place, "stage", LONGEST_STAGE)
         if name is not None and reader.is_new(name, place, seen):
             names.append(name)
     if isinstance(value, list | tuple):
@@ -117,32 +117,31 @@ def _read_stage_names(reader: Reader, document: Mapping[str, Any]) -> None:
     reader.has_stages = bool(names)
 
 
-def _read_initial(reader: Reader, document: Mapping[str, Any]) -> str:
+def _read_initial(reader: DocumentReader, document: Mapping[str, Any]) -> str:
     initial = reader.read_stage(document["initial"], ("initial",)) if "initial" in document else None
     return initial or next(iter(reader.stages), "")
 
 
-def _read_definitions(reader: Reader, document: Mapping[str, Any]) -> tuple[StageDefinition, ...]:
+def _read_definitions(reader: DocumentReader, document: Mapping[str, Any]) -> tuple[StageDefinition, ...]:
     transitions = _read_transitions(reader, document)
     categories = _read_categories(reader, document)
     required: tuple[str, ...] = ()
     if document.get("required_reason_codes", []) != []:
         value = document["required_reason_codes"]
-        what = "The stages that require a reason"
-        required = reader.read_stages(value, ("required_reason_codes",), what, MOST_STAGES)
+        required = reader.read_stages(value, ("required_reason_codes",), "required", MOST_STAGES)
     reasons = {
-        stage: reader.read_texts(value, place, "The reasons", MOST_REASONS, LONGEST_REASON)
+        stage: reader.read_texts(value, place, "reasons", MOST_REASONS, LONGEST_REASON)
         for stage, value, place in reader.read_by_stage(document, "reason_codes")
     }
     max_days = {
-        stage: reader.read_integer(value, place, "The number of days", 1, LONGEST_STAY_DAYS)
+        stage: reader.read_integer(value, place, "days", 1, LONGEST_STAY_DAYS)
         for stage, value, place in reader.read_by_stage(document, "max_days")
     }
     colors = {
         stage: _read_color(reader, value, place) for stage, value, place in reader.read_by_stage(document, "colors")
     }
     guidance = {
-        stage: reader.read_text(value, place, "The guidance", LONGEST_GUIDANCE, multiline=True)
+        stage: reader.read_text(value, place, "guidance", LONGEST_GUIDANCE, multiline=True)
         for stage, value, place in reader.read_by_stage(document, "guidance")
         if value != ""
     }
@@ -161,7 +160,7 @@ def _read_definitions(reader: Reader, document: Mapping[str, Any]) -> tuple[Stag
     )
 
 
-def _read_transitions(reader: Reader, document: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+def _read_transitions(reader: DocumentReader, document: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     """The stages that each stage leads to: those listed, none for a stage that is not, or all without the key."""
     if "transitions" not in document:
         return {stage: tuple(other for other in reader.stages if other != stage) for stage in reader.stages}
@@ -169,16 +168,15 @@ def _read_transitions(reader: Reader, document: Mapping[str, Any]) -> dict[str, 
     for stage, value, place in reader.read_by_stage(document, "transitions"):
         if value == []:
             continue
-        targets = reader.read_stages(value, place, "The stages it leads to", MOST_STAGES)
+        targets = reader.read_stages(value, place, "targets", MOST_STAGES)
         if stage in targets:
             index = next(i for i, item in enumerate(value) if item == stage)
-            sentence = "A stage does not lead to itself; to stay in it is always possible."
-            reader.add_error((*place, index), "self_transition", sentence)
+            reader.add_error((*place, index), "self_transition")
         leads_to[stage] = targets
     return leads_to
 
 
-def _read_categories(reader: Reader, document: Mapping[str, Any]) -> dict[str, str]:
+def _read_categories(reader: DocumentReader, document: Mapping[str, Any]) -> dict[str, str]:
     """The category of each stage: as given, else ``engaged``; without the key, what the names suggest."""
     if "categories" not in document:
         return {stage: infer_category(stage) for stage in reader.stages}
@@ -188,11 +186,11 @@ def _read_categories(reader: Reader, document: Mapping[str, Any]) -> dict[str, s
     return given
 
 
-def _read_color(reader: Reader, value: object, place: tuple[str | int, ...]) -> str | None:
+def _read_color(reader: DocumentReader, value: object, place: tuple[str | int, ...]) -> str | None:
     if isinstance(value, str) and _COLOR.fullmatch(value):
         return value.lower()
     if isinstance(value, str):
-        reader.add_error(place, "bad_color", "The color must be # and six hexadecimal digits: “#1f6feb”.")
+        reader.add_error(place, "bad_color")
     else:
-        reader.add_error(place, "wrong_type", f"The color must be text such as “#1f6feb”, not {name_type(value)}.")
+        reader.add_error(place, "wrong_type", "color_not_text", type=name_type(value))
     return None

@@ -1,29 +1,30 @@
-"""Reads values out of an untrusted JSON document and notes every fault at its place instead of stopping at one."""
+"""Reads values out of an untrusted JSON document and notes every error at its place instead of stopping at one."""
 
 import math
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from tenants.rules.configuration.errors import WARNING, Fault, describe_unknown, point
-from tenants.rules.texts import clean_line, find_text_fault, fold_text, list_texts, normalize_text, quote_text
+from tenants.rules.configuration.errors import WARNING, Finding, describe_unknown, point
+from tenants.rules.texts import clean_line, find_text_error, fold_text, normalize_text
 
-MOST_FAULTS = 200
+MOST_FINDINGS = 200
 MOST_KEYS = 200
 
 Place = tuple[str | int, ...]
 
 
-class Reader:
-    """Collects faults while a document is read. Every method returns None for what cannot be used.
+class DocumentReader:
+    """Collects findings while a document is read. Every method returns None for what cannot be used.
 
-    ``stages`` is filled first; then names of stages are checked against it. A name that stood in the list of stages
-    but was refused there is not reported a second time where it is referred to.
+    ``stages`` is filled first; then names of stages are checked against it. A name that was in the list of stages
+    but was refused there is not reported a second time where it is referred to. What a value is in the configuration
+    (``subject``: "stage", "event_rules") and its ``kind`` ("category") are words of the sentences.
     """
 
     def __init__(self) -> None:
-        self.errors: list[Fault] = []
-        self.warnings: list[Fault] = []
+        self.errors: list[Finding] = []
+        self.warnings: list[Finding] = []
         self.stages: tuple[str, ...] = ()
         self.mentioned: set[str] = set()
         self.has_stages = False
@@ -31,58 +32,65 @@ class Reader:
     @property
     def is_full(self) -> bool:
         """Whether so many errors are noted that reading on is of no use."""
-        return len(self.errors) > MOST_FAULTS
+        return len(self.errors) > MOST_FINDINGS
 
     @property
-    def faults(self) -> list[Fault]:
+    def findings(self) -> list[Finding]:
         """Errors, then warnings."""
         return self.errors + self.warnings
 
-    def add_error(self, place: Place, code: str, sentence: str) -> None:
-        """Note an error; past ``MOST_FAULTS`` only that there are more."""
-        if len(self.errors) < MOST_FAULTS:
-            self.errors.append(Fault(point(*place), code, sentence))
-        elif len(self.errors) == MOST_FAULTS:
-            self.errors.append(Fault("", "too_many_faults", f"More than {MOST_FAULTS} errors; correct these."))
+    def add_error(self, place: Place, code: str, message: str = "", **params: Any) -> None:
+        """Note an error; past ``MOST_FINDINGS`` only that there are more."""
+        if len(self.errors) < MOST_FINDINGS:
+            self.errors.append(Finding(point(*place), code, message, params))
+        elif len(self.errors) == MOST_FINDINGS:
+            self.errors.append(Finding("", "too_many_faults", params={"most": MOST_FINDINGS}))
 
-    def add_warning(self, place: Place, code: str, sentence: str) -> None:
-        """Note something that is possible but probably not meant; past ``MOST_FAULTS`` nothing more."""
-        if len(self.warnings) < MOST_FAULTS:
-            self.warnings.append(Fault(point(*place), code, sentence, WARNING))
+    def add_warning(self, place: Place, code: str, message: str = "", **params: Any) -> None:
+        """Note something that is possible but probably not meant; past ``MOST_FINDINGS`` nothing more."""
+        if len(self.warnings) < MOST_FINDINGS:
+            self.warnings.append(Finding(point(*place), code, message, params, WARNING))
 
-    def read_text(self, value: object, place: Place, what: str, limit: int, *, multiline: bool = False) -> str | None:
+    def add_unknown(self, place: Place, code: str, kind: str, name: str, known: tuple[str, ...]) -> None:
+        """Note a name that is none of the known ones."""
+        message, params = describe_unknown(kind, name, known)
+        self.add_error(place, code, message, **params)
+
+    def read_text(
+        self, value: object, place: Place, subject: str, limit: int, *, multiline: bool = False
+    ) -> str | None:
         """A text of 1 to ``limit`` characters, in composed form."""
         if not isinstance(value, str):
-            self.add_error(place, "wrong_type", f"{what} must be text, not {name_type(value)}.")
+            self.add_error(place, "wrong_type", "not_text", subject=subject, type=name_type(value))
             return None
         if len(value) <= 2 * limit:
             value = normalize_text(value).strip() if multiline else clean_line(value)
-        fault = find_text_fault(value, limit, multiline=multiline)
-        if fault is not None:
-            self.add_error(place, fault[0], f"{what} {quote_text(value)} {fault[1]}.")
+        error = find_text_error(value, limit, multiline=multiline)
+        if error is not None:
+            self.add_error(place, error.code, subject=subject, text=value, **error.params)
             return None
         return value
 
-    def read_list(self, value: object, place: Place, what: str, most: int) -> Iterator[tuple[object, Place]]:
+    def read_list(self, value: object, place: Place, subject: str, most: int) -> Iterator[tuple[object, Place]]:
         """The items of a list of 1 to ``most``, each with its place."""
         if not isinstance(value, list | tuple):
-            self.add_error(place, "wrong_type", f"{what} must be a list, not {name_type(value)}.")
+            self.add_error(place, "wrong_type", "not_list", subject=subject, type=name_type(value))
             return
         if not value:
-            self.add_error(place, "empty", f"{what} must not be empty. Add at least one, or leave the key out.")
+            self.add_error(place, "empty", subject=subject)
         if len(value) > most:
-            self.add_error(place, "too_many", f"{what} must be at most {most}, not {len(value):,}.")
+            self.add_error(place, "too_many", subject=subject, most=most, count=len(value))
         for index, item in enumerate(value[:most]):
             if self.is_full:
                 return
             yield item, (*place, index)
 
-    def read_texts(self, value: object, place: Place, what: str, most: int, limit: int) -> tuple[str, ...]:
+    def read_texts(self, value: object, place: Place, subject: str, most: int, limit: int) -> tuple[str, ...]:
         """A list of texts without duplicates; case does not make a difference."""
         texts: list[str] = []
         seen: set[str] = set()
-        for item, where in self.read_list(value, place, what, most):
-            text = self.read_text(item, where, "The text", limit)
+        for item, where in self.read_list(value, place, subject, most):
+            text = self.read_text(item, where, "text", limit)
             if text is not None and self.is_new(text, where, seen):
                 texts.append(text)
         return tuple(texts)
@@ -91,51 +99,50 @@ class Reader:
         """Whether a name was not seen yet; a duplicate is noted."""
         key = fold_text(text)
         if key in seen:
-            self.add_error(place, "duplicate", f"{quote_text(text)} is named twice; case makes no difference.")
+            self.add_error(place, "duplicate", name=text)
             return False
         seen.add(key)
         return True
 
-    def read_choice(self, value: object, place: Place, what: str, choices: tuple[str, ...]) -> str | None:
+    def read_choice(self, value: object, place: Place, kind: str, choices: tuple[str, ...]) -> str | None:
         """One of a few words."""
         if isinstance(value, str) and value in choices:
             return value
         if isinstance(value, str):
-            self.add_error(place, "unknown_value", describe_unknown(what, value, choices))
+            self.add_unknown(place, "unknown_value", kind, value, choices)
         else:
-            sentence = f"The {what} must be {list_texts(choices, last='or')}, not {name_type(value)}."
-            self.add_error(place, "wrong_type", sentence)
+            self.add_error(place, "wrong_type", "not_choice", kind=kind, choices=choices, type=name_type(value))
         return None
 
-    def read_integer(self, value: object, place: Place, what: str, least: int, most: int) -> int | None:
+    def read_integer(self, value: object, place: Place, subject: str, least: int, most: int) -> int | None:
         """A whole number within bounds; 30.0 is one, true is none."""
         if isinstance(value, float) and math.isfinite(value) and value == int(value):
             value = int(value)
         if not isinstance(value, int) or isinstance(value, bool):
-            self.add_error(place, "wrong_type", f"{what} must be a whole number, not {name_type(value)}.")
+            self.add_error(place, "wrong_type", "not_integer", subject=subject, type=name_type(value))
             return None
         if not least <= value <= most:
-            self.add_error(place, "out_of_range", f"{what} must be from {least:,} to {most:,}.")
+            self.add_error(place, "out_of_range", subject=subject, least=least, most=most)
             return None
         return value
 
     def read_stage(self, value: object, place: Place) -> str | None:
         """The name of a stage of this configuration."""
         if not isinstance(value, str):
-            self.add_error(place, "wrong_type", f"The stage must be text, not {name_type(value)}.")
+            self.add_error(place, "wrong_type", "not_text", subject="stage", type=name_type(value))
             return None
         name = clean_line(value) if len(value) <= MOST_KEYS else value
         if name in self.stages:
             return name
         if self.has_stages and name not in self.mentioned:
-            self.add_error(place, "unknown_stage", describe_unknown("stage", name, self.stages))
+            self.add_unknown(place, "unknown_stage", "stage", name, self.stages)
         return None
 
-    def read_stages(self, value: object, place: Place, what: str, most: int) -> tuple[str, ...]:
+    def read_stages(self, value: object, place: Place, subject: str, most: int) -> tuple[str, ...]:
         """A list of stages without duplicates, in the order of the configuration's stages."""
         found: set[str] = set()
         seen: set[str] = set()
-        for item, where in self.read_list(value, place, what, most):
+        for item, where in self.read_list(value, place, subject, most):
             stage = self.read_stage(item, where)
             if stage is not None and self.is_new(stage, where, seen):
                 found.add(stage)
@@ -146,24 +153,24 @@ class Reader:
         return tuple(stage for stage in self.stages if stage in names)
 
     def read_object(
-        self, value: object, place: Place, what: str, keys: tuple[str, ...], required: tuple[str, ...] = ()
+        self, value: object, place: Place, subject: str, keys: tuple[str, ...], required: tuple[str, ...] = ()
     ) -> Mapping[str, Any] | None:
         """An object with known keys; the others, and those that are missing, are noted."""
         if not isinstance(value, Mapping):
-            self.add_error(place, "wrong_type", f"{what} must be an object, not {name_type(value)}.")
+            self.add_error(place, "wrong_type", "not_object", subject=subject, type=name_type(value))
             return None
         for key in islice((key for key in value if key not in keys), MOST_KEYS):
-            self.add_error((*place, str(key)), "unknown_key", describe_unknown("key", str(key), keys))
+            self.add_unknown((*place, str(key)), "unknown_key", "key", str(key), keys)
         for key in required:
             if key not in value:
-                self.add_error((*place, key), "missing_key", f"{what} must have the key {quote_text(key)}.")
+                self.add_error((*place, key), "missing_key", subject=subject, key=key)
         return value
 
     def read_by_stage(self, document: Mapping[str, Any], key: str) -> Iterator[tuple[str, Any, Place]]:
         """The entries of an object whose keys are stages: stage, value and place of each."""
         value = document.get(key, {})
         if not isinstance(value, Mapping):
-            self.add_error((key,), "wrong_type", f"{quote_text(key)} must be an object, not {name_type(value)}.")
+            self.add_error((key,), "wrong_type", "key_not_object", key=key, type=name_type(value))
             return
         seen: set[str] = set()
         for name, entry in islice(value.items(), MOST_KEYS):
@@ -176,15 +183,15 @@ class Reader:
 
 
 def name_type(value: object) -> str:
-    """What kind of JSON value this is, for a sentence."""
+    """What kind of JSON value this is: a word of the sentences."""
     if value is None:
         return "null"
     if isinstance(value, bool):
         return "true" if value else "false"
     names: tuple[tuple[type | tuple[type, ...], str], ...] = (
         (str, "text"),
-        ((int, float), "a number"),
-        ((list, tuple), "a list"),
-        (Mapping, "an object"),
+        ((int, float), "number"),
+        ((list, tuple), "list"),
+        (Mapping, "object"),
     )
-    return next((name for kind, name in names if isinstance(value, kind)), "something that is not JSON")
+    return next((name for kind, name in names if isinstance(value, kind)), "other")

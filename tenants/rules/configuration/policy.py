@@ -15,7 +15,7 @@ from tenants.rules.configuration.definitions import (
 from tenants.rules.money import Exchange
 from tenants.rules.texts import clean_line, suggest_text
 
-# Shown where a configuration names no colour; distinguishable also without seeing colours, by lightness.
+# Shown where a configuration names no color; distinguishable also without seeing colors, by lightness.
 CATEGORY_COLORS: Mapping[str, str] = MappingProxyType(
     {
         "acquisition": "#6b7a90",
@@ -40,6 +40,7 @@ class Policy:
     stages: tuple[str, ...]
     initial: str
     leads_to: Mapping[str, frozenset[str]] = field(repr=False)
+    # The stages that are not entered without a reason [AC-5].
     required: frozenset[str] = field(repr=False)
     definitions: Mapping[str, StageDefinition] = field(repr=False)
     enter_effects: Mapping[str, tuple[Effect, ...]] = field(repr=False)
@@ -99,7 +100,7 @@ class Policy:
         return None
 
     def color(self, stage: str) -> str:
-        """The colour of the stage as ``#rrggbb``: its own, or that of its category."""
+        """The color of the stage as ``#rrggbb``: its own, or that of its category."""
         definition = self.definitions.get(stage)
         own = None if definition is None else definition.color
         return own or CATEGORY_COLORS[self.category(stage)]

@@ -3,9 +3,8 @@
 from collections.abc import Collection, Iterator, Mapping
 from itertools import count
 
+from tenants.rules.configuration.definitions import LONGEST_STAGE
 from tenants.rules.texts import fold_text
-
-LONGEST_NAME = 100
 
 
 def order_renames(names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
@@ -50,7 +49,7 @@ def name_replaced(
         if stage in renamed or fold_text(stage) not in taken:
             continue
         suffixes = (f" (former{'' if number == 1 else f' {number}'})" for number in count(1))
-        names = (f"{stage[: LONGEST_NAME - len(suffix)]}{suffix}" for suffix in suffixes)
+        names = (f"{stage[: LONGEST_STAGE - len(suffix)]}{suffix}" for suffix in suffixes)
         replaced[stage] = next(name for name in names if fold_text(name) not in held)
         held.add(fold_text(replaced[stage]))
     return replaced

@@ -6,6 +6,11 @@ from types import MappingProxyType
 from typing import Any
 
 
+def gettext_noop(text: str) -> str:
+    """Mark a text for the catalogs of languages; where it is shown it is translated."""
+    return text
+
+
 @dataclass(frozen=True, slots=True)
 class Starter:
     """A configuration to begin with: its title, for whom it is, and the contract's JSON."""
@@ -16,8 +21,8 @@ class Starter:
 
 
 SAAS_SUBSCRIPTION = Starter(
-    title="SaaS subscription",
-    summary="Yearly or monthly contracts, onboarding, adoption, renewal.",
+    title=gettext_noop("SaaS subscription"),
+    summary=gettext_noop("Yearly or monthly contracts, onboarding, adoption, renewal."),
     document={
         "stages": ["Prospect", "Onboarding", "Active", "Expanding", "Renewal Due", "At-Risk", "Churned"],
         "initial": "Prospect",
@@ -81,8 +86,8 @@ SAAS_SUBSCRIPTION = Starter(
 )
 
 PROFESSIONAL_SERVICES = Starter(
-    title="Professional services",
-    summary="Projects and retainers: from the first talk to the next engagement.",
+    title=gettext_noop("Professional services"),
+    summary=gettext_noop("Projects and retainers: from the first talk to the next engagement."),
     document={
         "stages": ["Lead", "Proposal", "Kick-off", "Delivering", "Follow-up", "Troubled", "Lost"],
         "initial": "Lead",
@@ -128,8 +133,8 @@ PROFESSIONAL_SERVICES = Starter(
 )
 
 MARKETPLACE = Starter(
-    title="Marketplace",
-    summary="Sellers on a platform: verified, listed, selling, dormant.",
+    title=gettext_noop("Marketplace"),
+    summary=gettext_noop("Sellers on a platform: verified, listed, selling, dormant."),
     document={
         "stages": ["Applied", "Verified", "Listed", "Selling", "Dormant", "Suspended", "Closed"],
         "initial": "Applied",

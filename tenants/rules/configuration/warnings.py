@@ -1,13 +1,14 @@
 """What is possible in a configuration but probably not meant: its warnings."""
 
 from tenants.rules.configuration.conditions import Condition
-from tenants.rules.configuration.definitions import Configuration, EventRule, StageDefinition
-from tenants.rules.configuration.document_reader import Reader
+from tenants.rules.configuration.definitions import LONGEST_REASON, Configuration, EventRule, StageDefinition
+from tenants.rules.configuration.document_reader import DocumentReader
 from tenants.rules.configuration.events import event_fields
-from tenants.rules.texts import list_texts, quote_text
+
+NEVER = "rule_never_fires"
 
 
-def note_concerns(reader: Reader, configuration: Configuration) -> None:
+def note_concerns(reader: DocumentReader, configuration: Configuration) -> None:
     """Add a warning for everything in a valid configuration that is probably not meant."""
     _note_categories(reader, configuration)
     reachable = find_reachable(configuration)
@@ -30,57 +31,48 @@ def find_reachable(configuration: Configuration) -> frozenset[str]:
     return frozenset(reached)
 
 
-def _note_categories(reader: Reader, configuration: Configuration) -> None:
+def _note_categories(reader: DocumentReader, configuration: Configuration) -> None:
     present = {stage.category for stage in configuration.definitions}
     if "risk" not in present:
-        sentence = "No stage has the category “risk”: no customer will ever be listed as at risk."
-        reader.add_warning(("categories",), "no_risk_stage", sentence)
+        reader.add_warning(("categories",), "no_risk_stage")
     if "lost" not in present:
-        sentence = "No stage has the category “lost”: no customer will ever be counted as lost."
-        reader.add_warning(("categories",), "no_lost_stage", sentence)
+        reader.add_warning(("categories",), "no_lost_stage")
 
 
-def _note_stage(reader: Reader, index: int, stage: StageDefinition, reachable: frozenset[str]) -> None:
-    name = quote_text(stage.name)
-    if stage.name not in reachable:
-        sentence = f"No customer can come from the initial stage to {name}: no transitions lead there."
-        reader.add_warning(("stages", index), "unreachable_stage", sentence)
+def _note_stage(reader: DocumentReader, index: int, stage: StageDefinition, reachable: frozenset[str]) -> None:
+    name = stage.name
+    if name not in reachable:
+        reader.add_warning(("stages", index), "unreachable_stage", stage=name)
     if not stage.to and stage.category != "lost":
-        sentence = f"No transition leads out of {name}, and its category is {quote_text(stage.category)}, not “lost”."
-        reader.add_warning(("stages", index), "dead_end", sentence)
+        reader.add_warning(("stages", index), "dead_end", stage=name, category=stage.category)
     if not stage.to and stage.max_days is not None:
-        sentence = f"Customers are expected to leave {name} within {stage.max_days} days, but no transition leads out."
-        reader.add_warning(("max_days", stage.name), "no_way_out", sentence)
+        reader.add_warning(("max_days", name), "no_way_out", stage=name, count=stage.max_days)
     if stage.requires_reason and stage.reason_codes is None:
-        sentence = f"{name} requires a reason but names none: any text of up to 255 characters works."
-        reader.add_warning(("reason_codes", stage.name), "no_reason_codes", sentence)
+        reader.add_warning(("reason_codes", name), "no_reason_codes", stage=name, most=LONGEST_REASON)
 
 
-def _note_rule(reader: Reader, index: int, rule: EventRule, configuration: Configuration) -> None:
+def _note_rule(reader: DocumentReader, index: int, rule: EventRule, configuration: Configuration) -> None:
     place = ("event_rules", index)
     target = configuration.definition(rule.to)
     origins = rule.from_stages if rule.from_stages is not None else configuration.stages
     closed = tuple(s for s in origins if s != rule.to and rule.to not in configuration.definition(s).to)
     if len(closed) + (rule.to in origins) == len(origins):
-        sentence = f"The rule can never fire: no transition leads from its stages to {quote_text(rule.to)}."
-        reader.add_warning(place, "rule_never_fires", sentence)
+        reader.add_warning(place, NEVER, "rule_without_transition", stage=rule.to)
     elif closed and rule.from_stages is not None:
-        sentence = f"No transition leads to {quote_text(rule.to)} from {list_texts(closed)}: there the rule is refused."
-        reader.add_warning((*place, "from"), "rule_refused", sentence)
+        reader.add_warning((*place, "from"), "rule_refused", stage=rule.to, closed=closed)
     if target.requires_reason and rule.reason_code is None:
-        sentence = f"The rule can never fire: {quote_text(rule.to)} requires a reason and the rule gives none."
-        reader.add_warning((*place, "reason_code"), "rule_never_fires", sentence)
+        reader.add_warning((*place, "reason_code"), NEVER, "rule_without_reason", stage=rule.to)
     known = target.reason_codes
     if known is not None and rule.reason_code is not None and rule.reason_code not in known:
-        sentence = f"The rule can never fire: {quote_text(rule.reason_code)} is not a reason of {quote_text(rule.to)}."
-        reader.add_warning((*place, "reason_code"), "rule_never_fires", sentence)
+        where = (*place, "reason_code")
+        reader.add_warning(where, NEVER, "rule_with_unknown_reason", reason=rule.reason_code, stage=rule.to)
     for number, condition in enumerate(rule.when):
         if condition.field not in event_fields(rule.event):
-            sentence = f"The event {quote_text(rule.event)} has no field {quote_text(condition.field)}."
-            reader.add_warning((*place, "when", number, "field"), "unknown_field", sentence)
+            at = (*place, "when", number, "field")
+            reader.add_warning(at, "unknown_field", event=rule.event, field=condition.field)
 
 
-def _note_covered_rules(reader: Reader, configuration: Configuration) -> None:
+def _note_covered_rules(reader: DocumentReader, configuration: Configuration) -> None:
     """Rules that another one before them always wins against: the same event, no stage and no condition less."""
     # Sets keep the hashes of what they hold: a comparison of two rules does not look at their values again.
     before: list[tuple[str, frozenset[str], frozenset[Condition]]] = []
@@ -90,9 +82,6 @@ def _note_covered_rules(reader: Reader, configuration: Configuration) -> None:
         when = frozenset(rule.when)
         for earlier, (event, wins_from, conditions) in enumerate(before):
             if event == rule.event and origins <= wins_from and conditions <= when:
-                sentence = (
-                    f"The rule can never fire: rule {earlier + 1} comes first and fits every event that this one fits."
-                )
-                reader.add_warning(("event_rules", index), "rule_never_fires", sentence)
+                reader.add_warning(("event_rules", index), NEVER, "rule_behind_another", number=earlier + 1)
                 break
         before.append((rule.event, origins, when))

@@ -21,7 +21,7 @@ from audit.services.administration import record_administration
 from tenants.actors import Actor, TenantRef
 from tenants.models import TokenIssuer, User
 from tenants.roles import ROLE_OF_CLAIM, Role
-from tenants.rules.texts import find_text_fault
+from tenants.rules.texts import find_text_error
 from tenants.services.accounts import jwks
 from tenants.services.directory import PLATFORM
 
@@ -61,7 +61,7 @@ def read_issuer(token: str) -> str | None:
 
 def _is_keepable(text: str) -> bool:
     """Whether a database could hold such a text; one that it cannot hold names nobody."""
-    return find_text_fault(text, _LONGEST_NAME) is None
+    return find_text_error(text, _LONGEST_NAME) is None
 
 
 def is_external(token: str) -> bool:

@@ -10,7 +10,7 @@ from django.db import DEFAULT_DB_ALIAS
 from storage.cursors import prepared_cursor
 from storage.database.identity import database_identity
 from tenants.models import ConfigurationVersion, Tenant
-from tenants.rules.configuration.document import parse_configuration
+from tenants.rules.configuration.document import InvalidConfiguration, parse_configuration
 from tenants.rules.configuration.policy import Policy, compile_policy
 
 # Everyone who moves customers holds this lock with others until they commit; a publisher holds it alone. Without it a
@@ -28,7 +28,7 @@ _lock = Lock()
 
 
 class NoConfiguration(Exception):
-    """The tenant has published no configuration yet: nobody can stand in any stage."""
+    """The tenant has published no configuration yet: no customer can be in any stage."""
 
     def __init__(self, tenant_id: UUID) -> None:
         super().__init__(f"Tenant {tenant_id} has no lifecycle configuration: publish one first.")
@@ -39,8 +39,7 @@ def policy_of_version(tenant_id: UUID, version: int) -> Policy:
 
     Call inside the tenant's context. Raises NoConfiguration when there is no such version.
     """
-    key = (database_identity(), tenant_id, version)
-    policy = _policies.get(key)
+    policy = known_policy(tenant_id, version)
     if policy is None:
         document = (
             ConfigurationVersion.objects.filter(tenant_id=tenant_id, number=version)
@@ -49,13 +48,33 @@ def policy_of_version(tenant_id: UUID, version: int) -> Policy:
         )
         if document is None:
             raise NoConfiguration(tenant_id)
-        # Whoever came at the same time waits for the one who compiles it; nobody holds the lock for a statement.
-        with _lock:
-            policy = _policies.get(key)
-            if policy is None:
-                policy = _policies[key] = compile_policy(parse_configuration(document), version=version)
-                while len(_policies) > KEPT:
-                    _policies.popitem(last=False)
+        policy = _compile(tenant_id, version, document)
+    return policy
+
+
+def policy_of(version: ConfigurationVersion | None) -> Policy | None:
+    """The compiled policy of a published version at hand. No statement.
+
+    None without a version, and for one that was published under older rules than today's.
+    """
+    if version is None or version.number is None:
+        return None
+    known = known_policy(version.tenant_id, version.number)
+    try:
+        return known or _compile(version.tenant_id, version.number, version.document)
+    except InvalidConfiguration:
+        return None
+
+
+def _compile(tenant_id: UUID, version: int, document: object) -> Policy:
+    key = (database_identity(), tenant_id, version)
+    # Those who come at the same time wait for the one who compiles it; no statement is made with the lock held.
+    with _lock:
+        policy = _policies.get(key)
+        if policy is None:
+            policy = _policies[key] = compile_policy(parse_configuration(document), version=version)
+            while len(_policies) > KEPT:
+                _policies.popitem(last=False)
     return policy
 
 

@@ -22,18 +22,29 @@ from tenants.services.configuration.policies import TAKE_PUBLICATION
 
 # What the administration log calls the ways to a new version.
 PUBLISH: Final = "publish_configuration"
-TAKE_BACK: Final = "take_back_configuration"
+REVERT: Final = "revert_publication"
 
 
-class ConfigurationConflict(Exception):
-    """Somebody else published, or saved the draft, meanwhile. ``current`` is the version or revision there is now."""
+class ConfigurationRefused(Exception):
+    """Nothing was saved or published; ``tenants.sentences`` says why from ``message`` and ``params``."""
 
-    def __init__(self, sentence: str, *, current: int) -> None:
+    def __init__(self, message: str, **params: Any) -> None:
+        self.message, self.params = message, params
+        super().__init__(message, params)
+
+
+class ConfigurationConflict(ConfigurationRefused):
+    """Someone else published, or saved the draft, in the meantime.
+
+    ``current`` is the version or revision there is now, ``expected`` the one that the caller has seen.
+    """
+
+    def __init__(self, message: str, *, current: int, expected: int) -> None:
         self.current = current
-        super().__init__(sentence)
+        super().__init__(message, current=current, expected=expected)
 
 
-class NoSuchVersion(Exception):
+class NoSuchVersion(ConfigurationRefused):
     """There is no such draft or version in this tenant."""
 
 
@@ -72,7 +83,7 @@ def save_draft(
     now: dt.datetime,
     comment: str | None = None,
 ) -> ConfigurationVersion:
-    """Replace a draft's content. Faults are allowed: a draft is for working on.
+    """Replace a draft's content. Errors are allowed: a draft is for working on.
 
     Raises ConfigurationConflict when the draft is not at ``expected_revision`` any more, NoSuchVersion when it is gone.
     """
@@ -106,20 +117,16 @@ def lock_draft(draft_id: UUID, *, tenant: TenantRef, expected_revision: int) -> 
         .first()
     )
     if draft is None:
-        raise NoSuchVersion("There is no such draft. It has been discarded or published.")
+        raise NoSuchVersion("no_draft")
     if draft.revision != expected_revision:
-        raise ConfigurationConflict(
-            "The draft was just updated by someone else. Your change was not saved: the draft is at revision"
-            f" {draft.revision}, and you edited revision {expected_revision}. Review it, then save again.",
-            current=draft.revision,
-        )
+        raise ConfigurationConflict("draft_changed", current=draft.revision, expected=expected_revision)
     return draft
 
 
 def lock_live(*, tenant: TenantRef, expected_version: int | None) -> int:
     """Take the publisher's turn: lock the tenant and return the live version's number (0: none yet).
 
-    Waits until nobody is moving customers, and keeps them waiting until the end of the transaction. Raises
+    Waits until no one is moving customers, and keeps them waiting until the end of the transaction. Raises
     ConfigurationConflict when ``expected_version`` is given and is not the live one. Two statements.
     """
     with connection.cursor() as cursor:
@@ -128,11 +135,7 @@ def lock_live(*, tenant: TenantRef, expected_version: int | None) -> int:
     row = Tenant.objects.select_for_update(no_key=True).get(id=tenant.id)
     number = row.configuration_version
     if expected_version is not None and expected_version != number:
-        raise ConfigurationConflict(
-            f"The configuration was just updated by someone else. Your change was not saved: version {number} is live,"
-            f" and you expected {expected_version}.",
-            current=number,
-        )
+        raise ConfigurationConflict("version_changed", current=number, expected=expected_version)
     return number
 
 
@@ -152,7 +155,7 @@ def publish_version(
     """Make ``configuration`` the live version ``number``. The caller has locked the tenant and moves the customers.
 
     Stages are renamed where they are, so that their customers come along; new ones are added; those that went away
-    stay as leaving, because customers may still stand in them. ``action`` is how the administration log calls it. A
+    stay as leaving, because customers may still be in them. ``action`` is how the administration log calls it. A
     bounded number of statements.
     """
     policy = compile_policy(configuration, version=number)
@@ -206,7 +209,7 @@ def leaving_stages(tenant: TenantRef) -> list[str]:
 
 
 def remove_stage(name: str, *, tenant: TenantRef) -> None:
-    """Delete a leaving stage. The database refuses it (IntegrityError) while a customer stands there."""
+    """Delete a leaving stage. The database refuses it (IntegrityError) while a customer is there."""
     Stage.objects.filter(tenant_id=tenant.id, name=name, is_leaving=True).delete()
 
 

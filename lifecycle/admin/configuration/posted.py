@@ -5,8 +5,8 @@ from typing import Any, TypeVar
 
 from django.http import QueryDict
 
-from lifecycle.admin.folding import open_row
-from lifecycle.admin.sheet import (
+from lifecycle.admin.configuration.folding import open_row
+from lifecycle.admin.configuration.sheet import (
     MOST_CONDITIONS,
     MOST_REFERENCES,
     MOST_ROWS,
@@ -61,9 +61,9 @@ def _has_more(post: QueryDict, sheet: Sheet) -> bool:
     )
 
 
-def change_rows(sheet: Sheet, deed: str) -> None:
+def change_rows(sheet: Sheet, button: str) -> None:
     """Do what a button says: ``add_stage``, ``remove_rule:4``, ``up_effect:7``, ``new_stage:2``... Else nothing."""
-    verb, _, key = deed.partition(":")
+    verb, _, key = button.partition(":")
     action, _, kind = verb.partition("_")
     rows = _rows_of(sheet, kind)
     if rows is None:
@@ -185,7 +185,7 @@ def _read_effect(post: QueryDict, key: str, prefix: str) -> EffectRow:
 
 
 def _ordered(post: QueryDict, kind: str, rows: Sequence[AnyRow]) -> list[AnyRow]:
-    """Rows by their numbers; what is no number leaves the row where it stands."""
+    """Rows by their numbers; what is no number leaves the row where it is."""
 
     def order(index: int) -> tuple[int, int]:
         text = post.get(f"{kind}-{rows[index].key}-order", "").strip()

@@ -6,7 +6,7 @@ reader: whatever is saved, moved or checked while it is folded, nothing of it is
 
 from collections.abc import Iterator, Sequence
 
-from lifecycle.admin.sheet import EffectRow, RuleRow, Sheet
+from lifecycle.admin.configuration.sheet import EffectRow, RuleRow, Sheet
 
 # Of one kind. A form with as many rows as this shows them all.
 MOST_OPEN = 10

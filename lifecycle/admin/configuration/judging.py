@@ -1,33 +1,34 @@
-"""What a draft is compared with, and what is to be said about it: faults, changes in words, the picture."""
+"""What a draft is compared with, and what is to be said about it: findings, changes in words, the picture."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext as _
+
+from lifecycle.admin.configuration.diagram import draw_svg, place_stages
+from lifecycle.admin.configuration.diagram_words import describe_diagram
 from lifecycle.models import CustomerLifecycleStatus
-from lifecycle.services.configuration.publication import complete_renames, judge_plan
+from lifecycle.services.configuration.plans import complete_renames, judge_plan
 from tenants.actors import TenantRef
 from tenants.models import ConfigurationVersion
-from tenants.rules.configuration.diagram import describe_diagram, draw_svg, lay_out
 from tenants.rules.configuration.document import (
-    ERROR,
+    WARNING,
     Configuration,
-    ConfigurationChange,
-    Fault,
-    InvalidConfiguration,
-    check_configuration,
+    Finding,
     diff_configurations,
-    parse_configuration,
+    read_configuration,
 )
-from tenants.rules.configuration.errors import point
+from tenants.rules.configuration.errors import errors_in, point
 from tenants.rules.configuration.policy import Policy, compile_policy
-from tenants.rules.texts import quote_text
+from tenants.sentences import describe_change
 from tenants.services.configuration import versions
+from tenants.services.configuration.policies import policy_of
 
 
 @dataclass(frozen=True, slots=True)
 class Today:
-    """The live configuration and who stands where. ``leaving``: stages that are being emptied."""
+    """The live configuration and who is where. ``leaving``: stages that are being emptied."""
 
     tenant: TenantRef
     version: ConfigurationVersion | None
@@ -61,23 +62,31 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What is to be said about a draft. With errors in the document nothing is known beyond them."""
+    """What is to be said about a draft. With errors in the document nothing is known beyond them.
 
-    faults: tuple[Fault, ...]
-    plan_faults: tuple[Fault, ...] = ()
+    ``changes`` are sentences.
+    """
+
+    findings: tuple[Finding, ...]
+    plan_findings: tuple[Finding, ...] = ()
     configuration: Configuration | None = None
-    changes: tuple[ConfigurationChange, ...] = ()
+    changes: tuple[str, ...] = ()
     picture: Picture | None = None
 
     @property
-    def errors(self) -> list[Fault]:
-        """What stands in the way of publishing."""
-        return [fault for fault in (*self.faults, *self.plan_faults) if fault.severity == ERROR]
+    def all_findings(self) -> tuple[Finding, ...]:
+        """Of the document, then of what becomes of the stages of today."""
+        return (*self.findings, *self.plan_findings)
 
     @property
-    def warnings(self) -> list[Fault]:
+    def errors(self) -> list[Finding]:
+        """What keeps it from being published."""
+        return errors_in(self.all_findings)
+
+    @property
+    def warnings(self) -> list[Finding]:
         """What is possible but probably not meant."""
-        return [fault for fault in self.faults if fault.severity != ERROR]
+        return [finding for finding in self.findings if finding.severity == WARNING]
 
 
 def look_at_today(tenant: TenantRef) -> Today:
@@ -87,38 +96,38 @@ def look_at_today(tenant: TenantRef) -> Today:
     return Today(
         tenant=tenant,
         version=version,
-        policy=compile_version(version),
+        policy=policy_of(version),
         customers=counts,
         leaving=tuple(versions.leaving_stages(tenant)),
     )
 
 
-def compile_version(version: ConfigurationVersion | None) -> Policy | None:
-    """The policy of a version; None without one, or when it was published under older rules than today's."""
-    if version is None:
-        return None
-    try:
-        return compile_policy(parse_configuration(version.document), version=version.number or 0)
-    except InvalidConfiguration:
-        return None
+def judge(document: Any, *, renamed: Mapping[str, str], mapping: Mapping[str, Any], today: Today) -> Judgement:
+    """Everything that is to be said about a draft. The document is read once; no statement."""
+    configuration, findings = read_configuration(document)
+    if configuration is None:
+        return Judgement(tuple(findings))
+    return judge_configuration(configuration, findings, renamed=renamed, mapping=mapping, today=today)
 
 
-def judge(
-    document: Any, *, renamed: Mapping[str, str], mapping: Mapping[str, Any], today: Today, is_return: bool = False
+def judge_configuration(
+    configuration: Configuration,
+    findings: Sequence[Finding] = (),
+    *,
+    renamed: Mapping[str, str],
+    mapping: Mapping[str, Any],
+    today: Today,
+    is_return: bool = False,
 ) -> Judgement:
-    """Everything that is to be said about a draft, or (``is_return``) about the version to go back to. No statement."""
-    faults = tuple(check_configuration(document))
-    if any(fault.severity == ERROR for fault in faults):
-        return Judgement(faults)
-    configuration = parse_configuration(document)
+    """The same about a configuration that was read already; ``is_return``: about the version to go back to."""
     stages = (*today.stages, *today.leaving)
-    targets, plan_faults = judge_plan(
+    targets, plan_findings = judge_plan(
         configuration, renamed=renamed, mapping=mapping, stages=stages, is_return=is_return
     )
     renamed = complete_renames(configuration, renamed, stages=stages)
-    named = {fault.path for fault in plan_faults}
-    plan_faults += [
-        Fault(place, "mapping_needed", f"{describe_count(count)} in {quote_text(stage)}: choose their target stage.")
+    named = {finding.path for finding in plan_findings}
+    plan_findings += [
+        Finding(place, "mapping_needed", params={"stage": stage, "count": count})
         for stage in today.held
         if (count := today.customers.get(stage, 0))
         and renamed.get(stage, stage) not in configuration.stages
@@ -126,11 +135,12 @@ def judge(
         and (place := point("mapping", stage)) not in named
     ]
     live = today.policy
+    changes = diff_configurations(live.configuration, configuration, renamed=renamed) if live else []
     return Judgement(
-        faults=faults,
-        plan_faults=tuple(plan_faults),
+        findings=tuple(findings),
+        plan_findings=tuple(plan_findings),
         configuration=configuration,
-        changes=tuple(diff_configurations(live.configuration, configuration, renamed=renamed) if live else ()),
+        changes=tuple(map(describe_change, changes)),
         picture=draw(compile_policy(configuration, version=today.number + 1), today=today, renamed=renamed),
     )
 
@@ -138,10 +148,5 @@ def judge(
 def draw(policy: Policy, *, today: Today, renamed: Mapping[str, str], title: str = "", alone: bool = False) -> Picture:
     """The picture of a policy beside the live one, with the customers of today; ``alone`` without both."""
     beside = {} if alone else {"live": today.policy, "customers": today.customers}
-    diagram = lay_out(policy, renamed=renamed, **beside)  # type: ignore[arg-type]
-    return Picture(draw_svg(diagram, title=title or "The lifecycle as a diagram"), describe_diagram(diagram))
-
-
-def describe_count(count: int) -> str:
-    """How many customers stand, as the beginning of a sentence."""
-    return "1 customer is" if count == 1 else f"{count:,} customers are"
+    diagram = place_stages(policy, renamed=renamed, **beside)  # type: ignore[arg-type]
+    return Picture(draw_svg(diagram, title=title or _("The lifecycle as a diagram")), describe_diagram(diagram))

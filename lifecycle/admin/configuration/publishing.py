@@ -1,33 +1,31 @@
 """Trying, publishing, discarding and taking back: each a page that says what would happen, and one call."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 
-from lifecycle.admin.drafts import LONGEST_COMMENT
-from lifecycle.admin.judging import Today, compile_version, draw, judge, look_at_today
-from lifecycle.admin.layout import read_target
-from lifecycle.admin.overview import compare_versions, count_returning
-from lifecycle.admin.sheet import GoneRow
+from lifecycle.admin.configuration.judging import Today, judge, judge_configuration, look_at_today
+from lifecycle.admin.configuration.layout import read_target
+from lifecycle.admin.configuration.overview import count_returning
+from lifecycle.admin.configuration.sheet import GoneRow
+from lifecycle.services.configuration.plans import MappingNeeded, complete_renames
 from lifecycle.services.configuration.previews import Preview, preview_configuration
-from lifecycle.services.configuration.publication import (
-    MappingNeeded,
-    Publication,
-    complete_renames,
-    propose_mapping_back,
-    publish_draft,
-    rename_back,
-    take_back,
-)
-from lifecycle.services.configuration.stage_migrations import move_after_commit
+from lifecycle.services.configuration.publication import Publication, publish_draft, revert_publication
+from lifecycle.services.configuration.returns import propose_mapping_back, rename_back
 from tenants.admin.base import service_arguments
 from tenants.models import ConfigurationVersion
-from tenants.rules.configuration.errors import Fault, InvalidConfiguration, point
+from tenants.rules.configuration.definitions import LONGEST_COMMENT
+from tenants.rules.configuration.document import Configuration, Finding, InvalidConfiguration, read_configuration
+from tenants.rules.configuration.errors import point
 from tenants.rules.configuration.renames import name_replaced
+from tenants.sentences import describe_refusal
+from tenants.services.configuration.policies import policy_of
 from tenants.services.configuration.versions import ConfigurationConflict, NoSuchVersion, discard_draft
 
 OVERVIEW = "admin:tenants_configurationversion_changelist"
@@ -37,13 +35,15 @@ Answer = HttpResponse | dict[str, Any]
 
 
 class ReasonForm(forms.Form):
-    """Why something is done, and what the caller had seen when he decided."""
+    """Why something is done, and what the caller had seen when they decided."""
 
     comment = forms.CharField(
         max_length=LONGEST_COMMENT,
-        label="Reason",
+        label=gettext_lazy("Reason"),
         widget=forms.Textarea(attrs={"rows": 3}),
-        error_messages={"required": "Enter a reason. It is kept with the version and in the administration log."},
+        error_messages={
+            "required": gettext_lazy("Enter a reason. It is kept with the version and in the administration log.")
+        },
     )
     expected_version = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
     expected_revision = forms.IntegerField(min_value=0, widget=forms.HiddenInput, required=False)
@@ -51,14 +51,20 @@ class ReasonForm(forms.Form):
 
 def try_draft(request: HttpRequest, draft: ConfigurationVersion) -> dict[str, Any]:
     """What the draft would do to the customers of today, and to what happened in the last 90 days."""
-    arguments = service_arguments(request)
-    return {"draft": draft, "preview": preview(draft, arguments)}
+    configuration, findings = read_configuration(draft.document)
+    return {"draft": draft, "preview": preview(draft, configuration, findings, service_arguments(request))}
 
 
-def preview(draft: ConfigurationVersion, arguments: Mapping[str, Any]) -> Preview:
-    """Try a draft on the live customers. Writes nothing."""
+def preview(
+    draft: ConfigurationVersion,
+    configuration: Configuration | None,
+    findings: Sequence[Finding],
+    arguments: Mapping[str, Any],
+) -> Preview:
+    """Try a draft, which was read already, on the live customers. Writes nothing."""
     return preview_configuration(
-        draft.document,
+        configuration,
+        findings,
         renamed=draft.renamed,
         mapping=draft.mapping,
         tenant=arguments["tenant"],
@@ -70,7 +76,7 @@ def publish(request: HttpRequest, draft: ConfigurationVersion) -> Answer:
     """Ask once more, with everything that will happen; then publish."""
     arguments = service_arguments(request)
     form = ReasonForm(request.POST or None)
-    faults: tuple[Fault, ...] = ()
+    found: list[Finding] = []
     if request.method == "POST" and form.is_valid():
         try:
             published = publish_draft(
@@ -81,12 +87,12 @@ def publish(request: HttpRequest, draft: ConfigurationVersion) -> Answer:
                 **arguments,
             )
         except InvalidConfiguration as refusal:
-            faults = refusal.faults
-            form.add_error(None, str(refusal))
+            found = refusal.errors
+            form.add_error(None, describe_refusal(refusal))
         except (MappingNeeded, ConfigurationConflict, NoSuchVersion) as refusal:
-            form.add_error(None, str(refusal))
+            form.add_error(None, describe_refusal(refusal))
         else:
-            return _tell(request, published, "is published")
+            return _report(request, published, _("Version %(number)s is published."))
     today = look_at_today(arguments["tenant"])
     judgement = judge(draft.document, renamed=draft.renamed, mapping=draft.mapping, today=today)
     return {
@@ -94,8 +100,8 @@ def publish(request: HttpRequest, draft: ConfigurationVersion) -> Answer:
         "today": today,
         "form": _with_seen(form, today, draft.revision),
         "judgement": judgement,
-        "faults": faults or judgement.errors,
-        "preview": preview(draft, arguments),
+        "errors": found or judgement.errors,
+        "preview": preview(draft, judgement.configuration, judgement.findings, arguments),
         "gone": (gone := _list_gone(draft, today)),
         "is_empty": bool(today.number and judgement.configuration and not (judgement.changes or gone)),
     }
@@ -114,58 +120,53 @@ def discard(request: HttpRequest, draft: ConfigurationVersion) -> Answer:
                 **service_arguments(request),
             )
         except (ConfigurationConflict, NoSuchVersion) as refusal:
-            form.add_error(None, str(refusal))
+            form.add_error(None, describe_refusal(refusal))
             draft.refresh_from_db()
         else:
-            messages.success(request, "Draft discarded.")
+            messages.success(request, _("Draft discarded."))
             return HttpResponseRedirect(reverse(OVERVIEW))
     return {"draft": draft, "form": _with_seen(form, today, draft.revision)}
 
 
-def take_back_version(request: HttpRequest) -> Answer:
+def revert_version(request: HttpRequest) -> Answer:
     """Ask once more, with what comes back; then publish the former version again."""
     arguments = service_arguments(request)
     today = look_at_today(arguments["tenant"])
     former = ConfigurationVersion.objects.filter(tenant_id=today.tenant.id, number=today.number - 1).first()
-    undone, policy = today.version, compile_version(former)
+    undone, policy = today.version, policy_of(former)
     if undone is None or former is None or policy is None:
-        messages.error(request, "There is no earlier version to roll back to.")
+        messages.error(request, describe_refusal(NoSuchVersion("no_earlier_version")))
         return HttpResponseRedirect(reverse(OVERVIEW))
     form = ReasonForm(request.POST or None)
     stages = (*today.stages, *today.leaving)
-    proposed = propose_mapping_back(undone, former, stages=stages)
+    back = rename_back(undone, policy.configuration, stages=stages)
+    proposed = propose_mapping_back(undone, former, policy.configuration, renamed=back, stages=stages)
     mapping = _read_mapping(request, today) if request.method == "POST" else proposed
     if request.method == "POST" and form.is_valid():
         try:
-            published = take_back(
+            published = revert_publication(
                 comment=form.cleaned_data["comment"],
                 expected_version=form.cleaned_data["expected_version"],
                 mapping=mapping,
                 **arguments,
             )
         except (InvalidConfiguration, MappingNeeded, ConfigurationConflict, NoSuchVersion) as refusal:
-            form.add_error(None, str(refusal))
+            form.add_error(None, describe_refusal(refusal))
         else:
-            return _tell(request, published, "is live: the former configuration again")
-    back = rename_back(undone, former, stages=stages)
-    judgement = judge(former.document, renamed=back, mapping=mapping, today=today, is_return=True)
+            return _report(request, published, _("Version %(number)s is live: the former configuration again."))
     renamed = complete_renames(policy.configuration, back, stages=stages)
+    judgement = judge_configuration(policy.configuration, renamed=back, mapping=mapping, today=today, is_return=True)
     return {
         "undone": undone,
         "former": former,
         "today": today,
         "form": _with_seen(form, today, 0),
-        "changes": compare_versions(undone, _as_next(former, renamed)),
-        "picture": draw(policy, today=today, renamed=renamed),
+        "changes": judgement.changes,
+        "picture": judgement.picture,
         "returning": count_returning(undone, tenant=today.tenant),
-        "gone": _gone_rows(today, set(policy.stages), renamed, mapping, judgement.plan_faults),
+        "gone": _gone_rows(today, set(policy.stages), renamed, mapping, judgement.plan_findings),
         "stage_names": policy.stages,
     }
-
-
-def _as_next(former: ConfigurationVersion, renamed: Mapping[str, str]) -> ConfigurationVersion:
-    """The former version as it would come after the live one, for the comparison."""
-    return ConfigurationVersion(number=former.number, document=former.document, renamed=dict(renamed))
 
 
 def _read_mapping(request: HttpRequest, today: Today) -> dict[str, Any]:
@@ -191,7 +192,7 @@ def _gone_rows(
     present: set[str],
     renamed: Mapping[str, str],
     mapping: Mapping[str, Any],
-    faults: tuple[Fault, ...],
+    findings: Sequence[Finding],
 ) -> list[GoneRow]:
     """Stages of today that go away, and where their customers go."""
     rows = []
@@ -200,14 +201,14 @@ def _gone_rows(
             continue
         to, reason = read_target(mapping.get(stage))
         row = GoneRow(stage, today.customers.get(stage, 0), to, reason)
-        if own := [fault for fault in faults if fault.path == point("mapping", stage)]:
-            row.faults["to"] = own
+        if own := [finding for finding in findings if finding.path == point("mapping", stage)]:
+            row.findings["to"] = own
         rows.append(row)
     return rows
 
 
 def _with_seen(form: ReasonForm, today: Today, revision: int) -> ReasonForm:
-    """The form with what the page shows now: after a conflict the caller decides anew on what there is."""
+    """The form with what the page shows now: after a conflict the caller decides again on what there is."""
     seen = {"expected_version": str(today.number), "expected_revision": str(revision)}
     if form.is_bound:
         form.data = {**form.data.dict(), **seen} if isinstance(form.data, QueryDict) else {**form.data, **seen}
@@ -216,11 +217,11 @@ def _with_seen(form: ReasonForm, today: Today, revision: int) -> ReasonForm:
     return form
 
 
-def _tell(request: HttpRequest, published: Publication, what: str) -> HttpResponse:
-    """Say what became of it; small moves are made right after the commit, the worker does the rest."""
-    arguments = service_arguments(request)
-    move_after_commit(arguments["tenant"], now=arguments["now"])
-    total = sum(move.total for move in published.moves)
-    moving = f" {total:,} {'customer is' if total == 1 else 'customers are'} being moved." if total else ""
-    messages.success(request, f"Version {published.version.number} {what}.{moving}")
+def _report(request: HttpRequest, published: Publication, sentence: str) -> HttpResponse:
+    """Say what became of it, and how many customers are on their way."""
+    outcome = sentence % {"number": published.version.number}
+    if total := sum(move.total for move in published.moves):
+        moving = ngettext("%(count)s customer is being moved.", "%(count)s customers are being moved.", total)
+        outcome = f"{outcome} {moving % {'count': f'{total:,}'}}"
+    messages.success(request, outcome)
     return HttpResponseRedirect(reverse(OVERVIEW))

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Literal
 
+from django.utils.translation import ngettext
+
 # Each level of the search takes time in proportion to the lines; what is deeper is shown as replaced as a whole.
 DEEPEST = 12
 # Lines without a change that are shown around one.
@@ -43,7 +45,12 @@ def shorten_comparison(lines: Iterator[Line]) -> Iterator[Line]:
         else:
             left += 1
     if left:
-        yield "skipped", f"{left:,} more lines are not shown; download the saved draft to compare them."
+        sentence = ngettext(
+            "%(count)s more line is not shown; download the saved draft to compare it.",
+            "%(count)s more lines are not shown; download the saved draft to compare them.",
+            left,
+        )
+        yield "skipped", sentence % {"count": f"{left:,}"}
 
 
 def _fold_equal(lines: Iterator[Line]) -> Iterator[Line]:
@@ -56,7 +63,8 @@ def _fold_equal(lines: Iterator[Line]) -> Iterator[Line]:
         tail = run[max(len(head), len(run) - CONTEXT) :] if number < len(runs) - 1 else []
         yield from head
         if skipped := len(run) - len(head) - len(tail):
-            yield "skipped", f"{skipped:,} equal line{'' if skipped == 1 else 's'}"
+            lines_skipped = ngettext("%(count)s equal line", "%(count)s equal lines", skipped)
+            yield "skipped", lines_skipped % {"count": f"{skipped:,}"}
         yield from tail
 
 

@@ -1,4 +1,4 @@
-"""A document as text for people: keys in the order of the contract, and the line on which each value stands."""
+"""A document as text for people: keys in the order of the contract, and the line on which each value is."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,7 +11,7 @@ _RULE_KEYS = ("event", "from", "to", "reason_code", "when", "field", "op", "valu
 _EFFECT_KEYS = ("name", "on", "stages", "categories", "kind", "to", "template")
 _SHORT = 100
 INDENT = "  "
-# What lies deeper than a configuration does stands on one line: indentation would make a short text a long one.
+# What is deeper than a configuration is written on one line: indentation would make a short text a long one.
 DEEPEST = 8
 
 # Steps of JSON pointers, as a tree.
@@ -34,7 +34,7 @@ def arrange(document: Any) -> Any:
 
 
 def write_json(document: Any) -> str:
-    """The document as indented JSON; short lists and objects stand on one line."""
+    """The document as indented JSON; short lists and objects are written on one line."""
     return "\n".join(line for line, _ in _write(arrange(document), (), {}, "", ""))
 
 

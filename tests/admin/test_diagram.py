@@ -2,7 +2,8 @@
 
 import xml.etree.ElementTree as ElementTree
 
-from tenants.rules.configuration.diagram import describe_diagram, draw_svg, lay_out
+from lifecycle.admin.configuration.diagram import draw_svg, place_stages
+from lifecycle.admin.configuration.diagram_words import describe_diagram
 from tenants.rules.configuration.document import parse_configuration
 from tenants.rules.configuration.policy import compile_policy
 from tenants.rules.configuration.starters import STARTERS
@@ -20,7 +21,7 @@ DRAFT = compile_policy(
 
 def test_a_diagram_holds_every_stage_once_and_every_transition() -> None:
     policy = compile_policy(parse_configuration(dict(STARTERS["saas-subscription"].document)), 1)
-    diagram = lay_out(policy)
+    diagram = place_stages(policy)
     assert sorted(node.name for node in diagram.nodes) == sorted(policy.stages)
     assert len(diagram.edges) == sum(len(policy.allowed_from(stage)) for stage in policy.stages)
     assert len({(node.x, node.y) for node in diagram.nodes}) == len(diagram.nodes), "no stage covers another"
@@ -28,7 +29,7 @@ def test_a_diagram_holds_every_stage_once_and_every_transition() -> None:
 
 
 def test_a_draft_shows_what_it_adds_and_removes() -> None:
-    diagram = lay_out(DRAFT, live=LIVE, customers={"Lead": 7, "Gone": 2})
+    diagram = place_stages(DRAFT, live=LIVE, customers={"Lead": 7, "Gone": 2})
     assert {node.name: node.state for node in diagram.nodes} == {
         "Lead": "kept",
         "Active": "kept",
@@ -50,14 +51,14 @@ def test_a_renamed_stage_is_neither_added_nor_removed() -> None:
         ),
         2,
     )
-    diagram = lay_out(renamed, live=LIVE, renamed={"Lead": "First"}, customers={"Lead": 4})
+    diagram = place_stages(renamed, live=LIVE, renamed={"Lead": "First"}, customers={"Lead": 4})
     assert {node.state for node in diagram.nodes} == {"kept"}
     assert {edge.state for edge in diagram.edges} == {"kept"}
     assert {node.name: node.customers for node in diagram.nodes}["First"] == 4
 
 
 def test_the_picture_is_well_formed_and_escapes_what_people_wrote() -> None:
-    svg = draw_svg(lay_out(DRAFT, live=LIVE), title='A "draft" <of> it')
+    svg = draw_svg(place_stages(DRAFT, live=LIVE), title='A "draft" <of> it')
     root = ElementTree.fromstring(svg)
     texts = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
     assert "New <b>" in texts
@@ -66,7 +67,7 @@ def test_the_picture_is_well_formed_and_escapes_what_people_wrote() -> None:
 
 
 def test_the_words_say_what_the_picture_shows() -> None:
-    words = describe_diagram(lay_out(DRAFT, live=LIVE, customers={"Lead": 7, "Gone": 2}))
+    words = describe_diagram(place_stages(DRAFT, live=LIVE, customers={"Lead": 7, "Gone": 2}))
     assert "“Lead” (acquisition, 7 customers) leads to “Active” and “New <b>”. New customers begin here." in words
     assert any(
         sentence.startswith("“Gone” (") and sentence.endswith(", 2 customers) is removed.") for sentence in words

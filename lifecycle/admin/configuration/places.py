@@ -1,10 +1,10 @@
-"""Faults of a document, filed at the rows and fields of the form that they are about."""
+"""Findings of a document, filed at the rows and fields of the form that they are about."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from lifecycle.admin.sheet import ConditionRow, Faults, Sheet, StageRow
-from tenants.rules.configuration.errors import Fault, point
+from lifecycle.admin.configuration.sheet import ConditionRow, Findings, Sheet, StageRow
+from tenants.rules.configuration.errors import Finding, point
 
 # Keys of the document -> fields of a stage's row.
 _FIELDS = {
@@ -17,18 +17,18 @@ _FIELDS = {
 }
 
 
-def file_faults(sheet: Sheet, document: Mapping[str, Any], faults: Iterable[Fault]) -> None:
-    """Put each fault where it belongs: at a field of a row, or at the part of the form as a whole."""
+def file_findings(sheet: Sheet, document: Mapping[str, Any], findings: Iterable[Finding]) -> None:
+    """Put each finding where it belongs: at a field of a row, or at the part of the form as a whole."""
     rows = sheet.present
     by_place = {point(key, row.name): (row, field) for key, field in _FIELDS.items() for row in rows}
-    for fault in faults:
-        parts = fault.path.split("/")[1:]
-        if not _file_at_stage(fault, parts, rows, by_place, document) and not _file_at_item(sheet, fault, parts):
-            _file(sheet.faults, parts[0] if parts else "", fault)
+    for finding in findings:
+        parts = finding.path.split("/")[1:]
+        if not _file_at_stage(finding, parts, rows, by_place, document) and not _file_at_item(sheet, finding, parts):
+            _file(sheet.findings, parts[0] if parts else "", finding)
 
 
 def _file_at_stage(
-    fault: Fault,
+    finding: Finding,
     parts: Sequence[str],
     rows: Sequence[StageRow],
     by_place: Mapping[str, tuple[StageRow, str]],
@@ -44,44 +44,44 @@ def _file_at_stage(
         row, field = next((row for row in rows if row.name == name), None), "requires_reason"
     elif head in _FIELDS and len(parts) > 1:
         # The name of a stage may contain what looks like further steps: the longest place that fits is meant.
-        found = max((place for place in by_place if f"{fault.path}/".startswith(f"{place}/")), key=len, default=None)
+        found = max((place for place in by_place if f"{finding.path}/".startswith(f"{place}/")), key=len, default=None)
         row, field = by_place[found] if found is not None else (None, "")
     if row is None:
         return False
-    _file(row.faults, field, fault)
+    _file(row.findings, field, finding)
     return True
 
 
-def _file_at_item(sheet: Sheet, fault: Fault, parts: Sequence[str]) -> bool:
+def _file_at_item(sheet: Sheet, finding: Finding, parts: Sequence[str]) -> bool:
     index = _index(parts, 1)
     if index is None or parts[0] not in ("event_rules", "effects"):
         return False
     field = parts[2] if len(parts) > 2 else ""
     if parts[0] == "effects" and index < len(sheet.effects):
-        _file(sheet.effects[index].faults, field, fault)
+        _file(sheet.effects[index].findings, field, finding)
         return True
     if parts[0] == "event_rules" and index < len(sheet.rules):
         rule = sheet.rules[index]
         condition = _condition(rule.when, _index(parts, 3)) if field == "when" else None
         if condition is not None:
-            _file(condition.faults, parts[4] if len(parts) > 4 else "", fault)
+            _file(condition.findings, parts[4] if len(parts) > 4 else "", finding)
         else:
-            _file(rule.faults, field, fault)
+            _file(rule.findings, field, finding)
         return True
     return False
 
 
-def file_plan_faults(sheet: Sheet, faults: Iterable[Fault]) -> None:
-    """Put faults of renames and of the mapping at the rows that they are about."""
+def file_plan_findings(sheet: Sheet, findings: Iterable[Finding]) -> None:
+    """Put findings of renames and of the mapping at the rows that they are about."""
     renamed = {point("renamed", row.origin): row for row in sheet.present if row.origin}
     gone = {point("mapping", row.stage): row for row in sheet.gone}
-    for fault in faults:
-        if fault.path in renamed:
-            _file(renamed[fault.path].faults, "name", fault)
-        elif fault.path in gone:
-            _file(gone[fault.path].faults, "to", fault)
+    for finding in findings:
+        if finding.path in renamed:
+            _file(renamed[finding.path].findings, "name", finding)
+        elif finding.path in gone:
+            _file(gone[finding.path].findings, "to", finding)
         else:
-            file_faults(sheet, {}, [fault])
+            file_findings(sheet, {}, [finding])
 
 
 def _condition(rows: Sequence[ConditionRow], index: int | None) -> ConditionRow | None:
@@ -95,5 +95,5 @@ def _index(parts: Sequence[str], position: int) -> int | None:
     return int(parts[position])
 
 
-def _file(faults: Faults, field: str, fault: Fault) -> None:
-    faults.setdefault(field, []).append(fault)
+def _file(findings: Findings, field: str, finding: Finding) -> None:
+    findings.setdefault(field, []).append(finding)

@@ -4,7 +4,9 @@ import json
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from lifecycle.admin.sheet import (
+from django.utils.translation import gettext as _
+
+from lifecycle.admin.configuration.sheet import (
     MOST_CONDITIONS,
     MOST_REFERENCES,
     MOST_ROWS,
@@ -16,13 +18,12 @@ from lifecycle.admin.sheet import (
     RuleRow,
     Sheet,
     StageRow,
-    read_rates,
-    read_value,
-    write_value,
 )
+from lifecycle.admin.configuration.typed import read_rates, read_value, write_value
 from tenants.rules.configuration.definitions import DEFAULT_CATEGORY
 from tenants.rules.configuration.document import KEYS
 from tenants.rules.configuration.meaning import infer_category
+from tenants.rules.texts import shorten_text
 
 
 class CannotLayOut(Exception):
@@ -34,12 +35,12 @@ def lay_out(document: Any, *, renamed: Mapping[str, str], live_stages: Collectio
 
     ``renamed`` maps live stages to their names in the document; entries that name no live stage are not followed.
     """
-    known = _object(document, "The configuration", KEYS, ("stages",))
+    known = _object(document, _("The configuration"), KEYS, ("stages",))
     sheet = Sheet(is_open="transitions" not in known)
     _check_size(known)
     _lay_out_stages(sheet, known)
     if sheet.is_open:
-        # Whoever closes it begins with what is possible now.
+        # When it is closed, it begins with what is possible now.
         for row in sheet.stages:
             row.to = {other.key for other in sheet.stages if other is not row}
     _lay_out_transitions(sheet, known.get("transitions", {}))
@@ -67,14 +68,15 @@ def _check_size(known: Mapping[str, Any]) -> None:
     for kind, key in (("stage", "stages"), ("rule", "event_rules"), ("effect", "effects")):
         count = len(value) if isinstance(value := known.get(key), list | tuple) else 0
         if count > MOST_ROWS[kind]:
-            raise CannotLayOut(f"“{key}” has {count:,} rows; the form shows at most {MOST_ROWS[kind]}.")
+            shown = {"key": key, "count": f"{count:,}", "most": MOST_ROWS[kind]}
+            raise CannotLayOut(_("“%(key)s” has %(count)s rows; the form shows at most %(most)s.") % shown)
 
 
 def _check_references(sheet: Sheet) -> None:
     lists = [row.to for row in sheet.stages] + [row.origins for row in sheet.rules]
     lists += [row.stages for row in sheet.effects]
     if len({ref for refs in lists for ref in refs if ref.startswith(UNKNOWN)}) > MOST_UNKNOWN:
-        raise CannotLayOut(f"It names more than {MOST_UNKNOWN} stages that there are not.")
+        raise CannotLayOut(_("It names more than %(most)s stages that there are not.") % {"most": MOST_UNKNOWN})
 
 
 def lay_out_gone(
@@ -102,7 +104,7 @@ def read_target(target: Any) -> tuple[str, str]:
 def _lay_out_stages(sheet: Sheet, known: Mapping[str, Any]) -> None:
     names = [_text(name, "stages") for name in _list(known.get("stages", []), "stages")]
     if len(set(names)) < len(names) or "" in names:
-        raise CannotLayOut("A stage without a name, or two stages of the same name, have no rows of their own.")
+        raise CannotLayOut(_("A stage without a name, or two stages of the same name, have no rows of their own."))
     categories = _by_stage(known, "categories", names)
     reasons = _by_stage(known, "reason_codes", names)
     days = _by_stage(known, "max_days", names)
@@ -110,7 +112,7 @@ def _lay_out_stages(sheet: Sheet, known: Mapping[str, Any]) -> None:
     guidance = _by_stage(known, "guidance", names)
     required = [_text(name, "required_reason_codes") for name in _list(known.get("required_reason_codes", []), "")]
     if not set(required) <= set(names) or len(set(required)) < len(required):
-        raise CannotLayOut("“required_reason_codes” names something that is not a stage, or a stage twice.")
+        raise CannotLayOut(_("“required_reason_codes” names something that is not a stage, or a stage twice."))
     for index, name in enumerate(names):
         default = DEFAULT_CATEGORY if "categories" in known else infer_category(name)
         sheet.stages.append(
@@ -133,12 +135,12 @@ def _lay_out_transitions(sheet: Sheet, transitions: Any) -> None:
         row = next(row for row in sheet.stages if row.name == name)
         listed = [_text(target, "transitions") for target in _short_list(targets, "transitions")]
         if len(set(listed)) < len(listed):
-            raise CannotLayOut("“transitions” names a target twice.")
+            raise CannotLayOut(_("“transitions” names a target twice."))
         row.to = {sheet.reference_to(target) for target in listed}
 
 
 def _lay_out_rule(sheet: Sheet, key: str, item: Any) -> RuleRow:
-    rule = _object(item, "An event rule", ("event", "from", "to", "reason_code", "when"), ("event", "to"))
+    rule = _object(item, _("An event rule"), ("event", "from", "to", "reason_code", "when"), ("event", "to"))
     reason = rule.get("reason_code")
     conditions = _short_list(rule.get("when", []), "when", MOST_CONDITIONS)
     return RuleRow(
@@ -153,22 +155,22 @@ def _lay_out_rule(sheet: Sheet, key: str, item: Any) -> RuleRow:
 
 
 def _lay_out_condition(item: Any) -> ConditionRow:
-    condition = _object(item, "A condition", ("field", "op", "value"), ("field", "op"))
+    condition = _object(item, _("A condition"), ("field", "op", "value"), ("field", "op"))
     op = _text(condition["op"], "op")
     written = write_value(condition["value"]) if "value" in condition else ""
     row = ConditionRow(_text(condition["field"], "field"), op, written)
     is_same = "value" not in condition or _is_same(read_value(op, written), condition["value"])
     if row.is_blank or not is_same:
-        raise CannotLayOut("A condition has no field, or a value that cannot be typed.")
+        raise CannotLayOut(_("A condition has no field, or a value that cannot be typed."))
     return row
 
 
 def _lay_out_effect(sheet: Sheet, key: str, item: Any) -> EffectRow:
     known = ("name", "on", "stages", "categories", "kind", "to", "template")
-    effect = _object(item, "An effect", known, ("name", "on", "kind"))
+    effect = _object(item, _("An effect"), known, ("name", "on", "kind"))
     categories = [_text(name, "categories") for name in _short_list(effect.get("categories", []), "categories")]
     if any(effect.get(part) == [] for part in ("stages", "categories", "to")) or len(set(categories)) < len(categories):
-        raise CannotLayOut("An effect has an empty list, or names a category twice.")
+        raise CannotLayOut(_("An effect has an empty list, or names a category twice."))
     template = effect.get("template")
     return EffectRow(
         key=key,
@@ -184,42 +186,44 @@ def _lay_out_effect(sheet: Sheet, key: str, item: Any) -> EffectRow:
 
 def _object(value: Any, what: str, keys: Collection[str], required: Collection[str] = ()) -> Mapping[str, Any]:
     if not isinstance(value, Mapping) or not all(key in value for key in required):
-        raise CannotLayOut(f"{what} is not an object, or is missing a key.")
+        raise CannotLayOut(_("%(subject)s is not an object, or is missing a key.") % {"subject": what})
     unknown = [key for key in value if key not in keys]
     if unknown:
-        raise CannotLayOut(f"{what} has “{unknown[0]}”, which the form does not support.")
+        named = {"subject": what, "key": shorten_text(str(unknown[0]))}
+        raise CannotLayOut(_("%(subject)s has “%(key)s”, which the form does not support.") % named)
     return value
 
 
 def _list(value: Any, what: str) -> list[Any]:
     if not isinstance(value, list | tuple):
-        raise CannotLayOut(f"“{what}” is not a list.")
+        raise CannotLayOut(_("“%(key)s” is not a list.") % {"key": what})
     return list(value)
 
 
 def _short_list(value: Any, what: str, most: int = MOST_REFERENCES) -> list[Any]:
     listed = _list(value, what)
     if len(listed) > most:
-        raise CannotLayOut(f"“{what}” has {len(listed):,} entries; the form shows at most {most}.")
+        shown = {"key": what, "count": f"{len(listed):,}", "most": most}
+        raise CannotLayOut(_("“%(key)s” has %(count)s entries; the form shows at most %(most)s.") % shown)
     return listed
 
 
 def _text(value: Any, what: str, *, blank: bool = True) -> str:
     if not isinstance(value, str) or not (value or blank) or len(value.splitlines()) > 1 or value.endswith("\n"):
-        raise CannotLayOut(f"“{what}” has a value that is not a line of text.")
+        raise CannotLayOut(_("“%(key)s” has a value that is not a line of text.") % {"key": what})
     return value
 
 
 def _paragraph(value: Any) -> str:
     if not isinstance(value, str) or "\r" in value:
-        raise CannotLayOut("“guidance” has a value that is not text.")
+        raise CannotLayOut(_("“guidance” has a value that is not text."))
     return value
 
 
 def _lines(value: Any, what: str) -> str:
     lines = [_text(line, what) for line in _list(value, what)]
     if not all(line.strip() for line in lines) or not lines:
-        raise CannotLayOut(f"“{what}” has an empty list, or an empty line.")
+        raise CannotLayOut(_("“%(key)s” has an empty list, or an empty line.") % {"key": what})
     return "\n".join(lines)
 
 
@@ -227,18 +231,18 @@ def _days(value: Any) -> str:
     if isinstance(value, str) and value and not value.isdecimal():
         return _text(value, "max_days")
     if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
-        raise CannotLayOut("“max_days” has a value that is not a whole number.")
+        raise CannotLayOut(_("“max_days” has a value that is not a whole number."))
     return str(int(value))
 
 
 def _rates(value: Any) -> str:
     """Exchange rates, one per line, so that ``read_rates`` gives them back."""
     if not isinstance(value, Mapping):
-        raise CannotLayOut("“rates” is not an object.")
+        raise CannotLayOut(_("“rates” is not an object."))
     lines = [name if rate == "" else f"{name} {json.dumps(rate)}" for name, rate in value.items()]
     read = read_rates("\n".join(lines))
     if list(read) != list(value) or not all(map(_is_same, read.values(), value.values())):
-        raise CannotLayOut("“rates” has an entry that is not a currency and a number.")
+        raise CannotLayOut(_("“rates” has an entry that is not a currency and a number."))
     return "\n".join(lines)
 
 
@@ -254,7 +258,7 @@ def _reference(sheet: Sheet, name: Any) -> str:
 def _references(sheet: Sheet, names: Any) -> set[str]:
     listed = [_text(name, "stages", blank=False) for name in _short_list(names, "stages")]
     if len(set(listed)) < len(listed):
-        raise CannotLayOut("A stage is named twice in one list.")
+        raise CannotLayOut(_("A stage is named twice in one list."))
     return {sheet.reference_to(name) for name in listed}
 
 

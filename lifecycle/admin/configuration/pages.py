@@ -10,45 +10,42 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from lifecycle.admin import drafts, overview, publishing
-from lifecycle.admin.judging import compile_version, draw, look_at_today
-from lifecycle.admin.pretty import write_json
+from lifecycle.admin.configuration import drafts, overview, publishing
+from lifecycle.admin.configuration.json_text import write_json
+from lifecycle.admin.configuration.judging import draw, look_at_today
 from tenants.admin.base import TenantAdmin, identity_of, service_arguments
 from tenants.models import ConfigurationVersion
+from tenants.rules.configuration.definitions import LONGEST_COMMENT
 from tenants.rules.configuration.starters import STARTERS
 from tenants.services.accounts.members import name_members_then
+from tenants.services.configuration.policies import policy_of
 from tenants.services.configuration.versions import live_version, open_draft
 
 LIVE, EMPTY = "live", "empty"
-BASES = [
-    (LIVE, "The live configuration"),
-    *((key, f"{starter.title}: {starter.summary}") for key, starter in STARTERS.items()),
-    (EMPTY, "Nothing"),
-]
-NO_TENANT = "You have not opened a tenant's workspace. Choose one first."
+NO_TENANT = gettext_lazy("You have not opened a tenant's workspace. Choose one first.")
 
 
 class NewDraftForm(forms.Form):
     """What a draft begins as, and what it is for."""
 
-    base = forms.ChoiceField(
-        label="Start from",
-        choices=BASES,
-        widget=forms.RadioSelect,
-        initial=LIVE,
-    )
+    base = forms.ChoiceField(label=gettext_lazy("Start from"), widget=forms.RadioSelect, initial=LIVE)
     comment = forms.CharField(
-        label="Description", max_length=drafts.LONGEST_COMMENT, required=False, widget=forms.TextInput
+        label=gettext_lazy("Description"), max_length=LONGEST_COMMENT, required=False, widget=forms.TextInput
     )
 
     def __init__(self, data: Any = None, *, has_live: bool, initial: dict[str, Any]) -> None:
         super().__init__(data, initial=initial)
         base = self.fields["base"]
         assert isinstance(base, forms.ChoiceField)  # noqa: S101  for the type checker
-        if not has_live:
-            base.choices = [choice for choice in BASES if choice[0] != LIVE]
-        if initial.get("base") not in dict(base.choices):  # type: ignore[arg-type]
+        base.choices = [
+            *([(LIVE, _("The live configuration"))] if has_live else []),
+            *((key, f"{_(starter.title)}: {_(starter.summary)}") for key, starter in STARTERS.items()),
+            (EMPTY, _("Nothing")),
+        ]
+        if initial.get("base") not in dict(base.choices):
             self.initial["base"] = LIVE if has_live else next(iter(STARTERS))
 
 
@@ -60,7 +57,7 @@ class ConfigurationAdmin(TenantAdmin):
         """The pages, under names that begin with ``configuration_``, before Django's own."""
         pages: list[tuple[str, Callable[..., Any], str]] = [
             ("moves", self.moves_view, "moves"),
-            ("take-back", self.take_back_view, "take_back"),
+            ("revert", self.revert_view, "revert"),
             ("<uuid:draft_id>/try", self.try_view, "try"),
             ("<uuid:draft_id>/publish", self.publish_view, "publish"),
             ("<uuid:draft_id>/discard", self.discard_view, "discard"),
@@ -77,7 +74,7 @@ class ConfigurationAdmin(TenantAdmin):
         return super().changes_something(request) and request.POST.get("do", "save") in ("save", "publish")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Whoever works for a tenant: a draft is opened."""
+        """Anyone who works in a tenant's workspace: a draft is opened."""
         return identity_of(request).tenant is not None and self.has_view_permission(request)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
@@ -86,7 +83,7 @@ class ConfigurationAdmin(TenantAdmin):
         before = request.GET.get("before", "")
         number = int(before) if before.isascii() and before.isdecimal() and len(before) < 10 else None
         context = overview.gather_overview(tenant, before=number)
-        return self._page(request, "overview", {"title": "Lifecycle configuration", **context})
+        return self._page(request, "overview", {"title": _("Lifecycle configuration"), **context})
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> Any:
         """Open a draft: from what is live, from a starter, or from nothing."""
@@ -100,7 +97,7 @@ class ConfigurationAdmin(TenantAdmin):
                 document = dict(STARTERS[base].document)
             draft = open_draft(document=document, comment=form.cleaned_data["comment"], **service_arguments(request))
             return HttpResponseRedirect(reverse(publishing.EDITOR, args=[draft.pk]))
-        return self._page(request, "new_draft", {"title": "New draft", "form": form})
+        return self._page(request, "new_draft", {"title": _("New draft"), "form": form})
 
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> Any:
         """The editor of a draft; a published version, which cannot be changed, to be read."""
@@ -109,7 +106,7 @@ class ConfigurationAdmin(TenantAdmin):
         if version.published_at is not None:
             return self._show_version(request, version)
         answer = drafts.edit_draft(request, version)
-        return self._answer(request, "editor", answer, title="Draft")
+        return self._answer(request, "editor", answer, title=_("Draft"))
 
     def moves_view(self, request: HttpRequest) -> HttpResponse:
         """The part of the overview that shows running moves; it asks for itself until they are done."""
@@ -124,25 +121,25 @@ class ConfigurationAdmin(TenantAdmin):
         """What a draft would do."""
         self._check(request)
         return self._answer(
-            request, "try", publishing.try_draft(request, self._draft(draft_id)), title="Preview impact"
+            request, "try", publishing.try_draft(request, self._draft(draft_id)), title=_("Preview impact")
         )
 
     def publish_view(self, request: HttpRequest, draft_id: UUID) -> HttpResponse:
         """Publish a draft, after asking once more."""
         self._check(request)
         answer = publishing.publish(request, self._draft(draft_id))
-        return self._answer(request, "publish", answer, title="Publish the draft")
+        return self._answer(request, "publish", answer, title=_("Publish the draft"))
 
     def discard_view(self, request: HttpRequest, draft_id: UUID) -> HttpResponse:
         """Throw a draft away, after asking once more."""
         self._check(request)
         answer = publishing.discard(request, self._draft(draft_id))
-        return self._answer(request, "discard", answer, title="Discard the draft")
+        return self._answer(request, "discard", answer, title=_("Discard the draft"))
 
-    def take_back_view(self, request: HttpRequest) -> HttpResponse:
+    def revert_view(self, request: HttpRequest) -> HttpResponse:
         """Take the live version back, after asking once more."""
         self._check(request)
-        return self._answer(request, "take_back", publishing.take_back_version(request), title="Roll back")
+        return self._answer(request, "revert", publishing.revert_version(request), title=_("Roll back"))
 
     def download_view(self, request: HttpRequest, version_id: UUID) -> HttpResponse:
         """The JSON of a draft or version as a file."""
@@ -155,13 +152,13 @@ class ConfigurationAdmin(TenantAdmin):
 
     def _show_version(self, request: HttpRequest, version: ConfigurationVersion) -> HttpResponse:
         tenant = self._check(request)
-        today, policy = look_at_today(tenant), compile_version(version)
+        today, policy = look_at_today(tenant), policy_of(version)
         former = ConfigurationVersion.objects.filter(tenant_id=tenant.id, number=(version.number or 0) - 1).first()
         is_live = version.number == today.number
         assert version.published_at is not None  # noqa: S101  a draft has a page of its own
         published = (version.published_by, version.published_at)
         context = {
-            "title": f"Version {version.number}",
+            "title": _("Version %(number)s") % {"number": version.number},
             "version": version,
             "is_live": is_live,
             "who": name_members_then([published], tenant=tenant)[published],
@@ -174,12 +171,12 @@ class ConfigurationAdmin(TenantAdmin):
         return self._page(request, "version", context)
 
     def _check(self, request: HttpRequest) -> Any:
-        """The tenant at hand. Raises PermissionDenied for whoever may not configure it, or has chosen none."""
+        """The tenant at hand. Raises PermissionDenied for anyone who may not configure it, or has chosen none."""
         if not self.has_view_permission(request):
-            raise PermissionDenied("Only tenant admins can change the lifecycle configuration.")
+            raise PermissionDenied(_("Only tenant admins can change the lifecycle configuration."))
         tenant = identity_of(request).tenant
         if tenant is None:
-            raise PermissionDenied(NO_TENANT)
+            raise PermissionDenied(str(NO_TENANT))
         return tenant
 
     def _find(self, version_id: object) -> ConfigurationVersion:
@@ -189,13 +186,13 @@ class ConfigurationAdmin(TenantAdmin):
         except ValueError as error:
             raise Http404 from error
         if version is None:
-            raise Http404("There is no such draft or version. It may have been discarded.")
+            raise Http404(_("There is no such draft or version. It may have been discarded."))
         return version
 
     def _draft(self, draft_id: UUID) -> ConfigurationVersion:
         version = self._find(draft_id)
         if version.published_at is not None:
-            raise Http404("This draft has been published.")
+            raise Http404(_("This draft has been published."))
         return version
 
     def _answer(self, request: HttpRequest, page: str, answer: Any, *, title: str) -> HttpResponse:

@@ -1,7 +1,7 @@
-"""The lifecycle as a picture: stages in columns by meaning, transitions as arrows, what a draft changes in colour.
+"""The lifecycle as a picture: stages in columns by meaning, transitions as arrows, what a draft changes in color.
 
 Plain SVG without styles or scripts, so that it needs no exception from a strict content security policy: classes carry
-the look (static/c360/diagram.css). ``describe_diagram`` says the same in words.
+the colors (static/c360/diagram.css). ``diagram_words`` says the same in words.
 """
 
 from collections.abc import Mapping
@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from html import escape
 from typing import Literal
 
+from django.utils.translation import ngettext
+
 from tenants.rules.configuration.definitions import CATEGORIES
 from tenants.rules.configuration.policy import Policy
-from tenants.rules.texts import list_texts, quote_text
 
 State = Literal["kept", "added", "removed"]
 
@@ -20,13 +21,11 @@ COLUMN_GAP, ROW_GAP = 92, 34
 MARGIN = 28
 # Arrows that leap over columns go around the stages between: higher by this much for every column.
 LEAP = 13
-# Risk stands beside engagement and renewal, loss at the end: the way customers go, from left to right.
+# Risk comes after engagement and renewal, loss at the end: the way customers go, from left to right.
 COLUMNS = ("acquisition", "onboarding", "engaged", "renewal", "risk", "lost")
 LONGEST_LABEL = 20
 # More arrows are a black square to people, and a page of megabytes to a browser.
 MOST_ARROWS = 400
-MOST_WORDS = 100
-LONGEST_LIST = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,7 @@ class Diagram:
     height: int
 
 
-def lay_out(
+def place_stages(
     policy: Policy,
     *,
     live: Policy | None = None,
@@ -71,7 +70,7 @@ def lay_out(
 ) -> Diagram:
     """Place the stages of ``policy``; with ``live``, mark what it adds to and removes from the live one.
 
-    ``renamed`` maps live names to new ones; ``customers`` counts those that stand in each live stage.
+    ``renamed`` maps live names to new ones; ``customers`` counts those that are in each live stage.
     """
     names = dict(renamed or {})
     back = {new: old for old, new in names.items()}
@@ -133,13 +132,23 @@ def _edges(policy: Policy, live: Policy | None, names: Mapping[str, str]) -> lis
     return kept + [Edge(*pair, state="removed") for pair in was if pair not in now]
 
 
+def count_customers(count: int) -> str:
+    """How many customers are in a stage."""
+    return ngettext("%(count)s customer", "%(count)s customers", count) % {"count": f"{count:,}"}
+
+
 def draw_svg(diagram: Diagram, *, title: str, identifier: str = "lifecycle") -> str:
     """The picture as an SVG element. Every text is escaped; ``identifier`` must be unique in its page."""
     places = {node.name: node for node in diagram.nodes}
     # What a draft changes is drawn before what stays.
     arrows = sorted(diagram.edges, key=lambda edge: edge.state == "kept")[:MOST_ARROWS]
     if left := len(diagram.edges) - len(arrows):
-        title = f"{title}; {left:,} more transitions are not drawn"
+        not_drawn = ngettext(
+            "%(title)s; %(count)s more transition is not drawn",
+            "%(title)s; %(count)s more transitions are not drawn",
+            left,
+        )
+        title = not_drawn % {"title": title, "count": f"{left:,}"}
     parts = [
         f'<svg class="lifecycle-diagram" role="img" aria-labelledby="{escape(identifier)}-title" '
         f'viewBox="0 0 {diagram.width} {diagram.height}" xmlns="http://www.w3.org/2000/svg">',
@@ -166,7 +175,7 @@ def _draw_node(node: Node) -> str:
     middle = node.x + WIDTH // 2
     # The whole name is in the title, which a pointer and a screen reader find.
     label = node.name if len(node.name) <= LONGEST_LABEL else f"{node.name[: LONGEST_LABEL - 1]}…"
-    second = f"{node.category}" if node.customers is None else f"{node.customers:,} customers".replace(",", " ")
+    second = node.category if node.customers is None else count_customers(node.customers)
     mark = f'<circle class="initial" cx="{node.x - 10}" cy="{node.y + HEIGHT // 2}" r="5"/>' if node.is_initial else ""
     return (
         f'<g class="stage {node.state} {escape(node.category)}"><title>{escape(node.name)}</title>{mark}'
@@ -213,36 +222,6 @@ def _leap(origin: Node, target: Node, columns: int) -> str:
     edge = min(y1, y2) - height if is_forward else max(y1, y2) + height
     bend = (x2 - x1) // 5
     return f"M{x1} {y1}C{x1 + bend} {edge} {x2 - bend} {edge} {x2} {y2}"
-
-
-def describe_diagram(diagram: Diagram) -> list[str]:
-    """The picture in words, a sentence a stage, then what the draft adds and removes."""
-    sentences = []
-    leads_to: dict[str, list[str]] = {}
-    for edge in diagram.edges:
-        if edge.state != "removed":
-            leads_to.setdefault(edge.origin, []).append(edge.target)
-    present = sum(node.state != "removed" for node in diagram.nodes)
-    for node in diagram.nodes:
-        targets = leads_to.get(node.name, [])
-        count = "" if node.customers is None else f", {node.customers} customers"
-        if node.state == "removed":
-            sentences.append(f"{quote_text(node.name)} ({node.category}{count}) is removed.")
-            continue
-        new = "New: " if node.state == "added" else ""
-        start = " New customers begin here." if node.is_initial else ""
-        leads = f"leads to {list_texts(targets)}" if targets else "leads nowhere"
-        if len(targets) == present - 1 > LONGEST_LIST:
-            leads = "leads to every other stage"
-        sentences.append(f"{new}{quote_text(node.name)} ({node.category}{count}) {leads}.{start}")
-    for state, verb in (("added", "becomes possible"), ("removed", "is no longer possible")):
-        edges = [edge for edge in diagram.edges if edge.state == state]
-        sentences += [
-            f"From {quote_text(edge.origin)} to {quote_text(edge.target)} {verb}." for edge in edges[:MOST_WORDS]
-        ]
-        if len(edges) > MOST_WORDS:
-            sentences.append(f"Of {len(edges) - MOST_WORDS:,} more transitions, each {verb}.")
-    return sentences
 
 
 assert set(COLUMNS) == set(CATEGORIES)  # noqa: S101  a category without a column would lose its stages

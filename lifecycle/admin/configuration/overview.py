@@ -5,16 +5,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Sum
+from django.utils.translation import gettext as _
 
-from lifecycle.admin.judging import compile_version, draw, look_at_today
+from lifecycle.admin.configuration.judging import draw, look_at_today
 from lifecycle.models import StageMigration
 from lifecycle.services.configuration.stage_migrations import unfinished_moves
 from tenants.actors import TenantRef
 from tenants.models import ConfigurationVersion
-from tenants.rules.configuration.definitions import Configuration
 from tenants.rules.configuration.document import diff_configurations
 from tenants.rules.configuration.policy import Policy
+from tenants.sentences import describe_change
 from tenants.services.accounts.members import Recorded, name_members_then
+from tenants.services.configuration.policies import policy_of
 
 VERSIONS_A_PAGE = 20
 SENTENCES = 6
@@ -64,7 +66,7 @@ def gather_overview(tenant: TenantRef, *, before: int | None = None) -> dict[str
         "today": today,
         "lines": describe_stages(today.policy, today.customers),
         "is_open": today.policy is not None and today.policy.configuration.is_open,
-        "picture": draw(today.policy, today=today, renamed={}, title="The live lifecycle") if today.policy else None,
+        "picture": draw(today.policy, today=today, renamed={}, title=_("The live lifecycle")) if today.policy else None,
         "moves": list_moves(tenant),
         "drafts": [(draft, names[draft.created_by, draft.created_at]) for draft in drafts],
         "versions": [
@@ -72,7 +74,7 @@ def gather_overview(tenant: TenantRef, *, before: int | None = None) -> dict[str
             for version, former in zip(listed, [*versions[1:], None], strict=False)
         ],
         "older": listed[-1].number if len(versions) > VERSIONS_A_PAGE else None,
-        "can_take_back": today.number > 1,
+        "can_revert": today.number > 1,
     }
 
 
@@ -106,12 +108,12 @@ def describe_version(
 def compare_versions(former: ConfigurationVersion | None, version: ConfigurationVersion) -> list[str]:
     """What a version changed, in words."""
     if former is None:
-        return ["The first version."]
-    before, after = _configuration(former), _configuration(version)
+        return [_("The first version.")]
+    before, after = policy_of(former), policy_of(version)
     if before is None or after is None:
-        return ["It cannot be compared: one of the two was published under older rules."]
-    changes = diff_configurations(before, after, renamed=version.renamed)
-    return [change.sentence for change in changes] or ["No changes."]
+        return [_("It cannot be compared: one of the two was published under older rules.")]
+    changes = diff_configurations(before.configuration, after.configuration, renamed=version.renamed)
+    return [describe_change(change) for change in changes] or [_("No changes.")]
 
 
 def describe_stages(policy: Policy | None, customers: Mapping[str, int] | None) -> list[StageLine]:
@@ -146,8 +148,3 @@ def count_returning(undone: ConfigurationVersion, *, tenant: TenantRef) -> int:
         return 0
     moves = StageMigration.objects.filter(tenant_id=tenant.id, request_id=undone.request_id)
     return int(moves.aggregate(total=Sum("moved"))["total"] or 0)
-
-
-def _configuration(version: ConfigurationVersion) -> Configuration | None:
-    policy = compile_version(version)
-    return policy.configuration if policy else None

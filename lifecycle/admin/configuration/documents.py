@@ -1,0 +1,106 @@
+"""From rows to the contract's JSON."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from lifecycle.admin.configuration.sheet import UNKNOWN, ConditionRow, EffectRow, RuleRow, Sheet
+from lifecycle.admin.configuration.typed import read_rates, read_value
+from tenants.rules.configuration.definitions import CATEGORIES
+
+
+class SameNameTwice(Exception):
+    """Two rows have the very same name, and JSON keeps what belongs to a stage under its name: it holds one of them."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.message, self.params = "duplicate_row", {"name": name}
+        super().__init__(name)
+
+
+def write_document(sheet: Sheet) -> dict[str, Any]:
+    """The contract's JSON of a sheet, with errors where the sheet is. Raises SameNameTwice."""
+    rows = sheet.present
+    names = [row.name for row in rows]
+    name, count = max(Counter(names).items(), key=lambda item: item[1], default=("", 0))
+    if count > 1:
+        raise SameNameTwice(name)
+    document: dict[str, Any] = {"stages": names}
+    if sheet.initial and (initial := sheet.name_of(sheet.initial)):
+        document["initial"] = initial
+    if not sheet.is_open:
+        targets = {row.name: list(_in_order(sheet, row.to)) for row in rows}
+        document["transitions"] = {name: to for name, to in targets.items() if to}
+    if rows:
+        document["categories"] = {row.name: row.category for row in rows}
+    document["required_reason_codes"] = [row.name for row in rows if row.requires_reason]
+    optional: dict[str, Any] = {
+        "reason_codes": {row.name: row.reasons.splitlines() for row in rows if row.reasons},
+        "max_days": {row.name: _read_number(row.days) for row in rows if row.days},
+        "colors": {row.name: row.color for row in rows if row.color},
+        "guidance": {row.name: row.guidance for row in rows if row.guidance},
+        "event_rules": [_write_rule(sheet, rule) for rule in sheet.rules],
+        "effects": [_write_effect(sheet, effect) for effect in sheet.effects],
+        "currency": sheet.currency,
+        "rates": read_rates(sheet.rates),
+    }
+    return document | {key: value for key, value in optional.items() if value}
+
+
+def write_renamed(sheet: Sheet) -> dict[str, str]:
+    """Stage names of the live version -> their names in the draft."""
+    return {row.origin: row.name for row in sheet.present if row.is_renamed}
+
+
+def write_mapping(sheet: Sheet) -> dict[str, Any]:
+    """Where the customers of each stage that goes away shall go."""
+    return {
+        row.stage: {"to": sheet.name_of(row.to)} | ({"reason_code": row.reason} if row.reason else {})
+        for row in sheet.gone
+        if row.to
+    }
+
+
+def _in_order(sheet: Sheet, references: set[str]) -> Iterator[str]:
+    """The names behind references, in the order of the stages; what is no stage comes last."""
+    yield from (row.name for row in sheet.present if row.key in references)
+    yield from (ref.removeprefix(UNKNOWN) for ref in sorted(references) if ref.startswith(UNKNOWN))
+
+
+def _write_rule(sheet: Sheet, rule: RuleRow) -> dict[str, Any]:
+    written: dict[str, Any] = {"event": rule.event}
+    if not rule.from_any:
+        written["from"] = list(_in_order(sheet, rule.origins))
+    written["to"] = sheet.name_of(rule.to)
+    if rule.reason:
+        written["reason_code"] = rule.reason
+    if when := [_write_condition(row) for row in rule.when if not row.is_blank]:
+        written["when"] = when
+    return written
+
+
+def _write_condition(row: ConditionRow) -> dict[str, Any]:
+    written: dict[str, Any] = {"field": row.field, "op": row.op}
+    if row.value:
+        written["value"] = read_value(row.op, row.value)
+    return written
+
+
+def _write_effect(sheet: Sheet, effect: EffectRow) -> dict[str, Any]:
+    written: dict[str, Any] = {"name": effect.name, "on": effect.on}
+    if stages := list(_in_order(sheet, effect.stages)):
+        written["stages"] = stages
+    if effect.categories:
+        known = [category for category in CATEGORIES if category in effect.categories]
+        written["categories"] = known + sorted(effect.categories - set(known))
+    written["kind"] = effect.kind
+    if effect.to:
+        written["to"] = effect.to.splitlines()
+    if effect.template:
+        written["template"] = effect.template
+    return written
+
+
+def _read_number(text: str) -> int | str:
+    """Days as a number; what is none stays as it was typed, and the rules say so."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else text

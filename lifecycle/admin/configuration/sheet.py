@@ -1,0 +1,225 @@
+"""A draft as the form shows it: rows of stages, rules and effects, that are the contract's JSON in another shape.
+
+Rows refer to one another by key and not by name, so that a stage can be renamed without losing its transitions. A
+*reference* is the key of a stage row, or ``?`` and a name that is none of this draft's stages.
+"""
+
+import dataclasses
+from dataclasses import dataclass, field
+
+from django.utils.translation import gettext as _
+
+from tenants.rules.configuration.definitions import CATEGORIES, DEFAULT_CATEGORY
+from tenants.rules.configuration.errors import Finding
+
+UNKNOWN = "?"
+# More than the rules allow, so that they can say so; what has more is edited as JSON, and of a forged form not read.
+MOST_ROWS = {"stage": 60, "rule": 120, "effect": 120}
+MOST_CONDITIONS = 20
+# References in one list, and names in it that are no stages.
+MOST_REFERENCES = 100
+MOST_UNKNOWN = 40
+
+# By the name of the field that they are about.
+Findings = dict[str, list[Finding]]
+
+
+@dataclass(slots=True)
+class StageRow:
+    """One stage. ``origin`` is the name that it has in the live version, empty for a new one. ``to``: references."""
+
+    key: str
+    name: str = ""
+    origin: str = ""
+    category: str = DEFAULT_CATEGORY
+    color: str = ""
+    requires_reason: bool = False
+    reasons: str = ""
+    days: str = ""
+    guidance: str = ""
+    to: set[str] = field(default_factory=set)
+    findings: Findings = field(default_factory=dict)
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether nothing was filled in: such a row is left out."""
+        return not (self.name or self.origin or self.color or self.reasons or self.days or self.guidance)
+
+    @property
+    def is_renamed(self) -> bool:
+        """Whether customers of the live stage come along under another name."""
+        return bool(self.origin) and self.origin != self.name
+
+    @property
+    def label(self) -> str:
+        """What the stage is called where it is referred to."""
+        return self.name or _("(no name yet)")
+
+
+@dataclass(slots=True)
+class ConditionRow:
+    """One condition of a rule. ``value`` as it is typed: see ``read_value``."""
+
+    field: str = ""
+    op: str = "eq"
+    value: str = ""
+    findings: Findings = dataclasses.field(default_factory=dict)
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether nothing was filled in."""
+        return not (self.field or self.value)
+
+
+@dataclass(slots=True)
+class RuleRow:
+    """One event rule. ``from_any``: it speaks of customers in every stage, and ``origins`` is not looked at."""
+
+    key: str
+    event: str = ""
+    to: str = ""
+    from_any: bool = True
+    origins: set[str] = field(default_factory=set)
+    reason: str = ""
+    when: list[ConditionRow] = field(default_factory=list)
+    findings: Findings = field(default_factory=dict)
+    # Asked to be shown in a form that folds its rows, and what a folded one carries (see ``folding``).
+    is_open: bool = False
+    folded: str = ""
+    target: str = ""
+
+    @property
+    def when_shown(self) -> list[ConditionRow]:
+        """The conditions, and an empty line for one more."""
+        return [*(row for row in self.when if not row.is_blank), ConditionRow()]
+
+    @property
+    def unknown_to(self) -> str:
+        """The name that the rule leads to, if it is none of a stage."""
+        return _unknown(self.to)
+
+    @property
+    def unknown_origins(self) -> list[str]:
+        """References to what is no stage."""
+        return sorted(ref for ref in self.origins if ref.startswith(UNKNOWN))
+
+    @property
+    def all_findings(self) -> list[Finding]:
+        """Findings of the rule and of everything in it."""
+        parts = [self.findings, *(condition.findings for condition in self.when)]
+        return [finding for part in parts for findings in part.values() for finding in findings]
+
+    @property
+    def own_findings(self) -> list[Finding]:
+        """Findings of the rule as a whole."""
+        return self.findings.get("", [])
+
+
+@dataclass(slots=True)
+class EffectRow:
+    """One effect. ``to``: a recipient a line."""
+
+    key: str
+    name: str = ""
+    on: str = "enter"
+    kind: str = "alert"
+    to: str = ""
+    template: str = ""
+    stages: set[str] = field(default_factory=set)
+    categories: set[str] = field(default_factory=set)
+    findings: Findings = field(default_factory=dict)
+    is_open: bool = False
+    folded: str = ""
+
+    @property
+    def unknown_stages(self) -> list[str]:
+        """References to what is no stage."""
+        return sorted(ref for ref in self.stages if ref.startswith(UNKNOWN))
+
+    @property
+    def unknown_categories(self) -> list[str]:
+        """Names that are no category."""
+        return sorted(self.categories - set(CATEGORIES))
+
+    @property
+    def all_findings(self) -> list[Finding]:
+        """Findings of the effect and of everything in it."""
+        return [finding for findings in self.findings.values() for finding in findings]
+
+    @property
+    def own_findings(self) -> list[Finding]:
+        """Findings of the effect as a whole."""
+        return self.findings.get("", [])
+
+
+@dataclass(slots=True)
+class GoneRow:
+    """A stage of today that the draft does not have: where its customers shall go."""
+
+    stage: str
+    customers: int = 0
+    to: str = ""
+    reason: str = ""
+    findings: Findings = field(default_factory=dict)
+
+    @property
+    def unknown_to(self) -> str:
+        """The name of the target, if it is none of a stage."""
+        return _unknown(self.to)
+
+
+@dataclass(slots=True)
+class Sheet:
+    """A whole draft. ``is_open``: every stage leads to every other, and the matrix is not looked at."""
+
+    stages: list[StageRow] = field(default_factory=list)
+    initial: str = ""
+    is_open: bool = True
+    rules: list[RuleRow] = field(default_factory=list)
+    effects: list[EffectRow] = field(default_factory=list)
+    gone: list[GoneRow] = field(default_factory=list)
+    # The tenant's currency, and the worth of others: "USD 0.92", one per line.
+    currency: str = ""
+    rates: str = ""
+    findings: Findings = field(default_factory=dict)
+    # A sent form had more than can be shown: it must not be taken for the whole.
+    is_cut: bool = False
+
+    @property
+    def present(self) -> list[StageRow]:
+        """The stages that are filled in."""
+        return [row for row in self.stages if not row.is_blank]
+
+    @property
+    def unknown_initial(self) -> str:
+        """The name of the initial stage, if it is none of a stage."""
+        return _unknown(self.initial)
+
+    @property
+    def columns(self) -> int:
+        """The columns of the matrix."""
+        return max(1, len(self.present) + len(self.unknown_targets))
+
+    @property
+    def unknown_targets(self) -> list[str]:
+        """References of the matrix to what is no stage, each once."""
+        return sorted({ref for row in self.stages for ref in row.to if ref.startswith(UNKNOWN)})
+
+    def name_of(self, reference: str) -> str:
+        """The name behind a reference; empty if there is none."""
+        if reference.startswith(UNKNOWN):
+            return reference.removeprefix(UNKNOWN)
+        return next((row.name for row in self.stages if row.key == reference), "")
+
+    def reference_to(self, name: str) -> str:
+        """The reference of a name: to its row, or to a name that is none of the stages."""
+        return next((row.key for row in self.present if row.name == name), f"{UNKNOWN}{name}")
+
+    def new_key(self) -> str:
+        """A key that no row has."""
+        keys = [row.key for row in self.stages] + [row.key for row in self.rules] + [row.key for row in self.effects]
+        return str(max(map(int, keys), default=-1) + 1)
+
+
+def _unknown(reference: str) -> str:
+    return reference.removeprefix(UNKNOWN) if reference.startswith(UNKNOWN) else ""

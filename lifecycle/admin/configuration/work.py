@@ -1,0 +1,132 @@
+"""What someone has in front of them while they edit a draft, as it was saved or as a form sends it back."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from lifecycle.admin.configuration.documents import SameNameTwice, write_document, write_mapping, write_renamed
+from lifecycle.admin.configuration.judging import Today
+from lifecycle.admin.configuration.posted import change_rows, read_sheet
+from lifecycle.admin.configuration.sheet import Sheet
+from tenants.models import ConfigurationVersion
+from tenants.rules.configuration.definitions import LONGEST_COMMENT
+from tenants.rules.configuration.document import Finding
+from tenants.rules.strict_json import BadJson, parse_object
+from tenants.sentences import describe_refusal
+
+LARGEST_FILE = 1_000_000
+FORM, JSON = "form", "json"
+CUT = gettext_lazy(
+    "This form holds more rows, or more names of missing stages, than can be shown, so not all of it was read. "
+    "Nothing was saved. Open the draft again, and edit it as JSON."
+)
+
+
+@dataclass(slots=True)
+class Work:
+    """What someone has in front of them: a document, saved or not, and how it is shown.
+
+    ``text`` is JSON as typed; ``document`` None when it is none.
+    """
+
+    view: str
+    revision: int
+    comment: str
+    document: Any = None
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    mapping: Mapping[str, Any] = field(default_factory=dict)
+    sheet: Sheet | None = None
+    text: str = ""
+    refusal: str = ""
+    is_saved: bool = True
+
+
+def open_work(draft: ConfigurationVersion, *, view: str) -> Work:
+    """A draft as it was saved."""
+    return Work(
+        view=view,
+        revision=draft.revision,
+        comment=draft.comment,
+        document=draft.document,
+        renamed=draft.renamed,
+        mapping=draft.mapping,
+    )
+
+
+def read_work(request: HttpRequest, *, today: Today) -> Work:
+    """What a sent form holds, after what its button does to the rows."""
+    post = request.POST
+    revision = post.get("revision", "")
+    work = Work(
+        view=JSON if post.get("view") == JSON else FORM,
+        revision=int(revision) if revision.isascii() and revision.isdecimal() and len(revision) < 10 else 0,
+        comment=post.get("comment", "").replace("\x00", "").strip(),
+        is_saved=False,
+    )
+    if work.view == FORM:
+        work.sheet = read_sheet(post)
+        if work.sheet.is_cut:
+            work.refusal = str(CUT)
+        change_rows(work.sheet, post.get("do", ""))
+        work.mapping, work.renamed = write_mapping(work.sheet), write_renamed(work.sheet)
+        try:
+            work.document = write_document(work.sheet)
+        except SameNameTwice as refusal:
+            work.refusal = describe_refusal(refusal)
+            _file_same_name(work.sheet, refusal)
+    else:
+        _read_text(request, work, today)
+    if len(work.comment) > LONGEST_COMMENT:
+        work.refusal = _("The description has %(length)s characters; at most %(most)s are kept.") % {
+            "length": f"{len(work.comment):,}",
+            "most": LONGEST_COMMENT,
+        }
+    return work
+
+
+def _file_same_name(sheet: Sheet, refusal: SameNameTwice) -> None:
+    for row in sheet.stages:
+        if row.name == refusal.name:
+            row.findings["name"] = [Finding("", "duplicate", refusal.message, refusal.params)]
+
+
+def _read_text(request: HttpRequest, work: Work, today: Today) -> None:
+    """JSON from the text field, or from a file, which wins; with what is said about stages that it does not have."""
+    post, upload = request.POST, request.FILES.get("file")
+    work.text = post.get("text", "").replace("\r\n", "\n")
+    subject = _("The text")
+    if upload is not None:
+        if (upload.size or 0) > LARGEST_FILE:
+            sizes = {"size": f"{upload.size:,}", "most": f"{LARGEST_FILE:,}"}
+            work.refusal = _("The file has %(size)s bytes; a configuration has at most %(most)s.") % sizes
+            return
+        work.text, subject = upload.read().decode("utf-8", errors="replace"), _("The file")
+    try:
+        work.document = parse_object(work.text.encode("utf-8", errors="surrogatepass"), subject=subject)
+    except BadJson as refusal:
+        work.refusal = str(refusal)
+    if (size := len(json.dumps(work.document, ensure_ascii=False, separators=(",", ":")).encode())) > LARGEST_FILE:
+        work.document = None
+        work.refusal = _(
+            "%(subject)s has %(size)s bytes; a configuration has at most %(most)s. Nothing was saved: shorten it."
+        ) % {"subject": subject, "size": f"{size:,}", "most": f"{LARGEST_FILE:,}"}
+    renamed, mapping = {}, {}
+    for index, stage in enumerate(post.getlist("live-stage")[:200]):
+        name, to, reason = (_field(post, f"live-{part}", index) for part in ("name", "to", "reason"))
+        if stage not in today.held:
+            continue
+        if name:
+            renamed[stage] = name
+        elif to:
+            mapping[stage] = {"to": to} | ({"reason_code": reason} if reason else {})
+    work.renamed, work.mapping = renamed, mapping
+
+
+def _field(post: Any, name: str, index: int) -> str:
+    values = post.getlist(name)
+    return values[index].replace("\x00", "").strip() if index < len(values) else ""

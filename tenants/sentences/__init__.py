@@ -1,0 +1,22 @@
+"""The sentences about a configuration, for every entry point: made of messages and parameters, translated by gettext.
+
+Rules and services name a message and its parameters; pages, the API and commands ask here for the words.
+"""
+
+from tenants.sentences.writing import (
+    describe_change,
+    describe_finding,
+    describe_invalid,
+    describe_refusal,
+    enumerate_names,
+    write,
+)
+
+__all__ = [
+    "describe_change",
+    "describe_finding",
+    "describe_invalid",
+    "describe_refusal",
+    "enumerate_names",
+    "write",
+]

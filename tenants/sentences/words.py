@@ -1,0 +1,62 @@
+"""Words that sentences about a configuration are made with: of what they speak, of which kind and type it is."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from django.utils.translation import gettext_lazy as _
+
+SUBJECTS: Final[Mapping[str, Any]] = MappingProxyType(
+    {
+        "condition": _("The condition"),
+        "conditions": _("The conditions"),
+        "configuration": _("The configuration"),
+        "days": _("The number of days"),
+        "effect": _("The effect"),
+        "effect_categories": _("The categories of the effect"),
+        "effect_stages": _("The stages of the effect"),
+        "effects": _("The effects"),
+        "event_rule": _("The event rule"),
+        "event_rules": _("The event rules"),
+        "field": _("The field"),
+        "guidance": _("The guidance"),
+        "name": _("The name"),
+        "operator": _("The operator"),
+        "rates": _("The exchange rates"),
+        "reason": _("The reason"),
+        "reasons": _("The reasons"),
+        "recipients": _("The recipients"),
+        "required": _("The stages that require a reason"),
+        "rule_stages": _("The stages of the rule"),
+        "stage": _("The stage"),
+        "stages": _("The stages"),
+        "targets": _("The stages it leads to"),
+        "template": _("The template"),
+        "text": _("The text"),
+        "value": _("The value"),
+        "values": _("The values"),
+    }
+)
+KINDS: Final[Mapping[str, Any]] = MappingProxyType(
+    {
+        "category": _("category"),
+        "effect_kind": _("kind of effect"),
+        "event": _("event"),
+        "key": _("key"),
+        "moment": _("moment"),
+        "operator": _("operator"),
+        "stage": _("stage"),
+    }
+)
+TYPES: Final[Mapping[str, Any]] = MappingProxyType(
+    {
+        "false": _("false"),
+        "list": _("a list"),
+        "null": _("null"),
+        "number": _("a number"),
+        "object": _("an object"),
+        "other": _("something that is not JSON"),
+        "text": _("text"),
+        "true": _("true"),
+    }
+)
