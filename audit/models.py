@@ -49,6 +49,8 @@ class LifecycleHistory(models.Model):
                 name="history_first_row_has_no_stage_before",
             ),
         ]
+        # An undo finds those whom one request moved.
+        indexes = [models.Index(fields=["tenant_id", "request_id"], name="history_of_request")]
 
     def __str__(self) -> str:
         return f"{self.customer_id} #{self.sequence}: {self.from_stage} -> {self.to_stage}"

@@ -50,6 +50,7 @@ SERVICES: Final = {
     "consume_events": "consumer",
     "relay_events": "relay",
     "move_customers": "mover",
+    "run_effects": "effects",
     "seal_audit": "seal",
     "provision_database": "migrate",
 }

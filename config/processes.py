@@ -23,6 +23,7 @@ NEEDS: Final[Mapping[str, frozenset[str]]] = {
         {"DATABASE_RELAY_URL", "DATABASE_PLATFORM_URL", "REDIS_URL", "MASTER_KEYS", "KAFKA_BOOTSTRAP_SERVERS"}
     ),
     "mover": _WRITES,
+    "effects": _WRITES,
     "seal": _DATABASE | {"AUDIT_SIGNING_KEY"},
     "provision": _DATABASE | {"DATABASE_ADMIN_URL", "DATABASE_OWNER_URL", "DATABASE_RELAY_URL"},
     "migrate": frozenset({"DATABASE_OWNER_URL"}),
@@ -41,6 +42,7 @@ _COMMANDS: Final = {
     "consume_events": "consumer",
     "relay_events": "relay",
     "move_customers": "mover",
+    "run_effects": "effects",
     "seal_audit": "seal",
     "provision_database": "provision",
     "migrate": "migrate",
@@ -50,7 +52,7 @@ _COMMANDS: Final = {
 }
 
 # Those whose log somebody collects; the others answer a person.
-SERVICES: Final = frozenset({"web", "stream", "consumer", "relay", "mover", "seal", "provision", "migrate"})
+SERVICES: Final = frozenset({"web", "stream", "consumer", "relay", "mover", "effects", "seal", "provision", "migrate"})
 
 _process = COMMAND
 

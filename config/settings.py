@@ -392,6 +392,8 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_PATCH": False,
     "ENUM_NAME_OVERRIDES": {
         "CategoryEnum": "tenants.rules.configuration.definitions.CATEGORIES",
+        "EffectStateEnum": "lifecycle.api.effect_answers.STATES",
+        "ReplayableStateEnum": "lifecycle.services.effects.actions.REPLAYABLE_TOGETHER",
         "EffectKindEnum": "tenants.rules.configuration.definitions.EFFECT_KINDS",
         "EffectMomentEnum": "tenants.rules.configuration.definitions.EFFECT_MOMENTS",
         "HealthBandEnum": "lifecycle.api.answers.BANDS",

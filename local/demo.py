@@ -198,6 +198,7 @@ def processes(folders: Folders, guard: Guard, env: Mapping[str, str], port: int)
         worker("consume_events", ["manage.py", "consume_events"]),
         worker("relay_events", ["manage.py", "relay_events"]),
         worker("move_customers", ["manage.py", "move_customers"]),
+        worker("run_effects", ["manage.py", "run_effects"]),
         *([worker("mail", mail)] if mail_port.isdecimal() else []),
         *([worker("send_event", events)] if pace != "0" else []),
     ]

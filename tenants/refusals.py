@@ -20,6 +20,7 @@ STATUS_OF_CODE: Mapping[str, int] = MappingProxyType(
         "method_not_allowed": 405,
         "not_acceptable": 406,
         "request_timeout": 408,
+        "conflict": 409,
         "effects_unconfirmed": 409,
         "version_conflict": 412,
         "body_too_large": 413,

@@ -147,6 +147,7 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "lifecycle history row",
                 "verbose_name_plural": "lifecycle history",
+                "indexes": [models.Index(fields=["tenant_id", "request_id"], name="history_of_request")],
                 "db_table": "customer_lifecycle_history",
                 "constraints": [
                     models.UniqueConstraint(

@@ -60,6 +60,12 @@ class Answer(serializers.Serializer[Any]):
         """The body: every described key of the value, and of what lies in it. Raises KeyError for a missing one."""
         return _render(_plan_of(cls), value)
 
+    @classmethod
+    def render_row(cls, row: object, **instead: Any) -> dict[str, Any]:
+        """The body of a row whose attributes have the described names; ``instead``: values that replace some."""
+        names: Iterable[str] = cls._declared_fields
+        return cls.render({name: instead[name] if name in instead else getattr(row, name) for name in names})
+
 
 @cache
 def _plan_of(response: type[serializers.Serializer[Any]]) -> _Plan:

@@ -5,8 +5,12 @@ from django.urls import URLPattern, URLResolver, include, path
 from lifecycle.api.docs import DocsView, SchemaView
 from lifecycle.api.viewsets.configuration import ConfigurationViewSet
 from lifecycle.api.viewsets.customers import CustomerViewSet, LifecycleViewSet
+from lifecycle.api.viewsets.effects import EffectViewSet
+from lifecycle.api.viewsets.endpoints import EndpointViewSet
+from lifecycle.api.viewsets.notifications import NotificationViewSet
 from lifecycle.api.viewsets.personal_data import PersonalDataViewSet
 from lifecycle.api.viewsets.transitions import TenantSummaryViewSet, TransitionViewSet
+from lifecycle.api.viewsets.undo import UndoViewSet
 
 v1: list[URLPattern | URLResolver] = [
     path("auth/", include("tenants.api.urls")),
@@ -37,6 +41,39 @@ v1: list[URLPattern | URLResolver] = [
     path("customers/<str:customer_id>/erase", PersonalDataViewSet.as_view({"post": "erase"}), name="customer-erase"),
     path("lifecycle/summary", TenantSummaryViewSet.as_view({"get": "retrieve"}), name="lifecycle-summary"),
     path("lifecycle/transitions", TransitionViewSet.as_view({"post": "create"}), name="lifecycle-transitions"),
+    path(
+        "lifecycle/transitions/<str:request_id>/undo",
+        UndoViewSet.as_view({"post": "create"}),
+        name="undo-transitions",
+    ),
+    path("lifecycle/undos/<str:undo_id>", UndoViewSet.as_view({"get": "retrieve"}), name="undo"),
+    path("effects", EffectViewSet.as_view({"get": "list"}), name="effects"),
+    path("effects/replay", EffectViewSet.as_view({"post": "replay_many"}), name="replay-effects"),
+    path("effects/pause", EffectViewSet.as_view({"put": "pause"}), name="pause-effects"),
+    path("effects/<str:effect_id>", EffectViewSet.as_view({"get": "retrieve"}), name="effect"),
+    path("effects/<str:effect_id>/replay", EffectViewSet.as_view({"post": "replay"}), name="replay-effect"),
+    path("effects/<str:effect_id>/cancel", EffectViewSet.as_view({"post": "cancel"}), name="cancel-effect"),
+    path("webhooks/endpoints", EndpointViewSet.as_view({"get": "list", "post": "create"}), name="webhook-endpoints"),
+    path(
+        "webhooks/endpoints/<str:endpoint_id>", EndpointViewSet.as_view({"delete": "destroy"}), name="webhook-endpoint"
+    ),
+    path(
+        "webhooks/endpoints/<str:endpoint_id>/rotate",
+        EndpointViewSet.as_view({"post": "rotate"}),
+        name="rotate-webhook-secret",
+    ),
+    path("webhooks/endpoints/<str:endpoint_id>/test", EndpointViewSet.as_view({"post": "test"}), name="test-webhook"),
+    path("notifications", NotificationViewSet.as_view({"get": "list"}), name="notifications"),
+    path(
+        "notifications/<str:notification_id>/read",
+        NotificationViewSet.as_view({"post": "read"}),
+        name="read-notification",
+    ),
+    path(
+        "notifications/<str:notification_id>/acknowledge",
+        NotificationViewSet.as_view({"post": "acknowledge"}),
+        name="acknowledge-notification",
+    ),
     path(
         "configuration",
         ConfigurationViewSet.as_view({"get": "retrieve", "put": "update"}),

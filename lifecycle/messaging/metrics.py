@@ -21,6 +21,7 @@ def _make_registry() -> CollectorRegistry:
 CONSUMER: Final = _make_registry()
 RELAY: Final = _make_registry()
 MOVER: Final = _make_registry()
+EFFECTS: Final = _make_registry()
 for _registry in (CONSUMER, RELAY, MOVER):
     _registry.register(failures)
 
@@ -113,4 +114,24 @@ customers_moved = Counter(
 )
 last_round = Gauge(
     "customer360_mover_last_success_timestamp", "When a round of the mover last went well.", registry=MOVER
+)
+effects = Counter(
+    "customer360_effects_total", "Effects by what became of an attempt.", ["kind", "outcome"], registry=EFFECTS
+)
+effect_seconds = Histogram(
+    "customer360_effect_seconds",
+    "Time of one attempt.",
+    ["kind"],
+    buckets=(0.01, 0.05, 0.1, 0.5, 1, 5, 15, 60),
+    registry=EFFECTS,
+)
+effects_oldest = Gauge(
+    "customer360_effects_oldest_seconds",
+    "For how long the oldest effect that may run has been due.",
+    registry=EFFECTS,
+)
+effects_round = Gauge(
+    "customer360_effects_last_success_timestamp",
+    "When a round of the effects' worker last went well.",
+    registry=EFFECTS,
 )

@@ -1,12 +1,22 @@
 """Customers, what is known of them and by whom it was told, and where they stand."""
 
 from lifecycle.models.customers import BillingFigures, Contact, Customer, SupportFigures
+from lifecycle.models.effects import (
+    EffectLane,
+    EffectPause,
+    EffectRun,
+    EffectTally,
+    Notification,
+    WebhookEndpoint,
+    WebhookSecret,
+)
 from lifecycle.models.events import NO_TENANT, DeadLetter, InboxEvent, ParkedEvent
 from lifecycle.models.imports import ImportPart, ImportUpload
 from lifecycle.models.requests import IdempotentRequest
 from lifecycle.models.stage_migrations import StageMigration
 from lifecycle.models.stale import StaleCopies
 from lifecycle.models.status import CustomerLifecycleStatus
+from lifecycle.models.undo import Undo
 
 __all__ = [
     "NO_TENANT",
@@ -15,12 +25,20 @@ __all__ = [
     "Customer",
     "CustomerLifecycleStatus",
     "DeadLetter",
+    "EffectLane",
+    "EffectPause",
+    "EffectRun",
+    "EffectTally",
     "IdempotentRequest",
     "ImportPart",
     "ImportUpload",
     "InboxEvent",
+    "Notification",
     "ParkedEvent",
     "StageMigration",
     "StaleCopies",
     "SupportFigures",
+    "Undo",
+    "WebhookEndpoint",
+    "WebhookSecret",
 ]

@@ -2,7 +2,18 @@
 
 from django.urls import path
 
-from lifecycle.web.views import account, customers, demo_mail, invitation, lists, moving, own_account, password_reset
+from lifecycle.web.views import (
+    account,
+    customers,
+    demo_mail,
+    invitation,
+    lists,
+    moving,
+    notifications,
+    own_account,
+    password_reset,
+    undo,
+)
 
 urlpatterns = [
     path("", lists.show_overview, name="overview"),
@@ -11,6 +22,15 @@ urlpatterns = [
     path("customers/<uuid:customer_id>/live", customers.refresh_customer, name="customer-live"),
     path("customers/<uuid:customer_id>/history", customers.show_history, name="customer-history"),
     path("customers/<uuid:customer_id>/move", moving.move_customer, name="move-customer"),
+    path("customers/<uuid:customer_id>/undo/<uuid:request_id>", undo.undo_change, name="undo-change"),
+    path("notifications", notifications.show_notifications, name="notifications-page"),
+    path("notifications/bell", notifications.show_bell, name="bell"),
+    path("notifications/read", notifications.read_all, name="read-notifications"),
+    path(
+        "notifications/<uuid:notification_id>/acknowledge",
+        notifications.acknowledge,
+        name="acknowledge-notification-page",
+    ),
     path("login", account.log_in, name="log-in"),
     path("logout", account.log_out, name="log-out"),
     path("account", own_account.show, name="account"),

@@ -59,6 +59,27 @@ DOORS: dict[tuple[str, str], Door] = {
     ("POST", "/api/v1/lifecycle/transitions"): Door(
         UPDATE_LIFECYCLE, lambda customer_id: {"items": [{"customer_id": str(customer_id), "stage": "Active"}]}
     ),
+    # Ids that are none of the tenant's are a 404: see tests/effects/test_api.py.
+    ("POST", "/api/v1/lifecycle/transitions/{request_id}/undo"): Door(UPDATE_LIFECYCLE, answers=(400, 404)),
+    ("GET", "/api/v1/lifecycle/undos/{undo_id}"): Door(UPDATE_LIFECYCLE, answers=(400, 404)),
+    ("GET", "/api/v1/effects"): Door(UPDATE_LIFECYCLE),
+    ("GET", "/api/v1/effects/{effect_id}"): Door(CONFIGURE_STAGES, answers=(400, 404)),
+    ("POST", "/api/v1/effects/{effect_id}/replay"): Door(CONFIGURE_STAGES, answers=(400, 404)),
+    ("POST", "/api/v1/effects/{effect_id}/cancel"): Door(CONFIGURE_STAGES, answers=(400, 404)),
+    ("POST", "/api/v1/effects/replay"): Door(
+        CONFIGURE_STAGES, lambda _: {"since": "2026-01-01T00:00:00Z"}, answers=(202,)
+    ),
+    ("PUT", "/api/v1/effects/pause"): Door(CONFIGURE_STAGES, lambda _: {"paused": False, "reason": "x"}),
+    ("GET", "/api/v1/webhooks/endpoints"): Door(CONFIGURE_STAGES),
+    ("POST", "/api/v1/webhooks/endpoints"): Door(
+        CONFIGURE_STAGES, lambda _: {"name": "crm", "url": "https://crm.example/hook"}, answers=(201,)
+    ),
+    ("DELETE", "/api/v1/webhooks/endpoints/{endpoint_id}"): Door(CONFIGURE_STAGES, answers=(400, 404)),
+    ("POST", "/api/v1/webhooks/endpoints/{endpoint_id}/rotate"): Door(CONFIGURE_STAGES, answers=(400, 404)),
+    ("POST", "/api/v1/webhooks/endpoints/{endpoint_id}/test"): Door(CONFIGURE_STAGES, answers=(400, 404)),
+    ("GET", "/api/v1/notifications"): Door(VIEW_LIFECYCLE),
+    ("POST", "/api/v1/notifications/{notification_id}/read"): Door(VIEW_LIFECYCLE, answers=(400, 404)),
+    ("POST", "/api/v1/notifications/{notification_id}/acknowledge"): Door(VIEW_LIFECYCLE, answers=(400, 404)),
     ("GET", "/api/v1/configuration"): Door(VIEW_LIFECYCLE),
     ("PUT", "/api/v1/configuration"): Door(CONFIGURE_STAGES, lambda _: MINIMAL),
     ("POST", "/api/v1/configuration/preview"): Door(CONFIGURE_STAGES, lambda _: MINIMAL),

@@ -18,6 +18,14 @@ PAGES = {
     "/customers/{customer_id}/live": VIEW_LIFECYCLE,
     "/customers/{customer_id}/history": VIEW_HISTORY,
     "/customers/{customer_id}/move": UPDATE_LIFECYCLE,
+    "/notifications": VIEW_LIFECYCLE,
+    "/notifications/bell": VIEW_LIFECYCLE,
+}
+# Posted only, with ids of their own: see tests/effects/test_pages.py.
+POSTED = {
+    "/customers/{customer_id}/undo/{request_id}",
+    "/notifications/read",
+    "/notifications/{notification_id}/acknowledge",
 }
 # What anybody may open: there is nothing of a tenant on it. The administration has tests of its own.
 OPEN = {
@@ -57,7 +65,7 @@ def browse(page_client, tenant):
 
 def test_every_page_has_a_row():
     pages = {route for _, route in list_routes("/") if not route.startswith(("/api/", "/admin/"))}
-    assert pages == PAGES.keys() | OPEN | OWN
+    assert pages == PAGES.keys() | OPEN | OWN | POSTED
 
 
 @every_page

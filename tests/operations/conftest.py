@@ -42,13 +42,14 @@ class Product:
     consumer: Process
     relay: Process
     mover: Process
+    effects: Process
     prefix: str
     env: dict[str, str]
     folder: Path
 
     @property
     def processes(self) -> list[Process]:
-        return [self.web, self.stream, self.consumer, self.relay, self.mover]
+        return [self.web, self.stream, self.consumer, self.relay, self.mover, self.effects]
 
 
 @pytest.fixture(scope="package")
@@ -64,6 +65,7 @@ def product(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> 
         consumer=command("consumer", find_port(), folder, env, "consume_events", *group),
         relay=command("relay", find_port(), folder, env, "relay_events"),
         mover=command("mover", find_port(), folder, env, "move_customers"),
+        effects=command("effects", find_port(), folder, env, "run_effects"),
         prefix=prefix,
         env=env,
         folder=folder,

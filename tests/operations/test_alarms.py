@@ -37,6 +37,7 @@ CONSUMER = 'job="customer360-consumer",instance="consumer:9100"'
 RELAY = 'job="customer360-relay",instance="relay:9100"'
 SECOND = 'job="customer360-relay",instance="relay2:9100"'
 MOVER = 'job="customer360-mover",instance="mover:9100"'
+EFFECTS = 'job="customer360-effects",instance="effects:9100"'
 WEB = 'job="customer360-web",instance="web:8000"'
 STREAM = 'job="customer360-stream",instance="stream:8001"'
 GONE = "1 1 1 stale _x4 1x10"
@@ -135,6 +136,22 @@ PLAYS = {
     ),
     "Customer360MoverStandsStill": Play(
         clock("customer360_mover_last_success_timestamp", MOVER, stops=3, goes_on=15), "12m", ("7m", "17m")
+    ),
+    "Customer360EffectsDown": Play(
+        {f"customer360_effects_last_success_timestamp{{{EFFECTS}}}": "0 60 120 stale _x9 780+60x9"},
+        "12m",
+        ("6m", "20m"),
+    ),
+    "Customer360EffectsStandStill": Play(
+        clock("customer360_effects_last_success_timestamp", EFFECTS, stops=3, goes_on=15), "12m", ("7m", "17m")
+    ),
+    "Customer360EffectsLate": Play(
+        {f"customer360_effects_oldest_seconds{{{EFFECTS}}}": "0x3 60+60x20 0x5"}, "22m", ("10m", "29m")
+    ),
+    "Customer360EffectsFail": Play(
+        {f'customer360_effects_total{{{EFFECTS},kind="webhook",outcome="failed"}}': "0x3 0+5x7 35x40"},
+        "11m",
+        ("3m", "40m"),
     ),
 }
 

@@ -82,6 +82,12 @@ def test_no_process_exports_what_another_measures(product: Product) -> None:
     redis = {"customer360_redis_failures"}
     assert {name.split("_")[1] for name in own["relay"]} == {"relay", "outbox", "process", "redis"}
     assert own["mover"] == {"customer360_mover_customers", "customer360_mover_last_success_timestamp", *redis}
+    assert own["effects"] == {
+        "customer360_effects",
+        "customer360_effect_seconds",
+        "customer360_effects_oldest_seconds",
+        "customer360_effects_last_success_timestamp",
+    }
     assert own["stream"] == {f"customer360_stream_{name}" for name in ("connections", "hints", "unavailable")}
     assert {name.split("_")[1] for name in own["consumer"]} == {
         "consumer",
@@ -94,7 +100,9 @@ def test_no_process_exports_what_another_measures(product: Product) -> None:
     assert own["web"] == {"customer360_login_guard_fallback", *redis}
 
 
-@pytest.mark.parametrize(("name", "gauge"), [("consumer", "consumer"), ("relay", "relay"), ("mover", "mover")])
+@pytest.mark.parametrize(
+    ("name", "gauge"), [("consumer", "consumer"), ("relay", "relay"), ("mover", "mover"), ("effects", "effects")]
+)
 def test_what_has_just_started_does_not_look_dead(product: Product, name: str, gauge: str) -> None:
     process: Process = getattr(product, name)
     (sample,) = process.scrape()[f"customer360_{gauge}_last_success_timestamp"].samples

@@ -18,6 +18,7 @@ STARTS = {
     "consumer": ["manage.py", "consume_events"],
     "relay": ["manage.py", "relay_events", "--once"],
     "mover": ["manage.py", "move_customers", "--once"],
+    "effects": ["manage.py", "run_effects", "--once"],
     "seal": ["manage.py", "seal_audit", "--every", "60"],
     "provision": ["manage.py", "provision_database"],
     "migrate": ["manage.py", "migrate"],
@@ -122,6 +123,7 @@ def test_what_a_process_was_not_given_it_cannot_use() -> None:
     own = {
         "DATABASE_RELAY_URL": "postgres://c360_relay:x@127.0.0.1:1/c360",
         "DATABASE_PLATFORM_URL": "postgres://c360_platform:x@127.0.0.1:1/c360",
+        "REDIS_URL": "redis://127.0.0.1:1/0",
         "MASTER_KEYS": "1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
         "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
         "DJANGO_SETTINGS_MODULE": "config.settings",

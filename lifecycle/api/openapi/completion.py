@@ -65,7 +65,12 @@ def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     return {"openapi": result["openapi"], "info": result["info"], "servers": [site], **result}
 
 
-_GOOD: Final = {"200": "Done, or as asked for.", "202": "It will be done, if there is anything to do."}
+_GOOD: Final = {
+    "200": "Done, or as asked for.",
+    "201": "Made.",
+    "202": "It will be done, if there is anything to do.",
+    "204": "Done; there is nothing to say.",
+}
 
 
 def _may_be_empty(body: dict[str, Any], schemas: dict[str, Any]) -> bool:

@@ -132,7 +132,9 @@ class LifecycleViewSet(TenantViewSet):
         actor = self.identity.actor()
         budget = UpdateBudget(actor)
         (outcome,) = apply(
-            Call(self.tenant, actor, SOURCE, timezone.now(), current_request_id()), [change], budget=budget
+            Call(self.tenant, actor, SOURCE, timezone.now(), current_request_id(), starts_effects=True),
+            [change],
+            budget=budget,
         )
         if outcome.refused or outcome.record is None:
             raise self.refuse(outcome)

@@ -38,7 +38,7 @@ class TransitionViewSet(TenantViewSet):
         budget = UpdateBudget(actor)
         try:
             outcomes = apply(
-                Call(self.tenant, actor, SOURCE, timezone.now(), current_request_id()),
+                Call(self.tenant, actor, SOURCE, timezone.now(), current_request_id(), starts_effects=True),
                 [item for item in items if isinstance(item, Change)],
                 budget=budget,
                 expected_effects=body.validated_data.get("confirm_effects"),

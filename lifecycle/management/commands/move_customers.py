@@ -26,6 +26,7 @@ from lifecycle.services.compliance.retention import (
     FORGET_ENDED,
     forget_answers,
     forget_ended,
+    forget_old_effects,
     forget_old_uploads,
     forget_refusals,
 )
@@ -37,6 +38,7 @@ from lifecycle.services.configuration.stage_migrations import (
 )
 from lifecycle.services.events.failures import concerns_everybody, describe
 from lifecycle.services.imports.working import UploadWorker
+from lifecycle.services.transitions.undo import find_tenants_with_undos, work_off_undos
 from tenants.actors import TenantRef
 from tenants.services.directory import PLATFORM
 
@@ -92,6 +94,7 @@ class Command(ServiceCommand):
                 self._health.touch()
                 try:
                     busy = self._work(stop)
+                    busy |= self._undo(stop)
                     busy |= self._uploads.work(enough=lambda: stop)
                     if not busy and not stop:
                         self._forget(stop)
@@ -129,6 +132,26 @@ class Command(ServiceCommand):
                 self._put_off[tenant.id] = time.monotonic() + PUT_OFF_SECONDS
             if stop:
                 break
+        return busy
+
+    def _undo(self, stop: StopRequest) -> bool:
+        """Bring back those whose change is being undone."""
+        busy = False
+        for tenant in find_tenants_with_undos():
+            if tenant.id in self._put_off:
+                continue
+            try:
+                for undo in work_off_undos(tenant, now=timezone.now()):
+                    busy = True
+                    self._health.touch()
+                    self.stdout.write(f"{tenant.slug}: {undo}")
+                    if stop:
+                        return busy
+            except Exception as error:
+                if concerns_everybody(error):
+                    raise
+                log.error("undo put off", tenant=tenant.slug, error=describe(error))
+                self._put_off[tenant.id] = time.monotonic() + PUT_OFF_SECONDS
         return busy
 
     def _move(self, tenant: TenantRef, stop: StopRequest) -> bool:
@@ -176,6 +199,7 @@ class Command(ServiceCommand):
         chores: dict[str, Callable[[], int]] = {
             "refused attempts": lambda: forget_refusals(now=timezone.now(), stop=lambda: stop),
             "kept answers": lambda: forget_answers(now=timezone.now(), stop=lambda: stop),
+            "effects": lambda: forget_old_effects(now=timezone.now(), stop=lambda: stop),
             "uploads": lambda: forget_old_uploads(now=timezone.now(), stop=lambda: stop),
             **{what: partial(forget_ended, what, now=timezone.now(), stop=lambda: stop) for what in FORGET_ENDED},
         }

@@ -21,6 +21,7 @@ from lifecycle.models import NO_TENANT, Contact, Customer, DeadLetter, ParkedEve
 from lifecycle.rules.fields import COMPANY, fields_of
 from lifecycle.services.cache import copies
 from lifecycle.services.customers.profiles import open_contacts
+from lifecycle.services.effects.forgetting import erase_effects
 from lifecycle.services.events import filing
 from lifecycle.services.events.dead_letters import ERASED_REASON, WITHOUT_CONTENT
 from lifecycle.services.events.filing import Found, Subject
@@ -104,6 +105,7 @@ def erase_customer(
         key_destroyed = destroy_key(tenant.id, customer.id)
         contacts, _ = Contact.objects.filter(tenant_id=tenant.id, customer_id=customer.id).delete()
         answers = idempotency.blank_answers(tenant.id, customer.id, mentions=subject.is_named_in)
+        erase_effects(tenant.id, customer.id, now=now)
         _blank_attempts(customer)
         _mark_erased(customer, company=company, now=now)
     # Any of them may name the person, under whatever id; the day that they are kept is too long.

@@ -18,6 +18,7 @@ from lifecycle.models import (
     Customer,
     CustomerLifecycleStatus,
     DeadLetter,
+    EffectRun,
     ParkedEvent,
     SupportFigures,
 )
@@ -118,6 +119,7 @@ def _describe_customer(subject: Subject) -> Json:
             for row in history
         ],
         "refused_attempts": list(RefusedAttempt.objects.filter(**of_customer).order_by("id").values()),
+        "effects": list(EffectRun.objects.filter(**of_customer).order_by("id").values()),
         "administration": [] if customer_id is None else list(entries.values()),
         "stored_answers": [] if customer_id is None else list(_list_answers(subject, customer_id)),
     }

@@ -20,7 +20,12 @@ from tenants.services.directory import list_every_tenant
 
 BATCH: Final = 2000
 # Table -> rows of a batch: pieces of uploaded files are large.
-SEALED_TABLES: Final = {"lifecycle_deadletter": BATCH, "lifecycle_parkedevent": BATCH, "lifecycle_importpart": 20}
+SEALED_TABLES: Final = {
+    "lifecycle_deadletter": BATCH,
+    "lifecycle_parkedevent": BATCH,
+    "lifecycle_webhooksecret": BATCH,
+    "lifecycle_importpart": 20,
+}
 # Messages whose tenant could not be told are kept under a tenant of their own.
 NAMELESS: Final = TenantRef(NO_TENANT, "(no tenant)")
 

@@ -13,7 +13,8 @@ import structlog
 from django.db import connection, connections
 
 from audit.services.refusals import KEPT_DAYS, find_prunable, prune_refusals
-from lifecycle.models import NO_TENANT, DeadLetter, ImportUpload
+from lifecycle.models import NO_TENANT, DeadLetter, EffectRun, ImportUpload
+from lifecycle.services.effects import forgetting
 from lifecycle.services.events import inbox
 from lifecycle.services.events.failures import concerns_everybody, describe
 from lifecycle.services.imports import uploads
@@ -128,6 +129,17 @@ def forget_old_uploads(*, now: dt.datetime, stop: Stop = _never) -> int:
         return uploads.forget_uploads(tenant_id, before=before, limit=BATCH)
 
     return _forget_all("uploads", set(old.values_list("tenant_id", flat=True).distinct()), forget, stop)
+
+
+def forget_old_effects(*, now: dt.datetime, stop: Stop = _never) -> int:
+    """Delete effects that have ended, notifications and tallies when their time is over; how many."""
+    before = now - forgetting.KEPT
+
+    def forget(tenant_id: UUID) -> int:
+        return forgetting.forget_effects(tenant_id, before=before, limit=BATCH)
+
+    old = EffectRun.objects.using(PLATFORM).filter(finished_at__lt=before)
+    return _forget_all("effects", set(old.values_list("tenant_id", flat=True).distinct()), forget, stop)
 
 
 def forget_ended(what: str, *, now: dt.datetime, stop: Stop = _never) -> int:

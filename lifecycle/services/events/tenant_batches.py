@@ -197,7 +197,7 @@ class TenantBatch:
         moves = move_by_rules(
             [(event, one) for (_, event, _), one in zip(valid, recorded, strict=True)],
             policy=policy,
-            call=Call(self.tenant, self.actor, SOURCE, self.now),
+            call=Call(self.tenant, self.actor, SOURCE, self.now, starts_effects=True),
         )
         for (received, event, released), one, move in zip(valid, recorded, moves, strict=True):
             if one.customer_id is None:

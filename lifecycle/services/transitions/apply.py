@@ -5,7 +5,7 @@ call, an import and a configuration's mapping are batches of many. Its order nev
 decide, write, record, announce, all in the caller's transaction; the network comes after the commit.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from audit.services.recording import trace_headers
 from audit.services.relay_notification import notify_relay_after_commit
 from lifecycle.rules.transitions import Allowed, Change, Refused, Status, Unchanged, decide, refuse_effects
 from lifecycle.services.cache import copies
+from lifecycle.services.effects.plan import Moved, Started, as_columns, plan_effects
 from lifecycle.services.transitions import statements
 from lifecycle.services.transitions.outcomes import (
     NOT_FOUND,
@@ -70,7 +71,9 @@ def apply(
         # Once the rows are locked and judged: taken before, the budget's lock and theirs could cross.
         if budget is not None:
             budget.take(moves)
-        _write(call, outcomes, statements.MOVE_BACKDATED if backdated else statements.MOVE, policy)
+        started = _plan(call, outcomes)
+        plain = statements.MOVE_BACKDATED if backdated else statements.MOVE
+        _write(call, outcomes, statements.MOVE_AND_START if started else plain, policy, started)
     return outcomes
 
 
@@ -82,7 +85,9 @@ def place(call: Call, changes: Sequence[Change], *, backdated: bool = False) -> 
     policy = hold_live_policy(call.tenant.id)
     outcomes = _judge(call, changes, policy, None, backdated=backdated)
     if any(outcome.moved for outcome in outcomes):
-        _write(call, outcomes, statements.PLACE_BACKDATED if backdated else statements.PLACE, policy)
+        started = _plan(call, outcomes)
+        plain = statements.PLACE_BACKDATED if backdated else statements.PLACE
+        _write(call, outcomes, statements.PLACE_AND_START if started else plain, policy, started)
     return outcomes
 
 
@@ -170,8 +175,31 @@ def _as_status(customer_id: UUID, record: StatusRecord | None) -> Status:
     return Status(customer_id, record.stage, record.version, record.stage_entered_at, record.updated_at)
 
 
-def _write(call: Call, outcomes: Sequence[Outcome], statement: str, policy: Policy) -> None:
-    """Write status, history and outbox of all moves."""
+def _plan(call: Call, outcomes: Sequence[Outcome]) -> Mapping[UUID, Sequence[Started]]:
+    """What the moves start, by their history rows: nothing unless the call says so."""
+    if not call.starts_effects:
+        return {}
+    moves = [
+        Moved(
+            outcome.history_id,
+            outcome.change.customer_id,
+            outcome.decision.effects,
+            (call.actor.name, outcome.change.on_behalf_of or ""),
+        )
+        for outcome in outcomes
+        if isinstance(outcome.decision, Allowed) and outcome.history_id is not None
+    ]
+    return plan_effects(moves, tenant_id=call.tenant.id, now=call.now)
+
+
+def _write(
+    call: Call,
+    outcomes: Sequence[Outcome],
+    statement: str,
+    policy: Policy,
+    started: Mapping[UUID, Sequence[Started]],
+) -> None:
+    """Write status, history and outbox of all moves, and what they start."""
     tenant = call.tenant
     parameters = {
         "tenant_id": tenant.id,
@@ -187,7 +215,10 @@ def _write(call: Call, outcomes: Sequence[Outcome], statement: str, policy: Poli
         for wave in _waves(outcomes):
             for start in range(0, len(wave), CHUNK):
                 chunk = wave[start : start + CHUNK]
-                cursor.execute(statement, {**parameters, **_columns(chunk, tenant)})
+                effects = as_columns(
+                    row for outcome in chunk if outcome.history_id for row in started.get(outcome.history_id, ())
+                )
+                cursor.execute(statement, {**parameters, **_columns(chunk, tenant), **effects})
                 count = cursor.fetchone()[0]
                 if count != len(chunk):
                     raise RuntimeError(f"Of {len(chunk)} rows that are locked {count} could be written.")

@@ -17,7 +17,8 @@ NOT_FOUND = "There is no such customer: check the id, and that the customer belo
 class Call:
     """Who asks for what, through which entry point (``source``, as the history names it), and when.
 
-    ``request_id`` is common to all that one request does; None: one is made.
+    ``request_id`` is common to all that one request does; None: one is made. ``starts_effects``: the moves start what
+    the configuration says; imports, undo and a configuration's own moves start nothing.
     """
 
     tenant: TenantRef
@@ -25,6 +26,7 @@ class Call:
     source: str
     now: dt.datetime
     request_id: UUID | None = None
+    starts_effects: bool = False
 
 
 class Choice(NamedTuple):

@@ -6,6 +6,7 @@ from typing import Final
 
 from audit.services.chain import hash_sql, micros_sql
 from audit.services.recording import NOW, record_and_announce
+from lifecycle.services.effects.plan import START
 from tenants.services.configuration.policies import HOLD_CONFIGURATION
 
 # Rows are locked in id order: overlapping batches queue up behind one another instead of deadlocking. The join comes
@@ -57,7 +58,7 @@ _FACTS: Final = {
 _OWN_TIME: Final = "effective_at"
 
 
-def _move(changed_at: str) -> str:
+def _move(changed_at: str, also: str = "") -> str:
     head_hash = hash_sql(
         {
             **_FACTS,
@@ -78,12 +79,12 @@ WITH {_INPUT}, moved AS (
     RETURNING i.history_id, s.customer_id, new.version AS sequence, old.stage AS from_stage, i.to_stage,
               i.effective_at, i.on_behalf_of, i.reason_code, i.request_id, i.event_id, i.note,
               old.head_hash AS previous_hash, new.head_hash AS hash
-), {record_and_announce(changed_at)}
+), {record_and_announce(changed_at)}{also}
 SELECT count(*) FROM moved
 """  # noqa: S608  fixed expressions, parameters for every value
 
 
-def _place(changed_at: str) -> str:
+def _place(changed_at: str, also: str = "") -> str:
     """The first row of a customer: no stage before it, nothing to compare with."""
     first_hash = hash_sql(
         {
@@ -107,12 +108,15 @@ WITH {_INPUT}, moved AS (
     SELECT uuidv7(), %(tenant_id)s::uuid, customer_id, to_stage, effective_at, {changed_at},
            %(changed_by)s::text, %(actor_kind)s::text, %(source)s::text, reason_code, 1, hash
       FROM moved
-), {record_and_announce(changed_at)}
+), {record_and_announce(changed_at)}{also}
 SELECT count(*) FROM moved
 """  # noqa: S608  fixed expressions, parameters for every value
 
 
 MOVE: Final = _move(NOW)
+# What starts nothing is spared the part that would.
+MOVE_AND_START: Final = _move(NOW, f", {START}")
 MOVE_BACKDATED: Final = _move(_OWN_TIME)
 PLACE: Final = _place(NOW)
+PLACE_AND_START: Final = _place(NOW, f", {START}")
 PLACE_BACKDATED: Final = _place(_OWN_TIME)

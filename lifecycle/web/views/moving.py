@@ -68,7 +68,9 @@ def _apply(request: TenantRequest, customer_id: UUID, form: MoveForm) -> Outcome
         expected_effects=form.cleaned_data["effects"],
     )
     (outcome,) = apply(
-        Call(request.tenant, actor, SOURCE, timezone.now(), current_request_id()), [change], budget=UpdateBudget(actor)
+        Call(request.tenant, actor, SOURCE, timezone.now(), current_request_id(), starts_effects=True),
+        [change],
+        budget=UpdateBudget(actor),
     )
     return outcome
 

@@ -1,0 +1,137 @@
+"""The responses about effects, endpoints, undos and notifications."""
+
+from rest_framework import serializers
+
+from lifecycle.api.answers import Answer
+from lifecycle.models import EffectRun
+
+STATES = EffectRun.STATES
+
+
+class EffectRunAnswer(Answer):
+    """One effect of one change, for one recipient."""
+
+    id = serializers.UUIDField(help_text="Also the webhook's id; the e-mail's Message-ID is made of it.")
+    customer_id = serializers.UUIDField()
+    history_id = serializers.UUIDField()
+    request_id = serializers.UUIDField()
+    effect = serializers.CharField()
+    kind = serializers.CharField()
+    recipient = serializers.CharField(help_text="Masked for those who may not see contact details.")
+    state = serializers.ChoiceField(choices=STATES)
+    reason = serializers.CharField(help_text="Why it has not run, or not yet: a code.")
+    due_at = serializers.DateTimeField()
+    attempts = serializers.IntegerField()
+    may_be_twice = serializers.BooleanField(help_text="It may have arrived twice: the receiver knows it by its id.")
+    finished_at = serializers.DateTimeField(allow_null=True)
+    created_at = serializers.DateTimeField()
+
+
+class EffectDetailAnswer(EffectRunAnswer):
+    """One effect with what was sent and answered, without secrets and people."""
+
+    last_attempt = serializers.JSONField(allow_null=True)
+
+
+class EffectPageAnswer(Answer):
+    """A page of effects."""
+
+    results = EffectRunAnswer(many=True)
+    next = serializers.URLField(allow_null=True)
+    previous = serializers.URLField(allow_null=True)
+
+
+class ReplayedAnswer(Answer):
+    """How many effects run again."""
+
+    replayed = serializers.IntegerField()
+
+
+class PauseAnswer(Answer):
+    """Something that is paused; ``effect`` empty: everything."""
+
+    effect = serializers.CharField(allow_blank=True)
+    paused_at = serializers.DateTimeField()
+    paused_by = serializers.CharField()
+    reason = serializers.CharField()
+
+
+class PausesAnswer(Answer):
+    """What is paused now."""
+
+    pauses = PauseAnswer(many=True)
+
+
+class EndpointAnswer(Answer):
+    """A webhook endpoint."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    url = serializers.URLField()
+    created_at = serializers.DateTimeField()
+    paused_at = serializers.DateTimeField(allow_null=True)
+    disabled_at = serializers.DateTimeField(allow_null=True)
+    disabled_reason = serializers.CharField(help_text="gone or failing: why it was switched off by itself.")
+
+
+class NewEndpointAnswer(EndpointAnswer):
+    """The same with its secret, which is shown this once."""
+
+    secret = serializers.CharField(help_text="whsec_...: signs every message. It is not shown again.")
+
+
+class EndpointsAnswer(Answer):
+    """All endpoints of the tenant."""
+
+    results = EndpointAnswer(many=True)
+
+
+class SecretAnswer(Answer):
+    """A new secret; the former one signs beside it for 24 hours."""
+
+    secret = serializers.CharField()
+
+
+class TestAnswer(Answer):
+    """What an endpoint answered to a signed sample."""
+
+    outcome = serializers.CharField()
+    status = serializers.IntegerField(allow_null=True)
+    milliseconds = serializers.IntegerField(allow_null=True)
+    error = serializers.CharField(allow_blank=True)
+
+
+class UndoAnswer(Answer):
+    """An undo, and how far it has come."""
+
+    undo_id = serializers.UUIDField()
+    request_id = serializers.UUIDField()
+    to_move = serializers.IntegerField()
+    moved_since = serializers.IntegerField(help_text="Had been moved on, and stay where they are.")
+    effects_cancelled = serializers.IntegerField()
+    effects_already_done = serializers.IntegerField()
+    moved = serializers.IntegerField()
+    refused = serializers.IntegerField()
+    finished_at = serializers.DateTimeField(allow_null=True)
+
+
+class NotificationAnswer(Answer):
+    """An alert as one person sees it."""
+
+    id = serializers.UUIDField()
+    effect = serializers.CharField()
+    customer_id = serializers.UUIDField()
+    from_stage = serializers.CharField(allow_blank=True)
+    to_stage = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    read_at = serializers.DateTimeField(allow_null=True)
+    acknowledged_at = serializers.DateTimeField(allow_null=True)
+
+
+class NotificationPageAnswer(Answer):
+    """A page of the caller's notifications."""
+
+    unread = serializers.IntegerField()
+    results = NotificationAnswer(many=True)
+    next = serializers.URLField(allow_null=True)
+    previous = serializers.URLField(allow_null=True)

@@ -1,0 +1,40 @@
+"""What requests about effects may say."""
+
+from rest_framework import serializers
+
+from lifecycle.api.serializers import FlagField
+from lifecycle.models import EffectRun
+from lifecycle.services.effects.actions import REPLAYABLE_TOGETHER
+from tenants.api.serializers import StrictSerializer, TextField
+
+LONGEST_REASON = 500
+
+
+class ReplaySerializer(StrictSerializer):
+    """``POST /effects/replay``."""
+
+    since = serializers.DateTimeField(help_text="Effects that were started since then.")
+    state = serializers.ChoiceField(choices=REPLAYABLE_TOGETHER, default=EffectRun.FAILED)
+    effect = TextField(max_length=255, required=False, help_text="Only those of this effect.")
+
+
+class PauseSerializer(StrictSerializer):
+    """``PUT /effects/pause``."""
+
+    paused = FlagField()
+    effect = TextField(max_length=255, required=False, help_text="One effect, by its name.")
+    endpoint = TextField(max_length=80, required=False, help_text="One endpoint, by its name.")
+    reason = TextField(max_length=LONGEST_REASON, help_text="Why, for the administration log.")
+
+
+class EndpointSerializer(StrictSerializer):
+    """``POST /webhooks/endpoints``."""
+
+    name = TextField(max_length=80)
+    url = TextField(max_length=500, help_text="https, to an address of the public internet.")
+
+
+class UndoSerializer(StrictSerializer):
+    """``POST /lifecycle/transitions/{request_id}/undo``."""
+
+    reason = TextField(max_length=255, required=False, allow_blank=True)

@@ -1,0 +1,159 @@
+"""Effects: what ran, when, for whom, and why not; run again, cancelled, paused."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.http import QueryDict
+from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from lifecycle.api import effect_answers as answers
+from lifecycle.api import effect_schema as schema
+from lifecycle.api.effect_serializers import PauseSerializer, ReplaySerializer
+from lifecycle.api.filters import read_limit, refuse_parameter, refuse_strangers
+from lifecycle.api.paging import page_links
+from lifecycle.api.serializers import read_uuid
+from lifecycle.api.viewsets.tenant import TenantViewSet
+from lifecycle.models import EffectRun
+from lifecycle.queries.cursors import InvalidCursor, Position, decode_cursor, encode_cursor
+from lifecycle.services.effects import actions
+from lifecycle.services.effects.actions import ActionRefused, Wanted
+from lifecycle.services.effects.kinds import KINDS
+from lifecycle.services.effects.recipients import mask_recipient
+from tenants.refusals import RequestRefused
+from tenants.roles import CONFIGURE_STAGES, UPDATE_LIFECYCLE
+
+FILTERS = ("state", "kind", "effect", "customer_id", "request_id")
+NO_EFFECT = "There is no such effect: check the id, and that the effect belongs to this tenant."
+
+
+class EffectViewSet(TenantViewSet):
+    """What stage changes have started."""
+
+    required_permissions: ClassVar[dict[str, str]] = {
+        "list": UPDATE_LIFECYCLE,
+        "retrieve": CONFIGURE_STAGES,
+        "replay": CONFIGURE_STAGES,
+        "cancel": CONFIGURE_STAGES,
+        "replay_many": CONFIGURE_STAGES,
+        "pause": CONFIGURE_STAGES,
+    }
+
+    @schema.LIST_EFFECTS
+    def list(self, request: Request) -> Response:
+        """Effects, the latest first. Follow `next` for more."""
+        parameters = request.query_params
+        refuse_strangers(parameters, (*FILTERS, "cursor", "limit"))
+        limit = read_limit(parameters)
+        question = b"effects|" + "|".join(parameters.get(name, "") for name in FILTERS).encode()
+        wanted = _read_wanted(parameters, question)
+        runs = actions.list_effects(wanted, tenant=self.tenant, limit=limit + 1)
+        last = runs[limit - 1].id if len(runs) > limit else None
+        cursor = encode_cursor(Position(str(last), str(last)), question=question) if last else None
+        rows = [_render(answers.EffectRunAnswer, run) for run in runs[:limit]]
+        return Response(answers.EffectPageAnswer.render({"results": rows, **page_links(request, cursor, None)}))
+
+    @schema.GET_EFFECT
+    def retrieve(self, request: Request, effect_id: str) -> Response:
+        """One effect, with what was sent and what was answered; secrets and personal data are left out."""
+        refuse_strangers(request.query_params, ())
+        run = actions.find_effect_run(read_id(effect_id, "effect_id"), tenant=self.tenant)
+        if run is None:
+            raise RequestRefused("not_found", NO_EFFECT)
+        return Response(_render(answers.EffectDetailAnswer, run))
+
+    @schema.REPLAY_EFFECT
+    def replay(self, request: Request, effect_id: str) -> Response:
+        """Run one effect again, at once. An e-mail whose fate is unknown may arrive twice then."""
+        with refusals():
+            actions.replay(read_id(effect_id, "effect_id"), **self.arguments())
+        return Response(answers.ReplayedAnswer.render({"replayed": 1}), status=202)
+
+    @schema.CANCEL_EFFECT
+    def cancel(self, request: Request, effect_id: str) -> Response:
+        """Cancel an effect that is held or due."""
+        with refusals():
+            run = actions.cancel(read_id(effect_id, "effect_id"), **self.arguments())
+        return Response(_render(answers.EffectRunAnswer, run))
+
+    @schema.REPLAY_EFFECTS
+    def replay_many(self, request: Request) -> Response:
+        """Run all effects again that failed, or that are held, since a moment; 10,000 at most."""
+        body = ReplaySerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        asked = body.validated_data
+        with refusals():
+            count = actions.replay_since(
+                asked["since"], state=asked["state"], effect=asked.get("effect"), **self.arguments()
+            )
+        return Response(answers.ReplayedAnswer.render({"replayed": count}), status=202)
+
+    @schema.PAUSE_EFFECTS
+    def pause(self, request: Request) -> Response:
+        """Pause or resume everything, one effect, or one endpoint."""
+        body = PauseSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        asked = dict(body.validated_data)
+        with refusals():
+            actions.set_pause(asked.pop("paused"), **asked, **self.arguments())
+        pauses = [
+            {"effect": one.effect, "paused_at": one.paused_at, "paused_by": one.paused_by, "reason": one.reason}
+            for one in actions.list_pauses(self.tenant)
+        ]
+        return Response(answers.PausesAnswer.render({"pauses": pauses}))
+
+    def arguments(self) -> dict[str, Any]:
+        """Who asks, for the services."""
+        return {"tenant": self.tenant, "actor": self.identity.actor(), "now": timezone.now()}
+
+
+def _render(answer: type[answers.EffectRunAnswer], run: EffectRun) -> dict[str, Any]:
+    """The row as the API shows it. Recipients are references; of an address the name is masked."""
+    return answer.render_row(run, recipient=mask_recipient(run.recipient))
+
+
+def read_id(text: str, name: str) -> UUID:
+    """The id that an address names. Raises RequestRefused."""
+    found = read_uuid(text)
+    if found is None:
+        raise refuse_parameter(name, "It is a UUID such as 0198f3c2-5d1e-7a44-9f0e-2b6c1d7e8a90: check the address.")
+    return found
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """A refusal of the service as the answer to the request."""
+    try:
+        yield
+    except ActionRefused as refused:
+        raise RequestRefused(refused.code, str(refused)) from refused
+
+
+def _read_wanted(parameters: QueryDict, question: bytes) -> Wanted:
+    state, kind = parameters.get("state") or None, parameters.get("kind") or None
+    if state and state not in EffectRun.STATES:
+        raise refuse_parameter("state", f"Choose one of: {', '.join(EffectRun.STATES)}.")
+    if kind and kind not in KINDS:
+        raise refuse_parameter("kind", f"Choose one of: {', '.join(KINDS)}.")
+    ids = {
+        name: read_id(text, name) if (text := parameters.get(name)) else None for name in ("customer_id", "request_id")
+    }
+    return Wanted(
+        state=state,
+        kind=kind,
+        effect=parameters.get("effect") or None,
+        before=_read_before(parameters.get("cursor"), question),
+        **ids,
+    )
+
+
+def _read_before(cursor: str | None, question: bytes) -> UUID | None:
+    if not cursor:
+        return None
+    try:
+        return UUID(decode_cursor(cursor, question=question).id)
+    except InvalidCursor as error:
+        raise refuse_parameter("cursor", str(error)) from error

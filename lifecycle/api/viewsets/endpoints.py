@@ -1,0 +1,107 @@
+"""A tenant's webhook endpoints."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from lifecycle.api import effect_answers as answers
+from lifecycle.api import effect_schema as schema
+from lifecycle.api.effect_serializers import EndpointSerializer
+from lifecycle.api.filters import refuse_parameter, refuse_strangers
+from lifecycle.api.viewsets.effects import read_id
+from lifecycle.api.viewsets.tenant import TenantViewSet
+from lifecycle.delivery.addresses import AddressRefused, check_url
+from lifecycle.delivery.senders import send_sample
+from lifecycle.models import EffectLane, WebhookEndpoint
+from lifecycle.services.effects import endpoints
+from lifecycle.services.effects.endpoints import EndpointRefused
+from tenants.refusals import RequestRefused
+from tenants.roles import CONFIGURE_STAGES
+
+NO_ENDPOINT = "There is no such endpoint: check the id."
+
+
+class EndpointViewSet(TenantViewSet):
+    """``/webhooks/endpoints``."""
+
+    required_permissions: ClassVar[dict[str, str]] = dict.fromkeys(
+        ("list", "create", "rotate", "test", "destroy"), CONFIGURE_STAGES
+    )
+
+    @schema.LIST_ENDPOINTS
+    def list(self, request: Request) -> Response:
+        """All endpoints of the tenant, and whether they are switched off."""
+        refuse_strangers(request.query_params, ())
+        rows = [_describe(endpoint, lane) for endpoint, lane in endpoints.list_endpoints(self.tenant)]
+        return Response(answers.EndpointsAnswer.render({"results": rows}))
+
+    @schema.CREATE_ENDPOINT
+    def create(self, request: Request) -> Response:
+        """Make an endpoint. Its secret is shown this once; effects name the endpoint in `to`."""
+        body = EndpointSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        asked = body.validated_data
+        try:
+            check_url(asked["url"])
+        except AddressRefused as refused:
+            raise refuse_parameter("url", f"{refused} Nothing was saved.") from refused
+        try:
+            endpoint, secret = endpoints.create_endpoint(asked["name"], asked["url"], **self._arguments())
+        except EndpointRefused as refused:
+            raise RequestRefused("conflict", str(refused)) from refused
+        answer = answers.NewEndpointAnswer.render({**_describe(endpoint, None), "secret": secret})
+        return Response(answer, status=201)
+
+    @schema.ROTATE_ENDPOINT
+    def rotate(self, request: Request, endpoint_id: str) -> Response:
+        """Give the endpoint a new secret. The former one signs beside it for 24 hours."""
+        secret = endpoints.rotate_secret(read_id(endpoint_id, "endpoint_id"), **self._arguments())
+        return Response(answers.SecretAnswer.render({"secret": self._found(secret)}))
+
+    @schema.TEST_ENDPOINT
+    def test(self, request: Request, endpoint_id: str) -> Response:
+        """Send a signed sample, and say what the endpoint answered."""
+        destination = endpoints.read_destination(
+            read_id(endpoint_id, "endpoint_id"), tenant=self.tenant, now=timezone.now()
+        )
+        delivery = send_sample(self._found(destination), tenant=self.tenant)
+        return Response(
+            answers.TestAnswer.render(
+                {
+                    "outcome": delivery.outcome,
+                    "status": delivery.status,
+                    "milliseconds": delivery.milliseconds,
+                    "error": delivery.error,
+                }
+            )
+        )
+
+    @schema.DELETE_ENDPOINT
+    def destroy(self, request: Request, endpoint_id: str) -> Response:
+        """Remove the endpoint; what still waits for it is cancelled."""
+        if not endpoints.delete_endpoint(read_id(endpoint_id, "endpoint_id"), **self._arguments()):
+            raise RequestRefused("not_found", NO_ENDPOINT)
+        return Response(status=204)
+
+    def _arguments(self) -> dict[str, Any]:
+        return {"tenant": self.tenant, "actor": self.identity.actor(), "now": timezone.now()}
+
+    def _found(self, value: Any) -> Any:
+        if value is None:
+            raise RequestRefused("not_found", NO_ENDPOINT)
+        return value
+
+
+def _describe(endpoint: WebhookEndpoint, lane: EffectLane | None) -> Mapping[str, Any]:
+    return {
+        "id": endpoint.id,
+        "name": endpoint.name,
+        "url": endpoint.url,
+        "created_at": endpoint.created_at,
+        "paused_at": lane.paused_at if lane else None,
+        "disabled_at": lane.disabled_at if lane else None,
+        "disabled_reason": lane.disabled_reason if lane else "",
+    }

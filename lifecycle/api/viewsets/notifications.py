@@ -1,0 +1,77 @@
+"""The caller's own notifications."""
+
+from typing import ClassVar
+from uuid import UUID
+
+from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from lifecycle.api import effect_answers as answers
+from lifecycle.api import effect_schema as schema
+from lifecycle.api.filters import read_limit, refuse_parameter, refuse_strangers
+from lifecycle.api.paging import page_links
+from lifecycle.api.viewsets.effects import read_id
+from lifecycle.api.viewsets.tenant import TenantViewSet
+from lifecycle.queries.cursors import InvalidCursor, Position, decode_cursor, encode_cursor
+from lifecycle.services.effects.notifications import count_unread, list_notifications, mark_read
+from tenants.refusals import RequestRefused
+from tenants.roles import VIEW_LIFECYCLE
+
+
+class NotificationViewSet(TenantViewSet):
+    """``/notifications``: no one sees those of another person."""
+
+    required_permissions: ClassVar[dict[str, str]] = dict.fromkeys(("list", "read", "acknowledge"), VIEW_LIFECYCLE)
+
+    @schema.LIST_NOTIFICATIONS
+    def list(self, request: Request) -> Response:
+        """The caller's notifications, the latest first."""
+        parameters = request.query_params
+        refuse_strangers(parameters, ("unread", "cursor", "limit"))
+        if parameters.get("unread", "false") not in ("true", "false"):
+            raise refuse_parameter("unread", "Choose one of: true, false.")
+        limit, unread = read_limit(parameters), parameters.get("unread") == "true"
+        question = f"notifications|{self.identity.user_id}|{unread}".encode()
+        rows = list_notifications(
+            self.identity.user_id, tenant=self.tenant, unread=unread, before=self._before(question), limit=limit + 1
+        )
+        last = str(rows[limit - 1].id) if len(rows) > limit else None
+        cursor = encode_cursor(Position(last, last), question=question) if last else None
+        body = {
+            "unread": count_unread(self.identity.user_id, tenant=self.tenant),
+            "results": [answers.NotificationAnswer.render_row(row) for row in rows[:limit]],
+            **page_links(request, cursor, None),
+        }
+        return Response(answers.NotificationPageAnswer.render(body))
+
+    @schema.READ_NOTIFICATION
+    def read(self, request: Request, notification_id: str) -> Response:
+        """Note that the caller has read it."""
+        return self._mark(notification_id, acknowledge=False)
+
+    @schema.ACKNOWLEDGE_NOTIFICATION
+    def acknowledge(self, request: Request, notification_id: str) -> Response:
+        """Note that the caller takes care of it."""
+        return self._mark(notification_id, acknowledge=True)
+
+    def _mark(self, notification_id: str, *, acknowledge: bool) -> Response:
+        found = mark_read(
+            read_id(notification_id, "notification_id"),
+            self.identity.user_id,
+            tenant=self.tenant,
+            now=timezone.now(),
+            acknowledge=acknowledge,
+        )
+        if found is None:
+            raise RequestRefused("not_found", "There is no such notification: check the id.")
+        return Response(answers.NotificationAnswer.render_row(found))
+
+    def _before(self, question: bytes) -> UUID | None:
+        cursor = self.request.query_params.get("cursor")
+        if not cursor:
+            return None
+        try:
+            return UUID(decode_cursor(cursor, question=question).id)
+        except InvalidCursor as error:
+            raise refuse_parameter("cursor", str(error)) from error

@@ -1,0 +1,182 @@
+"""How each kind of effect is delivered, and what became of it. Nothing raises here for what others do."""
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from email.utils import formataddr
+from types import MappingProxyType
+from typing import Any, Final
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import orjson
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.utils import timezone
+from uuid_utils.compat import uuid7
+
+from lifecycle.delivery.addresses import AddressRefused, check_url
+from lifecycle.delivery.mail import send_mail
+from lifecycle.delivery.retries import next_try
+from lifecycle.delivery.webhooks import Delivery, send_webhook
+from lifecycle.models import EffectRun
+from lifecycle.services.effects.endpoints import Destination, note_failure, note_success, read_destination
+from lifecycle.services.effects.facts import Facts, NothingToDeliver, find_user, gather_facts, render_mail
+from lifecycle.services.effects.notifications import notify
+from lifecycle.services.effects.queue import Job, Result, hand_over
+from tenants.actors import TenantRef
+from tenants.context import tenant_context
+from tenants.roles import ROLE_PERMISSIONS, VIEW_LIFECYCLE, Role
+
+WEBHOOK_SECONDS: Final = 15.0
+MAIL_SECONDS: Final = 60.0
+MOST_MAIL_TRIES: Final = 5
+WEBHOOK_TYPE: Final = "customer.lifecycle.changed"
+SAMPLE_TYPE: Final = "customer360.test"
+# Whoever presses the button waits for it.
+SAMPLE_SECONDS: Final = 8.0
+
+
+def deliver(job: Job) -> Result:
+    """Deliver one effect; what became of it. Bounded in time."""
+    try:
+        return _SENDERS[job.kind](job)
+    except NothingToDeliver as nothing:
+        return Result(EffectRun.SUPPRESSED, str(nothing))
+
+
+def _send_alert(job: Job) -> Result:
+    now = timezone.now()
+    with tenant_context(job.tenant.id):
+        user = find_user(job)
+        if VIEW_LIFECYCLE not in ROLE_PERMISSIONS[Role(user.role)]:
+            raise NothingToDeliver("no_right")
+        gather_facts(job)
+        notify(job, user_id=user.id, now=now)
+    return Result(EffectRun.DONE)
+
+
+def _ask_for_forecast(_: Job) -> Result:
+    """Its row is the request: whoever makes forecasts takes it up."""
+    return Result(EffectRun.DONE)
+
+
+def _send_email(job: Job) -> Result:
+    with tenant_context(job.tenant.id):
+        mail = render_mail(gather_facts(job))
+    message = EmailMessage(
+        subject=mail.subject,
+        body=mail.body,
+        to=[formataddr((mail.to_name, mail.to_address))],
+        headers={"Message-ID": message_id(job.id), "Auto-Submitted": "auto-generated"},
+    )
+    outcome = send_mail(message, hand_over=lambda: hand_over(job), seconds=MAIL_SECONDS)
+    attempt = {"subject": mail.subject, "answer": outcome.reason}
+    if outcome.result == "done":
+        return Result(EffectRun.DONE, attempt=attempt)
+    if outcome.result == "unknown":
+        return Result(EffectRun.UNKNOWN, "no_answer", attempt=attempt)
+    if outcome.retry and job.attempts < MOST_MAIL_TRIES:
+        return Result(EffectRun.DUE, "retry", next_try(job.attempts, now=timezone.now()), attempt)
+    return Result(EffectRun.FAILED, "refused", attempt=attempt)
+
+
+def _send_webhook(job: Job) -> Result:
+    now = timezone.now()
+    endpoint_id = UUID(job.recipient.partition(":")[2])
+    with tenant_context(job.tenant.id):
+        facts = gather_facts(job)
+        destination = read_destination(endpoint_id, tenant=job.tenant, now=now)
+    if destination is None:
+        return Result(EffectRun.CANCELLED, "endpoint_removed")
+    body = orjson.dumps(webhook_body(facts)).decode()
+    try:
+        delivery = send_webhook(
+            check_url(destination.url),
+            message_id=str(job.id),
+            body=body,
+            secrets=destination.secrets,
+            seconds=WEBHOOK_SECONDS,
+        )
+    except AddressRefused as refused:
+        delivery = Delivery(outcome="refused", error=str(refused))
+    return _judge(job, delivery, body)
+
+
+def _judge(job: Job, delivery: Delivery, body: str) -> Result:
+    now = timezone.now()
+    attempt: dict[str, Any] = {
+        "request": orjson.loads(body),
+        "status": delivery.status,
+        "milliseconds": delivery.milliseconds,
+        "response": delivery.response_excerpt,
+        "error": delivery.error,
+    }
+    may_be_twice = delivery.maybe_twice or (delivery.outcome != "done" and delivery.may_have_arrived)
+    if delivery.outcome == "done":
+        with tenant_context(job.tenant.id):
+            note_success(job.lane_id, tenant=job.tenant)
+        return Result(EffectRun.DONE, attempt=attempt, may_be_twice=may_be_twice)
+    with tenant_context(job.tenant.id):
+        switched_off = note_failure(job.lane_id, tenant=job.tenant, now=now, is_gone=delivery.outcome == "gone")
+    if switched_off:
+        return Result(EffectRun.FAILED, f"endpoint_{switched_off}", attempt=attempt, may_be_twice=may_be_twice)
+    due_at = None
+    if delivery.outcome == "retry":
+        retry_after = delivery.retry_after_seconds
+        due_at = next_try(job.attempts, now=now, retry_after=retry_after)
+    if due_at is None:
+        return Result(EffectRun.FAILED, delivery.outcome, attempt=attempt, may_be_twice=may_be_twice)
+    return Result(EffectRun.DUE, "retry", due_at, attempt, may_be_twice)
+
+
+def send_sample(destination: Destination, *, tenant: TenantRef) -> Delivery:
+    """Send a signed sample and say what was answered; nothing is kept of it."""
+    now = timezone.now()
+    body = {"type": SAMPLE_TYPE, "timestamp": _as_text(now), "data": {"tenant": tenant.slug, "sequence": 0}}
+    try:
+        return send_webhook(
+            check_url(destination.url),
+            message_id=str(uuid7()),
+            body=orjson.dumps(body).decode(),
+            secrets=destination.secrets,
+            seconds=SAMPLE_SECONDS,
+        )
+    except AddressRefused as refused:
+        return Delivery(outcome="refused", error=str(refused))
+
+
+def webhook_body(facts: Facts) -> dict[str, Any]:
+    """The message of Standard Webhooks: what happened, and the customer's version to put several in order."""
+    job = facts.job
+    return {
+        "type": WEBHOOK_TYPE,
+        "timestamp": _as_text(job.changed_at),
+        "data": {
+            "effect": job.effect,
+            "tenant": job.tenant.slug,
+            "customer_id": str(job.customer_id),
+            "external_id": facts.values["customer.external_id"],
+            "name": facts.values["customer.name"],
+            "from_stage": job.from_stage,
+            "to_stage": job.to_stage,
+            "reason_code": job.reason_code,
+            "source": job.source,
+            "changed_at": _as_text(job.changed_at),
+            "effective_at": _as_text(job.effective_at),
+            "sequence": job.sequence,
+        },
+    }
+
+
+def message_id(effect_id: UUID) -> str:
+    """The Message-ID of an effect's e-mail: the same, however often it is tried."""
+    return f"<{effect_id}@{urlsplit(settings.SITE_URL).hostname}>"
+
+
+def _as_text(moment: dt.datetime) -> str:
+    return moment.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
+
+
+_SENDERS: Final[Mapping[str, Callable[[Job], Result]]] = MappingProxyType(
+    {"alert": _send_alert, "email": _send_email, "forecast": _ask_for_forecast, "webhook": _send_webhook}
+)

@@ -1,0 +1,78 @@
+"""``manage.py run_effects``: delivers what stage changes start: e-mails, alerts, webhooks. Several may run."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import DEFAULT_DB_ALIAS, close_old_connections
+from django.db.utils import InterfaceError, OperationalError
+
+from audit.management.reporting import ServiceCommand
+from lifecycle.delivery.worker import PAUSE_SECONDS, EffectWorker
+from lifecycle.management.arguments import read_port
+from lifecycle.management.stopping import stop_on_signals
+from lifecycle.messaging import metrics
+from lifecycle.messaging.process import HealthFile, check_databases, end_in_time, serve_metrics
+from lifecycle.services.effects.queue import Job, Result
+from tenants.services.directory import PLATFORM
+
+# What is being delivered may end within this time when the process is asked to stop.
+CLOSE_SECONDS = 6.0
+ONCE_SECONDS = 120.0
+
+
+class Command(ServiceCommand):
+    """Run effects until asked to stop."""
+
+    help = "Deliver the e-mails, alerts and webhooks that stage changes start. Several may run at once."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: Any) -> None:
+        """Options."""
+        parser.add_argument("--once", action="store_true", help="End when nothing is due.")
+        parser.add_argument("--health-file", help="touched while the loop turns, for a container probe")
+        parser.add_argument("--metrics-port", type=read_port, help="answer Prometheus there")
+
+    def is_service(self, options: Mapping[str, Any]) -> bool:
+        """Unless it is to end by itself."""
+        return not options["once"]
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Work until SIGTERM; with --once until nothing is due."""
+        once = options["once"]
+        health = HealthFile(options["health_file"])
+        serve_metrics(options["metrics_port"], metrics.EFFECTS)
+        metrics.effects_round.set_to_current_time()
+        worker = EffectWorker(finished=_note)
+        try:
+            with stop_on_signals() as stop:
+                if not once:
+                    end_in_time(stop)
+                check_databases(DEFAULT_DB_ALIAS, PLATFORM, stop=stop, health=health, waits=not once)
+                if not once:
+                    self.stdout.write("looking for effects to run")
+                while not stop:
+                    health.touch()
+                    try:
+                        busy = worker.work()
+                        metrics.effects_oldest.set(worker.oldest_seconds)
+                        metrics.effects_round.set_to_current_time()
+                    except (OperationalError, InterfaceError) as error:
+                        if once:
+                            raise
+                        self.stderr.write(f"database away, trying again: {str(error).strip()}")
+                        close_old_connections()
+                        busy = False
+                    if once and not busy and worker.drain(ONCE_SECONDS) and not worker.work():
+                        break
+                    if busy:
+                        worker.wait(PAUSE_SECONDS)
+                    else:
+                        stop.wait(PAUSE_SECONDS)
+        finally:
+            worker.close(CLOSE_SECONDS)
+            health.remove()
+
+
+def _note(job: Job, result: Result, seconds: float) -> None:
+    metrics.effects.labels(kind=job.kind, outcome=result.state).inc()
+    metrics.effect_seconds.labels(kind=job.kind).observe(seconds)

@@ -1,0 +1,176 @@
+"""What admins do about effects: look, replay, cancel, pause, resume. All of it is recorded."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from audit.services.administration import record_administration
+from lifecycle.models import EffectLane, EffectPause, EffectRun, WebhookEndpoint
+from tenants.actors import Actor, TenantRef
+
+# Held effects wait for a person; failed ones can be tried again. An unknown e-mail may have arrived: only one by one.
+REPLAYABLE: Final = (EffectRun.FAILED, EffectRun.HELD, EffectRun.SUPPRESSED, EffectRun.CANCELLED, EffectRun.UNKNOWN)
+REPLAYABLE_TOGETHER: Final = (EffectRun.FAILED, EffectRun.HELD)
+CANCELLABLE: Final = (EffectRun.HELD, EffectRun.DUE)
+MOST_AT_ONCE: Final = 10_000
+
+
+class ActionRefused(Exception):
+    """Nothing was changed; ``code`` is the contract's."""
+
+    def __init__(self, code: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which effects to list; None: any. ``before``: those older than this one."""
+
+    state: str | None = None
+    kind: str | None = None
+    effect: str | None = None
+    customer_id: UUID | None = None
+    request_id: UUID | None = None
+    before: UUID | None = None
+
+
+def list_effects(wanted: Wanted, *, tenant: TenantRef, limit: int) -> list[EffectRun]:
+    """Effects, the latest first. One statement."""
+    given: Mapping[str, Any] = {
+        "state": wanted.state,
+        "kind": wanted.kind,
+        "effect": wanted.effect,
+        "customer_id": wanted.customer_id,
+        "request_id": wanted.request_id,
+        "id__lt": wanted.before,
+    }
+    found = EffectRun.objects.filter(tenant_id=tenant.id, **{key: value for key, value in given.items() if value})
+    return list(found.order_by("-id")[:limit])
+
+
+def find_effect_run(effect_id: UUID, *, tenant: TenantRef) -> EffectRun | None:
+    """One effect; None when the tenant has no such one. One statement."""
+    return EffectRun.objects.filter(tenant_id=tenant.id, id=effect_id).first()
+
+
+def replay(effect_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt.datetime) -> EffectRun:
+    """Run one effect again, at once. Raises ActionRefused."""
+    run = _lock(effect_id, tenant)
+    if run.state not in REPLAYABLE:
+        raise ActionRefused("conflict", f"This effect is {run.state}: there is nothing to replay.")
+    _replay([run], tenant=tenant, actor=actor, now=now, detail={"effect_id": str(run.id), "state": run.state})
+    return run
+
+
+def replay_since(
+    since: dt.datetime, *, state: str, effect: str | None, tenant: TenantRef, actor: Actor, now: dt.datetime
+) -> int:
+    """Run all effects again that failed, or are held, since then; how many (10,000 at most). Raises ActionRefused."""
+    if state not in REPLAYABLE_TOGETHER:
+        raise ActionRefused("invalid_request", "Only failed and held effects can be replayed together.")
+    found = EffectRun.objects.select_for_update().filter(tenant_id=tenant.id, state=state, created_at__gte=since)
+    if effect:
+        found = found.filter(effect=effect)
+    runs = list(found.order_by("id")[:MOST_AT_ONCE])
+    detail = {"since": since.isoformat(), "state": state, "effect": effect or "", "count": len(runs)}
+    _replay(runs, tenant=tenant, actor=actor, now=now, detail=detail)
+    return len(runs)
+
+
+def cancel(effect_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt.datetime) -> EffectRun:
+    """Cancel an effect that has not run yet. Raises ActionRefused."""
+    run = _lock(effect_id, tenant)
+    if run.state not in CANCELLABLE:
+        raise ActionRefused("conflict", f"This effect is {run.state}: only what is held or due can be cancelled.")
+    run.state, run.reason, run.finished_at = EffectRun.CANCELLED, "cancelled", now
+    run.save(update_fields=["state", "reason", "finished_at"])
+    _record("cancel_effect", str(run.id), tenant, actor, now, {"effect": run.effect})
+    return run
+
+
+def set_pause(
+    paused: bool,
+    *,
+    effect: str = "",
+    endpoint: str = "",
+    reason: str,
+    tenant: TenantRef,
+    actor: Actor,
+    now: dt.datetime,
+) -> None:
+    """Pause or resume everything, one effect (by name), or one endpoint (by name or id). Raises ActionRefused."""
+    if endpoint:
+        _pause_endpoint(paused, endpoint, tenant=tenant, now=now)
+    elif paused:
+        EffectPause.objects.get_or_create(
+            tenant_id=tenant.id,
+            effect=effect,
+            defaults={"paused_at": now, "paused_by": actor.name, "reason": reason},
+        )
+    else:
+        EffectPause.objects.filter(tenant_id=tenant.id, effect=effect).delete()
+    action = "pause_effects" if paused else "resume_effects"
+    _record(action, effect or endpoint, tenant, actor, now, {"effect": effect, "endpoint": endpoint}, reason)
+
+
+def list_pauses(tenant: TenantRef) -> list[EffectPause]:
+    """What is paused now. One statement."""
+    return list(EffectPause.objects.filter(tenant_id=tenant.id).order_by("effect"))
+
+
+def _pause_endpoint(paused: bool, endpoint: str, *, tenant: TenantRef, now: dt.datetime) -> None:
+    named = WebhookEndpoint.objects.filter(tenant_id=tenant.id, name=endpoint).values_list("id", flat=True).first()
+    if named is None:
+        raise ActionRefused("not_found", f"There is no endpoint “{endpoint}”. Nothing was changed.")
+    # Resumed by a person, it is given another chance, also when it had been switched off.
+    resumed = {"disabled_at": None, "disabled_reason": "", "failing_since": None, "failed_again_at": None}
+    changes: Mapping[str, Any] = {"paused_at": now} if paused else {"paused_at": None, **resumed}
+    EffectLane.objects.filter(tenant_id=tenant.id, id=named).update(**changes)
+
+
+def _lock(effect_id: UUID, tenant: TenantRef) -> EffectRun:
+    run = EffectRun.objects.select_for_update().filter(tenant_id=tenant.id, id=effect_id).first()
+    if run is None:
+        raise ActionRefused("not_found", "There is no such effect.")
+    return run
+
+
+def _replay(
+    runs: Sequence[EffectRun], *, tenant: TenantRef, actor: Actor, now: dt.datetime, detail: dict[str, Any]
+) -> None:
+    changes = {"state": EffectRun.DUE, "reason": "", "due_at": now, "attempts": 0, "finished_at": None}
+    ids = [run.id for run in runs]
+    _all(tenant).filter(id__in=ids).update(**changes)
+    for run in runs:
+        run.state, run.reason = EffectRun.DUE, ""
+    _record("replay_effects", "", tenant, actor, now, detail)
+
+
+def _all(tenant: TenantRef) -> QuerySet[EffectRun]:
+    return EffectRun.objects.filter(tenant_id=tenant.id)
+
+
+def _record(
+    action: str,
+    subject: str,
+    tenant: TenantRef,
+    actor: Actor,
+    now: dt.datetime,
+    detail: dict[str, Any],
+    reason: str = "",
+) -> None:
+    record_administration(
+        tenant_id=tenant.id,
+        actor=actor.name,
+        actor_kind=actor.kind,
+        action=action,
+        subject=subject,
+        reason=reason,
+        detail=detail,
+        now=now,
+    )

@@ -1,0 +1,169 @@
+"""A tenant's webhook endpoints: made, tested, given new secrets, switched off and on. All of it is recorded."""
+
+import datetime as dt
+import secrets
+from base64 import b64encode
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.db.models import Q, QuerySet
+from uuid_utils.compat import uuid7
+
+from audit.services.administration import record_administration
+from audit.services.message_encryption import decrypt_message, encrypt_message
+from lifecycle.models import EffectLane, EffectRun, WebhookEndpoint, WebhookSecret
+from tenants.actors import Actor, TenantRef
+
+SECRET_BYTES: Final = 24
+# Both secrets sign for so long, so that a receiver can be given the new one in time.
+ROTATION: Final = dt.timedelta(hours=24)
+MOST_ENDPOINTS: Final = 50
+GONE: Final = "gone"
+FAILING: Final = "failing"
+# Only failures, for five days; a second one at least 12 hours after the first, and within 24 of the one before.
+SPREAD: Final = dt.timedelta(hours=12)
+WINDOW: Final = dt.timedelta(hours=24)
+PATIENCE: Final = dt.timedelta(days=5)
+_EPOCH: Final = dt.datetime.fromtimestamp(0, dt.UTC)
+
+
+class EndpointRefused(Exception):
+    """The endpoint was not made or changed; the sentence says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where a webhook goes, and what signs it: the newest secret first."""
+
+    url: str
+    secrets: tuple[str, ...]
+
+
+def create_endpoint(
+    name: str, url: str, *, tenant: TenantRef, actor: Actor, now: dt.datetime
+) -> tuple[WebhookEndpoint, str]:
+    """Make an endpoint with a lane of its own; the endpoint, and its secret, which is shown this once.
+
+    The address must have been checked by the entry point. Raises EndpointRefused.
+    """
+    if WebhookEndpoint.objects.filter(tenant_id=tenant.id).count() >= MOST_ENDPOINTS:
+        raise EndpointRefused(f"There can be at most {MOST_ENDPOINTS} endpoints. Nothing was saved: remove one first.")
+    endpoint_id = uuid7()
+    endpoint = WebhookEndpoint(
+        id=endpoint_id,
+        tenant_id=tenant.id,
+        name=name,
+        url=url,
+        created_at=now,
+        created_by=actor.name,
+    )
+    try:
+        with transaction.atomic():
+            endpoint.save(force_insert=True)
+            EffectLane.objects.create(
+                id=endpoint_id, tenant_id=tenant.id, name=f"endpoint:{endpoint_id}", served_at=_EPOCH
+            )
+    except IntegrityError as error:
+        raise EndpointRefused("There is an endpoint of this name already. Nothing was saved.") from error
+    _record("create_webhook_endpoint", endpoint, tenant, actor, now)
+    return endpoint, _make_secret(endpoint_id, tenant)
+
+
+def rotate_secret(endpoint_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt.datetime) -> str | None:
+    """Give the endpoint a new secret, shown this once; the former one signs beside it for a day. None: no such one."""
+    endpoint = WebhookEndpoint.objects.select_for_update().filter(tenant_id=tenant.id, id=endpoint_id).first()
+    if endpoint is None:
+        return None
+    # A message has two signatures at most: one that was to end soon ends now.
+    _secrets(tenant, endpoint.id).exclude(until=None).delete()
+    _secrets(tenant, endpoint.id).update(until=now + ROTATION)
+    _record("rotate_webhook_secret", endpoint, tenant, actor, now)
+    return _make_secret(endpoint.id, tenant)
+
+
+def delete_endpoint(endpoint_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt.datetime) -> bool:
+    """Remove the endpoint; what still waits for it is cancelled. False: there is no such one."""
+    endpoint = WebhookEndpoint.objects.select_for_update().filter(tenant_id=tenant.id, id=endpoint_id).first()
+    if endpoint is None:
+        return False
+    waiting = EffectRun.objects.filter(
+        tenant_id=tenant.id, lane_id=endpoint.id, state__in=(EffectRun.HELD, EffectRun.DUE)
+    )
+    waiting.update(state=EffectRun.CANCELLED, reason="endpoint_removed", finished_at=now)
+    EffectLane.objects.filter(tenant_id=tenant.id, id=endpoint.id).update(
+        disabled_at=now, disabled_reason="endpoint_removed"
+    )
+    _record("delete_webhook_endpoint", endpoint, tenant, actor, now)
+    _secrets(tenant, endpoint.id).delete()
+    endpoint.delete()
+    return True
+
+
+def list_endpoints(tenant: TenantRef) -> list[tuple[WebhookEndpoint, EffectLane | None]]:
+    """The tenant's endpoints with their lanes, by name. Two statements."""
+    found = list(WebhookEndpoint.objects.filter(tenant_id=tenant.id).order_by("name"))
+    lanes = EffectLane.objects.filter(tenant_id=tenant.id).in_bulk([endpoint.id for endpoint in found])
+    return [(endpoint, lanes.get(endpoint.id)) for endpoint in found]
+
+
+def read_destination(endpoint_id: UUID, *, tenant: TenantRef, now: dt.datetime) -> Destination | None:
+    """Where to send now, and the secrets that sign; None when the endpoint is gone. Two statements."""
+    endpoint = WebhookEndpoint.objects.filter(tenant_id=tenant.id, id=endpoint_id).first()
+    if endpoint is None:
+        return None
+    kept = _secrets(tenant, endpoint_id).filter(Q(until=None) | Q(until__gt=now)).order_by("-id")
+    opened = (decrypt_message(one.value, tenant_id=tenant.id, row_id=one.id).decode() for one in kept)
+    return Destination(endpoint.url, tuple(opened))
+
+
+def note_success(lane_id: UUID, *, tenant: TenantRef) -> None:
+    """The endpoint has answered. Writes only when it had failed before."""
+    EffectLane.objects.filter(tenant_id=tenant.id, id=lane_id, failing_since__isnull=False).update(
+        is_ill=False, failing_since=None, failed_again_at=None
+    )
+
+
+def note_failure(lane_id: UUID, *, tenant: TenantRef, now: dt.datetime, is_gone: bool = False) -> str | None:
+    """The endpoint has failed; why it was switched off, if it was. Call in a transaction."""
+    lane = EffectLane.objects.select_for_update().filter(tenant_id=tenant.id, id=lane_id, disabled_at=None).first()
+    if lane is None:
+        return None
+    lane.is_ill = True
+    if lane.failing_since is None:
+        lane.failing_since = now
+    elif lane.failed_again_at is None:
+        if now - lane.failing_since > WINDOW:
+            lane.failing_since = now
+        elif now - lane.failing_since >= SPREAD:
+            lane.failed_again_at = now
+    if is_gone:
+        lane.disabled_at, lane.disabled_reason = now, GONE
+    elif lane.failed_again_at is not None and now - lane.failed_again_at >= PATIENCE:
+        lane.disabled_at, lane.disabled_reason = now, FAILING
+    lane.save(update_fields=["is_ill", "failing_since", "failed_again_at", "disabled_at", "disabled_reason"])
+    return lane.disabled_reason or None
+
+
+def _secrets(tenant: TenantRef, endpoint_id: UUID) -> QuerySet[WebhookSecret]:
+    return WebhookSecret.objects.filter(tenant_id=tenant.id, endpoint_id=endpoint_id)
+
+
+def _make_secret(endpoint_id: UUID, tenant: TenantRef) -> str:
+    text, secret_id = f"whsec_{b64encode(secrets.token_bytes(SECRET_BYTES)).decode()}", uuid7()
+    value = encrypt_message(text.encode(), tenant_id=tenant.id, row_id=secret_id)
+    WebhookSecret.objects.create(id=secret_id, tenant_id=tenant.id, endpoint_id=endpoint_id, value=value)
+    return text
+
+
+def _record(action: str, endpoint: WebhookEndpoint, tenant: TenantRef, actor: Actor, now: dt.datetime) -> None:
+    record_administration(
+        tenant_id=tenant.id,
+        actor=actor.name,
+        actor_kind=actor.kind,
+        action=action,
+        subject=str(endpoint.id),
+        now=now,
+        detail={"name": endpoint.name, "url": endpoint.url},
+    )

@@ -1,0 +1,42 @@
+"""What is kept of effects, and for how long; what of it goes with an erased customer."""
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Final
+from uuid import UUID
+
+from lifecycle.models import EffectRun
+from storage.cursors import prepared_cursor
+
+# Finished effects and read notifications; tallies as long as the busiest hours are compared.
+KEPT: Final = dt.timedelta(days=90)
+
+_OLD: Final[Mapping[str, str]] = {
+    "lifecycle_effect": "finished_at < %(before)s::timestamptz",
+    "lifecycle_notification": "created_at < %(before)s::timestamptz",
+    "lifecycle_effecttally": "since < %(before)s::timestamptz",
+}
+
+
+def erase_effects(tenant_id: UUID, customer_id: UUID, *, now: dt.datetime) -> int:
+    """Cancel what waits for the customer, and forget what was sent and answered; how many were cancelled."""
+    mine = EffectRun.objects.filter(tenant_id=tenant_id, customer_id=customer_id)
+    mine.exclude(last_attempt=None).update(last_attempt=None)
+    waiting = mine.filter(state__in=(EffectRun.HELD, EffectRun.DUE)).order_by("id").select_for_update()
+    ids = list(waiting.values_list("id", flat=True))
+    return mine.filter(id__in=ids).update(state=EffectRun.CANCELLED, reason="erased", finished_at=now)
+
+
+def forget_effects(tenant_id: UUID, *, before: dt.datetime, limit: int) -> int:
+    """Delete what is older; how many rows, up to ``limit`` of each kind. Call in the tenant's context."""
+    count = 0
+    for table, condition in _OLD.items():
+        with prepared_cursor("default") as cursor:
+            cursor.execute(
+                f"DELETE FROM {table} WHERE tenant_id = %(tenant_id)s::uuid AND id = ANY(ARRAY(SELECT id FROM {table}"  # noqa: S608  constants
+                f" WHERE tenant_id = %(tenant_id)s::uuid AND {condition}"
+                " LIMIT %(limit)s::int FOR UPDATE SKIP LOCKED))",
+                {"tenant_id": tenant_id, "before": before, "limit": limit},
+            )
+            count += cursor.rowcount
+    return count

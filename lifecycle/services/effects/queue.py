@@ -1,0 +1,282 @@
+"""The queue of effects: claimed by lane, fairly between tenants, under a lease; finished by whoever holds its token.
+
+A worker may be killed at any line. What was leased comes back when the lease is over, unless it was an e-mail that had
+been handed over: whether that one arrived nobody can say, so it is ``unknown`` and never sent again by itself.
+"""
+
+import datetime as dt
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+import orjson
+from django.db import connections
+from uuid_utils.compat import uuid4
+
+from lifecycle.models.effects import EffectRun
+from lifecycle.services.effects.brakes import Brakes
+from storage.cursors import plain_array, prepared_cursor, text_array
+from tenants.actors import TenantRef
+from tenants.context import tenant_context
+from tenants.services.directory import PLATFORM
+
+# More than any delivery may take (lifecycle.delivery bounds each).
+LEASE: Final = dt.timedelta(seconds=120)
+MOST_LANES: Final = 25
+
+# The lanes with something due, the one that was served longest ago first. A suspended tenant runs nothing.
+_OPEN_LANES: Final = """
+SELECT t.id, t.slug, l.id FROM lifecycle_effectlane l JOIN tenants_tenant t ON t.id = l.tenant_id
+ WHERE NOT t.is_suspended AND l.paused_at IS NULL AND l.disabled_at IS NULL
+   AND EXISTS (SELECT FROM lifecycle_effect e
+                WHERE e.lane_id = l.id AND e.state = 'due' AND e.due_at <= clock_timestamp())
+   AND NOT EXISTS (SELECT FROM lifecycle_effectpause p WHERE p.tenant_id = t.id AND p.effect = '')
+ ORDER BY l.served_at, l.id LIMIT %(limit)s
+"""
+# Another worker that has the lane locked serves it: go on to the next.
+_LOCK_LANE: Final = """
+SELECT max_in_flight, is_ill FROM lifecycle_effectlane
+ WHERE tenant_id = %(tenant_id)s::uuid AND id = %(lane_id)s::uuid AND paused_at IS NULL AND disabled_at IS NULL
+   FOR UPDATE SKIP LOCKED
+"""
+# A statement of its own: one that also locks the lane would count in a snapshot older than the lock.
+_IN_FLIGHT: Final = """
+SELECT count(*) FROM lifecycle_effect
+ WHERE tenant_id = %(tenant_id)s::uuid AND lane_id = %(lane_id)s::uuid AND state = 'sending'
+"""
+_FIND: Final = """
+SELECT e.id, e.history_id, e.customer_id, e.configuration_version, e.effect, e.kind, e.recipient, e.attempts,
+       h.from_stage, h.to_stage, h.sequence, h.changed_at, h.effective_at, h.changed_by, h.reason_code, h.source
+  FROM lifecycle_effect e
+  JOIN customer_lifecycle_history h ON h.tenant_id = e.tenant_id AND h.id = e.history_id
+ WHERE e.tenant_id = %(tenant_id)s::uuid AND e.lane_id = %(lane_id)s::uuid AND e.state = 'due'
+   AND e.due_at <= clock_timestamp()
+   AND NOT EXISTS (SELECT FROM lifecycle_effectpause p WHERE p.tenant_id = e.tenant_id AND p.effect = e.effect)
+ ORDER BY e.due_at, e.id LIMIT %(room)s
+   FOR UPDATE OF e SKIP LOCKED
+"""
+_TAKE: Final = """
+UPDATE lifecycle_effect
+   SET state = 'sending', reason = '', attempts = attempts + 1, lease_token = %(token)s::uuid, handed_over_at = NULL,
+       lease_until = clock_timestamp() + %(lease)s::interval
+ WHERE tenant_id = %(tenant_id)s::uuid AND id = ANY(%(ids)s::uuid[])
+"""
+_HOLD: Final = """
+UPDATE lifecycle_effect e SET state = 'held', reason = i.reason
+  FROM unnest(%(ids)s::uuid[], %(reasons)s::text[]) AS i(id, reason)
+ WHERE e.tenant_id = %(tenant_id)s::uuid AND e.id = i.id
+"""
+_SERVED: Final = """
+UPDATE lifecycle_effectlane SET served_at = clock_timestamp()
+ WHERE tenant_id = %(tenant_id)s::uuid AND id = %(lane_id)s::uuid
+"""
+# Committed durably before the first byte of the message, whatever the session's usual setting.
+_HAND_OVER: Final = """
+UPDATE lifecycle_effect SET handed_over_at = clock_timestamp()
+ WHERE tenant_id = %(tenant_id)s::uuid AND id = %(id)s::uuid AND lease_token = %(token)s::uuid AND state = 'sending'
+   AND lease_until > clock_timestamp()
+"""
+# By the token. Who comes late, and knows, corrects what only the lease had decided.
+_FINISH: Final = """
+UPDATE lifecycle_effect
+   SET state = %(state)s, reason = %(reason)s, last_attempt = %(attempt)s::jsonb, lease_until = NULL,
+       may_be_twice = may_be_twice OR %(may_be_twice)s::boolean,
+       due_at = COALESCE(%(due_at)s::timestamptz, due_at),
+       finished_at = CASE WHEN %(state)s IN ('due', 'held') THEN NULL ELSE clock_timestamp() END
+ WHERE tenant_id = %(tenant_id)s::uuid AND id = %(id)s::uuid AND lease_token = %(token)s::uuid
+   AND (state = 'sending' OR state = 'unknown' AND %(state)s = 'done')
+"""
+_LAPSED_TENANTS: Final = """
+SELECT DISTINCT t.id, t.slug FROM lifecycle_effect e JOIN tenants_tenant t ON t.id = e.tenant_id
+ WHERE e.state = 'sending' AND e.lease_until < clock_timestamp()
+"""
+_LAPSE: Final = """
+UPDATE lifecycle_effect
+   SET state = CASE WHEN handed_over_at IS NULL THEN 'due' ELSE 'unknown' END,
+       reason = CASE WHEN handed_over_at IS NULL THEN '' ELSE 'interrupted' END,
+       may_be_twice = may_be_twice OR kind = 'webhook', lease_until = NULL,
+       finished_at = CASE WHEN handed_over_at IS NULL THEN NULL ELSE clock_timestamp() END
+ WHERE tenant_id = %(tenant_id)s::uuid AND id = ANY(ARRAY(
+       SELECT id FROM lifecycle_effect
+        WHERE tenant_id = %(tenant_id)s::uuid AND state = 'sending' AND lease_until < clock_timestamp()
+        ORDER BY id LIMIT 1000 FOR UPDATE SKIP LOCKED))
+RETURNING id
+"""
+# What is paused or switched off, by people or by itself, is not late.
+_OLDEST: Final = """
+SELECT COALESCE(max(extract(epoch FROM clock_timestamp() - d.due_at)), 0)::float8
+  FROM lifecycle_effectlane l JOIN tenants_tenant t ON t.id = l.tenant_id
+ CROSS JOIN LATERAL (SELECT e.due_at FROM lifecycle_effect e
+                      WHERE e.lane_id = l.id AND e.state = 'due' AND e.due_at <= clock_timestamp()
+                      ORDER BY e.due_at, e.id LIMIT 1) d
+ WHERE NOT t.is_suspended AND l.paused_at IS NULL AND l.disabled_at IS NULL
+   AND NOT EXISTS (SELECT FROM lifecycle_effectpause p WHERE p.tenant_id = t.id)
+"""
+_RECALL_OVER: Final = """
+SELECT DISTINCT t.id, t.slug FROM lifecycle_effect e JOIN tenants_tenant t ON t.id = e.tenant_id
+ WHERE e.state = 'held' AND e.reason = 'recall' AND e.due_at <= clock_timestamp()
+"""
+_RELEASE: Final = """
+UPDATE lifecycle_effect SET state = 'due', reason = ''
+ WHERE tenant_id = %(tenant_id)s::uuid AND id = ANY(ARRAY(
+       SELECT id FROM lifecycle_effect
+        WHERE tenant_id = %(tenant_id)s::uuid AND state = 'held' AND reason = 'recall' AND due_at <= clock_timestamp()
+        ORDER BY id LIMIT 10000 FOR UPDATE))
+RETURNING id
+"""
+
+
+class Lane(NamedTuple):
+    """A lane that has something to do."""
+
+    tenant: TenantRef
+    id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One effect that this worker holds until its lease is over, with the transition that started it."""
+
+    tenant: TenantRef
+    lane_id: UUID
+    token: UUID
+    id: UUID
+    history_id: UUID
+    customer_id: UUID
+    configuration_version: int
+    effect: str
+    kind: str
+    recipient: str
+    attempts: int
+    from_stage: str | None
+    to_stage: str
+    sequence: int
+    changed_at: dt.datetime
+    effective_at: dt.datetime
+    changed_by: str
+    reason_code: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of a job. ``due_at``: when to try again (with the state due). ``attempt`` is shown to admins."""
+
+    state: str
+    reason: str = ""
+    due_at: dt.datetime | None = None
+    attempt: Mapping[str, Any] | None = None
+    may_be_twice: bool = False
+
+
+def find_lanes(limit: int = MOST_LANES) -> list[Lane]:
+    """The next lanes to serve, over the platform connection. One statement."""
+    with connections[PLATFORM].cursor() as cursor:
+        cursor.execute(_OPEN_LANES, {"limit": limit})
+        return [Lane(TenantRef(tenant_id, slug), lane_id) for tenant_id, slug, lane_id in cursor.fetchall()]
+
+
+def claim(lane: Lane, room: int, *, now: dt.datetime) -> list[Job]:
+    """Take up to ``room`` due effects of the lane; none when another worker serves it. One transaction.
+
+    What a brake stops is held, with the reason, and costs no room.
+    """
+    tenant_id = lane.tenant.id
+    given = {"tenant_id": tenant_id, "lane_id": lane.id}
+    with tenant_context(tenant_id), prepared_cursor("default") as cursor:
+        cursor.execute(_LOCK_LANE, given)
+        row = cursor.fetchone()
+        if row is None:
+            return []
+        most, is_ill = row
+        cursor.execute(_IN_FLIGHT, given)
+        room = min(room, (1 if is_ill else most) - cursor.fetchone()[0])
+        if room <= 0:
+            cursor.execute(_SERVED, given)
+            return []
+        cursor.execute(_FIND, {**given, "room": room})
+        token = uuid4()
+        jobs = [
+            Job(lane.tenant, lane.id, token, *row[:7], row[7] + 1, *row[8:])  # type: ignore[call-arg]
+            for row in cursor.fetchall()
+        ]
+        free, stopped = Brakes(lane.tenant, now=now).choose(jobs)
+        if stopped:
+            cursor.execute(
+                _HOLD,
+                {
+                    "tenant_id": tenant_id,
+                    "ids": plain_array(job.id for job, _ in stopped),
+                    "reasons": text_array([reason for _, reason in stopped]),
+                },
+            )
+        if free:
+            ids = plain_array(job.id for job in free)
+            cursor.execute(_TAKE, {"tenant_id": tenant_id, "ids": ids, "token": token, "lease": LEASE})
+        cursor.execute(_SERVED, given)
+    return free
+
+
+def hand_over(job: Job) -> bool:
+    """Note durably that the message is about to leave; False when the lease is over: then it must not leave."""
+    with tenant_context(job.tenant.id), prepared_cursor("default") as cursor:
+        cursor.execute("SET LOCAL synchronous_commit TO on")
+        cursor.execute(_HAND_OVER, {"tenant_id": job.tenant.id, "id": job.id, "token": job.token})
+        return bool(cursor.rowcount)
+
+
+def finish(job: Job, result: Result) -> bool:
+    """Write what became of the job; False when its lease was over and another worker holds it. One statement."""
+    with tenant_context(job.tenant.id), prepared_cursor("default") as cursor:
+        cursor.execute(
+            _FINISH,
+            {
+                "tenant_id": job.tenant.id,
+                "id": job.id,
+                "token": job.token,
+                "state": result.state,
+                "reason": result.reason[:255],
+                "attempt": orjson.dumps(result.attempt).decode() if result.attempt is not None else None,
+                "may_be_twice": result.may_be_twice,
+                "due_at": result.due_at,
+            },
+        )
+        return bool(cursor.rowcount)
+
+
+def measure_oldest() -> float:
+    """For how many seconds the oldest effect that may run has been due, over the platform connection. One statement."""
+    with connections[PLATFORM].cursor() as cursor:
+        cursor.execute(_OLDEST)
+        return float(cursor.fetchone()[0])
+
+
+def recover_lapsed() -> int:
+    """Take back what workers that have died were holding; how many."""
+    return _for_tenants(_LAPSED_TENANTS, _LAPSE)
+
+
+def release_held() -> int:
+    """Let go what was held so that it could be recalled, when its time has come; how many."""
+    return _for_tenants(_RECALL_OVER, _RELEASE)
+
+
+def _for_tenants(find: str, change: str) -> int:
+    with connections[PLATFORM].cursor() as cursor:
+        cursor.execute(find)
+        tenants: Sequence[tuple[UUID, str]] = cursor.fetchall()
+    count = 0
+    for tenant_id, _ in tenants:
+        with tenant_context(tenant_id), prepared_cursor("default") as cursor:
+            cursor.execute(change, {"tenant_id": tenant_id})
+            count += len(cursor.fetchall())
+    return count
+
+
+def is_finished(state: str) -> bool:
+    """Whether nothing more becomes of an effect in this state by itself."""
+    return state not in ALIVE
+
+
+ALIVE: Final[Collection[str]] = frozenset({EffectRun.HELD, EffectRun.DUE, EffectRun.SENDING})

@@ -1,0 +1,229 @@
+"""Undo, whole: those whom no one has moved since go back to where they were, and what waits to be sent is cancelled.
+
+The history is appended, never taken back: an undo is a change like any other, with the source ``Undo``, and starts
+nothing. What has been sent is named. It works in batches, so it can be interrupted anywhere and goes on with the next.
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from django.db import connections, transaction
+
+from audit.models import LifecycleHistory
+from audit.services.administration import record_administration
+from lifecycle.models import EffectRun, Undo
+from lifecycle.rules.transitions import Change, Status
+from lifecycle.services.transitions.apply import Call, Choice, apply
+from storage.cursors import prepared_cursor
+from storage.timeouts import JOB_SECONDS, allow_seconds
+from tenants.actors import Actor, TenantRef
+from tenants.context import tenant_context
+from tenants.roles import CONFIGURE_STAGES, PERMISSIONS
+from tenants.rules.configuration.policy import Policy
+from tenants.services.configuration.versions import present_name, present_names
+from tenants.services.directory import PLATFORM
+
+SOURCE: Final = "Undo"
+BATCH: Final = 1000
+
+# Whoever a request moved: from where first, to which version last, and whether that still is the newest.
+_MOVED: Final = """
+SELECT first.customer_id, first.from_stage, first.configuration_version, before.reason_code, before.effective_at,
+       last.sequence, s.version
+  FROM (SELECT customer_id, min(sequence) AS low, max(sequence) AS high FROM customer_lifecycle_history
+         WHERE tenant_id = %(tenant_id)s::uuid AND request_id = %(request_id)s::uuid
+           AND (%(after)s::uuid IS NULL OR customer_id > %(after)s::uuid)
+         GROUP BY customer_id ORDER BY customer_id LIMIT %(limit)s) h
+  JOIN customer_lifecycle_history first
+    ON first.tenant_id = %(tenant_id)s::uuid AND first.customer_id = h.customer_id AND first.sequence = h.low
+  JOIN customer_lifecycle_history last
+    ON last.tenant_id = %(tenant_id)s::uuid AND last.customer_id = h.customer_id AND last.sequence = h.high
+  JOIN customer_lifecycle_status s ON s.tenant_id = %(tenant_id)s::uuid AND s.customer_id = h.customer_id
+  LEFT JOIN customer_lifecycle_history before
+    ON before.tenant_id = %(tenant_id)s::uuid AND before.customer_id = h.customer_id AND before.sequence = h.low - 1
+ ORDER BY first.customer_id
+"""
+_COUNT: Final = """
+SELECT count(*) FILTER (WHERE s.version = h.high), count(*)
+  FROM (SELECT customer_id, max(sequence) AS high FROM customer_lifecycle_history
+         WHERE tenant_id = %(tenant_id)s::uuid AND request_id = %(request_id)s::uuid AND from_stage IS NOT NULL
+         GROUP BY customer_id) h
+  JOIN customer_lifecycle_status s ON s.tenant_id = %(tenant_id)s::uuid AND s.customer_id = h.customer_id
+"""
+# In the order of ids, like the finishing of single effects: they cannot wait for each other.
+_CANCEL: Final = """
+WITH open AS (
+    SELECT id FROM lifecycle_effect
+     WHERE tenant_id = %(tenant_id)s::uuid AND request_id = %(request_id)s::uuid AND state IN ('held', 'due')
+     ORDER BY id FOR UPDATE
+)
+UPDATE lifecycle_effect e SET state = 'cancelled', reason = 'undone', finished_at = %(now)s::timestamptz
+  FROM open WHERE e.tenant_id = %(tenant_id)s::uuid AND e.id = open.id
+"""
+_UNFINISHED: Final = """
+SELECT DISTINCT t.id, t.slug FROM lifecycle_undo u JOIN tenants_tenant t ON t.id = u.tenant_id
+ WHERE u.finished_at IS NULL
+"""
+
+
+class UndoRefused(Exception):
+    """Nothing was undone. ``code`` is the contract's."""
+
+    def __init__(self, code: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
+class _Moved(NamedTuple):
+    """One customer that the request moved."""
+
+    customer_id: UUID
+    from_stage: str | None
+    configuration_version: int
+    reason_code: str | None
+    stayed_since: dt.datetime | None
+    version_then: int
+    version_now: int
+
+
+def begin_undo(request_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt.datetime, reason: str = "") -> Undo:
+    """Ask for the undo of a request, and cancel what it has started and not sent; the job, which moves no one yet.
+
+    A second time it is the same job. Call in the tenant's context. Raises UndoRefused: no such change, one of another
+    person (without the right to configure), or one that was itself an undo.
+    """
+    existing = Undo.objects.filter(tenant_id=tenant.id, request_id=request_id).first()
+    if existing is not None:
+        return existing
+    rows = LifecycleHistory.objects.filter(tenant_id=tenant.id, request_id=request_id)
+    newest = rows.order_by("-id").values_list("changed_by", "source", "on_behalf_of").first()
+    if newest is None:
+        raise UndoRefused("not_found", "There is no stage change with this request id.")
+    changed_by, _, on_behalf_of = newest
+    if actor.name not in (changed_by, on_behalf_of) and not actor.may(CONFIGURE_STAGES):
+        raise UndoRefused("permission_denied", "Someone else made this change. Only they, or an admin, can undo it.")
+    given = {"tenant_id": tenant.id, "request_id": request_id}
+    with prepared_cursor("default") as cursor:
+        cursor.execute(_COUNT, given)
+        to_move, everyone = cursor.fetchone()
+        cursor.execute(_CANCEL, {**given, "now": now})
+        cancelled = cursor.rowcount
+    done = EffectRun.objects.filter(
+        tenant_id=tenant.id, request_id=request_id, state__in=(EffectRun.DONE, EffectRun.SENDING, EffectRun.UNKNOWN)
+    ).count()
+    undo, is_new = Undo.objects.get_or_create(
+        tenant_id=tenant.id,
+        request_id=request_id,
+        defaults={
+            "reason": reason,
+            "actor": actor.name,
+            "actor_kind": actor.kind,
+            "to_move": to_move,
+            "moved_since": everyone - to_move,
+            "effects_cancelled": cancelled,
+            "effects_already_done": done,
+            "created_at": now,
+        },
+    )
+    if is_new:
+        record_administration(
+            tenant_id=tenant.id,
+            actor=actor.name,
+            actor_kind=actor.kind,
+            action="undo_transitions",
+            subject=str(request_id),
+            reason=reason,
+            detail={"to_move": to_move, "effects_cancelled": cancelled, "effects_already_done": done},
+            now=now,
+        )
+    return undo
+
+
+def work_off_undos(tenant: TenantRef, *, now: dt.datetime, limit: int | None = None) -> Iterator[Undo]:
+    """Work off the tenant's undos, a batch a transaction; yields the job after each. Call outside of any transaction.
+
+    Two workers share the work: the job's row is locked. ``limit`` ends it after that many customers.
+    """
+    done = 0
+    while limit is None or done < limit:
+        with tenant_context(tenant.id):
+            allow_seconds(JOB_SECONDS)
+            undo = Undo.objects.select_for_update().filter(tenant_id=tenant.id, finished_at=None).order_by("id").first()
+            if undo is None:
+                return
+            done += _move_batch(undo, tenant=tenant, now=now)
+        yield undo
+
+
+def find_tenants_with_undos() -> list[TenantRef]:
+    """The tenants that have something to undo, over the platform connection. One statement."""
+    with connections[PLATFORM].cursor() as cursor:
+        cursor.execute(_UNFINISHED)
+        return [TenantRef(*row) for row in cursor.fetchall()]
+
+
+def _move_batch(undo: Undo, *, tenant: TenantRef, now: dt.datetime) -> int:
+    with prepared_cursor("default") as cursor:
+        cursor.execute(
+            _MOVED,
+            {"tenant_id": tenant.id, "request_id": undo.request_id, "after": undo.after, "limit": BATCH},
+        )
+        found = [_Moved(*row) for row in cursor.fetchall()]
+    renames = present_names(tenant) if found else {}
+    choices = [_choose_return(one, undo, renames) for one in found if one.from_stage is not None]
+    actor = Actor(kind=undo.actor_kind, name=undo.actor, permissions=frozenset(PERMISSIONS))
+    outcomes = apply(Call(tenant, actor, SOURCE, now, undo.id), choices)
+    undo.moved += sum(outcome.moved for outcome in outcomes)
+    undo.refused += sum(outcome.refused is not None for outcome in outcomes)
+    if len(found) < BATCH:
+        undo.finished_at = now
+    if found:
+        undo.after = found[-1].customer_id
+    undo.save(update_fields=["moved", "refused", "after", "finished_at"])
+    return len(found)
+
+
+def _choose_return(moved: _Moved, undo: Undo, renames: Mapping[int, Mapping[str, str]]) -> Choice:
+    """Back to where the customer was, unless someone has moved it since: that is seen under its lock."""
+    stage = present_name(moved.from_stage or "", moved.configuration_version, renames)
+
+    def choose(_: Policy, status: Status) -> Change | None:
+        if status.version != moved.version_then:
+            return None
+        return Change(
+            moved.customer_id,
+            stage,
+            # The stage may ask for a reason: that by which the customer had come there stays its own.
+            reason_code=moved.reason_code or undo.reason or None,
+            note=undo.reason or None,
+            effective_at=moved.stayed_since,
+            is_return=True,
+        )
+
+    return Choice(moved.customer_id, choose)
+
+
+def undo_after_commit(tenant: TenantRef, *, now: dt.datetime) -> None:
+    """Move the first thousand back as soon as the transaction has been committed: who asks sees a small undo done.
+
+    The worker does what is left, and everything if this fails.
+    """
+    transaction.on_commit(partial(_undo_some, tenant, now=now), robust=True)
+
+
+def _undo_some(tenant: TenantRef, *, now: dt.datetime) -> None:
+    for _ in work_off_undos(tenant, now=now, limit=BATCH):
+        pass
+
+
+def find_undo(undo_id: UUID, *, tenant: TenantRef) -> Undo | None:
+    """The undo; None when the tenant has no such one. One statement."""
+    return Undo.objects.filter(tenant_id=tenant.id, id=undo_id).first()
+
+
+def list_undos(tenant: TenantRef, limit: int = 20) -> Sequence[Undo]:
+    """The latest undos. One statement."""
+    return list(Undo.objects.filter(tenant_id=tenant.id).order_by("-id")[:limit])

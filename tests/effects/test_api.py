@@ -1,0 +1,197 @@
+"""Effects, endpoints, undos and notifications as programs see them."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from rest_framework.test import APIClient
+
+from audit.models import AdministrationEntry
+from lifecycle.models import Customer, EffectRun, Notification, Undo, WebhookEndpoint
+from tenants.actors import TenantRef
+from tenants.context import tenant_context
+from tests.conftest import ApiClient, People, make_people
+from tests.factories import CustomerFactory, TenantFactory, utc_now
+
+DOCUMENT = {
+    "stages": ["Prospect", "At-Risk", "Churned"],
+    "categories": {"At-Risk": "risk", "Churned": "lost"},
+    "effects": [
+        {"name": "Escalate", "on": "enter", "stages": ["At-Risk"], "kind": "alert", "to": ["owner"]},
+        {"name": "Write", "on": "enter", "stages": ["At-Risk"], "kind": "email", "to": ["boss@acme.example"]},
+        {"name": "Tell", "on": "enter", "stages": ["At-Risk"], "kind": "webhook", "to": ["https://crm.example/hook"]},
+    ],
+}
+
+Client = Callable[[str], APIClient]
+
+
+@pytest.fixture
+def tenant(db: None) -> TenantRef:
+    return TenantFactory(configuration=DOCUMENT)
+
+
+@pytest.fixture
+def customer(tenant: TenantRef, users: People) -> Customer:
+    return CustomerFactory(tenant=tenant, owner=users.viewer.username)
+
+
+def move(client: APIClient, customer: Customer, stage: str = "At-Risk") -> str:
+    """Move the customer; the id of the request."""
+    request_id = str(uuid4())
+    path = f"/api/v1/customers/{customer.id}/lifecycle"
+    answer = client.patch(path, {"stage": stage}, format="json", HTTP_X_REQUEST_ID=request_id)
+    assert answer.status_code == 200, answer.content
+    with tenant_context(customer.tenant_id):
+        return str(EffectRun.objects.filter(customer_id=customer.id).latest("id").request_id)
+
+
+def test_effects_are_listed_filtered_and_paged(api_client: Client, customer: Customer, tenant: TenantRef) -> None:
+    client = api_client("account_manager")
+    request_id = move(client, customer)
+    body = client.get("/api/v1/effects").json()
+    assert {(row["effect"], row["state"], row["reason"], row["recipient"][:4]) for row in body["results"]} == {
+        ("Escalate", "due", "", "user"),
+        ("Write", "held", "recall", "b***"),
+        ("Tell", "suppressed", "no_endpoint", "http"),
+    }
+    assert {row["request_id"] for row in body["results"]} == {request_id}
+    assert client.get("/api/v1/effects?kind=email").json()["results"][0]["recipient"] == "b***@acme.example"
+    assert len(client.get(f"/api/v1/effects?request_id={request_id}&state=held").json()["results"]) == 1
+    assert client.get(f"/api/v1/effects?customer_id={uuid4()}").json()["results"] == []
+    first = client.get("/api/v1/effects?limit=2").json()
+    second = client.get(first["next"].partition("testserver")[2]).json()
+    seen = [row["id"] for row in (*first["results"], *second["results"])]
+    assert len(seen) == len(set(seen)) == 3
+    assert second["next"] is None
+    for bad in ("state=asleep", "kind=fax", "customer_id=7", "cursor=x", "color=red"):
+        answer = client.get(f"/api/v1/effects?{bad}")
+        assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request"), bad
+
+
+def test_who_may_see_and_do_what(api_client: Client, customer: Customer) -> None:
+    move(api_client("account_manager"), customer)
+    effect_id = api_client("tenant_admin").get("/api/v1/effects?state=held").json()["results"][0]["id"]
+    for who, listed, detailed in (("viewer", 403, 403), ("account_manager", 200, 403), ("tenant_admin", 200, 200)):
+        client = api_client(who)
+        assert client.get("/api/v1/effects").status_code == listed
+        assert client.get(f"/api/v1/effects/{effect_id}").status_code == detailed
+        assert client.get("/api/v1/webhooks/endpoints").status_code == detailed
+        assert client.get("/api/v1/notifications").status_code == 200
+    with_no_right = api_client("account_manager").post(f"/api/v1/effects/{effect_id}/cancel")
+    assert with_no_right.status_code == 403
+
+
+def test_an_effect_is_cancelled_once_and_replayed(api_client: Client, customer: Customer, tenant: TenantRef) -> None:
+    client = api_client("tenant_admin")
+    move(client, customer)
+    path = f"/api/v1/effects/{client.get('/api/v1/effects?state=held').json()['results'][0]['id']}"
+    assert client.post(f"{path}/cancel").json()["state"] == "cancelled"
+    again = client.post(f"{path}/cancel")
+    assert (again.status_code, again.json()["code"]) == (409, "conflict")
+    assert client.post(f"{path}/replay").status_code == 202
+    assert client.get(path).json()["state"] == "due"
+    with tenant_context(tenant.id):
+        actions = AdministrationEntry.objects.filter(action__in=("cancel_effect", "replay_effects"))
+        assert actions.filter(tenant_id=tenant.id).count() == 2
+    assert client.post(f"/api/v1/effects/{uuid4()}/replay").status_code == 404
+
+
+def test_failed_effects_are_replayed_together(api_client: Client, customer: Customer, tenant: TenantRef) -> None:
+    client = api_client("tenant_admin")
+    since = utc_now().isoformat()
+    move(client, customer)
+    with tenant_context(tenant.id):
+        EffectRun.objects.filter(tenant_id=tenant.id, kind="alert").update(state="failed")
+    answer = client.post("/api/v1/effects/replay", {"since": since, "state": "failed"}, format="json")
+    assert (answer.status_code, answer.json()) == (202, {"replayed": 1})
+    assert client.post("/api/v1/effects/replay", {"since": since, "state": "done"}, format="json").status_code == 400
+
+
+def test_a_pause_is_set_seen_and_taken_away(api_client: Client) -> None:
+    client = api_client("tenant_admin")
+
+    def put(**body: Any) -> Any:
+        return client.put("/api/v1/effects/pause", body, format="json")
+
+    assert put(paused=True, reason="Too many").json()["pauses"][0]["reason"] == "Too many"
+    assert len(put(paused=True, effect="Escalate", reason="x").json()["pauses"]) == 2
+    assert len(put(paused=False, reason="Fine again").json()["pauses"]) == 1
+    assert put(paused=True, endpoint="none", reason="x").status_code == 404
+    assert put(paused=True).status_code == 400
+
+
+def test_an_endpoint_is_made_rotated_and_removed(api_client: Client, tenant: TenantRef) -> None:
+    client = api_client("tenant_admin")
+    body = {"name": "crm", "url": "https://crm.example/hook"}
+    made = client.post("/api/v1/webhooks/endpoints", body, format="json")
+    assert made.status_code == 201, made.content
+    assert made.json()["secret"].startswith("whsec_")
+    assert "secret" not in client.get("/api/v1/webhooks/endpoints").json()["results"][0]
+    assert client.post("/api/v1/webhooks/endpoints", body, format="json").status_code == 409
+    path = f"/api/v1/webhooks/endpoints/{made.json()['id']}"
+    assert client.post(f"{path}/rotate").json()["secret"] != made.json()["secret"]
+    assert client.delete(path).status_code == 204
+    assert client.delete(path).status_code == 404
+    with tenant_context(tenant.id):
+        assert WebhookEndpoint.objects.filter(tenant_id=tenant.id).count() == 0
+    for url in ("http://crm.example/hook", "https://127.0.0.1/", "https://[::1]/", "ftp://x.example", "nonsense"):
+        refused = client.post("/api/v1/webhooks/endpoints", {"name": "bad", "url": url}, format="json")
+        assert (refused.status_code, refused.json()["code"]) == (400, "invalid_request"), url
+
+
+def test_a_change_is_undone(api_client: Client, customer: Customer, tenant: TenantRef) -> None:
+    client = api_client("account_manager")
+    request_id = move(client, customer)
+    path = f"/api/v1/lifecycle/transitions/{request_id}/undo"
+    answer = client.post(path, {"reason": "Wrong customer"}, format="json")
+    assert answer.status_code == 202, answer.content
+    told = answer.json()
+    assert (told["to_move"], told["moved_since"], told["effects_cancelled"], told["effects_already_done"]) == (
+        1,
+        0,
+        2,
+        0,
+    )
+    done = client.get(f"/api/v1/lifecycle/undos/{told['undo_id']}").json()
+    assert (done["moved"], done["finished_at"] is not None) == (1, True)
+    shown = client.get(f"/api/v1/customers/{customer.id}/lifecycle").json()
+    assert (shown["stage"], shown["source"]) == ("Prospect", "Undo")
+
+
+def test_what_cannot_be_undone(api_client: Client, customer: Customer, users: People, tenant: TenantRef) -> None:
+    request_id = move(api_client("account_manager"), customer)
+    path = f"/api/v1/lifecycle/transitions/{request_id}/undo"
+    assert api_client("viewer").post(path).status_code == 403
+    assert api_client("account_manager").post(f"/api/v1/lifecycle/transitions/{uuid4()}/undo").status_code == 404
+    assert api_client("service").post(path).status_code == 403, "another's change, without the right to configure"
+    with tenant_context(tenant.id):
+        assert Undo.objects.count() == 0
+    assert api_client("tenant_admin").post(path).status_code == 202
+
+
+def test_notifications_are_one_s_own(
+    api_client: Client, users: People, tenant: TenantRef, other_tenant: TenantRef
+) -> None:
+    with tenant_context(tenant.id):
+        for number in range(3):
+            Notification.objects.create(
+                tenant_id=tenant.id,
+                user_id=users.viewer.id,
+                effect_id=uuid4(),
+                customer_id=uuid4(),
+                effect=f"Escalate {number}",
+                to_stage="At-Risk",
+                created_at=utc_now(),
+            )
+    client: ApiClient = api_client("viewer")  # type: ignore[assignment]
+    body = client.get("/api/v1/notifications?limit=2").json()
+    assert (body["unread"], [row["effect"] for row in body["results"]]) == (3, ["Escalate 2", "Escalate 1"])
+    path = f"/api/v1/notifications/{body['results'][0]['id']}"
+    assert client.post(f"{path}/read").json()["read_at"] is not None
+    assert client.post(f"{path}/acknowledge").json()["acknowledged_at"] is not None
+    assert client.get("/api/v1/notifications?unread=true").json()["unread"] == 2
+    assert api_client("account_manager").get("/api/v1/notifications").json()["results"] == []
+    assert api_client("account_manager").post(f"{path}/read").status_code == 404
+    assert make_people(other_tenant).viewer.id != users.viewer.id

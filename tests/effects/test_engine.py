@@ -1,0 +1,251 @@
+"""What a stage change starts is written with it, runs once, and says what became of it."""
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.db import connections
+from rest_framework.test import APIClient
+
+from lifecycle.models import Customer, EffectLane, EffectPause, EffectRun, Notification
+from lifecycle.rules.transitions import Change
+from lifecycle.services.effects import brakes, queue
+from lifecycle.services.effects.queue import Job, Lane, Result, claim, find_lanes, finish, hand_over
+from lifecycle.services.transitions.apply import Call, apply
+from tenants.actors import TenantRef, system_actor
+from tenants.context import tenant_context
+from tests.conftest import People, make_people
+from tests.factories import CustomerFactory, TenantFactory, utc_now
+
+STAGES = {"stages": ["Prospect", "At-Risk", "Churned"], "categories": {"At-Risk": "risk", "Churned": "lost"}}
+RISK = {"on": "enter", "stages": ["At-Risk"]}
+ALERT = {"name": "Escalate", "kind": "alert", "to": ["owner", "managers"], **RISK}
+MAIL = {"name": "Write", "kind": "email", "to": ["contacts", "boss@acme.example"], **RISK}
+FORECAST = {"name": "Forecast", "kind": "forecast", **RISK}
+
+
+def make_tenant(*effects: dict[str, Any]) -> TenantRef:
+    return TenantFactory(configuration={**STAGES, "effects": list(effects)})
+
+
+def move(
+    tenant: TenantRef, *customers: Customer, actor: Any = None, starts: bool = True, stage: str = "At-Risk"
+) -> Any:
+    call = Call(tenant, actor or system_actor("test"), "API", utc_now(), uuid4(), starts_effects=starts)
+    with tenant_context(tenant.id):
+        return apply(call, [Change(customer.id, stage) for customer in customers])
+
+
+def runs(tenant: TenantRef) -> list[EffectRun]:
+    with tenant_context(tenant.id):
+        return list(EffectRun.objects.filter(tenant_id=tenant.id).order_by("id"))
+
+
+def lanes_of(tenant: TenantRef) -> list[Lane]:
+    return [lane for lane in find_lanes(10_000) if lane.tenant.id == tenant.id]
+
+
+def claim_all(tenant: TenantRef, room: int = 1000) -> list[Job]:
+    return [job for lane in lanes_of(tenant) for job in claim(lane, room, now=utc_now())]
+
+
+def test_a_move_starts_a_row_for_each_effect_and_recipient(
+    db: None, django_assert_num_queries: Callable[..., Any]
+) -> None:
+    tenant = make_tenant(ALERT, FORECAST)
+    people = make_people(tenant)
+    ours = CustomerFactory(tenant=tenant, owner=people.viewer.username.upper())
+    unowned = CustomerFactory(tenant=tenant)
+    (first, second) = move(tenant, ours, unowned)
+
+    found = {(run.customer_id, run.effect, run.recipient): (run.state, run.reason) for run in runs(tenant)}
+    manager = f"user:{people.account_manager.id}"
+    assert found == {
+        (ours.id, "Escalate", f"user:{people.viewer.id}"): ("due", ""),
+        (ours.id, "Escalate", manager): ("due", ""),
+        (ours.id, "Forecast", ""): ("due", ""),
+        (unowned.id, "Escalate", "owner"): ("suppressed", "no_owner"),
+        (unowned.id, "Escalate", manager): ("due", ""),
+        (unowned.id, "Forecast", ""): ("due", ""),
+    }
+    assert {run.history_id for run in runs(tenant)} == {first.history_id, second.history_id}
+    assert {run.request_id for run in runs(tenant)} == {runs(tenant)[0].request_id}
+
+    more = [CustomerFactory(tenant=tenant, owner=people.viewer.username) for _ in range(9)]
+    with django_assert_num_queries(7):
+        move(tenant, more[0])
+    with django_assert_num_queries(7):
+        move(tenant, *more[1:])
+
+
+def test_imports_and_undo_start_nothing(db: None) -> None:
+    tenant = make_tenant(ALERT)
+    make_people(tenant)
+    move(tenant, CustomerFactory(tenant=tenant), starts=False)
+    assert runs(tenant) == []
+
+
+def test_the_one_who_makes_the_change_is_not_alerted(db: None) -> None:
+    tenant = make_tenant(ALERT)
+    people = make_people(tenant)
+    customer = CustomerFactory(tenant=tenant, owner=people.account_manager.username)
+    actor = system_actor("test")
+    object.__setattr__(actor, "name", str(people.account_manager.id))
+    move(tenant, customer, actor=actor)
+    assert [(run.state, run.reason) for run in runs(tenant)] == [("suppressed", "own_change")]
+
+
+def test_a_move_that_is_rolled_back_starts_nothing(db: None) -> None:
+    tenant = make_tenant(ALERT)
+    make_people(tenant)
+    customer = CustomerFactory(tenant=tenant)
+    with pytest.raises(ZeroDivisionError), tenant_context(tenant.id):
+        apply(
+            Call(tenant, system_actor("test"), "API", utc_now(), starts_effects=True), [Change(customer.id, "At-Risk")]
+        )
+        raise ZeroDivisionError
+    assert runs(tenant) == []
+
+
+def test_mail_to_customers_is_held_and_let_go_after_ten_minutes(db: None) -> None:
+    tenant = make_tenant(MAIL)
+    move(tenant, CustomerFactory(tenant=tenant))
+    nobody, boss = sorted(runs(tenant), key=lambda run: run.state, reverse=True)
+    assert (nobody.recipient, nobody.state, nobody.reason) == ("contacts", "suppressed", "no_contact")
+    assert (boss.recipient, boss.state, boss.reason) == ("boss@acme.example", "held", "recall")
+    assert boss.due_at - boss.created_at == dt.timedelta(minutes=10)
+
+    queue.release_held()
+    assert claim_all(tenant) == []
+    with tenant_context(tenant.id):
+        EffectRun.objects.filter(tenant_id=tenant.id, id=boss.id).update(due_at=utc_now())
+    queue.release_held()
+    assert [job.id for job in claim_all(tenant)] == [boss.id]
+
+
+def test_what_is_claimed_is_claimed_once_and_finished_by_its_token(db: None) -> None:
+    tenant = make_tenant(FORECAST)
+    move(tenant, CustomerFactory(tenant=tenant))
+    (job,) = claim_all(tenant)
+    assert claim_all(tenant) == []
+    assert (job.attempts, job.to_stage, job.from_stage, job.sequence) == (1, "At-Risk", "Prospect", 2)
+    stranger = Job(**{**{name: getattr(job, name) for name in job.__slots__}, "token": uuid4()})
+    assert not finish(stranger, Result(EffectRun.DONE))
+    assert finish(job, Result(EffectRun.DONE, attempt={"status": 200}))
+    assert not finish(job, Result(EffectRun.FAILED))
+    (run,) = runs(tenant)
+    assert (run.state, run.last_attempt, run.finished_at is not None) == ("done", {"status": 200}, True)
+
+
+def lapse(tenant: TenantRef) -> None:
+    with tenant_context(tenant.id):
+        EffectRun.objects.filter(tenant_id=tenant.id).update(lease_until=utc_now() - dt.timedelta(seconds=1))
+    queue.recover_lapsed()
+
+
+def test_a_dead_worker_s_effect_comes_again_and_its_handed_over_mail_never(db: None) -> None:
+    tenant = make_tenant(FORECAST, {**MAIL, "to": ["managers"]})
+    make_people(tenant)
+    move(tenant, CustomerFactory(tenant=tenant))
+    jobs = {job.kind: job for job in claim_all(tenant)}
+    assert hand_over(jobs["email"])
+    lapse(tenant)
+    states = {run.kind: (run.state, run.reason) for run in runs(tenant)}
+    assert states == {"forecast": ("due", ""), "email": ("unknown", "interrupted")}
+    assert not hand_over(jobs["forecast"]), "its lease is over: another worker may have it"
+    assert [job.kind for job in claim_all(tenant)] == ["forecast"]
+    assert finish(jobs["email"], Result(EffectRun.DONE)), "who knows better corrects what the lease decided"
+
+
+def test_a_pause_of_the_tenant_and_of_one_effect(db: None) -> None:
+    tenant = make_tenant(FORECAST, {**FORECAST, "name": "Other"})
+    move(tenant, CustomerFactory(tenant=tenant))
+
+    def pause(effect: str) -> EffectPause:
+        with tenant_context(tenant.id):
+            return EffectPause.objects.create(
+                tenant_id=tenant.id, effect=effect, paused_at=utc_now(), paused_by="x", reason="x"
+            )
+
+    whole = pause("")
+    assert lanes_of(tenant) == []
+    with tenant_context(tenant.id):
+        whole.delete()
+    pause("Forecast")
+    assert [job.effect for job in claim_all(tenant)] == ["Other"]
+
+
+def test_a_cap_lets_so_many_through_whatever_the_number_of_workers(
+    db: None, monkeypatch: pytest.MonkeyPatch, in_threads: Callable[..., list[Any]]
+) -> None:
+    monkeypatch.setattr(brakes, "EMAILS_AN_HOUR", 7)
+    tenant = make_tenant({**MAIL, "to": ["managers"]})
+    make_people(tenant)
+    with tenant_context(tenant.id):
+        EffectLane.objects.filter(tenant_id=tenant.id).update(max_in_flight=100)
+    move(tenant, *[CustomerFactory(tenant=tenant) for _ in range(20)])
+    with tenant_context(tenant.id):
+        EffectLane.objects.filter(tenant_id=tenant.id).update(max_in_flight=100)
+
+    def take(_: int) -> int:
+        count = 0
+        while lanes_of(tenant):
+            count += len(claim_all(tenant, room=2))
+        return count
+
+    taken = in_threads(6, take)
+    assert sum(taken) == 7, taken
+    held = [run for run in runs(tenant) if run.state == "held"]
+    assert {run.reason for run in held} == {"cap"}
+    assert len(held) == 13
+
+
+def test_a_lane_never_has_more_in_flight_than_it_may(db: None, in_threads: Callable[..., list[Any]]) -> None:
+    tenant = make_tenant(FORECAST)
+    move(tenant, *[CustomerFactory(tenant=tenant) for _ in range(30)])
+    taken = in_threads(6, lambda _: sum(len(claim_all(tenant)) for _ in range(5)))
+    assert sum(taken) == 8
+    with tenant_context(tenant.id):
+        EffectLane.objects.filter(tenant_id=tenant.id).update(is_ill=True)
+        EffectRun.objects.filter(tenant_id=tenant.id, state="sending").update(state="done")
+    assert len(claim_all(tenant)) == 1, "an endpoint that fails is tried by one at a time"
+
+
+def test_another_tenant_s_effects_are_out_of_sight(db: None, other_tenant: TenantRef) -> None:
+    tenant = make_tenant(FORECAST)
+    move(tenant, CustomerFactory(tenant=tenant))
+    with tenant_context(other_tenant.id):
+        assert EffectRun.objects.count() == 0
+        assert EffectLane.objects.filter(name="forecast").count() == 0
+    connections["default"].close()
+
+
+def test_a_person_s_change_alerts_the_owner(db: None, api_client: Callable[..., APIClient], users: People) -> None:
+    """From the API to the owner's notification, by the worker that runs in production."""
+    from lifecycle.delivery.worker import EffectWorker
+
+    tenant = make_tenant(ALERT)
+    people = make_people(tenant)
+    customer = CustomerFactory(tenant=tenant, owner=people.viewer.username)
+    client = api_client(people.account_manager)
+    answer = client.patch(f"/api/v1/customers/{customer.id}/lifecycle", {"stage": "At-Risk"}, format="json")
+    assert answer.status_code == 200, answer.content
+    worker = EffectWorker(threads=4)
+    while worker.work():
+        assert worker.drain(20)
+    worker.close(1)
+    states = {run.recipient: (run.state, run.reason) for run in runs(tenant)}
+    assert states == {
+        f"user:{people.viewer.id}": ("done", ""),
+        f"user:{people.account_manager.id}": ("suppressed", "own_change"),
+    }
+    with tenant_context(tenant.id):
+        (note,) = Notification.objects.filter(tenant_id=tenant.id)
+    assert (note.user_id, note.effect, note.from_stage, note.to_stage) == (
+        people.viewer.id,
+        "Escalate",
+        "Prospect",
+        "At-Risk",
+    )

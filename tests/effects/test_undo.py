@@ -1,0 +1,180 @@
+"""A change of one customer or of thousands is undone as a whole, and only where no one has moved on since."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from audit.models import LifecycleHistory
+from lifecycle.models import Customer, CustomerLifecycleStatus, EffectRun, Undo
+from lifecycle.rules.transitions import Change
+from lifecycle.services.configuration.publication import publish_configuration
+from lifecycle.services.transitions import undo as undoing
+from lifecycle.services.transitions.apply import Call, apply
+from lifecycle.services.transitions.undo import UndoRefused, begin_undo, find_tenants_with_undos, work_off_undos
+from tenants.actors import TenantRef, system_actor
+from tenants.context import tenant_context
+from tests.conftest import make_people
+from tests.factories import ADMIN_ACTOR, CustomerFactory, TenantFactory, utc_now
+
+DOCUMENT = {
+    "stages": ["Prospect", "Active", "At-Risk", "Churned"],
+    "transitions": {"Prospect": ["Active"], "Active": ["At-Risk"], "At-Risk": ["Churned"]},
+    "required_reason_codes": ["At-Risk"],
+    "effects": [
+        {"name": "Escalate", "on": "enter", "stages": ["At-Risk"], "kind": "alert", "to": ["managers"]},
+        {"name": "Write", "on": "enter", "stages": ["At-Risk"], "kind": "email", "to": ["boss@acme.example"]},
+    ],
+}
+ACTOR = system_actor("test")
+
+
+def move(tenant: TenantRef, customers: list[Customer], stage: str, reason: str | None = None) -> UUID:
+    request_id = uuid4()
+    call = Call(tenant, ACTOR, "API", utc_now(), request_id, starts_effects=True)
+    with tenant_context(tenant.id):
+        outcomes = apply(call, [Change(customer.id, stage, reason) for customer in customers])
+    assert all(outcome.moved for outcome in outcomes)
+    return request_id
+
+
+def undo(tenant: TenantRef, request_id: UUID, **options: Any) -> Undo:
+    with tenant_context(tenant.id):
+        job = begin_undo(request_id, tenant=tenant, actor=ACTOR, now=utc_now(), **options)
+    for _ in work_off_undos(tenant, now=utc_now()):
+        pass
+    with tenant_context(tenant.id):
+        return Undo.objects.get(tenant_id=tenant.id, id=job.id)
+
+
+def stages(tenant: TenantRef) -> dict[UUID, tuple[str, Any]]:
+    with tenant_context(tenant.id):
+        rows = CustomerLifecycleStatus.objects.filter(tenant_id=tenant.id)
+        return {row.customer_id: (row.stage, row.stage_entered_at) for row in rows}
+
+
+def make(count: int) -> tuple[TenantRef, list[Customer]]:
+    tenant = TenantFactory(configuration=DOCUMENT)
+    make_people(tenant)
+    customers = [CustomerFactory(tenant=tenant) for _ in range(count)]
+    move(tenant, customers, "Active")
+    return tenant, customers
+
+
+def test_everyone_goes_back_with_the_time_they_had(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(undoing, "BATCH", 3)
+    tenant, customers = make(7)
+    before = stages(tenant)
+    request_id = move(tenant, customers, "At-Risk", "Usage")
+    job = undo(tenant, request_id, reason="Wrong list")
+    assert stages(tenant) == before
+    assert (job.to_move, job.moved, job.refused, job.moved_since, job.finished_at is not None) == (7, 7, 0, 0, True)
+    with tenant_context(tenant.id):
+        newest = LifecycleHistory.objects.filter(tenant_id=tenant.id, request_id=job.id)
+        assert {(row.from_stage, row.to_stage, row.source) for row in newest} == {("At-Risk", "Active", "Undo")}
+        assert EffectRun.objects.filter(tenant_id=tenant.id, request_id=job.id).count() == 0, "an undo starts nothing"
+
+
+def test_who_was_moved_on_stays(db: None) -> None:
+    tenant, (first, second, third) = make(3)
+    request_id = move(tenant, [first, second, third], "At-Risk", "Usage")
+    move(tenant, [second], "Churned")
+    job = undo(tenant, request_id)
+    assert (job.to_move, job.moved, job.moved_since) == (2, 2, 1)
+    now = {key: stage for key, (stage, _) in stages(tenant).items()}
+    assert now == {first.id: "Active", second.id: "Churned", third.id: "Active"}
+
+
+def test_who_is_moved_on_meanwhile_stays(db: None) -> None:
+    tenant, (first, second) = make(2)
+    request_id = move(tenant, [first, second], "At-Risk", "Usage")
+    with tenant_context(tenant.id):
+        begin_undo(request_id, tenant=tenant, actor=ACTOR, now=utc_now())
+    move(tenant, [second], "Churned")
+    job = undo(tenant, request_id)
+    assert (job.to_move, job.moved, job.refused) == (2, 1, 0)
+    assert stages(tenant)[second.id][0] == "Churned"
+
+
+def test_what_waits_is_cancelled_and_what_was_sent_is_named(db: None) -> None:
+    tenant, customers = make(2)
+    request_id = move(tenant, customers, "At-Risk", "Usage")
+    with tenant_context(tenant.id):
+        sent = EffectRun.objects.filter(tenant_id=tenant.id, kind="alert", customer_id=customers[0].id)
+        sent.update(state="done")
+    job = undo(tenant, request_id)
+    assert (job.effects_cancelled, job.effects_already_done) == (3, 1)
+    with tenant_context(tenant.id):
+        states = EffectRun.objects.filter(tenant_id=tenant.id).values_list("kind", "state", "reason")
+        assert sorted(states) == [
+            ("alert", "cancelled", "undone"),
+            ("alert", "done", ""),
+            ("email", "cancelled", "undone"),
+            ("email", "cancelled", "undone"),
+        ]
+
+
+def test_a_second_undo_is_the_first(db: None) -> None:
+    tenant, customers = make(1)
+    request_id = move(tenant, customers, "At-Risk", "Usage")
+    assert undo(tenant, request_id).id == undo(tenant, request_id).id
+    with tenant_context(tenant.id):
+        assert CustomerLifecycleStatus.objects.get(tenant_id=tenant.id).version == 4
+
+
+def test_a_stage_that_was_renamed_since_and_one_with_a_reason(db: None) -> None:
+    tenant, customers = make(2)
+    move(tenant, customers, "At-Risk", "Usage")
+    request_id = move(tenant, customers, "Churned")
+    with tenant_context(tenant.id):
+        publish_configuration(
+            {**DOCUMENT, **_rename(DOCUMENT, "At-Risk", "Wobbly")},
+            tenant=tenant,
+            actor=ADMIN_ACTOR,
+            now=utc_now(),
+            renamed={"At-Risk": "Wobbly"},
+        )
+    undo(tenant, request_id)
+    with tenant_context(tenant.id):
+        rows = CustomerLifecycleStatus.objects.filter(tenant_id=tenant.id)
+        assert {(row.stage, row.reason_code) for row in rows} == {("Wobbly", "Usage")}
+
+
+def _rename(value: Any, old: str, new: str) -> Any:
+    if isinstance(value, dict):
+        return {_rename(key, old, new): _rename(item, old, new) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_rename(item, old, new) for item in value]
+    return new if value == old else value
+
+
+def test_another_person_s_change_and_an_unknown_one(db: None, other_tenant: TenantRef) -> None:
+    tenant, customers = make(1)
+    request_id = move(tenant, customers, "At-Risk", "Usage")
+    stranger = system_actor("stranger")
+    object.__setattr__(stranger, "permissions", frozenset({"update_lifecycle"}))
+    with tenant_context(tenant.id):
+        with pytest.raises(UndoRefused) as refused:
+            begin_undo(request_id, tenant=tenant, actor=stranger, now=utc_now())
+        assert refused.value.code == "permission_denied"
+        with pytest.raises(UndoRefused) as refused:
+            begin_undo(uuid4(), tenant=tenant, actor=ACTOR, now=utc_now())
+        assert refused.value.code == "not_found"
+        assert Undo.objects.count() == 0
+    with tenant_context(other_tenant.id), pytest.raises(UndoRefused):
+        begin_undo(request_id, tenant=other_tenant, actor=ACTOR, now=utc_now())
+
+
+def test_two_workers_share_an_undo(db: None, monkeypatch: pytest.MonkeyPatch, in_threads: Any) -> None:
+    monkeypatch.setattr(undoing, "BATCH", 2)
+    tenant, customers = make(10)
+    request_id = move(tenant, customers, "At-Risk", "Usage")
+    with tenant_context(tenant.id):
+        begin_undo(request_id, tenant=tenant, actor=ACTOR, now=utc_now())
+    assert tenant.id in {found.id for found in find_tenants_with_undos()}
+    in_threads(3, lambda _: sum(1 for _ in work_off_undos(tenant, now=utc_now())))
+    with tenant_context(tenant.id):
+        (job,) = Undo.objects.filter(tenant_id=tenant.id)
+        assert (job.moved, job.refused) == (10, 0)
+        assert {row.version for row in CustomerLifecycleStatus.objects.filter(tenant_id=tenant.id)} == {4}
+    assert tenant.id not in {found.id for found in find_tenants_with_undos()}
