@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from email.errors import MessageError
+from email.utils import parseaddr
 from typing import Any, Final, Literal
 
 from django.conf import settings
@@ -148,7 +149,10 @@ class _Conversation(BoundedEmailBackend):
 
 def _render(message: EmailMessage, recipient: str) -> _Rendered:
     encoding = message.encoding or settings.DEFAULT_CHARSET
-    if not recipient.rpartition("@")[0].isascii():
+    local_part, at, domain = parseaddr(recipient)[1].rpartition("@")
+    if not (local_part and at and domain):
+        raise ValueError("the recipient is no e-mail address.")
+    if not local_part.isascii():
         raise ValueError("the address has letters before the @ that mail servers do not take.")
     text = message.message().as_bytes(linesep="\r\n")
     if not text.endswith(b"\r\n"):

@@ -73,7 +73,7 @@ class Receiver(ThreadingHTTPServer):
         is_good = verdict == "signature valid"
         status = self.answer if is_good else 401
         with self._lock:
-            is_repeated = message_id in self._seen
+            is_repeated = is_good and message_id in self._seen
             if is_good:
                 self._seen[message_id] = None
             if len(self._seen) > MOST_REMEMBERED:

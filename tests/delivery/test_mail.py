@@ -1,0 +1,368 @@
+"""A mail is sent at most once: what became of it is said exactly as far as SMTP lets anybody know."""
+
+import ssl
+import threading
+import time
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP
+from django.core.mail import EmailMessage, EmailMultiAlternatives
+
+from lifecycle.delivery.mail import send_mail
+from tests.delivery.endpoints import Authority
+from tests.mailing import Mailbox, _free_port
+
+KEY = "<effect-1@c360.example.com>"
+
+
+class HandOver:
+    """What the worker does: commits, and says whether the mail is still its own to send."""
+
+    def __init__(self, answer=True):
+        self.calls = 0
+        self.answer = answer
+
+    def __call__(self):
+        self.calls += 1
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+@pytest.fixture
+def hand_over():
+    return HandOver()
+
+
+def a_mail(to="ada@customer.example", **options):
+    return EmailMessage(
+        **{
+            "subject": "Your renewal — 3 weeks",
+            "body": "Hello Ada,\n.\n..dots at the start\nBye\n",
+            "from_email": "Acme Inc. <no-reply@c360.example.com>",
+            "to": [to],
+            "headers": {"Message-ID": KEY, "List-Unsubscribe": "<https://c360.example.com/u>"},
+            **options,
+        }
+    )
+
+
+def send(hand_over, message=None, *, seconds=2.0):
+    return send_mail(message or a_mail(), hand_over=hand_over, seconds=seconds)
+
+
+# --- a real server ----------------------------------------------------------------------------------------------------
+
+
+def test_a_mail_arrives_as_it_was_written(mailbox, hand_over):
+    outcome = send(hand_over)
+    assert (outcome.result, outcome.code, hand_over.calls) == ("done", 250, 1)
+    (message,) = mailbox.messages
+    assert message["Message-ID"] == KEY
+    assert message["List-Unsubscribe"] == "<https://c360.example.com/u>"
+    assert message["Subject"] == "Your renewal — 3 weeks"
+    (sender,) = message["From"].addresses
+    assert (sender.display_name, sender.addr_spec) == ("Acme Inc.", "no-reply@c360.example.com")
+    assert message.get_content().splitlines() == ["Hello Ada,", ".", "..dots at the start", "Bye"]
+    assert mailbox.senders == ["no-reply@c360.example.com"]
+
+
+def test_a_mail_with_a_second_form_and_names_in_other_letters_arrives(mailbox, hand_over):
+    message = EmailMultiAlternatives(
+        "Zürich ☕", "text", "Ünal <no-reply@c360.example.com>", ['"Łukasz, K." <l@customer.example>']
+    )
+    message.extra_headers["Message-ID"] = KEY
+    message.attach_alternative("<p>text</p>", "text/html")
+    assert send(hand_over, message).result == "done"
+    (arrived,) = mailbox.messages
+    assert [part.get_content_type() for part in arrived.walk()] == ["multipart/alternative", "text/plain", "text/html"]
+    assert arrived["To"].addresses[0].display_name == "Łukasz, K."
+
+
+class Misbehaving(SMTP):
+    """aiosmtpd, which answers or drops at one command as a test says."""
+
+    at = ""
+    answer = ""
+
+    async def _say(self):
+        if self.answer:
+            await self.push(self.answer)
+        else:
+            self.transport.abort()
+
+    async def smtp_EHLO(self, hostname):  # noqa: N802
+        await (self._say() if self.at == "EHLO" else super().smtp_EHLO(hostname))
+
+    async def smtp_HELO(self, hostname):  # noqa: N802
+        await (self._say() if self.at == "EHLO" else super().smtp_HELO(hostname))
+
+    async def smtp_MAIL(self, arg):  # noqa: N802
+        await (self._say() if self.at == "MAIL" else super().smtp_MAIL(arg))
+
+    async def smtp_RCPT(self, arg):  # noqa: N802
+        await (self._say() if self.at == "RCPT" else super().smtp_RCPT(arg))
+
+    async def smtp_DATA(self, arg):  # noqa: N802
+        await (self._say() if self.at == "DATA" else super().smtp_DATA(arg))
+
+
+class Dropping(Mailbox):
+    """Takes the text, and then closes without an answer, or with one."""
+
+    def __init__(self, *, takes, answer):
+        super().__init__()
+        self.takes, self.last_words = takes, answer
+
+    async def handle_DATA(self, server, session, envelope):  # noqa: N802
+        if self.takes:
+            await super().handle_DATA(server, session, envelope)
+        if self.last_words:
+            await server.push(self.last_words)
+        server.transport.close() if self.last_words else server.transport.abort()
+        return "250 too late"
+
+
+@pytest.fixture
+def misbehave(settings):
+    """``misbehave(at, answer)``: a real mail server with one fault; '' as the answer drops the connection."""
+    controllers = []
+
+    def start(at="", answer="", box=None):
+        box = box or Mailbox()
+        made = type("Made", (Misbehaving,), {"at": at, "answer": answer})
+
+        class Own(Controller):
+            def factory(self):
+                return made(self.handler, **self.SMTP_kwargs)
+
+        controller = Own(box, hostname="127.0.0.1", port=_free_port())
+        controller.start()
+        controllers.append(controller)
+        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", controller.port
+        return box
+
+    yield start
+    for controller in controllers:
+        controller.stop()
+
+
+@pytest.mark.parametrize(
+    ("at", "answer", "retry", "code", "handed_over"),
+    [
+        ("EHLO", "421 busy", True, 421, 0),
+        ("EHLO", "554 go away", True, 554, 0),
+        ("EHLO", "", True, None, 0),
+        ("MAIL", "451 later", True, 451, 0),
+        ("MAIL", "550 not that sender", True, 550, 0),
+        ("MAIL", "", True, None, 0),
+        ("RCPT", "450 mailbox busy", True, 450, 0),
+        ("RCPT", "421 busy", True, 421, 0),
+        ("RCPT", "550 no such user", False, 550, 0),
+        ("RCPT", "553 no", False, 553, 0),
+        ("RCPT", "", True, None, 0),
+        ("DATA", "451 later", True, 451, 1),
+        ("DATA", "554 no", False, 554, 1),
+        ("DATA", "250 what?", True, 250, 1),
+        ("DATA", "", True, None, 1),
+    ],
+)
+def test_what_fails_before_the_final_dot_was_not_sent(misbehave, hand_over, at, answer, retry, code, handed_over):
+    box = misbehave(at, answer)
+    outcome = send(hand_over)
+    assert (outcome.result, outcome.retry, outcome.code) == ("not_sent", retry, code)
+    assert (hand_over.calls, box.messages) == (handed_over, [])
+    assert outcome.reason
+
+
+@pytest.mark.parametrize(
+    ("answer", "retry"), [("451 later", True), ("421 busy", True), ("554 spam", False), ("552 too big", False)]
+)
+def test_what_the_server_refuses_after_the_final_dot_was_not_sent(mailbox, hand_over, answer, retry):
+    mailbox.answer = answer
+    outcome = send(hand_over)
+    assert (outcome.result, outcome.retry, outcome.code) == ("not_sent", retry, int(answer[:3]))
+    assert (hand_over.calls, mailbox.messages) == (1, [])
+
+
+@pytest.mark.parametrize("takes", [True, False])
+def test_what_is_not_answered_after_the_final_dot_is_unknown_whether_it_was_taken_or_not(misbehave, hand_over, takes):
+    box = misbehave(box=Dropping(takes=takes, answer=""))
+    outcome = send(hand_over)
+    assert (outcome.result, outcome.retry) == ("unknown", False)
+    assert (hand_over.calls, len(box.messages)) == (1, int(takes))
+
+
+def test_a_mail_that_was_taken_is_done_though_the_server_then_drops(misbehave, hand_over):
+    box = misbehave(box=Dropping(takes=True, answer="250 taken"))
+    assert send(hand_over).result == "done"
+    assert len(box.messages) == 1
+
+
+def test_a_server_that_refuses_repeats_no_address_in_the_reason(misbehave, hand_over):
+    misbehave("RCPT", "550 5.1.1 <ada@customer.example>: Recipient address rejected: see\thttps://x.example")
+    outcome = send(hand_over)
+    assert outcome.reason == "5.1.1 <(address)>: Recipient address rejected: see https://x.example"
+
+
+# --- handing over -----------------------------------------------------------------------------------------------------
+
+
+def test_a_mail_that_is_no_longer_ours_is_not_sent(mailbox):
+    hand_over = HandOver(answer=False)
+    assert send(hand_over).result == "stopped"
+    assert (hand_over.calls, mailbox.messages) == (1, [])
+
+
+@pytest.mark.parametrize("error", [OSError("database gone"), RuntimeError("no")], ids=["OSError", "RuntimeError"])
+def test_what_the_worker_cannot_commit_is_not_sent(mailbox, error):
+    with pytest.raises(type(error), match=str(error)):
+        send(HandOver(answer=error))
+    assert mailbox.messages == []
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        a_mail(subject="two\nlines"),
+        a_mail(headers={"Message-ID": KEY, "X-Name": "a\r\nBcc: eve@evil.example"}),
+        a_mail(to="ada@customer.example\nBcc: eve@evil.example"),
+        a_mail(to="ädä@customer.example"),
+        a_mail(to="no address"),
+    ],
+    ids=["subject", "header", "recipient", "local part", "no address"],
+)
+def test_a_mail_that_cannot_be_written_is_not_handed_over(mailbox, hand_over, message):
+    outcome = send(hand_over, message)
+    assert (outcome.result, outcome.retry) == ("not_sent", False)
+    assert (hand_over.calls, mailbox.messages) == (0, [])
+
+
+@pytest.mark.parametrize(
+    "message",
+    [a_mail(cc=["bob@customer.example"]), a_mail(bcc=["bob@customer.example"]), a_mail(to=""), a_mail(headers={})],
+    ids=["cc", "bcc", "nobody", "no Message-ID"],
+)
+def test_a_mail_has_one_recipient_and_a_message_id(mailbox, hand_over, message):
+    with pytest.raises(ValueError, match="mail"):
+        send(hand_over, message)
+    assert (hand_over.calls, mailbox.messages) == (0, [])
+
+
+def test_without_a_mail_server_nothing_is_handed_over(settings, hand_over):
+    settings.EMAIL_HOST = ""
+    outcome = send(hand_over)
+    assert (outcome.result, outcome.retry) == ("not_sent", True)
+    assert outcome.reason == "No mail server is configured (EMAIL_URL)."
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", _free_port()
+    outcome = send(hand_over)
+    assert (outcome.result, outcome.retry, hand_over.calls) == ("not_sent", True, 0)
+
+
+# --- its end ----------------------------------------------------------------------------------------------------------
+
+
+def conversation(hangs_at, *, drips):
+    """A server that takes part in SMTP up to a word, and then hangs or drips an answer that never ends."""
+
+    def stop(connection):
+        while True:
+            if drips:
+                connection.sendall(b"250-x\r\n" if drips == "lines" else b"2")
+            time.sleep(0.03)
+
+    def talk(connection):
+        lines = connection.makefile("rb")
+        if hangs_at == "GREETING":
+            stop(connection)
+        connection.sendall(b"220 here\r\n")
+        while line := lines.readline():
+            word = line[:4].upper().decode()
+            if word == hangs_at:
+                stop(connection)
+            connection.sendall(b"354 go on\r\n" if word == "DATA" else b"250 fine\r\n")
+            if word == "DATA":
+                while lines.readline() != b".\r\n":
+                    pass
+                if hangs_at == "DOT":
+                    stop(connection)
+                connection.sendall(b"250 taken\r\n")
+
+    return talk
+
+
+@pytest.mark.parametrize("drips", ["", "letters", "lines"], ids=["silent", "letters", "lines"])
+@pytest.mark.parametrize(
+    ("hangs_at", "result", "handed_over"),
+    [
+        ("GREETING", "not_sent", 0),
+        ("EHLO", "not_sent", 0),
+        ("MAIL", "not_sent", 0),
+        ("RCPT", "not_sent", 0),
+        ("DATA", "not_sent", 1),
+        ("DOT", "unknown", 1),
+        ("QUIT", "done", 1),
+    ],
+)
+def test_a_server_that_hangs_or_drips_is_left_at_the_deadline(
+    odd_mail_server, hand_over, hangs_at, result, handed_over, drips
+):
+    odd_mail_server(conversation(hangs_at, drips=drips))
+    began = time.monotonic()
+    outcome = send(hand_over, seconds=0.4)
+    took = time.monotonic() - began
+    assert took < 1.5
+    assert (outcome.result, hand_over.calls) == (result, handed_over)
+    assert outcome.retry is (result == "not_sent")
+
+
+def test_a_deadline_that_passes_while_the_connection_is_encrypted_holds_all_the_same(
+    odd_mail_server, settings, monkeypatch, tmp_path, hand_over
+):
+    """The watchdog knows the socket from before; that one is replaced."""
+    authority = Authority(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    context = authority.context("localhost")
+    is_ended = threading.Event()
+
+    def talk(connection):
+        lines = connection.makefile("rb", buffering=0)
+        connection.sendall(b"220 here\r\n")
+        lines.readline()
+        connection.sendall(b"250-here\r\n250 STARTTLS\r\n")
+        lines.readline()
+        connection.sendall(b"220 go on\r\n")
+        time.sleep(0.45)  # the deadline passes within the handshake
+        encrypted = context.wrap_socket(connection, server_side=True)
+        encrypted.recv(1000)
+        try:
+            while True:
+                encrypted.sendall(b"2")
+                time.sleep(0.05)
+        except OSError:
+            is_ended.set()
+
+    odd_mail_server(talk)
+    settings.EMAIL_HOST, settings.EMAIL_USE_TLS = "localhost", True
+    began = time.monotonic()
+    outcome = send(hand_over, seconds=0.3)
+    assert time.monotonic() - began < 1.5
+    assert (outcome.result, outcome.retry, hand_over.calls) == ("not_sent", True, 0)
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_an_encrypted_server_gets_mail_if_it_proves_who_it_is(settings, monkeypatch, tmp_path, hand_over, trusted):
+    authority = Authority(tmp_path)
+    if trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    box = Mailbox()
+    context: ssl.SSLContext = authority.context("localhost")
+    controller = Controller(box, hostname="127.0.0.1", port=_free_port(), tls_context=context, require_starttls=True)
+    controller.start()
+    settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_USE_TLS = "localhost", controller.port, True
+    try:
+        outcome = send(hand_over)
+    finally:
+        controller.stop()
+    assert (outcome.result, len(box.messages)) == (("done", 1) if trusted else ("not_sent", 0))
