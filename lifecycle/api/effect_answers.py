@@ -1,5 +1,6 @@
 """The responses about effects, endpoints, undos and notifications."""
 
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from lifecycle.api.answers import Answer
@@ -33,6 +34,7 @@ class EffectDetailAnswer(EffectRunAnswer):
     last_attempt = serializers.JSONField(allow_null=True)
 
 
+@extend_schema_serializer(many=False)
 class EffectPageAnswer(Answer):
     """A page of effects."""
 
@@ -80,6 +82,7 @@ class NewEndpointAnswer(EndpointAnswer):
     secret = serializers.CharField(help_text="whsec_...: signs every message. It is not shown again.")
 
 
+@extend_schema_serializer(many=False)
 class EndpointsAnswer(Answer):
     """All endpoints of the tenant."""
 
@@ -128,6 +131,7 @@ class NotificationAnswer(Answer):
     acknowledged_at = serializers.DateTimeField(allow_null=True)
 
 
+@extend_schema_serializer(many=False)
 class NotificationPageAnswer(Answer):
     """A page of the caller's notifications."""
 

@@ -22,7 +22,7 @@ from tests.production.caddy import Proxy
 from tests.production.compose import PROJECT
 from tests.production.running import PATIENCE_SECONDS, Installation, await_that
 
-LOOPS = ("consumer", "relay", "mover")
+LOOPS = ("consumer", "relay", "mover", "effects")
 PASSWORD = "a long enough passphrase 7"
 PEOPLE = """
 import sys
@@ -229,13 +229,14 @@ def what_prometheus_scrapes_answers(here: Installation) -> None:
     document = yaml.safe_load((PROJECT / "docs" / "deploy" / "prometheus.yml").read_text())
     places = [place for job in document["scrape_configs"] for place in job["static_configs"]]
     targets = [target for place in places for target in place["targets"]]
-    assert len(targets) == 5
+    assert len(targets) == 6
     figures = {
         "web": "django_http_requests_total",
         "stream": "customer360_stream_connections",
         "consumer": "customer360_events_consumed_total",
         "relay": "customer360_outbox_published_total",
         "mover": "customer360_mover_customers_total",
+        "effects": "customer360_effects_oldest_seconds",
     }
     for name, port in (target.split(":") for target in targets):
         page = httpx.get(f"http://127.0.0.1:{here.port(name, port)}/metrics", timeout=30)

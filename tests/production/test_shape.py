@@ -16,18 +16,18 @@ from config.processes import NEEDS
 from tests.production.caddy import CADDYFILE, find_caddy
 from tests.production.compose import PROJECT, Missing, interpolate, load, read_dockerfile, read_env
 
-PROCESSES = ("web", "stream", "consumer", "relay", "mover", "seal", "provision", "migrate")
+PROCESSES = ("web", "stream", "consumer", "relay", "mover", "effects", "seal", "provision", "migrate")
 # Who is given what: nobody else may have it. Public values and mere options are not listed.
 SECRETS = {
     "DATABASE_ADMIN_URL": {"provision"},
     "DATABASE_OWNER_URL": {"provision", "migrate"},
-    "DATABASE_URL": {"provision", "web", "consumer", "mover", "seal"},
-    "DATABASE_PLATFORM_URL": {"provision", "web", "consumer", "relay", "mover", "seal"},
+    "DATABASE_URL": {"provision", "web", "consumer", "mover", "effects", "seal"},
+    "DATABASE_PLATFORM_URL": {"provision", "web", "consumer", "relay", "mover", "effects", "seal"},
     "DATABASE_RELAY_URL": {"provision", "relay"},
-    "REDIS_URL": {"web", "stream", "consumer", "relay", "mover"},
+    "REDIS_URL": {"web", "stream", "consumer", "relay", "mover", "effects"},
     "SECRET_KEY": {"web", "stream"},
-    "MASTER_KEYS": {"web", "consumer", "relay", "mover"},
-    "INDEX_KEY": {"web", "consumer", "mover"},
+    "MASTER_KEYS": {"web", "consumer", "relay", "mover", "effects"},
+    "INDEX_KEY": {"web", "consumer", "mover", "effects"},
     "AUDIT_SIGNING_KEY": {"seal"},
     "POSTGRES_PASSWORD": {"postgres"},
 }
@@ -145,11 +145,15 @@ def test_every_secret_goes_to_those_who_need_it_and_to_nobody_else(env: dict[str
         } == owners | ({"provision"} if secret == "POSTGRES_PASSWORD" else set()), secret
 
 
-def test_the_mail_server_and_its_password_are_given_to_web_alone(env: dict[str, str]) -> None:
+def test_the_mail_server_and_its_password_are_given_to_those_who_send_mail(env: dict[str, str]) -> None:
     address = "smtp://c360:secret%40@mail.example.com:587?tls=true"
     services = load({**env, "EMAIL_URL": address})
-    assert {name for name, service in services.items() if address in service.environment.values()} == {"web"}
-    assert services["web"].environment["SITE_URL"] == "https://c360.example.com"
+    assert {name for name, service in services.items() if address in service.environment.values()} == {
+        "web",
+        "effects",
+    }
+    for name in ("web", "effects"):
+        assert services[name].environment["SITE_URL"] == "https://c360.example.com"
 
 
 def test_each_process_is_given_all_that_it_needs(env: dict[str, str]) -> None:
@@ -216,7 +220,7 @@ def test_the_services_without_tls_are_where_nothing_from_outside_gets(env: dict[
     assert internal == {"front", "database", "cache", "events", "logs", "metrics"}
     networks = {name: set(service["networks"]) for name, service in document["services"].items()}
     for name in ("postgres", "valkey", "kafka", "elasticsearch", *PROCESSES):
-        assert networks[name] <= internal | ({"outbound"} if name == "web" else set()), name
+        assert networks[name] <= internal | ({"outbound"} if name in ("web", "effects") else set()), name
         assert "ports" not in document["services"][name], name
     assert {name for name, service in document["services"].items() if "ports" in service} == {"proxy", "kibana"}
     assert document["services"]["kibana"]["ports"] == ["127.0.0.1:5601:5601"]
@@ -227,7 +231,7 @@ def test_the_services_without_tls_are_where_nothing_from_outside_gets(env: dict[
         "stream",
     }
     assert networks["stream"] == {"front", "cache", "metrics"}
-    assert {name for name, mine in networks.items() if "outbound" in mine} == {"web"}
+    assert {name for name, mine in networks.items() if "outbound" in mine} == {"web", "effects"}
     # What .env.example says of them is true, and where it is not, it says what to write.
     for name in ("DATABASE_URL", "DATABASE_PLATFORM_URL", "DATABASE_RELAY_URL", "DATABASE_OWNER_URL"):
         assert env[name].endswith("@postgres:5432/c360?sslmode=disable")
@@ -243,7 +247,7 @@ def test_what_is_scraped_answers_where_it_is_scraped(env: dict[str, str]) -> Non
         for config in job["static_configs"]
         for target in config["targets"]
     }
-    assert scraped.keys() == {"web", "stream", "consumer", "relay", "mover"}
+    assert scraped.keys() == {"web", "stream", "consumer", "relay", "mover", "effects"}
     for name, port in scraped.items():
         command = services[name].command
         option = "--port" if "config.serve" in command else "--metrics-port"
@@ -269,7 +273,7 @@ def test_what_runs_once_is_tried_again_and_awaited(env: dict[str, str]) -> None:
     assert services["provision"].document["restart"].startswith("on-failure")
     assert services["migrate"].document["restart"].startswith("on-failure")
     assert services["migrate"].document["depends_on"] == {"provision": {"condition": "service_completed_successfully"}}
-    for name in ("web", "consumer", "relay", "mover", "seal"):
+    for name in ("web", "consumer", "relay", "mover", "effects", "seal"):
         awaited = services[name].document["depends_on"]
         assert awaited["migrate"] == {"condition": "service_completed_successfully"}, name
 

@@ -9,6 +9,7 @@ from lifecycle.services.configuration import previews
 from lifecycle.services.transitions.apply import Call, apply
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
+from tenants.rules.configuration.document import read_configuration
 from tests.factories import MINIMAL, CustomerFactory, utc_now
 
 
@@ -18,7 +19,7 @@ def test_the_time_of_record_which_has_an_index_bounds_the_history(tenant: Tenant
     change = Change(customer_id=customer.id, stage="Active")
     with tenant_context(tenant.id):
         apply(Call(tenant, system_actor("tests"), "API", utc_now()), [change])
-        preview = previews.preview_configuration(MINIMAL, tenant=tenant, now=utc_now())
+        preview = previews.preview_configuration(*read_configuration(MINIMAL), tenant=tenant, now=utc_now())
     by_time = previews._MOVES.replace("tenant_id = %(tenant_id)s AND ", "")
     assert by_time != previews._MOVES
     with transaction.atomic(using="platform"), connections["platform"].cursor() as cursor:

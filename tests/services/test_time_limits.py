@@ -14,6 +14,7 @@ from lifecycle.services.configuration.publication import publish_configuration
 from storage.timeouts import UNLIMITED, allow_seconds
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
+from tenants.rules.configuration.document import read_configuration
 from tests.factories import ADMIN_ACTOR, MINIMAL, CustomerFactory, utc_now
 
 LIMITS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "transaction_timeout")
@@ -87,7 +88,7 @@ def test_publishing_and_trying_a_configuration_may_take_longer(
         if job == "publish":
             publish_configuration(MINIMAL, tenant=tenant, actor=ADMIN_ACTOR, now=utc_now())
         else:
-            preview_configuration(MINIMAL, tenant=tenant, now=utc_now())
+            preview_configuration(*read_configuration(MINIMAL), tenant=tenant, now=utc_now())
         limits = read_limits()
     assert limits[0] == limits[3] == {"publish": "10min", "preview": "2min"}[job]
     assert queries.captured_queries

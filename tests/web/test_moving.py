@@ -212,11 +212,13 @@ def test_the_dialog_sends_how_many_automations_it_showed_and_another_number_is_r
 
 
 def test_a_move_reads_where_the_customer_is_once_and_judges_it_once(manager, tenant, customer):
+    other = CustomerFactory(tenant=tenant, stage="Onboarded")
+    submit(manager, other, "At-Risk", reason="Low Engagement")
     submit(manager, customer, "Onboarded", note="To know keys and policy.")
     with CaptureQueriesContext(connection) as queries:
         assert submit(manager, customer, "At-Risk", version=2, reason="Low Engagement", htmx=False).status_code == 302
     prepared = [query for query in queries if query["sql"] is None]
-    assert len(prepared) == 3, "one locks, one takes from the budget, one writes"
+    assert len(prepared) == 5, "one locks, one takes from the budget, two see whom the automation reaches, one writes"
 
 
 def test_the_stage_it_has_already_changes_nothing(manager, tenant, customer):

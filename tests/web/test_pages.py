@@ -10,6 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from audit.models import AdministrationEntry
+from lifecycle.services.configuration import stage_migrations
 from lifecycle.services.customers.recording import ContactFacts, CustomerFacts, record_customers
 from tenants.actors import system_actor
 from tenants.authentication import Look
@@ -297,7 +298,8 @@ def test_the_error_page_of_last_resort_needs_no_request(client):
     assert "Something went wrong" in render_to_string("500.html")
 
 
-def test_the_overview_says_that_customers_are_being_moved(page_client, tenant):
+def test_the_overview_says_that_customers_are_being_moved(page_client, tenant, monkeypatch):
+    monkeypatch.setattr(stage_migrations, "AT_ONCE", 0)
     for _ in range(2):
         CustomerFactory(tenant=tenant, stage="At-Risk", reason_code="Late")
     publish(

@@ -142,7 +142,7 @@ class Run:
         from tenants.services.accounts.people import create_tenant
 
         call_command("provision_database", verbosity=0)
-        call_command("migrate", verbosity=0, skip_checks=True)
+        call_command("migrate", verbosity=0)
         slugs = ["acme", "globex"]
         for slug in slugs:
             tenant = create_tenant(slug=slug, name=slug, actor=system_actor("chaos"), now=timezone.now())
