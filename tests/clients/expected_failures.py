@@ -22,7 +22,16 @@ OF_THE_WHOLE = {
     *("unknown_stage", "blank", "duplicate", "mapping_needed", "missing_key", "wrong_type", "bad_recipient"),
     *("self_transition", "control_character", "empty"),
 }
-LISTS = ("list_customers", "list_history")
+# Which operations may find fault with what, although their schema allows it, and why.
+MEANT = (
+    (
+        ("list_customers", "list_history", "list_effects", "list_notifications"),
+        {"#/cursor", "#/stage", "#/kind"},
+        "a cursor is signed, a stage has to be one of the tenant's, and a kind of effect one that there is",
+    ),
+    (("create_webhook_endpoint",), {"#/url"}, "which addresses are of the public internet no pattern can say"),
+    (("move_customer", "move_customers"), {"#/confirm_effects"}, "a whole number is written without a point"),
+)
 OF_THE_RULES = {"invalid_stage", "reason_required", "unknown_reason", "transition_not_allowed"}
 
 
@@ -48,8 +57,9 @@ def find_reason(failure: Failure, case: Case, response: Response) -> str | None:
     if isinstance(failure, RejectedPositiveData):
         if status == 400 and code in OF_THE_RULES:
             return "which stages, transitions and reasons there are is the tenant's own, and in no schema"
-        if status == 400 and called in LISTS and _has_only(response, "pointer", {"#/cursor", "#/stage"}):
-            return "a cursor is signed, and a stage has to be one of the tenant's"
+        for operations, pointers, why in MEANT:
+            if status == 400 and called in operations and _has_only(response, "pointer", pointers):
+                return why
         if status == 400 and called == "publish_configuration" and _has_only(response, "code", OF_THE_WHOLE):
             return "the parts of a configuration have to fit each other"
         if body.get("detail") == IF_MATCH_FORM and '"' not in case.headers["If-Match"]:

@@ -58,10 +58,24 @@ def knock(server, user, folder, *, phases, examples):
         text=True,
         timeout=540,
     )
-    assert ran.returncode == 0, ran.stdout[-8000:] + ran.stderr[-2000:]
+    assert ran.returncode == 0, ran.stdout[-20000:] + ran.stderr[-2000:]
     seen = Counter(tuple(json.loads(line)) for line in answers.read_text().splitlines())
     assert {status for _, status in seen if status >= 500} == set()
     return seen
+
+
+# Ids of effects, endpoints, undos and notifications are hit upon by no chance, and a public address by little.
+OF_UNKNOWN_IDS = {
+    *("get_effect", "replay_effect", "cancel_effect", "create_webhook_endpoint", "rotate_webhook_secret"),
+    *("test_webhook_endpoint", "delete_webhook_endpoint", "undo_transitions", "get_undo"),
+    *("read_notification", "acknowledge_notification", "find_customer"),
+}
+# What a viewer may not do with effects.
+EFFECTS = {
+    *("list_effects", "get_effect", "replay_effect", "cancel_effect", "replay_effects", "pause_effects"),
+    *("list_webhook_endpoints", "create_webhook_endpoint", "rotate_webhook_secret", "test_webhook_endpoint"),
+    *("delete_webhook_endpoint", "undo_transitions", "get_undo"),
+}
 
 
 @pytest.mark.timeout(600)
@@ -73,7 +87,7 @@ def test_whatever_is_sent_every_answer_is_as_described(server, tenant, caller, t
     operations = {each["operationId"] for path in build_schema()["paths"].values() for each in path.values()}
     done = {operation for operation, status in seen if status in (200, 202, 207)}
     # An erasure wants the id of a customer and a reason that is one; whether both are hit upon is chance.
-    assert operations - done <= {"create_token", "refresh_token", "erase_customer"}
+    assert operations - done <= {"create_token", "refresh_token", "erase_customer", *OF_UNKNOWN_IDS}
     assert seen.total() > 500
 
 
@@ -85,5 +99,5 @@ def test_a_viewer_is_answered_as_described_too(server, tenant, tmp_path):
     refused = {operation for operation, status in seen if status == 403}
     changing = {"move_customer", "move_customers", "publish_configuration", "preview_configuration"}
     changing |= {"export_customer", "erase_customer"}
-    assert refused == changing | {"list_history"}
+    assert refused == changing | EFFECTS | {"list_history"}
     assert {operation for operation, status in seen if status in (200, 207)} & changing == set()

@@ -133,13 +133,14 @@ def refusals() -> Iterator[None]:
 
 
 def _read_wanted(parameters: QueryDict, question: bytes) -> Wanted:
-    state, kind = parameters.get("state") or None, parameters.get("kind") or None
-    if state and state not in EffectRun.STATES:
+    state, kind = parameters.get("state"), parameters.get("kind")
+    if state is not None and state not in EffectRun.STATES:
         raise refuse_parameter("state", f"Choose one of: {', '.join(EffectRun.STATES)}.")
-    if kind and kind not in KINDS:
+    if kind is not None and kind not in KINDS:
         raise refuse_parameter("kind", f"Choose one of: {', '.join(KINDS)}.")
     ids = {
-        name: read_id(text, name) if (text := parameters.get(name)) else None for name in ("customer_id", "request_id")
+        name: read_id(text, name) if (text := parameters.get(name)) is not None else None
+        for name in ("customer_id", "request_id")
     }
     return Wanted(
         state=state,
