@@ -49,6 +49,14 @@ def _has_only(response: Response, member: str, meant: set[str]) -> bool:
     return bool(found) and found <= meant
 
 
+def _find_meant(called: str | None, response: Response) -> str:
+    """Why the operation may find fault with those parts of the request; empty if it may not."""
+    for operations, pointers, why in MEANT:
+        if called in operations and _has_only(response, "pointer", pointers):
+            return why
+    return ""
+
+
 def find_reason(failure: Failure, case: Case, response: Response) -> str | None:
     """Why it is meant, None for what is not."""
     called, status = case.operation.definition.raw.get("operationId"), response.status_code
@@ -57,9 +65,8 @@ def find_reason(failure: Failure, case: Case, response: Response) -> str | None:
     if isinstance(failure, RejectedPositiveData):
         if status == 400 and code in OF_THE_RULES:
             return "which stages, transitions and reasons there are is the tenant's own, and in no schema"
-        for operations, pointers, why in MEANT:
-            if status == 400 and called in operations and _has_only(response, "pointer", pointers):
-                return why
+        if status == 400 and (why := _find_meant(called, response)):
+            return why
         if status == 400 and called == "publish_configuration" and _has_only(response, "code", OF_THE_WHOLE):
             return "the parts of a configuration have to fit each other"
         if body.get("detail") == IF_MATCH_FORM and '"' not in case.headers["If-Match"]:
