@@ -11,7 +11,8 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS, IntegrityError, transaction
-from django.db.models import F, OuterRef, Subquery
+from django.db.models import F, OuterRef, Subquery, TextField
+from django.db.models.functions import Cast
 
 from audit.models import LifecycleHistory
 from lifecycle.models import CustomerLifecycleStatus, StageMigration
@@ -147,10 +148,15 @@ def customers_of(move: StageMigration) -> Any:
     if move.undo_request_id is None:
         return rows
     # Still at the very version that the publication gave them: no one has moved them since. Looked up row by row, by
-    # the history's key, among those that changed since then: never by a walk over the history.
-    last = LifecycleHistory.objects.filter(
-        tenant_id=move.tenant_id, customer_id=OuterRef("customer_id"), sequence=OuterRef("version")
-    ).filter(request_id=move.undo_request_id)
+    # the history's key, among those that changed since then: never by a walk over the history. The request is compared
+    # as a text, because the index by request leads to all of its rows for each customer.
+    last = (
+        LifecycleHistory.objects.filter(
+            tenant_id=move.tenant_id, customer_id=OuterRef("customer_id"), sequence=OuterRef("version")
+        )
+        .alias(request=Cast("request_id", TextField()))
+        .filter(request=str(move.undo_request_id))
+    )
     return (
         rows.filter(source=SOURCE, updated_at__gte=_published_at(move))
         .alias(taken_from=Subquery(last.values("from_stage")))
