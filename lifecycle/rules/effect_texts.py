@@ -4,28 +4,8 @@ A value is put in as it is and never looked at again, so a company called ``{{ c
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Mapping
 from typing import Final
-
-# Field -> what it is, as the documentation says it.
-FIELDS: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "customer.name": "the company's name",
-        "customer.external_id": "its id in your own systems",
-        "customer.segment": "its segment",
-        "customer.industry": "its industry",
-        "customer.owner": "the name of its account manager",
-        "stage": "the stage that it is in now",
-        "from_stage": "the stage that it was in before",
-        "reason": "the reason that was given",
-        "changed_on": "the day of the change, in UTC",
-        "tenant.name": "your company's name",
-        "link": "the address of the customer's page",
-    }
-)
-# Only for e-mail to contacts and people, of whom there is one a message.
-RECIPIENT_FIELDS: Final[Mapping[str, str]] = MappingProxyType({"recipient.name": "the recipient's name"})
 
 _PLACE: Final = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
 _BREAKS: Final = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]+")
@@ -36,12 +16,6 @@ DEFAULT_BODY: Final = (
     "\n"
     "{{ link }}\n"
 )
-
-
-def find_unknown_fields(text: str) -> Sequence[str]:
-    """The fields of a text that are not known, in their order."""
-    known = FIELDS.keys() | RECIPIENT_FIELDS.keys()
-    return [name for name in _PLACE.findall(text) if name not in known]
 
 
 def fill_in(text: str, values: Mapping[str, str]) -> str:

@@ -96,6 +96,8 @@ def test_an_effect_is_cancelled_once_and_replayed(api_client: Client, customer: 
         actions = AdministrationEntry.objects.filter(action__in=("cancel_effect", "replay_effects"))
         assert actions.filter(tenant_id=tenant.id).count() == 2
     assert client.post(f"/api/v1/effects/{uuid4()}/replay").status_code == 404
+    reached_no_one = client.get("/api/v1/effects?state=suppressed").json()["results"][0]["id"]
+    assert client.post(f"/api/v1/effects/{reached_no_one}/replay").status_code == 409
 
 
 def test_failed_effects_are_replayed_together(api_client: Client, customer: Customer, tenant: TenantRef) -> None:

@@ -16,6 +16,7 @@ from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tests.conftest import make_people
 from tests.factories import ADMIN_ACTOR, CustomerFactory, TenantFactory, utc_now
+from tests.messaging.speaking import RULES, Speaker
 
 DOCUMENT = {
     "stages": ["Prospect", "Active", "At-Risk", "Churned"],
@@ -178,3 +179,16 @@ def test_two_workers_share_an_undo(db: None, monkeypatch: pytest.MonkeyPatch, in
         assert (job.moved, job.refused) == (10, 0)
         assert {row.version for row in CustomerLifecycleStatus.objects.filter(tenant_id=tenant.id)} == {4}
     assert tenant.id not in {found.id for found in find_tenants_with_undos()}
+
+
+def test_undoing_what_one_event_did_leaves_alone_what_others_of_its_batch_did(db: None) -> None:
+    speaker = Speaker(TenantFactory(configuration=RULES))
+    tenant = speaker.tenant
+    speaker.hear(speaker.created("c1"), speaker.created("c2"))
+    speaker.hear(speaker.renewed("c1", minutes=1), speaker.renewed("c2", minutes=1))
+    assert (speaker.stage("c1"), speaker.stage("c2")) == ("Active", "Active")
+    with tenant_context(tenant.id):
+        request_id = LifecycleHistory.objects.filter(customer_id=speaker.customer("c1").id).latest("id").request_id
+    job = undo(tenant, request_id)
+    assert (job.to_move, job.moved) == (1, 1)
+    assert (speaker.stage("c1"), speaker.stage("c2")) == ("Prospect", "Active")

@@ -13,7 +13,8 @@ from lifecycle.models import EffectLane, EffectPause, EffectRun, WebhookEndpoint
 from tenants.actors import Actor, TenantRef
 
 # Held effects wait for a person; failed ones can be tried again. An unknown e-mail may have arrived: only one by one.
-REPLAYABLE: Final = (EffectRun.FAILED, EffectRun.HELD, EffectRun.SUPPRESSED, EffectRun.CANCELLED, EffectRun.UNKNOWN)
+# What was suppressed reached no one, and there is no one to send it to.
+REPLAYABLE: Final = (EffectRun.FAILED, EffectRun.HELD, EffectRun.CANCELLED, EffectRun.UNKNOWN)
 REPLAYABLE_TOGETHER: Final = (EffectRun.FAILED, EffectRun.HELD)
 CANCELLABLE: Final = (EffectRun.HELD, EffectRun.DUE)
 MOST_AT_ONCE: Final = 10_000

@@ -92,9 +92,7 @@ def render_mail(facts: Facts) -> Mail:
     """The e-mail of a job. Call in the tenant's context. Raises NothingToDeliver. One statement at most."""
     name, address = _find_recipient(facts.job)
     values = {**facts.values, "recipient.name": name}
-    subject = facts.effect.subject or DEFAULT_SUBJECT
-    body = facts.effect.body or DEFAULT_BODY
-    return Mail(name, address, fill_in_line(subject, values)[:255], fill_in(body, values))
+    return Mail(name, address, fill_in_line(DEFAULT_SUBJECT, values)[:255], fill_in(DEFAULT_BODY, values))
 
 
 def find_user(job: Job) -> User:

@@ -4,6 +4,7 @@ To add one: a class here, and how it is delivered in ``lifecycle.delivery``.
 """
 
 import datetime as dt
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -52,19 +53,19 @@ class Target:
     delay: dt.timedelta = dt.timedelta()
 
 
-class Kind:
+class Kind(ABC):
     """One kind of effect. ``name`` is that of the configuration."""
 
     name: ClassVar[str]
     # What has to be looked up before it can be planned.
     asks_people: ClassVar[bool] = False
 
+    @abstractmethod
     def targets(self, effect: Effect, reach: Reach, members: Members, made_by: Collection[str]) -> Iterator[Target]:
         """Whom the effect reaches, perhaps twice; where it reaches no one, a suppressed target says why.
 
         ``made_by``: the ids of the users who make the change.
         """
-        raise NotImplementedError
 
 
 class _ToPeople(Kind):

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from lifecycle.models.effects import EffectRun
 from lifecycle.services.effects.kinds import KINDS, LANES, Members, Reach, Target
 from storage.cursors import plain_array, prepared_cursor, text_array
 from tenants.roles import Role
@@ -160,14 +159,3 @@ def _read_members(tenant_id: UUID) -> tuple[Members, dict[str, UUID]]:
 def _make_lanes(tenant_id: UUID) -> None:
     with prepared_cursor("default") as cursor:
         cursor.execute(_MAKE_LANES, {"tenant_id": tenant_id, "names": text_array(LANES)})
-
-
-def count_by_effect(started: Mapping[UUID, Sequence[Started]]) -> dict[tuple[str, str], int]:
-    """How many rows each effect has, by name and kind; what never runs is not counted."""
-    counts: dict[tuple[str, str], int] = {}
-    for rows in started.values():
-        for row in rows:
-            if row.state != EffectRun.SUPPRESSED:
-                key = (row.effect.name, row.effect.kind)
-                counts[key] = counts.get(key, 0) + 1
-    return counts

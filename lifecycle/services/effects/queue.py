@@ -5,7 +5,7 @@ been handed over: whether that one arrived nobody can say, so it is ``unknown`` 
 """
 
 import datetime as dt
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -14,7 +14,6 @@ import orjson
 from django.db import connections
 from uuid_utils.compat import uuid4
 
-from lifecycle.models.effects import EffectRun
 from lifecycle.services.effects.brakes import Brakes
 from storage.cursors import plain_array, prepared_cursor, text_array
 from tenants.actors import TenantRef
@@ -272,11 +271,3 @@ def _for_tenants(find: str, change: str) -> int:
             cursor.execute(change, {"tenant_id": tenant_id})
             count += len(cursor.fetchall())
     return count
-
-
-def is_finished(state: str) -> bool:
-    """Whether nothing more becomes of an effect in this state by itself."""
-    return state not in ALIVE
-
-
-ALIVE: Final[Collection[str]] = frozenset({EffectRun.HELD, EffectRun.DUE, EffectRun.SENDING})

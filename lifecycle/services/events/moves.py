@@ -6,6 +6,8 @@ from functools import partial
 from typing import Final
 from uuid import UUID
 
+from uuid_utils.compat import uuid7
+
 from audit.services.chain import micros
 from audit.services.refusals import Refusal as RefusedAttempt
 from audit.services.refusals import record_refusals
@@ -104,6 +106,8 @@ class _Chooser:
             reason_code=rule.reason_code,
             effective_at=min(event.time, self.now),
             event_id=event.id,
+            # Of its own: an undo takes back what one request did, and the events of a batch have nothing in common.
+            request_id=uuid7(),
             only_if_newer=True,
         )
 

@@ -5,7 +5,7 @@ nothing. What has been sent is named. It works in batches, so it can be interrup
 """
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -92,8 +92,8 @@ class _Moved(NamedTuple):
 def begin_undo(request_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt.datetime, reason: str = "") -> Undo:
     """Ask for the undo of a request, and cancel what it has started and not sent; the job, which moves no one yet.
 
-    A second time it is the same job. Call in the tenant's context. Raises UndoRefused: no such change, one of another
-    person (without the right to configure), or one that was itself an undo.
+    A second time it is the same job. Call in the tenant's context. Raises UndoRefused: no such change, or one of
+    another person (without the right to configure). The undo of an undo is allowed, and starts nothing either.
     """
     existing = Undo.objects.filter(tenant_id=tenant.id, request_id=request_id).first()
     if existing is not None:
@@ -222,8 +222,3 @@ def _undo_some(tenant: TenantRef, *, now: dt.datetime) -> None:
 def find_undo(undo_id: UUID, *, tenant: TenantRef) -> Undo | None:
     """The undo; None when the tenant has no such one. One statement."""
     return Undo.objects.filter(tenant_id=tenant.id, id=undo_id).first()
-
-
-def list_undos(tenant: TenantRef, limit: int = 20) -> Sequence[Undo]:
-    """The latest undos. One statement."""
-    return list(Undo.objects.filter(tenant_id=tenant.id).order_by("-id")[:limit])

@@ -62,8 +62,6 @@ class Effect:
     stages: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     template: str | None = None
-    subject: str = ""
-    body: str = ""
 
     def concerns(self, stage: str, category: str) -> bool:
         """Whether the effect is started by this stage of this category."""
