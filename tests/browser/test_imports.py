@@ -111,6 +111,7 @@ def test_the_pages_are_accessible_and_fit_the_screen(open_browser, users, tenant
     expect(page.get_by_role("heading", name="Match the columns")).to_be_visible()
     look_at(page, "columns")
     page.get_by_role("button", name="Dry run").click()
+    expect(page.get_by_role("heading", name="Dry run", exact=True)).to_be_visible()
     look_at(page, "progress")
     work()
     expect(page.get_by_role("heading", name="Dry run: nothing was written")).to_be_visible()
