@@ -1,6 +1,6 @@
 # Everything runs from .venv, which is made here. Needs Python 3.11 or newer and make, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench chaos restore-drill format openapi clean
+.PHONY: help demo test check bench chaos chaos-effects restore-drill format openapi clean
 
 PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11,$(shell \
 	$(name) -c 'import sys; sys.version_info >= (3, 11) and print("$(name)")' 2>/dev/null)))
@@ -26,6 +26,9 @@ bench: $(INSTALLED) ## the benchmarks, each beside its limit and its peer (ARGS=
 
 chaos: $(INSTALLED) ## kill, cut and restart what the events need, for minutes, and count (ARGS="--mutants" to doubt it)
 	@exec .venv/bin/python -m tests.messaging.chaos $(ARGS)
+
+chaos-effects: $(INSTALLED) ## kill what delivers effects at every step while servers misbehave, and count (ARGS="--mutants")
+	@exec .venv/bin/python -m tests.delivery.chaos $(ARGS)
 
 restore-drill: $(INSTALLED) ## back up, lose and restore an installation with data, and compare (DEMO_CUSTOMERS=200)
 	@$(LOCAL) restore-drill

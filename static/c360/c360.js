@@ -3,8 +3,6 @@
 
 (() => {
   const byId = (id) => document.getElementById(id);
-  // Sentences come with the page, in its language.
-  const said = byId("trouble").dataset;
   document.documentElement.classList.add("js");
 
   // --- telling people -----------------------------------------------------------------------------------------
@@ -44,7 +42,7 @@
     const badge = document.querySelector(".live");
     if (!badge) return;
     badge.dataset.state = isConnected ? "live" : "polling";
-    badge.textContent = isConnected ? said.live : said.checking;
+    badge.textContent = isConnected ? "Live" : "Checking for changes";
   }
 
   function startLive() {
@@ -190,18 +188,18 @@
   });
 
   document.addEventListener("htmx:sendError", (event) => {
-    if (!isBackground(event)) showTrouble(said.unreachable);
+    if (!isBackground(event)) showTrouble("The server cannot be reached. Check your connection, then try again.");
   });
   document.addEventListener("htmx:responseError", (event) => {
     if (isBackground(event)) return;
     const { status, responseText } = event.detail.xhr;
     if (status === 403) {
       window.c360Drafts?.returning();
-      showTrouble(readSentence(responseText) || said.denied);
+      showTrouble(readSentence(responseText) || "You don't have access. Nothing was changed.");
     } else if (status === 404) {
-      showTrouble(said.gone);
+      showTrouble("This no longer exists. Reload the page.");
     } else {
-      showTrouble(said.failed);
+      showTrouble("Something went wrong on our side. Your change may not have been saved: reload the page to see, then try again.");
     }
   });
 

@@ -283,7 +283,7 @@ class Run:
         count = 0
         for post in posts:
             if post.pid and not post.is_alive():
-                status = post.store_dead_letters()
+                status = post.wait()
                 if status == -signal.SIGKILL and post.fuse is not None:
                     self.injected[f"kill -9 at: {post.fuse[0]}"] += 1
                     count += 1
@@ -344,7 +344,7 @@ class Run:
         """No more faults: workers without fuses."""
         for post in posts[:4]:
             if not post.is_alive():
-                post.store_dead_letters()
+                post.wait()
                 post.man()
             elif post.fuse is not None:
                 post.kill()

@@ -162,18 +162,19 @@ class Zygote:
 class Post:
     """A place that is always manned: a worker that dies is replaced."""
 
-    def __init__(self, zygote: Zygote, name: str, *arguments: str, mutant: str = "") -> None:
+    def __init__(self, zygote: Zygote, name: str, *arguments: str, mutant: str = "", patch: str = "") -> None:
         self.zygote = zygote
         self.name = name
         self.arguments = arguments
         self.mutant = mutant
+        self.patch = patch
         self.pid = 0
         self.fuse: tuple[str, int] | None = None
 
     def man(self, fuse: tuple[str, int] | None = None) -> None:
         """Start a worker, with a fuse if one is given."""
         self.fuse = fuse
-        self.pid = self.zygote.start(self.name, *self.arguments, fuse=fuse, mutant=self.mutant)
+        self.pid = self.zygote.start(self.name, *self.arguments, fuse=fuse, mutant=self.mutant, patch=self.patch)
 
     def is_alive(self) -> bool:
         """Whether the worker runs (a zombie does not)."""
@@ -187,8 +188,8 @@ class Post:
         """Send a signal and wait for the end; the exit status."""
         if self.is_alive():
             os.kill(self.pid, signum)
-        return self.store_dead_letters()
+        return self.wait()
 
-    def store_dead_letters(self) -> int:
+    def wait(self) -> int:
         """Wait for the end; the exit status, negative for a signal."""
         return self.zygote.ask(wait=self.pid)

@@ -1,7 +1,8 @@
 """Starts consumers and relays by forking a process that has loaded Django: a kill costs no second of importing.
 
 Reads one JSON command a line from standard input and answers each with one line:
-``{"start": [command, ...], "log": path, "fuse": [point, passages], "mutant": name}`` -> process id;
+``{"start": [command, ...], "log": path, "fuse": [point, passages], "mutant": name, "patch": "module:function"}`` ->
+process id;
 ``{"wait": pid}`` -> exit status, negative for a signal.
 """
 
@@ -10,6 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import django
@@ -21,7 +23,8 @@ def main() -> None:
     django.setup()
     # Everything a worker needs is imported before the first fork.
     import lifecycle.management.commands.consume_events
-    import lifecycle.management.commands.relay_events  # noqa: F401
+    import lifecycle.management.commands.relay_events
+    import lifecycle.management.commands.run_effects  # noqa: F401
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     answer("ready")
@@ -59,6 +62,9 @@ def work(command: dict[str, Any]) -> None:
             from tests.messaging.chaos.mutants import MUTANTS
 
             MUTANTS[command["mutant"]]()
+        if command.get("patch"):
+            module, _, function = command["patch"].partition(":")
+            getattr(import_module(module), function)()
         if command.get("fuse"):
             light(*command["fuse"])
         call_command(*command["start"])
@@ -138,6 +144,54 @@ def _after_fetch() -> tuple[Any, str, bool]:
     return outbox, "fetch_pending", False
 
 
+def _claim() -> tuple[Any, str, bool]:
+    from lifecycle.delivery import worker
+
+    return worker, "claim", False
+
+
+def _before_hand_over() -> tuple[Any, str, bool]:
+    from lifecycle.delivery import senders
+
+    return senders, "hand_over", True
+
+
+def _after_hand_over() -> tuple[Any, str, bool]:
+    from lifecycle.delivery import senders
+
+    return senders, "hand_over", False
+
+
+def _after_mail() -> tuple[Any, str, bool]:
+    from lifecycle.delivery import senders
+
+    return senders, "send_mail", False
+
+
+def _before_webhook() -> tuple[Any, str, bool]:
+    from lifecycle.delivery import senders
+
+    return senders, "send_webhook", True
+
+
+def _after_webhook() -> tuple[Any, str, bool]:
+    from lifecycle.delivery import senders
+
+    return senders, "send_webhook", False
+
+
+def _before_finish() -> tuple[Any, str, bool]:
+    from lifecycle.delivery import worker
+
+    return worker, "finish", True
+
+
+def _after_finish() -> tuple[Any, str, bool]:
+    from lifecycle.delivery import worker
+
+    return worker, "finish", False
+
+
 POINTS: dict[str, Callable[[], tuple[Any, str, bool]]] = {
     "consumer: polled, nothing done": _read,
     "consumer: before the database commits": _inbox_settle,
@@ -146,6 +200,14 @@ POINTS: dict[str, Callable[[], tuple[Any, str, bool]]] = {
     "relay: fetched, not sent": _after_fetch,
     "relay: delivered, not marked": _before_mark,
     "relay: marked": _after_mark,
+    "effects: claimed, nothing done": _claim,
+    "effects: mail not handed over": _before_hand_over,
+    "effects: mail handed over, not sent": _after_hand_over,
+    "effects: mail sent, not noted": _after_mail,
+    "effects: webhook not sent": _before_webhook,
+    "effects: webhook sent, not noted": _after_webhook,
+    "effects: delivered, not noted": _before_finish,
+    "effects: noted": _after_finish,
 }
 
 
