@@ -12,6 +12,7 @@ from tenants.identity import Identity
 from tenants.middleware import note_refusal
 from tenants.roles import (
     CONFIGURE_STAGES,
+    MUTE_EFFECTS,
     ROLE_PERMISSIONS,
     UPDATE_LIFECYCLE,
     VIEW_HISTORY,
@@ -25,9 +26,10 @@ DENIALS: Mapping[str, str] = {
     UPDATE_LIFECYCLE: "You have view-only access. Ask an account manager.",
     VIEW_HISTORY: "History is not available to your role. Ask an account manager.",
     CONFIGURE_STAGES: "Only tenant admins can change the lifecycle configuration.",
+    MUTE_EFFECTS: "Only tenant admins can change a stage without starting its automations.",
 }
 # Refusals of these are kept: somebody tried to change something.
-CHANGING = frozenset({UPDATE_LIFECYCLE, CONFIGURE_STAGES})
+CHANGING = frozenset({UPDATE_LIFECYCLE, CONFIGURE_STAGES, MUTE_EFFECTS})
 
 
 def has_permission(identity: Identity, permission: str) -> bool:

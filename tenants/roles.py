@@ -1,4 +1,4 @@
-"""The role matrix [SEC-1]: four roles, four permissions, in one place."""
+"""The role matrix [SEC-1]: four roles and their permissions, in one place."""
 
 from django.db import models
 
@@ -6,7 +6,9 @@ VIEW_LIFECYCLE = "view_lifecycle"
 UPDATE_LIFECYCLE = "update_lifecycle"
 VIEW_HISTORY = "view_history"
 CONFIGURE_STAGES = "configure_stages"
-PERMISSIONS = (VIEW_LIFECYCLE, UPDATE_LIFECYCLE, VIEW_HISTORY, CONFIGURE_STAGES)
+# To change a stage without starting what the configuration says.
+MUTE_EFFECTS = "mute_effects"
+PERMISSIONS = (VIEW_LIFECYCLE, UPDATE_LIFECYCLE, VIEW_HISTORY, CONFIGURE_STAGES, MUTE_EFFECTS)
 
 
 class Role(models.TextChoices):

@@ -17,6 +17,7 @@ from tenants.rules.values import InvalidValue, read_paragraphs
 
 LONGEST_NAME = 150
 MOST_ITEMS = 1000
+LONGEST_MUTE_REASON = 500
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -74,6 +75,17 @@ class _ConfirmedField(WholeNumberField):
         super().__init__(required=False, allow_null=True, min_value=0, help_text=help_text)
 
 
+class MuteSerializer(StrictSerializer):
+    """That a change starts nothing, and why."""
+
+    reason = TextField(
+        max_length=LONGEST_MUTE_REASON, trim_whitespace=True, help_text="Why, for the administration log."
+    )
+
+
+MUTE_HELP = "Start none of the effects; what would have run is listed as suppressed. Needs the permission mute_effects."
+
+
 class _StageSerializer(StrictSerializer):
     """A stage for a customer, and why."""
 
@@ -104,6 +116,7 @@ class ChangeSerializer(_StageSerializer):
     """``PATCH /customers/{id}/lifecycle`` [API-1]."""
 
     confirm_effects = _ConfirmedField("Refuse unless the change starts as many effects: the number that was seen.")
+    mute_effects = MuteSerializer(required=False, allow_null=True, help_text=MUTE_HELP)
 
 
 class ItemSerializer(_StageSerializer):
@@ -126,8 +139,10 @@ class BatchSerializer(StrictSerializer):
     items = _ItemsField(child=serializers.JSONField(allow_null=True), min_length=1, max_length=MOST_ITEMS)
     dry_run = FlagField(required=False, default=False)
     confirm_effects = _ConfirmedField(
-        "Refuse the whole request unless the changes start as many effects together. A dry run shows them."
+        "Refuse the whole request unless the changes start as many effects together. A dry run shows them. Needed when"
+        " they start more than the tenant lets one request start unasked (50, unless it has set another number)."
     )
+    mute_effects = MuteSerializer(required=False, allow_null=True, help_text=MUTE_HELP)
 
 
 class ExportSerializer(StrictSerializer):

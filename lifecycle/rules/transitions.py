@@ -181,6 +181,26 @@ def refuse_effects(effects: Sequence[Effect], confirmed: int) -> Refused:
     return Refused("effects_unconfirmed", sentence, effects=tuple(effects))
 
 
+def refuse_unasked_effects(effects: Sequence[Effect], budget: int) -> Refused:
+    """The refusal of a bulk change that would start more effects than the tenant lets one start unasked."""
+    asked = refuse_effects(effects, 0)
+    started = asked.sentence.partition("; you confirmed")[0]
+    sentence = (
+        f"{started}, more than the {budget:,} that a bulk change starts here without being asked. Nothing was saved:"
+        f" review what would start, then confirm the number ({len(effects)})."
+    )
+    return Refused("effects_unconfirmed", sentence, effects=tuple(effects))
+
+
+def refuse_mute() -> Refused:
+    """The refusal of a change that is to start nothing, asked for by someone who may not ask for that."""
+    sentence = (
+        "Only tenant admins can change a stage without starting its automations. Nothing was saved: change it with"
+        " them, or ask a tenant admin."
+    )
+    return Refused("permission_denied", sentence)
+
+
 def _needs_reason(policy: Policy, from_stage: str | None, to_stage: str) -> bool:
     return to_stage in policy.required and not (from_stage is None and to_stage == policy.initial)
 

@@ -8,6 +8,8 @@ from django import forms
 from lifecycle.rules.transitions import LONGEST_NOTE, LONGEST_REASON, LONGEST_STAGE
 from tenants.rules.values import InvalidValue, read_paragraphs
 
+LONGEST_MUTE_REASON = 500
+
 
 class MoveForm(forms.Form):
     """The dialog "Change stage". Each stage has its own field for the reason, and for the number of effects that were
@@ -20,6 +22,8 @@ class MoveForm(forms.Form):
     effects = forms.IntegerField(min_value=0, required=False)
     reason = forms.CharField(max_length=LONGEST_REASON, required=False)
     note = forms.CharField(max_length=LONGEST_NOTE, required=False)
+    mute = forms.BooleanField(required=False)
+    mute_reason = forms.CharField(max_length=LONGEST_MUTE_REASON, required=False)
 
     def __init__(self, data: Mapping[str, Any]) -> None:
         of_stage = {name: data.get(f"{name}:{data.get('stage')}") for name in ("reason", "effects")}
@@ -31,6 +35,13 @@ class MoveForm(forms.Form):
             return read_paragraphs(self.cleaned_data["note"], LONGEST_NOTE)
         except InvalidValue as error:
             raise forms.ValidationError(f"The note {error}.") from error
+
+    def clean(self) -> dict[str, Any]:
+        """What is not started is not started for a reason."""
+        cleaned: dict[str, Any] = super().clean() or {}
+        if cleaned.get("mute") and not cleaned.get("mute_reason"):
+            self.add_error("mute_reason", "Say why no automation is to start. Nothing was saved.")
+        return cleaned
 
     def sentence(self) -> str:
         """What is wrong with the form, in one sentence a field."""

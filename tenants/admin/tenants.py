@@ -11,11 +11,14 @@ from django.utils import timezone
 
 from tenants.actors import TenantRef
 from tenants.admin.asking import ask_first, read_why
-from tenants.admin.base import ModelForm, ServiceAdmin, identity_of, is_super_admin
+from tenants.admin.base import ModelForm, ServiceAdmin, identity_of, is_super_admin, service_arguments
 from tenants.models import Tenant
 from tenants.rules.configuration.starters import STARTERS
 from tenants.services.accounts.people import PersonChangeRefused, open_tenant, resume_tenant, suspend_tenant
+from tenants.services.accounts.tenant_settings import set_effects_budget
 from tenants.services.directory import PLATFORM
+
+FACTS = ("slug", "name", "is_suspended", "configuration_version", "created_at")
 
 
 class TenantForm(ModelForm):
@@ -34,6 +37,14 @@ class TenantForm(ModelForm):
     class Meta:
         model = Tenant
         fields = ("slug", "name")
+
+
+class SettingsForm(ModelForm):
+    """What a tenant sets for itself."""
+
+    class Meta:
+        model = Tenant
+        fields = ("effects_budget",)
 
 
 @admin.register(Tenant)
@@ -62,14 +73,26 @@ class TenantModelAdmin(ServiceAdmin):
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """The form for a new tenant; the facts of an old one."""
-        return (
-            ("slug", "name", "starter")
-            if obj is None
-            else ("slug", "name", "is_suspended", "configuration_version", "created_at")
-        )
+        return ("slug", "name", "starter") if obj is None else (*FACTS, "effects_budget")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """What a tenant is called and does is not changed here."""
+        return () if obj is None else FACTS
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Who may configure the tenant at hand, for that one alone."""
+        tenant = identity_of(request).tenant
+        return self.may_change_rows(request) and (obj is None or (tenant is not None and obj.pk == tenant.id))
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any) -> Any:
+        """The settings of an old tenant."""
+        return super().get_form(request, obj, change, **(options | ({"form": SettingsForm} if change else {})))
 
     def save_model(self, request: HttpRequest, obj: Tenant, form: Any, change: bool) -> None:
-        """Open the tenant. Its people and its configuration come next, working for it."""
+        """Open the tenant, or keep its settings. Its people and its configuration come next, working for it."""
+        if change:
+            set_effects_budget(form.cleaned_data["effects_budget"], **service_arguments(request))
+            return
         try:
             with transaction.atomic():
                 made = open_tenant(**form.cleaned_data, actor=identity_of(request).actor(), now=timezone.now())

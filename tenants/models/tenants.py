@@ -1,17 +1,32 @@
 """The company that uses the product."""
 
+from typing import Final
+
 import uuid_utils.compat
+from django.core.validators import MaxValueValidator
 from django.db import models
+
+MOST_EFFECTS_UNASKED: Final = 100_000
 
 
 class Tenant(models.Model):
-    """A company that uses the product. ``configuration_version`` is the number of the live configuration."""
+    """A company that uses the product. ``configuration_version`` is the number of the live configuration.
+
+    ``effects_budget``: what would start more effects with one bulk change is asked to confirm their number.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid_utils.compat.uuid7, editable=False)
     slug = models.SlugField(max_length=63, unique=True)
     name = models.CharField(max_length=200)
     is_suspended = models.BooleanField(default=False)
     configuration_version = models.PositiveIntegerField(default=0)
+    effects_budget = models.PositiveIntegerField(
+        "effects a bulk change starts unasked",
+        default=50,
+        db_default=50,
+        validators=[MaxValueValidator(MOST_EFFECTS_UNASKED)],
+        help_text="A bulk change that would start more has to confirm their number. 0: every one has to.",
+    )
     created_at = models.DateTimeField()
 
     class Meta:
@@ -21,6 +36,7 @@ class Tenant(models.Model):
             ("update_lifecycle", "Can move customers to another stage"),
             ("view_history", "Can see who moved a customer, when and why"),
             ("configure_stages", "Can change the lifecycle configuration"),
+            ("mute_effects", "Can change stages without starting effects"),
         ]
 
     def __str__(self) -> str:

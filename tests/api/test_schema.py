@@ -158,7 +158,14 @@ def test_what_a_request_may_not_say_is_said(db):
     change = components["ChangeRequest"]
     assert change["required"] == ["stage"]
     assert change["additionalProperties"] is False
-    assert set(change["properties"]) == {"stage", "updated_by", "reason_code", "note", "confirm_effects"}
+    assert set(change["properties"]) == {
+        "stage",
+        "updated_by",
+        "reason_code",
+        "note",
+        "confirm_effects",
+        "mute_effects",
+    }
     texts = [text for name, schema in components.items() if name.endswith("Request") for text in walk(schema)]
     for text in texts:
         if "string" in text.get("type", ()) and "enum" not in text:

@@ -10,7 +10,7 @@ import pytest
 from audit.models import LifecycleHistory, OutboxMessage
 from lifecycle.models import CustomerLifecycleStatus
 from tenants.context import tenant_context
-from tenants.roles import CONFIGURE_STAGES, UPDATE_LIFECYCLE, VIEW_HISTORY, VIEW_LIFECYCLE
+from tenants.roles import CONFIGURE_STAGES, MUTE_EFFECTS, UPDATE_LIFECYCLE, VIEW_HISTORY, VIEW_LIFECYCLE
 from tests.doors.routes import list_routes
 from tests.factories import MINIMAL, SAAS, CustomerFactory, TenantFactory
 
@@ -19,8 +19,8 @@ MAY: dict[str, set[str]] = {
     "viewer": {VIEW_LIFECYCLE},
     "account_manager": {VIEW_LIFECYCLE, UPDATE_LIFECYCLE, VIEW_HISTORY},
     "service": {VIEW_LIFECYCLE, UPDATE_LIFECYCLE, VIEW_HISTORY},
-    "tenant_admin": {VIEW_LIFECYCLE, UPDATE_LIFECYCLE, VIEW_HISTORY, CONFIGURE_STAGES},
-    "super_admin": {VIEW_LIFECYCLE, UPDATE_LIFECYCLE, VIEW_HISTORY, CONFIGURE_STAGES},
+    "tenant_admin": {VIEW_LIFECYCLE, UPDATE_LIFECYCLE, VIEW_HISTORY, CONFIGURE_STAGES, MUTE_EFFECTS},
+    "super_admin": {VIEW_LIFECYCLE, UPDATE_LIFECYCLE, VIEW_HISTORY, CONFIGURE_STAGES, MUTE_EFFECTS},
 }
 ANYONE = ""
 

@@ -15,7 +15,7 @@ _SENTENCES: Final = {
     404: "There is no such customer in this tenant, or no such tenant.",
     406: "Only JSON is sent, and Accept asks for something else.",
     408: "The body did not arrive in time; nothing was changed.",
-    409: "Other effects would be started than were confirmed; `effects` are. Nothing was changed.",
+    409: "Other effects would start than were confirmed, or more than start unasked; see `effects`. Nothing was saved.",
     412: "The version in If-Match is not the current one; `current` is.",
     413: "The body is larger than any request may be; nothing was changed.",
     415: "Only JSON is read, and Content-Type says that the body is something else.",

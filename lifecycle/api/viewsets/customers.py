@@ -16,16 +16,15 @@ from lifecycle.api.openapi.configuration import LINE
 from lifecycle.api.paging import encode_before, page_links, read_before
 from lifecycle.api.preconditions import format_etag, is_known_to_caller, read_if_match
 from lifecycle.api.serializers import ChangeSerializer, read_uuid
-from lifecycle.api.viewsets.tenant import SOURCE, TenantViewSet
+from lifecycle.api.viewsets.tenant import TenantViewSet, start_call
 from lifecycle.queries.facts import find_status
 from lifecycle.queries.listing import InvalidCursor, list_customers
 from lifecycle.rules.transitions import Change
 from lifecycle.services.customers import summaries
 from lifecycle.services.customers.profiles import find_customer
 from lifecycle.services.transitions import history
-from lifecycle.services.transitions.apply import NOT_FOUND, Call, apply
+from lifecycle.services.transitions.apply import NOT_FOUND, CallRefused, apply
 from lifecycle.services.transitions.update_budget import UpdateBudget
-from tenants.middleware import current_request_id
 from tenants.permissions import describe_denial
 from tenants.refusals import RequestRefused
 from tenants.roles import UPDATE_LIFECYCLE, VIEW_HISTORY, VIEW_LIFECYCLE
@@ -131,11 +130,10 @@ class LifecycleViewSet(TenantViewSet):
         change = self._read_change(request, **body.validated_data)
         actor = self.identity.actor()
         budget = UpdateBudget(actor)
-        (outcome,) = apply(
-            Call(self.tenant, actor, SOURCE, timezone.now(), current_request_id(), starts_effects=True),
-            [change],
-            budget=budget,
-        )
+        try:
+            (outcome,) = apply(start_call(self.tenant, actor, body.validated_data), [change], budget=budget)
+        except CallRefused as refusal:
+            raise self.refuse_call(refusal, customer_id=self.customer_id, to_stage=change.stage) from refusal
         if outcome.refused or outcome.record is None:
             raise self.refuse(outcome)
         headers = {"ETag": format_etag(outcome.record.version), **budget.headers}
@@ -175,6 +173,7 @@ class LifecycleViewSet(TenantViewSet):
         reason_code: str | None = None,
         note: str | None = None,
         confirm_effects: int | None = None,
+        **_: Any,
     ) -> Change:
         expected_version = read_if_match(request, current=self._version_now)
         author = find_author(updated_by, identity=self.identity, tenant=self.tenant)

@@ -1,16 +1,19 @@
 """What the viewsets share."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
+from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.viewsets import ViewSet
 
 from lifecycle.api.filters import refuse_parameter
 from lifecycle.api.preconditions import format_etag
 from lifecycle.api.serializers import read_uuid
-from lifecycle.services.transitions.apply import NOT_FOUND, Outcome
-from tenants.middleware import note_refusal
+from lifecycle.services.transitions.apply import NOT_FOUND, Call, CallRefused, Outcome
+from tenants.actors import Actor, TenantRef
+from tenants.middleware import current_request_id, note_refusal
 from tenants.refusals import RequestRefused
 from tenants.views import TenantViewMixin
 
@@ -18,6 +21,20 @@ Answer = TypeVar("Answer")
 
 SOURCE = "API"
 NO_ID = "The id of a customer is a UUID such as 0198f3c2-5d1e-7a44-9f0e-2b6c1d7e8a90: check the address."
+
+
+def start_call(tenant: TenantRef, actor: Actor, asked: Mapping[str, Any]) -> Call:
+    """The call of a request that moves customers. ``asked``: its body, which may say that nothing is to be started."""
+    mute = asked.get("mute_effects")
+    return Call(
+        tenant,
+        actor,
+        SOURCE,
+        timezone.now(),
+        current_request_id(),
+        starts_effects=True,
+        mute_reason=mute["reason"] if mute else None,
+    )
 
 
 class TenantViewSet(TenantViewMixin, ViewSet):
@@ -67,6 +84,11 @@ class TenantViewSet(TenantViewMixin, ViewSet):
                 "updated_by": record.updated_by,
             }
         return RequestRefused.of(refused, headers={"ETag": format_etag(record.version)}, **extra)
+
+    def refuse_call(self, refusal: CallRefused, *, customer_id: UUID | None, to_stage: str = "") -> RequestRefused:
+        """A change, or many, that is refused as a whole, as the answer to the request."""
+        self.note(refusal.refused.code, refusal.refused.sentence, customer_id=customer_id, to_stage=to_stage)
+        return RequestRefused.of(refusal.refused)
 
     def note(
         self, code: str, sentence: str, *, customer_id: UUID | None, to_stage: str = "", from_stage: str = ""

@@ -2,7 +2,6 @@
 
 from typing import ClassVar
 
-from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -11,13 +10,11 @@ from lifecycle.api.batches import BadItem, describe_result, read_items, status_o
 from lifecycle.api.filters import refuse_strangers
 from lifecycle.api.idempotency import idempotent
 from lifecycle.api.serializers import BatchSerializer, read_uuid
-from lifecycle.api.viewsets.tenant import SOURCE, TenantViewSet
+from lifecycle.api.viewsets.tenant import TenantViewSet, start_call
 from lifecycle.rules.transitions import Change
 from lifecycle.services.customers import summaries
-from lifecycle.services.transitions.apply import Call, EffectsUnconfirmed, Outcome, apply
+from lifecycle.services.transitions.apply import CallRefused, Outcome, apply
 from lifecycle.services.transitions.update_budget import UpdateBudget
-from tenants.middleware import current_request_id
-from tenants.refusals import RequestRefused
 from tenants.roles import UPDATE_LIFECYCLE, VIEW_LIFECYCLE
 
 
@@ -38,15 +35,15 @@ class TransitionViewSet(TenantViewSet):
         budget = UpdateBudget(actor)
         try:
             outcomes = apply(
-                Call(self.tenant, actor, SOURCE, timezone.now(), current_request_id(), starts_effects=True),
+                start_call(self.tenant, actor, body.validated_data),
                 [item for item in items if isinstance(item, Change)],
                 budget=budget,
                 expected_effects=body.validated_data.get("confirm_effects"),
+                asks_above_budget=True,
                 dry_run=dry_run,
             )
-        except EffectsUnconfirmed as unconfirmed:
-            self.note(unconfirmed.refused.code, unconfirmed.refused.sentence, customer_id=None)
-            raise RequestRefused.of(unconfirmed.refused) from unconfirmed
+        except CallRefused as refusal:
+            raise self.refuse_call(refusal, customer_id=None) from refusal
         judged = iter(outcomes)
         answered = [next(judged) if isinstance(item, Change) else item for item in items]
         if not dry_run:

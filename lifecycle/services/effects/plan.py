@@ -7,10 +7,13 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
+from lifecycle.models.effects import EffectRun
 from lifecycle.services.effects.kinds import KINDS, LANES, Members, Reach, Target
 from storage.cursors import plain_array, prepared_cursor, text_array
 from tenants.roles import Role
 from tenants.rules.configuration.definitions import Effect
+
+MUTED: Final = "muted"
 
 # An owner is named by user name, in any case; contacts without an address cannot be written to.
 _REACH: Final = """
@@ -106,6 +109,11 @@ def plan_effects(moves: Sequence[Moved], *, tenant_id: UUID, now: dt.datetime) -
         ]
         for move in moves
     }
+
+
+def mute_effects(rows: Iterable[Started]) -> list[Started]:
+    """The same rows, none of which will run: why no one heard of the change has an answer."""
+    return [row._replace(state=EffectRun.SUPPRESSED, reason=MUTED) for row in rows]
 
 
 def _once(targets: Iterable[Target]) -> Iterable[Target]:

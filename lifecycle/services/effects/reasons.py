@@ -7,8 +7,8 @@ from typing import Final
 _SENTENCES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "recall": "Held for ten minutes, so that it can be taken back.",
-        "cap": "Held: this effect has sent as many as it may in an hour.",
-        "recipient_cap": "Held: this recipient has received as many as they may in a day.",
+        "cap": "Held until the next hour: this automation has sent as many as it may in this one.",
+        "recipient_cap": "Held until tomorrow: this recipient has received as many as they may in a day.",
         "retry": "The last attempt failed; it is tried again.",
         "no_owner": "The customer has no owner with an account.",
         "no_contact": "The customer has no contact with an e-mail address.",
@@ -27,6 +27,7 @@ _SENTENCES: Final[Mapping[str, str]] = MappingProxyType(
         "endpoint_gone": "The endpoint answered that it is gone, and was switched off.",
         "endpoint_failing": "The endpoint has failed for five days, and was switched off.",
         "endpoint_removed": "The endpoint was removed.",
+        "muted": "Muted by the person who made the change; the administration log says why.",
         "undone": "The change was undone.",
         "cancelled": "Cancelled by an admin.",
         "error": "An error of the product; its log says more.",

@@ -15,16 +15,17 @@ from audit.services.chain import EPOCH, MICROSECOND
 from audit.services.keys import ensure_keys
 from audit.services.recording import trace_headers
 from audit.services.relay_notification import notify_relay_after_commit
-from lifecycle.rules.transitions import Allowed, Change, Refused, Status, Unchanged, decide, refuse_effects
+from lifecycle.rules.transitions import Allowed, Change, Refused, Status, Unchanged, decide
 from lifecycle.services.cache import copies
 from lifecycle.services.effects.plan import Moved, Started, as_columns, plan_effects
 from lifecycle.services.transitions import statements
+from lifecycle.services.transitions.effects_asked import check_effects, check_mute, mute_started
 from lifecycle.services.transitions.outcomes import (
     NOT_FOUND,
     Budget,
     Call,
+    CallRefused,
     Choice,
-    EffectsUnconfirmed,
     Outcome,
     StatusRecord,
 )
@@ -35,7 +36,7 @@ from tenants.roles import UPDATE_LIFECYCLE
 from tenants.rules.configuration.policy import Policy
 from tenants.services.configuration.policies import hold_live_policy, policy_of_version
 
-__all__ = ["NOT_FOUND", "Budget", "Call", "Choice", "EffectsUnconfirmed", "Outcome", "StatusRecord", "apply", "place"]
+__all__ = ["NOT_FOUND", "Budget", "Call", "CallRefused", "Choice", "Outcome", "StatusRecord", "apply", "place"]
 
 # Rows of one writing statement: above it the plan spills to disk and memory is no longer bounded.
 CHUNK = 10_000
@@ -47,6 +48,7 @@ def apply(
     *,
     budget: Budget | None = None,
     expected_effects: int | None = None,
+    asks_above_budget: bool = False,
     dry_run: bool = False,
     backdated: bool = False,
 ) -> list[Outcome]:
@@ -56,17 +58,20 @@ def apply(
     one after the other, each once, under the lock. Two statements for any number of distinct customers up to 10,000 (a
     third for the policy the first time a version is seen, more only when there are notes). With ``dry_run`` the rows
     are locked and judged and nothing is written. ``backdated`` loads what happened elsewhere: each change is dated by
-    its ``effective_at``, and only the database's ``recorded_at`` says when it came here. Raises EffectsUnconfirmed when
-    the batch would not start ``expected_effects``, and what ``budget.take`` raises, before anything is written.
+    its ``effective_at``, and only the database's ``recorded_at`` says when it came here.
+
+    Before anything is written it raises EffectsUnconfirmed when the batch would not start ``expected_effects``, or,
+    with ``asks_above_budget`` and without these, more than the tenant lets one start unasked; MuteRefused; and what
+    ``budget.take`` raises.
     """
+    call = check_mute(call)
     statuses, version = _lock(changes, tenant=call.tenant)
     policy = policy_of_version(call.tenant.id, version) if version else None
     outcomes = _judge(call, changes, policy, statuses, backdated=backdated)
     moves = sum(outcome.moved for outcome in outcomes)
     if dry_run:
         return [outcome._replace(history_id=None) for outcome in outcomes]
-    if expected_effects is not None:
-        _confirm_effects(outcomes, expected_effects)
+    check_effects(call, outcomes, expected=expected_effects, asks_above_budget=asks_above_budget)
     if moves and policy is not None:
         # Once the rows are locked and judged: taken before, the budget's lock and theirs could cross.
         if budget is not None:
@@ -161,14 +166,6 @@ def _record_move(call: Call, change: Change, decision: Allowed, version: int, *,
     )
 
 
-def _confirm_effects(outcomes: Iterable[Outcome], expected: int) -> None:
-    effects = [
-        effect for outcome in outcomes if isinstance(outcome.decision, Allowed) for effect in outcome.decision.effects
-    ]
-    if len(effects) != expected:
-        raise EffectsUnconfirmed(refuse_effects(effects, expected))
-
-
 def _as_status(customer_id: UUID, record: StatusRecord | None) -> Status:
     if record is None:
         return Status(customer_id, None, 0)
@@ -189,7 +186,8 @@ def _plan(call: Call, outcomes: Sequence[Outcome]) -> Mapping[UUID, Sequence[Sta
         for outcome in outcomes
         if isinstance(outcome.decision, Allowed) and outcome.history_id is not None
     ]
-    return plan_effects(moves, tenant_id=call.tenant.id, now=call.now)
+    started = plan_effects(moves, tenant_id=call.tenant.id, now=call.now)
+    return started if call.mute_reason is None else mute_started(call, started)
 
 
 def _write(

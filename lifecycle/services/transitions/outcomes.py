@@ -18,7 +18,8 @@ class Call:
     """Who asks for what, through which entry point (``source``, as the history names it), and when.
 
     ``request_id`` is common to all that one request does; None: one is made. ``starts_effects``: the moves start what
-    the configuration says; imports, undo and a configuration's own moves start nothing.
+    the configuration says; imports, undo and a configuration's own moves start nothing. ``mute_reason``: what the moves
+    would start is kept as suppressed instead, and the administration log says who asked for that, and why.
     """
 
     tenant: TenantRef
@@ -27,6 +28,7 @@ class Call:
     now: dt.datetime
     request_id: UUID | None = None
     starts_effects: bool = False
+    mute_reason: str | None = None
 
 
 class Choice(NamedTuple):
@@ -81,12 +83,20 @@ class BudgetExceeded(Exception):
     """The actor has no room left for what a batch would change; nothing was taken."""
 
 
-class EffectsUnconfirmed(Exception):
-    """A batch would start other effects than as many as were confirmed; nothing was written."""
+class CallRefused(Exception):
+    """A batch is refused as a whole, and nothing was written; ``refused`` says why."""
 
     def __init__(self, refused: Refused) -> None:
         super().__init__(refused.sentence)
         self.refused = refused
+
+
+class EffectsUnconfirmed(CallRefused):
+    """A batch would start other effects than as many as were confirmed."""
+
+
+class MuteRefused(CallRefused):
+    """The actor may not change stages without starting effects."""
 
 
 class Budget(Protocol):

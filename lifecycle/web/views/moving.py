@@ -13,7 +13,7 @@ from django_htmx.http import reswap, retarget, trigger_client_event
 from lifecycle.rules.transitions import Change
 from lifecycle.services.customers.profiles import read_profile
 from lifecycle.services.customers.summaries import read_lifecycle
-from lifecycle.services.transitions.apply import Call, Outcome, apply
+from lifecycle.services.transitions.apply import Call, CallRefused, Outcome, apply
 from lifecycle.services.transitions.update_budget import RateLimited, UpdateBudget
 from lifecycle.web.forms import MoveForm
 from lifecycle.web.history import show_missed
@@ -23,7 +23,7 @@ from lifecycle.web.standing import gather_customer
 from tenants.middleware import current_request_id, note_refusal
 from tenants.pages import TenantRequest
 from tenants.refusals import STATUS_OF_CODE
-from tenants.roles import UPDATE_LIFECYCLE, VIEW_HISTORY
+from tenants.roles import MUTE_EFFECTS, UPDATE_LIFECYCLE, VIEW_HISTORY
 from tenants.services.configuration.policies import policy_of_version
 
 Missed = Sequence[Mapping[str, Any]]
@@ -51,6 +51,19 @@ def _move(request: TenantRequest, customer_id: UUID, form: MoveForm) -> HttpResp
         for name, value in limited.headers.items():
             response[name] = value
         return response
+    except CallRefused as refusal:
+        refused = refusal.refused
+        note_refusal(
+            request,
+            request.identity,
+            source=SOURCE,
+            code=refused.code,
+            detail=refused.sentence,
+            customer_id=customer_id,
+            to_stage=form.cleaned_data["stage"],
+        )
+        status = STATUS_OF_CODE[refused.code]
+        return _ask(request, customer_id, form, refusal=refused.sentence, status=status)
     if outcome.refused is not None:
         return _show_refusal(request, customer_id, form, outcome)
     return _show_success(request, customer_id, outcome)
@@ -67,11 +80,16 @@ def _apply(request: TenantRequest, customer_id: UUID, form: MoveForm) -> Outcome
         expected_configuration=form.cleaned_data["configuration_version"],
         expected_effects=form.cleaned_data["effects"],
     )
-    (outcome,) = apply(
-        Call(request.tenant, actor, SOURCE, timezone.now(), current_request_id(), starts_effects=True),
-        [change],
-        budget=UpdateBudget(actor),
+    call = Call(
+        request.tenant,
+        actor,
+        SOURCE,
+        timezone.now(),
+        current_request_id(),
+        starts_effects=True,
+        mute_reason=form.cleaned_data["mute_reason"] if form.cleaned_data["mute"] else None,
     )
+    (outcome,) = apply(call, [change], budget=UpdateBudget(actor))
     return outcome
 
 
@@ -138,6 +156,9 @@ def _ask(
         "chosen": given.get("stage") or "",
         "reason": given.get("reason") or "",
         "note": given.get("note") or "",
+        "may_mute": request.identity.may(MUTE_EFFECTS) and any(one["effects"] for one in lifecycle["transitions"]),
+        "mute": bool(given.get("mute")),
+        "mute_reason": given.get("mute_reason") or "",
         "refusal": refusal,
         "missed": missed,
         "is_dialog": wants_fragment(request),
