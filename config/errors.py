@@ -9,6 +9,9 @@ from django.core import exceptions as django_exceptions
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.loader import render_to_string
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
@@ -33,10 +36,12 @@ from tenants.services.configuration.versions import ConfigurationConflict, NoSuc
 
 log = structlog.get_logger(__name__)
 
-LOG_IN = "Send an access token in the header Authorization: Bearer <token>. POST /api/v1/auth/token gives you one."
-NOT_FOUND = "Not found. Check the address, and that what it names belongs to your tenant."
+LOG_IN = gettext_lazy(
+    "Send an access token in the header Authorization: Bearer <token>. POST /api/v1/auth/token gives you one."
+)
+NOT_FOUND = gettext_lazy("Not found. Check the address, and that what it names belongs to your tenant.")
 UNAVAILABLE_STATUS = STATUS_OF_CODE["unavailable"]
-INTERNAL = "Something went wrong on our side; nothing was changed. Quote the request_id if you report it."
+INTERNAL = gettext_lazy("Something went wrong on our side; nothing was changed. Quote the request_id if you report it.")
 RETRY_SECONDS = "1"
 
 
@@ -100,7 +105,7 @@ def describe(exception: Exception, *, method: str = "") -> Problem:
     for kind, translate in _TABLE.items():
         if isinstance(exception, kind):
             return translate(exception, method)
-    return _internal(INTERNAL)
+    return _internal(str(INTERNAL))
 
 
 def _internal(detail: str) -> Problem:
@@ -124,22 +129,33 @@ def _from_rate_limit(limited: RateLimited) -> Problem:
 
 def _from_throttling(throttled: exceptions.Throttled) -> Problem:
     wait = str(int(getattr(throttled, "wait", None) or 1))
-    return Problem("rate_limited", f"Too many requests: try again in {wait} seconds.", {"Retry-After": wait})
+    return Problem(
+        "rate_limited",
+        ngettext(
+            "Too many requests: try again in %(wait)s second.",
+            "Too many requests: try again in %(wait)s seconds.",
+            int(wait),
+        )
+        % {"wait": wait},
+        {"Retry-After": wait},
+    )
 
 
 def _from_authentication(error: exceptions.APIException) -> Problem:
-    detail = LOG_IN if isinstance(error, exceptions.NotAuthenticated) else str(error.detail)
+    detail = str(LOG_IN) if isinstance(error, exceptions.NotAuthenticated) else str(error.detail)
     return Problem("not_authenticated", detail, {"WWW-Authenticate": "Bearer"})
 
 
 def _from_denial(error: Exception) -> Problem:
-    detail = str(getattr(error, "detail", error)) or "You don't have access."
+    detail = str(getattr(error, "detail", error)) or _("You don't have access.")
     return Problem("permission_denied", detail)
 
 
 def _from_absence(error: Exception) -> Problem:
-    detail = str(error.detail) if isinstance(error, exceptions.NotFound) else NOT_FOUND
-    return Problem("not_found", NOT_FOUND if detail == exceptions.NotFound.default_detail else detail)
+    detail = str(error.detail) if isinstance(error, exceptions.NotFound) else ""
+    return Problem(
+        "not_found", detail if detail not in ("", str(exceptions.NotFound.default_detail)) else str(NOT_FOUND)
+    )
 
 
 def _from_validation(error: exceptions.ValidationError, method: str) -> Problem:
@@ -154,7 +170,11 @@ def _from_validation(error: exceptions.ValidationError, method: str) -> Problem:
         path, text = found[0]
         detail = f"{'.'.join(map(str, path))}: {text}" if path else str(text)
     else:
-        detail = f"{len(found)} fields of the request are wrong; see errors."
+        detail = ngettext(
+            "%(count)s field of the request is wrong; see errors.",
+            "%(count)s fields of the request are wrong; see errors.",
+            len(found),
+        ) % {"count": len(found)}
     return Problem("invalid_request", detail, extra={"errors": errors})
 
 
@@ -177,22 +197,28 @@ def _from_mapping(error: MappingNeeded) -> Problem:
 
 
 def _from_method(error: exceptions.MethodNotAllowed) -> Problem:
-    return Problem("method_not_allowed", f"{error.detail} See the header Allow for the methods of this address.")
+    return Problem(
+        "method_not_allowed",
+        _("%(detail)s See the header Allow for the methods of this address.") % {"detail": error.detail},
+    )
 
 
 def _from_media_type(error: exceptions.UnsupportedMediaType) -> Problem:
-    return Problem("unsupported_media_type", f"{error.detail} Send JSON, with Content-Type: application/json.")
+    return Problem(
+        "unsupported_media_type",
+        _("%(detail)s Send JSON, with Content-Type: application/json.") % {"detail": error.detail},
+    )
 
 
-def _simple(code: str, detail: str | None = None, **headers: str) -> Callable[[Any, str], Problem]:
-    def translate(error: Any, _: str) -> Problem:
-        return Problem(code, detail or str(getattr(error, "detail", error)), headers)
+def _simple(code: str, detail: str | Promise | None = None, **headers: str) -> Callable[[Any, str], Problem]:
+    def translate(error: Any, _method: str) -> Problem:
+        return Problem(code, str(detail or getattr(error, "detail", error)), headers)
 
     return translate
 
 
 def _alone(translate: Callable[[Any], Problem]) -> Callable[[Any, str], Problem]:
-    return lambda error, _: translate(error)
+    return lambda error, _method: translate(error)
 
 
 # In the order in which they are tried: a subclass stands before its parent.
@@ -202,8 +228,10 @@ _TABLE: Mapping[type[Exception], Callable[[Any, str], Problem]] = {
     InvalidConfiguration: _alone(_from_configuration),
     MappingNeeded: _alone(_from_mapping),
     ConfigurationConflict: _alone(_from_conflict),
-    NoSuchVersion: lambda error, _: Problem("not_found", describe_refusal(error)),
-    NoConfiguration: _simple("not_found", "This tenant has no lifecycle configuration yet: publish one first."),
+    NoSuchVersion: lambda error, _method: Problem("not_found", describe_refusal(error)),
+    NoConfiguration: _simple(
+        "not_found", gettext_lazy("This tenant has no lifecycle configuration yet: publish one first.")
+    ),
     exceptions.ValidationError: _from_validation,
     exceptions.ParseError: _simple("invalid_request"),
     exceptions.NotAuthenticated: _alone(_from_authentication),
@@ -211,14 +239,16 @@ _TABLE: Mapping[type[Exception], Callable[[Any, str], Problem]] = {
     exceptions.PermissionDenied: _alone(_from_denial),
     exceptions.NotFound: _alone(_from_absence),
     exceptions.MethodNotAllowed: _alone(_from_method),
-    exceptions.NotAcceptable: _simple("not_acceptable", "Only application/json can be sent: accept that."),
+    exceptions.NotAcceptable: _simple(
+        "not_acceptable", gettext_lazy("Only application/json can be sent: accept that.")
+    ),
     exceptions.UnsupportedMediaType: _alone(_from_media_type),
     exceptions.Throttled: _alone(_from_throttling),
     Http404: _alone(_from_absence),
     django_exceptions.PermissionDenied: _alone(_from_denial),
-    django_exceptions.SuspiciousOperation: _simple("invalid_request", "The request is malformed."),
-    django_exceptions.BadRequest: _simple("invalid_request", "The request is malformed."),
-    KeysUnavailable: lambda error, _: Problem("unavailable", str(error), {"Retry-After": str(error.retry_after)}),
+    django_exceptions.SuspiciousOperation: _simple("invalid_request", gettext_lazy("The request is malformed.")),
+    django_exceptions.BadRequest: _simple("invalid_request", gettext_lazy("The request is malformed.")),
+    KeysUnavailable: lambda error, _method: Problem("unavailable", str(error), {"Retry-After": str(error.retry_after)}),
 }
 
 
@@ -244,22 +274,22 @@ def _pointer(path: tuple[str | int, ...]) -> str:
 
 @csrf_exempt
 @transaction.non_atomic_requests
-def api_address_not_found(_: HttpRequest) -> HttpResponse:
+def api_address_not_found(_request: HttpRequest) -> HttpResponse:
     """The last address under /api/: whatever no other one takes does not exist, in development too."""
-    return problem_response(404, "not_found", NOT_FOUND)
+    return problem_response(404, "not_found", str(NOT_FOUND))
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's handler400."""
     if _is_api(request):
-        return problem_response(400, "invalid_request", "The request is malformed.")
+        return problem_response(400, "invalid_request", _("The request is malformed."))
     return defaults.bad_request(request, exception)
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's handler403."""
     if _is_api(request):
-        return problem_response(403, "permission_denied", str(exception) or "You don't have access.")
+        return problem_response(403, "permission_denied", str(exception) or _("You don't have access."))
     return defaults.permission_denied(request, exception)
 
 
@@ -273,7 +303,7 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 def server_error(request: HttpRequest) -> HttpResponse:
     """Django's handler500; the traceback is in the log, under the id that the answer names."""
     if _is_api(request):
-        return problem_response(500, "internal_error", INTERNAL, request_id=_request_id())
+        return problem_response(500, "internal_error", str(INTERNAL), request_id=_request_id())
     return defaults.server_error(request)
 
 

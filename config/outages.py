@@ -5,17 +5,19 @@ from types import MappingProxyType
 
 import psycopg
 from django import db
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
-UNCHANGED = "Nothing was changed. Try again in a moment."
+UNCHANGED = _("Nothing was changed. Try again in a moment.")
 # When not even the end of the transaction is known.
-UNKNOWN = "Your change may not have been saved. Check before you try again."
-AWAY = "The database cannot be reached at the moment."
-FULL = "The database is full at the moment."
-READ_ONLY = "The database is read-only at the moment."
-SLOW = "The database took too long, or what is needed was locked for too long."
-BUSY = "The database is busy with the same rows at the moment."
+UNKNOWN = _("Your change may not have been saved. Check before you try again.")
+AWAY = _("The database cannot be reached at the moment.")
+FULL = _("The database is full at the moment.")
+READ_ONLY = _("The database is read-only at the moment.")
+SLOW = _("The database took too long, or what is needed was locked for too long.")
+BUSY = _("The database is busy with the same rows at the moment.")
 # By SQLSTATE, the longest beginning that fits. An error without one is the connection's own.
-SENTENCES: Mapping[str, str] = MappingProxyType(
+SENTENCES: Mapping[str, str | Promise] = MappingProxyType(
     {
         "08": AWAY,  # connection exceptions
         "57P": AWAY,  # shut down, crashed, starting up, dropped
@@ -39,10 +41,10 @@ def find_outage(error: BaseException) -> str:
     cause = error if isinstance(error, psycopg.Error) else error.__cause__
     state = getattr(cause, "sqlstate", None)
     if state is None:
-        return AWAY if isinstance(error, _OF_CONNECTIONS) else ""
+        return str(AWAY) if isinstance(error, _OF_CONNECTIONS) else ""
     for length in range(LONGEST, 1, -1):
         if sentence := SENTENCES.get(state[:length]):
-            return sentence
+            return str(sentence)
     return ""
 
 

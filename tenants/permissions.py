@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
@@ -21,12 +24,12 @@ from tenants.roles import (
 )
 
 # For each permission what people without it read.
-DENIALS: Mapping[str, str] = {
-    VIEW_LIFECYCLE: "You don't have access to customers. Ask a tenant admin.",
-    UPDATE_LIFECYCLE: "You have view-only access. Ask an account manager.",
-    VIEW_HISTORY: "History is not available to your role. Ask an account manager.",
-    CONFIGURE_STAGES: "Only tenant admins can change the lifecycle configuration.",
-    MUTE_EFFECTS: "Only tenant admins can change a stage without starting its automations.",
+DENIALS: Mapping[str, str | Promise] = {
+    VIEW_LIFECYCLE: gettext_lazy("You don't have access to customers. Ask a tenant admin."),
+    UPDATE_LIFECYCLE: gettext_lazy("You have view-only access. Ask an account manager."),
+    VIEW_HISTORY: gettext_lazy("History is not available to your role. Ask an account manager."),
+    CONFIGURE_STAGES: gettext_lazy("Only tenant admins can change the lifecycle configuration."),
+    MUTE_EFFECTS: gettext_lazy("Only tenant admins can change a stage without starting its automations."),
 }
 # Refusals of these are kept: somebody tried to change something.
 CHANGING = frozenset({UPDATE_LIFECYCLE, CONFIGURE_STAGES, MUTE_EFFECTS})
@@ -43,14 +46,19 @@ def describe_denial(identity: Identity, permission: str, action: str | None = No
     ``action`` ends "cannot": what was asked for, where that is not what the permission usually is about.
     """
     if permission in ROLE_PERMISSIONS[identity.role]:
-        return (
-            f"Your token was issued before you became {identity.role.label} and does not hold the permission"
-            f" {permission} yet: log in again or refresh it."
-        )
+        return _(
+            "Your token was issued before you became %(role)s and does not hold the permission %(permission)s yet: log"
+            " in again or refresh it."
+        ) % {"role": identity.role.label, "permission": permission}
     if action is not None:
-        holders = [role.label for role in Role if role != Role.SUPER_ADMIN and permission in ROLE_PERMISSIONS[role]]
-        return f"Your role cannot {action}. Ask a {' or '.join(holders)}."
-    return DENIALS[permission]
+        holders = [
+            str(role.label) for role in Role if role != Role.SUPER_ADMIN and permission in ROLE_PERMISSIONS[role]
+        ]
+        return _("Your role cannot %(action)s. Ask a %(holders)s.") % {
+            "action": action,
+            "holders": _(" or ").join(holders),
+        }
+    return str(DENIALS[permission])
 
 
 class RequiredPermission(BasePermission):
@@ -72,7 +80,7 @@ class RequiredPermission(BasePermission):
         required: Mapping[str, str] = getattr(view, "required_permissions", {})
         permission = required.get(action)
         if permission is None:
-            raise PermissionDenied("No role has access: no permission is defined for this.")
+            raise PermissionDenied(_("No role has access: no permission is defined for this."))
         if has_permission(identity, permission):
             return True
         sentence = describe_denial(identity, permission, getattr(view, "denied_actions", {}).get(action))

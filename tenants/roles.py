@@ -1,6 +1,7 @@
 """The role matrix [SEC-1]: four roles and their permissions, in one place."""
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 VIEW_LIFECYCLE = "view_lifecycle"
 UPDATE_LIFECYCLE = "update_lifecycle"
@@ -14,10 +15,10 @@ PERMISSIONS = (VIEW_LIFECYCLE, UPDATE_LIFECYCLE, VIEW_HISTORY, CONFIGURE_STAGES,
 class Role(models.TextChoices):
     """What somebody is for his tenant; a super admin is internal staff."""
 
-    VIEWER = "viewer", "Customer Viewer"
-    ACCOUNT_MANAGER = "account_manager", "Account Manager"
-    TENANT_ADMIN = "tenant_admin", "Tenant Admin"
-    SUPER_ADMIN = "super_admin", "Super Admin"
+    VIEWER = "viewer", _("Customer Viewer")
+    ACCOUNT_MANAGER = "account_manager", _("Account Manager")
+    TENANT_ADMIN = "tenant_admin", _("Tenant Admin")
+    SUPER_ADMIN = "super_admin", _("Super Admin")
 
     @property
     def claim(self) -> str:

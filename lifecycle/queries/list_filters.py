@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from tenants.actors import TenantRef
 from tenants.models import User
 from tenants.rules.configuration.policy import Policy
-from tenants.rules.texts import clean_line, fold_text, quote_text
+from tenants.rules.texts import clean_line, fold_text, shorten_text
 
 LONGEST_STAY: Final = 3650
 MOST_SUGGESTED: Final = 200
@@ -51,7 +51,7 @@ class ListFilter:
 
     def say(self, value: Any) -> str:
         """The filter in words, to follow “customers”."""
-        return str(self.words).format(quote_text(value))
+        return str(self.words).format(shorten_text(value))
 
 
 def _suggest_owners(tenant: TenantRef) -> list[tuple[str, str]]:
@@ -102,7 +102,7 @@ LIST_FILTERS: Final[Mapping[str, ListFilter]] = {
             longest=150,
             label=_("Owner"),
             any_label=_("Any owner"),
-            words=_("owned by {}"),
+            words=_("owned by “{}”"),
             suggest=_suggest_owners,
         ),
         ListFilter(
@@ -115,7 +115,7 @@ LIST_FILTERS: Final[Mapping[str, ListFilter]] = {
             longest=100,
             label=_("Industry"),
             any_label=_("Any industry"),
-            words=_("in the industry {}"),
+            words=_("in the industry “{}”"),
         ),
         ListFilter(
             "renewing_within",

@@ -25,7 +25,7 @@ class Surroundings:
     @property
     def role(self) -> str:
         """The role as people call it."""
-        return Role(self.user.role).label if self.user else ""
+        return str(Role(self.user.role).label) if self.user else ""
 
     @property
     def chosen(self) -> str:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from lifecycle.rules.transitions import LONGEST_NOTE, LONGEST_REASON, LONGEST_STAGE
 from tenants.rules.values import InvalidValue, read_paragraphs
@@ -16,7 +18,9 @@ class MoveForm(forms.Form):
     shown beside it: only those of the chosen one count.
     """
 
-    stage = forms.CharField(max_length=LONGEST_STAGE, strip=False, error_messages={"required": "Choose a stage."})
+    stage = forms.CharField(
+        max_length=LONGEST_STAGE, strip=False, error_messages={"required": gettext_lazy("Choose a stage.")}
+    )
     version = forms.IntegerField(min_value=0)
     configuration_version = forms.IntegerField(min_value=0)
     effects = forms.IntegerField(min_value=0, required=False)
@@ -34,7 +38,7 @@ class MoveForm(forms.Form):
         try:
             return read_paragraphs(self.cleaned_data["note"], LONGEST_NOTE)
         except InvalidValue as error:
-            raise forms.ValidationError(f"The note {error}.") from error
+            raise forms.ValidationError(_("The note %(error)s.") % {"error": error}) from error
 
     def clean(self) -> dict[str, Any]:
         """What is not started is not started for a reason."""

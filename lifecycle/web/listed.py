@@ -8,13 +8,16 @@ from django.http import QueryDict
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.http import urlencode
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from lifecycle.queries.list_columns import LIST_COLUMNS, ListColumn
 from lifecycle.queries.list_filters import LIST_FILTERS, ListFilter
 from lifecycle.queries.listing import ORDERINGS, ListQuery
 from tenants.actors import TenantRef
 from tenants.rules.configuration.policy import Policy
-from tenants.rules.texts import clean_line, list_texts, quote_text
+from tenants.rules.texts import clean_line, shorten_text
+from tenants.sentences import enumerate_names
 from tenants.services.configuration.versions import find_renamed, leaving_stages
 
 PAGE = 50
@@ -25,27 +28,27 @@ DEFAULT_ORDERING = "-updated_at"
 # Who looks at customers that need him wants the most urgent first; of a few customers that costs little.
 RISK, URGENT = "risk", "-urgency"
 
-ORDER_LABELS: Mapping[str, str] = {
-    "-urgency": "Most urgent first",
-    "-updated_at": "Latest change first",
-    "updated_at": "Longest unchanged first",
-    "name": "By name, A to Z",
-    "-name": "By name, Z to A",
-    "health": "Lowest health first",
-    "-health": "Highest health first",
-    "-arr": "Highest revenue first",
-    "arr": "Lowest revenue first",
-    "renewal_on": "Next renewal first",
-    "-renewal_on": "Latest renewal first",
-    "urgency": "Least urgent first",
+ORDER_LABELS: Mapping[str, str | Promise] = {
+    "-urgency": gettext_lazy("Most urgent first"),
+    "-updated_at": gettext_lazy("Latest change first"),
+    "updated_at": gettext_lazy("Longest unchanged first"),
+    "name": gettext_lazy("By name, A to Z"),
+    "-name": gettext_lazy("By name, Z to A"),
+    "health": gettext_lazy("Lowest health first"),
+    "-health": gettext_lazy("Highest health first"),
+    "-arr": gettext_lazy("Highest revenue first"),
+    "arr": gettext_lazy("Lowest revenue first"),
+    "renewal_on": gettext_lazy("Next renewal first"),
+    "-renewal_on": gettext_lazy("Latest renewal first"),
+    "urgency": gettext_lazy("Least urgent first"),
 }
-CATEGORY_LABELS: Mapping[str, str] = {
-    "acquisition": "Acquisition",
-    "onboarding": "Onboarding",
-    "engaged": "Engaged",
-    "risk": "At risk",
-    "renewal": "Renewal",
-    "lost": "Lost",
+CATEGORY_LABELS: Mapping[str, str | Promise] = {
+    "acquisition": gettext_lazy("Acquisition"),
+    "onboarding": gettext_lazy("Onboarding"),
+    "engaged": gettext_lazy("Engaged"),
+    "risk": gettext_lazy("At risk"),
+    "renewal": gettext_lazy("Renewal"),
+    "lost": gettext_lazy("Lost"),
 }
 
 
@@ -72,7 +75,7 @@ class FilterField:
 class View:
     """One of the ready-made views above the list: a category, or all customers."""
 
-    label: str
+    label: str | Promise
     address: str
     count: int
     is_current: bool
@@ -107,11 +110,17 @@ class Asked:
         stage = find_stage(asked, policy, tenant)
         unknown = note = ""
         if asked and not stage:
-            unknown = f"There is no stage {quote_text(asked)}. Choose one of: {list_texts(policy.stages)}."
+            unknown = _("There is no stage “%(name)s”. Choose one of: %(stages)s.") % {
+                "name": shorten_text(asked),
+                "stages": enumerate_names(policy.stages),
+            }
         elif category and category not in CATEGORY_LABELS:
-            unknown = f"There is no view {quote_text(category)}."
+            unknown = _("There is no view “%(name)s”.") % {"name": shorten_text(category)}
         if stage and clean_line(asked) != stage:
-            note = f"{quote_text(asked)} is now called {quote_text(stage)}."
+            note = _("“%(before)s” is now called “%(stage)s”.") % {
+                "before": shorten_text(asked),
+                "stage": shorten_text(stage),
+            }
         return cls(
             unknown=unknown,
             note=note,
@@ -125,9 +134,13 @@ class Asked:
         )
 
     @property
-    def in_words(self) -> str:
-        """The filters of the page's fields, to follow “customers”; empty if there are none."""
-        return " ".join(FIELDS[name].say(text) for name, text in self.texts.items())
+    def caption(self) -> str:
+        """What is listed, and in which order: its filters are those of the page's fields."""
+        words = " ".join(FIELDS[name].say(text) for name, text in self.texts.items())
+        order = str(ORDER_LABELS[self.ordering]).lower()
+        if not words:
+            return _("Customers, %(order)s") % {"order": order}
+        return _("Customers %(filters)s, %(order)s") % {"filters": words, "order": order}
 
     @property
     def is_filtered(self) -> bool:
@@ -179,7 +192,7 @@ def describe_views(asked: Asked, summary: Mapping[str, Any], policy: Policy) -> 
     """
     address, total = reverse("customer-list"), summary["total"]
     counts = {stage["stage"]: stage["customers"] for stage in summary["stages"]}
-    views = [View("All", address, total["customers"], not asked.category and not asked.stuck)]
+    views = [View(_("All"), address, total["customers"], not asked.category and not asked.stuck)]
     for category, label in CATEGORY_LABELS.items():
         stages = policy.stages_in(category)
         if stages:
@@ -187,7 +200,7 @@ def describe_views(asked: Asked, summary: Mapping[str, Any], policy: Policy) -> 
             target = f"{address}?{urlencode({'category': category})}"
             views.append(View(label, target, count, asked.category == category))
     if any(policy.max_days(stage) is not None for stage in policy.stages):
-        views.append(View("Stuck in stage", f"{address}?stuck=1", total["over_expected"], asked.stuck))
+        views.append(View(_("Stuck in stage"), f"{address}?stuck=1", total["over_expected"], asked.stuck))
     return views
 
 

@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from tenants.models import User
 from tenants.services.accounts.logins import LONGEST_PASSWORD
@@ -26,7 +27,7 @@ class PasswordForm(forms.Form):
         """The same once more. Raises ValidationError."""
         again: str = self.cleaned_data["again"]
         if "password" in self.cleaned_data and again != self.cleaned_data["password"]:
-            raise ValidationError("The passwords do not match. Enter them again.")
+            raise ValidationError(_("The passwords do not match. Enter them again."))
         return again
 
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Collection, Mapping
 
+from django.utils.translation import gettext as _
+
 from tenants.actors import TenantRef
 from tenants.identity import Identity
 from tenants.services.accounts.members import Recorded, name_members_then
@@ -10,5 +12,5 @@ from tenants.services.accounts.members import Recorded, name_members_then
 def name_people_then(asked: Collection[Recorded], *, tenant: TenantRef, viewer: Identity) -> Mapping[Recorded, str]:
     """What each was called at the time, and to those who look themselves that it was them. Two statements."""
     names = name_members_then(asked, tenant=tenant)
-    own = str(viewer.user_id)
-    return {(id_, at): f"{viewer.username} (you)" if id_ == own else name for (id_, at), name in names.items()}
+    own, you = str(viewer.user_id), _("%(name)s (you)") % {"name": viewer.username}
+    return {(id_, at): you if id_ == own else name for (id_, at), name in names.items()}

@@ -1,15 +1,18 @@
 """What the templates say with one word: ``{% icon %}``, ``{% stage %}``, ``|money``, ``|days``... Load as ``c360``."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from django import template
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.templatetags.static import static
+from django.utils.dateformat import format as format_date
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 
 from lifecycle.web.looks import StageLook
 
@@ -17,7 +20,13 @@ register = template.Library()
 
 SYMBOLS = {"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥"}
 NOTHING = "–"
-SOURCES = {"UI": "In the app", "API": "API", "EventListener": "Event", "Import": "Import"}
+SOURCES = {
+    "UI": gettext_lazy("In the app"),
+    "API": gettext_lazy("API"),
+    "EventListener": gettext_lazy("Event"),
+    "Import": gettext_lazy("Import"),
+}
+BANDS = {"good": gettext_lazy("good"), "watch": gettext_lazy("watch"), "poor": gettext_lazy("poor")}
 THOUSAND, MILLION = Decimal(1_000), Decimal(1_000_000)
 
 
@@ -35,7 +44,7 @@ def icon(name: str) -> SafeString:
 def stage(context: Mapping[str, Any], name: str | None, extra: str = "") -> SafeString:
     """The badge of a stage, in the colours of the configuration; a stage of former days is grey."""
     if not name:
-        return format_html('<span class="stage {}">No stage</span>', extra)
+        return format_html('<span class="stage {}">{}</span>', extra, _("No stage"))
     look: StageLook | None = context["looks"].get(name)
     return format_html('<span class="stage {} {}">{}</span>', look.css_class if look else "", extra, name)
 
@@ -70,9 +79,15 @@ def short_money(amount: Decimal | str | None, currency: str = "") -> str:
 
 
 @register.filter
-def count(number: int, noun: str) -> str:
+def amounts(money: Sequence[Any]) -> str:
+    """The revenue in each currency, for a glance: ``€1.2M, $120k``; empty without any."""
+    return _(", ").join(short_money(amount.arr, amount.currency) for amount in money)
+
+
+@register.filter
+def customers(number: int) -> str:
     """``1 customer``, ``2,000 customers``."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    return ngettext("%(number)s customer", "%(number)s customers", number) % {"number": f"{number:,}"}
 
 
 @register.filter
@@ -80,7 +95,7 @@ def days(number: int | None) -> str:
     """``1 day``, ``1,204 days``."""
     if number is None:
         return NOTHING
-    return f"{number:,} day" if abs(number) == 1 else f"{number:,} days"
+    return ngettext("%(number)s day", "%(number)s days", abs(number)) % {"number": f"{number:,}"}
 
 
 @register.filter
@@ -89,7 +104,7 @@ def day(value: dt.date | str | None) -> str:
     if not value:
         return NOTHING
     date = dt.date.fromisoformat(value) if isinstance(value, str) else value
-    return f"{date.day} {date:%b %Y}"
+    return format_date(date, "j M Y")
 
 
 @register.simple_tag
@@ -98,13 +113,19 @@ def moment(value: dt.datetime | None) -> SafeString | str:
     if value is None:
         return NOTHING
     utc = value.astimezone(dt.UTC)
-    return format_html('<time datetime="{}">{} {}</time>', utc.isoformat(), utc.day, f"{utc:%b %Y, %H:%M} UTC")
+    return format_html('<time datetime="{}">{} UTC</time>', utc.isoformat(), format_date(utc, "j M Y, H:i"))
 
 
 @register.filter
 def source(name: str) -> str:
     """How a change came about, as people call it."""
-    return SOURCES.get(name, name)
+    return str(SOURCES.get(name, name))
+
+
+@register.filter
+def band(name: str) -> str:
+    """How the health of a customer is, in a word."""
+    return str(BANDS.get(name, name))
 
 
 @register.filter
@@ -113,8 +134,8 @@ def renewal_distance(left: int | None) -> str:
     if left is None:
         return ""
     if left == 0:
-        return "today"
-    return f"in {days(left)}" if left > 0 else f"{days(-left)} ago"
+        return _("today")
+    return (_("in %(days)s") if left > 0 else _("%(days)s ago")) % {"days": days(abs(left))}
 
 
 def _with_currency(text: str, currency: str) -> str:

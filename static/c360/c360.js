@@ -3,6 +3,8 @@
 
 (() => {
   const byId = (id) => document.getElementById(id);
+  // Sentences come with the page, in its language.
+  const said = byId("trouble").dataset;
   document.documentElement.classList.add("js");
 
   // --- telling people -----------------------------------------------------------------------------------------
@@ -42,7 +44,7 @@
     const badge = document.querySelector(".live");
     if (!badge) return;
     badge.dataset.state = isConnected ? "live" : "polling";
-    badge.textContent = isConnected ? "Live" : "Checking for changes";
+    badge.textContent = isConnected ? said.live : said.checking;
   }
 
   function startLive() {
@@ -188,18 +190,18 @@
   });
 
   document.addEventListener("htmx:sendError", (event) => {
-    if (!isBackground(event)) showTrouble("The server cannot be reached. Check your connection, then try again.");
+    if (!isBackground(event)) showTrouble(said.unreachable);
   });
   document.addEventListener("htmx:responseError", (event) => {
     if (isBackground(event)) return;
     const { status, responseText } = event.detail.xhr;
     if (status === 403) {
       window.c360Drafts?.returning();
-      showTrouble(readSentence(responseText) || "You don't have access. Nothing was changed.");
+      showTrouble(readSentence(responseText) || said.denied);
     } else if (status === 404) {
-      showTrouble("This no longer exists. Reload the page.");
+      showTrouble(said.gone);
     } else {
-      showTrouble("Something went wrong on our side. Your change may not have been saved: reload the page to see, then try again.");
+      showTrouble(said.failed);
     }
   });
 

@@ -42,15 +42,16 @@ VOID = ("input", "br", "img", "link", "meta", "hr", "rect", "path", "circle")
 class Words(HTMLParser):
     """What a page says within its content: its text, and its labels."""
 
-    def __init__(self) -> None:
+    def __init__(self, within: str) -> None:
         super().__init__()
+        self.within = within
         self.text = ""
         self.labels: list[str] = []
         self.open: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = dict(attrs)
-        if not self.open and values.get("id") != "content":
+        if not self.open and self.within not in (tag, values.get("id")):
             return
         self.labels += [str(values[name]) for name in SAID if values.get(name)]
         if tag == "input" and values.get("type") == "submit":
@@ -67,9 +68,9 @@ class Words(HTMLParser):
             self.text += f"{data}\n"
 
 
-def untranslated(answer: Any, *people: str) -> list[str]:
-    """What a page says beside what gettext gave out and what is data."""
-    words = Words()
+def untranslated(answer: Any, *people: str, within: str = "content") -> list[str]:
+    """What a page says beside what gettext gave out and what is data; ``within`` a tag, or what has that id."""
+    words = Words(within)
     words.feed(answer.content.decode())
     assert "⟦" in words.text
     left = []

@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 
-from lifecycle.web.tags import count, day, days, moment, money, renewal_distance, short_money
+from lifecycle.web.tags import customers, day, days, moment, money, renewal_distance, short_money
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_money_is_written_in_whole_units_or_for_a_glance(amount, currency, long,
 
 def test_days_counts_and_dates_are_written_as_people_say_them():
     assert [days(number) for number in (None, 0, 1, 1204)] == ["–", "0 days", "1 day", "1,204 days"]
-    assert [count(number, "customer") for number in (1, 2000)] == ["1 customer", "2,000 customers"]
+    assert [customers(number) for number in (1, 2000)] == ["1 customer", "2,000 customers"]
     assert [renewal_distance(left) for left in (None, 0, 1, -3)] == ["", "today", "in 1 day", "3 days ago"]
     assert [day(value) for value in (None, "2026-11-02", dt.date(2026, 1, 31))] == ["–", "2 Nov 2026", "31 Jan 2026"]
 

@@ -243,4 +243,4 @@ def _who(step: Step, story: Story, cast: Cast) -> Actor:
 def people_of(scenarios: Sequence[Scenario]) -> Mapping[str, str]:
     """Username -> role, of everybody the demo makes, for showing them to whoever started it."""
     logins = [*(login for scenario in scenarios for login in scenario.people), *STAFF]
-    return {login.username: Role(login.role).label for login in logins}
+    return {login.username: str(Role(login.role).label) for login in logins}

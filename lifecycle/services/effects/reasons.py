@@ -4,37 +4,40 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-_SENTENCES: Final[Mapping[str, str]] = MappingProxyType(
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+_SENTENCES: Final[Mapping[str, str | Promise]] = MappingProxyType(
     {
-        "recall": "Held for ten minutes, so that it can be taken back.",
-        "cap": "Held until the next hour: this automation has sent as many as it may in this one.",
-        "recipient_cap": "Held until tomorrow: this recipient has received as many as they may in a day.",
-        "retry": "The last attempt failed; it is tried again.",
-        "no_owner": "The customer has no owner with an account.",
-        "no_contact": "The customer has no contact with an e-mail address.",
-        "no_user": "There is no active user to reach.",
-        "no_endpoint": "There is no endpoint of this name or address. Add it under webhook endpoints.",
-        "no_address": "The recipient has no e-mail address any more.",
-        "inactive_user": "The recipient's account is not active any more.",
-        "no_right": "The recipient may not see customers any more.",
-        "own_change": "The recipient made the change.",
-        "erased": "The customer was erased.",
-        "configuration_lost": "The configuration that started it has no such effect.",
-        "interrupted": "Interrupted while the mail server had it: it may have arrived.",
-        "no_answer": "The mail server did not confirm it: it may have arrived.",
-        "refused": "Refused by the receiver.",
-        "gone": "The endpoint answered that it is gone.",
-        "endpoint_gone": "The endpoint answered that it is gone, and was switched off.",
-        "endpoint_failing": "The endpoint has failed for five days, and was switched off.",
-        "endpoint_removed": "The endpoint was removed.",
-        "muted": "Muted by the person who made the change; the administration log says why.",
-        "undone": "The change was undone.",
-        "cancelled": "Cancelled by an admin.",
-        "error": "An error of the product; its log says more.",
+        "recall": _("Held for ten minutes, so that it can be taken back."),
+        "cap": _("Held until the next hour: this automation has sent as many as it may in this one."),
+        "recipient_cap": _("Held until tomorrow: this recipient has received as many as they may in a day."),
+        "retry": _("The last attempt failed; it is tried again."),
+        "no_owner": _("The customer has no owner with an account."),
+        "no_contact": _("The customer has no contact with an e-mail address."),
+        "no_user": _("There is no active user to reach."),
+        "no_endpoint": _("There is no endpoint of this name or address. Add it under webhook endpoints."),
+        "no_address": _("The recipient has no e-mail address any more."),
+        "inactive_user": _("The recipient's account is not active any more."),
+        "no_right": _("The recipient may not see customers any more."),
+        "own_change": _("The recipient made the change."),
+        "erased": _("The customer was erased."),
+        "configuration_lost": _("The configuration that started it has no such effect."),
+        "interrupted": _("Interrupted while the mail server had it: it may have arrived."),
+        "no_answer": _("The mail server did not confirm it: it may have arrived."),
+        "refused": _("Refused by the receiver."),
+        "gone": _("The endpoint answered that it is gone."),
+        "endpoint_gone": _("The endpoint answered that it is gone, and was switched off."),
+        "endpoint_failing": _("The endpoint has failed for five days, and was switched off."),
+        "endpoint_removed": _("The endpoint was removed."),
+        "muted": _("Muted by the person who made the change; the administration log says why."),
+        "undone": _("The change was undone."),
+        "cancelled": _("Cancelled by an admin."),
+        "error": _("An error of the product; its log says more."),
     }
 )
 
 
 def explain_reason(code: str) -> str:
     """The sentence; the code itself where there is none."""
-    return _SENTENCES.get(code, code)
+    return str(_SENTENCES.get(code, code))

@@ -1,6 +1,7 @@
 """Where somebody who was invited sets their first password. Open to those who have the link."""
 
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
@@ -19,5 +20,5 @@ def accept(request: HttpRequest, uid: str, token: str) -> HttpResponse:
         "invitation.html",
         find_invited(uid, token),
         set_password=accept_invitation,
-        done="Your password is set. Log in with it.",
+        done=_("Your password is set. Log in with it."),
     )

@@ -39,7 +39,6 @@ def show_customers(request: TenantRequest) -> HttpResponse:
         "next": found.next_cursor,
         "previous": found.previous_cursor,
         "trouble": trouble,
-        "order_label": ORDER_LABELS[asked.ordering],
         "columns": describe_columns(asked.ordering),
         "looks": looks,
     }

@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django_htmx.http import reswap, retarget, trigger_client_event
 
 from lifecycle.rules.transitions import Change
@@ -125,8 +126,10 @@ def _read_missed(request: TenantRequest, customer_id: UUID, form: MoveForm) -> M
 
 def _show_success(request: TenantRequest, customer_id: UUID, outcome: Outcome) -> HttpResponse:
     if not wants_fragment(request):
-        verb = "is now" if outcome.moved else "was already"
-        messages.success(request, f"The customer {verb} in “{outcome.record.stage if outcome.record else ''}”.")
+        sentence = (
+            _("The customer is now in “%(stage)s”.") if outcome.moved else _("The customer was already in “%(stage)s”.")
+        )
+        messages.success(request, sentence % {"stage": outcome.record.stage if outcome.record else ""})
         return redirect("customer-page", customer_id)
     response = render(request, "customer.html#customer", gather_customer(request, customer_id))
     return trigger_client_event(reswap(retarget(response, "#customer"), "outerHTML"), "c360:moved", after="settle")

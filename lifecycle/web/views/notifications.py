@@ -5,6 +5,7 @@ from uuid import UUID
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from lifecycle.models import Customer
 from lifecycle.services.effects.notifications import count_unread, list_notifications, mark_all_read, mark_read
@@ -20,7 +21,7 @@ def show_notifications(request: TenantRequest) -> HttpResponse:
     ids = {row.customer_id for row in rows}
     named = Customer.objects.filter(tenant_id=request.tenant.id, id__in=ids, erased_at=None)
     names = dict(named.values_list("id", "name"))
-    shown = [{"row": row, "name": names.get(row.customer_id, "A customer that was erased")} for row in rows]
+    shown = [{"row": row, "name": names.get(row.customer_id, _("A customer that was erased"))} for row in rows]
     return render(request, "notifications.html", {"notifications": shown, "looks": {}})
 
 

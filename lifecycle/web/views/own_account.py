@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
@@ -84,10 +85,10 @@ def change(request: HttpRequest, identity: Identity) -> HttpResponse:
         form.add_error(None, str(refusal))
     except LoginsLimited as refusal:
         limited = refusal
-        form.add_error(None, f"{refusal} Nothing was changed.")
+        form.add_error(None, _("%(refusal)s Nothing was changed.") % {"refusal": refusal})
     else:
         update_session_auth_hash(request, user)
-        messages.success(request, "Your password has been changed, and you are logged out everywhere else.")
+        messages.success(request, _("Your password has been changed, and you are logged out everywhere else."))
         return redirect("account")
     response = _show(request, form, status=429 if limited else 400)
     if limited:
@@ -100,7 +101,7 @@ def leave_everywhere(request: HttpRequest, identity: Identity) -> HttpResponse:
     """End every session and token, this session too."""
     log_out_everywhere(identity.user_id, now=timezone.now())
     logout(request)
-    messages.success(request, "You are logged out everywhere. Log in again to continue.")
+    messages.success(request, _("You are logged out everywhere. Log in again to continue."))
     return redirect("log-in")
 
 

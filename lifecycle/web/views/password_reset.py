@@ -4,6 +4,8 @@ from django import forms
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
@@ -20,7 +22,8 @@ class NameForm(forms.Form):
     """Who has forgotten their password."""
 
     username = forms.CharField(
-        max_length=LONGEST_USERNAME, error_messages={"required": "Enter your user name. Nothing was sent."}
+        max_length=LONGEST_USERNAME,
+        error_messages={"required": gettext_lazy("Enter your user name. Nothing was sent.")},
     )
 
 
@@ -53,5 +56,5 @@ def set_new(request: HttpRequest, uid: str, token: str) -> HttpResponse:
         "new_password.html",
         find_resetting(uid, token),
         set_password=reset_password,
-        done="Your new password is set, and you are logged out everywhere. Log in with it.",
+        done=_("Your new password is set, and you are logged out everywhere. Log in with it."),
     )

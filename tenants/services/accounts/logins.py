@@ -6,6 +6,7 @@ from functools import lru_cache
 from django.conf import settings
 from django.contrib.auth.hashers import check_password, get_hasher, make_password
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from tenants.context import tenant_context, user_context
 from tenants.models import User
@@ -13,10 +14,10 @@ from tenants.services.accounts.issuers import is_provider_only
 from tenants.services.accounts.login_guard import take_attempt
 from tenants.services.directory import find_login
 
-WRONG = "The username or the password is wrong."
-INACTIVE = "This account is deactivated. Ask your administrator to reactivate it."
-BY_PROVIDER = "You sign in through your company's identity provider: this account has no password. Sign in there."
-SUSPENDED = "Your company's access is suspended. Ask your administrator."
+WRONG = _("The username or the password is wrong.")
+INACTIVE = _("This account is deactivated. Ask your administrator to reactivate it.")
+BY_PROVIDER = _("You sign in through your company's identity provider: this account has no password. Sign in there.")
+SUSPENDED = _("Your company's access is suspended. Ask your administrator.")
 LONGEST_PASSWORD = 1024
 # Everybody knows the password of the demo's people.
 DEMO_PASSWORD = "demo"  # noqa: S105
@@ -27,7 +28,7 @@ class LoginRefused(Exception):
 
 
 def check_login(username: str, password: str, *, address: str, now: dt.datetime, device: str = "") -> User:
-    """The user who may log in with this password; his last log-in is recorded.
+    """The user who may log in with this password; their last log-in is recorded.
 
     The instance comes from the platform connection: read it, do not save it. Raises LoginsLimited before anything is
     looked up or hashed, LoginRefused otherwise. An unknown username costs the same time as a wrong password. With DEBUG

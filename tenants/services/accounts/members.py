@@ -5,6 +5,8 @@ from collections.abc import Collection, Iterable
 from uuid import UUID
 
 from django.db.models import Q
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from audit.services.former_names import find_names_then
 from tenants.actors import TenantRef
@@ -47,7 +49,7 @@ def name_members(ids: Iterable[str], *, tenant: TenantRef) -> dict[str, str]:
 
 def name_members_then(asked: Collection[Recorded], *, tenant: TenantRef) -> dict[Recorded, str]:
     """The same by what they were called at the time, for each id and when it was recorded. Two statements."""
-    today = name_members({id_ for id_, _ in asked}, tenant=tenant)
+    today = name_members({id_ for id_, _at in asked}, tenant=tenant)
     people = {(found, at) for id_, at in asked if (found := _as_uuid(id_)) is not None}
     former = find_names_then(people, tenant_id=tenant.id)
     return {(id_, at): former.get((_as_uuid(id_), at), today[id_]) for id_, at in asked}  # type: ignore[arg-type]
@@ -55,20 +57,20 @@ def name_members_then(asked: Collection[Recorded], *, tenant: TenantRef) -> dict
 
 # Processes as people know them.
 _PROCESSES = {
-    "consume_events": "Automatic (event)",
-    "import_customers": "Import",
-    "move_customers": "Automatic (configuration change)",
+    "consume_events": gettext_lazy("Automatic (event)"),
+    "import_customers": gettext_lazy("Import"),
+    "move_customers": gettext_lazy("Automatic (configuration change)"),
 }
 
 
 def name_process(id_: str) -> str:
     """What to call a part of the system by its recorded id, ``system:<name>``."""
     name = id_.removeprefix("system:")
-    return _PROCESSES.get(name) or f"System ({name.replace('_', ' ')})"
+    return str(_PROCESSES.get(name) or _("System (%(name)s)") % {"name": name.replace("_", " ")})
 
 
 def _name_other(id_: str) -> str:
-    return name_process(id_) if id_.startswith("system:") else "Internal staff"
+    return name_process(id_) if id_.startswith("system:") else _("Internal staff")
 
 
 def _as_uuid(text: str) -> UUID | None:
