@@ -1,7 +1,7 @@
 """What Redis announces, given to whoever listens in this process: one connection, one subscription a tenant."""
 
 import asyncio
-from collections.abc import Set
+from collections.abc import Collection, Set
 from contextlib import suppress
 from typing import Any
 from uuid import UUID
@@ -38,16 +38,23 @@ class Listener:
     what they are about, and figures come by the thousand.
     """
 
-    def __init__(self, tenant_id: UUID, customer_id: UUID | None) -> None:
+    def __init__(self, tenant_id: UUID, customer_id: UUID | None, user_id: str = "") -> None:
         self.channel = live_channel(tenant_id)
+        self.user_id = user_id
         self.customer_id = str(customer_id) if customer_id else None
         self.news = asyncio.Event()
         self.dismissed = False
         self._version = 0
         self._has_figures = False
+        self._has_notifications = False
 
-    def tell(self, versions: dict[str, int], figures: Set[str] = frozenset()) -> None:
-        """Note what concerns this page; a page of the whole tenant is told how many customers changed."""
+    def tell(
+        self, versions: dict[str, int], figures: Set[str] = frozenset(), notified: Collection[str] = frozenset()
+    ) -> None:
+        """Note what concerns this page; a page of the whole tenant is told how many customers changed.
+
+        ``notified``: the people whose notifications are others now.
+        """
         version = len(versions) if self.customer_id is None else versions.get(self.customer_id, 0)
         if version:
             self._version = version
@@ -55,12 +62,15 @@ class Listener:
         if self.customer_id in figures:
             self._has_figures = True
             self.news.set()
+        if self.user_id in notified:
+            self._has_notifications = True
+            self.news.set()
 
-    def take(self) -> tuple[int, bool]:
-        """The newest version that was noted, 0 if none, and whether there are new figures."""
+    def take(self) -> tuple[int, bool, bool]:
+        """The newest version that was noted, 0 if none, and whether there are new figures, and notifications."""
         self.news.clear()
-        news = self._version, self._has_figures
-        self._version, self._has_figures = 0, False
+        news = self._version, self._has_figures, self._has_notifications
+        self._version, self._has_figures, self._has_notifications = 0, False, False
         return news
 
     def dismiss(self) -> None:
@@ -166,8 +176,9 @@ class Announcements:
         elif message["type"] == "message":
             told = orjson.loads(message["data"])
             figures = frozenset(told.get("figures", ()))
+            notified = told.get("bell", ())
             for listener in room.listeners:
-                listener.tell(told["changed"], figures)
+                listener.tell(told["changed"], figures, notified)
 
     async def _hang_up(self, error: Exception | None) -> None:
         """Dismiss every listener: they come back, and a page polls until it is heard again."""

@@ -393,6 +393,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "CategoryEnum": "tenants.rules.configuration.definitions.CATEGORIES",
         "EffectStateEnum": "lifecycle.api.effect_answers.STATES",
+        "AlertPreferenceEnum": "lifecycle.services.effects.preferences.CHOICES",
         "ReplayableStateEnum": "lifecycle.services.effects.actions.REPLAYABLE_TOGETHER",
         "EffectKindEnum": "tenants.rules.configuration.definitions.EFFECT_KINDS",
         "EffectMomentEnum": "tenants.rules.configuration.definitions.EFFECT_MOMENTS",

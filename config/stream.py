@@ -91,7 +91,7 @@ def _ticket_of(scope: Scope) -> str:
 
 
 async def _stream(scope: Scope, receive: Receive, send: Send, ticket: Ticket) -> None:
-    listener = Listener(ticket.tenant_id, ticket.customer_id)
+    listener = Listener(ticket.tenant_id, ticket.customer_id, ticket.user_id)
     try:
         await announcements.join(listener)
     except Unavailable:
@@ -123,7 +123,7 @@ async def _pass_on(send: Send, listener: Listener) -> None:
         except TimeoutError:
             await _body(send, b": nothing new\n\n", more=True)
             continue
-        version, has_figures = listener.take()
+        version, has_figures, has_notifications = listener.take()
         if listener.dismissed:
             return
         hints.inc()
@@ -131,6 +131,8 @@ async def _pass_on(send: Send, listener: Listener) -> None:
             await _body(send, b"event: changed\ndata: %d\n\n" % version, more=True)
         if has_figures:
             await _body(send, b"event: figures\ndata: 1\n\n", more=True)
+        if has_notifications:
+            await _body(send, b"event: bell\ndata: 1\n\n", more=True)
         await listener.rest()
 
 

@@ -5,6 +5,7 @@ from rest_framework import serializers
 
 from lifecycle.api.answers import Answer
 from lifecycle.models import EffectRun
+from lifecycle.services.effects.preferences import CHOICES
 
 STATES = EffectRun.STATES
 
@@ -13,11 +14,13 @@ class EffectRunAnswer(Answer):
     """One effect of one change, for one recipient."""
 
     id = serializers.UUIDField(help_text="Also the webhook's id; the e-mail's Message-ID is made of it.")
-    customer_id = serializers.UUIDField()
+    customer_id = serializers.UUIDField(help_text="All zeros for a digest, which is about many customers.")
     history_id = serializers.UUIDField()
     request_id = serializers.UUIDField()
     effect = serializers.CharField()
-    kind = serializers.CharField()
+    kind = serializers.CharField(
+        help_text="A kind of the configuration; `escalation`: a later step of an alert; `digest`: a daily digest."
+    )
     recipient = serializers.CharField(help_text="Masked for those who may not see contact details.")
     state = serializers.ChoiceField(choices=STATES)
     reason = serializers.CharField(help_text="Why it has not run, or not yet: a code.")
@@ -126,6 +129,7 @@ class NotificationAnswer(Answer):
     customer_id = serializers.UUIDField()
     from_stage = serializers.CharField(allow_blank=True)
     to_stage = serializers.CharField()
+    is_escalated = serializers.BooleanField(help_text="No one had acknowledged it in time.")
     created_at = serializers.DateTimeField()
     read_at = serializers.DateTimeField(allow_null=True)
     acknowledged_at = serializers.DateTimeField(allow_null=True)
@@ -139,3 +143,17 @@ class NotificationPageAnswer(Answer):
     results = NotificationAnswer(many=True)
     next = serializers.URLField(allow_null=True)
     previous = serializers.URLField(allow_null=True)
+
+
+class ReadAnswer(Answer):
+    """How many notifications were unread."""
+
+    read = serializers.IntegerField()
+
+
+class PreferenceAnswer(Answer):
+    """How the caller hears of alerts."""
+
+    alerts = serializers.ChoiceField(choices=CHOICES)
+    time_zone = serializers.CharField(help_text="The digest comes at 8 in the morning there.")
+    next_digest_at = serializers.DateTimeField(allow_null=True)

@@ -4,7 +4,13 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 
 from lifecycle.api import effect_answers as answers
-from lifecycle.api.effect_serializers import EndpointSerializer, PauseSerializer, ReplaySerializer, UndoSerializer
+from lifecycle.api.effect_serializers import (
+    EndpointSerializer,
+    PauseSerializer,
+    PreferenceSerializer,
+    ReplaySerializer,
+    UndoSerializer,
+)
 from lifecycle.api.openapi.parameters import CURSOR, LIMIT
 from lifecycle.api.schema import describe
 from lifecycle.models import EffectRun
@@ -72,4 +78,9 @@ READ_NOTIFICATION = describe(
 )
 ACKNOWLEDGE_NOTIFICATION = describe(
     "acknowledge_notification", "notifications", NOTIFICATION, answer=answers.NotificationAnswer, request=None
+)
+READ_NOTIFICATIONS = describe("read_notifications", "notifications", answer=answers.ReadAnswer, request=None)
+GET_PREFERENCES = describe("get_notification_preferences", "notifications", answer=answers.PreferenceAnswer)
+SET_PREFERENCES = describe(
+    "set_notification_preferences", "notifications", request=PreferenceSerializer, answer=answers.PreferenceAnswer
 )

@@ -5,6 +5,7 @@ from rest_framework import serializers
 from lifecycle.api.serializers import FlagField
 from lifecycle.models import EffectRun
 from lifecycle.services.effects.actions import REPLAYABLE_TOGETHER
+from lifecycle.services.effects.preferences import CHOICES
 from tenants.api.serializers import StrictSerializer, TextField
 
 LONGEST_REASON = 500
@@ -38,3 +39,10 @@ class UndoSerializer(StrictSerializer):
     """``POST /lifecycle/transitions/{request_id}/undo``."""
 
     reason = TextField(max_length=255, required=False, allow_blank=True)
+
+
+class PreferenceSerializer(StrictSerializer):
+    """``PATCH /notifications/preferences``."""
+
+    alerts = serializers.ChoiceField(choices=CHOICES, required=False)
+    time_zone = TextField(max_length=64, required=False, help_text="An IANA name, such as Europe/Berlin.")

@@ -64,6 +64,12 @@ v1: list[URLPattern | URLResolver] = [
     ),
     path("webhooks/endpoints/<str:endpoint_id>/test", EndpointViewSet.as_view({"post": "test"}), name="test-webhook"),
     path("notifications", NotificationViewSet.as_view({"get": "list"}), name="notifications"),
+    path("notifications/read", NotificationViewSet.as_view({"post": "read_all"}), name="read-all-notifications"),
+    path(
+        "notifications/preferences",
+        NotificationViewSet.as_view({"get": "preferences", "patch": "set_preferences"}),
+        name="notification-preferences-of-caller",
+    ),
     path(
         "notifications/<str:notification_id>/read",
         NotificationViewSet.as_view({"post": "read"}),

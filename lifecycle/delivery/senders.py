@@ -19,13 +19,15 @@ from lifecycle.delivery.mail import send_mail
 from lifecycle.delivery.retries import next_try
 from lifecycle.delivery.webhooks import Delivery, send_webhook
 from lifecycle.models import EffectRun
+from lifecycle.services.effects import digests
+from lifecycle.services.effects.alerts import raise_alert
+from lifecycle.services.effects.digests import render_digest
 from lifecycle.services.effects.endpoints import Destination, note_failure, note_success, read_destination
-from lifecycle.services.effects.facts import Facts, NothingToDeliver, find_user, gather_facts, render_mail
-from lifecycle.services.effects.notifications import notify
+from lifecycle.services.effects.facts import Facts, Mail, NothingToDeliver, gather_facts, render_mail
+from lifecycle.services.effects.kinds import ESCALATION
 from lifecycle.services.effects.queue import Job, Result, hand_over
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
-from tenants.roles import ROLE_PERMISSIONS, VIEW_LIFECYCLE, Role
 
 WEBHOOK_SECONDS: Final = 15.0
 MAIL_SECONDS: Final = 60.0
@@ -45,13 +47,8 @@ def deliver(job: Job) -> Result:
 
 
 def _send_alert(job: Job) -> Result:
-    now = timezone.now()
     with tenant_context(job.tenant.id):
-        user = find_user(job)
-        if VIEW_LIFECYCLE not in ROLE_PERMISSIONS[Role(user.role)]:
-            raise NothingToDeliver("no_right")
-        gather_facts(job)
-        notify(job, user_id=user.id, now=now)
+        raise_alert(job, now=timezone.now())
     return Result(EffectRun.DONE)
 
 
@@ -63,6 +60,16 @@ def _ask_for_forecast(_: Job) -> Result:
 def _send_email(job: Job) -> Result:
     with tenant_context(job.tenant.id):
         mail = render_mail(gather_facts(job))
+    return _mail(job, mail)
+
+
+def _send_digest(job: Job) -> Result:
+    with tenant_context(job.tenant.id):
+        mail = render_digest(job)
+    return _mail(job, mail)
+
+
+def _mail(job: Job, mail: Mail) -> Result:
     message = EmailMessage(
         subject=mail.subject,
         body=mail.body,
@@ -178,5 +185,12 @@ def _as_text(moment: dt.datetime) -> str:
 
 
 _SENDERS: Final[Mapping[str, Callable[[Job], Result]]] = MappingProxyType(
-    {"alert": _send_alert, "email": _send_email, "forecast": _ask_for_forecast, "webhook": _send_webhook}
+    {
+        "alert": _send_alert,
+        ESCALATION: _send_alert,
+        "email": _send_email,
+        digests.KIND: _send_digest,
+        "forecast": _ask_for_forecast,
+        "webhook": _send_webhook,
+    }
 )

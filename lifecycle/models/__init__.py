@@ -7,6 +7,7 @@ from lifecycle.models.effects import (
     EffectRun,
     EffectTally,
     Notification,
+    NotificationPreference,
     WebhookEndpoint,
     WebhookSecret,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "ImportUpload",
     "InboxEvent",
     "Notification",
+    "NotificationPreference",
     "ParkedEvent",
     "StageMigration",
     "StaleCopies",

@@ -171,6 +171,9 @@ class Notification(models.Model):
     effect = models.CharField(max_length=255)
     from_stage = models.CharField(max_length=100, blank=True, default="")
     to_stage = models.CharField(max_length=100)
+    is_escalated = models.BooleanField(default=False, db_default=False, help_text="No one had acknowledged it in time.")
+    digest_id = models.UUIDField(null=True, help_text="The daily digest that it goes into.")
+    waits_until = models.DateTimeField(null=True, help_text="It is not shown before: it waits for the digest.")
     created_at = models.DateTimeField()
     read_at = models.DateTimeField(null=True)
     acknowledged_at = models.DateTimeField(null=True)
@@ -186,3 +189,24 @@ class Notification(models.Model):
 
     def __str__(self) -> str:
         return f"{self.effect}: {self.to_stage}"
+
+
+class NotificationPreference(models.Model):
+    """How one person wants to hear of alerts. Without a row: at once."""
+
+    AT_ONCE: Final = "at_once"
+    DIGEST: Final = "digest"
+    OFF: Final = "off"
+    CHOICES: Final = (AT_ONCE, DIGEST, OFF)
+
+    id = models.UUIDField(primary_key=True, default=uuid_utils.compat.uuid7, editable=False)
+    tenant_id = models.UUIDField()
+    user_id = models.UUIDField()
+    alerts = models.CharField(max_length=10)
+    time_zone = models.CharField(max_length=64, help_text="Whose morning the digest comes in, as IANA names it.")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant_id", "user_id"], name="notification_preference_once")]
+
+    def __str__(self) -> str:
+        return self.alerts

@@ -8,6 +8,8 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils import timezone
 
+from lifecycle.web.live import PERSON_ALONE, Ticket, stream_url
+from tenants.actors import TenantRef
 from tenants.authentication import Look, read_look
 from tenants.models import User
 from tenants.roles import Role
@@ -21,6 +23,8 @@ class Surroundings:
     place: str
     look: Look | None
     debug: bool
+    # Where a page that has no stream of its own hears that the person's notifications are others now.
+    bell_stream: str
 
     @property
     def role(self) -> str:
@@ -56,14 +60,24 @@ class Surroundings:
 
 def page(request: HttpRequest) -> dict[str, Any]:
     """Context processor. No statement of its own: the user was read by the authentication middleware."""
-    user = getattr(request, "user", None)
+    found = getattr(request, "user", None)
+    user = found if isinstance(found, User) else None
     session = getattr(request, "session", {})
     match = request.resolver_match
     return {
         "page": Surroundings(
-            user=user if isinstance(user, User) else None,
+            user=user,
             place=(match.url_name or "") if match else "",
             look=read_look(session),
             debug=settings.DEBUG,
+            bell_stream=_bell_stream(request, user),
         )
     }
+
+
+def _bell_stream(request: HttpRequest, user: User | None) -> str:
+    tenant: TenantRef | None = getattr(request, "tenant", None)
+    tenant_id = tenant.id if tenant else getattr(user, "tenant_id", None)
+    if user is None or tenant_id is None:
+        return ""
+    return stream_url(request, Ticket(tenant_id, str(user.pk), PERSON_ALONE))

@@ -17,11 +17,13 @@ SALT = "customer360.live"
 TICKET_AGE = timedelta(hours=12)
 WHOLE_TENANT = "*"
 DEFAULT_PATH = "/live"
+# In the place of a customer: only what concerns the person themselves.
+PERSON_ALONE = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """What its bearer may listen to: one customer, or (``customer_id`` None) all of the tenant."""
+    """What its bearer may listen to: one customer, or (``customer_id`` None) all of the tenant, and their own news."""
 
     tenant_id: UUID
     user_id: str

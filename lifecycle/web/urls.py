@@ -25,7 +25,9 @@ urlpatterns = [
     path("customers/<uuid:customer_id>/undo/<uuid:request_id>", undo.undo_change, name="undo-change"),
     path("notifications", notifications.show_notifications, name="notifications-page"),
     path("notifications/bell", notifications.show_bell, name="bell"),
+    path("notifications/preferences", notifications.choose_preferences, name="notification-preferences"),
     path("notifications/read", notifications.read_all, name="read-notifications"),
+    path("notifications/<uuid:notification_id>/read", notifications.read_one, name="read-notification-page"),
     path(
         "notifications/<uuid:notification_id>/acknowledge",
         notifications.acknowledge,

@@ -39,6 +39,16 @@
     if (target) htmx.trigger(target, "c360:look");
   }
 
+  // What shows the person's own notifications. What they are at with the keyboard is not taken away under them.
+  const BELL_PACE = 60000;
+
+  function ring() {
+    for (const element of document.querySelectorAll("[data-bell]")) {
+      const isInUse = element.id !== "bell" && element.contains(document.activeElement);
+      if (!isInUse) htmx.trigger(element, "c360:bell");
+    }
+  }
+
   function setConnected(isConnected) {
     live.isConnected = isConnected;
     const badge = document.querySelector(".live");
@@ -48,16 +58,17 @@
   }
 
   function startLive() {
-    live.element = document.querySelector("[sse-connect]");
+    document.body.addEventListener("htmx:sseOpen", () => { setConnected(true); look(); ring(); });
+    for (const name of ["htmx:sseError", "htmx:sseClose"]) {
+      document.body.addEventListener(name, () => setConnected(false));
+    }
+    window.setInterval(() => { if (!live.isConnected) ring(); }, BELL_PACE);
+    live.element = document.querySelector("[sse-connect][data-poll]");
     if (!live.element) return;
     const pace = Number(live.element.dataset.poll);
     window.setInterval(() => {
       if (!live.isConnected || live.heard > shownVersion() || live.hasNewFigures) look();
     }, pace);
-    document.body.addEventListener("htmx:sseOpen", () => { setConnected(true); look(); });
-    for (const name of ["htmx:sseError", "htmx:sseClose"]) {
-      document.body.addEventListener(name, () => setConnected(false));
-    }
   }
 
   // No cookies to the stream: the ticket in its address is all it needs.
@@ -71,6 +82,7 @@
       live.hasNewFigures = live.hasMissed = true;
       look();
     });
+    source.addEventListener("bell", ring);
     return source;
   };
 
@@ -164,6 +176,7 @@
   });
 
   const isBackground = (event) => event.detail.elt?.matches("[data-live]");
+  const isUnasked = (event) => event.detail.elt?.matches("[data-live], [data-bell]");
 
   document.addEventListener("htmx:beforeSend", (event) => {
     if (isBackground(event)) live.hasNewFigures = live.hasMissed = false;
@@ -190,10 +203,10 @@
   });
 
   document.addEventListener("htmx:sendError", (event) => {
-    if (!isBackground(event)) showTrouble(said.unreachable);
+    if (!isUnasked(event)) showTrouble(said.unreachable);
   });
   document.addEventListener("htmx:responseError", (event) => {
-    if (isBackground(event)) return;
+    if (isUnasked(event)) return;
     const { status, responseText } = event.detail.xhr;
     if (status === 403) {
       window.c360Drafts?.returning();

@@ -20,11 +20,13 @@ PAGES = {
     "/customers/{customer_id}/move": UPDATE_LIFECYCLE,
     "/notifications": VIEW_LIFECYCLE,
     "/notifications/bell": VIEW_LIFECYCLE,
+    "/notifications/preferences": VIEW_LIFECYCLE,
 }
 # Posted only, with ids of their own: see tests/effects/test_pages.py.
 POSTED = {
     "/customers/{customer_id}/undo/{request_id}",
     "/notifications/read",
+    "/notifications/{notification_id}/read",
     "/notifications/{notification_id}/acknowledge",
 }
 # What anybody may open: there is nothing of a tenant on it. The administration has tests of its own.

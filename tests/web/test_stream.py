@@ -17,7 +17,7 @@ from django.test import RequestFactory
 from config import stream
 from config.announcements import TENANT_REST_SECONDS, Announcements
 from lifecycle.services.cache.cache_keys import live_channel
-from lifecycle.web.live import BadTicket, Ticket, issue_ticket, read_ticket, stream_origin, stream_url
+from lifecycle.web.live import PERSON_ALONE, BadTicket, Ticket, issue_ticket, read_ticket, stream_origin, stream_url
 
 TENANT, CUSTOMER = uuid4(), uuid4()
 CUSTOMER_PATH = f"/live/customers/{CUSTOMER}"
@@ -103,6 +103,23 @@ def ticket_for(customer=CUSTOMER, tenant=TENANT):
 
 def is_open(browser):
     return b"retry: 1000" in browser.body
+
+
+def test_a_page_hears_of_the_notifications_of_its_own_person_alone(run):
+    async def story():
+        own = f"/live/customers/{PERSON_ALONE}"
+        async with Browser(own, ticket_for(PERSON_ALONE)) as bell, Browser(CUSTOMER_PATH, ticket_for()) as page:
+            for browser in (bell, page):
+                await browser.until(is_open)
+            await announce({}, bell=["user-2"])
+            await announce({}, tenant=uuid4(), bell=["user-1"])
+            await announce({str(CUSTOMER): 4}, bell=["user-2", "user-1"])
+            for browser in (bell, page):
+                await browser.until(lambda browser: b"event: bell" in browser.body)
+        assert bell.body == b"retry: 1000\n\nevent: bell\ndata: 1\n\n"
+        assert page.body == b"retry: 1000\n\nevent: changed\ndata: 4\n\nevent: bell\ndata: 1\n\n"
+
+    run(story)
 
 
 def test_an_open_page_hears_the_version_of_its_customer_and_of_no_other(run):

@@ -19,13 +19,15 @@ from lifecycle.api.serializers import read_uuid
 from lifecycle.api.viewsets.tenant import TenantViewSet
 from lifecycle.models import EffectRun
 from lifecycle.queries.cursors import InvalidCursor, Position, decode_cursor, encode_cursor
-from lifecycle.services.effects import actions
+from lifecycle.services.effects import actions, digests
 from lifecycle.services.effects.actions import ActionRefused, Wanted
-from lifecycle.services.effects.kinds import KINDS
+from lifecycle.services.effects.kinds import ESCALATION, KINDS
 from lifecycle.services.effects.recipients import mask_recipient
 from tenants.refusals import RequestRefused
 from tenants.roles import CONFIGURE_STAGES, UPDATE_LIFECYCLE
 
+# What a configuration names, and what becomes of alerts.
+ROW_KINDS = (*KINDS, ESCALATION, digests.KIND)
 FILTERS = ("state", "kind", "effect", "customer_id", "request_id")
 NO_EFFECT = "There is no such effect: check the id, and that the effect belongs to this tenant."
 
@@ -136,8 +138,8 @@ def _read_wanted(parameters: QueryDict, question: bytes) -> Wanted:
     state, kind = parameters.get("state"), parameters.get("kind")
     if state is not None and state not in EffectRun.STATES:
         raise refuse_parameter("state", f"Choose one of: {', '.join(EffectRun.STATES)}.")
-    if kind is not None and kind not in KINDS:
-        raise refuse_parameter("kind", f"Choose one of: {', '.join(KINDS)}.")
+    if kind is not None and kind not in ROW_KINDS:
+        raise refuse_parameter("kind", f"Choose one of: {', '.join(ROW_KINDS)}.")
     ids = {
         name: read_id(text, name) if (text := parameters.get(name)) is not None else None
         for name in ("customer_id", "request_id")

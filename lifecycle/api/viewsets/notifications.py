@@ -9,12 +9,14 @@ from rest_framework.response import Response
 
 from lifecycle.api import effect_answers as answers
 from lifecycle.api import effect_schema as schema
+from lifecycle.api.effect_serializers import PreferenceSerializer
 from lifecycle.api.filters import read_limit, refuse_parameter, refuse_strangers
 from lifecycle.api.paging import page_links
 from lifecycle.api.viewsets.effects import read_id
 from lifecycle.api.viewsets.tenant import TenantViewSet
 from lifecycle.queries.cursors import InvalidCursor, Position, decode_cursor, encode_cursor
-from lifecycle.services.effects.notifications import count_unread, list_notifications, mark_read
+from lifecycle.services.effects.notifications import count_unread, list_notifications, mark_all_read, mark_read
+from lifecycle.services.effects.preferences import Preference, PreferenceRefused, read_preference, set_preference
 from tenants.refusals import RequestRefused
 from tenants.roles import VIEW_LIFECYCLE
 
@@ -22,7 +24,9 @@ from tenants.roles import VIEW_LIFECYCLE
 class NotificationViewSet(TenantViewSet):
     """``/notifications``: no one sees those of another person."""
 
-    required_permissions: ClassVar[dict[str, str]] = dict.fromkeys(("list", "read", "acknowledge"), VIEW_LIFECYCLE)
+    required_permissions: ClassVar[dict[str, str]] = dict.fromkeys(
+        ("list", "read", "read_all", "acknowledge", "preferences", "set_preferences"), VIEW_LIFECYCLE
+    )
 
     @schema.LIST_NOTIFICATIONS
     def list(self, request: Request) -> Response:
@@ -50,6 +54,31 @@ class NotificationViewSet(TenantViewSet):
         """Note that the caller has read it."""
         return self._mark(notification_id, acknowledge=False)
 
+    @schema.READ_NOTIFICATIONS
+    def read_all(self, request: Request) -> Response:
+        """Note that the caller has read all that are shown to them."""
+        count = mark_all_read(self.identity.user_id, tenant=self.tenant, now=timezone.now())
+        return Response(answers.ReadAnswer.render({"read": count}))
+
+    @schema.GET_PREFERENCES
+    def preferences(self, request: Request) -> Response:
+        """How the caller hears of alerts."""
+        refuse_strangers(request.query_params, ())
+        return _describe(read_preference(self.identity.user_id, tenant=self.tenant))
+
+    @schema.SET_PREFERENCES
+    def set_preferences(self, request: Request) -> Response:
+        """Choose at once, a daily digest, or off; what is not given stays. What waited for a digest is then shown."""
+        body = PreferenceSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        try:
+            preference = set_preference(
+                self.identity.user_id, tenant=self.tenant, now=timezone.now(), **body.validated_data
+            )
+        except PreferenceRefused as refused:
+            raise refuse_parameter(refused.field, f"{refused} Nothing was saved.") from refused
+        return _describe(preference)
+
     @schema.ACKNOWLEDGE_NOTIFICATION
     def acknowledge(self, request: Request, notification_id: str) -> Response:
         """Note that the caller takes care of it."""
@@ -75,3 +104,12 @@ class NotificationViewSet(TenantViewSet):
             return UUID(decode_cursor(cursor, question=question).id)
         except InvalidCursor as error:
             raise refuse_parameter("cursor", str(error)) from error
+
+
+def _describe(preference: Preference) -> Response:
+    body = {
+        "alerts": preference.alerts,
+        "time_zone": preference.time_zone,
+        "next_digest_at": preference.next_digest(timezone.now()),
+    }
+    return Response(answers.PreferenceAnswer.render(body))

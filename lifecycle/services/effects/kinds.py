@@ -6,7 +6,7 @@ To add one: a class here, and how it is delivered in ``lifecycle.delivery``.
 import datetime as dt
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import ClassVar, Final
 from uuid import UUID
@@ -23,6 +23,8 @@ NO_CONTACT = "no_contact"
 NO_USER = "no_user"
 NO_ENDPOINT = "no_endpoint"
 OWN_CHANGE = "own_change"
+# A later step of an alert that no one has acknowledged: a kind of rows, not of the configuration.
+ESCALATION: Final = "escalation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,8 @@ class Target:
     state: str = EffectRun.DUE
     reason: str = ""
     delay: dt.timedelta = dt.timedelta()
+    # Of the row; empty: that of the effect.
+    kind: str = ""
 
 
 class Kind(ABC):
@@ -120,6 +124,15 @@ class Alert(_ToPeople):
     """A notification in the product. The one who made the change knows of it already."""
 
     name = "alert"
+
+    def targets(self, effect: Effect, reach: Reach, members: Members, made_by: Collection[str]) -> Iterator[Target]:
+        """Those whom it is for, and later, if none of them acknowledges it, those of each step."""
+        yield from super().targets(effect, reach, members, made_by)
+        for step in getattr(effect, "escalate", ()):
+            delay = dt.timedelta(minutes=step.after_minutes)
+            for named in step.to:
+                for target in self._reach(named, reach, members, made_by):
+                    yield replace(target, delay=delay, kind=ESCALATION)
 
     def _user(self, user_id: UUID, made_by: Collection[str]) -> Target:
         if str(user_id) in made_by:

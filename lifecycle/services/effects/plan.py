@@ -71,6 +71,7 @@ class Started(NamedTuple):
 
     history_id: UUID
     effect: Effect
+    kind: str
     recipient: str
     lane_id: UUID
     state: str
@@ -96,6 +97,7 @@ def plan_effects(moves: Sequence[Moved], *, tenant_id: UUID, now: dt.datetime) -
             Started(
                 move.history_id,
                 effect,
+                target.kind or effect.kind,
                 target.recipient,
                 lanes[target.lane],
                 target.state,
@@ -117,8 +119,11 @@ def mute_effects(rows: Iterable[Started]) -> list[Started]:
 
 
 def _once(targets: Iterable[Target]) -> Iterable[Target]:
-    """Each recipient once: a second row would be refused, and the move with it."""
-    return {target.recipient: target for target in targets}.values()
+    """Each recipient once, as soon as they are reached: a second row would be refused, and the move with it."""
+    reached: dict[str, Target] = {}
+    for target in targets:
+        reached.setdefault(target.recipient, target)
+    return reached.values()
 
 
 def as_columns(rows: Iterable[Started]) -> dict[str, Any]:
@@ -128,7 +133,7 @@ def as_columns(rows: Iterable[Started]) -> dict[str, Any]:
         "effect_ids": plain_array(uuid7() for _ in rows),
         "effect_history_ids": plain_array(row.history_id for row in rows),
         "effects": text_array([row.effect.name for row in rows]),
-        "effect_kinds": text_array([row.effect.kind for row in rows]),
+        "effect_kinds": text_array([row.kind for row in rows]),
         "effect_recipients": text_array([row.recipient for row in rows]),
         "effect_lane_ids": plain_array(row.lane_id for row in rows),
         "effect_states": text_array([row.state for row in rows]),

@@ -2,16 +2,35 @@
 
 from uuid import UUID
 
+from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from lifecycle.models import Customer
 from lifecycle.services.effects.notifications import count_unread, list_notifications, mark_all_read, mark_read
-from lifecycle.web.pages import page
+from lifecycle.services.effects.preferences import (
+    AT_ONCE,
+    CHOICES,
+    DIGEST,
+    OFF,
+    Preference,
+    PreferenceRefused,
+    read_preference,
+    set_preference,
+    time_zones,
+)
+from lifecycle.web.pages import page, wants_fragment
 from tenants.pages import TenantRequest
 from tenants.roles import VIEW_LIFECYCLE
+
+CHOICE_LABELS = {
+    AT_ONCE: gettext_lazy("At once: each alert appears here as soon as it is sent"),
+    DIGEST: gettext_lazy("Daily digest: one e-mail a day at 8 in the morning, and then they appear here"),
+    OFF: gettext_lazy("Off: no alerts"),
+}
 
 
 @page(VIEW_LIFECYCLE)
@@ -22,7 +41,8 @@ def show_notifications(request: TenantRequest) -> HttpResponse:
     named = Customer.objects.filter(tenant_id=request.tenant.id, id__in=ids, erased_at=None)
     names = dict(named.values_list("id", "name"))
     shown = [{"row": row, "name": names.get(row.customer_id, _("A customer that was erased"))} for row in rows]
-    return render(request, "notifications.html", {"notifications": shown, "looks": {}})
+    template = "notifications.html#list" if wants_fragment(request) else "notifications.html"
+    return render(request, template, {"notifications": shown, "looks": {}})
 
 
 @page(VIEW_LIFECYCLE)
@@ -37,6 +57,41 @@ def read_all(request: TenantRequest) -> HttpResponse:
     """All of them are read."""
     mark_all_read(request.identity.user_id, tenant=request.tenant, now=timezone.now())
     return redirect("notifications-page")
+
+
+@page(VIEW_LIFECYCLE, "POST")
+def read_one(request: TenantRequest, notification_id: UUID) -> HttpResponse:
+    """The person has read it."""
+    mark_read(notification_id, request.identity.user_id, tenant=request.tenant, now=timezone.now())
+    return redirect("notifications-page")
+
+
+@page(VIEW_LIFECYCLE, "GET", "HEAD", "POST")
+def choose_preferences(request: TenantRequest) -> HttpResponse:
+    """How the person hears of alerts."""
+    user_id, tenant, now = request.identity.user_id, request.tenant, timezone.now()
+    refusal = ""
+    if request.method == "POST":
+        alerts, time_zone = request.POST.get("alerts", ""), request.POST.get("time_zone", "").strip()
+        try:
+            set_preference(user_id, tenant=tenant, now=now, alerts=alerts, time_zone=time_zone)
+        except PreferenceRefused as refused:
+            refusal = f"{refused} Nothing was saved."
+        else:
+            messages.success(request, _("Your preferences were saved."))
+            return redirect("notification-preferences")
+        preference = Preference(alerts, time_zone)
+    else:
+        preference = read_preference(user_id, tenant=tenant)
+    context = {
+        "preference": preference,
+        "next_digest": None if refusal else preference.next_digest(now),
+        "choices": [(value, CHOICE_LABELS[value]) for value in CHOICES],
+        "time_zones": sorted(time_zones()),
+        "refusal": refusal,
+        "looks": {},
+    }
+    return render(request, "notification_preferences.html", context, status=400 if refusal else 200)
 
 
 @page(VIEW_LIFECYCLE, "POST")
