@@ -1,5 +1,6 @@
 """The alerts of the person who is logged in: how many are unread, and what they say."""
 
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -83,7 +84,7 @@ def choose_preferences(request: TenantRequest) -> HttpResponse:
         preference = Preference(alerts, time_zone)
     else:
         preference = read_preference(user_id, tenant=tenant)
-    context = {
+    context: dict[str, Any] = {
         "preference": preference,
         "next_digest": None if refusal else preference.next_digest(now),
         "choices": [(value, CHOICE_LABELS[value]) for value in CHOICES],
