@@ -232,7 +232,7 @@ def test_a_person_s_change_alerts_the_owner(db: None, api_client: Callable[..., 
     client = api_client(people.account_manager)
     answer = client.patch(f"/api/v1/customers/{customer.id}/lifecycle", {"stage": "At-Risk"}, format="json")
     assert answer.status_code == 200, answer.content
-    worker = EffectWorker(threads=4)
+    worker = EffectWorker()
     while worker.work():
         assert worker.drain(20)
     worker.close(1)

@@ -22,7 +22,7 @@ from tenants.services.directory import PLATFORM
 
 # More than any delivery may take (lifecycle.delivery bounds each).
 LEASE: Final = dt.timedelta(seconds=120)
-MOST_LANES: Final = 25
+MOST_LANES: Final = 100
 
 # The lanes with something due, the one that was served longest ago first. A suspended tenant runs nothing.
 _OPEN_LANES: Final = """
