@@ -11,7 +11,7 @@ from lifecycle.api.effect_serializers import (
     ReplaySerializer,
     UndoSerializer,
 )
-from lifecycle.api.openapi.parameters import CURSOR, LIMIT
+from lifecycle.api.openapi.parameters import BUDGET, CURSOR, IDEMPOTENCY_KEY, LIMIT, REPLAYED
 from lifecycle.api.schema import describe
 from lifecycle.models import EffectRun
 
@@ -61,7 +61,16 @@ ROTATE_ENDPOINT = describe("rotate_webhook_secret", TAG, ENDPOINT, answer=answer
 TEST_ENDPOINT = describe("test_webhook_endpoint", TAG, ENDPOINT, answer=answers.TestAnswer, request=None)
 DELETE_ENDPOINT = describe("delete_webhook_endpoint", TAG, ENDPOINT, answer=None, status=204)
 BEGIN_UNDO = describe(
-    "undo_transitions", "lifecycle", REQUEST, request=UndoSerializer, answer=answers.UndoAnswer, status=202
+    "undo_transitions",
+    "lifecycle",
+    REQUEST,
+    IDEMPOTENCY_KEY,
+    *BUDGET,
+    REPLAYED,
+    request=UndoSerializer,
+    answer=answers.UndoAnswer,
+    status=202,
+    problems=(422, 429),
 )
 GET_UNDO = describe("get_undo", "lifecycle", _path("undo_id", "The undo."), answer=answers.UndoAnswer)
 NOTIFICATION = _path("notification_id", "The notification.")

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from lifecycle.web.looks import StageLook
+from lifecycle.web.undoing import undo_of
 
 register = template.Library()
 
@@ -54,6 +55,9 @@ def stage_class(context: Mapping[str, Any], name: str | None) -> str:
     """The class that carries the stage's colours."""
     look: StageLook | None = context["looks"].get(name or "")
     return look.css_class if look else ""
+
+
+register.simple_tag(undo_of)
 
 
 @register.filter

@@ -22,9 +22,10 @@ PAGES = {
     "/notifications/bell": VIEW_LIFECYCLE,
     "/notifications/preferences": VIEW_LIFECYCLE,
 }
-# Posted only, with ids of their own: see tests/effects/test_pages.py.
+# With ids of their own: see tests/effects/test_pages.py.
 POSTED = {
-    "/customers/{customer_id}/undo/{request_id}",
+    "/undo/{request_id}",
+    "/undos/{undo_id}",
     "/notifications/read",
     "/notifications/{notification_id}/read",
     "/notifications/{notification_id}/acknowledge",

@@ -52,7 +52,7 @@ def test_the_history_says_what_a_change_started_and_its_author_undoes_it(
     assert "Write (email): held · Held for ten minutes, so that it can be taken back." in page
     with tenant_context(tenant.id):
         request_id = EffectRun.objects.filter(tenant_id=tenant.id)[0].request_id
-    address = f"/customers/{customer.id}/undo/{request_id}"
+    address = f"/undo/{request_id}"
     assert address in page
     page = client.post(address, follow=True).content.decode()
     assert "Undone: 1 customer moved back. 2 automations cancelled." in page
@@ -65,14 +65,70 @@ def test_who_may_not_undo(page_client: Pages, customer: Customer, tenant: Tenant
     move(page_client("tenant_admin"), customer)
     with tenant_context(tenant.id):
         request_id = EffectRun.objects.filter(tenant_id=tenant.id)[0].request_id
-    address = f"/customers/{customer.id}/undo/{request_id}"
+    address = f"/undo/{request_id}"
     assert address not in page_client("account_manager").get(f"/customers/{customer.id}").content.decode()
     refused = page_client("account_manager").post(address, follow=True).content.decode()
     assert "Only they, or an admin, can undo it. Nothing was changed." in refused
     assert page_client("viewer").post(address).status_code == 403
-    assert page_client("tenant_admin").get(address).status_code == 405
+    asked = page_client("account_manager").get(address)
+    assert (asked.status_code, b'name="confirmed"' in asked.content) == (403, False)
+    assert page_client("tenant_admin").get(f"/undo/{uuid4()}").status_code == 404
     with tenant_context(tenant.id):
         assert CustomerLifecycleStatus.objects.get(customer_id=customer.id).stage == "At-Risk"
+
+
+def test_the_message_after_a_change_offers_its_undo(page_client: Pages, customer: Customer, tenant: TenantRef) -> None:
+    client = page_client("account_manager")
+    form = {"stage": "At-Risk", "version": 1, "configuration_version": 1, "effects:At-Risk": 2}
+    answer = client.post(f"/customers/{customer.id}/move", form, headers={"HX-Request": "true"})
+    with tenant_context(tenant.id):
+        request_id = EffectRun.objects.filter(tenant_id=tenant.id)[0].request_id
+    said = answer.content.decode()
+    assert "Vale &amp; Sons is now in At-Risk." in said
+    assert said.index(f'action="/undo/{request_id}"') < said.index('id="stage-heading"'), "beside the message"
+    page = client.post(f"/undo/{request_id}", follow=True)
+    assert page.redirect_chain == [(f"/customers/{customer.id}", 302)]
+    assert "Undone: 1 customer moved back." in page.content.decode()
+
+    page = client.post(f"/customers/{customer.id}/move", {**form, "version": 3}, follow=True).content.decode()
+    notice = page[page.index("The customer is now in “At-Risk”.") :]
+    assert notice.index('action="/undo/') < notice.index("</div>"), "without JavaScript too"
+
+
+def test_the_undo_of_many_asks_first_and_shows_its_progress(
+    page_client: Pages, api_client: Callable[..., Any], customer: Customer, tenant: TenantRef, users: People
+) -> None:
+    many = [CustomerFactory(tenant=tenant, owner=users.viewer.username) for _ in range(3)]
+    items = [{"customer_id": str(one.id), "stage": "At-Risk"} for one in many]
+    moved = api_client("account_manager").post("/api/v1/lifecycle/transitions", {"items": items}, format="json")
+    assert moved.status_code == 200, moved.content
+    with tenant_context(tenant.id):
+        found = EffectRun.objects.filter(tenant_id=tenant.id)
+        request_id = found[0].request_id
+        found.filter(customer_id=many[0].id, kind="alert").update(state="done")
+    path = f"/api/v1/customers/{many[2].id}/lifecycle"
+    assert api_client("account_manager").patch(path, {"stage": "Churned"}, format="json").status_code == 200
+
+    client = page_client("account_manager")
+    address = f"/undo/{request_id}"
+    for page in (client.get(address), client.post(address)):
+        text = page.content.decode()
+        assert "2 customers move back." in text
+        assert "1 customer has been moved since, and stays." in text
+        assert "“Write” × 3 is cancelled." in text and "“Escalate” × 2 is cancelled." in text
+        assert "“Escalate” × 1 has already run: that cannot be taken back." in text
+    with tenant_context(tenant.id):
+        assert CustomerLifecycleStatus.objects.get(customer_id=many[0].id).stage == "At-Risk", "only asked yet"
+        assert EffectRun.objects.filter(state="cancelled").count() == 0
+    page = client.post(address, {"confirmed": "1"}, follow=True)
+    text = page.content.decode()
+    assert page.redirect_chain[0][0].startswith("/undos/")
+    assert "Undone: 2 customers moved back." in text and "5 automations cancelled." in text
+    fragment = client.get(page.redirect_chain[0][0], headers={"HX-Request": "true"}).content.decode()
+    assert 'id="undo"' in fragment and "<html" not in fragment and "hx-trigger" not in fragment, "it has ended"
+    with tenant_context(tenant.id):
+        stages = [CustomerLifecycleStatus.objects.get(customer_id=one.id).stage for one in many]
+    assert stages == ["Prospect", "Prospect", "Churned"]
 
 
 def test_a_person_reads_and_acknowledges_their_own_notifications(

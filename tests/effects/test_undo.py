@@ -1,17 +1,28 @@
 """A change of one customer or of thousands is undone as a whole, and only where no one has moved on since."""
 
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 import pytest
+from django.conf import settings
+from django.db import connections
+from django.test.utils import CaptureQueriesContext
 
 from audit.models import LifecycleHistory
 from lifecycle.models import Customer, CustomerLifecycleStatus, EffectRun, Undo
 from lifecycle.rules.transitions import Change
+from lifecycle.services.compliance.verification import verify_tenant
 from lifecycle.services.configuration.publication import publish_configuration
 from lifecycle.services.transitions import undo as undoing
 from lifecycle.services.transitions.apply import Call, apply
 from lifecycle.services.transitions.undo import UndoRefused, begin_undo, find_tenants_with_undos, work_off_undos
+from lifecycle.services.transitions.update_budget import RateLimited, UpdateBudget
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tests.conftest import make_people
@@ -179,6 +190,111 @@ def test_two_workers_share_an_undo(db: None, monkeypatch: pytest.MonkeyPatch, in
         assert (job.moved, job.refused) == (10, 0)
         assert {row.version for row in CustomerLifecycleStatus.objects.filter(tenant_id=tenant.id)} == {4}
     assert tenant.id not in {found.id for found in find_tenants_with_undos()}
+
+
+def faults(tenant: TenantRef) -> list[Any]:
+    """What ``verify_audit`` would find in the chains of the tenant."""
+    return [one for one in verify_tenant(tenant) if one.broken]
+
+
+def test_stages_are_as_before_and_every_chain_verifies(db: None) -> None:
+    tenant, customers = make(3)
+    before = stages(tenant)
+    request_id = move(tenant, customers, "At-Risk", "Usage")
+    job = undo(tenant, request_id)
+    assert stages(tenant) == before
+    again = undo(tenant, job.id)
+    assert {stage for stage, _ in stages(tenant).values()} == {"At-Risk"}, "the undo of an undo makes the change again"
+    undo(tenant, again.id)
+    assert stages(tenant) == before
+    assert [one.rows for one in verify_tenant(tenant)] == [6, 6, 6]
+    assert faults(tenant) == []
+
+
+def test_an_undo_costs_nothing_and_making_the_change_again_costs_what_it_moves(db: None) -> None:
+    tenant, customers = make(3)
+    person = replace(ACTOR, name=str(uuid4()), updates_per_hour=4)
+    call = Call(tenant, person, "API", utc_now(), uuid4())
+    with tenant_context(tenant.id):
+        changes = [Change(customer.id, "At-Risk", "Usage") for customer in customers]
+        assert all(outcome.moved for outcome in apply(call, changes, budget=UpdateBudget(person)))
+
+    def again(request_id: UUID | None) -> Undo:
+        assert request_id is not None
+        with tenant_context(tenant.id):
+            job = begin_undo(request_id, tenant=tenant, actor=person, now=utc_now(), budget=UpdateBudget(person))
+        for _ in work_off_undos(tenant, now=utc_now()):
+            pass
+        return job
+
+    job = again(call.request_id)
+    assert {stage for stage, _ in stages(tenant).values()} == {"Active"}, "the fourth to sixth of four, but free"
+    with pytest.raises(RateLimited):
+        again(job.id)
+    assert {stage for stage, _ in stages(tenant).values()} == {"Active"}
+    with tenant_context(tenant.id):
+        assert Undo.objects.filter(tenant_id=tenant.id).count() == 1
+
+
+def test_an_undo_has_as_many_statements_for_many_as_for_few(db: None) -> None:
+    counts = []
+    for size in (3, 60):
+        tenant, customers = make(size)
+        request_id = move(tenant, customers, "At-Risk", "Usage")
+        with tenant_context(tenant.id):
+            begin_undo(request_id, tenant=tenant, actor=ACTOR, now=utc_now())
+        with CaptureQueriesContext(connections["default"]) as captured:
+            for _ in work_off_undos(tenant, now=utc_now()):
+                pass
+        counts.append(len(captured))
+    assert counts[0] == counts[1], counts
+
+
+KILLED = """
+import os, signal, sys
+from uuid import UUID
+import django
+django.setup()
+from django.utils import timezone
+from lifecycle.models import Undo
+from lifecycle.services.transitions import undo as undoing
+from tenants.actors import TenantRef
+
+undoing.BATCH = 4
+batches = undoing.work_off_undos(TenantRef(UUID(sys.argv[1]), "x"), now=timezone.now())
+next(batches)
+Undo.save = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+next(batches)
+"""
+
+
+def test_a_worker_that_is_killed_while_it_undoes_loses_nothing_and_does_nothing_twice(
+    db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed for good, by the system, in the middle of its second batch: the next one goes on."""
+    monkeypatch.setattr(undoing, "BATCH", 4)
+    tenant, customers = make(10)
+    before = stages(tenant)
+    request_id = move(tenant, customers, "At-Risk", "Usage")
+    with tenant_context(tenant.id):
+        begin_undo(request_id, tenant=tenant, actor=ACTOR, now=utc_now())
+    database = connections["default"].settings_dict["NAME"]
+    address = urlsplit(settings.DATABASE_URL)._replace(path=f"/{database}").geturl()
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, str(tenant.id)],
+        cwd=settings.BASE_DIR,
+        check=False,
+        env={**os.environ, "DATABASE_URL": address},
+    )
+    assert killed.returncode == -signal.SIGKILL
+    with tenant_context(tenant.id):
+        assert Undo.objects.get(tenant_id=tenant.id).moved == 4
+    moved = [job.moved for job in work_off_undos(tenant, now=utc_now())]
+    assert moved == [8, 10]
+    assert stages(tenant) == before
+    assert faults(tenant) == []
+    with tenant_context(tenant.id):
+        assert {row.version for row in CustomerLifecycleStatus.objects.filter(tenant_id=tenant.id)} == {4}
 
 
 def test_undoing_what_one_event_did_leaves_alone_what_others_of_its_batch_did(db: None) -> None:

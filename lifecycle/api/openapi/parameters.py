@@ -70,12 +70,12 @@ ETAG_OF_A_CHANGE = _answered_with(
     *(200, 400, 412),
     schema=_TAG_SCHEMA,
 )
-_BUDGETED: Final = (200, 207, 429)
+_BUDGETED: Final = (200, 202, 207, 429)
 BUDGET = (
     _answered_with("RateLimit-Policy", 'The budget: `"updates";q=1000;w=3600`.', *_BUDGETED),
     _answered_with("RateLimit", "What is left of it, and in how many seconds it is whole again.", *_BUDGETED),
 )
-REPLAYED = _answered_with("Idempotency-Replayed", "`true` if this is an answer that was given before.", 200, 207)
+REPLAYED = _answered_with("Idempotency-Replayed", "`true` if this is an answer that was given before.", 200, 202, 207)
 CHALLENGE = _answered_with("WWW-Authenticate", "`Bearer`.", 401)
 RETRY_AFTER = _answered_with("Retry-After", "Seconds after which trying again makes sense.", 429, 503, schema=_SECONDS)
 # On every answer, where the answer says so.

@@ -13,6 +13,7 @@ from lifecycle.api.idempotency import idempotent
 from lifecycle.api.viewsets.effects import read_id
 from lifecycle.api.viewsets.tenant import TenantViewSet
 from lifecycle.services.transitions.undo import UndoRefused, begin_undo, find_undo, undo_after_commit
+from lifecycle.services.transitions.update_budget import UpdateBudget
 from tenants.refusals import RequestRefused
 from tenants.roles import UPDATE_LIFECYCLE
 
@@ -27,23 +28,27 @@ class UndoViewSet(TenantViewSet):
     def create(self, request: Request, request_id: str) -> Response:
         """Bring everyone back whom the request moved and no one has moved since; cancel what waits to be sent.
 
-        The first thousand at once, the others in the background: ask for the undo to see how far it has come.
+        The first thousand at once, the others in the background: ask for the undo to see how far it has come. It takes
+        nothing from the budget of changes, unless what it undoes is an undo: that makes the change again.
         """
         body = UndoSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        now = timezone.now()
+        now, actor = timezone.now(), self.identity.actor()
+        budget = UpdateBudget(actor)
         try:
             undo = begin_undo(
                 read_id(request_id, "request_id"),
                 tenant=self.tenant,
-                actor=self.identity.actor(),
+                actor=actor,
                 now=now,
                 reason=body.validated_data.get("reason", ""),
+                budget=budget,
             )
         except UndoRefused as refused:
             raise RequestRefused(refused.code, str(refused)) from refused
         undo_after_commit(self.tenant, now=now)
-        return Response(answers.UndoAnswer.render_row(undo, undo_id=undo.id), status=202)
+        answer = answers.UndoAnswer.render_row(undo, undo_id=undo.id)
+        return Response(answer, status=202, headers=budget.headers)
 
     @schema.GET_UNDO
     def retrieve(self, request: Request, undo_id: str) -> Response:

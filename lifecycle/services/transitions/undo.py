@@ -5,18 +5,21 @@ nothing. What has been sent is named. It works in batches, so it can be interrup
 """
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from django.db import connections, transaction
+from django.db.models import Count
 
 from audit.models import LifecycleHistory
 from audit.services.administration import record_administration
 from lifecycle.models import EffectRun, Undo
 from lifecycle.rules.transitions import Change, Status
-from lifecycle.services.transitions.apply import Call, Choice, apply
+from lifecycle.services.transitions.apply import Budget, Call, Choice, apply
 from storage.cursors import prepared_cursor
 from storage.timeouts import JOB_SECONDS, allow_seconds
 from tenants.actors import Actor, TenantRef
@@ -27,6 +30,9 @@ from tenants.services.configuration.versions import present_name, present_names
 from tenants.services.directory import PLATFORM
 
 SOURCE: Final = "Undo"
+WAITING: Final = (EffectRun.HELD, EffectRun.DUE)
+# Done, or perhaps done.
+RUN: Final = (EffectRun.DONE, EffectRun.SENDING, EffectRun.UNKNOWN)
 BATCH: Final = 1000
 
 # Whoever a request moved: from where first, to which version last, and whether that still is the newest.
@@ -47,7 +53,7 @@ SELECT first.customer_id, first.from_stage, first.configuration_version, before.
  ORDER BY first.customer_id
 """
 _COUNT: Final = """
-SELECT count(*) FILTER (WHERE s.version = h.high), count(*)
+SELECT count(*) FILTER (WHERE s.version = h.high), count(*), min(h.customer_id::text)::uuid
   FROM (SELECT customer_id, max(sequence) AS high FROM customer_lifecycle_history
          WHERE tenant_id = %(tenant_id)s::uuid AND request_id = %(request_id)s::uuid AND from_stage IS NOT NULL
          GROUP BY customer_id) h
@@ -89,31 +95,63 @@ class _Moved(NamedTuple):
     version_now: int
 
 
-def begin_undo(request_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt.datetime, reason: str = "") -> Undo:
+@dataclass(frozen=True, slots=True)
+class UndoPreview:
+    """What an undo of a request would do now. ``customer_id``: whom it moved, if that was one alone.
+
+    Effects are counted by name: those that would be cancelled, and those that are done already (or may be).
+    """
+
+    request_id: UUID
+    to_move: int
+    moved_since: int
+    customer_id: UUID | None
+    cancelled: Mapping[str, int]
+    already_done: Mapping[str, int]
+
+
+def preview_undo(request_id: UUID, *, tenant: TenantRef, actor: Actor) -> UndoPreview:
+    """What an undo would do; nothing is changed. Call in the tenant's context. Three statements.
+
+    Raises UndoRefused as ``begin_undo`` does.
+    """
+    _check_request(request_id, tenant=tenant, actor=actor)
+    with prepared_cursor("default") as cursor:
+        to_move, everyone, one = _count(cursor, request_id, tenant)
+    cancelled, already_done = Counter[str](), Counter[str]()
+    found = EffectRun.objects.filter(tenant_id=tenant.id, request_id=request_id, state__in=(*WAITING, *RUN))
+    for effect, state, count in found.order_by().values_list("effect", "state").annotate(count=Count("id")):
+        (cancelled if state in WAITING else already_done)[effect] += count
+    alone = one if everyone == 1 else None
+    return UndoPreview(request_id, to_move, everyone - to_move, alone, dict(cancelled), dict(already_done))
+
+
+def begin_undo(
+    request_id: UUID,
+    *,
+    tenant: TenantRef,
+    actor: Actor,
+    now: dt.datetime,
+    reason: str = "",
+    budget: Budget | None = None,
+) -> Undo:
     """Ask for the undo of a request, and cancel what it has started and not sent; the job, which moves no one yet.
 
     A second time it is the same job. Call in the tenant's context. Raises UndoRefused: no such change, or one of
-    another person (without the right to configure). The undo of an undo is allowed, and starts nothing either.
+    another person (without the right to configure). An undo takes nothing from the budget. To undo an undo is to make
+    the change again: it takes those whom it moves, and what ``budget.take`` raises is raised here.
     """
     existing = Undo.objects.filter(tenant_id=tenant.id, request_id=request_id).first()
     if existing is not None:
         return existing
-    rows = LifecycleHistory.objects.filter(tenant_id=tenant.id, request_id=request_id)
-    newest = rows.order_by("-id").values_list("changed_by", "source", "on_behalf_of").first()
-    if newest is None:
-        raise UndoRefused("not_found", "There is no stage change with this request id.")
-    changed_by, _, on_behalf_of = newest
-    if actor.name not in (changed_by, on_behalf_of) and not actor.may(CONFIGURE_STAGES):
-        raise UndoRefused("permission_denied", "Someone else made this change. Only they, or an admin, can undo it.")
-    given = {"tenant_id": tenant.id, "request_id": request_id}
+    source = _check_request(request_id, tenant=tenant, actor=actor)
     with prepared_cursor("default") as cursor:
-        cursor.execute(_COUNT, given)
-        to_move, everyone = cursor.fetchone()
-        cursor.execute(_CANCEL, {**given, "now": now})
+        to_move, everyone, _ = _count(cursor, request_id, tenant)
+        if budget is not None and source == SOURCE and to_move:
+            budget.take(to_move)
+        cursor.execute(_CANCEL, {"tenant_id": tenant.id, "request_id": request_id, "now": now})
         cancelled = cursor.rowcount
-    done = EffectRun.objects.filter(
-        tenant_id=tenant.id, request_id=request_id, state__in=(EffectRun.DONE, EffectRun.SENDING, EffectRun.UNKNOWN)
-    ).count()
+    done = EffectRun.objects.filter(tenant_id=tenant.id, request_id=request_id, state__in=RUN).count()
     undo, is_new = Undo.objects.get_or_create(
         tenant_id=tenant.id,
         request_id=request_id,
@@ -140,6 +178,25 @@ def begin_undo(request_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt.dat
             now=now,
         )
     return undo
+
+
+def _check_request(request_id: UUID, *, tenant: TenantRef, actor: Actor) -> str:
+    """The source of the change, which the actor may undo. Raises UndoRefused. One statement."""
+    rows = LifecycleHistory.objects.filter(tenant_id=tenant.id, request_id=request_id)
+    newest = rows.order_by("-id").values_list("changed_by", "source", "on_behalf_of").first()
+    if newest is None:
+        raise UndoRefused("not_found", "There is no stage change with this request id.")
+    changed_by, source, on_behalf_of = newest
+    if actor.name not in (changed_by, on_behalf_of) and not actor.may(CONFIGURE_STAGES):
+        raise UndoRefused("permission_denied", "Someone else made this change. Only they, or an admin, can undo it.")
+    return str(source)
+
+
+def _count(cursor: Any, request_id: UUID, tenant: TenantRef) -> tuple[int, int, UUID | None]:
+    """How many can be moved back, of how many, and one of them."""
+    cursor.execute(_COUNT, {"tenant_id": tenant.id, "request_id": request_id})
+    to_move, everyone, one = cursor.fetchone()
+    return to_move, everyone, one
 
 
 def work_off_undos(tenant: TenantRef, *, now: dt.datetime, limit: int | None = None) -> Iterator[Undo]:

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -21,6 +20,7 @@ from lifecycle.web.history import show_missed
 from lifecycle.web.looks import stage_looks
 from lifecycle.web.pages import page, wants_fragment
 from lifecycle.web.standing import gather_customer
+from lifecycle.web.undoing import say_moved
 from tenants.middleware import current_request_id, note_refusal
 from tenants.pages import TenantRequest
 from tenants.refusals import STATUS_OF_CODE
@@ -129,9 +129,12 @@ def _show_success(request: TenantRequest, customer_id: UUID, outcome: Outcome) -
         sentence = (
             _("The customer is now in “%(stage)s”.") if outcome.moved else _("The customer was already in “%(stage)s”.")
         )
-        messages.success(request, sentence % {"stage": outcome.record.stage if outcome.record else ""})
+        said = sentence % {"stage": outcome.record.stage if outcome.record else ""}
+        say_moved(request, said, current_request_id() if outcome.moved and outcome.from_stage else None)
         return redirect("customer-page", customer_id)
-    response = render(request, "customer.html#customer", gather_customer(request, customer_id))
+    context = gather_customer(request, customer_id)
+    context["undo_request_id"] = current_request_id() if outcome.moved and outcome.from_stage else None
+    response = render(request, "customer.html#customer", context)
     return trigger_client_event(reswap(retarget(response, "#customer"), "outerHTML"), "c360:moved", after="settle")
 
 

@@ -1,17 +1,28 @@
-"""Undoing the latest change of a customer, and of all whom the same request moved."""
+"""Undoing a change: of one customer at once, of many after a question, and then with its progress."""
 
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpResponse
-from django.shortcuts import redirect
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext_lazy
 
-from lifecycle.services.transitions.undo import UndoRefused, begin_undo, undo_after_commit
-from lifecycle.web.pages import page
+from lifecycle.models import Undo
+from lifecycle.services.transitions.undo import (
+    UndoPreview,
+    UndoRefused,
+    begin_undo,
+    find_undo,
+    preview_undo,
+    undo_after_commit,
+)
+from lifecycle.services.transitions.update_budget import RateLimited, UpdateBudget
+from lifecycle.web.pages import page, wants_fragment
 from tenants.pages import TenantRequest
+from tenants.refusals import STATUS_OF_CODE
 from tenants.roles import UPDATE_LIFECYCLE
 
 MOVED_BACK = ngettext_lazy("Undone: %(n)d customer moved back.", "Undone: %(n)d customers moved back.", "n")
@@ -22,16 +33,45 @@ CANCELLED = ngettext_lazy("%(n)d automation cancelled.", "%(n)d automations canc
 ALREADY_RUN = ngettext_lazy("%(n)d automation had already run.", "%(n)d automations had already run.", "n")
 
 
-@page(UPDATE_LIFECYCLE, "POST")
-def undo_change(request: TenantRequest, customer_id: UUID, request_id: UUID) -> HttpResponse:
-    """Bring everyone back whom the request moved and no one has moved since; then the customer's page again."""
-    now = timezone.now()
+@page(UPDATE_LIFECYCLE, "GET", "HEAD", "POST")
+def undo_request(request: TenantRequest, request_id: UUID) -> HttpResponse:
+    """Say what the undo of a change would do, and do it when that is agreed to; of one customer without a question."""
+    actor, now = request.identity.actor(), timezone.now()
     try:
-        undo = begin_undo(request_id, tenant=request.tenant, actor=request.identity.actor(), now=now)
+        preview = preview_undo(request_id, tenant=request.tenant, actor=actor)
     except UndoRefused as refused:
-        messages.warning(request, _("%(refusal)s Nothing was changed.") % {"refusal": refused})
-        return redirect("customer-page", customer_id)
+        return _ask(request, request_id, refusal=str(refused), status=STATUS_OF_CODE[refused.code])
+    is_agreed = preview.customer_id is not None or "confirmed" in request.POST
+    if request.method != "POST" or not is_agreed:
+        return _ask(request, request_id, preview)
+    try:
+        undo = begin_undo(request_id, tenant=request.tenant, actor=actor, now=now, budget=UpdateBudget(actor))
+    except RateLimited as limited:
+        response = _ask(request, request_id, preview, refusal=str(limited), status=429)
+        for name, value in limited.headers.items():
+            response[name] = value
+        return response
     undo_after_commit(request.tenant, now=now)
+    if preview.customer_id is None:
+        return redirect("undo-progress", undo.id)
+    messages.success(request, describe(undo))
+    return redirect("customer-page", preview.customer_id)
+
+
+@page(UPDATE_LIFECYCLE)
+def show_undo(request: TenantRequest, undo_id: UUID) -> HttpResponse:
+    """How far an undo has come."""
+    undo = find_undo(undo_id, tenant=request.tenant)
+    if undo is None:
+        raise Http404
+    # Customers that were moved on after it had begun are passed over: at the end it is whole all the same.
+    left = 0 if undo.finished_at else max(0, undo.to_move - undo.moved - undo.refused)
+    context = {"undo": undo, "left": left, "looks": {}}
+    return render(request, "undo_progress.html#progress" if wants_fragment(request) else "undo_progress.html", context)
+
+
+def describe(undo: Undo) -> str:
+    """What an undo does, in a few sentences."""
     said = [MOVED_BACK % {"n": undo.to_move}]
     for number, sentence in (
         (undo.moved_since, STAYED),
@@ -40,5 +80,21 @@ def undo_change(request: TenantRequest, customer_id: UUID, request_id: UUID) -> 
     ):
         if number:
             said.append(sentence % {"n": number})
-    messages.success(request, " ".join(said))
-    return redirect("customer-page", customer_id)
+    return " ".join(said)
+
+
+def _ask(
+    request: TenantRequest,
+    request_id: UUID,
+    preview: UndoPreview | None = None,
+    *,
+    refusal: str = "",
+    status: int = 200,
+) -> HttpResponse:
+    context: dict[str, Any] = {
+        "request_id": request_id,
+        "preview": preview,
+        "refusal": _("%(refusal)s Nothing was changed.") % {"refusal": refusal} if refusal else "",
+        "looks": {},
+    }
+    return render(request, "undo.html", context, status=status)
