@@ -22,6 +22,7 @@ from rest_framework.views import set_rollback
 from config.outages import UNCHANGED, UNKNOWN, find_outage
 from config.problems import PROBLEM_TYPE, problem_body, problem_response
 from config.redaction import describe_error, error_code
+from lifecycle.sentences import say, say_for_record
 from lifecycle.services.configuration.plans import MappingNeeded
 from lifecycle.services.transitions.update_budget import RateLimited
 from tenants.identity import Identity
@@ -87,7 +88,14 @@ def _note_rate_limit(limited: RateLimited, context: Mapping[str, Any]) -> None:
     identity = getattr(request, "user", None)
     if isinstance(identity, Identity):
         customer_id = customer_of(view)
-        note_refusal(request, identity, source="API", code="rate_limited", detail=str(limited), customer_id=customer_id)
+        note_refusal(
+            request,
+            identity,
+            source="API",
+            code="rate_limited",
+            detail=say_for_record(limited.message),
+            customer_id=customer_id,
+        )
 
 
 def render_problem(problem: Problem) -> Response:
@@ -124,7 +132,7 @@ def _from_refusal(refused: RequestRefused) -> Problem:
 
 
 def _from_rate_limit(limited: RateLimited) -> Problem:
-    return Problem("rate_limited", str(limited), limited.headers, {"retry_after": limited.retry_after})
+    return Problem("rate_limited", say(limited.message), limited.headers, {"retry_after": limited.retry_after})
 
 
 def _from_throttling(throttled: exceptions.Throttled) -> Problem:

@@ -34,15 +34,11 @@ STATUS_OF_CODE: Mapping[str, int] = MappingProxyType(
 
 
 class Refused(Protocol):
-    """A refusal as the rules give it: a value with a code and a sentence."""
+    """A refusal as the rules give it: a value with a code."""
 
     @property
     def code(self) -> str:
         """The contract's code."""
-
-    @property
-    def sentence(self) -> str:
-        """What is wrong and what would be right."""
 
     @property
     def allowed(self) -> tuple[str, ...]:
@@ -86,9 +82,11 @@ class RequestRefused(Exception):
         return STATUS_OF_CODE[self.code]
 
     @classmethod
-    def of(cls, refused: Refused, *, headers: Mapping[str, str] | None = None, **extra: Any) -> "RequestRefused":
-        """The same refusal as an answer to a whole request, with what is ``allowed``, what would be started (as counts)
-        and the field that is wrong.
+    def of(
+        cls, refused: Refused, sentence: str, *, headers: Mapping[str, str] | None = None, **extra: Any
+    ) -> "RequestRefused":
+        """The same refusal as an answer to a whole request, in a sentence, with what is ``allowed``, what would be
+        started (as counts) and the field that is wrong.
         """
         if refused.allowed:
             extra.setdefault("allowed", list(refused.allowed))
@@ -97,5 +95,5 @@ class RequestRefused(Exception):
             extra["effects"] = [{"name": name, "kind": kind, "count": count} for (name, kind), count in counts.items()]
         errors = []
         if refused.field is not None:
-            errors = [{"pointer": f"#/{refused.field}", "detail": refused.sentence, "code": refused.code}]
-        return cls(refused.code, refused.sentence, errors=errors, headers=headers, **extra)
+            errors = [{"pointer": f"#/{refused.field}", "detail": sentence, "code": refused.code}]
+        return cls(refused.code, sentence, errors=errors, headers=headers, **extra)

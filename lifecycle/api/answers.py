@@ -4,8 +4,8 @@ Values go out as they are (the renderer knows dates and ids): rendering picks th
 that the service did not return is an error, so what is described is what is sent.
 """
 
-from collections.abc import Iterable, Mapping
-from functools import cache
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache, partial
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_serializer
@@ -13,6 +13,7 @@ from rest_framework import serializers
 
 from lifecycle.queries.list_columns import LISTED
 from lifecycle.rules.fields import BILLING, COMPANY, SUPPORT, Field, Kind, fields_of
+from lifecycle.sentences import say
 from tenants.rules.configuration.definitions import CATEGORIES, EFFECT_KINDS, EFFECT_MOMENTS
 
 BANDS = ("good", "watch", "poor", "unknown")
@@ -49,7 +50,12 @@ def _show(kind: Kind) -> "serializers.Field[Any, Any, Any, Any]":
 
 
 # Key, whether it has to be there, how what it holds is rendered (None: as it is), and whether that is a list.
-_Plan = tuple[tuple[str, bool, "_Plan | None", bool], ...]
+_How = Callable[[Any], Any]
+_Plan = tuple[tuple[str, bool, _How | None, bool], ...]
+
+
+class SentenceField(serializers.CharField):
+    """What is said of something: the service returns a message, people read it in their language."""
 
 
 class Answer(serializers.Serializer[Any]):
@@ -73,25 +79,27 @@ def _plan_of(response: type[serializers.Serializer[Any]]) -> _Plan:
     return tuple(_plan_field(name, field) for name, field in response._declared_fields.items())
 
 
-def _plan_field(name: str, field: Any) -> tuple[str, bool, "_Plan | None", bool]:
-    is_many = isinstance(field, serializers.ListSerializer)
+def _plan_field(name: str, field: Any) -> tuple[str, bool, _How | None, bool]:
+    is_many = isinstance(field, serializers.ListSerializer | serializers.ListField)
     inner = field.child if is_many else field
-    plan = _plan_of(type(inner)) if isinstance(inner, serializers.Serializer) else None
-    return name, field.required, plan, is_many
+    how: _How | None = None
+    if isinstance(inner, SentenceField):
+        how = say
+    elif isinstance(inner, serializers.Serializer):
+        how = partial(_render, _plan_of(type(inner)))
+    return name, field.required, how, is_many
 
 
 def _render(plan: _Plan, value: Mapping[str, Any]) -> dict[str, Any]:
     rendered: dict[str, Any] = {}
-    for name, is_required, inner, is_many in plan:
+    for name, is_required, how, is_many in plan:
         if not is_required and name not in value:
             continue
         one = value[name]
-        if inner is None or one is None:
+        if how is None or one is None:
             rendered[name] = one
-        elif is_many:
-            rendered[name] = [_render(inner, each) for each in one]
         else:
-            rendered[name] = _render(inner, one)
+            rendered[name] = [how(each) for each in one] if is_many else how(one)
     return rendered
 
 
@@ -153,7 +161,7 @@ class RefusalAnswer(Answer):
     """Why a move would be refused."""
 
     code = serializers.CharField()
-    sentence = serializers.CharField()
+    sentence = SentenceField()
 
 
 class OptionAnswer(Answer):
@@ -210,7 +218,7 @@ class HealthAnswer(Answer):
 class ExplainedHealthAnswer(HealthAnswer):
     """The health with its reasons, the heaviest first, and the share of figures that was known, in per cent."""
 
-    reasons = serializers.ListField(child=serializers.CharField())
+    reasons = serializers.ListField(child=SentenceField())
     confidence = serializers.IntegerField()
 
 
@@ -262,7 +270,7 @@ class SummaryAnswer(StayAnswer):
         allow_null=True,
         help_text="The same in the customer's own currency; null where nothing is at stake or known.",
     )
-    urgency_reason = serializers.CharField(help_text="The figures behind the urgency, in one sentence.")
+    urgency_reason = SentenceField(help_text="The figures behind the urgency, in one sentence.")
     renewal = RenewalAnswer()
     billing = MoneyAnswer()
     support = SupportAnswer()
@@ -391,7 +399,7 @@ class ListedAnswer(StatusAnswer):
         allow_null=True,
         help_text="The same in the customer's own currency; null where nothing is at stake or known.",
     )
-    urgency_reason = serializers.CharField(help_text="The figures behind the urgency, in one sentence.")
+    urgency_reason = SentenceField(help_text="The figures behind the urgency, in one sentence.")
 
 
 class _Page(Answer):

@@ -11,6 +11,7 @@ from lifecycle.api.authorship import MISMATCH, find_authors
 from lifecycle.api.preconditions import format_etag
 from lifecycle.api.serializers import ItemSerializer
 from lifecycle.rules.transitions import Allowed, Change, Refused
+from lifecycle.sentences import say
 from lifecycle.services.customers.summaries import describe_effect
 from lifecycle.services.transitions.apply import Outcome
 from tenants.actors import TenantRef
@@ -102,7 +103,7 @@ def describe_result(item: Outcome | BadItem, *, dry_run: bool) -> dict[str, Any]
 
 def _describe_refusal(refused: Refused) -> dict[str, Any]:
     # In the words of a request for it alone.
-    alone = RequestRefused.of(refused)
+    alone = RequestRefused.of(refused, say(refused.message))
     described: dict[str, Any] = {
         "status": alone.status,
         "success": False,

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 SIGNATURE_BYTES = 12
 
@@ -18,8 +19,10 @@ class InvalidCursor(Exception):
 
     def __init__(self) -> None:
         super().__init__(
-            "This page link has expired: follow the links in next and previous as they are, or start again without a"
-            " cursor."
+            _(
+                "This page link has expired: follow the links in next and previous as they are, or start again without"
+                " a cursor."
+            )
         )
 
 

@@ -24,6 +24,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
+from tenants.rules.messages import Message
+
 Number = int | float | Decimal
 Band = Literal["good", "watch", "poor", "unknown"]
 
@@ -52,7 +54,7 @@ NOTHING = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """``score`` 0 (poor) to 100, None without any figure; ``reasons``: a sentence for each worry, the heaviest first.
+    """``score`` 0 (poor) to 100, None without any figure; ``reasons``: each worry, the heaviest first.
 
     ``confidence`` is the share, in per cent, of the figures' weight that was known. ``penalty``: the points of all
     worries, 0 to 100, also where there is no score.
@@ -60,7 +62,7 @@ class Health:
 
     score: int | None
     band: Band
-    reasons: tuple[str, ...]
+    reasons: tuple[Message, ...]
     confidence: int
     penalty: int
 
@@ -108,7 +110,7 @@ def health(
     return Health(
         score=score,
         band=find_band(score),
-        reasons=tuple(part.sentence for part in worries),
+        reasons=tuple(part.worry for part in worries if part.worry is not None),
         confidence=sum(part.weight for part in parts),
         penalty=penalty,
     )
@@ -125,66 +127,64 @@ def find_band(score: int | None) -> Band:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """The penalty of one worry, the sentence that names it, and the weight that it adds to the confidence."""
+    """The penalty of one worry, what is said of it, and the weight that it adds to the confidence."""
 
     penalty: float
-    sentence: str
+    worry: Message | None
     weight: int
 
 
 def _judge_category(category: str | None) -> _Part:
     penalty = CATEGORY_PENALTIES.get(category or "", 0)
-    sentence = "The customer has churned." if category == "lost" else "In an at-risk stage."
-    return _Part(penalty, sentence, STAGE_WEIGHT if category is not None else 0)
+    worry = Message("churned" if category == "lost" else "at_risk")
+    return _Part(penalty, worry, STAGE_WEIGHT if category is not None else 0)
 
 
 def _judge_arrears(balance: float | None, arr: float | None) -> _Part:
     if balance is None:
-        return _Part(0, "", 0)
+        return _Part(0, None, 0)
     if balance <= 0:
-        return _Part(0, "", ARREARS_PENALTY)
+        return _Part(0, None, ARREARS_PENALTY)
     if arr is None or arr <= 0:
         # Something is overdue and there is no revenue to weigh it against: the full penalty.
-        return _Part(ARREARS_PENALTY, "Overdue balance.", ARREARS_PENALTY if arr is not None else 0)
+        return _Part(ARREARS_PENALTY, Message("overdue"), ARREARS_PENALTY if arr is not None else 0)
     share = balance / arr
-    shown = "more than all" if share > 1 else f"{max(1, math.floor(share * 100))}%"
-    sentence = f"Overdue balance: {shown} of annual revenue."
-    return _Part(min(1.0, share / ARREARS_SHARE) * ARREARS_PENALTY, sentence, ARREARS_PENALTY)
+    worry = Message("overdue_more_than_revenue")
+    if share <= 1:
+        worry = Message("overdue_share", {"percent": max(1, math.floor(share * 100))})
+    return _Part(min(1.0, share / ARREARS_SHARE) * ARREARS_PENALTY, worry, ARREARS_PENALTY)
 
 
 def _judge_csat(csat: float | None) -> _Part:
     if csat is None:
-        return _Part(0, "", 0)
+        return _Part(0, None, 0)
     fall = (CSAT_CONTENT - csat) / (CSAT_CONTENT - CSAT_UNHAPPY)
-    shown = min(5.0, max(0.0, csat))
-    return _Part(_clamp(fall) * CSAT_PENALTY, f"Low satisfaction: {shown:.1f} of 5.", CSAT_PENALTY)
+    worry = Message("low_satisfaction", {"csat": f"{min(5.0, max(0.0, csat)):.1f}"})
+    return _Part(_clamp(fall) * CSAT_PENALTY, worry, CSAT_PENALTY)
 
 
 def _judge_issues(issues: float | None) -> _Part:
     if issues is None:
-        return _Part(0, "", 0)
+        return _Part(0, None, 0)
     count = max(0, int(issues))
-    sentence = "1 open support issue." if count == 1 else f"{count:,} open support issues."
-    return _Part(min(ISSUES_PENALTY, count * PENALTY_PER_ISSUE), sentence, ISSUES_PENALTY)
+    worry = Message("open_issues", {"count": count})
+    return _Part(min(ISSUES_PENALTY, count * PENALTY_PER_ISSUE), worry, ISSUES_PENALTY)
 
 
 def _judge_lateness(days: float) -> _Part:
     late = max(0, int(days))
-    shown = "1 day" if late == 1 else f"{late:,} days"
-    return _Part(min(LATE_PENALTY, late / LATE_DAYS_PER_POINT), f"{shown} past the target for this stage.", 0)
+    return _Part(min(LATE_PENALTY, late / LATE_DAYS_PER_POINT), Message("past_target", {"count": late}), 0)
 
 
 def _judge_renewal(days: float | None) -> _Part:
     if days is None:
-        return _Part(0, "", 0)
+        return _Part(0, None, 0)
     left = int(days)
-    if left < 0:
-        sentence = "The renewal date has passed."
-    elif left == 0:
-        sentence = "Renewal is due today."
+    if left > 0:
+        worry = Message("renewal_due", {"count": left})
     else:
-        sentence = "Renewal is due in 1 day." if left == 1 else f"Renewal is due in {left:,} days."
-    return _Part(_closeness(days) * RENEWAL_PENALTY, sentence, RENEWAL_PENALTY)
+        worry = Message("renewal_passed" if left < 0 else "renewal_today")
+    return _Part(_closeness(days) * RENEWAL_PENALTY, worry, RENEWAL_PENALTY)
 
 
 def _closeness(days_to_renewal: float | None) -> float:

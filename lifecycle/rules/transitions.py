@@ -8,17 +8,13 @@ from uuid import UUID
 
 from tenants.rules.configuration.definitions import Effect
 from tenants.rules.configuration.policy import Policy
-from tenants.rules.texts import list_texts, quote_text
+from tenants.rules.messages import Message
 from tenants.rules.values import InvalidValue, is_visible, read_line
 
 LONGEST_STAGE = 100
 LONGEST_REASON = 255
 LONGEST_NOTE = 4000
 MOST_NAMED = 10
-RECONFIGURED = (
-    "The lifecycle configuration has changed since you opened this. Your change was not saved: review the options,"
-    " then try again."
-)
 
 
 # Named tuples, where there are as many as customers in a batch: they are made four times as fast as dataclasses.
@@ -75,14 +71,15 @@ class Unchanged:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The change is not made. ``code`` is the contract's; ``sentence`` is shown to people as it is.
+    """The change is not made. ``code`` is the contract's; ``message`` is what is said to people (a sentence, if an
+    entry point has made one already).
 
     ``allowed``: the stages, or the reasons, that would be accepted. ``field``: the part of the change that is wrong.
     ``effects``: what the change would start, if it is not what was agreed to.
     """
 
     code: str
-    sentence: str
+    message: Message | str
     allowed: tuple[str, ...] = ()
     field: str | None = None
     effects: tuple[Effect, ...] | None = None
@@ -119,7 +116,7 @@ def decide(policy: Policy, status: Status, change: Change, *, may_update: bool) 
         return _refuse_version(status, change.expected_version)
     if change.expected_configuration is not None and change.expected_configuration != policy.version:
         effects = policy.effects_of(status.stage, policy.canonical_stage(change.stage) or change.stage)
-        return Refused("effects_unconfirmed", RECONFIGURED, effects=effects)
+        return Refused("effects_unconfirmed", Message("reconfigured"), effects=effects)
     from_stage, to_stage = status.stage, change.stage
     if to_stage not in policy.definitions:
         found = policy.canonical_stage(to_stage)
@@ -170,35 +167,24 @@ def explain(policy: Policy, status: Status, *, may_update: bool) -> tuple[StageO
 
 def refuse_effects(effects: Sequence[Effect], confirmed: int) -> Refused:
     """The refusal of what would start other effects than as many as were confirmed; named up to ten."""
-    names = list(dict.fromkeys(f"{quote_text(effect.name)} ({effect.kind})" for effect in effects))
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    named = f": {', '.join(names[:MOST_NAMED])}{more}" if names else ""
-    number = "1 automation" if len(effects) == 1 else f"{len(effects) or 'no'} automations"
-    sentence = (
-        f"This would start {number}{named}; you confirmed {confirmed or 'none'}. Nothing was saved: review what would"
-        " start, then try again."
-    )
-    return Refused("effects_unconfirmed", sentence, effects=tuple(effects))
+    return _refuse_effects("effects_unconfirmed", effects, confirmed=confirmed)
 
 
 def refuse_unasked_effects(effects: Sequence[Effect], budget: int) -> Refused:
     """The refusal of a bulk change that would start more effects than the tenant lets one start unasked."""
-    asked = refuse_effects(effects, 0)
-    started = asked.sentence.partition("; you confirmed")[0]
-    sentence = (
-        f"{started}, more than the {budget:,} that a bulk change starts here without being asked. Nothing was saved:"
-        f" review what would start, then confirm the number ({len(effects)})."
-    )
-    return Refused("effects_unconfirmed", sentence, effects=tuple(effects))
+    return _refuse_effects("effects_unasked", effects, budget=budget)
+
+
+def _refuse_effects(name: str, effects: Sequence[Effect], **params: int) -> Refused:
+    names = tuple(dict.fromkeys((effect.name, effect.kind) for effect in effects))
+    more = max(0, len(names) - MOST_NAMED)
+    message = Message(name, {"names": names[:MOST_NAMED], "more": more, "count": len(effects), **params})
+    return Refused("effects_unconfirmed", message, effects=tuple(effects))
 
 
 def refuse_mute() -> Refused:
     """The refusal of a change that is to start nothing, asked for by someone who may not ask for that."""
-    sentence = (
-        "Only tenant admins can change a stage without starting its automations. Nothing was saved: change it with"
-        " them, or ask a tenant admin."
-    )
-    return Refused("permission_denied", sentence)
+    return Refused("permission_denied", Message("may_not_mute"))
 
 
 def _needs_reason(policy: Policy, from_stage: str | None, to_stage: str) -> bool:
@@ -213,15 +199,14 @@ def _judge_reason(policy: Policy, from_stage: str | None, to_stage: str, given: 
     try:
         reason = read_line(given, LONGEST_REASON)
     except InvalidValue as error:
-        sentence = f"The reason {quote_text(given or '')} {error}."
-        return Refused("unknown_reason", sentence, codes or (), field="reason_code")
+        message = Message("invalid_reason", {"reason": given or "", "error": str(error)})
+        return Refused("unknown_reason", message, codes or (), field="reason_code")
     if not is_visible(reason):
         return _refuse_missing_reason(policy, to_stage) if _needs_reason(policy, from_stage, to_stage) else None
     if codes is None or reason in codes:
         return reason
-    accepted = list_texts(codes, last="or")
-    sentence = f"{quote_text(reason)} is not a reason for {quote_text(to_stage)}. Choose one of: {accepted}."
-    return Refused("unknown_reason", sentence, codes, field="reason_code")
+    message = Message("unknown_reason", {"reason": reason, "stage": to_stage, "choices": codes})
+    return Refused("unknown_reason", message, codes, field="reason_code")
 
 
 def _is_stale(status: Status, change: Change) -> bool:
@@ -229,48 +214,48 @@ def _is_stale(status: Status, change: Change) -> bool:
     return entered is not None and effective is not None and effective < entered
 
 
-def _describe_place(status: Status) -> str:
-    return "in no stage yet" if status.stage is None else f"in {quote_text(status.stage)}"
-
-
 def _refuse_permission() -> Refused:
-    return Refused("permission_denied", "You have view-only access. Ask an account manager.")
+    return Refused("permission_denied", Message("view_only"))
+
+
+def _of_place(name: str, status: Status, **params: str) -> Message:
+    """The message for a customer in a stage, or for one in none yet."""
+    if status.stage is None:
+        return Message(f"{name}_unplaced", params)
+    return Message(name, {**params, "stage": status.stage})
 
 
 def _refuse_version(status: Status, expected: int) -> Refused:
-    sentence = (
-        "The customer was just updated by someone else. Your change was not saved: it is at version"
-        f" {status.version}, {_describe_place(status)}, and you expected version {expected}."
-    )
-    return Refused("version_conflict", sentence)
+    message = _of_place("stale_version", status, version=str(status.version), expected=str(expected))
+    return Refused("version_conflict", message)
 
 
 def _refuse_stage(policy: Policy, name: str) -> Refused:
+    params = {"name": name, "stages": policy.stages}
     suggestion = policy.suggest_stage(name)
-    meant = f" Did you mean {quote_text(suggestion)}?" if suggestion is not None else ""
-    sentence = f"There is no stage {quote_text(name)}.{meant} The stages are {list_texts(policy.stages)}."
-    return Refused("invalid_stage", sentence, policy.stages, field="stage")
+    message = Message("unknown_stage", params)
+    if suggestion is not None:
+        message = Message("unknown_stage_suggestion", {**params, "suggestion": suggestion})
+    return Refused("invalid_stage", message, policy.stages, field="stage")
 
 
 def _refuse_stale(status: Status, change: Change) -> Refused:
     entered, effective = status.stage_entered_at, change.effective_at
     assert entered is not None and effective is not None  # noqa: S101 (checked by _is_stale)
-    sentence = (
-        f"The event of {effective.isoformat()} is older than the customer's stage: "
-        f"it has been {_describe_place(status)} since {entered.isoformat()}."
-    )
-    return Refused("stale_event", sentence)
+    message = _of_place("stale_event", status, effective=effective.isoformat(), entered=entered.isoformat())
+    return Refused("stale_event", message)
 
 
 def _refuse_transition(policy: Policy, from_stage: str | None, to_stage: str) -> Refused:
     allowed = policy.allowed_from(from_stage)
-    instead = f"Choose one of: {list_texts(allowed, last='or')}" if allowed else "No transition leads out of this stage"
-    sentence = f"A customer in {quote_text(from_stage or '')} cannot be moved to {quote_text(to_stage)}. {instead}."
-    return Refused("transition_not_allowed", sentence, allowed, field="stage")
+    params = {"from": from_stage or "", "to": to_stage}
+    message = Message("no_transition", {**params, "choices": allowed}) if allowed else Message("no_way_out_of", params)
+    return Refused("transition_not_allowed", message, allowed, field="stage")
 
 
 def _refuse_missing_reason(policy: Policy, to_stage: str) -> Refused:
     codes = policy.reason_codes(to_stage) or ()
-    accepted = f"Choose one of: {list_texts(codes, last='or')}" if codes else "Any text of up to 255 characters works"
-    sentence = f"To move a customer to {quote_text(to_stage)} you must give a reason. {accepted}."
-    return Refused("reason_required", sentence, codes, field="reason_code")
+    message = Message("any_reason_needed", {"stage": to_stage})
+    if codes:
+        message = Message("reason_needed", {"stage": to_stage, "choices": codes})
+    return Refused("reason_required", message, codes, field="reason_code")

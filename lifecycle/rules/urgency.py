@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from lifecycle.rules.health import Health, Number, read_number
 from tenants.rules.configuration.policy import Policy
+from tenants.rules.messages import Message
 
 LEAST_REVENUE: Final = 1.0
 MOST_REVENUE: Final = 1e15
@@ -51,7 +52,7 @@ def weigh(
 
     ``urgency`` is in the tenant's currency (in US dollars if it has named none), so that customers can be compared;
     ``at_stake`` the same in the customer's own currency, None where that is nothing or not known; ``urgency_reason``
-    the figures behind them in one sentence.
+    the figures behind them, to be said.
     """
     category, rate = policy.category(stage), policy.exchange_table.get(currency)
     hundredths = urgency(penalty=judged.penalty, category=category, arr=arr, rate=rate, days_to_renewal=days_to_renewal)
@@ -64,30 +65,30 @@ def weigh(
         }
     risk, time = risk_of(judged.penalty), time_factor(days_to_renewal)
     at_stake = number * risk * time
-    health = "health not known" if judged.score is None else f"health {judged.score} of 100"
     own = policy.exchange.currency
-    ranked = f" Ranked as {hundredths / 100:,.0f} {own}." if own and currency not in ("", own) else ""
-    shown = f" {currency or own}".rstrip()
-    return {
-        "urgency": hundredths / 100,
-        "at_stake": f"{at_stake:.2f}",
-        "urgency_reason": (
-            f"{at_stake:,.0f}{shown} at stake: {number:,.0f}{shown} a year × {risk:.0%} risk ({health})"
-            f" × {time:.0%} for time ({_name_time(days_to_renewal)}).{ranked}"
-        ),
-    }
+    reason = Message(
+        "at_stake",
+        {
+            "at_stake": at_stake,
+            "revenue": number,
+            "currency": currency or own,
+            "risk": risk,
+            "score": judged.score,
+            "time": time,
+            "days_to_renewal": days_to_renewal,
+            "ranked": hundredths / 100,
+            "ranked_in": own if currency not in ("", own) else "",
+        },
+    )
+    return {"urgency": hundredths / 100, "at_stake": f"{at_stake:.2f}", "urgency_reason": reason}
 
 
-def _explain_nothing(category: str, arr: float | None, currency: str, rate: float | None) -> str:
+def _explain_nothing(category: str, arr: float | None, currency: str, rate: float | None) -> Message:
     if category == LOST:
-        return "Churned: nothing is at stake any more."
+        return Message("nothing_at_stake")
     if arr is None:
-        what = "No annual revenue is known"
-    elif rate is None:
-        what = f"There is no exchange rate for {currency}"
-    else:
-        what = "There is no annual revenue"
-    return f"{what}, so this customer ranks below those with revenue at stake."
+        return Message("revenue_unknown")
+    return Message("rate_unknown", {"currency": currency}) if rate is None else Message("no_revenue")
 
 
 def risk_of(penalty: int) -> float:
@@ -110,14 +111,3 @@ def _revenue(category: str | None, arr: Number | None, rate: float | None) -> fl
     if category == LOST or number is None or rate is None:
         return LEAST_REVENUE
     return min(MOST_REVENUE, max(LEAST_REVENUE, number * rate))
-
-
-def _name_time(days_to_renewal: Number | None) -> str:
-    number = read_number(days_to_renewal)
-    if number is None:
-        return "no renewal date"
-    days = int(number)
-    if days == 0:
-        return "renewal today"
-    unit = "day" if abs(days) == 1 else "days"
-    return f"renewal in {days:,} {unit}" if days > 0 else f"renewal passed {-days:,} {unit} ago"

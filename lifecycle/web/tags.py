@@ -14,8 +14,10 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from lifecycle.sentences import say
 from lifecycle.web.looks import StageLook
 from lifecycle.web.undoing import undo_of
+from tenants.rules.messages import Message
 
 register = template.Library()
 
@@ -140,6 +142,12 @@ def renewal_distance(left: int | None) -> str:
     if left == 0:
         return _("today")
     return (_("in %(days)s") if left > 0 else _("%(days)s ago")) % {"days": days(abs(left))}
+
+
+@register.filter
+def sentence(message: Message | str) -> str:
+    """What the rules have to say."""
+    return say(message)
 
 
 def _with_currency(text: str, currency: str) -> str:

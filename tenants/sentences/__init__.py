@@ -10,6 +10,7 @@ from tenants.sentences.writing import (
     describe_refusal,
     enumerate_names,
     write,
+    write_with,
 )
 
 __all__ = [
@@ -19,4 +20,5 @@ __all__ = [
     "describe_refusal",
     "enumerate_names",
     "write",
+    "write_with",
 ]

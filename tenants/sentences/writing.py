@@ -44,7 +44,12 @@ class _Number(int):
 
 def write(message: str, params: Mapping[str, Any]) -> str:
     """The sentence of a message. Raises KeyError for one that has none, or for a parameter that is missing."""
-    return str(SENTENCES[message] % {name: _show(name, value) for name, value in params.items()})
+    return write_with(SENTENCES[message], params)
+
+
+def write_with(sentence: Any, params: Mapping[str, Any]) -> str:
+    """A sentence of another table, with its parameters shown as here."""
+    return str(sentence % {name: _show(name, value) for name, value in params.items()})
 
 
 def describe_finding(finding: Finding) -> str:
@@ -101,8 +106,9 @@ _SHOWN: Final[Mapping[str, Callable[[Any], str]]] = MappingProxyType(
         "days": _count_days,
         "days_before": _count_days,
         "by_stage": _count_by_stage,
-        # Made by the rules of transitions already.
+        # Made already, of a message of its own.
         "sentence": str,
+        "error": str,
     }
 )
 

@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lifecycle.rules.transitions import Allowed, Change, Refused, Status, Unchanged, decide, refuse_effects
+from lifecycle.sentences import say
 from tenants.rules.configuration.document import parse_configuration
 from tenants.rules.configuration.policy import Policy, compile_policy
 from tests.rules.documents import FULL, SMALLEST, configurations, relaxed
+from tests.rules.spoken import spoken
 
 CUSTOMER = UUID("0198a5e0-0000-7000-8000-000000000001")
 ENTERED = datetime(2025, 7, 28, 12, 34, tzinfo=UTC)
@@ -34,7 +36,7 @@ def standing_in(stage: str | None, version: int = 3) -> Status:
 
 
 def ask(status: Status, stage: str, *, may_update: bool = True, policy: Policy = POLICY, **change: Any) -> Any:
-    return decide(policy, status, Change(CUSTOMER, stage, **change), may_update=may_update)
+    return spoken(decide(policy, status, Change(CUSTOMER, stage, **change), may_update=may_update))
 
 
 def test_a_manager_moves_a_customer_along_an_allowed_transition() -> None:
@@ -83,7 +85,7 @@ def test_another_configuration_than_was_shown_is_refused_with_what_the_change_wo
     assert ask(standing_in("Active"), "At-Risk", expected_configuration=6) == expected
     for stage in ("Active", "Gone"):
         refused = ask(standing_in("Active"), stage, expected_configuration=6)
-        assert (refused.code, refused.sentence) == (expected.code, expected.sentence)
+        assert (refused.code, refused.message) == (expected.code, expected.message)
     assert ask(standing_in("Active"), "Active", expected_configuration=7) == Unchanged("Active")
     # What happened to the customer is told first.
     assert ask(standing_in("Active"), "Active", expected_configuration=6, expected_version=2).code == "version_conflict"
@@ -113,7 +115,7 @@ def test_other_effects_than_as_many_as_were_confirmed_are_refused_and_named() ->
 
 def test_of_many_effects_ten_are_named() -> None:
     effects = [replace(POLICY.effects_of("Active", "At-Risk")[0], name=f"E{number % 12}") for number in range(24)]
-    assert refuse_effects(effects, 23).sentence == (
+    assert say(refuse_effects(effects, 23).message) == (
         f"This would start 24 automations: {', '.join(f'“E{number}” (alert)' for number in range(10))} and 2 more; you"
         " confirmed 23. Nothing was saved: review what would start, then try again."
     )
@@ -121,7 +123,7 @@ def test_of_many_effects_ten_are_named() -> None:
 
 def test_a_customer_that_is_not_placed_yet_has_version_zero() -> None:
     assert ask(standing_in(None, version=0), "Prospect", expected_version=0) == Allowed(None, "Prospect", None, ())
-    assert ask(standing_in(None, version=0), "Prospect", expected_version=1).sentence == (
+    assert ask(standing_in(None, version=0), "Prospect", expected_version=1).message == (
         "The customer was just updated by someone else. Your change was not saved: it is at version 0, in no stage"
         " yet, and you expected version 1."
     )
@@ -137,7 +139,7 @@ def test_an_unknown_stage_is_answered_with_the_stages_and_the_one_that_was_meant
         ("Prospect", "Onboarded", "Active", "At-Risk", "Churned"),
         field="stage",
     )
-    assert ask(standing_in("Active"), "Zzz").sentence == (
+    assert ask(standing_in("Active"), "Zzz").message == (
         "There is no stage “Zzz”. The stages are “Prospect”, “Onboarded”, “Active”, “At-Risk” and “Churned”."
     )
 
@@ -191,7 +193,7 @@ def test_a_reason_that_the_stage_does_not_know_is_answered_with_those_it_does(re
     assert refusal.code == "unknown_reason"
     assert refusal.allowed == ("Low Engagement", "Support Escalation")
     assert refusal.field == "reason_code"
-    assert refusal.sentence.endswith(
+    assert refusal.message.endswith(
         " is not a reason for “At-Risk”. Choose one of: “Low Engagement” or “Support Escalation”."
     )
 
@@ -206,7 +208,7 @@ def test_without_named_reasons_any_text_is_one() -> None:
     assert move("  too dear ").reason_code == "too dear"
     assert move("Cafe\u0301 closed").reason_code == "Café closed"
     assert move("x" * 255).reason_code == "x" * 255
-    assert move(None).sentence == (
+    assert move(None).message == (
         "To move a customer to “Churned” you must give a reason. Any text of up to 255 characters works."
     )
     assert move("x" * 256) == Refused(
@@ -319,10 +321,11 @@ def test_no_change_whatever_leads_outside_the_configuration(case: tuple[Policy, 
         assert may_update
     else:
         assert decision.code in CODES
-        assert decision.sentence.endswith(".")
-        assert len(decision.sentence) < 6000
-        decision.sentence.encode()
-        assert "\x00" not in decision.sentence
+        sentence = say(decision.message)
+        assert sentence.endswith(".")
+        assert len(sentence) < 6000
+        sentence.encode()
+        assert "\x00" not in sentence
 
 
 def _assert_reason_is_acceptable(policy: Policy, decision: Allowed) -> None:

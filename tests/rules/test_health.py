@@ -1,5 +1,6 @@
 """How a customer is doing: the formula by examples, and what must hold of it for any figures."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -8,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lifecycle.rules.health import Health, days_in_stage, find_band, health, overdue
+from lifecycle.rules.health import Health, days_in_stage, find_band, overdue
+from lifecycle.rules.health import health as judge
 from lifecycle.rules.urgency import urgency
+from lifecycle.sentences import say
 from tests.rules.documents import relaxed
 
 NOW = datetime(2025, 7, 28, 12, tzinfo=UTC)
@@ -21,6 +24,12 @@ WELL: dict[str, Any] = {
     "csat": Decimal("4.5"),
     "days_to_renewal": 200,
 }
+
+
+def health(**figures: Any) -> Any:
+    """The health, its reasons in words."""
+    judged = judge(**figures)
+    return replace(judged, reasons=tuple(map(say, judged.reasons)))
 
 
 @pytest.mark.parametrize(

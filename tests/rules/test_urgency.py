@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from lifecycle.rules.health import health
 from lifecycle.rules.urgency import urgency, weigh
+from lifecycle.sentences import say
 from tenants.rules.configuration.document import parse_configuration
 from tenants.rules.configuration.policy import Policy, compile_policy
 from tests.rules.documents import relaxed
@@ -29,7 +30,8 @@ def weighed(
     known = {"arr": figures.get("arr"), "days_to_renewal": figures.get("days_to_renewal")}
     compiled = policy(document)
     judged = health(category=compiled.category(stage), **figures)
-    return weigh(judged, compiled, stage=stage, currency=currency, **known)
+    found = weigh(judged, compiled, stage=stage, currency=currency, **known)
+    return found | {"urgency_reason": say(found["urgency_reason"])}
 
 
 def test_a_thousand_million_renewing_tomorrow_comes_before_nine_thousand_long_past() -> None:

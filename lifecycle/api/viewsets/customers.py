@@ -20,6 +20,7 @@ from lifecycle.api.viewsets.tenant import TenantViewSet, start_call
 from lifecycle.queries.facts import find_status
 from lifecycle.queries.listing import InvalidCursor, list_customers
 from lifecycle.rules.transitions import Change
+from lifecycle.sentences import say
 from lifecycle.services.customers import summaries
 from lifecycle.services.customers.profiles import find_customer
 from lifecycle.services.transitions import history
@@ -80,7 +81,7 @@ class CustomerViewSet(TenantViewSet):
             if error.code == "too_long":
                 raise refuse_parameter("external_id", f"The external id {error}.") from error
             # With such characters in it no customer has it.
-            raise RequestRefused("not_found", NOT_FOUND) from error
+            raise RequestRefused("not_found", say(NOT_FOUND)) from error
         return self._show_profile(self.found(find_customer(wanted, tenant=self.tenant)))
 
     def _show_profile(self, customer_id: UUID) -> Response:

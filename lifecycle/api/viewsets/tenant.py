@@ -11,6 +11,7 @@ from rest_framework.viewsets import ViewSet
 from lifecycle.api.filters import refuse_parameter
 from lifecycle.api.preconditions import format_etag
 from lifecycle.api.serializers import read_uuid
+from lifecycle.sentences import say, say_for_record
 from lifecycle.services.transitions.apply import NOT_FOUND, Call, CallRefused, Outcome
 from tenants.actors import Actor, TenantRef
 from tenants.middleware import current_request_id, note_refusal
@@ -59,7 +60,7 @@ class TenantViewSet(TenantViewMixin, ViewSet):
     def found(self, answer: Answer | None) -> Answer:
         """The answer; raises RequestRefused if there is none. The same words for every id: nothing can be told."""
         if answer is None:
-            raise RequestRefused("not_found", NOT_FOUND)
+            raise RequestRefused("not_found", say(NOT_FOUND))
         return answer
 
     def refuse(self, outcome: Outcome) -> RequestRefused:
@@ -68,13 +69,13 @@ class TenantViewSet(TenantViewMixin, ViewSet):
         assert refused is not None  # noqa: S101  (the caller has looked)
         self.note(
             refused.code,
-            refused.sentence,
+            say_for_record(refused.message),
             customer_id=outcome.change.customer_id,
             from_stage=record.stage if record else "",
             to_stage=outcome.change.stage,
         )
         if record is None:
-            return RequestRefused.of(refused)
+            return RequestRefused.of(refused, say(refused.message))
         extra = {}
         if refused.code == "version_conflict":
             extra["current"] = {
@@ -83,12 +84,13 @@ class TenantViewSet(TenantViewMixin, ViewSet):
                 "updated_at": record.updated_at,
                 "updated_by": record.updated_by,
             }
-        return RequestRefused.of(refused, headers={"ETag": format_etag(record.version)}, **extra)
+        return RequestRefused.of(refused, say(refused.message), headers={"ETag": format_etag(record.version)}, **extra)
 
     def refuse_call(self, refusal: CallRefused, *, customer_id: UUID | None, to_stage: str = "") -> RequestRefused:
         """A change, or many, that is refused as a whole, as the answer to the request."""
-        self.note(refusal.refused.code, refusal.refused.sentence, customer_id=customer_id, to_stage=to_stage)
-        return RequestRefused.of(refusal.refused)
+        refused = refusal.refused
+        self.note(refused.code, say_for_record(refused.message), customer_id=customer_id, to_stage=to_stage)
+        return RequestRefused.of(refused, say(refused.message))
 
     def note(
         self, code: str, sentence: str, *, customer_id: UUID | None, to_stage: str = "", from_stage: str = ""

@@ -12,6 +12,7 @@ from lifecycle.api.idempotency import idempotent
 from lifecycle.api.serializers import BatchSerializer, read_uuid
 from lifecycle.api.viewsets.tenant import TenantViewSet, start_call
 from lifecycle.rules.transitions import Change
+from lifecycle.sentences import say_for_record
 from lifecycle.services.customers import summaries
 from lifecycle.services.transitions.apply import CallRefused, Outcome, apply
 from lifecycle.services.transitions.update_budget import UpdateBudget
@@ -63,7 +64,7 @@ class TransitionViewSet(TenantViewSet):
                 from_stage = item.record.stage if item.record else ""
             self.note(
                 item.refused.code,
-                item.refused.sentence,
+                say_for_record(item.refused.message),
                 customer_id=customer_id,
                 from_stage=from_stage,
                 to_stage=to_stage,

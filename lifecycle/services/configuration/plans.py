@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from lifecycle.rules.transitions import Change, Refused, Status, decide
+from lifecycle.sentences import say
 from tenants.rules.configuration.definitions import Configuration
 from tenants.rules.configuration.errors import Finding, InvalidConfiguration, point
 from tenants.rules.configuration.policy import Policy, compile_policy
@@ -68,7 +69,7 @@ def judge_plan(
         if target is None or policy is None:
             errors.append(Finding(point("mapping", stage), "invalid_mapping"))
         elif refusal := _judge_target(policy, leaving.get(stage, stage), target):
-            sentence = {"sentence": refusal.sentence}
+            sentence = {"sentence": say(refusal.message)}
             errors.append(Finding(point("mapping", stage), refusal.code, "refused_target", sentence))
         else:
             targets[stage] = target

@@ -11,6 +11,7 @@ from django.db import connection
 
 from lifecycle.models import CustomerLifecycleStatus
 from lifecycle.rules.transitions import Allowed, Change, Refused, Status, decide
+from lifecycle.sentences import say
 from lifecycle.services.configuration.plans import complete_renames, judge_plan
 from storage.timeouts import allow_seconds
 from tenants.actors import TenantRef
@@ -211,7 +212,7 @@ def _judge_history(
         )
         if isinstance(decision, Refused):
             key = (origin, target, reason, source, decision.code)
-            entry = refused.setdefault(key, [decision.sentence, 0, last_at, []])
+            entry = refused.setdefault(key, [say(decision.message), 0, last_at, []])
             entry[1] += count
             entry[2] = max(entry[2], last_at)
             entry[3].extend(examples)

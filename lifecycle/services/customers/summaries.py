@@ -72,8 +72,8 @@ def describe_option(policy: Policy, option: StageOption) -> Json:
 
 
 def describe_refusal(refusal: Refused | None) -> Json | None:
-    """The code and the sentence of a refusal."""
-    return None if refusal is None else {"code": refusal.code, "sentence": refusal.sentence}
+    """The code of a refusal, and what is to be said of it."""
+    return None if refusal is None else {"code": refusal.code, "sentence": refusal.message}
 
 
 def describe_effect(effect: Effect) -> Json:

@@ -18,6 +18,7 @@ from django.db import connection
 
 from lifecycle.models import Customer
 from lifecycle.rules.transitions import Change
+from lifecycle.sentences import say_for_record
 from lifecycle.services.configuration.publication import publish_configuration
 from lifecycle.services.customers.recording import record_customers
 from lifecycle.services.demo.scenarios import PASSWORD, STAFF, Login, Scenario
@@ -211,7 +212,7 @@ def _move(changes: Sequence[Change], *, tenant: TenantRef, actor: Actor, source:
     outcomes = apply(Call(tenant, actor, source, now), changes, backdated=True)
     for outcome in outcomes:
         if outcome.refused:
-            raise DemoRefused(f"The demo tells a move that the rules refuse: {outcome.refused.sentence}")
+            raise DemoRefused(f"The demo has a move that the rules refuse: {say_for_record(outcome.refused.message)}")
 
 
 def _as_change(step: Step, customer_id: UUID) -> Change:

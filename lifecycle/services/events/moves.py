@@ -14,6 +14,7 @@ from audit.services.refusals import record_refusals
 from lifecycle.rules.envelopes import Event
 from lifecycle.rules.ownership import find_source_root
 from lifecycle.rules.transitions import Change, Status
+from lifecycle.sentences import say_for_record
 from lifecycle.services.customers.recording import STAGE_CONFIRMED, Recorded
 from lifecycle.services.events.dead_letters import Refusal
 from lifecycle.services.transitions.apply import Call, Choice, Outcome, apply
@@ -132,7 +133,7 @@ def _as_move(outcome: Outcome) -> Move:
         return Move(moved=outcome.moved)
     if refused.code == STALE_EVENT:
         return STALE
-    return Move(refusal=Refusal(refused.code, refused.sentence))
+    return Move(refusal=Refusal(refused.code, say_for_record(refused.message)))
 
 
 def _as_attempt(event: Event, outcome: Outcome, call: Call) -> RefusedAttempt:
@@ -146,7 +147,7 @@ def _as_attempt(event: Event, outcome: Outcome, call: Call) -> RefusedAttempt:
         actor_kind=call.actor.kind,
         source=f"{call.source} {find_source_root(event.source)}"[:30],
         code=refused.code,
-        detail=f"{event.type}: {refused.sentence}",
+        detail=f"{event.type}: {say_for_record(refused.message)}",
         customer_id=outcome.change.customer_id,
         from_stage=outcome.from_stage or "",
         to_stage=outcome.change.stage,

@@ -16,6 +16,7 @@ from django.db import DataError, IntegrityError, transaction
 from audit.services.administration import record_administration
 from lifecycle.rules.fields import BILLING, amounts_of
 from lifecycle.rules.transitions import Change, Refused, Status, decide
+from lifecycle.sentences import say_for_record
 from lifecycle.services.customers.recording import ContactFacts, CustomerFacts, record_customers
 from lifecycle.services.customers.statistics import LARGE_LOAD, refresh_statistics
 from lifecycle.services.imports.columns import ColumnPlan
@@ -158,7 +159,7 @@ class Import:
                 continue
             refusal = _judge(line, policy, is_new=there is None)
             if refusal is not None:
-                written.faults[line.record.line] = line.record, refusal.sentence
+                written.faults[line.record.line] = line.record, say_for_record(refusal.message)
             elif (news := self._find_news(line, there)) is None:
                 written.unchanged += 1
             else:

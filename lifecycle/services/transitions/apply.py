@@ -134,7 +134,7 @@ def _judge(
         record = current.get(customer_id)
         if policy is None or (record is None and statuses is not None):
             change = Change(customer_id, "") if isinstance(asked, Choice) else asked
-            outcomes.append(Outcome(change, Refused(code="not_found", sentence=NOT_FOUND), None))
+            outcomes.append(Outcome(change, Refused("not_found", NOT_FOUND), None))
             continue
         status = _as_status(customer_id, record)
         chosen = asked.choose(policy, status) if isinstance(asked, Choice) else asked

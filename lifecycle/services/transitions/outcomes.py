@@ -9,8 +9,9 @@ from uuid import UUID
 from lifecycle.rules.transitions import Allowed, Change, Decision, Refused, Status
 from tenants.actors import Actor, TenantRef
 from tenants.rules.configuration.policy import Policy
+from tenants.rules.messages import Message
 
-NOT_FOUND = "There is no such customer: check the id, and that the customer belongs to this tenant."
+NOT_FOUND = Message("no_such_customer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ class CallRefused(Exception):
     """A batch is refused as a whole, and nothing was written; ``refused`` says why."""
 
     def __init__(self, refused: Refused) -> None:
-        super().__init__(refused.sentence)
+        super().__init__(refused.code)
         self.refused = refused
 
 

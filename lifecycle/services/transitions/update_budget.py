@@ -10,6 +10,7 @@ from typing import Final
 from lifecycle.services.transitions.outcomes import BudgetExceeded
 from storage.cursors import prepared_cursor
 from tenants.actors import Actor
+from tenants.rules.messages import Message
 
 POLICY: Final = "updates"
 HOUR: Final = 3600
@@ -25,13 +26,11 @@ class RateLimited(BudgetExceeded):
     def __init__(self, *, wanted: int, limit: int, remaining: int, retry_after: int, reset: int) -> None:
         self.limit, self.remaining, self.retry_after, self.reset = limit, remaining, retry_after, reset
         if wanted > limit:
-            again = f"No hour has room for that many: send at most {limit:,} at a time."
+            again = Message("never_room", {"limit": limit})
         else:
-            again = f"Try again in {retry_after} seconds." + (" Or send fewer." if 0 < remaining < wanted else "")
-        super().__init__(
-            f"This would change {_customers(wanted)}, and {remaining:,} of your {limit:,} changes in any hour are left."
-            f" Nothing was changed. {again}"
-        )
+            again = Message("room_for_fewer" if 0 < remaining < wanted else "room_later", {"count": retry_after})
+        self.message = Message("over_budget", {"wanted": wanted, "left": remaining, "limit": limit, "again": again})
+        super().__init__("rate_limited")
 
     @property
     def headers(self) -> dict[str, str]:
@@ -84,7 +83,3 @@ def _headers(limit: int, remaining: int, reset: int) -> dict[str, str]:
 
 def _policy(limit: int) -> str:
     return f'"{POLICY}";q={limit};w={HOUR}'
-
-
-def _customers(count: int) -> str:
-    return "1 customer" if count == 1 else f"{count:,} customers"

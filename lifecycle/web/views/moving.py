@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django_htmx.http import reswap, retarget, trigger_client_event
 
 from lifecycle.rules.transitions import Change
+from lifecycle.sentences import say, say_for_record
 from lifecycle.services.customers.profiles import read_profile
 from lifecycle.services.customers.summaries import read_lifecycle
 from lifecycle.services.transitions.apply import Call, CallRefused, Outcome, apply
@@ -48,7 +49,7 @@ def _move(request: TenantRequest, customer_id: UUID, form: MoveForm) -> HttpResp
     try:
         outcome = _apply(request, customer_id, form)
     except RateLimited as limited:
-        response = _ask(request, customer_id, form, refusal=str(limited), status=429)
+        response = _ask(request, customer_id, form, refusal=say(limited.message), status=429)
         for name, value in limited.headers.items():
             response[name] = value
         return response
@@ -59,12 +60,12 @@ def _move(request: TenantRequest, customer_id: UUID, form: MoveForm) -> HttpResp
             request.identity,
             source=SOURCE,
             code=refused.code,
-            detail=refused.sentence,
+            detail=say_for_record(refused.message),
             customer_id=customer_id,
             to_stage=form.cleaned_data["stage"],
         )
         status = STATUS_OF_CODE[refused.code]
-        return _ask(request, customer_id, form, refusal=refused.sentence, status=status)
+        return _ask(request, customer_id, form, refusal=say(refused.message), status=status)
     if outcome.refused is not None:
         return _show_refusal(request, customer_id, form, outcome)
     return _show_success(request, customer_id, outcome)
@@ -105,7 +106,7 @@ def _show_refusal(request: TenantRequest, customer_id: UUID, form: MoveForm, out
         request.identity,
         source=SOURCE,
         code=refused.code,
-        detail=refused.sentence,
+        detail=say_for_record(refused.message),
         customer_id=customer_id,
         from_stage=outcome.from_stage or "",
         to_stage=outcome.change.stage,
@@ -114,7 +115,7 @@ def _show_refusal(request: TenantRequest, customer_id: UUID, form: MoveForm, out
     if refused.code == "version_conflict":
         missed = _read_missed(request, customer_id, form)
     status = STATUS_OF_CODE[refused.code]
-    return _ask(request, customer_id, form, refusal=refused.sentence, missed=missed, status=status)
+    return _ask(request, customer_id, form, refusal=say(refused.message), missed=missed, status=status)
 
 
 def _read_missed(request: TenantRequest, customer_id: UUID, form: MoveForm) -> Missed:

@@ -1,0 +1,81 @@
+"""From a message to a sentence in the reader's language, or in the installation's for what is kept."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from django.conf import settings
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext, override
+
+from lifecycle.sentences.figures import NOTHING_AT_STAKE, WORRIES, say_stake
+from lifecycle.sentences.refusals import REFUSALS
+from tenants.rules.messages import Message
+from tenants.rules.texts import shorten_text
+from tenants.sentences import write, write_with
+
+SENTENCES: Final[Mapping[str, Any]] = MappingProxyType({**REFUSALS, **WORRIES, **NOTHING_AT_STAKE})
+
+
+def say(message: Message | str | Promise) -> str:
+    """The sentence of a message; what is a sentence already is left as it is.
+
+    Raises KeyError for a message that has none, or for a parameter that is missing.
+    """
+    if not isinstance(message, Message):
+        return str(message)
+    name, params = message
+    if name in WRITTEN:
+        return WRITTEN[name](params)
+    sentence = SENTENCES.get(name)
+    return write(name, params) if sentence is None else write_with(sentence, params)
+
+
+def say_for_record(message: Message | str | Promise) -> str:
+    """The same for what is kept and read by others later: in the language of the installation."""
+    with override(settings.LANGUAGE_CODE):
+        return say(message)
+
+
+def _say_automations(params: Mapping[str, Any]) -> str:
+    names, more, count = params["names"], params["more"], params["count"]
+    number = ngettext("%(count)s automation", "%(count)s automations", count) % {"count": count or _("no")}
+    if not names:
+        return number
+    named = _(", ").join(
+        _("“%(name)s” (%(kind)s)") % {"name": shorten_text(name), "kind": kind} for name, kind in names
+    )
+    if more:
+        named = _("%(names)s and %(more)s more") % {"names": named, "more": more}
+    return _("%(number)s: %(names)s") % {"number": number, "names": named}
+
+
+def _say_unconfirmed(params: Mapping[str, Any]) -> str:
+    return _(
+        "This would start %(automations)s; you confirmed %(confirmed)s. Nothing was saved: review what would start,"
+        " then try again."
+    ) % {"automations": _say_automations(params), "confirmed": params["confirmed"] or _("none")}
+
+
+def _say_unasked(params: Mapping[str, Any]) -> str:
+    return _(
+        "This would start %(automations)s, more than the %(budget)s that a bulk change starts here without being asked."
+        " Nothing was saved: review what would start, then confirm the number (%(count)s)."
+    ) % {"automations": _say_automations(params), "budget": f"{params['budget']:,}", "count": params["count"]}
+
+
+def _say_budget(params: Mapping[str, Any]) -> str:
+    numbers = {name: params[name] for name in ("wanted", "left", "limit")}
+    return f"{say(Message('over_budget_by', numbers))} {say(params['again'])}"
+
+
+# Sentences made of several, which have no one line in a table.
+WRITTEN: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = MappingProxyType(
+    {
+        "at_stake": say_stake,
+        "effects_unasked": _say_unasked,
+        "effects_unconfirmed": _say_unconfirmed,
+        "over_budget": _say_budget,
+    }
+)
