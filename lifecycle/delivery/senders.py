@@ -106,10 +106,10 @@ def _send_webhook(job: Job) -> Result:
         )
     except AddressRefused as refused:
         delivery = Delivery(outcome="refused", error=str(refused))
-    return _judge(job, delivery, body)
+    return _judge(job, delivery, body, was_failing=destination.is_failing)
 
 
-def _judge(job: Job, delivery: Delivery, body: str) -> Result:
+def _judge(job: Job, delivery: Delivery, body: str, *, was_failing: bool) -> Result:
     now = timezone.now()
     attempt: dict[str, Any] = {
         "request": orjson.loads(body),
@@ -120,8 +120,9 @@ def _judge(job: Job, delivery: Delivery, body: str) -> Result:
     }
     may_be_twice = delivery.maybe_twice or (delivery.outcome != "done" and delivery.may_have_arrived)
     if delivery.outcome == "done":
-        with tenant_context(job.tenant.id):
-            note_success(job.lane_id, tenant=job.tenant)
+        if was_failing:
+            with tenant_context(job.tenant.id):
+                note_success(job.lane_id, tenant=job.tenant)
         return Result(EffectRun.DONE, attempt=attempt, may_be_twice=may_be_twice)
     with tenant_context(job.tenant.id):
         switched_off = note_failure(job.lane_id, tenant=job.tenant, now=now, is_gone=delivery.outcome == "gone")

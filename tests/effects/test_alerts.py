@@ -58,7 +58,7 @@ def prefer(tenant: TenantRef, user: User, alerts: str, **more: Any) -> None:
 
 def run_all() -> None:
     """As the worker that runs in production does, until nothing is due."""
-    worker = EffectWorker(threads=4)
+    worker = EffectWorker()
     while worker.work():
         assert worker.drain(20)
     worker.close(1)

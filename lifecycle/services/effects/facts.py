@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 from django.conf import settings
 from django.urls import reverse
 
-from lifecycle.models import Contact, Customer
+from lifecycle.models import Contact
 from lifecycle.rules.effect_texts import DEFAULT_BODY, DEFAULT_SUBJECT, fill_in, fill_in_line
 from lifecycle.services.effects.queue import Job
-from tenants.models import Tenant, User
+from storage.cursors import prepared_cursor
+from tenants.models import User
 from tenants.rules.configuration.definitions import Effect
 from tenants.services.configuration.policies import policy_of_version
 
@@ -18,6 +20,14 @@ ERASED = "erased"
 CHANGED = "configuration_lost"
 NO_ADDRESS = "no_address"
 INACTIVE = "inactive_user"
+
+
+_FACTS: Final = """
+SELECT c.name, c.external_id, c.segment, c.industry, COALESCE(NULLIF(u.full_name, ''), c.owner), t.name
+  FROM lifecycle_customer c JOIN tenants_tenant t ON t.id = c.tenant_id
+  LEFT JOIN tenants_user u ON u.tenant_id = c.tenant_id AND u.username = c.owner_key AND c.owner_key <> ''
+ WHERE c.tenant_id = %(tenant_id)s::uuid AND c.id = %(customer_id)s::uuid AND c.erased_at IS NULL
+"""
 
 
 class NothingToDeliver(Exception):
@@ -44,30 +54,22 @@ class Mail:
 
 
 def gather_facts(job: Job) -> Facts:
-    """What the job's messages can say. Call in the tenant's context. Raises NothingToDeliver. Two statements."""
+    """What the job's messages can say. Call in the tenant's context. Raises NothingToDeliver. One statement."""
     effect = find_effect(job)
-    customer = (
-        Customer.objects.filter(tenant_id=job.tenant.id, id=job.customer_id, erased_at=None)
-        .select_related(None)
-        .first()
-    )
-    if customer is None:
+    with prepared_cursor("default") as cursor:
+        cursor.execute(_FACTS, {"tenant_id": job.tenant.id, "customer_id": job.customer_id})
+        row = cursor.fetchone()
+    if row is None:
         raise NothingToDeliver(ERASED)
-    owner = customer.owner
-    if owner:
-        named = User.objects.filter(tenant_id=job.tenant.id, username=customer.owner_key).values_list(
-            "full_name", flat=True
-        )
-        owner = named.first() or owner
-    tenant_name = Tenant.objects.filter(id=job.tenant.id).values_list("name", flat=True).first() or ""
+    name, external_id, segment, industry, owner, tenant_name = row
     return Facts(
         job,
         effect,
         {
-            "customer.name": customer.name,
-            "customer.external_id": customer.external_id,
-            "customer.segment": customer.segment,
-            "customer.industry": customer.industry,
+            "customer.name": name,
+            "customer.external_id": external_id,
+            "customer.segment": segment,
+            "customer.industry": industry,
             "customer.owner": owner,
             "stage": job.to_stage,
             "from_stage": job.from_stage or "",
