@@ -38,7 +38,7 @@ format: $(INSTALLED) ## bring code and templates into shape
 	@.venv/bin/python -m ruff format .
 	@find templates -name '*.html' -exec .venv/bin/djade --target-version 5.2 {} +
 
-openapi: $(INSTALLED) ## write docs/openapi.yaml anew
+openapi: $(INSTALLED) ## write docs/openapi.yaml again
 	@$(LOCAL) exec -- .venv/bin/python manage.py spectacular --fail-on-warn --validate --file docs/openapi.yaml
 
 clean: ## remove .venv, the demo's data and every cache

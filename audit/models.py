@@ -22,7 +22,7 @@ class LifecycleHistory(models.Model):
     sequence = models.PositiveIntegerField(help_text="1 for the customer's first row, then one more each: no gaps.")
     from_stage = models.CharField(max_length=100, null=True)  # noqa: DJ001  NULL: there was no stage before
     to_stage = models.CharField(max_length=100)
-    changed_at = models.DateTimeField(help_text="When the stage was set, by the clock of whoever applied it.")
+    changed_at = models.DateTimeField(help_text="When the stage was set, by the clock that applied it.")
     effective_at = models.DateTimeField(help_text="When it became true in the business; an event brings its own time.")
     recorded_at = models.DateTimeField(help_text="The database's clock when the row was written.")
     changed_by = models.CharField(max_length=150)
@@ -191,7 +191,7 @@ class FormerName(models.Model):
 
 
 class AuditSeal(models.Model):
-    """A signature over history rows that nobody can rewrite any more without being seen. Append-only.
+    """A signature over history rows that no one can rewrite any more without being seen. Append-only.
 
     ``root`` is the Merkle root of the rows' hashes, ``previous`` the SHA-256 of the tenant's seal before (empty for the
     first), ``signature`` Ed25519 over the seal's canonical bytes. See ``audit.services.seals``.

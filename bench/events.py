@@ -118,7 +118,7 @@ class _Watch:
         return sum(count for _, count in self._done) >= self._total
 
     def wait(self, seconds: float) -> bool:
-        """Sleep; nobody ends it from outside."""
+        """Sleep; no one ends it from outside."""
         time.sleep(seconds)
         return bool(self)
 

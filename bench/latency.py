@@ -1,4 +1,4 @@
-"""How long an event takes to be seen, and a change to be told: from the topic to the API, from the commit to Kafka."""
+"""How long an event takes to be seen, and a change to be sent: from the topic to the API, from the commit to Kafka."""
 
 import json
 import threading
@@ -40,7 +40,7 @@ LOOK_SECONDS = 0.002
 def measure(populated: Populated) -> list[Figure]:
     """Milliseconds from produce to the API, and from commit to Kafka at RATE changes a second."""
     seen = _time_until_seen(populated, read_size("BENCH_SEEN", 200))
-    told = _time_until_told(populated, read_size("BENCH_SECONDS", 20))
+    reported = _time_until_published(populated, read_size("BENCH_SECONDS", 20))
     return [
         Figure(
             "latency",
@@ -50,10 +50,10 @@ def measure(populated: Populated) -> list[Figure]:
         ),
         Figure(
             "latency",
-            f"from commit to Kafka at {len(told) / read_size('BENCH_SECONDS', 20):,.0f} changes a second",
-            f"p50 {percentile(told, 0.5):.0f} ms",
-            f"slowest {max(told):.0f} ms",
-            **below(percentile(told, 0.99), MOST_MILLISECONDS, " ms"),
+            f"from commit to Kafka at {len(reported) / read_size('BENCH_SECONDS', 20):,.0f} changes a second",
+            f"p50 {percentile(reported, 0.5):.0f} ms",
+            f"slowest {max(reported):.0f} ms",
+            **below(percentile(reported, 0.99), MOST_MILLISECONDS, " ms"),
         ),
     ]
 
@@ -101,7 +101,7 @@ def _csat(tenant: TenantRef, customer_id: UUID) -> float:
     return float(value or 0)
 
 
-def _time_until_told(populated: Populated, seconds: int) -> list[float]:
+def _time_until_published(populated: Populated, seconds: int) -> list[float]:
     """Changes at a steady rate, each committed by itself, while another thread reads the topic."""
     ensure_topics([topic_name(TOPIC)])
     committed: dict[str, float] = {}

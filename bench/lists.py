@@ -56,7 +56,7 @@ def measure(populated: Populated) -> list[Figure]:
 def _walk(populated: Populated, query: dict[str, Any]) -> tuple[list[float], float]:
     """Milliseconds of pages at every depth, and of the last one."""
     times = []
-    # A connection plans a statement anew a few times and keeps it then.
+    # A connection plans a statement again a few times and keeps it then.
     for _ in range(WARM_UP):
         _read(populated, query, None, PAGE)
     for cursor in _depths(populated, query):

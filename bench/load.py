@@ -80,7 +80,7 @@ class Wrk:
 
 
 class K9:
-    """k9, a declarative plan: its engine reads the requests from a table, and no Python runs meanwhile."""
+    """k9, a declarative plan: its engine reads the requests from a table, and no Python runs in the meantime."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

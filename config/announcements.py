@@ -1,4 +1,4 @@
-"""What Redis announces, given to whoever listens in this process: one connection, one subscription a tenant."""
+"""What Redis announces, given to anyone who listens in this process: one connection, one subscription a tenant."""
 
 import asyncio
 from collections.abc import Collection, Set
@@ -19,7 +19,7 @@ from lifecycle.services.cache.cache_keys import live_channel
 log = structlog.get_logger(__name__)
 
 CONNECT_SECONDS = 2.0
-# Nobody publishes here: a subscription that stands keeps the connection in its listening state.
+# No one publishes here: a subscription that stands keeps the connection in its listening state.
 IDLE_CHANNEL = live_channel("idle")
 # Silence after which Redis is asked whether it is still there; after as much again it is not.
 SILENCE_SECONDS = 5.0
@@ -34,7 +34,7 @@ class Unavailable(Exception):
 class Listener:
     """One open page. Only the newest version is kept for it, so a slow page costs no memory.
 
-    A page of one customer is told of its new figures too. Pages of the whole tenant are not: where customers stand is
+    A page of one customer hears of its new figures too. Pages of the whole tenant are not: where customers stand is
     what they are about, and figures come by the thousand.
     """
 
@@ -51,7 +51,7 @@ class Listener:
     def tell(
         self, versions: dict[str, int], figures: Set[str] = frozenset(), notified: Collection[str] = frozenset()
     ) -> None:
-        """Note what concerns this page; a page of the whole tenant is told how many customers changed.
+        """Note what concerns this page; a page of the whole tenant learns how many customers changed.
 
         ``notified``: the people whose notifications are others now.
         """
@@ -79,7 +79,7 @@ class Listener:
         self.news.set()
 
     async def rest(self) -> None:
-        """Wait before the next hint to a page of the whole tenant; what comes meanwhile is one hint."""
+        """Wait before the next hint to a page of the whole tenant; what comes in the meantime is one hint."""
         if self.customer_id is None:
             await asyncio.sleep(TENANT_REST_SECONDS)
 
@@ -93,7 +93,7 @@ class _Room:
 
 
 class Announcements:
-    """The process's subscription. When it breaks, every listener is dismissed; the next one connects anew."""
+    """The process's subscription. When it breaks, every listener is dismissed; the next one connects again."""
 
     def __init__(self, redis_url: str) -> None:
         self._redis_url = redis_url
@@ -123,7 +123,7 @@ class Announcements:
             raise Unavailable
 
     async def leave(self, listener: Listener) -> None:
-        """Forget the listener, and the tenant's channel when nobody else listens to it."""
+        """Forget the listener, and the tenant's channel when no one else listens to it."""
         async with self._turn:
             room = self._rooms.get(listener.channel)
             if room is None:
@@ -174,11 +174,11 @@ class Announcements:
         if message["type"] == "subscribe":
             room.open.set()
         elif message["type"] == "message":
-            told = orjson.loads(message["data"])
-            figures = frozenset(told.get("figures", ()))
-            notified = told.get("bell", ())
+            reported = orjson.loads(message["data"])
+            figures = frozenset(reported.get("figures", ()))
+            notified = reported.get("bell", ())
             for listener in room.listeners:
-                listener.tell(told["changed"], figures, notified)
+                listener.tell(reported["changed"], figures, notified)
 
     async def _hang_up(self, error: Exception | None) -> None:
         """Dismiss every listener: they come back, and a page polls until it is heard again."""

@@ -140,9 +140,9 @@ def _as_text(value: object) -> str:
 
 
 class TameDjango(logging.Filter):
-    """Django's own lines about requests: those without an exception are the request log's to tell, and no path is told.
+    """Django's own lines about requests: those without an exception are the request log's, and no path is logged.
 
-    A host that is none of ours is a line, not a traceback: anybody can send one. An outage of the database is told by
+    A host that is none of ours is a line, not a traceback: anybody can send one. An outage of the database is logged by
     who answers it (``config.errors``, ``config.middleware``).
     """
 

@@ -2,7 +2,7 @@
 
 Without this ``/metrics`` of two workers gives the figures of one, turn by turn, and Prometheus sees counters go back.
 The folder is made by the server (``config.serve``) and belongs to that process alone, so a restart begins at 0.
-``PROMETHEUS_MULTIPROC_DIR`` names another folder; whoever sets it empties it before the start.
+``PROMETHEUS_MULTIPROC_DIR`` names another folder; anyone who sets it empties it before the start.
 """
 
 import os

@@ -1,5 +1,5 @@
 """What comes before any view: probes are let in, NUL bytes in a URL and the API over plain HTTP are not, a page is
-told whom it may connect to, and a database that is away is no fault of ours.
+given no address to connect to, and a database that is away is no fault of ours.
 """
 
 import sys

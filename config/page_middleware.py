@@ -46,7 +46,7 @@ class PageMessages(_ForPages, MessageMiddleware):
 
 
 class PageUsers(_ForPages, AuthenticationMiddleware):
-    """The user of the session; without one nobody is logged in."""
+    """The user of the session; without one no one is logged in."""
 
     def __call__(self, request: HttpRequest) -> Any:
         """Pass on with the user."""

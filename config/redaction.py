@@ -1,8 +1,8 @@
 """What must not reach a log, taken out of texts and exceptions: people, secrets, and the data that errors quote.
 
-Names cannot be told from other words. So the rule is: what an error quotes is data (interpreters, libraries, PostgreSQL
-and we ourselves put it into quotation marks or parentheses), and goes; the kind of error and the places in the code
-stay.
+Names cannot be distinguished from other words. So the rule is: what an error quotes is data (interpreters, libraries,
+PostgreSQL and we ourselves put it into quotation marks or parentheses), and goes; the kind of error and the places in
+the code stay.
 """
 
 import re

@@ -42,7 +42,7 @@ PROBES: Final = frozenset({"/healthz", "/healthz/live", "/metrics"})
 
 
 class LogRequests:
-    """The outermost middleware: whatever answers, it is logged, and everything that is logged meanwhile has its ids."""
+    """The outermost middleware: whatever answers is logged, and all that is logged in the meantime has its ids."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

@@ -1,4 +1,4 @@
-"""What Prometheus is told of each request: how many, with what status, by which view, and how long they took.
+"""What Prometheus reads of each request: how many, with what status, by which view, and how long they took.
 
 The metrics are django-prometheus' own, with its names and labels. Its middlewares write sixteen values a request, by
 charset, transport and size as well, which was a quarter of all the work for a small answer. Counted here is what the

@@ -49,7 +49,7 @@ DATABASE_PLATFORM_URL = env.str("DATABASE_PLATFORM_URL", "", validate=not_empty)
 DATABASE_RELAY_URL = env.str("DATABASE_RELAY_URL", "", validate=not_empty)
 DATABASE_OWNER_URL = env.str("DATABASE_OWNER_URL", "")
 DATABASE_ADMIN_URL = env.str("DATABASE_ADMIN_URL", "")
-# Nobody here connects with it: provision_database gives the role that pg_dump uses this password.
+# No one here connects with it: provision_database gives the role that pg_dump uses this password.
 DATABASE_BACKUP_URL = env.str("DATABASE_BACKUP_URL", "")
 REDIS_URL = env.str("REDIS_URL", "", validate=redis_address)
 KAFKA_BOOTSTRAP_SERVERS = env.str("KAFKA_BOOTSTRAP_SERVERS", "", validate=kafka_servers)
@@ -146,7 +146,7 @@ def database(url: str, **options: Any) -> dict[str, Any]:
     # Behind a transaction-mode pooler neither server-side cursors nor prepared statements may outlive a transaction.
     entry["DISABLE_SERVER_SIDE_CURSORS"] = DATABASE_POOLER
     given: Any = entry.get("OPTIONS", {})
-    # A server that cannot be reached is told in seconds: at the start of a connection, and on one that is open.
+    # A server that cannot be reached is noticed in seconds: at the start of a connection, and on one that is open.
     bounds = {"connect_timeout": 3, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
     entry["OPTIONS"] = {"application_name": "customer360", "tcp_user_timeout": 15_000, **bounds, **given}
     return {**entry, **options}

@@ -2,7 +2,7 @@
 
 ``GET /live/customers/<id>?ticket=...`` and ``GET /live/tenant?ticket=...`` are server-sent events, ``/live/healthz``
 says that the process is alive, ``/metrics`` what it counts. It uses Django's settings and signing and nothing else of
-it: no request stack, no database. A page that loses the stream polls meanwhile, so whenever the stream cannot be
+it: no request stack, no database. A page that loses the stream polls in the meantime, so whenever the stream cannot be
 trusted it hangs up.
 """
 
@@ -31,7 +31,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 HEARTBEAT_SECONDS = 15.0
-# A connection is taken anew once an hour, and its ticket looked at again.
+# A connection is taken again once an hour, and its ticket looked at again.
 CONNECTION_SECONDS = 3600.0
 RETRY = b"retry: 1000\n\n"
 

@@ -21,7 +21,7 @@ from local.trouble import CannotStart
 READY_WITHIN = 60.0
 PLAIN_ENV = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 DURABLE = ("max_connections=200",)
-# A throw-away server of a test run: nobody needs its data after a crash.
+# A throw-away server of a test run: no one needs its data after a crash.
 FAST = (
     *DURABLE,
     "fsync=off",

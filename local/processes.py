@@ -117,7 +117,7 @@ class Child:
         return self.process is not None and self.process.poll() is None
 
     def wait(self) -> int:
-        """Wait for its end and return the exit status. Raises StopRequested when asked to stop meanwhile."""
+        """Wait for its end and return the exit status. Raises StopRequested when asked to stop in the meantime."""
         while (status := self.poll()) is None:
             signals.pause(1)
         self.sweep()

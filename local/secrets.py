@@ -1,4 +1,4 @@
-"""Development secrets: made once, kept in ``.local/secrets`` (mode 600), or made anew for a throw-away run."""
+"""Development secrets: made once, kept in ``.local/secrets`` (mode 600), or made again for a throw-away run."""
 
 import base64
 import json

@@ -52,7 +52,7 @@ class Tansu:
         address = f"tcp://127.0.0.1:{self.port}"
         self.child = Child(
             name=self.name,
-            # Both are told: by default it listens on every interface and advertises localhost.
+            # Both are given: by default it listens on every interface and advertises localhost.
             argv=[
                 *(find_program(), "broker", "--listener-url", address, "--advertised-listener-url", address),
                 *("--storage-engine", "memory://tansu/"),

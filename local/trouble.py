@@ -1,4 +1,4 @@
-"""What ends a command early: a problem told in one line, or a request to stop."""
+"""What ends a command early: a problem said in one line, or a request to stop."""
 
 
 class CannotStart(Exception):

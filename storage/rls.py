@@ -75,7 +75,7 @@ class KeyByTenant(RunSQL):
     """Migration operation: the table's primary key begins with its tenant, and is what replication knows a row by.
 
     Row-level security adds the tenant to every condition, so a look by id alone finds its row by this key; and the rows
-    of one tenant can be told, and moved to another server, by it. Whoever points at a row of the table, by a
+    of one tenant can be recognized, and moved to another server, by it. Anyone who points at a row of the table, by a
     ``CompositeForeignKey``, names the tenant too. To be done while the table is empty.
     """
 

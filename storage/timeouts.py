@@ -1,7 +1,7 @@
 """How long work in the database may take: the roles' own limits are for requests; a job that needs more says so.
 
 The limits stand on the roles (``tenants.services.database``), where they hold through a transaction-mode pooler as
-well. What is set here holds until the end of the transaction, whoever borrows the connection afterwards.
+well. What is set here holds until the end of the transaction, and does not reach the next borrower of the connection.
 """
 
 from django.db import DEFAULT_DB_ALIAS, connections
@@ -13,7 +13,7 @@ SELECT set_config('transaction_timeout', '0', true), set_config('statement_timeo
        set_config('transaction_timeout', %(transaction)s, true)
 """
 UNLIMITED = 0
-# A batch of a job that nobody waits for in front of a page.
+# A batch of a job that no one waits for in front of a page.
 JOB_SECONDS = 600
 
 
@@ -24,7 +24,7 @@ def allow_seconds(transaction: int, *, lock: int = 60, idle: int = 60, using: st
     """
     connection = connections[using]
     if not connection.in_atomic_block:
-        raise RuntimeError("allow_seconds is for a transaction: outside of one it would be for nobody.")
+        raise RuntimeError("allow_seconds is for a transaction: outside of one it would be for no one.")
     seconds = {"statement": transaction, "lock": lock, "idle": idle, "transaction": transaction}
     with connection.cursor() as cursor:
         cursor.execute(_ALLOW, {name: f"{value}s" for name, value in seconds.items()})

@@ -12,7 +12,7 @@ USER, SERVICE, SYSTEM = "user", "service", "system"
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts, and what he may do for the tenant at hand.
+    """Who acts, and what they may do for the tenant at hand.
 
     ``name`` is what history keeps: the user's id, or ``system:<name>``. ``updates_per_hour`` is None for actors
     without a budget.

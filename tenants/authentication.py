@@ -25,7 +25,7 @@ from tenants.services.accounts.membership import Membership, fetch_membership, r
 from tenants.services.accounts.tokens import AccessClaims, TokenRefused, read_access
 from tenants.services.directory import find_tenant
 
-# Under which key a super admin's session keeps the tenant he has chosen, and until when (see Look).
+# Under which key a super admin's session keeps the tenant they have chosen, and until when (see Look).
 CHOSEN_TENANT = "tenant"
 
 MALFORMED = "The Authorization header must read: Bearer <token>, with one token and no space in it."
@@ -43,7 +43,7 @@ class BearerAuthentication(BaseAuthentication):
     keyword = "Bearer"
 
     def authenticate(self, request: Request) -> tuple[Identity, object] | None:
-        """The caller and what he showed; None without a bearer credential. Raises AuthenticationFailed."""
+        """The caller and what they showed; None without a bearer credential. Raises AuthenticationFailed."""
         header = request.META.get("HTTP_AUTHORIZATION", "")
         scheme, _, token = header.partition(" ")
         if scheme.lower() != "bearer":
@@ -89,7 +89,7 @@ class SessionIdentityAuthentication(SessionAuthentication):
         return identity, None
 
     def authenticate_header(self, request: Request) -> str:
-        """The same as for tokens: a client that comes without either is told of the bearer token."""
+        """The same as for tokens: a client that comes without either hears of the bearer token."""
         return BearerAuthentication.keyword
 
 
@@ -156,11 +156,11 @@ def identify_session(request: HttpRequest, *, slug: str | None = None) -> Identi
 
 
 def identify(membership: Membership, *, granted: frozenset[str] | None, slug: str | None) -> Identity:
-    """The identity of a member in the tenant that ``slug`` names, or in his own.
+    """The identity of a member in the tenant that ``slug`` names, or in their own.
 
     ``granted``: what the token's roles grant; None: nothing narrows the membership. A super admin without a slug has
     no tenant yet. Raises AuthenticationFailed for a deactivated account or a suspended tenant; NotFound for a tenant
-    that does not exist, which for everybody but a super admin is every tenant but his own.
+    that does not exist, which for everybody but a super admin is every tenant but their own.
     """
     if not membership.is_active:
         raise AuthenticationFailed(INACTIVE)

@@ -23,7 +23,7 @@ class LockoutBackend(AxesStandaloneBackend):
     """django-axes' guard of the log-in page, which says why like every other refusal."""
 
     def authenticate(self, request: HttpRequest | None, **credentials: Any) -> None:
-        """Nothing for whoever is not locked out; else the reason on the request, and PermissionDenied."""
+        """Nothing for those who are not locked out; else the reason on the request, and PermissionDenied."""
         try:
             super().authenticate(request, **credentials)
         except AxesBackendPermissionDenied:
@@ -62,7 +62,7 @@ class TenantBackend(BaseBackend):
         return self.get_user(user.id)
 
     def get_user(self, user_id: UUID) -> User | None:
-        """The user with his tenant, both read now; None when deactivated or his tenant is suspended."""
+        """The user with their tenant, both read now; None when deactivated or their tenant is suspended."""
         with user_context(user_id):
             user = User.objects.filter(id=user_id).first()
             if user is None or not user.is_active:

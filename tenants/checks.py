@@ -84,7 +84,7 @@ def refuse_unbound_roles() -> None:
     """From now on let this process use no connection whose role row-level security does not bind.
 
     For a server that answers before it has reached its database: every new connection is looked at, one statement each.
-    One that is refused is, to whoever wanted it, a database that cannot be reached.
+    One that is refused is, to anyone who wanted it, a database that cannot be reached.
     """
     connection_created.connect(_refuse_unbound, dispatch_uid="tenants.checks.refuse_unbound_roles")
 

@@ -18,7 +18,7 @@ from django.db.transaction import Atomic
 
 TENANT_VARIABLE = "app.tenant_id"
 USER_VARIABLE = "app.user_id"
-# The tenant of messages that name none that is known. No tenant has this id, so nobody's context shows their rows.
+# The tenant of messages that name none that is known. No tenant has this id, so no one's context shows their rows.
 NO_TENANT: Final = UUID(int=0)
 
 
@@ -47,7 +47,7 @@ def tenant_context(tenant_id: UUID, *, using: str = DEFAULT_DB_ALIAS) -> Abstrac
 def no_tenant_context(*, using: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
     """Show the rows that belong to no tenant, also from inside a tenant's context, and that tenant's rows afterwards.
 
-    Those are messages whose tenant could not be told. No other tenant's rows can be reached by this.
+    Those are messages whose tenant could not be determined. No other tenant's rows can be reached by this.
     """
     connection = connections[using]
     current = _values(connection).pop(TENANT_VARIABLE, None)
@@ -62,7 +62,7 @@ def no_tenant_context(*, using: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
 
 
 def user_context(user_id: UUID, *, using: str = DEFAULT_DB_ALIAS) -> AbstractContextManager[None]:
-    """Let one user's own row be read before his tenant is known (log-in, session, token)."""
+    """Let one user's own row be read before their tenant is known (log-in, session, token)."""
     return _LocalVariable(USER_VARIABLE, user_id, using)
 
 

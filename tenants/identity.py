@@ -10,11 +10,11 @@ from tenants.roles import Role
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """An authenticated caller and the tenant he works for in this request; ``request.user`` of the API.
+    """An authenticated caller and the tenant they work for in this request; ``request.user`` of the API.
 
     ``permissions`` are those effective now: what the token's roles grant and the membership still grants.
     ``tenant`` is None for a super admin who has not named one. ``public_names`` are the names that ``updated_by``
-    may call him by. ``updates_per_hour`` is his budget [SEC-5].
+    may call them by. ``updates_per_hour`` is their budget [SEC-5].
     """
 
     user_id: UUID
@@ -36,11 +36,11 @@ class Identity:
         return self.user_id
 
     def may(self, permission: str) -> bool:
-        """Whether he holds one of the permissions of ``tenants.roles`` on the tenant at hand."""
+        """Whether they hold one of the permissions of ``tenants.roles`` on the tenant at hand."""
         return permission in self.permissions
 
     def actor(self) -> Actor:
-        """The same caller as the services know him."""
+        """The same caller as the services know them."""
         return Actor(
             kind=SERVICE if self.is_service_account else USER,
             name=str(self.user_id),
@@ -49,7 +49,7 @@ class Identity:
         )
 
     def get_username(self) -> str:
-        """The name he logs in with."""
+        """The name they log in with."""
         return self.username
 
     def __str__(self) -> str:

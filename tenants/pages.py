@@ -1,4 +1,4 @@
-"""What every page of a tenant's data begins with: the session's user, his right, his tenant."""
+"""What every page of a tenant's data begins with: the session's user, their right, their tenant."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -43,7 +43,7 @@ PageView = Callable[..., HttpResponse]
 def tenant_page(permission: str) -> Callable[[PageView], PageView]:
     """Decorator of a function view: only for those who hold ``permission``, inside their tenant's context.
 
-    The view gets ``request.identity`` and ``request.tenant``. Nobody logged in: to the log-in page. A super admin
+    The view gets ``request.identity`` and ``request.tenant``. No one logged in: to the log-in page. A super admin
     without a tenant: to the switcher; one with a tenant says why before anything is changed. No right:
     PermissionDenied, which shows the 403 page with the reason. A lazy template response is rendered before the context
     is left.
@@ -74,8 +74,8 @@ def tenant_page(permission: str) -> Callable[[PageView], PageView]:
 def choose_tenant(request: HttpRequest, slug: str, *, reason: str) -> TenantRef | None:
     """Let a super admin work for the tenant of this slug in this session, for an hour; None if there is none.
 
-    It is recorded with the tenant, and looked up again on every request: a tenant suspended meanwhile is no longer
-    shown. Raises LookRefused without a reason.
+    It is recorded with the tenant, and looked up again on every request: a tenant suspended in the meantime is no
+    longer shown. Raises LookRefused without a reason.
     """
     identity = identify_page(request)
     tenant = find_tenant(slug)
@@ -92,11 +92,11 @@ def leave_tenant(request: HttpRequest) -> None:
 
 
 def identify_page(request: HttpRequest) -> Identity | None:
-    """Who looks at a page, and for which tenant; None when nobody is logged in, or no longer may be."""
+    """Who looks at a page, and for which tenant; None when no one is logged in, or no longer may be."""
     try:
         return identify_session(request)
     except APIException:
-        # Deactivated meanwhile, or the chosen tenant is gone: choose, or log in, again.
+        # Deactivated in the meantime, or the chosen tenant is gone: choose, or log in, again.
         if request.session.pop(CHOSEN_TENANT, None) is None:
             return None
         return identify_page(request)

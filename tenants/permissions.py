@@ -69,7 +69,7 @@ class RequiredPermission(BasePermission):
     """
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        """Whether the caller may; raises PermissionDenied with the reason, False when nobody is logged in."""
+        """Whether the caller may; raises PermissionDenied with the reason, False when no one is logged in."""
         identity = request.user
         if not isinstance(identity, Identity):
             return False

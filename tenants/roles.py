@@ -13,7 +13,7 @@ PERMISSIONS = (VIEW_LIFECYCLE, UPDATE_LIFECYCLE, VIEW_HISTORY, CONFIGURE_STAGES,
 
 
 class Role(models.TextChoices):
-    """What somebody is for his tenant; a super admin is internal staff."""
+    """What someone is for their tenant; a super admin is internal staff."""
 
     VIEWER = "viewer", _("Customer Viewer")
     ACCOUNT_MANAGER = "account_manager", _("Account Manager")

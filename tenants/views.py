@@ -1,4 +1,4 @@
-"""What every API view of a tenant's data begins with: who asks, may he, and whose rows the database shows."""
+"""What every API view of a tenant's data begins with: who asks, may they, and whose rows the database shows."""
 
 from collections.abc import Collection, Sequence
 from contextlib import ExitStack

@@ -20,7 +20,7 @@ from tenants.rules.values import sort_key
 from tenants.services.accounts.people import build_user, create_tenant, create_user
 
 PASSWORD = "correct horse battery staple"
-# Whoever arranges things before a test begins.
+# Anyone who arranges things before a test begins.
 ADMIN_ACTOR = system_actor("tests")
 
 # The contract's example, word for word. Only Prospect leads anywhere: see SAAS for a configuration with a full graph.

@@ -169,7 +169,7 @@ def pytest_testnodedown(node: Any, error: Any) -> None:
 def pytest_timeout_set_timer(item: pytest.Item, settings: Any) -> bool:
     """End this process when the test takes too long, wherever it hangs, and show where that is.
 
-    pytest-timeout's own way writes to standard output, which nobody reads of a worker, and needs the interpreter's
+    pytest-timeout's own way writes to standard output, which no one reads of a worker, and needs the interpreter's
     lock, which a hung library may hold.
     """
     screen = item.config.stash[fault_handler_stderr_fd_key]
@@ -211,7 +211,7 @@ def note_not_run(config: pytest.Config, reason: str) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Iterator[None]:
-    """Say it again at the very end, where nobody can miss it."""
+    """Say it again at the very end, where no one can miss it."""
     yield
     if reason := config.stash.get(NOT_RUN, ""):
         terminalreporter.section("browser tests", sep="!", red=True)
@@ -223,7 +223,7 @@ def make_database(config: pytest.Config) -> str:
     run = config.stash[RUN]
     template, name = f"{run}_template", f"{run}_{os.getpid()}"
     with psycopg.connect(settings.DATABASE_ADMIN_URL, autocommit=True) as admin:
-        # Ends with the connection: a worker that dies keeps nobody from going on.
+        # Ends with the connection: a worker that dies keeps no one from going on.
         admin.execute("SELECT pg_advisory_lock(%s)", [MIGRATING])
         ready = admin.execute("SELECT datistemplate FROM pg_database WHERE datname = %s", [template]).fetchone()
         if ready is None or not ready[0]:

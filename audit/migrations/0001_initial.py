@@ -123,7 +123,7 @@ class Migration(migrations.Migration):
                 ("to_stage", models.CharField(max_length=100)),
                 (
                     "changed_at",
-                    models.DateTimeField(help_text="When the stage was set, by the clock of whoever applied it."),
+                    models.DateTimeField(help_text="When the stage was set, by the clock that applied it."),
                 ),
                 (
                     "effective_at",

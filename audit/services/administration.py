@@ -1,4 +1,4 @@
-"""Recording what was done to a tenant itself: who, what, why. In the transaction of the deed."""
+"""Recording what was done to a tenant itself: who, what, why. In the transaction of the action."""
 
 import datetime as dt
 from typing import Any

@@ -100,8 +100,8 @@ def count_old_keys(tenant_id: UUID) -> int:
 def rewrap_keys(tenant_id: UUID, *, limit: int) -> int:
     """Re-wrap up to ``limit`` data keys under the newest master key; how many were. Two statements.
 
-    Call inside the tenant's context; whoever commits batch by batch may be interrupted anywhere, and a second run goes
-    on with the rest. Keys that another transaction holds are left out. Raises Undecryptable when a key's master key is
+    Call inside the tenant's context; a caller that commits batch by batch may be interrupted anywhere, and a second run
+    does the rest. Keys that another transaction holds are left out. Raises Undecryptable when a key's master key is
     not in the ring.
     """
     with prepared_cursor(DEFAULT_DB_ALIAS) as cursor:

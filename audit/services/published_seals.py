@@ -101,18 +101,18 @@ def judge_published(
     return good, faults
 
 
-def _read(told: Any) -> PublishedSeal:
-    if told["format"] != FORMAT:
-        raise ValueError(told["format"])
+def _read(reported: Any) -> PublishedSeal:
+    if reported["format"] != FORMAT:
+        raise ValueError(reported["format"])
     facts = SealFacts(
-        tenant_id=UUID(told["tenant_id"]),
-        number=_whole(told["number"], 1, LARGEST_NUMBER),
-        sealed_at=EPOCH + _whole(told["sealed_at"], 0, LAST_MICROSECOND) * MICROSECOND,
-        leaves=_whole(told["leaves"], 1, LARGEST_NUMBER),
-        root=bytes.fromhex(told["root"]),
-        previous=bytes.fromhex(told["previous"]),
+        tenant_id=UUID(reported["tenant_id"]),
+        number=_whole(reported["number"], 1, LARGEST_NUMBER),
+        sealed_at=EPOCH + _whole(reported["sealed_at"], 0, LAST_MICROSECOND) * MICROSECOND,
+        leaves=_whole(reported["leaves"], 1, LARGEST_NUMBER),
+        root=bytes.fromhex(reported["root"]),
+        previous=bytes.fromhex(reported["previous"]),
     )
-    return PublishedSeal(facts, str(told["key_id"]), base64.b64decode(told["signature"], validate=True))
+    return PublishedSeal(facts, str(reported["key_id"]), base64.b64decode(reported["signature"], validate=True))
 
 
 def _whole(value: Any, first: int, last: int) -> int:

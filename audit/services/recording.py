@@ -13,7 +13,7 @@ TOPIC: Final = "audit.lifecycle.updated"
 
 NOW: Final = "%(now)s::timestamptz"
 
-# The W3C trace context of the request at work; whoever reads its announcement can find out what led to it.
+# The W3C trace context of the request at work; anyone who reads its announcement can find out what led to it.
 traceparent: ContextVar[str] = ContextVar("traceparent", default="")
 
 

@@ -1,4 +1,4 @@
-"""Refused attempts, kept beside the history of what succeeded. Written by whoever outlives the request's rollback."""
+"""Refused attempts, kept beside the history of what succeeded. Written by what outlives the request's rollback."""
 
 import datetime as dt
 from collections import Counter

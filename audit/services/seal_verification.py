@@ -72,7 +72,7 @@ def verify_seals(
     with its number and its fault as well. Call inside the tenant's context and a transaction; streams.
     """
     keys = {key_id(key): key for key in public_keys}
-    told, faults = judge_published(published or PublishedSeals(), tenant_id, public_keys)
+    reported, faults = judge_published(published or PublishedSeals(), tenant_id, public_keys)
     for fault in faults:
         yield 0, SealBreak(fault.number, fault.code, fault.sentence)
     covers = _read_covers(tenant_id)
@@ -81,15 +81,15 @@ def verify_seals(
     for seal in AuditSeal.objects.filter(tenant_id=tenant_id).order_by("number").iterator(chunk_size=FETCHED):
         while expected < seal.number:
             yield expected, SealBreak(expected, SEAL_MISSING, f"Seal {expected} cannot be found.")
-            told.pop(expected, None)
+            reported.pop(expected, None)
             expected += 1
         tree = None
         while cover is not None and cover[0] <= seal.number:
             tree = cover[1] if cover[0] == seal.number else tree
             cover = next(covers, None)
-        yield seal.number, _judge(seal, previous, keys, told.pop(seal.number, None), tree)
+        yield seal.number, _judge(seal, previous, keys, reported.pop(seal.number, None), tree)
         expected, previous = seal.number + 1, facts_of(seal).digest()
-    for number in sorted(told):
+    for number in sorted(reported):
         yield number, SealBreak(number, SEAL_WITHDRAWN, f"Seal {number} was published and is missing here.")
 
 
@@ -97,11 +97,11 @@ def _judge(
     seal: AuditSeal,
     previous: bytes,
     keys: Mapping[str, bytes],
-    told: PublishedSeal | None,
+    reported: PublishedSeal | None,
     cover: _Cover | None,
 ) -> SealBreak | None:
     facts, number = facts_of(seal), seal.number
-    if told is not None and told != PublishedSeal(facts, seal.key_id, bytes(seal.signature)):
+    if reported is not None and reported != PublishedSeal(facts, seal.key_id, bytes(seal.signature)):
         return SealBreak(number, SEAL_WITHDRAWN, f"Seal {number} was published with other contents.")
     if seal.key_id not in keys:
         return SealBreak(

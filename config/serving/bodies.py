@@ -24,7 +24,7 @@ class BodyRefused(Exception):
 
 
 class Disconnected(Exception):
-    """The client has gone before its request was whole: there is nobody to answer."""
+    """The client has gone before its request was whole: there is no one to answer."""
 
 
 class Body:

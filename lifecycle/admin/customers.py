@@ -49,7 +49,7 @@ class PersonalDataForm(forms.Form):
 
 @admin.register(Customer)
 class CustomerAdmin(TenantAdmin):
-    """The tenant's customers. The search finds nobody who was erased, the list shows that they were."""
+    """The tenant's customers. The search finds no one who was erased, the list shows that they were."""
 
     list_display = ("name", "external_id", "owner", "erased_at")
     ordering = ("name_key", "id")

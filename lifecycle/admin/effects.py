@@ -120,7 +120,7 @@ class WebhookEndpointAdmin(ServiceAdmin):
     refusals = (EndpointRefused,)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Whoever may configure the tenant at hand."""
+        """Anyone who may configure the tenant at hand."""
         return self.may_change_rows(request)
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:

@@ -15,7 +15,7 @@ MISMATCH = (
 
 
 def find_authors(names: Collection[str], *, identity: Identity, tenant: TenantRef) -> dict[str, str | None]:
-    """For each name that the caller may give, the user on whose behalf he acts; None for the caller himself.
+    """For each name that the caller may give, the user on whose behalf they act; None for the callers themselves.
 
     A name that is absent from the answer is refused. No statement unless a service account names somebody else, then
     one.
@@ -32,7 +32,7 @@ def find_authors(names: Collection[str], *, identity: Identity, tenant: TenantRe
 
 
 def find_author(name: str | None, *, identity: Identity, tenant: TenantRef) -> str | RequestRefused | None:
-    """The user on whose behalf the caller acts (None: his own), or the refusal of a name that is not his to give."""
+    """The user on whose behalf the caller acts (None: their own), or the refusal of a name not theirs to give."""
     if name is None:
         return None
     authors = find_authors([name], identity=identity, tenant=tenant)

@@ -33,7 +33,7 @@ def build_schema() -> dict[str, Any]:
 
 
 class SchemaView(APIView):
-    """``GET /schema``: OpenAPI 3.1 as JSON, or as YAML to whoever asks for it."""
+    """``GET /schema``: OpenAPI 3.1 as JSON, or as YAML to anyone who asks for it."""
 
     authentication_classes = ()
     permission_classes = ()

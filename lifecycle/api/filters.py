@@ -16,8 +16,8 @@ from tenants.rules.configuration.policy import Policy
 from tenants.rules.texts import clean_line, list_texts, quote_text
 from tenants.services.configuration.versions import leaving_stages
 
-# So many faults of a request are told.
-MOST_TOLD = 20
+# So many errors of a request are named.
+MOST_NAMED = 20
 LONGEST_SEARCH = 200
 LONGEST_CURSOR = 2000
 YES_NO = (("true", "true"), ("false", "false"))
@@ -142,12 +142,12 @@ def refuse_strangers(parameters: QueryDict, known: tuple[str, ...]) -> None:
 
 
 def _refuse(errors: list[dict[str, str]]) -> RequestRefused:
-    """The refusal of what is wrong with the parameters. Thousands are counted, and the first few told."""
-    number, told = len(errors), errors[:MOST_TOLD]
+    """The refusal of what is wrong with the parameters. Thousands are counted, and the first few named."""
+    number, reported = len(errors), errors[:MOST_NAMED]
     detail = errors[0]["detail"] if number == 1 else f"{number} parameters are wrong; see errors."
-    if number > len(told):
-        detail = f"{number} parameters are wrong; errors has the first {len(told)}."
-    return RequestRefused("invalid_request", detail, errors=told)
+    if number > len(reported):
+        detail = f"{number} parameters are wrong; errors has the first {len(reported)}."
+    return RequestRefused("invalid_request", detail, errors=reported)
 
 
 def _has_only_digits(text: str) -> bool:

@@ -103,7 +103,7 @@ class Connections:
         self.close_idle()
 
     def close_idle(self, *, older_than: float = IDLE_SECONDS) -> int:
-        """Close what nobody has used for so many seconds, and say how many that were. Cheap; call it now and then."""
+        """Close what no one has used for so many seconds, and say how many that were. Cheap; call it now and then."""
         before = time.monotonic() - older_than
         closed = 0
         while True:

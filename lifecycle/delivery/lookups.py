@@ -4,7 +4,7 @@ import socket
 import threading
 from typing import Final
 
-# Threads that may wait for name servers at once. Each name has one, whoever else asks for it.
+# Threads that may wait for name servers at once. Each name has one, however many ask for it.
 MOST_LOOKUPS: Final = 64
 
 

@@ -1,4 +1,4 @@
-"""One mail to one person, at most once: whoever may send it again is asked before the server can have taken it.
+"""One mail to one person, at most once: the one that may send it again is asked before the server can have taken it.
 
 SMTP knows no mail twice: what was handed over and not answered may have been taken. So the caller commits that it is
 handing over just before the text is sent. What fails before the final dot was not sent; after it, only an answer tells.

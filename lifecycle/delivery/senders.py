@@ -34,7 +34,7 @@ MAIL_SECONDS: Final = 60.0
 MOST_MAIL_TRIES: Final = 5
 WEBHOOK_TYPE: Final = "customer.lifecycle.changed"
 SAMPLE_TYPE: Final = "customer360.test"
-# Whoever presses the button waits for it.
+# Anyone who presses the button waits for it.
 SAMPLE_SECONDS: Final = 8.0
 
 
@@ -53,7 +53,7 @@ def _send_alert(job: Job) -> Result:
 
 
 def _ask_for_forecast(_: Job) -> Result:
-    """Its row is the request: whoever makes forecasts takes it up."""
+    """Its row is the request, taken up by what makes forecasts."""
     return Result(EffectRun.DONE)
 
 

@@ -102,8 +102,8 @@ class Progress:
         self._describe = describe
         self._output = output
         self._unit = unit
-        self._count = self._told = 0
-        self._told_at = time.monotonic()
+        self._count = self._shown = 0
+        self._shown_at = time.monotonic()
         self._bar: Any = tqdm(unit=unit, total=total, file=sys.stderr) if output.isatty() else None
 
     def advance(self, count: int) -> None:
@@ -112,14 +112,14 @@ class Progress:
         if self._bar is not None:
             self._bar.update(count)
             self._bar.set_postfix_str(self._describe(), refresh=False)
-        elif time.monotonic() - self._told_at >= PROGRESS_SECONDS and self._count != self._told:
+        elif time.monotonic() - self._shown_at >= PROGRESS_SECONDS and self._count != self._shown:
             self.write_line()
 
     def write_line(self) -> None:
         """One plain line: how many, how fast since the last line, and what the owner adds."""
         now = time.monotonic()
-        rate = (self._count - self._told) / max(now - self._told_at, 0.001)
-        self._told, self._told_at = self._count, now
+        rate = (self._count - self._shown) / max(now - self._shown_at, 0.001)
+        self._shown, self._shown_at = self._count, now
         self._output.write(f"{self._count:,} {self._unit} ({rate:,.0f}/s) {self._describe()}".rstrip() + "\n")
         self._output.flush()
 

@@ -1,4 +1,4 @@
-"""Customers, what is known of them and by whom it was told, and where they stand."""
+"""Customers, what is known of them and who reported it, and which stage they are in."""
 
 from lifecycle.models.customers import BillingFigures, Contact, Customer, SupportFigures
 from lifecycle.models.effects import (

@@ -109,7 +109,7 @@ class Contact(models.Model):
         return f"contact of {self.customer_id}"
 
     def data_key(self) -> bytes:
-        """The customer's data key; kept on the instance after the first look-up, or set by whoever loads many."""
+        """The customer's data key; kept on the instance after the first look-up, or set where many are loaded."""
         key: bytes | None = self.__dict__.get("_data_key")
         if key is None:
             key = self.__dict__["_data_key"] = load_key(self.tenant_id, self.customer_id)

@@ -19,7 +19,7 @@ class CustomerQuerySet(models.QuerySet[Any]):
         return self.filter(tenant_id=tenant_id)
 
     def matching(self, text: str, tenant_id: UUID | None) -> Self:
-        """As the list of customers searches: part of a name, the beginning of an id, or a whole e-mail address. Nobody
+        """As the list of customers searches: part of a name, the beginning of an id, or a whole e-mail address. No one
         who was erased. ``tenant_id`` None: over a connection that reads every tenant's rows, and only by name and id.
         """
         text = clean_line(text.replace("\x00", ""))

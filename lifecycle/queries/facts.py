@@ -89,7 +89,7 @@ def find_summary(tenant_id: UUID, customer_id: UUID) -> Row | None:
 
 
 def find_profile(tenant_id: UUID, customer_id: UUID) -> Row | None:
-    """Company data, figures and who told them; without contacts, which are encrypted, and without the status."""
+    """Company data, figures and who reported them; without contacts, which are encrypted, and without the status."""
     return _find(PROFILE, tenant_id, customer_id)
 
 

@@ -3,7 +3,7 @@
 Three ways to find a page:
 
 * *walk*: follow the index that has the order already, from the cursor on, until the page is full. With filters it
-  gives up after a number of steps: nobody can know beforehand how many customers it would have to pass over.
+  gives up after a number of steps: no one can know beforehand how many customers it would have to pass over.
 * *sort*: gather all that pass the filters, and sort them. When no index has the order, and when a walk has given up.
 * *sort few*: the same for an order that is computed from figures, which are looked up by the customers' ids. It gives
   up when too many pass: reading everybody's figures is cheaper then.

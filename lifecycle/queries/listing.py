@@ -163,7 +163,7 @@ class _Search:
             self.filters = replace(self.filters, search=False, pattern=True)
         if self.ordering.walks is None and self.filters.stages and not self.filters.pattern:
             # A plan that is kept, for any number of stages, would not look figures up.
-            chosen = self._fetch(statements.sort_few, plan_anew=True)
+            chosen = self._fetch(statements.sort_few, plan_again=True)
             if chosen.counted <= self.parameters["few_figures"]:
                 return chosen.rows
         if self.ordering.walks is not None and not self.filters.email:
@@ -175,8 +175,8 @@ class _Search:
             self.parameters["few"] = EVERYBODY
         return self._fetch(statements.sort).rows
 
-    def _fetch(self, build: Callable[[Ordering, Filters, Window], str], *, plan_anew: bool = False) -> _Fetched:
-        with connection.cursor() if plan_anew else prepared_cursor("default") as cursor:
+    def _fetch(self, build: Callable[[Ordering, Filters, Window], str], *, plan_again: bool = False) -> _Fetched:
+        with connection.cursor() if plan_again else prepared_cursor("default") as cursor:
             cursor.execute(build(self.ordering, self.filters, self.window), self.parameters)
             names = [column.name for column in cursor.description]
             rows = [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]

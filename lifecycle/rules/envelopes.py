@@ -162,7 +162,7 @@ def _lacks_only_the_tenant(document: Mapping[str, Any]) -> bool:
 
 
 class _Known:
-    """What can be told of a document that may be wrong in any part."""
+    """What can be read of a document that may be wrong in any part."""
 
     def __init__(self, document: Mapping[str, Any], message: Message) -> None:
         self.document = document

@@ -17,7 +17,7 @@ from tenants.roles import Role
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """Read by templates/base.html. ``user`` is None while nobody is logged in."""
+    """Read by templates/base.html. ``user`` is None while no one is logged in."""
 
     user: User | None
     place: str
@@ -33,12 +33,12 @@ class Surroundings:
 
     @property
     def chosen(self) -> str:
-        """The slug of the tenant that a super admin works for; empty when he has chosen none, or his time is over."""
+        """The slug of the tenant that a super admin works for; empty before they choose and when their time is over."""
         return self.look.slug if self.look is not None and self.look.until > timezone.now() else ""
 
     @property
     def until(self) -> dt.datetime | None:
-        """Until when he may."""
+        """Until when they may."""
         return self.look.until if self.look is not None else None
 
     @property
@@ -54,7 +54,7 @@ class Surroundings:
 
     @property
     def may_switch(self) -> bool:
-        """Whether the user chooses the tenant he works for."""
+        """Whether the user chooses the tenant they work for."""
         return self.user is not None and self.user.role == Role.SUPER_ADMIN
 
 

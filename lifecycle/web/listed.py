@@ -25,7 +25,7 @@ LONGEST_TEXT = 200
 # The filters that have a field on the page.
 FIELDS = {name: one for name, one in LIST_FILTERS.items() if one.label}
 DEFAULT_ORDERING = "-updated_at"
-# Who looks at customers that need him wants the most urgent first; of a few customers that costs little.
+# Those who look at customers that need them want the most urgent first; of a few customers that costs little.
 RISK, URGENT = "risk", "-urgency"
 
 ORDER_LABELS: Mapping[str, str | Promise] = {

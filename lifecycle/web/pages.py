@@ -16,7 +16,7 @@ from tenants.services.configuration.policies import NoConfiguration
 
 
 def page(permission: str, *methods: str) -> Callable[[PageView], PageView]:
-    """Decorator: ``tenant_page`` for GET and HEAD (or ``methods``), never cached, told apart by what htmx sends.
+    """Decorator: ``tenant_page`` for GET and HEAD (or ``methods``), never cached, distinguished by what htmx sends.
 
     A tenant that has published no configuration gets a page that says what to do about it.
     """

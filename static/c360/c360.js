@@ -227,7 +227,7 @@
     form.addEventListener("change", () => form.requestSubmit());
   }
   // --- keys that come early ---------------------------------------------------------------------------------------
-  // The browser heeds autofocus only with some later frame: whoever types before it would type into nothing.
+  // The browser heeds autofocus only with some later frame: anyone who types before it would type into nothing.
   if (document.activeElement === document.body) document.querySelector("[autofocus]")?.focus();
 
   // What was typed into the search before htmx listened is searched for, as if it had been typed now.

@@ -1,4 +1,4 @@
-// A file that is too large is told before it is sent: a server that refuses it half-way ends the connection.
+// A file that is too large is refused before it is sent: a server that refuses it half-way ends the connection.
 "use strict";
 
 (() => {

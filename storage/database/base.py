@@ -1,6 +1,6 @@
 """Django's PostgreSQL backend, except for three things.
 
-* The health of a connection is told from its socket, without a round trip: a server that has gone has closed it.
+* The health of a connection is read from its socket, without a round trip: a server that has gone has closed it.
 * A connection knows which database it shows (``storage.database.identity``).
 * A server that says nothing is waited for once, and not once a statement (``storage.database.silence``).
 """

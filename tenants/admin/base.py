@@ -73,23 +73,23 @@ class TenantAdmin(_ModelAdmin):
             return HttpResponseRedirect(request.get_full_path())
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        """Whoever may enter the admin at all."""
+        """Anyone who may enter the admin at all."""
         return self.has_view_permission(request)
 
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Whoever may configure the tenant."""
+        """Anyone who may configure the tenant."""
         return identity_of(request).may(CONFIGURE_STAGES)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Nobody, unless a subclass calls a service."""
+        """No one, unless a subclass calls a service."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Nobody, unless a subclass calls a service."""
+        """No one, unless a subclass calls a service."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Nobody: what was, stays."""
+        """No one: what was, stays."""
         return False
 
     def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> Any:

@@ -85,7 +85,7 @@ class UserAdmin(ServiceAdmin):
         return self.may_change_rows(request)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Admins of the tenant, of anybody but themselves: nobody raises, or locks out, himself."""
+        """Admins of the tenant, of anybody but themselves: no one raises, or locks out, themselves."""
         return self.may_change_rows(request) and (obj is None or obj.pk != identity_of(request).user_id)
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:

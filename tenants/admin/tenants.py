@@ -1,4 +1,4 @@
-"""Tenants in the admin: a tenant admin sees his own; a super admin opens, suspends and resumes them."""
+"""Tenants in the admin: tenant admins see their own; a super admin opens, suspends and resumes them."""
 
 from typing import Any
 

@@ -6,7 +6,7 @@ from typing import Any
 from rest_framework import serializers
 
 # So many unknown keys of a request are named.
-MOST_TOLD = 20
+MOST_NAMED = 20
 
 
 class StrictSerializer(serializers.Serializer[Any]):
@@ -15,7 +15,7 @@ class StrictSerializer(serializers.Serializer[Any]):
     def to_internal_value(self, data: Any) -> Any:
         """As DRF does, after naming every key that no field has."""
         if isinstance(data, Mapping):
-            unknown = sorted(str(key) for key in data if key not in self.fields)[:MOST_TOLD]
+            unknown = sorted(str(key) for key in data if key not in self.fields)[:MOST_NAMED]
             if unknown:
                 known = ", ".join(name for name, field in self.fields.items() if not field.read_only)
                 raise serializers.ValidationError(

@@ -121,7 +121,7 @@ class User(AbstractBaseUser, PermissionsMixin):
                 condition=~Q(external_subject=""),
                 name="user_external_subject_once_per_tenant",
             ),
-            # The target of composite foreign keys: whoever points at a user names his tenant too.
+            # The target of composite foreign keys: anyone who points at a user names their tenant too.
             models.UniqueConstraint(fields=["tenant", "id"], name="user_of_tenant"),
         ]
 

@@ -122,7 +122,7 @@ def is_visible(text: str) -> bool:
 
 
 def read_external_id(value: object) -> str:
-    """The id of a customer in the tenant's own systems. Case counts; characters that nobody sees are refused.
+    """The id of a customer in the tenant's own systems. Case counts; characters that no one sees are refused.
 
     Raises InvalidValue.
     """
@@ -186,7 +186,7 @@ def decimals_of(currency: str) -> int:
 def read_amount(value: object, currency: str | None = None, *, least: Decimal | None = None) -> Decimal:
     """A sum of money, exactly as it was said and with all decimals of its currency, never rounded.
 
-    ``currency`` None: not known here; up to four decimals pass, and whoever knows the currency asks again. Raises
+    ``currency`` None: not known here; up to four decimals pass, and anyone who knows the currency asks again. Raises
     InvalidValue: ``invalid_number``, ``too_many_decimals``, ``out_of_range``.
     """
     amount = _read_number(value)

@@ -9,7 +9,7 @@ from psycopg import sql
 
 OWNER, APP, PLATFORM, RELAY = "c360_owner", "c360_app", "c360_platform", "c360_relay"
 BACKUP, AUDIT, SEARCH = "c360_backup", "c360_audit", "c360_search"
-# Each role that may log in, and where its address stands. Without the last one nobody logs in as that role.
+# Each role that may log in, and where its address stands. Without the last one no one logs in as that role.
 LOGIN_VARIABLES = {
     "DATABASE_OWNER_URL": OWNER,
     "DATABASE_URL": APP,
@@ -152,7 +152,7 @@ def _ensure_role(connection: psycopg.Connection, name: str, attributes: str, pas
 def ensure_database(connection: psycopg.Connection, database: str) -> None:
     """The database; our roles may connect and nothing else, not even make temporary tables.
 
-    It belongs to the administrator: whoever owns a database owns its schema and may drop what others own in there,
+    It belongs to the administrator: anyone who owns a database owns its schema and may drop what others own in there,
     the history among it.
     """
     if connection.execute("SELECT FROM pg_database WHERE datname = %s", [database]).fetchone() is None:

@@ -36,7 +36,7 @@ def list_tenants() -> list[TenantRef]:
 
 
 def list_every_tenant() -> list[TenantRef]:
-    """Every tenant, suspended ones too, by slug: for what must leave nobody out, like verification and key rotation."""
+    """Every tenant, suspended ones too, by slug: for what must leave no one out, like verification and key rotation."""
     return [TenantRef(*row) for row in Tenant.objects.using(PLATFORM).order_by("slug").values_list("id", "slug")]
 
 
@@ -55,5 +55,5 @@ def find_login(username: str) -> User | None:
 
 
 def find_user(user_id: UUID) -> User | None:
-    """The user of an id, whatever his tenant, with his tenant. One statement."""
+    """The user of an id, whatever their tenant, with that tenant. One statement."""
     return User.objects.using(PLATFORM).select_related("tenant").filter(id=user_id).first()

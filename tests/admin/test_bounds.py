@@ -1,4 +1,4 @@
-"""Nobody keeps a server busy with a configuration: what is done with one takes time in proportion to its length."""
+"""No one keeps a server busy with a configuration: what is done with one takes time in proportion to its length."""
 
 from contextlib import suppress
 from typing import Any

@@ -73,7 +73,7 @@ def form_of(answer: Any, do: str = "save") -> dict[str, Any]:
     return dict(data.lists())
 
 
-def told(answer: Any) -> str:
+def reported(answer: Any) -> str:
     return " ".join(str(message) for message in answer.context["messages"])
 
 
@@ -164,7 +164,7 @@ def pages_of(draft: ConfigurationVersion) -> list[str]:
 
 
 @pytest.mark.parametrize("role", ["viewer", "account_manager", "service"])
-def test_nobody_below_an_admin_opens_any_of_the_pages(
+def test_no_one_below_an_admin_opens_any_of_the_pages(
     tenant: TenantRef, users: Any, draft: ConfigurationVersion, role: str
 ) -> None:
     before = written(tenant)
@@ -187,7 +187,7 @@ def test_another_tenants_admin_finds_no_draft_by_its_address(
     assert written(tenant) == before
 
 
-def test_a_super_admin_works_on_the_configuration_of_the_tenant_he_has_chosen(
+def test_a_super_admin_works_on_the_configuration_of_the_tenant_they_have_chosen(
     tenant: TenantRef, users: Any, draft: ConfigurationVersion
 ) -> None:
     client = browser(users.super_admin)
@@ -221,7 +221,7 @@ def test_saving_the_form_keeps_what_it_says(
     data = form_of(admin_browser.get(editor(draft)))
     data |= {"stage-3-days": ["21"], "stage-3-reasons": ["Price\r\n\r\n Silence "], "stage-0-color": ["#112233"]}
     answer = admin_browser.post(editor(draft), data, follow=True)
-    assert told(answer) == "Draft saved as revision 2."
+    assert reported(answer) == "Draft saved as revision 2."
     saved = reread(tenant, draft).document
     assert saved["max_days"] == {"At-Risk": 21}
     assert saved["reason_codes"] == {"At-Risk": ["Price", "Silence"]}
@@ -254,7 +254,7 @@ def test_a_file_is_uploaded_and_downloaded(
     answer = admin_browser.post(
         editor(draft), {"view": "json", "text": "{}", "file": file, "revision": "1", "do": "save"}, follow=True
     )
-    assert told(answer) == "Draft saved as revision 2."
+    assert reported(answer) == "Draft saved as revision 2."
     assert reread(tenant, draft).document == SHORTER
     download = admin_browser.get(reverse("admin:configuration_download", args=[draft.pk]))
     assert json.loads(download.content) == SHORTER
@@ -405,14 +405,14 @@ def test_two_admins_do_not_overwrite_one_another_silently(
     assert f"Revision 2 was saved by {users.tenant_admin.full_name}" in body
     assert ("theirs", '  "max_days": {"Active": 50}') in answer.context["conflict"]["lines"]
     assert ("own", '  "max_days": {"Active": 5}') in answer.context["conflict"]["lines"]
-    assert answer.context["sheet"].stages[2].days == "5", "nothing of his own is lost"
+    assert answer.context["sheet"].stages[2].days == "5", "nothing of their own is lost"
     assert reread(tenant, draft).document["max_days"] == {"Active": 50}
 
     admin_browser.post(editor(draft), form_of(answer))
     assert reread(tenant, draft).document["max_days"] == {"Active": 5}, "saving again replaces it on purpose"
 
 
-def test_work_on_a_draft_that_was_discarded_meanwhile_is_not_lost(
+def test_work_on_a_draft_that_was_discarded_in_the_meantime_is_not_lost(
     tenant: TenantRef, admin_browser: Client, draft: ConfigurationVersion
 ) -> None:
     data = form_of(admin_browser.get(editor(draft))) | {"stage-2-days": ["5"]}
@@ -430,7 +430,7 @@ def test_a_draft_is_discarded_with_a_reason(
     answer = admin_browser.post(
         page, {"comment": "Not now", "expected_version": "1", "expected_revision": "1"}, follow=True
     )
-    assert told(answer) == "Draft discarded."
+    assert reported(answer) == "Draft discarded."
     with tenant_context(tenant.id):
         assert not ConfigurationVersion.objects.filter(pk=draft.pk).exists()
     assert entries(tenant)[-1] == ("discard_draft", "Not now")
@@ -469,7 +469,7 @@ def test_publishing_asks_why_and_moves_the_customers_at_once(
     assert written(tenant) == before
 
     answer = publish(admin_browser, draft, "Fewer stages")
-    assert told(answer) == "Version 2 is published. 3 customers are being moved."
+    assert reported(answer) == "Version 2 is published. 3 customers are being moved."
     assert stages_of(tenant) == {"Active": 3}
     with tenant_context(tenant.id):
         live = live_version(tenant)
@@ -534,7 +534,7 @@ def test_publishing_without_a_place_for_customers_is_refused(tenant: TenantRef, 
     assert written(tenant) == before
 
 
-def test_publishing_what_somebody_else_changed_meanwhile_is_refused(
+def test_publishing_what_somebody_else_changed_in_the_meantime_is_refused(
     tenant: TenantRef, admin_browser: Client, draft: ConfigurationVersion
 ) -> None:
     before = written(tenant)
@@ -543,7 +543,7 @@ def test_publishing_what_somebody_else_changed_meanwhile_is_refused(
     stale_version = publish(admin_browser, draft, "Go", expected_version="9")
     assert "version 1 is live, and you expected 9" in stale_version.content.decode()
     assert written(tenant) == before
-    assert stale_version.context["form"]["expected_version"].value() == "1", "he decides anew on what there is"
+    assert stale_version.context["form"]["expected_version"].value() == "1", "they decide again on what there is"
 
 
 def test_a_version_is_taken_back_with_its_customers(tenant: TenantRef, admin_browser: Client) -> None:
@@ -556,7 +556,7 @@ def test_a_version_is_taken_back_with_its_customers(tenant: TenantRef, admin_bro
     assert "Stage “Lead” is renamed to “Prospect”." in shown.content.decode()
     assert shown.context["returning"] == 1
     answer = admin_browser.post(page, {"comment": "A mistake", "expected_version": "2"}, follow=True)
-    assert "Version 3 is live: the former configuration again." in told(answer)
+    assert "Version 3 is live: the former configuration again." in reported(answer)
     with tenant_context(tenant.id):
         assert CustomerLifecycleStatus.objects.get(customer_id=risky.id).stage == "At-Risk"
     assert entries(tenant)[-1] == ("revert_publication", "A mistake")
@@ -578,7 +578,7 @@ def test_taking_back_asks_where_customers_of_a_stage_go_that_only_the_live_versi
 
 def test_the_first_version_cannot_be_taken_back(tenant: TenantRef, admin_browser: Client) -> None:
     answer = admin_browser.get(reverse("admin:configuration_revert"), follow=True)
-    assert told(answer) == "There is no earlier version to roll back to."
+    assert reported(answer) == "There is no earlier version to roll back to."
 
 
 def test_a_new_tenant_publishes_its_first_version_from_a_starter(db: None) -> None:
@@ -591,7 +591,7 @@ def test_a_new_tenant_publishes_its_first_version_from_a_starter(db: None) -> No
     client.post(reverse("admin:tenants_configurationversion_add"), {"base": "marketplace", "comment": ""})
     with tenant_context(tenant.id):
         draft = ConfigurationVersion.objects.get()
-    assert told(publish(client, draft, "We begin")) == "Version 1 is published."
+    assert reported(publish(client, draft, "We begin")) == "Version 1 is published."
     with tenant_context(tenant.id):
         assert not StageMigration.objects.exists()
 
@@ -659,7 +659,7 @@ def test_publishing_from_the_editor_saves_what_was_typed_first(
     data = form_of(admin_browser.get(editor(draft)), do="publish") | {"stage-3-days": ["21"]}
     answer = admin_browser.post(editor(draft), data, follow=True)
     assert answer.redirect_chain == [(reverse("admin:configuration_publish", args=[draft.pk]), 302)]
-    assert told(answer) == "Draft saved as revision 2."
+    assert reported(answer) == "Draft saved as revision 2."
     assert not answer.context["is_empty"]
     assert reread(tenant, draft).document["max_days"] == {"At-Risk": 21}
 

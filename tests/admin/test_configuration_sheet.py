@@ -230,12 +230,12 @@ VALUES = st.one_of(
     st.lists(st.tuples(FIELDS, VALUES), max_size=30),
     st.sampled_from(["add_stage", "add_rule", "remove_stage:0", "up_stage:1", "new_stage:0", "remove_rule:0", "x"]),
 )
-def test_no_form_however_forged_makes_a_document_that_cannot_be_kept(fields: Any, deed: str) -> None:
+def test_no_form_however_forged_makes_a_document_that_cannot_be_kept(fields: Any, action: str) -> None:
     data = QueryDict(mutable=True)
     for name, value in fields:
         data.appendlist(name, value)
     sheet = read_sheet(data)
-    change_rows(sheet, deed)
+    change_rows(sheet, action)
     try:
         document = write_document(sheet)
     except SameNameTwice:
@@ -297,11 +297,11 @@ def test_the_buttons_of_a_row_move_and_remove_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "deed", ["", "save", "add_planet", "remove_stage:", "remove_stage:77", "up_stage:x", "_:_", ":"]
+    "action", ["", "save", "add_planet", "remove_stage:", "remove_stage:77", "up_stage:x", "_:_", ":"]
 )
-def test_what_no_button_says_does_nothing(deed: str) -> None:
+def test_what_no_button_says_does_nothing(action: str) -> None:
     sheet = laid_out(SAAS)
-    change_rows(sheet, deed)
+    change_rows(sheet, action)
     assert sheet == laid_out(SAAS)
 
 

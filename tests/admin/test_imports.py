@@ -1,4 +1,4 @@
-"""Tenant admins import customers in the browser; a worker does it, whatever is killed, and in nobody else's tenant."""
+"""Tenant admins import customers in the browser; a worker does it, whatever is killed, and in no one else's tenant."""
 
 import csv
 import io
@@ -159,8 +159,8 @@ def test_an_admin_uploads_sees_the_mapping_tries_it_and_imports(
     assert stages(tenant) == {"1": "Active", "4": "Onboarded"}
     assert parts(tenant) == {"rejects": 1, "facts": 1}, "the file itself is gone"
     with tenant_context(tenant.id):
-        told = set(LifecycleHistory.objects.values_list("source", "changed_by"))
-        assert told == {("Import", str(users.tenant_admin.id))}
+        reported = set(LifecycleHistory.objects.values_list("source", "changed_by"))
+        assert reported == {("Import", str(users.tenant_admin.id))}
         entry = AdministrationEntry.objects.get(action="import_customers")
     assert (entry.subject, entry.actor) == ("crm.csv", str(users.tenant_admin.id))
     assert entry.detail == {"lines": 4, "created": 2, "changed": 0, "unchanged": 0, "rejected": 2}
@@ -423,8 +423,8 @@ def test_a_file_is_discarded_in_the_midst_of_its_import(
     worker.work()
     discard = f"{page.removesuffix('change/')}discard"
     assert "Its import ends after line 11." in text_of(admin_browser.get(discard))
-    told = admin_browser.post(discard, follow=True)
-    assert "“crm.csv” is discarded. What was imported of it stays." in text_of(told)
+    reported = admin_browser.post(discard, follow=True)
+    assert "“crm.csv” is discarded. What was imported of it stays." in text_of(reported)
     work(worker)
     assert (len(stages(tenant)), parts(tenant)) == (10, Counter())
     assert admin_browser.get(page).status_code == 404

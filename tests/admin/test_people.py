@@ -1,4 +1,4 @@
-"""Tenant admins invite, demote and shut out their people and make keys; nobody raises himself."""
+"""Tenant admins invite, demote and shut out their people and make keys; no one raises themselves."""
 
 import datetime as dt
 import re
@@ -88,7 +88,7 @@ def test_a_taken_user_name_is_refused_without_saying_where(tenant: TenantRef, us
     assert actions_of(tenant) == before
 
 
-def test_an_admin_demotes_and_shuts_out_his_people(tenant: TenantRef, users: Any) -> None:
+def test_an_admin_demotes_and_shuts_out_their_people(tenant: TenantRef, users: Any) -> None:
     client = browser(users.tenant_admin)
     address = reverse("admin:tenants_user_change", args=[users.account_manager.pk])
     client.post(address, {"role": "viewer", "is_active": "on"})
@@ -100,7 +100,7 @@ def test_an_admin_demotes_and_shuts_out_his_people(tenant: TenantRef, users: Any
     assert actions_of(tenant)[-2:] == ["set_role", "deactivate_user"]
 
 
-def test_nobody_raises_himself_or_a_super_admin(tenant: TenantRef, users: Any) -> None:
+def test_no_one_raises_themselves_or_a_super_admin(tenant: TenantRef, users: Any) -> None:
     client = browser(users.tenant_admin)
     own = reverse("admin:tenants_user_change", args=[users.tenant_admin.pk])
     assert client.post(own, {"role": "viewer", "is_active": "on"}).status_code == 403
@@ -202,7 +202,7 @@ def test_who_signs_in_by_the_company_s_provider_gets_no_link(tenant: TenantRef, 
     assert actions_of(tenant) == before
 
 
-def test_whoever_sees_a_link_is_in_the_log(tenant: TenantRef, users: Any) -> None:
+def test_anyone_who_sees_a_link_is_in_the_log(tenant: TenantRef, users: Any) -> None:
     client, name = browser(users.tenant_admin), f"new@{tenant.slug}.example"
     client.post(reverse("admin:tenants_user_add"), {"username": name, "full_name": "New", "role": "viewer"})
     with tenant_context(tenant.id):

@@ -29,8 +29,8 @@ def admin(users: Any) -> Any:
     return browser(users.tenant_admin)
 
 
-def post(client: Any, deed: str, **fields: str) -> Any:
-    data = {"external_id": "canary-1", "reason": "Request 17", deed: "x", **fields}
+def post(client: Any, action: str, **fields: str) -> Any:
+    data = {"external_id": "canary-1", "reason": "Request 17", action: "x", **fields}
     return client.post(reverse(PAGE), data)
 
 
@@ -103,7 +103,7 @@ def test_somebody_whom_only_messages_name_is_erased_too(admin: Any, tenant: Tena
     assert speaker.parked() == []
 
 
-def test_the_search_of_the_admin_finds_nobody_who_is_erased(admin: Any, tenant: TenantRef, customer: Customer) -> None:
+def test_the_search_of_the_admin_finds_no_one_who_is_erased(admin: Any, tenant: TenantRef, customer: Customer) -> None:
     CustomerFactory(tenant=tenant, name="Other Ltd", external_id="o-1")
 
     def found(text: str) -> list[str]:
@@ -132,7 +132,7 @@ def test_a_super_admin_chooses_the_tenant_first(users: Any, tenant: TenantRef, c
 
 
 @pytest.mark.parametrize("role", ["viewer", "account_manager", "service"])
-def test_nobody_below_an_admin_gets_to_it(users: Any, tenant: TenantRef, customer: Customer, role: str) -> None:
+def test_no_one_below_an_admin_gets_to_it(users: Any, tenant: TenantRef, customer: Customer, role: str) -> None:
     client = browser(users.of(role))
     assert client.get(reverse(PAGE)).status_code in (302, 403)
     assert post(client, "erase", confirmed="canary-1").status_code in (302, 403)
@@ -141,6 +141,6 @@ def test_nobody_below_an_admin_gets_to_it(users: Any, tenant: TenantRef, custome
 
 def test_another_tenants_customer_is_not_there(admin: Any, tenant: TenantRef, other_tenant: TenantRef) -> None:
     CustomerFactory(tenant=other_tenant, stage="Trial", external_id="theirs")
-    for deed in ("export", "erase"):
-        answer = post(admin, deed, external_id="theirs", confirmed="theirs")
+    for action in ("export", "erase"):
+        answer = post(admin, action, external_id="theirs", confirmed="theirs")
         assert "has no customer" in answer.content.decode()

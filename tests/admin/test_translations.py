@@ -17,7 +17,7 @@ from tests.admin.test_configuration import editor, new_draft, publish
 from tests.admin.test_walk import browser
 from tests.factories import MINIMAL, CustomerFactory
 
-# What nobody translates: names that people gave, and words of the configuration's JSON.
+# What no one translates: names that people gave, and words of the configuration's JSON.
 NAMES = ("Prospect", "Onboarded", "Active", "At-Risk", "Churned", "Lead", "Nowhere", "Fewer stages", "Late", "Escalate")
 DATA = (
     *NAMES,

@@ -1,4 +1,4 @@
-"""Every registered admin page, as each role: who gets in, and that nobody sees another tenant's rows."""
+"""Every registered admin page, as each role: who gets in, and that no one sees another tenant's rows."""
 
 import datetime as dt
 import re
@@ -109,14 +109,14 @@ def test_no_row_of_another_tenant_opens_by_its_address(
 
 
 @pytest.mark.parametrize("role", ["viewer", "account_manager", "service"])
-def test_nobody_below_an_admin_gets_in(users: Any, role: str) -> None:
+def test_no_one_below_an_admin_gets_in(users: Any, role: str) -> None:
     client = browser(users.of(role))
     for page in pages():
         answer = client.get(resolve(page))
         assert answer.status_code in (302, 403), (role, page)
 
 
-def test_nobody_gets_in_without_a_session(db: None) -> None:
+def test_no_one_gets_in_without_a_session(db: None) -> None:
     for page in pages():
         assert Client(**{"wsgi.url_scheme": "https"}).get(resolve(page)).status_code == 302, page
 

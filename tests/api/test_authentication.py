@@ -26,7 +26,7 @@ def log_in(client, user, password=PASSWORD):
     return client.post("/api/v1/auth/token", {"username": user.username, "password": password})
 
 
-def test_a_person_logs_in_and_looks_at_his_tenant(tenant, users, anonymous):
+def test_a_person_logs_in_and_looks_at_their_tenant(tenant, users, anonymous):
     answer = log_in(anonymous, users.account_manager)
     assert answer.status_code == 200
     assert answer.headers["Cache-Control"] == "no-store"
@@ -166,7 +166,7 @@ def test_a_promotion_needs_a_new_token(tenant, users, api_client):
     assert api_client(users.viewer).post(LOOK, {"stage": "Active"}).status_code == 200
 
 
-def test_whoever_is_deactivated_is_out_at_once(tenant, users, api_client):
+def test_anyone_who_is_deactivated_is_out_at_once(tenant, users, api_client):
     client = api_client("viewer")
     assert client.get(LOOK).status_code == 200
     deactivate_user(users.viewer.id, tenant=tenant, actor=ADMIN_ACTOR, now=utc_now())
@@ -291,7 +291,7 @@ def test_a_token_needs_no_session_and_a_session_needs_its_cookie(monkeypatch, ap
     assert (page_client("viewer").get(LOOK).status_code, asked) == (200, [LOOK])
 
 
-def test_nobody_is_somebody_without_a_token_and_without_a_cookie(anonymous):
+def test_no_one_is_somebody_without_a_token_and_without_a_cookie(anonymous):
     answer = anonymous.get(LOOK)
     assert (answer.status_code, answer.json()["code"]) == (401, "not_authenticated")
     assert "Set-Cookie" not in answer.headers

@@ -1,4 +1,4 @@
-"""Nobody keeps a server busy with what a request may say: filters, cursors, headers and the items of a bulk call."""
+"""No one keeps a server busy with what a request may say: filters, cursors, headers and the items of a bulk call."""
 
 import json
 from collections.abc import Callable
@@ -77,7 +77,7 @@ def assert_cheap(ask: Callable[[int], Any], statuses: set[int], *, beside: int =
         answers: list[Any] = []
         assert_quick(lambda size=size, answers=answers: answers.append(ask(size)), size)
         assert answers[0].status_code in statuses, answers[0].content[:300]
-        # Nobody is sent much more than was asked.
+        # No one is sent much more than was asked.
         length = len(answers[0].content)
         assert length < 20 * size + beside, f"{size:,} bytes are answered with {length:,}"
 
@@ -93,7 +93,7 @@ def test_a_filter_is_cheap_whatever_it_says(viewer: Any, name: str) -> None:
     assert_cheap(lambda size: viewer.get(f"{LIST}?{QUERIES[name](size)}"), {200, 400})
 
 
-def test_of_thousands_of_faults_the_first_few_are_told_and_all_are_counted(viewer: Any) -> None:
+def test_of_thousands_of_faults_the_first_few_are_named_and_all_are_counted(viewer: Any) -> None:
     answer = viewer.get(f"{LIST}?{QUERIES['many strangers'](7_000)}")
     problem = answer.json()
     assert answer.status_code == 400

@@ -33,7 +33,7 @@ def test_everybody_of_the_tenant_sees_the_configuration_and_its_version(
 
 
 @pytest.mark.parametrize("role", ["viewer", "account_manager", "service", None])
-def test_nobody_below_an_admin_changes_or_tries_it(tenant: TenantRef, api_client: ApiClients, role: Any) -> None:
+def test_no_one_below_an_admin_changes_or_tries_it(tenant: TenantRef, api_client: ApiClients, role: Any) -> None:
     before = written(tenant)
     expected = 401 if role is None else 403
     assert api_client(role).put(ADDRESS, MINIMAL).status_code == expected
@@ -170,14 +170,16 @@ def test_a_preview_says_what_would_happen_and_writes_nothing(tenant: TenantRef, 
     }
     answer = api_client("tenant_admin").post(PREVIEW, body)
     assert answer.status_code == 200, answer.json()
-    told = answer.json()
-    assert (told["valid"], told["live_version"], told["customers"]) == (True, 1, 2)
-    assert told["stages_going_away"] == [{"stage": "At-Risk", "customers": 1}]
-    assert told["mapping_needed"] == ["At-Risk"]
-    assert [(fault["path"], fault["code"]) for fault in told["plan_faults"]] == [("/mapping/At-Risk", "invalid_stage")]
-    assert told["moves_refused"] == 1
-    assert told["refused_moves"][0]["examples"] == [str(customer.id)]
-    assert "Stage “Prospect” is renamed to “Lead”." in [change["sentence"] for change in told["changes"]]
+    reported = answer.json()
+    assert (reported["valid"], reported["live_version"], reported["customers"]) == (True, 1, 2)
+    assert reported["stages_going_away"] == [{"stage": "At-Risk", "customers": 1}]
+    assert reported["mapping_needed"] == ["At-Risk"]
+    assert [(fault["path"], fault["code"]) for fault in reported["plan_faults"]] == [
+        ("/mapping/At-Risk", "invalid_stage")
+    ]
+    assert reported["moves_refused"] == 1
+    assert reported["refused_moves"][0]["examples"] == [str(customer.id)]
+    assert "Stage “Prospect” is renamed to “Lead”." in [change["sentence"] for change in reported["changes"]]
     assert written(tenant) == before
 
 

@@ -119,7 +119,7 @@ def test_what_is_confirmed_is_a_whole_number(manager, tenant, customer, number):
     assert [error["pointer"] for error in answer.json()["errors"]] == ["#/confirm_effects"]
 
 
-def test_a_viewer_is_told_why_no_way_is_open_to_him(api_client, customer):
+def test_a_viewer_learns_why_no_way_is_open_to_them(api_client, customer):
     ways = api_client("viewer").get(address(customer.id)).json()["transitions"]
     assert {(way["refusal"]["code"], way["refusal"]["sentence"]) for way in ways} == {
         (
@@ -268,7 +268,7 @@ def test_a_change_goes_through_when_the_version_is_the_present_one(manager, cust
     assert (answer.status_code, answer.headers["ETag"]) == (200, '"2"')
 
 
-def test_a_stale_version_is_told_what_changed_meanwhile(manager, users, tenant, customer):
+def test_a_stale_version_learns_what_changed_in_the_meantime(manager, users, tenant, customer):
     moved = manager.patch(address(customer.id), {"stage": "Active"})
     with nothing_changes(tenant):
         answer = manager.patch(address(customer.id), {"stage": "Onboarded"}, headers={"If-Match": '"1"'})
@@ -335,7 +335,7 @@ def test_a_version_far_away_is_simply_stale(manager, customer):
     assert answer.status_code == 412
 
 
-def test_the_caller_may_call_himself_by_any_of_his_names(api_client, tenant, customer):
+def test_the_caller_may_call_themselves_by_any_of_their_names(api_client, tenant, customer):
     person = UserFactory(tenant=tenant, external_subject="user-42")
     client = api_client(person)
     for stage, name in (("Active", "user-42"), ("Onboarded", person.username), ("Prospect", str(person.id))):
@@ -344,8 +344,8 @@ def test_the_caller_may_call_himself_by_any_of_his_names(api_client, tenant, cus
     assert {(row.changed_by, row.on_behalf_of) for row in history_of(tenant, customer)[1:]} == {(str(person.id), "")}
 
 
-def test_nobody_signs_with_somebody_elses_name(manager, users, tenant, customer):
-    for name in (users.tenant_admin.username, str(users.viewer.id), "nobody", "'; --"):
+def test_no_one_signs_with_somebody_elses_name(manager, users, tenant, customer):
+    for name in (users.tenant_admin.username, str(users.viewer.id), "no one", "'; --"):
         with nothing_changes(tenant):
             answer = manager.patch(address(customer.id), {"stage": "Active", "updated_by": name})
         assert (answer.status_code, answer.json()["code"]) == (403, "actor_mismatch")
@@ -374,7 +374,7 @@ def test_a_service_account_cannot_name_a_user_of_another_tenant_nor_one_who_left
         assert (answer.status_code, answer.json()["code"]) == (403, "actor_mismatch")
 
 
-def test_a_super_admin_moves_a_customer_of_the_tenant_he_names(api_client, users, tenant, customer):
+def test_a_super_admin_moves_a_customer_of_the_tenant_they_name(api_client, users, tenant, customer):
     answer = api_client("super_admin").patch(address(customer.id), {"stage": "Active"})
     assert answer.status_code == 200
     assert history_of(tenant, customer)[-1].changed_by == str(users.super_admin.id)

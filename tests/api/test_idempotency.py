@@ -95,7 +95,7 @@ def test_a_key_belongs_to_the_one_who_used_it(manager, api_client, users, tenant
     assert {row.principal for row in kept(tenant)} == {str(users.account_manager.id), str(users.tenant_admin.id)}
 
 
-def test_who_lost_his_role_is_not_given_the_answer_again(api_client, users, tenant, customer):
+def test_who_lost_their_role_is_not_given_the_answer_again(api_client, users, tenant, customer):
     person = users.account_manager
     client = api_client(person)
     patch(client, customer, {"stage": "Active"})
@@ -116,7 +116,7 @@ def test_after_a_day_the_key_is_free_again(manager, tenant, customer):
     assert again.headers["Idempotency-Replayed"] == "true"
 
 
-def test_answers_that_nobody_may_ask_for_any_more_are_removed(manager, tenant, customer):
+def test_answers_that_no_one_may_ask_for_any_more_are_removed(manager, tenant, customer):
     for number, stage in enumerate(["Active", "Onboarded", "Prospect"]):
         patch(manager, customer, {"stage": stage}, key=f"old-{number}")
     with tenant_context(tenant.id):

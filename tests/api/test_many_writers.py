@@ -1,4 +1,4 @@
-"""Many programs at once through the API: nothing lost, nothing twice, the loser is told [AC-2]."""
+"""Many programs at once through the API: nothing lost, nothing twice, the loser hears of it [AC-2]."""
 
 from itertools import pairwise
 

@@ -21,8 +21,8 @@ def admin(api_client):
     return api_client("tenant_admin")
 
 
-def address(customer, deed):
-    return f"/api/v1/customers/{customer.id}/{deed}"
+def address(customer, action):
+    return f"/api/v1/customers/{customer.id}/{action}"
 
 
 def entries(tenant, action):
@@ -112,12 +112,12 @@ def test_a_bad_erasure_is_refused_and_erases_nothing(admin, tenant, customer, bo
     assert entries(tenant, "erase_customer") == []
 
 
-@pytest.mark.parametrize("deed", ["export", "erase"])
+@pytest.mark.parametrize("action", ["export", "erase"])
 @pytest.mark.parametrize("role", ["viewer", "account_manager", "service"])
-def test_nobody_below_an_admin_does_either(api_client, tenant, customer, deed, role):
-    answer = api_client(role).post(address(customer, deed), {"reason": "Curiosity"})
+def test_no_one_below_an_admin_does_either(api_client, tenant, customer, action, role):
+    answer = api_client(role).post(address(customer, action), {"reason": "Curiosity"})
     assert (answer.status_code, answer.json()["code"]) == (403, "permission_denied")
-    verb = "hand out" if deed == "export" else "erase"
+    verb = "hand out" if action == "export" else "erase"
     assert f"Your role cannot {verb} a customer's personal data" in answer.json()["detail"]
     assert CANARIES["name"] not in answer.content.decode()
     assert is_there(tenant)
@@ -125,9 +125,9 @@ def test_nobody_below_an_admin_does_either(api_client, tenant, customer, deed, r
         assert RefusedAttempt.objects.get().customer_id == customer.id
 
 
-@pytest.mark.parametrize("deed", ["export", "erase"])
-def test_a_super_admin_does_it_for_the_tenant_that_is_named(api_client, tenant, customer, deed):
-    answer = api_client("super_admin").post(address(customer, deed), {"reason": "Request 17"}, HTTP_X_REASON="Asked")
+@pytest.mark.parametrize("action", ["export", "erase"])
+def test_a_super_admin_does_it_for_the_tenant_that_is_named(api_client, tenant, customer, action):
+    answer = api_client("super_admin").post(address(customer, action), {"reason": "Request 17"}, HTTP_X_REASON="Asked")
     assert answer.status_code == 200, answer.content
 
 

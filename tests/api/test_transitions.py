@@ -178,8 +178,8 @@ def test_an_item_is_refused_in_the_words_of_a_change_alone(api_client, other_ten
         for (change, code, pointer), result in zip(asked, results, strict=True):
             alone = client.patch(f"/api/v1/customers/{customer.id}/lifecycle", change).json()
             assert [(error["code"], error["pointer"]) for error in result["errors"]] == [(code, pointer)]
-            told = ("status", "code", "detail", "allowed", "errors")
-            assert {name: result.get(name) for name in told} == {name: alone.get(name) for name in told}
+            reported = ("status", "code", "detail", "allowed", "errors")
+            assert {name: result.get(name) for name in reported} == {name: alone.get(name) for name in reported}
 
 
 def test_a_dry_run_tells_what_would_happen_and_changes_nothing(api_client, other_tenant, other_users):

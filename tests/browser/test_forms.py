@@ -80,7 +80,7 @@ def test_a_note_is_back_after_the_session_had_expired(open_browser, real_passwor
     expect(page.get_by_label("Note")).to_have_value("")
 
 
-def test_nobody_else_gets_what_was_typed(open_browser, real_passwords, users, tenant, customer):
+def test_no_one_else_gets_what_was_typed(open_browser, real_passwords, users, tenant, customer):
     page = enter(open_browser, users.account_manager)
     dialog = fill_in(page, customer)
     expire(page)

@@ -84,13 +84,13 @@ def test_a_manager_finds_who_is_at_risk_moves_it_and_later_sees_what_the_api_did
     expect(dialog.get_by_role("radio", name="Trial", exact=True)).to_be_disabled()
     dialog.get_by_role("radio", name="Lost", exact=True).check()
     dialog.get_by_role("textbox", name="Reason").fill("Bought by a competitor")
-    dialog.get_by_label("Note").fill("They told us on the phone.")
+    dialog.get_by_label("Note").fill("They said so on the phone.")
     dialog.get_by_role("button", name="Change stage").click()
 
     expect(dialog).to_be_hidden()
     expect(badge(page)).to_have_text("Lost")
     expect(page.locator("#history")).to_contain_text("Bought by a competitor")
-    expect(page.locator("#history")).to_contain_text("They told us on the phone.")
+    expect(page.locator("#history")).to_contain_text("They said so on the phone.")
     expect(page.locator("#announcer")).to_have_text(
         f"Aurora Logistics is now in Lost, moved by {users.account_manager.username} (you)."
     )

@@ -115,5 +115,5 @@ def api_key(tenant, users):
 
 @pytest.fixture
 def story(server, users, api_key, customers):
-    """What a story is told with: the address, an admin's name and password, and a key of the service account."""
+    """What a story is run with: the address, an admin's name and password, and a key of the service account."""
     return [f"http://127.0.0.1:{server.port}", users.tenant_admin.username, PASSWORD, api_key]

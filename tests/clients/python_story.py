@@ -64,7 +64,7 @@ def main(url: str, username: str, password: str, api_key: str) -> None:
     answer = get_lifecycle.sync_detailed(customer, client=client)
     before = got(LifecycleAnswer, answer)
     open_stage = next(option.stage for option in before.transitions if option.allowed and not option.reason_required)
-    change = ChangeRequest(stage=open_stage, note="Told by a generated client")
+    change = ChangeRequest(stage=open_stage, note="Reported by a generated client")
     tag = answer.headers["ETag"]
     moved = move_customer.sync_detailed(customer, client=client, body=change, if_match=tag, idempotency_key="story-1")
     assert got(MovedAnswer, moved).success
@@ -86,7 +86,7 @@ def main(url: str, username: str, password: str, api_key: str) -> None:
     later = AuthenticatedClient(base_url=url, token=refreshed.access, raise_on_unexpected_status=True)
     by_key = AuthenticatedClient(base_url=url, token=api_key, raise_on_unexpected_status=True)
     totals = [got(TenantSummaryAnswer, get_tenant_summary.sync_detailed(client=each)) for each in (later, by_key)]
-    told = {
+    reported = {
         "at_risk": [str(row.customer_id) for row in page.results],
         "name_is_known": bool(profile.company.name),
         "from": before.stage,
@@ -98,7 +98,7 @@ def main(url: str, username: str, password: str, api_key: str) -> None:
         "published": [put.headers["ETag"], published.to_dict()["max_days"]],
         "customers": [total.total.customers for total in totals],
     }
-    sys.stdout.write(json.dumps(told))
+    sys.stdout.write(json.dumps(reported))
 
 
 if __name__ == "__main__":

@@ -57,11 +57,11 @@ def test_the_client_and_a_program_that_uses_it_are_typed(client_folder):
     assert (checked.returncode, checked.stdout) == (0, "")
 
 
-def test_the_readme_s_story_is_told_with_it(client_folder, story, customers):
-    told = run(sys.executable, "python_story.py", *story, cwd=client_folder)
-    assert told.returncode == 0, told.stderr
+def test_the_readme_s_story_runs_with_it(client_folder, story, customers):
+    reported = run(sys.executable, "python_story.py", *story, cwd=client_folder)
+    assert reported.returncode == 0, reported.stderr
     risky = str(customers[0].id)
-    assert json.loads(told.stdout) == {
+    assert json.loads(reported.stdout) == {
         "at_risk": [risky],
         "name_is_known": True,
         "from": "Wobbly",

@@ -57,10 +57,10 @@ def test_the_types_know_what_the_description_says(compiled):
     assert compiled.returncode != 0
 
 
-def test_the_readme_s_story_is_told_with_them(project, compiled, story, customers):
-    told = run("node", "out/story.js", *story, cwd=project)
-    assert told.returncode == 0, told.stderr
-    assert json.loads(told.stdout) == {
+def test_the_readme_s_story_runs_with_them(project, compiled, story, customers):
+    reported = run("node", "out/story.js", *story, cwd=project)
+    assert reported.returncode == 0, reported.stderr
+    assert json.loads(reported.stdout) == {
         "at_risk": [str(customers[0].id)],
         "from": "Wobbly",
         "to": "Live",

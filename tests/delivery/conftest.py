@@ -52,7 +52,7 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Names:
 
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """An authority that nobody trusts but ``trusted``."""
+    """An authority that no one trusts but ``trusted``."""
     return Authority(tmp_path_factory.mktemp("ca"))
 
 

@@ -226,7 +226,7 @@ def test_a_silent_name_server_is_left_in_time_and_holds_one_thread_a_name(names)
         wait.set()
 
 
-def test_look_ups_that_hang_are_few_and_others_are_told_so(names, monkeypatch):
+def test_look_ups_that_hang_are_few_and_others_hear_so(names, monkeypatch):
     monkeypatch.setattr(lookups, "MOST_LOOKUPS", 2)
     wait = threading.Event()
     for number in range(3):

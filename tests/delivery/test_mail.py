@@ -242,7 +242,7 @@ def test_a_mail_that_cannot_be_written_is_not_handed_over(mailbox, hand_over, me
 @pytest.mark.parametrize(
     "message",
     [a_mail(cc=["bob@customer.example"]), a_mail(bcc=["bob@customer.example"]), a_mail(to=""), a_mail(headers={})],
-    ids=["cc", "bcc", "nobody", "no Message-ID"],
+    ids=["cc", "bcc", "no one", "no Message-ID"],
 )
 def test_a_mail_has_one_recipient_and_a_message_id(mailbox, hand_over, message):
     with pytest.raises(ValueError, match="mail"):

@@ -171,7 +171,7 @@ def test_a_server_that_is_not_the_name_it_is_called_by_gets_nothing(names, trust
     assert delivery.error.startswith("The certificate of hooks.example.com was not accepted: Hostname mismatch")
 
 
-def test_a_certificate_that_is_over_or_vouched_for_by_nobody_is_not_accepted(names, trusted, serve, tmp_path):
+def test_a_certificate_that_is_over_or_vouched_for_by_no_one_is_not_accepted(names, trusted, serve, tmp_path):
     for context in (trusted.context(NAME, age=3 * DAY), Authority(tmp_path, "Other CA").context(NAME)):
         server = serve(answering(OK), tls=context)
         delivery = send(server)

@@ -104,7 +104,7 @@ def _label(value: Any) -> str:
 
 @pytest.fixture(scope="module")
 def other_tenant(django_db_setup, django_db_blocker):
-    """Nobody here changes what is another tenant's: one of them serves all."""
+    """No one here changes what is another tenant's: one of them serves all."""
     with django_db_blocker.unblock():
         return TenantFactory(configuration=SAAS)
 
@@ -159,7 +159,7 @@ def test_a_role_may_exactly_what_the_matrix_says(key, door, role, customer, tena
 
 
 @every_closed_door
-def test_nobody_gets_in_without_a_token(key, door, customer, tenant, api_client):
+def test_no_one_gets_in_without_a_token(key, door, customer, tenant, api_client):
     before = traces(tenant, customer)
     answer = knock(api_client(None), key, door, customer.id)
     assert (answer.status_code, answer.json()["code"]) == (401, "not_authenticated")
@@ -172,7 +172,7 @@ def test_nobody_gets_in_without_a_token(key, door, customer, tenant, api_client)
 def test_another_tenant_s_customer_does_not_exist(
     key, door, role, tenant, other_tenant, other_customer, customer, api_client
 ):
-    """Neither its id nor one that nobody has tells anything: the answers are the same, word for word."""
+    """Neither its id nor one that no one has tells anything: the answers are the same, word for word."""
     before = traces(other_tenant, other_customer)
     foreign = knock(api_client(role), key, door, other_customer.id)
     nowhere = knock(api_client(role), key, door, uuid4())

@@ -81,7 +81,7 @@ def test_a_role_sees_exactly_what_the_matrix_says(route, permission, role, tenan
 
 
 @every_page
-def test_nobody_sees_anything_without_logging_in(route, permission, customer, browse):
+def test_no_one_sees_anything_without_logging_in(route, permission, customer, browse):
     for method in ("get", "post"):
         answer = browse(None, route, customer.id, method)
         assert answer.status_code in ((302, 405) if method == "post" else (302,))

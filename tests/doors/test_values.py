@@ -83,7 +83,7 @@ every_writer = pytest.mark.parametrize("write", [by_event, by_csv, by_ndjson])
         ("x" * 151, None),
     ],
 )
-def test_an_id_is_one_id_whoever_sends_it(tenant, tmp_path, write, sent, kept):
+def test_an_id_is_one_id_whatever_sends_it(tenant, tmp_path, write, sent, kept):
     write(tenant, tmp_path, sent, name="A company")
     assert ids_of(tenant) == ([] if kept is None else [kept])
 

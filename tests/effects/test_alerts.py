@@ -284,7 +284,7 @@ def test_all_are_marked_read_over_the_api(
     assert unread(tenant, users.viewer) == 0
 
 
-def test_open_pages_of_the_person_are_told(tenant: TenantRef, users: People) -> None:
+def test_open_pages_of_the_person_hear_of_it(tenant: TenantRef, users: People) -> None:
     with Redis.from_url(settings.REDIS_URL) as client, client.pubsub() as heard:
         heard.subscribe(live_channel(tenant.id))
         assert heard.get_message(timeout=10)["type"] == "subscribe"
@@ -293,10 +293,10 @@ def test_open_pages_of_the_person_are_told(tenant: TenantRef, users: People) -> 
         with tenant_context(tenant.id):
             note = Notification.objects.get(tenant_id=tenant.id)
             mark_read(note.id, users.viewer.id, tenant=tenant, now=utc_now())
-        told = []
+        reported = []
         while (message := heard.get_message(timeout=2)) is not None:
-            told.append(orjson.loads(message["data"]))
-            if len([one for one in told if "bell" in one]) == 2:
+            reported.append(orjson.loads(message["data"]))
+            if len([one for one in reported if "bell" in one]) == 2:
                 break
-    bells = [one["bell"] for one in told if "bell" in one]
+    bells = [one["bell"] for one in reported if "bell" in one]
     assert bells == [[str(users.viewer.id)]] * 2, "once for the alert, once as it was read elsewhere"

@@ -149,14 +149,19 @@ def test_a_change_is_undone(api_client: Client, customer: Customer, tenant: Tena
     path = f"/api/v1/lifecycle/transitions/{request_id}/undo"
     answer = client.post(path, {"reason": "Wrong customer"}, format="json")
     assert answer.status_code == 202, answer.content
-    told = answer.json()
-    assert (told["to_move"], told["moved_since"], told["effects_cancelled"], told["effects_already_done"]) == (
+    reported = answer.json()
+    assert (
+        reported["to_move"],
+        reported["moved_since"],
+        reported["effects_cancelled"],
+        reported["effects_already_done"],
+    ) == (
         1,
         0,
         2,
         0,
     )
-    done = client.get(f"/api/v1/lifecycle/undos/{told['undo_id']}").json()
+    done = client.get(f"/api/v1/lifecycle/undos/{reported['undo_id']}").json()
     assert (done["moved"], done["finished_at"] is not None) == (1, True)
     shown = client.get(f"/api/v1/customers/{customer.id}/lifecycle").json()
     assert (shown["stage"], shown["source"]) == ("Prospect", "Undo")

@@ -112,8 +112,8 @@ def test_a_move_that_is_rolled_back_starts_nothing(db: None) -> None:
 def test_mail_to_customers_is_held_and_let_go_after_ten_minutes(db: None) -> None:
     tenant = make_tenant(MAIL)
     move(tenant, CustomerFactory(tenant=tenant))
-    nobody, boss = sorted(runs(tenant), key=lambda run: run.state, reverse=True)
-    assert (nobody.recipient, nobody.state, nobody.reason) == ("contacts", "suppressed", "no_contact")
+    no_one, boss = sorted(runs(tenant), key=lambda run: run.state, reverse=True)
+    assert (no_one.recipient, no_one.state, no_one.reason) == ("contacts", "suppressed", "no_contact")
     assert (boss.recipient, boss.state, boss.reason) == ("boss@acme.example", "held", "recall")
     assert boss.due_at - boss.created_at == dt.timedelta(minutes=10)
 

@@ -97,7 +97,7 @@ def test_who_was_moved_on_stays(db: None) -> None:
     assert now == {first.id: "Active", second.id: "Churned", third.id: "Active"}
 
 
-def test_who_is_moved_on_meanwhile_stays(db: None) -> None:
+def test_who_is_moved_on_in_the_meantime_stays(db: None) -> None:
     tenant, (first, second) = make(2)
     request_id = move(tenant, [first, second], "At-Risk", "Usage")
     with tenant_context(tenant.id):

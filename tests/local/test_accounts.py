@@ -1,4 +1,4 @@
-"""Whoever starts it, root or an ordinary user, and whoever did so before."""
+"""As root or as an ordinary user, whichever did so before."""
 
 import os
 import pwd
@@ -129,7 +129,7 @@ def test_root_goes_on_with_the_data_of_an_ordinary_user(ordinary: Project) -> No
     run.process.terminate()
     assert run.end()[0] == 0
     user = (ordinary.kept / "postgres").stat().st_uid
-    ordinary.uid = None  # whoever runs the tests: root, where the user above was not
+    ordinary.uid = None  # anyone who runs the tests: root, where the user above was not
     run = ordinary.start("services")
     run.await_line("to use them")
     servers = [pid for pid, name in find_descendants(run.process.pid).items() if name == "postgres"]

@@ -63,7 +63,7 @@ def test_kept_data_are_as_durable_as_real_ones(running: Run) -> None:
     assert locale == ("b", "C.UTF-8", "UTF8")
 
 
-def test_nobody_enters_without_the_password(running: Run) -> None:
+def test_no_one_enters_without_the_password(running: Run) -> None:
     env = running.project.read_env()
     port = find_port(env["DATABASE_URL"])
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
@@ -138,7 +138,7 @@ def test_a_database_given_by_halves_is_named(project: Project) -> None:
     ]
 
 
-def test_an_address_where_nobody_answers_is_named(project: Project) -> None:
+def test_an_address_where_no_one_answers_is_named(project: Project) -> None:
     status, lines = project.run("exec", "--", "true", KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1")
     assert status == 1
     assert lines[-1] == (

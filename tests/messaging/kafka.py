@@ -47,7 +47,7 @@ class Flag:
 
 
 class Quiet:
-    """An output that nobody reads."""
+    """An output that no one reads."""
 
     def isatty(self) -> bool:
         return False

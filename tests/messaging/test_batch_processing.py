@@ -47,7 +47,7 @@ def with_state(error: Exception, cause: type[psycopg.Error]) -> Exception:
         (KeyError("a bug"), False),
     ],
 )
-def test_what_another_try_may_mend_is_told_from_what_it_cannot(error: Exception, expected: bool) -> None:
+def test_what_another_try_may_fix_is_known_from_what_it_cannot(error: Exception, expected: bool) -> None:
     assert is_transient(error) is expected
 
 
@@ -162,10 +162,10 @@ def test_tenants_are_believed_for_a_few_seconds(
     now = [0.0]
     monkeypatch.setattr(batch_processing.time, "monotonic", lambda: now[0])
     tenants = KnownTenants()
-    slugs = {acme.tenant.slug, globex.tenant.slug, "nobody-here"}
+    slugs = {acme.tenant.slug, globex.tenant.slug, "no one-here"}
     with django_assert_num_queries(1, using="platform"):
         assert tenants.find(slugs) == {acme.tenant.slug: acme.tenant, globex.tenant.slug: globex.tenant}
-        assert tenants.find({acme.tenant.slug, "nobody-here"}) == {acme.tenant.slug: acme.tenant}
+        assert tenants.find({acme.tenant.slug, "no one-here"}) == {acme.tenant.slug: acme.tenant}
     with tenant_context(acme.tenant.id):
         Tenant.objects.filter(id=acme.tenant.id).update(is_suspended=True)
     now[0] = 4.9
@@ -177,7 +177,7 @@ def test_tenants_are_believed_for_a_few_seconds(
 def test_a_flood_of_unknown_tenants_does_not_fill_the_memory(acme: Speaker) -> None:
     tenants = KnownTenants()
     for start in range(0, 30_000, 3000):
-        tenants.find({f"nobody-{number}" for number in range(start, start + 3000)} | {acme.tenant.slug})
+        tenants.find({f"no one-{number}" for number in range(start, start + 3000)} | {acme.tenant.slug})
     assert len(tenants._found) < 15_000
     assert tenants.find({acme.tenant.slug}) == {acme.tenant.slug: acme.tenant}
 

@@ -154,7 +154,7 @@ def test_what_is_away_is_waited_for_in_the_group(
         send_story(broker, acme, "c2", "c3")
         await_that(lambda: len(acme.inbox()) == 9)
         assert time.monotonic() > until[0]
-        assert worker.consumer._assigned == assignments, "it has left its group meanwhile"
+        assert worker.consumer._assigned == assignments, "it has left its group in the meantime"
     assert [acme.stage(customer) for customer in ("c1", "c2", "c3")] == ["Active"] * 3
     assert calls[0] < 40, "it has tried too often"
     assert outcomes(worker.results).count("duplicate") == 0

@@ -46,7 +46,7 @@ def refused(db: None) -> Speaker:
     return speaker
 
 
-def mend(speaker: Speaker) -> None:
+def fix(speaker: Speaker) -> None:
     with tenant_context(speaker.tenant.id):
         publish_configuration(MENDED, tenant=speaker.tenant, actor=OPERATOR, now=at(2))
 
@@ -59,7 +59,7 @@ def replay(speaker: Speaker) -> list[str]:
     ]
 
 
-def deeds(tenant_id: Any) -> list[tuple[str, str, str]]:
+def actions(tenant_id: Any) -> list[tuple[str, str, str]]:
     with tenant_context(tenant_id):
         return list(
             AdministrationEntry.objects.filter(action__endswith="dead_letter")
@@ -69,7 +69,7 @@ def deeds(tenant_id: Any) -> list[tuple[str, str, str]]:
 
 
 def test_a_dead_letter_is_replayed_after_a_fix(refused: Speaker) -> None:
-    mend(refused)
+    fix(refused)
     assert replay(refused) == ["applied"]
     assert refused.stages() == ["A", "B"]
     row = refused.history()[-1]
@@ -82,7 +82,7 @@ def test_a_dead_letter_is_replayed_after_a_fix(refused: Speaker) -> None:
     )
     assert dead_letter.value is None
     assert refused.inbox()["r1"] == "applied"
-    assert deeds(refused.tenant.id) == [("replay_dead_letter", "system:operator:olga", "applied")]
+    assert actions(refused.tenant.id) == [("replay_dead_letter", "system:operator:olga", "applied")]
 
 
 def test_a_dead_letter_that_dies_again_stays_open_with_the_new_reason(refused: Speaker) -> None:
@@ -92,12 +92,12 @@ def test_a_dead_letter_that_dies_again_stays_open_with_the_new_reason(refused: S
     assert (dead_letter.state, dead_letter.attempts, dead_letter.code) == ("open", 3, "reason_required")
     assert len(refused.outbox("lifecycle.dead-letter")) == 1, "it was published when it failed, and only then"
     assert refused.inbox()["r1"] == "dead"
-    mend(refused)
+    fix(refused)
     assert replay(refused) == ["applied"]
 
 
 def test_twice_is_still_once(refused: Speaker) -> None:
-    mend(refused)
+    fix(refused)
     dead_letters = list(find_dead_letters(tenant=refused.tenant.slug))
     first = list(replay_dead_letters(dead_letters, actor=OPERATOR, now=at(60)))
     second = list(replay_dead_letters(dead_letters, actor=OPERATOR, now=at(61)))
@@ -106,15 +106,15 @@ def test_twice_is_still_once(refused: Speaker) -> None:
 
 
 def test_many_operators_at_once_replay_a_dead_letter_once(refused: Speaker, in_threads: Any) -> None:
-    mend(refused)
+    fix(refused)
     dead_letters = list(find_dead_letters(tenant=refused.tenant.slug))
     results = in_threads(6, lambda _: next(replay_dead_letters(dead_letters, actor=OPERATOR, now=at(60))).outcome)
     assert sorted(results) == ["applied"] + ["duplicate"] * 5
     assert refused.stages() == ["A", "B"]
-    assert len(deeds(refused.tenant.id)) == 1
+    assert len(actions(refused.tenant.id)) == 1
 
 
-def test_what_was_applied_under_the_same_id_meanwhile_resolves_the_dead_letter(acme: Speaker) -> None:
+def test_what_was_applied_under_the_same_id_in_the_meantime_resolves_the_dead_letter(acme: Speaker) -> None:
     acme.hear(acme.created())
     acme.hear(acme.updated(id="e1", minutes=1, segment=5))
     acme.hear(acme.updated(id="e1", minutes=1, segment="SMB"))
@@ -159,8 +159,8 @@ def test_a_replayed_event_may_wait_for_its_customer(acme: Speaker) -> None:
     sweep_parked(actor=CONSUMER, now=at(20))
     assert [dead_letter.code for dead_letter in acme.dead_letters()] == ["unknown_customer"]
     (dead_letter,) = acme.dead_letters()
-    told = run("replay", str(dead_letter.id))
-    assert told.startswith(f"{dead_letter.id} waits for its customer again") and told.endswith(
+    reported = run("replay", str(dead_letter.id))
+    assert reported.startswith(f"{dead_letter.id} waits for its customer again") and reported.endswith(
         "1 replayed, 0 failed again\n"
     )
     assert acme.dead_letters()[0].state == "replayed"
@@ -184,8 +184,8 @@ def test_a_discarded_dead_letter_keeps_its_facts_and_loses_its_bytes(refused: Sp
     assert (dead_letter.value, dead_letter.event_id, dead_letter.resolved_at) == (None, "r1", at(5))
     with pytest.raises(DeadLetterRefused, match="discarded already"):
         open_message(dead_letter)
-    assert deeds(refused.tenant.id) == [("discard_dead_letter", "system:operator:olga", "sent by mistake")]
-    mend(refused)
+    assert actions(refused.tenant.id) == [("discard_dead_letter", "system:operator:olga", "sent by mistake")]
+    fix(refused)
     assert replay(refused) == []
     assert discard_dead_letters([dead_letter], reason="again", actor=OPERATOR, now=at(6)) == 0
 
@@ -251,9 +251,9 @@ def test_the_command_replays_one_and_tells_what_is_dead_again(refused: Speaker) 
     (dead_letter,) = refused.dead_letters()
     with pytest.raises(CommandError, match="still open"):
         run("replay", str(dead_letter.id))
-    mend(refused)
+    fix(refused)
     assert run("replay", str(dead_letter.id), "--by", "olga") == "1 replayed, 0 failed again\n"
-    assert deeds(refused.tenant.id) == [("replay_dead_letter", "system:operator:olga", "applied")]
+    assert actions(refused.tenant.id) == [("replay_dead_letter", "system:operator:olga", "applied")]
     with pytest.raises(CommandError, match="Not among the open dead letters"):
         run("replay", str(dead_letter.id))
 
@@ -261,7 +261,7 @@ def test_the_command_replays_one_and_tells_what_is_dead_again(refused: Speaker) 
 def test_the_command_replays_all_of_a_tenant(refused: Speaker) -> None:
     for number in range(5):
         refused.hear(refused.created(f"n{number}"), refused.renewed(f"n{number}", minutes=1))
-    mend(refused)
+    fix(refused)
     assert run("replay", "--all", "--tenant", refused.tenant.slug) == "6 replayed, 0 failed again\n"
     assert refused.stage("n4") == "B"
 
@@ -295,13 +295,13 @@ def test_the_command_refuses_what_cannot_be_kept_or_found(refused: Speaker, argu
     with pytest.raises(CommandError, match=why):
         run(*arguments)
     assert refused.dead_letters()[0].state == "open"
-    assert deeds(refused.tenant.id) == []
+    assert actions(refused.tenant.id) == []
 
 
 def test_the_name_of_an_operator_may_be_as_long_as_the_log_has_room(refused: Speaker) -> None:
-    mend(refused)
+    fix(refused)
     run("replay", "--all", "--tenant", refused.tenant.slug, "--by", "x" * 134)
-    assert deeds(refused.tenant.id) == [("replay_dead_letter", f"system:operator:{'x' * 134}", "applied")]
+    assert actions(refused.tenant.id) == [("replay_dead_letter", f"system:operator:{'x' * 134}", "applied")]
 
 
 # --- the admin ----------------------------------------------------------------------------------------------------
@@ -345,7 +345,7 @@ def test_staff_replays_and_discards(refused: Speaker, staff: Any) -> None:
     refused.hear(refused.created("c2"), refused.renewed("c2", minutes=2, id="r2"))
     first, second = refused.dead_letters()
     assert "failed again: To move a customer to" in act(staff, "replay", first)
-    mend(refused)
+    fix(refused)
     assert "1 replayed." in act(staff, "replay", first)
     assert refused.stages() == ["A", "B"]
     assert "Enter a reason" in act(staff, "discard", second, reason=" ")

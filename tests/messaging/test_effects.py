@@ -128,10 +128,10 @@ def test_an_event_older_than_the_stage_does_not_move_it_back(acme: Speaker) -> N
     assert acme.dead_letters() == []
 
 
-def test_an_event_that_was_overtaken_moves_nobody_although_the_stage_is_older_still(acme: Speaker) -> None:
+def test_an_event_that_was_overtaken_moves_no_one_although_the_stage_is_older_still(acme: Speaker) -> None:
     acme.hear(acme.created(), acme.renewed(minutes=1))
     assert outcomes(acme.hear(acme.closed(minutes=9, csat=3))) == ["applied"]
-    # Newer than the stage, but an issue closed later has told of a satisfied customer.
+    # Newer than the stage, but an issue closed later has reported a satisfied customer.
     assert outcomes(acme.hear(acme.closed(minutes=5, csat=1))) == ["stale"]
     assert acme.stage() == "Active"
 
@@ -214,7 +214,7 @@ def test_one_bad_message_does_not_hold_up_the_good_ones_beside_it(acme: Speaker)
         "applied",
     ]
     assert acme.stage("c3") == "Prospect"
-    # The fault that names its tenant is the tenant's; the other one is nobody's.
+    # The fault that names its tenant is the tenant's; the other one is no one's.
     assert [dead_letter.code for dead_letter in acme.dead_letters()] == ["invalid_data"]
 
 
@@ -232,7 +232,7 @@ def test_an_invalid_message_that_is_delivered_twice_becomes_a_dead_letter_once(a
     assert len(acme.outbox("lifecycle.dead-letter")) == 1
 
 
-@pytest.mark.parametrize("slug", ["", "nobody-here"])
+@pytest.mark.parametrize("slug", ["", "no one-here"])
 def test_an_event_of_an_unknown_tenant_is_dead_and_nobodys(acme: Speaker, slug: str) -> None:
     document = acme.document("customer.created", "c1", name="A") | {"tenantid": slug}
     message = as_message(document, topic="customer.created")
@@ -255,7 +255,7 @@ def test_an_event_of_a_suspended_tenant_is_dead(acme: Speaker) -> None:
 def test_an_event_from_the_future_is_dead_beyond_ten_minutes(acme: Speaker) -> None:
     assert outcomes(acme.hear(acme.created(minutes=11), now=at(0))) == ["dead:time_in_future"]
     assert outcomes(acme.hear(acme.created("c2", minutes=9), now=at(0))) == ["applied"]
-    assert acme.history("c2")[0].effective_at == at(0), "nobody enters a stage tomorrow"
+    assert acme.history("c2")[0].effective_at == at(0), "no one enters a stage tomorrow"
 
 
 def test_a_tenant_without_configuration_buries_its_events_until_it_has_one(db: None) -> None:
@@ -487,7 +487,7 @@ def test_a_message_that_cannot_be_processed_becomes_a_dead_letter_by_its_place(a
         assert result.outcome == expected
     (dead_letter,) = acme.dead_letters()
     assert (dead_letter.code, dead_letter.attempts) == ("internal_error", 3)
-    # Its id is free still: once the cause is mended it is applied.
+    # Its id is free still: once the cause is fixed it is applied.
     assert outcomes(acme.hear(event)) == ["applied"]
 
 
@@ -512,7 +512,7 @@ def test_statements_do_not_grow_with_the_batch(acme: Speaker) -> None:
     assert [count(*close(number, minutes=3, csat=1)) for number in (1, 100)] == [13, 13]
 
 
-def test_rows_of_nobody_are_hidden_from_every_tenant(acme: Speaker) -> None:
+def test_rows_of_no_one_are_hidden_from_every_tenant(acme: Speaker) -> None:
     message = as_message(b"junk", topic="customer.updated", key=b"k")
     acme.hear(receive(message))
     with tenant_context(acme.tenant.id):
@@ -521,7 +521,7 @@ def test_rows_of_nobody_are_hidden_from_every_tenant(acme: Speaker) -> None:
     assert not DeadLetter.objects.filter(offset=message.offset).exists(), "without a context there is nothing to see"
 
 
-def test_no_tenant_can_be_nobody(db: None) -> None:
+def test_no_tenant_can_be_no_one(db: None) -> None:
     assert not Tenant.objects.using("platform").filter(id=NO_TENANT).exists()
 
 

@@ -3,7 +3,7 @@
 The search is that of somebody who holds every key: it reads the bytes of every table (the catalogue says which there
 are), every key and value in Valkey, what the processes log, and the topics that the product writes, and it opens
 whatever the keys that are left can open. Before the erasure it finds the person in every place named below, so that a
-place in which it would find nobody is noticed.
+place in which it would find no one is noticed.
 """
 
 import base64
@@ -57,7 +57,7 @@ PLANTED = {
 
 
 class Person:
-    """Somebody with a name, an address and so on that nobody else in the world has."""
+    """Somebody with a name, an address and so on that no one else in the world has."""
 
     def __init__(self) -> None:
         mark = uuid4().hex
@@ -68,8 +68,8 @@ class Person:
             "phone": f"+49 170 {digits}",
         }
         self.company = f"Quetzal {mark} Ltd"
-        self.note = f"She told us, {mark}, that she is leaving"
-        # Of the customer, and nobody's name: it stays.
+        self.note = f"She said, {mark}, that she is leaving"
+        # Of the customer, and no one's name: it stays.
         self.customer = f"c-{uuid4().hex}"
         self.words = [*self.contact.values(), self.company, self.note, mark]
 
@@ -280,7 +280,7 @@ def logged() -> Iterator[list[str]]:
     logging.getLogger().removeHandler(processor)
 
 
-def test_nobody_who_is_erased_is_found_anywhere(db: None, api_client: Any, page_client: Any, logged: list[str]) -> None:
+def test_no_one_who_is_erased_is_found_anywhere(db: None, api_client: Any, page_client: Any, logged: list[str]) -> None:
     broker, person = Broker(), Person()
     speaker = Speaker(TenantFactory(configuration=RULES))
     tenant = speaker.tenant

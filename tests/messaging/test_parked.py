@@ -221,10 +221,10 @@ def test_a_chore_that_fails_ends_no_consumer(
 def test_a_dead_letter_that_fails_leaves_those_behind_it_alone(acme: Speaker, poison: set[str]) -> None:
     acme.hear(acme.created("a"))
     for name in ("bad", "good"):
-        acme.hear(acme.updated("a", id=name, source="/nobody", minutes=1, segment=name))
+        acme.hear(acme.updated("a", id=name, source="/no one", minutes=1, segment=name))
     with tenant_context(acme.tenant.id):
         for dead_letter in acme.dead_letters():
-            repaired = (open_message(dead_letter).value or b"").replace(b"/nobody", b"/crm")
+            repaired = (open_message(dead_letter).value or b"").replace(b"/no one", b"/crm")
             dead_letter.value = _seal(repaired, dead_letter)
             dead_letter.save()
     poison.add("bad")

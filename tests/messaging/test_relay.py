@@ -215,7 +215,7 @@ def test_each_customers_changes_go_out_in_their_order(acme: Speaker, broker: Bro
 
 
 def test_a_row_that_becomes_visible_late_is_published_all_the_same(acme: Speaker, broker: Broker) -> None:
-    """Its id was given before those that were published meanwhile."""
+    """Its id was given before those that were published in the meantime."""
     acme.hear(acme.created("c1"), acme.created("c2"))
     make_relay(broker, once=True).run()
     slow = psycopg.connect(
@@ -440,7 +440,7 @@ def test_a_commit_wakes_the_relay(acme: Speaker) -> None:
     assert not outbox.wait_for_commit(0.05)
 
 
-def test_a_transaction_that_rolls_back_wakes_nobody(acme: Speaker) -> None:
+def test_a_transaction_that_rolls_back_wakes_no_one(acme: Speaker) -> None:
     from django.db import transaction
 
     outbox.listen()

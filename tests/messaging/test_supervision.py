@@ -60,7 +60,7 @@ def tell(broker: Broker, acme: Speaker, name: str) -> None:
     broker.flush()
 
 
-def await_told(broker: Broker, acme: Speaker, name: str, *, seconds: float = 40) -> float:
+def await_published(broker: Broker, acme: Speaker, name: str, *, seconds: float = 40) -> float:
     """Send an event and wait until it is applied; how long that took."""
     began = time.monotonic()
     tell(broker, acme, name)
@@ -71,9 +71,9 @@ def await_told(broker: Broker, acme: Speaker, name: str, *, seconds: float = 40)
 def test_a_child_that_dies_of_its_library_is_started_again(acme: Speaker, broker: Broker, tmp_path: Path) -> None:
     health = tmp_path / "healthy"
     with consuming(broker, "--health-file", str(health)) as process:
-        await_told(broker, acme, "before")
+        await_published(broker, acme, "before")
         os.kill(child_of(process), signal.SIGSEGV)
-        await_told(broker, acme, "after")
+        await_published(broker, acme, "after")
         await_that(health.exists)
         status, output, seconds = end_command(process)
     assert (status, seconds < 10) == (0, True), output
@@ -86,11 +86,11 @@ def test_a_topic_that_is_deleted_while_it_is_consumed_ends_nothing(acme: Speaker
     """The client library ends the process that holds it: the next one makes the topic and goes on."""
     admin = AdminClient({"bootstrap.servers": settings.KAFKA_BOOTSTRAP_SERVERS})
     with consuming(broker) as process:
-        await_told(broker, acme, "before")
+        await_published(broker, acme, "before")
         for future in admin.delete_topics([broker.topic("customer.created")]).values():
             future.result()
         await_that(lambda: broker.topic("customer.created") in admin.list_topics(timeout=10).topics, seconds=60)
-        await_told(broker, acme, "after", seconds=60)
+        await_published(broker, acme, "after", seconds=60)
         assert process.poll() is None
         status, output, _ = end_command(process)
     assert status == 0, output
@@ -99,13 +99,13 @@ def test_a_topic_that_is_deleted_while_it_is_consumed_ends_nothing(acme: Speaker
 def test_two_kills_leave_nothing_unconsumed_for_long(acme: Speaker, broker: Broker) -> None:
     """Of the child each time, which cannot leave the group then. With a session of 45 s it was 82 s."""
     with consuming(broker) as process:
-        await_told(broker, acme, "before")
+        await_published(broker, acme, "before")
         for _ in range(2):
             killed = child_of(process)
             os.kill(killed, signal.SIGKILL)
             await_that(lambda killed=killed: find_children(process.pid) not in ([], [killed]))
             time.sleep(1.0)
-        took = await_told(broker, acme, "after", seconds=60)
+        took = await_published(broker, acme, "after", seconds=60)
         status, output, _ = end_command(process)
     assert status == 0, output
     assert took < 2 * SESSION_MS / 1000 + 15, took
@@ -113,13 +113,13 @@ def test_two_kills_leave_nothing_unconsumed_for_long(acme: Speaker, broker: Brok
 
 def test_the_child_ends_with_its_parent_and_leaves_the_group_in_order(acme: Speaker, broker: Broker) -> None:
     with consuming(broker) as process:
-        await_told(broker, acme, "before")
+        await_published(broker, acme, "before")
         child = child_of(process)
         process.kill()
         process.wait()
         await_that(lambda: not is_alive(child), seconds=12)
     with consuming(broker) as process:
-        await_told(broker, acme, "after", seconds=30)
+        await_published(broker, acme, "after", seconds=30)
 
 
 def test_a_child_that_dies_again_and_again_ends_the_command_with_a_clear_line(acme: Speaker, broker: Broker) -> None:

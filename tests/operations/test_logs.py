@@ -1,4 +1,4 @@
-"""What all processes write while a whole story is told: ECS objects only, and nobody's data and no secret in them."""
+"""What all processes write while a whole story runs: ECS objects only, and no one's data and no secret in them."""
 
 import http.client
 import json
@@ -110,7 +110,7 @@ class Caller:
 
 @dataclass(frozen=True)
 class Story:
-    """What was told, and what must not be found of it."""
+    """What was reported, and what must not be found of it."""
 
     product: Product
     tenant: TenantRef
@@ -223,7 +223,7 @@ def flatten(record: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
             yield name, value
 
 
-def test_nobody_and_no_secret_is_in_what_is_written(story: Story) -> None:
+def test_no_one_and_no_secret_is_in_what_is_written(story: Story) -> None:
     written = {process.name: process.text() for process in story.product.processes} | story.texts
     assert len(written["web"].splitlines()) > 20
     found = {
@@ -286,7 +286,7 @@ def test_a_host_that_is_none_of_ours_is_one_line(story: Story) -> None:
     assert "evil.example" in line["message"]
 
 
-def test_the_dead_letter_is_told_by_the_consumer_with_its_tenant(story: Story) -> None:
+def test_the_dead_letter_is_logged_by_the_consumer_with_its_tenant(story: Story) -> None:
     def dead() -> list[dict[str, Any]]:
         lines = [dict(flatten(record)) for record in story.product.consumer.lines()]
         return [line for line in lines if line["message"] == "event is dead"]
@@ -390,7 +390,7 @@ logging.getLogger("somebody").warning("postgres://c360_app:hunter22@db/c360 toke
 """
 
 
-def test_an_error_tells_its_kind_and_its_place_and_quotes_nobody(story: Story) -> None:
+def test_an_error_tells_its_kind_and_its_place_and_quotes_no_one(story: Story) -> None:
     done = subprocess.run(
         [sys.executable, "-c", BROKEN],
         cwd=settings.BASE_DIR,
@@ -418,7 +418,7 @@ def test_an_error_tells_its_kind_and_its_place_and_quotes_nobody(story: Story) -
         assert secret not in done.stderr, secret
 
 
-def test_an_application_that_cannot_be_loaded_is_told_as_everything_else() -> None:
+def test_an_application_that_cannot_be_loaded_is_logged_as_everything_else() -> None:
     program = (
         "import logging.config, django\n"
         "from django.conf import settings\n"

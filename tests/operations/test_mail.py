@@ -77,7 +77,7 @@ def test_a_mail_server_that_says_nothing_holds_up_neither_requests_nor_the_end_o
         threading.Thread(target=lambda: taken.append(listener.accept()[0]), daemon=True).start()
         web = start(f"smtp://127.0.0.1:{listener.getsockname()[1]}")
         caller = Caller(web)
-        for name in (users.viewer.username, users.account_manager.username, "nobody@nowhere.example"):
+        for name in (users.viewer.username, users.account_manager.username, "no one@nowhere.example"):
             began = time.monotonic()
             assert caller.post_form("/password-reset", username=name).status == 200
             assert time.monotonic() - began < 4.0

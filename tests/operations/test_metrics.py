@@ -1,4 +1,4 @@
-"""What Prometheus is told: each process its own figures, and of several workers the sum."""
+"""What Prometheus reads: each process its own figures, and of several workers the sum."""
 
 import http.client
 import os

@@ -142,7 +142,7 @@ def test_answers_are_compressed_and_say_nothing_of_the_server(client: httpx.Clie
     assert "server" not in answer.headers
 
 
-def test_while_nothing_answers_people_are_told_to_come_back(client: httpx.Client) -> None:
+def test_while_nothing_answers_people_learn_to_come_back(client: httpx.Client) -> None:
     """Nothing listens where the event stream would be."""
     answer = client.get("/live/tenant")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")

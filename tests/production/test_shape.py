@@ -17,7 +17,7 @@ from tests.production.caddy import CADDYFILE, find_caddy
 from tests.production.compose import PROJECT, Missing, interpolate, load, read_dockerfile, read_env
 
 PROCESSES = ("web", "stream", "consumer", "relay", "mover", "effects", "seal", "provision", "migrate")
-# Who is given what: nobody else may have it. Public values and mere options are not listed.
+# Who is given what: no one else may have it. Public values and mere options are not listed.
 SECRETS = {
     "DATABASE_ADMIN_URL": {"provision"},
     "DATABASE_OWNER_URL": {"provision", "migrate"},
@@ -131,7 +131,7 @@ def env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return read_env(path)
 
 
-def test_every_secret_goes_to_those_who_need_it_and_to_nobody_else(env: dict[str, str]) -> None:
+def test_every_secret_goes_to_those_who_need_it_and_to_no_one_else(env: dict[str, str]) -> None:
     services = load(env)
     for secret, owners in SECRETS.items():
         have = {name for name, service in services.items() if secret in service.environment}
@@ -323,7 +323,7 @@ def test_what_has_no_value_and_needs_one_is_refused() -> None:
             interpolate(text, {"EMPTY": ""})
 
 
-def test_the_image_needs_no_secret_to_be_built_and_runs_as_nobody() -> None:
+def test_the_image_needs_no_secret_to_be_built_and_runs_as_no_one() -> None:
     text = (PROJECT / "Dockerfile").read_text()
     environment, command, runs = read_dockerfile()
     assert environment["DJANGO_SETTINGS_MODULE"] == "config.settings"

@@ -68,7 +68,7 @@ def test_a_configuration_without_risk_or_loss_is_warned_of() -> None:
     ]
 
 
-def test_a_stage_nobody_can_come_to_and_a_dead_end_that_is_not_lost_are_warned_of() -> None:
+def test_a_stage_no_one_can_come_to_and_a_dead_end_that_is_not_lost_are_warned_of() -> None:
     document = {**FULL, "transitions": {"Prospect": ["Active", "Churned"], "At-Risk": ["Active"]}, "event_rules": []}
 
     assert warnings_of(document) == [
@@ -134,7 +134,7 @@ def test_a_condition_on_a_field_that_the_event_does_not_have_is_warned_of(event:
     assert describe_finding(warning) == f"The event “{event}” has no field “{field}”."
 
 
-def test_a_recipient_that_nobody_is_called_is_warned_of() -> None:
+def test_a_recipient_that_no_one_is_called_is_warned_of() -> None:
     effect = {"name": "Escalate", "on": "enter", "kind": "alert", "to": ["onwer"]}
 
     (warning,) = check({**FULL, "effects": [effect]})
@@ -147,7 +147,7 @@ def test_a_recipient_that_nobody_is_called_is_warned_of() -> None:
 
 def test_a_thousand_warnings_leave_nothing_of_the_configuration_unread() -> None:
     effects = [
-        {"name": f"Tell {n}", "on": "enter", "kind": "alert", "to": [f"nobody {n}.{m}" for m in range(10)]}
+        {"name": f"Tell {n}", "on": "enter", "kind": "alert", "to": [f"no one {n}.{m}" for m in range(10)]}
         for n in range(100)
     ]
 

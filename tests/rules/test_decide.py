@@ -50,7 +50,7 @@ def test_a_move_into_a_stage_that_requires_a_reason_is_allowed_with_one_and_name
     assert [effect.name for effect in decision.effects] == ["Escalate"]
 
 
-def test_a_viewer_cannot_move_a_customer_whatever_he_asks() -> None:
+def test_a_viewer_cannot_move_a_customer_whatever_they_ask() -> None:
     expected = Refused("permission_denied", "You have view-only access. Ask an account manager.")
 
     assert ask(standing_in("Prospect"), "Onboarded", may_update=False) == expected
@@ -87,7 +87,7 @@ def test_another_configuration_than_was_shown_is_refused_with_what_the_change_wo
         refused = ask(standing_in("Active"), stage, expected_configuration=6)
         assert (refused.code, refused.message) == (expected.code, expected.message)
     assert ask(standing_in("Active"), "Active", expected_configuration=7) == Unchanged("Active")
-    # What happened to the customer is told first.
+    # What happened to the customer comes first.
     assert ask(standing_in("Active"), "Active", expected_configuration=6, expected_version=2).code == "version_conflict"
 
 

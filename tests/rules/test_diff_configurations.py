@@ -1,4 +1,4 @@
-"""What a new configuration changes, told in words."""
+"""What a new configuration changes, said in words."""
 
 import json
 from typing import Any
@@ -15,7 +15,7 @@ def sentences(old: dict[str, Any], new: dict[str, Any], **renamed: str) -> list[
     return [describe_change(change) for change in changes]
 
 
-def test_an_added_stage_is_told_with_everything_about_it() -> None:
+def test_an_added_stage_is_described_with_everything_about_it() -> None:
     new = {
         **FULL,
         "stages": ["Prospect", "Onboarded", "Active", "Renewing", "At-Risk", "Churned"],
@@ -90,7 +90,7 @@ def test_two_stages_that_exchange_their_names_are_two_renames() -> None:
     assert sentences(old, new, A="B", B="A") == ["Stage “A” is renamed to “B”.", "Stage “B” is renamed to “A”."]
 
 
-def test_every_other_change_is_told() -> None:
+def test_every_other_change_is_described() -> None:
     new = {
         **FULL,
         "stages": ["Onboarded", "Prospect", "Active", "At-Risk", "Churned"],
@@ -119,7 +119,7 @@ def test_every_other_change_is_told() -> None:
     ]
 
 
-def test_opening_and_closing_the_transitions_is_told() -> None:
+def test_opening_and_closing_the_transitions_is_described() -> None:
     closed = {**SMALLEST, "stages": ["A", "B"], "required_reason_codes": [], "transitions": {"A": ["B"]}}
     opened = {**closed}
     del opened["transitions"]

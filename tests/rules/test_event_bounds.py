@@ -1,4 +1,4 @@
-"""Nobody keeps a consumer busy with a message: reading one takes time in proportion to its length."""
+"""No one keeps a consumer busy with a message: reading one takes time in proportion to its length."""
 
 from collections.abc import Callable
 from typing import Any

@@ -35,7 +35,7 @@ def test_a_manager_sees_every_other_stage_with_what_it_needs_and_starts() -> Non
     assert [effect.name for effect in options[3].effects] == ["Win back"]
 
 
-def test_a_viewer_sees_that_no_stage_is_open_to_him() -> None:
+def test_a_viewer_sees_that_no_stage_is_open_to_them() -> None:
     options = explain(POLICY, standing_in("Active"), may_update=False)
 
     assert [option.allowed for option in options] == [False] * 4

@@ -49,7 +49,7 @@ def test_a_customer_without_worries_is_at_a_hundred() -> None:
     assert health(**WELL) == Health(100, "good", (), 100, 0)
 
 
-def test_a_customer_with_many_worries_is_told_them_the_heaviest_first() -> None:
+def test_a_customer_with_many_worries_learns_them_the_heaviest_first() -> None:
     figures = {"days_over": 12, "balance_overdue": Decimal(900), "open_issues": 3, "csat": 2.9, "days_to_renewal": 21}
 
     assert health(**{**WELL, "category": "risk", **figures}) == Health(

@@ -97,7 +97,7 @@ def test_without_rates_of_its_own_a_tenant_compares_by_approximate_ones() -> Non
         ({"arr": 9_000_000, "stage": "Gone"}, "Churned: nothing is at stake any more."),
     ],
 )
-def test_who_has_nothing_at_stake_comes_last_and_is_told_why(figures: dict[str, Any], sentence: str) -> None:
+def test_who_has_nothing_at_stake_comes_last_and_learns_why(figures: dict[str, Any], sentence: str) -> None:
     found = weighed(**figures)
     assert (found["at_stake"], found["urgency_reason"]) == (None, sentence)
     assert found["urgency"] <= 1 < weighed(arr=500, days_to_renewal=300)["urgency"]

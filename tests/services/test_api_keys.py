@@ -37,7 +37,7 @@ def test_a_new_key_opens_and_its_secret_is_nowhere_in_the_table(tenant: TenantRe
     assert len(bytes(row["secret_hash"])) == 32
 
 
-def test_a_mistyped_key_is_told_apart_without_asking_the_database(tenant: TenantRef, users: Any) -> None:
+def test_a_mistyped_key_is_recognized_without_asking_the_database(tenant: TenantRef, users: Any) -> None:
     secret = make_key(tenant, users.service).secret
     with pytest.raises(ApiKeyRefused, match="mistyped"):
         verify_key(secret[:-1] + ("0" if secret[-1] != "0" else "1"), now=utc_now())

@@ -1,6 +1,6 @@
-"""The history proves itself: what SQL wrote Python recomputes, and whoever rewrites it is found out.
+"""The history proves itself: what SQL wrote Python recomputes, and anyone who rewrites it is found out.
 
-The attacks are a superuser's, with the triggers switched off: nothing in a database stops him, so he must be seen.
+The attacks are a superuser's, with the triggers switched off: nothing in a database stops them, so they must be seen.
 """
 
 import datetime as dt
@@ -324,7 +324,7 @@ def delete_the_status(session: psycopg.Connection[Any], customer: Customer) -> N
     session.execute("DELETE FROM customer_lifecycle_status WHERE customer_id = %s", [customer.id])
 
 
-def delete_the_last_row_and_mend_the_head(session: psycopg.Connection[Any], customer: Customer) -> None:
+def delete_the_last_row_and_fix_the_head(session: psycopg.Connection[Any], customer: Customer) -> None:
     delete_the_last_row(session, customer)
     session.execute(
         "UPDATE customer_lifecycle_status s SET version = 4, stage = h.to_stage, head_hash = h.hash"
@@ -386,7 +386,7 @@ def test_who_rewrites_history_is_found_out(
 
 @pytest.mark.parametrize(
     "attack",
-    [delete_the_last_row_and_mend_the_head, rewrite_everything_and_the_head],
+    [delete_the_last_row_and_fix_the_head, rewrite_everything_and_the_head],
     ids=lambda attack: attack.__name__,
 )
 def test_the_chain_alone_does_not_see_who_rewrites_it_to_the_end(
@@ -488,7 +488,7 @@ def test_machines_get_json(customer: Customer, neighbour: Customer, tenant: Tena
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["--tenant", "nobody"], "There is no tenant 'nobody'."),
+        (["--tenant", "no one"], "There is no tenant 'no one'."),
         (
             ["--customer", "00000000-0000-0000-0000-000000000009"],
             "There is no customer 00000000-0000-0000-0000-000000000009.",

@@ -83,7 +83,7 @@ def fresh(db, monkeypatch):
 
 @pytest.fixture
 def ids():
-    """A tenant and a customer that nobody else uses."""
+    """A tenant and a customer that no one else uses."""
     return uuid4(), uuid4()
 
 
@@ -276,7 +276,7 @@ def test_a_status_of_another_configuration_than_the_live_one_is_read_again(ids):
     assert shown(ids) == "Test"
 
 
-def test_a_change_of_10_000_customers_is_told_in_a_handful_of_round_trips(ids, commands):
+def test_a_change_of_10_000_customers_is_announced_in_a_handful_of_round_trips(ids, commands):
     fill_old(ids)
     for size, trips in ((1, 1), (500, 1), (501, 1), (10_000, 4)):
         with commands.counting() as counted, transaction.atomic():
@@ -356,7 +356,7 @@ def test_figures_and_profile_whose_writer_was_killed_show_after_the_relays_look(
     assert read(tenant, customer)["support"]["open_issues"] == 7
     assert (profile()["support"]["open_issues"], profile()["company"]["name"]) == (7, "New name")
     assert read_tenant_summary(tenant=tenant)["total"]["customers"] == 1
-    assert not relay.look(), "each is told once"
+    assert not relay.look(), "each is announced once"
 
 
 @pytest.mark.parametrize("part", ["company", "billing", "support", "contacts"])
@@ -425,10 +425,10 @@ def database_url():
     return parts._replace(path=f"/{connections['default'].settings_dict['NAME']}").geturl()
 
 
-# --- what open pages are told ---------------------------------------------------------------------------------------
+# --- what open pages hear ---------------------------------------------------------------------------------------
 
 
-def told(pubsub):
+def reported(pubsub):
     """The messages that have arrived."""
     found = []
     while (message := pubsub.get_message(timeout=0.3)) is not None:
@@ -452,33 +452,33 @@ def listening(ids):
 
 
 @pytest.mark.parametrize("size", [1, 501])
-def test_open_pages_are_told_once_after_the_commit(ids, listening, size):
+def test_open_pages_hear_once_after_the_commit(ids, listening, size):
     records = [Record(ids[1], 7), *(Record(uuid4(), 2) for _ in range(size - 1))]
     with transaction.atomic():
         copies.refresh_statuses(ids[0], records, configuration=CONFIGURATION)
-        assert told(listening) == []
-    (message,) = told(listening)
+        assert reported(listening) == []
+    (message,) = reported(listening)
     assert message["changed"][str(ids[1])] == 7
     assert len(message["changed"]) == size
 
 
 @pytest.mark.parametrize("size", [1, 12])
-def test_open_pages_are_told_of_new_figures_after_the_commit(tenant, size):
+def test_open_pages_learn_of_new_figures_after_the_commit(tenant, size):
     customers = [CustomerFactory(tenant=tenant).id for _ in range(size)]
     with listen(tenant.id) as pubsub:
         with tenant_context(tenant.id):
             copies.forget_profiles(tenant.id, customers)
-            assert told(pubsub) == []
-        (message,) = told(pubsub)
+            assert reported(pubsub) == []
+        (message,) = reported(pubsub)
     assert message["changed"] == {}
     assert set(message["figures"]) == set(map(str, customers))
 
 
-def test_open_pages_are_not_told_of_what_was_rolled_back(ids, listening):
+def test_open_pages_do_not_hear_of_what_was_rolled_back(ids, listening):
     with pytest.raises(ZeroDivisionError), transaction.atomic():
         copies.refresh_statuses(ids[0], [Record(ids[1], 7)], configuration=CONFIGURATION)
         raise ZeroDivisionError
-    assert told(listening) == []
+    assert reported(listening) == []
 
 
 def test_the_relay_tells_open_pages_of_a_change_whose_maker_was_killed_and_of_no_other(tenant, customer, relay):
@@ -487,13 +487,13 @@ def test_the_relay_tells_open_pages_of_a_change_whose_maker_was_killed_and_of_no
             move(tenant, customer, "Onboarded")
             die_after_commit()
         relay.look_back()
-        assert told(pubsub) == [{"changed": {str(customer.id): 2}, "figures": []}]
+        assert reported(pubsub) == [{"changed": {str(customer.id): 2}, "figures": []}]
         with tenant_context(tenant.id):
             move(tenant, customer, "Active")
-        assert [message["changed"] for message in told(pubsub)] == [{str(customer.id): 3}]
+        assert [message["changed"] for message in reported(pubsub)] == [{str(customer.id): 3}]
         relay._looked_back_at = 0.0
         relay.look_back()
-        assert told(pubsub) == []
+        assert reported(pubsub) == []
 
 
 # --- the totals over a tenant ---------------------------------------------------------------------------------------
@@ -586,7 +586,7 @@ def test_while_redis_is_away_reads_miss_and_writes_go_on(tenant, customer, comma
     assert totals(ids) is None
 
 
-def test_a_process_that_has_just_failed_asks_nobody_for_a_moment(ids, commands, monkeypatch):
+def test_a_process_that_has_just_failed_asks_no_one_for_a_moment(ids, commands, monkeypatch):
     monkeypatch.setattr(redis, "RETRY_SECONDS", 60)
     commands.is_cut = True
     shown(ids)
@@ -597,7 +597,7 @@ def test_a_process_that_has_just_failed_asks_nobody_for_a_moment(ids, commands, 
     assert counted == [0]
 
 
-def test_a_change_that_could_not_be_told_is_never_hidden_by_an_old_value(ids, commands):
+def test_a_change_that_could_not_be_announced_is_never_hidden_by_an_old_value(ids, commands):
     fill_old(ids)
     copies.read_totals(ids[0]).offer(b"old")
     commands.is_cut = True
@@ -612,7 +612,7 @@ def test_a_change_that_could_not_be_told_is_never_hidden_by_an_old_value(ids, co
     assert shown(ids) == "new"
 
 
-def test_a_change_that_its_maker_could_not_tell_is_told_by_the_relay(tenant, customer, relay, commands):
+def test_a_change_that_its_maker_could_not_announce_is_announced_by_the_relay(tenant, customer, relay, commands):
     """Redis is away for one process alone, which ends before it is back."""
     read(tenant, customer)
     commands.is_cut = True
@@ -648,7 +648,7 @@ def test_a_relay_that_begins_to_lead_believes_nothing_of_before(ids):
 
 def test_readers_and_writers_at_once_never_see_a_version_go_back(ids, django_db_blocker):
     """A counter in PostgreSQL's place: writers raise it under a lock, readers read through the cache."""
-    truth, told, lock, errors = [0], [0], threading.Lock(), []
+    truth, reported, lock, errors = [0], [0], threading.Lock(), []
 
     def write_often():
         for _ in range(60):
@@ -656,11 +656,11 @@ def test_readers_and_writers_at_once_never_see_a_version_go_back(ids, django_db_
                 truth[0] += 1
                 version = truth[0]
                 refresh(ids, version, "")
-            told[0] = max(told[0], version)
+            reported[0] = max(reported[0], version)
 
     def read_often():
         for _ in range(300):
-            before = told[0]
+            before = reported[0]
             reading = copies.read(*ids, copies.STATUS)
             value = reading.values[copies.STATUS]
             if value is None:
@@ -691,7 +691,7 @@ def test_readers_and_writers_at_once_never_see_a_version_go_back(ids, django_db_
     assert last is None or orjson.loads(last)["version"] == 120
 
 
-# --- Redis begins anew, or another one takes its place --------------------------------------------------------------
+# --- Redis begins again, or another one takes its place --------------------------------------------------------------
 
 
 class Server:

@@ -102,7 +102,7 @@ def test_without_a_good_password_nothing_changes(
     assert entries_about(users.viewer) == []
 
 
-def test_nobody_of_that_name_and_who_signs_in_elsewhere_are_said(
+def test_no_one_of_that_name_and_who_signs_in_elsewhere_are_said(
     users: People, tenant: TenantRef, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     provider = UserFactory(tenant=tenant, external_subject="sso-9")

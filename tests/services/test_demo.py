@@ -79,9 +79,9 @@ def acme(demo: tuple[TenantRef, TenantRef], db: None) -> TenantRef:
 
 
 def test_a_story_is_always_the_same() -> None:
-    told = [tell_story(scenarios.ACME, 17, owners=OWNERS, now=NOW) for _ in range(2)]
-    assert told[0] == told[1]
-    assert told[0] != tell_story(scenarios.ACME, 18, owners=OWNERS, now=NOW)
+    reported = [tell_story(scenarios.ACME, 17, owners=OWNERS, now=NOW) for _ in range(2)]
+    assert reported[0] == reported[1]
+    assert reported[0] != tell_story(scenarios.ACME, 18, owners=OWNERS, now=NOW)
 
 
 def test_a_hundred_thousand_companies_have_names_of_their_own() -> None:
@@ -93,14 +93,14 @@ def test_a_hundred_thousand_companies_have_names_of_their_own() -> None:
 @pytest.mark.parametrize("scenario", scenarios.SCENARIOS, ids=lambda scenario: scenario.slug)
 def test_no_story_breaks_the_rules_of_its_tenant_or_of_time(scenario: scenarios.Scenario) -> None:
     policy = compile_policy(parse_configuration(scenario.document), version=1)
-    nobody = uuid7()
+    no_one = uuid7()
     for number in range(600):
         story = tell_story(scenario, number, owners=OWNERS, now=NOW)
         stage, at = story.placed.stage, story.placed.at
         assert NOW - timedelta(days=731) <= at <= NOW
         for step in story.moves:
-            change = Change(customer_id=nobody, stage=step.stage, reason_code=step.reason_code)
-            decision = decide(policy, Status(customer_id=nobody, stage=stage, version=1), change, may_update=True)
+            change = Change(customer_id=no_one, stage=step.stage, reason_code=step.reason_code)
+            decision = decide(policy, Status(customer_id=no_one, stage=stage, version=1), change, may_update=True)
             assert isinstance(decision, Allowed), (story.external_id, step, decision)
             assert at < step.at < NOW
             if step.door == "UI":

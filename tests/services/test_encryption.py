@@ -34,7 +34,7 @@ CANARIES = {
     "name": "Zora Canary-Quetzal",
     "email": "zora.canary@quetzal.example",
     "phone": "+49 170 5550199",
-    "note": "canary: she told us on the phone that she is leaving",
+    "note": "canary: she said on the phone that she is leaving",
 }
 
 

@@ -158,14 +158,14 @@ def test_dead_letters_about_others_stay(acme: Acme, db: None) -> None:
         kill(acme, as_message({**acme.document("customer.updated", "c2", issue_id=acme.own), "type": "x"}, topic="t")),
         kill(acme, as_message({**acme.document("customer.updated", acme.own.upper()), "type": "x"}, topic="t")),
         kill(other, as_message({**other.document("customer.updated"), "type": "x"}, topic="t")),
-        # Its tenant is known, and is another one, though nobody works for it now.
+        # Its tenant is known, and is another one, though no one works for it now.
         kill(acme, as_message(suspended.document("customer.updated", acme.own), topic="customer.updated")),
     ]
     assert erase(acme).messages == 0
     assert [find_rest(dead_letter)[0::4] for dead_letter in kept] == [("open", 1)] * 5
 
 
-def test_a_suspended_tenants_customer_is_erased_from_what_came_meanwhile(acme: Acme) -> None:
+def test_a_suspended_tenants_customer_is_erased_from_what_came_in_the_meantime(acme: Acme) -> None:
     suspend_tenant(tenant=acme.tenant, actor=ACTOR, now=utc_now())
     message = as_message(acme.document("customer.updated", contacts=[ZORA]), topic="customer.updated")
     (result,) = acme.hear(receive(message), tenants={})
@@ -185,7 +185,7 @@ def test_a_dead_letter_that_comes_after_the_erasure_is_not_kept(acme: Acme) -> N
     erase(acme)
     for kind, message in dead_messages(acme).items():
         if kind in ("an unknown tenant", "no tenant") or kind.startswith("no JSON"):
-            # Nobody can tell whose customer it is: it is kept until it is erased again.
+            # No one can tell whose customer it is: it is kept until it is erased again.
             assert find_rest(kill(acme, message))[0] == "open", kind
             continue
         dead_letter = kill(acme, message)
@@ -299,7 +299,7 @@ def search(speaker: Acme, text: str, **options: Any) -> list[str]:
 
 @pytest.mark.parametrize("company", [False, True])
 @pytest.mark.parametrize("ordering", ["-updated_at", "name", "-urgency"])
-def test_the_search_finds_nobody_who_is_erased(
+def test_the_search_finds_no_one_who_is_erased(
     acme: Acme, company: bool, ordering: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     acme.hear(acme.created("c2", name="Acme Two", contacts=[{"name": "Ann", "email": "ann@two.example"}]))
@@ -357,7 +357,9 @@ def test_an_export_hands_out_dead_letters_waiting_events_and_answers(acme: Acme,
     assert exported["withheld_messages"] == 2
 
 
-def test_a_dead_letter_of_an_unknown_tenant_is_not_handed_out_to_whoever_has_a_customer_of_that_id(acme: Acme) -> None:
+def test_a_dead_letter_of_an_unknown_tenant_is_not_handed_out_to_anyone_who_has_a_customer_of_that_id(
+    acme: Acme,
+) -> None:
     other = Acme()
     other.own = acme.own
     other.hear(other.created(contacts=[{"name": "Somebody Else", "email": "else@other.example"}]))
@@ -397,7 +399,7 @@ def test_an_export_without_its_master_key_is_refused_and_not_incomplete(acme: Ac
         assert not AdministrationEntry.objects.filter(action="export_customer").exists()
 
 
-def test_a_replay_and_an_erasure_at_once_leave_nobody_behind(acme: Acme, in_threads: Any) -> None:
+def test_a_replay_and_an_erasure_at_once_leave_no_one_behind(acme: Acme, in_threads: Any) -> None:
     for number in range(4):
         kill(acme, as_message({**acme.document("customer.updated", contacts=[ZORA]), "type": "x"}, topic=f"t{number}"))
 

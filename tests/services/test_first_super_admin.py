@@ -96,7 +96,7 @@ def test_a_script_gives_the_password_in_the_environment(db: None, monkeypatch: p
         ("password1234", "This password is too common"),
     ],
 )
-def test_nobody_is_made_without_a_good_password(
+def test_no_one_is_made_without_a_good_password(
     password: str | None, sentence: str, db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     username = f"weak-{uuid4().hex[:8]}"

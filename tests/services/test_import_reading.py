@@ -202,7 +202,7 @@ def test_a_line_with_more_than_the_header_has_is_set_aside(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "mend"),
+    ("name", "content", "fix"),
     [
         ("a.csv", "\ufeffsep=;\r\nid;name\r\n1E+11;Ä\r\n2;Two\r\n".encode(), (b"1E+11", b"111")),
         ("b.csv", b"id,name\r1E+11,One\r2,Two\r", (b"1E+11", b"111")),
@@ -214,16 +214,16 @@ def test_a_line_with_more_than_the_header_has_is_set_aside(tmp_path: Path) -> No
         ),
     ],
 )  # fmt: skip
-def test_a_reject_file_is_like_the_file_and_can_be_mended(
-    name: str, content: bytes, mend: tuple[bytes, bytes], tmp_path: Path
+def test_a_reject_file_is_like_the_file_and_can_be_corrected(
+    name: str, content: bytes, fix: tuple[bytes, bytes], tmp_path: Path
 ) -> None:
     _, sentences, _ = read(write(tmp_path / name, content))
     assert len(sentences) == 1
     rejected = tmp_path / f"rejected-{name}"
     before = rejected.read_bytes()
-    assert mend[0] in before
+    assert fix[0] in before
     assert before.startswith(b"\xef\xbb\xbfsep=;\r\n_line;_error;id;name") == content.startswith(b"\xef\xbb\xbf")
-    rows, sentences, _ = read(write(tmp_path / f"mended-{name}", before.replace(*mend)))
+    rows, sentences, _ = read(write(tmp_path / f"corrected-{name}", before.replace(*fix)))
     assert ([external_id for external_id, _ in rows], sentences) == (["111"], [])
 
 
@@ -317,7 +317,7 @@ def test_names_made_up_in_every_line_do_not_fill_the_memory(tmp_path: Path) -> N
     assert read(path, mapping={"Titel": "name"})[0][-1] == ("last", "Mapped")
 
 
-def test_more_columns_than_can_be_told_apart_are_refused(tmp_path: Path) -> None:
+def test_more_columns_than_can_be_distinguished_are_refused(tmp_path: Path) -> None:
     """Each pair of columns that could be one field is compared in each line, so their number is bounded."""
     header = ",".join(["id", *(f"name{'-' * number}" for number in range(21))])
     with pytest.raises(FileRefused, match="More than 20 columns are called as if they were “name”"):

@@ -221,7 +221,7 @@ def test_bad_lines_are_set_aside_by_number_and_good_ones_are_kept(tenant: Tenant
         "4,Bad money,,,12x,",
         '5,Two numbers,,,"1,234",',
         "6,Bad mail,,,,ann@",
-        ",Nobody,,,,",
+        ",No one,,,,",
         "1,Again,,,,",
         "9,Too many,,,,,7",
         f"10,{'x' * 201},,,,",
@@ -235,20 +235,22 @@ def test_bad_lines_are_set_aside_by_number_and_good_ones_are_kept(tenant: Tenant
     assert customers(tenant) == {"1": "Good", "12": "Risky"}
     rejected = (tmp_path / "mixed.rejected.csv").read_text().splitlines()
     assert rejected[0] == "_line,_error,id,name,stage,reason code,arr,email"
-    told = {int(line.split(",", 1)[0]): line.split(",", 1)[1] for line in rejected[1:] if line[0].isdigit()}
-    assert told[3].startswith("There is no stage “Zombie”.") or told[3].startswith('"There is no stage “Zombie”.')
-    assert "you must give a reason" in told[4]
-    assert "“arr” is not a number: “12x”; write for example 1234.50." in told[5]
-    assert "“arr” could be 1234 or 1.234: “1,234”; write it without a separator." in told[6]
-    assert "“email” is not an e-mail address such as name@company.example: “ann@”." in told[7]
-    assert "The line names no customer: its external id is empty." in told[8]
-    assert told[9] == '"Line 2 names the same customer, “1”.",1,Again,,,,'
-    assert told[10] == '"The line has 7 fields, the header has 6.",9,Too many,,,,,7'
-    assert "“name” is 201 characters long; at most 200 fit: “xxx" in told[11]
-    assert "The line contains a NUL byte." in told[12]
+    reported = {int(line.split(",", 1)[0]): line.split(",", 1)[1] for line in rejected[1:] if line[0].isdigit()}
+    assert reported[3].startswith("There is no stage “Zombie”.") or reported[3].startswith(
+        '"There is no stage “Zombie”.'
+    )
+    assert "you must give a reason" in reported[4]
+    assert "“arr” is not a number: “12x”; write for example 1234.50." in reported[5]
+    assert "“arr” could be 1234 or 1.234: “1,234”; write it without a separator." in reported[6]
+    assert "“email” is not an e-mail address such as name@company.example: “ann@”." in reported[7]
+    assert "The line names no customer: its external id is empty." in reported[8]
+    assert reported[9] == '"Line 2 names the same customer, “1”.",1,Again,,,,'
+    assert reported[10] == '"The line has 7 fields, the header has 6.",9,Too many,,,,,7'
+    assert "“name” is 201 characters long; at most 200 fit: “xxx" in reported[11]
+    assert "The line contains a NUL byte." in reported[12]
 
 
-def test_a_reject_file_can_be_mended_and_imported(tenant: TenantRef, tmp_path: Path) -> None:
+def test_a_reject_file_can_be_corrected_and_imported(tenant: TenantRef, tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", "id,name,stage", "1,One,Zombie", "2,Two,Active")
     assert run(path, tenant)[0] == 1
     rejects = tmp_path / "a.rejected.csv"
@@ -287,7 +289,7 @@ def test_json_that_is_none_costs_its_own_line(tenant: TenantRef, tmp_path: Path)
         "{broken",
         "[1]",
         '{"external_id": "2", "name": {"deep": {"er": 1}}, "contacts": "x"}',
-        '{"name": "nobody"}',
+        '{"name": "no one"}',
         "",
         '{"external_id": true}',
         '{"external_id": "3", "name": "Three"}',
@@ -447,8 +449,8 @@ def test_unknown_tenants_and_tenants_without_stages_are_refused(db: None, tmp_pa
     path = write(tmp_path / "a.csv", "id,name", "1,One")
     unborn = TenantFactory(configuration=None)
     assert run(path, unborn)[2].endswith("has no lifecycle configuration: publish one first.")
-    with pytest.raises(CommandError, match="There is no tenant 'nobody'"):
-        call_command("import_customers", str(path), "--tenant", "nobody")
+    with pytest.raises(CommandError, match="There is no tenant 'no one'"):
+        call_command("import_customers", str(path), "--tenant", "no one")
 
 
 def test_mappings_that_do_not_fit_are_refused() -> None:
@@ -656,12 +658,12 @@ def test_sigterm_ends_it_between_batches_and_a_second_run_does_the_rest(
     path = write(tmp_path / "a.csv", "id,name", *(f"{number},Company {number}" for number in range(30)))
     original = importing.Import._write
 
-    def write_and_be_told_to_stop(self: Any, *arguments: Any) -> None:
+    def write_and_be_asked_to_stop(self: Any, *arguments: Any) -> None:
         original(self, *arguments)
         os.kill(os.getpid(), signal.SIGTERM)
 
     with monkeypatch.context() as patch:
-        patch.setattr(importing.Import, "_write", write_and_be_told_to_stop)
+        patch.setattr(importing.Import, "_write", write_and_be_asked_to_stop)
         assert run(path, tenant, "--batch-size", "10")[2] == (
             "Stopped after line 11. Run it again: imported lines are skipped."
         )

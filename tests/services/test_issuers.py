@@ -322,7 +322,7 @@ def test_a_fetch_ends_in_time_whatever_the_server_does(stubborn: Stubborn, monke
     assert time.monotonic() - began < 5
 
 
-def test_twelve_forged_tokens_of_a_silent_provider_hold_nobody_up(
+def test_twelve_forged_tokens_of_a_silent_provider_hold_no_one_up(
     stubborn: Stubborn, provider: Provider, tenant: TenantRef, users: Any, in_threads: Any
 ) -> None:
     """It held twelve threads for three seconds each, again and again."""

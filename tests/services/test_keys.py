@@ -166,8 +166,8 @@ def test_one_line_tells_that_a_master_key_is_missing(tenant: TenantRef) -> None:
     with override_settings(MASTER_KEYS=ONLY_NEW), pytest.raises(CommandError) as refusal:
         rotate("--tenant", tenant.slug)
     assert str(refusal.value) == (f"{tenant.slug}: The master key that wrapped this data key is not in MASTER_KEYS.")
-    with pytest.raises(CommandError, match="There is no tenant 'nobody'"):
-        rotate("--tenant", "nobody")
+    with pytest.raises(CommandError, match="There is no tenant 'no one'"):
+        rotate("--tenant", "no one")
 
 
 def test_a_rotation_is_written_into_the_administration_log(tenant: TenantRef) -> None:
@@ -295,7 +295,7 @@ def test_dead_messages_about_the_customer_lose_their_bytes(customer: Customer, t
 
 def test_an_erasure_that_cannot_be_is_refused_and_changes_nothing(customer: Customer, tenant: TenantRef) -> None:
     for arguments, sentence in (
-        (("nobody", "--reason", "Request 17"), f"Tenant {tenant.slug} has no customer 'nobody'."),
+        (("no one", "--reason", "Request 17"), f"Tenant {tenant.slug} has no customer 'no one'."),
         (("canary-1", "--reason", "  "), "Enter a reason, in at most 500 characters."),
     ):
         with pytest.raises(CommandError) as refusal:
@@ -344,7 +344,7 @@ def test_an_export_says_all_that_is_kept_and_is_recorded(customer: Customer, ten
         assert AdministrationEntry.objects.get(action="export_customer").subject == str(customer.id)
 
 
-def test_an_export_of_an_erased_customer_names_nobody(customer: Customer, tenant: TenantRef) -> None:
+def test_an_export_of_an_erased_customer_names_no_one(customer: Customer, tenant: TenantRef) -> None:
     erase("canary-1", "--tenant", tenant.slug, "--reason", "Request 17")
     exported = export(tenant)
     assert exported["contacts"] == []

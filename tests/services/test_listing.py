@@ -242,7 +242,7 @@ FILTERS = [
     {"stages": ("Trial",), "at_risk": True},
     {"stuck": True},
     {"owner": OWNERS[0]},
-    {"owner": "nobody"},
+    {"owner": "no one"},
     {"industry": "Shipping"},
     {"industry": "shipping", "stuck": True},
     {"industry": "ÖKOLANDBAU", "owner": OWNERS[0]},

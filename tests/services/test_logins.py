@@ -22,7 +22,7 @@ from tests.factories import ADMIN_ACTOR, PASSWORD, UserFactory, make_issuer, utc
 
 @pytest.fixture
 def address():
-    """An address that nobody has tried a password from yet."""
+    """An address that no one has tried a password from yet."""
     return f"test-{uuid7()}"
 
 
@@ -54,11 +54,11 @@ def test_a_super_admin_without_tenant_logs_in_too(users, address):
 
 
 @pytest.mark.parametrize("password", ["", "wrong", PASSWORD.upper(), PASSWORD + " ", "x" * 2000])
-def test_a_wrong_password_and_an_unknown_name_are_told_alike(users, address, password):
+def test_a_wrong_password_and_an_unknown_name_get_the_same_answer(users, address, password):
     with pytest.raises(LoginRefused) as wrong:
         log_in(users.viewer, password, address)
     with pytest.raises(LoginRefused) as unknown:
-        log_in(f"nobody-{uuid7()}@tenant.example", password, address)
+        log_in(f"no-one-{uuid7()}@tenant.example", password, address)
     assert str(wrong.value) == str(unknown.value) == "The username or the password is wrong."
 
 
@@ -76,7 +76,7 @@ def test_a_deactivated_user_learns_so_only_with_the_right_password(tenant, users
         log_in(users.viewer, PASSWORD, address)
 
 
-def test_nobody_of_a_suspended_tenant_logs_in(tenant, users, address):
+def test_no_one_of_a_suspended_tenant_logs_in(tenant, users, address):
     suspend_tenant(tenant=tenant, actor=ADMIN_ACTOR, now=utc_now())
     with pytest.raises(LoginRefused, match="suspended"):
         log_in(users.tenant_admin, PASSWORD, address)
@@ -128,7 +128,7 @@ def test_an_unknown_name_costs_the_time_of_a_wrong_password(tenant, address):
                 times.append(time.perf_counter() - began)
             return min(times[1:])
 
-        known, unknown = measure(user.username), measure(f"nobody-{uuid7()}")
+        known, unknown = measure(user.username), measure(f"no-one-{uuid7()}")
     assert 0.5 < unknown / known < 2
 
 
@@ -159,7 +159,7 @@ def test_an_address_that_tries_many_names_is_stopped(db, address):
     take_attempt(username=f"{address}-last", address=f"{address}-other")
 
 
-def test_who_is_stopped_by_his_address_is_not_charged_for_his_name(users, address):
+def test_who_is_stopped_by_their_address_is_not_charged_for_their_name(users, address):
     for number in range(100):
         take_attempt(username=f"{address}-{number}", address=address)
     for _ in range(15):

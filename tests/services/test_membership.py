@@ -33,7 +33,7 @@ def trust(db, monkeypatch):
 
 @pytest.fixture
 def cut_line(monkeypatch):
-    """``cut_line()``: nobody reaches Redis any more, until ``cut_line(False)``."""
+    """``cut_line()``: no one reaches Redis any more, until ``cut_line(False)``."""
     connection_class = get_client().connection_pool.connection_class
     send, cut = connection_class.send_packed_command, [False]
 
@@ -89,7 +89,7 @@ def test_grants_are_what_guardian_says_and_not_what_the_role_is_called(tenant, u
     assert read_membership(users.account_manager.id).permissions == ROLE_PERMISSIONS[Role.VIEWER]
 
 
-def test_nobody_has_grants_on_another_tenant(tenant, other_tenant, users):
+def test_no_one_has_grants_on_another_tenant(tenant, other_tenant, users):
     from guardian.shortcuts import get_perms
 
     from tenants.models import Tenant
@@ -143,7 +143,7 @@ def test_a_reader_who_began_before_the_change_does_not_bring_the_old_back(tenant
     assert read_membership(user.id).role == Role.ACCOUNT_MANAGER
     assert is_tombstone(user)
     assert read_membership(user.id).role == Role.VIEWER
-    # The tombstone stays: it is never deleted, and nobody fills its place.
+    # The tombstone stays: it is never deleted, and no one fills its place.
     assert is_tombstone(user)
 
 
@@ -198,7 +198,7 @@ def test_a_record_from_before_an_outage_is_not_believed_after_it(tenant, users, 
     # Redis is back and still holds the manager's record; this process knows that it was away.
     assert raw(user) == before
     assert read_membership(user.id).role == Role.VIEWER
-    # Processes that did not notice are told as soon as this one asks again.
+    # Processes that did not notice learn it as soon as this one asks again.
     redis._away_until = 0.0
     assert read_membership(user.id).role == Role.VIEWER
     key = memberships._key(user.id)
@@ -234,7 +234,7 @@ def test_a_person_of_another_tenant_cannot_be_changed(tenant, users, other_users
         set_password(users.super_admin.id, "mine now", tenant=tenant, actor=ADMIN_ACTOR, now=utc_now())
 
 
-def test_nobody_of_a_tenant_becomes_a_super_admin(tenant, users):
+def test_no_one_of_a_tenant_becomes_a_super_admin(tenant, users):
     with pytest.raises(PersonChangeRefused, match="internal staff"):
         set_role(users.viewer.id, Role.SUPER_ADMIN, tenant=tenant, actor=ADMIN_ACTOR, now=utc_now())
 
@@ -259,7 +259,7 @@ def test_a_changed_role_is_rolled_back_with_its_group(tenant, users):
 
 
 def test_grants_that_outlived_a_role_grant_nothing(tenant, users):
-    """Whoever changes a role past the services, in SQL say, takes rights away and cannot give any."""
+    """Anyone who changes a role past the services, in SQL say, takes rights away and cannot give any."""
     with tenant_context(tenant.id):
         User.objects.filter(id=users.tenant_admin.id).update(role=Role.VIEWER)
         User.objects.filter(id=users.viewer.id).update(role=Role.TENANT_ADMIN)
@@ -267,6 +267,6 @@ def test_grants_that_outlived_a_role_grant_nothing(tenant, users):
     assert read_membership(users.viewer.id).permissions == {"view_lifecycle"}
 
 
-def test_nobody_of_a_tenant_can_be_made_a_superuser_even_through_sql(tenant, users):
+def test_no_one_of_a_tenant_can_be_made_a_superuser_even_through_sql(tenant, users):
     with tenant_context(tenant.id), pytest.raises(IntegrityError), transaction.atomic():
         User.objects.filter(id=users.viewer.id).update(is_superuser=True)

@@ -233,7 +233,7 @@ def test_the_shape_leaks_once_the_policies_are_gone(shape: Shape, scene: Scene, 
 
 
 @pytest.mark.parametrize("write", WRITES, ids=lambda write: write.__name__)
-def test_nobody_writes_for_another_tenant(write: Callable[[str, Scene], None], scene: Scene) -> None:
+def test_no_one_writes_for_another_tenant(write: Callable[[str, Scene], None], scene: Scene) -> None:
     with tenant_context(scene.ours.id):
         with pytest.raises(ProgrammingError, match="row-level security policy") as refusal, transaction.atomic():
             write("default", scene)
@@ -243,7 +243,7 @@ def test_nobody_writes_for_another_tenant(write: Callable[[str, Scene], None], s
 
 
 @pytest.mark.parametrize("write", WRITES[:3], ids=lambda write: write.__name__)
-def test_nobody_writes_without_a_tenant(write: Callable[[str, Scene], None], scene: Scene) -> None:
+def test_no_one_writes_without_a_tenant(write: Callable[[str, Scene], None], scene: Scene) -> None:
     with pytest.raises(ProgrammingError, match="row-level security policy"):
         write("default", scene)
 
@@ -257,7 +257,7 @@ def test_the_write_succeeds_once_the_policies_are_gone(
         assert Stage.objects.using(unprotected).filter(tenant_id=scene.theirs.id, name__in=["Smuggled", "Prospect"])
 
 
-def test_nobody_copies_rows_in(scene: Scene) -> None:
+def test_no_one_copies_rows_in(scene: Scene) -> None:
     with tenant_context(scene.ours.id):
         with (
             pytest.raises(FeatureNotSupported, match="COPY FROM not supported with row-level security"),

@@ -1,4 +1,4 @@
-"""A forgotten password: one link by e-mail, and the same answer whoever is named. The mail server is a real one."""
+"""A forgotten password: one link by e-mail, and the same answer for every name. The mail server is a real one."""
 
 import datetime as dt
 import re
@@ -130,14 +130,14 @@ def test_a_weak_password_is_refused_and_the_link_stays_good(users, mailbox, pass
 @pytest.mark.parametrize("door", [PAGE, DOOR])
 def test_the_answer_and_the_work_are_the_same_whether_the_account_exists(tenant, users, mailbox, door):
     provider = UserFactory(tenant=tenant, external_subject=f"sso-{users.viewer.id}")
-    names = [users.viewer.username, "nobody-at-all@tenant.example", provider.username, users.service.username]
+    names = [users.viewer.username, "no one-at-all@tenant.example", provider.username, users.service.username]
     seen = []
     for name in names:
         client = Browser() if door == PAGE else ApiClient()
         with capture("default") as written, capture("platform") as read:
             answer = client.post(door, {"username": name})
         statements = [query["sql"].partition(" ")[0] for query in (*written.captured_queries, *read.captured_queries)]
-        # Drawn anew for each page, whatever is on it.
+        # Drawn again for each page, whatever is on it.
         content = re.sub(rb'nonce="[^"]+"', b"", answer.content)
         headers = {key: value for key, value in answer.headers.items() if key not in DRAWN}
         seen.append((answer.status_code, content, headers, statements))
@@ -178,9 +178,9 @@ def test_a_super_admin_resets_a_password_too(users, mailbox):
 
 
 @pytest.mark.parametrize("exists", [True, False])
-def test_asking_again_and_again_is_refused_whoever_is_named(users, mailbox, settings, exists):
+def test_asking_again_and_again_is_refused_for_every_name(users, mailbox, settings, exists):
     settings.LOGIN_ATTEMPTS_PER_MINUTE = 3
-    name = users.viewer.username if exists else "nobody-at-all@tenant.example"
+    name = users.viewer.username if exists else "no one-at-all@tenant.example"
     assert [ask(name).status_code for _ in range(4)] == [200, 200, 200, 429]
     page, answer = ask(name), ApiClient().post(DOOR, {"username": name})
     assert int(page["Retry-After"]) > 0

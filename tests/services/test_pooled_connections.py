@@ -1,4 +1,4 @@
-"""Many clients of several tenants behind a transaction-mode pooler with two server connections: nobody sees a row of
+"""Many clients of several tenants behind a transaction-mode pooler with two server connections: no one sees a row of
 another tenant. The control shows that the pooler would tell: a variable of the session reaches the next borrower.
 """
 
@@ -66,7 +66,7 @@ def run_clients(request: Callable[[random.Random], str], requests: int) -> Count
         try:
             for _ in range(requests // CLIENTS):
                 answers[request(dice)] += 1
-        except BaseException as failure:  # told by the main thread
+        except BaseException as failure:  # reported by the main thread
             failures.append(failure)
         finally:
             connections.close_all()

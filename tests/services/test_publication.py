@@ -272,7 +272,7 @@ def test_a_stage_that_only_the_undone_version_had_needs_no_second_mapping(tenant
 
 
 def test_taking_back_needs_no_transition_that_leads_back(tenant: TenantRef) -> None:
-    """Nobody can go from Churned to At-Risk by the rules, but those who were only mapped there come back."""
+    """No one can go from Churned to At-Risk by the rules, but those who were only mapped there come back."""
     publish(tenant, {**MINIMAL, "transitions": {"Active": ["At-Risk"], "At-Risk": ["Churned"], "Churned": []}})
     risky = [CustomerFactory(tenant=tenant, stage="At-Risk", reason_code="Late") for _ in range(3)]
     lost = CustomerFactory(tenant=tenant, stage="Churned", reason_code="Price")
@@ -359,7 +359,7 @@ def test_there_is_nothing_to_revert_before_the_second_version(tenant: TenantRef)
         revert_publication(tenant=tenant, actor=ADMIN, now=utc_now(), comment="x")
 
 
-def test_a_stale_publisher_is_told_which_version_is_live(tenant: TenantRef) -> None:
+def test_a_stale_publisher_learns_which_version_is_live(tenant: TenantRef) -> None:
     publish(tenant, MINIMAL, expected_version=1)
     before = written(tenant)
     with pytest.raises(ConfigurationConflict) as conflict:

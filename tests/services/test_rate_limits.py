@@ -162,7 +162,7 @@ def test_no_rolling_hour_ever_holds_more_than_the_budget(tenant, seed):
         except RateLimited as limited:
             assert 1 <= limited.retry_after <= 3660
             if dice.random() < 0.5:
-                # Those who wait as long as they were told are let through.
+                # Those who wait as long as they were asked to are let through.
                 clock += limited.retry_after
                 take(tenant, actor, count, clock=clock)
                 taken.append((clock, count))
@@ -308,7 +308,7 @@ def test_a_row_does_not_grow_with_the_changes_it_has_counted(tenant):
         assert cursor.fetchone() == (61, 61)
 
 
-def test_a_clock_that_goes_back_gives_nobody_more(tenant, person):
+def test_a_clock_that_goes_back_gives_no_one_more(tenant, person):
     """A standby whose clock is behind takes over."""
     take(tenant, person, 6, clock=1_700_000_100.0)
     take(tenant, person, 4, clock=1_700_000_000.0)

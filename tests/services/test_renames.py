@@ -1,4 +1,4 @@
-"""Renaming stages that hold customers, there and back again: whatever the permutation, nobody changes their place."""
+"""Renaming stages that hold customers, there and back again: whatever the permutation, no one changes their place."""
 
 import datetime as dt
 import threading
@@ -127,7 +127,7 @@ def test_a_stage_takes_the_name_of_one_that_goes_away_while_that_is_still_being_
     assert where(tenant) == {old.id: "B", new.id: "A"}
     assert stages_now(tenant) == {"A", "B", "C"}
     with tenant_context(tenant.id):
-        assert not LifecycleHistory.objects.filter(sequence__gt=1).exists(), "nobody had been moved yet"
+        assert not LifecycleHistory.objects.filter(sequence__gt=1).exists(), "no one had been moved yet"
 
 
 def test_a_name_is_taken_over_only_when_it_is_said_where_its_customers_go(db: None) -> None:
@@ -196,7 +196,7 @@ def wait_until_somebody_waits() -> None:
             if cursor.fetchone()[0]:
                 return
         time.sleep(0.05)
-    raise AssertionError("nobody waits")
+    raise AssertionError("no one waits")
 
 
 def test_a_publisher_lets_the_consumer_finish_instead_of_deadlocking(db: None) -> None:

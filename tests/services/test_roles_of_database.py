@@ -1,4 +1,4 @@
-"""Who connects to the database as whom, and what he can do there at most."""
+"""Who connects to the database as whom, and what they can do there at most."""
 
 import os
 import subprocess
@@ -206,7 +206,7 @@ def test_an_address_that_cannot_be_provisioned_is_named(url: str, sentence: str)
 
 def test_migrations_without_their_role_are_refused_in_one_line(db: None, settings: Any) -> None:
     with pytest.raises(CommandError, match=r"^Migrations run as c360_owner: set DATABASE_OWNER_URL\.$"):
-        call_command("migrate", database="nobody")
+        call_command("migrate", database="no one")
 
 
 def test_an_older_server_is_refused_in_one_line_before_anything_is_made(

@@ -1,4 +1,4 @@
-"""Seals: what the chain alone does not see, because whoever rewrites it can compute hashes as well."""
+"""Seals: what the chain alone does not see, because anyone who rewrites it can compute hashes as well."""
 
 import base64
 import dataclasses
@@ -182,7 +182,7 @@ def test_seals_of_one_tenant_are_not_the_others(
     assert [one.leaves for one in seals_of(other_tenant)] == [1]
 
 
-def test_nobody_rewrites_a_seal(tenant: TenantRef, customer: Customer) -> None:
+def test_no_one_rewrites_a_seal(tenant: TenantRef, customer: Customer) -> None:
     seal("--tenant", tenant.slug)
     for table in ("audit_seal", "audit_sealed_row"):
         for statement in (f"UPDATE {table} SET tenant_id = tenant_id", f"DELETE FROM {table}", f"TRUNCATE {table}"):
@@ -215,7 +215,7 @@ def backdate_the_seal(session: psycopg.Connection[Any], customer: Customer) -> N
     )
 
 
-def sign_with_a_key_of_his_own(session: psycopg.Connection[Any], customer: Customer) -> None:
+def sign_with_a_key_of_their_own(session: psycopg.Connection[Any], customer: Customer) -> None:
     (made,) = seals_of(TenantRef(customer.tenant_id, ""))
     forged = seals._sign(facts_of(made), OTHER_KEY, complete_to=made.complete_to)
     session.execute(
@@ -239,7 +239,7 @@ def delete_row_head_and_leaf(session: psycopg.Connection[Any], customer: Custome
         " WHERE h.id = r.history_id AND h.customer_id = %s AND h.sequence = 5",
         [customer.id],
     )
-    attacks.delete_the_last_row_and_mend_the_head(session, customer)
+    attacks.delete_the_last_row_and_fix_the_head(session, customer)
 
 
 def wipe_the_customer(session: psycopg.Connection[Any], customer: Customer) -> None:
@@ -276,13 +276,13 @@ def carry_out(attack: Callable[[psycopg.Connection[Any], Customer], Any], custom
     [
         # The two that the chain alone does not see.
         (attacks.rewrite_everything_and_the_head, "sealed_row_altered"),
-        (attacks.delete_the_last_row_and_mend_the_head, "sealed_row_missing"),
+        (attacks.delete_the_last_row_and_fix_the_head, "sealed_row_missing"),
         (wipe_the_customer, "sealed_row_missing"),
         (rewrite_history_head_and_leaves, "root_differs"),
         (delete_row_head_and_leaf, "root_differs"),
         (edit_the_root, "seal_forged"),
         (backdate_the_seal, "seal_forged"),
-        (sign_with_a_key_of_his_own, "seal_unknown_key"),
+        (sign_with_a_key_of_their_own, "seal_unknown_key"),
     ],
     ids=lambda value: getattr(value, "__name__", str(value)),
 )
@@ -322,7 +322,7 @@ def test_the_last_seals_taken_back_are_seen_only_by_who_kept_what_was_published(
 
 def test_an_unsealed_row_taken_back_is_not_seen(tenant: TenantRef, customer: Customer) -> None:
     """Known and documented (docs/security.md): the window is the time between two seals."""
-    carry_out(attacks.delete_the_last_row_and_mend_the_head, customer)
+    carry_out(attacks.delete_the_last_row_and_fix_the_head, customer)
     seal("--tenant", tenant.slug)
     assert faults_of(tenant) == []
 

@@ -28,7 +28,7 @@ TODAY = utc_now().date()
 
 @pytest.fixture
 def acme(tenant):
-    """A customer of whom every module has told something."""
+    """A customer of whom every module has reported something."""
     tell(
         tenant,
         company={"name": "Acme", "industry": "Steel", "segment": "Enterprise", "owner": "ann@t.example"},
@@ -164,7 +164,7 @@ def test_a_profile_has_everything_in_clear_for_who_may_see_it(tenant, acme):
     assert whole["lifecycle"]["stage"] == "Prospect"
 
 
-def test_contact_details_are_masked_for_whoever_does_not_ask_for_them_in_clear(tenant, acme):
+def test_contact_details_are_masked_for_anyone_who_does_not_ask_for_them_in_clear(tenant, acme):
     for _ in ("a miss", "a hit"):
         masked = summaries.read_profile(acme.id, tenant=tenant, now=utc_now())
         assert masked["contacts"] == [
@@ -196,7 +196,7 @@ def test_a_cached_profile_opens_for_its_own_customer_only(tenant, acme):
     assert len(statements) == 0
 
 
-def test_after_a_rotation_of_the_master_key_profiles_are_read_anew(tenant, acme, settings):
+def test_after_a_rotation_of_the_master_key_profiles_are_read_again(tenant, acme, settings):
     profile(tenant, acme)
     settings.MASTER_KEYS = {77: b"k" * 32, **settings.MASTER_KEYS}
     assert profile(tenant, acme)["company"]["name"] == "Acme"
@@ -324,7 +324,7 @@ def test_a_renamed_stage_keeps_its_old_name_in_the_history_and_shows_the_present
     assert read(tenant, acme)["stage"] == "Thriving"
 
 
-def test_nobody_elses_history_is_there(tenant, other_tenant, acme):
+def test_no_one_elses_history_is_there(tenant, other_tenant, acme):
     with tenant_context(other_tenant.id):
         assert read_history(acme.id, tenant=other_tenant) is None
     with tenant_context(tenant.id):

@@ -178,14 +178,14 @@ def test_another_thread_has_no_tenant(tenant: TenantRef, customers: None) -> Non
     assert seen == [0]
 
 
-def test_a_user_reads_his_own_row_before_his_tenant_is_known(users: People, other_users: People) -> None:
+def test_a_user_reads_their_own_row_before_their_tenant_is_known(users: People, other_users: People) -> None:
     with user_context(users.viewer.id):
         assert [user.id for user in User.objects.all()] == [users.viewer.id]
         assert Customer.objects.count() == 0
     assert User.objects.count() == 0
 
 
-def test_a_user_cannot_write_himself_into_another_tenant(
+def test_a_user_cannot_write_themselves_into_another_tenant(
     users: People, other_tenant: TenantRef, tenant: TenantRef
 ) -> None:
     viewer = User.objects.filter(id=users.viewer.id)

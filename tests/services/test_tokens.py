@@ -207,18 +207,18 @@ def test_a_process_that_knows_only_the_database_gives_the_same_pair(users):
     assert rotate(pair.refresh, now=now + dt.timedelta(seconds=5)).refresh == killed.stdout.strip()
 
 
-@pytest.mark.parametrize("deed", ["password", "deactivated", "suspended", "provider", "revoked"])
-def test_nothing_is_given_again_when_the_user_was_shut_out_in_between(tenant, users, deed):
+@pytest.mark.parametrize("action", ["password", "deactivated", "suspended", "provider", "revoked"])
+def test_nothing_is_given_again_when_the_user_was_shut_out_in_between(tenant, users, action):
     pair = issue_pair(users.viewer, now=utc_now())
     now = utc_now()
     successor = rotate(pair.refresh, now=now)
-    if deed == "password":
+    if action == "password":
         set_password(users.viewer.id, "a new one", tenant=tenant, actor=ADMIN_ACTOR, now=now)
-    elif deed == "deactivated":
+    elif action == "deactivated":
         deactivate_user(users.viewer.id, tenant=tenant, actor=ADMIN_ACTOR, now=now)
-    elif deed == "suspended":
+    elif action == "suspended":
         suspend_tenant(tenant=tenant, actor=ADMIN_ACTOR, now=now)
-    elif deed == "provider":
+    elif action == "provider":
         with tenant_context(tenant.id):
             User.objects.filter(id=users.viewer.id).update(external_subject="sso-1")
             make_issuer(tenant)
@@ -298,7 +298,7 @@ def test_a_suspended_tenant_s_people_cannot_refresh_and_have_to_log_in_again_lat
         rotate(pair.refresh, now=utc_now())
 
 
-def test_a_refresh_reads_the_role_anew(tenant, users):
+def test_a_refresh_reads_the_role_again(tenant, users):
     pair = issue_pair(users.viewer, now=utc_now())
     set_role(users.viewer.id, Role.ACCOUNT_MANAGER, tenant=tenant, actor=ADMIN_ACTOR, now=utc_now())
     assert rotate(pair.refresh, now=utc_now()).roles == ("ROLE_ACCOUNT_MANAGER",)

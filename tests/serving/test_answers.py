@@ -23,7 +23,7 @@ def resident_megabytes(port: int) -> float:
                 continue
             if Path(f"socket:[{inode}]") in targets:
                 return int((process / "statm").read_text().split()[1]) * 4 / 1024
-    raise AssertionError("nobody listens there")
+    raise AssertionError("no one listens there")
 
 
 def dechunk(body: bytes) -> tuple[int, bool]:

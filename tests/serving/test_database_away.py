@@ -101,7 +101,7 @@ def test_a_database_that_refuses_is_a_503_until_it_is_back(site: Site, mode: str
     assert "Traceback" not in site.server.log.read_text()
 
 
-def test_a_database_that_falls_silent_holds_nobody_for_long(site: Site) -> None:
+def test_a_database_that_falls_silent_holds_no_one_for_long(site: Site) -> None:
     assert site.is_well()
     site.gate.be(SILENT)
     began = time.monotonic()

@@ -40,7 +40,7 @@ def test_a_body_over_http2_needs_no_length(small: int) -> None:
 
 def test_the_api_takes_a_log_in_in_chunks(web: Server) -> None:
     request = head("POST", "/api/v1/auth/token", CHUNKED, JSON, "Connection: close")
-    reply = ask(web.port, request + chunked(b'{"username": "nobody@x.ex', b'ample", "password": "wrong"}'))
+    reply = ask(web.port, request + chunked(b'{"username": "no one@x.ex', b'ample", "password": "wrong"}'))
     assert reply.status == 401
     assert json.loads(reply.body)["detail"] == "The username or the password is wrong."
 
@@ -92,7 +92,7 @@ def test_a_form_with_a_file_may_be_longer(small: int) -> None:
         assert echoed(receive(connection, until=b'"body"'))["length"] == 2_500_000
 
 
-def test_a_client_that_asks_before_it_sends_is_told_to_go_on(small: int) -> None:
+def test_a_client_that_asks_before_it_sends_learns_to_go_on(small: int) -> None:
     with connected(small) as connection:
         connection.sendall(head("POST", "/echo", "Content-Length: 3", "Expect: 100-continue"))
         assert receive(connection, until=b"\r\n\r\n").status == 100

@@ -58,13 +58,13 @@ SLOW = {
 
 
 @pytest.mark.parametrize("first", SLOW.values(), ids=SLOW.keys())
-def test_fifty_slow_senders_slow_nobody_else(web: Server, usual: float, first: bytes) -> None:
+def test_fifty_slow_senders_slow_no_one_else(web: Server, usual: float, first: bytes) -> None:
     with many(web.port, 50, first):
         assert percentile_99(web.port, "/api/v1/customers") < usual
         assert percentile_99(web.port, "/healthz/live") < usual
 
 
-def test_fifty_slow_readers_slow_nobody_else(web: Server, usual: float) -> None:
+def test_fifty_slow_readers_slow_no_one_else(web: Server, usual: float) -> None:
     page = head("GET", "/static/vendor/bootstrap/bootstrap.min.css")
     with many(web.port, 50, page * 3, window=2048):
         time.sleep(1)  # until they are all being answered

@@ -25,7 +25,7 @@ COMMANDS = {
     "consumer": ("consume_events", "--group", f"g{uuid4().hex}"),
     "relay": ("relay_events",),
     "mover": ("move_customers",),
-    "seal": ("seal_audit", "--every", "60", "--tenant", "nobody-of-this-name"),
+    "seal": ("seal_audit", "--every", "60", "--tenant", "no one-of-this-name"),
 }
 ADDRESSES = {"relay": "DATABASE_RELAY_URL"}
 

@@ -1,6 +1,6 @@
 """The rules of the schema, each a question to PostgreSQL's catalogue that answers with the faults it found.
 
-A fault is a sentence that names the object. The exceptions stand here with their reasons: whoever adds one is read by
+A fault is a sentence that names the object. The exceptions stand here with their reasons: who adds one is read by
 the next reviewer. ``connection`` is a psycopg connection of a superuser.
 """
 
@@ -43,7 +43,7 @@ WITHOUT_TENANT = {
     "tenants_user_user_permissions": "unused, rights come with roles; the application may not write it",
     "tenants_refreshtoken": "digests of random ids, read before the tenant is known; no row opens a session",
 }
-# Unique keys that do not start with the tenant, and why they tell nobody anything.
+# Unique keys that do not start with the tenant, and why they tell no one anything.
 UNIQUES_NOT_BY_TENANT = {
     "tenants_user_username_key": "people log in before their tenant is known, so a username is taken for everybody",
     "tenants_tenant_slug_key": "the slug is the public name of a tenant, in X-Tenant and in events",
@@ -212,7 +212,7 @@ def find_simple_foreign_keys(connection: psycopg.Connection[Any]) -> list[str]:
 def find_uniques_across_tenants(connection: psycopg.Connection[Any]) -> list[str]:
     """A unique key starts with the tenant, or it answers whether another tenant holds a value.
 
-    A primary key of one UUID or of one generated number is excepted: nobody can guess the one or choose the other.
+    A primary key of one UUID or of one generated number is excepted: no one can guess the one or choose the other.
     """
     query = """
     SELECT i.indexrelid::regclass::text AS name, i.indrelid::regclass::text AS table, i.indisprimary AS is_primary,
@@ -260,7 +260,7 @@ def find_rows_that_cannot_move(connection: psycopg.Connection[Any]) -> list[str]
 
 def find_rewritable_history(connection: psycopg.Connection[Any]) -> list[str]:
     """Append-only tables refuse UPDATE, DELETE and TRUNCATE by triggers that fire ALWAYS, and belong to the role
-    that nobody logs in as, as does the function that refuses.
+    that no one logs in as, as does the function that refuses.
     """
     triggers = """
     SELECT t.tgname, t.tgenabled, t.tgtype::int AS type, r.rolname AS function_owner
@@ -322,7 +322,7 @@ def find_powers_of_the_owner(connection: psycopg.Connection[Any]) -> list[str]:
 
 
 def find_powers_of_the_application(connection: psycopg.Connection[Any]) -> list[str]:
-    """The application's role owns nothing, bypasses nothing, belongs to nobody, makes nothing, and cannot touch what
+    """The application's role owns nothing, bypasses nothing, belongs to no one, makes nothing, and cannot touch what
     was written for good.
     """
     questions = {

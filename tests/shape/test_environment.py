@@ -17,7 +17,7 @@ from config.environment import read_email_url
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 KEY = base64.b64encode(bytes(32)).decode()
-# A whole environment of production, with addresses that nobody answers at.
+# A whole environment of production, with addresses that no one answers at.
 PRODUCTION = {
     "SECRET_KEY": "x" * 50,
     "DATABASE_URL": "postgres://c360_app:p@127.0.0.1:1/c360",

@@ -1,4 +1,4 @@
-"""A thing is said once: whoever adds a field, an event type or a filter finds one place."""
+"""A thing is said once: anyone who adds a field, an event type or a filter finds one place."""
 
 import re
 from pathlib import Path
@@ -28,7 +28,7 @@ def say(text: str) -> set[str]:
 
 @pytest.mark.parametrize("name", list(EVENT_TYPES))
 def test_a_type_of_event_is_named_in_its_entry(name: str) -> None:
-    # ``customer.created`` makes customers: whoever deals with batches asks for it.
+    # ``customer.created`` makes customers: batch processing asks for it.
     assert say(name) - {"lifecycle/services/events/tenant_batches.py", "lifecycle/services/events/samples.py"} == {
         "lifecycle/rules/event_types.py"
     }

@@ -24,7 +24,7 @@ def test_a_person_logs_in_and_comes_to_the_overview(client, users):
         assert word in page
 
 
-def test_after_the_login_a_person_is_where_he_wanted_to_go(client, users):
+def test_after_the_login_a_person_is_where_they_wanted_to_go(client, users):
     assert log_in(client, users.viewer, next="/customers?stage=Active")["Location"] == "/customers?stage=Active"
 
 
@@ -42,7 +42,7 @@ def test_a_wrong_password_is_refused_without_saying_which_of_the_two_is_wrong(cl
     assert client.get("/").status_code == 302
 
 
-def test_too_many_attempts_are_told_when_to_come_back(client, users, settings):
+def test_too_many_attempts_learn_when_to_come_back(client, users, settings):
     settings.LOGIN_ATTEMPTS_PER_MINUTE = 2
     for _ in range(2):
         log_in(client, users.viewer, "wrong")

@@ -150,7 +150,7 @@ def test_a_link_that_is_none_says_so(db, path):
     assert GONE in text_of(page)
 
 
-def test_whoever_was_logged_in_is_logged_out(tenant, invite, page_client):
+def test_anyone_who_was_logged_in_is_logged_out(tenant, invite, page_client):
     _, path = invite("fresh@acme.example")
     client = page_client("viewer")
     client.post(path, {"password": PASSWORD, "again": PASSWORD})
@@ -158,7 +158,7 @@ def test_whoever_was_logged_in_is_logged_out(tenant, invite, page_client):
 
 
 def test_there_is_no_link_into_the_account_of_who_signs_in_by_the_company_s_provider(tenant):
-    """Whoever held one could set a password and be them."""
+    """Anyone who held one could set a password and be them."""
     with tenant_context(tenant.id):
         user = invite_user(
             username=f"sso@{tenant.slug}.example",

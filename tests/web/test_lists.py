@@ -120,7 +120,7 @@ def test_renewals_and_long_stays_are_listed(client, tenant):
     assert "16 days past target" in text[text.index("Stuck in stage") :]
 
 
-def test_an_empty_tenant_is_told_that_nobody_is_at_risk_and_where_customers_come_from(client):
+def test_an_empty_tenant_learns_that_no_one_is_at_risk_and_where_customers_come_from(client):
     assert "No customers at risk." in text_of(client.get("/"))
     assert "There are no customers yet." in text_of(client.get("/customers"))
 
@@ -152,7 +152,7 @@ def test_the_list_is_narrowed_to_an_industry_and_says_so(client, tenant):
     assert "Try removing a filter." in text_of(client.get("/customers?industry=shipping"))
 
 
-def test_a_stage_or_view_that_there_is_not_is_named_and_nobody_is_listed(client, tenant):
+def test_a_stage_or_view_that_there_is_not_is_named_and_no_one_is_listed(client, tenant):
     record(tenant, "1", "One", "Live")
     for address, sentence in (
         ("stage=Nowhere", "There is no stage “Nowhere”. Choose one of: “Trial”, “Rollout”"),

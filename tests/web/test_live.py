@@ -11,7 +11,7 @@ def live(client, customer, version):
     return client.get(f"/customers/{customer.id}/live?version={version}", headers=HTMX)
 
 
-def test_as_long_as_nothing_changed_the_page_is_told_so_without_a_word(page_client, customer):
+def test_as_long_as_nothing_changed_the_page_learns_so_without_a_word(page_client, customer):
     response = live(page_client("viewer"), customer, 1)
     assert (response.status_code, response.content) == (204, b"")
 

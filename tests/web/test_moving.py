@@ -1,4 +1,4 @@
-"""Moving a customer through the dialog: what is offered, what is refused, what is told."""
+"""Moving a customer through the dialog: what is offered, what is refused, what is said."""
 
 import re
 import threading
@@ -51,7 +51,7 @@ def snapshot(tenant, customer):
     return status, history, outbox
 
 
-def test_a_manager_moves_a_customer_and_history_names_him_and_the_page(manager, users, tenant, customer):
+def test_a_manager_moves_a_customer_and_history_names_them_and_the_page(manager, users, tenant, customer):
     response = submit(manager, customer, "Onboarded", note="Contract signed in person.")
     assert response.status_code == 200
     assert response["HX-Retarget"] == "#customer"
@@ -98,11 +98,11 @@ def test_the_dialog_names_the_effects_and_the_reasons_before_the_change_is_made(
 
 def test_a_missing_reason_is_refused_in_the_rules_own_words_and_nothing_changes(manager, tenant, customer, users):
     before = snapshot(tenant, customer)
-    response = submit(manager, customer, "Churned", reason=" ", note="He is leaving.")
+    response = submit(manager, customer, "Churned", reason=" ", note="They are leaving.")
     assert response.status_code == 400
     sentence = "To move a customer to “Churned” you must give a reason. Any text of up to 255 characters works."
     assert sentence in text_of(response)
-    assert "He is leaving." in text_of(response)
+    assert "They are leaving." in text_of(response)
     assert snapshot(tenant, customer) == before
     (refused,) = rows(RefusedAttempt, tenant, customer)
     assert (refused.code, refused.source, refused.to_stage) == ("reason_required", "UI", "Churned")
@@ -134,7 +134,7 @@ def test_a_stage_that_was_typed_in_is_shown_as_text(manager, customer):
     assert b"<script>alert" not in response.content
 
 
-def test_after_a_conflict_the_manager_sees_who_did_what_meanwhile_and_decides_again(
+def test_after_a_conflict_the_manager_sees_who_did_what_in_the_meantime_and_decides_again(
     manager, page_client, users, tenant, customer
 ):
     page_client("tenant_admin").get("/")
@@ -244,7 +244,7 @@ def test_a_form_that_makes_no_sense_is_refused_and_nothing_changes(manager, tena
     assert snapshot(tenant, customer) == before
 
 
-def test_who_has_used_up_his_budget_is_told_when_to_go_on(manager, tenant, customer, settings):
+def test_who_has_used_up_their_budget_learns_when_to_go_on(manager, tenant, customer, settings):
     settings.UPDATES_PER_HOUR = 1
     other = CustomerFactory(tenant=tenant)
     assert submit(manager, other, "Onboarded").status_code == 200
@@ -270,7 +270,7 @@ def test_a_customer_of_another_tenant_cannot_be_moved(manager, other_tenant, oth
     assert snapshot(other_tenant, other_customer) == before
 
 
-def test_a_super_admin_moves_a_customer_of_the_tenant_he_has_chosen(page_client, users, tenant, customer):
+def test_a_super_admin_moves_a_customer_of_the_tenant_they_have_chosen(page_client, users, tenant, customer):
     client = page_client("super_admin")
     client.post("/tenants", {"tenant": tenant.slug, "reason": "Ticket 7"})
     assert submit(client, customer, "Onboarded", change_reason="Ticket 7").status_code == 200

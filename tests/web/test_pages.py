@@ -51,10 +51,10 @@ def test_a_fragment_sends_the_whole_page_to_the_login_when_the_session_is_over(p
 
 
 def test_a_viewer_sees_neither_the_button_nor_the_history(page_client, customer, move):
-    move(customer, "Active", note="told in confidence")
+    move(customer, "Active", note="said in confidence")
     page = page_client("viewer").get(f"/customers/{customer.id}")
     assert "Change stage" not in text_of(page)
-    assert "told in confidence" not in text_of(page)
+    assert "said in confidence" not in text_of(page)
     assert "History is not available to your role" in text_of(page)
     assert not [tag for tag in markup_of(page).all("ol") if tag.get("id") == "history"]
 
@@ -92,10 +92,10 @@ def test_only_those_who_work_with_customers_see_how_to_reach_its_people(
 
 @pytest.mark.parametrize("role", ["account_manager", "tenant_admin"])
 def test_who_may_move_customers_sees_the_button_and_the_history(page_client, customer, move, role):
-    move(customer, "Active", note="told in confidence")
+    move(customer, "Active", note="said in confidence")
     page = page_client(role).get(f"/customers/{customer.id}")
     assert "Change stage" in text_of(page)
-    assert "told in confidence" in text_of(page)
+    assert "said in confidence" in text_of(page)
 
 
 def test_a_viewer_is_refused_the_dialog_and_the_history_with_the_reason(page_client, customer):
@@ -122,7 +122,7 @@ def test_a_customer_of_another_tenant_is_not_there(page_client, other_customer, 
         assert other_customer.name.encode() not in theirs.content
 
 
-def test_lists_show_nobody_of_another_tenant(page_client, customer, other_customer):
+def test_lists_show_no_one_of_another_tenant(page_client, customer, other_customer):
     client = page_client("account_manager")
     for address in ("/", "/customers", f"/customers?search={other_customer.name}", "/customers?stage=Trial"):
         assert other_customer.external_id not in text_of(client.get(address))
@@ -145,7 +145,7 @@ def test_a_super_admin_chooses_a_tenant_and_may_choose_another(page_client, user
     assert client.get(f"/customers/{customer.id}").status_code == 404
 
 
-def test_a_super_admin_is_told_when_there_is_no_such_tenant(page_client, users):
+def test_a_super_admin_learns_when_there_is_no_such_tenant(page_client, users):
     response = page_client("super_admin").post("/tenants", {"tenant": "nowhere", "reason": "Ticket 7"})
     assert response.status_code == 404
     assert "There is no tenant “nowhere”" in text_of(response)
@@ -165,7 +165,7 @@ def test_the_choice_of_a_tenant_never_leads_to_another_site(page_client, users, 
         assert client.post("/tenants", sent)["Location"] == "/"
 
 
-def test_a_super_admin_says_why_he_looks_and_the_tenant_has_it_on_record(page_client, users, tenant):
+def test_a_super_admin_says_why_they_look_and_the_tenant_has_it_on_record(page_client, users, tenant):
     client = page_client("super_admin")
     for reason in ("", "   ", "x" * 501):
         refused = client.post("/tenants", {"tenant": tenant.slug, "reason": reason})
@@ -182,7 +182,7 @@ def test_a_super_admin_says_why_he_looks_and_the_tenant_has_it_on_record(page_cl
     assert f"{tenant.slug} until {until:%H:%M} UTC" in page
 
 
-def test_a_super_admin_whose_hour_is_over_is_told_so(page_client, users, tenant):
+def test_a_super_admin_whose_hour_is_over_learns_so(page_client, users, tenant):
     client = page_client("super_admin")
     session = client.session
     session["tenant"] = Look(tenant.slug, utc_now() - dt.timedelta(seconds=1)).to_session()
@@ -199,7 +199,7 @@ def test_a_super_admin_leaves_a_tenant(page_client, users, tenant):
     assert client.get("/customers").status_code == 302
 
 
-def test_a_tenant_without_a_lifecycle_is_told_what_to_do(page_client, db):
+def test_a_tenant_without_a_lifecycle_learns_what_to_do(page_client, db):
     from tests.conftest import make_people
 
     people = make_people(TenantFactory(configuration=None))
@@ -212,7 +212,7 @@ def every_page(page_client, customer):
     client = page_client("account_manager")
     anonymous, staff = page_client(None), page_client("super_admin")
     yield anonymous.get("/login")
-    yield anonymous.post("/login", {"username": "nobody@nowhere.example", "password": "wrong"})
+    yield anonymous.post("/login", {"username": "no one@nowhere.example", "password": "wrong"})
     yield staff.get("/tenants")
     for address in (*addresses(customer), f"/customers/{customer.id}/move", f"/customers/{customer.id}/history"):
         yield client.get(address)
@@ -248,7 +248,7 @@ def test_the_page_may_connect_to_the_stream_of_development_and_to_nothing_else(p
     assert f"/live/customers/{customer.id}?ticket=" in stream
 
 
-def test_pages_are_never_cached_and_fragments_are_told_from_pages(page_client, customer):
+def test_pages_are_never_cached_and_fragments_are_distinguished_from_pages(page_client, customer):
     client = page_client("account_manager")
     for address in addresses(customer):
         response = client.get(address)
@@ -309,7 +309,7 @@ def test_the_overview_says_that_customers_are_being_moved(page_client, tenant, m
     assert "customers in At-Risk are being moved to Churned, 0 of 2 so far" in shown
 
 
-def test_a_viewer_is_told_why_he_cannot_change_the_stage(page_client, customer):
+def test_a_viewer_learns_why_they_cannot_change_the_stage(page_client, customer):
     page = text_of(page_client("viewer").get(f"/customers/{customer.id}"))
     assert "You have view-only access. Ask an account manager." in page
     assert "view-only access" not in text_of(page_client("account_manager").get(f"/customers/{customer.id}"))

@@ -1,4 +1,4 @@
-"""The event stream: who may listen, what is told, and what happens when Redis goes away."""
+"""The event stream: who may listen, what is announced, and what happens when Redis goes away."""
 
 import asyncio
 import contextlib
@@ -228,7 +228,7 @@ def test_a_connection_is_ended_after_its_hour_so_that_its_ticket_is_looked_at_ag
     ],
     ids=["none", "forged", "garbled", "another customer's", "tenant", "customer", "purpose", "nonsense", "no room"],
 )
-def test_nobody_listens_without_a_ticket_for_just_that(run, path, ticket):
+def test_no_one_listens_without_a_ticket_for_just_that(run, path, ticket):
     async def story():
         async with Browser(path, ticket) as page:
             await page.until(lambda page: page.finished)
@@ -277,7 +277,7 @@ def test_only_in_development_a_page_of_another_port_of_this_host_may_read(run, s
     run(story)
 
 
-def test_without_redis_a_page_is_told_to_go_on_without_the_stream(run):
+def test_without_redis_a_page_learns_to_go_on_without_the_stream(run):
     async def story():
         async with Browser(CUSTOMER_PATH, ticket_for()) as page:
             await page.until(lambda page: page.finished)
@@ -287,7 +287,7 @@ def test_without_redis_a_page_is_told_to_go_on_without_the_stream(run):
 
 
 class Wire:
-    """A TCP relay before Redis that can be cut and mended, or made to swallow everything."""
+    """A TCP relay before Redis that can be cut and restored, or made to swallow everything."""
 
     async def __aenter__(self):
         self.writers, self.swallow = [], False

@@ -34,7 +34,7 @@ def test_a_page_shows_the_rows_of_its_reader_s_tenant(role, tenant, other_tenant
     assert not connection.in_atomic_block
 
 
-def test_whoever_is_not_logged_in_goes_to_the_login_and_comes_back(page_client):
+def test_anyone_who_is_not_logged_in_goes_to_the_login_and_comes_back(page_client):
     answer = page_client(None).get("/page?stage=At-Risk")
     assert (answer.status_code, answer.headers["Location"]) == (302, "/login?next=/page%3Fstage%3DAt-Risk")
 
@@ -46,7 +46,7 @@ def test_a_fragment_sends_the_whole_page_to_the_login(page_client):
     assert answer.headers["HX-Redirect"] == "/login?next=/customers%3Fstage%3DActive"
 
 
-def test_a_role_without_the_right_is_told_why_and_it_is_on_record(tenant, users, page_client):
+def test_a_role_without_the_right_learns_why_and_it_is_on_record(tenant, users, page_client):
     answer = page_client("viewer").post("/move")
     assert answer.status_code == 403
     with tenant_context(tenant.id):
@@ -81,7 +81,7 @@ def test_a_chosen_tenant_is_looked_up_again_on_each_click(tenant, page_client):
     assert client.get("/page").headers["Location"] == "/choose?next=%2Fpage"
 
 
-def test_nobody_else_can_choose(tenant, other_tenant, users, rf, page_client):
+def test_no_one_else_can_choose(tenant, other_tenant, users, rf, page_client):
     client = page_client("tenant_admin")
     choose(client, other_tenant.slug)
     assert client.get("/page").content.decode().startswith(f"{tenant.slug}: ")
@@ -104,7 +104,7 @@ def test_a_look_through_a_tenants_eyes_is_over_after_an_hour(tenant, page_client
 
 
 @pytest.mark.parametrize("kept", ["acme", {"slug": "acme"}, {"slug": "acme", "until": "soon"}, None, 7])
-def test_a_session_that_remembers_no_end_has_chosen_nobody(kept, tenant, page_client):
+def test_a_session_that_remembers_no_end_has_chosen_no_one(kept, tenant, page_client):
     client = page_client("super_admin")
     session = client.session
     session["tenant"] = kept
@@ -145,7 +145,7 @@ def test_guessing_at_the_page_is_stopped_before_the_password_is_hashed(users, pa
 
 
 @pytest.mark.urls("config.urls")
-def test_whoever_keeps_guessing_is_locked_out_for_minutes_and_told_so(users, page_client, settings):
+def test_anyone_who_keeps_guessing_is_locked_out_for_minutes_and_learns_so(users, page_client, settings):
     settings.LOGIN_ATTEMPTS_PER_MINUTE = 1000
     settings.AXES_FAILURE_LIMIT = 3
     client = page_client(None)

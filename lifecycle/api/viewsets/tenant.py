@@ -58,7 +58,7 @@ class TenantViewSet(TenantViewMixin, ViewSet):
         return found
 
     def found(self, answer: Answer | None) -> Answer:
-        """The answer; raises RequestRefused if there is none. The same words for every id: nothing can be told."""
+        """The answer; raises RequestRefused if there is none. The same words for every id: nothing can be learned."""
         if answer is None:
             raise RequestRefused("not_found", say(NOT_FOUND))
         return answer

@@ -122,8 +122,8 @@ class Command(OperatorCommand):
             raise CommandError("The file has no lines to import.")
         if not run.dry_run:
             run.record_run()
-        told = ", ".join(f"{number:,} {what}" for what, number in total_of(counts).items())
-        self.stdout.write(f"{'nothing written; ' if run.dry_run else ''}{told}")
+        reported = ", ".join(f"{number:,} {what}" for what, number in total_of(counts).items())
+        self.stdout.write(f"{'nothing written; ' if run.dry_run else ''}{reported}")
         if counts.rejected:
             self.stdout.write(f"the rejected lines are in {rejects.path}")
         if stopped:

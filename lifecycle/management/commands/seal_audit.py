@@ -22,7 +22,7 @@ from tenants.services.directory import PLATFORM
 
 
 class Command(ServiceCommand):
-    """Seal once, or every so often until told to stop."""
+    """Seal once, or every so often until asked to stop."""
 
     help = "Seal the history of every tenant with AUDIT_SIGNING_KEY. With --every SECONDS it runs until SIGTERM."
 

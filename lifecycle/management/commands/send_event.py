@@ -106,7 +106,7 @@ class Command(OperatorCommand):
             if document is not None:
                 left = None if left is None else left - 1
                 yield document
-            # Some more, some less: nobody's modules work to a beat.
+            # Some more, some less: no one's modules work to a beat.
             stop.wait(random.expovariate(max(options["per_minute"], 0.01) / 60))
 
 

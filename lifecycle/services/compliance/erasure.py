@@ -85,7 +85,7 @@ def erase_customer(
 
     Call inside the tenant's context, in one transaction. Repeating it erases what has come since. Contacts that a
     source reports later are ignored (``services.customers``), and so is the name of an erased company; messages that
-    cannot be applied are not kept any more (``services.dead_letters``). A customer that nobody has created is erased
+    cannot be applied are not kept any more (``services.dead_letters``). A customer that no one has created is erased
     from the messages that wait for it. Raises ErasureRefused without a reason or for somebody of whom nothing is known.
     """
     reason = check_reason(reason)
@@ -158,9 +158,9 @@ def _list_people(tenant: TenantRef, customer_id: UUID) -> Sequence[str]:
         contacts = open_contacts(tenant, customer_id)
     except cipher.Undecryptable:
         return ()
-    told = [contact[part] for contact in contacts for part in ("email", "phone") if contact[part]]
+    reported = [contact[part] for contact in contacts for part in ("email", "phone") if contact[part]]
     names = [contact["name"] for contact in contacts if contact["name"]]
-    return [*(one for one in told if len(one) >= 6), *(name for name in names if len(name.split()) > 1)]
+    return [*(one for one in reported if len(one) >= 6), *(name for name in names if len(name.split()) > 1)]
 
 
 def _lock_customer(subject: Subject) -> Customer | None:

@@ -52,7 +52,7 @@ def export_customer(
 ) -> Json:
     """Everything that is kept about the customer, personal data in clear, ready to be JSON; the export is recorded.
 
-    Call inside the tenant's context. Personal values that were erased are None. Of a customer that nobody has created
+    Call inside the tenant's context. Personal values that were erased are None. Of a customer that no one has created
     it is the messages that wait for it. A message of no tenant that is known is handed out only if it names one of the
     customer's own people: it may be about somebody else's customer. ``withheld_messages`` counts the others. Raises
     ErasureRefused for somebody of whom nothing is known, and while a master key is missing.

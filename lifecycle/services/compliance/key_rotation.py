@@ -26,7 +26,7 @@ SEALED_TABLES: Final = {
     "lifecycle_webhooksecret": BATCH,
     "lifecycle_importpart": 20,
 }
-# Messages whose tenant could not be told are kept under a tenant of their own.
+# Messages whose tenant could not be determined are kept under a tenant of their own.
 NAMELESS: Final = TenantRef(NO_TENANT, "(no tenant)")
 
 # A encrypted value starts with its version, 1, and two bytes of master key id; other messages are JSON.

@@ -71,7 +71,7 @@ def _never() -> bool:
 def forget_events(*, before: dt.datetime, since: dt.datetime = BEGINNING, stop: Stop = _never) -> int:
     """Forget the ids of events that were dealt with from ``since`` until ``before``; how many.
 
-    Whoever calls it again and again gives the former ``before`` as ``since``, so that only what has become old in
+    Anyone who calls it again and again gives the former ``before`` as ``since``, so that only what has become old in
     between is looked at.
     """
     with connections[PLATFORM].cursor() as cursor:

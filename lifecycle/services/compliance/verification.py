@@ -81,8 +81,8 @@ def count_customers(tenant: TenantRef) -> int:
 def verify_tenant(tenant: TenantRef, *, customer_id: UUID | None = None) -> Iterator[Verified]:
     """Verify every chain of a tenant, or one customer's; one Verified a customer.
 
-    Call outside of any transaction. Reads one state of the database whatever is written meanwhile, and holds a few
-    thousand rows at a time.
+    Call outside of any transaction. Reads one state of the database whatever is written in the meantime, and holds a
+    few thousand rows at a time.
     """
     with _one_state_of_the_database(), tenant_context(tenant.id):
         live_version = Tenant.objects.values_list("configuration_version", flat=True).get(id=tenant.id)

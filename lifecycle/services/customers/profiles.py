@@ -102,7 +102,7 @@ def _describe_profile(row: Mapping[str, Any], contacts: list[Json]) -> Json:
 
 
 def open_contacts(tenant: TenantRef, customer_id: UUID) -> list[Json]:
-    """The contacts in clear. After an erasure nobody can read them any more: what named people is None."""
+    """The contacts in clear. After an erasure no one can read them any more: what named people is None."""
     contacts = list(Contact.objects.filter(tenant_id=tenant.id, customer_id=customer_id).order_by("position", "id"))
     key = load_keys(tenant.id, [customer_id]).get(customer_id) if contacts else None
     return [_open_contact(contact, key) for contact in contacts]

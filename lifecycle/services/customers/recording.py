@@ -369,7 +369,7 @@ class _Batch:
                         "rows": _as_json(self._contact_rows()),
                     },
                 )
-        # Nobody can have read what this transaction has made.
+        # No one can have read what this transaction has made.
         copies.forget_profiles(self.tenant.id, sorted(touched - self._inserted.keys()))
 
     def _contact_rows(self) -> Iterable[dict[str, Any]]:

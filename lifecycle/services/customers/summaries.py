@@ -2,7 +2,7 @@
 
 Everything returns plain dicts, ready to be JSON, or None when the tenant has no such customer. Nothing expects an
 open tenant context: it is entered on a miss only, so that a hit costs one round trip to Redis and no statement.
-What depends on the clock or the configuration (days, health, category) is derived anew each time.
+What depends on the clock or the configuration (days, health, category) is derived again each time.
 """
 
 import datetime as dt
@@ -37,7 +37,7 @@ def read_lifecycle(customer_id: UUID, *, tenant: TenantRef, may_update: bool, de
     """Where the customer stands, and for every other stage whether and how it can be moved there now.
 
     ``may_update``: whether the person who asks may move customers at all; if not, ``denial`` says why in the words of
-    his role. Always from PostgreSQL: its version is what the next change will be compared with. One statement.
+    their role. Always from PostgreSQL: its version is what the next change will be compared with. One statement.
     ``judged_by`` is the configuration of the last change, ``configuration_version`` the one that judges now.
     """
     with tenant_context(tenant.id):

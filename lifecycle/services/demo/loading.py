@@ -67,7 +67,7 @@ class Cast:
 def prepare_tenant(scenario: Scenario, *, now: dt.datetime) -> tuple[TenantRef, Cast]:
     """The scenario's tenant with its configuration and people; what is there already is left as it is.
 
-    Raises DemoRefused when the tenant's lifecycle is no longer the demo's: its customers could not be told.
+    Raises DemoRefused when the tenant's lifecycle is no longer the demo's: its customers could not be made.
     """
     tenant = find_tenant(scenario.slug) or create_tenant(slug=scenario.slug, name=scenario.name, actor=LOADER, now=now)
     with tenant_context(tenant.id):
@@ -242,6 +242,6 @@ def _who(step: Step, story: Story, cast: Cast) -> Actor:
 
 
 def people_of(scenarios: Sequence[Scenario]) -> Mapping[str, str]:
-    """Username -> role, of everybody the demo makes, for showing them to whoever started it."""
+    """Username -> role, of everybody the demo makes, for showing them to anyone who started it."""
     logins = [*(login for scenario in scenarios for login in scenario.people), *STAFF]
     return {login.username: str(Role(login.role).label) for login in logins}

@@ -1,7 +1,7 @@
-"""The life of one made-up customer, told from its number and the day of the telling: pure, and always the same.
+"""The life of one made-up customer, made from its number and the day: pure, and always the same.
 
 A customer comes from the CRM on some day of the last two years (or was there before), and then moves as its
-scenario's exits say, by whoever uses the door, until the story reaches the present.
+scenario's exits say, by those who come through the entry point, until the story reaches the present.
 """
 
 import datetime as dt

@@ -14,7 +14,7 @@ from uuid import UUID
 from lifecycle.models.effects import EffectRun
 from tenants.rules.configuration.definitions import Effect
 
-# Mail to a customer waits for so long, and can be taken back meanwhile.
+# Mail to a customer waits for so long, and can be taken back in the meantime.
 HOLD: Final = dt.timedelta(minutes=10)
 HELD_FOR_RECALL: Final = "recall"
 

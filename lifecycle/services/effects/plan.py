@@ -91,7 +91,7 @@ def plan_effects(moves: Sequence[Moved], *, tenant_id: UUID, now: dt.datetime) -
     asks_people = any(KINDS[effect.kind].asks_people for move in moves for effect in move.effects)
     reach = _read_reach(tenant_id, {move.customer_id for move in moves}) if asks_people else {}
     members, lanes = _read_members(tenant_id)
-    nobody = Reach()
+    no_one = Reach()
     return {
         move.history_id: [
             Started(
@@ -106,7 +106,7 @@ def plan_effects(moves: Sequence[Moved], *, tenant_id: UUID, now: dt.datetime) -
             )
             for effect in move.effects
             for target in _once(
-                KINDS[effect.kind].targets(effect, reach.get(move.customer_id, nobody), members, move.made_by)
+                KINDS[effect.kind].targets(effect, reach.get(move.customer_id, no_one), members, move.made_by)
             )
         ]
         for move in moves

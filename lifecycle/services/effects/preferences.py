@@ -70,7 +70,7 @@ def read_preference(user_id: UUID, *, tenant: TenantRef) -> Preference:
 def set_preference(
     user_id: UUID, *, tenant: TenantRef, now: dt.datetime, alerts: str | None = None, time_zone: str | None = None
 ) -> Preference:
-    """Change what is given and keep the rest; what holds now. Whoever leaves the digest sees at once what waits for it.
+    """Change what is given and keep the rest; what holds now. Who leaves the digest sees at once what waits for it.
 
     Raises PreferenceRefused.
     """

@@ -1,7 +1,7 @@
-"""The queue of effects: claimed by lane, fairly between tenants, under a lease; finished by whoever holds its token.
+"""The queue of effects: claimed by lane, fairly between tenants, under a lease; finished by the holder of its token.
 
 A worker may be killed at any line. What was leased comes back when the lease is over, unless it was an e-mail that had
-been handed over: whether that one arrived nobody can say, so it is ``unknown`` and never sent again by itself.
+been handed over: whether that one arrived no one can say, so it is ``unknown`` and never sent again by itself.
 """
 
 import datetime as dt

@@ -31,7 +31,7 @@ RELAY: Final = "relay"
 # Any fixed number will do; this one spells "relay".
 LEADER_LOCK: Final = 0x72656C6179
 
-# What goes out of a history row: all that its hash covers, but for the tenant (named by its slug), the note (nobody's
+# What goes out of a history row: all that its hash covers, but for the tenant (named by its slug), the note (no one's
 # business outside) and the row before.
 HISTORY_COLUMNS: Final = tuple(column for column in COLUMNS if column not in {"tenant_id", "note", "previous_hash"})
 # By published_at alone, never by "id greater than the last": ids are given before commit, and one that was given

@@ -45,7 +45,7 @@ LONGEST_NAME: Final = 200
 
 
 class MappingRefused(Exception):
-    """The columns cannot be told apart; the sentence says which, and what would do.
+    """The columns cannot be distinguished; the sentence says which, and what would do.
 
     ``on_page`` says it where there are fields and no options.
     """

@@ -84,7 +84,7 @@ class Candidate:
 
 
 class EncodingRefused(Exception):
-    """The encoding cannot be told, or is none; the sentence says which it could be."""
+    """The encoding cannot be determined, or is none; the sentence says which it could be."""
 
     def __init__(self, sentence: str, *, on_page: str = "", candidates: Iterable[Candidate] = ()) -> None:
         super().__init__(sentence)

@@ -8,7 +8,7 @@ from typing import Any, Final, Self
 # So many different values of a column of ids are remembered, and so many columns that no field is known for.
 MOST_VALUES: Final = 2_000
 MOST_COLUMNS: Final = 2_000
-# Fields whose columns are told from others by how often they repeat a value.
+# Fields whose columns are distinguished from others by how often they repeat a value.
 _IDS: Final = frozenset({"external_id", "billing.contract_id"})
 # A column that repeats each value so often, in so many lines, has kinds of things and no ids.
 _REPEATED: Final = 10

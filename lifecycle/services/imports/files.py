@@ -60,7 +60,7 @@ class Record:
 def open_file(path: Path) -> BinaryIO:
     """The file, opened for reading; symbolic links, devices and folders are refused, and so is an empty file."""
     try:
-        # O_NONBLOCK: opening a pipe that nobody writes to would wait forever.
+        # O_NONBLOCK: opening a pipe that no one writes to would wait forever.
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         raise FileRefused(f"{path} does not exist.") from None

@@ -38,11 +38,11 @@ FACTS_SOURCE = "/import"
 BATCH = 1000
 # However long the records are: of one batch all are in memory.
 BATCH_CHARACTERS = 4_000_000
-_NOBODY = UUID(int=0)
+_NO_ONE = UUID(int=0)
 
 
 class _PolicyChanged(Exception):
-    """A configuration was published between judging and placing: the batch is judged anew."""
+    """A configuration was published between judging and placing: the batch is judged again."""
 
 
 class Import:
@@ -271,8 +271,8 @@ def _judge(line: Line, policy: Policy, *, is_new: bool) -> Refused | None:
         return None
     decision = decide(
         policy,
-        Status(customer_id=_NOBODY, stage=None, version=0),
-        Change(customer_id=_NOBODY, stage=line.stage or policy.initial, reason_code=line.reason_code),
+        Status(customer_id=_NO_ONE, stage=None, version=0),
+        Change(customer_id=_NO_ONE, stage=line.stage or policy.initial, reason_code=line.reason_code),
         may_update=True,
     )
     return decision if isinstance(decision, Refused) else None

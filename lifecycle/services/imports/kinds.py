@@ -1,4 +1,4 @@
-"""What is no text with one record a line: told by its first bytes, whatever it is called, with what to do about it."""
+"""What is no text with one record a line: known by its first bytes, whatever it is called, with what to do about it."""
 
 import codecs
 import re

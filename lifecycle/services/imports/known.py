@@ -15,7 +15,7 @@ from storage.cursors import prepared_cursor, text_array
 from tenants.actors import TenantRef
 from tenants.rules.texts import fold_text
 
-# In the order of their external ids, as whoever writes customers locks them.
+# In the order of their external ids, as all that write customers lock them.
 LOAD: Final = f"""
 SELECT c.id, c.external_id, c.erased_at IS NOT NULL,
        ARRAY[{", ".join(f"c.{name}" for name in names_of(COMPANY))}],
@@ -109,7 +109,7 @@ def _load_contacts(customers: Sequence[Known], tenant: TenantRef) -> None:
         try:
             facts = ContactFacts(contact.name, contact.email, contact.phone, contact.role)
         except cipher.Undecryptable:
-            # Written under a key that was destroyed since: nobody can compare with it.
+            # Written under a key that was destroyed since: no one can compare with it.
             continue
         by_id[contact.customer_id].contacts.append(facts)
 

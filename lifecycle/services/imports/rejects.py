@@ -69,7 +69,7 @@ class RejectLines:
         try:
             (cells,) = csv.reader([text], delimiter=self._reader.delimiter, strict=True)
         except (csv.Error, ValueError):
-            # No CSV, or over several lines: nobody can tell its cells for certain.
+            # No CSV, or over several lines: no one can tell its cells for certain.
             return self._in_cells.sub(r"\1\2'", text)
         # A reject file that is imported again has its apostrophes already.
         guarded = cells if self._reader.is_reject_file else [guard(cell) for cell in cells]

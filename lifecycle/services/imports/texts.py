@@ -90,7 +90,7 @@ def find_newline(file: BinaryIO) -> bytes:
 def detect_encoding(file: BinaryIO, named: str | None = None, newline: bytes = b"\n") -> str:
     """The codec to read the file with, after a look at every line; the file is behind its byte order mark.
 
-    Raises FileRefused where it cannot be told.
+    Raises FileRefused where it cannot be determined.
     """
     has_mark = file.read(3) == BOM
     file.seek(0)

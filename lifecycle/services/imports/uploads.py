@@ -49,7 +49,7 @@ def store_upload(
 ) -> ImportUpload:
     """Keep a file for a day and have it read. ``kind``: csv, ndjson, or "" to tell it by the name.
 
-    Raises FileRefused for what can be told at once to be no such file, UploadRefused for one that is too large.
+    Raises FileRefused for what can be seen at once to be no such file, UploadRefused for one that is too large.
     """
     if size > LARGEST:
         raise UploadRefused(

@@ -2,7 +2,7 @@
 
 A worker leases an upload for half a minute at a time. Each batch is one transaction with its progress and its rejected
 lines, under the lock of the upload's row: a kill leaves both or neither, and a worker that has lost its lease can
-commit nothing. Whoever takes over reads the lines before again, to know whom they named, and writes none of them.
+commit nothing. Anyone who takes over reads the lines before again, to know whom they named, and writes none of them.
 """
 
 import datetime as dt
@@ -117,7 +117,7 @@ def find_tenants_with_uploads() -> list[TenantRef]:
 
 
 def _run(upload: ImportUpload, tenant: TenantRef, worker: UUID) -> Generator[None]:
-    """Work on an upload until it is finished; what goes wrong is told on its page."""
+    """Work on an upload until it is finished; what goes wrong is said on its page."""
     lease = _Lease(upload, worker)
     try:
         yield from _read(upload, lease) if upload.state == State.READING else _import(upload, tenant, lease)

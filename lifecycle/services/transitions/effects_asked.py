@@ -1,4 +1,4 @@
-"""What a batch would start, compared with what was agreed to; and what it is told not to start."""
+"""What a batch would start, compared with what was agreed to; and what it is asked not to start."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

@@ -35,7 +35,7 @@ WAITING: Final = (EffectRun.HELD, EffectRun.DUE)
 RUN: Final = (EffectRun.DONE, EffectRun.SENDING, EffectRun.UNKNOWN)
 BATCH: Final = 1000
 
-# Whoever a request moved: from where first, to which version last, and whether that still is the newest.
+# All whom a request moved: from where first, to which version last, and whether that still is the newest.
 _MOVED: Final = """
 SELECT first.customer_id, first.from_stage, first.configuration_version, before.reason_code, before.effective_at,
        last.sequence, s.version

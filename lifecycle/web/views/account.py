@@ -24,7 +24,7 @@ from tenants.services.directory import list_tenants
 
 
 class LogInForm(AuthenticationForm):
-    """User name and password; a refusal is shown in the words of whoever refused."""
+    """User name and password; a refusal is shown in the words of the one that refused."""
 
     def get_invalid_login_error(self) -> Any:
         """The sentence that the log-in backend left on the request."""
@@ -83,7 +83,7 @@ log_out = LogoutView.as_view()
 @never_cache
 @require_http_methods(["GET", "POST"])
 def switch_tenant(request: HttpRequest) -> HttpResponse:
-    """Let a super admin choose the tenant he works for, and say why; anybody else has nothing to choose here."""
+    """Let a super admin choose the tenant they work for, and say why; anybody else has nothing to choose here."""
     if not request.user.is_authenticated:
         return redirect(f"{settings.LOGIN_URL}?next={reverse('choose-tenant')}")
     target = request.POST.get("next") or request.GET.get("next") or "/"

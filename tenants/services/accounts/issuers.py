@@ -60,7 +60,7 @@ def read_issuer(token: str) -> str | None:
 
 
 def _is_keepable(text: str) -> bool:
-    """Whether a database could hold such a text; one that it cannot hold names nobody."""
+    """Whether a database could hold such a text; one that it cannot hold names no one."""
     return find_text_error(text, _LONGEST_NAME) is None
 
 

@@ -111,7 +111,7 @@ class _Watch:
         self.check()
 
     def cut(self) -> None:
-        """End every connection; whoever waits for one wakes up with an error."""
+        """End every connection; anyone who waits for one wakes up with an error."""
         with self._lock:
             sockets, self._sockets = self._sockets, []
         for one in sockets:

@@ -41,7 +41,7 @@ class LinkTokens(PasswordResetTokenGenerator):
 
 
 def may_have_link(user: User) -> bool:
-    """Not for service accounts, those who were shut out, and those who sign in by their company's provider: whoever
+    """Not for service accounts, those who were shut out, and those who sign in by their company's provider: anyone who
     held such a link could be them.
     """
     suspended = user.tenant is not None and user.tenant.is_suspended

@@ -1,6 +1,6 @@
 """The mark that a log-in leaves in a browser: it opens nothing, and lets its owner try again while others guess.
 
-A signed cookie names the last people who were logged in here, each by a hash, and the browser by a random id. Whoever
+A signed cookie names the last people who were logged in here, each by a hash, and the browser by a random id. Who
 copies it gets a count of attempts of its own for those names, no more (OWASP's device cookies).
 """
 

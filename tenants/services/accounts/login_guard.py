@@ -2,7 +2,7 @@
 
 Failures are counted by address and name together, by address, and by name over all addresses from which the name was
 never logged in: one who guesses at a name from many addresses is slowed down, and so is one address that tries many
-names. Its owner gets in meanwhile from where they were known: from an address of an earlier log-in, or with the browser
+names. Its owner still gets in from where they were known: from an address of an earlier log-in, or with the browser
 that keeps the mark of one (``login_devices``), which has a count of its own.
 
 Sliding windows of a minute and an hour in Redis, taken atomically, so that forty parallel guesses are still ten.

@@ -36,7 +36,7 @@ def check_login(username: str, password: str, *, address: str, now: dt.datetime,
     """
     attempt = take_attempt(username=username, address=address, device=device)
     user = find_login(username)
-    encoded = user.password if user is not None else _password_of_nobody(get_hasher().algorithm)
+    encoded = user.password if user is not None else _password_of_no_one(get_hasher().algorithm)
     right = len(password) <= LONGEST_PASSWORD and check_password(password, encoded)
     if user is None or not right or (password == DEMO_PASSWORD and not settings.DEBUG):
         raise LoginRefused(WRONG)
@@ -58,6 +58,6 @@ def _record_login(user: User, *, now: dt.datetime) -> None:
 
 
 @lru_cache(maxsize=4)
-def _password_of_nobody(algorithm: str) -> str:
+def _password_of_no_one(algorithm: str) -> str:
     """A hash by the hasher in use that no password matches; made once, so that checking it costs what any does."""
     return make_password(f"{algorithm} {timezone.now().timestamp()}")

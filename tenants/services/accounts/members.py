@@ -20,7 +20,7 @@ Recorded = tuple[str, dt.datetime]
 def find_members(names: Collection[str], *, tenant: TenantRef) -> dict[str, UUID]:
     """The ids of the tenant's active users, by whichever of ``names`` is their id, username or external subject.
 
-    Names that nobody has are absent. Call inside the tenant's context. One statement.
+    Names that no one has are absent. Call inside the tenant's context. One statement.
     """
     ids = [found for name in names if (found := _as_uuid(name)) is not None]
     usernames = {fold_text(clean_line(name)): name for name in names}
@@ -38,7 +38,7 @@ def find_members(names: Collection[str], *, tenant: TenantRef) -> dict[str, UUID
 def name_members(ids: Iterable[str], *, tenant: TenantRef) -> dict[str, str]:
     """What to call those who did something for the tenant, by the id that was recorded. One statement.
 
-    Who is no user of the tenant is internal staff: nobody else can do anything here. Call inside the tenant's context.
+    Who is no user of the tenant is internal staff: no one else can do anything here. Call inside the tenant's context.
     """
     wanted = set(ids)
     people = [found for one in wanted if (found := _as_uuid(one)) is not None]

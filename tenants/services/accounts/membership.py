@@ -35,7 +35,7 @@ KEPT = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """A user as he is now. ``permissions`` are django-guardian's grants on his tenant.
+    """A user as they are now. ``permissions`` are django-guardian's grants on their tenant.
 
     ``stamp`` changes with the password: tokens that carry another one are dead.
     """
@@ -114,7 +114,7 @@ def _load(user_id: UUID) -> Membership | None:
 
 
 def _read_grants(user: User) -> frozenset[str]:
-    """The permissions that django-guardian grants the user on his tenant; a super admin has those of his role."""
+    """The permissions that django-guardian grants the user on their tenant; a super admin has those of their role."""
     if user.tenant is None:
         return ROLE_PERMISSIONS[Role(user.role)] if user.is_superuser else frozenset()
     with tenant_context(user.tenant.id):

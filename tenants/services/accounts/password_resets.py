@@ -1,4 +1,4 @@
-"""A forgotten password: a link by e-mail, for half an hour and one use, and the same answer whoever asks.
+"""A forgotten password: a link by e-mail, for half an hour and one use, and the same answer for everyone.
 
 The request does the same for every name: it counts the attempt, looks the name up, and queues a mail to somebody or to
 no one. Whether there is anything to send is decided by the sender of mail, which no one can watch.
@@ -26,7 +26,7 @@ from tenants.services.directory import PLATFORM, find_login, find_user
 log = structlog.get_logger(__name__)
 
 LIFETIME: Final = dt.timedelta(minutes=30)
-# Of one person in an hour, so that nobody's mailbox is filled by others.
+# Of one person in an hour, so that no one's mailbox is filled by others.
 MOST_AN_HOUR: Final = 5
 HOUR: Final = dt.timedelta(hours=1)
 SENT: Final = "send_password_reset"

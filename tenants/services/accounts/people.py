@@ -1,9 +1,9 @@
 """Making tenants and users, and giving each role its rights: the role matrix [SEC-1] as django-guardian grants.
 
 Every role of a tenant is a group that holds the role's permissions on that one tenant; a user is in exactly the
-group of his role. Nothing else grants anything.
+group of their role. Nothing else grants anything.
 
-Whatever changes somebody acts on his next request: his cached membership is withdrawn before the commit.
+Whatever changes someone acts on their next request: their cached membership is withdrawn before the commit.
 """
 
 import datetime as dt
@@ -81,7 +81,7 @@ def open_tenant(*, slug: str, name: str, starter: str, actor: Actor, now: dt.dat
     tenant = create_tenant(slug=slug, name=name, actor=actor, now=now)
     if starter:
         with tenant_context(tenant.id):
-            # Nobody stands anywhere yet: publishing has nothing to move.
+            # No one stands anywhere yet: publishing has nothing to move.
             publish_version(
                 parse_configuration(STARTERS[starter].document),
                 number=1,
@@ -157,7 +157,7 @@ def join_groups(users: Sequence[User]) -> None:
 def set_role(user_id: UUID, role: Role, *, tenant: TenantRef, actor: Actor, now: dt.datetime) -> User:
     """Give a person of the tenant another role, and with it the group that holds the role's grants.
 
-    Acts on his next request; tokens issued before never grant more than they say. Raises PersonChangeRefused.
+    Acts on their next request; tokens issued before never grant more than they say. Raises PersonChangeRefused.
     """
     if role not in TENANT_ROLES:
         raise PersonChangeRefused("Super admins are internal staff. Users of a tenant cannot become one.")
@@ -176,7 +176,7 @@ def set_role(user_id: UUID, role: Role, *, tenant: TenantRef, actor: Actor, now:
 
 
 def deactivate_user(user_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt.datetime) -> User:
-    """Shut a person out: his sessions, access tokens and refresh tokens end with his next request."""
+    """Shut a person out: their sessions, access tokens and refresh tokens end with their next request."""
     with tenant_context(tenant.id), transaction.atomic():
         user = lock_user(user_id, tenant)
         if user.is_active:
@@ -190,7 +190,7 @@ def deactivate_user(user_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt.d
 
 
 def reactivate_user(user_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt.datetime) -> User:
-    """Let a person in again, with the role he had. He has to log in."""
+    """Let a person in again, with the role they had. They have to log in."""
     with tenant_context(tenant.id), transaction.atomic():
         user = lock_user(user_id, tenant)
         if not user.is_active:

@@ -152,7 +152,7 @@ class Run:
         return slugs
 
     def _move_in_peace(self) -> list[str]:
-        """Now that nobody dies any more, each change goes out exactly once: the ids of some, after they have."""
+        """Now that no one dies any more, each change goes out exactly once: the ids of some, after they have."""
         from django.db import connections
         from django.utils import timezone
 

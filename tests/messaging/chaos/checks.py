@@ -31,7 +31,7 @@ def check_inbox(database: psycopg.Connection[Row], expected: Expected) -> list[s
     if missing := expected.events - counts.keys():
         wrong.append(f"{len(missing)} events were lost, for example {sorted(missing)[:3]}")
     if foreign := counts.keys() - expected.events:
-        wrong.append(f"{len(foreign)} events were applied that nobody sent, for example {sorted(foreign)[:3]}")
+        wrong.append(f"{len(foreign)} events were applied that no one sent, for example {sorted(foreign)[:3]}")
     outcomes = Counter(row["outcome"] for row in rows)
     if outcomes["parked"] or outcomes["dead"]:
         wrong.append(f"{outcomes['parked']} valid events are parked and {outcomes['dead']} are dead")
@@ -58,7 +58,7 @@ def check_values(database: psycopg.Connection[Row], expected: Expected) -> list[
 
 
 def check_histories(database: psycopg.Connection[Row], expected: Expected) -> tuple[list[str], list[Row]]:
-    """Chains are unbroken, no event has moved a customer twice, nobody was moved back, status follows history."""
+    """Chains are unbroken, no event has moved a customer twice, no one was moved back, status follows history."""
     rows = select(database, "SELECT * FROM customer_lifecycle_history ORDER BY tenant_id, customer_id, sequence")
     statuses = {
         row["customer_id"]: row

@@ -81,7 +81,7 @@ def make_load(
 
 def _tell_stories(names: list[tuple[str, str]], *, events: int, random: Random) -> list[dict[str, Any]]:
     """Creations first in time, then bursts of events of one customer in one second: only the log tells which came
-    last, and whoever applies a burst twice moves the customer to and fro.
+    last, and anyone who applies a burst twice moves the customer to and fro.
     """
     head = [_document(name, "customer.created", START, {"name": f"Company {name[1]}"}) for name in names]
     rest: list[dict[str, Any]] = []
@@ -186,7 +186,7 @@ def _make_poison(number: int, random: Random, tenants: Sequence[str]) -> Sent:
         Sent("customer.updated", key, orjson.dumps(good | {"data": {"external_id": 5}}), headers),
         Sent("customer.updated", b"other", orjson.dumps(good), headers),
         Sent("customer.updated", None, orjson.dumps(good), headers),
-        Sent("customer.updated", key, orjson.dumps(good | {"tenantid": "nobody-here"}), headers),
+        Sent("customer.updated", key, orjson.dumps(good | {"tenantid": "no one-here"}), headers),
         Sent("customer.updated", key, orjson.dumps(good | {"type": "customer.deleted"}), headers),
         Sent("customer.updated", key, orjson.dumps(good | {"source": "/billing"}), headers),
         Sent("customer.updated", key, orjson.dumps(good | {"time": "2099-01-01T00:00:00Z"}), headers),
