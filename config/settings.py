@@ -392,13 +392,13 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_PATCH": False,
     "ENUM_NAME_OVERRIDES": {
         "CategoryEnum": "tenants.rules.configuration.definitions.CATEGORIES",
-        "EffectStateEnum": "lifecycle.api.effect_answers.STATES",
+        "EffectStateEnum": "lifecycle.api.effect_responses.STATES",
         "AlertPreferenceEnum": "lifecycle.services.effects.preferences.CHOICES",
         "ReplayableStateEnum": "lifecycle.services.effects.actions.REPLAYABLE_TOGETHER",
         "EffectKindEnum": "tenants.rules.configuration.definitions.EFFECT_KINDS",
         "EffectMomentEnum": "tenants.rules.configuration.definitions.EFFECT_MOMENTS",
-        "HealthBandEnum": "lifecycle.api.answers.BANDS",
-        "ActorKindEnum": "lifecycle.api.answers.ACTOR_KINDS",
+        "HealthBandEnum": "lifecycle.api.responses.BANDS",
+        "ActorKindEnum": "lifecycle.api.responses.ACTOR_KINDS",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

@@ -21,7 +21,7 @@ from redis.retry import Retry
 
 log = structlog.get_logger(__name__)
 
-Answer = TypeVar("Answer")
+Reply = TypeVar("Reply")
 
 RETRY_SECONDS = 1.0
 
@@ -55,7 +55,7 @@ def get_client() -> Any:
     return client
 
 
-def ask(call: Callable[[Any], Answer]) -> Answer:
+def ask(call: Callable[[Any], Reply]) -> Reply:
     """The answer to ``call(client)``. Raises RedisError when it fails, RedisAway without a call after one that did.
 
     The call may be made twice, so it must be one that can be repeated.

@@ -6,10 +6,10 @@ from collections.abc import Callable
 import structlog
 
 from config.health import ALIVE, READY
-from config.serving.answers import Answer, Send, Sender, Tail, WsgiApplication, refusal, run_wsgi
 from config.serving.bodies import Bodies, Body, BodyRefused, Disconnected, Receive, Scope
 from config.serving.environ import build_environ
 from config.serving.limits import Limits
+from config.serving.responses import Response, Send, Sender, Tail, WsgiApplication, refusal, run_wsgi
 from config.serving.sockets import Silent, bound_unsent_data
 from config.serving.threads import Overloaded, Threads
 
@@ -89,7 +89,7 @@ class Server:
 
     async def _run(self, scope: Scope, body: Body, receive: Receive, send: Send) -> None:
         loop = asyncio.get_running_loop()
-        answer = Answer()
+        answer = Response()
         sending: list[asyncio.Task[None]] = []
 
         def begin_sending() -> None:
@@ -147,7 +147,7 @@ class Server:
         return [CLOSE] if scope["http_version"] != "2" else []
 
 
-def _log_refusal(scope: Scope, answer: Answer) -> None:
+def _log_refusal(scope: Scope, answer: Response) -> None:
     """The request log has what reaches Django; this did not."""
     fields = {"http.request.method": scope["method"][:10], "http.response.status_code": answer.status}
     log.warning("request refused before it was whole or had a thread", **fields)
@@ -163,7 +163,7 @@ async def _say(send: Send, status: int, text: str) -> None:
     await send({"type": "http.response.body", "body": text.encode()})
 
 
-async def _watch_for_disconnect(receive: Receive, answer: Answer) -> None:
+async def _watch_for_disconnect(receive: Receive, answer: Response) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
     if answer.tail is not None:
@@ -183,11 +183,11 @@ async def _drain(receive: Receive) -> None:
         return
 
 
-def _overloaded(scope: Scope) -> Answer:
+def _overloaded(scope: Scope) -> Response:
     sentence = "Too many requests are waiting at the moment; nothing was changed. Try again in a moment."
     return refusal(scope, 503, "unavailable", "Too busy right now", sentence, (b"retry-after", b"1"))
 
 
-def _broken(scope: Scope) -> Answer:
+def _broken(scope: Scope) -> Response:
     sentence = "Something went wrong on our side. Look at what was changed, and try again in a moment."
     return refusal(scope, 500, "internal_error", "Something went wrong", sentence)

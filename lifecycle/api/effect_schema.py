@@ -3,7 +3,7 @@
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 
-from lifecycle.api import effect_answers as answers
+from lifecycle.api import effect_responses as responses
 from lifecycle.api.effect_serializers import (
     EndpointSerializer,
     PauseSerializer,
@@ -39,26 +39,30 @@ LIST_EFFECTS = describe(
     OpenApiParameter("request_id", OpenApiTypes.UUID, description="Only those that this request started."),
     CURSOR,
     LIMIT,
-    answer=answers.EffectPageAnswer,
+    answer=responses.EffectPageResponse,
 )
-GET_EFFECT = describe("get_effect", TAG, EFFECT, answer=answers.EffectDetailAnswer)
+GET_EFFECT = describe("get_effect", TAG, EFFECT, answer=responses.EffectDetailResponse)
 REPLAY_EFFECT = describe(
-    "replay_effect", TAG, EFFECT, answer=answers.ReplayedAnswer, status=202, problems=(409,), request=None
+    "replay_effect", TAG, EFFECT, answer=responses.ReplayedResponse, status=202, problems=(409,), request=None
 )
-CANCEL_EFFECT = describe("cancel_effect", TAG, EFFECT, answer=answers.EffectRunAnswer, problems=(409,), request=None)
-REPLAY_EFFECTS = describe("replay_effects", TAG, request=ReplaySerializer, answer=answers.ReplayedAnswer, status=202)
-PAUSE_EFFECTS = describe("pause_effects", TAG, request=PauseSerializer, answer=answers.PausesAnswer)
-LIST_ENDPOINTS = describe("list_webhook_endpoints", TAG, answer=answers.EndpointsAnswer)
+CANCEL_EFFECT = describe(
+    "cancel_effect", TAG, EFFECT, answer=responses.EffectRunResponse, problems=(409,), request=None
+)
+REPLAY_EFFECTS = describe(
+    "replay_effects", TAG, request=ReplaySerializer, answer=responses.ReplayedResponse, status=202
+)
+PAUSE_EFFECTS = describe("pause_effects", TAG, request=PauseSerializer, answer=responses.PausesResponse)
+LIST_ENDPOINTS = describe("list_webhook_endpoints", TAG, answer=responses.EndpointsResponse)
 CREATE_ENDPOINT = describe(
     "create_webhook_endpoint",
     TAG,
     request=EndpointSerializer,
-    answer=answers.NewEndpointAnswer,
+    answer=responses.NewEndpointResponse,
     status=201,
     problems=(409,),
 )
-ROTATE_ENDPOINT = describe("rotate_webhook_secret", TAG, ENDPOINT, answer=answers.SecretAnswer, request=None)
-TEST_ENDPOINT = describe("test_webhook_endpoint", TAG, ENDPOINT, answer=answers.TestAnswer, request=None)
+ROTATE_ENDPOINT = describe("rotate_webhook_secret", TAG, ENDPOINT, answer=responses.SecretResponse, request=None)
+TEST_ENDPOINT = describe("test_webhook_endpoint", TAG, ENDPOINT, answer=responses.TestResponse, request=None)
 DELETE_ENDPOINT = describe("delete_webhook_endpoint", TAG, ENDPOINT, answer=None, status=204)
 BEGIN_UNDO = describe(
     "undo_transitions",
@@ -68,11 +72,11 @@ BEGIN_UNDO = describe(
     *BUDGET,
     REPLAYED,
     request=UndoSerializer,
-    answer=answers.UndoAnswer,
+    answer=responses.UndoResponse,
     status=202,
     problems=(422, 429),
 )
-GET_UNDO = describe("get_undo", "lifecycle", _path("undo_id", "The undo."), answer=answers.UndoAnswer)
+GET_UNDO = describe("get_undo", "lifecycle", _path("undo_id", "The undo."), answer=responses.UndoResponse)
 NOTIFICATION = _path("notification_id", "The notification.")
 LIST_NOTIFICATIONS = describe(
     "list_notifications",
@@ -80,16 +84,16 @@ LIST_NOTIFICATIONS = describe(
     OpenApiParameter("unread", bool, description="Only those that were not read."),
     CURSOR,
     LIMIT,
-    answer=answers.NotificationPageAnswer,
+    answer=responses.NotificationPageResponse,
 )
 READ_NOTIFICATION = describe(
-    "read_notification", "notifications", NOTIFICATION, answer=answers.NotificationAnswer, request=None
+    "read_notification", "notifications", NOTIFICATION, answer=responses.NotificationResponse, request=None
 )
 ACKNOWLEDGE_NOTIFICATION = describe(
-    "acknowledge_notification", "notifications", NOTIFICATION, answer=answers.NotificationAnswer, request=None
+    "acknowledge_notification", "notifications", NOTIFICATION, answer=responses.NotificationResponse, request=None
 )
-READ_NOTIFICATIONS = describe("read_notifications", "notifications", answer=answers.ReadAnswer, request=None)
-GET_PREFERENCES = describe("get_notification_preferences", "notifications", answer=answers.PreferenceAnswer)
+READ_NOTIFICATIONS = describe("read_notifications", "notifications", answer=responses.ReadResponse, request=None)
+GET_PREFERENCES = describe("get_notification_preferences", "notifications", answer=responses.PreferenceResponse)
 SET_PREFERENCES = describe(
-    "set_notification_preferences", "notifications", request=PreferenceSerializer, answer=answers.PreferenceAnswer
+    "set_notification_preferences", "notifications", request=PreferenceSerializer, answer=responses.PreferenceResponse
 )

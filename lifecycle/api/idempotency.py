@@ -15,7 +15,7 @@ from rest_framework.response import Response
 
 from lifecycle.api.preconditions import read_versions
 from lifecycle.api.serializers import read_uuid
-from lifecycle.services.transitions.idempotency import Answer, KeyReused, claim_key, keep_answer
+from lifecycle.services.transitions.idempotency import KeptResponse, KeyReused, claim_key, keep_answer
 from tenants.refusals import RequestRefused
 
 REPLAYED = "Idempotency-Replayed"
@@ -55,7 +55,7 @@ def idempotent(action: Action) -> Action:
         response = action(view, request, *args, **kwargs)
         kept = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
         body = orjson.dumps(response.data, default=str, option=orjson.OPT_UTC_Z)
-        keep_answer(claim, Answer(response.status_code, kept, body), customer_ids=_find_customers(view, request))
+        keep_answer(claim, KeptResponse(response.status_code, kept, body), customer_ids=_find_customers(view, request))
         return response
 
     return answer

@@ -5,7 +5,7 @@ from typing import Any
 
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 
-from lifecycle.api import answers, configuration_answers
+from lifecycle.api import configuration_responses, responses
 from lifecycle.api.openapi import examples, security  # noqa: F401  (drf-spectacular finds the schemes)
 from lifecycle.api.openapi.configuration import CONFIGURATION, PUBLISHED
 from lifecycle.api.openapi.parameters import (
@@ -56,10 +56,10 @@ def describe(
     return decorator
 
 
-LIST_CUSTOMERS = describe("list_customers", "customers", *filter_parameters(), answer=answers.CustomerPageAnswer)
-GET_CUSTOMER = describe("get_customer", "customers", CUSTOMER, answer=answers.ProfileAnswer)
+LIST_CUSTOMERS = describe("list_customers", "customers", *filter_parameters(), answer=responses.CustomerPageResponse)
+GET_CUSTOMER = describe("get_customer", "customers", CUSTOMER, answer=responses.ProfileResponse)
 EXPORT_CUSTOMER = describe(
-    "export_customer", "customers", CUSTOMER, request=ExportSerializer, answer=answers.ExportAnswer
+    "export_customer", "customers", CUSTOMER, request=ExportSerializer, answer=responses.ExportResponse
 )
 ERASE_CUSTOMER = describe(
     "erase_customer",
@@ -68,7 +68,7 @@ ERASE_CUSTOMER = describe(
     IDEMPOTENCY_KEY,
     REPLAYED,
     request=ErasureSerializer,
-    answer=answers.ErasedAnswer,
+    answer=responses.ErasedResponse,
     problems=(422,),
 )
 GET_LIFECYCLE = describe(
@@ -77,7 +77,7 @@ GET_LIFECYCLE = describe(
     CUSTOMER,
     IF_NONE_MATCH,
     ETAG,
-    answer=answers.LifecycleAnswer,
+    answer=responses.LifecycleResponse,
     responses={304: OpenApiResponse(description="It is still the version in If-None-Match.")},
 )
 MOVE_CUSTOMER = describe(
@@ -90,20 +90,20 @@ MOVE_CUSTOMER = describe(
     *BUDGET,
     REPLAYED,
     request=ChangeSerializer,
-    answer=answers.MovedAnswer,
+    answer=responses.MovedResponse,
     problems=(409, 412, 422, 429),
     shown=[examples.MOVE, examples.MOVED, examples.NOT_ALLOWED],
 )
-GET_SUMMARY = describe("get_summary", "lifecycle", CUSTOMER, answer=answers.SummaryAnswer)
+GET_SUMMARY = describe("get_summary", "lifecycle", CUSTOMER, answer=responses.SummaryResponse)
 LIST_HISTORY = describe(
     "list_history",
     "lifecycle",
     CUSTOMER,
     CURSOR,
     LIMIT,
-    answer=answers.HistoryPageAnswer,
+    answer=responses.HistoryPageResponse,
 )
-GET_TENANT_SUMMARY = describe("get_tenant_summary", "lifecycle", answer=answers.TenantSummaryAnswer)
+GET_TENANT_SUMMARY = describe("get_tenant_summary", "lifecycle", answer=responses.TenantSummaryResponse)
 MOVE_CUSTOMERS = describe(
     "move_customers",
     "lifecycle",
@@ -111,8 +111,8 @@ MOVE_CUSTOMERS = describe(
     *BUDGET,
     REPLAYED,
     request=BatchSerializer,
-    answer=answers.BatchAnswer,
-    responses={207: OpenApiResponse(answers.BatchAnswer, description="The items have different results.")},
+    answer=responses.BatchResponse,
+    responses={207: OpenApiResponse(responses.BatchResponse, description="The items have different results.")},
     problems=(409, 422, 429),
     shown=[examples.BATCH],
 )
@@ -138,5 +138,5 @@ PREVIEW_CONFIGURATION = describe(
     "preview_configuration",
     "configuration",
     request=PUBLISHED,
-    answer=configuration_answers.PreviewResponse,
+    answer=configuration_responses.PreviewResponse,
 )

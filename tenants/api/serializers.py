@@ -56,7 +56,7 @@ class PasswordResetSerializer(StrictSerializer):
     username = TextField(max_length=150, trim_whitespace=True)
 
 
-class PasswordResetAnswer(serializers.Serializer[Any]):
+class PasswordResetResponse(serializers.Serializer[Any]):
     """What happens next, in words: the same for every name."""
 
     detail = serializers.CharField(read_only=True)

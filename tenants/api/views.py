@@ -11,7 +11,7 @@ from rest_framework.views import APIView
 
 from tenants.api.serializers import (
     LoginSerializer,
-    PasswordResetAnswer,
+    PasswordResetResponse,
     PasswordResetSerializer,
     RefreshSerializer,
     TokenPairSerializer,
@@ -95,7 +95,7 @@ class PasswordResetView(_OpenView):
         operation_id="request_password_reset",
         tags=["auth"],
         request=PasswordResetSerializer,
-        responses={202: PasswordResetAnswer},
+        responses={202: PasswordResetResponse},
         auth=[],
     )
     def post(self, request: Request) -> Response:

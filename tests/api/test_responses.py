@@ -2,48 +2,48 @@
 
 import pytest
 
-from lifecycle.api import answers
+from lifecycle.api import responses
 
 HEALTH = {"score": 80, "band": "good"}
 
 
 def test_what_is_not_described_is_not_sent():
-    assert answers.HealthAnswer.render({**HEALTH, "secret": 1}) == HEALTH
+    assert responses.HealthResponse.render({**HEALTH, "secret": 1}) == HEALTH
 
 
 def test_what_is_described_has_to_be_there():
     with pytest.raises(KeyError, match="band"):
-        answers.HealthAnswer.render({"score": 80})
+        responses.HealthResponse.render({"score": 80})
 
 
 def test_what_may_be_absent_is_absent():
     result = {"customer_id": "x", "status": 200, "success": True, "changed": False}
-    assert answers.ResultAnswer.render(result) == result
+    assert responses.ResultResponse.render(result) == result
 
 
 def test_what_lies_inside_is_rendered_likewise_and_nothing_stays_nothing():
     total = {"customers": 1, "over_expected": 0, "money": [{"currency": "EUR", "arr": "1.00", "hidden": 2}]}
-    rendered = answers.SumAnswer.render(total)
+    rendered = responses.SumResponse.render(total)
     assert rendered["money"] == [{"currency": "EUR", "arr": "1.00"}]
     option = dict.fromkeys(("stage", "category", "color", "allowed", "reason_required", "reason_codes"), "x")
-    assert answers.OptionAnswer.render({**option, "refusal": None, "effects": []})["refusal"] is None
+    assert responses.OptionResponse.render({**option, "refusal": None, "effects": []})["refusal"] is None
 
 
 def test_a_profile_has_exactly_what_is_described(api_client, customer):
     body = api_client("viewer").get(f"/api/v1/customers/{customer.id}").json()
-    assert set(body) == set(answers.ProfileAnswer._declared_fields)
-    assert set(body["company"]) == set(answers.CompanyAnswer._declared_fields)
-    assert set(body["lifecycle"]) == set(answers.StayAnswer._declared_fields)
+    assert set(body) == set(responses.ProfileResponse._declared_fields)
+    assert set(body["company"]) == set(responses.CompanyResponse._declared_fields)
+    assert set(body["lifecycle"]) == set(responses.StayResponse._declared_fields)
 
 
 @pytest.mark.parametrize(
     ("address", "response"),
     [
-        ("/customers/{}/lifecycle", answers.LifecycleAnswer),
-        ("/customers/{}/lifecycle/summary", answers.SummaryAnswer),
-        ("/customers/{}/lifecycle/history", answers.HistoryPageAnswer),
-        ("/customers", answers.CustomerPageAnswer),
-        ("/lifecycle/summary", answers.TenantSummaryAnswer),
+        ("/customers/{}/lifecycle", responses.LifecycleResponse),
+        ("/customers/{}/lifecycle/summary", responses.SummaryResponse),
+        ("/customers/{}/lifecycle/history", responses.HistoryPageResponse),
+        ("/customers", responses.CustomerPageResponse),
+        ("/lifecycle/summary", responses.TenantSummaryResponse),
     ],
 )
 def test_every_answer_has_exactly_what_is_described(api_client, customer, address, response):

@@ -15,22 +15,22 @@ from c360.api.configuration import get_configuration, publish_configuration
 from c360.api.customers import get_customer, list_customers
 from c360.api.lifecycle import get_lifecycle, get_tenant_summary, list_history, move_customer, move_customers
 from c360.models import (
-    BatchAnswer,
     BatchRequest,
+    BatchResponse,
     ChangeRequest,
     Configuration,
     ConfigurationMaxDays,
-    CustomerPageAnswer,
-    HistoryPageAnswer,
+    CustomerPageResponse,
+    HistoryPageResponse,
     ItemRequest,
-    LifecycleAnswer,
+    LifecycleResponse,
     ListCustomersAtRisk,
     LoginRequest,
-    MovedAnswer,
-    ProblemAnswer,
-    ProfileAnswer,
+    MovedResponse,
+    ProblemResponse,
+    ProfileResponse,
     RefreshRequest,
-    TenantSummaryAnswer,
+    TenantSummaryResponse,
     TokenPair,
 )
 from c360.types import Response
@@ -38,15 +38,15 @@ from c360.types import Response
 Wanted = TypeVar("Wanted")
 
 
-def got(kind: type[Wanted], answer: Response[Wanted | ProblemAnswer]) -> Wanted:
+def got(kind: type[Wanted], answer: Response[Wanted | ProblemResponse]) -> Wanted:
     """The answer, if it is of this kind."""
     assert isinstance(answer.parsed, kind), (answer.status_code, answer.content)
     return answer.parsed
 
 
-def refused(answer: Response[Any]) -> ProblemAnswer:
+def refused(answer: Response[Any]) -> ProblemResponse:
     """The refusal."""
-    assert isinstance(answer.parsed, ProblemAnswer), (answer.status_code, answer.content)
+    assert isinstance(answer.parsed, ProblemResponse), (answer.status_code, answer.content)
     return answer.parsed
 
 
@@ -57,24 +57,24 @@ def main(url: str, username: str, password: str, api_key: str) -> None:
     pair = got(TokenPair, create_token.sync_detailed(client=anonymous, body=body))
     client = AuthenticatedClient(base_url=url, token=pair.access, raise_on_unexpected_status=True)
 
-    page = got(CustomerPageAnswer, list_customers.sync_detailed(client=client, at_risk=ListCustomersAtRisk.TRUE))
+    page = got(CustomerPageResponse, list_customers.sync_detailed(client=client, at_risk=ListCustomersAtRisk.TRUE))
     customer = page.results[0].customer_id
-    profile = got(ProfileAnswer, get_customer.sync_detailed(customer, client=client))
+    profile = got(ProfileResponse, get_customer.sync_detailed(customer, client=client))
 
     answer = get_lifecycle.sync_detailed(customer, client=client)
-    before = got(LifecycleAnswer, answer)
+    before = got(LifecycleResponse, answer)
     open_stage = next(option.stage for option in before.transitions if option.allowed and not option.reason_required)
     change = ChangeRequest(stage=open_stage, note="Reported by a generated client")
     tag = answer.headers["ETag"]
     moved = move_customer.sync_detailed(customer, client=client, body=change, if_match=tag, idempotency_key="story-1")
-    assert got(MovedAnswer, moved).success
+    assert got(MovedResponse, moved).success
     stale = refused(move_customer.sync_detailed(customer, client=client, body=change, if_match=tag))
 
-    rows = got(HistoryPageAnswer, list_history.sync_detailed(customer, client=client)).results
+    rows = got(HistoryPageResponse, list_history.sync_detailed(customer, client=client)).results
     tried = BatchRequest(
         dry_run=True, items=[ItemRequest(stage=stage, customer_id=customer) for stage in ("Lost", "?")]
     )
-    results = got(BatchAnswer, move_customers.sync_detailed(client=client, body=tried)).results
+    results = got(BatchResponse, move_customers.sync_detailed(client=client, body=tried)).results
 
     kept = get_configuration.sync_detailed(client=client)
     configuration = got(Configuration, kept)
@@ -85,7 +85,7 @@ def main(url: str, username: str, password: str, api_key: str) -> None:
     refreshed = got(TokenPair, refresh_token.sync_detailed(client=anonymous, body=RefreshRequest(refresh=pair.refresh)))
     later = AuthenticatedClient(base_url=url, token=refreshed.access, raise_on_unexpected_status=True)
     by_key = AuthenticatedClient(base_url=url, token=api_key, raise_on_unexpected_status=True)
-    totals = [got(TenantSummaryAnswer, get_tenant_summary.sync_detailed(client=each)) for each in (later, by_key)]
+    totals = [got(TenantSummaryResponse, get_tenant_summary.sync_detailed(client=each)) for each in (later, by_key)]
     reported = {
         "at_risk": [str(row.customer_id) for row in page.results],
         "name_is_known": bool(profile.company.name),

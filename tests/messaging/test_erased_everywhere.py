@@ -225,12 +225,12 @@ def use_api(speaker: Speaker, people: Any, api_client: Any, person: Person) -> A
 
 def plant_answer(tenant: TenantRef, customer: Any, person: Person) -> None:
     """An answer that names the person: none of today's does, and one of tomorrow's may."""
-    from lifecycle.services.transitions.idempotency import Answer, claim_key, keep_answer
+    from lifecycle.services.transitions.idempotency import KeptResponse, claim_key, keep_answer
 
     with tenant_context(tenant.id):
         for key, customer_ids in (("filed", [customer.id]), ("not filed", None)):
             claim = claim_key(key, principal="p", fingerprint=b"f", tenant=tenant, now=utc_now())
-            keep_answer(claim, Answer(200, {}, orjson.dumps(person.contact)), customer_ids=customer_ids)
+            keep_answer(claim, KeptResponse(200, {}, orjson.dumps(person.contact)), customer_ids=customer_ids)
 
 
 def plant_upload(tenant: TenantRef, person: Person) -> None:

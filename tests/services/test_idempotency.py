@@ -8,11 +8,11 @@ from django.db import connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 
 from lifecycle.models import IdempotentRequest
-from lifecycle.services.transitions.idempotency import LIFETIME, Answer, KeyReused, claim_key, keep_answer
+from lifecycle.services.transitions.idempotency import LIFETIME, KeptResponse, KeyReused, claim_key, keep_answer
 from tenants.context import tenant_context
 from tests.factories import utc_now
 
-ANSWER = Answer(200, {"ETag": '"2"'}, b'{"success":true}')
+ANSWER = KeptResponse(200, {"ETag": '"2"'}, b'{"success":true}')
 
 
 def claim(tenant, *, key="k", principal="ann", fingerprint=b"f", now=None):

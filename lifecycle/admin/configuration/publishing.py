@@ -31,7 +31,7 @@ from tenants.services.configuration.versions import ConfigurationConflict, NoSuc
 OVERVIEW = "admin:tenants_configurationversion_changelist"
 EDITOR = "admin:tenants_configurationversion_change"
 
-Answer = HttpResponse | dict[str, Any]
+PageOrContext = HttpResponse | dict[str, Any]
 
 
 class ReasonForm(forms.Form):
@@ -72,7 +72,7 @@ def preview(
     )
 
 
-def publish(request: HttpRequest, draft: ConfigurationVersion) -> Answer:
+def publish(request: HttpRequest, draft: ConfigurationVersion) -> PageOrContext:
     """Ask once more, with everything that will happen; then publish."""
     arguments = service_arguments(request)
     form = ReasonForm(request.POST or None)
@@ -107,7 +107,7 @@ def publish(request: HttpRequest, draft: ConfigurationVersion) -> Answer:
     }
 
 
-def discard(request: HttpRequest, draft: ConfigurationVersion) -> Answer:
+def discard(request: HttpRequest, draft: ConfigurationVersion) -> PageOrContext:
     """Throw a draft away, with a reason."""
     form = ReasonForm(request.POST or None)
     today = look_at_today(service_arguments(request)["tenant"])
@@ -128,7 +128,7 @@ def discard(request: HttpRequest, draft: ConfigurationVersion) -> Answer:
     return {"draft": draft, "form": _with_seen(form, today, draft.revision)}
 
 
-def revert_version(request: HttpRequest) -> Answer:
+def revert_version(request: HttpRequest) -> PageOrContext:
     """Ask once more, with what comes back; then publish the former version again."""
     arguments = service_arguments(request)
     today = look_at_today(arguments["tenant"])

@@ -89,7 +89,7 @@ def _refuse_nul(properties: dict[str, Any]) -> None:
 def _problem(status: int) -> dict[str, Any]:
     described: dict[str, Any] = {
         "description": describe_status(status),
-        "content": {PROBLEM_TYPE: {"schema": reference("ProblemAnswer")}},
+        "content": {PROBLEM_TYPE: {"schema": reference("ProblemResponse")}},
     }
     if status in (429, 503):
         described["headers"] = {

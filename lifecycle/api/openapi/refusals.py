@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from drf_spectacular.utils import OpenApiResponse
 
-from lifecycle.api import answers
+from lifecycle.api import responses
 from tenants.refusals import STATUS_OF_CODE
 
 PROBLEM_TYPE: Final = "application/problem+json"
@@ -39,6 +39,6 @@ def describe_status(status: int) -> str:
 def refuse(*statuses: int) -> dict[Any, OpenApiResponse]:
     """The responses of refusals, as ``extend_schema`` takes them."""
     return {
-        (status, PROBLEM_TYPE): OpenApiResponse(answers.ProblemAnswer, description=describe_status(status))
+        (status, PROBLEM_TYPE): OpenApiResponse(responses.ProblemResponse, description=describe_status(status))
         for status in sorted({*statuses, *EVERYWHERE, *(WITH_BODY if 415 in statuses else ())})
     }

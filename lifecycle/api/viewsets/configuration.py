@@ -10,7 +10,7 @@ from django.utils.http import http_date
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from lifecycle.api import configuration_answers, schema
+from lifecycle.api import configuration_responses, schema
 from lifecycle.api.filters import refuse_strangers
 from lifecycle.api.preconditions import format_etag, is_known_to_caller, read_replaced_version
 from lifecycle.api.serializers import PublicationSerializer
@@ -78,7 +78,7 @@ class ConfigurationViewSet(TenantViewSet):
         asked.pop("comment", None)
         configuration, findings = read_configuration(asked.pop("configuration"))
         preview = preview_configuration(configuration, findings, **asked, tenant=self.tenant, now=timezone.now())
-        return Response(configuration_answers.PreviewResponse(preview).data)
+        return Response(configuration_responses.PreviewResponse(preview).data)
 
     def _live_number(self) -> int | None:
         version = live_version(self.tenant)

@@ -8,7 +8,7 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from lifecycle.api import answers, schema
+from lifecycle.api import responses, schema
 from lifecycle.api.authorship import find_author
 from lifecycle.api.filters import read_list_query, refuse_parameter, refuse_strangers
 from lifecycle.api.idempotency import idempotent
@@ -60,7 +60,7 @@ class CustomerViewSet(TenantViewSet):
         except InvalidCursor as error:
             raise refuse_parameter("cursor", str(error)) from error
         links = page_links(request, page.next_cursor, page.previous_cursor)
-        return Response(answers.CustomerPageAnswer.render({"results": page.rows, **links}))
+        return Response(responses.CustomerPageResponse.render({"results": page.rows, **links}))
 
     @schema.GET_CUSTOMER
     def retrieve(self, request: Request, customer_id: str) -> Response:
@@ -68,7 +68,7 @@ class CustomerViewSet(TenantViewSet):
         refuse_strangers(request.query_params, ())
         return self._show_profile(self.customer_id)
 
-    @schema.describe("find_customer", "customers", EXTERNAL_ID, answer=answers.ProfileAnswer)
+    @schema.describe("find_customer", "customers", EXTERNAL_ID, answer=responses.ProfileResponse)
     def find(self, request: Request, external_id: str) -> Response:
         """The same of the customer that has this id in your own systems, such as the CRM.
 
@@ -91,7 +91,7 @@ class CustomerViewSet(TenantViewSet):
             now=timezone.now(),
             with_contact_details=self.identity.may(UPDATE_LIFECYCLE),
         )
-        return Response(answers.ProfileAnswer.render(self.found(profile)))
+        return Response(responses.ProfileResponse.render(self.found(profile)))
 
 
 class LifecycleViewSet(TenantViewSet):
@@ -120,7 +120,7 @@ class LifecycleViewSet(TenantViewSet):
         headers = {"ETag": format_etag(body["version"]), "Cache-Control": "private, no-cache"}
         if is_as_judged and is_known_to_caller(request, body["version"]):
             return Response(status=304, headers=headers)
-        return Response(answers.LifecycleAnswer.render(body), headers=headers)
+        return Response(responses.LifecycleResponse.render(body), headers=headers)
 
     @schema.MOVE_CUSTOMER
     @idempotent
@@ -139,7 +139,7 @@ class LifecycleViewSet(TenantViewSet):
             raise self.refuse(outcome)
         headers = {"ETag": format_etag(outcome.record.version), **budget.headers}
         moved = {"success": True, "updated_at": outcome.record.updated_at}
-        return Response(answers.MovedAnswer.render(moved), headers=headers)
+        return Response(responses.MovedResponse.render(moved), headers=headers)
 
     @schema.GET_SUMMARY
     def summary(self, request: Request, customer_id: str) -> Response:
@@ -147,7 +147,7 @@ class LifecycleViewSet(TenantViewSet):
         refuse_strangers(request.query_params, ())
         held = getattr(request, "copies", None)
         summary = summaries.read_summary(self.customer_id, tenant=self.tenant, now=timezone.now(), held=held)
-        return Response(answers.SummaryAnswer.render(self.found(summary)))
+        return Response(responses.SummaryResponse.render(self.found(summary)))
 
     def wanted_copies(self, tenant_id: UUID) -> list[str]:
         """What is fetched from Redis together with the caller's membership."""
@@ -163,7 +163,7 @@ class LifecycleViewSet(TenantViewSet):
         page = self.found(history.read_history(self.customer_id, tenant=self.tenant, before=before, limit=limit))
         next_cursor = encode_before(page.next_before, self.customer_id)
         links = page_links(request, next_cursor, None)
-        return Response(answers.HistoryPageAnswer.render({"results": page.rows, **links}))
+        return Response(responses.HistoryPageResponse.render({"results": page.rows, **links}))
 
     def _read_change(
         self,

@@ -10,7 +10,7 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from lifecycle.api import effect_answers as answers
+from lifecycle.api import effect_responses as responses
 from lifecycle.api import effect_schema as schema
 from lifecycle.api.effect_serializers import PauseSerializer, ReplaySerializer
 from lifecycle.api.filters import read_limit, refuse_parameter, refuse_strangers
@@ -55,8 +55,8 @@ class EffectViewSet(TenantViewSet):
         runs = actions.list_effects(wanted, tenant=self.tenant, limit=limit + 1)
         last = runs[limit - 1].id if len(runs) > limit else None
         cursor = encode_cursor(Position(str(last), str(last)), question=question) if last else None
-        rows = [_render(answers.EffectRunAnswer, run) for run in runs[:limit]]
-        return Response(answers.EffectPageAnswer.render({"results": rows, **page_links(request, cursor, None)}))
+        rows = [_render(responses.EffectRunResponse, run) for run in runs[:limit]]
+        return Response(responses.EffectPageResponse.render({"results": rows, **page_links(request, cursor, None)}))
 
     @schema.GET_EFFECT
     def retrieve(self, request: Request, effect_id: str) -> Response:
@@ -65,21 +65,21 @@ class EffectViewSet(TenantViewSet):
         run = actions.find_effect_run(read_id(effect_id, "effect_id"), tenant=self.tenant)
         if run is None:
             raise RequestRefused("not_found", NO_EFFECT)
-        return Response(_render(answers.EffectDetailAnswer, run))
+        return Response(_render(responses.EffectDetailResponse, run))
 
     @schema.REPLAY_EFFECT
     def replay(self, request: Request, effect_id: str) -> Response:
         """Run one effect again, at once. An e-mail whose fate is unknown may arrive twice then."""
         with refusals():
             actions.replay(read_id(effect_id, "effect_id"), **self.arguments())
-        return Response(answers.ReplayedAnswer.render({"replayed": 1}), status=202)
+        return Response(responses.ReplayedResponse.render({"replayed": 1}), status=202)
 
     @schema.CANCEL_EFFECT
     def cancel(self, request: Request, effect_id: str) -> Response:
         """Cancel an effect that is held or due."""
         with refusals():
             run = actions.cancel(read_id(effect_id, "effect_id"), **self.arguments())
-        return Response(_render(answers.EffectRunAnswer, run))
+        return Response(_render(responses.EffectRunResponse, run))
 
     @schema.REPLAY_EFFECTS
     def replay_many(self, request: Request) -> Response:
@@ -91,7 +91,7 @@ class EffectViewSet(TenantViewSet):
             count = actions.replay_since(
                 asked["since"], state=asked["state"], effect=asked.get("effect"), **self.arguments()
             )
-        return Response(answers.ReplayedAnswer.render({"replayed": count}), status=202)
+        return Response(responses.ReplayedResponse.render({"replayed": count}), status=202)
 
     @schema.PAUSE_EFFECTS
     def pause(self, request: Request) -> Response:
@@ -105,14 +105,14 @@ class EffectViewSet(TenantViewSet):
             {"effect": one.effect, "paused_at": one.paused_at, "paused_by": one.paused_by, "reason": one.reason}
             for one in actions.list_pauses(self.tenant)
         ]
-        return Response(answers.PausesAnswer.render({"pauses": pauses}))
+        return Response(responses.PausesResponse.render({"pauses": pauses}))
 
     def arguments(self) -> dict[str, Any]:
         """Who asks, for the services."""
         return {"tenant": self.tenant, "actor": self.identity.actor(), "now": timezone.now()}
 
 
-def _render(answer: type[answers.EffectRunAnswer], run: EffectRun) -> dict[str, Any]:
+def _render(answer: type[responses.EffectRunResponse], run: EffectRun) -> dict[str, Any]:
     """The row as the API shows it. Recipients are references; of an address the name is masked."""
     return answer.render_row(run, recipient=mask_recipient(run.recipient))
 

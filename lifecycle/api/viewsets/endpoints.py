@@ -7,7 +7,7 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from lifecycle.api import effect_answers as answers
+from lifecycle.api import effect_responses as responses
 from lifecycle.api import effect_schema as schema
 from lifecycle.api.effect_serializers import EndpointSerializer
 from lifecycle.api.filters import refuse_parameter, refuse_strangers
@@ -36,7 +36,7 @@ class EndpointViewSet(TenantViewSet):
         """All endpoints of the tenant, and whether they are switched off."""
         refuse_strangers(request.query_params, ())
         rows = [_describe(endpoint, lane) for endpoint, lane in endpoints.list_endpoints(self.tenant)]
-        return Response(answers.EndpointsAnswer.render({"results": rows}))
+        return Response(responses.EndpointsResponse.render({"results": rows}))
 
     @schema.CREATE_ENDPOINT
     def create(self, request: Request) -> Response:
@@ -52,14 +52,14 @@ class EndpointViewSet(TenantViewSet):
             endpoint, secret = endpoints.create_endpoint(asked["name"], asked["url"], **self._arguments())
         except EndpointRefused as refused:
             raise RequestRefused("conflict", str(refused)) from refused
-        answer = answers.NewEndpointAnswer.render({**_describe(endpoint, None), "secret": secret})
+        answer = responses.NewEndpointResponse.render({**_describe(endpoint, None), "secret": secret})
         return Response(answer, status=201)
 
     @schema.ROTATE_ENDPOINT
     def rotate(self, request: Request, endpoint_id: str) -> Response:
         """Give the endpoint a new secret. The former one signs beside it for 24 hours."""
         secret = endpoints.rotate_secret(read_id(endpoint_id, "endpoint_id"), **self._arguments())
-        return Response(answers.SecretAnswer.render({"secret": self._found(secret)}))
+        return Response(responses.SecretResponse.render({"secret": self._found(secret)}))
 
     @schema.TEST_ENDPOINT
     def test(self, request: Request, endpoint_id: str) -> Response:
@@ -69,7 +69,7 @@ class EndpointViewSet(TenantViewSet):
         )
         delivery = send_sample(self._found(destination), tenant=self.tenant)
         return Response(
-            answers.TestAnswer.render(
+            responses.TestResponse.render(
                 {
                     "outcome": delivery.outcome,
                     "status": delivery.status,

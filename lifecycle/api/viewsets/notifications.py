@@ -7,7 +7,7 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from lifecycle.api import effect_answers as answers
+from lifecycle.api import effect_responses as responses
 from lifecycle.api import effect_schema as schema
 from lifecycle.api.effect_serializers import PreferenceSerializer
 from lifecycle.api.filters import read_limit, refuse_parameter, refuse_strangers
@@ -44,10 +44,10 @@ class NotificationViewSet(TenantViewSet):
         cursor = encode_cursor(Position(last, last), question=question) if last else None
         body = {
             "unread": count_unread(self.identity.user_id, tenant=self.tenant),
-            "results": [answers.NotificationAnswer.render_row(row) for row in rows[:limit]],
+            "results": [responses.NotificationResponse.render_row(row) for row in rows[:limit]],
             **page_links(request, cursor, None),
         }
-        return Response(answers.NotificationPageAnswer.render(body))
+        return Response(responses.NotificationPageResponse.render(body))
 
     @schema.READ_NOTIFICATION
     def read(self, request: Request, notification_id: str) -> Response:
@@ -58,7 +58,7 @@ class NotificationViewSet(TenantViewSet):
     def read_all(self, request: Request) -> Response:
         """Note that the caller has read all that are shown to them."""
         count = mark_all_read(self.identity.user_id, tenant=self.tenant, now=timezone.now())
-        return Response(answers.ReadAnswer.render({"read": count}))
+        return Response(responses.ReadResponse.render({"read": count}))
 
     @schema.GET_PREFERENCES
     def preferences(self, request: Request) -> Response:
@@ -94,7 +94,7 @@ class NotificationViewSet(TenantViewSet):
         )
         if found is None:
             raise RequestRefused("not_found", "There is no such notification: check the id.")
-        return Response(answers.NotificationAnswer.render_row(found))
+        return Response(responses.NotificationResponse.render_row(found))
 
     def _before(self, question: bytes) -> UUID | None:
         cursor = self.request.query_params.get("cursor")
@@ -112,4 +112,4 @@ def _describe(preference: Preference) -> Response:
         "time_zone": preference.time_zone,
         "next_digest_at": preference.next_digest(timezone.now()),
     }
-    return Response(answers.PreferenceAnswer.render(body))
+    return Response(responses.PreferenceResponse.render(body))

@@ -18,7 +18,7 @@ from tenants.middleware import current_request_id, note_refusal
 from tenants.refusals import RequestRefused
 from tenants.views import TenantViewMixin
 
-Answer = TypeVar("Answer")
+Found = TypeVar("Found")
 
 SOURCE = "API"
 NO_ID = "The id of a customer is a UUID such as 0198f3c2-5d1e-7a44-9f0e-2b6c1d7e8a90: check the address."
@@ -57,7 +57,7 @@ class TenantViewSet(TenantViewMixin, ViewSet):
             raise refuse_parameter("customer_id", NO_ID)
         return found
 
-    def found(self, answer: Answer | None) -> Answer:
+    def found(self, answer: Found | None) -> Found:
         """The answer; raises RequestRefused if there is none. The same words for every id: nothing can be learned."""
         if answer is None:
             raise RequestRefused("not_found", say(NOT_FOUND))

@@ -5,7 +5,7 @@ from typing import ClassVar
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from lifecycle.api import answers, schema
+from lifecycle.api import responses, schema
 from lifecycle.api.batches import BadItem, describe_result, read_items, status_of
 from lifecycle.api.filters import refuse_strangers
 from lifecycle.api.idempotency import idempotent
@@ -50,7 +50,7 @@ class TransitionViewSet(TenantViewSet):
         if not dry_run:
             self._note_refusals(answered)
         results = [describe_result(item, dry_run=dry_run) for item in answered]
-        answer = answers.BatchAnswer.render({"dry_run": dry_run, "results": results})
+        answer = responses.BatchResponse.render({"dry_run": dry_run, "results": results})
         return Response(answer, status=status_of(results), headers=budget.headers)
 
     def _note_refusals(self, answered: list[Outcome | BadItem]) -> None:
@@ -81,4 +81,4 @@ class TenantSummaryViewSet(TenantViewSet):
     def retrieve(self, request: Request) -> Response:
         """Customers and money per stage [API-3]."""
         refuse_strangers(request.query_params, ())
-        return Response(answers.TenantSummaryAnswer.render(summaries.read_tenant_summary(tenant=self.tenant)))
+        return Response(responses.TenantSummaryResponse.render(summaries.read_tenant_summary(tenant=self.tenant)))

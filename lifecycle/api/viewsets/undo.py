@@ -6,7 +6,7 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from lifecycle.api import effect_answers as answers
+from lifecycle.api import effect_responses as responses
 from lifecycle.api import effect_schema as schema
 from lifecycle.api.effect_serializers import UndoSerializer
 from lifecycle.api.idempotency import idempotent
@@ -47,7 +47,7 @@ class UndoViewSet(TenantViewSet):
         except UndoRefused as refused:
             raise RequestRefused(refused.code, str(refused)) from refused
         undo_after_commit(self.tenant, now=now)
-        answer = answers.UndoAnswer.render_row(undo, undo_id=undo.id)
+        answer = responses.UndoResponse.render_row(undo, undo_id=undo.id)
         return Response(answer, status=202, headers=budget.headers)
 
     @schema.GET_UNDO
@@ -56,4 +56,4 @@ class UndoViewSet(TenantViewSet):
         undo = find_undo(read_id(undo_id, "undo_id"), tenant=self.tenant)
         if undo is None:
             raise RequestRefused("not_found", "There is no such undo: check the id.")
-        return Response(answers.UndoAnswer.render_row(undo, undo_id=undo.id))
+        return Response(responses.UndoResponse.render_row(undo, undo_id=undo.id))

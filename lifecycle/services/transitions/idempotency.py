@@ -51,7 +51,7 @@ class KeyReused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class KeptResponse:
     """An answer as it was given: the status, the headers that belong to it, and the body."""
 
     status: int
@@ -67,7 +67,7 @@ class Claim:
     tenant_id: UUID
     principal: str
     key: str
-    answer: Answer | None = None
+    answer: KeptResponse | None = None
 
 
 def claim_key(key: str, *, principal: str, fingerprint: bytes, tenant: TenantRef, now: dt.datetime) -> Claim:
@@ -106,7 +106,7 @@ def claim_key(key: str, *, principal: str, fingerprint: bytes, tenant: TenantRef
             return Claim(kept.pk, tenant.id, principal, key, _open(kept))
 
 
-def keep_answer(claim: Claim, answer: Answer, *, customer_ids: Collection[UUID] | None = None) -> None:
+def keep_answer(claim: Claim, answer: KeptResponse, *, customer_ids: Collection[UUID] | None = None) -> None:
     """Keep the first answer for repetitions. Call in the transaction that claimed the key. One statement.
 
     ``customer_ids`` are the customers that the request is about: their erasure and their export find it by them. None:
@@ -122,7 +122,7 @@ def keep_answer(claim: Claim, answer: Answer, *, customer_ids: Collection[UUID] 
 
 def find_answers(
     tenant_id: UUID, customer_id: UUID, *, mentions: Callable[[bytes], bool]
-) -> Iterator[tuple[IdempotentRequest, Answer | None]]:
+) -> Iterator[tuple[IdempotentRequest, KeptResponse | None]]:
     """The answers that are kept about a customer, the oldest first; None for one that cannot be read any more.
 
     ``mentions`` says whether the body of an answer to a request that named no customer is about this one.
@@ -156,12 +156,12 @@ def sweep_answers(tenant_id: UUID, *, outdated: dt.datetime, limit: int) -> int:
     return count
 
 
-def _open(kept: IdempotentRequest) -> Answer:
+def _open(kept: IdempotentRequest) -> KeptResponse:
     try:
         body = decrypt_message(kept.body or b"", tenant_id=kept.tenant_id, row_id=_row_id(kept.principal, kept.key))
     except cipher.Undecryptable as error:
         raise KeyReused(GONE) from error
-    return Answer(kept.status or 0, kept.headers, body)
+    return KeptResponse(kept.status or 0, kept.headers, body)
 
 
 def _row_id(principal: str, key: str) -> UUID:

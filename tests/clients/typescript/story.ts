@@ -6,7 +6,7 @@
 import createClient from "openapi-fetch";
 import type { components, paths } from "./schema.js";
 
-type Problem = components["schemas"]["ProblemAnswer"];
+type Problem = components["schemas"]["ProblemResponse"];
 type Answer<T> = { data?: T; error?: Problem; response: Response };
 
 function got<T>(answer: Answer<T>): T {

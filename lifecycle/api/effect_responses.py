@@ -3,14 +3,14 @@
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from lifecycle.api.answers import Answer
+from lifecycle.api.responses import ResponseSerializer
 from lifecycle.models import EffectRun
 from lifecycle.services.effects.preferences import CHOICES
 
 STATES = EffectRun.STATES
 
 
-class EffectRunAnswer(Answer):
+class EffectRunResponse(ResponseSerializer):
     """One effect of one change, for one recipient."""
 
     id = serializers.UUIDField(help_text="Also the webhook's id; the e-mail's Message-ID is made of it.")
@@ -31,28 +31,28 @@ class EffectRunAnswer(Answer):
     created_at = serializers.DateTimeField()
 
 
-class EffectDetailAnswer(EffectRunAnswer):
+class EffectDetailResponse(EffectRunResponse):
     """One effect with what was sent and answered, without secrets and people."""
 
     last_attempt = serializers.JSONField(allow_null=True)
 
 
 @extend_schema_serializer(many=False)
-class EffectPageAnswer(Answer):
+class EffectPageResponse(ResponseSerializer):
     """A page of effects."""
 
-    results = EffectRunAnswer(many=True)
+    results = EffectRunResponse(many=True)
     next = serializers.URLField(allow_null=True)
     previous = serializers.URLField(allow_null=True)
 
 
-class ReplayedAnswer(Answer):
+class ReplayedResponse(ResponseSerializer):
     """How many effects run again."""
 
     replayed = serializers.IntegerField()
 
 
-class PauseAnswer(Answer):
+class PauseResponse(ResponseSerializer):
     """Something that is paused; ``effect`` empty: everything."""
 
     effect = serializers.CharField(allow_blank=True)
@@ -61,13 +61,13 @@ class PauseAnswer(Answer):
     reason = serializers.CharField()
 
 
-class PausesAnswer(Answer):
+class PausesResponse(ResponseSerializer):
     """What is paused now."""
 
-    pauses = PauseAnswer(many=True)
+    pauses = PauseResponse(many=True)
 
 
-class EndpointAnswer(Answer):
+class EndpointResponse(ResponseSerializer):
     """A webhook endpoint."""
 
     id = serializers.UUIDField()
@@ -79,26 +79,26 @@ class EndpointAnswer(Answer):
     disabled_reason = serializers.CharField(help_text="gone or failing: why it was switched off by itself.")
 
 
-class NewEndpointAnswer(EndpointAnswer):
+class NewEndpointResponse(EndpointResponse):
     """The same with its secret, which is shown this once."""
 
     secret = serializers.CharField(help_text="whsec_...: signs every message. It is not shown again.")
 
 
 @extend_schema_serializer(many=False)
-class EndpointsAnswer(Answer):
+class EndpointsResponse(ResponseSerializer):
     """All endpoints of the tenant."""
 
-    results = EndpointAnswer(many=True)
+    results = EndpointResponse(many=True)
 
 
-class SecretAnswer(Answer):
+class SecretResponse(ResponseSerializer):
     """A new secret; the former one signs beside it for 24 hours."""
 
     secret = serializers.CharField()
 
 
-class TestAnswer(Answer):
+class TestResponse(ResponseSerializer):
     """What an endpoint answered to a signed sample."""
 
     outcome = serializers.CharField()
@@ -107,7 +107,7 @@ class TestAnswer(Answer):
     error = serializers.CharField(allow_blank=True)
 
 
-class UndoAnswer(Answer):
+class UndoResponse(ResponseSerializer):
     """An undo, and how far it has come."""
 
     undo_id = serializers.UUIDField()
@@ -121,7 +121,7 @@ class UndoAnswer(Answer):
     finished_at = serializers.DateTimeField(allow_null=True)
 
 
-class NotificationAnswer(Answer):
+class NotificationResponse(ResponseSerializer):
     """An alert as one person sees it."""
 
     id = serializers.UUIDField()
@@ -136,22 +136,22 @@ class NotificationAnswer(Answer):
 
 
 @extend_schema_serializer(many=False)
-class NotificationPageAnswer(Answer):
+class NotificationPageResponse(ResponseSerializer):
     """A page of the caller's notifications."""
 
     unread = serializers.IntegerField()
-    results = NotificationAnswer(many=True)
+    results = NotificationResponse(many=True)
     next = serializers.URLField(allow_null=True)
     previous = serializers.URLField(allow_null=True)
 
 
-class ReadAnswer(Answer):
+class ReadResponse(ResponseSerializer):
     """How many notifications were unread."""
 
     read = serializers.IntegerField()
 
 
-class PreferenceAnswer(Answer):
+class PreferenceResponse(ResponseSerializer):
     """How the caller hears of alerts."""
 
     alerts = serializers.ChoiceField(choices=CHOICES)

@@ -33,7 +33,7 @@ PAGE = """<!doctype html>
 """
 
 
-class Answer:
+class Response:
     """What Django answers. ``body`` is whole, or the beginning of what ``tail`` goes on with."""
 
     def __init__(self) -> None:
@@ -92,7 +92,7 @@ class Tail:
 def run_wsgi(
     application: WsgiApplication,
     environ: dict[str, Any],
-    answer: Answer,
+    answer: Response,
     *,
     collected: int,
     begin: Callable[[], Tail],
@@ -144,7 +144,7 @@ class Sender:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
 
-    async def send(self, scope: Scope, send: Send, answer: Answer) -> None:
+    async def send(self, scope: Scope, send: Send, answer: Response) -> None:
         """Send a whole answer, or one with a tail. A reader who does not read is hung up on."""
         headers = {name for name, _ in answer.headers}
         if answer.tail is None and b"content-length" not in headers and answer.status not in (204, 304):
@@ -163,7 +163,7 @@ class Sender:
                 answer.tail.close()
         await send({"type": "http.response.body", "body": b""})
 
-    async def _send_pieces(self, send: Send, answer: Answer) -> None:
+    async def _send_pieces(self, send: Send, answer: Response) -> None:
         size = self.limits.piece
         for begin in range(0, len(answer.body), size):
             await self._send_piece(send, answer.body[begin : begin + size])
@@ -185,9 +185,9 @@ class Interrupted(Exception):
     """A streamed answer broke off: its end must not look like one."""
 
 
-def refusal(scope: Scope, status: int, code: str, title: str, sentence: str, *headers: tuple[bytes, bytes]) -> Answer:
+def refusal(scope: Scope, status: int, code: str, title: str, sentence: str, *headers: tuple[bytes, bytes]) -> Response:
     """An answer that Django has no part in: a problem for the API, a plain page for people."""
-    answer = Answer()
+    answer = Response()
     answer.status = status
     if scope["path"].startswith("/api/"):
         kind, answer.body = PROBLEM_TYPE, problem_bytes(status, code, sentence)

@@ -58,7 +58,7 @@ class SentenceField(serializers.CharField):
     """What is said of something: the service returns a message, people read it in their language."""
 
 
-class Answer(serializers.Serializer[Any]):
+class ResponseSerializer(serializers.Serializer[Any]):
     """A response. It is never read from a request."""
 
     @classmethod
@@ -103,7 +103,7 @@ def _render(plan: _Plan, value: Mapping[str, Any]) -> dict[str, Any]:
     return rendered
 
 
-class FaultAnswer(Answer):
+class FaultResponse(ResponseSerializer):
     """One thing that is wrong with a request."""
 
     pointer = serializers.CharField(help_text="Where, as a JSON pointer (RFC 6901) in a URI fragment.")
@@ -112,7 +112,7 @@ class FaultAnswer(Answer):
     parameter = serializers.CharField(required=False, help_text="The parameter of the address, if it is one.")
 
 
-class PresentStateAnswer(Answer):
+class PresentStateResponse(ResponseSerializer):
     """The customer's stage now, or which configuration is live, in the problem of a stale version."""
 
     version = serializers.IntegerField()
@@ -121,7 +121,7 @@ class PresentStateAnswer(Answer):
     updated_by = serializers.CharField(required=False)
 
 
-class StartedAnswer(Answer):
+class StartedResponse(ResponseSerializer):
     """How often an effect would be started."""
 
     name = serializers.CharField()
@@ -129,7 +129,7 @@ class StartedAnswer(Answer):
     count = serializers.IntegerField()
 
 
-class ProblemAnswer(Answer):
+class ProblemResponse(ResponseSerializer):
     """A refusal (RFC 9457). ``code`` is for programs, ``detail`` for people."""
 
     type = serializers.CharField()
@@ -137,18 +137,18 @@ class ProblemAnswer(Answer):
     status = serializers.IntegerField()
     detail = serializers.CharField()
     code = serializers.CharField()
-    errors = FaultAnswer(many=True, required=False)  # type: ignore[assignment]
+    errors = FaultResponse(many=True, required=False)  # type: ignore[assignment]
     allowed = serializers.ListField(
         child=serializers.CharField(), required=False, help_text="The stages or reasons that would be accepted."
     )
-    current = PresentStateAnswer(required=False)
-    effects = StartedAnswer(many=True, required=False, help_text="The effects that would start.")
+    current = PresentStateResponse(required=False)
+    effects = StartedResponse(many=True, required=False, help_text="The effects that would start.")
     retry_after = serializers.IntegerField(required=False, help_text="Seconds after which trying again makes sense.")
     stages = serializers.DictField(child=serializers.IntegerField(), required=False)
     request_id = serializers.CharField(required=False)
 
 
-class EffectAnswer(Answer):
+class EffectResponse(ResponseSerializer):
     """A business process that a move starts."""
 
     name = serializers.CharField()
@@ -157,14 +157,14 @@ class EffectAnswer(Answer):
     to = serializers.ListField(child=serializers.CharField())
 
 
-class RefusalAnswer(Answer):
+class RefusalResponse(ResponseSerializer):
     """Why a move would be refused."""
 
     code = serializers.CharField()
     sentence = SentenceField()
 
 
-class OptionAnswer(Answer):
+class OptionResponse(ResponseSerializer):
     """One other stage: whether and how the customer can be moved there now by the caller."""
 
     stage = serializers.CharField()
@@ -175,11 +175,11 @@ class OptionAnswer(Answer):
     reason_codes = serializers.ListField(
         child=serializers.CharField(), allow_null=True, help_text="null: any text of up to 255 characters."
     )
-    refusal = RefusalAnswer(allow_null=True)
-    effects = EffectAnswer(many=True)
+    refusal = RefusalResponse(allow_null=True)
+    effects = EffectResponse(many=True)
 
 
-class StatusAnswer(Answer):
+class StatusResponse(ResponseSerializer):
     """Where a customer stands [DM-1]."""
 
     customer_id = serializers.UUIDField()
@@ -193,36 +193,36 @@ class StatusAnswer(Answer):
     version = serializers.IntegerField()
 
 
-class LifecycleAnswer(StatusAnswer):
+class LifecycleResponse(StatusResponse):
     """A customer's stage, and the stages it can move to."""
 
     category = serializers.ChoiceField(choices=CATEGORIES)
     configuration_version = serializers.IntegerField()
-    transitions = OptionAnswer(many=True)
+    transitions = OptionResponse(many=True)
 
 
-class MovedAnswer(Answer):
+class MovedResponse(ResponseSerializer):
     """The customer is in the stage that was asked for."""
 
     success = serializers.BooleanField()
     updated_at = serializers.DateTimeField()
 
 
-class HealthAnswer(Answer):
+class HealthResponse(ResponseSerializer):
     """How the customer is doing: 0 (poor) to 100; null and ``unknown`` while no figure is known."""
 
     score = serializers.IntegerField(allow_null=True)
     band = serializers.ChoiceField(choices=BANDS)
 
 
-class ExplainedHealthAnswer(HealthAnswer):
+class ExplainedHealthResponse(HealthResponse):
     """The health with its reasons, the heaviest first, and the share of figures that was known, in per cent."""
 
     reasons = serializers.ListField(child=SentenceField())
     confidence = serializers.IntegerField()
 
 
-class RenewalAnswer(Answer):
+class RenewalResponse(ResponseSerializer):
     """When the contract is to be renewed."""
 
     renewal_on = serializers.DateField(allow_null=True)
@@ -232,7 +232,7 @@ class RenewalAnswer(Answer):
     contract_ends_on = serializers.DateField(allow_null=True)
 
 
-class MoneyAnswer(Answer):
+class MoneyResponse(ResponseSerializer):
     """Billing's figures, in ``currency``; null where nothing is known."""
 
     currency = serializers.CharField(allow_blank=True)
@@ -241,13 +241,13 @@ class MoneyAnswer(Answer):
     balance_overdue = _money()
 
 
-class SupportAnswer(Answer):
+class SupportResponse(ResponseSerializer):
     """Support's figures; ``csat`` from 0 to 5."""
 
     vars().update(_declare(fields_of(SUPPORT)))
 
 
-class StayAnswer(StatusAnswer):
+class StayResponse(StatusResponse):
     """A customer's stage, and since when."""
 
     category = serializers.ChoiceField(choices=CATEGORIES)
@@ -257,12 +257,12 @@ class StayAnswer(StatusAnswer):
     days_over = serializers.IntegerField()
 
 
-class SummaryAnswer(StayAnswer):
+class SummaryResponse(StayResponse):
     """One customer at a glance [API-3]."""
 
     name = serializers.CharField()
     owner = serializers.CharField(allow_blank=True)
-    health = ExplainedHealthAnswer()
+    health = ExplainedHealthResponse()
     urgency = serializers.FloatField(help_text=URGENCY_HELP)
     at_stake = serializers.DecimalField(
         max_digits=20,
@@ -271,26 +271,26 @@ class SummaryAnswer(StayAnswer):
         help_text="The same in the customer's own currency; null where nothing is at stake or known.",
     )
     urgency_reason = SentenceField(help_text="The figures behind the urgency, in one sentence.")
-    renewal = RenewalAnswer()
-    billing = MoneyAnswer()
-    support = SupportAnswer()
+    renewal = RenewalResponse()
+    billing = MoneyResponse()
+    support = SupportResponse()
 
 
-class SourceAnswer(Answer):
+class SourceResponse(ResponseSerializer):
     """The message that reported it."""
 
     source = serializers.CharField(allow_blank=True)  # type: ignore[assignment]
     occurred_at = serializers.DateTimeField()
 
 
-class CompanyAnswer(Answer):
+class CompanyResponse(ResponseSerializer):
     """The company."""
 
     vars().update(_declare(fields_of(COMPANY)))
-    provenance = SourceAnswer(allow_null=True)
+    provenance = SourceResponse(allow_null=True)
 
 
-class ContactAnswer(Answer):
+class ContactResponse(ResponseSerializer):
     """A person at the customer; all null after an erasure.
 
     E-mail address and phone number are masked for callers who may not move customers: ``z•••@acme.example``.
@@ -302,33 +302,33 @@ class ContactAnswer(Answer):
     role = serializers.CharField(allow_blank=True)
 
 
-class BillingAnswer(Answer):
+class BillingResponse(ResponseSerializer):
     """What Billing reported."""
 
     vars().update(_declare(fields_of(BILLING)))
-    provenance = SourceAnswer(allow_null=True)
+    provenance = SourceResponse(allow_null=True)
 
 
-class SourcedSupportAnswer(SupportAnswer):
+class SourcedSupportResponse(SupportResponse):
     """What Support reported."""
 
-    provenance = SourceAnswer(allow_null=True)
+    provenance = SourceResponse(allow_null=True)
 
 
-class ProfileAnswer(Answer):
+class ProfileResponse(ResponseSerializer):
     """Everything that is known of a customer [FR-01]."""
 
     id = serializers.UUIDField()
     customer_id = serializers.UUIDField(help_text="The same as id.")
     external_id = serializers.CharField()
-    company = CompanyAnswer()
-    contacts = ContactAnswer(many=True)
-    billing = BillingAnswer()
-    support = SourcedSupportAnswer()
+    company = CompanyResponse()
+    contacts = ContactResponse(many=True)
+    billing = BillingResponse()
+    support = SourcedSupportResponse()
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
     erased_at = serializers.DateTimeField(allow_null=True)
-    lifecycle = StayAnswer(allow_null=True)
+    lifecycle = StayResponse(allow_null=True)
 
 
 def _records(what: str) -> serializers.ListField:
@@ -339,7 +339,7 @@ def _record(what: str) -> serializers.DictField:
     return serializers.DictField(allow_null=True, help_text=what)
 
 
-class ExportAnswer(Answer):
+class ExportResponse(ResponseSerializer):
     """Everything that is kept about a customer [SEC-7], personal data in clear."""
 
     exported_at = serializers.DateTimeField()
@@ -362,7 +362,7 @@ class ExportAnswer(Answer):
     )
 
 
-class ErasedAnswer(Answer):
+class ErasedResponse(ResponseSerializer):
     """What an erasure has destroyed [SEC-7]."""
 
     customer_id = serializers.UUIDField()
@@ -380,7 +380,7 @@ class ErasedAnswer(Answer):
     )
 
 
-class ListedAnswer(StatusAnswer):
+class ListedResponse(StatusResponse):
     """One customer of the list."""
 
     id = serializers.UUIDField(help_text="The same as customer_id.")
@@ -391,7 +391,7 @@ class ListedAnswer(StatusAnswer):
     days_in_stage = serializers.IntegerField()
     days_over = serializers.IntegerField()
     days_to_renewal = serializers.IntegerField(allow_null=True)
-    health = HealthAnswer()
+    health = HealthResponse()
     urgency = serializers.FloatField(help_text=URGENCY_HELP)
     at_stake = serializers.DecimalField(
         max_digits=20,
@@ -402,19 +402,19 @@ class ListedAnswer(StatusAnswer):
     urgency_reason = SentenceField(help_text="The figures behind the urgency, in one sentence.")
 
 
-class _Page(Answer):
+class _Page(ResponseSerializer):
     next = serializers.CharField(allow_null=True, help_text="The address of the next page.")
     previous = serializers.CharField(allow_null=True, help_text="The address of the previous page.")
 
 
 @extend_schema_serializer(many=False)
-class CustomerPageAnswer(_Page):
+class CustomerPageResponse(_Page):
     """One page of customers."""
 
-    results = ListedAnswer(many=True)
+    results = ListedResponse(many=True)
 
 
-class HistoryAnswer(Answer):
+class HistoryResponse(ResponseSerializer):
     """One transition [DM-2]."""
 
     id = serializers.UUIDField()
@@ -441,28 +441,28 @@ class HistoryAnswer(Answer):
     hash = serializers.CharField()
 
 
-class HistoryPageAnswer(_Page):
+class HistoryPageResponse(_Page):
     """One page of a customer's history, newest first."""
 
-    results = HistoryAnswer(many=True)
+    results = HistoryResponse(many=True)
 
 
-class AmountAnswer(Answer):
+class AmountResponse(ResponseSerializer):
     """Annual recurring revenue in one currency."""
 
     currency = serializers.CharField(allow_blank=True)
     arr = serializers.DecimalField(max_digits=20, decimal_places=2)
 
 
-class SumAnswer(Answer):
+class SumResponse(ResponseSerializer):
     """Some customers together."""
 
     customers = serializers.IntegerField()
     over_expected = serializers.IntegerField(help_text="Of them over the days expected for their stage.")
-    money = AmountAnswer(many=True)
+    money = AmountResponse(many=True)
 
 
-class StageSumAnswer(SumAnswer):
+class StageSumResponse(SumResponse):
     """The customers of one stage."""
 
     stage = serializers.CharField()
@@ -472,16 +472,16 @@ class StageSumAnswer(SumAnswer):
     expected_days = serializers.IntegerField(allow_null=True)
 
 
-class TenantSummaryAnswer(Answer):
+class TenantSummaryResponse(ResponseSerializer):
     """The tenant at a glance [API-3], its stages in the order of the configuration."""
 
     configuration_version = serializers.IntegerField()
-    stages = StageSumAnswer(many=True)
-    total = SumAnswer()
-    at_risk = SumAnswer()
+    stages = StageSumResponse(many=True)
+    total = SumResponse()
+    at_risk = SumResponse()
 
 
-class ResultAnswer(Answer):
+class ResultResponse(ResponseSerializer):
     """What became of one item."""
 
     customer_id = serializers.CharField(allow_null=True)
@@ -491,16 +491,16 @@ class ResultAnswer(Answer):
     code = serializers.CharField(required=False)
     detail = serializers.CharField(required=False)
     allowed = serializers.ListField(child=serializers.CharField(), required=False)
-    errors = FaultAnswer(many=True, required=False)  # type: ignore[assignment]
+    errors = FaultResponse(many=True, required=False)  # type: ignore[assignment]
     stage = serializers.CharField(required=False)
     version = serializers.IntegerField(required=False)
     updated_at = serializers.DateTimeField(required=False)
     etag = serializers.CharField(required=False)
-    effects = EffectAnswer(many=True, required=False, help_text="In a dry run: what the move would start.")
+    effects = EffectResponse(many=True, required=False, help_text="In a dry run: what the move would start.")
 
 
-class BatchAnswer(Answer):
+class BatchResponse(ResponseSerializer):
     """One result per item, in the order of the items."""
 
     dry_run = serializers.BooleanField()
-    results = ResultAnswer(many=True)
+    results = ResultResponse(many=True)

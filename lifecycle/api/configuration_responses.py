@@ -9,11 +9,11 @@ from tenants.rules.configuration.errors import ERROR, WARNING, Finding
 from tenants.sentences import describe_change, describe_finding
 
 
-class Response(serializers.Serializer[Any]):
+class _Rendered(serializers.Serializer[Any]):
     """Rendered only, never read from requests."""
 
 
-class FindingResponse(Response):
+class FindingResponse(_Rendered):
     """One thing that is wrong with a configuration (``error``) or probably not meant (``warning``)."""
 
     path = serializers.CharField(allow_blank=True, help_text="Where in the configuration, as a JSON pointer.")
@@ -26,7 +26,7 @@ class FindingResponse(Response):
         return describe_finding(finding)
 
 
-class ChangeResponse(Response):
+class ChangeResponse(_Rendered):
     """One difference to the live configuration, for programs and in words."""
 
     kind = serializers.ChoiceField(choices=get_args(ChangeKind))
@@ -39,14 +39,14 @@ class ChangeResponse(Response):
         return describe_change(change)
 
 
-class StageCountResponse(Response):
+class StageCountResponse(_Rendered):
     """A stage and the customers in it now."""
 
     stage = serializers.CharField()
     customers = serializers.IntegerField()
 
 
-class OverdueCountResponse(Response):
+class OverdueCountResponse(_Rendered):
     """Customers that are in their stage for longer than expected: today, and with the configuration."""
 
     stage = serializers.CharField()
@@ -54,7 +54,7 @@ class OverdueCountResponse(Response):
     then = serializers.IntegerField()
 
 
-class RefusedMoveResponse(Response):
+class RefusedMoveResponse(_Rendered):
     """Moves that really happened and would be refused, by kind, with customers for example."""
 
     from_stage = serializers.CharField()
@@ -68,7 +68,7 @@ class RefusedMoveResponse(Response):
     examples = serializers.ListField(child=serializers.UUIDField())
 
 
-class PreviewResponse(Response):
+class PreviewResponse(_Rendered):
     """What a configuration would do. When it is not ``valid``, only ``faults`` says something."""
 
     valid = serializers.BooleanField()
