@@ -1,7 +1,8 @@
 """How each kind of effect is delivered, and what became of it. Nothing raises here for what others do."""
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from email.utils import formataddr
 from types import MappingProxyType
 from typing import Any, Final
@@ -23,7 +24,7 @@ from lifecycle.services.effects import digests
 from lifecycle.services.effects.alerts import raise_alert
 from lifecycle.services.effects.digests import render_digest
 from lifecycle.services.effects.endpoints import Destination, note_failure, note_success, read_destination
-from lifecycle.services.effects.facts import Facts, Mail, NothingToDeliver, gather_facts, render_mail
+from lifecycle.services.effects.facts import Facts, Mail, NothingToDeliver, gather_all, gather_facts, render_mail
 from lifecycle.services.effects.kinds import ESCALATION
 from lifecycle.services.effects.queue import Job, Result, hand_over
 from tenants.actors import TenantRef
@@ -38,9 +39,33 @@ SAMPLE_TYPE: Final = "customer360.test"
 SAMPLE_SECONDS: Final = 8.0
 
 
-def deliver(job: Job) -> Result:
-    """Deliver one effect; what became of it. Bounded in time."""
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What was looked up for a webhook before its turn."""
+
+    facts: Facts | NothingToDeliver
+    destination: Destination | None
+
+
+def look_up(jobs: Sequence[Job]) -> Mapping[UUID, Looked]:
+    """What the webhooks of one claim of one lane say, and where they go, by job. Two statements; none for others."""
+    if not jobs or jobs[0].kind != "webhook":
+        return {}
+    tenant = jobs[0].tenant
+    with tenant_context(tenant.id):
+        facts = gather_all(jobs)
+        destination = read_destination(_endpoint_of(jobs[0]), tenant=tenant, now=timezone.now())
+    return {job.id: Looked(facts[job.id], destination) for job in jobs}
+
+
+def deliver(job: Job, looked: Looked | None = None) -> Result:
+    """Deliver one effect; what became of it. Bounded in time. ``looked``: what ``look_up`` has found of it, if it was.
+
+    Nothing is asked of the database for a webhook that was looked up and is taken.
+    """
     try:
+        if job.kind == "webhook":
+            return _send_webhook(job, looked or look_up([job])[job.id])
         return _SENDERS[job.kind](job)
     except NothingToDeliver as nothing:
         return Result(EffectRun.SUPPRESSED, str(nothing))
@@ -87,12 +112,14 @@ def _mail(job: Job, mail: Mail) -> Result:
     return Result(EffectRun.FAILED, "refused", attempt=attempt)
 
 
-def _send_webhook(job: Job) -> Result:
-    now = timezone.now()
-    endpoint_id = UUID(job.recipient.partition(":")[2])
-    with tenant_context(job.tenant.id):
-        facts = gather_facts(job)
-        destination = read_destination(endpoint_id, tenant=job.tenant, now=now)
+def _endpoint_of(job: Job) -> UUID:
+    return UUID(job.recipient.partition(":")[2])
+
+
+def _send_webhook(job: Job, looked: Looked) -> Result:
+    facts, destination = looked.facts, looked.destination
+    if isinstance(facts, NothingToDeliver):
+        raise facts
     if destination is None:
         return Result(EffectRun.CANCELLED, "endpoint_removed")
     body = orjson.dumps(webhook_body(facts)).decode()
@@ -192,6 +219,5 @@ _SENDERS: Final[Mapping[str, Callable[[Job], Result]]] = MappingProxyType(
         "email": _send_email,
         digests.KIND: _send_digest,
         "forecast": _ask_for_forecast,
-        "webhook": _send_webhook,
     }
 )

@@ -2,8 +2,10 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
@@ -11,7 +13,7 @@ import structlog
 from django.db import connections
 from django.utils import timezone
 
-from lifecycle.delivery.senders import deliver
+from lifecycle.delivery.senders import Looked, deliver, look_up
 from lifecycle.delivery.webhooks import close_idle
 from lifecycle.models import EffectRun
 from lifecycle.services.effects.queue import (
@@ -40,6 +42,8 @@ MOST_UNPROVEN: Final = THREADS // 4
 # So that memory stays bounded; the lanes above it are served one at a time.
 MOST_PROVEN: Final = 100_000
 PAUSE_SECONDS: Final = 0.25
+# What ends within this time is written together.
+SETTLE_SECONDS: Final = 0.01
 LOOK_AFTER_SECONDS: Final = 5.0
 
 Finished = Callable[[Job, Result, float], object]
@@ -54,13 +58,14 @@ class EffectWorker:
         self._in_flight: dict[tuple[UUID, UUID], tuple[UUID, float]] = {}
         self._proven: set[UUID] = set()
         self._ended = threading.Condition()
+        self._results: list[tuple[Job, Result | None, float]] = []
         self._finished = finished
         self._look_at = 0.0
         # Measured every few seconds.
         self.oldest_seconds = 0.0
 
     def work(self) -> bool:
-        """One round: take back, release, claim and begin; False when there was nothing to begin."""
+        """One round: take back, release, claim, begin, and write what has ended; False when nothing is left to do."""
         if time.monotonic() >= self._look_at:
             self._look_at = time.monotonic() + LOOK_AFTER_SECONDS
             recover_lapsed()
@@ -69,30 +74,38 @@ class EffectWorker:
         release_held()
         began = 0
         for lane in find_lanes():
+            self._settle()
             room = self._room(lane)
             if room <= 0:
                 continue
             jobs = claim(lane, room, now=timezone.now())
+            looked = self._look_up(jobs)
             with self._ended:
                 now = time.monotonic()
                 self._in_flight |= {(job.id, job.token): (lane.id, now) for job in jobs}
             for job in jobs:
-                self._pool.submit(self._run, job)
+                self._pool.submit(self._run, job, looked.get(job.id))
             began += len(jobs)
-        return began > 0
+        self._settle()
+        with self._ended:
+            return began > 0 or bool(self._in_flight)
 
     def wait(self, seconds: float) -> None:
-        """Until a thread is free, or for so long."""
+        """Until something has ended, and a moment for what ends with it; or for so long."""
         with self._ended:
-            self._ended.wait(seconds)
+            self._ended.wait_for(lambda: self._results, seconds)
+            self._ended.wait_for(lambda: len(self._results) >= MOST_OF_A_LANE, min(seconds, SETTLE_SECONDS))
 
     def drain(self, seconds: float) -> bool:
         """Wait until nothing is in flight; False when something still is after so long."""
         until = time.monotonic() + seconds
-        with self._ended:
-            while self._in_flight and (left := until - time.monotonic()) > 0:
-                self._ended.wait(left)
-            return not self._in_flight
+        while True:
+            self._settle()
+            with self._ended:
+                left = until - time.monotonic()
+                if not self._in_flight or left <= 0:
+                    return not self._in_flight
+                self._ended.wait_for(lambda: self._results, left)
 
     def close(self, seconds: float) -> None:
         """Let what is in flight end, for so long; what does not comes back when its lease is over."""
@@ -118,21 +131,65 @@ class EffectWorker:
             return 0
         return min(free, 1)
 
-    def _run(self, job: Job) -> None:
-        began_at = time.monotonic()
+    def _run(self, job: Job, looked: Looked | None) -> None:
+        """Deliver one, in a thread; None for its result when that could not even be tried."""
+        began_at, result = time.monotonic(), None
         try:
-            result = self._deliver(job)
-            self._note_answer(job, result)
-            if finish(job, result) and self._finished:
-                self._finished(job, result, time.monotonic() - began_at)
+            result = self._deliver(job, looked)
         except Exception as error:
             # Its lease ends, and it comes again.
-            log.error("effect not finished", effect=str(job.id), tenant=job.tenant.slug, error=describe(error))
+            log.error("effect not delivered", effect=str(job.id), tenant=job.tenant.slug, error=describe(error))
             connections.close_all()
         finally:
             with self._ended:
-                del self._in_flight[job.id, job.token]
+                self._results.append((job, result, time.monotonic() - began_at))
                 self._ended.notify_all()
+
+    def _settle(self) -> None:
+        """Write what has become of those that ended, a statement a tenant. What cannot be written comes again."""
+        with self._ended:
+            results, self._results = self._results, []
+        if not results:
+            return
+        by_tenant = defaultdict[UUID, list[tuple[Job, Result, float]]](list)
+        for job, result, seconds in results:
+            if result is not None:
+                self._note_answer(job, result)
+                by_tenant[job.tenant.id].append((job, result, seconds))
+        for ended in by_tenant.values():
+            try:
+                written = self._write([(job, result) for job, result, _ in ended])
+            except Exception as error:
+                # Their leases end, and they come again or are unknown.
+                log.error("effects not finished", tenant=ended[0][0].tenant.slug, error=describe(error))
+                connections.close_all()
+                continue
+            for job, result, seconds in ended:
+                if job.id in written and self._finished:
+                    self._finished(job, result, seconds)
+        with self._ended:
+            for job, _, _ in results:
+                del self._in_flight[job.id, job.token]
+
+    def _write(self, ended: list[tuple[Job, Result]]) -> set[UUID]:
+        try:
+            return finish(ended)
+        except Exception as error:
+            if is_transient(error):
+                raise
+            # Whatever an answer had in it that cannot be kept: what became of them counts.
+            log.error("answers not kept", tenant=ended[0][0].tenant.slug, error=describe(error))
+            return finish([(job, replace(result, attempt=None)) for job, result in ended])
+
+    def _look_up(self, jobs: list[Job]) -> Mapping[UUID, Looked]:
+        try:
+            return look_up(jobs)
+        except Exception as error:
+            if is_transient(error):
+                raise
+            # Each will fail by itself, and says so.
+            log.error("effects not looked up", tenant=jobs[0].tenant.slug, error=describe(error))
+            return {}
 
     def _note_answer(self, job: Job, result: Result) -> None:
         with self._ended:
@@ -141,9 +198,9 @@ class EffectWorker:
             elif len(self._proven) < MOST_PROVEN:
                 self._proven.add(job.lane_id)
 
-    def _deliver(self, job: Job) -> Result:
+    def _deliver(self, job: Job, looked: Looked | None) -> Result:
         try:
-            return deliver(job)
+            return deliver(job, looked)
         except Exception as error:
             if is_transient(error):
                 raise

@@ -132,9 +132,9 @@ def test_what_is_claimed_is_claimed_once_and_finished_by_its_token(db: None) -> 
     assert claim_all(tenant) == []
     assert (job.attempts, job.to_stage, job.from_stage, job.sequence) == (1, "At-Risk", "Prospect", 2)
     stranger = Job(**{**{name: getattr(job, name) for name in job.__slots__}, "token": uuid4()})
-    assert not finish(stranger, Result(EffectRun.DONE))
-    assert finish(job, Result(EffectRun.DONE, attempt={"status": 200}))
-    assert not finish(job, Result(EffectRun.FAILED))
+    assert not finish([(stranger, Result(EffectRun.DONE))])
+    assert finish([(job, Result(EffectRun.DONE, attempt={"status": 200}))])
+    assert not finish([(job, Result(EffectRun.FAILED))])
     (run,) = runs(tenant)
     assert (run.state, run.last_attempt, run.finished_at is not None) == ("done", {"status": 200}, True)
 
@@ -156,7 +156,7 @@ def test_a_dead_worker_s_effect_comes_again_and_its_handed_over_mail_never(db: N
     assert states == {"forecast": ("due", ""), "email": ("unknown", "interrupted")}
     assert not hand_over(jobs["forecast"]), "its lease is over: another worker may have it"
     assert [job.kind for job in claim_all(tenant)] == ["forecast"]
-    assert finish(jobs["email"], Result(EffectRun.DONE)), "who knows better corrects what the lease decided"
+    assert finish([(jobs["email"], Result(EffectRun.DONE))]), "who knows better corrects what the lease decided"
 
 
 def test_a_pause_of_the_tenant_and_of_one_effect(db: None) -> None:

@@ -1,6 +1,6 @@
 """What an effect says and to whom, looked up when it is delivered: nothing of a customer that was erased since."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -11,7 +11,7 @@ from django.urls import reverse
 from lifecycle.models import Contact
 from lifecycle.rules.effect_texts import DEFAULT_BODY, DEFAULT_SUBJECT, fill_in, fill_in_line
 from lifecycle.services.effects.queue import Job
-from storage.cursors import prepared_cursor
+from storage.cursors import plain_array, prepared_cursor
 from tenants.models import User
 from tenants.rules.configuration.definitions import Effect
 from tenants.services.configuration.policies import policy_of_version
@@ -23,10 +23,10 @@ INACTIVE = "inactive_user"
 
 
 _FACTS: Final = """
-SELECT c.name, c.external_id, c.segment, c.industry, COALESCE(NULLIF(u.full_name, ''), c.owner), t.name
+SELECT c.id, c.name, c.external_id, c.segment, c.industry, COALESCE(NULLIF(u.full_name, ''), c.owner), t.name
   FROM lifecycle_customer c JOIN tenants_tenant t ON t.id = c.tenant_id
   LEFT JOIN tenants_user u ON u.tenant_id = c.tenant_id AND u.username = c.owner_key AND c.owner_key <> ''
- WHERE c.tenant_id = %(tenant_id)s::uuid AND c.id = %(customer_id)s::uuid AND c.erased_at IS NULL
+ WHERE c.tenant_id = %(tenant_id)s::uuid AND c.id = ANY(%(customer_ids)s::uuid[]) AND c.erased_at IS NULL
 """
 
 
@@ -55,13 +55,30 @@ class Mail:
 
 def gather_facts(job: Job) -> Facts:
     """What the job's messages can say. Call in the tenant's context. Raises NothingToDeliver. One statement."""
-    effect = find_effect(job)
+    found = gather_all([job])[job.id]
+    if isinstance(found, NothingToDeliver):
+        raise found
+    return found
+
+
+def gather_all(jobs: Sequence[Job]) -> dict[UUID, "Facts | NothingToDeliver"]:
+    """What the messages of some jobs of one tenant can say, by job. Call in its context. One statement."""
+    tenant_id = jobs[0].tenant.id
     with prepared_cursor("default") as cursor:
-        cursor.execute(_FACTS, {"tenant_id": job.tenant.id, "customer_id": job.customer_id})
-        row = cursor.fetchone()
-    if row is None:
-        raise NothingToDeliver(ERASED)
-    name, external_id, segment, industry, owner, tenant_name = row
+        customer_ids = plain_array({job.customer_id for job in jobs})
+        cursor.execute(_FACTS, {"tenant_id": tenant_id, "customer_ids": customer_ids})
+        customers = {UUID(str(id_)): rest for id_, *rest in cursor.fetchall()}
+    return {job.id: _state(job, customers.get(job.customer_id)) for job in jobs}
+
+
+def _state(job: Job, customer: "Sequence[str] | None") -> "Facts | NothingToDeliver":
+    if customer is None:
+        return NothingToDeliver(ERASED)
+    try:
+        effect = find_effect(job)
+    except NothingToDeliver as nothing:
+        return nothing
+    name, external_id, segment, industry, owner, tenant_name = customer
     return Facts(
         job,
         effect,

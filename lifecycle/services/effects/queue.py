@@ -76,15 +76,26 @@ UPDATE lifecycle_effect SET handed_over_at = clock_timestamp()
  WHERE tenant_id = %(tenant_id)s::uuid AND id = %(id)s::uuid AND lease_token = %(token)s::uuid AND state = 'sending'
    AND lease_until > clock_timestamp()
 """
-# By the token. Who comes late, and knows, corrects what only the lease had decided.
+# By the token. Who comes late, and knows, corrects what only the lease had decided. In the order of ids, as everybody
+# who locks several.
 _FINISH: Final = """
-UPDATE lifecycle_effect
-   SET state = %(state)s, reason = %(reason)s, last_attempt = %(attempt)s::jsonb, lease_until = NULL,
-       may_be_twice = may_be_twice OR %(may_be_twice)s::boolean,
-       due_at = COALESCE(%(due_at)s::timestamptz, due_at),
-       finished_at = CASE WHEN %(state)s IN ('due', 'held') THEN NULL ELSE clock_timestamp() END
- WHERE tenant_id = %(tenant_id)s::uuid AND id = %(id)s::uuid AND lease_token = %(token)s::uuid
-   AND (state = 'sending' OR state = 'unknown' AND %(state)s = 'done')
+WITH ended AS (
+    SELECT e.id, i.token, i.state, i.reason, i.attempt, i.may_be_twice, i.due_at
+      FROM unnest(%(ids)s::uuid[], %(tokens)s::uuid[], %(states)s::text[], %(reasons)s::text[], %(attempts)s::text[],
+                  %(may_be_twice)s::boolean[], %(due_at)s::text[])
+        AS i(id, token, state, reason, attempt, may_be_twice, due_at)
+      JOIN lifecycle_effect e ON e.tenant_id = %(tenant_id)s::uuid AND e.id = i.id
+     ORDER BY e.id FOR UPDATE OF e
+)
+UPDATE lifecycle_effect e
+   SET state = i.state, reason = i.reason, last_attempt = NULLIF(i.attempt, '')::jsonb, lease_until = NULL,
+       may_be_twice = e.may_be_twice OR i.may_be_twice,
+       due_at = COALESCE(NULLIF(i.due_at, '')::timestamptz, e.due_at),
+       finished_at = CASE WHEN i.state IN ('due', 'held') THEN NULL ELSE clock_timestamp() END
+  FROM ended i
+ WHERE e.tenant_id = %(tenant_id)s::uuid AND e.id = i.id AND e.lease_token = i.token
+   AND (e.state = 'sending' OR e.state = 'unknown' AND i.state = 'done')
+RETURNING e.id
 """
 _LAPSED_TENANTS: Final = """
 SELECT DISTINCT t.id, t.slug FROM lifecycle_effect e JOIN tenants_tenant t ON t.id = e.tenant_id
@@ -225,23 +236,28 @@ def hand_over(job: Job) -> bool:
         return bool(cursor.rowcount)
 
 
-def finish(job: Job, result: Result) -> bool:
-    """Write what became of the job; False when its lease was over and another worker holds it. One statement."""
-    with tenant_context(job.tenant.id), prepared_cursor("default") as cursor:
+def finish(ended: Sequence[tuple[Job, Result]]) -> set[UUID]:
+    """Write what became of jobs of one tenant; the ids of those whose lease was not over and taken. One statement."""
+    if not ended:
+        return set()
+    tenant_id = ended[0][0].tenant.id
+    results = [result for _, result in ended]
+    attempts = [orjson.dumps(one.attempt).decode() if one.attempt is not None else "" for one in results]
+    with tenant_context(tenant_id), prepared_cursor("default") as cursor:
         cursor.execute(
             _FINISH,
             {
-                "tenant_id": job.tenant.id,
-                "id": job.id,
-                "token": job.token,
-                "state": result.state,
-                "reason": result.reason[:255],
-                "attempt": orjson.dumps(result.attempt).decode() if result.attempt is not None else None,
-                "may_be_twice": result.may_be_twice,
-                "due_at": result.due_at,
+                "tenant_id": tenant_id,
+                "ids": plain_array(job.id for job, _ in ended),
+                "tokens": plain_array(job.token for job, _ in ended),
+                "states": text_array([one.state for one in results]),
+                "reasons": text_array([one.reason[:255] for one in results]),
+                "attempts": text_array(attempts),
+                "may_be_twice": plain_array("t" if one.may_be_twice else "f" for one in results),
+                "due_at": text_array([one.due_at.isoformat() if one.due_at else "" for one in results]),
             },
         )
-        return bool(cursor.rowcount)
+        return {id_ for (id_,) in cursor.fetchall()}
 
 
 def measure_oldest() -> float:
