@@ -101,7 +101,7 @@ def _bare_batches(
     for batch, stage, reason, version in _batches(customers, total):
         # Sorted like ours: it is a tenth faster.
         parameters = _parameters(tenant, "system:bench", sorted(batch), stage, reason, version)
-        yield lambda parameters=parameters: execute(statements.MOVE, parameters)  # type: ignore[misc]
+        yield lambda parameters=parameters: execute(statements.move(), parameters)  # type: ignore[misc]
 
 
 def _parameters(

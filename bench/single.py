@@ -150,7 +150,7 @@ def _bare_operation(
                 "now": now,
                 "request_id": uuid7(),
             }
-            cursor.execute(statements.MOVE, parameters)
+            cursor.execute(statements.move(), parameters)
             assert cursor.fetchone() == (1,)
 
     return move

@@ -8,7 +8,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from lifecycle.rules.fields import BILLING, COMPANY, SUPPORT, Field, fields_of
-from storage.cursors import prepared_cursor
+from storage.cursors import fetch_prepared_dicts
 
 Row = dict[str, Any]
 # Part -> the alias of its table in every statement.
@@ -99,9 +99,5 @@ def pick(row: Mapping[str, Any], fields: tuple[str, ...]) -> Row:
 
 
 def _find(statement: str, tenant_id: UUID, customer_id: UUID) -> Row | None:
-    with prepared_cursor("default") as cursor:
-        cursor.execute(statement, {"tenant_id": tenant_id, "customer_id": customer_id})
-        values = cursor.fetchone()
-        if values is None:
-            return None
-        return dict(zip([column.name for column in cursor.description], values, strict=True))
+    rows = fetch_prepared_dicts(statement, {"tenant_id": tenant_id, "customer_id": customer_id}, using="default")
+    return rows[0] if rows else None

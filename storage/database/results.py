@@ -28,24 +28,45 @@ def execute(link: Any, statement: bytes) -> Any:
 
 def collect(link: Any) -> list[Any]:
     """The results of what was sent. Waits at the socket: libpq itself would hold up every other thread."""
-    poller = None
-    while link.flush():
-        link.consume_input()
+    _flush(link)
+    results: list[Any] = []
+    while (result := _next_result(link)) is not None:
+        results.append(result)
+    return results
+
+
+def collect_pipeline(link: Any) -> list[Any]:
+    """The results of all statements of a pipeline, one each, up to its end. Waits at the socket."""
+    _flush(link)
     results: list[Any] = []
     while True:
-        while link.is_busy():
-            if poller is None:
-                poller = select.poll()
-                poller.register(link.socket, select.POLLIN)
-            # Its machine has stopped, or the network in between.
-            if not poller.poll(settings.DATABASE_SILENT_SECONDS * 1000):
-                link.finish()
-                note_silence()
-                raise psycopg.OperationalError("the server has said nothing for too long")
-            link.consume_input()
-        result = link.get_result()
-        if result is None:
-            if link.status != ConnStatus.OK:
-                raise psycopg.OperationalError(link.get_error_message())
+        result = _next_result(link)
+        if result is not None and result.status == ExecStatus.PIPELINE_SYNC:
             return results
-        results.append(result)
+        # Nothing stands between the results of one statement and those of the next.
+        if result is not None:
+            results.append(result)
+
+
+def _flush(link: Any) -> None:
+    while link.flush():
+        link.consume_input()
+
+
+def _next_result(link: Any) -> Any:
+    """The next result, None after the last one of a statement. Raises OperationalError when the connection is lost."""
+    poller = None
+    while link.is_busy():
+        if poller is None:
+            poller = select.poll()
+            poller.register(link.socket, select.POLLIN)
+        # Its machine has stopped, or the network in between.
+        if not poller.poll(settings.DATABASE_SILENT_SECONDS * 1000):
+            link.finish()
+            note_silence()
+            raise psycopg.OperationalError("the server has said nothing for too long")
+        link.consume_input()
+    result = link.get_result()
+    if result is None and link.status != ConnStatus.OK:
+        raise psycopg.OperationalError(link.get_error_message())
+    return result

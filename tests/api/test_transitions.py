@@ -310,14 +310,14 @@ def test_notes_of_a_thousand_items_cost_as_many_statements_as_the_note_of_one(ap
             assert counts[0] == counts[1]
 
 
-def test_one_change_costs_two_statements_beside_the_transaction_and_the_budget(api_client, customer):
+def test_one_change_costs_two_statements_beside_the_transaction(api_client, customer):
     client = api_client("account_manager")
     address = f"/api/v1/customers/{customer.id}/lifecycle"
     client.patch(address, {"stage": "Active"})
     with CaptureQueriesContext(connection) as statements:
         client.patch(address, {"stage": "Onboarded"})
-    # BEGIN and the tenant in one message, the lock of the row, the budget, the write, COMMIT.
-    assert len(statements) == 6, [statement["sql"] for statement in statements]
+    # BEGIN, the tenant, the lock of the row, the write with its budget, COMMIT.
+    assert len(statements) == 5, [statement["sql"] for statement in statements]
 
 
 def make_many(tenant, count):

@@ -245,9 +245,9 @@ def test_what_waited_for_a_publication_is_judged_once_by_it_and_costs_what_becom
     is_published, taken = threading.Event(), []
 
     class Budget(UpdateBudget):
-        def take(self, count):
+        def ask(self, count):
             taken.append(count)
-            super().take(count)
+            return super().ask(count)
 
     monkeypatch.setattr(f"{__name__}.UpdateBudget", Budget)
 

@@ -290,13 +290,18 @@ def test_stages_are_renamed_under_the_hands_of_those_who_move_customers(db: None
 
 
 class CountingBudget:
-    """A budget that remembers what was asked of it."""
+    """A budget without an end, which remembers what was asked of it."""
 
     def __init__(self) -> None:
         self.taken: list[int] = []
 
     def take(self, count: int) -> None:
         self.taken.append(count)
+
+    ask = take
+
+    def settle(self, count: int, taken: bool, used: int, wait: int, reset: int) -> None:
+        raise AssertionError("nothing was to be taken")
 
 
 def rows_of(tenant: TenantRef) -> tuple[list[Any], list[Any], list[Any]]:

@@ -6,6 +6,7 @@ decide, write, record, announce, all in the caller's transaction; the network co
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -30,7 +31,7 @@ from lifecycle.services.transitions.outcomes import (
     StatusRecord,
 )
 from storage import cipher
-from storage.cursors import plain_array, prepared_cursor, sparse_text_array, text_array
+from storage.cursors import fetch_prepared, plain_array, sparse_text_array, text_array
 from tenants.actors import TenantRef
 from tenants.roles import UPDATE_LIFECYCLE
 from tenants.rules.configuration.policy import Policy
@@ -73,12 +74,14 @@ def apply(
         return [outcome._replace(history_id=None) for outcome in outcomes]
     check_effects(call, outcomes, expected=expected_effects, asks_above_budget=asks_above_budget)
     if moves and policy is not None:
-        # Once the rows are locked and judged: taken before, the budget's lock and theirs could cross.
-        if budget is not None:
+        # Once the rows are locked and judged: taken before, the budget's lock and theirs could cross. And before what
+        # effects and notes need is written; without these it goes with the moves.
+        if budget is not None and _writes_before(call, outcomes):
             budget.take(moves)
+            budget = None
         started = _plan(call, outcomes)
-        plain = statements.MOVE_BACKDATED if backdated else statements.MOVE
-        _write(call, outcomes, statements.MOVE_AND_START if started else plain, policy, started)
+        write = partial(statements.move, backdated=backdated, starts=bool(started))
+        _write(call, outcomes, write, policy, started, budget)
     return outcomes
 
 
@@ -91,17 +94,16 @@ def place(call: Call, changes: Sequence[Change], *, backdated: bool = False) -> 
     outcomes = _judge(call, changes, policy, None, backdated=backdated)
     if any(outcome.moved for outcome in outcomes):
         started = _plan(call, outcomes)
-        plain = statements.PLACE_BACKDATED if backdated else statements.PLACE
-        _write(call, outcomes, statements.PLACE_AND_START if started else plain, policy, started)
+        write = partial(statements.place, backdated=backdated, starts=bool(started))
+        _write(call, outcomes, write, policy, started)
     return outcomes
 
 
 def _lock(changes: Sequence[Change | Choice], *, tenant: TenantRef) -> tuple[dict[UUID, StatusRecord], int]:
     """Lock the customers' status rows in id order: the rows as they are now, and the live configuration's number."""
     ids = {str(change.customer_id): change.customer_id for change in changes}
-    with prepared_cursor("default") as cursor:
-        cursor.execute(statements.LOCK, {"tenant_id": tenant.id, "customer_ids": plain_array(sorted(ids))})
-        rows = cursor.fetchall()
+    parameters = {"tenant_id": tenant.id, "customer_ids": plain_array(sorted(ids))}
+    rows = fetch_prepared(statements.LOCK, parameters, using="default")
     if not rows:
         return {}, 0
     statuses = {
@@ -172,6 +174,15 @@ def _as_status(customer_id: UUID, record: StatusRecord | None) -> Status:
     return Status(customer_id, record.stage, record.version, record.stage_entered_at, record.updated_at)
 
 
+def _writes_before(call: Call, outcomes: Iterable[Outcome]) -> bool:
+    """Whether something is written before the moves are: lanes of effects, keys of notes."""
+    return any(
+        (call.starts_effects and outcome.decision.effects) or outcome.change.note
+        for outcome in outcomes
+        if isinstance(outcome.decision, Allowed)
+    )
+
+
 def _plan(call: Call, outcomes: Sequence[Outcome]) -> Mapping[UUID, Sequence[Started]]:
     """What the moves start, by their history rows: nothing unless the call says so."""
     if not call.starts_effects:
@@ -193,11 +204,12 @@ def _plan(call: Call, outcomes: Sequence[Outcome]) -> Mapping[UUID, Sequence[Sta
 def _write(
     call: Call,
     outcomes: Sequence[Outcome],
-    statement: str,
+    write: Callable[..., str],
     policy: Policy,
     started: Mapping[UUID, Sequence[Started]],
+    budget: Budget | None = None,
 ) -> None:
-    """Write status, history and outbox of all moves, and what they start."""
+    """Write status, history and outbox of all moves, and what they start; the first statement takes the budget."""
     tenant = call.tenant
     parameters = {
         "tenant_id": tenant.id,
@@ -209,23 +221,27 @@ def _write(
         "request_id": call.request_id or uuid7(),
         "headers": trace_headers(),
     }
-    with prepared_cursor("default") as cursor:
-        for wave in _waves(outcomes):
-            for start in range(0, len(wave), CHUNK):
-                chunk = wave[start : start + CHUNK]
-                effects = as_columns(
-                    row for outcome in chunk if outcome.history_id for row in started.get(outcome.history_id, ())
-                )
-                cursor.execute(statement, {**parameters, **_columns(chunk, tenant), **effects})
-                count = cursor.fetchone()[0]
-                if count != len(chunk):
-                    raise RuntimeError(f"Of {len(chunk)} rows that are locked {count} could be written.")
+    moves = sum(outcome.moved for outcome in outcomes)
+    taking = budget.ask(moves) if budget is not None else None
+    for chunk in _chunks(outcomes):
+        effects = as_columns(
+            row for outcome in chunk if outcome.history_id for row in started.get(outcome.history_id, ())
+        )
+        values = {**parameters, **_columns(chunk, tenant), **effects}
+        if budget is not None and taking is not None:
+            ((count, *answer),) = fetch_prepared(write(takes=True), {**values, **taking}, using="default")
+            budget.settle(moves, *answer)
+            taking = None
+        else:
+            ((count,),) = fetch_prepared(write(), values, using="default")
+        if count != len(chunk):
+            raise RuntimeError(f"Of {len(chunk)} rows that are locked {count} could be written.")
     copies.refresh_statuses(tenant.id, _last_records(outcomes), configuration=policy.version)
     notify_relay_after_commit()
 
 
-def _waves(outcomes: Iterable[Outcome]) -> Iterator[list[Outcome]]:
-    """Split moves so that each customer is once in a wave, sorted by customer: the first moves, the second..."""
+def _chunks(outcomes: Iterable[Outcome]) -> Iterator[list[Outcome]]:
+    """The moves of each statement: a customer once, sorted by customer; what it does next is for a later statement."""
     waves: list[list[Outcome]] = []
     seen: dict[UUID, int] = {}
     for outcome in outcomes:
@@ -237,7 +253,8 @@ def _waves(outcomes: Iterable[Outcome]) -> Iterator[list[Outcome]]:
             waves[turn].append(outcome)
     for wave in waves:
         wave.sort(key=lambda outcome: outcome.change.customer_id.int)
-        yield wave
+        for start in range(0, len(wave), CHUNK):
+            yield wave[start : start + CHUNK]
 
 
 def _columns(chunk: Sequence[Outcome], tenant: TenantRef) -> dict[str, Any]:

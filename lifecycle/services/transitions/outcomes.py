@@ -1,9 +1,9 @@
 """What becomes of a change, and what may keep it from being made."""
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from lifecycle.rules.transitions import Allowed, Change, Decision, Refused, Status
@@ -105,3 +105,9 @@ class Budget(Protocol):
 
     def take(self, count: int) -> None:
         """Take ``count`` from the budget, or raise BudgetExceeded and take nothing."""
+
+    def ask(self, count: int) -> Mapping[str, Any] | None:
+        """The parameters with which ``statements.move`` takes ``count``; None when there is nothing to take."""
+
+    def settle(self, count: int, taken: bool, used: int, wait: int, reset: int) -> None:
+        """What became of it; raises BudgetExceeded when nothing was taken, and so nothing was written."""

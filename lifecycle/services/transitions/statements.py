@@ -2,6 +2,7 @@
 number of them. Parameters are named; arrays come as PostgreSQL literals (``storage.cursors``).
 """
 
+from functools import cache
 from typing import Final
 
 from audit.services.chain import hash_sql, micros_sql
@@ -33,8 +34,17 @@ input AS (
                   %(request_ids)s::uuid[], %(event_ids)s::text[], %(notes)s::bytea[])
         AS i(customer_id, version, history_id, to_stage, effective_at, reason_code, on_behalf_of, request_id, event_id,
              note)
+ {condition}
 )
 """
+# The budget is taken first, and when it has not enough nothing is written: a refusal is an answer and no error.
+TAKE: Final = """
+SELECT taken, used, wait, reset
+  FROM take_updates(%(budget_actor)s::text, %(budget_count)s::int, %(budget_limit)s::int, %(budget_clock)s::float8)
+"""
+_IF_TAKEN: Final = "WHERE (SELECT taken FROM budget)"
+_COUNT: Final = "SELECT count(*) FROM moved"
+_COUNT_AND_BUDGET: Final = "SELECT (SELECT count(*) FROM moved), taken, used, wait, reset FROM budget"
 
 _FACTS: Final = {
     "id": "i.history_id",
@@ -58,7 +68,19 @@ _FACTS: Final = {
 _OWN_TIME: Final = "effective_at"
 
 
-def _move(changed_at: str, also: str = "") -> str:
+def _also(starts: bool) -> str:
+    """What starts nothing is spared the part that would."""
+    return f", {START}" if starts else ""
+
+
+@cache
+def move(*, backdated: bool = False, starts: bool = False, takes: bool = False) -> str:
+    """Write status, history and outbox of customers that are locked. One row: how many were written.
+
+    ``starts``: their effects as well. ``takes``: if the budget allows it; its answer follows the count.
+    """
+    changed_at = _OWN_TIME if backdated else NOW
+    budget = f"budget AS ({TAKE}), " if takes else ""
     head_hash = hash_sql(
         {
             **_FACTS,
@@ -69,7 +91,7 @@ def _move(changed_at: str, also: str = "") -> str:
         }
     )
     return f"""
-WITH {_INPUT}, moved AS (
+WITH {budget}{_INPUT.format(condition=_IF_TAKEN if takes else "")}, moved AS (
     UPDATE customer_lifecycle_status s
        SET stage = i.to_stage, stage_entered_at = i.effective_at, updated_at = {changed_at},
            updated_by = %(changed_by)s::text, actor_kind = %(actor_kind)s::text, source = %(source)s::text,
@@ -79,13 +101,15 @@ WITH {_INPUT}, moved AS (
     RETURNING i.history_id, s.customer_id, new.version AS sequence, old.stage AS from_stage, i.to_stage,
               i.effective_at, i.on_behalf_of, i.reason_code, i.request_id, i.event_id, i.note,
               old.head_hash AS previous_hash, new.head_hash AS hash
-), {record_and_announce(changed_at)}{also}
-SELECT count(*) FROM moved
+), {record_and_announce(changed_at)}{_also(starts)}
+{_COUNT_AND_BUDGET if takes else _COUNT}
 """  # noqa: S608  fixed expressions, parameters for every value
 
 
-def _place(changed_at: str, also: str = "") -> str:
-    """The first row of a customer: no stage before it, nothing to compare with."""
+@cache
+def place(*, backdated: bool = False, starts: bool = False) -> str:
+    """As ``move`` for the first row of a customer: no stage before it, nothing to compare with."""
+    changed_at = _OWN_TIME if backdated else NOW
     first_hash = hash_sql(
         {
             **_FACTS,
@@ -96,7 +120,7 @@ def _place(changed_at: str, also: str = "") -> str:
         }
     )
     return f"""
-WITH {_INPUT}, moved AS (
+WITH {_INPUT.format(condition="")}, moved AS (
     SELECT i.history_id, i.customer_id, 1 AS sequence, NULL::text AS from_stage, i.to_stage, i.effective_at,
            i.on_behalf_of, i.reason_code, i.request_id, i.event_id, i.note, ''::bytea AS previous_hash,
            {first_hash} AS hash
@@ -108,15 +132,6 @@ WITH {_INPUT}, moved AS (
     SELECT uuidv7(), %(tenant_id)s::uuid, customer_id, to_stage, effective_at, {changed_at},
            %(changed_by)s::text, %(actor_kind)s::text, %(source)s::text, reason_code, 1, hash
       FROM moved
-), {record_and_announce(changed_at)}{also}
-SELECT count(*) FROM moved
+), {record_and_announce(changed_at)}{_also(starts)}
+{_COUNT}
 """  # noqa: S608  fixed expressions, parameters for every value
-
-
-MOVE: Final = _move(NOW)
-# What starts nothing is spared the part that would.
-MOVE_AND_START: Final = _move(NOW, f", {START}")
-MOVE_BACKDATED: Final = _move(_OWN_TIME)
-PLACE: Final = _place(NOW)
-PLACE_AND_START: Final = _place(NOW, f", {START}")
-PLACE_BACKDATED: Final = _place(_OWN_TIME)

@@ -5,19 +5,17 @@ transaction of the change itself: what is rolled back was never taken. A minute 
 hour old, so no rolling hour ever holds more than the budget; a user may wait up to a minute longer than needed.
 """
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from lifecycle.services.transitions.outcomes import BudgetExceeded
-from storage.cursors import prepared_cursor
+from lifecycle.services.transitions.statements import TAKE
+from storage.cursors import fetch_prepared
 from tenants.actors import Actor
 from tenants.rules.messages import Message
 
 POLICY: Final = "updates"
 HOUR: Final = 3600
-TAKE: Final = """
-SELECT taken, used, wait, reset
-  FROM take_updates(%(actor)s::text, %(count)s::int, %(limit)s::int, %(clock)s::float8)
-"""
 
 
 class RateLimited(BudgetExceeded):
@@ -41,9 +39,10 @@ class RateLimited(BudgetExceeded):
 class UpdateBudget:
     """The budget of one actor for one transaction; a ``lifecycle.services.transitions.apply.Budget``.
 
-    Call inside the transaction that changes the customers, once their rows are locked: the actor's other changes wait
-    at the budget until it ends. Actors without a budget (the system) pass freely. ``clock`` replaces the database's
-    time, in seconds since 1970, for simulations.
+    Taken in the transaction that changes the customers, once their rows are locked: the actor's other changes wait at
+    the budget until it ends. ``take`` does so by itself; ``ask`` and ``settle`` are for the statement that writes.
+    Actors without a budget (the system) pass freely. ``clock`` replaces the database's time, in seconds since 1970, for
+    simulations.
     """
 
     def __init__(self, actor: Actor, *, clock: float | None = None) -> None:
@@ -63,12 +62,25 @@ class UpdateBudget:
 
     def take(self, count: int) -> None:
         """Take ``count`` changes, all or nothing, in one statement. Raises RateLimited."""
+        asked = self.ask(count)
+        if asked is not None:
+            (answer,) = fetch_prepared(TAKE, asked, using="default")
+            self.settle(count, *answer)
+
+    def ask(self, count: int) -> Mapping[str, Any] | None:
+        """The parameters of the statement that takes ``count`` changes; None for an actor without a budget."""
         if self.limit is None:
-            return
-        parameters = {"actor": self._actor, "count": count, "limit": self.limit, "clock": self._clock}
-        with prepared_cursor("default") as cursor:
-            cursor.execute(TAKE, parameters)
-            taken, used, wait, reset = cursor.fetchone()
+            return None
+        return {
+            "budget_actor": self._actor,
+            "budget_count": count,
+            "budget_limit": self.limit,
+            "budget_clock": self._clock,
+        }
+
+    def settle(self, count: int, taken: bool, used: int, wait: int, reset: int) -> None:
+        """Note what ``take_updates`` has answered. Raises RateLimited when it has not taken ``count``."""
+        assert self.limit is not None  # noqa: S101  (nothing was asked otherwise)
         remaining = max(0, self.limit - used)
         if not taken:
             raise RateLimited(
