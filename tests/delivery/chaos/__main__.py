@@ -198,11 +198,11 @@ class Run:
         from tenants.context import tenant_context
 
         try:
-            for start in range(0, len(customers), 20):
+            for start in range(0, len(customers), 5):
                 call = Call(tenant, system_actor("chaos"), "API", timezone.now(), starts_effects=True)
                 with tenant_context(tenant.id):
-                    apply(call, [Change(id_, "At-Risk") for id_ in customers[start : start + 20]])
-                time.sleep(0.2)
+                    apply(call, [Change(id_, "At-Risk") for id_ in customers[start : start + 5]])
+                time.sleep(0.3)
         except BaseException as error:
             self.trouble.append(error)
         finally:
@@ -223,7 +223,7 @@ class Run:
                     kills += 1
                     self._man(post)
             turn += 1
-            if turn % 3 == 0:
+            if turn % 5 == 0:
                 post = self.random.choice(posts)
                 # Once nothing is left to run, no fuse burns any more.
                 if post.is_alive() and (post.fuse is None or self.moved.is_set()):
@@ -236,7 +236,7 @@ class Run:
 
     def _man(self, post: Post) -> None:
         points = [point for point in POINTS if point.startswith("effects:")]
-        post.man((self.random.choice(points), self.random.randrange(1, 15)) if self.random.random() < 0.8 else None)
+        post.man((self.random.choice(points), self.random.randrange(1, 6)) if self.random.random() < 0.8 else None)
 
     def _suspend(self, post: Post) -> None:
         """It sleeps longer than its lease, and goes on as if nothing had been."""
