@@ -16,6 +16,7 @@ from django.utils import timezone
 from lifecycle.delivery.senders import Looked, deliver, look_up
 from lifecycle.delivery.webhooks import close_idle
 from lifecycle.models import EffectRun
+from lifecycle.services.effects.breaker import count_open
 from lifecycle.services.effects.queue import (
     Job,
     Lane,
@@ -63,6 +64,7 @@ class EffectWorker:
         self._look_at = 0.0
         # Measured every few seconds.
         self.oldest_seconds = 0.0
+        self.open_breakers = 0
 
     def work(self) -> bool:
         """One round: take back, release, claim, begin, and write what has ended; False when nothing is left to do."""
@@ -71,6 +73,7 @@ class EffectWorker:
             recover_lapsed()
             close_idle()
             self.oldest_seconds = measure_oldest()
+            self.open_breakers = count_open()
         release_held()
         began = 0
         for lane in find_lanes():

@@ -130,6 +130,11 @@ effects_oldest = Gauge(
     "For how long the oldest effect that may run has been due.",
     registry=EFFECTS,
 )
+effects_breaker_open = Gauge(
+    "customer360_effects_breaker_open",
+    "Tenants whose effects the breaker has paused.",
+    registry=EFFECTS,
+)
 effects_round = Gauge(
     "customer360_effects_last_success_timestamp",
     "When a round of the effects' worker last went well.",

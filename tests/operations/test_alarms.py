@@ -148,6 +148,9 @@ PLAYS = {
     "Customer360EffectsLate": Play(
         {f"customer360_effects_oldest_seconds{{{EFFECTS}}}": "0x3 60+60x20 0x5"}, "22m", ("10m", "29m")
     ),
+    "Customer360EffectsBreakerOpen": Play(
+        {f"customer360_effects_breaker_open{{{EFFECTS}}}": "0x3 1x10 0x10"}, "5m", ("2m", "15m")
+    ),
     "Customer360EffectsFail": Play(
         {f'customer360_effects_total{{{EFFECTS},kind="webhook",outcome="failed"}}': "0x3 0+5x7 35x40"},
         "11m",

@@ -86,6 +86,7 @@ def test_no_process_exports_what_another_measures(product: Product) -> None:
         "customer360_effects",
         "customer360_effect_seconds",
         "customer360_effects_oldest_seconds",
+        "customer360_effects_breaker_open",
         "customer360_effects_last_success_timestamp",
     }
     assert own["stream"] == {f"customer360_stream_{name}" for name in ("connections", "hints", "unavailable")}

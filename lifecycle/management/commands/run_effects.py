@@ -55,6 +55,7 @@ class Command(ServiceCommand):
                     try:
                         busy = worker.work()
                         metrics.effects_oldest.set(worker.oldest_seconds)
+                        metrics.effects_breaker_open.set(worker.open_breakers)
                         metrics.effects_round.set_to_current_time()
                     except (OperationalError, InterfaceError) as error:
                         if once:

@@ -10,6 +10,8 @@ from django.db.models import QuerySet
 
 from audit.services.administration import record_administration
 from lifecycle.models import EffectLane, EffectPause, EffectRun, WebhookEndpoint
+from lifecycle.services.effects.breaker import ACTOR as BREAKER_ACTOR
+from lifecycle.services.effects.breaker import close_breaker
 from tenants.actors import Actor, TenantRef
 
 # Held effects wait for a person; failed ones can be tried again. An unknown e-mail may have arrived: only one by one.
@@ -18,6 +20,8 @@ REPLAYABLE: Final = (EffectRun.FAILED, EffectRun.HELD, EffectRun.CANCELLED, Effe
 REPLAYABLE_TOGETHER: Final = (EffectRun.FAILED, EffectRun.HELD)
 CANCELLABLE: Final = (EffectRun.HELD, EffectRun.DUE)
 MOST_AT_ONCE: Final = 10_000
+PAUSED: Final = "paused"
+BREAKER: Final = "breaker"
 
 
 class ActionRefused(Exception):
@@ -41,7 +45,7 @@ class Wanted:
 
 
 def list_effects(wanted: Wanted, *, tenant: TenantRef, limit: int) -> list[EffectRun]:
-    """Effects, the latest first. One statement."""
+    """Effects, the latest first; one that is due and paused says so. One statement, two where something is due."""
     given: Mapping[str, Any] = {
         "state": wanted.state,
         "kind": wanted.kind,
@@ -51,12 +55,25 @@ def list_effects(wanted: Wanted, *, tenant: TenantRef, limit: int) -> list[Effec
         "id__lt": wanted.before,
     }
     found = EffectRun.objects.filter(tenant_id=tenant.id, **{key: value for key, value in given.items() if value})
-    return list(found.order_by("-id")[:limit])
+    runs = list(found.order_by("-id")[:limit])
+    return _explain_pauses(runs, tenant)
 
 
 def find_effect_run(effect_id: UUID, *, tenant: TenantRef) -> EffectRun | None:
-    """One effect; None when the tenant has no such one. One statement."""
-    return EffectRun.objects.filter(tenant_id=tenant.id, id=effect_id).first()
+    """One effect; None when the tenant has no such one. Two statements at most."""
+    runs = list(EffectRun.objects.filter(tenant_id=tenant.id, id=effect_id))
+    return next(iter(_explain_pauses(runs, tenant)), None)
+
+
+def _explain_pauses(runs: list[EffectRun], tenant: TenantRef) -> list[EffectRun]:
+    """What waits only because an admin, or the breaker, has paused it, says so: in memory, the row stays as it is."""
+    if any(run.state == EffectRun.DUE for run in runs):
+        pauses = {pause.effect: pause.paused_by for pause in list_pauses(tenant)}
+        for run in runs:
+            paused_by = pauses.get("", pauses.get(run.effect))
+            if run.state == EffectRun.DUE and paused_by is not None:
+                run.reason = BREAKER if paused_by == BREAKER_ACTOR.name else PAUSED
+    return runs
 
 
 def replay(effect_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt.datetime) -> EffectRun:
@@ -114,7 +131,9 @@ def set_pause(
             defaults={"paused_at": now, "paused_by": actor.name, "reason": reason},
         )
     else:
-        EffectPause.objects.filter(tenant_id=tenant.id, effect=effect).delete()
+        for pause in EffectPause.objects.filter(tenant_id=tenant.id, effect=effect).select_for_update():
+            close_breaker(pause, now=now)
+            pause.delete()
     action = "pause_effects" if paused else "resume_effects"
     _record(action, effect or endpoint, tenant, actor, now, {"effect": effect, "endpoint": endpoint}, reason)
 

@@ -1,12 +1,16 @@
-"""What keeps an automation from running away: so many an hour for each effect, so many a day for each recipient.
+"""What keeps an automation from running away: so many an hour for each effect, so many a day for each recipient, and a
+breaker for the tenant.
 
 Counted in the transaction that claims, under the lock of the lane: six workers together send no more than one would.
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from lifecycle.services.effects import breaker
 from storage.cursors import prepared_cursor, text_array
 from tenants.actors import TenantRef
 
@@ -15,21 +19,37 @@ if TYPE_CHECKING:
 
 OVER_CAP: Final = "cap"
 OVER_RECIPIENT_CAP: Final = "recipient_cap"
-# E-mails of one effect in an hour; from all effects to one recipient in a day, and to one of the tenant's own people.
+# E-mails of one effect in an hour, where it says nothing else; from all effects to one recipient in a day, and to one
+# of the tenant's own people.
 EMAILS_AN_HOUR: Final = 500
 EMAILS_A_DAY: Final = 5
 EMAILS_A_DAY_TO_USERS: Final = 200
+HOUR: Final = dt.timedelta(hours=1)
+DAY: Final = dt.timedelta(days=1)
+
+Tally = tuple[str, dt.datetime]
 
 _COUNTS: Final = """
 SELECT what, since, count FROM lifecycle_effecttally
  WHERE tenant_id = %(tenant_id)s::uuid AND what = ANY(%(whats)s::text[]) AND since >= %(day)s::timestamptz
 """
+# In one order everywhere: two lanes of a tenant count the same runs, and must not wait for each other.
 _ADD: Final = """
 INSERT INTO lifecycle_effecttally (id, tenant_id, what, since, count)
 SELECT uuidv7(), %(tenant_id)s::uuid, what, since, count
   FROM unnest(%(whats)s::text[], %(since)s::timestamptz[], %(counts)s::int[]) AS i(what, since, count)
+ ORDER BY what, since
     ON CONFLICT (tenant_id, what, since) DO UPDATE SET count = lifecycle_effecttally.count + EXCLUDED.count
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """A job that a brake stops for this reason. ``until``: it is let go again then, after those before it."""
+
+    job: "Job"
+    reason: str
+    until: dt.datetime
 
 
 class Brakes:
@@ -37,46 +57,75 @@ class Brakes:
 
     def __init__(self, tenant: TenantRef, *, now: dt.datetime) -> None:
         self.tenant = tenant
+        self.now = now
         utc = now.astimezone(dt.UTC)
         self.hour = utc.replace(minute=0, second=0, microsecond=0)
         self.day = self.hour.replace(hour=0)
 
-    def choose(self, jobs: "Sequence[Job]") -> "tuple[list[Job], list[tuple[Job, str]]]":
-        """Those that may run, and those that are stopped, each with the reason. Two statements when there is mail."""
-        if not any(job.kind == "email" for job in jobs):
-            return list(jobs), []
-        counts = self._read({name for job in jobs for name in self._names(job)})
-        free, stopped, added = [], [], dict[tuple[str, dt.datetime], int]()
+    def choose(self, jobs: "Sequence[Job]") -> "tuple[list[Job], list[Stopped]]":
+        """Those that may run, and those that are stopped. What is in neither waits for the breaker to be closed.
+
+        Two statements, three where there are caps, one more where many run; none without jobs.
+        """
+        if not jobs:
+            return [], []
+        caps = {job.id: self._cap_of(job) for job in jobs}
+        named = {name for job in jobs for name in self._names(job, caps[job.id])}
+        counts = Counter(self._read({what for what, _ in named}) if named else {})
+        free: list[Job] = []
+        stopped: list[Stopped] = []
+        added: Counter[Tally] = Counter()
         for job in jobs:
-            if job.kind != "email":
-                free.append(job)
+            over = self._find_over(job, caps[job.id], counts)
+            if over is not None:
+                stopped.append(over)
                 continue
-            effect, recipient = self._names(job)
-            used = {
-                name: counts.get(name, 0) + added.get(name, 0) for name in ((effect, self.hour), (recipient, self.day))
-            }
-            if used[effect, self.hour] >= EMAILS_AN_HOUR:
-                stopped.append((job, OVER_CAP))
-            elif used[recipient, self.day] >= _most_a_day(recipient):
-                stopped.append((job, OVER_RECIPIENT_CAP))
-            else:
-                free.append(job)
-                if job.attempts == 1:
-                    for name in used:
-                        added[name] = added.get(name, 0) + 1
-        if added:
-            self._add(added)
+            free.append(job)
+            if job.attempts == 1:
+                names = self._names(job, caps[job.id])
+                counts.update(names)
+                added.update(names)
+        free = self._break(free)
+        self._add(added, runs=sum(job.attempts == 1 for job in free))
         return free, stopped
 
-    def _names(self, job: "Job") -> tuple[str, str]:
-        return f"effect:{job.effect}"[:300], job.recipient
+    def _find_over(self, job: "Job", cap: int | None, counts: Counter[Tally]) -> Stopped | None:
+        if cap is not None and counts[self._effect(job)] >= cap:
+            return Stopped(job, OVER_CAP, self.hour + HOUR)
+        if job.kind == "email" and counts[job.recipient, self.day] >= _most_a_day(job.recipient):
+            return Stopped(job, OVER_RECIPIENT_CAP, self.day + DAY)
+        return None
 
-    def _read(self, whats: set[str]) -> dict[tuple[str, dt.datetime], int]:
+    def _cap_of(self, job: "Job") -> int | None:
+        return EMAILS_AN_HOUR if job.kind == "email" else None
+
+    def _effect(self, job: "Job") -> Tally:
+        return f"effect:{job.effect}"[:300], self.hour
+
+    def _names(self, job: "Job", cap: int | None) -> list[Tally]:
+        names = [] if cap is None else [self._effect(job)]
+        return [*names, (job.recipient, self.day)] if job.kind == "email" else names
+
+    def _break(self, free: "list[Job]") -> "list[Job]":
+        """As many as the breaker lets through; it opens when there are more."""
+        fresh = [job for job in free if job.attempts == 1]
+        room = breaker.find_room(self.tenant, wanted=len(fresh), now=self.now)
+        if room is None or len(fresh) <= room.left:
+            return free
+        breaker.open_breaker(self.tenant, fresh[-1], room, now=self.now)
+        waiting = {job.id for job in fresh[room.left :]}
+        return [job for job in free if job.id not in waiting]
+
+    def _read(self, whats: Iterable[str]) -> dict[Tally, int]:
         with prepared_cursor("default") as cursor:
             cursor.execute(_COUNTS, {"tenant_id": self.tenant.id, "whats": text_array(sorted(whats)), "day": self.day})
             return {(what, since): count for what, since, count in cursor.fetchall()}
 
-    def _add(self, added: dict[tuple[str, dt.datetime], int]) -> None:
+    def _add(self, added: Counter[Tally], *, runs: int) -> None:
+        if runs:
+            added.update(dict.fromkeys(breaker.tallies(self.now), runs))
+        if not added:
+            return
         with prepared_cursor("default") as cursor:
             cursor.execute(
                 _ADD,

@@ -14,7 +14,7 @@ import orjson
 from django.db import connections
 from uuid_utils.compat import uuid4
 
-from lifecycle.services.effects.brakes import Brakes
+from lifecycle.services.effects.brakes import OVER_CAP, Brakes
 from storage.cursors import plain_array, prepared_cursor, text_array
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
@@ -37,6 +37,7 @@ SELECT t.id, t.slug, l.id FROM lifecycle_effectlane l JOIN tenants_tenant t ON t
 _LOCK_LANE: Final = """
 SELECT max_in_flight, is_ill FROM lifecycle_effectlane
  WHERE tenant_id = %(tenant_id)s::uuid AND id = %(lane_id)s::uuid AND paused_at IS NULL AND disabled_at IS NULL
+   AND NOT EXISTS (SELECT FROM lifecycle_effectpause p WHERE p.tenant_id = %(tenant_id)s::uuid AND p.effect = '')
    FOR UPDATE SKIP LOCKED
 """
 # A statement of its own: one that also locks the lane would count in a snapshot older than the lock.
@@ -44,17 +45,21 @@ _IN_FLIGHT: Final = """
 SELECT count(*) FROM lifecycle_effect
  WHERE tenant_id = %(tenant_id)s::uuid AND lane_id = %(lane_id)s::uuid AND state = 'sending'
 """
-_FIND: Final = """
+_DUE: Final = """
 SELECT e.id, e.history_id, e.customer_id, e.configuration_version, e.effect, e.kind, e.recipient, e.attempts,
-       h.from_stage, h.to_stage, h.sequence, h.changed_at, h.effective_at, h.changed_by, h.reason_code, h.source
+       h.from_stage, h.to_stage, h.sequence, h.changed_at, h.effective_at, h.changed_by, h.reason_code, h.source,
+       e.request_id
   FROM lifecycle_effect e
   JOIN customer_lifecycle_history h ON h.tenant_id = e.tenant_id AND h.id = e.history_id
  WHERE e.tenant_id = %(tenant_id)s::uuid AND e.lane_id = %(lane_id)s::uuid AND e.state = 'due'
    AND e.due_at <= clock_timestamp()
    AND NOT EXISTS (SELECT FROM lifecycle_effectpause p WHERE p.tenant_id = e.tenant_id AND p.effect = e.effect)
- ORDER BY e.due_at, e.id LIMIT %(room)s
+ ORDER BY {order} LIMIT %(room)s
    FOR UPDATE OF e SKIP LOCKED
 """
+_FIND: Final = _DUE.format(order="e.due_at, e.id")
+# What one request started last, while thousands of another's wait: two ends of one index.
+_FIND_NEWEST: Final = _DUE.format(order="e.due_at DESC, e.id DESC")
 _TAKE: Final = """
 UPDATE lifecycle_effect
    SET state = 'sending', reason = '', attempts = attempts + 1, lease_token = %(token)s::uuid, handed_over_at = NULL,
@@ -62,9 +67,18 @@ UPDATE lifecycle_effect
  WHERE tenant_id = %(tenant_id)s::uuid AND id = ANY(%(ids)s::uuid[])
 """
 _HOLD: Final = """
-UPDATE lifecycle_effect e SET state = 'held', reason = i.reason
-  FROM unnest(%(ids)s::uuid[], %(reasons)s::text[]) AS i(id, reason)
+UPDATE lifecycle_effect e SET state = 'held', reason = i.reason, due_at = i.until
+  FROM unnest(%(ids)s::uuid[], %(reasons)s::text[], %(until)s::timestamptz[]) AS i(id, reason, until)
  WHERE e.tenant_id = %(tenant_id)s::uuid AND e.id = i.id
+"""
+# What is behind those in the same lane is held with them, and listed at once. It keeps its order: by id.
+_HOLD_REST: Final = """
+UPDATE lifecycle_effect SET state = 'held', reason = 'cap', due_at = %(until)s::timestamptz
+ WHERE tenant_id = %(tenant_id)s::uuid AND id = ANY(ARRAY(
+       SELECT id FROM lifecycle_effect
+        WHERE tenant_id = %(tenant_id)s::uuid AND lane_id = %(lane_id)s::uuid AND state = 'due'
+          AND due_at <= clock_timestamp() AND effect = ANY(%(effects)s::text[]) AND id <> ALL(%(taken)s::uuid[])
+        ORDER BY id LIMIT 10000 FOR UPDATE SKIP LOCKED))
 """
 _SERVED: Final = """
 UPDATE lifecycle_effectlane SET served_at = clock_timestamp()
@@ -125,13 +139,14 @@ SELECT COALESCE(max(extract(epoch FROM clock_timestamp() - d.due_at)), 0)::float
 """
 _RECALL_OVER: Final = """
 SELECT DISTINCT t.id, t.slug FROM lifecycle_effect e JOIN tenants_tenant t ON t.id = e.tenant_id
- WHERE e.state = 'held' AND e.reason = 'recall' AND e.due_at <= clock_timestamp()
+ WHERE e.state = 'held' AND e.reason IN ('recall', 'cap', 'recipient_cap') AND e.due_at <= clock_timestamp()
 """
 _RELEASE: Final = """
 UPDATE lifecycle_effect SET state = 'due', reason = ''
  WHERE tenant_id = %(tenant_id)s::uuid AND id = ANY(ARRAY(
        SELECT id FROM lifecycle_effect
-        WHERE tenant_id = %(tenant_id)s::uuid AND state = 'held' AND reason = 'recall' AND due_at <= clock_timestamp()
+        WHERE tenant_id = %(tenant_id)s::uuid AND state = 'held' AND reason IN ('recall', 'cap', 'recipient_cap')
+          AND due_at <= clock_timestamp()
         ORDER BY id LIMIT 10000 FOR UPDATE))
 RETURNING id
 """
@@ -205,11 +220,10 @@ def claim(lane: Lane, room: int, *, now: dt.datetime) -> list[Job]:
         if room <= 0:
             cursor.execute(_SERVED, given)
             return []
-        cursor.execute(_FIND, {**given, "room": room})
         token = uuid4()
         jobs = [
-            Job(lane.tenant, lane.id, token, *row[:7], row[7] + 1, *row[8:])  # type: ignore[call-arg]
-            for row in cursor.fetchall()
+            Job(lane.tenant, lane.id, token, *row[:7], row[7] + 1, *row[8:-1])  # type: ignore[call-arg]
+            for row in _find_due(cursor, given, room)
         ]
         free, stopped = Brakes(lane.tenant, now=now).choose(jobs)
         if stopped:
@@ -217,8 +231,19 @@ def claim(lane: Lane, room: int, *, now: dt.datetime) -> list[Job]:
                 _HOLD,
                 {
                     "tenant_id": tenant_id,
-                    "ids": plain_array(job.id for job, _ in stopped),
-                    "reasons": text_array([reason for _, reason in stopped]),
+                    "ids": plain_array(one.job.id for one in stopped),
+                    "reasons": text_array([one.reason for one in stopped]),
+                    "until": text_array([one.until.isoformat() for one in stopped]),
+                },
+            )
+        if over := [one for one in stopped if one.reason == OVER_CAP]:
+            cursor.execute(
+                _HOLD_REST,
+                {
+                    **given,
+                    "effects": text_array(sorted({one.job.effect for one in over})),
+                    "until": over[0].until,
+                    "taken": plain_array(job.id for job in free),
                 },
             )
         if free:
@@ -226,6 +251,20 @@ def claim(lane: Lane, room: int, *, now: dt.datetime) -> list[Job]:
             cursor.execute(_TAKE, {"tenant_id": tenant_id, "ids": ids, "token": token, "lease": LEASE})
         cursor.execute(_SERVED, given)
     return free
+
+
+def _find_due(cursor: Any, given: Mapping[str, Any], room: int) -> list[tuple[Any, ...]]:
+    """The oldest, up to ``room``. Where one request has filled the lane, what another has started last comes with
+    them: a person's own change does not wait for all of a bulk change.
+    """
+    cursor.execute(_FIND, {**given, "room": room})
+    found: list[tuple[Any, ...]] = cursor.fetchall()
+    if 1 < room == len(found) and found[0][-1] == found[-1][-1]:
+        cursor.execute(_FIND_NEWEST, {**given, "room": 1})
+        newest = cursor.fetchall()
+        if newest and newest[0][-1] != found[0][-1]:
+            found[-1:] = newest
+    return found
 
 
 def hand_over(job: Job) -> bool:
@@ -273,7 +312,9 @@ def recover_lapsed() -> int:
 
 
 def release_held() -> int:
-    """Let go what was held so that it could be recalled, when its time has come; how many."""
+    """Let go what was held so that it could be recalled, or until the next hour or day, when its time has come; how
+    many.
+    """
     return _for_tenants(_RECALL_OVER, _RELEASE)
 
 

@@ -12,6 +12,8 @@ _SENTENCES: Final[Mapping[str, str | Promise]] = MappingProxyType(
         "recall": _("Held for ten minutes, so that it can be taken back."),
         "cap": _("Held until the next hour: this automation has sent as many as it may in this one."),
         "recipient_cap": _("Held until tomorrow: this recipient has received as many as they may in a day."),
+        "paused": _("Paused by an admin."),
+        "breaker": _("Paused: far more was started than usual. An admin has to resume it."),
         "retry": _("The last attempt failed; it is tried again."),
         "no_owner": _("The customer has no owner with an account."),
         "no_contact": _("The customer has no contact with an e-mail address."),

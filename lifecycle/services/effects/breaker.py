@@ -1,0 +1,140 @@
+"""The breaker of a tenant's effects: open, nothing runs until an admin has looked.
+
+It opens when more would run in the last hour than five times what ran in the busiest hour of the last 28 days, and more
+than 20. A tenant that has run nothing before has no usual hour to compare with, so its breaker stays closed. An open
+breaker is a pause of the whole tenant that the system has made; an admin closes it by resuming. What waits runs then,
+and for an hour it is not compared again: the caps still hold.
+"""
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from django.db import connections
+from uuid_utils.compat import uuid4
+
+from audit.services.administration import record_administration
+from lifecycle.models import EffectPause, EffectTally, Notification
+from lifecycle.services.effects.bell import announce_bell
+from storage.cursors import prepared_cursor
+from tenants.actors import TenantRef, system_actor
+from tenants.models import User
+from tenants.roles import Role
+from tenants.services.directory import PLATFORM
+
+if TYPE_CHECKING:
+    from lifecycle.services.effects.queue import Job
+
+ACTOR: Final = system_actor("effects_breaker")
+TIMES_USUAL: Final = 5
+ALWAYS_FREE: Final = 20
+USUAL_DAYS: Final = 28
+LAST: Final = dt.timedelta(hours=1)
+# Runs are counted by the hour, to compare with, and by parts of it, so that the last hour is the last sixty minutes.
+RUNS: Final = "runs"
+PARTS: Final = "runs:part"
+PART: Final = dt.timedelta(minutes=5)
+CLOSED: Final = "breaker:closed"
+
+_LAST: Final = """
+SELECT COALESCE(sum(count) FILTER (WHERE what = 'runs:part'), 0), count(*) FILTER (WHERE what = 'breaker:closed')
+  FROM lifecycle_effecttally
+ WHERE tenant_id = %(tenant_id)s::uuid AND what IN ('runs:part', 'breaker:closed') AND since > %(since)s::timestamptz
+"""
+# Hours that were over before the last sixty minutes began.
+_USUAL: Final = """
+SELECT max(count) FROM lifecycle_effecttally
+ WHERE tenant_id = %(tenant_id)s::uuid AND what = 'runs' AND since >= %(from)s::timestamptz
+   AND since <= %(before)s::timestamptz
+"""
+_OPEN: Final = "SELECT count(*) FROM lifecycle_effectpause WHERE effect = '' AND paused_by = %(breaker)s"
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How many may still run before the breaker opens; ``last`` ran in the last hour, ``usual`` in the busiest one."""
+
+    left: int
+    last: int
+    usual: int
+
+
+def find_room(tenant: TenantRef, *, wanted: int, now: dt.datetime) -> Room | None:
+    """How many more may run; None: any number. One statement, two where many run."""
+    given = {"tenant_id": tenant.id, "since": now - LAST}
+    with prepared_cursor("default") as cursor:
+        cursor.execute(_LAST, given)
+        last, closed = cursor.fetchone()
+        if closed or last + wanted <= ALWAYS_FREE:
+            return None
+        before = now - 2 * LAST
+        cursor.execute(_USUAL, {"tenant_id": tenant.id, "from": now - dt.timedelta(days=USUAL_DAYS), "before": before})
+        usual = cursor.fetchone()[0]
+    if usual is None:
+        return None
+    return Room(max(0, max(ALWAYS_FREE, TIMES_USUAL * usual) - int(last)), int(last), usual)
+
+
+def tallies(now: dt.datetime) -> Iterator[tuple[str, dt.datetime]]:
+    """Where runs of this moment are counted."""
+    hour = now.astimezone(dt.UTC).replace(minute=0, second=0, microsecond=0)
+    yield RUNS, hour
+    yield PARTS, hour + PART * ((now - hour) // PART)
+
+
+def open_breaker(tenant: TenantRef, job: "Job", room: Room, *, now: dt.datetime) -> None:
+    """Pause the tenant, in the transaction that claims, and notify its admins. Nothing, when it is paused already."""
+    reason = (
+        f"More automations than usual: {room.last + room.left:,} started in the last hour, and the busiest hour of the"
+        f" last {USUAL_DAYS} days had {room.usual:,}. They are paused until an admin resumes them."
+    )
+    _, is_new = EffectPause.objects.get_or_create(
+        tenant_id=tenant.id,
+        effect="",
+        defaults={"paused_at": now, "paused_by": ACTOR.name, "reason": reason},
+    )
+    if not is_new:
+        return
+    record_administration(
+        tenant_id=tenant.id,
+        actor=ACTOR.name,
+        actor_kind=ACTOR.kind,
+        action="open_effects_breaker",
+        reason=reason,
+        detail={"effect": job.effect, "last_hour": room.last + room.left, "usual": room.usual},
+        now=now,
+    )
+    admins = list(
+        User.objects.filter(
+            tenant_id=tenant.id, role=Role.TENANT_ADMIN, is_active=True, is_service_account=False
+        ).values_list("id", flat=True)
+    )
+    Notification.objects.bulk_create(
+        Notification(
+            tenant_id=tenant.id,
+            user_id=user_id,
+            # Of no effect: one for each of them.
+            effect_id=uuid4(),
+            customer_id=job.customer_id,
+            effect=reason,
+            from_stage=job.from_stage or "",
+            to_stage=job.to_stage,
+            created_at=now,
+        )
+        for user_id in admins
+    )
+    announce_bell(tenant.id, admins)
+
+
+def close_breaker(pause: EffectPause, *, now: dt.datetime) -> None:
+    """Note that an admin has resumed what the breaker had paused, if it had: it does not open again for an hour."""
+    if pause.paused_by == ACTOR.name:
+        EffectTally.objects.get_or_create(tenant_id=pause.tenant_id, what=CLOSED, since=now, defaults={"count": 1})
+
+
+def count_open() -> int:
+    """In how many tenants the breaker is open, over the platform connection. One statement."""
+    with connections[PLATFORM].cursor() as cursor:
+        cursor.execute(_OPEN, {"breaker": ACTOR.name})
+        return int(cursor.fetchone()[0])
