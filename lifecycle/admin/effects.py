@@ -1,20 +1,24 @@
 """Effects in the admin: what ran, when, for whom, and why not; run again, cancelled, paused. And webhook endpoints."""
 
 from typing import Any
+from uuid import UUID
 
 import orjson
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
-from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import Model, OuterRef, Q, QuerySet, Subquery
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import path
 from django.utils.html import format_html
 
-from lifecycle.delivery.addresses import AddressRefused, check_url
-from lifecycle.delivery.senders import send_sample
-from lifecycle.models import EffectRun, WebhookEndpoint
+from lifecycle.delivery.samples import TooManySamples, send_sample
+from lifecycle.models import EffectLane, EffectRun, WebhookEndpoint
+from lifecycle.services.customers.profiles import find_customer
 from lifecycle.services.effects import actions, endpoints
 from lifecycle.services.effects.actions import ActionRefused
+from lifecycle.services.effects.addresses import AddressRefused, check_url
 from lifecycle.services.effects.endpoints import EndpointRefused
 from lifecycle.services.effects.reasons import explain_reason
 from lifecycle.services.effects.recipients import mask_recipient
@@ -22,12 +26,45 @@ from tenants.admin.base import ModelForm, ServiceAdmin, identity_of, service_arg
 from tenants.roles import CONFIGURE_STAGES
 
 
+class ReplayForm(forms.Form):
+    """All that failed, or are held, since a time."""
+
+    since = forms.DateTimeField(
+        label="Since (UTC)", widget=forms.DateTimeInput(attrs={"type": "datetime-local"}), help_text="Started since."
+    )
+    state = forms.ChoiceField(choices=[(state, state) for state in actions.REPLAYABLE_TOGETHER])
+    effect = forms.CharField(max_length=255, required=False, help_text="Empty: of every name.")
+
+
+class PauseForm(forms.Form):
+    """What is to be paused or resumed, and why."""
+
+    effect = forms.CharField(max_length=255, required=False, help_text="One effect, by its name.")
+    endpoint = forms.CharField(
+        max_length=80, required=False, help_text="One endpoint, by its name. Without both: everything."
+    )
+    reason = forms.CharField(max_length=500, help_text="Kept in the administration log.")
+
+
 @admin.register(EffectRun)
 class EffectRunAdmin(ServiceAdmin):
     """The effects that stage changes of the tenant started."""
 
-    list_display = ("created_at", "effect", "kind", "shown_recipient", "state", "why", "attempts", "due_at")
+    list_display = (
+        "created_at",
+        "effect",
+        "kind",
+        "shown_recipient",
+        "state",
+        "why",
+        "attempts",
+        "took",
+        "due_at",
+        "finished_at",
+    )
     list_filter = ("state", "kind", "effect")
+    search_fields = ("customer_id",)
+    search_help_text = "A customer's external id or id, or the id of the request that made a change."
     ordering = ("-id",)
     actions = ("replay", "cancel")
     fields = (
@@ -47,6 +84,56 @@ class EffectRunAdmin(ServiceAdmin):
     )
     readonly_fields = fields
     refusals = (ActionRefused,)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Those of one customer, or of one request."""
+        text = search_term.strip()
+        if not text:
+            return queryset, False
+        tenant = identity_of(request).tenant
+        customer = find_customer(text, tenant=tenant) if tenant else None
+        ids = [found for found in (customer, _read_uuid(text)) if found]
+        return queryset.filter(Q(customer_id__in=ids) | Q(request_id__in=ids)), False
+
+    def get_urls(self) -> list[Any]:
+        """The page that replays many and pauses, before Django's own."""
+        view = self.admin_site.admin_view(self.control_view)
+        return [path("control", view, name="effects_control"), *super().get_urls()]
+
+    def control_view(self, request: HttpRequest) -> HttpResponse:
+        """Replay all since a time; pause and resume."""
+        if not self.may_change_rows(request):
+            raise PermissionDenied("Only tenant admins can replay and pause effects.")
+        posted = request.POST if request.method == "POST" else None
+        replay = ReplayForm(posted if posted and "replay" in posted else None)
+        pause = PauseForm(posted if posted and ("pause" in posted or "resume" in posted) else None)
+        try:
+            if replay.is_bound and replay.is_valid():
+                asked = replay.cleaned_data
+                count = actions.replay_since(
+                    asked["since"], state=asked["state"], effect=asked["effect"] or None, **service_arguments(request)
+                )
+                messages.success(request, f"{count:,} replayed.")
+                return HttpResponseRedirect(request.path)
+            if pause.is_bound and pause.is_valid():
+                actions.set_pause("pause" in request.POST, **pause.cleaned_data, **service_arguments(request))
+                messages.success(request, "Paused." if "pause" in request.POST else "Resumed.")
+                return HttpResponseRedirect(request.path)
+        except ActionRefused as refusal:
+            messages.error(request, str(refusal))
+        tenant = service_arguments(request)["tenant"]
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Replay and pause",
+            "opts": self.opts,
+            "replay": replay,
+            "pause": pause,
+            "pauses": actions.list_pauses(tenant),
+            "endpoints": endpoints.list_endpoints(tenant),
+        }
+        return TemplateResponse(request, "admin/lifecycle/effectrun/control.html", context)
 
     def has_decide_permission(self, request: HttpRequest) -> bool:
         """Who may replay and cancel."""
@@ -82,6 +169,12 @@ class EffectRunAdmin(ServiceAdmin):
         """Why it has not run, or not yet."""
         return explain_reason(run.reason)
 
+    @admin.display(description="ms")
+    def took(self, run: EffectRun) -> str:
+        """How long the last attempt took."""
+        took = (run.last_attempt or {}).get("milliseconds")
+        return "–" if took is None else f"{took:,}"
+
     @admin.display(description="last attempt")
     def last_answer(self, run: EffectRun) -> str:
         """What was sent and answered, without secrets and people."""
@@ -112,12 +205,26 @@ class EndpointForm(ModelForm):
 class WebhookEndpointAdmin(ServiceAdmin):
     """Where webhooks go. Effects name an endpoint in "to"; the secret is shown once."""
 
-    list_display = ("name", "url", "created_at")
+    list_display = ("name", "url", "created_at", "now")
     ordering = ("name",)
     form = EndpointForm
     fields = ("name", "url")
     actions = ("test", "rotate", "remove")
-    refusals = (EndpointRefused,)
+    refusals = (EndpointRefused, AddressRefused, TooManySamples)
+
+    @admin.display(description="now")
+    def now(self, endpoint: WebhookEndpoint) -> str:
+        """Whether it is in use, paused, or switched off and why."""
+        lane: Any = endpoint
+        if lane.disabled_at:
+            return f"Switched off: {explain_reason(f'endpoint_{lane.disabled_reason}')}"
+        return "Paused" if lane.paused_at else "In use"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """The endpoints, each with the state of its lane."""
+        lanes = EffectLane.objects.filter(tenant_id=OuterRef("tenant_id"), id=OuterRef("id"))
+        names = ("paused_at", "disabled_at", "disabled_reason")
+        return super().get_queryset(request).annotate(**{name: Subquery(lanes.values(name)) for name in names})
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Anyone who may configure the tenant at hand."""
@@ -162,3 +269,10 @@ class WebhookEndpointAdmin(ServiceAdmin):
         for endpoint_id in queryset.order_by("name").values_list("id", flat=True):
             endpoints.delete_endpoint(endpoint_id, **service_arguments(request))
         messages.success(request, "Removed. What was waiting for them is cancelled.")
+
+
+def _read_uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

@@ -10,8 +10,9 @@ from typing import Final
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from lifecycle.delivery.addresses import Endpoint, ResolvedEndpoint, resolve
+from lifecycle.delivery.addresses import ResolvedEndpoint, resolve
 from lifecycle.delivery.bounds import BoundedSocket, BoundedTLSSocket, connect
+from lifecycle.services.effects.addresses import Endpoint
 
 IDLE_SECONDS: Final = 30.0
 # Of all endpoints together; the one that has been idle longest goes first.

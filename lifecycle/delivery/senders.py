@@ -1,8 +1,9 @@
 """How each kind of effect is delivered, and what became of it. Nothing raises here for what others do."""
 
 import datetime as dt
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import formataddr
 from types import MappingProxyType
 from typing import Any, Final
@@ -13,30 +14,25 @@ import orjson
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.utils import timezone
-from uuid_utils.compat import uuid7
 
-from lifecycle.delivery.addresses import AddressRefused, check_url
 from lifecycle.delivery.mail import send_mail
 from lifecycle.delivery.retries import next_try
 from lifecycle.delivery.webhooks import Delivery, send_webhook
 from lifecycle.models import EffectRun
 from lifecycle.services.effects import digests
+from lifecycle.services.effects.addresses import AddressRefused, check_url
 from lifecycle.services.effects.alerts import raise_alert
 from lifecycle.services.effects.digests import render_digest
 from lifecycle.services.effects.endpoints import Destination, note_failure, note_success, read_destination
 from lifecycle.services.effects.facts import Facts, Mail, NothingToDeliver, gather_all, gather_facts, render_mail
 from lifecycle.services.effects.kinds import ESCALATION
 from lifecycle.services.effects.queue import Job, Result, hand_over
-from tenants.actors import TenantRef
 from tenants.context import tenant_context
 
 WEBHOOK_SECONDS: Final = 15.0
 MAIL_SECONDS: Final = 60.0
 MOST_MAIL_TRIES: Final = 5
 WEBHOOK_TYPE: Final = "customer.lifecycle.changed"
-SAMPLE_TYPE: Final = "customer360.test"
-# Anyone who presses the button waits for it.
-SAMPLE_SECONDS: Final = 8.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +55,20 @@ def look_up(jobs: Sequence[Job]) -> Mapping[UUID, Looked]:
 
 
 def deliver(job: Job, looked: Looked | None = None) -> Result:
-    """Deliver one effect; what became of it. Bounded in time. ``looked``: what ``look_up`` has found of it, if it was.
+    """Deliver one effect; what became of it, when, and how long it took. Bounded in time.
 
-    Nothing is asked of the database for a webhook that was looked up and is taken.
+    ``looked`` is what ``look_up`` has found of it, if it was: nothing is asked of the database for a webhook that was looked up and is taken.
     """
+    now, began = timezone.now(), time.monotonic()
     try:
         if job.kind == "webhook":
-            return _send_webhook(job, looked or look_up([job])[job.id])
-        return _SENDERS[job.kind](job)
+            result = _send_webhook(job, looked or look_up([job])[job.id])
+        else:
+            result = _SENDERS[job.kind](job)
     except NothingToDeliver as nothing:
-        return Result(EffectRun.SUPPRESSED, str(nothing))
+        result = Result(EffectRun.SUPPRESSED, str(nothing))
+    took = round((time.monotonic() - began) * 1000)
+    return replace(result, attempt={"at": as_text(now), "milliseconds": took, **(result.attempt or {})})
 
 
 def _send_alert(job: Job) -> Result:
@@ -102,7 +102,9 @@ def _mail(job: Job, mail: Mail) -> Result:
         headers={"Message-ID": message_id(job.id), "Auto-Submitted": "auto-generated"},
     )
     outcome = send_mail(message, hand_over=lambda: hand_over(job), seconds=MAIL_SECONDS)
-    attempt = {"subject": mail.subject, "answer": outcome.reason}
+    # For admins to read, without the person.
+    shown = mail.subject.replace(mail.to_name, "(recipient)") if mail.to_name else mail.subject
+    attempt = {"subject": shown, "answer": outcome.reason, "code": outcome.code}
     if outcome.result == "done":
         return Result(EffectRun.DONE, attempt=attempt)
     if outcome.result == "unknown":
@@ -164,28 +166,12 @@ def _judge(job: Job, delivery: Delivery, body: str, *, was_failing: bool) -> Res
     return Result(EffectRun.DUE, "retry", due_at, attempt, may_be_twice)
 
 
-def send_sample(destination: Destination, *, tenant: TenantRef) -> Delivery:
-    """Send a signed sample and say what was answered; nothing is kept of it."""
-    now = timezone.now()
-    body = {"type": SAMPLE_TYPE, "timestamp": _as_text(now), "data": {"tenant": tenant.slug, "sequence": 0}}
-    try:
-        return send_webhook(
-            check_url(destination.url),
-            message_id=str(uuid7()),
-            body=orjson.dumps(body).decode(),
-            secrets=destination.secrets,
-            seconds=SAMPLE_SECONDS,
-        )
-    except AddressRefused as refused:
-        return Delivery(outcome="refused", error=str(refused))
-
-
 def webhook_body(facts: Facts) -> dict[str, Any]:
     """The message of Standard Webhooks: what happened, and the customer's version to put several in order."""
     job = facts.job
     return {
         "type": WEBHOOK_TYPE,
-        "timestamp": _as_text(job.changed_at),
+        "timestamp": as_text(job.changed_at),
         "data": {
             "effect": job.effect,
             "tenant": job.tenant.slug,
@@ -196,8 +182,8 @@ def webhook_body(facts: Facts) -> dict[str, Any]:
             "to_stage": job.to_stage,
             "reason_code": job.reason_code,
             "source": job.source,
-            "changed_at": _as_text(job.changed_at),
-            "effective_at": _as_text(job.effective_at),
+            "changed_at": as_text(job.changed_at),
+            "effective_at": as_text(job.effective_at),
             "sequence": job.sequence,
         },
     }
@@ -208,7 +194,8 @@ def message_id(effect_id: UUID) -> str:
     return f"<{effect_id}@{urlsplit(settings.SITE_URL).hostname}>"
 
 
-def _as_text(moment: dt.datetime) -> str:
+def as_text(moment: dt.datetime) -> str:
+    """A moment as messages write it."""
     return moment.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
 
 

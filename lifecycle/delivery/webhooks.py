@@ -3,10 +3,8 @@
 https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 """
 
-import base64
 import datetime as dt
 import re
-import secrets as random_secrets
 import ssl
 import time
 from collections.abc import Mapping, Sequence
@@ -19,10 +17,12 @@ from standardwebhooks import Webhook
 from urllib3.exceptions import HTTPError
 from urllib3.exceptions import TimeoutError as HTTPTimeoutError
 
-from lifecycle.delivery.addresses import AddressRefused, AddressUnavailable, Endpoint
+from lifecycle.delivery.addresses import AddressUnavailable
 from lifecycle.delivery.bounds import Bounds, TooMuchSent, bounded
 from lifecycle.delivery.connections import Connection, Connections, tls_context
 from lifecycle.delivery.retries import read_retry_after
+from lifecycle.rules.webhook_secrets import read_secret
+from lifecycle.services.effects.addresses import AddressRefused, Endpoint
 
 DEADLINE_SECONDS: Final = 15.0
 LARGEST_BODY: Final = 20_000
@@ -30,8 +30,6 @@ LARGEST_BODY: Final = 20_000
 MOST_READ: Final = 64 * 1024
 MOST_RECEIVED: Final = 192 * 1024
 EXCERPT_CHARACTERS: Final = 500
-SECRET_PREFIX: Final = "whsec_"  # noqa: S105  no secret
-SECRET_BYTES: Final = range(24, 65)
 USER_AGENT: Final = "Customer360-Webhooks/1.0"
 
 _MESSAGE_ID: Final = re.compile(r"[A-Za-z0-9_:-]{1,255}")
@@ -64,22 +62,6 @@ class Delivery:
 
 
 _connections: Final = Connections()
-
-
-def make_secret() -> str:
-    """A new signing secret: ``whsec_`` and 32 random bytes in base64."""
-    return SECRET_PREFIX + base64.b64encode(random_secrets.token_bytes(32)).decode()
-
-
-def read_secret(text: str) -> bytes:
-    """The key in a secret. Raises ValueError with a sentence."""
-    try:
-        key = base64.b64decode(text.removeprefix(SECRET_PREFIX), validate=True)
-    except ValueError:
-        raise ValueError("A signing secret is whsec_ and base64.") from None
-    if not text.startswith(SECRET_PREFIX) or len(key) not in SECRET_BYTES:
-        raise ValueError("A signing secret is whsec_ and 24 to 64 bytes in base64.")
-    return key
 
 
 def sign(secrets: Sequence[str], message_id: str, timestamp: dt.datetime, body: str) -> dict[str, str]:

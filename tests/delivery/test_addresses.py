@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lifecycle.delivery import lookups
-from lifecycle.delivery.addresses import AddressRefused, AddressUnavailable, check_url, is_public, resolve
+from lifecycle.delivery.addresses import AddressUnavailable, resolve
+from lifecycle.services.effects.addresses import AddressRefused, check_url, is_public
 from tests.delivery.conftest import NAME
 
 BAD = [

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from lifecycle.delivery.addresses import check_url
-from lifecycle.delivery.webhooks import make_secret, send_webhook
+from lifecycle.delivery.webhooks import send_webhook
+from lifecycle.rules.webhook_secrets import make_secret
+from lifecycle.services.effects.addresses import check_url
 from tests.delivery.conftest import SECRET
 
 PROJECT = Path(__file__).resolve().parent.parent.parent

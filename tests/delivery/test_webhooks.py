@@ -11,9 +11,10 @@ import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from lifecycle.delivery import connections as connections_module
-from lifecycle.delivery.addresses import check_url
 from lifecycle.delivery.connections import Connections
-from lifecycle.delivery.webhooks import LARGEST_BODY, make_secret, read_secret, send_webhook, sign
+from lifecycle.delivery.webhooks import LARGEST_BODY, send_webhook, sign
+from lifecycle.rules.webhook_secrets import make_secret, read_secret
+from lifecycle.services.effects.addresses import check_url
 from tests.delivery.conftest import NAME, SECRET
 from tests.delivery.endpoints import DAY, OK, Authority, answering, status
 

@@ -13,10 +13,10 @@ from lifecycle.api.effect_serializers import EndpointSerializer
 from lifecycle.api.filters import refuse_parameter, refuse_strangers
 from lifecycle.api.viewsets.effects import read_id
 from lifecycle.api.viewsets.tenant import TenantViewSet
-from lifecycle.delivery.addresses import AddressRefused, check_url
-from lifecycle.delivery.senders import send_sample
+from lifecycle.delivery.samples import TooManySamples, send_sample
 from lifecycle.models import EffectLane, WebhookEndpoint
 from lifecycle.services.effects import endpoints
+from lifecycle.services.effects.addresses import AddressRefused
 from lifecycle.services.effects.endpoints import EndpointRefused
 from tenants.refusals import RequestRefused
 from tenants.roles import CONFIGURE_STAGES
@@ -45,11 +45,9 @@ class EndpointViewSet(TenantViewSet):
         body.is_valid(raise_exception=True)
         asked = body.validated_data
         try:
-            check_url(asked["url"])
+            endpoint, secret = endpoints.create_endpoint(asked["name"], asked["url"], **self._arguments())
         except AddressRefused as refused:
             raise refuse_parameter("url", f"{refused} Nothing was saved.") from refused
-        try:
-            endpoint, secret = endpoints.create_endpoint(asked["name"], asked["url"], **self._arguments())
         except EndpointRefused as refused:
             raise RequestRefused("conflict", str(refused)) from refused
         answer = responses.NewEndpointResponse.render({**_describe(endpoint, None), "secret": secret})
@@ -67,7 +65,10 @@ class EndpointViewSet(TenantViewSet):
         destination = endpoints.read_destination(
             read_id(endpoint_id, "endpoint_id"), tenant=self.tenant, now=timezone.now()
         )
-        delivery = send_sample(self._found(destination), tenant=self.tenant)
+        try:
+            delivery = send_sample(self._found(destination), tenant=self.tenant)
+        except TooManySamples as many:
+            raise RequestRefused("unavailable", str(many), headers={"Retry-After": "10"}) from many
         return Response(
             responses.TestResponse.render(
                 {

@@ -6,9 +6,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from lifecycle.delivery.receiving import Received, Receiver
-from lifecycle.delivery.webhooks import read_secret
 from lifecycle.management.arguments import read_port, whole_number
 from lifecycle.management.stopping import stop_on_signals
+from lifecycle.rules.webhook_secrets import read_secret
 
 _LOOK_SECONDS = 0.2
 

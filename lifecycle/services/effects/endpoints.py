@@ -1,8 +1,6 @@
 """A tenant's webhook endpoints: made, tested, given new secrets, switched off and on. All of it is recorded."""
 
 import datetime as dt
-import secrets
-from base64 import b64encode
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -14,10 +12,11 @@ from uuid_utils.compat import uuid7
 from audit.services.administration import record_administration
 from audit.services.message_encryption import decrypt_message, encrypt_message
 from lifecycle.models import EffectLane, EffectRun, WebhookEndpoint, WebhookSecret
+from lifecycle.rules.webhook_secrets import make_secret
+from lifecycle.services.effects.addresses import check_url
 from storage.cursors import prepared_cursor
 from tenants.actors import Actor, TenantRef
 
-SECRET_BYTES: Final = 24
 # Both secrets sign for so long, so that a receiver can be given the new one in time.
 ROTATION: Final = dt.timedelta(hours=24)
 MOST_ENDPOINTS: Final = 50
@@ -58,8 +57,9 @@ def create_endpoint(
 ) -> tuple[WebhookEndpoint, str]:
     """Make an endpoint with a lane of its own; the endpoint, and its secret, which is shown this once.
 
-    The address must have been checked by the entry point. Raises EndpointRefused.
+    Raises EndpointRefused, and AddressRefused for an address that webhooks may not go to.
     """
+    check_url(url)
     if WebhookEndpoint.objects.filter(tenant_id=tenant.id).count() >= MOST_ENDPOINTS:
         raise EndpointRefused(f"There can be at most {MOST_ENDPOINTS} endpoints. Nothing was saved: remove one first.")
     endpoint_id = uuid7()
@@ -80,7 +80,7 @@ def create_endpoint(
     except IntegrityError as error:
         raise EndpointRefused("There is an endpoint of this name already. Nothing was saved.") from error
     _record("create_webhook_endpoint", endpoint, tenant, actor, now)
-    return endpoint, _make_secret(endpoint_id, tenant)
+    return endpoint, _give_secret(endpoint_id, tenant)
 
 
 def rotate_secret(endpoint_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt.datetime) -> str | None:
@@ -92,7 +92,7 @@ def rotate_secret(endpoint_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt
     _secrets(tenant, endpoint.id).exclude(until=None).delete()
     _secrets(tenant, endpoint.id).update(until=now + ROTATION)
     _record("rotate_webhook_secret", endpoint, tenant, actor, now)
-    return _make_secret(endpoint.id, tenant)
+    return _give_secret(endpoint.id, tenant)
 
 
 def delete_endpoint(endpoint_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt.datetime) -> bool:
@@ -165,8 +165,8 @@ def _secrets(tenant: TenantRef, endpoint_id: UUID) -> QuerySet[WebhookSecret]:
     return WebhookSecret.objects.filter(tenant_id=tenant.id, endpoint_id=endpoint_id)
 
 
-def _make_secret(endpoint_id: UUID, tenant: TenantRef) -> str:
-    text, secret_id = f"whsec_{b64encode(secrets.token_bytes(SECRET_BYTES)).decode()}", uuid7()
+def _give_secret(endpoint_id: UUID, tenant: TenantRef) -> str:
+    text, secret_id = make_secret(), uuid7()
     value = encrypt_message(text.encode(), tenant_id=tenant.id, row_id=secret_id)
     WebhookSecret.objects.create(id=secret_id, tenant_id=tenant.id, endpoint_id=endpoint_id, value=value)
     return text
