@@ -1,6 +1,7 @@
 """Effects, endpoints, undos and notifications as programs see them."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 from uuid import uuid4
 
@@ -8,11 +9,16 @@ import pytest
 from rest_framework.test import APIClient
 
 from audit.models import AdministrationEntry
+from lifecycle.delivery import samples
+from lifecycle.delivery.worker import EffectWorker
 from lifecycle.models import Customer, EffectRun, Notification, Undo, WebhookEndpoint
-from tenants.actors import TenantRef
+from lifecycle.services.effects.addresses import AddressRefused
+from lifecycle.services.effects.endpoints import create_endpoint
+from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tests.conftest import ApiClient, People, make_people
 from tests.factories import CustomerFactory, TenantFactory, utc_now
+from tests.mailing import Mailbox
 
 DOCUMENT = {
     "stages": ["Prospect", "At-Risk", "Churned"],
@@ -202,3 +208,47 @@ def test_notifications_are_one_s_own(
     assert api_client("account_manager").get("/api/v1/notifications").json()["results"] == []
     assert api_client("account_manager").post(f"{path}/read").status_code == 404
     assert make_people(other_tenant).viewer.id != users.viewer.id
+
+
+def test_an_endpoint_s_address_is_checked_whoever_makes_it(tenant: TenantRef) -> None:
+    actor = system_actor("test")
+    with tenant_context(tenant.id):
+        for url in ("http://crm.example/hook", "https://169.254.169.254/", "https://user@crm.example/"):
+            with pytest.raises(AddressRefused):
+                create_endpoint("crm", url, tenant=tenant, actor=actor, now=utc_now())
+        assert WebhookEndpoint.objects.count() == 0
+
+
+def test_few_samples_are_sent_at_a_time(api_client: Client, tenant: TenantRef) -> None:
+    client = api_client("tenant_admin")
+    body = {"name": "crm", "url": "https://crm.example/hook"}
+    path = f"/api/v1/webhooks/endpoints/{client.post('/api/v1/webhooks/endpoints', body, format='json').json()['id']}"
+    with ExitStack() as busy:
+        for _ in range(samples.MOST_AT_ONCE):
+            samples._room.acquire()
+            busy.callback(samples._room.release)
+        refused = client.post(f"{path}/test")
+    assert (refused.status_code, refused.json()["code"], refused.headers["Retry-After"]) == (503, "unavailable", "10")
+    assert "Nothing was sent" in refused.json()["detail"]
+    assert client.post(f"{path}/test").json()["outcome"] == "retry", "the name leads nowhere, and the room is free"
+
+
+def test_what_an_effect_did_is_shown_with_its_time_and_without_the_person(
+    api_client: Client, tenant: TenantRef, users: People, mailbox: Mailbox
+) -> None:
+    mail = {"name": "Write", "on": "enter", "stages": ["At-Risk"], "kind": "email", "to": ["owner"]}
+    ours = TenantFactory(configuration={**DOCUMENT, "effects": [mail]})
+    people = make_people(ours)
+    client = api_client(people.tenant_admin)
+    customer = CustomerFactory(tenant=ours, owner=people.viewer.username, name=f"{people.viewer.full_name} Ltd")
+    move(client, customer)
+    worker = EffectWorker()
+    while worker.work():
+        assert worker.drain(20)
+    worker.close(1)
+    assert len(mailbox.messages) == 1
+    shown = client.get(f"/api/v1/effects/{client.get('/api/v1/effects').json()['results'][0]['id']}").json()
+    attempt = shown["last_attempt"]
+    assert (shown["state"], attempt["code"], attempt["answer"]) == ("done", 250, "OK")
+    assert attempt["milliseconds"] >= 0 and attempt["at"].endswith("Z")
+    assert people.viewer.full_name not in str(attempt) and people.viewer.email not in str(attempt)

@@ -183,3 +183,47 @@ def test_an_admin_makes_an_endpoint_and_sees_its_secret_once(page_client: Pages,
     made = client.post(f"{address}add/", {"name": "crm", "url": "https://crm.example/hook"}, follow=True)
     assert b"whsec_" in made.content
     assert b"whsec_" not in client.get(address).content
+
+
+def test_an_admin_finds_the_effects_of_one_customer_and_of_one_request(
+    page_client: Pages, customer: Customer, tenant: TenantRef, users: People
+) -> None:
+    client = page_client("tenant_admin")
+    other = CustomerFactory(tenant=tenant, owner=users.viewer.username)
+    for one in (customer, other):
+        move(client, one)
+    with tenant_context(tenant.id):
+        run = EffectRun.objects.filter(customer_id=other.id)[0]
+        EffectRun.objects.filter(id=run.id).update(last_attempt={"milliseconds": 1234})
+    for asked in (other.external_id, str(other.id), str(run.request_id)):
+        page = client.get(f"/admin/lifecycle/effectrun/?q={asked}").content.decode()
+        assert page.count('name="_selected_action"') == 2, asked
+    assert "1,234" in page
+    page = client.get("/admin/lifecycle/effectrun/?q=nothing-of-the-kind").content.decode()
+    assert 'name="_selected_action"' not in page
+
+
+def test_an_admin_replays_all_that_failed_since_a_time_and_pauses(
+    page_client: Pages, customer: Customer, tenant: TenantRef
+) -> None:
+    client, address = page_client("tenant_admin"), "/admin/lifecycle/effectrun/control"
+    move(client, customer)
+    with tenant_context(tenant.id):
+        EffectRun.objects.filter(tenant_id=tenant.id).update(state="failed")
+    assert address in client.get("/admin/lifecycle/effectrun/").content.decode()
+    late = {"since": "2999-01-01T00:00", "state": "failed", "effect": "", "replay": "1"}
+    assert "0 replayed." in client.post(address, late, follow=True).content.decode()
+    page = client.post(address, {**late, "since": "2020-01-01T00:00", "effect": "Write"}, follow=True)
+    assert "1 replayed." in page.content.decode()
+    with tenant_context(tenant.id):
+        assert sorted(EffectRun.objects.values_list("effect", "state")) == [("Escalate", "failed"), ("Write", "due")]
+
+    without_reason = client.post(address, {"effect": "Write", "endpoint": "", "reason": "", "pause": "1"})
+    assert b"errorlist" in without_reason.content
+    page = client.post(address, {"effect": "Write", "endpoint": "", "reason": "Too many", "pause": "1"}, follow=True)
+    assert "Paused." in page.content.decode() and "Too many" in page.content.decode()
+    page = client.post(address, {"effect": "", "endpoint": "none", "reason": "x", "pause": "1"}, follow=True)
+    assert "There is no endpoint “none”. Nothing was changed." in page.content.decode()
+    page = client.post(address, {"effect": "Write", "endpoint": "", "reason": "Fine", "resume": "1"}, follow=True)
+    assert "Nothing is paused." in page.content.decode()
+    assert page_client("account_manager").get(address).status_code == 302
