@@ -53,6 +53,10 @@ class Mailbox:
         """What came for an address."""
         return [message for message in self.messages if message["To"] == address]
 
+    def about(self, address: str) -> list[EmailMessage]:
+        """What came for an address, whatever name stands before it."""
+        return [message for message in self.messages if address in str(message["To"])]
+
     def link_to(self, address: str) -> str:
         """The path of the one link in the one mail for an address."""
         (message,) = self.to(address)

@@ -246,7 +246,7 @@ def test_what_an_effect_did_is_shown_with_its_time_and_without_the_person(
     while worker.work():
         assert worker.drain(20)
     worker.close(1)
-    assert len(mailbox.messages) == 1
+    assert len(mailbox.about(people.viewer.email)) == 1
     shown = client.get(f"/api/v1/effects/{client.get('/api/v1/effects').json()['results'][0]['id']}").json()
     attempt = shown["last_attempt"]
     assert (shown["state"], attempt["code"], attempt["answer"]) == ("done", 250, "OK")
