@@ -224,7 +224,10 @@ class WebhookEndpointAdmin(ServiceAdmin):
         """The endpoints, each with the state of its lane."""
         lanes = EffectLane.objects.filter(tenant_id=OuterRef("tenant_id"), id=OuterRef("id"))
         names = ("paused_at", "disabled_at", "disabled_reason")
-        return super().get_queryset(request).annotate(**{name: Subquery(lanes.values(name)) for name in names})
+        shown: QuerySet[Any] = (
+            super().get_queryset(request).annotate(**{name: Subquery(lanes.values(name)) for name in names})
+        )
+        return shown
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Anyone who may configure the tenant at hand."""
