@@ -57,7 +57,8 @@ def look_up(jobs: Sequence[Job]) -> Mapping[UUID, Looked]:
 def deliver(job: Job, looked: Looked | None = None) -> Result:
     """Deliver one effect; what became of it, when, and how long it took. Bounded in time.
 
-    ``looked`` is what ``look_up`` has found of it, if it was: nothing is asked of the database for a webhook that was looked up and is taken.
+    ``looked`` is what ``look_up`` has found of it, if it was: then nothing is asked of the database for a webhook that
+    is taken.
     """
     now, began = timezone.now(), time.monotonic()
     try:
