@@ -113,7 +113,7 @@ class DataKey(models.Model):
 
 
 class RefusedAttempt(models.Model):
-    """A lifecycle change that was refused: who wanted what, by which door, and which rule said no. Kept 90 days.
+    """A lifecycle change that was refused: who wanted what, where, and which rule said no. Kept 90 days.
 
     ``more``: further attempts of the same actor in the same minute, which are counted and not kept.
     """

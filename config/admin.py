@@ -37,7 +37,7 @@ class CustomerAdminSite(admin.AdminSite):
         return identity is not None and identity.may(CONFIGURE_STAGES)
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """The pages' log-in, with its limits: a second form would be a second door."""
+        """The pages' log-in, with its limits: a second form would be a second entry point."""
         target = request.GET.get(REDIRECT_FIELD_NAME) or reverse("admin:index")
         if not request.user.is_authenticated:
             return redirect_to_login(target)

@@ -145,7 +145,7 @@ class PostgreSQL:
             self._data_fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
 
     def _data_argument(self) -> str:
-        """How the server is told its data folder.
+        """How the server learns its data folder.
 
         As root the server runs as another account, which may be unable to enter the folders above (a project below
         /root). An open descriptor leads it there without opening those folders to everyone.

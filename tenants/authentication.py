@@ -25,7 +25,7 @@ from tenants.services.accounts.membership import Membership, fetch_membership, r
 from tenants.services.accounts.tokens import AccessClaims, TokenRefused, read_access
 from tenants.services.directory import find_tenant
 
-# Under which key a super admin's session keeps the tenant they have chosen, and until when (see Look).
+# Under which key a super admin's session keeps the tenant they have chosen, and until when (see Impersonation).
 CHOSEN_TENANT = "tenant"
 
 MALFORMED = "The Authorization header must read: Bearer <token>, with one token and no space in it."
@@ -117,7 +117,7 @@ def _member(user_id: UUID, tenant_id: UUID | None, request: Request) -> Membersh
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Impersonation:
     """The tenant through whose eyes a super admin looks in a session, and until when they may.
 
     ``change_reason`` is what they last said about a change: the next one offers it again.
@@ -132,11 +132,11 @@ class Look:
         return {"slug": self.slug, "until": self.until.isoformat(), "change_reason": self.change_reason}
 
 
-def read_look(session: Mapping[str, Any]) -> Look | None:
+def read_impersonation(session: Mapping[str, Any]) -> Impersonation | None:
     """The look that a session remembers, over or not; None without one."""
     kept: Any = session.get(CHOSEN_TENANT)
     try:
-        return Look(kept["slug"], dt.datetime.fromisoformat(kept["until"]), str(kept.get("change_reason", "")))
+        return Impersonation(kept["slug"], dt.datetime.fromisoformat(kept["until"]), str(kept.get("change_reason", "")))
     except (TypeError, KeyError, ValueError, AttributeError):
         return None
 
@@ -150,7 +150,7 @@ def identify_session(request: HttpRequest, *, slug: str | None = None) -> Identi
     if membership is None:
         return None
     if slug is None and membership.tenant is None:
-        look = read_look(request.session)
+        look = read_impersonation(request.session)
         slug = look.slug if look is not None and look.until > timezone.now() else None
     return identify(membership, granted=None, slug=slug)
 

@@ -16,13 +16,13 @@ from django_htmx.http import HttpResponseClientRedirect
 from rest_framework.exceptions import APIException
 
 from tenants.actors import TenantRef
-from tenants.authentication import CHOSEN_TENANT, Look, identify_session
+from tenants.authentication import CHOSEN_TENANT, Impersonation, identify_session
 from tenants.context import tenant_context
 from tenants.identity import Identity
 from tenants.middleware import note_refusal
 from tenants.permissions import CHANGING, describe_denial, has_permission
 from tenants.roles import Role
-from tenants.services.accounts.impersonation import begin_look
+from tenants.services.accounts.impersonation import begin_impersonation
 from tenants.services.directory import find_tenant
 from tenants.staff import ask_for_reason
 
@@ -75,14 +75,14 @@ def choose_tenant(request: HttpRequest, slug: str, *, reason: str) -> TenantRef 
     """Let a super admin work for the tenant of this slug in this session, for an hour; None if there is none.
 
     It is recorded with the tenant, and looked up again on every request: a tenant suspended in the meantime is no
-    longer shown. Raises LookRefused without a reason.
+    longer shown. Raises ImpersonationRefused without a reason.
     """
     identity = identify_page(request)
     tenant = find_tenant(slug)
     if identity is None or identity.role != Role.SUPER_ADMIN or tenant is None:
         return None
-    until = begin_look(tenant=tenant, actor=identity.actor(), reason=reason, now=timezone.now())
-    request.session[CHOSEN_TENANT] = Look(tenant.slug, until).to_session()
+    until = begin_impersonation(tenant=tenant, actor=identity.actor(), reason=reason, now=timezone.now())
+    request.session[CHOSEN_TENANT] = Impersonation(tenant.slug, until).to_session()
     return tenant
 
 

@@ -65,7 +65,7 @@ class RequiredPermission(BasePermission):
     """Reads ``view.required_permissions``: action (or method in lower case) -> permission of ``tenants.roles``, and
     ``view.denied_actions``, if there are any: action -> what it does, for the sentence of a refusal.
 
-    An action without an entry is refused to everybody: forgetting one closes the door instead of opening it.
+    An action without an entry is refused to everybody: forgetting one closes the action instead of opening it.
     """
 
     def has_permission(self, request: Request, view: Any) -> bool:

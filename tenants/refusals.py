@@ -1,4 +1,4 @@
-"""Refusals that a door answers a whole request with, and what each code means in HTTP (contract)."""
+"""Refusals that an entry point answers a whole request with, and what each code means in HTTP (contract)."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

@@ -8,12 +8,12 @@ from django.shortcuts import render
 from django.utils import timezone
 from rest_framework.request import Request
 
-from tenants.authentication import CHOSEN_TENANT, read_look
+from tenants.authentication import CHOSEN_TENANT, read_impersonation
 from tenants.identity import Identity
 from tenants.middleware import current_request_id
 from tenants.refusals import RequestRefused
 from tenants.roles import Role
-from tenants.services.accounts.impersonation import LONGEST_REASON, LookRefused, note_use, read_reason
+from tenants.services.accounts.impersonation import LONGEST_REASON, ImpersonationRefused, note_use, read_reason
 
 # The field of a form, and the header of a request, that say why.
 FIELD: Final = "change_reason"
@@ -37,7 +37,7 @@ def note_api_use(request: Request, identity: Identity, *, changes: bool) -> None
         return
     try:
         reason = read_reason(_decode(request.META.get("HTTP_X_REASON", "")))
-    except LookRefused as refused:
+    except ImpersonationRefused as refused:
         raise RequestRefused("invalid_request", f"{HEADER}: {refused}") from refused
     if changes and not reason:
         raise RequestRefused("reason_required", SAY_WHY, header=HEADER)
@@ -59,10 +59,10 @@ def ask_for_reason(request: HttpRequest, identity: Identity) -> HttpResponse | N
     tenant = identity.tenant
     if request.method in SAFE or identity.role != Role.SUPER_ADMIN or tenant is None:
         return None
-    look, refusal, reason = read_look(request.session), "", ""
+    look, refusal, reason = read_impersonation(request.session), "", ""
     try:
         reason = next(filter(None, (read_reason(request.POST.get(name, "")) for name in FIELDS)), "")
-    except LookRefused as refused:
+    except ImpersonationRefused as refused:
         refusal = str(refused)
     if not reason:
         return _show(request, refusal, look.change_reason if look else "")

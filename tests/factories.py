@@ -11,7 +11,7 @@ from lifecycle.rules.transitions import Change
 from lifecycle.services.configuration.publication import publish_configuration
 from lifecycle.services.transitions.apply import Call, place
 from tenants.actors import TenantRef, system_actor
-from tenants.authentication import Look
+from tenants.authentication import Impersonation
 from tenants.context import tenant_context
 from tenants.models import TokenIssuer, User
 from tenants.roles import Role
@@ -85,7 +85,7 @@ def utc_now() -> dt.datetime:
 
 def look_at(slug: str) -> dict[str, str]:
     """What the session of a super admin holds who has chosen the tenant of this slug."""
-    return Look(slug, utc_now() + dt.timedelta(hours=1)).to_session()
+    return Impersonation(slug, utc_now() + dt.timedelta(hours=1)).to_session()
 
 
 class TenantFactory(factory.Factory):

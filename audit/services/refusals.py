@@ -27,7 +27,7 @@ PRUNED_AT_ONCE = 5000
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Who wanted what, by which door, and which rule said no."""
+    """Who wanted what, through which entry point, and which rule said no."""
 
     tenant_id: UUID
     attempted_at: dt.datetime
@@ -44,7 +44,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class SourceCount:
-    """Attempts by one door."""
+    """Attempts through one entry point."""
 
     source: str
     attempts: int
@@ -52,7 +52,7 @@ class SourceCount:
 
 @dataclass(frozen=True, slots=True)
 class RuleCount:
-    """How often one rule said no: between which stages, to attempts by which doors, most frequent first.
+    """How often one rule said no: between which stages, to attempts through which entry points, most frequent first.
 
     ``from_stage`` is empty where it was not looked at: for a missing permission, say.
     """
@@ -132,7 +132,7 @@ def record_refusals(refusals: Sequence[Refusal], *, in_turn: bool = False) -> in
     return len(rows)
 
 
-# Which rule refused, between which stages, by which door.
+# Which rule refused, between which stages, through which entry point.
 _Rule = tuple[str, ...]
 _TAKE_TURN = "SELECT pg_advisory_xact_lock(hashtextextended('refused:' || %(tenant_id)s::text || %(actor)s, 0))"
 _KEPT = """

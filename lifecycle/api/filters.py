@@ -94,7 +94,7 @@ class CustomerFilters(django_filters.FilterSet):
 
 def read_list_query(parameters: QueryDict, *, tenant: TenantRef, policy: Policy) -> ListQuery:
     """The question that the parameters ask. Raises RequestRefused with an error for each that is wrong."""
-    errors = [*_find_strangers(parameters, CustomerFilters.base_filters), *_find_repeated(parameters, ("stage",))]
+    errors = [*_find_unknown(parameters, CustomerFilters.base_filters), *_find_repeated(parameters, ("stage",))]
     filters = CustomerFilters(parameters, queryset=Customer.objects.none())
     form = filters.form
     if not form.is_valid():
@@ -134,9 +134,9 @@ def refuse_parameter(name: str, detail: str) -> RequestRefused:
     return RequestRefused("invalid_request", detail, errors=[_describe(name, detail)])
 
 
-def refuse_strangers(parameters: QueryDict, known: tuple[str, ...]) -> None:
+def refuse_unknown_parameters(parameters: QueryDict, known: tuple[str, ...]) -> None:
     """Refuse parameters that an address does not have, or has once. Raises RequestRefused."""
-    errors = [*_find_strangers(parameters, known), *_find_repeated(parameters, ())]
+    errors = [*_find_unknown(parameters, known), *_find_repeated(parameters, ())]
     if errors:
         raise _refuse(errors)
 
@@ -155,7 +155,7 @@ def _has_only_digits(text: str) -> bool:
     return text.isascii() and text.isdigit()
 
 
-def _find_strangers(parameters: QueryDict, known: Any) -> list[dict[str, str]]:
+def _find_unknown(parameters: QueryDict, known: Any) -> list[dict[str, str]]:
     expected = f"the parameters are {list_texts(tuple(known))}" if known else "this address takes none"
     return [
         _describe(name, f"There is no parameter {quote_text(name)}; {expected}.")

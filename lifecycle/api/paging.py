@@ -7,7 +7,7 @@ from django.http import QueryDict
 from rest_framework.request import Request
 from rest_framework.utils.urls import replace_query_param
 
-from lifecycle.api.filters import read_limit, refuse_parameter, refuse_strangers
+from lifecycle.api.filters import read_limit, refuse_parameter, refuse_unknown_parameters
 from lifecycle.queries.cursors import InvalidCursor, Position, decode_cursor, encode_cursor
 
 
@@ -22,7 +22,7 @@ def page_links(request: Request, next_cursor: str | None, previous_cursor: str |
 
 def read_before(parameters: QueryDict, customer_id: UUID) -> tuple[int | None, int]:
     """Below which sequence a page of the customer's history begins, and its length. Raises RequestRefused."""
-    refuse_strangers(parameters, ("cursor", "limit"))
+    refuse_unknown_parameters(parameters, ("cursor", "limit"))
     cursor = parameters.get("cursor")
     if not cursor:
         return None, read_limit(parameters)

@@ -9,7 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from lifecycle.rules.transitions import LONGEST_NOTE, LONGEST_REASON, LONGEST_STAGE
-from lifecycle.services.compliance.erasure import LONGEST_REASON as LONGEST_DEED_REASON
+from lifecycle.services.compliance.erasure import LONGEST_REASON as LONGEST_ADMINISTRATION_REASON
 from tenants.api.serializers import StrictSerializer, TextField
 from tenants.rules.configuration.definitions import LONGEST_COMMENT
 from tenants.rules.texts import clean_line
@@ -149,14 +149,19 @@ class ExportSerializer(StrictSerializer):
     """``POST /customers/{id}/export`` [SEC-7]."""
 
     reason = TextField(
-        max_length=LONGEST_DEED_REASON, required=False, allow_blank=True, help_text="Why, for the administration log."
+        max_length=LONGEST_ADMINISTRATION_REASON,
+        required=False,
+        allow_blank=True,
+        help_text="Why, for the administration log.",
     )
 
 
 class ErasureSerializer(StrictSerializer):
     """``POST /customers/{id}/erase`` [SEC-7]."""
 
-    reason = TextField(max_length=LONGEST_DEED_REASON, allow_blank=True, help_text="Why, for the administration log.")
+    reason = TextField(
+        max_length=LONGEST_ADMINISTRATION_REASON, allow_blank=True, help_text="Why, for the administration log."
+    )
     company = FlagField(required=False, default=False, help_text="Erase the company's name as well.")
 
     def to_internal_value(self, data: Any) -> Any:

@@ -136,7 +136,7 @@ class _Part:
 
 def _judge_category(category: str | None) -> _Part:
     penalty = CATEGORY_PENALTIES.get(category or "", 0)
-    worry = Message("churned" if category == "lost" else "at_risk")
+    worry = Message("lost" if category == "lost" else "at_risk")
     return _Part(penalty, worry, STAGE_WEIGHT if category is not None else 0)
 
 

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
 
 WORRIES: Final[Mapping[str, Any]] = MappingProxyType(
     {
-        "churned": gettext_lazy("The customer has churned."),
+        "lost": gettext_lazy("The customer has churned."),
         "at_risk": gettext_lazy("In an at-risk stage."),
         "overdue": gettext_lazy("Overdue balance."),
         "overdue_share": gettext_lazy("Overdue balance: %(percent)s%% of annual revenue."),

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from lifecycle.web.live import PERSON_ALONE, Ticket, stream_url
 from tenants.actors import TenantRef
-from tenants.authentication import Look, read_look
+from tenants.authentication import Impersonation, read_impersonation
 from tenants.models import User
 from tenants.roles import Role
 
@@ -21,7 +21,7 @@ class Surroundings:
 
     user: User | None
     place: str
-    look: Look | None
+    impersonation: Impersonation | None
     debug: bool
     # Where a page that has no stream of its own hears that the person's notifications are others now.
     bell_stream: str
@@ -34,17 +34,21 @@ class Surroundings:
     @property
     def chosen(self) -> str:
         """The slug of the tenant that a super admin works for; empty before they choose and when their time is over."""
-        return self.look.slug if self.look is not None and self.look.until > timezone.now() else ""
+        return (
+            self.impersonation.slug
+            if self.impersonation is not None and self.impersonation.until > timezone.now()
+            else ""
+        )
 
     @property
     def until(self) -> dt.datetime | None:
         """Until when they may."""
-        return self.look.until if self.look is not None else None
+        return self.impersonation.until if self.impersonation is not None else None
 
     @property
     def change_reason(self) -> str:
         """What a super admin last said about a change, to be offered again."""
-        return self.look.change_reason if self.look is not None else ""
+        return self.impersonation.change_reason if self.impersonation is not None else ""
 
     @property
     def tenant(self) -> str:
@@ -68,7 +72,7 @@ def page(request: HttpRequest) -> dict[str, Any]:
         "page": Surroundings(
             user=user,
             place=(match.url_name or "") if match else "",
-            look=read_look(session),
+            impersonation=read_impersonation(session),
             debug=settings.DEBUG,
             bell_stream=_bell_stream(request, user),
         )

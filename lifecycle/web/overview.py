@@ -10,8 +10,8 @@ from typing import Any
 from lifecycle.queries.listing import ListQuery, list_customers
 from lifecycle.services.configuration.stage_migrations import unfinished_moves
 from lifecycle.services.customers.totals import read_tenant_summary
-from lifecycle.web.looks import stage_looks
 from lifecycle.web.pages import tenant_stream
+from lifecycle.web.stage_colors import stage_colors
 from tenants.pages import TenantRequest
 from tenants.services.configuration.policies import live_policy
 
@@ -70,7 +70,7 @@ def gather_overview(request: TenantRequest, *, now: dt.datetime) -> dict[str, An
         "renewals": rows(ListQuery({"renewing_within": RENEWAL_DAYS}, ordering="renewal_on", limit=MOST_LISTED)),
         "renewal_days": RENEWAL_DAYS,
         "late": rows(ListQuery({"stage": others, "stuck": True}, ordering="-urgency", limit=MOST_LISTED)),
-        "looks": stage_looks(policy),
+        "stage_colors": stage_colors(policy),
         "moves": unfinished_moves(request.tenant),
         "stream": tenant_stream(request),
     }

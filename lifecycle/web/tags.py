@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from lifecycle.sentences import say
-from lifecycle.web.looks import StageLook
+from lifecycle.web.stage_colors import StageColors
 from lifecycle.web.undoing import undo_of
 from tenants.rules.messages import Message
 
@@ -48,15 +48,15 @@ def stage(context: Mapping[str, Any], name: str | None, extra: str = "") -> Safe
     """The badge of a stage, in the colours of the configuration; a stage of former days is grey."""
     if not name:
         return format_html('<span class="stage {}">{}</span>', extra, _("No stage"))
-    look: StageLook | None = context["looks"].get(name)
-    return format_html('<span class="stage {} {}">{}</span>', look.css_class if look else "", extra, name)
+    colors: StageColors | None = context["stage_colors"].get(name)
+    return format_html('<span class="stage {} {}">{}</span>', colors.css_class if colors else "", extra, name)
 
 
 @register.simple_tag(takes_context=True)
 def stage_class(context: Mapping[str, Any], name: str | None) -> str:
     """The class that carries the stage's colours."""
-    look: StageLook | None = context["looks"].get(name or "")
-    return look.css_class if look else ""
+    colors: StageColors | None = context["stage_colors"].get(name or "")
+    return colors.css_class if colors else ""
 
 
 register.simple_tag(undo_of)

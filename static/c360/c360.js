@@ -36,7 +36,7 @@
 
   function look() {
     const target = live.element?.querySelector("[data-live]");
-    if (target) htmx.trigger(target, "c360:look");
+    if (target) htmx.trigger(target, "c360:refresh");
   }
 
   // What shows the person's own notifications. What they are at with the keyboard is not taken away under them.

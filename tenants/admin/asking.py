@@ -8,7 +8,7 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from tenants.services.accounts.impersonation import LONGEST_REASON, LookRefused, read_reason
+from tenants.services.accounts.impersonation import LONGEST_REASON, ImpersonationRefused, read_reason
 
 CONFIRMED: Final = "confirmed"
 REASON: Final = "reason"
@@ -56,5 +56,5 @@ def read_why(request: HttpRequest) -> str:
     """The reason that was given to the page that asks; '' for none, or for one that cannot be kept."""
     try:
         return read_reason(request.POST.get(REASON, ""))
-    except LookRefused:
+    except ImpersonationRefused:
         return ""

@@ -1,4 +1,4 @@
-"""JSON that strangers wrote, read so strictly that whatever comes out can be stored and written again as it is."""
+"""JSON that anyone may have written, read so strictly that what comes out can be stored and written again as it is."""
 
 import json
 import math

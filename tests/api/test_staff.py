@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from audit.models import AdministrationEntry
 from tenants.context import tenant_context
 from tenants.services.accounts.impersonation import note_use
-from tests.doors.test_api import CLOSED, _label, knock, traces
+from tests.entry_points.test_api import CLOSED, _label, knock, traces
 from tests.factories import CustomerFactory, look_at, utc_now
 
 SUMMARY = "/api/v1/lifecycle/summary"
@@ -28,7 +28,7 @@ def staff(api_client, tenant):
 def looks(tenant):
     """What the tenant's log says of internal staff: who, why, by which way."""
     with tenant_context(tenant.id):
-        rows = AdministrationEntry.objects.filter(action="look_through").order_by("id")
+        rows = AdministrationEntry.objects.filter(action="impersonate").order_by("id")
         return [(row.actor, row.reason, row.detail["source"]) for row in rows]
 
 
@@ -40,7 +40,7 @@ def test_looking_leaves_one_entry_however_many_requests_there_are(staff, users, 
     assert staff.get("/api/v1/customers/no-id").status_code == 400
     assert looks(tenant) == [(str(users.super_admin.id), "", "API")]
     with tenant_context(tenant.id):
-        entry = AdministrationEntry.objects.get(action="look_through")
+        entry = AdministrationEntry.objects.get(action="impersonate")
     assert entry.request_id is not None
     until = dt.datetime.fromisoformat(entry.detail["until"])
     assert dt.timedelta(minutes=59) < until - before < dt.timedelta(minutes=61)
@@ -57,7 +57,7 @@ def test_another_hour_is_another_entry(tenant, users):
     for minutes in (-125, -70, -64, -30, -1):
         note_use(**actor, now=now + dt.timedelta(minutes=minutes))
     with tenant_context(tenant.id):
-        rows = AdministrationEntry.objects.filter(action="look_through").order_by("recorded_at")
+        rows = AdministrationEntry.objects.filter(action="impersonate").order_by("recorded_at")
         noted = [round((row.recorded_at - now).total_seconds() / 60) for row in rows]
     assert noted == [-125, -64, -1]
 

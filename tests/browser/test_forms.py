@@ -62,7 +62,7 @@ def test_a_note_is_back_after_the_session_had_expired(open_browser, real_passwor
     if ended_by == "the submit":
         dialog.get_by_role("button", name="Change stage").click()
     else:
-        page.evaluate("htmx.trigger('#customer', 'c360:look')")
+        page.evaluate("htmx.trigger('#customer', 'c360:refresh')")
     log_in(page, users.account_manager)
     page.wait_for_url(f"**/customers/{customer.id}")
     dialog = page.get_by_role("dialog")

@@ -342,12 +342,12 @@ def test_a_search_on_a_slow_line_is_never_overtaken_by_a_look_for_changes(open_b
     page.wait_for_timeout(500)
     line = SlowLine(page)
     if first == "look":
-        page.evaluate("htmx.trigger('#results', 'c360:look')")
+        page.evaluate("htmx.trigger('#results', 'c360:refresh')")
         line.wait_for("/customers$")
     page.get_by_label("Search").fill("aurora")
     search = line.wait_for("search=aurora")
     if first == "search":
-        page.evaluate("htmx.trigger('#results', 'c360:look')")
+        page.evaluate("htmx.trigger('#results', 'c360:refresh')")
         page.wait_for_timeout(200)
     line.answer(search)
     expect(rows).to_have_count(1)

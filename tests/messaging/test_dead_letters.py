@@ -34,7 +34,7 @@ NEEDS_REASON: dict[str, Any] = {
     "required_reason_codes": ["B"],
     "event_rules": [{"event": "contract.renewed", "to": "B"}],
 }
-MENDED: dict[str, Any] = {"stages": ["A", "B"], "event_rules": [{"event": "contract.renewed", "to": "B"}]}
+CORRECTED: dict[str, Any] = {"stages": ["A", "B"], "event_rules": [{"event": "contract.renewed", "to": "B"}]}
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def refused(db: None) -> Speaker:
 
 def fix(speaker: Speaker) -> None:
     with tenant_context(speaker.tenant.id):
-        publish_configuration(MENDED, tenant=speaker.tenant, actor=OPERATOR, now=at(2))
+        publish_configuration(CORRECTED, tenant=speaker.tenant, actor=OPERATOR, now=at(2))
 
 
 def replay(speaker: Speaker) -> list[str]:

@@ -103,7 +103,7 @@ def test_no_story_breaks_the_rules_of_its_tenant_or_of_time(scenario: scenarios.
             decision = decide(policy, Status(customer_id=no_one, stage=stage, version=1), change, may_update=True)
             assert isinstance(decision, Allowed), (story.external_id, step, decision)
             assert at < step.at < NOW
-            if step.door == "UI":
+            if step.entry_point == "UI":
                 assert step.at.weekday() < 5 and 8 <= step.at.hour < 18
             stage, at = step.stage, step.at
 
@@ -123,9 +123,9 @@ def test_the_stories_look_like_a_business() -> None:
     assert set(last) == set(scenarios.ACME_DOCUMENT["stages"])
     assert 0.5 < last["Active"] / 2000 < 0.75
     assert 0.02 < last["At-Risk"] / 2000 < 0.08
-    doors = Counter(step.door for story in stories for step in story.moves)
+    doors = Counter(step.entry_point for story in stories for step in story.moves)
     assert min(doors[door] for door in ("UI", "API", "EventListener")) > 500
-    came = Counter(story.placed.at.month for story in stories if story.placed.door == "EventListener")
+    came = Counter(story.placed.at.month for story in stories if story.placed.entry_point == "EventListener")
     assert came[8] < came[10], "August is quiet, October is busy"
 
 

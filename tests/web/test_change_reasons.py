@@ -22,7 +22,7 @@ def staff(page_client, tenant):
 
 def looks(tenant):
     with tenant_context(tenant.id):
-        rows = AdministrationEntry.objects.filter(action="look_through").order_by("id")
+        rows = AdministrationEntry.objects.filter(action="impersonate").order_by("id")
         return list(rows.values_list("reason", flat=True))
 
 

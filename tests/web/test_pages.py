@@ -13,7 +13,7 @@ from audit.models import AdministrationEntry
 from lifecycle.services.configuration import stage_migrations
 from lifecycle.services.customers.recording import ContactFacts, CustomerFacts, record_customers
 from tenants.actors import system_actor
-from tenants.authentication import Look
+from tenants.authentication import Impersonation
 from tenants.context import tenant_context
 from tests.factories import CustomerFactory, TenantFactory, utc_now
 from tests.services.test_publication import SHORTER, publish
@@ -174,7 +174,7 @@ def test_a_super_admin_says_why_they_look_and_the_tenant_has_it_on_record(page_c
     assert "The reason is 501 characters long; at most 500 fit." in text_of(refused)
     assert client.post("/tenants", {"tenant": tenant.slug, "reason": " Ticket 7 "}).status_code == 302
     with tenant_context(tenant.id):
-        entries = AdministrationEntry.objects.filter(action="look_through")
+        entries = AdministrationEntry.objects.filter(action="impersonate")
         assert list(entries.values_list("actor", "reason")) == [(str(users.super_admin.id), "Ticket 7")]
         until = dt.datetime.fromisoformat(entries.get().detail["until"])
     assert dt.timedelta(minutes=59) < until - utc_now() <= dt.timedelta(minutes=60)
@@ -185,7 +185,7 @@ def test_a_super_admin_says_why_they_look_and_the_tenant_has_it_on_record(page_c
 def test_a_super_admin_whose_hour_is_over_learns_so(page_client, users, tenant):
     client = page_client("super_admin")
     session = client.session
-    session["tenant"] = Look(tenant.slug, utc_now() - dt.timedelta(seconds=1)).to_session()
+    session["tenant"] = Impersonation(tenant.slug, utc_now() - dt.timedelta(seconds=1)).to_session()
     session.save()
     page = client.get("/customers", follow=True)
     assert f"Your access to {tenant.slug} has ended" in text_of(page)

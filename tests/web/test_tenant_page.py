@@ -7,7 +7,7 @@ from django.contrib.auth import BACKEND_SESSION_KEY, SESSION_KEY
 from django.db import connection
 
 from audit.models import RefusedAttempt
-from tenants.authentication import Look
+from tenants.authentication import Impersonation
 from tenants.context import current_tenant_id, tenant_context
 from tenants.models import User
 from tenants.pages import choose_tenant
@@ -95,10 +95,10 @@ def test_no_one_else_can_choose(tenant, other_tenant, users, rf, page_client):
     assert choose_tenant(request, other_tenant.slug, reason="Ticket 7") == other_tenant
 
 
-def test_a_look_through_a_tenants_eyes_is_over_after_an_hour(tenant, page_client):
+def test_an_impersonation_is_over_after_an_hour(tenant, page_client):
     client = page_client("super_admin")
     session = client.session
-    session["tenant"] = Look(tenant.slug, utc_now() - dt.timedelta(seconds=1)).to_session()
+    session["tenant"] = Impersonation(tenant.slug, utc_now() - dt.timedelta(seconds=1)).to_session()
     session.save()
     assert client.get("/page").headers["Location"] == "/choose?next=%2Fpage"
 

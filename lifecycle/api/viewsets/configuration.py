@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from lifecycle.api import configuration_responses, schema
-from lifecycle.api.filters import refuse_strangers
+from lifecycle.api.filters import refuse_unknown_parameters
 from lifecycle.api.preconditions import format_etag, is_known_to_caller, read_replaced_version
 from lifecycle.api.serializers import PublicationSerializer
 from lifecycle.api.viewsets.tenant import TenantViewSet
@@ -37,7 +37,7 @@ class ConfigurationViewSet(TenantViewSet):
     @schema.GET_CONFIGURATION
     def retrieve(self, request: Request) -> Response:
         """The configuration that judges now."""
-        refuse_strangers(request.query_params, ())
+        refuse_unknown_parameters(request.query_params, ())
         version = live_version(self.tenant)
         if version is None or version.number is None:
             raise NoConfiguration(self.tenant.id)

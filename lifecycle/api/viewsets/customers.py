@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from lifecycle.api import responses, schema
 from lifecycle.api.authorship import find_author
-from lifecycle.api.filters import read_list_query, refuse_parameter, refuse_strangers
+from lifecycle.api.filters import read_list_query, refuse_parameter, refuse_unknown_parameters
 from lifecycle.api.idempotency import idempotent
 from lifecycle.api.openapi.configuration import LINE
 from lifecycle.api.paging import encode_before, page_links, read_before
@@ -65,7 +65,7 @@ class CustomerViewSet(TenantViewSet):
     @schema.GET_CUSTOMER
     def retrieve(self, request: Request, customer_id: str) -> Response:
         """Company, contacts, billing, support, and the customer's stage [FR-01]."""
-        refuse_strangers(request.query_params, ())
+        refuse_unknown_parameters(request.query_params, ())
         return self._show_profile(self.customer_id)
 
     @schema.describe("find_customer", "customers", EXTERNAL_ID, answer=responses.ProfileResponse)
@@ -74,7 +74,7 @@ class CustomerViewSet(TenantViewSet):
 
         Its `id` is what the other addresses take. A slash in the id is written as `%2F` or as it is.
         """
-        refuse_strangers(request.query_params, ())
+        refuse_unknown_parameters(request.query_params, ())
         try:
             wanted = read_external_id(external_id)
         except InvalidValue as error:
@@ -108,7 +108,7 @@ class LifecycleViewSet(TenantViewSet):
     @schema.GET_LIFECYCLE
     def retrieve(self, request: Request, customer_id: str) -> Response:
         """The customer's stage, and for each other stage whether it can be moved there now [BP-2]."""
-        refuse_strangers(request.query_params, ())
+        refuse_unknown_parameters(request.query_params, ())
         may_update = self.identity.may(UPDATE_LIFECYCLE)
         denial = "" if may_update else describe_denial(self.identity, UPDATE_LIFECYCLE)
         body = self.found(
@@ -144,7 +144,7 @@ class LifecycleViewSet(TenantViewSet):
     @schema.GET_SUMMARY
     def summary(self, request: Request, customer_id: str) -> Response:
         """Stage, days in it, health, renewal, billing and support figures [API-3]."""
-        refuse_strangers(request.query_params, ())
+        refuse_unknown_parameters(request.query_params, ())
         held = getattr(request, "copies", None)
         summary = summaries.read_summary(self.customer_id, tenant=self.tenant, now=timezone.now(), held=held)
         return Response(responses.SummaryResponse.render(self.found(summary)))

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from lifecycle.api import effect_responses as responses
 from lifecycle.api import effect_schema as schema
 from lifecycle.api.effect_serializers import PauseSerializer, ReplaySerializer
-from lifecycle.api.filters import read_limit, refuse_parameter, refuse_strangers
+from lifecycle.api.filters import read_limit, refuse_parameter, refuse_unknown_parameters
 from lifecycle.api.paging import page_links
 from lifecycle.api.serializers import read_uuid
 from lifecycle.api.viewsets.tenant import TenantViewSet
@@ -48,7 +48,7 @@ class EffectViewSet(TenantViewSet):
     def list(self, request: Request) -> Response:
         """Effects, the latest first. Follow `next` for more."""
         parameters = request.query_params
-        refuse_strangers(parameters, (*FILTERS, "cursor", "limit"))
+        refuse_unknown_parameters(parameters, (*FILTERS, "cursor", "limit"))
         limit = read_limit(parameters)
         question = b"effects|" + "|".join(parameters.get(name, "") for name in FILTERS).encode()
         wanted = _read_wanted(parameters, question)
@@ -61,7 +61,7 @@ class EffectViewSet(TenantViewSet):
     @schema.GET_EFFECT
     def retrieve(self, request: Request, effect_id: str) -> Response:
         """One effect, with what was sent and what was answered; secrets and personal data are left out."""
-        refuse_strangers(request.query_params, ())
+        refuse_unknown_parameters(request.query_params, ())
         run = actions.find_effect_run(read_id(effect_id, "effect_id"), tenant=self.tenant)
         if run is None:
             raise RequestRefused("not_found", NO_EFFECT)
@@ -69,7 +69,7 @@ class EffectViewSet(TenantViewSet):
 
     @schema.REPLAY_EFFECT
     def replay(self, request: Request, effect_id: str) -> Response:
-        """Run one effect again, at once. An e-mail whose fate is unknown may arrive twice then."""
+        """Run one effect again, at once. An e-mail of which no one knows whether it arrived may arrive twice then."""
         with refusals():
             actions.replay(read_id(effect_id, "effect_id"), **self.arguments())
         return Response(responses.ReplayedResponse.render({"replayed": 1}), status=202)

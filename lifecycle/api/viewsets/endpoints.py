@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from lifecycle.api import effect_responses as responses
 from lifecycle.api import effect_schema as schema
 from lifecycle.api.effect_serializers import EndpointSerializer
-from lifecycle.api.filters import refuse_parameter, refuse_strangers
+from lifecycle.api.filters import refuse_parameter, refuse_unknown_parameters
 from lifecycle.api.viewsets.effects import read_id
 from lifecycle.api.viewsets.tenant import TenantViewSet
 from lifecycle.delivery.samples import TooManySamples, send_sample
@@ -34,7 +34,7 @@ class EndpointViewSet(TenantViewSet):
     @schema.LIST_ENDPOINTS
     def list(self, request: Request) -> Response:
         """All endpoints of the tenant, and whether they are switched off."""
-        refuse_strangers(request.query_params, ())
+        refuse_unknown_parameters(request.query_params, ())
         rows = [_describe(endpoint, lane) for endpoint, lane in endpoints.list_endpoints(self.tenant)]
         return Response(responses.EndpointsResponse.render({"results": rows}))
 

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from lifecycle.api import effect_responses as responses
 from lifecycle.api import effect_schema as schema
 from lifecycle.api.effect_serializers import PreferenceSerializer
-from lifecycle.api.filters import read_limit, refuse_parameter, refuse_strangers
+from lifecycle.api.filters import read_limit, refuse_parameter, refuse_unknown_parameters
 from lifecycle.api.paging import page_links
 from lifecycle.api.viewsets.effects import read_id
 from lifecycle.api.viewsets.tenant import TenantViewSet
@@ -32,7 +32,7 @@ class NotificationViewSet(TenantViewSet):
     def list(self, request: Request) -> Response:
         """The caller's notifications, the latest first."""
         parameters = request.query_params
-        refuse_strangers(parameters, ("unread", "cursor", "limit"))
+        refuse_unknown_parameters(parameters, ("unread", "cursor", "limit"))
         if parameters.get("unread", "false") not in ("true", "false"):
             raise refuse_parameter("unread", "Choose one of: true, false.")
         limit, unread = read_limit(parameters), parameters.get("unread") == "true"
@@ -63,7 +63,7 @@ class NotificationViewSet(TenantViewSet):
     @schema.GET_PREFERENCES
     def preferences(self, request: Request) -> Response:
         """How the caller hears of alerts."""
-        refuse_strangers(request.query_params, ())
+        refuse_unknown_parameters(request.query_params, ())
         return _describe(read_preference(self.identity.user_id, tenant=self.tenant))
 
     @schema.SET_PREFERENCES

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from lifecycle.api import responses, schema
-from lifecycle.api.filters import refuse_strangers
+from lifecycle.api.filters import refuse_unknown_parameters
 from lifecycle.api.idempotency import idempotent
 from lifecycle.api.serializers import ErasureSerializer, ExportSerializer
 from lifecycle.api.viewsets.tenant import TenantViewSet
@@ -36,7 +36,7 @@ class PersonalDataViewSet(TenantViewSet):
 
         No copy of the answer is kept, so an Idempotency-Key has no meaning here: each request is an export.
         """
-        refuse_strangers(request.query_params, ())
+        refuse_unknown_parameters(request.query_params, ())
         body = ExportSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         external_id = self.found(find_external_id(self.customer_id, self.tenant))
@@ -52,7 +52,7 @@ class PersonalDataViewSet(TenantViewSet):
         The history and the figures stay. `company` erases the company's name as well. Repeated, it erases what has come
         since.
         """
-        refuse_strangers(request.query_params, ())
+        refuse_unknown_parameters(request.query_params, ())
         body = ErasureSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         external_id = self.found(find_external_id(self.customer_id, self.tenant))

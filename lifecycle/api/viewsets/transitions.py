@@ -7,7 +7,7 @@ from rest_framework.response import Response
 
 from lifecycle.api import responses, schema
 from lifecycle.api.batches import BadItem, describe_result, read_items, status_of
-from lifecycle.api.filters import refuse_strangers
+from lifecycle.api.filters import refuse_unknown_parameters
 from lifecycle.api.idempotency import idempotent
 from lifecycle.api.serializers import BatchSerializer, read_uuid
 from lifecycle.api.viewsets.tenant import TenantViewSet, start_call
@@ -80,5 +80,5 @@ class TenantSummaryViewSet(TenantViewSet):
     @schema.GET_TENANT_SUMMARY
     def retrieve(self, request: Request) -> Response:
         """Customers and money per stage [API-3]."""
-        refuse_strangers(request.query_params, ())
+        refuse_unknown_parameters(request.query_params, ())
         return Response(responses.TenantSummaryResponse.render(summaries.read_tenant_summary(tenant=self.tenant)))

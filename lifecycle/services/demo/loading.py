@@ -187,10 +187,10 @@ def _refuse_other_lifecycle(scenario: Scenario, tenant: TenantRef) -> None:
 def _write(stories: Sequence[Story], *, tenant: TenantRef, cast: Cast, now: dt.datetime) -> None:
     """Record the customers, then their transitions in rounds: everybody's first, everybody's second, and so on."""
     ids: dict[str, UUID] = {}
-    for door, actor in (("Import", IMPORTER), ("EventListener", CONSUMER)):
-        facts = [fact for story in stories if story.placed.door == door for fact in story.facts]
+    for entry_point, actor in (("Import", IMPORTER), ("EventListener", CONSUMER)):
+        facts = [fact for story in stories if story.placed.entry_point == entry_point for fact in story.facts]
         recorded = record_customers(
-            facts, tenant=tenant, actor=actor, source=door, now=now, create=True, backdated=True
+            facts, tenant=tenant, actor=actor, source=entry_point, now=now, create=True, backdated=True
         )
         for fact, result in zip(facts, recorded, strict=True):
             if result.customer_id is not None:
@@ -203,9 +203,9 @@ def _write(stories: Sequence[Story], *, tenant: TenantRef, cast: Cast, now: dt.d
                 step = story.moves[number]
                 actor = _who(step, story, cast)
                 actors[actor.name] = actor
-                groups[step.door, actor.name].append(_as_change(step, ids[story.external_id]))
-        for (door, name), changes in groups.items():
-            _move(changes, tenant=tenant, actor=actors[name], source=door, now=now)
+                groups[step.entry_point, actor.name].append(_as_change(step, ids[story.external_id]))
+        for (entry_point, name), changes in groups.items():
+            _move(changes, tenant=tenant, actor=actors[name], source=entry_point, now=now)
 
 
 def _move(changes: Sequence[Change], *, tenant: TenantRef, actor: Actor, source: str, now: dt.datetime) -> None:
@@ -228,9 +228,9 @@ def _as_change(step: Step, customer_id: UUID) -> Change:
 
 def _who(step: Step, story: Story, cast: Cast) -> Actor:
     """The owner does most on the page; now and then a colleague stands in, or the admin."""
-    if step.door == "EventListener":
+    if step.entry_point == "EventListener":
         return CONSUMER
-    if step.door == "API" and cast.service is not None:
+    if step.entry_point == "API" and cast.service is not None:
         return cast.service
     dice = Random(f"{SEED}|{story.external_id}|{step.at.isoformat()}")  # noqa: S311  made-up data
     chance = dice.random()

@@ -18,15 +18,15 @@ class Exit:
     """A way out of a stage. The soonest of a stage's exits is the one that happens.
 
     It comes ``mean_days`` after the customer entered, on average, but not before ``least_days``; or, with
-    ``at_renewal``, in the weeks before the contract's anniversary, in that share of the cases. ``doors`` weighs who
-    does it: UI, API or EventListener.
+    ``at_renewal``, in the weeks before the contract's anniversary, in that share of the cases. ``entry_points`` weighs
+    who does it: UI, API or EventListener.
     """
 
     to: str
     mean_days: float = 0
     least_days: float = 0
     at_renewal: float = 0
-    doors: tuple[tuple[str, int], ...] = (("UI", 1),)
+    entry_points: tuple[tuple[str, int], ...] = (("UI", 1),)
     reasons: tuple[str, ...] = ()
 
 
@@ -143,24 +143,24 @@ ACME = Scenario(
     signed="Active",
     exits={
         "Prospect": (
-            Exit("Onboarded", 45, 3, doors=(("UI", 6), ("API", 4))),
+            Exit("Onboarded", 45, 3, entry_points=(("UI", 6), ("API", 4))),
             Exit("Churned", 260, 14, reasons=("Price", "Competitor", "No Decision")),
         ),
         "Onboarded": (
-            Exit("Active", 24, 5, doors=(("UI", 8), ("API", 2))),
+            Exit("Active", 24, 5, entry_points=(("UI", 8), ("API", 2))),
             Exit("At-Risk", 300, 15, reasons=("Low Engagement", "Champion Left")),
         ),
         "Active": (
-            Exit("At-Risk", 520, 10, doors=(("UI", 8), ("API", 2)), reasons=_ACME_RISKS),
-            Exit("Renewed", at_renewal=0.93, doors=(("API", 6), ("EventListener", 4))),
+            Exit("At-Risk", 520, 10, entry_points=(("UI", 8), ("API", 2)), reasons=_ACME_RISKS),
+            Exit("Renewed", at_renewal=0.93, entry_points=(("API", 6), ("EventListener", 4))),
             Exit("Churned", 4000, 60, reasons=("Competitor", "Out of Business")),
         ),
         "At-Risk": (
-            Exit("Active", 45, 3, doors=(("UI", 7), ("EventListener", 3))),
-            Exit("Renewed", at_renewal=0.5, doors=(("API", 6), ("EventListener", 4))),
+            Exit("Active", 45, 3, entry_points=(("UI", 7), ("EventListener", 3))),
+            Exit("Renewed", at_renewal=0.5, entry_points=(("API", 6), ("EventListener", 4))),
             Exit("Churned", 110, 10, reasons=_ACME_LOSSES),
         ),
-        "Renewed": (Exit("Active", 21, 2, doors=(("API", 6), ("UI", 4))),),
+        "Renewed": (Exit("Active", 21, 2, entry_points=(("API", 6), ("UI", 4))),),
         "Churned": (Exit("Prospect", 1500, 120),),
     },
 )
@@ -246,21 +246,21 @@ GLOBEX = Scenario(
             Exit("Closed", 200, 20, reasons=("Chose a Competitor", "Went In-house")),
         ),
         "Pilot": (
-            Exit("Roll-out", 35, 10, doors=(("UI", 7), ("API", 3))),
+            Exit("Roll-out", 35, 10, entry_points=(("UI", 7), ("API", 3))),
             Exit("Closed", 220, 20, reasons=("Chose a Competitor", "Went In-house")),
         ),
         "Roll-out": (Exit("Live", 60, 14), Exit("Wobbling", 260, 20, reasons=("Delivery Problems",))),
         "Live": (
-            Exit("Wobbling", 480, 10, doors=(("UI", 7), ("API", 3)), reasons=_GLOBEX_WORRIES),
-            Exit("Up for Renewal", at_renewal=0.95, doors=(("API", 1),)),
+            Exit("Wobbling", 480, 10, entry_points=(("UI", 7), ("API", 3)), reasons=_GLOBEX_WORRIES),
+            Exit("Up for Renewal", at_renewal=0.95, entry_points=(("API", 1),)),
         ),
         "Wobbling": (
             Exit("Live", 40, 3),
-            Exit("Up for Renewal", at_renewal=0.6, doors=(("API", 1),)),
+            Exit("Up for Renewal", at_renewal=0.6, entry_points=(("API", 1),)),
             Exit("Closed", 120, 10, reasons=_GLOBEX_LOSSES),
         ),
         "Up for Renewal": (
-            Exit("Live", 30, 5, doors=(("EventListener", 7), ("UI", 3))),
+            Exit("Live", 30, 5, entry_points=(("EventListener", 7), ("UI", 3))),
             Exit("Closed", 260, 20, reasons=_GLOBEX_LOSSES),
         ),
         "Closed": (),

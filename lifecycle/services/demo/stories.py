@@ -35,11 +35,11 @@ _NOTES = (
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One transition. ``door`` is its source: UI, API, EventListener or Import."""
+    """One transition. ``entry_point`` is its source: UI, API, EventListener or Import."""
 
     at: dt.datetime
     stage: str
-    door: str
+    entry_point: str
     reason_code: str | None = None
     note: str | None = None
     event_id: str | None = None
@@ -144,15 +144,15 @@ class _Path:
         if soonest is None:
             return None
         at, way_out = soonest
-        door = self._pick_door(way_out)
-        if door == "UI":
+        entry_point = self._pick_entry_point(way_out)
+        if entry_point == "UI":
             at = _in_office_hours(at, self.random)
         # Two changes of one customer never fall on the same moment, and nothing lies ahead.
         if at <= step.at or at >= self.now:
             return None
         if way_out.at_renewal and self.renewal_on is not None:
             self._sign(self.renewal_on)
-        return self._step(at, way_out, door, number)
+        return self._step(at, way_out, entry_point, number)
 
     def _when(self, since: dt.datetime, way_out: Exit) -> dt.datetime | None:
         random = self.random
@@ -165,21 +165,23 @@ class _Path:
         at = dt.datetime.combine(signed, dt.time(9), dt.UTC) + dt.timedelta(seconds=random.randrange(28_800))
         return at if at > since else None
 
-    def _pick_door(self, way_out: Exit) -> str:
-        if len(way_out.doors) == 1:
-            return way_out.doors[0][0]
-        return self.random.choices([d for d, _ in way_out.doors], [weight for _, weight in way_out.doors])[0]
+    def _pick_entry_point(self, way_out: Exit) -> str:
+        if len(way_out.entry_points) == 1:
+            return way_out.entry_points[0][0]
+        return self.random.choices(
+            [d for d, _ in way_out.entry_points], [weight for _, weight in way_out.entry_points]
+        )[0]
 
-    def _step(self, at: dt.datetime, way_out: Exit, door: str, number: int) -> Step:
-        if door == "EventListener":
+    def _step(self, at: dt.datetime, way_out: Exit, entry_point: str, number: int) -> Step:
+        if entry_point == "EventListener":
             rules = self.scenario.document["event_rules"]
             reason = next((rule["reason_code"] for rule in rules if rule["to"] == way_out.to), None)
-            return Step(at, way_out.to, door, reason, event_id=f"evt-{self.external_id}-{number + 2}")
+            return Step(at, way_out.to, entry_point, reason, event_id=f"evt-{self.external_id}-{number + 2}")
         reason = self.random.choice(way_out.reasons) if way_out.reasons else None
         note = None
-        if door == "UI" and self.random.random() < 0.08:
+        if entry_point == "UI" and self.random.random() < 0.08:
             note = self.random.choice(_NOTES).format(name=self.contact)
-        return Step(at, way_out.to, door, reason, note)
+        return Step(at, way_out.to, entry_point, reason, note)
 
 
 def _tell_figures(path: _Path, external_id: str, arr: int, currency: str) -> list[CustomerFacts]:

@@ -15,9 +15,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from lifecycle.services.demo.scenarios import PASSWORD, SCENARIOS, STAFF, Login
-from tenants.authentication import read_look
+from tenants.authentication import read_impersonation
 from tenants.pages import choose_tenant, identify_page, leave_tenant
-from tenants.services.accounts.impersonation import LONGEST_REASON, LOOK_MINUTES, LookRefused
+from tenants.services.accounts.impersonation import IMPERSONATION_MINUTES, LONGEST_REASON, ImpersonationRefused
 from tenants.services.accounts.login_devices import mark_device
 from tenants.services.accounts.login_guard import LoginsLimited
 from tenants.services.directory import list_tenants
@@ -98,7 +98,7 @@ def switch_tenant(request: HttpRequest) -> HttpResponse:
             if choose_tenant(request, slug, reason=reason):
                 # What was looked at belongs to the tenant before: a customer's page would only say that there is none.
                 return redirect("overview" if target.startswith("/customers/") else target)
-        except LookRefused as error:
+        except ImpersonationRefused as error:
             refusal = str(error)
     context = {
         "tenants": list_tenants() if request.user.is_superuser else [],
@@ -107,8 +107,8 @@ def switch_tenant(request: HttpRequest) -> HttpResponse:
         "unknown": slug if slug and not refusal else "",
         "reason": reason,
         "refusal": refusal,
-        "before": read_look(request.session),
-        "minutes": LOOK_MINUTES,
+        "before": read_impersonation(request.session),
+        "minutes": IMPERSONATION_MINUTES,
         "longest_reason": LONGEST_REASON,
     }
     return render(request, "tenants.html", context, status=400 if refusal else 404 if slug else 200)

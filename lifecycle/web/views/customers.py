@@ -8,10 +8,10 @@ from django.utils import timezone
 
 from lifecycle.services.customers.profiles import read_profile
 from lifecycle.services.customers.summaries import read_summary
+from lifecycle.web.customer_page import gather_customer, stamp_of
 from lifecycle.web.history import show_steps
-from lifecycle.web.looks import stage_looks
 from lifecycle.web.pages import page, wants_fragment
-from lifecycle.web.standing import gather_customer, stamp_of
+from lifecycle.web.stage_colors import stage_colors
 from tenants.pages import TenantRequest
 from tenants.roles import UPDATE_LIFECYCLE, VIEW_HISTORY, VIEW_LIFECYCLE
 from tenants.services.configuration.policies import live_policy
@@ -55,6 +55,6 @@ def show_history(request: TenantRequest, customer_id: UUID) -> HttpResponse:
         "company": profile["company"],
         "history": history,
         "is_continued": wants_fragment(request),
-        "looks": stage_looks(live_policy(request.tenant.id)),
+        "stage_colors": stage_colors(live_policy(request.tenant.id)),
     }
     return render(request, "customer.html#steps" if wants_fragment(request) else "history.html", context)

@@ -6,10 +6,10 @@ from django.utils import timezone
 
 from lifecycle.queries.listing import InvalidCursor, Page, list_customers
 from lifecycle.services.customers.totals import read_tenant_summary
-from lifecycle.web.listed import ORDER_LABELS, Asked, describe_columns, describe_fields, describe_views
-from lifecycle.web.looks import stage_looks
+from lifecycle.web.list_page import ORDER_LABELS, ListParameters, describe_columns, describe_fields, describe_views
 from lifecycle.web.overview import gather_overview
 from lifecycle.web.pages import page, tenant_stream, wants_fragment
+from lifecycle.web.stage_colors import stage_colors
 from tenants.pages import TenantRequest
 from tenants.roles import VIEW_LIFECYCLE
 from tenants.services.configuration.policies import live_policy
@@ -26,7 +26,7 @@ def show_overview(request: TenantRequest) -> HttpResponse:
 def show_customers(request: TenantRequest) -> HttpResponse:
     """The list of customers, 50 a page."""
     policy = live_policy(request.tenant.id)
-    asked, looks = Asked.read(request.GET, policy, request.tenant), stage_looks(policy)
+    asked, colors = ListParameters.read(request.GET, policy, request.tenant), stage_colors(policy)
     found, trouble = Page([]), asked.unknown
     if not trouble:
         try:
@@ -40,14 +40,14 @@ def show_customers(request: TenantRequest) -> HttpResponse:
         "previous": found.previous_cursor,
         "trouble": trouble,
         "columns": describe_columns(asked.ordering),
-        "looks": looks,
+        "stage_colors": colors,
     }
     status = 400 if trouble else 200
     if wants_fragment(request):
         return render(request, "customers.html#results", context, status=status)
     context |= {
         "views": describe_views(asked, read_tenant_summary(tenant=request.tenant), policy),
-        "offered_stages": [look for look in looks.values() if asked.category in ("", look.category)],
+        "offered_stages": [one for one in colors.values() if asked.category in ("", one.category)],
         "filter_fields": describe_fields(asked, request.tenant),
         "orderings": ORDER_LABELS.items(),
         "stream": tenant_stream(request),

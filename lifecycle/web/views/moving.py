@@ -16,11 +16,11 @@ from lifecycle.services.customers.profiles import read_profile
 from lifecycle.services.customers.summaries import read_lifecycle
 from lifecycle.services.transitions.apply import Call, CallRefused, Outcome, apply
 from lifecycle.services.transitions.update_budget import RateLimited, UpdateBudget
+from lifecycle.web.customer_page import gather_customer
 from lifecycle.web.forms import MoveForm
 from lifecycle.web.history import show_missed
-from lifecycle.web.looks import stage_looks
 from lifecycle.web.pages import page, wants_fragment
-from lifecycle.web.standing import gather_customer
+from lifecycle.web.stage_colors import stage_colors
 from lifecycle.web.undoing import say_moved
 from tenants.middleware import current_request_id, note_refusal
 from tenants.pages import TenantRequest
@@ -159,7 +159,7 @@ def _ask(
         "lifecycle": lifecycle,
         "company": profile["company"],
         "options": lifecycle["transitions"],
-        "looks": stage_looks(policy_of_version(request.tenant.id, lifecycle["configuration_version"])),
+        "stage_colors": stage_colors(policy_of_version(request.tenant.id, lifecycle["configuration_version"])),
         "chosen": given.get("stage") or "",
         "reason": given.get("reason") or "",
         "note": given.get("note") or "",

@@ -43,7 +43,7 @@ def show_notifications(request: TenantRequest) -> HttpResponse:
     names = dict(named.values_list("id", "name"))
     shown = [{"row": row, "name": names.get(row.customer_id, _("A customer that was erased"))} for row in rows]
     template = "notifications.html#list" if wants_fragment(request) else "notifications.html"
-    return render(request, template, {"notifications": shown, "looks": {}})
+    return render(request, template, {"notifications": shown, "stage_colors": {}})
 
 
 @page(VIEW_LIFECYCLE)
@@ -90,7 +90,7 @@ def choose_preferences(request: TenantRequest) -> HttpResponse:
         "choices": [(value, CHOICE_LABELS[value]) for value in CHOICES],
         "time_zones": sorted(time_zones()),
         "refusal": refusal,
-        "looks": {},
+        "stage_colors": {},
     }
     return render(request, "notification_preferences.html", context, status=400 if refusal else 200)
 

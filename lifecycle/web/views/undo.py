@@ -66,7 +66,7 @@ def show_undo(request: TenantRequest, undo_id: UUID) -> HttpResponse:
         raise Http404
     # Customers that were moved on after it had begun are passed over: at the end it is whole all the same.
     left = 0 if undo.finished_at else max(0, undo.to_move - undo.moved - undo.refused)
-    context = {"undo": undo, "left": left, "looks": {}}
+    context = {"undo": undo, "left": left, "stage_colors": {}}
     return render(request, "undo_progress.html#progress" if wants_fragment(request) else "undo_progress.html", context)
 
 
@@ -95,6 +95,6 @@ def _ask(
         "request_id": request_id,
         "preview": preview,
         "refusal": _("%(refusal)s Nothing was changed.") % {"refusal": refusal} if refusal else "",
-        "looks": {},
+        "stage_colors": {},
     }
     return render(request, "undo.html", context, status=status)

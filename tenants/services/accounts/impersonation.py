@@ -12,29 +12,29 @@ from tenants.actors import Actor, TenantRef
 from tenants.context import tenant_context
 from tenants.rules.values import InvalidValue, read_line
 
-LOOK_MINUTES = 60
+IMPERSONATION_MINUTES = 60
 LONGEST_REASON = 500
-ACTION = "look_through"
+ACTION = "impersonate"
 _TAKE_TURN = "SELECT pg_advisory_xact_lock(hashtextextended('look:' || %s || %s, 0))"
 
 
-class LookRefused(Exception):
+class ImpersonationRefused(Exception):
     """No one looks through a tenant's eyes like this; the sentence says what is missing."""
 
 
 def read_reason(text: object) -> str:
-    """A reason in words, as it is kept; '' for none. Raises LookRefused for what is none."""
+    """A reason in words, as it is kept; '' for none. Raises ImpersonationRefused for what is none."""
     try:
         return read_line(text, LONGEST_REASON)
     except InvalidValue as error:
-        raise LookRefused(f"The reason {error}. Nothing was changed.") from error
+        raise ImpersonationRefused(f"The reason {error}. Nothing was changed.") from error
 
 
-def begin_look(*, tenant: TenantRef, actor: Actor, reason: str, now: dt.datetime) -> dt.datetime:
-    """Record that ``actor`` works for the tenant from now on, and why; until when they may. Raises LookRefused."""
+def begin_impersonation(*, tenant: TenantRef, actor: Actor, reason: str, now: dt.datetime) -> dt.datetime:
+    """Record that ``actor`` works for the tenant from now on, and why; until when. Raises ImpersonationRefused."""
     reason = read_reason(reason)
     if not reason:
-        raise LookRefused("Enter a reason. It is kept in the tenant's administration log.")
+        raise ImpersonationRefused("Enter a reason. It is kept in the tenant's administration log.")
     with tenant_context(tenant.id):
         return _record(tenant, actor, reason, now=now, source="UI")
 
@@ -57,7 +57,7 @@ def note_use(
 
 
 def _is_noted(tenant: TenantRef, actor: Actor, reason: str, *, now: dt.datetime) -> bool:
-    since = now - dt.timedelta(minutes=LOOK_MINUTES)
+    since = now - dt.timedelta(minutes=IMPERSONATION_MINUTES)
     wanted: dict[str, Any] = {"reason": reason} if reason else {}
     return AdministrationEntry.objects.filter(
         # The ids are ordered by time: the index by tenant and id leads past all that is older.
@@ -84,7 +84,7 @@ def _record(
     source: str,
     request_id: UUID | None = None,
 ) -> dt.datetime:
-    until = now + dt.timedelta(minutes=LOOK_MINUTES)
+    until = now + dt.timedelta(minutes=IMPERSONATION_MINUTES)
     record_administration(
         tenant_id=tenant.id,
         actor=actor.name,

@@ -82,14 +82,14 @@ def announce_change(user_ids: Iterable[UUID]) -> None:
     """Make the next request of each user see what this transaction changes. Call before its commit."""
     tombstones = [Copy(_key(user_id), TOMBSTONE, LIFETIME_SECONDS) for user_id in user_ids]
 
-    def bury() -> None:
+    def keep_longer() -> None:
         if copies.keep(tombstones) is None:
             copies.note_missed_invalidation()
 
     if tombstones:
         copies.keep(tombstones)
         # A commit may come later than the first tombstone lives.
-        transaction.on_commit(bury, robust=True)
+        transaction.on_commit(keep_longer, robust=True)
 
 
 def _load(user_id: UUID) -> Membership | None:

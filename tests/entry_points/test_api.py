@@ -11,7 +11,7 @@ from audit.models import LifecycleHistory, OutboxMessage
 from lifecycle.models import CustomerLifecycleStatus
 from tenants.context import tenant_context
 from tenants.roles import CONFIGURE_STAGES, MUTE_EFFECTS, UPDATE_LIFECYCLE, VIEW_HISTORY, VIEW_LIFECYCLE
-from tests.doors.routes import list_routes
+from tests.entry_points.routes import list_routes
 from tests.factories import MINIMAL, SAAS, CustomerFactory, TenantFactory
 
 # The role matrix [SEC-1] once more, written out by hand: the table of the requirements, not that of the code.

@@ -82,7 +82,7 @@ class View:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ListParameters:
     """What the address asks for. ``unknown`` says which of its filters there is not: nothing is listed then.
 
     ``note``: that a stage is called otherwise now. ``texts``: the filters that the page has a field for, by name.
@@ -99,7 +99,7 @@ class Asked:
     note: str = ""
 
     @classmethod
-    def read(cls, parameters: QueryDict, policy: Policy, tenant: TenantRef) -> "Asked":
+    def read(cls, parameters: QueryDict, policy: Policy, tenant: TenantRef) -> "ListParameters":
         """Read the parameters. A stage may be asked for by a name it had before; an unknown order is the usual one.
 
         One statement, or two, for a stage that the live configuration does not know.
@@ -185,7 +185,7 @@ def describe_columns(ordering: str) -> list[Column]:
     return [describe(column) for column in LIST_COLUMNS]
 
 
-def describe_views(asked: Asked, summary: Mapping[str, Any], policy: Policy) -> list[View]:
+def describe_views(asked: ListParameters, summary: Mapping[str, Any], policy: Policy) -> list[View]:
     """All customers, each category that the configuration has stages of, and those who stay too long.
 
     ``summary`` is that of the tenant.
@@ -204,7 +204,7 @@ def describe_views(asked: Asked, summary: Mapping[str, Any], policy: Policy) -> 
     return views
 
 
-def describe_fields(asked: Asked, tenant: TenantRef) -> list[FilterField]:
+def describe_fields(asked: ListParameters, tenant: TenantRef) -> list[FilterField]:
     """A field for each filter of the list that has one. One statement for each that suggests values."""
     return [
         FilterField(one, asked.texts.get(name, ""), one.suggest(tenant) if one.suggest else [])

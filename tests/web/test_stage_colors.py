@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lifecycle.web.looks import (
+from lifecycle.web.stage_colors import (
     BLACK,
     DARK_SURFACE,
     LIGHT_SURFACE,
@@ -12,7 +12,7 @@ from lifecycle.web.looks import (
     format_color,
     parse_color,
     shade,
-    stage_looks,
+    stage_colors,
 )
 from tenants.rules.configuration.document import parse_configuration
 from tenants.rules.configuration.policy import compile_policy
@@ -39,7 +39,7 @@ def test_black_on_white_has_the_greatest_contrast_there_is():
 
 def test_every_stage_has_a_class_of_its_own_and_the_meaning_of_its_category():
     document = {"stages": ["Trial", "Live", "Wobbly"], "categories": {"Wobbly": "risk"}, "colors": {"Live": "#00ff00"}}
-    looks = stage_looks(compile_policy(parse_configuration(document), 1))
+    looks = stage_colors(compile_policy(parse_configuration(document), 1))
     assert [(look.name, look.css_class, look.category) for look in looks.values()] == [
         ("Trial", "stage-0", "engaged"),
         ("Live", "stage-1", "engaged"),

@@ -1,4 +1,4 @@
-"""How stages look: the configured colour, turned into tints and texts that stay readable in light and in dark.
+"""What stages look like: the configured colour, turned into tints and texts that stay readable in light and in dark.
 
 The formulas are those of WCAG 2.2: relative luminance and contrast ratio (4.5 for text, 3 for graphics).
 """
@@ -31,7 +31,7 @@ class Shades:
 
 
 @dataclass(frozen=True, slots=True)
-class StageLook:
+class StageColors:
     """One stage as pages show it. ``css_class`` is defined by the page's own style block."""
 
     name: str
@@ -42,10 +42,10 @@ class StageLook:
 
 
 @lru_cache(maxsize=512)
-def stage_looks(policy: Policy) -> Mapping[str, StageLook]:
+def stage_colors(policy: Policy) -> Mapping[str, StageColors]:
     """The look of every stage of a configuration, in order; made once a version."""
     return {
-        name: StageLook(
+        name: StageColors(
             name=name,
             category=policy.category(name),
             css_class=f"stage-{position}",

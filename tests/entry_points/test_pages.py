@@ -6,8 +6,8 @@ import pytest
 from django.test import Client
 
 from tenants.roles import UPDATE_LIFECYCLE, VIEW_HISTORY, VIEW_LIFECYCLE
-from tests.doors.routes import list_routes
-from tests.doors.test_api import MAY, traces
+from tests.entry_points.routes import list_routes
+from tests.entry_points.test_api import MAY, traces
 from tests.factories import look_at
 
 # Pages of a tenant's data, with the permission each needs.

@@ -13,8 +13,8 @@ from lifecycle.services.customers.profiles import read_profile
 from lifecycle.services.customers.summaries import read_lifecycle, read_summary
 from lifecycle.web.history import Steps, show_steps
 from lifecycle.web.live import Ticket, stream_url
-from lifecycle.web.looks import stage_looks
 from lifecycle.web.people import name_people_then
+from lifecycle.web.stage_colors import stage_colors
 from tenants.pages import TenantRequest
 from tenants.permissions import describe_denial
 from tenants.roles import UPDATE_LIFECYCLE, VIEW_HISTORY
@@ -65,7 +65,7 @@ def gather_customer(request: TenantRequest, customer_id: UUID) -> dict[str, Any]
         "history": history,
         "may_update": may_update,
         "denial": denial,
-        "looks": stage_looks(policy),
+        "stage_colors": stage_colors(policy),
         "guidance": policy.guidance(lifecycle["stage"]),
         "stay": measure_stay(summary["days_in_stage"], summary["expected_days"]),
         "gauge": GAUGE_LENGTH * (summary["health"]["score"] or 0) / 100,
