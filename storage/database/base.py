@@ -48,7 +48,7 @@ class Connection(psycopg.Connection[Any]):
         self.opening = b"BEGIN", f"SELECT set_config('{variable}', '{value}', true)".encode()
 
     def take_opening(self) -> tuple[bytes, ...]:
-        """What has to be sent before the next statement, by whoever sends that."""
+        """What has to be sent before the next statement, by what sends that."""
         opening, self.opening = self.opening, ()
         return opening
 

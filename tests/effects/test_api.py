@@ -210,7 +210,7 @@ def test_notifications_are_one_s_own(
     assert make_people(other_tenant).viewer.id != users.viewer.id
 
 
-def test_an_endpoint_s_address_is_checked_whoever_makes_it(tenant: TenantRef) -> None:
+def test_an_endpoint_s_address_is_checked_anyone_who_makes_it(tenant: TenantRef) -> None:
     actor = system_actor("test")
     with tenant_context(tenant.id):
         for url in ("http://crm.example/hook", "https://169.254.169.254/", "https://user@crm.example/"):
