@@ -1,5 +1,6 @@
 """``make demo``: the services, the schema, the demo's data, and the processes of the product in the foreground."""
 
+import base64
 import contextlib
 import os
 import sys
@@ -13,6 +14,7 @@ from local.commands import started
 from local.folders import PROJECT, Folders, open_kept
 from local.guard import Guard
 from local.processes import Child, find_free_port, find_port_fault, stop
+from local.secrets import write_private
 from local.services import Services, merge, say, write_env
 from local.trouble import CannotStart, StopRequested
 
@@ -34,6 +36,7 @@ def run_demo(guard: Guard, arguments: list[str]) -> int:
         with started(services):
             services.env["EVENT_STREAM_URL"] = f"http://127.0.0.1:{find_free_port()}/live"
             services.env |= address_mail(port, os.environ)
+            services.env["AUDIT_SIGNING_KEY"] = os.environ.get("AUDIT_SIGNING_KEY") or keep_signing_key(folders)
             write_env(services.env, folders, guard)
             logins = prepare(folders, guard, services.env)
             with attended(processes(folders, guard, services.env, port)) as workers:
@@ -64,6 +67,14 @@ def address_mail(port: int, given: Mapping[str, str]) -> dict[str, str]:
     """Where mail goes: to the demo's own server, unless an address is given; and where its links lead."""
     site = given.get("SITE_URL") or f"http://127.0.0.1:{port}"
     return {"SITE_URL": site, "EMAIL_URL": given.get("EMAIL_URL") or f"{OWN_MAIL}{find_free_port()}"}
+
+
+def keep_signing_key(folders: Folders) -> str:
+    """The demo's own key for seals, the same at each start. In production the sealing process alone has it."""
+    path = folders.data / "signing-key"
+    if not path.exists():
+        write_private(path, base64.b64encode(os.urandom(32)).decode())
+    return path.read_text().strip()
 
 
 def describe_mail(env: Mapping[str, str]) -> str:
@@ -199,6 +210,7 @@ def processes(folders: Folders, guard: Guard, env: Mapping[str, str], port: int)
         worker("relay_events", ["manage.py", "relay_events"]),
         worker("move_customers", ["manage.py", "move_customers"]),
         worker("run_effects", ["manage.py", "run_effects"]),
+        worker("seal_audit", ["manage.py", "seal_audit", "--every", "60"]),
         *([worker("mail", mail)] if mail_port.isdecimal() else []),
         *([worker("send_event", events)] if pace != "0" else []),
     ]

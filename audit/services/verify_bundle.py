@@ -1,0 +1,314 @@
+#!/usr/bin/env python3
+"""Verify an audit bundle of Customer 360 without the product: ``python verify_bundle.py [FOLDER] [--key BASE64]``.
+
+Needs Python 3.9 or newer and the package ``cryptography``, and nothing of the product: read it before you trust it.
+Exit status 0 when everything holds, 1 when something does not, 2 when the bundle cannot be read.
+
+What is checked:
+
+* Every file is, byte by byte, the one that the manifest names.
+* The seals follow each other without a gap: each carries the digest of the one before, is signed (Ed25519) by a known
+  key, and is not dated before the one before it, nor before a row that it covers.
+* Each history row has the SHA-256 that it carries, which includes the hash of the customer's row before; no row of a
+  customer is missing between two others.
+* The rows of each seal are the leaves of its Merkle tree (RFC 6962): all of them, and each is in it by its own proof.
+
+A key that comes with the bundle proves nothing by itself: give the one that you were given by another way with --key,
+or compare its fingerprint.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import hashlib
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+MANIFEST = "manifest.json"
+FORMAT = "customer360.bundle.1"
+SEAL_FORMAT = "customer360.seal.1"
+HISTORY_FORMAT = "customer360.history.1"
+# Times are microseconds since 1970-01-01 UTC, binary values are in hex.
+COLUMNS = (
+    "id", "tenant_id", "customer_id", "sequence", "from_stage", "to_stage", "changed_at", "effective_at",
+    "recorded_at", "changed_by", "on_behalf_of", "actor_kind", "source", "reason_code", "request_id", "event_id",
+    "configuration_version", "note", "previous_hash",
+)  # fmt: skip
+# What the clocks of a database and of a sealing process may differ by.
+CLOCKS_MICROSECONDS = 300 * 1_000_000
+MOST_FINDINGS = 100
+
+
+class Unreadable(Exception):
+    """The bundle cannot be read; the sentence says what is missing."""
+
+
+def main() -> int:
+    """Verify, print what was found, and return the exit status."""
+    parser = argparse.ArgumentParser(description="Verify an audit bundle of Customer 360.")
+    parser.add_argument("folder", nargs="?", default=str(Path(__file__).resolve().parent), help="default: this one")
+    parser.add_argument("--key", action="append", default=[], metavar="BASE64", help="a public key that you trust")
+    options = parser.parse_args()
+    try:
+        bundle = Bundle(Path(options.folder), options.key)
+        bundle.verify()
+    except Unreadable as trouble:
+        print(f"The bundle cannot be verified: {trouble}")
+        return 2
+    for finding in bundle.findings[:MOST_FINDINGS]:
+        print(f"WRONG: {finding}")
+    if len(bundle.findings) > MOST_FINDINGS:
+        print(f"... and {len(bundle.findings) - MOST_FINDINGS:,} more")
+    print(f"{bundle.rows:,} history rows of {len(bundle.chains):,} customers under {bundle.seals:,} seals")
+    for sentence in bundle.remarks():
+        print(sentence)
+    print("Everything holds." if not bundle.findings else f"{len(bundle.findings):,} things are wrong.")
+    return 1 if bundle.findings else 0
+
+
+class Bundle:
+    """One bundle: what it says and what is wrong with it."""
+
+    def __init__(self, folder: Path, trusted: list[str]) -> None:
+        self.folder = folder
+        self.findings: list[str] = []
+        self.rows = self.seals = 0
+        # The last row of each customer: its sequence and hash.
+        self.chains: dict[str, tuple[int, str]] = {}
+        self.begun = 0
+        self.first_seal: dict[str, Any] | None = None
+        self.trusted = bool(trusted)
+        self.manifest = self._read_json(MANIFEST)
+        if not isinstance(self.manifest, dict) or not isinstance(self.manifest.get("files"), dict):
+            raise Unreadable(f"{MANIFEST} is not a manifest.")
+        self.keys: dict[str, bytes] = {}
+        for text in trusted or self._read_keys():
+            key = self._decode_key(text)
+            self.keys[hashlib.sha256(key).hexdigest()[:16]] = key
+
+    def verify(self) -> None:
+        """All checks, in the order of the description above."""
+        self._verify_files()
+        try:
+            self._verify_contents()
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            self.findings.append(f"What follows is not written as bundles are, and was not verified: {error!r}.")
+
+    def _verify_contents(self) -> None:
+        previous = None
+        history, proofs = self._lines("history.ndjson"), self._lines("proofs.ndjson")
+        for seal in self._lines("seals.ndjson"):
+            self.seals += 1
+            self.first_seal = self.first_seal or seal
+            self._verify_seal(seal, previous)
+            self._verify_rows(seal, history, proofs)
+            previous = seal
+        if next(history, None) is not None:
+            self.findings.append("There are history rows that no seal of the bundle covers.")
+        counted = {"seals": self.seals, "rows": self.rows, "customers": len(self.chains)}
+        for name, count in counted.items():
+            if self.manifest.get(name) != count:
+                self.findings.append(f"The manifest says {self.manifest.get(name)} {name}; there are {count}.")
+
+    def remarks(self) -> Iterator[str]:
+        """What a reader has to know about what was, and was not, checked."""
+        if self.first_seal is not None and self.first_seal["number"] > 1:
+            yield f"It begins with seal {self.first_seal['number']}: what that says of the one before is unchecked."
+        if self.begun:
+            yield f"{self.begun:,} customers have rows before the bundle begins, which are not in it."
+        if not self.trusted:
+            for name in self.keys:
+                yield f"The key {name} came with the bundle: compare it with the one you were given, or use --key."
+
+    # --- files ------------------------------------------------------------------------------------------------------
+
+    def _verify_files(self) -> None:
+        claimed = dict(self.manifest)
+        digest = claimed.pop("digest", None)
+        if self.manifest.get("format") != FORMAT or digest != digest_of(claimed):
+            self.findings.append("The manifest was altered: its digest is not that of what it says.")
+        if (self.folder / MANIFEST).read_bytes() != written(self.manifest):
+            self.findings.append("The manifest is not written as it was: it was altered.")
+        for name, expected in sorted(self.manifest.get("files", {}).items()):
+            path = self.folder / name
+            if not path.is_file():
+                self.findings.append(f"The file {name} is missing.")
+            elif file_digest(path) != expected:
+                self.findings.append(f"The file {name} is not the one of the manifest: it was altered.")
+
+    def _read_json(self, name: str) -> Any:
+        try:
+            return json.loads((self.folder / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise Unreadable(f"{name} cannot be read ({error}).") from error
+
+    def _lines(self, name: str) -> Iterator[dict[str, Any]]:
+        try:
+            with (self.folder / name).open("rb") as file:
+                for number, line in enumerate(file, 1):
+                    try:
+                        yield json.loads(line)
+                    except ValueError as error:
+                        raise ValueError(f"line {number:,} of {name} is not JSON") from error
+        except OSError as error:
+            raise ValueError(f"{name} cannot be read ({error})") from error
+
+    def _read_keys(self) -> list[str]:
+        try:
+            return [key["public_key"] for key in self._read_json("keys.json")]
+        except (KeyError, TypeError) as error:
+            raise Unreadable("keys.json is not a list of public keys.") from error
+
+    def _decode_key(self, text: str) -> bytes:
+        try:
+            key = base64.b64decode(text, validate=True)
+            Ed25519PublicKey.from_public_bytes(key)
+        except (TypeError, ValueError) as error:
+            raise Unreadable(f"{text!r} is not an Ed25519 public key in base64.") from error
+        return key
+
+    # --- seals ------------------------------------------------------------------------------------------------------
+
+    def _verify_seal(self, seal: dict[str, Any], previous: dict[str, Any] | None) -> None:
+        number, wrong = seal["number"], self.findings.append
+        if previous is not None:
+            if number != previous["number"] + 1:
+                wrong(f"After seal {previous['number']} comes seal {number}: one is missing.")
+            if seal["previous"] != hashlib.sha256(seal_bytes(previous)).hexdigest():
+                wrong(f"Seal {number} does not carry the digest of the seal before it.")
+            if seal["sealed_at"] < previous["sealed_at"] - CLOCKS_MICROSECONDS:
+                wrong(f"Seal {number} is dated before the seal before it.")
+        elif number == 1 and seal["previous"]:
+            wrong("The first seal names one before it.")
+        key = self.keys.get(seal["key_id"])
+        if key is None:
+            wrong(f"Seal {number} is signed by a key that is not known: {seal['key_id']}.")
+            return
+        try:
+            Ed25519PublicKey.from_public_bytes(key).verify(base64.b64decode(seal["signature"]), seal_bytes(seal))
+        except (InvalidSignature, ValueError):
+            wrong(f"The signature of seal {number} is not that of what it says.")
+
+    # --- rows -------------------------------------------------------------------------------------------------------
+
+    def _verify_rows(
+        self, seal: dict[str, Any], history: Iterator[dict[str, Any]], proofs: Iterator[dict[str, Any]]
+    ) -> None:
+        number, wrong, leaves = seal["number"], self.findings.append, []
+        for position in range(seal["leaves"]):
+            row, proof = next(history, None), next(proofs, None)
+            if row is None or (row["seal"], row["position"]) != (number, position):
+                wrong(f"Row {position} of seal {number} is missing.")
+                return
+            self.rows += 1
+            digest = hashlib.sha256(row_bytes(row)).digest()
+            leaves.append(digest)
+            place = f"Row {row['sequence']} of customer {row['customer_id']} (seal {number}, position {position})"
+            if digest.hex() != row["hash"]:
+                wrong(f"{place} was altered: its hash is not the hash of what it says.")
+            if row["tenant_id"] != seal["tenant_id"]:
+                wrong(f"{place} is not of the tenant of its seal.")
+            if row["recorded_at"] > seal["sealed_at"] + CLOCKS_MICROSECONDS:
+                wrong(f"Seal {number} is dated before a row that it covers: {row['id']}.")
+            self._verify_link(row, place)
+            if proof is None or proof["id"] != row["id"]:
+                wrong(f"{place} has no proof.")
+            elif root_by(digest, position, seal["leaves"], proof["path"]) != seal["root"]:
+                wrong(f"{place}: its proof does not lead to the root of its seal.")
+        if tree_root(leaves).hex() != seal["root"]:
+            wrong(f"The rows of seal {number} are not the ones that were sealed.")
+
+    def _verify_link(self, row: dict[str, Any], place: str) -> None:
+        before = self.chains.get(row["customer_id"])
+        if before is None:
+            if row["sequence"] > 1:
+                self.begun += 1
+            elif row["previous_hash"]:
+                self.findings.append(f"{place} is the first and names one before it.")
+        elif row["sequence"] != before[0] + 1:
+            self.findings.append(f"{place} comes after row {before[0]}: rows are missing.")
+        elif row["previous_hash"] != before[1]:
+            self.findings.append(f"{place} does not carry the hash of the row before it.")
+        self.chains[row["customer_id"]] = (row["sequence"], row["hash"])
+
+
+def row_bytes(row: dict[str, Any]) -> bytes:
+    """The bytes whose SHA-256 a history row carries."""
+    return json.dumps([HISTORY_FORMAT, *(row[name] for name in COLUMNS)], ensure_ascii=False).encode()
+
+
+def seal_bytes(seal: dict[str, Any]) -> bytes:
+    """The bytes that a seal's signature is over."""
+    names = ("tenant_id", "number", "sealed_at", "leaves", "root", "previous")
+    return json.dumps([SEAL_FORMAT, *(seal[name] for name in names)]).encode()
+
+
+def written(manifest: dict[str, Any]) -> bytes:
+    """The bytes of a manifest's file."""
+    return json.dumps(manifest, indent=1, sort_keys=True).encode() + b"\n"
+
+
+def digest_of(claimed: dict[str, Any]) -> str:
+    """The digest that a manifest carries of the rest of it."""
+    return hashlib.sha256(written(claimed)).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """The SHA-256 of a file, in hex."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def tree_levels(leaves: list[bytes]) -> list[list[bytes]]:
+    """The levels of the Merkle tree of RFC 6962, leaves first; a last node without a sibling rises as it is."""
+    level = [hashlib.sha256(b"\x00" + leaf).digest() for leaf in leaves]
+    levels = [level]
+    while len(level) > 1:
+        pairs = [level[index : index + 2] for index in range(0, len(level), 2)]
+        level = [hashlib.sha256(b"\x01" + pair[0] + pair[1]).digest() if len(pair) == 2 else pair[0] for pair in pairs]
+        levels.append(level)
+    return levels
+
+
+def tree_root(leaves: list[bytes]) -> bytes:
+    """The root of the tree."""
+    return tree_levels(leaves)[-1][0] if leaves else hashlib.sha256(b"").digest()
+
+
+def audit_path(levels: list[list[bytes]], position: int) -> list[str]:
+    """The siblings that lead from a leaf to the root (RFC 6962, 2.1.1), in hex."""
+    path = []
+    for level in levels[:-1]:
+        sibling = position ^ 1
+        if sibling < len(level):
+            path.append(level[sibling].hex())
+        position //= 2
+    return path
+
+
+def root_by(leaf: bytes, position: int, leaves: int, path: list[str]) -> str:
+    """The root to which a proof leads, in hex; empty when the proof has the wrong length."""
+    digest, width, siblings = hashlib.sha256(b"\x00" + leaf).digest(), leaves, list(path)
+    while width > 1:
+        if position % 2 or position + 1 < width:
+            if not siblings:
+                return ""
+            sibling = bytes.fromhex(siblings.pop(0))
+            pair = sibling + digest if position % 2 else digest + sibling
+            digest = hashlib.sha256(b"\x01" + pair).digest()
+        position, width = position // 2, (width + 1) // 2
+    return "" if siblings else digest.hex()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
