@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from lifecycle.api.openapi import webhooks
 from lifecycle.api.openapi.configuration import COMPONENTS, NO_NUL, reference
 from lifecycle.api.openapi.refusals import EVERYWHERE, PROBLEM_TYPE, describe_status
 from lifecycle.api.serializers import MOST_ITEMS
@@ -39,7 +40,7 @@ _LINKS: Final[dict[tuple[str, str], dict[str, dict[str, Any]]]] = {
 
 
 def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """The description with servers, the configuration's components, the refusals of the log-in, and links."""
+    """The description with servers, the configuration's components, the refusals of the log-in, links, and webhooks."""
     schemas: dict[str, Any] = result["components"]["schemas"]
     for name, component in schemas.items():
         if name.endswith("Request"):
@@ -47,7 +48,7 @@ def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
             component["additionalProperties"] = False
             _refuse_nul(component["properties"])
     schemas["BatchRequest"]["properties"]["items"] |= {"minItems": 1, "maxItems": MOST_ITEMS}
-    result["components"]["schemas"] = dict(sorted((schemas | COMPONENTS).items()))
+    result["components"]["schemas"] = dict(sorted((schemas | COMPONENTS | webhooks.COMPONENTS).items()))
     for path, operations in result["paths"].items():
         for method, operation in operations.items():
             if path.startswith(_LOGIN):
@@ -62,7 +63,13 @@ def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
             if (path, method) in _LINKS:
                 operation["responses"]["200"]["links"] = _LINKS[path, method]
     site = {"url": "/", "description": "The site that this description comes from."}
-    return {"openapi": result["openapi"], "info": result["info"], "servers": [site], **result}
+    return {
+        "openapi": result["openapi"],
+        "info": result["info"],
+        "servers": [site],
+        **result,
+        "webhooks": webhooks.WEBHOOKS,
+    }
 
 
 _GOOD: Final = {

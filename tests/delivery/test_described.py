@@ -1,0 +1,51 @@
+"""What endpoints get is what the description of the API says of it, and the public package accepts its signature."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jsonschema
+import orjson
+import pytest
+from rest_framework.test import APIClient
+from standardwebhooks import Webhook
+
+from lifecycle.api.docs import build_schema
+from lifecycle.delivery.worker import EffectWorker
+from tests.conftest import make_people
+from tests.delivery.endpoints import OK, Server, answering
+from tests.factories import CustomerFactory, TenantFactory
+
+DOCUMENT = {
+    "stages": ["Prospect", "At-Risk"],
+    "effects": [{"name": "Tell", "on": "enter", "stages": ["At-Risk"], "kind": "webhook", "to": ["crm"]}],
+}
+
+
+@pytest.mark.parametrize("sends", ["a change", "a test"])
+def test_a_message_is_as_it_is_described(
+    db: None, api_client: Callable[..., APIClient], serve: Callable[..., Server], sends: str
+) -> None:
+    tenant = TenantFactory(configuration=DOCUMENT)
+    client, server = api_client(make_people(tenant).tenant_admin), serve(answering(OK))
+    body = {"name": "crm", "url": f"http://127.0.0.1:{server.port}/hook"}
+    made = client.post("/api/v1/webhooks/endpoints", body, format="json").json()
+    if sends == "a test":
+        assert client.post(f"/api/v1/webhooks/endpoints/{made['id']}/test").json()["outcome"] == "done"
+    else:
+        path = f"/api/v1/customers/{CustomerFactory(tenant=tenant).id}/lifecycle"
+        assert client.patch(path, {"stage": "At-Risk"}, format="json").status_code == 200
+        worker = EffectWorker()
+        while worker.work():
+            assert worker.drain(20)
+        worker.close(1)
+    (request,) = server.requests
+    message = Webhook(made["secret"]).verify(request.body, request.headers)
+    assert message == orjson.loads(request.body)
+
+    described: dict[str, Any] = build_schema()
+    webhook = described["webhooks"][message["type"]]["post"]
+    content = webhook["requestBody"]["content"]["application/json"]["schema"]
+    component = described["components"]["schemas"][content["$ref"].rpartition("/")[2]]
+    jsonschema.validate(message, component, cls=jsonschema.Draft202012Validator)
+    for header in webhook["parameters"]:
+        jsonschema.validate(request.headers[header["name"]], header["schema"])
