@@ -12,22 +12,26 @@ from standardwebhooks import Webhook
 from lifecycle.api.docs import build_schema
 from lifecycle.delivery.worker import EffectWorker
 from tests.conftest import make_people
-from tests.delivery.endpoints import OK, Server, answering
+from tests.delivery.conftest import NAME, Names
+from tests.delivery.endpoints import OK, Authority, Server, answering
 from tests.factories import CustomerFactory, TenantFactory
 
-DOCUMENT = {
-    "stages": ["Prospect", "At-Risk"],
-    "effects": [{"name": "Tell", "on": "enter", "stages": ["At-Risk"], "kind": "webhook", "to": ["crm"]}],
-}
+EFFECT = {"name": "Tell", "on": "enter", "stages": ["At-Risk"], "kind": "webhook"}
 
 
 @pytest.mark.parametrize("sends", ["a change", "a test"])
 def test_a_message_is_as_it_is_described(
-    db: None, api_client: Callable[..., APIClient], serve: Callable[..., Server], sends: str
+    db: None,
+    api_client: Callable[..., APIClient],
+    serve: Callable[..., Server],
+    names: Names,
+    trusted: Authority,
+    sends: str,
 ) -> None:
-    tenant = TenantFactory(configuration=DOCUMENT)
-    client, server = api_client(make_people(tenant).tenant_admin), serve(answering(OK))
-    body = {"name": "crm", "url": f"http://127.0.0.1:{server.port}/hook"}
+    server = serve(answering(OK), tls=trusted.context(NAME))
+    url = f"https://{NAME}:{server.port}/hook"
+    tenant = TenantFactory(configuration={"stages": ["Prospect", "At-Risk"], "effects": [{**EFFECT, "to": [url]}]})
+    client, body = api_client(make_people(tenant).tenant_admin), {"name": "crm", "url": url}
     made = client.post("/api/v1/webhooks/endpoints", body, format="json").json()
     if sends == "a test":
         assert client.post(f"/api/v1/webhooks/endpoints/{made['id']}/test").json()["outcome"] == "done"

@@ -84,8 +84,8 @@ _RESPONSES: Final = {
     "2XX": {"description": "Taken. Answer within 15 seconds, and do the work afterwards."},
     "410": {"description": "Nothing more is wanted: the endpoint is switched off."},
     "default": {
-        "description": "Not taken. It is tried ten times within three days; Retry-After is honored up to a day. Redirects"
-        " are not followed."
+        "description": "Not taken. It is tried ten times within three days; Retry-After is honored, up to a day."
+        " Redirects are not followed."
     },
 }
 
@@ -96,8 +96,8 @@ def _webhook(operation_id: str, summary: str, component: str) -> dict[str, Any]:
             "operationId": operation_id,
             "tags": [TAG],
             "summary": summary,
-            "description": "At least once: a message that may have arrived is sent again. `manage.py receive_webhooks` is a"
-            " receiver to build against.",
+            "description": "At least once: a message that may have arrived is sent again. `manage.py receive_webhooks`"
+            " is a receiver to build against.",
             "security": [],
             "parameters": _HEADERS,
             "requestBody": {"required": True, "content": {"application/json": {"schema": reference(component)}}},
