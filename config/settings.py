@@ -422,6 +422,12 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG
 
 LANGUAGE_CODE = "en-us"
+# A folder locale/xx is all that another language needs: then readers get the one that they ask for. With English alone
+# no request is looked at for it.
+LOCALE_PATHS = [BASE_DIR / "locale"]
+LANGUAGES = [("en", "English"), *((path.name, path.name) for path in sorted(LOCALE_PATHS[0].glob("[a-z][a-z]")))]
+if len(LANGUAGES) > 1:
+    MIDDLEWARE.insert(MIDDLEWARE.index("config.middleware.AnswerOutages"), "django.middleware.locale.LocaleMiddleware")
 TIME_ZONE = "UTC"
 USE_I18N = True
 USE_TZ = True

@@ -6,6 +6,8 @@ from typing import Any, Final
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 from rest_framework.request import Request
 
 from tenants.authentication import CHOSEN_TENANT, read_impersonation
@@ -21,8 +23,8 @@ FIELD: Final = "change_reason"
 FIELDS: Final = (FIELD, "reason", "comment")
 HEADER: Final = "X-Reason"
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-SAY_WHY: Final = (
-    f"You are internal staff, so a change needs a reason: send it in the header {HEADER}, in at most {LONGEST_REASON}"
+SAY_WHY: Final = gettext_noop(
+    "You are internal staff, so a change needs a reason: send it in the header %(header)s, in at most %(most)s"
     " characters. It is kept in the tenant's administration log. Nothing was changed."
 )
 
@@ -40,7 +42,7 @@ def note_api_use(request: Request, identity: Identity, *, changes: bool) -> None
     except ImpersonationRefused as refused:
         raise RequestRefused("invalid_request", f"{HEADER}: {refused}") from refused
     if changes and not reason:
-        raise RequestRefused("reason_required", SAY_WHY, header=HEADER)
+        raise RequestRefused("reason_required", _(SAY_WHY) % {"header": HEADER, "most": LONGEST_REASON}, header=HEADER)
     note_use(
         tenant=tenant,
         actor=identity.actor(),

@@ -5,6 +5,8 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from django.db import transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 from django.views import View
 from rest_framework.request import Request
 
@@ -22,7 +24,7 @@ else:
 
 # What an address takes stands in the schema: OPTIONS is refused everywhere, and so Allow may not name it.
 METHODS: Final = tuple(method for method in View.http_method_names if method != "options")
-NO_TENANT = "Name the tenant: as a super admin you belong to none. Send its slug in the header X-Tenant."
+NO_TENANT = gettext_noop("Name the tenant: as a super admin you belong to none. Send its slug in the header X-Tenant.")
 
 
 class TenantViewMixin(_View):
@@ -78,7 +80,7 @@ class TenantViewMixin(_View):
         """The tenant of this request."""
         tenant = self.identity.tenant
         if tenant is None:
-            raise RequestRefused("invalid_request", NO_TENANT)
+            raise RequestRefused("invalid_request", _(NO_TENANT))
         return tenant
 
     def _changes_something(self) -> bool:

@@ -2,13 +2,16 @@
 
 from collections.abc import Collection
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+
 from tenants.actors import TenantRef
 from tenants.identity import Identity
 from tenants.refusals import RequestRefused
 from tenants.rules.texts import clean_line, fold_text
 from tenants.services.accounts.members import find_members
 
-MISMATCH = (
+MISMATCH = gettext_noop(
     "updated_by names someone other than the caller: leave it out, or name yourself. Only a service account may name a"
     " user, and only one of its own tenant."
 )
@@ -38,5 +41,5 @@ def find_author(name: str | None, *, identity: Identity, tenant: TenantRef) -> s
     authors = find_authors([name], identity=identity, tenant=tenant)
     if name in authors:
         return authors[name]
-    error = {"pointer": "#/updated_by", "detail": MISMATCH, "code": "actor_mismatch"}
-    return RequestRefused("actor_mismatch", MISMATCH, errors=[error])
+    error = {"pointer": "#/updated_by", "detail": _(MISMATCH), "code": "actor_mismatch"}
+    return RequestRefused("actor_mismatch", _(MISMATCH), errors=[error])

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.utils.translation import gettext as _
 from rest_framework.exceptions import ErrorDetail
 
 from lifecycle.api.authorship import MISMATCH, find_authors
@@ -49,7 +50,9 @@ def _read_item(serializer: ItemSerializer, item: Any) -> dict[str, Any] | BadIte
         values: dict[str, Any] = serializer.validated_data
         return values
     errors = tuple(_describe_errors(serializer.errors))
-    sentence = errors[0]["detail"] if len(errors) == 1 else f"{len(errors)} fields of the item are wrong; see errors."
+    sentence = errors[0]["detail"]
+    if len(errors) > 1:
+        sentence = _("%(count)s fields of the item are wrong; see errors.") % {"count": len(errors)}
     shown = item.get("customer_id") if isinstance(item, dict) else None
     shown = shown if isinstance(shown, str) and len(shown) <= len(str(UUID(int=0))) else None
     return BadItem(shown, Refused("invalid_request", sentence), errors)
@@ -71,8 +74,8 @@ def _describe_errors(errors: Any) -> list[dict[str, str]]:
 def _make_change(item: dict[str, Any], authors: dict[str, str | None]) -> Change | BadItem:
     name = item.get("updated_by")
     if name is not None and name not in authors:
-        error = {"pointer": "#/updated_by", "detail": MISMATCH, "code": "actor_mismatch"}
-        return BadItem(item["customer_id"], Refused("actor_mismatch", MISMATCH), (error,), item["stage"])
+        error = {"pointer": "#/updated_by", "detail": _(MISMATCH), "code": "actor_mismatch"}
+        return BadItem(item["customer_id"], Refused("actor_mismatch", _(MISMATCH)), (error,), item["stage"])
     return Change(
         customer_id=item["customer_id"],
         stage=item["stage"],

@@ -1,10 +1,12 @@
 """The parameters of the customer list: each known, each well-formed, or the request is refused."""
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 import django_filters
 from django import forms
 from django.http import QueryDict
+from django.utils.translation import gettext as _
 
 from lifecycle.models import Customer
 from lifecycle.queries.list_filters import LIST_FILTERS, LONGEST_STAY, ListFilter
@@ -13,7 +15,8 @@ from tenants.actors import TenantRef
 from tenants.refusals import RequestRefused
 from tenants.rules.configuration.definitions import CATEGORIES
 from tenants.rules.configuration.policy import Policy
-from tenants.rules.texts import clean_line, list_texts, quote_text
+from tenants.rules.texts import clean_line, shorten_text
+from tenants.sentences import enumerate_names
 from tenants.services.configuration.versions import leaving_stages
 
 # So many errors of a request are named.
@@ -125,7 +128,9 @@ def read_limit(parameters: QueryDict) -> int:
         return DEFAULT_LIMIT
     limit = int(text) if _has_only_digits(text) and len(text) <= 4 else 0
     if not 1 <= limit <= MOST:
-        raise refuse_parameter("limit", f"{quote_text(text)} is not a page size. {_expect('limit')}")
+        raise refuse_parameter(
+            "limit", f"{_('“%(text)s” is not a page size.') % {'text': shorten_text(text)}} {_expect('limit')}"
+        )
     return limit
 
 
@@ -144,9 +149,12 @@ def refuse_unknown_parameters(parameters: QueryDict, known: tuple[str, ...]) -> 
 def _refuse(errors: list[dict[str, str]]) -> RequestRefused:
     """The refusal of what is wrong with the parameters. Thousands are counted, and the first few named."""
     number, reported = len(errors), errors[:MOST_NAMED]
-    detail = errors[0]["detail"] if number == 1 else f"{number} parameters are wrong; see errors."
+    detail = (
+        errors[0]["detail"] if number == 1 else _("%(number)s parameters are wrong; see errors.") % {"number": number}
+    )
     if number > len(reported):
-        detail = f"{number} parameters are wrong; errors has the first {len(reported)}."
+        numbers = {"number": number, "named": len(reported)}
+        detail = _("%(number)s parameters are wrong; errors has the first %(named)s.") % numbers
     return RequestRefused("invalid_request", detail, errors=reported)
 
 
@@ -156,9 +164,12 @@ def _has_only_digits(text: str) -> bool:
 
 
 def _find_unknown(parameters: QueryDict, known: Any) -> list[dict[str, str]]:
-    expected = f"the parameters are {list_texts(tuple(known))}" if known else "this address takes none"
+    sentence = _("There is no parameter “%(name)s”; this address takes none.")
+    if known:
+        sentence = _("There is no parameter “%(name)s”; the parameters are %(known)s.")
+    names = enumerate_names(tuple(known))
     return [
-        _describe(name, f"There is no parameter {quote_text(name)}; {expected}.")
+        _describe(name, sentence % {"name": shorten_text(name), "known": names})
         for name in parameters
         if name not in known
     ]
@@ -166,7 +177,9 @@ def _find_unknown(parameters: QueryDict, known: Any) -> list[dict[str, str]]:
 
 def _find_repeated(parameters: QueryDict, repeatable: tuple[str, ...]) -> list[dict[str, str]]:
     return [
-        _describe(name, f"The parameter {quote_text(name)} was given more than once; give it once.")
+        _describe(
+            name, _("The parameter “%(name)s” was given more than once; give it once.") % {"name": shorten_text(name)}
+        )
         for name, values in parameters.lists()
         if len(values) > 1 and name not in repeatable
     ]
@@ -184,24 +197,29 @@ def _find_stages(
             if name is None and clean_line(stage) in leaving:
                 names[stage] = clean_line(stage)
     unknown = [stage for stage, name in names.items() if name is None]
-    expected = list_texts(policy.stages) if unknown else ""
+    stages = enumerate_names(policy.stages) if unknown else ""
+    sentence = _("There is no stage “%(name)s”; the stages are %(stages)s.")
     return tuple(name for name in names.values() if name), [
-        _describe("stage", f"There is no stage {quote_text(stage)}; the stages are {expected}.") for stage in unknown
+        _describe("stage", sentence % {"name": shorten_text(stage), "stages": stages}) for stage in unknown
     ]
 
 
 def _expect(name: str) -> str:
     of_kind = {
-        "flag": "Give true or false.",
-        "category": f"Give one of {list_texts(CATEGORIES, last='or')}.",
-        "days": f"Give a number of days from 0 to {LONGEST_STAY}.",
+        "flag": _("Give true or false."),
+        "category": _one_of(CATEGORIES),
+        "days": _("Give a number of days from 0 to %(most)s.") % {"most": LONGEST_STAY},
     }
     expected = {
         **{filter_.name: of_kind.get(filter_.kind, "") for filter_ in LIST_FILTERS.values()},
-        "ordering": f"Give one of {list_texts(tuple(ORDERINGS), last='or')}.",
-        "limit": f"Give a number from 1 to {MOST}.",
+        "ordering": _one_of(ORDERINGS),
+        "limit": _("Give a number from 1 to %(most)s.") % {"most": MOST},
     }
     return expected.get(name, "")
+
+
+def _one_of(names: Iterable[str]) -> str:
+    return _("Give one of %(choices)s.") % {"choices": enumerate_names(names, alternatives=True)}
 
 
 def _describe(name: str, detail: str) -> dict[str, str]:

@@ -10,6 +10,8 @@ from uuid import UUID
 
 import orjson
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -19,7 +21,7 @@ from lifecycle.services.transitions.idempotency import KeptResponse, KeyReused, 
 from tenants.refusals import RequestRefused
 
 REPLAYED = "Idempotency-Replayed"
-KEY_FORM = "Idempotency-Key must be 1 to 255 printable ASCII characters; a UUID is a good choice."
+KEY_FORM = gettext_noop("Idempotency-Key must be 1 to 255 printable ASCII characters; a UUID is a good choice.")
 # What belongs to the response itself; how much of a budget is left does not.
 KEPT_HEADERS = ("ETag",)
 _KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
@@ -65,7 +67,7 @@ def read_key(request: Request) -> str | None:
     """The Idempotency-Key, None if there is none. Raises RequestRefused for one that is malformed."""
     key: str | None = request.META.get("HTTP_IDEMPOTENCY_KEY")
     if key is not None and _KEY.fullmatch(key) is None:
-        raise RequestRefused("invalid_request", KEY_FORM)
+        raise RequestRefused("invalid_request", _(KEY_FORM))
     return key
 
 

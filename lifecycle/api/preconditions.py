@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable
 from typing import Final
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 from rest_framework.request import Request
 
 from tenants.refusals import RequestRefused
@@ -16,11 +18,11 @@ from tenants.refusals import RequestRefused
 _CODING = r"(?:x-)?(?:gzip|deflate|compress)|br|zstd|dcb|dcz|identity"
 _TAG = re.compile(rf'(?:W/)?"(0|[1-9][0-9]{{0,17}})(?:(?:--?|[;:_+.])(?:{_CODING})){{0,3}}"', re.IGNORECASE)
 _MEMBER = re.compile(r'\s*((?:[Ww]/)?"[^"]*"|[^,]*)\s*(?:,|$)')
-IF_MATCH_FORM: Final = (
+IF_MATCH_FORM: Final = gettext_noop(
     'If-Match must be a version in double quotes, as the header ETag gives it: "3"; or several, with commas between'
     " them; or * for any. Nothing was changed."
 )
-IF_NONE_MATCH_HERE: Final = (
+IF_NONE_MATCH_HERE: Final = gettext_noop(
     "If-None-Match is for reading, and for PUT /configuration as *: to change what you have seen, send its version in"
     " If-Match. Nothing was changed."
 )
@@ -39,7 +41,7 @@ def read_if_match(request: Request, *, current: Callable[[], int | None]) -> int
     under its lock.
     """
     if "HTTP_IF_NONE_MATCH" in request.META:
-        raise RequestRefused("invalid_request", IF_NONE_MATCH_HERE)
+        raise RequestRefused("invalid_request", _(IF_NONE_MATCH_HERE))
     versions = read_versions(request)
     if not versions:
         return None
@@ -56,7 +58,7 @@ def read_replaced_version(request: Request, *, current: Callable[[], int | None]
     if request.META.get("HTTP_IF_NONE_MATCH", "").strip() == "*" and "HTTP_IF_MATCH" not in request.META:
         return NOTHING_YET
     if request.META.get("HTTP_IF_MATCH", "").strip() == "*" and not current():
-        raise RequestRefused("version_conflict", "There is no version yet that If-Match: * could match.")
+        raise RequestRefused("version_conflict", _("There is no version yet that If-Match: * could match."))
     return read_if_match(request, current=current)
 
 
@@ -68,7 +70,7 @@ def read_versions(request: Request) -> tuple[int, ...]:
     versions = _read_tags(header)
     named = tuple(version for version in versions if version is not None)
     if not named or len(named) < len(versions):
-        raise RequestRefused("invalid_request", IF_MATCH_FORM)
+        raise RequestRefused("invalid_request", _(IF_MATCH_FORM))
     return named
 
 

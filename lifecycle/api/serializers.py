@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -65,7 +66,7 @@ class NoteField(TextField):
         try:
             return read_paragraphs(super().to_internal_value(data), LONGEST_NOTE)
         except InvalidValue as error:
-            raise serializers.ValidationError(f"The note {error}.", code=error.code) from error
+            raise serializers.ValidationError(_("The note %(error)s.") % {"error": error}, code=error.code) from error
 
 
 class _ConfirmedField(WholeNumberField):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils.translation import gettext as _
 from rest_framework import serializers
 
 # So many unknown keys of a request are named.
@@ -19,7 +20,11 @@ class StrictSerializer(serializers.Serializer[Any]):
             if unknown:
                 known = ", ".join(name for name, field in self.fields.items() if not field.read_only)
                 raise serializers.ValidationError(
-                    {key: [f"There is no such field; the fields are {known}."] for key in unknown}, code="unknown_field"
+                    {
+                        key: [_("There is no such field; the fields are %(names)s.") % {"names": known}]
+                        for key in unknown
+                    },
+                    code="unknown_field",
                 )
         return super().to_internal_value(data)
 

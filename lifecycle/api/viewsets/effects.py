@@ -7,6 +7,8 @@ from uuid import UUID
 
 from django.http import QueryDict
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -29,7 +31,7 @@ from tenants.roles import CONFIGURE_STAGES, UPDATE_LIFECYCLE
 # What a configuration names, and what becomes of alerts.
 ROW_KINDS = (*KINDS, ESCALATION, digests.KIND)
 FILTERS = ("state", "kind", "effect", "customer_id", "request_id")
-NO_EFFECT = "There is no such effect: check the id, and that the effect belongs to this tenant."
+NO_EFFECT = gettext_noop("There is no such effect: check the id, and that the effect belongs to this tenant.")
 
 
 class EffectViewSet(TenantViewSet):
@@ -64,7 +66,7 @@ class EffectViewSet(TenantViewSet):
         refuse_unknown_parameters(request.query_params, ())
         run = actions.find_effect_run(read_id(effect_id, "effect_id"), tenant=self.tenant)
         if run is None:
-            raise RequestRefused("not_found", NO_EFFECT)
+            raise RequestRefused("not_found", _(NO_EFFECT))
         return Response(_render(responses.EffectDetailResponse, run))
 
     @schema.REPLAY_EFFECT

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -21,7 +23,7 @@ from lifecycle.services.effects.endpoints import EndpointRefused
 from tenants.refusals import RequestRefused
 from tenants.roles import CONFIGURE_STAGES
 
-NO_ENDPOINT = "There is no such endpoint: check the id."
+NO_ENDPOINT = gettext_noop("There is no such endpoint: check the id.")
 
 
 class EndpointViewSet(TenantViewSet):
@@ -84,7 +86,7 @@ class EndpointViewSet(TenantViewSet):
     def destroy(self, request: Request, endpoint_id: str) -> Response:
         """Remove the endpoint; what still waits for it is cancelled."""
         if not endpoints.delete_endpoint(read_id(endpoint_id, "endpoint_id"), **self._arguments()):
-            raise RequestRefused("not_found", NO_ENDPOINT)
+            raise RequestRefused("not_found", _(NO_ENDPOINT))
         return Response(status=204)
 
     def _arguments(self) -> dict[str, Any]:
@@ -92,7 +94,7 @@ class EndpointViewSet(TenantViewSet):
 
     def _found(self, value: Any) -> Any:
         if value is None:
-            raise RequestRefused("not_found", NO_ENDPOINT)
+            raise RequestRefused("not_found", _(NO_ENDPOINT))
         return value
 
 

@@ -4,6 +4,7 @@ from typing import ClassVar
 from uuid import UUID
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -93,7 +94,7 @@ class NotificationViewSet(TenantViewSet):
             acknowledge=acknowledge,
         )
         if found is None:
-            raise RequestRefused("not_found", "There is no such notification: check the id.")
+            raise RequestRefused("not_found", _("There is no such notification: check the id."))
         return Response(responses.NotificationResponse.render_row(found))
 
     def _before(self, question: bytes) -> UUID | None:

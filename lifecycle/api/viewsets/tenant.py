@@ -5,6 +5,8 @@ from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 from rest_framework.request import Request
 from rest_framework.viewsets import ViewSet
 
@@ -21,7 +23,7 @@ from tenants.views import TenantViewMixin
 Found = TypeVar("Found")
 
 SOURCE = "API"
-NO_ID = "The id of a customer is a UUID such as 0198f3c2-5d1e-7a44-9f0e-2b6c1d7e8a90: check the address."
+NO_ID = gettext_noop("The id of a customer is a UUID such as 0198f3c2-5d1e-7a44-9f0e-2b6c1d7e8a90: check the address.")
 
 
 def start_call(tenant: TenantRef, actor: Actor, asked: Mapping[str, Any]) -> Call:
@@ -54,7 +56,7 @@ class TenantViewSet(TenantViewMixin, ViewSet):
         """The customer that the address names. Raises RequestRefused for what is no id."""
         found = read_uuid(self.kwargs["customer_id"])
         if found is None:
-            raise refuse_parameter("customer_id", NO_ID)
+            raise refuse_parameter("customer_id", _(NO_ID))
         return found
 
     def found(self, answer: Found | None) -> Found:

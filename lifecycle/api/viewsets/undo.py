@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -55,5 +56,5 @@ class UndoViewSet(TenantViewSet):
         """How far an undo has come."""
         undo = find_undo(read_id(undo_id, "undo_id"), tenant=self.tenant)
         if undo is None:
-            raise RequestRefused("not_found", "There is no such undo: check the id.")
+            raise RequestRefused("not_found", _("There is no such undo: check the id."))
         return Response(responses.UndoResponse.render_row(undo, undo_id=undo.id))
