@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from io import StringIO
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.core.management import CommandError, call_command
 from rest_framework.test import APIClient
 
 from audit.models import AdministrationEntry
@@ -14,6 +16,7 @@ from lifecycle.delivery.worker import EffectWorker
 from lifecycle.models import Customer, EffectRun, Notification, Undo, WebhookEndpoint
 from lifecycle.services.effects.addresses import AddressRefused
 from lifecycle.services.effects.endpoints import create_endpoint
+from lifecycle.services.effects.queue import find_lanes
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tests.conftest import ApiClient, People, make_people
@@ -252,3 +255,30 @@ def test_what_an_effect_did_is_shown_with_its_time_and_without_the_person(
     assert (shown["state"], attempt["code"], attempt["answer"]) == ("done", 250, "OK")
     assert attempt["milliseconds"] >= 0 and attempt["at"].endswith("Z")
     assert people.viewer.full_name not in str(attempt) and people.viewer.email not in str(attempt)
+
+
+def test_after_a_restore_everything_is_paused_and_resumed_but_for_what_admins_paused(
+    api_client: Client, customer: Customer, tenant: TenantRef, other_tenant: TenantRef
+) -> None:
+    move(api_client("account_manager"), customer)
+
+    def pause(*options: str, slug: str = tenant.slug) -> str:
+        output = StringIO()
+        call_command("pause_effects", "--tenant", slug, "--reason", "Restored", *options, stdout=output)
+        return output.getvalue().partition(": ")[2].strip()
+
+    def open_lanes() -> int:
+        return sum(lane.tenant.id == tenant.id for lane in find_lanes(10_000))
+
+    assert open_lanes() == 1
+    assert (pause(), pause(), open_lanes()) == ("paused", "is paused already", 0)
+    assert (pause("--resume"), open_lanes()) == ("resumed", 1)
+    body = {"paused": True, "reason": "Ours"}
+    assert api_client("tenant_admin").put("/api/v1/effects/pause", body, format="json").status_code == 200
+    assert pause() == "is paused already"
+    assert (pause("--resume"), open_lanes()) == ("not resumed: not paused by this command", 0)
+    with pytest.raises(CommandError):
+        pause(slug="no-such-tenant")
+    with tenant_context(tenant.id):
+        entries = AdministrationEntry.objects.filter(tenant_id=tenant.id, actor="system:pause_effects")
+        assert [entry.action for entry in entries.order_by("id")] == ["pause_effects", "resume_effects"]

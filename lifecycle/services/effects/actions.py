@@ -138,6 +138,22 @@ def set_pause(
     _record(action, effect or endpoint, tenant, actor, now, {"effect": effect, "endpoint": endpoint}, reason)
 
 
+def pause_tenant(*, reason: str, tenant: TenantRef, actor: Actor, now: dt.datetime) -> bool:
+    """Pause everything of the tenant; False when it is paused already."""
+    if EffectPause.objects.filter(tenant_id=tenant.id, effect="").exists():
+        return False
+    set_pause(True, reason=reason, tenant=tenant, actor=actor, now=now)
+    return True
+
+
+def resume_tenant(*, reason: str, tenant: TenantRef, actor: Actor, now: dt.datetime) -> bool:
+    """End the pause that this actor made; False when there is none: those of others are theirs to end."""
+    if not EffectPause.objects.filter(tenant_id=tenant.id, effect="", paused_by=actor.name).exists():
+        return False
+    set_pause(False, reason=reason, tenant=tenant, actor=actor, now=now)
+    return True
+
+
 def list_pauses(tenant: TenantRef) -> list[EffectPause]:
     """What is paused now. One statement."""
     return list(EffectPause.objects.filter(tenant_id=tenant.id).order_by("effect"))
