@@ -207,7 +207,7 @@ def test_refusals_say_what_to_do_and_leave_nothing(
     for options, sentence in (
         ({"since": "yesterday"}, "--from needs a day such as 2026-01-31, not 'yesterday'. Nothing was written."),
         ({"since": "2026-02-02", "until": "2026-02-01"}, "--to 2026-02-01 is before --from 2026-02-02."),
-        ({"tenant": "no one"}, "There is no tenant 'nobody'."),
+        ({"tenant": "no-such"}, "There is no tenant 'no-such'."),
         ({}, "1 rows of that time are not sealed: run seal_audit. Nothing was written."),
     ):
         with pytest.raises(CommandError) as refused:
