@@ -39,6 +39,7 @@ from lifecycle.services.imports.uploads import (
 from tenants.actors import TenantRef
 from tenants.admin.base import TenantAdmin, identity_of, service_arguments
 from tenants.rules.values import InvalidValue
+from tenants.sentences import describe_value
 from tenants.services.accounts.members import name_members
 
 LIST = "admin:lifecycle_importupload_changelist"
@@ -102,8 +103,10 @@ class ImportAdmin(TenantAdmin):
                 self._decide(request, upload)
             except MappingRefused as fault:
                 refusal = f"{fault.on_page}"
-            except (UploadRefused, InvalidValue) as fault:
+            except UploadRefused as fault:
                 refusal = str(fault)
+            except InvalidValue as error:
+                refusal = describe_value(error)
             else:
                 return HttpResponseRedirect(reverse(PAGE, args=[upload.pk]))
             upload = self._find(object_id, tenant)

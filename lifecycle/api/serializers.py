@@ -15,6 +15,7 @@ from tenants.api.serializers import StrictSerializer, TextField
 from tenants.rules.configuration.definitions import LONGEST_COMMENT
 from tenants.rules.texts import clean_line
 from tenants.rules.values import InvalidValue, read_paragraphs
+from tenants.sentences import describe_value
 
 LONGEST_NAME = 150
 MOST_ITEMS = 1000
@@ -66,7 +67,9 @@ class NoteField(TextField):
         try:
             return read_paragraphs(super().to_internal_value(data), LONGEST_NOTE)
         except InvalidValue as error:
-            raise serializers.ValidationError(_("The note %(error)s.") % {"error": error}, code=error.code) from error
+            raise serializers.ValidationError(
+                _("The note %(error)s.") % {"error": describe_value(error)}, code=error.code
+            ) from error
 
 
 class _ConfirmedField(WholeNumberField):

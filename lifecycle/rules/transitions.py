@@ -199,7 +199,7 @@ def _judge_reason(policy: Policy, from_stage: str | None, to_stage: str, given: 
     try:
         reason = read_line(given, LONGEST_REASON)
     except InvalidValue as error:
-        message = Message("invalid_reason", {"reason": given or "", "error": str(error)})
+        message = Message("invalid_reason", {"reason": given or "", "error": Message(error.sentence, error.params)})
         return Refused("unknown_reason", message, codes or (), field="reason_code")
     if not is_visible(reason):
         return _refuse_missing_reason(policy, to_stage) if _needs_reason(policy, from_stage, to_stage) else None

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy
 
 from lifecycle.rules.transitions import LONGEST_NOTE, LONGEST_REASON, LONGEST_STAGE
 from tenants.rules.values import InvalidValue, read_paragraphs
+from tenants.sentences import describe_value
 
 LONGEST_MUTE_REASON = 500
 
@@ -38,7 +39,7 @@ class MoveForm(forms.Form):
         try:
             return read_paragraphs(self.cleaned_data["note"], LONGEST_NOTE)
         except InvalidValue as error:
-            raise forms.ValidationError(_("The note %(error)s.") % {"error": error}) from error
+            raise forms.ValidationError(_("The note %(error)s.") % {"error": describe_value(error)}) from error
 
     def clean(self) -> dict[str, Any]:
         """What is not started is not started for a reason."""

@@ -11,10 +11,12 @@ of the text are refused. Names are compared with ``fold_text`` and sorted and se
 import datetime as dt
 import re
 import unicodedata
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
+from tenants.rules.messages import gettext_noop as _
 from tenants.rules.texts import clean_line, fold_text, is_refused, normalize_text
 
 LONGEST_ID: Final = 150
@@ -56,15 +58,25 @@ _ACCENTS: Final = re.compile("[\u0300-\u036f]")
 
 
 class InvalidValue(ValueError):
-    """The value cannot be kept. ``code`` names the kind of error; the text says what is wrong, to follow a subject.
+    """The value cannot be kept. ``code`` names the kind of error.
 
-    ``params``: what a sentence of an entry point's own speaks of.
+    ``sentence`` says what is wrong, to follow a subject, with ``params`` in it: entry points say it in the reader's
+    language (``tenants.sentences.describe_value``), records and logs in English.
     """
 
     def __init__(self, code: str, sentence: str, **params: str | int) -> None:
-        super().__init__(sentence)
         self.code = code
+        self.sentence = sentence
         self.params = params
+        super().__init__(sentence)
+
+    def __str__(self) -> str:
+        return self.sentence % show_numbers(self.params) if self.params else self.sentence
+
+
+def show_numbers(params: Mapping[str, str | int]) -> dict[str, str]:
+    """The parameters of a sentence, numbers with their thousands."""
+    return {name: f"{value:,}" if isinstance(value, int) else value for name, value in params.items()}
 
 
 def read_line(value: object, longest: int, *, required: bool = False) -> str:
@@ -75,7 +87,7 @@ def read_line(value: object, longest: int, *, required: bool = False) -> str:
     if value is None:
         value = ""
     if not isinstance(value, str):
-        raise InvalidValue("wrong_type", "must be text")
+        raise InvalidValue("wrong_type", _("must be text"))
     # Far longer than anything that fits: not even looked at, so that length costs the sender and not us.
     if len(value) > 4 * longest + 1000:
         raise _too_long(value, longest)
@@ -84,7 +96,7 @@ def read_line(value: object, longest: int, *, required: bool = False) -> str:
     if len(text) > longest:
         raise _too_long(text, longest)
     if required and not is_visible(text):
-        raise InvalidValue("blank", "is blank")
+        raise InvalidValue("blank", _("is blank"))
     return text
 
 
@@ -93,7 +105,7 @@ def read_paragraphs(value: object, longest: int) -> str:
     if value is None:
         value = ""
     if not isinstance(value, str):
-        raise InvalidValue("wrong_type", "must be text")
+        raise InvalidValue("wrong_type", _("must be text"))
     text = value.strip()
     if len(text) > longest:
         raise _too_long(text, longest)
@@ -102,7 +114,7 @@ def read_paragraphs(value: object, longest: int) -> str:
 
 
 def _too_long(text: str, most: int) -> InvalidValue:
-    sentence = f"is {len(text):,} characters long; at most {most:,} fit"
+    sentence = _("is %(length)s characters long; at most %(most)s fit")
     return InvalidValue("too_long", sentence, length=len(text), most=most)
 
 
@@ -111,9 +123,8 @@ def _refuse_control_characters(text: str) -> None:
         return
     refused = next((one for one in text if is_refused(one) and one not in "\t\n\r"), None)
     if refused is not None:
-        character = f"U+{ord(refused):04X}"
-        sentence = f"contains the control character {character}; remove it"
-        raise InvalidValue("control_character", sentence, character=character)
+        sentence = _("contains the control character %(character)s; remove it")
+        raise InvalidValue("control_character", sentence, character=f"U+{ord(refused):04X}")
 
 
 def is_visible(text: str) -> bool:
@@ -130,7 +141,8 @@ def read_external_id(value: object) -> str:
     if not text.isascii():
         hidden = next((one for one in text if unicodedata.category(one) in ("Cf", "Cn", "Co")), None)
         if hidden is not None:
-            raise InvalidValue("control_character", f"contains the invisible character U+{ord(hidden):04X}; remove it")
+            sentence = _("contains the invisible character %(character)s; remove it")
+            raise InvalidValue("control_character", sentence, character=f"U+{ord(hidden):04X}")
     return text
 
 
@@ -144,9 +156,9 @@ def read_email(value: object) -> str:
     address = read_line(value, LONGEST_EMAIL)
     if not address:
         return ""
-    local, _, domain = address.rpartition("@")
+    local, _sign, domain = address.rpartition("@")
     if len(local) > 64 or not _LOCAL_PART.fullmatch(local) or not _DOMAIN.fullmatch(domain):
-        raise InvalidValue("invalid_email", "is not an e-mail address such as name@company.example")
+        raise InvalidValue("invalid_email", _("is not an e-mail address such as name@company.example"))
     return address
 
 
@@ -166,7 +178,7 @@ def read_url(value: object) -> str:
     except ValueError:
         is_good = False
     if not is_good or len(host) > LONGEST_HOST or not _DOMAIN.fullmatch(host):
-        raise InvalidValue("invalid_url", "is not a web address such as https://www.company.example")
+        raise InvalidValue("invalid_url", _("is not a web address such as https://www.company.example"))
     return read_line(urlunsplit(parts._replace(netloc=parts.netloc.lower())), LONGEST_URL)
 
 
@@ -174,7 +186,7 @@ def read_currency(value: object) -> str:
     """Three letters of ISO 4217, in capitals; '' for none. Raises InvalidValue."""
     code = read_line(value, 40).upper()
     if code and not _CURRENCY.fullmatch(code):
-        raise InvalidValue("invalid_currency", "must be three letters such as EUR")
+        raise InvalidValue("invalid_currency", _("must be three letters such as EUR"))
     return code
 
 
@@ -192,12 +204,14 @@ def read_amount(value: object, currency: str | None = None, *, least: Decimal | 
     amount = _read_number(value)
     most = MOST_DECIMALS if currency is None else decimals_of(currency)
     if amount != amount.quantize(Decimal(1).scaleb(-most)):
-        shown = f" ({currency} has {most})" if currency and most != USUAL_DECIMALS else ""
-        raise InvalidValue("too_many_decimals", f"has more than {most} decimals{shown}")
+        if currency and most != USUAL_DECIMALS:
+            sentence = _("has more than %(most)s decimals (%(currency)s has %(most)s)")
+            raise InvalidValue("too_many_decimals", sentence, most=most, currency=currency)
+        raise InvalidValue("too_many_decimals", _("has more than %(most)s decimals"), most=most)
     if least is not None and amount < least:
-        raise InvalidValue("out_of_range", f"must be at least {least}")
+        raise InvalidValue("out_of_range", _("must be at least %(least)s"), least=str(least))
     if abs(amount) >= TOO_MUCH:
-        raise InvalidValue("out_of_range", f"must be less than {TOO_MUCH:,}")
+        raise InvalidValue("out_of_range", _("must be less than %(limit)s"), limit=int(TOO_MUCH))
     if currency is None:
         fewest = Decimal(1).scaleb(-USUAL_DECIMALS)
         return amount.quantize(fewest) if amount == amount.quantize(fewest) else amount
@@ -208,9 +222,9 @@ def read_count(value: object, most: int = MOST_ISSUES) -> int:
     """A whole number from 0 on. Raises InvalidValue."""
     number = _read_number(value)
     if number != number.to_integral_value():
-        raise InvalidValue("invalid_number", "must be a whole number")
+        raise InvalidValue("invalid_number", _("must be a whole number"))
     if not 0 <= number <= most:
-        raise InvalidValue("out_of_range", f"must be from 0 to {most:,}")
+        raise InvalidValue("out_of_range", _("must be from 0 to %(most)s"), most=most)
     return int(number)
 
 
@@ -218,7 +232,7 @@ def read_score(value: object) -> Decimal:
     """A score from 0 to 5, kept to two decimals. Raises InvalidValue."""
     number = _read_number(value)
     if not 0 <= number <= MOST_SCORE:
-        raise InvalidValue("out_of_range", f"must be from 0 to {MOST_SCORE}")
+        raise InvalidValue("out_of_range", _("must be from 0 to %(most)s"), most=int(MOST_SCORE))
     return number.quantize(Decimal("0.01"))
 
 
@@ -231,7 +245,7 @@ def read_day(value: object) -> dt.date:
             raise
         except ValueError:
             pass
-    raise InvalidValue("invalid_date", "is not a date such as 2026-03-31")
+    raise InvalidValue("invalid_date", _("is not a date such as 2026-03-31"))
 
 
 def is_day(value: str) -> bool:
@@ -245,7 +259,12 @@ def is_day(value: str) -> bool:
 def check_day(day: dt.date) -> dt.date:
     """The day itself. Raises InvalidValue outside of 1900 to 2200: no business was done then, a program was wrong."""
     if not EARLIEST <= day <= LATEST:
-        raise InvalidValue("out_of_range", f"must be between {EARLIEST.year} and {LATEST.year}")
+        raise InvalidValue(
+            "out_of_range",
+            _("must be between %(first)s and %(last)s"),
+            first=str(EARLIEST.year),
+            last=str(LATEST.year),
+        )
     return day
 
 
@@ -259,7 +278,7 @@ def read_timestamp(value: object) -> dt.datetime:
         else:
             check_day(moment.date())
             return moment
-    raise InvalidValue("invalid_timestamp", "is not a timestamp such as 2026-03-31T09:00:00Z")
+    raise InvalidValue("invalid_timestamp", _("is not a timestamp such as 2026-03-31T09:00:00Z"))
 
 
 def sort_key(text: str) -> str:
@@ -285,8 +304,8 @@ def _read_number(value: object) -> Decimal:
     else:
         text = ""
     if not _NUMBER.fullmatch(text):
-        raise InvalidValue("invalid_number", "is not a number; write for example 1234.50")
+        raise InvalidValue("invalid_number", _("is not a number; write for example 1234.50"))
     number = Decimal(text) + 0  # minus zero is zero
     if abs(number) >= _FAR:
-        raise InvalidValue("out_of_range", f"must be less than {TOO_MUCH:,}")
+        raise InvalidValue("out_of_range", _("must be less than %(limit)s"), limit=int(TOO_MUCH))
     return number

@@ -13,7 +13,9 @@ from django.utils.translation import ngettext
 
 from tenants.rules.configuration.diff import ConfigurationChange
 from tenants.rules.configuration.errors import Finding, InvalidConfiguration
+from tenants.rules.messages import Message
 from tenants.rules.texts import shorten_text
+from tenants.rules.values import InvalidValue, show_numbers
 from tenants.sentences.changes import CHANGES
 from tenants.sentences.findings import FINDINGS
 from tenants.sentences.refusals import REFUSALS
@@ -73,6 +75,16 @@ def describe_invalid(error: InvalidConfiguration) -> str:
     ) % {**params, "count": len(more)}
 
 
+def describe_value(error: InvalidValue) -> str:
+    """What is wrong with a value, to follow a subject."""
+    return _write_value(Message(error.sentence, error.params))
+
+
+def _write_value(message: Message) -> str:
+    sentence = _(message.name)
+    return sentence % show_numbers(message.params) if message.params else sentence
+
+
 def describe_refusal(error: Refusal | InvalidConfiguration) -> str:
     """Why nothing was done, and what to do."""
     return describe_invalid(error) if isinstance(error, InvalidConfiguration) else write(error.message, error.params)
@@ -108,7 +120,7 @@ _SHOWN: Final[Mapping[str, Callable[[Any], str]]] = MappingProxyType(
         "by_stage": _count_by_stage,
         # Made already, of a message of its own.
         "sentence": str,
-        "error": str,
+        "error": _write_value,
     }
 )
 

@@ -59,6 +59,8 @@ def untranslated(text):
         ("account_manager", "patch", "lifecycle", {"stage": 7}, {}, 400),
         ("account_manager", "patch", "lifecycle", {}, {}, 400),
         ("account_manager", "patch", "lifecycle", {"stage": "Active"}, {"Idempotency-Key": "é"}, 400),
+        ("account_manager", "patch", "lifecycle", {"stage": "Churned", "reason_code": "x" * 300}, {}, 400),
+        ("account_manager", "patch", "lifecycle", {"stage": "Active", "note": "\x07"}, {}, 400),
         ("account_manager", "delete", "lifecycle", {}, {}, 405),
         ("viewer", "patch", "lifecycle", {"stage": "Active"}, {}, 403),
         ("viewer", "get", "lifecycle/history", None, {}, 403),

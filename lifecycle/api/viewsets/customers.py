@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -30,6 +31,7 @@ from tenants.permissions import describe_denial
 from tenants.refusals import RequestRefused
 from tenants.roles import UPDATE_LIFECYCLE, VIEW_HISTORY, VIEW_LIFECYCLE
 from tenants.rules.values import LONGEST_ID, InvalidValue, read_external_id
+from tenants.sentences import describe_value
 from tenants.services.configuration.policies import live_policy
 
 EXTERNAL_ID = OpenApiParameter(
@@ -79,7 +81,9 @@ class CustomerViewSet(TenantViewSet):
             wanted = read_external_id(external_id)
         except InvalidValue as error:
             if error.code == "too_long":
-                raise refuse_parameter("external_id", f"The external id {error}.") from error
+                raise refuse_parameter(
+                    "external_id", _("The external id %(error)s.") % {"error": describe_value(error)}
+                ) from error
             # With such characters in it no customer has it.
             raise RequestRefused("not_found", say(NOT_FOUND)) from error
         return self._show_profile(self.found(find_customer(wanted, tenant=self.tenant)))

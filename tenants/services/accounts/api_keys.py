@@ -17,6 +17,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from audit.services.administration import record_administration
 from tenants.actors import Actor, TenantRef
@@ -24,6 +25,7 @@ from tenants.context import tenant_context
 from tenants.models import ApiKey, User
 from tenants.roles import PERMISSIONS
 from tenants.rules.values import InvalidValue, read_line
+from tenants.sentences import describe_value
 from tenants.services.directory import PLATFORM
 
 PREFIX = "c360_sk_"
@@ -69,7 +71,7 @@ def create_key(
     try:
         name = read_line(name, LONGEST_NAME, required=True)
     except InvalidValue as error:
-        raise ApiKeyRefused(f"The name of the key {error}.") from error
+        raise ApiKeyRefused(_("The name of the key %(error)s.") % {"error": describe_value(error)}) from error
     unknown = sorted(set(scopes) - set(PERMISSIONS))
     if unknown or not scopes:
         raise ApiKeyRefused(f"Give at least one scope of {', '.join(PERMISSIONS)}.")

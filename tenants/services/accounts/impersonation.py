@@ -5,12 +5,14 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
+from django.utils.translation import gettext as _
 
 from audit.models import AdministrationEntry
 from audit.services.administration import record_administration
 from tenants.actors import Actor, TenantRef
 from tenants.context import tenant_context
 from tenants.rules.values import InvalidValue, read_line
+from tenants.sentences import describe_value
 
 IMPERSONATION_MINUTES = 60
 LONGEST_REASON = 500
@@ -27,7 +29,9 @@ def read_reason(text: object) -> str:
     try:
         return read_line(text, LONGEST_REASON)
     except InvalidValue as error:
-        raise ImpersonationRefused(f"The reason {error}. Nothing was changed.") from error
+        raise ImpersonationRefused(
+            _("The reason %(error)s. Nothing was changed.") % {"error": describe_value(error)}
+        ) from error
 
 
 def begin_impersonation(*, tenant: TenantRef, actor: Actor, reason: str, now: dt.datetime) -> dt.datetime:

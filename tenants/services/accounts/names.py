@@ -9,6 +9,7 @@ from typing import Final
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from audit.services.administration import record_administration
 from audit.services.former_names import forget_names
@@ -16,6 +17,7 @@ from tenants.actors import Actor, TenantRef
 from tenants.context import tenant_context
 from tenants.models import User
 from tenants.rules.values import InvalidValue, read_line
+from tenants.sentences import describe_value
 from tenants.services.accounts.membership import announce_change
 from tenants.services.accounts.people import LONGEST_NAME, PersonChangeRefused, lock_user
 from tenants.services.accounts.tokens import revoke_refresh_tokens
@@ -28,7 +30,9 @@ def rename_user(user_id: UUID, full_name: str, *, tenant: TenantRef, actor: Acto
     try:
         full_name = read_line(full_name, LONGEST_NAME)
     except InvalidValue as error:
-        raise PersonChangeRefused(f"The full name {error}. Nothing was changed.") from error
+        raise PersonChangeRefused(
+            _("The full name %(error)s. Nothing was changed.") % {"error": describe_value(error)}
+        ) from error
     with tenant_context(tenant.id), transaction.atomic():
         user = lock_user(user_id, tenant)
         if user.is_erased:

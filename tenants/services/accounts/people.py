@@ -16,6 +16,7 @@ from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Group, Permission
 from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from audit.services.administration import record_administration
 from tenants.actors import Actor, TenantRef
@@ -25,6 +26,7 @@ from tenants.roles import ROLE_PERMISSIONS, Role
 from tenants.rules.configuration.document import parse_configuration
 from tenants.rules.configuration.starters import STARTERS
 from tenants.rules.values import InvalidValue, read_line, read_username
+from tenants.sentences import describe_value
 from tenants.services.accounts.logins import LONGEST_PASSWORD
 from tenants.services.accounts.membership import announce_change
 from tenants.services.accounts.tokens import revoke_refresh_tokens
@@ -47,7 +49,7 @@ def create_tenant(*, slug: str, name: str, actor: Actor, now: dt.datetime) -> Te
     try:
         name = read_line(name, LONGEST_NAME, required=True)
     except InvalidValue as error:
-        raise PersonChangeRefused(f"The name of the tenant {error}.") from error
+        raise PersonChangeRefused(_("The name of the tenant %(error)s.") % {"error": describe_value(error)}) from error
     tenant = Tenant(slug=slug, name=name, created_at=now)
     with tenant_context(tenant.id):
         tenant.save(force_insert=True)
@@ -129,7 +131,7 @@ def build_user(
     try:
         username, full_name = read_username(username), read_line(full_name, LONGEST_NAME)
     except InvalidValue as error:
-        raise PersonChangeRefused(f"The name {error}.") from error
+        raise PersonChangeRefused(_("The name %(error)s.") % {"error": describe_value(error)}) from error
     return User(
         username=username,
         email=username if "@" in username else "",
