@@ -10,6 +10,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
+from django.utils.translation import gettext as _
 
 from lifecycle.admin.import_forms import describe_columns, read_as_of, read_mapping, show_run
 from lifecycle.admin.import_forms import download_rejects as build_download
@@ -158,7 +159,7 @@ class ImportAdmin(TenantAdmin):
             if do != "columns":
                 start_run(upload.id, dry_run=do == "check", revision=seen, **arguments)
         else:
-            raise UploadRefused("The file is in another state than the page showed. Nothing was changed.")
+            raise UploadRefused(_("The file is in another state than the page showed. Nothing was changed."))
 
     def _show_list(self, request: HttpRequest, tenant: TenantRef, *, refusal: str = "") -> HttpResponse:
         uploads = list_uploads(tenant)

@@ -8,6 +8,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from tenants.actors import TenantRef
 from tenants.admin.asking import ask_first, read_why
@@ -97,7 +98,7 @@ class TenantModelAdmin(ServiceAdmin):
             with transaction.atomic():
                 made = open_tenant(**form.cleaned_data, actor=identity_of(request).actor(), now=timezone.now())
         except IntegrityError as error:
-            raise PersonChangeRefused("A tenant with this slug already exists. Choose another.") from error
+            raise PersonChangeRefused(_("A tenant with this slug already exists. Choose another.")) from error
         obj.pk = made.id
         obj._state.adding = False
         messages.info(
@@ -146,7 +147,7 @@ class TenantModelAdmin(ServiceAdmin):
         actor = identity_of(request).actor()
         tenants = list(queryset)
         if any(identity_of(request).tenant not in (None, TenantRef(row.id, row.slug)) for row in tenants):
-            raise PersonChangeRefused("You are working in one tenant's workspace. Leave it in the switcher first.")
+            raise PersonChangeRefused(_("You are working in one tenant's workspace. Leave it in the switcher first."))
         for row in tenants:
             service(tenant=TenantRef(row.id, row.slug), actor=actor, reason=read_why(request), now=timezone.now())
         messages.success(request, f"Done for {len(tenants)} tenants.")

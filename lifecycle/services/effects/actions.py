@@ -7,6 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
 from audit.services.administration import record_administration
 from lifecycle.models import EffectLane, EffectPause, EffectRun, WebhookEndpoint
@@ -90,7 +91,7 @@ def replay_since(
 ) -> int:
     """Run all effects again that failed, or are held, since then; how many (10,000 at most). Raises ActionRefused."""
     if state not in REPLAYABLE_TOGETHER:
-        raise ActionRefused("invalid_request", "Only failed and held effects can be replayed together.")
+        raise ActionRefused("invalid_request", _("Only failed and held effects can be replayed together."))
     found = EffectRun.objects.select_for_update().filter(tenant_id=tenant.id, state=state, created_at__gte=since)
     if effect:
         found = found.filter(effect=effect)
@@ -172,7 +173,7 @@ def _pause_endpoint(paused: bool, endpoint: str, *, tenant: TenantRef, now: dt.d
 def _lock(effect_id: UUID, tenant: TenantRef) -> EffectRun:
     run = EffectRun.objects.select_for_update().filter(tenant_id=tenant.id, id=effect_id).first()
     if run is None:
-        raise ActionRefused("not_found", "There is no such effect.")
+        raise ActionRefused("not_found", _("There is no such effect."))
     return run
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 from uuid_utils.compat import uuid7
 
 from audit.services.administration import record_administration
@@ -78,7 +79,7 @@ def create_endpoint(
                 id=endpoint_id, tenant_id=tenant.id, name=f"endpoint:{endpoint_id}", served_at=_EPOCH
             )
     except IntegrityError as error:
-        raise EndpointRefused("There is an endpoint of this name already. Nothing was saved.") from error
+        raise EndpointRefused(_("There is an endpoint of this name already. Nothing was saved.")) from error
     _record("create_webhook_endpoint", endpoint, tenant, actor, now)
     return endpoint, _give_secret(endpoint_id, tenant)
 

@@ -10,6 +10,7 @@ from typing import BinaryIO, Final
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from audit.services.administration import record_administration
 from lifecycle.models import ImportUpload
@@ -57,7 +58,7 @@ def store_upload(
             "it imported with manage.py import_customers."
         )
     if not size:
-        raise UploadRefused("The file is empty. Nothing was kept.")
+        raise UploadRefused(_("The file is empty. Nothing was kept."))
     name = "".join(letter for letter in name if letter.isprintable())
     kind = kind or format_of(Path(name))
     if (refusal := name_other_kind(file, kind)) is not None:

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from django.db import connections, transaction
 from django.db.models import Count
+from django.utils.translation import gettext as _
 
 from audit.models import LifecycleHistory
 from audit.services.administration import record_administration
@@ -146,7 +147,7 @@ def begin_undo(
         return existing
     source = _check_request(request_id, tenant=tenant, actor=actor)
     with prepared_cursor("default") as cursor:
-        to_move, everyone, _ = _count(cursor, request_id, tenant)
+        to_move, everyone, _unmoved = _count(cursor, request_id, tenant)
         if budget is not None and source == SOURCE and to_move:
             budget.take(to_move)
         cursor.execute(_CANCEL, {"tenant_id": tenant.id, "request_id": request_id, "now": now})
@@ -185,10 +186,10 @@ def _check_request(request_id: UUID, *, tenant: TenantRef, actor: Actor) -> str:
     rows = LifecycleHistory.objects.filter(tenant_id=tenant.id, request_id=request_id)
     newest = rows.order_by("-id").values_list("changed_by", "source", "on_behalf_of").first()
     if newest is None:
-        raise UndoRefused("not_found", "There is no stage change with this request id.")
+        raise UndoRefused("not_found", _("There is no stage change with this request id."))
     changed_by, source, on_behalf_of = newest
     if actor.name not in (changed_by, on_behalf_of) and not actor.may(CONFIGURE_STAGES):
-        raise UndoRefused("permission_denied", "Someone else made this change. Only they, or an admin, can undo it.")
+        raise UndoRefused("permission_denied", _("Someone else made this change. Only they, or an admin, can undo it."))
     return str(source)
 
 
@@ -272,7 +273,7 @@ def undo_after_commit(tenant: TenantRef, *, now: dt.datetime) -> None:
 
 
 def _undo_some(tenant: TenantRef, *, now: dt.datetime) -> None:
-    for _ in work_off_undos(tenant, now=now, limit=BATCH):
+    for _round in work_off_undos(tenant, now=now, limit=BATCH):
         pass
 
 

@@ -65,9 +65,9 @@ def create_key(
 ) -> NewKey:
     """A new key for a service account. Call inside the tenant's context. Raises ApiKeyRefused."""
     if not account.is_service_account or account.tenant_id != tenant.id:
-        raise ApiKeyRefused("API keys are for service accounts of this tenant. People log in.")
+        raise ApiKeyRefused(_("API keys are for service accounts of this tenant. People log in."))
     if not account.is_active:
-        raise ApiKeyRefused("The service account is deactivated. Reactivate it before you create a key.")
+        raise ApiKeyRefused(_("The service account is deactivated. Reactivate it before you create a key."))
     try:
         name = read_line(name, LONGEST_NAME, required=True)
     except InvalidValue as error:
@@ -76,7 +76,7 @@ def create_key(
     if unknown or not scopes:
         raise ApiKeyRefused(f"Give at least one scope of {', '.join(PERMISSIONS)}.")
     if not now < expires_at <= now + LONGEST_LIFE:
-        raise ApiKeyRefused("A key must expire in the future, within one year.")
+        raise ApiKeyRefused(_("A key must expire in the future, within one year."))
     secret = base64.urlsafe_b64encode(os.urandom(32)).rstrip(b"=").decode()
     with transaction.atomic():
         key = ApiKey(
@@ -99,7 +99,7 @@ def revoke_key(key_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt.datetim
     with transaction.atomic():
         key = ApiKey.objects.select_for_update().filter(tenant_id=tenant.id, id=key_id).first()
         if key is None:
-            raise ApiKeyRefused("There is no such key in this tenant.")
+            raise ApiKeyRefused(_("There is no such key in this tenant."))
         if key.revoked_at is None:
             key.revoked_at = now
             key.save(update_fields=["revoked_at"])
@@ -112,7 +112,7 @@ def rotate_key(key_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt.datetim
     with transaction.atomic():
         old = ApiKey.objects.select_for_update().filter(tenant_id=tenant.id, id=key_id).first()
         if old is not None and old.revoked_at is not None:
-            raise ApiKeyRefused("The key was revoked: make a new one instead of rotating it.")
+            raise ApiKeyRefused(_("The key was revoked: make a new one instead of rotating it."))
         old = revoke_key(key_id, tenant=tenant, actor=actor, now=now, reason="rotated")
         account = User.objects.get(id=old.user_id)
         life = min(old.expires_at - old.created_at, LONGEST_LIFE)
@@ -135,13 +135,13 @@ def verify_key(text: str, *, now: dt.datetime) -> ApiKey:
     """
     match = _SHAPE.fullmatch(text)
     if match is None or match[3] != _checksum(match[1], match[2]):
-        raise ApiKeyRefused("The API key is mistyped: copy it whole, from c360_sk_ to the end.")
+        raise ApiKeyRefused(_("The API key is mistyped: copy it whole, from c360_sk_ to the end."))
     key = ApiKey.objects.using(PLATFORM).filter(id=UUID(hex=match[1])).first()
     expected = bytes(key.secret_hash) if key else b""
     # Compared in any case, so that a missing key takes the time of a wrong one.
     good = hmac.compare_digest(expected, _hash(match[2]))
     if key is None or not good or key.revoked_at is not None or key.expires_at <= now:
-        raise ApiKeyRefused("The API key is not valid: it is unknown, expired or revoked.")
+        raise ApiKeyRefused(_("The API key is not valid: it is unknown, expired or revoked."))
     if key.last_used_at is None or now - key.last_used_at >= USE_GRAIN:
         with tenant_context(key.tenant_id):
             ApiKey.objects.filter(id=key.id).update(last_used_at=now)

@@ -38,7 +38,7 @@ def begin_impersonation(*, tenant: TenantRef, actor: Actor, reason: str, now: dt
     """Record that ``actor`` works for the tenant from now on, and why; until when. Raises ImpersonationRefused."""
     reason = read_reason(reason)
     if not reason:
-        raise ImpersonationRefused("Enter a reason. It is kept in the tenant's administration log.")
+        raise ImpersonationRefused(_("Enter a reason. It is kept in the tenant's administration log."))
     with tenant_context(tenant.id):
         return _record(tenant, actor, reason, now=now, source="UI")
 

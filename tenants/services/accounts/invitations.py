@@ -7,6 +7,7 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from audit.services.administration import record_administration
 from tenants.actors import USER, Actor, TenantRef
@@ -36,7 +37,7 @@ def invite_user(
     where.
     """
     if role not in TENANT_ROLES:
-        raise PersonChangeRefused("Super admins are internal staff. Users of a tenant cannot become one.")
+        raise PersonChangeRefused(_("Super admins are internal staff. Users of a tenant cannot become one."))
     details = {"full_name": full_name, "external_subject": external_subject}
     with transaction.atomic():
         user = _create("invite_user", username, role, tenant=tenant, actor=actor, now=now, **details)
@@ -50,7 +51,7 @@ def create_service_account(
 ) -> User:
     """A new service account of the tenant. It has no password; API keys open it. Raises PersonChangeRefused."""
     if role not in TENANT_ROLES:
-        raise PersonChangeRefused("A service account works for one tenant: choose one of its roles.")
+        raise PersonChangeRefused(_("A service account works for one tenant: choose one of its roles."))
     details = {"is_service_account": True, "updates_per_hour": updates_per_hour}
     return _create("create_service_account", username, role, tenant=tenant, actor=actor, now=now, **details)
 
@@ -74,7 +75,7 @@ def send_invitation(user_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt.d
     """Send a person their invitation again. Raises PersonChangeRefused, as ``show_invitation`` and without mail."""
     user = _find_open_invitation(user_id, tenant)
     if not is_mail_configured():
-        raise PersonChangeRefused("This installation does not send e-mail: show the link, and pass it on.")
+        raise PersonChangeRefused(_("This installation does not send e-mail: show the link, and pass it on."))
     if not user.email:
         raise PersonChangeRefused(f"{user.username} is not an e-mail address: show the link, and pass it on.")
     queue_mail(QueuedMail.INVITATION, user.id, now=now)
@@ -107,7 +108,7 @@ def accept_invitation(user: User, password: str, *, now: dt.datetime) -> None:
 def _find_open_invitation(user_id: UUID, tenant: TenantRef) -> User:
     user = User.objects.filter(id=user_id, tenant_id=tenant.id).first()
     if user is None:
-        raise PersonChangeRefused("There is no such user here. Check the id.")
+        raise PersonChangeRefused(_("There is no such user here. Check the id."))
     if user.uses_provider:
         raise PersonChangeRefused(
             f"{user.username} signs in through your company's identity provider: they have no password and no"
@@ -127,7 +128,7 @@ def _create(
             user = create_user(username=username, password=None, role=role, tenant=tenant, now=now, **details)
             _record(action, user, tenant=tenant, actor=actor, now=now, detail={"role": user.role})
     except IntegrityError as error:
-        raise PersonChangeRefused("This user name cannot be used: choose another.") from error
+        raise PersonChangeRefused(_("This user name cannot be used: choose another.")) from error
     return user
 
 

@@ -16,6 +16,7 @@ import jwt
 import structlog
 from django.conf import settings
 from django.db import DatabaseError, connections, transaction
+from django.utils.translation import gettext as _
 
 from audit.services.administration import record_administration
 from tenants.actors import Actor, TenantRef
@@ -79,7 +80,7 @@ def read_external_token(token: str) -> ExternalClaims:
     name = read_issuer(token)
     candidates = list(TokenIssuer.objects.using(PLATFORM).filter(issuer=name, is_active=True)) if name else []
     if not candidates:
-        raise ExternalTokenRefused("The token's issuer is not configured here.")
+        raise ExternalTokenRefused(_("The token's issuer is not configured here."))
     header = _read_header(token)
     refusal = ExternalTokenRefused("The token is not valid here: wrong audience.")
     for issuer in candidates:
@@ -88,7 +89,9 @@ def read_external_token(token: str) -> ExternalClaims:
         except jwt.InvalidAudienceError:
             continue
         except jwt.ExpiredSignatureError as error:
-            raise ExternalTokenRefused("The token has expired: get a new one from your identity provider.") from error
+            raise ExternalTokenRefused(
+                _("The token has expired: get a new one from your identity provider.")
+            ) from error
         except jwt.PyJWTError as error:
             raise ExternalTokenRefused(f"The token is not valid here: {error}.") from error
         return _map_claims(claims, issuer)
@@ -132,7 +135,7 @@ def _read_header(token: str) -> Mapping[str, Any]:
         # Among them: extensions that are marked critical (crit) and not known here.
         raise ExternalTokenRefused(f"The token is not valid here: {error}.") from error
     if not isinstance(header.get("kid"), str):
-        raise ExternalTokenRefused("The token names no key (kid).")
+        raise ExternalTokenRefused(_("The token names no key (kid)."))
     return header
 
 
@@ -160,12 +163,14 @@ def _verify(token: str, header: Mapping[str, Any], issuer: TokenIssuer) -> dict[
 def _map_claims(claims: Mapping[str, Any], issuer: TokenIssuer) -> ExternalClaims:
     tenant = claims.get(issuer.tenant_claim)
     if tenant is not None and tenant not in (str(issuer.tenant_id), _slug_of(issuer)):
-        raise ExternalTokenRefused("The token is for another tenant than its issuer speaks for.")
+        raise ExternalTokenRefused(_("The token is for another tenant than its issuer speaks for."))
     given = claims.get(issuer.roles_claim, [])
     if not isinstance(given, list) or not all(isinstance(role, str) for role in given):
         raise ExternalTokenRefused(f"The token's {issuer.roles_claim} must be a list of texts.")
     if not _is_keepable(claims["sub"]):
-        raise ExternalTokenRefused("The token's subject (sub) is no name: it is too long, or has control characters.")
+        raise ExternalTokenRefused(
+            _("The token's subject (sub) is no name: it is too long, or has control characters.")
+        )
     user_id = (
         User.objects.using(PLATFORM)
         .filter(tenant_id=issuer.tenant_id, external_subject=claims["sub"])
@@ -173,7 +178,7 @@ def _map_claims(claims: Mapping[str, Any], issuer: TokenIssuer) -> ExternalClaim
         .first()
     )
     if user_id is None:
-        raise ExternalTokenRefused("No user of this tenant has the token's subject. An admin must add them first.")
+        raise ExternalTokenRefused(_("No user of this tenant has the token's subject. An admin must add them first."))
     roles = frozenset(issuer.role_map[role] for role in given if role in issuer.role_map)
     return ExternalClaims(user_id, issuer.tenant_id, roles, float(claims["exp"]))
 
@@ -200,14 +205,14 @@ def configure_issuer(
     if (fault := jwks.check_url(jwks_url)) is not None:
         raise IssuerRefused(fault)
     if issuer == OWN_ISSUER or not issuer or not audience:
-        raise IssuerRefused("Give the provider's own iss, and the audience that its tokens carry for this product.")
+        raise IssuerRefused(_("Give the provider's own iss, and the audience that its tokens carry for this product."))
     if not algorithms or set(algorithms) - set(TokenIssuer.ALGORITHMS):
         raise IssuerRefused(f"The algorithms must be among {', '.join(TokenIssuer.ALGORITHMS)}.")
     allowed = {claim for claim, role in ROLE_OF_CLAIM.items() if role is not Role.SUPER_ADMIN}
     if not role_map or set(role_map.values()) - allowed:
         raise IssuerRefused(f"The role map must lead to roles among {', '.join(sorted(allowed))}.")
     with transaction.atomic():
-        row, _ = TokenIssuer.objects.update_or_create(
+        row, _made = TokenIssuer.objects.update_or_create(
             tenant_id=tenant.id,
             issuer=issuer,
             audience=audience,

@@ -36,7 +36,7 @@ def rename_user(user_id: UUID, full_name: str, *, tenant: TenantRef, actor: Acto
     with tenant_context(tenant.id), transaction.atomic():
         user = lock_user(user_id, tenant)
         if user.is_erased:
-            raise PersonChangeRefused("This user was erased. Nothing was changed.")
+            raise PersonChangeRefused(_("This user was erased. Nothing was changed."))
         if user.full_name != full_name:
             user.full_name = full_name
             user.save(update_fields=["full_name"])
@@ -51,7 +51,7 @@ def erase_user(user_id: UUID, *, reason: str, tenant: TenantRef, actor: Actor, n
     PersonChangeRefused for a user who is active, and without a reason; nothing was changed then.
     """
     if not reason:
-        raise PersonChangeRefused("Enter a reason. Nothing was erased.")
+        raise PersonChangeRefused(_("Enter a reason. Nothing was erased."))
     with tenant_context(tenant.id), transaction.atomic():
         user = lock_user(user_id, tenant)
         if user.is_active:

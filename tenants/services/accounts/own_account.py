@@ -5,6 +5,8 @@ from uuid import UUID
 
 from django.contrib.auth.hashers import check_password
 from django.contrib.auth.password_validation import validate_password
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from tenants.actors import USER, Actor, TenantRef
 from tenants.models import QueuedMail, User
@@ -16,7 +18,7 @@ from tenants.services.accounts.people import BY_PROVIDER, PersonChangeRefused
 from tenants.services.directory import find_user
 
 WRONG = "That is not your current password. Nothing was changed."
-THE_SAME = "That is your current password. Choose a different one."
+THE_SAME = gettext_noop("That is your current password. Choose a different one.")
 
 
 class WrongPassword(Exception):
@@ -37,7 +39,7 @@ def change_password(user_id: UUID, present: str, new: str, *, address: str, devi
         raise WrongPassword(WRONG)
     attempt.give_back()
     if new == present:
-        raise PersonChangeRefused(THE_SAME)
+        raise PersonChangeRefused(_(THE_SAME))
     validate_password(new, user)
     return replace_password(user, new, action="set_password", now=now)
 
@@ -60,7 +62,7 @@ def log_out_everywhere(user_id: UUID, *, now: dt.datetime) -> None:
 def _find(user_id: UUID) -> User:
     user = find_user(user_id)
     if user is None:
-        raise PersonChangeRefused("This account no longer exists.")
+        raise PersonChangeRefused(_("This account no longer exists."))
     return user
 
 

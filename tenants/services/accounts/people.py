@@ -162,7 +162,7 @@ def set_role(user_id: UUID, role: Role, *, tenant: TenantRef, actor: Actor, now:
     Acts on their next request; tokens issued before never grant more than they say. Raises PersonChangeRefused.
     """
     if role not in TENANT_ROLES:
-        raise PersonChangeRefused("Super admins are internal staff. Users of a tenant cannot become one.")
+        raise PersonChangeRefused(_("Super admins are internal staff. Users of a tenant cannot become one."))
     with tenant_context(tenant.id), transaction.atomic():
         user = lock_user(user_id, tenant)
         before = Role(user.role)
@@ -197,7 +197,7 @@ def reactivate_user(user_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt.d
         user = lock_user(user_id, tenant)
         if not user.is_active:
             if user.is_erased:
-                raise PersonChangeRefused("This user was erased and stays deactivated. Invite the person again.")
+                raise PersonChangeRefused(_("This user was erased and stays deactivated. Invite the person again."))
             user.is_active = True
             user.save(update_fields=["is_active"])
             _record("reactivate_user", user, tenant, actor, now)
@@ -229,7 +229,7 @@ def set_password(
         if user.uses_provider:
             raise PersonChangeRefused(BY_PROVIDER)
         if replacing is not None and user.password != replacing:
-            raise PersonChangeRefused("The password was set in the meantime. Nothing was changed: log in with it.")
+            raise PersonChangeRefused(_("The password was set in the meantime. Nothing was changed: log in with it."))
         user.password = encoded
         user.save(update_fields=["password"])
         revoke_refresh_tokens(user.id, now=now)
@@ -294,7 +294,7 @@ def lock_user(user_id: UUID, tenant: TenantRef | None) -> User:
     """The user, held until the transaction ends. Raises PersonChangeRefused if there is none of the tenant."""
     user = User.objects.select_for_update().filter(id=user_id).first()
     if user is None or user.tenant_id != (tenant.id if tenant else None):
-        raise PersonChangeRefused("There is no such user here. Check the id.")
+        raise PersonChangeRefused(_("There is no such user here. Check the id."))
     return user
 
 
@@ -305,7 +305,7 @@ def _refuse_last_admin(user: User, tenant: TenantRef) -> None:
     Tenant.objects.select_for_update().get(id=tenant.id)
     others = User.objects.filter(tenant_id=tenant.id, role=Role.TENANT_ADMIN, is_active=True).exclude(id=user.id)
     if not others.exists():
-        raise PersonChangeRefused("This is the tenant's last admin. Make someone else an admin first.")
+        raise PersonChangeRefused(_("This is the tenant's last admin. Make someone else an admin first."))
 
 
 def _record(

@@ -20,6 +20,8 @@ import structlog
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 from rest_framework_simplejwt.exceptions import ExpiredTokenError, TokenError
 from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import AccessToken
@@ -41,10 +43,10 @@ RACE = dt.timedelta(seconds=10)
 # Verified tokens a process remembers; the expiry is checked on every use.
 KEPT = 10_000
 
-INVALID = "The token is not valid here: it is damaged, or was not made by this service."
-EXPIRED = "The token has expired: refresh it, or log in again."
-REFRESH_INVALID = "The refresh token is not valid: log in again."
-REFRESH_DEAD = "The refresh token has been used or revoked: log in again."
+INVALID = gettext_noop("The token is not valid here: it is damaged, or was not made by this service.")
+EXPIRED = gettext_noop("The token has expired: refresh it, or log in again.")
+REFRESH_INVALID = gettext_noop("The refresh token is not valid: log in again.")
+REFRESH_DEAD = gettext_noop("The refresh token has been used or revoked: log in again.")
 
 
 class TokenRefused(Exception):
@@ -106,7 +108,7 @@ def rotate(refresh: str, *, now: dt.datetime) -> TokenPair:
     try:
         token = RefreshJwt(refresh)  # type: ignore[arg-type]
     except TokenError as error:
-        raise TokenRefused(REFRESH_INVALID) from error
+        raise TokenRefused(_(REFRESH_INVALID)) from error
     digest = _digest(token)
     with transaction.atomic():
         # A parallel use waits here for the first one's commit and then finds the token used.
@@ -125,7 +127,7 @@ def rotate(refresh: str, *, now: dt.datetime) -> TokenPair:
                     log.info("refresh token used again at once: same pair", user_id=str(row.user_id))
                     return _pair(user, access, successor)
     _revoke_family_of(digest, now=now)
-    raise TokenRefused(REFRESH_DEAD)
+    raise TokenRefused(_(REFRESH_DEAD))
 
 
 def revoke_refresh_tokens(user_id: UUID, *, now: dt.datetime) -> int:
@@ -147,7 +149,7 @@ def read_access(token: str) -> AccessClaims:
             _verified[token] = claims
     elif claims.expires_at + _leeway() <= time.time():
         _verified.pop(token, None)
-        raise TokenRefused(EXPIRED)
+        raise TokenRefused(_(EXPIRED))
     return claims
 
 
@@ -155,17 +157,17 @@ def _verify(token: str) -> AccessClaims:
     try:
         payload = AccessToken(token).payload  # type: ignore[arg-type]
     except ExpiredTokenError as error:
-        raise TokenRefused(EXPIRED) from error
+        raise TokenRefused(_(EXPIRED)) from error
     except TokenError as error:
-        raise TokenRefused(INVALID) from error
+        raise TokenRefused(_(INVALID)) from error
     roles, tenant_id, stamp = payload.get("roles"), payload.get("tenant_id"), payload.get("stamp")
     if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles) or not isinstance(stamp, str):
-        raise TokenRefused(INVALID)
+        raise TokenRefused(_(INVALID))
     try:
         user_id = UUID(payload[api_settings.USER_ID_CLAIM])
         tenant = UUID(tenant_id) if tenant_id is not None else None
     except (KeyError, ValueError, TypeError, AttributeError) as error:
-        raise TokenRefused(INVALID) from error
+        raise TokenRefused(_(INVALID)) from error
     return AccessClaims(user_id, tenant, frozenset(roles), stamp, float(payload["exp"]))
 
 
