@@ -15,6 +15,7 @@ from config.health import find_faults
 from config.parsers import LARGEST_BODY
 from config.serving.limits import Limits
 from config.serving.server import Server
+from config.serving.threads import watch_own_connections
 from tenants.checks import refuse_unbound_roles
 
 # Before any thread has a connection.
@@ -32,6 +33,7 @@ application = Server(
     ),
     find_faults,
 )
+watch_own_connections()
 # Models, and the addresses with all the pages behind them, can be imported only now that the application is set up. The
 # first request does not wait for them.
 import_module(settings.ROOT_URLCONF)
