@@ -2,6 +2,7 @@
 
 import django.contrib.postgres.fields
 import django.db.models.deletion
+import django.db.models.functions.text
 import uuid_utils.compat
 from django.db import migrations, models
 
@@ -38,6 +39,14 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("owner_key", models.TextField(blank=True, db_default="", default="", editable=False)),
+                (
+                    "industry_key",
+                    models.GeneratedField(
+                        db_persist=True,
+                        expression=django.db.models.functions.text.Lower("industry"),
+                        output_field=models.TextField(),
+                    ),
+                ),
                 ("source", models.CharField(blank=True, default="", max_length=100)),
                 ("event_id", models.CharField(blank=True, default="", max_length=255)),
                 ("occurred_at", models.DateTimeField()),
@@ -524,6 +533,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="customer",
             index=models.Index(fields=["tenant", "owner_key"], name="customer_by_owner"),
+        ),
+        migrations.AddIndex(
+            model_name="customer",
+            index=models.Index(fields=["tenant", "industry_key"], name="customer_by_industry"),
         ),
         migrations.AddConstraint(
             model_name="customer",

@@ -4,6 +4,7 @@ from typing import Any
 
 import uuid_utils.compat
 from django.db import models
+from django.db.models.functions import Lower
 
 from audit.services.keys import load_key
 from lifecycle.queries.customers import CustomerQuerySet
@@ -62,6 +63,8 @@ class Customer(models.Model):
     owner_key = models.TextField(blank=True, default="", db_default="", editable=False)
     # The other columns of the company, from the registry of fields.
     vars().update(_columns_of(COMPANY, besides=("name", "owner")))
+    # A comparison in whatever case: row-level security lets no function but a leakproof one into an index.
+    industry_key = models.GeneratedField(expression=Lower("industry"), output_field=models.TextField(), db_persist=True)
     source = models.CharField(max_length=100, blank=True, default="")
     event_id = models.CharField(max_length=255, blank=True, default="")
     occurred_at = models.DateTimeField()
@@ -80,6 +83,7 @@ class Customer(models.Model):
         indexes = [
             models.Index(fields=["tenant", "name_key", "id"], name="customer_by_name"),
             models.Index(fields=["tenant", "owner_key"], name="customer_by_owner"),
+            models.Index(fields=["tenant", "industry_key"], name="customer_by_industry"),
         ]
 
     def __str__(self) -> str:

@@ -109,7 +109,7 @@ LIST_FILTERS: Final[Mapping[str, ListFilter]] = {
             "industry",
             "text",
             "Only customers of this industry, in whatever case.",
-            condition="lower(c.industry) = lower(%(industry)s::text)",
+            condition="c.industry_key = lower(%(industry)s::text)",
             needs=frozenset({"customer"}),
             parameters=lambda industry, _now: {"industry": clean_line(industry)},
             longest=100,
