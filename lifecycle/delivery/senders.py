@@ -24,6 +24,7 @@ from lifecycle.services.effects.addresses import AddressRefused, check_url
 from lifecycle.services.effects.alerts import raise_alert
 from lifecycle.services.effects.digests import render_digest
 from lifecycle.services.effects.endpoints import Destination, note_failure, note_success, read_destination
+from lifecycle.services.effects.events_out import promise_event
 from lifecycle.services.effects.facts import Facts, Mail, NothingToDeliver, gather_all, gather_facts, render_mail
 from lifecycle.services.effects.kinds import ESCALATION
 from lifecycle.services.effects.queue import Job, Result, hand_over
@@ -75,6 +76,13 @@ def deliver(job: Job, looked: Looked | None = None) -> Result:
 def _send_alert(job: Job) -> Result:
     with tenant_context(job.tenant.id):
         raise_alert(job, now=timezone.now())
+    return Result(EffectRun.DONE)
+
+
+def _publish_event(job: Job) -> Result:
+    """The outbox promises it to Kafka; killed before it is noted as done, it is promised again, with the same id."""
+    with tenant_context(job.tenant.id):
+        promise_event(gather_facts(job))
     return Result(EffectRun.DONE)
 
 
@@ -205,6 +213,7 @@ _SENDERS: Final[Mapping[str, Callable[[Job], Result]]] = MappingProxyType(
         "alert": _send_alert,
         ESCALATION: _send_alert,
         "email": _send_email,
+        "event": _publish_event,
         digests.KIND: _send_digest,
         "forecast": _ask_for_forecast,
     }

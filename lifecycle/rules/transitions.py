@@ -100,7 +100,7 @@ class StageOption:
     effects: tuple[Effect, ...]
 
 
-def decide(policy: Policy, status: Status, change: Change, *, may_update: bool) -> Decision:
+def decide(policy: Policy, status: Status, change: Change, *, may_update: bool, source: str | None = None) -> Decision:
     """Judge one change. The order is: permission, version, configuration, stage, unchanged, age, transition, reason,
     effects.
 
@@ -115,7 +115,7 @@ def decide(policy: Policy, status: Status, change: Change, *, may_update: bool) 
     if change.expected_version is not None and change.expected_version != version:
         return _refuse_version(status, change.expected_version)
     if change.expected_configuration is not None and change.expected_configuration != policy.version:
-        effects = policy.effects_of(status.stage, policy.canonical_stage(change.stage) or change.stage)
+        effects = policy.effects_of(status.stage, policy.canonical_stage(change.stage) or change.stage, source)
         return Refused("effects_unconfirmed", Message("reconfigured"), effects=effects)
     from_stage, to_stage = status.stage, change.stage
     if to_stage not in policy.definitions:
@@ -135,14 +135,17 @@ def decide(policy: Policy, status: Status, change: Change, *, may_update: bool) 
         if isinstance(judged, Refused):
             return judged
         reason = judged
-    effects = policy.effects_of(from_stage, to_stage)
+    effects = policy.effects_of(from_stage, to_stage, source)
     if change.expected_effects is not None and change.expected_effects != len(effects):
         return refuse_effects(effects, change.expected_effects)
     return Allowed(from_stage, to_stage, reason, effects)
 
 
-def explain(policy: Policy, status: Status, *, may_update: bool) -> tuple[StageOption, ...]:
-    """What is open to the customer: every other stage, in order, each with the refusal that would be given."""
+def explain(policy: Policy, status: Status, *, may_update: bool, source: str | None = None) -> tuple[StageOption, ...]:
+    """What is open to the customer: every other stage, in order, each with the refusal that would be given.
+
+    The effects are those of a change of this ``source`` (None: of any).
+    """
     options = []
     for stage in policy.stages:
         if stage == status.stage:
@@ -159,7 +162,7 @@ def explain(policy: Policy, status: Status, *, may_update: bool) -> tuple[StageO
                 reason_required=_needs_reason(policy, status.stage, stage),
                 reason_codes=policy.reason_codes(stage),
                 refusal=refusal,
-                effects=policy.effects_of(status.stage, stage),
+                effects=policy.effects_of(status.stage, stage, source),
             )
         )
     return tuple(options)

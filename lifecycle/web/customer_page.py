@@ -42,7 +42,7 @@ def gather_customer(request: TenantRequest, customer_id: UUID) -> dict[str, Any]
     tenant, identity = request.tenant, request.identity
     may_update = identity.may(UPDATE_LIFECYCLE)
     denial = "" if may_update else describe_denial(identity, UPDATE_LIFECYCLE)
-    lifecycle = read_lifecycle(customer_id, tenant=tenant, may_update=may_update, denial=denial)
+    lifecycle = read_lifecycle(customer_id, tenant=tenant, may_update=may_update, denial=denial, source="UI")
     now = timezone.now()
     summary = read_summary(customer_id, tenant=tenant, now=now)
     profile = read_profile(customer_id, tenant=tenant, now=now, with_contact_details=may_update)

@@ -40,7 +40,9 @@ _RULES_AND_EFFECTS: Final[Mapping[str, Any]] = {
     "rules_reordered": _("The event rules are tried in another order."),
     "effect_added": _("The effect “%(effect)s” (%(effect_kind)s) is added."),
     "effect_removed": _("The effect “%(effect)s” is removed."),
-    "effect_changed": _("The effect “%(effect)s” is changed."),
+    "effect_changed": _("The effect “%(effect)s” is changed: %(keys)s."),
+    "effect_disabled": _("The effect “%(effect)s” is switched off."),
+    "effect_enabled": _("The effect “%(effect)s” is switched on."),
     "effects_reordered": _("The effects are listed in another order."),
 }
 _MONEY: Final[Mapping[str, Any]] = {

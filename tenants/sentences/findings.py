@@ -30,11 +30,17 @@ _ERRORS: Final[Mapping[str, Any]] = {
     "empty": _("%(subject)s must not be empty. Add at least one, or leave the key out."),
     "exists_not_boolean": _("“exists” takes true or false, not %(type)s."),
     "key_not_object": _("“%(key)s” must be an object, not %(type)s."),
+    "line_break": _("%(subject)s must be one line: remove the line break."),
+    "malformed_placeholder": _(
+        "Only the name of a field goes between “{{” and “}}”, and not “%(text)s”. For two braces write “{{{{”."
+    ),
     "missing_currency": _("Exchange rates need “currency”: they say what one unit of another currency is worth in it."),
     "missing_key": _("%(subject)s must have the key “%(key)s”."),
-    "missing_recipients": _("An effect of kind “%(effect_kind)s” must say in “to” whom it is for."),
+    "missing_to": _("An effect of kind “%(effect_kind)s” must say in “to” whom it is for."),
+    "missing_topic": _("An effect of kind “%(effect_kind)s” must say in “topic” what it asks for."),
     "missing_value": _("The condition must have a value to compare “%(field)s” with."),
     "no_stages": _("Add at least one stage."),
+    "not_boolean": _("%(subject)s must be true or false, not %(type)s."),
     "not_choice": _("The %(kind)s must be %(choices)s, not %(type)s."),
     "not_email": _("“%(recipient)s” is not an e-mail address; write for example “success@acme.example”."),
     "not_https": _("“%(recipient)s” is not an https address; write for example “https://crm.example/hook”."),
@@ -63,10 +69,13 @@ _ERRORS: Final[Mapping[str, Any]] = {
     ),
     "unknown": _("There is no %(kind)s “%(name)s”."),
     "unknown_choices": _("There is no %(kind)s “%(name)s”; it must be one of %(choices)s."),
+    "unknown_placeholder": _("There is no field “%(name)s”. A text can use %(choices)s."),
     "unknown_suggestion": _("There is no %(kind)s “%(name)s”; did you mean “%(suggestion)s”?"),
 }
 _WARNINGS: Final[Mapping[str, Any]] = {
     "dead_end": _("No transition leads out of “%(stage)s”, and its category is “%(category)s”, not “lost”."),
+    "effect_never_starts": _("No change starts this effect: none of its transitions leads from %(origins)s."),
+    "effect_without_stage": _("Nothing starts this effect: no stage has the category %(categories)s."),
     "no_lost_stage": _("No stage has the category “lost”: no customer will ever be counted as lost."),
     "no_reason_codes": ngettext_lazy(
         "“%(stage)s” requires a reason but names none: any text of up to %(most)s character works.",
@@ -79,6 +88,7 @@ _WARNINGS: Final[Mapping[str, Any]] = {
         "Customers are expected to leave “%(stage)s” within %(count)s days, but no transition leads out.",
         "count",
     ),
+    "not_a_user": _("“%(recipient)s” has no account here and sees no alerts. Use %(choices)s, or “user:” and a name."),
     "rule_behind_another": _(
         "The rule can never fire: rule %(number)s comes first and fits every event that this one fits."
     ),
@@ -86,9 +96,13 @@ _WARNINGS: Final[Mapping[str, Any]] = {
     "rule_with_unknown_reason": _("The rule can never fire: “%(reason)s” is not a reason of “%(stage)s”."),
     "rule_without_reason": _("The rule can never fire: “%(stage)s” requires a reason and the rule gives none."),
     "rule_without_transition": _("The rule can never fire: no transition leads from its stages to “%(stage)s”."),
+    "template_without_text": _(
+        "The name of a template changes nothing in an e-mail: the usual text is sent. Write “subject” and “body”."
+    ),
     "unknown_field": _("The event “%(event)s” has no field “%(field)s”."),
-    "unknown_recipient": _("There is no recipient “%(recipient)s”. Use %(choices)s, or an e-mail address."),
+    "unknown_recipient": _("There is no recipient “%(recipient)s”. Use %(choices)s, or “user:” and a name."),
     "unreachable_stage": _("No customer can come from the initial stage to “%(stage)s”: no transitions lead there."),
+    "unused_key": _("“%(key)s” is of no use to an effect of kind “%(effect_kind)s”."),
 }
 # Of what becomes of the stages of today: renames, and where their customers go.
 _PLANS: Final[Mapping[str, Any]] = {

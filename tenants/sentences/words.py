@@ -8,18 +8,27 @@ from django.utils.translation import gettext_lazy as _
 
 SUBJECTS: Final[Mapping[str, Any]] = MappingProxyType(
     {
+        "body": _("The text of the message"),
+        "cap": _("The cap an hour"),
         "condition": _("The condition"),
         "conditions": _("The conditions"),
         "configuration": _("The configuration"),
         "days": _("The number of days"),
+        "delay": _("The delay in minutes"),
         "effect": _("The effect"),
         "effect_categories": _("The categories of the effect"),
+        "effect_from": _("The stages that the effect starts from"),
+        "effect_sources": _("The sources of the effect"),
         "effect_stages": _("The stages of the effect"),
         "effects": _("The effects"),
+        "enabled": _("“enabled”"),
+        "escalation": _("The escalation"),
+        "escalation_time": _("The time until the escalation, in minutes,"),
         "event_rule": _("The event rule"),
         "event_rules": _("The event rules"),
         "field": _("The field"),
         "guidance": _("The guidance"),
+        "hold": _("The hold in minutes"),
         "name": _("The name"),
         "operator": _("The operator"),
         "rates": _("The exchange rates"),
@@ -30,6 +39,7 @@ SUBJECTS: Final[Mapping[str, Any]] = MappingProxyType(
         "rule_stages": _("The stages of the rule"),
         "stage": _("The stage"),
         "stages": _("The stages"),
+        "subject": _("The subject"),
         "targets": _("The stages it leads to"),
         "template": _("The template"),
         "text": _("The text"),
@@ -45,7 +55,9 @@ KINDS: Final[Mapping[str, Any]] = MappingProxyType(
         "key": _("key"),
         "moment": _("moment"),
         "operator": _("operator"),
+        "source": _("source"),
         "stage": _("stage"),
+        "topic": _("topic"),
     }
 )
 TYPES: Final[Mapping[str, Any]] = MappingProxyType(

@@ -115,6 +115,7 @@ _SHOWN: Final[Mapping[str, Callable[[Any], str]]] = MappingProxyType(
         "type": lambda word: str(TYPES[word]),
         "choices": lambda names: enumerate_names(names, alternatives=True),
         "origins": lambda names: enumerate_names(names or (), alternatives=True),
+        "categories": lambda names: enumerate_names(names, alternatives=True),
         "days": _count_days,
         "days_before": _count_days,
         "by_stage": _count_by_stage,

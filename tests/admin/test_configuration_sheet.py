@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lifecycle.admin.configuration.documents import SameNameTwice, write_document, write_mapping, write_renamed
+from lifecycle.admin.configuration.folding import _EFFECT_TEXTS
 from lifecycle.admin.configuration.json_text import arrange, find_lines, write_json
 from lifecycle.admin.configuration.layout import CannotLayOut, lay_out, lay_out_gone
 from lifecycle.admin.configuration.places import file_findings
@@ -49,6 +50,32 @@ WITH_EVERYTHING: dict[str, Any] = {
             "to": ["owner", "a@b.example"],
         },
         {"name": "Count", "on": "enter", "kind": "forecast"},
+        {
+            "name": "Campaign",
+            "on": "enter",
+            "stages": ["Live"],
+            "from": ["Wobbly"],
+            "sources": ["UI", "EventListener"],
+            "kind": "event",
+            "topic": "renewal.campaign.requested",
+            "template": "renewal",
+            "delay_minutes": 0,
+            "cap_per_hour": 7,
+            "enabled": False,
+        },
+        {
+            "name": "Alert",
+            "on": "enter",
+            "kind": "alert",
+            "to": ["user:Ada", "owner"],
+            "subject": "“{{ customer.name }}” & {{{{",
+            "body": "Call:\n\n  them; a=b&c%0A\n{{ link }}",
+            "hold_minutes": 5,
+            "escalate": [
+                {"to": ["managers", "user:Bob"], "after_minutes": 60},
+                {"to": ["admins"], "after_minutes": 90},
+            ],
+        },
     ],
     "currency": "EUR",
     "rates": {"USD": 0.92, "JPY": 1e-05},
@@ -102,8 +129,15 @@ def post(sheet: Sheet) -> QueryDict:
     for effect in sheet.effects:
         data.appendlist("effect", effect.key)
         prefix = f"effect-{effect.key}-"
-        for name in ("name", "on", "kind", "to", "template"):
+        for name in _EFFECT_TEXTS:
             data[prefix + name] = getattr(effect, name).replace("\n", "\r\n")
+        if effect.enabled:
+            data[f"{prefix}enabled"] = "on"
+        for number, step in enumerate(effect.steps_shown):
+            data.appendlist(f"{prefix}step", str(number))
+            data[f"{prefix}step-{number}-to"], data[f"{prefix}step-{number}-after"] = step.to, step.after
+        data.setlist(f"{prefix}from", sorted(effect.origins))
+        data.setlist(f"{prefix}sources", sorted(effect.sources))
         data.setlist(f"{prefix}stages", sorted(effect.stages))
         data.setlist(f"{prefix}categories", sorted(effect.categories))
     for number, gone in enumerate(sheet.gone):
@@ -293,7 +327,7 @@ def test_the_buttons_of_a_row_move_and_remove_it() -> None:
     assert ("/event_rules/0/to", "unknown_stage") in [(f.path, f.code) for f in check(written)]
     change_rows(sheet, "remove_rule:6")
     change_rows(sheet, "add_effect")
-    assert (len(sheet.rules), len(sheet.effects)) == (1, 3)
+    assert (len(sheet.rules), len(sheet.effects)) == (1, 5)
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from django.utils.translation import trans_real
 
 from lifecycle.rules.event_types import EVENT_TYPES
 from tenants.actors import TenantRef
-from tenants.rules.configuration.definitions import CATEGORIES, EFFECT_KINDS, EFFECT_MOMENTS
-from tenants.rules.configuration.sections import RECIPIENTS
+from tenants.rules.configuration.definitions import CATEGORIES, EFFECT_KINDS, EFFECT_MOMENTS, EFFECT_SOURCES
+from tenants.rules.configuration.effect_kinds import RECIPIENTS
 from tests.admin.test_configuration import editor, new_draft, publish
 from tests.admin.test_walk import browser
 from tests.factories import MINIMAL, CustomerFactory
@@ -25,6 +25,7 @@ DATA = (
     *CATEGORIES,
     *EFFECT_KINDS,
     *EFFECT_MOMENTS,
+    *EFFECT_SOURCES,
     *EVENT_TYPES,
     *RECIPIENTS,
     "EUR",

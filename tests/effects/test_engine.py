@@ -9,13 +9,17 @@ import pytest
 from django.db import connections
 from rest_framework.test import APIClient
 
-from lifecycle.models import Customer, EffectLane, EffectPause, EffectRun, Notification
+from audit.services.keys import ensure_keys
+from lifecycle.models import Contact, Customer, EffectLane, EffectPause, EffectRun, Notification
 from lifecycle.rules.transitions import Change
 from lifecycle.services.effects import brakes, queue
+from lifecycle.services.effects.kinds import Members, Reached, planner_of
 from lifecycle.services.effects.queue import Job, Lane, Result, claim, find_lanes, finish, hand_over
 from lifecycle.services.transitions.apply import Call, apply
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
+from tenants.models import User
+from tenants.rules.configuration.document import parse_configuration
 from tests.conftest import People, make_people
 from tests.factories import CustomerFactory, TenantFactory, utc_now
 
@@ -249,3 +253,65 @@ def test_a_person_s_change_alerts_the_owner(db: None, api_client: Callable[..., 
         "Prospect",
         "At-Risk",
     )
+
+
+def test_named_people_contacts_of_a_role_and_topics_are_reached(
+    db: None, django_assert_num_queries: Callable[..., Any]
+) -> None:
+    tenant = make_tenant(
+        {"name": "Tell", "kind": "alert", "to": ["user:ADA-OF-ACME"], **RISK},
+        {"name": "Write", "kind": "email", "to": ["user:nobody", "contacts:sponsor", "contacts:CFO"], **RISK},
+        {"name": "Publish", "kind": "event", "topic": "churn.forecast.requested", **RISK},
+    )
+    people = make_people(tenant)
+    with tenant_context(tenant.id):
+        User.objects.filter(id=people.viewer.id).update(username="ada-of-acme")
+    customer = CustomerFactory(tenant=tenant)
+    with tenant_context(tenant.id):
+        ensure_keys(tenant.id, [customer.id])
+        sponsor = Contact.objects.create(
+            tenant_id=tenant.id, customer=customer, name="Ada", email="ada@hooli.example", role="Sponsor"
+        )
+        Contact.objects.create(tenant_id=tenant.id, customer=customer, name="Bob", role="CFO")
+    move(tenant, CustomerFactory(tenant=tenant))
+    with django_assert_num_queries(7):
+        move(tenant, customer)
+    found = {
+        (run.effect, run.recipient, run.state, run.reason) for run in runs(tenant) if run.customer_id == customer.id
+    }
+    assert found == {
+        ("Tell", f"user:{people.viewer.id}", "due", ""),
+        ("Write", "user:nobody", "suppressed", "no_user"),
+        ("Write", f"contact:{sponsor.id}", "held", "recall"),
+        ("Write", "contacts:CFO", "suppressed", "no_contact"),
+        ("Publish", "churn.forecast.requested", "due", ""),
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "state", "reason", "minutes"),
+    [
+        ({}, "due", "", 0),
+        ({"delay_minutes": 4320}, "due", "delayed", 4320),
+        ({"hold_minutes": 30}, "held", "recall", 30),
+        ({"hold_minutes": 30, "delay_minutes": 60}, "due", "delayed", 60),
+        ({"hold_minutes": 60, "delay_minutes": 30}, "held", "recall", 60),
+        ({"kind": "email", "to": ["boss@acme.example"]}, "held", "recall", 10),
+        ({"kind": "email", "to": ["boss@acme.example"], "hold_minutes": 0}, "due", "", 0),
+    ],
+)
+def test_a_delay_and_a_hold_say_how_an_effect_begins(
+    given: dict[str, Any], state: str, reason: str, minutes: int
+) -> None:
+    document = {**STAGES, "effects": [{**FORECAST, **given}]}
+    (effect,) = parse_configuration(document).effects
+
+    (target,) = planner_of(effect).targets(effect, Reached(), Members(), ())
+
+    assert (target.state, target.reason, target.delay) == (state, reason, dt.timedelta(minutes=minutes))
+
+
+def test_an_effect_for_some_sources_is_started_by_those_alone(db: None) -> None:
+    tenant = make_tenant({**FORECAST, "sources": ["UI"]}, {**FORECAST, "name": "Other", "from": ["Churned"]})
+    move(tenant, CustomerFactory(tenant=tenant))
+    assert runs(tenant) == []

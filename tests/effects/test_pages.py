@@ -49,7 +49,7 @@ def test_the_history_says_what_a_change_started_and_its_author_undoes_it(
     move(client, customer)
     page = client.get(f"/customers/{customer.id}").content.decode()
     assert "Escalate (alert): due" in page
-    assert "Write (email): held · Held for ten minutes, so that it can be taken back." in page
+    assert "Write (email): held · Held for a while, so that it can be taken back." in page
     with tenant_context(tenant.id):
         request_id = EffectRun.objects.filter(tenant_id=tenant.id)[0].request_id
     address = f"/undo/{request_id}"

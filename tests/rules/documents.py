@@ -6,7 +6,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from lifecycle.rules.event_types import EVENT_TYPES
-from tenants.rules.configuration.document import CATEGORIES, EFFECT_KINDS, Finding, read_configuration
+from tenants.rules.configuration.document import CATEGORIES, EFFECT_KINDS, EFFECT_SOURCES, Finding, read_configuration
+from tenants.rules.configuration.effect_kinds import TOPICS
 
 SMALLEST = {
     "stages": ["Prospect", "Onboarded", "Active", "At-Risk", "Churned"],
@@ -44,16 +45,29 @@ FULL: dict[str, Any] = {
         },
     ],
     "effects": [
-        {"name": "Escalate", "on": "enter", "categories": ["risk"], "kind": "alert", "to": ["owner"]},
+        {
+            "name": "Escalate",
+            "on": "enter",
+            "categories": ["risk"],
+            "kind": "alert",
+            "to": ["owner"],
+            "escalate": [{"to": ["managers", "user:Ada"], "after_minutes": 1440}],
+        },
         {
             "name": "Win back",
             "on": "enter",
             "stages": ["Churned"],
+            "sources": ["UI", "API"],
             "kind": "email",
-            "to": ["contacts"],
+            "to": ["contacts:Sponsor", "contacts"],
             "template": "bye",
+            "subject": "Come back, {{ customer.name }}",
+            "body": "Dear {{ recipient.name }},\n\nwe miss you.",
+            "delay_minutes": 4320,
+            "hold_minutes": 30,
+            "cap_per_hour": 50,
         },
-        {"name": "Forecast", "on": "leave", "categories": ["risk"], "kind": "forecast"},
+        {"name": "Forecast", "on": "leave", "categories": ["risk"], "from": ["At-Risk"], "kind": "forecast"},
     ],
     "currency": "EUR",
     "rates": {"JPY": 0.006, "USD": 0.92},
@@ -167,12 +181,24 @@ def _effects(some: st.SearchStrategy[list[str]]) -> st.SearchStrategy[dict[str, 
         {
             "name": st.text(st.sampled_from("abcdefgh"), min_size=1, max_size=4),
             "on": st.sampled_from(["enter", "leave"]),
-            "kind": st.sampled_from([kind for kind in EFFECT_KINDS if kind != "webhook"]),
+            "kind": st.sampled_from(EFFECT_KINDS),
             "to": st.just(["owner"]),
+            "topic": st.sampled_from(list(TOPICS)),
         },
         optional={
             "stages": some,
             "categories": st.lists(st.sampled_from(CATEGORIES), min_size=1, unique=True),
             "template": st.just("letter"),
+            "from": some,
+            "sources": st.lists(st.sampled_from(EFFECT_SOURCES), min_size=1, unique=True),
+            "subject": st.sampled_from(["{{ stage }}", "100 % {{{{ x"]),
+            "body": st.just("a\n\n{{ link }}"),
+            "delay_minutes": st.integers(0, 525_600),
+            "hold_minutes": st.integers(0, 10_080),
+            "cap_per_hour": st.integers(1, 100_000),
+            "escalate": st.lists(
+                st.fixed_dictionaries({"to": st.just(["managers"]), "after_minutes": st.integers(1, 9)}), max_size=2
+            ),
+            "enabled": st.booleans(),
         },
     )

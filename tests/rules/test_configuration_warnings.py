@@ -141,7 +141,7 @@ def test_a_recipient_that_no_one_is_called_is_warned_of() -> None:
 
     assert warning.path == "/effects/0/to/0"
     assert describe_finding(warning) == (
-        "There is no recipient “onwer”. Use “owner”, “managers”, “admins” or “contacts”, or an e-mail address."
+        "There is no recipient “onwer”. Use “owner”, “managers” or “admins”, or “user:” and a name."
     )
 
 
@@ -153,3 +153,58 @@ def test_a_thousand_warnings_leave_nothing_of_the_configuration_unread() -> None
 
     assert len(check({**FULL, "effects": effects})) == 200
     assert len(parse_configuration({**FULL, "effects": effects}).effects) == 100
+
+
+@pytest.mark.parametrize(
+    ("effect", "path", "sentence"),
+    [
+        (
+            {"kind": "alert", "to": ["contacts"]},
+            "/to/0",
+            "“contacts” has no account here and sees no alerts. Use “owner”, “managers” or “admins”, or “user:” and a"
+            " name.",
+        ),
+        (
+            {"kind": "alert", "to": ["owner"], "escalate": {"to": ["boss@acme.example"], "after_minutes": 5}},
+            "/escalate/to/0",
+            "“boss@acme.example” has no account here and sees no alerts. Use “owner”, “managers” or “admins”, or"
+            " “user:” and a name.",
+        ),
+        (
+            {"kind": "email", "to": ["user:"]},
+            "/to/0",
+            "There is no recipient “user:”. Use “owner”, “managers”, “admins” or “contacts”, or “user:” and a name.",
+        ),
+        ({"kind": "forecast", "to": ["owner"]}, "/to", "“to” is of no use to an effect of kind “forecast”."),
+        (
+            {"kind": "email", "to": ["owner"], "topic": "churn.forecast.requested"},
+            "/topic",
+            "“topic” is of no use to an effect of kind “email”.",
+        ),
+        (
+            {"kind": "email", "to": ["owner"], "template": "letter"},
+            "/template",
+            "The name of a template changes nothing in an e-mail: the usual text is sent. Write “subject” and “body”.",
+        ),
+        (
+            {"kind": "forecast", "categories": ["renewal"]},
+            "/categories",
+            "Nothing starts this effect: no stage has the category “renewal”.",
+        ),
+        (
+            {"kind": "forecast", "stages": ["Active"], "from": ["Prospect", "Churned"]},
+            "/from",
+            "No change starts this effect: none of its transitions leads from “Prospect” or “Churned”.",
+        ),
+        (
+            {"kind": "forecast", "on": "leave", "stages": ["Active"], "from": ["At-Risk"]},
+            "/from",
+            "No change starts this effect: none of its transitions leads from “At-Risk”.",
+        ),
+    ],
+)  # fmt: skip
+def test_what_an_effect_says_in_vain_is_warned_of(effect: dict[str, object], path: str, sentence: str) -> None:
+    (warning,) = check({**FULL, "effects": [{"name": "Tell", "on": "enter", **effect}]})
+
+    assert (warning.severity, warning.path) == ("warning", f"/effects/0{path}")
+    assert describe_finding(warning) == sentence

@@ -58,7 +58,7 @@ def test_a_removed_stage_takes_its_transitions_rules_and_effects_with_it() -> No
         "The event rule for support.issue.closed from “At-Risk” to “Active” is removed.",
         "The effect “Escalate” is removed.",
         "The effect “Forecast” is removed.",
-        "The effect “Win back” is changed.",
+        "The effect “Win back” is changed: “template”.",
     ]
 
 
@@ -69,7 +69,7 @@ def test_a_renamed_stage_is_one_change_and_not_remove_and_add() -> None:
 
     assert changes == [ConfigurationChange("stage_renamed", "At-Risk", "In danger")]
     assert describe_change(changes[0]) == "Stage “At-Risk” is renamed to “In danger”."
-    assert len(sentences(FULL, new)) == 16
+    assert len(sentences(FULL, new)) == 17
 
 
 def test_a_rename_that_makes_no_sense_is_not_followed() -> None:
@@ -142,3 +142,24 @@ def test_the_diff_is_empty_only_between_equal_configurations(one: dict[str, Any]
     assert diff_configurations(old, old) == []
     assert bool(diff_configurations(old, new)) == (old != new)
     assert all(describe_change(change).endswith(".") for change in diff_configurations(old, new))
+
+
+def test_an_effect_that_is_switched_off_and_one_that_says_something_else_are_told_apart() -> None:
+    escalate, win_back, forecast = FULL["effects"]
+    new = {
+        **FULL,
+        "effects": [
+            {**escalate, "enabled": False},
+            {**win_back, "subject": "Come back", "delay_minutes": 60},
+            {key: value for key, value in forecast.items() if key != "from"},
+        ],
+    }
+
+    assert sentences(FULL, new) == [
+        "The effect “Escalate” is switched off.",
+        "The effect “Win back” is changed: “subject” and “delay_minutes”.",
+        "The effect “Forecast” is changed: “from”.",
+    ]
+    assert sentences(new, {**new, "effects": [escalate, *new["effects"][1:]]}) == [
+        "The effect “Escalate” is switched on."
+    ]

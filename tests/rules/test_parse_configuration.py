@@ -9,6 +9,7 @@ from hypothesis import given
 from tenants.rules.configuration.document import (
     Condition,
     Effect,
+    Escalation,
     EventRule,
     Finding,
     InvalidConfiguration,
@@ -100,9 +101,31 @@ def test_a_full_configuration_is_read_completely() -> None:
         ),
     )
     assert configuration.effects == (
-        Effect("Escalate", "enter", "alert", ("owner",), (), ("risk",)),
-        Effect("Win back", "enter", "email", ("contacts",), ("Churned",), (), "bye"),
-        Effect("Forecast", "leave", "forecast", (), (), ("risk",)),
+        Effect(
+            "Escalate",
+            "enter",
+            "alert",
+            ("owner",),
+            (),
+            ("risk",),
+            escalate=(Escalation(("managers", "user:Ada"), 1440),),
+        ),
+        Effect(
+            "Win back",
+            "enter",
+            "email",
+            ("contacts:Sponsor", "contacts"),
+            ("Churned",),
+            (),
+            "bye",
+            sources=("UI", "API"),
+            subject="Come back, {{ customer.name }}",
+            body="Dear {{ recipient.name }},\n\nwe miss you.",
+            delay_minutes=4320,
+            hold_minutes=30,
+            cap_per_hour=50,
+        ),
+        Effect("Forecast", "leave", "forecast", (), (), ("risk",), from_stages=("At-Risk",)),
     )
 
 

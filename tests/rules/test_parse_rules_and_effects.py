@@ -4,6 +4,10 @@ from typing import Any
 
 import pytest
 
+from tenants.rules.configuration.document import Escalation, parse_configuration
+from tenants.rules.configuration.effect_reader import EFFECT_KEYS
+from tenants.rules.configuration.effects import write_effect
+from tenants.rules.effect_texts import FIELDS
 from tenants.sentences import describe_finding
 from tests.rules.documents import FULL, check
 from tests.rules.test_parse_configuration import errors_of, only_error_of
@@ -73,7 +77,39 @@ def test_a_bad_condition_is_named_at_its_place(condition: object, path: str, cod
         ({"kind": "webhook", "to": ["https://[::1"]}, "/to/0", "bad_recipient"),
         ({"kind": "webhook", "to": ["https://user:pw@crm.example"]}, "/to/0", "bad_recipient"),
         ({"template": ""}, "/template", "blank"),
-        ({"subject": "Hi"}, "/subject", "unknown_key"),
+        ({"to": ["user:Ada", "a@b"]}, "/to/1", "bad_recipient"),
+        ({"from": []}, "/from", "empty"),
+        ({"from": ["Gone"]}, "/from/0", "unknown_stage"),
+        ({"sources": ["ui"]}, "/sources/0", "unknown_value"),
+        ({"sources": ["UI", "UI"]}, "/sources/1", "duplicate"),
+        ({"sources": "UI"}, "/sources", "wrong_type"),
+        ({"delay_minutes": -1}, "/delay_minutes", "out_of_range"),
+        ({"delay_minutes": 525_601}, "/delay_minutes", "out_of_range"),
+        ({"delay_minutes": True}, "/delay_minutes", "wrong_type"),
+        ({"hold_minutes": 10_081}, "/hold_minutes", "out_of_range"),
+        ({"cap_per_hour": 0}, "/cap_per_hour", "out_of_range"),
+        ({"cap_per_hour": "50"}, "/cap_per_hour", "wrong_type"),
+        ({"enabled": "no"}, "/enabled", "wrong_type"),
+        ({"subject": ""}, "/subject", "blank"),
+        ({"subject": "x" * 256}, "/subject", "too_long"),
+        ({"subject": "Hi\r\nBcc: all@acme.example"}, "/subject", "control_character"),
+        ({"subject": "{{ customer.password }}"}, "/subject", "unknown_placeholder"),
+        ({"body": "{{ customer.name | upper }}"}, "/body", "malformed_placeholder"),
+        ({"body": "{{ customer.name"}, "/body", "malformed_placeholder"),
+        ({"body": "{{}}"}, "/body", "malformed_placeholder"),
+        ({"body": "x" * 5001}, "/body", "too_long"),
+        ({"body": 7}, "/body", "wrong_type"),
+        ({"topic": "orders.deleted"}, "/topic", "unknown_value"),
+        ({"kind": "alert", "escalate": 5}, "/escalate", "wrong_type"),
+        ({"kind": "alert", "escalate": {"to": ["managers"]}}, "/escalate/after_minutes", "missing_key"),
+        ({"kind": "alert", "escalate": [{"to": [], "after_minutes": 5}]}, "/escalate/0/to", "empty"),
+        (
+            {"kind": "alert", "escalate": [{"to": ["managers"], "after_minutes": 0}]},
+            "/escalate/0/after_minutes",
+            "out_of_range",
+        ),
+        ({"kind": "alert", "escalate": [{"to": ["managers"], "after_minutes": 5}] * 6}, "/escalate", "too_many"),
+        ({"colour": "red"}, "/colour", "unknown_key"),
         ({"name": "x" * 256}, "/name", "too_long"),
     ],
 )
@@ -83,6 +119,36 @@ def test_a_bad_effect_is_named_at_its_place(changed: dict[str, Any], path: str, 
     fault = only_error_of(full_with(effects=[effect]))
 
     assert (fault.path, fault.code) == (f"/effects/0{path}", code)
+
+
+def test_a_field_that_a_text_cannot_use_is_named_with_those_that_it_can() -> None:
+    effect = {"name": "Mail", "on": "enter", "kind": "email", "to": ["owner"], "subject": "{{ customer.mail }}"}
+
+    sentence = describe_finding(only_error_of(full_with(effects=[effect])))
+
+    assert sentence.startswith("There is no field “customer.mail”. A text can use “customer.name”, ")
+    assert all(f"“{name}”" in sentence for name in FIELDS)
+
+
+@pytest.mark.parametrize("key", [key for key in EFFECT_KEYS if key not in ("name", "on", "kind")])
+def test_what_an_effect_need_not_say_is_not_said_by_null(key: str) -> None:
+    effect = {"name": "Tell", "on": "enter", "kind": "forecast"}
+    if key in ("stages", "categories", "from", "sources", "to"):
+        assert errors_of(full_with(effects=[{**effect, key: None}])) == [(f"/effects/0/{key}", "wrong_type")]
+    else:
+        assert parse_configuration(full_with(effects=[{**effect, key: None}])).effects == (
+            parse_configuration(full_with(effects=[effect])).effects
+        )
+
+
+def test_one_step_of_an_escalation_need_not_be_in_a_list() -> None:
+    step = {"to": ["managers"], "after_minutes": 60}
+    effect = {"name": "Escalate", "on": "enter", "kind": "alert", "to": ["owner"], "escalate": step}
+
+    (read,) = parse_configuration(full_with(effects=[effect])).effects
+
+    assert read.escalate == (Escalation(("managers",), 60),)
+    assert write_effect(read)["escalate"] == [step]
 
 
 def test_an_effect_without_a_recipient_is_refused_unless_it_is_a_forecast() -> None:
@@ -104,7 +170,7 @@ def test_two_effects_cannot_have_the_same_name() -> None:
 def test_an_address_or_a_web_hook_is_accepted_as_recipient() -> None:
     effects = [
         {"name": "Mail", "on": "enter", "kind": "email", "to": ["success@acme.example", "managers"]},
-        {"name": "Hook", "on": "leave", "kind": "webhook", "to": ["https://crm.example/hook?a=1"]},
+        {"name": "Hook", "on": "leave", "kind": "webhook", "to": ["https://crm.example/hook?a=1", "CRM"]},
     ]
 
     assert check(full_with(effects=effects)) == []

@@ -66,6 +66,31 @@ def test_an_effect_that_names_neither_stages_nor_categories_concerns_every_stage
     assert all([effect.name for effect in policy.effects_of(None, stage)] == ["Tell"] for stage in policy.stages)
 
 
+@pytest.mark.parametrize(
+    ("condition", "from_stage", "source", "starts"),
+    [
+        ({}, None, "Import", True),
+        ({"from": ["Active"]}, "Active", "UI", True),
+        ({"from": ["Active"]}, "Onboarded", "UI", False),
+        ({"from": ["Active"]}, None, "UI", False),
+        ({"sources": ["UI", "API"]}, "Active", "API", True),
+        ({"sources": ["UI", "API"]}, "Active", "EventListener", False),
+        ({"sources": ["UI"]}, "Active", "Undo", False),
+        ({"sources": ["UI"]}, "Active", None, True),
+        ({"enabled": False}, "Active", "UI", False),
+    ],
+)
+def test_where_a_change_comes_from_decides_what_it_starts(
+    condition: dict[str, Any], from_stage: str | None, source: str | None, starts: bool
+) -> None:
+    effect = {"name": "Tell", "on": "enter", "kind": "forecast", "stages": ["At-Risk"], **condition}
+    policy = compile_policy(parse_configuration({**FULL, "effects": [effect]}), version=1)
+
+    assert [one.name for one in policy.effects_of(from_stage, "At-Risk", source)] == ["Tell"] * starts
+    assert policy.effect("Tell") is policy.configuration.effects[0]
+    assert policy.effect("tell") is None
+
+
 def test_the_first_rule_that_fits_the_event_decides(policy: Policy) -> None:
     closed = {"open_issues": 0, "csat": 4.5}
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from lifecycle.admin.configuration.sheet import UNKNOWN, ConditionRow, EffectRow, RuleRow, Sheet
 from lifecycle.admin.configuration.typed import read_rates, read_value
-from tenants.rules.configuration.definitions import CATEGORIES
+from tenants.rules.configuration.definitions import CATEGORIES, EFFECT_SOURCES
 
 
 class SameNameTwice(Exception):
@@ -88,19 +88,34 @@ def _write_condition(row: ConditionRow) -> dict[str, Any]:
 
 def _write_effect(sheet: Sheet, effect: EffectRow) -> dict[str, Any]:
     written: dict[str, Any] = {"name": effect.name, "on": effect.on}
-    if stages := list(_in_order(sheet, effect.stages)):
-        written["stages"] = stages
-    if effect.categories:
-        known = [category for category in CATEGORIES if category in effect.categories]
-        written["categories"] = known + sorted(effect.categories - set(known))
+    conditions = {
+        "stages": list(_in_order(sheet, effect.stages)),
+        "categories": _in_word_order(effect.categories, CATEGORIES),
+        "from": list(_in_order(sheet, effect.origins)),
+        "sources": _in_word_order(effect.sources, EFFECT_SOURCES),
+    }
+    written |= {key: value for key, value in conditions.items() if value}
     written["kind"] = effect.kind
-    if effect.to:
-        written["to"] = effect.to.splitlines()
-    if effect.template:
-        written["template"] = effect.template
+    more: dict[str, Any] = {"to": effect.to.splitlines()}
+    more |= {key: getattr(effect, key) for key in ("topic", "template", "subject", "body")}
+    written |= {key: value for key, value in more.items() if value}
+    numbers = {key: getattr(effect, key) for key in ("delay_minutes", "hold_minutes", "cap_per_hour")}
+    written |= {key: _read_number(text) for key, text in numbers.items() if text}
+    if steps := [step for step in effect.escalate if not step.is_blank]:
+        written["escalate"] = [
+            {"to": step.to.splitlines(), "after_minutes": _read_number(step.after)} for step in steps
+        ]
+    if not effect.enabled:
+        written["enabled"] = False
     return written
 
 
+def _in_word_order(words: set[str], known: tuple[str, ...]) -> list[str]:
+    """Words in the order of those known; what is none of them comes last."""
+    return [word for word in known if word in words] + sorted(words - set(known))
+
+
 def _read_number(text: str) -> int | str:
-    """Days as a number; what is none stays as it was typed, and the rules say so."""
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else text
+    """A typed number; what is none stays as it was typed, and the rules say so."""
+    digits = text.removeprefix("-")
+    return int(text) if digits.isascii() and digits.isdecimal() and len(digits) < 10 else text

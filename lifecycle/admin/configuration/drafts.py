@@ -21,10 +21,11 @@ from lifecycle.admin.configuration.work import FORM, JSON, Work, open_work, read
 from tenants.admin.base import service_arguments
 from tenants.models import ConfigurationVersion
 from tenants.rules.configuration.conditions import OPERATORS
-from tenants.rules.configuration.definitions import CATEGORIES, EFFECT_KINDS, EFFECT_MOMENTS
+from tenants.rules.configuration.definitions import CATEGORIES, EFFECT_KINDS, EFFECT_MOMENTS, EFFECT_SOURCES
 from tenants.rules.configuration.document import Finding
+from tenants.rules.configuration.effect_kinds import RECIPIENTS, ROLES, TOPICS
 from tenants.rules.configuration.events import event_fields, event_types
-from tenants.rules.configuration.sections import RECIPIENTS
+from tenants.rules.effect_texts import FIELDS
 from tenants.sentences import describe_refusal
 from tenants.services.accounts.members import name_members
 from tenants.services.configuration.versions import ConfigurationConflict, NoSuchVersion, save_draft
@@ -145,6 +146,10 @@ def _gather_form(sheet: Sheet, work: Work, judgement: Judgement, today: Today) -
             "kinds": EFFECT_KINDS,
             "fields": sorted(frozenset[str]().union(*map(event_fields, event_types()))),
             "recipients": RECIPIENTS,
+            "roles": ROLES,
+            "sources": EFFECT_SOURCES,
+            "topics": TOPICS,
+            "placeholders": FIELDS,
             "most_open": MOST_OPEN,
         },
     }

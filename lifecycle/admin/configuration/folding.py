@@ -13,6 +13,20 @@ MOST_OPEN = 10
 # What a query string, an attribute or the end of a line would read otherwise.
 _ESCAPES = str.maketrans({character: f"%{ord(character):02X}" for character in "%&=+;#\"'<>\r\n\t"})
 
+_EFFECT_TEXTS = (
+    "name",
+    "on",
+    "kind",
+    "to",
+    "template",
+    "topic",
+    "subject",
+    "body",
+    "delay_minutes",
+    "hold_minutes",
+    "cap_per_hour",
+)
+
 
 def fold_sheet(sheet: Sheet) -> None:
     """Fold the rules and the effects of a sheet that has many: all but those that are open by the caller's choice."""
@@ -58,6 +72,16 @@ def _rule_fields(row: RuleRow) -> Iterator[tuple[str, str]]:
 
 
 def _effect_fields(row: EffectRow) -> Iterator[tuple[str, str]]:
-    yield from (("name", row.name), ("on", row.on), ("kind", row.kind), ("to", row.to), ("template", row.template))
-    yield from (("stages", reference) for reference in sorted(row.stages))
-    yield from (("categories", category) for category in sorted(row.categories))
+    yield from ((name, getattr(row, name)) for name in _EFFECT_TEXTS)
+    yield "enabled", "on" if row.enabled else ""
+    for name, values in (
+        ("stages", row.stages),
+        ("categories", row.categories),
+        ("from", row.origins),
+        ("sources", row.sources),
+    ):
+        yield from ((name, value) for value in sorted(values))
+    for number, step in enumerate(row.escalate):
+        yield "step", str(number)
+        yield f"step-{number}-to", step.to
+        yield f"step-{number}-after", step.after

@@ -10,6 +10,7 @@ from lifecycle.admin.configuration.sheet import (
     MOST_CONDITIONS,
     MOST_REFERENCES,
     MOST_ROWS,
+    MOST_STEPS,
     MOST_UNKNOWN,
     UNKNOWN,
     ConditionRow,
@@ -18,12 +19,18 @@ from lifecycle.admin.configuration.sheet import (
     RuleRow,
     Sheet,
     StageRow,
+    StepRow,
 )
 from lifecycle.admin.configuration.typed import read_rates, read_value, write_value
 from tenants.rules.configuration.definitions import DEFAULT_CATEGORY
 from tenants.rules.configuration.document import KEYS
+from tenants.rules.configuration.effect_reader import EFFECT_KEYS
 from tenants.rules.configuration.meaning import infer_category
 from tenants.rules.texts import shorten_text
+
+_WORDS = ("categories", "sources")
+_TEXTS = ("template", "topic", "subject")
+_NUMBERS = ("delay_minutes", "hold_minutes", "cap_per_hour")
 
 
 class CannotLayOut(Exception):
@@ -74,7 +81,7 @@ def _check_size(known: Mapping[str, Any]) -> None:
 
 def _check_references(sheet: Sheet) -> None:
     lists = [row.to for row in sheet.stages] + [row.origins for row in sheet.rules]
-    lists += [row.stages for row in sheet.effects]
+    lists += [references for row in sheet.effects for references in (row.stages, row.origins)]
     if len({ref for refs in lists for ref in refs if ref.startswith(UNKNOWN)}) > MOST_UNKNOWN:
         raise CannotLayOut(_("It names more than %(most)s stages that there are not.") % {"most": MOST_UNKNOWN})
 
@@ -123,7 +130,7 @@ def _lay_out_stages(sheet: Sheet, known: Mapping[str, Any]) -> None:
                 color=_text(colors[name], "colors", blank=False) if name in colors else "",
                 requires_reason=name in required,
                 reasons=_lines(reasons[name], "reason_codes") if name in reasons else "",
-                days=_days(days[name]) if name in days else "",
+                days=_whole(days[name], "max_days") if name in days else "",
                 guidance=_paragraph(guidance.get(name, "")),
             )
         )
@@ -166,22 +173,46 @@ def _lay_out_condition(item: Any) -> ConditionRow:
 
 
 def _lay_out_effect(sheet: Sheet, key: str, item: Any) -> EffectRow:
-    known = ("name", "on", "stages", "categories", "kind", "to", "template")
-    effect = _object(item, _("An effect"), known, ("name", "on", "kind"))
-    categories = [_text(name, "categories") for name in _short_list(effect.get("categories", []), "categories")]
-    if any(effect.get(part) == [] for part in ("stages", "categories", "to")) or len(set(categories)) < len(categories):
-        raise CannotLayOut(_("An effect has an empty list, or names a category twice."))
-    template = effect.get("template")
+    effect = _object(item, _("An effect"), EFFECT_KEYS, ("name", "on", "kind"))
+    words = {name: [_text(word, name) for word in _short_list(effect.get(name, []), name)] for name in _WORDS}
+    is_empty = any(effect.get(part) == [] for part in (*_WORDS, "stages", "to", "from"))
+    if is_empty or any(len(set(listed)) < len(listed) for listed in words.values()):
+        raise CannotLayOut(_("An effect has an empty list, or names a category or a source twice."))
+    enabled = effect.get("enabled")
+    if enabled is not None and not isinstance(enabled, bool):
+        raise CannotLayOut(_("“%(key)s” is neither true nor false.") % {"key": "enabled"})
+    texts: dict[str, Any] = {
+        name: "" if effect.get(name) is None else _text(effect[name], name, blank=False) for name in _TEXTS
+    }
+    numbers: dict[str, Any] = {
+        name: "" if effect.get(name) is None else _whole(effect[name], name) for name in _NUMBERS
+    }
     return EffectRow(
         key=key,
         name=_text(effect["name"], "name"),
         on=_text(effect["on"], "on"),
         kind=_text(effect["kind"], "kind"),
         to=_lines(effect["to"], "to") if "to" in effect else "",
-        template="" if template is None else _text(template, "template", blank=False),
         stages=_references(sheet, effect.get("stages", [])),
-        categories=set(categories),
+        origins=_references(sheet, effect.get("from", [])),
+        categories=set(words["categories"]),
+        sources=set(words["sources"]),
+        body="" if effect.get("body") is None else _paragraph(effect["body"], "body", blank=False),
+        escalate=_lay_out_steps(effect.get("escalate")),
+        enabled=enabled is not False,
+        **texts,
+        **numbers,
     )
+
+
+def _lay_out_steps(value: Any) -> list[StepRow]:
+    steps = [value] if isinstance(value, Mapping) else _short_list(value or [], "escalate", MOST_STEPS)
+    rows = []
+    for item in steps:
+        keys = ("to", "after_minutes")
+        step = _object(item, _("A step of an escalation"), keys, keys)
+        rows.append(StepRow(_lines(step["to"], "to"), _whole(step["after_minutes"], "after_minutes")))
+    return rows
 
 
 def _object(value: Any, what: str, keys: Collection[str], required: Collection[str] = ()) -> Mapping[str, Any]:
@@ -214,9 +245,9 @@ def _text(value: Any, what: str, *, blank: bool = True) -> str:
     return value
 
 
-def _paragraph(value: Any) -> str:
-    if not isinstance(value, str) or "\r" in value:
-        raise CannotLayOut(_("“guidance” has a value that is not text."))
+def _paragraph(value: Any, what: str = "guidance", *, blank: bool = True) -> str:
+    if not isinstance(value, str) or "\r" in value or not (blank or value.strip()):
+        raise CannotLayOut(_("“%(key)s” has a value that is not text.") % {"key": what})
     return value
 
 
@@ -227,11 +258,12 @@ def _lines(value: Any, what: str) -> str:
     return "\n".join(lines)
 
 
-def _days(value: Any) -> str:
-    if isinstance(value, str) and value and not value.isdecimal():
-        return _text(value, "max_days")
+def _whole(value: Any, what: str) -> str:
+    """A whole number as it is typed, or the text that stands in its place."""
+    if isinstance(value, str) and value and not value.lstrip("-").isdecimal():
+        return _text(value, what)
     if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
-        raise CannotLayOut(_("“max_days” has a value that is not a whole number."))
+        raise CannotLayOut(_("“%(key)s” has a value that is not a whole number.") % {"key": what})
     return str(int(value))
 
 

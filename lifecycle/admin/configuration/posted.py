@@ -10,6 +10,7 @@ from lifecycle.admin.configuration.sheet import (
     MOST_CONDITIONS,
     MOST_REFERENCES,
     MOST_ROWS,
+    MOST_STEPS,
     MOST_UNKNOWN,
     UNKNOWN,
     ConditionRow,
@@ -18,6 +19,7 @@ from lifecycle.admin.configuration.sheet import (
     RuleRow,
     Sheet,
     StageRow,
+    StepRow,
 )
 from tenants.rules.configuration.definitions import DEFAULT_CATEGORY
 
@@ -51,13 +53,14 @@ def read_sheet(post: QueryDict) -> Sheet:
 def _has_more(post: QueryDict, sheet: Sheet) -> bool:
     """Whether a forged or damaged form has more than was read. The form itself never does."""
     lists = [row.to for row in sheet.stages] + [row.origins for row in sheet.rules]
-    lists += [row.stages for row in sheet.effects]
+    lists += [references for row in sheet.effects for references in (row.stages, row.origins)]
     unknown = {reference for references in lists for reference in references if reference.startswith(UNKNOWN)}
     return (
         any(len(set(post.getlist(kind))) > most for kind, most in MOST_ROWS.items())
         or len(unknown) > MOST_UNKNOWN
         or any(len(references) > MOST_REFERENCES for references in lists)
         or any(len(row.when) > MOST_CONDITIONS for row in sheet.rules)
+        or any(len(row.escalate) > MOST_STEPS for row in sheet.effects)
     )
 
 
@@ -120,6 +123,7 @@ def _forget_stage(sheet: Sheet, row: StageRow) -> None:
         rule.origins = {lost if ref == row.key else ref for ref in rule.origins}
     for effect in sheet.effects:
         effect.stages = {lost if ref == row.key else ref for ref in effect.stages}
+        effect.origins = {lost if ref == row.key else ref for ref in effect.origins}
     for gone in sheet.gone:
         gone.to = "" if gone.to == row.key else gone.to
     if sheet.initial == row.key:
@@ -181,6 +185,22 @@ def _read_effect(post: QueryDict, key: str, prefix: str) -> EffectRow:
         template=_line(post, f"{prefix}template"),
         stages=set(_many(post, f"{prefix}stages")),
         categories=set(_many(post, f"{prefix}categories")),
+        origins=set(_many(post, f"{prefix}from")),
+        sources=set(_many(post, f"{prefix}sources")),
+        topic=_line(post, f"{prefix}topic"),
+        subject=_line(post, f"{prefix}subject"),
+        body=text if (text := _paragraph(post, f"{prefix}body")).strip() else "",
+        delay_minutes=_line(post, f"{prefix}delay_minutes"),
+        hold_minutes=_line(post, f"{prefix}hold_minutes"),
+        cap_per_hour=_line(post, f"{prefix}cap_per_hour"),
+        escalate=[
+            step
+            for number in _keys(post, f"{prefix}step")
+            if not (
+                step := StepRow(_lines(post, f"{prefix}step-{number}-to"), _line(post, f"{prefix}step-{number}-after"))
+            ).is_blank
+        ],
+        enabled=f"{prefix}enabled" in post,
     )
 
 

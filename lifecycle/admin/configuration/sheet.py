@@ -9,13 +9,15 @@ from dataclasses import dataclass, field
 
 from django.utils.translation import gettext as _
 
-from tenants.rules.configuration.definitions import CATEGORIES, DEFAULT_CATEGORY
+from tenants.rules.configuration.definitions import CATEGORIES, DEFAULT_CATEGORY, EFFECT_SOURCES
+from tenants.rules.configuration.effect_kinds import KIND_FIELDS, KINDS
 from tenants.rules.configuration.errors import Finding
 
 UNKNOWN = "?"
 # More than the rules allow, so that they can say so; what has more is edited as JSON, and of a forged form not read.
 MOST_ROWS = {"stage": 60, "rule": 120, "effect": 120}
 MOST_CONDITIONS = 20
+MOST_STEPS = 10
 # References in one list, and names in it that are no stages.
 MOST_REFERENCES = 100
 MOST_UNKNOWN = 40
@@ -116,8 +118,21 @@ class RuleRow:
 
 
 @dataclass(slots=True)
+class StepRow:
+    """One step of an escalation. ``to``: a recipient a line; ``after``: minutes, as typed."""
+
+    to: str = ""
+    after: str = ""
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether nothing was filled in."""
+        return not (self.to or self.after)
+
+
+@dataclass(slots=True)
 class EffectRow:
-    """One effect. ``to``: a recipient a line."""
+    """One effect. ``to``: a recipient a line; numbers as typed. ``origins``: the stages that it must come from."""
 
     key: str
     name: str = ""
@@ -127,6 +142,16 @@ class EffectRow:
     template: str = ""
     stages: set[str] = field(default_factory=set)
     categories: set[str] = field(default_factory=set)
+    origins: set[str] = field(default_factory=set)
+    sources: set[str] = field(default_factory=set)
+    topic: str = ""
+    subject: str = ""
+    body: str = ""
+    delay_minutes: str = ""
+    hold_minutes: str = ""
+    cap_per_hour: str = ""
+    escalate: list[StepRow] = field(default_factory=list)
+    enabled: bool = True
     findings: Findings = field(default_factory=dict)
     is_open: bool = False
     folded: str = ""
@@ -137,9 +162,46 @@ class EffectRow:
         return sorted(ref for ref in self.stages if ref.startswith(UNKNOWN))
 
     @property
+    def unknown_origins(self) -> list[str]:
+        """The same, of those that it must come from."""
+        return sorted(ref for ref in self.origins if ref.startswith(UNKNOWN))
+
+    @property
     def unknown_categories(self) -> list[str]:
         """Names that are no category."""
         return sorted(self.categories - set(CATEGORIES))
+
+    @property
+    def unknown_sources(self) -> list[str]:
+        """Names that are no source."""
+        return sorted(self.sources - set(EFFECT_SOURCES))
+
+    @property
+    def steps_shown(self) -> list[StepRow]:
+        """The steps of the escalation, and an empty line for one more."""
+        return [*(step for step in self.escalate if not step.is_blank), StepRow()]
+
+    @property
+    def uses(self) -> dict[str, str]:
+        """The fields that not every kind has a use for -> the classes of style that hide those without any."""
+        return {
+            name: " ".join(
+                [
+                    "of-kind",
+                    *(f"of-{kind.name}" for kind in KINDS.values() if name in kind.fields),
+                    *(["filled"] if getattr(self, name) or self.findings.get(name) else []),
+                ]
+            )
+            for name in KIND_FIELDS
+        }
+
+    @property
+    def says_more(self) -> bool:
+        """Whether anything is filled in, or wrong, of what a simple effect does without."""
+        more = ("subject", "body", "template", "delay_minutes", "hold_minutes", "cap_per_hour", "sources", "escalate")
+        return bool(self.origins or self.findings.get("from")) or any(
+            getattr(self, name) or self.findings.get(name) for name in more
+        )
 
     @property
     def all_findings(self) -> list[Finding]:

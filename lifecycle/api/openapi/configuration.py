@@ -6,18 +6,29 @@ from lifecycle.rules.event_types import EVENT_TYPES
 from tenants.rules.configuration.conditions import OPERATORS
 from tenants.rules.configuration.definitions import LONGEST_COMMENT, LONGEST_REASON, LONGEST_STAGE
 from tenants.rules.configuration.document import LONGEST_GUIDANCE, LONGEST_STAY_DAYS, MOST_REASONS
+from tenants.rules.configuration.effect_kinds import TOPICS
+from tenants.rules.configuration.effect_reader import MOST_EFFECTS, MOST_RECIPIENTS
+from tenants.rules.configuration.effects import (
+    EFFECT_SOURCES,
+    LONGEST_BODY,
+    LONGEST_DELAY_MINUTES,
+    LONGEST_HOLD_MINUTES,
+    LONGEST_STEP_MINUTES,
+    LONGEST_SUBJECT,
+    MOST_AN_HOUR,
+    MOST_STEPS,
+)
 from tenants.rules.configuration.sections import (
     LARGEST_NUMBER,
     LARGEST_RATE,
     LONGEST_TEXT,
     MOST_CONDITIONS,
-    MOST_EFFECTS,
     MOST_RATES,
-    MOST_RECIPIENTS,
     MOST_RULES,
     MOST_STAGES,
     MOST_VALUES,
 )
+from tenants.rules.effect_texts import FIELDS
 
 # What the rules refuse in a text of one line: control characters, and marks that make it look like another one.
 _REFUSED = r"\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060\u2066-\u2069\ufeff"
@@ -64,6 +75,15 @@ def _object(properties: dict[str, Any], *required: str, description: str) -> dic
     }
 
 
+def _minutes(most: int, description: str) -> dict[str, Any]:
+    return {"type": ["integer", "null"], "minimum": 0, "maximum": most, "description": description}
+
+
+_RECIPIENTS: Final = (
+    "Whom it is for: `owner`, `managers`, `admins`, `user:NAME`; of an e-mail also `contacts`, `contacts:ROLE` and"
+    " addresses; of a webhook names or addresses of endpoints."
+)
+_FIELDS: Final = f"It can use {', '.join(f'`{{{{ {name} }}}}`' for name in FIELDS)}."
 _NAME: Final = _line(LONGEST_STAGE)
 _REASON: Final = _line(LONGEST_REASON)
 _STAGES: Final = _list(_NAME, MOST_STAGES, uniqueItems=True)
@@ -143,15 +163,47 @@ COMPONENTS: Final[dict[str, dict[str, Any]]] = {
             "kind": reference("EffectKindEnum"),
             "stages": _SOME_STAGES,
             "categories": _list(reference("CategoryEnum"), 6, least=1, uniqueItems=True),
-            "to": _list(
-                _line(LONGEST_TEXT), MOST_RECIPIENTS, least=1, description="Whom it is for; not for a forecast."
+            "from": {**_SOME_STAGES, "description": "Only for customers who come from these; absent: from any."},
+            "sources": _list(
+                {"type": "string", "enum": list(EFFECT_SOURCES)},
+                len(EFFECT_SOURCES),
+                least=1,
+                uniqueItems=True,
+                description="Only for changes of these sources; absent: of any.",
             ),
-            "template": _optional(_line(LONGEST_TEXT)),
+            "to": _list(_line(LONGEST_TEXT), MOST_RECIPIENTS, least=1, description=_RECIPIENTS),
+            "topic": {"type": ["string", "null"], "enum": [*TOPICS, None], "description": "Of an event."},
+            "template": _optional(_line(LONGEST_TEXT, description="A name for the system that takes up an event.")),
+            "subject": _optional(_line(LONGEST_SUBJECT, description=_FIELDS)),
+            "body": _optional({"type": "string", "minLength": 1, "maxLength": LONGEST_BODY, "description": _FIELDS}),
+            "delay_minutes": _minutes(LONGEST_DELAY_MINUTES, "It runs so much later, if the customer is still there."),
+            "hold_minutes": _minutes(
+                LONGEST_HOLD_MINUTES, "It can be taken back for so long; absent: 10 for mail to customers, else 0."
+            ),
+            "cap_per_hour": _optional({"type": "integer", "minimum": 1, "maximum": MOST_AN_HOUR}),
+            "escalate": {
+                "anyOf": [
+                    reference("EscalationStep"),
+                    _list(reference("EscalationStep"), MOST_STEPS),
+                    {"type": "null"},
+                ],
+                "description": "Whom an alert goes to as well that no one acknowledges.",
+            },
+            "enabled": {"type": ["boolean", "null"], "description": "Absent: true."},
         },
         "name",
         "on",
         "kind",
         description="A business process that a move starts.",
+    ),
+    "EscalationStep": _object(
+        {
+            "to": _list(_line(LONGEST_TEXT), MOST_RECIPIENTS, least=1, description="`owner`, `managers`, `user:NAME`."),
+            "after_minutes": {"type": "integer", "minimum": 1, "maximum": LONGEST_STEP_MINUTES},
+        },
+        "to",
+        "after_minutes",
+        description="So long after the change, the alert goes to these people.",
     ),
     "MappingTarget": _object(
         {"to": _NAME, "reason_code": _optional(_REASON)},

@@ -17,7 +17,7 @@ from lifecycle.api.openapi.configuration import LINE
 from lifecycle.api.paging import encode_before, page_links, read_before
 from lifecycle.api.preconditions import format_etag, is_known_to_caller, read_if_match
 from lifecycle.api.serializers import ChangeSerializer, read_uuid
-from lifecycle.api.viewsets.tenant import TenantViewSet, start_call
+from lifecycle.api.viewsets.tenant import SOURCE, TenantViewSet, start_call
 from lifecycle.queries.facts import find_status
 from lifecycle.queries.listing import InvalidCursor, list_customers
 from lifecycle.rules.transitions import Change
@@ -116,7 +116,9 @@ class LifecycleViewSet(TenantViewSet):
         may_update = self.identity.may(UPDATE_LIFECYCLE)
         denial = "" if may_update else describe_denial(self.identity, UPDATE_LIFECYCLE)
         body = self.found(
-            summaries.read_lifecycle(self.customer_id, tenant=self.tenant, may_update=may_update, denial=denial)
+            summaries.read_lifecycle(
+                self.customer_id, tenant=self.tenant, may_update=may_update, denial=denial, source=SOURCE
+            )
         )
         # What is offered depends on the configuration as well. Only as long as the one that judged the last change is
         # live does the version say which that was.

@@ -23,10 +23,11 @@ from lifecycle.models import EffectRun
 from lifecycle.queries.cursors import InvalidCursor, Position, decode_cursor, encode_cursor
 from lifecycle.services.effects import actions, digests
 from lifecycle.services.effects.actions import ActionRefused, Wanted
-from lifecycle.services.effects.kinds import ESCALATION, KINDS
+from lifecycle.services.effects.kinds import ESCALATION
 from lifecycle.services.effects.recipients import mask_recipient
 from tenants.refusals import RequestRefused
 from tenants.roles import CONFIGURE_STAGES, UPDATE_LIFECYCLE
+from tenants.rules.configuration.effect_kinds import KINDS
 
 # What a configuration names, and what becomes of alerts.
 ROW_KINDS = (*KINDS, ESCALATION, digests.KIND)

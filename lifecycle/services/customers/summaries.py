@@ -33,11 +33,14 @@ __all__ = ["read_lifecycle", "read_profile", "read_summary", "read_tenant_summar
 SUMMARY_PARTS: Final = (copies.STATUS, copies.FIGURES)
 
 
-def read_lifecycle(customer_id: UUID, *, tenant: TenantRef, may_update: bool, denial: str = "") -> Json | None:
+def read_lifecycle(
+    customer_id: UUID, *, tenant: TenantRef, may_update: bool, denial: str = "", source: str | None = None
+) -> Json | None:
     """Where the customer stands, and for every other stage whether and how it can be moved there now.
 
     ``may_update``: whether the person who asks may move customers at all; if not, ``denial`` says why in the words of
-    their role. Always from PostgreSQL: its version is what the next change will be compared with. One statement.
+    their role. ``source``: that of the change they would make. Always from PostgreSQL: its version is what the next
+    change will be compared with. One statement.
     ``judged_by`` is the configuration of the last change, ``configuration_version`` the one that judges now.
     """
     with tenant_context(tenant.id):
@@ -46,7 +49,7 @@ def read_lifecycle(customer_id: UUID, *, tenant: TenantRef, may_update: bool, de
             return None
         policy = policy_of_version(tenant.id, row["configuration_version"])
     status = facts.pick(row, facts.STATUS_FIELDS)
-    options = explain(policy, _as_status(status), may_update=may_update)
+    options = explain(policy, _as_status(status), may_update=may_update, source=source)
     if denial and not may_update:
         options = tuple(replace(option, refusal=Refused("permission_denied", denial)) for option in options)
     return status | {

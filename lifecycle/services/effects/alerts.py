@@ -10,13 +10,14 @@ from typing import Final
 
 from lifecycle.models import Customer, CustomerLifecycleStatus, EffectRun, Notification
 from lifecycle.services.effects.facts import NothingToDeliver, find_user, gather_facts
-from lifecycle.services.effects.kinds import ESCALATION
+from lifecycle.services.effects.kinds import ESCALATION, name_of_user
 from lifecycle.services.effects.notifications import notify
 from lifecycle.services.effects.preferences import OFF, read_preference
 from lifecycle.services.effects.queue import Job
 from tenants.models import User
 from tenants.roles import ROLE_PERMISSIONS, VIEW_LIFECYCLE, Role
 from tenants.rules.configuration.definitions import Effect
+from tenants.rules.configuration.effect_kinds import USER_PREFIX
 
 _ROLES: Final = {"managers": Role.ACCOUNT_MANAGER, "admins": Role.TENANT_ADMIN}
 _OWNER: Final = "owner"
@@ -39,7 +40,7 @@ def raise_alert(job: Job, *, now: dt.datetime) -> None:
 
 
 def _named(effect: Effect, kind: str) -> Collection[str]:
-    return {name for step in getattr(effect, "escalate", ()) for name in step.to} if kind == ESCALATION else effect.to
+    return {name for step in effect.escalate for name in step.to} if kind == ESCALATION else effect.to
 
 
 def _check_rights(job: Job, user: User, named: Collection[str]) -> None:
@@ -47,8 +48,7 @@ def _check_rights(job: Job, user: User, named: Collection[str]) -> None:
     rights = ROLE_PERMISSIONS[Role(user.role)]
     if VIEW_LIFECYCLE not in rights:
         raise NothingToDeliver("no_right")
-    if any(name not in _ROLES and name != _OWNER for name in named):
-        # Named by their own name.
+    if any(name.startswith(USER_PREFIX) and name_of_user(name) == user.username for name in named):
         return
     if any(name in _ROLES and rights >= ROLE_PERMISSIONS[_ROLES[name]] for name in named):
         return

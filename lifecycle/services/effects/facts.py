@@ -9,11 +9,11 @@ from django.conf import settings
 from django.urls import reverse
 
 from lifecycle.models import Contact
-from lifecycle.rules.effect_texts import DEFAULT_BODY, DEFAULT_SUBJECT, fill_in, fill_in_line
 from lifecycle.services.effects.queue import Job
 from storage.cursors import plain_array, prepared_cursor
 from tenants.models import User
 from tenants.rules.configuration.definitions import Effect
+from tenants.rules.effect_texts import render
 from tenants.services.configuration.policies import policy_of_version
 
 ERASED = "erased"
@@ -100,18 +100,17 @@ def _state(job: Job, customer: "Sequence[str] | None") -> "Facts | NothingToDeli
 
 def find_effect(job: Job) -> Effect:
     """The effect as the configuration that judged the move says it. Raises NothingToDeliver."""
-    policy = policy_of_version(job.tenant.id, job.configuration_version)
-    for effect in policy.effects_of(job.from_stage, job.to_stage):
-        if effect.name == job.effect:
-            return effect
-    raise NothingToDeliver(CHANGED)
+    effect = policy_of_version(job.tenant.id, job.configuration_version).effect(job.effect)
+    if effect is None:
+        raise NothingToDeliver(CHANGED)
+    return effect
 
 
 def render_mail(facts: Facts) -> Mail:
     """The e-mail of a job. Call in the tenant's context. Raises NothingToDeliver. One statement at most."""
     name, address = _find_recipient(facts.job)
-    values = {**facts.values, "recipient.name": name}
-    return Mail(name, address, fill_in_line(DEFAULT_SUBJECT, values)[:255], fill_in(DEFAULT_BODY, values))
+    text = render(facts.effect, {**facts.values, "recipient.name": name})
+    return Mail(name, address, text.subject, text.body)
 
 
 def find_user(job: Job) -> User:

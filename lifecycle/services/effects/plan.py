@@ -8,27 +8,29 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from lifecycle.models.effects import EffectRun
-from lifecycle.services.effects.kinds import KINDS, LANES, Members, Reach, Target
+from lifecycle.services.effects.kinds import LANES, Members, Reached, Target, name_of_user, planner_of
 from storage.cursors import plain_array, prepared_cursor, text_array
 from tenants.roles import Role
 from tenants.rules.configuration.definitions import Effect
+from tenants.rules.configuration.effect_kinds import USER_PREFIX
 
 MUTED: Final = "muted"
 
 # An owner is named by user name, in any case; contacts without an address cannot be written to.
 _REACH: Final = """
 SELECT c.id::text, u.id,
-       ARRAY(SELECT k.id FROM lifecycle_contact k
+       ARRAY(SELECT ARRAY[k.id::text, k.role] FROM lifecycle_contact k
               WHERE k.tenant_id = c.tenant_id AND k.customer_id = c.id AND k.email IS NOT NULL
               ORDER BY k.position, k.id)
   FROM lifecycle_customer c
   LEFT JOIN tenants_user u ON u.tenant_id = c.tenant_id AND u.username = c.owner_key AND u.is_active
  WHERE c.tenant_id = %(tenant_id)s::uuid AND c.id = ANY(%(ids)s::uuid[])
 """
-# People by role, endpoints and lanes of the tenant in one go: few, however many customers it has.
+# People by role or name, endpoints and lanes of the tenant in one go: few, however many customers it has.
 _MEMBERS: Final = """
-SELECT 'user', role, '', id FROM tenants_user
- WHERE tenant_id = %(tenant_id)s::uuid AND role = ANY(%(roles)s::text[]) AND is_active AND NOT is_service_account
+SELECT 'user', role, username, id FROM tenants_user
+ WHERE tenant_id = %(tenant_id)s::uuid AND (role = ANY(%(roles)s::text[]) OR username = ANY(%(names)s::text[]))
+   AND is_active AND NOT is_service_account
 UNION ALL
 SELECT 'endpoint', name, url, id FROM lifecycle_webhookendpoint WHERE tenant_id = %(tenant_id)s::uuid
 UNION ALL
@@ -88,10 +90,12 @@ def plan_effects(moves: Sequence[Moved], *, tenant_id: UUID, now: dt.datetime) -
     moves = [move for move in moves if move.effects]
     if not moves:
         return {}
-    asks_people = any(KINDS[effect.kind].asks_people for move in moves for effect in move.effects)
-    reach = _read_reach(tenant_id, {move.customer_id for move in moves}) if asks_people else {}
-    members, lanes = _read_members(tenant_id)
-    no_one = Reach()
+    # By their identity: thousands of moves start the same few.
+    effects = {id(effect): effect for move in moves for effect in move.effects}.values()
+    asks_people = any(planner_of(effect).asks_people for effect in effects)
+    reached = _read_reached(tenant_id, {move.customer_id for move in moves}) if asks_people else {}
+    members, lanes = _read_members(tenant_id, _names_in(effects))
+    no_one = Reached()
     return {
         move.history_id: [
             Started(
@@ -106,7 +110,7 @@ def plan_effects(moves: Sequence[Moved], *, tenant_id: UUID, now: dt.datetime) -
             )
             for effect in move.effects
             for target in _once(
-                KINDS[effect.kind].targets(effect, reach.get(move.customer_id, no_one), members, move.made_by)
+                planner_of(effect).targets(effect, reached.get(move.customer_id, no_one), members, move.made_by)
             )
         ]
         for move in moves
@@ -142,31 +146,43 @@ def as_columns(rows: Iterable[Started]) -> dict[str, Any]:
     }
 
 
-def _read_reach(tenant_id: UUID, customer_ids: Iterable[UUID]) -> dict[UUID, Reach]:
+def _names_in(effects: Iterable[Effect]) -> list[str]:
+    """The user names that effects name."""
+    named = (to for effect in effects for part in (effect.to, *(step.to for step in effect.escalate)) for to in part)
+    return sorted({name_of_user(to) for to in named if to.startswith(USER_PREFIX)})
+
+
+def _read_reached(tenant_id: UUID, customer_ids: Iterable[UUID]) -> dict[UUID, Reached]:
     with prepared_cursor("default") as cursor:
         cursor.execute(_REACH, {"tenant_id": tenant_id, "ids": plain_array(customer_ids)})
-        return {UUID(id_): Reach(owner, tuple(contacts)) for id_, owner, contacts in cursor.fetchall()}
+        return {
+            UUID(id_): Reached(owner, tuple((UUID(contact_id), role) for contact_id, role in contacts))
+            for id_, owner, contacts in cursor.fetchall()
+        }
 
 
-def _read_members(tenant_id: UUID) -> tuple[Members, dict[str, UUID]]:
+def _read_members(tenant_id: UUID, names: Sequence[str]) -> tuple[Members, dict[str, UUID]]:
     managers: list[UUID] = []
     admins: list[UUID] = []
+    named: dict[str, UUID] = {}
     endpoints: dict[str, UUID] = {}
     lanes: dict[str, UUID] = {}
     roles = text_array([Role.ACCOUNT_MANAGER.value, Role.TENANT_ADMIN.value])
     with prepared_cursor("default") as cursor:
-        cursor.execute(_MEMBERS, {"tenant_id": tenant_id, "roles": roles})
+        cursor.execute(_MEMBERS, {"tenant_id": tenant_id, "roles": roles, "names": text_array(names)})
         for what, name, url, id_ in cursor.fetchall():
             if what == "user":
-                (managers if name == Role.ACCOUNT_MANAGER else admins).append(id_)
+                named[url] = id_
+                if name in (Role.ACCOUNT_MANAGER, Role.TENANT_ADMIN):
+                    (managers if name == Role.ACCOUNT_MANAGER else admins).append(id_)
             elif what == "lane":
                 lanes[name] = id_
             else:
                 endpoints |= {name: id_, url: id_}
     if not lanes.keys() >= set(LANES):
         _make_lanes(tenant_id)
-        return _read_members(tenant_id)
-    return Members(tuple(managers), tuple(admins), endpoints), lanes
+        return _read_members(tenant_id, names)
+    return Members(tuple(managers), tuple(admins), named, endpoints), lanes
 
 
 def _make_lanes(tenant_id: UUID) -> None:

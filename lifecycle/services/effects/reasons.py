@@ -9,7 +9,8 @@ from django.utils.translation import gettext_lazy as _
 
 _SENTENCES: Final[Mapping[str, str | Promise]] = MappingProxyType(
     {
-        "recall": _("Held for ten minutes, so that it can be taken back."),
+        "recall": _("Held for a while, so that it can be taken back."),
+        "delayed": _("It runs later, if the customer is still there."),
         "cap": _("Held until the next hour: this automation has sent as many as it may in this one."),
         "recipient_cap": _("Held until tomorrow: this recipient has received as many as they may in a day."),
         "paused": _("Paused by an admin."),

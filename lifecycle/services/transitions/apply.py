@@ -145,7 +145,7 @@ def _judge(
             # It need not be a stage of this configuration, so there is nothing to judge.
             outcomes.append(Outcome(Change(customer_id, before or ""), Unchanged(before or ""), record, before))
             continue
-        decision = decide(policy, status, chosen, may_update=may_update)
+        decision = decide(policy, status, chosen, may_update=may_update, source=call.source)
         if isinstance(decision, Allowed):
             history_id = uuid7()
             record = current[customer_id] = _record_move(call, chosen, decision, status.version, backdated=backdated)

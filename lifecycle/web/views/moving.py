@@ -149,7 +149,7 @@ def _ask(
     status: int = 200,
 ) -> HttpResponse:
     """The dialog (or the page, without JavaScript), judged again and with what was filled in."""
-    lifecycle = read_lifecycle(customer_id, tenant=request.tenant, may_update=True)
+    lifecycle = read_lifecycle(customer_id, tenant=request.tenant, may_update=True, source=SOURCE)
     profile = read_profile(customer_id, tenant=request.tenant, now=timezone.now())
     if lifecycle is None or profile is None:
         raise Http404

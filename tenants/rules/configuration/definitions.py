@@ -4,6 +4,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from tenants.rules.configuration.conditions import Condition
+from tenants.rules.configuration.effect_kinds import EFFECT_KINDS
+from tenants.rules.configuration.effects import EFFECT_MOMENTS, EFFECT_SOURCES, Effect, Escalation, write_effect
+
+__all__ = [
+    "CATEGORIES",
+    "DEFAULT_CATEGORY",
+    "EFFECT_KINDS",
+    "EFFECT_MOMENTS",
+    "EFFECT_SOURCES",
+    "LONGEST_COMMENT",
+    "LONGEST_REASON",
+    "LONGEST_STAGE",
+    "Configuration",
+    "Effect",
+    "Escalation",
+    "EventRule",
+    "StageDefinition",
+]
 
 LONGEST_STAGE = 100
 LONGEST_REASON = 255
@@ -12,9 +30,6 @@ LONGEST_COMMENT = 500
 
 CATEGORIES: tuple[str, ...] = ("acquisition", "onboarding", "engaged", "risk", "renewal", "lost")
 DEFAULT_CATEGORY = "engaged"
-
-EFFECT_MOMENTS: tuple[str, ...] = ("enter", "leave")
-EFFECT_KINDS: tuple[str, ...] = ("email", "alert", "forecast", "webhook")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,28 +61,6 @@ class EventRule:
         if self.from_stages is not None and stage not in self.from_stages:
             return False
         return all(condition.holds(data) for condition in self.when)
-
-
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """A business process that entering or leaving a stage starts [BP-1].
-
-    It concerns the stages named and those of the categories named; with neither, every stage.
-    """
-
-    name: str
-    on: str
-    kind: str
-    to: tuple[str, ...] = ()
-    stages: tuple[str, ...] = ()
-    categories: tuple[str, ...] = ()
-    template: str | None = None
-
-    def concerns(self, stage: str, category: str) -> bool:
-        """Whether the effect is started by this stage of this category."""
-        if not self.stages and not self.categories:
-            return True
-        return stage in self.stages or category in self.categories
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +107,7 @@ class Configuration:
             "colors": {s.name: s.color for s in self.definitions if s.color is not None},
             "guidance": {s.name: s.guidance for s in self.definitions if s.guidance},
             "event_rules": [_write_rule(rule) for rule in self.event_rules],
-            "effects": [_write_effect(effect) for effect in self.effects],
+            "effects": [write_effect(effect) for effect in self.effects],
             "currency": self.currency,
             "rates": dict(self.rates),
         }
@@ -130,18 +123,4 @@ def _write_rule(rule: EventRule) -> dict[str, Any]:
         written["reason_code"] = rule.reason_code
     if rule.when:
         written["when"] = [condition.to_document() for condition in rule.when]
-    return written
-
-
-def _write_effect(effect: Effect) -> dict[str, Any]:
-    written: dict[str, Any] = {"name": effect.name, "on": effect.on}
-    if effect.stages:
-        written["stages"] = list(effect.stages)
-    if effect.categories:
-        written["categories"] = list(effect.categories)
-    written["kind"] = effect.kind
-    if effect.to:
-        written["to"] = list(effect.to)
-    if effect.template is not None:
-        written["template"] = effect.template
     return written

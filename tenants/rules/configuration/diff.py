@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from tenants.rules.configuration.definitions import Configuration, Effect, EventRule, StageDefinition
+from tenants.rules.configuration.effects import write_effect
 from tenants.rules.texts import fold_text
 
 ChangeKind = Literal[
@@ -121,7 +122,10 @@ def _rename(configuration: Configuration, names: Mapping[str, str]) -> Configura
             )
             for rule in configuration.event_rules
         ),
-        effects=tuple(replace(effect, stages=rename_all(effect.stages)) for effect in configuration.effects),
+        effects=tuple(
+            replace(effect, stages=rename_all(effect.stages), from_stages=rename_all(effect.from_stages))
+            for effect in configuration.effects
+        ),
     )
 
 
@@ -195,6 +199,14 @@ def _diff_rules(old: Configuration, new: Configuration) -> Iterator[Configuratio
         yield _change("event_rules_changed", "rules_reordered")
 
 
+def _change_effect(old: Effect, new: Effect) -> ConfigurationChange:
+    if replace(old, enabled=new.enabled) == new:
+        return _change("effect_changed", "effect_enabled" if new.enabled else "effect_disabled", effect=new.name)
+    before, now = write_effect(old), write_effect(new)
+    keys = tuple(key for key in {**before, **now} if before.get(key) != now.get(key))
+    return _change("effect_changed", effect=new.name, keys=keys)
+
+
 def _diff_effects(old: Configuration, new: Configuration) -> Iterator[ConfigurationChange]:
     before: dict[str, Effect] = {effect.name: effect for effect in old.effects}
     now: dict[str, Effect] = {effect.name: effect for effect in new.effects}
@@ -205,7 +217,7 @@ def _diff_effects(old: Configuration, new: Configuration) -> Iterator[Configurat
         if name not in before:
             yield _change("effect_added", effect=name, effect_kind=effect.kind)
         elif before[name] != effect:
-            yield _change("effect_changed", effect=name)
+            yield _change_effect(before[name], effect)
     kept = [name for name in before if name in now]
     if kept != [name for name in now if name in before]:
         yield _change("effect_changed", "effects_reordered")

@@ -10,30 +10,35 @@ from tenants.rules.configuration.definitions import (
     DEFAULT_CATEGORY,
     EFFECT_KINDS,
     EFFECT_MOMENTS,
+    EFFECT_SOURCES,
     LONGEST_REASON,
     LONGEST_STAGE,
     Configuration,
     Effect,
+    Escalation,
     EventRule,
     StageDefinition,
 )
 from tenants.rules.configuration.diff import ConfigurationChange, diff_configurations
 from tenants.rules.configuration.document_reader import DocumentReader, name_type
+from tenants.rules.configuration.effect_reader import read_effects
 from tenants.rules.configuration.errors import ERROR, WARNING, Finding, InvalidConfiguration
 from tenants.rules.configuration.meaning import infer_category
-from tenants.rules.configuration.sections import MOST_STAGES, read_effects, read_money, read_rules
+from tenants.rules.configuration.sections import MOST_STAGES, read_money, read_rules
 from tenants.rules.configuration.warnings import note_concerns
 
 __all__ = [
     "CATEGORIES",
     "EFFECT_KINDS",
     "EFFECT_MOMENTS",
+    "EFFECT_SOURCES",
     "ERROR",
     "WARNING",
     "Condition",
     "Configuration",
     "ConfigurationChange",
     "Effect",
+    "Escalation",
     "EventRule",
     "Finding",
     "InvalidConfiguration",

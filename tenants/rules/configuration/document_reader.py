@@ -126,6 +126,13 @@ class DocumentReader:
             return None
         return value
 
+    def read_boolean(self, value: object, place: Place, subject: str) -> bool:
+        """True or false; what is neither is noted, and counts as true."""
+        if not isinstance(value, bool):
+            self.add_error(place, "wrong_type", "not_boolean", subject=subject, type=name_type(value))
+            return True
+        return value
+
     def read_stage(self, value: object, place: Place) -> str | None:
         """The name of a stage of this configuration."""
         if not isinstance(value, str):

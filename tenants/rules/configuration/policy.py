@@ -45,6 +45,8 @@ class Policy:
     definitions: Mapping[str, StageDefinition] = field(repr=False)
     enter_effects: Mapping[str, tuple[Effect, ...]] = field(repr=False)
     leave_effects: Mapping[str, tuple[Effect, ...]] = field(repr=False)
+    # Whether any effect asks for more than the stage: otherwise nobody looks.
+    has_conditional_effects: bool = field(repr=False)
     by_category: Mapping[str, tuple[str, ...]] = field(repr=False)
     by_event: Mapping[str, tuple[EventRule, ...]] = field(repr=False)
     exchange: Exchange = field(repr=False)
@@ -82,11 +84,21 @@ class Policy:
         definition = self.definitions.get(stage)
         return None if definition is None else definition.max_days
 
-    def effects_of(self, from_stage: str | None, to_stage: str) -> tuple[Effect, ...]:
-        """The business processes that the move starts [BP-1]: those of entering, then those of leaving."""
+    def effects_of(self, from_stage: str | None, to_stage: str, source: str | None = None) -> tuple[Effect, ...]:
+        """The business processes that the move starts [BP-1]: those of entering, then those of leaving.
+
+        ``source``: that of the history row; None: any, where it is not known yet.
+        """
         entering = self.enter_effects.get(to_stage, ())
         leaving = self.leave_effects.get(from_stage, ()) if from_stage is not None else ()
-        return entering + leaving if leaving else entering
+        effects = entering + leaving if leaving else entering
+        if not effects or not self.has_conditional_effects:
+            return effects
+        return tuple(effect for effect in effects if effect.begins_with(from_stage, source))
+
+    def effect(self, name: str) -> Effect | None:
+        """The effect of that name, enabled or not; None if there is none."""
+        return next((effect for effect in self.configuration.effects if effect.name == name), None)
 
     def rules_for(self, event_type: str) -> tuple[EventRule, ...]:
         """The event rules for a type of event, in order."""
@@ -136,6 +148,7 @@ def compile_policy(configuration: Configuration, version: int) -> Policy:
         definitions=MappingProxyType({stage.name: stage for stage in definitions}),
         enter_effects=_effects_by_stage(configuration, "enter"),
         leave_effects=_effects_by_stage(configuration, "leave"),
+        has_conditional_effects=any(effect.has_conditions for effect in configuration.effects),
         by_category=MappingProxyType(
             {category: tuple(s.name for s in definitions if s.category == category) for category in CATEGORIES}
         ),

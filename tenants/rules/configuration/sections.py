@@ -1,42 +1,27 @@
-"""Reads the lists of a configuration that are made of objects: event rules with their conditions, and effects."""
+"""Reads the parts of a configuration that are made of objects: event rules with their conditions, and money."""
 
 import math
 import re
 from collections.abc import Mapping
 from itertools import islice
 from typing import Any
-from urllib.parse import urlsplit
 
 from tenants.rules.configuration.conditions import OPERATORS, Condition, Scalar
-from tenants.rules.configuration.definitions import (
-    CATEGORIES,
-    EFFECT_KINDS,
-    EFFECT_MOMENTS,
-    LONGEST_REASON,
-    Effect,
-    EventRule,
-)
+from tenants.rules.configuration.definitions import LONGEST_REASON, EventRule
 from tenants.rules.configuration.document_reader import DocumentReader, Place, name_type
 from tenants.rules.configuration.events import event_types
 from tenants.rules.values import InvalidValue, read_currency
 
 MOST_STAGES = 50
 MOST_RULES = 100
-MOST_EFFECTS = 100
 MOST_CONDITIONS = 10
 MOST_VALUES = 50
-MOST_RECIPIENTS = 20
 LONGEST_TEXT = 255
 LARGEST_NUMBER = 10**15
 MOST_RATES = 100
 SMALLEST_RATE, LARGEST_RATE = 1e-9, 1e9
 
-# Whom an e-mail or an alert can be sent to without an address: the account manager of the customer, the tenant's
-# account managers, its admins, and the customer's own contacts.
-RECIPIENTS: tuple[str, ...] = ("owner", "managers", "admins", "contacts")
-
 _FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}(\.[A-Za-z_][A-Za-z0-9_]{0,62}){0,3}")
-_ADDRESS = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+")
 
 
 def read_rules(reader: DocumentReader, document: Mapping[str, Any]) -> tuple[EventRule, ...]:
@@ -124,75 +109,6 @@ def _read_scalar(reader: DocumentReader, value: object, place: Place) -> Scalar:
     return None
 
 
-def read_effects(reader: DocumentReader, document: Mapping[str, Any]) -> tuple[Effect, ...]:
-    """The effects, each with a name of its own."""
-    value = document.get("effects", [])
-    if value == []:
-        return ()
-    seen: set[str] = set()
-    effects = (
-        _read_effect(reader, item, place, seen)
-        for item, place in reader.read_list(value, ("effects",), "effects", MOST_EFFECTS)
-    )
-    return tuple(effect for effect in effects if effect is not None)
-
-
-def _read_effect(reader: DocumentReader, item: object, place: Place, seen: set[str]) -> Effect | None:
-    known = ("name", "on", "stages", "categories", "kind", "to", "template")
-    effect = reader.read_object(item, place, "effect", known, required=("name", "on", "kind"))
-    if effect is None or not {"name", "on", "kind"} <= effect.keys():
-        return None
-    name = reader.read_text(effect["name"], (*place, "name"), "name", LONGEST_TEXT)
-    if name is not None:
-        reader.is_new(name, (*place, "name"), seen)
-    moment = reader.read_choice(effect["on"], (*place, "on"), "moment", EFFECT_MOMENTS)
-    kind = reader.read_choice(effect["kind"], (*place, "kind"), "effect_kind", EFFECT_KINDS)
-    stages: tuple[str, ...] = ()
-    if "stages" in effect:
-        stages = reader.read_stages(effect["stages"], (*place, "stages"), "effect_stages", MOST_STAGES)
-    categories = _read_categories(reader, effect, place)
-    to = _read_recipients(reader, effect, place, kind)
-    template = None
-    if effect.get("template") is not None:
-        template = reader.read_text(effect["template"], (*place, "template"), "template", LONGEST_TEXT)
-    if name is None or moment is None or kind is None:
-        return None
-    return Effect(name, moment, kind, to, stages, categories, template)
-
-
-def _read_categories(reader: DocumentReader, effect: Mapping[str, Any], place: Place) -> tuple[str, ...]:
-    if "categories" not in effect:
-        return ()
-    found: set[str] = set()
-    seen: set[str] = set()
-    where = (*place, "categories")
-    for item, at in reader.read_list(effect["categories"], where, "effect_categories", len(CATEGORIES)):
-        category = reader.read_choice(item, at, "category", CATEGORIES)
-        if category is not None and reader.is_new(category, at, seen):
-            found.add(category)
-    return tuple(category for category in CATEGORIES if category in found)
-
-
-def _read_recipients(
-    reader: DocumentReader, effect: Mapping[str, Any], place: Place, kind: str | None
-) -> tuple[str, ...]:
-    where = (*place, "to")
-    if "to" not in effect:
-        # The churn forecast is one for the tenant: it needs no address.
-        if kind not in (None, "forecast"):
-            reader.add_error(where, "missing_key", "missing_recipients", effect_kind=kind)
-        return ()
-    recipients = reader.read_texts(effect["to"], where, "recipients", MOST_RECIPIENTS, LONGEST_TEXT)
-    for index, recipient in enumerate(recipients):
-        if kind == "webhook" and not _is_web_address(recipient):
-            reader.add_error((*where, index), "bad_recipient", "not_https", recipient=recipient)
-        elif kind in ("email", "alert") and "@" in recipient and not _ADDRESS.fullmatch(recipient):
-            reader.add_error((*where, index), "bad_recipient", "not_email", recipient=recipient)
-        elif kind in ("email", "alert") and "@" not in recipient and recipient not in RECIPIENTS:
-            reader.add_warning((*where, index), "unknown_recipient", recipient=recipient, choices=RECIPIENTS)
-    return recipients
-
-
 def read_money(reader: DocumentReader, document: Mapping[str, Any]) -> tuple[str, tuple[tuple[str, float], ...]]:
     """The currency in which customers are ranked, and the worth of others in it."""
     currency = _read_currency(reader, document["currency"], ("currency",)) if "currency" in document else ""
@@ -237,12 +153,3 @@ def _read_rate(reader: DocumentReader, value: object, place: Place) -> float | N
         reader.add_error(place, "out_of_range", "rate_out_of_range", most=int(LARGEST_RATE))
         return None
     return float(value)  # type: ignore[arg-type]
-
-
-def _is_web_address(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        host, user = parts.hostname, parts.username
-    except ValueError:
-        return False
-    return parts.scheme == "https" and bool(host) and user is None and " " not in text

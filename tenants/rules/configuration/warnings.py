@@ -1,7 +1,7 @@
 """What is possible in a configuration but probably not meant: its warnings."""
 
 from tenants.rules.configuration.conditions import Condition
-from tenants.rules.configuration.definitions import LONGEST_REASON, Configuration, EventRule, StageDefinition
+from tenants.rules.configuration.definitions import LONGEST_REASON, Configuration, Effect, EventRule, StageDefinition
 from tenants.rules.configuration.document_reader import DocumentReader
 from tenants.rules.configuration.events import event_fields
 
@@ -17,6 +17,8 @@ def note_concerns(reader: DocumentReader, configuration: Configuration) -> None:
     for index, rule in enumerate(configuration.event_rules):
         _note_rule(reader, index, rule, configuration)
     _note_covered_rules(reader, configuration)
+    for index, effect in enumerate(configuration.effects):
+        _note_effect(reader, index, effect, configuration)
 
 
 def find_reachable(configuration: Configuration) -> frozenset[str]:
@@ -85,3 +87,21 @@ def _note_covered_rules(reader: DocumentReader, configuration: Configuration) ->
                 reader.add_warning(("event_rules", index), NEVER, "rule_behind_another", number=earlier + 1)
                 break
         before.append((rule.event, origins, when))
+
+
+def _note_effect(reader: DocumentReader, index: int, effect: Effect, configuration: Configuration) -> None:
+    """What no change of a stage can ever start."""
+    if not effect.enabled:
+        return
+    stages = {stage.name for stage in configuration.definitions if effect.concerns(stage.name, stage.category)}
+    if not stages:
+        where = ("effects", index, "categories")
+        reader.add_warning(where, "effect_without_stage", categories=effect.categories)
+    elif effect.from_stages:
+        left = (configuration.definition(name) for name in effect.from_stages)
+        if effect.on == "leave":
+            is_possible = any(stage.name in stages and stage.to for stage in left)
+        else:
+            is_possible = any(stages & set(stage.to) for stage in left)
+        if not is_possible:
+            reader.add_warning(("effects", index, "from"), "effect_never_starts", origins=effect.from_stages)
