@@ -13,6 +13,7 @@ COPY manage.py pyproject.toml ./
 COPY audit audit
 COPY config config
 COPY lifecycle lifecycle
+COPY locale locale
 COPY storage storage
 COPY tenants tenants
 COPY templates templates

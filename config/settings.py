@@ -13,6 +13,7 @@ from typing import Any
 
 import dj_database_url
 from csp.constants import NONCE, NONE, SELF
+from django.utils.translation import to_language
 from environs import EnvError, EnvValidationError
 
 from config.environment import (
@@ -425,7 +426,8 @@ LANGUAGE_CODE = "en-us"
 # A folder locale/xx is all that another language needs: then readers get the one that they ask for. With English alone
 # no request is looked at for it.
 LOCALE_PATHS = [BASE_DIR / "locale"]
-LANGUAGES = [("en", "English"), *((path.name, path.name) for path in sorted(LOCALE_PATHS[0].glob("[a-z][a-z]")))]
+CATALOGS = sorted(path.parents[1].name for path in LOCALE_PATHS[0].glob("*/LC_MESSAGES/django.mo"))
+LANGUAGES = [("en", "English"), *((to_language(name), name) for name in CATALOGS if name != "en")]
 if len(LANGUAGES) > 1:
     MIDDLEWARE.insert(MIDDLEWARE.index("config.middleware.AnswerOutages"), "django.middleware.locale.LocaleMiddleware")
 TIME_ZONE = "UTC"

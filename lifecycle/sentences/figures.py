@@ -1,11 +1,13 @@
 """Sentences for how a customer is doing, and for what is at stake."""
 
 from collections.abc import Mapping
+from functools import lru_cache, partial
 from types import MappingProxyType
 from typing import Any, Final
 
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
+from django.conf import settings
+from django.utils.translation import get_language, gettext, gettext_lazy, ngettext_lazy
+from django.utils.translation import ngettext as ngettext_now
 
 WORRIES: Final[Mapping[str, Any]] = MappingProxyType(
     {
@@ -40,8 +42,44 @@ NOTHING_AT_STAKE: Final[Mapping[str, Any]] = MappingProxyType(
 )
 
 
+# A list has a sentence for each of its rows: gettext is asked once for each text, and not for each row.
+@lru_cache(maxsize=256)
+def _look_up(_language: str | None, sentence: str) -> str:
+    return gettext(sentence)
+
+
+@lru_cache(maxsize=4096)
+def _look_up_number(_language: str | None, one: str, more: str, number: int) -> str:
+    return ngettext_now(one, more, number)
+
+
+def find_language() -> str | None:
+    """The reader's language; None where there is one for all, so that no one has to be asked."""
+    return get_language() if len(settings.LANGUAGES) > 1 else None
+
+
+def forget_texts() -> None:
+    """Look every text up again: for tests, which change catalogs."""
+    _look_up.cache_clear()
+    _look_up_number.cache_clear()
+
+
 def say_stake(params: Mapping[str, Any]) -> str:
     """The figures behind what is at stake: amounts in ``currency``, shares from 0 to 1, what is None is not known."""
+    language = find_language()
+    _, ngettext = partial(_look_up, language), partial(_look_up_number, language)
+    score, days = params["score"], params["days_to_renewal"]
+    health = _("health not known") if score is None else _("health %(score)s of 100") % {"score": score}
+    if days is None:
+        renewal = _("no renewal date")
+    elif days == 0:
+        renewal = _("renewal today")
+    elif days > 0:
+        renewal = ngettext("renewal in %(days)s day", "renewal in %(days)s days", days)
+    else:
+        renewal = ngettext("renewal passed %(days)s day ago", "renewal passed %(days)s days ago", -days)
+    if days:
+        renewal %= {"days": f"{abs(days):,}"}
     currency = f" {params['currency']}".rstrip()
     sentence = _(
         "%(at_stake)s at stake: %(revenue)s a year × %(risk)s risk (%(health)s) × %(time)s for time (%(renewal)s)."
@@ -49,26 +87,11 @@ def say_stake(params: Mapping[str, Any]) -> str:
         "at_stake": f"{params['at_stake']:,.0f}{currency}",
         "revenue": f"{params['revenue']:,.0f}{currency}",
         "risk": f"{params['risk']:.0%}",
-        "health": _say_score(params["score"]),
+        "health": health,
         "time": f"{params['time']:.0%}",
-        "renewal": _say_renewal(params["days_to_renewal"]),
+        "renewal": renewal,
     }
     if not params["ranked_in"]:
         return sentence
     ranked = {"amount": f"{params['ranked']:,.0f}", "currency": params["ranked_in"]}
     return f"{sentence} " + _("Ranked as %(amount)s %(currency)s.") % ranked
-
-
-def _say_score(score: int | None) -> str:
-    return _("health not known") if score is None else _("health %(score)s of 100") % {"score": score}
-
-
-def _say_renewal(days: int | None) -> str:
-    if days is None:
-        return _("no renewal date")
-    if days == 0:
-        return _("renewal today")
-    number = {"days": f"{abs(days):,}"}
-    if days > 0:
-        return ngettext("renewal in %(days)s day", "renewal in %(days)s days", days) % number
-    return ngettext("renewal passed %(days)s day ago", "renewal passed %(days)s days ago", -days) % number

@@ -1,6 +1,7 @@
 """From a message to a sentence in the reader's language, or in the installation's for what is kept."""
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -9,7 +10,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, override
 
-from lifecycle.sentences.figures import NOTHING_AT_STAKE, WORRIES, say_stake
+from lifecycle.sentences.figures import NOTHING_AT_STAKE, WORRIES, find_language, forget_texts, say_stake
 from lifecycle.sentences.refusals import REFUSALS
 from tenants.rules.messages import Message
 from tenants.rules.texts import shorten_text
@@ -26,10 +27,27 @@ def say(message: Message | str | Promise) -> str:
     if not isinstance(message, Message):
         return str(message)
     name, params = message
+    if name in _OFTEN:
+        return _say_often(find_language(), name, tuple(params.items()))
     if name in WRITTEN:
         return WRITTEN[name](params)
     sentence = SENTENCES.get(name)
     return write(name, params) if sentence is None else write_with(sentence, params)
+
+
+# Of every customer that is shown, and of few kinds: said once, and remembered.
+_OFTEN: Final = frozenset({*WORRIES, *NOTHING_AT_STAKE})
+
+
+@lru_cache(maxsize=4096)
+def _say_often(_language: str | None, name: str, params: tuple[tuple[str, Any], ...]) -> str:
+    return write_with(SENTENCES[name], dict(params))
+
+
+def forget_sentences() -> None:
+    """Make every sentence again from the catalogs: for tests, which change them."""
+    forget_texts()
+    _say_often.cache_clear()
 
 
 def say_for_record(message: Message | str | Promise) -> str:

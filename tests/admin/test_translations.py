@@ -1,6 +1,7 @@
 """Whatever the configuration's pages say goes through gettext, so that a catalog is all that another language needs."""
 
 import re
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from typing import Any
 
@@ -10,6 +11,7 @@ from django.urls import reverse
 from django.utils.translation import trans_real
 
 from lifecycle.rules.event_types import EVENT_TYPES
+from lifecycle.sentences.writing import forget_sentences
 from tenants.actors import TenantRef
 from tenants.rules.configuration.definitions import CATEGORIES, EFFECT_KINDS, EFFECT_MOMENTS, EFFECT_SOURCES
 from tenants.rules.configuration.effect_kinds import RECIPIENTS
@@ -91,7 +93,7 @@ def admin_browser(users: Any) -> Client:
 
 
 @pytest.fixture
-def pseudo_locale(monkeypatch: pytest.MonkeyPatch) -> None:
+def pseudo_locale(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A language in which every sentence is what it is in English, in brackets."""
 
     def say(_: object, message: str) -> str:
@@ -102,6 +104,9 @@ def pseudo_locale(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(trans_real.DjangoTranslation, "gettext", say)
     monkeypatch.setattr(trans_real.DjangoTranslation, "ngettext", say_number)
+    forget_sentences()
+    yield
+    forget_sentences()
 
 
 def test_every_sentence_of_the_configurations_pages_can_be_translated(

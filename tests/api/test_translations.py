@@ -7,6 +7,7 @@ from django.conf import settings as django_settings
 from django.utils import translation
 from django.utils.translation import trans_real
 
+from lifecycle.sentences.writing import forget_sentences
 from tests.admin.test_translations import TRANSLATED
 from tests.factories import MINIMAL
 from tests.services.test_publication import publish
@@ -32,6 +33,9 @@ def german(settings, monkeypatch):
 
     monkeypatch.setattr(trans_real.DjangoTranslation, "gettext", say)
     monkeypatch.setattr(trans_real.DjangoTranslation, "ngettext", say_number)
+    forget_sentences()
+    yield
+    forget_sentences()
 
 
 def untranslated(text):
