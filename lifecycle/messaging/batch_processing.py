@@ -39,9 +39,16 @@ class Batch:
         self.parts: deque[Sequence[Received]] = deque([messages] if messages else [])
         self.done: list[Message] = []
         self.tries = 0
+        self._dropped: set[tuple[str, int]] = set()
+
+    def offsets(self) -> dict[tuple[str, int], int]:
+        """Where each partition that was not dropped goes on after what is done."""
+        places = ((message.topic, message.partition, message.offset + 1) for message in self.done)
+        return {(topic, number): offset for topic, number, offset in places if (topic, number) not in self._dropped}
 
     def drop(self, partitions: Collection[tuple[str, int]]) -> None:
         """Leave alone what belongs to another consumer now."""
+        self._dropped |= set(partitions)
         kept = (
             [received for received in part if (received.message.topic, received.message.partition) not in partitions]
             for part in self.parts

@@ -41,6 +41,8 @@ FIRST_DELAY, LONGEST_DELAY = 0.05, 2.0
 # A log that came to its end without telling: brokers that keep everything in memory do not always say so.
 QUIET_SECONDS: Final = 5.0
 LOST_LOG_SECONDS: Final = 5.0
+# A partition that is ours and that the client library does not fetch for so long is never fetched.
+UNREAD_SECONDS: Final = 10.0
 
 Partition = tuple[str, int]
 
@@ -87,6 +89,9 @@ class EventConsumer:
         self._at_end: set[Partition] = set()
         self._rewound: set[Partition] = set()
         self._to_commit: dict[Partition, int] = {}
+        self._committed: dict[Partition, int] = {}
+        # Since when the library does not fetch it.
+        self._unread: dict[Partition, float] = {}
         self._backlog: list[Message] = []
         self._batch: Batch | None = None
         self._paused = False
@@ -113,6 +118,7 @@ class EventConsumer:
                 else:
                     self._idle()
                 self._look_after_broker()
+                self._look_after_partitions()
                 if self.housekeeping is not None and not self.options.dry_run:
                     self.housekeeping.run_when_due()
         finally:
@@ -134,12 +140,7 @@ class EventConsumer:
                 if self.options.dry_run:
                     self._assign_from_outside()
                 else:
-                    self._consumer.subscribe(
-                        list(self.options.topics),
-                        on_assign=self._on_assign,
-                        on_revoke=self._on_revoke,
-                        on_lost=self._on_lost,
-                    )
+                    self._subscribe()
             except KafkaException as error:
                 log.warning("kafka does not answer, trying again", reason=str(error))
                 self.health.touch()
@@ -147,6 +148,11 @@ class EventConsumer:
                 delay = min(delay * 2, LONGEST_DELAY)
             else:
                 return
+
+    def _subscribe(self) -> None:
+        self._consumer.subscribe(
+            list(self.options.topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+        )
 
     def _ensure_topics(self) -> None:
         """Make missing topics; a dry run makes nothing."""
@@ -250,15 +256,15 @@ class EventConsumer:
                     delay = min(delay * 2, LONGEST_DELAY)
         finally:
             self._batch = None
-            self._note_done(batch.done)
+            self._note_done(batch)
         metrics.last_batch.set_to_current_time()
 
-    def _note_done(self, done: Sequence[Message]) -> None:
-        for message in done:
-            self._to_commit[message.topic, message.partition] = message.offset + 1
-        self.consumed += len(done)
+    def _note_done(self, batch: Batch) -> None:
+        """What was let go was committed then; by now another consumer may have come further, and it be ours again."""
+        self._to_commit |= batch.offsets()
+        self.consumed += len(batch.done)
         self._commit(list(self._to_commit), asynchronous=True)
-        self.progress.advance(len(done))
+        self.progress.advance(len(batch.done))
 
     def _wait_polling(self, seconds: float) -> None:
         """Wait in the group: paused partitions give nothing, and polling shows the broker that we live."""
@@ -269,7 +275,9 @@ class EventConsumer:
                 self._follow_assignment()
             self.health.touch()
             # What was fetched before the pause is not lost: it comes right after the batch that is held.
-            self._backlog += self._read(self.options.batch_size, min(left, 0.1))
+            arrived = self._read(self.options.batch_size, min(left, 0.1))
+            # Not in one statement: reading may have shortened the backlog.
+            self._backlog += arrived
         self._paused = False
         self._follow_assignment()
 
@@ -308,7 +316,7 @@ class EventConsumer:
             return False
         if self._assigned and self._assigned <= self._at_end:
             return True
-        return bool(self._assigned) and time.monotonic() - self._quiet_since > QUIET_SECONDS
+        return bool(self._assigned) and not self._unread and time.monotonic() - self._quiet_since > QUIET_SECONDS
 
     def _idle(self) -> None:
         metrics.last_batch.set_to_current_time()
@@ -345,6 +353,21 @@ class EventConsumer:
                 )
                 partition.offset = OFFSET_BEGINNING
                 self._consumer.seek(partition)
+                self._committed.pop((position.topic, position.partition), None)
+
+    def _look_after_partitions(self) -> None:
+        """Join the group again when a partition of ours is never fetched.
+
+        librdkafka 2.16 does that when the coordinator has just moved, or does not know us, as it is asked for the
+        offsets (confluentinc/librdkafka#5586): the partition stays ours, and nobody reads it.
+        """
+        since = time.monotonic() - UNREAD_SECONDS
+        unread = sorted(partition for partition, began in self._unread.items() if began < since)
+        if unread and not self.options.dry_run:
+            log.warning("partitions are ours and are not read, joining the group again", partitions=unread)
+            self._unread.clear()
+            self._consumer.unsubscribe()
+            self._subscribe()
 
     # --- callbacks, from within polling -----------------------------------------------------------------------
 
@@ -370,7 +393,7 @@ class EventConsumer:
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         names = [(partition.topic, partition.partition) for partition in partitions]
         if self._batch is not None:
-            self._to_commit |= {(m.topic, m.partition): m.offset + 1 for m in self._batch.done}
+            self._to_commit |= self._batch.offsets()
         self._commit(names, asynchronous=False)
         self._let_go(names)
         log.info("partitions revoked", partitions=sorted(names), owned=len(self._assigned))
@@ -386,6 +409,9 @@ class EventConsumer:
         gone = set(names)
         self._assigned -= gone
         self._at_end -= gone
+        for partition in gone:
+            self._unread.pop(partition, None)
+            self._committed.pop(partition, None)
         self._backlog = [message for message in self._backlog if (message.topic, message.partition) not in gone]
         if self._batch is not None:
             self._batch.drop(gone)
@@ -395,17 +421,29 @@ class EventConsumer:
         self._changed = True
 
     def _on_committed(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
-        """What was not committed is committed with the next batch, or in an idle moment."""
+        """What was not committed is committed with the next batch, or in an idle moment; but never less than is."""
         for place in partitions:
-            if (error or place.error) and (place.topic, place.partition) in self._assigned:
-                self._to_commit.setdefault((place.topic, place.partition), place.offset)
+            partition = (place.topic, place.partition)
+            if partition not in self._assigned:
+                continue
+            if not (error or place.error):
+                self._committed[partition] = place.offset
+            elif place.offset > self._committed.get(partition, -1):
+                self._to_commit.setdefault(partition, place.offset)
 
     def _on_statistics(self, text: str) -> None:
         statistics: dict[str, Any] = orjson.loads(text)
+        unread = {}
         for topic, facts in statistics.get("topics", {}).items():
             for number, partition in facts.get("partitions", {}).items():
-                if (topic, int(number)) in self._assigned and partition["consumer_lag"] >= 0:
+                place = (topic, int(number))
+                if place not in self._assigned:
+                    continue
+                if partition["fetch_state"] != "active":
+                    unread[place] = self._unread.get(place, time.monotonic())
+                if partition["consumer_lag"] >= 0:
                     metrics.lag.labels(topic, number).set(partition["consumer_lag"])
+        self._unread = unread
 
     def _on_error(self, error: KafkaError) -> None:
         if error.code() in (KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT):

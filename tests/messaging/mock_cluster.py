@@ -9,6 +9,7 @@ from pathlib import Path
 from confluent_kafka import KafkaError
 
 _PRODUCER = 0
+OFFSET_FETCH = 9
 
 
 def _load() -> ctypes.CDLL:
@@ -16,7 +17,7 @@ def _load() -> ctypes.CDLL:
     assert spec is not None and spec.origin is not None
     (library,) = (Path(spec.origin).parents[1] / "confluent_kafka.libs").glob("librdkafka-*")
     loaded = ctypes.CDLL(str(library))
-    pointer, text, number = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int
+    pointer, text, number, numbers = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int, ctypes.POINTER(ctypes.c_int)
     for name, result, arguments in (
         ("rd_kafka_new", pointer, [number, pointer, text, ctypes.c_size_t]),
         ("rd_kafka_destroy", None, [pointer]),
@@ -25,6 +26,8 @@ def _load() -> ctypes.CDLL:
         ("rd_kafka_mock_cluster_bootstraps", text, [pointer]),
         ("rd_kafka_mock_topic_create", number, [pointer, text, number, number]),
         ("rd_kafka_mock_topic_set_error", None, [pointer, text, number]),
+        ("rd_kafka_mock_group_initial_rebalance_delay_ms", None, [pointer, ctypes.c_int32]),
+        ("rd_kafka_mock_push_request_errors_array", None, [pointer, ctypes.c_int16, ctypes.c_size_t, numbers]),
     ):
         function = getattr(loaded, name)
         function.restype, function.argtypes = result, arguments
@@ -40,6 +43,7 @@ class MockCluster:
         self._handle = self._library.rd_kafka_new(_PRODUCER, None, error, len(error))
         assert self._handle, error.value
         self._cluster = self._library.rd_kafka_mock_cluster_new(self._handle, 1)
+        self._library.rd_kafka_mock_group_initial_rebalance_delay_ms(self._cluster, 0)
         self.servers: str = self._library.rd_kafka_mock_cluster_bootstraps(self._cluster).decode()
 
     def make(self, topic: str) -> None:
@@ -50,6 +54,10 @@ class MockCluster:
 
     def allow(self, topic: str) -> None:
         self.refuse(topic, 0)
+
+    def refuse_once(self, request: int, error: int) -> None:
+        """Answer the next request of a kind with an error."""
+        self._library.rd_kafka_mock_push_request_errors_array(self._cluster, request, 1, (ctypes.c_int * 1)(error))
 
     def close(self) -> None:
         self._library.rd_kafka_mock_cluster_destroy(self._cluster)

@@ -156,6 +156,17 @@ def test_messages_of_partitions_that_were_lost_are_dropped(acme: Speaker) -> Non
     assert not batch.parts
 
 
+def test_a_partition_that_was_let_go_is_not_set_back_when_the_batch_ends(acme: Speaker) -> None:
+    """It was committed as it went. Its next owner may have come further, and it may be ours again by now."""
+    kept, lost = acme.created("c1"), acme.renewed("c1")
+    batch = Batch([kept, lost])
+    batch.finish()
+    place = ("contract.renewed", 0)
+    assert batch.offsets() == {("customer.created", 0): kept.message.offset + 1, place: lost.message.offset + 1}
+    batch.drop({place})
+    assert batch.offsets() == {("customer.created", 0): kept.message.offset + 1}
+
+
 def test_tenants_are_believed_for_a_few_seconds(
     acme: Speaker, globex: Speaker, django_assert_num_queries: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

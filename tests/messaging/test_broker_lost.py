@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from confluent_kafka import KafkaError
 
 from audit.models import OutboxMessage
 from lifecycle.messaging import consumer as consumer_module
@@ -16,7 +17,8 @@ from lifecycle.services.events import outbox
 from local.processes import find_free_port
 from local.tansu import answers_kafka, find_program
 from tenants.context import tenant_context
-from tests.messaging.kafka import Broker, await_that, working
+from tests.messaging.kafka import Broker, await_that, consume_all, working
+from tests.messaging.mock_cluster import OFFSET_FETCH, mock_cluster
 from tests.messaging.speaking import Speaker
 from tests.messaging.test_relay import LIFECYCLE, empty_outbox, ids_of, relaying
 
@@ -104,3 +106,28 @@ def test_a_relay_goes_on_with_a_broker_that_has_forgotten_everything_and_can_fil
         await_that(lambda: outbox.measure()[0] == 0, seconds=60)
     assert set(ids_of(again.read(LIFECYCLE, 40))) >= set(everything)
     assert isinstance(relay, Relay)
+
+
+@pytest.mark.parametrize("once", [False, True], ids=["in the long run", "once"])
+def test_a_partition_that_the_client_library_holds_and_never_reads_is_read_after_a_while(
+    acme: Speaker, settings: Any, monkeypatch: pytest.MonkeyPatch, once: bool
+) -> None:
+    """So it was when the coordinator had just moved: the group was content, and the messages waited for ever."""
+    monkeypatch.setattr(consumer_module, "UNREAD_SECONDS", 0.5)
+    monkeypatch.setattr(consumer_module, "QUIET_SECONDS", 1.0)
+    with mock_cluster() as cluster:
+        settings.KAFKA_BOOTSTRAP_SERVERS = cluster.servers
+        settings.KAFKA_CONFIG = {"statistics.interval.ms": 200}
+        broker = Broker()
+        for topic in broker.topics:
+            cluster.make(topic)
+        for number in range(5):
+            broker.send(acme.document("customer.created", f"c{number}", name="A"))
+        broker.flush()
+        cluster.refuse_once(OFFSET_FETCH, KafkaError.NOT_COORDINATOR)
+        if once:
+            assert len(consume_all(broker)) == 5
+        else:
+            with working(broker):
+                await_that(lambda: len(acme.inbox()) == 5)
+    assert len(acme.inbox()) == 5
