@@ -273,7 +273,7 @@ def test_every_order_with_every_filter_is_read_whole_page_by_page(db, crowd, ora
         monkeypatch.setattr(listing, "STEPS", 1)
         monkeypatch.setattr(listing, "FEWEST_STEPS", 1)
     for asked in FILTERS:
-        for limit in (9, 200):
+        for limit in (31, 200):
             query = Asked(ordering=ordering, limit=limit, **asked)
             got = read_all(crowd, oracle, ordering=ordering, limit=limit, **asked)
             assert got == oracle.ids(query), (asked, limit)
