@@ -409,9 +409,9 @@ class EventConsumer:
         gone = set(names)
         self._assigned -= gone
         self._at_end -= gone
-        for partition in gone:
-            self._unread.pop(partition, None)
-            self._committed.pop(partition, None)
+        for place in gone:
+            self._unread.pop(place, None)
+            self._committed.pop(place, None)
         self._backlog = [message for message in self._backlog if (message.topic, message.partition) not in gone]
         if self._batch is not None:
             self._batch.drop(gone)
