@@ -260,7 +260,7 @@ def test_named_people_contacts_of_a_role_and_topics_are_reached(
 ) -> None:
     tenant = make_tenant(
         {"name": "Tell", "kind": "alert", "to": ["user:ADA-OF-ACME"], **RISK},
-        {"name": "Write", "kind": "email", "to": ["user:nobody", "contacts:sponsor", "contacts:CFO"], **RISK},
+        {"name": "Write", "kind": "email", "to": ["user:stranger", "contacts:sponsor", "contacts:CFO"], **RISK},
         {"name": "Publish", "kind": "event", "topic": "churn.forecast.requested", **RISK},
     )
     people = make_people(tenant)
@@ -281,7 +281,7 @@ def test_named_people_contacts_of_a_role_and_topics_are_reached(
     }
     assert found == {
         ("Tell", f"user:{people.viewer.id}", "due", ""),
-        ("Write", "user:nobody", "suppressed", "no_user"),
+        ("Write", "user:stranger", "suppressed", "no_user"),
         ("Write", f"contact:{sponsor.id}", "held", "recall"),
         ("Write", "contacts:CFO", "suppressed", "no_contact"),
         ("Publish", "churn.forecast.requested", "due", ""),

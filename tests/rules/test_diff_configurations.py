@@ -144,7 +144,7 @@ def test_the_diff_is_empty_only_between_equal_configurations(one: dict[str, Any]
     assert all(describe_change(change).endswith(".") for change in diff_configurations(old, new))
 
 
-def test_an_effect_that_is_switched_off_and_one_that_says_something_else_are_told_apart() -> None:
+def test_an_effect_that_is_switched_off_and_one_that_says_something_else_are_distinguished() -> None:
     escalate, win_back, forecast = FULL["effects"]
     new = {
         **FULL,

@@ -45,11 +45,11 @@ def test_a_value_cannot_add_a_header_to_a_subject(value: str) -> None:
 def test_an_effect_has_its_own_texts_or_the_usual_ones() -> None:
     plain = Effect("Tell", "enter", "email", ("owner",))
     assert render(plain, FIELDS) == (
-        "Hooli is now in At-Risk",
-        "Hooli (C-1001) moved from Active to At-Risk on 2026-03-02.\n\nhttps://c360.example.com/customers/1\n",
+        "Hooli is now in Red flag",
+        "Hooli (C-1001) moved from Healthy to Red flag on 2026-03-02.\n\nhttps://c360.example.com/customers/1\n",
     )
     own = Effect("Tell", "enter", "email", ("owner",), subject="{{ stage }}", body="Hello\n{{ customer.owner }}")
-    assert render(own, FIELDS) == ("At-Risk", "Hello\nAda Lovelace")
+    assert render(own, FIELDS) == ("Red flag", "Hello\nAda Lovelace")
     assert len(render(own, {"stage": "x" * 300}).subject) == 255
 
 

@@ -38,7 +38,7 @@ def promise_event(facts: Facts) -> None:
 
 
 def describe_event(facts: Facts) -> dict[str, Any]:
-    """The CloudEvent. Its id is the effect's: whoever has seen it before need not look again."""
+    """The CloudEvent. Its id is the effect's: a consumer that has seen it before need not look again."""
     job = facts.job
     data = {
         "tenant": job.tenant.slug,

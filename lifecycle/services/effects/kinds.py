@@ -171,7 +171,7 @@ class _Topic(Planner):
         yield self.begin(effect, effect.topic or "")
 
 
-class _Nobody(Planner):
+class _NoOne(Planner):
     """No one in particular."""
 
     def targets(self, effect: Effect, reached: Reached, members: Members, made_by: Collection[str]) -> Iterator[Target]:
@@ -180,7 +180,7 @@ class _Nobody(Planner):
 
 
 _PLANNERS: Final[Mapping[Reach, Planner]] = MappingProxyType(
-    {"users": _Users(), "people": _People(), "endpoints": _Endpoints(), "topic": _Topic(), "nobody": _Nobody()}
+    {"users": _Users(), "people": _People(), "endpoints": _Endpoints(), "topic": _Topic(), "no_one": _NoOne()}
 )
 
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Final, Literal
 from urllib.parse import urlsplit
 
 # Whom an effect reaches: people of the tenant; these, contacts and addresses; endpoints; a topic; no one in particular.
-Reach = Literal["users", "people", "endpoints", "topic", "nobody"]
+Reach = Literal["users", "people", "endpoints", "topic", "no_one"]
 # Problem of a recipient: whether it is an error, the finding's code, and its message.
 Problem = tuple[bool, str, str]
 
@@ -80,7 +80,7 @@ class Email(_ToUsers):
 
 
 class Alert(_ToUsers):
-    """A notification in the product; what nobody acknowledges goes on to others."""
+    """A notification in the product; what no one acknowledges goes on to others."""
 
     name = "alert"
     reach = "users"
@@ -92,7 +92,7 @@ class Forecast(EffectKind):
     """A request to make the customer's churn forecast again: one for the customer, however many effects ask."""
 
     name = "forecast"
-    reach = "nobody"
+    reach = "no_one"
 
 
 class Webhook(EffectKind):

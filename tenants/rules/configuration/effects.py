@@ -21,7 +21,7 @@ MOST_AN_HOUR: Final = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Escalation:
-    """One step of an alert that nobody acknowledged: whom it goes to, so long after the change."""
+    """One step of an alert that no one acknowledged: whom it goes to, so long after the change."""
 
     to: tuple[str, ...]
     after_minutes: int

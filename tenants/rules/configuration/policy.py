@@ -45,7 +45,7 @@ class Policy:
     definitions: Mapping[str, StageDefinition] = field(repr=False)
     enter_effects: Mapping[str, tuple[Effect, ...]] = field(repr=False)
     leave_effects: Mapping[str, tuple[Effect, ...]] = field(repr=False)
-    # Whether any effect asks for more than the stage: otherwise nobody looks.
+    # Whether any effect asks for more than the stage: otherwise no one looks.
     has_conditional_effects: bool = field(repr=False)
     by_category: Mapping[str, tuple[str, ...]] = field(repr=False)
     by_event: Mapping[str, tuple[EventRule, ...]] = field(repr=False)
