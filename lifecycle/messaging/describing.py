@@ -17,9 +17,25 @@ from lifecycle.rules.event_types import EVENT_TYPES, EventType, Subject
 from lifecycle.rules.fields import BILLING, COMPANY, CONTACTS, SUPPORT, fields_of
 from lifecycle.rules.ownership import OWNED_PARTS, find_owner
 from lifecycle.rules.schemas import FOLDER, load_schema, registry
+from lifecycle.services.effects.events_out import SOURCE as EFFECTS_SOURCE
 from lifecycle.services.events.samples import envelope
+from tenants.rules.configuration.effect_kinds import TOPICS
 
 ASYNCAPI: Final = Path(settings.BASE_DIR) / "docs" / "events" / "asyncapi.yaml"
+_TEXT: Final = {"type": "string"}
+# What an effect's event says: a sample, and its schema.
+_REQUESTED: Final[dict[str, tuple[Any, dict[str, Any]]]] = {
+    "tenant": ("acme", _TEXT),
+    "customer_id": ("0195a3f1-0000-7aaa-8bbb-0123456789ab", {"type": "string", "format": "uuid"}),
+    "external_id": ("C-1001", _TEXT),
+    "effect": ("Renewal campaign", {**_TEXT, "description": "The name of the effect in the configuration."}),
+    "template": ("renewal", {"type": ["string", "null"], "description": "As the effect names it."}),
+    "from_stage": ("Active", {"type": ["string", "null"]}),
+    "to_stage": ("Renewal Due", _TEXT),
+    "reason_code": ("", _TEXT),
+    "changed_at": ("2026-03-02T12:00:01.250000Z", {"type": "string", "format": "date-time"}),
+    "sequence": (4, {"type": "integer", "description": "The customer's version: puts several in order."}),
+}
 _NOON: Final = dt.datetime(2026, 3, 2, 12, tzinfo=dt.UTC)
 
 
@@ -54,9 +70,11 @@ def _describe_channels() -> dict[str, Any]:
     """The AsyncAPI document: what comes in from the registry, what goes out as it stands."""
     document: dict[str, Any] = yaml.safe_load(ASYNCAPI.read_text())
     document["info"]["description"] = " ".join(document["info"]["description"].split())
-    going_out = {name: one for name, one in document["channels"].items() if f"publish.{name}" in document["operations"]}
-    sent = {f"publish.{name}": document["operations"][f"publish.{name}"] for name in going_out}
-    messages = document["components"]["messages"]
+    operations, messages = document["operations"], document["components"]["messages"]
+    going_out = {name: one for name, one in document["channels"].items() if f"publish.{name}" in operations}
+    going_out |= {topic: _channel_out(topic) for topic in TOPICS}
+    sent = {f"publish.{name}": operations.get(f"publish.{name}") or _operation_out(name) for name in going_out}
+    messages |= {topic: _message_out(topic) for topic in TOPICS}
     document["channels"] = {**{name: _channel(one) for name, one in EVENT_TYPES.items()}, **going_out}
     document["operations"] = {**{f"consume.{name}": _operation(one) for name, one in EVENT_TYPES.items()}, **sent}
     document["components"]["messages"] = {
@@ -64,6 +82,65 @@ def _describe_channels() -> dict[str, Any]:
         **{name: messages[name] for name in going_out},
     }
     return copy.deepcopy(document)
+
+
+def _channel_out(topic: str) -> dict[str, Any]:
+    return {
+        "address": topic,
+        "description": f"{TOPICS[topic]} An effect of kind event of a tenant's configuration asks for it.",
+        "messages": {topic: {"$ref": f"#/components/messages/{topic}"}},
+    }
+
+
+def _operation_out(topic: str) -> dict[str, Any]:
+    return {
+        "action": "send",
+        "channel": {"$ref": f"#/channels/{topic}"},
+        "summary": "Published by manage.py relay_events: at least once, with the id of the effect each time.",
+        "messages": [{"$ref": f"#/channels/{topic}/messages/{topic}"}],
+    }
+
+
+def _message_out(topic: str) -> dict[str, Any]:
+    """A request of an effect: its envelope is that of every event, its data are described here."""
+    data = {name: value for name, (value, _) in _REQUESTED.items()}
+    payload = {
+        "specversion": "1.0",
+        "id": "0195a3f1-8d2e-7c44-9b1a-2f6f0a1b2c3d",
+        "source": EFFECTS_SOURCE,
+        "type": topic,
+        "subject": data["customer_id"],
+        "time": data["changed_at"],
+        "datacontenttype": "application/json",
+        "dataschema": f"urn:customer360:schema:{topic}:1",
+        "tenantid": "acme",
+        "data": data,
+    }
+    properties = {name: schema for name, (_, schema) in _REQUESTED.items()}
+    described = {"type": "object", "properties": properties, "required": list(properties)}
+    folder = "../../" + FOLDER.relative_to(settings.BASE_DIR).as_posix()
+    return {
+        "name": topic,
+        "title": topic,
+        "summary": TOPICS[topic],
+        "contentType": "application/cloudevents+json",
+        "payload": {
+            "schemaFormat": "application/schema+json;version=draft-07",
+            "schema": {
+                "allOf": [
+                    {"$ref": f"{folder}/envelope.v1.json"},
+                    {"properties": {"type": {"const": topic}, "data": described}},
+                ]
+            },
+        },
+        "bindings": {
+            "kafka": {
+                "key": {"type": "string", "description": "The customer's id (UUID)."},
+                "bindingVersion": "0.5.0",
+            }
+        },
+        "examples": [{"name": "sample", "payload": payload}],
+    }
 
 
 def name_senders(entry: EventType) -> str:

@@ -1,18 +1,26 @@
 """What a stage change starts is written with it, runs once, and says what became of it."""
 
+import base64
 import datetime as dt
+import json
 from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
+import jsonschema
 import pytest
+import yaml
 from django.db import connections
 from rest_framework.test import APIClient
 
+from audit.models import OutboxMessage
 from audit.services.keys import ensure_keys
+from lifecycle.delivery.senders import deliver
+from lifecycle.messaging import describing
 from lifecycle.models import Contact, Customer, EffectLane, EffectPause, EffectRun, Notification
 from lifecycle.rules.transitions import Change
 from lifecycle.services.effects import brakes, queue
+from lifecycle.services.effects.facts import gather_facts, render_mail
 from lifecycle.services.effects.kinds import Members, Reached, planner_of
 from lifecycle.services.effects.queue import Job, Lane, Result, claim, find_lanes, finish, hand_over
 from lifecycle.services.transitions.apply import Call, apply
@@ -315,3 +323,61 @@ def test_an_effect_for_some_sources_is_started_by_those_alone(db: None) -> None:
     tenant = make_tenant({**FORECAST, "sources": ["UI"]}, {**FORECAST, "name": "Other", "from": ["Churned"]})
     move(tenant, CustomerFactory(tenant=tenant))
     assert runs(tenant) == []
+
+
+def test_an_event_is_promised_to_its_topic_as_the_documents_describe_it(db: None) -> None:
+    """The relay sends what stands in the outbox; promised twice, it has the same id."""
+    topic = "renewal.campaign.requested"
+    tenant = make_tenant(
+        {"name": "Campaign", "kind": "event", "topic": topic, "template": "renewal", "to": ["x"], **RISK}
+    )
+    customer = CustomerFactory(tenant=tenant)
+    move(tenant, customer)
+    (job,) = claim_all(tenant)
+    for _ in range(2):
+        assert deliver(job).state == "done"
+
+    with tenant_context(tenant.id):
+        rows = list(OutboxMessage.objects.filter(tenant_id=tenant.id, topic=topic).order_by("id"))
+    assert [bytes(row.key).decode() for row in rows] == [str(customer.id)] * 2
+    assert base64.b64decode(rows[0].headers[0][1]) == b"application/cloudevents+json; charset=UTF-8"
+    first, second = (json.loads(bytes(row.payload)) for row in rows)
+    assert first == second
+    assert (first["id"], first["type"], first["tenantid"]) == (str(job.id), topic, tenant.slug)
+    assert first["data"] == {
+        "tenant": tenant.slug,
+        "customer_id": str(customer.id),
+        "external_id": customer.external_id,
+        "effect": "Campaign",
+        "template": "renewal",
+        "from_stage": "Prospect",
+        "to_stage": "At-Risk",
+        "reason_code": "",
+        "changed_at": first["time"],
+        "sequence": 2,
+    }
+    document = yaml.safe_load(describing.ASYNCAPI.read_text())
+    described = document["components"]["messages"][topic]["payload"]["schema"]["allOf"][1]
+    jsonschema.validate(first, described)
+    assert described["properties"]["data"]["required"] == list(first["data"])
+
+
+def test_a_mail_says_what_its_effect_says_in_the_words_of_the_customer(db: None) -> None:
+    tenant = make_tenant(
+        {
+            "name": "Write",
+            "kind": "email",
+            "to": ["boss@acme.example"],
+            "hold_minutes": 0,
+            "subject": "{{ customer.name }} is in {{ stage }}",
+            "body": "From {{ from_stage }}; {{ recipient.name }}{{ customer.segment }}.",
+            **RISK,
+        }
+    )
+    customer = CustomerFactory(tenant=tenant, name="{{ link }} <b>& Co", segment="SMB")
+    move(tenant, customer)
+    (job,) = claim_all(tenant)
+    with tenant_context(tenant.id):
+        mail = render_mail(gather_facts(job))
+    assert (mail.to_address, mail.subject) == ("boss@acme.example", "{{ link }} <b>& Co is in At-Risk")
+    assert mail.body == "From Prospect; SMB."

@@ -24,6 +24,7 @@ from lifecycle.services.events.dead_letters import TOPIC as DEAD_LETTER_TOPIC
 from lifecycle.services.events.outbox import HISTORY_COLUMNS, Pending
 from lifecycle.services.events.samples import Subject, envelope, pick_event, sample_data
 from tenants.context import tenant_context
+from tenants.rules.configuration.effect_kinds import TOPICS
 from tenants.rules.configuration.events import event_types
 from tests.messaging.speaking import NOON, Speaker, outcomes
 
@@ -55,7 +56,7 @@ def resolve(document: Any, root: dict[str, Any]) -> Any:
 
 def test_every_topic_is_a_channel_and_every_channel_a_topic(asyncapi: dict[str, Any]) -> None:
     addresses = {channel["address"] for channel in asyncapi["channels"].values()}
-    assert addresses == {*TYPES, LIFECYCLE_TOPIC, DEAD_LETTER_TOPIC}
+    assert addresses == {*TYPES, *TOPICS, LIFECYCLE_TOPIC, DEAD_LETTER_TOPIC}
 
 
 def test_what_is_consumed_is_received_and_what_is_published_is_sent(asyncapi: dict[str, Any]) -> None:
@@ -63,7 +64,8 @@ def test_what_is_consumed_is_received_and_what_is_published_is_sent(asyncapi: di
         resolve(operation["channel"], asyncapi)["address"]: operation["action"]
         for operation in asyncapi["operations"].values()
     }
-    assert actions == {**dict.fromkeys(TYPES, "receive"), LIFECYCLE_TOPIC: "send", DEAD_LETTER_TOPIC: "send"}
+    sent = dict.fromkeys((*TOPICS, LIFECYCLE_TOPIC, DEAD_LETTER_TOPIC), "send")
+    assert actions == {**dict.fromkeys(TYPES, "receive"), **sent}
 
 
 def test_every_reference_leads_somewhere(asyncapi: dict[str, Any]) -> None:
@@ -94,7 +96,7 @@ def test_every_example_is_valid_by_schema_and_by_the_consumer(asyncapi: dict[str
             jsonschema.validate(example["payload"], message["payload"]["schema"])
             if name in TYPES:
                 assert isinstance(read_event(encode(example["payload"])), Event), name
-    assert examples == len(TYPES) + 1
+    assert examples == len(TYPES) + len(TOPICS) + 1
 
 
 def test_every_schema_is_a_schema_and_names_itself() -> None:

@@ -1,10 +1,13 @@
 """Texts of effects: fields are filled in, and nothing else happens."""
 
 import time
+from pathlib import Path
 
 import pytest
 
-from tenants.rules.configuration.effects import Effect
+from tenants.rules.configuration.effect_kinds import EFFECT_KINDS, TOPICS
+from tenants.rules.configuration.effect_reader import EFFECT_KEYS
+from tenants.rules.configuration.effects import EFFECT_SOURCES, Effect
 from tenants.rules.effect_texts import FIELDS, fill_in, fill_in_line, find_fields, find_malformed, render
 
 VALUES = {**FIELDS, "customer.name": "A & B <i>{{ link }}</i>"}
@@ -60,3 +63,9 @@ def test_no_text_takes_long() -> None:
         find_malformed(text)
     # A second for what takes milliseconds; what looks back would take minutes.
     assert time.perf_counter() - began < 1
+
+
+def test_the_documentation_names_every_field_key_and_topic() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "configuration.md").read_text()
+    assert [name for name in FIELDS if f"`{{{{ {name} }}}}`" not in text] == []
+    assert [name for name in (*EFFECT_KEYS, *EFFECT_KINDS, *EFFECT_SOURCES, *TOPICS) if f"`{name}`" not in text] == []
