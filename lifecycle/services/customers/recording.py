@@ -8,7 +8,7 @@ is placed into one. Set-based: the number of statements does not depend on the n
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -144,41 +144,44 @@ def record_customers(
     now: dt.datetime,
     create: bool | Sequence[bool],
     backdated: bool = False,
+    starts_effects: bool = False,
 ) -> list[Recorded]:
     """Write what the messages say, in their order; one Recorded for each.
 
     ``create`` says whether an unknown customer is made (for all, or one flag a message). ``source`` is the source of
     the history row of a new customer's placement. Call inside the tenant's context. Customers are locked in the
     order of their external ids, before any status row. ``backdated`` loads what happened elsewhere: a new customer is
-    dated by its message instead of ``now``. Raises NoConfiguration when new customers have no stage to go
-    to.
+    dated by its message instead of ``now``. ``starts_effects``: its first stage starts what entering it starts. Raises
+    NoConfiguration when new customers have no stage to go to.
     """
     flags = [create] * len(facts) if isinstance(create, bool) else list(create)
     work = _Batch(tenant, now, backdated=backdated)
     work.lock(sorted({fact.external_id for fact in facts}))
     created = work.insert([fact for fact, flag in zip(facts, flags, strict=True) if flag])
-    placements = _place_new(created, work, actor=actor, source=source)
+    initial = live_policy(tenant.id).initial if created else ""
     work.load_parts(facts)
-    results = [
-        work.merge(fact, created=created.get(fact.external_id) is fact, placed=placements.get(id(fact)))
-        for fact in facts
-    ]
+    results = [work.merge(fact, created=created.get(fact.external_id) is fact) for fact in facts]
     work.write()
-    return results
+    # Last: what is started now may be for the customer's people, who must be there.
+    call = Call(tenant, actor, source, now, starts_effects=starts_effects)
+    placements = _place_new(created, work, initial=initial, call=call)
+    return [
+        replace(result, placed=placements[id(fact)]) if id(fact) in placements else result
+        for fact, result in zip(facts, results, strict=True)
+    ]
 
 
 def _place_new(
     created: Mapping[str, CustomerFacts],
     work: "_Batch",
     *,
-    actor: Actor,
-    source: str,
+    initial: str,
+    call: Call,
 ) -> dict[int, Outcome]:
     """Place each new customer; one whose stage is refused goes to the initial stage, which nothing can refuse."""
     if not created:
         return {}
     facts = list(created.values())
-    initial = live_policy(work.tenant.id).initial
 
     def change(fact: CustomerFacts, stage: str | None) -> Change:
         return Change(
@@ -187,15 +190,14 @@ def _place_new(
             reason_code=fact.reason_code if stage else None,
             effective_at=min(fact.stage_entered_at or fact.occurred_at, work.now),
             event_id=fact.event_id or None,
+            # Of its own, like every event's: what one of them starts can be cancelled by itself.
+            request_id=uuid7() if call.starts_effects else None,
         )
 
-    def place_all(changes: Sequence[Change]) -> list[Outcome]:
-        return place(Call(work.tenant, actor, source, work.now), changes, backdated=work.backdated)
-
-    outcomes = place_all([change(fact, fact.stage) for fact in facts])
+    outcomes = place(call, [change(fact, fact.stage) for fact in facts], backdated=work.backdated)
     refused = [fact for fact, outcome in zip(facts, outcomes, strict=True) if outcome.refused]
     if refused:
-        place_all([change(fact, None) for fact in refused])
+        place(call, [change(fact, None) for fact in refused], backdated=work.backdated)
     return {id(fact): outcome for fact, outcome in zip(facts, outcomes, strict=True)}
 
 
@@ -281,7 +283,7 @@ class _Batch:
                         row["field_times"] = orjson.loads(row["field_times"])
                         rows[row["customer_id"]] = row
 
-    def merge(self, fact: CustomerFacts, *, created: bool, placed: Outcome | None) -> Recorded:
+    def merge(self, fact: CustomerFacts, *, created: bool) -> Recorded:
         """Bring one message into the rows in memory."""
         row = self.rows.get(fact.external_id)
         if row is None:
@@ -309,7 +311,7 @@ class _Batch:
                 self.dirty["company"].add(customer_id)
                 changed = True
         confirmed_at = row["field_times"].get(STAGE_CONFIRMED, 0)
-        return Recorded(customer_id, created, changed or created, tuple(stale), placed, tuple(rejected), confirmed_at)
+        return Recorded(customer_id, created, changed or created, tuple(stale), None, tuple(rejected), confirmed_at)
 
     def _new_part(self, customer_id: UUID, part: str, fact: CustomerFacts) -> dict[str, Any]:
         return {

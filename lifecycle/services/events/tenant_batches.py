@@ -67,6 +67,8 @@ class TenantBatch:
         self.tenant_id = tenant.id if tenant else NO_TENANT
         self.actor = actor
         self.now = now
+        # What comes again, from a dead letter, starts nothing: no one waits for it any more.
+        self.is_replay = False
         self.results: list[Result] = []
         self.settled: dict[Identity, str] = {}
         self.dead: list[tuple[Received, Refusal]] = []
@@ -75,6 +77,7 @@ class TenantBatch:
 
     def take(self, messages: Sequence[Received], *, replaying: bool) -> None:
         """Claim the messages and deal with those that are new."""
+        self.is_replay = replaying
         refusals = {id(received): self._refuse_early(received.event) for received in messages}
         identities = {
             id(received): log_identity(received.message) if refusals[id(received)] else _identity(received.event)
@@ -193,11 +196,12 @@ class TenantBatch:
             source=SOURCE,
             now=self.now,
             create=[event.type == CREATED for _, event, _ in valid],
+            starts_effects=not self.is_replay,
         )
         moves = move_by_rules(
             [(event, one) for (_, event, _), one in zip(valid, recorded, strict=True)],
             policy=policy,
-            call=Call(self.tenant, self.actor, SOURCE, self.now, starts_effects=True),
+            call=Call(self.tenant, self.actor, SOURCE, self.now, starts_effects=not self.is_replay),
         )
         for (received, event, released), one, move in zip(valid, recorded, moves, strict=True):
             if one.customer_id is None:
