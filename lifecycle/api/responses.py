@@ -148,13 +148,28 @@ class ProblemResponse(ResponseSerializer):
     request_id = serializers.CharField(required=False)
 
 
+class RecipientResponse(ResponseSerializer):
+    """Whom an effect would reach, and when."""
+
+    name = serializers.CharField(help_text="A person, a contact (masked without the right), an endpoint or an address.")
+    kind = serializers.CharField(help_text="escalation: only if no one acknowledges the alert.")
+    state = serializers.CharField(help_text="held: can be taken back until due_at; suppressed: would not run.")
+    reason = serializers.CharField(allow_blank=True, help_text="A code.")
+    why = serializers.CharField(allow_blank=True)
+    due_at = serializers.DateTimeField()
+
+
 class EffectResponse(ResponseSerializer):
-    """A business process that a move starts."""
+    """A business process that a move starts. With `effects=detail` also whom it reaches, in which words, and when."""
 
     name = serializers.CharField()
     kind = serializers.ChoiceField(choices=EFFECT_KINDS)
     on = serializers.ChoiceField(choices=EFFECT_MOMENTS)
     to = serializers.ListField(child=serializers.CharField())
+    subject = serializers.CharField(required=False, allow_null=True, help_text="Rendered; null where there is none.")
+    delay_minutes = serializers.IntegerField(required=False, help_text="It runs then if the customer is still there.")
+    recipients = RecipientResponse(many=True, required=False, help_text="At most 20.")
+    recipients_count = serializers.IntegerField(required=False)
 
 
 class RefusalResponse(ResponseSerializer):
@@ -499,8 +514,18 @@ class ResultResponse(ResponseSerializer):
     effects = EffectResponse(many=True, required=False, help_text="In a dry run: what the move would start.")
 
 
+class ForeseenResponse(StartedResponse):
+    """How often an effect would be started, and whom that would reach."""
+
+    recipients = serializers.IntegerField(help_text="Messages that would be sent.")
+    suppressed = serializers.IntegerField(help_text="Those that would reach no one.")
+
+
 class BatchResponse(ResponseSerializer):
     """One result per item, in the order of the items."""
 
     dry_run = serializers.BooleanField()
     results = ResultResponse(many=True)
+    effects = ForeseenResponse(
+        many=True, required=False, help_text="In a dry run: what the moves would start together."
+    )

@@ -75,6 +75,7 @@ GET_LIFECYCLE = describe(
     "get_lifecycle",
     "lifecycle",
     CUSTOMER,
+    OpenApiParameter("effects", str, enum=["detail"], description="Also whom each effect reaches, and when."),
     IF_NONE_MATCH,
     ETAG,
     answer=responses.LifecycleResponse,

@@ -24,6 +24,7 @@ from lifecycle.rules.transitions import Change
 from lifecycle.sentences import say
 from lifecycle.services.customers import summaries
 from lifecycle.services.customers.profiles import find_customer
+from lifecycle.services.effects.foreseen import Viewer
 from lifecycle.services.transitions import history
 from lifecycle.services.transitions.apply import NOT_FOUND, CallRefused, apply
 from lifecycle.services.transitions.update_budget import UpdateBudget
@@ -34,6 +35,8 @@ from tenants.rules.values import LONGEST_ID, InvalidValue, read_external_id
 from tenants.sentences import describe_value
 from tenants.services.configuration.policies import live_policy
 
+# With effects=detail the effects are shown with recipients, subject and time. Asked for, as it costs statements.
+DETAIL_PARAMETER, DETAIL = "effects", "detail"
 EXTERNAL_ID = OpenApiParameter(
     "external_id",
     {"type": "string", "minLength": 1, "maxLength": LONGEST_ID, "pattern": LINE},
@@ -112,19 +115,28 @@ class LifecycleViewSet(TenantViewSet):
     @schema.GET_LIFECYCLE
     def retrieve(self, request: Request, customer_id: str) -> Response:
         """The customer's stage, and for each other stage whether it can be moved there now [BP-2]."""
-        refuse_unknown_parameters(request.query_params, ())
+        refuse_unknown_parameters(request.query_params, (DETAIL_PARAMETER,))
+        detail = request.query_params.get(DETAIL_PARAMETER)
+        if detail not in (None, DETAIL):
+            raise refuse_parameter(DETAIL_PARAMETER, f"The parameter effects can be {DETAIL}, or left out.")
         may_update = self.identity.may(UPDATE_LIFECYCLE)
         denial = "" if may_update else describe_denial(self.identity, UPDATE_LIFECYCLE)
         body = self.found(
             summaries.read_lifecycle(
-                self.customer_id, tenant=self.tenant, may_update=may_update, denial=denial, source=SOURCE
+                self.customer_id,
+                tenant=self.tenant,
+                may_update=may_update,
+                denial=denial,
+                source=SOURCE,
+                viewer=Viewer(self.identity.user_id, sees_contacts=may_update) if detail else None,
+                now=timezone.now(),
             )
         )
         # What is offered depends on the configuration as well. Only as long as the one that judged the last change is
         # live does the version say which that was.
         is_as_judged = body["judged_by"] == body["configuration_version"]
         headers = {"ETag": format_etag(body["version"]), "Cache-Control": "private, no-cache"}
-        if is_as_judged and is_known_to_caller(request, body["version"]):
+        if is_as_judged and not detail and is_known_to_caller(request, body["version"]):
             return Response(status=304, headers=headers)
         return Response(responses.LifecycleResponse.render(body), headers=headers)
 

@@ -1,7 +1,8 @@
 """Many customers at once, and the tenant at a glance."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -11,9 +12,10 @@ from lifecycle.api.filters import refuse_unknown_parameters
 from lifecycle.api.idempotency import idempotent
 from lifecycle.api.serializers import BatchSerializer, read_uuid
 from lifecycle.api.viewsets.tenant import TenantViewSet, start_call
-from lifecycle.rules.transitions import Change
+from lifecycle.rules.transitions import Allowed, Change
 from lifecycle.sentences import say_for_record
 from lifecycle.services.customers import summaries
+from lifecycle.services.effects.foreseen import count_foreseen
 from lifecycle.services.transitions.apply import CallRefused, Outcome, apply
 from lifecycle.services.transitions.update_budget import UpdateBudget
 from tenants.roles import UPDATE_LIFECYCLE, VIEW_LIFECYCLE
@@ -50,7 +52,13 @@ class TransitionViewSet(TenantViewSet):
         if not dry_run:
             self._note_refusals(answered)
         results = [describe_result(item, dry_run=dry_run) for item in answered]
-        answer = responses.BatchResponse.render({"dry_run": dry_run, "results": results})
+        shown: dict[str, Any] = {"dry_run": dry_run, "results": results}
+        if dry_run:
+            moves = [
+                (one.change.customer_id, one.decision.effects) for one in outcomes if isinstance(one.decision, Allowed)
+            ]
+            shown["effects"] = count_foreseen(moves, tenant=self.tenant, made_by=(actor.name,), now=timezone.now())
+        answer = responses.BatchResponse.render(shown)
         return Response(answer, status=status_of(results), headers=budget.headers)
 
     def _note_refusals(self, answered: list[Outcome | BadItem]) -> None:

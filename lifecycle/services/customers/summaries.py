@@ -6,7 +6,7 @@ What depends on the clock or the configuration (days, health, category) is deriv
 """
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
@@ -21,6 +21,7 @@ from lifecycle.services.cache import copies
 from lifecycle.services.customers.parts import Json, dump, load_status, pick_figures, policy_of
 from lifecycle.services.customers.profiles import read_profile
 from lifecycle.services.customers.totals import read_tenant_summary
+from lifecycle.services.effects.foreseen import Possible, Viewer, foresee
 from storage.copies import Held
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
@@ -34,13 +35,21 @@ SUMMARY_PARTS: Final = (copies.STATUS, copies.FIGURES)
 
 
 def read_lifecycle(
-    customer_id: UUID, *, tenant: TenantRef, may_update: bool, denial: str = "", source: str | None = None
+    customer_id: UUID,
+    *,
+    tenant: TenantRef,
+    may_update: bool,
+    denial: str = "",
+    source: str | None = None,
+    viewer: Viewer | None = None,
+    now: dt.datetime | None = None,
 ) -> Json | None:
     """Where the customer stands, and for every other stage whether and how it can be moved there now.
 
     ``may_update``: whether the person who asks may move customers at all; if not, ``denial`` says why in the words of
     their role. ``source``: that of the change they would make. Always from PostgreSQL: its version is what the next
-    change will be compared with. One statement.
+    change will be compared with. One statement; six more with a ``viewer``, who is shown in full what each change that
+    is allowed would start if it were made ``now``.
     ``judged_by`` is the configuration of the last change, ``configuration_version`` the one that judges now.
     """
     with tenant_context(tenant.id):
@@ -48,20 +57,28 @@ def read_lifecycle(
         if row is None:
             return None
         policy = policy_of_version(tenant.id, row["configuration_version"])
-    status = facts.pick(row, facts.STATUS_FIELDS)
-    options = explain(policy, _as_status(status), may_update=may_update, source=source)
+        status = facts.pick(row, facts.STATUS_FIELDS)
+        options = explain(policy, _as_status(status), may_update=may_update, source=source)
+        details: dict[str, list[Json]] = {}
+        if viewer is not None:
+            allowed = [Possible(row["stage"], one.stage, one.effects) for one in options if one.allowed]
+            found = foresee(customer_id, allowed, tenant=tenant, viewer=viewer, now=now or dt.datetime.now(dt.UTC))
+            details = {one.to_stage: detail for one, detail in zip(allowed, found, strict=True)}
     if denial and not may_update:
         options = tuple(replace(option, refusal=Refused("permission_denied", denial)) for option in options)
     return status | {
         "category": policy.category(row["stage"]),
         "configuration_version": policy.version,
         "judged_by": row["judged_by"],
-        "transitions": [describe_option(policy, option) for option in options],
+        "transitions": [describe_option(policy, option, details.get(option.stage)) for option in options],
     }
 
 
-def describe_option(policy: Policy, option: StageOption) -> Json:
-    """One other stage as it is offered to a person."""
+def describe_option(policy: Policy, option: StageOption, details: Sequence[Json] | None = None) -> Json:
+    """One other stage as it is offered to a person. ``details``: more about each of its effects."""
+    effects = [describe_effect(effect) for effect in option.effects]
+    if details is not None:
+        effects = [effect | detail for effect, detail in zip(effects, details, strict=True)]
     return {
         "stage": option.stage,
         "category": policy.category(option.stage),
@@ -70,7 +87,7 @@ def describe_option(policy: Policy, option: StageOption) -> Json:
         "reason_required": option.reason_required,
         "reason_codes": None if option.reason_codes is None else list(option.reason_codes),
         "refusal": describe_refusal(option.refusal),
-        "effects": [describe_effect(effect) for effect in option.effects],
+        "effects": effects,
     }
 
 

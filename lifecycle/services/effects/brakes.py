@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from lifecycle.services.effects import breaker
+from lifecycle.services.effects.moved_on import find_configured
 from storage.cursors import prepared_cursor, text_array
 from tenants.actors import TenantRef
 
@@ -97,6 +98,9 @@ class Brakes:
         return None
 
     def _cap_of(self, job: "Job") -> int | None:
+        effect = find_configured(job)
+        if effect is not None and effect.cap_per_hour is not None:
+            return effect.cap_per_hour
         return EMAILS_AN_HOUR if job.kind == "email" else None
 
     def _effect(self, job: "Job") -> Tally:

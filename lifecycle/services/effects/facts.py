@@ -1,6 +1,7 @@
 """What an effect says and to whom, looked up when it is delivered: nothing of a customer that was erased since."""
 
-from collections.abc import Mapping, Sequence
+import datetime as dt
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -63,12 +64,41 @@ def gather_facts(job: Job) -> Facts:
 
 def gather_all(jobs: Sequence[Job]) -> dict[UUID, "Facts | NothingToDeliver"]:
     """What the messages of some jobs of one tenant can say, by job. Call in its context. One statement."""
-    tenant_id = jobs[0].tenant.id
-    with prepared_cursor("default") as cursor:
-        customer_ids = plain_array({job.customer_id for job in jobs})
-        cursor.execute(_FACTS, {"tenant_id": tenant_id, "customer_ids": customer_ids})
-        customers = {UUID(str(id_)): rest for id_, *rest in cursor.fetchall()}
+    customers = read_customers(jobs[0].tenant.id, {job.customer_id for job in jobs})
     return {job.id: _state(job, customers.get(job.customer_id)) for job in jobs}
+
+
+def read_customers(tenant_id: UUID, customer_ids: Collection[UUID]) -> dict[UUID, Sequence[str]]:
+    """What messages say of customers, for ``make_values``; those that were erased are left out. One statement."""
+    with prepared_cursor("default") as cursor:
+        cursor.execute(_FACTS, {"tenant_id": tenant_id, "customer_ids": plain_array(customer_ids)})
+        return {UUID(str(id_)): rest for id_, *rest in cursor.fetchall()}
+
+
+def make_values(
+    customer_id: UUID,
+    customer: Sequence[str],
+    *,
+    from_stage: str | None,
+    to_stage: str,
+    reason: str,
+    changed_at: dt.datetime,
+) -> dict[str, str]:
+    """The fields of a text about one transition."""
+    name, external_id, segment, industry, owner, tenant_name = customer
+    return {
+        "customer.name": name,
+        "customer.external_id": external_id,
+        "customer.segment": segment,
+        "customer.industry": industry,
+        "customer.owner": owner,
+        "stage": to_stage,
+        "from_stage": from_stage or "",
+        "reason": reason,
+        "changed_on": f"{changed_at:%Y-%m-%d}",
+        "tenant.name": tenant_name,
+        "link": f"{settings.SITE_URL}{reverse('customer-page', args=[customer_id])}",
+    }
 
 
 def _state(job: Job, customer: "Sequence[str] | None") -> "Facts | NothingToDeliver":
@@ -78,24 +108,15 @@ def _state(job: Job, customer: "Sequence[str] | None") -> "Facts | NothingToDeli
         effect = find_effect(job)
     except NothingToDeliver as nothing:
         return nothing
-    name, external_id, segment, industry, owner, tenant_name = customer
-    return Facts(
-        job,
-        effect,
-        {
-            "customer.name": name,
-            "customer.external_id": external_id,
-            "customer.segment": segment,
-            "customer.industry": industry,
-            "customer.owner": owner,
-            "stage": job.to_stage,
-            "from_stage": job.from_stage or "",
-            "reason": job.reason_code,
-            "changed_on": f"{job.changed_at:%Y-%m-%d}",
-            "tenant.name": tenant_name,
-            "link": f"{settings.SITE_URL}{reverse('customer-page', args=[job.customer_id])}",
-        },
+    values = make_values(
+        job.customer_id,
+        customer,
+        from_stage=job.from_stage,
+        to_stage=job.to_stage,
+        reason=job.reason_code,
+        changed_at=job.changed_at,
     )
+    return Facts(job, effect, values)
 
 
 def find_effect(job: Job) -> Effect:

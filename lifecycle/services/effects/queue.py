@@ -15,6 +15,7 @@ from django.db import connections
 from uuid_utils.compat import uuid4
 
 from lifecycle.services.effects.brakes import OVER_CAP, Brakes
+from lifecycle.services.effects.moved_on import drop_moved_on
 from storage.cursors import plain_array, prepared_cursor, text_array
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
@@ -225,7 +226,7 @@ def claim(lane: Lane, room: int, *, now: dt.datetime) -> list[Job]:
             Job(lane.tenant, lane.id, token, *row[:7], row[7] + 1, *row[8:-1])  # type: ignore[call-arg]
             for row in _find_due(cursor, given, room)
         ]
-        free, stopped = Brakes(lane.tenant, now=now).choose(jobs)
+        free, stopped = Brakes(lane.tenant, now=now).choose(drop_moved_on(jobs))
         if stopped:
             cursor.execute(
                 _HOLD,

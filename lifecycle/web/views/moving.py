@@ -14,6 +14,7 @@ from lifecycle.rules.transitions import Change
 from lifecycle.sentences import say, say_for_record
 from lifecycle.services.customers.profiles import read_profile
 from lifecycle.services.customers.summaries import read_lifecycle
+from lifecycle.services.effects.foreseen import Viewer
 from lifecycle.services.transitions.apply import Call, CallRefused, Outcome, apply
 from lifecycle.services.transitions.update_budget import RateLimited, UpdateBudget
 from lifecycle.web.customer_page import gather_customer
@@ -149,7 +150,10 @@ def _ask(
     status: int = 200,
 ) -> HttpResponse:
     """The dialog (or the page, without JavaScript), judged again and with what was filled in."""
-    lifecycle = read_lifecycle(customer_id, tenant=request.tenant, may_update=True, source=SOURCE)
+    viewer = Viewer(request.identity.user_id, sees_contacts=request.identity.may(UPDATE_LIFECYCLE))
+    lifecycle = read_lifecycle(
+        customer_id, tenant=request.tenant, may_update=True, source=SOURCE, viewer=viewer, now=timezone.now()
+    )
     profile = read_profile(customer_id, tenant=request.tenant, now=timezone.now())
     if lifecycle is None or profile is None:
         raise Http404
