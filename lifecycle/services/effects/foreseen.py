@@ -138,8 +138,8 @@ def _name_recipients(rows: Sequence[Started], tenant: TenantRef, viewer: Viewer)
             names[recipient] = recipient
     if by_kind["user"]:
         found = User.objects.filter(tenant_id=tenant.id, id__in=by_kind["user"])
-        for id_, full_name, username in found.values_list("id", "full_name", "username"):
-            names[f"user:{id_}"] = full_name or username
+        for user_id, full_name, username in found.values_list("id", "full_name", "username"):
+            names[f"user:{user_id}"] = full_name or username
     if by_kind["contact"]:
         for contact in Contact.objects.filter(tenant_id=tenant.id, id__in=by_kind["contact"]):
             address = contact.email or ""
