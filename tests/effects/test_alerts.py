@@ -26,7 +26,8 @@ from lifecycle.services.transitions.apply import Call, apply
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tenants.models import User
-from tests.conftest import People
+from tenants.roles import Role
+from tests.conftest import People, make_people
 from tests.factories import ADMIN_ACTOR, CustomerFactory, TenantFactory, utc_now
 from tests.mailing import SITE, Mailbox
 
@@ -299,3 +300,87 @@ def test_open_pages_of_the_person_hear_of_it(tenant: TenantRef, users: People) -
                 break
     bells = [one["bell"] for one in reported if "bell" in one]
     assert bells == [[str(users.viewer.id)]] * 2, "once for the alert, once as it was read elsewhere"
+
+
+# --- escalation ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def chain(db: None) -> tuple[TenantRef, People, Customer]:
+    """An alert to the owner, then to the managers, then to the admins; and a customer that was moved."""
+    tenant = TenantFactory(configuration={**STAGES, "effects": [{**ALERT, "escalate": STEPS}]})
+    people = make_people(tenant)
+    (customer,) = own(tenant, people, "Vale")
+    move(tenant, customer)
+    return tenant, people, customer
+
+
+def escalation(tenant: TenantRef) -> dict[str, tuple[str, str]]:
+    return {run.recipient: (run.state, run.reason) for run in runs(tenant, kind="escalation")}
+
+
+def test_each_step_waits_its_time_and_reaches_people_if_no_one_acknowledged(
+    chain: tuple[TenantRef, People, Customer],
+) -> None:
+    tenant, people, _ = chain
+    waits = {run.recipient: run.due_at - run.created_at for run in runs(tenant)}
+    assert waits == {
+        f"user:{people.viewer.id}": dt.timedelta(),
+        f"user:{people.account_manager.id}": dt.timedelta(minutes=60),
+        f"user:{people.tenant_admin.id}": dt.timedelta(minutes=240),
+    }
+    run_all()
+    assert [unread(tenant, person) for person in (people.viewer, people.account_manager)] == [1, 0]
+    make_due(tenant, recipient=f"user:{people.account_manager.id}")
+    run_all()
+    assert [unread(tenant, person) for person in (people.account_manager, people.tenant_admin)] == [1, 0]
+    with tenant_context(tenant.id):
+        assert [note.is_escalated for note in Notification.objects.order_by("id")] == [False, True]
+
+
+def test_an_alert_that_was_acknowledged_or_settled_goes_no_further(chain: tuple[TenantRef, People, Customer]) -> None:
+    tenant, people, customer = chain
+    run_all()
+    with tenant_context(tenant.id):
+        note = Notification.objects.get(user_id=people.viewer.id)
+        mark_read(note.id, people.viewer.id, tenant=tenant, now=utc_now(), acknowledge=True)
+    make_due(tenant, recipient=f"user:{people.account_manager.id}")
+    run_all()
+    assert escalation(tenant)[f"user:{people.account_manager.id}"] == ("suppressed", "acknowledged")
+    move(tenant, customer, stage="Churned")
+    make_due(tenant, recipient=f"user:{people.tenant_admin.id}")
+    run_all()
+    assert escalation(tenant)[f"user:{people.tenant_admin.id}"] == ("suppressed", "left_stage")
+    with tenant_context(tenant.id):
+        assert Notification.objects.filter(tenant_id=tenant.id).count() == 1
+
+
+def test_a_customer_that_left_and_came_back_starts_its_chain_again(chain: tuple[TenantRef, People, Customer]) -> None:
+    tenant, people, customer = chain
+    move(tenant, customer, stage="Prospect")
+    move(tenant, customer)
+    make_due(tenant, recipient=f"user:{people.account_manager.id}")
+    run_all()
+    assert states(tenant, recipient=f"user:{people.account_manager.id}") == [("suppressed", "left_stage"), ("done", "")]
+
+
+def test_rights_are_looked_at_again_on_delivery(chain: tuple[TenantRef, People, Customer]) -> None:
+    tenant, people, _ = chain
+    with tenant_context(tenant.id):
+        User.objects.filter(id=people.account_manager.id).update(role=Role.VIEWER)
+        User.objects.filter(id=people.tenant_admin.id).update(is_active=False)
+    make_due(tenant)
+    run_all()
+    assert escalation(tenant) == {
+        f"user:{people.account_manager.id}": ("suppressed", "other_role"),
+        f"user:{people.tenant_admin.id}": ("suppressed", "inactive_user"),
+    }
+
+
+def test_an_owner_in_a_later_step_too_hears_once_and_at_once(db: None) -> None:
+    steps = [{"to": ["owner", "managers"], "after_minutes": 60}]
+    tenant = TenantFactory(configuration={**STAGES, "effects": [{**ALERT, "escalate": steps}]})
+    people = make_people(tenant)
+    move(tenant, CustomerFactory(tenant=tenant, owner=people.account_manager.username))
+    (run,) = runs(tenant)
+    assert (run.kind, run.recipient, run.due_at) == ("alert", f"user:{people.account_manager.id}", run.created_at)
