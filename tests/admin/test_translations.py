@@ -137,7 +137,7 @@ def test_every_sentence_of_the_configurations_pages_can_be_translated(
         *(
             reverse(f"admin:configuration_{page}", args=[one.pk])
             for one in (draft, faulty)
-            for page in ("try", "publish", "discard")
+            for page in ("try", "effects", "publish", "discard")
         ),
         reverse("admin:configuration_revert"),
         reverse("admin:tenants_configurationversion_change", args=[first.pk]),

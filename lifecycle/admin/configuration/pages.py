@@ -13,7 +13,7 @@ from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from lifecycle.admin.configuration import drafts, overview, publishing
+from lifecycle.admin.configuration import drafts, effect_preview, overview, publishing
 from lifecycle.admin.configuration.json_text import write_json
 from lifecycle.admin.configuration.judging import draw, look_at_today
 from tenants.admin.base import TenantAdmin, identity_of, service_arguments
@@ -59,6 +59,7 @@ class ConfigurationAdmin(TenantAdmin):
             ("moves", self.moves_view, "moves"),
             ("revert", self.revert_view, "revert"),
             ("<uuid:draft_id>/try", self.try_view, "try"),
+            ("<uuid:draft_id>/effects", self.effects_view, "effects"),
             ("<uuid:draft_id>/publish", self.publish_view, "publish"),
             ("<uuid:draft_id>/discard", self.discard_view, "discard"),
             ("<uuid:version_id>/download", self.download_view, "download"),
@@ -123,6 +124,12 @@ class ConfigurationAdmin(TenantAdmin):
         return self._answer(
             request, "try", publishing.try_draft(request, self._draft(draft_id)), title=_("Preview impact")
         )
+
+    def effects_view(self, request: HttpRequest, draft_id: UUID) -> HttpResponse:
+        """What an effect of a draft would say, to whom and when."""
+        self._check(request)
+        context = effect_preview.preview_effect(request, self._draft(draft_id))
+        return self._page(request, "effects", {"title": _("Preview effects"), **context})
 
     def publish_view(self, request: HttpRequest, draft_id: UUID) -> HttpResponse:
         """Publish a draft, after asking once more."""
