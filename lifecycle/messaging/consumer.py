@@ -359,7 +359,7 @@ class EventConsumer:
         """Join the group again when a partition of ours is never fetched.
 
         librdkafka 2.16 does that when the coordinator has just moved, or does not know us, as it is asked for the
-        offsets (confluentinc/librdkafka#5586): the partition stays ours, and nobody reads it.
+        offsets (confluentinc/librdkafka#5586): the partition stays ours, and no one reads it.
         """
         since = time.monotonic() - UNREAD_SECONDS
         unread = sorted(partition for partition, began in self._unread.items() if began < since)

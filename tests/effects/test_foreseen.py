@@ -1,4 +1,4 @@
-"""What a change would start is told before: whom, in which words, when; and what is late looks again."""
+"""What a change would start is said before: whom, in which words, when; and what is late looks again."""
 
 import datetime as dt
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What a change would start, told before it is made: whom it reaches, in which words, and when.
+"""What a change would start, said before it is made: whom it reaches, in which words, and when.
 
 Planned by the code that plans what is written, so what is shown is what would come of it.
 """
