@@ -5,10 +5,14 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import django
 import orjson
 
 from config.serving.limits import Limits
 from config.serving.server import Server
+
+# Refusals are said in words, which Django translates.
+django.setup()
 
 MEGABYTE = bytes(range(256)) * 4096
 closed = threading.Event()
