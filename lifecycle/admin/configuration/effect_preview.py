@@ -74,16 +74,16 @@ def _show(request: HttpRequest, effect: Effect, configuration: Configuration, cu
     status = CustomerLifecycleStatus.objects.filter(tenant_id=tenant.id, customer_id=customer_id).first()
     from_stage, to_stage = _choose_move(effect, configuration, status.stage if status else "")
     viewer = Viewer(identity.user_id, sees_contacts=identity.may(UPDATE_LIFECYCLE))
-    ((told,),) = foresee(
+    ((foreseen,),) = foresee(
         customer_id, [Possible(from_stage, to_stage, (effect,))], tenant=tenant, viewer=viewer, now=now
     )
     customer = read_customers(tenant.id, [customer_id])[customer_id]
     values = make_values(
         customer_id, customer, from_stage=from_stage, to_stage=to_stage, reason=_("(the reason)"), changed_at=now
     )
-    shown = Shown(effect, customer[0], from_stage, to_stage, recipients=told["recipients"])
+    shown = Shown(effect, customer[0], from_stage, to_stage, recipients=foreseen["recipients"])
     if effect.kind in WITH_TEXTS:
-        first = next((one["name"] for one in told["recipients"]), "")
+        first = next((one["name"] for one in foreseen["recipients"]), "")
         shown.subject, shown.body = render(effect, {**values, "recipient.name": first.partition(" <")[0]})
     elif effect.kind in _BODIES:
         job = Job(
