@@ -90,21 +90,21 @@ def measure(work: Callable[[], object], *, enough: float = 0.0) -> float:
 
 
 def assert_linear(build: Callable[[int], Any], work: Callable[[Any], object], *, size: int, most: float) -> None:
-    """Four times as much takes about four times as long, and ``most`` seconds at the end.
+    """Eight times as much takes about eight times as long, and ``most`` seconds at the end.
 
-    A square would be sixteen times as long. Both are measured again when it looks like one: another process may have
-    been in the way. What is short is not measured well, and passes beside any quarter.
+    A square would be 64 times as long. Both are measured again when it looks like one: another process may have been
+    in the way. What is short is not measured well, and passes beside any eighth.
     """
-    short, times = 0.03, 10
-    document, quarter = build(size), build(size // 4)
+    short, times = 0.015, 20
+    document, eighth = build(size), build(size // 8)
     large = measure(partial(work, document), enough=min(most, times * short))
     assert large < most, f"{size:,} bytes take {large:.2f} s"
     small = short
     for _ in range(3):
         if large < times * small:
             return
-        small = max(short, measure(partial(work, quarter)))
+        small = max(short, measure(partial(work, eighth)))
         if large < times * small:
             return
         large = measure(partial(work, document))
-    raise AssertionError(f"{small:.3f} s for a quarter, {large:.3f} s for all of {size:,} bytes")
+    raise AssertionError(f"{small:.3f} s for an eighth, {large:.3f} s for all of {size:,} bytes")
