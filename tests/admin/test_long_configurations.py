@@ -14,7 +14,8 @@ from tenants.actors import TenantRef
 from tenants.context import tenant_context
 from tenants.models import ConfigurationVersion
 from tenants.rules.configuration.document import parse_configuration
-from tenants.rules.configuration.sections import MOST_CONDITIONS, MOST_EFFECTS, MOST_RULES, MOST_STAGES
+from tenants.rules.configuration.effect_reader import MOST_EFFECTS
+from tenants.rules.configuration.sections import MOST_CONDITIONS, MOST_RULES, MOST_STAGES
 from tenants.services.configuration.versions import open_draft, save_draft
 from tests.factories import ADMIN_ACTOR, utc_now
 
