@@ -22,6 +22,8 @@ WRITERS = {
 # Files that may call stages by name, and why.
 STAGES_BY_NAME = {
     "lifecycle/api/openapi/examples.py": "examples in the description of the API",
+    "lifecycle/messaging/consumer.py": "the state in which librdkafka fetches a partition",
+    "lifecycle/messaging/describing.py": "samples in the description of events",
     "lifecycle/services/demo/scenarios.py": "the configurations of the two demo tenants, and what happened there",
     "tenants/rules/configuration/starters.py": "configurations to start from, offered to a new tenant",
     "tenants/rules/configuration/meaning.py": "guesses what a stage means when a configuration does not say",
