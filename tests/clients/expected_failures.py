@@ -30,6 +30,7 @@ MEANT = (
         "a cursor is signed, a stage has to be one of the tenant's, and a kind of effect one that there is",
     ),
     (("create_webhook_endpoint",), {"#/url"}, "which addresses are of the public internet no pattern can say"),
+    (("set_notification_preferences",), {"#/time_zone"}, "which names are those of time zones no pattern can say"),
     (("move_customer", "move_customers"), {"#/confirm_effects"}, "a whole number is written without a point"),
 )
 OF_THE_RULES = {"invalid_stage", "reason_required", "unknown_reason", "transition_not_allowed"}
