@@ -126,6 +126,7 @@ def _parameters(
         "on_behalf_of": "{}",
         "request_ids": "{}",
         "event_ids": "{}",
+        "depths": "{}",
         "notes": "{}",
         "headers": None,
     }

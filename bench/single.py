@@ -130,7 +130,7 @@ def _bare_operation(
         "actor_kind": USER,
         "source": "API",
         "headers": None,
-        **dict.fromkeys(("effective_at", "on_behalf_of", "request_ids", "event_ids", "notes"), "{}"),
+        **dict.fromkeys(("effective_at", "on_behalf_of", "request_ids", "event_ids", "notes", "depths"), "{}"),
     }
 
     def move() -> None:

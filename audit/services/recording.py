@@ -1,8 +1,8 @@
 """The only way to write history and its announcement: two parts of whatever statement changes a status.
 
 The statement provides a CTE named ``moved`` with one row a transition: history_id, customer_id, sequence, from_stage,
-to_stage, effective_at, on_behalf_of, reason_code, request_id, event_id, note, previous_hash, hash. Its parameter
-``headers`` is what ``trace_headers`` gives.
+to_stage, effective_at, on_behalf_of, reason_code, request_id, event_id, note, previous_hash, hash, and depth: how many
+changes of event rules led to it, itself included. Its parameter ``headers`` is what ``trace_headers`` gives.
 """
 
 import base64
@@ -10,6 +10,9 @@ from contextvars import ContextVar
 from typing import Final
 
 TOPIC: Final = "audit.lifecycle.updated"
+
+# The header of an announcement, and the attribute of its event, that says ``depth``; left out for 0.
+DEPTH: Final = "causationdepth"
 
 NOW: Final = "%(now)s::timestamptz"
 
@@ -38,7 +41,9 @@ recorded AS (
       FROM moved
 ), announced AS (
     INSERT INTO audit_outbox (tenant_id, topic, key, history_id, headers, created_at)
-    SELECT %(tenant_id)s::uuid, '{TOPIC}', convert_to(customer_id::text, 'UTF8'), history_id, %(headers)s::jsonb,
+    SELECT %(tenant_id)s::uuid, '{TOPIC}', convert_to(customer_id::text, 'UTF8'), history_id,
+           CASE WHEN depth = 0 THEN %(headers)s::jsonb ELSE COALESCE(%(headers)s::jsonb, '[]') || jsonb_build_array(
+               jsonb_build_array('{DEPTH}', encode(convert_to(depth::text, 'UTF8'), 'base64'))) END,
            transaction_timestamp()
       FROM moved ORDER BY history_id
 )

@@ -194,6 +194,7 @@ def webhook_body(facts: Facts) -> dict[str, Any]:
             "changed_at": as_text(job.changed_at),
             "effective_at": as_text(job.effective_at),
             "sequence": job.sequence,
+            "causationdepth": job.depth,
         },
     }
 

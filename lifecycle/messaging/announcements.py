@@ -4,6 +4,7 @@ from typing import Final
 
 import orjson
 
+from audit.services.recording import DEPTH
 from lifecycle.rules.envelopes import STRUCTURED_TYPE, Headers
 from lifecycle.services.events.outbox import Pending
 
@@ -31,6 +32,10 @@ def announce(pending: Pending, *, tenant: str) -> tuple[bytes | None, Headers]:
         "datacontenttype": "application/json",
         "dataschema": SCHEMA,
         "tenantid": tenant,
+        **{name: int(value or b"0") for name, value in pending.headers if name == DEPTH},
         "data": {**row, "tenant": tenant},
     }
-    return orjson.dumps(document, option=orjson.OPT_UTC_Z), (*HEADERS, *pending.headers)
+    return orjson.dumps(document, option=orjson.OPT_UTC_Z), (
+        *HEADERS,
+        *(header for header in pending.headers if header[0] != DEPTH),
+    )

@@ -103,6 +103,7 @@ class EffectRun(models.Model):
     handed_over_at = models.DateTimeField(null=True, help_text="From here on an e-mail may have been sent.")
     may_be_twice = models.BooleanField(default=False, db_default=False)
     last_attempt = models.JSONField(null=True, help_text="What was sent and answered, without secrets and people.")
+    depth = models.PositiveSmallIntegerField(default=0, db_default=0, help_text="Changes of event rules before it.")
     created_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)
 

@@ -26,6 +26,9 @@ from tenants.rules.values import InvalidValue, read_external_id
 
 Headers = tuple[tuple[str, bytes | None], ...]
 
+# The attribute that says how many changes of event rules led to an event, and the number at which rules stop.
+DEPTH: Final = "causationdepth"
+MOST_DEPTH: Final = 3
 BINARY_PREFIX: Final = "ce_"
 STRUCTURED_TYPE: Final = "application/cloudevents+json"
 # What the messages of unreadable events are filed under instead of a type.
@@ -50,7 +53,8 @@ class Message:
 class Event:
     """A valid event. ``data`` fits this version of the schema of its type, each value read; ``time`` is in UTC.
 
-    ``rejected``: what was left out of the data, place and reason of each.
+    ``rejected``: what was left out of the data, place and reason of each. ``depth``: how many changes of event rules
+    led to it (``causationdepth``); a value that is none counts as the most, so that no loop runs through it.
     """
 
     id: str
@@ -63,6 +67,7 @@ class Event:
     trace_id: str = ""
     version: int = 1
     rejected: tuple[str, ...] = ()
+    depth: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +153,15 @@ def read_event(message: Message) -> Event | Fault:
         known.trace_id,
         version,
         cleaned.rejected,
+        _read_depth(document.get(DEPTH)),
     )
+
+
+def _read_depth(value: object) -> int:
+    if value is None:
+        return 0
+    text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    return min(int(text), MOST_DEPTH) if text.isascii() and text.isdecimal() and len(text) < 5 else MOST_DEPTH
 
 
 def _lacks_only_the_tenant(document: Mapping[str, Any]) -> bool:

@@ -24,6 +24,7 @@ class Change(NamedTuple):
     What they saw and agreed to: the customer's ``expected_version``, the number of the configuration, and how many
     effects the change would start. It is refused if one of these is another by now. ``effective_at``: when it happened,
     if not now; with ``only_if_newer`` (events) it is refused when the customer has come to its stage after that.
+    ``depth``: how many changes of event rules have led to this one, itself included (0: a person's, or a program's).
     ``is_return``: a publication is reverted, and the customer goes to where it was before; no transition needs to lead
     there.
     """
@@ -41,6 +42,7 @@ class Change(NamedTuple):
     is_return: bool = False
     expected_configuration: int | None = None
     expected_effects: int | None = None
+    depth: int = 0
 
 
 class Status(NamedTuple):

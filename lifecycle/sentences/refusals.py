@@ -39,6 +39,10 @@ REFUSALS: Final[Mapping[str, Any]] = MappingProxyType(
             "The event of %(effective)s is older than the customer's stage: it has been in no stage yet since"
             " %(entered)s."
         ),
+        "causation_depth": _(
+            "Event rules have moved customers %(most)s times in the chain of causes of this event. The customer stays,"
+            " so that no loop goes on; its data was recorded."
+        ),
         "no_transition": _("A customer in “%(from)s” cannot be moved to “%(to)s”. Choose one of: %(choices)s."),
         "no_way_out_of": _(
             "A customer in “%(from)s” cannot be moved to “%(to)s”. No transition leads out of this stage."

@@ -49,6 +49,7 @@ LARGEST: dict[str, Any] = {
             "kind": "email",
             "to": ["owner", "a+b@acme.example"],
             "template": "Bye & thanks = 100%",
+            "subject": "Bye & thanks = 100%",
         }
         for number in range(MOST_EFFECTS)
     ],

@@ -47,6 +47,12 @@ COMPONENTS: Final[dict[str, Any]] = {
                     "minimum": 1,
                     "description": "The customer's version: messages may arrive in another order than they were sent.",
                 },
+                "causationdepth": {
+                    "type": "integer",
+                    "minimum": 0,
+                    "description": "How many changes of event rules led to this one. An event that you send because of"
+                    " it carries the same number as its attribute causationdepth; at 3 the rules move no one.",
+                },
             },
             "What happened to the customer.",
         ),

@@ -53,7 +53,7 @@ class CustomerFacts:
 
     ``stage`` and ``reason_code`` place a new customer (default: the initial stage) and are ignored for a known one.
     ``only_of`` names a figure, such as the contract: where another value of it is known, the message tells of something
-    else, and writes none of that part.
+    else, and writes none of that part. ``depth``: that of a first placement (``Change``).
     """
 
     external_id: str
@@ -68,6 +68,7 @@ class CustomerFacts:
     reason_code: str | None = None
     stage_entered_at: dt.datetime | None = None
     only_of: str | None = None
+    depth: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +191,7 @@ def _place_new(
             reason_code=fact.reason_code if stage else None,
             effective_at=min(fact.stage_entered_at or fact.occurred_at, work.now),
             event_id=fact.event_id or None,
+            depth=fact.depth,
             # Of its own, like every event's: what one of them starts can be cancelled by itself.
             request_id=uuid7() if call.starts_effects else None,
         )

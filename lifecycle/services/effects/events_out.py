@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import orjson
 
+from audit.services.recording import DEPTH
 from audit.services.relay_notification import notify_relay_after_commit
 from lifecycle.rules.envelopes import STRUCTURED_TYPE
 from lifecycle.services.effects.facts import Facts
@@ -62,6 +63,7 @@ def describe_event(facts: Facts) -> dict[str, Any]:
         "datacontenttype": "application/json",
         "dataschema": f"urn:customer360:schema:{job.recipient}:1",
         "tenantid": job.tenant.slug,
+        **({DEPTH: job.depth} if job.depth else {}),
         "data": data,
     }
 

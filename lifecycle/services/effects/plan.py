@@ -47,9 +47,9 @@ START: Final = """
 started AS (
     INSERT INTO lifecycle_effect
         (id, tenant_id, history_id, customer_id, request_id, configuration_version, effect, kind, recipient, lane_id,
-         state, reason, due_at, created_at)
+         state, reason, due_at, created_at, depth)
     SELECT e.id, %(tenant_id)s::uuid, m.history_id, m.customer_id, m.request_id, %(configuration_version)s::int,
-           e.effect, e.kind, e.recipient, e.lane_id, e.state, e.reason, e.due_at, %(now)s::timestamptz
+           e.effect, e.kind, e.recipient, e.lane_id, e.state, e.reason, e.due_at, %(now)s::timestamptz, m.depth
       FROM unnest(%(effect_ids)s::uuid[], %(effect_history_ids)s::uuid[], %(effects)s::text[], %(effect_kinds)s::text[],
                   %(effect_recipients)s::text[], %(effect_lane_ids)s::uuid[], %(effect_states)s::text[],
                   %(effect_reasons)s::text[], %(effect_due_at)s::timestamptz[])

@@ -49,7 +49,7 @@ SELECT count(*) FROM lifecycle_effect
 _DUE: Final = """
 SELECT e.id, e.history_id, e.customer_id, e.configuration_version, e.effect, e.kind, e.recipient, e.attempts,
        h.from_stage, h.to_stage, h.sequence, h.changed_at, h.effective_at, h.changed_by, h.reason_code, h.source,
-       e.request_id
+       e.depth, e.request_id
   FROM lifecycle_effect e
   JOIN customer_lifecycle_history h ON h.tenant_id = e.tenant_id AND h.id = e.history_id
  WHERE e.tenant_id = %(tenant_id)s::uuid AND e.lane_id = %(lane_id)s::uuid AND e.state = 'due'
@@ -183,6 +183,7 @@ class Job:
     changed_by: str
     reason_code: str
     source: str
+    depth: int = 0
 
 
 @dataclass(frozen=True, slots=True)

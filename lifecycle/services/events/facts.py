@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from lifecycle.rules.envelopes import Event
+from lifecycle.rules.envelopes import MOST_DEPTH, Event
 from lifecycle.rules.event_types import EVENT_TYPES
 from lifecycle.rules.fields import BILLING, COMPANY, CONTACTS, SUPPORT
 from lifecycle.services.customers.recording import ContactFacts, CustomerFacts
@@ -24,6 +24,7 @@ def to_facts(event: Event) -> CustomerFacts:
         billing=written.get(BILLING, {}),
         support=written.get(SUPPORT, {}),
         only_of=entry.only_of,
+        depth=min(event.depth + 1, MOST_DEPTH),
     )
 
 

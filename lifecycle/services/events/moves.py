@@ -11,16 +11,18 @@ from uuid_utils.compat import uuid7
 from audit.services.chain import micros
 from audit.services.refusals import Refusal as RefusedAttempt
 from audit.services.refusals import record_refusals
-from lifecycle.rules.envelopes import Event
+from lifecycle.rules.envelopes import MOST_DEPTH, Event
 from lifecycle.rules.ownership import find_source_root
-from lifecycle.rules.transitions import Change, Status
+from lifecycle.rules.transitions import Change, Refused, Status
 from lifecycle.sentences import say_for_record
 from lifecycle.services.customers.recording import STAGE_CONFIRMED, Recorded
 from lifecycle.services.events.dead_letters import Refusal
 from lifecycle.services.transitions.apply import Call, Choice, Outcome, apply
 from storage.cursors import plain_array, prepared_cursor
 from tenants.rules.configuration.policy import Policy
+from tenants.rules.messages import Message
 
+TOO_DEEP: Final = "causation_depth"
 STALE_EVENT: Final = "stale_event"
 CONFIRM: Final = f"""
 UPDATE lifecycle_customer c
@@ -61,9 +63,12 @@ def move_by_rules(events: Sequence[tuple[Event, Recorded]], *, policy: Policy, c
         return moves
     refused = []
     for index, outcome in zip(candidates, apply(call, list(candidates.values())), strict=True):
+        event = events[index][0]
+        if index in chooser.too_deep:
+            outcome = _refuse_loop(outcome, *chooser.too_deep[index])
         moves[index] = STALE if index in chooser.stale else _as_move(outcome)
         if moves[index].refusal is not None:
-            refused.append(_as_attempt(events[index][0], outcome, call))
+            refused.append(_as_attempt(event, outcome, call))
     if refused:
         record_refusals(refused)
     _write_confirmed(chooser.newly_confirmed, call)
@@ -87,6 +92,8 @@ class _Chooser:
         self.confirmed = dict(confirmed)
         self.newly_confirmed: dict[UUID, int] = {}
         self.stale: set[int] = set()
+        # What is not asked for, because the chain of causes is too long: from which stage to which.
+        self.too_deep: dict[int, tuple[str | None, str]] = {}
 
     def choose(self, index: int, event: Event, policy: Policy, status: Status) -> Change | None:
         """The change that the first matching rule asks for."""
@@ -101,6 +108,9 @@ class _Chooser:
             if status.stage_entered_at and at > micros(status.stage_entered_at):
                 self.confirmed[customer_id] = self.newly_confirmed[customer_id] = at
             return None
+        if event.depth >= MOST_DEPTH:
+            self.too_deep[index] = status.stage, rule.to
+            return None
         return Change(
             customer_id=customer_id,
             stage=rule.to,
@@ -110,6 +120,7 @@ class _Chooser:
             # Of its own: an undo takes back what one request did, and the events of a batch have nothing in common.
             request_id=uuid7(),
             only_if_newer=True,
+            depth=event.depth + 1,
         )
 
 
@@ -125,6 +136,12 @@ def _write_confirmed(confirmed: Mapping[UUID, int], call: Call) -> None:
                 "confirmed_at": plain_array(confirmed.values()),
             },
         )
+
+
+def _refuse_loop(outcome: Outcome, from_stage: str | None, to_stage: str) -> Outcome:
+    """What the rules would have done, refused: a program answers each of our changes with an event that makes one."""
+    refused = Refused(TOO_DEEP, Message("causation_depth", {"most": MOST_DEPTH}))
+    return Outcome(Change(outcome.change.customer_id, to_stage), refused, outcome.record, from_stage)
 
 
 def _as_move(outcome: Outcome) -> Move:

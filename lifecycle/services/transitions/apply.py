@@ -274,6 +274,7 @@ def _columns(chunk: Sequence[Outcome], tenant: TenantRef) -> dict[str, Any]:
         "request_ids": sparse(lambda change: change.request_id),
         "event_ids": sparse(lambda change: change.event_id),
         "notes": _encrypt_notes(chunk, tenant),
+        "depths": sparse(lambda change: change.depth or None),
     }
 
 

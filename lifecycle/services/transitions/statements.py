@@ -28,12 +28,13 @@ input AS (
     SELECT customer_id, version, history_id, to_stage,
            COALESCE(effective_at, %(now)s::timestamptz) AS effective_at,
            COALESCE(reason_code, '') AS reason_code, COALESCE(on_behalf_of, '') AS on_behalf_of,
-           COALESCE(request_id, %(request_id)s::uuid) AS request_id, COALESCE(event_id, '') AS event_id, note
+           COALESCE(request_id, %(request_id)s::uuid) AS request_id, COALESCE(event_id, '') AS event_id, note,
+           COALESCE(depth, 0) AS depth
       FROM unnest(%(customer_ids)s::uuid[], %(versions)s::int[], %(history_ids)s::uuid[], %(to_stages)s::text[],
                   %(effective_at)s::timestamptz[], %(reason_codes)s::text[], %(on_behalf_of)s::text[],
-                  %(request_ids)s::uuid[], %(event_ids)s::text[], %(notes)s::bytea[])
+                  %(request_ids)s::uuid[], %(event_ids)s::text[], %(notes)s::bytea[], %(depths)s::smallint[])
         AS i(customer_id, version, history_id, to_stage, effective_at, reason_code, on_behalf_of, request_id, event_id,
-             note)
+             note, depth)
  {condition}
 )
 """
@@ -99,7 +100,7 @@ WITH {budget}{_INPUT.format(condition=_IF_TAKEN if takes else "")}, moved AS (
       FROM input i
      WHERE s.tenant_id = %(tenant_id)s::uuid AND s.customer_id = i.customer_id AND s.version = i.version
     RETURNING i.history_id, s.customer_id, new.version AS sequence, old.stage AS from_stage, i.to_stage,
-              i.effective_at, i.on_behalf_of, i.reason_code, i.request_id, i.event_id, i.note,
+              i.effective_at, i.on_behalf_of, i.reason_code, i.request_id, i.event_id, i.note, i.depth,
               old.head_hash AS previous_hash, new.head_hash AS hash
 ), {record_and_announce(changed_at)}{_also(starts)}
 {_COUNT_AND_BUDGET if takes else _COUNT}
@@ -122,7 +123,7 @@ def place(*, backdated: bool = False, starts: bool = False) -> str:
     return f"""
 WITH {_INPUT.format(condition="")}, moved AS (
     SELECT i.history_id, i.customer_id, 1 AS sequence, NULL::text AS from_stage, i.to_stage, i.effective_at,
-           i.on_behalf_of, i.reason_code, i.request_id, i.event_id, i.note, ''::bytea AS previous_hash,
+           i.on_behalf_of, i.reason_code, i.request_id, i.event_id, i.note, i.depth, ''::bytea AS previous_hash,
            {first_hash} AS hash
       FROM input i
 ), placed AS (
