@@ -129,6 +129,8 @@ class NotificationResponse(ResponseSerializer):
     customer_id = serializers.UUIDField()
     from_stage = serializers.CharField(allow_blank=True)
     to_stage = serializers.CharField()
+    subject = serializers.CharField(allow_blank=True, help_text="Empty where the effect has no text of its own.")
+    body = serializers.CharField(allow_blank=True, help_text="Empty where the effect has no text of its own.")
     is_escalated = serializers.BooleanField(help_text="No one had acknowledged it in time.")
     created_at = serializers.DateTimeField()
     read_at = serializers.DateTimeField(allow_null=True)

@@ -162,7 +162,9 @@ class EffectTally(models.Model):
 
 
 class Notification(models.Model):
-    """An alert as one person sees it. What it says is made of the transition; nothing personal is kept here."""
+    """An alert as one person sees it. What it says is made of the transition, unless the effect has texts of its own:
+    they may name people, and go when the customer is erased.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid_utils.compat.uuid7, editable=False)
     tenant_id = models.UUIDField()
@@ -172,6 +174,8 @@ class Notification(models.Model):
     effect = models.CharField(max_length=255)
     from_stage = models.CharField(max_length=100, blank=True, default="")
     to_stage = models.CharField(max_length=100)
+    subject = models.CharField(max_length=255, blank=True, default="", db_default="", help_text="The effect's own.")
+    body = models.TextField(blank=True, default="", db_default="", help_text="The effect's own.")
     is_escalated = models.BooleanField(default=False, db_default=False, help_text="No one had acknowledged it in time.")
     digest_id = models.UUIDField(null=True, help_text="The daily digest that it goes into.")
     waits_until = models.DateTimeField(null=True, help_text="It is not shown before: it waits for the digest.")

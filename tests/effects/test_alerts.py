@@ -19,6 +19,7 @@ from lifecycle.services.cache.cache_keys import live_channel
 from lifecycle.services.compliance.erasure import erase_customer
 from lifecycle.services.effects import queue
 from lifecycle.services.effects.digests import digest_id
+from lifecycle.services.effects.forgetting import erase_effects
 from lifecycle.services.effects.notifications import count_unread, mark_read
 from lifecycle.services.effects.preferences import next_morning, set_preference
 from lifecycle.services.effects.queue import claim, find_lanes, hand_over
@@ -384,3 +385,26 @@ def test_an_owner_in_a_later_step_too_hears_once_and_at_once(db: None) -> None:
     move(tenant, CustomerFactory(tenant=tenant, owner=people.account_manager.username))
     (run,) = runs(tenant)
     assert (run.kind, run.recipient, run.due_at) == ("alert", f"user:{people.account_manager.id}", run.created_at)
+
+
+# --- texts --------------------------------------------------------------------------------------------------------
+
+
+def test_an_alert_says_its_own_text_until_the_customer_is_erased(db: None, client: Any) -> None:
+    own = {"subject": "Call {{ customer.name }}", "body": "{{ recipient.name }}, it is in {{ stage }}."}
+    tenant = TenantFactory(configuration={"stages": ["Prospect", "At-Risk"], "effects": [{**ALERT, **own}]})
+    people = make_people(tenant)
+    customer = CustomerFactory(tenant=tenant, name="Hooli", owner=people.viewer.username)
+    move(tenant, customer)
+    run_all()
+    with tenant_context(tenant.id):
+        note = Notification.objects.get(tenant_id=tenant.id, user_id=people.viewer.id)
+    assert (note.subject, note.body) == ("Call Hooli", f"{people.viewer.full_name}, it is in At-Risk.")
+    client.force_login(people.viewer)
+    page = client.get("/notifications").content.decode()
+    assert "<strong>Call Hooli</strong>" in page
+    assert "it is in At-Risk." in page
+    with tenant_context(tenant.id):
+        erase_effects(tenant.id, customer.id, now=utc_now())
+        note.refresh_from_db()
+    assert (note.subject, note.body) == ("", "")

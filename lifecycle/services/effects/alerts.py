@@ -9,7 +9,7 @@ from collections.abc import Collection
 from typing import Final
 
 from lifecycle.models import Customer, CustomerLifecycleStatus, EffectRun, Notification
-from lifecycle.services.effects.facts import NothingToDeliver, find_user, gather_facts
+from lifecycle.services.effects.facts import ERASED, Facts, NothingToDeliver, find_user, gather_facts
 from lifecycle.services.effects.kinds import ESCALATION, name_of_user
 from lifecycle.services.effects.notifications import notify
 from lifecycle.services.effects.preferences import OFF, read_preference
@@ -18,6 +18,7 @@ from tenants.models import User
 from tenants.roles import ROLE_PERMISSIONS, VIEW_LIFECYCLE, Role
 from tenants.rules.configuration.definitions import Effect
 from tenants.rules.configuration.effect_kinds import USER_PREFIX
+from tenants.rules.effect_texts import Rendered, render
 
 _ROLES: Final = {"managers": Role.ACCOUNT_MANAGER, "admins": Role.TENANT_ADMIN}
 _OWNER: Final = "owner"
@@ -36,7 +37,22 @@ def raise_alert(job: Job, *, now: dt.datetime) -> None:
     preference = read_preference(user.id, tenant=job.tenant)
     if preference.alerts == OFF:
         raise NothingToDeliver("preference_off")
-    notify(job, user_id=user.id, preference=preference, is_escalated=job.kind == ESCALATION, now=now)
+    text = _say(job, facts, user)
+    is_escalated = job.kind == ESCALATION
+    notify(job, user_id=user.id, preference=preference, text=text, is_escalated=is_escalated, now=now)
+
+
+def _say(job: Job, facts: Facts, user: User) -> Rendered:
+    """The effect's own texts; empty where it has none, for then the page says what has happened."""
+    effect = facts.effect
+    if not effect.subject and not effect.body:
+        return Rendered("", "")
+    # Locked, so that an erasure at the same time either comes first, and is seen, or finds the notification.
+    mine = Customer.objects.filter(tenant_id=job.tenant.id, id=job.customer_id, erased_at=None)
+    if not mine.select_for_update(no_key=True).values_list("id", flat=True):
+        raise NothingToDeliver(ERASED)
+    own = render(effect, {**facts.values, "recipient.name": user.full_name})
+    return Rendered(own.subject if effect.subject else "", own.body if effect.body else "")
 
 
 def _named(effect: Effect, kind: str) -> Collection[str]:

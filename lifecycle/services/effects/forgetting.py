@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Final
 from uuid import UUID
 
-from lifecycle.models import EffectRun
+from lifecycle.models import EffectRun, Notification
 from storage.cursors import prepared_cursor
 
 # Finished effects and read notifications; tallies as long as the busiest hours are compared.
@@ -22,6 +22,7 @@ def erase_effects(tenant_id: UUID, customer_id: UUID, *, now: dt.datetime) -> in
     """Cancel what waits for the customer, and forget what was sent and answered; how many were cancelled."""
     mine = EffectRun.objects.filter(tenant_id=tenant_id, customer_id=customer_id)
     mine.exclude(last_attempt=None).update(last_attempt=None)
+    Notification.objects.filter(tenant_id=tenant_id, customer_id=customer_id).update(subject="", body="")
     waiting = mine.filter(state__in=(EffectRun.HELD, EffectRun.DUE)).order_by("id").select_for_update()
     ids = list(waiting.values_list("id", flat=True))
     return mine.filter(id__in=ids).update(state=EffectRun.CANCELLED, reason="erased", finished_at=now)

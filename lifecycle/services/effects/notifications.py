@@ -12,9 +12,18 @@ from lifecycle.services.effects.digests import file_alert
 from lifecycle.services.effects.preferences import DIGEST, Preference
 from lifecycle.services.effects.queue import Job
 from tenants.actors import TenantRef
+from tenants.rules.effect_texts import Rendered
 
 
-def notify(job: Job, *, user_id: UUID, preference: Preference, now: dt.datetime, is_escalated: bool = False) -> None:
+def notify(
+    job: Job,
+    *,
+    user_id: UUID,
+    preference: Preference,
+    text: Rendered,
+    now: dt.datetime,
+    is_escalated: bool = False,
+) -> None:
     """Show the person what the job is about, now or with their next digest. Once, however often it is tried.
 
     One statement, three for a digest.
@@ -32,6 +41,8 @@ def notify(job: Job, *, user_id: UUID, preference: Preference, now: dt.datetime,
                 effect=job.effect,
                 from_stage=job.from_stage or "",
                 to_stage=job.to_stage,
+                subject=text.subject,
+                body=text.body,
                 is_escalated=is_escalated,
                 digest_id=digest_id,
                 waits_until=waits_until,
