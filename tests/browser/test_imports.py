@@ -62,7 +62,7 @@ def test_an_admin_imports_a_file_and_then_its_corrected_rest(open_browser, users
     work()
     expect(page.get_by_role("heading", name="Imported")).to_be_visible()
     with page.expect_download() as download:
-        page.get_by_role("link", name="Download all 1 rejected line").click()
+        page.get_by_role("link", name="Download 1 rejected line").click()
     assert download.value.suggested_filename == "crm.rejected.csv"
     rejected = Path(download.value.path()).read_text()
     assert next(csv.reader([rejected.splitlines()[1]]))[2:] == ["2", "Norvale", "Nowhere", "7"]

@@ -42,7 +42,7 @@ def client_folder(tmp_path_factory):
 def test_every_operation_has_its_function(client_folder):
     described = {
         line.split()[-1]
-        for line in DESCRIPTION.read_text().splitlines()
+        for line in DESCRIPTION.read_text().partition("\nwebhooks:")[0].splitlines()
         if line.strip().startswith("operationId:") and line.startswith("      operationId")
     }
     made = {path.stem for path in (client_folder / "c360" / "api").rglob("*.py")} - {"__init__"}

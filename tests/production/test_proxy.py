@@ -26,7 +26,7 @@ class Upstream(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Upstream)
+        super().__init__(("127.0.0.1", 0), UpstreamHandler)
         self.asked: list[str] = []
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -35,7 +35,7 @@ class Upstream(ThreadingHTTPServer):
         return f"127.0.0.1:{self.server_address[1]}"
 
 
-class Upstream(BaseHTTPRequestHandler):
+class UpstreamHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: Upstream
 
