@@ -57,12 +57,12 @@ def test_an_effect_has_its_own_texts_or_the_usual_ones() -> None:
 
 
 def test_no_text_takes_long() -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     for text in ("{{" * 2500, "{{ " * 1600, "{{" + " " * 5000, "{{" + "a" * 5000, ("{{" + " " * 21) * 200):
         fill_in(text, FIELDS)
         find_malformed(text)
     # A second for what takes milliseconds; what looks back would take minutes.
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
 
 
 def test_the_documentation_names_every_field_key_and_topic() -> None:

@@ -18,7 +18,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from audit.models import AdministrationEntry, LifecycleHistory
-from lifecycle.models import BillingFigures, Contact, Customer, CustomerLifecycleStatus, SupportFigures
+from lifecycle.models import BillingFigures, Contact, Customer, CustomerLifecycleStatus, EffectRun, SupportFigures
 from lifecycle.services.imports.columns import MappingRefused, plan_columns
 from lifecycle.services.imports.files import Record, RecordReader, open_file, sniff_delimiter
 from lifecycle.services.imports.importing import _take_batches
@@ -28,7 +28,7 @@ from lifecycle.services.imports.values import READERS, read_day, read_moment
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
 from tenants.rules.values import InvalidValue
-from tests.factories import TenantFactory
+from tests.factories import SAAS, TenantFactory
 
 
 def write(path: Path, *lines: str, encoding: str = "utf-8") -> Path:
@@ -669,3 +669,15 @@ def test_sigterm_ends_it_between_batches_and_a_second_run_does_the_rest(
         )
     assert len(customers(tenant)) == 10
     assert "20 created, 0 changed, 10 unchanged" in run(path, tenant)[1]
+
+
+def test_an_import_starts_effects_only_when_it_is_asked_to(db: None, tmp_path: Path) -> None:
+    effect = {"name": "Forecast", "on": "enter", "stages": ["Live"], "kind": "forecast", "sources": ["Import"]}
+    tenant = TenantFactory(configuration={**SAAS, "effects": [effect]})
+    assert run(write(tmp_path / "a.csv", "id,name,stage", "1,One,Live"), tenant)[0] == 0
+    assert (
+        run(write(tmp_path / "b.csv", "id,name,stage", "2,Two,Live", "1,One,Live"), tenant, "--start-effects")[0] == 0
+    )
+    with tenant_context(tenant.id):
+        started = EffectRun.objects.filter(tenant_id=tenant.id).values_list("customer_id", flat=True)
+        assert list(started) == [Customer.objects.get(external_id="2").id]

@@ -55,6 +55,11 @@ class Command(OperatorCommand):
         parser.add_argument("--encoding", help="If not UTF-8: windows-1250, koi8-r, shift-jis and so on.")
         parser.add_argument("--batch-size", type=read_batch_size, default=BATCH, help="Lines per transaction.")
         parser.add_argument("--as-of", help="When the file was exported; what is known from later is left alone.")
+        parser.add_argument(
+            "--start-effects",
+            action="store_true",
+            help="New customers start what entering their stage starts. Without it an import starts nothing.",
+        )
         parser.add_argument("--dry-run", action="store_true", help="Check every line and write nothing.")
         parser.add_argument("--reject-file", type=Path, help="By default FILE.rejected with the same ending.")
 
@@ -84,6 +89,7 @@ class Command(OperatorCommand):
                         as_of=_read_as_of(options["as_of"]),
                         batch_size=options["batch_size"],
                         dry_run=options["dry_run"],
+                        starts_effects=options["start_effects"],
                     )
                     self._work(run, tenant, size=size, rejects=rejects)
         except (FileRefused, MappingRefused, NoConfiguration) as refusal:

@@ -61,9 +61,12 @@ class Import:
         as_of: dt.datetime | None = None,
         batch_size: int = BATCH,
         dry_run: bool = False,
+        starts_effects: bool = False,
         done: Counts | None = None,
     ) -> None:
         """``as_of``: when the file was exported, if not now: what is known from later than that is not overwritten.
+
+        ``starts_effects``: placing a new customer starts what entering its stage starts.
 
         ``done``: what an earlier run with the same ``now`` has committed, to go on behind it.
         """
@@ -71,6 +74,7 @@ class Import:
         self.tenant, self.actor, self.now = tenant, actor, now
         self.as_of = min(as_of or now, now)
         self.batch_size, self.dry_run = batch_size, dry_run
+        self.starts_effects = starts_effects
         self.counts = done or Counts()
 
     def __iter__(self) -> Iterator[Counts]:
@@ -165,7 +169,13 @@ class Import:
             else:
                 facts.append(news)
         recorded = record_customers(
-            facts, tenant=self.tenant, actor=self.actor, source=SOURCE, now=self.now, create=True
+            facts,
+            tenant=self.tenant,
+            actor=self.actor,
+            source=SOURCE,
+            now=self.now,
+            create=True,
+            starts_effects=self.starts_effects,
         )
         if any(result.placed and result.placed.refused for result in recorded):
             raise _PolicyChanged
