@@ -55,8 +55,7 @@ def measure(populated: Populated) -> list[Figure]:
         queued = _queue(populated, total, ENDPOINTS)
         full = _measure_writers(others)
         _drop_queue(others.tenant)
-        environment = {"SSL_CERT_FILE": str(certificate), "WEBHOOK_ALLOWED_NETWORKS": ADDRESS}
-        with started(sys.executable, "manage.py", "run_effects", **environment) as worker:
+        with started(sys.executable, "manage.py", "run_effects", SSL_CERT_FILE=str(certificate)) as worker:
             await_that(lambda: _count_done() > 0, worker, seconds=30)
             alone = _rate(seconds)
             memory = _memory(worker.pid)

@@ -42,6 +42,8 @@ def opened_world() -> Iterator[None]:
         # The limit has a test of its own; here one client makes more changes in a minute than people do in a year.
         "UPDATES_PER_HOUR": "100000000",
         "KAFKA_TOPIC_PREFIX": f"{DATABASE}.",
+        # Endpoints of webhooks are processes of the run.
+        "WEBHOOK_ALLOWED_NETWORKS": "127.0.0.1",
     }
     _drop()
     try:
