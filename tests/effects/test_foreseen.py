@@ -167,3 +167,17 @@ def test_events_start_effects_also_for_a_new_customer_and_replays_start_none(db:
         assert EffectRun.objects.filter(tenant_id=acme.tenant.id).values("request_id").distinct().count() == 3
     acme.hear(acme.created("c3", contacts=people), acme.renewed("c3", minutes=1), replaying=True)
     assert (acme.stage("c3"), started("c3")) == ("Active", [])
+
+
+def test_the_dialog_says_what_is_later_and_where_the_reason_will_stand(db: None, client: Client) -> None:
+    alert = {
+        "name": "Escalate", "kind": "alert", "to": ["owner"], "subject": "At risk: {{ reason }}",
+        "escalate": {"to": ["managers"], "after_minutes": 60}, **RISK,
+    }  # fmt: skip
+    tenant = TenantFactory(configuration={**DOCUMENT, "effects": [alert]})
+    people = make_people(tenant)
+    customer = CustomerFactory(tenant=tenant, owner=people.viewer.username)
+    client.force_login(people.tenant_admin)
+    page = client.get(f"/customers/{customer.id}/move").content.decode()
+    assert "At risk: …" in page
+    assert page.count("if no one has acknowledged it") == 1

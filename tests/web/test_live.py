@@ -95,3 +95,19 @@ def test_a_nonsensical_place_in_the_history_shows_its_beginning(page_client, cus
     client = page_client("account_manager")
     for before in ("", "x", "9" * 40, "-5"):
         assert client.get(f"/customers/{customer.id}/history?before={before}").status_code == 200
+
+
+def test_what_says_that_a_change_was_made_outlives_new_figures_but_not_the_next_change(page_client, customer, move):
+    client = page_client("account_manager")
+    move(customer, "At-Risk", "Low Engagement", actor=None)
+    said = f"{customer.name} is now in At-Risk."
+    request_id = "01a21b01-d0e3-72fb-9666-b650b9f4fea4"
+    address = f"/customers/{customer.id}/live?stamp=other&moved={request_id}&version="
+    kept = client.get(f"{address}2", headers=HTMX)
+    assert said in text_of(kept)
+    (fragment,) = [tag for tag in markup_of(kept).all("div") if tag.get("id") == "customer"]
+    assert fragment["hx-get"].endswith(f"&moved={request_id}")
+    for other in (f"{address}1", f"/customers/{customer.id}/live?stamp=other&version=2&moved=none"):
+        response = client.get(other, headers=HTMX)
+        assert response.status_code == 200
+        assert said not in text_of(response)

@@ -25,6 +25,8 @@ from tenants.rules.effect_texts import render
 
 # So many recipients of an effect are named; the others are counted.
 MOST_NAMED: Final = 20
+# In a subject, where the reason will stand.
+NOT_CHOSEN: Final = "…"
 WITH_TEXTS: Final = ("email", "alert")
 
 
@@ -104,7 +106,12 @@ def _describe(
     subject = None
     if effect.kind in WITH_TEXTS and customer is not None:
         values = make_values(
-            customer_id, customer, from_stage=change.from_stage, to_stage=change.to_stage, reason="", changed_at=now
+            customer_id,
+            customer,
+            from_stage=change.from_stage,
+            to_stage=change.to_stage,
+            reason=NOT_CHOSEN,
+            changed_at=now,
         )
         first = names.get(rows[0].recipient, "") if rows else ""
         subject = render(effect, {**values, "recipient.name": first}).subject

@@ -37,7 +37,18 @@ def refresh_customer(request: TenantRequest, customer_id: UUID) -> HttpResponse:
     stamp = stamp_of(summary, profile)
     if (str(summary["version"]), stamp) == (request.GET.get("version"), request.GET.get("stamp", stamp)):
         return HttpResponse(status=204)
-    return render(request, "customer.html#customer", gather_customer(request, customer_id))
+    context = gather_customer(request, customer_id)
+    if request.GET.get("version") == str(context["lifecycle"]["version"]):
+        # The figures alone are new: what says that the change was made, and offers to undo it, stays.
+        context["undo_request_id"] = _read_id(request.GET.get("moved", ""))
+    return render(request, "customer.html#customer", context)
+
+
+def _read_id(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
 
 
 @page(VIEW_HISTORY)

@@ -3,7 +3,6 @@
 import argparse
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
@@ -16,6 +15,7 @@ from typing import Any
 from local import signals
 from tests.delivery.chaos.patches import LEASE_SECONDS, MUTANTS
 from tests.delivery.chaos.servers import Endpoint, MailServer
+from tests.messaging.chaos.running import say, try_mutants
 from tests.messaging.chaos.world import Post, World, Zygote, build_world
 from tests.messaging.chaos.zygote import POINTS
 
@@ -38,12 +38,6 @@ def configuration(url: str) -> dict[str, Any]:
     }
 
 
-def say(text: str) -> None:
-    """One line for people."""
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
-
-
 def main() -> int:
     """Exit status 0 only if nothing is wrong."""
     parser = argparse.ArgumentParser(prog="python -m tests.delivery.chaos")
@@ -55,7 +49,7 @@ def main() -> int:
     parser.add_argument("--mutants", action="store_true", help="a quick run with each mistake; each must fail")
     options = parser.parse_args()
     if options.mutants:
-        return try_mutants(options.seed)
+        return try_mutants("tests.delivery.chaos", MUTANTS, seed=options.seed)
     if options.quick:
         options.effects, options.kills = 200, 12
     with tempfile.TemporaryDirectory() as folder, build_world() as world:
@@ -78,21 +72,6 @@ def main() -> int:
         say(f"WRONG: {sentence}")
     say("chaos: everything is as it must be" if not wrong else f"chaos: {len(wrong)} things are wrong")
     return 1 if wrong else 0
-
-
-def try_mutants(seed: int) -> int:
-    """Exit status 0 only if every mistake is found out."""
-    survivors = []
-    for name in MUTANTS:
-        command = [sys.executable, "-m", "tests.delivery.chaos", "--quick", "--seed", str(seed), "--mutant", name]
-        run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
-        found = [line for line in run.stdout.splitlines() if line.startswith("WRONG")]
-        say(f"mutant {name}: {'found out' if found else 'SURVIVES'}")
-        for line in found[:3]:
-            say(f"    {line[:200]}")
-        if not found:
-            survivors.append(name)
-    return 1 if survivors else 0
 
 
 class Run:

@@ -3,7 +3,6 @@
 import argparse
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -21,6 +20,7 @@ from lifecycle.rules.schemas import TYPES
 from local import signals
 from tests.messaging.chaos.load import CONFIGURATION, STAGES, Expected, Sent, make_load
 from tests.messaging.chaos.mutants import MUTANTS
+from tests.messaging.chaos.running import say, try_mutants
 from tests.messaging.chaos.world import GROUP, Post, World, Zygote, build_world
 from tests.messaging.chaos.zygote import POINTS
 
@@ -29,12 +29,6 @@ SETTLE_SECONDS = 180.0
 WINDOW = 2000
 # Changes that are made when all is calm again.
 PEACEFUL = 100
-
-
-def say(text: str) -> None:
-    """One line for people."""
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
 
 
 def main() -> int:
@@ -51,7 +45,7 @@ def main() -> int:
     parser.add_argument("--keep-logs", help="copy the workers' logs into this folder")
     options = parser.parse_args()
     if options.mutants:
-        return try_mutants(options.seed)
+        return try_mutants("tests.messaging.chaos", MUTANTS, seed=options.seed)
     if options.quick:
         options.events, options.customers, options.kills, options.seconds = 3_000, 300, 8, 14.0
     with build_world() as world:
@@ -67,21 +61,6 @@ def main() -> int:
         say(f"WRONG: {sentence}")
     say("chaos: everything is as it must be" if not wrong else f"chaos: {len(wrong)} things are wrong")
     return 1 if wrong else 0
-
-
-def try_mutants(seed: int) -> int:
-    """Exit status 0 only if every mistake is found out."""
-    survivors = []
-    for name in MUTANTS:
-        command = [sys.executable, "-m", "tests.messaging.chaos", "--quick", "--seed", str(seed), "--mutant", name]
-        run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
-        found = [line for line in run.stdout.splitlines() if line.startswith("WRONG")]
-        say(f"mutant {name}: {'found out' if found else 'SURVIVES'}")
-        for line in found[:3]:
-            say(f"    {line[:200]}")
-        if not found:
-            survivors.append(name)
-    return 1 if survivors else 0
 
 
 class Run:
