@@ -223,18 +223,23 @@
     return new DOMParser().parseFromString(page, "text/html").querySelector("main p.soft")?.textContent.trim();
   }
 
-  for (const form of document.querySelectorAll("form[data-submit-on-change]")) {
-    form.addEventListener("change", () => form.requestSubmit());
-  }
   // --- keys that come early ---------------------------------------------------------------------------------------
   // The browser heeds autofocus only with some later frame: anyone who types before it would type into nothing.
   if (document.activeElement === document.body) document.querySelector("[autofocus]")?.focus();
 
-  // What was typed into the search before htmx listened is searched for, as if it had been typed now.
+  // What was typed or chosen in the filters before htmx listened counts as if it had been now.
   document.addEventListener("DOMContentLoaded", () => {
-    const field = document.activeElement;
-    if (field?.matches("form.filters input") && field.value !== field.defaultValue) field.form.requestSubmit();
+    for (const form of document.querySelectorAll("form.filters")) {
+      if ([...form.elements].some(isChanged)) form.requestSubmit();
+    }
   });
+
+  function isChanged(field) {
+    if (field.matches("input:not([type=hidden], [type=checkbox])")) return field.value !== field.defaultValue;
+    if (!field.matches("select")) return false;
+    const shown = [...field.options].findIndex((option) => option.defaultSelected);
+    return field.selectedIndex !== Math.max(0, shown);
+  }
 
   startLive();
   openDialog();

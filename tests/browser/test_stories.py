@@ -262,6 +262,22 @@ def test_what_is_typed_into_the_search_before_its_script_is_there_is_searched_fo
     assert page.url.endswith("/customers?search=aurora&ordering=-updated_at")
 
 
+def test_what_is_chosen_in_a_filter_before_its_script_is_there_is_chosen(open_browser, users, tenant, customer):
+    CustomerFactory.create_batch(3, tenant=tenant, stage="Live")
+    page = open_browser(users.viewer)
+
+    def choose_first(route):
+        page.get_by_label("Stage").select_option("Live")
+        route.continue_()
+
+    page.goto("/customers")
+    expect(page.locator("#results tbody tr")).to_have_count(4)
+    page.route("**/htmx.min*.js", choose_first)
+    page.reload()
+    expect(page.locator("#results tbody tr")).to_have_count(3)
+    assert "stage=Live" in page.url
+
+
 def tab_to(page, target):
     for _ in range(60):
         page.keyboard.press("Tab")
