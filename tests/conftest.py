@@ -16,6 +16,7 @@ import pytest
 from django.conf import settings
 from django.db import connections
 from django.test import Client, override_settings
+from hypothesis import settings as hypothesis_settings
 from rest_framework.test import APIClient
 
 from lifecycle.models.customers import Customer
@@ -29,6 +30,12 @@ from tests.factories import SAAS, CustomerFactory, TenantFactory, UserFactory
 
 # The hooks of tests/workers.py work from here: conftest.py is what pytest reads in every process.
 pytest_plugins = ["tests.workers", "tests.mailing"]
+
+# The suite asks the same of the same code each time: what it finds is found by the change that brought it, and not by
+# the next person's. ``make test ARGS="--hypothesis-profile=explore PATHS"`` looks further.
+hypothesis_settings.register_profile("suite", derandomize=True, deadline=None)
+hypothesis_settings.register_profile("explore", derandomize=False, deadline=None, max_examples=2000, print_blob=True)
+hypothesis_settings.load_profile("suite")
 
 
 @pytest.fixture

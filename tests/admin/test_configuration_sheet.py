@@ -176,6 +176,30 @@ def test_a_document_that_was_written_by_the_form_is_written_the_same_again(name:
     assert write_document(read_sheet(post(laid_out(written)))) == written
 
 
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (10**9, "out_of_range"),
+        (1e9, "out_of_range"),
+        (-(10**9), "out_of_range"),
+        (10**20 - 1, "out_of_range"),
+        (0, "out_of_range"),
+        ("3_0", "wrong_type"),
+    ],
+)
+def test_a_number_out_of_range_is_still_a_number_after_a_way_through_the_form(number: Any, code: str) -> None:
+    document = {**FULL, "max_days": {"Onboarded": number}}
+    written = write_document(read_sheet(post(laid_out(document))))
+    assert [fault.code for fault in check(document)] == [code]
+    assert [fault.code for fault in check(written)] == [code]
+
+
+@pytest.mark.parametrize("number", [10**20, 1e300, float("inf"), float("nan"), 2.5, True])
+def test_a_number_that_no_field_holds_keeps_the_draft_as_json(number: Any) -> None:
+    with pytest.raises(CannotLayOut, match="max_days"):
+        laid_out({**FULL, "max_days": {"Onboarded": number}})
+
+
 @relaxed
 @given(configurations())
 def test_every_configuration_in_order_can_be_shown_and_means_the_same(document: Any) -> None:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from lifecycle.admin.configuration.sheet import UNKNOWN, ConditionRow, EffectRow, RuleRow, Sheet
+from lifecycle.admin.configuration.sheet import MOST_DIGITS, UNKNOWN, ConditionRow, EffectRow, RuleRow, Sheet
 from lifecycle.admin.configuration.typed import read_rates, read_value
 from tenants.rules.configuration.definitions import CATEGORIES, EFFECT_SOURCES
 
@@ -118,4 +118,4 @@ def _in_word_order(words: set[str], known: tuple[str, ...]) -> list[str]:
 def _read_number(text: str) -> int | str:
     """A typed number; what is none stays as it was typed, and the rules say so."""
     digits = text.removeprefix("-")
-    return int(text) if digits.isascii() and digits.isdecimal() and len(digits) < 10 else text
+    return int(text) if digits.isascii() and digits.isdecimal() and len(digits) <= MOST_DIGITS else text

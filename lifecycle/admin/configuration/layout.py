@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 
 from lifecycle.admin.configuration.sheet import (
     MOST_CONDITIONS,
+    MOST_DIGITS,
     MOST_REFERENCES,
     MOST_ROWS,
     MOST_STEPS,
@@ -262,8 +263,12 @@ def _whole(value: Any, what: str) -> str:
     """A whole number as it is typed, or the text that stands in its place."""
     if isinstance(value, str) and value and not value.lstrip("-").isdecimal():
         return _text(value, what)
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or value % 1 != 0:  # infinity and NaN as well
         raise CannotLayOut(_("“%(key)s” has a value that is not a whole number.") % {"key": what})
+    if abs(value) >= 10**MOST_DIGITS:
+        raise CannotLayOut(
+            _("“%(key)s” has a number of more than %(most)s digits.") % {"key": what, "most": MOST_DIGITS}
+        )
     return str(int(value))
 
 

@@ -18,6 +18,8 @@ UNKNOWN = "?"
 MOST_ROWS = {"stage": 60, "rule": 120, "effect": 120}
 MOST_CONDITIONS = 20
 MOST_STEPS = 10
+# Of a whole number. What is longer stays text, which the rules refuse as such.
+MOST_DIGITS = 20
 # References in one list, and names in it that are no stages.
 MOST_REFERENCES = 100
 MOST_UNKNOWN = 40
