@@ -20,7 +20,7 @@ from uuid import UUID
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from django.db import DEFAULT_DB_ALIAS
+from django.db import DEFAULT_DB_ALIAS, connections
 
 from audit.models import AuditSeal, OutboxMessage
 from audit.services.chain import EPOCH, MICROSECOND
@@ -42,6 +42,15 @@ SELECT h.customer_id, h.sequence, h.id, h.hash FROM customer_lifecycle_history h
    AND (h.customer_id, h.sequence) > (%(customer_id)s::uuid, %(sequence)s::int)
    AND NOT EXISTS (SELECT FROM audit_sealed_row r WHERE r.tenant_id = h.tenant_id AND r.history_id = h.id)
  ORDER BY h.customer_id, h.sequence LIMIT %(most)s::int
+"""
+# One more than a seal holds: it says that there are more.
+COUNT_UNSEALED: Final = """
+SELECT count(*) FROM (
+  SELECT FROM customer_lifecycle_history h
+   WHERE h.tenant_id = %(tenant_id)s::uuid AND h.recorded_at >= %(since)s::timestamptz
+     AND NOT EXISTS (SELECT FROM audit_sealed_row r WHERE r.tenant_id = h.tenant_id AND r.history_id = h.id)
+   LIMIT %(most)s::int + 1
+) AS unsealed
 """
 COVER: Final = """
 INSERT INTO audit_sealed_row (history_id, tenant_id, seal_number, position, hash)
@@ -197,6 +206,16 @@ def seal_rows(
     if topic:
         _publish(seal, topic, now)
     return Sealed(seal, (rows[-1][0], rows[-1][1]))
+
+
+def count_unsealed(tenant_id: UUID) -> int:
+    """How many rows no seal covers yet, up to MOST + 1. Call inside the tenant's context. Two statements."""
+    last = AuditSeal.objects.filter(tenant_id=tenant_id).order_by("-number").first()
+    given: dict[str, Any] = {"tenant_id": tenant_id, "since": last.complete_to if last else EPOCH, "most": MOST}
+    with connections[DEFAULT_DB_ALIAS].cursor() as cursor:
+        cursor.execute(COUNT_UNSEALED, given)
+        (count,) = cursor.fetchone()
+    return int(count)
 
 
 def describe_seal(seal: AuditSeal) -> dict[str, Any]:

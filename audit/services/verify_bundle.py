@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Verify an audit bundle of Customer 360 without the product: ``python verify_bundle.py [FOLDER] [--key BASE64]``.
+"""Verify an audit bundle of Customer 360 without the product: ``python verify_bundle.py [FOLDER]``.
 
 Needs Python 3.9 or newer and the package ``cryptography``, and nothing of the product: read it before you trust it.
 Exit status 0 when everything holds, 1 when something does not, 2 when the bundle cannot be read.
@@ -12,6 +12,7 @@ What is checked:
 * Each history row has the SHA-256 that it carries, which includes the hash of the customer's row before; no row of a
   customer is missing between two others.
 * The rows of each seal are the leaves of its Merkle tree (RFC 6962): all of them, and each is in it by its own proof.
+* A seal that you kept (--seal, one or several, JSON a line) is the very one of the bundle.
 
 A key that comes with the bundle proves nothing by itself: give the one that you were given by another way with --key,
 or compare its fingerprint.
@@ -55,9 +56,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Verify an audit bundle of Customer 360.")
     parser.add_argument("folder", nargs="?", default=str(Path(__file__).resolve().parent), help="default: this one")
     parser.add_argument("--key", action="append", default=[], metavar="BASE64", help="a public key that you trust")
+    parser.add_argument("--seal", action="append", default=[], metavar="FILE", help="seals that you kept elsewhere")
     options = parser.parse_args()
     try:
-        bundle = Bundle(Path(options.folder), options.key)
+        bundle = Bundle(Path(options.folder), options.key, options.seal)
         bundle.verify()
     except Unreadable as trouble:
         print(f"The bundle cannot be verified: {trouble}")
@@ -76,13 +78,15 @@ def main() -> int:
 class Bundle:
     """One bundle: what it says and what is wrong with it."""
 
-    def __init__(self, folder: Path, trusted: list[str]) -> None:
+    def __init__(self, folder: Path, trusted: list[str], kept: list[str] | None = None) -> None:
         self.folder = folder
+        self.kept = [seal for file in kept or () for seal in self._read_kept(Path(file))]
         self.findings: list[str] = []
         self.rows = self.seals = 0
         # The last row of each customer: its sequence and hash.
         self.chains: dict[str, tuple[int, str]] = {}
         self.begun = 0
+        self.compared: set[int] = set()
         self.first_seal: dict[str, Any] | None = None
         self.trusted = bool(trusted)
         self.manifest = self._read_json(MANIFEST)
@@ -108,6 +112,7 @@ class Bundle:
             self.seals += 1
             self.first_seal = self.first_seal or seal
             self._verify_seal(seal, previous)
+            self._compare_kept(seal)
             self._verify_rows(seal, history, proofs)
             previous = seal
         if next(history, None) is not None:
@@ -123,6 +128,10 @@ class Bundle:
             yield f"It begins with seal {self.first_seal['number']}: what that says of the one before is unchecked."
         if self.begun:
             yield f"{self.begun:,} customers have rows before the bundle begins, which are not in it."
+        for number in sorted({seal["number"] for seal in self.kept} - self.compared):
+            yield f"Seal {number}, which you kept, is not in the bundle: ask for one that goes as far."
+        if self.compared:
+            yield f"{len(self.compared):,} of the seals that you kept were compared."
         if not self.trusted:
             for name in self.keys:
                 yield f"The key {name} came with the bundle: compare it with the one you were given, or use --key."
@@ -160,6 +169,15 @@ class Bundle:
         except OSError as error:
             raise ValueError(f"{name} cannot be read ({error})") from error
 
+    def _read_kept(self, file: Path) -> list[dict[str, Any]]:
+        try:
+            seals = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+            for seal in seals:
+                seal_bytes(seal)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise Unreadable(f"{file} holds no seals, one a line ({error!r}).") from error
+        return seals
+
     def _read_keys(self) -> list[str]:
         try:
             return [key["public_key"] for key in self._read_json("keys.json")]
@@ -195,6 +213,13 @@ class Bundle:
             Ed25519PublicKey.from_public_bytes(key).verify(base64.b64decode(seal["signature"]), seal_bytes(seal))
         except (InvalidSignature, ValueError):
             wrong(f"The signature of seal {number} is not that of what it says.")
+
+    def _compare_kept(self, seal: dict[str, Any]) -> None:
+        for kept in self.kept:
+            if kept["number"] == seal["number"]:
+                self.compared.add(seal["number"])
+                if seal_bytes(kept) != seal_bytes(seal):
+                    self.findings.append(f"Seal {seal['number']} is not the one that you kept.")
 
     # --- rows -------------------------------------------------------------------------------------------------------
 

@@ -68,6 +68,12 @@ def verify(folder: Path, *keys: str) -> list[str]:
     return bundle.findings
 
 
+def verify_with(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """The verifier of a bundle as an outsider runs it: nothing of the product can be imported."""
+    command = [sys.executable, "-I", str(folder / "verify_bundle.py"), *options]
+    return subprocess.run(command, cwd="/", env={"PATH": ""}, capture_output=True, text=True, check=False)
+
+
 def change(folder: Path, name: str, edit: Callable[[list[Any]], Any]) -> None:
     """Edit the lines of a file and everything that would give it away by its bytes."""
     path = folder / name
@@ -90,14 +96,7 @@ def test_an_outsider_verifies_a_bundle_with_python_alone(
     folder = export()
     away = tmp_path / "elsewhere"
     shutil.copytree(folder, away)
-    run = subprocess.run(
-        [sys.executable, "-I", str(away / "verify_bundle.py"), "--key", PUBLIC],
-        cwd="/",
-        env={"PATH": ""},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    run = verify_with(away, "--key", PUBLIC)
     assert (run.returncode, run.stderr) == (0, "")
     assert run.stdout == "15 history rows of 3 customers under 3 seals\nEverything holds.\n"
     assert sorted(path.name for path in folder.iterdir()) == [
@@ -109,9 +108,7 @@ def test_an_outsider_verifies_a_bundle_with_python_alone(
 
     altered = (away / "history.ndjson").read_bytes().replace(b"At-Risk", b"At-Rest", 1)
     (away / "history.ndjson").write_bytes(altered)
-    run = subprocess.run(
-        [sys.executable, "-I", str(away / "verify_bundle.py")], capture_output=True, text=True, check=False
-    )
+    run = verify_with(away)
     assert run.returncode == 1
     assert "WRONG: The file history.ndjson is not the one of the manifest: it was altered.\n" in run.stdout
     assert f"The key {key_id(public_key_of(KEY))} came with the bundle" in run.stdout
