@@ -14,11 +14,12 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import unquote_plus
-from uuid import uuid4
 
+import orjson
 import structlog
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from uuid_utils import uuid4
 
 from audit.services.recording import traceparent
 from config.logging import REQUEST_LOGGER, route_of, service_name
@@ -55,9 +56,9 @@ class LogRequests:
         if not comes_from_proxy(request):
             for header in PROXY_HEADERS:
                 meta.pop(header, None)
-        trace, flags = read_traceparent(meta.get("HTTP_TRACEPARENT", ""))
+        trace, flags = read_traceparent(meta.get("HTTP_TRACEPARENT"))
         span = secrets.token_hex(8)
-        request_id = read_request_id(meta.get("HTTP_X_REQUEST_ID", ""))
+        request_id = read_request_id(meta.get("HTTP_X_REQUEST_ID"))
         ids = {"request_id": request_id, "trace.id": trace, "span.id": span}
         context = f"00-{trace}-{span}-{flags}"
         outside = traceparent.set(context)
@@ -89,6 +90,7 @@ class LogRequests:
         known = structlog.contextvars.get_contextvars()
         address = client_address(request)
         agent = request.META.get("HTTP_USER_AGENT", "")[:256]
+        query = request.META.get("QUERY_STRING", "")
         line: dict[str, Any] = {
             "@timestamp": f"{dt.datetime.now(dt.UTC).isoformat(timespec='milliseconds')[:-6]}Z",
             "log.level": "error" if status >= 500 else "info",
@@ -102,7 +104,7 @@ class LogRequests:
                 "request": {"id": known["request_id"], "method": method},
                 "response": {"status_code": status},
             },
-            "url": {"path": route, "query": mask_query(request.META.get("QUERY_STRING", ""))},
+            "url": {"path": route, "query": mask_query(query)} if query else {"path": route},
             "event": {"duration": duration, "outcome": outcome},
         }
         for name, part, value in (
@@ -113,27 +115,49 @@ class LogRequests:
         ):
             if value:
                 line[name] = {part: value}
-        if not line["url"]["query"]:
-            del line["url"]["query"]
-        lines.handle(logging.LogRecord(__name__, level, "", 0, to_json(line), (), None))
+        lines.handle(WholeLine(level, to_json(line)))
+
+
+class WholeLine(logging.LogRecord):
+    """A line that is whole: nothing is looked up for it that no formatter asks for (thread, process, place in code)."""
+
+    def __init__(self, level: int, text: str) -> None:
+        self.__dict__ |= {
+            "name": __name__,
+            "levelno": level,
+            "levelname": logging.getLevelName(level),
+            "msg": text,
+            "args": (),
+            "exc_info": None,
+            "exc_text": None,
+            "stack_info": None,
+        }
 
 
 mask_agent = lru_cache(maxsize=512)(redact)
-# ASCII, whatever standard error can take.
-to_json = json.JSONEncoder(separators=(",", ":")).encode
+_to_ascii = json.JSONEncoder(separators=(",", ":")).encode
 
 
-def read_traceparent(text: str) -> tuple[str, str]:
+def to_json(line: dict[str, Any]) -> str:
+    """In ASCII, whatever standard error can take. What a client sends may be no Unicode (a lone surrogate)."""
+    try:
+        encoded = orjson.dumps(line)
+    except TypeError:
+        return _to_ascii(line)
+    return encoded.decode("ascii") if encoded.isascii() else _to_ascii(line)
+
+
+def read_traceparent(text: str | None) -> tuple[str, str]:
     """Trace id and flags of a valid ``traceparent``; else a new trace that is recorded."""
-    match = TRACEPARENT.fullmatch(text.strip()) if len(text) <= 256 else None
-    if match is None or (match[4] and text.startswith("00")):
+    match = TRACEPARENT.fullmatch(text.strip()) if text and len(text) <= 256 else None
+    if match is None or not text or (match[4] and text.startswith("00")):
         return secrets.token_hex(16), "01"
     return match[1], match[3]
 
 
-def read_request_id(text: str) -> str:
+def read_request_id(text: str | None) -> str:
     """The id that the proxy gave, if it is one; else a new one."""
-    return text if REQUEST_ID.fullmatch(text) else str(uuid4())
+    return text if text and REQUEST_ID.fullmatch(text) else str(uuid4())
 
 
 def mask_query(query: str) -> str:

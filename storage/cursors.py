@@ -6,11 +6,13 @@ Django binds parameters on the client and undoes preparation; for the few statem
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
+from uuid import UUID
 
 import psycopg
 from django.conf import settings
 from django.db import connections
 
+from storage.database.base import set_variable
 from storage.database.prepared import fetch_rows
 
 # Statements that a connection keeps prepared; the lists alone have dozens of forms.
@@ -60,10 +62,28 @@ def fetch_prepared_dicts(query: str, parameters: Mapping[str, Any], *, using: st
     return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
-def _fetch(query: str, parameters: Mapping[str, Any], using: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+def fetch_alone_dicts(
+    query: str, parameters: Mapping[str, Any], variable: str, value: UUID, *, using: str
+) -> list[dict[str, Any]]:
+    """As ``fetch_prepared_dicts``, in a transaction of its own in which ``variable`` is set: one message, one answer.
+
+    Only where there is no transaction, and for a statement that writes nothing.
+    """
+    columns, rows = _fetch(query, parameters, using, first=set_variable(variable, value))
+    return [dict(zip(columns, row, strict=True)) for row in rows]
+
+
+def is_watched(using: str) -> bool:
+    """Whether someone wants to see every statement by itself: a test that counts them."""
     connection = connections[using]
-    if connection.force_debug_cursor or connection.execute_wrappers:
-        # Who wants to see the statements sees this one, too.
+    return bool(connection.force_debug_cursor or connection.execute_wrappers)
+
+
+def _fetch(
+    query: str, parameters: Mapping[str, Any], using: str, *, first: bytes | None = None
+) -> tuple[list[str], list[tuple[Any, ...]]]:
+    connection = connections[using]
+    if is_watched(using):
         with prepared_cursor(using) as cursor:
             cursor.execute(query, parameters)
             return [column.name for column in cursor.description], cursor.fetchall()
@@ -71,7 +91,7 @@ def _fetch(query: str, parameters: Mapping[str, Any], using: str) -> tuple[list[
     connection.validate_thread_sharing()
     connection.validate_no_broken_transaction()
     with connection.wrap_database_errors:
-        return fetch_rows(connection.connection, query, parameters)
+        return fetch_rows(connection.connection, query, parameters, first=first)
 
 
 def plain_array(values: Iterable[Any]) -> str:

@@ -6,16 +6,17 @@ connection pooler a session variable would reach the next borrower of the connec
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.transaction import Atomic
 
+from storage.cursors import fetch_alone_dicts, fetch_prepared_dicts, is_watched
 from storage.database.base import Connection
 
 TENANT_VARIABLE = "app.tenant_id"
@@ -43,6 +44,19 @@ def tenant_context(tenant_id: UUID, *, using: str = DEFAULT_DB_ALIAS) -> Abstrac
     transaction yet one begins, and ends with the block.
     """
     return _LocalVariable(TENANT_VARIABLE, tenant_id, using)
+
+
+def look_as_tenant(
+    tenant_id: UUID, query: str, parameters: Mapping[str, Any], *, using: str = DEFAULT_DB_ALIAS
+) -> list[dict[str, Any]]:
+    """The rows of a prepared statement that only looks, in the tenant's context, by the names of their columns.
+
+    Where there is no transaction it is one of its own and the whole of it one round trip; else a part of the caller's.
+    """
+    if connections[using].in_atomic_block or is_watched(using):
+        with tenant_context(tenant_id, using=using):
+            return fetch_prepared_dicts(query, parameters, using=using)
+    return fetch_alone_dicts(query, parameters, TENANT_VARIABLE, tenant_id, using=using)
 
 
 @contextmanager
@@ -124,7 +138,7 @@ def _open(connection: BaseDatabaseWrapper, variable: str, value: UUID) -> None:
     Who wants to see the statements (a test that counts them) sees this one by itself.
     """
     raw = connection.connection
-    if connection.force_debug_cursor or connection.execute_wrappers:
+    if is_watched(connection.alias):
         _set(connection, variable, value)
     else:
         assert isinstance(raw, Connection) and isinstance(value, UUID)  # noqa: S101

@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg
 from django.conf import settings
+from django.core.cache import close_caches
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections, connections, reset_queries
 
@@ -26,6 +27,8 @@ def watch_own_connections() -> None:
     for signal in (request_started, request_finished):
         signal.disconnect(close_old_connections)
         signal.connect(_close_unusable_connections)
+    # The caches' connections to Redis are kept: there is nothing that django-redis would do here.
+    request_finished.disconnect(close_caches)
     if not settings.DEBUG:
         # Outside of development nothing is kept of queries.
         request_started.disconnect(reset_queries)
@@ -37,7 +40,8 @@ def _close_unusable_connections(**_: Any) -> None:
     if own is None:
         own = _own.connections = [connections[alias] for alias in connections]
     for wrapper in own:
-        wrapper.close_if_unusable_or_obsolete()
+        if wrapper.connection is not None:
+            wrapper.close_if_unusable_or_obsolete()
 
 
 class Overloaded(Exception):

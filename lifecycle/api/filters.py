@@ -141,6 +141,8 @@ def refuse_parameter(name: str, detail: str) -> RequestRefused:
 
 def refuse_unknown_parameters(parameters: QueryDict, known: tuple[str, ...]) -> None:
     """Refuse parameters that an address does not have, or has once. Raises RequestRefused."""
+    if not parameters:
+        return
     errors = [*_find_unknown(parameters, known), *_find_repeated(parameters, ())]
     if errors:
         raise _refuse(errors)

@@ -1,4 +1,4 @@
-"""What is known of one customer, each question one statement. Call inside the tenant's context.
+"""What is known of one customer, each question one statement, in the tenant's context or in one of its own.
 
 Money comes as text with two decimals, so that no float ever touches it.
 """
@@ -8,7 +8,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from lifecycle.rules.fields import BILLING, COMPANY, SUPPORT, Field, fields_of
-from storage.cursors import fetch_prepared_dicts
+from tenants.context import look_as_tenant
 
 Row = dict[str, Any]
 # Part -> the alias of its table in every statement.
@@ -99,5 +99,5 @@ def pick(row: Mapping[str, Any], fields: tuple[str, ...]) -> Row:
 
 
 def _find(statement: str, tenant_id: UUID, customer_id: UUID) -> Row | None:
-    rows = fetch_prepared_dicts(statement, {"tenant_id": tenant_id, "customer_id": customer_id}, using="default")
+    rows = look_as_tenant(tenant_id, statement, {"tenant_id": tenant_id, "customer_id": customer_id})
     return rows[0] if rows else None

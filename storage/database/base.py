@@ -26,6 +26,11 @@ from storage.database.silence import is_silent, note_silence
 IDENTIFIED: Final = (DEFAULT_DB_ALIAS, "relay")
 
 
+def set_variable(variable: str, value: UUID) -> bytes:
+    """The statement that sets a variable for the rest of the transaction; ``variable`` is no one's input."""
+    return f"SELECT set_config('{variable}', '{value}', true)".encode()
+
+
 class Connection(psycopg.Connection[Any]):
     """A psycopg connection that knows which database it shows, and since when it has been waiting."""
 
@@ -45,7 +50,7 @@ class Connection(psycopg.Connection[Any]):
 
     def open_with(self, variable: str, value: UUID) -> None:
         """Have the next transaction begin with a variable of its own. Sends nothing; ``variable`` is no one's input."""
-        self.opening = b"BEGIN", f"SELECT set_config('{variable}', '{value}', true)".encode()
+        self.opening = b"BEGIN", set_variable(variable, value)
 
     def take_opening(self) -> tuple[bytes, ...]:
         """What has to be sent before the next statement, by what sends that."""

@@ -26,24 +26,28 @@ class _Statement(NamedTuple):
     formats: list[PyFormat]
 
 
-def fetch_rows(raw: Any, query: str, parameters: Mapping[str, Any]) -> tuple[list[str], list[tuple[Any, ...]]]:
+def fetch_rows(
+    raw: Any, query: str, parameters: Mapping[str, Any], *, first: bytes | None = None
+) -> tuple[list[str], list[tuple[Any, ...]]]:
     """Run one of the few statements of the hot path on a ``storage.database.base.Connection``: its columns and rows.
 
-    Placeholders are named, and each has a type from its place in the statement or from a cast. Raises psycopg's errors.
+    Placeholders are named, and each has a type from its place in the statement or from a cast. With another statement
+    that goes ``first`` both are a transaction of their own, which ends with the answer: statements of one pipeline are
+    one to PostgreSQL. The connection must be in none. Raises psycopg's errors.
     """
     statement = _compile(query)
     transformer = Transformer.from_context(raw)
     values = transformer.dump_sequence([parameters[name] for name in statement.parameters], statement.formats)
-    result = _run(raw, statement, values)
+    result = _run(raw, statement, values, first)
     transformer.set_pgresult(result)
     columns = [(result.fname(number) or b"").decode() for number in range(result.nfields)]
     return columns, transformer.load_rows(0, result.ntuples, tuple)
 
 
-def _run(raw: Any, statement: _Statement, values: Any) -> Any:
+def _run(raw: Any, statement: _Statement, values: Any, first: bytes | None) -> Any:
     link = raw.pgconn
     with raw.lock:
-        before = raw.take_opening()
+        before = (first,) if first else raw.take_opening()
         if not before and not raw.autocommit and link.transaction_status == TransactionStatus.IDLE:
             before = (b"BEGIN",)
         # Behind a transaction-mode pooler the next transaction may run on another server connection.

@@ -90,8 +90,22 @@ def test_where_a_customer_stands_is_one_trip_to_redis_and_one_statement(
         assert client.get(address).status_code == 200
     with trips.counting() as counted:
         assert client.get(address).status_code == 200
-    # BEGIN, the tenant and the look in one; COMMIT.
-    assert counted.sent == "RPP"
+    # The tenant and the look, a transaction of their own.
+    assert counted.sent == "RP"
+
+
+def test_a_summary_that_is_not_cached_is_looked_up_in_one_trip(
+    tenant: TenantRef, customer: Customer, api_client: Callable[..., Any], trips: Trips
+) -> None:
+    client = api_client("viewer")
+    address = f"/api/v1/customers/{customer.id}/lifecycle/summary"
+    expected = client.get(address).json()
+    # Rights are held, what is known of the customer is not.
+    get_client().delete(*get_client().keys("c360:*status*"))
+    with trips.counting() as counted:
+        response = client.get(address)
+    assert (response.status_code, response.json()) == (200, expected)
+    assert counted.sent == "RPR"
 
 
 def test_a_move_asks_redis_once_before_and_once_after_its_commit(

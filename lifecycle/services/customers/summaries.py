@@ -27,7 +27,6 @@ from tenants.actors import TenantRef
 from tenants.context import tenant_context
 from tenants.rules.configuration.definitions import Effect
 from tenants.rules.configuration.policy import Policy
-from tenants.services.configuration.policies import policy_of_version
 
 __all__ = ["read_lifecycle", "read_profile", "read_summary", "read_tenant_summary", "summary_keys"]
 
@@ -48,22 +47,22 @@ def read_lifecycle(
 
     ``may_update``: whether the person who asks may move customers at all; if not, ``denial`` says why in the words of
     their role. ``source``: that of the change they would make. Always from PostgreSQL: its version is what the next
-    change will be compared with. One statement; six more with a ``viewer``, who is shown in full what each change that
-    is allowed would start if it were made ``now``.
+    change will be compared with. One statement in one round trip; six more with a ``viewer``, who is shown in full what
+    each change that is allowed would start if it were made ``now``.
     ``judged_by`` is the configuration of the last change, ``configuration_version`` the one that judges now.
     """
-    with tenant_context(tenant.id):
-        row = facts.find_status(tenant.id, customer_id)
-        if row is None:
-            return None
-        policy = policy_of_version(tenant.id, row["configuration_version"])
-        status = facts.pick(row, facts.STATUS_FIELDS)
-        options = explain(policy, _as_status(status), may_update=may_update, source=source)
-        details: dict[str, list[Json]] = {}
-        if viewer is not None:
-            allowed = [Possible(row["stage"], one.stage, one.effects) for one in options if one.allowed]
+    row = facts.find_status(tenant.id, customer_id)
+    if row is None:
+        return None
+    policy = policy_of(tenant, row["configuration_version"])
+    status = facts.pick(row, facts.STATUS_FIELDS)
+    options = explain(policy, _as_status(status), may_update=may_update, source=source)
+    details: dict[str, list[Json]] = {}
+    if viewer is not None:
+        allowed = [Possible(row["stage"], one.stage, one.effects) for one in options if one.allowed]
+        with tenant_context(tenant.id):
             found = foresee(customer_id, allowed, tenant=tenant, viewer=viewer, now=now or dt.datetime.now(dt.UTC))
-            details = {one.to_stage: detail for one, detail in zip(allowed, found, strict=True)}
+        details = {one.to_stage: detail for one, detail in zip(allowed, found, strict=True)}
     if denial and not may_update:
         options = tuple(replace(option, refusal=Refused("permission_denied", denial)) for option in options)
     return status | {
@@ -110,8 +109,7 @@ def read_summary(customer_id: UUID, *, tenant: TenantRef, now: dt.datetime, held
     raw_status, raw_figures = reading.values[copies.STATUS], reading.values[copies.FIGURES]
     configuration = reading.configuration
     if raw_status is None or raw_figures is None:
-        with tenant_context(tenant.id):
-            row = facts.find_summary(tenant.id, customer_id)
+        row = facts.find_summary(tenant.id, customer_id)
         if row is None:
             return None
         raw_status, raw_figures = dump(facts.pick(row, facts.STATUS_FIELDS)), dump(pick_figures(row))
