@@ -4,7 +4,7 @@ from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from lifecycle.api.responses import ResponseSerializer
-from lifecycle.models import EffectRun
+from lifecycle.models import EffectRun, Notification
 from lifecycle.services.effects.preferences import CHOICES
 
 STATES = EffectRun.STATES
@@ -122,13 +122,16 @@ class UndoResponse(ResponseSerializer):
 
 
 class NotificationResponse(ResponseSerializer):
-    """An alert as one person sees it."""
+    """An alert, a mention in a note or a task, as one person sees it."""
 
     id = serializers.UUIDField()
+    kind = serializers.ChoiceField(choices=Notification.KINDS)
     effect = serializers.CharField()
     customer_id = serializers.UUIDField()
+    about_id = serializers.UUIDField(allow_null=True, help_text="The note or the task; null for an alert.")
+    made_by = serializers.CharField(allow_blank=True, help_text="Who wrote it; empty for an alert.")
     from_stage = serializers.CharField(allow_blank=True)
-    to_stage = serializers.CharField()
+    to_stage = serializers.CharField(allow_blank=True, help_text="Empty for what is no alert.")
     subject = serializers.CharField(allow_blank=True, help_text="Empty where the effect has no text of its own.")
     body = serializers.CharField(allow_blank=True, help_text="Empty where the effect has no text of its own.")
     is_escalated = serializers.BooleanField(help_text="No one had acknowledged it in time.")

@@ -366,6 +366,8 @@ class ExportResponse(ResponseSerializer):
     support = _record("Support's figures.")
     lifecycle = _record("The customer's stage.")
     history = _records("Every transition, with its note; `note_erased` if it can no longer be read.")
+    notes = _records("What people wrote about the customer: each with its earlier `versions`.")
+    tasks = _records("What was to be done about the customer.")
     refused_attempts = _records("Attempts to move the customer that were refused.")
     administration = _records("What was done about the customer: exports, erasures.")
     stored_answers = _records("Answers kept for repetitions under an Idempotency-Key.")

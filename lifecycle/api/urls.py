@@ -11,6 +11,7 @@ from lifecycle.api.viewsets.notifications import NotificationViewSet
 from lifecycle.api.viewsets.personal_data import PersonalDataViewSet
 from lifecycle.api.viewsets.transitions import TenantSummaryViewSet, TransitionViewSet
 from lifecycle.api.viewsets.undo import UndoViewSet
+from lifecycle.api.viewsets.work import NoteViewSet, OwnTaskViewSet, TaskViewSet
 
 v1: list[URLPattern | URLResolver] = [
     path("auth/", include("tenants.api.urls")),
@@ -39,6 +40,27 @@ v1: list[URLPattern | URLResolver] = [
     ),
     path("customers/<str:customer_id>/export", PersonalDataViewSet.as_view({"post": "export"}), name="customer-export"),
     path("customers/<str:customer_id>/erase", PersonalDataViewSet.as_view({"post": "erase"}), name="customer-erase"),
+    path(
+        "customers/<str:customer_id>/notes",
+        NoteViewSet.as_view({"get": "list", "post": "create"}),
+        name="customer-notes",
+    ),
+    path(
+        "customers/<str:customer_id>/notes/<str:note_id>",
+        NoteViewSet.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
+        name="customer-note",
+    ),
+    path(
+        "customers/<str:customer_id>/tasks",
+        TaskViewSet.as_view({"get": "list", "post": "create"}),
+        name="customer-tasks",
+    ),
+    path(
+        "customers/<str:customer_id>/tasks/<str:task_id>",
+        TaskViewSet.as_view({"get": "retrieve", "patch": "partial_update"}),
+        name="customer-task",
+    ),
+    path("tasks", OwnTaskViewSet.as_view({"get": "list"}), name="own-tasks"),
     path("lifecycle/summary", TenantSummaryViewSet.as_view({"get": "retrieve"}), name="lifecycle-summary"),
     path("lifecycle/transitions", TransitionViewSet.as_view({"post": "create"}), name="lifecycle-transitions"),
     path(

@@ -18,6 +18,7 @@ from lifecycle.models.stage_migrations import StageMigration
 from lifecycle.models.stale import StaleCopies
 from lifecycle.models.status import CustomerLifecycleStatus
 from lifecycle.models.undo import Undo
+from lifecycle.models.work import Note, NoteVersion, Task
 
 __all__ = [
     "NO_TENANT",
@@ -34,12 +35,15 @@ __all__ = [
     "ImportPart",
     "ImportUpload",
     "InboxEvent",
+    "Note",
+    "NoteVersion",
     "Notification",
     "NotificationPreference",
     "ParkedEvent",
     "StageMigration",
     "StaleCopies",
     "SupportFigures",
+    "Task",
     "Undo",
     "WebhookEndpoint",
     "WebhookSecret",

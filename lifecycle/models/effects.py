@@ -164,7 +164,15 @@ class EffectTally(models.Model):
 class Notification(models.Model):
     """An alert as one person sees it. What it says is made of the transition, unless the effect has texts of its own:
     they may name people, and go when the customer is erased.
+
+    Of another ``kind`` it says that ``made_by`` has mentioned the person in a note, or given them a task: ``effect_id``
+    is then made of both (``services.effects.notices``), and ``about_id`` is the note or the task.
     """
+
+    ALERT: Final = "alert"
+    MENTION: Final = "mention"
+    TASK: Final = "task"
+    KINDS: Final = (ALERT, MENTION, TASK)
 
     id = models.UUIDField(primary_key=True, default=uuid_utils.compat.uuid7, editable=False)
     tenant_id = models.UUIDField()
@@ -174,6 +182,9 @@ class Notification(models.Model):
     effect = models.CharField(max_length=255)
     from_stage = models.CharField(max_length=100, blank=True, default="")
     to_stage = models.CharField(max_length=100)
+    kind = models.CharField(max_length=10, default=ALERT, db_default=ALERT)
+    about_id = models.UUIDField(null=True)
+    made_by = models.CharField(max_length=150, blank=True, default="", db_default="")
     subject = models.CharField(max_length=255, blank=True, default="", db_default="", help_text="The effect's own.")
     body = models.TextField(blank=True, default="", db_default="", help_text="The effect's own.")
     is_escalated = models.BooleanField(default=False, db_default=False, help_text="No one had acknowledged it in time.")

@@ -12,7 +12,7 @@ from lifecycle.web.live import PERSON_ALONE, Ticket, stream_url
 from tenants.actors import TenantRef
 from tenants.authentication import Impersonation, read_impersonation
 from tenants.models import User
-from tenants.roles import Role
+from tenants.roles import ROLE_PERMISSIONS, VIEW_HISTORY, Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,11 @@ class Surroundings:
         """The name of the tenant at hand; of the super admin's choice only the slug is known here."""
         own = self.user.tenant if self.user else None
         return own.name if own else self.chosen
+
+    @property
+    def sees_tasks(self) -> bool:
+        """Whether the user has a page of tasks."""
+        return self.user is not None and VIEW_HISTORY in ROLE_PERMISSIONS[Role(self.user.role)]
 
     @property
     def may_switch(self) -> bool:

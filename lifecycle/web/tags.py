@@ -3,18 +3,20 @@
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from itertools import zip_longest
 from typing import Any
 
 from django import template
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.templatetags.static import static
 from django.utils.dateformat import format as format_date
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import format_html, urlize
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from lifecycle.sentences import say
+from lifecycle.services.work.colleagues import split_mentions
 from lifecycle.web.stage_colors import StageColors
 from lifecycle.web.undoing import undo_of
 from tenants.rules.messages import Message
@@ -142,6 +144,16 @@ def renewal_distance(left: int | None) -> str:
     if left == 0:
         return _("today")
     return (_("in %(days)s") if left > 0 else _("%(days)s ago")) % {"days": days(abs(left))}
+
+
+@register.filter
+def note_text(text: str) -> SafeString:
+    """What people wrote, escaped, with its links to follow and its mentions marked."""
+    parts = split_mentions(text)
+    # Every second one is a mention.
+    marked = (format_html('<strong class="mention">{}</strong>', part) for part in parts[1::2])
+    links = [mark_safe(urlize(part, nofollow=True, autoescape=True)) for part in parts[::2]]  # noqa: S308  escaped there
+    return SafeString("".join(one for pair in zip_longest(links, marked, fillvalue="") for one in pair))
 
 
 @register.filter

@@ -13,6 +13,7 @@ from lifecycle.web.views import (
     own_account,
     password_reset,
     undo,
+    work,
 )
 
 urlpatterns = [
@@ -22,6 +23,13 @@ urlpatterns = [
     path("customers/<uuid:customer_id>/live", customers.refresh_customer, name="customer-live"),
     path("customers/<uuid:customer_id>/history", customers.show_history, name="customer-history"),
     path("customers/<uuid:customer_id>/move", moving.move_customer, name="move-customer"),
+    path("customers/<uuid:customer_id>/notes", work.customer_notes, name="customer-notes-page"),
+    path("customers/<uuid:customer_id>/notes/<uuid:note_id>", work.customer_note, name="customer-note-page"),
+    path("customers/<uuid:customer_id>/notes/<uuid:note_id>/delete", work.delete_note, name="delete-note"),
+    path("customers/<uuid:customer_id>/tasks", work.customer_tasks, name="customer-tasks-page"),
+    path("customers/<uuid:customer_id>/tasks/<uuid:task_id>", work.customer_task, name="customer-task-page"),
+    path("customers/<uuid:customer_id>/tasks/<uuid:task_id>/state", work.set_task_state, name="task-state"),
+    path("tasks", work.own_tasks, name="own-tasks-page"),
     path("undo/<uuid:request_id>", undo.undo_request, name="undo-request"),
     path("undos/<uuid:undo_id>", undo.show_undo, name="undo-progress"),
     path("notifications", notifications.show_notifications, name="notifications-page"),

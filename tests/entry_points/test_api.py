@@ -55,6 +55,25 @@ DOORS: dict[tuple[str, str], Door] = {
     ("POST", "/api/v1/customers/{customer_id}/erase"): Door(
         CONFIGURE_STAGES, lambda _: {"reason": "Request 17"}, names_customer=True
     ),
+    ("GET", "/api/v1/customers/{customer_id}/notes"): Door(VIEW_HISTORY, names_customer=True),
+    ("POST", "/api/v1/customers/{customer_id}/notes"): Door(
+        UPDATE_LIFECYCLE, lambda _: {"text": "They called."}, answers=(201,), names_customer=True
+    ),
+    # Notes and tasks that are none of the customer's are a 404: see tests/api/test_work.py.
+    ("GET", "/api/v1/customers/{customer_id}/notes/{note_id}"): Door(VIEW_HISTORY, answers=(400, 404)),
+    ("PATCH", "/api/v1/customers/{customer_id}/notes/{note_id}"): Door(
+        UPDATE_LIFECYCLE, lambda _: {"text": "x"}, answers=(400, 404)
+    ),
+    ("DELETE", "/api/v1/customers/{customer_id}/notes/{note_id}"): Door(UPDATE_LIFECYCLE, answers=(400, 404)),
+    ("GET", "/api/v1/customers/{customer_id}/tasks"): Door(VIEW_HISTORY, names_customer=True),
+    ("POST", "/api/v1/customers/{customer_id}/tasks"): Door(
+        UPDATE_LIFECYCLE, lambda _: {"title": "Call them"}, answers=(201,), names_customer=True
+    ),
+    ("GET", "/api/v1/customers/{customer_id}/tasks/{task_id}"): Door(VIEW_HISTORY, answers=(400, 404)),
+    ("PATCH", "/api/v1/customers/{customer_id}/tasks/{task_id}"): Door(
+        UPDATE_LIFECYCLE, lambda _: {"done": True}, answers=(400, 404)
+    ),
+    ("GET", "/api/v1/tasks"): Door(VIEW_HISTORY),
     ("GET", "/api/v1/lifecycle/summary"): Door(VIEW_LIFECYCLE),
     ("POST", "/api/v1/lifecycle/transitions"): Door(
         UPDATE_LIFECYCLE, lambda customer_id: {"items": [{"customer_id": str(customer_id), "stage": "Active"}]}

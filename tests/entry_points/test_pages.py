@@ -18,12 +18,20 @@ PAGES = {
     "/customers/{customer_id}/live": VIEW_LIFECYCLE,
     "/customers/{customer_id}/history": VIEW_HISTORY,
     "/customers/{customer_id}/move": UPDATE_LIFECYCLE,
+    "/customers/{customer_id}/notes": VIEW_HISTORY,
+    "/customers/{customer_id}/tasks": VIEW_HISTORY,
+    "/tasks": VIEW_HISTORY,
     "/notifications": VIEW_LIFECYCLE,
     "/notifications/bell": VIEW_LIFECYCLE,
     "/notifications/preferences": VIEW_LIFECYCLE,
 }
 # With ids of their own: see tests/effects/test_pages.py.
+# And tests/web/test_work.py.
 POSTED = {
+    "/customers/{customer_id}/notes/{note_id}",
+    "/customers/{customer_id}/notes/{note_id}/delete",
+    "/customers/{customer_id}/tasks/{task_id}",
+    "/customers/{customer_id}/tasks/{task_id}/state",
     "/undo/{request_id}",
     "/undos/{undo_id}",
     "/notifications/read",

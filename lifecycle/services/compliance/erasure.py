@@ -27,6 +27,7 @@ from lifecycle.services.events.dead_letters import ERASED_REASON, WITHOUT_CONTEN
 from lifecycle.services.events.filing import Found, Subject
 from lifecycle.services.imports.uploads import destroy_uploads
 from lifecycle.services.transitions import idempotency
+from lifecycle.services.work.personal_data import erase_work
 from storage import cipher
 from storage.timeouts import JOB_SECONDS, allow_seconds
 from tenants.actors import Actor, TenantRef
@@ -53,8 +54,8 @@ class ErasureRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """What an erasure destroyed: contacts, the contents of messages and kept answers, files that were being imported,
-    and the data key if there was one.
+    """What an erasure destroyed: contacts (and notes and tasks), the contents of messages and kept answers, files that
+    were being imported, and the data key if there was one.
 
     ``customer_id`` is None for somebody who was only known from messages; ``unreadable`` messages could not be looked
     into, for want of their master key.
@@ -106,6 +107,7 @@ def erase_customer(
         contacts, _ = Contact.objects.filter(tenant_id=tenant.id, customer_id=customer.id).delete()
         answers = idempotency.blank_answers(tenant.id, customer.id, mentions=subject.is_named_in)
         erase_effects(tenant.id, customer.id, now=now)
+        erase_work(tenant.id, customer.id)
         _blank_attempts(customer)
         _mark_erased(customer, company=company, now=now)
     # Any of them may name the person, under whatever id; the day that they are kept is too long.

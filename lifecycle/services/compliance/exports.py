@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+from django.utils import timezone
 
 from audit.models import AdministrationEntry, FormerName, LifecycleHistory, RefusedAttempt
 from audit.services.administration import record_administration
@@ -32,6 +33,7 @@ from lifecycle.services.events.inbox import decode_headers
 from lifecycle.services.imports.uploads import list_uploads
 from lifecycle.services.transitions import idempotency
 from lifecycle.services.transitions.history import open_notes
+from lifecycle.services.work.personal_data import export_work
 from storage import cipher
 from storage.timeouts import JOB_SECONDS, allow_seconds
 from tenants.actors import Actor, TenantRef
@@ -119,6 +121,11 @@ def _describe_customer(subject: Subject) -> Json:
             for row in history
         ],
         "refused_attempts": list(RefusedAttempt.objects.filter(**of_customer).order_by("id").values()),
+        **(
+            {"notes": [], "tasks": []}
+            if customer_id is None
+            else export_work(customer_id, tenant=tenant, today=timezone.now().date())
+        ),
         "effects": list(EffectRun.objects.filter(**of_customer).order_by("id").values()),
         "administration": [] if customer_id is None else list(entries.values()),
         "stored_answers": [] if customer_id is None else list(_list_answers(subject, customer_id)),

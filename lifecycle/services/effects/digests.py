@@ -6,7 +6,7 @@ filed in the transaction that shows it, and while no one delivers the digest: it
 
 import datetime as dt
 from hashlib import blake2b
-from typing import Final
+from typing import Final, Protocol
 from uuid import UUID
 
 from django.conf import settings
@@ -19,6 +19,7 @@ from lifecycle.services.effects.facts import NO_ADDRESS, Mail, NothingToDeliver,
 from lifecycle.services.effects.preferences import DIGEST, next_morning, read_preference
 from lifecycle.services.effects.queue import Job
 from storage.cursors import prepared_cursor
+from tenants.actors import TenantRef
 from tenants.models import Tenant
 from tenants.roles import ROLE_PERMISSIONS, VIEW_LIFECYCLE, Role
 
@@ -46,7 +47,23 @@ SELECT state, due_at FROM lifecycle_effect WHERE tenant_id = %(tenant_id)s::uuid
 """
 
 
-def file_alert(job: Job, *, user_id: UUID, time_zone: str, now: dt.datetime) -> tuple[UUID, dt.datetime]:
+class Filed(Protocol):
+    """What is filed: of which tenant, and the history row and configuration version that a new digest begins with."""
+
+    @property
+    def tenant(self) -> TenantRef:
+        """The tenant."""
+
+    @property
+    def history_id(self) -> UUID:
+        """A row of the customer's history."""
+
+    @property
+    def configuration_version(self) -> int:
+        """The version that it was judged by."""
+
+
+def file_alert(job: Filed, *, user_id: UUID, time_zone: str, now: dt.datetime) -> tuple[UUID, dt.datetime]:
     """The digest that the alert goes into, made if there is none, and when it comes. Call in a transaction."""
     morning = next_morning(now, time_zone)
     while True:

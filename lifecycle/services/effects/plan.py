@@ -180,11 +180,12 @@ def _read_members(tenant_id: UUID, names: Sequence[str]) -> tuple[Members, dict[
             else:
                 endpoints |= {name: id_, url: id_}
     if not lanes.keys() >= set(LANES):
-        _make_lanes(tenant_id)
+        make_lanes(tenant_id)
         return _read_members(tenant_id, names)
     return Members(tuple(managers), tuple(admins), named, endpoints), lanes
 
 
-def _make_lanes(tenant_id: UUID) -> None:
+def make_lanes(tenant_id: UUID) -> None:
+    """Make the tenant's lanes that are not there yet. One statement."""
     with prepared_cursor("default") as cursor:
         cursor.execute(_MAKE_LANES, {"tenant_id": tenant_id, "names": text_array(LANES)})

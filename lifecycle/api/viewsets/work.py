@@ -1,0 +1,266 @@
+"""Notes and tasks of a customer, and the caller's own tasks."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from lifecycle.api import work_responses as responses
+from lifecycle.api import work_schema as schema
+from lifecycle.api.filters import read_limit, refuse_parameter, refuse_unknown_parameters
+from lifecycle.api.idempotency import idempotent
+from lifecycle.api.paging import page_links
+from lifecycle.api.preconditions import format_etag, read_if_match
+from lifecycle.api.viewsets.effects import read_id
+from lifecycle.api.viewsets.tenant import TenantViewSet
+from lifecycle.api.work_serializers import NoteSerializer, TaskChangeSerializer, TaskSerializer
+from lifecycle.queries.cursors import InvalidCursor, Position, decode_cursor, encode_cursor
+from lifecycle.services.work import notes, tasks
+from lifecycle.services.work.notes import NO_NOTE, By
+from lifecycle.services.work.refusals import WorkRefused
+from lifecycle.services.work.tasks import NO_TASK, OPEN, STATES, TaskPosition
+from tenants.middleware import current_request_id
+from tenants.refusals import RequestRefused
+from tenants.roles import UPDATE_LIFECYCLE, VIEW_HISTORY
+
+Row = dict[str, Any]
+
+
+class WorkViewSet(TenantViewSet):
+    """What notes and tasks share."""
+
+    @property
+    def by(self) -> By:
+        """Who writes, for the services."""
+        return By(self.tenant, self.identity.actor(), timezone.now(), current_request_id())
+
+    @property
+    def sees_texts(self) -> bool:
+        """Whether texts are shown: those who see contacts masked see them masked."""
+        return self.identity.may(UPDATE_LIFECYCLE)
+
+    def read_position(self, question: bytes) -> Position | None:
+        """Where the cursor says that the page begins. Raises RequestRefused."""
+        cursor = self.request.query_params.get("cursor")
+        if not cursor:
+            return None
+        try:
+            return decode_cursor(cursor, question=question)
+        except InvalidCursor as error:
+            raise refuse_parameter("cursor", str(error)) from error
+
+    def show_page(self, rows: Sequence[Row], limit: int, answer: Any, position: Position | None) -> Response:
+        """A page of ``limit`` rows; ``position``: where the next one begins."""
+        cursor = encode_cursor(position, question=self.question()) if position else None
+        links = page_links(self.request, cursor, None)
+        return Response(answer.render({"results": list(rows[:limit]), **links}))
+
+    def question(self) -> bytes:
+        """What a cursor belongs to."""
+        state = self.request.query_params.get("state", "")
+        about = self.kwargs.get("customer_id") or self.identity.user_id
+        return f"{type(self).__name__}|{about}|{state}".encode()
+
+
+class NoteViewSet(WorkViewSet):
+    """``/customers/{id}/notes``."""
+
+    required_permissions: ClassVar[dict[str, str]] = {
+        "list": VIEW_HISTORY,
+        "retrieve": VIEW_HISTORY,
+        "create": UPDATE_LIFECYCLE,
+        "partial_update": UPDATE_LIFECYCLE,
+        "destroy": UPDATE_LIFECYCLE,
+    }
+
+    @schema.LIST_NOTES
+    def list(self, request: Request, customer_id: str) -> Response:
+        """What people wrote about the customer, the latest first. Of deleted notes it says who deleted them."""
+        refuse_unknown_parameters(request.query_params, ("cursor", "limit"))
+        limit, position = read_limit(request.query_params), self.read_position(self.question())
+        rows = notes.list_notes(
+            self.customer_id,
+            tenant=self.tenant,
+            before=UUID(position.id) if position else None,
+            limit=limit + 1,
+            sees_texts=self.sees_texts,
+        )
+        return self.show_page(self.found(rows), limit, responses.NotePageResponse, _last(self.found(rows), limit))
+
+    @schema.WRITE_NOTE
+    @idempotent
+    def create(self, request: Request, customer_id: str) -> Response:
+        """Write a note. Colleagues whom it mentions are notified as they prefer, if they may read it."""
+        body = NoteSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        with refusals():
+            written = notes.write_note(self.customer_id, body.validated_data["text"], by=self.by)
+        return _show_written(written, status=201)
+
+    @schema.GET_NOTE
+    def retrieve(self, request: Request, customer_id: str, note_id: str) -> Response:
+        """One note, with what it said before it was edited."""
+        refuse_unknown_parameters(request.query_params, ())
+        note = notes.read_note(
+            read_id(note_id, "note_id"),
+            customer_id=self.customer_id,
+            tenant=self.tenant,
+            sees_texts=self.sees_texts,
+        )
+        if note is None:
+            raise RequestRefused("not_found", _(NO_NOTE))
+        return Response(responses.NoteDetailResponse.render(note), headers={"ETag": format_etag(note["version"])})
+
+    @schema.EDIT_NOTE
+    @idempotent
+    def partial_update(self, request: Request, customer_id: str, note_id: str) -> Response:
+        """Say something else; what it said before is kept. For the author."""
+        id_ = read_id(note_id, "note_id")
+        body = NoteSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        expected = read_if_match(request, current=lambda: self._version_of(id_))
+        with refusals():
+            written = notes.edit_note(
+                id_, body.validated_data["text"], customer_id=self.customer_id, by=self.by, expected_version=expected
+            )
+        return _show_written(written)
+
+    @schema.DELETE_NOTE
+    def destroy(self, request: Request, customer_id: str, note_id: str) -> Response:
+        """Destroy what the note says, in every version; who wrote and who deleted it stays. For authors and admins."""
+        with refusals():
+            notes.delete_note(read_id(note_id, "note_id"), customer_id=self.customer_id, by=self.by)
+        return Response(status=204)
+
+    def _version_of(self, note_id: UUID) -> int | None:
+        note = notes.read_note(note_id, customer_id=self.customer_id, tenant=self.tenant, sees_texts=False)
+        return note["version"] if note else None
+
+
+class TaskViewSet(WorkViewSet):
+    """``/customers/{id}/tasks``."""
+
+    required_permissions: ClassVar[dict[str, str]] = {
+        "list": VIEW_HISTORY,
+        "retrieve": VIEW_HISTORY,
+        "create": UPDATE_LIFECYCLE,
+        "partial_update": UPDATE_LIFECYCLE,
+    }
+
+    @schema.LIST_TASKS
+    def list(self, request: Request, customer_id: str) -> Response:
+        """What is to be done about the customer, and what was; the latest first."""
+        refuse_unknown_parameters(request.query_params, ("state", "cursor", "limit"))
+        limit, position = read_limit(request.query_params), self.read_position(self.question())
+        rows = tasks.list_tasks(
+            self.customer_id,
+            tenant=self.tenant,
+            today=timezone.now().date(),
+            state=read_state(request),
+            before=UUID(position.id) if position else None,
+            limit=limit + 1,
+            sees_texts=self.sees_texts,
+        )
+        return self.show_page(self.found(rows), limit, responses.TaskPageResponse, _last(self.found(rows), limit))
+
+    @schema.CREATE_TASK
+    @idempotent
+    def create(self, request: Request, customer_id: str) -> Response:
+        """Make a task. Whom it is given to is notified as they prefer."""
+        body = TaskSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        with refusals():
+            task = tasks.create_task(self.customer_id, by=self.by, **body.validated_data)
+        return _show_task(task, status=201)
+
+    @schema.GET_TASK
+    def retrieve(self, request: Request, customer_id: str, task_id: str) -> Response:
+        """One task."""
+        refuse_unknown_parameters(request.query_params, ())
+        task = self._read(read_id(task_id, "task_id"))
+        if task is None:
+            raise RequestRefused("not_found", _(NO_TASK))
+        return _show_task(task)
+
+    @schema.CHANGE_TASK
+    @idempotent
+    def partial_update(self, request: Request, customer_id: str, task_id: str) -> Response:
+        """Change a task, say that it is done, or open it again. What is not given stays."""
+        id_ = read_id(task_id, "task_id")
+        body = TaskChangeSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        expected = read_if_match(request, current=lambda: (self._read(id_) or {}).get("version"))
+        with refusals():
+            task = tasks.change_task(
+                id_, customer_id=self.customer_id, by=self.by, expected_version=expected, **body.validated_data
+            )
+        return _show_task(task)
+
+    def _read(self, task_id: UUID) -> Row | None:
+        today = timezone.now().date()
+        return tasks.read_task(
+            task_id, customer_id=self.customer_id, tenant=self.tenant, today=today, sees_texts=self.sees_texts
+        )
+
+
+class OwnTaskViewSet(WorkViewSet):
+    """``/tasks``: what is given to the caller."""
+
+    required_permissions: ClassVar[dict[str, str]] = {"list": VIEW_HISTORY}
+
+    @schema.LIST_OWN_TASKS
+    def list(self, request: Request) -> Response:
+        """The caller's own tasks: open ones, the most urgent first, or those that are done, the latest first."""
+        refuse_unknown_parameters(request.query_params, ("state", "cursor", "limit"))
+        limit, position = read_limit(request.query_params), self.read_position(self.question())
+        rows = tasks.list_own_tasks(
+            self.identity.user_id,
+            tenant=self.tenant,
+            today=timezone.now().date(),
+            state=read_state(request) or OPEN,
+            after=TaskPosition(position.key, UUID(position.id)) if position else None,
+            limit=limit + 1,
+            sees_texts=self.sees_texts,
+        )
+        last = tasks.position_of(rows[limit - 1]) if len(rows) > limit else None
+        following = Position(last.key, str(last.id)) if last else None
+        return self.show_page(rows, limit, responses.TaskPageResponse, following)
+
+
+def read_state(request: Request) -> str | None:
+    """The parameter ``state``. Raises RequestRefused."""
+    state: str | None = request.query_params.get("state")
+    if state is not None and state not in STATES:
+        raise refuse_parameter("state", f"Choose one of: {', '.join(STATES)}.")
+    return state
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """A refusal of the services as the answer to the request."""
+    try:
+        yield
+    except WorkRefused as refused:
+        errors = []
+        if refused.field:
+            errors = [{"pointer": f"#/{refused.field}", "detail": refused.sentence, "code": refused.code}]
+        raise RequestRefused(refused.code, refused.sentence, errors=errors) from refused
+
+
+def _last(rows: Sequence[Row], limit: int) -> Position | None:
+    return Position(str(rows[limit - 1]["id"]), str(rows[limit - 1]["id"])) if len(rows) > limit else None
+
+
+def _show_written(written: notes.Written, *, status: int = 200) -> Response:
+    body = responses.WrittenNoteResponse.render({**written.note, "not_notified": list(written.missed)})
+    return Response(body, status=status, headers={"ETag": format_etag(written.note["version"])})
+
+
+def _show_task(task: Row, *, status: int = 200) -> Response:
+    headers = {"ETag": format_etag(task["version"])}
+    return Response(responses.TaskResponse.render(task), status=status, headers=headers)

@@ -1,0 +1,1 @@
+"""What people write down about customers: notes, tasks, and what both are shown with."""

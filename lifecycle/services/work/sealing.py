@@ -1,0 +1,39 @@
+"""The texts of notes and tasks under the data key of their customer."""
+
+from collections.abc import Iterable, Mapping
+from uuid import UUID
+
+from audit.services.keys import ensure_keys, load_keys
+from storage import cipher
+from tenants.actors import TenantRef
+
+# A text as it lies in a table: the table, the column, the row's id, its customer and the bytes.
+Sealed = tuple[str, str, UUID, UUID, bytes | memoryview]
+
+
+def seal(text: str, table: str, column: str, row_id: UUID, *, customer_id: UUID, tenant: TenantRef) -> bytes:
+    """The text encrypted for this place, under a key that is made if there is none yet."""
+    key = ensure_keys(tenant.id, [customer_id])[customer_id]
+    return cipher.encrypt(key, text, bound_to=cipher.binding(table, column, row_id, tenant.id))
+
+
+def unseal(sealed: Iterable[Sealed], *, tenant: TenantRef) -> Mapping[UUID, str | None]:
+    """The texts in clear by the id of their row; None for what no one can read any more. One statement, if any."""
+    rows = list(sealed)
+    if not rows:
+        return {}
+    keys = load_keys(tenant.id, {customer_id for _table, _column, _row, customer_id, _value in rows})
+    return {
+        row_id: _open(keys.get(customer_id), bytes(value), cipher.binding(table, column, row_id, tenant.id))
+        for table, column, row_id, customer_id, value in rows
+    }
+
+
+def _open(key: bytes | None, value: bytes, bound_to: bytes) -> str | None:
+    if key is None:
+        return None
+    try:
+        return cipher.decrypt(key, value, bound_to=bound_to)
+    except cipher.Undecryptable:
+        # Written under a key that was destroyed since.
+        return None

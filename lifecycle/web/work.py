@@ -1,0 +1,97 @@
+"""Notes and tasks as pages show them: with the names of people, and what the one who looks may do."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from django.utils import timezone
+
+from lifecycle.models import Customer
+from lifecycle.services.work.colleagues import list_colleagues
+from lifecycle.services.work.notes import LONGEST_TEXT, list_notes
+from lifecycle.services.work.tasks import LONGEST_TITLE, list_open_tasks
+from lifecycle.web.people import name_people_then
+from tenants.actors import TenantRef
+from tenants.identity import Identity
+from tenants.roles import CONFIGURE_STAGES, UPDATE_LIFECYCLE
+from tenants.services.accounts.members import name_members
+
+LATEST_NOTES = 5
+Row = dict[str, Any]
+
+
+def gather_work(customer_id: UUID, *, tenant: TenantRef, viewer: Identity) -> Row:
+    """The latest notes and the open tasks of a customer, and what the forms beside them need.
+
+    For those who may see history. A number of statements that does not depend on how many there are.
+    """
+    sees_texts, today = viewer.may(UPDATE_LIFECYCLE), timezone.now().date()
+    notes = list_notes(customer_id, tenant=tenant, limit=LATEST_NOTES + 1, sees_texts=sees_texts) or []
+    open_tasks = list_open_tasks(customer_id, tenant=tenant, today=today, sees_texts=sees_texts)
+    return {
+        "notes": show_notes(notes[:LATEST_NOTES], tenant=tenant, viewer=viewer),
+        "has_more_notes": len(notes) > LATEST_NOTES,
+        "tasks": show_tasks(open_tasks, tenant=tenant, viewer=viewer),
+        **form_context(tenant, viewer),
+    }
+
+
+def form_context(tenant: TenantRef, viewer: Identity) -> Row:
+    """What the forms for a note and a task need. One statement."""
+    may_write = viewer.may(UPDATE_LIFECYCLE)
+    return {
+        "may_write": may_write,
+        "colleagues": list_colleagues(tenant) if may_write else (),
+        "longest_text": LONGEST_TEXT,
+        "longest_title": LONGEST_TITLE,
+        "today": timezone.now().date(),
+        "viewer_id": viewer.user_id,
+    }
+
+
+def show_notes(rows: Sequence[Row], *, tenant: TenantRef, viewer: Identity) -> list[Row]:
+    """Each with ``who``, ``deleter`` and what the viewer may do with it. Two statements."""
+    asked: set[tuple[str, dt.datetime]] = {(row["created_by"], row["created_at"]) for row in rows}
+    asked |= {(row["deleted_by"], row["deleted_at"]) for row in rows if row["deleted_by"]}
+    names = name_people_then(asked, tenant=tenant, viewer=viewer) if asked else {}
+    return [_show_note(row, names, viewer) for row in rows]
+
+
+def _show_note(row: Row, names: Mapping[tuple[str, dt.datetime], str], viewer: Identity) -> Row:
+    is_author, is_there = str(viewer.user_id) == row["created_by"], row["deleted_at"] is None
+    may_write = viewer.may(UPDATE_LIFECYCLE) and is_there
+    return {
+        **row,
+        "who": names[row["created_by"], row["created_at"]],
+        "deleter": names.get((row["deleted_by"], row["deleted_at"]), ""),
+        "may_edit": may_write and is_author,
+        "may_delete": may_write and (is_author or viewer.may(CONFIGURE_STAGES)),
+    }
+
+
+def show_tasks(rows: Sequence[Row], *, tenant: TenantRef, viewer: Identity, with_customers: bool = False) -> list[Row]:
+    """Each with the names of whom it is for and who has done it, and, if asked for, of its customer.
+
+    Two statements at most.
+    """
+    ids = {str(row["assignee_id"]) for row in rows if row["assignee_id"]}
+    ids |= {row[name] for row in rows for name in ("created_by", "done_by") if row[name]}
+    names = name_members(ids, tenant=tenant) if ids else {}
+    companies: Mapping[UUID, str] = {}
+    if with_customers and rows:
+        found = Customer.objects.filter(tenant_id=tenant.id, id__in={row["customer_id"] for row in rows})
+        companies = dict(found.values_list("id", "name"))
+    may_write = viewer.may(UPDATE_LIFECYCLE)
+    return [
+        {
+            **row,
+            "assignee": names.get(str(row["assignee_id"]), ""),
+            "is_own": row["assignee_id"] == viewer.user_id,
+            "who": names.get(row["created_by"], ""),
+            "doer": names.get(row["done_by"] or "", ""),
+            "company": companies.get(row["customer_id"], ""),
+            "may_write": may_write,
+        }
+        for row in rows
+    ]

@@ -1,0 +1,144 @@
+"""Notes and tasks on the pages: written, edited, deleted, done, and shown safely."""
+
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from lifecycle.models import Note, Task
+from lifecycle.services.work import notes, tasks
+from lifecycle.services.work.notes import By
+from lifecycle.web.tags import note_text
+from tenants.actors import USER, Actor
+from tenants.context import tenant_context
+from tenants.roles import ROLE_PERMISSIONS, Role
+from tests.factories import CustomerFactory, UserFactory, utc_now
+from tests.web.conftest import markup_of, text_of
+
+
+def by(user, tenant):
+    return By(tenant, Actor(USER, str(user.id), ROLE_PERMISSIONS[Role(user.role)]), utc_now())
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("<script>alert(1)</script>", "&lt;script&gt;alert(1)&lt;/script&gt;"),
+        (
+            "see https://a.example/?x=1&y=<b>",
+            'see <a href="https://a.example/?x=1&amp;y=" rel="nofollow">https://a.example/?x=1&amp;y=</a>&lt;b&gt;',
+        ),
+        ("javascript:alert(1)", "javascript:alert(1)"),
+        ("@lena, call", '<strong class="mention">@lena</strong>, call'),
+        ('@lena@a.example"><img src=x>', '<strong class="mention">@lena@a.example</strong>&quot;&gt;&lt;img src=x&gt;'),
+    ],
+)
+def test_a_text_is_shown_as_text_with_links_and_mentions(text, shown):
+    assert note_text(text) == shown
+
+
+def test_a_manager_writes_a_note_and_everybody_with_the_right_reads_it(page_client, customer, users, tenant):
+    client = page_client("account_manager")
+    answer = client.post(f"/customers/{customer.id}/notes", {"text": "Zora <b>wants</b> out. @no.one"})
+    with tenant_context(tenant.id):
+        note = Note.objects.get()
+    assert answer["Location"] == f"/customers/{customer.id}#note-{note.id}"
+    page = client.get(f"/customers/{customer.id}")
+    assert "Zora &lt;b&gt;wants&lt;/b&gt; out." in page.content.decode()
+    assert "No one was notified by @no.one" in text_of(page)
+    assert f"note-{note.id}" in [tag.get("id") for tag in markup_of(page).all("li")]
+    assert "Zora" not in text_of(page_client("viewer").get(f"/customers/{customer.id}"))
+
+
+def test_what_is_wrong_with_a_form_is_said_above_it_and_nothing_typed_is_lost(page_client, customer, tenant):
+    client = page_client("account_manager")
+    answer = client.post(f"/customers/{customer.id}/notes", {"text": "bell\u0007 & more"})
+    assert answer.status_code == 400 and "Nothing was saved." in text_of(answer)
+    assert "bell\u0007 &amp; more</textarea>" in answer.content.decode()
+    answer = client.post(f"/customers/{customer.id}/tasks", {"title": "Call them", "due_on": "2026-02-30"})
+    assert answer.status_code == 400 and "The due date is no day" in text_of(answer)
+    assert 'value="Call them"' in answer.content.decode()
+    with tenant_context(tenant.id):
+        assert not Note.objects.exists() and not Task.objects.exists()
+
+
+def test_a_note_is_edited_by_its_author_and_deleted_by_an_admin(page_client, customer, users, tenant):
+    with tenant_context(tenant.id):
+        note = notes.write_note(customer.id, "They stay.", by=by(users.account_manager, tenant)).note
+    address = f"/customers/{customer.id}/notes/{note['id']}"
+    author, admin = page_client("account_manager"), page_client("tenant_admin")
+    assert admin.post(address, {"text": "x", "version": "1"}).status_code == 403
+    assert author.post(address, {"text": "They go.", "version": "1"})["Location"] == address
+    stale = author.post(address, {"text": "They may go.", "version": "1"})
+    assert stale.status_code == 412 and "They may go.</textarea>" in stale.content.decode()
+    assert "They stay." in text_of(author.get(address))
+    assert page_client(UserFactory(tenant=tenant)).post(f"{address}/delete").status_code == 403
+    admin.post(f"{address}/delete")
+    page = text_of(author.get(f"/customers/{customer.id}"))
+    assert f"Deleted by {users.tenant_admin.full_name}" in page
+    assert "They go." not in page
+    assert author.get(f"/customers/{customer.id}/notes/{uuid4()}").status_code == 404
+
+
+def test_a_task_is_given_to_a_colleague_who_finds_it_and_gets_it_done(page_client, customer, users, tenant):
+    lena = UserFactory(tenant=tenant, full_name="Lena Fischer")
+    body = {"title": "Call Zora", "due_on": "2026-01-31", "assignee": str(lena.id)}
+    page_client("account_manager").post(f"/customers/{customer.id}/tasks", body)
+    client = page_client(lena)
+    assert "assigned a task to you" in text_of(client.get("/notifications"))
+    mine = text_of(client.get("/tasks"))
+    assert all(part in mine for part in ("Call Zora", customer.name, "Overdue since 31 Jan 2026", "for you"))
+    with tenant_context(tenant.id):
+        task = Task.objects.get()
+    done = client.post(f"/customers/{customer.id}/tasks/{task.id}/state", {"state": "done", "next": "/tasks"})
+    assert done["Location"] == "/tasks"
+    assert "Call Zora" not in text_of(client.get("/tasks"))
+    assert "Done by Lena Fischer" in text_of(client.get("/tasks?state=done"))
+    elsewhere = {"state": "open", "next": "https://evil.example/"}
+    opened = client.post(f"/customers/{customer.id}/tasks/{task.id}/state", elsewhere)
+    assert opened["Location"] == f"/customers/{customer.id}#tasks"
+    changed = client.post(f"/customers/{customer.id}/tasks/{task.id}", {"title": "Call them", "version": "3"})
+    assert changed["Location"] == f"/customers/{customer.id}#task-{task.id}"
+    assert client.get(f"/customers/{customer.id}/tasks/{uuid4()}").status_code == 404
+
+
+def test_another_tenant_s_notes_and_tasks_have_no_page(page_client, other_customer, other_users, other_tenant):
+    with tenant_context(other_tenant.id):
+        who = by(other_users.account_manager, other_tenant)
+        note = notes.write_note(other_customer.id, "Zora", by=who).note
+        task = tasks.create_task(other_customer.id, "Zora", by=who)
+    client = page_client("tenant_admin")
+    for address in (
+        f"/customers/{other_customer.id}/notes",
+        f"/customers/{other_customer.id}/notes/{note['id']}",
+        f"/customers/{other_customer.id}/tasks",
+        f"/customers/{other_customer.id}/tasks/{task['id']}",
+    ):
+        assert client.get(address).status_code == 404
+        assert client.post(address, {"text": "x", "title": "x"}).status_code == 404
+    assert client.post(f"/customers/{other_customer.id}/notes/{note['id']}/delete").status_code == 404
+    assert client.post(f"/customers/{other_customer.id}/tasks/{task['id']}/state").status_code == 404
+    with tenant_context(other_tenant.id):
+        assert Note.objects.get().deleted_at is None and Task.objects.get().done_at is None
+
+
+def test_no_page_needs_more_statements_for_more_notes_and_tasks(page_client, users, tenant):
+    customer = CustomerFactory(tenant=tenant)
+    client = page_client("account_manager")
+    counts = []
+    for _round in range(2):
+        with tenant_context(tenant.id):
+            who = by(users.account_manager, tenant)
+            for number in range(4):
+                notes.write_note(customer.id, f"Note {number}", by=who)
+                tasks.create_task(customer.id, f"Task {number}", by=who, assignee=str(users.account_manager.id))
+        count = []
+        for address in (f"/customers/{customer.id}", f"/customers/{customer.id}/notes", "/tasks"):
+            client.get(address)
+            with CaptureQueriesContext(connection) as queries:
+                assert client.get(address).status_code == 200
+            count.append(len(queries))
+        counts.append(count)
+    assert counts[0] == counts[1]
+    assert max(counts[0]) < 25, counts
