@@ -4,17 +4,24 @@ A call that brings a cookie may be a page's own (``tenants.authentication.Sessio
 through all of them, like everything outside of the API.
 """
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from csp.constants import HEADER
 from csp.middleware import CSPMiddleware
+from django.conf import settings
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.utils import translation
+
+from tenants.models import User
+from tenants.services.accounts.own_settings import in_settings_of
 
 API: Final = "/api/v1/"
+ADMIN: Final = "/admin/"
 # JSON loads nothing, and belongs in no frame.
 API_POLICY: Final = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 NO_USER: Final = AnonymousUser()
@@ -53,6 +60,26 @@ class PageUsers(_ForPages, AuthenticationMiddleware):
         if is_without_session(request):
             request.user = NO_USER
         return super().__call__(request)
+
+
+class OwnSettings:
+    """Sentences in the language, and times in the zone, that the user chose. The admin keeps UTC, as its forms say."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Pass on within the settings of the session's user: the statement that reads them is the view's own."""
+        if settings.SESSION_COOKIE_NAME not in request.COOKIES or is_without_session(request):
+            return self.get_response(request)
+        user = request.user
+        if not isinstance(user, User):
+            return self.get_response(request)
+        with in_settings_of(user, times=not request.path_info.startswith(ADMIN)):
+            response = self.get_response(request)
+            if user.language:
+                response.headers.setdefault("Content-Language", translation.get_language())
+        return response
 
 
 class ContentPolicy(_ForPages, CSPMiddleware):

@@ -9,6 +9,7 @@ from typing import Any
 from django import template
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.templatetags.static import static
+from django.utils import timezone
 from django.utils.dateformat import format as format_date
 from django.utils.html import format_html, urlize
 from django.utils.safestring import SafeString, mark_safe
@@ -117,11 +118,25 @@ def day(value: dt.date | str | None) -> str:
 
 @register.simple_tag
 def moment(value: dt.datetime | None) -> SafeString | str:
-    """A point in time as ``12 Nov 2026, 14:03 UTC``, readable by machines too."""
+    """A point in time as ``12 Nov 2026, 14:03 UTC``, in the reader's zone, readable by machines too."""
     if value is None:
         return NOTHING
-    utc = value.astimezone(dt.UTC)
-    return format_html('<time datetime="{}">{} UTC</time>', utc.isoformat(), format_date(utc, "j M Y, H:i"))
+    here = timezone.localtime(value)
+    shown = f"{format_date(here, 'j M Y, H:i')} {name_zone(here)}"
+    return format_html('<time datetime="{}">{}</time>', value.astimezone(dt.UTC).isoformat(), shown)
+
+
+@register.filter
+def clock(value: dt.datetime) -> str:
+    """A time of the day as ``14:03 UTC``, in the reader's zone."""
+    here = timezone.localtime(value)
+    return f"{format_date(here, 'H:i')} {name_zone(here)}"
+
+
+def name_zone(here: dt.datetime) -> str:
+    """The zone of a time as people write it: ``UTC``, ``CEST``; ``UTC+03:00`` where it has no letters."""
+    name = here.tzname() or "UTC"
+    return name if name.isalpha() else f"UTC{here.isoformat()[-6:]}"
 
 
 @register.filter

@@ -46,6 +46,7 @@ urlpatterns = [
     path("logout", account.log_out, name="log-out"),
     path("account", own_account.show, name="account"),
     path("account/password", own_account.change, name="change-password"),
+    path("account/settings", own_account.choose, name="own-settings"),
     path("account/log-out-everywhere", own_account.leave_everywhere, name="log-out-everywhere"),
     path("password-reset", password_reset.ask, name="password-reset"),
     path("password-reset/<str:uid>/<str:token>", password_reset.set_new, name="new-password"),

@@ -95,6 +95,10 @@ class User(AbstractBaseUser, PermissionsMixin):
     logouts = models.PositiveIntegerField(
         default=0, db_default=0, help_text="How often they logged out everywhere: ends what was opened before."
     )
+    language = models.CharField(
+        max_length=10, blank=True, default="", db_default="", help_text="Empty: what the browser asks for."
+    )
+    time_zone = models.CharField(max_length=64, blank=True, default="", db_default="", help_text="Empty: UTC.")
     created_at = models.DateTimeField()
 
     objects = UserManager()

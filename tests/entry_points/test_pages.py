@@ -52,7 +52,7 @@ OPEN = {
     "/metrics",
 }
 # One's own account: for everybody who is logged in.
-OWN = {"/account", "/account/password", "/account/log-out-everywhere"}
+OWN = {"/account", "/account/password", "/account/settings", "/account/log-out-everywhere"}
 ROLES = [role for role in MAY if role != "service"]
 
 every_page = pytest.mark.parametrize(("route", "permission"), PAGES.items(), ids=PAGES)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import wraps
+from typing import Any
 
 from django import forms
 from django.contrib import messages
@@ -23,6 +24,7 @@ from tenants.services.accounts.login_devices import read_device
 from tenants.services.accounts.login_guard import LoginsLimited
 from tenants.services.accounts.logins import LONGEST_PASSWORD
 from tenants.services.accounts.own_account import WrongPassword, change_password, log_out_everywhere
+from tenants.services.accounts.own_settings import UnknownSetting, choose_settings, languages, time_zones
 from tenants.services.accounts.people import PersonChangeRefused
 from tenants.services.proxies import client_address
 
@@ -97,6 +99,24 @@ def change(request: HttpRequest, identity: Identity) -> HttpResponse:
 
 
 @own_page("POST")
+def choose(request: HttpRequest, identity: Identity) -> HttpResponse:
+    """Another language or time zone. The next page is in it already."""
+    sent = {name: request.POST.get(name, "") for name in ("language", "time_zone")}
+    try:
+        choose_settings(identity.user_id, **sent, now=timezone.now())
+    except UnknownSetting as refusal:
+        sentences = {
+            "language": _("There is no such language here. Choose one of the list. Nothing was saved."),
+            "time_zone": _("There is no such time zone. Choose one of the list. Nothing was saved."),
+        }
+        return _show(request, OwnPasswordForm(), status=400, sent=sent, settings_error=sentences[refusal.field])
+    except PersonChangeRefused as refusal:
+        return _show(request, OwnPasswordForm(), status=400, sent=sent, settings_error=str(refusal))
+    messages.success(request, _("Your settings are saved."))
+    return redirect("account")
+
+
+@own_page("POST")
 def leave_everywhere(request: HttpRequest, identity: Identity) -> HttpResponse:
     """End every session and token, this session too."""
     log_out_everywhere(identity.user_id, now=timezone.now())
@@ -105,5 +125,14 @@ def leave_everywhere(request: HttpRequest, identity: Identity) -> HttpResponse:
     return redirect("log-in")
 
 
-def _show(request: HttpRequest, form: OwnPasswordForm, *, status: int = 200) -> HttpResponse:
-    return render(request, "account.html", {"form": form, "account": request.user}, status=status)
+def _show(request: HttpRequest, form: OwnPasswordForm, *, status: int = 200, **more: Any) -> HttpResponse:
+    user: Any = request.user
+    context = {
+        "form": form,
+        "account": user,
+        "languages": languages(),
+        "time_zones": time_zones(),
+        "sent": {"language": user.language, "time_zone": user.time_zone},
+        **more,
+    }
+    return render(request, "account.html", context, status=status)

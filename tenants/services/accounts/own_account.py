@@ -1,6 +1,7 @@
 """What people do about their own account: another password, and ending everything that is open."""
 
 import datetime as dt
+from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.hashers import check_password
@@ -55,8 +56,13 @@ def replace_password(user: User, new: str, *, action: str, now: dt.datetime) -> 
 
 def log_out_everywhere(user_id: UUID, *, now: dt.datetime) -> None:
     """End every session and token of one's own, this one too. Raises PersonChangeRefused."""
+    people.log_out_everywhere(user_id, now=now, **as_oneself(user_id))
+
+
+def as_oneself(user_id: UUID) -> dict[str, Any]:
+    """Tenant and actor of what somebody does about their own account. Raises PersonChangeRefused if they are gone."""
     user = _find(user_id)
-    people.log_out_everywhere(user.id, tenant=_tenant_of(user), actor=_actor(user), now=now)
+    return {"tenant": _tenant_of(user), "actor": _actor(user)}
 
 
 def _find(user_id: UUID) -> User:

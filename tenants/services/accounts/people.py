@@ -253,6 +253,20 @@ def log_out_everywhere(user_id: UUID, *, tenant: TenantRef | None, actor: Actor,
     return user
 
 
+def set_own_settings(
+    user_id: UUID, *, language: str, time_zone: str, tenant: TenantRef | None, actor: Actor, now: dt.datetime
+) -> User:
+    """Keep the language and the time zone that somebody chose for themselves. What is so already is not written."""
+    with _context_of(user_id, tenant), transaction.atomic():
+        user = lock_user(user_id, tenant)
+        chosen = {"language": language, "time_zone": time_zone}
+        if any(getattr(user, name) != value for name, value in chosen.items()):
+            user.language, user.time_zone = language, time_zone
+            user.save(update_fields=list(chosen))
+            _record("set_own_settings", user, tenant, actor, now, chosen)
+    return user
+
+
 def suspend_tenant(*, tenant: TenantRef, actor: Actor, now: dt.datetime, reason: str = "") -> None:
     """Shut a whole tenant out: its people on their next request, its events and log-ins at once."""
     _set_suspended(True, tenant=tenant, actor=actor, reason=reason, now=now)
