@@ -8,6 +8,7 @@ import argparse
 import logging
 import os
 import resource
+import signal
 import sys
 import time
 from collections import deque
@@ -85,6 +86,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def load(target: str) -> Any:
     """The application, in a worker. One that cannot be loaded is a line of the log, like everything else."""
+    # The worker is a fork: until granian listens for signals in it, the server's own handlers would swallow them, and a
+    # stop would wait for it until it is killed.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
     try:
         return load_target(target)
     except Exception:

@@ -1,8 +1,8 @@
 """A worker that is killed is replaced while the other serves; a stop lets what runs finish."""
 
+import contextlib
 import os
 import signal
-import threading
 import time
 from pathlib import Path
 
@@ -10,7 +10,10 @@ import pytest
 
 from tests.browser.servers import Server, environment_of, find_port
 from tests.local.scene import find_descendants, is_alive, wait_until
-from tests.serving.http import get
+from tests.serving.http import connected, get, head, receive
+
+
+EXPECT = "Expect: 100-continue"
 
 
 @pytest.fixture
@@ -44,18 +47,30 @@ def test_a_killed_worker_comes_back_and_the_other_serves_on(pair: Server) -> Non
     assert pair.process.poll() is None
 
 
-def test_a_stop_lets_the_running_requests_finish(pair: Server) -> None:
-    replies = []
-    askers = [
-        threading.Thread(target=lambda: replies.append(get(pair.port, "/api/v1/customers").status)) for _ in range(8)
-    ]
-    for asker in askers:
-        asker.start()
-    time.sleep(0.2)
-    workers = workers_of(pair)
+def test_a_stop_does_not_wait_for_a_worker_that_is_only_being_loaded(pair: Server) -> None:
+    before = set(workers_of(pair))
+    os.kill(min(before), signal.SIGKILL)
+    wait_until(lambda: set(workers_of(pair)) - before, within=30, what="another worker")
+    time.sleep(0.3)  # it has begun to load
     pair.process.terminate()
     assert pair.process.wait(20) == 0
-    for asker in askers:
-        asker.join()
-    assert replies == [401] * 8
-    wait_until(lambda: not any(map(is_alive, workers)), within=2, what="the end of the workers")
+    assert "refused to gracefully stop" not in pair.log.read_text()
+
+
+def test_a_stop_lets_the_running_requests_finish(pair: Server) -> None:
+    """Bodies that are on their way when it is asked to stop: the rest of them comes after that."""
+    workers = workers_of(pair)
+    with contextlib.ExitStack() as stack:
+        senders = [stack.enter_context(connected(pair.port)) for _ in range(8)]
+        for sender in senders:
+            sender.sendall(
+                head("POST", "/api/v1/auth/token", "Content-Type: application/json", "Content-Length: 2", EXPECT)
+            )
+            # It has begun to be read.
+            assert receive(sender, until=b"\r\n\r\n").status == 100
+        pair.process.terminate()
+        for sender in senders:
+            sender.sendall(b"{}")
+        assert [receive(sender).status for sender in senders] == [400] * 8
+    assert pair.process.wait(20) == 0
+    wait_until(lambda: not any(map(is_alive, workers)), within=10, what="the end of the workers")
