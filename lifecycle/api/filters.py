@@ -9,8 +9,10 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 
 from lifecycle.models import Customer
+from lifecycle.queries.list_conditions import CONDITIONS, InvalidWhere, read_where
 from lifecycle.queries.list_filters import LIST_FILTERS, LONGEST_STAY, ListFilter
 from lifecycle.queries.listing import DEFAULT_LIMIT, DEFAULT_ORDERING, MOST, ORDERINGS, ListQuery
+from lifecycle.rules.expressions import LONGEST
 from tenants.actors import TenantRef
 from tenants.refusals import RequestRefused
 from tenants.rules.configuration.definitions import CATEGORIES
@@ -80,6 +82,14 @@ class CustomerFilters(django_filters.FilterSet):
         help_text="Part of the name or the beginning of the external id (up to two letters: the beginning of either); "
         "or a whole e-mail address of a contact.",
     )
+    where = django_filters.CharFilter(
+        max_length=LONGEST,
+        help_text='Conditions with and, or, not and brackets: `stage:"At Risk",Trial and (owner:ann or health<=40)`. A'
+        " condition is a field, an operator (`:` is, `>=`, `<=`) and a value, or several with commas, of which one must"
+        ' hold; values with blanks stand in double quotes, and `""` finds those who have none. Fields: '
+        + ", ".join(CONDITIONS)
+        + ". changed takes three values: from, to and since.",
+    )
     ordering = django_filters.ChoiceFilter(
         choices=[(name, name) for name in ORDERINGS], help_text=f"The order; {DEFAULT_ORDERING} if none is given."
     )
@@ -106,6 +116,12 @@ def read_list_query(parameters: QueryDict, *, tenant: TenantRef, policy: Policy)
     data = form.cleaned_data
     stages, unknown = _find_stages(data.get("stage") or (), tenant=tenant, policy=policy)
     errors += unknown
+    where = None
+    if data.get("where"):
+        try:
+            where = read_where(data["where"], policy, tenant)
+        except InvalidWhere as error:
+            errors.append(_describe("where", str(error)))
     if errors:
         raise _refuse(errors)
     asked = {name: data[name] for name in LIST_FILTERS} | {"stage": stages}
@@ -118,6 +134,7 @@ def read_list_query(parameters: QueryDict, *, tenant: TenantRef, policy: Policy)
         ordering=data["ordering"] or DEFAULT_ORDERING,
         cursor=data["cursor"] or None,
         limit=data["limit"] or DEFAULT_LIMIT,
+        where=where,
     )
 
 

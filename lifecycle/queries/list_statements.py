@@ -12,6 +12,7 @@ Everything that a caller says is a parameter; only pieces of this file become SQ
 customer, ``b`` billing, ``u`` support, ``w`` a stage that is looked at, with its own numbers.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -42,6 +43,7 @@ _EVERY_STAGE: Final = f"""(
 _FOUND: Final = "SELECT array_agg(id) FROM found HAVING count(*) <= %(few)s::int"
 _LIMIT: Final = "LIMIT %(limit)s::int + 1"
 _STEPS: Final = "LIMIT %(steps)s::int"
+_OF_STATUS: Final = re.compile(r"\b[sw]\.")
 
 
 _BILLING: Final = frozenset({"billing"})
@@ -174,6 +176,34 @@ WITH chosen AS MATERIALIZED (
 {_details(ordering, window, counted="chosen")}"""
 
 
+def gather(filters: Filters, *, bounded: bool) -> str:
+    """The ids of all who pass the filters, in no order, at most the parameter ``most`` and one.
+
+    ``bounded``: no more than the parameter ``looked_at`` of those in the stages are looked at.
+    """
+    status = "customer_lifecycle_status s"
+    if bounded:
+        in_stages = "AND s.stage = ANY(%(stages)s::text[])" if filters.stages else ""
+        status = f"(SELECT * FROM {status} WHERE {_OF_TENANT} {in_stages} LIMIT %(looked_at)s::int) s"
+    conditions = [_OF_TENANT, *_conditions(filters)]
+    if filters.search:
+        found = "SELECT f FROM search_customers(%(search)s::text, %(search_key)s::text) f"
+        conditions.append(_among("s.customer_id", f"SELECT array_agg(f) FROM ({found}) f"))
+    is_about_stages = filters.stages or any("w." in one.condition for one in filters.asked)
+    return f"""
+SELECT s.customer_id FROM {status} {f"JOIN {_stages(filters)} ON s.stage = w.stage" if is_about_stages else ""}
+  {_joins(_needs(filters))}
+ WHERE {_and(conditions)} LIMIT %(most)s::int + 1"""
+
+
+def count(filters: Filters, *, bounded: bool) -> str:
+    """How many ``gather`` finds, and, where it is ``bounded``, how many it looked at, and one if there are more."""
+    in_stages = "AND s.stage = ANY(%(stages)s::text[])" if filters.stages else ""
+    seen = f"SELECT FROM customer_lifecycle_status s WHERE {_OF_TENANT} {in_stages} LIMIT %(looked_at)s::int + 1"
+    looked_at = f"(SELECT count(*) FROM ({seen}) l)" if bounded else "0"
+    return f"SELECT count(*), {looked_at} FROM ({gather(filters, bounded=bounded)}) g"
+
+
 def _look_up_figures(table: str, columns: str) -> str:
     return f"""
         SELECT customer_id, {columns} FROM {table}
@@ -304,7 +334,10 @@ def _billed(ordering: Ordering, filters: Filters, window: Window) -> list[str]:
     elif window.after == "null" and window.forward:
         conditions.append("false")
     if ordering.walks != "worth":
-        conditions += [one.condition for one in filters.asked if one.needs == _BILLING]
+        # What a filter asks of the status, too, can only be judged where the customer is looked up.
+        conditions += [
+            one.condition for one in filters.asked if one.needs == _BILLING and not _OF_STATUS.search(one.condition)
+        ]
     return conditions
 
 

@@ -14,9 +14,11 @@ from lifecycle.queries import list_statements as statements
 from lifecycle.queries.cursors import InvalidCursor, Position, decode_cursor, encode_cursor
 from lifecycle.queries.facts import STATUS_FIELDS, pick
 from lifecycle.queries.list_columns import LISTED
+from lifecycle.queries.list_conditions import compile_where
 from lifecycle.queries.list_filters import LIST_FILTERS
 from lifecycle.queries.list_statements import ORDERINGS, Filters, Ordering, Window
 from lifecycle.queries.urgency import penalty_of
+from lifecycle.rules.expressions import Expression
 from lifecycle.rules.health import days_in_stage, health, overdue
 from lifecycle.rules.urgency import weigh
 from storage import cipher
@@ -47,7 +49,8 @@ SHORTEST_PART: Final = 3
 class ListQuery:
     """What is asked for. Filters combine; several stages mean any of them.
 
-    ``filters``: the value of each that is asked for, by name (``list_filters``). ``search`` is part of a name (without
+    ``filters``: the value of each that is asked for, by name (``list_filters``). ``where`` is what else must hold, as
+    ``list_conditions.read_where`` gives it. ``search`` is part of a name (without
     regard to case and accents) or the beginning of an external id, or a whole e-mail address. ``cursor`` is one that a
     page of the same question gave.
     """
@@ -57,6 +60,7 @@ class ListQuery:
     ordering: str = DEFAULT_ORDERING
     cursor: str | None = None
     limit: int = DEFAULT_LIMIT
+    where: Expression | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,7 @@ class Page:
 
 
 def list_customers(query: ListQuery, *, tenant: TenantRef, policy: Policy, now: dt.datetime) -> Page:
-    """One page. At most three statements, whatever the page's size and place. Raises InvalidCursor.
+    """One page. At most four statements, whatever the page's size and place. Raises InvalidCursor.
 
     Call inside the tenant's context. ``ordering`` must be one of ORDERINGS and the stages known to the caller.
     """
@@ -77,10 +81,10 @@ def list_customers(query: ListQuery, *, tenant: TenantRef, policy: Policy, now: 
     position = decode_cursor(query.cursor, question=question) if query.cursor else None
     if position is not None and position.as_of is not None:
         now = dt.datetime.fromisoformat(position.as_of)
-    stages = _chosen_stages(query, policy)
+    stages = chosen_stages(query, policy)
     if stages is not None and not stages:
         return Page([])
-    search = _Search(query, stages, policy, position, tenant, now)
+    search = Search(query, stages, policy, position, tenant, now)
     rows = search.run()
     return _cut(rows, query, position, question=question, policy=policy, now=now)
 
@@ -91,7 +95,7 @@ def _question(query: ListQuery, tenant: TenantRef) -> bytes:
     return orjson.dumps([tenant.id, replace(query, filters=filters, cursor=None, limit=0)])
 
 
-def _chosen_stages(query: ListQuery, policy: Policy) -> list[str] | None:
+def chosen_stages(query: ListQuery, policy: Policy) -> list[str] | None:
     """The stages that all the filters leave, None for every stage."""
     chosen = [
         set(LIST_FILTERS[name].stages(value, policy))  # type: ignore[misc]
@@ -109,7 +113,7 @@ class _Fetched:
     counted: int
 
 
-class _Search:
+class Search:
     """One run of one question: which statement, and with which parameters."""
 
     def __init__(
@@ -124,9 +128,13 @@ class _Search:
         text = " ".join(normalize_text(query.search or "").split())
         is_email = "@" in text
         self.ordering = ORDERINGS[query.ordering]
+        asked = [one for name, one in LIST_FILTERS.items() if name in query.filters and one.condition]
+        where = None if query.where is None else compile_where(query.where, policy, tenant, now)
+        # A plan that is kept is for conditions that are asked for again and again.
+        self.plans_again = where is not None
         self.filters = Filters(
             stages=stages is not None,
-            asked=tuple(one for name, one in LIST_FILTERS.items() if name in query.filters and one.condition),
+            asked=(*asked, where) if where is not None else tuple(asked),
             email=is_email,
             search=bool(text) and not is_email,
         )
@@ -148,7 +156,7 @@ class _Search:
             self.window = Window(not position.backward, "null" if position.key is None else "key")
             self.parameters |= {"key": position.key, "id": position.id}
         for one in self.filters.asked:
-            self.parameters |= one.parameters(query.filters[one.name], now)
+            self.parameters |= one.parameters(query.filters.get(one.name), now)
         if is_email:
             self.parameters["email_index"] = cipher.email_index(tenant.id, text)
         elif text:
@@ -176,7 +184,7 @@ class _Search:
         return self._fetch(statements.sort).rows
 
     def _fetch(self, build: Callable[[Ordering, Filters, Window], str], *, plan_again: bool = False) -> _Fetched:
-        with connection.cursor() if plan_again else prepared_cursor("default") as cursor:
+        with connection.cursor() if plan_again or self.plans_again else prepared_cursor("default") as cursor:
             cursor.execute(build(self.ordering, self.filters, self.window), self.parameters)
             names = [column.name for column in cursor.description]
             rows = [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]

@@ -74,6 +74,20 @@ def test_the_list_can_be_narrowed(viewer, api_client, five):
     assert names(viewer.get(LIST, {"at_risk": "false", "search": "", "owner": ""})) == ["B", "E", "D", "C", "A"]
 
 
+def test_conditions_are_put_together_with_and_or_and_brackets(viewer, api_client, five):
+    api_client("account_manager").patch(
+        f"{LIST}/{five[1].id}/lifecycle", {"stage": "At-Risk", "reason_code": "Low Engagement"}
+    )
+    where = "stage:At-Risk or (owner:d@t.example,e@t.example and not owner:e@t.example)"
+    assert names(viewer.get(LIST, {"where": where})) == ["B", "D"]
+    assert names(viewer.get(LIST, {"where": where, "category": "risk"})) == ["B"]
+    first = viewer.get(LIST, {"where": where, "limit": 1})
+    assert names(first) == ["B"]
+    assert names(follow(viewer, first.json()["next"])) == ["D"]
+    assert names(viewer.get(LIST, {"where": 'changed:"",At-Risk,2026-01-01'})) == ["B"]
+    assert names(viewer.get(LIST, {"where": ""})) == ["B", "E", "D", "C", "A"]
+
+
 def test_a_person_is_found_by_the_whole_email_address_alone(viewer, tenant):
     fact = CustomerFacts(
         external_id="x",
@@ -108,6 +122,10 @@ def test_a_person_is_found_by_the_whole_email_address_alone(viewer, tenant):
         ({"renewing_within": "9999999999999999999999"}, "renewing_within"),
         ({"owner": ["a", "b"]}, "owner"),
         ({"search": "x" * 201}, "search"),
+        ({"where": "colour:red"}, "where"),
+        ({"where": "(owner:ann"}, "where"),
+        ({"where": ["owner:a", "owner:b"]}, "where"),
+        ({"where": "owner:" + "x" * 2000}, "where"),
     ],
 )
 def test_a_parameter_that_is_wrong_is_refused_with_what_would_be_right(viewer, asked, parameter):

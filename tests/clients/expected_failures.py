@@ -26,8 +26,8 @@ OF_THE_WHOLE = {
 MEANT = (
     (
         ("list_customers", "list_history", "list_effects", "list_notifications"),
-        {"#/cursor", "#/stage", "#/kind"},
-        "a cursor is signed, a stage has to be one of the tenant's, and a kind of effect one that there is",
+        {"#/cursor", "#/stage", "#/kind", "#/where"},
+        "a cursor is signed, conditions have a grammar, and a stage or a kind of effect has to be one that there is",
     ),
     (("create_webhook_endpoint",), {"#/url"}, "which addresses are of the public internet no pattern can say"),
     (("set_notification_preferences",), {"#/time_zone"}, "which names are those of time zones no pattern can say"),

@@ -36,12 +36,19 @@ def test_a_type_of_event_is_named_in_its_entry(name: str) -> None:
 
 def test_a_field_that_nothing_calculates_with_is_named_in_its_entry() -> None:
     assert say("website") == {"lifecycle/rules/fields.py"}
-    assert say("segment") == {"lifecycle/rules/fields.py", "lifecycle/rules/event_types.py"}
+    # The list compares it and shows it.
+    assert say("segment") - {"lifecycle/queries/list_conditions.py", "lifecycle/queries/list_columns.py"} == {
+        "lifecycle/rules/fields.py",
+        "lifecycle/rules/event_types.py",
+    }
 
 
 @pytest.mark.parametrize("name", ["renewing_within", "stuck", "industry"])
 def test_a_filter_of_the_list_is_named_in_its_entry_and_where_it_is_asked_for(name: str) -> None:
     assert say(name) - {"lifecycle/web/overview.py", "lifecycle/web/list_page.py"} - {
+        # The same as a condition, and as a column.
+        "lifecycle/queries/list_conditions.py",
+        "lifecycle/queries/list_columns.py",
         # The index of the filter.
         "lifecycle/models/customers.py",
         "lifecycle/rules/fields.py",

@@ -9,6 +9,7 @@ from lifecycle.api.filters import LONGEST_CURSOR, LONGEST_SEARCH, CustomerFilter
 from lifecycle.api.openapi.configuration import NO_NUL
 from lifecycle.queries.list_filters import LIST_FILTERS, LONGEST_STAY
 from lifecycle.queries.listing import DEFAULT_LIMIT, MOST, ORDERINGS
+from lifecycle.rules.expressions import LONGEST
 from lifecycle.rules.transitions import LONGEST_STAGE
 from tenants.rules.configuration.definitions import CATEGORIES
 
@@ -89,6 +90,7 @@ def filter_parameters() -> list[OpenApiParameter]:
     schemas: dict[str, dict[str, Any]] = {
         "limit": LIMIT_SCHEMA,
         "cursor": CURSOR_SCHEMA,
+        "where": {"type": "string", "maxLength": LONGEST, "pattern": NO_NUL},
         "search": {"type": "string", "maxLength": LONGEST_SEARCH, "pattern": NO_NUL},
     }
     for name, one in LIST_FILTERS.items():
