@@ -330,6 +330,40 @@ class SourcedSupportResponse(SupportResponse):
     provenance = SourceResponse(allow_null=True)
 
 
+class OverruledResponse(ResponseSerializer):
+    """A value that does not hold. Of contacts the value is null: only the list that holds is kept."""
+
+    value = serializers.JSONField(allow_null=True)
+    source = serializers.CharField(allow_blank=True)  # type: ignore[assignment]
+    occurred_at = serializers.DateTimeField()
+    why = serializers.ChoiceField(
+        choices=["age", "priority", "pinned"],
+        help_text="Something newer holds, a source that goes before this one, or what a person has pinned.",
+    )
+
+
+class ProvenanceResponse(ResponseSerializer):
+    """Where the value of a field comes from, and what it was chosen over."""
+
+    source = serializers.CharField(  # type: ignore[assignment]
+        allow_blank=True, help_text="`/crm`, `/billing`, `/support`, `/import`; `/people`: set by hand."
+    )
+    occurred_at = serializers.DateTimeField()
+    pinned_by = serializers.CharField(allow_null=True, help_text="The user's id.")
+    pinned_at = serializers.DateTimeField(allow_null=True)
+    pinned_until = serializers.DateTimeField(allow_null=True)
+    pin_reason = serializers.CharField(allow_null=True, allow_blank=True)
+    overruled = OverruledResponse(many=True)
+    version = serializers.IntegerField(min_value=0, help_text="For If-Match when the field is pinned or unpinned.")
+
+
+class HeardResponse(ResponseSerializer):
+    """When a source was last heard of about the customer."""
+
+    source = serializers.CharField()  # type: ignore[assignment]
+    heard_at = serializers.DateTimeField()
+
+
 class ProfileResponse(ResponseSerializer):
     """Everything that is known of a customer [FR-01]."""
 
@@ -344,6 +378,10 @@ class ProfileResponse(ResponseSerializer):
     updated_at = serializers.DateTimeField()
     erased_at = serializers.DateTimeField(allow_null=True)
     lifecycle = StayResponse(allow_null=True)
+    provenance = serializers.DictField(
+        child=ProvenanceResponse(), help_text="By field: `name`, `owner`, `billing.arr`, `contacts` and so on."
+    )
+    freshness = HeardResponse(many=True, help_text="The source that has been silent longest first.")
 
 
 def _records(what: str) -> serializers.ListField:
@@ -365,6 +403,7 @@ class ExportResponse(ResponseSerializer):
     billing = _record("Billing's figures.")
     support = _record("Support's figures.")
     lifecycle = _record("The customer's stage.")
+    figures_past = _records("What changed of the figures: `effective_at, recorded_at, source, figures`.")
     history = _records("Every transition, with its note; `note_erased` if it can no longer be read.")
     notes = _records("What people wrote about the customer: each with its earlier `versions`.")
     tasks = _records("What was to be done about the customer.")

@@ -9,6 +9,7 @@ from lifecycle.api.viewsets.effects import EffectViewSet
 from lifecycle.api.viewsets.endpoints import EndpointViewSet
 from lifecycle.api.viewsets.notifications import NotificationViewSet
 from lifecycle.api.viewsets.personal_data import PersonalDataViewSet
+from lifecycle.api.viewsets.pins import PinViewSet
 from lifecycle.api.viewsets.transitions import TenantSummaryViewSet, TransitionViewSet
 from lifecycle.api.viewsets.undo import UndoViewSet
 from lifecycle.api.viewsets.work import NoteViewSet, OwnTaskViewSet, TaskViewSet
@@ -37,6 +38,11 @@ v1: list[URLPattern | URLResolver] = [
         "customers/<str:customer_id>/lifecycle/history",
         LifecycleViewSet.as_view({"get": "history"}),
         name="customer-lifecycle-history",
+    ),
+    path(
+        "customers/<str:customer_id>/pins/<str:field>",
+        PinViewSet.as_view({"put": "pin", "delete": "unpin"}),
+        name="customer-pin",
     ),
     path("customers/<str:customer_id>/export", PersonalDataViewSet.as_view({"post": "export"}), name="customer-export"),
     path("customers/<str:customer_id>/erase", PersonalDataViewSet.as_view({"post": "erase"}), name="customer-erase"),

@@ -12,6 +12,7 @@ from lifecycle.models.effects import (
     WebhookSecret,
 )
 from lifecycle.models.events import NO_TENANT, DeadLetter, InboxEvent, ParkedEvent
+from lifecycle.models.figures import FigureChange
 from lifecycle.models.imports import ImportPart, ImportUpload
 from lifecycle.models.requests import IdempotentRequest
 from lifecycle.models.stage_migrations import StageMigration
@@ -31,6 +32,7 @@ __all__ = [
     "EffectPause",
     "EffectRun",
     "EffectTally",
+    "FigureChange",
     "IdempotentRequest",
     "ImportPart",
     "ImportUpload",

@@ -46,6 +46,12 @@ def _column_of(kind: Kind) -> "models.Field[Any, Any]":
             return models.CharField(max_length=kind.longest, blank=True, default="", db_default="")
 
 
+def _kept(help_text: str) -> "models.JSONField[Any, Any]":
+    """An object that is empty at first, also in the rows of a release that does not know the column yet."""
+    empty = models.Value({}, models.JSONField())
+    return models.JSONField(default=dict, db_default=empty, blank=True, help_text=help_text)
+
+
 class Customer(models.Model):
     """A client account of a tenant. ``external_id`` is its name in the tenant's own systems, unique there.
 
@@ -69,6 +75,10 @@ class Customer(models.Model):
     event_id = models.CharField(max_length=255, blank=True, default="")
     occurred_at = models.DateTimeField()
     field_times = models.JSONField(default=dict, help_text="Field -> microseconds since 1970 of what last wrote it.")
+    field_sources = _kept("Field -> the source whose value it has.")
+    overruled = _kept("Field -> source -> the latest value of it that does not hold, and its time.")
+    pins = _kept("Path of a field -> who pinned it, why, since and until when.")
+    pins_until = models.DateTimeField(null=True, help_text="When the first of the pins expires.")
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
     erased_at = models.DateTimeField(null=True)
@@ -84,6 +94,11 @@ class Customer(models.Model):
             models.Index(fields=["tenant", "name_key", "id"], name="customer_by_name"),
             models.Index(fields=["tenant", "owner_key"], name="customer_by_owner"),
             models.Index(fields=["tenant", "industry_key"], name="customer_by_industry"),
+            models.Index(
+                fields=["tenant", "pins_until"],
+                condition=models.Q(pins_until__isnull=False),
+                name="customer_pins_expire",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -136,6 +151,8 @@ class BillingFigures(models.Model):
     event_id = models.CharField(max_length=255, blank=True, default="")
     occurred_at = models.DateTimeField()
     field_times = models.JSONField(default=dict, help_text="Field -> microseconds since 1970 of what last wrote it.")
+    field_sources = _kept("Field -> the source whose value it has.")
+    overruled = _kept("Field -> source -> the latest value of it that does not hold, and its time.")
     version = models.PositiveIntegerField(default=1, db_default=1, help_text="Rises with each write.")
 
     class Meta:
@@ -176,6 +193,8 @@ class SupportFigures(models.Model):
     event_id = models.CharField(max_length=255, blank=True, default="")
     occurred_at = models.DateTimeField()
     field_times = models.JSONField(default=dict, help_text="Field -> microseconds since 1970 of what last wrote it.")
+    field_sources = _kept("Field -> the source whose value it has.")
+    overruled = _kept("Field -> source -> the latest value of it that does not hold, and its time.")
     version = models.PositiveIntegerField(default=1, db_default=1, help_text="Rises with each write.")
 
     class Meta:

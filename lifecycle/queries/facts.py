@@ -30,6 +30,11 @@ _BILLING: Final = ", ".join(select(field) for field in fields_of(BILLING))
 _SUPPORT: Final = ", ".join(select(field) for field in fields_of(SUPPORT))
 # What a copy of figures or profile was made from (``services.cache``).
 _PROFILE_VERSION: Final = "c.version + COALESCE(b.version, 0) + COALESCE(u.version, 0) AS profile_version"
+_RECORD: Final = ", ".join(
+    f"{alias}.{name} AS {part}_{name}"
+    for part, alias in ALIASES.items()
+    for name in ("field_times", "field_sources", "overruled")
+)
 _OF_CUSTOMER: Final = "WHERE c.tenant_id = %(tenant_id)s::uuid AND c.id = %(customer_id)s::uuid"
 
 STATUS: Final = f"""
@@ -54,7 +59,7 @@ SELECT c.id, c.external_id, {_COMPANY}, c.source AS company_source,
        t.configuration_version, {_PROFILE_VERSION}, {_BILLING},
        b.source AS billing_source, b.event_id AS billing_event_id, b.occurred_at AS billing_occurred_at,
        {_SUPPORT}, u.source AS support_source, u.event_id AS support_event_id,
-       u.occurred_at AS support_occurred_at
+       u.occurred_at AS support_occurred_at, c.pins, c.pins_until, {_RECORD}
   FROM lifecycle_customer c
   JOIN tenants_tenant t ON t.id = c.tenant_id
   LEFT JOIN lifecycle_billingfigures b ON b.customer_id = c.id

@@ -64,6 +64,19 @@ REFUSALS: Final[Mapping[str, Any]] = MappingProxyType(
         "room_for_fewer": ngettext_lazy(
             "Try again in %(count)s second. Or send fewer.", "Try again in %(count)s seconds. Or send fewer.", "count"
         ),
+        "no_such_field": _("There is no field “%(name)s” that could be pinned. The fields are %(names)s."),
+        "pin_reason_needed": _(
+            "Say in one line of at most %(most)s characters why the field is pinned. Nothing was changed."
+        ),
+        "pin_until_past": _("A pin must end in the future, or have no end. Nothing was changed."),
+        "pin_value": _("%(field)s %(error)s. Nothing was changed."),
+        "pin_value_needed": _("%(field)s cannot be empty. Nothing was changed."),
+        "not_pinned": _("The field is not pinned. Nothing was changed."),
+        "field_changed": _(
+            "The field was just changed by someone else, or by one of its sources. Your change was not saved: look at"
+            " it, then try again."
+        ),
+        "field_erased": _("The field was erased with the company's name and takes no value any more."),
         "invalid_reason": _("The reason “%(reason)s” %(error)s."),
     }
 )

@@ -29,6 +29,7 @@ from lifecycle.services.compliance.retention import (
     forget_old_effects,
     forget_old_uploads,
     forget_refusals,
+    release_pins,
 )
 from lifecycle.services.configuration.stage_migrations import (
     BATCH,
@@ -200,6 +201,7 @@ class Command(ServiceCommand):
             "refused attempts": lambda: forget_refusals(now=timezone.now(), stop=lambda: stop),
             "kept answers": lambda: forget_answers(now=timezone.now(), stop=lambda: stop),
             "effects": lambda: forget_old_effects(now=timezone.now(), stop=lambda: stop),
+            "pins that expired": lambda: release_pins(now=timezone.now(), stop=lambda: stop),
             "uploads": lambda: forget_old_uploads(now=timezone.now(), stop=lambda: stop),
             **{what: partial(forget_ended, what, now=timezone.now(), stop=lambda: stop) for what in FORGET_ENDED},
         }

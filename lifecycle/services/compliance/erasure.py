@@ -17,8 +17,9 @@ from audit.models import OutboxMessage, RefusedAttempt
 from audit.services.administration import record_administration
 from audit.services.former_names import forget_names
 from audit.services.keys import destroy_key
-from lifecycle.models import NO_TENANT, Contact, Customer, DeadLetter, ParkedEvent
+from lifecycle.models import NO_TENANT, Contact, Customer, DeadLetter, FigureChange, ParkedEvent
 from lifecycle.rules.fields import COMPANY, fields_of
+from lifecycle.rules.precedence import FOR_GOOD
 from lifecycle.services.cache import copies
 from lifecycle.services.customers.profiles import open_contacts
 from lifecycle.services.effects.forgetting import erase_effects
@@ -37,8 +38,6 @@ from tenants.rules.values import InvalidValue, read_external_id, sort_key
 
 ERASED_NAME: Final = "Erased customer"
 LONGEST_REASON: Final = 500
-# What a field was written at that no message writes again: later than every one.
-FOR_GOOD: Final = 253_402_300_799_999_999
 # What names the company.
 NAMING: Final = tuple(field for field in fields_of(COMPANY) if field.names_company)
 
@@ -109,6 +108,7 @@ def erase_customer(
         erase_effects(tenant.id, customer.id, now=now)
         erase_work(tenant.id, customer.id)
         _blank_attempts(customer)
+        FigureChange.objects.filter(tenant_id=tenant.id, customer_id=customer.id).delete()
         _mark_erased(customer, company=company, now=now)
     # Any of them may name the person, under whatever id; the day that they are kept is too long.
     uploads = destroy_uploads(tenant)
@@ -223,10 +223,17 @@ def _mark_erased(customer: Customer, *, company: bool, now: dt.datetime) -> None
             if not field.is_required:
                 setattr(customer, field.name, "")
             customer.field_times[field.name] = FOR_GOOD
+            for kept in (customer.overruled, customer.pins):
+                kept.pop(field.name, None)
+    # Why somebody pinned a field may name a person; that it is pinned stays.
+    for pin in customer.pins.values():
+        pin["reason"] = ""
+    customer.overruled.pop("contacts", None)
     customer.erased_at = customer.updated_at = now
     customer.version += 1
     names = [field.name for field in NAMING]
-    customer.save(update_fields=[*names, "name_key", "field_times", "erased_at", "updated_at", "version"])
+    kept_columns = ["field_times", "overruled", "pins", "erased_at", "updated_at", "version"]
+    customer.save(update_fields=[*names, "name_key", *kept_columns])
     if company:
         # Also the one that was erased just now.
         forget_names(customer.id, tenant_id=customer.tenant_id)

@@ -20,6 +20,7 @@ from lifecycle.models import (
     CustomerLifecycleStatus,
     DeadLetter,
     EffectRun,
+    FigureChange,
     ParkedEvent,
     SupportFigures,
 )
@@ -112,6 +113,7 @@ def _describe_customer(subject: Subject) -> Json:
         "billing": _row(BillingFigures, **of_customer),
         "support": _row(SupportFigures, **of_customer),
         "lifecycle": _row(CustomerLifecycleStatus, **of_customer),
+        "figures_past": list(FigureChange.objects.filter(**of_customer).order_by("id").values()),
         "history": [
             {
                 **_columns(row),

@@ -13,13 +13,15 @@ import structlog
 from django.db import connection, connections
 
 from audit.services.refusals import KEPT_DAYS, find_prunable, prune_refusals
-from lifecycle.models import NO_TENANT, DeadLetter, EffectRun, ImportUpload
+from lifecycle.models import NO_TENANT, Customer, DeadLetter, EffectRun, ImportUpload
+from lifecycle.services.customers.pins import release_expired_pins
 from lifecycle.services.effects import forgetting
 from lifecycle.services.events import inbox
 from lifecycle.services.events.failures import concerns_everybody, describe
 from lifecycle.services.imports import uploads
 from lifecycle.services.transitions import idempotency
 from storage.cursors import prepared_cursor
+from tenants.actors import TenantRef
 from tenants.context import tenant_context
 from tenants.services.directory import PLATFORM, list_slugs
 
@@ -140,6 +142,17 @@ def forget_old_effects(*, now: dt.datetime, stop: Stop = _never) -> int:
 
     old = EffectRun.objects.using(PLATFORM).filter(finished_at__lt=before)
     return _forget_all("effects", set(old.values_list("tenant_id", flat=True).distinct()), forget, stop)
+
+
+def release_pins(*, now: dt.datetime, stop: Stop = _never) -> int:
+    """Take away the pins whose time is over, so that sources count again; of how many customers."""
+    expired = Customer.objects.using(PLATFORM).filter(pins_until__lte=now)
+    slugs = list_slugs()
+
+    def release(tenant_id: UUID) -> int:
+        return release_expired_pins(TenantRef(tenant_id, slugs.get(tenant_id, "")), now=now, limit=BATCH)
+
+    return _forget_all("pins", set(expired.values_list("tenant_id", flat=True).distinct()), release, stop)
 
 
 def forget_ended(what: str, *, now: dt.datetime, stop: Stop = _never) -> int:

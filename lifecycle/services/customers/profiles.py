@@ -14,11 +14,15 @@ from lifecycle.queries import facts
 from lifecycle.rules.fields import COMPANY, names_of
 from lifecycle.rules.health import days_in_stage, overdue
 from lifecycle.rules.masking import mask_email, mask_phone
+from lifecycle.rules.precedence import rank_by
 from lifecycle.services.cache import copies
 from lifecycle.services.customers.parts import Json, dump, load_status, pick_figures, policy_of
+from lifecycle.services.customers.pins import release_expired_of
+from lifecycle.services.customers.provenance import describe_freshness, describe_provenance, keep_record
 from storage import cipher
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
+from tenants.rules.configuration.policy import Policy
 
 # What the key that encrypts cached profiles is derived for.
 PROFILE_KEY = "cached-profile"
@@ -32,11 +36,43 @@ def read_profile(
     E-mail addresses and phone numbers are masked unless ``with_contact_details``. What the modules reported is kept
     for a day, encrypted, because it names people; the status is as fresh as anywhere. One round trip to Redis on a hit.
     """
+    found = _read_whole(customer_id, tenant)
+    if found is not None and _has_expired(found[0]["pins_until"], now):
+        with tenant_context(tenant.id):
+            release_expired_of(customer_id, tenant=tenant, now=now)
+        found = _read_whole(customer_id, tenant)
+    if found is None:
+        return None
+    profile, status, policy = found
+    if status is not None and policy is not None:
+        expected = policy.max_days(status["stage"])
+        days = days_in_stage(status["stage_entered_at"], now)
+        status |= {
+            "category": policy.category(status["stage"]),
+            "color": policy.color(status["stage"]),
+            "days_in_stage": days,
+            "expected_days": expected,
+            "days_over": overdue(expected, days),
+        }
+    if not with_contact_details:
+        profile["contacts"] = [_mask(contact) for contact in profile["contacts"]]
+    return profile | {
+        "lifecycle": status,
+        "provenance": describe_provenance(
+            profile, rank_of=lambda path: rank_by(() if policy is None else policy.source_order(path))
+        ),
+        "freshness": describe_freshness(profile),
+    }
+
+
+def _read_whole(customer_id: UUID, tenant: TenantRef) -> tuple[Json, Json | None, Policy | None] | None:
+    """The profile as it is kept, the status, and the policy that judges it now."""
     reading = copies.read(tenant.id, customer_id, copies.STATUS, copies.PROFILE)
     raw_status = reading.values[copies.STATUS]
     raw_profile = _unseal(reading.values[copies.PROFILE], tenant, customer_id)
     configuration = reading.configuration
-    if raw_status is None or raw_profile is None:
+    # One that a former release kept does not say where the fields come from.
+    if raw_status is None or raw_profile is None or b'"record":' not in raw_profile:
         with tenant_context(tenant.id):
             row = facts.find_profile(tenant.id, customer_id)
             if row is None:
@@ -50,22 +86,12 @@ def read_profile(
             raw_status = dump(facts.pick(found, facts.STATUS_FIELDS))
             parts[copies.STATUS] = (found["version"], raw_status)
         reading.offer(configuration, **parts)
-    profile: Json = orjson.loads(raw_profile)
     status = None if raw_status is None else load_status(raw_status)
-    if status is not None:
-        policy = policy_of(tenant, configuration)
-        expected = policy.max_days(status["stage"])
-        days = days_in_stage(status["stage_entered_at"], now)
-        status |= {
-            "category": policy.category(status["stage"]),
-            "color": policy.color(status["stage"]),
-            "days_in_stage": days,
-            "expected_days": expected,
-            "days_over": overdue(expected, days),
-        }
-    if not with_contact_details:
-        profile["contacts"] = [_mask(contact) for contact in profile["contacts"]]
-    return profile | {"lifecycle": status}
+    return orjson.loads(raw_profile), status, None if status is None else policy_of(tenant, configuration)
+
+
+def _has_expired(until: str | None, now: dt.datetime) -> bool:
+    return until is not None and dt.datetime.fromisoformat(until) <= now
 
 
 def find_customer(external_id: str, *, tenant: TenantRef) -> UUID | None:
@@ -98,6 +124,8 @@ def _describe_profile(row: Mapping[str, Any], contacts: list[Json]) -> Json:
         "created_at": row["created_at"],
         "updated_at": row["company_updated_at"],
         "erased_at": row["erased_at"],
+        "pins_until": row["pins_until"],
+        "record": keep_record(row),
     }
 
 

@@ -17,23 +17,30 @@ from uuid_utils.compat import uuid7
 
 from audit.services.chain import micros
 from audit.services.keys import ensure_keys
-from lifecycle.rules.fields import BILLING, COMPANY, SUPPORT, amounts_of, names_of, texts_of
-from lifecycle.rules.merging import merge_fields
+from lifecycle.rules.fields import BILLING, COMPANY, SUPPORT, amounts_of, names_of
+from lifecycle.rules.figures import KEPT_FIGURES
+from lifecycle.rules.precedence import Rank, rank_by
 from lifecycle.rules.transitions import Change
 from lifecycle.services.cache import copies
+from lifecycle.services.customers.offers import (
+    PINNABLE,
+    TEXTS,
+    Offers,
+    Row,
+    contend_for_contacts,
+    keyed,
+)
 from lifecycle.services.transitions.apply import Call, Outcome, place
 from storage import cipher
 from storage.cursors import insert_rows, prepared_cursor, text_array
 from tenants.actors import Actor, TenantRef
-from tenants.rules.texts import fold_text
-from tenants.rules.values import InvalidValue, read_amount, sort_key
-from tenants.services.configuration.policies import live_policy
+from tenants.rules.values import InvalidValue, read_amount
+from tenants.services.configuration.policies import live_policy, policy_of_version
 
 COMPANY_FIELDS = names_of(COMPANY)
+KEPT_OF_COMPANY = tuple(name for name in COMPANY_FIELDS if name in KEPT_FIGURES)
 # The field time of the last event that found the customer in the stage it asks for: it writes no history.
 STAGE_CONFIRMED = "stage"
-# Columns that hold '' and not NULL when nothing is known.
-_TEXTS = {part: frozenset(texts_of(part)) for part in (COMPANY, BILLING, SUPPORT)}
 _AMOUNTS = tuple(field.name for field in amounts_of(BILLING))
 
 
@@ -75,7 +82,8 @@ class CustomerFacts:
 class Recorded:
     """What became of one CustomerFacts. ``customer_id`` is None when the customer is unknown and was not created.
 
-    ``stale`` names the fields that something newer had written, ``rejected`` those whose value the customer cannot have
+    ``stale`` names the fields that something newer had written, ``outranked`` those that are pinned or come from a
+    source that goes before this one, ``rejected`` those whose value the customer cannot have
     (an amount with more decimals than its currency); ``placed`` is the first placement of a new customer,
     and may be a refusal, in which case the customer is in the initial stage instead. ``confirmed_at``: when an event
     last confirmed the stage (microseconds since 1970), before this batch; 0: none has.
@@ -88,11 +96,16 @@ class Recorded:
     placed: Outcome | None = None
     rejected: tuple[str, ...] = ()
     confirmed_at: int = 0
+    outranked: tuple[str, ...] = ()
 
 
 _WRITTEN = (*COMPANY_FIELDS, "name_key", "owner_key", "source", "event_id", "occurred_at", "field_times")
+_WRITTEN = (*_WRITTEN, "field_sources", "overruled", "pins", "pins_until")
+# Columns of a row that hold an object: Django loads jsonb as text on its connections.
+_OBJECTS = ("field_times", "field_sources", "overruled", "pins")
 LOCK = f"""
-SELECT id, external_id, {", ".join(_WRITTEN)}, erased_at
+SELECT id, external_id, {", ".join(_WRITTEN)}, erased_at,
+       (SELECT configuration_version FROM tenants_tenant WHERE id = %(tenant_id)s::uuid) AS configuration
   FROM lifecycle_customer
  WHERE tenant_id = %(tenant_id)s::uuid AND external_id = ANY(%(external_ids)s::text[])
  ORDER BY external_id
@@ -112,6 +125,8 @@ UPDATE lifecycle_customer c
   FROM json_populate_recordset(NULL::lifecycle_customer, %(rows)s::json) r
  WHERE c.tenant_id = %(tenant_id)s::uuid AND c.id = r.id
 """
+_FIGURES = ("id", "tenant_id", "customer_id", "effective_at", "recorded_at", "source", "figures")
+KEEP_FIGURES = insert_rows("lifecycle_figurechange", _FIGURES)
 REPLACE_CONTACTS = f"""
 WITH gone AS (
     DELETE FROM lifecycle_contact
@@ -122,7 +137,7 @@ WITH gone AS (
 
 
 def _part_statements(table: str, fields: Iterable[str]) -> tuple[str, str]:
-    columns = [*fields, "source", "event_id", "occurred_at", "field_times"]
+    columns = [*fields, "source", "event_id", "occurred_at", "field_times", "field_sources", "overruled"]
     every = ("customer_id", "tenant_id", *columns)
     read = (
         f"SELECT {', '.join(every)} FROM {table} "
@@ -156,7 +171,7 @@ def record_customers(
     NoConfiguration when new customers have no stage to go to.
     """
     flags = [create] * len(facts) if isinstance(create, bool) else list(create)
-    work = _Batch(tenant, now, backdated=backdated)
+    work = Batch(tenant, now, backdated=backdated)
     work.lock(sorted({fact.external_id for fact in facts}))
     created = work.insert([fact for fact, flag in zip(facts, flags, strict=True) if flag])
     initial = live_policy(tenant.id).initial if created else ""
@@ -174,7 +189,7 @@ def record_customers(
 
 def _place_new(
     created: Mapping[str, CustomerFacts],
-    work: "_Batch",
+    work: "Batch",
     *,
     initial: str,
     call: Call,
@@ -203,7 +218,7 @@ def _place_new(
     return {id(fact): outcome for fact, outcome in zip(facts, outcomes, strict=True)}
 
 
-class _Batch:
+class Batch:
     """The rows of one batch: locked, merged in memory message by message, written back set by set."""
 
     def __init__(self, tenant: TenantRef, now: dt.datetime, *, backdated: bool) -> None:
@@ -216,6 +231,14 @@ class _Batch:
         self.contacts: dict[UUID, Sequence[ContactFacts]] = {}
         self.dirty: dict[str, set[UUID]] = defaultdict(set)
         self._inserted: dict[UUID, dict[str, Any]] = {}
+        self._configuration = 0
+        self.offers = Offers(tenant.id, now, rank_of=self._rank_of)
+
+    def _rank_of(self, path: str) -> Rank:
+        """How the sources of a field rank by the live configuration."""
+        if not self._configuration:
+            return rank_by(())
+        return rank_by(policy_of_version(self.tenant.id, self._configuration).source_order(path))
 
     def lock(self, external_ids: Sequence[str]) -> None:
         """Lock and load the customers that exist."""
@@ -226,8 +249,8 @@ class _Batch:
             names = [column.name for column in cursor.description]
             for values in cursor.fetchall():
                 row = dict(zip(names, values, strict=True))
-                # Django loads jsonb as text on its connections.
-                row["field_times"] = orjson.loads(row["field_times"])
+                row |= {name: orjson.loads(row[name]) for name in _OBJECTS}
+                self._configuration = row.pop("configuration") or 0
                 self.rows[row["external_id"]] = row
 
     def insert(self, facts: Iterable[CustomerFacts]) -> dict[str, CustomerFacts]:
@@ -241,25 +264,28 @@ class _Batch:
             inserted = {external_id for (external_id,) in cursor.fetchall()}
         for external_id in inserted:
             row = self.rows[external_id] = rows[external_id]
-            self._inserted[row["id"]] = {**row, "field_times": dict(row["field_times"])}
+            self._inserted[row["id"]] = {**row, **{name: dict(row[name]) for name in _OBJECTS}}
         # Somebody else made these a moment ago, and has committed, or we would still be waiting.
         self.lock(sorted(new.keys() - inserted))
         return {external_id: new[external_id] for external_id in inserted}
 
     def _new_row(self, fact: CustomerFacts) -> dict[str, Any]:
+        given = (*fact.company, *([] if fact.contacts is None else ["contacts"]))
         return {
             "id": uuid7(),
             "tenant_id": self.tenant.id,
             "external_id": fact.external_id,
             **{name: fact.company.get(name) or "" for name in COMPANY_FIELDS},
-            **_keyed("name", fact.company.get("name") or fact.external_id),
-            **_keyed("owner", fact.company.get("owner") or ""),
+            **keyed("name", fact.company.get("name") or fact.external_id),
+            **keyed("owner", fact.company.get("owner") or ""),
             "source": fact.source,
             "event_id": fact.event_id,
             "occurred_at": fact.occurred_at,
-            "field_times": dict.fromkeys(
-                (*fact.company, *([] if fact.contacts is None else ["contacts"])), micros(fact.occurred_at)
-            ),
+            "field_times": dict.fromkeys(given, micros(fact.occurred_at)),
+            "field_sources": dict.fromkeys(given, fact.source),
+            "overruled": {},
+            "pins": {},
+            "pins_until": None,
             "created_at": fact.occurred_at if self.backdated else self.now,
             "updated_at": fact.occurred_at if self.backdated else self.now,
             "erased_at": None,
@@ -282,7 +308,7 @@ class _Batch:
                     names = [column.name for column in cursor.description]
                     for values in cursor.fetchall():
                         row = dict(zip(names, values, strict=True))
-                        row["field_times"] = orjson.loads(row["field_times"])
+                        row |= {name: orjson.loads(row[name]) for name in _OBJECTS if name in row}
                         rows[row["customer_id"]] = row
 
     def merge(self, fact: CustomerFacts, *, created: bool) -> Recorded:
@@ -292,60 +318,107 @@ class _Batch:
             return Recorded(None)
         customer_id: UUID = row["id"]
         stale: list[str] = []
+        outranked: list[str] = []
         rejected: list[str] = []
-        changed = self._merge_part(COMPANY, row, fact.company, fact, stale)
+        figures: dict[str, Any] = {}
+        if row["pins_until"] is not None and row["pins_until"] <= self.now:
+            self.release_expired(row)
+        if created:
+            # Its own message stands in the row already, and so changes nothing.
+            figures |= {name: fact.company[name] for name in KEPT_OF_COMPANY if fact.company.get(name)}
+        changed = False
+        for part, target, given in self._parts_of(row, fact, stale, rejected):
+            brought = self.offers.bring(
+                part, target, given, source=fact.source, at=micros(fact.occurred_at), pins=row["pins"]
+            )
+            stale += brought.stale
+            outranked += brought.outranked
+            figures |= brought.figures
+            changed |= brought.is_written
+            if brought.is_written and fact.occurred_at >= target["occurred_at"]:
+                target |= {"source": fact.source, "event_id": fact.event_id, "occurred_at": fact.occurred_at}
+            if brought.is_noted:
+                self.dirty[part].add(customer_id)
+        if fact.contacts is not None and row["erased_at"] is None:
+            changed |= self._bring_contacts(row, fact, fact.contacts, stale, outranked)
+        self.offers.keep_figures(customer_id, figures, source=fact.source, at=fact.occurred_at)
+        confirmed_at = row["field_times"].get(STAGE_CONFIRMED, 0)
+        return Recorded(
+            customer_id,
+            created,
+            changed or created,
+            tuple(stale),
+            rejected=tuple(rejected),
+            confirmed_at=confirmed_at,
+            outranked=tuple(outranked),
+        )
+
+    def _parts_of(
+        self, row: Row, fact: CustomerFacts, stale: list[str], rejected: list[str]
+    ) -> Iterable[tuple[str, Row, Mapping[str, Any]]]:
+        """The parts that the message writes: each with its row, and what it says of it."""
+        if fact.company:
+            yield COMPANY, row, fact.company
         for part, rows in ((BILLING, self.billing), (SUPPORT, self.support)):
             given = getattr(fact, part)
-            if given:
-                target = rows.setdefault(customer_id, self._new_part(customer_id, part, fact))
-                if fact.only_of and target[fact.only_of] not in ("", None, given.get(fact.only_of)):
-                    stale.append(f"{part}.{fact.only_of}")
-                    continue
-                if part == BILLING:
-                    given = _fit_amounts(given, target, rejected)
-                changed |= self._merge_part(part, target, given, fact, stale)
-        if fact.contacts is not None and row["erased_at"] is None:
-            if row["field_times"].get("contacts", 0) > micros(fact.occurred_at):
-                stale.append("contacts")
-            else:
-                row["field_times"]["contacts"] = micros(fact.occurred_at)
-                self.contacts[customer_id] = fact.contacts
-                self.dirty["company"].add(customer_id)
-                changed = True
-        confirmed_at = row["field_times"].get(STAGE_CONFIRMED, 0)
-        return Recorded(customer_id, created, changed or created, tuple(stale), None, tuple(rejected), confirmed_at)
+            if not given:
+                continue
+            target = rows.setdefault(row["id"], self.new_part(row["id"], part, fact))
+            if fact.only_of and target[fact.only_of] not in ("", None, given.get(fact.only_of)):
+                stale.append(f"{part}.{fact.only_of}")
+                continue
+            yield part, target, _fit_amounts(given, target, rejected) if part == BILLING else given
 
-    def _new_part(self, customer_id: UUID, part: str, fact: CustomerFacts) -> dict[str, Any]:
+    def _bring_contacts(
+        self, row: Row, fact: CustomerFacts, contacts: Sequence[ContactFacts], stale: list[str], outranked: list[str]
+    ) -> bool:
+        settled = contend_for_contacts(row, fact.source, fact.occurred_at, rank=self._rank_of("contacts"))
+        if settled.lost is not None:
+            (stale if settled.lost == "age" else outranked).append("contacts")
+        if settled.is_noted:
+            self.dirty["company"].add(row["id"])
+        if settled.lost is None:
+            self.contacts[row["id"]] = contacts
+        return settled.lost is None
+
+    def release_expired(self, row: Row) -> None:
+        """Take away the pins whose time is over, as far as the rows that they are about are loaded."""
+        for path, pin in list(row["pins"].items()):
+            if pin["until"] is not None and dt.datetime.fromisoformat(pin["until"]) <= self.now:
+                self.release(row, path)
+
+    def release(self, row: Row, path: str) -> None:
+        """Take away a pin: the field has the best of what was offered, which may have come in the meantime."""
+        part, name = PINNABLE[path]
+        target = row if part == COMPANY else (self.billing if part == BILLING else self.support).get(row["id"])
+        if target is None:
+            return
+        del row["pins"][path]
+        brought = self.offers.release(part, target, name)
+        source = target["field_sources"].get(name, target["source"])
+        self.offers.keep_figures(row["id"], brought.figures, source=source, at=self.now)
+        self.dirty[part].add(row["id"])
+        self.touch_pins(row)
+
+    def touch_pins(self, row: Row) -> None:
+        """Note that the pins of a customer have changed."""
+        ends = [dt.datetime.fromisoformat(pin["until"]) for pin in row["pins"].values() if pin["until"]]
+        row["pins_until"] = min(ends, default=None)
+        self.dirty[COMPANY].add(row["id"])
+
+    def new_part(self, customer_id: UUID, part: str, fact: CustomerFacts) -> Row:
+        """A row of a part of which nothing is known yet."""
         return {
             "customer_id": customer_id,
             "tenant_id": self.tenant.id,
-            **{name: "" if name in _TEXTS[part] else None for name in names_of(part)},
+            **{name: "" if name in TEXTS[part] else None for name in names_of(part)},
             "source": fact.source,
             "event_id": fact.event_id,
             "occurred_at": fact.occurred_at,
             "field_times": {},
+            "field_sources": {},
+            "overruled": {},
         }
-
-    def _merge_part(
-        self, part: str, row: dict[str, Any], given: Mapping[str, Any], fact: CustomerFacts, stale: list[str]
-    ) -> bool:
-        if not given:
-            return False
-        at = micros(fact.occurred_at)
-        merged = merge_fields(given, row["field_times"], at)
-        stale.extend(f"{part}.{name}" if part != COMPANY else name for name in merged.stale)
-        if not merged.fields:
-            return False
-        for name, value in merged.fields.items():
-            # A company without a name would be invisible in every list: it keeps the one it has.
-            if name == "name" and not value:
-                continue
-            row |= _keyed(name, "" if value is None and name in _TEXTS[part] else value)
-            row["field_times"][name] = at
-        if fact.occurred_at >= row["occurred_at"]:
-            row["source"], row["event_id"], row["occurred_at"] = fact.source, fact.event_id, fact.occurred_at
-        self.dirty[part].add(row["id"] if part == COMPANY else UUID(str(row["customer_id"])))
-        return True
 
     def write(self) -> None:
         """Write what changed, and drop what the cache holds of it."""
@@ -364,6 +437,8 @@ class _Batch:
             ):
                 if self.dirty[part]:
                     cursor.execute(statement, {"rows": _as_json(source[id_] for id_ in sorted(self.dirty[part]))})
+            if self.offers.changes:
+                cursor.execute(KEEP_FIGURES, {"rows": _as_json(self.offers.changes)})
             if self.contacts:
                 cursor.execute(
                     REPLACE_CONTACTS,
@@ -404,13 +479,6 @@ class _Batch:
                     "role": contact.role,
                     "position": position,
                 }
-
-
-def _keyed(name: str, value: Any) -> dict[str, Any]:
-    """A column, and the key by which the list sorts, searches or compares it, where it has one."""
-    if name == "name":
-        return {name: value, "name_key": sort_key(value)}
-    return {name: value, "owner_key": fold_text(value)} if name == "owner" else {name: value}
 
 
 def _fit_amounts(given: Mapping[str, Any], row: Mapping[str, Any], rejected: list[str]) -> dict[str, Any]:

@@ -68,7 +68,8 @@ class Configuration:
     """A tenant's lifecycle, normalised. ``is_open``: no transitions were listed, every stage leads to every other.
 
     ``currency`` is that in which customers are ranked (empty: none named), ``rates`` what one unit of others is worth
-    in it, in alphabetical order.
+    in it, in alphabetical order. ``source_priority``: a field's path, or a part of the customer, and its sources, the
+    one that goes before all others first.
     """
 
     definitions: tuple[StageDefinition, ...]
@@ -78,6 +79,7 @@ class Configuration:
     effects: tuple[Effect, ...] = ()
     currency: str = ""
     rates: tuple[tuple[str, float], ...] = ()
+    source_priority: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -110,6 +112,7 @@ class Configuration:
             "effects": [write_effect(effect) for effect in self.effects],
             "currency": self.currency,
             "rates": dict(self.rates),
+            "source_priority": {path: list(sources) for path, sources in self.source_priority},
         }
         return document | {key: value for key, value in optional.items() if value}
 

@@ -51,6 +51,7 @@ class Policy:
     by_event: Mapping[str, tuple[EventRule, ...]] = field(repr=False)
     exchange: Exchange = field(repr=False)
     exchange_table: Mapping[str, float] = field(repr=False)
+    source_priority: Mapping[str, tuple[str, ...]] = field(repr=False)
 
     def allowed_from(self, stage: str | None) -> tuple[str, ...]:
         """The stages that a customer in ``stage`` may be moved to, in order.
@@ -99,6 +100,11 @@ class Policy:
     def effect(self, name: str) -> Effect | None:
         """The effect of that name, enabled or not; None if there is none."""
         return next((effect for effect in self.configuration.effects if effect.name == name), None)
+
+    def source_order(self, path: str) -> tuple[str, ...]:
+        """The sources of a field, the first before all others; those of its part, where it has none of its own."""
+        order = self.source_priority
+        return order.get(path) or order.get(path.partition(".")[0] if "." in path else "company") or ()
 
     def rules_for(self, event_type: str) -> tuple[EventRule, ...]:
         """The event rules for a type of event, in order."""
@@ -160,6 +166,7 @@ def compile_policy(configuration: Configuration, version: int) -> Policy:
         ),
         exchange=exchange,
         exchange_table=MappingProxyType(exchange.table()),
+        source_priority=MappingProxyType(dict(configuration.source_priority)),
     )
 
 

@@ -1,0 +1,20 @@
+"""Pins that expire are found by when they do."""
+
+from django.contrib.postgres.operations import AddIndexConcurrently
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    atomic = False
+    dependencies = [("lifecycle", "0012_provenance")]
+
+    operations = [
+        AddIndexConcurrently(
+            "customer",
+            models.Index(
+                fields=["tenant", "pins_until"],
+                condition=models.Q(pins_until__isnull=False),
+                name="customer_pins_expire",
+            ),
+        ),
+    ]

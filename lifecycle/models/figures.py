@@ -1,0 +1,29 @@
+"""The past of a customer's figures: what changed, when, and who reported it."""
+
+import uuid_utils.compat
+from django.db import models
+
+
+class FigureChange(models.Model):
+    """What one message, person or expired pin changed of a customer's figures. Appended, never changed; erased with
+    the customer's personal data.
+
+    ``figures`` has the new values by path (``billing.arr``), amounts and days as text. ``effective_at`` is when the
+    value began to hold, ``recorded_at`` when it became known here.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid_utils.compat.uuid7, editable=False)
+    tenant_id = models.UUIDField()
+    customer_id = models.UUIDField()
+    effective_at = models.DateTimeField()
+    recorded_at = models.DateTimeField()
+    source = models.CharField(max_length=100)
+    figures = models.JSONField()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["tenant_id", "customer_id", "effective_at"], name="figures_of_customer"),
+        ]
+
+    def __str__(self) -> str:
+        return f"figures of {self.customer_id}"
