@@ -49,7 +49,8 @@ class Field:
     ``columns``: names of columns in files, without case, blanks and punctuation; the preferred ones first.
     ``in_profile``: events about the whole customer bring it, and not only one of its own. ``is_required``: an empty
     value does not clear it. ``is_listed``: every row of the list has it. ``names_company``: it goes with the company's
-    name when that is erased, and is not taken again.
+    name when that is erased, and is not taken again. ``has_past``: of the company's, its former values are kept, as
+    those of every figure are.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Field:
     is_required: bool = False
     is_listed: bool = False
     names_company: bool = False
+    has_past: bool = False
 
     @property
     def path(self) -> str:
@@ -137,6 +139,7 @@ FIELDS: Final[tuple[Field, ...]] = (
         "Industry of the company.",
         ("industry", "companyindustry", "accountindustry", "sector", "branche"),
         is_listed=True,
+        has_past=True,
     ),
     Field(
         "segment",
@@ -145,6 +148,7 @@ FIELDS: Final[tuple[Field, ...]] = (
         "Segment that the tenant puts the customer into.",
         ("segment", "customersegment", "accountsegment", "tier", "companysize"),
         is_listed=True,
+        has_past=True,
     ),
     Field(
         "owner",
@@ -156,6 +160,7 @@ FIELDS: Final[tuple[Field, ...]] = (
             *("accountowneremail", "csm"),
         ),
         is_listed=True,
+        has_past=True,
     ),
     Field(
         "website",

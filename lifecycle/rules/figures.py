@@ -4,13 +4,12 @@ from typing import Any, Final
 
 from lifecycle.rules.fields import COMPANY, CONTACTS, FIELDS, Field
 
-_OF_COMPANY: Final = ("industry", "segment", "owner")
 _KINDS: Final = ("amount", "day", "count", "score", "currency")
 
 
 def _is_kept(field: Field) -> bool:
     if field.part in (COMPANY, CONTACTS):
-        return field.part == COMPANY and field.name in _OF_COMPANY
+        return field.has_past
     return field.kind.name in _KINDS
 
 

@@ -1,4 +1,4 @@
-"""Which of the values that sources offer for a field holds: the pinned, else by priority of its source, else the newest.
+"""Which of the values that sources offer for a field holds: the pinned, else by its source, else the newest.
 
 Of each source the latest value is enough, so an offer never grows beyond the number of sources. Times are microseconds
 since 1970; values are as JSON keeps them.

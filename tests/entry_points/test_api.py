@@ -74,6 +74,11 @@ DOORS: dict[tuple[str, str], Door] = {
         UPDATE_LIFECYCLE, lambda _: {"done": True}, answers=(400, 404)
     ),
     ("GET", "/api/v1/tasks"): Door(VIEW_HISTORY),
+    # No field is called "{field}", and no customer of another tenant is found: see tests/api/test_pins.py.
+    ("PUT", "/api/v1/customers/{customer_id}/pins/{field}"): Door(
+        UPDATE_LIFECYCLE, lambda _: {"reason": "x"}, answers=(400,)
+    ),
+    ("DELETE", "/api/v1/customers/{customer_id}/pins/{field}"): Door(UPDATE_LIFECYCLE, answers=(400,)),
     ("GET", "/api/v1/lifecycle/summary"): Door(VIEW_LIFECYCLE),
     ("POST", "/api/v1/lifecycle/transitions"): Door(
         UPDATE_LIFECYCLE, lambda customer_id: {"items": [{"customer_id": str(customer_id), "stage": "Active"}]}

@@ -1,4 +1,4 @@
-"""Of the values that sources offer, the pinned one holds, else the one of the source that goes first, else the newest."""
+"""Of the values that sources offer the pinned one holds, else that of the source that goes first, else the newest."""
 
 import itertools
 
@@ -40,14 +40,14 @@ def test_a_source_that_goes_first_holds_though_it_is_older():
     assert (settled.holds.value, settled.overruled, settled.lost) == ("ann", {FILE: ("bob", 20)}, "priority")
 
 
-def test_a_pinned_value_holds_whoever_speaks_and_each_latest_word_is_kept():
+def test_a_pinned_value_holds_whatever_others_say_and_each_latest_word_is_kept():
     pinned = override(Offer("ann", 10, CRM), {}, Offer("eve", 30, "/people"))
     assert pinned.overruled == {CRM: ("ann", 10)}
     settled = settle(pinned.holds, pinned.overruled, Offer("bob", 40, CRM), rank=CRM_FIRST, pinned=True)
     assert (settled.holds.value, settled.overruled, settled.lost) == ("eve", {CRM: ("bob", 40)}, "pinned")
 
 
-def test_when_the_pin_goes_the_newest_that_came_meanwhile_takes_its_place():
+def test_when_the_pin_goes_the_newest_that_has_come_takes_its_place():
     settled = resettle(Offer("eve", 30, "/people"), {CRM: ("bob", 40), FILE: ("kim", 35)}, rank=NEWEST)
     assert settled.holds == Offer("bob", 40, CRM)
     assert settled.overruled == {FILE: ("kim", 35), "/people": ("eve", 30)}

@@ -1,6 +1,6 @@
 """Pinning a field of a customer, so that no source overwrites it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from django.utils import timezone
@@ -23,7 +23,7 @@ from lifecycle.services.customers.pins import (
     pin_field,
     unpin_field,
 )
-from lifecycle.services.customers.profiles import read_profile
+from lifecycle.services.customers.profiles import read_field_provenance
 from tenants.api.serializers import StrictSerializer, TextField
 from tenants.middleware import current_request_id
 from tenants.refusals import RequestRefused
@@ -45,13 +45,15 @@ class PinSerializer(StrictSerializer):
     reason = TextField(
         max_length=LONGEST_PIN_REASON,
         allow_blank=True,
-        required=False,
-        default="",
         help_text="Why, for those who see the field and the administration log, which keeps it: name no one in it.",
     )
     until = serializers.DateTimeField(
         required=False, allow_null=True, help_text="When the sources count again; left out: until it is unpinned."
     )
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Without a reason as with a blank one: the service says that it is missing."""
+        return super().to_internal_value({"reason": "", **data} if isinstance(data, Mapping) else data)
 
 
 class PinViewSet(TenantViewSet):
@@ -127,16 +129,10 @@ class PinViewSet(TenantViewSet):
             raise RequestRefused(
                 refused.code, refused.sentence, errors=errors if refused.field in ("value", "reason", "until") else []
             ) from refused
-        provenance = self._read(field)
+        provenance = self.found(read_field_provenance(self.customer_id, field, tenant=self.tenant))
         headers = {"ETag": format_etag(provenance["version"])}
         return Response(responses.ProvenanceResponse.render(provenance), headers=headers)
 
     def _version_of(self, field: str) -> int | None:
-        profile = read_profile(self.customer_id, tenant=self.tenant, now=timezone.now())
-        provenance = None if profile is None else profile["provenance"].get(field)
+        provenance = read_field_provenance(self.customer_id, field, tenant=self.tenant)
         return None if provenance is None else int(provenance["version"])
-
-    def _read(self, field: str) -> dict[str, Any]:
-        profile = self.found(read_profile(self.customer_id, tenant=self.tenant, now=timezone.now()))
-        provenance: dict[str, Any] = profile["provenance"][field]
-        return provenance

@@ -90,6 +90,23 @@ def _read_whole(customer_id: UUID, tenant: TenantRef) -> tuple[Json, Json | None
     return orjson.loads(raw_profile), status, None if status is None else policy_of(tenant, configuration)
 
 
+def read_field_provenance(customer_id: UUID, path: str, *, tenant: TenantRef) -> Json | None:
+    """Where one field comes from, as this transaction sees it; None if nothing is known of it. One statement.
+
+    Call inside the tenant's context.
+    """
+    row = facts.find_profile(tenant.id, customer_id)
+    if row is None:
+        return None
+    policy = policy_of(tenant, row["configuration_version"]) if row["configuration_version"] else None
+    known = describe_provenance(
+        orjson.loads(dump(_describe_profile(row, []))),
+        rank_of=lambda path: rank_by(() if policy is None else policy.source_order(path)),
+    )
+    found: Json | None = known.get(path)
+    return found
+
+
 def _has_expired(until: str | None, now: dt.datetime) -> bool:
     return until is not None and dt.datetime.fromisoformat(until) <= now
 

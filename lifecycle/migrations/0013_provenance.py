@@ -15,7 +15,7 @@ def kept(help_text):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("lifecycle", "0011_texts_of_alerts")]
+    dependencies = [("lifecycle", "0012_notes_and_tasks")]
 
     operations = [
         *(

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     atomic = False
-    dependencies = [("lifecycle", "0012_provenance")]
+    dependencies = [("lifecycle", "0013_provenance")]
 
     operations = [
         AddIndexConcurrently(
