@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from lifecycle.api import responses, schema
 from lifecycle.api.filters import refuse_unknown_parameters
 from lifecycle.api.idempotency import idempotent
-from lifecycle.api.openapi.parameters import ETAG_OF_A_CHANGE, IDEMPOTENCY_KEY, IF_MATCH, REPLAYED
+from lifecycle.api.openapi.parameters import CUSTOMER, ETAG_OF_A_CHANGE, IDEMPOTENCY_KEY, IF_MATCH, REPLAYED
 from lifecycle.api.preconditions import format_etag, read_if_match
 from lifecycle.api.viewsets.tenant import TenantViewSet
 from lifecycle.services.customers.offers import PINNABLE
@@ -66,7 +66,7 @@ class PinViewSet(TenantViewSet):
     @schema.describe(
         "pin_field",
         "customers",
-        schema.CUSTOMER,
+        CUSTOMER,
         FIELD,
         IF_MATCH,
         IDEMPOTENCY_KEY,
@@ -103,7 +103,7 @@ class PinViewSet(TenantViewSet):
     @schema.describe(
         "unpin_field",
         "customers",
-        schema.CUSTOMER,
+        CUSTOMER,
         FIELD,
         IF_MATCH,
         ETAG_OF_A_CHANGE,
