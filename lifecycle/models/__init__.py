@@ -1,5 +1,6 @@
 """Customers, what is known of them and who reported it, and which stage they are in."""
 
+from lifecycle.models.bulk import BulkChange, BulkChangeItem
 from lifecycle.models.customers import BillingFigures, Contact, Customer, SupportFigures
 from lifecycle.models.effects import (
     EffectLane,
@@ -24,6 +25,8 @@ from lifecycle.models.work import Note, NoteVersion, Task
 __all__ = [
     "NO_TENANT",
     "BillingFigures",
+    "BulkChange",
+    "BulkChangeItem",
     "Contact",
     "Customer",
     "CustomerLifecycleStatus",

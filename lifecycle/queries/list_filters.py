@@ -54,7 +54,7 @@ class ListFilter:
         return str(self.words).format(shorten_text(value))
 
 
-def _suggest_owners(tenant: TenantRef) -> list[tuple[str, str]]:
+def suggest_owners(tenant: TenantRef) -> list[tuple[str, str]]:
     """People who may own customers. One statement."""
     people = User.objects.filter(tenant_id=tenant.id, is_active=True, is_service_account=False)
     return list(people.order_by("username").values_list("username", "full_name")[:MOST_SUGGESTED])
@@ -103,7 +103,7 @@ LIST_FILTERS: Final[Mapping[str, ListFilter]] = {
             label=_("Owner"),
             any_label=_("Any owner"),
             words=_("owned by “{}”"),
-            suggest=_suggest_owners,
+            suggest=suggest_owners,
         ),
         ListFilter(
             "industry",

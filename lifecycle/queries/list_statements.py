@@ -176,6 +176,21 @@ WITH chosen AS MATERIALIZED (
 {_details(ordering, window, counted="chosen")}"""
 
 
+def from_matching(
+    filters: Filters, needs: frozenset[str] = frozenset(), *, status: str = "customer_lifecycle_status s"
+) -> str:
+    """FROM and WHERE of a statement about all who pass the filters, in no order, with the tables it ``needs``."""
+    conditions = [_OF_TENANT, *_conditions(filters)]
+    if filters.search:
+        found = "SELECT f FROM search_customers(%(search)s::text, %(search_key)s::text) f"
+        conditions.append(_among("s.customer_id", f"SELECT array_agg(f) FROM ({found}) f"))
+    is_about_stages = filters.stages or any("w." in one.condition for one in filters.asked)
+    return f"""
+  FROM {status} {f"JOIN {_stages(filters)} ON s.stage = w.stage" if is_about_stages else ""}
+  {_joins(needs | _needs(filters))}
+ WHERE {_and(conditions)}"""
+
+
 def gather(filters: Filters, *, bounded: bool) -> str:
     """The ids of all who pass the filters, in no order, at most the parameter ``most`` and one.
 
@@ -185,15 +200,7 @@ def gather(filters: Filters, *, bounded: bool) -> str:
     if bounded:
         in_stages = "AND s.stage = ANY(%(stages)s::text[])" if filters.stages else ""
         status = f"(SELECT * FROM {status} WHERE {_OF_TENANT} {in_stages} LIMIT %(looked_at)s::int) s"
-    conditions = [_OF_TENANT, *_conditions(filters)]
-    if filters.search:
-        found = "SELECT f FROM search_customers(%(search)s::text, %(search_key)s::text) f"
-        conditions.append(_among("s.customer_id", f"SELECT array_agg(f) FROM ({found}) f"))
-    is_about_stages = filters.stages or any("w." in one.condition for one in filters.asked)
-    return f"""
-SELECT s.customer_id FROM {status} {f"JOIN {_stages(filters)} ON s.stage = w.stage" if is_about_stages else ""}
-  {_joins(_needs(filters))}
- WHERE {_and(conditions)} LIMIT %(most)s::int + 1"""
+    return f"SELECT s.customer_id {from_matching(filters, status=status)} LIMIT %(most)s::int + 1"
 
 
 def count(filters: Filters, *, bounded: bool) -> str:

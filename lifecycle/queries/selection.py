@@ -54,6 +54,17 @@ def select_customers(query: ListQuery, *, tenant: TenantRef, policy: Policy, now
     return sorted(row[0] for row in _fetch(ids, search.parameters | {"most": most}))
 
 
+def match_customers(
+    query: ListQuery, *, tenant: TenantRef, policy: Policy, now: dt.datetime, needs: frozenset[str] = frozenset()
+) -> tuple[str, dict[str, Any]] | None:
+    """All whom the question finds, for a statement of one's own: its FROM and WHERE, and their parameters.
+
+    Aliases and ``needs`` are those of ``list_statements``. None: no stage is left, and so no customer.
+    """
+    search = _search(query, tenant=tenant, policy=policy, now=now)
+    return None if search is None else (statements.from_matching(search.filters, needs), search.parameters)
+
+
 def _search(query: ListQuery, *, tenant: TenantRef, policy: Policy, now: dt.datetime) -> Search | None:
     stages = chosen_stages(query, policy)
     return None if stages == [] else Search(query, stages, policy, None, tenant, now)

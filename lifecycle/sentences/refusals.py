@@ -77,6 +77,19 @@ REFUSALS: Final[Mapping[str, Any]] = MappingProxyType(
             " it, then try again."
         ),
         "field_erased": _("The field was erased with the company's name and takes no value any more."),
+        "selection_empty": _("No customers are selected. Nothing was changed: select some, then try again."),
+        "selection_too_large": _(
+            "More than %(most)s customers match. Nothing was changed: narrow the filters, then try again."
+        ),
+        "no_such_selection": _("This selection no longer exists. Nothing was changed: select the customers again."),
+        "changed_since_selected": _(
+            "Someone else has changed the customer since you selected it: it is left as it is now."
+        ),
+        "none_can_be_moved": _("None of the selected customers can be moved there. Nothing was changed."),
+        "not_changed": _("The customer could not be changed: it is left as it is."),
+        "unknown_owner": _(
+            "There is no active user “%(name)s” here. Nothing was changed: choose someone from the list."
+        ),
         "invalid_reason": _("The reason “%(reason)s” %(error)s."),
     }
 )

@@ -51,3 +51,41 @@ class MoveForm(forms.Form):
     def sentence(self) -> str:
         """What is wrong with the form, in one sentence a field."""
         return " ".join(f"{errors[0]}" for errors in self.errors.values())
+
+
+class BulkMoveForm(forms.Form):
+    """The same for many customers, in two steps: where to, and then what was shown of it."""
+
+    stage = forms.CharField(
+        max_length=LONGEST_STAGE, strip=False, error_messages={"required": gettext_lazy("Choose a stage.")}
+    )
+    reason = forms.CharField(max_length=LONGEST_REASON, required=False)
+    configuration_version = forms.IntegerField(min_value=0, required=False)
+    effects = forms.IntegerField(min_value=0, required=False)
+    typed = forms.IntegerField(
+        required=False,
+        error_messages={"invalid": gettext_lazy("The number of automations is written in digits. Nothing was saved.")},
+    )
+    mute = forms.BooleanField(required=False)
+    mute_reason = forms.CharField(max_length=LONGEST_MUTE_REASON, required=False)
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        given = {name: data.get(name) for name in data}
+        of_stage = data.get(f"reason:{data.get('stage')}")
+        super().__init__(given if of_stage is None else {**given, "reason": of_stage})
+
+    @property
+    def chosen(self) -> tuple[str, str]:
+        """The stage and the reason as they were given, empty for none."""
+        return self.data.get("stage") or "", (self.data.get("reason") or "")[:LONGEST_REASON]
+
+    def clean(self) -> dict[str, Any]:
+        """What is not started is not started for a reason."""
+        cleaned: dict[str, Any] = super().clean() or {}
+        if cleaned.get("mute") and not cleaned.get("mute_reason"):
+            self.add_error("mute_reason", _("Say why no automation is to start. Nothing was saved."))
+        return cleaned
+
+    def sentence(self) -> str:
+        """What is wrong with the form, in one sentence a field."""
+        return " ".join(f"{errors[0]}" for errors in self.errors.values())

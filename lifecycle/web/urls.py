@@ -4,6 +4,8 @@ from django.urls import path
 
 from lifecycle.web.views import (
     account,
+    board,
+    bulk,
     customers,
     demo_mail,
     invitation,
@@ -30,6 +32,11 @@ urlpatterns = [
     path("customers/<uuid:customer_id>/tasks/<uuid:task_id>", work.customer_task, name="customer-task-page"),
     path("customers/<uuid:customer_id>/tasks/<uuid:task_id>/state", work.set_task_state, name="task-state"),
     path("tasks", work.own_tasks, name="own-tasks-page"),
+    path("board", board.show_board, name="board"),
+    path("board/cards", board.show_cards, name="board-cards"),
+    path("bulk", bulk.choose_customers, name="choose-customers"),
+    path("bulk/<uuid:change_id>", bulk.show_change, name="bulk-change"),
+    path("bulk/<uuid:change_id>/stop", bulk.end_change, name="end-bulk-change"),
     path("undo/<uuid:request_id>", undo.undo_request, name="undo-request"),
     path("undos/<uuid:undo_id>", undo.show_undo, name="undo-progress"),
     path("notifications", notifications.show_notifications, name="notifications-page"),

@@ -98,7 +98,8 @@
   }
 
   function focusOpener() {
-    (byId("change-stage") ?? byId("main")).focus({ preventScroll: true });
+    // On the board it is a card's; which one, the board says.
+    (byId("change-stage") ?? byId(document.body.dataset.opener) ?? byId("main")).focus({ preventScroll: true });
   }
 
   // The page may be exchanged under the button that had the focus, at the very moment it got it: it keeps it.

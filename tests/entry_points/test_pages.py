@@ -21,17 +21,22 @@ PAGES = {
     "/customers/{customer_id}/notes": VIEW_HISTORY,
     "/customers/{customer_id}/tasks": VIEW_HISTORY,
     "/tasks": VIEW_HISTORY,
+    "/board": VIEW_LIFECYCLE,
+    "/board/cards": VIEW_LIFECYCLE,
     "/notifications": VIEW_LIFECYCLE,
     "/notifications/bell": VIEW_LIFECYCLE,
     "/notifications/preferences": VIEW_LIFECYCLE,
 }
 # With ids of their own: see tests/effects/test_pages.py.
-# And tests/web/test_work.py.
+# And tests/web/test_work.py, tests/web/test_bulk.py.
 POSTED = {
     "/customers/{customer_id}/notes/{note_id}",
     "/customers/{customer_id}/notes/{note_id}/delete",
     "/customers/{customer_id}/tasks/{task_id}",
     "/customers/{customer_id}/tasks/{task_id}/state",
+    "/bulk",
+    "/bulk/{change_id}",
+    "/bulk/{change_id}/stop",
     "/undo/{request_id}",
     "/undos/{undo_id}",
     "/notifications/read",

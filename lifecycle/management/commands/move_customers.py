@@ -1,11 +1,12 @@
-"""``manage.py move_customers``: works off the moves that publications left behind, and the files that were uploaded.
+"""``manage.py move_customers``: works off what runs in the background: the moves that publications left behind, undos,
+changes of many customers, and the files that were uploaded.
 
-While there is nothing to do it forgets, once a minute, what is over: refused attempts, kept answers, uploads, sessions,
-refresh tokens and update budgets.
+While there is nothing to do it forgets, once a minute, what is over: refused attempts, kept answers, uploads,
+selections, sessions, refresh tokens and update budgets.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -22,9 +23,11 @@ from lifecycle.management.stopping import StopRequest, stop_on_signals
 from lifecycle.messaging import metrics
 from lifecycle.messaging.process import HealthFile, check_databases, end_in_time, serve_metrics
 from lifecycle.models import StageMigration
+from lifecycle.services.bulk.working import find_tenants_with_changes, work_off_changes
 from lifecycle.services.compliance.retention import (
     FORGET_ENDED,
     forget_answers,
+    forget_bulk_changes,
     forget_ended,
     forget_old_effects,
     forget_old_uploads,
@@ -95,7 +98,9 @@ class Command(ServiceCommand):
                 self._health.touch()
                 try:
                     busy = self._work(stop)
-                    busy |= self._undo(stop)
+                    busy |= self._work_off("undo", find_tenants_with_undos(), work_off_undos, stop)
+                    changing = find_tenants_with_changes(now=timezone.now())
+                    busy |= self._work_off("bulk change", changing, work_off_changes, stop)
                     busy |= self._uploads.work(enough=lambda: stop)
                     if not busy and not stop:
                         self._forget(stop)
@@ -135,23 +140,25 @@ class Command(ServiceCommand):
                 break
         return busy
 
-    def _undo(self, stop: StopRequest) -> bool:
-        """Bring back those whose change is being undone."""
+    def _work_off(
+        self, what: str, tenants: Sequence[TenantRef], work: Callable[..., Iterator[object]], stop: StopRequest
+    ) -> bool:
+        """Go on with the jobs that people have started: undos and bulk changes, a batch at a time."""
         busy = False
-        for tenant in find_tenants_with_undos():
+        for tenant in tenants:
             if tenant.id in self._put_off:
                 continue
             try:
-                for undo in work_off_undos(tenant, now=timezone.now()):
+                for job in work(tenant, now=timezone.now()):
                     busy = True
                     self._health.touch()
-                    self.stdout.write(f"{tenant.slug}: {undo}")
+                    self.stdout.write(f"{tenant.slug}: {job}")
                     if stop:
                         return busy
             except Exception as error:
                 if concerns_everybody(error):
                     raise
-                log.error("undo put off", tenant=tenant.slug, error=describe(error))
+                log.error(f"{what} put off", tenant=tenant.slug, error=describe(error))
                 self._put_off[tenant.id] = time.monotonic() + PUT_OFF_SECONDS
         return busy
 
@@ -202,6 +209,7 @@ class Command(ServiceCommand):
             "kept answers": lambda: forget_answers(now=timezone.now(), stop=lambda: stop),
             "effects": lambda: forget_old_effects(now=timezone.now(), stop=lambda: stop),
             "pins that expired": lambda: release_pins(now=timezone.now(), stop=lambda: stop),
+            "bulk changes": lambda: forget_bulk_changes(now=timezone.now(), stop=lambda: stop),
             "uploads": lambda: forget_old_uploads(now=timezone.now(), stop=lambda: stop),
             **{what: partial(forget_ended, what, now=timezone.now(), stop=lambda: stop) for what in FORGET_ENDED},
         }

@@ -13,7 +13,8 @@ import structlog
 from django.db import connection, connections
 
 from audit.services.refusals import KEPT_DAYS, find_prunable, prune_refusals
-from lifecycle.models import NO_TENANT, Customer, DeadLetter, EffectRun, ImportUpload
+from lifecycle.models import NO_TENANT, BulkChange, Customer, DeadLetter, EffectRun, ImportUpload
+from lifecycle.services.bulk import working as bulk
 from lifecycle.services.customers.pins import release_expired_pins
 from lifecycle.services.effects import forgetting
 from lifecycle.services.events import inbox
@@ -131,6 +132,16 @@ def forget_old_uploads(*, now: dt.datetime, stop: Stop = _never) -> int:
         return uploads.forget_uploads(tenant_id, before=before, limit=BATCH)
 
     return _forget_all("uploads", set(old.values_list("tenant_id", flat=True).distinct()), forget, stop)
+
+
+def forget_bulk_changes(*, now: dt.datetime, stop: Stop = _never) -> int:
+    """Forget selections of customers that were never confirmed, and changes of many that ended long ago; how many."""
+    old = BulkChange.objects.using(PLATFORM).filter(created_at__lt=now - bulk.UNCONFIRMED_KEPT)
+
+    def forget(tenant_id: UUID) -> int:
+        return bulk.forget_changes(tenant_id, now=now, limit=BATCH)
+
+    return _forget_all("bulk changes", set(old.values_list("tenant_id", flat=True).distinct()), forget, stop)
 
 
 def forget_old_effects(*, now: dt.datetime, stop: Stop = _never) -> int:

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 
 from audit.models import LifecycleHistory
 from audit.services.administration import record_administration
-from lifecycle.models import EffectRun, Undo
+from lifecycle.models import BulkChange, EffectRun, Undo
 from lifecycle.rules.transitions import Change, Status
 from lifecycle.services.transitions.apply import Budget, Call, Choice, apply
 from storage.cursors import prepared_cursor
@@ -146,6 +146,9 @@ def begin_undo(
     if existing is not None:
         return existing
     source = _check_request(request_id, tenant=tenant, actor=actor)
+    # A bulk move that is still running ends here, with the batch at hand: it would go on with what is being undone.
+    running = BulkChange.objects.filter(tenant_id=tenant.id, id=request_id, finished_at=None)
+    running.update(finished_at=now, is_stopped=True, waits_until=None)
     with prepared_cursor("default") as cursor:
         to_move, everyone, _unmoved = _count(cursor, request_id, tenant)
         if budget is not None and source == SOURCE and to_move:

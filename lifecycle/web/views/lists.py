@@ -11,7 +11,7 @@ from lifecycle.web.overview import gather_overview
 from lifecycle.web.pages import page, tenant_stream, wants_fragment
 from lifecycle.web.stage_colors import stage_colors
 from tenants.pages import TenantRequest
-from tenants.roles import VIEW_LIFECYCLE
+from tenants.roles import UPDATE_LIFECYCLE, VIEW_LIFECYCLE
 from tenants.services.configuration.policies import live_policy
 
 
@@ -41,6 +41,7 @@ def show_customers(request: TenantRequest) -> HttpResponse:
         "trouble": trouble,
         "columns": describe_columns(asked.ordering),
         "stage_colors": colors,
+        "may_select": request.identity.may(UPDATE_LIFECYCLE),
     }
     status = 400 if trouble else 200
     if wants_fragment(request):

@@ -17,6 +17,7 @@ from lifecycle.services.customers.summaries import read_lifecycle
 from lifecycle.services.effects.foreseen import Viewer
 from lifecycle.services.transitions.apply import Call, CallRefused, Outcome, apply
 from lifecycle.services.transitions.update_budget import RateLimited, UpdateBudget
+from lifecycle.web.board import BOARD, is_on_board, show_moved
 from lifecycle.web.customer_page import gather_customer
 from lifecycle.web.forms import MoveForm
 from lifecycle.web.history import show_missed
@@ -133,7 +134,9 @@ def _show_success(request: TenantRequest, customer_id: UUID, outcome: Outcome) -
         )
         said = sentence % {"stage": outcome.record.stage if outcome.record else ""}
         say_moved(request, said, current_request_id() if outcome.moved and outcome.from_stage else None)
-        return redirect("customer-page", customer_id)
+        return redirect("board") if is_on_board(request) else redirect("customer-page", customer_id)
+    if is_on_board(request):
+        return show_moved(request, outcome)
     context = gather_customer(request, customer_id)
     context["undo_request_id"] = current_request_id() if outcome.moved and outcome.from_stage else None
     response = render(request, "customer.html#customer", context)
@@ -164,7 +167,8 @@ def _ask(
         "company": profile["company"],
         "options": lifecycle["transitions"],
         "stage_colors": stage_colors(policy_of_version(request.tenant.id, lifecycle["configuration_version"])),
-        "chosen": given.get("stage") or "",
+        "chosen": given.get("stage") or request.GET.get("stage") or "",
+        "place": BOARD if is_on_board(request) else "",
         "reason": given.get("reason") or "",
         "note": given.get("note") or "",
         "may_mute": request.identity.may(MUTE_EFFECTS) and any(one["effects"] for one in lifecycle["transitions"]),
