@@ -121,7 +121,8 @@ def test_a_preview_says_of_each_whether_it_moves_and_why_not_and_what_is_started
         ("transition_not_allowed", 2),
         ("version_conflict", 1),
     ]
-    assert [(one["name"], one["count"], one["recipients"]) for one in shown.effects] == [("Escalate", 2, 2)]
+    # The only manager there is makes the change: they are not alerted of their own.
+    assert shown.effects == [{"name": "Escalate", "kind": "alert", "count": 2, "recipients": 0, "suppressed": 2}]
     with tenant_context(tenant.id):
         rows, following = previews.list_rows(change, preview=shown, tenant=tenant)
         assert following is None

@@ -166,7 +166,7 @@ def test_the_board_counts_and_values_every_column_and_says_where_cards_may_go(ma
     assert list(columns) == ["Trial", "Rollout", "Live", "Wobbly", "Renewing", "Lost"]
     allowed, refusal = columns["Live"]
     assert allowed == "3 4"
-    assert refusal == "A customer in “Live” cannot be moved to “{to}”. Choose one of: Wobbly and Renewing."
+    assert refusal == "A customer in “Live” cannot be moved to “{to}”. Choose one of: “Wobbly” or “Renewing”."
     filtered = text_of(manager.get("/board?search=Trial"))
     assert ("Trial 0" in filtered, "Live 0 customers" in filtered) == (True, True)
     assert manager.get("/board?stage=Nowhere").status_code == 400
@@ -194,9 +194,10 @@ def test_the_board_takes_as_many_statements_for_many_as_for_few(manager, tenant)
         manager.get("/board")
         with CaptureQueriesContext(connection) as captured:
             assert manager.get("/board?owner=").status_code == 200
-        counts.append(len(captured))
+        frame = ("BEGIN", "COMMIT", "SELECT set_config")
+        counts.append(len([one for one in captured if not one["sql"].startswith(frame)]))
     assert counts[0] == counts[1], counts
-    assert counts[0] < 15
+    assert counts[0] == 7
 
 
 def test_a_card_is_moved_from_the_board_and_the_board_says_so(manager, tenant):
