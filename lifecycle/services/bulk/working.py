@@ -158,6 +158,7 @@ def work_off_changes(tenant: TenantRef, *, now: dt.datetime, limit: int | None =
     person has no room left in their budget waits, and the others go on.
     """
     done, size = 0, BATCH
+    change: BulkChange | None = None
     while limit is None or done < limit:
         try:
             with tenant_context(tenant.id):
@@ -169,7 +170,7 @@ def work_off_changes(tenant: TenantRef, *, now: dt.datetime, limit: int | None =
         except RateLimited as limited:
             # Nothing of the batch was kept. What there is room for goes on; without room it waits.
             size = limited.remaining
-            if size == 0:
+            if size == 0 and change is not None:
                 _put_off(change, tenant=tenant, until=now + dt.timedelta(seconds=limited.retry_after))
                 size = BATCH
             continue
