@@ -359,7 +359,7 @@ def test_a_worker_that_is_killed_loses_nothing_and_moves_no_one_twice(
         )
 
 
-def test_many_get_another_owner_and_older_events_do_not_take_them_back(tenant: TenantRef, people: People) -> None:
+def test_many_get_another_owner_and_events_do_not_take_them_back(tenant: TenantRef, people: People) -> None:
     chosen = make(tenant, 3, owner="someone.else")
     actor = actor_of(people.account_manager)
     owner = people.viewer.username
@@ -373,13 +373,15 @@ def test_many_get_another_owner_and_older_events_do_not_take_them_back(tenant: T
     run(tenant)
     done = read(change)
     assert (done.moved, done.refused, done.finished_at is not None) == (2, 1, True)
-    older = CustomerFacts(chosen[0].external_id, "/crm", chosen[0].created_at, company={"owner": "crm.person"})
+    later = CustomerFacts(chosen[0].external_id, "/crm", utc_now(), company={"owner": "crm.person"})
     with tenant_context(tenant.id):
-        record_customers([older], tenant=tenant, actor=ADMIN_ACTOR, source="EventListener", now=utc_now(), create=False)
+        record_customers([later], tenant=tenant, actor=ADMIN_ACTOR, source="EventListener", now=utc_now(), create=False)
         owners = dict(Customer.objects.filter(tenant_id=tenant.id).values_list("id", "owner"))
         entry = AdministrationEntry.objects.get(tenant_id=tenant.id, action="assign_owner")
         assert Customer.objects.filter(tenant_id=tenant.id, owner_key=owner).count() == 2
     assert owners == {chosen[0].id: owner, chosen[1].id: owner, chosen[2].id: "someone.else"}
+        pin = Customer.objects.get(id=chosen[0].id).pins["owner"]
+    assert (pin["by"], pin["reason"], pin["until"]) == (actor.name, "Chosen by hand", None)
     assert entry.detail == {"owner": owner, "before": {str(one.id): "someone.else" for one in chosen[:2]}}
     with tenant_context(tenant.id):
         codes = assign_owner(

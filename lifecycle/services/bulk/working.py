@@ -120,12 +120,14 @@ def begin_move(
     )
 
 
-def begin_owner(change_id: UUID, *, owner: str, tenant: TenantRef, actor: Actor, now: dt.datetime) -> BulkChange:
+def begin_owner(
+    change_id: UUID, *, owner: str, reason: str = "", tenant: TenantRef, actor: Actor, now: dt.datetime
+) -> BulkChange:
     """Give the selection another owner ('': none); as ``begin_move``. Raises BulkRefused, and UnknownOwner."""
     change = _take(change_id, BulkChange.Kind.OWNER, tenant=tenant, actor=actor)
     if change.started_at is not None:
         return change
-    change.owner = check_owner(owner, tenant=tenant)
+    change.owner, change.reason_code = check_owner(owner, tenant=tenant), reason
     detail = {"owner": change.owner, "customers": change.total}
     return _begin(change, action="assign_owners", actor=actor, now=now, detail=detail)
 
@@ -330,7 +332,15 @@ def _code_of(outcome: Outcome) -> str:
 
 
 def _assign(change: BulkChange, found: Sequence[tuple[UUID, int]], *, tenant: TenantRef, now: dt.datetime) -> list[str]:
-    return assign_owner(found, change.owner, tenant=tenant, actor=_actor_of(change), now=now, request_id=change.id)
+    return assign_owner(
+        found,
+        change.owner,
+        tenant=tenant,
+        actor=_actor_of(change),
+        now=now,
+        reason=change.reason_code,
+        request_id=change.id,
+    )
 
 
 def _note(change: BulkChange, customer_ids: Sequence[UUID], codes: Sequence[str]) -> None:

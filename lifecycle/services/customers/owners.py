@@ -1,4 +1,4 @@
-"""Who looks after a customer: given by a person, to one customer or to many."""
+"""Who looks after a customer: given by a person, to one customer or to many, and pinned so that no event takes it back."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -7,26 +7,25 @@ from uuid import UUID
 
 from audit.services.administration import record_administration
 from audit.services.chain import micros
-from lifecycle.services.cache import copies
-from storage.cursors import fetch_prepared, plain_array, prepared_cursor
+from lifecycle.rules.fields import COMPANY
+from lifecycle.rules.figures import as_text
+from lifecycle.rules.precedence import PEOPLE, Offer
+from lifecycle.services.customers.offers import Row, held_offer
+from lifecycle.services.customers.recording import Batch
+from storage.cursors import fetch_prepared, plain_array
 from tenants.actors import Actor, TenantRef
 from tenants.models import User
 from tenants.rules.messages import Message
 from tenants.rules.texts import fold_text, shorten_text
 
 ASSIGNED, UNCHANGED, CONFLICT, NOT_FOUND = "moved", "unchanged", "version_conflict", "not_found"
+OWNER: Final = "owner"
+BY_HAND: Final = "Chosen by hand"
 # In the order in which events and imports lock them.
 _LOCK: Final = """
-SELECT id, version, owner FROM lifecycle_customer
+SELECT id, external_id, version, owner FROM lifecycle_customer
  WHERE tenant_id = %(tenant_id)s::uuid AND id = ANY(%(ids)s::uuid[]) AND erased_at IS NULL
  ORDER BY external_id FOR NO KEY UPDATE
-"""
-_ASSIGN: Final = """
-UPDATE lifecycle_customer
-   SET owner = %(owner)s::text, owner_key = %(owner_key)s::text, version = version + 1,
-       updated_at = %(now)s::timestamptz,
-       field_times = field_times || jsonb_build_object('owner', %(at)s::bigint)
- WHERE tenant_id = %(tenant_id)s::uuid AND id = ANY(%(ids)s::uuid[])
 """
 
 
@@ -60,28 +59,34 @@ def assign_owner(
     tenant: TenantRef,
     actor: Actor,
     now: dt.datetime,
+    reason: str = "",
     request_id: UUID | None = None,
 ) -> list[str]:
     """Give customers an owner, a user name that ``check_owner`` gave, or none (''); what became of each, in order.
 
     A customer comes with the version that was seen (None: whichever): another one is a CONFLICT, and it is left alone.
-    An event that is older does not overwrite it. The administration log keeps who had them before. Call in the tenant's
-    context and the transaction of the request; three statements, whatever their number.
+    The owner is pinned, for ``reason``: what events say of it is kept beside it. The administration log keeps who had
+    them before. Call in the tenant's context and the transaction of the request; four statements, whatever their number.
     """
     expected = dict(customers)
     rows = fetch_prepared(_LOCK, {"tenant_id": tenant.id, "ids": plain_array(expected)}, using="default")
-    before = {id_: (version, former) for id_, version, former in rows}
+    before = {id_: (version, former) for id_, _, version, former in rows}
     codes = [_judge(before.get(id_), version, owner) for id_, version in customers]
-    assigned = [id_ for (id_, _), code in zip(customers, codes, strict=True) if code == ASSIGNED]
+    assigned = {id_ for (id_, _), code in zip(customers, codes, strict=True) if code == ASSIGNED}
     if assigned:
-        _write(assigned, owner, tenant=tenant, now=now)
+        batch = Batch(tenant, now, backdated=False)
+        batch.lock([external_id for id_, external_id, _, _ in rows if id_ in assigned])
+        for row in batch.rows.values():
+            _pin(batch, row, owner, by=actor.name, reason=reason or BY_HAND, now=now)
+        batch.write()
         record_administration(
             tenant_id=tenant.id,
             actor=actor.name,
             actor_kind=actor.kind,
             action="assign_owner",
-            subject=str(assigned[0]) if len(assigned) == 1 else "",
-            detail={"owner": owner, "before": {str(id_): before[id_][1] for id_ in assigned}},
+            subject=str(next(iter(assigned))) if len(assigned) == 1 else "",
+            reason=reason,
+            detail={"owner": owner, "before": {str(id_): before[id_][1] for id_ in sorted(assigned)}},
             request_id=request_id,
             now=now,
         )
@@ -97,17 +102,10 @@ def _judge(found: tuple[int, str] | None, expected: int | None, owner: str) -> s
     return UNCHANGED if former == owner else ASSIGNED
 
 
-def _write(ids: Sequence[UUID], owner: str, *, tenant: TenantRef, now: dt.datetime) -> None:
-    with prepared_cursor("default") as cursor:
-        cursor.execute(
-            _ASSIGN,
-            {
-                "tenant_id": tenant.id,
-                "ids": plain_array(ids),
-                "owner": owner,
-                "owner_key": fold_text(owner),
-                "at": micros(now),
-                "now": now,
-            },
-        )
-    copies.forget_profiles(tenant.id, sorted(ids))
+def _pin(batch: Batch, row: Row, owner: str, *, by: str, reason: str, now: dt.datetime) -> None:
+    row["pins"][OWNER] = {"by": by, "at": now.isoformat(), "reason": reason, "until": None}
+    # Later than what is held: the clock of a source may be ahead.
+    held = held_offer(row, OWNER)
+    at = max(micros(now), held.at if held else 0)
+    batch.offers.override(COMPANY, row, OWNER, Offer(as_text(owner or None), at, PEOPLE))
+    batch.touch_pins(row)

@@ -13,6 +13,7 @@ from django.utils.http import urlencode
 from lifecycle.models import BulkChange
 from lifecycle.queries.list_filters import suggest_owners
 from lifecycle.queries.listing import ListQuery
+from lifecycle.rules.transitions import LONGEST_REASON
 from lifecycle.sentences import say, say_for_record
 from lifecycle.services.bulk import previews
 from lifecycle.services.bulk.selecting import BulkRefused, find_change, select_customers
@@ -27,6 +28,7 @@ from tenants.pages import TenantRequest
 from tenants.refusals import STATUS_OF_CODE
 from tenants.roles import CONFIGURE_STAGES, MUTE_EFFECTS, UPDATE_LIFECYCLE
 from tenants.rules.configuration.policy import Policy
+from tenants.rules.texts import clean_line
 from tenants.services.configuration.policies import live_policy, policy_of_version
 
 PARTS = ("", previews.MOVES, previews.STAYS, previews.REFUSED)
@@ -131,8 +133,14 @@ def _begin(request: TenantRequest, change: BulkChange) -> HttpResponse:
                 now=now,
             )
         else:
-            owner = request.POST.get("owner", "")
-            begin_owner(change.id, owner=owner, tenant=request.tenant, actor=request.identity.actor(), now=now)
+            begin_owner(
+                change.id,
+                owner=request.POST.get("owner", ""),
+                reason=clean_line(request.POST.get("reason", ""))[:LONGEST_REASON],
+                tenant=request.tenant,
+                actor=request.identity.actor(),
+                now=now,
+            )
     except (BulkRefused, UnknownOwner) as refused:
         code = refused.code if isinstance(refused, BulkRefused) else "invalid_request"
         note_refusal(
@@ -201,6 +209,7 @@ def _ask_owner(request: TenantRequest, change: BulkChange, *, refusal: str = "",
         "next": following,
         "people": suggest_owners(request.tenant),
         "owner": request.POST.get("owner", ""),
+        "reason": request.POST.get("reason", ""),
         "refusal": refusal,
         "stage_colors": stage_colors(live_policy(request.tenant.id)),
     }
