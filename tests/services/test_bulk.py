@@ -378,9 +378,9 @@ def test_many_get_another_owner_and_events_do_not_take_them_back(tenant: TenantR
         record_customers([later], tenant=tenant, actor=ADMIN_ACTOR, source="EventListener", now=utc_now(), create=False)
         owners = dict(Customer.objects.filter(tenant_id=tenant.id).values_list("id", "owner"))
         entry = AdministrationEntry.objects.get(tenant_id=tenant.id, action="assign_owner")
+        pin = Customer.objects.get(id=chosen[0].id).pins["owner"]
         assert Customer.objects.filter(tenant_id=tenant.id, owner_key=owner).count() == 2
     assert owners == {chosen[0].id: owner, chosen[1].id: owner, chosen[2].id: "someone.else"}
-        pin = Customer.objects.get(id=chosen[0].id).pins["owner"]
     assert (pin["by"], pin["reason"], pin["until"]) == (actor.name, "Chosen by hand", None)
     assert entry.detail == {"owner": owner, "before": {str(one.id): "someone.else" for one in chosen[:2]}}
     with tenant_context(tenant.id):
