@@ -1,4 +1,4 @@
-"""Who looks after a customer: given by a person, to one customer or to many, and pinned so that no event takes it back."""
+"""Who looks after a customer: given by a person, to one or to many, and pinned so that no event takes it back."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -66,7 +66,7 @@ def assign_owner(
 
     A customer comes with the version that was seen (None: whichever): another one is a CONFLICT, and it is left alone.
     The owner is pinned, for ``reason``: what events say of it is kept beside it. The administration log keeps who had
-    them before. Call in the tenant's context and the transaction of the request; four statements, whatever their number.
+    them before. Call in the tenant's context and the transaction of the request; four statements for any number.
     """
     expected = dict(customers)
     rows = fetch_prepared(_LOCK, {"tenant_id": tenant.id, "ids": plain_array(expected)}, using="default")
