@@ -11,6 +11,7 @@ from audit.models import LifecycleHistory, OutboxMessage
 from lifecycle.models import CustomerLifecycleStatus
 from tenants.context import tenant_context
 from tenants.roles import CONFIGURE_STAGES, MUTE_EFFECTS, UPDATE_LIFECYCLE, VIEW_HISTORY, VIEW_LIFECYCLE
+from tests.conftest import make_people
 from tests.entry_points.routes import list_routes
 from tests.factories import MINIMAL, SAAS, CustomerFactory, TenantFactory
 
@@ -126,6 +127,42 @@ def _label(value: Any) -> str:
     return " ".join(value) if isinstance(value, tuple) else ""
 
 
+def changes_nothing(test):
+    """A test that neither changes its tenant nor counts what is in it: one tenant serves all of them."""
+    test.changes_nothing = True
+    return test
+
+
+@pytest.fixture
+def is_shared(request):
+    """Whether nothing that this test asks for may change the tenant: it is refused, or only reads."""
+    if request.function is test_a_role_may_exactly_what_the_matrix_says:
+        (method, _), door, role = (request.node.callspec.params[name] for name in ("key", "door", "role"))
+        return method == "GET" or door.permission not in {ANYONE, *MAY[role]}
+    return getattr(request.function, "changes_nothing", False)
+
+
+@pytest.fixture
+def tenant(db, shared_tenant, is_shared):
+    return shared_tenant if is_shared else TenantFactory()
+
+
+@pytest.fixture
+def users(tenant, shared_users, is_shared):
+    return shared_users if is_shared else make_people(tenant)
+
+
+@pytest.fixture(scope="module")
+def shared_customer(shared_tenant, django_db_blocker):
+    with django_db_blocker.unblock():
+        return CustomerFactory(tenant=shared_tenant)
+
+
+@pytest.fixture
+def customer(tenant, shared_customer, is_shared):
+    return shared_customer if is_shared else CustomerFactory(tenant=tenant)
+
+
 @pytest.fixture(scope="module")
 def other_tenant(django_db_setup, django_db_blocker):
     """No one here changes what is another tenant's: one of them serves all."""
@@ -182,6 +219,7 @@ def test_a_role_may_exactly_what_the_matrix_says(key, door, role, customer, tena
         assert traces(tenant, customer) == before
 
 
+@changes_nothing
 @every_closed_door
 def test_no_one_gets_in_without_a_token(key, door, customer, tenant, api_client):
     before = traces(tenant, customer)
@@ -191,6 +229,7 @@ def test_no_one_gets_in_without_a_token(key, door, customer, tenant, api_client)
     assert traces(tenant, customer) == before
 
 
+@changes_nothing
 @every_customer_door
 @every_role
 def test_another_tenant_s_customer_does_not_exist(
@@ -206,6 +245,7 @@ def test_another_tenant_s_customer_does_not_exist(
     assert traces(other_tenant, other_customer) == before
 
 
+@changes_nothing
 @every_closed_door
 @pytest.mark.parametrize("role", [role for role in MAY if role != "super_admin"])
 def test_naming_another_tenant_is_naming_none(key, door, role, other_tenant, other_customer, customer, api_client):
@@ -215,6 +255,7 @@ def test_naming_another_tenant_is_naming_none(key, door, role, other_tenant, oth
     assert traces(other_tenant, other_customer) == before
 
 
+@changes_nothing
 @every_closed_door
 def test_a_super_admin_says_for_which_tenant(key, door, other_tenant, other_customer, tenant, api_client):
     client = api_client("super_admin", tenant=None)
@@ -226,6 +267,7 @@ def test_a_super_admin_says_for_which_tenant(key, door, other_tenant, other_cust
     assert answer.status_code == 404
 
 
+@changes_nothing
 @every_role
 def test_lists_and_figures_never_hold_another_tenant_s_customers(role, customer, other_customer, api_client):
     for key, door in CLOSED.items():
@@ -254,6 +296,7 @@ def test_a_bulk_change_of_another_tenant_s_customer_is_refused_item_by_item(
     assert traces(other_tenant, other_customer) == before
 
 
+@changes_nothing
 def test_a_method_that_a_route_does_not_have_opens_nothing(customer, tenant, api_client):
     before = traces(tenant, customer)
     client = api_client("tenant_admin")
