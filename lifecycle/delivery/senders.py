@@ -23,7 +23,7 @@ from lifecycle.services.effects import digests
 from lifecycle.services.effects.addresses import AddressRefused, check_url
 from lifecycle.services.effects.alerts import raise_alert
 from lifecycle.services.effects.digests import render_digest
-from lifecycle.services.effects.endpoints import Destination, note_failure, note_success, read_destination
+from lifecycle.services.effects.endpoints import Destination, note_failure, note_success, read_destinations
 from lifecycle.services.effects.events_out import promise_event
 from lifecycle.services.effects.facts import Facts, Mail, NothingToDeliver, gather_all, gather_facts, render_mail
 from lifecycle.services.effects.kinds import ESCALATION
@@ -45,14 +45,16 @@ class Looked:
 
 
 def look_up(jobs: Sequence[Job]) -> Mapping[UUID, Looked]:
-    """What the webhooks of one claim of one lane say, and where they go, by job. Two statements; none for others."""
-    if not jobs or jobs[0].kind != "webhook":
+    """What the webhooks of one claim say, and where they go, by job. Two statements; none for others."""
+    webhooks = [job for job in jobs if job.kind == "webhook"]
+    if not webhooks:
         return {}
-    tenant = jobs[0].tenant
+    tenant = webhooks[0].tenant
     with tenant_context(tenant.id):
-        facts = gather_all(jobs)
-        destination = read_destination(_endpoint_of(jobs[0]), tenant=tenant, now=timezone.now())
-    return {job.id: Looked(facts[job.id], destination) for job in jobs}
+        facts = gather_all(webhooks)
+        endpoint_ids = {_endpoint_of(job) for job in webhooks}
+        destinations = read_destinations(endpoint_ids, tenant=tenant, now=timezone.now())
+    return {job.id: Looked(facts[job.id], destinations.get(_endpoint_of(job))) for job in webhooks}
 
 
 def deliver(job: Job, looked: Looked | None = None) -> Result:

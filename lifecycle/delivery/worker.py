@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Final
@@ -17,22 +17,24 @@ from lifecycle.delivery.senders import Looked, deliver, look_up
 from lifecycle.delivery.webhooks import close_idle
 from lifecycle.models import EffectRun
 from lifecycle.services.effects.breaker import count_open
+from lifecycle.services.effects.claims import claim as take_due
+from lifecycle.services.effects.claims import find_lanes
 from lifecycle.services.effects.queue import (
     Job,
     Lane,
     Result,
-    claim,
-    find_lanes,
     finish,
     measure_oldest,
     recover_lapsed,
     release_held,
 )
 from lifecycle.services.events.failures import describe, is_transient
+from tenants.actors import TenantRef
+from tenants.context import tenant_context
 
 log = structlog.get_logger(__name__)
 
-THREADS: Final = 24
+THREADS: Final = 32
 # A delivery that takes longer than this no longer counts as one of THREADS: others go on, as far as MOST_THREADS.
 STALLED_SECONDS: Final = 2.0
 MOST_THREADS: Final = 2 * THREADS
@@ -43,11 +45,26 @@ MOST_UNPROVEN: Final = THREADS // 4
 # So that memory stays bounded; the lanes above it are served one at a time.
 MOST_PROVEN: Final = 100_000
 PAUSE_SECONDS: Final = 0.25
-# What ends within this time is written together.
+# What ends within this time is written together, and so is a number that makes room for a large claim.
 SETTLE_SECONDS: Final = 0.01
+SETTLED_AT_ONCE: Final = 2 * THREADS // 3
 LOOK_AFTER_SECONDS: Final = 5.0
 
 Finished = Callable[[Job, Result, float], object]
+
+
+def claim(tenant: TenantRef, rooms: Mapping[UUID, int]) -> tuple[list[Job], Mapping[UUID, Looked]]:
+    """Take what is due in lanes of a tenant, with what its webhooks say and where they go. One transaction."""
+    try:
+        with tenant_context(tenant.id):
+            jobs = take_due(tenant, rooms, now=timezone.now())
+            return jobs, look_up(jobs)
+    except Exception as error:
+        if is_transient(error):
+            raise
+        # Each will fail by itself, and says so.
+        log.error("effects not looked up", tenant=tenant.slug, error=describe(error))
+        return take_due(tenant, rooms, now=timezone.now()), {}
 
 
 class EffectWorker:
@@ -61,43 +78,51 @@ class EffectWorker:
         self._ended = threading.Condition()
         self._results: list[tuple[Job, Result | None, float]] = []
         self._finished = finished
-        self._look_at = 0.0
+        self._look_at = self._release_at = 0.0
         # Measured every few seconds.
         self.oldest_seconds = 0.0
         self.open_breakers = 0
 
     def work(self) -> bool:
         """One round: take back, release, claim, begin, and write what has ended; False when nothing is left to do."""
-        if time.monotonic() >= self._look_at:
-            self._look_at = time.monotonic() + LOOK_AFTER_SECONDS
+        now = time.monotonic()
+        if now >= self._look_at:
+            self._look_at = now + LOOK_AFTER_SECONDS
             recover_lapsed()
             close_idle()
             self.oldest_seconds = measure_oldest()
             self.open_breakers = count_open()
-        release_held()
-        began = 0
-        for lane in find_lanes():
+        if now >= self._release_at or not self._in_flight:
+            self._release_at = now + PAUSE_SECONDS
+            release_held()
+        began, waiting = 0, find_lanes()
+        while waiting:
             self._settle()
-            room = self._room(lane)
-            if room <= 0:
-                continue
-            jobs = claim(lane, room, now=timezone.now())
-            looked = self._look_up(jobs)
-            with self._ended:
-                now = time.monotonic()
-                self._in_flight |= {(job.id, job.token): (lane.id, now) for job in jobs}
-            for job in jobs:
-                self._pool.submit(self._run, job, looked.get(job.id))
-            began += len(jobs)
+            rooms, waiting = self._plan(waiting)
+            taken = sum(self._begin(tenant, of_tenant) for tenant, of_tenant in rooms.items())
+            began += taken
+            if taken == sum(sum(of_tenant.values()) for of_tenant in rooms.values()):
+                # The lanes behind them come first in the next round: few large claims cost less than many small ones.
+                break
         self._settle()
         with self._ended:
             return began > 0 or bool(self._in_flight)
+
+    def _begin(self, tenant: TenantRef, rooms: Mapping[UUID, int]) -> int:
+        """Claim so many of the lanes of a tenant, and hand them to the threads; how many."""
+        jobs, looked = claim(tenant, rooms)
+        with self._ended:
+            now = time.monotonic()
+            self._in_flight |= {(job.id, job.token): (job.lane_id, now) for job in jobs}
+        for job in jobs:
+            self._pool.submit(self._run, job, looked.get(job.id))
+        return len(jobs)
 
     def wait(self, seconds: float) -> None:
         """Until something has ended, and a moment for what ends with it; or for so long."""
         with self._ended:
             self._ended.wait_for(lambda: self._results, seconds)
-            self._ended.wait_for(lambda: len(self._results) >= MOST_OF_A_LANE, min(seconds, SETTLE_SECONDS))
+            self._ended.wait_for(lambda: len(self._results) >= SETTLED_AT_ONCE, min(seconds, SETTLE_SECONDS))
 
     def drain(self, seconds: float) -> bool:
         """Wait until nothing is in flight; False when something still is after so long."""
@@ -115,8 +140,9 @@ class EffectWorker:
         self.drain(seconds)
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _room(self, lane: Lane) -> int:
-        """How many effects of the lane may be begun now.
+    def _plan(self, lanes: Sequence[Lane]) -> tuple[dict[TenantRef, dict[UUID, int]], Sequence[Lane]]:
+        """How many effects of each lane may be begun now, in their order, by tenant; and the lanes behind those that
+        would take every free thread, which have their turn when these had less to do.
 
         What hangs would take every thread in turn, so a lane has to show that it answers before it is given more than
         one, and gives way while one of its deliveries is late.
@@ -127,12 +153,22 @@ class EffectWorker:
             stalled = {lane_id for lane_id, began_at in in_flight if began_at < stalled_before}
             late = sum(began_at < stalled_before for _, began_at in in_flight)
             free = min(THREADS - (len(in_flight) - late), MOST_THREADS - len(in_flight))
-            if lane.id in self._proven and lane.id not in stalled:
-                return min(free, MOST_OF_A_LANE)
+            proven = {lane.id for lane in lanes if lane.id in self._proven} - stalled
             unproven = [lane_id for lane_id, _ in in_flight if lane_id not in self._proven or lane_id in stalled]
-        if lane.id in unproven or len(unproven) >= THREADS or len(unproven) - late >= MOST_UNPROVEN:
-            return 0
-        return min(free, 1)
+        rooms = defaultdict[TenantRef, dict[UUID, int]](dict)
+        for place, lane in enumerate(lanes):
+            if free <= 0:
+                return rooms, lanes[place:] if rooms else ()
+            if lane.id in proven:
+                room = min(free, MOST_OF_A_LANE)
+            elif lane.id in unproven or len(unproven) >= THREADS or len(unproven) - late >= MOST_UNPROVEN:
+                continue
+            else:
+                room = 1
+                unproven.append(lane.id)
+            rooms[lane.tenant][lane.id] = room
+            free -= room
+        return rooms, ()
 
     def _run(self, job: Job, looked: Looked | None) -> None:
         """Deliver one, in a thread; None for its result when that could not even be tried."""
@@ -183,16 +219,6 @@ class EffectWorker:
             # Whatever an answer had in it that cannot be kept: what became of them counts.
             log.error("answers not kept", tenant=ended[0][0].tenant.slug, error=describe(error))
             return finish([(job, replace(result, attempt=None)) for job, result in ended])
-
-    def _look_up(self, jobs: list[Job]) -> Mapping[UUID, Looked]:
-        try:
-            return look_up(jobs)
-        except Exception as error:
-            if is_transient(error):
-                raise
-            # Each will fail by itself, and says so.
-            log.error("effects not looked up", tenant=jobs[0].tenant.slug, error=describe(error))
-            return {}
 
     def _note_answer(self, job: Job, result: Result) -> None:
         with self._ended:

@@ -18,11 +18,12 @@ from lifecycle.rules.transitions import Change
 from lifecycle.services.cache.cache_keys import live_channel
 from lifecycle.services.compliance.erasure import erase_customer
 from lifecycle.services.effects import queue
+from lifecycle.services.effects.claims import claim, find_lanes
 from lifecycle.services.effects.digests import digest_id
 from lifecycle.services.effects.forgetting import erase_effects
 from lifecycle.services.effects.notifications import count_unread, mark_read
 from lifecycle.services.effects.preferences import next_morning, set_preference
-from lifecycle.services.effects.queue import claim, find_lanes, hand_over
+from lifecycle.services.effects.queue import hand_over
 from lifecycle.services.transitions.apply import Call, apply
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
@@ -164,7 +165,7 @@ def test_alerts_that_are_filed_at_once_make_one_digest(tenant: TenantRef, users:
     prefer(tenant, users.viewer, "digest")
     move(tenant, *own(tenant, users, *"abcdefgh"))
     (lane,) = (lane for lane in find_lanes(10_000) if lane.tenant.id == tenant.id)
-    jobs = claim(lane, 8, now=utc_now())
+    jobs = claim(lane.tenant, {lane.id: 8}, now=utc_now())
     assert {result.state for result in in_threads(8, lambda number: deliver(jobs[number]))} == {"done"}
     assert len(runs(tenant, kind="digest")) == 1
     with tenant_context(tenant.id):
@@ -179,7 +180,7 @@ def test_a_worker_that_dies_while_it_files_leaves_neither_half(
     prefer(tenant, users.viewer, "digest")
     move(tenant, *own(tenant, users, "Vale"))
     (lane,) = (lane for lane in find_lanes(10_000) if lane.tenant.id == tenant.id)
-    (job,) = claim(lane, 8, now=utc_now())
+    (job,) = claim(lane.tenant, {lane.id: 8}, now=utc_now())
     with monkeypatch.context() as patch:
         patch.setattr(Notification.objects, "bulk_create", lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
@@ -199,7 +200,7 @@ def test_a_digest_that_was_handed_over_is_never_sent_again_and_the_next_alert_ha
     run_all()
     make_due(tenant, kind="digest")
     (lane,) = (lane for lane in find_lanes(10_000) if lane.tenant.id == tenant.id)
-    (job,) = claim(lane, 1, now=utc_now())
+    (job,) = claim(lane.tenant, {lane.id: 1}, now=utc_now())
     assert hand_over(job)
     with tenant_context(tenant.id):
         EffectRun.objects.filter(id=job.id).update(lease_until=utc_now() - dt.timedelta(seconds=1))

@@ -15,8 +15,8 @@ from lifecycle.delivery import samples
 from lifecycle.delivery.worker import EffectWorker
 from lifecycle.models import Customer, EffectRun, Notification, Undo, WebhookEndpoint
 from lifecycle.services.effects.addresses import AddressRefused
+from lifecycle.services.effects.claims import find_lanes
 from lifecycle.services.effects.endpoints import create_endpoint
-from lifecycle.services.effects.queue import find_lanes
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tests.conftest import ApiClient, People, make_people

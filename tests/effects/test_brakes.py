@@ -14,7 +14,8 @@ from lifecycle.models import Customer, EffectLane, EffectPause, EffectRun, Effec
 from lifecycle.rules.transitions import Change
 from lifecycle.services.effects import brakes, queue
 from lifecycle.services.effects.breaker import count_open
-from lifecycle.services.effects.queue import Job, claim, find_lanes
+from lifecycle.services.effects.claims import claim, find_lanes
+from lifecycle.services.effects.queue import Job
 from lifecycle.services.transitions.apply import Call, apply
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
@@ -52,7 +53,7 @@ def widen(tenant: TenantRef) -> None:
 
 def claim_round(tenant: TenantRef, room: int = 8, *, now: dt.datetime | None = None) -> list[Job]:
     lanes = [lane for lane in find_lanes(10_000) if lane.tenant.id == tenant.id]
-    return [job for lane in lanes for job in claim(lane, room, now=now or utc_now())]
+    return [job for lane in lanes for job in claim(lane.tenant, {lane.id: room}, now=now or utc_now())]
 
 
 def drain(tenant: TenantRef, *, now: dt.datetime | None = None) -> list[Job]:

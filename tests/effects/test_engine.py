@@ -20,9 +20,10 @@ from lifecycle.messaging import describing
 from lifecycle.models import Contact, Customer, EffectLane, EffectPause, EffectRun, Notification
 from lifecycle.rules.transitions import Change
 from lifecycle.services.effects import brakes, queue
+from lifecycle.services.effects.claims import claim, find_lanes
 from lifecycle.services.effects.facts import gather_facts, render_mail
 from lifecycle.services.effects.kinds import Members, Reached, planner_of
-from lifecycle.services.effects.queue import Job, Lane, Result, claim, find_lanes, finish, hand_over
+from lifecycle.services.effects.queue import Job, Lane, Result, finish, hand_over
 from lifecycle.services.transitions.apply import Call, apply
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
@@ -60,7 +61,7 @@ def lanes_of(tenant: TenantRef) -> list[Lane]:
 
 
 def claim_all(tenant: TenantRef, room: int = 1000) -> list[Job]:
-    return [job for lane in lanes_of(tenant) for job in claim(lane, room, now=utc_now())]
+    return [job for lane in lanes_of(tenant) for job in claim(lane.tenant, {lane.id: room}, now=utc_now())]
 
 
 def test_a_move_starts_a_row_for_each_effect_and_recipient(

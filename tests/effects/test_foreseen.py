@@ -11,7 +11,8 @@ from rest_framework.test import APIClient
 
 from lifecycle.models import Customer, EffectLane, EffectRun
 from lifecycle.rules.transitions import Change
-from lifecycle.services.effects.queue import Job, claim, find_lanes
+from lifecycle.services.effects.claims import claim, find_lanes
+from lifecycle.services.effects.queue import Job
 from lifecycle.services.transitions.apply import Call, apply
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
@@ -55,7 +56,7 @@ def move(tenant: TenantRef, customer: Customer, stage: str) -> None:
 
 def claim_all(tenant: TenantRef) -> list[Job]:
     lanes = [lane for lane in find_lanes(10_000) if lane.tenant.id == tenant.id]
-    return [job for lane in lanes for job in claim(lane, 100, now=utc_now())]
+    return [job for lane in lanes for job in claim(lane.tenant, {lane.id: 100}, now=utc_now())]
 
 
 def test_the_detail_names_recipients_words_and_time_and_nothing_is_written(

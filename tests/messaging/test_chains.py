@@ -14,9 +14,9 @@ from lifecycle.messaging.announcements import announce
 from lifecycle.models import EffectRun
 from lifecycle.rules.envelopes import Event, Message, receive
 from lifecycle.rules.transitions import Change
+from lifecycle.services.effects.claims import claim, find_lanes
 from lifecycle.services.effects.events_out import describe_event
 from lifecycle.services.effects.facts import gather_facts
-from lifecycle.services.effects.queue import claim, find_lanes
 from lifecycle.services.events.outbox import Pending
 from lifecycle.services.transitions.apply import Call, apply
 from tenants.actors import system_actor
@@ -98,7 +98,7 @@ def test_an_event_that_moves_no_one_may_be_as_deep_as_it_likes(acme: Speaker) ->
 def test_what_effects_send_says_how_deep_it_is(acme: Speaker) -> None:
     acme.hear(acme.created(), acme.renewed(minutes=1))
     (lane,) = [lane for lane in find_lanes(1000) if lane.tenant.id == acme.tenant.id]
-    (job,) = claim(lane, 5, now=dt.datetime.now(dt.UTC))
+    (job,) = claim(lane.tenant, {lane.id: 5}, now=dt.datetime.now(dt.UTC))
     with tenant_context(acme.tenant.id):
         facts = gather_facts(job)
     assert describe_event(facts)["causationdepth"] == 1

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from lifecycle.services.effects import breaker
 from lifecycle.services.effects.moved_on import find_configured
-from storage.cursors import prepared_cursor, text_array
+from storage.cursors import fetch_prepared, plain_array, text_array
 from tenants.actors import TenantRef
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ SELECT uuidv7(), %(tenant_id)s::uuid, what, since, count
   FROM unnest(%(whats)s::text[], %(since)s::timestamptz[], %(counts)s::int[]) AS i(what, since, count)
  ORDER BY what, since
     ON CONFLICT (tenant_id, what, since) DO UPDATE SET count = lifecycle_effecttally.count + EXCLUDED.count
+RETURNING what
 """
 
 
@@ -66,7 +67,7 @@ class Brakes:
     def choose(self, jobs: "Sequence[Job]") -> "tuple[list[Job], list[Stopped]]":
         """Those that may run, and those that are stopped. What is in neither waits for the breaker to be closed.
 
-        Two statements, three where there are caps, one more where many run; none without jobs.
+        Two statements, three where there are caps; none without jobs.
         """
         if not jobs:
             return [], []
@@ -121,25 +122,21 @@ class Brakes:
         return [job for job in free if job.id not in waiting]
 
     def _read(self, whats: Iterable[str]) -> dict[Tally, int]:
-        with prepared_cursor("default") as cursor:
-            cursor.execute(_COUNTS, {"tenant_id": self.tenant.id, "whats": text_array(sorted(whats)), "day": self.day})
-            return {(what, since): count for what, since, count in cursor.fetchall()}
+        given = {"tenant_id": self.tenant.id, "whats": text_array(sorted(whats)), "day": self.day}
+        return {(what, since): count for what, since, count in fetch_prepared(_COUNTS, given, using="default")}
 
     def _add(self, added: Counter[Tally], *, runs: int) -> None:
         if runs:
             added.update(dict.fromkeys(breaker.tallies(self.now), runs))
         if not added:
             return
-        with prepared_cursor("default") as cursor:
-            cursor.execute(
-                _ADD,
-                {
-                    "tenant_id": self.tenant.id,
-                    "whats": text_array([what for what, _ in added]),
-                    "since": text_array([since.isoformat() for _, since in added]),
-                    "counts": "{" + ",".join(str(count) for count in added.values()) + "}",
-                },
-            )
+        given = {
+            "tenant_id": self.tenant.id,
+            "whats": text_array([what for what, _ in added]),
+            "since": text_array([since.isoformat() for _, since in added]),
+            "counts": plain_array(added.values()),
+        }
+        fetch_prepared(_ADD, given, using="default")
 
 
 def _most_a_day(recipient: str) -> int:

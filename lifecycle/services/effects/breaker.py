@@ -17,7 +17,7 @@ from uuid_utils.compat import uuid4
 from audit.services.administration import record_administration
 from lifecycle.models import EffectPause, EffectTally, Notification
 from lifecycle.services.effects.bell import announce_bell
-from storage.cursors import prepared_cursor
+from storage.cursors import fetch_prepared
 from tenants.actors import TenantRef, system_actor
 from tenants.models import User
 from tenants.roles import Role
@@ -37,16 +37,17 @@ PARTS: Final = "runs:part"
 PART: Final = dt.timedelta(minutes=5)
 CLOSED: Final = "breaker:closed"
 
-_LAST: Final = """
-SELECT COALESCE(sum(count) FILTER (WHERE what = 'runs:part'), 0), count(*) FILTER (WHERE what = 'breaker:closed')
-  FROM lifecycle_effecttally
- WHERE tenant_id = %(tenant_id)s::uuid AND what IN ('runs:part', 'breaker:closed') AND since > %(since)s::timestamptz
-"""
-# Hours that were over before the last sixty minutes began.
-_USUAL: Final = """
-SELECT max(count) FROM lifecycle_effecttally
- WHERE tenant_id = %(tenant_id)s::uuid AND what = 'runs' AND since >= %(from)s::timestamptz
-   AND since <= %(before)s::timestamptz
+# The usual hours are those that were over before the last sixty minutes began; they are looked at where many run.
+_COUNTS: Final = """
+SELECT l.runs, l.closed, CASE WHEN l.closed = 0 AND l.runs + %(wanted)s::int > %(always_free)s::int THEN (
+       SELECT max(count) FROM lifecycle_effecttally
+        WHERE tenant_id = %(tenant_id)s::uuid AND what = 'runs' AND since >= %(from)s::timestamptz
+          AND since <= %(before)s::timestamptz) END
+  FROM (SELECT COALESCE(sum(count) FILTER (WHERE what = 'runs:part'), 0) AS runs,
+               count(*) FILTER (WHERE what = 'breaker:closed') AS closed
+          FROM lifecycle_effecttally
+         WHERE tenant_id = %(tenant_id)s::uuid AND what IN ('runs:part', 'breaker:closed')
+           AND since > %(last)s::timestamptz) l
 """
 _OPEN: Final = "SELECT count(*) FROM lifecycle_effectpause WHERE effect = '' AND paused_by = %(breaker)s"
 
@@ -61,16 +62,16 @@ class Room:
 
 
 def find_room(tenant: TenantRef, *, wanted: int, now: dt.datetime) -> Room | None:
-    """How many more may run; None: any number. One statement, two where many run."""
-    given = {"tenant_id": tenant.id, "since": now - LAST}
-    with prepared_cursor("default") as cursor:
-        cursor.execute(_LAST, given)
-        last, closed = cursor.fetchone()
-        if closed or last + wanted <= ALWAYS_FREE:
-            return None
-        before = now - 2 * LAST
-        cursor.execute(_USUAL, {"tenant_id": tenant.id, "from": now - dt.timedelta(days=USUAL_DAYS), "before": before})
-        usual = cursor.fetchone()[0]
+    """How many more may run; None: any number. One statement."""
+    given = {
+        "tenant_id": tenant.id,
+        "last": now - LAST,
+        "wanted": wanted,
+        "always_free": ALWAYS_FREE,
+        "from": now - dt.timedelta(days=USUAL_DAYS),
+        "before": now - 2 * LAST,
+    }
+    ((last, _, usual),) = fetch_prepared(_COUNTS, given, using="default")
     if usual is None:
         return None
     return Room(max(0, max(ALWAYS_FREE, TIMES_USUAL * usual) - int(last)), int(last), usual)

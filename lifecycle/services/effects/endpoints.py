@@ -1,7 +1,8 @@
 """A tenant's webhook endpoints: made, tested, given new secrets, switched off and on. All of it is recorded."""
 
 import datetime as dt
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from audit.services.message_encryption import decrypt_message, encrypt_message
 from lifecycle.models import EffectLane, EffectRun, WebhookEndpoint, WebhookSecret
 from lifecycle.rules.webhook_secrets import make_secret
 from lifecycle.services.effects.addresses import check_url
-from storage.cursors import prepared_cursor
+from storage.cursors import fetch_prepared, plain_array
 from tenants.actors import Actor, TenantRef
 
 # Both secrets sign for so long, so that a receiver can be given the new one in time.
@@ -43,12 +44,13 @@ class Destination:
     is_failing: bool = False
 
 
-_DESTINATION: Final = """
-SELECT e.url, l.failing_since IS NOT NULL, s.id, s.value
-  FROM lifecycle_webhookendpoint e JOIN lifecycle_effectlane l ON l.tenant_id = e.tenant_id AND l.id = e.id
+_DESTINATIONS: Final = """
+SELECT e.id, e.url, l.failing_since IS NOT NULL, s.id, s.value
+  FROM unnest(%(endpoint_ids)s::uuid[]) AS i(id)
+  JOIN lifecycle_webhookendpoint e ON e.tenant_id = %(tenant_id)s::uuid AND e.id = i.id
+  JOIN lifecycle_effectlane l ON l.tenant_id = e.tenant_id AND l.id = e.id
   LEFT JOIN lifecycle_webhooksecret s ON s.tenant_id = e.tenant_id AND s.endpoint_id = e.id
         AND (s.until IS NULL OR s.until > %(now)s::timestamptz)
- WHERE e.tenant_id = %(tenant_id)s::uuid AND e.id = %(endpoint_id)s::uuid
  ORDER BY s.id DESC
 """
 
@@ -123,15 +125,22 @@ def list_endpoints(tenant: TenantRef) -> list[tuple[WebhookEndpoint, EffectLane 
 
 def read_destination(endpoint_id: UUID, *, tenant: TenantRef, now: dt.datetime) -> Destination | None:
     """Where to send now, and the secrets that sign; None when the endpoint is gone. One statement."""
-    with prepared_cursor("default") as cursor:
-        cursor.execute(_DESTINATION, {"tenant_id": tenant.id, "endpoint_id": endpoint_id, "now": now})
-        rows = cursor.fetchall()
-    if not rows:
-        return None
-    opened = (
-        decrypt_message(bytes(value), tenant_id=tenant.id, row_id=id_).decode() for _, _, id_, value in rows if id_
-    )
-    return Destination(rows[0][0], tuple(opened), is_failing=rows[0][1])
+    return read_destinations([endpoint_id], tenant=tenant, now=now).get(endpoint_id)
+
+
+def read_destinations(
+    endpoint_ids: Collection[UUID], *, tenant: TenantRef, now: dt.datetime
+) -> dict[UUID, Destination]:
+    """Of several endpoints, without those that are gone. One statement."""
+    given = {"tenant_id": tenant.id, "endpoint_ids": plain_array(endpoint_ids), "now": now}
+    found: dict[UUID, Destination] = {}
+    for endpoint_id, url, is_failing, secret_id, value in fetch_prepared(_DESTINATIONS, given, using="default"):
+        known = found.get(endpoint_id) or Destination(url, (), is_failing)
+        if secret_id:
+            text = decrypt_message(bytes(value), tenant_id=tenant.id, row_id=secret_id).decode()
+            known = replace(known, secrets=(*known.secrets, text))
+        found[endpoint_id] = known
+    return found
 
 
 def note_success(lane_id: UUID, *, tenant: TenantRef) -> None:

@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from lifecycle.models import Contact
 from lifecycle.services.effects.queue import Job
-from storage.cursors import plain_array, prepared_cursor
+from storage.cursors import fetch_prepared, plain_array
 from tenants.models import User
 from tenants.rules.configuration.definitions import Effect
 from tenants.rules.effect_texts import render
@@ -25,9 +25,11 @@ INACTIVE = "inactive_user"
 
 _FACTS: Final = """
 SELECT c.id, c.name, c.external_id, c.segment, c.industry, COALESCE(NULLIF(u.full_name, ''), c.owner), t.name
-  FROM lifecycle_customer c JOIN tenants_tenant t ON t.id = c.tenant_id
+  FROM unnest(%(customer_ids)s::uuid[]) AS i(id)
+  JOIN lifecycle_customer c ON c.tenant_id = %(tenant_id)s::uuid AND c.id = i.id
+  JOIN tenants_tenant t ON t.id = c.tenant_id
   LEFT JOIN tenants_user u ON u.tenant_id = c.tenant_id AND u.username = c.owner_key AND c.owner_key <> ''
- WHERE c.tenant_id = %(tenant_id)s::uuid AND c.id = ANY(%(customer_ids)s::uuid[]) AND c.erased_at IS NULL
+ WHERE c.erased_at IS NULL
 """
 
 
@@ -70,9 +72,8 @@ def gather_all(jobs: Sequence[Job]) -> dict[UUID, "Facts | NothingToDeliver"]:
 
 def read_customers(tenant_id: UUID, customer_ids: Collection[UUID]) -> dict[UUID, Sequence[str]]:
     """What messages say of customers, for ``make_values``; those that were erased are left out. One statement."""
-    with prepared_cursor("default") as cursor:
-        cursor.execute(_FACTS, {"tenant_id": tenant_id, "customer_ids": plain_array(customer_ids)})
-        return {UUID(str(id_)): rest for id_, *rest in cursor.fetchall()}
+    given = {"tenant_id": tenant_id, "customer_ids": plain_array(customer_ids)}
+    return {UUID(str(id_)): rest for id_, *rest in fetch_prepared(_FACTS, given, using="default")}
 
 
 def make_values(

@@ -28,8 +28,9 @@ SELECT j.id
               AND h.to_stage = j.left_stage) END
 """
 _SUPPRESS: Final = f"""
-UPDATE lifecycle_effect SET state = 'suppressed', reason = '{MOVED_ON}', finished_at = clock_timestamp()
- WHERE tenant_id = %(tenant_id)s::uuid AND id = ANY(%(ids)s::uuid[])
+UPDATE lifecycle_effect e SET state = 'suppressed', reason = '{MOVED_ON}', finished_at = clock_timestamp()
+  FROM unnest(%(ids)s::uuid[]) AS i(id)
+ WHERE e.tenant_id = %(tenant_id)s::uuid AND e.id = i.id
 """  # noqa: S608  constants
 
 

@@ -12,79 +12,15 @@ from uuid import UUID
 
 import orjson
 from django.db import connections
-from uuid_utils.compat import uuid4
 
-from lifecycle.services.effects.brakes import OVER_CAP, Brakes
-from lifecycle.services.effects.moved_on import drop_moved_on
-from storage.cursors import plain_array, prepared_cursor, text_array
+from storage.cursors import fetch_prepared, plain_array, prepared_cursor, text_array
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
 from tenants.services.directory import PLATFORM
 
 # More than any delivery may take (lifecycle.delivery bounds each).
 LEASE: Final = dt.timedelta(seconds=120)
-MOST_LANES: Final = 100
 
-# The lanes with something due, the one that was served longest ago first. A suspended tenant runs nothing.
-_OPEN_LANES: Final = """
-SELECT t.id, t.slug, l.id FROM lifecycle_effectlane l JOIN tenants_tenant t ON t.id = l.tenant_id
- WHERE NOT t.is_suspended AND l.paused_at IS NULL AND l.disabled_at IS NULL
-   AND EXISTS (SELECT FROM lifecycle_effect e
-                WHERE e.lane_id = l.id AND e.state = 'due' AND e.due_at <= clock_timestamp())
-   AND NOT EXISTS (SELECT FROM lifecycle_effectpause p WHERE p.tenant_id = t.id AND p.effect = '')
- ORDER BY l.served_at, l.id LIMIT %(limit)s
-"""
-# Another worker that has the lane locked serves it: go on to the next.
-_LOCK_LANE: Final = """
-SELECT max_in_flight, is_ill FROM lifecycle_effectlane
- WHERE tenant_id = %(tenant_id)s::uuid AND id = %(lane_id)s::uuid AND paused_at IS NULL AND disabled_at IS NULL
-   AND NOT EXISTS (SELECT FROM lifecycle_effectpause p WHERE p.tenant_id = %(tenant_id)s::uuid AND p.effect = '')
-   FOR UPDATE SKIP LOCKED
-"""
-# A statement of its own: one that also locks the lane would count in a snapshot older than the lock.
-_IN_FLIGHT: Final = """
-SELECT count(*) FROM lifecycle_effect
- WHERE tenant_id = %(tenant_id)s::uuid AND lane_id = %(lane_id)s::uuid AND state = 'sending'
-"""
-_DUE: Final = """
-SELECT e.id, e.history_id, e.customer_id, e.configuration_version, e.effect, e.kind, e.recipient, e.attempts,
-       h.from_stage, h.to_stage, h.sequence, h.changed_at, h.effective_at, h.changed_by, h.reason_code, h.source,
-       e.depth, e.request_id
-  FROM lifecycle_effect e
-  JOIN customer_lifecycle_history h ON h.tenant_id = e.tenant_id AND h.id = e.history_id
- WHERE e.tenant_id = %(tenant_id)s::uuid AND e.lane_id = %(lane_id)s::uuid AND e.state = 'due'
-   AND e.due_at <= clock_timestamp()
-   AND NOT EXISTS (SELECT FROM lifecycle_effectpause p WHERE p.tenant_id = e.tenant_id AND p.effect = e.effect)
- ORDER BY {order} LIMIT %(room)s
-   FOR UPDATE OF e SKIP LOCKED
-"""
-_FIND: Final = _DUE.format(order="e.due_at, e.id")
-# What one request started last, while thousands of another's wait: two ends of one index.
-_FIND_NEWEST: Final = _DUE.format(order="e.due_at DESC, e.id DESC")
-_TAKE: Final = """
-UPDATE lifecycle_effect
-   SET state = 'sending', reason = '', attempts = attempts + 1, lease_token = %(token)s::uuid, handed_over_at = NULL,
-       lease_until = clock_timestamp() + %(lease)s::interval
- WHERE tenant_id = %(tenant_id)s::uuid AND id = ANY(%(ids)s::uuid[])
-"""
-_HOLD: Final = """
-UPDATE lifecycle_effect e SET state = 'held', reason = i.reason, due_at = i.until
-  FROM unnest(%(ids)s::uuid[], %(reasons)s::text[], %(until)s::timestamptz[]) AS i(id, reason, until)
- WHERE e.tenant_id = %(tenant_id)s::uuid AND e.id = i.id
-"""
-# What is behind those in the same lane is held with them, and listed at once. It keeps its order: by id.
-_HOLD_REST: Final = """
-UPDATE lifecycle_effect SET state = 'held', reason = 'cap', due_at = %(until)s::timestamptz
- WHERE tenant_id = %(tenant_id)s::uuid AND id = ANY(ARRAY(
-       SELECT id FROM lifecycle_effect
-        WHERE tenant_id = %(tenant_id)s::uuid AND lane_id = %(lane_id)s::uuid AND state = 'due'
-          AND due_at <= clock_timestamp() AND effect = ANY(%(effects)s::text[]) AND id <> ALL(%(taken)s::uuid[])
-        ORDER BY id LIMIT 10000 FOR UPDATE SKIP LOCKED))
-"""
-_SERVED: Final = """
-UPDATE lifecycle_effectlane SET served_at = clock_timestamp()
- WHERE tenant_id = %(tenant_id)s::uuid AND id = %(lane_id)s::uuid
-"""
 # Committed durably before the first byte of the message, whatever the session's usual setting.
 _HAND_OVER: Final = """
 UPDATE lifecycle_effect SET handed_over_at = clock_timestamp()
@@ -117,15 +53,18 @@ SELECT DISTINCT t.id, t.slug FROM lifecycle_effect e JOIN tenants_tenant t ON t.
  WHERE e.state = 'sending' AND e.lease_until < clock_timestamp()
 """
 _LAPSE: Final = """
+WITH lapsed AS (
+    SELECT id AS lapsed_id FROM lifecycle_effect
+     WHERE tenant_id = %(tenant_id)s::uuid AND state = 'sending' AND lease_until < clock_timestamp()
+     ORDER BY id LIMIT 1000 FOR UPDATE SKIP LOCKED
+)
 UPDATE lifecycle_effect
    SET state = CASE WHEN handed_over_at IS NULL THEN 'due' ELSE 'unknown' END,
        reason = CASE WHEN handed_over_at IS NULL THEN '' ELSE 'interrupted' END,
        may_be_twice = may_be_twice OR kind = 'webhook', lease_until = NULL,
        finished_at = CASE WHEN handed_over_at IS NULL THEN NULL ELSE clock_timestamp() END
- WHERE tenant_id = %(tenant_id)s::uuid AND id = ANY(ARRAY(
-       SELECT id FROM lifecycle_effect
-        WHERE tenant_id = %(tenant_id)s::uuid AND state = 'sending' AND lease_until < clock_timestamp()
-        ORDER BY id LIMIT 1000 FOR UPDATE SKIP LOCKED))
+  FROM lapsed
+ WHERE tenant_id = %(tenant_id)s::uuid AND id = lapsed_id
 RETURNING id
 """
 # What is paused or switched off, by people or by itself, is not late.
@@ -143,12 +82,15 @@ SELECT DISTINCT t.id, t.slug FROM lifecycle_effect e JOIN tenants_tenant t ON t.
  WHERE e.state = 'held' AND e.reason IN ('recall', 'cap', 'recipient_cap') AND e.due_at <= clock_timestamp()
 """
 _RELEASE: Final = """
+WITH let_go AS (
+    SELECT id AS let_go_id FROM lifecycle_effect
+     WHERE tenant_id = %(tenant_id)s::uuid AND state = 'held' AND reason IN ('recall', 'cap', 'recipient_cap')
+       AND due_at <= clock_timestamp()
+     ORDER BY id LIMIT 10000 FOR UPDATE
+)
 UPDATE lifecycle_effect SET state = 'due', reason = ''
- WHERE tenant_id = %(tenant_id)s::uuid AND id = ANY(ARRAY(
-       SELECT id FROM lifecycle_effect
-        WHERE tenant_id = %(tenant_id)s::uuid AND state = 'held' AND reason IN ('recall', 'cap', 'recipient_cap')
-          AND due_at <= clock_timestamp()
-        ORDER BY id LIMIT 10000 FOR UPDATE))
+  FROM let_go
+ WHERE tenant_id = %(tenant_id)s::uuid AND id = let_go_id
 RETURNING id
 """
 
@@ -197,78 +139,6 @@ class Result:
     may_be_twice: bool = False
 
 
-def find_lanes(limit: int = MOST_LANES) -> list[Lane]:
-    """The next lanes to serve, over the platform connection. One statement."""
-    with connections[PLATFORM].cursor() as cursor:
-        cursor.execute(_OPEN_LANES, {"limit": limit})
-        return [Lane(TenantRef(tenant_id, slug), lane_id) for tenant_id, slug, lane_id in cursor.fetchall()]
-
-
-def claim(lane: Lane, room: int, *, now: dt.datetime) -> list[Job]:
-    """Take up to ``room`` due effects of the lane; none when another worker serves it. One transaction.
-
-    What a brake stops is held, with the reason, and costs no room.
-    """
-    tenant_id = lane.tenant.id
-    given = {"tenant_id": tenant_id, "lane_id": lane.id}
-    with tenant_context(tenant_id), prepared_cursor("default") as cursor:
-        cursor.execute(_LOCK_LANE, given)
-        row = cursor.fetchone()
-        if row is None:
-            return []
-        most, is_ill = row
-        cursor.execute(_IN_FLIGHT, given)
-        room = min(room, (1 if is_ill else most) - cursor.fetchone()[0])
-        if room <= 0:
-            cursor.execute(_SERVED, given)
-            return []
-        token = uuid4()
-        jobs = [
-            Job(lane.tenant, lane.id, token, *row[:7], row[7] + 1, *row[8:-1])  # type: ignore[call-arg]
-            for row in _find_due(cursor, given, room)
-        ]
-        free, stopped = Brakes(lane.tenant, now=now).choose(drop_moved_on(jobs))
-        if stopped:
-            cursor.execute(
-                _HOLD,
-                {
-                    "tenant_id": tenant_id,
-                    "ids": plain_array(one.job.id for one in stopped),
-                    "reasons": text_array([one.reason for one in stopped]),
-                    "until": text_array([one.until.isoformat() for one in stopped]),
-                },
-            )
-        if over := [one for one in stopped if one.reason == OVER_CAP]:
-            cursor.execute(
-                _HOLD_REST,
-                {
-                    **given,
-                    "effects": text_array(sorted({one.job.effect for one in over})),
-                    "until": over[0].until,
-                    "taken": plain_array(job.id for job in free),
-                },
-            )
-        if free:
-            ids = plain_array(job.id for job in free)
-            cursor.execute(_TAKE, {"tenant_id": tenant_id, "ids": ids, "token": token, "lease": LEASE})
-        cursor.execute(_SERVED, given)
-    return free
-
-
-def _find_due(cursor: Any, given: Mapping[str, Any], room: int) -> list[tuple[Any, ...]]:
-    """The oldest, up to ``room``. Where one request has filled the lane, what another has started last comes with
-    them: a person's own change does not wait for all of a bulk change.
-    """
-    cursor.execute(_FIND, {**given, "room": room})
-    found: list[tuple[Any, ...]] = cursor.fetchall()
-    if 1 < room == len(found) and found[0][-1] == found[-1][-1]:
-        cursor.execute(_FIND_NEWEST, {**given, "room": 1})
-        newest = cursor.fetchall()
-        if newest and newest[0][-1] != found[0][-1]:
-            found[-1:] = newest
-    return found
-
-
 def hand_over(job: Job) -> bool:
     """Note durably that the message is about to leave; False when the lease is over: then it must not leave."""
     with tenant_context(job.tenant.id), prepared_cursor("default") as cursor:
@@ -284,21 +154,18 @@ def finish(ended: Sequence[tuple[Job, Result]]) -> set[UUID]:
     tenant_id = ended[0][0].tenant.id
     results = [result for _, result in ended]
     attempts = [orjson.dumps(one.attempt).decode() if one.attempt is not None else "" for one in results]
-    with tenant_context(tenant_id), prepared_cursor("default") as cursor:
-        cursor.execute(
-            _FINISH,
-            {
-                "tenant_id": tenant_id,
-                "ids": plain_array(job.id for job, _ in ended),
-                "tokens": plain_array(job.token for job, _ in ended),
-                "states": text_array([one.state for one in results]),
-                "reasons": text_array([one.reason[:255] for one in results]),
-                "attempts": text_array(attempts),
-                "may_be_twice": plain_array("t" if one.may_be_twice else "f" for one in results),
-                "due_at": text_array([one.due_at.isoformat() if one.due_at else "" for one in results]),
-            },
-        )
-        return {id_ for (id_,) in cursor.fetchall()}
+    given = {
+        "tenant_id": tenant_id,
+        "ids": plain_array(job.id for job, _ in ended),
+        "tokens": plain_array(job.token for job, _ in ended),
+        "states": text_array([one.state for one in results]),
+        "reasons": text_array([one.reason[:255] for one in results]),
+        "attempts": text_array(attempts),
+        "may_be_twice": plain_array("t" if one.may_be_twice else "f" for one in results),
+        "due_at": text_array([one.due_at.isoformat() if one.due_at else "" for one in results]),
+    }
+    with tenant_context(tenant_id):
+        return {id_ for (id_,) in fetch_prepared(_FINISH, given, using="default")}
 
 
 def measure_oldest() -> float:
