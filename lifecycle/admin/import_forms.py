@@ -15,7 +15,9 @@ from lifecycle.services.imports.columns import IGNORED_PREFIX
 from lifecycle.services.imports.counts import Counts, total_of
 from lifecycle.services.imports.kinds import CSV
 from lifecycle.services.imports.parts import Facts, read_rejects
+from lifecycle.services.imports.uploads import asks_for_number
 from lifecycle.services.imports.values import read_moment
+from tenants.actors import TenantRef
 
 # A select for each, with every field in it.
 MOST_COLUMNS = 300
@@ -68,6 +70,22 @@ def read_mapping(post: QueryDict, facts: Facts) -> dict[str, str | None]:
 def read_as_of(text: str) -> dt.datetime | None:
     """When the file was exported; None if that was left out. Raises InvalidValue."""
     return read_moment(text) if text.strip() else None
+
+
+def read_count(text: str) -> int | None:
+    """A number that was typed, with or without separators; None for anything else."""
+    digits = "".join(text.split()).replace(",", "")
+    return int(digits) if digits.isascii() and digits.isdecimal() and len(digits) < 10 else None
+
+
+def describe_effects(facts: Facts, *, tenant: TenantRef, post: QueryDict) -> dict[str, Any]:
+    """What new customers would start, by name, and whether its number is to be typed. One statement."""
+    return {
+        "foreseen": facts.foreseen,
+        "foreseen_count": sum(facts.foreseen.values()),
+        "asks_for_number": asks_for_number(facts.foreseen, tenant_id=tenant.id),
+        "start_effects": "start_effects" in post,
+    }
 
 
 def show_run(upload: ImportUpload) -> Mapping[str, int]:

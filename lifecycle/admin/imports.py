@@ -12,7 +12,14 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.translation import gettext as _
 
-from lifecycle.admin.import_forms import describe_columns, read_as_of, read_mapping, show_run
+from lifecycle.admin.import_forms import (
+    describe_columns,
+    describe_effects,
+    read_as_of,
+    read_count,
+    read_mapping,
+    show_run,
+)
 from lifecycle.admin.import_forms import download_rejects as build_download
 from lifecycle.models import ImportUpload
 from lifecycle.services.imports.columns import FIELDS, MappingRefused
@@ -157,7 +164,14 @@ class ImportAdmin(TenantAdmin):
             mapping, as_of = read_mapping(post, facts), read_as_of(post.get("as_of", ""))
             seen = choose_columns(upload.id, mapping=mapping, as_of=as_of, revision=seen, **arguments)
             if do != "columns":
-                start_run(upload.id, dry_run=do == "check", revision=seen, **arguments)
+                start_run(
+                    upload.id,
+                    dry_run=do == "check",
+                    revision=seen,
+                    starts_effects="start_effects" in post,
+                    confirmed=read_count(post.get("confirm_effects", "")),
+                    **arguments,
+                )
         else:
             raise UploadRefused(_("The file is in another state than the page showed. Nothing was changed."))
 
@@ -195,6 +209,8 @@ class ImportAdmin(TenantAdmin):
             except UploadGone:
                 raise Http404(GONE) from None
             context |= {"fields": FIELDS, **describe_columns(facts, rows, request.POST)}
+            if facts.foreseen and upload.checked_revision == upload.revision:
+                context |= describe_effects(facts, tenant=tenant, post=request.POST)
         return self._page(request, "upload", context)
 
     def _tenant(self, request: HttpRequest) -> TenantRef:

@@ -6,8 +6,9 @@ written again. Where a customer that is known stands is left alone: a stage in t
 
 import datetime as dt
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from django.db import DataError, IntegrityError, transaction
 
 from audit.services.administration import record_administration
 from lifecycle.rules.fields import BILLING, amounts_of
-from lifecycle.rules.transitions import Change, Refused, Status, decide
+from lifecycle.rules.transitions import Allowed, Change, Refused, Status, decide
 from lifecycle.sentences import say_for_record
 from lifecycle.services.customers.recording import ContactFacts, CustomerFacts, record_customers
 from lifecycle.services.customers.statistics import LARGE_LOAD, refresh_statistics
@@ -45,6 +46,12 @@ class _PolicyChanged(Exception):
     """A configuration was published between judging and placing: the batch is judged again."""
 
 
+class EffectsNotAgreed(Exception):
+    """The batch at hand would start more than was agreed to, and was not imported: a configuration was published
+    since, or new customers are more than were counted. The argument is the name of the effect.
+    """
+
+
 class Import:
     """One run over one file. Iterate over it: after each batch it gives the counts, and may be left."""
 
@@ -62,19 +69,24 @@ class Import:
         batch_size: int = BATCH,
         dry_run: bool = False,
         starts_effects: bool = False,
+        agreed: Mapping[str, int] | None = None,
         done: Counts | None = None,
+        done_effects: Mapping[str, int] | None = None,
     ) -> None:
         """``as_of``: when the file was exported, if not now: what is known from later than that is not overwritten.
 
-        ``starts_effects``: placing a new customer starts what entering its stage starts.
+        ``starts_effects``: placing a new customer starts what entering its stage starts; of each effect as many as were
+        ``agreed`` to, None: any number. Above that the iteration raises EffectsNotAgreed and keeps what was committed.
+        ``effects`` counts what is started, or would be.
 
-        ``done``: what an earlier run with the same ``now`` has committed, to go on behind it.
+        ``done`` and ``done_effects``: what an earlier run with the same ``now`` has committed, to go on behind it.
         """
         self.reader, self.plan, self.rejects, self.name = reader, plan, rejects, name
         self.tenant, self.actor, self.now = tenant, actor, now
         self.as_of = min(as_of or now, now)
         self.batch_size, self.dry_run = batch_size, dry_run
-        self.starts_effects = starts_effects
+        self.starts_effects, self.agreed = starts_effects, agreed
+        self.effects = Counter(done_effects or {})
         self.counts = done or Counts()
 
     def __iter__(self) -> Iterator[Counts]:
@@ -97,6 +109,11 @@ class Import:
             allow_seconds(JOB_SECONDS)
             written = _Written(faults)
             self._write(lines, written)
+            effects = self.effects + written.effects
+            if self.starts_effects and self.agreed is not None:
+                for name, count in effects.items():
+                    if count > self.agreed.get(name, 0):
+                        raise EffectsNotAgreed(name)
             counts = Counts(
                 line=batch[-1].line,
                 position=self.reader.position,
@@ -105,8 +122,8 @@ class Import:
                 unchanged=self.counts.unchanged + written.unchanged,
                 rejected=self.counts.rejected + len(written.faults),
             )
-            self.rejects.keep([fault for _, fault in sorted(written.faults.items())], counts)
-        self.counts = counts
+            self.rejects.keep([fault for _, fault in sorted(written.faults.items())], counts, effects)
+        self.counts, self.effects = counts, effects
 
     def _read(self, batch: Sequence[Record], seen: "_Seen", faults: dict[int, tuple[Record, str]]) -> list[Line]:
         lines = []
@@ -182,6 +199,12 @@ class Import:
         written.created = sum(result.created for result in recorded)
         written.changed = sum(result.changed and not result.created for result in recorded)
         written.unchanged += len(recorded) - written.created - written.changed
+        written.effects.update(
+            effect.name
+            for result in recorded
+            if result.placed and isinstance(result.placed.decision, Allowed)
+            for effect in result.placed.decision.effects
+        )
         return written
 
     def _find_news(self, line: Line, known: Known | None) -> CustomerFacts | None:
@@ -225,7 +248,11 @@ class Import:
                 action="import_customers",
                 subject=self.name[-255:],
                 now=self.now,
-                detail={"lines": self.counts.good + self.counts.rejected, **total_of(self.counts)},
+                detail={
+                    "lines": self.counts.good + self.counts.rejected,
+                    **total_of(self.counts),
+                    **({"effects": dict(self.effects)} if self.starts_effects else {}),
+                },
             )
 
 
@@ -251,6 +278,7 @@ class _Written:
     created: int = 0
     changed: int = 0
     unchanged: int = 0
+    effects: Counter[str] = field(default_factory=Counter)
 
     def add(self, other: "_Written") -> None:
         """Count in another part of the lines."""
@@ -258,6 +286,7 @@ class _Written:
         self.created += other.created
         self.changed += other.changed
         self.unchanged += other.unchanged
+        self.effects += other.effects
 
 
 def _fit_amounts(line: Line, known: Known | None) -> Line:

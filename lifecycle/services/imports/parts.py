@@ -34,7 +34,9 @@ class Facts:
     ``sentence``: why it cannot be read, or why the run before ended. ``candidates``: the encodings it could be in, each
     with a word. ``codec``: the one it is read with. ``columns``: all, in order, as often as they occur. ``mapping``:
     what people chose, column -> field or None.
-    ``refusals``: the first lines that the last run rejected, with the sentence.
+    ``refusals``: the first lines that the last run rejected, with the sentence. ``foreseen``: what new customers start
+    by entering their stages, by the name of the effect, as the last dry run has counted. ``starts_effects``: whether
+    the import was asked to start that; ``started``: what it has started so far, or would have.
     """
 
     sentence: str = ""
@@ -45,6 +47,9 @@ class Facts:
     evidence: dict[str, Any] | None = None
     mapping: dict[str, str | None] = field(default_factory=dict)
     refusals: list[tuple[int, str]] = field(default_factory=list)
+    foreseen: dict[str, int] = field(default_factory=dict)
+    starts_effects: bool = False
+    started: dict[str, int] = field(default_factory=dict)
 
     def plan(self, mapping: Mapping[str, str | None] | None = None) -> tuple[ColumnPlan, MappingRefused | None]:
         """Which column is which field, by what was chosen (or ``mapping``), and what stands in the way.

@@ -8,7 +8,7 @@ import csv
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from io import StringIO
 from pathlib import Path
 from types import TracebackType
@@ -30,7 +30,7 @@ Rejected = tuple[Record, str]
 class Rejects(Protocol):
     """Where bad lines are put, batch by batch, in the transaction that imports the good ones."""
 
-    def keep(self, rejected: Sequence[Rejected], counts: Counts) -> None:
+    def keep(self, rejected: Sequence[Rejected], counts: Counts, effects: Mapping[str, int]) -> None:
         """The bad lines of one batch, in order, and what became of the file so far."""
 
 
@@ -104,7 +104,7 @@ class RejectFile:
         if self._file is not None:
             self._file.close()
 
-    def keep(self, rejected: Sequence[Rejected], counts: Counts) -> None:
+    def keep(self, rejected: Sequence[Rejected], counts: Counts, effects: Mapping[str, int]) -> None:
         """Write the bad lines of one batch to the disk."""
         if not rejected:
             return

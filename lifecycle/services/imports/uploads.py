@@ -30,6 +30,7 @@ from lifecycle.services.imports.parts import (
 )
 from lifecycle.services.imports.texts import FileRefused
 from tenants.actors import Actor, TenantRef
+from tenants.models import Tenant
 
 # Below what a form with a file may have in all (MAX_UPLOAD_BYTES), so that it is refused in the page and in words.
 LARGEST: Final = 30_000_000
@@ -143,20 +144,57 @@ def choose_columns(
 
 
 def start_run(
-    upload_id: UUID, *, dry_run: bool, revision: int, tenant: TenantRef, actor: Actor, now: dt.datetime
+    upload_id: UUID,
+    *,
+    dry_run: bool,
+    revision: int,
+    tenant: TenantRef,
+    actor: Actor,
+    now: dt.datetime,
+    starts_effects: bool = False,
+    confirmed: int | None = None,
 ) -> None:
-    """Have the file imported, or judged without writing anything. Raises UploadRefused, MappingRefused."""
+    """Have the file imported, or judged without writing anything.
+
+    An import starts nothing, unless ``starts_effects``: then new customers start what the dry run of the same columns
+    has counted, and above the tenant's budget that number is to be ``confirmed``. Raises UploadRefused, MappingRefused.
+    """
     with transaction.atomic():
         upload = _lock(upload_id, revision, (State.READY,), tenant=tenant)
         facts = read_facts(upload)
         _, refusal = facts.plan()
         if refusal is not None:
             raise refusal
+        if dry_run:
+            facts.foreseen = {}
+        elif starts_effects:
+            _check_effects(upload, facts, confirmed)
+        facts.starts_effects, facts.started = starts_effects and not dry_run, {}
         facts.sentence, facts.refusals = "", []
         write_facts(upload, facts)
         delete_parts(upload, Kind.REJECTS)
         _move(upload, State.CHECKING if dry_run else State.IMPORTING, actor=actor, now=now)
-        _record("check_import" if dry_run else "begin_import", upload, actor=actor, now=now)
+        detail: dict[str, object] = {"effects": facts.foreseen} if facts.starts_effects else {}
+        _record("check_import" if dry_run else "begin_import", upload, actor=actor, now=now, detail=detail)
+
+
+def asks_for_number(foreseen: Mapping[str, int], *, tenant_id: UUID) -> bool:
+    """Whether so many effects are above the tenant's budget. One statement."""
+    budget = Tenant.objects.filter(id=tenant_id).values_list("effects_budget", flat=True).get()
+    return sum(foreseen.values()) > budget
+
+
+def _check_effects(upload: ImportUpload, facts: Facts, confirmed: int | None) -> None:
+    if upload.checked_revision != upload.revision:
+        raise UploadRefused(
+            _("Make a dry run first: it counts the automations that new customers start. Nothing was imported.")
+        )
+    count = sum(facts.foreseen.values())
+    if confirmed != count and asks_for_number(facts.foreseen, tenant_id=upload.tenant_id):
+        raise UploadRefused(
+            _("The import would start %(count)s automations. Type that number to confirm it. Nothing was imported.")
+            % {"count": f"{count:,}"}
+        )
 
 
 def stop_run(upload_id: UUID, *, revision: int, tenant: TenantRef, actor: Actor, now: dt.datetime) -> None:

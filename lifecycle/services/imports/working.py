@@ -6,7 +6,7 @@ commit nothing. Anyone who takes over reads the lines before again, to know whom
 """
 
 import datetime as dt
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 from uuid import UUID
@@ -22,7 +22,7 @@ from lifecycle.services.imports.columns import MappingRefused
 from lifecycle.services.imports.counts import Counts
 from lifecycle.services.imports.evidence import Evidence
 from lifecycle.services.imports.files import RecordReader
-from lifecycle.services.imports.importing import Import
+from lifecycle.services.imports.importing import EffectsNotAgreed, Import
 from lifecycle.services.imports.parts import (
     MOST_SHOWN,
     Facts,
@@ -129,6 +129,12 @@ def _run(upload: ImportUpload, tenant: TenantRef, worker: UUID) -> Generator[Non
         lease.end(State.REFUSED, refusal.on_page, candidates=[(list(c.names), c.example) for c in refusal.candidates])
     except MappingRefused as refusal:
         lease.end(State.READY, refusal.on_page)
+    except EffectsNotAgreed as refusal:
+        lease.end(
+            State.READY,
+            f"More of “{refusal}” would start than the dry run has counted. The import stopped before that; what was "
+            "imported stays, and is skipped next time. Make another dry run.",
+        )
     except NoConfiguration:
         lease.end(State.READY, "There is no lifecycle configuration: publish one first. Nothing was imported.")
     except Exception as error:
@@ -185,7 +191,10 @@ def _import(upload: ImportUpload, tenant: TenantRef, lease: "_Lease") -> Generat
             now=upload.started_at or timezone.now(),
             as_of=upload.as_of,
             dry_run=not is_import,
+            starts_effects=is_import and facts.starts_effects,
+            agreed=facts.foreseen,
             done=lease.counts,
+            done_effects=facts.started,
         )
         committed = lease.counts.line
         for counts in run:
@@ -196,6 +205,8 @@ def _import(upload: ImportUpload, tenant: TenantRef, lease: "_Lease") -> Generat
             yield
     with tenant_context(tenant.id):
         lease.finish(State.DONE if is_import else State.READY)
+        if not is_import:
+            write_facts(upload, replace(read_facts(upload), foreseen=dict(run.effects)))
         if is_import:
             # With the last thing that has to be kept: another run would be another entry.
             run.record_run()
@@ -207,20 +218,21 @@ class _PartRejects:
     def __init__(self, lease: "_Lease", reader: RecordReader) -> None:
         self._lease, self._lines = lease, RejectLines(reader)
 
-    def keep(self, rejected: Sequence[Rejected], counts: Counts) -> None:
+    def keep(self, rejected: Sequence[Rejected], counts: Counts, effects: Mapping[str, int]) -> None:
         """In the transaction of the batch."""
         lease, before = self._lease, self._lease.counts
         lease.advance(counts)
-        if not rejected:
-            return
-        written = [self._lines.write_line(record, sentence) for record, sentence in rejected]
-        if not before.rejected:
-            written.insert(0, self._lines.write_header())
-        add_part(lease.upload, Kind.REJECTS, counts.line, b"".join(written))
-        if before.rejected < MOST_SHOWN:
+        if rejected:
+            written = [self._lines.write_line(record, sentence) for record, sentence in rejected]
+            if not before.rejected:
+                written.insert(0, self._lines.write_header())
+            add_part(lease.upload, Kind.REJECTS, counts.line, b"".join(written))
+        shown = rejected if before.rejected < MOST_SHOWN else ()
+        if shown or effects:
             facts = read_facts(lease.upload)
-            facts.refusals += [(record.line, sentence) for record, sentence in rejected]
+            facts.refusals += [(record.line, sentence) for record, sentence in shown]
             del facts.refusals[MOST_SHOWN:]
+            facts.started = dict(effects)
             write_facts(lease.upload, facts)
 
 
