@@ -95,7 +95,8 @@ class EffectWorker:
         if now >= self._release_at or not self._in_flight:
             self._release_at = now + PAUSE_SECONDS
             release_held()
-        began, waiting = 0, find_lanes()
+        began = 0
+        waiting: Sequence[Lane] = find_lanes()
         while waiting:
             self._settle()
             rooms, waiting = self._plan(waiting)

@@ -118,12 +118,12 @@ def claim(tenant: TenantRef, rooms: Mapping[UUID, int], *, now: dt.datetime) -> 
     What a brake stops is held, with the reason, and costs no room.
     """
     with tenant_context(tenant.id):
-        locked = dict(_ask(_LOCK_LANES, tenant, lane_ids=plain_array(rooms)))
+        locked: dict[UUID, int] = dict(_ask(_LOCK_LANES, tenant, lane_ids=plain_array(rooms)))
         if not locked:
             return []
         token = uuid4()
         jobs = [
-            Job(tenant, lane_id, token, *rest[:7], rest[7] + 1, *rest[8:-2])
+            Job(tenant, lane_id, token, *rest[:7], rest[7] + 1, *rest[8:-2])  # type: ignore[call-arg]
             for lane_id, *rest in _find_due(tenant, {id_: (rooms[id_], locked[id_]) for id_ in rooms if id_ in locked})
         ]
         free, stopped = Brakes(tenant, now=now).choose(drop_moved_on(jobs))
