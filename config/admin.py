@@ -11,6 +11,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import SimpleTemplateResponse
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django_htmx.http import HttpResponseClientRedirect
 
 from tenants.context import tenant_context
@@ -25,9 +27,9 @@ class CustomerAdminSite(admin.AdminSite):
     What a page may show is decided by the database: outside a tenant's context there are no tenant rows to see.
     """
 
-    site_header = "Customer 360 administration"
+    site_header = gettext_lazy("Customer 360 administration")
     site_title = "Customer 360"
-    index_title = "Administration"
+    index_title = gettext_lazy("Administration")
     site_url = "/"
     enable_nav_sidebar = True
 
@@ -43,7 +45,7 @@ class CustomerAdminSite(admin.AdminSite):
             return redirect_to_login(target)
         if self.has_permission(request):
             return redirect("admin:index")
-        raise PermissionDenied("Only tenant admins and internal staff may open the administration.")
+        raise PermissionDenied(_("Only tenant admins and internal staff may open the administration."))
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """The pages' own account: a second form would be a second way around its limits."""

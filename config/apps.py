@@ -7,6 +7,8 @@ from django.contrib.admin.apps import SimpleAdminConfig
 from django.contrib.admin.checks import check_admin_app, check_dependencies
 from django.core import checks
 
+from config.labels import translate_labels
+
 
 class CustomerAdminConfig(SimpleAdminConfig):
     """Django's admin with our own site class.
@@ -19,6 +21,7 @@ class CustomerAdminConfig(SimpleAdminConfig):
 
     def ready(self) -> None:
         """Register Django's checks of the admin, which find the pages there when they run."""
+        translate_labels()
         checks.register(check_dependencies, checks.Tags.admin)
         checks.register(check_pages, checks.Tags.admin)
 

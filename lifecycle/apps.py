@@ -1,6 +1,7 @@
 """Customers and the stages they move through."""
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy
 
 from lifecycle.rules.event_types import EVENT_TYPES
 from tenants.rules.configuration.events import declare_events
@@ -10,7 +11,7 @@ class LifecycleConfig(AppConfig):
     """App configuration."""
 
     name = "lifecycle"
-    verbose_name = "Customer lifecycle"
+    verbose_name = gettext_lazy("Customer lifecycle")
 
     def ready(self) -> None:
         """Tell the configuration's rules which events there are."""

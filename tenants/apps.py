@@ -3,13 +3,14 @@
 from typing import Any
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy
 
 
 class TenantsConfig(AppConfig):
     """App configuration; registers the database role check."""
 
     name = "tenants"
-    verbose_name = "Tenants and people"
+    verbose_name = gettext_lazy("Tenants and people")
 
     def ready(self) -> None:
         """Register the checks; leave the time of a log-in to ``tenants.services.accounts.logins``.

@@ -10,6 +10,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 
 from lifecycle.models import Customer
 from lifecycle.rules.fields import COMPANY, names_of
@@ -21,7 +23,7 @@ from tenants.rules.texts import clean_line
 from tenants.rules.values import LONGEST_ID
 
 SHOWN = ("external_id", *names_of(COMPANY), "created_at", "updated_at", "erased_at")
-CONFIRM = "Enter the external id again to confirm: an erasure cannot be undone. Nothing was erased."
+CONFIRM = gettext_lazy("Enter the external id again to confirm: an erasure cannot be undone. Nothing was erased.")
 
 
 class PersonalDataForm(forms.Form):
@@ -29,21 +31,29 @@ class PersonalDataForm(forms.Form):
 
     external_id = forms.CharField(
         max_length=LONGEST_ID,
-        label="External id",
-        help_text="The customer's id in your own systems. Also works for a customer that appears only in messages.",
+        label=gettext_lazy("External id"),
+        help_text=gettext_lazy(
+            "The customer's id in your own systems. Also works for a customer that appears only in messages."
+        ),
     )
     reason = forms.CharField(
         max_length=LONGEST_REASON,
-        label="Reason",
+        label=gettext_lazy("Reason"),
         widget=forms.Textarea(attrs={"rows": 3}),
-        error_messages={"required": "Enter a reason. It is kept in the administration log. Nothing was done."},
-        help_text="Kept in the administration log, with your name. Do not name people here.",
+        error_messages={
+            "required": gettext_lazy("Enter a reason. It is kept in the administration log. Nothing was done.")
+        },
+        help_text=gettext_lazy("Kept in the administration log, with your name. Do not name people here."),
     )
     company = forms.BooleanField(
-        required=False, label="Erase the company's name as well", help_text="Only for an erasure."
+        required=False,
+        label=gettext_lazy("Erase the company's name as well"),
+        help_text=gettext_lazy("Only for an erasure."),
     )
     confirmed = forms.CharField(
-        required=False, label="Confirm external id", help_text="Only for an erasure, which cannot be undone."
+        required=False,
+        label=gettext_lazy("Confirm external id"),
+        help_text=gettext_lazy("Only for an erasure, which cannot be undone."),
     )
 
 
@@ -55,7 +65,9 @@ class CustomerAdmin(TenantAdmin):
     ordering = ("name_key", "id")
     search_fields = ("name", "external_id")
     fields = SHOWN
-    search_help_text = "Part of a name, the beginning of an external id, or a contact's whole e-mail address."
+    search_help_text = gettext_lazy(
+        "Part of a name, the beginning of an external id, or a contact's whole e-mail address."
+    )
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -75,7 +87,7 @@ class CustomerAdmin(TenantAdmin):
     def personal_data_view(self, request: HttpRequest) -> HttpResponse:
         """Hand out or erase a customer's personal data, with a reason."""
         if not self.has_view_permission(request) or identity_of(request).tenant is None:
-            raise PermissionDenied("Choose the tenant whose customer's data you want to export or erase.")
+            raise PermissionDenied(_("Choose the tenant whose customer's data you want to export or erase."))
         form = PersonalDataForm(
             request.POST or None, initial={"external_id": request.GET.get("external_id", "").replace("\x00", "")}
         )
@@ -88,7 +100,7 @@ class CustomerAdmin(TenantAdmin):
                 form.add_error("confirmed", error)
         context = {
             **self.admin_site.each_context(request),
-            "title": "Export or erase personal data",
+            "title": _("Export or erase personal data"),
             "opts": self.opts,
             "form": form,
         }
@@ -122,22 +134,41 @@ class CustomerAdmin(TenantAdmin):
         if erased.uploads:
             messages.warning(
                 request,
-                f"{erased.uploads:,} uploaded files are destroyed, because they may name the person: what was not"
-                " imported is to be uploaded again.",
+                ngettext(
+                    "%(count)s uploaded file is destroyed, because it may name the person: what was not imported is to"
+                    " be uploaded again.",
+                    "%(count)s uploaded files are destroyed, because they may name the person: what was not imported"
+                    " is to be uploaded again.",
+                    erased.uploads,
+                )
+                % {"count": f"{erased.uploads:,}"},
             )
         if erased.unreadable:
             messages.warning(
                 request,
-                f"{erased.unreadable:,} messages could not be looked into, because their master key is missing or they"
-                " were altered: ask the operator to restore the key, and erase again.",
+                ngettext(
+                    "%(count)s message could not be looked into, because its master key is missing or it was altered:"
+                    " ask the operator to restore the key, and erase again.",
+                    "%(count)s messages could not be looked into, because their master key is missing or they were"
+                    " altered: ask the operator to restore the key, and erase again.",
+                    erased.unreadable,
+                )
+                % {"count": f"{erased.unreadable:,}"},
             )
         return HttpResponseRedirect(reverse("admin:lifecycle_customer_changelist"))
 
 
 def describe_erasure(erased: Erased) -> str:
     """What was destroyed, in a sentence."""
-    counts = ((erased.contacts, "contact"), (erased.messages, "message"), (erased.answers, "kept answer"))
-    parts = [f"{count:,} {what}{'' if count == 1 else 's'}" for count, what in counts]
-    key = "Its data key is destroyed; notes can no longer be read. " if erased.key_destroyed else ""
-    company = " The company's name is erased as well." if erased.company else ""
-    return f"Erased. {key}Deleted: {', '.join(parts)}.{company}"
+    parts = [
+        ngettext("%(count)s contact", "%(count)s contacts", erased.contacts) % {"count": f"{erased.contacts:,}"},
+        ngettext("%(count)s message", "%(count)s messages", erased.messages) % {"count": f"{erased.messages:,}"},
+        ngettext("%(count)s kept answer", "%(count)s kept answers", erased.answers) % {"count": f"{erased.answers:,}"},
+    ]
+    said = [_("Erased.")]
+    if erased.key_destroyed:
+        said.append(_("Its data key is destroyed; notes can no longer be read."))
+    said.append(_("Deleted: %(parts)s.") % {"parts": _(", ").join(parts)})
+    if erased.company:
+        said.append(_("The company's name is erased as well."))
+    return " ".join(said)

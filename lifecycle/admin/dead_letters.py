@@ -7,6 +7,8 @@ from django.contrib import admin, messages
 from django.contrib.admin.helpers import ActionForm
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from lifecycle.models import NO_TENANT, DeadLetter
 from lifecycle.services.events.dead_letter_actions import (
@@ -20,13 +22,13 @@ from lifecycle.services.events.dead_letter_actions import (
 from tenants.admin.base import TenantAdmin, identity_of, is_super_admin, service_arguments
 from tenants.services.directory import PLATFORM
 
-NOT_KEPT = "(not kept)"
+NOT_KEPT = gettext_lazy("(not kept)")
 
 
 class ReasonForm(ActionForm):
     """The choice of an action, and why."""
 
-    reason = forms.CharField(max_length=LONGEST_REASON, required=False, label="Reason (to discard)")
+    reason = forms.CharField(max_length=LONGEST_REASON, required=False, label=gettext_lazy("Reason (to discard)"))
 
 
 @admin.register(DeadLetter)
@@ -57,20 +59,21 @@ class DeadLetterAdmin(TenantAdmin):
         """Who may replay and discard."""
         return is_super_admin(request)
 
-    @admin.action(description="Replay the selected dead letters", permissions=["decide"])
+    @admin.action(description=gettext_lazy("Replay the selected dead letters"), permissions=["decide"])
     def replay(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> None:
         """Through the consumer's own path; what fails again says why."""
         arguments = service_arguments(request)
         results = list(replay_dead_letters(queryset.order_by("id"), actor=arguments["actor"], now=arguments["now"]))
         done = sum(result.is_resolved for result in results)
-        messages.success(request, f"{done} replayed.")
+        messages.success(request, _("%(count)s replayed.") % {"count": done})
         for result in results:
             if not result.is_resolved:
-                messages.warning(request, f"{result.dead_letter_id} failed again: {result.sentence}")
+                said = _("%(id)s failed again: %(why)s") % {"id": result.dead_letter_id, "why": result.sentence}
+                messages.warning(request, said)
             elif result.waits:
                 messages.warning(request, f"{result.dead_letter_id} {WAITS}")
 
-    @admin.action(description="Discard the selected dead letters", permissions=["decide"])
+    @admin.action(description=gettext_lazy("Discard the selected dead letters"), permissions=["decide"])
     def discard(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> None:
         """Destroy the bytes; the facts and the reason stay."""
         arguments = service_arguments(request)
@@ -84,30 +87,30 @@ class DeadLetterAdmin(TenantAdmin):
         except DeadLetterRefused as refusal:
             messages.error(request, str(refusal))
         else:
-            messages.success(request, f"{count} discarded.")
+            messages.success(request, _("%(count)s discarded.") % {"count": count})
 
-    @admin.display(description="key")
+    @admin.display(description=gettext_lazy("key"))
     def key_as_it_came(self, dead_letter: DeadLetter) -> str:
         """The key, readable."""
         return _readable(None if dead_letter.key is None else bytes(dead_letter.key))
 
-    @admin.display(description="headers")
+    @admin.display(description=gettext_lazy("headers"))
     def headers_as_they_came(self, dead_letter: DeadLetter) -> str:
         """One header a line."""
         try:
             headers: Any = open_message(dead_letter).headers
         except DeadLetterRefused:
-            return NOT_KEPT
+            return str(NOT_KEPT)
         return "\n".join(f"{name}: {_readable(value)}" for name, value in headers)
 
-    @admin.display(description="value")
+    @admin.display(description=gettext_lazy("value"))
     def value_as_it_came(self, dead_letter: DeadLetter) -> str:
         """The value, readable."""
         try:
             return _readable(open_message(dead_letter).value)
         except DeadLetterRefused:
-            return NOT_KEPT
+            return str(NOT_KEPT)
 
 
 def _readable(value: bytes | None) -> str:
-    return "(none)" if value is None else value.decode(errors="backslashreplace")
+    return _("(none)") if value is None else value.decode(errors="backslashreplace")

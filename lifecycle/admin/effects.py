@@ -12,6 +12,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, gettext_noop
 
 from lifecycle.delivery.samples import TooManySamples, send_sample
 from lifecycle.models import EffectLane, EffectRun, WebhookEndpoint
@@ -30,20 +32,33 @@ class ReplayForm(forms.Form):
     """All that failed, or are held, since a time."""
 
     since = forms.DateTimeField(
-        label="Since (UTC)", widget=forms.DateTimeInput(attrs={"type": "datetime-local"}), help_text="Started since."
+        label=gettext_lazy("Since (UTC)"),
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
+        help_text=gettext_lazy("Started since."),
     )
-    state = forms.ChoiceField(choices=[(state, state) for state in actions.REPLAYABLE_TOGETHER])
-    effect = forms.CharField(max_length=255, required=False, help_text="Empty: of every name.")
+    state = forms.ChoiceField(
+        label=gettext_lazy("State"), choices=[(state, state) for state in actions.REPLAYABLE_TOGETHER]
+    )
+    effect = forms.CharField(
+        label=gettext_lazy("Effect"), max_length=255, required=False, help_text=gettext_lazy("Empty: of every name.")
+    )
 
 
 class PauseForm(forms.Form):
     """What is to be paused or resumed, and why."""
 
-    effect = forms.CharField(max_length=255, required=False, help_text="One effect, by its name.")
-    endpoint = forms.CharField(
-        max_length=80, required=False, help_text="One endpoint, by its name. Without both: everything."
+    effect = forms.CharField(
+        label=gettext_lazy("Effect"), max_length=255, required=False, help_text=gettext_lazy("One effect, by its name.")
     )
-    reason = forms.CharField(max_length=500, help_text="Kept in the administration log.")
+    endpoint = forms.CharField(
+        label=gettext_lazy("Endpoint"),
+        max_length=80,
+        required=False,
+        help_text=gettext_lazy("One endpoint, by its name. Without both: everything."),
+    )
+    reason = forms.CharField(
+        label=gettext_lazy("Reason"), max_length=500, help_text=gettext_lazy("Kept in the administration log.")
+    )
 
 
 @admin.register(EffectRun)
@@ -64,7 +79,7 @@ class EffectRunAdmin(ServiceAdmin):
     )
     list_filter = ("state", "kind", "effect")
     search_fields = ("customer_id",)
-    search_help_text = "A customer's external id or id, or the id of the request that made a change."
+    search_help_text = gettext_lazy("A customer's external id or id, or the id of the request that made a change.")
     ordering = ("-id",)
     actions = ("replay", "cancel")
     fields = (
@@ -105,7 +120,7 @@ class EffectRunAdmin(ServiceAdmin):
     def control_view(self, request: HttpRequest) -> HttpResponse:
         """Replay all since a time; pause and resume."""
         if not self.may_change_rows(request):
-            raise PermissionDenied("Only tenant admins can replay and pause effects.")
+            raise PermissionDenied(_("Only tenant admins can replay and pause effects."))
         posted = request.POST if request.method == "POST" else None
         replay = ReplayForm(posted if posted and "replay" in posted else None)
         pause = PauseForm(posted if posted and ("pause" in posted or "resume" in posted) else None)
@@ -115,18 +130,18 @@ class EffectRunAdmin(ServiceAdmin):
                 count = actions.replay_since(
                     asked["since"], state=asked["state"], effect=asked["effect"] or None, **service_arguments(request)
                 )
-                messages.success(request, f"{count:,} replayed.")
+                messages.success(request, _("%(count)s replayed.") % {"count": f"{count:,}"})
                 return HttpResponseRedirect(request.path)
             if pause.is_bound and pause.is_valid():
                 actions.set_pause("pause" in request.POST, **pause.cleaned_data, **service_arguments(request))
-                messages.success(request, "Paused." if "pause" in request.POST else "Resumed.")
+                messages.success(request, _("Paused.") if "pause" in request.POST else _("Resumed."))
                 return HttpResponseRedirect(request.path)
         except ActionRefused as refusal:
             messages.error(request, str(refusal))
         tenant = service_arguments(request)["tenant"]
         context = {
             **self.admin_site.each_context(request),
-            "title": "Replay and pause",
+            "title": _("Replay and pause"),
             "opts": self.opts,
             "replay": replay,
             "pause": pause,
@@ -139,15 +154,15 @@ class EffectRunAdmin(ServiceAdmin):
         """Who may replay and cancel."""
         return identity_of(request).may(CONFIGURE_STAGES)
 
-    @admin.action(description="Replay the selected effects", permissions=["decide"])
+    @admin.action(description=gettext_lazy("Replay the selected effects"), permissions=["decide"])
     def replay(self, request: HttpRequest, queryset: QuerySet[EffectRun]) -> None:
         """Each runs again, at once."""
-        self._each(request, queryset, actions.replay, "replayed")
+        self._each(request, queryset, actions.replay, gettext_noop("%(count)s replayed."))
 
-    @admin.action(description="Cancel the selected effects", permissions=["decide"])
+    @admin.action(description=gettext_lazy("Cancel the selected effects"), permissions=["decide"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[EffectRun]) -> None:
         """Those that are held or due."""
-        self._each(request, queryset, actions.cancel, "cancelled")
+        self._each(request, queryset, actions.cancel, gettext_noop("%(count)s cancelled."))
 
     def _each(self, request: HttpRequest, queryset: QuerySet[EffectRun], act: Any, what: str) -> None:
         done = 0
@@ -157,25 +172,25 @@ class EffectRunAdmin(ServiceAdmin):
                 done += 1
             except ActionRefused as refusal:
                 messages.warning(request, f"{effect_id}: {refusal}")
-        messages.success(request, f"{done} {what}.")
+        messages.success(request, _(what) % {"count": done})
 
-    @admin.display(description="recipient")
+    @admin.display(description=gettext_lazy("recipient"))
     def shown_recipient(self, run: EffectRun) -> str:
         """A reference, or an address with its name masked."""
         return mask_recipient(run.recipient)
 
-    @admin.display(description="why")
+    @admin.display(description=gettext_lazy("why"))
     def why(self, run: EffectRun) -> str:
         """Why it has not run, or not yet."""
         return explain_reason(run.reason)
 
-    @admin.display(description="ms")
+    @admin.display(description=gettext_lazy("ms"))
     def took(self, run: EffectRun) -> str:
         """How long the last attempt took."""
         took = (run.last_attempt or {}).get("milliseconds")
         return "–" if took is None else f"{took:,}"
 
-    @admin.display(description="last attempt")
+    @admin.display(description=gettext_lazy("last attempt"))
     def last_answer(self, run: EffectRun) -> str:
         """What was sent and answered, without secrets and people."""
         if run.last_attempt is None:
@@ -212,13 +227,13 @@ class WebhookEndpointAdmin(ServiceAdmin):
     actions = ("test", "rotate", "remove")
     refusals = (EndpointRefused, AddressRefused, TooManySamples)
 
-    @admin.display(description="now")
+    @admin.display(description=gettext_lazy("now"))
     def now(self, endpoint: WebhookEndpoint) -> str:
         """Whether it is in use, paused, or switched off and why."""
         lane: Any = endpoint
         if lane.disabled_at:
-            return f"Switched off: {explain_reason(f'endpoint_{lane.disabled_reason}')}"
-        return "Paused" if lane.paused_at else "In use"
+            return _("Switched off: %(why)s") % {"why": explain_reason(f"endpoint_{lane.disabled_reason}")}
+        return _("Paused") if lane.paused_at else _("In use")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """The endpoints, each with the state of its lane."""
@@ -245,9 +260,10 @@ class WebhookEndpointAdmin(ServiceAdmin):
         """By the service, which makes the secret."""
         endpoint, secret = endpoints.create_endpoint(obj.name, obj.url, **service_arguments(request))
         obj.pk = endpoint.pk
-        messages.warning(request, f"The secret of {endpoint.name}, shown this once: {secret}")
+        said = _("The secret of %(name)s, shown this once: %(secret)s")
+        messages.warning(request, said % {"name": endpoint.name, "secret": secret})
 
-    @admin.action(description="Send a signed sample", permissions=["decide"])
+    @admin.action(description=gettext_lazy("Send a signed sample"), permissions=["decide"])
     def test(self, request: HttpRequest, queryset: QuerySet[WebhookEndpoint]) -> None:
         """To the first of the chosen endpoints: each is waited for."""
         arguments = service_arguments(request)
@@ -255,23 +271,27 @@ class WebhookEndpointAdmin(ServiceAdmin):
         destination = endpoints.read_destination(endpoint.id, tenant=arguments["tenant"], now=arguments["now"])
         if destination is not None:
             delivery = send_sample(destination, tenant=arguments["tenant"])
-            answer = f"answered {delivery.status}" if delivery.status else delivery.error
+            facts = {"name": endpoint.name, "milliseconds": f"{delivery.milliseconds:,}"}
+            said = _("%(name)s answered %(status)s (%(milliseconds)s ms).") % {**facts, "status": delivery.status}
+            if not delivery.status:
+                said = _("%(name)s: %(error)s (%(milliseconds)s ms).") % {**facts, "error": delivery.error}
             say = messages.success if delivery.outcome == "done" else messages.warning
-            say(request, f"{endpoint.name} {answer} ({delivery.milliseconds:,} ms).")
+            say(request, said)
 
-    @admin.action(description="Give the selected endpoints new secrets", permissions=["decide"])
+    @admin.action(description=gettext_lazy("Give the selected endpoints new secrets"), permissions=["decide"])
     def rotate(self, request: HttpRequest, queryset: QuerySet[WebhookEndpoint]) -> None:
         """The former secrets sign beside them for a day."""
         for endpoint in queryset.order_by("name"):
             secret = endpoints.rotate_secret(endpoint.id, **service_arguments(request))
-            messages.warning(request, f"The new secret of {endpoint.name}, shown this once: {secret}")
+            said = _("The new secret of %(name)s, shown this once: %(secret)s")
+            messages.warning(request, said % {"name": endpoint.name, "secret": secret})
 
-    @admin.action(description="Remove the selected endpoints", permissions=["decide"])
+    @admin.action(description=gettext_lazy("Remove the selected endpoints"), permissions=["decide"])
     def remove(self, request: HttpRequest, queryset: QuerySet[WebhookEndpoint]) -> None:
         """What still waits for them is cancelled."""
         for endpoint_id in queryset.order_by("name").values_list("id", flat=True):
             endpoints.delete_endpoint(endpoint_id, **service_arguments(request))
-        messages.success(request, "Removed. What was waiting for them is cancelled.")
+        messages.success(request, _("Removed. What was waiting for them is cancelled."))
 
 
 def _read_uuid(text: str) -> UUID | None:

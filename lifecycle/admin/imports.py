@@ -11,6 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from lifecycle.admin.import_forms import (
     describe_columns,
@@ -52,8 +53,12 @@ from tenants.services.accounts.members import name_members
 
 LIST = "admin:lifecycle_importupload_changelist"
 PAGE = "admin:lifecycle_importupload_change"
-KINDS = {"": "Detect from the file name", CSV: "CSV", NDJSON: "NDJSON, one object per line"}
-NO_TENANT = "You have not opened a tenant's workspace. Choose one first."
+KINDS = {
+    "": gettext_lazy("Detect from the file name"),
+    CSV: gettext_lazy("CSV"),
+    NDJSON: gettext_lazy("NDJSON, one object per line"),
+}
+NO_TENANT = gettext_lazy("You have not opened a tenant's workspace. Choose one first.")
 
 
 @admin.register(ImportUpload)
@@ -86,7 +91,7 @@ class ImportAdmin(TenantAdmin):
         file = request.FILES.get("file")
         kind = request.POST.get("kind", "")
         if not isinstance(file, UploadedFile) or file.file is None or kind not in KINDS:
-            return self._show_list(request, tenant, refusal="Choose a file to upload.")
+            return self._show_list(request, tenant, refusal=_("Choose a file to upload."))
         try:
             upload = store_upload(
                 cast("BinaryIO", file.file),
@@ -96,7 +101,7 @@ class ImportAdmin(TenantAdmin):
                 **service_arguments(request),
             )
         except FileRefused as refusal:
-            return self._show_list(request, tenant, refusal=f"{refusal.on_page} Nothing was kept.")
+            return self._show_list(request, tenant, refusal=f"{refusal.on_page} {_('Nothing was kept.')}")
         except UploadRefused as refusal:
             return self._show_list(request, tenant, refusal=str(refusal))
         return HttpResponseRedirect(reverse(PAGE, args=[upload.pk]))
@@ -132,7 +137,7 @@ class ImportAdmin(TenantAdmin):
         """The rejected lines as a file that can be corrected and uploaded again."""
         upload = self._find(upload_id, self._tenant(request))
         if not upload.rejected:
-            raise Http404("No line was rejected.")
+            raise Http404(_("No line was rejected."))
         arguments = service_arguments(request)
         record_download(upload, actor=arguments["actor"], now=arguments["now"])
         return build_download(upload)
@@ -146,9 +151,10 @@ class ImportAdmin(TenantAdmin):
             except UploadRefused as refusal:
                 messages.error(request, str(refusal))
             else:
-                messages.success(request, f"“{upload.name}” is discarded. What was imported of it stays.")
+                said = _("“%(name)s” is discarded. What was imported of it stays.")
+                messages.success(request, said % {"name": upload.name})
             return HttpResponseRedirect(reverse(LIST))
-        return self._page(request, "discard", {"title": "Discard the file", "upload": upload})
+        return self._page(request, "discard", {"title": _("Discard the file"), "upload": upload})
 
     def _decide(self, request: HttpRequest, upload: ImportUpload) -> None:
         post, arguments = request.POST, service_arguments(request)
@@ -179,7 +185,7 @@ class ImportAdmin(TenantAdmin):
         uploads = list_uploads(tenant)
         names = name_members([upload.created_by for upload in uploads], tenant=tenant)
         context = {
-            "title": "Import customers",
+            "title": _("Import customers"),
             "uploads": [(upload, names[upload.created_by]) for upload in uploads],
             "refusal": refusal,
             "kinds": KINDS.items(),
@@ -216,7 +222,7 @@ class ImportAdmin(TenantAdmin):
     def _tenant(self, request: HttpRequest) -> TenantRef:
         """The tenant at hand. Raises PermissionDenied for those who may not import, or have chosen none."""
         if not self.has_view_permission(request):
-            raise PermissionDenied("You don't have access to imports.")
+            raise PermissionDenied(_("You don't have access to imports."))
         tenant = identity_of(request).tenant
         if tenant is None:
             raise PermissionDenied(NO_TENANT)

@@ -15,6 +15,8 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from audit.services.former_names import Then, find_names_then, select_formerly_called
 from lifecycle.models import Customer
@@ -94,7 +96,7 @@ class NamedAdmin(TenantAdmin):
             wanted |= Q(**{f"{self.customer_field}__in": [*map(str, customers), *people, text]})
         return queryset.filter(wanted), False
 
-    @admin.display(description="Customer")
+    @admin.display(description=gettext_lazy("Customer"))
     def customer(self, row: Any) -> SafeString | str:
         """The customer's name, with a link to its page."""
         return name_customer(row, row.customer_id)
@@ -124,10 +126,11 @@ def _fill(names: Names, wanted: set[Then], tenant_id: UUID) -> None:
     names.people = {str(id_): full_name or username for id_, full_name, username in people}
     versions = ConfigurationVersion.objects.filter(id__in=ids).values_list("id", "number")
     names.versions = {
-        str(id_): f"Configuration version {number}" if number else "Configuration draft" for id_, number in versions
+        str(id_): _("Configuration version %(number)s") % {"number": number} if number else _("Configuration draft")
+        for id_, number in versions
     }
     keys = ApiKey.objects.filter(id__in=ids).values_list("id", "name")
-    names.keys = {str(id_): f"API key {name}" for id_, name in keys}
+    names.keys = {str(id_): _("API key %(name)s") % {"name": name} for id_, name in keys}
     names.former = find_names_then(wanted, tenant_id=tenant_id)
 
 
@@ -149,7 +152,7 @@ def name_person(row: Any, name: str) -> SafeString | str:
         return name_process(id_)
     person = row.names.of_person(id_, row.happened_at)
     if person is None:
-        return "Internal staff" if _as_uuid(id_) is not None else id_
+        return _("Internal staff") if _as_uuid(id_) is not None else id_
     return format_html('<a href="{}">{}</a>', reverse("admin:tenants_user_change", args=[id_]), person)
 
 

@@ -11,9 +11,12 @@ from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils import timezone
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from audit.models import AdministrationEntry, LifecycleHistory, RefusedAttempt
 from audit.services.refusals import KEPT_DAYS, RuleCount, summarise_refusals
+from lifecycle.admin.actions import ActionFilter, name_action
 from lifecycle.admin.naming import NamedAdmin, name_person, name_subject
 from tenants.admin.base import identity_of
 from tenants.rules.texts import quote_text
@@ -31,7 +34,7 @@ class LifecycleHistoryAdmin(NamedAdmin):
     ordering = ("-id",)
     list_filter = ("source",)
     search_fields = ("customer_id",)
-    search_help_text = "Customer, account number, or the person who made the change"
+    search_help_text = gettext_lazy("Customer, account number, or the person who made the change")
     fields = (
         "changed_at",
         "customer",
@@ -53,12 +56,12 @@ class LifecycleHistoryAdmin(NamedAdmin):
     )
     person_field = "changed_by"
 
-    @admin.display(description="Changed by", ordering="changed_by")
+    @admin.display(description=gettext_lazy("Changed by"), ordering="changed_by")
     def changed_by_name(self, row: LifecycleHistory) -> SafeString | str:
         """The person, with a link to them."""
         return name_person(row, "changed_by")
 
-    @admin.display(description="On behalf of")
+    @admin.display(description=gettext_lazy("On behalf of"))
     def on_behalf_of_name(self, row: LifecycleHistory) -> SafeString | str:
         """For whom a service account acted."""
         return name_person(row, "on_behalf_of") if row.on_behalf_of else "–"
@@ -83,7 +86,7 @@ class RefusedAttemptAdmin(NamedAdmin):
     list_filter = ("code", "source")
     ordering = ("-attempted_at",)
     search_fields = ("customer_id",)
-    search_help_text = "Customer, account number, or the person who tried"
+    search_help_text = gettext_lazy("Customer, account number, or the person who tried")
     fields = (
         "attempted_at",
         "customer",
@@ -102,15 +105,15 @@ class RefusedAttemptAdmin(NamedAdmin):
     person_field = "actor"
     time_field = "attempted_at"
 
-    @admin.display(description="By", ordering="actor")
+    @admin.display(description=gettext_lazy("By"), ordering="actor")
     def actor_name(self, row: RefusedAttempt) -> SafeString | str:
         """The person, with a link to them."""
         return name_person(row, "actor")
 
-    @admin.display(description="More that minute")
+    @admin.display(description=gettext_lazy("More that minute"))
     def counted(self, attempt: RefusedAttempt) -> str:
         """Further attempts of the actor in the same minute, which are counted and not kept one by one."""
-        return f"and {attempt.more:,} more" if attempt.more else ""
+        return _("and %(count)s more") % {"count": f"{attempt.more:,}"} if attempt.more else ""
 
     def get_urls(self) -> list[Any]:
         """The summary, before Django's own pages."""
@@ -121,13 +124,13 @@ class RefusedAttemptAdmin(NamedAdmin):
         """What each rule refused, how often, and by which entry points."""
         tenant = identity_of(request).tenant
         if not self.has_view_permission(request) or tenant is None:
-            raise PermissionDenied("Choose the tenant whose refused attempts you want to see.")
+            raise PermissionDenied(_("Choose the tenant whose refused attempts you want to see."))
         days = request.GET.get("days", "")
         period = next((choice for choice in PERIODS if str(choice) == days), DEFAULT_PERIOD)
         counts = summarise_refusals(tenant.id, timezone.now() - dt.timedelta(days=period))
         context = {
             **self.admin_site.each_context(request),
-            "title": "Blocked moves",
+            "title": _("Blocked moves"),
             "opts": self.opts,
             "rules": [describe_rule(count) for count in counts],
             "days": period,
@@ -143,10 +146,10 @@ class AdministrationEntryAdmin(NamedAdmin):
 
     list_display = ("recorded_at", "action_name", "subject_name", "actor_name", "reason")
     list_display_links = ("recorded_at",)
-    list_filter = ("action",)
+    list_filter = (("action", ActionFilter),)
     ordering = ("-id",)
     search_fields = ("subject",)
-    search_help_text = "Customer, person, or the user who acted"
+    search_help_text = gettext_lazy("Customer, person, or the user who acted")
     fields = (
         "recorded_at",
         "action_name",
@@ -163,17 +166,17 @@ class AdministrationEntryAdmin(NamedAdmin):
     customer_field = "subject"
     needs_tenant = False
 
-    @admin.display(description="Action", ordering="action")
+    @admin.display(description=gettext_lazy("Action"), ordering="action")
     def action_name(self, row: AdministrationEntry) -> str:
         """The action in words."""
-        return row.action.replace("_", " ").capitalize()
+        return name_action(row.action)
 
-    @admin.display(description="Subject")
+    @admin.display(description=gettext_lazy("Subject"))
     def subject_name(self, row: AdministrationEntry) -> SafeString | str:
         """The customer, person, configuration version or key, with a link to it."""
         return name_subject(row)
 
-    @admin.display(description="By", ordering="actor")
+    @admin.display(description=gettext_lazy("By"), ordering="actor")
     def actor_name(self, row: AdministrationEntry) -> SafeString | str:
         """The person, with a link to them."""
         return name_person(row, "actor")
@@ -192,22 +195,28 @@ def describe_rule(count: RuleCount) -> RuleLine:
     """What was refused ("From A to B is not allowed.") and who tried ("290 by events of billing, 22 in the app")."""
     origin, target = quote_text(count.from_stage), quote_text(count.to_stage)
     sentences = {
-        "transition_not_allowed": f"From {origin} to {target} is not allowed.",
-        "reason_required": f"A move to {target} needs a reason, and none was given.",
-        "unknown_reason": f"The reason given for a move to {target} is not an accepted one.",
-        "invalid_stage": f"{target} is not a stage.",
-        "version_conflict": "The customer had just been updated by someone else.",
-        "permission_denied": "The user does not have the permission.",
-        "actor_mismatch": "The change was to be recorded under another user's name.",
-        "stale_event": "The event was older than the customer's stay in its stage.",
-        "rate_limited": "The user had reached the hourly limit of changes.",
+        "transition_not_allowed": _("From %(origin)s to %(target)s is not allowed."),
+        "reason_required": _("A move to %(target)s needs a reason, and none was given."),
+        "unknown_reason": _("The reason given for a move to %(target)s is not an accepted one."),
+        "invalid_stage": _("%(target)s is not a stage."),
+        "version_conflict": _("The customer had just been updated by someone else."),
+        "permission_denied": _("The user does not have the permission."),
+        "actor_mismatch": _("The change was to be recorded under another user's name."),
+        "stale_event": _("The event was older than the customer's stay in its stage."),
+        "rate_limited": _("The user had reached the hourly limit of changes."),
     }
-    sources = [f"{one.attempts:,} {_describe_source(one.source)}" for one in count.sources]
-    return RuleLine(count, sentences.get(count.code, count.code.replace("_", " ").capitalize()), ", ".join(sources))
+    found = sentences.get(count.code)
+    sentence = (
+        count.code.replace("_", " ").capitalize() if found is None else found % {"origin": origin, "target": target}
+    )
+    return RuleLine(count, sentence, _(", ").join(_describe_source(one.source, one.attempts) for one in count.sources))
 
 
-def _describe_source(source: str) -> str:
-    entry, _, sender = source.partition(" ")
+def _describe_source(source: str, attempts: int) -> str:
+    entry, _space, sender = source.partition(" ")
+    said = _("%(count)s by %(source)s")
     if entry == "EventListener":
-        return f"by events of {sender.removeprefix('/')}" if sender else "by events"
-    return {"API": "by the API", "UI": "in the app"}.get(entry, f"by {source}")
+        said = _("%(count)s by events of %(sender)s") if sender else _("%(count)s by events")
+    elif entry in ("API", "UI"):
+        said = _("%(count)s by the API") if entry == "API" else _("%(count)s in the app")
+    return said % {"count": f"{attempts:,}", "sender": sender.removeprefix("/"), "source": source}

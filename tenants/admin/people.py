@@ -10,11 +10,13 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 
 from tenants.admin.asking import ask_first, read_why
 from tenants.admin.base import ModelForm, ServiceAdmin, identity_of, service_arguments
 from tenants.models import ApiKey, User
-from tenants.roles import PERMISSIONS, Role
+from tenants.roles import CONFIGURE_STAGES, MUTE_EFFECTS, UPDATE_LIFECYCLE, VIEW_HISTORY, VIEW_LIFECYCLE, Role
 from tenants.services.accounts.api_keys import ApiKeyRefused, create_key, revoke_key, rotate_key
 from tenants.services.accounts.invitations import (
     create_service_account,
@@ -31,14 +33,26 @@ from tenants.services.accounts.people import (
     set_role,
 )
 
+# What a key may do.
+SCOPES = {
+    VIEW_LIFECYCLE: gettext_lazy("view lifecycle"),
+    UPDATE_LIFECYCLE: gettext_lazy("update lifecycle"),
+    VIEW_HISTORY: gettext_lazy("view history"),
+    CONFIGURE_STAGES: gettext_lazy("configure stages"),
+    MUTE_EFFECTS: gettext_lazy("mute effects"),
+}
 ROLE_CHOICES = [(role.value, role.label) for role in TENANT_ROLES]
 
 
 class InvitationForm(ModelForm):
     """What is needed to invite a person or to make a service account."""
 
-    username = forms.CharField(max_length=150, help_text="The e-mail address of the person, or a name for the account.")
-    role = forms.ChoiceField(choices=ROLE_CHOICES)
+    username = forms.CharField(
+        label=gettext_lazy("Username"),
+        max_length=150,
+        help_text=gettext_lazy("The e-mail address of the person, or a name for the account."),
+    )
+    role = forms.ChoiceField(label=gettext_lazy("Role"), choices=ROLE_CHOICES)
 
     class Meta:
         model = User
@@ -48,7 +62,7 @@ class InvitationForm(ModelForm):
 class PersonForm(ModelForm):
     """What can be changed about somebody afterwards."""
 
-    role = forms.ChoiceField(choices=ROLE_CHOICES)
+    role = forms.ChoiceField(label=gettext_lazy("Role"), choices=ROLE_CHOICES)
 
     class Meta:
         model = User
@@ -60,7 +74,7 @@ class StatusFilter(admin.BooleanFieldListFilter):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.title = "status"
+        self.title = _("status")
 
 
 @admin.register(User)
@@ -124,7 +138,7 @@ class UserAdmin(ServiceAdmin):
                 updates_per_hour=data["updates_per_hour"],
                 **arguments,
             )
-            messages.info(request, "The account has no password. Create an API key for it next.")
+            messages.info(request, _("The account has no password. Create an API key for it next."))
         else:
             made = invite_user(
                 username=data["username"],
@@ -143,42 +157,50 @@ class UserAdmin(ServiceAdmin):
     def _tell_of_invitation(self, request: HttpRequest, made: User, arguments: dict[str, Any]) -> None:
         if made.uses_provider:
             messages.info(
-                request, f"{made.username} signs in through your company's identity provider: no link is needed."
+                request,
+                _("%(name)s signs in through your company's identity provider: no link is needed.")
+                % {"name": made.username},
             )
             return
         link = request.build_absolute_uri(show_invitation(made.pk, **arguments))
         if made.email and is_mail_configured():
             messages.info(
-                request, f"An invitation is on its way to {made.email}. The same link, if it gets lost: {link}"
+                request,
+                _("An invitation is on its way to %(address)s. The same link, if it gets lost: %(link)s")
+                % {"address": made.email, "link": link},
             )
         else:
-            messages.info(request, f"No e-mail was sent. Send this link to {made.username}: {link}")
+            messages.info(
+                request,
+                _("No e-mail was sent. Send this link to %(name)s: %(link)s") % {"name": made.username, "link": link},
+            )
 
-    @admin.action(description="Show the invitation link again (this is logged)")
+    @admin.action(description=gettext_lazy("Show the invitation link again (this is logged)"))
     def make_invitation(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         """The link for those who have not set a password yet."""
         for user in queryset:
             path = show_invitation(user.pk, **service_arguments(request))
             messages.info(request, f"{user.username}: {request.build_absolute_uri(path)}")
 
-    @admin.action(description="Send the invitation by e-mail again")
+    @admin.action(description=gettext_lazy("Send the invitation by e-mail again"))
     def send_again(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         """The same link, to those who have not set a password yet."""
         for user in queryset:
             send_invitation(user.pk, **service_arguments(request))
-            messages.success(request, f"An invitation is on its way to {user.email}.")
+            messages.success(request, _("An invitation is on its way to %(address)s.") % {"address": user.email})
 
-    @admin.action(description="Erase the names and addresses of the selected users")
+    @admin.action(description=gettext_lazy("Erase the names and addresses of the selected users"))
     def erase(self, request: HttpRequest, queryset: QuerySet[User]) -> HttpResponse | None:
         """Erase what names people who have left, after asking: all of them or none."""
         asked = ask_first(
             self,
             request,
             action="erase",
-            title="Erase these users?",
-            consequence="Their names, addresses and former names are erased. What they did stays in the history, under"
-            " an id.",
-            button="Erase",
+            title=_("Erase these users?"),
+            consequence=_(
+                "Their names, addresses and former names are erased. What they did stays in the history, under an id."
+            ),
+            button=_("Erase"),
             asks_why=True,
             rows=[(user.pk, user.full_name or user.username, user.username) for user in queryset],
         )
@@ -187,7 +209,10 @@ class UserAdmin(ServiceAdmin):
         with transaction.atomic():
             for user in queryset:
                 erase_user(user.pk, reason=read_why(request), **service_arguments(request))
-        messages.success(request, f"{len(queryset)} user{'' if len(queryset) == 1 else 's'} erased.")
+        count = len(queryset)
+        messages.success(
+            request, ngettext("%(count)s user erased.", "%(count)s users erased.", count) % {"count": count}
+        )
         return None
 
 
@@ -195,10 +220,14 @@ class ApiKeyForm(ModelForm):
     """A new key: for which account, what it may do, until when."""
 
     scopes = forms.MultipleChoiceField(
-        choices=[(name, name.replace("_", " ")) for name in PERMISSIONS], widget=forms.CheckboxSelectMultiple
+        label=gettext_lazy("Scopes"), choices=list(SCOPES.items()), widget=forms.CheckboxSelectMultiple
     )
     valid_days = forms.IntegerField(
-        label="Expires after (days)", min_value=1, max_value=365, initial=90, help_text="At most 365."
+        label=gettext_lazy("Expires after (days)"),
+        min_value=1,
+        max_value=365,
+        initial=90,
+        help_text=gettext_lazy("At most 365."),
     )
 
     class Meta:
@@ -248,50 +277,56 @@ class ApiKeyAdmin(ServiceAdmin):
         )
         obj.pk = new.key.pk
         obj._state.adding = False
-        messages.warning(request, f"Copy the key now. It is not shown again: {new.secret}")
+        messages.warning(request, _("Copy the key now. It is not shown again: %(key)s") % {"key": new.secret})
 
-    @admin.action(description="Revoke the selected keys")
+    @admin.action(description=gettext_lazy("Revoke the selected keys"))
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> HttpResponse | None:
         """End keys at once, after asking."""
-        if asked := self._ask(request, queryset, "revoke", "Revoke", "The next request with a revoked key is refused."):
+        title = ngettext("Revoke %(count)s key?", "Revoke %(count)s keys?", len(queryset))
+        consequence = _("The next request with a revoked key is refused.")
+        if asked := self._ask(request, queryset, "revoke", title, _("Revoke"), consequence):
             return asked
         for key in queryset:
             revoke_key(key.pk, **service_arguments(request))
-        messages.success(request, f"{_count(queryset)} revoked. The next request with it is refused.")
+        count = len(queryset)
+        said = ngettext("%(count)s key revoked.", "%(count)s keys revoked.", count) % {"count": count}
+        messages.success(request, f"{said} {consequence}")
         return None
 
-    @admin.action(description="Rotate the selected keys (shows the new secrets once)")
+    @admin.action(description=gettext_lazy("Rotate the selected keys (shows the new secrets once)"))
     def rotate(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> HttpResponse | None:
         """Replace keys by new ones, after asking."""
-        consequence = "The new secrets are shown once. The next request with an old one is refused."
-        if asked := self._ask(request, queryset, "rotate", "Rotate", consequence):
+        title = ngettext("Rotate %(count)s key?", "Rotate %(count)s keys?", len(queryset))
+        consequence = _("The new secrets are shown once. The next request with an old one is refused.")
+        if asked := self._ask(request, queryset, "rotate", title, _("Rotate"), consequence):
             return asked
         for key in queryset:
             new = rotate_key(key.pk, **service_arguments(request))
-            messages.warning(request, f"{key.name}: copy the new key now, it is not shown again: {new.secret}")
+            said = _("%(name)s: copy the new key now, it is not shown again: %(key)s")
+            messages.warning(request, said % {"name": key.name, "key": new.secret})
         return None
 
     def _ask(
-        self, request: HttpRequest, queryset: QuerySet[ApiKey], action: str, verb: str, consequence: str
+        self, request: HttpRequest, queryset: QuerySet[ApiKey], action: str, title: str, verb: str, consequence: str
     ) -> HttpResponse | None:
         """Which keys are in use by whom, before they end; None when the caller has seen that."""
         return ask_first(
             self,
             request,
             action=action,
-            title=f"{verb} {_count(queryset)}?",
+            title=title % {"count": len(queryset)},
             consequence=consequence,
             button=verb,
-            rows=[(key.pk, f"{key.name}, of {key.user}", _describe_use(key)) for key in queryset],
+            rows=[
+                (key.pk, _("%(key)s, of %(user)s") % {"key": key.name, "user": key.user}, _describe_use(key))
+                for key in queryset
+            ],
         )
-
-
-def _count(queryset: QuerySet[ApiKey]) -> str:
-    number = len(queryset)
-    return f"{number} key{'' if number == 1 else 's'}"
 
 
 def _describe_use(key: ApiKey) -> str:
     if key.revoked_at is not None:
-        return "Revoked already."
-    return f"Last used {date_format(key.last_used_at, 'N j, Y, H:i')} UTC." if key.last_used_at else "Never used."
+        return _("Revoked already.")
+    if not key.last_used_at:
+        return _("Never used.")
+    return _("Last used %(time)s UTC.") % {"time": date_format(key.last_used_at, "N j, Y, H:i")}

@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 
 from tenants.actors import TenantRef
 from tenants.admin.asking import ask_first, read_why
@@ -28,11 +29,11 @@ class TenantForm(ModelForm):
     starter = forms.ChoiceField(
         choices=[
             *((key, f"{starter.title}: {starter.summary}") for key, starter in STARTERS.items()),
-            ("", "None: its admins create one from scratch"),
+            ("", gettext_lazy("None: its admins create one from scratch")),
         ],
         required=False,
-        label="First configuration",
-        help_text="Published as version 1. Its admins can change everything later.",
+        label=gettext_lazy("First configuration"),
+        help_text=gettext_lazy("Published as version 1. Its admins can change everything later."),
     )
 
     class Meta:
@@ -103,20 +104,21 @@ class TenantModelAdmin(ServiceAdmin):
         obj._state.adding = False
         messages.info(
             request,
-            "Choose the tenant in the switcher, then invite its first admin"
-            + ("." if form.cleaned_data["starter"] else " and publish a configuration."),
+            _("Choose the tenant in the switcher, then invite its first admin.")
+            if form.cleaned_data["starter"]
+            else _("Choose the tenant in the switcher, then invite its first admin and publish a configuration."),
         )
 
-    @admin.action(description="Suspend the selected tenants")
+    @admin.action(description=gettext_lazy("Suspend the selected tenants"))
     def suspend(self, request: HttpRequest, queryset: QuerySet[Tenant]) -> HttpResponse | None:
         """Shut their people out at once, after asking."""
         asked = ask_first(
             self,
             request,
             action="suspend",
-            title="Suspend these tenants?",
-            consequence="Their people are logged out and their events are refused, until they are resumed.",
-            button="Suspend",
+            title=_("Suspend these tenants?"),
+            consequence=_("Their people are logged out and their events are refused, until they are resumed."),
+            button=_("Suspend"),
             is_final=False,
             asks_why=True,
             rows=[(tenant.pk, tenant.name, tenant.slug) for tenant in queryset],
@@ -125,16 +127,16 @@ class TenantModelAdmin(ServiceAdmin):
             self._each(request, queryset, suspend_tenant)
         return asked
 
-    @admin.action(description="Resume the selected tenants")
+    @admin.action(description=gettext_lazy("Resume the selected tenants"))
     def resume(self, request: HttpRequest, queryset: QuerySet[Tenant]) -> HttpResponse | None:
         """Let their people in again, after asking."""
         asked = ask_first(
             self,
             request,
             action="resume",
-            title="Resume these tenants?",
-            consequence="Their people can log in again, and their events are applied.",
-            button="Resume",
+            title=_("Resume these tenants?"),
+            consequence=_("Their people can log in again, and their events are applied."),
+            button=_("Resume"),
             is_final=False,
             asks_why=True,
             rows=[(tenant.pk, tenant.name, tenant.slug) for tenant in queryset],
@@ -150,4 +152,7 @@ class TenantModelAdmin(ServiceAdmin):
             raise PersonChangeRefused(_("You are working in one tenant's workspace. Leave it in the switcher first."))
         for row in tenants:
             service(tenant=TenantRef(row.id, row.slug), actor=actor, reason=read_why(request), now=timezone.now())
-        messages.success(request, f"Done for {len(tenants)} tenants.")
+        count = len(tenants)
+        messages.success(
+            request, ngettext("Done for %(count)s tenant.", "Done for %(count)s tenants.", count) % {"count": count}
+        )

@@ -1,0 +1,79 @@
+"""Actions of the administration log in words: the log keeps their codes."""
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
+
+ACTIONS: Final[Mapping[str, Any]] = MappingProxyType(
+    {
+        "cancel_effect": _("Cancel effect"),
+        "check_import": _("Check import"),
+        "choose_import_encoding": _("Choose import encoding"),
+        "configure_issuer": _("Configure issuer"),
+        "create_api_key": _("Create API key"),
+        "create_service_account": _("Create service account"),
+        "create_super_admin": _("Create super admin"),
+        "create_tenant": _("Create tenant"),
+        "create_webhook_endpoint": _("Create webhook endpoint"),
+        "deactivate_user": _("Deactivate user"),
+        "delete_webhook_endpoint": _("Delete webhook endpoint"),
+        "discard_dead_letter": _("Discard dead letter"),
+        "discard_draft": _("Discard draft"),
+        "discard_import": _("Discard import"),
+        "download_rejects": _("Download rejects"),
+        "erase_customer": _("Erase customer"),
+        "erase_user": _("Erase user"),
+        "export_audit": _("Export audit"),
+        "export_customer": _("Export customer"),
+        "give_up_mail": _("Give up mail"),
+        "impersonate": _("Impersonate"),
+        "import_customers": _("Import customers"),
+        "invite_user": _("Invite user"),
+        "log_out_everywhere": _("Log out everywhere"),
+        "map_import": _("Map import"),
+        "mute_effects": _("Mute effects"),
+        "open_draft": _("Open draft"),
+        "open_effects_breaker": _("Open effects breaker"),
+        "pause_effects": _("Pause effects"),
+        "publish_configuration": _("Publish configuration"),
+        "reactivate_user": _("Reactivate user"),
+        "rename_user": _("Rename user"),
+        "replay_dead_letter": _("Replay dead letter"),
+        "replay_effects": _("Replay effects"),
+        "reset_password": _("Reset password"),
+        "resume_effects": _("Resume effects"),
+        "resume_tenant": _("Resume tenant"),
+        "revert_publication": _("Revert publication"),
+        "revoke_api_key": _("Revoke API key"),
+        "rotate_api_key": _("Rotate API key"),
+        "rotate_keys": _("Rotate keys"),
+        "rotate_webhook_secret": _("Rotate webhook secret"),
+        "save_draft": _("Save draft"),
+        "send_invitation": _("Send invitation"),
+        "set_effects_budget": _("Set effects budget"),
+        "set_password": _("Set password"),
+        "set_role": _("Set role"),
+        "show_invitation": _("Show invitation"),
+        "stop_import": _("Stop import"),
+        "suspend_tenant": _("Suspend tenant"),
+        "undo_transitions": _("Undo transitions"),
+        "upload_import": _("Upload import"),
+    }
+)
+
+
+class ActionFilter(admin.AllValuesFieldListFilter):
+    """The actions that there are, in words."""
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        """As Django has them."""
+        for choice in super().choices(changelist):
+            yield {**choice, "display": ACTIONS.get(choice["display"], choice["display"])}
+
+
+def name_action(action: str) -> str:
+    """The action in words; one that an earlier or later release wrote by its code."""
+    return str(ACTIONS.get(action) or action.replace("_", " ").capitalize())
