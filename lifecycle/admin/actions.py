@@ -71,7 +71,7 @@ class ActionFilter(admin.AllValuesFieldListFilter):
     def choices(self, changelist: Any) -> Iterator[Any]:
         """As Django has them."""
         for choice in super().choices(changelist):
-            yield {**choice, "display": ACTIONS.get(choice["display"], choice["display"])}
+            yield {**choice, "display": ACTIONS.get(str(choice["display"]), choice["display"])}
 
 
 def name_action(action: str) -> str:
