@@ -18,21 +18,30 @@ from tenants.rules.configuration.policy import Policy
 
 _BILLING: Final = frozenset({"billing"})
 _COLUMNS: Final = "SELECT s.stage, COALESCE(b.currency, ''), count(*), sum(b.arr){matching} GROUP BY 1, 2"
-# Each column along the index of its stage, until it has enough.
+# Each column along the index of its stage, until it has enough: for a question that every customer of a stage passes.
+_WALK: Final = """
+  FROM unnest(%(columns)s::text[]) AS k(stage)
+ CROSS JOIN LATERAL (
+    SELECT s.customer_id{matching} AND s.stage = k.stage AND {beyond}
+     ORDER BY s.updated_at DESC, s.customer_id DESC LIMIT %(cards)s::int + 1
+ ) x
+"""
+# Where filters leave few of a stage, all that pass are gathered once.
+_GATHER: Final = """
+  FROM (SELECT m.customer_id, row_number() OVER (
+                   PARTITION BY m.stage ORDER BY m.updated_at DESC, m.customer_id DESC) AS place
+          FROM (SELECT s.customer_id, s.stage, s.updated_at{matching}
+                   AND s.stage = ANY(%(columns)s::text[]) AND {beyond}) m) x
+"""
+_BEYOND: Final = "(s.updated_at, s.customer_id) < (%(after_at)s::timestamptz, %(after_id)s::uuid)"
 _CARDS: Final = """
 SELECT s.customer_id, s.stage, s.version, s.stage_entered_at, s.updated_at, c.name, c.external_id, c.owner,
        b.arr, b.currency, b.renewal_on
-  FROM unnest(%(columns)s::text[]) AS k(stage)
- CROSS JOIN LATERAL (
-    SELECT s.customer_id{matching}
-       AND s.stage = k.stage
-       AND (%(after_id)s::uuid IS NULL
-            OR (s.updated_at, s.customer_id) < (%(after_at)s::timestamptz, %(after_id)s::uuid))
-     ORDER BY s.updated_at DESC, s.customer_id DESC LIMIT %(cards)s::int + 1
- ) x
+  {found}
   JOIN customer_lifecycle_status s ON s.tenant_id = %(tenant_id)s::uuid AND s.customer_id = x.customer_id
   JOIN lifecycle_customer c ON c.tenant_id = s.tenant_id AND c.id = s.customer_id
   LEFT JOIN lifecycle_billingfigures b ON b.tenant_id = s.tenant_id AND b.customer_id = s.customer_id
+ WHERE {enough}
  ORDER BY s.updated_at DESC, s.customer_id DESC
 """
 
@@ -102,10 +111,12 @@ def list_cards(
     now: dt.datetime,
     limit: int,
     after: Place | None = None,
+    is_filtered: bool = False,
 ) -> dict[str, tuple[list[Card], Place | None]]:
     """The cards of each stage, the latest change first, and where the column goes on (None: it is complete).
 
-    One statement whatever the number of stages and customers, in the tenant's context.
+    ``is_filtered``: by more than the stage. One statement whatever the number of stages and customers, in the tenant's
+    context.
     """
     matched = match_customers(query, tenant=tenant, policy=policy, now=now)
     by_stage: dict[str, list[Card]] = {stage: [] for stage in stages}
@@ -117,7 +128,9 @@ def list_cards(
             "after_at": after.updated_at if after else None,
             "after_id": after.customer_id if after else None,
         }
-        for row in _fetch(_CARDS.format(matching=matching), parameters):
+        found = (_GATHER if is_filtered else _WALK).format(matching=matching, beyond=_BEYOND if after else "true")
+        enough = "x.place <= %(cards)s::int + 1" if is_filtered else "true"
+        for row in _fetch(_CARDS.format(found=found, enough=enough), parameters):
             card = Card(*row)
             by_stage[card.stage].append(card)
     return {stage: (cards[:limit], _following(cards, limit)) for stage, cards in by_stage.items()}

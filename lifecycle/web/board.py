@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
@@ -12,12 +13,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django_htmx.http import reswap, retarget, trigger_client_event
 
-from lifecycle.queries.board import Card, Place, Total, count_columns, list_cards
+from lifecycle.queries.board import Card, Money, Place, Total, count_columns, list_cards
 from lifecycle.queries.listing import ListQuery
 from lifecycle.rules.health import days_in_stage, overdue
 from lifecycle.rules.transitions import Status, explain
 from lifecycle.sentences import say
 from lifecycle.services.customers.profiles import read_profile
+from lifecycle.services.customers.totals import read_tenant_summary
 from lifecycle.services.transitions.apply import Outcome
 from lifecycle.web.stage_colors import StageColors
 from tenants.actors import TenantRef
@@ -66,12 +68,13 @@ def gather_columns(
     policy: Policy,
     colors: Mapping[str, StageColors],
     now: dt.datetime,
+    is_filtered: bool,
     limit: int = CARDS,
 ) -> list[Column]:
-    """All columns: the stages in their order, and those that are being removed. Two statements."""
-    totals = count_columns(query, tenant=tenant, policy=policy, now=now)
+    """All columns: the stages in their order, and those that are being removed. Two statements at most."""
+    totals = count_columns(query, tenant=tenant, policy=policy, now=now) if is_filtered else _read_totals(tenant)
     names = [*policy.stages, *sorted(totals.keys() - set(policy.stages))]
-    cards = list_cards(query, names, tenant=tenant, policy=policy, now=now, limit=limit)
+    cards = list_cards(query, names, tenant=tenant, policy=policy, now=now, limit=limit, is_filtered=is_filtered)
     return [
         Column(
             number,
@@ -84,6 +87,16 @@ def gather_columns(
         )
         for number, name in enumerate(names)
     ]
+
+
+def _read_totals(tenant: TenantRef) -> dict[str, Total]:
+    """Those of all customers, as the overview has them: kept until the next change."""
+    return {
+        one["stage"]: Total(
+            one["customers"], tuple(Money(money["currency"], Decimal(money["arr"])) for money in one["money"])
+        )
+        for one in read_tenant_summary(tenant=tenant)["stages"]
+    }
 
 
 def show_cards(cards: Sequence[Card], policy: Policy, now: dt.datetime) -> list[ShownCard]:

@@ -149,11 +149,18 @@ def list_targets(counts: Mapping[tuple[str, bool], int], policy: Policy) -> list
 
 
 def preview_move(
-    change: BulkChange, *, stage: str, reason_code: str | None, tenant: TenantRef, policy: Policy, now: dt.datetime
+    change: BulkChange,
+    *,
+    stage: str,
+    reason_code: str | None,
+    tenant: TenantRef,
+    policy: Policy,
+    now: dt.datetime,
+    counts_recipients: bool = True,
 ) -> MovePreview:
     """What a move of the selection to ``stage`` would do; nothing is changed.
 
-    Two statements; where effects are started one more, and two for every 5,000 customers that start some.
+    Two statements; to count the recipients of effects one more, and two for every 5,000 customers that start some.
     """
     groups, reasons, count_changed = [], [], 0
     for (from_stage, changed), count in sorted(count_stages(change, tenant=tenant).items()):
@@ -174,7 +181,7 @@ def preview_move(
         sorted(reasons, key=lambda one: -one[1]),
         moving=sum(group.customers for group in groups if isinstance(group.decision, Allowed)),
         staying=sum(group.customers for group in groups if isinstance(group.decision, Unchanged)),
-        effects=_foresee(change, groups, tenant=tenant, now=now) if total else (),
+        effects=_foresee(change, groups, tenant=tenant, now=now) if total and counts_recipients else _list(groups),
         effects_total=total,
         effects_budget=Tenant.objects.filter(id=tenant.id).values_list("effects_budget", flat=True).get(),
     )
@@ -248,6 +255,16 @@ def explain_code(change: BulkChange, code: str, stage: str, policy: Policy | Non
         if isinstance(decision, Refused) and decision.code == code:
             return decision
     return Refused(code, Message("reconfigured" if code == "effects_unconfirmed" else "not_changed"))
+
+
+def _list(groups: Sequence[Group]) -> list[dict[str, Any]]:
+    """What the moves start, by effect, without a look at its recipients."""
+    times: Counter[tuple[str, str]] = Counter()
+    for group in groups:
+        if isinstance(group.decision, Allowed):
+            for effect in group.decision.effects:
+                times[effect.name, effect.kind] += group.customers
+    return [{"name": name, "kind": kind, "count": count} for (name, kind), count in times.items()]
 
 
 def _foresee(

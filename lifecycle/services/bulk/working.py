@@ -101,7 +101,15 @@ def begin_move(
         raise BulkRefused("effects_unconfirmed", Message("reconfigured"))
     if mute_reason is not None and not actor.may(MUTE_EFFECTS):
         raise _as_refusal(refuse_mute())
-    preview = preview_move(change, stage=stage, reason_code=reason_code, tenant=tenant, policy=policy, now=now)
+    preview = preview_move(
+        change,
+        stage=stage,
+        reason_code=reason_code,
+        tenant=tenant,
+        policy=policy,
+        now=now,
+        counts_recipients=False,
+    )
     _check_preview(preview, effects=effects, typed=typed, is_muted=mute_reason is not None)
     change.stage = policy.canonical_stage(stage) or stage
     change.reason_code, change.mute_reason = reason_code or "", mute_reason or ""

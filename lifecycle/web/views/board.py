@@ -23,7 +23,13 @@ def show_board(request: TenantRequest) -> HttpResponse:
     if not asked.unknown:
         limit = _read_limit(request.GET.get("cards", ""))
         columns = board.gather_columns(
-            asked.to_query(), tenant=request.tenant, policy=policy, colors=colors, now=now, limit=limit
+            asked.to_query(),
+            tenant=request.tenant,
+            policy=policy,
+            colors=colors,
+            now=now,
+            limit=limit,
+            is_filtered=asked.is_filtered,
         )
     context = {
         "query": asked,
@@ -49,7 +55,14 @@ def show_cards(request: TenantRequest) -> HttpResponse:
     asked = ListParameters.read(request.GET, policy, request.tenant)
     column, after = request.GET.get("column", ""), board.read_place(request.GET.get("after", ""))
     cards, following = list_cards(
-        asked.to_query(), [column], tenant=request.tenant, policy=policy, now=now, limit=board.CARDS, after=after
+        asked.to_query(),
+        [column],
+        tenant=request.tenant,
+        policy=policy,
+        now=now,
+        limit=board.CARDS,
+        after=after,
+        is_filtered=asked.is_filtered,
     )[column]
     context = {
         "cards": board.show_cards(cards, policy, now),

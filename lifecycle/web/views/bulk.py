@@ -180,11 +180,18 @@ def _show_preview(
         counts = previews.count_stages(change, tenant=request.tenant)
         context |= {"targets": previews.list_targets(counts, policy), "counts": _by_stage(counts)}
         return render(request, "bulk_move.html", context, status=status)
-    preview = previews.preview_move(
-        change, stage=context["stage"], reason_code=reason, tenant=request.tenant, policy=policy, now=now
-    )
     show, after = request.GET.get("show", ""), _read_id(request.GET.get("after", ""))
     show = show if show in PARTS else ""
+    preview = previews.preview_move(
+        change,
+        stage=context["stage"],
+        reason_code=reason,
+        tenant=request.tenant,
+        policy=policy,
+        now=now,
+        # Once, and not again with every page of the customers.
+        counts_recipients=not show and after is None,
+    )
     rows, following = previews.list_rows(change, preview=preview, tenant=request.tenant, show=show, after=after)
     context |= {"preview": preview, "rows": rows, "next": following, "show": show}
     context["over_budget"] = change.updates_per_hour is not None and preview.moving > change.updates_per_hour
