@@ -11,10 +11,10 @@ from django.utils import timezone
 
 from lifecycle.services.customers.profiles import read_profile
 from lifecycle.services.customers.summaries import read_lifecycle, read_summary
-from lifecycle.web.history import Steps, show_steps
 from lifecycle.web.live import Ticket, stream_url
 from lifecycle.web.people import name_people_then
 from lifecycle.web.stage_colors import stage_colors
+from lifecycle.web.timeline import KIND_LABELS, Steps, show_timeline
 from tenants.pages import TenantRequest
 from tenants.permissions import describe_denial
 from tenants.roles import UPDATE_LIFECYCLE, VIEW_HISTORY
@@ -53,7 +53,7 @@ def gather_customer(request: TenantRequest, customer_id: UUID) -> dict[str, Any]
     names = name_people_then([changed], tenant=tenant, viewer=identity)
     history: Steps | None = None
     if identity.may(VIEW_HISTORY):
-        history = show_steps(customer_id, tenant=tenant, viewer=identity)
+        history = show_timeline(customer_id, tenant=tenant, viewer=identity)
     return {
         "customer_id": customer_id,
         "profile": profile,
@@ -63,6 +63,7 @@ def gather_customer(request: TenantRequest, customer_id: UUID) -> dict[str, Any]
         "stamp": stamp_of(summary, profile),
         "who": names[changed],
         "history": history,
+        "kinds": KIND_LABELS.items(),
         "may_update": may_update,
         "denial": denial,
         "stage_colors": stage_colors(policy),

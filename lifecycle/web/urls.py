@@ -25,6 +25,12 @@ urlpatterns = [
     path("customers/<uuid:customer_id>/live", customers.refresh_customer, name="customer-live"),
     path("customers/<uuid:customer_id>/history", customers.show_history, name="customer-history"),
     path("customers/<uuid:customer_id>/move", moving.move_customer, name="move-customer"),
+    path("customers/<uuid:customer_id>/timeline", customers.show_timeline_page, name="customer-timeline"),
+    path(
+        "customers/<uuid:customer_id>/timeline/<slug:kind>/<uuid:entry_id>",
+        customers.show_entry,
+        name="timeline-entry",
+    ),
     path("customers/<uuid:customer_id>/notes", work.customer_notes, name="customer-notes-page"),
     path("customers/<uuid:customer_id>/notes/<uuid:note_id>", work.customer_note, name="customer-note-page"),
     path("customers/<uuid:customer_id>/notes/<uuid:note_id>/delete", work.delete_note, name="delete-note"),

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from django.utils import timezone
 
 from lifecycle.models import Customer
 from lifecycle.services.work.colleagues import list_colleagues
-from lifecycle.services.work.notes import LONGEST_TEXT, list_notes
+from lifecycle.services.work.notes import LONGEST_TEXT
 from lifecycle.services.work.tasks import LONGEST_TITLE, list_open_tasks
 from lifecycle.web.people import name_people_then
 from tenants.actors import TenantRef
@@ -17,24 +18,19 @@ from tenants.identity import Identity
 from tenants.roles import CONFIGURE_STAGES, UPDATE_LIFECYCLE
 from tenants.services.accounts.members import name_members
 
-LATEST_NOTES = 5
 Row = dict[str, Any]
 
 
 def gather_work(customer_id: UUID, *, tenant: TenantRef, viewer: Identity) -> Row:
-    """The latest notes and the open tasks of a customer, and what the forms beside them need.
+    """The open tasks of a customer, and what the forms for notes and tasks need.
 
     For those who may see history. A number of statements that does not depend on how many there are.
     """
     sees_texts, today = viewer.may(UPDATE_LIFECYCLE), timezone.now().date()
-    notes = list_notes(customer_id, tenant=tenant, limit=LATEST_NOTES + 1, sees_texts=sees_texts) or []
     open_tasks = list_open_tasks(customer_id, tenant=tenant, today=today, sees_texts=sees_texts)
-    return {
-        "notes": show_notes(notes[:LATEST_NOTES], tenant=tenant, viewer=viewer),
-        "has_more_notes": len(notes) > LATEST_NOTES,
-        "tasks": show_tasks(open_tasks, tenant=tenant, viewer=viewer),
-        **form_context(tenant, viewer),
-    }
+    form = form_context(tenant, viewer)
+    known = {str(id_): full_name or username for id_, username, full_name in form["colleagues"]}
+    return {"tasks": show_tasks(open_tasks, tenant=tenant, viewer=viewer, known=known), **form}
 
 
 def form_context(tenant: TenantRef, viewer: Identity) -> Row:
@@ -59,25 +55,39 @@ def show_notes(rows: Sequence[Row], *, tenant: TenantRef, viewer: Identity) -> l
 
 
 def _show_note(row: Row, names: Mapping[tuple[str, dt.datetime], str], viewer: Identity) -> Row:
-    is_author, is_there = str(viewer.user_id) == row["created_by"], row["deleted_at"] is None
-    may_write = viewer.may(UPDATE_LIFECYCLE) and is_there
     return {
         **row,
         "who": names[row["created_by"], row["created_at"]],
         "deleter": names.get((row["deleted_by"], row["deleted_at"]), ""),
+        **may_do(row, viewer),
+    }
+
+
+def may_do(note: Row, viewer: Identity) -> Row:
+    """What the viewer may do with a note: ``may_edit``, ``may_delete``."""
+    is_author = str(viewer.user_id) == note["created_by"]
+    may_write = viewer.may(UPDATE_LIFECYCLE) and note["deleted_at"] is None
+    return {
         "may_edit": may_write and is_author,
         "may_delete": may_write and (is_author or viewer.may(CONFIGURE_STAGES)),
     }
 
 
-def show_tasks(rows: Sequence[Row], *, tenant: TenantRef, viewer: Identity, with_customers: bool = False) -> list[Row]:
+def show_tasks(
+    rows: Sequence[Row],
+    *,
+    tenant: TenantRef,
+    viewer: Identity,
+    with_customers: bool = False,
+    known: Mapping[str, str] = MappingProxyType({}),
+) -> list[Row]:
     """Each with the names of whom it is for and who has done it, and, if asked for, of its customer.
 
-    Two statements at most.
+    ``known``: names that are there already. Two statements at most.
     """
     ids = {str(row["assignee_id"]) for row in rows if row["assignee_id"]}
     ids |= {row[name] for row in rows for name in ("created_by", "done_by") if row[name]}
-    names = name_members(ids, tenant=tenant) if ids else {}
+    names = {**known, **(name_members(ids - known.keys(), tenant=tenant) if ids - known.keys() else {})}
     companies: Mapping[UUID, str] = {}
     if with_customers and rows:
         found = Customer.objects.filter(tenant_id=tenant.id, id__in={row["customer_id"] for row in rows})

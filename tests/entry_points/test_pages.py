@@ -18,6 +18,7 @@ PAGES = {
     "/customers/{customer_id}/live": VIEW_LIFECYCLE,
     "/customers/{customer_id}/history": VIEW_HISTORY,
     "/customers/{customer_id}/move": UPDATE_LIFECYCLE,
+    "/customers/{customer_id}/timeline": VIEW_HISTORY,
     "/customers/{customer_id}/notes": VIEW_HISTORY,
     "/customers/{customer_id}/tasks": VIEW_HISTORY,
     "/tasks": VIEW_HISTORY,
@@ -30,6 +31,7 @@ PAGES = {
 # With ids of their own: see tests/effects/test_pages.py.
 # And tests/web/test_work.py, tests/web/test_bulk.py.
 POSTED = {
+    "/customers/{customer_id}/timeline/{kind}/{entry_id}",
     "/customers/{customer_id}/notes/{note_id}",
     "/customers/{customer_id}/notes/{note_id}/delete",
     "/customers/{customer_id}/tasks/{task_id}",

@@ -19,7 +19,7 @@ from lifecycle.models import Customer, Note, NoteVersion, Notification
 from lifecycle.services.effects.notices import Notice, notify_people
 from lifecycle.services.work.colleagues import find_mentioned
 from lifecycle.services.work.refusals import WorkRefused, check_version, lock_customer, refuse_value
-from lifecycle.services.work.sealing import seal, unseal
+from lifecycle.services.work.sealing import Keys, seal, unseal
 from tenants.actors import Actor, TenantRef
 from tenants.roles import CONFIGURE_STAGES
 from tenants.rules.values import InvalidValue, read_paragraphs
@@ -147,9 +147,11 @@ def read_note(note_id: UUID, *, customer_id: UUID, tenant: TenantRef, sees_texts
     return {**shown, "versions": [_describe_version(one, texts.get(one.id)) for one in versions]}
 
 
-def describe_notes(notes: Sequence[Note], *, tenant: TenantRef, sees_texts: bool = True) -> list[Row]:
+def describe_notes(
+    notes: Sequence[Note], *, tenant: TenantRef, sees_texts: bool = True, keys: Keys | None = None
+) -> list[Row]:
     """Notes as plain dicts. ``text`` is None when it was deleted or erased, and for those who may not see texts."""
-    texts = _open(notes, tenant) if sees_texts else {}
+    texts = _open(notes, tenant, keys) if sees_texts else {}
     return [_describe(note, texts.get(note.id), is_masked=not sees_texts) for note in notes]
 
 
@@ -183,9 +185,9 @@ def _seal(text: str, note: Note, tenant: TenantRef) -> bytes:
     return seal(text, _TABLE, "text", note.id, customer_id=note.customer_id, tenant=tenant)
 
 
-def _open(notes: Sequence[Note], tenant: TenantRef) -> dict[UUID, str | None]:
+def _open(notes: Sequence[Note], tenant: TenantRef, keys: Keys | None = None) -> dict[UUID, str | None]:
     kept = [(_TABLE, "text", note.id, note.customer_id, note.text) for note in notes if note.text is not None]
-    return dict(unseal(kept, tenant=tenant))
+    return dict(unseal(kept, tenant=tenant, keys=keys))
 
 
 def _record(action: str, note: Note, by: By) -> None:

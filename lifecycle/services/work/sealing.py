@@ -9,6 +9,7 @@ from tenants.actors import TenantRef
 
 # A text as it lies in a table: the table, the column, the row's id, its customer and the bytes.
 Sealed = tuple[str, str, UUID, UUID, bytes | memoryview]
+Keys = Mapping[UUID, bytes]
 
 
 def seal(text: str, table: str, column: str, row_id: UUID, *, customer_id: UUID, tenant: TenantRef) -> bytes:
@@ -17,12 +18,16 @@ def seal(text: str, table: str, column: str, row_id: UUID, *, customer_id: UUID,
     return cipher.encrypt(key, text, bound_to=cipher.binding(table, column, row_id, tenant.id))
 
 
-def unseal(sealed: Iterable[Sealed], *, tenant: TenantRef) -> Mapping[UUID, str | None]:
-    """The texts in clear by the id of their row; None for what no one can read any more. One statement, if any."""
+def unseal(sealed: Iterable[Sealed], *, tenant: TenantRef, keys: Keys | None = None) -> Mapping[UUID, str | None]:
+    """The texts in clear by the id of their row; None for what no one can read any more. One statement, if any.
+
+    ``keys``: the data keys by customer, where they are known already.
+    """
     rows = list(sealed)
     if not rows:
         return {}
-    keys = load_keys(tenant.id, {customer_id for _table, _column, _row, customer_id, _value in rows})
+    if keys is None:
+        keys = load_keys(tenant.id, {customer_id for _table, _column, _row, customer_id, _value in rows})
     return {
         row_id: _open(keys.get(customer_id), bytes(value), cipher.binding(table, column, row_id, tenant.id))
         for table, column, row_id, customer_id, value in rows

@@ -21,7 +21,7 @@ from lifecycle.services.effects.notices import Notice, notify_people
 from lifecycle.services.work.colleagues import find_assignee
 from lifecycle.services.work.notes import By
 from lifecycle.services.work.refusals import WorkRefused, check_version, lock_customer, refuse_value
-from lifecycle.services.work.sealing import seal, unseal
+from lifecycle.services.work.sealing import Keys, seal, unseal
 from tenants.actors import TenantRef
 from tenants.rules.values import InvalidValue, read_line
 
@@ -180,9 +180,11 @@ def read_task(
     return next(iter(describe_tasks(rows, tenant=tenant, today=today, sees_texts=sees_texts)), None)
 
 
-def describe_tasks(tasks: Sequence[Task], *, tenant: TenantRef, today: dt.date, sees_texts: bool = True) -> list[Row]:
+def describe_tasks(
+    tasks: Sequence[Task], *, tenant: TenantRef, today: dt.date, sees_texts: bool = True, keys: Keys | None = None
+) -> list[Row]:
     """Tasks as plain dicts. ``title`` is None when it was erased, and for those who may not see texts."""
-    titles = _open(tasks, tenant) if sees_texts else {}
+    titles = _open(tasks, tenant, keys) if sees_texts else {}
     return [_describe(task, titles.get(task.id), today=today, is_masked=not sees_texts) for task in tasks]
 
 
@@ -208,8 +210,9 @@ def _read_title(title: str) -> str:
         raise refuse_value("title", _("The title %(error)s. Nothing was saved."), error) from error
 
 
-def _open(tasks: Sequence[Task], tenant: TenantRef) -> dict[UUID, str | None]:
-    return dict(unseal([(_TABLE, "title", one.id, one.customer_id, one.title) for one in tasks], tenant=tenant))
+def _open(tasks: Sequence[Task], tenant: TenantRef, keys: Keys | None = None) -> dict[UUID, str | None]:
+    kept = [(_TABLE, "title", one.id, one.customer_id, one.title) for one in tasks]
+    return dict(unseal(kept, tenant=tenant, keys=keys))
 
 
 def _record(action: str, task: Task, by: By) -> None:

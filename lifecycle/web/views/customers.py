@@ -8,16 +8,15 @@ from django.utils import timezone
 
 from lifecycle.services.customers.profiles import read_profile
 from lifecycle.services.customers.summaries import read_summary
+from lifecycle.services.work.timeline import EFFECT, KINDS, STAGE, Place, find_place
 from lifecycle.web.customer_page import gather_customer, stamp_of
-from lifecycle.web.history import show_steps
 from lifecycle.web.pages import page, wants_fragment
 from lifecycle.web.stage_colors import stage_colors
+from lifecycle.web.timeline import KIND_LABELS, read_place, show_timeline
 from lifecycle.web.work import gather_work
 from tenants.pages import TenantRequest
 from tenants.roles import UPDATE_LIFECYCLE, VIEW_HISTORY, VIEW_LIFECYCLE
 from tenants.services.configuration.policies import live_policy
-
-LARGEST_VERSION = 2**31 - 1
 
 
 @page(VIEW_LIFECYCLE)
@@ -57,18 +56,43 @@ def _read_id(text: str) -> UUID | None:
 
 @page(VIEW_HISTORY)
 def show_history(request: TenantRequest, customer_id: UUID) -> HttpResponse:
-    """Steps before the one that ``before`` names: more lines of the list, or a page of their own."""
+    """The stage changes before the one that ``before`` names: more lines of the list, or a page of their own."""
+    return _show_timeline(request, customer_id, STAGE, {STAGE: request.GET.get("before", "")})
+
+
+@page(VIEW_HISTORY)
+def show_timeline_page(request: TenantRequest, customer_id: UUID) -> HttpResponse:
+    """What happened to the customer, of one ``kind`` or all: more lines of the list, or a page of their own."""
+    kind = request.GET.get("kind", "")
+    return _show_timeline(request, customer_id, kind if kind in KINDS else "", read_place(request.GET))
+
+
+@page(VIEW_HISTORY)
+def show_entry(request: TenantRequest, customer_id: UUID, kind: str, entry_id: UUID) -> HttpResponse:
+    """The page of the timeline that begins with one entry: an address that lasts."""
+    if kind not in KINDS:
+        raise Http404
+    before = find_place(kind, entry_id, customer_id=customer_id, tenant=request.tenant)
+    if before is None:
+        raise Http404
+    # Among all others an effect stands with the change that started it.
+    return _show_timeline(request, customer_id, kind if kind == EFFECT else "", before, is_entry=True)
+
+
+def _show_timeline(
+    request: TenantRequest, customer_id: UUID, kind: str, before: Place, *, is_entry: bool = False
+) -> HttpResponse:
     profile = read_profile(customer_id, tenant=request.tenant, now=timezone.now())
     if profile is None:
         raise Http404
-    before = request.GET.get("before", "")
-    if not before.isdecimal() or int(before) > LARGEST_VERSION:
-        before = str(LARGEST_VERSION)
-    history = show_steps(customer_id, tenant=request.tenant, viewer=request.identity, before=int(before))
+    history = show_timeline(customer_id, tenant=request.tenant, viewer=request.identity, kind=kind, before=before)
     context = {
         "customer_id": customer_id,
         "company": profile["company"],
         "history": history,
+        "kinds": KIND_LABELS.items(),
+        "is_entry": is_entry,
+        "is_first": not before,
         "is_continued": wants_fragment(request),
         "stage_colors": stage_colors(live_policy(request.tenant.id)),
     }

@@ -20,9 +20,9 @@ from lifecycle.services.transitions.update_budget import RateLimited, UpdateBudg
 from lifecycle.web.board import BOARD, is_on_board, show_moved
 from lifecycle.web.customer_page import gather_customer
 from lifecycle.web.forms import MoveForm
-from lifecycle.web.history import show_missed
 from lifecycle.web.pages import page, wants_fragment
 from lifecycle.web.stage_colors import stage_colors
+from lifecycle.web.timeline import show_missed
 from lifecycle.web.undoing import say_moved
 from tenants.middleware import current_request_id, note_refusal
 from tenants.pages import TenantRequest

@@ -1,0 +1,204 @@
+"""Everything that happened to a customer in one line of time: stage changes, notes, tasks, and what changes started.
+
+A union of what lies in several tables, each read by its own index from where the page before has ended: a page costs
+the same however long the line is, and no entry is left out or shown twice, whatever the clocks say. What a stage change
+started is shown with the change; asked for by itself, each effect is an entry of its own.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from heapq import merge
+from itertools import islice
+from typing import Any, Final
+from uuid import UUID
+
+from audit.models import LifecycleHistory
+from audit.services.keys import load_keys
+from lifecycle.models import EffectRun, Note, Task
+from lifecycle.services.effects.reasons import explain_reason
+from lifecycle.services.effects.recipients import mask_recipient
+from lifecycle.services.effects.shown import read_started
+from lifecycle.services.transitions.history import read_history
+from lifecycle.services.work.notes import describe_notes
+from lifecycle.services.work.sealing import Keys
+from lifecycle.services.work.tasks import describe_tasks
+from tenants.actors import TenantRef
+
+STAGE, NOTE, TASK, EFFECT = "stage", "note", "task", "effect"
+KINDS: Final = (STAGE, NOTE, TASK, EFFECT)
+# What the whole line is made of: effects come with the changes that started them.
+_WHOLE: Final = (STAGE, NOTE, TASK)
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing that happened. ``place``: where it stands in the table it is from."""
+
+    kind: str
+    at: dt.datetime
+    place: str
+    row: Row
+
+
+# Kind -> the place of its entry before which a page begins. A kind without one begins with its latest.
+Place = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class TimelinePage:
+    """Entries, the latest first, and where the next page begins (None: that was all)."""
+
+    entries: Sequence[Entry] = ()
+    following: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    customer_id: UUID
+    tenant: TenantRef
+    now: dt.datetime
+    limit: int
+    sees_texts: bool
+    before: Place = field(default_factory=dict)
+    _keys: list[Keys] = field(default_factory=list)
+
+    def keys(self) -> Keys:
+        """The customer's data key, asked for once."""
+        if not self._keys:
+            self._keys.append(load_keys(self.tenant.id, [self.customer_id]))
+        return self._keys[0]
+
+
+def read_timeline(
+    customer_id: UUID,
+    *,
+    tenant: TenantRef,
+    now: dt.datetime,
+    kind: str | None = None,
+    before: Place | None = None,
+    limit: int = 15,
+    sees_texts: bool = True,
+) -> TimelinePage:
+    """A page of the line, of one kind or of all. Empty when there is no such customer.
+
+    Call inside the tenant's context. Ten statements at most. ``sees_texts``: whether the texts of notes and tasks are
+    shown.
+    """
+    asked = _Asked(customer_id, tenant, now, limit + 1, sees_texts, before or {})
+    branches = [list(_BRANCHES[one](asked)) for one in ((kind,) if kind else _WHOLE)]
+    # Each branch keeps its own order; where clocks disagree its next entry waits for those before it.
+    merged = merge(*(_falling(branch) for branch in branches), key=lambda pair: pair[0], reverse=True)
+    entries = [entry for _at, entry in islice(merged, limit + 1)]
+    if len(entries) <= limit:
+        return TimelinePage(entries)
+    shown = entries[:limit]
+    return TimelinePage(shown, {**asked.before, **{entry.kind: entry.place for entry in shown}})
+
+
+def find_place(kind: str, entry_id: UUID, *, customer_id: UUID, tenant: TenantRef) -> Place | None:
+    """Where the page begins whose first entry is this one; None if the customer has no such entry.
+
+    Two statements.
+    """
+    of_customer = {"tenant_id": tenant.id, "customer_id": customer_id}
+    at: dt.datetime | None
+    if kind == STAGE:
+        rows = LifecycleHistory.objects.filter(**of_customer, id=entry_id)
+        found = rows.values_list("changed_at", "sequence").first()
+        if found is None:
+            return None
+        at, sequence = found
+        return {**_place_at(at), STAGE: str(sequence + 1)}
+    model = {NOTE: Note, TASK: Task, EFFECT: EffectRun}[kind]
+    at = model.objects.filter(**of_customer, id=entry_id).values_list("created_at", flat=True).first()
+    if at is None:
+        return None
+    history = LifecycleHistory.objects.filter(**of_customer, changed_at__lte=at).order_by("-sequence")
+    last = history.values_list("sequence", flat=True).first()
+    return {**_place_at(at), STAGE: str((last or 0) + 1), kind: str(UUID(int=entry_id.int + 1))}
+
+
+def _place_at(at: dt.datetime) -> dict[str, str]:
+    """Behind every note, task and effect that was made until then: their ids begin with the time."""
+    behind = str(UUID(int=(int(at.timestamp() * 1000) + 1) << 80))
+    return {NOTE: behind, TASK: behind, EFFECT: behind}
+
+
+def _falling(entries: Sequence[Entry]) -> Iterator[tuple[dt.datetime, Entry]]:
+    """The entries with the time that they are sorted by: never later than that of the entry before."""
+    latest: dt.datetime | None = None
+    for entry in entries:
+        latest = entry.at if latest is None else min(latest, entry.at)
+        yield latest, entry
+
+
+def _read_stages(asked: _Asked) -> Iterator[Entry]:
+    page = read_history(
+        asked.customer_id, tenant=asked.tenant, before=_number(asked.before.get(STAGE)), limit=asked.limit
+    )
+    rows = page.rows if page else []
+    started = read_started([row["id"] for row in rows], tenant=asked.tenant)
+    for row in rows:
+        shown = row | {"started": started.get(row["id"], ())}
+        yield Entry(STAGE, row["changed_at"], str(row["sequence"]), shown)
+
+
+def _read_notes(asked: _Asked) -> Iterator[Entry]:
+    rows = _latest(Note, NOTE, asked)
+    keys = asked.keys() if rows else {}
+    for row in describe_notes(rows, tenant=asked.tenant, sees_texts=asked.sees_texts, keys=keys):
+        yield Entry(NOTE, row["created_at"], str(row["id"]), row)
+
+
+def _read_tasks(asked: _Asked) -> Iterator[Entry]:
+    rows = _latest(Task, TASK, asked)
+    today, keys = asked.now.date(), asked.keys() if rows else {}
+    for row in describe_tasks(rows, tenant=asked.tenant, today=today, sees_texts=asked.sees_texts, keys=keys):
+        yield Entry(TASK, row["created_at"], str(row["id"]), row)
+
+
+def _read_effects(asked: _Asked) -> Iterator[Entry]:
+    for run in _latest(EffectRun, EFFECT, asked):
+        row = {
+            "id": run.id,
+            "history_id": run.history_id,
+            "effect": run.effect,
+            "kind": run.kind,
+            "recipient": mask_recipient(run.recipient),
+            "state": run.state,
+            "why": explain_reason(run.reason),
+            "due_at": run.due_at,
+            "finished_at": run.finished_at,
+        }
+        yield Entry(EFFECT, run.created_at, str(run.id), row)
+
+
+def _latest(model: Any, kind: str, asked: _Asked) -> list[Any]:
+    """The customer's rows before the place of their kind, the latest first, by the index for it. One statement."""
+    rows = model.objects.filter(tenant_id=asked.tenant.id, customer_id=asked.customer_id)
+    before = _uuid(asked.before.get(kind))
+    if before is not None:
+        rows = rows.filter(id__lt=before)
+    return list(rows.order_by("-id")[: asked.limit])
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text is not None and text.isascii() and text.isdecimal() and len(text) < 10 else None
+
+
+def _uuid(text: str | None) -> UUID | None:
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        return None
+
+
+_BRANCHES: Final[Mapping[str, Callable[[_Asked], Iterator[Entry]]]] = {
+    STAGE: _read_stages,
+    NOTE: _read_notes,
+    TASK: _read_tasks,
+    EFFECT: _read_effects,
+}

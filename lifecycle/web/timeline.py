@@ -1,0 +1,116 @@
+"""The timeline of one customer, as its page shows it: a page at a time, with people's names."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy
+
+from lifecycle.services.work.timeline import EFFECT, KINDS, NOTE, STAGE, TASK, Entry, Place, read_timeline
+from lifecycle.web.people import name_people_then
+from lifecycle.web.work import may_do
+from tenants.actors import TenantRef
+from tenants.identity import Identity
+from tenants.roles import CONFIGURE_STAGES, UPDATE_LIFECYCLE
+
+PAGE = 15
+# What to call each kind where one is chosen.
+KIND_LABELS: Mapping[str, Promise] = {
+    "": gettext_lazy("Everything"),
+    STAGE: gettext_lazy("Stage changes"),
+    NOTE: gettext_lazy("Notes"),
+    TASK: gettext_lazy("Tasks"),
+    EFFECT: gettext_lazy("Automations"),
+}
+# Who did something: the field that names them, and the one that says when.
+_PEOPLE: Mapping[str, Sequence[tuple[str, str]]] = {
+    STAGE: (("changed_by", "recorded_at"), ("on_behalf_of", "recorded_at")),
+    NOTE: (("created_by", "created_at"), ("deleted_by", "deleted_at")),
+    TASK: (("created_by", "created_at"), ("done_by", "done_at"), ("assignee_id", "created_at")),
+    EFFECT: (),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Entries, newest first, as rows with their ``type``; and the query of the page that follows (empty: none)."""
+
+    rows: Sequence[Mapping[str, Any]]
+    following: str
+    kind: str = ""
+
+
+def show_timeline(
+    customer_id: UUID, *, tenant: TenantRef, viewer: Identity, kind: str = "", before: Place | None = None
+) -> Steps:
+    """A page of the timeline; empty when there is no such customer.
+
+    A bounded number of statements. Each row says with ``who`` and its like who it was, and what the viewer may do.
+    """
+    page = read_timeline(
+        customer_id,
+        tenant=tenant,
+        now=timezone.now(),
+        kind=kind or None,
+        before=before,
+        limit=PAGE,
+        sees_texts=viewer.may(UPDATE_LIFECYCLE),
+    )
+    asked = {
+        (str(entry.row[who]), entry.row[when])
+        for entry in page.entries
+        for who, when in _PEOPLE[entry.kind]
+        if entry.row[who]
+    }
+    names = name_people_then(asked, tenant=tenant, viewer=viewer) if asked else {}
+    following = ""
+    if page.following is not None:
+        following = urlencode({**({"kind": kind} if kind else {}), **page.following})
+    return Steps([_show(entry, names, viewer) for entry in page.entries], following, kind)
+
+
+def read_place(query: Mapping[str, str]) -> Place:
+    """Where the page of an address begins."""
+    return {kind: query[kind] for kind in KINDS if kind in query}
+
+
+def _show(entry: Entry, names: Mapping[tuple[str, dt.datetime], str], viewer: Identity) -> Mapping[str, Any]:
+    row = entry.row
+
+    def name(who: str, when: str) -> str:
+        return names.get((str(row[who]), row[when]), "")
+
+    shown = {**row, "type": entry.kind, "at": entry.at}
+    match entry.kind:
+        case "stage":
+            who, for_whom = name("changed_by", "recorded_at"), name("on_behalf_of", "recorded_at")
+            return shown | {"who": who, "for_whom": for_whom, "may_undo": _may_undo(row, viewer)}
+        case "note":
+            people = {"who": name("created_by", "created_at"), "deleter": name("deleted_by", "deleted_at")}
+            return shown | people | may_do(row, viewer)
+        case "task":
+            return shown | {
+                "who": name("created_by", "created_at"),
+                "doer": name("done_by", "done_at"),
+                "assignee": name("assignee_id", "created_at"),
+                "is_own": row["assignee_id"] == viewer.user_id,
+                "may_write": viewer.may(UPDATE_LIFECYCLE),
+            }
+        case _:
+            return shown
+
+
+def _may_undo(row: Mapping[str, Any], viewer: Identity) -> bool:
+    own = str(viewer.user_id) in (row["changed_by"], row["on_behalf_of"])
+    return bool(row["from_stage"] and viewer.may(UPDATE_LIFECYCLE) and (own or viewer.may(CONFIGURE_STAGES)))
+
+
+def show_missed(customer_id: UUID, *, tenant: TenantRef, viewer: Identity, since: int) -> Sequence[Mapping[str, Any]]:
+    """The stage changes after the version ``since``, newest first; the latest page of them."""
+    steps = show_timeline(customer_id, tenant=tenant, viewer=viewer, kind=STAGE)
+    return [row for row in steps.rows if row["sequence"] > since]

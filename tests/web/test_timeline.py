@@ -1,0 +1,131 @@
+"""The timeline of a customer: every kind in one order, paged without a gap, with addresses that last."""
+
+import re
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from lifecycle.models import EffectRun, Note
+from lifecycle.services.work import notes, tasks
+from lifecycle.services.work.timeline import find_place, read_timeline
+from tenants.context import tenant_context
+from tests.factories import CustomerFactory, utc_now
+from tests.web.conftest import HTMX, markup_of, text_of
+from tests.web.test_work import by
+
+STAGES = ("Onboarded", "Active")
+
+
+def fill(customer, users, tenant, move, rounds):
+    """Stage changes, notes and tasks, one after the other."""
+    for number in range(rounds):
+        move(customer, STAGES[number % 2], note=f"move {number}")
+        with tenant_context(tenant.id):
+            notes.write_note(customer.id, f"note {number}", by=by(users.account_manager, tenant))
+            tasks.create_task(customer.id, f"task {number}", by=by(users.account_manager, tenant))
+
+
+def entries_of(response):
+    return [
+        tag["id"]
+        for tag in markup_of(response).all("li")
+        if re.match("(stage|note|entry-task|effect)-", tag.get("id", ""))
+    ]
+
+
+def walk(client, address, headers):
+    """Every entry of a list, a page at a time, and how many statements each page took."""
+    found, counts = [], []
+    while address:
+        with CaptureQueriesContext(connection) as queries:
+            page = client.get(address, headers=headers)
+        assert page.status_code == 200
+        counts.append(len(queries))
+        found.append(entries_of(page))
+        links = [tag["href"] for tag in markup_of(page).all("a") if tag.get("hx-target") == "#earlier"]
+        address = links[0].replace("&amp;", "&") if links else None
+    return found, counts
+
+
+def test_all_kinds_stand_in_one_order_and_no_page_leaves_one_out_or_repeats_it(
+    page_client, customer, users, tenant, move
+):
+    fill(customer, users, tenant, move, 12)
+    client = page_client("account_manager")
+    client.get(f"/customers/{customer.id}/timeline")
+    pages, counts = walk(client, f"/customers/{customer.id}/timeline", HTMX)
+    assert [len(page) for page in pages] == [15, 15, 7]
+    shown = [entry for page in pages for entry in page]
+    assert len(set(shown)) == 37
+    kinds = [re.sub(r"-[0-9a-f-]{36}$", "", entry) for entry in shown]
+    assert kinds == ["entry-task", "note", "stage"] * 12 + ["stage"]
+    # The longer the line, the same number of statements; the last page has no place for another.
+    assert len(set(counts)) == 1 and counts[0] < 25, counts
+    for kind, name in (("stage", "stage"), ("note", "note"), ("task", "entry-task")):
+        (only, *_rest), _counts = walk(client, f"/customers/{customer.id}/timeline?kind={kind}", HTMX)
+        assert {re.sub(r"-[0-9a-f-]{36}$", "", entry) for entry in only} == {name}
+
+
+def test_an_entry_has_an_address_that_lasts_however_much_happens_later(page_client, customer, users, tenant, move):
+    fill(customer, users, tenant, move, 2)
+    client = page_client("account_manager")
+    before = entries_of(client.get(f"/customers/{customer.id}/timeline"))
+    fill(customer, users, tenant, move, 8)
+    for place, entry in enumerate(before):
+        kind, _, id_ = entry.removeprefix("entry-").partition("-")
+        page = client.get(f"/customers/{customer.id}/timeline/{kind}/{id_}")
+        assert entries_of(page)[0] == entry
+        assert entries_of(page) == before[place:]
+    assert client.get(f"/customers/{customer.id}/timeline/note/{uuid4()}").status_code == 404
+    assert client.get(f"/customers/{customer.id}/timeline/nothing/{uuid4()}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "query", ["stage=x&note=y", "note=", "stage=99999999999999999999", "kind=nonsense", "stage=-1"]
+)
+def test_a_mangled_link_shows_the_latest_entries(page_client, customer, move, query):
+    move(customer, "Active")
+    page = page_client("account_manager").get(f"/customers/{customer.id}/timeline?{query}")
+    assert page.status_code == 200 and len(entries_of(page)) == 2
+
+
+def test_effects_stand_with_their_change_and_by_themselves_where_they_are_asked_for(
+    page_client, customer, tenant, move
+):
+    move(customer, "Active")
+    with tenant_context(tenant.id):
+        (entry, _first) = read_timeline(customer.id, tenant=tenant, now=utc_now()).entries
+        run = EffectRun.objects.create(
+            tenant_id=tenant.id, history_id=entry.row["id"], customer_id=customer.id, request_id=uuid4(),
+            configuration_version=1, effect="Welcome them", kind="email", recipient="zora@acme.example",
+            lane_id=uuid4(), state="done", due_at=utc_now(), created_at=utc_now(),
+        )  # fmt: skip
+    client = page_client("account_manager")
+    assert "Welcome them (email): done" in text_of(client.get(f"/customers/{customer.id}"))
+    alone = client.get(f"/customers/{customer.id}/timeline?kind=effect")
+    assert entries_of(alone) == [f"effect-{run.id}"]
+    assert "z***@acme.example" in text_of(alone) and "zora@" not in text_of(alone)
+    assert entries_of(client.get(f"/customers/{customer.id}/timeline/effect/{run.id}")) == [f"effect-{run.id}"]
+
+
+def test_another_tenant_s_entries_are_not_found(page_client, other_customer, other_users, other_tenant, tenant):
+    with tenant_context(other_tenant.id):
+        note = notes.write_note(other_customer.id, "Zora", by=by(other_users.account_manager, other_tenant)).note
+    client = page_client("tenant_admin")
+    assert client.get(f"/customers/{other_customer.id}/timeline").status_code == 404
+    assert client.get(f"/customers/{other_customer.id}/timeline/note/{note['id']}").status_code == 404
+    elsewhere = CustomerFactory(tenant=tenant)
+    assert client.get(f"/customers/{elsewhere.id}/timeline/note/{note['id']}").status_code == 404
+    with tenant_context(tenant.id):
+        assert find_place("note", note["id"], customer_id=other_customer.id, tenant=tenant) is None
+
+
+def test_each_page_of_each_kind_is_read_by_its_index(db, tenant, customer):
+    with tenant_context(tenant.id), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
+        for model, index in ((Note, "note_of_customer"), (EffectRun, "effect_of_customer")):
+            rows = model.objects.filter(tenant_id=tenant.id, customer_id=customer.id, id__lt=uuid4()).order_by("-id")
+            plan = rows[:16].explain()
+            assert index in plan and "Sort" not in plan, plan
