@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
-from lifecycle.services.work.timeline import EFFECT, KINDS, NOTE, STAGE, TASK, Entry, Place, read_timeline
+from lifecycle.services.work.timeline import EFFECT, EVENT, KINDS, NOTE, STAGE, TASK, Entry, Place, read_timeline
 from lifecycle.web.people import name_people_then
 from lifecycle.web.work import may_do
 from tenants.actors import TenantRef
@@ -23,6 +23,7 @@ PAGE = 15
 KIND_LABELS: Mapping[str, Promise] = {
     "": gettext_lazy("Everything"),
     STAGE: gettext_lazy("Stage changes"),
+    EVENT: gettext_lazy("Reports"),
     NOTE: gettext_lazy("Notes"),
     TASK: gettext_lazy("Tasks"),
     EFFECT: gettext_lazy("Automations"),
@@ -32,7 +33,20 @@ _PEOPLE: Mapping[str, Sequence[tuple[str, str]]] = {
     STAGE: (("changed_by", "recorded_at"), ("on_behalf_of", "recorded_at")),
     NOTE: (("created_by", "created_at"), ("deleted_by", "deleted_at")),
     TASK: (("created_by", "created_at"), ("done_by", "done_at"), ("assignee_id", "created_at")),
+    EVENT: (),
     EFFECT: (),
+}
+# What figures are called, by their path; the others by the name of their field.
+_FIGURES: Mapping[str, Promise] = {
+    "billing.arr": gettext_lazy("Annual revenue"),
+    "billing.mrr": gettext_lazy("Monthly revenue"),
+    "billing.currency": gettext_lazy("Currency"),
+    "billing.balance_overdue": gettext_lazy("Overdue balance"),
+    "billing.renewal_on": gettext_lazy("Renewal"),
+    "billing.contract_starts_on": gettext_lazy("Contract begins"),
+    "billing.contract_ends_on": gettext_lazy("Contract ends"),
+    "support.open_issues": gettext_lazy("Open issues"),
+    "support.csat": gettext_lazy("Satisfaction"),
 }
 
 
@@ -101,8 +115,17 @@ def _show(entry: Entry, names: Mapping[tuple[str, dt.datetime], str], viewer: Id
                 "is_own": row["assignee_id"] == viewer.user_id,
                 "may_write": viewer.may(UPDATE_LIFECYCLE),
             }
+        case "event":
+            return shown | {"reported": [_name_figure(*one) for one in row["figures"].items()]}
         case _:
             return shown
+
+
+def _name_figure(path: str, value: Any) -> tuple[str, str]:
+    label = _FIGURES.get(path)
+    if label is None:
+        label = path.rpartition(".")[2].replace("_", " ").capitalize()
+    return str(label), "–" if value in (None, "") else str(value)
 
 
 def _may_undo(row: Mapping[str, Any], viewer: Identity) -> bool:

@@ -1,5 +1,6 @@
 """The timeline of a customer: every kind in one order, paged without a gap, with addresses that last."""
 
+import datetime as dt
 import re
 from uuid import uuid4
 
@@ -7,7 +8,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from lifecycle.models import EffectRun, Note
+from lifecycle.models import EffectRun, FigureChange, Note
 from lifecycle.services.work import notes, tasks
 from lifecycle.services.work.timeline import find_place, read_timeline
 from tenants.context import tenant_context
@@ -31,7 +32,7 @@ def entries_of(response):
     return [
         tag["id"]
         for tag in markup_of(response).all("li")
-        if re.match("(stage|note|entry-task|effect)-", tag.get("id", ""))
+        if re.match("(stage|event|note|entry-task|effect)-", tag.get("id", ""))
     ]
 
 
@@ -83,7 +84,7 @@ def test_an_entry_has_an_address_that_lasts_however_much_happens_later(page_clie
 
 
 @pytest.mark.parametrize(
-    "query", ["stage=x&note=y", "note=", "stage=99999999999999999999", "kind=nonsense", "stage=-1"]
+    "query", ["stage=x&note=y", "note=", "stage=99999999999999999999", "kind=nonsense", "stage=-1", "event=x~y"]
 )
 def test_a_mangled_link_shows_the_latest_entries(page_client, customer, move, query):
     move(customer, "Active")
@@ -108,6 +109,25 @@ def test_effects_stand_with_their_change_and_by_themselves_where_they_are_asked_
     assert entries_of(alone) == [f"effect-{run.id}"]
     assert "z***@acme.example" in text_of(alone) and "zora@" not in text_of(alone)
     assert entries_of(client.get(f"/customers/{customer.id}/timeline/effect/{run.id}")) == [f"effect-{run.id}"]
+
+
+def test_what_sources_reported_stands_where_it_became_true(page_client, customer, tenant, move):
+    now = utc_now()
+    with tenant_context(tenant.id):
+        for days, arr in ((1, "100"), (3, "90"), (2, "95"), (2, "96")):
+            FigureChange.objects.create(
+                tenant_id=tenant.id, customer_id=customer.id, source="/billing", figures={"billing.arr": arr},
+                effective_at=now - dt.timedelta(days=days), recorded_at=now,
+            )  # fmt: skip
+    client = page_client("account_manager")
+    alone = client.get(f"/customers/{customer.id}/timeline?kind=event")
+    assert re.findall(r"Annual revenue: (\d+)", text_of(alone)) == ["100", "96", "95", "90"]
+    (third,) = entries_of(alone)[2:3]
+    page = client.get(f"/customers/{customer.id}/timeline/event/{third.removeprefix('event-')}")
+    assert re.findall(r"Annual revenue: (\d+)", text_of(page)) == ["95", "90"]
+    move(customer, "Active")
+    kinds = [entry.partition("-")[0] for entry in entries_of(client.get(f"/customers/{customer.id}"))]
+    assert kinds == ["stage"] * 2 + ["event"] * 4
 
 
 def test_another_tenant_s_entries_are_not_found(page_client, other_customer, other_users, other_tenant, tenant):

@@ -1,4 +1,5 @@
-"""Everything that happened to a customer in one line of time: stage changes, notes, tasks, and what changes started.
+"""Everything that happened to a customer in one line of time: stage changes, what its sources reported, notes, tasks,
+and what changes started.
 
 A union of what lies in several tables, each read by its own index from where the page before has ended: a page costs
 the same however long the line is, and no entry is left out or shown twice, whatever the clocks say. What a stage change
@@ -13,9 +14,11 @@ from itertools import islice
 from typing import Any, Final
 from uuid import UUID
 
+from django.db.models import Q
+
 from audit.models import LifecycleHistory
 from audit.services.keys import load_keys
-from lifecycle.models import EffectRun, Note, Task
+from lifecycle.models import EffectRun, FigureChange, Note, Task
 from lifecycle.services.effects.reasons import explain_reason
 from lifecycle.services.effects.recipients import mask_recipient
 from lifecycle.services.effects.shown import read_started
@@ -25,10 +28,10 @@ from lifecycle.services.work.sealing import Keys
 from lifecycle.services.work.tasks import describe_tasks
 from tenants.actors import TenantRef
 
-STAGE, NOTE, TASK, EFFECT = "stage", "note", "task", "effect"
-KINDS: Final = (STAGE, NOTE, TASK, EFFECT)
+STAGE, EVENT, NOTE, TASK, EFFECT = "stage", "event", "note", "task", "effect"
+KINDS: Final = (STAGE, EVENT, NOTE, TASK, EFFECT)
 # What the whole line is made of: effects come with the changes that started them.
-_WHOLE: Final = (STAGE, NOTE, TASK)
+_WHOLE: Final = (STAGE, EVENT, NOTE, TASK)
 
 Row = dict[str, Any]
 
@@ -112,19 +115,24 @@ def find_place(kind: str, entry_id: UUID, *, customer_id: UUID, tenant: TenantRe
             return None
         at, sequence = found
         return {**_place_at(at), STAGE: str(sequence + 1)}
-    model = {NOTE: Note, TASK: Task, EFFECT: EffectRun}[kind]
-    at = model.objects.filter(**of_customer, id=entry_id).values_list("created_at", flat=True).first()
+    model, when = _TABLES[kind]
+    at = model.objects.filter(**of_customer, id=entry_id).values_list(when, flat=True).first()
     if at is None:
         return None
     history = LifecycleHistory.objects.filter(**of_customer, changed_at__lte=at).order_by("-sequence")
     last = history.values_list("sequence", flat=True).first()
-    return {**_place_at(at), STAGE: str((last or 0) + 1), kind: str(UUID(int=entry_id.int + 1))}
+    return {**_place_at(at), STAGE: str((last or 0) + 1), kind: _spell(kind, at, UUID(int=entry_id.int + 1))}
 
 
 def _place_at(at: dt.datetime) -> dict[str, str]:
-    """Behind every note, task and effect that was made until then: their ids begin with the time."""
-    behind = str(UUID(int=(int(at.timestamp() * 1000) + 1) << 80))
-    return {NOTE: behind, TASK: behind, EFFECT: behind}
+    """Behind everything but stage changes that was there at that time: ids begin with the time."""
+    behind = UUID(int=(int(at.timestamp() * 1000) + 1) << 80)
+    return {kind: _spell(kind, at, behind) for kind in (EVENT, NOTE, TASK, EFFECT)}
+
+
+def _spell(kind: str, at: dt.datetime, id_: UUID) -> str:
+    """The place of an entry: what its branch is sorted by. Reports come late, so theirs begins with the time."""
+    return f"{at.astimezone(dt.UTC).isoformat()}~{id_}" if kind == EVENT else str(id_)
 
 
 def _falling(entries: Sequence[Entry]) -> Iterator[tuple[dt.datetime, Entry]]:
@@ -144,6 +152,22 @@ def _read_stages(asked: _Asked) -> Iterator[Entry]:
     for row in rows:
         shown = row | {"started": started.get(row["id"], ())}
         yield Entry(STAGE, row["changed_at"], str(row["sequence"]), shown)
+
+
+def _read_events(asked: _Asked) -> Iterator[Entry]:
+    rows = FigureChange.objects.filter(tenant_id=asked.tenant.id, customer_id=asked.customer_id)
+    at, before = _moment(asked.before.get(EVENT))
+    if at is not None and before is not None:
+        # The first part is the one that the index answers.
+        rows = rows.filter(effective_at__lte=at).filter(Q(effective_at__lt=at) | Q(id__lt=before))
+    for change in rows.order_by("-effective_at", "-id")[: asked.limit]:
+        row = {
+            "id": change.id,
+            "source": change.source,
+            "figures": change.figures,
+            "recorded_at": change.recorded_at,
+        }
+        yield Entry(EVENT, change.effective_at, _spell(EVENT, change.effective_at, change.id), row)
 
 
 def _read_notes(asked: _Asked) -> Iterator[Entry]:
@@ -196,8 +220,25 @@ def _uuid(text: str | None) -> UUID | None:
         return None
 
 
+def _moment(text: str | None) -> tuple[dt.datetime | None, UUID | None]:
+    moment, _, id_ = (text or "").partition("~")
+    try:
+        at = dt.datetime.fromisoformat(moment)
+    except ValueError:
+        return None, None
+    return (at if at.tzinfo else at.replace(tzinfo=dt.UTC)), _uuid(id_)
+
+
+# Kind -> its table, and the column that says when.
+_TABLES: Final[Mapping[str, tuple[Any, str]]] = {
+    EVENT: (FigureChange, "effective_at"),
+    NOTE: (Note, "created_at"),
+    TASK: (Task, "created_at"),
+    EFFECT: (EffectRun, "created_at"),
+}
 _BRANCHES: Final[Mapping[str, Callable[[_Asked], Iterator[Entry]]]] = {
     STAGE: _read_stages,
+    EVENT: _read_events,
     NOTE: _read_notes,
     TASK: _read_tasks,
     EFFECT: _read_effects,
