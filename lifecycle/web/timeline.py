@@ -122,10 +122,9 @@ def _show(entry: Entry, names: Mapping[tuple[str, dt.datetime], str], viewer: Id
 
 
 def _name_figure(path: str, value: Any) -> tuple[str, str]:
-    label = _FIGURES.get(path)
-    if label is None:
-        label = path.rpartition(".")[2].replace("_", " ").capitalize()
-    return str(label), "–" if value in (None, "") else str(value)
+    known = _FIGURES.get(path)
+    label = str(known) if known is not None else path.rpartition(".")[2].replace("_", " ").capitalize()
+    return label, "–" if value in (None, "") else str(value)
 
 
 def _may_undo(row: Mapping[str, Any], viewer: Identity) -> bool:
