@@ -22,14 +22,17 @@ OF_THE_WHOLE = {
     *("unknown_stage", "blank", "duplicate", "mapping_needed", "missing_key", "wrong_type", "bad_recipient"),
     *("self_transition", "control_character", "empty"),
 }
+WORK = ("list_notes", "list_tasks", "list_own_tasks")
 # Which operations may find fault with what, although their schema allows it, and why.
 MEANT = (
     (
-        ("list_customers", "list_history", "list_effects", "list_notifications"),
+        ("list_customers", "list_history", "list_effects", "list_notifications", *WORK),
         {"#/cursor", "#/stage", "#/kind", "#/where"},
         "a cursor is signed, conditions have a grammar, and a stage or a kind of effect has to be one that there is",
     ),
     (("create_webhook_endpoint",), {"#/url"}, "which addresses are of the public internet no pattern can say"),
+    (("write_note", "edit_note"), {"#/text"}, "whether a text says anything, and to whom, no pattern can say"),
+    (("create_task", "change_task"), {"#/title", "#/assignee"}, "the same of a title, and who works for a tenant"),
     (("set_notification_preferences",), {"#/time_zone"}, "which names are those of time zones no pattern can say"),
     (("move_customer", "move_customers"), {"#/confirm_effects"}, "a whole number is written without a point"),
 )
