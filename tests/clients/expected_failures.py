@@ -33,6 +33,7 @@ MEANT = (
     (("create_webhook_endpoint",), {"#/url"}, "which addresses are of the public internet no pattern can say"),
     (("write_note", "edit_note"), {"#/text"}, "whether a text says anything, and to whom, no pattern can say"),
     (("create_task", "change_task"), {"#/title", "#/assignee"}, "the same of a title, and who works for a tenant"),
+    (("pin_field",), {"#/reason", "#/value", "#/until"}, "what a field may hold depends on it, and a day on today"),
     (("set_notification_preferences",), {"#/time_zone"}, "which names are those of time zones no pattern can say"),
     (("move_customer", "move_customers"), {"#/confirm_effects"}, "a whole number is written without a point"),
 )
