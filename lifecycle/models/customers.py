@@ -92,8 +92,8 @@ class Customer(models.Model):
         ]
         indexes = [
             models.Index(fields=["tenant", "name_key", "id"], name="customer_by_name"),
-            models.Index(fields=["tenant", "owner_key"], name="customer_by_owner"),
-            models.Index(fields=["tenant", "industry_key"], name="customer_by_industry"),
+            models.Index(fields=["tenant", "owner_key", "id"], name="customer_in_order_of_owner"),
+            models.Index(fields=["tenant", "industry_key", "id"], name="customer_in_order_of_industry"),
             models.Index(
                 fields=["tenant", "pins_until"],
                 condition=models.Q(pins_until__isnull=False),

@@ -27,7 +27,9 @@ from tenants.sentences import describe_value, enumerate_names
 from tenants.services.configuration.versions import find_renamed, leaving_stages, present_name, present_names
 
 LONGEST_VALUE: Final = 200
-IS, AT_LEAST, AT_MOST = ":", ">=", "<="
+IS: Final = ":"
+AT_LEAST: Final = ">="
+AT_MOST: Final = "<="
 MOST_HEALTH: Final = 100
 CUSTOMER, BILLING, SUPPORT = frozenset({"customer"}), frozenset({"billing"}), frozenset({"support"})
 

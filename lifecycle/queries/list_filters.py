@@ -34,6 +34,7 @@ class ListFilter:
     ``condition`` is what must hold of a customer, with the tables it ``needs`` and its ``parameters``, made of the
     value and the time. ``stages`` are those that customers must be in. ``label``: of its field on the page, where it
     has one; ``words`` say it in a sentence, ``{}`` for the value; ``suggest`` offers values, with their meanings.
+    ``indexed``: an index finds those who pass.
     """
 
     name: str
@@ -48,6 +49,7 @@ class ListFilter:
     any_label: str | Promise = ""
     words: str | Promise = ""
     suggest: Callable[[TenantRef], list[tuple[str, str]]] | None = None
+    indexed: bool = False
 
     def say(self, value: Any) -> str:
         """The filter in words, to follow “customers”."""
@@ -99,6 +101,7 @@ LIST_FILTERS: Final[Mapping[str, ListFilter]] = {
             condition="c.owner_key = %(owner)s::text",
             needs=frozenset({"customer"}),
             parameters=lambda owner, _now: {"owner": fold_text(owner)},
+            indexed=True,
             longest=150,
             label=_("Owner"),
             any_label=_("Any owner"),
@@ -112,6 +115,7 @@ LIST_FILTERS: Final[Mapping[str, ListFilter]] = {
             condition="c.industry_key = lower(%(industry)s::text)",
             needs=frozenset({"customer"}),
             parameters=lambda industry, _now: {"industry": clean_line(industry)},
+            indexed=True,
             longest=100,
             label=_("Industry"),
             any_label=_("Any industry"),
@@ -124,6 +128,7 @@ LIST_FILTERS: Final[Mapping[str, ListFilter]] = {
             condition="b.renewal_on BETWEEN %(renewing_from)s::date AND %(renewing_to)s::date",
             needs=frozenset({"billing"}),
             parameters=_renewal_window,
+            indexed=True,
         ),
     )
 }

@@ -20,7 +20,7 @@ from typing import Final
 from lifecycle.queries.facts import select
 from lifecycle.queries.list_columns import LISTED
 from lifecycle.queries.list_filters import ListFilter
-from lifecycle.queries.urgency import HEALTH, URGENCY, WORTH
+from lifecycle.queries.urgency import BALANCE, HEALTH, URGENCY, WORTH
 
 _STATUS: Final = (
     "s.customer_id, s.stage, s.stage_entered_at, s.updated_at, s.updated_by, s.actor_kind, s.source, s.reason_code,"
@@ -47,6 +47,7 @@ _OF_STATUS: Final = re.compile(r"\b[sw]\.")
 
 
 _BILLING: Final = frozenset({"billing"})
+_CUSTOMER: Final = frozenset({"customer"})
 # Days until the renewal; for one that has passed, more than any that is ahead.
 _PAST: Final = 10_000_000
 _TODAY: Final = "%(today)s::date"
@@ -62,7 +63,7 @@ class Ordering:
     """One order of the list. ``walks``: the index that has it (see ``_PATHS``); None: it is computed.
 
     ``nullable``: customers without the key come last whichever way the others are ordered. ``timed``: the key depends
-    on the day.
+    on the day. ``few``: it can be computed of the figures alone (``sort_few``).
     """
 
     key: str
@@ -72,6 +73,7 @@ class Ordering:
     walks: str | None = None
     needs: frozenset[str] = frozenset()
     timed: bool = False
+    few: bool = False
 
 
 def _both_ways(name: str, key: str, type_: str, **options: object) -> dict[str, Ordering]:
@@ -83,13 +85,24 @@ def _both_ways(name: str, key: str, type_: str, **options: object) -> dict[str, 
 
 ORDERINGS: Final[dict[str, Ordering]] = {
     **_both_ways("updated_at", "s.updated_at", "timestamptz", walks="status"),
-    **_both_ways("name", "c.name_key", "text", walks="customer", needs=frozenset({"customer"})),
+    **_both_ways("name", "c.name_key", "text", walks="customer", needs=_CUSTOMER),
     **_both_ways("arr", WORTH, "numeric", nullable=True, walks="worth", needs=_BILLING),
     # The next one first; those that have passed come after all that are ahead, the latest of them first.
     "renewal_on": Ordering(_NEXT, "int", nullable=True, walks="next", needs=_BILLING, timed=True),
     "-renewal_on": Ordering("b.renewal_on", "date", descending=True, nullable=True, walks="renewal", needs=_BILLING),
-    **_both_ways("health", HEALTH, "int", nullable=True, needs=_BILLING | {"support"}, timed=True),
-    **_both_ways("urgency", URGENCY, "bigint", needs=_BILLING | {"support"}, timed=True),
+    **_both_ways("health", HEALTH, "int", nullable=True, needs=_BILLING | {"support"}, timed=True, few=True),
+    **_both_ways("urgency", URGENCY, "bigint", needs=_BILLING | {"support"}, timed=True, few=True),
+    # In the order of the configuration; customers whose stage it does not know any more come last.
+    **_both_ways("stage", "array_position(%(stage_order)s::text[], s.stage::text)", "int", nullable=True),
+    # The longest stay began first.
+    "days_in_stage": Ordering("s.stage_entered_at", "timestamptz", descending=True, few=True),
+    "-days_in_stage": Ordering("s.stage_entered_at", "timestamptz", few=True),
+    **_both_ways("owner", "c.owner_key", "text", walks="customer", needs=_CUSTOMER),
+    **_both_ways("industry", "c.industry_key", "text", walks="customer", needs=_CUSTOMER),
+    **_both_ways("segment", "lower(c.segment)", "text", needs=_CUSTOMER),
+    **_both_ways("open_issues", "u.open_issues", "int", nullable=True, needs=frozenset({"support"}), few=True),
+    **_both_ways("csat", "u.csat", "numeric", nullable=True, needs=frozenset({"support"}), few=True),
+    **_both_ways("balance_overdue", BALANCE, "numeric", nullable=True, needs=_BILLING, few=True),
 }
 
 
@@ -272,12 +285,12 @@ def _path_of_status(ordering: Ordering, filters: Filters, window: Window, bounde
      ORDER BY {_order(ordering, window, "x.updated_at", "x.customer_id")} {limit}"""
 
 
-def _path_of_names(ordering: Ordering, _: Filters, window: Window, bounded: bool) -> str:
-    conditions = ["c.tenant_id = %(tenant_id)s::uuid", *_row_beyond(ordering, window, "c.name_key", "c.id")]
+def _path_of_customers(ordering: Ordering, _: Filters, window: Window, bounded: bool) -> str:
+    conditions = ["c.tenant_id = %(tenant_id)s::uuid", *_row_beyond(ordering, window, ordering.key, "c.id")]
     return f"""
-    SELECT c.id AS customer_id, c.name_key AS key FROM lifecycle_customer c
+    SELECT c.id AS customer_id, {ordering.key} AS key FROM lifecycle_customer c
      WHERE {_and(conditions)}
-     ORDER BY {_order(ordering, window, "c.name_key", "c.id")} {_STEPS if bounded else ""}"""
+     ORDER BY {_order(ordering, window, ordering.key, "c.id")} {_STEPS if bounded else ""}"""
 
 
 def _path_of_renewals(ordering: Ordering, filters: Filters, window: Window, bounded: bool) -> str:
@@ -327,7 +340,7 @@ def _path_of_worth(ordering: Ordering, filters: Filters, window: Window, bounded
 
 _PATHS: Final[dict[str, Callable[[Ordering, Filters, Window, bool], str]]] = {
     "status": _path_of_status,
-    "customer": _path_of_names,
+    "customer": _path_of_customers,
     "worth": _path_of_worth,
     "renewal": _path_of_renewals,
     "next": _path_of_next,

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Final
@@ -28,7 +28,7 @@ from tenants.rules.configuration.policy import Policy
 from tenants.rules.texts import normalize_text
 from tenants.rules.values import sort_key
 
-__all__ = ["ORDERINGS", "InvalidCursor", "ListQuery", "Page", "list_customers"]
+__all__ = ["ORDERINGS", "InvalidCursor", "ListQuery", "Page", "list_customers", "stream_customers"]
 
 DEFAULT_ORDERING: Final = "-updated_at"
 DEFAULT_LIMIT: Final = 50
@@ -36,6 +36,8 @@ MOST: Final = 200
 # Up to so many customers that a search has found are sorted; of more of them an index is likely to meet a page soon.
 FEW: Final = 3000
 EVERYBODY: Final = 2**30
+# Rows of an export that are fetched together.
+ROWS_AT_ONCE: Final = 500
 # The figures of up to so many customers are looked up by their ids; those of more are read with everybody's.
 FEW_FIGURES: Final = 10_000
 # How many customers a walk looks at for each that it hopes to find, and at least.
@@ -147,6 +149,7 @@ class Search:
             "steps": max(FEWEST_STEPS, STEPS * query.limit),
             "now": now,
             "today": now.date(),
+            "stage_order": text_array(policy.stages),
             "own_currency": policy.exchange.own,
             "currencies": text_array(policy.exchange_table),
             "rates": plain_array(policy.exchange_table.values()),
@@ -169,7 +172,7 @@ class Search:
             if found.counted <= self.parameters["few"]:
                 return found.rows
             self.filters = replace(self.filters, search=False, pattern=True)
-        if self.ordering.walks is None and self.filters.stages and not self.filters.pattern:
+        if self.ordering.few and self.filters.stages and not self.filters.pattern:
             # A plan that is kept, for any number of stages, would not look figures up.
             chosen = self._fetch(statements.sort_few, plan_again=True)
             if chosen.counted <= self.parameters["few_figures"]:
@@ -293,3 +296,27 @@ def _describe(row: dict[str, Any], policy: Policy, now: dt.datetime) -> dict[str
         }
         | weigh(judged, policy, stage=stage, arr=arr, currency=row["currency"] or "", days_to_renewal=to_renewal)
     )
+
+
+def stream_customers(
+    query: ListQuery, *, tenant: TenantRef, policy: Policy, now: dt.datetime, most: int
+) -> Iterator[dict[str, Any]]:
+    """All rows of the list in its order, at most ``most``, as of one moment. One statement, read in parts.
+
+    Call inside the tenant's context, and read on in it.
+    """
+    stages = chosen_stages(query, policy)
+    if stages == []:
+        return
+    search = Search(replace(query, cursor=None), stages, policy, None, tenant, now)
+    parameters = search.parameters | {"few": EVERYBODY, "limit": most - 1}
+    statement = statements.sort(search.ordering, search.filters, search.window)
+    with connection.chunked_cursor() as cursor:
+        cursor.execute(statement, parameters)
+        names = None
+        while rows := cursor.fetchmany(ROWS_AT_ONCE):
+            names = names or [column.name for column in cursor.description]
+            for values in rows:
+                row = dict(zip(names, values, strict=True))
+                if row["customer_id"] is not None:
+                    yield _describe(row, policy, now)

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db import connection
 
 from lifecycle.queries import list_statements as statements
+from lifecycle.queries.list_filters import LIST_FILTERS
 from lifecycle.queries.listing import ListQuery, Search, chosen_stages
 from tenants.actors import TenantRef
 from tenants.rules.configuration.policy import Policy
@@ -15,8 +16,6 @@ from tenants.rules.configuration.policy import Policy
 MOST_COUNTED: Final = 10_000
 # So many customers are looked at, at most, by filters that no index serves.
 MOST_LOOKED_AT: Final = 100_000
-# Filters with an index of their own.
-INDEXED: Final = frozenset({"owner", "industry", "renewing_within"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,7 @@ def count_customers(query: ListQuery, *, tenant: TenantRef, policy: Policy, now:
     search = _search(query, tenant=tenant, policy=policy, now=now)
     if search is None:
         return Count(0)
-    bounded = not (query.search or INDEXED & query.filters.keys())
+    bounded = not (query.search or any(LIST_FILTERS[name].indexed for name in query.filters))
     parameters = search.parameters | {"most": MOST_COUNTED, "looked_at": MOST_LOOKED_AT}
     (row,) = _fetch(statements.count(search.filters, bounded=bounded), parameters)
     number, seen = row

@@ -48,6 +48,7 @@ _RATE: Final = (
 )
 # Exact, for the order by revenue; NULL for a currency of which nothing is known.
 WORTH: Final = f"(b.arr * {_RATE.format(type='numeric')})"
+BALANCE: Final = f"(b.balance_overdue * {_RATE.format(type='numeric')})"
 _REVENUE: Final = (
     # Of the categories only a lost customer has this penalty.
     f"CASE WHEN w.penalty = {health.CATEGORY_PENALTIES['lost']} THEN {urgency.LEAST_REVENUE}::float8"

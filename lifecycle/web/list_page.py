@@ -1,7 +1,8 @@
 """The list of customers as its page shows it: what is asked, and the words and addresses around the rows."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.http import QueryDict
@@ -11,9 +12,12 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from lifecycle.queries.list_columns import LIST_COLUMNS, ListColumn
+from lifecycle.queries.list_columns import LIST_COLUMNS, USUAL_COLUMNS, ListColumn, choose_columns
+from lifecycle.queries.list_conditions import InvalidWhere, check_expression, read_where, say_condition, say_where
 from lifecycle.queries.list_filters import LIST_FILTERS, ListFilter
-from lifecycle.queries.listing import ORDERINGS, ListQuery
+from lifecycle.queries.listing import ORDERINGS, ListQuery, Page, chosen_stages
+from lifecycle.queries.selection import Count, count_customers
+from lifecycle.rules.expressions import Condition, Expression, conditions_of, write_expression
 from tenants.actors import TenantRef
 from tenants.rules.configuration.policy import Policy
 from tenants.rules.texts import clean_line, shorten_text
@@ -22,6 +26,7 @@ from tenants.services.configuration.versions import find_renamed, leaving_stages
 
 PAGE = 50
 LONGEST_TEXT = 200
+YES = ("1", "true")
 # The filters that have a field on the page.
 FIELDS = {name: one for name, one in LIST_FILTERS.items() if one.label}
 DEFAULT_ORDERING = "-updated_at"
@@ -41,6 +46,22 @@ ORDER_LABELS: Mapping[str, str | Promise] = {
     "renewal_on": gettext_lazy("Next renewal first"),
     "-renewal_on": gettext_lazy("Latest renewal first"),
     "urgency": gettext_lazy("Least urgent first"),
+    "stage": gettext_lazy("By stage, first to last"),
+    "-stage": gettext_lazy("By stage, last to first"),
+    "-days_in_stage": gettext_lazy("Longest in stage first"),
+    "days_in_stage": gettext_lazy("Shortest in stage first"),
+    "owner": gettext_lazy("By owner, A to Z"),
+    "-owner": gettext_lazy("By owner, Z to A"),
+    "segment": gettext_lazy("By segment, A to Z"),
+    "-segment": gettext_lazy("By segment, Z to A"),
+    "industry": gettext_lazy("By industry, A to Z"),
+    "-industry": gettext_lazy("By industry, Z to A"),
+    "-open_issues": gettext_lazy("Most open issues first"),
+    "open_issues": gettext_lazy("Fewest open issues first"),
+    "csat": gettext_lazy("Lowest CSAT first"),
+    "-csat": gettext_lazy("Highest CSAT first"),
+    "-balance_overdue": gettext_lazy("Highest overdue balance first"),
+    "balance_overdue": gettext_lazy("Lowest overdue balance first"),
 }
 CATEGORY_LABELS: Mapping[str, str | Promise] = {
     "acquisition": gettext_lazy("Acquisition"),
@@ -56,10 +77,22 @@ CATEGORY_LABELS: Mapping[str, str | Promise] = {
 class Column:
     """One head of the table. ``order`` is where a click leads, ``sorted`` the ARIA word for how it is sorted now."""
 
+    name: str
     label: str | Promise
     number: bool = False
     order: str = ""
     sorted: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnChoice:
+    """A column that may be shown: the addresses that show or hide it, and move it; '' where that cannot be."""
+
+    label: str | Promise
+    is_shown: bool
+    toggle: str
+    earlier: str = ""
+    later: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +119,16 @@ class ListParameters:
     """What the address asks for. ``unknown`` says which of its filters there is not: nothing is listed then.
 
     ``note``: that a stage is called otherwise now. ``texts``: the filters that the page has a field for, by name.
+    ``others``: those that only addresses have. ``where``: what is put together of conditions.
     """
 
     stage: str = ""
     category: str = ""
     search: str = ""
     texts: Mapping[str, str] = field(default_factory=dict)
+    others: Mapping[str, Any] = field(default_factory=dict)
+    where: Expression | None = None
+    columns: tuple[ListColumn, ...] = USUAL_COLUMNS
     stuck: bool = False
     ordering: str = DEFAULT_ORDERING
     cursor: str = ""
@@ -105,7 +142,7 @@ class ListParameters:
         One statement, or two, for a stage that the live configuration does not know.
         """
         asked, category, ordering = (parameters.get(name, "") for name in ("stage", "category", "ordering"))
-        stuck = parameters.get("stuck") == "1"
+        stuck = parameters.get("stuck") in YES
         default = URGENT if category == RISK or stuck else DEFAULT_ORDERING
         stage = find_stage(asked, policy, tenant)
         unknown = note = ""
@@ -116,6 +153,12 @@ class ListParameters:
             }
         elif category and category not in CATEGORY_LABELS:
             unknown = _("There is no view “%(name)s”.") % {"name": shorten_text(category)}
+        others, where = {}, None
+        try:
+            others = _read_others(parameters, policy, tenant)
+            where = read_where(text, policy, tenant) if (text := parameters.get("where", "").strip()) else None
+        except InvalidWhere as error:
+            unknown = unknown or str(error)
         if stage and clean_line(asked) != stage:
             note = _("“%(before)s” is now called “%(stage)s”.") % {
                 "before": shorten_text(asked),
@@ -128,6 +171,9 @@ class ListParameters:
             category=category if category in CATEGORY_LABELS else "",
             search=parameters.get("search", "").strip()[:LONGEST_TEXT],
             texts={name: text for name in FIELDS if (text := parameters.get(name, "").strip()[:LONGEST_TEXT])},
+            others=others,
+            where=where,
+            columns=choose_columns(parameters.get("columns", "").split(",")),
             stuck=stuck,
             ordering=ordering if ordering in ORDERINGS and ordering in ORDER_LABELS else default,
             cursor=parameters.get("cursor", ""),
@@ -137,26 +183,94 @@ class ListParameters:
     def caption(self) -> str:
         """What is listed, and in which order: its filters are those of the page's fields."""
         words = " ".join(FIELDS[name].say(text) for name, text in self.texts.items())
+        conditions = [say_condition(Condition(name, ":", (_spell(value),))) for name, value in self.others.items()]
+        if self.where is not None:
+            conditions.append(say_where(self.where))
         order = str(ORDER_LABELS[self.ordering]).lower()
-        if not words:
-            return _("Customers, %(order)s") % {"order": order}
-        return _("Customers %(filters)s, %(order)s") % {"filters": words, "order": order}
+        params = {"filters": words, "order": order, "conditions": _(" and ").join(conditions)}
+        if conditions:
+            sentence = _("Customers %(filters)s, %(conditions)s, %(order)s")
+            return (sentence if words else _("Customers: %(conditions)s, %(order)s")) % params
+        return (_("Customers %(filters)s, %(order)s") if words else _("Customers, %(order)s")) % params
 
     @property
     def is_filtered(self) -> bool:
         """Whether something may be hidden."""
-        return bool(self.stage or self.category or self.search or self.texts or self.stuck)
+        return bool(self.stage or self.category or self.search or self.texts or self.others or self.where or self.stuck)
+
+    @property
+    def expression(self) -> str:
+        """What is put together of conditions, in its one spelling."""
+        return "" if self.where is None else write_expression(self.where)
+
+    @property
+    def column_names(self) -> str:
+        """The columns as the address has them; '' for the usual ones."""
+        return "" if self.columns == USUAL_COLUMNS else ",".join(column.name for column in self.columns)
+
+    def with_where(self, where: Expression | None) -> "ListParameters":
+        """The same from its beginning, with other conditions."""
+        return replace(self, where=where, cursor="")
+
+    def parameters(self) -> dict[str, str]:
+        """What the address has of it, without the place in the list: the view itself, by which it can be saved."""
+        asked = {
+            "category": self.category,
+            "stage": self.stage,
+            "search": self.search,
+            **self.texts,
+            **{name: _spell(value) for name, value in self.others.items()},
+            "stuck": "1" if self.stuck else "",
+            "where": self.expression,
+            "ordering": self.ordering,
+            "columns": self.column_names,
+        }
+        return {name: value for name, value in asked.items() if value}
+
+    @property
+    def query_string(self) -> str:
+        """The same as an address has it."""
+        return urlencode(self.parameters())
+
+    def address(self, **changed: str) -> str:
+        """Where this is shown, with some of its parameters changed; '' takes one away."""
+        asked = {name: value for name, value in (self.parameters() | changed).items() if value}
+        return f"{reverse('customer-list')}?{urlencode(asked)}"
 
     def to_query(self) -> ListQuery:
         """The same for the list itself."""
         chosen = {"stage": (self.stage,) if self.stage else (), "category": self.category, "stuck": self.stuck}
         return ListQuery(
-            {name: value for name, value in {**chosen, **self.texts}.items() if value},
+            {
+                name: value
+                for name, value in {**chosen, **self.texts, **self.others}.items()
+                if value not in ("", (), False)
+            },
             search=self.search or None,
             ordering=self.ordering,
             cursor=self.cursor or None,
             limit=PAGE,
+            where=self.where,
         )
+
+
+def _read_others(parameters: QueryDict, policy: Policy, tenant: TenantRef) -> dict[str, Any]:
+    """The filters that the page has no field for. Raises InvalidWhere."""
+    found: dict[str, Any] = {}
+    for name, one in LIST_FILTERS.items():
+        text = parameters.get(name, "").strip()
+        if not text or one.kind not in ("flag", "days") or name in FIELDS or name == "stuck":
+            continue
+        text = "true" if text in YES else text
+        condition = check_expression(Condition(name, ":", (text,)), policy, tenant)
+        (value,) = next(conditions_of(condition)).values
+        if value != "false":
+            found[name] = True if one.kind == "flag" else int(value)
+    return found
+
+
+def _spell(value: Any) -> str:
+    return "true" if value is True else str(value)
 
 
 def find_stage(asked: str, policy: Policy, tenant: TenantRef) -> str:
@@ -171,18 +285,41 @@ def find_stage(asked: str, policy: Policy, tenant: TenantRef) -> str:
     return renamed if renamed is not None and policy.canonical_stage(renamed) else ""
 
 
-def describe_columns(ordering: str) -> list[Column]:
+def describe_columns(chosen: Sequence[ListColumn], ordering: str) -> list[Column]:
     """The heads of the table; a second click on the one that is sorted turns the order round."""
 
     def describe(column: ListColumn) -> Column:
         key = column.ordering.lstrip("-")
         if not key or ordering.lstrip("-") != key:
-            return Column(column.label, column.number, column.ordering)
+            return Column(column.name, column.label, column.number, column.ordering)
         is_descending = ordering.startswith("-")
         turned = key if is_descending else f"-{key}"
-        return Column(column.label, column.number, turned, "descending" if is_descending else "ascending")
+        return Column(column.name, column.label, column.number, turned, "descending" if is_descending else "ascending")
 
-    return [describe(column) for column in LIST_COLUMNS]
+    return [describe(column) for column in chosen]
+
+
+def describe_choice_of_columns(asked: ListParameters) -> list[ColumnChoice]:
+    """Every column: those that are shown, in their order, then the others; each with where a click leads."""
+    shown = [column.name for column in asked.columns]
+
+    def leading_to(names: Sequence[str]) -> str:
+        return asked.address(columns=",".join(names), edit="columns")
+
+    choices = []
+    for at, column in enumerate(asked.columns):
+        others = shown[:at] + shown[at + 1 :]
+        choices.append(
+            ColumnChoice(
+                column.label,
+                is_shown=True,
+                toggle=leading_to(others) if others and column.name != LIST_COLUMNS[0].name else "",
+                earlier=leading_to([*others[: at - 1], column.name, *others[at - 1 :]]) if at else "",
+                later=leading_to([*others[: at + 1], column.name, *others[at + 1 :]]) if others[at:] else "",
+            )
+        )
+    hidden = [column for column in LIST_COLUMNS if column not in asked.columns]
+    return choices + [ColumnChoice(one.label, False, leading_to([*shown, one.name])) for one in hidden]
 
 
 def describe_views(asked: ListParameters, summary: Mapping[str, Any], policy: Policy) -> list[View]:
@@ -210,3 +347,16 @@ def describe_fields(asked: ListParameters, tenant: TenantRef) -> list[FilterFiel
         FilterField(one, asked.texts.get(name, ""), one.suggest(tenant) if one.suggest else [])
         for name, one in FIELDS.items()
     ]
+
+
+def count_found(
+    asked: ListParameters, found: Page, summary: Mapping[str, Any], policy: Policy, tenant: TenantRef, now: dt.datetime
+) -> Count:
+    """How many customers there are in all. One statement, and none where the page or the tenant's summary says it."""
+    if not asked.cursor and found.next_cursor is None:
+        return Count(len(found.rows))
+    if asked.search or asked.texts or asked.others or asked.where or asked.stuck:
+        return count_customers(asked.to_query(), tenant=tenant, policy=policy, now=now)
+    stages = chosen_stages(asked.to_query(), policy)
+    counts = summary["stages"]
+    return Count(sum(one["customers"] for one in counts if stages is None or one["stage"] in stages))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from lifecycle.queries.list_columns import USUAL_COLUMNS
 from lifecycle.queries.listing import ListQuery, list_customers
 from lifecycle.services.configuration.stage_migrations import unfinished_moves
 from lifecycle.services.customers.totals import read_tenant_summary
@@ -62,6 +63,7 @@ def gather_overview(request: TenantRequest, *, now: dt.datetime) -> dict[str, An
         return list_customers(query, tenant=request.tenant, policy=policy, now=now).rows
 
     return {
+        "columns": USUAL_COLUMNS,
         "at_risk": add_up(stages, at_risk),
         "at_risk_rows": rows(ListQuery({"category": RISK}, ordering="-urgency", limit=MOST_AT_RISK)),
         "total": add_up(stages, set(policy.stages) - set(policy.stages_in(LOST))),

@@ -8,6 +8,7 @@ from lifecycle.web.views import (
     bulk,
     customers,
     demo_mail,
+    exports,
     invitation,
     lists,
     moving,
@@ -21,6 +22,8 @@ from lifecycle.web.views import (
 urlpatterns = [
     path("", lists.show_overview, name="overview"),
     path("customers", lists.show_customers, name="customer-list"),
+    path("customers/export.csv", exports.export_list, {"kind": "csv"}, name="export-csv"),
+    path("customers/export.xlsx", exports.export_list, {"kind": "xlsx"}, name="export-xlsx"),
     path("customers/<uuid:customer_id>", customers.show_customer, name="customer-page"),
     path("customers/<uuid:customer_id>/live", customers.refresh_customer, name="customer-live"),
     path("customers/<uuid:customer_id>/history", customers.show_history, name="customer-history"),

@@ -39,6 +39,9 @@ POSTED = {
     "/bulk",
     "/bulk/{change_id}",
     "/bulk/{change_id}/stop",
+    # Files: tests/web/test_exports.py.
+    "/customers/export.csv",
+    "/customers/export.xlsx",
     "/undo/{request_id}",
     "/undos/{undo_id}",
     "/notifications/read",

@@ -133,6 +133,10 @@ class Oracle:
         arr, rate = self.figure(customer, "arr"), self.rate(customer)
         return None if arr is None or rate is None else arr * Decimal(repr(rate))
 
+    def balance(self, customer):
+        overdue, rate = self.figure(customer, "balance_overdue"), self.rate(customer)
+        return None if overdue is None or rate is None else overdue * Decimal(repr(rate))
+
     def next_renewal(self, customer):
         """Those ahead by their distance, then those past by theirs."""
         days = self.days_to_renewal(customer)
@@ -176,7 +180,17 @@ class Oracle:
             "health": lambda customer: self.health(customer).score,
             "renewal_on": self.next_renewal if not backward else lambda customer: self.figure(customer, "renewal_on"),
             "urgency": self.urgency,
+            "stage": lambda customer: self.policy.stages.index(customer.status.stage),
+            "days_in_stage": lambda customer: customer.status.stage_entered_at,
+            "owner": lambda customer: customer.owner,
+            "industry": lambda customer: customer.industry.lower(),
+            "segment": lambda customer: customer.segment.lower(),
+            "open_issues": lambda customer: self.figure(customer, "open_issues"),
+            "csat": lambda customer: self.figure(customer, "csat"),
+            "balance_overdue": self.balance,
         }
+        # The shortest stay began last.
+        backward = backward is not (name == "days_in_stage")
         rows = [(keys[name](customer), customer.id) for customer in self.rows if self.passes(customer, query)]
         # Without the key last, whichever way the others are ordered.
         known = sorted((row for row in rows if row[0] is not None), reverse=backward)
@@ -263,6 +277,9 @@ FILTERS = [
 ]
 
 
+SHOWN_FROM_THE_START = {"updated_at", "name", "arr", "renewal_on", "health", "urgency"}
+
+
 @pytest.mark.parametrize("ordering", ORDERINGS)
 @pytest.mark.parametrize("patience", ["generous", "impatient"])
 def test_every_order_with_every_filter_is_read_whole_page_by_page(db, crowd, oracle, monkeypatch, ordering, patience):
@@ -272,7 +289,9 @@ def test_every_order_with_every_filter_is_read_whole_page_by_page(db, crowd, ora
         monkeypatch.setattr(listing, "FEW_FIGURES", 3)
         monkeypatch.setattr(listing, "STEPS", 1)
         monkeypatch.setattr(listing, "FEWEST_STEPS", 1)
-    for asked in FILTERS:
+    # Of the orders that are computed alike, a few questions say enough.
+    questions = FILTERS if ordering.lstrip("-") in SHOWN_FROM_THE_START else FILTERS[::6]
+    for asked in questions:
         for limit in (31, 200):
             query = Asked(ordering=ordering, limit=limit, **asked)
             got = read_all(crowd, oracle, ordering=ordering, limit=limit, **asked)

@@ -15,6 +15,14 @@ BASE = Path(settings.BASE_DIR)
 # What tells stories, and offers beginnings, has names of its own.
 STORIES = ("lifecycle/services/demo/", "tenants/rules/configuration/starters.py", "lifecycle/migrations/")
 
+# The list compares it, shows it, sorts by it, and says so.
+LISTED = {
+    "lifecycle/queries/list_conditions.py",
+    "lifecycle/queries/list_columns.py",
+    "lifecycle/queries/list_statements.py",
+    "lifecycle/web/list_page.py",
+}
+
 
 def say(text: str) -> set[str]:
     """The files of the product in which the text stands as a string of its own."""
@@ -36,8 +44,7 @@ def test_a_type_of_event_is_named_in_its_entry(name: str) -> None:
 
 def test_a_field_that_nothing_calculates_with_is_named_in_its_entry() -> None:
     assert say("website") == {"lifecycle/rules/fields.py"}
-    # The list compares it and shows it.
-    assert say("segment") - {"lifecycle/queries/list_conditions.py", "lifecycle/queries/list_columns.py"} == {
+    assert say("segment") - LISTED == {
         "lifecycle/rules/fields.py",
         "lifecycle/rules/event_types.py",
     }
@@ -46,9 +53,7 @@ def test_a_field_that_nothing_calculates_with_is_named_in_its_entry() -> None:
 @pytest.mark.parametrize("name", ["renewing_within", "stuck", "industry"])
 def test_a_filter_of_the_list_is_named_in_its_entry_and_where_it_is_asked_for(name: str) -> None:
     assert say(name) - {"lifecycle/web/overview.py", "lifecycle/web/list_page.py"} - {
-        # The same as a condition, and as a column.
-        "lifecycle/queries/list_conditions.py",
-        "lifecycle/queries/list_columns.py",
+        *LISTED,
         # The index of the filter.
         "lifecycle/models/customers.py",
         "lifecycle/rules/fields.py",

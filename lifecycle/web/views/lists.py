@@ -1,12 +1,25 @@
 """Many customers: the overview and the list."""
 
-from django.http import HttpResponse
-from django.shortcuts import render
-from django.utils import timezone
+from typing import Any
 
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django_htmx.http import HttpResponseClientRedirect
+
+from lifecycle.queries.list_conditions import InvalidWhere
 from lifecycle.queries.listing import InvalidCursor, Page, list_customers
 from lifecycle.services.customers.totals import read_tenant_summary
-from lifecycle.web.list_page import ORDER_LABELS, ListParameters, describe_columns, describe_fields, describe_views
+from lifecycle.web.condition_form import ADD, OF, describe_comparisons, describe_places, read_added, show_where
+from lifecycle.web.list_page import (
+    ORDER_LABELS,
+    ListParameters,
+    count_found,
+    describe_choice_of_columns,
+    describe_columns,
+    describe_fields,
+    describe_views,
+)
 from lifecycle.web.overview import gather_overview
 from lifecycle.web.pages import page, tenant_stream, wants_fragment
 from lifecycle.web.stage_colors import stage_colors
@@ -24,33 +37,57 @@ def show_overview(request: TenantRequest) -> HttpResponse:
 
 @page(VIEW_LIFECYCLE)
 def show_customers(request: TenantRequest) -> HttpResponse:
-    """The list of customers, 50 a page."""
+    """The list of customers, 50 a page. With a condition to add: to the list that has it."""
     policy = live_policy(request.tenant.id)
-    asked, colors = ListParameters.read(request.GET, policy, request.tenant), stage_colors(policy)
-    found, trouble = Page([]), asked.unknown
+    is_adding = bool(request.GET.get(ADD))
+    # The form to add a condition names the list that it stands above.
+    given = QueryDict(request.GET[OF]) if is_adding and OF in request.GET else request.GET
+    asked, colors = ListParameters.read(given, policy, request.tenant), stage_colors(policy)
+    refusal = ""
+    if is_adding and not asked.unknown:
+        try:
+            added = read_added(request.GET, asked.where, policy, request.tenant)
+        except InvalidWhere as error:
+            refusal = str(error)
+        else:
+            return _go_to(request, asked.with_where(added).address())
+    found, trouble, now = Page([]), asked.unknown, timezone.now()
     if not trouble:
         try:
-            found = list_customers(asked.to_query(), tenant=request.tenant, policy=policy, now=timezone.now())
+            found = list_customers(asked.to_query(), tenant=request.tenant, policy=policy, now=now)
         except InvalidCursor as error:
             trouble = str(error)
-    context = {
+    summary = read_tenant_summary(tenant=request.tenant)
+    context: dict[str, Any] = {
         "query": asked,
         "rows": found.rows,
         "next": found.next_cursor,
         "previous": found.previous_cursor,
+        "found": None if trouble else count_found(asked, found, summary, policy, request.tenant, now),
         "trouble": trouble,
-        "columns": describe_columns(asked.ordering),
+        "columns": describe_columns(asked.columns, asked.ordering),
+        "column_choices": describe_choice_of_columns(asked),
+        "edits_columns": request.GET.get("edit") == "columns",
+        "conditions": show_where(asked.where),
         "stage_colors": colors,
         "may_select": request.identity.may(UPDATE_LIFECYCLE),
     }
-    status = 400 if trouble else 200
+    status = 400 if trouble or refusal else 200
     if wants_fragment(request):
         return render(request, "customers.html#results", context, status=status)
     context |= {
-        "views": describe_views(asked, read_tenant_summary(tenant=request.tenant), policy),
+        "views": describe_views(asked, summary, policy),
         "offered_stages": [one for one in colors.values() if asked.category in ("", one.category)],
         "filter_fields": describe_fields(asked, request.tenant),
         "orderings": ORDER_LABELS.items(),
+        "comparisons": describe_comparisons(),
+        "places": describe_places(asked.where),
+        "added": {name: request.GET.get(name, "") for name in ("add", "value", "beside")},
+        "refusal": refusal,
         "stream": tenant_stream(request),
     }
     return render(request, "customers.html", context, status=status)
+
+
+def _go_to(request: HttpRequest, address: str) -> HttpResponse:
+    return HttpResponseClientRedirect(address) if getattr(request, "htmx", False) else redirect(address)

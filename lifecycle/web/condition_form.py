@@ -1,0 +1,160 @@
+"""The form that puts conditions together without a script, and the conditions as the page shows them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from django.http import QueryDict
+from django.utils.translation import gettext as _
+
+from lifecycle.queries.list_conditions import (
+    AT_LEAST,
+    AT_MOST,
+    CONDITIONS,
+    FLAG,
+    IS,
+    ConditionField,
+    InvalidWhere,
+    check_expression,
+    say_condition,
+    say_invalid,
+    say_where,
+)
+from lifecycle.rules.expressions import (
+    MOST_CONDITIONS,
+    Condition,
+    Expression,
+    Group,
+    InvalidExpression,
+    Negation,
+    Operator,
+    conditions_of,
+    join,
+    parse_expression,
+    read_values,
+    write_expression,
+)
+from tenants.actors import TenantRef
+from tenants.rules.configuration.policy import Policy
+
+# The parameters of the form: which comparison, with what, beside what; of which list.
+ADD, VALUE, BESIDE, OF = "add", "value", "beside", "of"
+OPERATORS: Mapping[str, Operator] = {IS: IS, AT_LEAST: AT_LEAST, AT_MOST: AT_MOST}
+WHOLE, INSTEAD = "and", "or"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One entry of a list to choose from."""
+
+    value: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A piece of the filter in words. ``without`` is the rest of it, where the piece is a condition; '' for nothing."""
+
+    text: str
+    is_condition: bool = False
+    without: str = ""
+
+
+def describe_comparisons() -> list[tuple[str, list[Choice]]]:
+    """What can be compared, by field: the codes are beginnings of conditions, ``!`` for what must not hold."""
+    return [(str(one.label), list(_comparisons_of(one))) for one in CONDITIONS.values()]
+
+
+def _comparisons_of(one: ConditionField) -> Iterator[Choice]:
+    field, kind = str(one.label), one.kind
+    if kind is FLAG:
+        for value in ("true", "false"):
+            yield Choice(f"{one.name}:{value}", say_condition(Condition(one.name, IS, (value,))))
+        return
+    if kind.parts or one.words is not None:
+        yield Choice(f"{one.name}:", field)
+        return
+    if AT_LEAST in kind.operators:
+        yield Choice(f"{one.name}>=", _("%(field)s is at least") % {"field": field})
+        yield Choice(f"{one.name}<=", _("%(field)s is at most") % {"field": field})
+    yield Choice(f"{one.name}:", _("%(field)s is") % {"field": field})
+    if kind.many:
+        yield Choice(f"!{one.name}:", _("%(field)s is not") % {"field": field})
+    if kind.optional:
+        yield Choice(f'{one.name}:""', _("%(field)s is not set") % {"field": field})
+
+
+def describe_places(where: Expression | None) -> list[Choice]:
+    """Where a new condition may go in the filter."""
+    if where is None:
+        return []
+    places = [Choice(WHOLE, _("and")), Choice(INSTEAD, _("or, instead of all of this"))]
+    if isinstance(where, Group) and where.joint == "and":
+        sentence = _("or, instead of: %(condition)s")
+        places += [Choice(str(at), sentence % {"condition": say_where(part)}) for at, part in enumerate(where.parts)]
+    return places
+
+
+def read_added(parameters: QueryDict, where: Expression | None, policy: Policy, tenant: TenantRef) -> Expression:
+    """The filter with the condition that the form adds. Raises InvalidWhere."""
+    code, value, beside = (parameters.get(name, "") for name in (ADD, VALUE, BESIDE))
+    try:
+        added = _read_condition(code, value)
+    except InvalidExpression as error:
+        raise InvalidWhere(say_invalid(error)) from error
+    added = check_expression(added, policy, tenant)
+    if where is None:
+        return added
+    if sum(1 for _condition in conditions_of(where)) >= MOST_CONDITIONS:
+        raise InvalidWhere(say_invalid(InvalidExpression("too_many", str(MOST_CONDITIONS))))
+    if beside == INSTEAD:
+        return join("or", where, added)
+    if isinstance(where, Group) and where.joint == "and" and beside.isdecimal() and int(beside) < len(where.parts):
+        at = int(beside)
+        return join("and", *where.parts[:at], join("or", where.parts[at], added), *where.parts[at + 1 :])
+    return join("and", where, added)
+
+
+def _read_condition(code: str, value: str) -> Expression:
+    bare = code.removeprefix("!")
+    if bare[-1:] in (":", "="):
+        field = bare.rstrip(":<>=")
+        operator = bare.removeprefix(field)
+        if operator not in OPERATORS:
+            raise InvalidExpression("unexpected", code)
+        if not value.strip():
+            raise InvalidExpression("no_value", bare)
+        condition: Expression = Condition(field, OPERATORS[operator], read_values(value))
+    else:
+        condition = parse_expression(bare)
+    return Negation(condition) if code.startswith("!") else condition
+
+
+def show_where(where: Expression | None) -> list[Shown]:
+    """The filter in pieces, each condition with what is left without it."""
+    return [] if where is None else list(_show(where, where, ()))
+
+
+def _show(part: Expression, whole: Expression, path: tuple[int, ...]) -> Iterator[Shown]:
+    match part:
+        case Group(joint, parts):
+            for at, inner in enumerate(parts):
+                if at:
+                    yield Shown(_("and") if joint == "and" else _("or"))
+                is_group = isinstance(inner, Group)
+                if is_group:
+                    yield Shown("(")
+                yield from _show(inner, whole, (*path, at))
+                if is_group:
+                    yield Shown(")")
+        case _:
+            rest = _without(whole, path)
+            yield Shown(say_where(part), is_condition=True, without="" if rest is None else write_expression(rest))
+
+
+def _without(whole: Expression, path: Sequence[int]) -> Expression | None:
+    """The filter without the part at this place."""
+    if not path or not isinstance(whole, Group):
+        return None
+    parts = [part if at != path[0] else _without(part, path[1:]) for at, part in enumerate(whole.parts)]
+    left = [part for part in parts if part is not None]
+    return join(whole.joint, *left) if left else None

@@ -1,0 +1,63 @@
+"""The list of customers as a file: exactly what the page shows, of all pages."""
+
+from typing import Any
+
+from django.http import FileResponse
+from django.shortcuts import render
+from django.utils import timezone
+
+from lifecycle.rules.expressions import Condition, Expression, Group, Negation, write_expression
+from lifecycle.services.lists.exports import CONTENT_TYPES, ExportRefused, export_customers
+from lifecycle.web.list_page import ListParameters
+from lifecycle.web.pages import page
+from tenants.middleware import current_request_id
+from tenants.pages import TenantRequest
+from tenants.roles import VIEW_LIFECYCLE
+from tenants.services.configuration.policies import live_policy
+
+# What names somebody, or is typed freely: the record keeps that it was asked for, not what.
+PERSONAL = frozenset({"search", "owner"})
+HIDDEN = "…"
+
+
+@page(VIEW_LIFECYCLE, "GET")
+def export_list(request: TenantRequest, kind: str) -> Any:
+    """The customers of the list with these parameters, with its columns and in its order, as CSV or XLSX."""
+    policy, now = live_policy(request.tenant.id), timezone.now()
+    asked = ListParameters.read(request.GET, policy, request.tenant)
+    if asked.unknown:
+        return render(request, "export_refused.html", {"trouble": asked.unknown, "query": asked}, status=400)
+    try:
+        file = export_customers(
+            asked.to_query(),
+            asked.columns,
+            kind,
+            tenant=request.tenant,
+            policy=policy,
+            actor=request.identity.actor(),
+            now=now,
+            described=_describe(asked),
+            request_id=current_request_id(),
+        )
+    except ExportRefused as refused:
+        return render(request, "export_refused.html", {"trouble": str(refused), "query": asked}, status=429)
+    name = f"customers-{now.date().isoformat()}.{kind}"
+    return FileResponse(file, as_attachment=True, filename=name, content_type=CONTENT_TYPES[kind])
+
+
+def _describe(asked: ListParameters) -> dict[str, str]:
+    """The view as the record keeps it."""
+    kept = {name: HIDDEN if name in PERSONAL else value for name, value in asked.parameters().items()}
+    if asked.where is not None:
+        kept["where"] = write_expression(_without_people(asked.where))
+    return kept
+
+
+def _without_people(expression: Expression) -> Expression:
+    match expression:
+        case Group(joint, parts):
+            return Group(joint, tuple(map(_without_people, parts)))
+        case Negation(part):
+            return Negation(_without_people(part))
+        case Condition(field, operator, values):
+            return Condition(field, operator, (HIDDEN,)) if field in PERSONAL and any(values) else expression

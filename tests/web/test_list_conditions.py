@@ -1,0 +1,215 @@
+"""The list of customers: conditions put together without a script, columns, any column sorted, how many there are."""
+
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from lifecycle.queries import selection
+from lifecycle.queries.list_columns import LIST_COLUMNS
+from tests.factories import SAAS, CustomerFactory, TenantFactory
+from tests.web.conftest import HTMX, markup_of, text_of
+from tests.web.test_lists import names, record
+
+
+@pytest.fixture
+def tenant(db):
+    return TenantFactory(configuration=SAAS)
+
+
+@pytest.fixture
+def client(page_client):
+    return page_client("viewer")
+
+
+@pytest.fixture
+def four(tenant):
+    """Customers by the name of their stage and owner."""
+    return {
+        "ann live": str(record(tenant, "1", "Alpha", "Live", owner="ann", days=40, arr="5000")),
+        "bob live": str(record(tenant, "2", "Beta", "Live", owner="bob", days=3, arr="70000")),
+        "ann trial": str(record(tenant, "3", "Gamma", "Trial", owner="ann", days=5, industry="Mining")),
+        "no one's": str(record(tenant, "4", "Delta", "Lost", owner="", days=90, csat="1", reason="Price")),
+    }
+
+
+def where_of(response):
+    return parse_qs(urlsplit(response["Location"]).query)["where"][0]
+
+
+def links(page, text):
+    """The addresses of the links that say this, also to screen readers."""
+    tags = markup_of(page).all("a")
+    return [tag["href"] for tag in tags if tag.get("aria-label") == text]
+
+
+def test_conditions_are_part_of_the_address_and_said_in_words(client, four):
+    page = client.get("/customers", {"where": "stage:Live and (owner:bob or days_in_stage>=30)", "ordering": "name"})
+    assert names(page) == [four["ann live"], four["bob live"]]
+    words = "Customers: stage is “Live” and (owner is “bob” or time in stage is at least 30 days), by name, a to z"
+    assert words in text_of(page)
+    page = client.get("/customers", {"where": "stage:Live and not owner:bob", "industry": "", "search": "alp"})
+    assert names(page) == [four["ann live"]]
+    assert "2 customers" in text_of(client.get("/customers", {"where": "stage:Live"}))
+
+
+def test_the_filters_of_the_api_are_filters_of_the_page(client, tenant, four):
+    soon = str(record(tenant, "9", "Soon", "Wobbly", reason="Usage Dropped", renewal_in=4))
+    page = client.get("/customers?renewing_within=10&at_risk=true")
+    assert names(page) == [soon]
+    assert "Customers: at risk and renewal is due within 10 days, latest change first" in text_of(page)
+    page = client.get("/customers?renewing_within=soon")
+    assert (page.status_code, names(page)) == (400, [])
+    assert "Give a number of days from 0 to 3650." in text_of(page)
+
+
+def test_a_condition_is_added_without_a_script_beside_the_others(client, four):
+    added = client.get("/customers", {"add": "stage:", "value": "Live", "ordering": "name"})
+    assert added.status_code == 302
+    assert where_of(added) == "stage:Live"
+    assert parse_qs(urlsplit(added["Location"]).query)["ordering"] == ["name"]
+    narrowed = client.get(
+        "/customers", {"where": "stage:Live", "add": "days_in_stage>=", "value": "30", "beside": "and"}
+    )
+    assert where_of(narrowed) == "stage:Live and days_in_stage>=30"
+    assert names(client.get(narrowed["Location"])) == [four["ann live"]]
+    asked = {"where": "stage:Live and days_in_stage>=30", "add": 'owner:""', "value": "", "beside": "1"}
+    assert where_of(client.get("/customers", asked)) == 'stage:Live and (days_in_stage>=30 or owner:"")'
+    widened = client.get("/customers", {**asked, "add": "!owner:", "value": "ann, bob", "beside": "or"})
+    assert where_of(widened) == "(stage:Live and days_in_stage>=30) or not owner:ann,bob"
+    assert set(names(client.get(widened["Location"]))) == {four["ann live"], four["no one's"]}
+    form = markup_of(client.get("/customers", {"where": "stage:Live", "columns": "customer,arr", "search": "a"}))
+    (kept,) = [tag["value"] for tag in form.all("input") if tag.get("form") == "conditions"]
+    assert parse_qs(kept) == {
+        "where": ["stage:Live"], "columns": ["customer,arr"], "search": ["a"], "ordering": ["-updated_at"],
+    }  # fmt: skip
+    added = client.get("/customers", {"of": kept, "add": "owner:", "value": "ann", "beside": "and"})
+    assert parse_qs(urlsplit(added["Location"]).query) == parse_qs(kept) | {"where": ["stage:Live and owner:ann"]}
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        ({"add": "days_in_stage>=", "value": "many"}, "days_in_stage: “many” is not a number"),
+        ({"add": "days_in_stage>=", "value": ""}, "A value is missing after “days_in_stage>=”."),
+        ({"add": "stage:", "value": "Nowhere"}, "There is no stage “Nowhere”."),
+        ({"add": "colour:", "value": "red"}, "There is no field “colour”"),
+        ({"add": "owner<:", "value": "red"}, "The filter cannot be read from"),
+        ({"add": "=", "value": "red"}, "The filter cannot be read from"),
+        ({"add": "x", "value": "red"}, "The filter cannot be read from"),
+        ({"add": "changed:", "value": "Trial"}, "Give three values"),
+    ],
+)
+def test_a_condition_that_cannot_be_added_is_refused_and_what_was_typed_is_kept(client, four, asked, sentence):
+    page = client.get("/customers", {"where": "stage:Live", **asked})
+    assert page.status_code == 400
+    assert sentence in text_of(page)
+    assert set(names(page)) == {four["ann live"], four["bob live"]}
+    (field,) = [tag for tag in markup_of(page).all("input") if tag.get("id") == "value"]
+    assert field["value"] == asked["value"]
+
+
+def test_each_condition_is_taken_away_by_its_own_link(client, four):
+    page = client.get("/customers", {"where": "stage:Live and (owner:bob or days_in_stage>=30)"})
+    (link,) = links(page, "Remove: owner is “bob”")
+    page = client.get(f"/customers{link}")
+    assert names(page) == [four["ann live"]]
+    (link,) = links(page, "Remove: time in stage is at least 30 days")
+    page = client.get(f"/customers{link}")
+    (link,) = links(page, "Remove: stage is “Live”")
+    assert len(names(client.get(f"/customers{link}"))) == 4
+
+
+@pytest.mark.parametrize("headers", [{}, HTMX])
+def test_conditions_that_cannot_be_read_are_an_error_and_no_one_is_listed(client, four, headers):
+    page = client.get("/customers", {"where": "stage:Live and"}, headers=headers)
+    assert (page.status_code, names(page)) == (400, [])
+    assert "The filter ends too early" in text_of(page)
+
+
+def test_columns_are_chosen_and_ordered_by_the_address(client, four):
+    page = client.get("/customers?columns=arr,customer,industry&ordering=name")
+    table = text_of(page)
+    assert [tag.get("data-label") for tag in markup_of(page).all("td")][:3] == ["ARR", None, "Industry"]
+    assert "Mining" in table
+    usual = markup_of(client.get("/customers?columns=nonsense")).all("td")
+    assert len(usual) == 4 * 8
+    # The customer is always there.
+    assert [tag.get("data-label") for tag in markup_of(client.get("/customers?columns=csat")).all("td")][:2] == [
+        None,
+        "CSAT",
+    ]
+    every = ",".join(column.name for column in LIST_COLUMNS)
+    page = client.get(f"/customers?columns={every}")
+    assert len(markup_of(page).all("td")) == 4 * len(LIST_COLUMNS)
+
+
+def test_columns_are_shown_hidden_and_moved_by_links(client, four):
+    def choose(page, text, column):
+        urls = [tag["href"] for tag in markup_of(page).all("a") if "edit=columns" in tag.get("href", "")]
+        wanted = [url for url in urls if parse_qs(urlsplit(url).query)["columns"] == [column]]
+        assert wanted, (text, column, urls)
+        return client.get(wanted[0])
+
+    page = client.get("/customers?columns=customer,arr,owner&ordering=name")
+    page = choose(page, "Hide", "customer,owner")
+    page = choose(page, "Show", "customer,owner,csat")
+    page = choose(page, "Earlier", "customer,csat,owner")
+    page = choose(page, "Later", "csat,customer,owner")
+    assert [tag.get("data-label") for tag in markup_of(page).all("td")][:3] == ["CSAT", None, "Owner"]
+    assert names(page) == [four[name] for name in ("ann live", "bob live", "no one's", "ann trial")]
+
+
+@pytest.mark.parametrize("column", LIST_COLUMNS, ids=lambda column: column.name)
+def test_every_column_is_sorted_both_ways_by_its_head(client, four, column):
+    page = client.get("/customers", {"columns": f"customer,{column.name}", "ordering": column.ordering})
+    (head,) = [tag for tag in markup_of(page).all("th") if "aria-sort" in tag]
+    turned = client.get("/customers", {"columns": column.name, "ordering": f"-{column.ordering}".replace("--", "")})
+    (other,) = [tag for tag in markup_of(turned).all("th") if "aria-sort" in tag]
+    assert {head["aria-sort"], other["aria-sort"]} == {"ascending", "descending"}
+    assert len(names(page)) == len(names(turned)) == 4
+
+
+def test_the_longest_stay_and_the_owners_are_in_order(client, four):
+    page = client.get("/customers?ordering=-days_in_stage")
+    assert names(page) == [four[name] for name in ("no one's", "ann live", "ann trial", "bob live")]
+    page = client.get("/customers?ordering=-owner")
+    assert names(page)[0] == four["bob live"]
+    assert names(page)[-1] == four["no one's"]
+
+
+def test_all_who_are_found_are_counted_beyond_the_page_and_too_many_are_said_to_be_more(client, tenant, monkeypatch):
+    CustomerFactory.create_batch(60, tenant=tenant, stage="Live")
+    CustomerFactory.create_batch(2, tenant=tenant, stage="Trial")
+    for address, said in (
+        ("/customers", "62 customers · 50 customers on this page"),
+        ("/customers?stage=Live", "60 customers · 50"),
+        ("/customers?where=not+stage:Trial", "60 customers · 50"),
+        ("/customers?stage=Trial", "2 customers · 2"),
+    ):
+        assert said in text_of(client.get(address))
+    monkeypatch.setattr(selection, "MOST_COUNTED", 10)
+    assert "More than 10 customers · 50" in text_of(client.get("/customers?where=not+stage:Trial"))
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {},
+        {"where": "stage:Live and (owner:bob or days_in_stage>=30) or not health<=50"},
+        {"where": 'changed:"Live","",2026-01-01', "stage": "Live"},
+        {"search": "alpha", "ordering": "-arr", "columns": "customer,csat"},
+    ],
+)
+def test_a_page_of_the_list_takes_few_statements_however_many_there_are(client, tenant, four, asked):
+    counts = []
+    for more in (0, 60):
+        CustomerFactory.create_batch(more, tenant=tenant, stage="Live")
+        with CaptureQueriesContext(connection) as statements:
+            client.get("/customers", asked)
+        asked_for = [str(one["sql"]) for one in statements]
+        # What begins, ends and labels a transaction goes with the others.
+        counts.append(sum(not text.startswith(("BEGIN", "COMMIT", "SELECT set_config")) for text in asked_for))
+    assert max(counts) < 15
+    assert counts[1] - counts[0] <= 1
