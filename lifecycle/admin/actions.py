@@ -9,6 +9,8 @@ from django.utils.translation import gettext_lazy as _
 
 ACTIONS: Final[Mapping[str, Any]] = MappingProxyType(
     {
+        "assign_owner": _("Assign owner"),
+        "assign_owners": _("Assign owners"),
         "cancel_effect": _("Cancel effect"),
         "check_import": _("Check import"),
         "choose_import_encoding": _("Choose import encoding"),
@@ -34,6 +36,7 @@ ACTIONS: Final[Mapping[str, Any]] = MappingProxyType(
         "invite_user": _("Invite user"),
         "log_out_everywhere": _("Log out everywhere"),
         "map_import": _("Map import"),
+        "move_customers": _("Move customers"),
         "mute_effects": _("Mute effects"),
         "open_draft": _("Open draft"),
         "open_effects_breaker": _("Open effects breaker"),
@@ -57,6 +60,7 @@ ACTIONS: Final[Mapping[str, Any]] = MappingProxyType(
         "set_password": _("Set password"),
         "set_role": _("Set role"),
         "show_invitation": _("Show invitation"),
+        "stop_bulk_change": _("Stop bulk change"),
         "stop_import": _("Stop import"),
         "suspend_tenant": _("Suspend tenant"),
         "undo_transitions": _("Undo transitions"),

@@ -2,6 +2,12 @@
 "use strict";
 
 (() => {
+  // From the list to the board and back with the filters as they are now.
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[data-same-query]");
+    if (link) link.search = window.location.search;
+  });
+
   const form = document.getElementById("selection");
   if (!form) return;
   const chosen = new Set();
@@ -38,6 +44,15 @@
   document.addEventListener("htmx:load", (event) => {
     // Rows that have just come, and boxes that were ticked before this script was there.
     if (event.detail.elt.querySelector?.('input[name="customer"]') || event.detail.elt === document.body) show();
+  });
+
+  const page = form.querySelector("[data-tick-page]");
+  page.hidden = false;
+  page.addEventListener("click", () => {
+    const all = [...boxes()];
+    const isTicked = all.some((box) => !box.checked);
+    for (const box of all) tick(box.value, isTicked);
+    show();
   });
 
   // Those on other pages go along; each is sent once.

@@ -119,6 +119,17 @@ def test_a_refusal_says_why_and_moves_no_one(manager, page_client, tenant):
     assert stages(tenant) == ["Wobbly", "Wobbly"]
 
 
+def test_a_stage_chosen_on_the_board_asks_for_its_reason_first(manager, tenant):
+    customers = make(tenant, Live=2)
+    posted = {"customer": [str(one.id) for one in customers], "stage": "Wobbly", "back": "board"}
+    asked = manager.get(manager.post("/bulk", posted)["Location"])
+    tags = markup_of(asked)
+    assert [tag["value"] for tag in tags.all("input") if "checked" in tag] == ["Wobbly"]
+    assert "Choose a reason" in text_of(asked)
+    assert [tag["href"] for tag in tags.all("a") if tag.get("class") == "crumb"] == ["/board"]
+    assert "2 customers move" in text_of(manager.get(f"{asked.request['PATH_INFO']}?stage=Wobbly&reason=Usage+Dropped"))
+
+
 def test_an_admin_moves_many_without_starting_automations(page_client, tenant):
     make(tenant, Live=2)
     admin = page_client("tenant_admin")

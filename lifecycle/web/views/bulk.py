@@ -19,6 +19,7 @@ from lifecycle.services.bulk import previews
 from lifecycle.services.bulk.selecting import BulkRefused, find_change, select_customers
 from lifecycle.services.bulk.working import begin_move, begin_owner, stop_change, work_after_commit
 from lifecycle.services.customers.owners import UnknownOwner
+from lifecycle.web.board import BOARD
 from lifecycle.web.forms import BulkMoveForm
 from lifecycle.web.list_page import ListParameters
 from lifecycle.web.pages import page, wants_fragment
@@ -75,10 +76,14 @@ def _read_chosen(posted: QueryDict, policy: Policy, request: TenantRequest) -> L
         return []
 
 
+def _home(given: Mapping[str, Any]) -> str:
+    """Where the customers were chosen: the list or the board."""
+    return reverse(BOARD if given.get("back") == BOARD else "customer-list")
+
+
 def _back(posted: Mapping[str, Any]) -> str:
-    """Where the customers were chosen: the list with its filters, or the board."""
-    query = posted.get("query", "")
-    place = reverse("board" if posted.get("back") == "board" else "customer-list")
+    """The same, with its filters."""
+    query, place = posted.get("query", ""), _home(posted)
     return f"{place}?{query}" if query else place
 
 
@@ -175,10 +180,18 @@ def _show_preview(
         "given": form.data,
         "may_mute": request.identity.may(MUTE_EFFECTS),
         "budget": change.updates_per_hour,
+        "home": _home(request.GET),
     }
-    if not context["stage"]:
-        counts = previews.count_stages(change, tenant=request.tenant)
-        context |= {"targets": previews.list_targets(counts, policy), "counts": _by_stage(counts)}
+    counts = previews.count_stages(change, tenant=request.tenant)
+    targets = previews.list_targets(counts, policy)
+    # A stage that was chosen on the board, and asks for a reason: that is asked for first.
+    asks_reason = (
+        not reason
+        and not refusal
+        and any(target.stage == context["stage"] and target.reason_required for target in targets)
+    )
+    if not context["stage"] or asks_reason:
+        context |= {"targets": targets, "counts": _by_stage(counts)}
         return render(request, "bulk_move.html", context, status=status)
     show, after = request.GET.get("show", ""), _read_id(request.GET.get("after", ""))
     show = show if show in PARTS else ""
@@ -189,6 +202,7 @@ def _show_preview(
         tenant=request.tenant,
         policy=policy,
         now=now,
+        counts=counts,
         # Once, and not again with every page of the customers.
         counts_recipients=not show and after is None,
     )
