@@ -86,7 +86,7 @@ def test_no_page_is_wider_than_the_screen(open_browser, users, tenant, width):
         owner="somebody.with.a.very.long.address@subsidiary.company.example",
     )
     page = open_browser(users.account_manager, viewport={"width": width, "height": 800})
-    for address in ("/", "/customers", f"/customers/{customer.id}", f"/customers/{customer.id}/move"):
+    for address in ("/", "/customers", "/board", f"/customers/{customer.id}", f"/customers/{customer.id}/move"):
         page.goto(address)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, address
 
@@ -134,7 +134,7 @@ def test_every_link_and_button_is_large_enough_to_hit(open_browser, users, tenan
     customer = CustomerFactory(tenant=tenant, stage="Wobbly", reason_code="Usage Dropped")
     with_contacts(tenant, customer)
     page = open_browser(users.account_manager, viewport={"width": width, "height": 900})
-    for address in ("/", "/customers", f"/customers/{customer.id}", f"/customers/{customer.id}/move"):
+    for address in ("/", "/customers", "/board", f"/customers/{customer.id}", f"/customers/{customer.id}/move"):
         page.goto(address)
         assert page.evaluate(SMALL_TARGETS) == [], address
 
