@@ -16,6 +16,7 @@ from lifecycle.models.events import NO_TENANT, DeadLetter, InboxEvent, ParkedEve
 from lifecycle.models.figures import FigureChange
 from lifecycle.models.imports import ImportPart, ImportUpload
 from lifecycle.models.requests import IdempotentRequest
+from lifecycle.models.saved_views import SavedView
 from lifecycle.models.stage_migrations import StageMigration
 from lifecycle.models.stale import StaleCopies
 from lifecycle.models.status import CustomerLifecycleStatus
@@ -45,6 +46,7 @@ __all__ = [
     "Notification",
     "NotificationPreference",
     "ParkedEvent",
+    "SavedView",
     "StageMigration",
     "StaleCopies",
     "SupportFigures",

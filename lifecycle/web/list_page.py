@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent
 from django.http import QueryDict
 from django.urls import reverse
 from django.utils.functional import Promise
@@ -119,7 +120,8 @@ class ListParameters:
     """What the address asks for. ``unknown`` says which of its filters there is not: nothing is listed then.
 
     ``note``: that a stage is called otherwise now. ``texts``: the filters that the page has a field for, by name.
-    ``others``: those that only addresses have. ``where``: what is put together of conditions.
+    ``others``: those that only addresses have. ``where``: what is put together of conditions. ``view``: the saved one
+    that is open.
     """
 
     stage: str = ""
@@ -130,6 +132,7 @@ class ListParameters:
     where: Expression | None = None
     columns: tuple[ListColumn, ...] = USUAL_COLUMNS
     stuck: bool = False
+    view: str = ""
     ordering: str = DEFAULT_ORDERING
     cursor: str = ""
     unknown: str = ""
@@ -177,7 +180,16 @@ class ListParameters:
             stuck=stuck,
             ordering=ordering if ordering in ORDERINGS and ordering in ORDER_LABELS else default,
             cursor=parameters.get("cursor", ""),
+            view=parameters.get("view", "")[:LONGEST_TEXT],
         )
+
+    @classmethod
+    def from_query(cls, query: str, policy: Policy, tenant: TenantRef) -> "ListParameters":
+        """As ``read``, of what an address has behind its question mark. One of too many parts is unknown."""
+        try:
+            return cls.read(QueryDict(query), policy, tenant)
+        except (TooManyFieldsSent, RequestDataTooBig):
+            return cls(unknown=_("The address has too many parts."))
 
     @property
     def caption(self) -> str:
@@ -224,6 +236,7 @@ class ListParameters:
             "where": self.expression,
             "ordering": self.ordering,
             "columns": self.column_names,
+            "view": self.view,
         }
         return {name: value for name, value in asked.items() if value}
 

@@ -15,6 +15,7 @@ from lifecycle.web.views import (
     notifications,
     own_account,
     password_reset,
+    saved_views,
     undo,
     work,
 )
@@ -46,6 +47,9 @@ urlpatterns = [
     path("bulk", bulk.choose_customers, name="choose-customers"),
     path("bulk/<uuid:change_id>", bulk.show_change, name="bulk-change"),
     path("bulk/<uuid:change_id>/stop", bulk.end_change, name="end-bulk-change"),
+    path("views", saved_views.keep_view, name="saved-views"),
+    path("views/<uuid:view_id>", saved_views.open_view, name="saved-view"),
+    path("views/<uuid:view_id>/edit", saved_views.edit_view, name="edit-view"),
     path("undo/<uuid:request_id>", undo.undo_request, name="undo-request"),
     path("undos/<uuid:undo_id>", undo.show_undo, name="undo-progress"),
     path("notifications", notifications.show_notifications, name="notifications-page"),

@@ -42,6 +42,10 @@ POSTED = {
     # Files: tests/web/test_exports.py.
     "/customers/export.csv",
     "/customers/export.xlsx",
+    # tests/web/test_saved_views.py.
+    "/views",
+    "/views/{view_id}",
+    "/views/{view_id}/edit",
     "/undo/{request_id}",
     "/undos/{undo_id}",
     "/notifications/read",

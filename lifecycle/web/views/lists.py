@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django_htmx.http import HttpResponseClientRedirect
@@ -22,6 +22,7 @@ from lifecycle.web.list_page import (
 )
 from lifecycle.web.overview import gather_overview
 from lifecycle.web.pages import page, tenant_stream, wants_fragment
+from lifecycle.web.saved_views import describe_saved_views
 from lifecycle.web.stage_colors import stage_colors
 from tenants.pages import TenantRequest
 from tenants.roles import UPDATE_LIFECYCLE, VIEW_LIFECYCLE
@@ -41,8 +42,11 @@ def show_customers(request: TenantRequest) -> HttpResponse:
     policy = live_policy(request.tenant.id)
     is_adding = bool(request.GET.get(ADD))
     # The form to add a condition names the list that it stands above.
-    given = QueryDict(request.GET[OF]) if is_adding and OF in request.GET else request.GET
-    asked, colors = ListParameters.read(given, policy, request.tenant), stage_colors(policy)
+    colors = stage_colors(policy)
+    if is_adding and OF in request.GET:
+        asked = ListParameters.from_query(request.GET[OF], policy, request.tenant)
+    else:
+        asked = ListParameters.read(request.GET, policy, request.tenant)
     refusal = ""
     if is_adding and not asked.unknown:
         try:
@@ -80,6 +84,7 @@ def show_customers(request: TenantRequest) -> HttpResponse:
         "offered_stages": [one for one in colors.values() if asked.category in ("", one.category)],
         "filter_fields": describe_fields(asked, request.tenant),
         "orderings": ORDER_LABELS.items(),
+        "saved": describe_saved_views(request, asked),
         "comparisons": describe_comparisons(),
         "places": describe_places(asked.where),
         "added": {name: request.GET.get(name, "") for name in ("add", "value", "beside")},
