@@ -93,7 +93,7 @@ def kill_worker(run: Run, argument: str) -> dict[int, str]:
     assert killed is not None
     below = find_descendants(killed)
     os.kill(killed, signal.SIGKILL)
-    wait_until(lambda: find_worker(run, argument) not in (None, killed), within=10, what=f"another {argument}")
+    wait_until(lambda: find_worker(run, argument) not in (None, killed), within=30, what=f"another {argument}")
     return below
 
 
@@ -135,7 +135,7 @@ def test_a_killed_demo_leaves_nothing_though_pages_are_open(product: Project) ->
     below = find_descendants(run.process.pid)
     run.process.kill()
     run.process.wait()
-    await_end(below, within=8)
+    await_end(below, within=30)
     stream.close()
 
 

@@ -117,7 +117,7 @@ def test_the_child_ends_with_its_parent_and_leaves_the_group_in_order(acme: Spea
         child = child_of(process)
         process.kill()
         process.wait()
-        await_that(lambda: not is_alive(child), seconds=12)
+        await_that(lambda: not is_alive(child))
     with consuming(broker) as process:
         await_published(broker, acme, "after", seconds=30)
 
