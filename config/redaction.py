@@ -22,13 +22,13 @@ _SECRETS: Final = re.compile(
     r"|\beyJ[\w-]{5,}(?:\.[\w-]*){1,4}"
     r"|\bc360_sk_\w+"
     r"|(?P<bearer>\b[Bb]earer )\S+"
-    r"|(?P<address>/(?:invitation|password-reset)/)\S+"
+    r"|(?P<address>/(?:invitation|password-reset|calendar)/)\S+"
     r"|(?P<named>\b(?:password|passwd|secret|token|api_key|access|refresh|ticket|search|session|sessionid|csrftoken)"
     r"[\"']?\s?[=:]\s?)\S+"
     r"|(?<![\w.+])\+\d[\d ()/.-]{6,18}\d"
 )
 # Cheap signs that a text may hold any of these.
-_SIGNS: Final = ("@", "eyJ", "c360_sk_", "earer ", "/invitation/", "/password-reset/", "=", ":", "+")
+_SIGNS: Final = ("@", "eyJ", "c360_sk_", "earer ", "/invitation/", "/password-reset/", "/calendar/", "=", ":", "+")
 _QUOTED: Final = re.compile(r"'[^'\n]*'|\"[^\"\n]*\"|“[^”\n]*”|«[^»\n]*»|\(([^()\n]*)\)=\([^\n]*\)")
 
 

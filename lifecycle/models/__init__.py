@@ -1,6 +1,7 @@
 """Customers, what is known of them and who reported it, and which stage they are in."""
 
 from lifecycle.models.bulk import BulkChange, BulkChangeItem
+from lifecycle.models.calendars import CalendarFeed
 from lifecycle.models.customers import BillingFigures, Contact, Customer, SupportFigures
 from lifecycle.models.effects import (
     EffectLane,
@@ -28,6 +29,7 @@ __all__ = [
     "BillingFigures",
     "BulkChange",
     "BulkChangeItem",
+    "CalendarFeed",
     "Contact",
     "Customer",
     "CustomerLifecycleStatus",

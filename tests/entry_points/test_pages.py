@@ -22,6 +22,8 @@ PAGES = {
     "/customers/{customer_id}/notes": VIEW_HISTORY,
     "/customers/{customer_id}/tasks": VIEW_HISTORY,
     "/tasks": VIEW_HISTORY,
+    "/customers/{customer_id}/handover": VIEW_HISTORY,
+    "/renewals": VIEW_LIFECYCLE,
     "/board": VIEW_LIFECYCLE,
     "/board/cards": VIEW_LIFECYCLE,
     "/notifications": VIEW_LIFECYCLE,
@@ -31,6 +33,7 @@ PAGES = {
 # With ids of their own: see tests/effects/test_pages.py.
 # And tests/web/test_work.py, tests/web/test_bulk.py.
 POSTED = {
+    "/renewals/calendar",
     "/customers/{customer_id}/timeline/{kind}/{entry_id}",
     "/customers/{customer_id}/notes/{note_id}",
     "/customers/{customer_id}/notes/{note_id}/delete",
@@ -54,6 +57,8 @@ POSTED = {
 }
 # What anybody may open: there is nothing of a tenant on it. The administration has tests of its own.
 OPEN = {
+    # Whom its secret names: see tests/web/test_renewals.py.
+    "/calendar/{secret}.ics",
     "/login",
     "/logout",
     "/invitation/{uid}/{token}",

@@ -1,0 +1,228 @@
+"""Which contracts are to be renewed, when, and how likely; and how much revenue past months have kept.
+
+Lost customers have nothing to renew, and erased ones are not named: both are left out.
+"""
+
+import calendar
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+from lifecycle.rules.health import days_in_stage, health, overdue, read_number
+from lifecycle.rules.urgency import risk_of
+from storage.cursors import fetch_prepared_dicts, text_array
+from tenants.actors import TenantRef
+from tenants.rules.configuration.policy import Policy
+
+LOST: Final = "lost"
+# So many of a month are shown; the page says how many more there are.
+MOST: Final = 500
+# Renewals further in the past than this are no longer listed as overdue.
+OVERDUE_DAYS: Final = 180
+_OPEN: Final = """
+  FROM lifecycle_billingfigures b
+  JOIN lifecycle_customer c ON c.tenant_id = b.tenant_id AND c.id = b.customer_id
+  JOIN customer_lifecycle_status s ON s.tenant_id = b.tenant_id AND s.customer_id = b.customer_id
+  LEFT JOIN lifecycle_supportfigures u ON u.tenant_id = b.tenant_id AND u.customer_id = b.customer_id
+ WHERE b.tenant_id = %(tenant_id)s::uuid AND b.renewal_on >= %(start)s::date AND b.renewal_on < %(end)s::date
+   AND c.erased_at IS NULL AND NOT s.stage = ANY(%(lost)s::text[])
+   AND (%(owner)s::text = '' OR c.owner_key = %(owner)s::text)
+"""
+_LIST: Final = f"""
+SELECT b.customer_id, c.name, c.owner, s.stage, s.stage_entered_at, s.reason_code, b.renewal_on, b.arr, b.currency,
+       b.balance_overdue, b.contract_id, b.occurred_at, u.open_issues, u.csat
+{_OPEN}
+ ORDER BY b.renewal_on, b.customer_id LIMIT %(limit)s::int
+"""
+_COUNT: Final = f"SELECT count(*) AS customers {_OPEN}"
+# For each customer the revenue that held at a moment: the last report that became true before it.
+_HELD: Final = """
+SELECT DISTINCT ON (customer_id) customer_id, figures->>'billing.arr' AS arr
+  FROM lifecycle_figurechange
+ WHERE tenant_id = %(tenant_id)s::uuid AND figures ? 'billing.arr' AND effective_at < %(moment)s::timestamptz
+ ORDER BY customer_id, effective_at DESC, id DESC
+"""
+_KEPT: Final = f"""
+WITH before AS ({_HELD.replace("moment", "start")}), after AS ({_HELD.replace("moment", "end")}),
+both_ AS (
+    SELECT f.currency, b.arr::numeric AS start_arr,
+           CASE WHEN s.stage = ANY(%(lost)s::text[]) AND s.stage_entered_at < %(end)s::timestamptz THEN 0
+                ELSE COALESCE(a.arr::numeric, 0) END AS end_arr
+      FROM before b
+      JOIN after a ON a.customer_id = b.customer_id
+      JOIN lifecycle_billingfigures f ON f.tenant_id = %(tenant_id)s::uuid AND f.customer_id = b.customer_id
+      JOIN customer_lifecycle_status s ON s.tenant_id = %(tenant_id)s::uuid AND s.customer_id = b.customer_id
+     WHERE b.arr IS NOT NULL AND b.arr::numeric > 0
+       AND NOT (s.stage = ANY(%(lost)s::text[]) AND s.stage_entered_at < %(start)s::timestamptz)
+)
+SELECT currency, count(*) AS customers, sum(start_arr) AS start_arr, sum(end_arr) AS end_arr,
+       sum(least(start_arr, end_arr)) AS kept_arr
+  FROM both_ GROUP BY currency ORDER BY sum(start_arr) DESC
+"""  # noqa: S608  constants
+_UNKNOWN: Final = """
+SELECT count(*) AS customers FROM lifecycle_billingfigures b
+ WHERE b.tenant_id = %(tenant_id)s::uuid AND b.arr > 0
+   AND NOT EXISTS (SELECT FROM lifecycle_figurechange f
+                    WHERE f.tenant_id = b.tenant_id AND f.customer_id = b.customer_id
+                      AND f.effective_at < %(start)s::timestamptz AND f.figures ? 'billing.arr')
+"""
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    """A month of a year."""
+
+    year: int
+    number: int
+
+    @property
+    def first(self) -> dt.date:
+        """Its first day."""
+        return dt.date(self.year, self.number, 1)
+
+    def plus(self, months: int) -> "Month":
+        """The month so many later, or earlier."""
+        years, number = divmod(self.year * 12 + self.number - 1 + months, 12)
+        return Month(years, number + 1)
+
+    def weeks(self) -> list[list[dt.date]]:
+        """Its weeks from Monday on, with the days of the months around it that complete them."""
+        return calendar.Calendar().monthdatescalendar(self.year, self.number)
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How much of a month's recurring revenue in one currency was kept."""
+
+    month: Month
+    currency: str
+    customers: int
+    start: Decimal
+    kept: Decimal
+    end: Decimal
+
+    @property
+    def gross(self) -> Decimal:
+        """Gross revenue retention in per cent."""
+        return _percent(self.kept, self.start)
+
+    @property
+    def net(self) -> Decimal:
+        """Net revenue retention in per cent."""
+        return _percent(self.end, self.start)
+
+
+def list_renewals(
+    start: dt.date,
+    end: dt.date,
+    *,
+    tenant: TenantRef,
+    policy: Policy,
+    now: dt.datetime,
+    owner: str = "",
+    limit: int = MOST,
+) -> list[Row]:
+    """What is to be renewed from ``start`` until before ``end``, the first due first. One statement, by its index.
+
+    Each with ``health``, ``band`` and ``likely``: the share of the revenue, in per cent, that is not at risk by the
+    customer's health (``rules.urgency.risk_of``). ``owner``: the key of a user name, for theirs alone.
+    """
+    given = {**_given(start, end, tenant, policy, owner), "limit": limit}
+    return [_describe(row, policy, now) for row in fetch_prepared_dicts(_LIST, given, using="default")]
+
+
+def count_renewals(start: dt.date, end: dt.date, *, tenant: TenantRef, policy: Policy, owner: str = "") -> int:
+    """How many there are. One statement."""
+    (row,) = fetch_prepared_dicts(_COUNT, _given(start, end, tenant, policy, owner), using="default")
+    return int(row["customers"])
+
+
+def measure_retention(month: Month, *, tenant: TenantRef, policy: Policy) -> list[Retention]:
+    """What a month has kept of the revenue that it began with, by currency. One statement.
+
+    Over the customers whose annual recurring revenue (ARR) at the beginning of the month is known and above 0, and who
+    were not lost by then::
+
+        gross revenue retention (GRR) = sum of min(ARR at the beginning, ARR at the end) / sum of ARR at the beginning
+        net revenue retention (NRR)   = sum of ARR at the end / sum of ARR at the beginning
+
+    New customers do not count. The ARR of a moment is the last that a source had reported to be true before it
+    (``FigureChange``); that of a customer who was lost by then, and still is, counts as 0. Currencies are not added up.
+    What is not known is left out: ``count_unknown`` says of how many.
+    """
+    given = {**_moments(month), "tenant_id": tenant.id, "lost": text_array(policy.stages_in(LOST))}
+    rows = fetch_prepared_dicts(_KEPT, given, using="default")
+    return [
+        Retention(month, row["currency"], row["customers"], row["start_arr"], row["kept_arr"], row["end_arr"])
+        for row in rows
+    ]
+
+
+def count_unknown(month: Month, *, tenant: TenantRef) -> int:
+    """Customers with revenue today of whom none is known at the beginning of the month. One statement."""
+    given = {"start": _moments(month)["start"], "tenant_id": tenant.id}
+    (row,) = fetch_prepared_dicts(_UNKNOWN, given, using="default")
+    return int(row["customers"])
+
+
+def _given(start: dt.date, end: dt.date, tenant: TenantRef, policy: Policy, owner: str) -> Mapping[str, Any]:
+    lost = text_array(policy.stages_in(LOST))
+    return {"tenant_id": tenant.id, "start": start, "end": end, "lost": lost, "owner": owner}
+
+
+def _moments(month: Month) -> dict[str, dt.datetime]:
+    days = {"start": month.first, "end": month.plus(1).first}
+    return {name: dt.datetime.combine(day, dt.time(), dt.UTC) for name, day in days.items()}
+
+
+def _describe(row: Row, policy: Policy, now: dt.datetime) -> Row:
+    category = policy.category(row["stage"])
+    days = (row["renewal_on"] - now.date()).days
+    judged = health(
+        category=category,
+        days_over=overdue(policy.max_days(row["stage"]), days_in_stage(row["stage_entered_at"], now)),
+        arr=read_number(row["arr"]),
+        balance_overdue=read_number(row["balance_overdue"]),
+        open_issues=row["open_issues"],
+        csat=read_number(row["csat"]),
+        days_to_renewal=days,
+    )
+    return {
+        **row,
+        "category": category,
+        "days": days,
+        "health": judged.score,
+        "band": judged.band,
+        "likely": round(100 * (1 - risk_of(judged.penalty))),
+    }
+
+
+def _percent(part: Decimal, whole: Decimal) -> Decimal:
+    return (100 * part / whole).quantize(Decimal("0.1"))
+
+
+def months_before(month: Month, count: int) -> Sequence[Month]:
+    """The months before this one, the latest first."""
+    return [month.plus(-number) for number in range(1, count + 1)]
+
+
+def by_day(rows: Sequence[Row]) -> Mapping[dt.date, Sequence[Row]]:
+    """The rows of a list by the day on which they are due."""
+    found: dict[dt.date, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row["renewal_on"], []).append(row)
+    return found
+
+
+def read_month(text: str, today: dt.date) -> Month:
+    """The month of an address, ``2026-11``; this one for anything else."""
+    try:
+        found = dt.date.fromisoformat(f"{text}-01")
+    except ValueError:
+        found = today
+    # The months around it are months too.
+    return Month(found.year, found.month) if 1 < found.year < 9998 else Month(today.year, today.month)

@@ -1,0 +1,42 @@
+"""The brief for the new owner of a customer, to be read or printed."""
+
+from uuid import UUID
+
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+
+from lifecycle.services.work.handover import read_handover
+from lifecycle.web.pages import page
+from lifecycle.web.people import name_people_then
+from lifecycle.web.stage_colors import stage_colors
+from lifecycle.web.work import show_notes, show_tasks
+from tenants.pages import TenantRequest
+from tenants.roles import UPDATE_LIFECYCLE, VIEW_HISTORY
+from tenants.services.configuration.policies import live_policy
+
+
+@page(VIEW_HISTORY)
+def show_handover(request: TenantRequest, customer_id: UUID) -> HttpResponse:
+    """Everything that a new owner has to know, on one page."""
+    tenant, viewer = request.tenant, request.identity
+    sees = viewer.may(UPDATE_LIFECYCLE)
+    brief = read_handover(customer_id, tenant=tenant, now=timezone.now(), sees_texts=sees, sees_contacts=sees)
+    if brief is None:
+        raise Http404
+    asked = {(row["changed_by"], row["recorded_at"]) for row in brief["changes"]}
+    names = name_people_then(asked, tenant=tenant, viewer=viewer) if asked else {}
+    context = {
+        **brief,
+        "customer_id": customer_id,
+        "changes": [row | {"who": names[row["changed_by"], row["recorded_at"]]} for row in brief["changes"]],
+        "notes": [
+            note | {"may_edit": False, "may_delete": False}
+            for note in show_notes(brief["notes"], tenant=tenant, viewer=viewer)
+        ],
+        "tasks": [task | {"may_write": False} for task in show_tasks(brief["tasks"], tenant=tenant, viewer=viewer)],
+        "sees_contacts": sees,
+        "made_at": timezone.now(),
+        "stage_colors": stage_colors(live_policy(tenant.id)),
+    }
+    return render(request, "work/handover.html", context)

@@ -1,0 +1,136 @@
+"""Renewals: a month and a list, what past months have kept, and the calendar that programs subscribe to."""
+
+import datetime as dt
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.core.cache import cache
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.cache import get_conditional_response
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from lifecycle.services.work import calendar_feeds, renewals
+from lifecycle.services.work.icalendar import MEDIA_TYPE, write_calendar
+from lifecycle.services.work.renewals import MOST, OVERDUE_DAYS, Month, Retention
+from lifecycle.web.pages import page
+from lifecycle.web.stage_colors import stage_colors
+from tenants.actors import TenantRef
+from tenants.context import tenant_context
+from tenants.pages import TenantRequest
+from tenants.roles import VIEW_LIFECYCLE
+from tenants.rules.configuration.policy import Policy
+from tenants.services.configuration.policies import NoConfiguration, live_policy
+
+PAST_MONTHS = 6
+KEPT_SECONDS = 3600
+# What a calendar program is given: from so long ago until so far ahead.
+FEED_PAST, FEED_AHEAD = dt.timedelta(days=90), dt.timedelta(days=400)
+MOST_OVERDUE = 50
+
+
+@page(VIEW_LIFECYCLE)
+def show_renewals(request: TenantRequest) -> HttpResponse:
+    """What is due in a month, by day and as a list; what is overdue; and what past months have kept."""
+    tenant, now = request.tenant, timezone.now()
+    today = now.date()
+    policy = live_policy(tenant.id)
+    month = renewals.read_month(request.GET.get("month", ""), today)
+    owner = request.identity.username if request.GET.get("whose") == "mine" else ""
+    begin, end = month.first, month.plus(1).first
+    rows = renewals.list_renewals(begin, end, tenant=tenant, policy=policy, now=now, owner=owner)
+    total = len(rows)
+    if total == MOST:
+        total = renewals.count_renewals(begin, end, tenant=tenant, policy=policy, owner=owner)
+    earliest = today - dt.timedelta(days=OVERDUE_DAYS)
+    overdue = renewals.list_renewals(
+        earliest, today, tenant=tenant, policy=policy, now=now, owner=owner, limit=MOST_OVERDUE
+    )
+    due = renewals.by_day(rows)
+    kept, unknown = _read_retention(tenant, policy, Month(today.year, today.month))
+    context = {
+        "month": month,
+        "month_name": begin,
+        "before": _spell(month.plus(-1)),
+        "after": _spell(month.plus(1)),
+        "this": _spell(month),
+        "whose": "mine" if owner else "",
+        "weeks": [
+            [{"day": day, "rows": due.get(day, ()), "is_other": day.month != month.number} for day in week]
+            for week in month.weeks()
+        ],
+        "today": today,
+        "rows": rows,
+        "total": total,
+        "overdue": overdue,
+        "overdue_days": OVERDUE_DAYS,
+        "retention": kept,
+        "unknown": unknown,
+        "has_feed": calendar_feeds.has_feed(request.identity.user_id, tenant=tenant),
+        "feed": request.session.pop("calendar_feed", ""),
+        "stage_colors": stage_colors(policy),
+    }
+    return render(request, "work/renewals.html", context)
+
+
+@page(VIEW_LIFECYCLE, "POST")
+def change_feed(request: TenantRequest) -> HttpResponse:
+    """A new secret address for the person's calendar, or none any more."""
+    arguments: dict[str, Any] = {"tenant": request.tenant, "actor": request.identity.actor(), "now": timezone.now()}
+    if request.POST.get("do") == "revoke":
+        calendar_feeds.revoke_feed(request.identity.user_id, **arguments)
+        messages.success(request, _("The address of your calendar no longer works."))
+    else:
+        secret = calendar_feeds.make_feed(request.identity.user_id, **arguments)
+        # Shown once, by the next page.
+        request.session["calendar_feed"] = request.build_absolute_uri(reverse("calendar-feed", args=[secret]))
+        messages.success(request, _("Your calendar has a new address. Copy it now: it is not shown again."))
+    return redirect(f"{reverse('renewals')}#calendar")
+
+
+@require_safe
+def read_feed(request: HttpRequest, secret: str) -> HttpResponse:
+    """The calendar of the person whose secret it is: the renewals that are theirs, or all where they own none."""
+    reader = calendar_feeds.find_reader(secret)
+    if reader is None:
+        raise Http404
+    if calendar_feeds.is_too_often(reader.feed_id):
+        return HttpResponse(status=429, headers={"Retry-After": "3600", "Cache-Control": "no-store"})
+    now = timezone.now()
+    begin, end = now.date() - FEED_PAST, now.date() + FEED_AHEAD
+    with tenant_context(reader.tenant.id):
+        try:
+            policy = live_policy(reader.tenant.id)
+        except NoConfiguration as error:
+            raise Http404 from error
+        arguments: dict[str, Any] = {"tenant": reader.tenant, "policy": policy, "now": now}
+        rows = renewals.list_renewals(begin, end, owner=reader.owner_key, **arguments)
+        rows = rows or renewals.list_renewals(begin, end, **arguments)
+    body = write_calendar(rows, tenant_id=reader.tenant.id, site=settings.SITE_URL)
+    etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Referrer-Policy": "no-referrer"}
+    response = HttpResponse(body, content_type=MEDIA_TYPE, headers=headers)
+    return get_conditional_response(request, etag=etag, response=response) or response
+
+
+def _read_retention(tenant: TenantRef, policy: Policy, month: Month) -> tuple[Sequence[Mapping[str, Any]], int]:
+    """What past months have kept, and of how many customers it is not known. Held for an hour: it reads all reports."""
+    key = f"c360:retention:{tenant.id}:{policy.version}:{month.first}"
+    held: tuple[list[list[Retention]], int] | None = cache.get(key)
+    if held is None:
+        past = renewals.months_before(month, PAST_MONTHS)
+        measured = [renewals.measure_retention(one, tenant=tenant, policy=policy) for one in past]
+        held = measured, renewals.count_unknown(past[-1], tenant=tenant)
+        cache.set(key, held, KEPT_SECONDS)
+    months, unknown = held
+    return [{"row": row, "first": index == 0} for month_ in months for index, row in enumerate(month_)], unknown
+
+
+def _spell(month: Month) -> str:
+    return f"{month.year:04}-{month.number:02}"

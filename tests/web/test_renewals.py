@@ -1,0 +1,190 @@
+"""Renewals: what is due and overdue, what past months have kept, the calendar that programs read, and the handover."""
+
+import datetime as dt
+import re
+from decimal import Decimal
+from urllib.parse import urlsplit
+
+import pytest
+
+from audit.models import AdministrationEntry
+from lifecycle.models import CalendarFeed, FigureChange
+from lifecycle.services.customers.recording import ContactFacts, CustomerFacts, record_customers
+from lifecycle.services.work import notes, tasks
+from lifecycle.services.work.calendar_feeds import MOST_AN_HOUR, make_feed
+from lifecycle.services.work.icalendar import LONGEST_LINE, escape, write_calendar
+from lifecycle.services.work.renewals import Month, Retention, measure_retention
+from tenants.context import tenant_context
+from tenants.models import User
+from tenants.services.configuration.policies import live_policy
+from tests.factories import ADMIN_ACTOR, SAAS, TenantFactory, utc_now
+from tests.web.conftest import text_of
+from tests.web.test_work import by
+
+
+@pytest.fixture
+def tenant(db):
+    """A tenant whose stages have meanings: “Lost” is lost, “Wobbly” at risk."""
+    return TenantFactory(configuration=SAAS)
+
+
+def add(tenant, name, *, renewal_on, stage="Live", arr="1000", owner="", contacts=()):
+    now = utc_now()
+    reason = "Usage Dropped" if stage == "Wobbly" else "Price" if stage == "Lost" else None
+    facts = CustomerFacts(
+        external_id=name, source="/crm", occurred_at=now, company={"name": name, "owner": owner},
+        billing={"renewal_on": renewal_on, "arr": arr, "currency": "EUR"}, contacts=contacts, stage=stage,
+        reason_code=reason,
+    )  # fmt: skip
+    with tenant_context(tenant.id):
+        (one,) = record_customers([facts], tenant=tenant, actor=ADMIN_ACTOR, source="Import", now=now, create=[True])
+    return one.customer_id
+
+
+def unfold(body):
+    """The content lines of an iCalendar object, after checking what RFC 5545 asks of its lines."""
+    assert body.endswith(b"\r\n") and b"\n" not in body.replace(b"\r\n", b"")
+    lines = body[:-2].split(b"\r\n")
+    assert all(0 < len(line) <= LONGEST_LINE and line.decode() for line in lines)
+    return b"\r\n".join(lines).replace(b"\r\n ", b"").decode().split("\r\n")
+
+
+def events_of(body):
+    """The events of a calendar as dicts, read strictly."""
+    lines = unfold(body)
+    assert lines[:3] == ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//Customer 360//Renewals//EN"]
+    assert lines[-1] == "END:VCALENDAR"
+    found, event = [], None
+    for line in lines:
+        if line == "BEGIN:VEVENT":
+            event = {}
+        elif line == "END:VEVENT":
+            assert {"UID", "DTSTAMP", "DTSTART;VALUE=DATE"} <= event.keys()
+            assert re.fullmatch(r"\d{8}T\d{6}Z", event["DTSTAMP"])
+            found.append(event)
+            event = None
+        elif event is not None:
+            name, _, value = line.partition(":")
+            assert name not in event
+            event[name] = value
+    return found
+
+
+def test_a_month_shows_what_is_due_in_it_and_what_is_overdue_without_the_lost(page_client, tenant):
+    today = utc_now().date()
+    in_month = today.replace(day=28)
+    add(tenant, "Aurora", renewal_on=in_month)
+    add(tenant, "Lost one", renewal_on=in_month, stage="Lost")
+    add(tenant, "Late one", renewal_on=today - dt.timedelta(days=40), stage="Wobbly")
+    page = page_client("viewer").get("/renewals")
+    shown = text_of(page)
+    assert page.status_code == 200
+    assert "Aurora" in shown and "Late one" in shown and "Lost one" not in shown
+    assert "40 days ago" in shown
+    other = (in_month.replace(day=1) + dt.timedelta(days=70)).strftime("%Y-%m")
+    assert "Nothing is due in this month." in text_of(page_client("viewer").get(f"/renewals?month={other}"))
+    assert page_client("viewer").get("/renewals?month=nonsense").status_code == 200
+    assert "Aurora" not in text_of(page_client("viewer").get("/renewals?whose=mine"))
+
+
+def test_gross_and_net_retention_are_exact(tenant, db):
+    month = Month(2026, 3)
+    before, within = (dt.datetime(2026, number, 15, tzinfo=dt.UTC) for number in (2, 3))
+    for name, start, end, stage in (
+        ("Grown", "1000", "1500", "Live"),
+        ("Shrunk", "1000", "600", "Live"),
+        ("Gone", "500", "500", "Lost"),
+        ("New", None, "900", "Live"),
+    ):
+        customer_id = add(tenant, name, renewal_on=None, stage=stage, arr=end)
+        with tenant_context(tenant.id):
+            FigureChange.objects.filter(customer_id=customer_id).delete()
+            for at, arr in ((before, start), (within, end)):
+                if arr is not None:
+                    FigureChange.objects.create(
+                        tenant_id=tenant.id, customer_id=customer_id, effective_at=at, recorded_at=at,
+                        source="/billing", figures={"billing.arr": arr},
+                    )  # fmt: skip
+            if stage == "Lost":
+                from lifecycle.models import CustomerLifecycleStatus
+
+                CustomerLifecycleStatus.objects.filter(customer_id=customer_id).update(stage_entered_at=within)
+    with tenant_context(tenant.id):
+        (kept,) = measure_retention(month, tenant=tenant, policy=live_policy(tenant.id))
+    assert kept == Retention(month, "EUR", 3, Decimal(2500), Decimal(1600), Decimal(2100))
+    assert (kept.gross, kept.net) == (Decimal("64.0"), Decimal("84.0"))
+
+
+def test_a_calendar_is_exact_and_the_same_bytes_for_the_same_renewals(tenant):
+    name = 'Müller, "Söhne"; & Töchter \\ ' + "Straße " * 20 + "\nBEGIN:VEVENT"
+    row = {
+        "customer_id": tenant.id, "name": name, "stage": "Live", "renewal_on": dt.date(2026, 12, 31),
+        "occurred_at": dt.datetime(2026, 11, 3, 9, 30, tzinfo=dt.UTC),
+    }  # fmt: skip
+    body = write_calendar([row], tenant_id=tenant.id, site="https://c360.example")
+    (event,) = events_of(body)
+    assert event["SUMMARY"] == escape(f"Renewal: {name}")
+    assert event["DTSTART;VALUE=DATE"], event["DTEND;VALUE=DATE"] == ("20261231", "20270101")
+    assert event["DTSTAMP"] == "20261103T093000Z"
+    assert body == write_calendar([row], tenant_id=tenant.id, site="https://c360.example")
+
+
+def test_the_address_of_a_calendar_is_a_secret_that_can_be_taken_back(page_client, users, tenant, settings):
+    today = utc_now().date()
+    zora = ContactFacts("Zora Canary", "zora@acme.example", "+49 170 5550199")
+    add(tenant, "Aurora", renewal_on=today + dt.timedelta(days=30), contacts=[zora], owner=users.viewer.username)
+    client, anonymous = page_client("viewer"), page_client(None)
+    client.post("/renewals/calendar", {"do": "make"})
+    page = client.get("/renewals").content.decode()
+    (address,) = re.findall(r'value="(https?://[^"]+/calendar/[^"]+\.ics)"', page)
+    assert "/calendar/" not in client.get("/renewals").content.decode().replace("/renewals/calendar", "")
+    path = urlsplit(address).path
+    feed = anonymous.get(path)
+    assert (feed.status_code, feed["Content-Type"]) == (200, "text/calendar; charset=utf-8")
+    (event,) = events_of(feed.content)
+    assert event["SUMMARY"] == "Renewal: Aurora"
+    assert not [one for one in (b"Zora", b"zora@", b"5550199", users.viewer.username.encode()) if one in feed.content]
+    assert anonymous.get(path, headers={"If-None-Match": feed["ETag"]}).status_code == 304
+    with tenant_context(tenant.id):
+        kept = CalendarFeed.objects.get()
+        assert path.rpartition("_")[2].removesuffix(".ics").encode() not in bytes(kept.secret_hash)
+    forged = path[:-6] + ("AA" if not path.endswith("AA.ics") else "BB") + ".ics"
+    for wrong in (forged, "/calendar/x.ics", f"/calendar/{'0' * 32}_{'A' * 43}.ics"):
+        assert anonymous.get(wrong).status_code == 404
+    client.post("/renewals/calendar", {"do": "make"})
+    assert anonymous.get(path).status_code == 404
+    client.post("/renewals/calendar", {"do": "revoke"})
+    with tenant_context(tenant.id):
+        assert not CalendarFeed.objects.exists()
+        actions = AdministrationEntry.objects.filter(subject=str(users.viewer.id)).values_list("action", flat=True)
+        assert sorted(actions)[-4:] == [
+            "make_calendar_feed", "make_calendar_feed", "revoke_calendar_feed", "revoke_calendar_feed",
+        ]  # fmt: skip
+
+
+def test_a_calendar_ends_with_the_person_and_is_not_read_all_day(page_client, users, tenant):
+    with tenant_context(tenant.id):
+        secret = make_feed(users.viewer.id, tenant=tenant, actor=ADMIN_ACTOR, now=utc_now())
+    anonymous = page_client(None)
+    assert [anonymous.get(f"/calendar/{secret}.ics").status_code for _ in range(MOST_AN_HOUR)] == [200] * MOST_AN_HOUR
+    limited = anonymous.get(f"/calendar/{secret}.ics")
+    assert (limited.status_code, limited["Retry-After"]) == (429, "3600")
+    with tenant_context(tenant.id):
+        other = make_feed(users.account_manager.id, tenant=tenant, actor=ADMIN_ACTOR, now=utc_now())
+        User.objects.filter(id=users.account_manager.id).update(is_active=False)
+    assert anonymous.get(f"/calendar/{other}.ics").status_code == 404
+
+
+def test_a_handover_says_what_a_new_owner_has_to_know(page_client, users, tenant):
+    zora = ContactFacts("Zora Canary", "zora@acme.example", None)
+    customer_id = add(tenant, "Aurora", renewal_on=utc_now().date(), stage="Wobbly", arr="120000", contacts=[zora])
+    with tenant_context(tenant.id):
+        notes.write_note(customer_id, "They think about leaving.", by=by(users.account_manager, tenant))
+        gone = notes.write_note(customer_id, "A slip.", by=by(users.account_manager, tenant)).note
+        notes.delete_note(gone["id"], customer_id=customer_id, by=by(users.account_manager, tenant))
+        tasks.create_task(customer_id, "Call Zora", by=by(users.account_manager, tenant))
+    shown = text_of(page_client("account_manager").get(f"/customers/{customer_id}/handover"))
+    for part in ("Wobbly", "Usage Dropped", "Call Zora", "They think about leaving.", "€120,000", "zora@acme.example"):
+        assert part in shown, part
+    assert "A slip." not in shown
+    assert page_client("viewer").get(f"/customers/{customer_id}/handover").status_code == 403
