@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.utils import timezone
 from django.utils.functional import Promise
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from lifecycle.services.work.timeline import EFFECT, EVENT, KINDS, NOTE, STAGE, TASK, Entry, Place, read_timeline
@@ -123,7 +124,7 @@ def _show(entry: Entry, names: Mapping[tuple[str, dt.datetime], str], viewer: Id
 
 def _name_figure(path: str, value: Any) -> tuple[str, str]:
     known = _FIGURES.get(path)
-    label = str(known) if known is not None else path.rpartition(".")[2].replace("_", " ").capitalize()
+    label = str(known) if known is not None else _(path.rpartition(".")[2].replace("_", " ").capitalize())
     return label, "–" if value in (None, "") else str(value)
 
 

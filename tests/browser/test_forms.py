@@ -77,7 +77,7 @@ def test_a_note_is_back_after_the_session_had_expired(open_browser, real_passwor
     assert count_moves(tenant, customer) == 2
     page.reload()
     page.locator("#change-stage").click()
-    expect(page.get_by_label("Note")).to_have_value("")
+    expect(page.get_by_role("dialog").get_by_label("Note")).to_have_value("")
 
 
 def test_no_one_else_gets_what_was_typed(open_browser, real_passwords, users, tenant, customer):
@@ -89,7 +89,7 @@ def test_no_one_else_gets_what_was_typed(open_browser, real_passwords, users, te
     page.wait_for_url(f"**/customers/{customer.id}")
     expect(page.get_by_role("dialog")).to_have_count(0)
     page.locator("#change-stage").click()
-    expect(page.get_by_label("Note")).to_have_value("")
+    expect(page.get_by_role("dialog").get_by_label("Note")).to_have_value("")
     assert page.evaluate("sessionStorage.getItem('c360:draft')") is None
 
 

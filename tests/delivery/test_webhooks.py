@@ -23,7 +23,7 @@ from tests.delivery.endpoints import DAY, OK, Authority, answering, status
 BODY = json.dumps({"type": "lifecycle.updated", "data": {"name": "Café Ünal ☕"}}, ensure_ascii=False)
 
 
-# Longer than a busy machine needs for anything. Whoever does not leave in time waits as long, or takes so much.
+# Longer than a busy machine needs for anything. Anyone who does not leave in time waits as long, or takes so much.
 PATIENCE = 60.0
 MANY_PIECES = 2_000
 
