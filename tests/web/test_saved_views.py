@@ -38,7 +38,7 @@ def viewer(page_client):
 
 
 def save(client, name="Mine", query=QUERY, **more):
-    answer = client.post("/views", {"name": name, "query": query, **more})
+    answer = client.post("/views", {"name": name, "of": query, **more})
     assert answer.status_code == 302, text_of(answer)
     return parse_qs(urlsplit(answer["Location"]).query)["view"][0]
 
@@ -93,13 +93,13 @@ def test_a_shared_view_is_opened_by_the_team_and_changed_by_its_owner_and_admins
     view = save(manager, share="1")
     assert "Mine" in text_of(viewer.get("/customers"))
     assert viewer.get(f"/views/{view}").status_code == 302
-    refused = edit(viewer, view, "save", query="ordering=-arr")
+    refused = edit(viewer, view, "save", of="ordering=-arr")
     assert refused.status_code == 403
     assert "“Mine” belongs to someone else. Save your changes as a view of your own. Nothing was saved." in text_of(
         refused
     )
     assert stored(tenant) == [("Mine", QUERY, True, False)]
-    assert edit(manager, view, "save", query="ordering=-arr").status_code == 302
+    assert edit(manager, view, "save", of="ordering=-arr").status_code == 302
     assert edit(admin, view, "rename", name="Ours").status_code == 302
     assert stored(tenant) == [("Ours", "ordering=-arr", True, False)]
     assert [action for action, _ in recorded(tenant)] == ["save_view", "change_view", "change_view"]
@@ -110,7 +110,7 @@ def test_a_view_that_an_admin_has_locked_is_changed_by_admins_only(manager, admi
     assert edit(manager, view, "lock").status_code == 403
     assert edit(admin, view, "lock").status_code == 302
     for action in ("save", "rename", "unshare", "unlock", "delete"):
-        refused = edit(manager, view, action, name="Other", query="")
+        refused = edit(manager, view, action, name="Other", of="")
         assert refused.status_code == 403
         assert "“Mine” was locked by an admin." in text_of(refused)
     assert stored(tenant) == [("Mine", QUERY, True, True)]
@@ -139,12 +139,12 @@ def test_who_changes_a_shared_view_on_the_page_is_offered_to_save_it_as_their_ow
         ({"name": ""}, 400, "Nothing was saved."),
         ({"name": "x" * 81}, 400, "Nothing was saved."),
         ({"name": "mine"}, 409, "You have a view called “mine” already. Choose another name. Nothing was saved."),
-        ({"name": "A", "query": "where=stage:Nowhere"}, 400, "There is no stage “Nowhere”."),
+        ({"name": "A", "of": "where=stage:Nowhere"}, 400, "There is no stage “Nowhere”."),
     ],
 )
 def test_a_view_that_cannot_be_saved_is_refused_and_nothing_changes(manager, tenant, sent, status, sentence):
     save(manager)
-    refused = manager.post("/views", {"query": QUERY, **sent})
+    refused = manager.post("/views", {"of": QUERY, **sent})
     assert refused.status_code == status
     assert sentence in text_of(refused)
     assert len(stored(tenant)) == len(recorded(tenant)) == 1
@@ -170,7 +170,7 @@ def test_of_two_changes_at_once_the_later_one_is_refused(manager, tenant):
 def test_a_view_is_deleted_and_a_person_keeps_so_many_only(manager, tenant, monkeypatch):
     monkeypatch.setattr(saved_views, "MOST_VIEWS", 1)
     view = save(manager)
-    refused = manager.post("/views", {"name": "Two", "query": QUERY})
+    refused = manager.post("/views", {"name": "Two", "of": QUERY})
     assert (refused.status_code, "You have 1 views already." in text_of(refused)) == (409, True)
     assert edit(manager, view, "delete").status_code == 302
     assert stored(tenant) == []

@@ -48,7 +48,7 @@ def open_view(request: TenantRequest, view_id: UUID) -> HttpResponse:
 @page(VIEW_LIFECYCLE, "POST")
 def keep_view(request: TenantRequest) -> HttpResponse:
     """Save the list as a view of one's own."""
-    asked = ListParameters.from_query(request.POST.get("query", ""), live_policy(request.tenant.id), request.tenant)
+    asked = ListParameters.from_query(request.POST.get("of", ""), live_policy(request.tenant.id), request.tenant)
     if asked.unknown:
         return _refuse(request, f"{asked.unknown} {_('Nothing was saved.')}", 400)
     try:
@@ -96,7 +96,7 @@ def edit_view(request: TenantRequest, view_id: UUID) -> HttpResponse:
             changed = {"name": request.POST.get("name", "")}  # type: ignore[dict-item]
         elif action == "save":
             asked = ListParameters.from_query(
-                request.POST.get("query", ""), live_policy(request.tenant.id), request.tenant
+                request.POST.get("of", ""), live_policy(request.tenant.id), request.tenant
             )
             if asked.unknown:
                 return _refuse(request, f"{asked.unknown} {_('Nothing was saved.')}", 400)
