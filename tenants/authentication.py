@@ -22,6 +22,7 @@ from tenants.services.accounts.api_keys import ApiKeyRefused, looks_like_key, ve
 from tenants.services.accounts.issuers import ExternalClaims, ExternalTokenRefused, is_external, read_external_token
 from tenants.services.accounts.logins import INACTIVE, SUSPENDED
 from tenants.services.accounts.membership import Membership, fetch_membership, read_membership
+from tenants.services.accounts.provider_login import GRANTED
 from tenants.services.accounts.tokens import AccessClaims, TokenRefused, read_access
 from tenants.services.directory import find_tenant
 
@@ -152,7 +153,9 @@ def identify_session(request: HttpRequest, *, slug: str | None = None) -> Identi
     if slug is None and membership.tenant is None:
         look = read_impersonation(request.session)
         slug = look.slug if look is not None and look.until > timezone.now() else None
-    return identify(membership, granted=None, slug=slug)
+    roles = request.session.get(GRANTED)
+    granted = None if roles is None else permissions_of(frozenset(roles))
+    return identify(membership, granted=granted, slug=slug)
 
 
 def identify(membership: Membership, *, granted: frozenset[str] | None, slug: str | None) -> Identity:

@@ -76,6 +76,12 @@ class TokenIssuer(models.Model):
         max_length=100, default="tenant_id", help_text="Must name this tenant when present."
     )
     role_map = models.JSONField(default=dict)
+    client_id = models.CharField(
+        max_length=255, blank=True, default="", db_default="", help_text="Empty: not for the pages."
+    )
+    client_secret = models.BinaryField(null=True, help_text="Encrypted. None: a public client.")
+    authorization_url = models.CharField(max_length=500, blank=True, default="", db_default="")
+    token_url = models.CharField(max_length=500, blank=True, default="", db_default="")
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField()
 

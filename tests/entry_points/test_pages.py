@@ -60,6 +60,8 @@ OPEN = {
     # Whom its secret names: see tests/web/test_renewals.py.
     "/calendar/{secret}.ics",
     "/login",
+    "/login/company",
+    "/login/return",
     "/logout",
     "/invitation/{uid}/{token}",
     "/password-reset",

@@ -21,7 +21,7 @@ from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tenants.models import User
-from tenants.services.accounts import jwks, key_fetching
+from tenants.services.accounts import jwks, provider_fetching
 from tenants.services.accounts.issuers import (
     ExternalTokenRefused,
     IssuerRefused,
@@ -315,11 +315,11 @@ def stubborn(request: Any) -> Iterator[Stubborn]:
 
 
 def test_a_fetch_ends_in_time_whatever_the_server_does(stubborn: Stubborn, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(key_fetching, "WHOLE_SECONDS", 1.0)
-    monkeypatch.setattr(key_fetching, "STEP_SECONDS", 30.0)
+    monkeypatch.setattr(provider_fetching, "WHOLE_SECONDS", 1.0)
+    monkeypatch.setattr(provider_fetching, "STEP_SECONDS", 30.0)
     began = time.monotonic()
     with pytest.raises(TimeoutError, match="no answer within 1 seconds"):
-        key_fetching.fetch_keys(stubborn.url)
+        provider_fetching.fetch_keys(stubborn.url)
     assert time.monotonic() - began < 5
 
 
@@ -374,7 +374,7 @@ def test_known_keys_serve_at_once_while_the_provider_is_silent(
     accepted(provider, acme, "rsa-1")
     monkeypatch.setattr(jwks, "FRESH_SECONDS", 0.0)
     monkeypatch.setattr(jwks, "COOLDOWN_SECONDS", 0.0)
-    monkeypatch.setattr(jwks, "fetch_keys", lambda _: key_fetching.fetch_keys(stubborn.url))
+    monkeypatch.setattr(jwks, "fetch_keys", lambda _: provider_fetching.fetch_keys(stubborn.url))
     began = time.monotonic()
     for _ in range(20):
         accepted(provider, acme, "rsa-1")

@@ -19,12 +19,13 @@ from tenants.context import tenant_context
 from tenants.services.directory import list_every_tenant
 
 BATCH: Final = 2000
-# Table -> rows of a batch: pieces of uploaded files are large.
+# Table -> its encrypted column, and rows of a batch: pieces of uploaded files are large.
 SEALED_TABLES: Final = {
-    "lifecycle_deadletter": BATCH,
-    "lifecycle_parkedevent": BATCH,
-    "lifecycle_webhooksecret": BATCH,
-    "lifecycle_importpart": 20,
+    "lifecycle_deadletter": ("value", BATCH),
+    "lifecycle_parkedevent": ("value", BATCH),
+    "lifecycle_webhooksecret": ("value", BATCH),
+    "lifecycle_importpart": ("value", 20),
+    "tenants_tokenissuer": ("client_secret", BATCH),
 }
 # Messages whose tenant could not be determined are kept under a tenant of their own.
 NAMELESS: Final = TenantRef(NO_TENANT, "(no tenant)")
@@ -35,11 +36,11 @@ _IS_OLD: Final = """
     AND get_byte({column}, 1) * 256 + get_byte({column}, 2) <> %(newest)s::int
 """
 LOCK_OLD: Final = """
-SELECT id, value FROM {table} WHERE tenant_id = %(tenant_id)s::uuid AND {is_old}
+SELECT id, {column} FROM {table} WHERE tenant_id = %(tenant_id)s::uuid AND {is_old}
  ORDER BY id LIMIT %(limit)s::int FOR UPDATE SKIP LOCKED
 """
 REWRAP: Final = """
-UPDATE {table} t SET value = i.value FROM unnest(%(ids)s::uuid[], %(values)s::bytea[]) AS i(id, value)
+UPDATE {table} t SET {column} = i.value FROM unnest(%(ids)s::uuid[], %(values)s::bytea[]) AS i(id, value)
  WHERE t.tenant_id = %(tenant_id)s::uuid AND t.id = i.id
 """
 COUNT_OLD: Final = "SELECT count(*) FROM {table} WHERE tenant_id = %(tenant_id)s::uuid AND {is_old}"
@@ -59,7 +60,7 @@ def rotate_tenant(tenant_id: UUID) -> Iterator[int]:
         with tenant_context(tenant_id):
             allow_seconds(JOB_SECONDS)
             done = rewrap_keys(tenant_id, limit=BATCH)
-            done += sum(_reseal(tenant_id, table, limit) for table, limit in SEALED_TABLES.items())
+            done += sum(_reseal(tenant_id, table, column, limit) for table, (column, limit) in SEALED_TABLES.items())
         if not done:
             return
         yield done
@@ -75,8 +76,8 @@ def count_old(tenant_id: UUID) -> int:
         allow_seconds(JOB_SECONDS)
         old: int = count_old_keys(tenant_id)
         with prepared_cursor("default") as cursor:
-            for table in SEALED_TABLES:
-                cursor.execute(COUNT_OLD.format(table=table, is_old=_IS_OLD.format(column="value")), parameters)
+            for table, (column, _) in SEALED_TABLES.items():
+                cursor.execute(COUNT_OLD.format(table=table, is_old=_IS_OLD.format(column=column)), parameters)
                 old += cursor.fetchone()[0]
             is_old = f"published_at IS NULL AND {_IS_OLD.format(column='payload')}"
             cursor.execute(COUNT_OLD.format(table="audit_outbox", is_old=is_old), parameters)
@@ -84,10 +85,11 @@ def count_old(tenant_id: UUID) -> int:
     return old
 
 
-def _reseal(tenant_id: UUID, table: str, limit: int) -> int:
+def _reseal(tenant_id: UUID, table: str, column: str, limit: int) -> int:
     parameters = {"tenant_id": tenant_id, "newest": cipher.newest_master_key_id(), "limit": limit}
     with prepared_cursor("default") as cursor:
-        cursor.execute(LOCK_OLD.format(table=table, is_old=_IS_OLD.format(column="value")), parameters)
+        is_old = _IS_OLD.format(column=column)
+        cursor.execute(LOCK_OLD.format(table=table, column=column, is_old=is_old), parameters)
         rows = [
             (row_id, rewrap_message(value, tenant_id=tenant_id, row_id=row_id) or bytes(value))
             for row_id, value in cursor.fetchall()
@@ -95,5 +97,5 @@ def _reseal(tenant_id: UUID, table: str, limit: int) -> int:
         if rows:
             ids, values = zip(*rows, strict=True)
             changes = {"tenant_id": tenant_id, "ids": plain_array(ids), "values": bytea_array(values)}
-            cursor.execute(REWRAP.format(table=table), changes)
+            cursor.execute(REWRAP.format(table=table, column=column), changes)
     return len(rows)

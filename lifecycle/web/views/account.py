@@ -20,6 +20,7 @@ from tenants.pages import choose_tenant, identify_page, leave_tenant
 from tenants.services.accounts.impersonation import IMPERSONATION_MINUTES, LONGEST_REASON, ImpersonationRefused
 from tenants.services.accounts.login_devices import mark_device
 from tenants.services.accounts.login_guard import LoginsLimited
+from tenants.services.accounts.provider_login import GRANTED
 from tenants.services.directory import list_tenants
 
 
@@ -56,6 +57,8 @@ class LogIn(LoginView):
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         """Log in, and leave the mark by which this browser is known at the next log-in."""
         response = super().form_valid(form)
+        # A password narrows nothing.
+        self.request.session.pop(GRANTED, None)
         mark_device(self.request, response, form.cleaned_data["username"])
         return response
 

@@ -16,20 +16,24 @@ import jwt
 import structlog
 from django.conf import settings
 from django.db import DatabaseError, connections, transaction
+from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext as _
 
 from audit.services.administration import record_administration
+from audit.services.message_encryption import encrypt_message
 from tenants.actors import Actor, TenantRef
 from tenants.models import TokenIssuer, User
 from tenants.roles import ROLE_OF_CLAIM, Role
 from tenants.rules.texts import find_text_error
 from tenants.services.accounts import jwks
+from tenants.services.accounts.provider_fetching import fetch_json
 from tenants.services.directory import PLATFORM
 
 log = structlog.get_logger(__name__)
 
 LEEWAY_SECONDS = 10
 _LONGEST_NAME = 255
+_LONGEST_URL = 500
 OWN_ISSUER = settings.SIMPLE_JWT["ISSUER"]
 
 
@@ -49,6 +53,16 @@ class ExternalClaims:
     tenant_id: UUID
     roles: frozenset[str]
     expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class PageClient:
+    """As whom the pages sign people in at a provider, and where. ``client_secret`` empty: a public client."""
+
+    client_id: str
+    authorization_url: str
+    token_url: str
+    client_secret: str = ""
 
 
 def read_issuer(token: str) -> str | None:
@@ -98,6 +112,26 @@ def read_external_token(token: str) -> ExternalClaims:
     raise refusal
 
 
+def read_id_token(token: str, issuer: TokenIssuer, *, nonce: str) -> ExternalClaims:
+    """The claims of an ID token that a provider gave the pages, after every check that an access token goes through.
+
+    Its audience is the client, and alone or by ``azp`` the one that it was made for; ``nonce`` is the one that was
+    sent (OpenID Connect Core 1.0, 3.1.3.7). Raises ExternalTokenRefused, jwks.KeysUnavailable.
+    """
+    header = _read_header(token, default_key=jwks.THE_ONLY_KEY)
+    try:
+        claims = _verify(token, header, issuer, audience=issuer.client_id)
+    except jwt.PyJWTError as error:
+        raise ExternalTokenRefused(f"The ID token is not valid here: {error}.") from error
+    many = isinstance(claims["aud"], list) and len(claims["aud"]) > 1
+    if claims.get("azp", None if many else issuer.client_id) != issuer.client_id:
+        raise ExternalTokenRefused(_("The ID token was made for another client."))
+    given = claims.get("nonce")
+    if not isinstance(given, str) or not constant_time_compare(given, nonce):
+        raise ExternalTokenRefused(_("The ID token was made for another sign-in."))
+    return _map_claims(claims, issuer)
+
+
 def is_provider_only(user: User) -> bool:
     """Whether the user signs in through an identity provider that their tenant accepts now, and in no other way.
 
@@ -128,18 +162,19 @@ def _fetch_ahead_alone() -> None:
         connections.close_all()
 
 
-def _read_header(token: str) -> Mapping[str, Any]:
+def _read_header(token: str, *, default_key: str | None = None) -> Mapping[str, Any]:
     try:
-        header = jwt.get_unverified_header(token)
+        header: dict[str, Any] = jwt.get_unverified_header(token)
     except jwt.PyJWTError as error:
         # Among them: extensions that are marked critical (crit) and not known here.
         raise ExternalTokenRefused(f"The token is not valid here: {error}.") from error
-    if not isinstance(header.get("kid"), str):
+    header.setdefault("kid", default_key)
+    if not isinstance(header["kid"], str):
         raise ExternalTokenRefused(_("The token names no key (kid)."))
     return header
 
 
-def _verify(token: str, header: Mapping[str, Any], issuer: TokenIssuer) -> dict[str, Any]:
+def _verify(token: str, header: Mapping[str, Any], issuer: TokenIssuer, *, audience: str = "") -> dict[str, Any]:
     algorithm = header.get("alg")
     if algorithm not in issuer.algorithms or algorithm not in TokenIssuer.ALGORITHMS:
         raise jwt.InvalidAlgorithmError(f"it is signed with {algorithm}, accepted is {', '.join(issuer.algorithms)}")
@@ -152,7 +187,7 @@ def _verify(token: str, header: Mapping[str, Any], issuer: TokenIssuer) -> dict[
         token,
         key=key,
         algorithms=[algorithm],
-        audience=issuer.audience,
+        audience=audience or issuer.audience,
         issuer=issuer.issuer,
         leeway=LEEWAY_SECONDS,
         options={"require": ["exp", "iat", "sub", "aud", "iss"]},
@@ -188,6 +223,34 @@ def _slug_of(issuer: TokenIssuer) -> str:
     return slug
 
 
+def discover(issuer: str) -> dict[str, str]:
+    """Where a provider's endpoints are, as it says itself (OpenID Connect Discovery 1.0). Raises IssuerRefused."""
+    url = f"{issuer.rstrip('/')}/.well-known/openid-configuration"
+    if (fault := jwks.check_url(url, "The provider's address")) is not None:
+        raise IssuerRefused(fault)
+    try:
+        answer = fetch_json(url)
+    except (OSError, ValueError) as error:
+        raise IssuerRefused(f"The provider does not describe itself at {url}: {error}. Nothing was changed.") from error
+    names = ("issuer", "authorization_endpoint", "token_endpoint", "jwks_uri")
+    if not isinstance(answer, dict) or not all(isinstance(answer.get(name), str) for name in names):
+        raise IssuerRefused(f"{url} is no description of a provider. Nothing was changed.")
+    if answer["issuer"] != issuer:
+        raise IssuerRefused(f"{url} describes {answer['issuer']}, which is not {issuer}. Nothing was changed.")
+    return {name: answer[name] for name in names}
+
+
+def _check_client(client: PageClient) -> None:
+    if find_text_error(client.client_id, _LONGEST_NAME) is not None:
+        raise IssuerRefused(_("The client id is empty, too long, or has control characters."))
+    for url, what in (
+        (client.authorization_url, "The authorization endpoint"),
+        (client.token_url, "The token endpoint"),
+    ):
+        if (fault := jwks.check_url(url, what)) is not None or len(url) > _LONGEST_URL:
+            raise IssuerRefused(fault or f"{what} is longer than {_LONGEST_URL} characters.")
+
+
 def configure_issuer(
     *,
     issuer: str,
@@ -200,10 +263,16 @@ def configure_issuer(
     now: dt.datetime,
     roles_claim: str = "roles",
     tenant_claim: str = "tenant_id",
+    client: PageClient | None = None,
 ) -> TokenIssuer:
-    """Accept tokens of an external issuer for a tenant. Call inside the tenant's context. Raises IssuerRefused."""
+    """Accept tokens of an external issuer for a tenant; with ``client`` its people sign in to the pages through it too.
+
+    Call inside the tenant's context. Raises IssuerRefused; nothing was changed then.
+    """
     if (fault := jwks.check_url(jwks_url)) is not None:
         raise IssuerRefused(fault)
+    if client is not None:
+        _check_client(client)
     if issuer == OWN_ISSUER or not issuer or not audience:
         raise IssuerRefused(_("Give the provider's own iss, and the audience that its tokens carry for this product."))
     if not algorithms or set(algorithms) - set(TokenIssuer.ALGORITHMS):
@@ -211,35 +280,39 @@ def configure_issuer(
     allowed = {claim for claim, role in ROLE_OF_CLAIM.items() if role is not Role.SUPER_ADMIN}
     if not role_map or set(role_map.values()) - allowed:
         raise IssuerRefused(f"The role map must lead to roles among {', '.join(sorted(allowed))}.")
+    said = {
+        "jwks_url": jwks_url,
+        "algorithms": list(algorithms),
+        "role_map": dict(role_map),
+        "roles_claim": roles_claim,
+        "tenant_claim": tenant_claim,
+    }
+    if client is not None:
+        said |= {name: getattr(client, name) for name in ("client_id", "authorization_url", "token_url")}
     with transaction.atomic():
         row, _made = TokenIssuer.objects.update_or_create(
             tenant_id=tenant.id,
             issuer=issuer,
             audience=audience,
-            defaults={
-                "jwks_url": jwks_url,
-                "algorithms": list(algorithms),
-                "role_map": dict(role_map),
-                "roles_claim": roles_claim,
-                "tenant_claim": tenant_claim,
-                "is_active": True,
-            },
-            create_defaults={
-                "jwks_url": jwks_url,
-                "algorithms": list(algorithms),
-                "role_map": dict(role_map),
-                "roles_claim": roles_claim,
-                "tenant_claim": tenant_claim,
-                "created_at": now,
-            },
+            defaults={**said, "is_active": True},
+            create_defaults={**said, "created_at": now},
         )
+        if client is not None:
+            secret = client.client_secret.encode()
+            row.client_secret = encrypt_message(secret, tenant_id=tenant.id, row_id=row.id) if secret else None
+            row.save(update_fields=["client_secret"])
         record_administration(
             tenant_id=tenant.id,
             actor=actor.name,
             actor_kind=actor.kind,
             action="configure_issuer",
             subject=issuer,
-            detail={"audience": audience, "jwks_url": jwks_url, "role_map": dict(role_map)},
+            detail={
+                "audience": audience,
+                "jwks_url": jwks_url,
+                "role_map": dict(role_map),
+                **({"client_id": client.client_id} if client else {}),
+            },
             now=now,
         )
     return row

@@ -18,7 +18,7 @@ from django.conf import settings
 from jwt import PyJWK
 from prometheus_client import Counter
 
-from tenants.services.accounts.key_fetching import fetch_keys
+from tenants.services.accounts.provider_fetching import fetch_keys
 
 log = structlog.get_logger(__name__)
 
@@ -33,6 +33,8 @@ RETRY_SECONDS = 2
 # The first token after a start, or after a rotation, need not be refused because it is the first.
 PATIENCE_SECONDS = 0.5
 MOST_WAITING = 2
+# An ID token need not name its key where the provider has one (OpenID Connect Core 1.0, 10.1).
+THE_ONLY_KEY = ""
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 fetches = Counter("customer360_issuer_key_fetches_total", "Key sets of identity providers fetched.", ["outcome"])
@@ -54,6 +56,12 @@ class _KeySet:
     failures: int = 0
     fetching: threading.Event | None = None
 
+    def find(self, key_id: str) -> PyJWK | None:
+        """The key of that id; for THE_ONLY_KEY the one there is, if there is one alone."""
+        if key_id == THE_ONLY_KEY:
+            return next(iter(self.keys.values())) if len(self.keys) == 1 else None
+        return self.keys.get(key_id)
+
     @property
     def next_try_at(self) -> float:
         """When the next fetch may begin."""
@@ -68,20 +76,20 @@ _slots = threading.BoundedSemaphore(MOST_FETCHES)
 _waiting = threading.BoundedSemaphore(MOST_WAITING)
 
 
-def check_url(url: str) -> str | None:
-    """Why an address may not be fetched, or None.
+def check_url(url: str, what: str = "The key set's address") -> str | None:
+    """Why an address of a provider may not be used, or None.
 
     HTTPS only; plain HTTP to this machine where LOOPBACK_ISSUERS allows it.
     """
     try:
         parts = urlsplit(url)
     except ValueError as error:
-        return f"The key set's address is no address: {error}."
+        return f"{what} is no address: {error}."
     if parts.scheme == "https" and parts.hostname and not parts.username:
         return None
     if settings.LOOPBACK_ISSUERS and parts.scheme == "http" and parts.hostname in LOOPBACK:
         return None
-    return "The key set's address must be an https:// address without a user name."
+    return f"{what} must be an https:// address without a user name."
 
 
 def find_key(url: str, key_id: str) -> PyJWK | None:
@@ -100,7 +108,7 @@ def find_key(url: str, key_id: str) -> PyJWK | None:
     with _lock:
         known = _sets.setdefault(url, _KeySet())
         is_usable = now - known.fetched_at <= STALE_SECONDS
-        key = known.keys.get(key_id) if is_usable else None
+        key = known.find(key_id) if is_usable else None
         if key is None and (known.fetching or not is_usable):
             wait = max(RETRY_SECONDS, 0 if known.fetching else known.next_try_at - now)
             raise KeysUnavailable(int(-(-wait // 1)))
@@ -113,10 +121,10 @@ def _begin_if_needed(url: str, key_id: str) -> threading.Event | None:
     with _lock:
         known = _sets.setdefault(url, _KeySet())
         age = now - known.fetched_at
-        if key_id in known.keys and age < FRESH_SECONDS:
+        if known.find(key_id) is not None and age < FRESH_SECONDS:
             return None
         has_begun = _begin_fetch(url, known, now)
-        return known.fetching if has_begun and not (key_id in known.keys and age <= STALE_SECONDS) else None
+        return known.fetching if has_begun and not (known.find(key_id) is not None and age <= STALE_SECONDS) else None
 
 
 def fetch_ahead(urls: Iterable[str]) -> None:

@@ -47,11 +47,12 @@ def check_login(username: str, password: str, *, address: str, now: dt.datetime,
         attempt.give_back()
         raise LoginRefused(BY_PROVIDER)
     attempt.succeed()
-    _record_login(user, now=now)
+    record_login(user, now=now)
     return user
 
 
-def _record_login(user: User, *, now: dt.datetime) -> None:
+def record_login(user: User, *, now: dt.datetime) -> None:
+    """Keep when somebody logged in last."""
     context = tenant_context(user.tenant_id) if user.tenant_id else user_context(user.id)
     with context:
         User.objects.filter(id=user.id).update(last_login=now)

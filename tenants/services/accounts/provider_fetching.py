@@ -1,4 +1,4 @@
-"""One key set, fetched over HTTPS within a bounded time, whatever the provider does: silent, dripping or too long."""
+"""What a provider answers, fetched within a bounded time, whatever it does: silent, dripping or too long."""
 
 import http.client
 import json
@@ -7,6 +7,7 @@ import ssl
 import threading
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Mapping
 from contextlib import suppress
@@ -22,26 +23,36 @@ log = structlog.get_logger(__name__)
 # Of each step (connect, read), and of all of them together.
 STEP_SECONDS = 3.0
 WHOLE_SECONDS = 5.0
-LARGEST_SET = 256 * 1024
+LARGEST = 256 * 1024
 MOST_KEYS = 100
 _PIECE = 16 * 1024
 
 
 def fetch_keys(url: str) -> Mapping[str, PyJWK]:
-    """The keys at an address, by their ids. Raises OSError or ValueError with the reason, after WHOLE_SECONDS at most.
+    """The keys at an address, by their ids. Raises OSError or ValueError with the reason, as ``fetch_json``."""
+    return _read_keys(fetch_json(url))
 
-    Only looking up the host's name may take longer: nothing can interrupt that.
+
+def fetch_json(url: str, form: Mapping[str, str] | None = None, *, authorization: str = "") -> Any:
+    """What is answered, read as JSON; with ``form`` it is posted. Redirects are not followed.
+
+    Raises OSError or ValueError with the reason, after WHOLE_SECONDS at most. Only looking up the host's name may take
+    longer: nothing can interrupt that.
     """
+    data = None if form is None else urllib.parse.urlencode(form).encode()
+    request = urllib.request.Request(url, data=data, headers={"Accept": "application/json"})  # noqa: S310  check_url
+    if authorization:
+        request.add_unredirected_header("Authorization", authorization)
     watch = _Watch(time.monotonic() + WHOLE_SECONDS)
     opener = urllib.request.build_opener(_NoRedirects, _PlainHandler(watch), _SecureHandler(watch))
     timer = threading.Timer(WHOLE_SECONDS, watch.cut)
     timer.daemon = True
     timer.start()
     try:
-        with opener.open(url, timeout=STEP_SECONDS) as answer:
+        with opener.open(request, timeout=STEP_SECONDS) as answer:
             body = _read(answer, watch)
         watch.check()
-        return _read_keys(json.loads(body))
+        return json.loads(body)
     except (OSError, ValueError, RecursionError, http.client.HTTPException) as error:
         # A connection that was cut shows in many ways.
         if watch.is_over:
@@ -58,8 +69,8 @@ def _read(answer: Any, watch: "_Watch") -> bytes:
     body = b""
     while piece := answer.read1(_PIECE):
         body += piece
-        if len(body) > LARGEST_SET:
-            raise ValueError("the key set is too large")
+        if len(body) > LARGEST:
+            raise ValueError("the answer is too large")
         watch.check()
     return body
 
