@@ -42,7 +42,7 @@ def read(
                     rows.append((line.external_id, line.company.get("name", "")))
                 except BadValue as fault:
                     sentences.append(str(fault))
-                    rejects.keep([(record, str(fault))], Counts())
+                    rejects.keep([(record, str(fault))], Counts(), {})
     return rows, sentences, plan
 
 
