@@ -124,7 +124,7 @@ def test_a_calendar_is_exact_and_the_same_bytes_for_the_same_renewals(tenant):
     body = write_calendar([row], tenant_id=tenant.id, site="https://c360.example")
     (event,) = events_of(body)
     assert event["SUMMARY"] == escape(f"Renewal: {name}")
-    assert event["DTSTART;VALUE=DATE"], event["DTEND;VALUE=DATE"] == ("20261231", "20270101")
+    assert (event["DTSTART;VALUE=DATE"], event["DTEND;VALUE=DATE"]) == ("20261231", "20270101")
     assert event["DTSTAMP"] == "20261103T093000Z"
     assert body == write_calendar([row], tenant_id=tenant.id, site="https://c360.example")
 
