@@ -120,9 +120,9 @@ class NoteViewSet(WorkViewSet):
     @idempotent
     def partial_update(self, request: Request, customer_id: str, note_id: str) -> Response:
         """Say something else; what it said before is kept. For the author."""
-        id_ = read_id(note_id, "note_id")
         body = NoteSerializer(data=request.data)
         body.is_valid(raise_exception=True)
+        id_ = read_id(note_id, "note_id")
         expected = read_if_match(request, current=lambda: self._version_of(id_))
         with refusals():
             written = notes.edit_note(
@@ -191,9 +191,9 @@ class TaskViewSet(WorkViewSet):
     @idempotent
     def partial_update(self, request: Request, customer_id: str, task_id: str) -> Response:
         """Change a task, say that it is done, or open it again. What is not given stays."""
-        id_ = read_id(task_id, "task_id")
         body = TaskChangeSerializer(data=request.data)
         body.is_valid(raise_exception=True)
+        id_ = read_id(task_id, "task_id")
         expected = read_if_match(request, current=lambda: (self._read(id_) or {}).get("version"))
         with refusals():
             task = tasks.change_task(
