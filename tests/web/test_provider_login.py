@@ -180,16 +180,20 @@ def test_a_company_without_a_provider_and_one_that_there_is_not_are_answered_ali
     assert "No company of this name signs in through an identity provider." in text_of(pages[0])
 
 
-def test_a_silent_provider_holds_no_more_than_two_at_once(browser, company, monkeypatch):
-    back = sign_in_there(go(browser, company), "idp|mia")
-    taken = [provider_login._turns.acquire(blocking=False) for _ in range(3)]
+def test_a_silent_provider_holds_no_more_than_two_at_once_and_leaves_turns_to_others(browser, company, provider):
+    silent, own = "https://silent.example/token", f"{provider}/oauth2/token"
+    taken = [provider_login._take_turn(url) for url in (silent, silent, silent, own, own, "https://third.example")]
     try:
-        assert taken == [True, True, False]
-        page = browser.get(back)
+        assert taken == [True, True, False, True, True, False]
+        page = browser.get(sign_in_there(go(browser, company), "idp|mia"))
         assert page.status_code == 403 and "Too many people are signing in" in text_of(page)
+        for url in (own, own):
+            provider_login._give_turn_back(url)
+        assert browser.get(sign_in_there(go(browser, company), "idp|mia")).status_code == 302
     finally:
-        for _ in range(2):
-            provider_login._turns.release()
+        for url in (silent, silent):
+            provider_login._give_turn_back(url)
+    assert not provider_login._running
 
 
 def test_the_secret_is_encrypted_and_a_provider_that_describes_another_is_refused(company, provider, settings):

@@ -81,10 +81,10 @@ def test_a_personal_view_is_for_its_owner_alone(manager, viewer, admin, tenant):
 def test_another_tenants_link_is_404_whatever_it_shares(manager, page_client, other_users, tenant):
     view = save(manager, share="1")
     for role in ("viewer", "tenant_admin"):
-        stranger = page_client(getattr(other_users, role))
-        assert stranger.get(f"/views/{view}").status_code == 404
+        outsider = page_client(getattr(other_users, role))
+        assert outsider.get(f"/views/{view}").status_code == 404
         for action in ("save", "rename", "lock", "delete"):
-            assert edit(stranger, view, action, name="x").status_code == 404
+            assert edit(outsider, view, action, name="x").status_code == 404
     assert stored(tenant) == [("Mine", QUERY, True, False)]
     assert Client().get(f"/views/{view}")["Location"].startswith("/login")
 

@@ -8,6 +8,7 @@ import base64
 import hashlib
 import secrets
 import threading
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -31,9 +32,11 @@ log = structlog.get_logger(__name__)
 
 # The roles that the provider granted, in the session: they narrow what the membership allows.
 GRANTED: Final = "provider_roles"
-# Of a process: a silent provider holds a thread for seconds.
-MOST_AT_ONCE: Final = 2
-_turns = threading.BoundedSemaphore(MOST_AT_ONCE)
+# Of a process, and of one provider: a silent one holds a thread for seconds, and must leave turns to the others.
+MOST_AT_ONCE: Final = 4
+MOST_OF_ONE: Final = 2
+_running: Counter[str] = Counter()
+_lock = threading.Lock()
 
 
 class SignInRefused(Exception):
@@ -140,7 +143,7 @@ def _exchange(issuer: TokenIssuer, code: str, verifier: str, redirect_uri: str) 
         "client_id": issuer.client_id,
         "code_verifier": verifier,
     }
-    if not _turns.acquire(blocking=False):
+    if not _take_turn(issuer.token_url):
         raise SignInRefused(_("Too many people are signing in at this moment. Begin again in a few seconds."))
     try:
         answer = fetch_json(issuer.token_url, form, authorization=_authorization(issuer))
@@ -150,11 +153,26 @@ def _exchange(issuer: TokenIssuer, code: str, verifier: str, redirect_uri: str) 
             _("Your identity provider does not answer as it should. Begin again in a minute.")
         ) from error
     finally:
-        _turns.release()
+        _give_turn_back(issuer.token_url)
     token = answer.get("id_token") if isinstance(answer, dict) else None
     if not isinstance(token, str):
         raise SignInRefused(_("Your identity provider does not answer as it should. Begin again in a minute."))
     return token
+
+
+def _take_turn(url: str) -> bool:
+    with _lock:
+        if _running.total() >= MOST_AT_ONCE or _running[url] >= MOST_OF_ONE:
+            return False
+        _running[url] += 1
+        return True
+
+
+def _give_turn_back(url: str) -> None:
+    with _lock:
+        _running[url] -= 1
+        if not _running[url]:
+            del _running[url]
 
 
 def _authorization(issuer: TokenIssuer) -> str:
