@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import psycopg
 import pytest
 from django.conf import settings
 from django.db import connections
@@ -49,6 +50,15 @@ def db(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
         for alias in connections:
             assert not connections[alias].in_atomic_block, "the test left a transaction open"
         assert _options_of_connections() == before, "the test left connections with other options"
+
+
+@pytest.fixture
+def superuser(db: None) -> Iterator[psycopg.Connection[Any]]:
+    """A superuser's connection to the test database. Whatever is done over it is rolled back."""
+    name = connections["default"].settings_dict["NAME"]
+    with psycopg.connect(settings.DATABASE_ADMIN_URL, dbname=name) as connection:
+        yield connection
+        connection.rollback()
 
 
 def _options_of_connections() -> dict[str, dict[str, Any]]:

@@ -14,7 +14,9 @@ from tests.factories import MINIMAL, CustomerFactory, utc_now
 
 
 def test_the_time_of_record_which_has_an_index_bounds_the_history(tenant: TenantRef) -> None:
-    """In a table of few rows the tenant's own key is cheaper: here the time alone has to find them."""
+    """In a table of few rows the tenant's own key is cheaper: here the time alone has to find them. Only bitmaps are
+    left to the planner, so what it chooses does not hang on the statistics of the moment.
+    """
     customer = CustomerFactory(tenant=tenant)
     change = Change(customer_id=customer.id, stage="Active")
     with tenant_context(tenant.id):
@@ -23,7 +25,8 @@ def test_the_time_of_record_which_has_an_index_bounds_the_history(tenant: Tenant
     by_time = previews._MOVES.replace("tenant_id = %(tenant_id)s AND ", "")
     assert by_time != previews._MOVES
     with transaction.atomic(using="platform"), connections["platform"].cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off")
+        for way in ("seqscan", "indexscan", "indexonlyscan"):
+            cursor.execute(f"SET LOCAL enable_{way} = off")
         since = utc_now() - dt.timedelta(days=90)
         cursor.execute(f"EXPLAIN {by_time}", {"since": since, "examples": 3})
         plan = "\n".join(row[0] for row in cursor.fetchall())

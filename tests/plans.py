@@ -1,0 +1,24 @@
+"""What a statement reads of a table, counted by PostgreSQL: a plan's text depends on statistics that come and go."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+import psycopg
+
+
+def count_rows_read(cursor: psycopg.Cursor[Any], statement: str, values: Any, *, of: str) -> int:
+    """Run the statement and return the rows that its scans of ``of`` (a table's name or alias) looked at."""
+    cursor.execute("EXPLAIN (ANALYZE, BUFFERS OFF, TIMING OFF, FORMAT JSON) " + statement, values)  # type: ignore[arg-type]
+    (plan,) = cursor.fetchone() or ((),)
+    return sum(
+        round((node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"])
+        for node in _walk((plan if isinstance(plan, list) else orjson.loads(plan))[0]["Plan"])
+        if of in (node.get("Alias"), node.get("Relation Name")) and "Scan" in node["Node Type"]
+    )
+
+
+def _walk(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield node
+    for child in node.get("Plans", ()):
+        yield from _walk(child)
