@@ -23,6 +23,7 @@ from lifecycle.admin.import_forms import (
 )
 from lifecycle.admin.import_forms import download_rejects as build_download
 from lifecycle.models import ImportUpload
+from lifecycle.sentences import say
 from lifecycle.services.imports.columns import FIELDS, MappingRefused
 from lifecycle.services.imports.encodings import list_encodings
 from lifecycle.services.imports.kinds import CSV, NDJSON
@@ -115,7 +116,7 @@ class ImportAdmin(TenantAdmin):
             try:
                 self._decide(request, upload)
             except MappingRefused as fault:
-                refusal = f"{fault.on_page}"
+                refusal = fault.on_page
             except UploadRefused as fault:
                 refusal = str(fault)
             except InvalidValue as error:
@@ -179,7 +180,7 @@ class ImportAdmin(TenantAdmin):
                     **arguments,
                 )
         else:
-            raise UploadRefused(_("The file is in another state than the page showed. Nothing was changed."))
+            raise UploadRefused("upload_in_another_state")
 
     def _show_list(self, request: HttpRequest, tenant: TenantRef, *, refusal: str = "") -> HttpResponse:
         uploads = list_uploads(tenant)
@@ -213,7 +214,7 @@ class ImportAdmin(TenantAdmin):
             try:
                 rows = show_rows(upload, facts)
             except UploadGone:
-                raise Http404(GONE) from None
+                raise Http404(say(GONE)) from None
             context |= {"fields": FIELDS, **describe_columns(facts, rows, request.POST)}
             if facts.foreseen and upload.checked_revision == upload.revision:
                 context |= describe_effects(facts, tenant=tenant, post=request.POST)
@@ -234,7 +235,7 @@ class ImportAdmin(TenantAdmin):
         except ValueError as error:
             raise Http404 from error
         if upload is None:
-            raise Http404(GONE)
+            raise Http404(say(GONE))
         return upload
 
     def _page(self, request: HttpRequest, page: str, context: dict[str, Any]) -> HttpResponse:

@@ -9,6 +9,7 @@ from uuid_utils.compat import uuid7
 
 from lifecycle.delivery.senders import as_text
 from lifecycle.delivery.webhooks import Delivery, send_webhook
+from lifecycle.sentences import Refusal
 from lifecycle.services.effects.addresses import AddressRefused, check_url
 from lifecycle.services.effects.endpoints import Destination
 from tenants.actors import TenantRef
@@ -22,14 +23,14 @@ MOST_AT_ONCE: Final = 2
 _room: Final = threading.BoundedSemaphore(MOST_AT_ONCE)
 
 
-class TooManySamples(Exception):
+class TooManySamples(Refusal):
     """As many as may be are being sent; nothing was sent."""
 
 
 def send_sample(destination: Destination, *, tenant: TenantRef) -> Delivery:
     """Send a signed sample and say what was answered; nothing is kept of it. Raises TooManySamples."""
     if not _room.acquire(blocking=False):
-        raise TooManySamples("Other samples are being sent. Nothing was sent: try again in ten seconds.")
+        raise TooManySamples("samples_are_being_sent")
     try:
         now = timezone.now()
         body = {"type": SAMPLE_TYPE, "timestamp": as_text(now), "data": {"tenant": tenant.slug, "sequence": 0}}

@@ -19,6 +19,7 @@ from lifecycle.delivery.mail import send_mail
 from lifecycle.delivery.retries import next_try
 from lifecycle.delivery.webhooks import Delivery, send_webhook
 from lifecycle.models import EffectRun
+from lifecycle.sentences import say_for_record
 from lifecycle.services.effects import digests
 from lifecycle.services.effects.addresses import AddressRefused, check_url
 from lifecycle.services.effects.alerts import raise_alert
@@ -145,7 +146,7 @@ def _send_webhook(job: Job, looked: Looked) -> Result:
             seconds=WEBHOOK_SECONDS,
         )
     except AddressRefused as refused:
-        delivery = Delivery(outcome="refused", error=str(refused))
+        delivery = Delivery(outcome="refused", error=say_for_record(refused.message))
     return _judge(job, delivery, body, was_failing=destination.is_failing)
 
 

@@ -22,6 +22,7 @@ from lifecycle.delivery.bounds import Bounds, TooMuchSent, bounded
 from lifecycle.delivery.connections import Connection, Connections, tls_context
 from lifecycle.delivery.retries import read_retry_after
 from lifecycle.rules.webhook_secrets import read_secret
+from lifecycle.sentences import say_for_record
 from lifecycle.services.effects.addresses import AddressRefused, Endpoint
 
 DEADLINE_SECONDS: Final = 15.0
@@ -144,7 +145,7 @@ def _deliver(
         new = connections.open_new(endpoint, seconds=bounds.remaining())
         return replace(_exchange(new, endpoint, body, headers, connections=connections), maybe_twice=maybe_twice)
     except AddressRefused as refusal:
-        return Delivery("refused", error=str(refusal), maybe_twice=maybe_twice)
+        return Delivery("refused", error=say_for_record(refusal.message), maybe_twice=maybe_twice)
     except (AddressUnavailable, OSError, HTTPException, HTTPError, ValueError) as error:
         return Delivery("retry", error=_describe(error, endpoint, bounds), maybe_twice=maybe_twice)
 

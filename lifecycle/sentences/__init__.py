@@ -1,8 +1,8 @@
-"""The sentences about customers, their moves and their figures: made of messages and parameters, by gettext.
+"""Sentences about customers, moves, figures, effects and imports: made of messages and parameters, by gettext.
 
 Rules and services name a message; pages, the API, commands and records ask here for the words.
 """
 
-from lifecycle.sentences.writing import say, say_for_record
+from lifecycle.sentences.writing import Refusal, say, say_for_record
 
-__all__ = ["say", "say_for_record"]
+__all__ = ["Refusal", "say", "say_for_record"]

@@ -14,6 +14,11 @@ REFUSALS: Final[Mapping[str, Any]] = MappingProxyType(
             "Only tenant admins can change a stage without starting its automations. Nothing was saved: change it with"
             " them, or ask a tenant admin."
         ),
+        "key_reused": _("This Idempotency-Key was used for another request: use a new key for each request."),
+        "key_answer_gone": _(
+            "This Idempotency-Key was used, and its answer cannot be read any more: look whether what you asked for has"
+            " happened, and use a new key."
+        ),
         "view_only": _("You have view-only access. Ask an account manager."),
         "stale_version": _(
             "The customer was just updated by someone else. Your change was not saved: it is at version %(version)s, in"

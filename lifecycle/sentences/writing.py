@@ -10,13 +10,17 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, override
 
+from lifecycle.sentences.effects import EFFECTS
 from lifecycle.sentences.figures import NOTHING_AT_STAKE, WORRIES, find_language, forget_texts, say_stake
+from lifecycle.sentences.imports import IMPORTS
 from lifecycle.sentences.refusals import REFUSALS
 from tenants.rules.messages import Message
 from tenants.rules.texts import shorten_text
 from tenants.sentences import write, write_with
 
-SENTENCES: Final[Mapping[str, Any]] = MappingProxyType({**REFUSALS, **WORRIES, **NOTHING_AT_STAKE})
+SENTENCES: Final[Mapping[str, Any]] = MappingProxyType(
+    {**REFUSALS, **EFFECTS, **IMPORTS, **WORRIES, **NOTHING_AT_STAKE}
+)
 
 
 def say(message: Message | str | Promise) -> str:
@@ -48,6 +52,17 @@ def forget_sentences() -> None:
     """Make every sentence again from the catalogs: for tests, which change them."""
     forget_texts()
     _say_often.cache_clear()
+
+
+class Refusal(Exception):
+    """What a service refuses: a message. Asked for its text it is the sentence, in the language of who asks."""
+
+    def __init__(self, name: str, /, **params: Any) -> None:
+        super().__init__(name)
+        self.message = Message(name, params)
+
+    def __str__(self) -> str:
+        return say(self.message)
 
 
 def say_for_record(message: Message | str | Promise) -> str:
@@ -88,12 +103,19 @@ def _say_budget(params: Mapping[str, Any]) -> str:
     return f"{say(Message('over_budget_by', numbers))} {say(params['again'])}"
 
 
+def _say_other_kind(params: Mapping[str, Any]) -> str:
+    what, advice = params["what"], params["advice"]
+    name = "other_kind_if" if what in ("kind_html", "kind_xml") else "other_kind"
+    return write_with(SENTENCES[name], {"what": str(SENTENCES[what]), "advice": str(SENTENCES[advice])})
+
+
 # Sentences made of several, which have no one line in a table.
 WRITTEN: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = MappingProxyType(
     {
         "at_stake": say_stake,
         "effects_unasked": _say_unasked,
         "effects_unconfirmed": _say_unconfirmed,
+        "other_kind": _say_other_kind,
         "over_budget": _say_budget,
     }
 )

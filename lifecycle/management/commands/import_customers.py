@@ -76,7 +76,7 @@ class Command(OperatorCommand):
                 plan = self._plan(reader, _read_mapping(options["mapping"]), title=path.name, size=size)
                 reject_path = options["reject_file"] or path.with_name(f"{path.stem}.rejected{path.suffix}")
                 if reject_path.absolute() == path.absolute():
-                    raise FileRefused("The reject file cannot be the import file itself.")
+                    raise FileRefused("rejects_into_itself")
                 with RejectFile(reject_path, reader) as rejects:
                     run = Import(
                         reader,
@@ -141,14 +141,14 @@ class Command(OperatorCommand):
 def _open_reader(file: BinaryIO, path: Path, *, kind: str | None, encoding: str | None) -> RecordReader:
     # What the file is says more than what it is called.
     if (refusal := name_other_kind(file, kind)) is not None:
-        raise FileRefused(refusal)
+        raise FileRefused("other_kind", **refusal)
     return RecordReader(file, kind or format_of(path), encoding)
 
 
 def _read_mapping(path: Path | None) -> Mapping[str, str | None]:
     mapping = read_json_object(path)
     if not all(value is None or isinstance(value, str) for value in mapping.values()):
-        raise MappingRefused(f'The mapping {path} must be a JSON object such as {{"Column": "field", "Other": null}}.')
+        raise MappingRefused("mapping_malformed", path=path)
     return mapping
 
 

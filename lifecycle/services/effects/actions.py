@@ -7,10 +7,10 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db.models import QuerySet
-from django.utils.translation import gettext as _
 
 from audit.services.administration import record_administration
 from lifecycle.models import EffectLane, EffectPause, EffectRun, WebhookEndpoint
+from lifecycle.sentences import Refusal
 from lifecycle.services.effects.breaker import ACTOR as BREAKER_ACTOR
 from lifecycle.services.effects.breaker import close_breaker
 from tenants.actors import Actor, TenantRef
@@ -25,11 +25,11 @@ PAUSED: Final = "paused"
 BREAKER: Final = "breaker"
 
 
-class ActionRefused(Exception):
+class ActionRefused(Refusal):
     """Nothing was changed; ``code`` is the contract's."""
 
-    def __init__(self, code: str, sentence: str) -> None:
-        super().__init__(sentence)
+    def __init__(self, code: str, name: str, /, **params: Any) -> None:
+        super().__init__(name, **params)
         self.code = code
 
 
@@ -81,7 +81,7 @@ def replay(effect_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt.datetime
     """Run one effect again, at once. Raises ActionRefused."""
     run = _lock(effect_id, tenant)
     if run.state not in REPLAYABLE:
-        raise ActionRefused("conflict", f"This effect is {run.state}: there is nothing to replay.")
+        raise ActionRefused("conflict", "nothing_to_replay", state=run.state)
     _replay([run], tenant=tenant, actor=actor, now=now, detail={"effect_id": str(run.id), "state": run.state})
     return run
 
@@ -91,7 +91,7 @@ def replay_since(
 ) -> int:
     """Run all effects again that failed, or are held, since then; how many (10,000 at most). Raises ActionRefused."""
     if state not in REPLAYABLE_TOGETHER:
-        raise ActionRefused("invalid_request", _("Only failed and held effects can be replayed together."))
+        raise ActionRefused("invalid_request", "not_replayed_together")
     found = EffectRun.objects.select_for_update().filter(tenant_id=tenant.id, state=state, created_at__gte=since)
     if effect:
         found = found.filter(effect=effect)
@@ -105,7 +105,7 @@ def cancel(effect_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt.datetime
     """Cancel an effect that has not run yet. Raises ActionRefused."""
     run = _lock(effect_id, tenant)
     if run.state not in CANCELLABLE:
-        raise ActionRefused("conflict", f"This effect is {run.state}: only what is held or due can be cancelled.")
+        raise ActionRefused("conflict", "nothing_to_cancel", state=run.state)
     run.state, run.reason, run.finished_at = EffectRun.CANCELLED, "cancelled", now
     run.save(update_fields=["state", "reason", "finished_at"])
     _record("cancel_effect", str(run.id), tenant, actor, now, {"effect": run.effect})
@@ -163,7 +163,7 @@ def list_pauses(tenant: TenantRef) -> list[EffectPause]:
 def _pause_endpoint(paused: bool, endpoint: str, *, tenant: TenantRef, now: dt.datetime) -> None:
     named = WebhookEndpoint.objects.filter(tenant_id=tenant.id, name=endpoint).values_list("id", flat=True).first()
     if named is None:
-        raise ActionRefused("not_found", f"There is no endpoint “{endpoint}”. Nothing was changed.")
+        raise ActionRefused("not_found", "no_such_endpoint", name=endpoint)
     # Resumed by a person, it is given another chance, also when it had been switched off.
     resumed = {"disabled_at": None, "disabled_reason": "", "failing_since": None, "failed_again_at": None}
     changes: Mapping[str, Any] = {"paused_at": now} if paused else {"paused_at": None, **resumed}
@@ -173,7 +173,7 @@ def _pause_endpoint(paused: bool, endpoint: str, *, tenant: TenantRef, now: dt.d
 def _lock(effect_id: UUID, tenant: TenantRef) -> EffectRun:
     run = EffectRun.objects.select_for_update().filter(tenant_id=tenant.id, id=effect_id).first()
     if run is None:
-        raise ActionRefused("not_found", _("There is no such effect."))
+        raise ActionRefused("not_found", "no_such_effect")
     return run
 
 

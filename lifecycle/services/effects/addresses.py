@@ -10,6 +10,8 @@ from typing import Final
 
 from django.conf import settings
 
+from lifecycle.sentences import Refusal
+
 LONGEST_URL: Final = 2_000
 DEFAULT_PORTS: Final = {"https": 443, "http": 80}
 USUAL_PORTS: Final = frozenset({443, 8443})
@@ -66,8 +68,8 @@ _REFUSED_IPV6: Final = tuple(
 )
 
 
-class AddressRefused(Exception):
-    """Nothing is sent there, now or later; the sentence says why."""
+class AddressRefused(Refusal):
+    """Nothing is sent there, now or later; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +98,16 @@ class Endpoint:
 def check_url(url: str) -> Endpoint:
     """The parts of a URL that webhooks may be sent to, as far as it can be judged without resolving its name.
 
-    Raises AddressRefused with a sentence for the person who wrote it.
+    Raises AddressRefused with what to say to the person who wrote it.
     """
     if len(url) > LONGEST_URL:
-        raise AddressRefused(f"The URL has {len(url):,} characters; {LONGEST_URL:,} is the most.")
+        raise AddressRefused("url_too_long", length=f"{len(url):,}", most=f"{LONGEST_URL:,}")
     found = _URL.fullmatch(url)
     if found is None:
-        raise AddressRefused(_describe_malformed(url))
+        raise AddressRefused(_find_malformed(url))
     scheme, host = found["scheme"].lower(), found["host"].lower().strip("[]")
     if scheme not in DEFAULT_PORTS or (scheme == "http" and not settings.WEBHOOK_ALLOWED_NETWORKS):
-        raise AddressRefused("The URL must begin with https://.")
+        raise AddressRefused("url_not_https")
     port = int(found["port"]) if found["port"] else DEFAULT_PORTS[scheme]
     is_bracketed = found["host"].startswith("[")
     is_number = is_bracketed or _NUMBER.fullmatch(host.rpartition(".")[2])
@@ -119,11 +121,11 @@ def check_url(url: str) -> Endpoint:
         is_local=scheme == "http" or port not in USUAL_PORTS or is_named_locally,
     )
     if not 1 <= port <= 65_535:
-        raise AddressRefused(f"The URL's port is {port}; ports are from 1 to 65535.")
+        raise AddressRefused("url_port_impossible", port=port)
     if address:
         judge_address(endpoint, address)
     elif endpoint.is_local and not settings.WEBHOOK_ALLOWED_NETWORKS:
-        raise AddressRefused(_describe_local(endpoint))
+        raise AddressRefused(_find_local(endpoint), host=endpoint.host, port=endpoint.port)
     return endpoint
 
 
@@ -139,47 +141,45 @@ def judge_address(endpoint: Endpoint, address: IPv4Address | IPv6Address) -> Non
     if any(address in network for network in settings.WEBHOOK_ALLOWED_NETWORKS):
         return
     if not is_public(address):
-        raise AddressRefused(f"{endpoint.host} is not on the public Internet; webhooks go to public addresses only.")
+        raise AddressRefused("url_not_public", host=endpoint.host)
     if endpoint.is_local:
-        raise AddressRefused(_describe_local(endpoint))
+        raise AddressRefused(_find_local(endpoint), host=endpoint.host, port=endpoint.port)
 
 
 def _read_address(host: str, *, is_bracketed: bool) -> IPv4Address | IPv6Address:
     try:
         return IPv6Address(host) if is_bracketed else IPv4Address(host)
     except ValueError:
-        raise AddressRefused(f"{host} is neither a name nor an address in its usual form, such as 192.0.2.1.") from None
+        raise AddressRefused("url_host_unusual", host=host) from None
 
 
 def _is_local_name(host: str) -> bool:
     """Whether a name is of a local network. Raises AddressRefused for what is no name at all."""
     labels = host.split(".")
     if len(host) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
-        raise AddressRefused("The URL's host is not a valid name: letters, digits, hyphens and single dots only.")
+        raise AddressRefused("url_host_malformed")
     return len(labels) == 1 or labels[-1] in _LOCAL_ENDINGS
 
 
-def _describe_local(endpoint: Endpoint) -> str:
+def _find_local(endpoint: Endpoint) -> str:
     if endpoint.scheme == "http":
-        return "The URL must begin with https://."
-    if endpoint.port not in USUAL_PORTS:
-        return f"The URL's port is {endpoint.port}; webhooks go to port 443 or 8443."
-    return f"{endpoint.host} is a name of a local network; webhooks go to public names only."
+        return "url_not_https"
+    return "url_port_unusual" if endpoint.port not in USUAL_PORTS else "url_host_local"
 
 
-def _describe_malformed(url: str) -> str:
+def _find_malformed(url: str) -> str:
     """What is wrong with a URL that is none; it is never repeated, for it may hold a password."""
     authority = re.split(r"[/?#\\]", url.partition("://")[2], maxsplit=1)[0]
     if not url.isascii():
-        return "The URL has characters outside ASCII. Write the name in its xn-- form and the rest percent-encoded."
+        return "url_not_ascii"
     if re.search(r"[\x00-\x20\x7f]", url):
-        return "The URL contains a space or a control character."
+        return "url_with_space"
     if not re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", url):
-        return "The URL must begin with https://."
+        return "url_not_https"
     if "\\" in url:
-        return "The URL contains a backslash; write slashes."
+        return "url_with_backslash"
     if "@" in authority:
-        return "The URL contains a user name or password; leave them out. Deliveries are signed instead."
+        return "url_with_user"
     if "#" in url:
-        return "The URL contains a fragment (#); leave it out."
-    return "This is not a valid URL, such as https://example.com/hooks."
+        return "url_with_fragment"
+    return "url_malformed"

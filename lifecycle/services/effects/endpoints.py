@@ -8,13 +8,13 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
-from django.utils.translation import gettext as _
 from uuid_utils.compat import uuid7
 
 from audit.services.administration import record_administration
 from audit.services.message_encryption import decrypt_message, encrypt_message
 from lifecycle.models import EffectLane, EffectRun, WebhookEndpoint, WebhookSecret
 from lifecycle.rules.webhook_secrets import make_secret
+from lifecycle.sentences import Refusal
 from lifecycle.services.effects.addresses import check_url
 from storage.cursors import fetch_prepared, plain_array
 from tenants.actors import Actor, TenantRef
@@ -31,8 +31,8 @@ PATIENCE: Final = dt.timedelta(days=5)
 _EPOCH: Final = dt.datetime.fromtimestamp(0, dt.UTC)
 
 
-class EndpointRefused(Exception):
-    """The endpoint was not made or changed; the sentence says why."""
+class EndpointRefused(Refusal):
+    """The endpoint was not made or changed; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def create_endpoint(
     """
     check_url(url)
     if WebhookEndpoint.objects.filter(tenant_id=tenant.id).count() >= MOST_ENDPOINTS:
-        raise EndpointRefused(f"There can be at most {MOST_ENDPOINTS} endpoints. Nothing was saved: remove one first.")
+        raise EndpointRefused("too_many_endpoints", most=MOST_ENDPOINTS)
     endpoint_id = uuid7()
     endpoint = WebhookEndpoint(
         id=endpoint_id,
@@ -81,7 +81,7 @@ def create_endpoint(
                 id=endpoint_id, tenant_id=tenant.id, name=f"endpoint:{endpoint_id}", served_at=_EPOCH
             )
     except IntegrityError as error:
-        raise EndpointRefused(_("There is an endpoint of this name already. Nothing was saved.")) from error
+        raise EndpointRefused("endpoint_exists") from error
     _record("create_webhook_endpoint", endpoint, tenant, actor, now)
     return endpoint, _give_secret(endpoint_id, tenant)
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from lifecycle.models import Notification, NotificationPreference
+from lifecycle.sentences import Refusal
 from lifecycle.services.effects.bell import announce_bell
 from tenants.actors import TenantRef
 
@@ -20,11 +21,11 @@ UTC: Final = "UTC"
 MORNING: Final = dt.time(8)
 
 
-class PreferenceRefused(Exception):
-    """Nothing was saved. ``field`` is at fault."""
+class PreferenceRefused(Refusal):
+    """Nothing was saved. ``field`` is wrong."""
 
-    def __init__(self, field: str, sentence: str) -> None:
-        super().__init__(sentence)
+    def __init__(self, field: str, name: str, /, **params: Any) -> None:
+        super().__init__(name, **params)
         self.field = field
 
 
@@ -75,11 +76,9 @@ def set_preference(
     Raises PreferenceRefused.
     """
     if alerts is not None and alerts not in CHOICES:
-        raise PreferenceRefused("alerts", f"Choose one of: {', '.join(CHOICES)}.")
+        raise PreferenceRefused("alerts", "choose_one_of", choices=", ".join(CHOICES))
     if time_zone is not None and time_zone not in time_zones():
-        raise PreferenceRefused(
-            "time_zone", "Choose the name of a time zone, such as Europe/Berlin or America/New_York."
-        )
+        raise PreferenceRefused("time_zone", "no_time_zone")
     given: dict[str, Any] = {"alerts": alerts, "time_zone": time_zone}
     changes = {name: value for name, value in given.items() if value is not None}
     if changes:

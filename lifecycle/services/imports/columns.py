@@ -12,6 +12,7 @@ from typing import Final
 
 from lifecycle.rules.fields import FIELDS as CUSTOMER_FIELDS
 from lifecycle.services.imports.evidence import Evidence
+from lifecycle.services.imports.refusals import ImportRefusal
 
 IGNORED_PREFIX: Final = "_"
 
@@ -44,15 +45,8 @@ FIELDS: Final = tuple(NAMES)
 LONGEST_NAME: Final = 200
 
 
-class MappingRefused(Exception):
-    """The columns cannot be distinguished; the sentence says which, and what would do.
-
-    ``on_page`` says it where there are fields and no options.
-    """
-
-    def __init__(self, sentence: str, *, on_page: str = "") -> None:
-        super().__init__(sentence)
-        self.on_page = on_page or sentence
+class MappingRefused(ImportRefusal):
+    """The columns cannot be distinguished; the message says which, and what would do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +104,7 @@ def propose_columns(
     fields = {column: field for column, field in chosen.items() if field}
     refusals += _find_repeated(columns, fields)
     if "external_id" not in fields.values():
-        sentence = f"No column is the customer's id in your systems. The file has {_listed(columns)};"
-        refusals.append(
-            MappingRefused(
-                f"{sentence} say with --mapping which of them is “external_id”.",
-                on_page=f"{sentence} choose “external_id” for one of them.",
-            )
-        )
+        refusals.append(MappingRefused("no_external_id", columns=_listed(columns)))
     left_out = tuple(column for column in columns if column not in fields)
     return ColumnPlan(fields, left_out, tuple(notes)), refusals[0] if refusals else None
 
@@ -142,11 +130,7 @@ def _choose_id(candidates: Sequence[str], seen: Evidence) -> list[str]:
     ):
         return whole[:1]
     mappings = ", or ".join(json.dumps({column: "external_id"}, ensure_ascii=False) for column in whole[:5])
-    sentence = f"Each of {_listed(whole)} could be the customer's id in your systems, and they differ."
-    raise MappingRefused(
-        f"{sentence} Say which with --mapping, a file with {mappings}. Nothing was imported.",
-        on_page=f"{sentence} Choose “external_id” for one of them. Nothing was imported.",
-    )
+    raise MappingRefused("several_external_ids", columns=_listed(whole), mappings=mappings)
 
 
 def _choose(field: str, candidates: Sequence[str], seen: Evidence) -> list[str]:
@@ -170,11 +154,11 @@ def _apply_mapping(columns: Sequence[str], mapping: Mapping[str, str | None]) ->
     for wanted, field in mapping.items():
         column = wanted if wanted in columns else by_key.get(_key(wanted))
         if column is None:
-            raise MappingRefused(f"The mapping names a column “{wanted}”; the file has {_listed(columns)}.")
+            raise MappingRefused("mapping_of_no_column", column=wanted, columns=_listed(columns))
         if field is not None and field not in NAMES:
-            raise MappingRefused(f"The mapping names a field “{field}”; the fields are {', '.join(FIELDS)}.")
+            raise MappingRefused("mapping_to_no_field", field=field, fields=", ".join(FIELDS))
         if field is not None and field in claimed:
-            raise MappingRefused(f"The mapping gives “{field}” to two columns, “{claimed[field]}” and “{column}”.")
+            raise MappingRefused("mapping_to_one_field", field=field, first=claimed[field], second=column)
         if field is not None:
             claimed[field] = column
         chosen[column] = field
@@ -184,7 +168,7 @@ def _apply_mapping(columns: Sequence[str], mapping: Mapping[str, str | None]) ->
 def _find_repeated(columns: Sequence[str], fields: Mapping[str, str]) -> Iterator[MappingRefused]:
     for column in fields:
         if list(columns).count(column) > 1:
-            yield MappingRefused(f"Two columns are called “{column}”: rename one, or leave it out of the file.")
+            yield MappingRefused("column_twice", column=column)
 
 
 def _key(column: str) -> str:

@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
+
+from lifecycle.services.imports.refusals import ImportRefusal
 
 # What people call them -> Python's codec.
 SINGLE_BYTE: Final[dict[str, str]] = {
@@ -83,12 +85,12 @@ class Candidate:
     example: str
 
 
-class EncodingRefused(Exception):
-    """The encoding cannot be determined, or is none; the sentence says which it could be."""
+class EncodingRefused(ImportRefusal):
+    """The encoding cannot be determined, or is none; ``alternatives`` are those it could be."""
 
-    def __init__(self, sentence: str, *, on_page: str = "", candidates: Iterable[Candidate] = ()) -> None:
-        super().__init__(sentence)
-        self.on_page, self.candidates = on_page or sentence, tuple(candidates)
+    def __init__(self, name: str, /, *, alternatives: Iterable[Candidate] = (), **params: Any) -> None:
+        super().__init__(name, **params)
+        self.candidates = tuple(alternatives)
 
 
 def find_codec(name: str) -> str:
@@ -104,10 +106,8 @@ def find_codec(name: str) -> str:
                 return found.name
     except (LookupError, UnicodeError, ValueError):
         pass
-    raise EncodingRefused(
-        f"“{name[:40]}” is not a known encoding; some that are: utf-8, {', '.join(list(_CODECS)[:4])}, "
-        "windows-1251, koi8-r, shift-jis, gb18030. Or save the file as UTF-8."
-    )
+    known = ", ".join(("utf-8", *list(_CODECS)[:4], "windows-1251", "koi8-r", "shift-jis", "gb18030"))
+    raise EncodingRefused("unknown_encoding", wanted=name[:40], known=known)
 
 
 def find_encoding(lines: Iterable[bytes], named: str | None) -> str:
@@ -134,8 +134,7 @@ def find_encoding(lines: Iterable[bytes], named: str | None) -> str:
         # In letters of two bytes, a handful may look like UTF-8 by chance.
         sure = 1 if codec in SINGLE_BYTE.values() or codec not in _CODECS.values() else 8
         if codec != "utf-8" and not others and wide >= sure:
-            sentence = f"The file is in UTF-8, not in {named};"
-            raise EncodingRefused(f"{sentence} leave --encoding out.", on_page=f"{sentence} choose UTF-8.")
+            raise EncodingRefused("encoding_is_utf8", wanted=named)
         return codec
     if others <= utf8:
         return "utf-8"
@@ -150,18 +149,14 @@ def _choose(looks: "dict[str, _Look]", seen: bytes) -> str:
     if _WESTERN in looks and len(groups) == 1:
         return looks[_WESTERN].codec
     if not looks:
-        sentence = (
-            "The file is not in UTF-8, and in no other encoding that gives readable words; save it as CSV UTF-8, or say"
-        )
-        raise EncodingRefused(f"{sentence} with --encoding what it is in.", on_page=f"{sentence} what it is in.")
+        raise EncodingRefused("no_encoding")
     candidates = [Candidate(tuple(names), looks[names[0]].example) for names in groups.values()]
     shown = "; ".join(f"{' or '.join(one.names)} (“{one.example}”)" for one in candidates[:_MOST_SHOWN])
     raise EncodingRefused(
-        f"The file is not in UTF-8. It could be in {shown}. Say which with --encoding, for example "
-        f"--encoding {candidates[0].names[0]}, or save it as CSV UTF-8.",
-        on_page="The file is not in UTF-8, and it is not certain what it is in. Choose the encoding in which the word "
-        "is right, or save the file as CSV UTF-8 and upload that.",
-        candidates=candidates[:_MOST_SHOWN],
+        "several_encodings",
+        candidates=shown,
+        example=candidates[0].names[0],
+        alternatives=candidates[:_MOST_SHOWN],
     )
 
 

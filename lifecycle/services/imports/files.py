@@ -63,24 +63,23 @@ def open_file(path: Path) -> BinaryIO:
         # O_NONBLOCK: opening a pipe that no one writes to would wait forever.
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
-        raise FileRefused(f"{path} does not exist.") from None
+        raise FileRefused("no_such_file", path=path) from None
     except OSError as error:
         if path.is_symlink():
-            raise FileRefused(f"{path} is a symbolic link; name the file itself.") from None
-        raise FileRefused(f"{path} cannot be read: {error.strerror}.") from None
+            raise FileRefused("symbolic_link", path=path) from None
+        raise FileRefused("unreadable_file", path=path, error=error.strerror) from None
     facts = os.fstat(handle)
     if stat.S_ISREG(facts.st_mode) and facts.st_size:
         return os.fdopen(handle, "rb")
     os.close(handle)
-    raise FileRefused(f"{path} is empty." if stat.S_ISREG(facts.st_mode) else f"{path} is not a file.")
+    raise FileRefused("empty_file" if stat.S_ISREG(facts.st_mode) else "no_plain_file", path=path)
 
 
 def format_of(path: Path) -> str:
     """``csv`` or ``ndjson``, by the name of the file."""
     found = _FORMATS.get(path.suffix.lower())
     if found is None:
-        sentence = f"{path} is neither .csv, .tsv, .txt nor .ndjson, .jsonl:"
-        raise FileRefused(f"{sentence} say which with --format.", on_page=f"{sentence} choose what it is.")
+        raise FileRefused("unknown_format", path=path)
     return found
 
 
@@ -96,7 +95,7 @@ class RecordReader:
         this very file before, so that it is not looked through again."""
         self.kind = kind
         if (refusal := name_other_kind(file, kind)) is not None:
-            raise FileRefused(refusal)
+            raise FileRefused("other_kind", **refusal)
         self._file = file
         self.newline = find_newline(file)
         if codec is None:
@@ -155,16 +154,13 @@ class RecordReader:
             next(self._lines, None)
         for line, cells, raw, fault in self._rows():
             if fault is not None:
-                raise FileRefused(f"The header in line {line} {fault}.")
+                raise FileRefused("wrong_header", line=line, fault=fault)
             if len(cells) > MOST_COLUMNS:
-                raise FileRefused(
-                    f"The header has {len(cells):,} columns; at most {MOST_COLUMNS:,} are read. Leave out of the file "
-                    "those that say nothing about customers."
-                )
+                raise FileRefused("header_too_wide", columns=f"{len(cells):,}", most=f"{MOST_COLUMNS:,}")
             self.is_reject_file = cells[:2] == [LINE, ERROR]
             self.columns, self.header = tuple(unwrap(cell).strip() for cell in self._as_meant(cells)), raw
             return
-        raise FileRefused("The file has no header.")
+        raise FileRefused("no_header")
 
     def _csv_records(self) -> Iterator[Record]:
         width = len(self.columns)

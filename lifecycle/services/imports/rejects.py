@@ -87,12 +87,12 @@ class RejectFile:
         self.path, self._lines = path, RejectLines(reader)
         self._file: BinaryIO | None = None
         if path.is_symlink() or (path.exists() and not path.is_file()):
-            raise FileRefused(f"The reject file {path} is not a plain file; name another with --reject-file.")
+            raise FileRefused("rejects_no_plain_file", path=path)
         # A file of an earlier run would look like the outcome of this one.
         try:
             path.unlink(missing_ok=True)
         except OSError as error:
-            raise FileRefused(f"The reject file {path} cannot be written: {error.strerror}.") from None
+            raise FileRefused("rejects_unwritable", path=path, error=error.strerror) from None
 
     def __enter__(self) -> Self:
         return self
@@ -117,7 +117,7 @@ class RejectFile:
         try:
             handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise FileRefused(f"The reject file {self.path} cannot be written: {error.strerror}.") from None
+            raise FileRefused("rejects_unwritable", path=self.path, error=error.strerror) from None
         file = os.fdopen(handle, "wb")
         file.write(self._lines.write_header())
         return file

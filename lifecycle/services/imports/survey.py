@@ -44,10 +44,7 @@ def gather_evidence(evidence: Evidence, reader: RecordReader, mapped: Collection
             groups[column] = field
             alike[field] += 1
             if alike[field] > MOST_ALIKE:
-                raise FileRefused(
-                    f"More than {MOST_ALIKE} columns are called as if they were “{field}”, “{column[:40]}” among them; "
-                    "leave out of the file those that are not."
-                )
+                raise FileRefused("too_many_alike", most=MOST_ALIKE, field=field, column=column[:40])
 
     for column in reader.columns:
         notice(column)

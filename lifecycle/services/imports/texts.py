@@ -4,9 +4,10 @@ import re
 from collections import deque
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 from lifecycle.services.imports.encodings import Candidate, EncodingRefused, find_encoding
+from lifecycle.services.imports.refusals import ImportRefusal
 
 # No record is longer.
 LONGEST: Final = 1_000_000
@@ -15,15 +16,12 @@ BOM: Final = b"\xef\xbb\xbf"
 _STRAY_BYTE: Final = re.compile("[\udc80-\udcff]")
 
 
-class FileRefused(Exception):
-    """The file cannot be read at all; one line says why. ``on_page`` says it where there are fields and no options.
+class FileRefused(ImportRefusal):
+    """The file cannot be read at all. ``alternatives``: the encodings it could be in, each with a word of the file."""
 
-    ``candidates``: the encodings it could be in, each with a word of the file.
-    """
-
-    def __init__(self, sentence: str, *, on_page: str = "", candidates: Sequence[Candidate] = ()) -> None:
-        super().__init__(sentence)
-        self.on_page, self.candidates = on_page or sentence, tuple(candidates)
+    def __init__(self, name: str, /, *, alternatives: Sequence[Candidate] = (), **params: Any) -> None:
+        super().__init__(name, **params)
+        self.candidates = tuple(alternatives)
 
 
 class TextLines:
@@ -100,10 +98,10 @@ def detect_encoding(file: BinaryIO, named: str | None = None, newline: bytes = b
     try:
         encoding = find_encoding((raw for raw, _ in _read_lines(file, newline)), named)
     except EncodingRefused as refusal:
-        raise FileRefused(str(refusal), on_page=refusal.on_page, candidates=refusal.candidates) from None
+        name, params = refusal.message
+        raise FileRefused(name, alternatives=refusal.candidates, **params) from None
     if has_mark and encoding != "utf-8":
-        sentence = f"The file says that it is in UTF-8, not in {named};"
-        raise FileRefused(f"{sentence} leave --encoding out.", on_page=f"{sentence} choose UTF-8.")
+        raise FileRefused("encoding_says_utf8", wanted=named)
     file.seek(3 if has_mark else 0)
     return encoding
 

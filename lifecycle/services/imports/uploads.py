@@ -10,7 +10,6 @@ from typing import BinaryIO, Final
 from uuid import UUID
 
 from django.db import transaction
-from django.utils.translation import gettext as _
 
 from audit.services.administration import record_administration
 from lifecycle.models import ImportUpload
@@ -28,9 +27,11 @@ from lifecycle.services.imports.parts import (
     read_facts,
     write_facts,
 )
+from lifecycle.services.imports.refusals import ImportRefusal
 from lifecycle.services.imports.texts import FileRefused
 from tenants.actors import Actor, TenantRef
 from tenants.models import Tenant
+from tenants.rules.messages import Message
 
 # Below what a form with a file may have in all (MAX_UPLOAD_BYTES), so that it is refused in the page and in words.
 LARGEST: Final = 30_000_000
@@ -42,8 +43,8 @@ _RECORDS_LOOKED_AT: Final = 200
 State = ImportUpload.State
 
 
-class UploadRefused(Exception):
-    """What was asked for cannot be done; the sentence says why. Nothing was changed."""
+class UploadRefused(ImportRefusal):
+    """What was asked for cannot be done; the message says why. Nothing was changed."""
 
 
 def store_upload(
@@ -54,19 +55,16 @@ def store_upload(
     Raises FileRefused for what can be seen at once to be no such file, UploadRefused for one that is too large.
     """
     if size > LARGEST:
-        raise UploadRefused(
-            f"The file has {size:,} bytes; at most {LARGEST:,} can be uploaded. Nothing was kept: split it, or have "
-            "it imported with manage.py import_customers."
-        )
+        raise UploadRefused("upload_too_large", size=f"{size:,}", most=f"{LARGEST:,}")
     if not size:
-        raise UploadRefused(_("The file is empty. Nothing was kept."))
+        raise UploadRefused("upload_empty")
     name = "".join(letter for letter in name if letter.isprintable())
     kind = kind or format_of(Path(name))
     if (refusal := name_other_kind(file, kind)) is not None:
-        raise FileRefused(refusal)
+        raise FileRefused("other_kind", **refusal)
     with transaction.atomic():
         if ImportUpload.objects.filter(tenant_id=tenant.id).count() >= MOST_KEPT:
-            raise UploadRefused(f"{MOST_KEPT} files are kept already. Nothing was kept: discard one of them first.")
+            raise UploadRefused("too_many_uploads", most=MOST_KEPT)
         upload = ImportUpload.objects.create(
             tenant_id=tenant.id, name=name[-255:], size=size, kind=kind, created_at=now, created_by=actor.name
         )
@@ -107,7 +105,8 @@ def choose_encoding(
     try:
         find_codec(encoding)
     except EncodingRefused as refusal:
-        raise UploadRefused(refusal.on_page) from None
+        name, params = refusal.message
+        raise UploadRefused(name, **params) from None
     with transaction.atomic():
         upload = _lock(upload_id, revision, (State.REFUSED, State.READY), tenant=tenant)
         write_facts(upload, Facts(encoding=encoding))
@@ -186,15 +185,10 @@ def asks_for_number(foreseen: Mapping[str, int], *, tenant_id: UUID) -> bool:
 
 def _check_effects(upload: ImportUpload, facts: Facts, confirmed: int | None) -> None:
     if upload.checked_revision != upload.revision:
-        raise UploadRefused(
-            _("Make a dry run first: it counts the automations that new customers start. Nothing was imported.")
-        )
+        raise UploadRefused("upload_not_checked")
     count = sum(facts.foreseen.values())
     if confirmed != count and asks_for_number(facts.foreseen, tenant_id=upload.tenant_id):
-        raise UploadRefused(
-            _("The import would start %(count)s automations. Type that number to confirm it. Nothing was imported.")
-            % {"count": f"{count:,}"}
-        )
+        raise UploadRefused("upload_effects_unconfirmed", count=f"{count:,}")
 
 
 def stop_run(upload_id: UUID, *, revision: int, tenant: TenantRef, actor: Actor, now: dt.datetime) -> None:
@@ -218,7 +212,7 @@ def discard_upload(upload_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt.
     with transaction.atomic():
         upload = ImportUpload.objects.select_for_update().filter(tenant_id=tenant.id, id=upload_id).first()
         if upload is None:
-            raise UploadRefused(GONE)
+            raise UploadRefused(GONE.name)
         _record("discard_import", upload, actor=actor, now=now, detail={"line": upload.line})
         upload.delete()
 
@@ -244,22 +238,15 @@ def forget_uploads(tenant_id: UUID, *, before: dt.datetime, limit: int) -> int:
     return count
 
 
-GONE: Final = (
-    "The file is no longer stored: it was discarded, it expired, or a customer was erased. What was imported stays; "
-    "upload the file again for the rest."
-)
+GONE: Final = Message("upload_gone")
 
 
 def _lock(upload_id: UUID, revision: int, states: tuple[State, ...], *, tenant: TenantRef) -> ImportUpload:
     upload = ImportUpload.objects.select_for_update().filter(tenant_id=tenant.id, id=upload_id).first()
     if upload is None:
-        raise UploadRefused(GONE)
+        raise UploadRefused(GONE.name)
     if upload.revision != revision or upload.state not in states:
-        what = State(upload.state).label.lower()
-        raise UploadRefused(
-            f"The file was just updated by someone else: it is now “{what}”. Nothing was changed; "
-            "look at it as it is, and decide again."
-        )
+        raise UploadRefused("upload_changed", state=State(upload.state).label.lower())
     return upload
 
 

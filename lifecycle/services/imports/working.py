@@ -160,7 +160,7 @@ def _read(upload: ImportUpload, lease: "_Lease") -> Generator[None]:
             lease.renew(reader.position)
             yield
         if not evidence.records:
-            raise FileRefused("The file has no lines to import.")
+            raise FileRefused("no_lines")
         found = Facts(
             encoding=facts.encoding,
             codec=reader.encoding,

@@ -15,15 +15,13 @@ from django.db.models import Q
 
 from audit.services.message_encryption import decrypt_message, encrypt_message
 from lifecycle.models import IdempotentRequest
+from lifecycle.sentences import Refusal
 from storage import cipher
 from storage.cursors import prepared_cursor
 from tenants.actors import TenantRef
 
 LIFETIME: Final = dt.timedelta(hours=24)
-GONE: Final = (
-    "This Idempotency-Key was used, and its answer cannot be read any more: look whether what you asked for has"
-    " happened, and use a new key."
-)
+GONE: Final = "key_answer_gone"
 # How many outdated answers of the tenant are removed with each new one.
 SWEPT: Final = 20
 
@@ -46,7 +44,7 @@ DELETE FROM lifecycle_idempotentrequest
 """
 
 
-class KeyReused(Exception):
+class KeyReused(Refusal):
     """The key was used for another request before, or its answer cannot be given again; the sentence says which."""
 
 
@@ -102,7 +100,7 @@ def claim_key(key: str, *, principal: str, fingerprint: bytes, tenant: TenantRef
             if kept.body is None:
                 raise KeyReused(GONE)
             if bytes(kept.fingerprint) != fingerprint:
-                raise KeyReused("This Idempotency-Key was used for another request: use a new key for each request.")
+                raise KeyReused("key_reused")
             return Claim(kept.pk, tenant.id, principal, key, _open(kept))
 
 
