@@ -18,9 +18,7 @@ from tenants.rules.messages import Message
 from tenants.rules.texts import shorten_text
 from tenants.sentences import write, write_with
 
-SENTENCES: Final[Mapping[str, Any]] = MappingProxyType(
-    {**REFUSALS, **EFFECTS, **IMPORTS, **WORRIES, **NOTHING_AT_STAKE}
-)
+SENTENCES: Final[Mapping[str, Any]] = MappingProxyType({**REFUSALS, **EFFECTS, **WORRIES, **NOTHING_AT_STAKE})
 
 
 def say(message: Message | str | Promise) -> str:
@@ -35,6 +33,9 @@ def say(message: Message | str | Promise) -> str:
         return _say_often(find_language(), name, tuple(params.items()))
     if name in WRITTEN:
         return WRITTEN[name](params)
+    if name in IMPORTS:
+        # What a file has in it is listed whole: its columns, the encodings it could be in.
+        return str(IMPORTS[name] % params)
     sentence = SENTENCES.get(name)
     return write(name, params) if sentence is None else write_with(sentence, params)
 
@@ -106,7 +107,7 @@ def _say_budget(params: Mapping[str, Any]) -> str:
 def _say_other_kind(params: Mapping[str, Any]) -> str:
     what, advice = params["what"], params["advice"]
     name = "other_kind_if" if what in ("kind_html", "kind_xml") else "other_kind"
-    return write_with(SENTENCES[name], {"what": str(SENTENCES[what]), "advice": str(SENTENCES[advice])})
+    return str(IMPORTS[name] % {"what": IMPORTS[what], "advice": IMPORTS[advice]})
 
 
 # Sentences made of several, which have no one line in a table.
