@@ -12,11 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID
 
+from django.db import connections
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from bench.measuring import take_turns
 from bench.peers.models import INTO_RISK, OUT_OF_RISK
-from bench.population import Populated, connect_as_administrator, populate
+from bench.population import Populated, connect_as_administrator, populate, settle
 from bench.processes import await_that, free_port, started
 from bench.receiver import ADDRESS
 from bench.report import Figure, at_least, up_to
@@ -50,10 +52,15 @@ def measure(populated: Populated) -> list[Figure]:
         _configure(populated.tenant, [f"{url}/{number}" for number in range(ENDPOINTS)])
         _configure(others.tenant, [f"{url}/other"])
         _configure(hanging.tenant, [f"{url}/hang/{number}" for number in range(HANGING)])
+        _settle()
         empty = _measure_writers(others)
+        statements = _count_statements(others)
         _drop_queue()
         queued = _queue(populated, total, ENDPOINTS)
+        # As for the empty queue: what autovacuum does after so many rows is not what writers cost.
+        _settle()
         full = _measure_writers(others)
+        beside_queue = _count_statements(others)
         _drop_queue(others.tenant)
         with started(sys.executable, "manage.py", "run_effects", SSL_CERT_FILE=str(certificate)) as worker:
             await_that(lambda: _count_done() > 0, worker, seconds=30)
@@ -64,6 +71,7 @@ def measure(populated: Populated) -> list[Figure]:
             beside = _rate(seconds)
             grown = _memory(worker.pid) / memory
         _drop_queue()
+        _settle()
         again = _measure_writers(others)
     nothing = (empty + again) / 2
     return [
@@ -71,7 +79,7 @@ def measure(populated: Populated) -> list[Figure]:
             "effects",
             f"changes that start an effect, {queued:,} waiting",
             f"{full:,.0f}/s",
-            f"beside an empty queue {nothing:,.0f}/s",
+            f"beside an empty queue {empty:,.0f} and {again:,.0f}/s; {beside_queue} and {statements} statements each",
             **at_least(full / nothing, LEAST_OF_EMPTY, " x"),
         ),
         Figure(
@@ -132,6 +140,21 @@ def _measure_writers(populated: Populated) -> float:
 
     rates = take_turns({"ours": to_and_fro}, rounds=5, seconds=read_size("BENCH_SLICE_MS", 1500) / 1000)
     return 2 * rates.median("ours")
+
+
+def _count_statements(populated: Populated) -> int:
+    """Of one change that starts an effect, which is taken back."""
+    customer_id = populated.customers[OUT_OF_RISK][0]
+    with CaptureQueriesContext(connections["default"]) as captured:
+        _move(populated.tenant, [customer_id], INTO_RISK, REASON)
+    _move(populated.tenant, [customer_id], OUT_OF_RISK, "")
+    return len(captured)
+
+
+def _settle() -> None:
+    settle()
+    with connect_as_administrator() as administrator:
+        administrator.execute("VACUUM (ANALYZE) lifecycle_effect")
 
 
 def _move(tenant: TenantRef, customers: list[UUID], stage: str, reason: str) -> None:

@@ -12,6 +12,7 @@ from uuid import UUID
 from django.conf import settings
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.translation import ngettext
 
 from lifecycle.models import Customer, EffectRun, Notification
 from lifecycle.services.effects.bell import announce_bell
@@ -22,6 +23,7 @@ from storage.cursors import prepared_cursor
 from tenants.actors import TenantRef
 from tenants.models import Tenant
 from tenants.roles import ROLE_PERMISSIONS, VIEW_LIFECYCLE, Role
+from tenants.services.accounts.own_settings import in_settings_of
 
 KIND: Final = "digest"
 # A digest is about many customers: its row names none.
@@ -121,16 +123,21 @@ def render_digest(job: Job) -> Mail:
     if not user.email:
         raise NothingToDeliver(NO_ADDRESS)
     tenant_name = Tenant.objects.filter(id=job.tenant.id).values_list("name", flat=True).first() or job.tenant.slug
-    body = render_to_string(
-        "mail/alert_digest.txt",
-        {
-            "user": user,
-            "tenant_name": tenant_name,
-            "alerts": alerts[:MOST_SHOWN],
-            "more": max(0, len(alerts) - MOST_SHOWN),
-            "link": f"{settings.SITE_URL}{reverse('notifications-page')}",
-            "settings_link": f"{settings.SITE_URL}{reverse('notification-preferences')}",
-        },
-    )
-    what = "1 alert" if len(alerts) == 1 else f"{len(alerts):,} alerts"
-    return Mail(user.full_name, user.email, f"{what} from {' '.join(tenant_name.split())}", body)
+    # As they read the pages: in their language, and in the zone of their clock.
+    with in_settings_of(user):
+        body = render_to_string(
+            "mail/alert_digest.txt",
+            {
+                "user": user,
+                "tenant_name": tenant_name,
+                "alerts": alerts[:MOST_SHOWN],
+                "more": max(0, len(alerts) - MOST_SHOWN),
+                "link": f"{settings.SITE_URL}{reverse('notifications-page')}",
+                "settings_link": f"{settings.SITE_URL}{reverse('notification-preferences')}",
+            },
+        )
+        subject = ngettext("%(count)s alert from %(tenant)s", "%(count)s alerts from %(tenant)s", len(alerts)) % {
+            "count": f"{len(alerts):,}",
+            "tenant": " ".join(tenant_name.split()),
+        }
+    return Mail(user.full_name, user.email, subject, body)

@@ -1,0 +1,43 @@
+"""An effect of kind event, from the change that starts it to the topic that other systems read."""
+
+import orjson
+
+from lifecycle.delivery.worker import EffectWorker
+from lifecycle.models import EffectRun
+from lifecycle.rules.transitions import Change
+from lifecycle.services.transitions.apply import Call, apply
+from tenants.actors import system_actor
+from tenants.context import tenant_context
+from tests.factories import CustomerFactory, TenantFactory, utc_now
+from tests.messaging.kafka import Broker
+from tests.messaging.test_relay import broker, empty_outbox, make_relay
+
+__all__ = ["broker", "empty_outbox"]
+
+TOPIC = "renewal.campaign.requested"
+EFFECT = {"name": "Campaign", "kind": "event", "topic": TOPIC, "template": "spring", "on": "enter", "stages": ["Late"]}
+
+
+def test_a_change_that_starts_an_event_arrives_in_its_topic(broker: Broker) -> None:
+    tenant = TenantFactory(configuration={"stages": ["Early", "Late"], "effects": [EFFECT]})
+    customer = CustomerFactory(tenant=tenant, external_id="C-7", stage="Early")
+    call = Call(tenant, system_actor("tests"), "API", utc_now(), starts_effects=True)
+    with tenant_context(tenant.id):
+        apply(call, [Change(customer.id, "Late")])
+    worker = EffectWorker()
+    while worker.work():
+        assert worker.drain(20)
+    worker.close(1)
+    make_relay(broker, once=True).run()
+
+    (message,) = broker.read(TOPIC, 1)
+    event = orjson.loads(message.value())
+    with tenant_context(tenant.id):
+        (run,) = EffectRun.objects.filter(tenant_id=tenant.id)
+    assert run.state == "done"
+    assert message.key() == str(customer.id).encode()
+    assert dict(message.headers())["content-type"] == b"application/cloudevents+json; charset=UTF-8"
+    assert (event["id"], event["type"], event["tenantid"]) == (str(run.id), TOPIC, tenant.slug)
+    data = event["data"]
+    assert (data["external_id"], data["effect"], data["template"]) == ("C-7", "Campaign", "spring")
+    assert (data["from_stage"], data["to_stage"], data["sequence"]) == ("Early", "Late", 2)
