@@ -76,7 +76,7 @@ def test_every_page_is_accessible(open_browser, users, tenant, width):
     assert_accessible(page, "dialog with a refusal")
 
 
-@pytest.mark.parametrize("width", [320, 390, 768, 1280])
+@pytest.mark.parametrize("width", [320, 768, 1280])
 def test_no_page_is_wider_than_the_screen(open_browser, users, tenant, width):
     customer = CustomerFactory(
         tenant=tenant,

@@ -1,0 +1,69 @@
+"""On a phone nothing is scrolled sideways: every page that an admin comes to by links, walked in one browser."""
+
+import io
+import re
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from django.core.management import call_command
+from django.test import override_settings
+from django.urls import Resolver404, resolve
+
+from tenants.context import tenant_context
+from tests.browser.test_accessibility import with_contacts
+from tests.entry_points.test_pages import OWN, PAGES
+from tests.factories import CustomerFactory, make_issuer
+from tests.services.test_audit_chain import move
+
+pytestmark = pytest.mark.browser
+
+WIDTH = 390
+# How wide the page is, where its links lead, and what reaches out of it on the right.
+LOOK = """() => {
+  const wide = (one) => one.getBoundingClientRect().right > innerWidth + 1 && !one.querySelector("*");
+  return {
+    width: document.documentElement.scrollWidth,
+    links: [...document.querySelectorAll("a[href]")].map((one) => one.href),
+    wide: [...document.querySelectorAll("body *")].filter(wide).slice(0, 3).map((one) => one.outerHTML.slice(0, 120)),
+  };
+}"""
+# Files, and what is no page of its own.
+NO_PAGES = re.compile(
+    r"\.(csv|xlsx|json|ics)$|/(download|logout|jsi18n|autocomplete)/?$|/live$|/bell$|/cards$|^/(api|static|metrics|healthz)"
+)
+
+
+def test_no_page_that_links_lead_to_is_wider_than_a_phone(open_browser, users, tenant):
+    customer = CustomerFactory(
+        tenant=tenant, name="Extraordinarily-Long-Company-Name-" * 3, owner="a" * 100, stage="Live"
+    )
+    with_contacts(tenant, customer)
+    move(customer, tenant, ("Wobbly", "Usage Dropped"), ("Live", None), note="Supercalifragilistic" * 5)
+    with override_settings(AUDIT_SIGNING_KEY=bytes(range(32))):
+        call_command("seal_audit", tenant=tenant.slug, stdout=io.StringIO(), stderr=io.StringIO())
+    with tenant_context(tenant.id):
+        make_issuer(tenant)
+    page = open_browser(users.tenant_admin, viewport={"width": WIDTH, "height": 800})
+    ahead = ["/", "/admin/", *(route.replace("{customer_id}", str(customer.id)) for route in (*PAGES, *OWN))]
+    seen, wide = set(), {}
+    for address in ahead:
+        if (route := route_of(address)) is None or route in seen:
+            continue
+        seen.add(route)
+        page.goto(address)
+        found = page.evaluate(LOOK)
+        if found["width"] > WIDTH:
+            wide[address] = (found["width"], found["wide"])
+        ahead += [urlsplit(link).path for link in found["links"] if urlsplit(link).netloc == urlsplit(page.url).netloc]
+    assert wide == {}
+    assert {"admin/audit/auditseal/", "admin/audit/auditseal/<path:object_id>/change/", "renewals", "board"} <= seen
+
+
+def route_of(path):
+    """The pattern of a page's address: one page of each is enough. None: it is no page."""
+    if NO_PAGES.search(path):
+        return None
+    try:
+        return resolve(unquote(path)).route
+    except Resolver404:
+        return None
