@@ -1,30 +1,30 @@
-"""Effects in the admin: what ran, when, for whom, and why not; run again, cancelled, paused. And webhook endpoints."""
+"""Effects in the admin: what ran, when, for whom, and why not; run again, cancelled, paused."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 import orjson
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied, ValidationError
-from django.db.models import Model, OuterRef, Q, QuerySet, Subquery
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import path
+from django.urls import path, reverse
 from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop
 
-from lifecycle.delivery.samples import TooManySamples, send_sample
-from lifecycle.models import EffectLane, EffectRun, WebhookEndpoint
+from lifecycle.models import Customer, EffectRun
 from lifecycle.services.customers.profiles import find_customer
 from lifecycle.services.effects import actions, endpoints
 from lifecycle.services.effects.actions import ActionRefused
-from lifecycle.services.effects.addresses import AddressRefused, check_url
-from lifecycle.services.effects.endpoints import EndpointRefused
 from lifecycle.services.effects.reasons import explain_reason
-from lifecycle.services.effects.recipients import mask_recipient
-from tenants.admin.base import ModelForm, ServiceAdmin, identity_of, service_arguments
+from lifecycle.services.effects.recipients import mask_recipient, name_recipients
+from tenants.actors import TenantRef
+from tenants.admin.base import ServiceAdmin, identity_of, service_arguments
 from tenants.roles import CONFIGURE_STAGES
 
 
@@ -69,6 +69,7 @@ class EffectRunAdmin(ServiceAdmin):
         "created_at",
         "effect",
         "kind",
+        "customer",
         "shown_recipient",
         "state",
         "why",
@@ -88,6 +89,7 @@ class EffectRunAdmin(ServiceAdmin):
         "shown_recipient",
         "state",
         "why",
+        "customer",
         "customer_id",
         "request_id",
         "created_at",
@@ -111,6 +113,21 @@ class EffectRunAdmin(ServiceAdmin):
         customer = find_customer(text, tenant=tenant) if tenant else None
         ids = [found for found in (customer, _read_uuid(text)) if found]
         return queryset.filter(Q(customer_id__in=ids) | Q(request_id__in=ids)), False
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """The page, each row with the names of its customer and its recipient. Four statements more at most."""
+        changelist = super().get_changelist_instance(request)
+        rows = list(changelist.result_list)
+        _attach_names(rows, identity_of(request).tenant)
+        changelist.result_list = rows
+        return changelist
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """One effect with these names."""
+        run = super().get_object(request, object_id, from_field)
+        if run is not None:
+            _attach_names([run], identity_of(request).tenant)
+        return run
 
     def get_urls(self) -> list[Any]:
         """The page that replays many and pauses, before Django's own."""
@@ -174,10 +191,18 @@ class EffectRunAdmin(ServiceAdmin):
                 messages.warning(request, f"{effect_id}: {refusal}")
         messages.success(request, _(what) % {"count": done})
 
+    @admin.display(description=gettext_lazy("customer"))
+    def customer(self, run: Any) -> SafeString | str:
+        """The customer's name, with a link to its page; its id where it has none any more."""
+        if not run.customer_id.int:
+            return "–"
+        name = run.names.get(f"customer:{run.customer_id}") or str(run.customer_id)
+        return format_html('<a href="{}">{}</a>', reverse("customer-page", args=[run.customer_id]), name)
+
     @admin.display(description=gettext_lazy("recipient"))
-    def shown_recipient(self, run: EffectRun) -> str:
-        """A reference, or an address with its name masked."""
-        return mask_recipient(run.recipient)
+    def shown_recipient(self, run: Any) -> str:
+        """Who or what it is called, of an address the name masked; as the configuration names it where no one is."""
+        return run.names.get(run.recipient) or mask_recipient(run.recipient)
 
     @admin.display(description=gettext_lazy("why"))
     def why(self, run: EffectRun) -> str:
@@ -198,100 +223,14 @@ class EffectRunAdmin(ServiceAdmin):
         return format_html("<pre>{}</pre>", orjson.dumps(run.last_attempt, option=orjson.OPT_INDENT_2).decode())
 
 
-class EndpointForm(ModelForm):
-    """A new endpoint. Its address is checked as it will be when something is sent."""
-
-    class Meta:
-        model = WebhookEndpoint
-        fields = ("name", "url")
-        widgets = {"url": forms.URLInput(attrs={"size": 60})}
-
-    def clean_url(self) -> str:
-        """https, to the public internet."""
-        url: str = self.cleaned_data["url"]
-        try:
-            check_url(url)
-        except AddressRefused as refused:
-            raise ValidationError(str(refused)) from refused
-        return url
-
-
-@admin.register(WebhookEndpoint)
-class WebhookEndpointAdmin(ServiceAdmin):
-    """Where webhooks go. Effects name an endpoint in "to"; the secret is shown once."""
-
-    list_display = ("name", "url", "created_at", "now")
-    ordering = ("name",)
-    form = EndpointForm
-    fields = ("name", "url")
-    actions = ("test", "rotate", "remove")
-    refusals = (EndpointRefused, AddressRefused, TooManySamples)
-
-    @admin.display(description=gettext_lazy("now"))
-    def now(self, endpoint: WebhookEndpoint) -> str:
-        """Whether it is in use, paused, or switched off and why."""
-        lane: Any = endpoint
-        if lane.disabled_at:
-            return _("Switched off: %(why)s") % {"why": explain_reason(f"endpoint_{lane.disabled_reason}")}
-        return _("Paused") if lane.paused_at else _("In use")
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """The endpoints, each with the state of its lane."""
-        lanes = EffectLane.objects.filter(tenant_id=OuterRef("tenant_id"), id=OuterRef("id"))
-        names = ("paused_at", "disabled_at", "disabled_reason")
-        shown: QuerySet[Any] = (
-            super().get_queryset(request).annotate(**{name: Subquery(lanes.values(name)) for name in names})
-        )
-        return shown
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Anyone who may configure the tenant at hand."""
-        return self.may_change_rows(request)
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """An endpoint is not changed: what was signed for one address must not go to another."""
-        return False
-
-    def has_decide_permission(self, request: HttpRequest) -> bool:
-        """Who may test, rotate and remove."""
-        return self.may_change_rows(request)
-
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """By the service, which makes the secret."""
-        endpoint, secret = endpoints.create_endpoint(obj.name, obj.url, **service_arguments(request))
-        obj.pk = endpoint.pk
-        said = _("The secret of %(name)s, shown this once: %(secret)s")
-        messages.warning(request, said % {"name": endpoint.name, "secret": secret})
-
-    @admin.action(description=gettext_lazy("Send a signed sample"), permissions=["decide"])
-    def test(self, request: HttpRequest, queryset: QuerySet[WebhookEndpoint]) -> None:
-        """To the first of the chosen endpoints: each is waited for."""
-        arguments = service_arguments(request)
-        endpoint = queryset.order_by("name")[0]
-        destination = endpoints.read_destination(endpoint.id, tenant=arguments["tenant"], now=arguments["now"])
-        if destination is not None:
-            delivery = send_sample(destination, tenant=arguments["tenant"])
-            facts = {"name": endpoint.name, "milliseconds": f"{delivery.milliseconds:,}"}
-            said = _("%(name)s answered %(status)s (%(milliseconds)s ms).") % {**facts, "status": delivery.status}
-            if not delivery.status:
-                said = _("%(name)s: %(error)s (%(milliseconds)s ms).") % {**facts, "error": delivery.error}
-            say = messages.success if delivery.outcome == "done" else messages.warning
-            say(request, said)
-
-    @admin.action(description=gettext_lazy("Give the selected endpoints new secrets"), permissions=["decide"])
-    def rotate(self, request: HttpRequest, queryset: QuerySet[WebhookEndpoint]) -> None:
-        """The former secrets sign beside them for a day."""
-        for endpoint in queryset.order_by("name"):
-            secret = endpoints.rotate_secret(endpoint.id, **service_arguments(request))
-            said = _("The new secret of %(name)s, shown this once: %(secret)s")
-            messages.warning(request, said % {"name": endpoint.name, "secret": secret})
-
-    @admin.action(description=gettext_lazy("Remove the selected endpoints"), permissions=["decide"])
-    def remove(self, request: HttpRequest, queryset: QuerySet[WebhookEndpoint]) -> None:
-        """What still waits for them is cancelled."""
-        for endpoint_id in queryset.order_by("name").values_list("id", flat=True):
-            endpoints.delete_endpoint(endpoint_id, **service_arguments(request))
-        messages.success(request, _("Removed. What was waiting for them is cancelled."))
+def _attach_names(runs: Sequence[Any], tenant: TenantRef | None) -> None:
+    names: dict[str, str] = {}
+    if tenant is not None and runs:
+        names = name_recipients({run.recipient for run in runs}, tenant_id=tenant.id, sees_contacts=False)
+        customers = Customer.objects.filter(tenant_id=tenant.id, id__in={run.customer_id for run in runs})
+        names |= {f"customer:{id_}": name for id_, name in customers.values_list("id", "name")}
+    for run in runs:
+        run.names = names
 
 
 def _read_uuid(text: str) -> UUID | None:

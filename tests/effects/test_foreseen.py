@@ -1,12 +1,15 @@
 """What a change would start is said before: whom, in which words, when; and what is late looks again."""
 
 import datetime as dt
+import re
 from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from lifecycle.models import Customer, EffectLane, EffectRun
@@ -82,6 +85,31 @@ def test_the_detail_names_recipients_words_and_time_and_nothing_is_written(
     with tenant_context(tenant.id):
         assert EffectRun.objects.filter(tenant_id=tenant.id).count() == 0
     assert client.get(f"{path}?effects=all").status_code == 400
+
+
+def test_what_is_shown_first_makes_no_lanes_and_names_who_is_not_there(api_client: Callable[..., APIClient]) -> None:
+    """A person that the configuration names may have no account, and nothing of the tenant has run yet."""
+    hook = "https://crm.example/hook"
+    effects = [
+        {"name": "Ask", "kind": "alert", "to": ["user:ann", "admins"], **RISK},
+        {"name": "Post", "kind": "webhook", "to": [hook], **RISK},
+    ]
+    tenant = TenantFactory(configuration={**DOCUMENT, "effects": effects})
+    people = make_people(tenant)
+    customer = CustomerFactory(tenant=tenant, stage="Prospect")
+    client = api_client(people.account_manager, tenant=tenant)
+    with CaptureQueriesContext(connection) as queries:
+        body = client.get(f"/api/v1/customers/{customer.id}/lifecycle?effects=detail").json()
+    ask, post = body["transitions"][0]["effects"]
+    reached = [(one["name"], one["reason"]) for one in (*ask["recipients"], *post["recipients"])]
+    assert reached == [("user:ann", "no_user"), (people.tenant_admin.full_name, ""), (hook, "no_endpoint")]
+    statements = [str(one["sql"]) for one in queries.captured_queries]
+    assert [sql for sql in statements if re.search("INSERT|UPDATE|DELETE", sql)] == []
+    with tenant_context(tenant.id):
+        assert EffectLane.objects.filter(tenant_id=tenant.id).count() == 0
+    # Written, the same effects run: the lanes are made then.
+    move(tenant, customer, "At-Risk")
+    assert [(job.kind, job.recipient) for job in claim_all(tenant)] == [("alert", f"user:{people.tenant_admin.id}")]
 
 
 def test_a_dry_run_says_what_many_would_start_together(api_client: Api, tenant: TenantRef, customer: Customer) -> None:

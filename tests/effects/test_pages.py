@@ -5,9 +5,20 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from uuid_utils.compat import uuid7
 
-from lifecycle.models import Customer, CustomerLifecycleStatus, EffectRun, Notification
+from audit.services.keys import ensure_keys
+from lifecycle.models import (
+    Contact,
+    Customer,
+    CustomerLifecycleStatus,
+    EffectRun,
+    Notification,
+    WebhookEndpoint,
+)
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
 from tests.conftest import People
@@ -157,11 +168,15 @@ def test_a_person_reads_and_acknowledges_their_own_notifications(
     page_client("account_manager").post(f"/notifications/{note.id}/acknowledge")
 
 
-def test_an_admin_sees_replays_and_cancels_effects(page_client: Pages, customer: Customer, tenant: TenantRef) -> None:
+def test_an_admin_sees_replays_and_cancels_effects(
+    page_client: Pages, customer: Customer, tenant: TenantRef, users: People
+) -> None:
     client = page_client("tenant_admin")
     move(client, customer)
     page = client.get("/admin/lifecycle/effectrun/").content.decode()
     assert "b***@acme.example" in page and "boss@acme.example" not in page
+    assert users.viewer.full_name in page and f"user:{users.viewer.id}" not in page
+    assert f'<a href="/customers/{customer.id}">Vale &amp; Sons</a>' in page
     with tenant_context(tenant.id):
         run = EffectRun.objects.get(tenant_id=tenant.id, kind="email")
     chosen: dict[str, Any] = {"_selected_action": [str(run.id)]}
@@ -173,6 +188,44 @@ def test_an_admin_sees_replays_and_cancels_effects(page_client: Pages, customer:
     with tenant_context(tenant.id):
         assert EffectRun.objects.get(id=run.id).state == "due"
     assert page_client("account_manager").get("/admin/lifecycle/effectrun/").status_code == 302
+
+
+def test_recipients_are_called_by_name_and_what_leads_to_no_one_as_it_is_named(
+    page_client: Pages, customer: Customer, tenant: TenantRef, users: People
+) -> None:
+    client = page_client("tenant_admin")
+    move(client, customer)
+    with tenant_context(tenant.id):
+        ensure_keys(tenant.id, [customer.id])
+        rosa = Contact(tenant_id=tenant.id, customer=customer, name="Rosa Ma", email="rosa@vale.example")
+        rosa.save()
+        crm = WebhookEndpoint.objects.create(
+            tenant_id=tenant.id, name="crm-hook", url="https://crm.example", created_at=utc_now(), created_by="test"
+        )
+        (alert,) = EffectRun.objects.filter(tenant_id=tenant.id, kind="alert")
+        others = [f"contact:{rosa.id}", f"endpoint:{crm.id}", "user:ann", "contacts:Buyer", f"user:{uuid4()}"]
+        for recipient in others:
+            alert.pk, alert.recipient = uuid7(), recipient
+            alert.save(force_insert=True)
+    page = client.get("/admin/lifecycle/effectrun/").content.decode()
+    line = client.get(f"/customers/{customer.id}/timeline?kind=effect").content.decode()
+    for shown in (page, line):
+        for name in (users.viewer.full_name, "Rosa Ma &lt;r***@vale.example&gt;", "crm-hook", *others[2:]):
+            assert name in shown, name
+        assert "rosa@" not in shown and f"contact:{rosa.id}" not in shown
+
+
+def test_the_statements_of_the_admin_s_list_do_not_grow_with_its_rows(
+    page_client: Pages, customer: Customer, tenant: TenantRef, users: People
+) -> None:
+    client, counts = page_client("tenant_admin"), []
+    for _ in range(3):
+        move(client, CustomerFactory(tenant=tenant, owner=users.viewer.username))
+        with CaptureQueriesContext(connection) as queries:
+            page = client.get("/admin/lifecycle/effectrun/").content.decode()
+        counts.append(len(queries))
+    assert page.count('name="_selected_action"') == 6
+    assert counts[1] == counts[2], counts
 
 
 def test_an_admin_makes_an_endpoint_and_sees_its_secret_once(page_client: Pages, tenant: TenantRef) -> None:

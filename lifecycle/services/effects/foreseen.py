@@ -12,14 +12,12 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from lifecycle.models import Contact, WebhookEndpoint
 from lifecycle.models.effects import EffectRun
 from lifecycle.services.effects.facts import make_values, read_customers
 from lifecycle.services.effects.plan import Moved, Started, plan_effects
 from lifecycle.services.effects.reasons import explain_reason
-from lifecycle.services.effects.recipients import mask_recipient
+from lifecycle.services.effects.recipients import mask_recipient, name_recipients
 from tenants.actors import TenantRef
-from tenants.models import User
 from tenants.rules.configuration.definitions import Effect
 from tenants.rules.effect_texts import render
 
@@ -52,13 +50,15 @@ def foresee(
 ) -> list[list[dict[str, Any]]]:
     """What each change of one customer would start, effect by effect, as the viewer may see it.
 
-    Call in the tenant's context. Six statements at most, whatever the number of changes; none where nothing starts.
+    Call in the tenant's context. Seven statements at most, whatever the number of changes and recipients; none where
+    nothing starts.
     """
     moves = [Moved(uuid7(), customer_id, change.effects, (str(viewer.user_id),)) for change in changes]
-    planned = plan_effects(moves, tenant_id=tenant.id, now=now)
+    planned = plan_effects(moves, tenant_id=tenant.id, now=now, writes=False)
     if not planned:
         return [[] for _ in changes]
-    names = _name_recipients([row for rows in planned.values() for row in rows], tenant, viewer)
+    recipients = {row.recipient for rows in planned.values() for row in rows}
+    names = name_recipients(recipients, tenant_id=tenant.id, sees_contacts=viewer.sees_contacts)
     customer = read_customers(tenant.id, [customer_id]).get(customer_id)
     return [
         [
@@ -80,6 +80,7 @@ def count_foreseen(
         [Moved(uuid7(), customer_id, effects, tuple(made_by)) for customer_id, effects in moves],
         tenant_id=tenant.id,
         now=now,
+        writes=False,
     )
     times = Counter((effect.name, effect.kind) for _, effects in moves for effect in effects)
     reached: Counter[str] = Counter()
@@ -131,28 +132,3 @@ def _describe(
         ],
         "recipients_count": len(rows),
     }
-
-
-def _name_recipients(rows: Sequence[Started], tenant: TenantRef, viewer: Viewer) -> dict[str, str]:
-    """What recipients are called; addresses that the configuration names are in clear for those who may see any."""
-    by_kind: dict[str, list[str]] = {"user": [], "contact": [], "endpoint": []}
-    names: dict[str, str] = {}
-    for recipient in {row.recipient for row in rows}:
-        kind, _, id_ = recipient.partition(":")
-        if kind in by_kind and id_:
-            by_kind[kind].append(id_)
-        elif viewer.sees_contacts:
-            names[recipient] = recipient
-    if by_kind["user"]:
-        found = User.objects.filter(tenant_id=tenant.id, id__in=by_kind["user"])
-        for user_id, full_name, username in found.values_list("id", "full_name", "username"):
-            names[f"user:{user_id}"] = full_name or username
-    if by_kind["contact"]:
-        for contact in Contact.objects.filter(tenant_id=tenant.id, id__in=by_kind["contact"]):
-            address = contact.email or ""
-            shown = address if viewer.sees_contacts else mask_recipient(address)
-            names[f"contact:{contact.id}"] = f"{contact.name} <{shown}>"
-    if by_kind["endpoint"]:
-        found_endpoints = WebhookEndpoint.objects.filter(tenant_id=tenant.id, id__in=by_kind["endpoint"])
-        names |= {f"endpoint:{id_}": name for id_, name in found_endpoints.values_list("id", "name")}
-    return names

@@ -15,6 +15,8 @@ from tenants.rules.configuration.definitions import Effect
 from tenants.rules.configuration.effect_kinds import USER_PREFIX
 
 MUTED: Final = "muted"
+# Where a change is only shown and nothing of the tenant has run so far: a request that reads makes no lanes.
+NO_LANE_YET: Final = UUID(int=0)
 
 # An owner is named by user name, in any case; contacts without an address cannot be written to.
 _REACH: Final = """
@@ -81,11 +83,13 @@ class Started(NamedTuple):
     due_at: dt.datetime
 
 
-def plan_effects(moves: Sequence[Moved], *, tenant_id: UUID, now: dt.datetime) -> Mapping[UUID, Sequence[Started]]:
-    """The rows of each move, by its history row.
+def plan_effects(
+    moves: Sequence[Moved], *, tenant_id: UUID, now: dt.datetime, writes: bool = True
+) -> Mapping[UUID, Sequence[Started]]:
+    """The rows of each move, by its history row. ``writes``: they are about to be written, not only shown.
 
     No statement without effects; else one, two where people are reached, however many moves there are (and two more the
-    first time a tenant's effects run).
+    first time a tenant's effects are written).
     """
     moves = [move for move in moves if move.effects]
     if not moves:
@@ -95,6 +99,12 @@ def plan_effects(moves: Sequence[Moved], *, tenant_id: UUID, now: dt.datetime) -
     asks_people = any(planner_of(effect).asks_people for effect in effects)
     reached = _read_reached(tenant_id, {move.customer_id for move in moves}) if asks_people else {}
     members, lanes = _read_members(tenant_id, _names_in(effects))
+    if not lanes.keys() >= set(LANES):
+        if writes:
+            make_lanes(tenant_id)
+            members, lanes = _read_members(tenant_id, _names_in(effects))
+        else:
+            lanes = dict.fromkeys(LANES, NO_LANE_YET) | lanes
     no_one = Reached()
     return {
         move.history_id: [
@@ -179,9 +189,6 @@ def _read_members(tenant_id: UUID, names: Sequence[str]) -> tuple[Members, dict[
                 lanes[name] = id_
             else:
                 endpoints |= {name: id_, url: id_}
-    if not lanes.keys() >= set(LANES):
-        make_lanes(tenant_id)
-        return _read_members(tenant_id, names)
     return Members(tuple(managers), tuple(admins), named, endpoints), lanes
 
 

@@ -20,7 +20,7 @@ from audit.models import LifecycleHistory
 from audit.services.keys import load_keys
 from lifecycle.models import EffectRun, FigureChange, Note, Task
 from lifecycle.services.effects.reasons import explain_reason
-from lifecycle.services.effects.recipients import mask_recipient
+from lifecycle.services.effects.recipients import mask_recipient, name_recipients
 from lifecycle.services.effects.shown import read_started
 from lifecycle.services.transitions.history import read_history
 from lifecycle.services.work.notes import describe_notes
@@ -185,13 +185,16 @@ def _read_tasks(asked: _Asked) -> Iterator[Entry]:
 
 
 def _read_effects(asked: _Asked) -> Iterator[Entry]:
-    for run in _latest(EffectRun, EFFECT, asked):
+    runs = _latest(EffectRun, EFFECT, asked)
+    reached = {run.recipient for run in runs}
+    names = name_recipients(reached, tenant_id=asked.tenant.id, sees_contacts=False)
+    for run in runs:
         row = {
             "id": run.id,
             "history_id": run.history_id,
             "effect": run.effect,
             "kind": run.kind,
-            "recipient": mask_recipient(run.recipient),
+            "recipient": names.get(run.recipient) or mask_recipient(run.recipient),
             "state": run.state,
             "why": explain_reason(run.reason),
             "due_at": run.due_at,
