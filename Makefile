@@ -1,6 +1,6 @@
 # Everything runs from .venv, which is made here. Needs Python 3.11 or newer and make, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench chaos chaos-effects restore-drill format openapi clean
+.PHONY: help demo test check bench kafka-test chaos chaos-effects restore-drill format openapi clean
 
 PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11,$(shell \
 	$(name) -c 'import sys; sys.version_info >= (3, 11) and print("$(name)")' 2>/dev/null)))
@@ -23,6 +23,9 @@ check: $(INSTALLED) ## format, lint, types, import contracts, migrations, deploy
 
 bench: $(INSTALLED) ## the benchmarks, each beside its limit and its peer (ARGS=... for a part)
 	@$(LOCAL) bench -- $(ARGS)
+
+kafka-test: $(INSTALLED) ## the tests of the events on three brokers of Apache Kafka (needs Java 17 and Maven; ARGS="-k relay" for a part)
+	@$(LOCAL) kafka-test -- $(ARGS)
 
 chaos: $(INSTALLED) ## kill, cut and restart what the events need, for minutes, and count (ARGS="--mutants" to doubt it)
 	@exec .venv/bin/python -m tests.messaging.chaos $(ARGS)

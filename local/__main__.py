@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from local import browser, check, commands, demo, drill, signals
 from local.guard import Guard
+from local.kafka.verb import run_kafka_tests
 from local.processes import die_with_parent
 from local.trouble import CannotStart, StopRequested
 
@@ -18,6 +19,10 @@ VERBS: dict[str, tuple[Verb, str]] = {
     "check": (check.run_checks, "every static check"),
     "exec": (commands.run_command, "-- COMMAND ...: run a command on throw-away services"),
     "test": (commands.run_tests, "-- ARGUMENTS ...: pytest on throw-away services"),
+    "kafka-test": (
+        run_kafka_tests,
+        "-- ARGUMENTS ...: tests/messaging and tests/kafka on three brokers of Apache Kafka",
+    ),
     "bench": (commands.run_benchmarks, "-- ARGUMENTS ...: the benchmarks on durable, throw-away services"),
     "restore-drill": (drill.run_restore_drill, "dump, lose, restore and compare an installation; DEMO_CUSTOMERS=200"),
     "browser": (browser.provide_browser, "install chromium for the browser tests, where that is possible"),

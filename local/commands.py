@@ -53,7 +53,7 @@ def run_command(guard: Guard, arguments: list[str]) -> int:
     if not shutil.which(arguments[0]):
         raise CannotStart(f"there is no command {arguments[0]}")
     folders = open_throwaway(guard, durable=False)
-    return _run_on(Services(folders, guard, given=os.environ, fast=True), guard, arguments)
+    return run_on(Services(folders, guard, given=os.environ, fast=True), guard, arguments)
 
 
 def run_tests(guard: Guard, arguments: list[str]) -> int:
@@ -70,7 +70,7 @@ def run_benchmarks(guard: Guard, arguments: list[str]) -> int:
     """The benchmarks on services that are as durable as real ones, with data that go away."""
     folders = open_throwaway(guard, durable=True)
     command = [sys.executable, "-m", "bench", *arguments]
-    return _run_on(Services(folders, guard, given=os.environ, fast=False), guard, command)
+    return run_on(Services(folders, guard, given=os.environ, fast=False), guard, command)
 
 
 def remove_data(guard: Guard, arguments: list[str]) -> int:
@@ -81,20 +81,26 @@ def remove_data(guard: Guard, arguments: list[str]) -> int:
     return 0
 
 
-def _run_on(services: Services, guard: Guard, command: list[str]) -> int:
+def run_on(services: Services, guard: Guard, command: list[str]) -> int:
+    """Start the services, run the command on them and stop them; its exit status."""
     with started(services):
-        child = Child(command[0], command, guard, env=merge(services.env), cwd=PROJECT, interactive=True)
-        try:
-            child.start()
-        except OSError as error:
-            raise CannotStart(f"{command[0]} cannot be run: {error.strerror}") from error
-        try:
-            status = child.wait()
-        except StopRequested as request:
-            # Pytest answers Ctrl-C with its summary: pass on what we got.
-            child.stop_steps = ((request.signum, 5.0),)
-            raise
-        finally:
-            signals.take()
-            stop([child])
-        return status if status >= 0 else 128 - status
+        return run_in(services, guard, command)
+
+
+def run_in(services: Services, guard: Guard, command: list[str]) -> int:
+    """Run the command on services that have been started; its exit status."""
+    child = Child(command[0], command, guard, env=merge(services.env), cwd=PROJECT, interactive=True)
+    try:
+        child.start()
+    except OSError as error:
+        raise CannotStart(f"{command[0]} cannot be run: {error.strerror}") from error
+    try:
+        status = child.wait()
+    except StopRequested as request:
+        # Pytest answers Ctrl-C with its summary: pass on what we got.
+        child.stop_steps = ((request.signum, 5.0),)
+        raise
+    finally:
+        signals.take()
+        stop([child])
+    return status if status >= 0 else 128 - status

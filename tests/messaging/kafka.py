@@ -78,7 +78,7 @@ class Broker:
     def make_topics(self, *, partitions: int = 1, names: Sequence[str] = ()) -> None:
         admin = AdminClient(self.servers)
         wanted = [self.topic(name) for name in names] or self.topics
-        for future in admin.create_topics([NewTopic(name, partitions, 1) for name in wanted]).values():
+        for future in admin.create_topics([NewTopic(name, partitions, -1) for name in wanted]).values():
             future.result()
 
     def send(self, document: Any, *, topic: str | None = None, key: bytes | None = None, **options: Any) -> None:

@@ -24,6 +24,8 @@ from tests.messaging.test_relay import LIFECYCLE, empty_outbox, ids_of, relaying
 
 __all__ = ["empty_outbox"]
 
+pytestmark = pytest.mark.own_broker
+
 
 class Perishable:
     """A broker of one's own, which keeps everything in memory."""

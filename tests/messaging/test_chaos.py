@@ -8,6 +8,7 @@ import pytest
 from tests.messaging.chaos.running import run_quickly, summary_of
 
 
+@pytest.mark.own_broker
 @pytest.mark.timeout(600)
 def test_nothing_is_lost_doubled_or_disordered_whatever_is_killed(capsys: pytest.CaptureFixture[str]) -> None:
     status, said = run_quickly("tests.messaging.chaos", seconds=400)

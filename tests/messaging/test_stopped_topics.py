@@ -20,6 +20,8 @@ from tests.messaging.speaking import Speaker
 from tests.messaging.test_relay import DEAD_LETTERS, LIFECYCLE, make_relay, pending, relaying
 from tests.plans import count_rows_read
 
+pytestmark = pytest.mark.own_broker
+
 THIRD = "audit.seal"
 
 

@@ -1,0 +1,116 @@
+"""What ``make kafka-test`` fetches: the release that installations run, byte for byte what was looked at."""
+
+import hashlib
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from local.folders import PROJECT
+from local.kafka import jars
+from local.kafka.verb import find_commands
+from local.trouble import CannotStart
+
+
+def test_it_is_the_release_that_compose_runs() -> None:
+    image = re.search(r"image: apache/kafka:(\S+)", (PROJECT / "compose.yaml").read_text())
+    assert image is not None
+    assert jars.find_version() == image[1]
+    assert f"kafka_2.13-{image[1]}.jar" in jars.read_checksums()
+
+
+@pytest.mark.parametrize(
+    ("there", "difference"),
+    [
+        ({"a.jar": b"a", "b.jar": b"b"}, ""),
+        ({"a.jar": b"a"}, "b.jar is missing"),
+        ({"a.jar": b"a", "b.jar": b"b", "c.jar": b"c"}, "c.jar is not expected"),
+        ({"a.jar": b"a", "b.jar": b"B"}, "b.jar has another content"),
+        ({}, "a.jar is missing, b.jar is missing"),
+        (
+            {"b.jar": b"", "c.jar": b"", "d.jar": b"", "e.jar": b""},
+            "a.jar is missing, c.jar is not expected, d.jar is not expected and 2 more",
+        ),
+    ],
+)
+def test_whatever_is_not_as_pinned_is_named(tmp_path: Path, there: dict[str, bytes], difference: str) -> None:
+    pinned = {name: hashlib.sha256(name[:1].encode()).hexdigest() for name in ("a.jar", "b.jar")}
+    for name, content in there.items():
+        (tmp_path / name).write_bytes(content)
+    assert jars.find_difference(tmp_path, pinned) == difference
+
+
+@pytest.mark.parametrize(
+    ("said", "refusal"),
+    [
+        (None, "java is not installed, and Apache Kafka needs 17 or newer; on Debian: apt-get install openjdk-17-jre"),
+        ('openjdk version "11.0.24" 2024-07-16', '/java is not Java 17 or newer: openjdk version "11.0.24" 2024-07-16'),
+        ('java version "1.8.0_392"', '/java is not Java 17 or newer: java version "1.8.0_392"'),
+        ("", "/java is not Java 17 or newer: it says nothing"),
+    ],
+)
+def test_a_java_that_is_none_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str | None, refusal: str
+) -> None:
+    install(tmp_path, monkeypatch, java=None if said is None else f"echo '{said}' >&2")
+    with pytest.raises(CannotStart, match=re.escape(refusal)):
+        jars.find_java()
+
+
+@pytest.mark.parametrize("said", ['openjdk version "17.0.15" 2025-04-15', 'openjdk version "25" 2025-09-16'])
+def test_a_java_that_is_new_enough_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str) -> None:
+    install(tmp_path, monkeypatch, java=f"echo '{said}' >&2")
+    assert jars.find_java() == str(tmp_path / "java")
+
+
+def test_a_maven_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(tmp_path, monkeypatch)
+    with pytest.raises(CannotStart, match="mvn is not installed, and it fetches Apache Kafka; on Debian: "):
+        jars.provide_jars(guard(), folder=tmp_path / "jars")
+
+
+def test_a_registry_that_is_away_ends_it_with_what_maven_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(tmp_path, monkeypatch, mvn="echo '[ERROR] Could not transfer kafka_2.13'; echo '[ERROR] help'; exit 1")
+    with pytest.raises(
+        CannotStart, match=r"registry in reach\? .*maven.log says more\): Could not transfer kafka_2.13"
+    ):
+        jars.provide_jars(guard(), folder=tmp_path / "jars")
+    assert not (tmp_path / "jars").exists()
+
+
+def test_jars_that_are_others_are_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The last argument says where to.
+    install(tmp_path, monkeypatch, mvn='for last; do :; done; echo evil > "${last#*=}/kafka_2.13-4.1.0.jar"')
+    with pytest.raises(CannotStart, match=r"not those of local/kafka/checksums.txt: .* is missing"):
+        jars.provide_jars(guard(), folder=tmp_path / "jars")
+    assert not (tmp_path / "jars").exists()
+
+
+def test_what_stops_brokers_runs_alone_and_last() -> None:
+    whole = [command[5:] for command in find_commands(["-q"])]
+    assert whole == [["--numprocesses", "auto", "-q", "tests/messaging"], ["-q", "tests/kafka"]]
+    assert [command[5:] for command in find_commands(["tests/kafka/test_x.py"])] == [["tests/kafka/test_x.py"]]
+
+
+def install(folder: Path, monkeypatch: pytest.MonkeyPatch, **programs: str | None) -> None:
+    """Have these programs and no others, each a few words of shell."""
+    for name, script in programs.items():
+        if script is not None:
+            (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+            (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder))
+
+
+def guard() -> "Watch":
+    return Watch()
+
+
+class Watch:
+    """A guard that only listens: no process of these tests lives on."""
+
+    def watch(self, group: int, death_signal: int) -> None:
+        os.kill(group, 0)
+
+    def forget(self, group: int) -> None:
+        pass
