@@ -15,6 +15,7 @@ from lifecycle.models.effects import (
 )
 from lifecycle.models.events import NO_TENANT, DeadLetter, InboxEvent, ParkedEvent
 from lifecycle.models.figures import FigureChange
+from lifecycle.models.home import HomeVisit, Snooze
 from lifecycle.models.imports import ImportPart, ImportUpload
 from lifecycle.models.requests import IdempotentRequest
 from lifecycle.models.saved_views import SavedView
@@ -39,6 +40,7 @@ __all__ = [
     "EffectRun",
     "EffectTally",
     "FigureChange",
+    "HomeVisit",
     "IdempotentRequest",
     "ImportPart",
     "ImportUpload",
@@ -49,6 +51,7 @@ __all__ = [
     "NotificationPreference",
     "ParkedEvent",
     "SavedView",
+    "Snooze",
     "StageMigration",
     "StaleCopies",
     "SupportFigures",

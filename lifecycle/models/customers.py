@@ -4,6 +4,7 @@ from typing import Any
 
 import uuid_utils.compat
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Lower
 
 from audit.services.keys import load_key
@@ -158,8 +159,7 @@ class BillingFigures(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(**{f"{name}__gt": -(10**12), f"{name}__lt": 10**12})
-                | models.Q(**{f"{name}__isnull": True}),
+                condition=Q(**{f"{name}__gt": -(10**12), f"{name}__lt": 10**12}) | Q(**{f"{name}__isnull": True}),
                 name=f"billing_{name}_in_range",
                 violation_error_message="Amounts are below 1,000,000,000,000.",
             )
@@ -175,6 +175,8 @@ class BillingFigures(models.Model):
                 include=["arr", "currency", "balance_overdue", "renewal_on"],
                 name="billing_listed",
             ),
+            # Without an overdue balance no one who is not at risk has poor figures (rules.attention).
+            models.Index(fields=["tenant_id", "customer"], name="billing_overdue", condition=Q(balance_overdue__gt=0)),
         ]
 
     def __str__(self) -> str:

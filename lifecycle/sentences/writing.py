@@ -10,6 +10,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, override
 
+from lifecycle.sentences.attention import DISAGREEMENTS, STEPS, is_change, say_change, say_place
 from lifecycle.sentences.effects import EFFECTS
 from lifecycle.sentences.figures import NOTHING_AT_STAKE, WORRIES, find_language, forget_texts, say_stake
 from lifecycle.sentences.imports import IMPORTS
@@ -18,7 +19,9 @@ from tenants.rules.messages import Message
 from tenants.rules.texts import shorten_text
 from tenants.sentences import write, write_with
 
-SENTENCES: Final[Mapping[str, Any]] = MappingProxyType({**REFUSALS, **EFFECTS, **WORRIES, **NOTHING_AT_STAKE})
+SENTENCES: Final[Mapping[str, Any]] = MappingProxyType(
+    {**REFUSALS, **EFFECTS, **WORRIES, **NOTHING_AT_STAKE, **STEPS, **DISAGREEMENTS}
+)
 
 
 def say(message: Message | str | Promise) -> str:
@@ -31,6 +34,8 @@ def say(message: Message | str | Promise) -> str:
     name, params = message
     if name in _OFTEN:
         return _say_often(find_language(), name, tuple(params.items()))
+    if is_change(name):
+        return say_change(name, params)
     if name in WRITTEN:
         return WRITTEN[name](params)
     if name in IMPORTS:
@@ -118,5 +123,6 @@ WRITTEN: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = MappingProxyT
         "effects_unconfirmed": _say_unconfirmed,
         "other_kind": _say_other_kind,
         "over_budget": _say_budget,
+        "place": say_place,
     }
 )

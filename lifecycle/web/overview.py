@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from lifecycle.queries.list_columns import USUAL_COLUMNS
 from lifecycle.queries.listing import ListQuery, list_customers
 from lifecycle.services.configuration.stage_migrations import unfinished_moves
 from lifecycle.services.customers.totals import read_tenant_summary
+from lifecycle.web.home import gather_home
 from lifecycle.web.pages import tenant_stream
 from lifecycle.web.stage_colors import stage_colors
 from tenants.pages import TenantRequest
 from tenants.services.configuration.policies import live_policy
 
-MOST_AT_RISK = 10
 MOST_LISTED = 8
 RENEWAL_DAYS = 60
 RISK, LOST = "risk", "lost"
@@ -62,10 +61,8 @@ def gather_overview(request: TenantRequest, *, now: dt.datetime) -> dict[str, An
     def rows(query: ListQuery) -> list[dict[str, Any]]:
         return list_customers(query, tenant=request.tenant, policy=policy, now=now).rows
 
-    return {
-        "columns": USUAL_COLUMNS,
+    return gather_home(request, policy, now=now) | {
         "at_risk": add_up(stages, at_risk),
-        "at_risk_rows": rows(ListQuery({"category": RISK}, ordering="-urgency", limit=MOST_AT_RISK)),
         "total": add_up(stages, set(policy.stages) - set(policy.stages_in(LOST))),
         "shares": shares,
         "shares_in_words": ", ".join(f"{share.stage} {share.customers:,}" for share in shares),

@@ -19,12 +19,15 @@ from lifecycle.web.views import (
     provider_login,
     renewals,
     saved_views,
+    snoozing,
     undo,
     work,
 )
 
 urlpatterns = [
     path("", lists.show_overview, name="overview"),
+    path("snooze", snoozing.snooze, name="snooze"),
+    path("snooze/wake", snoozing.wake, name="wake"),
     path("customers", lists.show_customers, name="customer-list"),
     path("customers/export.csv", exports.export_list, {"kind": "csv"}, name="export-csv"),
     path("customers/export.xlsx", exports.export_list, {"kind": "xlsx"}, name="export-xlsx"),

@@ -32,6 +32,7 @@ from tenants.services.accounts.people import (
     reactivate_user,
     set_role,
 )
+from tenants.services.accounts.teams import set_team
 
 # What a key may do.
 SCOPES = {
@@ -66,7 +67,7 @@ class PersonForm(ModelForm):
 
     class Meta:
         model = User
-        fields = ("full_name", "role", "is_active")
+        fields = ("full_name", "role", "team", "is_active")
 
 
 class StatusFilter(admin.BooleanFieldListFilter):
@@ -81,7 +82,7 @@ class StatusFilter(admin.BooleanFieldListFilter):
 class UserAdmin(ServiceAdmin):
     """The people and service accounts of the tenant."""
 
-    list_display = ("username", "full_name", "role", "is_active", "is_service_account", "last_login")
+    list_display = ("username", "full_name", "role", "team", "is_active", "is_service_account", "last_login")
     list_filter = ("role", ("is_active", StatusFilter), "is_service_account")
     search_fields = ("username", "full_name")
     ordering = ("username",)
@@ -111,7 +112,7 @@ class UserAdmin(ServiceAdmin):
         """The fields of the form, and what else is known of the person."""
         if obj is None:
             return InvitationForm.Meta.fields
-        return ("username", "full_name", "role", "is_active", "is_service_account", "created_at", "last_login")
+        return ("username", "full_name", "role", "team", "is_active", "is_service_account", "created_at", "last_login")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Everything but name, role and activity, once somebody exists."""
@@ -127,6 +128,8 @@ class UserAdmin(ServiceAdmin):
                 rename_user(obj.pk, form.cleaned_data["full_name"], **arguments)
             if "role" in form.changed_data:
                 set_role(obj.pk, Role(form.cleaned_data["role"]), **arguments)
+            if "team" in form.changed_data:
+                set_team(obj.pk, form.cleaned_data["team"], **arguments)
             if "is_active" in form.changed_data:
                 (reactivate_user if form.cleaned_data["is_active"] else deactivate_user)(obj.pk, **arguments)
             return

@@ -83,6 +83,13 @@ class User(AbstractBaseUser, PermissionsMixin):
     username = models.CharField(max_length=150, unique=True, help_text="The e-mail address is the usual choice.")
     email = models.EmailField(blank=True, default="")
     full_name = models.CharField(max_length=150, blank=True, default="")
+    team = models.CharField(
+        max_length=100,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="People of the same team see each other's work.",
+    )
     tenant = models.ForeignKey(Tenant, null=True, blank=True, on_delete=models.PROTECT, related_name="users")
     role = models.CharField(max_length=20, choices=Role.choices)
     external_subject = models.CharField(max_length=255, blank=True, default="")

@@ -13,6 +13,7 @@ from tests.factories import look_at
 # Pages of a tenant's data, with the permission each needs.
 PAGES = {
     "/": VIEW_LIFECYCLE,
+    "/snooze": VIEW_LIFECYCLE,
     "/customers": VIEW_LIFECYCLE,
     "/customers/{customer_id}": VIEW_LIFECYCLE,
     "/customers/{customer_id}/live": VIEW_LIFECYCLE,
@@ -51,6 +52,7 @@ POSTED = {
     "/views/{view_id}/edit",
     "/undo/{request_id}",
     "/undos/{undo_id}",
+    "/snooze/wake",
     "/notifications/read",
     "/notifications/{notification_id}/read",
     "/notifications/{notification_id}/acknowledge",

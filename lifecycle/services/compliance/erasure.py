@@ -26,6 +26,7 @@ from lifecycle.services.effects.forgetting import erase_effects
 from lifecycle.services.events import filing
 from lifecycle.services.events.dead_letters import ERASED_REASON, WITHOUT_CONTENT
 from lifecycle.services.events.filing import Found, Subject
+from lifecycle.services.home.snoozing import erase_snoozes
 from lifecycle.services.imports.uploads import destroy_uploads
 from lifecycle.services.transitions import idempotency
 from lifecycle.services.work.personal_data import erase_work
@@ -107,6 +108,7 @@ def erase_customer(
         answers = idempotency.blank_answers(tenant.id, customer.id, mentions=subject.is_named_in)
         erase_effects(tenant.id, customer.id, now=now)
         erase_work(tenant.id, customer.id)
+        erase_snoozes(tenant.id, customer.id)
         _blank_attempts(customer)
         FigureChange.objects.filter(tenant_id=tenant.id, customer_id=customer.id).delete()
         _mark_erased(customer, company=company, now=now)

@@ -2,7 +2,7 @@
 
 import contextlib
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -151,6 +151,23 @@ def open_contacts(tenant: TenantRef, customer_id: UUID) -> list[Json]:
     contacts = list(Contact.objects.filter(tenant_id=tenant.id, customer_id=customer_id).order_by("position", "id"))
     key = load_keys(tenant.id, [customer_id]).get(customer_id) if contacts else None
     return [_open_contact(contact, key) for contact in contacts]
+
+
+def open_main_contacts(
+    ids: Collection[UUID], keys: Mapping[UUID, bytes], *, tenant: TenantRef, with_contact_details: bool
+) -> dict[UUID, Json]:
+    """The first contact of each of these customers, with the keys of their data; one statement.
+
+    Masked unless ``with_contact_details``. Customers without one that can be read are absent.
+    """
+    if not ids:
+        return {}
+    rows = Contact.objects.filter(tenant_id=tenant.id, customer_id__in=ids)
+    first: dict[UUID, Contact] = {}
+    for contact in rows.order_by("position", "id"):
+        first.setdefault(contact.customer_id, contact)
+    opened = {id_: _open_contact(contact, keys.get(id_)) for id_, contact in first.items()}
+    return {id_: one if with_contact_details else _mask(one) for id_, one in opened.items() if one["name"]}
 
 
 def _open_contact(contact: Contact, key: bytes | None) -> Json:

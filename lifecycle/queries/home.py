@@ -1,0 +1,245 @@
+"""The questions of the first page: whom to call, who was put aside, what happened since, whose figures are poor.
+
+Each is one statement, whatever the number of customers: those in stages of a category are found by the index of
+stages, their figures by the ids of the chosen alone, and everything else for the rows that are shown. Call inside the
+tenant's context. Aliases are those of ``list_statements``; ``z`` is what the person has put aside.
+"""
+
+import datetime as dt
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+from django.db import connection
+
+from lifecycle.queries.urgency import HEALTH, URGENCY, penalty_of
+from lifecycle.rules import health
+from storage.cursors import fetch_prepared_dicts, plain_array, prepared_cursor, text_array
+from tenants.actors import TenantRef
+from tenants.rules.configuration.policy import Policy
+
+Row = dict[str, Any]
+
+_NUMBERS: Final = "unnest(%(stages)s::text[], %(penalties)s::int[], %(max_days)s::int[]) AS w(stage, penalty, max_days)"
+# The figures that wake a customer that was put aside "until something changes": amounts as texts, of which one number
+# has one only.
+_SEEN: Final = (
+    "jsonb_build_object('arr', trim_scale(b.arr)::text, 'currency', COALESCE(b.currency, ''),"
+    " 'balance_overdue', trim_scale(b.balance_overdue)::text, 'renewal_on', b.renewal_on,"
+    " 'open_issues', u.open_issues, 'csat', trim_scale(u.csat)::text)"
+)
+_ASLEEP: Final = (
+    "z.id IS NOT NULL AND z.stage_version = s.version"
+    f" AND CASE WHEN z.until IS NULL THEN z.seen = {_SEEN} ELSE z.until > %(today)s::date END"
+)
+_FIGURES: Final = """
+  LEFT JOIN lifecycle_billingfigures b ON b.tenant_id = s.tenant_id AND b.customer_id = s.customer_id
+  LEFT JOIN lifecycle_supportfigures u ON u.tenant_id = s.tenant_id AND u.customer_id = s.customer_id"""
+_OF_OWNERS: Final = """
+      JOIN lifecycle_customer c ON c.tenant_id = s.tenant_id AND c.id = s.customer_id
+       AND c.owner_key = ANY(%(owners)s::text[])"""
+
+
+def _look_up(table: str, columns: str) -> str:
+    """As an array: an index that looks for one steps from leaf to leaf."""
+    return f"""(
+        SELECT customer_id, {columns} FROM {table}
+         WHERE tenant_id = %(tenant_id)s::uuid
+           AND customer_id = ANY((SELECT array_agg(customer_id) FROM chosen)::uuid[]))"""
+
+
+def _calls(*, owned: bool) -> str:
+    """Those at risk, most urgent first, and those of them that were put aside, with what is shown of each."""
+    return f"""
+WITH chosen AS MATERIALIZED (
+    SELECT s.tenant_id, s.customer_id, s.stage_entered_at, s.version, w.penalty, w.max_days
+      FROM customer_lifecycle_status s JOIN {_NUMBERS} ON s.stage = w.stage {_OF_OWNERS if owned else ""}
+     WHERE s.tenant_id = %(tenant_id)s::uuid
+), aside AS MATERIALIZED (
+    SELECT id, customer_id, stage_version, seen, until, created_at FROM lifecycle_snooze
+     WHERE tenant_id = %(tenant_id)s::uuid AND user_id = %(user_id)s::uuid
+), wanted AS MATERIALIZED (
+    SELECT s.customer_id, {URGENCY} AS key, COALESCE({_ASLEEP}, false) AS is_asleep, {_SEEN} AS figures
+      FROM chosen s CROSS JOIN LATERAL (SELECT s.penalty, s.max_days) w
+      LEFT JOIN {_look_up("lifecycle_billingfigures", "arr, currency, balance_overdue, renewal_on")} b
+        ON b.customer_id = s.customer_id
+      LEFT JOIN {_look_up("lifecycle_supportfigures", "open_issues, csat")} u ON u.customer_id = s.customer_id
+      LEFT JOIN aside z ON z.customer_id = s.customer_id
+), page AS (
+    (SELECT * FROM wanted WHERE NOT is_asleep ORDER BY key DESC, customer_id DESC LIMIT %(limit)s::int)
+    UNION ALL
+    (SELECT * FROM wanted WHERE is_asleep ORDER BY key DESC, customer_id DESC LIMIT %(limit)s::int)
+)
+SELECT p.customer_id, p.key, p.is_asleep, p.figures, n.awake, n.asleep,
+       s.stage, s.stage_entered_at, s.updated_at, s.updated_by, s.source, s.reason_code, h.from_stage,
+       c.name, c.external_id, c.segment, c.owner, c.owner_key,
+       z.id AS snooze_id, z.seen, z.until, z.stage_version <> s.version AS has_moved
+  FROM page p
+  CROSS JOIN (SELECT count(*) FILTER (WHERE NOT is_asleep) AS awake, count(*) FILTER (WHERE is_asleep) AS asleep
+                FROM wanted) n
+  JOIN customer_lifecycle_status s ON s.tenant_id = %(tenant_id)s::uuid AND s.customer_id = p.customer_id
+  JOIN lifecycle_customer c ON c.tenant_id = s.tenant_id AND c.id = s.customer_id
+  LEFT JOIN customer_lifecycle_history h
+    ON h.tenant_id = s.tenant_id AND h.customer_id = s.customer_id AND h.sequence = s.version
+  LEFT JOIN aside z ON z.customer_id = p.customer_id
+ ORDER BY p.key DESC, p.customer_id DESC
+"""
+
+
+_CALLS: Final = {owned: _calls(owned=owned) for owned in (False, True)}
+
+# Without an overdue balance the worries that are left take at most 60 points: no one's figures are poor.
+_POOR: Final = f"""
+SELECT s.customer_id, c.name, s.stage, {HEALTH} AS score, b.arr::text AS arr, b.currency
+  FROM lifecycle_billingfigures b
+  JOIN customer_lifecycle_status s ON s.tenant_id = b.tenant_id AND s.customer_id = b.customer_id
+  JOIN {_NUMBERS} ON w.stage = s.stage
+  JOIN lifecycle_customer c ON c.tenant_id = b.tenant_id AND c.id = b.customer_id
+  LEFT JOIN lifecycle_supportfigures u ON u.tenant_id = b.tenant_id AND u.customer_id = b.customer_id
+ WHERE b.tenant_id = %(tenant_id)s::uuid AND b.balance_overdue > 0
+   AND (%(owners)s::text[] IS NULL OR c.owner_key = ANY(%(owners)s::text[]))
+   AND {HEALTH} < {health.WATCH_FROM}
+ ORDER BY {URGENCY} DESC, s.customer_id LIMIT %(limit)s::int
+"""
+
+# Of each stage the latest changes, along its index.
+_MOVED: Final = """
+SELECT m.customer_id, c.name, h.from_stage, m.stage AS to_stage, m.updated_at, m.updated_by
+  FROM unnest(%(every)s::text[]) AS w(stage)
+ CROSS JOIN LATERAL (
+    SELECT s.customer_id, s.stage, s.version, s.updated_at, s.updated_by FROM customer_lifecycle_status s
+     WHERE s.tenant_id = %(tenant_id)s::uuid AND s.stage = w.stage AND s.updated_at > %(since)s::timestamptz
+     ORDER BY s.updated_at DESC LIMIT %(most)s::int
+ ) m
+  JOIN lifecycle_customer c ON c.tenant_id = %(tenant_id)s::uuid AND c.id = m.customer_id
+  JOIN customer_lifecycle_history h
+    ON h.tenant_id = %(tenant_id)s::uuid AND h.customer_id = m.customer_id AND h.sequence = m.version
+ WHERE (m.stage = ANY(%(stages)s::text[]) OR h.from_stage = ANY(%(stages)s::text[]))
+   AND (%(owners)s::text[] IS NULL OR c.owner_key = ANY(%(owners)s::text[]))
+ ORDER BY m.updated_at DESC
+"""
+
+# One statement for what a person's page begins with: whose customers, which colleagues, and when they were last here.
+_PERSON: Final = """
+SELECT EXISTS (SELECT FROM lifecycle_customer c
+                WHERE c.tenant_id = %(tenant_id)s::uuid AND c.owner_key = %(own_key)s::text) AS owns,
+       ARRAY(SELECT o.username FROM tenants_user o JOIN tenants_user me ON me.team = o.team
+              WHERE me.tenant_id = %(tenant_id)s::uuid AND me.id = %(user_id)s::uuid AND me.team <> ''
+                AND o.tenant_id = %(tenant_id)s::uuid AND o.is_active ORDER BY o.username) AS team,
+       v.last_at, v.previous_at
+  FROM (VALUES (1)) AS one
+  LEFT JOIN lifecycle_homevisit v ON v.tenant_id = %(tenant_id)s::uuid AND v.user_id = %(user_id)s::uuid
+"""
+
+_SNOOZE: Final = f"""
+SELECT s.customer_id, s.version AS stage_version, {_SEEN} AS seen, c.name
+  FROM customer_lifecycle_status s
+  JOIN lifecycle_customer c ON c.tenant_id = s.tenant_id AND c.id = s.customer_id {_FIGURES}
+ WHERE s.tenant_id = %(tenant_id)s::uuid AND s.customer_id = ANY(%(ids)s::uuid[])
+ ORDER BY c.name_key, c.id
+"""
+
+
+def find_calls(
+    *,
+    tenant: TenantRef,
+    user_id: UUID,
+    policy: Policy,
+    stages: Sequence[str],
+    owners: Collection[str] | None,
+    now: dt.datetime,
+    limit: int,
+) -> list[Row]:
+    """The most urgent customers in these stages, up to ``limit`` of those awake and as many of those put aside.
+
+    ``owners``: only customers of these, by the keys of their names; None: of everybody. Each row has the numbers of
+    all that are ``awake`` and ``asleep``.
+    """
+    if not stages:
+        return []
+    parameters = _numbers(tenant, policy, stages, now) | {"user_id": user_id, "limit": limit}
+    if owners is not None:
+        parameters["owners"] = text_array(owners)
+    # A plan that is kept, for any number of stages, would not look figures up.
+    with connection.cursor() as cursor:
+        cursor.execute(_CALLS[owners is not None], parameters)
+        return _rows(cursor)
+
+
+def find_poor_figures(
+    *,
+    tenant: TenantRef,
+    policy: Policy,
+    stages: Sequence[str],
+    owners: Collection[str] | None,
+    now: dt.datetime,
+    limit: int,
+) -> list[Row]:
+    """Customers in these stages whose health is poor all the same, by what is at stake."""
+    if not stages:
+        return []
+    parameters = _numbers(tenant, policy, stages, now) | {
+        "owners": None if owners is None else text_array(owners),
+        "limit": limit,
+    }
+    return fetch_prepared_dicts(_POOR, parameters, using="default")
+
+
+def find_moved(
+    *,
+    tenant: TenantRef,
+    every: Sequence[str],
+    stages: Sequence[str],
+    owners: Collection[str] | None,
+    since: dt.datetime,
+    most: int,
+) -> list[Row]:
+    """Who came into one of ``stages``, or left it, since then, the latest first; of each stage at most ``most``."""
+    parameters = {
+        "tenant_id": tenant.id,
+        "every": text_array(every),
+        "stages": text_array(stages),
+        "owners": None if owners is None else text_array(owners),
+        "since": since,
+        "most": most,
+    }
+    return fetch_prepared_dicts(_MOVED, parameters, using="default")
+
+
+def find_person(*, tenant: TenantRef, user_id: UUID, own_key: str) -> Row:
+    """Whether the person owns customers, the usernames of their team, and their visits of the first page."""
+    parameters = {"tenant_id": tenant.id, "user_id": user_id, "own_key": own_key}
+    (row,) = fetch_prepared_dicts(_PERSON, parameters, using="default")
+    return row
+
+
+def look_at_figures(ids: Collection[UUID], *, tenant: TenantRef) -> list[Row]:
+    """The version of the stage, the figures and the name of each of these customers that there is."""
+    with prepared_cursor("default") as cursor:
+        cursor.execute(_SNOOZE, {"tenant_id": tenant.id, "ids": plain_array(ids)})
+        return _rows(cursor)
+
+
+def _rows(cursor: Any) -> list[Row]:
+    names = [column.name for column in cursor.description]
+    rows = [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
+    for row in rows:
+        # Django leaves JSON to its fields.
+        row |= {name: orjson.loads(row[name]) for name in ("seen", "figures") if isinstance(row.get(name), str)}
+    return rows
+
+
+def _numbers(tenant: TenantRef, policy: Policy, stages: Sequence[str], now: dt.datetime) -> Row:
+    days: Mapping[str, int | None] = {stage: policy.max_days(stage) for stage in stages}
+    return {
+        "tenant_id": tenant.id,
+        "now": now,
+        "today": now.date(),
+        "own_currency": policy.exchange.own,
+        "currencies": text_array(policy.exchange_table),
+        "rates": plain_array(policy.exchange_table.values()),
+        "stages": text_array(stages),
+        "penalties": plain_array(penalty_of(policy, stage) for stage in stages),
+        "max_days": plain_array("NULL" if limit is None else limit for limit in days.values()),
+    }

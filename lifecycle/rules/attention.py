@@ -1,0 +1,90 @@
+"""Why a customer at risk stands on the first page, what has changed of it, what to do next, and where the stage that
+people chose and the figures disagree.
+
+Everything is a message: the words are in ``lifecycle.sentences.attention``.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from lifecycle.rules.health import GOOD_FROM, WATCH_FROM, Health
+from tenants.rules.messages import Message
+
+RISK: Final = "risk"
+LOST: Final = "lost"
+# What is compared of a customer that a person has put aside, in the order in which changes are said.
+WATCHED: Final = ("open_issues", "csat", "balance_overdue", "renewal_on", "arr", "currency")
+_AMOUNTS: Final = frozenset({"arr", "balance_overdue"})
+# The heaviest worry -> what is to be done about it. Those of the stage alone leave it to the guidance.
+_STEPS: Final[Mapping[str, str]] = {
+    "overdue": "settle_balance",
+    "overdue_share": "settle_balance",
+    "overdue_more_than_revenue": "settle_balance",
+    "low_satisfaction": "ask_what_is_wrong",
+    "open_issues": "solve_issues",
+    "past_target": "decide_stage",
+    "renewal_passed": "sign_renewal",
+    "renewal_today": "sign_renewal",
+    "renewal_due": "prepare_renewal",
+}
+
+
+def explain_place(
+    judged: Health, *, arr: float | None, currency: str, days_to_renewal: int | None, reason_code: str
+) -> Message:
+    """Why it stands where it stands: what is at risk, until when, and every worry with its figures."""
+    worries = tuple(one for one in judged.reasons if one.name not in ("at_risk", "lost") and not _is_renewal(one))
+    return Message(
+        "place",
+        {
+            "revenue": arr,
+            "currency": currency,
+            "days_to_renewal": days_to_renewal,
+            "worries": worries,
+            "reason": reason_code,
+        },
+    )
+
+
+def find_next_step(judged: Health) -> Message:
+    """What to do about the heaviest worry."""
+    for one in judged.reasons:
+        if one.name in _STEPS:
+            return Message(_STEPS[one.name], one.params)
+    return Message("ask_how_it_goes")
+
+
+def find_disagreement(category: str | None, figures_alone: Health) -> Message | None:
+    """Whether the stage says the opposite of the figures.
+
+    ``figures_alone``: the health without what the stage takes from it. None where they agree, and without figures.
+    """
+    score = figures_alone.score
+    if score is None or category == LOST:
+        return None
+    if category == RISK:
+        return Message("figures_are_good", {"score": score}) if score >= GOOD_FROM else None
+    return Message("figures_are_poor", {"score": score}) if score < WATCH_FROM else None
+
+
+def compare_figures(before: Mapping[str, Any], now: Mapping[str, Any]) -> Sequence[Message]:
+    """What has changed between two looks at the figures: each its former and its present value."""
+    currency = now.get("currency") or before.get("currency") or ""
+    return tuple(
+        Message(
+            f"changed_{name}",
+            {"before": before.get(name), "now": now.get(name), **({"currency": currency} if name in _AMOUNTS else {})},
+        )
+        for name in WATCHED
+        if not _is_same(before.get(name), now.get(name))
+    )
+
+
+def _is_same(before: Any, now: Any) -> bool:
+    if isinstance(before, str | None) and isinstance(now, str | None):
+        return (before or None) == (now or None)
+    return before is not None and now is not None and float(before) == float(now)
+
+
+def _is_renewal(worry: Message) -> bool:
+    return worry.name in ("renewal_passed", "renewal_today", "renewal_due")

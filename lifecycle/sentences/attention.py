@@ -1,0 +1,113 @@
+"""Sentences of the first page: why a customer stands there, what has changed, what to do next."""
+
+import datetime as dt
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from django.utils.dateformat import format as format_date
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext_lazy
+from django.utils.translation import ngettext as _n
+
+NOTHING: Final = "–"
+STEPS: Final[Mapping[str, Any]] = MappingProxyType(
+    {
+        "settle_balance": gettext_lazy("Agree on when the overdue balance is paid."),
+        "ask_what_is_wrong": gettext_lazy("Ask what makes them unhappy: they rate support at %(csat)s of 5."),
+        "solve_issues": ngettext_lazy(
+            "Go through %(count)s open issue with support, then call.",
+            "Go through %(count)s open issues with support, then call.",
+            "count",
+        ),
+        "decide_stage": gettext_lazy("Decide whether this stage still fits: the expected time is over."),
+        "sign_renewal": gettext_lazy("Get the renewal signed: its date has come."),
+        "prepare_renewal": ngettext_lazy(
+            "Prepare the renewal: %(count)s day is left.", "Prepare the renewal: %(count)s days are left.", "count"
+        ),
+        "ask_how_it_goes": gettext_lazy("Call and ask how it goes."),
+    }
+)
+DISAGREEMENTS: Final[Mapping[str, Any]] = MappingProxyType(
+    {
+        "figures_are_good": gettext_lazy(
+            "The stage says at risk, but by its figures alone this customer would have a health of %(score)s of 100."
+            " Is the stage still right, or do you know more than the figures?"
+        ),
+        "figures_are_poor": gettext_lazy(
+            "The stage does not say at risk, but the health is %(score)s of 100. Is the stage still right?"
+        ),
+    }
+)
+_WORRIES: Final[Mapping[str, Any]] = MappingProxyType(
+    {
+        "overdue": gettext_lazy("a balance overdue"),
+        "overdue_share": gettext_lazy("%(percent)s%% of the annual revenue overdue"),
+        "overdue_more_than_revenue": gettext_lazy("more overdue than a year brings"),
+        "low_satisfaction": gettext_lazy("satisfaction %(csat)s of 5"),
+        "open_issues": ngettext_lazy("%(count)s open issue", "%(count)s open issues", "count"),
+        "past_target": ngettext_lazy("%(count)s day past the target", "%(count)s days past the target", "count"),
+    }
+)
+_CHANGES: Final[Mapping[str, Any]] = MappingProxyType(
+    {
+        "changed_open_issues": gettext_lazy("open issues %(before)s → %(now)s"),
+        "changed_csat": gettext_lazy("satisfaction %(before)s → %(now)s"),
+        "changed_balance_overdue": gettext_lazy("overdue balance %(before)s → %(now)s"),
+        "changed_renewal_on": gettext_lazy("renewal %(before)s → %(now)s"),
+        "changed_arr": gettext_lazy("annual revenue %(before)s → %(now)s"),
+        "changed_currency": gettext_lazy("currency %(before)s → %(now)s"),
+    }
+)
+
+
+def say_place(params: Mapping[str, Any]) -> str:
+    """One sentence: what is at risk, until when, and why."""
+    revenue = params["revenue"]
+    begin = _("Revenue not known") if revenue is None else _("%(amount)s a year") % {"amount": _amount(revenue, params)}
+    parts = [f"{begin} {_say_renewal(params['days_to_renewal'])}"]
+    parts += [_fill(_WORRIES[name], values) for name, values in params["worries"]]
+    if params["reason"]:
+        parts.append(_("reason given: %(reason)s") % {"reason": params["reason"]})
+    return _(", ").join(parts) + "."
+
+
+def _say_renewal(days: int | None) -> str:
+    if days is None:
+        return _("without a known renewal date")
+    if days == 0:
+        return _("up for renewal today")
+    if days > 0:
+        return _n("up for renewal in %(days)s day", "up for renewal in %(days)s days", days) % {"days": f"{days:,}"}
+    return _n(
+        "unsigned %(days)s day after its renewal date", "unsigned %(days)s days after its renewal date", -days
+    ) % {"days": f"{-days:,}"}
+
+
+def say_change(name: str, params: Mapping[str, Any]) -> str:
+    """One figure that has changed: its former and its present value."""
+    shown = {which: _value(name, params[which], params) for which in ("before", "now")}
+    return str(_CHANGES[name]) % shown
+
+
+def is_change(name: str) -> bool:
+    """Whether the message speaks of a changed figure."""
+    return name in _CHANGES
+
+
+def _value(name: str, value: Any, params: Mapping[str, Any]) -> str:
+    if value in (None, ""):
+        return NOTHING
+    if "currency" in params:
+        return _amount(float(value), params)
+    if name == "changed_renewal_on":
+        return format_date(dt.date.fromisoformat(value), "j M Y")
+    return f"{float(value):.1f}" if name == "changed_csat" else str(value)
+
+
+def _amount(number: float, params: Mapping[str, Any]) -> str:
+    return f"{number:,.0f} {params['currency']}".rstrip()
+
+
+def _fill(sentence: Any, params: Mapping[str, Any]) -> str:
+    return str(sentence % dict(params))

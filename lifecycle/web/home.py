@@ -1,0 +1,197 @@
+"""The calls of the first page: whom to call and why, most urgent first, with everything that a call needs [UC-1]."""
+
+import datetime as dt
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy
+
+from audit.services.keys import load_keys
+from lifecycle.queries import home as queries
+from lifecycle.rules.attention import RISK, compare_figures, explain_place, find_disagreement, find_next_step
+from lifecycle.rules.health import Health, days_in_stage, health, overdue
+from lifecycle.rules.urgency import weigh
+from lifecycle.services.customers.profiles import open_main_contacts
+from lifecycle.services.home.snoozing import read_reasons
+from lifecycle.services.home.visits import note_visit, visit_before
+from lifecycle.web.people import name_people_then
+from tenants.pages import TenantRequest
+from tenants.roles import UPDATE_LIFECYCLE
+from tenants.rules.configuration.policy import Policy
+from tenants.rules.messages import Message
+from tenants.rules.texts import fold_text
+
+MOST_CALLS: Final = 15
+MOST_DOUBTED: Final = 5
+MOST_MOVED: Final = 50
+MOST_MOVED_SHOWN: Final = 6
+# Of poor figures those who are gone are not warned of.
+LOST: Final = "lost"
+MINE, TEAM, ALL = "mine", "team", "all"
+SCOPES: Final[Mapping[str, str | Promise]] = {
+    MINE: gettext_lazy("Mine"),
+    TEAM: gettext_lazy("My team's"),
+    ALL: gettext_lazy("All"),
+}
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Whose customers are shown. ``owners``: the keys of their names, None for everybody's."""
+
+    name: str
+    owners: Collection[str] | None
+    has_team: bool
+    since: dt.datetime | None
+
+    @property
+    def needs_team(self) -> bool:
+        """Whether the person asks for their team and is in none."""
+        return self.name == TEAM and not self.has_team
+
+
+def gather_home(request: TenantRequest, policy: Policy, *, now: dt.datetime) -> Json:
+    """The part of the context that is the person's own. At most eight statements, whatever the number of customers."""
+    tenant, identity = request.tenant, request.identity
+    scope = find_scope(request, now=now)
+    at_risk = policy.stages_in(RISK)
+    others = [stage for stage in policy.stages if stage not in at_risk and policy.category(stage) != LOST]
+    rows = queries.find_calls(
+        tenant=tenant,
+        user_id=identity.user_id,
+        policy=policy,
+        stages=at_risk,
+        owners=scope.owners,
+        now=now,
+        limit=MOST_CALLS,
+    )
+    doubted = queries.find_poor_figures(
+        tenant=tenant, policy=policy, stages=others, owners=scope.owners, now=now, limit=MOST_DOUBTED
+    )
+    moved: list[Json] = []
+    if scope.since is not None:
+        moved = queries.find_moved(
+            tenant=tenant,
+            every=policy.stages,
+            stages=at_risk,
+            owners=scope.owners,
+            since=scope.since,
+            most=MOST_MOVED,
+        )
+    asked = [(row["updated_by"], row["updated_at"]) for row in (*rows, *moved)]
+    names = name_people_then(asked, tenant=tenant, viewer=identity) if asked else {}
+    keys = load_keys(tenant.id, [row["customer_id"] for row in rows]) if rows else {}
+    awake = [row for row in rows if not row["is_asleep"]]
+    contacts = open_main_contacts(
+        [row["customer_id"] for row in awake],
+        keys,
+        tenant=tenant,
+        with_contact_details=identity.may(UPDATE_LIFECYCLE),
+    )
+    reasons = read_reasons([row["snooze_id"] for row in rows if row["snooze_id"]], keys, tenant=tenant)
+    calls = [_describe(row, policy, names, contacts, reasons, now) for row in rows]
+    return {
+        "scope": scope,
+        "scopes": [(name, label, name == scope.name) for name, label in SCOPES.items()],
+        "calls": [call for call in calls if not call["is_asleep"]],
+        "snoozed": [call for call in calls if call["is_asleep"]],
+        "awake_count": rows[0]["awake"] if rows else 0,
+        "asleep_count": rows[0]["asleep"] if rows else 0,
+        "doubted": [row | {"doubt": Message("figures_are_poor", {"score": row["score"]})} for row in doubted],
+        "arrived": _pick(moved, names, at_risk, arrived=True),
+        "left": _pick(moved, names, at_risk, arrived=False),
+        "may_update": identity.may(UPDATE_LIFECYCLE),
+    }
+
+
+def find_scope(request: TenantRequest, *, now: dt.datetime) -> Scope:
+    """Whose customers the person asks for: without a wish those they own, or everybody's if they own none.
+
+    A whole page that they open is noted as a visit. Two statements at most.
+    """
+    tenant, identity = request.tenant, request.identity
+    own_key = fold_text(identity.username)
+    person = queries.find_person(tenant=tenant, user_id=identity.user_id, own_key=own_key)
+    wish = request.GET.get("whose", "")
+    name = wish if wish in SCOPES else (MINE if person["owns"] else ALL)
+    team = [fold_text(username) for username in person["team"]]
+    owners = {MINE: [own_key], TEAM: team, ALL: None}[name]
+    since = visit_before(person["last_at"], person["previous_at"], now=now)
+    if request.method == "GET" and not getattr(request, "htmx", False):
+        note_visit(identity.user_id, tenant=tenant, now=now)
+    return Scope(name, owners, bool(team), since)
+
+
+def _describe(
+    row: Json,
+    policy: Policy,
+    names: Mapping[Any, str],
+    contacts: Mapping[UUID, Json],
+    reasons: Mapping[UUID, str],
+    now: dt.datetime,
+) -> Json:
+    """One customer as it is called."""
+    stage, figures = row["stage"], row["figures"]
+    days = days_in_stage(row["stage_entered_at"], now)
+    arr, currency = _number(figures["arr"]), figures["currency"]
+    renewal_on = figures["renewal_on"]
+    to_renewal = None if renewal_on is None else (dt.date.fromisoformat(renewal_on) - now.date()).days
+    category = policy.category(stage)
+
+    def judge(of: str | None) -> Health:
+        return health(
+            category=of,
+            days_over=overdue(policy.max_days(stage), days),
+            arr=arr,
+            balance_overdue=_number(figures["balance_overdue"]),
+            open_issues=figures["open_issues"],
+            csat=_number(figures["csat"]),
+            days_to_renewal=to_renewal,
+        )
+
+    judged = judge(category)
+    return (
+        row
+        | {
+            "days_in_stage": days,
+            "expected_days": policy.max_days(stage),
+            "days_over": overdue(policy.max_days(stage), days),
+            "arr": figures["arr"],
+            "currency": currency,
+            "renewal_on": renewal_on,
+            "days_to_renewal": to_renewal,
+            "open_issues": figures["open_issues"],
+            "health": {"score": judged.score, "band": judged.band},
+            "why": explain_place(
+                judged, arr=arr, currency=currency, days_to_renewal=to_renewal, reason_code=row["reason_code"]
+            ),
+            "next_step": find_next_step(judged),
+            "doubt": find_disagreement(category, judge(None)),
+            "who": names[row["updated_by"], row["updated_at"]],
+            "is_new": row["updated_at"].date() >= now.date() - dt.timedelta(days=1),
+            "contact": contacts.get(row["customer_id"]),
+            "snooze_reason": reasons.get(row["snooze_id"], ""),
+            "woken_by": compare_figures(row["seen"], figures) if row["snooze_id"] else (),
+        }
+        | weigh(judged, policy, stage=stage, arr=arr, currency=currency, days_to_renewal=to_renewal)
+    )
+
+
+def _pick(
+    moved: Sequence[Json], names: Mapping[Any, str], at_risk: Collection[str], *, arrived: bool
+) -> tuple[int, list[Json]]:
+    """How many came into the stages at risk (or left them), and the first few of them."""
+    picked = [
+        row | {"who": names[row["updated_by"], row["updated_at"]]}
+        for row in moved
+        if (row["to_stage"] in at_risk) is arrived and (row["from_stage"] in at_risk) is not arrived
+    ]
+    return len(picked), picked[:MOST_MOVED_SHOWN]
+
+
+def _number(text: str | None) -> float | None:
+    return None if text is None else float(text)

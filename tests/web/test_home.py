@@ -1,0 +1,302 @@
+"""The first page: whom to call and why, whose customers, what was put aside and comes back by itself."""
+
+import datetime as dt
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from audit.models import AdministrationEntry
+from lifecycle.models import BillingFigures, HomeVisit, Snooze
+from lifecycle.services.compliance.erasure import erase_customer
+from lifecycle.services.compliance.exports import export_customer
+from lifecycle.services.customers.recording import ContactFacts, CustomerFacts, record_customers
+from tenants.actors import system_actor
+from tenants.context import tenant_context
+from tenants.models import User
+from tenants.services.accounts.teams import set_team
+from tests.factories import SAAS, TenantFactory, UserFactory, utc_now
+from tests.web.conftest import markup_of, text_of
+
+TODAY = utc_now().date()
+ACTOR = system_actor("tests")
+
+
+@pytest.fixture
+def tenant(db):
+    return TenantFactory(configuration=SAAS)
+
+
+def record(tenant, number, name, stage="Wobbly", *, owner="", days=3, renewal_in=10, contact=None, later=0, **figures):
+    """What CRM, Billing and Support report of a customer; figures of later events with ``later`` seconds."""
+    at = utc_now() - dt.timedelta(days=days, minutes=5) + dt.timedelta(seconds=later)
+    facts = CustomerFacts(
+        external_id=f"crm-{number}",
+        source="/crm",
+        occurred_at=at,
+        company={"name": name, "owner": owner},
+        contacts=[contact] if contact else None,
+        billing={
+            "currency": "EUR",
+            "arr": figures.get("arr", "48000"),
+            "balance_overdue": figures.get("overdue", "0"),
+            "renewal_on": (TODAY + dt.timedelta(days=renewal_in)).isoformat(),
+        },
+        support={"open_issues": figures.get("issues", 3), "csat": figures.get("csat", "4.5")},
+        stage=stage,
+        reason_code={"Wobbly": "Champion Left", "Lost": "Price"}.get(stage),
+        stage_entered_at=at,
+    )
+    with tenant_context(tenant.id):
+        (recorded,) = record_customers(
+            [facts], tenant=tenant, actor=ACTOR, source="Import", now=utc_now(), create=True, backdated=True
+        )
+    return recorded.customer_id
+
+
+def named(response):
+    """The calls of the page, from top to bottom."""
+    return [tag["id"].removeprefix("c-") for tag in markup_of(response).all("a") if tag.get("id", "").startswith("c-")]
+
+
+def snooze(client, customer_id, *, reason="They are on holiday", until=""):
+    return client.post("/snooze", {"customer": [str(customer_id)], "reason": reason, "until": until, "next": "/"})
+
+
+def test_a_call_has_everything_that_it_needs(page_client, users, tenant):
+    contact = ContactFacts(name="Zoë Beispiel", email="zoe@acme.example", phone="+49 30 123456")
+    record(tenant, 1, "Aurora", owner="ann@x.example", days=40, overdue="4800", contact=contact)
+    shown = text_of(page_client("account_manager").get("/"))
+    for fact in (
+        "Aurora Wobbly Champion Left",
+        "48,000 EUR a year up for renewal in 10 days, 10% of the annual revenue overdue, 3 open issues, 19 days past"
+        " the target, reason given: Champion Left.",
+        "Last done Placed in Wobbly, by System (tests)",
+        "Next step Agree on when the overdue balance is paid.",
+        "In stage 40 days of 21 days expected 19 days past target",
+        "ARR €48k",
+        "Open issues 3",
+        "Owner ann@x.example",
+        "Contact Zoë Beispiel +49 30 123456",
+    ):
+        assert fact in shown, fact
+
+
+def test_a_viewer_does_not_see_the_phone_number(page_client, users, tenant):
+    contact = ContactFacts(name="Zoë Beispiel", email="zoe@acme.example", phone="+49 30 123456")
+    record(tenant, 1, "Aurora", contact=contact)
+    page = page_client("viewer").get("/")
+    assert "Zoë Beispiel ••• 56" in text_of(page)
+    assert "123456" not in page.content.decode()
+
+
+def test_what_was_moved_since_yesterday_says_from_where_and_by_whom(page_client, users, tenant, move):
+    from lifecycle.models import Customer
+
+    customer_id = record(tenant, 1, "Aurora", "Live")
+    with tenant_context(tenant.id):
+        customer = Customer.objects.get(id=customer_id)
+    move(customer, "Wobbly", "Usage Dropped", actor=ACTOR)
+    shown = text_of(page_client("viewer").get("/"))
+    assert "Since yesterday Moved from Live to Wobbly" in shown
+    assert "Last done Live to Wobbly, by System (tests)" in shown
+
+
+def test_mine_my_team_s_and_all(page_client, users, tenant):
+    me, colleague = users.account_manager, UserFactory(tenant=tenant)
+    mine = record(tenant, 1, "Mine", owner=me.username.upper())
+    theirs = record(tenant, 2, "Theirs", owner=colleague.username)
+    others = record(tenant, 3, "Other", owner="someone@else.example")
+    client = page_client("account_manager")
+    # Who owns customers begins with them.
+    assert named(client.get("/")) == [str(mine)]
+    assert set(named(client.get("/?whose=all"))) == {str(mine), str(theirs), str(others)}
+    assert "You are in no team yet." in text_of(client.get("/?whose=team"))
+    for user in (me, colleague):
+        set_team(user.id, "North", tenant=tenant, actor=ACTOR, now=utc_now())
+    assert set(named(client.get("/?whose=team"))) == {str(mine), str(theirs)}
+    # Who owns none begins with everybody's, and what no one can ask for is no wish.
+    assert len(named(page_client("viewer").get("/?whose=nothing"))) == 3
+
+
+def test_a_tenant_admin_puts_people_into_teams(page_client, users, tenant):
+    user = users.account_manager
+    client = page_client("tenant_admin")
+    form = {"full_name": user.full_name, "role": user.role, "team": " North  East ", "is_active": "on"}
+    assert client.post(f"/admin/tenants/user/{user.id}/change/", form).status_code == 302
+    with tenant_context(tenant.id):
+        assert User.objects.get(id=user.id).team == "North East"
+        entry = AdministrationEntry.objects.get(tenant_id=tenant.id, action="set_team")
+    assert (entry.subject, entry.detail) == (str(user.id), {"from": "", "to": "North East"})
+
+
+def test_a_snoozed_customer_leaves_one_s_own_list_and_says_why(page_client, users, tenant):
+    first, second = record(tenant, 1, "Aurora"), record(tenant, 2, "Boreas", arr="1000")
+    client = page_client("account_manager")
+    response = snooze(client, first, until=(TODAY + dt.timedelta(days=7)).isoformat())
+    assert (response.status_code, response["Location"]) == (302, "/")
+    page = client.get("/")
+    assert named(page) == [str(second)]
+    assert "“Aurora” is snoozed." in text_of(page)
+    assert "Snoozed: 1 customer" in text_of(page)
+    assert "They are on holiday" in text_of(page)
+    assert named(page_client("viewer").get("/")) == [str(first), str(second)]
+    with tenant_context(tenant.id):
+        entry = AdministrationEntry.objects.get(tenant_id=tenant.id, action="snooze_customer")
+    assert (entry.subject, entry.actor) == (str(first), str(users.account_manager.id))
+    assert "holiday" not in f"{entry.reason}{entry.detail}"
+
+
+def test_a_snooze_until_a_day_ends_with_the_day(page_client, users, tenant):
+    customer_id = record(tenant, 1, "Aurora")
+    client = page_client("account_manager")
+    snooze(client, customer_id, until=(TODAY + dt.timedelta(days=1)).isoformat())
+    assert named(client.get("/")) == []
+    assert "All calls are done." in text_of(client.get("/"))
+    with tenant_context(tenant.id):
+        Snooze.objects.update(until=TODAY)
+    page = client.get("/")
+    assert named(page) == [str(customer_id)]
+    assert "Back from snooze: the day has come. You had snoozed it because: They are on holiday" in text_of(page)
+
+
+def test_a_snooze_until_something_changes_ends_when_a_figure_does_and_not_when_it_is_said_again(
+    page_client, users, tenant
+):
+    customer_id = record(tenant, 1, "Aurora", arr="48000.50", csat="4.5", issues=3)
+    client = page_client("account_manager")
+    snooze(client, customer_id)
+    record(tenant, 1, "Aurora", arr="48000.5", csat="4.50", issues=3, later=60)
+    assert named(client.get("/")) == []
+    record(tenant, 1, "Aurora", arr="48000.5", csat="4.50", issues=5, later=120)
+    page = client.get("/")
+    assert named(page) == [str(customer_id)]
+    assert "Back from snooze: open issues 3 → 5." in text_of(page)
+
+
+def test_a_change_of_the_stage_ends_every_snooze(page_client, users, tenant, move):
+    from lifecycle.models import Customer
+
+    customer_id = record(tenant, 1, "Aurora")
+    client = page_client("account_manager")
+    snooze(client, customer_id, until=(TODAY + dt.timedelta(days=30)).isoformat())
+    with tenant_context(tenant.id):
+        customer = Customer.objects.get(id=customer_id)
+    move(customer, "Live")
+    move(customer, "Wobbly", "Usage Dropped")
+    page = client.get("/")
+    assert named(page) == [str(customer_id)]
+    assert "Back from snooze: the stage has changed." in text_of(page)
+
+
+def test_a_customer_is_woken_by_hand(page_client, users, tenant):
+    customer_id = record(tenant, 1, "Aurora")
+    client = page_client("account_manager")
+    snooze(client, customer_id)
+    page_client("viewer").post("/snooze/wake", {"customer": customer_id})
+    assert named(client.get("/")) == []
+    assert client.post("/snooze/wake", {"customer": customer_id, "next": "//evil.example/"})["Location"] == "/"
+    page = client.get("/")
+    assert (named(page), "Aurora is back on your list." in text_of(page)) == ([str(customer_id)], True)
+    with tenant_context(tenant.id):
+        assert AdministrationEntry.objects.filter(action="wake_customer").count() == 1
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"reason": "  "}, "Say why. Nothing was saved."),
+        ({"reason": "x" * 201}, "Nothing was saved."),
+        ({"until": TODAY.isoformat()}, "Choose a day from tomorrow to a year ahead, or none. Nothing was saved."),
+        ({"until": "9999-12-31"}, "Choose a day from tomorrow to a year ahead, or none. Nothing was saved."),
+        ({"until": "tomorrow"}, "Enter the day as 2026-12-31. Nothing was saved."),
+        ({"customer": ["nonsense"]}, "Choose a customer first. Nothing was saved."),
+    ],
+)
+def test_what_cannot_be_snoozed_says_why_and_keeps_what_was_typed(page_client, users, tenant, changed, sentence):
+    customer_id = record(tenant, 1, "Aurora")
+    client = page_client("account_manager")
+    sent = {"customer": [str(customer_id)], "reason": "Kept words", "until": "", **changed}
+    response = client.post("/snooze", sent)
+    assert response.status_code == 400
+    assert sentence in text_of(response)
+    assert sent["reason"] in response.content.decode()
+    with tenant_context(tenant.id):
+        assert not Snooze.objects.exists()
+
+
+def test_another_tenant_s_customer_is_not_snoozed(page_client, users, tenant, other_customer):
+    client = page_client("account_manager")
+    response = snooze(client, other_customer.id)
+    assert response.status_code == 400
+    assert "None of these customers is there any more. Nothing was saved." in text_of(response)
+    assert other_customer.name not in text_of(client.get(f"/snooze?customer={other_customer.id}"))
+
+
+def test_why_a_customer_was_snoozed_is_exported_and_erased_with_it(page_client, users, tenant):
+    customer_id = record(tenant, 1, "Aurora")
+    snooze(page_client("account_manager"), customer_id, reason="Zoë is ill")
+    with tenant_context(tenant.id):
+        exported = export_customer("crm-1", tenant=tenant, actor=ACTOR, now=utc_now())
+        assert [(one["reason"], one["until"]) for one in exported["snoozes"]] == [("Zoë is ill", None)]
+        erase_customer("crm-1", tenant=tenant, actor=ACTOR, reason="Asked for", now=utc_now())
+        assert not Snooze.objects.exists()
+
+
+def test_since_the_last_visit_says_who_came_and_who_left(page_client, users, tenant, move):
+    from lifecycle.models import Customer
+
+    came, left = record(tenant, 1, "Came", "Live"), record(tenant, 2, "Left")
+    client = page_client("viewer")
+    assert "Since you were last here" not in text_of(client.get("/"))
+    with tenant_context(tenant.id):
+        HomeVisit.objects.update(last_at=utc_now() - dt.timedelta(hours=16))
+        move(Customer.objects.get(id=came), "Wobbly", "Usage Dropped")
+        move(Customer.objects.get(id=left), "Live")
+    for _ in range(2):
+        # A second look is the same visit.
+        shown = text_of(client.get("/"))
+        assert "1 customer came into an at-risk stage: Came (by System (tests))" in shown
+        assert "1 customer left one: Left (to Live, by System (tests))" in shown
+
+
+def test_stage_and_figures_that_disagree_are_warned_of_both_ways(page_client, users, tenant):
+    record(tenant, 1, "Fine after all", issues=0, csat="4.8", renewal_in=300)
+    record(tenant, 2, "Silent trouble", "Live", issues=6, csat="1.5", overdue="20000", renewal_in=5)
+    record(tenant, 3, "Gone", "Lost", issues=6, csat="1.5", overdue="20000", renewal_in=5)
+    shown = text_of(page_client("viewer").get("/"))
+    assert "by its figures alone this customer would have a health of 100 of 100" in shown
+    doubted = shown[shown.index("Stage and figures disagree") : shown.index("Customers by stage")]
+    assert "Silent trouble" in doubted
+    assert "Gone" not in doubted
+
+
+def count_statements(client):
+    client.get("/")
+    with CaptureQueriesContext(connection) as queries:
+        assert client.get("/").status_code == 200
+    own = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE", "SELECT set_config")
+    return len([one for one in queries if not str(one["sql"]).startswith(own)])
+
+
+def test_the_page_takes_fewer_than_15_queries_for_one_and_for_thirty(page_client, users, tenant, move):
+    client = page_client("account_manager")
+    contact = ContactFacts(name="Zoë Beispiel", email="zoe@acme.example", phone="+49 30 123456")
+    snooze(client, record(tenant, 0, "Aside"))
+    record(tenant, 1, "One", contact=contact)
+    with tenant_context(tenant.id):
+        HomeVisit.objects.update(last_at=utc_now() - dt.timedelta(hours=16))
+    before = count_statements(client)
+    for number in range(2, 32):
+        record(tenant, number, f"Customer {number}", contact=contact)
+    after = count_statements(client)
+    assert after == before
+    assert after < 15, after
+
+
+def test_poor_figures_need_an_overdue_balance():
+    from lifecycle.rules import health
+
+    others = health.CSAT_PENALTY + health.ISSUES_PENALTY + health.LATE_PENALTY + health.RENEWAL_PENALTY
+    assert 100 - others >= health.WATCH_FROM
+    assert BillingFigures._meta.indexes[-1].name == "billing_overdue"
