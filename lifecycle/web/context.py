@@ -62,6 +62,11 @@ class Surroundings:
         return self.user is not None and VIEW_HISTORY in ROLE_PERMISSIONS[Role(self.user.role)]
 
     @property
+    def may_update(self) -> bool:
+        """Whether their role moves customers."""
+        return self.user is not None and UPDATE_LIFECYCLE in ROLE_PERMISSIONS[Role(self.user.role)]
+
+    @property
     def may_switch(self) -> bool:
         """Whether the user chooses the tenant they work for."""
         return self.user is not None and self.user.role == Role.SUPER_ADMIN

@@ -15,6 +15,7 @@ from lifecycle.web.views import (
     moving,
     notifications,
     own_account,
+    palette,
     password_reset,
     provider_login,
     renewals,
@@ -26,6 +27,7 @@ from lifecycle.web.views import (
 
 urlpatterns = [
     path("", lists.show_overview, name="overview"),
+    path("palette", palette.show_palette, name="palette"),
     path("snooze", snoozing.snooze, name="snooze"),
     path("snooze/wake", snoozing.wake, name="wake"),
     path("customers", lists.show_customers, name="customer-list"),

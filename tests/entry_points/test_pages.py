@@ -14,6 +14,7 @@ from tests.factories import look_at
 PAGES = {
     "/": VIEW_LIFECYCLE,
     "/snooze": VIEW_LIFECYCLE,
+    "/palette": VIEW_LIFECYCLE,
     "/customers": VIEW_LIFECYCLE,
     "/customers/{customer_id}": VIEW_LIFECYCLE,
     "/customers/{customer_id}/live": VIEW_LIFECYCLE,

@@ -2,7 +2,6 @@
 
 import uuid_utils.compat
 from django.db import migrations, models
-from django.db.models import Q
 
 import storage.fields
 from storage.rls import KeyByTenant, ProtectTenantTable
@@ -13,7 +12,7 @@ def key():
 
 
 class Migration(migrations.Migration):
-    dependencies = [("lifecycle", "0012_notes_and_tasks")]
+    dependencies = [("lifecycle", "0015_bulk_changes")]
 
     operations = [
         migrations.CreateModel(
@@ -48,10 +47,6 @@ class Migration(migrations.Migration):
             options={
                 "constraints": [models.UniqueConstraint(fields=("tenant_id", "user_id"), name="home_visit_once")],
             },
-        ),
-        migrations.AddIndex(
-            "billingfigures",
-            models.Index(fields=["tenant_id", "customer"], name="billing_overdue", condition=Q(balance_overdue__gt=0)),
         ),
         ProtectTenantTable("lifecycle_snooze"),
         KeyByTenant("lifecycle_snooze"),

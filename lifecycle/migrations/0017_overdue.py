@@ -1,0 +1,19 @@
+"""Find customers with an overdue balance: of others the figures are never poor as long as they are not at risk."""
+
+from django.contrib.postgres.operations import AddIndexConcurrently
+from django.db import migrations, models
+from django.db.models import Q
+
+
+class Migration(migrations.Migration):
+    # CONCURRENTLY takes no transaction.
+    atomic = False
+
+    dependencies = [("lifecycle", "0016_home")]
+
+    operations = [
+        AddIndexConcurrently(
+            "billingfigures",
+            models.Index(fields=["tenant_id", "customer"], name="billing_overdue", condition=Q(balance_overdue__gt=0)),
+        ),
+    ]
