@@ -48,7 +48,7 @@ class Group:
 
 @page(VIEW_LIFECYCLE)
 def show_palette(request: TenantRequest) -> HttpResponse:
-    """What fits the letters ``q``: at most eight customers and twelve views and actions. A bounded number of statements.
+    """What fits the letters ``q``: at most eight customers, and twelve each of views and actions.
 
     ``at``: the path of the page that asks, whose customer the first actions are about.
     """
