@@ -12,7 +12,7 @@ from lifecycle.web.live import PERSON_ALONE, Ticket, stream_url
 from tenants.actors import TenantRef
 from tenants.authentication import Impersonation, read_impersonation
 from tenants.models import User
-from tenants.roles import ROLE_PERMISSIONS, UPDATE_LIFECYCLE, Role
+from tenants.roles import ROLE_PERMISSIONS, UPDATE_LIFECYCLE, VIEW_HISTORY, Role
 
 
 @dataclass(frozen=True, slots=True)
