@@ -57,7 +57,7 @@ WITH chosen AS MATERIALIZED (
       FROM customer_lifecycle_status s JOIN {_NUMBERS} ON s.stage = w.stage {_OF_OWNERS if owned else ""}
      WHERE s.tenant_id = %(tenant_id)s::uuid
 ), aside AS MATERIALIZED (
-    SELECT id, customer_id, stage_version, seen, until, created_at FROM lifecycle_snooze
+    SELECT id, customer_id, stage_version, seen, until, reason FROM lifecycle_snooze
      WHERE tenant_id = %(tenant_id)s::uuid AND user_id = %(user_id)s::uuid
 ), wanted AS MATERIALIZED (
     SELECT s.customer_id, {URGENCY} AS key, COALESCE({_ASLEEP}, false) AS is_asleep, {_SEEN} AS figures
@@ -74,7 +74,7 @@ WITH chosen AS MATERIALIZED (
 SELECT p.customer_id, p.key, p.is_asleep, p.figures, n.awake, n.asleep,
        s.stage, s.stage_entered_at, s.updated_at, s.updated_by, s.source, s.reason_code, h.from_stage,
        c.name, c.external_id, c.segment, c.owner, c.owner_key,
-       z.id AS snooze_id, z.seen, z.until, z.stage_version <> s.version AS has_moved
+       z.id AS snooze_id, z.seen, z.until, z.reason AS snooze_reason, z.stage_version <> s.version AS has_moved
   FROM page p
   CROSS JOIN (SELECT count(*) FILTER (WHERE NOT is_asleep) AS awake, count(*) FILTER (WHERE is_asleep) AS asleep
                 FROM wanted) n
@@ -130,6 +130,43 @@ SELECT EXISTS (SELECT FROM lifecycle_customer c
        v.last_at, v.previous_at
   FROM (VALUES (1)) AS one
   LEFT JOIN lifecycle_homevisit v ON v.tenant_id = %(tenant_id)s::uuid AND v.user_id = %(user_id)s::uuid
+"""
+
+# The latest note, the task that was done last, the open one that comes next, and the figures that have changed.
+_DONE: Final = """
+SELECT i.customer_id, n.created_at AS note_at, n.created_by AS note_by, d.done_at, d.done_by,
+       t.id AS task_id, t.title AS task_title, t.due_on AS task_due, f.changes
+  FROM unnest(%(ids)s::uuid[]) AS i(customer_id)
+  LEFT JOIN LATERAL (
+    SELECT created_at, created_by FROM lifecycle_note
+     WHERE tenant_id = %(tenant_id)s::uuid AND customer_id = i.customer_id AND deleted_at IS NULL
+     ORDER BY id DESC LIMIT 1
+  ) n ON true
+  LEFT JOIN LATERAL (
+    SELECT done_at, done_by FROM lifecycle_task
+     WHERE tenant_id = %(tenant_id)s::uuid AND customer_id = i.customer_id AND done_at IS NOT NULL
+     ORDER BY done_at DESC LIMIT 1
+  ) d ON true
+  LEFT JOIN LATERAL (
+    SELECT id, title, due_on FROM lifecycle_task
+     WHERE tenant_id = %(tenant_id)s::uuid AND customer_id = i.customer_id AND done_at IS NULL
+     ORDER BY due_key, id LIMIT 1
+  ) t ON true
+  LEFT JOIN LATERAL (
+    SELECT jsonb_object_agg(x.path, jsonb_build_array(x.before, x.after)) AS changes
+      FROM (
+        SELECT k.key AS path, (array_agg(k.value ORDER BY g.effective_at DESC, g.id DESC))[1] AS after,
+               (SELECT o.figures -> k.key FROM lifecycle_figurechange o
+                 WHERE o.tenant_id = %(tenant_id)s::uuid AND o.customer_id = i.customer_id
+                   AND o.effective_at < %(since)s::timestamptz AND o.figures ? k.key
+                 ORDER BY o.effective_at DESC, o.id DESC LIMIT 1) AS before
+          FROM lifecycle_figurechange g CROSS JOIN LATERAL jsonb_each(g.figures) k
+         WHERE g.tenant_id = %(tenant_id)s::uuid AND g.customer_id = i.customer_id
+           AND g.effective_at >= %(since)s::timestamptz
+         GROUP BY k.key
+      ) x
+     WHERE x.before IS NOT NULL
+  ) f ON true
 """
 
 _SNOOZE: Final = f"""
@@ -214,6 +251,16 @@ def find_person(*, tenant: TenantRef, user_id: UUID, own_key: str) -> Row:
     return row
 
 
+def find_done(ids: Collection[UUID], *, tenant: TenantRef, since: dt.datetime) -> dict[UUID, Row]:
+    """What was done last about each of these customers, the next task, and which figures have changed since then.
+
+    ``changes``: the path of a figure -> its value before ``since`` and its present one; None where none has.
+    """
+    with prepared_cursor("default") as cursor:
+        cursor.execute(_DONE, {"tenant_id": tenant.id, "ids": plain_array(ids), "since": since})
+        return {row["customer_id"]: row for row in _rows(cursor)}
+
+
 def look_at_figures(ids: Collection[UUID], *, tenant: TenantRef) -> list[Row]:
     """The version of the stage, the figures and the name of each of these customers that there is."""
     with prepared_cursor("default") as cursor:
@@ -226,7 +273,9 @@ def _rows(cursor: Any) -> list[Row]:
     rows = [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
     for row in rows:
         # Django leaves JSON to its fields.
-        row |= {name: orjson.loads(row[name]) for name in ("seen", "figures") if isinstance(row.get(name), str)}
+        row |= {
+            name: orjson.loads(row[name]) for name in ("seen", "figures", "changes") if isinstance(row.get(name), str)
+        }
     return rows
 
 

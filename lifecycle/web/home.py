@@ -15,9 +15,11 @@ from lifecycle.rules.attention import RISK, compare_figures, explain_place, find
 from lifecycle.rules.health import Health, days_in_stage, health, overdue
 from lifecycle.rules.urgency import weigh
 from lifecycle.services.customers.profiles import open_main_contacts
-from lifecycle.services.home.snoozing import read_reasons
+from lifecycle.services.home.snoozing import open_reason
 from lifecycle.services.home.visits import note_visit, visit_before
+from lifecycle.services.work.sealing import unseal
 from lifecycle.web.people import name_people_then
+from tenants.actors import TenantRef
 from tenants.pages import TenantRequest
 from tenants.roles import UPDATE_LIFECYCLE
 from tenants.rules.configuration.policy import Policy
@@ -36,6 +38,8 @@ SCOPES: Final[Mapping[str, str | Promise]] = {
     TEAM: gettext_lazy("My team's"),
     ALL: gettext_lazy("All"),
 }
+# Kind of work, who did it and when, as ``queries.home.find_done`` calls them.
+_WORK: Final = (("note", "note_by", "note_at"), ("task", "done_by", "done_at"))
 Json = dict[str, Any]
 
 
@@ -55,7 +59,7 @@ class Scope:
 
 
 def gather_home(request: TenantRequest, policy: Policy, *, now: dt.datetime) -> Json:
-    """The part of the context that is the person's own. At most eight statements, whatever the number of customers."""
+    """The part of the context that is the person's own. At most nine statements, whatever the number of customers."""
     tenant, identity = request.tenant, request.identity
     scope = find_scope(request, now=now)
     at_risk = policy.stages_in(RISK)
@@ -82,18 +86,31 @@ def gather_home(request: TenantRequest, policy: Policy, *, now: dt.datetime) -> 
             since=scope.since,
             most=MOST_MOVED,
         )
-    asked = [(row["updated_by"], row["updated_at"]) for row in (*rows, *moved)]
+    awake = [row["customer_id"] for row in rows if not row["is_asleep"]]
+    yesterday = dt.datetime.combine(now.date() - dt.timedelta(days=1), dt.time(), dt.UTC)
+    done = queries.find_done(awake, tenant=tenant, since=yesterday) if awake else {}
+    for row in rows:
+        row |= _last_done(row, done.get(row["customer_id"]))
+    asked = [(row["updated_by"], row["updated_at"]) for row in moved]
+    asked += [(row["done_by"], row["done_at"]) for row in rows]
     names = name_people_then(asked, tenant=tenant, viewer=identity) if asked else {}
     keys = load_keys(tenant.id, [row["customer_id"] for row in rows]) if rows else {}
-    awake = [row for row in rows if not row["is_asleep"]]
-    contacts = open_main_contacts(
-        [row["customer_id"] for row in awake],
-        keys,
-        tenant=tenant,
-        with_contact_details=identity.may(UPDATE_LIFECYCLE),
-    )
-    reasons = read_reasons([row["snooze_id"] for row in rows if row["snooze_id"]], keys, tenant=tenant)
-    calls = [_describe(row, policy, names, contacts, reasons, now) for row in rows]
+    may_update = identity.may(UPDATE_LIFECYCLE)
+    contacts = open_main_contacts(awake, keys, tenant=tenant, with_contact_details=may_update)
+    # Those who see contacts masked see no texts of tasks either.
+    titles = _open_titles(done, keys, tenant) if may_update else {}
+    calls = [
+        _describe(row, policy, now)
+        | {
+            "who": names[row["done_by"], row["done_at"]],
+            "is_new": row["updated_at"] >= yesterday,
+            "contact": contacts.get(row["customer_id"]),
+            "snooze_reason": _open_reason(row, keys, tenant),
+            "task": titles.get(row["customer_id"]),
+            "task_due": done[row["customer_id"]]["task_due"] if row["customer_id"] in done else None,
+        }
+        for row in rows
+    ]
     return {
         "scope": scope,
         "scopes": [(name, label, name == scope.name) for name, label in SCOPES.items()],
@@ -104,7 +121,7 @@ def gather_home(request: TenantRequest, policy: Policy, *, now: dt.datetime) -> 
         "doubted": [row | {"doubt": Message("figures_are_poor", {"score": row["score"]})} for row in doubted],
         "arrived": _pick(moved, names, at_risk, arrived=True),
         "left": _pick(moved, names, at_risk, arrived=False),
-        "may_update": identity.may(UPDATE_LIFECYCLE),
+        "may_update": may_update,
     }
 
 
@@ -126,14 +143,39 @@ def find_scope(request: TenantRequest, *, now: dt.datetime) -> Scope:
     return Scope(name, owners, bool(team), since)
 
 
-def _describe(
-    row: Json,
-    policy: Policy,
-    names: Mapping[Any, str],
-    contacts: Mapping[UUID, Json],
-    reasons: Mapping[UUID, str],
-    now: dt.datetime,
-) -> Json:
+def _last_done(row: Json, done: Json | None) -> Json:
+    """What was done last, by whom and when: a change of the stage, a note or a task; and what has changed."""
+    steps = [("stage", row["updated_by"], row["updated_at"])]
+    if done is not None:
+        steps += [(kind, done[by], done[at]) for kind, by, at in _WORK if done[at] is not None]
+    kind, by, at = max(steps, key=lambda step: step[2])
+    changes = (done and done["changes"]) or {}
+    before, after = ({path.rpartition(".")[2]: pair[side] for path, pair in changes.items()} for side in (0, 1))
+    currency = {"currency": row["figures"]["currency"]}
+    return {
+        "done_kind": kind,
+        "done_by": by,
+        "done_at": at,
+        "changes": compare_figures(currency | before, currency | after),
+    }
+
+
+def _open_titles(done: Mapping[UUID, Json], keys: Mapping[UUID, bytes], tenant: TenantRef) -> dict[UUID, str]:
+    """The next task of each customer that has one, in clear."""
+    found = [row for row in done.values() if row["task_id"] is not None]
+    sealed = [("lifecycle_task", "title", row["task_id"], row["customer_id"], row["task_title"]) for row in found]
+    texts = unseal(sealed, tenant=tenant, keys=keys)
+    return {row["customer_id"]: text for row in found if (text := texts[row["task_id"]])}
+
+
+def _open_reason(row: Json, keys: Mapping[UUID, bytes], tenant: TenantRef) -> str:
+    if row["snooze_id"] is None:
+        return ""
+    customer_id = row["customer_id"]
+    return open_reason(row["snooze_id"], customer_id, row["snooze_reason"], keys.get(customer_id), tenant=tenant)
+
+
+def _describe(row: Json, policy: Policy, now: dt.datetime) -> Json:
     """One customer as it is called."""
     stage, figures = row["stage"], row["figures"]
     days = days_in_stage(row["stage_entered_at"], now)
@@ -171,10 +213,6 @@ def _describe(
             ),
             "next_step": find_next_step(judged),
             "doubt": find_disagreement(category, judge(None)),
-            "who": names[row["updated_by"], row["updated_at"]],
-            "is_new": row["updated_at"].date() >= now.date() - dt.timedelta(days=1),
-            "contact": contacts.get(row["customer_id"]),
-            "snooze_reason": reasons.get(row["snooze_id"], ""),
             "woken_by": compare_figures(row["seen"], figures) if row["snooze_id"] else (),
         }
         | weigh(judged, policy, stage=stage, arr=arr, currency=currency, days_to_renewal=to_renewal)

@@ -11,7 +11,9 @@ from lifecycle.models import BillingFigures, HomeVisit, Snooze
 from lifecycle.services.compliance.erasure import erase_customer
 from lifecycle.services.compliance.exports import export_customer
 from lifecycle.services.customers.recording import ContactFacts, CustomerFacts, record_customers
-from tenants.actors import system_actor
+from lifecycle.services.work.notes import By, write_note
+from lifecycle.services.work.tasks import create_task
+from tenants.actors import USER, Actor, system_actor
 from tenants.context import tenant_context
 from tenants.models import User
 from tenants.services.accounts.teams import set_team
@@ -269,6 +271,29 @@ def test_stage_and_figures_that_disagree_are_warned_of_both_ways(page_client, us
     doubted = shown[shown.index("Stage and figures disagree") : shown.index("Customers by stage")]
     assert "Silent trouble" in doubted
     assert "Gone" not in doubted
+
+
+def test_a_task_is_the_next_step_and_a_note_the_last_that_was_done(page_client, users, tenant):
+    customer_id = record(tenant, 1, "Aurora")
+    by = By(tenant, Actor(USER, str(users.account_manager.id)), utc_now(), None)
+    with tenant_context(tenant.id):
+        create_task(customer_id, "Later", by=by, due_on=TODAY + dt.timedelta(days=9))
+        create_task(customer_id, "Call Zoë", by=by, due_on=dt.date(2031, 5, 4))
+        create_task(customer_id, "Call Max", by=by, due_on=TODAY + dt.timedelta(days=1))
+        write_note(customer_id, "Spoke with Zoë.", by=by)
+    shown = text_of(page_client("account_manager").get("/"))
+    assert "Next step Call Max (due" in shown
+    assert f"Last done Note, by {users.account_manager.username} (you)" in shown
+    shown = text_of(page_client("viewer").get("/"))
+    assert "Call Max" not in shown
+    assert "Next step Go through 3 open issues with support, then call." in shown
+
+
+def test_figures_that_changed_since_yesterday_say_what_they_were(page_client, users, tenant):
+    record(tenant, 1, "Aurora", days=5, issues=3, csat="4.5")
+    record(tenant, 1, "Aurora", days=0, issues=7, csat="4.5")
+    shown = text_of(page_client("viewer").get("/"))
+    assert "Since yesterday open issues 3 → 7 Last done" in shown
 
 
 def count_statements(client):

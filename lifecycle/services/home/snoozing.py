@@ -17,6 +17,7 @@ from audit.services.keys import ensure_keys, load_keys
 from lifecycle.models import Customer, Snooze
 from lifecycle.queries.home import look_at_figures
 from storage import cipher
+from storage.fields import Encrypted
 from tenants.actors import Actor, TenantRef
 from tenants.rules.values import InvalidValue, read_line
 from tenants.sentences import describe_value
@@ -102,9 +103,10 @@ def wake_customer(
     return Named(customer_id, name or "")
 
 
-def read_reasons(ids: Collection[UUID], keys: Mapping[UUID, bytes], *, tenant: TenantRef) -> dict[UUID, str]:
-    """The reasons in clear by the snooze's id; those that no one can read any more are absent. One statement."""
-    return dict(_open(Snooze.objects.filter(tenant_id=tenant.id, id__in=ids), keys)) if ids else {}
+def open_reason(snooze_id: UUID, customer_id: UUID, reason: bytes, key: bytes | None, *, tenant: TenantRef) -> str:
+    """The reason in clear, from the bytes of its row; empty when no one can read it any more."""
+    row = Snooze(id=snooze_id, tenant_id=tenant.id, customer_id=customer_id, reason=Encrypted(reason))
+    return dict(_open([row], {} if key is None else {customer_id: key})).get(snooze_id, "")
 
 
 def list_snoozes(customer_id: UUID, *, tenant: TenantRef) -> list[dict[str, Any]]:
