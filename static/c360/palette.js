@@ -13,6 +13,8 @@
   const WAIT = 120;
   let asked = null;
   let timer = 0;
+  // Enter was pressed before what was typed last had been answered: it counts when it is.
+  let isHurried = false;
 
   const options = () => [...list.querySelectorAll("[role=option]")];
 
@@ -25,6 +27,8 @@
   }
 
   const chosen = () => list.querySelector("[aria-selected=true]");
+
+  const isAnswered = () => list.dataset.query === field.value.trim();
 
   async function look() {
     asked?.abort();
@@ -43,6 +47,7 @@
       list.dataset.query = text;
       choose(options()[0] ?? null);
       said.textContent = list.querySelector("[data-said]")?.dataset.said ?? "";
+      if (isHurried && isAnswered()) go(chosen());
     } catch (error) {
       if (error.name === "AbortError") return;
       list.replaceChildren();
@@ -54,6 +59,8 @@
   function open() {
     if (document.querySelector("dialog[open]")) return;
     field.value = "";
+    isHurried = false;
+    delete list.dataset.query;
     dialog.showModal();
     field.focus();
     look();
@@ -63,6 +70,8 @@
     if (option) location.assign(option.dataset.href);
   }
 
+  // Without this script it is a link to the list.
+  opener.setAttribute("aria-haspopup", "dialog");
   opener.addEventListener("click", (event) => {
     event.preventDefault();
     open();
@@ -74,6 +83,7 @@
     }
   });
   field.addEventListener("input", () => {
+    isHurried = false;
     window.clearTimeout(timer);
     timer = window.setTimeout(look, WAIT);
   });
@@ -84,8 +94,10 @@
     else if (event.key === "ArrowUp") choose(all[(at - 1 + all.length) % all.length] ?? null);
     else if (event.key === "Home" && !field.value) choose(all[0] ?? null);
     else if (event.key === "End" && !field.value) choose(all.at(-1) ?? null);
-    // What was typed last has to be answered first: else one would go where the letters before it led.
-    else if (event.key === "Enter") { if (list.dataset.query === field.value.trim()) go(chosen()); }
+    else if (event.key === "Enter") {
+      if (isAnswered()) go(chosen());
+      else isHurried = true;
+    }
     else return;
     event.preventDefault();
   });

@@ -15,7 +15,7 @@ _SET: Final = """
 INSERT INTO lifecycle_homevisit (id, tenant_id, user_id, last_at)
 VALUES (uuidv7(), %(tenant_id)s::uuid, %(user_id)s::uuid, %(now)s::timestamptz)
     ON CONFLICT (tenant_id, user_id) DO UPDATE
-   SET previous_at = CASE WHEN lifecycle_homevisit.last_at < %(now)s::timestamptz - %(same)s::interval
+   SET previous_at = CASE WHEN lifecycle_homevisit.last_at < %(same)s::timestamptz
                           THEN lifecycle_homevisit.last_at ELSE lifecycle_homevisit.previous_at END,
        last_at = greatest(lifecycle_homevisit.last_at, EXCLUDED.last_at)
 """
@@ -31,4 +31,4 @@ def visit_before(
 def note_visit(user_id: UUID, *, tenant: TenantRef, now: dt.datetime) -> None:
     """The person is on the first page. One statement; call inside the tenant's context."""
     with connection.cursor() as cursor:
-        cursor.execute(_SET, {"tenant_id": tenant.id, "user_id": user_id, "now": now, "same": SAME_VISIT})
+        cursor.execute(_SET, {"tenant_id": tenant.id, "user_id": user_id, "now": now, "same": now - SAME_VISIT})
