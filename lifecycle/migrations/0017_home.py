@@ -12,7 +12,7 @@ def key():
 
 
 class Migration(migrations.Migration):
-    dependencies = [("lifecycle", "0015_bulk_changes")]
+    dependencies = [("lifecycle", "0016_orders_of_the_list")]
 
     operations = [
         migrations.CreateModel(
