@@ -12,7 +12,7 @@ def key():
 
 
 class Migration(migrations.Migration):
-    dependencies = [("lifecycle", "0016_orders_of_the_list")]
+    dependencies = [("lifecycle", "0018_calendar_feeds")]
 
     operations = [
         migrations.CreateModel(

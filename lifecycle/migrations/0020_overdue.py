@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
     # CONCURRENTLY takes no transaction.
     atomic = False
 
-    dependencies = [("lifecycle", "0017_home")]
+    dependencies = [("lifecycle", "0019_home")]
 
     operations = [
         AddIndexConcurrently(

@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("tenants", "0006_own_settings")]
+    dependencies = [("tenants", "0007_provider_login")]
 
     operations = [
         migrations.AddField(
