@@ -69,7 +69,7 @@ def test_a_manager_moves_a_customer_and_history_names_them_and_the_page(manager,
 
 def test_without_javascript_the_same_form_is_a_page_and_leads_back(manager, customer):
     page = manager.get(f"/customers/{customer.id}/move")
-    assert "<dialog" not in page.content.decode()
+    assert '<dialog aria-labelledby="move-heading"' not in page.content.decode()
     response = submit(manager, customer, "Onboarded", htmx=False)
     assert (response.status_code, response["Location"]) == (302, f"/customers/{customer.id}")
     assert "The customer is now in “Onboarded”." in text_of(manager.get(response["Location"]))

