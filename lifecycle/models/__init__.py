@@ -17,6 +17,7 @@ from lifecycle.models.events import NO_TENANT, DeadLetter, InboxEvent, ParkedEve
 from lifecycle.models.figures import FigureChange
 from lifecycle.models.home import HomeVisit, Snooze
 from lifecycle.models.imports import ImportPart, ImportUpload
+from lifecycle.models.insight import InsightFact, InsightState, Stay
 from lifecycle.models.requests import IdempotentRequest
 from lifecycle.models.saved_views import SavedView
 from lifecycle.models.stage_migrations import StageMigration
@@ -45,6 +46,8 @@ __all__ = [
     "ImportPart",
     "ImportUpload",
     "InboxEvent",
+    "InsightFact",
+    "InsightState",
     "Note",
     "NoteVersion",
     "Notification",
@@ -54,6 +57,7 @@ __all__ = [
     "Snooze",
     "StageMigration",
     "StaleCopies",
+    "Stay",
     "SupportFigures",
     "Task",
     "Undo",

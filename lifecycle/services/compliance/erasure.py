@@ -28,6 +28,7 @@ from lifecycle.services.events.dead_letters import ERASED_REASON, WITHOUT_CONTEN
 from lifecycle.services.events.filing import Found, Subject
 from lifecycle.services.home.snoozing import erase_snoozes
 from lifecycle.services.imports.uploads import destroy_uploads
+from lifecycle.services.insight.keeping import renew_stays
 from lifecycle.services.transitions import idempotency
 from lifecycle.services.work.personal_data import erase_work
 from storage import cipher
@@ -112,6 +113,8 @@ def erase_customer(
         _blank_attempts(customer)
         FigureChange.objects.filter(tenant_id=tenant.id, customer_id=customer.id).delete()
         _mark_erased(customer, company=company, now=now)
+        # They keep the past of the revenue.
+        renew_stays([customer.id], tenant=tenant)
     # Any of them may name the person, under whatever id; the day that they are kept is too long.
     uploads = destroy_uploads(tenant)
     erased = Erased(

@@ -1,0 +1,1 @@
+"""Questions about stays and the sums over them."""

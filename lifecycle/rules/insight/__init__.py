@@ -1,0 +1,1 @@
+"""What a history says: stays, flows, curves. Plain functions over plain data."""

@@ -1,0 +1,1 @@
+"""Figures of the lifecycle from its history: kept, checked and read."""
