@@ -29,6 +29,9 @@ FAST = (
     "full_page_writes=off",
     "wal_level=minimal",
     "max_wal_senders=0",
+    # No statistics but those that a test gathers itself, so that no plan is chance; and no vacuum beside it.
+    "autovacuum=off",
+    "jit=off",
 )
 
 

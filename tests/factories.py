@@ -1,6 +1,7 @@
-"""Made-up tenants, people and customers, made through the services: what a test gets is what production would hold."""
+"""Made-up tenants, people and customers: what a test gets is what production would hold, as the services make it."""
 
 import datetime as dt
+import json
 from typing import Any
 
 import factory
@@ -18,6 +19,7 @@ from tenants.roles import Role
 from tenants.rules.texts import fold_text
 from tenants.rules.values import sort_key
 from tenants.services.accounts.people import build_user, create_tenant, create_user
+from tests.copied_tenants import Original, keep
 
 PASSWORD = "correct horse battery staple"
 # Anyone who arranges things before a test begins.
@@ -100,12 +102,26 @@ class TenantFactory(factory.Factory):
 
     @classmethod
     def _create(cls, model_class: type, *args: Any, name: str, slug: str, configuration: Any, **_: Any) -> TenantRef:
-        now = utc_now()
-        tenant = create_tenant(slug=slug, name=name, actor=ADMIN_ACTOR, now=now)
-        if configuration is not None:
-            with tenant_context(tenant.id):
-                publish_configuration(configuration, tenant=tenant, actor=ADMIN_ACTOR, now=now)
+        kind = json.dumps(configuration)
+        if kind in _originals:
+            return _originals[kind].copy(slug=slug, name=name, now=utc_now())
+        tenant = make_tenant(name=name, slug=slug, configuration=configuration)
+        _originals[kind] = keep(tenant)
         return tenant
+
+
+def make_tenant(*, name: str, slug: str, configuration: Any) -> TenantRef:
+    """What TenantFactory gives, by the services."""
+    now = utc_now()
+    tenant = create_tenant(slug=slug, name=name, actor=ADMIN_ACTOR, now=now)
+    if configuration is not None:
+        with tenant_context(tenant.id):
+            publish_configuration(configuration, tenant=tenant, actor=ADMIN_ACTOR, now=now)
+    return tenant
+
+
+# The first tenant of each configuration in this process.
+_originals: dict[str, Original] = {}
 
 
 class UserFactory(factory.Factory):
