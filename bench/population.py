@@ -18,6 +18,7 @@ from lifecycle.services.configuration.publication import publish_configuration
 from lifecycle.services.demo.scenarios import ACME_DOCUMENT
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
+from tenants.rules.values import sort_key
 from tenants.services.accounts.people import create_tenant
 
 # The demo's, without its automations: what the peers do starts none either. Part ``effects`` measures those that start.
@@ -26,10 +27,11 @@ DOCUMENT = {**ACME_DOCUMENT, "effects": []}
 SHARES = {"Prospect": 10, "Onboarded": 5, "Active": 60, "At-Risk": 8, "Renewed": 5, "Churned": 12}
 
 CUSTOMERS = """
-INSERT INTO lifecycle_customer (id, tenant_id, external_id, name, industry, segment, owner, source, event_id,
-                                occurred_at, field_times, created_at, updated_at)
-SELECT uuidv7(), %(tenant)s, 'CUST-' || lpad(n::text, 7, '0'), name, industry,
-       (ARRAY['Enterprise', 'Mid-Market', 'SMB'])[1 + n %% 3], 'manager' || n %% 12 || '@bench.example',
+INSERT INTO lifecycle_customer (id, tenant_id, external_id, name, name_key, industry, segment, owner, owner_key, source,
+                                event_id, occurred_at, field_times, created_at, updated_at)
+SELECT uuidv7(), %(tenant)s, 'CUST-' || lpad(n::text, 7, '0'), name, name_key, industry,
+       (ARRAY['Enterprise', 'Mid-Market', 'SMB'])[1 + n %% 3],
+       'manager' || n %% 12 || '@bench.example', 'manager' || n %% 12 || '@bench.example',
        '/crm', '', now() - random() * interval '700 days', '{}', now(), now()
   FROM company_names WHERE n <= %(customers)s
 """
@@ -121,11 +123,11 @@ def settle() -> None:
 
 
 def _write_lists(administrator: "psycopg.Connection[tuple[object, ...]]", customers: int) -> None:
-    administrator.execute("CREATE TEMP TABLE company_names (n int, name text, industry text)")
+    administrator.execute("CREATE TEMP TABLE company_names (n int, name text, name_key text, industry text)")
     with administrator.cursor().copy("COPY company_names FROM STDIN") as copy:
         for number in range(1, customers + 1):
             company = name_company(number)
-            copy.write_row((number, company.name, company.industry))
+            copy.write_row((number, company.name, sort_key(company.name), company.industry))
     administrator.execute("CREATE TEMP TABLE stage_shares (stage text, above numeric, below numeric)")
     above = 0
     for stage, share in SHARES.items():

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from lifecycle.models import Customer
 from lifecycle.queries.list_conditions import CONDITIONS, InvalidWhere, read_where
 from lifecycle.queries.list_filters import LIST_FILTERS, LONGEST_STAY, ListFilter
-from lifecycle.queries.listing import DEFAULT_LIMIT, DEFAULT_ORDERING, MOST, ORDERINGS, ListQuery
+from lifecycle.queries.listing import BEST_MATCH, DEFAULT_LIMIT, DEFAULT_ORDERING, MOST, ORDERINGS, ListQuery
 from lifecycle.rules.expressions import LONGEST
 from tenants.actors import TenantRef
 from tenants.refusals import RequestRefused
@@ -80,7 +80,8 @@ class CustomerFilters(django_filters.FilterSet):
     search = django_filters.CharFilter(
         max_length=LONGEST_SEARCH,
         help_text="Part of the name or the beginning of the external id (up to two letters: the beginning of either); "
-        "or a whole e-mail address of a contact.",
+        "or a whole e-mail address of a contact. Case and accents do not matter; where fewer than ten are found so, "
+        "those that are spelled alike come behind them.",
     )
     where = django_filters.CharFilter(
         max_length=LONGEST,
@@ -91,7 +92,8 @@ class CustomerFilters(django_filters.FilterSet):
         + ". changed takes three values: from, to and since.",
     )
     ordering = django_filters.ChoiceFilter(
-        choices=[(name, name) for name in ORDERINGS], help_text=f"The order; {DEFAULT_ORDERING} if none is given."
+        choices=[(name, name) for name in ORDERINGS],
+        help_text=f"The order. If none is given, {DEFAULT_ORDERING}; for a search {BEST_MATCH}, the best match first.",
     )
     cursor = django_filters.CharFilter(max_length=LONGEST_CURSOR, help_text="The page to read, from next or previous.")
     limit = WholeNumberFilter(
@@ -131,7 +133,7 @@ def read_list_query(parameters: QueryDict, *, tenant: TenantRef, policy: Policy)
     return ListQuery(
         {name: value for name, value in asked.items() if value not in (None, "", ())},
         search=data["search"] or None,
-        ordering=data["ordering"] or DEFAULT_ORDERING,
+        ordering=data["ordering"] or (BEST_MATCH if data["search"] else DEFAULT_ORDERING),
         cursor=data["cursor"] or None,
         limit=data["limit"] or DEFAULT_LIMIT,
         where=where,

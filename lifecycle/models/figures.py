@@ -23,6 +23,12 @@ class FigureChange(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["tenant_id", "customer_id", "effective_at"], name="figures_of_customer"),
+            # What was renewed in a month.
+            models.Index(
+                fields=["tenant_id", "effective_at"],
+                condition=models.Q(figures__has_key="billing.contract_ends_on"),
+                name="figures_of_contracts",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -83,7 +83,19 @@ def _both_ways(name: str, key: str, type_: str, **options: object) -> dict[str, 
     }
 
 
+# How well a customer matches what was searched for, and its name: the very name or id, the beginning of either, the
+# beginning of a word, any part; then those that are only spelled alike, the most alike first.
+_MATCH: Final = """CASE
+         WHEN c.name_key = %(search_key)s::text OR lower(c.external_id) = lower(%(search)s::text) THEN '0'
+         WHEN c.name_key LIKE %(key_beginning)s::text
+              OR lower(c.external_id) LIKE lower(%(external_id_pattern)s::text) THEN '1'
+         WHEN c.name_key LIKE '%% ' || %(key_beginning)s::text THEN '2'
+         WHEN c.name_key LIKE '%%' || %(key_beginning)s::text THEN '3'
+         ELSE '4' || to_char(1000 - 1000 * word_similarity(%(search_key)s::text, c.name_key), 'FM0000')
+    END || ' ' || c.name_key"""
+
 ORDERINGS: Final[dict[str, Ordering]] = {
+    "match": Ordering(_MATCH, "text", needs=_CUSTOMER),
     **_both_ways("updated_at", "s.updated_at", "timestamptz", walks="status"),
     **_both_ways("name", "c.name_key", "text", walks="customer", needs=_CUSTOMER),
     **_both_ways("arr", WORTH, "numeric", nullable=True, walks="worth", needs=_BILLING),

@@ -31,6 +31,8 @@ from tenants.rules.values import sort_key
 __all__ = ["ORDERINGS", "InvalidCursor", "ListQuery", "Page", "list_customers", "stream_customers"]
 
 DEFAULT_ORDERING: Final = "-updated_at"
+# The order of what a search finds, unless another one is asked for.
+BEST_MATCH: Final = "match"
 DEFAULT_LIMIT: Final = 50
 MOST: Final = 200
 # Up to so many customers that a search has found are sorted; of more of them an index is likely to meet a page soon.
@@ -53,7 +55,8 @@ class ListQuery:
 
     ``filters``: the value of each that is asked for, by name (``list_filters``). ``where`` is what else must hold, as
     ``list_conditions.read_where`` gives it. ``search`` is part of a name (without
-    regard to case and accents) or the beginning of an external id, or a whole e-mail address. ``cursor`` is one that a
+    regard to case and accents) or the beginning of an external id, or a whole e-mail address; where few are found so,
+    those that are spelled alike are found as well. ``cursor`` is one that a
     page of the same question gave.
     """
 
@@ -154,7 +157,11 @@ class Search:
             "currencies": text_array(policy.exchange_table),
             "rates": plain_array(policy.exchange_table.values()),
             **_stage_numbers(stages if stages is not None else policy.stages, policy, now),
+            **_patterns("" if is_email else text),
         }
+        if self.ordering.walks is None and not self.ordering.few:
+            # No index has this order: all that are found are sorted, however many.
+            self.parameters["few"] = EVERYBODY
         if position is not None:
             self.window = Window(not position.backward, "null" if position.key is None else "key")
             self.parameters |= {"key": position.key, "id": position.id}
@@ -162,8 +169,6 @@ class Search:
             self.parameters |= one.parameters(query.filters.get(one.name), now)
         if is_email:
             self.parameters["email_index"] = cipher.email_index(tenant.id, text)
-        elif text:
-            self.parameters |= _patterns(text)
 
     def run(self) -> list[dict[str, Any]]:
         """The rows of the page and one more, in the order in which the page was walked."""
@@ -216,6 +221,7 @@ def _patterns(text: str) -> dict[str, str]:
     return {
         "search": text,
         "search_key": key,
+        "key_beginning": beginning,
         "name_pattern": beginning if is_short else f"%{beginning}",
         "external_id_pattern": f"{_literal(text)}%",
     }

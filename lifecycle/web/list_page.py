@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 from lifecycle.queries.list_columns import LIST_COLUMNS, USUAL_COLUMNS, ListColumn, choose_columns
 from lifecycle.queries.list_conditions import InvalidWhere, check_expression, read_where, say_condition, say_where
 from lifecycle.queries.list_filters import LIST_FILTERS, ListFilter
-from lifecycle.queries.listing import ORDERINGS, ListQuery, Page, chosen_stages
+from lifecycle.queries.listing import BEST_MATCH, ORDERINGS, ListQuery, Page, chosen_stages
 from lifecycle.queries.selection import Count, count_customers
 from lifecycle.rules.expressions import Condition, Expression, conditions_of, write_expression
 from tenants.actors import TenantRef
@@ -35,6 +35,7 @@ DEFAULT_ORDERING = "-updated_at"
 RISK, URGENT = "risk", "-urgency"
 
 ORDER_LABELS: Mapping[str, str | Promise] = {
+    BEST_MATCH: gettext_lazy("Best match first"),
     "-urgency": gettext_lazy("Most urgent first"),
     "-updated_at": gettext_lazy("Latest change first"),
     "updated_at": gettext_lazy("Longest unchanged first"),
@@ -146,7 +147,10 @@ class ListParameters:
         """
         asked, category, ordering = (parameters.get(name, "") for name in ("stage", "category", "ordering"))
         stuck = parameters.get("stuck") in YES
-        default = URGENT if category == RISK or stuck else DEFAULT_ORDERING
+        search = parameters.get("search", "").strip()[:LONGEST_TEXT]
+        default = usual_ordering(category, search, stuck=stuck)
+        if ordering == BEST_MATCH and not search:
+            ordering = ""
         stage = find_stage(asked, policy, tenant)
         unknown = note = ""
         if asked and not stage:
@@ -172,7 +176,7 @@ class ListParameters:
             note=note,
             stage=stage,
             category=category if category in CATEGORY_LABELS else "",
-            search=parameters.get("search", "").strip()[:LONGEST_TEXT],
+            search=search,
             texts={name: text for name in FIELDS if (text := parameters.get(name, "").strip()[:LONGEST_TEXT])},
             others=others,
             where=where,
@@ -206,6 +210,11 @@ class ListParameters:
         return (_("Customers %(filters)s, %(order)s") if words else _("Customers, %(order)s")) % params
 
     @property
+    def has_usual_order(self) -> bool:
+        """Whether this is the order that is used when none is chosen."""
+        return self.ordering == usual_ordering(self.category, self.search, stuck=self.stuck)
+
+    @property
     def is_filtered(self) -> bool:
         """Whether something may be hidden."""
         return bool(self.stage or self.category or self.search or self.texts or self.others or self.where or self.stuck)
@@ -234,7 +243,8 @@ class ListParameters:
             **{name: _spell(value) for name, value in self.others.items()},
             "stuck": "1" if self.stuck else "",
             "where": self.expression,
-            "ordering": self.ordering,
+            # It is the usual one of a search, and means nothing without it.
+            "ordering": "" if self.ordering == BEST_MATCH else self.ordering,
             "columns": self.column_names,
             "view": self.view,
         }
@@ -265,6 +275,13 @@ class ListParameters:
             limit=PAGE,
             where=self.where,
         )
+
+
+def usual_ordering(category: str, search: str, *, stuck: bool) -> str:
+    """The order of a list for which none is chosen."""
+    if search:
+        return BEST_MATCH
+    return URGENT if category == RISK or stuck else DEFAULT_ORDERING
 
 
 def _read_others(parameters: QueryDict, policy: Policy, tenant: TenantRef) -> dict[str, Any]:

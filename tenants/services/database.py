@@ -127,7 +127,7 @@ def provision(admin_url: str, logins: list[RoleLogin], *, database: str) -> None
 
 def prepare_schema(connection: psycopg.Connection) -> None:
     """Extensions, schema rights and default privileges of one database (a test database needs them as well)."""
-    for extension in ("pg_trgm", "btree_gin"):
+    for extension in ("pg_trgm", "btree_gin", "fuzzystrmatch"):
         connection.execute(f"CREATE EXTENSION IF NOT EXISTS {extension}")
     connection.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
     connection.execute(f"GRANT ALL ON SCHEMA public TO {OWNER}")

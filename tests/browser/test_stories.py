@@ -262,7 +262,7 @@ def test_what_is_typed_into_the_search_before_its_script_is_there_is_searched_fo
     page.goto("/customers")
     expect(page.locator("#results tbody tr")).to_have_count(1)
     expect(page.get_by_label("Search")).to_be_focused()
-    assert page.url.endswith("/customers?search=aurora&ordering=-updated_at")
+    assert page.url.endswith("/customers?search=aurora")
 
 
 def test_what_is_chosen_in_a_filter_before_its_script_is_there_is_chosen(open_browser, users, tenant, customer):
@@ -319,7 +319,7 @@ def test_the_list_filters_as_one_types_and_keeps_its_address_in_the_history(open
     assert "cursor=" in page.url
     page.get_by_label("Search").fill("aurora")
     expect(rows).to_have_count(1)
-    assert page.url.endswith("/customers?search=aurora&ordering=-updated_at")
+    assert page.url.endswith("/customers?search=aurora")
     page.go_back()
     expect(rows).to_have_count(11)
     page.get_by_label("Stage").select_option("Live")

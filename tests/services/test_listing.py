@@ -171,6 +171,15 @@ class Oracle:
             and found
         )
 
+    def rank(self, customer, search):
+        """The very name or id, the beginning of either, of a word, any part."""
+        text, names = ("", "") if "@" in search else (search.lower(), (customer.name_key, customer.external_id))
+        if not text:
+            return 1
+        key = sort_key(text)
+        exact, begins = key == names[0] or text == names[1], names[0].startswith(key) or names[1].startswith(text)
+        return 0 if exact else 1 if begins else 2 if f" {key}" in names[0] else 3
+
     def ids(self, query):
         name, backward = query.ordering.removeprefix("-"), query.ordering.startswith("-")
         keys = {
@@ -191,6 +200,7 @@ class Oracle:
         }
         # The shortest stay began last.
         backward = backward is not (name == "days_in_stage")
+        keys["match"] = lambda customer: (self.rank(customer, query.search or ""), customer.name_key)
         rows = [(keys[name](customer), customer.id) for customer in self.rows if self.passes(customer, query)]
         # Without the key last, whichever way the others are ordered.
         known = sorted((row for row in rows if row[0] is not None), reverse=backward)
@@ -277,7 +287,7 @@ FILTERS = [
 ]
 
 
-SHOWN_FROM_THE_START = {"updated_at", "name", "arr", "renewal_on", "health", "urgency"}
+SHOWN_FROM_THE_START = {"match", "updated_at", "name", "arr", "renewal_on", "health", "urgency"}
 
 
 @pytest.mark.parametrize("ordering", ORDERINGS)

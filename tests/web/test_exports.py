@@ -13,6 +13,8 @@ from django.test import Client
 from audit.models import AdministrationEntry
 from lifecycle.queries.list_columns import COLUMNS_BY_NAME, LIST_COLUMNS, USUAL_COLUMNS
 from lifecycle.queries.listing import ListQuery, list_customers
+from lifecycle.services.compliance.erasure import erase_customer
+from lifecycle.services.customers.recording import ContactFacts, CustomerFacts, record_customers
 from lifecycle.services.lists import exports
 from tenants.actors import system_actor
 from tenants.context import tenant_context
@@ -188,3 +190,57 @@ def test_the_memory_of_an_export_does_not_grow_with_its_rows(tenant, monkeypatch
                 tracemalloc.stop()
         with file:
             assert len(file.read()) > 100_000
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+@pytest.mark.parametrize(
+    ("role", "email", "phone", "recorded"),
+    [
+        ("account_manager", "zoe@acme.example", "'+49 30 123456", "clear"),
+        ("viewer", "z•••@acme.example", "••• 56", "masked"),
+    ],
+)
+def test_contacts_are_exported_when_asked_for_and_masked_without_the_right(
+    page_client, users, tenant, kind, role, email, phone, recorded
+):
+    record(tenant, "1", "Alpha", "Live")
+    record(tenant, "2", "Beta", "Live")
+    add_contacts(tenant, "1", ("Zoë =1+1", "zoe@acme.example", "+49 30 123456"), ("Second", "b@acme.example", None))
+    client, read = page_client(role), read_csv if kind == "csv" else read_xlsx
+    view = {"columns": "customer", "ordering": "name"}
+    assert "contact_name" not in read(client.get(f"/customers/export.{kind}", view))[0]
+    rows = read(client.get(f"/customers/export.{kind}", {**view, "contacts": "1"}))
+    assert rows == [
+        {
+            "external_id": "1", "name": "Alpha", "contact_name": "Zoë =1+1", "contact_role": "Buyer",
+            "contact_email": email, "contact_phone": phone,
+        },
+        {"external_id": "2", "name": "Beta"} | dict.fromkeys(list(rows[0])[2:], ""),
+    ]  # fmt: skip
+    with tenant_context(tenant.id):
+        kept = [entry.detail.get("contacts") for entry in AdministrationEntry.objects.order_by("id")]
+        assert kept[-2:] == [None, recorded]
+    offered = (
+        f"/customers/export.{kind}?ordering=-updated_at&amp;contacts=1" in client.get("/customers").content.decode()
+    )
+    assert offered is (role == "account_manager")
+
+
+def test_the_contacts_of_one_who_was_erased_are_in_no_file(page_client, tenant):
+    record(tenant, "1", "Alpha", "Live")
+    add_contacts(tenant, "1", ("Zoë", "zoe@acme.example", "+49 30 123456"))
+    with tenant_context(tenant.id):
+        erase_customer("1", tenant=tenant, actor=system_actor("tests"), reason="asked", now=utc_now())
+    content = page_client("account_manager").get("/customers/export.csv?contacts=1").getvalue().decode()
+    assert "zoe@" not in content and "Zoë" not in content
+
+
+def add_contacts(tenant, external_id, *contacts):
+    fact = CustomerFacts(
+        external_id=external_id,
+        source="/crm",
+        occurred_at=utc_now(),
+        contacts=[ContactFacts(name=name, email=email, phone=phone, role="Buyer") for name, email, phone in contacts],
+    )
+    with tenant_context(tenant.id):
+        record_customers([fact], tenant=tenant, actor=system_actor("tests"), source="API", now=utc_now(), create=False)

@@ -14,10 +14,12 @@ from lifecycle.services.work import notes, tasks
 from lifecycle.services.work.calendar_feeds import MOST_AN_HOUR, make_feed
 from lifecycle.services.work.icalendar import LONGEST_LINE, escape, write_calendar
 from lifecycle.services.work.renewals import Month, Retention, measure_retention
+from lifecycle.services.work.renewed import list_renewed
 from tenants.context import tenant_context
 from tenants.models import User
 from tenants.services.configuration.policies import live_policy
 from tests.factories import ADMIN_ACTOR, SAAS, TenantFactory, utc_now
+from tests.messaging.speaking import Speaker
 from tests.web.conftest import text_of
 from tests.web.test_work import by
 
@@ -188,3 +190,32 @@ def test_a_handover_says_what_a_new_owner_has_to_know(page_client, users, tenant
         assert part in shown, part
     assert "A slip." not in shown
     assert page_client("viewer").get(f"/customers/{customer_id}/handover").status_code == 403
+
+
+def test_what_was_renewed_by_contract_is_listed_by_month_with_what_it_was_worth_before(page_client, tenant):
+    speaker = Speaker(tenant)
+    terms = {"starts_on": "2026-04-01", "ends_on": "2027-03-31", "arr": 1500}
+    before = {"renewal_on": "2026-03-31", "arr": 1200, "currency": "EUR"}
+    for name, billing in (("Kept", before), ("Moved", before), ("Ended", before), ("Lent", {"currency": "EUR"})):
+        speaker.hear(speaker.created(name, name=name, owner="ann", minutes=-60 * 24 * 30))
+        speaker.hear(speaker.updated(name, source="/billing", billing=billing, minutes=-60 * 24 * 20))
+    speaker.hear(speaker.renewed("Kept", contract_id="K-77", **terms))
+    speaker.hear(speaker.renewed("Lent", contract_id="K-78", **terms | {"ends_on": "2028-03-31"}))
+    # A date that was put right is no contract, and an earlier end is no renewal.
+    speaker.hear(speaker.updated("Moved", source="/billing", billing={"renewal_on": "2026-09-30"}))
+    speaker.hear(speaker.renewed("Ended", contract_id="K-79", **terms | {"ends_on": "2026-03-15"}))
+    with tenant_context(tenant.id):
+        latest, kept = list_renewed(Month(2026, 3), tenant=tenant)
+        assert list_renewed(Month(2026, 2), tenant=tenant) == list_renewed(Month(2026, 4), tenant=tenant) == []
+        assert len(list_renewed(Month(2026, 3), tenant=tenant, owner="ann")) == 2
+        assert list_renewed(Month(2026, 3), tenant=tenant, owner="bob") == []
+        assert len(list_renewed(Month(2026, 3), tenant=tenant, limit=1)) == 1
+    day = dt.date
+    assert (kept["name"], kept["contract_id"], kept["until_before"]) == ("Kept", "K-77", day(2026, 3, 31))
+    assert (kept["until"], kept["arr_before"], kept["arr"], kept["arr_delta"]) == (day(2027, 3, 31), 1200, 1500, 300)
+    assert (latest["name"], latest["until_before"], latest["arr_before"], latest["arr_delta"]) == (
+        "Lent", None, None, None,
+    )  # fmt: skip
+    shown = text_of(page_client("viewer").get("/renewals?month=2026-03"))
+    assert "Kept" in shown and "K-77" in shown and "€1,500" in shown and "€1,200" in shown and "31 Mar 2027" in shown
+    assert "No contract was renewed in this month." in text_of(page_client("viewer").get("/renewals?month=2026-02"))

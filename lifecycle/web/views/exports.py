@@ -7,22 +7,28 @@ from django.shortcuts import render
 from django.utils import timezone
 
 from lifecycle.rules.expressions import Condition, Expression, Group, Negation, write_expression
+from lifecycle.services.lists.contact_columns import ContactColumns
 from lifecycle.services.lists.exports import CONTENT_TYPES, ExportRefused, export_customers
 from lifecycle.web.list_page import ListParameters
 from lifecycle.web.pages import page
 from tenants.middleware import current_request_id
 from tenants.pages import TenantRequest
-from tenants.roles import VIEW_LIFECYCLE
+from tenants.roles import UPDATE_LIFECYCLE, VIEW_LIFECYCLE
 from tenants.services.configuration.policies import live_policy
 
 # What names somebody, or is typed freely: the record keeps that it was asked for, not what.
 PERSONAL = frozenset({"search", "owner"})
 HIDDEN = "…"
+# The parameter that asks for the main contact of each customer.
+CONTACTS = "contacts"
 
 
 @page(VIEW_LIFECYCLE, "GET")
 def export_list(request: TenantRequest, kind: str) -> Any:
-    """The customers of the list with these parameters, with its columns and in its order, as CSV or XLSX."""
+    """The customers of the list with these parameters, with its columns and in its order, as CSV or XLSX.
+
+    With the main contact of each where it is asked for: masked for those who see contacts masked elsewhere.
+    """
     policy, now = live_policy(request.tenant.id), timezone.now()
     asked = ListParameters.read(request.GET, policy, request.tenant)
     if asked.unknown:
@@ -37,6 +43,7 @@ def export_list(request: TenantRequest, kind: str) -> Any:
             actor=request.identity.actor(),
             now=now,
             described=_describe(asked),
+            contacts=ContactColumns(request.identity.may(UPDATE_LIFECYCLE)) if request.GET.get(CONTACTS) else None,
             request_id=current_request_id(),
         )
     except ExportRefused as refused:

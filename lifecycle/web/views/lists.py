@@ -8,7 +8,7 @@ from django.utils import timezone
 from django_htmx.http import HttpResponseClientRedirect
 
 from lifecycle.queries.list_conditions import InvalidWhere
-from lifecycle.queries.listing import InvalidCursor, Page, list_customers
+from lifecycle.queries.listing import BEST_MATCH, InvalidCursor, Page, list_customers
 from lifecycle.services.customers.totals import read_tenant_summary
 from lifecycle.web.condition_form import ADD, OF, describe_comparisons, describe_places, read_added, show_where
 from lifecycle.web.list_page import (
@@ -83,7 +83,7 @@ def show_customers(request: TenantRequest) -> HttpResponse:
         "views": describe_views(asked, summary, policy),
         "offered_stages": [one for one in colors.values() if asked.category in ("", one.category)],
         "filter_fields": describe_fields(asked, request.tenant),
-        "orderings": ORDER_LABELS.items(),
+        "orderings": [one for one in ORDER_LABELS.items() if one[0] != BEST_MATCH],
         "saved": describe_saved_views(request, asked),
         "comparisons": describe_comparisons(),
         "places": describe_places(asked.where),

@@ -19,6 +19,7 @@ from django.views.decorators.http import require_safe
 from lifecycle.services.work import calendar_feeds, renewals
 from lifecycle.services.work.icalendar import MEDIA_TYPE, write_calendar
 from lifecycle.services.work.renewals import MOST, OVERDUE_DAYS, Month, Retention
+from lifecycle.services.work.renewed import list_renewed
 from lifecycle.web.pages import page
 from lifecycle.web.stage_colors import stage_colors
 from tenants.actors import TenantRef
@@ -69,6 +70,7 @@ def show_renewals(request: TenantRequest) -> HttpResponse:
         "rows": rows,
         "total": total,
         "overdue": overdue,
+        "renewed": list_renewed(month, tenant=tenant, owner=owner),
         "overdue_days": OVERDUE_DAYS,
         "retention": kept,
         "unknown": unknown,
