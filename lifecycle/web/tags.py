@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from itertools import zip_longest
 from typing import Any
+from uuid import uuid4
 
 from django import template
 from django.contrib.humanize.templatetags.humanize import intcomma
@@ -19,6 +20,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from lifecycle.sentences import say
 from lifecycle.services.work.colleagues import split_mentions
 from lifecycle.web.stage_colors import StageColors
+from lifecycle.web.submissions import SUBMISSION
 from lifecycle.web.undoing import undo_of
 from tenants.rules.messages import Message
 
@@ -182,3 +184,9 @@ def _with_currency(text: str, currency: str) -> str:
     if symbol:
         return f"-{symbol}{text[1:]}" if text.startswith("-") else f"{symbol}{text}"
     return f"{text} {currency}".strip()
+
+
+@register.simple_tag
+def submission() -> SafeString:
+    """The id of a form, by which it is known when it is sent twice (``lifecycle.web.submissions``)."""
+    return format_html('<input type="hidden" name="{}" value="{}">', SUBMISSION, uuid4())

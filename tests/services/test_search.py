@@ -138,3 +138,12 @@ def test_page_and_api_show_the_best_match_first(db, searched, page_client, api_c
     turned = page_client(viewer).get("/customers?search=muller&ordering=name").content.decode()
     assert turned.index("Mueller &amp; Sohn GmbH") < turned.index("Müller Maschinenbau")
     assert "latest change first" in page_client(viewer).get("/customers?ordering=match").content.decode()
+
+
+def test_the_palette_searches_as_the_list_does(db, searched, page_client):
+    from tests.conftest import make_people
+
+    client = page_client(make_people(searched).viewer)
+    found = client.get("/palette?q=muller").content.decode()
+    assert found.index("Müller Maschinenbau") < found.index("Mueller &amp; Sohn GmbH")
+    assert "Google Ireland" in client.get("/palette?q=gogle").content.decode()

@@ -131,7 +131,6 @@ def test_an_export_is_recorded_with_its_rows_and_without_what_names_people(clien
         "search": "…",
         "owner": "…",
         "columns": "customer",
-        "ordering": "-updated_at",
     }
 
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from lifecycle.queries.listing import ListQuery, list_customers
+from lifecycle.queries.listing import BEST_MATCH, ListQuery, list_customers
 from lifecycle.web.home import SCOPES
 from lifecycle.web.list_page import CATEGORY_LABELS
 from lifecycle.web.pages import page
@@ -66,7 +66,7 @@ def show_palette(request: TenantRequest) -> HttpResponse:
 
 
 def _find_customers(request: TenantRequest, text: str, policy: Policy) -> Iterator[Option]:
-    query = ListQuery(search=text, ordering="name", limit=MOST_CUSTOMERS)
+    query = ListQuery(search=text, ordering=BEST_MATCH, limit=MOST_CUSTOMERS)
     for row in list_customers(query, tenant=request.tenant, policy=policy, now=timezone.now()).rows:
         under = " · ".join(filter(None, (row["external_id"], row["stage"], row["owner"])))
         yield Option(row["name"], reverse("customer-page", args=[row["customer_id"]]), "building", under)

@@ -20,6 +20,7 @@ from lifecycle.services.lists.saved_views import (
 from lifecycle.web.list_page import ListParameters
 from lifecycle.web.pages import page
 from lifecycle.web.saved_views import is_admin, may_share
+from lifecycle.web.submissions import once
 from tenants.middleware import current_request_id
 from tenants.pages import TenantRequest
 from tenants.refusals import STATUS_OF_CODE
@@ -46,6 +47,7 @@ def open_view(request: TenantRequest, view_id: UUID) -> HttpResponse:
 
 
 @page(VIEW_LIFECYCLE, "POST")
+@once
 def keep_view(request: TenantRequest) -> HttpResponse:
     """Save the list as a view of one's own."""
     asked = ListParameters.from_query(request.POST.get("of", ""), live_policy(request.tenant.id), request.tenant)

@@ -20,6 +20,7 @@ from lifecycle.services.work.notes import By, Written
 from lifecycle.services.work.refusals import WorkRefused
 from lifecycle.services.work.tasks import DONE, OPEN, TaskPosition
 from lifecycle.web.pages import page
+from lifecycle.web.submissions import once
 from lifecycle.web.work import form_context, show_notes, show_tasks
 from tenants.middleware import current_request_id
 from tenants.pages import TenantRequest
@@ -32,6 +33,7 @@ Row = dict[str, Any]
 
 
 @page(VIEW_HISTORY, "GET", "HEAD", "POST")
+@once
 def customer_notes(request: TenantRequest, customer_id: UUID) -> HttpResponse:
     """What people wrote about the customer, and the form for another note."""
     if request.method != "POST":
@@ -89,6 +91,7 @@ def delete_note(request: TenantRequest, customer_id: UUID, note_id: UUID) -> Htt
 
 
 @page(VIEW_HISTORY, "GET", "HEAD", "POST")
+@once
 def customer_tasks(request: TenantRequest, customer_id: UUID) -> HttpResponse:
     """What is to be done about the customer and what was, and the form for another task."""
     if request.method != "POST":

@@ -1,0 +1,260 @@
+"""The pages that people open, over HTTP, on a large tenant: warm, and right after a bulk load; and files of the list.
+
+A page's time is the server's, from the request to the last byte of the answer on this machine. Statements are counted
+in this process, on the same rows.
+"""
+
+import datetime as dt
+import http.client
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.cache import cache
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from bench.measuring import percentile
+from bench.population import Populated, connect_as_administrator, populate, settle
+from bench.processes import READY_WITHIN, await_that, fetch, free_port, started
+from bench.report import Figure, below, up_to
+from bench.world import read_size
+from lifecycle.models import Customer
+from lifecycle.services.compliance.retention import forget_events
+from lifecycle.services.customers.statistics import refresh_statistics
+from lifecycle.services.work.renewals import Month, measure_retention
+from tenants.actors import TenantRef
+from tenants.context import tenant_context
+from tenants.models import User
+from tenants.roles import Role
+from tenants.services.accounts.people import create_user
+from tenants.services.configuration.policies import live_policy
+
+MOST_MILLISECONDS = 100.0
+MOST_STATEMENTS = 15
+MOST_MEGABYTES = 64.0
+# A page beside an export may take so many times what it takes alone, at the median.
+MOST_SLOWER = 2.0
+PAGES = {
+    "home": "/",
+    "customers": "/customers",
+    "customers, one view": "/customers?category=risk",
+    "customers by health": "/customers?ordering=health",
+    "customers with conditions": "/customers?where=health%3C%3D60+and+not+stage%3AChurned&ordering=-arr",
+    "search as typed": "/customers?search=energy",
+    "search of three letters": "/customers?search=for",
+    "search with a typo": "/customers?search=norhtern+forge",
+    "search of a common word with a typo": "/customers?search=logstics",
+    "search by id": "/customers?search=cust-0000042",
+    "search by id with a typo": "/customers?search=cust-000004x",
+    "palette": "/palette?q=northern",
+    "board": "/board",
+    "renewals": "/renewals",
+    "tasks": "/tasks",
+    "notifications": "/notifications",
+    "customer": "/customers/{customer}",
+    "timeline": "/customers/{customer}/timeline",
+    "notes": "/customers/{customer}/notes",
+    "handover": "/customers/{customer}/handover",
+    "change of stage": "/customers/{customer}/move",
+}
+# What Billing reported a year ago and this month, for what past months have kept.
+REPORTS = """
+INSERT INTO lifecycle_figurechange (id, tenant_id, customer_id, effective_at, recorded_at, source, figures)
+SELECT uuidv7(), tenant_id, customer_id, at, at, '/billing',
+       jsonb_build_object('billing.arr', (arr * share)::int::text, 'billing.renewal_on', renewal_on + later,
+                          'billing.contract_ends_on', renewal_on + later)
+  FROM lifecycle_billingfigures,
+       (VALUES (now() - interval '400 days', 0.9, -365), (now() - interval '20 days', 1.0, 0)) AS r(at, share, later)
+ WHERE tenant_id = %s
+"""
+EVENTS = """
+INSERT INTO lifecycle_inboxevent (tenant_id, source, event_id, type, outcome, received_at)
+SELECT %s, '/bench', 'old-' || n, 'customer.updated', 'applied', now() - interval '100 days'
+  FROM generate_series(1, %s) n
+"""
+
+
+def measure(populated: Populated) -> list[Figure]:
+    """Times and statements of every page, warm and after a load; what past months kept; forgetting; exports."""
+    _report(populated)
+    settle()
+    times = read_size("BENCH_PAGES", 60)
+    with _served() as server:
+        figures = _measure_pages(server, populated, times, "")
+        figures += _measure_exports(server, populated)
+    fresh = populate("bench-fresh", sum(map(len, populated.customers.values())))
+    _report(fresh)
+    with tenant_context(fresh.tenant.id):
+        # What each of the product's own loads ends with.
+        refresh_statistics()
+    with _served() as server:
+        figures += _measure_pages(server, fresh, times, "right after a load: ")
+    return [*figures, _measure_retention(populated), _measure_forgetting(populated)]
+
+
+def _report(populated: Populated) -> None:
+    with connect_as_administrator() as administrator:
+        administrator.execute(REPORTS, [populated.tenant.id])
+
+
+def _measure_pages(server: "Server", populated: Populated, times: int, when: str) -> list[Figure]:
+    user = _make_user(populated.tenant)
+    client = Client(headers={"host": "127.0.0.1", "x-forwarded-proto": "https"})
+    client.force_login(user, backend="tenants.backends.TenantBackend")
+    cookie = f"{settings.SESSION_COOKIE_NAME}={client.cookies[settings.SESSION_COOKIE_NAME].value}"
+    with tenant_context(populated.tenant.id):
+        customer = Customer.objects.filter(external_id="CUST-0000042").values_list("id", flat=True).get()
+    figures = []
+    for name, address in PAGES.items():
+        path = address.format(customer=customer)
+        first = server.get(path, cookie)
+        taken = [server.get(path, cookie) for _ in range(times)]
+        client.get(path)
+        with CaptureQueriesContext(connection) as statements:
+            client.get(path)
+        figures += [
+            Figure(
+                "pages",
+                f"{when}{name}",
+                f"p50 {percentile(taken, 0.5):.0f} ms",
+                f"the first {first:.0f} ms",
+                **below(percentile(taken, 0.99), MOST_MILLISECONDS, " ms"),
+            ),
+        ]
+        if not when:
+            figures.append(Figure("pages", f"{name}: statements", "", **below(len(statements), MOST_STATEMENTS)))
+    return figures
+
+
+def _make_user(tenant: TenantRef) -> User:
+    username = f"pages@{tenant.slug}.example"
+    return create_user(username=username, password=None, role=Role.ACCOUNT_MANAGER, tenant=tenant, now=timezone.now())
+
+
+def _measure_exports(server: "Server", populated: Populated) -> list[Figure]:
+    """Each kind of file, with what it takes of memory and of the time of a page that is open beside it."""
+    user = User.objects.get(username=f"pages@{populated.tenant.slug}.example")
+    client = Client(headers={"host": "127.0.0.1", "x-forwarded-proto": "https"})
+    client.force_login(user, backend="tenants.backends.TenantBackend")
+    cookie = f"{settings.SESSION_COOKIE_NAME}={client.cookies[settings.SESSION_COOKIE_NAME].value}"
+    alone = [server.get("/customers", cookie) for _ in range(60)]
+    figures = []
+    for kind, more in (("csv", ""), ("xlsx", ""), ("csv", "&contacts=1")):
+        before, sampled, beside = server.resident(), [0.0], list[float]()
+        over = threading.Event()
+
+        def watch(sampled: list[float] = sampled, over: threading.Event = over) -> None:
+            while not over.wait(0.02):
+                sampled.append(server.resident())
+
+        def look(beside: list[float] = beside, over: threading.Event = over) -> None:
+            while not over.is_set():
+                beside.append(server.get("/customers", cookie))
+
+        threads = [threading.Thread(target=run, daemon=True) for run in (watch, look)]
+        for thread in threads:
+            thread.start()
+        begin = time.perf_counter()
+        size = server.read(f"/customers/export.{kind}?ordering=name{more}", cookie)
+        seconds = time.perf_counter() - begin
+        over.set()
+        for thread in threads:
+            thread.join(20)
+        what = f"export of all as {kind.upper()}{' with contacts' if more else ''}"
+        grown = max(sampled) - before
+        shown = f"{seconds:.1f} s, {size / 1e6:.1f} MB"
+        ratio = percentile(beside, 0.5) / percentile(alone, 0.5)
+        figures += [
+            Figure("pages", f"{what}: memory", shown, **below(grown, MOST_MEGABYTES, " MB")),
+            Figure(
+                "pages",
+                f"{what}: a page beside it",
+                f"p50 {percentile(beside, 0.5):.0f}, p99 {percentile(beside, 0.99):.0f} ms",
+                f"alone p50 {percentile(alone, 0.5):.0f}, p99 {percentile(alone, 0.99):.0f} ms",
+                **up_to(ratio, MOST_SLOWER, " x"),
+            ),
+        ]
+    return figures
+
+
+def _measure_retention(populated: Populated) -> Figure:
+    """What one past month has kept, as the page reads it once an hour."""
+    tenant, today = populated.tenant, dt.date.today()  # noqa: DTZ011  a month, whichever
+    cache.clear()
+    taken = []
+    with tenant_context(tenant.id):
+        policy = live_policy(tenant.id)
+        for number in range(1, 7):
+            begin = time.perf_counter()
+            measure_retention(Month(today.year, today.month).plus(-number), tenant=tenant, policy=policy)
+            taken.append((time.perf_counter() - begin) * 1000)
+    return Figure("pages", "revenue that a past month kept, not cached", f"p50 {percentile(taken, 0.5):.0f} ms")
+
+
+def _measure_forgetting(populated: Populated) -> Figure:
+    count = sum(map(len, populated.customers.values()))
+    with connect_as_administrator() as administrator:
+        administrator.execute(EVENTS, [populated.tenant.id, count])
+    begin = time.perf_counter()
+    forgotten = forget_events(before=timezone.now() - dt.timedelta(days=90))
+    seconds = time.perf_counter() - begin
+    return Figure("pages", f"forgetting {forgotten:,} events", f"{seconds:.1f} s", f"{forgotten / seconds:,.0f}/s")
+
+
+class Server:
+    """The product as it is served, with one worker, so that its memory is that of the pages."""
+
+    def __init__(self, port: int, pid: int) -> None:
+        self._port, self._pid = port, pid
+
+    def get(self, path: str, cookie: str) -> float:
+        """Milliseconds until the last byte of the page."""
+        begin = time.perf_counter()
+        self.read(path, cookie)
+        return (time.perf_counter() - begin) * 1000
+
+    def read(self, path: str, cookie: str) -> int:
+        """The length of what is answered."""
+        opened = http.client.HTTPConnection("127.0.0.1", self._port, timeout=300)
+        try:
+            headers: dict[str, Any] = {"Cookie": cookie, "X-Forwarded-Proto": "https", "Host": "127.0.0.1"}
+            opened.request("GET", path, headers=headers)
+            response, length = opened.getresponse(), 0
+            while part := response.read(1 << 20):
+                length += len(part)
+        finally:
+            opened.close()
+        if response.status != 200:
+            raise ValueError(f"{path} answered {response.status}")
+        return length
+
+    def resident(self) -> float:
+        """Megabytes that the server's processes hold."""
+        pids, found = [self._pid], 0.0
+        for pid in pids:
+            folder = Path(f"/proc/{pid}")
+            try:
+                found += int((folder / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+                for task in (folder / "task").iterdir():
+                    pids += map(int, (task / "children").read_text().split())
+            except OSError:
+                continue
+        return found
+
+
+@contextmanager
+def _served() -> Iterator[Server]:
+    port = free_port()
+    sizes = {"WEB_WORKERS": "1", "WEB_THREADS": "2", "LOG_LEVEL": "INFO"}
+    with started(sys.executable, "-m", "config.serve", "web", "--port", str(port), **sizes) as process:
+        await_that(lambda: bool(fetch(port, "/healthz/live")), process, seconds=READY_WITHIN)
+        yield Server(port, process.pid)
