@@ -76,12 +76,12 @@ def export_customers(
         allow_seconds(MOST_SECONDS)
         file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  the caller closes it
         try:
-            rows = stream_customers(query, tenant=tenant, policy=policy, now=now, most=MOST_ROWS)
+            rows: Iterator[Row] = stream_customers(query, tenant=tenant, policy=policy, now=now, most=MOST_ROWS)
             fields = {name: value for column in columns for name, value in column.fields.items()}
             texts = {name for column in columns if not column.number for name in column.fields}
             if contacts is not None:
                 rows = contacts.add_to(rows, tenant)
-                fields, texts = fields | contacts.fields, texts | contacts.fields.keys()
+                fields, texts = {**fields, **contacts.fields}, texts | contacts.fields.keys()
             number = _WRITERS[kind](file, fields, texts, _in_turns(rows))
         except BaseException:
             file.close()
