@@ -63,6 +63,7 @@ ACTIONS: Final[Mapping[str, Any]] = MappingProxyType(
         "stop_bulk_change": _("Stop bulk change"),
         "stop_import": _("Stop import"),
         "suspend_tenant": _("Suspend tenant"),
+        "switch_off_webhook_endpoint": _("Switch off webhook endpoint"),
         "undo_transitions": _("Undo transitions"),
         "upload_import": _("Upload import"),
     }

@@ -166,7 +166,7 @@ def _judge(job: Job, delivery: Delivery, body: str, *, was_failing: bool) -> Res
                 note_success(job.lane_id, tenant=job.tenant)
         return Result(EffectRun.DONE, attempt=attempt, may_be_twice=may_be_twice)
     with tenant_context(job.tenant.id):
-        switched_off = note_failure(job.lane_id, tenant=job.tenant, now=now, is_gone=delivery.outcome == "gone")
+        switched_off = note_failure(job, now=now, is_gone=delivery.outcome == "gone")
     if switched_off:
         return Result(EffectRun.FAILED, f"endpoint_{switched_off}", attempt=attempt, may_be_twice=may_be_twice)
     due_at = None

@@ -33,6 +33,18 @@ EFFECTS: Final[Mapping[str, Any]] = MappingProxyType(
         "url_with_user": _("The URL contains a user name or password; leave them out. Deliveries are signed instead."),
         "url_with_fragment": _("The URL contains a fragment (#); leave it out."),
         "url_malformed": _("This is not a valid URL, such as https://example.com/hooks."),
+        "breaker_opened": _(
+            "More automations than usual: %(last_hour)s started in the last hour, and the busiest hour of the last"
+            " %(days)s days had %(usual)s. They are paused until an admin resumes them."
+        ),
+        "switched_off_gone": _(
+            "The webhook endpoint “%(name)s” answered that it is gone, and was switched off. What is due for it waits"
+            " until an admin resumes it."
+        ),
+        "switched_off_failing": _(
+            "The webhook endpoint “%(name)s” has failed for five days, and was switched off. What is due for it waits"
+            " until an admin resumes it."
+        ),
         "samples_are_being_sent": _("Other samples are being sent. Nothing was sent: try again in ten seconds."),
     }
 )

@@ -12,15 +12,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from django.db import connections
-from uuid_utils.compat import uuid4
 
 from audit.services.administration import record_administration
-from lifecycle.models import EffectPause, EffectTally, Notification
-from lifecycle.services.effects.bell import announce_bell
+from lifecycle.models import EffectPause, EffectTally
+from lifecycle.sentences import say_for_record
+from lifecycle.services.effects.admin_notices import notify_admins
 from storage.cursors import fetch_prepared
 from tenants.actors import TenantRef, system_actor
-from tenants.models import User
-from tenants.roles import Role
+from tenants.rules.messages import Message
 from tenants.services.directory import PLATFORM
 
 if TYPE_CHECKING:
@@ -86,9 +85,9 @@ def tallies(now: dt.datetime) -> Iterator[tuple[str, dt.datetime]]:
 
 def open_breaker(tenant: TenantRef, job: "Job", room: Room, *, now: dt.datetime) -> None:
     """Pause the tenant, in the transaction that claims, and notify its admins. Nothing, when it is paused already."""
-    reason = (
-        f"More automations than usual: {room.last + room.left:,} started in the last hour, and the busiest hour of the"
-        f" last {USUAL_DAYS} days had {room.usual:,}. They are paused until an admin resumes them."
+    last_hour = room.last + room.left
+    reason = say_for_record(
+        Message("breaker_opened", {"last_hour": f"{last_hour:,}", "days": USUAL_DAYS, "usual": f"{room.usual:,}"})
     )
     _, is_new = EffectPause.objects.get_or_create(
         tenant_id=tenant.id,
@@ -103,29 +102,10 @@ def open_breaker(tenant: TenantRef, job: "Job", room: Room, *, now: dt.datetime)
         actor_kind=ACTOR.kind,
         action="open_effects_breaker",
         reason=reason,
-        detail={"effect": job.effect, "last_hour": room.last + room.left, "usual": room.usual},
+        detail={"effect": job.effect, "last_hour": last_hour, "usual": room.usual},
         now=now,
     )
-    admins = list(
-        User.objects.filter(
-            tenant_id=tenant.id, role=Role.TENANT_ADMIN, is_active=True, is_service_account=False
-        ).values_list("id", flat=True)
-    )
-    Notification.objects.bulk_create(
-        Notification(
-            tenant_id=tenant.id,
-            user_id=user_id,
-            # Of no effect: one for each of them.
-            effect_id=uuid4(),
-            customer_id=job.customer_id,
-            effect=reason,
-            from_stage=job.from_stage or "",
-            to_stage=job.to_stage,
-            created_at=now,
-        )
-        for user_id in admins
-    )
-    announce_bell(tenant.id, admins)
+    notify_admins(reason, job, now=now)
 
 
 def close_breaker(pause: EffectPause, *, now: dt.datetime) -> None:

@@ -14,11 +14,16 @@ from audit.services.administration import record_administration
 from audit.services.message_encryption import decrypt_message, encrypt_message
 from lifecycle.models import EffectLane, EffectRun, WebhookEndpoint, WebhookSecret
 from lifecycle.rules.webhook_secrets import make_secret
-from lifecycle.sentences import Refusal
+from lifecycle.sentences import Refusal, say_for_record
 from lifecycle.services.effects.addresses import check_url
+from lifecycle.services.effects.admin_notices import notify_admins
+from lifecycle.services.effects.queue import Job
 from storage.cursors import fetch_prepared, plain_array
-from tenants.actors import Actor, TenantRef
+from tenants.actors import Actor, TenantRef, system_actor
+from tenants.rules.messages import Message
 
+# Who switches an endpoint off that has failed for too long.
+ACTOR: Final = system_actor("effects_worker")
 # Both secrets sign for so long, so that a receiver can be given the new one in time.
 ROTATION: Final = dt.timedelta(hours=24)
 MOST_ENDPOINTS: Final = 50
@@ -150,11 +155,26 @@ def note_success(lane_id: UUID, *, tenant: TenantRef) -> None:
     )
 
 
-def note_failure(lane_id: UUID, *, tenant: TenantRef, now: dt.datetime, is_gone: bool = False) -> str | None:
-    """The endpoint has failed; why it was switched off, if it was. Call in a transaction."""
-    lane = EffectLane.objects.select_for_update().filter(tenant_id=tenant.id, id=lane_id, disabled_at=None).first()
-    if lane is None:
+def note_failure(job: Job, *, now: dt.datetime, is_gone: bool = False) -> str | None:
+    """The endpoint of a webhook has failed; why it was switched off, if it was: recorded, and its admins are notified.
+
+    Call in the tenant's context, which is a transaction.
+    """
+    lane = EffectLane.objects.select_for_update().filter(tenant_id=job.tenant.id, id=job.lane_id, disabled_at=None)
+    if (found := lane.first()) is None:
         return None
+    _count_failure(found, now)
+    if is_gone:
+        found.disabled_at, found.disabled_reason = now, GONE
+    elif found.failed_again_at is not None and now - found.failed_again_at >= PATIENCE:
+        found.disabled_at, found.disabled_reason = now, FAILING
+    found.save(update_fields=["is_ill", "failing_since", "failed_again_at", "disabled_at", "disabled_reason"])
+    if found.disabled_at is not None:
+        _report_switched_off(job, found.disabled_reason, now)
+    return found.disabled_reason or None
+
+
+def _count_failure(lane: EffectLane, now: dt.datetime) -> None:
     lane.is_ill = True
     if lane.failing_since is None:
         lane.failing_since = now
@@ -163,12 +183,15 @@ def note_failure(lane_id: UUID, *, tenant: TenantRef, now: dt.datetime, is_gone:
             lane.failing_since = now
         elif now - lane.failing_since >= SPREAD:
             lane.failed_again_at = now
-    if is_gone:
-        lane.disabled_at, lane.disabled_reason = now, GONE
-    elif lane.failed_again_at is not None and now - lane.failed_again_at >= PATIENCE:
-        lane.disabled_at, lane.disabled_reason = now, FAILING
-    lane.save(update_fields=["is_ill", "failing_since", "failed_again_at", "disabled_at", "disabled_reason"])
-    return lane.disabled_reason or None
+
+
+def _report_switched_off(job: Job, why: str, now: dt.datetime) -> None:
+    endpoint = WebhookEndpoint.objects.filter(tenant_id=job.tenant.id, id=job.lane_id).first()
+    if endpoint is None:
+        return
+    sentence = say_for_record(Message(f"switched_off_{why}", {"name": endpoint.name}))
+    _record("switch_off_webhook_endpoint", endpoint, job.tenant, ACTOR, now, reason=sentence)
+    notify_admins(sentence, job, now=now)
 
 
 def _secrets(tenant: TenantRef, endpoint_id: UUID) -> QuerySet[WebhookSecret]:
@@ -182,13 +205,16 @@ def _give_secret(endpoint_id: UUID, tenant: TenantRef) -> str:
     return text
 
 
-def _record(action: str, endpoint: WebhookEndpoint, tenant: TenantRef, actor: Actor, now: dt.datetime) -> None:
+def _record(
+    action: str, endpoint: WebhookEndpoint, tenant: TenantRef, actor: Actor, now: dt.datetime, *, reason: str = ""
+) -> None:
     record_administration(
         tenant_id=tenant.id,
         actor=actor.name,
         actor_kind=actor.kind,
         action=action,
         subject=str(endpoint.id),
+        reason=reason,
         now=now,
         detail={"name": endpoint.name, "url": endpoint.url},
     )

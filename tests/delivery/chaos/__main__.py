@@ -13,7 +13,9 @@ from random import Random
 from typing import Any
 
 from local import signals
+from tests.delivery.chaos.caps import Capped
 from tests.delivery.chaos.patches import LEASE_SECONDS, MUTANTS
+from tests.delivery.chaos.population import fill_tenant, prepare_tenant
 from tests.delivery.chaos.servers import Endpoint, MailServer
 from tests.messaging.chaos.running import say, try_mutants
 from tests.messaging.chaos.world import Post, World, Zygote, build_world
@@ -44,6 +46,7 @@ def main() -> int:
     parser.add_argument("--effects", type=int, default=2_000)
     parser.add_argument("--kills", type=int, default=100, help="of workers, at every step")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--caps-only", action="store_true", help="only the bulk change under a cap")
     parser.add_argument("--quick", action="store_true", help="for the test suite")
     parser.add_argument("--mutant", choices=sorted(MUTANTS), default="", help="make this mistake; the run must fail")
     parser.add_argument("--mutants", action="store_true", help="a quick run with each mistake; each must fail")
@@ -64,7 +67,9 @@ def main() -> int:
         }
         os.environ.update(world.env, **world.direct)
         try:
-            wrong = Run(world, endpoint, mail, options).go()
+            wrong = [] if options.caps_only else Run(world, endpoint, mail, options).go()
+            if not (options.quick or options.mutant):
+                wrong += Capped(world, WORKERS, makes_database=options.caps_only).go()
         finally:
             endpoint.server.close()
             mail.close()
@@ -120,52 +125,13 @@ class Run:
         return self._count(rows, statuses, expected=2 * len(customers))
 
     def _prepare(self) -> tuple[Any, list[Any]]:
-        import django
-
-        django.setup()
-        from django.core.management import call_command
-        from django.utils import timezone
-
-        from lifecycle.services.configuration.publication import publish_configuration
-        from lifecycle.services.customers.recording import CustomerFacts, record_customers
+        tenant, owner, actor, now = prepare_tenant()
         from lifecycle.services.effects.endpoints import create_endpoint
-        from tenants.actors import system_actor
         from tenants.context import tenant_context
-        from tenants.roles import Role
-        from tenants.services.accounts.people import create_tenant, create_user
 
-        call_command("provision_database", verbosity=0)
-        call_command("migrate", verbosity=0)
-        now, actor = timezone.now(), system_actor("chaos")
-        tenant = create_tenant(slug="acme", name="Acme", actor=actor, now=now)
-        owner = create_user(
-            tenant=tenant,
-            role=Role.ACCOUNT_MANAGER,
-            username="olga@acme.example",
-            full_name="Olga Owner",
-            password=None,
-            now=now,
-        )
         with tenant_context(tenant.id):
             create_endpoint("hooks", self.endpoint.url, tenant=tenant, actor=actor, now=now)
-            publish_configuration(configuration(self.endpoint.url), tenant=tenant, actor=actor, now=now)
-            recorded = record_customers(
-                [
-                    CustomerFacts(
-                        external_id=f"crm-{number}",
-                        source="/crm",
-                        occurred_at=now,
-                        company={"name": f"Company {number}", "owner": owner.username},
-                    )
-                    for number in range(self.options.effects // 2)
-                ],
-                tenant=tenant,
-                actor=actor,
-                source="Import",
-                now=now,
-                create=True,
-            )
-        return tenant, [one.customer_id for one in recorded]
+        return tenant, fill_tenant(tenant, owner, configuration(self.endpoint.url), self.options.effects // 2)
 
     def _move(self, tenant: Any, customers: list[Any]) -> None:
         """A few customers at a time, as people and events do."""

@@ -75,10 +75,12 @@ class Endpoint:
 
 
 class MailServer:
-    """An SMTP server. ``taken``: the Message-IDs of what it has taken, whatever it has answered."""
+    """An SMTP server. ``taken``: the Message-IDs of what it has taken, whatever it has answered; ``at``: when first."""
 
-    def __init__(self, random: Random) -> None:
+    def __init__(self, random: Random, *, misbehaves: bool = True) -> None:
         self.taken: Counter[str] = Counter()
+        self.at: dict[str, float] = {}
+        self._faults = MAIL_FAULTS if misbehaves else ["taken"]
         self.faults: Counter[str] = Counter()
         self._random = random
         with socket.socket() as probe:
@@ -92,7 +94,7 @@ class MailServer:
         self._controller.stop()
 
     async def handle_RCPT(self, server: SMTP, session: Any, envelope: Any, address: str, options: Any) -> str:  # noqa: N802
-        fault = self._random.choice(MAIL_FAULTS)
+        fault = self._random.choice(self._faults)
         envelope.fault = fault
         self.faults[fault] += 1
         if fault == "full":
@@ -108,6 +110,7 @@ class MailServer:
                 line.partition(":")[2].strip() for line in head.splitlines() if line.lower().startswith("message-id:")
             )
             self.taken[message_id] += 1
+            self.at.setdefault(message_id, time.monotonic())
         if fault in ("drop", "take and drop"):
             server.transport.abort()
         if fault == "take and say nothing":

@@ -1,0 +1,100 @@
+"""An endpoint that is gone, or has failed for five days, is switched off: it is recorded, and the admins hear of it."""
+
+import datetime as dt
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+
+from audit.models import AdministrationEntry
+from lifecycle.delivery import senders
+from lifecycle.delivery.webhooks import Delivery
+from lifecycle.models import EffectLane, EffectRun, Notification
+from lifecycle.rules.transitions import Change
+from lifecycle.services.effects.claims import claim, find_lanes
+from lifecycle.services.effects.endpoints import create_endpoint, note_failure, note_success
+from lifecycle.services.effects.queue import Job, finish
+from lifecycle.services.transitions.apply import Call, apply
+from tenants.actors import TenantRef, system_actor
+from tenants.context import tenant_context
+from tests.conftest import People
+from tests.factories import CustomerFactory, TenantFactory, utc_now
+
+ACTOR = system_actor("test")
+HOOK = {"name": "Post", "kind": "webhook", "to": ["crm"], "on": "enter", "stages": ["At-Risk"]}
+DOCUMENT = {"stages": ["Prospect", "At-Risk"], "effects": [HOOK]}
+GONE = (
+    "The webhook endpoint “crm” answered that it is gone, and was switched off. What is due for it waits until an admin"
+    " resumes it."
+)
+
+
+@pytest.fixture
+def tenant(db: None) -> TenantRef:
+    tenant = TenantFactory(configuration=DOCUMENT)
+    with tenant_context(tenant.id):
+        create_endpoint("crm", "https://crm.example/hook", tenant=tenant, actor=ACTOR, now=utc_now())
+    return tenant
+
+
+@pytest.fixture
+def job(tenant: TenantRef) -> Job:
+    """A webhook that is being sent; another waits behind it."""
+    with tenant_context(tenant.id):
+        for _ in range(2):
+            call = Call(tenant, ACTOR, "API", utc_now(), starts_effects=True)
+            apply(call, [Change(CustomerFactory(tenant=tenant).id, "At-Risk")])
+    (lane,) = (lane for lane in find_lanes(10_000) if lane.tenant.id == tenant.id)
+    (job,) = claim(tenant, {lane.id: 1}, now=utc_now())
+    return job
+
+
+def test_an_endpoint_that_is_gone_is_switched_off_and_its_admins_hear_of_it_once(
+    tenant: TenantRef, users: People, job: Job, page_client: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(senders, "send_webhook", lambda *_, **__: Delivery("gone", status=410))
+    result = senders.deliver(job)
+    assert (result.state, result.reason) == ("failed", "endpoint_gone")
+    finish([(job, result)])
+    assert senders.deliver(job).reason == "gone", "one that was on its way too"
+    with tenant_context(tenant.id):
+        assert EffectLane.objects.get(id=job.lane_id).disabled_reason == "gone"
+        assert sorted(EffectRun.objects.values_list("state", flat=True)) == ["due", "failed"]
+        (note,) = Notification.objects.filter(tenant_id=tenant.id)
+        (entry,) = AdministrationEntry.objects.filter(tenant_id=tenant.id, action="switch_off_webhook_endpoint")
+    assert (note.user_id, note.effect, note.customer_id) == (users.tenant_admin.id, GONE, job.customer_id)
+    assert (entry.subject, entry.actor, entry.reason) == (str(job.lane_id), "system:effects_worker", GONE)
+    assert GONE in page_client("tenant_admin").get("/notifications").content.decode()
+    assert not [lane for lane in find_lanes(10_000) if lane.tenant.id == tenant.id], "what waits is not sent"
+
+
+@pytest.mark.parametrize(
+    ("hours", "is_off"),
+    [
+        ([0, 1, 13, 13 + 119], False),
+        ([0, 1, 13, 13 + 120], True),
+        # A second one soon after the first is the same failure; one much later begins a new count.
+        ([0, 1, 11, 200], False),
+        ([0, 30, 30 + 130], False),
+    ],
+)
+def test_one_that_has_only_failed_for_five_days_is_switched_off(
+    tenant: TenantRef, users: People, job: Job, hours: list[int], is_off: bool
+) -> None:
+    began = utc_now()
+    with tenant_context(tenant.id):
+        said = [note_failure(job, now=began + dt.timedelta(hours=after)) for after in hours]
+        notes = list(Notification.objects.filter(tenant_id=tenant.id).values_list("user_id", "effect"))
+    assert said == [*[None] * (len(hours) - 1), "failing" if is_off else None]
+    sentence = GONE.replace("answered that it is gone", "has failed for five days")
+    assert notes == ([(users.tenant_admin.id, sentence)] if is_off else [])
+
+
+def test_a_success_begins_the_count_again(tenant: TenantRef, job: Job) -> None:
+    began = utc_now()
+    with tenant_context(tenant.id):
+        note_failure(job, now=began)
+        note_failure(job, now=began + dt.timedelta(hours=13))
+        note_success(job.lane_id, tenant=tenant)
+        assert note_failure(job, now=began + dt.timedelta(hours=140)) is None
+        assert not Notification.objects.filter(tenant_id=tenant.id).exists()
