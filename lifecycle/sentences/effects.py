@@ -35,7 +35,7 @@ EFFECTS: Final[Mapping[str, Any]] = MappingProxyType(
         "url_malformed": _("This is not a valid URL, such as https://example.com/hooks."),
         "breaker_opened": _(
             "More automations than usual: %(last_hour)s started in the last hour, and the busiest hour of the last"
-            " %(days)s days had %(usual)s. They are paused until an admin resumes them."
+            " %(span)s days had %(usual)s. They are paused until an admin resumes them."
         ),
         "switched_off_gone": _(
             "The webhook endpoint “%(name)s” answered that it is gone, and was switched off. What is due for it waits"
