@@ -20,15 +20,18 @@ from uuid_utils.compat import uuid7
 
 from audit.models import LifecycleHistory
 from audit.services.chain import row_hash
-from lifecycle.models import BillingFigures, Contact, Customer, CustomerLifecycleStatus
+from lifecycle.models import BillingFigures, Contact, Customer, CustomerLifecycleStatus, EffectRun, Note, Task
 from lifecycle.rules.event_types import SEGMENTS
 from lifecycle.rules.sample_names import name_company
 from lifecycle.rules.transitions import Allowed, Change, Status, decide
 from lifecycle.services.configuration.publication import publish_configuration
 from lifecycle.services.demo import loading, scenarios
 from lifecycle.services.demo.stories import tell_story
+from lifecycle.services.work.notes import describe_notes
+from lifecycle.services.work.tasks import describe_tasks
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
+from tenants.models import User
 from tenants.rules.configuration.document import parse_configuration
 from tenants.rules.configuration.policy import compile_policy
 from tenants.services.accounts.people import create_tenant
@@ -237,6 +240,44 @@ def test_contacts_figures_and_renewals_are_there(acme: TenantRef) -> None:
         assert due.count() > 3
         owners = set(Customer.objects.values_list("owner", flat=True))
     assert "manager@acme.example" in owners and len(owners) == 6
+
+
+def test_people_have_written_about_customers_at_risk(demo: tuple[TenantRef, TenantRef], db: None) -> None:
+    for tenant, scenario, word in zip(demo, scenarios.SCENARIOS, (" the ", " die "), strict=True):
+        with tenant_context(tenant.id):
+            now = live_version(tenant).published_at  # type: ignore[union-attr]
+            entered = dict(CustomerLifecycleStatus.objects.values_list("customer_id", "stage_entered_at"))
+            stages = dict(CustomerLifecycleStatus.objects.values_list("customer_id", "stage"))
+            notes = list(Note.objects.order_by("id"))
+            tasks = list(Task.objects.order_by("id"))
+            titles = describe_tasks(tasks, tenant=tenant, today=now.date())
+            texts = [row["text"] for row in describe_notes(notes, tenant=tenant)] + [row["title"] for row in titles]
+        assert notes and any(task.done_at for task in tasks) and any(not task.done_at for task in tasks)
+        assert [note.created_at for note in notes] == sorted(note.created_at for note in notes)
+        assert any(word in f" {text.lower()} " for text in texts)
+        for note in notes:
+            assert scenario.document["categories"][stages[note.customer_id]] == "risk"
+            assert entered[note.customer_id] <= note.created_at <= now
+        for task in tasks:
+            assert task.created_at <= (task.done_at or now) <= now
+            assert task.done_at or -4 < (task.due_on - now.date()).days < 33, task.due_on
+
+
+def test_only_what_was_moved_within_the_last_day_starts_its_effects(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    scenario = with_slug(scenarios.GLOBEX, f"d-{uuid7().hex[-12:]}")
+    tenant, cast = loading.prepare_tenant(scenario, now=NOW)
+    monkeypatch.setattr(loading, "FRESH", timedelta(days=200))
+    list(loading.load_customers(scenario, 40, tenant=tenant, cast=cast, now=NOW))
+    with tenant_context(tenant.id):
+        started = set(EffectRun.objects.values_list("history_id", flat=True))
+        moves = dict(LifecycleHistory.objects.filter(sequence__gt=1).values_list("id", "effective_at"))
+    assert started
+    assert all(moves[history_id] > NOW - timedelta(days=200) for history_id in started)
+
+
+def test_the_people_of_the_demo_work_in_teams(acme: TenantRef) -> None:
+    teams = Counter(User.objects.filter(tenant_id=acme.id, is_service_account=False).values_list("team", flat=True))
+    assert teams == {"East": 3, "West": 3, "": 2}
 
 
 # --- again --------------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from random import Random
 from uuid import UUID
 
 from django.db import connection
+from uuid_utils.compat import uuid7
 
 from lifecycle.models import Customer
 from lifecycle.rules.transitions import Change
@@ -23,6 +24,7 @@ from lifecycle.services.configuration.publication import publish_configuration
 from lifecycle.services.customers.recording import record_customers
 from lifecycle.services.demo.scenarios import PASSWORD, STAFF, Login, Scenario
 from lifecycle.services.demo.stories import SEED, Step, Story, external_id_of, tell_story
+from lifecycle.services.demo.writings import WORKED_ON, write_about
 from lifecycle.services.transitions.apply import Call, apply
 from storage.timeouts import JOB_SECONDS, allow_seconds
 from tenants.actors import SERVICE, USER, Actor, TenantRef, system_actor
@@ -31,11 +33,13 @@ from tenants.models import User
 from tenants.roles import ROLE_PERMISSIONS, Role
 from tenants.rules.configuration.document import parse_configuration
 from tenants.services.accounts.people import create_tenant, create_user
+from tenants.services.accounts.teams import set_team
 from tenants.services.configuration.versions import live_version
 from tenants.services.directory import find_login, find_tenant
 
 BATCH = 2500
 AT_ONCE = 2
+FRESH = dt.timedelta(days=1)
 LOADER = system_actor("load_demo")
 # Who places customers, and who moves them on the word of an event.
 IMPORTER = system_actor("import_customers")
@@ -140,7 +144,9 @@ def _load_batch(scenario: Scenario, numbers: range, *, tenant: TenantRef, cast: 
             _refuse_other_lifecycle(scenario, tenant)
             owners = tuple(cast.managers)
             stories = [tell_story(scenario, number, owners=owners, now=now) for number in missing]
-            _write(stories, tenant=tenant, cast=cast, now=now)
+            ids = _write(stories, tenant=tenant, cast=cast, now=now)
+            busy = [story for number, story in zip(missing, stories, strict=True) if number < WORKED_ON]
+            write_about(scenario, busy, ids, tenant=tenant, managers=cast.managers, now=now)
 
 
 def count_customers(tenant: TenantRef) -> int:
@@ -150,7 +156,7 @@ def count_customers(tenant: TenantRef) -> int:
 
 
 def _create_person(login: Login, tenant: TenantRef, *, now: dt.datetime) -> User:
-    return create_user(
+    user = create_user(
         username=login.username,
         password=PASSWORD,
         role=login.role,
@@ -160,6 +166,7 @@ def _create_person(login: Login, tenant: TenantRef, *, now: dt.datetime) -> User
         is_service_account=login.is_service_account,
         updates_per_hour=10_000 if login.is_service_account else None,
     )
+    return set_team(user.id, login.team, tenant=tenant, actor=LOADER, now=now) if login.team else user
 
 
 def _actor_of(user: User) -> Actor:
@@ -184,8 +191,11 @@ def _refuse_other_lifecycle(scenario: Scenario, tenant: TenantRef) -> None:
         )
 
 
-def _write(stories: Sequence[Story], *, tenant: TenantRef, cast: Cast, now: dt.datetime) -> None:
-    """Record the customers, then their transitions in rounds: everybody's first, everybody's second, and so on."""
+def _write(stories: Sequence[Story], *, tenant: TenantRef, cast: Cast, now: dt.datetime) -> dict[str, UUID]:
+    """Record the customers, then their transitions in rounds: everybody's first, everybody's second, and so on.
+
+    What was moved within the last day starts its effects, as it would have done then. The ids by external id.
+    """
     ids: dict[str, UUID] = {}
     for entry_point, actor in (("Import", IMPORTER), ("EventListener", CONSUMER)):
         facts = [fact for story in stories if story.placed.entry_point == entry_point for fact in story.facts]
@@ -196,20 +206,23 @@ def _write(stories: Sequence[Story], *, tenant: TenantRef, cast: Cast, now: dt.d
             if result.customer_id is not None:
                 ids[fact.external_id] = result.customer_id
     for number in range(max((len(story.moves) for story in stories), default=0)):
-        groups: dict[tuple[str, str], list[Change]] = defaultdict(list)
+        groups: dict[tuple[str, str, bool], list[Change]] = defaultdict(list)
         actors: dict[str, Actor] = {}
         for story in stories:
             if number < len(story.moves):
                 step = story.moves[number]
                 actor = _who(step, story, cast)
                 actors[actor.name] = actor
-                groups[step.entry_point, actor.name].append(_as_change(step, ids[story.external_id]))
-        for (entry_point, name), changes in groups.items():
-            _move(changes, tenant=tenant, actor=actors[name], source=entry_point, now=now)
+                group = groups[step.entry_point, actor.name, now - step.at < FRESH]
+                group.append(_as_change(step, ids[story.external_id]))
+        for (entry_point, name, is_fresh), changes in groups.items():
+            call = Call(tenant, actors[name], entry_point, now, uuid7() if is_fresh else None, starts_effects=is_fresh)
+            _move(call, changes)
+    return ids
 
 
-def _move(changes: Sequence[Change], *, tenant: TenantRef, actor: Actor, source: str, now: dt.datetime) -> None:
-    outcomes = apply(Call(tenant, actor, source, now), changes, backdated=True)
+def _move(call: Call, changes: Sequence[Change]) -> None:
+    outcomes = apply(call, changes, backdated=True)
     for outcome in outcomes:
         if outcome.refused:
             raise DemoRefused(f"The demo has a move that the rules refuse: {say_for_record(outcome.refused.message)}")

@@ -38,12 +38,14 @@ class Login:
     full_name: str
     role: Role
     is_service_account: bool = False
+    team: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
     """One tenant. ``signed`` is the stage in which a contract begins, and where customers from before the product
     were put when it was introduced. ``country`` is the tenant's own, ``currencies`` those of customers in others.
+    In ``language`` its people name stages and write.
     """
 
     slug: str
@@ -51,6 +53,7 @@ class Scenario:
     prefix: str
     first_company: int
     country: str
+    language: str
     currency: str
     currencies: Mapping[str, str]
     document: Mapping[str, Any]
@@ -136,19 +139,20 @@ ACME = Scenario(
     prefix="ACME",
     first_company=0,
     country="US",
+    language="en",
     currency="USD",
     currencies={"DE": "EUR", "FR": "EUR", "NL": "EUR"},
     document=ACME_DOCUMENT,
     people=(
         Login("viewer@acme.example", "Vera Whitaker", Role.VIEWER),
-        Login("manager@acme.example", "Marco Delgado", Role.ACCOUNT_MANAGER),
+        Login("manager@acme.example", "Marco Delgado", Role.ACCOUNT_MANAGER, team="East"),
         Login("admin@acme.example", "Amara Osei", Role.TENANT_ADMIN),
         Login("workflow@acme.example", "Contract workflow", Role.ACCOUNT_MANAGER, is_service_account=True),
-        Login("priya.raman@acme.example", "Priya Raman", Role.ACCOUNT_MANAGER),
-        Login("jonas.lindqvist@acme.example", "Jonas Lindqvist", Role.ACCOUNT_MANAGER),
-        Login("grace.okafor@acme.example", "Grace Okafor", Role.ACCOUNT_MANAGER),
-        Login("tomas.novak@acme.example", "Tomas Novak", Role.ACCOUNT_MANAGER),
-        Login("elena.ferrante@acme.example", "Elena Ferrante", Role.ACCOUNT_MANAGER),
+        Login("priya.raman@acme.example", "Priya Raman", Role.ACCOUNT_MANAGER, team="East"),
+        Login("jonas.lindqvist@acme.example", "Jonas Lindqvist", Role.ACCOUNT_MANAGER, team="West"),
+        Login("grace.okafor@acme.example", "Grace Okafor", Role.ACCOUNT_MANAGER, team="East"),
+        Login("tomas.novak@acme.example", "Tomas Novak", Role.ACCOUNT_MANAGER, team="West"),
+        Login("elena.ferrante@acme.example", "Elena Ferrante", Role.ACCOUNT_MANAGER, team="West"),
     ),
     signed="Active",
     exits={
@@ -175,62 +179,79 @@ ACME = Scenario(
     },
 )
 
-_GLOBEX_WORRIES = ("Usage Dropped", "Sponsor Changed", "Delivery Problems", "Invoice Dispute")
-_GLOBEX_LOSSES = ("Went In-house", "Chose a Competitor", "Insolvent", "Site Closed")
+_GLOBEX_WORRIES = ("Nutzung eingebrochen", "Ansprechpartner gewechselt", "Lieferprobleme", "Rechnung strittig")
+_GLOBEX_LOSSES = ("Selbst gebaut", "Zum Wettbewerb", "Insolvent", "Standort geschlossen")
 
 GLOBEX_DOCUMENT: dict[str, Any] = {
-    "stages": ["Lead", "Pilot", "Roll-out", "Live", "Wobbling", "Up for Renewal", "Closed"],
-    "required_reason_codes": ["Wobbling", "Closed"],
-    "initial": "Lead",
+    "stages": ["Interessent", "Pilot", "Einführung", "Produktiv", "Gefährdet", "Verlängerung", "Beendet"],
+    "required_reason_codes": ["Gefährdet", "Beendet"],
+    "initial": "Interessent",
     "transitions": {
-        "Lead": ["Pilot", "Closed"],
-        "Pilot": ["Roll-out", "Closed"],
-        "Roll-out": ["Live", "Wobbling"],
-        "Live": ["Wobbling", "Up for Renewal"],
-        "Wobbling": ["Live", "Up for Renewal", "Closed"],
-        "Up for Renewal": ["Live", "Wobbling", "Closed"],
+        "Interessent": ["Pilot", "Beendet"],
+        "Pilot": ["Einführung", "Beendet"],
+        "Einführung": ["Produktiv", "Gefährdet"],
+        "Produktiv": ["Gefährdet", "Verlängerung"],
+        "Gefährdet": ["Produktiv", "Verlängerung", "Beendet"],
+        "Verlängerung": ["Produktiv", "Gefährdet", "Beendet"],
     },
     "categories": {
-        "Lead": "acquisition",
+        "Interessent": "acquisition",
         "Pilot": "onboarding",
-        "Roll-out": "onboarding",
-        "Live": "engaged",
-        "Wobbling": "risk",
-        "Up for Renewal": "renewal",
-        "Closed": "lost",
+        "Einführung": "onboarding",
+        "Produktiv": "engaged",
+        "Gefährdet": "risk",
+        "Verlängerung": "renewal",
+        "Beendet": "lost",
     },
-    "reason_codes": {"Wobbling": list(_GLOBEX_WORRIES), "Closed": list(_GLOBEX_LOSSES)},
+    "reason_codes": {"Gefährdet": list(_GLOBEX_WORRIES), "Beendet": list(_GLOBEX_LOSSES)},
     "event_rules": [
-        {"event": "contract.renewed", "from": ["Up for Renewal", "Wobbling"], "to": "Live", "reason_code": "Signed"},
-    ],
-    "max_days": {"Lead": 60, "Pilot": 45, "Roll-out": 75, "Wobbling": 14, "Up for Renewal": 60},
-    "effects": [
-        {"name": "Page the managers", "on": "enter", "stages": ["Wobbling"], "kind": "alert", "to": ["managers"]},
         {
-            "name": "Renewal letter",
+            "event": "contract.renewed",
+            "from": ["Verlängerung", "Gefährdet"],
+            "to": "Produktiv",
+            "reason_code": "Unterschrieben",
+        },
+    ],
+    "max_days": {"Interessent": 60, "Pilot": 45, "Einführung": 75, "Gefährdet": 14, "Verlängerung": 60},
+    "effects": [
+        {
+            "name": "Betreuer benachrichtigen",
+            "on": "enter",
+            "stages": ["Gefährdet"],
+            "kind": "alert",
+            "to": ["managers"],
+        },
+        {
+            "name": "Schreiben zur Verlängerung",
             "on": "enter",
             "categories": ["renewal"],
             "kind": "email",
             "to": ["contacts"],
-            "subject": "{{ customer.name }}: your renewal",
-            "body": "Hello {{ recipient.name }},\n\nyour contract comes up for renewal. "
-            "{{ customer.owner }} will be in touch.\n",
+            "subject": "{{ customer.name }}: Ihre Verlängerung",
+            "body": "Guten Tag {{ recipient.name }},\n\nIhr Vertrag steht zur Verlängerung an. "
+            "{{ customer.owner }} meldet sich bei Ihnen.\n",
         },
         {
-            "name": "Win-back list",
+            "name": "Liste zur Rückgewinnung",
             "on": "enter",
-            "stages": ["Closed"],
-            "from": ["Up for Renewal", "Wobbling", "Live"],
+            "stages": ["Beendet"],
+            "from": ["Verlängerung", "Gefährdet", "Produktiv"],
             "kind": "email",
             "to": ["admins"],
-            "subject": "Win back {{ customer.name }}",
+            "subject": "{{ customer.name }} zurückgewinnen",
         },
-        {"name": "Churn forecast", "on": "leave", "categories": ["risk"], "kind": "forecast"},
+        {"name": "Abwanderungsprognose", "on": "leave", "categories": ["risk"], "kind": "forecast"},
     ],
-    "colors": {"Lead": "#4a5568", "Pilot": "#2b6cb0", "Live": "#276749", "Wobbling": "#c05621", "Closed": "#742a2a"},
+    "colors": {
+        "Interessent": "#4a5568",
+        "Pilot": "#2b6cb0",
+        "Produktiv": "#276749",
+        "Gefährdet": "#c05621",
+        "Beendet": "#742a2a",
+    },
     "guidance": {
-        "Wobbling": "Visit the site. Agree on a plan within two weeks.",
-        "Up for Renewal": "Send the offer at least sixty days ahead.",
+        "Gefährdet": "Vor Ort besuchen. Innerhalb von zwei Wochen einen Plan vereinbaren.",
+        "Verlängerung": "Das Angebot mindestens sechzig Tage vorher senden.",
     },
     "currency": "EUR",
     "rates": {"GBP": 1.17},
@@ -242,41 +263,42 @@ GLOBEX = Scenario(
     prefix="GX",
     first_company=200_000,
     country="DE",
+    language="de",
     currency="EUR",
     currencies={"GB": "GBP"},
     document=GLOBEX_DOCUMENT,
     people=(
-        Login("manager@globex.example", "Ingrid Sørensen", Role.ACCOUNT_MANAGER),
+        Login("manager@globex.example", "Ingrid Sørensen", Role.ACCOUNT_MANAGER, team="Nord"),
         Login("admin@globex.example", "Rafael Moreau", Role.TENANT_ADMIN),
-        Login("keiko.iwata@globex.example", "Keiko Iwata", Role.ACCOUNT_MANAGER),
-        Login("hassan.yilmaz@globex.example", "Hassan Yılmaz", Role.ACCOUNT_MANAGER),
+        Login("keiko.iwata@globex.example", "Keiko Iwata", Role.ACCOUNT_MANAGER, team="Süd"),
+        Login("hassan.yilmaz@globex.example", "Hassan Yılmaz", Role.ACCOUNT_MANAGER, team="Nord"),
         Login("integration@globex.example", "ERP integration", Role.ACCOUNT_MANAGER, is_service_account=True),
     ),
-    signed="Live",
+    signed="Produktiv",
     exits={
-        "Lead": (
+        "Interessent": (
             Exit("Pilot", 40, 5),
-            Exit("Closed", 200, 20, reasons=("Chose a Competitor", "Went In-house")),
+            Exit("Beendet", 200, 20, reasons=("Zum Wettbewerb", "Selbst gebaut")),
         ),
         "Pilot": (
-            Exit("Roll-out", 35, 10, entry_points=(("UI", 7), ("API", 3))),
-            Exit("Closed", 220, 20, reasons=("Chose a Competitor", "Went In-house")),
+            Exit("Einführung", 35, 10, entry_points=(("UI", 7), ("API", 3))),
+            Exit("Beendet", 220, 20, reasons=("Zum Wettbewerb", "Selbst gebaut")),
         ),
-        "Roll-out": (Exit("Live", 60, 14), Exit("Wobbling", 260, 20, reasons=("Delivery Problems",))),
-        "Live": (
-            Exit("Wobbling", 480, 10, entry_points=(("UI", 7), ("API", 3)), reasons=_GLOBEX_WORRIES),
-            Exit("Up for Renewal", at_renewal=0.95, entry_points=(("API", 1),)),
+        "Einführung": (Exit("Produktiv", 60, 14), Exit("Gefährdet", 260, 20, reasons=("Lieferprobleme",))),
+        "Produktiv": (
+            Exit("Gefährdet", 480, 10, entry_points=(("UI", 7), ("API", 3)), reasons=_GLOBEX_WORRIES),
+            Exit("Verlängerung", at_renewal=0.95, entry_points=(("API", 1),)),
         ),
-        "Wobbling": (
-            Exit("Live", 40, 3),
-            Exit("Up for Renewal", at_renewal=0.6, entry_points=(("API", 1),)),
-            Exit("Closed", 120, 10, reasons=_GLOBEX_LOSSES),
+        "Gefährdet": (
+            Exit("Produktiv", 40, 3),
+            Exit("Verlängerung", at_renewal=0.6, entry_points=(("API", 1),)),
+            Exit("Beendet", 120, 10, reasons=_GLOBEX_LOSSES),
         ),
-        "Up for Renewal": (
-            Exit("Live", 30, 5, entry_points=(("EventListener", 7), ("UI", 3))),
-            Exit("Closed", 260, 20, reasons=_GLOBEX_LOSSES),
+        "Verlängerung": (
+            Exit("Produktiv", 30, 5, entry_points=(("EventListener", 7), ("UI", 3))),
+            Exit("Beendet", 260, 20, reasons=_GLOBEX_LOSSES),
         ),
-        "Closed": (),
+        "Beendet": (),
     },
 )
 

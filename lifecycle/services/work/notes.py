@@ -34,12 +34,19 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class By:
-    """Who writes, for which tenant, when, and with which request."""
+    """Who writes, for which tenant, when, and with which request. ``is_backdated``: it was written elsewhere, then."""
 
     tenant: TenantRef
     actor: Actor
     now: dt.datetime
     request_id: UUID | None = None
+    is_backdated: bool = False
+
+    def new_id(self) -> UUID:
+        """The id of what is written. Ids begin with the time: by them lists and the timeline are sorted."""
+        if not self.is_backdated:
+            return uuid7()
+        return uuid7(timestamp=int(self.now.timestamp()), nanos=self.now.microsecond * 1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +63,7 @@ def write_note(customer_id: UUID, text: str, *, by: By) -> Written:
     lock_customer(customer_id, by.tenant)
     mentioned = find_mentioned(text, tenant=by.tenant)
     note = Note(
-        id=uuid7(),
+        id=by.new_id(),
         tenant_id=by.tenant.id,
         customer_id=customer_id,
         mentions=[str(user_id) for user_id in mentioned.user_ids],

@@ -13,7 +13,6 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
-from uuid_utils.compat import uuid7
 
 from audit.services.administration import record_administration
 from lifecycle.models import Customer, Notification, Task
@@ -57,7 +56,7 @@ def create_task(
     title = _read_title(title)
     lock_customer(customer_id, by.tenant)
     task = Task(
-        id=uuid7(),
+        id=by.new_id(),
         tenant_id=by.tenant.id,
         customer_id=customer_id,
         due_on=due_on,
