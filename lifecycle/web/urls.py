@@ -10,6 +10,7 @@ from lifecycle.web.views import (
     demo_mail,
     exports,
     handover,
+    help_page,
     invitation,
     lists,
     moving,
@@ -27,6 +28,7 @@ from lifecycle.web.views import (
 
 urlpatterns = [
     path("", lists.show_overview, name="overview"),
+    path("help", help_page.show_help, name="help"),
     path("palette", palette.show_palette, name="palette"),
     path("snooze", snoozing.snooze, name="snooze"),
     path("snooze/wake", snoozing.wake, name="wake"),

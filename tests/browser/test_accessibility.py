@@ -61,7 +61,7 @@ def test_every_page_is_accessible(open_browser, users, tenant, width):
     assert_accessible(anonymous, "log-in")
     page = open_browser(users.account_manager, **look)
     assert_accessible(page, "overview")
-    for address in ("/customers", "/customers?category=risk", "/customers?search=no one", "/no/such/page"):
+    for address in ("/customers", "/customers?category=risk", "/customers?search=no one", "/help", "/no/such/page"):
         page.goto(address)
         if address != "/no/such/page":  # in development that is Django's own page
             assert_accessible(page, address)

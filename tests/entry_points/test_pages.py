@@ -15,6 +15,7 @@ PAGES = {
     "/": VIEW_LIFECYCLE,
     "/snooze": VIEW_LIFECYCLE,
     "/palette": VIEW_LIFECYCLE,
+    "/help": VIEW_LIFECYCLE,
     "/customers": VIEW_LIFECYCLE,
     "/customers/{customer_id}": VIEW_LIFECYCLE,
     "/customers/{customer_id}/live": VIEW_LIFECYCLE,

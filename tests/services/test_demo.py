@@ -276,7 +276,9 @@ def test_only_what_was_moved_within_the_last_day_starts_its_effects(db: None, mo
 
 
 def test_the_people_of_the_demo_work_in_teams(acme: TenantRef) -> None:
-    teams = Counter(User.objects.filter(tenant_id=acme.id, is_service_account=False).values_list("team", flat=True))
+    with tenant_context(acme.id):
+        people = User.objects.filter(tenant_id=acme.id, is_service_account=False)
+        teams = Counter(people.values_list("team", flat=True))
     assert teams == {"East": 3, "West": 3, "": 2}
 
 

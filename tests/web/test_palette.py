@@ -63,3 +63,15 @@ def test_of_many_that_fit_eight_are_shown_by_a_fixed_number_of_statements(page_c
     assert counts[0] == counts[1]
     assert "8 results" in page.content.decode()
     assert "Equal GmbH" in text_of(page)
+
+
+def test_views_are_one_s_own_and_those_that_are_shared(page_client, users, tenant):
+    manager = page_client("account_manager")
+    for name, action in (("Mine alone", ""), ("Everybody's", "share")):
+        kept = manager.post("/views", {"name": name, "of": "ordering=name"})
+        if action:
+            manager.post(f"/views/{kept['Location'].rpartition('view=')[2].partition('&')[0]}/edit", {"action": action})
+    assert {"Mine alone", "Everybody's"} <= set(options(manager.get("/palette")))
+    found = options(page_client("viewer").get("/palette", {"q": "everybody"}))
+    assert list(found) == ["Everybody's"]
+    assert "Mine alone" not in options(page_client("viewer").get("/palette"))

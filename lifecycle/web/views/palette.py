@@ -13,11 +13,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from lifecycle.queries.listing import BEST_MATCH, ListQuery, list_customers
+from lifecycle.services.lists.saved_views import list_views
 from lifecycle.web.home import SCOPES
 from lifecycle.web.list_page import CATEGORY_LABELS
 from lifecycle.web.pages import page
 from tenants.pages import TenantRequest
-from tenants.roles import CONFIGURE_STAGES, UPDATE_LIFECYCLE, VIEW_LIFECYCLE
+from tenants.roles import CONFIGURE_STAGES, UPDATE_LIFECYCLE, VIEW_HISTORY, VIEW_LIFECYCLE
 from tenants.rules.configuration.policy import Policy
 from tenants.rules.values import sort_key
 from tenants.services.configuration.policies import live_policy
@@ -57,7 +58,7 @@ def show_palette(request: TenantRequest) -> HttpResponse:
     parts = [
         (_("Customers"), list(_find_customers(request, text, policy)) if text else []),
         (_("Actions"), _pick(_list_actions(request), text)),
-        (_("Views"), _pick(_list_views(policy), text)),
+        (_("Views"), _pick(_list_views(request, policy), text)),
     ]
     groups = [Group(label, options) for label, options in parts if options]
     count = sum(len(group.options) for group in groups)
@@ -81,6 +82,7 @@ def _list_actions(request: TenantRequest) -> Iterator[Option]:
                 _("Change this customer's stage"), reverse("move-customer", args=[customer_id]), "arrow-right-left"
             )
         yield Option(_("Snooze this customer"), f"{reverse('snooze')}?customer={customer_id}", "clock")
+    yield Option(_("Help"), reverse("help"), "life-buoy")
     yield Option(_("Notifications"), reverse("notifications-page"), "inbox")
     yield Option(_("Notification preferences"), reverse("notification-preferences"), "bell")
     yield Option(_("Your account"), reverse("account"), "settings")
@@ -90,11 +92,17 @@ def _list_actions(request: TenantRequest) -> Iterator[Option]:
         yield Option(_("People"), reverse("admin:tenants_user_changelist"), "user")
 
 
-def _list_views(policy: Policy) -> Iterator[Option]:
+def _list_views(request: TenantRequest, policy: Policy) -> Iterator[Option]:
     home, customers = reverse("overview"), reverse("customer-list")
     for name, label in SCOPES.items():
         yield Option(_("Home: %(whose)s") % {"whose": label}, f"{home}?whose={name}", "layout-dashboard")
+    for view in list_views(request.identity.user_id, tenant=request.tenant):
+        yield Option(view.name, reverse("saved-view", args=[view.id]), "users")
     yield Option(_("All customers"), customers, "users")
+    yield Option(_("Board"), reverse("board"), "route")
+    yield Option(_("Renewals"), reverse("renewals"), "calendar-clock")
+    if request.identity.may(VIEW_HISTORY):
+        yield Option(_("My tasks"), reverse("own-tasks-page"), "circle-check")
     for category, label in CATEGORY_LABELS.items():
         if policy.stages_in(category):
             address = f"{customers}?category={category}"

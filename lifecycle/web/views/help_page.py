@@ -1,0 +1,130 @@
+"""Help inside the pages: the tenant's stages, what each role may do, and what each term means."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from lifecycle.rules import health
+from lifecycle.rules.urgency import HALF_TIME_DAYS, LEAST_RISK
+from lifecycle.web.list_page import CATEGORY_LABELS
+from lifecycle.web.pages import page
+from lifecycle.web.stage_colors import stage_colors
+from tenants.pages import TenantRequest
+from tenants.roles import (
+    CONFIGURE_STAGES,
+    MUTE_EFFECTS,
+    PERMISSIONS,
+    ROLE_PERMISSIONS,
+    UPDATE_LIFECYCLE,
+    VIEW_HISTORY,
+    VIEW_LIFECYCLE,
+    Role,
+)
+from tenants.rules.configuration.policy import Policy
+from tenants.services.configuration.policies import live_policy
+
+# What a permission lets a person do, as they would say it.
+RIGHTS: Final[dict[str, str | Promise]] = {
+    VIEW_LIFECYCLE: gettext_lazy("See customers, their stage, figures and renewals; snooze calls; save views"),
+    UPDATE_LIFECYCLE: gettext_lazy(
+        "Change stages and owners, write notes and tasks, see contacts in full, share views"
+    ),
+    VIEW_HISTORY: gettext_lazy("See who changed what, notes and tasks"),
+    CONFIGURE_STAGES: gettext_lazy("Configure the lifecycle, import customers, manage people, lock shared views"),
+    MUTE_EFFECTS: gettext_lazy("Change a stage without starting its effects"),
+}
+# Those of a tenant; internal staff reads no help.
+ROLES: Final = (Role.VIEWER, Role.ACCOUNT_MANAGER, Role.TENANT_ADMIN)
+
+
+@page(VIEW_LIFECYCLE)
+def show_help(request: TenantRequest) -> HttpResponse:
+    """The page, in the words of the tenant's own configuration. No statement of its own."""
+    policy = live_policy(request.tenant.id)
+    context = {
+        "stages": _describe_stages(policy),
+        "roles": [str(role.label) for role in ROLES],
+        "rights": _describe_rights(),
+        "terms": _list_terms(policy),
+        "stage_colors": stage_colors(policy),
+    }
+    return render(request, "help.html", context)
+
+
+def _describe_stages(policy: Policy) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": stage,
+            "category": CATEGORY_LABELS[policy.category(stage)],
+            "max_days": policy.max_days(stage),
+            "guidance": policy.guidance(stage),
+            "following": policy.allowed_from(stage),
+            "reasons": policy.reason_codes(stage) or (),
+        }
+        for stage in policy.stages
+    ]
+
+
+def _describe_rights() -> list[tuple[str, Sequence[tuple[str, bool]]]]:
+    """Each right with the roles, and whether they have it."""
+    return [
+        (str(RIGHTS[permission]), [(str(role.label), permission in ROLE_PERMISSIONS[role]) for role in ROLES])
+        for permission in PERMISSIONS
+        if permission in RIGHTS
+    ]
+
+
+def _list_terms(policy: Policy) -> list[tuple[str, str]]:
+    """What is shown on the pages, from the most used on. Numbers are those that the formulas have."""
+    penalties = {
+        "risk": health.CATEGORY_PENALTIES["risk"],
+        "arrears": health.ARREARS_PENALTY,
+        "csat": health.CSAT_PENALTY,
+        "issues": health.ISSUES_PENALTY,
+        "late": health.LATE_PENALTY,
+        "renewal": health.RENEWAL_PENALTY,
+    }
+    stake = {"least": round(LEAST_RISK), "half": round(HALF_TIME_DAYS), "currency": policy.exchange.own}
+    return [
+        (_("Stage"), _("Where a customer stands. Your company names the stages and says which may follow which.")),
+        (
+            _("Category"),
+            _("What kind of stage it is, whatever it is called: “at risk” on the home page is a category."),
+        ),
+        (
+            _("Days in stage"),
+            _("Since the customer entered it. A customer is stuck past the expected days of the stage."),
+        ),
+        (
+            _("Health"),
+            _(
+                "100 points less what worries: a stage at risk %(risk)s, an overdue balance up to %(arrears)s,"
+                " satisfaction up to %(csat)s, open issues up to %(issues)s, days past the target up to %(late)s, a"
+                " renewal that is near up to %(renewal)s. A figure that is missing costs nothing."
+            )
+            % penalties,
+        ),
+        (
+            _("At stake"),
+            _(
+                "The annual revenue, times the risk (%(least)s%% at health 100, all of it at health 0), times how soon"
+                " the renewal is (half at %(half)s days). Customers are compared in %(currency)s. “Most urgent first”"
+                " sorts by it."
+            )
+            % stake,
+        ),
+        (_("ARR"), _("Annual recurring revenue, as Billing reports it.")),
+        (_("CSAT"), _("Customer satisfaction from 1 to 5, as Support reports it.")),
+        (_("Reason"), _("Why a customer was moved. Some stages cannot be entered without one.")),
+        (_("Effect"), _("What a change of the stage starts by itself: a mail, an alert, a call of another system.")),
+        (
+            _("Snooze"),
+            _("A customer leaves your own list until a day or until something changes. Others still see it."),
+        ),
+        (_("Team"), _("People that a tenant admin has put together: “my team's” on the home page.")),
+    ]

@@ -1,0 +1,20 @@
+"""Help says what this tenant's stages are, what each role may do, and what the words on the pages mean."""
+
+from lifecycle.rules.health import ARREARS_PENALTY
+from tests.web.conftest import markup_of, text_of
+
+
+def test_help_speaks_of_the_tenant_s_own_stages_and_of_the_reader_s_role(page_client, users, tenant):
+    shown = text_of(page_client("viewer").get("/help"))
+    for part in ("At-Risk At risk", "May lead to", "You are: Customer Viewer"):
+        assert part in shown, shown
+    assert "You are: Tenant Admin" in text_of(page_client("tenant_admin").get("/help"))
+
+
+def test_help_says_the_rights_and_the_numbers_as_they_are(page_client, users, tenant):
+    page = page_client("viewer").get("/help")
+    shown = text_of(page)
+    assert "Change a stage without starting its effects No No Yes" in shown
+    assert "Change stages and owners, write notes and tasks, see contacts in full, share views No Yes Yes" in shown
+    assert f"an overdue balance up to {ARREARS_PENALTY}" in shown
+    assert next(link for link in markup_of(page).all("a") if link.get("aria-current") == "page")["href"] == "/help"
