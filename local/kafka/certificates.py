@@ -30,13 +30,9 @@ class Authority:
             x509.SubjectAlternativeName(addresses), critical=False
         )
         path = self.folder / f"{name}.pem"
-        path.touch(mode=0o600)
-        path.write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
-            + builder.sign(self.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-        )
+        _write_key(path, key)
+        with path.open("ab") as file:
+            file.write(builder.sign(self.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
         return path
 
 
@@ -51,7 +47,22 @@ def make_authority(folder: Path, *, name: str = "authority") -> Authority:
     )
     path = folder / f"{name}.crt"
     path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    _write_key(folder / f"{name}.key", key)
     return Authority(folder, path, key, issuer)
+
+
+def read_authority(folder: Path, *, name: str = "authority") -> Authority:
+    """The authority that keeps its files in the folder."""
+    key = serialization.load_pem_private_key((folder / f"{name}.key").read_bytes(), password=None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    return Authority(folder, folder / f"{name}.crt", key, _name(name))
+
+
+def _write_key(path: Path, key: ec.EllipticCurvePrivateKey) -> None:
+    path.touch(mode=0o600)
+    path.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
 
 
 def _name(name: str) -> x509.Name:
