@@ -20,6 +20,8 @@ PAGES = {
     "/customers/{customer_id}": VIEW_LIFECYCLE,
     "/customers/{customer_id}/live": VIEW_LIFECYCLE,
     "/customers/{customer_id}/history": VIEW_HISTORY,
+    "/customers/as-of": VIEW_HISTORY,
+    "/customers/{customer_id}/as-of": VIEW_HISTORY,
     "/customers/{customer_id}/move": UPDATE_LIFECYCLE,
     "/customers/{customer_id}/timeline": VIEW_HISTORY,
     "/customers/{customer_id}/notes": VIEW_HISTORY,
@@ -27,6 +29,7 @@ PAGES = {
     "/tasks": VIEW_HISTORY,
     "/customers/{customer_id}/handover": VIEW_HISTORY,
     "/renewals": VIEW_LIFECYCLE,
+    "/insight": VIEW_LIFECYCLE,
     "/board": VIEW_LIFECYCLE,
     "/board/cards": VIEW_LIFECYCLE,
     "/notifications": VIEW_LIFECYCLE,
@@ -36,6 +39,8 @@ PAGES = {
 # With ids of their own: see tests/effects/test_pages.py.
 # And tests/web/test_work.py, tests/web/test_bulk.py.
 POSTED = {
+    # With a figure: tests/web/test_insight.py.
+    "/insight/customers",
     "/renewals/calendar",
     "/customers/{customer_id}/timeline/{kind}/{entry_id}",
     "/customers/{customer_id}/notes/{note_id}",

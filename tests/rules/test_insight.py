@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lifecycle.rules.insight.curves import CENSORED, estimate
 from lifecycle.rules.insight.flows import Flow, balance, gained_and_lost, moves_between, standing_over_time
 from lifecycle.rules.insight.stages import key_of, name_of
-from lifecycle.rules.insight.stays import FOREVER, Move, Report, Worth, pieces_of, worths_of
+from lifecycle.rules.insight.stays import FOREVER, Move, Report, Worth, pieces_of, stay_at, worths_of
 
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 DAYS = 12
@@ -125,6 +125,9 @@ def test_each_stay_is_what_a_replay_says_effective_and_as_known_then(history):
         assert [one.stage for one in pieces if one.known < moment <= one.known_until] == (
             [stage] if (stage := replay(history, moment, as_known=True)) else []
         )
+        for as_known in (False, True):
+            found = stay_at(history, moment, as_known=as_known)
+            assert (found and history[found.sequence - 1].stage) == replay(history, moment, as_known=as_known)
 
 
 @given(moves, worths)

@@ -129,6 +129,23 @@ def pieces_of(moves: Sequence[Move], worths: Sequence[Worth] = ()) -> list[Piece
     return pieces
 
 
+class Stood(NamedTuple):
+    """The stay that holds at a moment: which row of the history began it, and when."""
+
+    sequence: int
+    entered: dt.datetime
+
+
+def stay_at(moves: Sequence[Move], moment: dt.datetime, *, as_known: bool = False) -> Stood | None:
+    """Where the customer was just before ``moment``; ``as_known``: by what was recorded by then. None: not here."""
+    found = None
+    for piece in pieces_of(moves):
+        since, until = (piece.known, piece.known_until) if as_known else (piece.began, piece.ended)
+        if since < moment <= until:
+            found = Stood(piece.sequence, piece.entered)
+    return found
+
+
 _UNKNOWN: Final = Worth(dt.datetime.min.replace(tzinfo=dt.UTC), Decimal(), "")
 
 

@@ -25,7 +25,7 @@ from lifecycle.web.pages import page, tenant_stream, wants_fragment
 from lifecycle.web.saved_views import describe_saved_views
 from lifecycle.web.stage_colors import stage_colors
 from tenants.pages import TenantRequest
-from tenants.roles import UPDATE_LIFECYCLE, VIEW_LIFECYCLE
+from tenants.roles import UPDATE_LIFECYCLE, VIEW_HISTORY, VIEW_LIFECYCLE
 from tenants.services.configuration.policies import live_policy
 
 
@@ -90,6 +90,7 @@ def show_customers(request: TenantRequest) -> HttpResponse:
         "added": {name: request.GET.get(name, "") for name in ("add", "value", "beside")},
         "refusal": refusal,
         "stream": tenant_stream(request),
+        "sees_history": request.identity.may(VIEW_HISTORY),
     }
     return render(request, "customers.html", context, status=status)
 

@@ -1,0 +1,142 @@
+"""The statements behind the figures and the lists of customers that each figure opens.
+
+Aliases: ``f`` facts, ``p`` pieces of stays, ``c`` customers.
+"""
+
+from typing import Final
+
+from lifecycle.queries.insight.facts import CHOSEN, facts
+
+_OF_TENANT: Final = "p.tenant_id = %(tenant_id)s::uuid"
+_CUSTOMER: Final = "JOIN lifecycle_customer c ON c.tenant_id = p.tenant_id AND c.id = p.customer_id"
+_IN_MONTHS: Final = "f.day BETWEEN %(first_month)s::date AND %(last_month)s::date"
+_IN_DAYS: Final = "f.day BETWEEN %(begin)s::date AND %(end)s::date"
+
+
+def flows(*, is_filtered: bool) -> str:
+    """Moves and changes of revenue until the end of the period, by the part of it; part 0 is what was before."""
+    both = " UNION ALL ".join(f"SELECT * FROM {facts(kind, is_filtered=is_filtered)}" for kind in ("flow", "value"))
+    return f"""
+SELECT width_bucket(f.day, %(thresholds)s::date[]), f.from_stage, f.to_stage, f.label, sum(f.customers)::bigint,
+       sum(f.arr)
+  FROM ({both}) f WHERE f.day <= %(end)s::date GROUP BY 1, 2, 3, 4, f.kind, sign(f.arr) * (f.kind = 'value')::int"""
+
+
+def ended_stays(*, is_filtered: bool) -> str:
+    """Stays that began in the months and are over: stage, days, way out, how many."""
+    return f"""
+SELECT f.from_stage, f.number, f.to_stage, sum(f.customers)::bigint FROM {facts("stay", is_filtered=is_filtered)}
+ WHERE {_IN_MONTHS} GROUP BY 1, 2, 3"""
+
+
+def open_stays(*, is_filtered: bool) -> str:
+    """Stays that began in the months and go on: stage, days so far, how many."""
+    customer, chosen = (_CUSTOMER, f"AND {CHOSEN}") if is_filtered else ("", "")
+    return f"""
+SELECT p.stage, floor(extract(epoch FROM %(now)s::timestamptz - p.began) / 86400)::int, count(*)
+  FROM lifecycle_stay p {customer}
+ WHERE {_OF_TENANT} AND p.stage = ANY(%(stages)s::text[]) AND p.to_stage = '' AND p.piece = 0 {chosen}
+   AND p.began >= %(first_moment)s::timestamptz AND p.began < %(last_moment)s::timestamptz
+ GROUP BY 1, 2"""
+
+
+def reached(*, is_filtered: bool) -> str:
+    """Stage, later stage ('' for all), how many customers, of those who first came to the stage in the months."""
+    return f"""
+SELECT f.from_stage, f.to_stage, sum(f.customers)::bigint FROM {facts("reach", is_filtered=is_filtered)}
+ WHERE {_IN_MONTHS} GROUP BY 1, 2"""
+
+
+def cohorts(*, is_filtered: bool) -> str:
+    """The moves of customers whose first month is one of the months: cohort, month, from, to, how many."""
+    return f"""
+SELECT f.number, f.day, f.from_stage, f.to_stage, sum(f.customers)::bigint
+  FROM {facts("cohort", is_filtered=is_filtered)}
+ WHERE f.number BETWEEN %(first_cohort)s::int AND %(last_cohort)s::int GROUP BY 1, 2, 3, 4"""
+
+
+def reasons(*, is_filtered: bool) -> str:
+    """The moves of the period into and out of some stages: from, to, reason, how many."""
+    return f"""
+SELECT f.from_stage, f.to_stage, f.label, sum(f.customers)::bigint FROM {facts("reason", is_filtered=is_filtered)}
+ WHERE {_IN_DAYS} AND (f.from_stage = ANY(%(stages)s::text[])) <> (f.to_stage = ANY(%(stages)s::text[]))
+ GROUP BY 1, 2, 3"""
+
+
+# What each kind of list shows, in the order of conditions that an index serves.
+BEHIND: Final = {
+    # Who stood in stages at the end of a day.
+    "standing": """
+ p.stage = ANY(%(stages)s::text[]) AND p.began < %(moment)s::timestamptz AND p.ended >= %(moment)s::timestamptz""",
+    # Moves of a period into stages: from some, '' for those who came in, or any; with a reason, if one is asked for.
+    "moves": """
+ p.stage = ANY(%(stages)s::text[]) AND p.piece = 0
+ AND (%(from_stages)s::text[] IS NULL OR p.from_stage = ANY(%(from_stages)s::text[]))
+ AND p.began >= %(begin_moment)s::timestamptz AND p.began < %(end_moment)s::timestamptz
+ AND (%(reason)s::text IS NULL OR p.reason_code = %(reason)s::text)""",
+    # Stays that ended in a period, with a move to some stages or any.
+    "left": """
+ p.stage = ANY(%(stages)s::text[]) AND p.piece = 0 AND p.began < %(end_moment)s::timestamptz
+ AND p.left_at >= %(begin_moment)s::timestamptz AND p.left_at < %(end_moment)s::timestamptz""",
+    # Stays that began in the months: all, those that go on, or those that ended one way ('-': by a publication).
+    "stays": """
+ p.stage = ANY(%(stages)s::text[]) AND p.piece = 0
+ AND p.began >= %(first_moment)s::timestamptz AND p.began < %(last_moment)s::timestamptz
+ AND CASE %(way)s::text WHEN '*' THEN true WHEN '' THEN p.to_stage = '' WHEN '-' THEN p.left_by_configuration
+          ELSE p.to_stage = %(way)s::text AND NOT p.left_by_configuration END""",
+    # The first stay in a stage of those who first came to it in the months; of them who have come to another later.
+    "reached": """
+ p.stage = ANY(%(stages)s::text[]) AND p.piece = 0
+ AND p.began >= %(first_moment)s::timestamptz AND p.began < %(last_moment)s::timestamptz
+ AND NOT EXISTS (SELECT FROM lifecycle_stay o WHERE o.tenant_id = p.tenant_id AND o.customer_id = p.customer_id
+                    AND o.stage = p.stage AND o.sequence < p.sequence)
+ AND (%(way)s::text = '' OR EXISTS (
+        SELECT FROM lifecycle_stay o WHERE o.tenant_id = p.tenant_id AND o.customer_id = p.customer_id
+           AND o.stage = %(way)s::text AND o.sequence > p.sequence AND o.piece = 0))""",
+    # The customers who came in a month.
+    "came": " p.cohort = %(cohort)s::date AND p.sequence = 1 AND p.piece = 0",
+    # Where the customers who came in a month stood at a later moment, but for some stages.
+    "cohort": """
+ p.customer_id IN (SELECT o.customer_id FROM lifecycle_stay o
+                    WHERE o.tenant_id = %(tenant_id)s::uuid AND o.cohort = %(cohort)s::date AND o.sequence = 1
+                      AND o.piece = 0)
+ AND p.began < %(moment)s::timestamptz AND p.ended >= %(moment)s::timestamptz AND p.began < p.ended
+ AND NOT p.stage = ANY(%(stages)s::text[])""",
+}
+
+
+def behind(figure: str) -> str:
+    """A page of the customers, or moves, behind a figure: the longest ago first."""
+    return f"""
+SELECT p.customer_id, c.name, c.external_id, c.owner, c.segment, p.from_stage, p.stage, p.to_stage, p.entered,
+       NULLIF(p.left_at, '9999-01-01 00:00:00+00'::timestamptz) AS left_at, p.reason_code, p.left_reason, p.arr,
+       p.currency
+  FROM lifecycle_stay p {_CUSTOMER}
+ WHERE {_OF_TENANT} AND {BEHIND[figure]} AND {CHOSEN}
+ ORDER BY p.began, p.customer_id, p.sequence, p.piece LIMIT %(limit)s::int OFFSET %(offset)s::int"""
+
+
+def count_behind(figure: str, *, is_filtered: bool) -> str:
+    """How many rows ``behind`` has in all."""
+    customer, chosen = (_CUSTOMER, f"AND {CHOSEN}") if is_filtered else ("", "")
+    return f"SELECT count(*) FROM lifecycle_stay p {customer} WHERE {_OF_TENANT} AND {BEHIND[figure]} {chosen}"
+
+
+# Who was here at the end of a day: as it was, or as it was known here by then.
+_HERE: Final = {
+    "effective": "p.began < %(moment)s::timestamptz AND p.ended >= %(moment)s::timestamptz",
+    "recorded": "p.known < %(moment)s::timestamptz AND p.known_until >= %(moment)s::timestamptz AND p.piece = 0",
+}
+_WHO: Final = f"(%(stages)s::text[] IS NULL OR p.stage = ANY(%(stages)s::text[])) AND {CHOSEN}"
+AS_OF: Final = {
+    known: f"""
+SELECT p.customer_id, c.name, c.external_id, c.owner, c.segment, p.stage, p.entered, p.reason_code, p.arr, p.currency
+  FROM lifecycle_customer c JOIN lifecycle_stay p ON p.tenant_id = c.tenant_id AND p.customer_id = c.id
+ WHERE {_OF_TENANT} AND c.tenant_id = %(tenant_id)s::uuid AND {here} AND {_WHO}
+ ORDER BY c.name_key, c.id LIMIT %(limit)s::int OFFSET %(offset)s::int"""
+    for known, here in _HERE.items()
+}
+COUNT_AS_OF: Final = {
+    known: f"SELECT count(*) FROM lifecycle_stay p {_CUSTOMER} WHERE {_OF_TENANT} AND {here} AND {_WHO}"
+    for known, here in _HERE.items()
+}

@@ -1,0 +1,320 @@
+"""The figures of the page *Insight* as tables: what the charts show, in numbers that lead to who is behind them."""
+
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from django.utils.dateformat import format as format_date
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from lifecycle.rules.insight.curves import Curve
+from lifecycle.rules.insight.flows import Flow, Standing, balance, gained_and_lost, moves_between
+from lifecycle.rules.insight.stages import NO_STAGE
+from lifecycle.services.insight.reading import Cohort, Moved, Outcomes, Stages
+from lifecycle.web.tags import day, short_money
+
+# Where a number leads: the figure and what it is of. '' where the reader may not see it.
+Link = Callable[..., str]
+LOST, RISK = "lost", "risk"
+AFTER: tuple[int, ...] = (30, 90, 180)
+GAINS: Mapping[str, str | Promise] = {
+    "new": gettext_lazy("New customers"),
+    "returned": gettext_lazy("Returned customers"),
+    "grown": gettext_lazy("Grown"),
+    "shrunk": gettext_lazy("Shrunk"),
+    "gone": gettext_lazy("Lost customers"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell. ``stage``: its text is the name of one; ``is_head``: it says what its row is about."""
+
+    text: str
+    address: str = ""
+    is_number: bool = True
+    stage: bool = False
+    is_head: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """``name`` is what its file is called and asked for by."""
+
+    name: str
+    caption: str
+    heads: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    note: str = ""
+
+
+def _head(text: str, *, stage: bool = False) -> Cell:
+    return Cell(text, is_number=False, stage=stage, is_head=True)
+
+
+def _text(text: str) -> Cell:
+    return Cell(text, is_number=False)
+
+
+def _count(number: int, address: str = "") -> Cell:
+    return Cell(f"{number:,}", address if number else "")
+
+
+def _share(number: int, of: int, address: str = "") -> Cell:
+    return Cell(f"{100 * number / of:.0f}% ({number:,})" if of else "–", address if number else "")
+
+
+def _money(amounts: Sequence[tuple[str, Decimal]]) -> Cell:
+    return Cell(_(", ").join(short_money(arr, currency) for currency, arr in amounts) or "–")
+
+
+def stock_tables(
+    days: Sequence[dt.date], shown: Sequence[Mapping[str, Standing]], stages: Stages, link: Link
+) -> list[Table]:
+    """Customers and their revenue by stage, at the ends of days; the latest first."""
+    keys = stages.ordered({key for at in shown for key, one in at.items() if one.customers or one.money})
+    heads = [_("Day"), *(stages.name(key) for key in keys)]
+    nothing = Standing()
+    points = list(zip(days, shown, strict=True))[::-1]
+    return [
+        Table(
+            "customers-by-stage",
+            _("Customers by stage at the end of each day"),
+            [*heads, _("Total")],
+            [
+                [
+                    _head(day(on)),
+                    *(
+                        _count(at.get(key, nothing).customers, link("standing", stage=[key], day=on.isoformat()))
+                        for key in keys
+                    ),
+                    _count(sum(one.customers for key, one in at.items() if key)),
+                ]
+                for on, at in points
+            ],
+        ),
+        Table(
+            "revenue-by-stage",
+            _("Annual revenue by stage at the end of each day"),
+            heads,
+            [[_head(day(on)), *(_money(at.get(key, nothing).money) for key in keys)] for on, at in points],
+            note=_("As it was reported by then. Before the first report that is kept, that one counts."),
+        ),
+    ]
+
+
+def value_table(flows: Sequence[Flow], stages: Stages) -> Table:
+    """Revenue that the period gained and lost, by currency."""
+    found = gained_and_lost(flows, stages.of_category(LOST))
+    return Table(
+        "revenue-gained-and-lost",
+        _("Annual revenue gained and lost"),
+        [_("Currency"), *map(str, GAINS.values()), _("Change")],
+        [
+            [
+                _head(currency or _("No currency")),
+                *(Cell(short_money(sums.get(name, Decimal()), currency)) for name in GAINS),
+                Cell(short_money(sum(sums.values(), Decimal()), currency)),
+            ]
+            for currency, sums in found.items()
+        ],
+    )
+
+
+def flow_tables(flows: Sequence[Flow], stages: Stages, link: Link) -> list[Table]:
+    """What came into each stage and left it, and from where to where."""
+    moves = moves_between(flows)
+    keys = stages.ordered({key for flow in flows for key in (flow.from_stage, flow.to_stage)})
+    balances = balance(flows, keys)
+    sources = [NO_STAGE, *keys]
+    return [
+        Table(
+            "balance",
+            _("Customers of each stage: at the start + came in − left = at the end"),
+            [_("Stage"), _("At the start"), _("Came in"), _("Left"), _("At the end")],
+            [
+                [
+                    _head(stages.name(key), stage=True),
+                    _count(one.start, link("standing", stage=[key], day="start")),
+                    _count(one.came, link("moves", stage=[key])),
+                    _count(one.left, link("left", stage=[key])),
+                    _count(one.end, link("standing", stage=[key], day="end")),
+                ]
+                for key, one in balances.items()
+            ],
+        ),
+        Table(
+            "moves",
+            _("Moves from the stage of the row to that of the column"),
+            [_("From"), *(stages.name(key) for key in keys)],
+            [
+                [
+                    _head(stages.name(source) or _("New customers"), stage=source != NO_STAGE),
+                    *(
+                        _count(moves.get((source, key), 0), link("moves", stage=[key], from_stage=[source]))
+                        for key in keys
+                    ),
+                ]
+                for source in sources
+            ],
+        ),
+    ]
+
+
+def conversion_tables(
+    reached: Mapping[tuple[str, str], int], outcomes: Mapping[str, Outcomes], stages: Stages, link: Link
+) -> list[Table]:
+    """Which later stages customers came to, and where each stay led next."""
+    keys = stages.ordered({key for pair in reached for key in pair})
+    nexts = stages.ordered({way for one in outcomes.values() for way in one.ways if way not in ("", "-")})
+    return [
+        Table(
+            "conversion",
+            _("Of the customers who first came to a stage in these months: those who have come to a later one since"),
+            [_("From"), _("Customers"), *(stages.name(key) for key in keys)],
+            [
+                [
+                    _head(stages.name(key), stage=True),
+                    _count(all_of := reached.get((key, ""), 0), link("reached", stage=[key], way="")),
+                    *(_share(reached.get((key, to), 0), all_of, link("reached", stage=[key], way=to)) for to in keys),
+                ]
+                for key in keys
+            ],
+            note=_("Stages in between may have been skipped. Back in the same stage is a return."),
+        ),
+        Table(
+            "next-stage",
+            _("Stays that began in these months: where they led next"),
+            [
+                _("Stage"),
+                _("Stays"),
+                _("Still there"),
+                *(stages.name(key) for key in nexts),
+                _("Moved by a publication"),
+            ],
+            [
+                [
+                    _head(stages.name(key), stage=True),
+                    _count(one.stays, link("stays", stage=[key], way="*")),
+                    *(
+                        _share(one.ways.get(way, 0), one.stays, link("stays", stage=[key], way=way))
+                        for way in ("", *nexts, "-")
+                    ),
+                ]
+                for key in stages.ordered(set(outcomes))
+                if (one := outcomes.get(key)) is not None
+            ],
+        ),
+    ]
+
+
+def time_tables(
+    curves: Mapping[str, Curve], outcomes: Mapping[str, Outcomes], stages: Stages, link: Link
+) -> list[Table]:
+    """How long stays last, with those that go on; and how likely each way out is by a day."""
+    keys = [key for key in stages.ordered(set(curves)) if key in curves and curves[key].stays]
+    ways = stages.ordered({way for key in keys for step in curves[key].steps[-1:] for way in step.left})
+
+    def until(curve: Curve, share: float) -> Cell:
+        found = curve.days_until(share)
+        return Cell(_("not yet") if found is None else f"{found:,}")
+
+    return [
+        Table(
+            "time-in-stage",
+            _("Days in stage of the stays that began in these months, those that go on counted (Kaplan-Meier)"),
+            [
+                _("Stage"),
+                _("Stays"),
+                _("Still there"),
+                _("A quarter left by day"),
+                _("Half left by day"),
+                _("Three quarters left by day"),
+                *(_("Stay %(days)s days") % {"days": days} for days in AFTER),
+            ],
+            [
+                [
+                    _head(stages.name(key), stage=True),
+                    _count(outcomes[key].stays, link("stays", stage=[key], way="*")),
+                    _count(outcomes[key].ways.get("", 0), link("stays", stage=[key], way="")),
+                    *(until(curves[key], share) for share in (0.75, 0.5, 0.25)),
+                    *(Cell(f"{100 * curves[key].staying_at(days):.0f}%") for days in AFTER),
+                ]
+                for key in keys
+            ],
+            note=_("A publication that moves customers is no exit: their stays count until then."),
+        ),
+        Table(
+            "ways-out",
+            _("Left within 90 days, by way out (Aalen-Johansen)"),
+            [_("Stage"), *(stages.name(way) for way in ways), _("Still there")],
+            [
+                [
+                    _head(stages.name(key), stage=True),
+                    *(Cell(f"{100 * curves[key].left_by(90, way):.0f}%") for way in ways),
+                    Cell(f"{100 * curves[key].staying_at(90):.0f}%"),
+                ]
+                for key in keys
+            ],
+        ),
+    ]
+
+
+def cohort_tables(cohorts: Sequence[Cohort], stages: Stages, link: Link) -> list[Table]:
+    """The customers of each month, and how many of them were still customers later."""
+    longest = max((len(one.still) for one in cohorts), default=0)
+    lost = list(stages.of_category(LOST))
+
+    def cells(one: Cohort) -> list[Cell]:
+        found = [
+            _share(count, one.customers, link("cohort", cohort=one.month.isoformat(), day=on.isoformat(), stage=lost))
+            for on, count in one.still
+        ]
+        return found + [Cell("")] * (longest - len(found))
+
+    return [
+        Table(
+            "cohorts",
+            _("Customers by the month in which they came: how many were still customers at the end of each month"),
+            [_("Month"), _("Customers"), *(str(number) for number in range(longest))],
+            [
+                [
+                    _head(format_date(one.month, "M Y")),
+                    _count(one.customers, link("came", cohort=one.month.isoformat())),
+                    *cells(one),
+                ]
+                for one in cohorts
+            ],
+            note=_("Those in a stage of lost customers do not count; those who return do. 0 is the month itself."),
+        )
+    ]
+
+
+def risk_tables(moves: Sequence[Moved], stages: Stages, link: Link) -> list[Table]:
+    """Who came into stages of risk and why, and where they went from there."""
+    risk = set(stages.of_category(RISK))
+    came = [one for one in moves if one.to_stage in risk]
+    left = [one for one in moves if one.from_stage in risk]
+
+    def rows(of: Sequence[Moved]) -> list[list[Cell]]:
+        return [
+            [
+                _head(one.reason_code or _("No reason")),
+                Cell(stages.name(one.from_stage) or _("New customers"), is_number=False, stage=bool(one.from_stage)),
+                Cell(stages.name(one.to_stage), is_number=False, stage=True),
+                _count(
+                    one.count,
+                    link("moves", stage=[one.to_stage], from_stage=[one.from_stage], reason=one.reason_code),
+                ),
+            ]
+            for one in of
+        ]
+
+    heads = [_("Reason"), _("From"), _("To"), _("Moves")]
+    return [
+        Table("into-risk", _("Came into an at-risk stage"), heads, rows(came)),
+        Table("out-of-risk", _("Left an at-risk stage"), heads, rows(left)),
+    ]

@@ -1,0 +1,97 @@
+"""Customers as of a past day: many, and one."""
+
+import datetime as dt
+from typing import Any
+from uuid import UUID
+
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+
+from lifecycle.models import Customer
+from lifecycle.services.insight.as_of import EFFECTIVE, RECORDED, list_past, read_past
+from lifecycle.services.insight.reading import ROWS, Stages
+from lifecycle.web.as_of_page import describe_figures
+from lifecycle.web.insight_page import MOST_PAGES, InvalidQuestion, read_day
+from lifecycle.web.pages import page
+from lifecycle.web.stage_colors import stage_colors
+from tenants.pages import TenantRequest
+from tenants.roles import VIEW_HISTORY
+from tenants.services.configuration.policies import live_policy
+
+
+def _read(request: TenantRequest) -> tuple[dt.date, str, int, str]:
+    """The day, whether as it was or as it was known, the page, and what of it could not be read."""
+    today, trouble = timezone.now().date(), ""
+    known = RECORDED if request.GET.get("known") == RECORDED else EFFECTIVE
+    try:
+        day = min(read_day(request.GET.get("day", ""), today), today)
+    except InvalidQuestion as error:
+        day, trouble = today, str(error)
+    text = request.GET.get("page", "1")
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 1
+    return day, known, min(max(1, number), MOST_PAGES), trouble
+
+
+@page(VIEW_HISTORY)
+def show_list(request: TenantRequest) -> HttpResponse:
+    """The customers that were here at the end of a day, 50 a page; ``stage``, ``owner`` and ``segment`` choose some."""
+    policy = live_policy(request.tenant.id)
+    stages = Stages.of(policy, request.tenant)
+    day, known, number, trouble = _read(request)
+    asked = {
+        name: request.GET.get(name, "").replace("\x00", "").strip()[:150] for name in ("stage", "owner", "segment")
+    }
+    keys = [key for key in stages.keys if stages.name(key) == asked["stage"]]
+    rows, count = list_past(
+        day,
+        stages=stages,
+        tenant=request.tenant,
+        known=known,
+        keys=keys,
+        owner=asked["owner"],
+        segment=asked["segment"],
+        page=number,
+    )
+
+    def address(to: int) -> str:
+        query = request.GET.copy()
+        query["page"] = str(to)
+        return f"?{query.urlencode()}"
+
+    context: dict[str, Any] = {
+        "day": day,
+        "known": known,
+        "trouble": trouble,
+        "rows": rows,
+        "count": count,
+        "asked": asked,
+        "stages": policy.stages,
+        "number": number,
+        "previous": address(number - 1) if number > 1 else "",
+        "next": address(number + 1) if number * ROWS < count and number < MOST_PAGES else "",
+        "stage_colors": stage_colors(policy),
+    }
+    return render(request, "insight/as_of_list.html", context, status=400 if trouble else 200)
+
+
+@page(VIEW_HISTORY)
+def show_customer(request: TenantRequest, customer_id: UUID) -> HttpResponse:
+    """One customer at the end of a day: stage, time in it, reason, figures, and the configuration that was live."""
+    policy = live_policy(request.tenant.id)
+    name = Customer.objects.filter(tenant_id=request.tenant.id, id=customer_id).values_list("name", flat=True).first()
+    if name is None:
+        raise Http404
+    day, known, _number, trouble = _read(request)
+    past = read_past(customer_id, day, known=known, tenant=request.tenant)
+    context = {
+        "customer_id": customer_id,
+        "name": name,
+        "day": day,
+        "known": known,
+        "trouble": trouble,
+        "past": past,
+        "figures": describe_figures(past.figures),
+        "stage_colors": stage_colors(policy),
+    }
+    return render(request, "insight/as_of_customer.html", context, status=400 if trouble else 200)

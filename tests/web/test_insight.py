@@ -1,0 +1,261 @@
+"""The page Insight: every number opens a list of exactly so many, and what the page says is what happened; and
+customers as of a past day: what a replay of the history says, of every day.
+"""
+
+import csv
+import datetime as dt
+import io
+import re
+from collections import Counter
+from html import unescape
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from audit.models import LifecycleHistory
+from lifecycle.models import Customer, FigureChange
+from lifecycle.services.insight.as_of import EFFECTIVE, RECORDED, list_past, read_past
+from lifecycle.services.insight.keeping import keep_facts
+from lifecycle.services.insight.reading import Stages
+from lifecycle.web.insight_page import VIEWS
+from tenants.context import tenant_context
+from tenants.services.configuration.policies import live_policy
+from tests.conftest import make_people
+from tests.factories import MINIMAL, TenantFactory, utc_now
+from tests.services.test_insight import STORIES, at, replayed, step, tell
+from tests.web.conftest import text_of
+
+PERIOD = "from=2026-03-02&to=2026-05-10"
+CELL = re.compile(r'<a href="(/insight/customers\?[^"]+)">([^<]+)</a>')
+COUNT = re.compile(r'id="count">([0-9,]+) row')
+RISKY = {**MINIMAL, "categories": {"At-Risk": "risk", "Churned": "lost"}}
+
+
+@pytest.fixture(scope="module")
+def shared_tenant(django_db_setup, django_db_blocker):
+    with django_db_blocker.unblock():
+        return TenantFactory(configuration=RISKY)
+
+
+@pytest.fixture
+def tenant(db, shared_tenant):
+    return shared_tenant
+
+
+@pytest.fixture
+def users(db, shared_users):
+    return shared_users
+
+
+@pytest.fixture(scope="module")
+def stories(shared_tenant, django_db_blocker):
+    """Four customers, one of whom a publication moved; ann and cyd have an owner, and dan is of another segment."""
+    with django_db_blocker.unblock():
+        customers = tell(shared_tenant)
+        with tenant_context(shared_tenant.id):
+            step(shared_tenant, customers["dan"], 60, "Active", source="Configuration")
+            Customer.objects.filter(id__in=[customers["ann"].id, customers["cyd"].id]).update(
+                owner="Zoë", owner_key="zoë"
+            )
+            Customer.objects.filter(id=customers["dan"].id).update(segment="Enterprise")
+        keep_facts(shared_tenant)
+    return customers
+
+
+def cells_of(response):
+    """Table -> its rows, as the file has them that the page offers."""
+    return list(csv.reader(io.StringIO(response.content.decode("utf-8-sig"))))
+
+
+@pytest.mark.parametrize("whose", ["", "&owner=zoë", "&segment=enterprise"])
+@pytest.mark.parametrize("view", VIEWS)
+def test_each_number_opens_a_list_of_exactly_so_many(page_client, stories, view, whose):
+    client = page_client("account_manager")
+    page = client.get(f"/insight?{PERIOD}{whose}&show={view}")
+    assert page.status_code == 200
+    found = CELL.findall(page.content.decode())
+    assert found or (view == "risk" and "segment" in whose)
+    for address, shown in dict(found).items():
+        number = re.search(r"\(([0-9,]+)\)$|^([0-9,]+)$", unescape(shown))
+        listed = client.get(unescape(address)).content.decode()
+        assert COUNT.search(listed)[1] == (number[1] or number[2]), address
+        assert listed.count('class="main-cell"') == int(COUNT.search(listed)[1])
+
+
+def test_what_came_in_less_what_left_is_what_stands(page_client, stories):
+    rows = cells_of(page_client("viewer").get(f"/insight?{PERIOD}&show=flow&csv=balance"))
+    assert rows[0] == ["Stage", "At the start", "Came in", "Left", "At the end"]
+    assert rows[1:] == [
+        ["Prospect", "1", "3", "4", "0"],
+        ["Onboarded", "0", "2", "2", "0"],
+        ["Active", "0", "4", "1", "3"],
+        ["At-Risk", "0", "2", "2", "0"],
+        ["Churned", "0", "2", "1", "1"],
+    ]
+
+
+def test_the_same_filtered_by_owner_and_by_segment(page_client, stories):
+    client = page_client("viewer")
+    by_owner = cells_of(client.get(f"/insight?{PERIOD}&show=flow&owner=ZOË&csv=balance"))
+    assert [row[-1] for row in by_owner[1:]] == ["0", "0", "1", "0", "1"]
+    by_segment = cells_of(client.get(f"/insight?{PERIOD}&show=flow&segment=ENTERPRISE&csv=balance"))
+    assert [row[-1] for row in by_segment[1:]] == ["0", "0", "1", "0", "0"]
+
+
+def test_the_facts_of_everybody_and_those_made_for_chosen_customers_say_the_same(page_client):
+    tenant = TenantFactory(configuration=RISKY)
+    story = [(0, "Prospect"), (9, "Onboarded"), (30, "Active"), (40, "At-Risk"), (50, "Active")]
+    tell(
+        tenant,
+        {"ann": story, "bob": [(33, "Prospect"), (40, "Churned"), (45, "Prospect")]},
+        {"ann": [(20, 100, "EUR"), (35, 80, "USD"), (45, 90, "USD")]},
+    )
+    keep_facts(tenant)
+    client = page_client(make_people(tenant).viewer)
+    for view in VIEWS:
+        pages = [
+            client.get(f"/insight?{PERIOD}&show={view}{whose}").content.decode()
+            for whose in ("", "&segment=MID-market")
+        ]
+        everybody, chosen = (re.findall(r"<t[hd][^>]*>.*?</t[hd]>", page) for page in pages)
+        assert everybody == chosen and len(everybody) > 5, view
+
+
+def test_revenue_gained_and_lost_is_what_was_reported(page_client, stories):
+    rows = cells_of(
+        page_client("viewer").get("/insight?from=2026-02-01&to=2026-06-30&show=stages&csv=revenue-gained-and-lost")
+    )
+    assert rows[1:] == [
+        # ann: 100, then 50 more, all of which goes to another currency; cyd: 70 came and were lost.
+        ["EUR", "€170", "€0", "€50", "-€150", "-€70", "€0"],
+        ["USD", "$0", "$0", "$120", "$0", "$0", "$120"],
+    ]
+
+
+def test_those_who_still_stand_are_counted_in_the_time_in_stage(page_client, stories):
+    rows = cells_of(page_client("viewer").get(f"/insight?{PERIOD}&show=time&csv=time-in-stage"))
+    by_stage = {row[0]: row[1:] for row in rows[1:]}
+    # Stays of 20 to 50 and three that go on: the half has not left.
+    assert by_stage["Active"][:4] == ["4", "3", "30", "not yet"]
+
+
+def test_a_viewer_sees_the_figures_but_neither_links_nor_lists(page_client, stories):
+    page = page_client("viewer").get(f"/insight?{PERIOD}&show=flow")
+    assert page.status_code == 200 and not CELL.search(page.content.decode())
+    assert page_client("viewer").get(f"/insight/customers?figure=left&stage=0:Active&{PERIOD}").status_code == 403
+
+
+@pytest.mark.parametrize("asked", ["from=x", "from=2026-05-01&to=2026-04-01", "from=1890-01-01", "to=2026-02-31"])
+def test_a_period_that_cannot_be_is_named_and_the_usual_one_is_shown(page_client, tenant, asked):
+    page = page_client("viewer").get(f"/insight?{asked}")
+    assert page.status_code == 400 and "The last twelve months are shown." in text_of(page)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "",
+        "figure=x",
+        "figure=standing&stage=Active",
+        "figure=left&page=x",
+        "figure=cohort&cohort=x",
+        "figure=stays&way=x",
+    ],
+)
+def test_a_list_of_nothing_known_is_refused_in_a_sentence(page_client, tenant, asked):
+    page = page_client("account_manager").get(f"/insight/customers?{asked}")
+    said = text_of(page)
+    assert page.status_code == 400 and ("There is no such" in said or "is no day" in said)
+
+
+def test_no_list_has_another_tenant_s_customers(page_client, tenant, other_tenant):
+    theirs = tell(other_tenant, {"eve": [(0, "Trial")]}, {})
+    keep_facts(other_tenant)
+    page = page_client("account_manager").get("/insight/customers?figure=standing&stage=0:Trial&day=2026-05-01")
+    assert COUNT.search(page.content.decode())[1] == "0" and theirs["eve"].external_id not in text_of(page)
+
+
+def test_a_view_takes_as_many_statements_for_one_customer_as_for_many(page_client, other_tenant, other_users):
+    client = page_client(other_users.viewer)
+
+    def count(view):
+        with CaptureQueriesContext(connection) as statements:
+            assert client.get(f"/insight?{PERIOD}&show={view}").status_code == 200
+        return len(statements)
+
+    tell(other_tenant, {"eve": [(0, "Trial"), (5, "Rollout")]}, {})
+    keep_facts(other_tenant)
+    count("flow")
+    before = {view: count(view) for view in VIEWS}
+    tell(other_tenant, {name: [(3, "Trial"), (7, "Rollout"), (30, "Live")] for name in ("flo", "gus", "hal")}, {})
+    keep_facts(other_tenant)
+    assert {view: count(view) for view in VIEWS} == before
+
+
+# --- as of a day ---
+
+
+def test_the_list_and_each_customer_are_on_every_day_where_a_replay_says(tenant, stories):
+    with tenant_context(tenant.id):
+        stages = Stages.of(live_policy(tenant.id), tenant)
+        for days in range(-1, 75, 3):
+            day = at(days).date()
+            rows, count = list_past(day, stages=stages, tenant=tenant)
+            assert Counter(f"0:{row['stage']}" for row in rows) == replayed(tenant, day) and count == len(rows)
+            one_by_one = [read_past(one.id, day, known=EFFECTIVE, tenant=tenant) for one in stories.values()]
+            assert Counter(f"0:{one.stage}" for one in one_by_one if one.stage) == replayed(tenant, day)
+            assert {row["customer_id"]: row["days_in_stage"] for row in rows} == {
+                one.id: past.days_in_stage for one, past in zip(stories.values(), one_by_one, strict=True) if past.stage
+            }
+            # What was loaded today was not known on any of those days.
+            assert list_past(day, stages=stages, tenant=tenant, known=RECORDED) == ([], 0)
+            assert read_past(stories["ann"].id, day, known=RECORDED, tenant=tenant).stage is None
+        today = utc_now().date()
+        rows, count = list_past(today, stages=stages, tenant=tenant, known=RECORDED)
+        assert count == len(STORIES) and {row["stage"] for row in rows} == {"Active", "Churned"}
+
+
+def test_the_figures_are_those_that_held_on_the_day_or_that_were_known_by_then(tenant, stories):
+    with tenant_context(tenant.id):
+        FigureChange.objects.create(
+            tenant_id=tenant.id,
+            customer_id=stories["ann"].id,
+            effective_at=at(10),
+            recorded_at=at(40),
+            source="/support",
+            figures={"support.open_issues": 3},
+        )
+        held = read_past(stories["ann"].id, at(35).date(), known=EFFECTIVE, tenant=tenant).figures
+        assert held["billing.arr"] == ("150.00", at(30)) and held["support.open_issues"] == (3, at(10))
+        assert not read_past(stories["ann"].id, at(35).date(), known=RECORDED, tenant=tenant).figures
+        known = read_past(stories["ann"].id, at(40).date(), known=RECORDED, tenant=tenant).figures
+        assert known == {"support.open_issues": (3, at(10))}
+
+
+def test_the_pages_say_it(page_client, tenant, stories):
+    client = page_client("account_manager")
+    page = text_of(client.get(f"/customers/as-of?day={at(49).date()}&stage=At-Risk"))
+    assert "Customers as of 19 Apr 2026" in page and "1 customer" in page and "5 days" in page and "€70" in page
+    page = text_of(client.get(f"/customers/{stories['ann'].id}/as-of?day={at(21).date()}"))
+    assert "Active" in page and "2 days" in page and "Active!" in page and "€100" in page
+    page = text_of(client.get(f"/customers/{stories['dan'].id}/as-of?day={at(21).date()}"))
+    assert "The customer was not here yet." in page
+    refused = client.get("/customers/as-of?day=tomorrow")
+    assert refused.status_code == 400 and "is no day" in text_of(refused) and "Today is shown." in text_of(refused)
+
+
+def test_a_viewer_who_sees_no_history_is_offered_no_past(page_client, stories):
+    client = page_client("viewer")
+    for address in ("/customers", f"/customers/{stories['ann'].id}"):
+        assert "as-of" not in client.get(address).content.decode()
+    assert "as-of" in page_client("account_manager").get("/customers").content.decode()
+
+
+def test_what_is_recorded_late_is_known_only_from_then_on(tenant, stories):
+    with tenant_context(tenant.id):
+        recorded = LifecycleHistory.objects.get(customer_id=stories["dan"].id, sequence=1).recorded_at
+        before, after = recorded.date() - dt.timedelta(days=1), recorded.date()
+        assert read_past(stories["dan"].id, before, known=EFFECTIVE, tenant=tenant).stage == "Active"
+        assert read_past(stories["dan"].id, before, known=RECORDED, tenant=tenant).stage is None
+        assert read_past(stories["dan"].id, after, known=RECORDED, tenant=tenant).stage == "Active"
