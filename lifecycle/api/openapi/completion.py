@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from lifecycle.api.openapi import webhooks
-from lifecycle.api.openapi.configuration import COMPONENTS, NO_NUL, reference
+from lifecycle.api.openapi.configuration import COMPONENTS, NO_NUL, PARAGRAPHS, reference
 from lifecycle.api.openapi.refusals import EVERYWHERE, PROBLEM_TYPE, describe_status
 from lifecycle.api.serializers import MOST_ITEMS
 
@@ -39,6 +39,10 @@ _LINKS: Final[dict[tuple[str, str], dict[str, dict[str, Any]]]] = {
 }
 
 
+# Texts that have to say something, by component.
+_SAYING: Final = {"NoteRequest": "text", "TaskRequest": "title", "TaskChangeRequest": "title", "PinRequest": "reason"}
+
+
 def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     """The description with servers, the configuration's components, the refusals of the log-in, links, and webhooks."""
     schemas: dict[str, Any] = result["components"]["schemas"]
@@ -46,6 +50,8 @@ def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
         if name.endswith("Request"):
             # An unknown key is an error everywhere.
             component["additionalProperties"] = False
+            if name in _SAYING:
+                component["properties"][_SAYING[name]] |= {"minLength": 1, "pattern": PARAGRAPHS}
             _refuse_nul(component["properties"])
     schemas["BatchRequest"]["properties"]["items"] |= {"minItems": 1, "maxItems": MOST_ITEMS}
     result["components"]["schemas"] = dict(sorted((schemas | COMPONENTS | webhooks.COMPONENTS).items()))

@@ -34,6 +34,11 @@ from tenants.rules.effect_texts import FIELDS
 _REFUSED = r"\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060\u2066-\u2069\ufeff"
 # It neither begins nor ends with a blank.
 LINE: Final = rf"^[^\s{_REFUSED}](?:[^{_REFUSED}]*[^\s{_REFUSED}])?$"
+# Something that is no blank, with line breaks and tabs in it; blanks around it are taken away, whichever they are.
+_BLANKS = r"\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+_REFUSED_INSIDE = _REFUSED.replace(r"\x00-\x1f", r"\x00-\x08\x0b\x0c\x0e-\x1f")
+_SEEN = rf"[^{_BLANKS}{_REFUSED_INSIDE}]"
+PARAGRAPHS: Final = rf"^[{_BLANKS}]*{_SEEN}(?:[^{_REFUSED_INSIDE}]*{_SEEN})?[{_BLANKS}]*$"
 # PostgreSQL stores no NUL.
 NO_NUL: Final = r"^[^\x00]*$"
 
