@@ -7,7 +7,9 @@ left of their groups when the supervisor is gone (local.guard).
 
 import contextlib
 import ctypes
+import itertools
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -171,11 +173,16 @@ def stop(children: Sequence[Child]) -> None:
         child.sweep()
 
 
+# Below those that the kernel gives away, which somebody else might get before a server listens. Each process
+# goes through them from a place of its own, so that no two that look at the same time find the same one.
+PORTS = range(20_000, 32_000)
+_turn = itertools.count(secrets.randbelow(len(PORTS)))
+
+
 def find_free_port() -> int:
-    """A TCP port of 127.0.0.1 that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port of 127.0.0.1 that was free a moment ago; each time another one."""
+    tried = (PORTS[next(_turn) % len(PORTS)] for _ in PORTS)
+    return next(port for port in tried if not find_port_fault(port))
 
 
 def find_port_fault(port: int) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from aiosmtpd.controller import Controller
 
+from local.processes import find_free_port
 from tenants.delivery.sender import send_next
 
 # It says every line of every conversation.
@@ -69,7 +70,7 @@ class Mailbox:
 def mailbox(settings: Any) -> Iterator[Mailbox]:
     """A mail server, and an installation that sends to it."""
     box = Mailbox()
-    controller = Controller(box, hostname="127.0.0.1", port=_free_port())
+    controller = Controller(box, hostname="127.0.0.1", port=find_free_port())
     controller.start()
     settings.EMAIL_BACKEND = "tenants.delivery.smtp.BoundedEmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", controller.port
@@ -110,9 +111,3 @@ def odd_mail_server(settings: Any) -> Iterator[Callable[[Callable[[socket.socket
 def _talk(talk: Callable[[socket.socket], None], connection: socket.socket) -> None:
     with contextlib.suppress(OSError):  # the other side hangs up, as it should
         talk(connection)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

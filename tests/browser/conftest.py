@@ -59,7 +59,7 @@ class Site:
 def site(django_db_setup, tmp_path_factory):
     logs = tmp_path_factory.mktemp("servers")
     web_port, stream_port = find_port(), find_port()
-    environment = environment_of(stream_port)
+    environment = {**environment_of(stream_port), "DJANGO_SETTINGS_MODULE": "tests.browser.settings"}
     web = Server("web", web_port, environment, logs / "web.log")
     stream = Server("stream", stream_port, environment, logs / "stream.log")
     try:

@@ -1,7 +1,6 @@
 """The real processes of the product, on the test database: pages and API, and the event stream beside them."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -12,18 +11,14 @@ from urllib.parse import urlsplit
 
 from django.db import connections
 
-from local.processes import with_parent
+from local.processes import find_free_port, with_parent
 
 ROOT = Path(__file__).resolve().parents[2]
 READY_SECONDS = 60
 DATABASE_URLS = ("DATABASE_URL", "DATABASE_PLATFORM_URL", "DATABASE_RELAY_URL", "DATABASE_OWNER_URL")
 
 
-def find_port():
-    """A port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+find_port = find_free_port
 
 
 class Server:

@@ -77,8 +77,17 @@ def test_every_page_is_accessible(open_browser, users, tenant, width):
     assert_accessible(page, "dialog with a refusal")
 
 
-@pytest.mark.parametrize("width", [320, 768, 1280])
-def test_no_page_is_wider_than_the_screen(open_browser, users, tenant, width):
+def at_each_width(page, *widths):
+    """The page as it is, laid out for one width of the screen after the other."""
+    for width in widths:
+        page.set_viewport_size({"width": width, "height": 900})
+        page.evaluate(
+            "async (width) => { while (innerWidth !== width) await new Promise(requestAnimationFrame); }", width
+        )
+        yield width
+
+
+def test_no_page_is_wider_than_the_screen(open_browser, users, tenant):
     customer = CustomerFactory(
         tenant=tenant,
         name="Extraordinarily-Long-Company-Name-Without-Any-Blank " * 3,
@@ -86,10 +95,11 @@ def test_no_page_is_wider_than_the_screen(open_browser, users, tenant, width):
         reason_code="Usage Dropped",
         owner="somebody.with.a.very.long.address@subsidiary.company.example",
     )
-    page = open_browser(users.account_manager, viewport={"width": width, "height": 800})
+    page = open_browser(users.account_manager)
     for address in ("/", "/customers", "/board", f"/customers/{customer.id}", f"/customers/{customer.id}/move"):
         page.goto(address)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, address
+        for width in at_each_width(page, 320, 768, 1280):
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, address
 
 
 BROKEN_WORDS = """() => {
@@ -112,8 +122,7 @@ SMALL_TARGETS = """() => [...document.querySelectorAll("main a, main button")]
   .map((one) => `${one.outerHTML.slice(0, 90)}: ${one.getBoundingClientRect().height}`)"""
 
 
-@pytest.mark.parametrize("width", [768, 900, 1024, 1100, 1440])
-def test_no_table_breaks_a_name_in_the_middle_of_a_word(open_browser, users, tenant, width):
+def test_no_table_breaks_a_name_in_the_middle_of_a_word(open_browser, users, tenant):
     for number, name in enumerate(("Northumberland Refrigeration & Warehousing", "Vasquez Telecommunications GmbH")):
         CustomerFactory(
             tenant=tenant,
@@ -123,21 +132,22 @@ def test_no_table_breaks_a_name_in_the_middle_of_a_word(open_browser, users, ten
             segment="Mid-Market",
             owner="Wilhelmina Featherstonehaugh",
         )
-    page = open_browser(users.account_manager, viewport={"width": width, "height": 900})
+    page = open_browser(users.account_manager)
     for address in ("/", "/customers", "/customers?category=risk"):
         page.goto(address)
-        assert page.evaluate(BROKEN_WORDS) == [], address
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, address
+        for width in at_each_width(page, 768, 900, 1024, 1100, 1440):
+            assert page.evaluate(BROKEN_WORDS) == [], (address, width)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, address
 
 
-@pytest.mark.parametrize("width", [390, 1280])
-def test_every_link_and_button_is_large_enough_to_hit(open_browser, users, tenant, width):
+def test_every_link_and_button_is_large_enough_to_hit(open_browser, users, tenant):
     customer = CustomerFactory(tenant=tenant, stage="Wobbly", reason_code="Usage Dropped")
     with_contacts(tenant, customer)
-    page = open_browser(users.account_manager, viewport={"width": width, "height": 900})
+    page = open_browser(users.account_manager)
     for address in ("/", "/customers", "/board", f"/customers/{customer.id}", f"/customers/{customer.id}/move"):
         page.goto(address)
-        assert page.evaluate(SMALL_TARGETS) == [], address
+        for width in at_each_width(page, 390, 1280):
+            assert page.evaluate(SMALL_TARGETS) == [], (address, width)
 
 
 def with_contacts(tenant, customer):
@@ -186,8 +196,15 @@ def test_the_documentation_of_the_api_can_be_read(open_browser, users):
     expect(page.locator(".opblock").first).to_be_visible()
     for method in ("get", "post", "patch", "put"):
         page.locator(f".opblock-{method} .opblock-summary-control").first.evaluate("one => one.click()")
-    expect(page.locator(".opblock.is-open .opblock-body").first).to_be_visible()
-    page.wait_for_timeout(1000)
+    expect(page.locator(".opblock.is-open .opblock-body .responses-wrapper")).to_have_count(4)
+    # The operations that stay closed all look alike; axe would take half a minute over them.
+    page.evaluate("""() => {
+      const seen = new Set();
+      for (const one of document.querySelectorAll(".opblock:not(.is-open)")) {
+        if (seen.has(one.className)) one.style.display = "none";
+        seen.add(one.className);
+      }
+    }""")
     page.evaluate(CALM)
     page.evaluate(AXE)
     found = page.evaluate(RUN, ["html", ["color-contrast"]])

@@ -28,7 +28,7 @@ def test_several_are_ticked_shown_moved_and_taken_back(open_browser, users, tena
     page.goto("/customers?stage=Live")
     page.get_by_role("checkbox", name="Select Aurora Logistics").check()
     # The others of the list come and go; what was ticked stays.
-    page.get_by_label("Search").fill("Birch")
+    page.get_by_label("Search", exact=True).fill("Birch")
     expect(page.get_by_role("link", name="Aurora Logistics")).to_be_hidden()
     page.get_by_role("button", name="Tick all on this page").click()
     expect(page.locator("#selection [data-count]")).to_have_text("2 customers selected")

@@ -255,13 +255,13 @@ def test_what_is_typed_into_the_search_before_its_script_is_there_is_searched_fo
     page = open_browser(users.viewer)
 
     def type_first(route):
-        page.get_by_label("Search").fill("aurora")
+        page.get_by_label("Search", exact=True).fill("aurora")
         route.continue_()
 
     page.route("**/c360*.js", type_first)
     page.goto("/customers")
     expect(page.locator("#results tbody tr")).to_have_count(1)
-    expect(page.get_by_label("Search")).to_be_focused()
+    expect(page.get_by_label("Search", exact=True)).to_be_focused()
     assert page.url.endswith("/customers?search=aurora")
 
 
@@ -317,7 +317,7 @@ def test_the_list_filters_as_one_types_and_keeps_its_address_in_the_history(open
     page.get_by_role("link", name="Next").click()
     expect(rows).to_have_count(11)
     assert "cursor=" in page.url
-    page.get_by_label("Search").fill("aurora")
+    page.get_by_label("Search", exact=True).fill("aurora")
     expect(rows).to_have_count(1)
     assert page.url.endswith("/customers?search=aurora")
     page.go_back()
@@ -363,7 +363,7 @@ def test_a_search_on_a_slow_line_is_never_overtaken_by_a_look_for_changes(open_b
     if first == "look":
         page.evaluate("htmx.trigger('#results', 'c360:refresh')")
         line.wait_for("/customers$")
-    page.get_by_label("Search").fill("aurora")
+    page.get_by_label("Search", exact=True).fill("aurora")
     search = line.wait_for("search=aurora")
     if first == "search":
         page.evaluate("htmx.trigger('#results', 'c360:refresh')")
@@ -373,7 +373,7 @@ def test_a_search_on_a_slow_line_is_never_overtaken_by_a_look_for_changes(open_b
     for route in [route for route in line.held if route is not search]:
         line.answer(route)
     assert rows.count() == 1
-    assert page.get_by_label("Search").input_value() == "aurora"
+    assert page.get_by_label("Search", exact=True).input_value() == "aurora"
 
 
 def test_a_change_during_a_search_is_looked_up_after_it_at_the_address_of_the_search(
@@ -384,7 +384,7 @@ def test_a_change_during_a_search_is_looked_up_after_it_at_the_address_of_the_se
     expect(page.locator(".live")).to_have_text("Live")
     held = []
     page.route("**/customers?search=aurora*", lambda route: held.append(route) if not held else route.continue_())
-    page.get_by_label("Search").fill("aurora")
+    page.get_by_label("Search", exact=True).fill("aurora")
     for _ in range(200):
         if held:
             break
@@ -407,7 +407,7 @@ def test_of_two_wishes_the_last_one_wins_whichever_answer_comes_first(open_brows
     rows = page.locator("#results tbody tr")
     page.get_by_role("link", name="Next").click()
     following = line.wait_for("cursor=")
-    page.get_by_label("Search").fill("aurora")
+    page.get_by_label("Search", exact=True).fill("aurora")
     line.answer(line.wait_for("search=aurora"))
     line.answer(following)
     expect(rows).to_have_count(1)
@@ -418,7 +418,7 @@ def test_the_back_button_has_one_entry_for_a_search_however_it_was_typed(open_br
     page = open_browser(users.viewer)
     page.goto("/customers")
     before = page.evaluate("history.length")
-    field = page.get_by_label("Search")
+    field = page.get_by_label("Search", exact=True)
     for text in ("au", "auror", "aurora"):
         field.fill(text)
         page.wait_for_url(f"**search={text}&**")
@@ -429,10 +429,10 @@ def test_the_back_button_has_one_entry_for_a_search_however_it_was_typed(open_br
     page.get_by_label("Stage").select_option("Live")
     page.wait_for_url("**stage=Live**")
     page.go_back()
-    expect(page.get_by_label("Search")).to_have_value("aurora")
+    expect(page.get_by_label("Search", exact=True)).to_have_value("aurora")
     expect(page.get_by_label("Stage")).to_have_value("")
     page.go_back()
-    expect(page.get_by_label("Search")).to_have_value("")
+    expect(page.get_by_label("Search", exact=True)).to_have_value("")
     assert page.url.endswith("/customers")
 
 

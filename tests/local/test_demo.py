@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from local.processes import find_free_port
 from tests.local.scene import Project, Run, await_end, find_descendants, is_alive, new_project, taken_port, wait_until
 
 MANAGE = """\
@@ -66,11 +67,6 @@ def product(project: Project) -> Project:
     return project
 
 
-def find_free_port() -> str:
-    with taken_port() as port:
-        return str(port)
-
-
 def start_demo(product: Project, port: str, **env: str) -> Run:
     # The made-up events have nothing to do in a product of a few lines.
     run = product.start("demo", PORT=port, DEMO_EVENTS="0", **env)
@@ -105,7 +101,7 @@ def untouched(tmp_path: Path) -> Iterator[Project]:
 
 
 def test_a_newcomer_sees_where_it_is_and_how_to_enter(product: Project) -> None:
-    port = find_free_port()
+    port = str(find_free_port())
     run = start_demo(product, port)
     run.await_line("Ctrl-C stops everything")
     assert f"Customer 360 is at http://127.0.0.1:{port}" in run.lines
@@ -129,7 +125,7 @@ def test_a_newcomer_sees_where_it_is_and_how_to_enter(product: Project) -> None:
 
 
 def test_a_killed_demo_leaves_nothing_though_pages_are_open(product: Project) -> None:
-    run = start_demo(product, find_free_port())
+    run = start_demo(product, str(find_free_port()))
     stream = urllib.request.urlopen(f"{product.read_env()['EVENT_STREAM_URL']}/forever")
     assert stream.read(4) == b"here"
     below = find_descendants(run.process.pid)
@@ -140,7 +136,7 @@ def test_a_killed_demo_leaves_nothing_though_pages_are_open(product: Project) ->
 
 
 def test_a_process_that_dies_is_named_and_started_again(product: Project) -> None:
-    run = start_demo(product, find_free_port())
+    run = start_demo(product, str(find_free_port()))
     kill_worker(run, "consume_events")
     said = run.await_line("consume_events")
     assert said == "consume_events was ended by SIGKILL (last line: none); starting it again in 0.5 s"
@@ -152,7 +148,7 @@ def test_a_process_that_dies_is_named_and_started_again(product: Project) -> Non
 
 
 def test_a_process_that_keeps_dying_ends_the_demo_with_its_reason(product: Project) -> None:
-    run = start_demo(product, find_free_port(), BROKEN_RELAY="1")
+    run = start_demo(product, str(find_free_port()), BROKEN_RELAY="1")
     status, lines = run.end()
     log = product.kept / "log" / "relay_events.log"
     assert status == 1
@@ -163,7 +159,7 @@ def test_a_process_that_keeps_dying_ends_the_demo_with_its_reason(product: Proje
 
 
 def test_a_failing_step_ends_the_demo_with_its_reason(product: Project) -> None:
-    status, lines = product.run("demo", PORT=find_free_port(), BROKEN_MIGRATION="1")
+    status, lines = product.run("demo", PORT=str(find_free_port()), BROKEN_MIGRATION="1")
     assert status == 1
     assert lines[-2:] == ["CommandError: no such table", "demo: manage.py migrate ended with status 1"]
 

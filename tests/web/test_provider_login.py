@@ -3,7 +3,6 @@
 import io
 import json
 import re
-import socket
 import subprocess
 import sys
 from urllib.parse import parse_qs, urlsplit
@@ -15,6 +14,7 @@ from django.core import signing
 from django.core.management import CommandError, call_command
 from django.test import Client
 
+from local.processes import find_free_port
 from tenants.context import tenant_context
 from tenants.models import Tenant, TokenIssuer, User
 from tenants.services.accounts import jwks, provider_login
@@ -29,9 +29,7 @@ SECRET = "s%cret:+ of/ours"
 @pytest.fixture(scope="module")
 def provider():
     """The provider as a program of its own, with a manager, and somebody without a role."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = find_free_port()
     people = [{"sub": "idp|mia", "roles": ["csm"]}, {"sub": "idp|nina", "roles": ["guest"]}, {"sub": "idp|else"}]
     claims = [word for person in people for word in ("--user-claims", json.dumps(person))]
     command = [sys.executable, "-W", "ignore", "-m", "oidc_provider_mock", "--port", str(port), "-n", "true", *claims]

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import socket
 import threading
 import time
 from collections import Counter
@@ -13,6 +12,7 @@ from typing import Any
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP
 
+from local.processes import find_free_port
 from tests.delivery.endpoints import Authority, Server, status
 
 NAME = "hooks.example.com"
@@ -83,9 +83,7 @@ class MailServer:
         self._faults = MAIL_FAULTS if misbehaves else ["taken"]
         self.faults: Counter[str] = Counter()
         self._random = random
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = find_free_port()
         self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
         self._controller.start()
 
