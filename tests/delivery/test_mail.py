@@ -10,9 +10,10 @@ from aiosmtpd.smtp import SMTP
 from django.core.mail import EmailMessage, EmailMultiAlternatives
 
 from lifecycle.delivery.mail import send_mail
+from local.processes import find_free_port
 from tenants.delivery.smtp import BoundedEmailBackend
 from tests.delivery.endpoints import Authority
-from tests.mailing import Mailbox, _free_port
+from tests.mailing import Mailbox
 
 KEY = "<effect-1@c360.example.com>"
 
@@ -142,7 +143,7 @@ def misbehave(settings):
             def factory(self):
                 return made(self.handler, **self.SMTP_kwargs)
 
-        controller = Own(box, hostname="127.0.0.1", port=_free_port())
+        controller = Own(box, hostname="127.0.0.1", port=find_free_port())
         controller.start()
         controllers.append(controller)
         settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", controller.port
@@ -260,7 +261,7 @@ def test_without_a_mail_server_nothing_is_handed_over(settings, hand_over):
     outcome = send(hand_over)
     assert (outcome.result, outcome.retry) == ("not_sent", True)
     assert outcome.reason == "No mail server is configured (EMAIL_URL)."
-    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", _free_port()
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", find_free_port()
     outcome = send(hand_over)
     assert (outcome.result, outcome.retry, hand_over.calls) == ("not_sent", True, 0)
 
@@ -384,7 +385,9 @@ def test_an_encrypted_server_gets_mail_if_it_proves_who_it_is(settings, monkeypa
         monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
     box = Mailbox()
     context: ssl.SSLContext = authority.context("localhost")
-    controller = Controller(box, hostname="127.0.0.1", port=_free_port(), tls_context=context, require_starttls=True)
+    controller = Controller(
+        box, hostname="127.0.0.1", port=find_free_port(), tls_context=context, require_starttls=True
+    )
     controller.start()
     settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_USE_TLS = "localhost", controller.port, True
     try:

@@ -15,6 +15,7 @@ from cryptography.x509.oid import NameOID
 from django.db import transaction
 
 from audit.models import AdministrationEntry
+from local.processes import find_free_port
 from tenants.context import tenant_context
 from tenants.delivery import smtp
 from tenants.delivery.sender import send_next
@@ -24,7 +25,7 @@ from tenants.services.accounts.invitations import invite_user
 from tenants.services.accounts.mails import LEASE, LIFETIMES, queue_mail, take_mail
 from tests.conftest import Browser
 from tests.factories import ADMIN_ACTOR, utc_now
-from tests.mailing import Mailbox, _free_port
+from tests.mailing import Mailbox
 
 MINUTE = dt.timedelta(minutes=1)
 
@@ -116,7 +117,7 @@ def test_what_a_silent_server_did_not_take_is_sent_when_it_speaks_again(tenant, 
     assert send_next()
     assert not send_next(), "it waits for its turn"
     box = Mailbox()
-    controller = Controller(box, hostname="127.0.0.1", port=_free_port())
+    controller = Controller(box, hostname="127.0.0.1", port=find_free_port())
     controller.start()
     try:
         settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = controller.port, 5
@@ -282,7 +283,7 @@ def test_a_server_that_wants_encryption_and_a_log_in_gets_both_if_it_proves_who_
     controller = Controller(
         box,
         hostname="127.0.0.1",
-        port=_free_port(),
+        port=find_free_port(),
         tls_context=context,
         require_starttls=True,
         auth_required=True,

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from django.conf import settings as project
 
+from local.processes import find_free_port
 from tests.conftest import Browser
-from tests.mailing import _free_port
 from tests.messaging.kafka import await_that
 from tests.web.conftest import markup_of, text_of
 
@@ -25,7 +25,7 @@ def folder(tmp_path, settings):
 @pytest.fixture
 def port(folder):
     """The port of a running mail server of the demo."""
-    port = _free_port()
+    port = find_free_port()
     command = [sys.executable, "-m", "local.mail", "--port", str(port), "--folder", str(folder)]
     server = subprocess.Popen(command, cwd=Path(project.BASE_DIR), stdout=subprocess.PIPE, text=True)
     assert "mail server at 127.0.0.1" in server.stdout.readline()
