@@ -7,11 +7,18 @@ from collections.abc import Callable
 
 from local import browser, check, commands, demo, drill, signals
 from local.guard import Guard
-from local.kafka.verb import run_kafka_tests
 from local.processes import die_with_parent
 from local.trouble import CannotStart, StopRequested
 
 Verb = Callable[[Guard, list[str]], int]
+
+
+def run_kafka_tests(guard: Guard, arguments: list[str]) -> int:
+    """Imported when it is asked for: the other verbs run where no package is installed."""
+    from local.kafka import verb
+
+    return verb.run_kafka_tests(guard, arguments)
+
 
 VERBS: dict[str, tuple[Verb, str]] = {
     "demo": (demo.run_demo, "the whole product in the foreground, with demo data kept in .local; PORT=8000"),
