@@ -72,7 +72,7 @@ def test_a_manager_finds_who_is_at_risk_moves_it_and_later_sees_what_the_api_did
     page = open_browser(users.account_manager)
     at_risk = page.get_by_role("region", name="Customers at risk")
     expect(at_risk).to_contain_text("Usage Dropped")
-    at_risk.get_by_role("link", name="Aurora Logistics").click()
+    at_risk.get_by_role("link", name="Aurora Logistics", exact=True).click()
     expect(badge(page)).to_have_text("Wobbly")
     expect(page.locator(".live")).to_have_text("Live")
 
