@@ -26,7 +26,7 @@ from tenants.rules.configuration.policy import Policy
 from tenants.rules.messages import Message
 from tenants.rules.texts import fold_text
 
-MOST_CALLS: Final = 15
+MOST_CALLS: Final = 10
 MOST_DOUBTED: Final = 5
 MOST_MOVED: Final = 50
 MOST_MOVED_SHOWN: Final = 6
