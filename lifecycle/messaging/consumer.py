@@ -6,7 +6,7 @@ partitions, goes on polling, and tries the same batch again.
 
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
@@ -86,7 +86,9 @@ class EventConsumer:
         self._cooperative = is_cooperative(config)
         self._consumer: Consumer = make_consumer(config)
         self._assigned: set[Partition] = set()
-        self._at_end: set[Partition] = set()
+        # Where a log ended when it was read to its end: beyond its last message, if marks of transactions follow it.
+        self._at_end: dict[Partition, int] = {}
+        self._passed: dict[Partition, int] = {}
         self._rewound: set[Partition] = set()
         self._to_commit: dict[Partition, int] = {}
         self._committed: dict[Partition, int] = {}
@@ -121,6 +123,8 @@ class EventConsumer:
                 self._look_after_partitions()
                 if self.housekeeping is not None and not self.options.dry_run:
                     self.housekeeping.run_when_due()
+            if not self.stop and not self._backlog:
+                self._pass_marks()
         finally:
             self._commit(list(self._to_commit), asynchronous=False)
             self._consumer.close()
@@ -203,14 +207,15 @@ class EventConsumer:
         for raw in self._consumer.consume(count, timeout):
             error = raw.error()
             if error is None:
-                messages.append(_as_message(raw))
+                message = _as_message(raw)
+                messages.append(message)
+                self._at_end.pop((message.topic, message.partition), None)
             elif error.code() == KafkaError._PARTITION_EOF:
-                self._at_end.add((str(raw.topic()), int(raw.partition() or 0)))
+                self._at_end[str(raw.topic()), int(raw.partition() or 0)] = int(raw.offset() or 0)
             else:
                 self._meet_error(error)
         for message in messages:
             metrics.consumed.labels(message.topic).inc()
-            self._at_end.discard((message.topic, message.partition))
         if messages:
             self._quiet_since = time.monotonic()
         return messages
@@ -314,14 +319,28 @@ class EventConsumer:
             return True
         if not (self.options.once or self.options.dry_run) or self._backlog:
             return False
-        if self._assigned and self._assigned <= self._at_end:
+        if self._assigned and self._assigned <= self._at_end.keys():
             return True
         return bool(self._assigned) and not self._unread and time.monotonic() - self._quiet_since > QUIET_SECONDS
 
     def _idle(self) -> None:
         metrics.last_batch.set_to_current_time()
+        if not self._backlog:
+            self._pass_marks()
         if self._to_commit:
             self._commit(list(self._to_commit), asynchronous=True)
+
+    def _pass_marks(self) -> None:
+        """Nothing is in hand: commit as far as was read, or a group would lag by the marks of transactions for ever."""
+        for partition, end in self._at_end.items():
+            # Once: what was not committed comes back from the callback.
+            if end > max(self._committed.get(partition, 0), self._passed.get(partition, 0)):
+                self._passed[partition] = self._to_commit[partition] = end
+
+    def _forget_ends(self, partitions: Iterable[Partition]) -> None:
+        for partition in partitions:
+            self._at_end.pop(partition, None)
+            self._passed.pop(partition, None)
 
     def _look_after_broker(self) -> None:
         """After the broker was away: has it come back without its topics, or without what lay in them?"""
@@ -354,6 +373,7 @@ class EventConsumer:
                 partition.offset = OFFSET_BEGINNING
                 self._consumer.seek(partition)
                 self._committed.pop((position.topic, position.partition), None)
+                self._forget_ends([(position.topic, position.partition)])
 
     def _look_after_partitions(self) -> None:
         """Join the group again when a partition of ours is never fetched.
@@ -386,7 +406,7 @@ class EventConsumer:
             consumer.assign(partitions)
             self._assigned = names
         self._changed = True
-        self._at_end -= names
+        self._forget_ends(names)
         self._quiet_since = time.monotonic()
         log.info("partitions assigned", partitions=sorted(names), owned=len(self._assigned))
 
@@ -408,7 +428,7 @@ class EventConsumer:
     def _let_go(self, names: Sequence[Partition]) -> None:
         gone = set(names)
         self._assigned -= gone
-        self._at_end -= gone
+        self._forget_ends(gone)
         for place in gone:
             self._unread.pop(place, None)
             self._committed.pop(place, None)

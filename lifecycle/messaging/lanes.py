@@ -26,6 +26,7 @@ FIRST_DELAY, LONGEST_DELAY = 0.2, 30.0
 # A topic that stays stopped says so once in this time.
 COMPLAIN_SECONDS: Final = 60.0
 NO_ANSWER: Final = "no acknowledgement"
+BATCH_TOO_LARGE: Final = "batch too large"
 WHAT_TO_DO: Final = {
     "TOPIC_AUTHORIZATION_FAILED": "allow the relay's principal to describe and write the topic",
     "CLUSTER_AUTHORIZATION_FAILED": "allow the relay's principal idempotent writes",
@@ -61,6 +62,8 @@ class Lane:
         self._make_producer = make_producer
         self._producer: Producer | None = None
         self._broken: str | None = None
+        # A topic's limit holds for a batch, and a broker refuses it whole. Once it has, each message is sent by itself.
+        self._one_by_one = False
         self._moved_at = 0.0
         self._resume_at = 0.0
         self._complained_at = -COMPLAIN_SECONDS
@@ -78,7 +81,8 @@ class Lane:
         """Give the producer rows with their values and headers. Raises KafkaException when no broker answers."""
         if self._producer is None:
             ensure_topics([self.name])
-            self._producer = self._make_producer(error_cb=self._on_error)
+            alone = {"batch.num.messages": 1} if self._one_by_one else {}
+            self._producer = self._make_producer(error_cb=self._on_error, **alone)
         if not self.flights:
             self._moved_at = time.monotonic()
         for pending, value, headers in rows:
@@ -97,12 +101,14 @@ class Lane:
         # short.
         is_dead_letter = self.topic == DEAD_LETTER_TOPIC
 
-        def delivered(error: KafkaError | None, _: Any) -> None:
+        def delivered(error: KafkaError | None, _: Any, *, by_broker: bool = True) -> None:
             if producer is not self._producer:
                 return
             is_too_large = error is not None and error.code() == KafkaError.MSG_SIZE_TOO_LARGE
             if error is None:
                 flight.delivered = True
+            elif is_too_large and by_broker and not self._one_by_one:
+                self._broken = self._broken or BATCH_TOO_LARGE
             elif is_dead_letter and is_too_large and value is not None:
                 self.produce(flight, key, None, (*headers, TOO_LARGE))
             elif is_dead_letter and is_too_large and (key, headers) != (None, only_error(headers)):
@@ -117,7 +123,7 @@ class Lane:
             except BufferError:
                 producer.poll(0.05)
             except KafkaException as error:
-                delivered(error.args[0], None)
+                delivered(error.args[0], None, by_broker=False)
                 return
             else:
                 return
@@ -151,12 +157,21 @@ class Lane:
             metrics.topic_stopped.labels(self.topic).set(0)
             self.failures = 0
 
-    def look_after(self) -> None:
-        """Replace a producer that failed, or that has had no acknowledgement for long; later each time."""
+    def look_after(self) -> bool:
+        """Replace a producer that failed, or that has had no acknowledgement for long; later each time.
+
+        True when it begins again at once: what it had on its way is to be sent.
+        """
         if self._broken is None and self.flights and time.monotonic() - self._moved_at > PATIENCE_SECONDS:
             self._broken = NO_ANSWER
+        if self._broken == BATCH_TOO_LARGE:
+            log.info("a batch is too large for the topic, sending its messages one by one", topic=self.name)
+            self._one_by_one = True
+            self.drop_producer(reason=BATCH_TOO_LARGE)
+            return True
         if self._broken is not None:
             self.fail(self._broken)
+        return False
 
     def fail(self, reason: str) -> None:
         """Stop for a while. What was not delivered is pending still, and is sent again in the same order."""

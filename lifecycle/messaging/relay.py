@@ -131,13 +131,12 @@ class Relay:
         for lane in lanes:
             lane.poll()
         marked = self._mark()
-        for lane in lanes:
-            lane.look_after()
+        begun_again = [lane for lane in lanes if lane.look_after()]
         busy = next((lane for lane in lanes if lane.flights), None)
         if busy is not None:
             if not sent:
                 busy.poll(DELIVERY_POLL_SECONDS)
-        elif not sent and not marked:
+        elif not sent and not marked and not begun_again:
             if self.once:
                 stopped = [lane for lane in lanes if lane.is_stopped]
                 if any(lane.failures >= TRIES_ONCE for lane in stopped):

@@ -10,6 +10,7 @@ from lifecycle.messaging.clients import ensure_topics, make_producer, topic_name
 from lifecycle.rules.envelopes import BINARY_PREFIX, STRUCTURED_TYPE, Fault, Headers, Message, read_event
 
 FLUSH_SECONDS = 10.0
+TOO_LARGE = "too_large: the event is larger than a message may be."
 
 
 class InvalidEvent(Exception):
@@ -17,37 +18,51 @@ class InvalidEvent(Exception):
 
 
 class EventSender:
-    """Sends CloudEvents to the topics of their types, keyed by the customer's external id."""
+    """Sends CloudEvents to the topics of their types, keyed by the customer's external id.
+
+    ``refused``: the labels of those that were larger than their topic takes, which the broker says later.
+    """
 
     def __init__(self, *, binary: bool = False, topic: str | None = None) -> None:
         self.binary = binary
         self.topic = topic
         self.sent = 0
+        self.refused: list[str] = []
         self._error: KafkaError | None = None
         self._known: set[str] = set()
-        self._producer = make_producer(**{"message.timeout.ms": int(FLUSH_SECONDS * 1000)})
+        # A topic's limit holds for a batch, and a broker refuses it whole: what it refuses is to be one event.
+        self._producer = make_producer(**{"message.timeout.ms": int(FLUSH_SECONDS * 1000), "batch.num.messages": 1})
 
-    def send(self, document: Mapping[str, Any]) -> str:
+    def send(self, document: Mapping[str, Any], *, label: str = "") -> str:
         """Validate and hand over one event; the topic. Raises InvalidEvent, KafkaException."""
         message = encode(document, binary=self.binary)
         event = read_event(message)
         if isinstance(event, Fault):
             raise InvalidEvent(f"{event.code}: {event.sentence}")
         topic = self.topic or topic_name(event.type)
+
+        def note(error: KafkaError | None, _: Any) -> None:
+            if error is None:
+                self.sent += 1
+            elif error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
+                self.refused.append(label)
+            else:
+                self._error = error
+
         if topic not in self._known:
             ensure_topics([topic])
             self._known.add(topic)
         while True:
             try:
                 self._producer.produce(
-                    topic, message.value, message.key, headers=list(message.headers), on_delivery=self._note
+                    topic, message.value, message.key, headers=list(message.headers), on_delivery=note
                 )
                 break
             except BufferError:
                 self._producer.poll(0.1)
             except KafkaException as error:
                 if error.args[0].code() == KafkaError.MSG_SIZE_TOO_LARGE:
-                    raise InvalidEvent("too_large: the event is larger than a message may be.") from error
+                    raise InvalidEvent(TOO_LARGE) from error
                 raise
         self._producer.poll(0)
         self._raise_error()
@@ -59,12 +74,6 @@ class EventSender:
         self._raise_error()
         if left:
             raise KafkaException(KafkaError(KafkaError._MSG_TIMED_OUT))
-
-    def _note(self, error: KafkaError | None, _: Any) -> None:
-        if error is None:
-            self.sent += 1
-        else:
-            self._error = error
 
     def _raise_error(self) -> None:
         if self._error is not None:

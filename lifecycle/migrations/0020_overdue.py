@@ -14,6 +14,11 @@ class Migration(migrations.Migration):
     operations = [
         AddIndexConcurrently(
             "billingfigures",
-            models.Index(fields=["tenant_id", "customer"], name="billing_overdue", condition=Q(balance_overdue__gt=0)),
+            models.Index(
+                fields=["tenant_id", "customer"],
+                name="billing_overdue",
+                condition=Q(balance_overdue__gt=0),
+                include=["arr", "currency", "balance_overdue", "renewal_on"],
+            ),
         ),
     ]

@@ -176,7 +176,12 @@ class BillingFigures(models.Model):
                 name="billing_listed",
             ),
             # Without an overdue balance no one who is not at risk has poor figures (rules.attention).
-            models.Index(fields=["tenant_id", "customer"], name="billing_overdue", condition=Q(balance_overdue__gt=0)),
+            models.Index(
+                fields=["tenant_id", "customer"],
+                name="billing_overdue",
+                condition=Q(balance_overdue__gt=0),
+                include=["arr", "currency", "balance_overdue", "renewal_on"],
+            ),
         ]
 
     def __str__(self) -> str:

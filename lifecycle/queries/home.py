@@ -13,7 +13,7 @@ from uuid import UUID
 import orjson
 from django.db import connection
 
-from lifecycle.queries.urgency import HEALTH, URGENCY, penalty_of
+from lifecycle.queries.urgency import FIGURES_PENALTY, HEALTH, URGENCY, penalty_of
 from lifecycle.rules import health
 from storage.cursors import fetch_prepared_dicts, plain_array, prepared_cursor, text_array
 from tenants.actors import TenantRef
@@ -60,7 +60,8 @@ WITH chosen AS MATERIALIZED (
     SELECT id, customer_id, stage_version, seen, until, reason FROM lifecycle_snooze
      WHERE tenant_id = %(tenant_id)s::uuid AND user_id = %(user_id)s::uuid
 ), wanted AS MATERIALIZED (
-    SELECT s.customer_id, {URGENCY} AS key, COALESCE({_ASLEEP}, false) AS is_asleep, {_SEEN} AS figures
+    SELECT s.customer_id, {URGENCY} AS key, COALESCE({_ASLEEP}, false) AS is_asleep,
+           b.arr, b.currency, b.balance_overdue, b.renewal_on, u.csat, u.open_issues
       FROM chosen s CROSS JOIN LATERAL (SELECT s.penalty, s.max_days) w
       LEFT JOIN {_look_up("lifecycle_billingfigures", "arr, currency, balance_overdue, renewal_on")} b
         ON b.customer_id = s.customer_id
@@ -71,11 +72,13 @@ WITH chosen AS MATERIALIZED (
     UNION ALL
     (SELECT * FROM wanted WHERE is_asleep ORDER BY key DESC, customer_id DESC LIMIT %(limit)s::int)
 )
-SELECT p.customer_id, p.key, p.is_asleep, p.figures, n.awake, n.asleep,
+SELECT p.customer_id, p.key, p.is_asleep, {_SEEN} AS figures, n.awake, n.asleep,
        s.stage, s.stage_entered_at, s.updated_at, s.updated_by, s.source, s.reason_code, h.from_stage,
        c.name, c.external_id, c.segment, c.owner, c.owner_key,
        z.id AS snooze_id, z.seen, z.until, z.reason AS snooze_reason, z.stage_version <> s.version AS has_moved
   FROM page p
+  CROSS JOIN LATERAL (SELECT p.arr, p.currency, p.balance_overdue, p.renewal_on) b
+  CROSS JOIN LATERAL (SELECT p.csat, p.open_issues) u
   CROSS JOIN (SELECT count(*) FILTER (WHERE NOT is_asleep) AS awake, count(*) FILTER (WHERE is_asleep) AS asleep
                 FROM wanted) n
   JOIN customer_lifecycle_status s ON s.tenant_id = %(tenant_id)s::uuid AND s.customer_id = p.customer_id
@@ -89,16 +92,27 @@ SELECT p.customer_id, p.key, p.is_asleep, p.figures, n.awake, n.asleep,
 
 _CALLS: Final = {owned: _calls(owned=owned) for owned in (False, True)}
 
-# Without an overdue balance the worries that are left take at most 60 points: no one's figures are poor.
+# Without an overdue balance the worries that are left take at most 60 points: no one's figures are poor. And those that
+# are poor have most of their points from figures, so that few customers' stages are looked up.
 _POOR: Final = f"""
+WITH owing AS MATERIALIZED (
+    SELECT customer_id, arr, currency, balance_overdue, renewal_on FROM lifecycle_billingfigures
+     WHERE tenant_id = %(tenant_id)s::uuid AND balance_overdue > 0
+), worried AS MATERIALIZED (
+    SELECT b.*, u.csat, u.open_issues
+      FROM owing b
+      JOIN (SELECT customer_id, csat, open_issues FROM lifecycle_supportfigures
+             WHERE tenant_id = %(tenant_id)s::uuid
+               AND customer_id = ANY((SELECT array_agg(customer_id) FROM owing)::uuid[])) u
+        ON u.customer_id = b.customer_id
+     WHERE {FIGURES_PENALTY} > {100 - health.WATCH_FROM - health.LATE_PENALTY}
+)
 SELECT s.customer_id, c.name, s.stage, {HEALTH} AS score, b.arr::text AS arr, b.currency
-  FROM lifecycle_billingfigures b
-  JOIN customer_lifecycle_status s ON s.tenant_id = b.tenant_id AND s.customer_id = b.customer_id
+  FROM worried b CROSS JOIN LATERAL (SELECT b.csat, b.open_issues) u
+  JOIN customer_lifecycle_status s ON s.tenant_id = %(tenant_id)s::uuid AND s.customer_id = b.customer_id
   JOIN {_NUMBERS} ON w.stage = s.stage
-  JOIN lifecycle_customer c ON c.tenant_id = b.tenant_id AND c.id = b.customer_id
-  LEFT JOIN lifecycle_supportfigures u ON u.tenant_id = b.tenant_id AND u.customer_id = b.customer_id
- WHERE b.tenant_id = %(tenant_id)s::uuid AND b.balance_overdue > 0
-   AND (%(owners)s::text[] IS NULL OR c.owner_key = ANY(%(owners)s::text[]))
+  JOIN lifecycle_customer c ON c.tenant_id = s.tenant_id AND c.id = b.customer_id
+ WHERE (%(owners)s::text[] IS NULL OR c.owner_key = ANY(%(owners)s::text[]))
    AND {HEALTH} < {health.WATCH_FROM}
  ORDER BY {URGENCY} DESC, s.customer_id LIMIT %(limit)s::int
 """

@@ -36,6 +36,8 @@ _PENALTY: Final = (
     f"least(100.0::float8, ceil(w.penalty + {_LATE} + {_ARREARS} + {_CSAT} + {_ISSUES}"
     f" + {_CLOSENESS} * {health.RENEWAL_PENALTY} - {health.NOTHING}::float8))"
 )
+# The points that figures alone take, whatever the stage and the days in it.
+FIGURES_PENALTY: Final = f"({_ARREARS} + {_CSAT} + {_ISSUES} + {_CLOSENESS} * {health.RENEWAL_PENALTY})"
 HEALTH: Final = (
     "CASE WHEN b.balance_overdue IS NULL AND b.renewal_on IS NULL AND u.csat IS NULL AND u.open_issues IS NULL"
     f" THEN NULL ELSE (100 - {_PENALTY})::int END"

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -26,8 +26,9 @@ from lifecycle.messaging.process import HealthFile, Progress
 from lifecycle.rules.schemas import TYPES
 from lifecycle.services.events.processing import CONSUMER, Result
 from local.processes import with_parent
+from tests.messaging.waiting import PATIENCE, await_that
 
-PATIENCE = 40.0
+__all__ = ["PATIENCE", "await_that"]
 
 
 class Flag:
@@ -124,7 +125,8 @@ class Broker:
         """The group's offsets that were committed."""
         consumer = Consumer({**self.servers, "group.id": self.group})
         known = consumer.list_topics(timeout=10).topics
-        partitions = [TopicPartition(name, number) for name in self.topics for number in known[name].partitions]
+        names = [name for name in self.topics if name in known]
+        partitions = [TopicPartition(name, number) for name in names for number in known[name].partitions]
         offsets = consumer.committed(partitions, timeout=10)
         consumer.close()
         return {(one.topic, one.partition): one.offset for one in offsets if one.offset >= 0}
@@ -182,17 +184,6 @@ def consume_all(broker: Broker, **options: Any) -> list[Result]:
     worker = Worker(broker, once=True, **options)
     worker.thread.start()
     return worker.await_end()
-
-
-def await_that(condition: Callable[[], Any], *, seconds: float = PATIENCE) -> Any:
-    """Wait until something is so, and return it."""
-    deadline = time.monotonic() + seconds
-    while True:
-        found = condition()
-        if found:
-            return found
-        assert time.monotonic() < deadline, "it did not come to be so"
-        time.sleep(0.02)
 
 
 def command_env(**env: str) -> dict[str, str]:

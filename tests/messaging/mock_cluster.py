@@ -9,7 +9,7 @@ from pathlib import Path
 from confluent_kafka import KafkaError
 
 _PRODUCER = 0
-OFFSET_FETCH = 9
+PRODUCE, OFFSET_FETCH = 0, 9
 
 
 def _load() -> ctypes.CDLL:

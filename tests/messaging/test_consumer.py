@@ -22,6 +22,7 @@ from lifecycle.rules.envelopes import Fault, receive
 from lifecycle.services.events.processing import process_events
 from tests.messaging.kafka import (
     Broker,
+    Worker,
     await_that,
     consume_all,
     end_command,
@@ -212,6 +213,32 @@ def test_consumers_of_one_group_share_the_partitions_and_apply_nothing_twice(acm
         rows = acme.history(customer)
         assert [row.sequence for row in rows] == list(range(1, len(rows) + 1))
         assert len({row.event_id for row in rows}) == len(rows)
+
+
+def test_marks_at_the_end_of_a_log_are_committed_once_and_only_with_nothing_in_hand(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of transactions, which have offsets and are no messages: the last message was at 0, the log ends at 4."""
+    consumer = Worker(broker).consumer
+    place = (broker.topic("customer.created"), 0)
+    commits: list[dict[Any, int]] = []
+
+    def commit(partitions: Any, **options: Any) -> None:
+        commits.append({partition: consumer._to_commit.pop(partition) for partition in partitions})
+
+    monkeypatch.setattr(consumer, "_commit", commit)
+    consumer._assigned, consumer._at_end, consumer._to_commit = {place}, {place: 4}, {place: 1}
+    consumer._backlog = [Mock()]
+    consumer._idle()
+    consumer._backlog = []
+    consumer._idle()
+    consumer._idle()
+    assert commits == [{place: 1}, {place: 4}]
+    consumer._let_go([place])
+    consumer._assigned, consumer._at_end, consumer._committed = {place}, {place: 4}, {place: 4}
+    consumer._idle()
+    assert len(commits) == 2, "it is committed already"
+    consumer._consumer.close()
 
 
 # --- the command --------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from lifecycle.messaging import lanes, metrics
 from lifecycle.services.events import outbox
 from tenants.context import tenant_context
 from tests.messaging.kafka import Broker, await_that
-from tests.messaging.mock_cluster import MockCluster, mock_cluster
+from tests.messaging.mock_cluster import PRODUCE, MockCluster, mock_cluster
 from tests.messaging.speaking import Speaker
 from tests.messaging.test_relay import DEAD_LETTERS, LIFECYCLE, make_relay, pending, relaying
 from tests.plans import count_rows_read
@@ -158,6 +158,20 @@ def test_a_change_too_large_for_its_topic_is_neither_cut_short_nor_skipped(
     make_relay(broker, once=True).run()
     assert [len(message.value()) for message in read_all(broker, THIRD)] == [2000, 5]
     assert pending() == 0
+
+
+def test_a_batch_that_is_too_large_is_sent_again_one_by_one_and_no_dead_letter_loses_its_bytes(
+    acme: Speaker, cluster: MockCluster, broker: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A topic's limit holds for a batch: that it is refused says nothing about the messages in it."""
+    acme.hear(*[acme.created(f"d{number}", name=5) for number in range(6)])
+    cluster.refuse_once(PRODUCE, KafkaError.MSG_SIZE_TOO_LARGE)
+    make_relay(broker, once=True).run()
+    assert waiting() == {}
+    sent = read_all(broker, DEAD_LETTERS)
+    assert [orjson.loads(one.value())["data"]["external_id"] for one in sent] == [f"d{number}" for number in range(6)]
+    assert "sending its messages one by one" in caplog.text
+    assert "topic is stopped" not in caplog.text
 
 
 @pytest.mark.parametrize("analyzed", ["before the backlog came", "with the backlog"])

@@ -15,7 +15,7 @@ from lifecycle.management.arguments import read_pace, read_text
 from lifecycle.management.stopping import stop_on_signals
 from lifecycle.messaging.clients import KafkaException
 from lifecycle.messaging.process import Progress, Stop
-from lifecycle.messaging.sending import EventSender, InvalidEvent, encode
+from lifecycle.messaging.sending import TOO_LARGE, EventSender, InvalidEvent, encode
 from lifecycle.rules.schemas import TYPES
 from lifecycle.services.events.samples import Subject, envelope, pick_event, sample_data
 from tenants.actors import TenantRef
@@ -76,7 +76,7 @@ class Command(OperatorCommand):
                     if sender is None:
                         self.stdout.write((encode(document).value or b"").decode())
                     else:
-                        sender.send(document)
+                        sender.send(document, label=line)
                         progress.advance(1)
                 except InvalidEvent as error:
                     if not line:
@@ -87,6 +87,12 @@ class Command(OperatorCommand):
             # Whatever ends it: what was taken goes out.
             if sender is not None:
                 sender.flush()
+        for line in sender.refused if sender is not None else ():
+            if not line:
+                raise CommandError(TOO_LARGE)
+            bad += 1
+            progress.advance(-1)
+            self.stderr.write(f"{line}{TOO_LARGE}")
         return bad
 
     def _events(self, options: dict[str, Any], stop: Stop) -> Iterator[tuple[str, Document | bytes]]:

@@ -42,13 +42,15 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="half a minute, for the test suite")
     parser.add_argument("--mutant", choices=sorted(MUTANTS), default="", help="make this mistake; the run must fail")
     parser.add_argument("--mutants", action="store_true", help="a quick run with each mistake; each must fail")
+    parser.add_argument("--kafka", action="store_true", help="on three brokers of Apache Kafka, which are killed too")
     parser.add_argument("--keep-logs", help="copy the workers' logs into this folder")
     options = parser.parse_args()
     if options.mutants:
-        return try_mutants("tests.messaging.chaos", MUTANTS, seed=options.seed)
+        more = ["--kafka"] if options.kafka else []
+        return try_mutants("tests.messaging.chaos", MUTANTS, seed=options.seed, more=more)
     if options.quick:
         options.events, options.customers, options.kills, options.seconds = 3_000, 300, 8, 14.0
-    with build_world() as world:
+    with build_world(kafka=options.kafka) as world:
         os.environ.update(world.env, **world.direct)
         try:
             wrong = Run(world, options).go()
@@ -186,8 +188,9 @@ class Run:
         producer = Producer(
             {
                 "bootstrap.servers": self.world.env["KAFKA_BOOTSTRAP_SERVERS"],
-                # Not idempotent: the embedded broker forgets to answer when such a producer repeats itself. One
-                # request at a time keeps the order; what is appended twice is one more duplicate.
+                # The embedded broker forgets to answer when an idempotent producer repeats itself. One request at a
+                # time keeps the order; what is appended twice is one more duplicate.
+                "enable.idempotence": self.world.kafka is not None,
                 "max.in.flight.requests.per.connection": 1,
                 "acks": "all",
                 "message.timeout.ms": 0,
@@ -218,16 +221,19 @@ class Run:
         """One fault after another, in an order of chance, until all are sent and enough have been killed."""
         consumers, relays, guest = posts[:2], posts[2:4], posts[4]
         rare = [self._restart_postgresql, self._crash_postgresql, self._cut_database, self._stall_database]
-        rare += [self._cut_broker, self._lose_broker, lambda: self._join_and_leave(guest)]
-        rare += [lambda: self._silence_relays(relays)]
+        away = [self._cut_broker, self._lose_broker]
+        if self.world.kafka is not None:
+            away = [self._kill_kafka, self._freeze_kafka]
+            rare += [] if self.options.quick else [self._restart_kafka, self._elect_leaders]
+        rare += [*away, lambda: self._join_and_leave(guest), lambda: self._silence_relays(relays)]
         self.random.shuffle(rare)
         if self.options.quick:
             rare = [
                 self._crash_postgresql,
                 self._cut_database,
-                self._lose_broker,
+                away[1],
                 lambda: self._join_and_leave(guest),
-                self._cut_broker,
+                away[0],
                 lambda: self._silence_relays(relays),
             ]
         queue = list(rare)
@@ -295,14 +301,50 @@ class Run:
         self.injected["database silent for 3 s"] += 1
 
     def _cut_broker(self) -> None:
+        assert self.world.broker is not None
         for _ in range(3):
             self.injected["broker connections cut"] += self.world.broker.cut()
             time.sleep(0.5)
 
     def _lose_broker(self) -> None:
+        assert self.world.broker is not None
         seconds = 3.0 if self.options.quick else 8.0
         self.world.broker.refuse(seconds)
         self.injected[f"broker away for {seconds:.0f} s"] += 1
+
+    def _kill_kafka(self) -> None:
+        """One of the brokers, and only when the others are whole: what two of three have is safe."""
+        self._stop_kafka(signal.SIGKILL)
+        self.injected["Kafka: kill -9 of a broker"] += 1
+
+    def _restart_kafka(self) -> None:
+        """In order, which moves the partitions that it leads first."""
+        self._stop_kafka(signal.SIGTERM)
+        self.injected["Kafka: restart of a broker"] += 1
+
+    def _stop_kafka(self, signum: int) -> None:
+        brokers = self.world.kafka
+        assert brokers is not None
+        brokers.make_whole()
+        number = self.random.choice(brokers.numbers)
+        brokers.stop(number, signum=signum)
+        # Long enough to be missed.
+        time.sleep(4.0)
+        brokers.start(number)
+
+    def _freeze_kafka(self) -> None:
+        """All of them stand still, and then go on as if nothing had been."""
+        assert self.world.kafka is not None
+        seconds = 3.0 if self.options.quick else 8.0
+        self.world.kafka.freeze(seconds)
+        self.injected[f"Kafka: all brokers silent for {seconds:.0f} s"] += 1
+
+    def _elect_leaders(self) -> None:
+        """Have every partition led where it was at first."""
+        assert self.world.kafka is not None
+        self.world.kafka.make_whole()
+        self.world.kafka.elect_all_preferred()
+        self.injected["Kafka: leaders elected"] += 1
 
     def _join_and_leave(self, guest: Post) -> None:
         guest.man()
@@ -321,6 +363,8 @@ class Run:
 
     def _calm(self, posts: list[Post]) -> None:
         """No more faults: workers without fuses."""
+        if self.world.kafka is not None:
+            self.world.kafka.make_whole()
         for post in posts[:4]:
             if not post.is_alive():
                 post.wait()
@@ -370,7 +414,9 @@ class Run:
         audit, dead_letters = self._read(["audit.lifecycle.updated"]), self._read(["lifecycle.dead-letter"])
         deaths = sum(count for kind, count in self.injected.items() if "relay" in kind and "kill" in kind)
         upsets = deaths + sum(
-            count for kind, count in self.injected.items() if "PostgreSQL" in kind or "database" in kind
+            count
+            for kind, count in self.injected.items()
+            if "PostgreSQL" in kind or "database" in kind or "Kafka" in kind
         )
         with self._connect() as database:
             wrong += checks.check_inbox(database, expected)

@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from django.conf import settings
 
@@ -13,11 +13,11 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
-def try_mutants(module: str, names: Iterable[str], *, seed: int) -> int:
+def try_mutants(module: str, names: Iterable[str], *, seed: int, more: Sequence[str] = ()) -> int:
     """A quick run of the module with each mistake; exit status 0 only if every one is found out."""
     survivors = []
     for name in names:
-        command = [sys.executable, "-m", module, "--quick", "--seed", str(seed), "--mutant", name]
+        command = [sys.executable, "-m", module, "--quick", "--seed", str(seed), "--mutant", name, *more]
         run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
         found = [line for line in run.stdout.splitlines() if line.startswith("WRONG")]
         say(f"mutant {name}: {'found out' if found else 'SURVIVES'}")
@@ -28,10 +28,10 @@ def try_mutants(module: str, names: Iterable[str], *, seed: int) -> int:
     return 1 if survivors else 0
 
 
-def run_quickly(module: str, *, seconds: float) -> tuple[int, list[str]]:
+def run_quickly(module: str, *more: str, seconds: float) -> tuple[int, list[str]]:
     """The quick run, for the test suite: its exit status, and the lines that are for people."""
     run = subprocess.run(
-        [sys.executable, "-m", module, "--quick"],
+        [sys.executable, "-m", module, "--quick", *more],
         cwd=settings.BASE_DIR,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -16,12 +16,14 @@ from typing import Any
 from local import signals
 from local.folders import PROJECT, open_throwaway
 from local.guard import Guard
+from local.kafka.cluster import Cluster
 from local.postgresql import PostgreSQL
 from local.processes import Child, stop
 from local.secrets import make
 from local.services import DATABASE, DATABASE_ROLES
 from local.tansu import Tansu
 from local.valkey import Valkey
+from tests.kafka.brokers import Brokers
 from tests.messaging.chaos.proxy import Proxy
 
 GROUP = "chaos"
@@ -59,7 +61,9 @@ class World:
 
     postgresql: PostgreSQL
     database: Proxy
-    broker: Proxy
+    # The embedded broker is never stopped, as it would forget everything: its clients are cut off. Apache Kafka's are.
+    broker: Proxy | None
+    kafka: Brokers | None
     env: dict[str, str]
     logs: Path
     direct: dict[str, str] = field(default_factory=dict)
@@ -79,8 +83,8 @@ class World:
 
 
 @contextlib.contextmanager
-def build_world() -> Iterator[World]:
-    """Start everything; stop it at the end."""
+def build_world(*, kafka: bool = False) -> Iterator[World]:
+    """Start everything, with three brokers of Apache Kafka if asked to; stop it at the end."""
     guard = Guard()
     signals.install()
     folders = open_throwaway(guard, durable=True)
@@ -88,22 +92,31 @@ def build_world() -> Iterator[World]:
     # Durable: a commit that was acknowledged must survive the crash of the server.
     postgresql = PostgreSQL(folders, guard, secrets["postgres"], fast=False)
     valkey = Valkey(folders, guard, secrets["valkey"])
-    broker = Proxy()
-    tansu = ProxiedTansu(folders, guard, advertised=broker.port)
+    broker = None if kafka else Proxy()
     started: list[Any] = []
+    cluster = Cluster(folders, guard)
+    brokers = None
     try:
-        for service in (postgresql, valkey, tansu):
+        services: list[Any] = [postgresql, valkey]
+        if broker is not None:
+            services.append(ProxiedTansu(folders, guard, advertised=broker.port))
+        for service in services:
             service.prepare()
             service.launch()
             started.append(service)
-        broker.target = tansu.port
+        if broker is not None:
+            broker.target = started[-1].port
+            servers = f"127.0.0.1:{broker.port}"
+        else:
+            cluster.start()
+            brokers, servers = Brokers(cluster.folder), cluster.servers
         database = Proxy(postgresql.port)
         env = {
             "DEBUG": "true",
             "LOG_FORMAT": "ecs",
             "DJANGO_SETTINGS_MODULE": "config.settings",
             "REDIS_URL": f"redis://:{secrets['valkey']}@127.0.0.1:{valkey.port}/0",
-            "KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{broker.port}",
+            "KAFKA_BOOTSTRAP_SERVERS": servers,
             "KAFKA_SESSION_TIMEOUT_MS": SESSION_MS,
             "KAFKA_PARTITIONS": "3",
             **{name: secrets[name] for name in ("SECRET_KEY", "MASTER_KEYS", "INDEX_KEY")},
@@ -113,9 +126,12 @@ def build_world() -> Iterator[World]:
             name = "postgres" if role == "postgres" else DATABASE
             for target, port in ((env, database.port), (direct, postgresql.port)):
                 target[variable] = f"postgresql://{role}:{secrets[role]}@127.0.0.1:{port}/{name}"
-        yield World(postgresql, database, broker, env, folders.logs, direct)
+        yield World(postgresql, database, broker, brokers, env, folders.logs, direct)
     finally:
         signals.take()
+        cluster.stop()
+        if brokers is not None:
+            brokers.end()
         for service in reversed(started):
             if service.child is not None:
                 stop([service.child])

@@ -1,0 +1,21 @@
+"""The quick shake of everything at once, while brokers are killed and stand still (``make chaos ARGS=--kafka``)."""
+
+import re
+import sys
+
+import pytest
+
+from tests.messaging.chaos.running import run_quickly, summary_of
+
+
+@pytest.mark.timeout(400)
+def test_nothing_is_lost_doubled_or_disordered_whatever_is_killed(capsys: pytest.CaptureFixture[str]) -> None:
+    status, said = run_quickly("tests.messaging.chaos", "--kafka", seconds=350)
+    with capsys.disabled():
+        sys.stdout.write(f"\n{summary_of(said)}\n")
+    assert status == 0, "\n".join(said[-40:])
+    kills = re.search(r"injected +(\d+)  kills altogether", "\n".join(said))
+    assert kills is not None
+    assert int(kills[1]) >= 8
+    assert re.search(r"injected +1  Kafka: kill -9 of a broker", "\n".join(said))
+    assert re.search(r"injected +1  Kafka: all brokers silent for 3 s", "\n".join(said))

@@ -1,0 +1,182 @@
+"""Brokers killed and restarted, leaders that move, partitions added, a topic deleted and made again."""
+
+import signal
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+import pytest
+from confluent_kafka import KafkaException
+
+from lifecycle.messaging import batch_processing
+from lifecycle.services.events.processing import process_events
+from tests.kafka.brokers import Brokers
+from tests.messaging.kafka import Broker, await_that, end_command, start_command, working
+from tests.messaging.speaking import Speaker
+from tests.messaging.test_relay import DEAD_LETTERS, LIFECYCLE, pending, relaying
+from tests.messaging.test_supervision import consuming
+
+CREATED = "customer.created"
+
+
+def create(broker: Broker, acme: Speaker, *names: str) -> None:
+    for name in names:
+        broker.send(acme.document(CREATED, name, id=name, name=name))
+
+
+def numbered(prefix: str, count: int) -> list[str]:
+    return [f"{prefix}{number}" for number in range(count)]
+
+
+def first_seen(messages: list[Any]) -> dict[str, list[int]]:
+    """The numbers of each customer's changes, as one reads them who passes over what they have read already."""
+    seen: dict[str, dict[int, None]] = defaultdict(dict)
+    for message in messages:
+        document = orjson.loads(message.value())
+        seen[document["subject"]][document["data"]["sequence"]] = None
+    return {customer: list(sequences) for customer, sequences in seen.items()}
+
+
+def test_brokers_killed_one_after_the_other_lose_and_disorder_nothing(
+    acme: Speaker, broker: Broker, brokers: Brokers
+) -> None:
+    broker.make_topics(partitions=3)
+    names: list[str] = []
+
+    def tell(phase: str, number: int) -> None:
+        fresh = numbered(f"{phase}{number}-", 15)
+        create(broker, acme, *fresh)
+        names.extend(fresh)
+        for name in fresh:
+            broker.send(acme.document("contract.renewed", name, id=f"{name}-k", minutes=1, contract_id="K"))
+        broker.producer.poll(0)
+
+    with working(broker, batch_size=20), relaying(broker) as relay:
+        for number in brokers.numbers:
+            tell("before", number)
+            brokers.stop(number)
+            tell("without", number)
+            # Longer than it takes to miss the broker: the two that are left go on without it.
+            await_that(lambda: len(acme.inbox()) == 2 * len(names), seconds=60)
+            brokers.start(number)
+            tell("after", number)
+            await_that(brokers.is_whole, seconds=90)
+        broker.flush()
+        await_that(lambda: len(acme.inbox()) == 2 * len(names), seconds=60)
+        await_that(lambda: pending() == 0, seconds=60)
+        assert relay.published >= 2 * len(names)
+    assert {acme.stage(name) for name in names} == {"Active"}
+    sequences = first_seen(broker.read(LIFECYCLE, 2 * len(names)))
+    assert len(sequences) == len(names) == 135
+    assert all(numbers == [1, 2] for numbers in sequences.values())
+
+
+def test_a_leader_that_moves_in_mid_batch_costs_nothing(
+    acme: Speaker, broker: Broker, brokers: Brokers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the commit of the database and that of the offsets: once as its broker goes, once as it comes back."""
+    topic = broker.topic(CREATED)
+    brokers.make_topic(topic, placed=[[1, 2, 3]])
+    moves: list[Callable[[], None]] = [lambda: brokers.stop(1, signum=signal.SIGTERM)]
+
+    def moving(batch: Any, **options: Any) -> Any:
+        results = process_events(batch, **options)
+        if moves:
+            moves.pop()()
+        return results
+
+    monkeypatch.setattr(batch_processing, "process_events", moving)
+    with working(broker, topics=[topic], batch_size=10) as worker:
+        create(broker, acme, *numbered("a", 30))
+        await_that(lambda: len(acme.inbox()) == 30, seconds=60)
+        broker.flush()
+        assert (brokers.leader(topic), moves) == (2, [])
+        brokers.make_whole()
+        moves.append(lambda: brokers.elect_preferred(topic))
+        create(broker, acme, *numbered("b", 30))
+        await_that(lambda: len(acme.inbox()) == 60, seconds=60)
+        broker.flush()
+        assert (brokers.leader(topic), moves) == (1, [])
+        await_that(lambda: broker.committed() == {(topic, 0): 60})
+    applied = [one.received.event.id for one in worker.results if one.outcome == "applied"]
+    assert sorted(applied) == sorted([*numbered("a", 30), *numbered("b", 30)])
+
+
+def test_partitions_that_are_added_are_read_and_written(
+    acme: Speaker, broker: Broker, brokers: Brokers, settings: Any
+) -> None:
+    settings.KAFKA_CONFIG = {"topic.metadata.refresh.interval.ms": 500}
+    broker.make_topics(names=[CREATED, LIFECYCLE, DEAD_LETTERS])
+    broker.producer.list_topics(timeout=10)
+    with working(broker, topics=[broker.topic(CREATED)]) as worker, relaying(broker):
+        create(broker, acme, *numbered("a", 20))
+        await_that(lambda: len(acme.inbox()) == 20)
+        for name in (CREATED, LIFECYCLE):
+            brokers.add_partitions(broker.topic(name), 4)
+        await_that(lambda: len(worker.consumer._assigned) == 4)
+        again = Broker()
+        again.prefix = broker.prefix
+        create(again, acme, *numbered("b", 40))
+        await_that(lambda: len(acme.inbox()) == 60)
+        await_that(lambda: pending() == 0)
+    assert len(broker.committed()) == 4
+    assert sum(broker.committed().values()) == 60
+    messages = broker.read(LIFECYCLE, 60)
+    assert len(first_seen(messages)) == 60
+    assert len({message.partition() for message in messages}) == 4
+
+
+def test_a_topic_that_is_deleted_and_made_again_is_read_from_its_start(
+    acme: Speaker, broker: Broker, brokers: Brokers
+) -> None:
+    """Also when the new log is longer than the old one was, so that no position lies beyond its end."""
+    broker.make_topics()
+    topic = broker.topic(CREATED)
+    with consuming(broker) as process:
+        create(broker, acme, *numbered("a", 5))
+        broker.flush()
+        await_that(lambda: len(acme.inbox()) == 5)
+        remake(brokers, topic)
+        again = Broker()
+        again.prefix = broker.prefix
+        create(again, acme, *numbered("b", 40))
+        again.flush()
+        await_that(lambda: len(acme.inbox()) == 45, seconds=60)
+        status, output, _ = end_command(process)
+    assert status == 0, output
+
+
+def test_a_topic_that_is_deleted_and_made_again_is_written_again(
+    acme: Speaker, broker: Broker, brokers: Brokers
+) -> None:
+    broker.make_topics(names=[LIFECYCLE, DEAD_LETTERS])
+    relay = start_command("relay_events", KAFKA_TOPIC_PREFIX=broker.prefix)
+    acme.hear(*[acme.created(name) for name in numbered("a", 10)])
+    await_that(lambda: pending() == 0)
+    remake(brokers, broker.topic(LIFECYCLE))
+    acme.hear(*[acme.created(name) for name in numbered("b", 10)])
+    await_that(lambda: pending() == 0, seconds=60)
+    status, output, _ = end_command(relay)
+    assert status == 0, output
+    again = Broker()
+    again.prefix = broker.prefix
+    expected = {str(acme.customer(name).id) for name in numbered("b", 10)}
+    assert expected <= set(first_seen(again.read(LIFECYCLE, 10)))
+
+
+def remake(brokers: Brokers, topic: str) -> None:
+    """Delete a topic and make it at once, before or after a client that wants it has done so."""
+    brokers.delete_topic(topic)
+    for _ in range(100):
+        try:
+            brokers.make_topic(topic)
+        except KafkaException as error:
+            # It is being deleted still, or a client was first.
+            if error.args[0].name() == "TOPIC_ALREADY_EXISTS" and topic in brokers.admin.list_topics(timeout=10).topics:
+                return
+            time.sleep(0.1)
+        else:
+            return
+    raise AssertionError(f"{topic} cannot be made again")
