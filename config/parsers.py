@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from typing import IO, Any
 
+from django.utils.translation import gettext as _
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 
 from tenants.rules import strict_json
 from tenants.rules.strict_json import DEEPEST, BadJson
+from tenants.sentences import describe_json
 
 __all__ = ["DEEPEST", "LARGEST_BODY", "StrictJSONParser", "parse_object"]
 
@@ -29,7 +31,8 @@ class StrictJSONParser(BaseParser):
         raw = stream.read(LARGEST_BODY + 1)
         if len(raw) > LARGEST_BODY:
             raise ParseError(
-                f"The body is too long: at most {LARGEST_BODY:,} bytes are accepted. Split it into several calls."
+                _("The body is too long: at most %(most)s bytes are accepted. Split it into several calls.")
+                % {"most": f"{LARGEST_BODY:,}"}
             )
         return parse_object(raw)
 
@@ -39,4 +42,4 @@ def parse_object(raw: bytes) -> dict[str, Any]:
     try:
         return strict_json.parse_object(raw)
     except BadJson as refusal:
-        raise ParseError(str(refusal)) from refusal
+        raise ParseError(describe_json(refusal)) from refusal

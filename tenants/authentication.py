@@ -10,6 +10,7 @@ from uuid import UUID
 import structlog
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.exceptions import AuthenticationFailed, NotFound
 from rest_framework.request import Request
@@ -29,9 +30,9 @@ from tenants.services.directory import find_tenant
 # Under which key a super admin's session keeps the tenant they have chosen, and until when (see Impersonation).
 CHOSEN_TENANT = "tenant"
 
-MALFORMED = "The Authorization header must read: Bearer <token>, with one token and no space in it."
-STALE = "Session expired. Sign in again."
-NO_SUCH_TENANT = "There is no such tenant: check the X-Tenant header."
+MALFORMED = gettext_lazy("The Authorization header must read: Bearer <token>, with one token and no space in it.")
+STALE = gettext_lazy("Session expired. Sign in again.")
+NO_SUCH_TENANT = gettext_lazy("There is no such tenant: check the X-Tenant header.")
 
 
 class BearerAuthentication(BaseAuthentication):

@@ -60,7 +60,7 @@ class AuditSealAdmin(TenantAdmin):
         """The last seal as it is published: what is kept elsewhere shows later that nothing before it was rewritten."""
         tenant = identity_of(request).tenant
         if not self.has_view_permission(request) or tenant is None:
-            raise PermissionDenied("Choose the tenant whose seals you want to see.")
+            raise PermissionDenied(_("Choose the tenant whose seals you want to see."))
         seal = self._last()
         if seal is None:
             return HttpResponse(_("Nothing is sealed yet."), status=404, content_type="text/plain; charset=utf-8")

@@ -8,6 +8,31 @@ from django.utils.translation import gettext_lazy as _
 
 IMPORTS: Final[Mapping[str, Any]] = MappingProxyType(
     {
+        "check_stopped": _("It was stopped after line %(line)s."),
+        "import_stopped": _("It was stopped after line %(line)s. What was imported stays, and is skipped next time."),
+        "file_not_kept": _("The file is no longer kept. Upload it again."),
+        "effects_not_agreed": _(
+            "More of “%(effect)s” would start than the dry run has counted. The import stopped before that; what was"
+            " imported stays, and is skipped next time. Make another dry run."
+        ),
+        "import_without_configuration": _(
+            "There is no lifecycle configuration: publish one first. Nothing was imported."
+        ),
+        "import_undecryptable": _(
+            "It cannot be decrypted; the log of the worker says why. Try it again, or upload the file again."
+        ),
+        "import_undecryptable_after": _(
+            "It cannot be decrypted after line %(line)s. What was imported before stays; the log of the worker says"
+            " why. Try it again, or upload the file again."
+        ),
+        "import_failed": _(
+            "It failed because of an internal error; the log of the worker says why. Try it again, or upload the file"
+            " again."
+        ),
+        "import_failed_after": _(
+            "It failed because of an internal error after line %(line)s. What was imported before stays; the log of the"
+            " worker says why. Try it again, or upload the file again."
+        ),
         "no_external_id": _(
             "No column is the customer's id in your systems. The file has %(columns)s; say with --mapping which of them"
             " is “external_id”."

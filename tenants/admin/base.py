@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from tenants.identity import Identity
 from tenants.roles import CONFIGURE_STAGES, Role
@@ -69,7 +70,7 @@ class TenantAdmin(_ModelAdmin):
         try:
             return super().response_action(request, queryset)
         except (ValidationError, ValueError):
-            messages.error(request, "Choose rows on this page. Nothing was changed.")
+            messages.error(request, _("Choose rows on this page. Nothing was changed."))
             return HttpResponseRedirect(request.get_full_path())
 
     def has_module_permission(self, request: HttpRequest) -> bool:

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -25,10 +26,10 @@ from tenants.services.accounts.tokens import TokenPair, TokenRefused, issue_pair
 from tenants.services.proxies import client_address
 from tenants.views import METHODS
 
-RESET_ASKED = (
+RESET_ASKED = gettext_lazy(
     "If there is an account with this user name, a link was sent to its e-mail address. It works for 30 minutes."
 )
-RESET_IMPOSSIBLE = (
+RESET_IMPOSSIBLE = gettext_lazy(
     "This installation does not send e-mail, so nothing was sent. Ask your administrator to set a new password."
 )
 

@@ -16,6 +16,8 @@ from django.db import Error as DatabaseError
 from django.db import connections
 from django.template.loader import render_to_string
 from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 from prometheus_client import Counter
 
 from audit.services.administration import record_administration
@@ -25,6 +27,7 @@ from tenants.models import QueuedMail, User
 from tenants.services.accounts.invitations import invitation_path
 from tenants.services.accounts.links import may_have_link
 from tenants.services.accounts.mails import finish_mail, on_queued, put_off_mail, take_mail
+from tenants.services.accounts.own_settings import in_settings_of
 from tenants.services.accounts.password_resets import prepare_reset
 from tenants.services.directory import find_user
 
@@ -40,11 +43,13 @@ mails = Counter("customer360_mails_total", "Mails by outcome.", ["kind", "outcom
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """What a mail says: to whom, the template, and where its link leads ('' for none)."""
+    """What a mail says: to whom, the template, and where its link leads ('' for none). ``subject`` may name %(tenant)s,
+    and is said in the language of who reads it.
+    """
 
     user: User
     template: str
-    subject: str
+    subject: Promise
     path: str = ""
 
 
@@ -79,9 +84,12 @@ def compose(letter: Letter, mail: QueuedMail) -> EmailMessage:
         "link": f"{settings.SITE_URL}{letter.path}" if letter.path else "",
         "at": mail.created_at,
     }
+    with in_settings_of(letter.user):
+        subject = letter.subject % {"tenant": letter.user.tenant.name if letter.user.tenant else ""}
+        body = render_to_string(f"mail/{letter.template}.txt", context)
     return EmailMessage(
-        subject=letter.subject,
-        body=render_to_string(f"mail/{letter.template}.txt", context),
+        subject=str(subject),
+        body=body,
         to=[letter.user.email],
         headers={
             "Message-ID": f"<{mail.id}@{urlsplit(settings.SITE_URL).hostname}>",
@@ -119,19 +127,19 @@ def _invite(mail: QueuedMail) -> Letter | None:
     user = find_user(mail.user_id)
     if user is None or user.tenant is None or user.has_usable_password() or not (user.email and may_have_link(user)):
         return None
-    return Letter(user, "invitation", f"Your invitation to {user.tenant.name} on Customer 360", invitation_path(user))
+    return Letter(user, "invitation", _("Your invitation to %(tenant)s on Customer 360"), invitation_path(user))
 
 
 def _reset(mail: QueuedMail) -> Letter | None:
     reset = prepare_reset(mail, now=timezone.now())
-    return Letter(reset.user, "password_reset", "Set a new password for Customer 360", reset.path) if reset else None
+    return Letter(reset.user, "password_reset", _("Set a new password for Customer 360"), reset.path) if reset else None
 
 
 def _tell_of_change(mail: QueuedMail) -> Letter | None:
     user = find_user(mail.user_id)
     if user is None or not user.email:
         return None
-    return Letter(user, "password_changed", "Your password for Customer 360 was changed")
+    return Letter(user, "password_changed", _("Your password for Customer 360 was changed"))
 
 
 _LETTERS: Final[Mapping[str, Callable[[QueuedMail], Letter | None]]] = MappingProxyType(

@@ -5,55 +5,52 @@ import math
 import re
 from typing import Any, NoReturn
 
+from tenants.rules.messages import Message
+
 DEEPEST = 32
 # Escapes that may stand for a character PostgreSQL cannot store: NUL and halves of surrogate pairs.
 _SUSPICIOUS = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-SUBJECT = "The body"
 
 
 class BadJson(ValueError):
-    """The text is not acceptable JSON; the sentence says what is wrong with it and where."""
+    """The text is not acceptable JSON; the message says what is wrong with it and where."""
+
+    def __init__(self, name: str, /, **params: Any) -> None:
+        super().__init__(name)
+        self.message = Message(name, params)
 
 
-def parse_object(raw: bytes, *, subject: str = SUBJECT) -> dict[str, Any]:
-    """The JSON object in ``raw``. ``subject`` begins the sentences: "The body", "The file".
+def parse_object(raw: bytes) -> dict[str, Any]:
+    """The JSON object in ``raw``.
 
-    Refused, each with its sentence: other encodings than UTF-8, nesting deeper than 32, a key given twice, NUL
+    Refused, each with its message: other encodings than UTF-8, nesting deeper than 32, a key given twice, NUL
     characters, lone surrogates, NaN and infinite numbers. Raises BadJson.
     """
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise BadJson(f"{subject} is not UTF-8: byte {error.start} does not belong there.") from error
+        raise BadJson("json_not_utf8", byte=error.start) from error
     try:
         value = json.loads(
             text, object_pairs_hook=_read_object, parse_constant=_refuse_constant, parse_float=_read_number
         )
         if not isinstance(value, dict):
-            raise _Refusal("must be a JSON object: { ... }")
+            raise BadJson("json_no_object")
         suspicious = _SUSPICIOUS.search(text) is not None
         # As many brackets as levels are needed at least, so most texts need not be walked.
         if suspicious or text.count("{") + text.count("[") > DEEPEST:
             _walk(value, look_into_texts=suspicious)
-    except _Refusal as refusal:
-        raise BadJson(f"{subject} {refusal}.") from refusal
+    except BadJson:
+        raise
     except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}"
-        raise BadJson(f"{subject} is not valid JSON at {place}: {error.msg}.") from error
+        raise BadJson("json_malformed", line=error.lineno, column=error.colno, detail=error.msg) from error
     except RecursionError as error:
-        raise BadJson(f"{subject} {_TOO_DEEP}.") from error
+        raise BadJson("json_too_deep", most=DEEPEST) from error
     except ValueError as error:
         # Of json.loads itself: a whole number with more digits than Python reads.
-        raise BadJson(f"{subject} contains a number that is too long.") from error
+        raise BadJson("json_number_too_long") from error
     return value
-
-
-class _Refusal(Exception):
-    """The rest of a sentence that begins with the subject."""
-
-
-_TOO_DEEP = f"is nested too deeply: at most {DEEPEST} levels are accepted"
 
 
 def _walk(value: Any, *, look_into_texts: bool) -> None:
@@ -73,14 +70,14 @@ def _walk(value: Any, *, look_into_texts: bool) -> None:
         if not inner:
             return
         level = inner
-    raise _Refusal(_TOO_DEEP)
+    raise BadJson("json_too_deep", most=DEEPEST)
 
 
 def _check_text(text: str) -> None:
     if "\x00" in text:
-        raise _Refusal("contains a NUL character (\\u0000), which cannot be stored: remove it")
+        raise BadJson("json_nul")
     if _SURROGATE.search(text):
-        raise _Refusal("contains half of a surrogate pair, which is no character: send the whole character")
+        raise BadJson("json_half_character")
 
 
 def _read_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -89,17 +86,17 @@ def _read_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen: set[str] = set()
         for key, _ in pairs:
             if key in seen:
-                raise _Refusal(f"gives the key {key[:80]!r} twice in one object: give it once")
+                raise BadJson("json_key_twice", key=repr(key[:80]))
             seen.add(key)
     return value
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise _Refusal(f"contains {name}, which is not a JSON number")
+    raise BadJson("json_no_number", number=name)
 
 
 def _read_number(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):
-        raise _Refusal(f"contains the number {text[:40]}, which is too large")
+        raise BadJson("json_number_too_large", number=text[:40])
     return value

@@ -3,6 +3,7 @@
 Rules and services name a message and its parameters; pages, the API and commands ask here for the words.
 """
 
+from tenants.sentences.json_texts import describe_json
 from tenants.sentences.writing import (
     describe_change,
     describe_finding,
@@ -18,6 +19,7 @@ __all__ = [
     "describe_change",
     "describe_finding",
     "describe_invalid",
+    "describe_json",
     "describe_refusal",
     "describe_value",
     "enumerate_names",

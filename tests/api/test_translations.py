@@ -100,6 +100,21 @@ def test_a_refusal_is_said_in_the_callers_language(
     assert [untranslated(one) for one in said] == [[] for _ in said], said
 
 
+@pytest.mark.parametrize(
+    "body", [b"{", b"\xff", b"[]", b'{"a": 1, "a": 2}', b'{"a": NaN}', b'{"a": 1e999}', b'{"a": "\\u0000"}']
+)
+def test_a_body_that_is_no_json_is_refused_in_the_callers_language(german, customer, api_client, body):
+    path = f"/api/v1/customers/{customer.id}/lifecycle"
+    headers = {"Accept-Language": "de"}
+    answer = api_client("account_manager").generic(
+        "PATCH", path, body, content_type="application/json", headers=headers
+    )
+    assert answer.status_code == 400
+    # The parser's own word for what it expected is Python's.
+    said = re.sub(r": Expecting [a-z ]+", "", answer.json()["detail"])
+    assert said.startswith("⟦") and untranslated(said) == [], said
+
+
 REASONS = {"reason_codes": {"Churned": ["Late"]}}
 
 

@@ -1,5 +1,6 @@
 """Effects, endpoints, undos and notifications as programs see them."""
 
+import re
 from collections.abc import Callable
 from contextlib import ExitStack
 from io import StringIO
@@ -12,7 +13,6 @@ from rest_framework.test import APIClient
 
 from audit.models import AdministrationEntry
 from lifecycle.delivery import samples
-from lifecycle.delivery.worker import EffectWorker
 from lifecycle.models import Customer, EffectRun, Notification, Undo, WebhookEndpoint
 from lifecycle.services.effects.addresses import AddressRefused
 from lifecycle.services.effects.claims import find_lanes
@@ -245,10 +245,9 @@ def test_what_an_effect_did_is_shown_with_its_time_and_without_the_person(
     client = api_client(people.tenant_admin)
     customer = CustomerFactory(tenant=ours, owner=people.viewer.username, name=f"{people.viewer.full_name} Ltd")
     move(client, customer)
-    worker = EffectWorker()
-    while worker.work():
-        assert worker.drain(20)
-    worker.close(1)
+    out = StringIO()
+    call_command("run_effects", "--once", stdout=out)
+    assert re.search(r"^[\d,]+ effects \([\d,]+/s\) .*\b[\d,]+ done", out.getvalue()), "it says how many"
     assert len(mailbox.about(people.viewer.email)) == 1
     shown = client.get(f"/api/v1/effects/{client.get('/api/v1/effects').json()['results'][0]['id']}").json()
     attempt = shown["last_attempt"]

@@ -20,6 +20,7 @@ from audit.models import AuditSeal, LifecycleHistory, OutboxMessage, SealedRow
 from audit.services import seals
 from audit.services.published_seals import PublishedSeals, read_seal
 from audit.services.seals import MerkleTree, describe_seal, facts_of, is_signed_by, merkle_root, public_key_of
+from lifecycle.management import progress
 from lifecycle.messaging.clients import ensure_topics, make_producer
 from lifecycle.models import Customer
 from lifecycle.rules.transitions import Change
@@ -359,6 +360,16 @@ def test_verify_audit_verifies_the_seals_as_well(tenant: TenantRef, customer: Cu
     with pytest.raises(CommandError, match=r"^1 seal is broken\.$"):
         call_command("verify_audit", "--tenant", tenant.slug, "--published", str(file), stdout=out)
     assert "Seal 1 was published and is missing here. (seal_withdrawn)" in out.getvalue()
+
+
+def test_verifying_says_how_far_it_is(tenant: TenantRef, customer: Customer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.0)
+    seal_once(tenant)
+    CustomerFactory(tenant=tenant)
+    assert seal_once(tenant) == 1
+    said = io.StringIO()
+    call_command("verify_audit", "--tenant", tenant.slug, stdout=io.StringIO(), stderr=said)
+    assert f"{tenant.slug}: seals 1 of 2" in said.getvalue().splitlines()
 
 
 def test_a_file_that_holds_no_seals_is_named_with_its_line(tenant: TenantRef, tmp_path: Any) -> None:

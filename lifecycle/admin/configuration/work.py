@@ -17,7 +17,7 @@ from tenants.models import ConfigurationVersion
 from tenants.rules.configuration.definitions import LONGEST_COMMENT
 from tenants.rules.configuration.document import Finding
 from tenants.rules.strict_json import BadJson, parse_object
-from tenants.sentences import describe_refusal
+from tenants.sentences import describe_json, describe_refusal
 
 LARGEST_FILE = 1_000_000
 FORM, JSON = "form", "json"
@@ -107,9 +107,9 @@ def _read_text(request: HttpRequest, work: Work, today: Today) -> None:
             return
         work.text, subject = upload.read().decode("utf-8", errors="replace"), _("The file")
     try:
-        work.document = parse_object(work.text.encode("utf-8", errors="surrogatepass"), subject=subject)
+        work.document = parse_object(work.text.encode("utf-8", errors="surrogatepass"))
     except BadJson as refusal:
-        work.refusal = str(refusal)
+        work.refusal = describe_json(refusal, subject=subject)
     if (size := len(json.dumps(work.document, ensure_ascii=False, separators=(",", ":")).encode())) > LARGEST_FILE:
         work.document = None
         work.refusal = _(

@@ -1,5 +1,6 @@
 """``manage.py run_effects``: delivers what stage changes start: e-mails, alerts, webhooks. Several may run."""
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +12,7 @@ from lifecycle.delivery.worker import PAUSE_SECONDS, EffectWorker
 from lifecycle.management.arguments import read_port
 from lifecycle.management.stopping import stop_on_signals
 from lifecycle.messaging import metrics
-from lifecycle.messaging.process import HealthFile, check_databases, end_in_time, serve_metrics
+from lifecycle.messaging.process import HealthFile, Progress, check_databases, end_in_time, serve_metrics
 from lifecycle.services.effects.queue import Job, Result
 from tenants.services.directory import PLATFORM
 
@@ -42,7 +43,16 @@ class Command(ServiceCommand):
         health = HealthFile(options["health_file"])
         serve_metrics(options["metrics_port"], metrics.EFFECTS)
         metrics.effects_round.set_to_current_time()
-        worker = EffectWorker(finished=_note)
+        outcomes: Counter[str] = Counter()
+        progress = Progress("effects", output=self.stdout, describe=lambda: _list_outcomes(outcomes))
+
+        def note(job: Job, result: Result, seconds: float) -> None:
+            metrics.effects.labels(kind=job.kind, outcome=result.state).inc()
+            metrics.effect_seconds.labels(kind=job.kind).observe(seconds)
+            outcomes[result.state] += 1
+            progress.advance(1)
+
+        worker = EffectWorker(finished=note)
         try:
             with stop_on_signals() as stop:
                 if not once:
@@ -72,8 +82,8 @@ class Command(ServiceCommand):
         finally:
             worker.close(CLOSE_SECONDS)
             health.remove()
+            progress.close()
 
 
-def _note(job: Job, result: Result, seconds: float) -> None:
-    metrics.effects.labels(kind=job.kind, outcome=result.state).inc()
-    metrics.effect_seconds.labels(kind=job.kind).observe(seconds)
+def _list_outcomes(outcomes: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {state}" for state, count in sorted(outcomes.items()))

@@ -27,6 +27,7 @@ from lifecycle.management.tenants import add_tenant_argument, choose_tenants
 from lifecycle.services.compliance.verification import (
     MISSING_TENANT,
     count_customers,
+    count_seals,
     find_missing_tenants,
     verify_tenant,
     verify_tenant_seals,
@@ -153,12 +154,15 @@ class Command(OperatorCommand):
     def _verify_seals(self, tenant: TenantRef, published: PublishedSeals | None, stop: StopRequest) -> dict[str, Any]:
         seals, breaks = 0, []
         found = verify_tenant_seals(tenant, public_keys=_public_keys(), published=published, now=timezone.now())
-        for number, fault in found:
-            seals += number > 0
-            if fault is not None:
-                breaks.append(asdict(fault))
-            if stop:
-                raise CommandError("Stopped before everything was verified.")
+        total = count_seals(tenant)
+        with ProgressBar(f"{tenant.slug}: seals", total, stream=self.stderr, terminal=sys.stderr) as bar:
+            for number, fault in found:
+                seals += number > 0
+                if fault is not None:
+                    breaks.append(asdict(fault))
+                bar.update(seals)
+                if stop:
+                    raise CommandError("Stopped before everything was verified.")
         report = {"seals": seals, "seal_breaks": breaks}
         return report if published is None else {**report, "published_seals": len(published.of(tenant.id))}
 

@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 
 from django.db import connection, connections, transaction
 
+from audit.models import AuditSeal
 from audit.services.published_seals import PublishedSeals, judge_published
 from audit.services.seal_verification import SealBreak, count_unsealed, verify_seals
 from audit.services.seals import LATE
@@ -76,6 +77,12 @@ def count_customers(tenant: TenantRef) -> int:
     """How many customers there are to verify; for a progress bar."""
     with tenant_context(tenant.id):
         return CustomerLifecycleStatus.objects.for_tenant(tenant.id).count()
+
+
+def count_seals(tenant: TenantRef) -> int:
+    """How many seals there are to verify; for a progress bar."""
+    with tenant_context(tenant.id):
+        return AuditSeal.objects.filter(tenant_id=tenant.id).count()
 
 
 def verify_tenant(tenant: TenantRef, *, customer_id: UUID | None = None) -> Iterator[Verified]:

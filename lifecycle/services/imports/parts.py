@@ -11,10 +11,12 @@ from uuid_utils.compat import uuid7
 
 from audit.services.message_encryption import decrypt_message, encrypt_message
 from lifecycle.models import ImportPart, ImportUpload
+from lifecycle.sentences import say
 from lifecycle.services.imports.columns import ColumnPlan, MappingRefused, propose_columns
 from lifecycle.services.imports.evidence import Evidence
 from lifecycle.services.imports.files import RecordReader
 from tenants.context import tenant_context
+from tenants.rules.messages import Message
 
 PART_BYTES: Final = 256 * 1024
 # So many refusals are shown on the page; the reject file has all.
@@ -31,15 +33,16 @@ class UploadGone(Exception):
 class Facts:
     """What was found out about a file, and decided. It quotes the file, so it is encrypted as the file is.
 
-    ``sentence``: why it cannot be read, or why the run before ended. ``candidates``: the encodings it could be in, each
-    with a word. ``codec``: the one it is read with. ``columns``: all, in order, as often as they occur. ``mapping``:
+    ``said``: why it cannot be read, or why the run before ended: a message and what it speaks of. ``candidates``: the
+    encodings it could be in, each with a word. ``codec``: the one it is read with. ``columns``: all, in order, as often
+    as they occur. ``mapping``:
     what people chose, column -> field or None.
     ``refusals``: the first lines that the last run rejected, with the sentence. ``foreseen``: what new customers start
     by entering their stages, by the name of the effect, as the last dry run has counted. ``starts_effects``: whether
     the import was asked to start that; ``started``: what it has started so far, or would have.
     """
 
-    sentence: str = ""
+    said: tuple[str, dict[str, Any]] | None = None
     candidates: list[tuple[list[str], str]] = field(default_factory=list)
     encoding: str = ""
     codec: str = ""
@@ -50,6 +53,11 @@ class Facts:
     foreseen: dict[str, int] = field(default_factory=dict)
     starts_effects: bool = False
     started: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def sentence(self) -> str:
+        """``said`` in the language of who asks; empty: there is nothing to say."""
+        return say(Message(*self.said)) if self.said else ""
 
     def plan(self, mapping: Mapping[str, str | None] | None = None) -> tuple[ColumnPlan, MappingRefused | None]:
         """Which column is which field, by what was chosen (or ``mapping``), and what stands in the way.
@@ -70,7 +78,7 @@ def read_facts(upload: ImportUpload) -> Facts:
 def write_facts(upload: ImportUpload, facts: Facts) -> None:
     """Replace what is known of an upload. In its tenant's context."""
     delete_parts(upload, Kind.FACTS)
-    add_part(upload, Kind.FACTS, 0, orjson.dumps(asdict(facts)))
+    add_part(upload, Kind.FACTS, 0, orjson.dumps(asdict(facts), default=str))
 
 
 def add_part(upload: ImportUpload, kind: Kind, number: int, plain: bytes) -> None:

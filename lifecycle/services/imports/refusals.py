@@ -21,7 +21,12 @@ class ImportRefusal(Refusal):
     """A file, or what was said about it, that customers cannot be read from."""
 
     @property
+    def page_message(self) -> Message:
+        """What is said on a page."""
+        name, params = self.message
+        return Message(f"{name}_on_page", params) if name in _OTHERWISE_ON_PAGE else self.message
+
+    @property
     def on_page(self) -> str:
         """The sentence for a page."""
-        name, params = self.message
-        return say(Message(f"{name}_on_page", params)) if name in _OTHERWISE_ON_PAGE else str(self)
+        return say(self.page_message)

@@ -134,7 +134,7 @@ def choose_columns(
         _, refusal = facts.plan(mapping)
         if refusal is not None:
             raise refusal
-        facts.mapping, facts.sentence = dict(mapping), ""
+        facts.mapping, facts.said = dict(mapping), None
         write_facts(upload, facts)
         upload.as_of = as_of
         _move(upload, State.READY, actor=actor, now=now)
@@ -169,7 +169,7 @@ def start_run(
         elif starts_effects:
             _check_effects(upload, facts, confirmed)
         facts.starts_effects, facts.started = starts_effects and not dry_run, {}
-        facts.sentence, facts.refusals = "", []
+        facts.said, facts.refusals = None, []
         write_facts(upload, facts)
         delete_parts(upload, Kind.REJECTS)
         _move(upload, State.CHECKING if dry_run else State.IMPORTING, actor=actor, now=now)
@@ -196,8 +196,8 @@ def stop_run(upload_id: UUID, *, revision: int, tenant: TenantRef, actor: Actor,
     with transaction.atomic():
         upload = _lock(upload_id, revision, (State.CHECKING, State.IMPORTING), tenant=tenant)
         facts = read_facts(upload)
-        imported = "" if upload.state == State.CHECKING else " What was imported stays, and is skipped next time."
-        facts.sentence = f"It was stopped after line {upload.line:,}.{imported}"
+        stopped = "check_stopped" if upload.state == State.CHECKING else "import_stopped"
+        facts.said = (stopped, {"line": f"{upload.line:,}"})
         write_facts(upload, facts)
         upload.state = State.READY
         upload.revision += 1

@@ -42,6 +42,7 @@ from storage.cipher import Undecryptable
 from tenants.actors import Actor, TenantRef
 from tenants.context import tenant_context
 from tenants.roles import PERMISSIONS
+from tenants.rules.messages import Message
 from tenants.services.configuration.policies import NoConfiguration
 from tenants.services.directory import PLATFORM, list_tenants
 
@@ -124,29 +125,24 @@ def _run(upload: ImportUpload, tenant: TenantRef, worker: UUID) -> Generator[Non
     except _LeaseLost:
         return
     except UploadGone:
-        lease.end(State.REFUSED, "The file is no longer kept. Upload it again.")
+        lease.end(State.REFUSED, Message("file_not_kept"))
     except FileRefused as refusal:
-        lease.end(State.REFUSED, refusal.on_page, candidates=[(list(c.names), c.example) for c in refusal.candidates])
+        candidates = [(list(one.names), one.example) for one in refusal.candidates]
+        lease.end(State.REFUSED, refusal.page_message, candidates=candidates)
     except MappingRefused as refusal:
-        lease.end(State.READY, refusal.on_page)
+        lease.end(State.READY, refusal.page_message)
     except EffectsNotAgreed as refusal:
-        lease.end(
-            State.READY,
-            f"More of “{refusal}” would start than the dry run has counted. The import stopped before that; what was "
-            "imported stays, and is skipped next time. Make another dry run.",
-        )
+        lease.end(State.READY, Message("effects_not_agreed", {"effect": str(refusal)}))
     except NoConfiguration:
-        lease.end(State.READY, "There is no lifecycle configuration: publish one first. Nothing was imported.")
+        lease.end(State.READY, Message("import_without_configuration"))
     except Exception as error:
         if concerns_everybody(error):
             raise
         log.error("upload failed", tenant=tenant.slug, upload=str(upload.id), error=describe(error))
-        what = (
-            "It cannot be decrypted" if isinstance(error, Undecryptable) else "It failed because of an internal error"
-        )
-        after = f" after line {lease.counts.line:,}. What was imported before stays" if lease.counts.line else ""
-        state = State.REFUSED if upload.state == State.READING else State.READY
-        lease.end(state, f"{what}{after}; the log of the worker says why. Try it again, or upload the file again.")
+        what = "import_undecryptable" if isinstance(error, Undecryptable) else "import_failed"
+        line = lease.counts.line
+        message = Message(f"{what}_after", {"line": f"{line:,}"}) if line else Message(what)
+        lease.end(State.REFUSED if upload.state == State.READING else State.READY, message)
 
 
 def _read(upload: ImportUpload, lease: "_Lease") -> Generator[None]:
@@ -283,7 +279,7 @@ class _Lease:
     def end(
         self,
         state: State,
-        sentence: str = "",
+        said: Message | None = None,
         *,
         candidates: list[tuple[list[str], str]] | None = None,
         facts: Facts | None = None,
@@ -293,7 +289,7 @@ class _Lease:
             with tenant_context(self.upload.tenant_id):
                 self._update(state=state, finished_at=timezone.now(), worker=None, leased_until=None)
                 known = facts or replace(read_facts(self.upload), candidates=candidates or [])
-                known.sentence = sentence
+                known.said = (said.name, dict(said.params)) if said else None
                 write_facts(self.upload, known)
         except _LeaseLost:
             return

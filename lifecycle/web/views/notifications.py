@@ -87,7 +87,7 @@ def choose_preferences(request: TenantRequest) -> HttpResponse:
         try:
             set_preference(user_id, tenant=tenant, now=now, alerts=alerts, time_zone=time_zone)
         except PreferenceRefused as refused:
-            refusal = f"{refused} Nothing was saved."
+            refusal = _("%(why)s Nothing was saved.") % {"why": refused}
         else:
             messages.success(request, _("Your preferences were saved."))
             return redirect("notification-preferences")

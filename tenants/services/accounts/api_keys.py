@@ -74,7 +74,7 @@ def create_key(
         raise ApiKeyRefused(_("The name of the key %(error)s.") % {"error": describe_value(error)}) from error
     unknown = sorted(set(scopes) - set(PERMISSIONS))
     if unknown or not scopes:
-        raise ApiKeyRefused(f"Give at least one scope of {', '.join(PERMISSIONS)}.")
+        raise ApiKeyRefused(_("Give at least one scope of %(scopes)s.") % {"scopes": ", ".join(PERMISSIONS)})
     if not now < expires_at <= now + LONGEST_LIFE:
         raise ApiKeyRefused(_("A key must expire in the future, within one year."))
     secret = base64.urlsafe_b64encode(os.urandom(32)).rstrip(b"=").decode()

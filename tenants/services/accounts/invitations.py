@@ -77,7 +77,9 @@ def send_invitation(user_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt.d
     if not is_mail_configured():
         raise PersonChangeRefused(_("This installation does not send e-mail: show the link, and pass it on."))
     if not user.email:
-        raise PersonChangeRefused(f"{user.username} is not an e-mail address: show the link, and pass it on.")
+        raise PersonChangeRefused(
+            _("%(name)s is not an e-mail address: show the link, and pass it on.") % {"name": user.username}
+        )
     queue_mail(QueuedMail.INVITATION, user.id, now=now)
     _record("send_invitation", user, tenant=tenant, actor=actor, now=now)
 
@@ -111,11 +113,11 @@ def _find_open_invitation(user_id: UUID, tenant: TenantRef) -> User:
         raise PersonChangeRefused(_("There is no such user here. Check the id."))
     if user.uses_provider:
         raise PersonChangeRefused(
-            f"{user.username} signs in through your company's identity provider: they have no password and no"
-            " invitation."
+            _("%(name)s signs in through your company's identity provider: they have no password and no invitation.")
+            % {"name": user.username}
         )
     if user.has_usable_password() or user.is_service_account:
-        raise PersonChangeRefused(f"{user.username} needs no invitation.")
+        raise PersonChangeRefused(_("%(name)s needs no invitation.") % {"name": user.username})
     return user
 
 

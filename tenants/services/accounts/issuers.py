@@ -226,17 +226,23 @@ def _slug_of(issuer: TokenIssuer) -> str:
 def discover(issuer: str) -> dict[str, str]:
     """Where a provider's endpoints are, as it says itself (OpenID Connect Discovery 1.0). Raises IssuerRefused."""
     url = f"{issuer.rstrip('/')}/.well-known/openid-configuration"
-    if (fault := jwks.check_url(url, "The provider's address")) is not None:
+    if (fault := jwks.check_url(url, _("The provider's address"))) is not None:
         raise IssuerRefused(fault)
     try:
         answer = fetch_json(url)
     except (OSError, ValueError) as error:
-        raise IssuerRefused(f"The provider does not describe itself at {url}: {error}. Nothing was changed.") from error
+        raise IssuerRefused(
+            _("The provider does not describe itself at %(url)s: %(error)s. Nothing was changed.")
+            % {"url": url, "error": error}
+        ) from error
     names = ("issuer", "authorization_endpoint", "token_endpoint", "jwks_uri")
     if not isinstance(answer, dict) or not all(isinstance(answer.get(name), str) for name in names):
-        raise IssuerRefused(f"{url} is no description of a provider. Nothing was changed.")
+        raise IssuerRefused(_("%(url)s is no description of a provider. Nothing was changed.") % {"url": url})
     if answer["issuer"] != issuer:
-        raise IssuerRefused(f"{url} describes {answer['issuer']}, which is not {issuer}. Nothing was changed.")
+        raise IssuerRefused(
+            _("%(url)s describes %(other)s, which is not %(issuer)s. Nothing was changed.")
+            % {"url": url, "other": answer["issuer"], "issuer": issuer}
+        )
     return {name: answer[name] for name in names}
 
 
@@ -244,11 +250,13 @@ def _check_client(client: PageClient) -> None:
     if find_text_error(client.client_id, _LONGEST_NAME) is not None:
         raise IssuerRefused(_("The client id is empty, too long, or has control characters."))
     for url, what in (
-        (client.authorization_url, "The authorization endpoint"),
-        (client.token_url, "The token endpoint"),
+        (client.authorization_url, _("The authorization endpoint")),
+        (client.token_url, _("The token endpoint")),
     ):
         if (fault := jwks.check_url(url, what)) is not None or len(url) > _LONGEST_URL:
-            raise IssuerRefused(fault or f"{what} is longer than {_LONGEST_URL} characters.")
+            raise IssuerRefused(
+                fault or _("%(what)s is longer than %(most)s characters.") % {"what": what, "most": f"{_LONGEST_URL:,}"}
+            )
 
 
 def configure_issuer(
@@ -276,10 +284,12 @@ def configure_issuer(
     if issuer == OWN_ISSUER or not issuer or not audience:
         raise IssuerRefused(_("Give the provider's own iss, and the audience that its tokens carry for this product."))
     if not algorithms or set(algorithms) - set(TokenIssuer.ALGORITHMS):
-        raise IssuerRefused(f"The algorithms must be among {', '.join(TokenIssuer.ALGORITHMS)}.")
+        raise IssuerRefused(_("The algorithms must be among %(names)s.") % {"names": ", ".join(TokenIssuer.ALGORITHMS)})
     allowed = {claim for claim, role in ROLE_OF_CLAIM.items() if role is not Role.SUPER_ADMIN}
     if not role_map or set(role_map.values()) - allowed:
-        raise IssuerRefused(f"The role map must lead to roles among {', '.join(sorted(allowed))}.")
+        raise IssuerRefused(
+            _("The role map must lead to roles among %(names)s.") % {"names": ", ".join(sorted(allowed))}
+        )
     said = {
         "jwks_url": jwks_url,
         "algorithms": list(algorithms),

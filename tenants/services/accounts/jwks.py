@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import structlog
 from django.conf import settings
+from django.utils.translation import gettext as _
 from jwt import PyJWK
 from prometheus_client import Counter
 
@@ -76,20 +77,21 @@ _slots = threading.BoundedSemaphore(MOST_FETCHES)
 _waiting = threading.BoundedSemaphore(MOST_WAITING)
 
 
-def check_url(url: str, what: str = "The key set's address") -> str | None:
-    """Why an address of a provider may not be used, or None.
+def check_url(url: str, what: str = "") -> str | None:
+    """Why an address of a provider may not be used, or None. ``what`` it is; empty: the address of its key set.
 
     HTTPS only; plain HTTP to this machine where LOOPBACK_ISSUERS allows it.
     """
+    what = what or _("The key set's address")
     try:
         parts = urlsplit(url)
     except ValueError as error:
-        return f"{what} is no address: {error}."
+        return _("%(what)s is no address: %(error)s.") % {"what": what, "error": error}
     if parts.scheme == "https" and parts.hostname and not parts.username:
         return None
     if settings.LOOPBACK_ISSUERS and parts.scheme == "http" and parts.hostname in LOOPBACK:
         return None
-    return f"{what} must be an https:// address without a user name."
+    return _("%(what)s must be an https:// address without a user name.") % {"what": what}
 
 
 def find_key(url: str, key_id: str) -> PyJWK | None:

@@ -20,6 +20,7 @@ from uuid import uuid4
 
 import structlog
 from django.conf import settings
+from django.utils.translation import gettext_lazy
 from prometheus_client import Counter
 from redis.exceptions import RedisError
 
@@ -77,9 +78,11 @@ return 0
 class LoginsLimited(Exception):
     """Too many attempts; ``retry_after`` is in whole seconds."""
 
-    def __init__(self, retry_after: int, what: str = "log-in attempts") -> None:
+    sentence = gettext_lazy("Too many log-in attempts: try again in %(seconds)s seconds.")
+
+    def __init__(self, retry_after: int) -> None:
         self.retry_after = retry_after
-        super().__init__(f"Too many {what}: try again in {retry_after} seconds.")
+        super().__init__(self.sentence % {"seconds": retry_after})
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,9 @@ def erase_user(user_id: UUID, *, reason: str, tenant: TenantRef, actor: Actor, n
     with tenant_context(tenant.id), transaction.atomic():
         user = lock_user(user_id, tenant)
         if user.is_active:
-            raise PersonChangeRefused(f"{user.username} is active. Deactivate them first. Nothing was erased.")
+            raise PersonChangeRefused(
+                _("%(name)s is active. Deactivate them first. Nothing was erased.") % {"name": user.username}
+            )
         user.username, user.full_name = f"erased-{user.id}", ERASED_NAME
         user.email = user.external_subject = ""
         user.last_login = None

@@ -7,7 +7,7 @@ from uuid import UUID
 from django.contrib.auth.hashers import check_password
 from django.contrib.auth.password_validation import validate_password
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop
+from django.utils.translation import gettext_lazy, gettext_noop
 
 from tenants.actors import USER, Actor, TenantRef
 from tenants.models import QueuedMail, User
@@ -18,7 +18,7 @@ from tenants.services.accounts.mails import queue_mail
 from tenants.services.accounts.people import BY_PROVIDER, PersonChangeRefused
 from tenants.services.directory import find_user
 
-WRONG = "That is not your current password. Nothing was changed."
+WRONG = gettext_lazy("That is not your current password. Nothing was changed.")
 THE_SAME = gettext_noop("That is your current password. Choose a different one.")
 
 

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import structlog
 from django.contrib.auth.password_validation import validate_password
+from django.utils.translation import gettext_lazy
 
 from audit.models import AdministrationEntry
 from audit.services.administration import record_administration
@@ -41,12 +42,18 @@ class Reset:
     path: str
 
 
+class ResetsLimited(LoginsLimited):
+    """Too many requests for a new password."""
+
+    sentence = gettext_lazy("Too many requests for a new password: try again in %(seconds)s seconds.")
+
+
 def request_reset(username: str, *, address: str, now: dt.datetime) -> None:
-    """Have a link sent to the person of this name, if there is one who may have it. Raises LoginsLimited."""
+    """Have a link sent to the person of this name, if there is one who may have it. Raises ResetsLimited."""
     try:
         take_attempt(username=username, address=address, purpose="reset")
     except LoginsLimited as limited:
-        raise LoginsLimited(limited.retry_after, "requests for a new password") from limited
+        raise ResetsLimited(limited.retry_after) from limited
     user = find_login(username)
     queue_mail(QueuedMail.RESET, user.id if user is not None else uuid4(), now=now)
 

@@ -17,6 +17,7 @@ from django.contrib.auth.models import Group, Permission
 from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from audit.services.administration import record_administration
 from tenants.actors import Actor, TenantRef
@@ -33,7 +34,7 @@ from tenants.services.accounts.tokens import revoke_refresh_tokens
 from tenants.services.configuration.versions import publish_version
 
 LONGEST_NAME = 150
-BY_PROVIDER = (
+BY_PROVIDER = gettext_lazy(
     "You sign in through your company's identity provider, so there is no password here. Nothing was changed: change it"
     " there."
 )
@@ -222,7 +223,7 @@ def set_password(
     then.
     """
     if len(password) > LONGEST_PASSWORD:
-        raise PersonChangeRefused(f"A password has at most {LONGEST_PASSWORD:,} characters.")
+        raise PersonChangeRefused(_("A password has at most %(most)s characters.") % {"most": f"{LONGEST_PASSWORD:,}"})
     encoded = make_password(password)
     with _context_of(user_id, tenant), transaction.atomic():
         user = lock_user(user_id, tenant)
