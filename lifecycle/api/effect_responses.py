@@ -3,7 +3,7 @@
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from lifecycle.api.responses import ResponseSerializer
+from lifecycle.api.rendering import ResponseSerializer
 from lifecycle.models import EffectRun, Notification
 from lifecycle.services.effects.preferences import CHOICES
 

@@ -1,19 +1,14 @@
-"""The responses of the API: each class describes one in the schema and renders it from what the service returned.
+"""The responses about customers, their stages and figures. ``api.rendering`` says what a response is."""
 
-Values go out as they are (the renderer knows dates and ids): rendering picks the described keys and nothing else. A key
-that the service did not return is an error, so what is described is what is sent.
-"""
-
-from collections.abc import Callable, Iterable, Mapping
-from functools import cache, partial
+from collections.abc import Iterable
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
+from lifecycle.api.rendering import ResponseSerializer, SentenceField
 from lifecycle.queries.list_columns import LISTED
 from lifecycle.rules.fields import BILLING, COMPANY, SUPPORT, Field, Kind, fields_of
-from lifecycle.sentences import say
 from tenants.rules.configuration.definitions import CATEGORIES, EFFECT_KINDS, EFFECT_MOMENTS
 
 BANDS = ("good", "watch", "poor", "unknown")
@@ -47,60 +42,6 @@ def _show(kind: Kind) -> "serializers.Field[Any, Any, Any, Any]":
             return serializers.DecimalField(max_digits=4, decimal_places=2, allow_null=True)
         case _:
             return serializers.CharField(allow_blank=True)
-
-
-# Key, whether it has to be there, how what it holds is rendered (None: as it is), and whether that is a list.
-_How = Callable[[Any], Any]
-_Plan = tuple[tuple[str, bool, _How | None, bool], ...]
-
-
-class SentenceField(serializers.CharField):
-    """What is said of something: the service returns a message, people read it in their language."""
-
-
-class ResponseSerializer(serializers.Serializer[Any]):
-    """A response. It is never read from a request."""
-
-    @classmethod
-    def render(cls, value: Mapping[str, Any]) -> dict[str, Any]:
-        """The body: every described key of the value, and of what lies in it. Raises KeyError for a missing one."""
-        return _render(_plan_of(cls), value)
-
-    @classmethod
-    def render_row(cls, row: object, **instead: Any) -> dict[str, Any]:
-        """The body of a row whose attributes have the described names; ``instead``: values that replace some."""
-        names: Iterable[str] = cls._declared_fields
-        return cls.render({name: instead[name] if name in instead else getattr(row, name) for name in names})
-
-
-@cache
-def _plan_of(response: type[serializers.Serializer[Any]]) -> _Plan:
-    """How a response is rendered, from its fields."""
-    return tuple(_plan_field(name, field) for name, field in response._declared_fields.items())
-
-
-def _plan_field(name: str, field: Any) -> tuple[str, bool, _How | None, bool]:
-    is_many = isinstance(field, serializers.ListSerializer | serializers.ListField)
-    inner = field.child if is_many else field
-    how: _How | None = None
-    if isinstance(inner, SentenceField):
-        how = say
-    elif isinstance(inner, serializers.Serializer):
-        how = partial(_render, _plan_of(type(inner)))
-    return name, field.required, how, is_many
-
-
-def _render(plan: _Plan, value: Mapping[str, Any]) -> dict[str, Any]:
-    rendered: dict[str, Any] = {}
-    for name, is_required, how, is_many in plan:
-        if not is_required and name not in value:
-            continue
-        one = value[name]
-        if how is None or one is None:
-            rendered[name] = one
-        else:
-            rendered[name] = [how(each) for each in one] if is_many else how(one)
-    return rendered
 
 
 class FaultResponse(ResponseSerializer):
@@ -382,58 +323,6 @@ class ProfileResponse(ResponseSerializer):
         child=ProvenanceResponse(), help_text="By field: `name`, `owner`, `billing.arr`, `contacts` and so on."
     )
     freshness = HeardResponse(many=True, help_text="The source that has been silent longest first.")
-
-
-def _records(what: str) -> serializers.ListField:
-    return serializers.ListField(child=serializers.DictField(), help_text=what)
-
-
-def _record(what: str) -> serializers.DictField:
-    return serializers.DictField(allow_null=True, help_text=what)
-
-
-class ExportResponse(ResponseSerializer):
-    """Everything that is kept about a customer [SEC-7], personal data in clear."""
-
-    exported_at = serializers.DateTimeField()
-    tenant = serializers.CharField()
-    company = _record("The company's data.")
-    former_names = _records("What the company was called before: `name, until`.")
-    contacts = _records("The people: `id, name, email, phone, role`.")
-    billing = _record("Billing's figures.")
-    support = _record("Support's figures.")
-    lifecycle = _record("The customer's stage.")
-    figures_past = _records("What changed of the figures: `effective_at, recorded_at, source, figures`.")
-    history = _records("Every transition, with its note; `note_erased` if it can no longer be read.")
-    notes = _records("What people wrote about the customer: each with its earlier `versions`.")
-    tasks = _records("What was to be done about the customer.")
-    refused_attempts = _records("Attempts to move the customer that were refused.")
-    administration = _records("What was done about the customer: exports, erasures.")
-    stored_answers = _records("Answers kept for repetitions under an Idempotency-Key.")
-    dead_letters = _records("Messages about the customer that could not be applied, with their bytes.")
-    parked_events = _records("Events that wait for the customer's creation.")
-    uploads = _records("Uploaded files that are kept for a day and may name the customer: `id, name, created_at`.")
-    withheld_messages = serializers.IntegerField(
-        help_text="Messages of no known tenant that may be about this customer, and are not handed out for that reason."
-    )
-
-
-class ErasedResponse(ResponseSerializer):
-    """What an erasure has destroyed [SEC-7]."""
-
-    customer_id = serializers.UUIDField()
-    erased_at = serializers.DateTimeField()
-    contacts = serializers.IntegerField()
-    messages = serializers.IntegerField(
-        help_text="Messages about the customer that were waiting or could not be applied."
-    )
-    answers = serializers.IntegerField(help_text="Answers that were kept for repetitions.")
-    uploads = serializers.IntegerField(help_text="Uploaded files that were being imported: any may name the person.")
-    key_destroyed = serializers.BooleanField(help_text="Whether notes or contacts were encrypted until now.")
-    company = serializers.BooleanField(help_text="Whether the company's name was erased as well.")
-    unreadable = serializers.IntegerField(
-        help_text="Messages that could not be read because their master key is missing."
-    )
 
 
 class ListedResponse(StatusResponse):

@@ -5,7 +5,7 @@ from typing import Any
 
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 
-from lifecycle.api import configuration_responses, responses
+from lifecycle.api import configuration_responses, personal_data_responses, responses
 from lifecycle.api.openapi import examples, security  # noqa: F401  (drf-spectacular finds the schemes)
 from lifecycle.api.openapi.configuration import CONFIGURATION, PUBLISHED
 from lifecycle.api.openapi.parameters import (
@@ -59,7 +59,7 @@ def describe(
 LIST_CUSTOMERS = describe("list_customers", "customers", *filter_parameters(), answer=responses.CustomerPageResponse)
 GET_CUSTOMER = describe("get_customer", "customers", CUSTOMER, answer=responses.ProfileResponse)
 EXPORT_CUSTOMER = describe(
-    "export_customer", "customers", CUSTOMER, request=ExportSerializer, answer=responses.ExportResponse
+    "export_customer", "customers", CUSTOMER, request=ExportSerializer, answer=personal_data_responses.ExportResponse
 )
 ERASE_CUSTOMER = describe(
     "erase_customer",
@@ -68,7 +68,7 @@ ERASE_CUSTOMER = describe(
     IDEMPOTENCY_KEY,
     REPLAYED,
     request=ErasureSerializer,
-    answer=responses.ErasedResponse,
+    answer=personal_data_responses.ErasedResponse,
     problems=(422,),
 )
 GET_LIFECYCLE = describe(

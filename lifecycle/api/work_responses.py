@@ -3,7 +3,7 @@
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from lifecycle.api.responses import ResponseSerializer
+from lifecycle.api.rendering import ResponseSerializer
 
 MASKED_HELP = "There is a text that the caller may not see: it needs the permission update_lifecycle."
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from lifecycle.api import responses, schema
+from lifecycle.api import personal_data_responses, schema
 from lifecycle.api.filters import refuse_unknown_parameters
 from lifecycle.api.idempotency import idempotent
 from lifecycle.api.serializers import ErasureSerializer, ExportSerializer
@@ -42,7 +42,7 @@ class PersonalDataViewSet(TenantViewSet):
         external_id = self.found(find_external_id(self.customer_id, self.tenant))
         with _refusals():
             exported = export_customer(external_id, **body.validated_data, **self._arguments())
-        return Response(responses.ExportResponse.render(exported))
+        return Response(personal_data_responses.ExportResponse.render(exported))
 
     @schema.ERASE_CUSTOMER
     @idempotent
@@ -58,7 +58,7 @@ class PersonalDataViewSet(TenantViewSet):
         external_id = self.found(find_external_id(self.customer_id, self.tenant))
         with _refusals():
             erased = erase_customer(external_id, **body.validated_data, **self._arguments())
-        return Response(responses.ErasedResponse.render(asdict(erased)))
+        return Response(personal_data_responses.ErasedResponse.render(asdict(erased)))
 
     def _arguments(self) -> dict[str, Any]:
         return {

@@ -6,6 +6,9 @@ An id that really looks like that can be given as ``="1E+11"``, the way spreadsh
 import re
 from typing import Any, Final
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
 from lifecycle.services.imports.values import BadValue
 
 # Fields whose digits are no number.
@@ -32,7 +35,7 @@ _DATE: Final = re.compile(
 _NOTHING: Final = frozenset(
     {"nan", "null", "none", "nil", "undefined", "n/a", "na", "(null)", "<null>", "\\n", "(blank)"}
 )
-_ADVICE: Final = 'write the id as it is in the CRM, in a spreadsheet as text (="00124")'
+_ADVICE: Final = gettext_lazy('write the id as it is in the CRM, in a spreadsheet as text (="00124")')
 
 
 def unwrap(text: str) -> str:
@@ -56,7 +59,7 @@ def read_cell(value: Any, field: str) -> Any:
     if value is None:
         return ""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise BadValue("must be a text or a number")
+        raise BadValue(_("must be a text or a number"))
     if not isinstance(value, str):
         if field in IDS:
             _refuse_inexact(value)
@@ -64,7 +67,7 @@ def read_cell(value: Any, field: str) -> Any:
     text = value.strip()
     bare = unwrap(text).strip()
     if _ERROR.fullmatch(bare):
-        raise BadValue(f"is an error of a spreadsheet program and no value: “{bare[:40]}”")
+        raise BadValue(_("is an error of a spreadsheet program and no value: “%(text)s”") % {"text": bare[:40]})
     # What was kept as text is as somebody typed it.
     if field in IDS and bare == text:
         _refuse_mangled(text, field)
@@ -73,23 +76,37 @@ def read_cell(value: Any, field: str) -> Any:
 
 def _refuse_inexact(value: float) -> None:
     if abs(value) > _EXACT:
-        raise BadValue(f"is a number too large to be exact in every program: “{value}”; write the id as text in quotes")
+        raise BadValue(
+            _("is a number too large to be exact in every program: “%(text)s”; write the id as text in quotes")
+            % {"text": value}
+        )
     if isinstance(value, float):
-        raise BadValue(f"is a number with a decimal point, not an id: “{value}”; write the id as text in quotes")
+        raise BadValue(
+            _("is a number with a decimal point, not an id: “%(text)s”; write the id as text in quotes")
+            % {"text": value}
+        )
 
 
 def _refuse_mangled(text: str, field: str) -> None:
+    sentence = _find_mangled(text, field)
+    if sentence is not None:
+        raise BadValue(sentence % {"text": text[:40], "advice": _ADVICE})
+
+
+def _find_mangled(text: str, field: str) -> str | None:
+    """What was made of an id, in a sentence that shows it; None: nothing."""
     if _EXPONENT.fullmatch(text):
-        raise BadValue(f"was turned into a rounded number by a spreadsheet program: “{text[:40]}”; {_ADVICE}")
+        return _("was turned into a rounded number by a spreadsheet program: “%(text)s”; %(advice)s")
     if field == "contact.phone":
-        return
+        return None
     if _FLOAT.fullmatch(text) or _GROUPS.fullmatch(text):
-        raise BadValue(f"was turned into a number by another program: “{text[:40]}”; {_ADVICE}")
+        return _("was turned into a number by another program: “%(text)s”; %(advice)s")
     if _ROUNDED.fullmatch(text):
-        raise BadValue(f"ends in zeros as numbers do that a spreadsheet program rounded: “{text[:40]}”; {_ADVICE}")
+        return _("ends in zeros as numbers do that a spreadsheet program rounded: “%(text)s”; %(advice)s")
     if _DATE.fullmatch(text):
-        raise BadValue(f"was turned into a date by a spreadsheet program: “{text[:40]}”; {_ADVICE}")
+        return _("was turned into a date by a spreadsheet program: “%(text)s”; %(advice)s")
     if field == "external_id" and text.casefold() in _NOTHING:
-        raise BadValue(f"is how programs write an empty value: “{text[:40]}”; {_ADVICE}")
+        return _("is how programs write an empty value: “%(text)s”; %(advice)s")
     if text.startswith("=") and len(text) > 1:
-        raise BadValue(f"is a formula: “{text[:40]}”; {_ADVICE}")
+        return _("is a formula: “%(text)s”; %(advice)s")
+    return None

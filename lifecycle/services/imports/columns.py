@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Final
 
+from django.utils.translation import gettext as _
+
 from lifecycle.rules.fields import FIELDS as CUSTOMER_FIELDS
 from lifecycle.services.imports.evidence import Evidence
 from lifecycle.services.imports.refusals import ImportRefusal
@@ -98,9 +100,12 @@ def propose_columns(
         others = [column for column in named if column not in found and seen.filled(column)]
         if found and len(named) > len(found):
             left = _listed([column for column in named if column not in found])
-            notes.append(f"{_listed(found)} is taken as {field}, not {left}")
+            notes.append(
+                _("%(columns)s is taken as %(field)s, not %(others)s")
+                % {"columns": _listed(found), "field": field, "others": left}
+            )
         elif others:
-            notes.append(f"{_listed(others)} does not look like {field}")
+            notes.append(_("%(columns)s does not look like %(field)s") % {"columns": _listed(others), "field": field})
     fields = {column: field for column, field in chosen.items() if field}
     refusals += _find_repeated(columns, fields)
     if "external_id" not in fields.values():

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import orjson
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop, ngettext
 
 from lifecycle.services.imports.cells import unguard, unwrap
 from lifecycle.services.imports.evidence import MOST_COLUMNS
@@ -34,8 +36,8 @@ _FORMATS: Final = {".csv": CSV, ".tsv": CSV, ".txt": CSV, ".ndjson": NDJSON, ".j
 DELIMITERS: Final = (",", ";", "\t", "|")
 # A record may go over several lines, but not over many: past these a quote was never closed.
 MOST_LINES: Final = 100
-NOT_TEXT: Final = "is not text in the file's encoding"
-TOO_LONG: Final = "is too long to be a record"
+NOT_TEXT: Final = gettext_noop("is not text in the file's encoding")
+TOO_LONG: Final = gettext_noop("is too long to be a record")
 # The columns that a reject file has before those of the file.
 LINE: Final = "_line"
 ERROR: Final = "_error"
@@ -131,7 +133,7 @@ class RecordReader:
             if fault is None and is_broken(record.text):
                 fault = NOT_TEXT
             elif "\x00" in record.text:
-                fault = "contains a NUL byte"
+                fault = gettext_noop("contains a NUL byte")
             yield record if fault is record.fault else replace(record, fault=fault)
 
     def _sniff(self) -> None:
@@ -166,7 +168,10 @@ class RecordReader:
         width = len(self.columns)
         for line, cells, raw, fault in self._rows():
             if any(cell.strip() for cell in cells[width:]):
-                fault = f"has {_fields(len(cells))}, the header has {width}"
+                fault = _("has %(fields)s, the header has %(number)s") % {
+                    "fields": _fields(len(cells)),
+                    "number": width,
+                }
             # Cells that are empty at the end of a line may be missing, and an empty one may be too many.
             cells = self._as_meant(cells) + [""] * (width - len(cells))
             yield Record(line, raw, dict(zip(self.columns, cells, strict=False)) if fault is None else {}, fault)
@@ -187,7 +192,7 @@ class RecordReader:
                 if len(line) >= LONGEST:
                     raise csv.Error(TOO_LONG)
                 if len(taken) > MOST_LINES or size > LONGEST:
-                    raise csv.Error("a quoted field is never closed")
+                    raise csv.Error(_("a quoted field is never closed"))
                 yield line
 
         while True:
@@ -200,12 +205,12 @@ class RecordReader:
                 return
             except csv.Error as error:
                 self._lines.give_back(taken[1:])
-                yield first, [], taken[0], f"is not valid CSV: {error}"
+                yield first, [], taken[0], _("is not valid CSV: %(error)s") % {"error": _(str(error))}
                 continue
             if len(taken) > 1 and self.columns and not self._is_whole(cells, taken):
                 # Two lines that each have a stray quote: the first alone is to blame for what it swallowed.
                 self._lines.give_back(taken[1:])
-                yield first, [], taken[0], "is not valid CSV: a quoted field is not closed in its line"
+                yield first, [], taken[0], gettext_noop("is not valid CSV: a quoted field is not closed in its line")
                 continue
             if any(cell.strip() for cell in cells):
                 yield first, cells, "".join(taken), None
@@ -231,9 +236,9 @@ def _read_object(line: int, text: str) -> Record:
     try:
         value = orjson.loads(text)
     except (orjson.JSONDecodeError, UnicodeEncodeError):
-        return Record(line, text, fault=NOT_TEXT if is_broken(text) else "is not JSON")
+        return Record(line, text, fault=NOT_TEXT if is_broken(text) else gettext_noop("is not JSON"))
     if not isinstance(value, dict):
-        return Record(line, text, fault="is not a JSON object")
+        return Record(line, text, fault=gettext_noop("is not a JSON object"))
     return Record(line, text, flatten(value))
 
 
@@ -273,4 +278,4 @@ def _first_line(text: str) -> str:
 
 
 def _fields(number: int) -> str:
-    return "one field" if number == 1 else f"{number} fields"
+    return ngettext("one field", "%(count)s fields", number) % {"count": number}

@@ -13,6 +13,7 @@ from hashlib import blake2b
 from uuid import UUID
 
 from django.db import DataError, IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from audit.services.administration import record_administration
 from lifecycle.rules.fields import BILLING, amounts_of
@@ -32,6 +33,7 @@ from tenants.actors import Actor, TenantRef
 from tenants.context import tenant_context
 from tenants.rules.configuration.policy import Policy
 from tenants.rules.values import InvalidValue, read_amount
+from tenants.sentences import describe_value
 from tenants.services.configuration.policies import live_policy
 
 SOURCE = "Import"
@@ -129,7 +131,7 @@ class Import:
         lines = []
         for record in batch:
             if record.fault is not None:
-                faults[record.line] = record, f"The line {record.fault}."
+                faults[record.line] = record, _("The line %(error)s.") % {"error": _(record.fault)}
                 continue
             try:
                 line = read_line(record, self.plan, now=self.now)
@@ -138,7 +140,8 @@ class Import:
                 continue
             earlier = seen.line_of(line.external_id, record.line)
             if earlier != record.line:
-                faults[record.line] = record, f"Line {earlier} names the same customer, “{line.external_id}”."
+                sentence = _("Line %(line)s names the same customer, “%(id)s”.")
+                faults[record.line] = record, sentence % {"line": earlier, "id": line.external_id}
                 continue
             lines.append(line)
         return lines
@@ -157,7 +160,7 @@ class Import:
         except (DataError, IntegrityError) as error:
             # Nothing that was read should be refused by the database: find the line, keep the others.
             if len(lines) == 1:
-                sentence = f"The database refused it: {str(error).splitlines()[0]}"
+                sentence = _("The database refused it: %(error)s") % {"error": str(error).splitlines()[0]}
                 written.faults[lines[0].record.line] = lines[0].record, sentence
                 return
             self._write(lines[: len(lines) // 2], written)
@@ -300,7 +303,9 @@ def _fit_amounts(line: Line, known: Known | None) -> Line:
         try:
             fitted[name] = read_amount(fitted[name], currency)
         except InvalidValue as error:
-            raise BadValue(f"“billing.{name}” {error}: “{fitted[name]}”.") from error
+            sentence = _("“%(column)s” %(error)s: “%(text)s”.")
+            shown = {"column": f"billing.{name}", "error": describe_value(error), "text": fitted[name]}
+            raise BadValue(sentence % shown) from error
     return replace(line, billing=fitted)
 
 

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from lifecycle.rules.fields import COMPANY, CONTACTS, names_of
 from lifecycle.services.customers.recording import ContactFacts
 from lifecycle.services.imports.cells import read_cell
@@ -43,13 +45,13 @@ def read_line(record: Record, plan: ColumnPlan, *, now: dt.datetime) -> Line:
             if text != "":
                 values[name] = READERS[name](text)
         except BadValue as fault:
-            raise BadValue(f"“{column}” {fault}.") from None
+            raise BadValue(_("“%(column)s” %(error)s.") % {"column": column, "error": fault}) from None
     external_id = values.pop("external_id", None)
     if external_id is None:
-        raise BadValue("The line names no customer: its external id is empty.")
+        raise BadValue(_("The line names no customer: its external id is empty."))
     entered = values.get("stage_entered_at")
     if entered is not None and entered > now:
-        raise BadValue("The customer cannot have entered its stage in the future.")
+        raise BadValue(_("The customer cannot have entered its stage in the future."))
     person = _part(values, "contact")
     return Line(
         record=record,
@@ -83,11 +85,15 @@ def _read_contacts(value: object) -> list[ContactFacts] | None:
     if value is None:
         return None
     if not isinstance(value, list) or len(value) > MOST_CONTACTS:
-        raise BadValue(f"“{CONTACTS}” must be a list of at most {MOST_CONTACTS} people.")
+        raise BadValue(
+            _("“%(column)s” must be a list of at most %(most)s people.") % {"column": CONTACTS, "most": MOST_CONTACTS}
+        )
     people = []
     for entry in value:
         if not isinstance(entry, dict):
-            raise BadValue(f"“{CONTACTS}” must be a list of people with name, email, phone and role.")
+            raise BadValue(
+                _("“%(column)s” must be a list of people with name, email, phone and role.") % {"column": CONTACTS}
+            )
         person = {}
         for name in names_of(CONTACTS):
             try:
@@ -95,7 +101,9 @@ def _read_contacts(value: object) -> list[ContactFacts] | None:
                 if text != "":
                     person[name] = READERS[f"contact.{name}"](text)
             except BadValue as fault:
-                raise BadValue(f"“{CONTACTS}.{name}” {fault}.") from None
+                raise BadValue(
+                    _("“%(column)s” %(error)s.") % {"column": f"{CONTACTS}.{name}", "error": fault}
+                ) from None
         if person:
             people.append(_as_contact(person))
     return people

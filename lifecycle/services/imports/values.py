@@ -11,9 +11,12 @@ from decimal import Decimal
 from functools import partial
 from typing import Any, Final
 
+from django.utils.translation import gettext as _
+
 from lifecycle.rules.fields import FIELDS, Kind
 from tenants.rules import values
 from tenants.rules.values import InvalidValue, check_day
+from tenants.sentences import describe_value
 
 # No number and no day that people write is longer; what reads one takes time by the square of its length.
 LONGEST_FIGURE: Final = 100
@@ -46,11 +49,11 @@ def read_number(text: str | float) -> Decimal | float:
     shown = text
     text = text.strip()
     if len(text) > LONGEST_FIGURE:
-        raise BadValue(f"is not a number: “{shown[:40]}”; write for example 1234.50")
+        raise BadValue(_("is not a number: “%(text)s”; write for example 1234.50") % {"text": shown[:40]})
     text = _SIGNS.sub("", text)
     separated = _BLANKS.sub("", text)
     if separated != text and not re.fullmatch(r"[+-]?\d{1,3}([\s\u00a0\u2007\u2009\u202f'’]\d{3})+([.,]\d+)?", text):
-        raise BadValue(f"is not a number: “{shown[:40]}”; write for example 1234.50")
+        raise BadValue(_("is not a number: “%(text)s”; write for example 1234.50") % {"text": shown[:40]})
     return Decimal(_without_groups(separated, shown, was_separated=separated != text))
 
 
@@ -59,12 +62,13 @@ def _without_groups(text: str, shown: str, *, was_separated: bool) -> str:
         head, mark, decimals = text.replace(",", ".").partition(".")
         if mark and len(decimals) == 3 and not was_separated and head.lstrip("+-") != "0":
             raise BadValue(
-                f"could be {head}{decimals} or {head}.{decimals}: “{shown[:40]}”; write it without a separator"
+                _("could be %(one)s or %(other)s: “%(text)s”; write it without a separator")
+                % {"one": f"{head}{decimals}", "other": f"{head}.{decimals}", "text": shown[:40]}
             )
         return f"{head}{mark}{decimals}"
     grouped = _GROUPED.fullmatch(text)
     if grouped is None or was_separated:
-        raise BadValue(f"is not a number: “{shown[:40]}”; write for example 1234.50")
+        raise BadValue(_("is not a number: “%(text)s”; write for example 1234.50") % {"text": shown[:40]})
     group = grouped["group"]
     whole, mark, decimals = text.partition("," if group == "." else ".")
     return f"{whole.replace(group, '')}{mark and '.'}{decimals}"
@@ -90,7 +94,7 @@ def _read_day(text: str) -> dt.date:
     try:
         day = _parse_day(text[: LONGEST_FIGURE + 1])
     except ValueError:
-        raise BadValue(f"is not a date: “{text[:40]}”; write for example 2026-03-31") from None
+        raise BadValue(_("is not a date: “%(text)s”; write for example 2026-03-31") % {"text": text[:40]}) from None
     return check_day(day)
 
 
@@ -106,7 +110,7 @@ def _parse_day(text: str) -> dt.date:
     if match := _SLASHES.fullmatch(text):
         one, other, year = int(match[1]), int(match[2]), int(match[3])
         if one <= 12 and other <= 12 and one != other:
-            raise BadValue(f"could be two days: “{text}”; write for example 2026-03-31")
+            raise BadValue(_("could be two days: “%(text)s”; write for example 2026-03-31") % {"text": text})
         return dt.date(year, *((one, other) if one <= 12 else (other, one)))
     raise ValueError(text)
 
@@ -120,7 +124,7 @@ def _shown(read: Callable[[Any], Any], *, first: Callable[[Any], Any] = str) -> 
         except BadValue:
             raise
         except InvalidValue as error:
-            raise BadValue(f"{error}: “{str(text)[:60]}”") from error
+            raise BadValue(f"{describe_value(error)}: “{str(text)[:60]}”") from error
 
     return reader
 
