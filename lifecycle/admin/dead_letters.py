@@ -71,7 +71,7 @@ class DeadLetterAdmin(TenantAdmin):
                 said = _("%(id)s failed again: %(why)s") % {"id": result.dead_letter_id, "why": result.sentence}
                 messages.warning(request, said)
             elif result.waits:
-                messages.warning(request, f"{result.dead_letter_id} {WAITS}")
+                messages.warning(request, f"{result.dead_letter_id} {_(WAITS)}")
 
     @admin.action(description=gettext_lazy("Discard the selected dead letters"), permissions=["decide"])
     def discard(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> None:

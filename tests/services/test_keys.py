@@ -295,7 +295,7 @@ def test_dead_messages_about_the_customer_lose_their_bytes(customer: Customer, t
 
 def test_an_erasure_that_cannot_be_is_refused_and_changes_nothing(customer: Customer, tenant: TenantRef) -> None:
     for arguments, sentence in (
-        (("no one", "--reason", "Request 17"), f"Tenant {tenant.slug} has no customer 'no one'."),
+        (("no one", "--reason", "Request 17"), f"Tenant {tenant.slug} has no customer “no one”."),
         (("canary-1", "--reason", "  "), "Enter a reason, in at most 500 characters."),
     ):
         with pytest.raises(CommandError) as refusal:

@@ -10,6 +10,7 @@ from uuid import UUID
 from django.core.management.base import CommandError, CommandParser
 from django.db.models import Count, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from audit.management.reporting import OperatorCommand
 from lifecycle.management.arguments import read_text, whole_number
@@ -128,7 +129,7 @@ class Command(OperatorCommand):
                 if replayed.is_resolved:
                     done += 1
                     if replayed.waits:
-                        self.stdout.write(f"{replayed.dead_letter_id} {WAITS}")
+                        self.stdout.write(f"{replayed.dead_letter_id} {_(WAITS)}")
                 else:
                     again += 1
                     self.stdout.write(f"{replayed.dead_letter_id} failed again: {replayed.code}: {replayed.sentence}")

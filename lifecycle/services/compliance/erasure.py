@@ -12,6 +12,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db.models import Case, Exists, OuterRef, Value, When
+from django.utils.translation import gettext as _
 
 from audit.models import OutboxMessage, RefusedAttempt
 from audit.services.administration import record_administration
@@ -37,6 +38,7 @@ from tenants.actors import Actor, TenantRef
 from tenants.context import no_tenant_context
 from tenants.models import Stage
 from tenants.rules.values import InvalidValue, read_external_id, sort_key
+from tenants.sentences import describe_value
 
 ERASED_NAME: Final = "Erased customer"
 LONGEST_REASON: Final = 500
@@ -100,12 +102,13 @@ def erase_customer(
         found = _join(found, filing.find_dead_letters(subject, filed_only=True))
     messages = _blank_dead_letters(found, subject, actor=actor, now=now) + _delete_parked(subject)
     if customer is None and not messages:
-        raise ErasureRefused("not_found", f"Tenant {tenant.slug} has no customer {external_id!r}.")
+        sentence = _("Tenant %(tenant)s has no customer “%(id)s”.")
+        raise ErasureRefused("not_found", sentence % {"tenant": tenant.slug, "id": external_id})
     contacts = answers = 0
     key_destroyed = False
     if customer is not None:
         key_destroyed = destroy_key(tenant.id, customer.id)
-        contacts, _ = Contact.objects.filter(tenant_id=tenant.id, customer_id=customer.id).delete()
+        contacts, _by_model = Contact.objects.filter(tenant_id=tenant.id, customer_id=customer.id).delete()
         answers = idempotency.blank_answers(tenant.id, customer.id, mentions=subject.is_named_in)
         erase_effects(tenant.id, customer.id, now=now)
         erase_work(tenant.id, customer.id)
@@ -136,7 +139,8 @@ def check_reason(reason: str, *, required: bool = True) -> str:
     """The reason as it is kept. Raises ErasureRefused."""
     reason = reason.replace("\x00", "").strip()
     if (required and not reason) or len(reason) > LONGEST_REASON:
-        raise ErasureRefused("reason_required", f"Enter a reason, in at most {LONGEST_REASON} characters.")
+        sentence = _("Enter a reason, in at most %(most)s characters.")
+        raise ErasureRefused("reason_required", sentence % {"most": LONGEST_REASON})
     return reason
 
 
@@ -152,7 +156,8 @@ def find_subject(external_id: str, tenant: TenantRef) -> Subject:
     try:
         name = read_external_id(external_id)
     except InvalidValue as error:
-        raise ErasureRefused("not_found", f"The external id {error}.") from error
+        sentence = _("The external id %(error)s.")
+        raise ErasureRefused("not_found", sentence % {"error": describe_value(error)}) from error
     customer_id = Customer.objects.filter(tenant_id=tenant.id, external_id=name).values_list("id", flat=True).first()
     if customer_id is None:
         return Subject(tenant, name)

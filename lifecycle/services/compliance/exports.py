@@ -8,6 +8,7 @@ from uuid import UUID
 
 import orjson
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from audit.models import AdministrationEntry, FormerName, LifecycleHistory, RefusedAttempt
 from audit.services.administration import record_administration
@@ -69,11 +70,11 @@ def export_customer(
     except cipher.MasterKeyMissing as error:
         raise ErasureRefused(
             "unavailable",
-            "The personal data lie under a master key that is not in MASTER_KEYS; nothing was handed out. Restore that"
-            " key back.",
+            _("The personal data are under a master key that is not in MASTER_KEYS. Nothing was exported: restore it."),
         ) from error
     if subject.customer_id is None and not (exported["dead_letters"] or exported["parked_events"]):
-        raise ErasureRefused("not_found", f"Tenant {tenant.slug} has no customer {external_id!r}.")
+        sentence = _("Tenant %(tenant)s has no customer “%(id)s”.")
+        raise ErasureRefused("not_found", sentence % {"tenant": tenant.slug, "id": external_id})
     record_administration(
         tenant_id=tenant.id,
         actor=actor.name,

@@ -9,6 +9,8 @@ from uuid import UUID
 import structlog
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from audit.services.administration import record_administration
 from audit.services.message_encryption import rewrap_message
@@ -27,7 +29,9 @@ from tenants.services.directory import PLATFORM, find_tenants
 log = structlog.get_logger(__name__)
 
 # What is said of a replayed message whose customer is not there.
-WAITS: Final = "waits for its customer again, and fails again unless customer.created arrives: send that first."
+WAITS: Final = gettext_noop(
+    "waits for its customer again, and fails again unless customer.created arrives: send that first."
+)
 LONGEST_REASON: Final = 500
 REWRAP_BATCH: Final = 500
 
@@ -84,17 +88,18 @@ def open_message(dead_letter: DeadLetter) -> Message:
     """The message as it came. Raises DeadLetterRefused when its bytes were given up or cannot be decrypted."""
     if dead_letter.state != DeadLetter.State.OPEN:
         raise DeadLetterRefused(
-            "already_resolved", f"This dead letter is {dead_letter.state} already; its bytes were not kept."
+            "already_resolved",
+            _("This dead letter is %(state)s already; its bytes were not kept.") % {"state": dead_letter.state},
         )
     try:
         return read_message(dead_letter)
     except cipher.MasterKeyMissing as error:
         raise DeadLetterRefused(
-            UNDECRYPTABLE, "Its bytes lie under a master key that is not in MASTER_KEYS: restore that key."
+            UNDECRYPTABLE, _("Its bytes lie under a master key that is not in MASTER_KEYS: restore that key.")
         ) from error
     except cipher.Undecryptable as error:
         raise DeadLetterRefused(
-            UNDECRYPTABLE, "Its bytes were altered in the table: have the sender send it again, and discard it."
+            UNDECRYPTABLE, _("Its bytes were altered in the table: have the sender send it again, and discard it.")
         ) from error
 
 
@@ -116,7 +121,8 @@ def discard_dead_letters(dead_letters: Iterable[DeadLetter], *, reason: str, act
     """
     reason = reason.strip()
     if not reason or len(reason) > LONGEST_REASON:
-        raise DeadLetterRefused("reason_required", f"Enter a reason, in at most {LONGEST_REASON} characters.")
+        sentence = _("Enter a reason, in at most %(most)s characters.")
+        raise DeadLetterRefused("reason_required", sentence % {"most": LONGEST_REASON})
     count = 0
     for dead_letter in dead_letters:
         with transaction.atomic(), tenant_context(dead_letter.tenant_id):
@@ -174,10 +180,11 @@ def _replay_alone(dead_letter: DeadLetter, *, actor: Actor, now: dt.datetime) ->
             raise
         log.error("dead letter failed", dead_letter=str(dead_letter.id), error=describe(error))
         if is_transient(error):
-            return Replayed(dead_letter.id, DEAD, "busy", "Its customer is being changed by someone else: try again.")
-        return _note_failure(
-            dead_letter, Refusal("internal_error", f"The event could not be processed ({type(error).__name__}).")
-        )
+            return Replayed(
+                dead_letter.id, DEAD, "busy", _("Its customer is being changed by someone else: try again.")
+            )
+        sentence = _("The event could not be processed (%(error)s).") % {"error": type(error).__name__}
+        return _note_failure(dead_letter, Refusal("internal_error", sentence))
 
 
 def _note_failure(dead_letter: DeadLetter, refusal: Refusal) -> Replayed:
