@@ -158,6 +158,11 @@ def refuse_parameter(name: str, detail: str) -> RequestRefused:
     return RequestRefused("invalid_request", detail, errors=[_describe(name, detail)])
 
 
+def refuse_choice(name: str, choices: Iterable[str]) -> RequestRefused:
+    """The refusal of a parameter that is none of these."""
+    return refuse_parameter(name, _("Choose one of: %(choices)s.") % {"choices": ", ".join(choices)})
+
+
 def refuse_unknown_parameters(parameters: QueryDict, known: tuple[str, ...]) -> None:
     """Refuse parameters that an address does not have, or has once. Raises RequestRefused."""
     if not parameters:

@@ -118,7 +118,8 @@ class LifecycleViewSet(TenantViewSet):
         refuse_unknown_parameters(request.query_params, (DETAIL_PARAMETER,))
         detail = request.query_params.get(DETAIL_PARAMETER)
         if detail not in (None, DETAIL):
-            raise refuse_parameter(DETAIL_PARAMETER, f"The parameter effects can be {DETAIL}, or left out.")
+            sentence = _("The parameter effects can be %(value)s, or left out.")
+            raise refuse_parameter(DETAIL_PARAMETER, sentence % {"value": DETAIL})
         may_update = self.identity.may(UPDATE_LIFECYCLE)
         denial = "" if may_update else describe_denial(self.identity, UPDATE_LIFECYCLE)
         body = self.found(

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from lifecycle.api import effect_responses as responses
 from lifecycle.api import effect_schema as schema
 from lifecycle.api.effect_serializers import PauseSerializer, ReplaySerializer
-from lifecycle.api.filters import read_limit, refuse_parameter, refuse_unknown_parameters
+from lifecycle.api.filters import read_limit, refuse_choice, refuse_parameter, refuse_unknown_parameters
 from lifecycle.api.paging import page_links
 from lifecycle.api.serializers import read_uuid
 from lifecycle.api.viewsets.tenant import TenantViewSet
@@ -32,6 +32,7 @@ from tenants.rules.configuration.effect_kinds import KINDS
 # What a configuration names, and what becomes of alerts.
 ROW_KINDS = (*KINDS, ESCALATION, digests.KIND)
 FILTERS = ("state", "kind", "effect", "customer_id", "request_id")
+EXAMPLE = "0198f3c2-5d1e-7a44-9f0e-2b6c1d7e8a90"
 NO_EFFECT = gettext_noop("There is no such effect: check the id, and that the effect belongs to this tenant.")
 
 
@@ -124,7 +125,7 @@ def read_id(text: str, name: str) -> UUID:
     """The id that an address names. Raises RequestRefused."""
     found = read_uuid(text)
     if found is None:
-        raise refuse_parameter(name, "It is a UUID such as 0198f3c2-5d1e-7a44-9f0e-2b6c1d7e8a90: check the address.")
+        raise refuse_parameter(name, _("It is a UUID such as %(example)s: check the address.") % {"example": EXAMPLE})
     return found
 
 
@@ -140,9 +141,9 @@ def refusals() -> Iterator[None]:
 def _read_wanted(parameters: QueryDict, question: bytes) -> Wanted:
     state, kind = parameters.get("state"), parameters.get("kind")
     if state is not None and state not in EffectRun.STATES:
-        raise refuse_parameter("state", f"Choose one of: {', '.join(EffectRun.STATES)}.")
+        raise refuse_choice("state", EffectRun.STATES)
     if kind is not None and kind not in ROW_KINDS:
-        raise refuse_parameter("kind", f"Choose one of: {', '.join(ROW_KINDS)}.")
+        raise refuse_choice("kind", ROW_KINDS)
     ids = {
         name: read_id(text, name) if (text := parameters.get(name)) is not None else None
         for name in ("customer_id", "request_id")

@@ -49,7 +49,7 @@ class EndpointViewSet(TenantViewSet):
         try:
             endpoint, secret = endpoints.create_endpoint(asked["name"], asked["url"], **self._arguments())
         except AddressRefused as refused:
-            raise refuse_parameter("url", f"{refused} Nothing was saved.") from refused
+            raise refuse_parameter("url", _("%(why)s Nothing was saved.") % {"why": refused}) from refused
         except EndpointRefused as refused:
             raise RequestRefused("conflict", str(refused)) from refused
         answer = responses.NewEndpointResponse.render({**_describe(endpoint, None), "secret": secret})

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from lifecycle.api import effect_responses as responses
 from lifecycle.api import effect_schema as schema
 from lifecycle.api.effect_serializers import PreferenceSerializer
-from lifecycle.api.filters import read_limit, refuse_parameter, refuse_unknown_parameters
+from lifecycle.api.filters import read_limit, refuse_choice, refuse_parameter, refuse_unknown_parameters
 from lifecycle.api.paging import page_links
 from lifecycle.api.viewsets.effects import read_id
 from lifecycle.api.viewsets.tenant import TenantViewSet
@@ -35,7 +35,7 @@ class NotificationViewSet(TenantViewSet):
         parameters = request.query_params
         refuse_unknown_parameters(parameters, ("unread", "cursor", "limit"))
         if parameters.get("unread", "false") not in ("true", "false"):
-            raise refuse_parameter("unread", "Choose one of: true, false.")
+            raise refuse_choice("unread", ("true", "false"))
         limit, unread = read_limit(parameters), parameters.get("unread") == "true"
         question = f"notifications|{self.identity.user_id}|{unread}".encode()
         rows = list_notifications(
@@ -77,7 +77,8 @@ class NotificationViewSet(TenantViewSet):
                 self.identity.user_id, tenant=self.tenant, now=timezone.now(), **body.validated_data
             )
         except PreferenceRefused as refused:
-            raise refuse_parameter(refused.field, f"{refused} Nothing was saved.") from refused
+            sentence = _("%(why)s Nothing was saved.")
+            raise refuse_parameter(refused.field, sentence % {"why": refused}) from refused
         return _describe(preference)
 
     @schema.ACKNOWLEDGE_NOTIFICATION

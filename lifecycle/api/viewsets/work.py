@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from lifecycle.api import work_responses as responses
 from lifecycle.api import work_schema as schema
-from lifecycle.api.filters import read_limit, refuse_parameter, refuse_unknown_parameters
+from lifecycle.api.filters import read_limit, refuse_choice, refuse_parameter, refuse_unknown_parameters
 from lifecycle.api.idempotency import idempotent
 from lifecycle.api.paging import page_links
 from lifecycle.api.preconditions import format_etag, read_if_match
@@ -236,7 +236,7 @@ def read_state(request: Request) -> str | None:
     """The parameter ``state``. Raises RequestRefused."""
     state: str | None = request.query_params.get("state")
     if state is not None and state not in STATES:
-        raise refuse_parameter("state", f"Choose one of: {', '.join(STATES)}.")
+        raise refuse_choice("state", STATES)
     return state
 
 
