@@ -1,17 +1,23 @@
 """How reading or importing a file ended is kept as a message, and said in the language of who looks at it later."""
 
+import re
 from dataclasses import asdict
+from io import BytesIO
 from typing import Any
 
 import orjson
 import pytest
 
 from lifecycle.sentences.imports import IMPORTS
+from lifecycle.services.imports.cells import read_cell
 from lifecycle.services.imports.columns import MappingRefused
+from lifecycle.services.imports.files import RecordReader
+from lifecycle.services.imports.kinds import CSV, NDJSON
 from lifecycle.services.imports.parts import Facts
 from lifecycle.services.imports.refusals import ImportRefusal
 from lifecycle.services.imports.texts import FileRefused
-from tests.admin.test_translations import pseudo_locale
+from lifecycle.services.imports.values import READERS, BadValue
+from tests.admin.test_translations import TRANSLATED, pseudo_locale
 
 __all__ = ["pseudo_locale"]
 
@@ -58,3 +64,51 @@ def test_a_refusal_is_kept_as_a_page_says_it(refusal: ImportRefusal) -> None:
     assert name in IMPORTS
     assert keep(name, dict(params)).sentence == refusal.on_page
     assert Facts().sentence == ""
+
+
+@pytest.mark.usefixtures("pseudo_locale")
+@pytest.mark.parametrize(
+    ("value", "field"),
+    [
+        (True, "name"),
+        ("#N/A", "name"),
+        (2**60, "external_id"),
+        (1.5, "external_id"),
+        ("1,5E+11", "external_id"),
+        ("12.0", "external_id"),
+        ("123456789012345000", "external_id"),
+        ("3-Mar", "external_id"),
+        ("null", "external_id"),
+        ("=A1", "external_id"),
+        ("many", "billing.arr"),
+        ("1,234", "billing.arr"),
+        ("some day", "billing.renewal_on"),
+        ("03/04/2026", "billing.renewal_on"),
+    ],
+)
+def test_every_reason_of_a_rejected_cell_can_be_translated(value: Any, field: str) -> None:
+    with pytest.raises(BadValue) as refusal:
+        READERS[field](read_cell(value, field))
+    # What is left beside the sentences is what stood in the cell.
+    assert re.findall("[A-Za-z]{3,}", TRANSLATED.sub("", TRANSLATED.sub("", str(refusal.value)))) == []
+    assert "⟦" in str(refusal.value)
+
+
+@pytest.mark.usefixtures("pseudo_locale")
+@pytest.mark.parametrize(
+    ("text", "kind", "sentence"),
+    [
+        ("id;name\n1;a;b\n", CSV, "⟦has ⟦%(count)s fields⟧, the header has %(number)s⟧"),
+        ('{"id": "1"}\n7\n', NDJSON, "is not a JSON object"),
+        ('{"id": "1"}\n{"id\n', NDJSON, "is not JSON"),
+    ],
+)
+def test_what_is_wrong_with_a_line_can_be_translated(text: str, kind: str, sentence: str) -> None:
+    *_before, record = RecordReader(BytesIO(text.encode()), kind)
+    assert record.fault == sentence.replace("%(count)s", "3").replace("%(number)s", "2")
+
+
+def test_a_day_that_could_be_two_is_named_as_such() -> None:
+    with pytest.raises(BadValue) as refusal:
+        READERS["billing.renewal_on"]("03/04/2026")
+    assert str(refusal.value) == "could be two days: “03/04/2026”; write for example 2026-03-31"

@@ -93,6 +93,8 @@ def read_moment(text: str) -> dt.datetime:
 def _read_day(text: str) -> dt.date:
     try:
         day = _parse_day(text[: LONGEST_FIGURE + 1])
+    except BadValue:
+        raise
     except ValueError:
         raise BadValue(_("is not a date: “%(text)s”; write for example 2026-03-31") % {"text": text[:40]}) from None
     return check_day(day)
