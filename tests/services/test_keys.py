@@ -307,7 +307,7 @@ def test_an_erasure_that_cannot_be_is_refused_and_changes_nothing(customer: Cust
 
 
 def test_another_tenants_customer_cannot_be_erased(customer: Customer, other_tenant: TenantRef) -> None:
-    with tenant_context(other_tenant.id), pytest.raises(ErasureRefused, match="has no customer 'canary-1'"):
+    with tenant_context(other_tenant.id), pytest.raises(ErasureRefused, match="has no customer “canary-1”"):
         erase_customer("canary-1", tenant=other_tenant, actor=ACTOR, reason="Curiosity", now=utc_now())
 
 
