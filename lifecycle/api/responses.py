@@ -9,6 +9,7 @@ from rest_framework import serializers
 from lifecycle.api.rendering import ResponseSerializer, SentenceField
 from lifecycle.queries.list_columns import LISTED
 from lifecycle.rules.fields import BILLING, COMPANY, SUPPORT, Field, Kind, fields_of
+from lifecycle.rules.health import PARTS
 from tenants.rules.configuration.definitions import CATEGORIES, EFFECT_KINDS, EFFECT_MOMENTS
 
 BANDS = ("good", "watch", "poor", "unknown")
@@ -171,11 +172,19 @@ class HealthResponse(ResponseSerializer):
     band = serializers.ChoiceField(choices=BANDS)
 
 
+class PointsResponse(ResponseSerializer):
+    """What one part of the score takes from 100."""
+
+    part = serializers.ChoiceField(choices=PARTS)
+    points = serializers.IntegerField(min_value=0)
+
+
 class ExplainedHealthResponse(HealthResponse):
     """The health with its reasons, the heaviest first, and the share of figures that was known, in per cent."""
 
     reasons = serializers.ListField(child=SentenceField())
     confidence = serializers.IntegerField()
+    parts = PointsResponse(many=True, help_text="Together exactly 100 - score; none without a score.")
 
 
 class RenewalResponse(ResponseSerializer):

@@ -19,10 +19,10 @@ satisfaction, issues nor renewal is known has no score: no figures are no good n
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from tenants.rules.messages import Message
 
@@ -48,6 +48,9 @@ RENEWAL_DAYS = 90
 # Confidence is 100 less the weights of the figures that are missing.
 STAGE_WEIGHT = 30
 
+# What the score is made of, in the order of the formula.
+PARTS = ("stage", "overdue_balance", "satisfaction", "issues", "time_in_stage", "renewal")
+
 _LARGEST = 1e18
 NOTHING = 1e-9
 
@@ -57,7 +60,7 @@ class Health:
     """``score`` 0 (poor) to 100, None without any figure; ``reasons``: each worry, the heaviest first.
 
     ``confidence`` is the share, in per cent, of the figures' weight that was known. ``penalty``: the points of all
-    worries, 0 to 100, also where there is no score.
+    worries, 0 to 100, also where there is no score. ``shares``: of it, that of each of PARTS, before it is rounded.
     """
 
     score: int | None
@@ -65,6 +68,14 @@ class Health:
     reasons: tuple[Message, ...]
     confidence: int
     penalty: int
+    shares: tuple[float, ...] = field(default=(), compare=False, repr=False)
+
+
+class Points(NamedTuple):
+    """What one part of the score takes from 100."""
+
+    part: str
+    points: int
 
 
 def days_in_stage(stage_entered_at: datetime, now: datetime) -> int:
@@ -94,18 +105,54 @@ def health(
     """
     balance, satisfaction = read_number(balance_overdue), read_number(csat)
     issues, to_renewal = read_number(open_issues), read_number(days_to_renewal)
-    parts = (
+    late, revenue = read_number(days_over) or 0.0, read_number(arr)
+    parts = _judge_all(category, late, revenue, balance, issues, satisfaction, to_renewal)
+    return _add_up(parts, any(figure is not None for figure in (balance, satisfaction, issues, to_renewal)))
+
+
+def score_points(judged: Health) -> tuple[Points, ...]:
+    """The points that each part takes from 100, whole numbers that sum exactly to ``100 - score``, as PARTS.
+
+    A part that has no say takes 0. Where the parts together would take more than 100, the lightest take less.
+    """
+    shares = [min(share, 100.0) for share in judged.shares]
+    left = 100.0
+    taken = [0.0] * len(shares)
+    for index in sorted(range(len(shares)), key=lambda one: -shares[one]):
+        taken[index] = min(shares[index], left)
+        left -= taken[index]
+    whole = [math.floor(share + NOTHING) for share in taken]
+    missing = judged.penalty - sum(whole)
+    # What rounding has left over goes to those who lost most by it.
+    for index in sorted(range(len(taken)), key=lambda one: (whole[one] - taken[one], one))[:missing]:
+        whole[index] += 1
+    return tuple(Points(name, points) for name, points in zip(PARTS, whole, strict=True))
+
+
+def _judge_all(
+    category: str | None,
+    days_over: float,
+    arr: float | None,
+    balance: float | None,
+    issues: float | None,
+    satisfaction: float | None,
+    to_renewal: float | None,
+) -> "tuple[_Part, ...]":
+    """In the order of PARTS."""
+    return (
         _judge_category(category),
-        _judge_arrears(balance, read_number(arr)),
+        _judge_arrears(balance, arr),
         _judge_csat(satisfaction),
         _judge_issues(issues),
-        _judge_lateness(read_number(days_over) or 0.0),
+        _judge_lateness(days_over),
         _judge_renewal(to_renewal),
     )
+
+
+def _add_up(parts: "tuple[_Part, ...]", is_known: bool) -> Health:
     worries = sorted((part for part in parts if part.penalty > NOTHING), key=lambda part: -part.penalty)
     # Rounded against the customer, but not for what is only the rounding of floats.
     penalty = min(100, math.ceil(sum(part.penalty for part in worries) - NOTHING))
-    is_known = any(figure is not None for figure in (balance, satisfaction, issues, to_renewal))
     score = 100 - penalty if is_known else None
     return Health(
         score=score,
@@ -113,6 +160,7 @@ def health(
         reasons=tuple(part.worry for part in worries if part.worry is not None),
         confidence=sum(part.weight for part in parts),
         penalty=penalty,
+        shares=tuple(part.penalty for part in parts),
     )
 
 

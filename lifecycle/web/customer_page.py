@@ -13,6 +13,7 @@ from lifecycle.services.customers.profiles import read_profile
 from lifecycle.services.customers.summaries import read_lifecycle, read_summary
 from lifecycle.web.live import Ticket, stream_url
 from lifecycle.web.people import name_people_then
+from lifecycle.web.record import name_parts, show_fields, show_freshness
 from lifecycle.web.stage_colors import stage_colors
 from lifecycle.web.timeline import KIND_LABELS, Steps, show_timeline
 from tenants.pages import TenantRequest
@@ -67,6 +68,9 @@ def gather_customer(request: TenantRequest, customer_id: UUID) -> dict[str, Any]
         "may_update": may_update,
         "denial": denial,
         "stage_colors": stage_colors(policy),
+        "record": show_fields(profile, tenant=tenant, viewer=identity),
+        "freshness": show_freshness(profile, now),
+        "health_parts": name_parts(summary["health"]["parts"]),
         "guidance": policy.guidance(lifecycle["stage"]),
         "stay": measure_stay(summary["days_in_stage"], summary["expected_days"]),
         "gauge": GAUGE_LENGTH * (summary["health"]["score"] or 0) / 100,

@@ -21,6 +21,7 @@ from lifecycle.web.views import (
     palette,
     password_reset,
     provider_login,
+    record,
     renewals,
     saved_views,
     snoozing,
@@ -42,6 +43,8 @@ urlpatterns = [
     path("customers/<uuid:customer_id>/as-of", as_of.show_customer, name="customer-as-of"),
     path("customers/<uuid:customer_id>/live", customers.refresh_customer, name="customer-live"),
     path("customers/<uuid:customer_id>/history", customers.show_history, name="customer-history"),
+    path("customers/<uuid:customer_id>/health", record.show_health, name="customer-health"),
+    path("customers/<uuid:customer_id>/fields/<str:path>", record.pin, name="pin-field"),
     path("customers/<uuid:customer_id>/move", moving.move_customer, name="move-customer"),
     path("customers/<uuid:customer_id>/timeline", customers.show_timeline_page, name="customer-timeline"),
     path(

@@ -14,7 +14,7 @@ from uuid import UUID
 import orjson
 
 from lifecycle.queries import facts
-from lifecycle.rules.health import days_in_stage, health, overdue
+from lifecycle.rules.health import days_in_stage, health, overdue, score_points
 from lifecycle.rules.transitions import Refused, StageOption, Status, explain
 from lifecycle.rules.urgency import weigh
 from lifecycle.services.cache import copies
@@ -154,6 +154,7 @@ def _summarise(status: Json, figures: Json, policy: Policy, *, now: dt.datetime)
             "band": judged.band,
             "reasons": list(judged.reasons),
             "confidence": judged.confidence,
+            "parts": [] if judged.score is None else [one._asdict() for one in score_points(judged)],
         },
         **weigh(judged, policy, stage=stage, arr=arr, currency=billing["currency"], days_to_renewal=to_renewal),
         "renewal": {

@@ -1,0 +1,175 @@
+"""How a customer's health came about: its score day by day, from figures, stages and configurations of the time."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Final
+from uuid import UUID
+
+from audit.models import LifecycleHistory
+from lifecycle.models import FigureChange
+from lifecycle.rules.health import Health, days_in_stage, health, overdue, score_points
+from lifecycle.services.customers.profiles import read_profile
+from tenants.actors import TenantRef
+from tenants.models import ConfigurationVersion
+from tenants.rules.configuration.policy import Policy
+from tenants.services.configuration.policies import NoConfiguration, policy_of_version
+
+DAYS: Final = 90
+# Of each kind the newest are looked at: a customer has far fewer in such a time.
+MOST_CHANGES, MOST_STAGES, MOST_VERSIONS = 2000, 500, 20
+# Part of the score -> the figures that it is made of.
+FIGURES_OF: Final[Mapping[str, tuple[str, ...]]] = {
+    "overdue_balance": ("billing.balance_overdue", "billing.arr"),
+    "satisfaction": ("support.csat",),
+    "issues": ("support.open_issues",),
+    "renewal": ("billing.renewal_on",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """The score at one time, and the points that its parts take from 100."""
+
+    at: dt.datetime
+    score: int
+    points: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """What one part did to the score since the day that is compared with; who reported it, and when (None: time)."""
+
+    part: str
+    points: int
+    source: str | None
+    at: dt.datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class HealthPast:
+    """Moments at the ends of days, the last one now; ``since`` is compared with now by ``deltas``, which sum exactly to
+    the difference. ``configured``: when the configuration changed, with its number.
+    """
+
+    moments: Sequence[Moment]
+    since: Moment | None
+    deltas: Sequence[Delta]
+    configured: Sequence[tuple[dt.datetime, int]]
+
+
+def read_health_past(customer_id: UUID, *, tenant: TenantRef, now: dt.datetime) -> HealthPast | None:
+    """The score of the last 90 days, as far as the figures' past reaches; None without such a customer.
+
+    Call inside the tenant's context. Four statements, and those of the profile.
+    """
+    profile = read_profile(customer_id, tenant=tenant, now=now)
+    if profile is None:
+        return None
+    known = _Known(customer_id, profile, tenant=tenant)
+    start = (now - dt.timedelta(days=DAYS)).replace(hour=0, minute=0, second=0, microsecond=0)
+    ends = [start + dt.timedelta(days=number) for number in range(1, DAYS + 1)]
+    moments = [moment for at in [*(end for end in ends if end < now), now] if (moment := known.look(at)) is not None]
+    monday = (now - dt.timedelta(days=now.weekday() or 7)).replace(hour=0, minute=0, second=0, microsecond=0)
+    since = known.look(monday)
+    deltas = known.compare(since, moments[-1]) if since is not None and moments else ()
+    first = moments[0].at if moments else now
+    return HealthPast(moments, since, deltas, [one for one in known.configured if one[0] >= first])
+
+
+class _Known:
+    """What was known of a customer at each time."""
+
+    def __init__(self, customer_id: UUID, profile: Mapping[str, Any], *, tenant: TenantRef) -> None:
+        of_customer = {"tenant_id": tenant.id, "customer_id": customer_id}
+        rows = FigureChange.objects.filter(**of_customer).order_by("-effective_at", "-id")[:MOST_CHANGES]
+        self.changes = list(reversed(rows.values_list("effective_at", "figures", "source")))
+        stages = LifecycleHistory.objects.filter(**of_customer).order_by("-sequence")[:MOST_STAGES]
+        found = stages.values_list("effective_at", "to_stage", "configuration_version", "source")
+        self.stages = list(reversed(found))
+        versions = ConfigurationVersion.objects.filter(tenant_id=tenant.id, number__isnull=False).order_by("-number")
+        published = versions.values_list("published_at", "number")[:MOST_VERSIONS]
+        self.configured: list[tuple[dt.datetime, int]] = [(at, number) for at, number in reversed(published) if at]
+        self.tenant = tenant
+        self.provenance = profile["provenance"]
+        # Of a figure whose past was not kept the value counts since its time.
+        changed = {path for _at, figures, _source in self.changes for path in figures}
+        self.unchanged = {
+            path: (self.provenance[path]["occurred_at"], profile[path.partition(".")[0]][path.partition(".")[2]])
+            for paths in FIGURES_OF.values()
+            for path in paths
+            if path in self.provenance and path not in changed
+        }
+
+    def look(self, at: dt.datetime) -> Moment | None:
+        """The score at a time; None where there was none."""
+        judged = self._judge(at)
+        if judged is None or judged.score is None:
+            return None
+        return Moment(at, judged.score, dict(score_points(judged)))
+
+    def compare(self, then: Moment, now: Moment) -> list[Delta]:
+        """What each part did to the score between two times, what did most first."""
+        deltas = []
+        for part, points in now.points.items():
+            if difference := then.points[part] - points:
+                source, at = self._cause(part, then.at)
+                deltas.append(Delta(part, difference, source, at))
+        return sorted(deltas, key=lambda one: (-abs(one.points), one.part))
+
+    def _cause(self, part: str, since: dt.datetime) -> tuple[str | None, dt.datetime | None]:
+        if part == "stage":
+            moved = [(source, at) for at, _stage, _version, source in self.stages if at > since]
+            return moved[-1] if moved else (None, None)
+        paths = FIGURES_OF.get(part, ())
+        changed = [(source, at) for at, figures, source in self.changes if at > since and set(paths) & figures.keys()]
+        return changed[-1] if changed else (None, None)
+
+    def _judge(self, at: dt.datetime) -> Health | None:
+        placed = [row for row in self.stages if row[0] <= at]
+        if not placed:
+            return None
+        entered, stage, version, _source = placed[-1]
+        policy = self._policy(at, stage, version)
+        if policy is None:
+            return None
+        figures: dict[str, Any] = {path: value for path, (since, value) in self.unchanged.items() if since <= at}
+        for changed_at, values, _source in self.changes:
+            if changed_at > at:
+                break
+            figures |= values
+        renewal = figures.get("billing.renewal_on")
+        return health(
+            category=policy.category(stage),
+            days_over=overdue(policy.max_days(stage), days_in_stage(self._entered(placed, entered, stage), at)),
+            arr=_number(figures.get("billing.arr")),
+            balance_overdue=_number(figures.get("billing.balance_overdue")),
+            open_issues=figures.get("support.open_issues"),
+            csat=_number(figures.get("support.csat")),
+            days_to_renewal=None if not renewal else (dt.date.fromisoformat(renewal) - at.date()).days,
+        )
+
+    def _entered(self, placed: Sequence[Any], entered: dt.datetime, stage: str) -> dt.datetime:
+        """When the stage was entered: a change that left the customer in it did not begin it."""
+        for before, after in reversed(list(pairwise(placed))):
+            if before[1] != stage or after[1] != stage:
+                break
+            entered = before[0]
+        return entered
+
+    def _policy(self, at: dt.datetime, stage: str, version: int) -> Policy | None:
+        """The configuration of the time; that of the change, where its stage has another name since."""
+        live = [number for published, number in self.configured if published <= at]
+        for number in (*live[-1:], version):
+            try:
+                policy = policy_of_version(self.tenant.id, number)
+            except NoConfiguration:
+                continue
+            if stage in policy.definitions:
+                return policy
+        return None
+
+
+def _number(text: Any) -> float | None:
+    return None if text in (None, "") else float(text)

@@ -1,0 +1,165 @@
+"""What the page of a customer says of where its figures come from, and of how its health came about."""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.utils.translation import gettext, gettext_lazy
+
+from lifecycle.rules.fields import CONTACTS, FIELDS
+from lifecycle.rules.precedence import PEOPLE
+from lifecycle.services.customers.health_past import Moment
+from lifecycle.services.customers.offers import PEOPLE_FIELD, PINNABLE
+from lifecycle.web.people import name_people_then
+from tenants.actors import TenantRef
+from tenants.identity import Identity
+
+_DESCRIPTIONS: Final = {field.path: field.description for field in FIELDS if field.part != CONTACTS}
+SOURCES: Final = {
+    "/crm": gettext_lazy("CRM"),
+    "/billing": gettext_lazy("Billing"),
+    "/support": gettext_lazy("Support"),
+    "/import": gettext_lazy("Import"),
+    PEOPLE: gettext_lazy("By hand"),
+    "UI": gettext_lazy("In the app"),
+    "EventListener": gettext_lazy("Event"),
+}
+WHY: Final = {
+    "age": gettext_lazy("older"),
+    "priority": gettext_lazy("another source goes first"),
+    "pinned": gettext_lazy("the field is pinned"),
+}
+PARTS: Final = {
+    "stage": gettext_lazy("Stage"),
+    "overdue_balance": gettext_lazy("Overdue balance"),
+    "satisfaction": gettext_lazy("Satisfaction"),
+    "issues": gettext_lazy("Open issues"),
+    "time_in_stage": gettext_lazy("Time in this stage"),
+    "renewal": gettext_lazy("Renewal"),
+}
+# The drawing of the line: a width of 90 days, a height of 100 points.
+WIDTH, HEIGHT = 360, 100
+
+
+@dataclass(frozen=True, slots=True)
+class Overruled:
+    """A value that does not hold, as it is shown. ``value`` None: it is not kept."""
+
+    value: str | None
+    source: str
+    occurred_at: dt.datetime
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShownField:
+    """One field of a customer: its value, where it comes from, who pinned it, and what it was chosen over."""
+
+    path: str
+    label: str
+    value: str
+    source: str
+    occurred_at: dt.datetime | None
+    may_be_pinned: bool
+    is_pinned: bool
+    pinned_by: str
+    pinned_until: dt.datetime | None
+    pin_reason: str
+    overruled: Sequence[Overruled]
+    version: int
+
+
+def show_fields(
+    profile: Mapping[str, Any], *, tenant: TenantRef, viewer: Identity, only: str | None = None
+) -> list[ShownField]:
+    """The fields of which something is known, in order; ``only`` one, known or not. Two statements if any is pinned."""
+    known = profile["provenance"]
+    pins = [(one["pinned_by"], one["pinned_at"]) for one in known.values() if one["pinned_by"]]
+    names = name_people_then(pins, tenant=tenant, viewer=viewer) if pins else {}
+    paths = [only] if only else [path for path in (*_DESCRIPTIONS, PEOPLE_FIELD) if path in known]
+    return [_show(path, profile, known.get(path), names) for path in paths]
+
+
+def _show(
+    path: str, profile: Mapping[str, Any], known: Mapping[str, Any] | None, names: Mapping[Any, str]
+) -> ShownField:
+    pinned = known is not None and known["pinned_by"] is not None
+    return ShownField(
+        path=path,
+        label=label_of(path),
+        value=_value_of(path, profile),
+        source=name_source(known["source"]) if known else "",
+        occurred_at=known["occurred_at"] if known else None,
+        may_be_pinned=path in PINNABLE,
+        is_pinned=pinned,
+        pinned_by=names.get((known["pinned_by"], known["pinned_at"]), "") if known and pinned else "",
+        pinned_until=known["pinned_until"] if known else None,
+        pin_reason=(known["pin_reason"] or "") if known else "",
+        overruled=[
+            Overruled(
+                None if path == PEOPLE_FIELD else _text(one["value"]),
+                name_source(one["source"]),
+                one["occurred_at"],
+                str(WHY[one["why"]]),
+            )
+            for one in (known["overruled"] if known else ())
+        ],
+        version=known["version"] if known else 0,
+    )
+
+
+def label_of(path: str) -> str:
+    """What a field is called."""
+    return gettext("Contacts") if path == PEOPLE_FIELD else gettext(_DESCRIPTIONS[path]).rstrip(".")
+
+
+def name_source(source: str) -> str:
+    """A source as people call it: ``CRM``, ``CRM (eu-1)``."""
+    root, _, rest = source.removeprefix("/").partition("/")
+    name = SOURCES.get(f"/{root}" if source.startswith("/") else source)
+    if name is None:
+        return source or gettext("Not known")
+    return f"{name} ({rest})" if rest else str(name)
+
+
+def show_freshness(profile: Mapping[str, Any], now: dt.datetime) -> list[dict[str, Any]]:
+    """How many days ago each source was last heard of about the customer."""
+    return [
+        {"source": name_source(one["source"]), "days": max(0, (now - one["heard_at"]).days), "at": one["heard_at"]}
+        for one in profile["freshness"]
+    ]
+
+
+def name_parts(points: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The parts of a score that take something from it, the heaviest first."""
+    taken = sorted((one for one in points if one["points"]), key=lambda one: -one["points"])
+    return [{"name": PARTS[one["part"]], "points": one["points"]} for one in taken]
+
+
+def draw_line(moments: Sequence[Moment], marks: Sequence[tuple[dt.datetime, int]]) -> dict[str, Any]:
+    """The line of a score in a box of WIDTH x HEIGHT, with a mark where the configuration changed."""
+    first, last = moments[0].at, moments[-1].at
+    span = max((last - first).total_seconds(), 1.0)
+
+    def across(at: dt.datetime) -> float:
+        return round(WIDTH * (at - first).total_seconds() / span, 1)
+
+    points = " ".join(f"{across(one.at)},{HEIGHT - one.score}" for one in moments)
+    return {
+        "points": points,
+        "marks": [{"x": across(at), "number": number, "at": at} for at, number in marks],
+        "width": WIDTH,
+        "height": HEIGHT,
+    }
+
+
+def _value_of(path: str, profile: Mapping[str, Any]) -> str:
+    if path == PEOPLE_FIELD:
+        return str(len(profile["contacts"]))
+    part, name = PINNABLE[path]
+    return _text(profile[part][name])
+
+
+def _text(value: Any) -> str:
+    return "–" if value in (None, "") else str(value)

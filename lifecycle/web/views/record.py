@@ -1,0 +1,116 @@
+"""One field of a customer, with its pin; and how the customer's health came about."""
+
+import datetime as dt
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from lifecycle.services.customers.health_past import read_health_past
+from lifecycle.services.customers.offers import PINNABLE
+from lifecycle.services.customers.pins import AS_IT_IS, PinRefused, pin_field, unpin_field
+from lifecycle.services.customers.profiles import read_profile
+from lifecycle.web.pages import page, wants_fragment
+from lifecycle.web.record import PARTS, draw_line, label_of, name_source, show_fields
+from tenants.middleware import current_request_id
+from tenants.pages import TenantRequest
+from tenants.refusals import STATUS_OF_CODE
+from tenants.roles import UPDATE_LIFECYCLE, VIEW_LIFECYCLE
+
+
+@page(UPDATE_LIFECYCLE, "GET", "HEAD", "POST")
+def pin(request: TenantRequest, customer_id: UUID, path: str) -> HttpResponse:
+    """Show where a field comes from and what it was chosen over; pin it, or unpin it."""
+    if path not in PINNABLE:
+        raise Http404
+    if request.method != "POST":
+        return _show(request, customer_id, path)
+    try:
+        if "unpin" in request.POST:
+            unpin_field(customer_id, path, **_arguments(request))
+        else:
+            pin_field(
+                customer_id,
+                path,
+                value=request.POST.get("value", "") if "sets_value" in request.POST else AS_IT_IS,
+                reason=request.POST.get("reason", ""),
+                until=_read_until(request.POST.get("until", "")),
+                **_arguments(request),
+            )
+    except PinRefused as refused:
+        return _show(request, customer_id, path, refusal=refused.sentence, status=STATUS_OF_CODE[refused.code])
+    except ValueError:
+        sentence = _("The day is not a date such as 2026-03-31. Nothing was changed.")
+        return _show(request, customer_id, path, refusal=sentence, status=400)
+    said = _("%(field)s is not pinned any more.") if "unpin" in request.POST else _("%(field)s is pinned.")
+    messages.success(request, said % {"field": label_of(path)})
+    return redirect("customer-page", customer_id)
+
+
+def _arguments(request: TenantRequest) -> dict[str, Any]:
+    version = request.POST.get("version", "")
+    return {
+        "tenant": request.tenant,
+        "actor": request.identity.actor(),
+        "now": timezone.now(),
+        "expected_version": int(version) if version.isascii() and version.isdecimal() and len(version) < 12 else None,
+        "request_id": current_request_id(),
+    }
+
+
+def _read_until(text: str) -> dt.datetime | None:
+    """The end of a day, as a form gives it. Raises ValueError."""
+    if not text.strip():
+        return None
+    try:
+        return dt.datetime.fromisoformat(f"{dt.date.fromisoformat(text.strip())}T00:00:00+00:00") + dt.timedelta(days=1)
+    except OverflowError as error:
+        raise ValueError(text) from error
+
+
+def _show(
+    request: TenantRequest, customer_id: UUID, path: str, *, refusal: str = "", status: int = 200
+) -> HttpResponse:
+    profile = read_profile(customer_id, tenant=request.tenant, now=timezone.now())
+    if profile is None:
+        raise Http404
+    (field,) = show_fields(profile, tenant=request.tenant, viewer=request.identity, only=path)
+    typed = request.POST if request.method == "POST" else {}
+    context = {
+        "customer_id": customer_id,
+        "company": profile["company"],
+        "field": field,
+        "refusal": refusal,
+        "typed": {name: typed.get(name, "") for name in ("value", "reason", "until")},
+        "stage_colors": {},
+    }
+    return render(request, "pin.html", context, status=status)
+
+
+@page(VIEW_LIFECYCLE)
+def show_health(request: TenantRequest, customer_id: UUID) -> HttpResponse:
+    """The score of the last weeks as a line and as a table, and what changed it since Monday."""
+    profile = read_profile(customer_id, tenant=request.tenant, now=timezone.now())
+    past = read_health_past(customer_id, tenant=request.tenant, now=timezone.now())
+    if profile is None or past is None:
+        raise Http404
+    moments = past.moments
+    context = {
+        "customer_id": customer_id,
+        "company": profile["company"],
+        "past": past,
+        "line": draw_line(moments, past.configured) if len(moments) > 1 else None,
+        "latest": moments[-1] if moments else None,
+        # One row a change: a table of ninety equal days says nothing.
+        "rows": [one for index, one in enumerate(moments) if index == 0 or one.score != moments[index - 1].score],
+        "deltas": [
+            {"name": PARTS[one.part], "points": one.points, "source": name_source(one.source or ""), "at": one.at}
+            for one in past.deltas
+        ],
+        "stage_colors": {},
+    }
+    return render(request, "health.html#past" if wants_fragment(request) else "health.html", context)

@@ -1,0 +1,91 @@
+"""Where the figures of a customer come from, on its page: sources, losers, pins; and how its health came about."""
+
+import datetime as dt
+
+import pytest
+
+from lifecycle.services.customers.recording import CustomerFacts, record_customers
+from tenants.actors import system_actor
+from tenants.context import tenant_context
+from tests.factories import utc_now
+from tests.web.conftest import markup_of, text_of
+
+
+def tell(tenant, customer, source="/crm", days=0, **facts):
+    fact = CustomerFacts(customer.external_id, source, utc_now() - dt.timedelta(days=days), **facts)
+    with tenant_context(tenant.id):
+        record_customers(
+            [fact], tenant=tenant, actor=system_actor("tests"), source="Import", now=utc_now(), create=False
+        )
+
+
+def test_a_field_is_pinned_on_its_page_and_the_loser_is_shown(page_client, tenant, customer):
+    tell(tenant, customer, days=1, company={"owner": "ann"})
+    client = page_client("account_manager")
+    address = f"/customers/{customer.id}/fields/owner"
+    (version, *_) = [one["value"] for one in markup_of(client.get(address)).all("input") if one["name"] == "version"]
+    posted = client.post(address, {"version": version, "sets_value": "1", "value": "eve", "reason": "Agreed."})
+    assert (posted.status_code, posted["Location"]) == (302, f"/customers/{customer.id}")
+    tell(tenant, customer, company={"owner": "bob"})
+    page = text_of(client.get(f"/customers/{customer.id}"))
+    assert "Username of the account manager : eve pinned By hand" in page
+    assert "Not taken: “bob” from CRM" in page and "the field is pinned" in page
+    stale = client.post(address, {"version": version, "unpin": "1"})
+    assert stale.status_code == 412
+    assert "was just changed by someone else" in text_of(stale)
+    client.post(address, {"unpin": "1"})
+    assert "Username of the account manager : bob" in text_of(client.get(f"/customers/{customer.id}"))
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ({"reason": ""}, "why the field is pinned"),
+        ({"reason": "x", "until": "soon"}, "is not a date"),
+        ({"reason": "x", "until": "9999-12-31"}, "is not a date"),
+        ({"reason": "x", "until": "2001-01-01"}, "must end in the future"),
+    ],
+)
+def test_what_cannot_be_pinned_is_said_and_what_was_typed_stays(page_client, customer, typed, said):
+    answer = page_client("account_manager").post(f"/customers/{customer.id}/fields/owner", typed)
+    assert answer.status_code == 400
+    assert said in text_of(answer)
+    assert typed["reason"] in [one.get("value") for one in markup_of(answer).all("input") if one["name"] == "reason"]
+
+
+def test_a_viewer_sees_the_sources_and_may_pin_nothing(page_client, tenant, customer, other_customer):
+    tell(tenant, customer, "/billing", days=9, billing={"currency": "EUR", "arr": "100.00"})
+    client = page_client("viewer")
+    page = client.get(f"/customers/{customer.id}")
+    assert "Billing last heard 9 days ago" in text_of(page)
+    assert not [one for one in markup_of(page).all("a") if "/fields/" in one.get("href", "")]
+    assert client.get(f"/customers/{customer.id}/fields/owner").status_code == 403
+    manager = page_client("account_manager")
+    assert manager.get(f"/customers/{other_customer.id}/fields/owner").status_code == 404
+    assert manager.get(f"/customers/{customer.id}/fields/stage").status_code == 404
+
+
+def test_the_score_has_a_line_and_a_table_that_says_the_same(page_client, tenant):
+    for days, facts in ((20, {}), (15, {"support": {"open_issues": 0}}), (1, {"support": {"open_issues": 4}})):
+        at = utc_now() - dt.timedelta(days=days)
+        fact = CustomerFacts("acme", "/support", at, **facts)
+        with tenant_context(tenant.id):
+            (recorded,) = record_customers(
+                [fact],
+                tenant=tenant,
+                actor=system_actor("tests"),
+                source="Import",
+                now=at,
+                create=True,
+                backdated=True,
+            )
+    client = page_client("viewer")
+    address = f"/customers/{recorded.customer_id}"
+    assert "Full score 100 Open issues −12 Health 88" in text_of(client.get(address))
+    answer = client.get(f"{address}/health")
+    (line,) = [one for one in markup_of(answer).all("svg") if one.get("class") == "health-line"]
+    assert line["role"] == "img" and "table" in line["aria-label"]
+    (drawn,) = markup_of(answer).all("polyline")
+    assert {point.split(",")[1] for point in drawn["points"].split()} == {"0", "12"}
+    assert [one for one in markup_of(answer).all("table") if one.get("id") == "scores"]
+    assert len(markup_of(answer).all("tr")) == 3, "the head, and one row a change"
