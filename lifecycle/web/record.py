@@ -5,26 +5,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from django.utils.translation import gettext, gettext_lazy
+from django.utils.translation import gettext_lazy
 
 from lifecycle.rules.fields import CONTACTS, FIELDS
-from lifecycle.rules.precedence import PEOPLE
 from lifecycle.services.customers.health_past import Moment
 from lifecycle.services.customers.offers import PEOPLE_FIELD, PINNABLE
+from lifecycle.web.naming import name_field, name_source, spell_value
 from lifecycle.web.people import name_people_then
 from tenants.actors import TenantRef
 from tenants.identity import Identity
 
-_DESCRIPTIONS: Final = {field.path: field.description for field in FIELDS if field.part != CONTACTS}
-SOURCES: Final = {
-    "/crm": gettext_lazy("CRM"),
-    "/billing": gettext_lazy("Billing"),
-    "/support": gettext_lazy("Support"),
-    "/import": gettext_lazy("Import"),
-    PEOPLE: gettext_lazy("By hand"),
-    "UI": gettext_lazy("In the app"),
-    "EventListener": gettext_lazy("Event"),
-}
+_PATHS: Final = tuple(field.path for field in FIELDS if field.part != CONTACTS)
 WHY: Final = {
     "age": gettext_lazy("older"),
     "priority": gettext_lazy("another source goes first"),
@@ -77,7 +68,7 @@ def show_fields(
     known = profile["provenance"]
     pins = [(one["pinned_by"], one["pinned_at"]) for one in known.values() if one["pinned_by"]]
     names = name_people_then(pins, tenant=tenant, viewer=viewer) if pins else {}
-    paths = [only] if only else [path for path in (*_DESCRIPTIONS, PEOPLE_FIELD) if path in known]
+    paths = [only] if only else [path for path in (*_PATHS, PEOPLE_FIELD) if path in known]
     return [_show(path, profile, known.get(path), names) for path in paths]
 
 
@@ -87,7 +78,7 @@ def _show(
     pinned = known is not None and known["pinned_by"] is not None
     return ShownField(
         path=path,
-        label=label_of(path),
+        label=name_field(path),
         value=_value_of(path, profile),
         source=name_source(known["source"]) if known else "",
         occurred_at=known["occurred_at"] if known else None,
@@ -98,7 +89,7 @@ def _show(
         pin_reason=(known["pin_reason"] or "") if known else "",
         overruled=[
             Overruled(
-                None if path == PEOPLE_FIELD else _text(one["value"]),
+                None if path == PEOPLE_FIELD else spell_value(one["value"]),
                 name_source(one["source"]),
                 one["occurred_at"],
                 str(WHY[one["why"]]),
@@ -107,20 +98,6 @@ def _show(
         ],
         version=known["version"] if known else 0,
     )
-
-
-def label_of(path: str) -> str:
-    """What a field is called."""
-    return gettext("Contacts") if path == PEOPLE_FIELD else gettext(_DESCRIPTIONS[path]).rstrip(".")
-
-
-def name_source(source: str) -> str:
-    """A source as people call it: ``CRM``, ``CRM (eu-1)``."""
-    root, _, rest = source.removeprefix("/").partition("/")
-    name = SOURCES.get(f"/{root}" if source.startswith("/") else source)
-    if name is None:
-        return source or gettext("Not known")
-    return f"{name} ({rest})" if rest else str(name)
 
 
 def show_freshness(profile: Mapping[str, Any], now: dt.datetime) -> list[dict[str, Any]]:
@@ -158,8 +135,4 @@ def _value_of(path: str, profile: Mapping[str, Any]) -> str:
     if path == PEOPLE_FIELD:
         return str(len(profile["contacts"]))
     part, name = PINNABLE[path]
-    return _text(profile[part][name])
-
-
-def _text(value: Any) -> str:
-    return "–" if value in (None, "") else str(value)
+    return spell_value(profile[part][name])

@@ -9,10 +9,10 @@ from uuid import UUID
 
 from django.utils import timezone
 from django.utils.functional import Promise
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from lifecycle.services.work.timeline import EFFECT, EVENT, KINDS, NOTE, STAGE, TASK, Entry, Place, read_timeline
+from lifecycle.web.naming import name_field, name_source, spell_value
 from lifecycle.web.people import name_people_then
 from lifecycle.web.work import may_do
 from tenants.actors import TenantRef
@@ -36,18 +36,6 @@ _PEOPLE: Mapping[str, Sequence[tuple[str, str]]] = {
     TASK: (("created_by", "created_at"), ("done_by", "done_at"), ("assignee_id", "created_at")),
     EVENT: (),
     EFFECT: (),
-}
-# What figures are called, by their path; the others by the name of their field.
-_FIGURES: Mapping[str, Promise] = {
-    "billing.arr": gettext_lazy("Annual revenue"),
-    "billing.mrr": gettext_lazy("Monthly revenue"),
-    "billing.currency": gettext_lazy("Currency"),
-    "billing.balance_overdue": gettext_lazy("Overdue balance"),
-    "billing.renewal_on": gettext_lazy("Renewal"),
-    "billing.contract_starts_on": gettext_lazy("Contract begins"),
-    "billing.contract_ends_on": gettext_lazy("Contract ends"),
-    "support.open_issues": gettext_lazy("Open issues"),
-    "support.csat": gettext_lazy("Satisfaction"),
 }
 
 
@@ -117,15 +105,10 @@ def _show(entry: Entry, names: Mapping[tuple[str, dt.datetime], str], viewer: Id
                 "may_write": viewer.may(UPDATE_LIFECYCLE),
             }
         case "event":
-            return shown | {"reported": [_name_figure(*one) for one in row["figures"].items()]}
+            reported = [(name_field(path), spell_value(value)) for path, value in row["figures"].items()]
+            return shown | {"reported": reported, "source": row["source"] and name_source(row["source"])}
         case _:
             return shown
-
-
-def _name_figure(path: str, value: Any) -> tuple[str, str]:
-    known = _FIGURES.get(path)
-    label = str(known) if known is not None else _(path.rpartition(".")[2].replace("_", " ").capitalize())
-    return label, "–" if value in (None, "") else str(value)
 
 
 def _may_undo(row: Mapping[str, Any], viewer: Identity) -> bool:

@@ -153,9 +153,25 @@
     if (event.detail.target.id === "dialog-slot") openDialog();
   });
 
+  // What a person has opened in the part that is exchanged stays open, and what has the focus in it keeps it.
+  let kept = { opened: [], focused: "" };
+
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const part = event.detail.target;
+    if (part.id !== "customer") return;
+    const opened = [...part.querySelectorAll("details[open][id]")].map((one) => one.id);
+    kept = { opened, focused: part.contains(document.activeElement) ? document.activeElement.id : "" };
+  });
+
+  function restoreKept() {
+    for (const id of kept.opened) byId(id)?.setAttribute("open", "");
+    if (document.activeElement === document.body) byId(kept.focused)?.focus({ preventScroll: true });
+  }
+
   document.addEventListener("htmx:load", (event) => {
     const customer = event.detail.elt;
     if (customer.id !== "customer") return;
+    restoreKept();
     const version = shownVersion();
     if (version > announcedVersion) {
       announce(customer.dataset.announcement);

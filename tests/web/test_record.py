@@ -28,13 +28,13 @@ def test_a_field_is_pinned_on_its_page_and_the_loser_is_shown(page_client, tenan
     assert (posted.status_code, posted["Location"]) == (302, f"/customers/{customer.id}")
     tell(tenant, customer, company={"owner": "bob"})
     page = text_of(client.get(f"/customers/{customer.id}"))
-    assert "Username of the account manager : eve pinned By hand" in page
+    assert "Owner : eve pinned By hand" in page
     assert "Not taken: “bob” from CRM" in page and "the field is pinned" in page
     stale = client.post(address, {"version": version, "unpin": "1"})
     assert stale.status_code == 412
     assert "was just changed by someone else" in text_of(stale)
     client.post(address, {"unpin": "1"})
-    assert "Username of the account manager : bob" in text_of(client.get(f"/customers/{customer.id}"))
+    assert "Owner : bob" in text_of(client.get(f"/customers/{customer.id}"))
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,9 @@ from lifecycle.services.customers.health_past import read_health_past
 from lifecycle.services.customers.offers import PINNABLE
 from lifecycle.services.customers.pins import AS_IT_IS, PinRefused, pin_field, unpin_field
 from lifecycle.services.customers.profiles import read_profile
+from lifecycle.web.naming import name_field, name_source
 from lifecycle.web.pages import page, wants_fragment
-from lifecycle.web.record import PARTS, draw_line, label_of, name_source, show_fields
+from lifecycle.web.record import PARTS, draw_line, show_fields
 from tenants.middleware import current_request_id
 from tenants.pages import TenantRequest
 from tenants.refusals import STATUS_OF_CODE
@@ -47,7 +48,7 @@ def pin(request: TenantRequest, customer_id: UUID, path: str) -> HttpResponse:
         sentence = _("The day is not a date such as 2026-03-31. Nothing was changed.")
         return _show(request, customer_id, path, refusal=sentence, status=400)
     said = _("%(field)s is not pinned any more.") if "unpin" in request.POST else _("%(field)s is pinned.")
-    messages.success(request, said % {"field": label_of(path)})
+    messages.success(request, said % {"field": name_field(path)})
     return redirect("customer-page", customer_id)
 
 
@@ -63,11 +64,12 @@ def _arguments(request: TenantRequest) -> dict[str, Any]:
 
 
 def _read_until(text: str) -> dt.datetime | None:
-    """The end of a day, as a form gives it. Raises ValueError."""
+    """The end of a day where the reader is, as a form gives it. Raises ValueError."""
     if not text.strip():
         return None
     try:
-        return dt.datetime.fromisoformat(f"{dt.date.fromisoformat(text.strip())}T00:00:00+00:00") + dt.timedelta(days=1)
+        following = dt.date.fromisoformat(text.strip()) + dt.timedelta(days=1)
+        return dt.datetime.combine(following, dt.time.min, timezone.get_current_timezone()).astimezone(dt.UTC)
     except OverflowError as error:
         raise ValueError(text) from error
 
