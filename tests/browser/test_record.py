@@ -68,7 +68,7 @@ def test_a_person_pins_the_owner_and_sees_what_lost_and_how_the_score_came_about
     tell(tenant, "/crm", 0, company={"owner": "bob"})
     page.reload()
     page.get_by_text("Each field and its source").click()
-    owner = page.locator("#fields li", has_text="eve")
+    owner = page.locator("#fields li", has_text="Owner:")
     expect(owner).to_contain_text("eve")
     expect(owner).to_contain_text("Not taken: “bob” from CRM")
     expect(owner).to_contain_text("the field is pinned")
