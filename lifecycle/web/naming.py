@@ -46,7 +46,7 @@ def spell_value(value: Any) -> str:
 
 def name_source(source: str) -> str:
     """A source as people call it: ``CRM``, ``CRM (eu-1)``."""
-    root, _, rest = source.removeprefix("/").partition("/")
+    root, _separator, rest = source.removeprefix("/").partition("/")
     name = _SOURCES.get(f"/{root}") if source.startswith("/") else SOURCES.get(source)
     if name is None:
         return source or _("Not known")

@@ -5,6 +5,7 @@ import datetime as dt
 import pytest
 
 from lifecycle.services.customers.recording import CustomerFacts, record_customers
+from lifecycle.web.naming import name_source
 from tenants.actors import system_actor
 from tenants.context import tenant_context
 from tests.factories import utc_now
@@ -23,7 +24,9 @@ def test_a_field_is_pinned_on_its_page_and_the_loser_is_shown(page_client, tenan
     tell(tenant, customer, days=1, company={"owner": "ann"})
     client = page_client("account_manager")
     address = f"/customers/{customer.id}/fields/owner"
-    (version, *_) = [one["value"] for one in markup_of(client.get(address)).all("input") if one["name"] == "version"]
+    (version, *_) = [
+        one["value"] for one in markup_of(client.get(address)).all("input") if one.get("name") == "version"
+    ]
     posted = client.post(address, {"version": version, "sets_value": "1", "value": "eve", "reason": "Agreed."})
     assert (posted.status_code, posted["Location"]) == (302, f"/customers/{customer.id}")
     tell(tenant, customer, company={"owner": "bob"})
@@ -50,7 +53,9 @@ def test_what_cannot_be_pinned_is_said_and_what_was_typed_stays(page_client, cus
     answer = page_client("account_manager").post(f"/customers/{customer.id}/fields/owner", typed)
     assert answer.status_code == 400
     assert said in text_of(answer)
-    assert typed["reason"] in [one.get("value") for one in markup_of(answer).all("input") if one["name"] == "reason"]
+    assert typed["reason"] in [
+        one.get("value") for one in markup_of(answer).all("input") if one.get("name") == "reason"
+    ]
 
 
 def test_a_viewer_sees_the_sources_and_may_pin_nothing(page_client, tenant, customer, other_customer):
@@ -89,3 +94,8 @@ def test_the_score_has_a_line_and_a_table_that_says_the_same(page_client, tenant
     assert {point.split(",")[1] for point in drawn["points"].split()} == {"0", "12"}
     assert [one for one in markup_of(answer).all("table") if one.get("id") == "scores"]
     assert len(markup_of(answer).all("tr")) == 3, "the head, and one row a change"
+
+
+def test_a_source_is_named_as_people_call_it():
+    asked = ("/crm", "/crm/eu-1", "/people", "UI", "/else", "")
+    assert [name_source(one) for one in asked] == ["CRM", "CRM (eu-1)", "By hand", "In the app", "/else", "Not known"]
