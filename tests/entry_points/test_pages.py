@@ -42,3 +42,118 @@ PAGES = {
 POSTED = {
     # tests/web/test_record.py.
     "/customers/{customer_id}/fields/{path}",
+    # With a figure: tests/web/test_insight.py.
+    "/insight/customers",
+    "/renewals/calendar",
+    "/customers/{customer_id}/timeline/{kind}/{entry_id}",
+    "/customers/{customer_id}/notes/{note_id}",
+    "/customers/{customer_id}/notes/{note_id}/delete",
+    "/customers/{customer_id}/tasks/{task_id}",
+    "/customers/{customer_id}/tasks/{task_id}/state",
+    "/bulk",
+    "/bulk/{change_id}",
+    "/bulk/{change_id}/stop",
+    # Files: tests/web/test_exports.py.
+    "/customers/export.csv",
+    "/customers/export.xlsx",
+    # tests/web/test_saved_views.py.
+    "/views",
+    "/views/{view_id}",
+    "/views/{view_id}/edit",
+    "/undo/{request_id}",
+    "/undos/{undo_id}",
+    "/snooze/wake",
+    "/notifications/read",
+    "/notifications/{notification_id}/read",
+    "/notifications/{notification_id}/acknowledge",
+}
+# What anybody may open: there is nothing of a tenant on it. The administration has tests of its own.
+OPEN = {
+    # Whom its secret names: see tests/web/test_renewals.py.
+    "/calendar/{secret}.ics",
+    "/login",
+    "/login/company",
+    "/login/return",
+    "/logout",
+    "/invitation/{uid}/{token}",
+    "/password-reset",
+    "/password-reset/{uid}/{token}",
+    "/tenants",
+    "/demo/mail",
+    "/healthz",
+    "/healthz/live",
+    "/metrics",
+}
+# One's own account: for everybody who is logged in.
+OWN = {"/account", "/account/password", "/account/settings", "/account/log-out-everywhere"}
+ROLES = [role for role in MAY if role != "service"]
+
+every_page = pytest.mark.parametrize(("route", "permission"), PAGES.items(), ids=PAGES)
+every_role = pytest.mark.parametrize("role", ROLES)
+
+
+@pytest.fixture
+def browse(page_client, tenant):
+    """``browse(role, route, customer_id)``: the answer to a person; a super admin has chosen ``tenant``."""
+
+    def get(role, route, customer_id, method="get"):
+        client = page_client(role)
+        if role == "super_admin":
+            session = client.session
+            session["tenant"] = look_at(tenant.slug)
+            session.save()
+        return getattr(client, method)(route.replace("{customer_id}", str(customer_id)))
+
+    return get
+
+
+def test_every_page_has_a_row():
+    pages = {route for _, route in list_routes("/") if not route.startswith(("/api/", "/admin/"))}
+    assert pages == PAGES.keys() | OPEN | OWN | POSTED
+
+
+@every_page
+@every_role
+def test_a_role_sees_exactly_what_the_matrix_says(route, permission, role, tenant, customer, browse):
+    before = traces(tenant, customer)
+    answer = browse(role, route, customer.id)
+    assert answer.status_code == (200 if permission in MAY[role] else 403)
+    assert traces(tenant, customer) == before
+
+
+@every_page
+def test_no_one_sees_anything_without_logging_in(route, permission, customer, browse):
+    for method in ("get", "post"):
+        answer = browse(None, route, customer.id, method)
+        assert answer.status_code in ((302, 405) if method == "post" else (302,))
+        assert answer.status_code == 405 or answer.headers["Location"].startswith("/login?next=")
+        assert customer.name.encode() not in answer.content
+
+
+@pytest.mark.parametrize(("route", "permission"), [row for row in PAGES.items() if "{" in row[0]])
+@every_role
+def test_another_tenant_s_customer_has_no_page(route, permission, role, other_tenant, other_customer, browse):
+    before = traces(other_tenant, other_customer)
+    expected = 404 if permission in MAY[role] else 403
+    foreign, nowhere = browse(role, route, other_customer.id), browse(role, route, uuid4())
+    assert foreign.status_code == nowhere.status_code == expected
+    assert other_customer.name.encode() not in foreign.content
+    browse(role, route, other_customer.id, "post")
+    assert traces(other_tenant, other_customer) == before
+
+
+@every_role
+def test_no_list_shows_another_tenant_s_customers(role, customer, other_customer, browse):
+    for route in ("/", "/customers", f"/customers?search={other_customer.external_id}"):
+        content = browse(role, route, customer.id).content
+        assert str(other_customer.id).encode() not in content
+        assert other_customer.name.encode() not in content
+
+
+@pytest.mark.parametrize("names", [["c360.example.com"], [".example.com"]])
+@pytest.mark.parametrize("path", ["/healthz/live", "/healthz", "/metrics"])
+def test_a_probe_asks_by_address_whatever_the_names_of_the_site(db, settings, names, path):
+    settings.ALLOWED_HOSTS = names
+    client = Client(headers={"host": "10.0.0.7:8000"})
+    assert client.get(path).status_code == 200
+    assert client.get("/login").status_code == 400, "pages are shown under the site's names only"
