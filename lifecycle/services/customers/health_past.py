@@ -90,7 +90,9 @@ class _Known:
         self.stages = list(reversed(found))
         versions = ConfigurationVersion.objects.filter(tenant_id=tenant.id, number__isnull=False).order_by("-number")
         published = versions.values_list("published_at", "number")[:MOST_VERSIONS]
-        self.configured: list[tuple[dt.datetime, int]] = [(at, number) for at, number in reversed(published) if at]
+        self.configured: list[tuple[dt.datetime, int]] = [
+            (at, number) for at, number in reversed(published) if at and number
+        ]
         self.tenant = tenant
         self.provenance = profile["provenance"]
         # Of a figure whose past was not kept the value counts since its time.
