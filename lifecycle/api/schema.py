@@ -6,6 +6,7 @@ from typing import Any
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 
 from lifecycle.api import configuration_responses, personal_data_responses, responses
+from lifecycle.api.as_of import AS_OF_PARAMETERS
 from lifecycle.api.openapi import examples, security  # noqa: F401  (drf-spectacular finds the schemes)
 from lifecycle.api.openapi.configuration import CONFIGURATION, PUBLISHED
 from lifecycle.api.openapi.parameters import (
@@ -76,6 +77,7 @@ GET_LIFECYCLE = describe(
     "lifecycle",
     CUSTOMER,
     OpenApiParameter("effects", str, enum=["detail"], description="Also whom each effect reaches, and when."),
+    *AS_OF_PARAMETERS,
     IF_NONE_MATCH,
     ETAG,
     answer=responses.LifecycleResponse,

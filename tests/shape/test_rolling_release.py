@@ -27,6 +27,7 @@ from tenants.actors import system_actor
 from tenants.checks import check_additive_migrations, find_columns_without_default
 from tenants.context import tenant_context
 from tenants.services.accounts.api_keys import create_key
+from tests import factories
 from tests.conftest import make_people
 from tests.factories import TenantFactory
 from tests.messaging.speaking import RULES, Speaker, outcomes
@@ -51,6 +52,8 @@ SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
 def next_release(db: None) -> Iterator[psycopg.Connection[Any]]:
     """The schema of a release that is not out yet; the administrator's connection, which sees every row."""
     address = {"conninfo": settings.DATABASE_ADMIN_URL, "dbname": connections["default"].settings_dict["NAME"]}
+    # Copies of tenants that were made before would leave the new columns empty.
+    factories._originals.clear()
     with psycopg.connect(**address, autocommit=True) as admin:
         tables = [name for (name,) in admin.execute(TABLES)]
         try:
@@ -63,6 +66,7 @@ def next_release(db: None) -> Iterator[psycopg.Connection[Any]]:
                 )
             yield admin
         finally:
+            factories._originals.clear()
             for table in tables:
                 admin.execute(
                     SQL("ALTER TABLE {} DROP COLUMN next_required, DROP COLUMN next_optional").format(Identifier(table))

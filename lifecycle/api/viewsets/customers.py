@@ -6,10 +6,12 @@ from uuid import UUID
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from lifecycle.api import responses, schema
+from lifecycle.api.as_of import AS_OF, KNOWN, read_day
 from lifecycle.api.authorship import find_author
 from lifecycle.api.filters import read_list_query, refuse_parameter, refuse_unknown_parameters
 from lifecycle.api.idempotency import idempotent
@@ -25,15 +27,17 @@ from lifecycle.sentences import say
 from lifecycle.services.customers import summaries
 from lifecycle.services.customers.profiles import find_customer
 from lifecycle.services.effects.foreseen import Viewer
+from lifecycle.services.insight.as_of import EFFECTIVE, RECORDED, read_past
 from lifecycle.services.transitions import history
 from lifecycle.services.transitions.apply import NOT_FOUND, CallRefused, apply
 from lifecycle.services.transitions.update_budget import UpdateBudget
+from tenants.context import tenant_context
 from tenants.permissions import describe_denial
 from tenants.refusals import RequestRefused
 from tenants.roles import UPDATE_LIFECYCLE, VIEW_HISTORY, VIEW_LIFECYCLE
 from tenants.rules.values import LONGEST_ID, InvalidValue, read_external_id
 from tenants.sentences import describe_value
-from tenants.services.configuration.policies import live_policy
+from tenants.services.configuration.policies import live_policy, policy_of_version
 
 # With effects=detail the effects are shown with recipients, subject and time. Asked for, as it costs statements.
 DETAIL_PARAMETER, DETAIL = "effects", "detail"
@@ -115,7 +119,11 @@ class LifecycleViewSet(TenantViewSet):
     @schema.GET_LIFECYCLE
     def retrieve(self, request: Request, customer_id: str) -> Response:
         """The customer's stage, and for each other stage whether it can be moved there now [BP-2]."""
-        refuse_unknown_parameters(request.query_params, (DETAIL_PARAMETER,))
+        refuse_unknown_parameters(request.query_params, (DETAIL_PARAMETER, AS_OF, KNOWN))
+        if AS_OF in request.query_params:
+            return self._show_past(request)
+        if KNOWN in request.query_params:
+            raise refuse_parameter(KNOWN, _("The parameter known goes with as_of."))
         detail = request.query_params.get(DETAIL_PARAMETER)
         if detail not in (None, DETAIL):
             sentence = _("The parameter effects can be %(value)s, or left out.")
@@ -140,6 +148,37 @@ class LifecycleViewSet(TenantViewSet):
         if is_as_judged and not detail and is_known_to_caller(request, body["version"]):
             return Response(status=304, headers=headers)
         return Response(responses.LifecycleResponse.render(body), headers=headers)
+
+    def _show_past(self, request: Request) -> Response:
+        """Where the customer was at the end of a day. Its ``version`` is that of then; nothing can be moved there."""
+        if not self.identity.may(VIEW_HISTORY):
+            raise PermissionDenied(describe_denial(self.identity, VIEW_HISTORY))
+        day = read_day(request.query_params)
+        known = request.query_params.get(KNOWN, EFFECTIVE)
+        if known not in (EFFECTIVE, RECORDED):
+            raise refuse_parameter(KNOWN, f"The parameter known can be {EFFECTIVE} or {RECORDED}, or left out.")
+        with tenant_context(self.tenant.id):
+            self.found(find_status(self.tenant.id, self.customer_id))
+            past = read_past(self.customer_id, day, known=known, tenant=self.tenant)
+            if past.row is None:
+                raise RequestRefused("not_found", _("The customer was not here yet at the end of that day."))
+            policy = policy_of_version(self.tenant.id, past.configuration_version or past.row.configuration_version)
+        row, stage = past.row, past.row.to_stage
+        body = {
+            "customer_id": self.customer_id,
+            "stage": stage,
+            "stage_entered_at": past.stage_entered_at,
+            "updated_at": row.changed_at,
+            "updated_by": row.changed_by,
+            "actor_kind": row.actor_kind,
+            "source": row.source,
+            "reason_code": row.reason_code,
+            "version": row.sequence,
+            "category": policy.category(stage),
+            "configuration_version": policy.version,
+            "transitions": [],
+        }
+        return Response(responses.LifecycleResponse.render(body), headers={"Cache-Control": "private, no-cache"})
 
     @schema.MOVE_CUSTOMER
     @idempotent

@@ -31,7 +31,7 @@ class Past:
     """Where a customer was at the end of a day. ``stage`` is what it was called then, ``stage_now`` what today.
 
     ``figures``: path -> the value that held, and since when, as far as they are kept. ``configuration_version``: the
-    one that was live at the end of the day. None of the stage: the customer was not here yet.
+    one that was live at the end of the day. ``row`` brought the customer there. None of the stage: it was not here yet.
     """
 
     day: dt.date
@@ -44,6 +44,7 @@ class Past:
     sequence: int
     configuration_version: int | None
     figures: dict[str, tuple[Any, dt.datetime]]
+    row: LifecycleHistory | None = None
 
 
 def read_past(customer_id: UUID, day: dt.date, *, known: str, tenant: TenantRef) -> Past:
@@ -74,6 +75,7 @@ def read_past(customer_id: UUID, day: dt.date, *, known: str, tenant: TenantRef)
         sequence=found.sequence,
         configuration_version=live,
         figures=figures,
+        row=row,
     )
 
 

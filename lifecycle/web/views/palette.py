@@ -101,6 +101,7 @@ def _list_views(request: TenantRequest, policy: Policy) -> Iterator[Option]:
     yield Option(_("All customers"), customers, "users")
     yield Option(_("Board"), reverse("board"), "route")
     yield Option(_("Renewals"), reverse("renewals"), "calendar-clock")
+    yield Option(_("Insight"), reverse("insight"), "arrow-right-left")
     if request.identity.may(VIEW_HISTORY):
         yield Option(_("My tasks"), reverse("own-tasks-page"), "circle-check")
     for category, label in CATEGORY_LABELS.items():
