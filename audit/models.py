@@ -243,3 +243,34 @@ class SealedRow(models.Model):
 
     def __str__(self) -> str:
         return f"leaf {self.position} of seal {self.seal_number}"
+
+
+class FeedEntry(models.Model):
+    """The place of a history row in the feed of its tenant. See ``audit.services.feed``."""
+
+    history_id = models.UUIDField(primary_key=True)
+    tenant_id = models.UUIDField()
+    position = models.BigIntegerField(help_text="1 for the tenant's first row, then one more each: no gaps.")
+
+    class Meta:
+        db_table = "audit_feed"
+        constraints = [
+            models.UniqueConstraint(fields=["tenant_id", "position"], name="feed_unbroken_positions"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.position}: {self.history_id}"
+
+
+class FeedState(models.Model):
+    """How far a tenant's history has been looked through for rows that have no place in its feed."""
+
+    tenant_id = models.UUIDField(primary_key=True)
+    complete_to = models.UUIDField(help_text="Every row with a lower id that was ever committed has its place.")
+    searched_at = models.DateTimeField(null=True, help_text="The last look at all rows above; NULL: it is not over.")
+
+    class Meta:
+        db_table = "audit_feed_state"
+
+    def __str__(self) -> str:
+        return f"feed of {self.tenant_id}"

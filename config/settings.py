@@ -394,6 +394,7 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_PATCH": False,
     "ENUM_NAME_OVERRIDES": {
         "CategoryEnum": "tenants.rules.configuration.definitions.CATEGORIES",
+        "ApiKeyStateEnum": "lifecycle.api.viewsets.keys.STATES",
         "EffectStateEnum": "lifecycle.api.effect_responses.STATES",
         "AlertPreferenceEnum": "lifecycle.services.effects.preferences.CHOICES",
         "ReplayableStateEnum": "lifecycle.services.effects.actions.REPLAYABLE_TOGETHER",

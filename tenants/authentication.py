@@ -20,6 +20,7 @@ from tenants.identity import Identity
 from tenants.models import User
 from tenants.roles import ROLE_OF_CLAIM, ROLE_PERMISSIONS
 from tenants.services.accounts.api_keys import ApiKeyRefused, looks_like_key, verify_key
+from tenants.services.accounts.client_credentials import is_key_good
 from tenants.services.accounts.issuers import ExternalClaims, ExternalTokenRefused, is_external, read_external_token
 from tenants.services.accounts.logins import INACTIVE, SUSPENDED
 from tenants.services.accounts.membership import Membership, fetch_membership, read_membership
@@ -32,6 +33,9 @@ CHOSEN_TENANT = "tenant"
 
 MALFORMED = gettext_lazy("The Authorization header must read: Bearer <token>, with one token and no space in it.")
 STALE = gettext_lazy("Session expired. Sign in again.")
+KEY_ENDED = gettext_lazy(
+    "The API key that this token came from has expired or was revoked: ask for a token by another key."
+)
 NO_SUCH_TENANT = gettext_lazy("There is no such tenant: check the X-Tenant header.")
 
 
@@ -63,9 +67,14 @@ class BearerAuthentication(BaseAuthentication):
             raise AuthenticationFailed(str(refused)) from refused
         membership = _member(claims.user_id, claims.tenant_id, request)
         # A changed password ends our own tokens; an external issuer answers for the log-in itself.
-        if isinstance(claims, AccessClaims) and membership.stamp != claims.stamp:
-            raise AuthenticationFailed(STALE)
-        return identify(membership, granted=permissions_of(claims.roles), slug=slug), claims
+        granted = permissions_of(claims.roles)
+        if isinstance(claims, AccessClaims):
+            if membership.stamp != claims.stamp:
+                raise AuthenticationFailed(STALE)
+            if claims.key_id is not None and not is_key_good(claims.key_id, now=timezone.now()):
+                raise AuthenticationFailed(KEY_ENDED)
+            granted = granted if claims.scopes is None else claims.scopes
+        return identify(membership, granted=granted, slug=slug), claims
 
     def authenticate_header(self, request: Request) -> str:
         """What a 401 says in WWW-Authenticate."""

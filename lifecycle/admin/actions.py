@@ -66,6 +66,7 @@ ACTIONS: Final[Mapping[str, Any]] = MappingProxyType(
         "switch_off_webhook_endpoint": _("Switch off webhook endpoint"),
         "undo_transitions": _("Undo transitions"),
         "upload_import": _("Upload import"),
+        "write_customers": _("Write customers"),
     }
 )
 

@@ -1,12 +1,13 @@
 """Many changes in one request: each item is read and answered by itself."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import ErrorDetail
+from rest_framework.serializers import Serializer
 
 from lifecycle.api.authorship import MISMATCH, find_authors
 from lifecycle.api.preconditions import format_etag
@@ -42,6 +43,16 @@ def read_items(items: Sequence[Any], *, identity: Identity, tenant: TenantRef) -
 
 
 def _read_item(serializer: ItemSerializer, item: Any) -> dict[str, Any] | BadItem:
+    read = read_with(serializer, item)
+    if isinstance(read, dict):
+        return read
+    shown = item.get("customer_id") if isinstance(item, dict) else None
+    shown = shown if isinstance(shown, str) and len(shown) <= len(str(UUID(int=0))) else None
+    return BadItem(shown, Refused("invalid_request", summarize_errors(read)), read)
+
+
+def read_with(serializer: Serializer[Any], item: Any) -> dict[str, Any] | tuple[dict[str, str], ...]:
+    """What an item says, or what is wrong with it."""
     # One serializer for all: building a new one costs more than reading an item does.
     serializer.initial_data = item
     for name in ("_validated_data", "_errors"):
@@ -49,26 +60,31 @@ def _read_item(serializer: ItemSerializer, item: Any) -> dict[str, Any] | BadIte
     if serializer.is_valid():
         values: dict[str, Any] = serializer.validated_data
         return values
-    errors = tuple(_describe_errors(serializer.errors))
-    sentence = errors[0]["detail"]
-    if len(errors) > 1:
-        sentence = _("%(count)s fields of the item are wrong; see errors.") % {"count": len(errors)}
-    shown = item.get("customer_id") if isinstance(item, dict) else None
-    shown = shown if isinstance(shown, str) and len(shown) <= len(str(UUID(int=0))) else None
-    return BadItem(shown, Refused("invalid_request", sentence), errors)
+    return tuple(describe_errors(serializer.errors))
 
 
-def _describe_errors(errors: Any) -> list[dict[str, str]]:
-    """The serializer's errors, each with its pointer inside the item."""
-    return [
-        {
-            "pointer": "#" if field == "non_field_errors" else f"#/{str(field).replace('~', '~0').replace('/', '~1')}",
-            "detail": str(error) if field == "non_field_errors" else f"{field}: {error}",
-            "code": (error.code if isinstance(error, ErrorDetail) else None) or "invalid",
-        }
-        for field, found in errors.items()
-        for error in found
-    ]
+def summarize_errors(errors: Sequence[Mapping[str, str]]) -> str:
+    """The error, or how many there are."""
+    if len(errors) == 1:
+        return errors[0]["detail"]
+    return _("%(count)s fields of the item are wrong; see errors.") % {"count": len(errors)}
+
+
+def describe_errors(errors: Any, path: tuple[Any, ...] = ()) -> Iterator[dict[str, str]]:
+    """A serializer's errors, each with its pointer inside the item."""
+    if isinstance(errors, Mapping):
+        for name, inner in errors.items():
+            yield from describe_errors(inner, path if name == "non_field_errors" else (*path, name))
+        return
+    for index, error in enumerate(errors):
+        if isinstance(error, Mapping):
+            yield from describe_errors(error, (*path, index))
+        else:
+            yield {
+                "pointer": "#" + "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in path),
+                "detail": f"{'.'.join(map(str, path))}: {error}" if path else str(error),
+                "code": (error.code if isinstance(error, ErrorDetail) else None) or "invalid",
+            }
 
 
 def _make_change(item: dict[str, Any], authors: dict[str, str | None]) -> Change | BadItem:

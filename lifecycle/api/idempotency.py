@@ -72,11 +72,13 @@ def read_key(request: Request) -> str | None:
 
 
 def _find_customers(view: Any, request: Request) -> set[UUID]:
-    """The customers that a request is about: the one of its address, or those of its items."""
+    """The customers that a request is about: the one of its address, those of its items, those that it was answered
+    about (``answered`` of the view).
+    """
     named = [view.kwargs.get("customer_id")]
     if isinstance(request.data, Mapping) and isinstance(request.data.get("items"), list):
         named += [item.get("customer_id") for item in request.data["items"] if isinstance(item, Mapping)]
-    return {found for name in named if (found := read_uuid(name)) is not None}
+    return {found for name in named if (found := read_uuid(name)) is not None} | getattr(view, "answered", set())
 
 
 def fingerprint(request: Request) -> bytes:

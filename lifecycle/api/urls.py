@@ -4,9 +4,12 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from lifecycle.api.docs import DocsView, SchemaView
 from lifecycle.api.viewsets.configuration import ConfigurationViewSet
+from lifecycle.api.viewsets.customer_data import CustomerDataViewSet
 from lifecycle.api.viewsets.customers import CustomerViewSet, LifecycleViewSet
 from lifecycle.api.viewsets.effects import EffectViewSet
 from lifecycle.api.viewsets.endpoints import EndpointViewSet
+from lifecycle.api.viewsets.feed import FeedViewSet
+from lifecycle.api.viewsets.keys import KeyViewSet
 from lifecycle.api.viewsets.notifications import NotificationViewSet
 from lifecycle.api.viewsets.personal_data import PersonalDataViewSet
 from lifecycle.api.viewsets.pins import PinViewSet
@@ -16,11 +19,11 @@ from lifecycle.api.viewsets.work import NoteViewSet, OwnTaskViewSet, TaskViewSet
 
 v1: list[URLPattern | URLResolver] = [
     path("auth/", include("tenants.api.urls")),
-    path("customers", CustomerViewSet.as_view({"get": "list"}), name="customers"),
+    path("customers", CustomerDataViewSet.as_view({"get": "list", "put": "put_many"}), name="customers"),
     # Before those that take an id: an external id may be any text.
     path(
         "customers/by-external-id/<path:external_id>",
-        CustomerViewSet.as_view({"get": "find"}),
+        CustomerDataViewSet.as_view({"get": "find", "put": "put"}),
         name="customer-by-external-id",
     ),
     path("customers/<str:customer_id>", CustomerViewSet.as_view({"get": "retrieve"}), name="customer"),
@@ -68,6 +71,7 @@ v1: list[URLPattern | URLResolver] = [
     ),
     path("tasks", OwnTaskViewSet.as_view({"get": "list"}), name="own-tasks"),
     path("lifecycle/summary", TenantSummaryViewSet.as_view({"get": "retrieve"}), name="lifecycle-summary"),
+    path("lifecycle/history", FeedViewSet.as_view({"get": "list"}), name="lifecycle-history"),
     path("lifecycle/transitions", TransitionViewSet.as_view({"post": "create"}), name="lifecycle-transitions"),
     path(
         "lifecycle/transitions/<str:request_id>/undo",
@@ -91,6 +95,9 @@ v1: list[URLPattern | URLResolver] = [
         name="rotate-webhook-secret",
     ),
     path("webhooks/endpoints/<str:endpoint_id>/test", EndpointViewSet.as_view({"post": "test"}), name="test-webhook"),
+    path("keys", KeyViewSet.as_view({"get": "list", "post": "create"}), name="api-keys"),
+    path("keys/<str:key_id>", KeyViewSet.as_view({"delete": "destroy"}), name="api-key"),
+    path("keys/<str:key_id>/rotate", KeyViewSet.as_view({"post": "rotate"}), name="rotate-api-key"),
     path("notifications", NotificationViewSet.as_view({"get": "list"}), name="notifications"),
     path("notifications/read", NotificationViewSet.as_view({"post": "read_all"}), name="read-all-notifications"),
     path(

@@ -188,6 +188,9 @@ FIRST_COMPANY: Final = 200_000
 SEVERITIES: Final = ("low", "normal", "high", "urgent")
 SEGMENTS: Final = ("SMB", "Mid-Market", "Enterprise")
 
+# What is said of the profile of a customer that is known.
+UPDATED: Final = "customer.updated"
+
 EVENT_TYPES: Final[Mapping[str, EventType]] = {
     entry.name: entry
     for entry in (
@@ -199,7 +202,7 @@ EVENT_TYPES: Final[Mapping[str, EventType]] = {
             sample=_sample_created,
         ),
         EventType(
-            "customer.updated",
+            UPDATED,
             "Something about a customer has changed.",
             "Writes the fields it brings; absent is left alone, null clears.",
             writes=_write_profile,

@@ -1,6 +1,6 @@
 """Which source may write which part of a customer [AC-7], and which parts the data of an event write."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from lifecycle.rules.event_types import EVENT_TYPES
@@ -27,10 +27,14 @@ def find_owner(part: str) -> str:
 
 def find_foreign_part(source: str, event_type: str, data: Mapping[str, Any]) -> str | None:
     """A sentence naming the first field that the source may not write, or None when all are its own."""
-    owned = OWNED_PARTS.get(find_source_root(source))
-    if owned is None:
+    if find_source_root(source) not in OWNED_PARTS:
         return f"Events are taken from {', '.join(OWNED_PARTS)} only."
-    for field, part in _PARTS[event_type]:
-        if field in data and part not in owned:
-            return f"data.{field} belongs to {find_owner(part)}: {find_source_root(source)} may not write it."
+    for field, owner in find_foreign_fields(source, event_type, data).items():
+        return f"data.{field} belongs to {owner}: {find_source_root(source)} may not write it."
     return None
+
+
+def find_foreign_fields(source: str, event_type: str, data: Collection[str]) -> dict[str, str]:
+    """The fields of the data that a source may not write, each with the source that it belongs to."""
+    owned = OWNED_PARTS[find_source_root(source)]
+    return {field: find_owner(part) for field, part in _PARTS[event_type] if field in data and part not in owned}

@@ -34,7 +34,7 @@ RESET_IMPOSSIBLE = gettext_lazy(
 )
 
 
-class _OpenView(APIView):
+class OpenView(APIView):
     """Anyone may ask. Outside ATOMIC_REQUESTS: what a refusal writes (a revoked family) has to stay."""
 
     authentication_classes = ()
@@ -47,7 +47,7 @@ class _OpenView(APIView):
         return transaction.non_atomic_requests(super().as_view(**initkwargs))
 
 
-class TokenView(_OpenView):
+class TokenView(OpenView):
     """Log in."""
 
     @extend_schema(
@@ -69,7 +69,7 @@ class TokenView(_OpenView):
         return _answer(issue_pair(user, now=now))
 
 
-class RefreshView(_OpenView):
+class RefreshView(OpenView):
     """Stay logged in."""
 
     @extend_schema(
@@ -89,7 +89,7 @@ class RefreshView(_OpenView):
         return _answer(pair)
 
 
-class PasswordResetView(_OpenView):
+class PasswordResetView(OpenView):
     """Forgot the password."""
 
     @extend_schema(

@@ -72,17 +72,22 @@ OF_UNKNOWN_IDS = {
     *("get_note", "edit_note", "delete_note", "get_task", "change_task"),
     # What a field may hold depends on it, and whether one is pinned on that.
     *("pin_field", "unpin_field"),
+    # Nor which source owns what.
+    "put_customer",
+    # Nor service accounts, their keys and the secrets of these.
+    *("create_key", "rotate_key", "revoke_key", "create_oauth_token"),
 }
 # A viewer has no part in the work that is done about customers.
 OF_THE_WORK = {
     *("list_notes", "write_note", "get_note", "edit_note", "delete_note", "list_tasks", "create_task", "get_task"),
-    *("change_task", "list_own_tasks", "pin_field", "unpin_field"),
+    *("change_task", "list_own_tasks", "pin_field", "unpin_field", "put_customer", "put_customers"),
 }
 # What a viewer may not do with effects.
 EFFECTS = {
     *("list_effects", "get_effect", "replay_effect", "cancel_effect", "replay_effects", "pause_effects"),
     *("list_webhook_endpoints", "create_webhook_endpoint", "rotate_webhook_secret", "test_webhook_endpoint"),
     *("delete_webhook_endpoint", "undo_transitions", "get_undo"),
+    *("list_keys", "create_key", "rotate_key", "revoke_key"),
 }
 
 
@@ -108,5 +113,5 @@ def test_a_viewer_is_answered_as_described_too(server, tenant, tmp_path):
     refused = {operation for operation, status in seen if status == 403}
     changing = {"move_customer", "move_customers", "publish_configuration", "preview_configuration"}
     changing |= {"export_customer", "erase_customer"}
-    assert refused == changing | EFFECTS | OF_THE_WORK | {"list_history"}
+    assert refused == changing | EFFECTS | OF_THE_WORK | {"list_history", "list_changes"}
     assert {operation for operation, status in seen if status in (200, 207)} & changing == set()

@@ -41,10 +41,16 @@ class Door:
 DOORS: dict[tuple[str, str], Door] = {
     ("POST", "/api/v1/auth/token"): Door(ANYONE, lambda _: {"username": "x", "password": "y"}, answers=(401, 429)),
     ("POST", "/api/v1/auth/token/refresh"): Door(ANYONE, lambda _: {"refresh": "x"}, answers=(401,)),
+    # It reads a form: see tests/api/test_oauth.py.
+    ("POST", "/api/v1/auth/oauth/token"): Door(ANYONE, answers=(400,)),
     ("POST", "/api/v1/auth/password-reset"): Door(ANYONE, lambda _: {"username": "x"}, answers=(202, 429)),
     ("GET", "/api/v1/customers"): Door(VIEW_LIFECYCLE),
     # An id that is none of the tenant's is a 404: see tests/api/test_customers.py.
     ("GET", "/api/v1/customers/by-external-id/{external_id}"): Door(VIEW_LIFECYCLE, answers=(404,)),
+    ("PUT", "/api/v1/customers/by-external-id/{external_id}"): Door(
+        UPDATE_LIFECYCLE, lambda _: {"source": "/crm", "time": "2026-01-01T00:00:00Z", "name": "X"}, answers=(201,)
+    ),
+    ("PUT", "/api/v1/customers"): Door(UPDATE_LIFECYCLE, lambda _: {"items": [{"external_id": "x"}]}),
     ("GET", "/api/v1/customers/{customer_id}"): Door(VIEW_LIFECYCLE, names_customer=True),
     ("GET", "/api/v1/customers/{customer_id}/lifecycle"): Door(VIEW_LIFECYCLE, names_customer=True),
     ("PATCH", "/api/v1/customers/{customer_id}/lifecycle"): Door(
@@ -81,6 +87,7 @@ DOORS: dict[tuple[str, str], Door] = {
     ),
     ("DELETE", "/api/v1/customers/{customer_id}/pins/{field}"): Door(UPDATE_LIFECYCLE, answers=(400,)),
     ("GET", "/api/v1/lifecycle/summary"): Door(VIEW_LIFECYCLE),
+    ("GET", "/api/v1/lifecycle/history"): Door(VIEW_HISTORY),
     ("POST", "/api/v1/lifecycle/transitions"): Door(
         UPDATE_LIFECYCLE, lambda customer_id: {"items": [{"customer_id": str(customer_id), "stage": "Active"}]}
     ),
@@ -102,6 +109,13 @@ DOORS: dict[tuple[str, str], Door] = {
     ("DELETE", "/api/v1/webhooks/endpoints/{endpoint_id}"): Door(CONFIGURE_STAGES, answers=(400, 404)),
     ("POST", "/api/v1/webhooks/endpoints/{endpoint_id}/rotate"): Door(CONFIGURE_STAGES, answers=(400, 404)),
     ("POST", "/api/v1/webhooks/endpoints/{endpoint_id}/test"): Door(CONFIGURE_STAGES, answers=(400, 404)),
+    ("GET", "/api/v1/keys"): Door(CONFIGURE_STAGES),
+    # A person has no key: see tests/api/test_keys.py.
+    ("POST", "/api/v1/keys"): Door(
+        CONFIGURE_STAGES, lambda _: {"account": "x", "name": "x", "scopes": [VIEW_LIFECYCLE]}, answers=(400,)
+    ),
+    ("DELETE", "/api/v1/keys/{key_id}"): Door(CONFIGURE_STAGES, answers=(400, 404)),
+    ("POST", "/api/v1/keys/{key_id}/rotate"): Door(CONFIGURE_STAGES, answers=(400, 404)),
     ("GET", "/api/v1/notifications"): Door(VIEW_LIFECYCLE),
     ("POST", "/api/v1/notifications/read"): Door(VIEW_LIFECYCLE, answers=(200,)),
     ("GET", "/api/v1/notifications/preferences"): Door(VIEW_LIFECYCLE),

@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from lifecycle.api.customer_serializers import MOST_CONTACTS
 from lifecycle.api.openapi import webhooks
 from lifecycle.api.openapi.configuration import COMPONENTS, NO_NUL, PARAGRAPHS, reference
 from lifecycle.api.openapi.refusals import EVERYWHERE, PROBLEM_TYPE, describe_status
@@ -53,13 +54,19 @@ def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
             if name in _SAYING:
                 component["properties"][_SAYING[name]] |= {"minLength": 1, "pattern": PARAGRAPHS}
             _refuse_nul(component["properties"])
-    schemas["BatchRequest"]["properties"]["items"] |= {"minItems": 1, "maxItems": MOST_ITEMS}
+    for name in ("BatchRequest", "CustomerBatchRequest"):
+        schemas[name]["properties"]["items"] |= {"minItems": 1, "maxItems": MOST_ITEMS}
+    for name in ("CustomerDataRequest", "CustomerItemRequest"):
+        schemas[name]["properties"]["contacts"]["maxItems"] = MOST_CONTACTS
     result["components"]["schemas"] = dict(sorted((schemas | COMPONENTS | webhooks.COMPONENTS).items()))
     for path, operations in result["paths"].items():
         for method, operation in operations.items():
             if path.startswith(_LOGIN):
                 refusals = (415, 429, *EVERYWHERE, *(() if path == _RESET else (401,)))
-                operation["responses"] |= {str(status): _problem(status) for status in refusals}
+                described = operation["responses"]
+                operation["responses"] |= {
+                    str(status): _problem(status) for status in refusals if str(status) not in described
+                }
                 operation["responses"] = dict(sorted(operation["responses"].items()))
             if "requestBody" in operation:
                 operation["requestBody"]["required"] = not _may_be_empty(operation["requestBody"], schemas)
@@ -88,7 +95,8 @@ _GOOD: Final = {
 
 def _may_be_empty(body: dict[str, Any], schemas: dict[str, Any]) -> bool:
     """Whether a request may come without a body, because it need not say anything."""
-    name = body["content"]["application/json"]["schema"].get("$ref", "").rpartition("/")[2]
+    (content,) = body["content"].values()
+    name = content["schema"].get("$ref", "").rpartition("/")[2]
     component = schemas.get(name, {})
     return "properties" in component and not component.get("required")
 

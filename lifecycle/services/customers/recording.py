@@ -82,8 +82,8 @@ class CustomerFacts:
 class Recorded:
     """What became of one CustomerFacts. ``customer_id`` is None when the customer is unknown and was not created.
 
-    ``stale`` names the fields that something newer had written, ``outranked`` those that are pinned or come from a
-    source that goes before this one, ``rejected`` those whose value the customer cannot have
+    ``stale`` names the fields that something newer had written, ``outranked`` those that are pinned, were erased, or
+    come from a source that goes before this one, ``rejected`` those whose value the customer cannot have
     (an amount with more decimals than its currency); ``placed`` is the first placement of a new customer,
     and may be a refusal, in which case the customer is in the initial stage instead. ``confirmed_at``: when an event
     last confirmed the stage (microseconds since 1970), before this batch; 0: none has.
@@ -339,8 +339,11 @@ class Batch:
                 target |= {"source": fact.source, "event_id": fact.event_id, "occurred_at": fact.occurred_at}
             if brought.is_noted:
                 self.dirty[part].add(customer_id)
-        if fact.contacts is not None and row["erased_at"] is None:
-            changed |= self._bring_contacts(row, fact, fact.contacts, stale, outranked)
+        if fact.contacts is not None:
+            if row["erased_at"] is None:
+                changed |= self._bring_contacts(row, fact, fact.contacts, stale, outranked)
+            else:
+                outranked.append("contacts")
         self.offers.keep_figures(customer_id, figures, source=fact.source, at=fact.occurred_at)
         confirmed_at = row["field_times"].get(STAGE_CONFIRMED, 0)
         return Recorded(

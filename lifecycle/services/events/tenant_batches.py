@@ -12,7 +12,7 @@ from django.conf import settings
 from lifecycle.models import NO_TENANT, InboxEvent
 from lifecycle.rules.envelopes import Event, Received, log_identity, receive
 from lifecycle.rules.ordering import merge_logs
-from lifecycle.services.customers.recording import record_customers
+from lifecycle.services.customers.recording import Recorded, record_customers
 from lifecycle.services.events import inbox
 from lifecycle.services.events.dead_letters import Refusal, store_dead_letters
 from lifecycle.services.events.facts import to_facts
@@ -44,7 +44,8 @@ APPLIED, NOOP, STALE, PARKED, DEAD = (
 class Result:
     """What became of one message: an outcome of the inbox, or ``duplicate``. ``refusal`` says why it is dead.
 
-    ``rejected``: what was left out of an event that was applied, because it cannot be kept.
+    ``rejected``: what was left out of an event that was applied, because it cannot be kept. ``recorded``: what became
+    of its data, None if they were not looked at; they stay when a rule's move is refused.
     """
 
     received: Received
@@ -54,15 +55,26 @@ class Result:
     refusal: Refusal | None = None
     released: bool = False
     rejected: tuple[str, ...] = ()
+    recorded: Recorded | None = None
 
 
 class TenantBatch:
-    """The part of a batch that concerns one tenant (None: messages whose tenant is unknown)."""
+    """The part of a batch that concerns one tenant (None: messages whose tenant is unknown).
+
+    ``source``: the entry point, as the history names it.
+    """
 
     def __init__(
-        self, tenant: TenantRef | None, *, actor: Actor, now: dt.datetime, releases_parked: bool = True
+        self,
+        tenant: TenantRef | None,
+        *,
+        actor: Actor,
+        now: dt.datetime,
+        releases_parked: bool = True,
+        source: str = SOURCE,
     ) -> None:
         self.tenant = tenant
+        self.source = source
         self.releases_parked = releases_parked
         self.tenant_id = tenant.id if tenant else NO_TENANT
         self.actor = actor
@@ -75,8 +87,11 @@ class TenantBatch:
         self.dead_released: list[tuple[Received, Refusal]] = []
         self.waiting: list[Received] = []
 
-    def take(self, messages: Sequence[Received], *, replaying: bool) -> None:
-        """Claim the messages and deal with those that are new."""
+    def take(self, messages: Sequence[Received], *, replaying: bool, awaited: bool = False) -> None:
+        """Claim the messages and deal with those that are new.
+
+        ``awaited``: their sender waits for what becomes of them, so that what was refused before may come again.
+        """
         self.is_replay = replaying
         refusals = {id(received): self._refuse_early(received.event) for received in messages}
         identities = {
@@ -87,7 +102,7 @@ class TenantBatch:
             self.tenant_id,
             {identities[id(received)]: received.event.type for received in messages},
             now=self.now,
-            replaying=replaying,
+            replaying=replaying or awaited,
         )
         fresh: list[Received] = []
         for received in messages:
@@ -193,7 +208,7 @@ class TenantBatch:
             [to_facts(event) for _, event, _ in valid],
             tenant=self.tenant,
             actor=self.actor,
-            source=SOURCE,
+            source=self.source,
             now=self.now,
             create=[event.type == CREATED for _, event, _ in valid],
             starts_effects=not self.is_replay,
@@ -201,28 +216,42 @@ class TenantBatch:
         moves = move_by_rules(
             [(event, one) for (_, event, _), one in zip(valid, recorded, strict=True)],
             policy=policy,
-            call=Call(self.tenant, self.actor, SOURCE, self.now, starts_effects=not self.is_replay),
+            call=Call(self.tenant, self.actor, self.source, self.now, starts_effects=not self.is_replay),
         )
         for (received, event, released), one, move in zip(valid, recorded, moves, strict=True):
             if one.customer_id is None:
                 self._park(received)
             elif move.refusal is not None:
-                self._reject(received, move.refusal, _identity(event), released=released)
+                self._reject(received, move.refusal, _identity(event), released=released, recorded=one)
             else:
                 changed = one.changed or move.moved
                 outcome = APPLIED if changed else STALE if one.stale or move.stale else NOOP
                 rejected = event.rejected + one.rejected
                 self._settle(
-                    received, _identity(event), outcome, moved=move.moved, released=released, rejected=rejected
+                    received,
+                    _identity(event),
+                    outcome,
+                    moved=move.moved,
+                    released=released,
+                    rejected=rejected,
+                    recorded=one,
                 )
 
     def _park(self, received: Received) -> None:
         self.waiting.append(received)
         self._settle(received, _identity(received.event), PARKED)
 
-    def _reject(self, received: Received, refusal: Refusal, identity: Identity, *, released: bool = False) -> None:
+    def _reject(
+        self,
+        received: Received,
+        refusal: Refusal,
+        identity: Identity,
+        *,
+        released: bool = False,
+        recorded: Recorded | None = None,
+    ) -> None:
         (self.dead_released if released else self.dead).append((received, refusal))
-        self._settle(received, identity, DEAD, refusal=refusal, released=released)
+        self._settle(received, identity, DEAD, refusal=refusal, released=released, recorded=recorded)
 
     def _settle(
         self,
@@ -234,11 +263,12 @@ class TenantBatch:
         refusal: Refusal | None = None,
         released: bool = False,
         rejected: tuple[str, ...] = (),
+        recorded: Recorded | None = None,
     ) -> None:
         # The claim has written ``applied`` already; only a released event carries ``parked`` from before.
         if outcome != APPLIED or released:
             self.settled[identity] = outcome
-        self.results.append(Result(received, self.tenant_id, outcome, moved, refusal, released, rejected))
+        self.results.append(Result(received, self.tenant_id, outcome, moved, refusal, released, rejected, recorded))
 
 
 def _event(received: Received) -> Event:

@@ -42,7 +42,7 @@ def read_history(
     notes = open_notes(shown, tenant)
     renames = present_names(tenant)
     return HistoryPage(
-        [_describe(row, notes, renames) for row in shown],
+        [describe_row(row, notes, renames) for row in shown],
         shown[-1].sequence if len(found) > limit else None,
     )
 
@@ -67,9 +67,11 @@ def _open(row: LifecycleHistory, key: bytes | None) -> str | None:
         return None
 
 
-def _describe(
+def describe_row(
     row: LifecycleHistory, notes: dict[UUID, str | None], renames: dict[int, dict[str, str]]
 ) -> dict[str, Any]:
+    """A row as it is shown, its note from ``notes``."""
+
     def now(stage: str | None) -> str | None:
         return None if stage is None else present_name(stage, row.configuration_version, renames)
 

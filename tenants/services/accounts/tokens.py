@@ -12,6 +12,7 @@ import datetime as dt
 import hashlib
 import threading
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TypeVar
 from uuid import UUID, uuid4
@@ -55,13 +56,19 @@ class TokenRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class AccessClaims:
-    """What a verified access token says. ``expires_at`` is in seconds since 1970, the leeway not included."""
+    """What a verified access token says. ``expires_at`` is in seconds since 1970, the leeway not included.
+
+    ``scopes``: the permissions that it grants in the place of its roles, and ``key_id`` the API key that it came from
+    (``client_credentials``); None for the token of a log-in.
+    """
 
     user_id: UUID
     tenant_id: UUID | None
     roles: frozenset[str]
     stamp: str
     expires_at: float
+    scopes: frozenset[str] | None = None
+    key_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +97,15 @@ _verified_lock = threading.Lock()
 def issue_access(user: User) -> IssuedAccess:
     """An access token with ``sub, roles, tenant_id, exp, iss, aud, jti``, for the user as given."""
     return _make_access(user, AccessToken())
+
+
+def issue_scoped(user: User, *, scopes: Collection[str], key_id: UUID, until: dt.datetime) -> IssuedAccess:
+    """An access token that grants permissions instead of a role, for an API key, at most until the key ends."""
+    token = AccessToken()
+    token["scope"], token["key"] = " ".join(scopes), str(key_id)
+    token["exp"] = min(token["exp"], int(until.timestamp()))
+    # A role would grant more where the scope is not read.
+    return _make_access(user, token, roles=())
 
 
 def issue_pair(user: User, *, now: dt.datetime) -> TokenPair:
@@ -166,14 +182,17 @@ def _verify(token: str) -> AccessClaims:
     try:
         user_id = UUID(payload[api_settings.USER_ID_CLAIM])
         tenant = UUID(tenant_id) if tenant_id is not None else None
+        key_id = UUID(payload["key"]) if "key" in payload else None
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise TokenRefused(_(INVALID)) from error
-    return AccessClaims(user_id, tenant, frozenset(roles), stamp, float(payload["exp"]))
+    scope = payload.get("scope")
+    scopes = frozenset(scope.split()) if isinstance(scope, str) else None
+    return AccessClaims(user_id, tenant, frozenset(roles), stamp, float(payload["exp"]), scopes, key_id)
 
 
-def _make_access(user: User, token: AccessToken) -> IssuedAccess:
+def _make_access(user: User, token: AccessToken, roles: Collection[str] | None = None) -> IssuedAccess:
     token[api_settings.USER_ID_CLAIM] = str(user.id)
-    token["roles"] = [Role(user.role).claim]
+    token["roles"] = [Role(user.role).claim] if roles is None else list(roles)
     token["tenant_id"] = str(user.tenant_id) if user.tenant_id else None
     token["stamp"] = password_stamp(user).hex()
     return IssuedAccess(str(token), dt.datetime.fromtimestamp(token["exp"], dt.UTC))
