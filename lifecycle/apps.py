@@ -4,7 +4,9 @@ from django.apps import AppConfig
 from django.utils.translation import gettext_lazy
 
 from lifecycle.rules.event_types import EVENT_TYPES
+from lifecycle.rules.ownership import SOURCE_ROOTS, SOURCED_PATHS
 from tenants.rules.configuration.events import declare_events
+from tenants.rules.configuration.source_priority import declare_sources
 
 
 class LifecycleConfig(AppConfig):
@@ -14,5 +16,6 @@ class LifecycleConfig(AppConfig):
     verbose_name = gettext_lazy("Customer lifecycle")
 
     def ready(self) -> None:
-        """Tell the configuration's rules which events there are."""
+        """Tell the configuration's rules which events, fields and sources there are."""
         declare_events({name: entry.paths() for name, entry in EVENT_TYPES.items()})
+        declare_sources(SOURCED_PATHS, SOURCE_ROOTS)

@@ -4,7 +4,8 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from lifecycle.rules.event_types import EVENT_TYPES
-from lifecycle.rules.fields import BILLING, COMPANY, CONTACTS, SUPPORT
+from lifecycle.rules.fields import BILLING, COMPANY, CONTACTS, FIELDS, SUPPORT
+from lifecycle.rules.precedence import PEOPLE
 
 # The first segment of an event's source -> the parts that are its own.
 OWNED_PARTS: Final[Mapping[str, frozenset[str]]] = {
@@ -12,6 +13,16 @@ OWNED_PARTS: Final[Mapping[str, frozenset[str]]] = {
     "/billing": frozenset({BILLING}),
     "/support": frozenset({SUPPORT}),
 }
+# Where the names of all sources begin: of modules, of imported files, of what people enter, of the API.
+SOURCE_ROOTS: Final = (*OWNED_PARTS, "/import", PEOPLE)
+# The parts and fields of a customer for which a tenant can say which source goes first.
+SOURCED_PATHS: Final = (
+    COMPANY,
+    BILLING,
+    SUPPORT,
+    CONTACTS,
+    *(field.path for field in FIELDS if field.part != CONTACTS),
+)
 _PARTS: Final = {name: tuple(entry.parts()) for name, entry in EVENT_TYPES.items()}
 
 

@@ -51,4 +51,10 @@ _MONEY: Final[Mapping[str, Any]] = {
     "rate_set": _("1 %(currency)s counts as %(rate)s %(own)s."),
     "rate_removed": _("The exchange rate of %(currency)s is removed."),
 }
-CHANGES: Final[Mapping[str, Any]] = MappingProxyType({**_STAGES, **_TRANSITIONS, **_RULES_AND_EFFECTS, **_MONEY})
+_SOURCES: Final[Mapping[str, Any]] = {
+    "source_priority_changed": _("For “%(path)s” the sources go in this order: %(sources)s."),
+    "source_priority_removed": _("For “%(path)s” no source goes before another: the newest report counts."),
+}
+CHANGES: Final[Mapping[str, Any]] = MappingProxyType(
+    {**_STAGES, **_TRANSITIONS, **_RULES_AND_EFFECTS, **_MONEY, **_SOURCES}
+)

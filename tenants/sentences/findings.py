@@ -10,6 +10,7 @@ from django.utils.translation import ngettext_lazy
 _ERRORS: Final[Mapping[str, Any]] = {
     "bad_color": _("The color must be # and six hexadecimal digits: “#1f6feb”."),
     "bad_field": _("“%(name)s” is not the name of a field; write for example “open_issues” or “billing.arr”."),
+    "bad_source": _("“%(text)s” is not the name of a source; write for example “/crm” or “/billing/eu-1”."),
     "blank": _("%(subject)s “%(text)s” is blank."),
     "boolean_has_no_order": _("Only numbers and texts have an order; true and false have none."),
     "color_not_text": _("The color must be text such as “#1f6feb”, not %(type)s."),
@@ -101,6 +102,7 @@ _WARNINGS: Final[Mapping[str, Any]] = {
     ),
     "unknown_field": _("The event “%(event)s” has no field “%(field)s”."),
     "unknown_recipient": _("There is no recipient “%(recipient)s”. Use %(choices)s, or “user:” and a name."),
+    "unknown_source": _("Nothing is reported under “%(source)s”: sources begin with %(choices)s."),
     "unreachable_stage": _("No customer can come from the initial stage to “%(stage)s”: no transitions lead there."),
     "unused_key": _("“%(key)s” is of no use to an effect of kind “%(effect_kind)s”."),
 }

@@ -79,6 +79,7 @@ WITH_EVERYTHING: dict[str, Any] = {
     ],
     "currency": "EUR",
     "rates": {"USD": 0.92, "JPY": 1e-05},
+    "source_priority": {"support.csat": ["/import", "/support"]},
 }
 DOCUMENTS = {
     "contract": CONTRACT_EXAMPLE,
@@ -114,6 +115,7 @@ def post(sheet: Sheet) -> QueryDict:
     data = QueryDict(mutable=True)
     data["initial"] = sheet.initial
     data["currency"], data["rates"] = sheet.currency, sheet.rates.replace("\n", "\r\n")
+    data["source_priority"] = sheet.priority
     if sheet.is_open:
         data["is_open"] = "on"
     for place, row in enumerate(sheet.stages, start=1):

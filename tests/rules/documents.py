@@ -71,6 +71,7 @@ FULL: dict[str, Any] = {
     ],
     "currency": "EUR",
     "rates": {"JPY": 0.006, "USD": 0.92},
+    "source_priority": {"billing.arr": ["/billing", "/import"], "company": ["/crm/eu-1", "/crm"]},
 }
 
 

@@ -16,7 +16,9 @@ from lifecycle.services.customers.profiles import read_profile
 from lifecycle.services.customers.recording import ContactFacts, CustomerFacts, record_customers
 from tenants.actors import Actor, system_actor
 from tenants.context import tenant_context
+from tenants.services.configuration.policies import live_policy
 from tests.factories import utc_now
+from tests.services.acts import publish
 
 ACTOR = system_actor("tests")
 ANN = Actor("user", "0190a000-0000-7000-8000-000000000001")
@@ -210,3 +212,16 @@ def test_erased_nothing_is_left_of_the_past_the_losers_and_the_reasons(tenant, a
         customer = Customer.objects.get(id=acme.id)
     assert customer.name == "Erased customer" and "name" not in customer.overruled
     assert customer.owner == "eve", "that a field is pinned stays"
+
+
+def test_a_source_that_goes_first_keeps_its_value_against_a_newer_report_of_another(tenant, acme):
+    with tenant_context(tenant.id):
+        document = live_policy(tenant.id).configuration.to_document()
+        publish(tenant, {**document, "source_priority": {"billing.arr": ["/billing", "/import"]}})
+    tell(tenant, "/billing", -40, billing={"arr": "200.00"})
+    tell(tenant, "/import", -30, billing={"arr": "300.00"})
+    profile = look(tenant, acme)
+    known = profile["provenance"]["billing.arr"]
+    assert (profile["billing"]["arr"], known["source"]) == ("200.00", "/billing")
+    (lost,) = known["overruled"]
+    assert (lost["value"], lost["source"], lost["why"]) == ("300.00", "/import", "priority")

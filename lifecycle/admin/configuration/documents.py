@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from lifecycle.admin.configuration.sheet import MOST_DIGITS, UNKNOWN, ConditionRow, EffectRow, RuleRow, Sheet
-from lifecycle.admin.configuration.typed import read_rates, read_value
+from lifecycle.admin.configuration.typed import read_priority, read_rates, read_value
 from tenants.rules.configuration.definitions import CATEGORIES, EFFECT_SOURCES
 
 
@@ -43,6 +43,7 @@ def write_document(sheet: Sheet) -> dict[str, Any]:
         "effects": [_write_effect(sheet, effect) for effect in sheet.effects],
         "currency": sheet.currency,
         "rates": read_rates(sheet.rates),
+        "source_priority": read_priority(sheet.priority),
     }
     return document | {key: value for key, value in optional.items() if value}
 

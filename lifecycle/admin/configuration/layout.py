@@ -22,7 +22,7 @@ from lifecycle.admin.configuration.sheet import (
     StageRow,
     StepRow,
 )
-from lifecycle.admin.configuration.typed import read_rates, read_value, write_value
+from lifecycle.admin.configuration.typed import read_priority, read_rates, read_value, write_value
 from tenants.rules.configuration.definitions import DEFAULT_CATEGORY
 from tenants.rules.configuration.document import KEYS
 from tenants.rules.configuration.effect_reader import EFFECT_KEYS
@@ -63,6 +63,7 @@ def lay_out(document: Any, *, renamed: Mapping[str, str], live_stages: Collectio
         sheet.effects.append(_lay_out_effect(sheet, str(next(keys)), item))
     sheet.currency = _text(known.get("currency", ""), "currency")
     sheet.rates = _rates(known.get("rates", {}))
+    sheet.priority = _priority(known.get("source_priority", {}))
     _check_references(sheet)
     back = {new: old for old, new in renamed.items() if old in live_stages}
     for row in sheet.stages:
@@ -280,6 +281,17 @@ def _rates(value: Any) -> str:
     read = read_rates("\n".join(lines))
     if list(read) != list(value) or not all(map(_is_same, read.values(), value.values())):
         raise CannotLayOut(_("“rates” has an entry that is not a currency and a number."))
+    return "\n".join(lines)
+
+
+def _priority(value: Any) -> str:
+    """Orders of sources, a field a line, so that ``read_priority`` gives them back."""
+    if not isinstance(value, Mapping):
+        raise CannotLayOut(_("“%(key)s” is not an object.") % {"key": "source_priority"})
+    orders = {name: [_text(one, "source_priority") for one in _list(listed, name)] for name, listed in value.items()}
+    lines = [f"{name}: {', '.join(sources)}".strip() for name, sources in orders.items()]
+    if any(len(line.splitlines()) != 1 for line in lines) or read_priority("\n".join(lines)) != orders:
+        raise CannotLayOut(_("“source_priority” has an entry that is not a field and sources."))
     return "\n".join(lines)
 
 

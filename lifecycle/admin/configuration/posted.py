@@ -46,6 +46,7 @@ def read_sheet(post: QueryDict) -> Sheet:
         for index in _keys(post, "gone")
     ]
     sheet.currency, sheet.rates = _line(post, "currency"), _lines(post, "rates")
+    sheet.priority = _lines(post, "source_priority")
     sheet.is_cut = _has_more(post, sheet)
     return sheet
 

@@ -245,6 +245,8 @@ class Sheet:
     # The tenant's currency, and the worth of others: "USD 0.92", one per line.
     currency: str = ""
     rates: str = ""
+    # Which source goes first: "billing.arr: /billing, /import", one per line.
+    priority: str = ""
     findings: Findings = field(default_factory=dict)
     # A sent form had more than can be shown: it must not be taken for the whole.
     is_cut: bool = False

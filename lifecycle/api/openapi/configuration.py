@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from lifecycle.rules.event_types import EVENT_TYPES
+from lifecycle.rules.ownership import SOURCED_PATHS
 from tenants.rules.configuration.conditions import OPERATORS
 from tenants.rules.configuration.definitions import LONGEST_COMMENT, LONGEST_REASON, LONGEST_STAGE
 from tenants.rules.configuration.document import LONGEST_GUIDANCE, LONGEST_STAY_DAYS, MOST_REASONS
@@ -28,6 +29,7 @@ from tenants.rules.configuration.sections import (
     MOST_STAGES,
     MOST_VALUES,
 )
+from tenants.rules.configuration.source_priority import LONGEST_SOURCE, MOST_SOURCES, SOURCE
 from tenants.rules.effect_texts import FIELDS
 
 # What the rules refuse in a text of one line: control characters, and marks that make it look like another one.
@@ -126,6 +128,20 @@ COMPONENTS: Final[dict[str, dict[str, Any]]] = {
                 "propertyNames": {"pattern": "^[A-Za-z]{3}$"},
                 "maxProperties": MOST_RATES,
                 "description": "Currency -> the worth of one unit in `currency`. Others have approximate rates.",
+            },
+            "source_priority": {
+                "type": "object",
+                "additionalProperties": _list(
+                    {"type": "string", "maxLength": LONGEST_SOURCE, "pattern": f"^{SOURCE}$"},
+                    MOST_SOURCES,
+                    least=1,
+                    uniqueItems=True,
+                ),
+                "propertyNames": {"enum": list(SOURCED_PATHS)},
+                "description": (
+                    "Field, or part of the customer -> its sources, the one that goes before all others first."
+                    " Fields that are not named have the newest report."
+                ),
             },
         },
         "stages",

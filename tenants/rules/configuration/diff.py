@@ -30,6 +30,7 @@ ChangeKind = Literal[
     "effect_removed",
     "effect_changed",
     "money_changed",
+    "source_priority_changed",
 ]
 
 
@@ -80,6 +81,7 @@ def diff_configurations(
     changes += _diff_rules(before, new)
     changes += _diff_effects(before, new)
     changes += _diff_money(before, new)
+    changes += _diff_priority(before, new)
     return changes
 
 
@@ -234,3 +236,12 @@ def _diff_money(old: Configuration, new: Configuration) -> Iterator[Configuratio
             yield _change("money_changed", "rate_set", currency=currency, rate=after[currency], own=new.currency)
         else:
             yield _change("money_changed", "rate_removed", currency=currency)
+
+
+def _diff_priority(old: Configuration, new: Configuration) -> Iterator[ConfigurationChange]:
+    before, after = dict(old.source_priority), dict(new.source_priority)
+    for path in sorted(before.keys() | after.keys()):
+        if path not in after:
+            yield _change("source_priority_changed", "source_priority_removed", path=path)
+        elif before.get(path) != after[path]:
+            yield _change("source_priority_changed", path=path, sources=after[path])

@@ -25,6 +25,7 @@ from tenants.rules.configuration.effect_reader import read_effects
 from tenants.rules.configuration.errors import ERROR, WARNING, Finding, InvalidConfiguration
 from tenants.rules.configuration.meaning import infer_category
 from tenants.rules.configuration.sections import MOST_STAGES, read_money, read_rules
+from tenants.rules.configuration.source_priority import note_priority, read_priority
 from tenants.rules.configuration.warnings import note_concerns
 
 __all__ = [
@@ -66,6 +67,7 @@ KEYS = (
     "guidance",
     "currency",
     "rates",
+    "source_priority",
 )
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
@@ -96,10 +98,13 @@ def read_configuration(document: object) -> tuple[Configuration | None, list[Fin
     rules = read_rules(reader, known)
     effects = read_effects(reader, known)
     currency, rates = read_money(reader, known)
+    priority = read_priority(reader, known)
     if reader.errors:
         return None, reader.findings
-    configuration = Configuration(definitions, initial, "transitions" not in known, rules, effects, currency, rates)
+    is_open = "transitions" not in known
+    configuration = Configuration(definitions, initial, is_open, rules, effects, currency, rates, priority)
     note_concerns(reader, configuration)
+    note_priority(reader, configuration)
     return configuration, reader.findings
 
 
