@@ -147,6 +147,8 @@ def test_the_owner_of_many_is_changed(manager, users, tenant):
     assert (wrong.status_code, "There is no active user “no.such.person” here." in text_of(wrong)) == (400, True)
     done = manager.post(address, {"owner": users.viewer.username}, follow=True)
     assert f"Done: 2 customers have the new owner {users.viewer.username}." in text_of(done)
+    briefs = {one["href"] for one in markup_of(done).all("a") if one.get("href", "").endswith("/handover")}
+    assert briefs == {f"/customers/{one.id}/handover" for one in customers}
     with tenant_context(tenant.id):
         assert set(Customer.objects.filter(tenant_id=tenant.id).values_list("owner", flat=True)) == {
             users.viewer.username

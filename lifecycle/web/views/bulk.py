@@ -27,12 +27,14 @@ from lifecycle.web.stage_colors import stage_colors
 from tenants.middleware import note_refusal
 from tenants.pages import TenantRequest
 from tenants.refusals import STATUS_OF_CODE
-from tenants.roles import CONFIGURE_STAGES, MUTE_EFFECTS, UPDATE_LIFECYCLE
+from tenants.roles import CONFIGURE_STAGES, MUTE_EFFECTS, UPDATE_LIFECYCLE, VIEW_HISTORY
 from tenants.rules.configuration.policy import Policy
 from tenants.rules.texts import clean_line
 from tenants.services.configuration.policies import live_policy, policy_of_version
 
 PARTS = ("", previews.MOVES, previews.STAYS, previews.REFUSED)
+# Of so few customers that were handed over each has a link to its brief.
+MOST_HANDOVERS = 20
 
 
 @page(UPDATE_LIFECYCLE, "POST")
@@ -246,6 +248,10 @@ def _show_progress(request: TenantRequest, change: BulkChange) -> HttpResponse:
     following: UUID | None = None
     if change.refused:
         rows, following = previews.list_refused(change, tenant=request.tenant, policy=policy, after=after)
+    handed: list[previews.Row] = []
+    is_handed = change.kind == BulkChange.Kind.OWNER and change.finished_at is not None and not change.refused
+    if is_handed and change.total <= MOST_HANDOVERS and request.identity.may(VIEW_HISTORY):
+        handed, _more = previews.list_selected(change, tenant=request.tenant)
     actor = request.identity.actor()
     is_own = change.actor == actor.name or actor.may(CONFIGURE_STAGES)
     context = {
@@ -254,6 +260,7 @@ def _show_progress(request: TenantRequest, change: BulkChange) -> HttpResponse:
         "reasons": previews.count_refused(change, tenant=request.tenant, policy=policy) if change.refused else [],
         "rows": rows,
         "next": following,
+        "handed": handed,
         "may_undo": is_own and change.kind == BulkChange.Kind.MOVE and change.moved > 0,
         "may_end": is_own and change.finished_at is None,
         "stage_colors": stage_colors(policy or live_policy(request.tenant.id)),
