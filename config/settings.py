@@ -13,6 +13,7 @@ from typing import Any
 
 import dj_database_url
 from csp.constants import NONCE, NONE, SELF
+from django.conf.locale import LANG_INFO
 from django.utils.translation import to_language
 from environs import EnvError, EnvValidationError
 
@@ -429,7 +430,8 @@ LANGUAGE_CODE = "en-us"
 # no request is looked at for it.
 LOCALE_PATHS = [BASE_DIR / "locale"]
 CATALOGS = sorted(path.parents[1].name for path in LOCALE_PATHS[0].glob("*/LC_MESSAGES/django.mo"))
-LANGUAGES = [("en", "English"), *((to_language(name), name) for name in CATALOGS if name != "en")]
+CODES = [to_language(name) for name in CATALOGS if name != "en"]
+LANGUAGES = [("en", "English"), *((code, LANG_INFO[code]["name_local"]) for code in CODES)]
 if len(LANGUAGES) > 1:
     MIDDLEWARE.insert(MIDDLEWARE.index("config.middleware.AnswerOutages"), "django.middleware.locale.LocaleMiddleware")
 TIME_ZONE = "UTC"

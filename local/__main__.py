@@ -20,6 +20,13 @@ def run_kafka_tests(guard: Guard, arguments: list[str]) -> int:
     return verb.run_kafka_tests(guard, arguments)
 
 
+def run_messages(_: Guard, arguments: list[str]) -> int:
+    """Babel and Django's templates are imported for this verb alone."""
+    from local.messages import update_messages
+
+    return update_messages(arguments)
+
+
 VERBS: dict[str, tuple[Verb, str]] = {
     "demo": (demo.run_demo, "the whole product in the foreground, with demo data kept in .local; PORT=8000"),
     "services": (commands.run_services, "only the services, in the foreground; writes .local/env"),
@@ -32,6 +39,7 @@ VERBS: dict[str, tuple[Verb, str]] = {
     ),
     "bench": (commands.run_benchmarks, "-- ARGUMENTS ...: the benchmarks on durable, throw-away services"),
     "restore-drill": (drill.run_restore_drill, "dump, lose, restore and compare an installation; DEMO_CUSTOMERS=200"),
+    "messages": (run_messages, "bring the catalogs in locale/ up to the code; --check only looks"),
     "browser": (browser.provide_browser, "install chromium for the browser tests, where that is possible"),
     "clean": (commands.remove_data, "remove .local, unless something runs on it"),
 }

@@ -58,6 +58,7 @@ def steps(folders: Folders) -> Iterator[Step]:
     yield Step("lint", (program("ruff"), "check", "--output-format", "concise", "."))
     if templates:
         yield Step("templates", (program("djade"), "--target-version", "5.2", "--check", *templates))
+    yield Step("translations", (sys.executable, "-m", "local", "messages", "--check"))
     yield Step("import contracts", (sys.executable, program("lint-imports"), "--no-cache"))
     yield manage("provision_database", name="database roles")
     yield manage("migrate", "--verbosity", "0", name="migrations apply")

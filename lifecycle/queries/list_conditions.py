@@ -12,8 +12,7 @@ from typing import Any, Final
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy as lazy
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from lifecycle.queries.list_filters import LONGEST_STAY, ListFilter
 from lifecycle.queries.urgency import HEALTH, WORTH
@@ -24,6 +23,7 @@ from tenants.rules.configuration.policy import Policy
 from tenants.rules.texts import clean_line, find_text_error, fold_text, shorten_text
 from tenants.rules.values import InvalidValue, read_amount, read_count, read_day
 from tenants.sentences import describe_value, enumerate_names
+from tenants.sentences.figures import say_number
 from tenants.services.configuration.versions import find_renamed, leaving_stages, present_name, present_names
 
 LONGEST_VALUE: Final = 200
@@ -135,7 +135,7 @@ def _say_days(text: str) -> str:
 
 
 def _say_number(text: str) -> str:
-    return f"{Decimal(text):,}"
+    return say_number(Decimal(text))
 
 
 def _expect_days(_policy: Policy) -> str:
@@ -308,31 +308,37 @@ def _say_renewing(_operator: str, values: Sequence[str]) -> str:
 CONDITIONS: Final[Mapping[str, ConditionField]] = {
     entry.name: entry
     for entry in (
-        ConditionField("stage", lazy("stage"), STAGE, _ask_stage),
-        ConditionField("category", lazy("category"), CATEGORY, _ask_category),
+        ConditionField("stage", gettext_lazy("stage"), STAGE, _ask_stage),
+        ConditionField("category", gettext_lazy("category"), CATEGORY, _ask_category),
         ConditionField(
-            "at_risk", lazy("at risk"), FLAG, _ask_at_risk, words=_say_flag(lazy("at risk"), lazy("not at risk"))
+            "at_risk",
+            gettext_lazy("at risk"),
+            FLAG,
+            _ask_at_risk,
+            words=_say_flag(gettext_lazy("at risk"), gettext_lazy("not at risk")),
         ),
         ConditionField(
             "stuck",
-            lazy("stuck in stage"),
+            gettext_lazy("stuck in stage"),
             FLAG,
             _ask_stuck,
-            words=_say_flag(lazy("stuck in stage"), lazy("not stuck in stage")),
+            words=_say_flag(gettext_lazy("stuck in stage"), gettext_lazy("not stuck in stage")),
         ),
-        ConditionField("owner", lazy("owner"), TEXT, _ask_owner, CUSTOMER),
-        ConditionField("segment", lazy("segment"), TEXT, _ask_text("lower(c.segment)"), CUSTOMER),
-        ConditionField("industry", lazy("industry"), TEXT, _ask_text("c.industry_key"), CUSTOMER),
-        ConditionField("days_in_stage", lazy("time in stage"), DAYS, _ask_age("s.stage_entered_at")),
-        ConditionField("changed", lazy("stage changed"), MOVE, _ask_changed, words=_say_changed),
-        ConditionField("renewing_within", lazy("renewal within"), _WITHIN, _ask_renewing, BILLING, _say_renewing),
-        ConditionField("renewal_on", lazy("renewal date"), DAY, _ask_number("b.renewal_on", "date"), BILLING),
-        ConditionField("arr", lazy("ARR"), NUMBER, _ask_number(WORTH, "numeric"), BILLING),
-        ConditionField("health", lazy("health"), SCORE, _ask_number(HEALTH, "int"), BILLING | SUPPORT),
-        ConditionField("open_issues", lazy("open issues"), COUNT, _ask_number("u.open_issues", "int"), SUPPORT),
-        ConditionField("company_age", lazy("last word of CRM"), AGE, _ask_age("c.occurred_at"), CUSTOMER),
-        ConditionField("billing_age", lazy("last word of Billing"), AGE, _ask_age("b.occurred_at"), BILLING),
-        ConditionField("support_age", lazy("last word of Support"), AGE, _ask_age("u.occurred_at"), SUPPORT),
+        ConditionField("owner", gettext_lazy("owner"), TEXT, _ask_owner, CUSTOMER),
+        ConditionField("segment", gettext_lazy("segment"), TEXT, _ask_text("lower(c.segment)"), CUSTOMER),
+        ConditionField("industry", gettext_lazy("industry"), TEXT, _ask_text("c.industry_key"), CUSTOMER),
+        ConditionField("days_in_stage", gettext_lazy("time in stage"), DAYS, _ask_age("s.stage_entered_at")),
+        ConditionField("changed", gettext_lazy("stage changed"), MOVE, _ask_changed, words=_say_changed),
+        ConditionField(
+            "renewing_within", gettext_lazy("renewal within"), _WITHIN, _ask_renewing, BILLING, _say_renewing
+        ),
+        ConditionField("renewal_on", gettext_lazy("renewal date"), DAY, _ask_number("b.renewal_on", "date"), BILLING),
+        ConditionField("arr", gettext_lazy("ARR"), NUMBER, _ask_number(WORTH, "numeric"), BILLING),
+        ConditionField("health", gettext_lazy("health"), SCORE, _ask_number(HEALTH, "int"), BILLING | SUPPORT),
+        ConditionField("open_issues", gettext_lazy("open issues"), COUNT, _ask_number("u.open_issues", "int"), SUPPORT),
+        ConditionField("company_age", gettext_lazy("last word of CRM"), AGE, _ask_age("c.occurred_at"), CUSTOMER),
+        ConditionField("billing_age", gettext_lazy("last word of Billing"), AGE, _ask_age("b.occurred_at"), BILLING),
+        ConditionField("support_age", gettext_lazy("last word of Support"), AGE, _ask_age("u.occurred_at"), SUPPORT),
     )
 }
 

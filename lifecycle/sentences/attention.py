@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from django.utils.dateformat import format as format_date
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext_lazy
-from django.utils.translation import ngettext as _n
+from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
+
+from tenants.sentences.figures import say_day, say_number
 
 NOTHING: Final = "–"
 STEPS: Final[Mapping[str, Any]] = MappingProxyType(
@@ -78,10 +78,12 @@ def _say_renewal(days: int | None) -> str:
     if days == 0:
         return _("up for renewal today")
     if days > 0:
-        return _n("up for renewal in %(days)s day", "up for renewal in %(days)s days", days) % {"days": f"{days:,}"}
-    return _n(
+        return ngettext("up for renewal in %(days)s day", "up for renewal in %(days)s days", days) % {
+            "days": say_number(days)
+        }
+    return ngettext(
         "unsigned %(days)s day after its renewal date", "unsigned %(days)s days after its renewal date", -days
-    ) % {"days": f"{-days:,}"}
+    ) % {"days": say_number(-days)}
 
 
 def say_change(name: str, params: Mapping[str, Any]) -> str:
@@ -101,12 +103,12 @@ def _value(name: str, value: Any, params: Mapping[str, Any]) -> str:
     if "currency" in params:
         return _amount(float(value), params)
     if name == "changed_renewal_on":
-        return format_date(dt.date.fromisoformat(value), "j M Y")
-    return f"{float(value):.1f}" if name == "changed_csat" else str(value)
+        return say_day(dt.date.fromisoformat(value))
+    return say_number(float(value), 1) if name == "changed_csat" else str(value)
 
 
 def _amount(number: float, params: Mapping[str, Any]) -> str:
-    return f"{number:,.0f} {params['currency']}".rstrip()
+    return f"{say_number(number, 0)} {params['currency']}".rstrip()
 
 
 def _fill(sentence: Any, params: Mapping[str, Any]) -> str:

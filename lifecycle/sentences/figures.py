@@ -6,8 +6,10 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from django.conf import settings
+from django.utils import translation
 from django.utils.translation import get_language, gettext, gettext_lazy, ngettext_lazy
-from django.utils.translation import ngettext as ngettext_now
+
+from tenants.sentences.figures import say_number
 
 WORRIES: Final[Mapping[str, Any]] = MappingProxyType(
     {
@@ -50,7 +52,7 @@ def _look_up(_language: str | None, sentence: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _look_up_number(_language: str | None, one: str, more: str, number: int) -> str:
-    return ngettext_now(one, more, number)
+    return translation.ngettext(one, more, number)
 
 
 def find_language() -> str | None:
@@ -79,13 +81,13 @@ def say_stake(params: Mapping[str, Any]) -> str:
     else:
         renewal = ngettext("renewal passed %(days)s day ago", "renewal passed %(days)s days ago", -days)
     if days:
-        renewal %= {"days": f"{abs(days):,}"}
+        renewal %= {"days": say_number(abs(days))}
     currency = f" {params['currency']}".rstrip()
     sentence = _(
         "%(at_stake)s at stake: %(revenue)s a year × %(risk)s risk (%(health)s) × %(time)s for time (%(renewal)s)."
     ) % {
-        "at_stake": f"{params['at_stake']:,.0f}{currency}",
-        "revenue": f"{params['revenue']:,.0f}{currency}",
+        "at_stake": f"{say_number(params['at_stake'], 0)}{currency}",
+        "revenue": f"{say_number(params['revenue'], 0)}{currency}",
         "risk": f"{params['risk']:.0%}",
         "health": health,
         "time": f"{params['time']:.0%}",
@@ -93,5 +95,5 @@ def say_stake(params: Mapping[str, Any]) -> str:
     }
     if not params["ranked_in"]:
         return sentence
-    ranked = {"amount": f"{params['ranked']:,.0f}", "currency": params["ranked_in"]}
+    ranked = {"amount": say_number(params["ranked"], 0), "currency": params["ranked_in"]}
     return f"{sentence} " + _("Ranked as %(amount)s %(currency)s.") % ranked

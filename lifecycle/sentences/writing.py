@@ -18,6 +18,7 @@ from lifecycle.sentences.refusals import REFUSALS
 from tenants.rules.messages import Message
 from tenants.rules.texts import shorten_text
 from tenants.sentences import write, write_with
+from tenants.sentences.figures import say_number
 
 SENTENCES: Final[Mapping[str, Any]] = MappingProxyType(
     {**REFUSALS, **EFFECTS, **WORRIES, **NOTHING_AT_STAKE, **STEPS, **DISAGREEMENTS}
@@ -101,7 +102,7 @@ def _say_unasked(params: Mapping[str, Any]) -> str:
     return _(
         "This would start %(automations)s, more than the %(budget)s that a bulk change starts here without being asked."
         " Nothing was saved: review what would start, then confirm the number (%(count)s)."
-    ) % {"automations": _say_automations(params), "budget": f"{params['budget']:,}", "count": params["count"]}
+    ) % {"automations": _say_automations(params), "budget": say_number(params["budget"]), "count": params["count"]}
 
 
 def _say_budget(params: Mapping[str, Any]) -> str:

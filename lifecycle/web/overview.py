@@ -14,6 +14,7 @@ from lifecycle.web.home import gather_home
 from lifecycle.web.pages import tenant_stream
 from lifecycle.web.stage_colors import stage_colors
 from tenants.pages import TenantRequest
+from tenants.sentences.figures import say_number
 from tenants.services.configuration.policies import live_policy
 
 MOST_LISTED = 8
@@ -65,7 +66,7 @@ def gather_overview(request: TenantRequest, *, now: dt.datetime) -> dict[str, An
         "at_risk": add_up(stages, at_risk),
         "total": add_up(stages, set(policy.stages) - set(policy.stages_in(LOST))),
         "shares": shares,
-        "shares_in_words": ", ".join(f"{share.stage} {share.customers:,}" for share in shares),
+        "shares_in_words": ", ".join(f"{share.stage} {say_number(share.customers)}" for share in shares),
         "renewals": rows(ListQuery({"renewing_within": RENEWAL_DAYS}, ordering="renewal_on", limit=MOST_LISTED)),
         "renewal_days": RENEWAL_DAYS,
         "late": rows(ListQuery({"stage": others, "stuck": True}, ordering="-urgency", limit=MOST_LISTED)),

@@ -8,14 +8,13 @@ from typing import Any
 from uuid import uuid4
 
 from django import template
-from django.contrib.humanize.templatetags.humanize import intcomma
 from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.dateformat import format as format_date
 from django.utils.html import format_html, urlize
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext
 
 from lifecycle.sentences import say
 from lifecycle.services.work.colleagues import split_mentions
@@ -23,6 +22,7 @@ from lifecycle.web.stage_colors import StageColors
 from lifecycle.web.submissions import SUBMISSION
 from lifecycle.web.undoing import undo_of
 from tenants.rules.messages import Message
+from tenants.sentences.figures import say_day, say_minute, say_number
 
 register = template.Library()
 
@@ -72,7 +72,7 @@ def money(amount: Decimal | str | None, currency: str = "") -> str:
     """An amount in whole units: ``€120,000``."""
     if amount is None or amount == "":
         return NOTHING
-    return _with_currency(intcomma(f"{Decimal(amount):.0f}"), currency)
+    return _with_currency(say_number(Decimal(amount), 0), currency)
 
 
 @register.filter
@@ -83,10 +83,10 @@ def short_money(amount: Decimal | str | None, currency: str = "") -> str:
     number = Decimal(amount)
     # Rounded first: 999,600 is a million, not a thousand thousand.
     if abs(number) >= Decimal(999_500):
-        return _with_currency(f"{number / MILLION:,.1f}M", currency)
+        return _with_currency(_("%(number)sM") % {"number": say_number(number / MILLION, 1)}, currency)
     if abs(number) >= Decimal(10_000):
-        return _with_currency(f"{number / THOUSAND:,.0f}k", currency)
-    return _with_currency(intcomma(f"{number:.0f}"), currency)
+        return _with_currency(_("%(number)sk") % {"number": say_number(number / THOUSAND, 0)}, currency)
+    return _with_currency(say_number(number, 0), currency)
 
 
 @register.filter
@@ -98,7 +98,7 @@ def amounts(money: Sequence[Any]) -> str:
 @register.filter
 def customers(number: int) -> str:
     """``1 customer``, ``2,000 customers``."""
-    return ngettext("%(number)s customer", "%(number)s customers", number) % {"number": f"{number:,}"}
+    return ngettext("%(number)s customer", "%(number)s customers", number) % {"number": say_number(number)}
 
 
 @register.filter
@@ -106,7 +106,7 @@ def days(number: int | None) -> str:
     """``1 day``, ``1,204 days``."""
     if number is None:
         return NOTHING
-    return ngettext("%(number)s day", "%(number)s days", abs(number)) % {"number": f"{number:,}"}
+    return ngettext("%(number)s day", "%(number)s days", abs(number)) % {"number": say_number(number)}
 
 
 @register.filter
@@ -115,7 +115,7 @@ def day(value: dt.date | str | None) -> str:
     if not value:
         return NOTHING
     date = dt.date.fromisoformat(value) if isinstance(value, str) else value
-    return format_date(date, "j M Y")
+    return say_day(date)
 
 
 @register.simple_tag
@@ -124,7 +124,7 @@ def moment(value: dt.datetime | None) -> SafeString | str:
     if value is None:
         return NOTHING
     here = timezone.localtime(value)
-    shown = f"{format_date(here, 'j M Y, H:i')} {name_zone(here)}"
+    shown = f"{say_minute(here)} {name_zone(here)}"
     return format_html('<time datetime="{}">{}</time>', value.astimezone(dt.UTC).isoformat(), shown)
 
 
@@ -182,7 +182,11 @@ def sentence(message: Message | str) -> str:
 def _with_currency(text: str, currency: str) -> str:
     symbol = SYMBOLS.get(currency)
     if symbol:
-        return f"-{symbol}{text[1:]}" if text.startswith("-") else f"{symbol}{text}"
+        amount = pgettext("amount of money", "%(symbol)s%(amount)s") % {
+            "symbol": symbol,
+            "amount": text.removeprefix("-"),
+        }
+        return f"-{amount}" if text.startswith("-") else amount
     return f"{text} {currency}".strip()
 
 

@@ -71,10 +71,10 @@ class InvalidValue(ValueError):
         super().__init__(sentence)
 
     def __str__(self) -> str:
-        return self.sentence % show_numbers(self.params) if self.params else self.sentence
+        return self.sentence % _show_numbers(self.params) if self.params else self.sentence
 
 
-def show_numbers(params: Mapping[str, str | int]) -> dict[str, str]:
+def _show_numbers(params: Mapping[str, str | int]) -> dict[str, str]:
     """The parameters of a sentence, numbers with their thousands."""
     return {name: f"{value:,}" if isinstance(value, int) else value for name, value in params.items()}
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from tenants.rules.strict_json import BadJson
@@ -30,4 +30,4 @@ _SENTENCES: Final[Mapping[str, Any]] = MappingProxyType(
 def describe_json(error: BadJson, *, subject: str = "") -> str:
     """What is wrong with the text. ``subject`` begins the sentence, such as "The file"; empty: "The body"."""
     name, params = error.message
-    return str(_SENTENCES[name] % {**params, "subject": subject or _now("The body")})
+    return str(_SENTENCES[name] % {**params, "subject": subject or gettext("The body")})

@@ -15,8 +15,9 @@ from tenants.rules.configuration.diff import ConfigurationChange
 from tenants.rules.configuration.errors import Finding, InvalidConfiguration
 from tenants.rules.messages import Message
 from tenants.rules.texts import shorten_text
-from tenants.rules.values import InvalidValue, show_numbers
+from tenants.rules.values import InvalidValue
 from tenants.sentences.changes import CHANGES
+from tenants.sentences.figures import localize_number, say_number
 from tenants.sentences.findings import FINDINGS
 from tenants.sentences.refusals import REFUSALS
 from tenants.sentences.words import KINDS, SUBJECTS, TYPES
@@ -41,7 +42,7 @@ class _Number(int):
     """A number that shows its thousands, and still decides about singular and plural."""
 
     def __str__(self) -> str:
-        return f"{int(self):,}"
+        return say_number(int(self))
 
 
 def write(message: str, params: Mapping[str, Any]) -> str:
@@ -82,7 +83,8 @@ def describe_value(error: InvalidValue) -> str:
 
 def _write_value(message: Message) -> str:
     sentence = _(message.name)
-    return sentence % show_numbers(message.params) if message.params else sentence
+    numbers = {name: say_number(value) if isinstance(value, int) else value for name, value in message.params.items()}
+    return sentence % numbers if message.params else sentence
 
 
 def describe_refusal(error: Refusal | InvalidConfiguration) -> str:
@@ -104,7 +106,7 @@ def _count_days(days: int | None) -> str:
 
 
 def _count_by_stage(stages: Mapping[str, int]) -> str:
-    return _(", ").join(f"{shorten_text(stage)} ({count:,})" for stage, count in stages.items())
+    return _(", ").join(f"{shorten_text(stage)} ({say_number(count)})" for stage, count in stages.items())
 
 
 # Parameters that are not shown as their type would have it.
@@ -134,5 +136,5 @@ def _show(name: str, value: Any) -> Any:
     if isinstance(value, int):
         return _Number(value)
     if isinstance(value, float):
-        return f"{value:g}"
+        return localize_number(f"{value:g}")
     return enumerate_names(value) if isinstance(value, tuple | list) else ""

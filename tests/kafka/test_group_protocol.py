@@ -1,4 +1,4 @@
-"""``group.protocol=consumer`` (KIP-848): the brokers assign, and whoever keeps a partition never stops for it."""
+"""``group.protocol=consumer`` (KIP-848): the brokers assign, and anyone who keeps a partition never stops for it."""
 
 import time
 from typing import Any

@@ -97,7 +97,7 @@ def test_everything_goes_through_with_the_consumer_protocol_as_well(
 def test_who_cannot_be_known_is_refused_and_who_may_nothing_makes_nothing(
     broker: Broker, brokers: Brokers, settings: Any, tmp_path: Any, fault: str, code: int | None
 ) -> None:
-    user = f"nobody-{broker.prefix.strip('.')}"
+    user = f"rightless-{broker.prefix.strip('.')}"
     settings.KAFKA_CONFIG = brokers.add_user(user)
     settings.KAFKA_BOOTSTRAP_SERVERS = brokers.servers["SASL_SSL"]
     if fault == "password":

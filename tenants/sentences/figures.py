@@ -1,0 +1,40 @@
+"""Numbers and dates as the reader's language writes them: ``1,204.5`` in English, ``1.204,5`` in German."""
+
+import datetime as dt
+from decimal import Decimal
+from functools import lru_cache
+
+from django.utils.dateformat import format as format_date
+from django.utils.formats import get_format
+from django.utils.translation import get_language, pgettext
+
+
+def say_number(value: int | float | Decimal, decimals: int | None = None) -> str:
+    """With thousands, and rounded to so many ``decimals``; without, a number keeps those that it has."""
+    return localize_number(f"{value:,}" if decimals is None else f"{value:,.{decimals}f}")
+
+
+def localize_number(text: str) -> str:
+    """A number written as in English, such as ``1,204.5``, in the reader's language."""
+    language = get_language()
+    return text if language is None or language.startswith("en") else text.translate(_read_separators(language))
+
+
+@lru_cache(maxsize=32)
+def _read_separators(language: str) -> dict[int, str]:
+    return str.maketrans(
+        {
+            ",": str(get_format("THOUSAND_SEPARATOR", language, use_l10n=True)),
+            ".": str(get_format("DECIMAL_SEPARATOR", language, use_l10n=True)),
+        }
+    )
+
+
+def say_day(date: dt.date) -> str:
+    """``12 Nov 2026``."""
+    return format_date(date, pgettext("format of a date", "j M Y"))
+
+
+def say_minute(moment: dt.datetime) -> str:
+    """``12 Nov 2026, 14:03``, by the clock of the moment's own zone."""
+    return format_date(moment, pgettext("format of a date", "j M Y, H:i"))

@@ -1,0 +1,52 @@
+"""The pages in German: every sentence, numbers and dates as German writes them, and nothing that a machine reads."""
+
+import re
+
+import pytest
+
+from tests.entry_points.test_pages import PAGES
+from tests.web.test_translations import customers
+
+__all__ = ["customers"]
+
+# Lengths and places of drawings, and values of fields: read by browsers, which know points alone.
+MACHINE_READ = re.compile(
+    r'\b(?:x|y|[xy][12]|cx|cy|r|rx|width|height|offset|value|min|max|viewBox|transform|stroke-[a-z]+)="[^"]*\d,\d[^"]*"'
+)
+
+
+@pytest.mark.parametrize("page", sorted(PAGES))
+def test_a_page_is_in_german_for_who_asks_for_it(page_client, customers, page):
+    _, at_risk = customers
+    address = page.replace("{customer_id}", str(at_risk)).replace("{path}", "arr")
+    client = page_client("account_manager")
+    german, english = (client.get(address, headers={"Accept-Language": language}) for language in ("de", "en"))
+    assert german.status_code == english.status_code == 200
+    text = german.content.decode()
+    if "<html" in text:
+        assert '<html lang="de"' in text
+        assert "Accept-Language" in german.headers["Vary"]
+    assert MACHINE_READ.findall(text) == []
+    assert text != english.content.decode() or page == "/board/cards"
+
+
+def test_sentences_numbers_money_and_days_are_german(page_client, customers):
+    _, at_risk = customers
+    client = page_client("account_manager")
+    page = client.get(f"/customers/{at_risk}", headers={"Accept-Language": "de-AT, en;q=0.5"}).content.decode()
+    assert "In einer gefährdeten Phase." in page
+    assert "120.000 €" in page
+    assert "€120,000" not in page
+    assert re.search(r"\d{1,2}\. [A-Z]\w+\.? 20\d\d, \d\d:\d\d UTC", page)
+    refused = client.get("/customers?stage=Nowhere", headers={"Accept-Language": "de"}).content.decode()
+    assert "Eine Phase „Nowhere“ gibt es nicht." in refused
+
+
+def test_the_language_of_ones_own_settings_goes_before_the_browsers(page_client, customers):
+    client = page_client("account_manager")
+    account = client.get("/account", headers={"Accept-Language": "en"}).content.decode()
+    assert re.search(r'<option value="de"[^>]*>Deutsch</option>', account)
+    saved = client.post("/account/settings", {"language": "de", "time_zone": "Europe/Berlin"}, follow=True)
+    assert saved.status_code == 200
+    home = client.get("/", headers={"Accept-Language": "en"}).content.decode()
+    assert '<html lang="de"' in home and "Wen Sie heute anrufen, und warum." in home
