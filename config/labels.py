@@ -110,6 +110,7 @@ FIELDS: Final[Mapping[str, Any]] = MappingProxyType(
             "The service account's own budget; empty: the default of 1,000."
         ),
         "The e-mail address is the usual choice.": _("The e-mail address is the usual choice."),
+        "People of the same team see each other's work.": _("People of the same team see each other's work."),
         "Username of the account manager.": _("Username of the account manager."),
         "To the minute.": _("To the minute."),
         "A bulk change that would start more has to confirm their number. 0: every one has to.": _(

@@ -118,7 +118,7 @@ def test_a_method_that_the_address_does_not_have_is_a_405(api_client):
     ("address", "methods"),
     [
         ("probe/look", "GET, POST, PUT, HEAD"),
-        ("customers", "GET, HEAD"),
+        ("customers", "GET, PUT, HEAD"),
         ("customers/00000000-0000-0000-0000-000000000000/lifecycle", "GET, PATCH, HEAD"),
         ("configuration/preview", "POST"),
         ("auth/token", "POST"),
@@ -134,7 +134,7 @@ def test_the_methods_of_an_address_are_named_without_options_which_none_has(api_
 
 def test_an_answer_names_the_methods_without_options_too(api_client):
     answer = api_client("viewer").get("/api/v1/customers")
-    assert (answer.status_code, answer.headers["Allow"]) == (200, "GET, HEAD")
+    assert (answer.status_code, answer.headers["Allow"]) == (200, "GET, PUT, HEAD")
 
 
 def test_only_json_is_sent(api_client):

@@ -32,6 +32,7 @@ MEANT = (
         {"#/cursor", "#/stage", "#/kind", "#/where"},
         "a cursor is signed, conditions have a grammar, and a stage or a kind of effect has to be one that there is",
     ),
+    (("get_lifecycle",), {"#/known"}, "it goes with as_of, which no schema of a parameter can say"),
     (("create_webhook_endpoint",), {"#/url"}, "which addresses are of the public internet no pattern can say"),
     (
         ("create_task", "change_task", "pin_field"),
