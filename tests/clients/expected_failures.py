@@ -32,18 +32,26 @@ MEANT = (
         {"#/cursor", "#/stage", "#/kind", "#/where"},
         "a cursor is signed, conditions have a grammar, and a stage or a kind of effect has to be one that there is",
     ),
+    (
+        ("create_key",),
+        {"#/account", "#/name", "#/valid_days"},
+        "which service accounts there are is in no schema, nor what is a name",
+    ),
+    (("list_changes",), {"#/after"}, "how many changes there are so far is in no schema"),
     (("get_lifecycle",), {"#/known"}, "it goes with as_of, which no schema of a parameter can say"),
     (("create_webhook_endpoint",), {"#/url"}, "which addresses are of the public internet no pattern can say"),
-    (
-        ("create_task", "change_task", "pin_field"),
-        {"#/title", "#/reason"},
-        "whether a sign is seen (a letter, a digit, no mark alone) no pattern says that all programs read alike",
-    ),
-    (("create_task", "change_task"), {"#/assignee"}, "who works for a tenant is in no schema"),
-    (("pin_field",), {"#/value", "#/until"}, "what a field may hold depends on it, and a day on today"),
+    (("write_note", "edit_note"), {"#/text"}, "whether a text says anything, and to whom, no pattern can say"),
+    (("create_task", "change_task"), {"#/title", "#/assignee"}, "the same of a title, and who works for a tenant"),
+    (("pin_field",), {"#/reason", "#/value", "#/until"}, "what a field may hold depends on it, and a day on today"),
     (("set_notification_preferences",), {"#/time_zone"}, "which names are those of time zones no pattern can say"),
     (("move_customer", "move_customers"), {"#/confirm_effects"}, "a whole number is written without a point"),
 )
+# What a source may write, and what its values are, beyond what JSON Schema can say.
+OF_A_SOURCE = {
+    *("source_not_allowed", "unknown_source", "time_in_future", "invalid_timestamp", "invalid_email", "invalid_url"),
+    *("invalid_currency", "blank", "out_of_range", "control_character", "too_many_decimals", "invalid_parameter"),
+    *("invalid_date", "too_long"),
+}
 OF_THE_RULES = {"invalid_stage", "reason_required", "unknown_reason", "transition_not_allowed"}
 
 
@@ -66,6 +74,10 @@ def _find_meant(called: str | None, response: Response) -> str:
     for operations, pointers, why in MEANT:
         if called in operations and _has_only(response, "pointer", pointers):
             return why
+    if called == "put_customer" and _has_only(response, "code", OF_A_SOURCE):
+        return "a source writes its own parts, and addresses, days and currencies have forms of their own"
+    if called == "publish_configuration" and _has_only(response, "code", OF_THE_WHOLE):
+        return "the parts of a configuration have to fit each other"
     return ""
 
 
@@ -79,8 +91,6 @@ def find_reason(failure: Failure, case: Case, response: Response) -> str | None:
             return "which stages, transitions and reasons there are is the tenant's own, and in no schema"
         if status == 400 and (why := _find_meant(called, response)):
             return why
-        if status == 400 and called == "publish_configuration" and _has_only(response, "code", OF_THE_WHOLE):
-            return "the parts of a configuration have to fit each other"
         if body.get("detail") == IF_MATCH_FORM and '"' not in case.headers["If-Match"]:
             return "schemathesis takes a tag for JSON and sends it without the quotes that its pattern demands"
         if status == 412:
@@ -88,7 +98,8 @@ def find_reason(failure: Failure, case: Case, response: Response) -> str | None:
         if status == 422 and code == "idempotency_mismatch":
             return "the same key came before with another body"
     if isinstance(failure, AcceptedNegativeData):
-        if called == "move_customers" and {result["status"] for result in body.get("results", [])} - {200}:
+        bulk = ("move_customers", "put_customers")
+        if called in bulk and {result["status"] for result in body.get("results", [])} - {200, 201}:
             return "the items are judged one by one: a bad one is refused in its place, beside the good ones"
         if called == "preview_configuration" and body.get("valid") is False and body.get("faults"):
             return "a preview answers with all that is wrong with the configuration"

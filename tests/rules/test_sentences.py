@@ -57,7 +57,9 @@ def written() -> dict[str, list[str]]:
                 for key, value in zip(node.keys, node.values, strict=True):
                     if isinstance(key, ast.Constant) and isinstance(value, ast.Call):
                         found[key.value] = [
-                            ast.literal_eval(one) for one in value.args if isinstance(one, ast.Constant)
+                            one.value
+                            for one in value.args
+                            if isinstance(one, ast.Constant) and isinstance(one.value, str)
                         ]
     return found
 
