@@ -9,11 +9,12 @@ an installation compiles nothing. English is the source and has none.
 import io
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import IO, Any, Final
 
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir, extract_python
-from babel.messages.mofile import write_mo
+from babel.messages.mofile import read_mo, write_mo
 from babel.messages.pofile import read_po, write_po
 from django.utils.translation.template import templatize
 
@@ -45,17 +46,18 @@ def update_messages(arguments: list[str]) -> int:
     template = read_sentences()
     complaints = [*find_renamed()]
     for path in sorted(LOCALE.glob("*/LC_MESSAGES/django.po")):
-        before, compiled = path.read_bytes(), path.with_suffix(".mo")
-        catalog = read_po(io.BytesIO(before), locale=path.parents[1].name)
+        compiled, name = path.with_suffix(".mo"), path.relative_to(PROJECT)
+        catalog = read_po(io.BytesIO(path.read_bytes()), locale=path.parents[1].name)
+        before = {message.id for message in catalog}, _translations(catalog)
         catalog.update(template, no_fuzzy_matching=True, update_creation_date=False)
         catalog.obsolete.clear()
-        written, made = _write(write_po, catalog), _write(write_mo, catalog)
-        name = path.relative_to(PROJECT)
-        if check and (written != before or not compiled.exists() or compiled.read_bytes() != made):
+        after = {message.id for message in catalog}, _translations(catalog)
+        is_stale = before != after or _read_compiled(compiled) != after[1]
+        if check and is_stale:
             complaints.append(f"{name} or what is compiled of it is not what the code says; run make messages")
-        elif not check:
-            path.write_bytes(written)
-            compiled.write_bytes(made)
+        elif is_stale:
+            path.write_bytes(_write(write_po, catalog, no_location=True, sort_output=True, width=110))
+            compiled.write_bytes(_write(write_mo, catalog))
         missing = [message.id for message in catalog if message.id and not _is_translated(message.string)]
         complaints += [f"{name}: not translated: {sentence!r}" for sentence in missing]
         say(f"{name}: {len(catalog)} sentences, {len(missing)} of them not translated")
@@ -100,10 +102,25 @@ def extract_template(
 
 def _write(write: Any, catalog: Catalog, **options: Any) -> bytes:
     buffer = io.BytesIO()
-    if write is write_po:
-        options |= {"no_location": True, "sort_output": True, "width": 110}
     write(buffer, catalog, **options)
     return buffer.getvalue()
+
+
+def _translations(catalog: Catalog) -> dict[Any, Any]:
+    """What is said by what; the head of a file also names the version of the program that wrote it."""
+    return {
+        (message.context or None, _fix(message.id)): _fix(message.string)
+        for message in catalog
+        if message.id and _is_translated(message.string)
+    }
+
+
+def _fix(text: Any) -> Any:
+    return tuple(text) if isinstance(text, list) else text
+
+
+def _read_compiled(path: Path) -> dict[Any, Any]:
+    return _translations(read_mo(io.BytesIO(path.read_bytes()))) if path.exists() else {}
 
 
 def _is_translated(string: Any) -> bool:
