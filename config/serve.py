@@ -81,15 +81,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen at (default: this machine only)")
     parser.add_argument("--port", type=int, help="default: 8000 for web, 8001 for the stream")
     options = parser.parse_args(arguments)
-    build_server(options.kind, options.host, options.port).serve(target_loader=load)
+    server = build_server(options.kind, options.host, options.port)
+    os.register_at_fork(after_in_child=end_by_signals)
+    server.serve(target_loader=load)
+
+
+def end_by_signals() -> None:
+    """A worker is a fork: until granian listens for signals in it, the server's own handlers would swallow them, and a
+    stop would wait for it until it is killed.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def load(target: str) -> Any:
     """The application, in a worker. One that cannot be loaded is a line of the log, like everything else."""
-    # The worker is a fork: until granian listens for signals in it, the server's own handlers would swallow them, and a
-    # stop would wait for it until it is killed.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_DFL)
     try:
         return load_target(target)
     except Exception:
