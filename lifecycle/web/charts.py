@@ -6,6 +6,8 @@ A chart says what its table says; the table beside it is what screen readers rea
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from tenants.sentences.figures import say_number
+
 WIDTH, HEIGHT, TOP, BOTTOM, LEFT = 960, 300, 14, 28, 52
 BAR, GAP = 14, 10
 
@@ -67,13 +69,16 @@ def stacked(points: Sequence[tuple[str, Mapping[str, int]]], names: Mapping[str,
             edge = [(x, y_of(number)) for x, number in zip(xs, over, strict=True)]
             edge += [(x, y_of(number)) for x, number in reversed(list(zip(xs, under, strict=True)))]
             path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in edge) + "Z"
-            shapes.append(Shape(path, name, f"{name}: {points[-1][1].get(key, 0):,}"))
+            shapes.append(Shape(path, name, f"{name}: {say_number(points[-1][1].get(key, 0))}"))
         under = over
     every = max(1, -(-len(points) // 7))
     below = [Mark(round(x, 1), HEIGHT - 8, label) for x, (label, _) in list(zip(xs, points, strict=True))[::every]]
     ticks = _ticks(most)
     return Chart(
-        shapes, below, [Mark(LEFT - 8, y_of(tick) + 4, f"{tick:,}") for tick in ticks], [y_of(tick) for tick in ticks]
+        shapes,
+        below,
+        [Mark(LEFT - 8, y_of(tick) + 4, say_number(tick)) for tick in ticks],
+        [y_of(tick) for tick in ticks],
     )
 
 
@@ -98,7 +103,7 @@ def curves(lines: Mapping[str, Sequence[tuple[int, float]]], names: Mapping[str,
     ticks = _ticks(most)
     return Chart(
         shapes,
-        [Mark(round(LEFT + across * tick / most, 1), HEIGHT - 8, f"{tick:,}") for tick in ticks],
+        [Mark(round(LEFT + across * tick / most, 1), HEIGHT - 8, say_number(tick)) for tick in ticks],
         [Mark(LEFT - 8, TOP + down * (1 - share / 100) + 4, f"{share}%") for share in (0, 25, 50, 75, 100)],
         [TOP + down * (1 - share / 100) for share in (0, 25, 50, 75, 100)],
     )
@@ -150,7 +155,14 @@ def sankey(moves: Mapping[tuple[str, str], int], names: Mapping[str, str]) -> Sa
         for key, number in sides[side].items():
             tops[side][key] = y
             boxes.append(
-                Box(x, round(y, 1), max(1.0, round(number * scale, 1)), names[key], f"{names[key]}: {number:,}", text_x)
+                Box(
+                    x,
+                    round(y, 1),
+                    max(1.0, round(number * scale, 1)),
+                    names[key],
+                    f"{names[key]}: {say_number(number)}",
+                    text_x,
+                )
             )
             y += number * scale + GAP
     bands = []
@@ -166,6 +178,11 @@ def sankey(moves: Mapping[tuple[str, str], int], names: Mapping[str, str]) -> Sa
             x1, x2, middle = 220 + BAR, WIDTH - 220 - BAR, WIDTH / 2
             path = f"M{x1} {start:.1f}C{middle} {start:.1f} {middle} {end:.1f} {x2} {end:.1f}"
             bands.append(
-                Shape(path, names[source], f"{names[source]} → {names[target]}: {number:,}", max(1.0, round(wide, 1)))
+                Shape(
+                    path,
+                    names[source],
+                    f"{names[source]} → {names[target]}: {say_number(number)}",
+                    max(1.0, round(wide, 1)),
+                )
             )
     return Sankey(boxes, bands, WIDTH, height)

@@ -210,11 +210,13 @@ def _names(stages: Stages, found: set[str]) -> dict[str, str]:
 
 
 def write_csv(table: Table) -> str:
-    """A table as a file: its heads and its cells as they are shown, safe to open in a spreadsheet."""
+    """A table as a file, safe to open in a spreadsheet: numbers are whole and plain, in whatever language."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow([guard(head) for head in table.heads])
-    writer.writerows([guard(cell.text) if not cell.is_number else cell.text for cell in row] for row in table.rows)
+    writer.writerows(
+        [cell.plain or (cell.text if cell.is_number else guard(cell.text)) for cell in row] for row in table.rows
+    )
     return "\ufeff" + text.getvalue()
 
 

@@ -15,6 +15,7 @@ from lifecycle.rules.insight.flows import Flow, Standing, balance, gained_and_lo
 from lifecycle.rules.insight.stages import NO_STAGE
 from lifecycle.services.insight.reading import Cohort, Moved, Outcomes, Stages
 from lifecycle.web.tags import day, short_money
+from tenants.sentences.figures import say_number
 
 # Where a number leads: the figure and what it is of. '' where the reader may not see it.
 Link = Callable[..., str]
@@ -31,10 +32,13 @@ GAINS: Mapping[str, str | Promise] = {
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One cell. ``stage``: its text is the name of one; ``is_head``: it says what its row is about."""
+    """One cell. ``stage``: its text is the name of one; ``is_head``: it says what its row is about; ``plain``: what a
+    file has in its place, a number that programs read, not rounded; empty for the text.
+    """
 
     text: str
     address: str = ""
+    plain: str = ""
     is_number: bool = True
     stage: bool = False
     is_head: bool = False
@@ -60,15 +64,24 @@ def _text(text: str) -> Cell:
 
 
 def _count(number: int, address: str = "") -> Cell:
-    return Cell(f"{number:,}", address if number else "")
+    return Cell(say_number(number), address if number else "", str(number))
 
 
 def _share(number: int, of: int, address: str = "") -> Cell:
-    return Cell(f"{100 * number / of:.0f}% ({number:,})" if of else "–", address if number else "")
+    if not of:
+        return Cell("–")
+    percent = f"{100 * number / of:.0f}%"
+    return Cell(f"{percent} ({say_number(number)})", address if number else "", f"{percent} ({number})")
 
 
 def _money(amounts: Sequence[tuple[str, Decimal]]) -> Cell:
-    return Cell(_(", ").join(short_money(arr, currency) for currency, arr in amounts) or "–")
+    plain = ", ".join(f"{arr.normalize():f} {currency}".strip() for currency, arr in amounts)
+    return Cell(_(", ").join(short_money(arr, currency) for currency, arr in amounts) or "–", plain=plain)
+
+
+def _sum(amount: Decimal, currency: str) -> Cell:
+    """The sum of a row that names the currency."""
+    return Cell(short_money(amount, currency), plain=f"{amount.normalize():f}")
 
 
 def stock_tables(
@@ -116,8 +129,8 @@ def value_table(flows: Sequence[Flow], stages: Stages) -> Table:
         [
             [
                 _head(currency or _("No currency")),
-                *(Cell(short_money(sums.get(name, Decimal()), currency)) for name in GAINS),
-                Cell(short_money(sum(sums.values(), Decimal()), currency)),
+                *(_sum(sums.get(name, Decimal()), currency) for name in GAINS),
+                _sum(sum(sums.values(), Decimal()), currency),
             ]
             for currency, sums in found.items()
         ],
@@ -220,7 +233,7 @@ def time_tables(
 
     def until(curve: Curve, share: float) -> Cell:
         found = curve.days_until(share)
-        return Cell(_("not yet") if found is None else f"{found:,}")
+        return Cell(_("not yet")) if found is None else _count(found)
 
     return [
         Table(

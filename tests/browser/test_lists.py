@@ -76,8 +76,8 @@ def test_a_view_is_saved_shared_locked_and_exported_as_it_is_shown(open_browser,
     with download(viewer, "CSV", tmp_path).open(encoding="utf-8-sig", newline="") as file:
         assert [row["name"] for row in csv.DictReader(file)] == guarded
 
-    stranger = open_browser(other_users.tenant_admin)
-    assert stranger.goto(f"/views/{view.id}").status == 404
+    elsewhere = open_browser(other_users.tenant_admin)
+    assert elsewhere.goto(f"/views/{view.id}").status == 404
 
 
 def test_renewals_show_what_is_due_and_what_a_contract_has_renewed(open_browser, users, tenant):

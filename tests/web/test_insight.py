@@ -128,9 +128,24 @@ def test_revenue_gained_and_lost_is_what_was_reported(page_client, stories):
     )
     assert rows[1:] == [
         # ann: 100, then 50 more, all of which goes to another currency; cyd: 70 came and were lost.
-        ["EUR", "€170", "€0", "€50", "-€150", "-€70", "€0"],
-        ["USD", "$0", "$0", "$120", "$0", "$0", "$120"],
+        ["EUR", "170", "0", "50", "-150", "-70", "0"],
+        ["USD", "0", "0", "120", "0", "0", "120"],
     ]
+
+
+def test_a_file_has_numbers_that_programs_read_in_whatever_language(page_client):
+    """The page rounds and groups; 1.500 in a German file would be one and a half."""
+    tenant = TenantFactory(configuration=RISKY)
+    tell(tenant, {"ann": [(0, "Prospect"), (9, "Active")]}, {"ann": [(20, 1_234_567, "EUR")]})
+    keep_facts(tenant)
+    client = page_client(make_people(tenant).viewer)
+    page = client.get(f"/insight?{PERIOD}&show=stages", headers={"Accept-Language": "de"}).content.decode()
+    assert "1,2 Mio. €" in page
+    name = re.search(r"csv=([a-z-]*revenue[a-z-]*)", page)[1]
+    for language in ("de", "en"):
+        address = f"/insight?{PERIOD}&show=stages&csv={name}"
+        cells = {cell for row in cells_of(client.get(address, headers={"Accept-Language": language})) for cell in row}
+        assert any(cell.startswith("1234567") for cell in cells), (language, cells)
 
 
 def test_those_who_still_stand_are_counted_in_the_time_in_stage(page_client, stories):
