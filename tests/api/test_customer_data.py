@@ -121,6 +121,26 @@ def test_a_refused_message_may_come_again_under_its_id(manager, tenant):
     assert put(manager, "a", id="1", name="A").json()["outcome"] == "applied"
 
 
+def test_an_unknown_customer_that_many_bring_at_once_is_made_once(api_client, tenant, in_threads):
+    """The same words from four, other words of the same customer from four more."""
+
+    def work(number):
+        name = "Same" if number < 4 else f"Other {number}"
+        answers = put_many(
+            api_client("account_manager"), said(external_id="new", name=name, minutes=max(number - 3, 0))
+        )
+        return answers.status_code, answers.json()["results"][0]["outcome"]
+
+    found = in_threads(8, work)
+    assert all(isinstance(one, tuple) and one[0] < 300 for one in found), found
+    outcomes = [outcome for _, outcome in found]
+    assert outcomes[:4].count("duplicate") == 3
+    with tenant_context(tenant.id):
+        (customer,) = Customer.objects.filter(tenant_id=tenant.id, external_id="new")
+        assert LifecycleHistory.objects.filter(customer_id=customer.id).count() == 1
+    assert customer.name == "Other 7", "the newest counts, in whatever order they came"
+
+
 def test_what_are_no_items_is_answered_in_its_place(manager):
     answer = put_many(manager, None, 5, [], {}, {"external_id": " ", **said()}, {"external_id": "a", **said()})
     assert answer.status_code == 207

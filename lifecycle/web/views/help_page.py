@@ -75,7 +75,6 @@ def _describe_rights() -> list[tuple[str, Sequence[tuple[str, bool]]]]:
     return [
         (str(RIGHTS[permission]), [(str(role.label), permission in ROLE_PERMISSIONS[role]) for role in ROLES])
         for permission in PERMISSIONS
-        if permission in RIGHTS
     ]
 
 
