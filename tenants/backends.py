@@ -11,11 +11,11 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from tenants.context import tenant_context, user_context
-from tenants.models import Tenant, User
+from tenants.models import User
 from tenants.services.accounts.login_devices import read_device
 from tenants.services.accounts.login_guard import LoginsLimited
 from tenants.services.accounts.logins import LoginRefused, check_login
+from tenants.services.directory import find_session_user
 from tenants.services.proxies import client_address
 
 
@@ -62,16 +62,13 @@ class TenantBackend(BaseBackend):
         return self.get_user(user.id)
 
     def get_user(self, user_id: UUID) -> User | None:
-        """The user with their tenant, both read now; None when deactivated or their tenant is suspended."""
-        with user_context(user_id):
-            user = User.objects.filter(id=user_id).first()
-            if user is None or not user.is_active:
-                return None
-            if user.tenant_id is not None:
-                with tenant_context(user.tenant_id):
-                    user.tenant = Tenant.objects.get(id=user.tenant_id)
-                if user.tenant.is_suspended:
-                    return None
+        """The user with their tenant, both read now; None when deactivated or their tenant is suspended.
+
+        One statement: every page begins with it.
+        """
+        user = find_session_user(user_id)
+        if user is None or not user.is_active or (user.tenant is not None and user.tenant.is_suspended):
+            return None
         return user
 
 

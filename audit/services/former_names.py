@@ -13,15 +13,17 @@ from audit.models import FormerName
 # Whose name, and when: the key of what ``find_names_then`` answers.
 Then = tuple[UUID, dt.datetime]
 
-FIND: Final = """
-SELECT wanted.subject_id, wanted.at, former.name
-  FROM unnest(%s::uuid[], %s::timestamptz[]) AS wanted (subject_id, at)
- CROSS JOIN LATERAL (
+# What somebody of ``wanted`` was called ``at``, if they are called otherwise now.
+NAME_THEN: Final = """
      SELECT f.name FROM audit_former_name f
       WHERE f.tenant_id = %s AND f.subject_id = wanted.subject_id AND f.until > wanted.at
       ORDER BY f.until, f.id LIMIT 1
- ) AS former
 """
+FIND: Final = f"""
+SELECT wanted.subject_id, wanted.at, former.name
+  FROM unnest(%s::uuid[], %s::timestamptz[]) AS wanted (subject_id, at)
+ CROSS JOIN LATERAL ({NAME_THEN}) AS former
+"""  # noqa: S608  constants
 
 
 def find_names_then(wanted: Collection[Then], *, tenant_id: UUID) -> Mapping[Then, str]:

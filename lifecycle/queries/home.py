@@ -134,8 +134,8 @@ SELECT m.customer_id, c.name, h.from_stage, m.stage AS to_stage, m.updated_at, m
  ORDER BY m.updated_at DESC
 """
 
-# One statement for what a person's page begins with: whose customers, which colleagues, and when they were last here.
-_PERSON: Final = """
+# What a person's page begins with: whether they own customers, the usernames of their team, and their visits.
+PERSON: Final = """
 SELECT EXISTS (SELECT FROM lifecycle_customer c
                 WHERE c.tenant_id = %(tenant_id)s::uuid AND c.owner_key = %(own_key)s::text) AS owns,
        ARRAY(SELECT o.username FROM tenants_user o JOIN tenants_user me ON me.team = o.team
@@ -256,13 +256,6 @@ def find_moved(
         "most": most,
     }
     return fetch_prepared_dicts(_MOVED, parameters, using="default")
-
-
-def find_person(*, tenant: TenantRef, user_id: UUID, own_key: str) -> Row:
-    """Whether the person owns customers, the usernames of their team, and their visits of the first page."""
-    parameters = {"tenant_id": tenant.id, "user_id": user_id, "own_key": own_key}
-    (row,) = fetch_prepared_dicts(_PERSON, parameters, using="default")
-    return row
 
 
 def find_done(ids: Collection[UUID], *, tenant: TenantRef, since: dt.datetime) -> dict[UUID, Row]:

@@ -11,14 +11,19 @@ from django.utils import timezone
 
 from lifecycle.services.customers.profiles import read_profile
 from lifecycle.services.customers.summaries import read_lifecycle, read_summary
+from lifecycle.services.work.sealing import LateKeys
+from lifecycle.services.work.timeline import TimelinePage
+from lifecycle.web import record, timeline, work
 from lifecycle.web.live import Ticket, stream_url
-from lifecycle.web.people import name_people_then
-from lifecycle.web.record import name_parts, show_fields, show_freshness
+from lifecycle.web.people import say_you
+from lifecycle.web.record import name_parts, show_freshness
 from lifecycle.web.stage_colors import stage_colors
-from lifecycle.web.timeline import KIND_LABELS, Steps, show_timeline
+from lifecycle.web.timeline import KIND_LABELS, read_entries, show_entries
+from lifecycle.web.work import gather_work
 from tenants.pages import TenantRequest
 from tenants.permissions import describe_denial
 from tenants.roles import UPDATE_LIFECYCLE, VIEW_HISTORY
+from tenants.services.accounts.members import name_members_then
 from tenants.services.configuration.policies import policy_of_version
 
 # The circumference of the gauge's arc (r = 40).
@@ -35,10 +40,11 @@ class Stay:
     over: float
 
 
-def gather_customer(request: TenantRequest, customer_id: UUID) -> dict[str, Any]:
+def gather_customer(request: TenantRequest, customer_id: UUID, *, with_work: bool = False) -> dict[str, Any]:
     """The context of the customer's page. Raises Http404 when the tenant has no such customer.
 
-    A number of statements that depends on neither the customer nor the length of its history.
+    A number of statements that depends on neither the customer nor the length of its history. ``with_work``: also what
+    stands below what stays up to date, for those who may see history.
     """
     tenant, identity = request.tenant, request.identity
     may_update = identity.may(UPDATE_LIFECYCLE)
@@ -51,10 +57,16 @@ def gather_customer(request: TenantRequest, customer_id: UUID) -> dict[str, Any]
         raise Http404
     policy = policy_of_version(tenant.id, lifecycle["configuration_version"])
     changed = (lifecycle["updated_by"], lifecycle["updated_at"])
-    names = name_people_then([changed], tenant=tenant, viewer=identity)
-    history: Steps | None = None
+    keys = LateKeys(tenant.id, customer_id)
+    entries, works = TimelinePage(), None
     if identity.may(VIEW_HISTORY):
-        history = show_timeline(customer_id, tenant=tenant, viewer=identity)
+        entries = read_entries(customer_id, tenant=tenant, viewer=identity, keys=keys)
+        works = gather_work(customer_id, tenant=tenant, viewer=identity, keys=keys) if with_work else None
+    # Everybody on the page is named by one statement.
+    asked = {changed} | record.people_of(profile) | timeline.people_of(entries)
+    asked |= work.people_of(works, now) if works is not None else set()
+    members = name_members_then(asked, tenant=tenant)
+    names = say_you(members, identity)
     return {
         "customer_id": customer_id,
         "profile": profile,
@@ -63,12 +75,13 @@ def gather_customer(request: TenantRequest, customer_id: UUID) -> dict[str, Any]
         "summary": summary,
         "stamp": stamp_of(summary, profile),
         "who": names[changed],
-        "history": history,
+        "history": show_entries(entries, names, identity) if identity.may(VIEW_HISTORY) else None,
+        "work": None if works is None else work.name_work(works, members, now, tenant=tenant, viewer=identity),
         "kinds": KIND_LABELS.items(),
         "may_update": may_update,
         "denial": denial,
         "stage_colors": stage_colors(policy),
-        "record": show_fields(profile, tenant=tenant, viewer=identity),
+        "record": record.name_fields(profile, names),
         "freshness": show_freshness(profile, now),
         "health_parts": name_parts(summary["health"]["parts"]),
         "guidance": policy.guidance(lifecycle["stage"]),

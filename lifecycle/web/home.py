@@ -16,7 +16,7 @@ from lifecycle.rules.health import Health, days_in_stage, health, overdue
 from lifecycle.rules.urgency import weigh
 from lifecycle.services.customers.profiles import open_main_contacts
 from lifecycle.services.home.snoozing import open_reason
-from lifecycle.services.home.visits import note_visit, visit_before
+from lifecycle.services.home.visits import find_person, visit_before
 from lifecycle.services.work.sealing import unseal
 from lifecycle.web.people import name_people_then
 from tenants.actors import TenantRef
@@ -59,7 +59,7 @@ class Scope:
 
 
 def gather_home(request: TenantRequest, policy: Policy, *, now: dt.datetime) -> Json:
-    """The part of the context that is the person's own. At most nine statements, whatever the number of customers."""
+    """The part of the context that is the person's own. At most eight statements, whatever the number of customers."""
     tenant, identity = request.tenant, request.identity
     scope = find_scope(request, now=now)
     at_risk = policy.stages_in(RISK)
@@ -128,18 +128,17 @@ def gather_home(request: TenantRequest, policy: Policy, *, now: dt.datetime) -> 
 def find_scope(request: TenantRequest, *, now: dt.datetime) -> Scope:
     """Whose customers the person asks for: without a wish those they own, or everybody's if they own none.
 
-    A whole page that they open is noted as a visit. Two statements at most.
+    A whole page that they open is noted as a visit. One statement.
     """
     tenant, identity = request.tenant, request.identity
     own_key = fold_text(identity.username)
-    person = queries.find_person(tenant=tenant, user_id=identity.user_id, own_key=own_key)
+    is_visit = request.method == "GET" and not getattr(request, "htmx", False)
+    person = find_person(identity.user_id, tenant=tenant, own_key=own_key, now=now, is_visit=is_visit)
     wish = request.GET.get("whose", "")
     name = wish if wish in SCOPES else (MINE if person["owns"] else ALL)
     team = [fold_text(username) for username in person["team"]]
     owners = {MINE: [own_key], TEAM: team, ALL: None}[name]
     since = visit_before(person["last_at"], person["previous_at"], now=now)
-    if request.method == "GET" and not getattr(request, "htmx", False):
-        note_visit(identity.user_id, tenant=tenant, now=now)
     return Scope(name, owners, bool(team), since)
 
 

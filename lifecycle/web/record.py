@@ -14,6 +14,7 @@ from lifecycle.web.naming import name_field, name_source, spell_value
 from lifecycle.web.people import name_people_then
 from tenants.actors import TenantRef
 from tenants.identity import Identity
+from tenants.services.accounts.members import Recorded
 
 _PATHS: Final = tuple(field.path for field in FIELDS if field.part != CONTACTS)
 WHY: Final = {
@@ -64,10 +65,20 @@ class ShownField:
 def show_fields(
     profile: Mapping[str, Any], *, tenant: TenantRef, viewer: Identity, only: str | None = None
 ) -> list[ShownField]:
-    """The fields of which something is known, in order; ``only`` one, known or not. Two statements if any is pinned."""
+    """The fields of which something is known, in order; ``only`` one, known or not. One statement if any is pinned."""
+    return name_fields(profile, name_people_then(people_of(profile), tenant=tenant, viewer=viewer), only=only)
+
+
+def people_of(profile: Mapping[str, Any]) -> set[Recorded]:
+    """Who has to be named to show the fields: who has pinned them, and when."""
+    return {(one["pinned_by"], one["pinned_at"]) for one in profile["provenance"].values() if one["pinned_by"]}
+
+
+def name_fields(
+    profile: Mapping[str, Any], names: Mapping[Recorded, str], *, only: str | None = None
+) -> list[ShownField]:
+    """As ``show_fields``, with names that are known. No statement."""
     known = profile["provenance"]
-    pins = [(one["pinned_by"], one["pinned_at"]) for one in known.values() if one["pinned_by"]]
-    names = name_people_then(pins, tenant=tenant, viewer=viewer) if pins else {}
     paths = [only] if only else [path for path in (*_PATHS, PEOPLE_FIELD) if path in known]
     return [_show(path, profile, known.get(path), names) for path in paths]
 

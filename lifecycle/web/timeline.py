@@ -11,13 +11,26 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
-from lifecycle.services.work.timeline import EFFECT, EVENT, KINDS, NOTE, STAGE, TASK, Entry, Place, read_timeline
+from lifecycle.services.work.sealing import Keys
+from lifecycle.services.work.timeline import (
+    EFFECT,
+    EVENT,
+    KINDS,
+    NOTE,
+    STAGE,
+    TASK,
+    Entry,
+    Place,
+    TimelinePage,
+    read_timeline,
+)
 from lifecycle.web.naming import name_field, name_source, spell_value
 from lifecycle.web.people import name_people_then
 from lifecycle.web.work import may_do
 from tenants.actors import TenantRef
 from tenants.identity import Identity
 from tenants.roles import CONFIGURE_STAGES, UPDATE_LIFECYCLE
+from tenants.services.accounts.members import Recorded
 
 PAGE = 15
 # What to call each kind where one is chosen.
@@ -51,11 +64,22 @@ class Steps:
 def show_timeline(
     customer_id: UUID, *, tenant: TenantRef, viewer: Identity, kind: str = "", before: Place | None = None
 ) -> Steps:
-    """A page of the timeline; empty when there is no such customer.
+    """A page of the timeline; empty when there is no such customer. Nine statements at most."""
+    page = read_entries(customer_id, tenant=tenant, viewer=viewer, kind=kind, before=before)
+    return show_entries(page, name_people_then(people_of(page), tenant=tenant, viewer=viewer), viewer, kind=kind)
 
-    A bounded number of statements. Each row says with ``who`` and its like who it was, and what the viewer may do.
-    """
-    page = read_timeline(
+
+def read_entries(
+    customer_id: UUID,
+    *,
+    tenant: TenantRef,
+    viewer: Identity,
+    kind: str = "",
+    before: Place | None = None,
+    keys: Keys | None = None,
+) -> TimelinePage:
+    """A page of what happened, as far as the viewer may see it, of which people have no names yet."""
+    return read_timeline(
         customer_id,
         tenant=tenant,
         now=timezone.now(),
@@ -63,14 +87,22 @@ def show_timeline(
         before=before,
         limit=PAGE,
         sees_texts=viewer.may(UPDATE_LIFECYCLE),
+        keys=keys,
     )
-    asked = {
+
+
+def people_of(page: TimelinePage) -> set[Recorded]:
+    """Who has to be named to show the page."""
+    return {
         (str(entry.row[who]), entry.row[when])
         for entry in page.entries
         for who, when in _PEOPLE[entry.kind]
         if entry.row[who]
     }
-    names = name_people_then(asked, tenant=tenant, viewer=viewer) if asked else {}
+
+
+def show_entries(page: TimelinePage, names: Mapping[Recorded, str], viewer: Identity, *, kind: str = "") -> Steps:
+    """The page as it is shown: each row says with ``who`` and its like who it was, and what the viewer may do."""
     following = ""
     if page.following is not None:
         following = urlencode({**({"kind": kind} if kind else {}), **page.following})

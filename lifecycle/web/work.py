@@ -11,26 +11,40 @@ from django.utils import timezone
 from lifecycle.models import Customer
 from lifecycle.services.work.colleagues import list_colleagues
 from lifecycle.services.work.notes import LONGEST_TEXT
+from lifecycle.services.work.sealing import Keys
 from lifecycle.services.work.tasks import LONGEST_TITLE, list_open_tasks
 from lifecycle.web.people import name_people_then
 from tenants.actors import TenantRef
 from tenants.identity import Identity
 from tenants.roles import CONFIGURE_STAGES, UPDATE_LIFECYCLE
-from tenants.services.accounts.members import name_members
+from tenants.services.accounts.members import Recorded, name_members
 
 Row = dict[str, Any]
 
 
-def gather_work(customer_id: UUID, *, tenant: TenantRef, viewer: Identity) -> Row:
-    """The open tasks of a customer, and what the forms for notes and tasks need.
+def gather_work(customer_id: UUID, *, tenant: TenantRef, viewer: Identity, keys: Keys) -> Row:
+    """The open tasks of a customer as they are kept, and what the forms for notes and tasks need.
 
-    For those who may see history. A number of statements that does not depend on how many there are.
+    For those who may see history. Two statements; ``keys`` is the customer's data key.
     """
     sees_texts, today = viewer.may(UPDATE_LIFECYCLE), timezone.now().date()
-    open_tasks = list_open_tasks(customer_id, tenant=tenant, today=today, sees_texts=sees_texts)
-    form = form_context(tenant, viewer)
-    known = {str(id_): full_name or username for id_, username, full_name in form["colleagues"]}
-    return {"tasks": show_tasks(open_tasks, tenant=tenant, viewer=viewer, known=known), **form}
+    open_tasks = list_open_tasks(customer_id, tenant=tenant, today=today, sees_texts=sees_texts, keys=keys)
+    return {"tasks": open_tasks, **form_context(tenant, viewer)}
+
+
+def people_of(work: Row, now: dt.datetime) -> set[Recorded]:
+    """Who of what ``gather_work`` found has to be named, and is not a colleague: as they are called now."""
+    known = {str(id_) for id_, _username, _full_name in work["colleagues"]}
+    return {(id_, now) for id_ in _ids_of(work["tasks"]) - known}
+
+
+def name_work(
+    work: Row, names: Mapping[Recorded, str], now: dt.datetime, *, tenant: TenantRef, viewer: Identity
+) -> Row:
+    """The same as it is shown. No statement."""
+    known = {str(id_): full_name or username for id_, username, full_name in work["colleagues"]}
+    known |= {id_: name for (id_, at), name in names.items() if at == now}
+    return work | {"tasks": show_tasks(work["tasks"], tenant=tenant, viewer=viewer, known=known)}
 
 
 def form_context(tenant: TenantRef, viewer: Identity) -> Row:
@@ -47,7 +61,7 @@ def form_context(tenant: TenantRef, viewer: Identity) -> Row:
 
 
 def show_notes(rows: Sequence[Row], *, tenant: TenantRef, viewer: Identity) -> list[Row]:
-    """Each with ``who``, ``deleter`` and what the viewer may do with it. Two statements."""
+    """Each with ``who``, ``deleter`` and what the viewer may do with it. One statement."""
     asked: set[tuple[str, dt.datetime]] = {(row["created_by"], row["created_at"]) for row in rows}
     asked |= {(row["deleted_by"], row["deleted_at"]) for row in rows if row["deleted_by"]}
     names = name_people_then(asked, tenant=tenant, viewer=viewer) if asked else {}
@@ -73,6 +87,11 @@ def may_do(note: Row, viewer: Identity) -> Row:
     }
 
 
+def _ids_of(rows: Sequence[Row]) -> set[str]:
+    """Whom tasks are for, who has made them and who has done them."""
+    return {str(row[name]) for row in rows for name in ("assignee_id", "created_by", "done_by") if row[name]}
+
+
 def show_tasks(
     rows: Sequence[Row],
     *,
@@ -85,8 +104,7 @@ def show_tasks(
 
     ``known``: names that are there already. Two statements at most.
     """
-    ids = {str(row["assignee_id"]) for row in rows if row["assignee_id"]}
-    ids |= {row[name] for row in rows for name in ("created_by", "done_by") if row[name]}
+    ids = _ids_of(rows)
     names = {**known, **(name_members(ids - known.keys(), tenant=tenant) if ids - known.keys() else {})}
     companies: Mapping[UUID, str] = {}
     if with_customers and rows:

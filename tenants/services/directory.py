@@ -4,7 +4,10 @@ These are the only reads across tenants outside the relay. They go over the ``pl
 read every tenant's rows and write none.
 """
 
+from typing import Final
 from uuid import UUID
+
+from django.db import DEFAULT_DB_ALIAS
 
 from tenants.actors import TenantRef
 from tenants.models import Tenant, User
@@ -12,6 +15,8 @@ from tenants.rules.texts import find_text_error
 from tenants.rules.values import InvalidValue, read_username
 
 PLATFORM = "platform"
+_OF_USER: Final = tuple(field.attname for field in User._meta.concrete_fields)
+_OF_TENANT: Final = tuple(field.attname for field in Tenant._meta.concrete_fields)
 LONGEST_SLUG = 63
 
 
@@ -57,3 +62,18 @@ def find_login(username: str) -> User | None:
 def find_user(user_id: UUID) -> User | None:
     """The user of an id, whatever their tenant, with that tenant. One statement."""
     return User.objects.using(PLATFORM).select_related("tenant").filter(id=user_id).first()
+
+
+def find_session_user(user_id: UUID) -> User | None:
+    """As ``find_user``, but the user and the tenant are as if read over the default connection, so they can be saved.
+
+    One statement.
+    """
+    columns = (*_OF_USER, *(f"tenant__{name}" for name in _OF_TENANT))
+    row = User.objects.using(PLATFORM).filter(id=user_id).values_list(*columns).first()
+    if row is None:
+        return None
+    user = User.from_db(DEFAULT_DB_ALIAS, _OF_USER, row[: len(_OF_USER)])
+    if user.tenant_id is not None:
+        user.tenant = Tenant.from_db(DEFAULT_DB_ALIAS, _OF_TENANT, row[len(_OF_USER) :])
+    return user

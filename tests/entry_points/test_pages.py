@@ -5,10 +5,19 @@ from uuid import uuid4
 import pytest
 from django.test import Client
 
+from lifecycle.rules.transitions import Change
+from lifecycle.services.customers.pins import pin_field
+from lifecycle.services.customers.recording import ContactFacts, CustomerFacts, record_customers
+from lifecycle.services.transitions.apply import Call, apply
+from lifecycle.services.work.notes import By, write_note
+from lifecycle.services.work.tasks import create_task
+from tenants.actors import USER, Actor
+from tenants.context import tenant_context
 from tenants.roles import UPDATE_LIFECYCLE, VIEW_HISTORY, VIEW_LIFECYCLE
 from tests.entry_points.routes import list_routes
 from tests.entry_points.test_api import MAY, traces
-from tests.factories import look_at
+from tests.factories import look_at, utc_now
+from tests.statements import statements_of
 
 # Pages of a tenant's data, with the permission each needs.
 PAGES = {
@@ -157,3 +166,26 @@ def test_a_probe_asks_by_address_whatever_the_names_of_the_site(db, settings, na
     client = Client(headers={"host": "10.0.0.7:8000"})
     assert client.get(path).status_code == 200
     assert client.get("/login").status_code == 400, "pages are shown under the site's names only"
+
+
+def test_no_page_takes_15_statements_of_a_customer_of_whom_much_is_known(page_client, users, tenant, customer):
+    """Several people, none of them the one who looks, have moved, pinned, written and asked for something."""
+    now, admin = utc_now(), Actor(USER, str(users.tenant_admin.id))
+    person = ContactFacts("Zoë Beispiel", "zoe@acme.example", "+49 30 123456")
+    facts = CustomerFacts(
+        customer.external_id, "/crm", now, company={"owner": "ann"}, contacts=[person], billing={"arr": "100.00"}
+    )
+    with tenant_context(tenant.id):
+        record_customers([facts], tenant=tenant, actor=admin, source="Import", now=now, create=False)
+        for stage in ("Onboarded", "Active"):
+            apply(Call(tenant, admin, "UI", now), [Change(customer_id=customer.id, stage=stage, note="Agreed.")])
+        pin_field(customer.id, "owner", tenant=tenant, actor=admin, now=now, reason="The CRM is wrong.")
+        for someone in (users.tenant_admin, users.service):
+            who = By(tenant, Actor(USER, str(someone.id)), now)
+            write_note(customer.id, "Spoke with Zoë.", by=who)
+            create_task(customer.id, "Call", by=who, assignee=str(users.account_manager.id))
+    client = page_client("account_manager")
+    # The part that stays up to date answers 204 as long as nothing is new.
+    routes = [route for route in PAGES if not route.endswith("/live")]
+    taken = {route: len(statements_of(client, route.format(customer_id=customer.id))) for route in routes}
+    assert {route: count for route, count in taken.items() if count >= 15} == {}

@@ -1,24 +1,28 @@
 """When a person was last on the first page: what "since you were last here" counts from."""
 
 import datetime as dt
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
-from django.db import connection
-
+from lifecycle.queries.home import PERSON
+from storage.cursors import fetch_prepared_dicts
 from tenants.actors import TenantRef
 
 # Anyone who comes back within this time goes on with the same visit.
 SAME_VISIT: Final = dt.timedelta(minutes=30)
 
-_SET: Final = """
-INSERT INTO lifecycle_homevisit (id, tenant_id, user_id, last_at)
-VALUES (uuidv7(), %(tenant_id)s::uuid, %(user_id)s::uuid, %(now)s::timestamptz)
-    ON CONFLICT (tenant_id, user_id) DO UPDATE
-   SET previous_at = CASE WHEN lifecycle_homevisit.last_at < %(same)s::timestamptz
-                          THEN lifecycle_homevisit.last_at ELSE lifecycle_homevisit.previous_at END,
-       last_at = greatest(lifecycle_homevisit.last_at, EXCLUDED.last_at)
-"""
+# What it reads is as it was before: a statement does not see what it writes itself.
+_VISIT: Final = f"""
+WITH noted AS (
+    INSERT INTO lifecycle_homevisit (id, tenant_id, user_id, last_at)
+    SELECT uuidv7(), %(tenant_id)s::uuid, %(user_id)s::uuid, %(now)s::timestamptz
+        ON CONFLICT (tenant_id, user_id) DO UPDATE
+       SET previous_at = CASE WHEN lifecycle_homevisit.last_at < %(same)s::timestamptz
+                              THEN lifecycle_homevisit.last_at ELSE lifecycle_homevisit.previous_at END,
+           last_at = greatest(lifecycle_homevisit.last_at, EXCLUDED.last_at)
+)
+{PERSON}
+"""  # noqa: S608  constants
 
 
 def visit_before(
@@ -28,7 +32,14 @@ def visit_before(
     return last_at if last_at is not None and last_at < now - SAME_VISIT else previous_at
 
 
-def note_visit(user_id: UUID, *, tenant: TenantRef, now: dt.datetime) -> None:
-    """The person is on the first page. One statement; call inside the tenant's context."""
-    with connection.cursor() as cursor:
-        cursor.execute(_SET, {"tenant_id": tenant.id, "user_id": user_id, "now": now, "same": now - SAME_VISIT})
+def find_person(user_id: UUID, *, tenant: TenantRef, own_key: str, now: dt.datetime, is_visit: bool) -> dict[str, Any]:
+    """Whether the person owns customers, the usernames of their team, and their visits of the first page until now.
+
+    ``is_visit``: they are on it, which is noted. One statement; call inside the tenant's context.
+    """
+    given = {"tenant_id": tenant.id, "user_id": user_id, "own_key": own_key}
+    if is_visit:
+        (row,) = fetch_prepared_dicts(_VISIT, given | {"now": now, "same": now - SAME_VISIT}, using="default")
+    else:
+        (row,) = fetch_prepared_dicts(PERSON, given, using="default")
+    return row

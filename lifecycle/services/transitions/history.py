@@ -1,6 +1,6 @@
 """What happened to a customer, newest first, as it is shown to people and programs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -24,13 +24,18 @@ class HistoryPage:
 
 
 def read_history(
-    customer_id: UUID, *, tenant: TenantRef, before: int | None = None, limit: int = 50
+    customer_id: UUID,
+    *,
+    tenant: TenantRef,
+    before: int | None = None,
+    limit: int = 50,
+    keys: Mapping[UUID, bytes] | None = None,
 ) -> HistoryPage | None:
     """The rows with a lower sequence than ``before``; None if there is no such customer.
 
     The note is in clear; when its key was destroyed it is None and ``note_erased`` is true. Stages have the names of
     their day; ``from_stage_now`` and ``to_stage_now`` are what they are called today. Call inside the tenant's
-    context. Four statements at most, whatever the number of rows.
+    context. Four statements at most, whatever the number of rows. ``keys``: the customer's data key, where it is known.
     """
     rows = LifecycleHistory.objects.filter(tenant_id=tenant.id, customer_id=customer_id)
     if before is not None:
@@ -39,7 +44,7 @@ def read_history(
     if not found and not Customer.objects.for_tenant(tenant.id).filter(id=customer_id).exists():
         return None
     shown = found[:limit]
-    notes = open_notes(shown, tenant)
+    notes = open_notes(shown, tenant, keys)
     renames = present_names(tenant)
     return HistoryPage(
         [describe_row(row, notes, renames) for row in shown],
@@ -47,12 +52,15 @@ def read_history(
     )
 
 
-def open_notes(rows: Sequence[LifecycleHistory], tenant: TenantRef) -> dict[UUID, str | None]:
+def open_notes(
+    rows: Sequence[LifecycleHistory], tenant: TenantRef, keys: Mapping[UUID, bytes] | None = None
+) -> dict[UUID, str | None]:
     """The notes in clear by row, None for those that no one can read any more."""
     encrypted = [row for row in rows if row.note is not None]
     if not encrypted:
         return {}
-    keys = load_keys(tenant.id, {row.customer_id for row in encrypted})
+    if keys is None:
+        keys = load_keys(tenant.id, {row.customer_id for row in encrypted})
     return {row.id: _open(row, keys.get(row.customer_id)) for row in encrypted}
 
 

@@ -1,6 +1,6 @@
 """The texts of notes and tasks under the data key of their customer."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from uuid import UUID
 
 from audit.services.keys import ensure_keys, load_keys
@@ -10,6 +10,31 @@ from tenants.actors import TenantRef
 # A text as it lies in a table: the table, the column, the row's id, its customer and the bytes.
 Sealed = tuple[str, str, UUID, UUID, bytes | memoryview]
 Keys = Mapping[UUID, bytes]
+
+
+class LateKeys(Mapping[UUID, bytes]):
+    """The data key of one customer, asked for when it is first needed, and once for all who share it."""
+
+    def __init__(self, tenant_id: UUID, customer_id: UUID) -> None:
+        self._tenant_id, self._customer_id = tenant_id, customer_id
+        self._found: Keys | None = None
+
+    def _load(self) -> Keys:
+        if self._found is None:
+            self._found = load_keys(self._tenant_id, [self._customer_id])
+        return self._found
+
+    def __getitem__(self, customer_id: UUID) -> bytes:
+        """The key, by the customer's id. Raises KeyError when it is gone."""
+        return self._load()[customer_id]
+
+    def __iter__(self) -> Iterator[UUID]:
+        """The customer, if there is a key."""
+        return iter(self._load())
+
+    def __len__(self) -> int:
+        """1, or 0 when it is gone."""
+        return len(self._load())
 
 
 def seal(text: str, table: str, column: str, row_id: UUID, *, customer_id: UUID, tenant: TenantRef) -> bytes:

@@ -139,11 +139,17 @@ def list_tasks(
 
 
 def list_open_tasks(
-    customer_id: UUID, *, tenant: TenantRef, today: dt.date, limit: int = 50, sees_texts: bool = True
+    customer_id: UUID,
+    *,
+    tenant: TenantRef,
+    today: dt.date,
+    limit: int = 50,
+    sees_texts: bool = True,
+    keys: Keys | None = None,
 ) -> list[Row]:
     """What is to be done about the customer, the most urgent first. Two statements at most."""
     rows = Task.objects.filter(tenant_id=tenant.id, customer_id=customer_id, done_at=None).order_by("due_key", "id")
-    return describe_tasks(list(rows[:limit]), tenant=tenant, today=today, sees_texts=sees_texts)
+    return describe_tasks(list(rows[:limit]), tenant=tenant, today=today, sees_texts=sees_texts, keys=keys)
 
 
 def list_own_tasks(

@@ -8,7 +8,7 @@ started is shown with the change; asked for by itself, each effect is an entry o
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from heapq import merge
 from itertools import islice
 from typing import Any, Final
@@ -17,14 +17,13 @@ from uuid import UUID
 from django.db.models import Q
 
 from audit.models import LifecycleHistory
-from audit.services.keys import load_keys
 from lifecycle.models import EffectRun, FigureChange, Note, Task
 from lifecycle.services.effects.reasons import explain_reason
 from lifecycle.services.effects.recipients import mask_recipient, name_recipients
 from lifecycle.services.effects.shown import read_started
 from lifecycle.services.transitions.history import read_history
 from lifecycle.services.work.notes import describe_notes
-from lifecycle.services.work.sealing import Keys
+from lifecycle.services.work.sealing import Keys, LateKeys
 from lifecycle.services.work.tasks import describe_tasks
 from tenants.actors import TenantRef
 
@@ -65,14 +64,8 @@ class _Asked:
     now: dt.datetime
     limit: int
     sees_texts: bool
-    before: Place = field(default_factory=dict)
-    _keys: list[Keys] = field(default_factory=list)
-
-    def keys(self) -> Keys:
-        """The customer's data key, asked for once."""
-        if not self._keys:
-            self._keys.append(load_keys(self.tenant.id, [self.customer_id]))
-        return self._keys[0]
+    before: Place
+    keys: Keys
 
 
 def read_timeline(
@@ -84,13 +77,15 @@ def read_timeline(
     before: Place | None = None,
     limit: int = 15,
     sees_texts: bool = True,
+    keys: Keys | None = None,
 ) -> TimelinePage:
     """A page of the line, of one kind or of all. Empty when there is no such customer.
 
-    Call inside the tenant's context. Ten statements at most. ``sees_texts``: whether the texts of notes and tasks are
-    shown.
+    Call inside the tenant's context. Eight statements at most. ``sees_texts``: whether the texts of notes and tasks are
+    shown. ``keys``: the customer's data key, where it is known.
     """
-    asked = _Asked(customer_id, tenant, now, limit + 1, sees_texts, before or {})
+    keys = LateKeys(tenant.id, customer_id) if keys is None else keys
+    asked = _Asked(customer_id, tenant, now, limit + 1, sees_texts, before or {}, keys)
     branches = [list(_BRANCHES[one](asked)) for one in ((kind,) if kind else _WHOLE)]
     # Each branch keeps its own order; where clocks disagree its next entry waits for those before it.
     merged = merge(*(_falling(branch) for branch in branches), key=lambda pair: pair[0], reverse=True)
@@ -145,7 +140,11 @@ def _falling(entries: Sequence[Entry]) -> Iterator[tuple[dt.datetime, Entry]]:
 
 def _read_stages(asked: _Asked) -> Iterator[Entry]:
     page = read_history(
-        asked.customer_id, tenant=asked.tenant, before=_number(asked.before.get(STAGE)), limit=asked.limit
+        asked.customer_id,
+        tenant=asked.tenant,
+        before=_number(asked.before.get(STAGE)),
+        limit=asked.limit,
+        keys=asked.keys,
     )
     rows = page.rows if page else []
     started = read_started([row["id"] for row in rows], tenant=asked.tenant)
@@ -172,15 +171,14 @@ def _read_events(asked: _Asked) -> Iterator[Entry]:
 
 def _read_notes(asked: _Asked) -> Iterator[Entry]:
     rows = _latest(Note, NOTE, asked)
-    keys = asked.keys() if rows else {}
-    for row in describe_notes(rows, tenant=asked.tenant, sees_texts=asked.sees_texts, keys=keys):
+    for row in describe_notes(rows, tenant=asked.tenant, sees_texts=asked.sees_texts, keys=asked.keys):
         yield Entry(NOTE, row["created_at"], str(row["id"]), row)
 
 
 def _read_tasks(asked: _Asked) -> Iterator[Entry]:
     rows = _latest(Task, TASK, asked)
-    today, keys = asked.now.date(), asked.keys() if rows else {}
-    for row in describe_tasks(rows, tenant=asked.tenant, today=today, sees_texts=asked.sees_texts, keys=keys):
+    today = asked.now.date()
+    for row in describe_tasks(rows, tenant=asked.tenant, today=today, sees_texts=asked.sees_texts, keys=asked.keys):
         yield Entry(TASK, row["created_at"], str(row["id"]), row)
 
 

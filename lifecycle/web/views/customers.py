@@ -13,7 +13,6 @@ from lifecycle.web.customer_page import gather_customer, stamp_of
 from lifecycle.web.pages import page, wants_fragment
 from lifecycle.web.stage_colors import stage_colors
 from lifecycle.web.timeline import KIND_LABELS, read_place, show_timeline
-from lifecycle.web.work import gather_work
 from tenants.pages import TenantRequest
 from tenants.roles import UPDATE_LIFECYCLE, VIEW_HISTORY, VIEW_LIFECYCLE
 from tenants.services.configuration.policies import live_policy
@@ -22,10 +21,7 @@ from tenants.services.configuration.policies import live_policy
 @page(VIEW_LIFECYCLE)
 def show_customer(request: TenantRequest, customer_id: UUID) -> HttpResponse:
     """The page of one customer [FR-03]."""
-    context = gather_customer(request, customer_id)
-    if context["history"] is not None:
-        context["work"] = gather_work(customer_id, tenant=request.tenant, viewer=request.identity)
-    return render(request, "customer.html", context)
+    return render(request, "customer.html", gather_customer(request, customer_id, with_work=True))
 
 
 @page(VIEW_LIFECYCLE)

@@ -2,19 +2,29 @@
 
 import datetime as dt
 from collections.abc import Collection, Iterable
+from typing import Final
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from audit.services.former_names import find_names_then
+from audit.services.former_names import NAME_THEN
 from tenants.actors import TenantRef
 from tenants.models import User
 from tenants.rules.texts import clean_line, fold_text
 
 # Who did something, by the id that was recorded, and when.
 Recorded = tuple[str, dt.datetime]
+
+# One whom no one has renamed is called what they are called today.
+_NAMED_THEN: Final = f"""
+SELECT wanted.subject_id, wanted.at, COALESCE(former.name, NULLIF(u.full_name, ''), u.username)
+  FROM unnest(%s::uuid[], %s::timestamptz[]) AS wanted (subject_id, at)
+  LEFT JOIN LATERAL ({NAME_THEN}) AS former ON true
+  LEFT JOIN tenants_user u ON u.tenant_id = %s AND u.id = wanted.subject_id
+"""  # noqa: S608  constants
 
 
 def find_members(names: Collection[str], *, tenant: TenantRef) -> dict[str, UUID]:
@@ -48,11 +58,15 @@ def name_members(ids: Iterable[str], *, tenant: TenantRef) -> dict[str, str]:
 
 
 def name_members_then(asked: Collection[Recorded], *, tenant: TenantRef) -> dict[Recorded, str]:
-    """The same by what they were called at the time, for each id and when it was recorded. Two statements."""
-    today = name_members({id_ for id_, _at in asked}, tenant=tenant)
-    people = {(found, at) for id_, at in asked if (found := _as_uuid(id_)) is not None}
-    former = find_names_then(people, tenant_id=tenant.id)
-    return {(id_, at): former.get((_as_uuid(id_), at), today[id_]) for id_, at in asked}  # type: ignore[arg-type]
+    """The same by what they were called at the time, for each id and when it was recorded. One statement at most."""
+    people = {(str(found), at) for id_, at in asked if (found := _as_uuid(id_)) is not None}
+    names: dict[Recorded, str] = {}
+    if people:
+        ids, moments = zip(*people, strict=True)
+        with connection.cursor() as cursor:
+            cursor.execute(_NAMED_THEN, [list(ids), list(moments), tenant.id, tenant.id])
+            names = {(str(subject), at): name for subject, at, name in cursor.fetchall() if name}
+    return {(id_, at): names.get((id_.lower(), at)) or _name_other(id_) for id_, at in asked}
 
 
 # Processes as people know them.
