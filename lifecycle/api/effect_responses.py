@@ -3,6 +3,7 @@
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
+from lifecycle.api.paging import PageResponse
 from lifecycle.api.rendering import ResponseSerializer
 from lifecycle.models import EffectRun, Notification
 from lifecycle.services.effects.preferences import CHOICES
@@ -38,12 +39,10 @@ class EffectDetailResponse(EffectRunResponse):
 
 
 @extend_schema_serializer(many=False)
-class EffectPageResponse(ResponseSerializer):
+class EffectPageResponse(PageResponse):
     """A page of effects."""
 
     results = EffectRunResponse(many=True)
-    next = serializers.URLField(allow_null=True)
-    previous = serializers.URLField(allow_null=True)
 
 
 class ReplayedResponse(ResponseSerializer):
@@ -86,8 +85,8 @@ class NewEndpointResponse(EndpointResponse):
 
 
 @extend_schema_serializer(many=False)
-class EndpointsResponse(ResponseSerializer):
-    """All endpoints of the tenant."""
+class EndpointsResponse(PageResponse):
+    """A page of the tenant's endpoints."""
 
     results = EndpointResponse(many=True)
 
@@ -141,13 +140,11 @@ class NotificationResponse(ResponseSerializer):
 
 
 @extend_schema_serializer(many=False)
-class NotificationPageResponse(ResponseSerializer):
+class NotificationPageResponse(PageResponse):
     """A page of the caller's notifications."""
 
     unread = serializers.IntegerField()
     results = NotificationResponse(many=True)
-    next = serializers.URLField(allow_null=True)
-    previous = serializers.URLField(allow_null=True)
 
 
 class ReadResponse(ResponseSerializer):

@@ -11,7 +11,7 @@ from lifecycle.api.effect_serializers import (
     ReplaySerializer,
     UndoSerializer,
 )
-from lifecycle.api.openapi.parameters import BUDGET, CURSOR, IDEMPOTENCY_KEY, LIMIT, REPLAYED
+from lifecycle.api.openapi.parameters import BUDGET, IDEMPOTENCY_KEY, PAGING, REPLAYED
 from lifecycle.api.schema import describe
 from lifecycle.models import EffectRun
 
@@ -37,8 +37,7 @@ LIST_EFFECTS = describe(
     _query("effect", "Only those of the effect of this name."),
     OpenApiParameter("customer_id", OpenApiTypes.UUID, description="Only those of this customer."),
     OpenApiParameter("request_id", OpenApiTypes.UUID, description="Only those that this request started."),
-    CURSOR,
-    LIMIT,
+    *PAGING,
     answer=responses.EffectPageResponse,
 )
 GET_EFFECT = describe("get_effect", TAG, EFFECT, answer=responses.EffectDetailResponse)
@@ -52,7 +51,7 @@ REPLAY_EFFECTS = describe(
     "replay_effects", TAG, request=ReplaySerializer, answer=responses.ReplayedResponse, status=202
 )
 PAUSE_EFFECTS = describe("pause_effects", TAG, request=PauseSerializer, answer=responses.PausesResponse)
-LIST_ENDPOINTS = describe("list_webhook_endpoints", TAG, answer=responses.EndpointsResponse)
+LIST_ENDPOINTS = describe("list_webhook_endpoints", TAG, *PAGING, answer=responses.EndpointsResponse)
 CREATE_ENDPOINT = describe(
     "create_webhook_endpoint",
     TAG,
@@ -82,8 +81,7 @@ LIST_NOTIFICATIONS = describe(
     "list_notifications",
     "notifications",
     OpenApiParameter("unread", bool, description="Only those that were not read."),
-    CURSOR,
-    LIMIT,
+    *PAGING,
     answer=responses.NotificationPageResponse,
 )
 READ_NOTIFICATION = describe(

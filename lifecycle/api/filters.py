@@ -26,6 +26,8 @@ MOST_NAMED = 20
 LONGEST_SEARCH = 200
 LONGEST_CURSOR = 2000
 YES_NO = (("true", "true"), ("false", "false"))
+COUNT = "count"
+COUNT_HELP = "Whether `total` says how many rows there are on all pages together. Counting them takes time."
 
 
 class _TextsField(forms.Field):
@@ -102,6 +104,8 @@ class CustomerFilters(django_filters.FilterSet):
         help_text=f"Customers per page; {DEFAULT_LIMIT} if none.",
     )
 
+    count = django_filters.ChoiceFilter(choices=YES_NO, help_text=COUNT_HELP)
+
     class Meta:
         model = Customer
         fields: ClassVar[list[str]] = []
@@ -151,6 +155,14 @@ def read_limit(parameters: QueryDict) -> int:
             "limit", f"{_('“%(text)s” is not a page size.') % {'text': shorten_text(text)}} {_expect('limit')}"
         )
     return limit
+
+
+def read_count(parameters: QueryDict) -> bool:
+    """Whether the whole list is to be counted. Raises RequestRefused."""
+    asked = parameters.get(COUNT, "")
+    if asked not in ("", "true", "false"):
+        raise refuse_choice(COUNT, ("true", "false"))
+    return asked == "true"
 
 
 def refuse_parameter(name: str, detail: str) -> RequestRefused:
@@ -240,6 +252,7 @@ def _expect(name: str) -> str:
         **{filter_.name: of_kind.get(filter_.kind, "") for filter_ in LIST_FILTERS.values()},
         "ordering": _one_of(ORDERINGS),
         "limit": _("Give a number from 1 to %(most)s.") % {"most": MOST},
+        COUNT: of_kind["flag"],
     }
     return expected.get(name, "")
 

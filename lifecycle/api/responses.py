@@ -6,6 +6,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
+from lifecycle.api.paging import PageResponse
 from lifecycle.api.rendering import ResponseSerializer, SentenceField
 from lifecycle.queries.list_columns import LISTED
 from lifecycle.rules.fields import BILLING, COMPANY, SUPPORT, Field, Kind, fields_of
@@ -356,13 +357,8 @@ class ListedResponse(StatusResponse):
     urgency_reason = SentenceField(help_text="The figures behind the urgency, in one sentence.")
 
 
-class _Page(ResponseSerializer):
-    next = serializers.CharField(allow_null=True, help_text="The address of the next page.")
-    previous = serializers.CharField(allow_null=True, help_text="The address of the previous page.")
-
-
 @extend_schema_serializer(many=False)
-class CustomerPageResponse(_Page):
+class CustomerPageResponse(PageResponse):
     """One page of customers."""
 
     results = ListedResponse(many=True)
@@ -395,7 +391,7 @@ class HistoryResponse(ResponseSerializer):
     hash = serializers.CharField()
 
 
-class HistoryPageResponse(_Page):
+class HistoryPageResponse(PageResponse):
     """One page of a customer's history, newest first."""
 
     results = HistoryResponse(many=True)

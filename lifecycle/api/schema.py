@@ -11,7 +11,6 @@ from lifecycle.api.openapi import examples, security  # noqa: F401  (drf-spectac
 from lifecycle.api.openapi.configuration import CONFIGURATION, PUBLISHED
 from lifecycle.api.openapi.parameters import (
     BUDGET,
-    CURSOR,
     CUSTOMER,
     ETAG,
     ETAG_OF_A_CHANGE,
@@ -19,7 +18,7 @@ from lifecycle.api.openapi.parameters import (
     IDEMPOTENCY_KEY,
     IF_MATCH,
     IF_NONE_MATCH,
-    LIMIT,
+    PAGING,
     REASON,
     REPLAYED,
     STANDARD,
@@ -102,8 +101,7 @@ LIST_HISTORY = describe(
     "list_history",
     "lifecycle",
     CUSTOMER,
-    CURSOR,
-    LIMIT,
+    *PAGING,
     answer=responses.HistoryPageResponse,
 )
 GET_TENANT_SUMMARY = describe("get_tenant_summary", "lifecycle", answer=responses.TenantSummaryResponse)

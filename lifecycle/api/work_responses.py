@@ -3,6 +3,7 @@
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
+from lifecycle.api.paging import PageResponse
 from lifecycle.api.rendering import ResponseSerializer
 
 MASKED_HELP = "There is a text that the caller may not see: it needs the permission update_lifecycle."
@@ -46,12 +47,10 @@ class NoteDetailResponse(NoteResponse):
 
 
 @extend_schema_serializer(many=False)
-class NotePageResponse(ResponseSerializer):
+class NotePageResponse(PageResponse):
     """A page of notes."""
 
     results = NoteResponse(many=True)
-    next = serializers.URLField(allow_null=True)
-    previous = serializers.URLField(allow_null=True)
 
 
 class TaskResponse(ResponseSerializer):
@@ -73,9 +72,7 @@ class TaskResponse(ResponseSerializer):
 
 
 @extend_schema_serializer(many=False)
-class TaskPageResponse(ResponseSerializer):
+class TaskPageResponse(PageResponse):
     """A page of tasks."""
 
     results = TaskResponse(many=True)
-    next = serializers.URLField(allow_null=True)
-    previous = serializers.URLField(allow_null=True)

@@ -4,7 +4,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 
 from lifecycle.api import work_responses as responses
-from lifecycle.api.openapi.parameters import CURSOR, CUSTOMER, ETAG, IDEMPOTENCY_KEY, IF_MATCH, LIMIT, REPLAYED
+from lifecycle.api.openapi.parameters import CUSTOMER, ETAG, IDEMPOTENCY_KEY, IF_MATCH, PAGING, REPLAYED
 from lifecycle.api.schema import describe
 from lifecycle.api.work_serializers import NoteSerializer, TaskChangeSerializer, TaskSerializer
 from lifecycle.services.work.tasks import STATES
@@ -15,7 +15,7 @@ TASK = OpenApiParameter("task_id", OpenApiTypes.UUID, OpenApiParameter.PATH, des
 STATE = OpenApiParameter("state", str, enum=STATES, description="Only those that are open, or done.")
 _WRITING = (IDEMPOTENCY_KEY, REPLAYED)
 
-LIST_NOTES = describe("list_notes", TAG, CUSTOMER, CURSOR, LIMIT, answer=responses.NotePageResponse)
+LIST_NOTES = describe("list_notes", TAG, CUSTOMER, *PAGING, answer=responses.NotePageResponse)
 WRITE_NOTE = describe(
     "write_note",
     TAG,
@@ -39,7 +39,7 @@ EDIT_NOTE = describe(
     problems=(409, 412, 422),
 )
 DELETE_NOTE = describe("delete_note", TAG, CUSTOMER, NOTE, answer=None, status=204)
-LIST_TASKS = describe("list_tasks", TAG, CUSTOMER, STATE, CURSOR, LIMIT, answer=responses.TaskPageResponse)
+LIST_TASKS = describe("list_tasks", TAG, CUSTOMER, STATE, *PAGING, answer=responses.TaskPageResponse)
 CREATE_TASK = describe(
     "create_task",
     TAG,
@@ -62,4 +62,4 @@ CHANGE_TASK = describe(
     answer=responses.TaskResponse,
     problems=(412, 422),
 )
-LIST_OWN_TASKS = describe("list_own_tasks", TAG, STATE, CURSOR, LIMIT, answer=responses.TaskPageResponse)
+LIST_OWN_TASKS = describe("list_own_tasks", TAG, STATE, *PAGING, answer=responses.TaskPageResponse)

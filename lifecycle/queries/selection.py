@@ -16,6 +16,7 @@ from tenants.rules.configuration.policy import Policy
 MOST_COUNTED: Final = 10_000
 # So many customers are looked at, at most, by filters that no index serves.
 MOST_LOOKED_AT: Final = 100_000
+NO_BOUND: Final = 2**31 - 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,16 @@ class Count:
 
     number: int
     is_exact: bool = True
+
+
+def count_all_customers(query: ListQuery, *, tenant: TenantRef, policy: Policy, now: dt.datetime) -> int:
+    """How many the question finds, however many those are. One statement; inside the tenant's context."""
+    search = _search(query, tenant=tenant, policy=policy, now=now)
+    if search is None:
+        return 0
+    (row,) = _fetch(statements.count(search.filters, bounded=False), search.parameters | {"most": NO_BOUND})
+    number: int = row[0]
+    return number
 
 
 def count_customers(query: ListQuery, *, tenant: TenantRef, policy: Policy, now: dt.datetime) -> Count:

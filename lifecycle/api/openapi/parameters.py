@@ -5,7 +5,7 @@ from typing import Any, Final
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 
-from lifecycle.api.filters import LONGEST_CURSOR, LONGEST_SEARCH, CustomerFilters
+from lifecycle.api.filters import COUNT, COUNT_HELP, LONGEST_CURSOR, LONGEST_SEARCH, CustomerFilters
 from lifecycle.api.openapi.configuration import NO_NUL
 from lifecycle.queries.list_filters import LIST_FILTERS, LONGEST_STAY
 from lifecycle.queries.listing import DEFAULT_LIMIT, MOST, ORDERINGS
@@ -53,8 +53,12 @@ IDEMPOTENCY_KEY = OpenApiParameter(
 
 CURSOR_SCHEMA: Final = {"type": "string", "maxLength": LONGEST_CURSOR, "pattern": "^[A-Za-z0-9_-]*$"}
 LIMIT_SCHEMA: Final = {"type": "integer", "minimum": 1, "maximum": MOST, "default": DEFAULT_LIMIT}
-CURSOR = OpenApiParameter("cursor", CURSOR_SCHEMA, OpenApiParameter.QUERY, description="The page to read, from next.")
+CURSOR = OpenApiParameter(
+    "cursor", CURSOR_SCHEMA, OpenApiParameter.QUERY, description="The page to read, from next_cursor."
+)
 LIMIT = OpenApiParameter("limit", LIMIT_SCHEMA, OpenApiParameter.QUERY, description="Rows per page.")
+TOTAL = OpenApiParameter(COUNT, bool, OpenApiParameter.QUERY, description=COUNT_HELP)
+PAGING: Final = (CURSOR, LIMIT, TOTAL)
 
 
 def _answered_with(name: str, description: str, *statuses: int, schema: Any = str) -> OpenApiParameter:
@@ -90,6 +94,7 @@ def filter_parameters() -> list[OpenApiParameter]:
     schemas: dict[str, dict[str, Any]] = {
         "limit": LIMIT_SCHEMA,
         "cursor": CURSOR_SCHEMA,
+        COUNT: {"type": "boolean"},
         "where": {"type": "string", "maxLength": LONGEST, "pattern": NO_NUL},
         "search": {"type": "string", "maxLength": LONGEST_SEARCH, "pattern": NO_NUL},
     }

@@ -16,12 +16,13 @@ from lifecycle.api.authorship import find_author
 from lifecycle.api.filters import read_list_query, refuse_parameter, refuse_unknown_parameters
 from lifecycle.api.idempotency import idempotent
 from lifecycle.api.openapi.configuration import LINE
-from lifecycle.api.paging import encode_before, page_links, read_before
+from lifecycle.api.paging import encode_before, read_before, surround
 from lifecycle.api.preconditions import format_etag, is_known_to_caller, read_if_match
 from lifecycle.api.serializers import ChangeSerializer, read_uuid
 from lifecycle.api.viewsets.tenant import SOURCE, TenantViewSet, start_call
 from lifecycle.queries.facts import find_status
 from lifecycle.queries.listing import InvalidCursor, list_customers
+from lifecycle.queries.selection import count_all_customers
 from lifecycle.rules.transitions import Change
 from lifecycle.sentences import say
 from lifecycle.services.customers import summaries
@@ -64,12 +65,15 @@ class CustomerViewSet(TenantViewSet):
         """One page of customers."""
         policy = live_policy(self.tenant.id)
         query = read_list_query(request.query_params, tenant=self.tenant, policy=policy)
+        about: dict[str, Any] = {"tenant": self.tenant, "policy": policy, "now": timezone.now()}
         try:
-            page = list_customers(query, tenant=self.tenant, policy=policy, now=timezone.now())
+            page = list_customers(query, **about)
         except InvalidCursor as error:
             raise refuse_parameter("cursor", str(error)) from error
-        links = page_links(request, page.next_cursor, page.previous_cursor)
-        return Response(responses.CustomerPageResponse.render({"results": page.rows, **links}))
+        around = surround(
+            request, page.next_cursor, page.previous_cursor, count=lambda: count_all_customers(query, **about)
+        )
+        return Response(responses.CustomerPageResponse.render({"results": page.rows, **around}))
 
     @schema.GET_CUSTOMER
     def retrieve(self, request: Request, customer_id: str) -> Response:
@@ -219,9 +223,12 @@ class LifecycleViewSet(TenantViewSet):
         """What happened to the customer, newest first [DM-2]."""
         before, limit = read_before(request.query_params, self.customer_id)
         page = self.found(history.read_history(self.customer_id, tenant=self.tenant, before=before, limit=limit))
-        next_cursor = encode_before(page.next_before, self.customer_id)
-        links = page_links(request, next_cursor, None)
-        return Response(responses.HistoryPageResponse.render({"results": page.rows, **links}))
+        around = surround(
+            request,
+            encode_before(page.next_before, self.customer_id),
+            count=lambda: history.count_history(self.customer_id, tenant=self.tenant),
+        )
+        return Response(responses.HistoryPageResponse.render({"results": page.rows, **around}))
 
     def _read_change(
         self,

@@ -16,11 +16,10 @@ from lifecycle.api import effect_responses as responses
 from lifecycle.api import effect_schema as schema
 from lifecycle.api.effect_serializers import PauseSerializer, ReplaySerializer
 from lifecycle.api.filters import read_limit, refuse_choice, refuse_parameter, refuse_unknown_parameters
-from lifecycle.api.paging import page_links
+from lifecycle.api.paging import PAGING, encode_before_id, read_before_id, surround
 from lifecycle.api.serializers import read_uuid
 from lifecycle.api.viewsets.tenant import TenantViewSet
 from lifecycle.models import EffectRun
-from lifecycle.queries.cursors import InvalidCursor, Position, decode_cursor, encode_cursor
 from lifecycle.services.effects import actions, digests
 from lifecycle.services.effects.actions import ActionRefused, Wanted
 from lifecycle.services.effects.kinds import ESCALATION
@@ -52,15 +51,19 @@ class EffectViewSet(TenantViewSet):
     def list(self, request: Request) -> Response:
         """Effects, the latest first. Follow `next` for more."""
         parameters = request.query_params
-        refuse_unknown_parameters(parameters, (*FILTERS, "cursor", "limit"))
+        refuse_unknown_parameters(parameters, (*FILTERS, *PAGING))
         limit = read_limit(parameters)
         question = b"effects|" + "|".join(parameters.get(name, "") for name in FILTERS).encode()
         wanted = _read_wanted(parameters, question)
         runs = actions.list_effects(wanted, tenant=self.tenant, limit=limit + 1)
         last = runs[limit - 1].id if len(runs) > limit else None
-        cursor = encode_cursor(Position(str(last), str(last)), question=question) if last else None
         rows = [_render(responses.EffectRunResponse, run) for run in runs[:limit]]
-        return Response(responses.EffectPageResponse.render({"results": rows, **page_links(request, cursor, None)}))
+        around = surround(
+            request,
+            encode_before_id(last, question),
+            count=lambda: actions.count_effects(wanted, tenant=self.tenant),
+        )
+        return Response(responses.EffectPageResponse.render({"results": rows, **around}))
 
     @schema.GET_EFFECT
     def retrieve(self, request: Request, effect_id: str) -> Response:
@@ -152,15 +155,6 @@ def _read_wanted(parameters: QueryDict, question: bytes) -> Wanted:
         state=state,
         kind=kind,
         effect=parameters.get("effect") or None,
-        before=_read_before(parameters.get("cursor"), question),
+        before=read_before_id(parameters, question),
         **ids,
     )
-
-
-def _read_before(cursor: str | None, question: bytes) -> UUID | None:
-    if not cursor:
-        return None
-    try:
-        return UUID(decode_cursor(cursor, question=question).id)
-    except InvalidCursor as error:
-        raise refuse_parameter("cursor", str(error)) from error

@@ -12,17 +12,20 @@ from rest_framework.response import Response
 from lifecycle.api import effect_responses as responses
 from lifecycle.api import effect_schema as schema
 from lifecycle.api.effect_serializers import EndpointSerializer
-from lifecycle.api.filters import refuse_parameter, refuse_unknown_parameters
+from lifecycle.api.filters import read_limit, refuse_parameter, refuse_unknown_parameters
+from lifecycle.api.paging import PAGING, read_position, surround
 from lifecycle.api.viewsets.effects import read_id
 from lifecycle.api.viewsets.tenant import TenantViewSet
 from lifecycle.delivery.samples import TooManySamples, send_sample
 from lifecycle.models import EffectLane, WebhookEndpoint
+from lifecycle.queries.cursors import Position, encode_cursor
 from lifecycle.services.effects import endpoints
 from lifecycle.services.effects.addresses import AddressRefused
 from lifecycle.services.effects.endpoints import EndpointRefused
 from tenants.refusals import RequestRefused
 from tenants.roles import CONFIGURE_STAGES
 
+QUESTION = b"webhook-endpoints"
 NO_ENDPOINT = gettext_noop("There is no such endpoint: check the id.")
 
 
@@ -35,10 +38,20 @@ class EndpointViewSet(TenantViewSet):
 
     @schema.LIST_ENDPOINTS
     def list(self, request: Request) -> Response:
-        """All endpoints of the tenant, and whether they are switched off."""
-        refuse_unknown_parameters(request.query_params, ())
-        rows = [_describe(endpoint, lane) for endpoint, lane in endpoints.list_endpoints(self.tenant)]
-        return Response(responses.EndpointsResponse.render({"results": rows}))
+        """The tenant's endpoints by name, and whether they are switched off."""
+        parameters = request.query_params
+        refuse_unknown_parameters(parameters, PAGING)
+        limit, position = read_limit(parameters), read_position(parameters, QUESTION)
+        after = str(position.key) if position else ""
+        found = endpoints.list_endpoints(self.tenant, after=after, limit=limit + 1)
+        shown = found[:limit]
+        cursor = None
+        if len(found) > limit:
+            last, _lane = shown[-1]
+            cursor = encode_cursor(Position(last.name, str(last.id)), question=QUESTION)
+        around = surround(request, cursor, count=lambda: endpoints.count_endpoints(self.tenant))
+        rows = [_describe(endpoint, lane) for endpoint, lane in shown]
+        return Response(responses.EndpointsResponse.render({"results": rows, **around}))
 
     @schema.CREATE_ENDPOINT
     def create(self, request: Request) -> Response:

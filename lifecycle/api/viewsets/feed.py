@@ -11,12 +11,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from lifecycle.api import schema
-from lifecycle.api.filters import read_limit, refuse_parameter, refuse_unknown_parameters
-from lifecycle.api.openapi.parameters import LIMIT
+from lifecycle.api.filters import COUNT, read_count, read_limit, refuse_parameter, refuse_unknown_parameters
+from lifecycle.api.openapi.parameters import LIMIT, TOTAL
+from lifecycle.api.paging import TOTAL_HELP
 from lifecycle.api.rendering import ResponseSerializer
 from lifecycle.api.responses import HistoryResponse
 from lifecycle.api.viewsets.tenant import TenantViewSet
-from lifecycle.services.transitions.feed import PositionUnknown, read_feed
+from lifecycle.services.transitions.feed import PositionUnknown, count_feed, read_feed
 from tenants.roles import VIEW_HISTORY
 from tenants.rules.texts import shorten_text
 
@@ -48,6 +49,7 @@ class FeedResponse(ResponseSerializer):
     results = FeedRowResponse(many=True)
     next_cursor = serializers.CharField(help_text="`after` of the next request, also when there is nothing more now.")
     has_more = serializers.BooleanField(help_text="There is more: ask again at once. Otherwise wait a little.")
+    total = serializers.IntegerField(allow_null=True, help_text=TOTAL_HELP)
 
 
 class FeedViewSet(TenantViewSet):
@@ -55,14 +57,14 @@ class FeedViewSet(TenantViewSet):
 
     required_permissions: ClassVar[dict[str, str]] = {"list": VIEW_HISTORY}
 
-    @schema.describe("list_changes", "lifecycle", AFTER, LIMIT, answer=FeedResponse)
+    @schema.describe("list_changes", "lifecycle", AFTER, LIMIT, TOTAL, answer=FeedResponse)
     def list(self, request: Request) -> Response:
         """What happened to all customers of the tenant, in the order in which it was committed.
 
         Keep `next_cursor` once you have dealt with a page, and go on from it, whenever you like: no change is skipped
         and none comes twice. The changes of one customer keep their order.
         """
-        refuse_unknown_parameters(request.query_params, ("after", "limit"))
+        refuse_unknown_parameters(request.query_params, ("after", "limit", COUNT))
         after, limit = _read_after(request.query_params), read_limit(request.query_params)
         try:
             page = read_feed(tenant=self.tenant, after=after, limit=limit, now=timezone.now())
@@ -72,7 +74,13 @@ class FeedViewSet(TenantViewSet):
                 " database was restored since: go on from %(last)s, and compare what you have got behind it."
             )
             raise refuse_parameter("after", sentence % {"after": after, "last": unknown.last}) from unknown
-        answer = {"results": page.rows, "next_cursor": str(page.next_after), "has_more": page.has_more}
+        total = count_feed(self.tenant) if read_count(request.query_params) else None
+        answer = {
+            "results": page.rows,
+            "next_cursor": str(page.next_after),
+            "has_more": page.has_more,
+            "total": total,
+        }
         return Response(FeedResponse.render(answer))
 
 

@@ -14,7 +14,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from lifecycle.api import schema
-from lifecycle.api.filters import refuse_unknown_parameters
+from lifecycle.api.filters import read_limit, refuse_unknown_parameters
+from lifecycle.api.openapi.parameters import PAGING
+from lifecycle.api.paging import PAGING as PAGING_NAMES
+from lifecycle.api.paging import PageResponse, encode_before_id, read_before_id, surround
 from lifecycle.api.rendering import ResponseSerializer
 from lifecycle.api.serializers import LONGEST_NAME, WholeNumberField
 from lifecycle.api.viewsets.effects import read_id
@@ -32,6 +35,7 @@ TOO_MUCH: Final = gettext_noop(
     "You cannot give a key more than you may yourself: %(scopes)s. Leave that out, or ask a tenant admin. Nothing was"
     " changed."
 )
+QUESTION: Final = b"keys"
 STATES: Final = ("live", "expired", "revoked")
 KEY = OpenApiParameter("key_id", OpenApiTypes.UUID, OpenApiParameter.PATH)
 
@@ -73,8 +77,8 @@ class NewKeyResponse(KeyResponse):
 
 
 @extend_schema_serializer(many=False)
-class KeysResponse(ResponseSerializer):
-    """All API keys of the tenant, the newest first."""
+class KeysResponse(PageResponse):
+    """A page of the tenant's API keys, the newest first."""
 
     results = KeyResponse(many=True)
 
@@ -87,13 +91,21 @@ class KeyViewSet(TenantViewSet):
     )
     denied_actions: ClassVar[dict[str, str]] = dict.fromkeys(required_permissions, "manage API keys")
 
-    @schema.describe("list_keys", "keys", answer=KeysResponse)
+    @schema.describe("list_keys", "keys", *PAGING, answer=KeysResponse)
     def list(self, request: Request) -> Response:
         """All API keys of the tenant's service accounts, those that have ended too."""
-        refuse_unknown_parameters(request.query_params, ())
+        parameters = request.query_params
+        refuse_unknown_parameters(parameters, PAGING_NAMES)
+        limit, before = read_limit(parameters), read_before_id(parameters, QUESTION)
+        found = api_keys.list_keys(self.tenant, before=before, limit=limit + 1)
+        shown = found[:limit]
+        around = surround(
+            request,
+            encode_before_id(shown[-1].id if len(found) > limit else None, QUESTION),
+            count=lambda: api_keys.count_keys(self.tenant),
+        )
         now = timezone.now()
-        keys = ApiKey.objects.filter(tenant_id=self.tenant.id).select_related("user").order_by("-created_at", "-id")
-        return Response(KeysResponse.render({"results": [_describe(key, key.user, now) for key in keys]}))
+        return Response(KeysResponse.render({"results": [_describe(key, key.user, now) for key in shown], **around}))
 
     @schema.describe(
         "create_key",

@@ -1,7 +1,6 @@
 """The caller's own notifications."""
 
 from typing import ClassVar
-from uuid import UUID
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -12,11 +11,16 @@ from lifecycle.api import effect_responses as responses
 from lifecycle.api import effect_schema as schema
 from lifecycle.api.effect_serializers import PreferenceSerializer
 from lifecycle.api.filters import read_limit, refuse_choice, refuse_parameter, refuse_unknown_parameters
-from lifecycle.api.paging import page_links
+from lifecycle.api.paging import PAGING, encode_before_id, read_before_id, surround
 from lifecycle.api.viewsets.effects import read_id
 from lifecycle.api.viewsets.tenant import TenantViewSet
-from lifecycle.queries.cursors import InvalidCursor, Position, decode_cursor, encode_cursor
-from lifecycle.services.effects.notifications import count_unread, list_notifications, mark_all_read, mark_read
+from lifecycle.services.effects.notifications import (
+    count_notifications,
+    count_unread,
+    list_notifications,
+    mark_all_read,
+    mark_read,
+)
 from lifecycle.services.effects.preferences import Preference, PreferenceRefused, read_preference, set_preference
 from tenants.refusals import RequestRefused
 from tenants.roles import VIEW_LIFECYCLE
@@ -33,20 +37,27 @@ class NotificationViewSet(TenantViewSet):
     def list(self, request: Request) -> Response:
         """The caller's notifications, the latest first."""
         parameters = request.query_params
-        refuse_unknown_parameters(parameters, ("unread", "cursor", "limit"))
+        refuse_unknown_parameters(parameters, ("unread", *PAGING))
         if parameters.get("unread", "false") not in ("true", "false"):
             raise refuse_choice("unread", ("true", "false"))
         limit, unread = read_limit(parameters), parameters.get("unread") == "true"
         question = f"notifications|{self.identity.user_id}|{unread}".encode()
         rows = list_notifications(
-            self.identity.user_id, tenant=self.tenant, unread=unread, before=self._before(question), limit=limit + 1
+            self.identity.user_id,
+            tenant=self.tenant,
+            unread=unread,
+            before=read_before_id(parameters, question),
+            limit=limit + 1,
         )
-        last = str(rows[limit - 1].id) if len(rows) > limit else None
-        cursor = encode_cursor(Position(last, last), question=question) if last else None
+        last = rows[limit - 1].id if len(rows) > limit else None
         body = {
             "unread": count_unread(self.identity.user_id, tenant=self.tenant),
             "results": [responses.NotificationResponse.render_row(row) for row in rows[:limit]],
-            **page_links(request, cursor, None),
+            **surround(
+                request,
+                encode_before_id(last, question),
+                count=lambda: count_notifications(self.identity.user_id, tenant=self.tenant, unread=unread),
+            ),
         }
         return Response(responses.NotificationPageResponse.render(body))
 
@@ -97,15 +108,6 @@ class NotificationViewSet(TenantViewSet):
         if found is None:
             raise RequestRefused("not_found", _("There is no such notification: check the id."))
         return Response(responses.NotificationResponse.render_row(found))
-
-    def _before(self, question: bytes) -> UUID | None:
-        cursor = self.request.query_params.get("cursor")
-        if not cursor:
-            return None
-        try:
-            return UUID(decode_cursor(cursor, question=question).id)
-        except InvalidCursor as error:
-            raise refuse_parameter("cursor", str(error)) from error
 
 
 def _describe(preference: Preference) -> Response:

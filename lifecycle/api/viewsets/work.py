@@ -1,6 +1,6 @@
 """Notes and tasks of a customer, and the caller's own tasks."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
 from uuid import UUID
@@ -12,14 +12,14 @@ from rest_framework.response import Response
 
 from lifecycle.api import work_responses as responses
 from lifecycle.api import work_schema as schema
-from lifecycle.api.filters import read_limit, refuse_choice, refuse_parameter, refuse_unknown_parameters
+from lifecycle.api.filters import read_limit, refuse_choice, refuse_unknown_parameters
 from lifecycle.api.idempotency import idempotent
-from lifecycle.api.paging import page_links
+from lifecycle.api.paging import PAGING, read_position, surround
 from lifecycle.api.preconditions import format_etag, read_if_match
 from lifecycle.api.viewsets.effects import read_id
 from lifecycle.api.viewsets.tenant import TenantViewSet
 from lifecycle.api.work_serializers import NoteSerializer, TaskChangeSerializer, TaskSerializer
-from lifecycle.queries.cursors import InvalidCursor, Position, decode_cursor, encode_cursor
+from lifecycle.queries.cursors import Position, encode_cursor
 from lifecycle.services.work import notes, tasks
 from lifecycle.services.work.notes import NO_NOTE, By
 from lifecycle.services.work.refusals import WorkRefused
@@ -44,21 +44,18 @@ class WorkViewSet(TenantViewSet):
         """Whether texts are shown: those who see contacts masked see them masked."""
         return self.identity.may(UPDATE_LIFECYCLE)
 
-    def read_position(self, question: bytes) -> Position | None:
-        """Where the cursor says that the page begins. Raises RequestRefused."""
-        cursor = self.request.query_params.get("cursor")
-        if not cursor:
-            return None
-        try:
-            return decode_cursor(cursor, question=question)
-        except InvalidCursor as error:
-            raise refuse_parameter("cursor", str(error)) from error
+    def read_page(self, *filters: str) -> tuple[int, Position | None]:
+        """How long the page is, and where the cursor says that it begins. Raises RequestRefused."""
+        parameters = self.request.query_params
+        refuse_unknown_parameters(parameters, (*filters, *PAGING))
+        return read_limit(parameters), read_position(parameters, self.question())
 
-    def show_page(self, rows: Sequence[Row], limit: int, answer: Any, position: Position | None) -> Response:
-        """A page of ``limit`` rows; ``position``: where the next one begins."""
+    def show_page(
+        self, rows: Sequence[Row], limit: int, answer: Any, position: Position | None, *, count: Callable[[], int]
+    ) -> Response:
+        """A page of ``limit`` rows; ``position``: where the next one begins; ``count``: of all pages."""
         cursor = encode_cursor(position, question=self.question()) if position else None
-        links = page_links(self.request, cursor, None)
-        return Response(answer.render({"results": list(rows[:limit]), **links}))
+        return Response(answer.render({"results": list(rows[:limit]), **surround(self.request, cursor, count=count)}))
 
     def question(self) -> bytes:
         """What a cursor belongs to."""
@@ -81,8 +78,7 @@ class NoteViewSet(WorkViewSet):
     @schema.LIST_NOTES
     def list(self, request: Request, customer_id: str) -> Response:
         """What people wrote about the customer, the latest first. Of deleted notes it says who deleted them."""
-        refuse_unknown_parameters(request.query_params, ("cursor", "limit"))
-        limit, position = read_limit(request.query_params), self.read_position(self.question())
+        limit, position = self.read_page()
         rows = notes.list_notes(
             self.customer_id,
             tenant=self.tenant,
@@ -90,7 +86,13 @@ class NoteViewSet(WorkViewSet):
             limit=limit + 1,
             sees_texts=self.sees_texts,
         )
-        return self.show_page(self.found(rows), limit, responses.NotePageResponse, _last(self.found(rows), limit))
+        return self.show_page(
+            self.found(rows),
+            limit,
+            responses.NotePageResponse,
+            _last(self.found(rows), limit),
+            count=lambda: notes.count_notes(self.customer_id, tenant=self.tenant),
+        )
 
     @schema.WRITE_NOTE
     @idempotent
@@ -155,18 +157,24 @@ class TaskViewSet(WorkViewSet):
     @schema.LIST_TASKS
     def list(self, request: Request, customer_id: str) -> Response:
         """What is to be done about the customer, and what was; the latest first."""
-        refuse_unknown_parameters(request.query_params, ("state", "cursor", "limit"))
-        limit, position = read_limit(request.query_params), self.read_position(self.question())
+        limit, position = self.read_page("state")
+        state = read_state(request)
         rows = tasks.list_tasks(
             self.customer_id,
             tenant=self.tenant,
             today=timezone.now().date(),
-            state=read_state(request),
+            state=state,
             before=UUID(position.id) if position else None,
             limit=limit + 1,
             sees_texts=self.sees_texts,
         )
-        return self.show_page(self.found(rows), limit, responses.TaskPageResponse, _last(self.found(rows), limit))
+        return self.show_page(
+            self.found(rows),
+            limit,
+            responses.TaskPageResponse,
+            _last(self.found(rows), limit),
+            count=lambda: tasks.count_tasks(self.customer_id, tenant=self.tenant, state=state),
+        )
 
     @schema.CREATE_TASK
     @idempotent
@@ -216,20 +224,26 @@ class OwnTaskViewSet(WorkViewSet):
     @schema.LIST_OWN_TASKS
     def list(self, request: Request) -> Response:
         """The caller's own tasks: open ones, the most urgent first, or those that are done, the latest first."""
-        refuse_unknown_parameters(request.query_params, ("state", "cursor", "limit"))
-        limit, position = read_limit(request.query_params), self.read_position(self.question())
+        limit, position = self.read_page("state")
+        state = read_state(request) or OPEN
         rows = tasks.list_own_tasks(
             self.identity.user_id,
             tenant=self.tenant,
             today=timezone.now().date(),
-            state=read_state(request) or OPEN,
+            state=state,
             after=TaskPosition(position.key, UUID(position.id)) if position else None,
             limit=limit + 1,
             sees_texts=self.sees_texts,
         )
         last = tasks.position_of(rows[limit - 1]) if len(rows) > limit else None
         following = Position(last.key, str(last.id)) if last else None
-        return self.show_page(rows, limit, responses.TaskPageResponse, following)
+        return self.show_page(
+            rows,
+            limit,
+            responses.TaskPageResponse,
+            following,
+            count=lambda: tasks.count_own_tasks(self.identity.user_id, tenant=self.tenant, state=state),
+        )
 
 
 def read_state(request: Request) -> str | None:

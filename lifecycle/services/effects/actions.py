@@ -47,17 +47,27 @@ class Wanted:
 
 def list_effects(wanted: Wanted, *, tenant: TenantRef, limit: int) -> list[EffectRun]:
     """Effects, the latest first; one that is due and paused says so. One statement, two where something is due."""
+    found = _select(wanted, tenant)
+    if wanted.before:
+        found = found.filter(id__lt=wanted.before)
+    runs = list(found.order_by("-id")[:limit])
+    return _explain_pauses(runs, tenant)
+
+
+def count_effects(wanted: Wanted, *, tenant: TenantRef) -> int:
+    """How many effects are wanted, on all pages. One statement."""
+    return _select(wanted, tenant).count()
+
+
+def _select(wanted: Wanted, tenant: TenantRef) -> QuerySet[EffectRun]:
     given: Mapping[str, Any] = {
         "state": wanted.state,
         "kind": wanted.kind,
         "effect": wanted.effect,
         "customer_id": wanted.customer_id,
         "request_id": wanted.request_id,
-        "id__lt": wanted.before,
     }
-    found = EffectRun.objects.filter(tenant_id=tenant.id, **{key: value for key, value in given.items() if value})
-    runs = list(found.order_by("-id")[:limit])
-    return _explain_pauses(runs, tenant)
+    return EffectRun.objects.filter(tenant_id=tenant.id, **{key: value for key, value in given.items() if value})
 
 
 def find_effect_run(effect_id: UUID, *, tenant: TenantRef) -> EffectRun | None:

@@ -121,11 +121,18 @@ def delete_endpoint(endpoint_id: UUID, *, tenant: TenantRef, actor: Actor, now: 
     return True
 
 
-def list_endpoints(tenant: TenantRef) -> list[tuple[WebhookEndpoint, EffectLane | None]]:
-    """The tenant's endpoints with their lanes, by name. Two statements."""
-    found = list(WebhookEndpoint.objects.filter(tenant_id=tenant.id).order_by("name"))
+def list_endpoints(
+    tenant: TenantRef, *, after: str = "", limit: int | None = None
+) -> list[tuple[WebhookEndpoint, EffectLane | None]]:
+    """The tenant's endpoints with their lanes, by name, behind the one of that name. Two statements."""
+    found = list(WebhookEndpoint.objects.filter(tenant_id=tenant.id, name__gt=after).order_by("name")[:limit])
     lanes = EffectLane.objects.filter(tenant_id=tenant.id).in_bulk([endpoint.id for endpoint in found])
     return [(endpoint, lanes.get(endpoint.id)) for endpoint in found]
+
+
+def count_endpoints(tenant: TenantRef) -> int:
+    """How many endpoints the tenant has. One statement."""
+    return WebhookEndpoint.objects.filter(tenant_id=tenant.id).count()
 
 
 def read_destination(endpoint_id: UUID, *, tenant: TenantRef, now: dt.datetime) -> Destination | None:

@@ -67,6 +67,11 @@ def list_notifications(
     return list(found[:limit])
 
 
+def count_notifications(user_id: UUID, *, tenant: TenantRef, unread: bool = False) -> int:
+    """How many a person has, or has not read. One statement."""
+    return count_unread(user_id, tenant=tenant) if unread else _shown(user_id, tenant).count()
+
+
 def count_unread(user_id: UUID, *, tenant: TenantRef) -> int:
     """How many they have not read. One statement."""
     return _shown(user_id, tenant).filter(read_at=None).count()

@@ -60,3 +60,8 @@ def read_feed(*, tenant: TenantRef, after: int, limit: int, now: dt.datetime) ->
         if (row := rows.get(id_)) is not None
     ]
     return FeedPage(described, shown[-1][0] if shown else after, len(found) > limit)
+
+
+def count_feed(tenant: TenantRef) -> int:
+    """How many changes have their place in the feed. One statement; inside the tenant's context."""
+    return find_last_position(tenant.id)

@@ -52,6 +52,11 @@ def read_history(
     )
 
 
+def count_history(customer_id: UUID, *, tenant: TenantRef) -> int:
+    """How many rows the customer's history has. One statement; inside the tenant's context."""
+    return LifecycleHistory.objects.filter(tenant_id=tenant.id, customer_id=customer_id).count()
+
+
 def open_notes(
     rows: Sequence[LifecycleHistory], tenant: TenantRef, keys: Mapping[UUID, bytes] | None = None
 ) -> dict[UUID, str | None]:

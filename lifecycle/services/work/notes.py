@@ -143,6 +143,11 @@ def list_notes(
     return describe_notes(rows, tenant=tenant, sees_texts=sees_texts)
 
 
+def count_notes(customer_id: UUID, *, tenant: TenantRef) -> int:
+    """How many notes the customer has, deleted ones too. One statement."""
+    return Note.objects.filter(tenant_id=tenant.id, customer_id=customer_id).count()
+
+
 def read_note(note_id: UUID, *, customer_id: UUID, tenant: TenantRef, sees_texts: bool = True) -> Row | None:
     """One note with what it said before, the earliest first; None if the customer has no such note."""
     note = Note.objects.filter(tenant_id=tenant.id, customer_id=customer_id, id=note_id).first()

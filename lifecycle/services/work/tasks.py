@@ -127,15 +127,18 @@ def list_tasks(
     sees_texts: bool = True,
 ) -> list[Row] | None:
     """The customer's tasks, the latest first; None if there is no such customer. Three statements at most."""
-    found = Task.objects.filter(tenant_id=tenant.id, customer_id=customer_id)
-    if state is not None:
-        found = found.filter(done_at__isnull=state == OPEN)
+    found = _of_customer(customer_id, tenant, state)
     if before is not None:
         found = found.filter(id__lt=before)
     rows = list(found.order_by("-id")[:limit])
     if not rows and not Customer.objects.filter(tenant_id=tenant.id, id=customer_id).exists():
         return None
     return describe_tasks(rows, tenant=tenant, today=today, sees_texts=sees_texts)
+
+
+def count_tasks(customer_id: UUID, *, tenant: TenantRef, state: str | None = None) -> int:
+    """How many tasks the customer has. One statement."""
+    return _of_customer(customer_id, tenant, state).count()
 
 
 def list_open_tasks(
@@ -166,9 +169,14 @@ def list_own_tasks(
 
     Of all customers. Two statements at most.
     """
-    mine = Task.objects.filter(tenant_id=tenant.id, assignee_id=user_id, done_at__isnull=state == OPEN)
+    mine = _of_person(user_id, tenant, state)
     found = _open_after(mine, after) if state == OPEN else _done_after(mine, after)
     return describe_tasks(list(found[:limit]), tenant=tenant, today=today, sees_texts=sees_texts)
+
+
+def count_own_tasks(user_id: UUID, *, tenant: TenantRef, state: str = OPEN) -> int:
+    """How many tasks a person has, of all customers. One statement."""
+    return _of_person(user_id, tenant, state).count()
 
 
 def position_of(task: Row) -> TaskPosition:
@@ -191,6 +199,15 @@ def describe_tasks(
     """Tasks as plain dicts. ``title`` is None when it was erased, and for those who may not see texts."""
     titles = _open(tasks, tenant, keys) if sees_texts else {}
     return [_describe(task, titles.get(task.id), today=today, is_masked=not sees_texts) for task in tasks]
+
+
+def _of_customer(customer_id: UUID, tenant: TenantRef, state: str | None) -> QuerySet[Task]:
+    found = Task.objects.filter(tenant_id=tenant.id, customer_id=customer_id)
+    return found if state is None else found.filter(done_at__isnull=state == OPEN)
+
+
+def _of_person(user_id: UUID, tenant: TenantRef, state: str) -> QuerySet[Task]:
+    return Task.objects.filter(tenant_id=tenant.id, assignee_id=user_id, done_at__isnull=state == OPEN)
 
 
 def _open_after(mine: QuerySet[Task], after: TaskPosition | None) -> QuerySet[Task]:

@@ -94,6 +94,17 @@ def create_key(
     return NewKey(key, _spell(key.id, secret))
 
 
+def list_keys(tenant: TenantRef, *, before: UUID | None = None, limit: int) -> list[ApiKey]:
+    """The tenant's keys with their accounts, the newest first, older than one of them. Inside the tenant's context."""
+    keys = ApiKey.objects.filter(tenant_id=tenant.id).select_related("user").order_by("-id")
+    return list((keys if before is None else keys.filter(id__lt=before))[:limit])
+
+
+def count_keys(tenant: TenantRef) -> int:
+    """How many keys the tenant has, those that have ended too. Inside the tenant's context."""
+    return ApiKey.objects.filter(tenant_id=tenant.id).count()
+
+
 def revoke_key(key_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt.datetime, reason: str = "") -> ApiKey:
     """End a key; the next request with it is refused. Call inside the tenant's context. Raises ApiKeyRefused."""
     with transaction.atomic():
