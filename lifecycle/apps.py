@@ -5,7 +5,9 @@ from django.utils.translation import gettext_lazy
 
 from lifecycle.rules.event_types import EVENT_TYPES
 from lifecycle.rules.ownership import SOURCE_ROOTS, SOURCED_PATHS
+from lifecycle.rules.risk.figures import RISK_FIGURES
 from tenants.rules.configuration.events import declare_events
+from tenants.rules.configuration.risk_rules import declare_figures
 from tenants.rules.configuration.source_priority import declare_sources
 
 
@@ -19,3 +21,4 @@ class LifecycleConfig(AppConfig):
         """Tell the configuration's rules which events, fields and sources there are."""
         declare_events({name: entry.paths() for name, entry in EVENT_TYPES.items()})
         declare_sources(SOURCED_PATHS, SOURCE_ROOTS)
+        declare_figures(RISK_FIGURES)

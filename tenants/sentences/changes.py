@@ -55,6 +55,14 @@ _SOURCES: Final[Mapping[str, Any]] = {
     "source_priority_changed": _("For “%(path)s” the sources go in this order: %(sources)s."),
     "source_priority_removed": _("For “%(path)s” no source goes before another: the newest report counts."),
 }
+_RISK_RULES: Final[Mapping[str, Any]] = {
+    "risk_rule_added": _("The at-risk rule “%(rule)s” (to “%(to)s”) is added."),
+    "risk_rule_removed": _("The at-risk rule “%(rule)s” is removed."),
+    "risk_rule_changed": _("The at-risk rule “%(rule)s” is changed: %(keys)s."),
+    "risk_rule_on": _("The at-risk rule “%(rule)s” is switched on."),
+    "risk_rule_off": _("The at-risk rule “%(rule)s” is switched off."),
+    "risk_rules_reordered": _("The at-risk rules are listed in another order."),
+}
 CHANGES: Final[Mapping[str, Any]] = MappingProxyType(
-    {**_STAGES, **_TRANSITIONS, **_RULES_AND_EFFECTS, **_MONEY, **_SOURCES}
+    {**_STAGES, **_TRANSITIONS, **_RULES_AND_EFFECTS, **_MONEY, **_SOURCES, **_RISK_RULES}
 )

@@ -128,4 +128,10 @@ _PLANS: Final[Mapping[str, Any]] = {
     "rename_needed": _("“%(name)s” differs from today's stage “%(stage)s” only in case: rename that one."),
     "renamed_unknown_stage": _("“%(stage)s” is not a stage of the live version."),
 }
-FINDINGS: Final[Mapping[str, Any]] = MappingProxyType({**_ERRORS, **_WARNINGS, **_PLANS})
+_RISK_RULES: Final[Mapping[str, Any]] = {
+    "figure_needs_number": _("“%(field)s” is a number; give a number to compare it with."),
+    "figure_needs_text": _("“%(field)s” is text; give text to compare it with."),
+    "risk_rule_without_stage": _("The rule can never fire: it looks at no stage but the one that it leads to."),
+    "text_has_no_order": _("“%(field)s” is text: only “eq”, “ne”, “in” and “exists” are possible."),
+}
+FINDINGS: Final[Mapping[str, Any]] = MappingProxyType({**_ERRORS, **_WARNINGS, **_PLANS, **_RISK_RULES})

@@ -36,6 +36,9 @@ SUBJECTS: Final[Mapping[str, Any]] = MappingProxyType(
         "reasons": _("The reasons"),
         "recipients": _("The recipients"),
         "required": _("The stages that require a reason"),
+        "risk_rule": _("The at-risk rule"),
+        "risk_rules": _("The at-risk rules"),
+        "rule_categories": _("The categories of the rule"),
         "rule_stages": _("The stages of the rule"),
         "source": _("The source"),
         "source_priority": _("The order of sources"),
@@ -48,10 +51,12 @@ SUBJECTS: Final[Mapping[str, Any]] = MappingProxyType(
         "text": _("The text"),
         "value": _("The value"),
         "values": _("The values"),
+        "wait": _("The number of days that the conditions must hold"),
     }
 )
 KINDS: Final[Mapping[str, Any]] = MappingProxyType(
     {
+        "action": _("action"),
         "category": _("category"),
         "effect_kind": _("kind of effect"),
         "event": _("event"),

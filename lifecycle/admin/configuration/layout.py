@@ -44,6 +44,8 @@ def lay_out(document: Any, *, renamed: Mapping[str, str], live_stages: Collectio
     ``renamed`` maps live stages to their names in the document; entries that name no live stage are not followed.
     """
     known = _object(document, _("The configuration"), KEYS, ("stages",))
+    if known.get("risk_rules"):
+        raise CannotLayOut(_("At-risk rules are written as JSON."))
     sheet = Sheet(is_open="transitions" not in known)
     _check_size(known)
     _lay_out_stages(sheet, known)

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from lifecycle.rules.event_types import EVENT_TYPES
 from lifecycle.rules.ownership import SOURCED_PATHS
+from lifecycle.rules.risk.figures import RISK_FIGURES
 from tenants.rules.configuration.conditions import OPERATORS
 from tenants.rules.configuration.definitions import LONGEST_COMMENT, LONGEST_REASON, LONGEST_STAGE
 from tenants.rules.configuration.document import LONGEST_GUIDANCE, LONGEST_STAY_DAYS, MOST_REASONS
@@ -19,6 +20,9 @@ from tenants.rules.configuration.effects import (
     MOST_AN_HOUR,
     MOST_STEPS,
 )
+from tenants.rules.configuration.risk_rule_reader import MOST_RISK_RULES
+from tenants.rules.configuration.risk_rules import ACTIONS, LONGEST_WAIT_DAYS
+from tenants.rules.configuration.risk_rules import LONGEST_NAME as LONGEST_RULE_NAME
 from tenants.rules.configuration.sections import (
     LARGEST_NUMBER,
     LARGEST_RATE,
@@ -143,6 +147,7 @@ COMPONENTS: Final[dict[str, dict[str, Any]]] = {
                     " Fields that are not named have the newest report."
                 ),
             },
+            "risk_rules": _list(reference("RiskRule"), MOST_RISK_RULES),
         },
         "stages",
         description="A tenant's lifecycle. An unknown key is an error.",
@@ -176,6 +181,46 @@ COMPONENTS: Final[dict[str, dict[str, Any]]] = {
         "field",
         "op",
         description="What must hold of an event's data.",
+    ),
+    "RiskRule": _object(
+        {
+            "name": _line(LONGEST_RULE_NAME),
+            "when": _list(reference("RiskCondition"), MOST_CONDITIONS, least=1, description="All of them must hold."),
+            "for_days": {
+                "type": ["integer", "null"],
+                "minimum": 0,
+                "maximum": LONGEST_WAIT_DAYS,
+                "description": "For so many days without a break; absent: at once.",
+            },
+            "stages": {**_SOME_STAGES, "description": "It looks at customers in these, and in those of `categories`."},
+            "categories": _list(reference("CategoryEnum"), 6, least=1, uniqueItems=True),
+            "action": {
+                "type": "string",
+                "enum": list(ACTIONS),
+                "description": "Whether it proposes or makes the move.",
+            },
+            "to": _NAME,
+            "reason_code": _optional(_REASON),
+            "enabled": {"type": ["boolean", "null"], "description": "Absent: true."},
+        },
+        "name",
+        "when",
+        "action",
+        "to",
+        description="A rule about customers at risk. Without `stages` and `categories`: all stages that are not lost.",
+    ),
+    "RiskCondition": _object(
+        {
+            "field": {"type": "string", "enum": [figure.path for figure in RISK_FIGURES]},
+            "op": {"type": "string", "enum": list(OPERATORS)},
+            "value": {
+                "anyOf": [*_SCALAR["anyOf"], _list(_SCALAR, MOST_VALUES, least=1)],
+                "description": "A number, or for figures that are text a text; for `in` a list of them.",
+            },
+        },
+        "field",
+        "op",
+        description="What must hold of a customer's figures, or of time.",
     ),
     "EffectDefinition": _object(
         {

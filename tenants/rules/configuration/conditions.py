@@ -38,7 +38,10 @@ class Condition:
 
     def holds(self, data: object) -> bool:
         """Whether the condition is fulfilled. Never raises, whatever JSON the data is."""
-        found = find_field(data, self.field)
+        return self.accepts(find_field(data, self.field))
+
+    def accepts(self, found: object) -> bool:
+        """The same of what is found at the path; None: nothing."""
         if self.op == "exists":
             return (found is not _MISSING and found is not None) == self.value
         if found is _MISSING or found is None:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from tenants.rules.configuration.definitions import Configuration, Effect, EventRule, StageDefinition
 from tenants.rules.configuration.effects import write_effect
+from tenants.rules.configuration.risk_rules import write_risk_rule
 from tenants.rules.texts import fold_text
 
 ChangeKind = Literal[
@@ -31,6 +32,9 @@ ChangeKind = Literal[
     "effect_changed",
     "money_changed",
     "source_priority_changed",
+    "risk_rule_added",
+    "risk_rule_removed",
+    "risk_rule_changed",
 ]
 
 
@@ -82,6 +86,7 @@ def diff_configurations(
     changes += _diff_effects(before, new)
     changes += _diff_money(before, new)
     changes += _diff_priority(before, new)
+    changes += _diff_risk_rules(before, new)
     return changes
 
 
@@ -127,6 +132,10 @@ def _rename(configuration: Configuration, names: Mapping[str, str]) -> Configura
         effects=tuple(
             replace(effect, stages=rename_all(effect.stages), from_stages=rename_all(effect.from_stages))
             for effect in configuration.effects
+        ),
+        risk_rules=tuple(
+            replace(rule, to=names.get(rule.to, rule.to), stages=rename_all(rule.stages))
+            for rule in configuration.risk_rules
         ),
     )
 
@@ -245,3 +254,23 @@ def _diff_priority(old: Configuration, new: Configuration) -> Iterator[Configura
             yield _change("source_priority_changed", "source_priority_removed", path=path)
         elif before.get(path) != after[path]:
             yield _change("source_priority_changed", path=path, sources=after[path])
+
+
+def _diff_risk_rules(old: Configuration, new: Configuration) -> Iterator[ConfigurationChange]:
+    before, now = {rule.name: rule for rule in old.risk_rules}, {rule.name: rule for rule in new.risk_rules}
+    for name in before:
+        if name not in now:
+            yield _change("risk_rule_removed", rule=name)
+    for name, rule in now.items():
+        was = before.get(name)
+        if was is None:
+            yield _change("risk_rule_added", rule=name, to=rule.to)
+        elif replace(was, enabled=rule.enabled) == rule != was:
+            yield _change("risk_rule_changed", "risk_rule_on" if rule.enabled else "risk_rule_off", rule=name)
+        elif was != rule:
+            one, other = write_risk_rule(was), write_risk_rule(rule)
+            keys = tuple(key for key in {**one, **other} if one.get(key) != other.get(key))
+            yield _change("risk_rule_changed", rule=name, keys=keys)
+    kept = [name for name in before if name in now]
+    if kept != [name for name in now if name in before]:
+        yield _change("risk_rule_changed", "risk_rules_reordered")

@@ -24,6 +24,7 @@ from tenants.rules.configuration.document_reader import DocumentReader, name_typ
 from tenants.rules.configuration.effect_reader import read_effects
 from tenants.rules.configuration.errors import ERROR, WARNING, Finding, InvalidConfiguration
 from tenants.rules.configuration.meaning import infer_category
+from tenants.rules.configuration.risk_rule_reader import note_risk_rules, read_risk_rules
 from tenants.rules.configuration.sections import MOST_STAGES, read_money, read_rules
 from tenants.rules.configuration.source_priority import note_priority, read_priority
 from tenants.rules.configuration.warnings import note_concerns
@@ -68,6 +69,7 @@ KEYS = (
     "currency",
     "rates",
     "source_priority",
+    "risk_rules",
 )
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
@@ -99,12 +101,16 @@ def read_configuration(document: object) -> tuple[Configuration | None, list[Fin
     effects = read_effects(reader, known)
     currency, rates = read_money(reader, known)
     priority = read_priority(reader, known)
+    risk_rules = read_risk_rules(reader, known)
     if reader.errors:
         return None, reader.findings
     is_open = "transitions" not in known
-    configuration = Configuration(definitions, initial, is_open, rules, effects, currency, rates, priority)
+    configuration = Configuration(
+        definitions, initial, is_open, rules, effects, currency, rates, priority, risk_rules=risk_rules
+    )
     note_concerns(reader, configuration)
     note_priority(reader, configuration)
+    note_risk_rules(reader, configuration)
     return configuration, reader.findings
 
 

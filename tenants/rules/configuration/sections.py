@@ -59,13 +59,14 @@ def _read_conditions(reader: DocumentReader, value: object, place: Place) -> tup
     if value == []:
         return ()
     conditions = (
-        _read_condition(reader, item, where)
+        read_condition(reader, item, where)
         for item, where in reader.read_list(value, place, "conditions", MOST_CONDITIONS)
     )
     return tuple(condition for condition in conditions if condition is not None)
 
 
-def _read_condition(reader: DocumentReader, item: object, place: Place) -> Condition | None:
+def read_condition(reader: DocumentReader, item: object, place: Place) -> Condition | None:
+    """One condition, of which only the shape is checked."""
     condition = reader.read_object(item, place, "condition", ("field", "op", "value"), required=("field", "op"))
     if condition is None or "field" not in condition or "op" not in condition:
         return None
