@@ -57,7 +57,8 @@ def _read_rule(reader: DocumentReader, item: object, place: Place, seen: set[str
     when = _read_when(reader, rule["when"], (*place, "when"))
     action = reader.read_choice(rule["action"], (*place, "action"), "action", ACTIONS)
     to = reader.read_stage(rule["to"], (*place, "to"))
-    wait, stages, reason, enabled = 0, (), None, True
+    wait, reason, enabled = 0, None, True
+    stages: tuple[str, ...] = ()
     if rule.get("for_days") is not None:
         wait = reader.read_integer(rule["for_days"], (*place, "for_days"), "wait", 0, LONGEST_WAIT_DAYS) or 0
     if "stages" in rule:
