@@ -7,14 +7,14 @@ import orjson
 import psycopg
 
 
-def count_rows_read(cursor: psycopg.Cursor[Any], statement: str, values: Any, *, of: str) -> int:
-    """Run the statement and return the rows that its scans of ``of`` (a table's name or alias) looked at."""
+def count_rows_read(cursor: psycopg.Cursor[Any], statement: str, values: Any, *, of: str = "") -> int:
+    """Run the statement; the rows that its scans of ``of`` (a table's name or alias; of everything) looked at."""
     cursor.execute("EXPLAIN (ANALYZE, BUFFERS OFF, TIMING OFF, FORMAT JSON) " + statement, values)  # type: ignore[arg-type]
     (plan,) = cursor.fetchone() or ((),)
     return sum(
         round((node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"])
         for node in _walk((plan if isinstance(plan, list) else orjson.loads(plan))[0]["Plan"])
-        if of in (node.get("Alias"), node.get("Relation Name")) and "Scan" in node["Node Type"]
+        if (not of or of in (node.get("Alias"), node.get("Relation Name"))) and "Scan" in node["Node Type"]
     )
 
 

@@ -13,15 +13,33 @@ from lifecycle.services.customers.recording import ContactFacts, CustomerFacts, 
 from lifecycle.services.work import notes, tasks
 from lifecycle.services.work.calendar_feeds import MOST_AN_HOUR, make_feed
 from lifecycle.services.work.icalendar import LONGEST_LINE, escape, write_calendar
-from lifecycle.services.work.renewals import Month, Retention, measure_retention
+from lifecycle.services.work.renewals import KEPT, Month, Retention, measure_retention, months_before
 from lifecycle.services.work.renewed import list_renewed
 from tenants.context import tenant_context
 from tenants.models import User
 from tenants.services.configuration.policies import live_policy
 from tests.factories import ADMIN_ACTOR, SAAS, TenantFactory, utc_now
 from tests.messaging.speaking import Speaker
+from tests.plans import count_rows_read
 from tests.web.conftest import text_of
 from tests.web.test_work import by
+
+# A hundred customers whose revenue was reported a year ago and this spring.
+REPORTED = """
+WITH customers AS (SELECT md5(%(of)s || '/' || n)::uuid AS id FROM generate_series(1, 100) n),
+reports AS (
+    INSERT INTO lifecycle_figurechange (id, tenant_id, customer_id, effective_at, recorded_at, source, figures)
+    SELECT uuidv7(), %(tenant)s, id, at, at, '/billing', '{"billing.arr": "900"}'
+      FROM customers, (VALUES (timestamptz '2025-05-01Z'), (timestamptz '2026-03-15Z')) AS r(at)
+), statuses AS (
+    INSERT INTO customer_lifecycle_status (id, tenant_id, customer_id, stage, stage_entered_at, updated_at, updated_by,
+                                           actor_kind, source, reason_code, version, head_hash)
+    SELECT uuidv7(), %(tenant)s, id, 'Live', now(), now(), '', 'system', 'Import', '', 1, '' FROM customers
+)
+INSERT INTO lifecycle_billingfigures (customer_id, tenant_id, currency, arr, contract_id, source, event_id, occurred_at,
+                                      field_times)
+SELECT id, %(tenant)s, 'EUR', 900, '', '/billing', '', now(), '{}' FROM customers
+"""
 
 
 @pytest.fixture
@@ -112,9 +130,29 @@ def test_gross_and_net_retention_are_exact(tenant, db):
 
                 CustomerLifecycleStatus.objects.filter(customer_id=customer_id).update(stage_entered_at=within)
     with tenant_context(tenant.id):
-        (kept,) = measure_retention(month, tenant=tenant, policy=live_policy(tenant.id))
-    assert kept == Retention(month, "EUR", 3, Decimal(2500), Decimal(1600), Decimal(2100))
-    assert (kept.gross, kept.net) == (Decimal("64.0"), Decimal("84.0"))
+        kept = measure_retention(months_before(month.plus(3), 4), tenant=tenant, policy=live_policy(tenant.id))
+    # In February none began with revenue; from April on the new one counts too, and the lost one no longer does.
+    april, may = (
+        Retention(later, "EUR", 3, Decimal(3000), Decimal(3000), Decimal(3000))
+        for later in (month.plus(1), month.plus(2))
+    )
+    assert kept == [may, april, Retention(month, "EUR", 3, Decimal(2500), Decimal(1600), Decimal(2100))]
+    assert (kept[-1].gross, kept[-1].net) == (Decimal("64.0"), Decimal("84.0"))
+
+
+def test_what_retention_reads_grows_with_the_customers_and_no_faster(tenant, superuser):
+    """Every customer was once compared with every other: the planner takes reports that name a figure for few."""
+    months = months_before(Month(2026, 7), 6)
+    given = {"tenant_id": tenant.id, "moments": [month.first for month in reversed(months)], "lost": ["Lost"]}
+    # The tenant is another transaction's.
+    superuser.execute("SET LOCAL session_replication_role = replica")
+    read = []
+    for number in (1, 2):
+        superuser.execute(REPORTED, {"tenant": tenant.id, "of": number})
+        superuser.execute("ANALYZE lifecycle_figurechange, lifecycle_billingfigures, customer_lifecycle_status")
+        with superuser.cursor() as cursor:
+            read.append(count_rows_read(cursor, KEPT, given))
+    assert read[1] < 2.5 * read[0]
 
 
 def test_a_calendar_is_exact_and_the_same_bytes_for_the_same_renewals(tenant):

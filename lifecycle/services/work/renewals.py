@@ -37,30 +37,36 @@ SELECT b.customer_id, c.name, c.owner, s.stage, s.stage_entered_at, s.reason_cod
  ORDER BY b.renewal_on, b.customer_id LIMIT %(limit)s::int
 """
 _COUNT: Final = f"SELECT count(*) AS customers {_OPEN}"
-# For each customer the revenue that held at a moment: the last report that became true before it.
-_HELD: Final = """
-SELECT DISTINCT ON (customer_id) customer_id, figures->>'billing.arr' AS arr
-  FROM lifecycle_figurechange
- WHERE tenant_id = %(tenant_id)s::uuid AND figures ? 'billing.arr' AND effective_at < %(moment)s::timestamptz
- ORDER BY customer_id, effective_at DESC, id DESC
-"""
-_KEPT: Final = f"""
-WITH before AS ({_HELD.replace("moment", "start")}), after AS ({_HELD.replace("moment", "end")}),
-both_ AS (
-    SELECT f.currency, b.arr::numeric AS start_arr,
-           CASE WHEN s.stage = ANY(%(lost)s::text[]) AND s.stage_entered_at < %(end)s::timestamptz THEN 0
-                ELSE COALESCE(a.arr::numeric, 0) END AS end_arr
-      FROM before b
-      JOIN after a ON a.customer_id = b.customer_id
-      JOIN lifecycle_billingfigures f ON f.tenant_id = %(tenant_id)s::uuid AND f.customer_id = b.customer_id
-      JOIN customer_lifecycle_status s ON s.tenant_id = %(tenant_id)s::uuid AND s.customer_id = b.customer_id
-     WHERE b.arr IS NOT NULL AND b.arr::numeric > 0
-       AND NOT (s.stage = ANY(%(lost)s::text[]) AND s.stage_entered_at < %(start)s::timestamptz)
+# A report holds until the customer's next one. Reports are not joined with reports: the planner takes those that name a
+# figure for few, and would compare every customer with every other.
+KEPT: Final = """
+WITH reports AS (
+    SELECT customer_id, effective_at, (figures->>'billing.arr')::numeric AS arr,
+           lead(effective_at) OVER (PARTITION BY customer_id ORDER BY effective_at, id) AS until
+      FROM lifecycle_figurechange
+     WHERE tenant_id = %(tenant_id)s::uuid AND figures ? 'billing.arr'
+       AND effective_at < (SELECT max(moment) FROM unnest(%(moments)s::timestamptz[]) moment)
+), held AS (
+    SELECT r.customer_id, m.moment, lead(m.moment) OVER following AS next_moment,
+           r.arr AS start_arr, lead(r.arr) OVER following AS end_arr
+      FROM reports r
+      JOIN unnest(%(moments)s::timestamptz[]) m(moment)
+        ON r.effective_at < m.moment AND (r.until IS NULL OR r.until >= m.moment)
+    WINDOW following AS (PARTITION BY r.customer_id ORDER BY m.moment)
+), kept AS (
+    SELECT h.moment, f.currency, h.start_arr,
+           CASE WHEN s.stage = ANY(%(lost)s::text[]) AND s.stage_entered_at < h.next_moment THEN 0
+                ELSE COALESCE(h.end_arr, 0) END AS end_arr
+      FROM held h
+      JOIN lifecycle_billingfigures f ON f.tenant_id = %(tenant_id)s::uuid AND f.customer_id = h.customer_id
+      JOIN customer_lifecycle_status s ON s.tenant_id = %(tenant_id)s::uuid AND s.customer_id = h.customer_id
+     WHERE h.next_moment IS NOT NULL AND h.start_arr > 0
+       AND NOT (s.stage = ANY(%(lost)s::text[]) AND s.stage_entered_at < h.moment)
 )
-SELECT currency, count(*) AS customers, sum(start_arr) AS start_arr, sum(end_arr) AS end_arr,
+SELECT moment, currency, count(*) AS customers, sum(start_arr) AS start_arr, sum(end_arr) AS end_arr,
        sum(least(start_arr, end_arr)) AS kept_arr
-  FROM both_ GROUP BY currency ORDER BY sum(start_arr) DESC
-"""  # noqa: S608  constants
+  FROM kept GROUP BY moment, currency ORDER BY moment DESC, sum(start_arr) DESC
+"""
 _UNKNOWN: Final = """
 SELECT count(*) AS customers FROM lifecycle_billingfigures b
  WHERE b.tenant_id = %(tenant_id)s::uuid AND b.arr > 0
@@ -141,11 +147,11 @@ def count_renewals(start: dt.date, end: dt.date, *, tenant: TenantRef, policy: P
     return int(row["customers"])
 
 
-def measure_retention(month: Month, *, tenant: TenantRef, policy: Policy) -> list[Retention]:
-    """What a month has kept of the revenue that it began with, by currency. One statement.
+def measure_retention(months: Sequence[Month], *, tenant: TenantRef, policy: Policy) -> list[Retention]:
+    """What months that follow each other have kept of the revenue they began with, the latest first. One statement.
 
     Over the customers whose annual recurring revenue (ARR) at the beginning of the month is known and above 0, and who
-    were not lost by then::
+    were not lost by then, by currency::
 
         gross revenue retention (GRR) = sum of min(ARR at the beginning, ARR at the end) / sum of ARR at the beginning
         net revenue retention (NRR)   = sum of ARR at the end / sum of ARR at the beginning
@@ -154,17 +160,20 @@ def measure_retention(month: Month, *, tenant: TenantRef, policy: Policy) -> lis
     (``FigureChange``); that of a customer who was lost by then, and still is, counts as 0. Currencies are not added up.
     What is not known is left out: ``count_unknown`` says of how many.
     """
-    given = {**_moments(month), "tenant_id": tenant.id, "lost": text_array(policy.stages_in(LOST))}
-    rows = fetch_prepared_dicts(_KEPT, given, using="default")
+    begun = {_begin(month): month for month in months}
+    moments = sorted({*begun, *(_begin(month.plus(1)) for month in months)})
+    given = {"moments": moments, "tenant_id": tenant.id, "lost": text_array(policy.stages_in(LOST))}
     return [
-        Retention(month, row["currency"], row["customers"], row["start_arr"], row["kept_arr"], row["end_arr"])
-        for row in rows
+        Retention(
+            begun[row["moment"]], row["currency"], row["customers"], row["start_arr"], row["kept_arr"], row["end_arr"]
+        )
+        for row in fetch_prepared_dicts(KEPT, given, using="default")
     ]
 
 
 def count_unknown(month: Month, *, tenant: TenantRef) -> int:
     """Customers with revenue today of whom none is known at the beginning of the month. One statement."""
-    given = {"start": _moments(month)["start"], "tenant_id": tenant.id}
+    given = {"start": _begin(month), "tenant_id": tenant.id}
     (row,) = fetch_prepared_dicts(_UNKNOWN, given, using="default")
     return int(row["customers"])
 
@@ -174,9 +183,8 @@ def _given(start: dt.date, end: dt.date, tenant: TenantRef, policy: Policy, owne
     return {"tenant_id": tenant.id, "start": start, "end": end, "lost": lost, "owner": owner}
 
 
-def _moments(month: Month) -> dict[str, dt.datetime]:
-    days = {"start": month.first, "end": month.plus(1).first}
-    return {name: dt.datetime.combine(day, dt.time(), dt.UTC) for name, day in days.items()}
+def _begin(month: Month) -> dt.datetime:
+    return dt.datetime.combine(month.first, dt.time(), dt.UTC)
 
 
 def _describe(row: Row, policy: Policy, now: dt.datetime) -> Row:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import hashlib
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -123,15 +124,16 @@ def read_feed(request: HttpRequest, secret: str) -> HttpResponse:
 
 def _read_retention(tenant: TenantRef, policy: Policy, month: Month) -> tuple[Sequence[Mapping[str, Any]], int]:
     """What past months have kept, and of how many customers it is not known. Held for an hour: it reads all reports."""
-    key = f"c360:retention:{tenant.id}:{policy.version}:{month.first}"
-    held: tuple[list[list[Retention]], int] | None = cache.get(key)
+    key = f"c360:kept:{tenant.id}:{policy.version}:{month.first}"
+    held: tuple[list[Retention], int] | None = cache.get(key)
     if held is None:
         past = renewals.months_before(month, PAST_MONTHS)
-        measured = [renewals.measure_retention(one, tenant=tenant, policy=policy) for one in past]
+        measured = renewals.measure_retention(past, tenant=tenant, policy=policy)
         held = measured, renewals.count_unknown(past[-1], tenant=tenant)
         cache.set(key, held, KEPT_SECONDS)
-    months, unknown = held
-    return [{"row": row, "first": index == 0} for month_ in months for index, row in enumerate(month_)], unknown
+    rows, unknown = held
+    by_month = itertools.groupby(rows, key=lambda row: row.month)
+    return [{"row": row, "first": index == 0} for _month, kept in by_month for index, row in enumerate(kept)], unknown
 
 
 def _spell(month: Month) -> str:
