@@ -10,7 +10,15 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from django.conf import settings
 
-__all__ = ["KafkaException", "consumer_config", "ensure_topics", "make_consumer", "make_producer", "topic_name"]
+__all__ = [
+    "KafkaException",
+    "consumer_config",
+    "ensure_topics",
+    "make_admin",
+    "make_consumer",
+    "make_producer",
+    "topic_name",
+]
 
 log = structlog.get_logger(__name__)
 
@@ -79,9 +87,14 @@ def make_producer(**extra: Any) -> Producer:
     return Producer(config | extra | settings.KAFKA_CONFIG, logger=logging.getLogger("kafka"))
 
 
+def make_admin(**extra: Any) -> AdminClient:
+    """A client that asks about topics and makes them."""
+    return AdminClient(_base() | settings.KAFKA_CONFIG | extra, logger=logging.getLogger("kafka"))
+
+
 def ensure_topics(names: Iterable[str], *, timeout: float = REQUEST_SECONDS) -> list[str]:
     """Make the topics that do not exist; those made. Raises KafkaException when the broker does not answer."""
-    admin = AdminClient(_base() | settings.KAFKA_CONFIG, logger=logging.getLogger("kafka"))
+    admin = make_admin()
     wanted = list(dict.fromkeys(names))
     existing = admin.list_topics(timeout=timeout).topics
     missing = [name for name in wanted if name not in existing]

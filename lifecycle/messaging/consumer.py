@@ -28,6 +28,7 @@ from lifecycle.messaging.clients import consumer_config, ensure_topics, is_coope
 from lifecycle.messaging.housekeeping import Housekeeping
 from lifecycle.messaging.process import HealthFile, Progress, Stop
 from lifecycle.messaging.tailing import NoSuchTopic
+from lifecycle.messaging.topic_ids import Partition, TopicIds
 from lifecycle.rules.envelopes import Message
 
 log = structlog.get_logger(__name__)
@@ -43,8 +44,6 @@ QUIET_SECONDS: Final = 5.0
 LOST_LOG_SECONDS: Final = 5.0
 # A partition that is ours and that the client library does not fetch for so long is never fetched.
 UNREAD_SECONDS: Final = 10.0
-
-Partition = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +84,7 @@ class EventConsumer:
         )
         self._cooperative = is_cooperative(config)
         self._consumer: Consumer = make_consumer(config)
+        self._topic_ids = TopicIds(options.topics)
         self._assigned: set[Partition] = set()
         # Where a log ended when it was read to its end: beyond its last message, if marks of transactions follow it.
         self._at_end: dict[Partition, int] = {}
@@ -141,6 +141,7 @@ class EventConsumer:
         while not self.stop:
             try:
                 self._ensure_topics()
+                self._topic_ids.learn()
                 if self.options.dry_run:
                     self._assign_from_outside()
                 else:
@@ -182,7 +183,7 @@ class EventConsumer:
         if not self.options.from_beginning:
             partitions = self._consumer.committed(partitions, timeout=10)
         for partition in partitions:
-            if self.options.from_beginning or partition.offset < 0:
+            if self.options.from_beginning or partition.offset < 0 or not self._topic_ids.is_of_now(partition):
                 partition.offset = OFFSET_BEGINNING
         self._consumer.assign(partitions)
         self._assigned = {(partition.topic, partition.partition) for partition in partitions}
@@ -199,7 +200,8 @@ class EventConsumer:
             messages += self._read(size - len(messages), FILL_SECONDS)
         if self._changed:
             self._follow_assignment()
-        return [message for message in messages if (message.topic, message.partition) in self._assigned]
+        current = self._assigned - self._begin_remade_logs()
+        return [message for message in messages if (message.topic, message.partition) in current]
 
     def _read(self, count: int, timeout: float) -> list[Message]:
         messages = []
@@ -295,13 +297,17 @@ class EventConsumer:
 
     def _commit(self, partitions: Sequence[Partition], *, asynchronous: bool) -> None:
         """Commit what is done of our own partitions. A failure costs only redelivery, which the inbox absorbs."""
+        labels = {partition: self._topic_ids.label(partition) for partition in partitions}
         offsets = [
-            TopicPartition(*partition, offset)
-            for partition in partitions
-            if partition in self._assigned and (offset := self._to_commit.get(partition)) is not None
+            TopicPartition(*partition, offset, label)
+            for partition, label in labels.items()
+            if partition in self._assigned
+            and label is not None
+            and (offset := self._to_commit.get(partition)) is not None
         ]
-        for partition in partitions:
-            self._to_commit.pop(partition, None)
+        for partition, label in labels.items():
+            if label is not None:
+                self._to_commit.pop(partition, None)
         if not offsets or self.options.dry_run:
             return
         try:
@@ -318,6 +324,8 @@ class EventConsumer:
         if self.options.max_events is not None and self.consumed >= self.options.max_events:
             return True
         if not (self.options.once or self.options.dry_run) or self._backlog:
+            return False
+        if not self.options.dry_run and not self._topic_ids.knows(self._assigned):
             return False
         if self._assigned and self._assigned <= self._at_end.keys():
             return True
@@ -370,10 +378,31 @@ class EventConsumer:
                     position=position.offset,
                     end=end,
                 )
-                partition.offset = OFFSET_BEGINNING
-                self._consumer.seek(partition)
-                self._committed.pop((position.topic, position.partition), None)
-                self._forget_ends([(position.topic, position.partition)])
+                self._read_from_start((position.topic, position.partition))
+
+    def _begin_remade_logs(self) -> set[Partition]:
+        """Read from its start what was deleted and made again; those partitions, of which nothing in hand counts."""
+        if self.options.dry_run:
+            return set()
+        remade = self._topic_ids.find_remade(self._consumer, self._assigned)
+        for topic, partition in sorted(remade):
+            try:
+                self._read_from_start((topic, partition))
+            except KafkaException as error:
+                # The library has not begun with it: in the next round.
+                log.info("not read from its start yet", topic=topic, partition=partition, reason=str(error))
+            else:
+                log.warning("the topic was made again, reading it from its start", topic=topic, partition=partition)
+        return set(remade)
+
+    def _read_from_start(self, partition: Partition) -> None:
+        """Go back, and forget what is in hand. Raises KafkaException."""
+        self._consumer.seek(TopicPartition(*partition, OFFSET_BEGINNING))
+        self._forget_ends([partition])
+        self._to_commit.pop(partition, None)
+        self._committed.pop(partition, None)
+        self._backlog = [one for one in self._backlog if (one.topic, one.partition) != partition]
+        self._topic_ids.begin_again(partition)
 
     def _look_after_partitions(self) -> None:
         """Join the group again when a partition of ours is never fetched.
@@ -420,8 +449,6 @@ class EventConsumer:
 
     def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         names = [(partition.topic, partition.partition) for partition in partitions]
-        for name in names:
-            self._to_commit.pop(name, None)
         self._let_go(names)
         log.warning("partitions lost", partitions=sorted(names), owned=len(self._assigned))
 
@@ -429,9 +456,11 @@ class EventConsumer:
         gone = set(names)
         self._assigned -= gone
         self._forget_ends(gone)
+        self._topic_ids.forget(gone)
         for place in gone:
             self._unread.pop(place, None)
             self._committed.pop(place, None)
+            self._to_commit.pop(place, None)
         self._backlog = [message for message in self._backlog if (message.topic, message.partition) not in gone]
         if self._batch is not None:
             self._batch.drop(gone)
@@ -444,7 +473,8 @@ class EventConsumer:
         """What was not committed is committed with the next batch, or in an idle moment; but never less than is."""
         for place in partitions:
             partition = (place.topic, place.partition)
-            if partition not in self._assigned:
+            # Nor anything about a log that is gone.
+            if partition not in self._assigned or (place.metadata or "") != self._topic_ids.label(partition):
                 continue
             if not (error or place.error):
                 self._committed[partition] = place.offset

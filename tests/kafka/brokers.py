@@ -32,7 +32,7 @@ from tests.messaging.waiting import await_that
 
 PASSWORD = "a-password-of-the-tests"
 # A start of the JVM on a busy machine, and what the broker then catches up with.
-WHOLE_WITHIN = 90.0
+WHOLE_WITHIN = 180.0
 
 
 class Brokers:

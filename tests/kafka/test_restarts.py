@@ -1,5 +1,7 @@
 """Brokers killed and restarted, leaders that move, partitions added, a topic deleted and made again."""
 
+import json
+import os
 import signal
 import time
 from collections import defaultdict
@@ -8,15 +10,15 @@ from typing import Any
 
 import orjson
 import pytest
-from confluent_kafka import KafkaException
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from lifecycle.messaging import batch_processing
 from lifecycle.services.events.processing import process_events
 from tests.kafka.brokers import Brokers
-from tests.messaging.kafka import Broker, await_that, end_command, start_command, working
-from tests.messaging.speaking import Speaker
+from tests.messaging.kafka import Broker, await_that, consume_all, end_command, start_command, working
+from tests.messaging.speaking import Speaker, outcomes
 from tests.messaging.test_relay import DEAD_LETTERS, LIFECYCLE, pending, relaying
-from tests.messaging.test_supervision import consuming
+from tests.messaging.test_supervision import child_of, consuming
 
 CREATED = "customer.created"
 
@@ -128,24 +130,66 @@ def test_partitions_that_are_added_are_read_and_written(
     assert len({message.partition() for message in messages}) == 4
 
 
+@pytest.mark.parametrize("protocol", ["classic", "consumer"])
+@pytest.mark.parametrize("asleep", [False, True], ids=["awake", "asleep"])
 def test_a_topic_that_is_deleted_and_made_again_is_read_from_its_start(
-    acme: Speaker, broker: Broker, brokers: Brokers
+    acme: Speaker, broker: Broker, brokers: Brokers, asleep: bool, protocol: str
 ) -> None:
-    """Also when the new log is longer than the old one was, so that no position lies beyond its end."""
+    """Also when the new log is longer than the old one was, so that no position lies beyond its end.
+
+    Asleep, the consumer knows nothing of it until the new log is there, and would go on in its middle.
+    """
     broker.make_topics()
     topic = broker.topic(CREATED)
-    with consuming(broker) as process:
+    config = json.dumps({"group.protocol": protocol})
+    with consuming(broker, KAFKA_SESSION_TIMEOUT_MS="45000", KAFKA_CONFIG=config) as process:
         create(broker, acme, *numbered("a", 5))
         broker.flush()
         await_that(lambda: len(acme.inbox()) == 5)
+        await_that(lambda: broker.committed() == {(topic, 0): 5})
+        child = child_of(process)
+        if asleep:
+            os.kill(child, signal.SIGSTOP)
         remake(brokers, topic)
         again = Broker()
         again.prefix = broker.prefix
         create(again, acme, *numbered("b", 40))
         again.flush()
-        await_that(lambda: len(acme.inbox()) == 45, seconds=60)
+        if asleep:
+            os.kill(child, signal.SIGCONT)
+        await_that(lambda: len(acme.inbox()) == 45, seconds=90)
+        await_that(lambda: sum(broker.committed().values()) == 40, seconds=90)
         status, output, _ = end_command(process)
     assert status == 0, output
+
+
+def test_an_offset_of_the_old_log_that_was_committed_to_the_new_one_counts_for_nothing(
+    acme: Speaker, broker: Broker, brokers: Brokers
+) -> None:
+    """A consumer that goes as the topic is made again commits where it stood."""
+    broker.make_topics(names=[CREATED])
+    topic = broker.topic(CREATED)
+    create(broker, acme, *numbered("a", 5))
+    broker.flush()
+    assert len(consume_all(broker, topics=[topic])) == 5
+    group = Consumer({**broker.servers, "group.id": broker.group})
+    (old,) = group.committed([TopicPartition(topic, 0)], timeout=10)
+    remake(brokers, topic)
+    group.commit(offsets=[old], asynchronous=False)
+    again = Broker()
+    again.prefix = broker.prefix
+    create(again, acme, *numbered("b", 40))
+    again.flush()
+    assert len(consume_all(broker, topics=[topic], dry_run=True)) == 40
+    assert sorted(one.received.event.id for one in consume_all(broker, topics=[topic])) == sorted(numbered("b", 40))
+    (new,) = group.committed([TopicPartition(topic, 0)], timeout=10)
+    assert (old.offset, new.offset) == (5, 40)
+    assert old.metadata != new.metadata
+    assert consume_all(broker, topics=[topic]) == []
+    # Where operators have put the group, without an id, it goes on.
+    group.commit(offsets=[TopicPartition(topic, 0, 38)], asynchronous=False)
+    group.close()
+    assert outcomes(consume_all(broker, topics=[topic])) == ["duplicate"] * 2
 
 
 def test_a_topic_that_is_deleted_and_made_again_is_written_again(

@@ -3,12 +3,13 @@
 import hashlib
 import os
 import re
+from itertools import count
 from pathlib import Path
 
 import pytest
 
-from local.folders import PROJECT
-from local.kafka import jars
+from local.folders import PROJECT, Folders
+from local.kafka import cluster, jars
 from local.kafka.verb import find_commands
 from local.trouble import CannotStart
 
@@ -91,6 +92,23 @@ def test_what_stops_brokers_runs_alone_and_last() -> None:
     whole = [command[5:] for command in find_commands(["-q"])]
     assert whole == [["--numprocesses", "auto", "-q", "tests/messaging"], ["-q", "tests/kafka"]]
     assert [command[5:] for command in find_commands(["tests/kafka/test_x.py"])] == [["tests/kafka/test_x.py"]]
+
+
+def test_a_port_that_another_took_in_the_meantime_costs_a_second_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ports = count(20_000)
+    install(tmp_path, monkeypatch, java=f'case "$*" in *StorageTool*) exit 0;; esac; echo {cluster.PORT_TAKEN}; exit 1')
+    monkeypatch.setattr(cluster, "find_free_port", lambda: next(ports))
+    monkeypatch.setattr(cluster, "find_java", lambda: str(tmp_path / "java"))
+    monkeypatch.setattr(cluster, "provide_jars", lambda _: tmp_path)
+    monkeypatch.setattr(cluster, "ATTEMPTS", 2)
+    folders = Folders(runtime=tmp_path, data=tmp_path, logs=tmp_path, kept=False)
+    brokers = cluster.Cluster(folders, guard())  # type: ignore[arg-type]
+    with pytest.raises(CannotStart, match=re.escape(cluster.PORT_TAKEN)):
+        brokers.start()
+    brokers.stop()
+    assert next(ports) - 20_000 == 2 * len(cluster.NODES) * len(cluster.LISTENERS)
 
 
 def install(folder: Path, monkeypatch: pytest.MonkeyPatch, **programs: str | None) -> None:
