@@ -17,11 +17,13 @@ from django.utils.translation import gettext_lazy
 
 from lifecycle.queries.insight.reading import BEHIND
 from lifecycle.rules.insight.flows import moves_between, standing_over_time
+from lifecycle.rules.insight.saving import compare_actions
 from lifecycle.rules.insight.stages import NO_STAGE
 from lifecycle.services.imports.cells import guard
 from lifecycle.services.insight import reading
 from lifecycle.services.insight.reading import Period, Stages
-from lifecycle.web import charts, insight_tables
+from lifecycle.services.insight.saving import mature_before, read_episodes
+from lifecycle.web import charts, insight_saving, insight_tables
 from lifecycle.web.insight_tables import LOST, RISK, Link, Table
 from tenants.actors import TenantRef
 from tenants.rules.texts import shorten_text
@@ -40,6 +42,7 @@ VIEWS: Final[Mapping[str, str | Promise]] = {
     "time": gettext_lazy("Time in stage"),
     "cohorts": gettext_lazy("Cohorts"),
     "risk": gettext_lazy("Risk"),
+    "save": gettext_lazy("Save rate"),
 }
 
 
@@ -195,6 +198,11 @@ def _show_risk(asked: _Asked) -> Shown:
     return Shown(insight_tables.risk_tables(moves, asked.stages, asked.link))
 
 
+def _show_saving(asked: _Asked) -> Shown:
+    episodes = read_episodes(asked.period, asked.stages, tenant=asked.tenant, now=asked.now)
+    return Shown([insight_saving.save_table(compare_actions(episodes), asked.stages, asked.link)])
+
+
 _SHOW: Final[Mapping[str, Callable[[_Asked], Shown]]] = {
     "stages": _show_stages,
     "flow": _show_flow,
@@ -202,6 +210,7 @@ _SHOW: Final[Mapping[str, Callable[[_Asked], Shown]]] = {
     "time": _show_time,
     "cohorts": _show_cohorts,
     "risk": _show_risk,
+    "save": _show_saving,
 }
 
 
@@ -230,7 +239,7 @@ class Behind:
     sentence: str
 
     @classmethod
-    def read(cls, asked: QueryDict, question: Question, stages: Stages) -> "Behind":
+    def read(cls, asked: QueryDict, question: Question, stages: Stages, *, now: dt.datetime) -> "Behind":
         """Read the address that ``Question.link`` made. Raises InvalidQuestion."""
         figure = asked.get("figure", "")
         if figure not in BEHIND or question.trouble:
@@ -242,7 +251,7 @@ class Behind:
         if any(key and not _is_key(key) for key in (*keys, *sources)):
             raise InvalidQuestion(_("There is no such stage."))
         way = asked.get("way", "")[:LONGEST_TEXT].replace("\x00", "")
-        if way not in ("", "*", "-") and not _is_key(way):
+        if way not in ("", "*", "-", *insight_saving.WAYS) and not _is_key(way):
             raise InvalidQuestion(_("There is no such stage."))
         try:
             page = min(max(1, int(asked.get("page", "1"))), MOST_PAGES)
@@ -257,7 +266,8 @@ class Behind:
             "month": format_date(cohort, "F Y"),
             "begin": format_date(question.period.begin, "j M Y"),
             "end": format_date(question.period.end, "j M Y"),
-            "reason": reason or _("no reason"),
+            "reason": _("any reason") if reason is None else reason or _("no reason"),
+            "done": str(insight_saving.WAYS.get(way, "")),
         }
         values = {
             "stages": keys,
@@ -266,6 +276,7 @@ class Behind:
             "way": way,
             "cohort": cohort,
             "reason": reason,
+            "mature": mature_before(now),
         }
         return cls(figure, values, page, _say(figure, way, bool(sources), reason is not None, names))
 
@@ -293,6 +304,9 @@ _SENTENCES: Final[Mapping[tuple[str, str], str | Promise]] = {
     ("reached", ""): gettext_lazy("Customers who first came to %(stage)s in the months from %(begin)s to %(end)s"),
     ("reached", "way"): gettext_lazy(
         "Customers who first came to %(stage)s in the months from %(begin)s to %(end)s and to %(way)s later"
+    ),
+    ("saved", ""): gettext_lazy(
+        "Customers that came to be at risk from %(begin)s to %(end)s (%(reason)s). First week: %(done)s"
     ),
     ("came", ""): gettext_lazy("Customers who came in %(month)s"),
     ("cohort", ""): gettext_lazy("Customers who came in %(month)s and were still customers at the end of %(day)s"),

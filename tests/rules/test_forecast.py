@@ -297,7 +297,7 @@ def test_on_cdnow_the_forecast_is_scipy_s_and_recency_is_the_definition(cdnow):
             recency.append(landmarks[row.landmark] - bought[-1])
     churned = np.array([row.churned for row in rows], float)
     values = np.array([row.values for row in rows])
-    # Within 90 days nobody can churn who has bought in the 90 before.
+    # Within 90 days no one can churn who has bought in the 90 before.
     assert not churned[np.array(recency) <= 90].any() and 0.2 < churned.mean() < 0.8
     columns = [FEATURES.index("time_as_customer"), FEATURES.index("revenue"), FEATURES.index("moves")]
     whole = window(np.nan_to_num(values[:, columns]), churned, customers)

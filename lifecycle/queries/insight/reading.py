@@ -5,6 +5,7 @@ Aliases: ``f`` facts, ``p`` pieces of stays, ``c`` customers.
 
 from typing import Final
 
+from lifecycle.queries.insight import saving
 from lifecycle.queries.insight.facts import CHOSEN, facts
 
 _OF_TENANT: Final = "p.tenant_id = %(tenant_id)s::uuid"
@@ -102,6 +103,8 @@ BEHIND: Final = {
                       AND o.piece = 0)
  AND p.began < %(moment)s::timestamptz AND p.ended >= %(moment)s::timestamptz AND p.began < p.ended
  AND NOT p.stage = ANY(%(stages)s::text[])""",
+    # Who came to be at risk, by what was done, and who of them recovered.
+    "saved": saving.BEHIND,
 }
 
 

@@ -153,7 +153,7 @@ def _likelihood(windows: Sequence[Window], beta: Floats, penalty: Floats) -> flo
 def _derivatives(windows: Sequence[Window], beta: Floats, penalty: Floats) -> tuple[Floats, Floats]:
     slope = -penalty * beta
     hessian = np.diag(penalty).astype(np.float64)
-    # Where everybody or nobody churned the curve is flat; so little changes no result.
+    # Where all or none churned the curve is flat; so little changes no result.
     hessian[np.diag_indices_from(hessian)] += 1e-9
     for window in windows:
         x = _design(window)

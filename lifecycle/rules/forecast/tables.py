@@ -65,7 +65,7 @@ def needed_to_fit(coefficients: int) -> int:
     return max(CHURNERS_TO_FIT, CHURNERS_PER_COEFFICIENT * coefficients)
 
 
-def wilson(share: float, count: int) -> tuple[float, float]:
+def wilson(share: float, count: float) -> tuple[float, float]:
     """Wilson's interval of 95 % for a share of ``count``; everything where there is nothing."""
     if not count:
         return 0.0, 1.0

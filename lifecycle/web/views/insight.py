@@ -46,10 +46,11 @@ def show_behind(request: TenantRequest) -> HttpResponse:
     """The customers, or moves, that a figure counts, 50 a page."""
     policy = live_policy(request.tenant.id)
     stages = Stages.of(policy, request.tenant)
-    question = Question.read(request.GET, timezone.now().date())
+    now = timezone.now()
+    question = Question.read(request.GET, now.date())
     context = {"question": question, "stage_colors": stage_colors(policy)}
     try:
-        behind = Behind.read(request.GET, question, stages)
+        behind = Behind.read(request.GET, question, stages, now=now)
     except InvalidQuestion as error:
         return render(request, "insight/customers.html", context | {"trouble": str(error)}, status=400)
     rows, count = list_behind(behind.figure, question.period, tenant=request.tenant, page=behind.page, **behind.asked)
