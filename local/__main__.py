@@ -20,6 +20,13 @@ def run_kafka_tests(guard: Guard, arguments: list[str]) -> int:
     return verb.run_kafka_tests(guard, arguments)
 
 
+def fetch_kafka(guard: Guard, arguments: list[str]) -> int:
+    """Imported when it is asked for, as above."""
+    from local.kafka import verb
+
+    return verb.fetch_kafka(guard, arguments)
+
+
 def run_messages(_: Guard, arguments: list[str]) -> int:
     """Babel and Django's templates are imported for this verb alone."""
     from local.messages import update_messages
@@ -37,6 +44,7 @@ VERBS: dict[str, tuple[Verb, str]] = {
         run_kafka_tests,
         "-- ARGUMENTS ...: tests/messaging and tests/kafka on three brokers of Apache Kafka",
     ),
+    "kafka-jars": (fetch_kafka, "fetch Apache Kafka for kafka-test, once; status 69 where that cannot be"),
     "bench": (commands.run_benchmarks, "-- ARGUMENTS ...: the benchmarks on durable, throw-away services"),
     "restore-drill": (drill.run_restore_drill, "dump, lose, restore and compare an installation; DEMO_CUSTOMERS=200"),
     "messages": (run_messages, "bring the catalogs in locale/ up to the code; --check only looks"),
@@ -62,7 +70,7 @@ def main(arguments: list[str]) -> int:
         return verb(guard, rest[1:] if rest[:1] == ["--"] else rest)
     except CannotStart as trouble:
         print(f"{arguments[0]}: {trouble}", file=sys.stderr)
-        return 1
+        return trouble.status
     except OSError as trouble:  # a full disk, a folder of another account
         print(f"{arguments[0]}: {trouble.strerror or trouble}: {trouble.filename or 'see above'}", file=sys.stderr)
         return 1

@@ -61,11 +61,11 @@ COMMON = {
     "group.min.session.timeout.ms": 1000,
     "group.initial.rebalance.delay.ms": 0,
     "group.consumer.min.session.timeout.ms": 1000,
-    "group.consumer.session.timeout.ms": 3000,
+    "group.consumer.session.timeout.ms": 12_000,
     "group.consumer.min.heartbeat.interval.ms": 200,
     "group.consumer.heartbeat.interval.ms": 500,
-    # How soon a broker that was killed is known to be gone.
-    "broker.session.timeout.ms": 3000,
+    # How soon a broker that was killed is known to be gone. One that stands still on a busy machine is not.
+    "broker.session.timeout.ms": 6000,
     "broker.heartbeat.interval.ms": 500,
     # The tests move leaders themselves.
     "auto.leader.rebalance.enable": "false",

@@ -12,7 +12,7 @@ from local.folders import PROJECT
 from local.guard import Guard
 from local.processes import Child, stop
 from local.services import say
-from local.trouble import CannotStart, StopRequested
+from local.trouble import CannotStart, NotAvailable, StopRequested
 
 HERE = Path(__file__).resolve().parent
 POM = HERE / "pom.xml"
@@ -31,22 +31,24 @@ def find_version() -> str:
 
 
 def find_java() -> str:
-    """The program ``java``. Raises CannotStart where it is not installed, or too old for the brokers."""
+    """The program ``java``. Raises NotAvailable where it is not installed, or too old for the brokers."""
     java = shutil.which("java")
     if java is None:
-        raise CannotStart(
+        raise NotAvailable(
             f"java is not installed, and Apache Kafka needs {OLDEST_JAVA} or newer; on Debian: apt-get install"
             f" openjdk-{OLDEST_JAVA}-jre-headless"
         )
     said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
     version = re.search(r'version "(?:1\.)?(\d+)', said)
     if version is None or int(version[1]) < OLDEST_JAVA:
-        raise CannotStart(f"{java} is not Java {OLDEST_JAVA} or newer: {' '.join(said.split()) or 'it says nothing'}")
+        raise NotAvailable(f"{java} is not Java {OLDEST_JAVA} or newer: {' '.join(said.split()) or 'it says nothing'}")
     return java
 
 
 def provide_jars(guard: Guard, *, folder: Path = JARS) -> Path:
-    """A folder with exactly the jars of ``checksums.txt``. Raises CannotStart when they cannot be had, or differ."""
+    """A folder with exactly the jars of ``checksums.txt``. Raises NotAvailable when they cannot be had, CannotStart
+    when they differ.
+    """
     pinned = read_checksums()
     if folder.is_dir() and not find_difference(folder, pinned):
         return folder
@@ -84,7 +86,7 @@ def find_difference(folder: Path, pinned: dict[str, str]) -> str:
 def _fetch(folder: Path, guard: Guard) -> None:
     maven = shutil.which("mvn")
     if maven is None:
-        raise CannotStart("mvn is not installed, and it fetches Apache Kafka; on Debian: apt-get install maven")
+        raise NotAvailable("mvn is not installed, and it fetches Apache Kafka; on Debian: apt-get install maven")
     say(f"fetching Apache Kafka {find_version()} with Maven, once")
     child = Child(
         "mvn",
@@ -106,11 +108,11 @@ def _fetch(folder: Path, guard: Guard) -> None:
         raise
     if child.is_running():
         stop([child])
-        raise CannotStart(f"Maven has not brought Apache Kafka within {FETCH_WITHIN:.0f} s; see {child.log}")
+        raise NotAvailable(f"Maven has not brought Apache Kafka within {FETCH_WITHIN:.0f} s; see {child.log}")
     status = child.poll()
     child.sweep()
     if status != 0:
-        raise CannotStart(
+        raise NotAvailable(
             f"Maven cannot fetch Apache Kafka (is its registry in reach? {child.log} says more):"
             f" {_first_error(child) or child.last_words(1)}"
         )

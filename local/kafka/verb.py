@@ -9,7 +9,9 @@ from local.commands import TEST_SESSION_TIMEOUT_MS, run_in, started
 from local.folders import open_throwaway
 from local.guard import Guard
 from local.kafka.cluster import Cluster
+from local.kafka.jars import find_java, provide_jars
 from local.services import Services
+from local.trouble import CannotStart
 
 # Tests that bring a broker of their own are left to ``make test``.
 PYTEST = (sys.executable, "-m", "pytest", "-m", "not own_broker")
@@ -33,6 +35,15 @@ def run_kafka_tests(guard: Guard, arguments: list[str]) -> int:
         cluster.stop()
     ran = [status for status in statuses if status != NO_TESTS]
     return max(ran, default=NO_TESTS)
+
+
+def fetch_kafka(guard: Guard, arguments: list[str]) -> int:
+    """Have what the brokers need. Raises NotAvailable where there is no Java, no Maven or no registry."""
+    if arguments:
+        raise CannotStart("kafka-jars takes no arguments")
+    find_java()
+    provide_jars(guard)
+    return 0
 
 
 def find_commands(arguments: Sequence[str]) -> Iterator[list[str]]:

@@ -21,6 +21,8 @@ from tests.messaging.test_relay import DEAD_LETTERS, LIFECYCLE, pending, relayin
 from tests.messaging.test_supervision import child_of, consuming
 
 CREATED = "customer.created"
+# What takes a few seconds takes longer beside the start of a JVM.
+LONG = 150.0
 
 
 def create(broker: Broker, acme: Speaker, *names: str) -> None:
@@ -39,6 +41,15 @@ def first_seen(messages: list[Any]) -> dict[str, list[int]]:
         document = orjson.loads(message.value())
         seen[document["subject"]][document["data"]["sequence"]] = None
     return {customer: list(sequences) for customer, sequences in seen.items()}
+
+
+def used_partitions(broker: Broker, name: str) -> set[int]:
+    """The partitions of a topic that hold a message."""
+    consumer = Consumer({**broker.servers, "group.id": broker.prefix})
+    numbers = consumer.list_topics(timeout=10).topics[broker.topic(name)].partitions
+    ends = {number: consumer.get_watermark_offsets(TopicPartition(broker.topic(name), number))[1] for number in numbers}
+    consumer.close()
+    return {number for number, end in ends.items() if end}
 
 
 def test_brokers_killed_one_after_the_other_lose_and_disorder_nothing(
@@ -61,13 +72,13 @@ def test_brokers_killed_one_after_the_other_lose_and_disorder_nothing(
             brokers.stop(number)
             tell("without", number)
             # Longer than it takes to miss the broker: the two that are left go on without it.
-            await_that(lambda: len(acme.inbox()) == 2 * len(names), seconds=60)
+            await_that(lambda: len(acme.inbox()) == 2 * len(names), seconds=LONG)
             brokers.start(number)
             tell("after", number)
-            await_that(brokers.is_whole, seconds=90)
+            await_that(brokers.is_whole, seconds=LONG)
         broker.flush()
-        await_that(lambda: len(acme.inbox()) == 2 * len(names), seconds=60)
-        await_that(lambda: pending() == 0, seconds=60)
+        await_that(lambda: len(acme.inbox()) == 2 * len(names), seconds=LONG)
+        await_that(lambda: pending() == 0, seconds=LONG)
         assert relay.published >= 2 * len(names)
     assert {acme.stage(name) for name in names} == {"Active"}
     sequences = first_seen(broker.read(LIFECYCLE, 2 * len(names)))
@@ -92,13 +103,14 @@ def test_a_leader_that_moves_in_mid_batch_costs_nothing(
     monkeypatch.setattr(batch_processing, "process_events", moving)
     with working(broker, topics=[topic], batch_size=10) as worker:
         create(broker, acme, *numbered("a", 30))
-        await_that(lambda: len(acme.inbox()) == 30, seconds=60)
+        await_that(lambda: len(acme.inbox()) == 30, seconds=LONG)
         broker.flush()
-        assert (brokers.leader(topic), moves) == (2, [])
+        assert brokers.leader(topic) != 1
+        assert moves == []
         brokers.make_whole()
         moves.append(lambda: brokers.elect_preferred(topic))
         create(broker, acme, *numbered("b", 30))
-        await_that(lambda: len(acme.inbox()) == 60, seconds=60)
+        await_that(lambda: len(acme.inbox()) == 60, seconds=LONG)
         broker.flush()
         assert (brokers.leader(topic), moves) == (1, [])
         await_that(lambda: broker.committed() == {(topic, 0): 60})
@@ -120,14 +132,21 @@ def test_partitions_that_are_added_are_read_and_written(
         await_that(lambda: len(worker.consumer._assigned) == 4)
         again = Broker()
         again.prefix = broker.prefix
-        create(again, acme, *numbered("b", 40))
-        await_that(lambda: len(acme.inbox()) == 60)
-        await_that(lambda: pending() == 0)
+        told = 20
+
+        def every_partition_is_used() -> bool:
+            """One more round: a client may not know yet of the new ones, and uses the old one as well."""
+            nonlocal told
+            create(again, acme, *numbered(f"b{told}-", 20))
+            told += 20
+            await_that(lambda: len(acme.inbox()) == told)
+            await_that(lambda: pending() == 0)
+            return all(used_partitions(broker, name) == {0, 1, 2, 3} for name in (CREATED, LIFECYCLE))
+
+        await_that(every_partition_is_used, seconds=LONG)
+        await_that(lambda: sum(broker.committed().values()) == told)
     assert len(broker.committed()) == 4
-    assert sum(broker.committed().values()) == 60
-    messages = broker.read(LIFECYCLE, 60)
-    assert len(first_seen(messages)) == 60
-    assert len({message.partition() for message in messages}) == 4
+    assert len(first_seen(broker.read(LIFECYCLE, told))) == told
 
 
 @pytest.mark.parametrize("protocol", ["classic", "consumer"])
@@ -157,8 +176,8 @@ def test_a_topic_that_is_deleted_and_made_again_is_read_from_its_start(
         again.flush()
         if asleep:
             os.kill(child, signal.SIGCONT)
-        await_that(lambda: len(acme.inbox()) == 45, seconds=90)
-        await_that(lambda: sum(broker.committed().values()) == 40, seconds=90)
+        await_that(lambda: len(acme.inbox()) == 45, seconds=LONG)
+        await_that(lambda: sum(broker.committed().values()) == 40, seconds=LONG)
         status, output, _ = end_command(process)
     assert status == 0, output
 
@@ -198,10 +217,10 @@ def test_a_topic_that_is_deleted_and_made_again_is_written_again(
     broker.make_topics(names=[LIFECYCLE, DEAD_LETTERS])
     relay = start_command("relay_events", KAFKA_TOPIC_PREFIX=broker.prefix)
     acme.hear(*[acme.created(name) for name in numbered("a", 10)])
-    await_that(lambda: pending() == 0)
+    await_that(lambda: pending() == 0, seconds=LONG)
     remake(brokers, broker.topic(LIFECYCLE))
     acme.hear(*[acme.created(name) for name in numbered("b", 10)])
-    await_that(lambda: pending() == 0, seconds=60)
+    await_that(lambda: pending() == 0, seconds=LONG)
     status, output, _ = end_command(relay)
     assert status == 0, output
     again = Broker()

@@ -21,7 +21,10 @@ Join = Callable[..., str]
 
 @pytest.fixture(params=["SASL_SSL", "SSL"], ids=["a password", "a certificate"])
 def join(request: pytest.FixtureRequest, brokers: Brokers, broker: Broker, settings: Any) -> Join:
-    """Have the product be somebody who may do everything with the test's topics and groups; their name."""
+    """Have the product be somebody who may do everything with the test's topics and groups; their name.
+
+    Make the topics after it, and after what is denied: no broker leads a topic before it has read what came before it.
+    """
 
     def begin(name: str) -> str:
         user = f"{name}-{broker.prefix.strip('.')}"
@@ -43,9 +46,9 @@ def test_a_relay_that_may_not_write_one_topic_writes_the_other(
     acme: Speaker, broker: Broker, brokers: Brokers, join: Join, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lanes, "LONGEST_DELAY", 0.5)
-    broker.make_topics(names=[LIFECYCLE, DEAD_LETTERS])
     user = join("relay")
     brokers.deny(user, "WRITE", topic=broker.topic(DEAD_LETTERS))
+    broker.make_topics(names=[LIFECYCLE, DEAD_LETTERS])
     with relaying(broker) as relay:
         for number in range(3):
             speak_of(acme, number)
@@ -60,9 +63,9 @@ def test_a_relay_that_may_not_write_one_topic_writes_the_other(
 def test_a_consumer_that_may_not_read_one_topic_reads_the_other(
     acme: Speaker, broker: Broker, brokers: Brokers, join: Join
 ) -> None:
-    broker.make_topics(names=[CREATED, UPDATED])
     user = join("consumer")
     brokers.deny(user, "READ", topic=broker.topic(UPDATED))
+    broker.make_topics(names=[CREATED, UPDATED])
     broker.send(acme.document(CREATED, "c1", id="created", name="A"))
     broker.send(acme.document(UPDATED, "c1", id="updated", minutes=1, name="B"))
     broker.flush()
@@ -79,8 +82,8 @@ def test_a_consumer_that_may_not_read_one_topic_reads_the_other(
 def test_everything_goes_through_with_the_consumer_protocol_as_well(
     acme: Speaker, broker: Broker, join: Join, settings: Any
 ) -> None:
-    broker.make_topics(names=[CREATED])
     join("both")
+    broker.make_topics(names=[CREATED])
     settings.KAFKA_CONFIG |= {"group.protocol": "consumer"}
     broker.send(acme.document(CREATED, "c1", name="A"))
     broker.flush()
@@ -105,7 +108,7 @@ def test_who_cannot_be_known_is_refused_and_who_may_nothing_makes_nothing(
     if fault == "authority":
         settings.KAFKA_CONFIG["ssl.ca.location"] = str(make_authority(tmp_path).certificate)
     if code is None:
-        assert ensure_topics([broker.topic(CREATED)]) == []
+        assert ensure_topics([broker.topic(CREATED)], timeout=30) == []
     else:
         with pytest.raises(KafkaException) as refusal:
             ensure_topics([broker.topic(CREATED)], timeout=2)

@@ -3,6 +3,8 @@
 import hashlib
 import os
 import re
+import shutil
+import subprocess
 from itertools import count
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import pytest
 from local.folders import PROJECT, Folders
 from local.kafka import cluster, jars
 from local.kafka.verb import find_commands
-from local.trouble import CannotStart
+from local.trouble import CannotStart, NotAvailable
 
 
 def test_it_is_the_release_that_compose_runs() -> None:
@@ -55,7 +57,7 @@ def test_a_java_that_is_none_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str | None, refusal: str
 ) -> None:
     install(tmp_path, monkeypatch, java=None if said is None else f"echo '{said}' >&2")
-    with pytest.raises(CannotStart, match=re.escape(refusal)):
+    with pytest.raises(NotAvailable, match=re.escape(refusal)):
         jars.find_java()
 
 
@@ -67,14 +69,14 @@ def test_a_java_that_is_new_enough_is_taken(tmp_path: Path, monkeypatch: pytest.
 
 def test_a_maven_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install(tmp_path, monkeypatch)
-    with pytest.raises(CannotStart, match="mvn is not installed, and it fetches Apache Kafka; on Debian: "):
+    with pytest.raises(NotAvailable, match="mvn is not installed, and it fetches Apache Kafka; on Debian: "):
         jars.provide_jars(guard(), folder=tmp_path / "jars")
 
 
 def test_a_registry_that_is_away_ends_it_with_what_maven_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install(tmp_path, monkeypatch, mvn="echo '[ERROR] Could not transfer kafka_2.13'; echo '[ERROR] help'; exit 1")
     with pytest.raises(
-        CannotStart, match=r"registry in reach\? .*maven.log says more\): Could not transfer kafka_2.13"
+        NotAvailable, match=r"registry in reach\? .*maven.log says more\): Could not transfer kafka_2.13"
     ):
         jars.provide_jars(guard(), folder=tmp_path / "jars")
     assert not (tmp_path / "jars").exists()
@@ -83,8 +85,9 @@ def test_a_registry_that_is_away_ends_it_with_what_maven_says(tmp_path: Path, mo
 def test_jars_that_are_others_are_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # The last argument says where to.
     install(tmp_path, monkeypatch, mvn='for last; do :; done; echo evil > "${last#*=}/kafka_2.13-4.1.0.jar"')
-    with pytest.raises(CannotStart, match=r"not those of local/kafka/checksums.txt: .* is missing"):
+    with pytest.raises(CannotStart, match=r"not those of local/kafka/checksums.txt: .* is missing") as refusal:
         jars.provide_jars(guard(), folder=tmp_path / "jars")
+    assert not isinstance(refusal.value, NotAvailable)
     assert not (tmp_path / "jars").exists()
 
 
@@ -109,6 +112,37 @@ def test_a_port_that_another_took_in_the_meantime_costs_a_second_start(
         brokers.start()
     brokers.stop()
     assert next(ports) - 20_000 == 2 * len(cluster.NODES) * len(cluster.LISTENERS)
+
+
+CI = {"java": "exit 0", "mvn": "exit 0", "make": 'echo "make $*"'}
+
+
+@pytest.mark.parametrize(
+    ("absent", "fetching", "status", "ran"),
+    [
+        ("", 0, 0, True),
+        ("", 69, 0, False),
+        ("", 1, 1, None),
+        ("java", 0, 0, False),
+        ("mvn", 0, 0, False),
+    ],
+)
+def test_ci_runs_it_where_it_can_be_had_and_says_so_where_it_cannot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, absent: str, fetching: int, status: int, ran: bool | None
+) -> None:
+    for folder in (".ci", ".venv/bin"):
+        (tmp_path / folder).mkdir(parents=True)
+    shutil.copy(PROJECT / ".ci" / "run", tmp_path / ".ci" / "run")
+    bash, dirname = shutil.which("bash"), shutil.which("dirname")
+    assert bash and dirname
+    install(tmp_path / ".venv" / "bin", monkeypatch, python=f"exit {fetching}")
+    programs = {name: script for name, script in CI.items() if name != absent}
+    install(tmp_path, monkeypatch, **programs, dirname=f'exec {dirname} "$@"')
+    ci = subprocess.run([bash, tmp_path / ".ci" / "run"], capture_output=True, text=True, check=False)
+    assert ci.returncode == status
+    expected = ["make check", "make test", *(["make kafka-test"] if ran else [])]
+    assert ci.stdout.splitlines() == expected
+    assert ("kafka-test was NOT run" in ci.stderr) == (ran is False)
 
 
 def install(folder: Path, monkeypatch: pytest.MonkeyPatch, **programs: str | None) -> None:
