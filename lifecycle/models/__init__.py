@@ -19,6 +19,7 @@ from lifecycle.models.home import HomeVisit, Snooze
 from lifecycle.models.imports import ImportPart, ImportUpload
 from lifecycle.models.insight import InsightFact, InsightState, Stay
 from lifecycle.models.requests import IdempotentRequest
+from lifecycle.models.risk import RiskFiring, RiskState, RulePlay
 from lifecycle.models.saved_views import SavedView
 from lifecycle.models.stage_migrations import StageMigration
 from lifecycle.models.stale import StaleCopies
@@ -53,6 +54,9 @@ __all__ = [
     "Notification",
     "NotificationPreference",
     "ParkedEvent",
+    "RiskFiring",
+    "RiskState",
+    "RulePlay",
     "SavedView",
     "Snooze",
     "StageMigration",

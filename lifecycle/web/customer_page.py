@@ -16,6 +16,7 @@ from lifecycle.services.work.timeline import TimelinePage
 from lifecycle.web import record, timeline, work
 from lifecycle.web.live import Ticket, stream_url
 from lifecycle.web.people import say_you
+from lifecycle.web.proposals import show_proposals
 from lifecycle.web.record import name_parts, show_freshness
 from lifecycle.web.stage_colors import stage_colors
 from lifecycle.web.timeline import KIND_LABELS, read_entries, show_entries
@@ -84,6 +85,7 @@ def gather_customer(request: TenantRequest, customer_id: UUID, *, with_work: boo
         "record": record.name_fields(profile, names),
         "freshness": show_freshness(profile, now),
         "health_parts": name_parts(summary["health"]["parts"]),
+        **show_proposals(policy, tenant=tenant, customer_id=customer_id),
         "guidance": policy.guidance(lifecycle["stage"]),
         "stay": measure_stay(summary["days_in_stage"], summary["expected_days"]),
         "gauge": GAUGE_LENGTH * (summary["health"]["score"] or 0) / 100,

@@ -19,6 +19,7 @@ from lifecycle.services.home.snoozing import open_reason
 from lifecycle.services.home.visits import find_person, visit_before
 from lifecycle.services.work.sealing import unseal
 from lifecycle.web.people import name_people_then
+from lifecycle.web.proposals import show_proposals
 from tenants.actors import TenantRef
 from tenants.pages import TenantRequest
 from tenants.roles import UPDATE_LIFECYCLE
@@ -122,6 +123,7 @@ def gather_home(request: TenantRequest, policy: Policy, *, now: dt.datetime) -> 
         "arrived": _pick(moved, names, at_risk, arrived=True),
         "left": _pick(moved, names, at_risk, arrived=False),
         "may_update": may_update,
+        **show_proposals(policy, tenant=tenant, owners=scope.owners),
     }
 
 

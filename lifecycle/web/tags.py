@@ -33,6 +33,7 @@ SOURCES = {
     "API": gettext_lazy("API"),
     "EventListener": gettext_lazy("Event"),
     "Import": gettext_lazy("Import"),
+    "Rule": gettext_lazy("At-risk rule"),
 }
 BANDS = {"good": gettext_lazy("good"), "watch": gettext_lazy("watch"), "poor": gettext_lazy("poor")}
 THOUSAND, MILLION = Decimal(1_000), Decimal(1_000_000)

@@ -20,6 +20,7 @@ from lifecycle.web.views import (
     own_account,
     palette,
     password_reset,
+    proposals,
     provider_login,
     record,
     renewals,
@@ -45,6 +46,11 @@ urlpatterns = [
     path("customers/<uuid:customer_id>/history", customers.show_history, name="customer-history"),
     path("customers/<uuid:customer_id>/health", record.show_health, name="customer-health"),
     path("customers/<uuid:customer_id>/fields/<str:path>", record.pin, name="pin-field"),
+    path(
+        "customers/<uuid:customer_id>/proposals/<uuid:proposal_id>/dismiss",
+        proposals.dismiss,
+        name="dismiss-proposal",
+    ),
     path("customers/<uuid:customer_id>/move", moving.move_customer, name="move-customer"),
     path("customers/<uuid:customer_id>/timeline", customers.show_timeline_page, name="customer-timeline"),
     path(

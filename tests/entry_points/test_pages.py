@@ -53,6 +53,8 @@ POSTED = {
     "/customers/{customer_id}/fields/{path}",
     # With a figure: tests/web/test_insight.py.
     "/insight/customers",
+    # tests/web/test_proposals.py.
+    "/customers/{customer_id}/proposals/{proposal_id}/dismiss",
     "/renewals/calendar",
     "/customers/{customer_id}/timeline/{kind}/{entry_id}",
     "/customers/{customer_id}/notes/{note_id}",

@@ -1,5 +1,6 @@
 """``manage.py move_customers``: works off what runs in the background: the moves that publications left behind, undos,
-changes of many customers, and the files that were uploaded. Beside that it keeps the figures of Insight up to date.
+changes of many customers, the files that were uploaded, and rules played over the past. Beside that it keeps the
+figures of Insight up to date, and lets at-risk rules propose and move.
 
 While there is nothing to do it forgets, once a minute, what is over: refused attempts, kept answers, uploads,
 selections, sessions, refresh tokens and update budgets.
@@ -43,6 +44,8 @@ from lifecycle.services.configuration.stage_migrations import (
 from lifecycle.services.events.failures import concerns_everybody, describe
 from lifecycle.services.imports.working import UploadWorker
 from lifecycle.services.insight.working import FactWorker
+from lifecycle.services.risk.playing import find_tenants_with_plays, work_off_plays
+from lifecycle.services.risk.watching import watch_rules
 from lifecycle.services.transitions.undo import find_tenants_with_undos, work_off_undos
 from tenants.actors import TenantRef
 from tenants.services.directory import PLATFORM, list_every_tenant
@@ -80,6 +83,7 @@ class Command(ServiceCommand):
         self._put_off: dict[UUID, float] = {}
         self._uploads = UploadWorker()
         self._facts = FactWorker(list_every_tenant)
+        self._rules = FactWorker(list_every_tenant, watch_rules)
         self._health = HealthFile(options["health_file"])
         serve_metrics(options["metrics_port"], metrics.MOVER)
         metrics.last_round.set_to_current_time()
@@ -103,8 +107,10 @@ class Command(ServiceCommand):
                     busy |= self._work_off("undo", find_tenants_with_undos(), work_off_undos, stop)
                     changing = find_tenants_with_changes(now=timezone.now())
                     busy |= self._work_off("bulk change", changing, work_off_changes, stop)
+                    busy |= self._work_off("rules", find_tenants_with_plays(), work_off_plays, stop)
                     busy |= self._uploads.work(enough=lambda: stop)
                     busy |= not once and self._facts.work(enough=lambda: bool(stop))
+                    busy |= not once and self._rules.work(enough=lambda: bool(stop))
                     if not busy and not stop:
                         self._forget(stop)
                     metrics.last_round.set_to_current_time()

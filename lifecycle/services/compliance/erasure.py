@@ -30,6 +30,7 @@ from lifecycle.services.events.filing import Found, Subject
 from lifecycle.services.home.snoozing import erase_snoozes
 from lifecycle.services.imports.uploads import destroy_uploads
 from lifecycle.services.insight.keeping import renew_stays
+from lifecycle.services.risk.proposals import erase_firings
 from lifecycle.services.transitions import idempotency
 from lifecycle.services.work.personal_data import erase_work
 from storage import cipher
@@ -113,6 +114,7 @@ def erase_customer(
         erase_effects(tenant.id, customer.id, now=now)
         erase_work(tenant.id, customer.id)
         erase_snoozes(tenant.id, customer.id)
+        erase_firings(tenant.id, customer.id)
         _blank_attempts(customer)
         FigureChange.objects.filter(tenant_id=tenant.id, customer_id=customer.id).delete()
         _mark_erased(customer, company=company, now=now)

@@ -34,6 +34,7 @@ from lifecycle.services.events.filing import Found, Owner, Subject
 from lifecycle.services.events.inbox import decode_headers
 from lifecycle.services.home.snoozing import list_snoozes
 from lifecycle.services.imports.uploads import list_uploads
+from lifecycle.services.risk.proposals import export_firings
 from lifecycle.services.transitions import idempotency
 from lifecycle.services.transitions.history import open_notes
 from lifecycle.services.work.personal_data import export_work
@@ -131,6 +132,7 @@ def _describe_customer(subject: Subject) -> Json:
             else export_work(customer_id, tenant=tenant, today=timezone.now().date())
         ),
         "effects": list(EffectRun.objects.filter(**of_customer).order_by("id").values()),
+        "rule_firings": [] if customer_id is None else export_firings(customer_id, tenant=tenant),
         "snoozes": [] if customer_id is None else list_snoozes(customer_id, tenant=tenant),
         "administration": [] if customer_id is None else list(entries.values()),
         "stored_answers": [] if customer_id is None else list(_list_answers(subject, customer_id)),

@@ -18,10 +18,11 @@ log = structlog.get_logger(__name__)
 
 
 class FactWorker:
-    """Goes from tenant to tenant; the place is kept from call to call."""
+    """Goes from tenant to tenant; the place is kept from call to call. ``keep``: what to do there instead."""
 
-    def __init__(self, tenants: Callable[[], Sequence[TenantRef]]) -> None:
+    def __init__(self, tenants: Callable[[], Sequence[TenantRef]], keep: Callable[..., int] | None = None) -> None:
         self._tenants = tenants
+        self._keep_up = keep
         self._waiting: list[TenantRef] = []
         self._rests_until = time.monotonic() + PAUSE_SECONDS
 
@@ -47,9 +48,14 @@ class FactWorker:
 
     def _keep(self, tenant: TenantRef, enough: Callable[[], bool]) -> int:
         try:
-            return keep_facts(tenant, enough=enough)
+            return (self._keep_up or keep_facts)(tenant, enough=enough)
         except Exception as error:
             if concerns_everybody(error):
                 raise
-            log.error("figures not brought up to date", tenant=tenant.slug, error=describe(error))
+            log.error(
+                "not brought up to date",
+                what=(self._keep_up or keep_facts).__name__,
+                tenant=tenant.slug,
+                error=describe(error),
+            )
             return 0

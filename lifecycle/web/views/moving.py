@@ -169,7 +169,7 @@ def _ask(
         "stage_colors": stage_colors(policy_of_version(request.tenant.id, lifecycle["configuration_version"])),
         "chosen": given.get("stage") or request.GET.get("stage") or "",
         "place": BOARD if is_on_board(request) else "",
-        "reason": given.get("reason") or "",
+        "reason": given.get("reason") or request.GET.get("reason") or "",
         "note": given.get("note") or "",
         "may_mute": request.identity.may(MUTE_EFFECTS) and any(one["effects"] for one in lifecycle["transitions"]),
         "mute": bool(given.get("mute")),

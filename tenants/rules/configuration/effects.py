@@ -8,7 +8,7 @@ from tenants.rules.effect_texts import DEFAULT_BODY, DEFAULT_SUBJECT
 EFFECT_MOMENTS: Final = ("enter", "leave")
 # The sources of history rows whose changes may start effects. Taking a change back starts none, nor do the moves
 # of a new configuration.
-EFFECT_SOURCES: Final = ("UI", "API", "EventListener", "Import")
+EFFECT_SOURCES: Final = ("UI", "API", "EventListener", "Import", "Rule")
 
 MOST_STEPS: Final = 5
 LONGEST_SUBJECT: Final = 255

@@ -73,6 +73,7 @@ def name_members_then(asked: Collection[Recorded], *, tenant: TenantRef) -> dict
 _PROCESSES = {
     "consume_events": gettext_lazy("Automatic (event)"),
     "import_customers": gettext_lazy("Import"),
+    "risk_rules": gettext_lazy("At-risk rule"),
     "move_customers": gettext_lazy("Automatic (configuration change)"),
 }
 

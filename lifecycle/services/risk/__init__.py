@@ -1,0 +1,1 @@
+"""Rules about customers at risk: played over the past, and watched as customers live on."""

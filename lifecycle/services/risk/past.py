@@ -1,0 +1,138 @@
+"""What was known of customers and when, read for rules: many customers at a time, in three statements."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+import orjson
+from django.db import connection
+
+from lifecycle.queries import risk as queries
+from lifecycle.rules.precedence import FOR_GOOD
+from lifecycle.rules.risk.alarms import FOREVER, Change, Past, StayKnown
+from lifecycle.rules.risk.figures import ARR, CURRENCY, reported_paths
+from storage.cursors import plain_array, text_array
+from tenants.actors import TenantRef
+from tenants.rules.configuration.risk_rules import LOST, RiskRule
+from tenants.services.configuration.versions import present_name, present_names
+
+# As it was known here by then, or as it was: history that was loaded from elsewhere was known only when it came.
+RECORDED: Final = "recorded"
+EFFECTIVE: Final = "effective"
+KNOWN: Final = (RECORDED, EFFECTIVE)
+
+Read = Iterator[tuple[UUID, Past, list[int]]]
+
+
+class _Move(NamedTuple):
+    stage: str
+    effective: int
+    recorded: int
+    by_configuration: bool
+
+
+def paths_of(rules: Iterable[RiskRule]) -> tuple[str, ...]:
+    """The reported figures that the rules need, and those of the revenue that is at stake."""
+    needed = {path for rule in rules for one in rule.when for path in reported_paths(one.field)}
+    return tuple(sorted(needed | {ARR, CURRENCY}))
+
+
+class PastReader:
+    """Reads the past of a tenant's customers for rules of one configuration.
+
+    ``renamed``: live name of a stage -> its name in that configuration; ``category_of`` knows its categories. Make it
+    inside the tenant's context: one statement.
+    """
+
+    def __init__(
+        self,
+        rules: Sequence[RiskRule],
+        *,
+        category_of: Callable[[str], str],
+        tenant: TenantRef,
+        known: str = RECORDED,
+        renamed: Mapping[str, str] | None = None,
+    ) -> None:
+        self._paths = paths_of(rules)
+        self._wanted = frozenset(self._paths)
+        self._category_of = category_of
+        self._tenant = tenant
+        self._known = known
+        self._renamed = renamed or {}
+        self._renames = present_names(tenant)
+        self._names: dict[tuple[str, int], str] = {}
+
+    def read(self, customer_ids: Sequence[UUID]) -> Read:
+        """Each customer with its past, and when it was lost. Three statements for any number of customers."""
+        ids = plain_array(customer_ids)
+        moves: dict[str, list[_Move]] = defaultdict(list)
+        for customer_id, name, version, effective, recorded, by_configuration in self._ask(queries.MOVES, ids):
+            stage = self._name(name, version)
+            moves[customer_id].append(_Move(stage, effective, recorded, by_configuration))
+        changes = self._read_changes(ids)
+        self._add_present(changes, ids)
+        for customer_id in customer_ids:
+            text = str(customer_id)
+            stays = self._stays(moves.get(text, ()))
+            yield customer_id, Past(changes.get(text, {}), stays), self._churns(stays, moves.get(text, ()))
+
+    def _name(self, name: str, version: int) -> str:
+        known = self._names.get((name, version))
+        if known is None:
+            live = present_name(name, version, self._renames)
+            known = self._names[name, version] = self._renamed.get(live, live)
+        return known
+
+    def _read_changes(self, ids: str) -> dict[str, dict[str, list[Change]]]:
+        changes: dict[str, dict[str, list[Change]]] = {}
+        wanted, load = self._wanted, orjson.loads
+        rows = self._ask(queries.CHANGES[self._known], ids, paths=text_array(self._paths))
+        for customer_id, at, text in rows:
+            of_customer = changes.get(customer_id)
+            if of_customer is None:
+                of_customer = changes[customer_id] = {path: [] for path in self._paths}
+            for path, value in load(text).items():
+                if path in wanted:
+                    of_customer[path].append((at, value))
+        return changes
+
+    def _add_present(self, changes: dict[str, dict[str, list[Change]]], ids: str) -> None:
+        """Of a figure whose past was not kept the value counts since its time."""
+        for customer_id, *values in self._ask(queries.present_statement(self._paths), ids):
+            of_customer = changes.get(customer_id)
+            if of_customer is None:
+                of_customer = changes[customer_id] = {path: [] for path in self._paths}
+            for number, path in enumerate(self._paths):
+                value, at = values[2 * number], values[2 * number + 1]
+                if value not in (None, "") and not of_customer[path] and at is not None and at < FOR_GOOD:
+                    of_customer[path].append((at, value))
+
+    def _stays(self, moves: Sequence[_Move]) -> list[StayKnown]:
+        """The stays on the time that counts; neither time goes back in the order of the history."""
+        found: list[tuple[int, int, str]] = []
+        entered = recorded = 0
+        for move in moves:
+            entered, recorded = max(entered, move.effective), max(recorded, move.recorded)
+            since = entered if self._known == EFFECTIVE else max(entered, recorded)
+            found.append((since, entered, move.stage))
+        ends = [since for since, _entered, _stage in found[1:]] + [FOREVER]
+        return [
+            StayKnown(since, until, stage, entered) for (since, entered, stage), until in zip(found, ends, strict=True)
+        ]
+
+    def _churns(self, stays: Sequence[StayKnown], moves: Sequence[_Move]) -> list[int]:
+        """When the customer was lost: it came to a stage of the lost from another, and no publication moved it."""
+        churns = []
+        for number in range(1, len(stays)):
+            is_lost = self._category_of(stays[number].stage) == LOST
+            was_lost = self._category_of(stays[number - 1].stage) == LOST
+            if is_lost and not was_lost and not moves[number].by_configuration:
+                churns.append(stays[number].since)
+        return churns
+
+    def _ask(self, statement: str, ids: str, **parameters: Any) -> list[tuple[Any, ...]]:
+        with connection.cursor() as cursor:
+            cursor.execute(statement, {"tenant_id": self._tenant.id, "customer_ids": ids, **parameters})
+            rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows

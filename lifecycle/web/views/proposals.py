@@ -1,0 +1,51 @@
+"""Dismissing what an at-risk rule proposes. To accept it is to move the customer (``moving``)."""
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from lifecycle.services.risk.proposals import LONGEST_DISMISSAL, DismissalRefused, dismiss_proposal, list_proposals
+from lifecycle.web.pages import page
+from tenants.pages import TenantRequest
+from tenants.refusals import STATUS_OF_CODE
+from tenants.roles import UPDATE_LIFECYCLE
+
+
+@page(UPDATE_LIFECYCLE, "GET", "HEAD", "POST")
+def dismiss(request: TenantRequest, customer_id: UUID, proposal_id: UUID) -> HttpResponse:
+    """Ask why, then put the proposal aside."""
+    refusal, status, reason = "", 200, request.POST.get("reason", "")
+    if request.method == "POST":
+        try:
+            firing = dismiss_proposal(
+                proposal_id,
+                customer_id,
+                reason=reason,
+                tenant=request.tenant,
+                actor=request.identity.actor(),
+                now=timezone.now(),
+            )
+        except DismissalRefused as refused:
+            if refused.code == "not_found":
+                raise Http404(str(refused)) from refused
+            refusal, status = str(refused), STATUS_OF_CODE[refused.code]
+        else:
+            messages.success(request, _("The proposal of “%(rule)s” is dismissed.") % {"rule": firing.rule})
+            return redirect("customer-page", customer_id)
+    proposals, _count = list_proposals(tenant=request.tenant, customer_id=customer_id, limit=100)
+    proposal = next((one for one in proposals if one["id"] == proposal_id), None)
+    if proposal is None and not refusal:
+        raise Http404(_("This proposal is no longer open."))
+    context = {
+        "customer_id": customer_id,
+        "proposal": proposal,
+        "refusal": refusal,
+        "reason": reason,
+        "longest": LONGEST_DISMISSAL,
+        "stage_colors": {},
+    }
+    return render(request, "dismiss_proposal.html", context, status=status)

@@ -1,0 +1,56 @@
+"""An admin plays the at-risk rules of a draft before publishing them, and sees what they would have done."""
+
+import pytest
+from django.urls import reverse
+
+from lifecycle.models import RiskFiring, RulePlay
+from lifecycle.services.risk.playing import work_off_plays
+from tenants.context import tenant_context
+from tests.admin.test_configuration import new_draft
+from tests.admin.test_walk import browser
+from tests.factories import utc_now
+from tests.services.test_risk_rules import DOCUMENT, told
+
+__all__ = ["told"]
+
+
+@pytest.fixture
+def admin_browser(users):
+    return browser(users.tenant_admin)
+
+
+def test_the_rules_of_a_draft_are_played_in_the_background_and_shown_as_table_and_picture(tenant, told, admin_browser):
+    draft = new_draft(tenant, DOCUMENT)
+    address = reverse("admin:configuration_rules", args=[draft.pk])
+    assert "Play the rules" in admin_browser.get(address).content.decode()
+    assert admin_browser.post(address, {"known": "effective"}).status_code == 302
+    running = admin_browser.get(address).content.decode()
+    assert "0 of 4 customers" in running and f'hx-get="{address}?part=play"' in running
+    list(work_off_plays(tenant, now=utc_now()))
+    shown = admin_browser.get(f"{address}?part=play").content.decode()
+    assert "hx-get" not in shown and "2 churns, of 4 customers." in shown
+    assert '<th scope="row">Overdue</th>' in shown and "36 (half: 36 to 36)" in shown and "€1,000" in shown
+    assert "35 to 41 days before: 1 churn" in shown
+    with tenant_context(tenant.id):
+        assert not RiskFiring.objects.exists() and RulePlay.objects.get().done == 4
+
+
+@pytest.mark.parametrize(
+    ("document", "sentence"),
+    [({"stages": []}, "The draft has errors"), ({"stages": ["A"]}, "The draft has no at-risk rules yet.")],
+)
+def test_a_draft_without_rules_or_with_errors_says_so_and_plays_nothing(tenant, admin_browser, document, sentence):
+    draft = new_draft(tenant, document)
+    address = reverse("admin:configuration_rules", args=[draft.pk])
+    assert sentence in admin_browser.get(address).content.decode()
+    admin_browser.post(address)
+    with tenant_context(tenant.id):
+        assert RulePlay.objects.count() == 0
+
+
+def test_an_account_manager_plays_no_rules(tenant, users, told):
+    draft = new_draft(tenant, DOCUMENT)
+    answer = browser(users.account_manager).post(reverse("admin:configuration_rules", args=[draft.pk]))
+    assert answer.status_code in (302, 403)
+    with tenant_context(tenant.id):
+        assert not RulePlay.objects.exists()
