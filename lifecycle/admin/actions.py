@@ -65,6 +65,7 @@ ACTIONS: Final[Mapping[str, Any]] = MappingProxyType(
         "suspend_tenant": _("Suspend tenant"),
         "switch_off_webhook_endpoint": _("Switch off webhook endpoint"),
         "undo_transitions": _("Undo transitions"),
+        "dismiss_proposal": _("Dismiss the proposal"),
         "upload_import": _("Upload import"),
         "write_customers": _("Write customers"),
     }
