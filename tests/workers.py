@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,6 +54,8 @@ FIRST = (
     "tests/production/",
 )
 MOST_WORKERS = 4
+# What is said of today must not be asked tomorrow: hardly a test with days in it takes longer than this.
+AT_MIDNIGHT, SECONDS_OF_DAY = 20.0, 86_400.0
 # Any number that nothing else locks; it holds on the whole cluster, as every session locks it in the same database.
 MIGRATING = 360_001
 
@@ -141,9 +144,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
-    """See what is the whole process's, before any fixture."""
+    """See what is the whole process's, before any fixture. No test begins on one day and looks on the next."""
+    if (left := seconds_of_day_left(time.time())) < AT_MIDNIGHT:
+        time.sleep(left + 0.1)
     item.stash[STATE] = _state_of_process()
     yield
+
+
+def seconds_of_day_left(now: float) -> float:
+    """Until the next midnight of UTC, which the product counts its days by."""
+    return SECONDS_OF_DAY - now % SECONDS_OF_DAY
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

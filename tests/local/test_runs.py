@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from local.folders import PROJECT
+from tests.workers import seconds_of_day_left
 
 HUNG = """
 import ctypes, threading, pytest
@@ -65,3 +66,8 @@ def test_browser_tests_that_could_not_run_are_said_last(workers: str, tmp_path: 
     assert reason.startswith("NOT RUN: ")
     assert " browser tests need Chromium, and there is none. Install it" in reason
     assert verdict.startswith("1 skipped")
+
+
+def test_what_a_test_says_of_today_is_not_asked_tomorrow() -> None:
+    midnight = 1_798_848_000.0  # 2027-01-02 UTC
+    assert [seconds_of_day_left(midnight + moment) for moment in (-1.5, 0, 3600)] == [1.5, 86_400, 82_800]

@@ -46,14 +46,14 @@ def make_env(folder: Path) -> dict[str, str]:
 
 
 def lay_image(folder: Path) -> Path:
-    """What the Dockerfile copies into /app, and nothing else of the repository."""
+    """What the Dockerfile copies into /app, and nothing else of the repository, but compiled where it was already."""
     app = folder / "app"
     app.mkdir()
     text = (PROJECT / "Dockerfile").read_text()
     for sources, target in re.findall(r"^COPY (?!--from)(.+) (\S+)$", text[text.rindex("\nFROM ") :], flags=re.M):
         for source in sources.split():
             if (PROJECT / source).is_dir():
-                shutil.copytree(PROJECT / source, app / target, ignore=shutil.ignore_patterns("__pycache__"))
+                shutil.copytree(PROJECT / source, app / target, ignore=shutil.ignore_patterns("*.pyc.*"))
             else:
                 shutil.copy(PROJECT / source, app / target)
     return app

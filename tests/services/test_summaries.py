@@ -23,7 +23,6 @@ from tenants.context import tenant_context
 from tests.factories import MINIMAL, CustomerFactory, utc_now
 
 ACTOR = system_actor("tests")
-TODAY = utc_now().date()
 
 
 @pytest.fixture
@@ -38,7 +37,7 @@ def acme(tenant):
             "arr": "12000.00",
             "mrr": "1000.00",
             "balance_overdue": "300.00",
-            "renewal_on": str(TODAY + dt.timedelta(days=45)),
+            "renewal_on": str(utc_now().date() + dt.timedelta(days=45)),
         },
         support={"open_issues": 2, "csat": "3.50"},
     )
