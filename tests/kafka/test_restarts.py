@@ -24,6 +24,8 @@ CREATED = "customer.created"
 # What takes a few seconds takes longer beside the start of a JVM.
 LONG = 150.0
 
+pytestmark = pytest.mark.timeout(900)
+
 
 def create(broker: Broker, acme: Speaker, *names: str) -> None:
     for name in names:
