@@ -16,6 +16,7 @@ from tenants.middleware import note_refusal
 from tenants.roles import (
     CONFIGURE_STAGES,
     MUTE_EFFECTS,
+    REVEAL_CONTACTS,
     ROLE_PERMISSIONS,
     UPDATE_LIFECYCLE,
     VIEW_HISTORY,
@@ -29,10 +30,11 @@ DENIALS: Mapping[str, str | Promise] = {
     UPDATE_LIFECYCLE: gettext_lazy("You have view-only access. Ask an account manager."),
     VIEW_HISTORY: gettext_lazy("History is not available to your role. Ask an account manager."),
     CONFIGURE_STAGES: gettext_lazy("Only tenant admins can change the lifecycle configuration."),
+    REVEAL_CONTACTS: gettext_lazy("You don't have access to contact details. Ask an account manager."),
     MUTE_EFFECTS: gettext_lazy("Only tenant admins can change a stage without starting its automations."),
 }
-# Refusals of these are kept: somebody tried to change something.
-CHANGING = frozenset({UPDATE_LIFECYCLE, CONFIGURE_STAGES, MUTE_EFFECTS})
+# Refusals of these are kept: somebody tried to change something, or to see what is hidden.
+CHANGING = frozenset({UPDATE_LIFECYCLE, CONFIGURE_STAGES, MUTE_EFFECTS, REVEAL_CONTACTS})
 
 
 def has_permission(identity: Identity, permission: str) -> bool:

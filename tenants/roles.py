@@ -9,7 +9,9 @@ VIEW_HISTORY = "view_history"
 CONFIGURE_STAGES = "configure_stages"
 # To change a stage without starting what the configuration says.
 MUTE_EFFECTS = "mute_effects"
-PERMISSIONS = (VIEW_LIFECYCLE, UPDATE_LIFECYCLE, VIEW_HISTORY, CONFIGURE_STAGES, MUTE_EFFECTS)
+# To see e-mail addresses and phone numbers of the people at a customer.
+REVEAL_CONTACTS = "reveal_contacts"
+PERMISSIONS = (VIEW_LIFECYCLE, UPDATE_LIFECYCLE, VIEW_HISTORY, REVEAL_CONTACTS, CONFIGURE_STAGES, MUTE_EFFECTS)
 
 
 class Role(models.TextChoices):
@@ -36,7 +38,7 @@ ROLE_OF_CLAIM = {claim: role for role, claim in _CLAIMS.items()}
 
 ROLE_PERMISSIONS: dict[Role, frozenset[str]] = {
     Role.VIEWER: frozenset({VIEW_LIFECYCLE}),
-    Role.ACCOUNT_MANAGER: frozenset({VIEW_LIFECYCLE, UPDATE_LIFECYCLE, VIEW_HISTORY}),
+    Role.ACCOUNT_MANAGER: frozenset({VIEW_LIFECYCLE, UPDATE_LIFECYCLE, VIEW_HISTORY, REVEAL_CONTACTS}),
     Role.TENANT_ADMIN: frozenset(PERMISSIONS),
     Role.SUPER_ADMIN: frozenset(PERMISSIONS),
 }

@@ -49,6 +49,7 @@ ACTIONS: Final[Mapping[str, Any]] = MappingProxyType(
         "reset_password": _("Reset password"),
         "resume_effects": _("Resume effects"),
         "resume_tenant": _("Resume tenant"),
+        "reveal_contacts": _("Reveal contacts"),
         "revert_publication": _("Revert publication"),
         "revoke_api_key": _("Revoke API key"),
         "rotate_api_key": _("Rotate API key"),

@@ -11,7 +11,10 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 
 from lifecycle.api.filters import refuse_parameter
+from lifecycle.api.paging import PAGING
 from lifecycle.services.insight.as_of import EFFECTIVE, RECORDED
+from tenants.rules.texts import shorten_text
+from tenants.sentences import enumerate_names
 
 AS_OF, KNOWN = "as_of", "known"
 AS_OF_PARAMETERS: Final = (
@@ -29,7 +32,44 @@ AS_OF_PARAMETERS: Final = (
         " it was known here by then.",
     ),
 )
+# What chooses and pages the list of a past day.
+OF_THE_LIST: Final = (AS_OF, KNOWN, "stage", "category", "at_risk", "owner", *PAGING)
+AS_OF_THE_LIST: Final = (
+    OpenApiParameter(
+        AS_OF,
+        OpenApiTypes.DATE,
+        description="The customers that were here at the end of this day (UTC), by name; a day ahead counts as today."
+        " Needs the right to see histories. Stage, time in it, figures and health are those of then; name, owner,"
+        " segment and industry, also in filters, those of today. Goes with `stage`, `category`, `at_risk`, `owner`,"
+        " `cursor`, `limit` and `count` alone.",
+    ),
+    AS_OF_PARAMETERS[1],
+)
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+def read_known(parameters: QueryDict) -> str:
+    """Whether the day is asked for as it was, or as it was known by then. Raises RequestRefused."""
+    known = parameters.get(KNOWN, EFFECTIVE)
+    if known not in (EFFECTIVE, RECORDED):
+        sentence = _("The parameter known can be %(one)s or %(other)s, or left out.")
+        raise refuse_parameter(KNOWN, sentence % {"one": EFFECTIVE, "other": RECORDED})
+    return known
+
+
+def refuse_known_alone(parameters: QueryDict) -> None:
+    """Refuse what says how a day is meant where no day is asked for. Raises RequestRefused."""
+    if KNOWN in parameters and AS_OF not in parameters:
+        raise refuse_parameter(KNOWN, _("The parameter known goes with as_of."))
+
+
+def refuse_other_filters(parameters: QueryDict) -> None:
+    """Refuse what the list of a past day cannot be asked for. Raises RequestRefused."""
+    for name in parameters:
+        if name not in OF_THE_LIST:
+            sentence = _("With as_of the list takes %(names)s, and not %(name)s.")
+            names = enumerate_names(OF_THE_LIST)
+            raise refuse_parameter(name, sentence % {"names": names, "name": shorten_text(name)})
 
 
 def read_day(parameters: QueryDict) -> dt.date:

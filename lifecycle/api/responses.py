@@ -259,7 +259,7 @@ class CompanyResponse(ResponseSerializer):
 class ContactResponse(ResponseSerializer):
     """A person at the customer; all null after an erasure.
 
-    E-mail address and phone number are masked for callers who may not move customers: ``z•••@acme.example``.
+    E-mail address and phone number are masked without the permission reveal_contacts: ``z•••@acme.example``.
     """
 
     name = serializers.CharField(allow_null=True, allow_blank=True)

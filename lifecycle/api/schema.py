@@ -6,7 +6,7 @@ from typing import Any
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 
 from lifecycle.api import configuration_responses, personal_data_responses, responses
-from lifecycle.api.as_of import AS_OF_PARAMETERS
+from lifecycle.api.as_of import AS_OF_PARAMETERS, AS_OF_THE_LIST
 from lifecycle.api.openapi import examples, security  # noqa: F401  (drf-spectacular finds the schemes)
 from lifecycle.api.openapi.configuration import CONFIGURATION, PUBLISHED
 from lifecycle.api.openapi.parameters import (
@@ -56,7 +56,13 @@ def describe(
     return decorator
 
 
-LIST_CUSTOMERS = describe("list_customers", "customers", *filter_parameters(), answer=responses.CustomerPageResponse)
+LIST_CUSTOMERS = describe(
+    "list_customers",
+    "customers",
+    *filter_parameters(),
+    *AS_OF_THE_LIST,
+    answer=responses.CustomerPageResponse,
+)
 GET_CUSTOMER = describe("get_customer", "customers", CUSTOMER, answer=responses.ProfileResponse)
 EXPORT_CUSTOMER = describe(
     "export_customer", "customers", CUSTOMER, request=ExportSerializer, answer=personal_data_responses.ExportResponse

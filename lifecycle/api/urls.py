@@ -4,6 +4,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from lifecycle.api.docs import DocsView, SchemaView
 from lifecycle.api.viewsets.configuration import ConfigurationViewSet
+from lifecycle.api.viewsets.contacts import ContactViewSet
 from lifecycle.api.viewsets.customer_data import CustomerDataViewSet
 from lifecycle.api.viewsets.customers import CustomerViewSet, LifecycleViewSet
 from lifecycle.api.viewsets.effects import EffectViewSet
@@ -46,6 +47,11 @@ v1: list[URLPattern | URLResolver] = [
         "customers/<str:customer_id>/pins/<str:field>",
         PinViewSet.as_view({"put": "pin", "delete": "unpin"}),
         name="customer-pin",
+    ),
+    path(
+        "customers/<str:customer_id>/contacts/reveal",
+        ContactViewSet.as_view({"post": "reveal"}),
+        name="customer-contacts-reveal",
     ),
     path("customers/<str:customer_id>/export", PersonalDataViewSet.as_view({"post": "export"}), name="customer-export"),
     path("customers/<str:customer_id>/erase", PersonalDataViewSet.as_view({"post": "erase"}), name="customer-erase"),

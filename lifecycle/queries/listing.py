@@ -261,7 +261,7 @@ def _cut(
     has_next = is_backward or has_more
     has_previous = has_more if is_backward else position is not None
     return Page(
-        [_describe(row, policy, now) for row in rows],
+        [describe_row(row, policy, now) for row in rows],
         next_cursor=cursor(last, backward=False) if has_next else None,
         previous_cursor=cursor(first, backward=True) if has_previous else None,
     )
@@ -271,13 +271,16 @@ def _as_json(key: Any) -> Any:
     return str(key) if isinstance(key, Decimal | dt.date) else key
 
 
-def _describe(row: dict[str, Any], policy: Policy, now: dt.datetime) -> dict[str, Any]:
+def describe_row(
+    row: dict[str, Any], policy: Policy, now: dt.datetime, *, today: dt.date | None = None
+) -> dict[str, Any]:
+    """A customer as every list has it, of the columns of its statement. ``today``: another day than that of ``now``."""
     stage = row["stage"]
     days = days_in_stage(row["stage_entered_at"], now)
     over = overdue(policy.max_days(stage), days)
     arr = None if row["arr"] is None else float(row["arr"])
     renewal_on = row["renewal_on"]
-    to_renewal = None if renewal_on is None else (dt.date.fromisoformat(renewal_on) - now.date()).days
+    to_renewal = None if renewal_on is None else (dt.date.fromisoformat(renewal_on) - (today or now.date())).days
     judged = health(
         category=policy.category(stage),
         days_over=over,
@@ -325,4 +328,4 @@ def stream_customers(
             for values in rows:
                 row = dict(zip(names, values, strict=True))
                 if row["customer_id"] is not None:
-                    yield _describe(row, policy, now)
+                    yield describe_row(row, policy, now)

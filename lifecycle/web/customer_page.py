@@ -23,7 +23,7 @@ from lifecycle.web.timeline import KIND_LABELS, read_entries, show_entries
 from lifecycle.web.work import gather_work
 from tenants.pages import TenantRequest
 from tenants.permissions import describe_denial
-from tenants.roles import UPDATE_LIFECYCLE, VIEW_HISTORY
+from tenants.roles import REVEAL_CONTACTS, UPDATE_LIFECYCLE, VIEW_HISTORY
 from tenants.services.accounts.members import name_members_then
 from tenants.services.configuration.policies import policy_of_version
 
@@ -53,7 +53,7 @@ def gather_customer(request: TenantRequest, customer_id: UUID, *, with_work: boo
     lifecycle = read_lifecycle(customer_id, tenant=tenant, may_update=may_update, denial=denial, source="UI")
     now = timezone.now()
     summary = read_summary(customer_id, tenant=tenant, now=now)
-    profile = read_profile(customer_id, tenant=tenant, now=now, with_contact_details=may_update)
+    profile = read_profile(customer_id, tenant=tenant, now=now)
     if lifecycle is None or summary is None or profile is None:
         raise Http404
     policy = policy_of_version(tenant.id, lifecycle["configuration_version"])
@@ -80,6 +80,7 @@ def gather_customer(request: TenantRequest, customer_id: UUID, *, with_work: boo
         "work": None if works is None else work.name_work(works, members, now, tenant=tenant, viewer=identity),
         "kinds": KIND_LABELS.items(),
         "may_update": may_update,
+        "may_reveal": identity.may(REVEAL_CONTACTS),
         "denial": denial,
         "stage_colors": stage_colors(policy),
         "record": record.name_fields(profile, names),

@@ -22,7 +22,7 @@ from lifecycle.web.people import name_people_then
 from lifecycle.web.proposals import show_proposals
 from tenants.actors import TenantRef
 from tenants.pages import TenantRequest
-from tenants.roles import UPDATE_LIFECYCLE
+from tenants.roles import REVEAL_CONTACTS, UPDATE_LIFECYCLE
 from tenants.rules.configuration.policy import Policy
 from tenants.rules.messages import Message
 from tenants.rules.texts import fold_text
@@ -96,9 +96,9 @@ def gather_home(request: TenantRequest, policy: Policy, *, now: dt.datetime) -> 
     asked += [(row["done_by"], row["done_at"]) for row in rows]
     names = name_people_then(asked, tenant=tenant, viewer=identity) if asked else {}
     keys = load_keys(tenant.id, [row["customer_id"] for row in rows]) if rows else {}
-    may_update = identity.may(UPDATE_LIFECYCLE)
-    contacts = open_main_contacts(awake, keys, tenant=tenant, with_contact_details=may_update)
-    # Those who see contacts masked see no texts of tasks either.
+    may_update, may_reveal = identity.may(UPDATE_LIFECYCLE), identity.may(REVEAL_CONTACTS)
+    contacts = open_main_contacts(awake, keys, tenant=tenant, with_contact_details=may_reveal)
+    # Those who only look see no texts of tasks.
     titles = _open_titles(done, keys, tenant) if may_update else {}
     calls = [
         _describe(row, policy, now)
@@ -124,6 +124,7 @@ def gather_home(request: TenantRequest, policy: Policy, *, now: dt.datetime) -> 
         "left": _pick(moved, names, at_risk, arrived=False),
         "may_update": may_update,
         **show_proposals(policy, tenant=tenant, owners=scope.owners),
+        "may_reveal": may_reveal,
     }
 
 

@@ -7,6 +7,7 @@ from lifecycle.web.views import (
     as_of,
     board,
     bulk,
+    contacts,
     customers,
     demo_mail,
     exports,
@@ -51,6 +52,7 @@ urlpatterns = [
         proposals.dismiss,
         name="dismiss-proposal",
     ),
+    path("customers/<uuid:customer_id>/contacts/<int:number>", contacts.reveal, name="reveal-contact"),
     path("customers/<uuid:customer_id>/move", moving.move_customer, name="move-customer"),
     path("customers/<uuid:customer_id>/timeline", customers.show_timeline_page, name="customer-timeline"),
     path(
@@ -70,6 +72,7 @@ urlpatterns = [
     path("calendar/<str:secret>.ics", renewals.read_feed, name="calendar-feed"),
     path("tasks", work.own_tasks, name="own-tasks-page"),
     path("board", board.show_board, name="board"),
+    path("board/as-of", as_of.show_board, name="board-as-of"),
     path("board/cards", board.show_cards, name="board-cards"),
     path("bulk", bulk.choose_customers, name="choose-customers"),
     path("bulk/<uuid:change_id>", bulk.show_change, name="bulk-change"),

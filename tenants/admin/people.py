@@ -16,7 +16,15 @@ from django.utils.translation import gettext_lazy, ngettext
 from tenants.admin.asking import ask_first, read_why
 from tenants.admin.base import ModelForm, ServiceAdmin, identity_of, service_arguments
 from tenants.models import ApiKey, User
-from tenants.roles import CONFIGURE_STAGES, MUTE_EFFECTS, UPDATE_LIFECYCLE, VIEW_HISTORY, VIEW_LIFECYCLE, Role
+from tenants.roles import (
+    CONFIGURE_STAGES,
+    MUTE_EFFECTS,
+    REVEAL_CONTACTS,
+    UPDATE_LIFECYCLE,
+    VIEW_HISTORY,
+    VIEW_LIFECYCLE,
+    Role,
+)
 from tenants.services.accounts.api_keys import ApiKeyRefused, create_key, revoke_key, rotate_key
 from tenants.services.accounts.invitations import (
     create_service_account,
@@ -40,6 +48,7 @@ SCOPES = {
     UPDATE_LIFECYCLE: gettext_lazy("update lifecycle"),
     VIEW_HISTORY: gettext_lazy("view history"),
     CONFIGURE_STAGES: gettext_lazy("configure stages"),
+    REVEAL_CONTACTS: gettext_lazy("reveal contacts"),
     MUTE_EFFECTS: gettext_lazy("mute effects"),
 }
 ROLE_CHOICES = [(role.value, role.label) for role in TENANT_ROLES]

@@ -37,6 +37,7 @@ class Tenant(models.Model):
             ("view_history", "Can see who moved a customer, when and why"),
             ("configure_stages", "Can change the lifecycle configuration"),
             ("mute_effects", "Can change stages without starting effects"),
+            ("reveal_contacts", "Can see how to reach the people at a customer"),
         ]
 
     def __str__(self) -> str:

@@ -1,8 +1,16 @@
 """Where a customer was at the end of a past day, over the API."""
 
+import datetime as dt
+
 import pytest
 
+from lifecycle.services.insight.as_of import EFFECTIVE, RECORDED, list_past
+from lifecycle.services.insight.keeping import keep_facts
+from lifecycle.services.insight.reading import Stages
+from tenants.context import tenant_context
+from tenants.services.configuration.policies import live_policy
 from tests.services.test_insight import at, tell
+from tests.statements import statements_of
 
 
 @pytest.fixture
@@ -41,3 +49,89 @@ def test_who_sees_no_history_sees_no_past(api_client, ann):
 def test_what_is_no_day_is_refused(api_client, ann, asked):
     answer = api_client("account_manager").get(f"/api/v1/customers/{ann.id}/lifecycle?{asked}")
     assert answer.status_code == 400 and answer.json()["code"] == "invalid_request"
+
+
+def listed(client, **asked):
+    """All rows of the list of a day, a page after the other."""
+    rows, cursor = [], None
+    while True:
+        answer = client.get("/api/v1/customers", {**asked, **({"cursor": cursor} if cursor else {})})
+        assert answer.status_code == 200, answer.content
+        body = answer.json()
+        rows += body["results"]
+        cursor = body["next_cursor"]
+        if not cursor:
+            return rows
+
+
+def test_the_list_of_each_day_is_that_of_the_page_and_each_row_says_what_its_customer_s_own_answer_says(
+    api_client, tenant, ann
+):
+    keep_facts(tenant)
+    client = api_client("account_manager")
+    today = dt.datetime.now(dt.UTC).date()
+    for day in (*(at(days).date() for days in range(-1, 75, 5)), today):
+        for known in (EFFECTIVE, RECORDED):
+            with tenant_context(tenant.id):
+                stages = Stages.of(live_policy(tenant.id), tenant)
+                expected, count = list_past(day, stages=stages, tenant=tenant, known=known)
+            rows = listed(client, as_of=str(day), known=known, limit=2)
+            assert [(row["name"], row["stage"], row["days_in_stage"], row["reason_code"]) for row in rows] == [
+                (row["name"], row["stage"], row["days_in_stage"], row["reason_code"]) for row in expected
+            ]
+            assert client.get(f"/api/v1/customers?as_of={day}&known={known}&count=true").json()["total"] == count
+            for row in rows:
+                own = client.get(f"/api/v1/customers/{row['id']}/lifecycle?as_of={day}&known={known}").json()
+                assert {name: row[name] for name in own if name in row} == {
+                    name: value for name, value in own.items() if name in row
+                }
+
+
+def test_the_figures_and_the_filters_are_those_of_the_day(api_client, tenant, ann):
+    keep_facts(tenant)
+    client = api_client("account_manager")
+
+    def found(days, **asked):
+        return [
+            (row["name"], row["arr"], row["currency"]) for row in listed(client, as_of=str(at(days).date()), **asked)
+        ]
+
+    assert found(25, stage="Active") == [("ann", "100.00", "EUR")]
+    assert found(35, stage="Active") == [("ann", "150.00", "EUR")]
+    assert found(35, stage=["Onboarded", "Active"]) == [("ann", "150.00", "EUR"), ("cyd", "70.00", "EUR")]
+    assert found(55, category="renewal") == [] and found(55, owner="stranger") == []
+    assert found(55, stage="At-Risk") == [("ann", "120.00", "USD"), ("cyd", "70.00", "EUR")]
+
+
+@pytest.mark.parametrize(
+    ("asked", "parameter"),
+    [
+        ("as_of=2026-13-01", "as_of"),
+        ("as_of=2026-04-01&known=x", "known"),
+        ("known=recorded", "known"),
+        ("as_of=2026-04-01&search=ann", "search"),
+        ("as_of=2026-04-01&where=health<=40", "where"),
+        ("as_of=2026-04-01&stage=Nowhere", "stage"),
+        ("as_of=2026-04-01&cursor=x", "cursor"),
+        ("as_of=2026-04-01&nonsense=1", "nonsense"),
+    ],
+)
+def test_what_the_list_of_a_day_cannot_be_asked_for_is_named(api_client, users, asked, parameter):
+    answer = api_client("account_manager").get(f"/api/v1/customers?{asked}")
+    assert answer.status_code == 400
+    assert [error["parameter"] for error in answer.json()["errors"]] == [parameter]
+
+
+def test_a_list_of_the_past_takes_as_many_statements_for_one_customer_as_for_many(api_client, tenant, ann):
+    keep_facts(tenant)
+    client = api_client("account_manager")
+    one, many = (
+        len(statements_of(client, f"/api/v1/customers?as_of={at(35).date()}&limit={limit}")) for limit in (1, 200)
+    )
+    assert one == many
+    assert many < 15
+
+
+def test_who_sees_no_history_sees_no_list_of_the_past(api_client, users):
+    refused = api_client("viewer").get("/api/v1/customers?as_of=2026-04-01")
+    assert (refused.status_code, refused.json()["code"]) == (403, "permission_denied")

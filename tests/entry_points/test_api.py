@@ -10,7 +10,14 @@ import pytest
 from audit.models import LifecycleHistory, OutboxMessage
 from lifecycle.models import CustomerLifecycleStatus
 from tenants.context import tenant_context
-from tenants.roles import CONFIGURE_STAGES, MUTE_EFFECTS, UPDATE_LIFECYCLE, VIEW_HISTORY, VIEW_LIFECYCLE
+from tenants.roles import (
+    CONFIGURE_STAGES,
+    MUTE_EFFECTS,
+    REVEAL_CONTACTS,
+    UPDATE_LIFECYCLE,
+    VIEW_HISTORY,
+    VIEW_LIFECYCLE,
+)
 from tests.conftest import make_people
 from tests.entry_points.routes import list_routes
 from tests.factories import MINIMAL, SAAS, CustomerFactory, TenantFactory
@@ -18,10 +25,10 @@ from tests.factories import MINIMAL, SAAS, CustomerFactory, TenantFactory
 # The role matrix [SEC-1] once more, written out by hand: the table of the requirements, not that of the code.
 MAY: dict[str, set[str]] = {
     "viewer": {VIEW_LIFECYCLE},
-    "account_manager": {VIEW_LIFECYCLE, UPDATE_LIFECYCLE, VIEW_HISTORY},
-    "service": {VIEW_LIFECYCLE, UPDATE_LIFECYCLE, VIEW_HISTORY},
-    "tenant_admin": {VIEW_LIFECYCLE, UPDATE_LIFECYCLE, VIEW_HISTORY, CONFIGURE_STAGES, MUTE_EFFECTS},
-    "super_admin": {VIEW_LIFECYCLE, UPDATE_LIFECYCLE, VIEW_HISTORY, CONFIGURE_STAGES, MUTE_EFFECTS},
+    "account_manager": {VIEW_LIFECYCLE, UPDATE_LIFECYCLE, VIEW_HISTORY, REVEAL_CONTACTS},
+    "service": {VIEW_LIFECYCLE, UPDATE_LIFECYCLE, VIEW_HISTORY, REVEAL_CONTACTS},
+    "tenant_admin": {VIEW_LIFECYCLE, UPDATE_LIFECYCLE, VIEW_HISTORY, REVEAL_CONTACTS, CONFIGURE_STAGES, MUTE_EFFECTS},
+    "super_admin": {VIEW_LIFECYCLE, UPDATE_LIFECYCLE, VIEW_HISTORY, REVEAL_CONTACTS, CONFIGURE_STAGES, MUTE_EFFECTS},
 }
 ANYONE = ""
 
@@ -58,6 +65,7 @@ DOORS: dict[tuple[str, str], Door] = {
     ),
     ("GET", "/api/v1/customers/{customer_id}/lifecycle/summary"): Door(VIEW_LIFECYCLE, names_customer=True),
     ("GET", "/api/v1/customers/{customer_id}/lifecycle/history"): Door(VIEW_HISTORY, names_customer=True),
+    ("POST", "/api/v1/customers/{customer_id}/contacts/reveal"): Door(REVEAL_CONTACTS, names_customer=True),
     ("POST", "/api/v1/customers/{customer_id}/export"): Door(CONFIGURE_STAGES, names_customer=True),
     ("POST", "/api/v1/customers/{customer_id}/erase"): Door(
         CONFIGURE_STAGES, lambda _: {"reason": "Request 17"}, names_customer=True

@@ -13,7 +13,7 @@ from lifecycle.services.work.notes import By, write_note
 from lifecycle.services.work.tasks import create_task
 from tenants.actors import USER, Actor
 from tenants.context import tenant_context
-from tenants.roles import UPDATE_LIFECYCLE, VIEW_HISTORY, VIEW_LIFECYCLE
+from tenants.roles import PERMISSIONS, UPDATE_LIFECYCLE, VIEW_HISTORY, VIEW_LIFECYCLE
 from tests.entry_points.routes import list_routes
 from tests.entry_points.test_api import MAY, traces
 from tests.factories import look_at, utc_now
@@ -42,6 +42,7 @@ PAGES = {
     "/insight": VIEW_LIFECYCLE,
     "/board": VIEW_LIFECYCLE,
     "/board/cards": VIEW_LIFECYCLE,
+    "/board/as-of": VIEW_HISTORY,
     "/notifications": VIEW_LIFECYCLE,
     "/notifications/bell": VIEW_LIFECYCLE,
     "/notifications/preferences": VIEW_LIFECYCLE,
@@ -51,6 +52,8 @@ PAGES = {
 POSTED = {
     # tests/web/test_record.py.
     "/customers/{customer_id}/fields/{path}",
+    # tests/web/test_contacts.py.
+    "/customers/{customer_id}/contacts/{number}",
     # With a figure: tests/web/test_insight.py.
     "/insight/customers",
     # tests/web/test_proposals.py.
@@ -172,7 +175,7 @@ def test_a_probe_asks_by_address_whatever_the_names_of_the_site(db, settings, na
 
 def test_no_page_takes_15_statements_of_a_customer_of_whom_much_is_known(page_client, users, tenant, customer):
     """Several people, none of them the one who looks, have moved, pinned, written and asked for something."""
-    now, admin = utc_now(), Actor(USER, str(users.tenant_admin.id))
+    now, admin = utc_now(), Actor(USER, str(users.tenant_admin.id), frozenset(PERMISSIONS))
     person = ContactFacts("Zoë Beispiel", "zoe@acme.example", "+49 30 123456")
     facts = CustomerFacts(
         customer.external_id, "/crm", now, company={"owner": "ann"}, contacts=[person], billing={"arr": "100.00"}
@@ -180,7 +183,9 @@ def test_no_page_takes_15_statements_of_a_customer_of_whom_much_is_known(page_cl
     with tenant_context(tenant.id):
         record_customers([facts], tenant=tenant, actor=admin, source="Import", now=now, create=False)
         for stage in ("Onboarded", "Active"):
-            apply(Call(tenant, admin, "UI", now), [Change(customer_id=customer.id, stage=stage, note="Agreed.")])
+            change = Change(customer_id=customer.id, stage=stage, note="Agreed.")
+            (outcome,) = apply(Call(tenant, admin, "UI", now), [change])
+            assert outcome.moved, outcome
         pin_field(customer.id, "owner", tenant=tenant, actor=admin, now=now, reason="The CRM is wrong.")
         for someone in (users.tenant_admin, users.service):
             who = By(tenant, Actor(USER, str(someone.id)), now)

@@ -15,6 +15,7 @@ def test_help_says_the_rights_and_the_numbers_as_they_are(page_client, users, te
     page = page_client("viewer").get("/help")
     shown = text_of(page)
     assert "Change a stage without starting its effects No No Yes" in shown
-    assert "Change stages and owners, write notes and tasks, see contacts in full, share views No Yes Yes" in shown
+    assert "Change stages and owners, write notes and tasks, share views No Yes Yes" in shown
+    assert "See e-mail addresses and phone numbers of contacts, which is recorded No Yes Yes" in shown
     assert f"an overdue balance up to {ARREARS_PENALTY}" in shown
     assert next(link for link in markup_of(page).all("a") if link.get("aria-current") == "page")["href"] == "/help"

@@ -16,6 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from audit.models import LifecycleHistory
 from lifecycle.models import Customer, FigureChange
 from lifecycle.services.insight.as_of import EFFECTIVE, RECORDED, list_past, read_past
+from lifecycle.services.insight.as_of_board import read_past_board
 from lifecycle.services.insight.keeping import keep_facts
 from lifecycle.services.insight.reading import Stages
 from lifecycle.web.insight_page import VIEWS
@@ -274,3 +275,30 @@ def test_what_is_recorded_late_is_known_only_from_then_on(tenant, stories):
         assert read_past(stories["dan"].id, before, known=EFFECTIVE, tenant=tenant).stage == "Active"
         assert read_past(stories["dan"].id, before, known=RECORDED, tenant=tenant).stage is None
         assert read_past(stories["dan"].id, after, known=RECORDED, tenant=tenant).stage == "Active"
+
+
+def test_the_board_of_each_day_counts_whom_the_list_of_the_day_names(page_client, tenant, stories):
+    client = page_client("account_manager")
+    for day in (at(days).date() for days in range(-1, 75, 9)):
+        with tenant_context(tenant.id):
+            stages = Stages.of(live_policy(tenant.id), tenant)
+            rows, _count = list_past(day, stages=stages, tenant=tenant)
+            columns = read_past_board(day, stages=stages, tenant=tenant)
+        assert {column.stage: column.customers for column in columns if column.customers} == Counter(
+            row["stage"] for row in rows
+        )
+        assert sorted(
+            (column.stage, card["name"], card["days_in_stage"]) for column in columns for card in column.cards
+        ) == (sorted((row["stage"], row["name"], row["days_in_stage"]) for row in rows))
+        worth = Counter()
+        for row in rows:
+            worth[row["stage"], row["currency"]] += row["arr"]
+        assert {(column.stage, currency): arr for column in columns for currency, arr in column.money} == {
+            key: arr for key, arr in worth.items() if arr
+        }
+    page = client.get(f"/board/as-of?day={at(55).date()}")
+    assert "At-Risk 2 customers" in text_of(page)
+    assert f"/customers/{stories['ann'].id}/as-of?day={at(55).date()}" in page.content.decode().replace("&amp;", "&")
+    known = text_of(client.get(f"/board/as-of?day={at(55).date()}&known=recorded"))
+    assert "At-Risk 0 customers" in known
+    assert "is no day" in text_of(client.get("/board/as-of?day=tomorrow"))

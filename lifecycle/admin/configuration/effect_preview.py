@@ -18,7 +18,7 @@ from lifecycle.services.effects.foreseen import WITH_TEXTS, Possible, Viewer, fo
 from lifecycle.services.effects.queue import Job
 from tenants.admin.base import identity_of, service_arguments
 from tenants.models import ConfigurationVersion
-from tenants.roles import UPDATE_LIFECYCLE
+from tenants.roles import REVEAL_CONTACTS
 from tenants.rules.configuration.document import Configuration, Effect, read_configuration
 from tenants.rules.effect_texts import render
 
@@ -73,7 +73,7 @@ def _show(request: HttpRequest, effect: Effect, configuration: Configuration, cu
     identity = identity_of(request)
     status = CustomerLifecycleStatus.objects.filter(tenant_id=tenant.id, customer_id=customer_id).first()
     from_stage, to_stage = _choose_move(effect, configuration, status.stage if status else "")
-    viewer = Viewer(identity.user_id, sees_contacts=identity.may(UPDATE_LIFECYCLE))
+    viewer = Viewer(identity.user_id, sees_contacts=identity.may(REVEAL_CONTACTS))
     ((foreseen,),) = foresee(
         customer_id, [Possible(from_stage, to_stage, (effect,))], tenant=tenant, viewer=viewer, now=now
     )

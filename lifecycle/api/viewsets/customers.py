@@ -11,31 +11,35 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from lifecycle.api import responses, schema
-from lifecycle.api.as_of import AS_OF, KNOWN, read_day
+from lifecycle.api.as_of import AS_OF, KNOWN, read_day, read_known, refuse_known_alone, refuse_other_filters
 from lifecycle.api.authorship import find_author
 from lifecycle.api.filters import read_list_query, refuse_parameter, refuse_unknown_parameters
 from lifecycle.api.idempotency import idempotent
 from lifecycle.api.openapi.configuration import LINE
-from lifecycle.api.paging import encode_before, read_before, surround
+from lifecycle.api.paging import encode_before, read_before, read_position, surround
 from lifecycle.api.preconditions import format_etag, is_known_to_caller, read_if_match
 from lifecycle.api.serializers import ChangeSerializer, read_uuid
 from lifecycle.api.viewsets.tenant import SOURCE, TenantViewSet, start_call
+from lifecycle.queries.cursors import Position, encode_cursor
 from lifecycle.queries.facts import find_status
-from lifecycle.queries.listing import InvalidCursor, list_customers
+from lifecycle.queries.listing import InvalidCursor, chosen_stages, list_customers
 from lifecycle.queries.selection import count_all_customers
 from lifecycle.rules.transitions import Change
 from lifecycle.sentences import say
 from lifecycle.services.customers import summaries
 from lifecycle.services.customers.profiles import find_customer
 from lifecycle.services.effects.foreseen import Viewer
-from lifecycle.services.insight.as_of import EFFECTIVE, RECORDED, read_past
+from lifecycle.services.insight.as_of import read_past
+from lifecycle.services.insight.as_of_list import list_as_of
+from lifecycle.services.insight.reading import Stages
 from lifecycle.services.transitions import history
 from lifecycle.services.transitions.apply import NOT_FOUND, CallRefused, apply
 from lifecycle.services.transitions.update_budget import UpdateBudget
 from tenants.context import tenant_context
 from tenants.permissions import describe_denial
 from tenants.refusals import RequestRefused
-from tenants.roles import UPDATE_LIFECYCLE, VIEW_HISTORY, VIEW_LIFECYCLE
+from tenants.roles import REVEAL_CONTACTS, UPDATE_LIFECYCLE, VIEW_HISTORY, VIEW_LIFECYCLE
+from tenants.rules.configuration.policy import Policy
 from tenants.rules.values import LONGEST_ID, InvalidValue, read_external_id
 from tenants.sentences import describe_value
 from tenants.services.configuration.policies import live_policy, policy_of_version
@@ -64,6 +68,9 @@ class CustomerViewSet(TenantViewSet):
     def list(self, request: Request) -> Response:
         """One page of customers."""
         policy = live_policy(self.tenant.id)
+        refuse_known_alone(request.query_params)
+        if AS_OF in request.query_params:
+            return self._list_past(request, policy)
         query = read_list_query(request.query_params, tenant=self.tenant, policy=policy)
         about: dict[str, Any] = {"tenant": self.tenant, "policy": policy, "now": timezone.now()}
         try:
@@ -74,6 +81,43 @@ class CustomerViewSet(TenantViewSet):
             request, page.next_cursor, page.previous_cursor, count=lambda: count_all_customers(query, **about)
         )
         return Response(responses.CustomerPageResponse.render({"results": page.rows, **around}))
+
+    def _list_past(self, request: Request, policy: Policy) -> Response:
+        """One page of the customers that were here at the end of a day, by name."""
+        if not self.identity.may(VIEW_HISTORY):
+            raise PermissionDenied(describe_denial(self.identity, VIEW_HISTORY))
+        asked = request.query_params
+        refuse_other_filters(asked)
+        day, known = read_day(asked), read_known(asked)
+        chosen = asked.copy()
+        for name in (AS_OF, KNOWN, "cursor"):
+            chosen.pop(name, None)
+        query = read_list_query(chosen, tenant=self.tenant, policy=policy)
+        question = f"as_of|{day}|{known}|{sorted(query.filters.items())}|{self.tenant.id}".encode()
+        position = read_position(asked, question)
+        offset = int(position.key) if position else 0
+        stages = Stages.of(policy, self.tenant)
+        rows, count = list_as_of(
+            day,
+            stages=stages,
+            tenant=self.tenant,
+            known=known,
+            keys=stages.keys_of(chosen_stages(query, policy)),
+            owner=query.filters.get("owner", ""),
+            offset=offset,
+            limit=query.limit,
+        )
+
+        def cursor(to: int) -> str:
+            return encode_cursor(Position(max(0, to), str(day)), question=question)
+
+        around = surround(
+            request,
+            cursor(offset + query.limit) if offset + query.limit < count else None,
+            cursor(offset - query.limit) if offset else None,
+            count=lambda: count,
+        )
+        return Response(responses.CustomerPageResponse.render({"results": rows, **around}))
 
     @schema.GET_CUSTOMER
     def retrieve(self, request: Request, customer_id: str) -> Response:
@@ -104,7 +148,7 @@ class CustomerViewSet(TenantViewSet):
             customer_id,
             tenant=self.tenant,
             now=timezone.now(),
-            with_contact_details=self.identity.may(UPDATE_LIFECYCLE),
+            with_contact_details=self.identity.may(REVEAL_CONTACTS),
         )
         return Response(responses.ProfileResponse.render(self.found(profile)))
 
@@ -126,14 +170,14 @@ class LifecycleViewSet(TenantViewSet):
         refuse_unknown_parameters(request.query_params, (DETAIL_PARAMETER, AS_OF, KNOWN))
         if AS_OF in request.query_params:
             return self._show_past(request)
-        if KNOWN in request.query_params:
-            raise refuse_parameter(KNOWN, _("The parameter known goes with as_of."))
+        refuse_known_alone(request.query_params)
         detail = request.query_params.get(DETAIL_PARAMETER)
         if detail not in (None, DETAIL):
             sentence = _("The parameter effects can be %(value)s, or left out.")
             raise refuse_parameter(DETAIL_PARAMETER, sentence % {"value": DETAIL})
         may_update = self.identity.may(UPDATE_LIFECYCLE)
         denial = "" if may_update else describe_denial(self.identity, UPDATE_LIFECYCLE)
+        viewer = Viewer(self.identity.user_id, sees_contacts=self.identity.may(REVEAL_CONTACTS))
         body = self.found(
             summaries.read_lifecycle(
                 self.customer_id,
@@ -141,7 +185,7 @@ class LifecycleViewSet(TenantViewSet):
                 may_update=may_update,
                 denial=denial,
                 source=SOURCE,
-                viewer=Viewer(self.identity.user_id, sees_contacts=may_update) if detail else None,
+                viewer=viewer if detail else None,
                 now=timezone.now(),
             )
         )
@@ -157,10 +201,7 @@ class LifecycleViewSet(TenantViewSet):
         """Where the customer was at the end of a day. Its ``version`` is that of then; nothing can be moved there."""
         if not self.identity.may(VIEW_HISTORY):
             raise PermissionDenied(describe_denial(self.identity, VIEW_HISTORY))
-        day = read_day(request.query_params)
-        known = request.query_params.get(KNOWN, EFFECTIVE)
-        if known not in (EFFECTIVE, RECORDED):
-            raise refuse_parameter(KNOWN, f"The parameter known can be {EFFECTIVE} or {RECORDED}, or left out.")
+        day, known = read_day(request.query_params), read_known(request.query_params)
         with tenant_context(self.tenant.id):
             self.found(find_status(self.tenant.id, self.customer_id))
             past = read_past(self.customer_id, day, known=known, tenant=self.tenant)

@@ -8,8 +8,8 @@ from typing import Final
 from lifecycle.queries.insight import saving
 from lifecycle.queries.insight.facts import CHOSEN, facts
 
-_OF_TENANT: Final = "p.tenant_id = %(tenant_id)s::uuid"
-_CUSTOMER: Final = "JOIN lifecycle_customer c ON c.tenant_id = p.tenant_id AND c.id = p.customer_id"
+OF_TENANT: Final = "p.tenant_id = %(tenant_id)s::uuid"
+CUSTOMER: Final = "JOIN lifecycle_customer c ON c.tenant_id = p.tenant_id AND c.id = p.customer_id"
 _IN_MONTHS: Final = "f.day BETWEEN %(first_month)s::date AND %(last_month)s::date"
 _IN_DAYS: Final = "f.day BETWEEN %(begin)s::date AND %(end)s::date"
 
@@ -32,11 +32,11 @@ SELECT f.from_stage, f.number, f.to_stage, sum(f.customers)::bigint FROM {facts(
 
 def open_stays(*, is_filtered: bool) -> str:
     """Stays that began in the months and go on: stage, days so far, how many."""
-    customer, chosen = (_CUSTOMER, f"AND {CHOSEN}") if is_filtered else ("", "")
+    customer, chosen = (CUSTOMER, f"AND {CHOSEN}") if is_filtered else ("", "")
     return f"""
 SELECT p.stage, floor(extract(epoch FROM %(now)s::timestamptz - p.began) / 86400)::int, count(*)
   FROM lifecycle_stay p {customer}
- WHERE {_OF_TENANT} AND p.stage = ANY(%(stages)s::text[]) AND p.to_stage = '' AND p.piece = 0 {chosen}
+ WHERE {OF_TENANT} AND p.stage = ANY(%(stages)s::text[]) AND p.to_stage = '' AND p.piece = 0 {chosen}
    AND p.began >= %(first_moment)s::timestamptz AND p.began < %(last_moment)s::timestamptz
  GROUP BY 1, 2"""
 
@@ -114,32 +114,33 @@ def behind(figure: str) -> str:
 SELECT p.customer_id, c.name, c.external_id, c.owner, c.segment, p.from_stage, p.stage, p.to_stage, p.entered,
        NULLIF(p.left_at, '9999-01-01 00:00:00+00'::timestamptz) AS left_at, p.reason_code, p.left_reason, p.arr,
        p.currency
-  FROM lifecycle_stay p {_CUSTOMER}
- WHERE {_OF_TENANT} AND {BEHIND[figure]} AND {CHOSEN}
+  FROM lifecycle_stay p {CUSTOMER}
+ WHERE {OF_TENANT} AND {BEHIND[figure]} AND {CHOSEN}
  ORDER BY p.began, p.customer_id, p.sequence, p.piece LIMIT %(limit)s::int OFFSET %(offset)s::int"""
 
 
 def count_behind(figure: str, *, is_filtered: bool) -> str:
     """How many rows ``behind`` has in all."""
-    customer, chosen = (_CUSTOMER, f"AND {CHOSEN}") if is_filtered else ("", "")
-    return f"SELECT count(*) FROM lifecycle_stay p {customer} WHERE {_OF_TENANT} AND {BEHIND[figure]} {chosen}"
+    customer, chosen = (CUSTOMER, f"AND {CHOSEN}") if is_filtered else ("", "")
+    return f"SELECT count(*) FROM lifecycle_stay p {customer} WHERE {OF_TENANT} AND {BEHIND[figure]} {chosen}"
 
 
 # Who was here at the end of a day: as it was, or as it was known here by then.
-_HERE: Final = {
+HERE: Final = {
     "effective": "p.began < %(moment)s::timestamptz AND p.ended >= %(moment)s::timestamptz",
     "recorded": "p.known < %(moment)s::timestamptz AND p.known_until >= %(moment)s::timestamptz AND p.piece = 0",
 }
 _WHO: Final = f"(%(stages)s::text[] IS NULL OR p.stage = ANY(%(stages)s::text[])) AND {CHOSEN}"
 AS_OF: Final = {
     known: f"""
-SELECT p.customer_id, c.name, c.external_id, c.owner, c.segment, p.stage, p.entered, p.reason_code, p.arr, p.currency
+SELECT p.customer_id, c.name, c.external_id, c.owner, c.segment, p.stage, p.sequence, p.entered, p.reason_code, p.arr,
+       p.currency
   FROM lifecycle_customer c JOIN lifecycle_stay p ON p.tenant_id = c.tenant_id AND p.customer_id = c.id
- WHERE {_OF_TENANT} AND c.tenant_id = %(tenant_id)s::uuid AND {here} AND {_WHO}
+ WHERE {OF_TENANT} AND c.tenant_id = %(tenant_id)s::uuid AND {here} AND {_WHO}
  ORDER BY c.name_key, c.id LIMIT %(limit)s::int OFFSET %(offset)s::int"""
-    for known, here in _HERE.items()
+    for known, here in HERE.items()
 }
 COUNT_AS_OF: Final = {
-    known: f"SELECT count(*) FROM lifecycle_stay p {_CUSTOMER} WHERE {_OF_TENANT} AND {here} AND {_WHO}"
-    for known, here in _HERE.items()
+    known: f"SELECT count(*) FROM lifecycle_stay p {CUSTOMER} WHERE {OF_TENANT} AND {here} AND {_WHO}"
+    for known, here in HERE.items()
 }

@@ -150,7 +150,7 @@ def open_contacts(tenant: TenantRef, customer_id: UUID) -> list[Json]:
     """The contacts in clear. After an erasure no one can read them any more: what named people is None."""
     contacts = list(Contact.objects.filter(tenant_id=tenant.id, customer_id=customer_id).order_by("position", "id"))
     key = load_keys(tenant.id, [customer_id]).get(customer_id) if contacts else None
-    return [_open_contact(contact, key) for contact in contacts]
+    return [open_contact(contact, key) for contact in contacts]
 
 
 def open_main_contacts(
@@ -166,11 +166,12 @@ def open_main_contacts(
     first: dict[UUID, Contact] = {}
     for contact in rows.order_by("position", "id"):
         first.setdefault(contact.customer_id, contact)
-    opened = {id_: _open_contact(contact, keys.get(id_)) for id_, contact in first.items()}
+    opened = {id_: open_contact(contact, keys.get(id_)) for id_, contact in first.items()}
     return {id_: one if with_contact_details else _mask(one) for id_, one in opened.items() if one["name"]}
 
 
-def _open_contact(contact: Contact, key: bytes | None) -> Json:
+def open_contact(contact: Contact, key: bytes | None) -> Json:
+    """A contact in clear; what named people is None when the key is gone or another one."""
     personal: Json = dict.fromkeys(("name", "email", "phone"))
     if key is not None:
         contact.use_data_key(key)

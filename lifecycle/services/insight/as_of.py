@@ -89,11 +89,13 @@ def list_past(
     owner: str = "",
     segment: str = "",
     page: int = 1,
+    offset: int | None = None,
     limit: int = ROWS,
 ) -> tuple[list[dict[str, Any]], int]:
     """A page of the customers that were here at the end of the day, by name, and how many there were. Two statements.
 
-    ``keys``: only in these stages. Owner and segment are those of today.
+    ``keys``: only in these stages. ``offset``: behind so many of them, where that is no whole
+    ``page``. Owner and segment are those of today.
     """
     end = midnight(day + dt.timedelta(days=1))
     parameters: dict[str, Any] = {
@@ -103,7 +105,7 @@ def list_past(
         "owner": fold_text(owner),
         "segment": segment,
         "limit": limit,
-        "offset": (page - 1) * limit,
+        "offset": (page - 1) * limit if offset is None else offset,
     }
     with connection.cursor() as cursor:
         cursor.execute(COUNT_AS_OF[known], parameters)

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -95,6 +95,12 @@ class Stages:
     def keys(self) -> tuple[str, ...]:
         """Those of the live configuration, in its order."""
         return tuple(key_of(name, self.policy.version, self.renames) for name in self.policy.stages)
+
+    def keys_of(self, names: Collection[str] | None) -> tuple[str, ...] | None:
+        """The keys of the stages of these names of today; None for None."""
+        if names is None:
+            return None
+        return tuple(key for key, name in zip(self.keys, self.policy.stages, strict=True) if name in names)
 
     def of_category(self, category: str) -> tuple[str, ...]:
         """The keys of the stages with this meaning."""

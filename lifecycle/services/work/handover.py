@@ -8,6 +8,7 @@ from lifecycle.services.customers.profiles import read_profile
 from lifecycle.services.customers.summaries import read_summary
 from lifecycle.services.transitions.history import read_history
 from lifecycle.services.work.notes import list_notes
+from lifecycle.services.work.sealing import LateKeys
 from lifecycle.services.work.tasks import list_open_tasks
 from tenants.actors import TenantRef
 from tenants.services.configuration.policies import policy_of_version
@@ -16,31 +17,30 @@ LATEST_NOTES = 5
 LATEST_CHANGES = 5
 
 
-def read_handover(
-    customer_id: UUID, *, tenant: TenantRef, now: dt.datetime, sees_texts: bool, sees_contacts: bool
-) -> dict[str, Any] | None:
-    """Where the customer stands and why, open tasks, the last notes, the renewal, contacts and figures.
+def read_handover(customer_id: UUID, *, tenant: TenantRef, now: dt.datetime, sees_texts: bool) -> dict[str, Any] | None:
+    """Where the customer stands and why, open tasks, the last notes, the renewal, contacts (masked) and figures.
 
     None if there is no such customer. Call in the tenant's context. A number of statements that does not depend on the
     customer.
     """
-    profile = read_profile(customer_id, tenant=tenant, now=now, with_contact_details=sees_contacts)
+    profile = read_profile(customer_id, tenant=tenant, now=now)
     if profile is None:
         return None
     summary = read_summary(customer_id, tenant=tenant, now=now)
-    history = read_history(customer_id, tenant=tenant, limit=LATEST_CHANGES)
+    keys = LateKeys(tenant.id, customer_id)
+    history = read_history(customer_id, tenant=tenant, limit=LATEST_CHANGES, keys=keys)
     changes = history.rows if history else []
     guidance = ""
     if changes and summary is not None:
         policy = policy_of_version(tenant.id, changes[0]["configuration_version"])
         guidance = policy.guidance(summary["stage"])
-    notes = list_notes(customer_id, tenant=tenant, limit=LATEST_NOTES, sees_texts=sees_texts) or []
+    notes = list_notes(customer_id, tenant=tenant, limit=LATEST_NOTES, sees_texts=sees_texts, keys=keys) or []
     return {
         "profile": profile,
         "company": profile["company"],
         "summary": summary,
         "changes": changes,
         "guidance": guidance,
-        "tasks": list_open_tasks(customer_id, tenant=tenant, today=now.date(), sees_texts=sees_texts),
+        "tasks": list_open_tasks(customer_id, tenant=tenant, today=now.date(), sees_texts=sees_texts, keys=keys),
         "notes": [note for note in notes if note["deleted_at"] is None],
     }

@@ -131,7 +131,13 @@ def delete_note(note_id: UUID, *, customer_id: UUID, by: By) -> None:
 
 
 def list_notes(
-    customer_id: UUID, *, tenant: TenantRef, before: UUID | None = None, limit: int = 50, sees_texts: bool = True
+    customer_id: UUID,
+    *,
+    tenant: TenantRef,
+    before: UUID | None = None,
+    limit: int = 50,
+    sees_texts: bool = True,
+    keys: Keys | None = None,
 ) -> list[Row] | None:
     """The customer's notes, the latest first, deleted ones too; None if there is no such customer. Three statements."""
     found = Note.objects.filter(tenant_id=tenant.id, customer_id=customer_id)
@@ -140,7 +146,7 @@ def list_notes(
     rows = list(found.order_by("-id")[:limit])
     if not rows and not Customer.objects.filter(tenant_id=tenant.id, id=customer_id).exists():
         return None
-    return describe_notes(rows, tenant=tenant, sees_texts=sees_texts)
+    return describe_notes(rows, tenant=tenant, sees_texts=sees_texts, keys=keys)
 
 
 def count_notes(customer_id: UUID, *, tenant: TenantRef) -> int:

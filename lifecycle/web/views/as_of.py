@@ -2,6 +2,7 @@
 
 import datetime as dt
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.http import Http404, HttpResponse
@@ -10,6 +11,7 @@ from django.utils import timezone
 
 from lifecycle.models import Customer
 from lifecycle.services.insight.as_of import EFFECTIVE, RECORDED, list_past, read_past
+from lifecycle.services.insight.as_of_board import read_past_board
 from lifecycle.services.insight.reading import ROWS, Stages
 from lifecycle.web.as_of_page import describe_figures
 from lifecycle.web.insight_page import MOST_PAGES, InvalidQuestion, read_day
@@ -33,15 +35,17 @@ def _read(request: TenantRequest) -> tuple[dt.date, str, int, str]:
     return day, known, min(max(1, number), MOST_PAGES), trouble
 
 
+def _read_filters(request: TenantRequest, *names: str) -> dict[str, str]:
+    return {name: request.GET.get(name, "").replace("\x00", "").strip()[:150] for name in names}
+
+
 @page(VIEW_HISTORY)
 def show_list(request: TenantRequest) -> HttpResponse:
     """The customers that were here at the end of a day, 50 a page; ``stage``, ``owner`` and ``segment`` choose some."""
     policy = live_policy(request.tenant.id)
     stages = Stages.of(policy, request.tenant)
     day, known, number, trouble = _read(request)
-    asked = {
-        name: request.GET.get(name, "").replace("\x00", "").strip()[:150] for name in ("stage", "owner", "segment")
-    }
+    asked = _read_filters(request, "stage", "owner", "segment")
     keys = [key for key in stages.keys if stages.name(key) == asked["stage"]]
     rows, count = list_past(
         day,
@@ -73,6 +77,29 @@ def show_list(request: TenantRequest) -> HttpResponse:
         "stage_colors": stage_colors(policy),
     }
     return render(request, "insight/as_of_list.html", context, status=400 if trouble else 200)
+
+
+@page(VIEW_HISTORY)
+def show_board(request: TenantRequest) -> HttpResponse:
+    """How many stood in each stage at the end of a day, and who came to it last.
+
+    ``owner`` and ``segment`` choose some.
+    """
+    policy = live_policy(request.tenant.id)
+    day, known, _number, trouble = _read(request)
+    asked = _read_filters(request, "owner", "segment")
+    context: dict[str, Any] = {
+        "day": day,
+        "known": known,
+        "trouble": trouble,
+        "asked": asked,
+        "columns": read_past_board(
+            day, stages=Stages.of(policy, request.tenant), tenant=request.tenant, known=known, **asked
+        ),
+        "question": urlencode({"day": day.isoformat(), "known": known, **asked}),
+        "stage_colors": stage_colors(policy),
+    }
+    return render(request, "insight/as_of_board.html", context, status=400 if trouble else 200)
 
 
 @page(VIEW_HISTORY)

@@ -14,7 +14,7 @@ from lifecycle.web.pages import page, wants_fragment
 from lifecycle.web.stage_colors import stage_colors
 from lifecycle.web.timeline import KIND_LABELS, read_place, show_timeline
 from tenants.pages import TenantRequest
-from tenants.roles import UPDATE_LIFECYCLE, VIEW_HISTORY, VIEW_LIFECYCLE
+from tenants.roles import VIEW_HISTORY, VIEW_LIFECYCLE
 from tenants.services.configuration.policies import live_policy
 
 
@@ -29,8 +29,7 @@ def refresh_customer(request: TenantRequest, customer_id: UUID) -> HttpResponse:
     """What changes on the page with the customer; 204 as long as it is at ``version``, as ``stamp`` shows it [AC-1]."""
     now = timezone.now()
     summary = read_summary(customer_id, tenant=request.tenant, now=now)
-    may_update = request.identity.may(UPDATE_LIFECYCLE)
-    profile = read_profile(customer_id, tenant=request.tenant, now=now, with_contact_details=may_update)
+    profile = read_profile(customer_id, tenant=request.tenant, now=now)
     if summary is None or profile is None:
         raise Http404
     stamp = stamp_of(summary, profile)

@@ -13,7 +13,7 @@ from lifecycle.web.list_page import ListParameters
 from lifecycle.web.pages import page
 from tenants.middleware import current_request_id
 from tenants.pages import TenantRequest
-from tenants.roles import UPDATE_LIFECYCLE, VIEW_LIFECYCLE
+from tenants.roles import REVEAL_CONTACTS, VIEW_LIFECYCLE
 from tenants.services.configuration.policies import live_policy
 
 # What names somebody, or is typed freely: the record keeps that it was asked for, not what.
@@ -27,7 +27,7 @@ CONTACTS = "contacts"
 def export_list(request: TenantRequest, kind: str) -> Any:
     """The customers of the list with these parameters, with its columns and in its order, as CSV or XLSX.
 
-    With the main contact of each where it is asked for: masked for those who see contacts masked elsewhere.
+    With the main contact of each where it is asked for: masked for those who may not reveal them.
     """
     policy, now = live_policy(request.tenant.id), timezone.now()
     asked = ListParameters.read(request.GET, policy, request.tenant)
@@ -43,7 +43,7 @@ def export_list(request: TenantRequest, kind: str) -> Any:
             actor=request.identity.actor(),
             now=now,
             described=_describe(asked),
-            contacts=ContactColumns(request.identity.may(UPDATE_LIFECYCLE)) if request.GET.get(CONTACTS) else None,
+            contacts=ContactColumns(request.identity.may(REVEAL_CONTACTS)) if request.GET.get(CONTACTS) else None,
             request_id=current_request_id(),
         )
     except ExportRefused as refused:

@@ -6,24 +6,40 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 
+from lifecycle.services.customers.revealing import reveal_contacts
 from lifecycle.services.work.handover import read_handover
 from lifecycle.web.pages import page
 from lifecycle.web.people import name_people_then
 from lifecycle.web.stage_colors import stage_colors
 from lifecycle.web.work import show_notes, show_tasks
+from tenants.middleware import current_request_id
 from tenants.pages import TenantRequest
-from tenants.roles import UPDATE_LIFECYCLE, VIEW_HISTORY
+from tenants.roles import REVEAL_CONTACTS, UPDATE_LIFECYCLE, VIEW_HISTORY
 from tenants.services.configuration.policies import live_policy
 
 
 @page(VIEW_HISTORY)
 def show_handover(request: TenantRequest, customer_id: UUID) -> HttpResponse:
-    """Everything that a new owner has to know, on one page."""
-    tenant, viewer = request.tenant, request.identity
+    """Everything that a new owner has to know, on one page.
+
+    With contacts in clear for those who may see them: that they were shown is in the administration log.
+    """
+    tenant, viewer, now = request.tenant, request.identity, timezone.now()
     sees = viewer.may(UPDATE_LIFECYCLE)
-    brief = read_handover(customer_id, tenant=tenant, now=timezone.now(), sees_texts=sees, sees_contacts=sees)
+    brief = read_handover(customer_id, tenant=tenant, now=now, sees_texts=sees)
     if brief is None:
         raise Http404
+    contacts = brief["profile"]["contacts"]
+    if contacts and viewer.may(REVEAL_CONTACTS):
+        shown = reveal_contacts(
+            customer_id,
+            tenant=tenant,
+            actor=viewer.actor(),
+            now=now,
+            place="handover",
+            request_id=current_request_id(),
+        )
+        contacts = contacts if shown is None else shown
     asked = {(row["changed_by"], row["recorded_at"]) for row in brief["changes"]}
     names = name_people_then(asked, tenant=tenant, viewer=viewer) if asked else {}
     context = {
@@ -35,8 +51,9 @@ def show_handover(request: TenantRequest, customer_id: UUID) -> HttpResponse:
             for note in show_notes(brief["notes"], tenant=tenant, viewer=viewer)
         ],
         "tasks": [task | {"may_write": False} for task in show_tasks(brief["tasks"], tenant=tenant, viewer=viewer)],
-        "sees_contacts": sees,
-        "made_at": timezone.now(),
+        "contacts": contacts,
+        "sees_texts": sees,
+        "made_at": now,
         "stage_colors": stage_colors(live_policy(tenant.id)),
     }
     return render(request, "work/handover.html", context)

@@ -19,6 +19,7 @@ from tenants.roles import (
     CONFIGURE_STAGES,
     MUTE_EFFECTS,
     PERMISSIONS,
+    REVEAL_CONTACTS,
     ROLE_PERMISSIONS,
     UPDATE_LIFECYCLE,
     VIEW_HISTORY,
@@ -31,10 +32,9 @@ from tenants.services.configuration.policies import live_policy
 # What a permission lets a person do, as they would say it.
 RIGHTS: Final[dict[str, str | Promise]] = {
     VIEW_LIFECYCLE: gettext_lazy("See customers, their stage, figures and renewals; snooze calls; save views"),
-    UPDATE_LIFECYCLE: gettext_lazy(
-        "Change stages and owners, write notes and tasks, see contacts in full, share views"
-    ),
+    UPDATE_LIFECYCLE: gettext_lazy("Change stages and owners, write notes and tasks, share views"),
     VIEW_HISTORY: gettext_lazy("See who changed what, notes and tasks"),
+    REVEAL_CONTACTS: gettext_lazy("See e-mail addresses and phone numbers of contacts, which is recorded"),
     CONFIGURE_STAGES: gettext_lazy("Configure the lifecycle, import customers, manage people, lock shared views"),
     MUTE_EFFECTS: gettext_lazy("Change a stage without starting its effects"),
 }

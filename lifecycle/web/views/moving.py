@@ -27,7 +27,7 @@ from lifecycle.web.undoing import say_moved
 from tenants.middleware import current_request_id, note_refusal
 from tenants.pages import TenantRequest
 from tenants.refusals import STATUS_OF_CODE
-from tenants.roles import MUTE_EFFECTS, UPDATE_LIFECYCLE, VIEW_HISTORY
+from tenants.roles import MUTE_EFFECTS, REVEAL_CONTACTS, UPDATE_LIFECYCLE, VIEW_HISTORY
 from tenants.services.configuration.policies import policy_of_version
 
 Missed = Sequence[Mapping[str, Any]]
@@ -153,7 +153,7 @@ def _ask(
     status: int = 200,
 ) -> HttpResponse:
     """The dialog (or the page, without JavaScript), judged again and with what was filled in."""
-    viewer = Viewer(request.identity.user_id, sees_contacts=request.identity.may(UPDATE_LIFECYCLE))
+    viewer = Viewer(request.identity.user_id, sees_contacts=request.identity.may(REVEAL_CONTACTS))
     lifecycle = read_lifecycle(
         customer_id, tenant=request.tenant, may_update=True, source=SOURCE, viewer=viewer, now=timezone.now()
     )
