@@ -401,6 +401,7 @@ SPECTACULAR_SETTINGS = {
         "ReplayableStateEnum": "lifecycle.services.effects.actions.REPLAYABLE_TOGETHER",
         "EffectKindEnum": "tenants.rules.configuration.definitions.EFFECT_KINDS",
         "EffectMomentEnum": "tenants.rules.configuration.definitions.EFFECT_MOMENTS",
+        "ForecastStateEnum": "lifecycle.api.viewsets.forecasts.STATES",
         "HealthBandEnum": "lifecycle.api.responses.BANDS",
         "ActorKindEnum": "lifecycle.api.responses.ACTOR_KINDS",
     },

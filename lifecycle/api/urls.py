@@ -10,6 +10,7 @@ from lifecycle.api.viewsets.customers import CustomerViewSet, LifecycleViewSet
 from lifecycle.api.viewsets.effects import EffectViewSet
 from lifecycle.api.viewsets.endpoints import EndpointViewSet
 from lifecycle.api.viewsets.feed import FeedViewSet
+from lifecycle.api.viewsets.forecasts import ForecastViewSet
 from lifecycle.api.viewsets.keys import KeyViewSet
 from lifecycle.api.viewsets.notifications import NotificationViewSet
 from lifecycle.api.viewsets.personal_data import PersonalDataViewSet
@@ -75,6 +76,10 @@ v1: list[URLPattern | URLResolver] = [
         TaskViewSet.as_view({"get": "retrieve", "patch": "partial_update"}),
         name="customer-task",
     ),
+    path(
+        "customers/<str:customer_id>/forecast", ForecastViewSet.as_view({"get": "retrieve"}), name="customer-forecast"
+    ),
+    path("insight/forecast", ForecastViewSet.as_view({"get": "prove"}), name="forecast"),
     path("tasks", OwnTaskViewSet.as_view({"get": "list"}), name="own-tasks"),
     path("lifecycle/summary", TenantSummaryViewSet.as_view({"get": "retrieve"}), name="lifecycle-summary"),
     path("lifecycle/history", FeedViewSet.as_view({"get": "list"}), name="lifecycle-history"),

@@ -29,6 +29,7 @@ from lifecycle.services.effects.events_out import promise_event
 from lifecycle.services.effects.facts import Facts, Mail, NothingToDeliver, gather_all, gather_facts, render_mail
 from lifecycle.services.effects.kinds import ESCALATION
 from lifecycle.services.effects.queue import Job, Result, hand_over
+from lifecycle.services.insight.forecasts import forecast_customer
 from tenants.context import tenant_context
 
 WEBHOOK_SECONDS: Final = 15.0
@@ -89,9 +90,11 @@ def _publish_event(job: Job) -> Result:
     return Result(EffectRun.DONE)
 
 
-def _ask_for_forecast(_: Job) -> Result:
-    """Its row is the request, taken up by what makes forecasts."""
-    return Result(EffectRun.DONE)
+def _make_forecast(job: Job) -> Result:
+    """Make the customer's forecast again, of what is known now [BP-1]; where forecasts are hidden there is none."""
+    with tenant_context(job.tenant.id):
+        is_made = forecast_customer(job.customer_id, tenant=job.tenant, now=timezone.now())
+    return Result(EffectRun.DONE, attempt={"answer": "Made again." if is_made else "There is no forecast to show."})
 
 
 def _send_email(job: Job) -> Result:
@@ -219,6 +222,6 @@ _SENDERS: Final[Mapping[str, Callable[[Job], Result]]] = MappingProxyType(
         "email": _send_email,
         "event": _publish_event,
         digests.KIND: _send_digest,
-        "forecast": _ask_for_forecast,
+        "forecast": _make_forecast,
     }
 )

@@ -15,6 +15,7 @@ from lifecycle.models.effects import (
 )
 from lifecycle.models.events import NO_TENANT, DeadLetter, InboxEvent, ParkedEvent
 from lifecycle.models.figures import FigureChange
+from lifecycle.models.forecasts import CustomerForecast, ForecastFit
 from lifecycle.models.home import HomeVisit, Snooze
 from lifecycle.models.imports import ImportPart, ImportUpload
 from lifecycle.models.insight import InsightFact, InsightState, Stay
@@ -35,6 +36,7 @@ __all__ = [
     "CalendarFeed",
     "Contact",
     "Customer",
+    "CustomerForecast",
     "CustomerLifecycleStatus",
     "DeadLetter",
     "EffectLane",
@@ -42,6 +44,7 @@ __all__ = [
     "EffectRun",
     "EffectTally",
     "FigureChange",
+    "ForecastFit",
     "HomeVisit",
     "IdempotentRequest",
     "ImportPart",

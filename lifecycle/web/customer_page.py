@@ -14,6 +14,7 @@ from lifecycle.services.customers.summaries import read_lifecycle, read_summary
 from lifecycle.services.work.sealing import LateKeys
 from lifecycle.services.work.timeline import TimelinePage
 from lifecycle.web import record, timeline, work
+from lifecycle.web.forecast_page import show_chance
 from lifecycle.web.live import Ticket, stream_url
 from lifecycle.web.people import say_you
 from lifecycle.web.proposals import show_proposals
@@ -87,6 +88,7 @@ def gather_customer(request: TenantRequest, customer_id: UUID, *, with_work: boo
         "freshness": show_freshness(profile, now),
         "health_parts": name_parts(summary["health"]["parts"]),
         **show_proposals(policy, tenant=tenant, customer_id=customer_id),
+        "forecast": show_chance(customer_id, lifecycle["version"], tenant=tenant),
         "guidance": policy.guidance(lifecycle["stage"]),
         "stay": measure_stay(summary["days_in_stage"], summary["expected_days"]),
         "gauge": GAUGE_LENGTH * (summary["health"]["score"] or 0) / 100,

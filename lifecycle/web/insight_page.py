@@ -35,6 +35,7 @@ MOST_STAGES: Final = 200
 USUAL_DAYS: Final = 365
 MOST_DAYS_SHOWN: Final = 365
 EARLIEST: Final = dt.date(1990, 1, 1)
+FORECAST: Final = "forecast"
 VIEWS: Final[Mapping[str, str | Promise]] = {
     "stages": gettext_lazy("Stages over time"),
     "flow": gettext_lazy("Flow"),
@@ -44,6 +45,14 @@ VIEWS: Final[Mapping[str, str | Promise]] = {
     "risk": gettext_lazy("Risk"),
     "save": gettext_lazy("Save rate"),
 }
+
+
+def list_views(question: "Question", current: str) -> list[tuple[str, str | Promise, bool]]:
+    """The views of Insight, those of a period and the forecast: address, label, whether it is the one shown."""
+    views: list[tuple[str, str | Promise, bool]] = [
+        (question.address(show=name), label, name == current) for name, label in VIEWS.items()
+    ]
+    return [*views, (reverse("insight-forecast"), _("Churn forecast"), current == FORECAST)]
 
 
 class InvalidQuestion(Exception):

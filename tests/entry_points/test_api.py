@@ -88,6 +88,8 @@ DOORS: dict[tuple[str, str], Door] = {
     ("PATCH", "/api/v1/customers/{customer_id}/tasks/{task_id}"): Door(
         UPDATE_LIFECYCLE, lambda _: {"done": True}, answers=(400, 404)
     ),
+    ("GET", "/api/v1/customers/{customer_id}/forecast"): Door(VIEW_LIFECYCLE, names_customer=True),
+    ("GET", "/api/v1/insight/forecast"): Door(VIEW_LIFECYCLE),
     ("GET", "/api/v1/tasks"): Door(VIEW_HISTORY),
     # No field is called "{field}", and no customer of another tenant is found: see tests/api/test_pins.py.
     ("PUT", "/api/v1/customers/{customer_id}/pins/{field}"): Door(

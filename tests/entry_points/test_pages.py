@@ -40,6 +40,7 @@ PAGES = {
     "/customers/{customer_id}/handover": VIEW_HISTORY,
     "/renewals": VIEW_LIFECYCLE,
     "/insight": VIEW_LIFECYCLE,
+    "/insight/forecast": VIEW_LIFECYCLE,
     "/board": VIEW_LIFECYCLE,
     "/board/cards": VIEW_LIFECYCLE,
     "/board/as-of": VIEW_HISTORY,

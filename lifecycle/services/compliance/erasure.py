@@ -29,6 +29,7 @@ from lifecycle.services.events.dead_letters import ERASED_REASON, WITHOUT_CONTEN
 from lifecycle.services.events.filing import Found, Subject
 from lifecycle.services.home.snoozing import erase_snoozes
 from lifecycle.services.imports.uploads import destroy_uploads
+from lifecycle.services.insight.forecasts import erase_forecast
 from lifecycle.services.insight.keeping import renew_stays
 from lifecycle.services.risk.proposals import erase_firings
 from lifecycle.services.transitions import idempotency
@@ -118,6 +119,7 @@ def erase_customer(
         _blank_attempts(customer)
         FigureChange.objects.filter(tenant_id=tenant.id, customer_id=customer.id).delete()
         _mark_erased(customer, company=company, now=now)
+        erase_forecast(tenant.id, customer.id)
         # They keep the past of the revenue.
         renew_stays([customer.id], tenant=tenant)
     # Any of them may name the person, under whatever id; the day that they are kept is too long.

@@ -18,6 +18,7 @@ from lifecycle.models import (
     BillingFigures,
     Contact,
     Customer,
+    CustomerForecast,
     CustomerLifecycleStatus,
     DeadLetter,
     EffectRun,
@@ -117,6 +118,7 @@ def _describe_customer(subject: Subject) -> Json:
         "support": _row(SupportFigures, **of_customer),
         "lifecycle": _row(CustomerLifecycleStatus, **of_customer),
         "figures_past": list(FigureChange.objects.filter(**of_customer).order_by("id").values()),
+        "forecast": _row(CustomerForecast, **of_customer),
         "history": [
             {
                 **_columns(row),

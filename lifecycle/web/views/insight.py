@@ -7,7 +7,7 @@ from django.utils.http import urlencode
 
 from lifecycle.queries.list_filters import suggest_owners
 from lifecycle.services.insight.reading import ROWS, Stages, list_behind
-from lifecycle.web.insight_page import MOST_PAGES, VIEWS, Behind, InvalidQuestion, Question, show, write_csv
+from lifecycle.web.insight_page import MOST_PAGES, Behind, InvalidQuestion, Question, list_views, show, write_csv
 from lifecycle.web.pages import page
 from lifecycle.web.stage_colors import stage_colors
 from tenants.pages import TenantRequest
@@ -33,7 +33,7 @@ def show_insight(request: TenantRequest) -> HttpResponse:
         "question": question,
         "period": question.period,
         "shown": shown,
-        "views": [(question.address(show=name), label, name == question.view) for name, label in VIEWS.items()],
+        "views": list_views(question, question.view),
         "owners": suggest_owners(request.tenant),
         "stage_colors": colors,
         "tables": [(table, question.address(csv=table.name)) for table in shown.tables],

@@ -1,0 +1,133 @@
+"""The churn forecast of one customer, and of the tenant its proof."""
+
+from typing import Any, ClassVar, Final
+
+from drf_spectacular.utils import extend_schema_serializer
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from lifecycle.api import schema
+from lifecycle.api.filters import refuse_unknown_parameters
+from lifecycle.api.openapi.parameters import CUSTOMER
+from lifecycle.api.rendering import ResponseSerializer
+from lifecycle.api.viewsets.tenant import TenantViewSet
+from lifecycle.models import ForecastFit
+from lifecycle.queries.facts import find_status
+from lifecycle.rules.forecast.landmarks import FEATURES
+from lifecycle.rules.forecast.model import STAGE
+from lifecycle.services.insight.forecasts import read_forecast, read_learned
+from tenants.context import tenant_context
+from tenants.roles import VIEW_LIFECYCLE
+
+NONE: Final = "none"
+STATES: Final = (NONE, ForecastFit.TOO_LITTLE, ForecastFit.HIDDEN, ForecastFit.SHOWN)
+_STATE_HELP: Final = (
+    "none: no night has passed yet. too_little: there is too little past to learn from. hidden: it is no better than"
+    " stage and time in stage alone. shown: there are forecasts."
+)
+
+
+class ForecastPartResponse(ResponseSerializer):
+    """A part of the chance."""
+
+    factor = serializers.ChoiceField(choices=[STAGE, *FEATURES])
+    points = serializers.FloatField(help_text="By how much the chance is higher for it than a typical customer's.")
+
+
+class CustomerForecastResponse(ResponseSerializer):
+    """How likely the customer is to churn within 90 days. null: there is no forecast; it is lost, or see the state."""
+
+    state = serializers.ChoiceField(choices=STATES, help_text=_STATE_HELP)
+    chance = serializers.FloatField(allow_null=True, min_value=0, max_value=1)
+    low = serializers.FloatField(allow_null=True, help_text="From here to `high` is the interval of 95%.")
+    high = serializers.FloatField(allow_null=True)
+    typical = serializers.FloatField(allow_null=True, help_text="The chance of a typical customer.")
+    parts = ForecastPartResponse(many=True, help_text="They add up to `chance` less `typical`.")
+    made_at = serializers.DateTimeField(allow_null=True)
+    is_current = serializers.BooleanField(help_text="The stage has not changed since.")
+
+
+class ForecastBinResponse(ResponseSerializer):
+    """A tenth of the forecasts, from the lowest to the highest: what was said, and what came."""
+
+    rows = serializers.IntegerField()
+    churned = serializers.IntegerField()
+    said = serializers.FloatField()
+    came = serializers.FloatField()
+    low = serializers.FloatField(help_text="From here to `high` is the interval of 95% (Wilson) of what came.")
+    high = serializers.FloatField()
+
+
+class ForecastProofResponse(ResponseSerializer):
+    """What the forecast was worth on months that it had not seen, beside stage and time in stage alone."""
+
+    windows = serializers.IntegerField(help_text="Months.")
+    rows = serializers.IntegerField()
+    churners = serializers.IntegerField(help_text="Customers that churned.")
+    z = serializers.FloatField(help_text="Standard errors by which it is better. It is shown above 1.645.")
+    brier = serializers.FloatField()
+    brier_baseline = serializers.FloatField()
+    brier_rate = serializers.FloatField(help_text="Of the same chance for everyone.")
+    calls = serializers.FloatField(help_text="Churned among the ten with the highest chances, the mean of the months.")
+    calls_baseline = serializers.FloatField()
+    bins = ForecastBinResponse(many=True)
+
+
+@extend_schema_serializer(many=False)
+class ForecastResponse(ResponseSerializer):
+    """Whether the tenant's forecast is shown, and why."""
+
+    state = serializers.ChoiceField(choices=STATES, help_text=_STATE_HELP)
+    made_at = serializers.DateTimeField(allow_null=True)
+    churned_to_fit = serializers.IntegerField(help_text="Customers that churned, to learn from.")
+    needed_to_fit = serializers.IntegerField(allow_null=True)
+    churned_to_test = serializers.IntegerField(help_text="Customers that churned in the later months, to test on.")
+    needed_to_test = serializers.IntegerField(allow_null=True)
+    proof = ForecastProofResponse(allow_null=True)
+
+
+class ForecastViewSet(TenantViewSet):
+    """``/customers/{id}/forecast`` and ``/insight/forecast``."""
+
+    required_permissions: ClassVar[dict[str, str]] = {"retrieve": VIEW_LIFECYCLE, "prove": VIEW_LIFECYCLE}
+
+    @schema.describe("get_customer_forecast", "customers", CUSTOMER, answer=CustomerForecastResponse)
+    def retrieve(self, request: Request, customer_id: str) -> Response:
+        """The chance that the customer churns within 90 days, with what it is made of.
+
+        Made each night, and again when a *forecast* effect asks for it. Shown only where it proves better than stage
+        and time in stage alone.
+        """
+        refuse_unknown_parameters(request.query_params, ())
+        status = self.found(find_status(self.tenant.id, self.customer_id))
+        with tenant_context(self.tenant.id):
+            learned, one = read_learned(self.tenant), read_forecast(self.customer_id, tenant=self.tenant)
+        body: dict[str, Any] = {
+            "state": learned.state if learned else NONE,
+            **{name: getattr(one, name, None) for name in ("chance", "low", "high", "typical", "made_at")},
+            "parts": [{"factor": factor, "points": points} for factor, points in sorted(one.points.items())]
+            if one
+            else [],
+            "is_current": one is not None and one.sequence == status["version"],
+        }
+        return Response(CustomerForecastResponse.render(body))
+
+    @schema.describe("get_forecast", "lifecycle", answer=ForecastResponse)
+    def prove(self, request: Request) -> Response:
+        """Whether the churn forecast is shown, and its proof: on months that it had not seen, beside its baseline."""
+        refuse_unknown_parameters(request.query_params, ())
+        with tenant_context(self.tenant.id):
+            learned = read_learned(self.tenant)
+        found = learned.found if learned else {}
+        proof = learned.proof if learned else None
+        body = {
+            "state": learned.state if learned else NONE,
+            "made_at": learned.made_at if learned else None,
+            "churned_to_fit": found.get("fit", 0),
+            "needed_to_fit": found.get("needed_to_fit"),
+            "churned_to_test": found.get("test", 0),
+            "needed_to_test": found.get("needed_to_test"),
+            "proof": proof and proof.to_document() | {"bins": [one._asdict() for one in proof.bins]},
+        }
+        return Response(ForecastResponse.render(body))
