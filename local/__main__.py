@@ -5,7 +5,7 @@ import signal
 import sys
 from collections.abc import Callable
 
-from local import browser, check, commands, demo, drill, signals
+from local import browser, check, commands, demo, drill, screenshots, signals
 from local.guard import Guard
 from local.processes import die_with_parent
 from local.trouble import CannotStart, StopRequested
@@ -47,6 +47,7 @@ VERBS: dict[str, tuple[Verb, str]] = {
     "kafka-jars": (fetch_kafka, "fetch Apache Kafka for kafka-test, once; status 69 where that cannot be"),
     "bench": (commands.run_benchmarks, "-- ARGUMENTS ...: the benchmarks on durable, throw-away services"),
     "restore-drill": (drill.run_restore_drill, "dump, lose, restore and compare an installation; DEMO_CUSTOMERS=200"),
+    "screenshots": (screenshots.run_screenshots, "the README's pictures of the demo, into docs/images"),
     "messages": (run_messages, "bring the catalogs in locale/ up to the code; --check only looks"),
     "browser": (browser.provide_browser, "install chromium for the browser tests, where that is possible"),
     "clean": (commands.remove_data, "remove .local, unless something runs on it"),
