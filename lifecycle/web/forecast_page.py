@@ -128,7 +128,7 @@ def proof_tables(proof: Proof) -> list[Table]:
             [
                 _("Group"),
                 _("Forecasts"),
-                _("Churned"),
+                _("Of them churned"),
                 _("Said"),
                 _("Came"),
                 _("95% interval"),
