@@ -9,7 +9,8 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 
 from lifecycle.models import Customer
-from lifecycle.queries.list_conditions import CONDITIONS, InvalidWhere, read_where
+from lifecycle.queries.list_condition_kinds import InvalidWhere
+from lifecycle.queries.list_conditions import CONDITIONS, read_where
 from lifecycle.queries.list_filters import LIST_FILTERS, LONGEST_STAY, ListFilter
 from lifecycle.queries.listing import BEST_MATCH, DEFAULT_LIMIT, DEFAULT_ORDERING, MOST, ORDERINGS, ListQuery
 from lifecycle.rules.expressions import LONGEST

@@ -6,71 +6,44 @@ only what is written here becomes SQL. Aliases are those of ``list_statements``.
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from decimal import Decimal
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy
 
-from lifecycle.queries.list_filters import LONGEST_STAY, ListFilter
+from lifecycle.queries.list_condition_kinds import (
+    AGE,
+    AT_LEAST,
+    AT_MOST,
+    CATEGORY,
+    COUNT,
+    DAY,
+    DAYS,
+    FLAG,
+    IS,
+    MOVE,
+    NUMBER,
+    SCORE,
+    STAGE,
+    TEXT,
+    WITHIN,
+    Asking,
+    InvalidWhere,
+    Kind,
+    say_days,
+)
+from lifecycle.queries.list_filters import ListFilter
 from lifecycle.queries.urgency import HEALTH, WORTH
 from lifecycle.rules.expressions import Condition, Expression, Group, InvalidExpression, Negation, parse_expression
 from tenants.actors import TenantRef
-from tenants.rules.configuration.definitions import CATEGORIES
 from tenants.rules.configuration.policy import Policy
-from tenants.rules.texts import clean_line, find_text_error, fold_text, shorten_text
-from tenants.rules.values import InvalidValue, read_amount, read_count, read_day
-from tenants.sentences import describe_value, enumerate_names
-from tenants.sentences.figures import say_number
-from tenants.services.configuration.versions import find_renamed, leaving_stages, present_name, present_names
+from tenants.rules.texts import fold_text, shorten_text
+from tenants.sentences import enumerate_names
+from tenants.services.configuration.versions import present_name, present_names
 
-LONGEST_VALUE: Final = 200
-IS: Final = ":"
-AT_LEAST: Final = ">="
-AT_MOST: Final = "<="
-MOST_HEALTH: Final = 100
 CUSTOMER, BILLING, SUPPORT = frozenset({"customer"}), frozenset({"billing"}), frozenset({"support"})
-
-
-class InvalidWhere(Exception):
-    """What is asked for cannot be read; the message says what is wrong and what would be right."""
-
-
-@dataclass(slots=True)
-class Asking:
-    """What a statement is made for, and the parameters that it has been given."""
-
-    policy: Policy
-    tenant: TenantRef
-    now: dt.datetime
-    parameters: dict[str, Any] = field(default_factory=dict)
-
-    def add(self, value: Any, kind: str) -> str:
-        """The value as a parameter of this type."""
-        name = f"where_{len(self.parameters)}"
-        self.parameters[name] = value
-        return f"%({name})s::{kind}"
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """What the values of a field are.
-
-    ``read`` gives a value in its one spelling, or raises InvalidWhere; ``say`` says it; ``expected`` says which there
-    are. ``many``: several values mean any of them. ``optional``: "" asks for those who have none. ``parts``: it takes
-    so many values, each of its own kind. ``quoted``: what it says is somebody's text.
-    """
-
-    read: Callable[[str, Policy, TenantRef], str]
-    expected: Callable[[Policy], str]
-    say: Callable[[str], str] = shorten_text
-    operators: tuple[str, ...] = (IS,)
-    many: bool = False
-    optional: bool = False
-    parts: "tuple[Kind, ...]" = ()
-    quoted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,108 +58,6 @@ class ConditionField:
     sql: Callable[[str, Sequence[str], Asking], str]
     needs: frozenset[str] = frozenset()
     words: Callable[[str, Sequence[str]], str] | None = None
-
-
-def _read_stage(text: str, policy: Policy, tenant: TenantRef) -> str:
-    known = policy.canonical_stage(text)
-    if known:
-        return known
-    name = clean_line(text)
-    if name in leaving_stages(tenant):
-        return name
-    renamed = find_renamed(name, tenant)
-    if renamed and policy.canonical_stage(renamed):
-        return renamed
-    raise InvalidWhere(_("There is no stage “%(name)s”.") % {"name": shorten_text(text)})
-
-
-def _read_choice(choices: Sequence[str]) -> Callable[[str, Policy, TenantRef], str]:
-    def read(text: str, _policy: Policy, _tenant: TenantRef) -> str:
-        if text.lower() not in choices:
-            raise InvalidWhere(_("“%(value)s” is not one of the values.") % {"value": shorten_text(text)})
-        return text.lower()
-
-    return read
-
-
-def _read_text(text: str, _policy: Policy, _tenant: TenantRef) -> str:
-    value = clean_line(text)
-    if find_text_error(value, LONGEST_VALUE) is not None:
-        raise InvalidWhere(_("“%(value)s” is not a value that can be kept.") % {"value": shorten_text(text)})
-    return value
-
-
-def _reader(read: Callable[[str], Any]) -> Callable[[str, Policy, TenantRef], str]:
-    """Of values that the rules know how to read."""
-
-    def checked(text: str, _policy: Policy, _tenant: TenantRef) -> str:
-        try:
-            value = read(text.strip())
-        except InvalidValue as error:
-            sentence = _("“%(value)s” %(error)s.")
-            raise InvalidWhere(sentence % {"value": shorten_text(text), "error": describe_value(error)}) from error
-        return format(value.normalize(), "f") if isinstance(value, Decimal) else str(value)
-
-    return checked
-
-
-def _say_days(text: str) -> str:
-    return ngettext("%(n)s day", "%(n)s days", int(text)) % {"n": text}
-
-
-def _say_number(text: str) -> str:
-    return say_number(Decimal(text))
-
-
-def _expect_days(_policy: Policy) -> str:
-    return _("Give a number of days from 0 to %(most)s.") % {"most": LONGEST_STAY}
-
-
-def _expect_stages(policy: Policy) -> str:
-    return _("Choose one of: %(stages)s.") % {"stages": enumerate_names(policy.stages)}
-
-
-def _expect_choices(choices: Sequence[str]) -> Callable[[Policy], str]:
-    return lambda _policy: _("Choose one of: %(choices)s.") % {"choices": enumerate_names(choices)}
-
-
-_COMPARED: Final = (AT_LEAST, AT_MOST, IS)
-_WITHIN: Final = Kind(_reader(lambda text: read_count(text, LONGEST_STAY)), _expect_days, _say_days)
-STAGE: Final = Kind(_read_stage, _expect_stages, many=True, quoted=True)
-CATEGORY: Final = Kind(_read_choice(CATEGORIES), _expect_choices(CATEGORIES), many=True)
-FLAG: Final = Kind(_read_choice(("true", "false")), _expect_choices(("true", "false")))
-TEXT: Final = Kind(_read_text, lambda _policy: _("Give a text."), many=True, optional=True, quoted=True)
-DAYS: Final = Kind(_WITHIN.read, _expect_days, _say_days, _COMPARED)
-AGE: Final = Kind(_WITHIN.read, _expect_days, _say_days, (AT_LEAST, AT_MOST, IS), optional=True)
-DAY: Final = Kind(
-    _reader(read_day),
-    lambda _policy: _("Give a date such as 2026-03-31."),
-    operators=_COMPARED,
-    optional=True,
-)
-NUMBER: Final = Kind(
-    _reader(read_amount), lambda _policy: _("Give a number such as 10000."), _say_number, _COMPARED, optional=True
-)
-SCORE: Final = Kind(
-    _reader(lambda text: read_count(text, MOST_HEALTH)),
-    lambda _policy: _("Give a number from 0 to 100."),
-    _say_number,
-    _COMPARED,
-    optional=True,
-)
-COUNT: Final = Kind(
-    _reader(read_count), lambda _policy: _("Give a whole number."), _say_number, _COMPARED, optional=True
-)
-
-
-# From, to, since when; an empty one does not matter.
-MOVE: Final = Kind(
-    _read_text,
-    lambda _policy: _(
-        'Give three values: from, to and a date, such as "A","B",2026-03-31; "" for what does not matter.'
-    ),
-    parts=(STAGE, STAGE, DAY),
-)
 
 
 def _in_stages(asking: Asking, stages: Sequence[str]) -> str:
@@ -302,7 +173,7 @@ def _say_flag(yes: str | Promise, no: str | Promise) -> Callable[[str, Sequence[
 
 
 def _say_renewing(_operator: str, values: Sequence[str]) -> str:
-    return _("renewal is due within %(days)s") % {"days": _say_days(values[0])}
+    return _("renewal is due within %(days)s") % {"days": say_days(values[0])}
 
 
 CONDITIONS: Final[Mapping[str, ConditionField]] = {
@@ -330,7 +201,7 @@ CONDITIONS: Final[Mapping[str, ConditionField]] = {
         ConditionField("days_in_stage", gettext_lazy("time in stage"), DAYS, _ask_age("s.stage_entered_at")),
         ConditionField("changed", gettext_lazy("stage changed"), MOVE, _ask_changed, words=_say_changed),
         ConditionField(
-            "renewing_within", gettext_lazy("renewal within"), _WITHIN, _ask_renewing, BILLING, _say_renewing
+            "renewing_within", gettext_lazy("renewal within"), WITHIN, _ask_renewing, BILLING, _say_renewing
         ),
         ConditionField("renewal_on", gettext_lazy("renewal date"), DAY, _ask_number("b.renewal_on", "date"), BILLING),
         ConditionField("arr", gettext_lazy("ARR"), NUMBER, _ask_number(WORTH, "numeric"), BILLING),

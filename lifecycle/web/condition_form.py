@@ -6,14 +6,10 @@ from dataclasses import dataclass
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 
+from lifecycle.queries.list_condition_kinds import AT_LEAST, AT_MOST, FLAG, IS, InvalidWhere
 from lifecycle.queries.list_conditions import (
-    AT_LEAST,
-    AT_MOST,
     CONDITIONS,
-    FLAG,
-    IS,
     ConditionField,
-    InvalidWhere,
     check_expression,
     say_condition,
     say_invalid,

@@ -14,7 +14,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from lifecycle.queries.list_columns import LIST_COLUMNS, USUAL_COLUMNS, ListColumn, choose_columns
-from lifecycle.queries.list_conditions import InvalidWhere, check_expression, read_where, say_condition, say_where
+from lifecycle.queries.list_condition_kinds import InvalidWhere
+from lifecycle.queries.list_conditions import check_expression, read_where, say_condition, say_where
 from lifecycle.queries.list_filters import LIST_FILTERS, ListFilter
 from lifecycle.queries.listing import BEST_MATCH, ORDERINGS, ListQuery, Page, chosen_stages
 from lifecycle.queries.selection import Count, count_customers

@@ -9,7 +9,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from lifecycle.queries import listing, selection
-from lifecycle.queries.list_conditions import CONDITIONS, InvalidWhere, read_where, say_where
+from lifecycle.queries.list_condition_kinds import InvalidWhere
+from lifecycle.queries.list_conditions import CONDITIONS, read_where, say_where
 from lifecycle.queries.listing import ListQuery, list_customers
 from lifecycle.queries.selection import Count, count_customers, select_customers
 from lifecycle.rules.expressions import write_expression

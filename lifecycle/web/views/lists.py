@@ -7,7 +7,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django_htmx.http import HttpResponseClientRedirect
 
-from lifecycle.queries.list_conditions import InvalidWhere
+from lifecycle.queries.list_condition_kinds import InvalidWhere
 from lifecycle.queries.listing import BEST_MATCH, InvalidCursor, Page, list_customers
 from lifecycle.services.customers.totals import read_tenant_summary
 from lifecycle.web.condition_form import ADD, OF, describe_comparisons, describe_places, read_added, show_where
