@@ -20,7 +20,19 @@ from typing import Final
 from lifecycle.queries.facts import select
 from lifecycle.queries.list_columns import LISTED
 from lifecycle.queries.list_filters import ListFilter
-from lifecycle.queries.urgency import BALANCE, HEALTH, URGENCY, WORTH
+from lifecycle.queries.list_orderings import (
+    BILLING,
+    PAST,
+    TODAY,
+    Ordering,
+    Window,
+    beyond,
+    order_by,
+    row_beyond,
+    sign_against,
+    sign_of,
+    way_of,
+)
 
 _STATUS: Final = (
     "s.customer_id, s.stage, s.stage_entered_at, s.updated_at, s.updated_by, s.actor_kind, s.source, s.reason_code,"
@@ -43,79 +55,9 @@ _EVERY_STAGE: Final = f"""(
 _FOUND: Final = "SELECT array_agg(id) FROM found HAVING count(*) <= %(few)s::int"
 _LIMIT: Final = "LIMIT %(limit)s::int + 1"
 _STEPS: Final = "LIMIT %(steps)s::int"
-_OF_STATUS: Final = re.compile(r"\b[sw]\.")
-
-
-_BILLING: Final = frozenset({"billing"})
-_CUSTOMER: Final = frozenset({"customer"})
-# Days until the renewal; for one that has passed, more than any that is ahead.
-_PAST: Final = 10_000_000
-_TODAY: Final = "%(today)s::date"
-_NEXT: Final = (
-    f"CASE WHEN b.renewal_on >= {_TODAY} THEN b.renewal_on - {_TODAY} ELSE {_PAST} + ({_TODAY} - b.renewal_on) END"
-)
 # Amounts have up to four decimals: more than what a division by the rate is rounded by.
 _ROUNDING: Final = "0.001"
-
-
-@dataclass(frozen=True, slots=True)
-class Ordering:
-    """One order of the list. ``walks``: the index that has it (see ``_PATHS``); None: it is computed.
-
-    ``nullable``: customers without the key come last whichever way the others are ordered. ``timed``: the key depends
-    on the day. ``few``: it can be computed of the figures alone (``sort_few``).
-    """
-
-    key: str
-    type: str
-    descending: bool = False
-    nullable: bool = False
-    walks: str | None = None
-    needs: frozenset[str] = frozenset()
-    timed: bool = False
-    few: bool = False
-
-
-def _both_ways(name: str, key: str, type_: str, **options: object) -> dict[str, Ordering]:
-    return {
-        name: Ordering(key, type_, **options),  # type: ignore[arg-type]
-        f"-{name}": Ordering(key, type_, descending=True, **options),  # type: ignore[arg-type]
-    }
-
-
-# How well a customer matches what was searched for, and its name: the very name or id, the beginning of either, the
-# beginning of a word, any part; then those that are only spelled alike, the most alike first.
-_MATCH: Final = """CASE
-         WHEN c.name_key = %(search_key)s::text OR lower(c.external_id) = lower(%(search)s::text) THEN '0'
-         WHEN c.name_key LIKE %(key_beginning)s::text
-              OR lower(c.external_id) LIKE lower(%(external_id_pattern)s::text) THEN '1'
-         WHEN c.name_key LIKE '%% ' || %(key_beginning)s::text THEN '2'
-         WHEN c.name_key LIKE '%%' || %(key_beginning)s::text THEN '3'
-         ELSE '4' || to_char(1000 - 1000 * word_similarity(%(search_key)s::text, c.name_key), 'FM0000')
-    END || ' ' || c.name_key"""
-
-ORDERINGS: Final[dict[str, Ordering]] = {
-    "match": Ordering(_MATCH, "text", needs=_CUSTOMER),
-    **_both_ways("updated_at", "s.updated_at", "timestamptz", walks="status"),
-    **_both_ways("name", "c.name_key", "text", walks="customer", needs=_CUSTOMER),
-    **_both_ways("arr", WORTH, "numeric", nullable=True, walks="worth", needs=_BILLING),
-    # The next one first; those that have passed come after all that are ahead, the latest of them first.
-    "renewal_on": Ordering(_NEXT, "int", nullable=True, walks="next", needs=_BILLING, timed=True),
-    "-renewal_on": Ordering("b.renewal_on", "date", descending=True, nullable=True, walks="renewal", needs=_BILLING),
-    **_both_ways("health", HEALTH, "int", nullable=True, needs=_BILLING | {"support"}, timed=True, few=True),
-    **_both_ways("urgency", URGENCY, "bigint", needs=_BILLING | {"support"}, timed=True, few=True),
-    # In the order of the configuration; customers whose stage it does not know any more come last.
-    **_both_ways("stage", "array_position(%(stage_order)s::text[], s.stage::text)", "int", nullable=True),
-    # The longest stay began first.
-    "days_in_stage": Ordering("s.stage_entered_at", "timestamptz", descending=True, few=True),
-    "-days_in_stage": Ordering("s.stage_entered_at", "timestamptz", few=True),
-    **_both_ways("owner", "c.owner_key", "text", walks="customer", needs=_CUSTOMER),
-    **_both_ways("industry", "c.industry_key", "text", walks="customer", needs=_CUSTOMER),
-    **_both_ways("segment", "lower(c.segment)", "text", needs=_CUSTOMER),
-    **_both_ways("open_issues", "u.open_issues", "int", nullable=True, needs=frozenset({"support"}), few=True),
-    **_both_ways("csat", "u.csat", "numeric", nullable=True, needs=frozenset({"support"}), few=True),
-    **_both_ways("balance_overdue", BALANCE, "numeric", nullable=True, needs=_BILLING, few=True),
-}
+_OF_STATUS: Final = re.compile(r"\b[sw]\.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,14 +78,6 @@ class Filters:
     def beyond_stage(self) -> bool:
         """Whether there is any condition but for the stage."""
         return bool(self.asked) or self.email or self.search or self.pattern
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """From where and which way. ``after``: None at the beginning, else whether the cursor has a ``key`` or ``null``."""
-
-    forward: bool = True
-    after: str | None = None
 
 
 def sort(ordering: Ordering, filters: Filters, window: Window) -> str:
@@ -252,8 +186,8 @@ def _page_of(wanted: str, ordering: Ordering, window: Window) -> str:
     return f"""wanted AS MATERIALIZED ({wanted}
 ), page AS (
     SELECT * FROM wanted s
-     WHERE {_and(_beyond(ordering, window))}
-     ORDER BY {_order(ordering, window, "s.key", "s.customer_id")} {_LIMIT}
+     WHERE {_and(beyond(ordering, window))}
+     ORDER BY {order_by(ordering, window, "s.key", "s.customer_id")} {_LIMIT}
 )"""
 
 
@@ -269,11 +203,11 @@ def walk(ordering: Ordering, filters: Filters, window: Window) -> str:
     """
     bounded = is_bounded(ordering, filters)
     walked = _PATHS[ordering.walks or ""](ordering, filters, window, bounded)
-    order = _order(ordering, window, "s.key", "s.customer_id")
+    order = order_by(ordering, window, "s.key", "s.customer_id")
     page = f"""
     SELECT x.customer_id, x.key
       FROM walked x CROSS JOIN LATERAL {_look_up(filters)}
-     ORDER BY x.key {_way(ordering, window)}, x.customer_id {_way(ordering, window)} {_LIMIT}"""
+     ORDER BY x.key {way_of(ordering, window)}, x.customer_id {way_of(ordering, window)} {_LIMIT}"""
     ctes = [f"walked AS {'' if bounded else 'NOT '}MATERIALIZED ({walked}\n)"]
     if ordering.nullable:
         ctes += _with_keyless(page, ordering, filters, window, bounded=bounded)
@@ -284,7 +218,7 @@ def walk(ordering: Ordering, filters: Filters, window: Window) -> str:
 
 def _path_of_status(ordering: Ordering, filters: Filters, window: Window, bounded: bool) -> str:
     """Each stage's part of the index, merged: enough of each to fill the page."""
-    conditions = [_OF_TENANT, "s.stage = w.stage", *_row_beyond(ordering, window, "s.updated_at", "s.customer_id")]
+    conditions = [_OF_TENANT, "s.stage = w.stage", *row_beyond(ordering, window, "s.updated_at", "s.customer_id")]
     limit = _STEPS if bounded else _LIMIT
     return f"""
     SELECT x.customer_id, x.updated_at AS key
@@ -292,17 +226,17 @@ def _path_of_status(ordering: Ordering, filters: Filters, window: Window, bounde
      CROSS JOIN LATERAL (
         SELECT s.customer_id, s.updated_at FROM customer_lifecycle_status s
          WHERE {_and(conditions)}
-         ORDER BY {_order(ordering, window, "s.updated_at", "s.customer_id")} {limit}
+         ORDER BY {order_by(ordering, window, "s.updated_at", "s.customer_id")} {limit}
      ) x
-     ORDER BY {_order(ordering, window, "x.updated_at", "x.customer_id")} {limit}"""
+     ORDER BY {order_by(ordering, window, "x.updated_at", "x.customer_id")} {limit}"""
 
 
 def _path_of_customers(ordering: Ordering, _: Filters, window: Window, bounded: bool) -> str:
-    conditions = ["c.tenant_id = %(tenant_id)s::uuid", *_row_beyond(ordering, window, ordering.key, "c.id")]
+    conditions = ["c.tenant_id = %(tenant_id)s::uuid", *row_beyond(ordering, window, ordering.key, "c.id")]
     return f"""
     SELECT c.id AS customer_id, {ordering.key} AS key FROM lifecycle_customer c
      WHERE {_and(conditions)}
-     ORDER BY {_order(ordering, window, ordering.key, "c.id")} {_STEPS if bounded else ""}"""
+     ORDER BY {order_by(ordering, window, ordering.key, "c.id")} {_STEPS if bounded else ""}"""
 
 
 def _path_of_renewals(ordering: Ordering, filters: Filters, window: Window, bounded: bool) -> str:
@@ -314,12 +248,12 @@ def _path_of_renewals(ordering: Ordering, filters: Filters, window: Window, boun
 def _path_of_next(ordering: Ordering, filters: Filters, window: Window, bounded: bool) -> str:
     """The renewals ahead, and those that have passed from today backwards: two walks of one index, merged."""
     conditions = _billed(ordering, filters, window)
-    ahead = [*conditions, f"b.renewal_on >= {_TODAY}"]
-    passed = [*conditions, f"b.renewal_on < {_TODAY}"]
+    ahead = [*conditions, f"b.renewal_on >= {TODAY}"]
+    passed = [*conditions, f"b.renewal_on < {TODAY}"]
     if window.after == "key":
         # What the row comparison says already, in the form that the index understands.
-        ahead.append(f"b.renewal_on {_sign(ordering, window)}= {_TODAY} + %(key)s::int")
-        passed.append(f"b.renewal_on {_against(ordering, window)}= {_TODAY} - (%(key)s::int - {_PAST})")
+        ahead.append(f"b.renewal_on {sign_of(ordering, window)}= {TODAY} + %(key)s::int")
+        passed.append(f"b.renewal_on {sign_against(ordering, window)}= {TODAY} - (%(key)s::int - {PAST})")
     limit = _STEPS if bounded else _LIMIT
     return f"""
     SELECT x.customer_id, x.key FROM (
@@ -327,18 +261,18 @@ def _path_of_next(ordering: Ordering, filters: Filters, window: Window, bounded:
         UNION ALL
         ({_walk_billing(ordering, window, passed, limit, turned=True)})
     ) x
-     ORDER BY {_order(ordering, window, "x.key", "x.customer_id")} {limit}"""
+     ORDER BY {order_by(ordering, window, "x.key", "x.customer_id")} {limit}"""
 
 
 def _path_of_worth(ordering: Ordering, filters: Filters, window: Window, bounded: bool) -> str:
     """Each currency's part of the index, merged by what the amounts are worth."""
     conditions = [*_billed(ordering, filters, window), "b.currency = m.currency", "b.arr IS NOT NULL"]
     if window.after == "key":
-        sign = _sign(ordering, window)
+        sign = sign_of(ordering, window)
         margin = f"{'-' if sign == '>' else '+'} {_ROUNDING}"
         conditions.append(f"b.arr {sign}= %(key)s::numeric / m.rate {margin}")
     limit = _STEPS if bounded else _LIMIT
-    way = _way(ordering, window)
+    way = way_of(ordering, window)
     return f"""
     SELECT x.customer_id, x.key
       FROM unnest(%(currencies)s::text[], %(rates)s::numeric[]) AS m(currency, rate)
@@ -362,13 +296,13 @@ _PATHS: Final[dict[str, Callable[[Ordering, Filters, Window, bool], str]]] = {
 def _billed(ordering: Ordering, filters: Filters, window: Window) -> list[str]:
     conditions = ["b.tenant_id = %(tenant_id)s::uuid"]
     if window.after == "key":
-        conditions += _row_beyond(ordering, window, f"({ordering.key})", "b.customer_id")
+        conditions += row_beyond(ordering, window, f"({ordering.key})", "b.customer_id")
     elif window.after == "null" and window.forward:
         conditions.append("false")
     if ordering.walks != "worth":
         # What a filter asks of the status, too, can only be judged where the customer is looked up.
         conditions += [
-            one.condition for one in filters.asked if one.needs == _BILLING and not _OF_STATUS.search(one.condition)
+            one.condition for one in filters.asked if one.needs == BILLING and not _OF_STATUS.search(one.condition)
         ]
     return conditions
 
@@ -377,7 +311,7 @@ def _walk_billing(
     ordering: Ordering, window: Window, conditions: list[str], limit: str, *, turned: bool = False
 ) -> str:
     """Along the index of renewals; ``turned``: from late to early where the order goes from early to late."""
-    way = _way(ordering, window)
+    way = way_of(ordering, window)
     along = ("ASC" if way == "DESC" else "DESC") if turned else way
     return f"""
     SELECT b.customer_id, {ordering.key} AS key FROM lifecycle_billingfigures b
@@ -389,7 +323,7 @@ def _with_keyless(page: str, ordering: Ordering, filters: Filters, window: Windo
     """Before or after ``page`` come the customers without the key; whichever is second only if there is room left."""
     conditions = [_OF_TENANT, f"({ordering.key}) IS NULL", *_conditions(filters)]
     if window.after == "null":
-        conditions.append(f"s.customer_id {_sign(ordering, window)} %(id)s::uuid")
+        conditions.append(f"s.customer_id {sign_of(ordering, window)} %(id)s::uuid")
     elif window.after == "key" and not window.forward:
         conditions.append("false")
     if window.forward:
@@ -401,7 +335,7 @@ def _with_keyless(page: str, ordering: Ordering, filters: Filters, window: Windo
       FROM customer_lifecycle_status s JOIN {_stages(filters)} ON w.stage = s.stage
       {_joins(_needs(filters) | {"billing"})}
      WHERE {_and(conditions)}
-     ORDER BY s.customer_id {_way(ordering, window)} {_LIMIT}"""
+     ORDER BY s.customer_id {way_of(ordering, window)} {_LIMIT}"""
     parts = {"keyed": page, "keyless": keyless}
     if not window.forward:
         room = "(SELECT count(*) FROM keyless) <= %(limit)s::int"
@@ -441,7 +375,7 @@ SELECT p.key, {_STATUS}, c.external_id, {", ".join(select(field) for field in LI
         shown = (
             f"SELECT p.*, n.counted FROM (SELECT count(*) AS counted FROM {counted}) n LEFT JOIN ({shown}) p ON true"
         )
-    return f"{shown} ORDER BY {_order(ordering, window, 'p.key', 'p.customer_id')}"
+    return f"{shown} ORDER BY {order_by(ordering, window, 'p.key', 'p.customer_id')}"
 
 
 def _stages(filters: Filters) -> str:
@@ -466,41 +400,6 @@ def _needs(filters: Filters) -> frozenset[str]:
 
 def _joins(tables: frozenset[str]) -> str:
     return " ".join(_JOINS[table] for table in sorted(tables))
-
-
-def _beyond(ordering: Ordering, window: Window) -> list[str]:
-    """The rows of ``wanted`` that come after the cursor; those without key stand at the end."""
-    if window.after is None:
-        return []
-    beyond_id = f"s.customer_id {_sign(ordering, window)} %(id)s::uuid"
-    if window.after == "null":
-        return [f"(s.key IS NULL AND {beyond_id}{'' if window.forward else ' OR s.key IS NOT NULL'})"]
-    beyond = _row_beyond(ordering, window, "s.key", "s.customer_id")[0]
-    return [f"({beyond} OR s.key IS NULL)" if ordering.nullable and window.forward else beyond]
-
-
-def _row_beyond(ordering: Ordering, window: Window, key: str, id_: str) -> list[str]:
-    if window.after is None:
-        return []
-    return [f"({key}, {id_}) {_sign(ordering, window)} (%(key)s::{ordering.type}, %(id)s::uuid)"]
-
-
-def _order(ordering: Ordering, window: Window, key: str, id_: str) -> str:
-    way = _way(ordering, window)
-    nulls = (" NULLS LAST" if window.forward else " NULLS FIRST") if ordering.nullable else ""
-    return f"{key} {way}{nulls}, {id_} {way}"
-
-
-def _way(ordering: Ordering, window: Window) -> str:
-    return "DESC" if ordering.descending is window.forward else "ASC"
-
-
-def _sign(ordering: Ordering, window: Window) -> str:
-    return "<" if ordering.descending is window.forward else ">"
-
-
-def _against(ordering: Ordering, window: Window) -> str:
-    return ">" if ordering.descending is window.forward else "<"
 
 
 def _and(conditions: list[str]) -> str:

@@ -16,7 +16,8 @@ from lifecycle.queries.facts import STATUS_FIELDS, pick
 from lifecycle.queries.list_columns import LISTED
 from lifecycle.queries.list_conditions import compile_where
 from lifecycle.queries.list_filters import LIST_FILTERS
-from lifecycle.queries.list_statements import ORDERINGS, Filters, Ordering, Window
+from lifecycle.queries.list_orderings import ORDERINGS, Ordering, Window
+from lifecycle.queries.list_statements import Filters
 from lifecycle.queries.urgency import penalty_of
 from lifecycle.rules.expressions import Expression
 from lifecycle.rules.health import days_in_stage, health, overdue

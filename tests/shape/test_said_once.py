@@ -19,7 +19,7 @@ STORIES = ("lifecycle/services/demo/", "tenants/rules/configuration/starters.py"
 LISTED = {
     "lifecycle/queries/list_conditions.py",
     "lifecycle/queries/list_columns.py",
-    "lifecycle/queries/list_statements.py",
+    "lifecycle/queries/list_orderings.py",
     "lifecycle/web/list_page.py",
 }
 
