@@ -10,8 +10,8 @@ from audit.services.chain import micros
 from lifecycle.rules.fields import COMPANY
 from lifecycle.rules.figures import as_text
 from lifecycle.rules.precedence import PEOPLE, Offer
+from lifecycle.services.customers.batch import Batch
 from lifecycle.services.customers.offers import Row, held_offer
-from lifecycle.services.customers.recording import Batch
 from storage.cursors import fetch_prepared, plain_array
 from tenants.actors import Actor, TenantRef
 from tenants.models import User

@@ -17,9 +17,10 @@ from lifecycle.rules.fields import BILLING, COMPANY, FIELDS
 from lifecycle.rules.figures import as_text
 from lifecycle.rules.precedence import FOR_GOOD, PEOPLE, Offer
 from lifecycle.sentences import say
+from lifecycle.services.customers.batch import Batch
+from lifecycle.services.customers.facts import CustomerFacts
 from lifecycle.services.customers.offers import PINNABLE, Row, held_offer
 from lifecycle.services.customers.provenance import version_of
-from lifecycle.services.customers.recording import Batch, CustomerFacts
 from tenants.actors import Actor, TenantRef
 from tenants.rules.messages import Message
 from tenants.rules.values import InvalidValue, check_day, read_amount, read_line

@@ -12,7 +12,7 @@ from itertools import accumulate
 from random import Random
 
 from lifecycle.rules.sample_names import name_company, name_person
-from lifecycle.services.customers.recording import ContactFacts, CustomerFacts
+from lifecycle.services.customers.facts import ContactFacts, CustomerFacts
 from lifecycle.services.demo.scenarios import Exit, Scenario
 
 SEED = 20260101

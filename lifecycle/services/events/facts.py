@@ -6,7 +6,7 @@ from typing import Any
 from lifecycle.rules.envelopes import MOST_DEPTH, Event
 from lifecycle.rules.event_types import EVENT_TYPES
 from lifecycle.rules.fields import BILLING, COMPANY, CONTACTS, SUPPORT
-from lifecycle.services.customers.recording import ContactFacts, CustomerFacts
+from lifecycle.services.customers.facts import ContactFacts, CustomerFacts
 
 
 def to_facts(event: Event) -> CustomerFacts:

@@ -15,7 +15,8 @@ from lifecycle.rules.envelopes import MOST_DEPTH, Event
 from lifecycle.rules.ownership import find_source_root
 from lifecycle.rules.transitions import Change, Refused, Status
 from lifecycle.sentences import say_for_record
-from lifecycle.services.customers.recording import STAGE_CONFIRMED, Recorded
+from lifecycle.services.customers.batch import STAGE_CONFIRMED
+from lifecycle.services.customers.facts import Recorded
 from lifecycle.services.events.dead_letters import Refusal
 from lifecycle.services.transitions.apply import Call, Choice, Outcome, apply
 from storage.cursors import plain_array, prepared_cursor

@@ -12,7 +12,8 @@ from django.conf import settings
 from lifecycle.models import NO_TENANT, InboxEvent
 from lifecycle.rules.envelopes import Event, Received, log_identity, receive
 from lifecycle.rules.ordering import merge_logs
-from lifecycle.services.customers.recording import Recorded, record_customers
+from lifecycle.services.customers.facts import Recorded
+from lifecycle.services.customers.recording import record_customers
 from lifecycle.services.events import inbox
 from lifecycle.services.events.dead_letters import Refusal, store_dead_letters
 from lifecycle.services.events.facts import to_facts

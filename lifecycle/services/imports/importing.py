@@ -19,7 +19,8 @@ from audit.services.administration import record_administration
 from lifecycle.rules.fields import BILLING, amounts_of
 from lifecycle.rules.transitions import Allowed, Change, Refused, Status, decide
 from lifecycle.sentences import say_for_record
-from lifecycle.services.customers.recording import ContactFacts, CustomerFacts, record_customers
+from lifecycle.services.customers.facts import ContactFacts, CustomerFacts
+from lifecycle.services.customers.recording import record_customers
 from lifecycle.services.customers.statistics import LARGE_LOAD, refresh_statistics
 from lifecycle.services.imports.columns import ColumnPlan
 from lifecycle.services.imports.counts import Counts, total_of

@@ -8,7 +8,7 @@ from uuid import UUID
 from audit.services.keys import load_keys
 from lifecycle.models import Contact
 from lifecycle.rules.fields import BILLING, COMPANY, SUPPORT, names_of
-from lifecycle.services.customers.recording import ContactFacts
+from lifecycle.services.customers.facts import ContactFacts
 from lifecycle.services.imports.lines import Line
 from storage import cipher
 from storage.cursors import prepared_cursor, text_array

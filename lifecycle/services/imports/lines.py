@@ -8,7 +8,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from lifecycle.rules.fields import COMPANY, CONTACTS, names_of
-from lifecycle.services.customers.recording import ContactFacts
+from lifecycle.services.customers.facts import ContactFacts
 from lifecycle.services.imports.cells import read_cell
 from lifecycle.services.imports.columns import ColumnPlan
 from lifecycle.services.imports.files import Record
