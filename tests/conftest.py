@@ -17,6 +17,7 @@ import pytest
 from django.conf import settings
 from django.db import connections
 from django.test import Client, override_settings
+from django.utils import translation
 from hypothesis import settings as hypothesis_settings
 from rest_framework.test import APIClient
 
@@ -88,6 +89,13 @@ def redis_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a test before did to Redis is no outage of this one."""
     monkeypatch.setattr(redis, "_away_until", 0.0)
     monkeypatch.setattr(copies, "_missed", 0)
+
+
+@pytest.fixture(autouse=True)
+def no_language_is_left() -> Iterator[None]:
+    """The language of the last request of a test stays active in its thread: it is not that of the next test."""
+    yield
+    translation.deactivate()
 
 
 @dataclass(frozen=True)

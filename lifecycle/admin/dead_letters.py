@@ -1,25 +1,34 @@
 """Dead letters in the admin, for internal staff: look, filter, replay after a fix, discard with a reason."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ActionForm
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from lifecycle.admin.import_forms import read_count
 from lifecycle.models import NO_TENANT, DeadLetter
+from lifecycle.sentences import say
 from lifecycle.services.events.dead_letter_actions import (
     LONGEST_REASON,
     WAITS,
     DeadLetterRefused,
+    Replayed,
     discard_dead_letters,
     open_message,
     replay_dead_letters,
 )
+from lifecycle.services.events.replay_agreement import MoreWouldStart
+from lifecycle.services.events.replay_previews import MOST_FORESEEN, preview_replay
+from lifecycle.services.transitions.outcomes import EffectsUnconfirmed
 from tenants.admin.base import TenantAdmin, identity_of, is_super_admin, service_arguments
+from tenants.sentences.figures import say_number
 from tenants.services.directory import PLATFORM
 
 NOT_KEPT = gettext_lazy("(not kept)")
@@ -40,7 +49,7 @@ class DeadLetterAdmin(TenantAdmin):
     search_fields = ("event_id", "tenant_slug")
     ordering = ("id",)
     action_form = ReasonForm
-    actions = ("replay", "discard")
+    actions = ("replay", "replay_starting", "discard")
     exclude = ("headers", "subjects")
     needs_tenant = False
     readonly_fields = ("key_as_it_came", "headers_as_they_came", "value_as_it_came")
@@ -62,16 +71,45 @@ class DeadLetterAdmin(TenantAdmin):
     @admin.action(description=gettext_lazy("Replay the selected dead letters"), permissions=["decide"])
     def replay(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> None:
         """Through the consumer's own path; what fails again says why."""
-        arguments = service_arguments(request)
-        results = list(replay_dead_letters(queryset.order_by("id"), actor=arguments["actor"], now=arguments["now"]))
-        done = sum(result.is_resolved for result in results)
-        messages.success(request, _("%(count)s replayed.") % {"count": done})
-        for result in results:
-            if not result.is_resolved:
-                said = _("%(id)s failed again: %(why)s") % {"id": result.dead_letter_id, "why": result.sentence}
-                messages.warning(request, said)
-            elif result.waits:
-                messages.warning(request, f"{result.dead_letter_id} {_(WAITS)}")
+        _report(request, replay_dead_letters(queryset.order_by("id"), **_who(request)))
+
+    @admin.action(
+        description=gettext_lazy("Replay the selected dead letters and start automations"), permissions=["decide"]
+    )
+    def replay_starting(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> HttpResponse | None:
+        """The same, so that it starts what it would have: first a page that names it, then no more than that."""
+        dead_letters = list(queryset.order_by("id")[: MOST_FORESEEN + 1])
+        try:
+            preview = preview_replay(dead_letters, **_who(request))
+        except DeadLetterRefused as refusal:
+            messages.error(request, str(refusal))
+            return None
+        refused = ""
+        if "seen_effects" in request.POST:
+            try:
+                agreement = preview.agree(read_count(request.POST.get("confirm_effects", request.POST["seen_effects"])))
+            except EffectsUnconfirmed as unconfirmed:
+                refused = say(unconfirmed.refused.message)
+            else:
+                _report(
+                    request,
+                    replay_dead_letters(dead_letters, starts_effects=True, agreement=agreement, **_who(request)),
+                )
+                return None
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": _("Replay and start automations"),
+            "dead_letters": dead_letters,
+            "effects": [
+                {"name": name, "kind": kind, "count": count, "recipients": None}
+                for (name, kind), count in preview.counts.items()
+            ],
+            "effects_total": len(preview.starting),
+            "asks_for_number": preview.asks_for_number,
+            "refusal": refused,
+        }
+        return TemplateResponse(request, "admin/dead_letters/replay.html", context)
 
     @admin.action(description=gettext_lazy("Discard the selected dead letters"), permissions=["decide"])
     def discard(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> None:
@@ -110,6 +148,27 @@ class DeadLetterAdmin(TenantAdmin):
             return _readable(open_message(dead_letter).value)
         except DeadLetterRefused:
             return str(NOT_KEPT)
+
+
+def _who(request: HttpRequest) -> dict[str, Any]:
+    arguments = service_arguments(request)
+    return {"actor": arguments["actor"], "now": arguments["now"]}
+
+
+def _report(request: HttpRequest, replayed: Iterator[Replayed]) -> None:
+    """Replay them, and say what became of each."""
+    done = 0
+    try:
+        for result in replayed:
+            done += result.is_resolved
+            if not result.is_resolved:
+                said = _("%(id)s failed again: %(why)s") % {"id": result.dead_letter_id, "why": result.sentence}
+                messages.warning(request, said)
+            elif result.waits:
+                messages.warning(request, f"{result.dead_letter_id} {_(WAITS)}")
+    except MoreWouldStart as refusal:
+        messages.error(request, str(refusal))
+    messages.success(request, _("%(count)s replayed.") % {"count": say_number(done)})
 
 
 def _readable(value: bytes | None) -> str:

@@ -1,6 +1,7 @@
 """From what is known of an upload to its page, and from the page's fields to what was decided."""
 
 import datetime as dt
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -74,7 +75,7 @@ def read_as_of(text: str) -> dt.datetime | None:
 
 def read_count(text: str) -> int | None:
     """A number that was typed, with or without separators; None for anything else."""
-    digits = "".join(text.split()).replace(",", "")
+    digits = re.sub(r"[\s.,'’]", "", text)
     return int(digits) if digits.isascii() and digits.isdecimal() and len(digits) < 10 else None
 
 

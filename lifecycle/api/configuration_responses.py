@@ -5,6 +5,7 @@ from typing import Any, get_args
 from rest_framework import serializers
 
 from tenants.rules.configuration.diff import ChangeKind, ConfigurationChange
+from tenants.rules.configuration.effect_kinds import EFFECT_KINDS
 from tenants.rules.configuration.errors import ERROR, WARNING, Finding
 from tenants.sentences import describe_change, describe_finding
 
@@ -68,6 +69,18 @@ class RefusedMoveResponse(_Rendered):
     examples = serializers.ListField(child=serializers.UUIDField())
 
 
+class StartedCountResponse(_Rendered):
+    """How often the moves of the mapping would start an effect, where that is asked for, and whom that would reach."""
+
+    name = serializers.CharField()
+    kind = serializers.ChoiceField(choices=EFFECT_KINDS)
+    count = serializers.IntegerField()
+    recipients = serializers.IntegerField(
+        allow_null=True, help_text="Messages that would be sent; null for more than 10,000 customers."
+    )
+    suppressed = serializers.IntegerField(allow_null=True, help_text="Those that would reach no one.")
+
+
 class PreviewResponse(_Rendered):
     """What a configuration would do. When it is not ``valid``, only ``faults`` says something."""
 
@@ -85,3 +98,5 @@ class PreviewResponse(_Rendered):
     moves_judged = serializers.IntegerField()
     moves_refused = serializers.IntegerField()
     refused_moves = RefusedMoveResponse(many=True)
+    effects = StartedCountResponse(many=True, help_text="What the moves of the mapping start with `start_effects`.")
+    effects_total = serializers.IntegerField(help_text="The number for `confirm_effects`.")

@@ -24,7 +24,8 @@ class EffectRunResponse(ResponseSerializer):
     )
     recipient = serializers.CharField(help_text="Masked for those who may not see contact details.")
     state = serializers.ChoiceField(choices=STATES)
-    reason = serializers.CharField(help_text="Why it has not run, or not yet: a code.")
+    reason = serializers.CharField(allow_blank=True, help_text="Why it has not run, or not yet: a code.")
+    why = serializers.CharField(allow_blank=True, help_text="The same in a sentence, in the language of the caller.")
     due_at = serializers.DateTimeField()
     attempts = serializers.IntegerField()
     may_be_twice = serializers.BooleanField(help_text="It may have arrived twice: the receiver knows it by its id.")
@@ -75,7 +76,12 @@ class EndpointResponse(ResponseSerializer):
     created_at = serializers.DateTimeField()
     paused_at = serializers.DateTimeField(allow_null=True)
     disabled_at = serializers.DateTimeField(allow_null=True)
-    disabled_reason = serializers.CharField(help_text="gone or failing: why it was switched off by itself.")
+    disabled_reason = serializers.CharField(
+        allow_blank=True, help_text="gone or failing: why it was switched off by itself."
+    )
+    disabled_why = serializers.CharField(
+        allow_blank=True, help_text="The same in a sentence, in the language of the caller."
+    )
 
 
 class NewEndpointResponse(EndpointResponse):

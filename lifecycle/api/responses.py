@@ -98,7 +98,7 @@ class RecipientResponse(ResponseSerializer):
     kind = serializers.CharField(help_text="escalation: only if no one acknowledges the alert.")
     state = serializers.CharField(help_text="held: can be taken back until due_at; suppressed: would not run.")
     reason = serializers.CharField(allow_blank=True, help_text="A code.")
-    why = serializers.CharField(allow_blank=True)
+    why = serializers.CharField(allow_blank=True, help_text="The same in a sentence, in the language of the caller.")
     due_at = serializers.DateTimeField()
 
 

@@ -138,7 +138,7 @@ PUBLISH_CONFIGURATION = describe(
     ETAG_OF_A_PUBLICATION,
     request=PUBLISHED,
     answer=CONFIGURATION,
-    problems=(412,),
+    problems=(409, 412),
     shown=[examples.CONFIGURATION],
 )
 PREVIEW_CONFIGURATION = describe(

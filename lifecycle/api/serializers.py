@@ -204,6 +204,8 @@ class PublicationSerializer(StrictSerializer):
         help_text='Removed stages -> where their customers go: "stage" or {"to": "stage", "reason_code": "..."}.',
     )
     comment = TextField(max_length=LONGEST_COMMENT, required=False, allow_blank=True, help_text="Why, for the log.")
+    start_effects = FlagField(required=False, default=False, help_text="The moves of the mapping start effects.")
+    confirm_effects = _ConfirmedField("Refuse unless the moves start as many effects: the number of the preview.")
 
     @property
     def place(self) -> str:

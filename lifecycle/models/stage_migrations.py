@@ -25,6 +25,7 @@ class StageMigration(models.Model):
     actor_kind = models.CharField(max_length=10)
     total = models.PositiveIntegerField(help_text="Customers to move when the job was made.")
     moved = models.PositiveIntegerField(default=0)
+    starts_effects = models.BooleanField(default=False, db_default=False, help_text="Who published has asked for it.")
     created_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)
     # How many customers the batch before moved; not stored.

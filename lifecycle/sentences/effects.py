@@ -45,6 +45,10 @@ EFFECTS: Final[Mapping[str, Any]] = MappingProxyType(
             "The webhook endpoint “%(name)s” has failed for five days, and was switched off. What is due for it waits"
             " until an admin resumes it."
         ),
+        "replay_effects_not_agreed": _(
+            "More of “%(effect)s” would start than was named. The replay stopped before that: what was replayed stays,"
+            " and the other dead letters are still open. Look again what would start."
+        ),
         "samples_are_being_sent": _("Other samples are being sent. Nothing was sent: try again in ten seconds."),
     }
 )

@@ -34,6 +34,8 @@ SOURCES = {
     "EventListener": gettext_lazy("Event"),
     "Import": gettext_lazy("Import"),
     "Rule": gettext_lazy("At-risk rule"),
+    "Configuration": gettext_lazy("Configuration"),
+    "Undo": gettext_lazy("Undo"),
 }
 BANDS = {"good": gettext_lazy("good"), "watch": gettext_lazy("watch"), "poor": gettext_lazy("poor")}
 THOUSAND, MILLION = Decimal(1_000), Decimal(1_000_000)

@@ -79,6 +79,28 @@ def test_effects_are_listed_filtered_and_paged(api_client: Client, customer: Cus
         assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request"), bad
 
 
+def test_why_an_effect_did_not_run_is_said_in_the_language_that_is_asked_for(
+    api_client: Client, customer: Customer
+) -> None:
+    client = api_client("tenant_admin")
+    move(client, customer)
+
+    def why(address: str, language: str) -> dict[str, str]:
+        rows = client.get(address, HTTP_ACCEPT_LANGUAGE=language).json()["results"]
+        return {row["effect"]: row["why"] for row in rows}
+
+    english = why("/api/v1/effects", "en")
+    assert english == {
+        "Escalate": "",
+        "Write": "Held for a while, so that it can be taken back.",
+        "Tell": "There is no endpoint of this name or address. Add it under webhook endpoints.",
+    }
+    german = why("/api/v1/effects", "de-CH, de;q=0.9, en;q=0.5")
+    assert german["Write"].startswith("Eine Weile zurückgehalten")
+    one = client.get("/api/v1/effects?state=suppressed").json()["results"][0]["id"]
+    assert client.get(f"/api/v1/effects/{one}", HTTP_ACCEPT_LANGUAGE="de").json()["why"] == german["Tell"] != ""
+
+
 def test_who_may_see_and_do_what(api_client: Client, customer: Customer) -> None:
     move(api_client("account_manager"), customer)
     effect_id = api_client("tenant_admin").get("/api/v1/effects?state=held").json()["results"][0]["id"]

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 from django.test import Client
+from rest_framework.test import APIClient
 
 from audit.models import AdministrationEntry
 from lifecycle.delivery import senders
@@ -50,7 +51,12 @@ def job(tenant: TenantRef) -> Job:
 
 
 def test_an_endpoint_that_is_gone_is_switched_off_and_its_admins_hear_of_it_once(
-    tenant: TenantRef, users: People, job: Job, page_client: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
+    tenant: TenantRef,
+    users: People,
+    job: Job,
+    page_client: Callable[..., Client],
+    api_client: Callable[..., APIClient],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(senders, "send_webhook", lambda *_, **__: Delivery("gone", status=410))
     result = senders.deliver(job)
@@ -65,6 +71,10 @@ def test_an_endpoint_that_is_gone_is_switched_off_and_its_admins_hear_of_it_once
     assert (note.user_id, note.effect, note.customer_id) == (users.tenant_admin.id, GONE, job.customer_id)
     assert (entry.subject, entry.actor, entry.reason) == (str(job.lane_id), "system:effects_worker", GONE)
     assert GONE in page_client("tenant_admin").get("/notifications").content.decode()
+    listed = api_client("tenant_admin").get("/api/v1/webhooks/endpoints", HTTP_ACCEPT_LANGUAGE="de").json()["results"]
+    assert [(one["disabled_reason"], one["disabled_why"]) for one in listed] == [
+        ("gone", "Der Endpunkt hat geantwortet, dass es ihn nicht mehr gibt, und wurde abgeschaltet.")
+    ]
     assert not [lane for lane in find_lanes(10_000) if lane.tenant.id == tenant.id], "what waits is not sent"
 
 

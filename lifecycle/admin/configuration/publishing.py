@@ -14,10 +14,14 @@ from lifecycle.admin.configuration.judging import Today, judge, judge_configurat
 from lifecycle.admin.configuration.layout import read_target
 from lifecycle.admin.configuration.overview import count_returning
 from lifecycle.admin.configuration.sheet import GoneRow
+from lifecycle.admin.import_forms import read_count
+from lifecycle.sentences import say
 from lifecycle.services.configuration.plans import MappingNeeded, complete_renames
 from lifecycle.services.configuration.previews import Preview, preview_configuration
 from lifecycle.services.configuration.publication import Publication, publish_draft, revert_publication
 from lifecycle.services.configuration.returns import propose_mapping_back, rename_back
+from lifecycle.services.transitions.effects_asked import read_budget
+from lifecycle.services.transitions.outcomes import EffectsUnconfirmed
 from tenants.admin.base import service_arguments
 from tenants.models import ConfigurationVersion
 from tenants.rules.configuration.definitions import LONGEST_COMMENT
@@ -25,6 +29,7 @@ from tenants.rules.configuration.document import Configuration, Finding, Invalid
 from tenants.rules.configuration.errors import point
 from tenants.rules.configuration.renames import name_replaced
 from tenants.sentences import describe_refusal
+from tenants.sentences.figures import say_number
 from tenants.services.configuration.policies import policy_of
 from tenants.services.configuration.versions import ConfigurationConflict, NoSuchVersion, discard_draft
 
@@ -67,6 +72,7 @@ def preview(
         findings,
         renamed=draft.renamed,
         mapping=draft.mapping,
+        made_by=(arguments["actor"].name,),
         tenant=arguments["tenant"],
         now=arguments["now"],
     )
@@ -84,6 +90,7 @@ def publish(request: HttpRequest, draft: ConfigurationVersion) -> PageOrContext:
                 expected_revision=form.cleaned_data["expected_revision"] or 0,
                 expected_version=form.cleaned_data["expected_version"],
                 comment=form.cleaned_data["comment"],
+                **read_asked_effects(request.POST),
                 **arguments,
             )
         except InvalidConfiguration as refusal:
@@ -91,20 +98,33 @@ def publish(request: HttpRequest, draft: ConfigurationVersion) -> PageOrContext:
             form.add_error(None, describe_refusal(refusal))
         except (MappingNeeded, ConfigurationConflict, NoSuchVersion) as refusal:
             form.add_error(None, describe_refusal(refusal))
+        except EffectsUnconfirmed as refusal:
+            form.add_error(None, say(refusal.refused.message))
         else:
             return _report(request, published, _("Version %(number)s is published."))
     today = look_at_today(arguments["tenant"])
     judgement = judge(draft.document, renamed=draft.renamed, mapping=draft.mapping, today=today)
+    tried = preview(draft, judgement.configuration, judgement.findings, arguments)
     return {
         "draft": draft,
         "today": today,
         "form": _with_seen(form, today, draft.revision),
         "judgement": judgement,
         "errors": found or judgement.errors,
-        "preview": preview(draft, judgement.configuration, judgement.findings, arguments),
+        "preview": tried,
+        "start_effects": "start_effects" in request.POST,
+        "asks_for_number": bool(tried.effects) and tried.effects_total > read_budget(arguments["tenant"]),
         "gone": (gone := _list_gone(draft, today)),
         "is_empty": bool(today.number and judgement.configuration and not (judgement.changes or gone)),
     }
+
+
+def read_asked_effects(post: QueryDict) -> dict[str, Any]:
+    """Whether the moves are to start effects, and how many: the number that was typed, else the one that was shown."""
+    if "start_effects" not in post:
+        return {}
+    typed = post.get("confirm_effects", post.get("seen_effects", ""))
+    return {"starts_effects": True, "confirm_effects": read_count(typed)}
 
 
 def discard(request: HttpRequest, draft: ConfigurationVersion) -> PageOrContext:
@@ -222,6 +242,6 @@ def _report(request: HttpRequest, published: Publication, sentence: str) -> Http
     outcome = sentence % {"number": published.version.number}
     if total := sum(move.total for move in published.moves):
         moving = ngettext("%(count)s customer is being moved.", "%(count)s customers are being moved.", total)
-        outcome = f"{outcome} {moving % {'count': f'{total:,}'}}"
+        outcome = f"{outcome} {moving % {'count': say_number(total)}}"
     messages.success(request, outcome)
     return HttpResponseRedirect(reverse(OVERVIEW))

@@ -284,6 +284,17 @@ COMPONENTS: Final[dict[str, dict[str, Any]]] = {
                 {"oneOf": [_NAME, reference("MappingTarget")]}, "where its customers go, as it goes away"
             ),
             "comment": {"type": "string", "maxLength": LONGEST_COMMENT, "pattern": NO_NUL},
+            "start_effects": {
+                "type": "boolean",
+                "default": False,
+                "description": "The moves of the mapping start what they would by hand; else they start nothing.",
+            },
+            "confirm_effects": {
+                "type": ["integer", "null"],
+                "minimum": 0,
+                "description": "Refuse unless the moves start as many effects together: the number of the"
+                " preview. Needed when they start more than the tenant lets one request start unasked.",
+            },
         },
         "configuration",
         description="A configuration, and what becomes of stages that are renamed or go away.",

@@ -17,6 +17,7 @@ from lifecycle.api.serializers import PublicationSerializer
 from lifecycle.api.viewsets.tenant import TenantViewSet
 from lifecycle.services.configuration.previews import preview_configuration
 from lifecycle.services.configuration.publication import publish_configuration
+from lifecycle.services.transitions.outcomes import EffectsUnconfirmed
 from tenants.models import ConfigurationVersion
 from tenants.roles import CONFIGURE_STAGES, VIEW_LIFECYCLE
 from tenants.rules.configuration.document import InvalidConfiguration, read_configuration
@@ -53,14 +54,15 @@ class ConfigurationViewSet(TenantViewSet):
         `If-None-Match: *` in its place publishes the first version only.
 
         Customers of stages that go away are moved as the mapping says: up to a thousand with the answer, more in the
-        background.
+        background. These moves start no effects, unless `start_effects` says so; the preview counts them.
         """
         body = PublicationSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         asked, now = dict(body.validated_data), timezone.now()
-        with _findings_placed(body):
+        with _findings_placed(body), self._effects_compared():
             publication = publish_configuration(
                 asked.pop("configuration"),
+                starts_effects=asked.pop("start_effects"),
                 **asked,
                 expected_version=read_replaced_version(request, current=self._live_number),
                 tenant=self.tenant,
@@ -75,10 +77,21 @@ class ConfigurationViewSet(TenantViewSet):
         body = PublicationSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         asked: dict[str, Any] = dict(body.validated_data)
-        asked.pop("comment", None)
+        for name in ("comment", "start_effects", "confirm_effects"):
+            asked.pop(name, None)
         configuration, findings = read_configuration(asked.pop("configuration"))
-        preview = preview_configuration(configuration, findings, **asked, tenant=self.tenant, now=timezone.now())
+        made_by = (self.identity.actor().name,)
+        preview = preview_configuration(
+            configuration, findings, **asked, made_by=made_by, tenant=self.tenant, now=timezone.now()
+        )
         return Response(configuration_responses.PreviewResponse(preview).data)
+
+    @contextmanager
+    def _effects_compared(self) -> Iterator[None]:
+        try:
+            yield
+        except EffectsUnconfirmed as refusal:
+            raise self.refuse_call(refusal, customer_id=None) from refusal
 
     def _live_number(self) -> int | None:
         version = live_version(self.tenant)

@@ -23,6 +23,7 @@ from lifecycle.models import EffectRun
 from lifecycle.services.effects import actions, digests
 from lifecycle.services.effects.actions import ActionRefused, Wanted
 from lifecycle.services.effects.kinds import ESCALATION
+from lifecycle.services.effects.reasons import explain_reason
 from lifecycle.services.effects.recipients import mask_recipient
 from tenants.refusals import RequestRefused
 from tenants.roles import CONFIGURE_STAGES, UPDATE_LIFECYCLE
@@ -121,7 +122,7 @@ class EffectViewSet(TenantViewSet):
 
 def _render(answer: type[responses.EffectRunResponse], run: EffectRun) -> dict[str, Any]:
     """The row as the API shows it. Recipients are references; of an address the name is masked."""
-    return answer.render_row(run, recipient=mask_recipient(run.recipient))
+    return answer.render_row(run, recipient=mask_recipient(run.recipient), why=explain_reason(run.reason))
 
 
 def read_id(text: str, name: str) -> UUID:

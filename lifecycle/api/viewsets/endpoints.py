@@ -22,6 +22,7 @@ from lifecycle.queries.cursors import Position, encode_cursor
 from lifecycle.services.effects import endpoints
 from lifecycle.services.effects.addresses import AddressRefused
 from lifecycle.services.effects.endpoints import EndpointRefused
+from lifecycle.services.effects.reasons import explain_reason
 from tenants.refusals import RequestRefused
 from tenants.roles import CONFIGURE_STAGES
 
@@ -112,6 +113,7 @@ class EndpointViewSet(TenantViewSet):
 
 
 def _describe(endpoint: WebhookEndpoint, lane: EffectLane | None) -> Mapping[str, Any]:
+    disabled_reason = lane.disabled_reason if lane else ""
     return {
         "id": endpoint.id,
         "name": endpoint.name,
@@ -119,5 +121,6 @@ def _describe(endpoint: WebhookEndpoint, lane: EffectLane | None) -> Mapping[str
         "created_at": endpoint.created_at,
         "paused_at": lane.paused_at if lane else None,
         "disabled_at": lane.disabled_at if lane else None,
-        "disabled_reason": lane.disabled_reason if lane else "",
+        "disabled_reason": disabled_reason,
+        "disabled_why": explain_reason(f"endpoint_{disabled_reason}") if disabled_reason else "",
     }

@@ -18,6 +18,7 @@ from lifecycle.management.progress import ProgressBar
 from lifecycle.management.stopping import stop_on_signals
 from lifecycle.models import DeadLetter
 from lifecycle.rules.envelopes import Message
+from lifecycle.sentences import say
 from lifecycle.services.events.dead_letter_actions import (
     WAITS,
     DeadLetterRefused,
@@ -26,6 +27,9 @@ from lifecycle.services.events.dead_letter_actions import (
     open_message,
     replay_dead_letters,
 )
+from lifecycle.services.events.replay_agreement import MoreWouldStart
+from lifecycle.services.events.replay_previews import MOST_FORESEEN, preview_replay
+from lifecycle.services.transitions.outcomes import EffectsUnconfirmed
 from tenants.actors import Actor, system_actor
 from tenants.rules.texts import find_text_error
 from tenants.sentences import write
@@ -67,13 +71,17 @@ class Command(OperatorCommand):
             _add_filters(command)
             if verb == "discard":
                 command.add_argument("--reason", type=read_text, required=True)
+            else:
+                _add_effects(command)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Do what the verb says. Exit status 0 only when all of it was done."""
         try:
             getattr(self, f"_{options['verb']}")(options)
-        except DeadLetterRefused as refusal:
+        except (DeadLetterRefused, MoreWouldStart) as refusal:
             raise CommandError(str(refusal)) from refusal
+        except EffectsUnconfirmed as refusal:
+            raise CommandError(say(refusal.refused.message)) from refusal
 
     def _list(self, options: dict[str, Any]) -> None:
         dead_letters = _filter(options, state=None if options["state"] == "all" else options["state"])
@@ -117,15 +125,23 @@ class Command(OperatorCommand):
 
     def _replay(self, options: dict[str, Any]) -> None:
         dead_letters = _chosen(options)
+        who: dict[str, Any] = {"actor": _operator(options), "now": timezone.now()}
+        if options["start_effects"] or options["dry_run"]:
+            chosen = list(dead_letters[: MOST_FORESEEN + 1])
+            preview = preview_replay(chosen, **who)
+            if options["dry_run"]:
+                self.stdout.write(f"nothing was replayed; with --start-effects {len(chosen):,} would start:")
+                for (name, kind), count in preview.counts.items():
+                    self.stdout.write(f"{count:>8,}  {name} ({kind})")
+                return
+            who |= {"starts_effects": True, "agreement": preview.agree(options["confirm_effects"])}
         done = again = 0
         total = dead_letters.count()
         with (
             stop_on_signals() as stop,
             ProgressBar("dead letters", total, stream=self.stderr, terminal=sys.stderr) as bar,
         ):
-            for replayed in replay_dead_letters(
-                dead_letters.iterator(chunk_size=200), actor=_operator(options), now=timezone.now()
-            ):
+            for replayed in replay_dead_letters(dead_letters.iterator(chunk_size=200), **who):
                 if replayed.is_resolved:
                     done += 1
                     if replayed.waits:
@@ -155,6 +171,18 @@ def _add_filters(parser: CommandParser) -> None:
     parser.add_argument("--tenant", type=read_text, help="slug, as the messages wrote it")
     parser.add_argument("--type", type=read_text, help="for example contract.renewed")
     parser.add_argument("--error", type=read_text, help="code, for example unknown_customer")
+
+
+def _add_effects(parser: CommandParser) -> None:
+    parser.add_argument("--dry-run", action="store_true", help="say what they would start, and replay nothing")
+    parser.add_argument(
+        "--start-effects", action="store_true", help="they start what they would have; without it they start nothing"
+    )
+    parser.add_argument(
+        "--confirm-effects",
+        type=whole_number(0),
+        help="replay only if they start as many: the number of the dry run; needed above the tenant's number",
+    )
 
 
 def _filter(options: dict[str, Any], *, state: str | None = DeadLetter.State.OPEN) -> QuerySet[DeadLetter]:

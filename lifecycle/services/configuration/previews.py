@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -13,6 +13,7 @@ from lifecycle.models import CustomerLifecycleStatus
 from lifecycle.rules.transitions import Allowed, Change, Refused, Status, decide
 from lifecycle.sentences import say
 from lifecycle.services.configuration.plans import complete_renames, judge_plan
+from lifecycle.services.configuration.started import StartedCount, count_started, find_leaving
 from storage.timeouts import allow_seconds
 from tenants.actors import TenantRef
 from tenants.rules.configuration.document import Configuration, ConfigurationChange, Finding, diff_configurations
@@ -97,6 +98,12 @@ class Preview:
     moves_judged: int = 0
     moves_refused: int = 0
     refused_moves: tuple[RefusedMove, ...] = field(default=())
+    effects: tuple[StartedCount, ...] = ()
+
+    @property
+    def effects_total(self) -> int:
+        """How many effects the moves of the mapping start, where that is asked for."""
+        return sum(effect.count for effect in self.effects)
 
 
 def preview_configuration(
@@ -107,10 +114,12 @@ def preview_configuration(
     now: dt.datetime,
     renamed: Mapping[str, str] | None = None,
     mapping: Mapping[str, Any] | None = None,
+    made_by: Collection[str] = (),
 ) -> Preview:
     """Try what ``read_configuration`` gave on every customer as it is, and on the last 90 days. Writes nothing.
 
-    A fixed number of statements, whatever the number of customers. Call inside the tenant's context.
+    ``made_by``: who would publish it. A fixed number of statements, whatever the number of customers. Call inside the
+    tenant's context.
     """
     # It reads what every customer of the tenant did in 90 days.
     allow_seconds(PREVIEW_SECONDS)
@@ -145,6 +154,7 @@ def preview_configuration(
         moves_judged=judged,
         moves_refused=sum(move.count for move in refused),
         refused_moves=tuple(refused),
+        effects=count_started(find_leaving(policy, targets, counts, renamed), tenant=tenant, made_by=made_by, now=now),
     )
 
 

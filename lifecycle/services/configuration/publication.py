@@ -6,6 +6,7 @@ committed, ``stage_migrations`` moves the first of them; the worker moves the ot
 """
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -28,11 +29,13 @@ from lifecycle.services.configuration.stage_migrations import (
     request_of,
     supersede_moves,
 )
+from lifecycle.services.configuration.started import find_leaving
+from lifecycle.services.transitions.effects_asked import compare_effects
 from storage.timeouts import allow_seconds
 from tenants.actors import Actor, TenantRef
 from tenants.models import ConfigurationVersion
 from tenants.rules.configuration.document import Configuration, parse_configuration
-from tenants.rules.configuration.policy import Policy
+from tenants.rules.configuration.policy import Policy, compile_policy
 from tenants.services.configuration import versions
 
 PUBLISHING_SECONDS = 600
@@ -59,15 +62,20 @@ def publish_configuration(
     draft: ConfigurationVersion | None = None,
     action: str = versions.PUBLISH,
     former_names: Mapping[str, str] | None = None,
+    starts_effects: bool = False,
+    confirm_effects: int | None = None,
 ) -> Publication:
     """Publish a configuration, or what a JSON document says, as the tenant's next version; move whose stage goes away.
 
     ``renamed`` maps stages of the live version to their names in this one; ``mapping`` maps stages that go away to
     ``"stage"`` or ``{"to": "stage", "reason_code": "..."}``. A stage may take the name of one that goes away if the
     mapping names that one; the version records under which name it is emptied. ``former_names``: of stages that are
-    gone already, what the history is to call them. Raises InvalidConfiguration with every error (of the
-    mapping too, under ``/mapping``), MappingNeeded, ConfigurationConflict. Nothing is written then. Call inside the
-    tenant's context; up to a thousand customers are moved right after the commit, the worker moves the rest.
+    gone already, what the history is to call them. ``starts_effects``: the moves of the mapping start what they would
+    start by hand, ``confirm_effects`` as seen before; without that number no more than the tenant lets start unasked.
+
+    Raises InvalidConfiguration with every error (of the mapping too, under ``/mapping``), MappingNeeded,
+    ConfigurationConflict, EffectsUnconfirmed. Nothing is written then. Call inside the tenant's context; up to a
+    thousand customers are moved right after the commit, the worker moves the rest.
     """
     if not isinstance(configuration, Configuration):
         configuration = parse_configuration(configuration)
@@ -81,6 +89,10 @@ def publish_configuration(
         stages = versions.list_stages(tenant)
         names = complete_renames(configuration, renamed, stages=stages)
         targets = read_targets(configuration, renamed, mapping or {}, counts, stages, names=names, is_return=is_return)
+        leaving = find_leaving(compile_policy(configuration, version=live + 1), targets, counts, names)
+        # No one moves a customer until this is published, and no one enters these stages afterwards.
+        effects = leaving.list_effects() if starts_effects else []
+        compare_effects(effects, tenant=tenant, expected=confirm_effects)
         names |= {old: new for old, new in (former_names or {}).items() if old not in stages}
         version, policy = versions.publish_version(
             configuration,
@@ -93,11 +105,14 @@ def publish_configuration(
             comment=comment,
             draft=draft,
             action=action,
+            detail={"effects": dict(Counter(effect.name for effect in effects))} if starts_effects else {},
         )
         # What a stage means and how long a stay is expected shows in every summary.
         copies.refresh_configuration(tenant.id, live + 1)
         supersede_moves(policy, renamed=names, tenant=tenant, now=now)
-        moves = _make_moves(policy, targets, counts, version=version, tenant=tenant, actor=actor, now=now)
+        moves = _make_moves(
+            policy, targets, counts, version=version, starts_effects=starts_effects, tenant=tenant, actor=actor, now=now
+        )
         remove_empty_stages(tenant)
         move_after_commit(tenant, now=now)
     return Publication(version, moves)
@@ -112,6 +127,8 @@ def publish_draft(
     actor: Actor,
     now: dt.datetime,
     comment: str = "",
+    starts_effects: bool = False,
+    confirm_effects: int | None = None,
 ) -> Publication:
     """Publish a draft at the revision that the caller has seen.
 
@@ -129,6 +146,8 @@ def publish_draft(
             now=now,
             comment=comment,
             draft=draft,
+            starts_effects=starts_effects,
+            confirm_effects=confirm_effects,
         )
 
 
@@ -145,8 +164,8 @@ def revert_publication(
 
     Customers that the live version's publication moved, and that have not moved since, go back to the stage they came
     from, whether or not a transition leads there; where the former version was still emptying that stage, they go where
-    it sent its customers. ``mapping`` is needed for stages that only the live version has and that hold customers of
-    their own. Raises NoSuchVersion when there is nothing before the live version, otherwise as
+    it sent its customers. That starts no effects. ``mapping`` is needed for stages that only the live version has and
+    that hold customers of their own. Raises NoSuchVersion when there is nothing before the live version, otherwise as
     ``publish_configuration``.
     """
     with transaction.atomic():
@@ -184,6 +203,7 @@ def _make_moves(
     counts: Mapping[str, int],
     *,
     version: ConfigurationVersion,
+    starts_effects: bool,
     tenant: TenantRef,
     actor: Actor,
     now: dt.datetime,
@@ -199,6 +219,7 @@ def _make_moves(
             actor=actor.name,
             actor_kind=actor.kind,
             total=counts[stage],
+            starts_effects=starts_effects,
             created_at=now,
         )
         for stage, target in targets.items()

@@ -17,6 +17,7 @@ from django.db.models.functions import Cast
 from audit.models import LifecycleHistory
 from lifecycle.models import CustomerLifecycleStatus, StageMigration
 from lifecycle.rules.transitions import Change
+from lifecycle.services.configuration.started import SOURCE
 from lifecycle.services.events.failures import is_transient
 from lifecycle.services.transitions.apply import Call, apply
 from storage.cursors import plain_array, prepared_cursor
@@ -30,7 +31,6 @@ from tenants.services import directory
 from tenants.services.configuration import versions
 from tenants.services.configuration.policies import hold_live_policy
 
-SOURCE = "Configuration"
 BATCH = 1000
 # Up to this many customers are moved at once with the publication; more are left to the worker.
 AT_ONCE = 1000
@@ -224,7 +224,8 @@ def _move_those(move: StageMigration, versions: Mapping[UUID, int], *, tenant: T
     actor = Actor(kind=move.actor_kind, name=move.actor, permissions=frozenset(PERMISSIONS))
     since = find_former_stays(move, versions, tenant=tenant)
     outcomes = apply(
-        Call(tenant, actor, SOURCE, now, move.request_id),
+        # Under the very configuration that was published with it: the next one ends the move.
+        Call(tenant, actor, SOURCE, now, move.request_id, starts_effects=move.starts_effects),
         [
             Change(
                 customer_id=id_,

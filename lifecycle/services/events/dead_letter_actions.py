@@ -1,7 +1,8 @@
 """What an operator does about dead letters: look, replay after a fix, or discard with a reason. All of it is logged."""
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -21,6 +22,7 @@ from lifecycle.services.events.dead_letters import UNDECRYPTABLE, Refusal
 from lifecycle.services.events.failures import concerns_everybody, describe, is_transient
 from lifecycle.services.events.filing import read_message
 from lifecycle.services.events.processing import CONSUMER, DEAD, DUPLICATE, PARKED, process_events
+from lifecycle.services.events.replay_agreement import Agreement, MoreWouldStart, Starting
 from storage import cipher
 from tenants.actors import Actor
 from tenants.context import tenant_context
@@ -46,12 +48,16 @@ class DeadLetterRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """What came of one replay. When it is dead again, ``code`` and ``sentence`` are the new ones."""
+    """What came of one replay. When it is dead again, ``code`` and ``sentence`` are the new ones.
+
+    ``starting``: what its moves start, where the replay was asked to start it.
+    """
 
     dead_letter_id: UUID
     outcome: str
     code: str = ""
     sentence: str = ""
+    starting: tuple[Starting, ...] = ()
 
     @property
     def is_resolved(self) -> bool:
@@ -103,15 +109,26 @@ def open_message(dead_letter: DeadLetter) -> Message:
         ) from error
 
 
-def replay_dead_letters(dead_letters: Iterable[DeadLetter], *, actor: Actor, now: dt.datetime) -> Iterator[Replayed]:
+def replay_dead_letters(
+    dead_letters: Iterable[DeadLetter],
+    *,
+    actor: Actor,
+    now: dt.datetime,
+    starts_effects: bool = False,
+    agreement: Agreement | None = None,
+) -> Iterator[Replayed]:
     """Send dead letters through the consumer's own path, one transaction each, in the order given.
 
     Twice is once: what has been applied in the meantime is a duplicate and resolves the dead letter. A dead letter that
     fails again stays open with the new reason and one attempt more; it is not published a second time. A dead letter
     that fails leaves those behind it alone. Raises only when the database is away.
+
+    What moves then starts nothing, unless ``starts_effects``; and no more than was agreed to (None: any number). The
+    dead letter that would start more raises MoreWouldStart, and nothing was done about it.
     """
+    run = _Run(actor, now, starts_effects, agreement)
     for dead_letter in dead_letters:
-        yield _replay_alone(dead_letter, actor=actor, now=now)
+        yield _replay_alone(dead_letter, run)
 
 
 def discard_dead_letters(dead_letters: Iterable[DeadLetter], *, reason: str, actor: Actor, now: dt.datetime) -> int:
@@ -162,17 +179,29 @@ def rewrap_dead_letters() -> int:
     return count
 
 
-def _replay_alone(dead_letter: DeadLetter, *, actor: Actor, now: dt.datetime) -> Replayed:
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Who replays some dead letters, and what that may start."""
+
+    actor: Actor
+    now: dt.datetime
+    starts_effects: bool
+    agreement: Agreement | None
+
+
+def _replay_alone(dead_letter: DeadLetter, run: _Run) -> Replayed:
     try:
         try:
-            return _replay(dead_letter, actor=actor, now=now)
-        except DeadLetterRefused:
+            return _replay(dead_letter, run)
+        except (DeadLetterRefused, MoreWouldStart):
             raise
         except Exception as error:
             if is_transient(error):
                 raise
             # It may be an event that waits for the same customer: the sweep finds out.
-            return _replay(dead_letter, actor=actor, now=now, releases_parked=False)
+            return _replay(dead_letter, run, releases_parked=False)
+    except MoreWouldStart:
+        raise
     except DeadLetterRefused as refusal:
         return _note_failure(dead_letter, Refusal(refusal.code, str(refusal)))
     except Exception as error:
@@ -202,7 +231,7 @@ def _fail(locked: DeadLetter, refusal: Refusal) -> None:
     locked.save(update_fields=["code", "sentence", "attempts"])
 
 
-def _replay(dead_letter: DeadLetter, *, actor: Actor, now: dt.datetime, releases_parked: bool = True) -> Replayed:
+def _replay(dead_letter: DeadLetter, run: _Run, *, releases_parked: bool = True) -> Replayed:
     with transaction.atomic():
         with tenant_context(dead_letter.tenant_id):
             locked = _lock(dead_letter)
@@ -213,21 +242,31 @@ def _replay(dead_letter: DeadLetter, *, actor: Actor, now: dt.datetime, releases
                 inbox.reopen(locked.tenant_id, (received.event.source, received.event.id))
         slug = received.event.tenant
         tenants = find_tenants({slug}) if slug else {}
-        result = process_events(
+        results = process_events(
             [received],
             tenants=tenants,
             actor=CONSUMER,
-            now=now,
+            now=run.now,
             replaying=True,
             releases_parked=releases_parked,
-        )[0]
-        refusal = result.refusal
+            starts_effects=run.starts_effects,
+        )
+        outcome, refusal = results[0].outcome, results[0].refusal
+        # With what the customers start for whom something was parked.
+        starting = [(one.tenant_id, effect) for one in results for effect in one.effects if run.starts_effects]
         with tenant_context(locked.tenant_id):
             if refusal is None:
-                _resolve(locked, DeadLetter.State.REPLAYED, reason=result.outcome, actor=actor, now=now)
-                return Replayed(dead_letter.id, result.outcome)
-            _fail(locked, refusal)
-    return Replayed(dead_letter.id, DEAD, refusal.code, refusal.sentence)
+                started = Counter(effect.name for _tenant_id, effect in starting)
+                _resolve(
+                    locked, DeadLetter.State.REPLAYED, reason=outcome, actor=run.actor, now=run.now, started=started
+                )
+            else:
+                _fail(locked, refusal)
+        if run.agreement is not None:
+            run.agreement.take(starting)
+    if refusal is None:
+        return Replayed(dead_letter.id, outcome, starting=tuple(starting))
+    return Replayed(dead_letter.id, DEAD, refusal.code, refusal.sentence, tuple(starting))
 
 
 def _lock(dead_letter: DeadLetter) -> DeadLetter | None:
@@ -239,7 +278,15 @@ def _lock(dead_letter: DeadLetter) -> DeadLetter | None:
     )
 
 
-def _resolve(dead_letter: DeadLetter, state: str, *, reason: str, actor: Actor, now: dt.datetime) -> None:
+def _resolve(
+    dead_letter: DeadLetter,
+    state: str,
+    *,
+    reason: str,
+    actor: Actor,
+    now: dt.datetime,
+    started: Mapping[str, int] | None = None,
+) -> None:
     dead_letter.state, dead_letter.resolved_at, dead_letter.resolved_by, dead_letter.reason = (
         state,
         now,
@@ -261,6 +308,7 @@ def _resolve(dead_letter: DeadLetter, state: str, *, reason: str, actor: Actor, 
             "offset": dead_letter.offset,
             "type": dead_letter.type,
             "code": dead_letter.code,
+            **({"effects": dict(started)} if started else {}),
         },
         now=now,
     )

@@ -20,6 +20,7 @@ from lifecycle.services.customers.facts import Recorded
 from lifecycle.services.events.dead_letters import Refusal
 from lifecycle.services.transitions.apply import Call, Choice, Outcome, apply
 from storage.cursors import plain_array, prepared_cursor
+from tenants.rules.configuration.definitions import Effect
 from tenants.rules.configuration.policy import Policy
 from tenants.rules.messages import Message
 
@@ -40,6 +41,7 @@ class Move:
     moved: bool = False
     stale: bool = False
     refusal: Refusal | None = None
+    effects: tuple[Effect, ...] = ()
 
 
 NOTHING: Final = Move()
@@ -148,7 +150,7 @@ def _refuse_loop(outcome: Outcome, from_stage: str | None, to_stage: str) -> Out
 def _as_move(outcome: Outcome) -> Move:
     refused = outcome.refused
     if refused is None:
-        return Move(moved=outcome.moved)
+        return Move(moved=outcome.moved, effects=outcome.effects)
     if refused.code == STALE_EVENT:
         return STALE
     return Move(refusal=Refusal(refused.code, say_for_record(refused.message)))

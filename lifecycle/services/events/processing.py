@@ -48,15 +48,16 @@ def process_events(
     now: dt.datetime,
     replaying: bool = False,
     releases_parked: bool = True,
+    starts_effects: bool = False,
     dry_run: bool = False,
 ) -> list[Result]:
     """Deal with a batch in one transaction; one Result a message in the batch's order, then those it released.
 
     ``tenants`` are the tenants that the batch names, as far as they exist. Twice is once: what was dealt with before
     is a duplicate. With ``replaying`` what was recorded as dead may be dealt with again, and what fails again is
-    reported but not stored a second time. Without ``releases_parked`` what waits for a customer is left to the sweep,
-    which finds out which of them fails. With ``dry_run`` everything is judged and nothing is kept. Raises what
-    the database raises; then nothing was done.
+    reported but not stored a second time; its moves start nothing, unless ``starts_effects``. Without
+    ``releases_parked`` what waits for a customer is left to the sweep, which finds out which of them fails. With
+    ``dry_run`` everything is judged and nothing is kept. Raises what the database raises; then nothing was done.
     """
     by_tenant: dict[UUID, list[Received]] = defaultdict(list)
     for received in batch:
@@ -71,7 +72,7 @@ def process_events(
                 messages = by_tenant[tenant_id]
                 tenant = tenants.get(messages[0].event.tenant)
                 work = TenantBatch(tenant, actor=actor, now=now, releases_parked=releases_parked)
-                work.take(messages, replaying=replaying)
+                work.take(messages, replaying=replaying, starts_effects=starts_effects or not replaying)
                 for result in work.finish(replaying=replaying):
                     if result.released:
                         released.append(result)

@@ -21,6 +21,7 @@ from lifecycle.services.events.inbox import Identity
 from lifecycle.services.events.moves import move_by_rules
 from lifecycle.services.transitions.apply import Call
 from tenants.actors import Actor, TenantRef
+from tenants.rules.configuration.definitions import Effect
 from tenants.services.configuration.policies import NoConfiguration, live_policy
 
 SOURCE: Final = "EventListener"
@@ -46,7 +47,8 @@ class Result:
     """What became of one message: an outcome of the inbox, or ``duplicate``. ``refusal`` says why it is dead.
 
     ``rejected``: what was left out of an event that was applied, because it cannot be kept. ``recorded``: what became
-    of its data, None if they were not looked at; they stay when a rule's move is refused.
+    of its data, None if they were not looked at; they stay when a rule's move is refused. ``effects``: what its moves
+    start, each as often as it does, where they were asked to start any.
     """
 
     received: Received
@@ -57,6 +59,7 @@ class Result:
     released: bool = False
     rejected: tuple[str, ...] = ()
     recorded: Recorded | None = None
+    effects: tuple[Effect, ...] = ()
 
 
 class TenantBatch:
@@ -80,20 +83,22 @@ class TenantBatch:
         self.tenant_id = tenant.id if tenant else NO_TENANT
         self.actor = actor
         self.now = now
-        # What comes again, from a dead letter, starts nothing: no one waits for it any more.
-        self.is_replay = False
+        self.starts_effects = True
         self.results: list[Result] = []
         self.settled: dict[Identity, str] = {}
         self.dead: list[tuple[Received, Refusal]] = []
         self.dead_released: list[tuple[Received, Refusal]] = []
         self.waiting: list[Received] = []
 
-    def take(self, messages: Sequence[Received], *, replaying: bool, awaited: bool = False) -> None:
+    def take(
+        self, messages: Sequence[Received], *, replaying: bool, awaited: bool = False, starts_effects: bool = True
+    ) -> None:
         """Claim the messages and deal with those that are new.
 
         ``awaited``: their sender waits for what becomes of them, so that what was refused before may come again.
+        ``starts_effects``: the moves start what they start.
         """
-        self.is_replay = replaying
+        self.starts_effects = starts_effects
         refusals = {id(received): self._refuse_early(received.event) for received in messages}
         identities = {
             id(received): log_identity(received.message) if refusals[id(received)] else _identity(received.event)
@@ -212,18 +217,19 @@ class TenantBatch:
             source=self.source,
             now=self.now,
             create=[event.type == CREATED for _, event, _ in valid],
-            starts_effects=not self.is_replay,
+            starts_effects=self.starts_effects,
         )
         moves = move_by_rules(
             [(event, one) for (_, event, _), one in zip(valid, recorded, strict=True)],
             policy=policy,
-            call=Call(self.tenant, self.actor, self.source, self.now, starts_effects=not self.is_replay),
+            call=Call(self.tenant, self.actor, self.source, self.now, starts_effects=self.starts_effects),
         )
         for (received, event, released), one, move in zip(valid, recorded, moves, strict=True):
+            effects = (one.placed.effects if one.placed else ()) + move.effects
             if one.customer_id is None:
                 self._park(received)
             elif move.refusal is not None:
-                self._reject(received, move.refusal, _identity(event), released=released, recorded=one)
+                self._reject(received, move.refusal, _identity(event), released=released, recorded=one, effects=effects)
             else:
                 changed = one.changed or move.moved
                 outcome = APPLIED if changed else STALE if one.stale or move.stale else NOOP
@@ -236,6 +242,7 @@ class TenantBatch:
                     released=released,
                     rejected=rejected,
                     recorded=one,
+                    effects=effects,
                 )
 
     def _park(self, received: Received) -> None:
@@ -250,9 +257,10 @@ class TenantBatch:
         *,
         released: bool = False,
         recorded: Recorded | None = None,
+        effects: tuple[Effect, ...] = (),
     ) -> None:
         (self.dead_released if released else self.dead).append((received, refusal))
-        self._settle(received, identity, DEAD, refusal=refusal, released=released, recorded=recorded)
+        self._settle(received, identity, DEAD, refusal=refusal, released=released, recorded=recorded, effects=effects)
 
     def _settle(
         self,
@@ -265,11 +273,14 @@ class TenantBatch:
         released: bool = False,
         rejected: tuple[str, ...] = (),
         recorded: Recorded | None = None,
+        effects: tuple[Effect, ...] = (),
     ) -> None:
         # The claim has written ``applied`` already; only a released event carries ``parked`` from before.
         if outcome != APPLIED or released:
             self.settled[identity] = outcome
-        self.results.append(Result(received, self.tenant_id, outcome, moved, refusal, released, rejected, recorded))
+        self.results.append(
+            Result(received, self.tenant_id, outcome, moved, refusal, released, rejected, recorded, effects)
+        )
 
 
 def _event(received: Received) -> Event:

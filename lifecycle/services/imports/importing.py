@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 
 from audit.services.administration import record_administration
 from lifecycle.rules.fields import BILLING, amounts_of
-from lifecycle.rules.transitions import Allowed, Change, Refused, Status, decide
+from lifecycle.rules.transitions import Change, Refused, Status, decide
 from lifecycle.sentences import say_for_record
 from lifecycle.services.customers.facts import ContactFacts, CustomerFacts
 from lifecycle.services.customers.recording import record_customers
@@ -203,12 +203,7 @@ class Import:
         written.created = sum(result.created for result in recorded)
         written.changed = sum(result.changed and not result.created for result in recorded)
         written.unchanged += len(recorded) - written.created - written.changed
-        written.effects.update(
-            effect.name
-            for result in recorded
-            if result.placed and isinstance(result.placed.decision, Allowed)
-            for effect in result.placed.decision.effects
-        )
+        written.effects.update(effect.name for result in recorded if result.placed for effect in result.placed.effects)
         return written
 
     def _find_news(self, line: Line, known: Known | None) -> CustomerFacts | None:

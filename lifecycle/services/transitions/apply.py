@@ -177,9 +177,7 @@ def _as_status(customer_id: UUID, record: StatusRecord | None) -> Status:
 def _writes_before(call: Call, outcomes: Iterable[Outcome]) -> bool:
     """Whether something is written before the moves are: lanes of effects, keys of notes."""
     return any(
-        (call.starts_effects and outcome.decision.effects) or outcome.change.note
-        for outcome in outcomes
-        if isinstance(outcome.decision, Allowed)
+        (call.starts_effects and outcome.effects) or outcome.change.note for outcome in outcomes if outcome.moved
     )
 
 
@@ -191,11 +189,11 @@ def _plan(call: Call, outcomes: Sequence[Outcome]) -> Mapping[UUID, Sequence[Sta
         Moved(
             outcome.history_id,
             outcome.change.customer_id,
-            outcome.decision.effects,
+            outcome.effects,
             (call.actor.name, outcome.change.on_behalf_of or ""),
         )
         for outcome in outcomes
-        if isinstance(outcome.decision, Allowed) and outcome.history_id is not None
+        if outcome.history_id is not None
     ]
     started = plan_effects(moves, tenant_id=call.tenant.id, now=call.now)
     return started if call.mute_reason is None else mute_started(call, started)

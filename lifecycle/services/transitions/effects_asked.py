@@ -8,9 +8,10 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from audit.services.administration import record_administration
-from lifecycle.rules.transitions import Allowed, refuse_effects, refuse_mute, refuse_unasked_effects
+from lifecycle.rules.transitions import refuse_effects, refuse_mute, refuse_unasked_effects
 from lifecycle.services.effects.plan import Started, mute_effects
 from lifecycle.services.transitions.outcomes import Call, EffectsUnconfirmed, MuteRefused, Outcome
+from tenants.actors import TenantRef
 from tenants.models import Tenant
 from tenants.roles import MUTE_EFFECTS
 from tenants.rules.configuration.definitions import Effect
@@ -32,21 +33,30 @@ def check_effects(
 
     Call while the rows are locked. One statement at most, and none where nothing is started. Raises EffectsUnconfirmed.
     """
+    if expected is not None or (asks_above_budget and call.starts_effects and call.mute_reason is None):
+        compare_effects(list_effects(outcomes), tenant=call.tenant, expected=expected)
+
+
+def compare_effects(effects: Sequence[Effect], *, tenant: TenantRef, expected: int | None) -> None:
+    """Whether so many start as were agreed to: ``expected``, or else no more than the tenant lets start unasked.
+
+    One statement at most, and none where nothing is started. Raises EffectsUnconfirmed.
+    """
     if expected is not None:
-        effects = list_effects(outcomes)
         if len(effects) != expected:
             raise EffectsUnconfirmed(refuse_effects(effects, expected))
-    elif asks_above_budget and call.starts_effects and call.mute_reason is None and (effects := list_effects(outcomes)):
-        budget = Tenant.objects.filter(id=call.tenant.id).values_list("effects_budget", flat=True).get()
-        if len(effects) > budget:
-            raise EffectsUnconfirmed(refuse_unasked_effects(effects, budget))
+    elif effects and len(effects) > (budget := read_budget(tenant)):
+        raise EffectsUnconfirmed(refuse_unasked_effects(effects, budget))
+
+
+def read_budget(tenant: TenantRef) -> int:
+    """How many effects one request may start unasked. One statement."""
+    return Tenant.objects.filter(id=tenant.id).values_list("effects_budget", flat=True).get()
 
 
 def list_effects(outcomes: Sequence[Outcome]) -> list[Effect]:
     """What the moves start, each as often as it does."""
-    return [
-        effect for outcome in outcomes if isinstance(outcome.decision, Allowed) for effect in outcome.decision.effects
-    ]
+    return [effect for outcome in outcomes for effect in outcome.effects]
 
 
 def mute_started(call: Call, started: Mapping[UUID, Sequence[Started]]) -> Mapping[UUID, Sequence[Started]]:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from lifecycle.rules.transitions import Allowed, Change, Decision, Refused, Status
 from tenants.actors import Actor, TenantRef
+from tenants.rules.configuration.definitions import Effect
 from tenants.rules.configuration.policy import Policy
 from tenants.rules.messages import Message
 
@@ -19,8 +20,9 @@ class Call:
     """Who asks for what, through which entry point (``source``, as the history names it), and when.
 
     ``request_id`` is common to all that one request does; None: one is made. ``starts_effects``: the moves start what
-    the configuration says; imports, undo and a configuration's own moves start nothing. ``mute_reason``: what the moves
-    would start is kept as suppressed instead, and the administration log says who asked for that, and why.
+    the configuration says; an undo never asks for that, imports, replays and a configuration's own moves only where
+    people asked them to. ``mute_reason``: what the moves would start is kept as suppressed instead, and the
+    administration log says who asked for that, and why.
     """
 
     tenant: TenantRef
@@ -73,6 +75,11 @@ class Outcome(NamedTuple):
     def refused(self) -> Refused | None:
         """The refusal, if it was one."""
         return self.decision if isinstance(self.decision, Refused) else None
+
+    @property
+    def effects(self) -> tuple[Effect, ...]:
+        """What the move starts, where the call says that it starts anything."""
+        return self.decision.effects if isinstance(self.decision, Allowed) else ()
 
     @property
     def moved(self) -> bool:

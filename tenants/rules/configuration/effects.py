@@ -6,9 +6,9 @@ from typing import Any, Final
 from tenants.rules.effect_texts import DEFAULT_BODY, DEFAULT_SUBJECT
 
 EFFECT_MOMENTS: Final = ("enter", "leave")
-# The sources of history rows whose changes may start effects. Taking a change back starts none, nor do the moves
-# of a new configuration.
-EFFECT_SOURCES: Final = ("UI", "API", "EventListener", "Import", "Rule")
+# The sources of history rows whose changes may start effects; imports and the moves of a configuration only where that
+# is asked for. Taking a change back starts none.
+EFFECT_SOURCES: Final = ("UI", "API", "EventListener", "Import", "Rule", "Configuration")
 
 MOST_STEPS: Final = 5
 LONGEST_SUBJECT: Final = 255

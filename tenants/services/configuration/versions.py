@@ -151,12 +151,13 @@ def publish_version(
     comment: str,
     draft: ConfigurationVersion | None = None,
     action: str = PUBLISH,
+    detail: Mapping[str, Any] | None = None,
 ) -> tuple[ConfigurationVersion, Policy]:
     """Make ``configuration`` the live version ``number``. The caller has locked the tenant and moves the customers.
 
     Stages are renamed where they are, so that their customers come along; new ones are added; those that went away
-    stay as leaving, because customers may still be in them. ``action`` is how the administration log calls it. A
-    bounded number of statements.
+    stay as leaving, because customers may still be in them. ``action`` is how the administration log calls it, and
+    ``detail`` what else it keeps. A bounded number of statements.
     """
     policy = compile_policy(configuration, version=number)
     version = draft or ConfigurationVersion(tenant_id=tenant.id, created_at=now, created_by=actor.name)
@@ -177,7 +178,7 @@ def publish_version(
         actor=actor,
         now=now,
         reason=comment,
-        detail={"version": number, "renamed": version.renamed, "mapping": version.mapping},
+        detail={"version": number, "renamed": version.renamed, "mapping": version.mapping, **(detail or {})},
     )
     return version, policy
 
