@@ -10,6 +10,7 @@ from rest_framework.parsers import BaseParser
 from tenants.rules import strict_json
 from tenants.rules.strict_json import DEEPEST, BadJson
 from tenants.sentences import describe_json
+from tenants.sentences.figures import say_number
 
 __all__ = ["DEEPEST", "LARGEST_BODY", "StrictJSONParser", "parse_object"]
 
@@ -32,7 +33,7 @@ class StrictJSONParser(BaseParser):
         if len(raw) > LARGEST_BODY:
             raise ParseError(
                 _("The body is too long: at most %(most)s bytes are accepted. Split it into several calls.")
-                % {"most": f"{LARGEST_BODY:,}"}
+                % {"most": say_number(LARGEST_BODY)}
             )
         return parse_object(raw)
 

@@ -21,6 +21,7 @@ from tenants.admin.base import TenantAdmin, identity_of, service_arguments
 from tenants.middleware import current_request_id
 from tenants.rules.texts import clean_line
 from tenants.rules.values import LONGEST_ID
+from tenants.sentences.figures import say_number
 
 SHOWN = ("external_id", *names_of(COMPANY), "created_at", "updated_at", "erased_at")
 CONFIRM = gettext_lazy("Enter the external id again to confirm: an erasure cannot be undone. Nothing was erased.")
@@ -141,7 +142,7 @@ class CustomerAdmin(TenantAdmin):
                     " is to be uploaded again.",
                     erased.uploads,
                 )
-                % {"count": f"{erased.uploads:,}"},
+                % {"count": say_number(erased.uploads)},
             )
         if erased.unreadable:
             messages.warning(
@@ -153,7 +154,7 @@ class CustomerAdmin(TenantAdmin):
                     " altered: ask the operator to restore the key, and erase again.",
                     erased.unreadable,
                 )
-                % {"count": f"{erased.unreadable:,}"},
+                % {"count": say_number(erased.unreadable)},
             )
         return HttpResponseRedirect(reverse("admin:lifecycle_customer_changelist"))
 
@@ -161,9 +162,10 @@ class CustomerAdmin(TenantAdmin):
 def describe_erasure(erased: Erased) -> str:
     """What was destroyed, in a sentence."""
     parts = [
-        ngettext("%(count)s contact", "%(count)s contacts", erased.contacts) % {"count": f"{erased.contacts:,}"},
-        ngettext("%(count)s message", "%(count)s messages", erased.messages) % {"count": f"{erased.messages:,}"},
-        ngettext("%(count)s kept answer", "%(count)s kept answers", erased.answers) % {"count": f"{erased.answers:,}"},
+        ngettext("%(count)s contact", "%(count)s contacts", erased.contacts) % {"count": say_number(erased.contacts)},
+        ngettext("%(count)s message", "%(count)s messages", erased.messages) % {"count": say_number(erased.messages)},
+        ngettext("%(count)s kept answer", "%(count)s kept answers", erased.answers)
+        % {"count": say_number(erased.answers)},
     ]
     said = [_("Erased.")]
     if erased.key_destroyed:

@@ -125,7 +125,7 @@ class DeadLetterAdmin(TenantAdmin):
         except DeadLetterRefused as refusal:
             messages.error(request, str(refusal))
         else:
-            messages.success(request, _("%(count)s discarded.") % {"count": count})
+            messages.success(request, _("%(count)s discarded.") % {"count": say_number(count)})
 
     @admin.display(description=gettext_lazy("key"))
     def key_as_it_came(self, dead_letter: DeadLetter) -> str:

@@ -26,6 +26,7 @@ from lifecycle.services.effects.recipients import mask_recipient, name_recipient
 from tenants.actors import TenantRef
 from tenants.admin.base import ServiceAdmin, identity_of, service_arguments
 from tenants.roles import CONFIGURE_STAGES
+from tenants.sentences.figures import say_number
 
 
 class ReplayForm(forms.Form):
@@ -147,7 +148,7 @@ class EffectRunAdmin(ServiceAdmin):
                 count = actions.replay_since(
                     asked["since"], state=asked["state"], effect=asked["effect"] or None, **service_arguments(request)
                 )
-                messages.success(request, _("%(count)s replayed.") % {"count": f"{count:,}"})
+                messages.success(request, _("%(count)s replayed.") % {"count": say_number(count)})
                 return HttpResponseRedirect(request.path)
             if pause.is_bound and pause.is_valid():
                 actions.set_pause("pause" in request.POST, **pause.cleaned_data, **service_arguments(request))
@@ -213,7 +214,7 @@ class EffectRunAdmin(ServiceAdmin):
     def took(self, run: EffectRun) -> str:
         """How long the last attempt took."""
         took = (run.last_attempt or {}).get("milliseconds")
-        return "–" if took is None else f"{took:,}"
+        return "–" if took is None else say_number(took)
 
     @admin.display(description=gettext_lazy("last attempt"))
     def last_answer(self, run: EffectRun) -> str:

@@ -17,6 +17,7 @@ from lifecycle.services.effects.addresses import AddressRefused, check_url
 from lifecycle.services.effects.endpoints import EndpointRefused
 from lifecycle.services.effects.reasons import explain_reason
 from tenants.admin.base import ModelForm, ServiceAdmin, service_arguments
+from tenants.sentences.figures import say_number
 
 
 class EndpointForm(ModelForm):
@@ -92,7 +93,7 @@ class WebhookEndpointAdmin(ServiceAdmin):
         destination = endpoints.read_destination(endpoint.id, tenant=arguments["tenant"], now=arguments["now"])
         if destination is not None:
             delivery = send_sample(destination, tenant=arguments["tenant"])
-            facts = {"name": endpoint.name, "milliseconds": f"{delivery.milliseconds:,}"}
+            facts = {"name": endpoint.name, "milliseconds": say_number(delivery.milliseconds)}
             said = _("%(name)s answered %(status)s (%(milliseconds)s ms).") % {**facts, "status": delivery.status}
             if not delivery.status:
                 said = _("%(name)s: %(error)s (%(milliseconds)s ms).") % {**facts, "error": delivery.error}

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 from audit.models import AuditSeal
 from audit.services.seals import MOST, count_unsealed, describe_seal
 from tenants.admin.base import TenantAdmin, identity_of
+from tenants.sentences.figures import say_number
 
 
 @admin.register(AuditSeal)
@@ -74,4 +75,4 @@ class AuditSealAdmin(TenantAdmin):
 
     def _say_unsealed(self, tenant_id: Any) -> str:
         count = count_unsealed(tenant_id)
-        return _("more than %(count)s") % {"count": f"{MOST:,}"} if count > MOST else f"{count:,}"
+        return _("more than %(count)s") % {"count": say_number(MOST)} if count > MOST else say_number(count)

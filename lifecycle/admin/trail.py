@@ -20,6 +20,7 @@ from lifecycle.admin.actions import ActionFilter, name_action
 from lifecycle.admin.naming import NamedAdmin, name_person, name_subject
 from tenants.admin.base import identity_of
 from tenants.rules.texts import quote_text
+from tenants.sentences.figures import say_number
 
 PERIODS = (7, 30, KEPT_DAYS)
 DEFAULT_PERIOD = 30
@@ -113,7 +114,7 @@ class RefusedAttemptAdmin(NamedAdmin):
     @admin.display(description=gettext_lazy("More that minute"))
     def counted(self, attempt: RefusedAttempt) -> str:
         """Further attempts of the actor in the same minute, which are counted and not kept one by one."""
-        return _("and %(count)s more") % {"count": f"{attempt.more:,}"} if attempt.more else ""
+        return _("and %(count)s more") % {"count": say_number(attempt.more)} if attempt.more else ""
 
     def get_urls(self) -> list[Any]:
         """The summary, before Django's own pages."""
@@ -219,4 +220,4 @@ def _describe_source(source: str, attempts: int) -> str:
         said = _("%(count)s by events of %(sender)s") if sender else _("%(count)s by events")
     elif entry in ("API", "UI"):
         said = _("%(count)s by the API") if entry == "API" else _("%(count)s in the app")
-    return said % {"count": f"{attempts:,}", "sender": sender.removeprefix("/"), "source": source}
+    return said % {"count": say_number(attempts), "sender": sender.removeprefix("/"), "source": source}

@@ -41,7 +41,8 @@ def say(message: Message | str | Promise) -> str:
         return WRITTEN[name](params)
     if name in IMPORTS:
         # What a file has in it is listed whole: its columns, the encodings it could be in.
-        return str(IMPORTS[name] % params)
+        shown = {key: say_number(value) if isinstance(value, int) else value for key, value in params.items()}
+        return str(IMPORTS[name] % shown)
     sentence = SENTENCES.get(name)
     return write(name, params) if sentence is None else write_with(sentence, params)
 

@@ -8,6 +8,8 @@ from typing import Literal
 
 from django.utils.translation import ngettext
 
+from tenants.sentences.figures import say_number
+
 # Each level of the search takes time in proportion to the lines; what is deeper is shown as replaced as a whole.
 DEEPEST = 12
 # Lines without a change that are shown around one.
@@ -50,7 +52,7 @@ def shorten_comparison(lines: Iterator[Line]) -> Iterator[Line]:
             "%(count)s more lines are not shown; download the saved draft to compare them.",
             left,
         )
-        yield "skipped", sentence % {"count": f"{left:,}"}
+        yield "skipped", sentence % {"count": say_number(left)}
 
 
 def _fold_equal(lines: Iterator[Line]) -> Iterator[Line]:
@@ -64,7 +66,7 @@ def _fold_equal(lines: Iterator[Line]) -> Iterator[Line]:
         yield from head
         if skipped := len(run) - len(head) - len(tail):
             lines_skipped = ngettext("%(count)s equal line", "%(count)s equal lines", skipped)
-            yield "skipped", lines_skipped % {"count": f"{skipped:,}"}
+            yield "skipped", lines_skipped % {"count": say_number(skipped)}
         yield from tail
 
 

@@ -13,6 +13,7 @@ from django.utils.translation import ngettext
 
 from tenants.rules.configuration.definitions import CATEGORIES
 from tenants.rules.configuration.policy import Policy
+from tenants.sentences.figures import say_number
 
 State = Literal["kept", "added", "removed"]
 
@@ -134,7 +135,7 @@ def _edges(policy: Policy, live: Policy | None, names: Mapping[str, str]) -> lis
 
 def count_customers(count: int) -> str:
     """How many customers are in a stage."""
-    return ngettext("%(count)s customer", "%(count)s customers", count) % {"count": f"{count:,}"}
+    return ngettext("%(count)s customer", "%(count)s customers", count) % {"count": say_number(count)}
 
 
 def draw_svg(diagram: Diagram, *, title: str, identifier: str = "lifecycle") -> str:
@@ -148,7 +149,7 @@ def draw_svg(diagram: Diagram, *, title: str, identifier: str = "lifecycle") -> 
             "%(title)s; %(count)s more transitions are not drawn",
             left,
         )
-        title = not_drawn % {"title": title, "count": f"{left:,}"}
+        title = not_drawn % {"title": title, "count": say_number(left)}
     parts = [
         f'<svg class="lifecycle-diagram" role="img" aria-labelledby="{escape(identifier)}-title" '
         f'viewBox="0 0 {diagram.width} {diagram.height}" xmlns="http://www.w3.org/2000/svg">',

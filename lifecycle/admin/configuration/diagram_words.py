@@ -8,6 +8,7 @@ from django.utils.translation import ngettext
 from lifecycle.admin.configuration.diagram import Diagram, Edge, Node, count_customers
 from tenants.rules.texts import shorten_text
 from tenants.sentences import enumerate_names, write
+from tenants.sentences.figures import say_number
 
 MOST_SENTENCES = 100
 LONGEST_LIST = 10
@@ -27,7 +28,7 @@ def describe_diagram(diagram: Diagram) -> list[str]:
     if (more := len(added) - MOST_SENTENCES) > 0:
         sentences.append(
             ngettext("%(count)s more transition becomes possible.", "%(count)s more transitions become possible.", more)
-            % {"count": f"{more:,}"}
+            % {"count": say_number(more)}
         )
     sentences += _describe_edges(removed, "transition_removed")
     if (more := len(removed) - MOST_SENTENCES) > 0:
@@ -37,7 +38,7 @@ def describe_diagram(diagram: Diagram) -> list[str]:
                 "%(count)s more transitions are no longer possible.",
                 more,
             )
-            % {"count": f"{more:,}"}
+            % {"count": say_number(more)}
         )
     return sentences
 

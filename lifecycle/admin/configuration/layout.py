@@ -28,6 +28,7 @@ from tenants.rules.configuration.document import KEYS
 from tenants.rules.configuration.effect_reader import EFFECT_KEYS
 from tenants.rules.configuration.meaning import infer_category
 from tenants.rules.texts import shorten_text
+from tenants.sentences.figures import say_number
 
 _WORDS = ("categories", "sources")
 _TEXTS = ("template", "topic", "subject")
@@ -79,7 +80,7 @@ def _check_size(known: Mapping[str, Any]) -> None:
     for kind, key in (("stage", "stages"), ("rule", "event_rules"), ("effect", "effects")):
         count = len(value) if isinstance(value := known.get(key), list | tuple) else 0
         if count > MOST_ROWS[kind]:
-            shown = {"key": key, "count": f"{count:,}", "most": MOST_ROWS[kind]}
+            shown = {"key": key, "count": say_number(count), "most": MOST_ROWS[kind]}
             raise CannotLayOut(_("“%(key)s” has %(count)s rows; the form shows at most %(most)s.") % shown)
 
 
@@ -238,7 +239,7 @@ def _list(value: Any, what: str) -> list[Any]:
 def _short_list(value: Any, what: str, most: int = MOST_REFERENCES) -> list[Any]:
     listed = _list(value, what)
     if len(listed) > most:
-        shown = {"key": what, "count": f"{len(listed):,}", "most": most}
+        shown = {"key": what, "count": say_number(len(listed)), "most": most}
         raise CannotLayOut(_("“%(key)s” has %(count)s entries; the form shows at most %(most)s.") % shown)
     return listed
 

@@ -18,6 +18,7 @@ from tenants.rules.configuration.definitions import LONGEST_COMMENT
 from tenants.rules.configuration.document import Finding
 from tenants.rules.strict_json import BadJson, parse_object
 from tenants.sentences import describe_json, describe_refusal
+from tenants.sentences.figures import say_number
 
 LARGEST_FILE = 1_000_000
 FORM, JSON = "form", "json"
@@ -83,7 +84,7 @@ def read_work(request: HttpRequest, *, today: Today) -> Work:
         _read_text(request, work, today)
     if len(work.comment) > LONGEST_COMMENT:
         work.refusal = _("The description has %(length)s characters; at most %(most)s are kept.") % {
-            "length": f"{len(work.comment):,}",
+            "length": say_number(len(work.comment)),
             "most": LONGEST_COMMENT,
         }
     return work
@@ -102,7 +103,7 @@ def _read_text(request: HttpRequest, work: Work, today: Today) -> None:
     subject = _("The text")
     if upload is not None:
         if (upload.size or 0) > LARGEST_FILE:
-            sizes = {"size": f"{upload.size:,}", "most": f"{LARGEST_FILE:,}"}
+            sizes = {"size": say_number(upload.size or 0), "most": say_number(LARGEST_FILE)}
             work.refusal = _("The file has %(size)s bytes; a configuration has at most %(most)s.") % sizes
             return
         work.text, subject = upload.read().decode("utf-8", errors="replace"), _("The file")
@@ -114,7 +115,7 @@ def _read_text(request: HttpRequest, work: Work, today: Today) -> None:
         work.document = None
         work.refusal = _(
             "%(subject)s has %(size)s bytes; a configuration has at most %(most)s. Nothing was saved: shorten it."
-        ) % {"subject": subject, "size": f"{size:,}", "most": f"{LARGEST_FILE:,}"}
+        ) % {"subject": subject, "size": say_number(size), "most": say_number(LARGEST_FILE)}
     renamed, mapping = {}, {}
     for index, stage in enumerate(post.getlist("live-stage")[:200]):
         name, to, reason = (_field(post, f"live-{part}", index) for part in ("name", "to", "reason"))

@@ -63,7 +63,7 @@ def select_customers(
     )
     change.total = _keep(change, chosen, tenant=tenant, policy=policy, now=now)
     if change.total > MOST:
-        raise BulkRefused("invalid_request", Message("selection_too_large", {"most": f"{MOST:,}"}))
+        raise BulkRefused("invalid_request", Message("selection_too_large", {"most": MOST}))
     if not change.total:
         raise BulkRefused("invalid_request", Message("selection_empty"))
     change.save(force_insert=True)

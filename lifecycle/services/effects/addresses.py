@@ -101,7 +101,7 @@ def check_url(url: str) -> Endpoint:
     Raises AddressRefused with what to say to the person who wrote it.
     """
     if len(url) > LONGEST_URL:
-        raise AddressRefused("url_too_long", length=f"{len(url):,}", most=f"{LONGEST_URL:,}")
+        raise AddressRefused("url_too_long", length=len(url), most=LONGEST_URL)
     found = _URL.fullmatch(url)
     if found is None:
         raise AddressRefused(_find_malformed(url))

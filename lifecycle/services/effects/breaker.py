@@ -87,7 +87,7 @@ def open_breaker(tenant: TenantRef, job: "Job", room: Room, *, now: dt.datetime)
     """Pause the tenant, in the transaction that claims, and notify its admins. Nothing, when it is paused already."""
     last_hour = room.last + room.left
     reason = say_for_record(
-        Message("breaker_opened", {"last_hour": f"{last_hour:,}", "span": USUAL_DAYS, "usual": f"{room.usual:,}"})
+        Message("breaker_opened", {"last_hour": last_hour, "span": USUAL_DAYS, "usual": room.usual})
     )
     _, is_new = EffectPause.objects.get_or_create(
         tenant_id=tenant.id,

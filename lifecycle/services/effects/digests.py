@@ -23,6 +23,7 @@ from storage.cursors import prepared_cursor
 from tenants.actors import TenantRef
 from tenants.models import Tenant
 from tenants.roles import ROLE_PERMISSIONS, VIEW_LIFECYCLE, Role
+from tenants.sentences.figures import say_number
 from tenants.services.accounts.own_settings import in_settings_of
 
 KIND: Final = "digest"
@@ -137,7 +138,7 @@ def render_digest(job: Job) -> Mail:
             },
         )
         subject = ngettext("%(count)s alert from %(tenant)s", "%(count)s alerts from %(tenant)s", len(alerts)) % {
-            "count": f"{len(alerts):,}",
+            "count": say_number(len(alerts)),
             "tenant": " ".join(tenant_name.split()),
         }
     return Mail(user.full_name, user.email, subject, body)

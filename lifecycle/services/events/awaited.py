@@ -50,7 +50,7 @@ class Written:
 
     ``refusal``: of the message, and nothing was saved. ``move_refusal``: of the move that a rule asked for; what the
     message says was saved. ``stale``, ``outranked`` and ``rejected`` name fields that were not written
-    (``recording.Recorded``).
+    (``customers.facts.Recorded``).
     """
 
     external_id: str

@@ -158,7 +158,7 @@ class RecordReader:
             if fault is not None:
                 raise FileRefused("wrong_header", line=line, fault=fault)
             if len(cells) > MOST_COLUMNS:
-                raise FileRefused("header_too_wide", columns=f"{len(cells):,}", most=f"{MOST_COLUMNS:,}")
+                raise FileRefused("header_too_wide", columns=len(cells), most=MOST_COLUMNS)
             self.is_reject_file = cells[:2] == [LINE, ERROR]
             self.columns, self.header = tuple(unwrap(cell).strip() for cell in self._as_meant(cells)), raw
             return

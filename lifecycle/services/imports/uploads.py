@@ -55,7 +55,7 @@ def store_upload(
     Raises FileRefused for what can be seen at once to be no such file, UploadRefused for one that is too large.
     """
     if size > LARGEST:
-        raise UploadRefused("upload_too_large", size=f"{size:,}", most=f"{LARGEST:,}")
+        raise UploadRefused("upload_too_large", size=size, most=LARGEST)
     if not size:
         raise UploadRefused("upload_empty")
     name = "".join(letter for letter in name if letter.isprintable())
@@ -188,7 +188,7 @@ def _check_effects(upload: ImportUpload, facts: Facts, confirmed: int | None) ->
         raise UploadRefused("upload_not_checked")
     count = sum(facts.foreseen.values())
     if confirmed != count and asks_for_number(facts.foreseen, tenant_id=upload.tenant_id):
-        raise UploadRefused("upload_effects_unconfirmed", count=f"{count:,}")
+        raise UploadRefused("upload_effects_unconfirmed", count=count)
 
 
 def stop_run(upload_id: UUID, *, revision: int, tenant: TenantRef, actor: Actor, now: dt.datetime) -> None:
@@ -197,7 +197,7 @@ def stop_run(upload_id: UUID, *, revision: int, tenant: TenantRef, actor: Actor,
         upload = _lock(upload_id, revision, (State.CHECKING, State.IMPORTING), tenant=tenant)
         facts = read_facts(upload)
         stopped = "check_stopped" if upload.state == State.CHECKING else "import_stopped"
-        facts.said = (stopped, {"line": f"{upload.line:,}"})
+        facts.said = (stopped, {"line": upload.line})
         write_facts(upload, facts)
         upload.state = State.READY
         upload.revision += 1

@@ -141,7 +141,7 @@ def _run(upload: ImportUpload, tenant: TenantRef, worker: UUID) -> Generator[Non
         log.error("upload failed", tenant=tenant.slug, upload=str(upload.id), error=describe(error))
         what = "import_undecryptable" if isinstance(error, Undecryptable) else "import_failed"
         line = lease.counts.line
-        message = Message(f"{what}_after", {"line": f"{line:,}"}) if line else Message(what)
+        message = Message(f"{what}_after", {"line": line}) if line else Message(what)
         lease.end(State.REFUSED if upload.state == State.READING else State.READY, message)
 
 

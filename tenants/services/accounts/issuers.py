@@ -25,6 +25,7 @@ from tenants.actors import Actor, TenantRef
 from tenants.models import TokenIssuer, User
 from tenants.roles import ROLE_OF_CLAIM, Role
 from tenants.rules.texts import find_text_error
+from tenants.sentences.figures import say_number
 from tenants.services.accounts import jwks
 from tenants.services.accounts.provider_fetching import fetch_json
 from tenants.services.directory import PLATFORM
@@ -255,7 +256,8 @@ def _check_client(client: PageClient) -> None:
     ):
         if (fault := jwks.check_url(url, what)) is not None or len(url) > _LONGEST_URL:
             raise IssuerRefused(
-                fault or _("%(what)s is longer than %(most)s characters.") % {"what": what, "most": f"{_LONGEST_URL:,}"}
+                fault
+                or _("%(what)s is longer than %(most)s characters.") % {"what": what, "most": say_number(_LONGEST_URL)}
             )
 
 

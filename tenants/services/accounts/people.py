@@ -28,6 +28,7 @@ from tenants.rules.configuration.document import parse_configuration
 from tenants.rules.configuration.starters import STARTERS
 from tenants.rules.values import InvalidValue, read_line, read_username
 from tenants.sentences import describe_value
+from tenants.sentences.figures import say_number
 from tenants.services.accounts.logins import LONGEST_PASSWORD
 from tenants.services.accounts.membership import announce_change
 from tenants.services.accounts.tokens import revoke_refresh_tokens
@@ -223,7 +224,9 @@ def set_password(
     then.
     """
     if len(password) > LONGEST_PASSWORD:
-        raise PersonChangeRefused(_("A password has at most %(most)s characters.") % {"most": f"{LONGEST_PASSWORD:,}"})
+        raise PersonChangeRefused(
+            _("A password has at most %(most)s characters.") % {"most": say_number(LONGEST_PASSWORD)}
+        )
     encoded = make_password(password)
     with _context_of(user_id, tenant), transaction.atomic():
         user = lock_user(user_id, tenant)
