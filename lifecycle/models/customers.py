@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
 
-from audit.services.keys import load_key
+from lifecycle.models.data_keys import OfCustomer
 from lifecycle.queries.customers import CustomerQuerySet
 from lifecycle.rules.fields import BILLING, COMPANY, SUPPORT, Kind, amounts_of, fields_of
 from storage.fields import EncryptedEmail, EncryptedText
@@ -106,7 +106,7 @@ class Customer(models.Model):
         return self.name
 
 
-class Contact(models.Model):
+class Contact(OfCustomer, models.Model):
     """A person at the customer. Everything that names the person is encrypted under the customer's data key."""
 
     id = models.UUIDField(primary_key=True, default=uuid_utils.compat.uuid7, editable=False)
@@ -127,17 +127,6 @@ class Contact(models.Model):
 
     def __str__(self) -> str:
         return f"contact of {self.customer_id}"
-
-    def data_key(self) -> bytes:
-        """The customer's data key; kept on the instance after the first look-up, or set where many are loaded."""
-        key: bytes | None = self.__dict__.get("_data_key")
-        if key is None:
-            key = self.__dict__["_data_key"] = load_key(self.tenant_id, self.customer_id)
-        return key
-
-    def use_data_key(self, key: bytes) -> None:
-        """Give the instance the key that its loader has already unwrapped."""
-        self.__dict__["_data_key"] = key
 
 
 class BillingFigures(models.Model):

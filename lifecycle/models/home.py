@@ -3,11 +3,11 @@
 import uuid_utils.compat
 from django.db import models
 
-from audit.services.keys import load_key
+from lifecycle.models.data_keys import OfCustomer
 from storage.fields import EncryptedText
 
 
-class Snooze(models.Model):
+class Snooze(OfCustomer, models.Model):
     """A person has put a customer aside: until a day, or (``until`` empty) until something changes.
 
     ``stage_version`` and ``seen`` are what the customer was like: whether the snooze has ended is found by comparing,
@@ -30,17 +30,6 @@ class Snooze(models.Model):
 
     def __str__(self) -> str:
         return f"snooze of {self.customer_id}"
-
-    def data_key(self) -> bytes:
-        """The customer's data key; kept on the instance after the first look-up, or set where many are loaded."""
-        key: bytes | None = self.__dict__.get("_data_key")
-        if key is None:
-            key = self.__dict__["_data_key"] = load_key(self.tenant_id, self.customer_id)
-        return key
-
-    def use_data_key(self, key: bytes) -> None:
-        """Give the instance the key that its loader has already unwrapped."""
-        self.__dict__["_data_key"] = key
 
 
 class HomeVisit(models.Model):

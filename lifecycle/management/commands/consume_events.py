@@ -1,18 +1,16 @@
 """``manage.py consume_events``: the events of CRM, Billing and Support into the customers."""
 
-import sys
 from collections import Counter
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 from django.core.management.base import CommandError
 from django.db import DEFAULT_DB_ALIAS
 
-from audit.management.reporting import ServiceCommand
 from lifecycle.management.arguments import read_name, read_port, whole_number
 from lifecycle.management.stopping import stop_on_signals
-from lifecycle.management.supervision import count_restarts, die_with_parent, is_supervised, supervise
+from lifecycle.management.supervised import SupervisedCommand
+from lifecycle.management.supervision import count_restarts, die_with_parent, is_supervised
 from lifecycle.messaging import metrics
 from lifecycle.messaging.batch_processing import BatchProcessor, TooManyFailures
 from lifecycle.messaging.clients import KafkaException, topic_name
@@ -36,7 +34,7 @@ GROUP = "customer360"
 LARGEST_BATCH = 1_000_000
 
 
-class Command(ServiceCommand):
+class Command(SupervisedCommand):
     """Run one member of the consumer group until SIGTERM."""
 
     help = "Apply the events of CRM, Billing and Support. Several may run: they share the partitions."
@@ -59,21 +57,6 @@ class Command(ServiceCommand):
         add("--dry-run", action="store_true", help="report on the messages that wait; change and commit nothing")
         add("--health-file", help="file touched while the loop runs, for a container probe")
         add("--metrics-port", type=read_port, help="serve Prometheus metrics on this port")
-
-    def run_from_argv(self, argv: list[str]) -> None:
-        """As a parent and a child that may die, unless it is to end by itself soon."""
-        self._called_from_command_line = True
-        options, _ = self.create_parser(argv[0], argv[1]).parse_known_args(argv[2:])
-        if is_supervised() or options.once or options.dry_run or options.max_events:
-            super().run_from_argv(argv)
-            return
-        try:
-            self.speak_in_log()
-            status = supervise(partial(super().run_from_argv, argv), what=argv[1])
-        except CommandError as error:
-            self.stderr.write(f"CommandError: {error}")
-            status = 1
-        sys.exit(status)
 
     def is_service(self, options: Mapping[str, Any]) -> bool:
         """Unless it is to end by itself: then somebody waits for what it prints."""

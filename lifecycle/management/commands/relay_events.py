@@ -1,19 +1,17 @@
 """``manage.py relay_events``: what was committed, to Kafka."""
 
 import datetime as dt
-import sys
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 from django.core.management.base import CommandError
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from audit.management.reporting import ServiceCommand
 from lifecycle.management.arguments import read_port
 from lifecycle.management.stopping import stop_on_signals
-from lifecycle.management.supervision import count_restarts, die_with_parent, is_supervised, supervise
+from lifecycle.management.supervised import SupervisedCommand
+from lifecycle.management.supervision import count_restarts, die_with_parent, is_supervised
 from lifecycle.messaging import metrics
 from lifecycle.messaging.process import (
     HealthFile,
@@ -46,7 +44,7 @@ def parse_since(text: str, *, now: dt.datetime) -> dt.datetime:
     return moment
 
 
-class Command(ServiceCommand):
+class Command(SupervisedCommand):
     """Run one relay until SIGTERM; several may run, one of them publishes."""
 
     help = "Publish the outbox to Kafka. Several may run: one leads, and another takes over when it stops."
@@ -60,21 +58,6 @@ class Command(ServiceCommand):
         add("--topic", help="with --republish: only messages of this topic")
         add("--health-file", help="file touched while the loop runs, for a container probe")
         add("--metrics-port", type=read_port, help="serve Prometheus metrics on this port")
-
-    def run_from_argv(self, argv: list[str]) -> None:
-        """As a parent and a child that may die, unless it is to end by itself soon."""
-        self._called_from_command_line = True
-        options, _ = self.create_parser(argv[0], argv[1]).parse_known_args(argv[2:])
-        if is_supervised() or options.once or options.republish:
-            super().run_from_argv(argv)
-            return
-        try:
-            self.speak_in_log()
-            status = supervise(partial(super().run_from_argv, argv), what=argv[1])
-        except CommandError as error:
-            self.stderr.write(f"CommandError: {error}")
-            status = 1
-        sys.exit(status)
 
     def is_service(self, options: Mapping[str, Any]) -> bool:
         """Unless it is to end by itself: then somebody waits for what it prints."""
