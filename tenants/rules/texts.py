@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import groupby, pairwise
 from types import MappingProxyType
@@ -100,14 +100,6 @@ def shorten_text(text: str) -> str:
 def quote_text(text: str) -> str:
     """A name as it is quoted in a sentence."""
     return f"“{shorten_text(text)}”"
-
-
-def list_texts(texts: Iterable[str], *, last: str = "and") -> str:
-    """Quoted names as an enumeration: “A”, “B” and “C”."""
-    quoted = [quote_text(text) for text in texts]
-    if len(quoted) < 2:
-        return "".join(quoted)
-    return f"{', '.join(quoted[:-1])} {last} {quoted[-1]}"
 
 
 def suggest_text(text: str, known: Sequence[str]) -> str | None:

@@ -5,7 +5,7 @@ import unicodedata
 
 import pytest
 
-from tenants.rules.texts import list_texts, normalize_text, suggest_text
+from tenants.rules.texts import normalize_text, suggest_text
 from tests.rules.documents import check
 from tests.rules.growing import assert_linear
 
@@ -48,13 +48,6 @@ def test_marks_without_end_are_composed_in_time_in_proportion() -> None:
 
 def test_nothing_is_suggested_where_nothing_is_known() -> None:
     assert suggest_text("Active", ()) is None
-
-
-def test_names_are_listed_as_people_write_them() -> None:
-    assert list_texts([]) == ""
-    assert list_texts(["A"]) == "“A”"
-    assert list_texts(["A", "B"]) == "“A” and “B”"
-    assert list_texts(["A", "B", "C"], last="or") == "“A”, “B” or “C”"
 
 
 def test_the_most_expensive_configuration_is_refused_quickly() -> None:
