@@ -170,7 +170,7 @@ class AdministrationEntry(models.Model):
 
 class FormerName(models.Model):
     """What a customer or a user of a tenant was called until a moment. Not part of the record, which holds ids only:
-    erasing somebody deletes their rows, and every hash still verifies.
+    erasing someone deletes their rows, and every hash still verifies.
 
     The database writes it when a name changes, whichever way it is changed (triggers of lifecycle_customer and
     tenants_user).

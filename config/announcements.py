@@ -136,7 +136,7 @@ class Announcements:
                         await self._pubsub.unsubscribe(listener.channel)
 
     async def close(self) -> None:
-        """Dismiss everybody and let go of Redis."""
+        """Dismiss everyone and let go of Redis."""
         await self._hang_up(None)
 
     async def _connected(self) -> PubSub:

@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 
 @transaction.non_atomic_requests
 def alive(_: HttpRequest) -> HttpResponse:
-    """200 while the process answers at all; asks nothing of anybody."""
+    """200 while the process answers at all; asks nothing of anyone."""
     return HttpResponse(ALIVE, content_type="text/plain")
 
 

@@ -39,7 +39,7 @@ ECS_NAMES: Final = {
 }
 # Whole numbers in ECS; every other field of it that we write is a keyword, a text, an address or a date.
 ECS_NUMBERS: Final = frozenset({"event.duration", "http.response.status_code", "process.pid"})
-# Not read again: made of parts that can hold nothing of anybody, or masked already.
+# Not read again: made of parts that can hold nothing of anyone, or masked already.
 _SAFE: Final = frozenset(
     {"@timestamp", "error.stack_trace", "http.request.id", "http.request.method", "log.logger", "span.id", "trace.id"}
     | {"transaction.id", "service.name", "url.path", "url.query", "client.ip", "user.id"}
@@ -142,7 +142,7 @@ def _as_text(value: object) -> str:
 class TameDjango(logging.Filter):
     """Django's own lines about requests: those without an exception are the request log's, and no path is logged.
 
-    A host that is none of ours is a line, not a traceback: anybody can send one. An outage of the database is logged by
+    A host that is none of ours is a line, not a traceback: anyone can send one. An outage of the database is logged by
     who answers it (``config.errors``, ``config.middleware``).
     """
 

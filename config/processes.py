@@ -51,7 +51,7 @@ _COMMANDS: Final = {
     **{name: name for name in ("send_event", "tail_topic", "verify_audit")},
 }
 
-# Those whose log somebody collects; the others answer a person.
+# Those whose log someone collects; the others answer a person.
 SERVICES: Final = frozenset({"web", "stream", "consumer", "relay", "mover", "effects", "seal", "provision", "migrate"})
 
 _process = COMMAND

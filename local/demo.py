@@ -186,7 +186,7 @@ def processes(folders: Folders, guard: Guard, env: Mapping[str, str], port: int)
     """The processes of the product (docs/architecture.md), not started yet: web and stream first.
 
     The last one sends DEMO_EVENTS made-up events a minute; with 0 it is left out, and the demo's figures only change
-    when somebody changes them.
+    when someone changes them.
     """
     stream = env["EVENT_STREAM_URL"]
     stream_port = stream.rpartition(":")[2].partition("/")[0]

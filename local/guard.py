@@ -46,7 +46,7 @@ class Guard:
         os.waitpid(self._pid, 0)
 
     def _tell(self, line: str) -> None:
-        # A broken pipe: somebody killed the guard; the kernel's own signal still covers the children.
+        # A broken pipe: someone killed the guard; the kernel's own signal still covers the children.
         with contextlib.suppress(BrokenPipeError):
             os.write(self._writer, f"{line}\n".encode())
 

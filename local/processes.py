@@ -173,7 +173,7 @@ def stop(children: Sequence[Child]) -> None:
         child.sweep()
 
 
-# Below those that the kernel gives away, which somebody else might get before a server listens. Each process
+# Below those that the kernel gives away, which someone else might get before a server listens. Each process
 # goes through them from a place of its own, so that no two that look at the same time find the same one.
 PORTS = range(20_000, 32_000)
 _turn = itertools.count(secrets.randbelow(len(PORTS)))

@@ -30,7 +30,7 @@ DATABASE_ROLES = {
     "DATABASE_BACKUP_URL": "c360_backup",
     "DATABASE_ADMIN_URL": "postgres",
 }
-# What works without: roles that are made already, a database that somebody else backs up.
+# What works without: roles that are made already, a database that someone else backs up.
 NOT_NEEDED = ("DATABASE_ADMIN_URL", "DATABASE_BACKUP_URL")
 
 
@@ -127,7 +127,7 @@ class Services:
                 service.launch()
                 break
             except CannotStart:
-                # Somebody else may have taken the port between our look and its start.
+                # Someone else may have taken the port between our look and its start.
                 if attempt == ATTEMPTS or not find_port_fault(service.port):
                     raise
                 service.port = 0

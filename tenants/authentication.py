@@ -173,7 +173,7 @@ def identify(membership: Membership, *, granted: frozenset[str] | None, slug: st
 
     ``granted``: what the token's roles grant; None: nothing narrows the membership. A super admin without a slug has
     no tenant yet. Raises AuthenticationFailed for a deactivated account or a suspended tenant; NotFound for a tenant
-    that does not exist, which for everybody but a super admin is every tenant but their own.
+    that does not exist, which for everyone but a super admin is every tenant but their own.
     """
     if not membership.is_active:
         raise AuthenticationFailed(INACTIVE)

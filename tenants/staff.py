@@ -19,7 +19,7 @@ from tenants.services.accounts.impersonation import LONGEST_REASON, Impersonatio
 
 # The field of a form, and the header of a request, that say why.
 FIELD: Final = "change_reason"
-# Forms that ask everybody why have a field of their own for it.
+# Forms that ask everyone why have a field of their own for it.
 FIELDS: Final = (FIELD, "reason", "comment")
 HEADER: Final = "X-Reason"
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})

@@ -13,7 +13,7 @@ from audit.models import FormerName
 # Whose name, and when: the key of what ``find_names_then`` answers.
 Then = tuple[UUID, dt.datetime]
 
-# What somebody of ``wanted`` was called ``at``, if they are called otherwise now.
+# What someone of ``wanted`` was called ``at``, if they are called otherwise now.
 NAME_THEN: Final = """
      SELECT f.name FROM audit_former_name f
       WHERE f.tenant_id = %s AND f.subject_id = wanted.subject_id AND f.until > wanted.at
@@ -45,5 +45,5 @@ def select_formerly_called(text: str, *, tenant_id: UUID) -> QuerySet[FormerName
 
 
 def forget_names(subject_id: UUID, *, tenant_id: UUID) -> int:
-    """Erase what somebody was called before; how many names that were."""
+    """Erase what someone was called before; how many names that were."""
     return FormerName.objects.filter(tenant_id=tenant_id, subject_id=subject_id).delete()[0]

@@ -1,4 +1,4 @@
-"""Seals as they were published, kept by somebody else: read strictly, and judged before they are compared.
+"""Seals as they were published, kept by someone else: read strictly, and judged before they are compared.
 
 What was published cannot be taken back, so it can accuse the database. Hence nothing is believed that is not signed by
 a key that is known here.

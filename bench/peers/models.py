@@ -85,7 +85,7 @@ class PeerUser(AbstractBaseUser):
 
 
 class PeerMembership(models.Model):
-    """What somebody is in a tenant."""
+    """What someone is in a tenant."""
 
     user = models.OneToOneField(PeerUser, on_delete=models.CASCADE)
     tenant_id = models.UUIDField()

@@ -1,4 +1,4 @@
-"""Published seals, from where somebody has kept them: a file, standard input or the topic itself."""
+"""Published seals, from where someone has kept them: a file, standard input or the topic itself."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ def read_published(source: str, *, stop: Callable[[], bool]) -> PublishedSeals:
     """Every published seal. Raises NotCompared when there are none, or they are out of reach.
 
     A file that holds something else is the wrong one: it is refused with the line (CommandError), and nothing was
-    verified. In a topic that is noted, or anybody who may write there could prevent the comparison.
+    verified. In a topic that is noted, or anyone who may write there could prevent the comparison.
     """
     seals = PublishedSeals()
     for place, raw in _read_topic(stop) if source == TOPIC else _read_lines(source):

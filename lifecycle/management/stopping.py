@@ -8,7 +8,7 @@ from types import FrameType
 
 
 class StopRequest:
-    """Whether somebody asked the command to end."""
+    """Whether someone asked the command to end."""
 
     def __init__(self) -> None:
         self._event = threading.Event()

@@ -6,7 +6,7 @@ from django.db.models import Q
 
 
 class Note(models.Model):
-    """What somebody wrote about a customer. ``text`` is encrypted under the customer's data key.
+    """What someone wrote about a customer. ``text`` is encrypted under the customer's data key.
 
     A deleted note keeps who wrote it and who deleted it, and loses every text. ``mentions`` are the ids of those whom
     the text names.

@@ -1,4 +1,4 @@
-"""Opaque positions in a list. A cursor belongs to one tenant and one question, and says nothing to anybody else."""
+"""Opaque positions in a list. A cursor belongs to one tenant and one question, and says nothing to anyone else."""
 
 import base64
 import binascii

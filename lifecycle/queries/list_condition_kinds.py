@@ -52,7 +52,7 @@ class Kind:
 
     ``read`` gives a value in its one spelling, or raises InvalidWhere; ``say`` says it; ``expected`` says which there
     are. ``many``: several values mean any of them. ``optional``: "" asks for those who have none. ``parts``: it takes
-    so many values, each of its own kind. ``quoted``: what it says is somebody's text.
+    so many values, each of its own kind. ``quoted``: what it says is someone's text.
     """
 
     read: Callable[[str, Policy, TenantRef], str]

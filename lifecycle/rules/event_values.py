@@ -93,7 +93,7 @@ def _read(
 
 
 def _read_people(people: list[Mapping[str, Any]], rejected: list[str]) -> list[dict[str, Any]]:
-    """People with what can be kept of each; somebody of whom nothing can be kept is left out."""
+    """People with what can be kept of each; someone of whom nothing can be kept is left out."""
     known = []
     for number, person in enumerate(people):
         cleaned = dict(person)

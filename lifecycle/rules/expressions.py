@@ -120,7 +120,7 @@ def write_value(text: str) -> str:
 
 
 def read_values(text: str) -> tuple[str, ...]:
-    """Values with commas between them, as somebody types them into a field: blanks around each do not count."""
+    """Values with commas between them, as someone types them into a field: blanks around each do not count."""
     values, rest = [], text.strip()
     while True:
         match = re.match(r'\s*"((?:[^"]|"")*)"\s*(?:,|$)', rest)

@@ -1,6 +1,6 @@
 """Whom a message is about: every customer that it may name, in whatever form, for messages that could not be applied.
 
-Their key may be missing, quoted or somebody else's; their value may be no valid event, or no JSON at all. One candidate
+Their key may be missing, quoted or someone else's; their value may be no valid event, or no JSON at all. One candidate
 too many costs little, one too few leaves a person behind.
 """
 

@@ -51,7 +51,7 @@ def set_behind_link(
         except PersonChangeRefused as refusal:
             form.add_error(None, str(refusal))
         else:
-            # Who was logged in here before may be somebody else.
+            # Who was logged in here before may be someone else.
             logout(request)
             messages.success(request, done)
             return redirect("log-in")

@@ -37,7 +37,7 @@ PARTS: Final = {
     "start": b"extract(epoch FROM pg_postmaster_start_time())",
     "table": b"pg_relation_filenode(to_regclass('customer_lifecycle_status'))",
 }
-# Functions that a server does not have, does not let everybody call, or not now. 42501, 42883, 0A000, 55000.
+# Functions that a server does not have, does not let everyone call, or not now. 42501, 42883, 0A000, 55000.
 FORBIDDEN: Final = (
     errors.InsufficientPrivilege,
     errors.UndefinedFunction,

@@ -147,7 +147,7 @@ def read_external_id(value: object) -> str:
 
 
 def read_username(value: object) -> str:
-    """The name that somebody logs in with: case does not count, so it is kept folded. Raises InvalidValue."""
+    """The name that someone logs in with: case does not count, so it is kept folded. Raises InvalidValue."""
     return fold_text(read_line(value, LONGEST_USERNAME, required=True))
 
 

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.http import HttpRequest
 
 UNKNOWN: Final = "unknown"
-# Only a declared proxy may say these; from anybody else they are dropped (config.request_log).
+# Only a declared proxy may say these; from anyone else they are dropped (config.request_log).
 PROXY_HEADERS: Final = (
     "HTTP_X_FORWARDED_FOR",
     "HTTP_X_FORWARDED_PROTO",

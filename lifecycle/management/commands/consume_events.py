@@ -59,7 +59,7 @@ class Command(SupervisedCommand):
         add("--metrics-port", type=read_port, help="serve Prometheus metrics on this port")
 
     def is_service(self, options: Mapping[str, Any]) -> bool:
-        """Unless it is to end by itself: then somebody waits for what it prints."""
+        """Unless it is to end by itself: then someone waits for what it prints."""
         return not (options["once"] or options["dry_run"] or options["max_events"])
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -73,11 +73,11 @@ class Command(ServiceCommand):
         parser.add_argument("--metrics-port", type=read_port, help="serve Prometheus metrics on this port")
 
     def is_service(self, options: Mapping[str, Any]) -> bool:
-        """Unless it is to end by itself: then somebody waits for what it prints."""
+        """Unless it is to end by itself: then someone waits for what it prints."""
         return not options["once"]
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Work until SIGTERM; with --once until nothing is left. Exit status 0 only when everybody was moved."""
+        """Work until SIGTERM; with --once until nothing is left. Exit status 0 only when everyone was moved."""
         self._forget_at = time.monotonic()
         # Tenant or customer -> when to look at it again.
         self._put_off: dict[UUID, float] = {}

@@ -34,7 +34,7 @@ class Command(ServiceCommand):
         parser.add_argument("--new-key", action="store_true", help="Generate a key pair, print both halves, and exit.")
 
     def is_service(self, options: Mapping[str, Any]) -> bool:
-        """Unless it is to end by itself: then somebody waits for what it prints."""
+        """Unless it is to end by itself: then someone waits for what it prints."""
         return options["every"] is not None
 
     def handle(self, *args: Any, **options: Any) -> None:

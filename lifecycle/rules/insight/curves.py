@@ -25,7 +25,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """The steps at the days on which somebody left, in order."""
+    """The steps at the days on which someone left, in order."""
 
     stays: int
     steps: list[Step] = field(default_factory=list)

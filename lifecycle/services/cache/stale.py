@@ -15,7 +15,7 @@ from storage.cursors import plain_array, prepared_cursor
 
 # Rows of one look: each is the change of a whole batch.
 MOST: Final = 100
-# Everybody who writes customer, billing or support holds the customer's row, so the sum of the three rises with each.
+# Everyone who writes customer, billing or support holds the customer's row, so the sum of the three rises with each.
 PROFILES: Final = """
 WITH made AS (
     SELECT COALESCE(json_object_agg(c.id, c.version + COALESCE(b.version, 0) + COALESCE(u.version, 0)), '{}')

@@ -50,7 +50,7 @@ SELECT tenant_id FROM (SELECT tenant_id FROM recorded UNION SELECT DISTINCT tena
 def find_missing_tenants(
     *, public_keys: Collection[bytes] = (), published: PublishedSeals | None = None
 ) -> Iterator[SealBreak]:
-    """Tenants of which history, a seal or a published seal is known, and which do not exist: somebody deleted them.
+    """Tenants of which history, a seal or a published seal is known, and which do not exist: someone deleted them.
 
     The product itself never deletes a tenant. A published seal that cannot be believed is named for itself. Two
     statements over the platform connection.

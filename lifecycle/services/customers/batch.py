@@ -136,7 +136,7 @@ class Batch:
         for external_id in inserted:
             row = self.rows[external_id] = rows[external_id]
             self._inserted[row["id"]] = {**row, **{name: dict(row[name]) for name in _OBJECTS}}
-        # Somebody else made these a moment ago, and has committed, or we would still be waiting.
+        # Someone else made these a moment ago, and has committed, or we would still be waiting.
         self.lock(sorted(new.keys() - inserted))
         return {external_id: new[external_id] for external_id in inserted}
 

@@ -1,6 +1,6 @@
 """Pinning a field: what a person sets, or keeps, holds against every source until the pin goes or expires.
 
-What sources say in the meantime is kept beside it, so that the newest takes its place back: at once when somebody
+What sources say in the meantime is kept beside it, so that the newest takes its place back: at once when someone
 unpins the field, and when the time of the pin is over with the next message about the customer, the next look at it,
 or the next round of ``move_customers``, whichever comes first.
 """
@@ -123,7 +123,7 @@ def release_expired_pins(tenant: TenantRef, *, now: dt.datetime, limit: int = 50
 
 
 def release_expired_of(customer_id: UUID, *, tenant: TenantRef, now: dt.datetime) -> None:
-    """The same for one customer, that somebody looks at."""
+    """The same for one customer, that someone looks at."""
     expired = Customer.objects.filter(tenant_id=tenant.id, id=customer_id, pins_until__lte=now)
     if external_ids := list(expired.values_list("external_id", flat=True)):
         _release(external_ids, tenant, now)

@@ -1,4 +1,4 @@
-"""Loading the demo: tenants, people, and customers with two years of history, through the services that everybody uses.
+"""Loading the demo: tenants, people, and customers with two years of history, through the services that everyone uses.
 
 Safe to repeat and to kill anywhere: each batch of customers is one transaction with all of their history, and a later
 run adds what is not there yet. Nothing that is there is ever changed. The history is announced on Kafka like any
@@ -192,7 +192,7 @@ def _refuse_other_lifecycle(scenario: Scenario, tenant: TenantRef) -> None:
 
 
 def _write(stories: Sequence[Story], *, tenant: TenantRef, cast: Cast, now: dt.datetime) -> dict[str, UUID]:
-    """Record the customers, then their transitions in rounds: everybody's first, everybody's second, and so on.
+    """Record the customers, then their transitions in rounds: everyone's first, everyone's second, and so on.
 
     What was moved within the last day starts its effects, as it would have done then. The ids by external id.
     """
@@ -255,6 +255,6 @@ def _who(step: Step, story: Story, cast: Cast) -> Actor:
 
 
 def people_of(scenarios: Sequence[Scenario]) -> Mapping[str, str]:
-    """Username -> role, of everybody the demo makes, for showing them to anyone who started it."""
+    """Username -> role, of everyone the demo makes, for showing them to anyone who started it."""
     logins = [*(login for scenario in scenarios for login in scenario.people), *STAFF]
     return {login.username: str(Role(login.role).label) for login in logins}

@@ -150,7 +150,7 @@ class _Desk:
     dice: Random
 
     def write_about_risk(self, entered: Step) -> None:
-        """A first call, what it brought, what comes next; of some nothing yet, so that somebody has to call them."""
+        """A first call, what it brought, what comes next; of some nothing yet, so that someone has to call them."""
         reason = entered.reason_code or ""
         if reason not in self.writings.by_reason or self.dice.random() < 0.2:
             return

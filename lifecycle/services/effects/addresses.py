@@ -28,7 +28,7 @@ _URL: Final = re.compile(
 _LABEL: Final = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
 # What begins like a number in its last part is an IPv4 address to some readers: 0x7f.1, 127.1, 017700000001.
 _NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")
-# Names that are somebody's own network's (RFC 6761, 6762, 8375, 9476 and use).
+# Names that are someone's own network's (RFC 6761, 6762, 8375, 9476 and use).
 _LOCAL_ENDINGS: Final = frozenset(
     {"localhost", "localdomain", "local", "internal", "intranet", "private", "corp", "home", "lan", "arpa", "onion"}
     | {"alt", "invalid", "test"}

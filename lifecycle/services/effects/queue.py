@@ -27,7 +27,7 @@ UPDATE lifecycle_effect SET handed_over_at = clock_timestamp()
  WHERE tenant_id = %(tenant_id)s::uuid AND id = %(id)s::uuid AND lease_token = %(token)s::uuid AND state = 'sending'
    AND lease_until > clock_timestamp()
 """
-# By the token. Who comes late, and knows, corrects what only the lease had decided. In the order of ids, as everybody
+# By the token. Who comes late, and knows, corrects what only the lease had decided. In the order of ids, as everyone
 # who locks several.
 _FINISH: Final = """
 WITH ended AS (

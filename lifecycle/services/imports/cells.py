@@ -68,7 +68,7 @@ def read_cell(value: Any, field: str) -> Any:
     bare = unwrap(text).strip()
     if _ERROR.fullmatch(bare):
         raise BadValue(_("is an error of a spreadsheet program and no value: “%(text)s”") % {"text": bare[:40]})
-    # What was kept as text is as somebody typed it.
+    # What was kept as text is as someone typed it.
     if field in IDS and bare == text:
         _refuse_mangled(text, field)
     return bare

@@ -94,7 +94,7 @@ class EncodingRefused(ImportRefusal):
 
 
 def find_codec(name: str) -> str:
-    """Python's codec for an encoding that somebody named. Raises EncodingRefused for what is none, or not read here."""
+    """Python's codec for an encoding that someone named. Raises EncodingRefused for what is none, or not read here."""
     wanted = name.strip().lower().replace("_", "-")
     wanted = _ALIASES.get(wanted, wanted)
     try:

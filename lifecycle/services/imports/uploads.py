@@ -218,7 +218,7 @@ def discard_upload(upload_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt.
 
 
 def record_download(upload: ImportUpload, *, actor: Actor, now: dt.datetime) -> None:
-    """Note that somebody took the rejected lines, which name people. One statement."""
+    """Note that someone took the rejected lines, which name people. One statement."""
     _record("download_rejects", upload, actor=actor, now=now, detail={"rejected": upload.rejected})
 
 

@@ -118,7 +118,7 @@ def _parse_day(text: str) -> dt.date:
 
 
 def _shown(read: Callable[[Any], Any], *, first: Callable[[Any], Any] = str) -> Callable[[Any], Any]:
-    """A reader whose refusal shows the text: somebody has to find it in the file."""
+    """A reader whose refusal shows the text: someone has to find it in the file."""
 
     def reader(text: Any) -> Any:
         try:

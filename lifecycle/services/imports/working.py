@@ -55,7 +55,7 @@ State = ImportUpload.State
 
 
 class _LeaseLost(Exception):
-    """Somebody stopped or discarded the upload, or another worker has taken it over."""
+    """Someone stopped or discarded the upload, or another worker has taken it over."""
 
 
 class UploadWorker:

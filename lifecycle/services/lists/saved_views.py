@@ -47,7 +47,7 @@ def list_views(user_id: UUID, *, tenant: TenantRef) -> list[SavedView]:
 
 
 def find_view(view_id: UUID, user_id: UUID, *, tenant: TenantRef) -> SavedView:
-    """One view. Raises ViewMissing for one that is somebody else's alone, or another tenant's. One statement."""
+    """One view. Raises ViewMissing for one that is someone else's alone, or another tenant's. One statement."""
     mine = Q(owner_id=user_id) | Q(is_shared=True)
     view = SavedView.objects.filter(mine, tenant_id=tenant.id, id=view_id).first()
     if view is None:
@@ -122,7 +122,7 @@ def change_view(
 ) -> SavedView:
     """Change what is given. Inside the tenant's context. ``version``: of the view that the person saw.
 
-    Only admins lock and unlock. Raises ViewMissing, and ViewRefused: it is locked, or somebody else's, or was changed
+    Only admins lock and unlock. Raises ViewMissing, and ViewRefused: it is locked, or someone else's, or was changed
     since, or the name is taken; nothing was saved then.
     """
     view = _lock_row(view_id, user_id, is_admin=is_admin, tenant=tenant)

@@ -41,7 +41,7 @@ def list_proposals(
 ) -> tuple[Sequence[Json], int]:
     """The open proposals, those of the longest standing first, and how many there are. One statement.
 
-    ``owners``: of the customers of these owner keys; None: of everybody's. A customer that is in the proposed stage
+    ``owners``: of the customers of these owner keys; None: of everyone's. A customer that is in the proposed stage
     already, or was moved to another since, has none.
     """
     parameters: Mapping[str, Any] = {

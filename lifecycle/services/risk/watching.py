@@ -3,7 +3,7 @@
 A customer is looked at when a row of it has another version than at the last look, when another configuration is live,
 or when time alone may let a rule fire. So nothing depends on an event being seen, and after a crash the next run goes
 on. A rule fires at most once in an unbroken stretch, which the database's unique key holds too: what it has moved and
-somebody moves back stays where it is until the conditions have ceased to hold.
+someone moves back stays where it is until the conditions have ceased to hold.
 """
 
 import datetime as dt
@@ -214,7 +214,7 @@ def _settle_open(
 
 
 def _act(fresh: Sequence[Fired], policy: Policy, *, tenant: TenantRef, now: dt.datetime) -> set[UUID]:
-    """Propose and move; the customers that somebody moved in between."""
+    """Propose and move; the customers that someone moved in between."""
     moves: dict[UUID, Fired] = {}
     for fired in fresh:
         if fired.watch.rule.action == MOVE:

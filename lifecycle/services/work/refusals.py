@@ -38,7 +38,7 @@ def lock_customer(customer_id: UUID, tenant: TenantRef) -> None:
 
 
 def check_version(found: int, expected: int | None) -> None:
-    """Raises WorkRefused when somebody else was faster."""
+    """Raises WorkRefused when someone else was faster."""
     if expected is not None and expected != found:
         raise WorkRefused(
             "version_conflict",

@@ -86,7 +86,7 @@ log_out = LogoutView.as_view()
 @never_cache
 @require_http_methods(["GET", "POST"])
 def switch_tenant(request: HttpRequest) -> HttpResponse:
-    """Let a super admin choose the tenant they work for, and say why; anybody else has nothing to choose here."""
+    """Let a super admin choose the tenant they work for, and say why; anyone else has nothing to choose here."""
     if not request.user.is_authenticated:
         return redirect(f"{settings.LOGIN_URL}?next={reverse('choose-tenant')}")
     target = request.POST.get("next") or request.GET.get("next") or "/"

@@ -1,4 +1,4 @@
-"""Where somebody who was invited sets their first password. Open to those who have the link."""
+"""Where someone who was invited sets their first password. Open to those who have the link."""
 
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _

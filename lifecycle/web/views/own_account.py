@@ -39,7 +39,7 @@ View = Callable[[HttpRequest, Identity], HttpResponse]
 
 
 def own_page(*methods: str) -> Callable[[View], Callable[[HttpRequest], HttpResponse]]:
-    """Decorator: for everybody who is logged in, whichever their role, and for super admins without a tenant too."""
+    """Decorator: for everyone who is logged in, whichever their role, and for super admins without a tenant too."""
 
     def decorate(view: View) -> Callable[[HttpRequest], HttpResponse]:
         @never_cache

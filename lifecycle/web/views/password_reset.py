@@ -1,4 +1,4 @@
-"""A forgotten password: asking for a link by e-mail, and setting a new one behind it. Open to everybody."""
+"""A forgotten password: asking for a link by e-mail, and setting a new one behind it. Open to everyone."""
 
 from django import forms
 from django.http import HttpRequest, HttpResponse

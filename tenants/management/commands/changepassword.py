@@ -1,4 +1,4 @@
-"""``manage.py changepassword``: a new password for somebody, set by an operator at the prompt and logged."""
+"""``manage.py changepassword``: a new password for someone, set by an operator at the prompt and logged."""
 
 from getpass import getpass
 from typing import Any

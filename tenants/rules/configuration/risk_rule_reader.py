@@ -87,7 +87,7 @@ def _read_categories(reader: DocumentReader, rule: Mapping[str, Any], place: Pla
 
 
 def _read_when(reader: DocumentReader, value: object, place: Place) -> tuple[Condition, ...]:
-    """At least one condition: without any the rule would speak of everybody at all times."""
+    """At least one condition: without any the rule would speak of everyone at all times."""
     known = tuple(figure.path for figure in figures_of_rules())
     conditions = []
     for item, where in reader.read_list(value, place, "conditions", MOST_CONDITIONS):

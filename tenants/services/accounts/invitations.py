@@ -32,7 +32,7 @@ def invite_user(
 ) -> User:
     """A new person of the tenant, who is sent a link to the page on which they set a password, where mail can be sent.
 
-    Somebody with an ``external_subject`` signs in by the company's identity provider and gets no link. Raises
+    Someone with an ``external_subject`` signs in by the company's identity provider and gets no link. Raises
     PersonChangeRefused for a role beyond the tenant, or a user name that is taken anywhere: the sentence does not say
     where.
     """

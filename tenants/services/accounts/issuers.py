@@ -2,7 +2,7 @@
 
 A provider speaks for one tenant, may grant only what its role map names, and only to users that the tenant has made:
 the effective rights are the mapped roles and the membership as it is now. What a provider cannot do: speak for
-another tenant, make a super admin, or revive somebody who was deactivated here.
+another tenant, make a super admin, or revive someone who was deactivated here.
 """
 
 import datetime as dt

@@ -1,4 +1,4 @@
-"""How often somebody may try a password, judged before the password is hashed.
+"""How often someone may try a password, judged before the password is hashed.
 
 Failures are counted by address and name together, by address, and by name over all addresses from which the name was
 never logged in: one who guesses at a name from many addresses is slowed down, and so is one address that tries many

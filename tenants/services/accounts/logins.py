@@ -19,7 +19,7 @@ INACTIVE = _("This account is deactivated. Ask your administrator to reactivate 
 BY_PROVIDER = _("You sign in through your company's identity provider: this account has no password. Sign in there.")
 SUSPENDED = _("Your company's access is suspended. Ask your administrator.")
 LONGEST_PASSWORD = 1024
-# Everybody knows the password of the demo's people.
+# Everyone knows the password of the demo's people.
 DEMO_PASSWORD = "demo"  # noqa: S105
 
 
@@ -52,7 +52,7 @@ def check_login(username: str, password: str, *, address: str, now: dt.datetime,
 
 
 def record_login(user: User, *, now: dt.datetime) -> None:
-    """Keep when somebody logged in last."""
+    """Keep when someone logged in last."""
     context = tenant_context(user.tenant_id) if user.tenant_id else user_context(user.id)
     with context:
         User.objects.filter(id=user.id).update(last_login=now)

@@ -60,7 +60,7 @@ def log_out_everywhere(user_id: UUID, *, now: dt.datetime) -> None:
 
 
 def as_oneself(user_id: UUID) -> dict[str, Any]:
-    """Tenant and actor of what somebody does about their own account. Raises PersonChangeRefused if they are gone."""
+    """Tenant and actor of what someone does about their own account. Raises PersonChangeRefused if they are gone."""
     user = _find(user_id)
     return {"tenant": _tenant_of(user), "actor": _actor(user)}
 

@@ -1,6 +1,6 @@
 """A forgotten password: a link by e-mail, for half an hour and one use, and the same answer for everyone.
 
-The request does the same for every name: it counts the attempt, looks the name up, and queues a mail to somebody or to
+The request does the same for every name: it counts the attempt, looks the name up, and queues a mail to someone or to
 no one. Whether there is anything to send is decided by the sender of mail, which no one can watch.
 """
 
@@ -78,7 +78,7 @@ def prepare_reset(mail: QueuedMail, *, now: dt.datetime) -> Reset | None:
 
 
 def reset_path(user: User) -> str:
-    """Where somebody sets a new password. Valid for ``LIFETIME`` and once."""
+    """Where someone sets a new password. Valid for ``LIFETIME`` and once."""
     return _tokens.make_path("password-reset", user)
 
 
