@@ -20,7 +20,7 @@ from rest_framework.settings import api_settings
 from rest_framework.views import set_rollback
 
 from config.outages import UNCHANGED, UNKNOWN, find_outage
-from config.problems import PROBLEM_TYPE, problem_body, problem_response
+from config.problems import API_PATHS, PROBLEM_TYPE, problem_body, problem_response
 from config.redaction import describe_error, error_code
 from lifecycle.sentences import say, say_for_record
 from lifecycle.services.configuration.plans import MappingNeeded
@@ -327,4 +327,4 @@ def unavailable(request: HttpRequest, outage: str) -> HttpResponse:
 
 
 def _is_api(request: HttpRequest) -> bool:
-    return request.path.startswith("/api/")
+    return request.path.startswith(API_PATHS)

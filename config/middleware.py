@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse
 
 from config.errors import unavailable
 from config.outages import find_outage
-from config.problems import problem_response
+from config.problems import API_PATHS, problem_response
 from config.redaction import describe_error, error_code
 from lifecycle.web.live import stream_origin
 
@@ -74,7 +74,7 @@ class RefusePlainHttpApi:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer 403 or pass on."""
-        if not settings.DEBUG and not request.is_secure() and request.path.startswith("/api/"):
+        if not settings.DEBUG and not request.is_secure() and request.path.startswith(API_PATHS):
             return problem_response(
                 403, "https_required", "The API answers over HTTPS only; this request came over plain HTTP."
             )

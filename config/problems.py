@@ -9,6 +9,8 @@ from django.http import HttpResponse
 from django.utils.translation import gettext_lazy as _
 
 PROBLEM_TYPE = "application/problem+json"
+# What programs talk to; everything else is for browsers.
+API_PATHS = ("/api/", "/scim/")
 # The phrases of HTTP, for people.
 TITLES = {
     400: _("Bad Request"),

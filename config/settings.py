@@ -292,7 +292,7 @@ if not DEBUG:
 SECURE_SSL_REDIRECT = not DEBUG
 # The API refuses plain HTTP instead of redirecting it (config.middleware.RefusePlainHttpApi): a redirect would
 # invite clients to keep sending their tokens in clear. Probes of the container come over plain HTTP as well.
-SECURE_REDIRECT_EXEMPT = [r"^api/", r"^healthz", r"^metrics$"]
+SECURE_REDIRECT_EXEMPT = [r"^api/", r"^scim/", r"^healthz", r"^metrics$"]
 SECURE_HSTS_SECONDS = 0 if DEBUG else 63_072_000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = not DEBUG and HSTS_INCLUDE_SUBDOMAINS
 SECURE_HSTS_PRELOAD = not DEBUG and HSTS_PRELOAD

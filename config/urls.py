@@ -13,6 +13,7 @@ admin.autodiscover()
 urlpatterns = [
     path("api/", include("lifecycle.api.urls")),
     re_path(r"^api/", api_address_not_found),
+    path("scim/v2/", include("tenants.api.scim.urls")),
     path("admin/", admin.site.urls),
     path("healthz", ready, name="ready"),
     path("healthz/live", alive, name="alive"),

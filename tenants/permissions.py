@@ -15,6 +15,7 @@ from tenants.identity import Identity
 from tenants.middleware import note_refusal
 from tenants.roles import (
     CONFIGURE_STAGES,
+    MANAGE_PEOPLE,
     MUTE_EFFECTS,
     REVEAL_CONTACTS,
     ROLE_PERMISSIONS,
@@ -32,9 +33,10 @@ DENIALS: Mapping[str, str | Promise] = {
     CONFIGURE_STAGES: gettext_lazy("Only tenant admins can change the lifecycle configuration."),
     REVEAL_CONTACTS: gettext_lazy("You don't have access to contact details. Ask an account manager."),
     MUTE_EFFECTS: gettext_lazy("Only tenant admins can change a stage without starting its automations."),
+    MANAGE_PEOPLE: gettext_lazy("Only tenant admins, and the keys they make for a directory, can manage people."),
 }
 # Refusals of these are kept: somebody tried to change something, or to see what is hidden.
-CHANGING = frozenset({UPDATE_LIFECYCLE, CONFIGURE_STAGES, MUTE_EFFECTS, REVEAL_CONTACTS})
+CHANGING = frozenset({UPDATE_LIFECYCLE, CONFIGURE_STAGES, MUTE_EFFECTS, REVEAL_CONTACTS, MANAGE_PEOPLE})
 
 
 def has_permission(identity: Identity, permission: str) -> bool:

@@ -11,7 +11,17 @@ CONFIGURE_STAGES = "configure_stages"
 MUTE_EFFECTS = "mute_effects"
 # To see e-mail addresses and phone numbers of the people at a customer.
 REVEAL_CONTACTS = "reveal_contacts"
-PERMISSIONS = (VIEW_LIFECYCLE, UPDATE_LIFECYCLE, VIEW_HISTORY, REVEAL_CONTACTS, CONFIGURE_STAGES, MUTE_EFFECTS)
+# To make, change and deactivate people: what the key of a company's directory needs, and nothing else.
+MANAGE_PEOPLE = "manage_people"
+PERMISSIONS = (
+    VIEW_LIFECYCLE,
+    UPDATE_LIFECYCLE,
+    VIEW_HISTORY,
+    REVEAL_CONTACTS,
+    CONFIGURE_STAGES,
+    MUTE_EFFECTS,
+    MANAGE_PEOPLE,
+)
 
 
 class Role(models.TextChoices):

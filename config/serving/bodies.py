@@ -6,6 +6,7 @@ from io import BytesIO
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
 
+from config.problems import API_PATHS
 from config.serving.limits import Limits
 
 Scope = MutableMapping[str, Any]
@@ -70,7 +71,7 @@ class Bodies:
         """The declared length, whether there may be a body at all, and how long it may be."""
         # Over HTTP/2 nothing tells that there is no body; an empty one ends at once.
         declared, framed = None, scope["http_version"] == "2"
-        limit = self.limits.api_bytes if scope["path"].startswith("/api/") else self.limits.form_bytes
+        limit = self.limits.api_bytes if scope["path"].startswith(API_PATHS) else self.limits.form_bytes
         for name, value in scope["headers"]:
             if name == b"content-length":
                 declared = int(value)

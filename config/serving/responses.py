@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 
 from config.outages import find_outage
-from config.problems import PROBLEM_TYPE, problem_bytes
+from config.problems import API_PATHS, PROBLEM_TYPE, problem_bytes
 from config.redaction import describe_error, error_code
 from config.serving.bodies import Scope
 from config.serving.limits import Limits
@@ -189,7 +189,7 @@ def refusal(scope: Scope, status: int, code: str, title: str, sentence: str, *he
     """An answer that Django has no part in: a problem for the API, a plain page for people."""
     answer = Response()
     answer.status = status
-    if scope["path"].startswith("/api/"):
+    if scope["path"].startswith(API_PATHS):
         kind, answer.body = PROBLEM_TYPE, problem_bytes(status, code, sentence)
     else:
         kind, answer.body = "text/html; charset=utf-8", PAGE.format(title=title, sentence=sentence).encode()

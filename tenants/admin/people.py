@@ -18,6 +18,7 @@ from tenants.admin.base import ModelForm, ServiceAdmin, identity_of, service_arg
 from tenants.models import ApiKey, User
 from tenants.roles import (
     CONFIGURE_STAGES,
+    MANAGE_PEOPLE,
     MUTE_EFFECTS,
     REVEAL_CONTACTS,
     UPDATE_LIFECYCLE,
@@ -50,6 +51,7 @@ SCOPES = {
     CONFIGURE_STAGES: gettext_lazy("configure stages"),
     REVEAL_CONTACTS: gettext_lazy("reveal contacts"),
     MUTE_EFFECTS: gettext_lazy("mute effects"),
+    MANAGE_PEOPLE: gettext_lazy("manage people"),
 }
 ROLE_CHOICES = [(role.value, role.label) for role in TENANT_ROLES]
 

@@ -38,6 +38,7 @@ class Tenant(models.Model):
             ("configure_stages", "Can change the lifecycle configuration"),
             ("mute_effects", "Can change stages without starting effects"),
             ("reveal_contacts", "Can see how to reach the people at a customer"),
+            ("manage_people", "Can make, change and deactivate people"),
         ]
 
     def __str__(self) -> str:

@@ -12,6 +12,7 @@ from lifecycle.models import CustomerLifecycleStatus
 from tenants.context import tenant_context
 from tenants.roles import (
     CONFIGURE_STAGES,
+    MANAGE_PEOPLE,
     MUTE_EFFECTS,
     REVEAL_CONTACTS,
     UPDATE_LIFECYCLE,
@@ -27,8 +28,24 @@ MAY: dict[str, set[str]] = {
     "viewer": {VIEW_LIFECYCLE},
     "account_manager": {VIEW_LIFECYCLE, UPDATE_LIFECYCLE, VIEW_HISTORY, REVEAL_CONTACTS},
     "service": {VIEW_LIFECYCLE, UPDATE_LIFECYCLE, VIEW_HISTORY, REVEAL_CONTACTS},
-    "tenant_admin": {VIEW_LIFECYCLE, UPDATE_LIFECYCLE, VIEW_HISTORY, REVEAL_CONTACTS, CONFIGURE_STAGES, MUTE_EFFECTS},
-    "super_admin": {VIEW_LIFECYCLE, UPDATE_LIFECYCLE, VIEW_HISTORY, REVEAL_CONTACTS, CONFIGURE_STAGES, MUTE_EFFECTS},
+    "tenant_admin": {
+        VIEW_LIFECYCLE,
+        UPDATE_LIFECYCLE,
+        VIEW_HISTORY,
+        REVEAL_CONTACTS,
+        CONFIGURE_STAGES,
+        MUTE_EFFECTS,
+        MANAGE_PEOPLE,
+    },
+    "super_admin": {
+        VIEW_LIFECYCLE,
+        UPDATE_LIFECYCLE,
+        VIEW_HISTORY,
+        REVEAL_CONTACTS,
+        CONFIGURE_STAGES,
+        MUTE_EFFECTS,
+        MANAGE_PEOPLE,
+    },
 }
 ANYONE = ""
 

@@ -25,6 +25,9 @@ STAGES_BY_NAME = {
     "lifecycle/messaging/consumer.py": "the state in which librdkafka fetches a partition",
     "lifecycle/messaging/describing.py": "samples in the description of events",
     "lifecycle/services/demo/scenarios.py": "the configurations of the two demo tenants, and what happened there",
+    **dict.fromkeys(
+        (f"tenants/api/scim/{name}.py" for name in ("discovery", "queries", "resources")), "SCIM's attribute active"
+    ),
     "tenants/rules/configuration/starters.py": "configurations to start from, offered to a new tenant",
     "tenants/rules/configuration/meaning.py": "guesses what a stage means when a configuration does not say",
 }

@@ -17,6 +17,7 @@ from lifecycle.web.stage_colors import stage_colors
 from tenants.pages import TenantRequest
 from tenants.roles import (
     CONFIGURE_STAGES,
+    MANAGE_PEOPLE,
     MUTE_EFFECTS,
     PERMISSIONS,
     REVEAL_CONTACTS,
@@ -35,8 +36,9 @@ RIGHTS: Final[dict[str, str | Promise]] = {
     UPDATE_LIFECYCLE: gettext_lazy("Change stages and owners, write notes and tasks, share views"),
     VIEW_HISTORY: gettext_lazy("See who changed what, notes and tasks"),
     REVEAL_CONTACTS: gettext_lazy("See e-mail addresses and phone numbers of contacts, which is recorded"),
-    CONFIGURE_STAGES: gettext_lazy("Configure the lifecycle, import customers, manage people, lock shared views"),
+    CONFIGURE_STAGES: gettext_lazy("Configure the lifecycle, import customers, lock shared views"),
     MUTE_EFFECTS: gettext_lazy("Change a stage without starting its effects"),
+    MANAGE_PEOPLE: gettext_lazy("Invite people, give them roles, deactivate them"),
 }
 # Those of a tenant; internal staff reads no help.
 ROLES: Final = (Role.VIEWER, Role.ACCOUNT_MANAGER, Role.TENANT_ADMIN)

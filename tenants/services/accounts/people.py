@@ -317,12 +317,12 @@ def lock_user(user_id: UUID, tenant: TenantRef | None) -> User:
 
 
 def _refuse_last_admin(user: User, tenant: TenantRef) -> None:
-    """A tenant keeps somebody who can administer it. Admins who demote each other take turns at the tenant's row."""
-    if user.role != Role.TENANT_ADMIN or not user.is_active:
+    """A tenant keeps a person who can administer it. Admins who demote each other take turns at the tenant's row."""
+    if user.role != Role.TENANT_ADMIN or not user.is_active or user.is_service_account:
         return
     Tenant.objects.select_for_update().get(id=tenant.id)
-    others = User.objects.filter(tenant_id=tenant.id, role=Role.TENANT_ADMIN, is_active=True).exclude(id=user.id)
-    if not others.exists():
+    admins = User.objects.filter(tenant_id=tenant.id, role=Role.TENANT_ADMIN, is_active=True, is_service_account=False)
+    if not admins.exclude(id=user.id).exists():
         raise PersonChangeRefused(_("This is the tenant's last admin. Make someone else an admin first."))
 
 

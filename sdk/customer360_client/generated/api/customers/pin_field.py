@@ -1,0 +1,340 @@
+from http import HTTPStatus
+from typing import Any, cast
+from urllib.parse import quote
+
+import httpx
+
+from ...client import AuthenticatedClient, Client
+from ...types import Response, UNSET
+from ... import errors
+
+from ...models.pin_field_field import PinFieldField
+from ...models.pin_request import PinRequest
+from ...models.problem_response import ProblemResponse
+from ...models.provenance_response import ProvenanceResponse
+from ...types import UNSET, Unset
+from typing import cast
+from uuid import UUID
+
+
+def _get_kwargs(
+    customer_id: UUID,
+    field: PinFieldField,
+    *,
+    body: PinRequest,
+    idempotency_key: str | Unset = UNSET,
+    if_match: str | Unset = UNSET,
+    x_reason: str | Unset = UNSET,
+    x_tenant: str | Unset = UNSET,
+) -> dict[str, Any]:
+    headers: dict[str, Any] = {}
+    if not isinstance(idempotency_key, Unset):
+        headers["Idempotency-Key"] = idempotency_key
+
+    if not isinstance(if_match, Unset):
+        headers["If-Match"] = if_match
+
+    if not isinstance(x_reason, Unset):
+        headers["X-Reason"] = x_reason
+
+    if not isinstance(x_tenant, Unset):
+        headers["X-Tenant"] = x_tenant
+
+    _kwargs: dict[str, Any] = {
+        "method": "put",
+        "url": "/api/v1/customers/{customer_id}/pins/{field}".format(
+            customer_id=quote(str(customer_id), safe=""),
+            field=quote(str(field), safe=""),
+        ),
+    }
+
+    _kwargs["json"] = body.to_dict()
+
+    headers["Content-Type"] = "application/json"
+
+    _kwargs["headers"] = headers
+    return _kwargs
+
+
+def _parse_response(
+    *, client: AuthenticatedClient | Client, response: httpx.Response
+) -> ProblemResponse | ProvenanceResponse | None:
+    if response.status_code == 200:
+        response_200 = ProvenanceResponse.from_dict(response.json())
+
+        return response_200
+
+    if response.status_code == 400:
+        response_400 = ProblemResponse.from_dict(response.json())
+
+        return response_400
+
+    if response.status_code == 401:
+        response_401 = ProblemResponse.from_dict(response.json())
+
+        return response_401
+
+    if response.status_code == 403:
+        response_403 = ProblemResponse.from_dict(response.json())
+
+        return response_403
+
+    if response.status_code == 404:
+        response_404 = ProblemResponse.from_dict(response.json())
+
+        return response_404
+
+    if response.status_code == 406:
+        response_406 = ProblemResponse.from_dict(response.json())
+
+        return response_406
+
+    if response.status_code == 408:
+        response_408 = ProblemResponse.from_dict(response.json())
+
+        return response_408
+
+    if response.status_code == 409:
+        response_409 = ProblemResponse.from_dict(response.json())
+
+        return response_409
+
+    if response.status_code == 412:
+        response_412 = ProblemResponse.from_dict(response.json())
+
+        return response_412
+
+    if response.status_code == 413:
+        response_413 = ProblemResponse.from_dict(response.json())
+
+        return response_413
+
+    if response.status_code == 415:
+        response_415 = ProblemResponse.from_dict(response.json())
+
+        return response_415
+
+    if response.status_code == 422:
+        response_422 = ProblemResponse.from_dict(response.json())
+
+        return response_422
+
+    if response.status_code == 500:
+        response_500 = ProblemResponse.from_dict(response.json())
+
+        return response_500
+
+    if response.status_code == 503:
+        response_503 = ProblemResponse.from_dict(response.json())
+
+        return response_503
+
+    if client.raise_on_unexpected_status:
+        raise errors.UnexpectedStatus(response.status_code, response.content)
+    else:
+        return None
+
+
+def _build_response(
+    *, client: AuthenticatedClient | Client, response: httpx.Response
+) -> Response[ProblemResponse | ProvenanceResponse]:
+    return Response(
+        status_code=HTTPStatus(response.status_code),
+        content=response.content,
+        headers=response.headers,
+        parsed=_parse_response(client=client, response=response),
+    )
+
+
+def sync_detailed(
+    customer_id: UUID,
+    field: PinFieldField,
+    *,
+    client: AuthenticatedClient,
+    body: PinRequest,
+    idempotency_key: str | Unset = UNSET,
+    if_match: str | Unset = UNSET,
+    x_reason: str | Unset = UNSET,
+    x_tenant: str | Unset = UNSET,
+) -> Response[ProblemResponse | ProvenanceResponse]:
+    """Give the field this value, or keep the one it has, whatever its sources say from now on.
+
+    What they say is kept beside it, as overruled. It takes its place back when the pin ends. If-Match:
+    the
+    `version` of the field's provenance.
+
+    Args:
+        customer_id (UUID):
+        field (PinFieldField):
+        idempotency_key (str | Unset):
+        if_match (str | Unset):
+        x_reason (str | Unset):
+        x_tenant (str | Unset):
+        body (PinRequest): ``PUT /customers/{id}/pins/{field}``.
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        Response[ProblemResponse | ProvenanceResponse]
+    """
+
+    kwargs = _get_kwargs(
+        customer_id=customer_id,
+        field=field,
+        body=body,
+        idempotency_key=idempotency_key,
+        if_match=if_match,
+        x_reason=x_reason,
+        x_tenant=x_tenant,
+    )
+
+    response = client.get_httpx_client().request(
+        **kwargs,
+    )
+
+    return _build_response(client=client, response=response)
+
+
+def sync(
+    customer_id: UUID,
+    field: PinFieldField,
+    *,
+    client: AuthenticatedClient,
+    body: PinRequest,
+    idempotency_key: str | Unset = UNSET,
+    if_match: str | Unset = UNSET,
+    x_reason: str | Unset = UNSET,
+    x_tenant: str | Unset = UNSET,
+) -> ProblemResponse | ProvenanceResponse | None:
+    """Give the field this value, or keep the one it has, whatever its sources say from now on.
+
+    What they say is kept beside it, as overruled. It takes its place back when the pin ends. If-Match:
+    the
+    `version` of the field's provenance.
+
+    Args:
+        customer_id (UUID):
+        field (PinFieldField):
+        idempotency_key (str | Unset):
+        if_match (str | Unset):
+        x_reason (str | Unset):
+        x_tenant (str | Unset):
+        body (PinRequest): ``PUT /customers/{id}/pins/{field}``.
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        ProblemResponse | ProvenanceResponse
+    """
+
+    return sync_detailed(
+        customer_id=customer_id,
+        field=field,
+        client=client,
+        body=body,
+        idempotency_key=idempotency_key,
+        if_match=if_match,
+        x_reason=x_reason,
+        x_tenant=x_tenant,
+    ).parsed
+
+
+async def asyncio_detailed(
+    customer_id: UUID,
+    field: PinFieldField,
+    *,
+    client: AuthenticatedClient,
+    body: PinRequest,
+    idempotency_key: str | Unset = UNSET,
+    if_match: str | Unset = UNSET,
+    x_reason: str | Unset = UNSET,
+    x_tenant: str | Unset = UNSET,
+) -> Response[ProblemResponse | ProvenanceResponse]:
+    """Give the field this value, or keep the one it has, whatever its sources say from now on.
+
+    What they say is kept beside it, as overruled. It takes its place back when the pin ends. If-Match:
+    the
+    `version` of the field's provenance.
+
+    Args:
+        customer_id (UUID):
+        field (PinFieldField):
+        idempotency_key (str | Unset):
+        if_match (str | Unset):
+        x_reason (str | Unset):
+        x_tenant (str | Unset):
+        body (PinRequest): ``PUT /customers/{id}/pins/{field}``.
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        Response[ProblemResponse | ProvenanceResponse]
+    """
+
+    kwargs = _get_kwargs(
+        customer_id=customer_id,
+        field=field,
+        body=body,
+        idempotency_key=idempotency_key,
+        if_match=if_match,
+        x_reason=x_reason,
+        x_tenant=x_tenant,
+    )
+
+    response = await client.get_async_httpx_client().request(**kwargs)
+
+    return _build_response(client=client, response=response)
+
+
+async def asyncio(
+    customer_id: UUID,
+    field: PinFieldField,
+    *,
+    client: AuthenticatedClient,
+    body: PinRequest,
+    idempotency_key: str | Unset = UNSET,
+    if_match: str | Unset = UNSET,
+    x_reason: str | Unset = UNSET,
+    x_tenant: str | Unset = UNSET,
+) -> ProblemResponse | ProvenanceResponse | None:
+    """Give the field this value, or keep the one it has, whatever its sources say from now on.
+
+    What they say is kept beside it, as overruled. It takes its place back when the pin ends. If-Match:
+    the
+    `version` of the field's provenance.
+
+    Args:
+        customer_id (UUID):
+        field (PinFieldField):
+        idempotency_key (str | Unset):
+        if_match (str | Unset):
+        x_reason (str | Unset):
+        x_tenant (str | Unset):
+        body (PinRequest): ``PUT /customers/{id}/pins/{field}``.
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        ProblemResponse | ProvenanceResponse
+    """
+
+    return (
+        await asyncio_detailed(
+            customer_id=customer_id,
+            field=field,
+            client=client,
+            body=body,
+            idempotency_key=idempotency_key,
+            if_match=if_match,
+            x_reason=x_reason,
+            x_tenant=x_tenant,
+        )
+    ).parsed

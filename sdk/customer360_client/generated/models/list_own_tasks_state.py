@@ -1,0 +1,9 @@
+from enum import StrEnum
+
+
+class ListOwnTasksState(StrEnum):
+    DONE = "done"
+    OPEN = "open"
+
+    def __str__(self) -> str:
+        return str(self.value)

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar, BinaryIO, TextIO, TYPE_CHECKING, Generator
+
+from attrs import define as _attrs_define
+from attrs import field as _attrs_field
+
+from ..types import UNSET, Unset
+
+from ..models.effect_kind_enum import EffectKindEnum
+
+
+T = TypeVar("T", bound="StartedResponse")
+
+
+@_attrs_define
+class StartedResponse:
+    """How often an effect would be started.
+
+    Attributes:
+        name (str):
+        kind (EffectKindEnum): * `email` - email
+            * `alert` - alert
+            * `forecast` - forecast
+            * `webhook` - webhook
+            * `event` - event
+        count (int):
+    """
+
+    name: str
+    kind: EffectKindEnum
+    count: int
+    additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        name = self.name
+
+        kind = self.kind.value
+
+        count = self.count
+
+        field_dict: dict[str, Any] = {}
+        field_dict.update(self.additional_properties)
+        field_dict.update(
+            {
+                "name": name,
+                "kind": kind,
+                "count": count,
+            }
+        )
+
+        return field_dict
+
+    @classmethod
+    def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        d = dict(src_dict)
+        name = d.pop("name")
+
+        kind = EffectKindEnum(d.pop("kind"))
+
+        count = d.pop("count")
+
+        started_response = cls(
+            name=name,
+            kind=kind,
+            count=count,
+        )
+
+        started_response.additional_properties = d
+        return started_response
+
+    @property
+    def additional_keys(self) -> list[str]:
+        return list(self.additional_properties.keys())
+
+    def __getitem__(self, key: str) -> Any:
+        return self.additional_properties[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.additional_properties[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        del self.additional_properties[key]
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.additional_properties
