@@ -1,6 +1,6 @@
 # Everything runs from .venv, which is made here. Needs Python 3.11 or newer and make, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench kafka-test chaos chaos-effects restore-drill screenshots format openapi messages clean
+.PHONY: help demo test check bench kafka-test chaos chaos-effects restore-drill screenshots format openapi messages sdk release clean
 
 PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11,$(shell \
 	$(name) -c 'import sys; sys.version_info >= (3, 11) and print("$(name)")' 2>/dev/null)))
@@ -50,6 +50,9 @@ openapi: $(INSTALLED) ## write docs/openapi.yaml again
 
 messages: $(INSTALLED) ## bring the catalogs of the languages (locale/) up to the code
 	@$(LOCAL) messages
+
+sdk: $(INSTALLED) ## the Python package for the API, made of docs/openapi.yaml: sdk/dist/*.whl
+	@$(LOCAL) sdk
 
 clean: ## remove .venv, the demo's data and every cache
 	@test ! -d .local || $(PYTHON) -m local clean

@@ -34,6 +34,13 @@ def run_messages(_: Guard, arguments: list[str]) -> int:
     return update_messages(arguments)
 
 
+def run_sdk(guard: Guard, arguments: list[str]) -> int:
+    """The generator's description is read by a package that the other verbs do without."""
+    from local.sdk import run_sdk as build
+
+    return build(guard, arguments)
+
+
 VERBS: dict[str, tuple[Verb, str]] = {
     "demo": (demo.run_demo, "the whole product in the foreground, with demo data kept in .local; PORT=8000"),
     "services": (commands.run_services, "only the services, in the foreground; writes .local/env"),
@@ -49,6 +56,7 @@ VERBS: dict[str, tuple[Verb, str]] = {
     "restore-drill": (drill.run_restore_drill, "dump, lose, restore and compare an installation; DEMO_CUSTOMERS=200"),
     "screenshots": (screenshots.run_screenshots, "the README's pictures of the demo, into docs/images"),
     "messages": (run_messages, "bring the catalogs in locale/ up to the code; --check only looks"),
+    "sdk": (run_sdk, "make the Python package for the API, and its wheel in sdk/dist"),
     "browser": (browser.provide_browser, "install chromium for the browser tests, where that is possible"),
     "clean": (commands.remove_data, "remove .local, unless something runs on it"),
 }

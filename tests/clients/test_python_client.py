@@ -5,13 +5,21 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 
+from audit.models import LifecycleHistory
+from local.sdk import PACKAGE, SOURCE, build_sdk
+from tenants.context import tenant_context
+from tenants.services.accounts.tokens import issue_access
 from tests.browser.servers import ROOT
+from tests.clients.unreliable import Unreliable
+from tests.factories import CustomerFactory
 
 STORY = Path(__file__).with_name("python_story.py")
+SDK_STORY = Path(__file__).with_name("sdk_story.py")
 DESCRIPTION = ROOT / "docs" / "openapi.yaml"
 PROGRAMS = Path(sys.executable).parent
 
@@ -27,14 +35,13 @@ def run(*command, cwd, **environment):
 
 @pytest.fixture(scope="package")
 def client_folder(tmp_path_factory):
-    """The generated package ``c360`` and the story, side by side."""
+    """The generated package ``c360`` and the story, side by side: what ``make sdk`` generates, without a warning."""
     folder = tmp_path_factory.mktemp("client")
-    config = folder / "config.yaml"
-    config.write_text("package_name_override: c360\npost_hooks: []\n")
-    command = ["openapi-python-client", "generate", "--meta", "none", "--fail-on-warning"]
-    made = run(*command, "--path", DESCRIPTION, "--output-path", folder / "c360", "--config", config, cwd=folder)
-    assert (made.returncode, made.stderr) == (0, ""), made.stdout + made.stderr
-    assert "WARNING" not in made.stdout and "Warning" not in made.stdout, made.stdout
+    sources = shutil.copytree(
+        SOURCE, folder / "sdk", ignore=shutil.ignore_patterns("generated", "keyed.py", "dist", "__pycache__")
+    )
+    build_sdk(sources)
+    shutil.copytree(sources / PACKAGE / "generated", folder / "c360")
     shutil.copy(STORY, folder / "python_story.py")
     return folder
 
@@ -72,4 +79,37 @@ def test_the_readme_s_story_runs_with_it(client_folder, story, customers):
         "dry_run": [400, 400],
         "published": ['"2"', {"Trial": 90}],
         "customers": [2, 2],
+    }
+
+
+def test_the_package_of_make_sdk_does_a_change_once_though_its_answers_are_lost(client_folder, api_address, tmp_path):
+    (wheel,) = (client_folder / "sdk" / "dist").glob("customer360_client-0.1.0-*.whl")
+    installed = tmp_path / "installed"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(installed)
+    with Unreliable(api_address["url"]) as proxy:
+        asked = [proxy.url, api_address["token"], api_address["customer"]]
+        told = run(sys.executable, SDK_STORY, *asked, cwd=tmp_path, PYTHONPATH=str(installed))
+        assert told.returncode == 0, told.stderr
+        key_made = "RemoteProtocolError"
+        expected = {"moved": 200, "replayed": "true", "customers": 3, "key_made": key_made}
+        assert json.loads(told.stdout) == expected
+        # Refused, broken, and answered without being heard; the same key each time.
+        changes = [key for method, key in proxy.seen if method == "PATCH"]
+        assert len(changes) == 4 and len(set(changes)) == 1 and changes[0]
+        assert [key for method, key in proxy.seen if method == "POST"] == [None]
+    with tenant_context(api_address["tenant"].id):
+        history = LifecycleHistory.objects.filter(customer_id=api_address["customer"])
+        assert history.count() == 2
+
+
+@pytest.fixture
+def api_address(server, users, tenant):
+    """The server, an admin's token, and one of three customers."""
+    customers = [CustomerFactory(tenant=tenant, stage="Trial") for _ in range(3)]
+    return {
+        "url": f"http://127.0.0.1:{server.port}",
+        "token": issue_access(users.tenant_admin).token,
+        "customer": str(customers[0].id),
+        "tenant": tenant,
     }
