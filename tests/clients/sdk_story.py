@@ -26,13 +26,13 @@ def main(url: str, token: str, customer: str) -> None:
         made = "answered"
     except httpx.TransportError as error:
         made = type(error).__name__
-    told = {
+    reported = {
         "moved": moved.status_code,
         "replayed": moved.headers.get("Idempotency-Replayed"),
         "customers": len({one.customer_id for one in every(list_customers, client=client, limit=1)}),
         "key_made": made,
     }
-    sys.stdout.write(json.dumps(told))
+    sys.stdout.write(json.dumps(reported))
 
 
 if __name__ == "__main__":

@@ -89,11 +89,11 @@ def test_the_package_of_make_sdk_does_a_change_once_though_its_answers_are_lost(
         archive.extractall(installed)
     with Unreliable(api_address["url"]) as proxy:
         asked = [proxy.url, api_address["token"], api_address["customer"]]
-        told = run(sys.executable, SDK_STORY, *asked, cwd=tmp_path, PYTHONPATH=str(installed))
-        assert told.returncode == 0, told.stderr
+        reported = run(sys.executable, SDK_STORY, *asked, cwd=tmp_path, PYTHONPATH=str(installed))
+        assert reported.returncode == 0, reported.stderr
         key_made = "RemoteProtocolError"
         expected = {"moved": 200, "replayed": "true", "customers": 3, "key_made": key_made}
-        assert json.loads(told.stdout) == expected
+        assert json.loads(reported.stdout) == expected
         # Refused, broken, and answered without being heard; the same key each time.
         changes = [key for method, key in proxy.seen if method == "PATCH"]
         assert len(changes) == 4 and len(set(changes)) == 1 and changes[0]

@@ -91,7 +91,7 @@ def test_a_change_keeps_its_key_and_the_caller_s_own_goes_before_ours(send: Call
     assert send("POST", OTHER, 200)[1] == [None]
 
 
-def test_it_waits_as_long_as_it_is_told_to_and_no_longer_than_a_minute(
+def test_it_waits_as_long_as_the_server_says_and_no_longer_than_a_minute(
     send: Callable[..., Any], slept: list[float]
 ) -> None:
     assert send("GET", OTHER, (429, {"Retry-After": "3"}), (503, {"Retry-After": "0"}), 200)[0] == 200
