@@ -56,7 +56,7 @@ def test_a_copy_of_a_tenant_holds_what_the_services_would_have_made(db: None) ->
     copied = keep(first).copy(slug=slugs[2], name="Company", now=utc_now())
     made = rows_of(second)
     assert {"tenants_tenant", "tenants_stage", "tenants_configurationversion", "audit_administration"} < set(made)
-    assert (len(made["tenants_stage"]), len(made["audit_administration"]), len(made["grants"])) == (6, 2, 10)
+    assert (len(made["tenants_stage"]), len(made["audit_administration"]), len(made["grants"])) == (6, 2, 12)
     assert rows_of(copied) == made == rows_of(first)
 
 
