@@ -41,6 +41,13 @@ def run_sdk(guard: Guard, arguments: list[str]) -> int:
     return build(guard, arguments)
 
 
+def run_release(guard: Guard, arguments: list[str]) -> int:
+    """Installed packages are looked at for this verb alone."""
+    from local.release import run_release as build
+
+    return build(guard, arguments)
+
+
 VERBS: dict[str, tuple[Verb, str]] = {
     "demo": (demo.run_demo, "the whole product in the foreground, with demo data kept in .local; PORT=8000"),
     "services": (commands.run_services, "only the services, in the foreground; writes .local/env"),
@@ -57,6 +64,7 @@ VERBS: dict[str, tuple[Verb, str]] = {
     "screenshots": (screenshots.run_screenshots, "the README's pictures of the demo, into docs/images"),
     "messages": (run_messages, "bring the catalogs in locale/ up to the code; --check only looks"),
     "sdk": (run_sdk, "make the Python package for the API, and its wheel in sdk/dist"),
+    "release": (run_release, "what an image is made of, with SBOM and licenses, as dist/customer360-VERSION.tar"),
     "browser": (browser.provide_browser, "install chromium for the browser tests, where that is possible"),
     "clean": (commands.remove_data, "remove .local, unless something runs on it"),
 }
