@@ -16,7 +16,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from importlib.metadata import distribution
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from local.folders import PROJECT
 from local.guard import Guard
@@ -90,7 +90,7 @@ def describe_licenses(requirements: Path = PROJECT / "requirements.txt") -> str:
 
 def license_of(name: str) -> str:
     """The license of an installed package: its expression, else its classifiers, else what its author wrote."""
-    about = distribution(name).metadata
+    about: Any = distribution(name).metadata
     classified = [one.rpartition(" :: ")[2] for one in about.get_all("Classifier", []) if one.startswith("License ::")]
     written = (about.get("License") or "").strip().partition("\n")[0]
     return about.get("License-Expression") or "; ".join(classified) or written or "not declared"
