@@ -54,6 +54,9 @@ messages: $(INSTALLED) ## bring the catalogs of the languages (locale/) up to th
 sdk: $(INSTALLED) ## the Python package for the API, made of docs/openapi.yaml: sdk/dist/*.whl
 	@$(LOCAL) sdk
 
+release: $(INSTALLED) ## what an image is made of, the same bytes each time: dist/customer360-*.tar, with SBOM and licenses
+	@$(LOCAL) release
+
 clean: ## remove .venv, the demo's data and every cache
 	@test ! -d .local || $(PYTHON) -m local clean
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
