@@ -81,6 +81,7 @@ OF_UNKNOWN_IDS = {
 OF_THE_WORK = {
     *("list_notes", "write_note", "get_note", "edit_note", "delete_note", "list_tasks", "create_task", "get_task"),
     *("change_task", "list_own_tasks", "pin_field", "unpin_field", "put_customer", "put_customers"),
+    "reveal_contacts",
 }
 # What a viewer may not do with effects.
 EFFECTS = {
