@@ -195,11 +195,13 @@ def test_the_links_of_the_administration_are_underlined(open_browser, users, ten
 
 def test_the_documentation_of_the_api_can_be_read(open_browser, users):
     page = open_browser(users.account_manager, viewport={"width": 1280, "height": 900})
+    # The program that shows it lays out all operations at once, and hears nothing for ten seconds of a busy machine.
+    page.set_default_timeout(60_000)
     page.goto("/api/docs")
-    expect(page.locator(".opblock").first).to_be_visible()
+    expect(page.locator(".opblock").first).to_be_visible(timeout=60_000)
     for method in ("get", "post", "patch", "put"):
         page.locator(f".opblock-{method} .opblock-summary-control").first.evaluate("one => one.click()")
-    expect(page.locator(".opblock.is-open .opblock-body .responses-wrapper")).to_have_count(4)
+    expect(page.locator(".opblock.is-open .opblock-body .responses-wrapper")).to_have_count(4, timeout=60_000)
     # The operations that stay closed all look alike; axe would take half a minute over them.
     page.evaluate("""() => {
       const seen = new Set();
