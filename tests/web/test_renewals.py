@@ -107,6 +107,22 @@ def test_a_month_shows_what_is_due_in_it_and_what_is_overdue_without_the_lost(pa
     assert "Aurora" not in text_of(page_client("viewer").get("/renewals?whose=mine"))
 
 
+def test_a_day_with_many_is_counted_in_the_month_and_listed_page_by_page(page_client, tenant):
+    for number in range(53):
+        add(tenant, f"Company {number:02}", renewal_on=dt.date(2026, 3, 10))
+    add(tenant, "The last one", renewal_on=dt.date(2026, 3, 31))
+    client = page_client("viewer")
+    first = client.get("/renewals?month=2026-03")
+    assert "54 customers" in text_of(first) and "53 in all" in text_of(first) and "1 to 50 of 54" in text_of(first)
+    # The month names who is due on its last day, on whatever page of the list they are.
+    assert "The last one" in text_of(first)
+    second = text_of(client.get("/renewals?month=2026-03&page=2"))
+    assert "51 to 54 of 54" in second
+    day = text_of(client.get("/renewals?month=2026-03&day=2026-03-10&page=9"))
+    assert "51 to 53 of 53" in day and "The whole month" in day
+    assert "1 to 50 of 54" in text_of(client.get("/renewals?month=2026-03&day=2026-04-01&page=x"))
+
+
 def test_gross_and_net_retention_are_exact(tenant, db):
     month = Month(2026, 3)
     before, within = (dt.datetime(2026, number, 15, tzinfo=dt.UTC) for number in (2, 3))

@@ -17,8 +17,9 @@ from tenants.actors import TenantRef
 from tenants.rules.configuration.policy import Policy
 
 LOST: Final = "lost"
-# So many of a month are shown; the page says how many more there are.
-MOST: Final = 500
+# So many are on a page of a list, and so many of a day are named in the month.
+PER_PAGE: Final = 50
+NAMED: Final = 4
 # Renewals further in the past than this are no longer listed as overdue.
 OVERDUE_DAYS: Final = 180
 _OPEN: Final = """
@@ -34,9 +35,15 @@ _LIST: Final = f"""
 SELECT b.customer_id, c.name, c.owner, s.stage, s.stage_entered_at, s.reason_code, b.renewal_on, b.arr, b.currency,
        b.balance_overdue, b.contract_id, b.occurred_at, u.open_issues, u.csat
 {_OPEN}
- ORDER BY b.renewal_on, b.customer_id LIMIT %(limit)s::int
+ ORDER BY b.renewal_on, b.customer_id LIMIT %(limit)s::int OFFSET %(offset)s::int
 """
-_COUNT: Final = f"SELECT count(*) AS customers {_OPEN}"
+_DAYS: Final = f"""
+SELECT renewal_on, customers, customer_id, name FROM (
+    SELECT b.renewal_on, b.customer_id, c.name, count(*) OVER (PARTITION BY b.renewal_on) AS customers,
+           row_number() OVER (PARTITION BY b.renewal_on ORDER BY b.customer_id) AS place
+    {_OPEN}) due
+ WHERE place <= %(named)s::int ORDER BY renewal_on, place
+"""  # noqa: S608  constants
 # A report holds until the customer's next one. Reports are not joined with reports: the planner takes those that name a
 # figure for few, and would compare every customer with every other.
 KEPT: Final = """
@@ -101,6 +108,14 @@ class Month:
 
 
 @dataclass(frozen=True, slots=True)
+class Day:
+    """How many are due on a day, and the first of them: ``customer_id`` and ``name``."""
+
+    customers: int
+    named: list[Row]
+
+
+@dataclass(frozen=True, slots=True)
 class Retention:
     """How much of a month's recurring revenue in one currency was kept."""
 
@@ -130,21 +145,27 @@ def list_renewals(
     policy: Policy,
     now: dt.datetime,
     owner: str = "",
-    limit: int = MOST,
+    limit: int = PER_PAGE,
+    offset: int = 0,
 ) -> list[Row]:
     """What is to be renewed from ``start`` until before ``end``, the first due first. One statement, by its index.
 
     Each with ``health``, ``band`` and ``likely``: the share of the revenue, in per cent, that is not at risk by the
     customer's health (``rules.urgency.risk_of``). ``owner``: the key of a user name, for theirs alone.
     """
-    given = {**_given(start, end, tenant, policy, owner), "limit": limit}
+    given = {**_given(start, end, tenant, policy, owner), "limit": limit, "offset": offset}
     return [_describe(row, policy, now) for row in fetch_prepared_dicts(_LIST, given, using="default")]
 
 
-def count_renewals(start: dt.date, end: dt.date, *, tenant: TenantRef, policy: Policy, owner: str = "") -> int:
-    """How many there are. One statement."""
-    (row,) = fetch_prepared_dicts(_COUNT, _given(start, end, tenant, policy, owner), using="default")
-    return int(row["customers"])
+def list_days(
+    start: dt.date, end: dt.date, *, tenant: TenantRef, policy: Policy, owner: str = ""
+) -> Mapping[dt.date, Day]:
+    """How many are due on each day that has any, and the first few of them. One statement."""
+    given = {**_given(start, end, tenant, policy, owner), "named": NAMED}
+    found: dict[dt.date, Day] = {}
+    for row in fetch_prepared_dicts(_DAYS, given, using="default"):
+        found.setdefault(row["renewal_on"], Day(row["customers"], [])).named.append(row)
+    return found
 
 
 def measure_retention(months: Sequence[Month], *, tenant: TenantRef, policy: Policy) -> list[Retention]:
@@ -216,14 +237,6 @@ def _percent(part: Decimal, whole: Decimal) -> Decimal:
 def months_before(month: Month, count: int) -> Sequence[Month]:
     """The months before this one, the latest first."""
     return [month.plus(-number) for number in range(1, count + 1)]
-
-
-def by_day(rows: Sequence[Row]) -> Mapping[dt.date, Sequence[Row]]:
-    """The rows of a list by the day on which they are due."""
-    found: dict[dt.date, list[Row]] = {}
-    for row in rows:
-        found.setdefault(row["renewal_on"], []).append(row)
-    return found
 
 
 def read_month(text: str, today: dt.date) -> Month:

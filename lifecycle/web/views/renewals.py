@@ -3,12 +3,14 @@
 import datetime as dt
 import hashlib
 import itertools
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
 from django.core.cache import cache
+from django.core.paginator import Page, Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -19,7 +21,7 @@ from django.views.decorators.http import require_safe
 
 from lifecycle.services.work import calendar_feeds, renewals
 from lifecycle.services.work.icalendar import MEDIA_TYPE, write_calendar
-from lifecycle.services.work.renewals import MOST, OVERDUE_DAYS, Month, Retention
+from lifecycle.services.work.renewals import OVERDUE_DAYS, PER_PAGE, Month, Retention
 from lifecycle.services.work.renewed import list_renewed
 from lifecycle.web.pages import page
 from lifecycle.web.stage_colors import stage_colors
@@ -34,7 +36,8 @@ PAST_MONTHS = 6
 KEPT_SECONDS = 3600
 # What a calendar program is given: from so long ago until so far ahead.
 FEED_PAST, FEED_AHEAD = dt.timedelta(days=90), dt.timedelta(days=400)
-MOST_OVERDUE = 50
+FEED_MOST = 500
+ONE_DAY = dt.timedelta(days=1)
 
 
 @page(VIEW_LIFECYCLE)
@@ -45,33 +48,37 @@ def show_renewals(request: TenantRequest) -> HttpResponse:
     policy = live_policy(tenant.id)
     month = renewals.read_month(request.GET.get("month", ""), today)
     owner = request.identity.username if request.GET.get("whose") == "mine" else ""
-    begin, end = month.first, month.plus(1).first
-    rows = renewals.list_renewals(begin, end, tenant=tenant, policy=policy, now=now, owner=owner)
-    total = len(rows)
-    if total == MOST:
-        total = renewals.count_renewals(begin, end, tenant=tenant, policy=policy, owner=owner)
-    earliest = today - dt.timedelta(days=OVERDUE_DAYS)
-    overdue = renewals.list_renewals(
-        earliest, today, tenant=tenant, policy=policy, now=now, owner=owner, limit=MOST_OVERDUE
-    )
-    due = renewals.by_day(rows)
+    given: dict[str, Any] = {"tenant": tenant, "policy": policy, "owner": owner}
+    weeks = month.weeks()
+    days = renewals.list_days(weeks[0][0], weeks[-1][-1] + ONE_DAY, **given)
+    chosen = _read_day(request.GET.get("day", ""), month)
+    begin, end = (chosen, chosen + ONE_DAY) if chosen else (month.first, month.plus(1).first)
+    in_month = sum(day.customers for at, day in days.items() if month.first <= at < month.plus(1).first)
+    total = (days[chosen].customers if chosen in days else 0) if chosen else in_month
+    due = Paginator(range(total), PER_PAGE).get_page(request.GET.get("page"))
+    number = _read_number(request.GET.get("renewed", ""))
+    renewed = list_renewed(month, tenant=tenant, owner=owner, offset=(number - 1) * PER_PAGE)
+    renewed_pages = Paginator(range(renewed[0]["customers"] if renewed else 0), PER_PAGE).get_page(number)
     kept, unknown = _read_retention(tenant, policy, Month(today.year, today.month))
     context = {
         "month": month,
-        "month_name": begin,
+        "month_name": month.first,
         "before": _spell(month.plus(-1)),
         "after": _spell(month.plus(1)),
         "this": _spell(month),
         "whose": "mine" if owner else "",
         "weeks": [
-            [{"day": day, "rows": due.get(day, ()), "is_other": day.month != month.number} for day in week]
-            for week in month.weeks()
+            [{"day": day, "due": days.get(day), "is_other": day.month != month.number} for day in week]
+            for week in weeks
         ],
+        "chosen": chosen,
         "today": today,
-        "rows": rows,
-        "total": total,
-        "overdue": overdue,
-        "renewed": list_renewed(month, tenant=tenant, owner=owner),
+        "in_month": in_month,
+        "due": _turn(request, due, "page", "due"),
+        "rows": renewals.list_renewals(begin, end, now=now, offset=max(due.start_index() - 1, 0), **given),
+        "overdue": renewals.list_renewals(today - dt.timedelta(days=OVERDUE_DAYS), today, now=now, **given),
+        "renewed": renewed,
+        "renewed_pages": _turn(request, renewed_pages, "renewed", "renewed-heading"),
         "overdue_days": OVERDUE_DAYS,
         "retention": kept,
         "unknown": unknown,
@@ -112,7 +119,7 @@ def read_feed(request: HttpRequest, secret: str) -> HttpResponse:
             policy = live_policy(reader.tenant.id)
         except NoConfiguration as error:
             raise Http404 from error
-        arguments: dict[str, Any] = {"tenant": reader.tenant, "policy": policy, "now": now}
+        arguments: dict[str, Any] = {"tenant": reader.tenant, "policy": policy, "now": now, "limit": FEED_MOST}
         rows = renewals.list_renewals(begin, end, owner=reader.owner_key, **arguments)
         rows = rows or renewals.list_renewals(begin, end, **arguments)
     body = write_calendar(rows, tenant_id=reader.tenant.id, site=settings.SITE_URL)
@@ -134,6 +141,35 @@ def _read_retention(tenant: TenantRef, policy: Policy, month: Month) -> tuple[Se
     rows, unknown = held
     by_month = itertools.groupby(rows, key=lambda row: row.month)
     return [{"row": row, "first": index == 0} for _month, kept in by_month for index, row in enumerate(kept)], unknown
+
+
+def _read_day(text: str, month: Month) -> dt.date | None:
+    """The day of an address, when it is one of the month."""
+    try:
+        day = dt.date.fromisoformat(text)
+    except ValueError:
+        return None
+    return day if month.first <= day < month.plus(1).first else None
+
+
+def _read_number(text: str) -> int:
+    """The number of a page in an address; the first for anything else."""
+    return int(text) if re.fullmatch("[1-9][0-9]{0,5}", text) else 1
+
+
+def _turn(request: TenantRequest, shown: Page[int], name: str, anchor: str) -> Mapping[str, Any]:
+    """The page of a list, with the addresses of the one before it and the one after it."""
+
+    def address(number: int) -> str:
+        given = request.GET.copy()
+        given[name] = str(number)
+        return f"?{given.urlencode()}#{anchor}"
+
+    return {
+        "shown": shown,
+        "previous": address(shown.number - 1) if shown.has_previous() else "",
+        "next": address(shown.number + 1) if shown.has_next() else "",
+    }
 
 
 def _spell(month: Month) -> str:
