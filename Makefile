@@ -1,6 +1,6 @@
 # Everything runs from .venv, which is made here. Needs Python 3.11 or newer and make, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench kafka-test chaos chaos-effects restore-drill screenshots format openapi messages sdk release clean
+.PHONY: help demo test check bench kafka-test pooler-test chaos chaos-effects restore-drill screenshots format openapi messages sdk release clean
 
 PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11,$(shell \
 	$(name) -c 'import sys; sys.version_info >= (3, 11) and print("$(name)")' 2>/dev/null)))
@@ -26,6 +26,9 @@ bench: $(INSTALLED) ## the benchmarks, each beside its limit and its peer (ARGS=
 
 kafka-test: $(INSTALLED) ## the tests of the events on three brokers of Apache Kafka (needs Java 17 and Maven; ARGS="-k relay" for a part)
 	@$(LOCAL) kafka-test -- $(ARGS)
+
+pooler-test: $(INSTALLED) ## isolation and races with PgBouncer before PostgreSQL (needs Debian's pgbouncer)
+	@$(LOCAL) pooler-test -- $(ARGS)
 
 chaos: $(INSTALLED) ## kill, cut and restart what the events need, for minutes, and count (ARGS="--mutants" to doubt it)
 	@exec .venv/bin/python -m tests.messaging.chaos $(ARGS)

@@ -48,6 +48,13 @@ def run_release(guard: Guard, arguments: list[str]) -> int:
     return build(guard, arguments)
 
 
+def run_pooler_tests(guard: Guard, arguments: list[str]) -> int:
+    """Isolation and races through a transaction-mode pooler."""
+    from local import pgbouncer
+
+    return pgbouncer.run_pooler_tests(guard, arguments)
+
+
 VERBS: dict[str, tuple[Verb, str]] = {
     "demo": (demo.run_demo, "the whole product in the foreground, with demo data kept in .local; PORT=8000"),
     "services": (commands.run_services, "only the services, in the foreground; writes .local/env"),
@@ -59,6 +66,7 @@ VERBS: dict[str, tuple[Verb, str]] = {
         "-- ARGUMENTS ...: tests/messaging and tests/kafka on three brokers of Apache Kafka",
     ),
     "kafka-jars": (fetch_kafka, "fetch Apache Kafka for kafka-test, once; status 69 where that cannot be"),
+    "pooler-test": (run_pooler_tests, "-- ARGUMENTS ...: isolation and races with PgBouncer before PostgreSQL"),
     "bench": (commands.run_benchmarks, "-- ARGUMENTS ...: the benchmarks on durable, throw-away services"),
     "restore-drill": (drill.run_restore_drill, "dump, lose, restore and compare an installation; DEMO_CUSTOMERS=200"),
     "screenshots": (screenshots.run_screenshots, "the README's pictures of the demo, into docs/images"),

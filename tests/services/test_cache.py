@@ -924,6 +924,7 @@ def test_the_identity_is_asked_once_a_connection_and_in_time_behind_a_pooler(db)
     assert raw.identity == identity
 
 
+@pytest.mark.direct
 @pytest.mark.parametrize(
     "forbidden",
     [

@@ -109,6 +109,7 @@ def test_a_transaction_without_a_tenant_begins_as_well(tenant: TenantRef) -> Non
     assert connection.connection.info.transaction_status.name == "IDLE"
 
 
+@pytest.mark.direct
 def test_a_lost_connection_is_an_error_of_the_database_and_the_next_one_is_whole(
     tenant: TenantRef, in_threads: Callable[..., Any]
 ) -> None:
