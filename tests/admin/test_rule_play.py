@@ -9,9 +9,9 @@ from tenants.context import tenant_context
 from tests.admin.test_configuration import new_draft
 from tests.admin.test_walk import browser
 from tests.factories import utc_now
-from tests.services.test_risk_rules import DOCUMENT, told
+from tests.services.test_risk_rules import DOCUMENT, reported
 
-__all__ = ["told"]
+__all__ = ["reported"]
 
 
 @pytest.fixture
@@ -19,7 +19,9 @@ def admin_browser(users):
     return browser(users.tenant_admin)
 
 
-def test_the_rules_of_a_draft_are_played_in_the_background_and_shown_as_table_and_picture(tenant, told, admin_browser):
+def test_the_rules_of_a_draft_are_played_in_the_background_and_shown_as_table_and_picture(
+    tenant, reported, admin_browser
+):
     draft = new_draft(tenant, DOCUMENT)
     address = reverse("admin:configuration_rules", args=[draft.pk])
     assert "Play the rules" in admin_browser.get(address).content.decode()
@@ -48,7 +50,7 @@ def test_a_draft_without_rules_or_with_errors_says_so_and_plays_nothing(tenant, 
         assert RulePlay.objects.count() == 0
 
 
-def test_an_account_manager_plays_no_rules(tenant, users, told):
+def test_an_account_manager_plays_no_rules(tenant, users, reported):
     draft = new_draft(tenant, DOCUMENT)
     answer = browser(users.account_manager).post(reverse("admin:configuration_rules", args=[draft.pk]))
     assert answer.status_code in (302, 403)

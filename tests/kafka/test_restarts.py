@@ -134,21 +134,21 @@ def test_partitions_that_are_added_are_read_and_written(
         await_that(lambda: len(worker.consumer._assigned) == 4)
         again = Broker()
         again.prefix = broker.prefix
-        told = 20
+        sent = 20
 
         def every_partition_is_used() -> bool:
             """One more round: a client may not know yet of the new ones, and uses the old one as well."""
-            nonlocal told
-            create(again, acme, *numbered(f"b{told}-", 20))
-            told += 20
-            await_that(lambda: len(acme.inbox()) == told)
+            nonlocal sent
+            create(again, acme, *numbered(f"b{sent}-", 20))
+            sent += 20
+            await_that(lambda: len(acme.inbox()) == sent)
             await_that(lambda: pending() == 0)
             return all(used_partitions(broker, name) == {0, 1, 2, 3} for name in (CREATED, LIFECYCLE))
 
         await_that(every_partition_is_used, seconds=LONG)
-        await_that(lambda: sum(broker.committed().values()) == told)
+        await_that(lambda: sum(broker.committed().values()) == sent)
     assert len(broker.committed()) == 4
-    assert len(first_seen(broker.read(LIFECYCLE, told))) == told
+    assert len(first_seen(broker.read(LIFECYCLE, sent))) == sent
 
 
 @pytest.mark.parametrize("protocol", ["classic", "consumer"])

@@ -71,7 +71,7 @@ def move(tenant, customer, days, stage, *, first=False):
 
 
 @pytest.fixture
-def told(tenant):
+def reported(tenant):
     """Ann was overdue for long and left, Bob paid and stays, Cyd left without a sign, Dan has issues now."""
     made = {name: CustomerFactory(tenant=tenant, name=name, owner=owner, stage=None) for name, owner in OWNERS.items()}
     with tenant_context(tenant.id):
@@ -96,25 +96,25 @@ def results(tenant, known=EFFECTIVE, document=DOCUMENT):
     return describe_results(configuration, played.tally, since=START, until=NOW, managers=2)
 
 
-def test_rules_are_played_over_what_was_reported_and_where_customers_were(tenant, told):
+def test_rules_are_played_over_what_was_reported_and_where_customers_were(tenant, reported):
     overdue, issues = results(tenant)
     weeks = 300 / 7
     # Ann's from day 24 on; Bob's alarm on day 34 came to nothing.
     assert (overdue.alarms, overdue.caught, overdue.churns, overdue.false, overdue.undecided) == (2, 1, 2, 1, 0)
     assert (overdue.leads, overdue.value, overdue.added, overdue.due) == ((36, 36, 36), {"EUR": 1000}, 0, 0)
     assert overdue.false_a_week == pytest.approx(1 / (2 * weeks))
-    # Dan's alarm is ten days old: whether he leaves is not known yet.
+    # Dan's alarm is ten days old: whether they leave is not known yet.
     assert (issues.alarms, issues.caught, issues.false, issues.undecided) == (2, 1, 0, 1)
     assert (issues.leads, issues.added, issues.due) == ((20, 20, 20), 0, 1)
     alone = results(tenant, document={**MINIMAL, "risk_rules": [OVERDUE, {**ISSUES, "enabled": False}]})
     assert [one.added for one in alone] == [1, 0]
 
 
-def test_history_that_was_loaded_was_not_known_here_before_it_came(tenant, told):
+def test_history_that_was_loaded_was_not_known_here_before_it_came(tenant, reported):
     assert [(one.alarms, one.churns) for one in results(tenant, RECORDED)] == [(0, 0), (0, 0)]
 
 
-def test_stages_are_known_under_the_names_that_they_have_in_the_draft(tenant, told):
+def test_stages_are_known_under_the_names_that_they_have_in_the_draft(tenant, reported):
     text = repr(DOCUMENT).replace("Active", "Live")
     configuration = parse_configuration(ast.literal_eval(text))
     renamed = {"Active": "Live"}
@@ -123,14 +123,14 @@ def test_stages_are_known_under_the_names_that_they_have_in_the_draft(tenant, to
     assert [one.caught for one in played.tally.rules] == [1, 1]
 
 
-def test_a_customer_that_was_erased_is_not_played_over(tenant, told):
+def test_a_customer_that_was_erased_is_not_played_over(tenant, reported):
     with tenant_context(tenant.id):
-        erase_customer(told["ann"].external_id, tenant=tenant, actor=ACTOR, reason="asked", now=NOW)
+        erase_customer(reported["ann"].external_id, tenant=tenant, actor=ACTOR, reason="asked", now=NOW)
     assert [one.caught for one in results(tenant)] == [0, 0]
 
 
 @pytest.fixture
-def draft(tenant, told):
+def draft(tenant, reported):
     with tenant_context(tenant.id):
         return open_draft(document=DOCUMENT, tenant=tenant, actor=ACTOR, now=NOW)
 
@@ -157,7 +157,7 @@ def test_a_play_is_worked_off_in_batches_and_a_worker_that_comes_later_goes_on(t
         assert find_play(draft.id, tenant=tenant).id == again.id
 
 
-def test_the_command_says_what_the_live_rules_or_those_of_a_file_would_have_done(tenant, told, tmp_path):
+def test_the_command_says_what_the_live_rules_or_those_of_a_file_would_have_done(tenant, reported, tmp_path):
     with pytest.raises(CommandError, match="no at-risk rules"):
         call_command("play_rules", tenant=tenant.slug, stdout=StringIO())
     with tenant_context(tenant.id):
