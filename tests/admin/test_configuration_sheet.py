@@ -15,7 +15,7 @@ from lifecycle.admin.configuration.json_text import arrange, find_lines, write_j
 from lifecycle.admin.configuration.layout import CannotLayOut, lay_out, lay_out_gone
 from lifecycle.admin.configuration.places import file_findings
 from lifecycle.admin.configuration.posted import change_rows, read_sheet
-from lifecycle.admin.configuration.sheet import Sheet, StageRow
+from lifecycle.admin.configuration.sheet import RiskRow, RuleRow, Sheet, StageRow
 from lifecycle.admin.configuration.typed import read_value, write_value
 from tenants.rules.configuration.document import parse_configuration
 from tenants.rules.configuration.starters import STARTERS
@@ -80,6 +80,28 @@ WITH_EVERYTHING: dict[str, Any] = {
     "currency": "EUR",
     "rates": {"USD": 0.92, "JPY": 1e-05},
     "source_priority": {"support.csat": ["/import", "/support"]},
+    "risk_rules": [
+        {
+            "name": "Overdue and unhappy",
+            "when": [
+                {"field": "billing.overdue_percent", "op": "gt", "value": 10.5},
+                {"field": "support.open_issues", "op": "exists", "value": True},
+            ],
+            "for_days": 14,
+            "categories": ["engaged", "renewal"],
+            "action": "move",
+            "to": "Wobbly",
+            "reason_code": "Low & < high",
+        },
+        {
+            "name": "Fine segments",
+            "when": [{"field": "segment", "op": "in", "value": ["Gold", "5"]}],
+            "stages": ["Live"],
+            "action": "propose",
+            "to": "Wobbly",
+            "enabled": False,
+        },
+    ],
 }
 DOCUMENTS = {
     "contract": CONTRACT_EXAMPLE,
@@ -103,7 +125,7 @@ def misspelled(draw: st.DrawFn) -> Any:
             return [misspell(inner) for inner in value]
         return draw(texts) if isinstance(value, str) and not draw(st.integers(0, rate)) else value
 
-    return misspell(FULL)
+    return misspell({**FULL, "risk_rules": WITH_EVERYTHING["risk_rules"]})
 
 
 def laid_out(document: Any, **options: Any) -> Sheet:
@@ -142,11 +164,32 @@ def post(sheet: Sheet) -> QueryDict:
         data.setlist(f"{prefix}sources", sorted(effect.sources))
         data.setlist(f"{prefix}stages", sorted(effect.stages))
         data.setlist(f"{prefix}categories", sorted(effect.categories))
+    post_risks(sheet, data)
     for number, gone in enumerate(sheet.gone):
         data.appendlist("gone", str(number))
         data[f"gone-{number}-stage"], data[f"gone-{number}-to"] = gone.stage, gone.to
         data[f"gone-{number}-reason"] = gone.reason
     return data
+
+
+def post_risks(sheet: Sheet, data: QueryDict) -> None:
+    for risk in sheet.risks:
+        data.appendlist("risk", risk.key)
+        prefix = f"risk-{risk.key}-"
+        for name in ("name", "days", "action", "to", "reason"):
+            data[prefix + name] = getattr(risk, name)
+        if risk.enabled:
+            data[f"{prefix}enabled"] = "on"
+        data.setlist(f"{prefix}stages", sorted(risk.stages))
+        data.setlist(f"{prefix}categories", sorted(risk.categories))
+        post_conditions(risk, prefix, data)
+
+
+def post_conditions(rule: RuleRow | RiskRow, prefix: str, data: QueryDict) -> None:
+    for number, condition in enumerate(rule.when_shown):
+        data.appendlist(f"{prefix}when", str(number))
+        for name in ("field", "op", "value"):
+            data[f"{prefix}when-{number}-{name}"] = getattr(condition, name)
 
 
 def post_rules(sheet: Sheet, data: QueryDict) -> None:
@@ -158,10 +201,7 @@ def post_rules(sheet: Sheet, data: QueryDict) -> None:
         if rule.from_any:
             data[f"{prefix}any"] = "on"
         data.setlist(f"{prefix}from", sorted(rule.origins))
-        for number, condition in enumerate(rule.when_shown):
-            data.appendlist(f"{prefix}when", str(number))
-            for name in ("field", "op", "value"):
-                data[f"{prefix}when-{number}-{name}"] = getattr(condition, name)
+        post_conditions(rule, prefix, data)
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)

@@ -4,7 +4,15 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from lifecycle.admin.configuration.sheet import MOST_DIGITS, UNKNOWN, ConditionRow, EffectRow, RuleRow, Sheet
+from lifecycle.admin.configuration.sheet import (
+    MOST_DIGITS,
+    UNKNOWN,
+    ConditionRow,
+    EffectRow,
+    RiskRow,
+    RuleRow,
+    Sheet,
+)
 from lifecycle.admin.configuration.typed import read_priority, read_rates, read_value
 from tenants.rules.configuration.definitions import CATEGORIES, EFFECT_SOURCES
 
@@ -44,6 +52,7 @@ def write_document(sheet: Sheet) -> dict[str, Any]:
         "currency": sheet.currency,
         "rates": read_rates(sheet.rates),
         "source_priority": read_priority(sheet.priority),
+        "risk_rules": [_write_risk(sheet, risk) for risk in sheet.risks],
     }
     return document | {key: value for key, value in optional.items() if value}
 
@@ -77,6 +86,24 @@ def _write_rule(sheet: Sheet, rule: RuleRow) -> dict[str, Any]:
         written["reason_code"] = rule.reason
     if when := [_write_condition(row) for row in rule.when if not row.is_blank]:
         written["when"] = when
+    return written
+
+
+def _write_risk(sheet: Sheet, risk: RiskRow) -> dict[str, Any]:
+    written: dict[str, Any] = {"name": risk.name}
+    written["when"] = [_write_condition(row) for row in risk.when if not row.is_blank]
+    if risk.days:
+        written["for_days"] = _read_number(risk.days)
+    narrowed = {
+        "stages": list(_in_order(sheet, risk.stages)),
+        "categories": _in_word_order(risk.categories, CATEGORIES),
+    }
+    written |= {key: value for key, value in narrowed.items() if value}
+    written |= {"action": risk.action, "to": sheet.name_of(risk.to)}
+    if risk.reason:
+        written["reason_code"] = risk.reason
+    if not risk.enabled:
+        written["enabled"] = False
     return written
 
 

@@ -16,6 +16,7 @@ from lifecycle.admin.configuration.json_text import find_line, find_lines, write
 from lifecycle.admin.configuration.judging import Judgement, Today, judge, look_at_today
 from lifecycle.admin.configuration.layout import CannotLayOut, lay_out, lay_out_gone, read_target
 from lifecycle.admin.configuration.places import file_findings, file_plan_findings
+from lifecycle.admin.configuration.risk_words import COMPARISONS, RISK_ACTIONS, describe_figures
 from lifecycle.admin.configuration.sheet import Sheet
 from lifecycle.admin.configuration.work import FORM, JSON, Work, open_work, read_work
 from tenants.admin.base import service_arguments
@@ -128,7 +129,7 @@ def _find_section(finding: Finding, view: str) -> str:
         return "gone"
     if view == JSON:
         return "text"
-    return head if head in ("transitions", "event_rules", "effects") else "stages"
+    return head if head in ("transitions", "event_rules", "effects", "risk_rules") else "stages"
 
 
 def _gather_form(sheet: Sheet, work: Work, judgement: Judgement, today: Today) -> dict[str, Any]:
@@ -151,6 +152,9 @@ def _gather_form(sheet: Sheet, work: Work, judgement: Judgement, today: Today) -
             "topics": TOPICS,
             "placeholders": FIELDS,
             "most_open": MOST_OPEN,
+            "figures": describe_figures(),
+            "comparisons": COMPARISONS,
+            "actions": RISK_ACTIONS,
         },
     }
 

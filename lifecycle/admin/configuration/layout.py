@@ -17,6 +17,7 @@ from lifecycle.admin.configuration.sheet import (
     ConditionRow,
     EffectRow,
     GoneRow,
+    RiskRow,
     RuleRow,
     Sheet,
     StageRow,
@@ -27,6 +28,7 @@ from tenants.rules.configuration.definitions import DEFAULT_CATEGORY
 from tenants.rules.configuration.document import KEYS
 from tenants.rules.configuration.effect_reader import EFFECT_KEYS
 from tenants.rules.configuration.meaning import infer_category
+from tenants.rules.configuration.risk_rule_reader import RISK_RULE_KEYS
 from tenants.rules.texts import shorten_text
 from tenants.sentences.figures import say_number
 
@@ -45,8 +47,6 @@ def lay_out(document: Any, *, renamed: Mapping[str, str], live_stages: Collectio
     ``renamed`` maps live stages to their names in the document; entries that name no live stage are not followed.
     """
     known = _object(document, _("The configuration"), KEYS, ("stages",))
-    if known.get("risk_rules"):
-        raise CannotLayOut(_("At-risk rules are written as JSON."))
     sheet = Sheet(is_open="transitions" not in known)
     _check_size(known)
     _lay_out_stages(sheet, known)
@@ -64,6 +64,8 @@ def lay_out(document: Any, *, renamed: Mapping[str, str], live_stages: Collectio
         sheet.rules.append(_lay_out_rule(sheet, str(next(keys)), item))
     for item in _list(known.get("effects", []), "effects"):
         sheet.effects.append(_lay_out_effect(sheet, str(next(keys)), item))
+    for item in _list(known.get("risk_rules", []), "risk_rules"):
+        sheet.risks.append(_lay_out_risk(sheet, str(next(keys)), item))
     sheet.currency = _text(known.get("currency", ""), "currency")
     sheet.rates = _rates(known.get("rates", {}))
     sheet.priority = _priority(known.get("source_priority", {}))
@@ -77,7 +79,12 @@ def lay_out(document: Any, *, renamed: Mapping[str, str], live_stages: Collectio
 
 def _check_size(known: Mapping[str, Any]) -> None:
     """Raise CannotLayOut for more rows than the form holds: with every pair of stages it grows by their square."""
-    for kind, key in (("stage", "stages"), ("rule", "event_rules"), ("effect", "effects")):
+    for kind, key in (
+        ("stage", "stages"),
+        ("rule", "event_rules"),
+        ("effect", "effects"),
+        ("risk", "risk_rules"),
+    ):
         count = len(value) if isinstance(value := known.get(key), list | tuple) else 0
         if count > MOST_ROWS[kind]:
             shown = {"key": key, "count": say_number(count), "most": MOST_ROWS[kind]}
@@ -87,6 +94,7 @@ def _check_size(known: Mapping[str, Any]) -> None:
 def _check_references(sheet: Sheet) -> None:
     lists = [row.to for row in sheet.stages] + [row.origins for row in sheet.rules]
     lists += [references for row in sheet.effects for references in (row.stages, row.origins)]
+    lists += [row.stages for row in sheet.risks]
     if len({ref for refs in lists for ref in refs if ref.startswith(UNKNOWN)}) > MOST_UNKNOWN:
         raise CannotLayOut(_("It names more than %(most)s stages that there are not.") % {"most": MOST_UNKNOWN})
 
@@ -175,6 +183,28 @@ def _lay_out_condition(item: Any) -> ConditionRow:
     if row.is_blank or not is_same:
         raise CannotLayOut(_("A condition has no field, or a value that cannot be typed."))
     return row
+
+
+def _lay_out_risk(sheet: Sheet, key: str, item: Any) -> RiskRow:
+    rule = _object(item, _("An at-risk rule"), RISK_RULE_KEYS, ("name", "when", "action", "to"))
+    categories = [_text(word, "categories") for word in _short_list(rule.get("categories", []), "categories")]
+    if any(rule.get(part) == [] for part in ("stages", "categories")) or len(set(categories)) < len(categories):
+        raise CannotLayOut(_("An at-risk rule has an empty list, or names a category twice."))
+    reason, days, enabled = rule.get("reason_code"), rule.get("for_days"), rule.get("enabled")
+    if enabled is not None and not isinstance(enabled, bool):
+        raise CannotLayOut(_("“%(key)s” is neither true nor false.") % {"key": "enabled"})
+    return RiskRow(
+        key=key,
+        name=_text(rule["name"], "name"),
+        when=[_lay_out_condition(one) for one in _short_list(rule["when"], "when", MOST_CONDITIONS)],
+        days="" if days is None else _whole(days, "for_days"),
+        stages=_references(sheet, rule.get("stages", [])),
+        categories=set(categories),
+        action=_text(rule["action"], "action"),
+        to=_reference(sheet, rule["to"]),
+        reason="" if reason is None else _text(reason, "reason_code", blank=False),
+        enabled=enabled is not False,
+    )
 
 
 def _lay_out_effect(sheet: Sheet, key: str, item: Any) -> EffectRow:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from lifecycle.admin.configuration.sheet import ConditionRow, Findings, Sheet, StageRow
+from lifecycle.admin.configuration.sheet import ConditionRow, Findings, RiskRow, RuleRow, Sheet, StageRow
 from tenants.rules.configuration.errors import Finding, point
 
 # Keys of the document -> fields of a stage's row.
@@ -54,14 +54,16 @@ def _file_at_stage(
 
 def _file_at_item(sheet: Sheet, finding: Finding, parts: Sequence[str]) -> bool:
     index = _index(parts, 1)
-    if index is None or parts[0] not in ("event_rules", "effects"):
+    if index is None or parts[0] not in ("event_rules", "effects", "risk_rules"):
         return False
     field = parts[2] if len(parts) > 2 else ""
-    if parts[0] == "effects" and index < len(sheet.effects):
-        _file(sheet.effects[index].findings, field, finding)
-        return True
-    if parts[0] == "event_rules" and index < len(sheet.rules):
-        rule = sheet.rules[index]
+    if parts[0] == "effects":
+        if index < len(sheet.effects):
+            _file(sheet.effects[index].findings, field, finding)
+        return index < len(sheet.effects)
+    rules: Sequence[RuleRow | RiskRow] = sheet.rules if parts[0] == "event_rules" else sheet.risks
+    if index < len(rules):
+        rule = rules[index]
         condition = _condition(rule.when, _index(parts, 3)) if field == "when" else None
         if condition is not None:
             _file(condition.findings, parts[4] if len(parts) > 4 else "", finding)

@@ -16,6 +16,7 @@ from lifecycle.admin.configuration.sheet import (
     ConditionRow,
     EffectRow,
     GoneRow,
+    RiskRow,
     RuleRow,
     Sheet,
     StageRow,
@@ -27,7 +28,7 @@ from tenants.rules.configuration.definitions import DEFAULT_CATEGORY
 _MOST_KEYS = 200
 
 FoldableRow = TypeVar("FoldableRow", RuleRow, EffectRow)
-AnyRow = TypeVar("AnyRow", StageRow, RuleRow, EffectRow)
+AnyRow = TypeVar("AnyRow", StageRow, RuleRow, EffectRow, RiskRow)
 
 
 def read_sheet(post: QueryDict) -> Sheet:
@@ -37,6 +38,7 @@ def read_sheet(post: QueryDict) -> Sheet:
     sheet.rules = _ordered(post, "rule", [_unfold(post, "rule", key, _read_rule) for key in _keys(post, "rule")])
     effects = [_unfold(post, "effect", key, _read_effect) for key in _keys(post, "effect")]
     sheet.effects = _ordered(post, "effect", effects)
+    sheet.risks = _ordered(post, "risk", [_read_risk(post, key) for key in _keys(post, "risk")])
     sheet.gone = [
         GoneRow(
             stage=_line(post, f"gone-{index}-stage"),
@@ -55,12 +57,13 @@ def _has_more(post: QueryDict, sheet: Sheet) -> bool:
     """Whether a forged or damaged form has more than was read. The form itself never does."""
     lists = [row.to for row in sheet.stages] + [row.origins for row in sheet.rules]
     lists += [references for row in sheet.effects for references in (row.stages, row.origins)]
+    lists += [row.stages for row in sheet.risks]
     unknown = {reference for references in lists for reference in references if reference.startswith(UNKNOWN)}
     return (
         any(len(set(post.getlist(kind))) > most for kind, most in MOST_ROWS.items())
         or len(unknown) > MOST_UNKNOWN
         or any(len(references) > MOST_REFERENCES for references in lists)
-        or any(len(row.when) > MOST_CONDITIONS for row in sheet.rules)
+        or any(len(row.when) > MOST_CONDITIONS for row in (*sheet.rules, *sheet.risks))
         or any(len(row.escalate) > MOST_STEPS for row in sheet.effects)
     )
 
@@ -78,9 +81,9 @@ def change_rows(sheet: Sheet, button: str) -> None:
     index = next((index for index, row in enumerate(rows) if row.key == key), None)
     if index is None:
         return
-    if action == "open" and kind != "stage":
+    if action == "open" and kind in ("rule", "effect"):
         open_row(rows, key)
-    elif action == "fold" and kind != "stage":
+    elif action == "fold" and kind in ("rule", "effect"):
         rows[index].is_open = False
     elif action == "remove":
         if kind == "stage":
@@ -96,7 +99,12 @@ def change_rows(sheet: Sheet, button: str) -> None:
 
 
 def _rows_of(sheet: Sheet, kind: str) -> list[Any] | None:
-    rows: dict[str, list[Any]] = {"stage": sheet.stages, "rule": sheet.rules, "effect": sheet.effects}
+    rows: dict[str, list[Any]] = {
+        "stage": sheet.stages,
+        "rule": sheet.rules,
+        "effect": sheet.effects,
+        "risk": sheet.risks,
+    }
     return rows.get(kind)
 
 
@@ -109,6 +117,8 @@ def _add(sheet: Sheet, kind: str) -> None:
     elif kind == "rule":
         sheet.rules.append(RuleRow(key))
         open_row(sheet.rules, key)
+    elif kind == "risk":
+        sheet.risks.append(RiskRow(key))
     else:
         sheet.effects.append(EffectRow(key))
         open_row(sheet.effects, key)
@@ -125,6 +135,9 @@ def _forget_stage(sheet: Sheet, row: StageRow) -> None:
     for effect in sheet.effects:
         effect.stages = {lost if ref == row.key else ref for ref in effect.stages}
         effect.origins = {lost if ref == row.key else ref for ref in effect.origins}
+    for risk in sheet.risks:
+        risk.to = lost if risk.to == row.key else risk.to
+        risk.stages = {lost if ref == row.key else ref for ref in risk.stages}
     for gone in sheet.gone:
         gone.to = "" if gone.to == row.key else gone.to
     if sheet.initial == row.key:
@@ -165,14 +178,34 @@ def _read_rule(post: QueryDict, key: str, prefix: str) -> RuleRow:
         from_any=f"{prefix}any" in post,
         origins=set(_many(post, f"{prefix}from")),
         reason=_line(post, f"{prefix}reason"),
-        when=[
-            ConditionRow(
-                field=_line(post, f"{prefix}when-{number}-field"),
-                op=_line(post, f"{prefix}when-{number}-op"),
-                value=_line(post, f"{prefix}when-{number}-value"),
-            )
-            for number in _keys(post, f"{prefix}when")
-        ],
+        when=_read_conditions(post, prefix),
+    )
+
+
+def _read_conditions(post: QueryDict, prefix: str) -> list[ConditionRow]:
+    return [
+        ConditionRow(
+            field=_line(post, f"{prefix}when-{number}-field"),
+            op=_line(post, f"{prefix}when-{number}-op"),
+            value=_line(post, f"{prefix}when-{number}-value"),
+        )
+        for number in _keys(post, f"{prefix}when")
+    ]
+
+
+def _read_risk(post: QueryDict, key: str) -> RiskRow:
+    prefix = f"risk-{key}-"
+    return RiskRow(
+        key=key,
+        name=_line(post, f"{prefix}name"),
+        when=_read_conditions(post, prefix),
+        days=_line(post, f"{prefix}days"),
+        stages=set(_many(post, f"{prefix}stages")),
+        categories=set(_many(post, f"{prefix}categories")),
+        action=_line(post, f"{prefix}action"),
+        to=_line(post, f"{prefix}to"),
+        reason=_line(post, f"{prefix}reason"),
+        enabled=f"{prefix}enabled" in post,
     )
 
 

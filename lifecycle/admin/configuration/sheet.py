@@ -12,10 +12,11 @@ from django.utils.translation import gettext as _
 from tenants.rules.configuration.definitions import CATEGORIES, DEFAULT_CATEGORY, EFFECT_SOURCES
 from tenants.rules.configuration.effect_kinds import KIND_FIELDS, KINDS
 from tenants.rules.configuration.errors import Finding
+from tenants.rules.configuration.risk_rules import PROPOSE
 
 UNKNOWN = "?"
 # More than the rules allow, so that they can say so; what has more is edited as JSON, and of a forged form not read.
-MOST_ROWS = {"stage": 60, "rule": 120, "effect": 120}
+MOST_ROWS = {"stage": 60, "rule": 120, "effect": 120, "risk": 30}
 MOST_CONDITIONS = 20
 MOST_STEPS = 10
 # Of a whole number. What is longer stays text, which the rules refuse as such.
@@ -217,6 +218,48 @@ class EffectRow:
 
 
 @dataclass(slots=True)
+class RiskRow:
+    """One at-risk rule. ``days`` as typed."""
+
+    key: str
+    name: str = ""
+    when: list[ConditionRow] = field(default_factory=list)
+    days: str = ""
+    stages: set[str] = field(default_factory=set)
+    categories: set[str] = field(default_factory=set)
+    action: str = PROPOSE
+    to: str = ""
+    reason: str = ""
+    enabled: bool = True
+    findings: Findings = field(default_factory=dict)
+
+    @property
+    def when_shown(self) -> list[ConditionRow]:
+        """The conditions, and an empty line for one more."""
+        return [*(row for row in self.when if not row.is_blank), ConditionRow()]
+
+    @property
+    def unknown_to(self) -> str:
+        """The name that the rule leads to, if it is none of a stage."""
+        return _unknown(self.to)
+
+    @property
+    def unknown_stages(self) -> list[str]:
+        """References to what is no stage."""
+        return sorted(ref for ref in self.stages if ref.startswith(UNKNOWN))
+
+    @property
+    def unknown_categories(self) -> list[str]:
+        """Names that are no category."""
+        return sorted(self.categories - set(CATEGORIES))
+
+    @property
+    def own_findings(self) -> list[Finding]:
+        """Findings of the rule as a whole."""
+        return self.findings.get("", [])
+
+
+@dataclass(slots=True)
 class GoneRow:
     """A stage of today that the draft does not have: where its customers shall go."""
 
@@ -241,6 +284,7 @@ class Sheet:
     is_open: bool = True
     rules: list[RuleRow] = field(default_factory=list)
     effects: list[EffectRow] = field(default_factory=list)
+    risks: list[RiskRow] = field(default_factory=list)
     gone: list[GoneRow] = field(default_factory=list)
     # The tenant's currency, and the worth of others: "USD 0.92", one per line.
     currency: str = ""
@@ -283,7 +327,7 @@ class Sheet:
 
     def new_key(self) -> str:
         """A key that no row has."""
-        keys = [row.key for row in self.stages] + [row.key for row in self.rules] + [row.key for row in self.effects]
+        keys = [row.key for rows in (self.stages, self.rules, self.effects, self.risks) for row in rows]
         return str(max(map(int, keys), default=-1) + 1)
 
 
