@@ -63,7 +63,8 @@ def _has_more(post: QueryDict, sheet: Sheet) -> bool:
         any(len(set(post.getlist(kind))) > most for kind, most in MOST_ROWS.items())
         or len(unknown) > MOST_UNKNOWN
         or any(len(references) > MOST_REFERENCES for references in lists)
-        or any(len(row.when) > MOST_CONDITIONS for row in (*sheet.rules, *sheet.risks))
+        or any(len(row.when) > MOST_CONDITIONS for row in sheet.rules)
+        or any(len(row.when) > MOST_CONDITIONS for row in sheet.risks)
         or any(len(row.escalate) > MOST_STEPS for row in sheet.effects)
     )
 
