@@ -103,11 +103,7 @@ def test_rules_are_played_over_what_was_reported_and_where_customers_were(tenant
     assert (overdue.alarms, overdue.caught, overdue.churns, overdue.false, overdue.undecided) == (2, 1, 2, 1, 0)
     assert (overdue.leads, overdue.value, overdue.added, overdue.due) == ((36, 36, 36), {"EUR": 1000}, 0, 0)
     assert overdue.false_a_week == pytest.approx(1 / (2 * weeks))
-<<<<<<< HEAD
     # Dan's alarm is ten days old: whether they leave is not known yet.
-=======
-    # Dan's alarm is ten days old: whether Dan leaves is not known yet.
->>>>>>> 72a360bd (configuration: At-risk rules are written in the form, figures and comparisons chosen in words)
     assert (issues.alarms, issues.caught, issues.false, issues.undecided) == (2, 1, 0, 1)
     assert (issues.leads, issues.added, issues.due) == ((20, 20, 20), 0, 1)
     alone = results(tenant, document={**MINIMAL, "risk_rules": [OVERDUE, {**ISSUES, "enabled": False}]})
