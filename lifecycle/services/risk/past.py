@@ -1,8 +1,8 @@
 """What was known of customers and when, read for rules: many customers at a time, in three statements."""
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from itertools import accumulate
+from typing import Any, Final
 from uuid import UUID
 
 import orjson
@@ -25,11 +25,7 @@ KNOWN: Final = (RECORDED, EFFECTIVE)
 Read = Iterator[tuple[UUID, Past, list[int]]]
 
 
-class _Move(NamedTuple):
-    stage: str
-    effective: int
-    recorded: int
-    by_configuration: bool
+_NO_MOVES: Final = ((), (), (), (), ())
 
 
 def paths_of(rules: Iterable[RiskRule]) -> tuple[str, ...]:
@@ -66,16 +62,15 @@ class PastReader:
     def read(self, customer_ids: Sequence[UUID]) -> Read:
         """Each customer with its past, and when it was lost. Three statements for any number of customers."""
         ids = plain_array(customer_ids)
-        moves: dict[str, list[_Move]] = defaultdict(list)
-        for customer_id, name, version, effective, recorded, by_configuration in self._ask(queries.MOVES, ids):
-            stage = self._name(name, version)
-            moves[customer_id].append(_Move(stage, effective, recorded, by_configuration))
+        moves = {customer_id: rows for customer_id, *rows in self._ask(queries.MOVES, ids)}
         changes = self._read_changes(ids)
         self._add_present(changes, ids)
         for customer_id in customer_ids:
             text = str(customer_id)
-            stays = self._stays(moves.get(text, ()))
-            yield customer_id, Past(changes.get(text, {}), stays), self._churns(stays, moves.get(text, ()))
+            stages, versions, effective, recorded, by_configuration = moves.get(text, _NO_MOVES)
+            names = list(map(self._name, stages, versions))
+            stays = self._stays(names, effective, recorded)
+            yield customer_id, Past(changes.get(text, {}), stays), self._churns(stays, names, by_configuration)
 
     def _name(self, name: str, version: int) -> str:
         known = self._names.get((name, version))
@@ -86,15 +81,14 @@ class PastReader:
 
     def _read_changes(self, ids: str) -> dict[str, dict[str, list[Change]]]:
         changes: dict[str, dict[str, list[Change]]] = {}
-        wanted, load = self._wanted, orjson.loads
+        wanted = self._wanted
         rows = self._ask(queries.CHANGES[self._known], ids, paths=text_array(self._paths))
-        for customer_id, at, text in rows:
-            of_customer = changes.get(customer_id)
-            if of_customer is None:
-                of_customer = changes[customer_id] = {path: [] for path in self._paths}
-            for path, value in load(text).items():
-                if path in wanted:
-                    of_customer[path].append((at, value))
+        for customer_id, moments, texts in rows:
+            of_customer = changes[customer_id] = {path: [] for path in self._paths}
+            for at, figures in zip(moments, orjson.loads(f"[{texts}]"), strict=True):
+                for path, value in figures.items():
+                    if path in wanted:
+                        of_customer[path].append((at, value))
         return changes
 
     def _add_present(self, changes: dict[str, dict[str, list[Change]]], ids: str) -> None:
@@ -108,28 +102,22 @@ class PastReader:
                 if value not in (None, "") and not of_customer[path] and at is not None and at < FOR_GOOD:
                     of_customer[path].append((at, value))
 
-    def _stays(self, moves: Sequence[_Move]) -> list[StayKnown]:
+    def _stays(self, names: Sequence[str], effective: Sequence[int], recorded: Sequence[int]) -> list[StayKnown]:
         """The stays on the time that counts; neither time goes back in the order of the history."""
-        found: list[tuple[int, int, str]] = []
-        entered = recorded = 0
-        for move in moves:
-            entered, recorded = max(entered, move.effective), max(recorded, move.recorded)
-            since = entered if self._known == EFFECTIVE else max(entered, recorded)
-            found.append((since, entered, move.stage))
-        ends = [since for since, _entered, _stage in found[1:]] + [FOREVER]
-        return [
-            StayKnown(since, until, stage, entered) for (since, entered, stage), until in zip(found, ends, strict=True)
-        ]
+        entered = list(accumulate(effective, max))
+        since = entered if self._known == EFFECTIVE else list(map(max, entered, accumulate(recorded, max)))
+        return list(map(StayKnown, since, [*since[1:], FOREVER], names, entered))
 
-    def _churns(self, stays: Sequence[StayKnown], moves: Sequence[_Move]) -> list[int]:
+    def _churns(self, stays: Sequence[StayKnown], names: Sequence[str], by_configuration: Sequence[bool]) -> list[int]:
         """When the customer was lost: it came to a stage of the lost from another, and no publication moved it."""
-        churns = []
-        for number in range(1, len(stays)):
-            is_lost = self._category_of(stays[number].stage) == LOST
-            was_lost = self._category_of(stays[number - 1].stage) == LOST
-            if is_lost and not was_lost and not moves[number].by_configuration:
-                churns.append(stays[number].since)
-        return churns
+        lost = {name for name in set(names) if self._category_of(name) == LOST}
+        if not lost:
+            return []
+        return [
+            stays[number].since
+            for number in range(1, len(names))
+            if names[number] in lost and names[number - 1] not in lost and not by_configuration[number]
+        ]
 
     def _ask(self, statement: str, ids: str, **parameters: Any) -> list[tuple[Any, ...]]:
         with connection.cursor() as cursor:
