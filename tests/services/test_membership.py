@@ -62,7 +62,7 @@ def test_a_member_is_known_by_role_tenant_grants_and_names(tenant, users):
     member = read_membership(users.account_manager.id)
     assert member.role == Role.ACCOUNT_MANAGER
     assert member.tenant == tenant
-    assert member.permissions == {"view_lifecycle", "update_lifecycle", "view_history"}
+    assert member.permissions == {"view_lifecycle", "update_lifecycle", "view_history", "reveal_contacts"}
     assert member.public_names == {str(users.account_manager.id), users.account_manager.username}
     assert (member.is_active, member.is_suspended, member.is_service_account) == (True, False, False)
     assert member.updates_per_hour == 1000

@@ -72,6 +72,7 @@ ENDINGS = (
 HISTORY = ("docs/decisions/", "tests/browser/vendor/", "tests/shape/test_words.py")
 # Where a word is somebody else's.
 EXCEPTIONS = {
+    ("local/pgbouncer.py", "nobody"): "the account of Unix",
     ("local/postgresql.py", "nobody"): "the account of Unix",
     ("tests/local/test_accounts.py", "nobody"): "the account of Unix",
     ("tests/local/test_services.py", "nobody"): "the account of Unix",
