@@ -4,6 +4,7 @@ from typing import Any, get_args
 
 from rest_framework import serializers
 
+from lifecycle.services.configuration.health_preview import BANDS
 from tenants.rules.configuration.diff import ChangeKind, ConfigurationChange
 from tenants.rules.configuration.effect_kinds import EFFECT_KINDS
 from tenants.rules.configuration.errors import ERROR, WARNING, Finding
@@ -81,6 +82,33 @@ class StartedCountResponse(_Rendered):
     suppressed = serializers.IntegerField(allow_null=True, help_text="Those that would reach no one.")
 
 
+class BandChangeResponse(_Rendered):
+    """Customers in a band of health now, and in which they would be."""
+
+    before = serializers.ChoiceField(choices=BANDS)
+    after = serializers.ChoiceField(choices=BANDS)
+    customers = serializers.IntegerField()
+
+
+class HealthChangeResponse(_Rendered):
+    """One customer whose band of health would change."""
+
+    customer_id = serializers.UUIDField()
+    stage = serializers.CharField()
+    before = serializers.IntegerField(allow_null=True)
+    after = serializers.IntegerField(allow_null=True)
+    band_before = serializers.ChoiceField(choices=BANDS)
+    band_after = serializers.ChoiceField(choices=BANDS)
+
+
+class HealthPreviewResponse(_Rendered):
+    """What would become of the health of all customers."""
+
+    customers = serializers.IntegerField(help_text="How many would change their band.")
+    bands = BandChangeResponse(many=True)
+    examples = HealthChangeResponse(many=True, help_text="Up to 50 of them, those who would lose most first.")
+
+
 class PreviewResponse(_Rendered):
     """What a configuration would do. When it is not ``valid``, only ``faults`` says something."""
 
@@ -100,3 +128,4 @@ class PreviewResponse(_Rendered):
     refused_moves = RefusedMoveResponse(many=True)
     effects = StartedCountResponse(many=True, help_text="What the moves of the mapping start with `start_effects`.")
     effects_total = serializers.IntegerField(help_text="The number for `confirm_effects`.")
+    health = HealthPreviewResponse(allow_null=True, help_text="null: nothing is live to compare with.")

@@ -10,7 +10,6 @@ from lifecycle.api.paging import PageResponse
 from lifecycle.api.rendering import ResponseSerializer, SentenceField
 from lifecycle.queries.list_columns import LISTED
 from lifecycle.rules.fields import BILLING, COMPANY, SUPPORT, Field, Kind, fields_of
-from lifecycle.rules.health import PARTS
 from tenants.rules.configuration.definitions import CATEGORIES, EFFECT_KINDS, EFFECT_MOMENTS
 
 BANDS = ("good", "watch", "poor", "unknown")
@@ -174,10 +173,10 @@ class HealthResponse(ResponseSerializer):
 
 
 class PointsResponse(ResponseSerializer):
-    """What one part of the score takes from 100."""
+    """What one part of the score takes from 100; what is less than 0 it gives."""
 
-    part = serializers.ChoiceField(choices=PARTS)
-    points = serializers.IntegerField(min_value=0)
+    part = serializers.CharField(help_text="As the tenant's configuration calls it.")
+    points = serializers.IntegerField()
 
 
 class ExplainedHealthResponse(HealthResponse):

@@ -13,15 +13,21 @@ from uuid import UUID
 import orjson
 from django.db import connection
 
-from lifecycle.queries.urgency import FIGURES_PENALTY, HEALTH, URGENCY, penalty_of
-from lifecycle.rules import health
+from lifecycle.queries.health import HEALTH, health_of, most_penalty, penalty_of
+from lifecycle.queries.urgency import URGENCY
+from lifecycle.rules.urgency import LOST
 from storage.cursors import fetch_prepared_dicts, plain_array, prepared_cursor, text_array
 from tenants.actors import TenantRef
+from tenants.rules.configuration.health_formula import FIGURE_MEASURES
 from tenants.rules.configuration.policy import Policy
 
 Row = dict[str, Any]
+_OF_FIGURES: Final = "«figures»"
 
-_NUMBERS: Final = "unnest(%(stages)s::text[], %(penalties)s::int[], %(max_days)s::int[]) AS w(stage, penalty, max_days)"
+_NUMBERS: Final = (
+    "unnest(%(stages)s::text[], %(penalties)s::int[], %(max_days)s::int[], %(lost)s::boolean[])"
+    " AS w(stage, penalty, max_days, is_lost)"
+)
 # The figures that wake a customer that was put aside "until something changes": amounts as texts, of which one number
 # has one only.
 _SEEN: Final = (
@@ -53,7 +59,8 @@ def _calls(*, owned: bool) -> str:
     """Those at risk, most urgent first, and those of them that were put aside, with what is shown of each."""
     return f"""
 WITH chosen AS MATERIALIZED (
-    SELECT s.tenant_id, s.customer_id, s.stage_entered_at, s.version, w.penalty, w.max_days
+    SELECT s.tenant_id, s.customer_id, s.stage_entered_at, s.version, w.penalty, w.max_days,
+           w.is_lost
       FROM customer_lifecycle_status s JOIN {_NUMBERS} ON s.stage = w.stage {_OF_OWNERS if owned else ""}
      WHERE s.tenant_id = %(tenant_id)s::uuid
 ), aside AS MATERIALIZED (
@@ -62,7 +69,7 @@ WITH chosen AS MATERIALIZED (
 ), wanted AS MATERIALIZED (
     SELECT s.customer_id, {URGENCY} AS key, COALESCE({_ASLEEP}, false) AS is_asleep,
            b.arr, b.currency, b.balance_overdue, b.renewal_on, u.csat, u.open_issues
-      FROM chosen s CROSS JOIN LATERAL (SELECT s.penalty, s.max_days) w
+      FROM chosen s CROSS JOIN LATERAL (SELECT s.penalty, s.max_days, s.is_lost) w
       LEFT JOIN {_look_up("lifecycle_billingfigures", "arr, currency, balance_overdue, renewal_on")} b
         ON b.customer_id = s.customer_id
       LEFT JOIN {_look_up("lifecycle_supportfigures", "open_issues, csat")} u ON u.customer_id = s.customer_id
@@ -92,9 +99,9 @@ SELECT p.customer_id, p.key, p.is_asleep, {_SEEN} AS figures, n.awake, n.asleep,
 
 _CALLS: Final = {owned: _calls(owned=owned) for owned in (False, True)}
 
-# Without an overdue balance the worries that are left take at most 60 points: no one's figures are poor. And those that
-# are poor have most of their points from figures, so that few customers' stages are looked up.
-_POOR: Final = f"""
+# Where no figures are poor without an overdue balance and without support's: those that are have most of their points
+# from figures, so that few customers' stages are looked up.
+_POOR_OWING: Final = f"""
 WITH owing AS MATERIALIZED (
     SELECT customer_id, arr, currency, balance_overdue, renewal_on FROM lifecycle_billingfigures
      WHERE tenant_id = %(tenant_id)s::uuid AND balance_overdue > 0
@@ -105,7 +112,7 @@ WITH owing AS MATERIALIZED (
              WHERE tenant_id = %(tenant_id)s::uuid
                AND customer_id = ANY((SELECT array_agg(customer_id) FROM owing)::uuid[])) u
         ON u.customer_id = b.customer_id
-     WHERE {FIGURES_PENALTY} > {100 - health.WATCH_FROM - health.LATE_PENALTY}
+     WHERE {_OF_FIGURES} > %(least)s::int
 )
 SELECT s.customer_id, c.name, s.stage, {HEALTH} AS score, b.arr::text AS arr, b.currency
   FROM worried b CROSS JOIN LATERAL (SELECT b.csat, b.open_issues) u
@@ -113,8 +120,21 @@ SELECT s.customer_id, c.name, s.stage, {HEALTH} AS score, b.arr::text AS arr, b.
   JOIN {_NUMBERS} ON w.stage = s.stage
   JOIN lifecycle_customer c ON c.tenant_id = s.tenant_id AND c.id = b.customer_id
  WHERE (%(owners)s::text[] IS NULL OR c.owner_key = ANY(%(owners)s::text[]))
-   AND {HEALTH} < {health.WATCH_FROM}
+   AND {HEALTH} < %(watch_from)s::int
  ORDER BY {URGENCY} DESC, s.customer_id LIMIT %(limit)s::int
+"""
+_POOR: Final = f"""
+WITH poor AS MATERIALIZED (
+    SELECT s.customer_id, s.stage, {HEALTH} AS score, {URGENCY} AS urgency, b.arr::text AS arr, b.currency
+      FROM customer_lifecycle_status s JOIN {_NUMBERS} ON w.stage = s.stage
+      LEFT JOIN lifecycle_billingfigures b ON b.tenant_id = s.tenant_id AND b.customer_id = s.customer_id
+      LEFT JOIN lifecycle_supportfigures u ON u.tenant_id = s.tenant_id AND u.customer_id = s.customer_id
+     WHERE s.tenant_id = %(tenant_id)s::uuid AND {HEALTH} < %(watch_from)s::int
+)
+SELECT s.customer_id, c.name, s.stage, s.score, s.arr, s.currency
+  FROM poor s JOIN lifecycle_customer c ON c.tenant_id = %(tenant_id)s::uuid AND c.id = s.customer_id
+ WHERE (%(owners)s::text[] IS NULL OR c.owner_key = ANY(%(owners)s::text[]))
+ ORDER BY s.urgency DESC, s.customer_id LIMIT %(limit)s::int
 """
 
 # Of each stage the latest changes, along its index.
@@ -214,7 +234,7 @@ def find_calls(
         parameters["owners"] = text_array(owners)
     # A plan that is kept, for any number of stages, would not look figures up.
     with connection.cursor() as cursor:
-        cursor.execute(_CALLS[owners is not None], parameters)
+        cursor.execute(health_of(policy).fill(_CALLS[owners is not None]), parameters)
         return _rows(cursor)
 
 
@@ -233,8 +253,27 @@ def find_poor_figures(
     parameters = _numbers(tenant, policy, stages, now) | {
         "owners": None if owners is None else text_array(owners),
         "limit": limit,
+        "watch_from": policy.health.watch_from,
     }
-    return fetch_prepared_dicts(_POOR, parameters, using="default")
+    compiled = health_of(policy)
+    least = least_of_figures(policy, stages)
+    if least is None:
+        return fetch_prepared_dicts(compiled.fill(_POOR), parameters, using="default")
+    statement = compiled.fill(_POOR_OWING.replace(_OF_FIGURES, compiled.figures))
+    return fetch_prepared_dicts(statement, parameters | {"least": least}, using="default")
+
+
+def least_of_figures(policy: Policy, stages: Sequence[str]) -> int | None:
+    """More than these points the figures take of a customer of these stages whose health is poor.
+
+    None if there can be one who owes nothing, or of whom support has reported nothing.
+    """
+    penalties = [penalty_of(policy, stage) for stage in stages]
+    poor = 100 - policy.health.watch_from
+    for measures in (("overdue_share",), ("csat", "open_issues")):
+        if most_penalty(policy.health, penalties, without=measures) > poor:
+            return None
+    return poor - most_penalty(policy.health, penalties, without=FIGURE_MEASURES)
 
 
 def find_moved(
@@ -298,4 +337,6 @@ def _numbers(tenant: TenantRef, policy: Policy, stages: Sequence[str], now: dt.d
         "stages": text_array(stages),
         "penalties": plain_array(penalty_of(policy, stage) for stage in stages),
         "max_days": plain_array("NULL" if limit is None else limit for limit in days.values()),
+        "lost": plain_array(policy.category(stage) == LOST for stage in stages),
+        **health_of(policy).parameters,
     }

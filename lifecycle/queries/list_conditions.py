@@ -13,6 +13,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from lifecycle.queries.health import health_of
 from lifecycle.queries.list_condition_kinds import (
     AGE,
     AT_LEAST,
@@ -35,7 +36,7 @@ from lifecycle.queries.list_condition_kinds import (
     say_days,
 )
 from lifecycle.queries.list_filters import ListFilter
-from lifecycle.queries.urgency import HEALTH, WORTH
+from lifecycle.queries.urgency import WORTH
 from lifecycle.rules.expressions import Condition, Expression, Group, InvalidExpression, Negation, parse_expression
 from tenants.actors import TenantRef
 from tenants.rules.configuration.policy import Policy
@@ -103,6 +104,12 @@ def _ask_number(key: str, kind: str) -> Callable[[str, Sequence[str], Asking], s
         return f"({key}) {'=' if operator == IS else operator} {asking.add(values[0], kind)}"
 
     return ask
+
+
+def _ask_health(operator: str, values: Sequence[str], asking: Asking) -> str:
+    compiled = health_of(asking.policy)
+    asking.parameters.update(compiled.parameters)
+    return _ask_number(compiled.score, "int")(operator, values, asking)
 
 
 def _ask_age(column: str) -> Callable[[str, Sequence[str], Asking], str]:
@@ -205,7 +212,7 @@ CONDITIONS: Final[Mapping[str, ConditionField]] = {
         ),
         ConditionField("renewal_on", gettext_lazy("renewal date"), DAY, _ask_number("b.renewal_on", "date"), BILLING),
         ConditionField("arr", gettext_lazy("ARR"), NUMBER, _ask_number(WORTH, "numeric"), BILLING),
-        ConditionField("health", gettext_lazy("health"), SCORE, _ask_number(HEALTH, "int"), BILLING | SUPPORT),
+        ConditionField("health", gettext_lazy("health"), SCORE, _ask_health, BILLING | SUPPORT),
         ConditionField("open_issues", gettext_lazy("open issues"), COUNT, _ask_number("u.open_issues", "int"), SUPPORT),
         ConditionField("company_age", gettext_lazy("last word of CRM"), AGE, _ask_age("c.occurred_at"), CUSTOMER),
         ConditionField("billing_age", gettext_lazy("last word of Billing"), AGE, _ask_age("b.occurred_at"), BILLING),

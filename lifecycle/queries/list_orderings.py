@@ -6,7 +6,8 @@ Everything that a caller says is a parameter; the aliases are those of ``list_st
 from dataclasses import dataclass
 from typing import Final
 
-from lifecycle.queries.urgency import BALANCE, HEALTH, URGENCY, WORTH
+from lifecycle.queries.health import HEALTH
+from lifecycle.queries.urgency import BALANCE, URGENCY, WORTH
 
 BILLING: Final = frozenset({"billing"})
 CUSTOMER: Final = frozenset({"customer"})

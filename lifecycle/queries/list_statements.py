@@ -44,11 +44,12 @@ _JOINS: Final = {
     "support": "LEFT JOIN lifecycle_supportfigures u ON u.customer_id = s.customer_id",
 }
 _OF_TENANT: Final = "s.tenant_id = %(tenant_id)s::uuid"
-_NUMBERS: Final = """unnest(%(stages)s::text[], %(cutoffs)s::timestamptz[], %(penalties)s::int[], %(max_days)s::int[])
-        AS w(stage, cutoff, penalty, max_days)"""
+_NUMBERS: Final = """unnest(%(stages)s::text[], %(cutoffs)s::timestamptz[], %(penalties)s::int[], %(max_days)s::int[],
+               %(lost)s::boolean[]) AS w(stage, cutoff, penalty, max_days, is_lost)"""
 # Customers may still stand in stages that the live configuration does not know any more.
 _EVERY_STAGE: Final = f"""(
-        SELECT t.name AS stage, w.cutoff, COALESCE(w.penalty, 0) AS penalty, w.max_days
+        SELECT t.name AS stage, w.cutoff, COALESCE(w.penalty, %(health_elsewhere)s::int) AS penalty, w.max_days,
+               COALESCE(w.is_lost, false) AS is_lost
           FROM tenants_stage t LEFT JOIN {_NUMBERS} ON w.stage = t.name
          WHERE t.tenant_id = %(tenant_id)s::uuid
     ) w"""
@@ -116,7 +117,7 @@ def sort_few(ordering: Ordering, filters: Filters, window: Window) -> str:
     """
     wanted = f"""
     SELECT s.customer_id, {ordering.key} AS key
-      FROM chosen s CROSS JOIN LATERAL (SELECT s.penalty, s.max_days) w
+      FROM chosen s CROSS JOIN LATERAL (SELECT s.penalty, s.max_days, s.is_lost) w
       LEFT JOIN ({_look_up_figures("lifecycle_billingfigures", "arr, currency, balance_overdue, renewal_on")}
       ) b ON b.customer_id = s.customer_id
       LEFT JOIN ({_look_up_figures("lifecycle_supportfigures", "open_issues, csat")}
@@ -124,7 +125,7 @@ def sort_few(ordering: Ordering, filters: Filters, window: Window) -> str:
      WHERE (SELECT ids FROM few) IS NOT NULL"""
     return f"""
 WITH chosen AS MATERIALIZED (
-    SELECT s.customer_id, s.stage_entered_at, w.penalty, w.max_days
+    SELECT s.customer_id, s.stage_entered_at, w.penalty, w.max_days, w.is_lost
       FROM customer_lifecycle_status s JOIN {_stages(filters)} ON s.stage = w.stage
       {_joins(_needs(filters))}
      WHERE {_and([_OF_TENANT, *_conditions(filters)])}

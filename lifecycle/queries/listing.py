@@ -13,15 +13,15 @@ from django.db import connection
 from lifecycle.queries import list_statements as statements
 from lifecycle.queries.cursors import InvalidCursor, Position, decode_cursor, encode_cursor
 from lifecycle.queries.facts import STATUS_FIELDS, pick
+from lifecycle.queries.health import find_work, health_of, penalty_of
 from lifecycle.queries.list_columns import LISTED
 from lifecycle.queries.list_conditions import compile_where
 from lifecycle.queries.list_filters import LIST_FILTERS
 from lifecycle.queries.list_orderings import ORDERINGS, Ordering, Window
 from lifecycle.queries.list_statements import Filters
-from lifecycle.queries.urgency import penalty_of
 from lifecycle.rules.expressions import Expression
-from lifecycle.rules.health import days_in_stage, health, overdue
-from lifecycle.rules.urgency import weigh
+from lifecycle.rules.health import NO_WORK, Work, days_in_stage, judge, overdue
+from lifecycle.rules.urgency import LOST, weigh
 from storage import cipher
 from storage.cursors import plain_array, prepared_cursor, text_array
 from tenants.actors import TenantRef
@@ -79,7 +79,9 @@ class Page:
 
 
 def list_customers(query: ListQuery, *, tenant: TenantRef, policy: Policy, now: dt.datetime) -> Page:
-    """One page. At most four statements, whatever the page's size and place. Raises InvalidCursor.
+    """One page. At most four statements, whatever the page's size and place; and one where the score asks for notes.
+
+    Raises InvalidCursor.
 
     Call inside the tenant's context. ``ordering`` must be one of ORDERINGS and the stages known to the caller.
     """
@@ -92,7 +94,8 @@ def list_customers(query: ListQuery, *, tenant: TenantRef, policy: Policy, now: 
         return Page([])
     search = Search(query, stages, policy, position, tenant, now)
     rows = search.run()
-    return _cut(rows, query, position, question=question, policy=policy, now=now)
+    page = _cut(rows, query, position, question=question, now=now)
+    return replace(page, rows=_describe_all(page.rows, policy, tenant, now))
 
 
 def _question(query: ListQuery, tenant: TenantRef) -> bytes:
@@ -133,7 +136,9 @@ class Search:
     ) -> None:
         text = " ".join(normalize_text(query.search or "").split())
         is_email = "@" in text
-        self.ordering = ORDERINGS[query.ordering]
+        compiled = health_of(policy)
+        ordering = ORDERINGS[query.ordering]
+        self.ordering = replace(ordering, key=compiled.fill(ordering.key))
         asked = [one for name, one in LIST_FILTERS.items() if name in query.filters and one.condition]
         where = None if query.where is None else compile_where(query.where, policy, tenant, now)
         # A plan that is kept is for conditions that are asked for again and again.
@@ -154,6 +159,7 @@ class Search:
             "now": now,
             "today": now.date(),
             "stage_order": text_array(policy.stages),
+            **compiled.parameters,
             "own_currency": policy.exchange.own,
             "currencies": text_array(policy.exchange_table),
             "rates": plain_array(policy.exchange_table.values()),
@@ -211,6 +217,7 @@ def _stage_numbers(stages: Sequence[str], policy: Policy, now: dt.datetime) -> d
         ),
         "penalties": plain_array(penalty_of(policy, stage) for stage in stages),
         "max_days": plain_array("NULL" if limit is None else limit for limit in days),
+        "lost": plain_array(policy.category(stage) == LOST for stage in stages),
     }
 
 
@@ -233,15 +240,9 @@ def _literal(text: str) -> str:
 
 
 def _cut(
-    rows: list[dict[str, Any]],
-    query: ListQuery,
-    position: Position | None,
-    *,
-    question: bytes,
-    policy: Policy,
-    now: dt.datetime,
+    rows: list[dict[str, Any]], query: ListQuery, position: Position | None, *, question: bytes, now: dt.datetime
 ) -> Page:
-    """The page without the row that only shows that there is more, in the list's order, with its cursors."""
+    """What was fetched, without the row that only shows that there is more, in the list's order, with its cursors."""
     is_backward = position is not None and position.backward
     has_more = len(rows) > query.limit
     rows = rows[: query.limit]
@@ -262,7 +263,7 @@ def _cut(
     has_next = is_backward or has_more
     has_previous = has_more if is_backward else position is not None
     return Page(
-        [describe_row(row, policy, now) for row in rows],
+        rows,
         next_cursor=cursor(last, backward=False) if has_next else None,
         previous_cursor=cursor(first, backward=True) if has_previous else None,
     )
@@ -272,8 +273,15 @@ def _as_json(key: Any) -> Any:
     return str(key) if isinstance(key, Decimal | dt.date) else key
 
 
+def _describe_all(
+    rows: list[dict[str, Any]], policy: Policy, tenant: TenantRef, now: dt.datetime
+) -> list[dict[str, Any]]:
+    work = find_work([row["customer_id"] for row in rows], policy, tenant=tenant, now=now)
+    return [describe_row(row, policy, now, work.get(row["customer_id"], NO_WORK)) for row in rows]
+
+
 def describe_row(
-    row: dict[str, Any], policy: Policy, now: dt.datetime, *, today: dt.date | None = None
+    row: dict[str, Any], policy: Policy, now: dt.datetime, work: Work = NO_WORK, *, today: dt.date | None = None
 ) -> dict[str, Any]:
     """A customer as every list has it, of the columns of its statement. ``today``: another day than that of ``now``."""
     stage = row["stage"]
@@ -282,14 +290,16 @@ def describe_row(
     arr = None if row["arr"] is None else float(row["arr"])
     renewal_on = row["renewal_on"]
     to_renewal = None if renewal_on is None else (dt.date.fromisoformat(renewal_on) - (today or now.date())).days
-    judged = health(
-        category=policy.category(stage),
-        days_over=over,
+    judged = judge(
+        policy,
+        stage,
+        days,
         arr=arr,
         balance_overdue=None if row["balance_overdue"] is None else float(row["balance_overdue"]),
         open_issues=row["open_issues"],
         csat=None if row["csat"] is None else float(row["csat"]),
         days_to_renewal=to_renewal,
+        work=work,
     )
     return (
         {"id": row["customer_id"]}
@@ -311,7 +321,8 @@ def describe_row(
 def stream_customers(
     query: ListQuery, *, tenant: TenantRef, policy: Policy, now: dt.datetime, most: int
 ) -> Iterator[dict[str, Any]]:
-    """All rows of the list in its order, at most ``most``, as of one moment. One statement, read in parts.
+    """All rows of the list in its order, at most ``most``, as of one moment. One statement, read in parts (and
+    one a part where the score asks for notes or tasks).
 
     Call inside the tenant's context, and read on in it.
     """
@@ -326,7 +337,5 @@ def stream_customers(
         names = None
         while rows := cursor.fetchmany(ROWS_AT_ONCE):
             names = names or [column.name for column in cursor.description]
-            for values in rows:
-                row = dict(zip(names, values, strict=True))
-                if row["customer_id"] is not None:
-                    yield describe_row(row, policy, now)
+            found = [dict(zip(names, values, strict=True)) for values in rows]
+            yield from _describe_all([row for row in found if row["customer_id"] is not None], policy, tenant, now)

@@ -7,7 +7,7 @@ Everything is a message: the words are in ``lifecycle.sentences.attention``.
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from lifecycle.rules.health import GOOD_FROM, WATCH_FROM, Health
+from lifecycle.rules.health import Health
 from tenants.rules.messages import Message
 
 RISK: Final = "risk"
@@ -23,6 +23,9 @@ _STEPS: Final[Mapping[str, str]] = {
     "low_satisfaction": "ask_what_is_wrong",
     "open_issues": "solve_issues",
     "past_target": "decide_stage",
+    "long_in_stage": "decide_stage",
+    "share_of_expected": "decide_stage",
+    "overdue_tasks": "do_overdue_tasks",
     "renewal_passed": "sign_renewal",
     "renewal_today": "sign_renewal",
     "renewal_due": "prepare_renewal",
@@ -33,7 +36,9 @@ def explain_place(
     judged: Health, *, arr: float | None, currency: str, days_to_renewal: int | None, reason_code: str
 ) -> Message:
     """Why it stands where it stands: what is at risk, until when, and every worry with its figures."""
-    worries = tuple(one for one in judged.reasons if one.name not in ("at_risk", "lost") and not _is_renewal(one))
+    worries = tuple(
+        one for one in judged.reasons if one.name not in ("at_risk", "lost", "in_category") and not _is_renewal(one)
+    )
     return Message(
         "place",
         {
@@ -63,8 +68,8 @@ def find_disagreement(category: str | None, figures_alone: Health) -> Message | 
     if score is None or category == LOST:
         return None
     if category == RISK:
-        return Message("figures_are_good", {"score": score}) if score >= GOOD_FROM else None
-    return Message("figures_are_poor", {"score": score}) if score < WATCH_FROM else None
+        return Message("figures_are_good", {"score": score}) if figures_alone.band == "good" else None
+    return Message("figures_are_poor", {"score": score}) if figures_alone.band == "poor" else None
 
 
 def compare_figures(before: Mapping[str, Any], now: Mapping[str, Any]) -> Sequence[Message]:

@@ -20,6 +20,9 @@ STEPS: Final[Mapping[str, Any]] = MappingProxyType(
             "Go through %(count)s open issues with support, then call.",
             "count",
         ),
+        "do_overdue_tasks": ngettext_lazy(
+            "Do the %(count)s task that is overdue.", "Do the %(count)s tasks that are overdue.", "count"
+        ),
         "decide_stage": gettext_lazy("Decide whether this stage still fits: the expected time is over."),
         "sign_renewal": gettext_lazy("Get the renewal signed: its date has come."),
         "prepare_renewal": ngettext_lazy(
@@ -47,6 +50,11 @@ _WORRIES: Final[Mapping[str, Any]] = MappingProxyType(
         "low_satisfaction": gettext_lazy("satisfaction %(csat)s of 5"),
         "open_issues": ngettext_lazy("%(count)s open issue", "%(count)s open issues", "count"),
         "past_target": ngettext_lazy("%(count)s day past the target", "%(count)s days past the target", "count"),
+        "long_in_stage": ngettext_lazy("%(count)s day in this stage", "%(count)s days in this stage", "count"),
+        "share_of_expected": gettext_lazy("%(percent)s%% of the time that is expected in this stage"),
+        "no_note_since": ngettext_lazy("no note for %(count)s day", "no note for %(count)s days", "count"),
+        "overdue_tasks": ngettext_lazy("%(count)s overdue task", "%(count)s overdue tasks", "count"),
+        "part_unknown": gettext_lazy("“%(part)s” not known"),
     }
 )
 _CHANGES: Final[Mapping[str, Any]] = MappingProxyType(

@@ -23,6 +23,14 @@ WORRIES: Final[Mapping[str, Any]] = MappingProxyType(
         "past_target": ngettext_lazy(
             "%(count)s day past the target for this stage.", "%(count)s days past the target for this stage.", "count"
         ),
+        "long_in_stage": ngettext_lazy(
+            "In this stage for %(count)s day.", "In this stage for %(count)s days.", "count"
+        ),
+        "share_of_expected": gettext_lazy("In this stage for %(percent)s%% of the time that is expected."),
+        "no_note_since": ngettext_lazy("No note for %(count)s day.", "No note for %(count)s days.", "count"),
+        "overdue_tasks": ngettext_lazy("%(count)s overdue task.", "%(count)s overdue tasks.", "count"),
+        "in_category": gettext_lazy("In a stage of the category “%(category)s”."),
+        "part_unknown": gettext_lazy("“%(part)s” is not known."),
         "renewal_passed": gettext_lazy("The renewal date has passed."),
         "renewal_today": gettext_lazy("Renewal is due today."),
         "renewal_due": ngettext_lazy("Renewal is due in %(count)s day.", "Renewal is due in %(count)s days.", "count"),

@@ -11,8 +11,9 @@ from django.utils.translation import gettext_lazy
 
 from audit.services.keys import load_keys
 from lifecycle.queries import home as queries
+from lifecycle.queries.health import find_work
 from lifecycle.rules.attention import RISK, compare_figures, explain_place, find_disagreement, find_next_step
-from lifecycle.rules.health import Health, days_in_stage, health, overdue
+from lifecycle.rules.health import NO_WORK, Health, Work, days_in_stage, judge, overdue
 from lifecycle.rules.urgency import weigh
 from lifecycle.services.customers.profiles import open_main_contacts
 from lifecycle.services.home.snoozing import open_reason
@@ -60,7 +61,9 @@ class Scope:
 
 
 def gather_home(request: TenantRequest, policy: Policy, *, now: dt.datetime) -> Json:
-    """The part of the context that is the person's own. At most eight statements, whatever the number of customers."""
+    """The part of the context that is the person's own. At most eight statements, whatever the number of customers, and
+    one where the score asks for notes or tasks.
+    """
     tenant, identity = request.tenant, request.identity
     scope = find_scope(request, now=now)
     at_risk = policy.stages_in(RISK)
@@ -100,8 +103,9 @@ def gather_home(request: TenantRequest, policy: Policy, *, now: dt.datetime) -> 
     contacts = open_main_contacts(awake, keys, tenant=tenant, with_contact_details=may_reveal)
     # Those who only look see no texts of tasks.
     titles = _open_titles(done, keys, tenant) if may_update else {}
+    work = find_work([row["customer_id"] for row in rows], policy, tenant=tenant, now=now)
     calls = [
-        _describe(row, policy, now)
+        _describe(row, policy, now, work.get(row["customer_id"], NO_WORK))
         | {
             "who": names[row["done_by"], row["done_at"]],
             "is_new": row["updated_at"] >= yesterday,
@@ -177,7 +181,7 @@ def _open_reason(row: Json, keys: Mapping[UUID, bytes], tenant: TenantRef) -> st
     return open_reason(row["snooze_id"], customer_id, row["snooze_reason"], keys.get(customer_id), tenant=tenant)
 
 
-def _describe(row: Json, policy: Policy, now: dt.datetime) -> Json:
+def _describe(row: Json, policy: Policy, now: dt.datetime, work: Work) -> Json:
     """One customer as it is called."""
     stage, figures = row["stage"], row["figures"]
     days = days_in_stage(row["stage_entered_at"], now)
@@ -186,10 +190,13 @@ def _describe(row: Json, policy: Policy, now: dt.datetime) -> Json:
     to_renewal = None if renewal_on is None else (dt.date.fromisoformat(renewal_on) - now.date()).days
     category = policy.category(stage)
 
-    def judge(of: str | None) -> Health:
-        return health(
-            category=of,
-            days_over=overdue(policy.max_days(stage), days),
+    def look(*, without_stage: bool) -> Health:
+        return judge(
+            policy,
+            stage,
+            days,
+            without_stage=without_stage,
+            work=work,
             arr=arr,
             balance_overdue=_number(figures["balance_overdue"]),
             open_issues=figures["open_issues"],
@@ -197,7 +204,7 @@ def _describe(row: Json, policy: Policy, now: dt.datetime) -> Json:
             days_to_renewal=to_renewal,
         )
 
-    judged = judge(category)
+    judged = look(without_stage=False)
     return (
         row
         | {
@@ -214,7 +221,7 @@ def _describe(row: Json, policy: Policy, now: dt.datetime) -> Json:
                 judged, arr=arr, currency=currency, days_to_renewal=to_renewal, reason_code=row["reason_code"]
             ),
             "next_step": find_next_step(judged),
-            "doubt": find_disagreement(category, judge(None)),
+            "doubt": find_disagreement(category, look(without_stage=True)),
             "woken_by": compare_figures(row["seen"], figures) if row["snooze_id"] else (),
         }
         | weigh(judged, policy, stage=stage, arr=arr, currency=currency, days_to_renewal=to_renewal)

@@ -8,6 +8,7 @@ from typing import Any, Final
 from django.utils.translation import gettext_lazy
 
 from lifecycle.rules.fields import CONTACTS, FIELDS
+from lifecycle.sentences.health import name_part
 from lifecycle.services.customers.health_past import Moment
 from lifecycle.services.customers.offers import PEOPLE_FIELD, PINNABLE
 from lifecycle.web.naming import name_field, name_source, spell_value
@@ -21,14 +22,6 @@ WHY: Final = {
     "age": gettext_lazy("older"),
     "priority": gettext_lazy("another source goes first"),
     "pinned": gettext_lazy("the field is pinned"),
-}
-PARTS: Final = {
-    "stage": gettext_lazy("Stage"),
-    "overdue_balance": gettext_lazy("Overdue balance"),
-    "satisfaction": gettext_lazy("Satisfaction"),
-    "issues": gettext_lazy("Open issues"),
-    "time_in_stage": gettext_lazy("Time in this stage"),
-    "renewal": gettext_lazy("Renewal"),
 }
 # The drawing of the line: a width of 90 days, a height of 100 points.
 WIDTH, HEIGHT = 360, 100
@@ -120,9 +113,9 @@ def show_freshness(profile: Mapping[str, Any], now: dt.datetime) -> list[dict[st
 
 
 def name_parts(points: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The parts of a score that take something from it, the heaviest first."""
+    """The parts of a score that take something from it, or give, the heaviest first."""
     taken = sorted((one for one in points if one["points"]), key=lambda one: -one["points"])
-    return [{"name": PARTS[one["part"]], "points": one["points"]} for one in taken]
+    return [{"name": name_part(one["part"]), "points": one["points"], "given": -one["points"]} for one in taken]
 
 
 def draw_line(moments: Sequence[Moment], marks: Sequence[tuple[dt.datetime, int]]) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from typing import Any, Final
 
 from django.utils.translation import gettext_lazy as _
 
+from tenants.sentences.health import HEALTH_CHANGES
+
 _STAGES: Final[Mapping[str, Any]] = {
     "stage_added": _("Stage “%(stage)s” is added, with the category “%(category)s”."),
     "stage_removed": _("Stage “%(stage)s” is removed."),
@@ -64,5 +66,5 @@ _RISK_RULES: Final[Mapping[str, Any]] = {
     "risk_rules_reordered": _("The at-risk rules are listed in another order."),
 }
 CHANGES: Final[Mapping[str, Any]] = MappingProxyType(
-    {**_STAGES, **_TRANSITIONS, **_RULES_AND_EFFECTS, **_MONEY, **_SOURCES, **_RISK_RULES}
+    {**_STAGES, **_TRANSITIONS, **_RULES_AND_EFFECTS, **_MONEY, **_SOURCES, **_RISK_RULES, **HEALTH_CHANGES}
 )

@@ -7,6 +7,8 @@ from typing import Any, Final
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
+from tenants.sentences.health import HEALTH_FINDINGS
+
 _ERRORS: Final[Mapping[str, Any]] = {
     "bad_color": _("The color must be # and six hexadecimal digits: “#1f6feb”."),
     "bad_field": _("“%(name)s” is not the name of a field; write for example “open_issues” or “billing.arr”."),
@@ -134,4 +136,6 @@ _RISK_RULES: Final[Mapping[str, Any]] = {
     "risk_rule_without_stage": _("The rule can never fire: it looks at no stage but the one that it leads to."),
     "text_has_no_order": _("“%(field)s” is text: only “eq”, “ne”, “in” and “exists” are possible."),
 }
-FINDINGS: Final[Mapping[str, Any]] = MappingProxyType({**_ERRORS, **_WARNINGS, **_PLANS, **_RISK_RULES})
+FINDINGS: Final[Mapping[str, Any]] = MappingProxyType(
+    {**_ERRORS, **_WARNINGS, **_PLANS, **_RISK_RULES, **HEALTH_FINDINGS}
+)

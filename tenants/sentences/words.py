@@ -6,6 +6,8 @@ from typing import Any, Final
 
 from django.utils.translation import gettext_lazy as _
 
+from tenants.sentences.health import HEALTH_KINDS, HEALTH_SUBJECTS
+
 SUBJECTS: Final[Mapping[str, Any]] = MappingProxyType(
     {
         "body": _("The text of the message"),
@@ -52,6 +54,7 @@ SUBJECTS: Final[Mapping[str, Any]] = MappingProxyType(
         "value": _("The value"),
         "values": _("The values"),
         "wait": _("The number of days that the conditions must hold"),
+        **HEALTH_SUBJECTS,
     }
 )
 KINDS: Final[Mapping[str, Any]] = MappingProxyType(
@@ -67,6 +70,7 @@ KINDS: Final[Mapping[str, Any]] = MappingProxyType(
         "source": _("source"),
         "stage": _("stage"),
         "topic": _("topic"),
+        **HEALTH_KINDS,
     }
 )
 TYPES: Final[Mapping[str, Any]] = MappingProxyType(

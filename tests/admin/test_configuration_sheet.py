@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 
 from lifecycle.admin.configuration.documents import SameNameTwice, write_document, write_mapping, write_renamed
 from lifecycle.admin.configuration.folding import _EFFECT_TEXTS
+from lifecycle.admin.configuration.health_sheet import HealthSheet, change_health
 from lifecycle.admin.configuration.json_text import arrange, find_lines, write_json
 from lifecycle.admin.configuration.layout import CannotLayOut, lay_out, lay_out_gone
 from lifecycle.admin.configuration.places import file_findings
 from lifecycle.admin.configuration.posted import change_rows, read_sheet
 from lifecycle.admin.configuration.sheet import RiskRow, RuleRow, Sheet, StageRow
 from lifecycle.admin.configuration.typed import read_value, write_value
-from tenants.rules.configuration.document import parse_configuration
+from tenants.rules.configuration.document import parse_configuration, read_configuration
 from tenants.rules.configuration.starters import STARTERS
 from tests.factories import CONTRACT_EXAMPLE, MINIMAL, SAAS
 from tests.rules.documents import FULL, check, configurations, damaged, relaxed
@@ -102,6 +103,20 @@ WITH_EVERYTHING: dict[str, Any] = {
             "enabled": False,
         },
     ],
+    "health": {
+        "start": 90,
+        "good_from": 80,
+        "watch_from": 45,
+        "parts": [
+            {"name": "Stage", "measure": "category", "categories": {"risk": 20, "renewal": -5}, "weight": 10},
+            {"name": "Satisfaction", "measure": "csat", "points": 30, "from": 4.5, "to": 2, "if_missing": 5},
+            {
+                "name": "Silence",
+                "measure": "days_since_note",
+                "steps": [{"at_least": 90, "points": 40}, {"at_most": 0.5, "points": -10}],
+            },
+        ],
+    },
 }
 DOCUMENTS = {
     "contract": CONTRACT_EXAMPLE,
@@ -132,12 +147,30 @@ def laid_out(document: Any, **options: Any) -> Sheet:
     return lay_out(document, **{"renamed": {}, "live_stages": (), **options})
 
 
+def post_health(sheet: HealthSheet, data: QueryDict) -> None:
+    if not sheet.is_own:
+        return
+    data["health_own"] = "on"
+    for name in ("start", "good_from", "watch_from"):
+        data[f"health_{name}"] = getattr(sheet, name)
+    for place, row in enumerate(sheet.parts, start=1):
+        data.appendlist("part", row.key)
+        prefix = f"part-{row.key}-"
+        data[f"{prefix}order"] = str(place)
+        for name in ("name", "measure", "points", "begin", "end", "if_missing", "weight"):
+            data[prefix + name] = getattr(row, name)
+        data[f"{prefix}steps"] = row.steps.replace("\n", "\r\n")
+        for category, points in row.by_category:
+            data[f"{prefix}category-{category}"] = points
+
+
 def post(sheet: Sheet) -> QueryDict:
     """What a browser sends for the form of a sheet."""
     data = QueryDict(mutable=True)
     data["initial"] = sheet.initial
     data["currency"], data["rates"] = sheet.currency, sheet.rates.replace("\n", "\r\n")
     data["source_priority"] = sheet.priority
+    post_health(sheet.health, data)
     if sheet.is_open:
         data["is_open"] = "on"
     for place, row in enumerate(sheet.stages, start=1):
@@ -470,3 +503,44 @@ def test_the_text_of_a_document_names_the_line_of_each_value() -> None:
     number = lines["/event_rules/0/when/1/value"]
     assert text.splitlines()[number - 1].strip() == '{"field": "csat", "op": "ge", "value": 4.5},'
     assert lines["/stages/0"] == lines["/stages"] == 2
+
+
+def test_the_usual_health_is_made_one_s_own_and_changed_part_by_part():
+    sheet = laid_out(MINIMAL)
+    assert not sheet.health.is_own
+    assert "health" not in write_document(sheet)
+    change_health(sheet.health, "own_health")
+    assert read_configuration(write_document(sheet))[0] == read_configuration(MINIMAL)[0], "it is still the usual one"
+    change_health(sheet.health, "down_part:0")
+    change_health(sheet.health, "remove_part:5")
+    change_health(sheet.health, "add_part")
+    assert [row.name for row in sheet.health.parts] == [
+        "overdue_balance", "stage", "satisfaction", "issues", "time_in_stage", ""
+    ]  # fmt: skip
+    document = write_document(sheet)
+    (finding,) = [one for one in read_configuration(document)[1] if one.path.startswith("/health/parts/5/name")]
+    file_findings(sheet, document, [finding])
+    assert sheet.health.parts[5].findings == {"name": [finding]}
+    change_health(sheet.health, "usual_health")
+    assert "health" not in write_document(sheet)
+
+
+PART = {"name": "A", "measure": "csat"}
+
+
+@pytest.mark.parametrize(
+    "health",
+    [
+        [],
+        {},
+        {"parts": {}},
+        {"parts": [{"name": "A"}]},
+        {"parts": [{**PART, "steps": [{"a": 1}]}]},
+        {"parts": [{**PART, "points": {}}]},
+        {"parts": [{**PART, "to": ""}]},
+        {"parts": [{**PART, "measure": "category", "categories": {"angry": 3}}]},
+    ],
+)
+def test_a_health_that_rows_cannot_hold_stays_json(health):
+    with pytest.raises(CannotLayOut):
+        laid_out({**MINIMAL, "health": health})

@@ -72,6 +72,16 @@ FULL: dict[str, Any] = {
     "currency": "EUR",
     "rates": {"JPY": 0.006, "USD": 0.92},
     "source_priority": {"billing.arr": ["/billing", "/import"], "company": ["/crm/eu-1", "/crm"]},
+    "health": {
+        "start": 95,
+        "good_from": 75,
+        "watch_from": 45,
+        "parts": [
+            {"name": "Stage", "measure": "category", "categories": {"risk": 25, "lost": 70}, "weight": 30},
+            {"name": "Satisfaction", "measure": "csat", "points": 30, "from": 4.5, "to": 2, "if_missing": 5},
+            {"name": "Silence", "measure": "days_since_note", "steps": [{"at_least": 60, "points": 20}]},
+        ],
+    },
 }
 
 

@@ -411,7 +411,9 @@ def test_the_number_of_statements_depends_on_neither_the_size_of_a_page_nor_its_
 @given(data=st.data())
 def test_the_urgency_of_sql_is_the_urgency_of_the_rules(db, data):
     """One statement over made-up figures: the formula stands twice and must say the same for any of them."""
-    from lifecycle.queries.urgency import HEALTH, URGENCY
+    from lifecycle.queries.health import HEALTH, compile_health
+    from lifecycle.queries.urgency import URGENCY
+    from tenants.rules.configuration.health_formula import USUAL_HEALTH
 
     money = st.none() | st.decimals(min_value=-(10**6), max_value=10**10, places=2)
     arr, balance = data.draw(money), data.draw(money)
@@ -433,14 +435,16 @@ def test_the_urgency_of_sql_is_the_urgency_of_the_rules(db, data):
         csat=csat,
         days_to_renewal=days,
     )
-    sql = f"""
+    usual = compile_health(USUAL_HEALTH)
+    sql = usual.fill(f"""
         SELECT {URGENCY}, {HEALTH}
           FROM (SELECT %(entered)s::timestamptz AS stage_entered_at) s,
                (SELECT %(arr)s::numeric AS arr, %(currency)s::text AS currency, %(balance)s::numeric AS balance_overdue,
                        %(renewal)s::date AS renewal_on) b,
                (SELECT %(csat)s::numeric AS csat, %(issues)s::int AS open_issues) u,
-               (SELECT %(expected)s::int AS max_days, %(penalty)s::int AS penalty) w
-    """
+               (SELECT %(expected)s::int AS max_days, %(penalty)s::int AS penalty,
+                       %(category)s::text = 'lost' AS is_lost) w
+    """)
     with connection.cursor() as cursor:
         cursor.execute(
             sql,
@@ -456,6 +460,8 @@ def test_the_urgency_of_sql_is_the_urgency_of_the_rules(db, data):
                 "issues": issues,
                 "expected": expected,
                 "penalty": penalty,
+                "category": category,
+                **usual.parameters,
                 "now": NOW,
                 "today": NOW.date(),
                 "renewal": None if days is None else NOW.date() + dt.timedelta(days=days),

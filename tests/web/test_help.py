@@ -1,6 +1,5 @@
 """Help says what this tenant's stages are, what each role may do, and what the words on the pages mean."""
 
-from lifecycle.rules.health import ARREARS_PENALTY
 from tests.web.conftest import markup_of, text_of
 
 
@@ -17,5 +16,5 @@ def test_help_says_the_rights_and_the_numbers_as_they_are(page_client, users, te
     assert "Change a stage without starting its effects No No Yes" in shown
     assert "Change stages and owners, write notes and tasks, share views No Yes Yes" in shown
     assert "See e-mail addresses and phone numbers of contacts, which is recorded No Yes Yes" in shown
-    assert f"an overdue balance up to {ARREARS_PENALTY}" in shown
+    assert "an overdue balance up to 25" in shown
     assert next(link for link in markup_of(page).all("a") if link.get("aria-current") == "page")["href"] == "/help"

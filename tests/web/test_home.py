@@ -6,6 +6,7 @@ import pytest
 
 from audit.models import AdministrationEntry
 from lifecycle.models import BillingFigures, HomeVisit, Snooze
+from lifecycle.queries.home import least_of_figures
 from lifecycle.services.compliance.erasure import erase_customer
 from lifecycle.services.compliance.exports import export_customer
 from lifecycle.services.customers.recording import ContactFacts, CustomerFacts, record_customers
@@ -14,8 +15,11 @@ from lifecycle.services.work.tasks import create_task
 from tenants.actors import USER, Actor, system_actor
 from tenants.context import tenant_context
 from tenants.models import User
+from tenants.rules.configuration.document import parse_configuration
+from tenants.rules.configuration.policy import compile_policy
 from tenants.services.accounts.teams import set_team
 from tests.factories import SAAS, TenantFactory, UserFactory, utc_now
+from tests.rules.documents import SMALLEST
 from tests.statements import statements_of
 from tests.web.conftest import markup_of, text_of
 
@@ -326,8 +330,8 @@ def test_the_page_takes_fewer_than_15_queries_for_one_and_for_thirty(page_client
 
 
 def test_poor_figures_need_an_overdue_balance():
-    from lifecycle.rules import health
-
-    others = health.CSAT_PENALTY + health.ISSUES_PENALTY + health.LATE_PENALTY + health.RENEWAL_PENALTY
-    assert 100 - others >= health.WATCH_FROM
+    policy = compile_policy(parse_configuration(SMALLEST), 1)
+    engaged = [stage for stage in policy.stages if policy.category(stage) not in ("risk", "lost")]
+    assert least_of_figures(policy, engaged) == 45
+    assert least_of_figures(policy, policy.stages_in("risk")) is None, "the stage takes much of them already"
     assert BillingFigures._meta.indexes[-1].name == "billing_overdue"

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from lifecycle.admin.configuration.health_sheet import write_health_sheet
 from lifecycle.admin.configuration.sheet import (
     MOST_DIGITS,
     UNKNOWN,
@@ -53,6 +54,7 @@ def write_document(sheet: Sheet) -> dict[str, Any]:
         "rates": read_rates(sheet.rates),
         "source_priority": read_priority(sheet.priority),
         "risk_rules": [_write_risk(sheet, risk) for risk in sheet.risks],
+        "health": write_health_sheet(sheet.health),
     }
     return document | {key: value for key, value in optional.items() if value}
 

@@ -14,10 +14,10 @@ from lifecycle.admin.configuration.comparison import compare_lines, shorten_comp
 from lifecycle.admin.configuration.folding import MOST_OPEN, fold_sheet
 from lifecycle.admin.configuration.json_text import find_line, find_lines, write_json
 from lifecycle.admin.configuration.judging import Judgement, Today, judge, look_at_today
-from lifecycle.admin.configuration.layout import CannotLayOut, lay_out, lay_out_gone, read_target
+from lifecycle.admin.configuration.layout import lay_out, lay_out_gone, read_target
 from lifecycle.admin.configuration.places import file_findings, file_plan_findings
 from lifecycle.admin.configuration.risk_words import COMPARISONS, RISK_ACTIONS, describe_figures
-from lifecycle.admin.configuration.sheet import Sheet
+from lifecycle.admin.configuration.sheet import CannotLayOut, Sheet
 from lifecycle.admin.configuration.work import FORM, JSON, Work, open_work, read_work
 from tenants.admin.base import service_arguments
 from tenants.models import ConfigurationVersion

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from lifecycle.admin.configuration.health_layout import lay_out_health
 from lifecycle.admin.configuration.sheet import (
     MOST_CONDITIONS,
     MOST_DIGITS,
@@ -14,6 +15,7 @@ from lifecycle.admin.configuration.sheet import (
     MOST_STEPS,
     MOST_UNKNOWN,
     UNKNOWN,
+    CannotLayOut,
     ConditionRow,
     EffectRow,
     GoneRow,
@@ -35,10 +37,6 @@ from tenants.sentences.figures import say_number
 _WORDS = ("categories", "sources")
 _TEXTS = ("template", "topic", "subject")
 _NUMBERS = ("delay_minutes", "hold_minutes", "cap_per_hour")
-
-
-class CannotLayOut(Exception):
-    """The JSON says something that rows cannot hold: a list where a text belongs, say. Until then it stays JSON."""
 
 
 def lay_out(document: Any, *, renamed: Mapping[str, str], live_stages: Collection[str]) -> Sheet:
@@ -69,6 +67,8 @@ def lay_out(document: Any, *, renamed: Mapping[str, str], live_stages: Collectio
     sheet.currency = _text(known.get("currency", ""), "currency")
     sheet.rates = _rates(known.get("rates", {}))
     sheet.priority = _priority(known.get("source_priority", {}))
+    if "health" in known:
+        sheet.health = lay_out_health(known["health"])
     _check_references(sheet)
     back = {new: old for old, new in renamed.items() if old in live_stages}
     for row in sheet.stages:

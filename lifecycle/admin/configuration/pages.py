@@ -13,7 +13,7 @@ from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from lifecycle.admin.configuration import drafts, effect_preview, overview, publishing, rule_play
+from lifecycle.admin.configuration import drafts, effect_preview, health_pages, overview, publishing, rule_play
 from lifecycle.admin.configuration.json_text import write_json
 from lifecycle.admin.configuration.judging import draw, look_at_today
 from tenants.admin.base import TenantAdmin, identity_of, service_arguments
@@ -61,6 +61,7 @@ class ConfigurationAdmin(TenantAdmin):
             ("<uuid:draft_id>/try", self.try_view, "try"),
             ("<uuid:draft_id>/effects", self.effects_view, "effects"),
             ("<uuid:draft_id>/rules", self.rules_view, "rules"),
+            ("<uuid:draft_id>/health", self.health_view, "health"),
             ("<uuid:draft_id>/publish", self.publish_view, "publish"),
             ("<uuid:draft_id>/discard", self.discard_view, "discard"),
             ("<uuid:version_id>/download", self.download_view, "download"),
@@ -139,6 +140,12 @@ class ConfigurationAdmin(TenantAdmin):
         if request.GET.get("part") == "play":
             return self._page(request, "play", rule_play.gather_play(draft, identity_of(request).tenant))
         return self._answer(request, "rules", rule_play.show_rules(request, draft), title=_("Play the rules"))
+
+    def health_view(self, request: HttpRequest, draft_id: UUID) -> HttpResponse:
+        """What a draft would make of the health of all customers."""
+        self._check(request)
+        context = health_pages.preview_health(request, self._draft(draft_id))
+        return self._page(request, "health", {"title": _("Preview health"), **context})
 
     def publish_view(self, request: HttpRequest, draft_id: UUID) -> HttpResponse:
         """Publish a draft, after asking once more."""

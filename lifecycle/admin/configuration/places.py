@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from lifecycle.admin.configuration.health_sheet import file_health_finding
 from lifecycle.admin.configuration.sheet import ConditionRow, Findings, RiskRow, RuleRow, Sheet, StageRow
 from tenants.rules.configuration.errors import Finding, point
 
@@ -23,6 +24,9 @@ def file_findings(sheet: Sheet, document: Mapping[str, Any], findings: Iterable[
     by_place = {point(key, row.name): (row, field) for key, field in _FIELDS.items() for row in rows}
     for finding in findings:
         parts = finding.path.split("/")[1:]
+        if parts[:1] == ["health"]:
+            file_health_finding(sheet.health, finding)
+            continue
         if not _file_at_stage(finding, parts, rows, by_place, document) and not _file_at_item(sheet, finding, parts):
             _file(sheet.findings, parts[0] if parts else "", finding)
 

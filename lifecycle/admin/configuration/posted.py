@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 from django.http import QueryDict
 
 from lifecycle.admin.configuration.folding import open_row
+from lifecycle.admin.configuration.health_sheet import MOST_PART_ROWS, read_health_sheet
 from lifecycle.admin.configuration.sheet import (
     MOST_CONDITIONS,
     MOST_REFERENCES,
@@ -49,6 +50,7 @@ def read_sheet(post: QueryDict) -> Sheet:
     ]
     sheet.currency, sheet.rates = _line(post, "currency"), _lines(post, "rates")
     sheet.priority = _lines(post, "source_priority")
+    sheet.health = read_health_sheet(post)
     sheet.is_cut = _has_more(post, sheet)
     return sheet
 
@@ -61,6 +63,7 @@ def _has_more(post: QueryDict, sheet: Sheet) -> bool:
     unknown = {reference for references in lists for reference in references if reference.startswith(UNKNOWN)}
     return (
         any(len(set(post.getlist(kind))) > most for kind, most in MOST_ROWS.items())
+        or len(set(post.getlist("part"))) > MOST_PART_ROWS
         or len(unknown) > MOST_UNKNOWN
         or any(len(references) > MOST_REFERENCES for references in lists)
         or any(len(row.when) > MOST_CONDITIONS for row in sheet.rules)

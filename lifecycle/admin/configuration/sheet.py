@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from django.utils.translation import gettext as _
 
+from lifecycle.admin.configuration.health_sheet import HealthSheet
 from tenants.rules.configuration.definitions import CATEGORIES, DEFAULT_CATEGORY, EFFECT_SOURCES
 from tenants.rules.configuration.effect_kinds import KIND_FIELDS, KINDS
 from tenants.rules.configuration.errors import Finding
@@ -27,6 +28,10 @@ MOST_UNKNOWN = 40
 
 # By the name of the field that they are about.
 Findings = dict[str, list[Finding]]
+
+
+class CannotLayOut(Exception):
+    """The JSON says something that rows cannot hold: a list where a text belongs, say. Until then it stays JSON."""
 
 
 @dataclass(slots=True)
@@ -291,6 +296,7 @@ class Sheet:
     rates: str = ""
     # Which source goes first: "billing.arr: /billing, /import", one per line.
     priority: str = ""
+    health: HealthSheet = field(default_factory=HealthSheet)
     findings: Findings = field(default_factory=dict)
     # A sent form had more than can be shown: it must not be taken for the whole.
     is_cut: bool = False

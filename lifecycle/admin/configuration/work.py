@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from lifecycle.admin.configuration.documents import SameNameTwice, write_document, write_mapping, write_renamed
+from lifecycle.admin.configuration.health_sheet import change_health
 from lifecycle.admin.configuration.judging import Today
 from lifecycle.admin.configuration.posted import change_rows, read_sheet
 from lifecycle.admin.configuration.sheet import Sheet
@@ -74,6 +75,7 @@ def read_work(request: HttpRequest, *, today: Today) -> Work:
         if work.sheet.is_cut:
             work.refusal = str(CUT)
         change_rows(work.sheet, post.get("do", ""))
+        change_health(work.sheet.health, post.get("do", ""))
         work.mapping, work.renamed = write_mapping(work.sheet), write_renamed(work.sheet)
         try:
             work.document = write_document(work.sheet)

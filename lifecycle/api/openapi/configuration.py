@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from lifecycle.api.openapi.health import build_components
 from lifecycle.rules.event_types import EVENT_TYPES
 from lifecycle.rules.ownership import SOURCED_PATHS
 from lifecycle.rules.risk.figures import RISK_FIGURES
@@ -103,6 +104,7 @@ _NUMBER: Final = {"type": "number", "minimum": -LARGEST_NUMBER, "maximum": LARGE
 _SCALAR: Final = {"anyOf": [_line(LONGEST_TEXT), _NUMBER, {"type": "boolean"}]}
 
 COMPONENTS: Final[dict[str, dict[str, Any]]] = {
+    **build_components(LINE),
     "Configuration": _object(
         {
             "stages": {**_SOME_STAGES, "description": "The stages, in order."},
@@ -148,6 +150,7 @@ COMPONENTS: Final[dict[str, dict[str, Any]]] = {
                 ),
             },
             "risk_rules": _list(reference("RiskRule"), MOST_RISK_RULES),
+            "health": reference("HealthFormula"),
         },
         "stages",
         description="A tenant's lifecycle. An unknown key is an error.",

@@ -12,6 +12,14 @@ from django.db import connection
 from lifecycle.models import CustomerLifecycleStatus
 from lifecycle.rules.transitions import Allowed, Change, Refused, Status, decide
 from lifecycle.sentences import say
+from lifecycle.services.configuration.health_preview import (
+    BandChange,
+    ChangedCustomer,
+    HealthQuestion,
+    count_health_changes,
+    list_health_changes,
+    rename_stages,
+)
 from lifecycle.services.configuration.plans import complete_renames, judge_plan
 from lifecycle.services.configuration.started import StartedCount, count_started, find_leaving
 from storage.timeouts import allow_seconds
@@ -78,6 +86,15 @@ class RefusedMove:
 
 
 @dataclass(frozen=True, slots=True)
+class HealthPreview:
+    """How many customers would change their band of health, from which to which, and those who would lose most."""
+
+    customers: int
+    bands: tuple[BandChange, ...]
+    examples: tuple[ChangedCustomer, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Preview:
     """What a configuration would do. When it is not ``valid`` nothing is known beyond the findings.
 
@@ -98,6 +115,7 @@ class Preview:
     moves_judged: int = 0
     moves_refused: int = 0
     refused_moves: tuple[RefusedMove, ...] = field(default=())
+    health: HealthPreview | None = None
     effects: tuple[StartedCount, ...] = ()
 
     @property
@@ -139,6 +157,7 @@ def preview_configuration(
         for stage, count in sorted(counts.items())
         if renamed.get(stage, stage) not in policy.stages
     ]
+    names = rename_stages(stages, renamed=renamed, targets=targets)
     refused, judged = _judge_history(policy, renamed, tenant=tenant, now=now)
     return Preview(
         valid=True,
@@ -155,7 +174,16 @@ def preview_configuration(
         moves_refused=sum(move.count for move in refused),
         refused_moves=tuple(refused),
         effects=count_started(find_leaving(policy, targets, counts, renamed), tenant=tenant, made_by=made_by, now=now),
+        health=_compare_health(HealthQuestion(before, policy, names), tenant=tenant, now=now) if before else None,
     )
+
+
+def _compare_health(question: HealthQuestion, *, tenant: TenantRef, now: dt.datetime) -> HealthPreview:
+    changes = count_health_changes(question, tenant=tenant, now=now)
+    examples: list[ChangedCustomer] = []
+    if changes.changed:
+        examples, _following = list_health_changes(question, tenant=tenant, now=now)
+    return HealthPreview(changes.changed, changes.bands, tuple(examples))
 
 
 def _find_dead_ends(

@@ -3,48 +3,55 @@
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, Final
 from uuid import UUID
 
 from audit.models import LifecycleHistory
-from lifecycle.models import FigureChange
-from lifecycle.rules.health import Health, days_in_stage, health, overdue, score_points
+from lifecycle.models import FigureChange, Note, Task
+from lifecycle.rules.health import NO_WORK, START, Health, Work, days_in_stage, judge, score_points
 from lifecycle.services.customers.profiles import read_profile
 from tenants.actors import TenantRef
 from tenants.models import ConfigurationVersion
+from tenants.rules.configuration.health_formula import CATEGORY, HealthPart
 from tenants.rules.configuration.policy import Policy
 from tenants.services.configuration.policies import NoConfiguration, policy_of_version
 
 DAYS: Final = 90
 # Of each kind the newest are looked at: a customer has far fewer in such a time.
-MOST_CHANGES, MOST_STAGES, MOST_VERSIONS = 2000, 500, 20
-# Part of the score -> the figures that it is made of.
+MOST_CHANGES, MOST_STAGES, MOST_VERSIONS, MOST_WRITINGS = 2000, 500, 20, 2000
+# What a part of the score measures -> the figures that it is made of.
 FIGURES_OF: Final[Mapping[str, tuple[str, ...]]] = {
-    "overdue_balance": ("billing.balance_overdue", "billing.arr"),
-    "satisfaction": ("support.csat",),
-    "issues": ("support.open_issues",),
-    "renewal": ("billing.renewal_on",),
+    "overdue_share": ("billing.balance_overdue", "billing.arr"),
+    "csat": ("support.csat",),
+    "open_issues": ("support.open_issues",),
+    "days_to_renewal": ("billing.renewal_on",),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """The score at one time, and the points that its parts take from 100."""
+    """The score at one time, the points that its parts take from 100, and the policy that said so."""
 
     at: dt.datetime
     score: int
     points: Mapping[str, int]
+    policy: Policy
 
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """What one part did to the score since the day that is compared with; who reported it, and when (None: time)."""
+    """What one part did to the score since the day that is compared with; who reported it, and when (None: time).
+
+    ``configuration``: the number of the version that has the part otherwise than before.
+    """
 
     part: str
     points: int
     source: str | None
     at: dt.datetime | None
+    configuration: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +69,8 @@ class HealthPast:
 def read_health_past(customer_id: UUID, *, tenant: TenantRef, now: dt.datetime) -> HealthPast | None:
     """The score of the last 90 days, as far as the figures' past reaches; None without such a customer.
 
-    Call inside the tenant's context. Four statements, and those of the profile.
+    Call inside the tenant's context. Four statements, those of the profile, and two where the score asks
+    for notes or tasks.
     """
     profile = read_profile(customer_id, tenant=tenant, now=now)
     if profile is None:
@@ -95,6 +103,7 @@ class _Known:
         ]
         self.tenant = tenant
         self.provenance = profile["provenance"]
+        self.work = _WorkPast(of_customer)
         # Of a figure whose past was not kept the value counts since its time.
         changed = {path for _at, figures, _source in self.changes for path in figures}
         self.unchanged = {
@@ -106,29 +115,42 @@ class _Known:
 
     def look(self, at: dt.datetime) -> Moment | None:
         """The score at a time; None where there was none."""
-        judged = self._judge(at)
-        if judged is None or judged.score is None:
+        looked = self._judge(at)
+        if looked is None:
             return None
-        return Moment(at, judged.score, dict(score_points(judged)))
+        judged, policy = looked
+        return None if judged.score is None else Moment(at, judged.score, dict(score_points(judged)), policy)
 
     def compare(self, then: Moment, now: Moment) -> list[Delta]:
         """What each part did to the score between two times, what did most first."""
         deltas = []
-        for part, points in now.points.items():
-            if difference := then.points[part] - points:
-                source, at = self._cause(part, then.at)
-                deltas.append(Delta(part, difference, source, at))
+        before, after = _parts_by_name(then.policy), _parts_by_name(now.policy)
+        for name in dict.fromkeys([*now.points, *then.points]):
+            difference = then.points.get(name, 0) - now.points.get(name, 0)
+            if not difference:
+                continue
+            if before.get(name) != after.get(name):
+                deltas.append(self._reconfigured(name, difference, now.policy))
+            else:
+                source, at = self._cause(after.get(name), then.at)
+                deltas.append(Delta(name, difference, source, at))
         return sorted(deltas, key=lambda one: (-abs(one.points), one.part))
 
-    def _cause(self, part: str, since: dt.datetime) -> tuple[str | None, dt.datetime | None]:
-        if part == "stage":
+    def _reconfigured(self, name: str, points: int, policy: Policy) -> Delta:
+        at = next((at for at, number in self.configured if number == policy.version), None)
+        return Delta(name, points, None, at, policy.version)
+
+    def _cause(self, part: HealthPart | int | None, since: dt.datetime) -> tuple[str | None, dt.datetime | None]:
+        if not isinstance(part, HealthPart):
+            return None, None
+        if part.measure == CATEGORY:
             moved = [(source, at) for at, _stage, _version, source in self.stages if at > since]
             return moved[-1] if moved else (None, None)
-        paths = FIGURES_OF.get(part, ())
+        paths = FIGURES_OF.get(part.measure, ())
         changed = [(source, at) for at, figures, source in self.changes if at > since and set(paths) & figures.keys()]
         return changed[-1] if changed else (None, None)
 
-    def _judge(self, at: dt.datetime) -> Health | None:
+    def _judge(self, at: dt.datetime) -> tuple[Health, Policy] | None:
         placed = [row for row in self.stages if row[0] <= at]
         if not placed:
             return None
@@ -142,15 +164,18 @@ class _Known:
                 break
             figures |= values
         renewal = figures.get("billing.renewal_on")
-        return health(
-            category=policy.category(stage),
-            days_over=overdue(policy.max_days(stage), days_in_stage(self._entered(placed, entered, stage), at)),
+        judged = judge(
+            policy,
+            stage,
+            days_in_stage(self._entered(placed, entered, stage), at),
             arr=_number(figures.get("billing.arr")),
             balance_overdue=_number(figures.get("billing.balance_overdue")),
             open_issues=figures.get("support.open_issues"),
             csat=_number(figures.get("support.csat")),
             days_to_renewal=None if not renewal else (dt.date.fromisoformat(renewal) - at.date()).days,
+            work=self.work.look(at) if policy.health.needs_work else NO_WORK,
         )
+        return judged, policy
 
     def _entered(self, placed: Sequence[Any], entered: dt.datetime, stage: str) -> dt.datetime:
         """When the stage was entered: a change that left the customer in it did not begin it."""
@@ -171,6 +196,46 @@ class _Known:
             if stage in policy.definitions:
                 return policy
         return None
+
+
+def _parts_by_name(policy: Policy) -> dict[str, HealthPart | int]:
+    return {START: policy.health.start, **{part.name: part for part in policy.health.parts}}
+
+
+class _WorkPast:
+    """Notes and tasks as they stood at a time, read when they are asked for. When a task was due before is not kept."""
+
+    def __init__(self, of_customer: Mapping[str, Any]) -> None:
+        self.of_customer = of_customer
+
+    @cached_property
+    def notes(self) -> Sequence[tuple[dt.datetime, dt.datetime | None]]:
+        """When each note was written and deleted, the newest first."""
+        rows = Note.objects.filter(**self.of_customer).order_by("-id")
+        return list(rows.values_list("created_at", "deleted_at")[:MOST_WRITINGS])
+
+    @cached_property
+    def tasks(self) -> Sequence[tuple[dt.datetime, dt.date, dt.datetime | None]]:
+        """When each task was made, due and done."""
+        rows = Task.objects.filter(**self.of_customer).order_by("-id")
+        return list(rows.values_list("created_at", "due_key", "done_at")[:MOST_WRITINGS])
+
+    def look(self, at: dt.datetime) -> Work:
+        """What was written down by then."""
+        days = next(
+            (
+                (at - created).days
+                for created, deleted in self.notes
+                if created <= at and (deleted is None or deleted > at)
+            ),
+            None,
+        )
+        due = [
+            created
+            for created, due_on, done in self.tasks
+            if created <= at and due_on < at.date() and (done is None or done > at)
+        ]
+        return Work(days, len(due))
 
 
 def _number(text: Any) -> float | None:

@@ -14,7 +14,8 @@ from uuid import UUID
 import orjson
 
 from lifecycle.queries import facts
-from lifecycle.rules.health import days_in_stage, health, overdue, score_points
+from lifecycle.queries.health import find_work
+from lifecycle.rules.health import NO_WORK, Work, days_in_stage, judge, overdue, score_points
 from lifecycle.rules.transitions import Refused, StageOption, Status, explain
 from lifecycle.rules.urgency import weigh
 from lifecycle.services.cache import copies
@@ -103,7 +104,8 @@ def describe_effect(effect: Effect) -> Json:
 def read_summary(customer_id: UUID, *, tenant: TenantRef, now: dt.datetime, held: Held | None = None) -> Json | None:
     """Stage, days in it, health, renewal, billing and support figures [API-3].
 
-    One round trip to Redis on a hit; none with what was ``held`` under ``summary_keys``.
+    One round trip to Redis on a hit; none with what was ``held`` under ``summary_keys``. And one statement where the
+    score asks for notes or tasks.
     """
     reading = copies.read(tenant.id, customer_id, *SUMMARY_PARTS, held=held)
     raw_status, raw_figures = reading.values[copies.STATUS], reading.values[copies.FIGURES]
@@ -116,7 +118,12 @@ def read_summary(customer_id: UUID, *, tenant: TenantRef, now: dt.datetime, held
         configuration = row["configuration_version"]
         reading.offer(configuration, status=(row["version"], raw_status), figures=(row["profile_version"], raw_figures))
     status, figures = load_status(raw_status), orjson.loads(raw_figures)
-    return _summarise(status, figures, policy_of(tenant, configuration), now=now)
+    policy = policy_of(tenant, configuration)
+    work = NO_WORK
+    if policy.health.needs_work:
+        with tenant_context(tenant.id):
+            work = find_work([customer_id], policy, tenant=tenant, now=now).get(customer_id, NO_WORK)
+    return _summarise(status, figures, policy, work, now=now)
 
 
 def summary_keys(tenant_id: UUID, customer_id: UUID) -> list[str]:
@@ -124,7 +131,7 @@ def summary_keys(tenant_id: UUID, customer_id: UUID) -> list[str]:
     return copies.keys_of(tenant_id, customer_id, *SUMMARY_PARTS)
 
 
-def _summarise(status: Json, figures: Json, policy: Policy, *, now: dt.datetime) -> Json:
+def _summarise(status: Json, figures: Json, policy: Policy, work: Work, *, now: dt.datetime) -> Json:
     stage = status["stage"]
     billing, support = figures["billing"], figures["support"]
     expected = policy.max_days(stage)
@@ -132,14 +139,16 @@ def _summarise(status: Json, figures: Json, policy: Policy, *, now: dt.datetime)
     over = overdue(expected, days)
     to_renewal = days_until(billing["renewal_on"], now)
     arr = _number(billing["arr"])
-    judged = health(
-        category=policy.category(stage),
-        days_over=over,
+    judged = judge(
+        policy,
+        stage,
+        days,
         arr=arr,
         balance_overdue=_number(billing["balance_overdue"]),
         open_issues=support["open_issues"],
         csat=_number(support["csat"]),
         days_to_renewal=to_renewal,
+        work=work,
     )
     return status | {
         "name": figures["name"],

@@ -8,10 +8,12 @@ from uuid import UUID
 import orjson
 from django.db import connection
 
+from lifecycle.queries.health import find_work
 from lifecycle.queries.insight.past import ARRIVALS, FIGURES
 from lifecycle.queries.list_columns import LISTED
 from lifecycle.queries.listing import describe_row
 from lifecycle.rules.fields import COMPANY
+from lifecycle.rules.health import NO_WORK
 from lifecycle.services.insight.as_of import EFFECTIVE, RECORDED, list_past
 from lifecycle.services.insight.reading import Stages, midnight
 from storage.cursors import plain_array, text_array
@@ -38,7 +40,8 @@ def list_as_of(
 
     ``keys``: only in these stages; None: in any. Rows are those of ``list_customers``: stage, reason and author of
     then, judged by the configuration that was live, with the figures that held. The company's own fields are today's,
-    and so is what ``owner`` asks for. At most six statements. Call inside the tenant's context.
+    and so is what ``owner`` asks for. At most six statements, and
+    one where the score asks for notes or tasks. Call inside the tenant's context.
     """
     if keys is not None and not keys:
         return [], 0
@@ -53,6 +56,7 @@ def list_as_of(
     policy = stages.policy if live is None else policy_of_version(tenant.id, live)
     arrivals = {row["customer_id"]: row for row in _fetch(ARRIVALS, found, tenant)}
     figures = _read_figures(found, tenant, end, as_known=known == RECORDED)
+    work = find_work([past["customer_id"] for past in found], policy, tenant=tenant, now=end, past_day=day)
     rows = []
     for past in found:
         customer_id = past["customer_id"]
@@ -62,7 +66,8 @@ def list_as_of(
             arr = f"{past['arr']:.2f}" if past["arr"] or past["currency"] else None
             held |= {"arr": arr, "currency": past["currency"]}
         row = dict.fromkeys(field.name for field in LISTED) | arrivals[customer_id] | held
-        rows.append(describe_row(row | {"stage_entered_at": past["entered"]}, policy, end, today=day))
+        row |= {"stage_entered_at": past["entered"]}
+        rows.append(describe_row(row, policy, end, work.get(customer_id, NO_WORK), today=day))
     return rows, count
 
 

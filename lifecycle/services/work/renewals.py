@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
-from lifecycle.rules.health import days_in_stage, health, overdue, read_number
+from lifecycle.queries.health import find_work
+from lifecycle.rules.health import NO_WORK, Work, days_in_stage, judge, read_number
 from lifecycle.rules.urgency import risk_of
 from storage.cursors import fetch_prepared_dicts, text_array
 from tenants.actors import TenantRef
@@ -154,7 +155,9 @@ def list_renewals(
     customer's health (``rules.urgency.risk_of``). ``owner``: the key of a user name, for theirs alone.
     """
     given = {**_given(start, end, tenant, policy, owner), "limit": limit, "offset": offset}
-    return [_describe(row, policy, now) for row in fetch_prepared_dicts(_LIST, given, using="default")]
+    rows = fetch_prepared_dicts(_LIST, given, using="default")
+    work = find_work([row["customer_id"] for row in rows], policy, tenant=tenant, now=now)
+    return [_describe(row, policy, now, work.get(row["customer_id"], NO_WORK)) for row in rows]
 
 
 def list_days(
@@ -208,21 +211,22 @@ def _begin(month: Month) -> dt.datetime:
     return dt.datetime.combine(month.first, dt.time(), dt.UTC)
 
 
-def _describe(row: Row, policy: Policy, now: dt.datetime) -> Row:
-    category = policy.category(row["stage"])
+def _describe(row: Row, policy: Policy, now: dt.datetime, work: Work) -> Row:
     days = (row["renewal_on"] - now.date()).days
-    judged = health(
-        category=category,
-        days_over=overdue(policy.max_days(row["stage"]), days_in_stage(row["stage_entered_at"], now)),
+    judged = judge(
+        policy,
+        row["stage"],
+        days_in_stage(row["stage_entered_at"], now),
         arr=read_number(row["arr"]),
         balance_overdue=read_number(row["balance_overdue"]),
         open_issues=row["open_issues"],
         csat=read_number(row["csat"]),
         days_to_renewal=days,
+        work=work,
     )
     return {
         **row,
-        "category": category,
+        "category": policy.category(row["stage"]),
         "days": days,
         "health": judged.score,
         "band": judged.band,

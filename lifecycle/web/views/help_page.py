@@ -9,8 +9,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from lifecycle.rules import health
 from lifecycle.rules.urgency import HALF_TIME_DAYS, LEAST_RISK
+from lifecycle.sentences.health import explain_health
 from lifecycle.web.list_page import CATEGORY_LABELS
 from lifecycle.web.pages import page
 from lifecycle.web.stage_colors import stage_colors
@@ -82,14 +82,6 @@ def _describe_rights() -> list[tuple[str, Sequence[tuple[str, bool]]]]:
 
 def _list_terms(policy: Policy) -> list[tuple[str, str]]:
     """What is shown on the pages, from the most used on. Numbers are those that the formulas have."""
-    penalties = {
-        "risk": health.CATEGORY_PENALTIES["risk"],
-        "arrears": health.ARREARS_PENALTY,
-        "csat": health.CSAT_PENALTY,
-        "issues": health.ISSUES_PENALTY,
-        "late": health.LATE_PENALTY,
-        "renewal": health.RENEWAL_PENALTY,
-    }
     stake = {"least": round(LEAST_RISK), "half": round(HALF_TIME_DAYS), "currency": policy.exchange.own}
     return [
         (_("Stage"), _("Where a customer stands. Your company names the stages and says which may follow which.")),
@@ -101,15 +93,7 @@ def _list_terms(policy: Policy) -> list[tuple[str, str]]:
             _("Days in stage"),
             _("Since the customer entered it. A customer is stuck past the expected days of the stage."),
         ),
-        (
-            _("Health"),
-            _(
-                "100 points less what worries: a stage at risk %(risk)s, an overdue balance up to %(arrears)s,"
-                " satisfaction up to %(csat)s, open issues up to %(issues)s, days past the target up to %(late)s, a"
-                " renewal that is near up to %(renewal)s. A figure that is missing costs nothing."
-            )
-            % penalties,
-        ),
+        (_("Health"), explain_health(policy.health)),
         (
             _("At stake"),
             _(

@@ -10,13 +10,14 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from lifecycle.services.customers.health_past import read_health_past
+from lifecycle.sentences.health import name_part
+from lifecycle.services.customers.health_past import Delta, read_health_past
 from lifecycle.services.customers.offers import PINNABLE
 from lifecycle.services.customers.pins import AS_IT_IS, PinRefused, pin_field, unpin_field
 from lifecycle.services.customers.profiles import read_profile
 from lifecycle.web.naming import name_field, name_source
 from lifecycle.web.pages import page, wants_fragment
-from lifecycle.web.record import PARTS, draw_line, show_fields
+from lifecycle.web.record import draw_line, show_fields
 from tenants.middleware import current_request_id
 from tenants.pages import TenantRequest
 from tenants.refusals import STATUS_OF_CODE
@@ -110,9 +111,15 @@ def show_health(request: TenantRequest, customer_id: UUID) -> HttpResponse:
         # One row a change: a table of ninety equal days says nothing.
         "rows": [one for index, one in enumerate(moments) if index == 0 or one.score != moments[index - 1].score],
         "deltas": [
-            {"name": PARTS[one.part], "points": one.points, "source": name_source(one.source or ""), "at": one.at}
+            {"name": name_part(one.part), "points": one.points, "source": _say_cause(one), "at": one.at}
             for one in past.deltas
         ],
         "stage_colors": {},
     }
     return render(request, "health.html#past" if wants_fragment(request) else "health.html", context)
+
+
+def _say_cause(delta: Delta) -> str:
+    if delta.configuration is not None:
+        return _("Configuration %(number)s") % {"number": delta.configuration}
+    return name_source(delta.source or "")

@@ -6,6 +6,7 @@ from typing import Any
 from tenants.rules.configuration.conditions import Condition
 from tenants.rules.configuration.effect_kinds import EFFECT_KINDS
 from tenants.rules.configuration.effects import EFFECT_MOMENTS, EFFECT_SOURCES, Effect, Escalation, write_effect
+from tenants.rules.configuration.health_formula import USUAL_HEALTH, HealthFormula, write_health
 from tenants.rules.configuration.risk_rules import RiskRule, write_risk_rule
 
 __all__ = [
@@ -82,6 +83,7 @@ class Configuration:
     rates: tuple[tuple[str, float], ...] = ()
     source_priority: tuple[tuple[str, tuple[str, ...]], ...] = ()
     risk_rules: tuple[RiskRule, ...] = ()
+    health: HealthFormula = USUAL_HEALTH
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -116,6 +118,7 @@ class Configuration:
             "rates": dict(self.rates),
             "source_priority": {path: list(sources) for path, sources in self.source_priority},
             "risk_rules": [write_risk_rule(rule) for rule in self.risk_rules],
+            "health": write_health(self.health) if self.health != USUAL_HEALTH else {},
         }
         return document | {key: value for key, value in optional.items() if value}
 

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from tenants.rules.configuration.definitions import Configuration, Effect, EventRule, StageDefinition
 from tenants.rules.configuration.effects import write_effect
+from tenants.rules.configuration.health_reader import diff_health
 from tenants.rules.configuration.risk_rules import write_risk_rule
 from tenants.rules.texts import fold_text
 
@@ -35,6 +36,7 @@ ChangeKind = Literal[
     "risk_rule_added",
     "risk_rule_removed",
     "risk_rule_changed",
+    "health_changed",
 ]
 
 
@@ -87,6 +89,7 @@ def diff_configurations(
     changes += _diff_money(before, new)
     changes += _diff_priority(before, new)
     changes += _diff_risk_rules(before, new)
+    changes += [_change("health_changed", name, **params) for name, params in diff_health(before.health, new.health)]
     return changes
 
 

@@ -23,6 +23,7 @@ from tenants.rules.configuration.diff import ConfigurationChange, diff_configura
 from tenants.rules.configuration.document_reader import DocumentReader, name_type
 from tenants.rules.configuration.effect_reader import read_effects
 from tenants.rules.configuration.errors import ERROR, WARNING, Finding, InvalidConfiguration
+from tenants.rules.configuration.health_reader import note_health, read_health
 from tenants.rules.configuration.meaning import infer_category
 from tenants.rules.configuration.risk_rule_reader import note_risk_rules, read_risk_rules
 from tenants.rules.configuration.sections import MOST_STAGES, read_money, read_rules
@@ -70,6 +71,7 @@ KEYS = (
     "rates",
     "source_priority",
     "risk_rules",
+    "health",
 )
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
@@ -102,15 +104,17 @@ def read_configuration(document: object) -> tuple[Configuration | None, list[Fin
     currency, rates = read_money(reader, known)
     priority = read_priority(reader, known)
     risk_rules = read_risk_rules(reader, known)
+    health = read_health(reader, known)
     if reader.errors:
         return None, reader.findings
     is_open = "transitions" not in known
     configuration = Configuration(
-        definitions, initial, is_open, rules, effects, currency, rates, priority, risk_rules=risk_rules
+        definitions, initial, is_open, rules, effects, currency, rates, priority, risk_rules=risk_rules, health=health
     )
     note_concerns(reader, configuration)
     note_priority(reader, configuration)
     note_risk_rules(reader, configuration)
+    note_health(reader, configuration)
     return configuration, reader.findings
 
 

@@ -12,6 +12,7 @@ from tenants.rules.configuration.definitions import (
     EventRule,
     StageDefinition,
 )
+from tenants.rules.configuration.health_formula import HealthFormula
 from tenants.rules.money import Exchange
 from tenants.rules.texts import clean_line, suggest_text
 
@@ -52,6 +53,11 @@ class Policy:
     exchange: Exchange = field(repr=False)
     exchange_table: Mapping[str, float] = field(repr=False)
     source_priority: Mapping[str, tuple[str, ...]] = field(repr=False)
+
+    @property
+    def health(self) -> HealthFormula:
+        """How the score of a customer is made."""
+        return self.configuration.health
 
     def allowed_from(self, stage: str | None) -> tuple[str, ...]:
         """The stages that a customer in ``stage`` may be moved to, in order.

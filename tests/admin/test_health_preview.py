@@ -1,0 +1,70 @@
+"""An admin makes the health the tenant's own in the editor, sees what the draft would make of it, and publishes it."""
+
+import datetime as dt
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from lifecycle.services.customers.recording import CustomerFacts, record_customers
+from lifecycle.services.customers.summaries import read_summary
+from tenants.actors import TenantRef, system_actor
+from tenants.context import tenant_context
+from tenants.models import ConfigurationVersion
+from tests.admin.test_configuration import editor, form_of, new_draft, reread
+from tests.admin.test_walk import browser
+from tests.conftest import People
+from tests.factories import CustomerFactory, utc_now
+from tests.services.acts import publish
+from tests.web.conftest import text_of
+
+
+@pytest.fixture
+def admin_browser(users: People) -> Client:
+    return browser(users.tenant_admin)
+
+
+def show(client: Client, draft: ConfigurationVersion, **asked: str) -> str:
+    answer = client.get(reverse("admin:configuration_health", args=[draft.pk]), asked)
+    assert answer.status_code == 200
+    return text_of(answer)
+
+
+def test_the_usual_health_is_made_one_s_own_previewed_and_published(tenant: TenantRef, admin_browser: Client) -> None:
+    customer = CustomerFactory(tenant=tenant, name="Ann")
+    now = utc_now()
+    with tenant_context(tenant.id):
+        fact = CustomerFacts(customer.external_id, "/support", now - dt.timedelta(days=1), support={"open_issues": 5})
+        record_customers([fact], tenant=tenant, actor=system_actor("t"), source="Import", now=now, create=False)
+    draft = new_draft(tenant)
+    form = form_of(admin_browser.get(editor(draft)), "own_health")
+    own = admin_browser.post(editor(draft), form)
+    row = own.context["sheet"].health.parts[3]
+    assert (row.name, row.points, row.begin, row.end) == ("issues", "15", "0", "5")
+    form = form_of(own)
+    form[f"part-{row.key}-points"] = ["many"]
+    refused = admin_browser.post(editor(draft), form_of(own, "check") | {f"part-{row.key}-points": ["many"]})
+    assert "The number of points must be a whole number, not text." in refused.content.decode()
+    form[f"part-{row.key}-points"] = ["75"]
+    admin_browser.post(editor(draft), form)
+    saved = reread(tenant, draft)
+    assert saved.document["health"]["parts"][3] == {
+        "name": "issues", "measure": "open_issues", "points": 75, "from": 0, "to": 5
+    }  # fmt: skip
+
+    page = show(admin_browser, saved)
+    assert "1 customer would turn poor, 0 would turn good." in page
+    assert "Ann Prospect good (85) poor (25)" in page
+    assert "No one changes." in show(admin_browser, saved, to="good")
+    assert "Judged on the first of each month from" in show(admin_browser, saved, past="1")
+
+    with tenant_context(tenant.id):
+        publish(tenant, saved.document)
+        summary = read_summary(customer.id, tenant=tenant, now=utc_now())
+    assert summary is not None
+    assert (summary["health"]["score"], summary["health"]["band"]) == (25, "poor")
+
+
+def test_a_draft_with_errors_is_not_previewed(tenant: TenantRef, admin_browser: Client) -> None:
+    draft = new_draft(tenant, {"stages": ["A"], "health": {"parts": []}})
+    assert "The draft has errors: correct them first, then look again." in show(admin_browser, draft)
