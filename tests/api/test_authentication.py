@@ -40,7 +40,7 @@ def test_a_person_logs_in_and_looks_at_their_tenant(tenant, users, anonymous):
     seen = anonymous.get(LOOK).json()
     assert seen["tenant"] == str(tenant.id)
     assert seen["stages"] == ["Active", "At-Risk", "Churned", "Onboarded", "Prospect"]
-    assert seen["permissions"] == ["update_lifecycle", "view_history", "view_lifecycle"]
+    assert seen["permissions"] == ["reveal_contacts", "update_lifecycle", "view_history", "view_lifecycle"]
 
 
 def refresh(client, token):

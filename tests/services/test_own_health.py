@@ -1,4 +1,4 @@
-"""A tenant's own health: what everything shows, what a draft would change, and what its bands would have told."""
+"""A tenant's own health: what everything shows, what a draft would change, and what its bands would have said."""
 
 import datetime as dt
 import random
@@ -178,9 +178,9 @@ def test_the_past_judged_at_once_is_the_past_judged_customer_by_customer(tenant,
     with tenant_context(tenant.id):
         live = live_policy(tenant.id)
         seen = []
-        told = backtest_health(live, draft, names, tenant=tenant, now=NOW, progress=lambda *done: seen.append(done))
+        said = backtest_health(live, draft, names, tenant=tenant, now=NOW, progress=lambda *done: seen.append(done))
         counted = Counter()
-        for day in told.landmarks:
+        for day in said.landmarks:
             for name, customer in made.items():
                 past = read_past(customer.id, day - dt.timedelta(days=1), known="effective", tenant=tenant)
                 if past.stage is None or past.stage == "Churned":
@@ -205,7 +205,7 @@ def test_the_past_judged_at_once_is_the_past_judged_customer_by_customer(tenant,
     found = {
         (which, one.band, key): getattr(one.share, key)
         for which in ("live", "draft")
-        for one in getattr(told, which)
+        for one in getattr(said, which)
         for key in ("rows", "hits")
         if getattr(one.share, key)
     }

@@ -211,7 +211,7 @@ def test_the_board_takes_as_many_statements_for_many_as_for_few(manager, tenant)
         frame = ("BEGIN", "COMMIT", "SELECT set_config")
         counts.append(len([one for one in captured if not one["sql"].startswith(frame)]))
     assert counts[0] == counts[1], counts
-    assert counts[0] == 7
+    assert counts[0] == 5
 
 
 def test_a_card_is_moved_from_the_board_and_the_board_says_so(manager, tenant):

@@ -20,6 +20,7 @@ from tenants.rules.configuration.definitions import CATEGORIES
 from tenants.rules.configuration.health_formula import CATEGORY
 from tenants.rules.configuration.health_reader import KEYS, MOST_HEALTH_STEPS, PART_KEYS
 from tenants.rules.texts import shorten_text
+from tenants.sentences.figures import say_number
 
 
 def lay_out_health(value: Any) -> HealthSheet:
@@ -29,7 +30,7 @@ def lay_out_health(value: Any) -> HealthSheet:
     if not isinstance(parts, list | tuple):
         raise CannotLayOut(_("“%(key)s” is not a list.") % {"key": "parts"})
     if len(parts) > MOST_PART_ROWS:
-        shown = {"key": "parts", "count": f"{len(parts):,}", "most": MOST_PART_ROWS}
+        shown = {"key": "parts", "count": say_number(len(parts)), "most": MOST_PART_ROWS}
         raise CannotLayOut(_("“%(key)s” has %(count)s rows; the form shows at most %(most)s.") % shown)
     sheet = HealthSheet(is_own=True, parts=[_lay_out_part(str(index), part) for index, part in enumerate(parts)])
     for name in NUMBERS:

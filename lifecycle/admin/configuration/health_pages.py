@@ -1,4 +1,4 @@
-"""What a draft would make of the health of all customers, and how well its bands would have told who churned."""
+"""What a draft would make of the health of all customers, and what its bands would have said of who churned."""
 
 from typing import Any, Final
 
@@ -73,11 +73,11 @@ def preview_health(request: HttpRequest, draft: ConfigurationVersion) -> dict[st
         "backtest": None,
     }
     if "past" in request.GET:
-        told = backtest_health(live, policy, question.names, tenant=tenant, now=now)
-        context["backtest"] = told
-        context["told"] = [
+        said = backtest_health(live, policy, question.names, tenant=tenant, now=now)
+        context["backtest"] = said
+        context["said"] = [
             {"band": _label(one.band), "one": one, "other": other}
-            for one, other in zip(told.live, told.draft, strict=True)
+            for one, other in zip(said.live, said.draft, strict=True)
         ]
     return context
 

@@ -33,7 +33,7 @@ _COUNT: Final = "SELECT count(*) FROM customer_lifecycle_status WHERE tenant_id 
 
 
 @dataclass(frozen=True, slots=True)
-class BandTold:
+class BandSaid:
     """Of all looks that fell into a band: the share that churned within 90 days; and of all churned, its share."""
 
     band: str
@@ -46,8 +46,8 @@ class HealthBacktest:
     """``landmarks``: the days on which customers were judged. What each band of both formulas said."""
 
     landmarks: Sequence[dt.date]
-    live: Sequence[BandTold]
-    draft: Sequence[BandTold]
+    live: Sequence[BandSaid]
+    draft: Sequence[BandSaid]
 
 
 def find_landmarks(now: dt.datetime, most: int = LANDMARKS) -> list[dt.date]:
@@ -111,15 +111,15 @@ def backtest_health(
     return HealthBacktest(landmarks, _tell("live", sums), _tell("draft", sums))
 
 
-def _tell(formula: str, sums: Mapping[tuple[str, str], Sequence[int]]) -> list[BandTold]:
+def _tell(formula: str, sums: Mapping[tuple[str, str], Sequence[int]]) -> list[BandSaid]:
     of_bands = {band: numbers for (one, band), numbers in sums.items() if one == formula}
     churned = sum(numbers[2] for numbers in of_bands.values())
-    told = []
+    said = []
     for band in BANDS:
         rows, customers, hits, squares, products, hit_squares = of_bands.get(band, (0,) * 6)
         share = measure_share(rows, customers, hits, squares=squares, products=products, hit_squares=hit_squares)
-        told.append(BandTold(band, share, hits / churned if churned else None))
-    return told
+        said.append(BandSaid(band, share, hits / churned if churned else None))
+    return said
 
 
 def _numbers(prefix: str, policy: Policy, stages: Sequence[str]) -> dict[str, Any]:
