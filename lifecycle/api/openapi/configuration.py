@@ -33,6 +33,7 @@ from tenants.rules.configuration.sections import (
     MOST_RULES,
     MOST_STAGES,
     MOST_VALUES,
+    SMALLEST_RATE,
 )
 from tenants.rules.configuration.source_priority import LONGEST_SOURCE, MOST_SOURCES, SOURCE
 from tenants.rules.effect_texts import FIELDS
@@ -130,7 +131,7 @@ COMPONENTS: Final[dict[str, dict[str, Any]]] = {
             },
             "rates": {
                 "type": "object",
-                "additionalProperties": {"type": "number", "exclusiveMinimum": 0, "maximum": LARGEST_RATE},
+                "additionalProperties": {"type": "number", "minimum": SMALLEST_RATE, "maximum": LARGEST_RATE},
                 "propertyNames": {"pattern": "^[A-Za-z]{3}$"},
                 "maxProperties": MOST_RATES,
                 "description": "Currency -> the worth of one unit in `currency`. Others have approximate rates.",
