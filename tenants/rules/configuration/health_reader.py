@@ -161,6 +161,9 @@ def _read_categories(reader: DocumentReader, value: object, place: Place) -> tup
 def note_health(reader: DocumentReader, configuration: Configuration) -> None:
     """Warn of a formula that says less than its author may think."""
     formula = configuration.health
+    if formula == USUAL_HEALTH:
+        # It says what it says of every tenant.
+        return
     takes = FULL_SCORE - formula.start + sum(part.most for part in formula.parts)
     if takes <= FULL_SCORE - formula.watch_from:
         reader.add_warning(("health", "watch_from"), "never_poor", watch=formula.watch_from, lowest=FULL_SCORE - takes)
