@@ -1,9 +1,0 @@
-from enum import StrEnum
-
-
-class EffectMomentEnum(StrEnum):
-    ENTER = "enter"
-    LEAVE = "leave"
-
-    def __str__(self) -> str:
-        return str(self.value)

@@ -1,9 +1,0 @@
-from enum import StrEnum
-
-
-class ListTasksState(StrEnum):
-    DONE = "done"
-    OPEN = "open"
-
-    def __str__(self) -> str:
-        return str(self.value)
