@@ -1,6 +1,7 @@
 """An admin makes the health the tenant's own in the editor, sees what the draft would make of it, and publishes it."""
 
 import datetime as dt
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -63,6 +64,14 @@ def test_the_usual_health_is_made_one_s_own_previewed_and_published(tenant: Tena
         summary = read_summary(customer.id, tenant=tenant, now=utc_now())
     assert summary is not None
     assert (summary["health"]["score"], summary["health"]["band"]) == (25, "poor")
+
+
+def test_who_plays_the_past_while_it_is_being_played_is_not_kept_waiting(
+    tenant: TenantRef, admin_browser: Client, superuser: Any
+) -> None:
+    turn = "SELECT pg_advisory_xact_lock(hashtextextended('health backtest:' || %s::text, 0))"
+    superuser.execute(turn, [str(tenant.id)])
+    assert "It is being played for someone else of your company." in show(admin_browser, new_draft(tenant), past="1")
 
 
 def test_a_draft_with_errors_is_not_previewed(tenant: TenantRef, admin_browser: Client) -> None:

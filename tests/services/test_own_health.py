@@ -215,6 +215,25 @@ def test_the_past_judged_at_once_is_the_past_judged_customer_by_customer(tenant,
     assert seen == [(3, 4), (4, 4)]
 
 
+def test_of_a_large_tenant_a_part_is_judged_and_by_one_person_at_a_time(tenant, monkeypatch, superuser):
+    monkeypatch.setattr(health_backtest, "MOST_JUDGED", 10)
+    monkeypatch.setattr(health_backtest, "BATCH", 3)
+    tell(tenant, {f"c{number}": [(0, "Prospect")] for number in range(40)}, {})
+    keep_facts(tenant)
+    with tenant_context(tenant.id), connection.cursor() as cursor:
+        live = live_policy(tenant.id)
+        superuser.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended('health backtest:' || %s::text, 0))", [str(tenant.id)]
+        )
+        assert backtest_health(live, live, {}, tenant=tenant, now=NOW) is None
+        superuser.rollback()
+        said = backtest_health(live, live, {}, tenant=tenant, now=NOW)
+        cursor.execute("SELECT count(*) FROM lifecycle_customer WHERE mod(hashtextextended(id::text, 0), 4) = 0")
+        (judged,) = cursor.fetchone()
+    assert said.every == 4 and judged < 40
+    assert sum(one.share.customers for one in said.live) == judged
+
+
 def test_months_of_which_ninety_days_are_not_over_are_left_out():
     assert find_landmarks(NOW, most=3) == [dt.date(2026, 6, 1), dt.date(2026, 7, 1), dt.date(2026, 8, 1)]
 

@@ -71,9 +71,12 @@ def preview_health(request: HttpRequest, draft: ConfigurationVersion) -> dict[st
         "band": band,
         "following": following,
         "backtest": None,
+        "playing": False,
     }
     if "past" in request.GET:
         said = backtest_health(live, policy, question.names, tenant=tenant, now=now)
+        if said is None:
+            return context | {"playing": True}
         context["backtest"] = said
         context["said"] = [
             {"band": _label(one.band), "one": one, "other": other}

@@ -39,6 +39,7 @@ WITH k AS MATERIALIZED (
 ), customers AS MATERIALIZED (
     SELECT customer_id FROM customer_lifecycle_status
      WHERE tenant_id = %(tenant_id)s::uuid AND customer_id > %(after)s::uuid
+       AND mod(hashtextextended(customer_id::text, 0), %(every)s::bigint) = 0
      ORDER BY customer_id LIMIT %(batch)s::int
 ), changed AS MATERIALIZED (
     SELECT f.customer_id, width_bucket(f.effective_at, %(moments)s::timestamptz[]) + 1 AS number, {_LATEST}

@@ -3,9 +3,13 @@
 On the first of each of the last months every customer is judged as it stood then, with the figures that held then, and
 counted as churned if it came to a stage of the category "lost" within 90 days. Months of which 90 days are not over are
 left out, as are customers who were lost already. Figures whose past is not kept are not known.
+
+A person waits for it at a page, so no more than ``MOST_JUDGED`` customers are judged, of a large tenant one in so many,
+and one person at a time has it played.
 """
 
 import datetime as dt
+import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,16 +23,17 @@ from lifecycle.queries.insight.health import count_churned
 from lifecycle.rules.insight.shares import Share, measure_share
 from lifecycle.services.insight.reading import Stages, midnight
 from storage.cursors import plain_array, text_array
-from storage.timeouts import JOB_SECONDS, allow_seconds
 from tenants.actors import TenantRef
 from tenants.rules.configuration.policy import Policy
 
 HORIZON_DAYS: Final = 90
 LANDMARKS: Final = 12
 BATCH: Final = 2000
+MOST_JUDGED: Final = 5000
 BANDS: Final = ("good", "watch", "poor", "unknown")
 LOST: Final = "lost"
 _FIRST: Final = UUID(int=0)
+_TRY_TURN: Final = "SELECT pg_try_advisory_xact_lock(hashtextextended('health backtest:' || %(tenant_id)s::text, 0))"
 _COUNT: Final = "SELECT count(*) FROM customer_lifecycle_status WHERE tenant_id = %(tenant_id)s"
 
 
@@ -43,9 +48,10 @@ class BandSaid:
 
 @dataclass(frozen=True, slots=True)
 class HealthBacktest:
-    """``landmarks``: the days on which customers were judged. What each band of both formulas said."""
+    """``landmarks``: the days on which one in ``every`` customers was judged. What each band of both formulas said."""
 
     landmarks: Sequence[dt.date]
+    every: int
     live: Sequence[BandSaid]
     draft: Sequence[BandSaid]
 
@@ -67,12 +73,19 @@ def backtest_health(
     tenant: TenantRef,
     now: dt.datetime,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
-) -> HealthBacktest:
-    """Judge the past by both. ``names``: what each live stage is called in the draft.
+) -> HealthBacktest | None:
+    """Judge the past by both; None while it is being played for someone else. ``names``: live stages in the draft.
 
-    A statement for each 2,000 customers, and three; in the tenant's context. ``progress`` gets customers done and all.
+    Three statements for 5,000 customers or more, and four; in the tenant's context and one transaction. ``progress``
+    gets customers done and all.
     """
-    allow_seconds(JOB_SECONDS)
+    with connection.cursor() as cursor:
+        cursor.execute(_TRY_TURN, {"tenant_id": tenant.id})
+        if cursor.fetchone() != (True,):
+            return None
+        cursor.execute(_COUNT, {"tenant_id": tenant.id})
+        (customers,) = cursor.fetchone() or (0,)
+    every = max(1, math.ceil(customers / MOST_JUDGED))
     stages = Stages.of(live, tenant)
     landmarks = find_landmarks(now)
     moments = [midnight(day) for day in landmarks]
@@ -85,6 +98,7 @@ def backtest_health(
         "last": moments[-1],
         "horizon": HORIZON_DAYS,
         "batch": BATCH,
+        "every": every,
         "lost": text_array(lost),
         "stages": text_array(stages.keys),
         **_numbers("", live, live.stages),
@@ -95,8 +109,6 @@ def backtest_health(
     statement = count_churned(compiled, drafted)
     sums: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0] * 6)
     with connection.cursor() as cursor:
-        cursor.execute(_COUNT, parameters)
-        (total,) = cursor.fetchone() or (0,)
         after, done, count = _FIRST, 0, BATCH
         while count == BATCH:
             cursor.execute(statement, parameters | {"after": after})
@@ -107,8 +119,8 @@ def backtest_health(
                 elif band is not None:
                     after, count = UUID(band), int(numbers[0])
             done += count
-            progress(done, total)
-    return HealthBacktest(landmarks, _tell("live", sums), _tell("draft", sums))
+            progress(done, customers // every)
+    return HealthBacktest(landmarks, every, _tell("live", sums), _tell("draft", sums))
 
 
 def _tell(formula: str, sums: Mapping[tuple[str, str], Sequence[int]]) -> list[BandSaid]:
