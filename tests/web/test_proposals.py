@@ -60,6 +60,6 @@ def test_a_proposal_is_dismissed_with_a_reason_and_the_customer_stays(page_clien
 
 
 def test_another_tenants_proposal_is_not_found(page_client, other_users, proposed):
-    stranger = page_client(other_users.account_manager)
+    outsider = page_client(other_users.account_manager)
     address = reverse("dismiss-proposal", args=[proposed.customer_id, proposed.id])
-    assert stranger.get(address).status_code == stranger.post(address, {"reason": "Mine"}).status_code == 404
+    assert outsider.get(address).status_code == outsider.post(address, {"reason": "Mine"}).status_code == 404
