@@ -42,6 +42,7 @@ _COMMANDS: Final = {
     "consume_events": "consumer",
     "relay_events": "relay",
     "move_customers": "mover",
+    "forecast_churn": "mover",
     "run_effects": "effects",
     "seal_audit": "seal",
     "provision_database": "provision",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import httpx
 
-# Refused, or never looked at: nothing was changed.
+# Refused for now. After 503 it may have been begun, so what cannot be repeated is not.
 REFUSED = frozenset({429, 503})
 # Something broke: what was asked may have been done.
 BROKEN = frozenset({500, 502, 504})

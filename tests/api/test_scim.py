@@ -10,10 +10,12 @@ from scim2_client.engines.wsgi import WSGISCIMClient
 from scim2_tester import Status, check_server
 
 from audit.models import AdministrationEntry
+from tenants.api.scim import views
 from tenants.context import tenant_context
 from tenants.models import QueuedMail, RefreshToken, User
 from tenants.roles import CONFIGURE_STAGES, MANAGE_PEOPLE, Role
 from tenants.services.accounts.api_keys import create_key
+from tenants.services.accounts.people import deactivate_user
 from tenants.services.accounts.tokens import issue_access, issue_pair
 from tests.api.test_credentials import client_with
 from tests.factories import ADMIN_ACTOR, UserFactory, utc_now
@@ -154,6 +156,52 @@ def test_a_person_who_is_deleted_is_erased_and_their_name_is_free(directory: Any
         assert (answer.status_code, answer.json()["status"]) == (404, "404")
     assert actions_about(tenant, made["id"]) == ["invite_user", "deactivate_user", "erase_user"]
     assert make(directory, userName=made["userName"])["id"] != made["id"]
+
+
+def test_of_two_requests_at_once_the_second_begins_with_what_the_first_has_made(
+    directory: Any, tenant: Any, users: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who is renamed the moment they are let go stays out."""
+    person, find = users.viewer, views.UserView.find
+
+    def find_and_be_overtaken(view: Any, user_id: str) -> Any:
+        found = find(view, user_id)
+        with tenant_context(tenant.id):
+            deactivate_user(person.id, tenant=tenant, actor=ADMIN_ACTOR, now=utc_now())
+        return found
+
+    monkeypatch.setattr(views.UserView, "find", find_and_be_overtaken)
+    answer = patch(directory, str(person.id), {"op": "replace", "path": "displayName", "value": "Ann Lee"})
+    assert (answer.status_code, answer.json()["displayName"], answer.json()["active"]) == (200, "Ann Lee", False)
+
+
+def test_another_subject_ends_what_the_former_one_opened(directory: Any, users: Any) -> None:
+    token, pair = issue_access(users.viewer).token, issue_pair(users.viewer, now=utc_now())
+    patch(directory, str(users.viewer.id), {"op": "replace", "path": "externalId", "value": f"sub-{uuid4().hex}"})
+    assert client_with(token).get("/api/v1/customers").status_code == 401
+    assert client_with(None).post("/api/v1/auth/token/refresh", {"refresh": pair.refresh}).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("address", "body", "status"),
+    [
+        ("/scim/v2/.search", {"attributes": ["a"] * 51}, 400),
+        ("/scim/v2/.search", {"excludedAttributes": ",".join("a" * 51)}, 400),
+        ("/scim/v2/.search", {"filter": 'userName eq "\\ud800"'}, 200),
+        ("/scim/v2/.search", {"filter": 'externalId eq "\\udfff"'}, 200),
+    ],
+)
+def test_a_search_is_bounded_and_never_a_traceback(directory: Any, address: str, body: Any, status: int) -> None:
+    answer = directory.post(address, body)
+    assert answer.status_code == status, answer.content
+    assert status == 400 or answer.json()["totalResults"] == 0
+
+
+@pytest.mark.parametrize("schemas", [5, True, "x", {PATCH: 1}, None])
+def test_a_patch_without_a_list_of_schemas_is_refused(directory: Any, users: Any, schemas: Any) -> None:
+    body = {"schemas": schemas, "Operations": [{"op": "replace", "path": "displayName", "value": "X"}]}
+    answer = directory.patch(f"{USERS}/{users.viewer.id}", body)
+    assert (answer.status_code, answer.json()["scimType"]) == (400, "invalidSyntax")
 
 
 @pytest.mark.parametrize(

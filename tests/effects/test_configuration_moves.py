@@ -103,11 +103,13 @@ def test_another_number_than_was_seen_and_one_above_the_budget_are_refused_and_n
 def test_taking_a_publication_back_starts_nothing(tenant: TenantRef) -> None:
     publish(tenant, {**AFTER, "effects": []}, mapping=MAPPING)
     publish(tenant, {**BEFORE, "effects": [{**EFFECTS[0], "stages": ["At-Risk", "Churned"]}]})
-    publish(tenant, {**AFTER, "effects": EFFECTS[:1]})
-    CustomerFactory(tenant=tenant, stage="Churned")
+    CustomerFactory(tenant=tenant, stage="At-Risk")
+    publish(tenant, {**AFTER, "effects": EFFECTS[:1]}, mapping=MAPPING)
     with tenant_context(tenant.id):
         revert_publication(tenant=tenant, actor=ADMIN, now=utc_now(), comment="Back")
     move_all(tenant)
+    # It has moved someone back into a stage that starts effects.
+    assert stages_of(tenant)["At-Risk"] == 1
     assert started(tenant) == []
 
 

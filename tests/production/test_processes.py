@@ -153,3 +153,10 @@ def test_a_process_refuses_the_superusers_address_in_any_of_its_variables() -> N
     assert run.returncode == 1
     line = "DATABASE_RELAY_URL connects as a role that row-level security does not bind: it is a superuser."
     assert line in run.stderr
+
+
+def test_the_forecast_is_learned_with_what_the_mover_has() -> None:
+    """As the operator's guide runs it, beside the mover: it has no SECRET_KEY."""
+    run = start(["manage.py", "forecast_churn"])
+    assert run.returncode == 78
+    assert "the process mover needs" in run.stderr and "SECRET_KEY" not in run.stderr

@@ -8,6 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from audit.models import AdministrationEntry
+from lifecycle.management.commands import move_customers
 from lifecycle.models import CustomerLifecycleStatus, RiskFiring, RiskState, RulePlay
 from lifecycle.rules.transitions import Change
 from lifecycle.services.compliance.erasure import erase_customer
@@ -29,8 +30,9 @@ from lifecycle.services.transitions.apply import Call, apply, place
 from tenants.actors import system_actor
 from tenants.context import tenant_context
 from tenants.rules.configuration.document import parse_configuration
+from tenants.services.accounts.people import resume_tenant, suspend_tenant
 from tenants.services.configuration.versions import open_draft
-from tests.factories import MINIMAL, CustomerFactory, utc_now
+from tests.factories import ADMIN_ACTOR, MINIMAL, CustomerFactory, utc_now
 from tests.services import acts
 from tests.services.acts import publish
 
@@ -287,6 +289,50 @@ def test_a_rule_that_waits_fires_when_its_days_are_over_though_nothing_is_report
     assert watch_rules(tenant, clock=lambda: later) == 1
     assert firings(tenant) == [("Overdue", "open", "")]
     assert watch_rules(tenant, clock=lambda: later) == 0
+
+
+def test_a_condition_that_no_one_lives_to_see_stops_no_other_rule(tenant, live):
+    """Ten million days are after the year 9999."""
+    never = {**OVERDUE, "name": "Never", "when": [{"field": "days_in_stage", "op": "ge", "value": 10_000_000}]}
+    with tenant_context(tenant.id):
+        publish(tenant, {**MINIMAL, "risk_rules": [never, ISSUES]})
+    say(tenant, live, support={"open_issues": 6})
+    assert watch_rules(tenant) == 1
+    assert firings(tenant) == [("Issues", "moved", "system:risk_rules")]
+
+
+def test_rules_of_a_suspended_tenant_move_no_one(tenant, live, monkeypatch):
+    say(tenant, live, support={"open_issues": 6})
+    mover = move_customers.Command()
+    monkeypatch.setattr(mover, "_run", lambda **_options: None)
+    mover.handle(once=False, health_file=None, metrics_port=None)
+    suspend_tenant(tenant=tenant, reason="Unpaid", actor=ADMIN_ACTOR, now=utc_now())
+    while mover._rules.work(enough=lambda: False):
+        pass
+    assert stage_of(tenant, live).stage == "Active"
+    resume_tenant(tenant=tenant, reason="Paid", actor=ADMIN_ACTOR, now=utc_now())
+    mover._rules._rests_until = 0.0
+    while mover._rules.work(enough=lambda: False):
+        pass
+    assert stage_of(tenant, live).stage == "At-Risk"
+
+
+def test_a_long_play_lets_the_others_work_in_between(tenant, draft, monkeypatch):
+    monkeypatch.setattr(playing, "BATCH", 1)
+    monkeypatch.setattr(move_customers, "PLAY_SECONDS", 0.0)
+    with tenant_context(tenant.id):
+        play = begin_play(draft, tenant=tenant, actor=ACTOR, now=NOW, known=EFFECTIVE)
+    asked = []
+
+    def look(_stop):
+        with tenant_context(tenant.id):
+            asked.append(RulePlay.objects.get(id=play.id).done)
+        return False
+
+    mover = move_customers.Command(stdout=StringIO())
+    monkeypatch.setattr(mover, "_work", look)
+    mover.handle(once=True, health_file=None, metrics_port=None)
+    assert asked[:5] == [0, 1, 2, 3, 4]
 
 
 def test_what_the_transitions_refuse_is_tried_once(tenant, live):

@@ -96,8 +96,8 @@ class ForecastViewSet(TenantViewSet):
     def retrieve(self, request: Request, customer_id: str) -> Response:
         """The chance that the customer churns within 90 days, with what it is made of.
 
-        Made each night, and again when a *forecast* effect asks for it. Shown only where it proves better than stage
-        and time in stage alone.
+        Made by each run of `forecast_churn`, and again when a *forecast* effect asks for it. Shown only where it proves
+        better than stage and time in stage alone.
         """
         refuse_unknown_parameters(request.query_params, ())
         status = self.found(find_status(self.tenant.id, self.customer_id))

@@ -6,6 +6,7 @@ While there is nothing to do it forgets, once a minute, what is over: refused at
 selections, sessions, refresh tokens and update budgets.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -48,11 +49,13 @@ from lifecycle.services.risk.playing import find_tenants_with_plays, work_off_pl
 from lifecycle.services.risk.watching import watch_rules
 from lifecycle.services.transitions.undo import find_tenants_with_undos, work_off_undos
 from tenants.actors import TenantRef
-from tenants.services.directory import PLATFORM, list_every_tenant
+from tenants.services.directory import PLATFORM, list_every_tenant, list_tenants
 
 PAUSE_SECONDS = 1.0
 FORGET_SECONDS = 60.0
 # What fails is left alone for so long, while everything else goes on.
+# A play of rules takes minutes: the others wait no longer than this for their turn.
+PLAY_SECONDS = 1.0
 PUT_OFF_SECONDS = 60.0
 
 log = structlog.get_logger(__name__)
@@ -83,7 +86,7 @@ class Command(ServiceCommand):
         self._put_off: dict[UUID, float] = {}
         self._uploads = UploadWorker()
         self._facts = FactWorker(list_every_tenant)
-        self._rules = FactWorker(list_every_tenant, watch_rules)
+        self._rules = FactWorker(list_tenants, watch_rules)
         self._health = HealthFile(options["health_file"])
         serve_metrics(options["metrics_port"], metrics.MOVER)
         metrics.last_round.set_to_current_time()
@@ -107,7 +110,8 @@ class Command(ServiceCommand):
                     busy |= self._work_off("undo", find_tenants_with_undos(), work_off_undos, stop)
                     changing = find_tenants_with_changes(now=timezone.now())
                     busy |= self._work_off("bulk change", changing, work_off_changes, stop)
-                    busy |= self._work_off("rules", find_tenants_with_plays(), work_off_plays, stop)
+                    plays = find_tenants_with_plays()
+                    busy |= self._work_off("rules", plays, work_off_plays, stop, seconds=PLAY_SECONDS)
                     busy |= self._uploads.work(enough=lambda: stop)
                     busy |= not once and self._facts.work(enough=lambda: bool(stop))
                     busy |= not once and self._rules.work(enough=lambda: bool(stop))
@@ -150,13 +154,20 @@ class Command(ServiceCommand):
         return busy
 
     def _work_off(
-        self, what: str, tenants: Sequence[TenantRef], work: Callable[..., Iterator[object]], stop: StopRequest
+        self,
+        what: str,
+        tenants: Sequence[TenantRef],
+        work: Callable[..., Iterator[object]],
+        stop: StopRequest,
+        *,
+        seconds: float = math.inf,
     ) -> bool:
-        """Go on with the jobs that people have started: undos and bulk changes, a batch at a time."""
+        """Go on with the jobs that people have started, a batch at a time; so many seconds for each tenant."""
         busy = False
         for tenant in tenants:
             if tenant.id in self._put_off:
                 continue
+            until = time.monotonic() + seconds
             try:
                 for job in work(tenant, now=timezone.now()):
                     busy = True
@@ -164,6 +175,8 @@ class Command(ServiceCommand):
                     self.stdout.write(f"{tenant.slug}: {job}")
                     if stop:
                         return busy
+                    if time.monotonic() > until:
+                        break
             except Exception as error:
                 if concerns_everybody(error):
                     raise

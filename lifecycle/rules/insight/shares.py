@@ -1,11 +1,8 @@
 """How sure a share is that was counted over customers who were each looked at several times."""
 
-import math
 from dataclasses import dataclass
-from typing import Final
 
-# Of the normal distribution, for 95 %.
-Z: Final = 1.959964
+from lifecycle.rules.forecast.tables import wilson
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +37,4 @@ def measure_share(rows: int, customers: int, hits: int, *, squares: int, product
         variance = spread / rows**2 * customers / (customers - 1)
         if variance > 0:
             worth = min(float(rows), share * (1 - share) / variance)
-    middle = (share + Z * Z / (2 * worth)) / (1 + Z * Z / worth)
-    half = Z / (1 + Z * Z / worth) * math.sqrt(share * (1 - share) / worth + Z * Z / (4 * worth * worth))
-    return Share(rows, customers, hits, max(0.0, middle - half), min(1.0, middle + half))
+    return Share(rows, customers, hits, *wilson(share, worth))

@@ -32,7 +32,7 @@ KEPT: Final = dt.timedelta(days=30)
 _FIRST: Final = UUID(int=0)
 _UNFINISHED: Final = """
 SELECT DISTINCT t.id, t.slug FROM lifecycle_rule_play p JOIN tenants_tenant t ON t.id = p.tenant_id
- WHERE p.finished_at IS NULL
+ WHERE p.finished_at IS NULL AND NOT t.is_suspended
 """
 
 

@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 
 from lifecycle.models import RiskFiring, RiskState
 from lifecycle.queries import risk as queries
+from lifecycle.rules.precedence import FOR_GOOD
 from lifecycle.rules.risk.alarms import Alarm, Past, Watch, stage_at
 from lifecycle.rules.transitions import Change
 from lifecycle.services.risk.past import RECORDED, PastReader
@@ -129,7 +130,8 @@ def _look(
         moments = [at for watch in watches if (at := watch.next_look(past, clock)) is not None]
         if later is not None:
             moments.append(later)
-        looks[customer_id] = as_moment(min(moments)) if moments else None
+        # A condition like "ten million days" holds at no moment that there is.
+        looks[customer_id] = as_moment(first) if (first := min(moments, default=FOR_GOOD)) < FOR_GOOD else None
     known = _settle_open(by_id, due, policy, tenant=tenant, now=now)
     fresh = [
         fired

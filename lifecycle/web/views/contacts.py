@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from django.core.exceptions import BadRequest
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -12,6 +13,8 @@ from lifecycle.web.pages import page, wants_fragment
 from tenants.middleware import current_request_id
 from tenants.pages import TenantRequest
 from tenants.roles import REVEAL_CONTACTS
+from tenants.services.accounts.impersonation import ImpersonationRefused, read_reason
+from tenants.staff import FIELD
 
 
 @page(REVEAL_CONTACTS, "POST")
@@ -24,7 +27,7 @@ def reveal(request: TenantRequest, customer_id: UUID, number: int) -> HttpRespon
         actor=request.identity.actor(),
         now=now,
         number=number,
-        reason=request.POST.get("change_reason", "").strip(),
+        reason=_read_reason(request),
         request_id=current_request_id(),
     )
     if not found:
@@ -34,3 +37,10 @@ def reveal(request: TenantRequest, customer_id: UUID, number: int) -> HttpRespon
         return render(request, "parts/contact.html", context)
     profile = read_profile(customer_id, tenant=request.tenant, now=now)
     return render(request, "contact.html", context | {"company": profile["company"] if profile else {}})
+
+
+def _read_reason(request: TenantRequest) -> str:
+    try:
+        return read_reason(request.POST.get(FIELD, ""))
+    except ImpersonationRefused as error:
+        raise BadRequest(str(error)) from error

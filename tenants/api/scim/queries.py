@@ -18,6 +18,7 @@ _FILTER = re.compile(
     r'\s*(?:urn:ietf:params:scim:schemas:core:2\.0:User:)?(\w+)\s+eq\s+("(?:[^"\\]|\\.)*"|true|false)\s*', re.I
 )
 LONGEST_FILTER: Final = 1000
+MOST_NAMES: Final = 50
 CAN: Final = 'A filter is userName, externalId, id or active, then eq and a value: userName eq "ann@example.com".'
 
 
@@ -56,7 +57,8 @@ def select(people: QuerySet[User], text: str) -> QuerySet[User]:
         value = json.loads(found[2] if found[2].startswith('"') else found[2].lower())
     except ValueError as error:
         raise ScimRefused(400, CAN, "invalidFilter") from error
-    if isinstance(value, str) and "\0" in value:
+    # Neither NUL nor half of a surrogate pair is in any name that is kept.
+    if isinstance(value, str) and any(one == "\0" or "\ud800" <= one <= "\udfff" for one in value):
         return people.none()
     if name == "active" and isinstance(value, bool):
         return people.filter(is_active=value)
@@ -92,4 +94,6 @@ def _number(value: Any, name: str, default: int) -> int:
 
 def _names(value: Any) -> tuple[str, ...]:
     texts = value if isinstance(value, list) else str(value or "").split(",")
+    if len(texts) > MOST_NAMES:
+        raise ScimRefused(400, f"At most {MOST_NAMES} attributes can be named.", "invalidValue")
     return tuple(text for one in texts if (text := str(one).strip()))

@@ -78,7 +78,8 @@ def read_operations(body: Mapping[str, Any], person: Person) -> Person:
     """The person after the operations of a PATCH. Raises ScimRefused."""
     given = {name.lower(): value for name, value in body.items()}
     operations = given.get("operations")
-    if PATCH not in (given.get("schemas") or ()) or not isinstance(operations, list) or not operations:
+    schemas = given.get("schemas")
+    if not isinstance(schemas, list) or PATCH not in schemas or not isinstance(operations, list) or not operations:
         raise ScimRefused(400, f"A PATCH has the schema {PATCH} and Operations. Nothing was changed.", "invalidSyntax")
     if len(operations) > MOST_OPERATIONS:
         raise ScimRefused(413, f"At most {MOST_OPERATIONS} operations are taken. Nothing was changed.", "tooMany")

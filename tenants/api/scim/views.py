@@ -25,8 +25,8 @@ from tenants.sentences import describe_json
 from tenants.services.accounts.people import PersonChangeRefused
 from tenants.services.accounts.provisioning import (
     NameTaken,
+    Person,
     delete_person,
-    describe_person,
     keep_person,
     list_people,
     provision_person,
@@ -179,12 +179,12 @@ class UserView(ScimView):
     def put(self, request: Request, user_id: str) -> Response:
         """The person as the directory has them now."""
         user = self.find(user_id)
-        return self.keep(user, read_whole(request.data, role=Role(user.role)))
+        return self.keep(user, lambda person: read_whole(request.data, role=person.role))
 
     def patch(self, request: Request, user_id: str) -> Response:
         """Change some attributes; ``active`` false lets them go."""
         user = self.find(user_id)
-        return self.keep(user, read_operations(request.data, describe_person(user)))
+        return self.keep(user, lambda person: read_operations(request.data, person))
 
     def delete(self, request: Request, user_id: str) -> Response:
         """Let the person go, and erase what names them."""
@@ -200,9 +200,9 @@ class UserView(ScimView):
             raise ScimRefused(404, "There is no such user: check the id.")
         return user
 
-    def keep(self, user: User, wanted: Any) -> Response:
+    def keep(self, user: User, change: Callable[[Person], Person]) -> Response:
         """The person as they are kept then."""
-        return Response(show(_refusing(lambda: keep_person(user.id, wanted, **self.about())), self.home))
+        return Response(show(_refusing(lambda: keep_person(user.id, change, **self.about())), self.home))
 
 
 class ProviderConfigView(ScimView):

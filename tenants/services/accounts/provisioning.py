@@ -4,6 +4,7 @@ Through the same services as in the admin, so each step is in the administration
 """
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -29,6 +30,7 @@ from tenants.services.accounts.people import (
     reactivate_user,
     set_role,
 )
+from tenants.services.accounts.tokens import revoke_refresh_tokens
 
 LONGEST_SUBJECT: Final = 255
 
@@ -81,14 +83,18 @@ def provision_person(wanted: Person, *, tenant: TenantRef, actor: Actor, now: dt
         return user if wanted.is_active else deactivate_user(user.id, **about)
 
 
-def keep_person(user_id: UUID, wanted: Person, *, tenant: TenantRef, actor: Actor, now: dt.datetime) -> User:
+def keep_person(
+    user_id: UUID, change: Callable[[Person], Person], *, tenant: TenantRef, actor: Actor, now: dt.datetime
+) -> User:
     """Make a person what the directory says; what is so already is neither written nor recorded.
 
-    Deactivation ends their sessions and tokens. Call inside the tenant's context. Raises NameTaken and
-    PersonChangeRefused; nothing is changed then.
+    ``change`` is given the person as they are once no one else changes them: of two requests at once, the second begins
+    with what the first has made. Deactivation ends their sessions and tokens, and so does another subject. Call inside
+    the tenant's context. Raises NameTaken and PersonChangeRefused, and what ``change`` raises; nothing is changed then.
     """
     about: dict[str, Any] = {"tenant": tenant, "actor": actor, "now": now}
     with transaction.atomic():
+        wanted = change(describe_person(lock_user(user_id, tenant)))
         if not wanted.is_active:
             # First: the last admin can be neither let go nor given another role.
             deactivate_user(user_id, **about)
@@ -123,11 +129,16 @@ def _identify(user_id: UUID, wanted: Person, *, tenant: TenantRef, actor: Actor,
     ]
     user.username, user.external_subject = username, subject
     user.email = username if "@" in username else ""
+    if "subject" in changed:
+        # Another identity signs in here from now on: who was logged in by the former one is no longer.
+        user.logouts += 1
     try:
         with transaction.atomic():
-            user.save(update_fields=["username", "external_subject", "email"])
+            user.save(update_fields=["username", "external_subject", "email", "logouts"])
     except IntegrityError as error:
         raise NameTaken(_("This user name cannot be used: choose another.")) from error
+    if "subject" in changed:
+        revoke_refresh_tokens(user.id, now=now)
     record_administration(
         tenant_id=tenant.id,
         actor=actor.name,
