@@ -41,6 +41,8 @@ ACTIONS: Final[Mapping[str, Any]] = MappingProxyType(
         "open_draft": _("Open draft"),
         "open_effects_breaker": _("Open effects breaker"),
         "pause_effects": _("Pause effects"),
+        "play_health": _("Play the health over the past"),
+        "play_rules": _("Play the rules"),
         "publish_configuration": _("Publish configuration"),
         "reactivate_user": _("Reactivate user"),
         "rename_user": _("Rename user"),

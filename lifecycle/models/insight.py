@@ -1,6 +1,8 @@
 """What is kept of the history for figures: made of it by ``services.insight``, and made again at any time."""
 
+import uuid_utils.compat
 from django.db import models
+from django.db.models import Q
 
 
 class Stay(models.Model):
@@ -89,3 +91,34 @@ class InsightState(models.Model):
 
     def __str__(self) -> str:
         return f"{self.customer_id}: {self.sequence} rows"
+
+
+class HealthPlay(models.Model):
+    """One job: play the health of a draft, beside that of a version, over the past; resumable at any point.
+
+    ``document`` is the draft as it was then, ``names`` what live stages are called in it. ``after`` is the last
+    customer that was judged, in the order of their ids; ``sums`` what was counted so far.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid_utils.compat.uuid7, editable=False)
+    tenant_id = models.UUIDField()
+    draft_id = models.UUIDField()
+    revision = models.PositiveIntegerField()
+    document = models.JSONField()
+    names = models.JSONField()
+    live_version = models.PositiveIntegerField()
+    total = models.PositiveIntegerField()
+    done = models.PositiveIntegerField(default=0)
+    after = models.UUIDField(null=True)
+    sums = models.JSONField()
+    requested_by = models.CharField(max_length=150)
+    created_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "lifecycle_health_play"
+        constraints = [models.UniqueConstraint(fields=["tenant_id", "draft_id"], name="health_play_once_a_draft")]
+        indexes = [models.Index(fields=["tenant_id"], name="health_play_unfinished", condition=Q(finished_at=None))]
+
+    def __str__(self) -> str:
+        return f"health of draft {self.draft_id}: {self.done} of {self.total}"

@@ -1,14 +1,15 @@
 """An admin makes the health the tenant's own in the editor, sees what the draft would make of it, and publishes it."""
 
 import datetime as dt
-from typing import Any
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 
+from lifecycle.models import HealthPlay
 from lifecycle.services.customers.recording import CustomerFacts, record_customers
 from lifecycle.services.customers.summaries import read_summary
+from lifecycle.services.insight.health_plays import work_off_health_plays
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tenants.models import ConfigurationVersion
@@ -57,7 +58,16 @@ def test_the_usual_health_is_made_one_s_own_previewed_and_published(tenant: Tena
     assert "1 customer would turn poor, 0 would turn good." in page
     assert "Ann Prospect good (85) poor (25)" in page
     assert "No one changes." in show(admin_browser, saved, to="good")
-    assert "Judged on the first of each month from" in show(admin_browser, saved, past="1")
+    assert "Judged on the first of each month from" not in page
+    address = reverse("admin:configuration_health", args=[saved.pk])
+    assert admin_browser.post(address).headers["Location"] == f"{address}#past-heading"
+    running = admin_browser.get(address).content.decode()
+    assert "0 of 1 customers" in running and f'hx-get="{address}?part=play"' in running
+    list(work_off_health_plays(tenant, now=utc_now()))
+    part = admin_browser.get(address, {"part": "play"}).content.decode()
+    assert "hx-get" not in part and "Judged on the first of each month from" in part
+    assert "Judged on the first of each month from" in show(admin_browser, saved)
+    assert "has changed since" not in part
 
     with tenant_context(tenant.id):
         publish(tenant, saved.document)
@@ -66,14 +76,27 @@ def test_the_usual_health_is_made_one_s_own_previewed_and_published(tenant: Tena
     assert (summary["health"]["score"], summary["health"]["band"]) == (25, "poor")
 
 
-def test_who_plays_the_past_while_it_is_being_played_is_not_kept_waiting(
-    tenant: TenantRef, admin_browser: Client, superuser: Any
-) -> None:
-    turn = "SELECT pg_advisory_xact_lock(hashtextextended('health backtest:' || %s::text, 0))"
-    superuser.execute(turn, [str(tenant.id)])
-    assert "It is being played for someone else of your company." in show(admin_browser, new_draft(tenant), past="1")
+def test_a_play_of_a_draft_that_was_saved_since_says_so(tenant: TenantRef, admin_browser: Client) -> None:
+    draft = new_draft(tenant)
+    address = reverse("admin:configuration_health", args=[draft.pk])
+    admin_browser.post(address)
+    list(work_off_health_plays(tenant, now=utc_now()))
+    assert "has changed since" not in show(admin_browser, draft)
+    with tenant_context(tenant.id):
+        ConfigurationVersion.objects.filter(pk=draft.pk).update(revision=draft.revision + 1)
+    assert "The draft or the live configuration has changed since" in show(admin_browser, draft)
+
+
+def test_an_account_manager_plays_no_health(tenant: TenantRef, users: People) -> None:
+    answer = browser(users.account_manager).post(reverse("admin:configuration_health", args=[new_draft(tenant).pk]))
+    assert answer.status_code in (302, 403)
+    with tenant_context(tenant.id):
+        assert not HealthPlay.objects.exists()
 
 
 def test_a_draft_with_errors_is_not_previewed(tenant: TenantRef, admin_browser: Client) -> None:
     draft = new_draft(tenant, {"stages": ["A"], "health": {"parts": []}})
     assert "The draft has errors: correct them first, then look again." in show(admin_browser, draft)
+    admin_browser.post(reverse("admin:configuration_health", args=[draft.pk]))
+    with tenant_context(tenant.id):
+        assert not HealthPlay.objects.exists()

@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 
-from lifecycle.services.insight.as_of import EFFECTIVE, RECORDED, list_past
+from lifecycle.services.insight.as_of import EFFECTIVE, RECORDED, Asked, count_past, list_past
 from lifecycle.services.insight.keeping import keep_facts
 from lifecycle.services.insight.reading import Stages
 from tenants.context import tenant_context
@@ -74,7 +74,8 @@ def test_the_list_of_each_day_is_that_of_the_page_and_each_row_says_what_its_cus
         for known in (EFFECTIVE, RECORDED):
             with tenant_context(tenant.id):
                 stages = Stages.of(live_policy(tenant.id), tenant)
-                expected, count = list_past(day, stages=stages, tenant=tenant, known=known)
+                expected = list_past(Asked(day, known), stages=stages, tenant=tenant).rows
+                count = count_past(Asked(day, known), tenant=tenant)
             rows = listed(client, as_of=str(day), known=known, limit=2)
             assert [(row["name"], row["stage"], row["days_in_stage"], row["reason_code"]) for row in rows] == [
                 (row["name"], row["stage"], row["days_in_stage"], row["reason_code"]) for row in expected

@@ -9,6 +9,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from audit.models import AdministrationEntry
+from lifecycle.models import HealthPlay
 from lifecycle.queries.list_conditions import read_where
 from lifecycle.queries.listing import ListQuery, list_customers
 from lifecycle.queries.selection import count_customers
@@ -24,19 +26,28 @@ from lifecycle.services.configuration.publication import publish_configuration
 from lifecycle.services.customers.health_past import read_health_past
 from lifecycle.services.customers.recording import CustomerFacts, record_customers
 from lifecycle.services.customers.summaries import read_summary
-from lifecycle.services.insight import health_backtest
+from lifecycle.services.insight import health_backtest, health_plays
 from lifecycle.services.insight.as_of import read_past
-from lifecycle.services.insight.health_backtest import backtest_health, find_landmarks
+from lifecycle.services.insight.health_backtest import PastJudge, describe_sums, find_landmarks
+from lifecycle.services.insight.health_plays import (
+    begin_health_play,
+    describe_health_play,
+    find_health_play,
+    find_tenants_with_health_plays,
+    work_off_health_plays,
+)
 from lifecycle.services.insight.keeping import keep_facts
 from lifecycle.services.work.notes import By, write_note
 from lifecycle.services.work.tasks import create_task
 from tenants.context import tenant_context
+from tenants.models import ConfigurationVersion
 from tenants.rules.configuration.document import parse_configuration, read_configuration
 from tenants.rules.configuration.policy import compile_policy
 from tenants.services.configuration.policies import live_policy
+from tenants.services.configuration.versions import open_draft
 from tests.factories import MINIMAL, CustomerFactory, utc_now
 from tests.services.acts import publish
-from tests.services.test_insight import ACTOR, tell
+from tests.services.test_insight import ACTOR, step, tell
 
 HEALTH = {
     "start": 90,
@@ -177,8 +188,7 @@ def test_the_past_judged_at_once_is_the_past_judged_customer_by_customer(tenant,
     names = {stage: stage for stage in MINIMAL["stages"]}
     with tenant_context(tenant.id):
         live = live_policy(tenant.id)
-        seen = []
-        said = backtest_health(live, draft, names, tenant=tenant, now=NOW, progress=lambda *done: seen.append(done))
+        said, seen = judge_past(live, draft, names, tenant=tenant)
         counted = Counter()
         for day in said.landmarks:
             for name, customer in made.items():
@@ -212,26 +222,78 @@ def test_the_past_judged_at_once_is_the_past_judged_customer_by_customer(tenant,
     assert found == {key: number for key, number in counted.items() if number}
     assert sum(number for (_which, _band, key), number in found.items() if key == "hits") == 2 * 5
     assert {band for _which, band, _key in found} == {"good", "watch", "poor", "unknown"}
-    assert seen == [(3, 4), (4, 4)]
+    assert seen == [3, 1]
 
 
-def test_of_a_large_tenant_a_part_is_judged_and_by_one_person_at_a_time(tenant, monkeypatch, superuser):
-    monkeypatch.setattr(health_backtest, "MOST_JUDGED", 10)
-    monkeypatch.setattr(health_backtest, "BATCH", 3)
-    tell(tenant, {f"c{number}": [(0, "Prospect")] for number in range(40)}, {})
+def judge_past(live, draft, names, *, tenant):
+    """What the bands said, and how many customers each batch had."""
+    past, sums, after, counts = PastJudge(live, draft, names, tenant=tenant, now=NOW), {}, None, []
+    while not counts or counts[-1] == health_backtest.BATCH:
+        after, count = past.judge(sums, after)
+        counts.append(count)
+    return describe_sums(sums, now=NOW), counts
+
+
+def test_whom_a_publication_moved_to_the_lost_says_nothing_of_who_is_lost(tenant):
+    """Dan and Eve would be looked at on 1 April and 1 May; in the middle of May one is lost, the other only moved."""
+    made = tell(tenant, {"dan": [(0, "Active")], "eve": [(0, "Active")]}, {})
+    with tenant_context(tenant.id):
+        step(tenant, made["dan"], 75, "Churned")
+        step(tenant, made["eve"], 75, "Churned", source="Configuration")
     keep_facts(tenant)
-    with tenant_context(tenant.id), connection.cursor() as cursor:
+    with tenant_context(tenant.id):
         live = live_policy(tenant.id)
-        superuser.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended('health backtest:' || %s::text, 0))", [str(tenant.id)]
+        said, _counts = judge_past(live, live, {}, tenant=tenant)
+    looked = [(one.band, one.share.rows, one.share.hits) for one in said.live if one.share.rows]
+    assert looked == [("unknown", 2, 2)]
+
+
+@pytest.fixture
+def played(tenant, monkeypatch):
+    """A draft whose play was asked for, over four customers in batches of one."""
+    monkeypatch.setattr(health_backtest, "BATCH", 1)
+    monkeypatch.setattr(health_plays, "BATCH", 1)
+    tell(tenant, STORIES, {})
+    keep_facts(tenant)
+    with tenant_context(tenant.id):
+        draft = open_draft(document=OWN, tenant=tenant, actor=ACTOR, now=NOW)
+        live = live_policy(tenant.id)
+        return begin_health_play(draft, live=live, names={}, tenant=tenant, actor=ACTOR, now=NOW)
+
+
+def test_a_play_is_worked_off_in_batches_and_a_worker_that_comes_later_goes_on(tenant, played):
+    assert (played.done, played.total, played.live_version, played.finished_at) == (0, 4, 1, None)
+    assert tenant.id in {one.id for one in find_tenants_with_health_plays()}
+    first = next(work_off_health_plays(tenant, now=NOW))
+    assert (first.done, first.finished_at) == (1, None)
+    last = list(work_off_health_plays(tenant, now=NOW))[-1]
+    assert (last.done, last.total, last.finished_at) == (4, 4, NOW)
+    assert tenant.id not in {one.id for one in find_tenants_with_health_plays()}
+    with tenant_context(tenant.id):
+        found = find_health_play(played.draft_id, tenant=tenant)
+        whole, _counts = judge_past(
+            live_policy(tenant.id), compile_policy(parse_configuration(OWN), 2), {}, tenant=tenant
         )
-        assert backtest_health(live, live, {}, tenant=tenant, now=NOW) is None
-        superuser.rollback()
-        said = backtest_health(live, live, {}, tenant=tenant, now=NOW)
-        cursor.execute("SELECT count(*) FROM lifecycle_customer WHERE mod(hashtextextended(id::text, 0), 4) = 0")
-        (judged,) = cursor.fetchone()
-    assert said.every == 4 and judged < 40
-    assert sum(one.share.customers for one in said.live) == judged
+        assert describe_health_play(found) == whole
+        assert sum(one.share.rows for one in whole.live) > 10
+        entry = AdministrationEntry.objects.get(action="play_health")
+        assert (entry.actor, entry.subject) == (ACTOR.name, str(played.draft_id))
+        assert entry.detail == {"revision": 1, "configuration": 1, "customers": 4}
+
+
+def test_who_asks_again_has_the_play_begun_again_and_of_two_at_once_one_is_left(tenant, played, in_threads):
+    next(work_off_health_plays(tenant, now=NOW))
+
+    def ask(_number):
+        with tenant_context(tenant.id):
+            draft = ConfigurationVersion.objects.get(id=played.draft_id)
+            live = live_policy(tenant.id)
+            return begin_health_play(draft, live=live, names={}, tenant=tenant, actor=ACTOR, now=NOW).id
+
+    asked = in_threads(4, ask)
+    with tenant_context(tenant.id):
+        left = HealthPlay.objects.get(draft_id=played.draft_id)
+    assert left.id in asked and (left.done, left.sums) == (0, {})
 
 
 def test_months_of_which_ninety_days_are_not_over_are_left_out():

@@ -31,7 +31,7 @@ from tenants.actors import system_actor
 from tenants.context import tenant_context
 from tenants.rules.configuration.document import parse_configuration
 from tenants.services.accounts.people import resume_tenant, suspend_tenant
-from tenants.services.configuration.versions import open_draft
+from tenants.services.configuration.versions import NoSuchVersion, discard_draft, open_draft
 from tests.factories import ADMIN_ACTOR, MINIMAL, CustomerFactory, utc_now
 from tests.services import acts
 from tests.services.acts import publish
@@ -157,6 +157,53 @@ def test_a_play_is_worked_off_in_batches_and_a_worker_that_comes_later_goes_on(t
         assert (again.known, again.done) == (EFFECTIVE, 0), "the record is shorter than 90 days"
         assert RulePlay.objects.filter(tenant_id=tenant.id).count() == 1
         assert find_play(draft.id, tenant=tenant).id == again.id
+
+
+def test_of_two_who_ask_for_a_play_at_once_both_are_answered_and_one_play_is_left(tenant, draft, in_threads):
+    def ask():
+        with tenant_context(tenant.id):
+            return begin_play(draft, tenant=tenant, actor=ACTOR, now=NOW, known=EFFECTIVE).id
+
+    asked = in_threads(4, lambda _number: ask())
+    with tenant_context(tenant.id):
+        assert RulePlay.objects.get(draft_id=draft.id).id in asked
+        entries = AdministrationEntry.objects.filter(action="play_rules", subject=str(draft.id))
+        assert [(one.actor, one.detail) for one in entries] == [
+            (ACTOR.name, {"revision": 1, "known": EFFECTIVE, "customers": 4})
+        ] * 4
+
+
+def test_of_a_draft_that_was_discarded_no_play_begins(tenant, draft):
+    with tenant_context(tenant.id):
+        discard_draft(draft.id, expected_revision=draft.revision, tenant=tenant, actor=ACTOR, now=NOW)
+        with pytest.raises(NoSuchVersion):
+            begin_play(draft, tenant=tenant, actor=ACTOR, now=NOW)
+        assert not RulePlay.objects.filter(tenant_id=tenant.id).exists()
+        assert not AdministrationEntry.objects.filter(action="play_rules").exists()
+
+
+def test_a_play_that_fails_holds_up_nothing_else_of_its_tenant(tenant, draft, monkeypatch):
+    with tenant_context(tenant.id):
+        begin_play(draft, tenant=tenant, actor=ACTOR, now=NOW, known=EFFECTIVE)
+    monkeypatch.setattr(playing._Player, "play", fail)
+    undone = []
+
+    def undo(tenant, *, now):
+        undone.append(tenant.slug)
+        yield "one"
+
+    mover = move_customers.Command(stdout=StringIO())
+    monkeypatch.setattr(mover, "_run", lambda **_options: None)
+    mover.handle(once=False, health_file=None, metrics_port=None)
+    stop = move_customers.StopRequest()
+    for _ in range(2):
+        mover._work_off("rules", [tenant], work_off_plays, stop)
+        assert mover._work_off("undo", [tenant], undo, stop)
+    assert undone == [tenant.slug] * 2
+
+
+def fail(*_arguments):
+    raise ValueError("made to fail")
 
 
 def test_the_command_says_what_the_live_rules_or_those_of_a_file_would_have_done(tenant, reported, tmp_path):
@@ -299,6 +346,31 @@ def test_a_condition_that_no_one_lives_to_see_stops_no_other_rule(tenant, live):
     say(tenant, live, support={"open_issues": 6})
     assert watch_rules(tenant) == 1
     assert firings(tenant) == [("Issues", "moved", "system:risk_rules")]
+
+
+def test_a_customer_that_cannot_be_judged_is_put_off_and_the_others_are_looked_at(tenant, live, monkeypatch):
+    names = ("flo", "gus", "hal", "ida", "jon")
+    bad, *others = [CustomerFactory(tenant=tenant, name=name, stage="Active") for name in names]
+    for one in (live, bad, *others):
+        say(tenant, one, support={"open_issues": 6})
+    find_due = watching._find_due
+
+    def judge(one, *rest):
+        if one.customer_id == bad.id:
+            raise ValueError("cannot be judged")
+        return find_due(one, *rest)
+
+    monkeypatch.setattr(watching, "_find_due", judge)
+    now = utc_now()
+    assert watch_rules(tenant, clock=lambda: now) == 6
+    assert [stage_of(tenant, one).stage for one in (live, bad, *others)] == ["At-Risk", "Active"] + ["At-Risk"] * 4
+    assert len(firings(tenant)) == 5
+    # Those that were moved are looked at once more; the other one not before its time.
+    assert watch_rules(tenant, clock=lambda: now) == 5
+    assert watch_rules(tenant, clock=lambda: now) == 0
+    monkeypatch.setattr(watching, "_find_due", find_due)
+    assert watch_rules(tenant, clock=lambda: now + watching.PUT_OFF) == 1
+    assert stage_of(tenant, bad).stage == "At-Risk"
 
 
 def test_rules_of_a_suspended_tenant_move_no_one(tenant, live, monkeypatch):

@@ -7,7 +7,9 @@ import datetime as dt
 import io
 import re
 from collections import Counter
+from functools import partial
 from html import unescape
+from urllib import parse
 
 import pytest
 from django.db import connection
@@ -15,11 +17,12 @@ from django.test.utils import CaptureQueriesContext
 
 from audit.models import LifecycleHistory
 from lifecycle.models import Customer, FigureChange
-from lifecycle.services.insight.as_of import EFFECTIVE, RECORDED, list_past, read_past
+from lifecycle.services.insight.as_of import EFFECTIVE, RECORDED, Asked, count_past, list_past, read_past
 from lifecycle.services.insight.as_of_board import read_past_board
 from lifecycle.services.insight.keeping import keep_facts
 from lifecycle.services.insight.reading import Stages
 from lifecycle.web.insight_page import VIEWS
+from lifecycle.web.views import as_of
 from tenants.context import tenant_context
 from tenants.services.configuration.policies import live_policy
 from tests.conftest import make_people
@@ -217,7 +220,10 @@ def test_the_list_and_each_customer_are_on_every_day_where_a_replay_says(tenant,
         stages = Stages.of(live_policy(tenant.id), tenant)
         for days in range(-1, 75, 3):
             day = at(days).date()
-            rows, count = list_past(day, stages=stages, tenant=tenant)
+            rows, count = (
+                list_past(Asked(day), stages=stages, tenant=tenant).rows,
+                count_past(Asked(day), tenant=tenant),
+            )
             assert Counter(f"0:{row['stage']}" for row in rows) == replayed(tenant, day) and count == len(rows)
             one_by_one = [read_past(one.id, day, known=EFFECTIVE, tenant=tenant) for one in stories.values()]
             assert Counter(f"0:{one.stage}" for one in one_by_one if one.stage) == replayed(tenant, day)
@@ -225,11 +231,61 @@ def test_the_list_and_each_customer_are_on_every_day_where_a_replay_says(tenant,
                 one.id: past.days_in_stage for one, past in zip(stories.values(), one_by_one, strict=True) if past.stage
             }
             # What was loaded today was not known on any of those days.
-            assert list_past(day, stages=stages, tenant=tenant, known=RECORDED) == ([], 0)
+            unknown = Asked(day, RECORDED)
+            assert not list_past(unknown, stages=stages, tenant=tenant).rows and not count_past(unknown, tenant=tenant)
             assert read_past(stories["ann"].id, day, known=RECORDED, tenant=tenant).stage is None
         today = utc_now().date()
-        rows, count = list_past(today, stages=stages, tenant=tenant, known=RECORDED)
+        known = Asked(today, RECORDED)
+        rows, count = list_past(known, stages=stages, tenant=tenant).rows, count_past(known, tenant=tenant)
         assert count == len(STORIES) and {row["stage"] for row in rows} == {"Active", "Churned"}
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 50])
+def test_page_by_page_there_and_back_the_list_is_the_whole_list(tenant, stories, limit):
+    day = Asked(at(60).date())
+    with tenant_context(tenant.id):
+        about = {"stages": Stages.of(live_policy(tenant.id), tenant), "tenant": tenant}
+        whole = [row["name"] for row in list_past(day, **about).rows]
+        assert whole == sorted(STORIES)
+        page, there = list_past(day, **about, limit=limit), []
+        assert page.previous_cursor is None
+        while True:
+            there.append([row["name"] for row in page.rows])
+            if page.next_cursor is None:
+                break
+            page = list_past(day, **about, cursor=page.next_cursor, limit=limit)
+        assert [name for names in there for name in names] == whole
+        back = [there[-1]]
+        while page.previous_cursor is not None:
+            page = list_past(day, **about, cursor=page.previous_cursor, limit=limit)
+            back.append([row["name"] for row in page.rows])
+        assert back == there[::-1]
+
+
+def test_a_page_of_the_past_is_found_where_it_begins_and_only_the_first_counts_them_all(
+    page_client, tenant, stories, monkeypatch
+):
+    monkeypatch.setattr(as_of, "list_past", partial(list_past, limit=2))
+    client, address = page_client("account_manager"), f"/customers/as-of?day={at(60).date()}"
+    first, statements = text_and_statements(client, address)
+    assert f"{len(STORIES)} customers" in first and "Next" in first and "Previous" not in first
+    assert [one for one in statements if "count(*)" in one]
+    second, statements = text_and_statements(client, f"{address}&{next_of(client, address)}")
+    assert "Previous" in second and f"{len(STORIES)} customers" not in second
+    assert not [one for one in statements if "count(*)" in one or "OFFSET" in one]
+    expired = client.get(f"{address}&cursor=x")
+    assert expired.status_code == 400 and "This page link has expired" in text_of(expired)
+
+
+def next_of(client, address):
+    return parse.unquote(re.search(r'rel="next" href="\?[^"]*(cursor=[^"&]+)', client.get(address).content.decode())[1])
+
+
+def text_and_statements(client, address):
+    with CaptureQueriesContext(connection) as statements:
+        answer = client.get(address)
+    assert answer.status_code == 200
+    return text_of(answer), [one["sql"] for one in statements if "lifecycle_stay" in one["sql"]]
 
 
 def test_the_figures_are_those_that_held_on_the_day_or_that_were_known_by_then(tenant, stories):
@@ -282,7 +338,7 @@ def test_the_board_of_each_day_counts_whom_the_list_of_the_day_names(page_client
     for day in (at(days).date() for days in range(-1, 75, 9)):
         with tenant_context(tenant.id):
             stages = Stages.of(live_policy(tenant.id), tenant)
-            rows, _count = list_past(day, stages=stages, tenant=tenant)
+            rows = list_past(Asked(day), stages=stages, tenant=tenant).rows
             columns = read_past_board(day, stages=stages, tenant=tenant)
         assert {column.stage: column.customers for column in columns if column.customers} == Counter(
             row["stage"] for row in rows

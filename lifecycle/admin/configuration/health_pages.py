@@ -2,7 +2,8 @@
 
 from typing import Any, Final
 
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -16,13 +17,16 @@ from lifecycle.services.configuration.health_preview import (
     rename_stages,
 )
 from lifecycle.services.configuration.plans import complete_renames, judge_plan
-from lifecycle.services.insight.health_backtest import HORIZON_DAYS, backtest_health
+from lifecycle.services.insight.health_backtest import HORIZON_DAYS
+from lifecycle.services.insight.health_plays import begin_health_play, describe_health_play, find_health_play
+from tenants.actors import TenantRef
 from tenants.admin.base import service_arguments
 from tenants.models import ConfigurationVersion
 from tenants.rules.configuration.document import read_configuration
 from tenants.rules.configuration.policy import compile_policy
-from tenants.services.configuration.versions import list_stages
+from tenants.services.configuration.versions import NoSuchVersion, list_stages
 
+HEALTH: Final = "admin:configuration_health"
 BAND_LABELS: Final[dict[str, str | Promise]] = {
     "good": gettext_lazy("good"),
     "watch": gettext_lazy("watch"),
@@ -31,29 +35,32 @@ BAND_LABELS: Final[dict[str, str | Promise]] = {
 }
 
 
-def preview_health(request: HttpRequest, draft: ConfigurationVersion) -> dict[str, Any]:
-    """The context of the page: counts, a page of those who change their band, and the past where it is asked for."""
+def preview_health(request: HttpRequest, draft: ConfigurationVersion) -> HttpResponse | dict[str, Any]:
+    """The context of the page: counts, a page of those who change their band, and what was played over the past.
+
+    By POST a play is asked for.
+    """
     arguments = service_arguments(request)
     tenant, now = arguments["tenant"], arguments["now"]
-    configuration, _findings = read_configuration(draft.document)
-    live = look_at_today(tenant).policy
-    context: dict[str, Any] = {"draft": draft, "refusal": "", "horizon": HORIZON_DAYS}
-    if configuration is None:
-        return context | {"refusal": _("The draft has errors: correct them first, then look again.")}
-    if live is None:
-        return context | {"refusal": _("Nothing is live yet, so there is nothing to compare the draft with.")}
-    stages = list_stages(tenant)
-    targets, _errors = judge_plan(configuration, renamed=draft.renamed, mapping=draft.mapping, stages=stages)
-    renamed = complete_renames(configuration, draft.renamed, stages=stages)
-    policy = compile_policy(configuration, version=live.version + 1)
-    question = HealthQuestion(live, policy, rename_stages(stages, renamed=renamed, targets=targets))
+    question, refusal = _ask(draft, tenant)
+    if question is None:
+        return {"draft": draft, "refusal": refusal}
+    if request.method == "POST":
+        try:
+            begin_health_play(draft, live=question.live, names=question.names, **arguments)
+        except NoSuchVersion as error:
+            raise Http404(_("There is no such draft or version. It may have been discarded.")) from error
+        return HttpResponseRedirect(f"{reverse(HEALTH, args=[draft.pk])}#past-heading")
     asked = request.GET.get("to", "")
     band = asked if asked in BANDS else ""
     changes = count_health_changes(question, tenant=tenant, now=now)
     rows, following = list_health_changes(
         question, tenant=tenant, now=now, band=band, after=request.GET.get("after", "")
     )
-    context |= {
+    return {
+        "draft": draft,
+        "refusal": "",
+        "horizon": HORIZON_DAYS,
         "changes": changes,
         "become_poor": changes.become("poor"),
         "become_good": changes.become("good"),
@@ -70,19 +77,46 @@ def preview_health(request: HttpRequest, draft: ConfigurationVersion) -> dict[st
         "bands": [("", _("all"), not band), *((one, _label(one), one == band) for one in BANDS)],
         "band": band,
         "following": following,
-        "backtest": None,
-        "playing": False,
+        **gather_health_play(draft, tenant, live_version=question.live.version),
     }
-    if "past" in request.GET:
-        said = backtest_health(live, policy, question.names, tenant=tenant, now=now)
-        if said is None:
-            return context | {"playing": True}
-        context["backtest"] = said
-        context["said"] = [
+
+
+def gather_health_play(draft: ConfigurationVersion, tenant: Any, *, live_version: int | None = None) -> dict[str, Any]:
+    """The part of the page that is asked for again and again until the play is over.
+
+    ``live_version``: the one that is live, where it is known.
+    """
+    play = find_health_play(draft.pk, tenant=tenant)
+    if play is None:
+        return {"draft": draft, "play": None}
+    said = describe_health_play(play)
+    version = look_at_today(tenant).number if live_version is None else live_version
+    return {
+        "draft": draft,
+        "play": play,
+        "is_running": play.finished_at is None,
+        "is_of_another": (play.revision, play.live_version) != (draft.revision, version),
+        "landmarks": said.landmarks,
+        "said": [
             {"band": _label(one.band), "one": one, "other": other}
             for one, other in zip(said.live, said.draft, strict=True)
-        ]
-    return context
+        ],
+    }
+
+
+def _ask(draft: ConfigurationVersion, tenant: TenantRef) -> tuple[HealthQuestion | None, str]:
+    """The draft beside what is live, or why there is nothing to compare."""
+    configuration, _findings = read_configuration(draft.document)
+    live = look_at_today(tenant).policy
+    if configuration is None:
+        return None, _("The draft has errors: correct them first, then look again.")
+    if live is None:
+        return None, _("Nothing is live yet, so there is nothing to compare the draft with.")
+    stages = list_stages(tenant)
+    targets, _errors = judge_plan(configuration, renamed=draft.renamed, mapping=draft.mapping, stages=stages)
+    renamed = complete_renames(configuration, draft.renamed, stages=stages)
+    policy = compile_policy(configuration, version=live.version + 1)
+    return HealthQuestion(live, policy, rename_stages(stages, renamed=renamed, targets=targets)), ""
 
 
 def _label(band: str) -> str:

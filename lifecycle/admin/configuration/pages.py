@@ -142,10 +142,14 @@ class ConfigurationAdmin(TenantAdmin):
         return self._answer(request, "rules", rule_play.show_rules(request, draft), title=_("Play the rules"))
 
     def health_view(self, request: HttpRequest, draft_id: UUID) -> HttpResponse:
-        """What a draft would make of the health of all customers."""
+        """What a draft would make of the health of all customers; ``part=play``: only what changes as it is played."""
         self._check(request)
-        context = health_pages.preview_health(request, self._draft(draft_id))
-        return self._page(request, "health", {"title": _("Preview health"), **context})
+        draft = self._draft(draft_id)
+        if request.GET.get("part") == "play":
+            context = health_pages.gather_health_play(draft, identity_of(request).tenant)
+            return self._page(request, "health_play", context)
+        answer = health_pages.preview_health(request, draft)
+        return self._answer(request, "health", answer, title=_("Preview health"))
 
     def publish_view(self, request: HttpRequest, draft_id: UUID) -> HttpResponse:
         """Publish a draft, after asking once more."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -17,6 +17,7 @@ from tenants.admin.base import service_arguments
 from tenants.models import ConfigurationVersion
 from tenants.rules.configuration.document import parse_configuration, read_configuration
 from tenants.sentences.figures import say_number
+from tenants.services.configuration.versions import NoSuchVersion
 
 RULES: Final = "admin:configuration_rules"
 _WEEK: Final = 7
@@ -53,7 +54,10 @@ def show_rules(request: HttpRequest, draft: ConfigurationVersion) -> HttpRespons
         refusal = _("The draft has no at-risk rules yet.")
     if request.method == "POST" and not refusal:
         known = request.POST.get("known", "")
-        begin_play(draft, known=known if known in KNOWN else "", **arguments)
+        try:
+            begin_play(draft, known=known if known in KNOWN else "", **arguments)
+        except NoSuchVersion as error:
+            raise Http404(_("There is no such draft or version. It may have been discarded.")) from error
         return HttpResponseRedirect(reverse(RULES, args=[draft.pk]))
     return {"refusal": refusal, **gather_play(draft, arguments["tenant"])}
 

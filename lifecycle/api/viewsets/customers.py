@@ -16,11 +16,10 @@ from lifecycle.api.authorship import find_author
 from lifecycle.api.filters import read_list_query, refuse_parameter, refuse_unknown_parameters
 from lifecycle.api.idempotency import idempotent
 from lifecycle.api.openapi.configuration import LINE
-from lifecycle.api.paging import encode_before, read_before, read_position, surround
+from lifecycle.api.paging import encode_before, read_before, surround
 from lifecycle.api.preconditions import format_etag, is_known_to_caller, read_if_match
 from lifecycle.api.serializers import ChangeSerializer, read_uuid
 from lifecycle.api.viewsets.tenant import SOURCE, TenantViewSet, start_call
-from lifecycle.queries.cursors import Position, encode_cursor
 from lifecycle.queries.facts import find_status
 from lifecycle.queries.listing import InvalidCursor, chosen_stages, list_customers
 from lifecycle.queries.selection import count_all_customers
@@ -29,7 +28,7 @@ from lifecycle.sentences import say
 from lifecycle.services.customers import summaries
 from lifecycle.services.customers.profiles import find_customer
 from lifecycle.services.effects.foreseen import Viewer
-from lifecycle.services.insight.as_of import read_past
+from lifecycle.services.insight.as_of import Asked, count_past, read_past
 from lifecycle.services.insight.as_of_list import list_as_of
 from lifecycle.services.insight.reading import Stages
 from lifecycle.services.transitions import history
@@ -93,31 +92,22 @@ class CustomerViewSet(TenantViewSet):
         for name in (AS_OF, KNOWN, "cursor"):
             chosen.pop(name, None)
         query = read_list_query(chosen, tenant=self.tenant, policy=policy)
-        question = f"as_of|{day}|{known}|{sorted(query.filters.items())}|{self.tenant.id}".encode()
-        position = read_position(asked, question)
-        offset = int(position.key) if position else 0
         stages = Stages.of(policy, self.tenant)
-        rows, count = list_as_of(
-            day,
-            stages=stages,
-            tenant=self.tenant,
-            known=known,
-            keys=stages.keys_of(chosen_stages(query, policy)),
-            owner=query.filters.get("owner", ""),
-            offset=offset,
-            limit=query.limit,
-        )
-
-        def cursor(to: int) -> str:
-            return encode_cursor(Position(max(0, to), str(day)), question=question)
-
+        keys = stages.keys_of(chosen_stages(query, policy))
+        if keys is not None and not keys:
+            none = surround(request, None, None, count=lambda: 0)
+            return Response(responses.CustomerPageResponse.render({"results": [], **none}))
+        about = Asked(day, known, keys or (), query.filters.get("owner", ""))
+        try:
+            page = list_as_of(
+                about, stages=stages, tenant=self.tenant, cursor=asked.get("cursor") or None, limit=query.limit
+            )
+        except InvalidCursor as error:
+            raise refuse_parameter("cursor", str(error)) from error
         around = surround(
-            request,
-            cursor(offset + query.limit) if offset + query.limit < count else None,
-            cursor(offset - query.limit) if offset else None,
-            count=lambda: count,
+            request, page.next_cursor, page.previous_cursor, count=lambda: count_past(about, tenant=self.tenant)
         )
-        return Response(responses.CustomerPageResponse.render({"results": rows, **around}))
+        return Response(responses.CustomerPageResponse.render({"results": page.rows, **around}))
 
     @schema.GET_CUSTOMER
     def retrieve(self, request: Request, customer_id: str) -> Response:

@@ -1,6 +1,6 @@
 """``manage.py move_customers``: works off what runs in the background: the moves that publications left behind, undos,
-changes of many customers, the files that were uploaded, and rules played over the past. Beside that it keeps the
-figures of Insight up to date, and lets at-risk rules propose and move.
+changes of many customers, the files that were uploaded, and rules and health played over the past. Beside that it
+keeps the figures of Insight up to date, and lets at-risk rules propose and move.
 
 While there is nothing to do it forgets, once a minute, what is over: refused attempts, kept answers, uploads,
 selections, sessions, refresh tokens and update budgets.
@@ -44,6 +44,7 @@ from lifecycle.services.configuration.stage_migrations import (
 )
 from lifecycle.services.events.failures import concerns_everybody, describe
 from lifecycle.services.imports.working import UploadWorker
+from lifecycle.services.insight.health_plays import find_tenants_with_health_plays, work_off_health_plays
 from lifecycle.services.insight.working import FactWorker
 from lifecycle.services.risk.playing import find_tenants_with_plays, work_off_plays
 from lifecycle.services.risk.watching import watch_rules
@@ -53,10 +54,11 @@ from tenants.services.directory import PLATFORM, list_every_tenant, list_tenants
 
 PAUSE_SECONDS = 1.0
 FORGET_SECONDS = 60.0
-# What fails is left alone for so long, while everything else goes on.
 # A play of rules takes minutes: the others wait no longer than this for their turn.
 PLAY_SECONDS = 1.0
+# What fails is left alone for so long, while everything else goes on.
 PUT_OFF_SECONDS = 60.0
+MOVES, CUSTOMER = "moves", "customer"
 
 log = structlog.get_logger(__name__)
 
@@ -82,8 +84,8 @@ class Command(ServiceCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Work until SIGTERM; with --once until nothing is left. Exit status 0 only when everyone was moved."""
         self._forget_at = time.monotonic()
-        # Tenant or customer -> when to look at it again.
-        self._put_off: dict[UUID, float] = {}
+        # What of which tenant, or which customer's move -> when to try it again.
+        self._put_off: dict[tuple[str, UUID], float] = {}
         self._uploads = UploadWorker()
         self._facts = FactWorker(list_every_tenant)
         self._rules = FactWorker(list_tenants, watch_rules)
@@ -112,6 +114,8 @@ class Command(ServiceCommand):
                     busy |= self._work_off("bulk change", changing, work_off_changes, stop)
                     plays = find_tenants_with_plays()
                     busy |= self._work_off("rules", plays, work_off_plays, stop, seconds=PLAY_SECONDS)
+                    plays = find_tenants_with_health_plays()
+                    busy |= self._work_off("health", plays, work_off_health_plays, stop, seconds=PLAY_SECONDS)
                     busy |= self._uploads.work(enough=lambda: stop)
                     busy |= not once and self._facts.work(enough=lambda: bool(stop))
                     busy |= not once and self._rules.work(enough=lambda: bool(stop))
@@ -139,7 +143,7 @@ class Command(ServiceCommand):
         self._put_off = {key: until for key, until in self._put_off.items() if until > now}
         busy = False
         for tenant in find_tenants_with_moves():
-            if tenant.id in self._put_off:
+            if (MOVES, tenant.id) in self._put_off:
                 continue
             try:
                 busy |= self._move(tenant, stop)
@@ -148,7 +152,7 @@ class Command(ServiceCommand):
                     raise
                 # One tenant's customers must not hold up those of the others.
                 log.error("moves put off", tenant=tenant.slug, error=describe(error))
-                self._put_off[tenant.id] = time.monotonic() + PUT_OFF_SECONDS
+                self._put_off[MOVES, tenant.id] = time.monotonic() + PUT_OFF_SECONDS
             if stop:
                 break
         return busy
@@ -165,7 +169,7 @@ class Command(ServiceCommand):
         """Go on with the jobs that people have started, a batch at a time; so many seconds for each tenant."""
         busy = False
         for tenant in tenants:
-            if tenant.id in self._put_off:
+            if (what, tenant.id) in self._put_off:
                 continue
             until = time.monotonic() + seconds
             try:
@@ -181,7 +185,7 @@ class Command(ServiceCommand):
                 if concerns_everybody(error):
                     raise
                 log.error(f"{what} put off", tenant=tenant.slug, error=describe(error))
-                self._put_off[tenant.id] = time.monotonic() + PUT_OFF_SECONDS
+                self._put_off[what, tenant.id] = time.monotonic() + PUT_OFF_SECONDS
         return busy
 
     def _move(self, tenant: TenantRef, stop: StopRequest) -> bool:
@@ -190,7 +194,7 @@ class Command(ServiceCommand):
         while not stop:
             self._health.touch()
             try:
-                for move in move_customers(tenant, now=timezone.now(), size=size, skip=self._put_off.keys()):
+                for move in move_customers(tenant, now=timezone.now(), size=size, skip=self._skipped()):
                     busy = True
                     self._note(move)
                     self.stdout.write(f"{tenant.slug}: {move}")
@@ -210,10 +214,13 @@ class Command(ServiceCommand):
                     log.error(
                         "customer not moved", tenant=tenant.slug, customer=str(customer_id), error=describe(cause)
                     )
-                    self._put_off[customer_id] = time.monotonic() + PUT_OFF_SECONDS
+                    self._put_off[CUSTOMER, customer_id] = time.monotonic() + PUT_OFF_SECONDS
                 if not failure.customer_ids:
                     raise cause from failure
         return busy
+
+    def _skipped(self) -> set[UUID]:
+        return {key for kind, key in self._put_off if kind == CUSTOMER}
 
     def _note(self, move: StageMigration) -> None:
         """A batch is done."""

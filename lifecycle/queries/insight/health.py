@@ -39,7 +39,6 @@ WITH k AS MATERIALIZED (
 ), customers AS MATERIALIZED (
     SELECT customer_id FROM customer_lifecycle_status
      WHERE tenant_id = %(tenant_id)s::uuid AND customer_id > %(after)s::uuid
-       AND mod(hashtextextended(customer_id::text, 0), %(every)s::bigint) = 0
      ORDER BY customer_id LIMIT %(batch)s::int
 ), changed AS MATERIALIZED (
     SELECT f.customer_id, width_bucket(f.effective_at, %(moments)s::timestamptz[]) + 1 AS number, {_LATEST}
@@ -57,13 +56,18 @@ WITH k AS MATERIALIZED (
            {_last("arr", "numeric")} AS arr, {_last("balance", "numeric")} AS balance_overdue,
            {_last("renewal", "date")} AS renewal_on, {_last("csat", "numeric")} AS csat,
            {_last("issues", "int")} AS open_issues,
-           EXISTS (SELECT FROM lifecycle_stay q
-                    WHERE q.tenant_id = %(tenant_id)s::uuid AND q.customer_id = p.customer_id
-                      AND q.stage = ANY(%(lost)s::text[]) AND q.piece = 0 AND NOT q.by_configuration
-                      AND q.began >= k.at AND q.began < k.at + make_interval(days => %(horizon)s::int)) AS has_churned
+           q.customer_id IS NOT NULL AS has_churned
       FROM held g JOIN k ON k.number = g.number
       JOIN lifecycle_stay p ON p.tenant_id = %(tenant_id)s::uuid AND p.customer_id = g.customer_id
        AND p.began < k.at AND p.ended >= k.at AND NOT p.stage = ANY(%(lost)s::text[])
+      LEFT JOIN LATERAL (
+        SELECT q.customer_id, q.by_configuration FROM lifecycle_stay q
+         WHERE q.tenant_id = %(tenant_id)s::uuid AND q.customer_id = p.customer_id
+           AND q.stage = ANY(%(lost)s::text[]) AND q.piece = 0
+           AND q.began >= k.at AND q.began < k.at + make_interval(days => %(horizon)s::int)
+         ORDER BY q.began, q.sequence LIMIT 1
+      ) q ON true
+     WHERE q.by_configuration IS NOT TRUE
 )"""
 
 

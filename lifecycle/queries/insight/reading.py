@@ -131,15 +131,20 @@ HERE: Final = {
     "recorded": "p.known < %(moment)s::timestamptz AND p.known_until >= %(moment)s::timestamptz AND p.piece = 0",
 }
 _WHO: Final = f"(%(stages)s::text[] IS NULL OR p.stage = ANY(%(stages)s::text[])) AND {CHOSEN}"
-AS_OF: Final = {
-    known: f"""
-SELECT p.customer_id, c.name, c.external_id, c.owner, c.segment, p.stage, p.sequence, p.entered, p.reason_code, p.arr,
-       p.currency
+
+
+def as_of(known: str, *, goes_on: bool, is_backward: bool) -> str:
+    """A page of those who were here at the end of a day and one more, by name; ``goes_on``: from ``key`` and ``id``."""
+    way, sign = ("DESC", "<") if is_backward else ("ASC", ">")
+    beyond = f"AND (c.name_key, c.id) {sign} (%(key)s::text, %(id)s::uuid)" if goes_on else ""
+    return f"""
+SELECT p.customer_id, c.name, c.name_key, c.external_id, c.owner, c.segment, p.stage, p.sequence, p.entered,
+       p.reason_code, p.arr, p.currency
   FROM lifecycle_customer c JOIN lifecycle_stay p ON p.tenant_id = c.tenant_id AND p.customer_id = c.id
- WHERE {OF_TENANT} AND c.tenant_id = %(tenant_id)s::uuid AND {here} AND {_WHO}
- ORDER BY c.name_key, c.id LIMIT %(limit)s::int OFFSET %(offset)s::int"""
-    for known, here in HERE.items()
-}
+ WHERE {OF_TENANT} AND c.tenant_id = %(tenant_id)s::uuid AND {HERE[known]} AND {_WHO} {beyond}
+ ORDER BY c.name_key {way}, c.id {way} LIMIT %(limit)s::int + 1"""
+
+
 COUNT_AS_OF: Final = {
     known: f"SELECT count(*) FROM lifecycle_stay p {CUSTOMER} WHERE {OF_TENANT} AND {here} AND {_WHO}"
     for known, here in HERE.items()

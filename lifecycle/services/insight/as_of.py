@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
+import orjson
 from django.db import connection
 
 from audit.models import LifecycleHistory
 from lifecycle.models import FigureChange
-from lifecycle.queries.insight.reading import AS_OF, COUNT_AS_OF
+from lifecycle.queries.cursors import Position, decode_cursor, encode_cursor
+from lifecycle.queries.insight.reading import COUNT_AS_OF, as_of
 from lifecycle.rules.insight.stays import Move, stay_at
 from lifecycle.services.insight.reading import ROWS, Stages, midnight
 from storage.cursors import text_array
@@ -79,41 +81,89 @@ def read_past(customer_id: UUID, day: dt.date, *, known: str, tenant: TenantRef)
     )
 
 
-def list_past(
-    day: dt.date,
-    *,
-    stages: Stages,
-    tenant: TenantRef,
-    known: str = EFFECTIVE,
-    keys: Sequence[str] = (),
-    owner: str = "",
-    segment: str = "",
-    page: int = 1,
-    offset: int | None = None,
-    limit: int = ROWS,
-) -> tuple[list[dict[str, Any]], int]:
-    """A page of the customers that were here at the end of the day, by name, and how many there were. Two statements.
-
-    ``keys``: only in these stages. ``offset``: behind so many of them, where that is no whole
-    ``page``. Owner and segment are those of today.
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which customers of a day are asked for: by ``known``, in the stages of ``keys`` (none: in any), of an owner, of a
+    segment. Owner and segment are those of today.
     """
-    end = midnight(day + dt.timedelta(days=1))
-    parameters: dict[str, Any] = {
-        "tenant_id": tenant.id,
-        "moment": end,
-        "stages": text_array(keys) if keys else None,
-        "owner": fold_text(owner),
-        "segment": segment,
-        "limit": limit,
-        "offset": (page - 1) * limit if offset is None else offset,
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(COUNT_AS_OF[known], parameters)
-        ((count,),) = cursor.fetchall()
-        cursor.execute(AS_OF[known], parameters)
-        names = [column.name for column in cursor.description]
-        rows = [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
+
+    day: dt.date
+    known: str = EFFECTIVE
+    keys: Sequence[str] = ()
+    owner: str = ""
+    segment: str = ""
+
+    @property
+    def end(self) -> dt.datetime:
+        """The end of the day."""
+        return midnight(self.day + dt.timedelta(days=1))
+
+    def parameters(self, tenant: TenantRef) -> dict[str, Any]:
+        """Those of the statements."""
+        return {
+            "tenant_id": tenant.id,
+            "moment": self.end,
+            "stages": text_array(self.keys) if self.keys else None,
+            "owner": fold_text(self.owner),
+            "segment": self.segment,
+        }
+
+    def question(self, tenant: TenantRef) -> bytes:
+        """What a cursor belongs to."""
+        return orjson.dumps(["as_of", tenant.id, self.day, self.known, sorted(self.keys), self.owner, self.segment])
+
+
+@dataclass(frozen=True, slots=True)
+class PastPage:
+    """Customers as plain dicts, and cursors for the pages around this one (None: there is none)."""
+
+    rows: list[dict[str, Any]]
+    next_cursor: str | None = None
+    previous_cursor: str | None = None
+
+
+def list_past(
+    asked: Asked, *, stages: Stages, tenant: TenantRef, cursor: str | None = None, limit: int = ROWS
+) -> PastPage:
+    """A page of the customers that were here at the end of the day, by name: it costs the same wherever it begins.
+
+    One statement. Raises InvalidCursor.
+    """
+    question = asked.question(tenant)
+    position = decode_cursor(cursor, question=question) if cursor else None
+    is_backward = position is not None and position.backward
+    parameters = asked.parameters(tenant) | {"limit": limit}
+    if position is not None:
+        parameters |= {"key": position.key, "id": position.id}
+    with connection.cursor() as at:
+        at.execute(as_of(asked.known, goes_on=position is not None, is_backward=is_backward), parameters)
+        names = [column.name for column in at.description]
+        rows = [dict(zip(names, values, strict=True)) for values in at.fetchall()]
+    has_more = len(rows) > limit
+    rows = rows[:limit]
+    if is_backward:
+        rows.reverse()
+    has_next = bool(rows) and (is_backward or has_more)
+    has_previous = bool(rows) and (has_more if is_backward else position is not None)
+
+    def around(row: dict[str, Any], *, backward: bool) -> str:
+        return encode_cursor(Position(row["name_key"], str(row["customer_id"]), backward), question=question)
+
+    page = PastPage(
+        rows,
+        next_cursor=around(rows[-1], backward=False) if has_next else None,
+        previous_cursor=around(rows[0], backward=True) if has_previous else None,
+    )
     for row in rows:
+        del row["name_key"]
         row["stage"] = stages.name(row["stage"])
-        row["days_in_stage"] = (end - row["entered"]).days
-    return rows, count
+        row["days_in_stage"] = (asked.end - row["entered"]).days
+    return page
+
+
+def count_past(asked: Asked, *, tenant: TenantRef) -> int:
+    """How many customers ``list_past`` lists in all. One statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(COUNT_AS_OF[asked.known], asked.parameters(tenant))
+        ((count,),) = cursor.fetchall()
+    return int(count)

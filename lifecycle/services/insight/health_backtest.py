@@ -2,16 +2,14 @@
 
 On the first of each of the last months every customer is judged as it stood then, with the figures that held then, and
 counted as churned if it came to a stage of the category "lost" within 90 days. Months of which 90 days are not over are
-left out, as are customers who were lost already. Figures whose past is not kept are not known.
+left out, as are customers who were lost already. Whom a publication moved to such a stage within the 90 days says
+nothing of either, and is left out too. Figures whose past is not kept are not known.
 
-A person waits for it at a page, so no more than ``MOST_JUDGED`` customers are judged, of a large tenant one in so many,
-and one person at a time has it played.
+That takes minutes for many customers: it is a job, and its sums add up over batches of them.
 """
 
 import datetime as dt
-import math
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -28,13 +26,14 @@ from tenants.rules.configuration.policy import Policy
 
 HORIZON_DAYS: Final = 90
 LANDMARKS: Final = 12
-BATCH: Final = 2000
-MOST_JUDGED: Final = 5000
+BATCH: Final = 1000
 BANDS: Final = ("good", "watch", "poor", "unknown")
 LOST: Final = "lost"
+LIVE, DRAFT = "live", "draft"
 _FIRST: Final = UUID(int=0)
-_TRY_TURN: Final = "SELECT pg_try_advisory_xact_lock(hashtextextended('health backtest:' || %(tenant_id)s::text, 0))"
-_COUNT: Final = "SELECT count(*) FROM customer_lifecycle_status WHERE tenant_id = %(tenant_id)s"
+
+# By formula and band: looks, customers, churned, and the sums of squares and products that an interval is made of.
+Sums = dict[str, dict[str, list[int]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +47,9 @@ class BandSaid:
 
 @dataclass(frozen=True, slots=True)
 class HealthBacktest:
-    """``landmarks``: the days on which one in ``every`` customers was judged. What each band of both formulas said."""
+    """``landmarks``: the days on which all customers were judged. What each band of both formulas said."""
 
     landmarks: Sequence[dt.date]
-    every: int
     live: Sequence[BandSaid]
     draft: Sequence[BandSaid]
 
@@ -65,66 +63,57 @@ def find_landmarks(now: dt.datetime, most: int = LANDMARKS) -> list[dt.date]:
     return sorted(days)
 
 
-def backtest_health(
-    live: Policy,
-    draft: Policy,
-    names: Mapping[str, str],
-    *,
-    tenant: TenantRef,
-    now: dt.datetime,
-    progress: Callable[[int, int], None] = lambda _done, _total: None,
-) -> HealthBacktest | None:
-    """Judge the past by both; None while it is being played for someone else. ``names``: live stages in the draft.
+class PastJudge:
+    """Judges batches of customers by both formulas. ``names``: live stages in the draft.
 
-    Three statements for 5,000 customers or more, and four; in the tenant's context and one transaction. ``progress``
-    gets customers done and all.
+    Make it in the tenant's context: one statement.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(_TRY_TURN, {"tenant_id": tenant.id})
-        if cursor.fetchone() != (True,):
-            return None
-        cursor.execute(_COUNT, {"tenant_id": tenant.id})
-        (customers,) = cursor.fetchone() or (0,)
-    every = max(1, math.ceil(customers / MOST_JUDGED))
-    stages = Stages.of(live, tenant)
-    landmarks = find_landmarks(now)
-    moments = [midnight(day) for day in landmarks]
-    compiled, drafted = health_of(live), health_of(draft).drafted
-    draft_names = [names.get(name, name) for name in live.stages]
-    lost = [key for key, name in zip(stages.keys, draft_names, strict=True) if draft.category(name) == LOST]
-    parameters: dict[str, Any] = {
-        "tenant_id": tenant.id,
-        "moments": moments,
-        "last": moments[-1],
-        "horizon": HORIZON_DAYS,
-        "batch": BATCH,
-        "every": every,
-        "lost": text_array(lost),
-        "stages": text_array(stages.keys),
-        **_numbers("", live, live.stages),
-        **_numbers("draft_", draft, draft_names),
-        **compiled.parameters,
-        **drafted.parameters,
-    }
-    statement = count_churned(compiled, drafted)
-    sums: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0] * 6)
-    with connection.cursor() as cursor:
-        after, done, count = _FIRST, 0, BATCH
-        while count == BATCH:
-            cursor.execute(statement, parameters | {"after": after})
-            count = 0
+
+    def __init__(
+        self, live: Policy, draft: Policy, names: Mapping[str, str], *, tenant: TenantRef, now: dt.datetime
+    ) -> None:
+        stages = Stages.of(live, tenant)
+        moments = [midnight(day) for day in find_landmarks(now)]
+        compiled, drafted = health_of(live), health_of(draft).drafted
+        draft_names = [names.get(name, name) for name in live.stages]
+        lost = [key for key, name in zip(stages.keys, draft_names, strict=True) if draft.category(name) == LOST]
+        self._statement = count_churned(compiled, drafted)
+        self._parameters: dict[str, Any] = {
+            "tenant_id": tenant.id,
+            "moments": moments,
+            "last": moments[-1],
+            "horizon": HORIZON_DAYS,
+            "lost": text_array(lost),
+            "stages": text_array(stages.keys),
+            **_numbers("", live, live.stages),
+            **_numbers("draft_", draft, draft_names),
+            **compiled.parameters,
+            **drafted.parameters,
+        }
+
+    def judge(self, sums: Sums, after: UUID | None) -> tuple[UUID | None, int]:
+        """Count the next batch of customers in; the last of them, and how many. One statement, in the tenant's context.
+
+        Fewer than BATCH: there are no more.
+        """
+        count = 0
+        with connection.cursor() as cursor:
+            cursor.execute(self._statement, self._parameters | {"after": after or _FIRST, "batch": BATCH})
             for formula, band, *numbers in cursor.fetchall():
                 if formula != "last":
-                    sums[formula, band] = [one + other for one, other in zip(sums[formula, band], numbers, strict=True)]
+                    known = sums.setdefault(formula, {}).get(band, [0] * len(numbers))
+                    sums[formula][band] = [int(one + other) for one, other in zip(known, numbers, strict=True)]
                 elif band is not None:
                     after, count = UUID(band), int(numbers[0])
-            done += count
-            progress(done, customers // every)
-    return HealthBacktest(landmarks, every, _tell("live", sums), _tell("draft", sums))
+        return after, count
 
 
-def _tell(formula: str, sums: Mapping[tuple[str, str], Sequence[int]]) -> list[BandSaid]:
-    of_bands = {band: numbers for (one, band), numbers in sums.items() if one == formula}
+def describe_sums(sums: Sums, *, now: dt.datetime) -> HealthBacktest:
+    """What the bands said, of what has been counted as of ``now``."""
+    return HealthBacktest(find_landmarks(now), _tell(sums.get(LIVE, {})), _tell(sums.get(DRAFT, {})))
+
+
+def _tell(of_bands: Mapping[str, Sequence[int]]) -> list[BandSaid]:
     churned = sum(numbers[2] for numbers in of_bands.values())
     said = []
     for band in BANDS:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 
+from audit.services.administration import record_administration
 from lifecycle.models import RulePlay
 from lifecycle.queries import risk as queries
 from lifecycle.rules.risk.alarms import Watch
@@ -20,6 +21,7 @@ from tenants.context import tenant_context
 from tenants.models import ConfigurationVersion
 from tenants.rules.configuration.document import Configuration, parse_configuration
 from tenants.rules.configuration.policy import compile_policy
+from tenants.services.configuration.versions import hold_draft
 from tenants.services.directory import PLATFORM
 
 BATCH: Final = 500
@@ -140,21 +142,46 @@ def begin_play(
 ) -> RulePlay:
     """Ask for a play of a draft's rules; an earlier one of the same draft is replaced. Call in the tenant's context.
 
-    ``known``: RECORDED or EFFECTIVE; without it what fits the tenant's record. Raises InvalidConfiguration for a draft
-    with errors.
+    ``known``: RECORDED or EFFECTIVE; without it what fits the tenant's record. Of two who ask at once the second waits,
+    and its play is the one that stays. Raises InvalidConfiguration for a draft with errors, NoSuchVersion for one that
+    is gone.
     """
-    configuration = parse_configuration(draft.document)
-    scope = count_scope(tenant)
-    chosen = known or choose_known(tenant, now=now)
-    RulePlay.objects.filter(tenant_id=tenant.id, draft_id=draft.id).delete()
-    RulePlay.objects.filter(tenant_id=tenant.id, created_at__lt=now - KEPT).delete()
+    with transaction.atomic():
+        draft = hold_draft(draft.id, tenant=tenant)
+        configuration = parse_configuration(draft.document)
+        scope = count_scope(tenant)
+        chosen = known or choose_known(tenant, now=now)
+        RulePlay.objects.filter(tenant_id=tenant.id, draft_id=draft.id).delete()
+        RulePlay.objects.filter(tenant_id=tenant.id, created_at__lt=now - KEPT).delete()
+        record_administration(
+            tenant_id=tenant.id,
+            actor=actor.name,
+            actor_kind=actor.kind,
+            action="play_rules",
+            subject=str(draft.id),
+            detail={"revision": draft.revision, "known": chosen, "customers": scope.customers},
+            now=now,
+        )
+        return _create(configuration, draft, scope, known=chosen, tenant=tenant, actor=actor, now=now)
+
+
+def _create(
+    configuration: Configuration,
+    draft: ConfigurationVersion,
+    scope: Scope,
+    *,
+    known: str,
+    tenant: TenantRef,
+    actor: Actor,
+    now: dt.datetime,
+) -> RulePlay:
     return RulePlay.objects.create(
         tenant_id=tenant.id,
         draft_id=draft.id,
         revision=draft.revision,
         document=configuration.to_document(),
         renamed=draft.renamed,
-        known=chosen,
+        known=known,
         since=now - dt.timedelta(days=PLAYED_DAYS),
         until=now,
         managers=scope.managers,

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from django.db import connection
+import structlog
+from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -22,6 +23,7 @@ from lifecycle.queries import risk as queries
 from lifecycle.rules.precedence import FOR_GOOD
 from lifecycle.rules.risk.alarms import Alarm, Past, Watch, stage_at
 from lifecycle.rules.transitions import Change
+from lifecycle.services.events.failures import describe, is_transient
 from lifecycle.services.risk.past import RECORDED, PastReader
 from lifecycle.services.risk.times import as_micros, as_moment
 from lifecycle.services.transitions.apply import Call, Outcome, apply
@@ -39,7 +41,11 @@ OPEN, ACCEPTED, OVER, MOVED, REFUSED = "open", "accepted", "over", "moved", "ref
 # Clocks of the application and the database differ: what was recorded a moment ahead is known all the same.
 _AHEAD: Final = 300_000_000
 _FIRST: Final = UUID(int=0)
+# A customer that cannot be judged is left alone for so long, or until it changes.
+PUT_OFF: Final = dt.timedelta(minutes=10)
 _TURN: Final = "SELECT pg_advisory_xact_lock(hashtextextended('risk rules ' || %s, 0))"
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +109,28 @@ def _watch_batch(tenant: TenantRef, after: UUID, *, now: dt.datetime) -> Sequenc
         return ()
     looked = _find_behind(tenant, policy.version, after, now=now)
     if looked:
-        _look(looked, watches, policy, tenant=tenant, now=now)
+        _look_in_parts(looked, watches, policy, tenant=tenant, now=now)
     return looked
+
+
+def _look_in_parts(
+    looked: Sequence[Looked], watches: Sequence[Watch], policy: Policy, *, tenant: TenantRef, now: dt.datetime
+) -> None:
+    """Look at all of them; customers that cannot be judged are found by halving, and put off."""
+    try:
+        with transaction.atomic():
+            _look(looked, watches, policy, tenant=tenant, now=now)
+    except Exception as error:
+        if is_transient(error):
+            raise
+        if len(looked) > 1:
+            middle = len(looked) // 2
+            for part in (looked[:middle], looked[middle:]):
+                _look_in_parts(part, watches, policy, tenant=tenant, now=now)
+            return
+        (one,) = looked
+        log.error("customer not judged", tenant=tenant.slug, customer=str(one.customer_id), error=describe(error))
+        _note_looks(looked, {one.customer_id: now + PUT_OFF}, policy, tenant=tenant)
 
 
 def _find_behind(tenant: TenantRef, version: int, after: UUID, *, now: dt.datetime) -> list[Looked]:
@@ -140,6 +166,13 @@ def _look(
         if (customer_id, name, fired.alarm.since) not in known
     ]
     conflicts = _act(fresh, policy, tenant=tenant, now=now)
+    # What changed under the look is looked at again.
+    _note_looks([one for one in looked if one.customer_id not in conflicts], looks, policy, tenant=tenant)
+
+
+def _note_looks(
+    looked: Sequence[Looked], due: Mapping[UUID, dt.datetime | None], policy: Policy, *, tenant: TenantRef
+) -> None:
     states = [
         RiskState(
             tenant_id=tenant.id,
@@ -149,11 +182,9 @@ def _look(
             company=one.company,
             billing=one.billing,
             support=one.support,
-            due_at=looks[one.customer_id],
+            due_at=due[one.customer_id],
         )
         for one in looked
-        # What changed under the look is looked at again.
-        if one.customer_id not in conflicts
     ]
     RiskState.objects.bulk_create(
         states,

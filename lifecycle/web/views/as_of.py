@@ -10,11 +10,12 @@ from django.shortcuts import render
 from django.utils import timezone
 
 from lifecycle.models import Customer
-from lifecycle.services.insight.as_of import EFFECTIVE, RECORDED, list_past, read_past
+from lifecycle.queries.cursors import InvalidCursor
+from lifecycle.services.insight.as_of import EFFECTIVE, RECORDED, Asked, count_past, list_past, read_past
 from lifecycle.services.insight.as_of_board import read_past_board
-from lifecycle.services.insight.reading import ROWS, Stages
+from lifecycle.services.insight.reading import Stages
 from lifecycle.web.as_of_page import describe_figures
-from lifecycle.web.insight_page import MOST_PAGES, InvalidQuestion, read_day
+from lifecycle.web.insight_page import InvalidQuestion, read_day
 from lifecycle.web.pages import page
 from lifecycle.web.stage_colors import stage_colors
 from tenants.pages import TenantRequest
@@ -22,17 +23,15 @@ from tenants.roles import VIEW_HISTORY
 from tenants.services.configuration.policies import live_policy
 
 
-def _read(request: TenantRequest) -> tuple[dt.date, str, int, str]:
-    """The day, whether as it was or as it was known, the page, and what of it could not be read."""
+def _read(request: TenantRequest) -> tuple[dt.date, str, str]:
+    """The day, whether as it was or as it was known, and what of it could not be read."""
     today, trouble = timezone.now().date(), ""
     known = RECORDED if request.GET.get("known") == RECORDED else EFFECTIVE
     try:
         day = min(read_day(request.GET.get("day", ""), today), today)
     except InvalidQuestion as error:
         day, trouble = today, str(error)
-    text = request.GET.get("page", "1")
-    number = int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 1
-    return day, known, min(max(1, number), MOST_PAGES), trouble
+    return day, known, trouble
 
 
 def _read_filters(request: TenantRequest, *names: str) -> dict[str, str]:
@@ -44,39 +43,37 @@ def show_list(request: TenantRequest) -> HttpResponse:
     """The customers that were here at the end of a day, 50 a page; ``stage``, ``owner`` and ``segment`` choose some."""
     policy = live_policy(request.tenant.id)
     stages = Stages.of(policy, request.tenant)
-    day, known, number, trouble = _read(request)
+    (day, known, trouble), expired = _read(request), ""
     asked = _read_filters(request, "stage", "owner", "segment")
     keys = [key for key in stages.keys if stages.name(key) == asked["stage"]]
-    rows, count = list_past(
-        day,
-        stages=stages,
-        tenant=request.tenant,
-        known=known,
-        keys=keys,
-        owner=asked["owner"],
-        segment=asked["segment"],
-        page=number,
-    )
+    about = Asked(day, known, keys, asked["owner"], asked["segment"])
+    cursor = request.GET.get("cursor") or None
+    try:
+        found = list_past(about, stages=stages, tenant=request.tenant, cursor=cursor)
+    except InvalidCursor as error:
+        cursor, expired = None, str(error)
+        found = list_past(about, stages=stages, tenant=request.tenant)
 
-    def address(to: int) -> str:
+    def address(to: str | None) -> str:
         query = request.GET.copy()
-        query["page"] = str(to)
-        return f"?{query.urlencode()}"
+        query["cursor"] = to or ""
+        return f"?{query.urlencode()}" if to else ""
 
     context: dict[str, Any] = {
         "day": day,
         "known": known,
         "trouble": trouble,
-        "rows": rows,
-        "count": count,
+        "expired": expired,
+        "rows": found.rows,
+        # Further pages say nothing of it: to count all takes longer than the page.
+        "count": None if cursor else count_past(about, tenant=request.tenant),
         "asked": asked,
         "stages": policy.stages,
-        "number": number,
-        "previous": address(number - 1) if number > 1 else "",
-        "next": address(number + 1) if number * ROWS < count and number < MOST_PAGES else "",
+        "previous": address(found.previous_cursor),
+        "next": address(found.next_cursor),
         "stage_colors": stage_colors(policy),
     }
-    return render(request, "insight/as_of_list.html", context, status=400 if trouble else 200)
+    return render(request, "insight/as_of_list.html", context, status=400 if trouble or expired else 200)
 
 
 @page(VIEW_HISTORY)
@@ -86,7 +83,7 @@ def show_board(request: TenantRequest) -> HttpResponse:
     ``owner`` and ``segment`` choose some.
     """
     policy = live_policy(request.tenant.id)
-    day, known, _number, trouble = _read(request)
+    day, known, trouble = _read(request)
     asked = _read_filters(request, "owner", "segment")
     context: dict[str, Any] = {
         "day": day,
@@ -109,7 +106,7 @@ def show_customer(request: TenantRequest, customer_id: UUID) -> HttpResponse:
     name = Customer.objects.filter(tenant_id=request.tenant.id, id=customer_id).values_list("name", flat=True).first()
     if name is None:
         raise Http404
-    day, known, _number, trouble = _read(request)
+    day, known, trouble = _read(request)
     past = read_past(customer_id, day, known=known, tenant=request.tenant)
     context = {
         "customer_id": customer_id,

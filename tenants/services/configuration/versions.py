@@ -111,15 +111,18 @@ def discard_draft(
 
 def lock_draft(draft_id: UUID, *, tenant: TenantRef, expected_revision: int) -> ConfigurationVersion:
     """Lock an unpublished draft at the revision that the caller has seen. Raises as ``save_draft``."""
-    draft = (
-        ConfigurationVersion.objects.select_for_update()
-        .filter(tenant_id=tenant.id, id=draft_id, published_at__isnull=True)
-        .first()
-    )
-    if draft is None:
-        raise NoSuchVersion("no_draft")
+    draft = hold_draft(draft_id, tenant=tenant)
     if draft.revision != expected_revision:
         raise ConfigurationConflict("draft_changed", current=draft.revision, expected=expected_revision)
+    return draft
+
+
+def hold_draft(draft_id: UUID, *, tenant: TenantRef) -> ConfigurationVersion:
+    """Lock an unpublished draft as it is now. Raises NoSuchVersion when it is gone. One statement."""
+    drafts = ConfigurationVersion.objects.select_for_update()
+    draft = drafts.filter(tenant_id=tenant.id, id=draft_id, published_at__isnull=True).first()
+    if draft is None:
+        raise NoSuchVersion("no_draft")
     return draft
 
 
