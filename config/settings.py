@@ -402,7 +402,7 @@ SPECTACULAR_SETTINGS = {
         "EffectKindEnum": "tenants.rules.configuration.definitions.EFFECT_KINDS",
         "EffectMomentEnum": "tenants.rules.configuration.definitions.EFFECT_MOMENTS",
         "ForecastStateEnum": "lifecycle.api.viewsets.forecasts.STATES",
-        "HealthBandEnum": "lifecycle.api.responses.BANDS",
+        "HealthBandEnum": "lifecycle.api.customer_responses.BANDS",
         "ActorKindEnum": "lifecycle.api.responses.ACTOR_KINDS",
     },
     "POSTPROCESSING_HOOKS": [

@@ -5,7 +5,7 @@ from typing import Any
 
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 
-from lifecycle.api import configuration_responses, personal_data_responses, responses
+from lifecycle.api import configuration_responses, customer_responses, personal_data_responses, responses
 from lifecycle.api.as_of import AS_OF_PARAMETERS, AS_OF_THE_LIST
 from lifecycle.api.openapi import examples, security  # noqa: F401  (drf-spectacular finds the schemes)
 from lifecycle.api.openapi.configuration import CONFIGURATION, PUBLISHED
@@ -61,9 +61,9 @@ LIST_CUSTOMERS = describe(
     "customers",
     *filter_parameters(),
     *AS_OF_THE_LIST,
-    answer=responses.CustomerPageResponse,
+    answer=customer_responses.CustomerPageResponse,
 )
-GET_CUSTOMER = describe("get_customer", "customers", CUSTOMER, answer=responses.ProfileResponse)
+GET_CUSTOMER = describe("get_customer", "customers", CUSTOMER, answer=customer_responses.ProfileResponse)
 EXPORT_CUSTOMER = describe(
     "export_customer", "customers", CUSTOMER, request=ExportSerializer, answer=personal_data_responses.ExportResponse
 )
@@ -102,7 +102,7 @@ MOVE_CUSTOMER = describe(
     problems=(409, 412, 422, 429),
     shown=[examples.MOVE, examples.MOVED, examples.NOT_ALLOWED],
 )
-GET_SUMMARY = describe("get_summary", "lifecycle", CUSTOMER, answer=responses.SummaryResponse)
+GET_SUMMARY = describe("get_summary", "lifecycle", CUSTOMER, answer=customer_responses.SummaryResponse)
 LIST_HISTORY = describe(
     "list_history",
     "lifecycle",

@@ -2,18 +2,18 @@
 
 import pytest
 
-from lifecycle.api import responses
+from lifecycle.api import customer_responses, responses
 
 HEALTH = {"score": 80, "band": "good"}
 
 
 def test_what_is_not_described_is_not_sent():
-    assert responses.HealthResponse.render({**HEALTH, "secret": 1}) == HEALTH
+    assert customer_responses.HealthResponse.render({**HEALTH, "secret": 1}) == HEALTH
 
 
 def test_what_is_described_has_to_be_there():
     with pytest.raises(KeyError, match="band"):
-        responses.HealthResponse.render({"score": 80})
+        customer_responses.HealthResponse.render({"score": 80})
 
 
 def test_what_may_be_absent_is_absent():
@@ -31,18 +31,18 @@ def test_what_lies_inside_is_rendered_likewise_and_nothing_stays_nothing():
 
 def test_a_profile_has_exactly_what_is_described(api_client, customer):
     body = api_client("viewer").get(f"/api/v1/customers/{customer.id}").json()
-    assert set(body) == set(responses.ProfileResponse._declared_fields)
-    assert set(body["company"]) == set(responses.CompanyResponse._declared_fields)
-    assert set(body["lifecycle"]) == set(responses.StayResponse._declared_fields)
+    assert set(body) == set(customer_responses.ProfileResponse._declared_fields)
+    assert set(body["company"]) == set(customer_responses.CompanyResponse._declared_fields)
+    assert set(body["lifecycle"]) == set(customer_responses.StayResponse._declared_fields)
 
 
 @pytest.mark.parametrize(
     ("address", "response"),
     [
         ("/customers/{}/lifecycle", responses.LifecycleResponse),
-        ("/customers/{}/lifecycle/summary", responses.SummaryResponse),
+        ("/customers/{}/lifecycle/summary", customer_responses.SummaryResponse),
         ("/customers/{}/lifecycle/history", responses.HistoryPageResponse),
-        ("/customers", responses.CustomerPageResponse),
+        ("/customers", customer_responses.CustomerPageResponse),
         ("/lifecycle/summary", responses.TenantSummaryResponse),
     ],
 )

@@ -6,7 +6,7 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from lifecycle.api import responses, schema
+from lifecycle.api import customer_responses, schema
 from lifecycle.api.filters import refuse_unknown_parameters
 from lifecycle.api.openapi.parameters import CUSTOMER
 from lifecycle.api.rendering import ResponseSerializer
@@ -32,7 +32,7 @@ class RevealSerializer(StrictSerializer):
 class RevealedResponse(ResponseSerializer):
     """The people at a customer, in clear; all null after an erasure."""
 
-    contacts = responses.ContactResponse(many=True)
+    contacts = customer_responses.ContactResponse(many=True)
 
 
 class ContactViewSet(TenantViewSet):

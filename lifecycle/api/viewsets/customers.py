@@ -10,7 +10,7 @@ from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from lifecycle.api import responses, schema
+from lifecycle.api import customer_responses, responses, schema
 from lifecycle.api.as_of import AS_OF, KNOWN, read_day, read_known, refuse_known_alone, refuse_other_filters
 from lifecycle.api.authorship import find_author
 from lifecycle.api.filters import read_list_query, refuse_parameter, refuse_unknown_parameters
@@ -79,7 +79,7 @@ class CustomerViewSet(TenantViewSet):
         around = surround(
             request, page.next_cursor, page.previous_cursor, count=lambda: count_all_customers(query, **about)
         )
-        return Response(responses.CustomerPageResponse.render({"results": page.rows, **around}))
+        return Response(customer_responses.CustomerPageResponse.render({"results": page.rows, **around}))
 
     def _list_past(self, request: Request, policy: Policy) -> Response:
         """One page of the customers that were here at the end of a day, by name."""
@@ -96,7 +96,7 @@ class CustomerViewSet(TenantViewSet):
         keys = stages.keys_of(chosen_stages(query, policy))
         if keys is not None and not keys:
             none = surround(request, None, None, count=lambda: 0)
-            return Response(responses.CustomerPageResponse.render({"results": [], **none}))
+            return Response(customer_responses.CustomerPageResponse.render({"results": [], **none}))
         about = Asked(day, known, keys or (), query.filters.get("owner", ""))
         try:
             page = list_as_of(
@@ -107,7 +107,7 @@ class CustomerViewSet(TenantViewSet):
         around = surround(
             request, page.next_cursor, page.previous_cursor, count=lambda: count_past(about, tenant=self.tenant)
         )
-        return Response(responses.CustomerPageResponse.render({"results": page.rows, **around}))
+        return Response(customer_responses.CustomerPageResponse.render({"results": page.rows, **around}))
 
     @schema.GET_CUSTOMER
     def retrieve(self, request: Request, customer_id: str) -> Response:
@@ -115,7 +115,7 @@ class CustomerViewSet(TenantViewSet):
         refuse_unknown_parameters(request.query_params, ())
         return self._show_profile(self.customer_id)
 
-    @schema.describe("find_customer", "customers", EXTERNAL_ID, answer=responses.ProfileResponse)
+    @schema.describe("find_customer", "customers", EXTERNAL_ID, answer=customer_responses.ProfileResponse)
     def find(self, request: Request, external_id: str) -> Response:
         """The same of the customer that has this id in your own systems, such as the CRM.
 
@@ -140,7 +140,7 @@ class CustomerViewSet(TenantViewSet):
             now=timezone.now(),
             with_contact_details=self.identity.may(REVEAL_CONTACTS),
         )
-        return Response(responses.ProfileResponse.render(self.found(profile)))
+        return Response(customer_responses.ProfileResponse.render(self.found(profile)))
 
 
 class LifecycleViewSet(TenantViewSet):
@@ -240,7 +240,7 @@ class LifecycleViewSet(TenantViewSet):
         refuse_unknown_parameters(request.query_params, ())
         held = getattr(request, "copies", None)
         summary = summaries.read_summary(self.customer_id, tenant=self.tenant, now=timezone.now(), held=held)
-        return Response(responses.SummaryResponse.render(self.found(summary)))
+        return Response(customer_responses.SummaryResponse.render(self.found(summary)))
 
     def wanted_copies(self, tenant_id: UUID) -> list[str]:
         """What is fetched from Redis together with the caller's membership."""

@@ -9,7 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from lifecycle.api import responses, schema
+from lifecycle.api import customer_responses, schema
 from lifecycle.api.filters import refuse_unknown_parameters
 from lifecycle.api.idempotency import idempotent
 from lifecycle.api.openapi.parameters import CUSTOMER, ETAG_OF_A_CHANGE, IDEMPOTENCY_KEY, IF_MATCH, REPLAYED
@@ -73,7 +73,7 @@ class PinViewSet(TenantViewSet):
         ETAG_OF_A_CHANGE,
         REPLAYED,
         request=PinSerializer,
-        answer=responses.ProvenanceResponse,
+        answer=customer_responses.ProvenanceResponse,
         problems=(409, 412, 422),
     )
     @idempotent
@@ -107,7 +107,7 @@ class PinViewSet(TenantViewSet):
         FIELD,
         IF_MATCH,
         ETAG_OF_A_CHANGE,
-        answer=responses.ProvenanceResponse,
+        answer=customer_responses.ProvenanceResponse,
         problems=(409, 412),
     )
     def unpin(self, request: Request, customer_id: str, field: str) -> Response:
@@ -131,7 +131,7 @@ class PinViewSet(TenantViewSet):
             ) from refused
         provenance = self.found(read_field_provenance(self.customer_id, field, tenant=self.tenant))
         headers = {"ETag": format_etag(provenance["version"])}
-        return Response(responses.ProvenanceResponse.render(provenance), headers=headers)
+        return Response(customer_responses.ProvenanceResponse.render(provenance), headers=headers)
 
     def _version_of(self, field: str) -> int | None:
         provenance = read_field_provenance(self.customer_id, field, tenant=self.tenant)
