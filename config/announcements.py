@@ -8,19 +8,20 @@ from uuid import UUID
 
 import orjson
 import structlog
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from lifecycle.services.cache.cache_keys import live_channel
+from tenants.services.accounts.session_news import CHANNEL, Ending, keys_of, read_ending
 
 log = structlog.get_logger(__name__)
 
 CONNECT_SECONDS = 2.0
-# No one publishes here: a subscription that stands keeps the connection in its listening state.
-IDLE_CHANNEL = live_channel("idle")
+# Connections by which pages that come at once ask whether their session has ended.
+ASKING = 8
 # Silence after which Redis is asked whether it is still there; after as much again it is not.
 SILENCE_SECONDS = 5.0
 # Pages that show many customers need no more than one hint a second.
@@ -31,6 +32,10 @@ class Unavailable(Exception):
     """Redis cannot be reached: nothing can be announced now."""
 
 
+class Ended(Exception):
+    """The session of the page is over: it has to be loaded again, and its person to log in."""
+
+
 class Listener:
     """One open page. Only the newest version is kept for it, so a slow page costs no memory.
 
@@ -38,9 +43,13 @@ class Listener:
     what they are about, and figures come by the thousand.
     """
 
-    def __init__(self, tenant_id: UUID, customer_id: UUID | None, user_id: str = "") -> None:
+    def __init__(
+        self, tenant_id: UUID, customer_id: UUID | None, user_id: str = "", session_id: str = "", issued_at: float = 0.0
+    ) -> None:
         self.channel = live_channel(tenant_id)
         self.user_id = user_id
+        self.session_id = session_id
+        self.issued_at = issued_at
         self.customer_id = str(customer_id) if customer_id else None
         self.news = asyncio.Event()
         self.dismissed = False
@@ -73,6 +82,10 @@ class Listener:
         self._version, self._has_figures, self._has_notifications = 0, False, False
         return news
 
+    def ends_with(self, ending: Ending) -> bool:
+        """Whether the session of the page has ended with it."""
+        return ending.ends(user_id=self.user_id, session_id=self.session_id, issued_at=self.issued_at)
+
     def dismiss(self) -> None:
         """Nothing more will come: hang up."""
         self.dismissed = True
@@ -97,6 +110,17 @@ class Announcements:
 
     def __init__(self, redis_url: str) -> None:
         self._redis_url = redis_url
+        # Beside the subscription, which can be asked nothing.
+        pool = BlockingConnectionPool.from_url(
+            redis_url,
+            max_connections=ASKING,
+            timeout=CONNECT_SECONDS,
+            socket_connect_timeout=CONNECT_SECONDS,
+            socket_timeout=CONNECT_SECONDS,
+            # Once, by a connection that is made again: one that was idle may have been closed.
+            retry=Retry(NoBackoff(), 1),
+        )
+        self._asking = Redis.from_pool(pool)
         self._rooms: dict[str, _Room] = {}
         self._pubsub: PubSub | None = None
         self._reader: asyncio.Task[None] | None = None
@@ -108,7 +132,9 @@ class Announcements:
         return sum(len(room.listeners) for room in self._rooms.values())
 
     async def join(self, listener: Listener) -> None:
-        """Let the listener hear everything that is announced from now on. Raises Unavailable."""
+        """Let the listener hear everything that is announced from now on. Raises Unavailable, and Ended: asked once
+        the end of a session would be heard, so none is missed.
+        """
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 async with self._turn:
@@ -117,8 +143,13 @@ class Announcements:
                     if len(room.listeners) == 1:
                         await (await self._connected()).subscribe(listener.channel)
                 await room.open.wait()
+                has_ended = await self._has_ended(listener)
         except (RedisError, OSError, TimeoutError) as error:
             await self._hang_up(error)
+            raise Unavailable from error
+        if has_ended:
+            await self.leave(listener)
+            raise Ended
         if listener.dismissed:
             raise Unavailable
 
@@ -138,6 +169,12 @@ class Announcements:
     async def close(self) -> None:
         """Dismiss everyone and let go of Redis."""
         await self._hang_up(None)
+        with suppress(RedisError, OSError):
+            await self._asking.aclose()
+
+    async def _has_ended(self, listener: Listener) -> bool:
+        held = await self._asking.mget(keys_of(listener.user_id, listener.session_id))
+        return any(listener.ends_with(read_ending(body)) for body in held if body is not None)
 
     async def _connected(self) -> PubSub:
         if self._pubsub is None:
@@ -146,7 +183,8 @@ class Announcements:
                 self._redis_url, socket_connect_timeout=CONNECT_SECONDS, retry=Retry(NoBackoff(), 0)
             )
             self._pubsub = client.pubsub()
-            await self._pubsub.subscribe(IDLE_CHANNEL)
+            # A subscription that is always there keeps the connection in its listening state.
+            await self._pubsub.subscribe(CHANNEL)
             self._reader = asyncio.create_task(self._read(self._pubsub))
         return self._pubsub
 
@@ -168,6 +206,9 @@ class Announcements:
 
     def _hear(self, message: dict[str, Any]) -> None:
         channel = (message["channel"] or b"").decode()
+        if channel == CHANNEL and message["type"] == "message":
+            self._end(read_ending(message["data"]))
+            return
         room = self._rooms.get(channel)
         if room is None:
             return
@@ -179,6 +220,12 @@ class Announcements:
             notified = reported.get("bell", ())
             for listener in room.listeners:
                 listener.tell(reported["changed"], figures, notified)
+
+    def _end(self, ending: Ending) -> None:
+        for room in self._rooms.values():
+            for listener in room.listeners:
+                if listener.ends_with(ending):
+                    listener.dismiss()
 
     async def _hang_up(self, error: Exception | None) -> None:
         """Dismiss every listener: they come back, and a page polls until it is heard again."""

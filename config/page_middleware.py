@@ -15,9 +15,10 @@ from django.contrib.auth.models import AnonymousUser
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest, HttpResponse
-from django.utils import translation
+from django.utils import timezone, translation
 
 from tenants.models import User
+from tenants.services.accounts.open_sessions import see_page_session
 from tenants.services.accounts.own_settings import in_settings_of
 
 API: Final = "/api/v1/"
@@ -80,6 +81,20 @@ class OwnSettings:
             if user.language:
                 response.headers.setdefault("Content-Language", translation.get_language())
         return response
+
+
+class SeenSessions:
+    """Keeps when a session was used last, for the person's own list of them: a statement every five minutes at most."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Pass on, and keep it first: outside the view's transaction, whatever becomes of that."""
+        has_session = settings.SESSION_COOKIE_NAME in request.COOKIES and not is_without_session(request)
+        if has_session and isinstance(request.user, User):
+            see_page_session(request, now=timezone.now())
+        return self.get_response(request)
 
 
 class ContentPolicy(_ForPages, CSPMiddleware):

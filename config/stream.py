@@ -22,7 +22,7 @@ from django.conf import settings
 from django.utils.log import configure_logging
 from prometheus_client import Counter, Gauge
 
-from config.announcements import Announcements, Listener, Unavailable
+from config.announcements import Announcements, Ended, Listener, Unavailable
 from config.metrics import render_metrics
 from lifecycle.web.live import BadTicket, Ticket, read_ticket
 
@@ -91,9 +91,12 @@ def _ticket_of(scope: Scope) -> str:
 
 
 async def _stream(scope: Scope, receive: Receive, send: Send, ticket: Ticket) -> None:
-    listener = Listener(ticket.tenant_id, ticket.customer_id, ticket.user_id)
+    listener = Listener(ticket.tenant_id, ticket.customer_id, ticket.user_id, ticket.session_id, ticket.issued_at)
     try:
         await announcements.join(listener)
+    except Ended:
+        await _reply(send, 403, "The session has ended: log in again.\n", _cors(scope))
+        return
     except Unavailable:
         unavailable.inc()
         await _reply(send, 503, "Announcements cannot be received now.\n", _cors(scope))

@@ -69,7 +69,7 @@ class BearerAuthentication(BaseAuthentication):
         # A changed password ends our own tokens; an external issuer answers for the log-in itself.
         granted = permissions_of(claims.roles)
         if isinstance(claims, AccessClaims):
-            if membership.stamp != claims.stamp:
+            if membership.stamp != claims.stamp or claims.session_id in membership.ended_sessions:
                 raise AuthenticationFailed(STALE)
             if claims.key_id is not None and not is_key_good(claims.key_id, now=timezone.now()):
                 raise AuthenticationFailed(KEY_ENDED)

@@ -26,6 +26,8 @@ ACTIONS: Final[Mapping[str, Any]] = MappingProxyType(
         "discard_draft": _("Discard draft"),
         "discard_import": _("Discard import"),
         "download_rejects": _("Download rejects"),
+        "end_other_sessions": _("End other sessions"),
+        "end_session": _("End session"),
         "erase_customer": _("Erase customer"),
         "erase_user": _("Erase user"),
         "export_audit": _("Export audit"),

@@ -38,6 +38,7 @@ from tenants.services.accounts.names import erase_user, rename_user
 from tenants.services.accounts.people import (
     TENANT_ROLES,
     deactivate_user,
+    log_out_everywhere,
     reactivate_user,
     set_role,
 )
@@ -97,7 +98,7 @@ class UserAdmin(ServiceAdmin):
     list_filter = ("role", ("is_active", StatusFilter), "is_service_account")
     search_fields = ("username", "full_name")
     ordering = ("username",)
-    actions: Any = ("send_again", "make_invitation", "erase")
+    actions: Any = ("send_again", "make_invitation", "end_sessions", "erase")
     needs_tenant = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
@@ -202,6 +203,29 @@ class UserAdmin(ServiceAdmin):
         for user in queryset:
             send_invitation(user.pk, **service_arguments(request))
             messages.success(request, _("An invitation is on its way to %(address)s.") % {"address": user.email})
+
+    @admin.action(description=gettext_lazy("End all sessions of the selected users"))
+    def end_sessions(self, request: HttpRequest, queryset: QuerySet[User]) -> HttpResponse | None:
+        """End sessions and tokens at once, after asking: of all of them or of none."""
+        asked = ask_first(
+            self,
+            request,
+            action="end_sessions",
+            title=_("End all sessions of these users?"),
+            consequence=_("They have to log in again, and so do programs with tokens of theirs. API keys go on."),
+            button=_("End sessions"),
+            is_final=False,
+            rows=[(user.pk, user.full_name or user.username, user.username) for user in queryset],
+        )
+        if asked is not None:
+            return asked
+        with transaction.atomic():
+            for user in queryset:
+                log_out_everywhere(user.pk, **service_arguments(request))
+        count = len(queryset)
+        said = ngettext("Sessions of %(count)s user ended.", "Sessions of %(count)s users ended.", count)
+        messages.success(request, said % {"count": count})
+        return None
 
     @admin.action(description=gettext_lazy("Erase the names and addresses of the selected users"))
     def erase(self, request: HttpRequest, queryset: QuerySet[User]) -> HttpResponse | None:

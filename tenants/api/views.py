@@ -21,6 +21,7 @@ from tenants.refusals import RequestRefused
 from tenants.services.accounts.login_guard import LoginsLimited
 from tenants.services.accounts.logins import LoginRefused, check_login
 from tenants.services.accounts.mails import is_mail_configured
+from tenants.services.accounts.open_sessions import describe_visitor
 from tenants.services.accounts.password_resets import request_reset
 from tenants.services.accounts.tokens import TokenPair, TokenRefused, issue_pair, rotate
 from tenants.services.proxies import client_address
@@ -66,7 +67,7 @@ class TokenView(OpenView):
             ) from limited
         except LoginRefused as refused:
             raise RequestRefused("not_authenticated", str(refused)) from refused
-        return _answer(issue_pair(user, now=now))
+        return _answer(issue_pair(user, now=now, visitor=describe_visitor(request._request)))
 
 
 class RefreshView(OpenView):
@@ -83,7 +84,9 @@ class RefreshView(OpenView):
         body = RefreshSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         try:
-            pair = rotate(body.validated_data["refresh"], now=timezone.now())
+            pair = rotate(
+                body.validated_data["refresh"], now=timezone.now(), visitor=describe_visitor(request._request)
+            )
         except TokenRefused as refused:
             raise RequestRefused("not_authenticated", str(refused)) from refused
         return _answer(pair)

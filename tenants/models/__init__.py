@@ -1,7 +1,7 @@
 """Tenants, the people who work for them, and the lifecycle each tenant has defined for itself."""
 
 from tenants.models.configurations import ConfigurationVersion, Stage
-from tenants.models.credentials import ApiKey, RefreshToken, TokenIssuer
+from tenants.models.credentials import ApiKey, OpenSession, RefreshToken, TokenIssuer
 from tenants.models.grants import TenantGroupObjectPermission, TenantUserObjectPermission
 from tenants.models.mails import QueuedMail
 from tenants.models.people import User, UserManager
@@ -10,6 +10,7 @@ from tenants.models.tenants import Tenant
 __all__ = [
     "ApiKey",
     "ConfigurationVersion",
+    "OpenSession",
     "QueuedMail",
     "RefreshToken",
     "Stage",

@@ -1,6 +1,7 @@
-"""What opens a session without a password: refresh tokens, API keys, tokens of external issuers."""
+"""What opens a session without a password: refresh tokens, API keys, tokens of external issuers; and which are open."""
 
 from typing import ClassVar
+from uuid import uuid4
 
 import uuid_utils.compat
 from django.db import models
@@ -28,6 +29,27 @@ class RefreshToken(models.Model):
 
     def __str__(self) -> str:
         return f"refresh token of {self.user_id}"
+
+
+class OpenSession(models.Model):
+    """A log-in that goes on, as its owner sees it: one of the pages, or one of a program over the API.
+
+    ``id`` of a program's is the family of its refresh tokens, and the claim ``sid`` of its access tokens. A row of the
+    pages whose session is gone is over, whatever ``expires_at`` says. ``address`` is masked before it is kept, and
+    ``program`` is a name of a closed list (``tenants.rules.browsers``).
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, db_constraint=False, related_name="+")
+    session_key = models.CharField(max_length=40, null=True, unique=True)  # noqa: DJ001  unique, and programs have none
+    address = models.CharField(max_length=50)
+    program = models.CharField(max_length=60)
+    began_at = models.DateTimeField()
+    seen_at = models.DateTimeField()
+    expires_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"session of {self.user_id}"
 
 
 class ApiKey(models.Model):

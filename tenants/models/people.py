@@ -102,6 +102,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     logouts = models.PositiveIntegerField(
         default=0, db_default=0, help_text="How often they logged out everywhere: ends what was opened before."
     )
+    ended_sessions = models.JSONField(
+        null=True, blank=True, help_text="Log-ins over the API that were ended, until their tokens have."
+    )
     language = models.CharField(
         max_length=10, blank=True, default="", db_default="", help_text="Empty: what the browser asks for."
     )

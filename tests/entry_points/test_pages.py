@@ -100,7 +100,15 @@ OPEN = {
     "/metrics",
 }
 # One's own account: for everybody who is logged in.
-OWN = {"/account", "/account/password", "/account/settings", "/account/log-out-everywhere"}
+OWN = {
+    "/account",
+    "/account/password",
+    "/account/settings",
+    "/account/log-out-everywhere",
+    # tests/web/test_own_sessions.py.
+    "/account/sessions/others/end",
+    "/account/sessions/{session_id}/end",
+}
 ROLES = [role for role in MAY if role != "service"]
 
 every_page = pytest.mark.parametrize(("route", "permission"), PAGES.items(), ids=PAGES)

@@ -19,7 +19,7 @@ from lifecycle.services.transitions.idempotency import LIFETIME
 from lifecycle.services.transitions.update_budget import UpdateBudget
 from tenants.actors import Actor, TenantRef
 from tenants.context import tenant_context
-from tenants.models import QueuedMail, RefreshToken
+from tenants.models import OpenSession, QueuedMail, RefreshToken
 from tenants.services.accounts.tokens import issue_pair, rotate
 from tests.factories import utc_now
 from tests.plans import count_rows_read
@@ -187,8 +187,11 @@ def test_sessions_and_tokens_that_have_ended_are_forgotten_and_no_others(
     for age in (8 * DAY, 8 * DAY, 6 * DAY):
         QueuedMail.objects.create(kind="invitation", user_id=users.viewer.id, created_at=now - age, due_at=now + DAY)
     monkeypatch.setattr(retention, "BATCH", 2)
-    assert count_ended(now) == {"sessions": 5, "refresh tokens": 4, "update budgets": 0, "mails": 2}
-    assert count_ended(now) == {"sessions": 0, "refresh tokens": 0, "update budgets": 0, "mails": 0}
+    OpenSession.objects.filter(user_id=users.account_manager.id).update(expires_at=now - DAY / 24)
+    ended = {"sessions": 5, "open sessions": 4, "refresh tokens": 4, "update budgets": 0, "mails": 2}
+    assert count_ended(now) == ended
+    assert count_ended(now) == dict.fromkeys(ended, 0)
+    assert OpenSession.objects.filter(user_id=users.viewer.id).count() == 1
     assert here.get("/").status_code == 200
     assert rotate(live.refresh, now=now).access
     assert QueuedMail.objects.filter(user_id=users.viewer.id).delete()[0] == 1

@@ -41,6 +41,7 @@ WITHOUT_TENANT = {
     "lifecycle_update_budget": "numbers a person, in whatever tenant; the application may not touch it",
     "tenants_queuedmail": "what waits to be sent to whom, by id: no addresses, no texts; sent for all tenants alike",
     "tenants_user_user_permissions": "unused, rights come with roles; the application may not write it",
+    "tenants_opensession": "who is logged in since when, by id, beside django_session; only its owner reads it",
     "tenants_refreshtoken": "digests of random ids, read before the tenant is known; no row opens a session",
 }
 # Unique keys that do not start with the tenant, and why they tell no one anything.

@@ -18,6 +18,7 @@ from config import stream
 from config.announcements import TENANT_REST_SECONDS, Announcements
 from lifecycle.services.cache.cache_keys import live_channel
 from lifecycle.web.live import PERSON_ALONE, BadTicket, Ticket, issue_ticket, read_ticket, stream_origin, stream_url
+from tenants.services.accounts.session_news import SESSION_ID, announce_end
 
 TENANT, CUSTOMER = uuid4(), uuid4()
 CUSTOMER_PATH = f"/live/customers/{CUSTOMER}"
@@ -213,6 +214,65 @@ def test_a_connection_is_ended_after_its_hour_so_that_its_ticket_is_looked_at_ag
     run(story)
 
 
+def ticket_of(session_id, *, user_id="user-1", issued_at=0.0):
+    return issue_ticket(Ticket(TENANT, user_id, CUSTOMER, session_id, issued_at))
+
+
+def end_sessions(user_id, *, session_id=None, but=None, now=None):
+    """As the services announce it, outside of any transaction."""
+    announce_end(user_id, session_id=session_id, but=but, now=now or dt.datetime.now(dt.UTC))
+
+
+def test_the_open_pages_of_a_session_that_ends_are_let_go_and_do_not_come_back(run, db):
+    user, ended, other = uuid4(), uuid4(), uuid4()
+
+    async def story():
+        tickets = [ticket_of(str(one), user_id=str(user)) for one in (ended, other)]
+        async with Browser(CUSTOMER_PATH, tickets[0]) as page, Browser(CUSTOMER_PATH, tickets[1]) as stays:
+            for browser in (page, stays):
+                await browser.until(is_open)
+            await asyncio.to_thread(end_sessions, user, session_id=ended)
+            await page.until(lambda page: page.finished)
+            async with Browser(CUSTOMER_PATH, tickets[0]) as again:
+                await again.until(lambda page: page.finished)
+            assert (again.status, again.body) == (403, b"The session has ended: log in again.\n")
+            await announce({str(CUSTOMER): 6})
+            await stays.until(lambda page: b"data: 6" in page.body)
+        assert stream.announcements.listening == 0
+
+    run(story)
+
+
+def test_all_pages_of_a_person_are_let_go_but_those_of_the_session_that_asked(run, db):
+    user, this, other = uuid4(), uuid4(), uuid4()
+
+    async def story():
+        tickets = [ticket_of(str(one), user_id=str(user)) for one in (other, this)]
+        tickets += [ticket_of("", user_id=str(user)), ticket_of("", user_id=str(uuid4()))]
+        async with contextlib.AsyncExitStack() as stack:
+            pages = [await stack.enter_async_context(Browser(CUSTOMER_PATH, ticket)) for ticket in tickets]
+            for page in pages:
+                await page.until(is_open)
+            await asyncio.to_thread(end_sessions, user, but=this)
+            for page in (pages[0], pages[2]):
+                await page.until(lambda page: page.finished)
+            await announce({str(CUSTOMER): 6})
+            for page in (pages[1], pages[3]):
+                await page.until(lambda page: b"data: 6" in page.body)
+        # Who logs in afterwards has tickets of their own.
+        async with Browser(
+            CUSTOMER_PATH, ticket_of(str(uuid4()), user_id=str(user), issued_at=time.time() + 1)
+        ) as page:
+            await page.until(is_open)
+
+    run(story)
+
+
+def test_a_ticket_from_before_tickets_knew_their_session_is_good(run):
+    old = signing.dumps([str(TENANT), "user-1", str(CUSTOMER)], salt="customer360.live")
+    assert read_ticket(old) == Ticket(TENANT, "user-1", CUSTOMER)
+
+
 @pytest.mark.parametrize(
     ("path", "ticket"),
     [
@@ -376,6 +436,7 @@ def test_the_page_listens_at_the_host_by_which_the_browser_called_it(settings, d
     settings.DEBUG, settings.EVENT_STREAM_URL = debug, address
     settings.ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
     request = RequestFactory().get("/", headers={"host": host})
+    request.session = {SESSION_ID: "its own"}
     assert stream_origin(request) == origin
     url = stream_url(request, Ticket(TENANT, "user-1", CUSTOMER))
     assert url.startswith(f"{origin}/live/customers/{CUSTOMER}?ticket=")

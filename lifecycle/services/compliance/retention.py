@@ -50,6 +50,11 @@ FORGET_ENDED: Final[Mapping[str, str]] = {
 DELETE FROM django_session WHERE session_key = ANY(ARRAY(
     SELECT session_key FROM django_session WHERE expire_date < %(now)s LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
 """,
+    # What their owners see of them, also of those whose session was deleted before its time.
+    "open sessions": """
+DELETE FROM tenants_opensession WHERE id = ANY(ARRAY(
+    SELECT id FROM tenants_opensession WHERE expires_at < %(now)s LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
+""",
     "refresh tokens": """
 DELETE FROM tenants_refreshtoken WHERE digest = ANY(ARRAY(
     SELECT digest FROM tenants_refreshtoken WHERE expires_at < %(now)s LIMIT %(limit)s FOR UPDATE SKIP LOCKED))

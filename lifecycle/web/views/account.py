@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
@@ -20,6 +21,7 @@ from tenants.pages import choose_tenant, identify_page, leave_tenant
 from tenants.services.accounts.impersonation import IMPERSONATION_MINUTES, LONGEST_REASON, ImpersonationRefused
 from tenants.services.accounts.login_devices import mark_device
 from tenants.services.accounts.login_guard import LoginsLimited
+from tenants.services.accounts.open_sessions import begin_page_session, leave_page_session
 from tenants.services.accounts.provider_login import GRANTED
 from tenants.services.directory import list_tenants
 
@@ -60,6 +62,7 @@ class LogIn(LoginView):
         # A password narrows nothing.
         self.request.session.pop(GRANTED, None)
         mark_device(self.request, response, form.cleaned_data["username"])
+        begin_page_session(self.request, form.get_user().pk, now=timezone.now())
         return response
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
@@ -72,6 +75,15 @@ class LogIn(LoginView):
         return response
 
 
+class LogOut(LogoutView):
+    """Ends the session, for the list of sessions and for open streams too."""
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Log out."""
+        leave_page_session(request, now=timezone.now())
+        return super().post(request, *args, **kwargs)
+
+
 def list_demo_logins() -> list[Login]:
     """One person of the demo for each role in each of its tenants, and the super admin."""
     people = [login for scenario in SCENARIOS for login in scenario.people if not login.is_service_account]
@@ -80,7 +92,7 @@ def list_demo_logins() -> list[Login]:
 
 
 log_in = never_cache(LogIn.as_view())
-log_out = LogoutView.as_view()
+log_out = LogOut.as_view()
 
 
 @never_cache

@@ -8,10 +8,12 @@ from django.core import signing
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
+from tenants.services.accounts.open_sessions import begin_page_session
 from tenants.services.accounts.provider_login import GRANTED, SignInRefused, begin, finish
 
 MINUTES = 10
@@ -57,6 +59,7 @@ def come_back(request: HttpRequest) -> HttpResponse:
     else:
         login(request, signed_in.user, backend="tenants.backends.TenantBackend")
         request.session[GRANTED] = signed_in.roles
+        begin_page_session(request, signed_in.user.pk, now=timezone.now())
         response = redirect(kept.get("next") or "overview")
     # A sign-in ends once, whichever way.
     response.delete_cookie(_cookie(), samesite="Lax")

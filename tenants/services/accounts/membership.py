@@ -37,7 +37,8 @@ KEPT = 10_000
 class Membership:
     """A user as they are now. ``permissions`` are django-guardian's grants on their tenant.
 
-    ``stamp`` changes with the password: tokens that carry another one are dead.
+    ``stamp`` changes with the password: tokens that carry another one are dead. So are those of ``ended_sessions``,
+    log-ins of programs that their owner has just ended.
     """
 
     user_id: UUID
@@ -51,6 +52,7 @@ class Membership:
     is_service_account: bool
     updates_per_hour: int
     stamp: str
+    ended_sessions: frozenset[UUID]
 
 
 _decoded: dict[bytes, Membership] = {}
@@ -110,6 +112,7 @@ def _load(user_id: UUID) -> Membership | None:
         is_service_account=user.is_service_account,
         updates_per_hour=_budget_of(user),
         stamp=password_stamp(user).hex(),
+        ended_sessions=frozenset(map(UUID, user.ended_sessions or ())),
     )
 
 
@@ -143,6 +146,7 @@ def _encode(membership: Membership) -> bytes:
             membership.is_service_account,
             membership.updates_per_hour,
             membership.stamp,
+            sorted(map(str, membership.ended_sessions)),
         ]
     )
 
@@ -164,9 +168,20 @@ def _decode(raw: bytes) -> Membership | None:
 
 
 def _parse(raw: bytes) -> Membership:
-    user_id, username, role, tenant, permissions, names, active, suspended, is_service, budget, stamp = orjson.loads(
-        raw
-    )
+    (
+        user_id,
+        username,
+        role,
+        tenant,
+        permissions,
+        names,
+        active,
+        suspended,
+        is_service,
+        budget,
+        stamp,
+        ended,
+    ) = orjson.loads(raw)
     return Membership(
         user_id=UUID(user_id),
         username=username,
@@ -179,9 +194,10 @@ def _parse(raw: bytes) -> Membership:
         is_service_account=is_service,
         updates_per_hour=budget,
         stamp=stamp,
+        ended_sessions=frozenset(map(UUID, ended)),
     )
 
 
 def _key(user_id: UUID) -> str:
     # The number is the format's: a process of another version must not read what it cannot understand.
-    return f"c360:member:2:{user_id}"
+    return f"c360:member:3:{user_id}"

@@ -20,7 +20,7 @@ from tenants.rules.values import InvalidValue, read_line
 from tenants.sentences import describe_value
 from tenants.services.accounts.membership import announce_change
 from tenants.services.accounts.people import LONGEST_NAME, PersonChangeRefused, lock_user
-from tenants.services.accounts.tokens import revoke_refresh_tokens
+from tenants.services.accounts.session_endings import end_everything
 
 ERASED_NAME: Final = "Erased user"
 
@@ -65,7 +65,7 @@ def erase_user(user_id: UUID, *, reason: str, tenant: TenantRef, actor: Actor, n
         user.save(update_fields=["username", "full_name", "email", "external_subject", "last_login", "password"])
         # Those that were replaced just now, too.
         forget_names(user.id, tenant_id=tenant.id)
-        revoke_refresh_tokens(user.id, now=now)
+        end_everything(user.id, now=now)
         _record("erase_user", user, tenant=tenant, actor=actor, now=now, reason=reason)
         announce_change([user.id])
     return user

@@ -26,9 +26,12 @@ class WrongPassword(Exception):
     """The present password that was given is not the one."""
 
 
-def change_password(user_id: UUID, present: str, new: str, *, address: str, device: str, now: dt.datetime) -> User:
+def change_password(
+    user_id: UUID, present: str, new: str, *, address: str, device: str, now: dt.datetime, but: UUID | None = None
+) -> User:
     """Replace one's own password: every other session and token ends, and a mail says so.
 
+    ``but``: the session in which it is done (``people.set_password``).
     Raises LoginsLimited when the present one was guessed at too often, WrongPassword, ValidationError for a weak one,
     PersonChangeRefused; nothing was changed then.
     """
@@ -42,13 +45,20 @@ def change_password(user_id: UUID, present: str, new: str, *, address: str, devi
     if new == present:
         raise PersonChangeRefused(_(THE_SAME))
     validate_password(new, user)
-    return replace_password(user, new, action="set_password", now=now)
+    return replace_password(user, new, action="set_password", now=now, but=but)
 
 
-def replace_password(user: User, new: str, *, action: str, now: dt.datetime) -> User:
+def replace_password(user: User, new: str, *, action: str, now: dt.datetime, but: UUID | None = None) -> User:
     """Set the password that was chosen by the user themselves, and tell them by mail. Raises PersonChangeRefused."""
     changed = people.set_password(
-        user.id, new, tenant=_tenant_of(user), actor=_actor(user), now=now, replacing=user.password, action=action
+        user.id,
+        new,
+        tenant=_tenant_of(user),
+        actor=_actor(user),
+        now=now,
+        replacing=user.password,
+        action=action,
+        but=but,
     )
     queue_mail(QueuedMail.CHANGED, user.id, now=now)
     return changed

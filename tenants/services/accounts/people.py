@@ -31,7 +31,7 @@ from tenants.sentences import describe_value
 from tenants.sentences.figures import say_number
 from tenants.services.accounts.logins import LONGEST_PASSWORD
 from tenants.services.accounts.membership import announce_change
-from tenants.services.accounts.tokens import revoke_refresh_tokens
+from tenants.services.accounts.session_endings import end_everything
 from tenants.services.configuration.versions import publish_version
 
 LONGEST_NAME = 150
@@ -174,7 +174,7 @@ def set_role(user_id: UUID, role: Role, *, tenant: TenantRef, actor: Actor, now:
         user.role, user.is_staff = role, role == Role.TENANT_ADMIN
         user.save(update_fields=["role", "is_staff"])
         user.groups.set([Group.objects.get(name=group_name(tenant.id, role))])
-        _record("set_role", user, tenant, actor, now, {"from": before.value, "to": role.value})
+        record_person("set_role", user, tenant, actor, now, {"from": before.value, "to": role.value})
         announce_change([user.id])
     return user
 
@@ -187,8 +187,8 @@ def deactivate_user(user_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt.d
             _refuse_last_admin(user, tenant)
             user.is_active = False
             user.save(update_fields=["is_active"])
-            revoke_refresh_tokens(user.id, now=now)
-            _record("deactivate_user", user, tenant, actor, now)
+            end_everything(user.id, now=now)
+            record_person("deactivate_user", user, tenant, actor, now)
             announce_change([user.id])
     return user
 
@@ -202,7 +202,7 @@ def reactivate_user(user_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt.d
                 raise PersonChangeRefused(_("This user was erased and stays deactivated. Invite the person again."))
             user.is_active = True
             user.save(update_fields=["is_active"])
-            _record("reactivate_user", user, tenant, actor, now)
+            record_person("reactivate_user", user, tenant, actor, now)
             announce_change([user.id])
     return user
 
@@ -216,9 +216,11 @@ def set_password(
     now: dt.datetime,
     replacing: str | None = None,
     action: str = "set_password",
+    but: UUID | None = None,
 ) -> User:
     """Give somebody a new password; every session and token of the old one is dead. ``tenant`` None: a super admin.
 
+    ``but``: the session of the pages in which they do it themselves, and which goes on with the new password's hash.
     ``replacing``: the encoded password that the caller has seen; of two who replace the same one, the first does.
     Raises PersonChangeRefused, also for those who sign in by their company's identity provider; nothing was changed
     then.
@@ -228,7 +230,7 @@ def set_password(
             _("A password has at most %(most)s characters.") % {"most": say_number(LONGEST_PASSWORD)}
         )
     encoded = make_password(password)
-    with _context_of(user_id, tenant), transaction.atomic():
+    with context_of(user_id, tenant), transaction.atomic():
         user = lock_user(user_id, tenant)
         if user.uses_provider:
             raise PersonChangeRefused(BY_PROVIDER)
@@ -236,23 +238,33 @@ def set_password(
             raise PersonChangeRefused(_("The password was set in the meantime. Nothing was changed: log in with it."))
         user.password = encoded
         user.save(update_fields=["password"])
-        revoke_refresh_tokens(user.id, now=now)
-        _record(action, user, tenant, actor, now)
+        end_everything(user.id, now=now, but=but)
+        record_person(action, user, tenant, actor, now)
         announce_change([user.id])
     return user
 
 
-def log_out_everywhere(user_id: UUID, *, tenant: TenantRef | None, actor: Actor, now: dt.datetime) -> User:
+def log_out_everywhere(
+    user_id: UUID,
+    *,
+    tenant: TenantRef | None,
+    actor: Actor,
+    now: dt.datetime,
+    reason: str = "",
+    but: UUID | None = None,
+    action: str = "log_out_everywhere",
+) -> User:
     """End every session, access token and refresh token of somebody; the password stays.
 
-    ``tenant`` None: a super admin. What an identity provider of their company has issued ends by its own time.
+    ``tenant`` None: a super admin. What an identity provider of their company has issued ends by its own time. ``but``:
+    as in ``set_password``. Raises PersonChangeRefused.
     """
-    with _context_of(user_id, tenant), transaction.atomic():
+    with context_of(user_id, tenant), transaction.atomic():
         user = lock_user(user_id, tenant)
         user.logouts += 1
         user.save(update_fields=["logouts"])
-        revoke_refresh_tokens(user.id, now=now)
-        _record("log_out_everywhere", user, tenant, actor, now)
+        end_everything(user.id, now=now, but=but)
+        record_person(action, user, tenant, actor, now, reason=reason)
         announce_change([user.id])
     return user
 
@@ -261,13 +273,13 @@ def set_own_settings(
     user_id: UUID, *, language: str, time_zone: str, tenant: TenantRef | None, actor: Actor, now: dt.datetime
 ) -> User:
     """Keep the language and the time zone that somebody chose for themselves. What is so already is not written."""
-    with _context_of(user_id, tenant), transaction.atomic():
+    with context_of(user_id, tenant), transaction.atomic():
         user = lock_user(user_id, tenant)
         chosen = {"language": language, "time_zone": time_zone}
         if any(getattr(user, name) != value for name, value in chosen.items()):
             user.language, user.time_zone = language, time_zone
             user.save(update_fields=list(chosen))
-            _record("set_own_settings", user, tenant, actor, now, chosen)
+            record_person("set_own_settings", user, tenant, actor, now, chosen)
     return user
 
 
@@ -291,7 +303,7 @@ def _set_suspended(suspended: bool, *, tenant: TenantRef, actor: Actor, reason: 
         people = list(User.objects.filter(tenant_id=tenant.id).values_list("id", flat=True))
         if suspended:
             for user_id in people:
-                revoke_refresh_tokens(user_id, now=now)
+                end_everything(user_id, now=now)
         record_administration(
             tenant_id=tenant.id,
             actor=actor.name,
@@ -304,7 +316,8 @@ def _set_suspended(suspended: bool, *, tenant: TenantRef, actor: Actor, reason: 
         announce_change(people)
 
 
-def _context_of(user_id: UUID, tenant: TenantRef | None) -> AbstractContextManager[None]:
+def context_of(user_id: UUID, tenant: TenantRef | None) -> AbstractContextManager[None]:
+    """In which a user's own row is seen: their tenant's, or that of a super admin."""
     return tenant_context(tenant.id) if tenant else user_context(user_id)
 
 
@@ -326,14 +339,16 @@ def _refuse_last_admin(user: User, tenant: TenantRef) -> None:
         raise PersonChangeRefused(_("This is the tenant's last admin. Make someone else an admin first."))
 
 
-def _record(
+def record_person(
     action: str,
     user: User,
     tenant: TenantRef | None,
     actor: Actor,
     now: dt.datetime,
     detail: dict[str, Any] | None = None,
+    reason: str = "",
 ) -> None:
+    """Write into the administration log what was done about a user."""
     record_administration(
         tenant_id=tenant.id if tenant else None,
         actor=actor.name,
@@ -341,5 +356,6 @@ def _record(
         action=action,
         subject=str(user.id),
         detail=detail,
+        reason=reason,
         now=now,
     )

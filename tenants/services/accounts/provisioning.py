@@ -30,7 +30,7 @@ from tenants.services.accounts.people import (
     reactivate_user,
     set_role,
 )
-from tenants.services.accounts.tokens import revoke_refresh_tokens
+from tenants.services.accounts.session_endings import end_everything
 
 LONGEST_SUBJECT: Final = 255
 
@@ -138,7 +138,7 @@ def _identify(user_id: UUID, wanted: Person, *, tenant: TenantRef, actor: Actor,
     except IntegrityError as error:
         raise NameTaken(_("This user name cannot be used: choose another.")) from error
     if "subject" in changed:
-        revoke_refresh_tokens(user.id, now=now)
+        end_everything(user.id, now=now)
     record_administration(
         tenant_id=tenant.id,
         actor=actor.name,

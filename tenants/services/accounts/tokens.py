@@ -28,9 +28,11 @@ from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import AccessToken
 from rest_framework_simplejwt.tokens import RefreshToken as RefreshJwt
 
-from tenants.models import RefreshToken, User
+from tenants.models import OpenSession, RefreshToken, User
 from tenants.roles import Role
+from tenants.rules.browsers import Visitor
 from tenants.services.accounts.issuers import is_provider_only
+from tenants.services.accounts.open_sessions import begin_program_session, see_program_session
 from tenants.services.accounts.password_stamps import password_stamp
 from tenants.services.directory import find_user
 
@@ -43,6 +45,9 @@ RACE = dt.timedelta(seconds=10)
 
 # Verified tokens a process remembers; the expiry is checked on every use.
 KEPT = 10_000
+
+# Where a caller comes from who does not say.
+NOWHERE = Visitor("", "")
 
 INVALID = gettext_noop("The token is not valid here: it is damaged, or was not made by this service.")
 EXPIRED = gettext_noop("The token has expired: refresh it, or log in again.")
@@ -59,7 +64,7 @@ class AccessClaims:
     """What a verified access token says. ``expires_at`` is in seconds since 1970, the leeway not included.
 
     ``scopes``: the permissions that it grants in the place of its roles, and ``key_id`` the API key that it came from
-    (``client_credentials``); None for the token of a log-in.
+    (``client_credentials``); None for the token of a log-in. ``session_id`` is the log-in itself: ending it ends them.
     """
 
     user_id: UUID
@@ -69,6 +74,7 @@ class AccessClaims:
     expires_at: float
     scopes: frozenset[str] | None = None
     key_id: UUID | None = None
+    session_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +114,14 @@ def issue_scoped(user: User, *, scopes: Collection[str], key_id: UUID, until: dt
     return _make_access(user, token, roles=())
 
 
-def issue_pair(user: User, *, now: dt.datetime) -> TokenPair:
-    """A new pair, which begins a family. Removes the user's expired refresh tokens. Two statements."""
-    return _store_pair(user, access=AccessToken(), refresh=RefreshJwt(), family=uuid4(), now=now)
+def issue_pair(user: User, *, now: dt.datetime, visitor: Visitor = NOWHERE) -> TokenPair:
+    """A new pair, which begins a family. Removes the user's expired refresh tokens. Three statements."""
+    refresh, family = RefreshJwt(), uuid4()
+    begin_program_session(family, user.id, visitor, until=_expiry(refresh), now=now)
+    return _store_pair(user, access=AccessToken(), refresh=refresh, family=family, now=now)
 
 
-def rotate(refresh: str, *, now: dt.datetime) -> TokenPair:
+def rotate(refresh: str, *, now: dt.datetime, visitor: Visitor = NOWHERE) -> TokenPair:
     """The next pair for a refresh token; role and tenant are read again.
 
     Every use within ``RACE`` of the first one gets the same pair, however many there are at once; the access token says
@@ -138,10 +146,11 @@ def rotate(refresh: str, *, now: dt.datetime) -> TokenPair:
             if user is not None and _may_refresh(user, row):
                 access, successor = _derive(token, AccessToken, row.used_at), _derive(token, RefreshJwt, row.used_at)
                 if won:
+                    see_program_session(row.family, visitor, until=_expiry(successor), now=now)
                     return _store_pair(user, access=access, refresh=successor, family=row.family, now=now)
                 if RefreshToken.objects.filter(digest=_digest(successor), revoked_at__isnull=True).exists():
                     log.info("refresh token used again at once: same pair", user_id=str(row.user_id))
-                    return _pair(user, access, successor)
+                    return _pair(user, access, successor, row.family)
     _revoke_family_of(digest, now=now)
     raise TokenRefused(_(REFRESH_DEAD))
 
@@ -149,6 +158,11 @@ def rotate(refresh: str, *, now: dt.datetime) -> TokenPair:
 def revoke_refresh_tokens(user_id: UUID, *, now: dt.datetime) -> int:
     """Kill every refresh token of a user, those that are made at this moment too; the number of them."""
     return _revoke(RefreshToken.objects.filter(user_id=user_id), now=now)
+
+
+def revoke_family(family: UUID, *, now: dt.datetime) -> int:
+    """Kill every refresh token of one log-in, one that is made at this moment too; the number of them."""
+    return _revoke(RefreshToken.objects.filter(family=family), now=now)
 
 
 def read_access(token: str) -> AccessClaims:
@@ -183,11 +197,12 @@ def _verify(token: str) -> AccessClaims:
         user_id = UUID(payload[api_settings.USER_ID_CLAIM])
         tenant = UUID(tenant_id) if tenant_id is not None else None
         key_id = UUID(payload["key"]) if "key" in payload else None
+        session_id = UUID(payload["sid"]) if "sid" in payload else None
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise TokenRefused(_(INVALID)) from error
     scope = payload.get("scope")
     scopes = frozenset(scope.split()) if isinstance(scope, str) else None
-    return AccessClaims(user_id, tenant, frozenset(roles), stamp, float(payload["exp"]), scopes, key_id)
+    return AccessClaims(user_id, tenant, frozenset(roles), stamp, float(payload["exp"]), scopes, key_id, session_id)
 
 
 def _make_access(user: User, token: AccessToken, roles: Collection[str] | None = None) -> IssuedAccess:
@@ -206,13 +221,14 @@ def _store_pair(user: User, *, access: AccessToken, refresh: RefreshJwt, family:
         user_id=user.id,
         password_stamp=password_stamp(user),
         issued_at=now,
-        expires_at=dt.datetime.fromtimestamp(refresh["exp"], dt.UTC),
+        expires_at=_expiry(refresh),
     )
-    return _pair(user, access, refresh)
+    return _pair(user, access, refresh, family)
 
 
-def _pair(user: User, access: AccessToken, refresh: RefreshJwt) -> TokenPair:
+def _pair(user: User, access: AccessToken, refresh: RefreshJwt, family: UUID) -> TokenPair:
     refresh[api_settings.USER_ID_CLAIM] = str(user.id)
+    access["sid"] = str(family)
     issued = _make_access(user, access)
     return TokenPair(
         access=issued.token,
@@ -221,6 +237,10 @@ def _pair(user: User, access: AccessToken, refresh: RefreshJwt) -> TokenPair:
         tenant_id=user.tenant_id,
         expires_at=issued.expires_at,
     )
+
+
+def _expiry(token: RefreshJwt) -> dt.datetime:
+    return dt.datetime.fromtimestamp(token["exp"], dt.UTC)
 
 
 def _derive(used: RefreshJwt, kind: type[Made], used_at: dt.datetime) -> Made:
@@ -245,7 +265,8 @@ def _may_refresh(user: User, row: RefreshToken) -> bool:
 def _revoke_family_of(digest: bytes, *, now: dt.datetime) -> None:
     family = RefreshToken.objects.filter(digest=digest).values_list("family", "user_id").first()
     if family is not None:
-        revoked = _revoke(RefreshToken.objects.filter(family=family[0]), now=now)
+        revoked = revoke_family(family[0], now=now)
+        OpenSession.objects.filter(id=family[0]).delete()
         log.warning(
             "refresh token used again or no longer good: family revoked", user_id=str(family[1]), tokens=revoked
         )
