@@ -2,18 +2,16 @@
 
 import os
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from django.db import connections
 
-from local.processes import find_free_port, with_parent
+from local.processes import find_free_port
+from tests.forking import Forked
 
-ROOT = Path(__file__).resolve().parents[2]
 READY_SECONDS = 60
 DATABASE_URLS = ("DATABASE_URL", "DATABASE_PLATFORM_URL", "DATABASE_RELAY_URL", "DATABASE_OWNER_URL")
 
@@ -22,25 +20,20 @@ find_port = find_free_port
 
 
 class Server:
-    """The server of one kind, ``web`` or ``stream``, with its log."""
+    """The server of one kind, ``web`` or ``stream``, with its log. ``process`` is Forked, or Started where loading it
+    is what a test looks at.
+    """
 
-    def __init__(self, kind, port, environment, log):
-        self.port, self.log = port, log
-        self.command = [sys.executable, "-m", "config.serve", kind, "--port", str(port)]
+    def __init__(self, kind, port, environment, log, *, process=Forked):
+        self.port, self.log, self._start = port, log, process
+        self.arguments = ["-m", "config.serve", kind, "--port", str(port)]
         self.environment = environment
         self.process = None
 
     def start(self, probe):
         """Start it and wait until ``probe`` answers."""
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                self.command,
-                cwd=ROOT,
-                env=self.environment,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                preexec_fn=with_parent(),
-            )
+            self.process = self._start(self.arguments, env=self.environment, stdout=log, stderr=subprocess.STDOUT)
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline:
             try:

@@ -14,9 +14,9 @@ from audit.models import LifecycleHistory
 from local.sdk import PACKAGE, SOURCE, build_sdk
 from tenants.context import tenant_context
 from tenants.services.accounts.tokens import issue_access
-from tests.browser.servers import ROOT
 from tests.clients.unreliable import Unreliable
 from tests.factories import CustomerFactory
+from tests.forking import ROOT
 
 STORY = Path(__file__).with_name("python_story.py")
 SDK_STORY = Path(__file__).with_name("sdk_story.py")

@@ -12,8 +12,8 @@ import pytest
 from lifecycle.api.docs import build_schema
 from tenants.roles import Role
 from tenants.services.accounts.tokens import issue_access
-from tests.browser.servers import ROOT
 from tests.factories import MINIMAL, CustomerFactory, TenantFactory, UserFactory
+from tests.forking import ROOT
 
 PROGRAM = Path(sys.executable).with_name("schemathesis")
 # The body of a preview is the one of PUT, where each bound is tried.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.servers import ROOT
+from tests.forking import ROOT
 
 SOURCE = Path(__file__).with_name("typescript")
 DESCRIPTION = ROOT / "docs" / "openapi.yaml"

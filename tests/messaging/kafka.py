@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -25,7 +24,7 @@ from lifecycle.messaging.housekeeping import Housekeeping
 from lifecycle.messaging.process import HealthFile, Progress
 from lifecycle.rules.schemas import TYPES
 from lifecycle.services.events.processing import CONSUMER, Result
-from local.processes import with_parent
+from tests.forking import Forked
 from tests.messaging.waiting import PATIENCE, await_that
 
 __all__ = ["PATIENCE", "await_that"]
@@ -202,14 +201,12 @@ def command_env(**env: str) -> dict[str, str]:
 
 def start_command(*arguments: str, **env: str) -> "subprocess.Popen[str]":
     """``manage.py`` with these arguments."""
-    return subprocess.Popen(
-        [sys.executable, "manage.py", *arguments],
+    return Forked(
+        ["manage.py", *arguments],
         env=command_env(**env),
-        cwd=settings.BASE_DIR,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        preexec_fn=with_parent(),
     )
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from local.processes import with_parent
-from tests.browser.servers import ROOT, Server, environment_of, find_port
+from tests.browser.servers import Server, environment_of, find_port
+from tests.forking import ROOT
 from tests.serving.http import get
 
 PATIENCE = 60.0

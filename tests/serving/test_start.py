@@ -13,9 +13,9 @@ from uuid import uuid4
 import pytest
 from django.conf import settings
 
-from local.processes import with_parent
 from tests.browser.servers import Server, environment_of, find_port
 from tests.conftest import People
+from tests.forking import Forked
 from tests.serving.gate import OPEN, REFUSED, Gate, lead_through
 from tests.serving.http import get
 
@@ -125,13 +125,11 @@ class Started:
     def __init__(self, name: str, environment: dict[str, str], folder: Path) -> None:
         self.log, self.health = folder / "log", folder / "health"
         with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "manage.py", *COMMANDS[name], "--health-file", str(self.health)],
-                cwd=settings.BASE_DIR,
+            self.process = Forked(
+                ["manage.py", *COMMANDS[name], "--health-file", str(self.health)],
                 env={**os.environ, **environment},
                 stdout=log,
                 stderr=log,
-                preexec_fn=with_parent(),
             )
         await_that(lambda: "database unavailable at the start" in self.text(), self.log)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser.servers import Server, environment_of, find_port
+from tests.forking import Started
 from tests.local.scene import find_descendants, is_alive, wait_until
 from tests.serving.http import connected, get, head, receive
 
@@ -18,10 +19,15 @@ EXPECT = "Expect: 100-continue"
 @pytest.fixture
 def pair(django_db_setup: None, tmp_path: Path):
     """A server of its own, with two workers, which a test may harm."""
-    server = Server("web", find_port(), {**environment_of(find_port()), "WEB_WORKERS": "2"}, tmp_path / "log")
+    server = make_pair(tmp_path)
     server.start("/healthz/live")
     yield server
     server.stop()
+
+
+def make_pair(folder: Path, **options) -> Server:
+    environment = {**environment_of(find_port()), "WEB_WORKERS": "2"}
+    return Server("web", find_port(), environment, folder / "log", **options)
 
 
 def workers_of(server: Server) -> list[int]:
@@ -46,7 +52,9 @@ def test_a_killed_worker_comes_back_and_the_other_serves_on(pair: Server) -> Non
     assert pair.process.poll() is None
 
 
-def test_a_stop_does_not_wait_for_a_worker_that_is_only_being_loaded(pair: Server) -> None:
+def test_a_stop_does_not_wait_for_a_worker_that_is_only_being_loaded(django_db_setup: None, tmp_path: Path) -> None:
+    pair = make_pair(tmp_path, process=Started)
+    pair.start("/healthz/live")
     before = set(workers_of(pair))
     os.kill(min(before), signal.SIGKILL)
     wait_until(lambda: set(workers_of(pair)) - before, within=30, what="another worker")
