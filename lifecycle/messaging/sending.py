@@ -10,6 +10,8 @@ from lifecycle.messaging.clients import ensure_topics, make_producer, topic_name
 from lifecycle.rules.envelopes import BINARY_PREFIX, STRUCTURED_TYPE, Fault, Headers, Message, read_event
 
 FLUSH_SECONDS = 10.0
+# The time of a message runs while it waits here as well: no more wait than any broker takes within it.
+MOST_WAITING = 500
 TOO_LARGE = "too_large: the event is larger than a message may be."
 
 
@@ -31,7 +33,13 @@ class EventSender:
         self._error: KafkaError | None = None
         self._known: set[str] = set()
         # A topic's limit holds for a batch, and a broker refuses it whole: what it refuses is to be one event.
-        self._producer = make_producer(**{"message.timeout.ms": int(FLUSH_SECONDS * 1000), "batch.num.messages": 1})
+        self._producer = make_producer(
+            **{
+                "message.timeout.ms": int(FLUSH_SECONDS * 1000),
+                "batch.num.messages": 1,
+                "queue.buffering.max.messages": MOST_WAITING,
+            }
+        )
 
     def send(self, document: Mapping[str, Any], *, label: str = "") -> str:
         """Validate and hand over one event; the topic. Raises InvalidEvent, KafkaException."""

@@ -17,7 +17,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from audit.services.recording import TOPIC as LIFECYCLE_TOPIC
 from lifecycle.messaging import describing, metrics
 from lifecycle.messaging.announcements import announce
-from lifecycle.messaging.sending import encode
+from lifecycle.messaging.sending import MOST_WAITING, EventSender, encode
 from lifecycle.rules.envelopes import Event, read_event
 from lifecycle.rules.schemas import FOLDER, TYPES, load_schema
 from lifecycle.services.events.dead_letters import TOPIC as DEAD_LETTER_TOPIC
@@ -260,6 +260,23 @@ def test_a_bad_line_keeps_no_good_one_from_being_sent(acme: Speaker, tmp_path: P
         "line 6: invalid_data: da",
     ]
     assert outcomes(consume_all(broker)) == ["applied", "applied"]
+
+
+def test_no_event_of_a_long_file_runs_out_of_time_behind_the_others(acme: Speaker) -> None:
+    """15,000 that were handed over at once had waited for longer than a message may before it was their turn."""
+    from tests.messaging.kafka import Broker
+
+    broker = Broker()
+    broker.make_topics()
+    sender = EventSender(topic=broker.topic("customer.created"))
+    document = acme.document("customer.created", "c1", name="A")
+    waiting = []
+    for number in range(1, 2_001):
+        sender.send(document)
+        waiting.append(number - sender.sent)
+    sender.flush()
+    assert max(waiting) <= MOST_WAITING
+    assert sender.sent == 2_000
 
 
 def test_a_file_of_events_is_sent_and_applied(acme: Speaker, tmp_path: Path) -> None:
