@@ -8,7 +8,7 @@ def live_channel(tenant_id: UUID | str) -> str:
     return f"c360:live:{tenant_id}"
 
 
-def part_key(tenant_id: UUID, customer_id: UUID | str, part: str) -> str:
+def part_key(tenant_id: UUID | str, customer_id: UUID | str, part: str) -> str:
     """One cached part of a customer."""
     return f"c360:{tenant_id}:{customer_id}:{part}"
 
