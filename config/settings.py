@@ -221,7 +221,11 @@ TEMPLATES = [
         "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
-            "libraries": {"c360": "lifecycle.web.tags", "configuration": "lifecycle.admin.configuration.tags"},
+            "libraries": {
+                "c360": "lifecycle.web.tags",
+                "cells": "lifecycle.web.list_cells",
+                "configuration": "lifecycle.admin.configuration.tags",
+            },
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",

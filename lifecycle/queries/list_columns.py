@@ -1,7 +1,7 @@
 """The columns of the customer list: the fields that every row has, and the heads of the table on the page.
 
 A field is in every row when its entry says so (``lifecycle.rules.fields``). A head has one entry here, which says also
-what an exported file has of it, and its cell in ``templates/parts/customer_cell.html``.
+what an exported file has of it, and its cell in ``lifecycle.web.list_cells``.
 """
 
 from collections.abc import Callable, Iterable, Mapping

@@ -20,6 +20,7 @@ LISTED = {
     "lifecycle/queries/list_conditions.py",
     "lifecycle/queries/list_columns.py",
     "lifecycle/queries/list_orderings.py",
+    "lifecycle/web/list_cells.py",
     "lifecycle/web/list_page.py",
 }
 
