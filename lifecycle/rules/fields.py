@@ -9,7 +9,7 @@ and the pages that show it.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import partial
+from functools import cache, partial
 from typing import Any, Final
 
 from tenants.rules import values
@@ -285,16 +285,19 @@ FIELDS: Final[tuple[Field, ...]] = (
 )
 
 
+@cache
 def fields_of(part: str) -> tuple[Field, ...]:
     """The fields of a part, in order."""
     return tuple(field for field in FIELDS if field.part == part)
 
 
+@cache
 def names_of(part: str) -> tuple[str, ...]:
     """Their names, which are also the columns of the part's table."""
     return tuple(field.name for field in fields_of(part))
 
 
+@cache
 def texts_of(part: str) -> tuple[str, ...]:
     """Those that are '' and not NULL when nothing is known."""
     return tuple(field.name for field in fields_of(part) if field.kind.is_text)

@@ -237,7 +237,9 @@ class Batch:
             given = getattr(fact, part)
             if not given:
                 continue
-            target = rows.setdefault(row["id"], self.new_part(row["id"], part, fact))
+            target = rows.get(row["id"])
+            if target is None:
+                target = rows[row["id"]] = self.new_part(row["id"], part, fact)
             if fact.only_of and target[fact.only_of] not in ("", None, given.get(fact.only_of)):
                 stale.append(f"{part}.{fact.only_of}")
                 continue

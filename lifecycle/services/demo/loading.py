@@ -10,10 +10,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import islice
 from random import Random
 from uuid import UUID
 
+from django.contrib.auth.hashers import make_password
 from django.db import connection
 from uuid_utils.compat import uuid7
 
@@ -99,7 +101,7 @@ def prepare_staff(*, now: dt.datetime) -> None:
         if find_login(login.username) is None:
             create_user(
                 username=login.username,
-                password=PASSWORD,
+                password_hash=_hash_password(),
                 role=login.role,
                 tenant=None,
                 now=now,
@@ -155,10 +157,16 @@ def count_customers(tenant: TenantRef) -> int:
         return Customer.objects.for_tenant(tenant.id).count()
 
 
+@cache
+def _hash_password() -> str:
+    """Once for all: it takes long on purpose, and they share the password."""
+    return make_password(PASSWORD)
+
+
 def _create_person(login: Login, tenant: TenantRef, *, now: dt.datetime) -> User:
     user = create_user(
         username=login.username,
-        password=PASSWORD,
+        password_hash=_hash_password(),
         role=login.role,
         tenant=tenant,
         now=now,

@@ -120,16 +120,20 @@ def create_user(*, tenant: TenantRef | None, **fields: Any) -> User:
 def build_user(
     *,
     username: str,
-    password: str | None,
     role: Role,
     tenant: TenantRef | None,
     now: dt.datetime,
+    password: str | None = None,
+    password_hash: str = "",
     full_name: str = "",
     external_subject: str = "",
     is_service_account: bool = False,
     updates_per_hour: int | None = None,
 ) -> User:
-    """A user who is not saved yet. ``tenant`` is None for a super admin only. Raises PersonChangeRefused."""
+    """A user who is not saved yet. ``tenant`` is None for a super admin only. Raises PersonChangeRefused.
+
+    ``password_hash`` is that of many who share one. Without it and without a password no one can log in as this user.
+    """
     try:
         username, full_name = read_username(username), read_line(full_name, LONGEST_NAME)
     except InvalidValue as error:
@@ -146,7 +150,7 @@ def build_user(
         is_staff=role in (Role.TENANT_ADMIN, Role.SUPER_ADMIN),
         is_superuser=role == Role.SUPER_ADMIN,
         created_at=now,
-        password=make_password(password),
+        password=password_hash or make_password(password),
     )
 
 
