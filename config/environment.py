@@ -159,6 +159,22 @@ def json_object(value: object) -> None:
         raise ValidationError("must be a JSON object, for example {}.")
 
 
+def split_hosts(url: str) -> tuple[str, str, str]:
+    """A database address that names several servers, ``postgres://role:password@one:5432,two:5432/name``: the same
+    address with the first of them alone, and all hosts and ports as libpq takes them; '' for those of a single server.
+    """
+    scheme, _, rest = url.partition("://")
+    authority, slash, path = rest.partition("/")
+    login, at, servers = authority.rpartition("@")
+    names = servers.split(",")
+    if len(names) == 1:
+        return url, "", ""
+    # An IPv6 address is in brackets, which hold colons.
+    pairs = [name.rpartition(":") if SERVER.fullmatch(name) else (name, "", "5432") for name in names]
+    hosts = ",".join(host.strip("[]") for host, _, _ in pairs)
+    return f"{scheme}://{login}{at}{names[0]}{slash}{path}", hosts, ",".join(port for _, _, port in pairs)
+
+
 def site_address(text: str) -> None:
     """A validator of ``https://name[:port]``, one of it. Raises ValidationError."""
     if text:

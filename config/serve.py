@@ -34,7 +34,7 @@ MOST_DEATHS, WITHIN_SECONDS, PAUSE_SECONDS = 10, 60.0, 0.5
 
 
 # What requests are answered from.
-WEB_DATABASES = ("default", "platform")
+WEB_DATABASES = ("default", "platform", "replica")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +153,7 @@ def check_databases() -> None:
 
     from tenants import checks
 
-    faults = checks.check_databases(databases=WEB_DATABASES)
+    faults = checks.check_databases(databases=[alias for alias in WEB_DATABASES if alias in connections])
     # Workers are forked: they make their own.
     connections.close_all()
     if any(fault.id != checks.UNREACHABLE for fault in faults):

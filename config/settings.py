@@ -36,6 +36,7 @@ from config.environment import (
     redis_address,
     sender_address,
     site_address,
+    split_hosts,
     stop_start,
 )
 from config.processes import describe_missing
@@ -49,6 +50,7 @@ SECRET_KEY = env.str("SECRET_KEY", "", validate=not_empty) or token_urlsafe(50)
 DATABASE_URL = env.str("DATABASE_URL", "", validate=not_empty)
 DATABASE_PLATFORM_URL = env.str("DATABASE_PLATFORM_URL", "", validate=not_empty)
 DATABASE_RELAY_URL = env.str("DATABASE_RELAY_URL", "", validate=not_empty)
+DATABASE_REPLICA_URL = env.str("DATABASE_REPLICA_URL", "")
 DATABASE_OWNER_URL = env.str("DATABASE_OWNER_URL", "")
 DATABASE_ADMIN_URL = env.str("DATABASE_ADMIN_URL", "")
 # No one here connects with it: provision_database gives the role that pg_dump uses this password.
@@ -90,6 +92,7 @@ LOGIN_ATTEMPTS_PER_MINUTE = env.int("LOGIN_ATTEMPTS_PER_MINUTE", 10, validate=be
 # Identity providers on this very machine over plain HTTP: for trying things out.
 LOOPBACK_ISSUERS = env.bool("LOOPBACK_ISSUERS", DEBUG)
 DEMO_CUSTOMERS = env.int("DEMO_CUSTOMERS", 2000, validate=between(1, 1_000_000))
+DATABASE_REPLICA_LAG_SECONDS = env.int("DATABASE_REPLICA_LAG_SECONDS", 5, validate=between(1, 50))
 DATABASE_SILENT_SECONDS = env.int("DATABASE_SILENT_SECONDS", 60, validate=between(1, 3600))
 WEB_WORKERS = env.int("WEB_WORKERS", 2, validate=between(1, 64))
 WEB_THREADS = env.int("WEB_THREADS", 2, validate=between(1, 64))
@@ -130,16 +133,18 @@ if _missing := describe_missing(os.environ, debug=DEBUG):
     stop_start(_missing)
 
 
-def database(url: str, **options: Any) -> dict[str, Any]:
+def database(url: str, *, is_replica: bool = False, **options: Any) -> dict[str, Any]:
     """One entry of DATABASES from a URL; persistent connections that are checked once a request.
 
-    Without a URL Django's placeholder, which refuses every use: this process was given no such address.
+    Without a URL Django's placeholder, which refuses every use: this process was given no such address. Of several
+    hosts the one that can be written is meant, unless the URL says otherwise; a replica is given up in seconds.
     """
     if not url:
         return {}
+    one, hosts, ports = split_hosts(url)
     try:
         entry: dict[str, Any] = dict(
-            dj_database_url.parse(url, engine="storage.database", conn_max_age=600, conn_health_checks=True)
+            dj_database_url.parse(one, engine="storage.database", conn_max_age=600, conn_health_checks=True)
         )
     except ValueError as error:
         stop_start(f"a database address is not a valid URL: {error}")
@@ -149,8 +154,14 @@ def database(url: str, **options: Any) -> dict[str, Any]:
     entry["DISABLE_SERVER_SIDE_CURSORS"] = DATABASE_POOLER
     given: Any = entry.get("OPTIONS", {})
     # A server that cannot be reached is noticed in seconds: at the start of a connection, and on one that is open.
-    bounds = {"connect_timeout": 3, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
-    entry["OPTIONS"] = {"application_name": "customer360", "tcp_user_timeout": 15_000, **bounds, **given}
+    bounds: dict[str, Any] = {"connect_timeout": 3, "keepalives_idle": 10, "keepalives_interval": 5}
+    bounds |= {"keepalives_count": 3, "tcp_user_timeout": 15_000}
+    if is_replica:
+        bounds |= {"connect_timeout": 2, "tcp_user_timeout": 2_000}
+    if hosts:
+        entry |= {"HOST": hosts, "PORT": ports}
+        bounds["target_session_attrs"] = "any" if is_replica else "read-write"
+    entry["OPTIONS"] = {"application_name": "customer360", **bounds, **given}
     return {**entry, **options}
 
 
@@ -158,6 +169,7 @@ DATABASES = {
     "default": database(DATABASE_URL, ATOMIC_REQUESTS=True),
     "platform": database(DATABASE_PLATFORM_URL),
     "relay": database(DATABASE_RELAY_URL),
+    "replica": database(DATABASE_REPLICA_URL, is_replica=True),
     "owner": database(DATABASE_OWNER_URL, CONN_MAX_AGE=0),
 }
 # An address that was not given has no entry; Django wants a default one, be it empty.
@@ -200,6 +212,7 @@ MIDDLEWARE = [
     "config.page_middleware.ContentPolicy",
     "config.middleware.AllowEventStream",
     "config.middleware.AnswerOutages",
+    "tenants.reading.RememberWrites",
     "config.page_middleware.PageSessions",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

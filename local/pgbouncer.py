@@ -40,6 +40,7 @@ TESTS = (
     "tests/services/test_prepared_statements.py",
     "tests/services/test_issuers.py",
     "tests/services/test_cache.py",
+    "tests/replication",
 )
 
 
@@ -117,6 +118,7 @@ auth_file = {self.folder}/users.txt
 pool_mode = transaction
 default_pool_size = {CONNECTIONS}
 max_client_conn = 500
+server_login_retry = 1
 """
         )
         if os.geteuid() != 0:

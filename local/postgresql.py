@@ -82,6 +82,8 @@ class PostgreSQL:
     fast: bool
     name: str = "postgresql"
     port: int = 0
+    # What is set besides, as ``name=value``.
+    settings: Sequence[str] = ()
     child: Child | None = None
     _data_fd: int = -1
     _account: Account | None = None
@@ -116,6 +118,7 @@ class PostgreSQL:
             f"port={self.port}",
             f"unix_socket_directories={self.folders.runtime / 'sockets'}",
             *(FAST if self.fast else DURABLE),
+            *self.settings,
         ]
         options = [part for setting in settings for part in ("-c", setting)]
         self.child = self._run("postgres", ["-D", self._data_argument(), *options], log="postgresql")

@@ -25,6 +25,7 @@ from django.db import DEFAULT_DB_ALIAS
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from storage.database.identity import database_identity
+from storage.database.routing import is_reading_replica
 from storage.redis import ask
 
 log = structlog.get_logger(__name__)
@@ -113,7 +114,12 @@ class Held:
     at: float = 0.0
 
     def offer(self, copies: Sequence[Copy]) -> None:
-        """Keep what was read from PostgreSQL after this. One round trip, none when it is late or Redis is away."""
+        """Keep what was read from PostgreSQL after this. One round trip, none when it is late or Redis is away.
+
+        What a replica says is not kept: it may be older than what made the place empty.
+        """
+        if is_reading_replica():
+            return
         if self.epoch is not None and time.monotonic() - self.at < OFFER_WITHIN_SECONDS:
             keep(copies, epoch=self.epoch)
 
@@ -137,6 +143,11 @@ def read(keys: Sequence[str]) -> Held:
                 if body:
                     found[key] = Kept(int(version), body)
     return Held(epoch or b"", found, dict(zip(keys, values, strict=True)), at)
+
+
+def version_of(raw: bytes | None) -> int:
+    """The version under a key, of a copy or a marker, in force or not; 0 for none."""
+    return int(raw.split(b"|", 2)[1]) if raw else 0
 
 
 def last_epoch() -> bytes:

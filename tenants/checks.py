@@ -11,6 +11,7 @@ from django.db.backends.signals import connection_created
 from django.db.migrations import AddField, Migration
 from django.db.migrations.loader import MigrationLoader
 
+from storage.database.routing import REPLICA
 from tenants.services.database import version_fault
 
 APPS: Final = frozenset({"audit", "tenants", "lifecycle"})
@@ -23,8 +24,13 @@ SELECT rolsuper, rolbypassrls,
   FROM pg_roles WHERE rolname = current_user
 """
 # By connection. The owner's is not among them: it owns what it migrates.
-VARIABLES = {"default": "DATABASE_URL", "platform": "DATABASE_PLATFORM_URL", "relay": "DATABASE_RELAY_URL"}
-ROLES = {"default": "c360_app", "platform": "c360_platform", "relay": "c360_relay"}
+VARIABLES = {
+    "default": "DATABASE_URL",
+    "platform": "DATABASE_PLATFORM_URL",
+    "relay": "DATABASE_RELAY_URL",
+    REPLICA: "DATABASE_REPLICA_URL",
+}
+ROLES = {"default": "c360_app", "platform": "c360_platform", "relay": "c360_relay", REPLICA: "c360_app"}
 
 
 def role_faults(alias: str = DEFAULT_DB_ALIAS) -> list[str]:

@@ -21,6 +21,7 @@ from tenants.context import tenant_context
 from tenants.identity import Identity
 from tenants.middleware import note_refusal
 from tenants.permissions import CHANGING, describe_denial, has_permission
+from tenants.reading import read_from_replica
 from tenants.roles import Role
 from tenants.services.accounts.impersonation import begin_impersonation
 from tenants.services.directory import find_tenant
@@ -40,13 +41,18 @@ class TenantRequest(HttpRequest):
 PageView = Callable[..., HttpResponse]
 
 
-def tenant_page(permission: str) -> Callable[[PageView], PageView]:
+def tenant_page(
+    permission: str, *, on_replica: bool = False, is_newest: Callable[[Any], bool] = bool
+) -> Callable[[PageView], PageView]:
     """Decorator of a function view: only for those who hold ``permission``, inside their tenant's context.
 
     The view gets ``request.identity`` and ``request.tenant``. No one logged in: to the log-in page. A super admin
     without a tenant: to the switcher; one with a tenant says why before anything is changed. No right:
     PermissionDenied, which shows the 403 page with the reason. A lazy template response is rendered before the context
     is left.
+
+    ``on_replica``: a view that writes nothing may be answered by the replica (``tenants.reading``), but for a super
+    admin, and never with less than all that is committed where ``is_newest(request)`` says so.
     """
 
     def decorate(view: PageView) -> PageView:
@@ -60,11 +66,19 @@ def tenant_page(permission: str) -> Callable[[PageView], PageView]:
             if not has_permission(identity, permission):
                 _refuse(request, identity, permission)
             request.identity, request.tenant = identity, identity.tenant
-            with tenant_context(identity.tenant.id):
+            tenant_id = identity.tenant.id
+
+            def answer() -> HttpResponse:
                 response = ask_for_reason(request, identity) or view(request, *args, **kwargs)
                 if isinstance(response, SimpleTemplateResponse) and not response.is_rendered:
                     response.render()
-            return response
+                return response
+
+            if on_replica and identity.role != Role.SUPER_ADMIN:
+                reader = str(identity.user_id)
+                return read_from_replica(answer, tenant_id=tenant_id, reader=reader, is_newest=is_newest(request))
+            with tenant_context(tenant_id):
+                return answer()
 
         return page
 

@@ -1,8 +1,9 @@
 """What every API view of a tenant's data begins with: who asks, may they, and whose rows the database shows."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -13,9 +14,12 @@ from rest_framework.request import Request
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
 from tenants.identity import Identity
+from tenants.reading import read_from_replica
 from tenants.refusals import RequestRefused
 from tenants.roles import Role
 from tenants.staff import SAFE, note_api_use
+
+Found = TypeVar("Found")
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView as _View
@@ -25,6 +29,16 @@ else:
 # What an address takes stands in the schema: OPTIONS is refused everywhere, and so Allow may not name it.
 METHODS: Final = tuple(method for method in View.http_method_names if method != "options")
 NO_TENANT = gettext_noop("Name the tenant: as a super admin you belong to none. Send its slug in the header X-Tenant.")
+
+
+def on_replica(action: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorator of an action that only reads, and for which ``opens_tenant_context`` is false: a replica may answer."""
+
+    @wraps(action)
+    def read(self: "TenantViewMixin", *args: Any, **kwargs: Any) -> Any:
+        return self.read_from_replica(lambda: action(self, *args, **kwargs))
+
+    return read
 
 
 class TenantViewMixin(_View):
@@ -82,6 +96,15 @@ class TenantViewMixin(_View):
         if tenant is None:
             raise RequestRefused("invalid_request", _(NO_TENANT))
         return tenant
+
+    def read_from_replica(self, read: Callable[[], Found]) -> Found:
+        """What ``read`` returns, inside the tenant's context: from the replica (``tenants.reading``), but for a super
+        admin, whose every request leaves a trace.
+        """
+        if self.identity.role == Role.SUPER_ADMIN:
+            with tenant_context(self.tenant.id):
+                return read()
+        return read_from_replica(read, tenant_id=self.tenant.id, reader=str(self.identity.user_id))
 
     def _changes_something(self) -> bool:
         method = self.request.method or ""

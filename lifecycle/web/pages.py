@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, Final
 
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -14,9 +14,14 @@ from lifecycle.web.live import Ticket, stream_url
 from tenants.pages import PageView, TenantRequest, tenant_page
 from tenants.services.configuration.policies import NoConfiguration
 
+# What asks for itself again when something was announced: no later announcement makes good for what is missing then.
+LIVE: Final = frozenset({"overview", "results"})
 
-def page(permission: str, *methods: str) -> Callable[[PageView], PageView]:
+
+def page(permission: str, *methods: str, on_replica: bool = False) -> Callable[[PageView], PageView]:
     """Decorator: ``tenant_page`` for GET and HEAD (or ``methods``), never cached, distinguished by what htmx sends.
+
+    ``on_replica``: it only reads, and a replica may answer it.
 
     A tenant that has published no configuration gets a page that says what to do about it.
     """
@@ -29,11 +34,16 @@ def page(permission: str, *methods: str) -> Callable[[PageView], PageView]:
             except NoConfiguration:
                 return render(request, "unconfigured.html", status=409)
 
-        chain: Any = tenant_page(permission)(configured)
+        chain: Any = tenant_page(permission, on_replica=on_replica, is_newest=_is_live)(configured)
         chain = vary_on_headers("HX-Request", "HX-History-Restore-Request")(never_cache(chain))
         return wraps(view)(require_http_methods(list(methods or ("GET", "HEAD")))(chain))
 
     return decorate
+
+
+def _is_live(request: Any) -> bool:
+    """Whether an open page asks because something has changed."""
+    return bool(request.htmx) and request.htmx.trigger in LIVE
 
 
 def wants_fragment(request: Any) -> bool:

@@ -1,13 +1,16 @@
-"""Django's PostgreSQL backend, except for four things.
+"""Django's PostgreSQL backend, except for five things.
 
 * What opens a transaction (``tenants.context``: BEGIN and the tenant's variable) goes out with its first statement. It
   is a message less, two where the statement can go with it (``storage.database.prepared``).
 * The health of a connection is read from its socket, without a round trip: a server that has gone has closed it.
 * A connection knows which database it shows (``storage.database.identity``).
 * A server that says nothing is waited for once, and not once a statement (``storage.database.silence``).
+* A replica says with what opens the transaction whether it has what the reader must see, and where a commit left the
+  primary's log comes with the answer to COMMIT (``storage.replica``).
 """
 
 import select
+import socket
 import time
 from typing import Any, Final
 from uuid import UUID
@@ -18,9 +21,15 @@ from django.db import DEFAULT_DB_ALIAS
 from django.db.backends.postgresql import base
 from psycopg.pq import ConnStatus, TransactionStatus
 
-from storage.database.identity import is_identity_due, read_identity
+from storage.database.identity import is_identity_due, read_identity, read_replica_lineage
 from storage.database.results import execute
+from storage.database.routing import REPLICA, is_replica_configured
 from storage.database.silence import is_silent, note_silence
+
+# For how long a replica is waited for: at the start of a connection, and for the first answer in a transaction.
+REPLICA_SECONDS: Final = 1.0
+# A server that was put back to a standby commits what was only read, too.
+_COMMIT: Final = b"COMMIT;SELECT CASE WHEN NOT pg_is_in_recovery() THEN pg_current_wal_insert_lsn() - '0/0'::pg_lsn END"
 
 # What is read or followed over these has copies in Redis.
 IDENTIFIED: Final = (DEFAULT_DB_ALIAS, "relay")
@@ -31,14 +40,29 @@ def set_variable(variable: str, value: UUID) -> bytes:
     return f"SELECT set_config('{variable}', '{value}', true)".encode()
 
 
+class ReplicaBehind(psycopg.OperationalError):
+    """The replica has not replayed what the reader must see, or it is none any more. Nothing was read."""
+
+
 class Connection(psycopg.Connection[Any]):
     """A psycopg connection that knows which database it shows, and since when it has been waiting."""
 
     # Which database this is, and when it was asked.
     identity = ""
     identified_at = 0.0
+    # Cluster, database and timeline: the history that its positions in the log are about.
+    lineage: tuple[bytes, ...] = ()
+    # Of a replica: up to where it must have replayed the log before anything is read. 0: this is a primary.
+    required = 0
+    # Of a replica: how long the answer to what opens a transaction is waited for.
+    opening_seconds: float | None = None
+    # Of a primary that has a replica: where its log was after the last commit.
+    notes_commits = False
+    committed_at = 0
     # Since when the driver has been waiting for the server; None while it does not.
     waiting_since: float | None = None
+    # Of a replica: up to where it had replayed the log when it was last asked.
+    replayed = 0
     # What has to go before the first statement of the transaction at hand, as long as none was sent.
     opening: tuple[bytes, ...] = ()
     # Names of the statements that ``storage.database.prepared`` has prepared here.
@@ -50,7 +74,19 @@ class Connection(psycopg.Connection[Any]):
 
     def open_with(self, variable: str, value: UUID) -> None:
         """Have the next transaction begin with a variable of its own. Sends nothing; ``variable`` is no one's input."""
-        self.opening = b"BEGIN", set_variable(variable, value)
+        if not self.required:
+            self.opening = b"BEGIN", set_variable(variable, value)
+            return
+        is_there = f"pg_is_in_recovery() AND pg_last_wal_replay_lsn() >= '0/0'::pg_lsn + {self.required}"
+        replayed = "coalesce(pg_last_wal_replay_lsn() - '0/0'::pg_lsn, 0)"
+        self.opening = b"BEGIN READ ONLY", set_variable(variable, value) + f", {is_there}, {replayed}".encode()
+
+    def check_opening(self, result: Any) -> None:
+        """Look at the answer to what opened the transaction. Raises ReplicaBehind."""
+        if self.required:
+            self.replayed = int(result.get_value(0, 2) or 0)
+            if result.get_value(0, 1) != b"t":
+                raise ReplicaBehind("the replica has not replayed what is asked for")
 
     def take_opening(self) -> tuple[bytes, ...]:
         """What has to be sent before the next statement, by what sends that."""
@@ -60,6 +96,11 @@ class Connection(psycopg.Connection[Any]):
     def commit(self) -> None:
         """As the driver does; a transaction that was never begun is forgotten."""
         self.opening = ()
+        if self.notes_commits and self.pgconn.transaction_status == TransactionStatus.INTRANS:
+            with self.lock:
+                position = execute(self.pgconn, _COMMIT).get_value(0, 0)
+            self.committed_at = int(position) if position else self.committed_at
+            return
         super().commit()
 
     def rollback(self) -> None:
@@ -75,12 +116,13 @@ class Connection(psycopg.Connection[Any]):
     def wait(self, *args: Any, **options: Any) -> Any:
         """Everything that psycopg sends comes by here, and what opens the transaction goes before it."""
         if self.opening:
-            execute(self.pgconn, b";".join(self.take_opening()))
+            self.check_opening(execute(self.pgconn, b";".join(self.take_opening()), within=self.opening_seconds))
         self.waiting_since = time.monotonic()
         try:
             return super().wait(*args, **options)
         except psycopg.OperationalError:
-            if time.monotonic() - self.waiting_since >= settings.DATABASE_SILENT_SECONDS:
+            waited = time.monotonic() - self.waiting_since
+            if self.opening_seconds is None and waited >= settings.DATABASE_SILENT_SECONDS:
                 note_silence()
             raise
         finally:
@@ -103,6 +145,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         """As Django does, unless the server has just said nothing."""
+        if self.alias == REPLICA:
+            return self._connect_to_replica(conn_params)
         if is_silent():
             raise psycopg.OperationalError("the server did not answer a moment ago")
         try:
@@ -112,6 +156,20 @@ class DatabaseWrapper(base.DatabaseWrapper):
             raise
         if self.alias in IDENTIFIED:
             read_identity(connection)
+        connection.notes_commits = self.alias == DEFAULT_DB_ALIAS and is_replica_configured()
+        return connection
+
+    def _connect_to_replica(self, conn_params: dict[str, Any]) -> Any:
+        """As Django does, without waiting for a machine that is not there: libpq waits for two seconds at least."""
+        host, port = conn_params.get("host", ""), conn_params.get("port", 5432)
+        if host and not host.startswith(("/", "@")) and "," not in host:
+            try:
+                socket.create_connection((host, int(port)), REPLICA_SECONDS).close()
+            except OSError as error:
+                raise psycopg.OperationalError(f"the replica cannot be reached: {error}") from error
+        connection = super().get_new_connection(conn_params)
+        connection.opening_seconds = REPLICA_SECONDS
+        read_replica_lineage(connection)
         return connection
 
     def savepoint_rollback(self, sid: str) -> None:

@@ -59,6 +59,9 @@ def _run(raw: Any, statement: _Statement, values: Any, first: bytes | None) -> A
         try:
             for opening in before:
                 link.send_query_params(opening, None)
+            if before and raw.required:
+                # Its answer comes before the statement runs, however long that takes.
+                link.send_flush_request()
             is_new = is_kept and statement.name not in raw.prepared
             if is_new:
                 # It is not known whether the driver has deallocated it at the last rollback; to close what is not there
@@ -70,12 +73,14 @@ def _run(raw: Any, statement: _Statement, values: Any, first: bytes | None) -> A
             else:
                 link.send_query_params(statement.text, values)
             link.pipeline_sync()
-            results = collect_pipeline(link)
+            results = collect_pipeline(link, first_within=raw.opening_seconds if before else None)
         finally:
             if link.status == ConnStatus.OK:
                 link.exit_pipeline_mode()
-        for result in results:
+        for number, result in enumerate(results, 1):
             check(link, result)
+            if number == len(before):
+                raw.check_opening(result)
         if is_new:
             raw.prepared.add(statement.name)
         return results[-1]

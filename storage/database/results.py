@@ -20,27 +20,33 @@ def check(link: Any, result: Any) -> Any:
     return result
 
 
-def execute(link: Any, statement: bytes) -> Any:
-    """Run statements without parameters; the result of the last. Raises psycopg's errors."""
+def execute(link: Any, statement: bytes, *, within: float | None = None) -> Any:
+    """Run statements without parameters; the result of the last. Raises psycopg's errors.
+
+    ``within``: so many seconds are waited for the answer, instead of DATABASE_SILENT_SECONDS.
+    """
     link.send_query(statement)
-    return [check(link, result) for result in collect(link)][-1]
+    return [check(link, result) for result in collect(link, within=within)][-1]
 
 
-def collect(link: Any) -> list[Any]:
+def collect(link: Any, *, within: float | None = None) -> list[Any]:
     """The results of what was sent. Waits at the socket: libpq itself would hold up every other thread."""
     _flush(link)
     results: list[Any] = []
-    while (result := _next_result(link)) is not None:
+    while (result := _next_result(link, within)) is not None:
         results.append(result)
     return results
 
 
-def collect_pipeline(link: Any) -> list[Any]:
-    """The results of all statements of a pipeline, one each, up to its end. Waits at the socket."""
+def collect_pipeline(link: Any, *, first_within: float | None = None) -> list[Any]:
+    """The results of all statements of a pipeline, one each, up to its end. Waits at the socket.
+
+    ``first_within``: so many seconds are waited for the first of them.
+    """
     _flush(link)
     results: list[Any] = []
     while True:
-        result = _next_result(link)
+        result = _next_result(link, None if results else first_within)
         if result is not None and result.status == ExecStatus.PIPELINE_SYNC:
             return results
         # Nothing stands between the results of one statement and those of the next.
@@ -53,17 +59,20 @@ def _flush(link: Any) -> None:
         link.consume_input()
 
 
-def _next_result(link: Any) -> Any:
+def _next_result(link: Any, within: float | None) -> Any:
     """The next result, None after the last one of a statement. Raises OperationalError when the connection is lost."""
     poller = None
+    seconds = settings.DATABASE_SILENT_SECONDS if within is None else within
     while link.is_busy():
         if poller is None:
             poller = select.poll()
             poller.register(link.socket, select.POLLIN)
         # Its machine has stopped, or the network in between.
-        if not poller.poll(settings.DATABASE_SILENT_SECONDS * 1000):
+        if not poller.poll(seconds * 1000):
             link.finish()
-            note_silence()
+            # A server that is waited for in its own measure has its own remedy as well (storage.replica).
+            if within is None:
+                note_silence()
             raise psycopg.OperationalError("the server has said nothing for too long")
         link.consume_input()
     result = link.get_result()

@@ -78,6 +78,7 @@ PLAYS = {
         "7m",
         ("2m", "30m"),
     ),
+    "Customer360ReplicaOff": Play({f"customer360_replica_off{{{WEB}}}": "0x3 1x10 0x10"}, "10m", ("2m", "6m", "15m")),
     "Customer360StreamDown": Play({f"customer360_stream_connections{{{STREAM}}}": GONE}, "7m", ("2m", "10m")),
     "Customer360ConsumerDown": Play(
         {f"customer360_consumer_last_success_timestamp{{{CONSUMER}}}": "0 60 120 stale _x4 480+60x9"},

@@ -186,6 +186,7 @@ def test_every_setting_can_be_set_for_the_services(env: dict[str, str]) -> None:
 def test_a_generated_env_leaves_no_secret_empty_and_no_two_alike(env: dict[str, str]) -> None:
     may_be_empty = {
         "DATABASE_BACKUP_URL",
+        "DATABASE_REPLICA_URL",
         "AUDIT_VERIFY_KEYS",
         "AUDIT_SEAL_TOPIC",
         "KAFKA_TOPIC_PREFIX",

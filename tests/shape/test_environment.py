@@ -92,6 +92,22 @@ def test_a_whole_environment_is_accepted() -> None:
     assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
 
 
+def test_several_servers_in_an_address_are_tried_until_one_can_be_written() -> None:
+    look = (
+        "from config.settings import DATABASES as d; one = d['default'];"
+        "print(one['HOST'], one['PORT'], one['NAME'], one['USER'], one['PASSWORD'], one['OPTIONS'])"
+    )
+    address = "postgres://c360_app:p%2C@one.example:5433,two.example,[fd00::1]:5434/c360?sslmode=require"
+    run = start("-c", look, DATABASE_URL=address)
+    assert run.stderr == ""
+    assert run.stdout.startswith("one.example,two.example,fd00::1 5433,5432,5434 c360 c360_app p, {")
+    assert "'target_session_attrs': 'read-write'" in run.stdout
+    assert "'sslmode': 'require'" in run.stdout
+    chosen = start("-c", look, DATABASE_URL=f"{address}&target_session_attrs=any")
+    assert "'target_session_attrs': 'any'" in chosen.stdout
+    assert "target_session_attrs" not in start("-c", look).stdout
+
+
 @pytest.mark.parametrize("blank", ["", "   "], ids=["empty", "spaces"])
 @pytest.mark.parametrize("name", sorted(PRODUCTION))
 def test_an_empty_setting_stops_the_start_with_one_line(refusal: Callable[..., str], name: str, blank: str) -> None:

@@ -42,6 +42,7 @@ from tenants.rules.configuration.policy import Policy
 from tenants.rules.values import LONGEST_ID, InvalidValue, read_external_id
 from tenants.sentences import describe_value
 from tenants.services.configuration.policies import live_policy, policy_of_version
+from tenants.views import on_replica
 
 # With effects=detail the effects are shown with recipients, subject and time. Asked for, as it costs statements.
 DETAIL_PARAMETER, DETAIL = "effects", "detail"
@@ -61,9 +62,10 @@ class CustomerViewSet(TenantViewSet):
         "retrieve": VIEW_LIFECYCLE,
         "find": VIEW_LIFECYCLE,
     }
-    opens_tenant_context: ClassVar[Any] = {"list", "find"}
+    opens_tenant_context: ClassVar[Any] = {"find"}
 
     @schema.LIST_CUSTOMERS
+    @on_replica
     def list(self, request: Request) -> Response:
         """One page of customers."""
         policy = live_policy(self.tenant.id)

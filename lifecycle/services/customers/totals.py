@@ -10,6 +10,7 @@ import orjson
 from lifecycle.services.cache import copies
 from lifecycle.services.customers.parts import Json, dump
 from storage.cursors import plain_array, prepared_cursor, text_array
+from storage.database.routing import on_primary
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
 from tenants.rules.configuration.policy import Policy
@@ -36,7 +37,8 @@ def read_tenant_summary(*, tenant: TenantRef) -> Json:
     reading = copies.read_totals(tenant.id)
     raw = reading.value
     if raw is None:
-        with tenant_context(tenant.id):
+        # For everyone: a copy is made of what the primary says.
+        with on_primary(), tenant_context(tenant.id):
             policy = live_policy(tenant.id)
             rows = _count(policy, tenant)
         raw = dump(_describe(policy, rows))

@@ -6,7 +6,9 @@ from uuid import UUID
 
 from lifecycle.queries.home import PERSON
 from storage.cursors import fetch_prepared_dicts
+from storage.database.routing import on_primary
 from tenants.actors import TenantRef
+from tenants.context import tenant_context
 
 # Anyone who comes back within this time goes on with the same visit.
 SAME_VISIT: Final = dt.timedelta(minutes=30)
@@ -39,7 +41,8 @@ def find_person(user_id: UUID, *, tenant: TenantRef, own_key: str, now: dt.datet
     """
     given = {"tenant_id": tenant.id, "user_id": user_id, "own_key": own_key}
     if is_visit:
-        (row,) = fetch_prepared_dicts(_VISIT, given | {"now": now, "same": now - SAME_VISIT}, using="default")
+        with on_primary(), tenant_context(tenant.id):
+            (row,) = fetch_prepared_dicts(_VISIT, given | {"now": now, "same": now - SAME_VISIT}, using="default")
     else:
         (row,) = fetch_prepared_dicts(PERSON, given, using="default")
     return row

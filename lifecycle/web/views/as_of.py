@@ -38,7 +38,7 @@ def _read_filters(request: TenantRequest, *names: str) -> dict[str, str]:
     return {name: request.GET.get(name, "").replace("\x00", "").strip()[:150] for name in names}
 
 
-@page(VIEW_HISTORY)
+@page(VIEW_HISTORY, on_replica=True)
 def show_list(request: TenantRequest) -> HttpResponse:
     """The customers that were here at the end of a day, 50 a page; ``stage``, ``owner`` and ``segment`` choose some."""
     policy = live_policy(request.tenant.id)
@@ -76,7 +76,7 @@ def show_list(request: TenantRequest) -> HttpResponse:
     return render(request, "insight/as_of_list.html", context, status=400 if trouble or expired else 200)
 
 
-@page(VIEW_HISTORY)
+@page(VIEW_HISTORY, on_replica=True)
 def show_board(request: TenantRequest) -> HttpResponse:
     """How many stood in each stage at the end of a day, and who came to it last.
 

@@ -14,7 +14,7 @@ from tenants.roles import UPDATE_LIFECYCLE, VIEW_LIFECYCLE
 from tenants.services.configuration.policies import live_policy
 
 
-@page(VIEW_LIFECYCLE)
+@page(VIEW_LIFECYCLE, on_replica=True)
 def show_board(request: TenantRequest) -> HttpResponse:
     """A column a stage, with its number and value of customers, and the cards that changed last."""
     policy, now = live_policy(request.tenant.id), timezone.now()
@@ -48,7 +48,7 @@ def show_board(request: TenantRequest) -> HttpResponse:
     return render(request, "board.html", context, status=status)
 
 
-@page(VIEW_LIFECYCLE)
+@page(VIEW_LIFECYCLE, on_replica=True)
 def show_cards(request: TenantRequest) -> HttpResponse:
     """More cards of one column, after the one that ``after`` names."""
     policy, now = live_policy(request.tenant.id), timezone.now()

@@ -23,7 +23,7 @@ from tenants.roles import VIEW_LIFECYCLE
 from tenants.services.configuration.policies import live_policy
 
 
-@page(VIEW_LIFECYCLE)
+@page(VIEW_LIFECYCLE, on_replica=True)
 def show_forecast(request: TenantRequest) -> HttpResponse:
     """The forecast with its proof; with ``csv``: one of the tables as a file. Two statements of its own."""
     policy = live_policy(request.tenant.id)

@@ -15,7 +15,7 @@ from tenants.roles import VIEW_HISTORY, VIEW_LIFECYCLE
 from tenants.services.configuration.policies import live_policy
 
 
-@page(VIEW_LIFECYCLE)
+@page(VIEW_LIFECYCLE, on_replica=True)
 def show_insight(request: TenantRequest) -> HttpResponse:
     """A view of a period: its charts, each with a table beside it. With ``csv``: that table as a file."""
     now = timezone.now()
@@ -41,7 +41,7 @@ def show_insight(request: TenantRequest) -> HttpResponse:
     return render(request, "insight/insight.html", context, status=400 if question.trouble else 200)
 
 
-@page(VIEW_HISTORY)
+@page(VIEW_HISTORY, on_replica=True)
 def show_behind(request: TenantRequest) -> HttpResponse:
     """The customers, or moves, that a figure counts, 50 a page."""
     policy = live_policy(request.tenant.id)

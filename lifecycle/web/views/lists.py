@@ -29,14 +29,14 @@ from tenants.roles import UPDATE_LIFECYCLE, VIEW_HISTORY, VIEW_LIFECYCLE
 from tenants.services.configuration.policies import live_policy
 
 
-@page(VIEW_LIFECYCLE)
+@page(VIEW_LIFECYCLE, on_replica=True)
 def show_overview(request: TenantRequest) -> HttpResponse:
     """Who is at risk now, most urgent first [UC-1], and where everyone stands."""
     template = "overview.html#overview" if wants_fragment(request) else "overview.html"
     return render(request, template, gather_overview(request, now=timezone.now()))
 
 
-@page(VIEW_LIFECYCLE)
+@page(VIEW_LIFECYCLE, on_replica=True)
 def show_customers(request: TenantRequest) -> HttpResponse:
     """The list of customers, 50 a page. With a condition to add: to the list that has it."""
     policy = live_policy(request.tenant.id)
