@@ -1,6 +1,7 @@
 """Recording what was done to a tenant itself: who, what, why. In the transaction of the action."""
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -33,4 +34,30 @@ def record_administration(
         reason=reason,
         detail=detail or {},
         request_id=request_id,
+    )
+
+
+def record_many(
+    entries: Sequence[tuple[str, dict[str, Any]]],
+    *,
+    tenant_id: UUID,
+    actor: str,
+    actor_kind: str,
+    action: str,
+    now: dt.datetime,
+    request_id: UUID | None = None,
+) -> None:
+    """As ``record_administration`` for one action on many: ``entries``: subject and detail of each. One statement."""
+    AdministrationEntry.objects.bulk_create(
+        AdministrationEntry(
+            tenant_id=tenant_id,
+            recorded_at=now,
+            actor=actor,
+            actor_kind=actor_kind,
+            action=action,
+            subject=subject,
+            detail=detail,
+            request_id=request_id,
+        )
+        for subject, detail in entries
     )

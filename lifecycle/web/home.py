@@ -16,12 +16,14 @@ from lifecycle.rules.attention import RISK, compare_figures, explain_place, find
 from lifecycle.rules.health import NO_WORK, Health, Work, days_in_stage, judge, overdue
 from lifecycle.rules.urgency import weigh
 from lifecycle.services.customers.profiles import open_main_contacts
+from lifecycle.services.customers.revealing import note_reading
 from lifecycle.services.home.snoozing import open_reason
 from lifecycle.services.home.visits import find_person, visit_before
 from lifecycle.services.work.sealing import unseal
 from lifecycle.web.people import name_people_then
 from lifecycle.web.proposals import show_proposals
 from tenants.actors import TenantRef
+from tenants.middleware import current_request_id
 from tenants.pages import TenantRequest
 from tenants.roles import REVEAL_CONTACTS, UPDATE_LIFECYCLE
 from tenants.rules.configuration.policy import Policy
@@ -101,6 +103,12 @@ def gather_home(request: TenantRequest, policy: Policy, *, now: dt.datetime) -> 
     keys = load_keys(tenant.id, [row["customer_id"] for row in rows]) if rows else {}
     may_update, may_reveal = identity.may(UPDATE_LIFECYCLE), identity.may(REVEAL_CONTACTS)
     contacts = open_main_contacts(awake, keys, tenant=tenant, with_contact_details=may_reveal)
+    if may_reveal:
+        # Their phone numbers alone are on the page.
+        people = {id_: [one | {"email": None}] for id_, one in contacts.items()}
+        note_reading(
+            people, tenant=tenant, actor=identity.actor(), now=now, place="home", request_id=current_request_id()
+        )
     # Those who only look see no texts of tasks.
     titles = _open_titles(done, keys, tenant) if may_update else {}
     work = find_work([row["customer_id"] for row in rows], policy, tenant=tenant, now=now)

@@ -53,7 +53,7 @@ urlpatterns = [
         proposals.dismiss,
         name="dismiss-proposal",
     ),
-    path("customers/<uuid:customer_id>/contacts/<int:number>", contacts.reveal, name="reveal-contact"),
+    path("customers/<uuid:customer_id>/contacts/<uuid:contact_id>", contacts.reveal, name="reveal-contact"),
     path("customers/<uuid:customer_id>/move", moving.move_customer, name="move-customer"),
     path("customers/<uuid:customer_id>/timeline", customers.show_timeline_page, name="customer-timeline"),
     path(

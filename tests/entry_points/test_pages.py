@@ -54,7 +54,7 @@ POSTED = {
     # tests/web/test_record.py.
     "/customers/{customer_id}/fields/{path}",
     # tests/web/test_contacts.py.
-    "/customers/{customer_id}/contacts/{number}",
+    "/customers/{customer_id}/contacts/{contact_id}",
     # With a figure: tests/web/test_insight.py.
     "/insight/customers",
     # tests/web/test_proposals.py.

@@ -84,8 +84,8 @@ def test_only_those_with_the_right_see_how_to_reach_its_people_and_on_the_page_w
         assert "Zoë Beispiel" in shown
         assert ("zoe@acme.example" in shown, "123456" in shown) == (clear, clear)
         assert ("z•••@acme.example" in shown, "••• 56" in shown) == (not clear, not clear)
-    asked = f"/customers/{customer_id}/contacts/0"
-    assert (asked in [form.get("action") for form in markup_of(page).all("form")]) == is_clear
+    asked = [one for one in (form.get("action", "") for form in markup_of(page).all("form")) if "/contacts/" in one]
+    assert len(asked) == is_clear
 
 
 @pytest.mark.parametrize("role", ["account_manager", "tenant_admin"])

@@ -27,6 +27,7 @@ from lifecycle.rules.transitions import Change
 from lifecycle.sentences import say
 from lifecycle.services.customers import summaries
 from lifecycle.services.customers.profiles import find_customer
+from lifecycle.services.customers.revealing import note_reading
 from lifecycle.services.effects.foreseen import Viewer
 from lifecycle.services.insight.as_of import Asked, count_past, read_past
 from lifecycle.services.insight.as_of_list import list_as_of
@@ -35,6 +36,7 @@ from lifecycle.services.transitions import history
 from lifecycle.services.transitions.apply import NOT_FOUND, CallRefused, apply
 from lifecycle.services.transitions.update_budget import UpdateBudget
 from tenants.context import tenant_context
+from tenants.middleware import current_request_id
 from tenants.permissions import describe_denial
 from tenants.refusals import RequestRefused
 from tenants.roles import REVEAL_CONTACTS, UPDATE_LIFECYCLE, VIEW_HISTORY, VIEW_LIFECYCLE
@@ -113,7 +115,10 @@ class CustomerViewSet(TenantViewSet):
 
     @schema.GET_CUSTOMER
     def retrieve(self, request: Request, customer_id: str) -> Response:
-        """Company, contacts, billing, support, and the customer's stage [FR-01]."""
+        """Company, contacts, billing, support, and the customer's stage [FR-01].
+
+        Who reads contacts in clear is in the administration log, once a day for each reader and customer.
+        """
         refuse_unknown_parameters(request.query_params, ())
         return self._show_profile(self.customer_id)
 
@@ -136,13 +141,20 @@ class CustomerViewSet(TenantViewSet):
         return self._show_profile(self.found(find_customer(wanted, tenant=self.tenant)))
 
     def _show_profile(self, customer_id: UUID) -> Response:
-        profile = summaries.read_profile(
-            customer_id,
-            tenant=self.tenant,
-            now=timezone.now(),
-            with_contact_details=self.identity.may(REVEAL_CONTACTS),
+        sees_contacts, now = self.identity.may(REVEAL_CONTACTS), timezone.now()
+        profile = self.found(
+            summaries.read_profile(customer_id, tenant=self.tenant, now=now, with_contact_details=sees_contacts)
         )
-        return Response(customer_responses.ProfileResponse.render(self.found(profile)))
+        if sees_contacts:
+            note_reading(
+                {customer_id: profile["contacts"]},
+                tenant=self.tenant,
+                actor=self.identity.actor(),
+                now=now,
+                place="profile",
+                request_id=current_request_id(),
+            )
+        return Response(customer_responses.ProfileResponse.render(profile))
 
 
 class LifecycleViewSet(TenantViewSet):

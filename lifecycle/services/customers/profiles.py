@@ -71,8 +71,7 @@ def _read_whole(customer_id: UUID, tenant: TenantRef) -> tuple[Json, Json | None
     raw_status = reading.values[copies.STATUS]
     raw_profile = _unseal(reading.values[copies.PROFILE], tenant, customer_id)
     configuration = reading.configuration
-    # One that a former release kept does not say where the fields come from.
-    if raw_status is None or raw_profile is None or b'"record":' not in raw_profile:
+    if raw_status is None or raw_profile is None or _is_of_former_release(raw_profile):
         with tenant_context(tenant.id):
             row = facts.find_profile(tenant.id, customer_id)
             if row is None:
@@ -88,6 +87,12 @@ def _read_whole(customer_id: UUID, tenant: TenantRef) -> tuple[Json, Json | None
         reading.offer(configuration, **parts)
     status = None if raw_status is None else load_status(raw_status)
     return orjson.loads(raw_profile), status, None if status is None else policy_of(tenant, configuration)
+
+
+def _is_of_former_release(raw_profile: bytes) -> bool:
+    """Whether it does not say where the fields come from, or which contact is which."""
+    has_contacts = b'"contacts":[{' in raw_profile
+    return b'"record":' not in raw_profile or (has_contacts and b'"contacts":[{"id":' not in raw_profile)
 
 
 def read_field_provenance(customer_id: UUID, path: str, *, tenant: TenantRef) -> Json | None:
@@ -171,14 +176,17 @@ def open_main_contacts(
 
 
 def open_contact(contact: Contact, key: bytes | None) -> Json:
-    """A contact in clear; what named people is None when the key is gone or another one."""
+    """A contact in clear; what named people is None when the key is gone or another one.
+
+    ``id`` is its own until the CRM reports the customer's people again.
+    """
     personal: Json = dict.fromkeys(("name", "email", "phone"))
     if key is not None:
         contact.use_data_key(key)
         # A value may have been written under a key that was destroyed since.
         with contextlib.suppress(cipher.Undecryptable):
             personal = {name: getattr(contact, name) for name in personal}
-    return personal | {"role": contact.role}
+    return {"id": str(contact.id)} | personal | {"role": contact.role}
 
 
 def _seal(profile: bytes, tenant: TenantRef, customer_id: UUID) -> bytes:

@@ -1,13 +1,19 @@
-"""Showing how to reach the people at a customer to those who ask for it, and recording that they did."""
+"""Showing how to reach the people at a customer to those who ask for it, and recording that they did.
+
+Nothing shows an e-mail address or a phone number of theirs in clear without one of these two: ``reveal_contacts``, of
+which each call is recorded, and ``note_reading`` for what is read again and again.
+"""
 
 import datetime as dt
-from collections.abc import Sequence
+import threading
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Final
 from uuid import UUID
 
 from django.db import transaction
 
-from audit.services.administration import record_administration
+from audit.services.administration import record_administration, record_many
 from audit.services.keys import load_keys
 from lifecycle.models import Contact, Customer
 from lifecycle.services.customers.parts import Json
@@ -16,6 +22,12 @@ from tenants.actors import Actor, TenantRef
 from tenants.context import tenant_context
 
 REVEAL: Final = "reveal_contacts"
+# Readings of a day that a process keeps in mind; beyond them they are recorded again.
+MOST_KEPT: Final = 200_000
+
+_noted: set[int] = set()
+_noted_day = dt.date.min
+_noting = threading.Lock()
 
 
 def reveal_contacts(
@@ -24,20 +36,20 @@ def reveal_contacts(
     tenant: TenantRef,
     actor: Actor,
     now: dt.datetime,
-    number: int | None = None,
+    contact_id: UUID | None = None,
     reason: str = "",
     place: str = "",
     request_id: UUID | None = None,
 ) -> Sequence[Json] | None:
     """The contacts in clear, in the order of the profile; None if there is no such customer.
 
-    ``number``: the one at this place of the order alone, from 0; none where no one stands there. Who was shown whom, by
-    id, is in the administration log with the ``reason`` and ``place``, in the same transaction: what is not recorded is
-    not shown. Of an erased customer nothing can be shown, and nothing is recorded. Three statements, and one more.
+    ``contact_id``: this one alone; none where the customer has no such contact, or has no longer. Who was shown whom,
+    by id, is in the administration log with the ``reason`` and ``place``, in the same transaction: what is not recorded
+    is not shown. Of an erased customer nothing can be shown, and nothing is recorded. Three statements, and one more.
     """
     with tenant_context(tenant.id), transaction.atomic():
         rows = list(Contact.objects.filter(tenant_id=tenant.id, customer_id=customer_id).order_by("position", "id"))
-        chosen = rows if number is None else rows[number : number + 1]
+        chosen = rows if contact_id is None else [row for row in rows if row.id == contact_id]
         if not rows and not Customer.objects.filter(tenant_id=tenant.id, id=customer_id).exists():
             return None
         key = load_keys(tenant.id, [customer_id]).get(customer_id) if chosen else None
@@ -56,3 +68,56 @@ def reveal_contacts(
                 request_id=request_id,
             )
     return opened
+
+
+def note_reading(
+    contacts: Mapping[UUID, Sequence[Json]],
+    *,
+    tenant: TenantRef,
+    actor: Actor,
+    now: dt.datetime,
+    place: str,
+    request_id: UUID | None = None,
+) -> None:
+    """See to it that the administration log says who read which customers' contacts in clear: once a day, for each
+    reader and customer, in each process.
+
+    ``contacts``: those that are shown, by customer; without an address or a number there is nothing to note. In the
+    transaction of what shows them: what is not recorded is not shown. One statement, none for what was noted.
+    """
+    shown = {
+        customer_id: [one["id"] for one in people if one["email"] or one["phone"]]
+        for customer_id, people in contacts.items()
+    }
+    keys = {id_: hash((tenant.id, actor.name, id_, place)) for id_, ids in shown.items() if ids}
+    with _noting:
+        _begin_day(now.date())
+        new = [id_ for id_, key in keys.items() if key not in _noted]
+    if not new:
+        return
+    with tenant_context(tenant.id), transaction.atomic():
+        record_many(
+            [(str(id_), {"contacts": shown[id_], "place": place}) for id_ in new],
+            tenant_id=tenant.id,
+            actor=actor.name,
+            actor_kind=actor.kind,
+            action=REVEAL,
+            now=now,
+            request_id=request_id,
+        )
+        # What is rolled back was not recorded.
+        transaction.on_commit(partial(_keep_in_mind, [keys[id_] for id_ in new], now.date()), robust=True)
+
+
+def _keep_in_mind(keys: Sequence[int], day: dt.date) -> None:
+    with _noting:
+        _begin_day(day)
+        _noted.update(keys)
+
+
+def _begin_day(day: dt.date) -> None:
+    """Forget those of another day, and all of them when they are too many."""
+    global _noted_day
+    if day != _noted_day or len(_noted) >= MOST_KEPT:
+        _noted.clear()
+        _noted_day = day

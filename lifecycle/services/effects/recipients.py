@@ -17,9 +17,11 @@ def mask_recipient(recipient: str) -> str:
 
 
 def name_recipients(recipients: Collection[str], *, tenant_id: UUID, sees_contacts: bool) -> dict[str, str]:
-    """What those are called that are more than a reference; addresses in clear for who may see any, else masked.
+    """What those are called that are more than a reference.
 
-    Call in the tenant's context. Four statements at most, whatever the number of recipients.
+    An address that the configuration names is in clear for who ``sees_contacts``, else masked. Those of customers'
+    contacts are masked for everybody: showing one is recorded, and nothing is here. Call in the tenant's context. Four
+    statements at most, whatever the number of recipients.
     """
     by_kind: dict[str, list[UUID]] = {"user": [], "contact": [], "endpoint": []}
     names: dict[str, str] = {}
@@ -36,14 +38,14 @@ def name_recipients(recipients: Collection[str], *, tenant_id: UUID, sees_contac
         for user_id, full_name, username in users.values_list("id", "full_name", "username"):
             names[f"user:{user_id}"] = full_name or username
     if by_kind["contact"]:
-        names |= _name_contacts(by_kind["contact"], tenant_id, sees_contacts=sees_contacts)
+        names |= _name_contacts(by_kind["contact"], tenant_id)
     if by_kind["endpoint"]:
         endpoints = WebhookEndpoint.objects.filter(tenant_id=tenant_id, id__in=by_kind["endpoint"])
         names |= {f"endpoint:{id_}": name for id_, name in endpoints.values_list("id", "name")}
     return names
 
 
-def _name_contacts(ids: Collection[UUID], tenant_id: UUID, *, sees_contacts: bool) -> dict[str, str]:
+def _name_contacts(ids: Collection[UUID], tenant_id: UUID) -> dict[str, str]:
     contacts = list(Contact.objects.filter(tenant_id=tenant_id, id__in=ids))
     keys = load_keys(tenant_id, {contact.customer_id for contact in contacts}) if contacts else {}
     names: dict[str, str] = {}
@@ -53,7 +55,6 @@ def _name_contacts(ids: Collection[UUID], tenant_id: UUID, *, sees_contacts: boo
         contact.use_data_key(key)
         # Written under a key that was destroyed since, it names no one any more.
         with suppress(cipher.Undecryptable):
-            address = contact.email or ""
-            shown = address if sees_contacts else mask_recipient(address)
+            shown = mask_recipient(contact.email or "")
             names[f"contact:{contact.id}"] = f"{contact.name} <{shown}>" if shown else contact.name
     return names

@@ -18,21 +18,21 @@ from tenants.staff import FIELD
 
 
 @page(REVEAL_CONTACTS, "POST")
-def reveal(request: TenantRequest, customer_id: UUID, number: int) -> HttpResponse:
-    """The contact at this place, in clear: in its place on the customer's page, or on a page of its own."""
+def reveal(request: TenantRequest, customer_id: UUID, contact_id: UUID) -> HttpResponse:
+    """The contact, in clear: in its place on the customer's page, or on a page of its own."""
     now = timezone.now()
     found = reveal_contacts(
         customer_id,
         tenant=request.tenant,
         actor=request.identity.actor(),
         now=now,
-        number=number,
+        contact_id=contact_id,
         reason=_read_reason(request),
         request_id=current_request_id(),
     )
     if not found:
         raise Http404
-    context = {"customer_id": customer_id, "contact": found[0], "number": number, "is_revealed": True}
+    context = {"customer_id": customer_id, "contact": found[0], "is_revealed": True}
     if wants_fragment(request):
         return render(request, "parts/contact.html", context)
     profile = read_profile(customer_id, tenant=request.tenant, now=now)

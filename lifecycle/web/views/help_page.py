@@ -104,9 +104,38 @@ def _list_terms(policy: Policy) -> list[tuple[str, str]]:
             % stake,
         ),
         (_("ARR"), _("Annual recurring revenue, as Billing reports it.")),
-        (_("CSAT"), _("Customer satisfaction from 1 to 5, as Support reports it.")),
+        (_("CSAT"), _("Customer satisfaction from 0 to 5, as Support reports it.")),
         (_("Reason"), _("Why a customer was moved. Some stages cannot be entered without one.")),
         (_("Effect"), _("What a change of the stage starts by itself: a mail, an alert, a call of another system.")),
+        (
+            _("At-risk rule"),
+            _(
+                "Conditions that your company chose, for example a figure that has been low for 14 days. When they have"
+                " held for so long, the rule proposes an at-risk stage, or moves the customer there by itself."
+            ),
+        ),
+        (
+            _("Proposal"),
+            _(
+                "A move that an at-risk rule suggests. Accept it in the dialog in which stages are changed, or dismiss"
+                " it with a reason: it comes back only after its conditions no longer held and hold again."
+            ),
+        ),
+        (
+            _("Forecast"),
+            _(
+                "How likely a customer is to be lost within 90 days, learned from your own customers. It is shown only"
+                " where it has proved better than stage and time in stage alone. It compares with a typical customer"
+                " and proves no cause."
+            ),
+        ),
+        (
+            _("Save rate"),
+            _(
+                "Of the customers that came to be at risk, the share that left it again within 90 days without being"
+                " lost, by what was done in the first week, beside similar customers for whom nothing was done."
+            ),
+        ),
         (
             _("Snooze"),
             _("A customer leaves your own list until a day or until something changes. Others still see it."),

@@ -25,7 +25,7 @@ from lifecycle.web.pages import page, tenant_stream, wants_fragment
 from lifecycle.web.saved_views import describe_saved_views
 from lifecycle.web.stage_colors import stage_colors
 from tenants.pages import TenantRequest
-from tenants.roles import UPDATE_LIFECYCLE, VIEW_HISTORY, VIEW_LIFECYCLE
+from tenants.roles import REVEAL_CONTACTS, UPDATE_LIFECYCLE, VIEW_HISTORY, VIEW_LIFECYCLE
 from tenants.services.configuration.policies import live_policy
 
 
@@ -75,6 +75,7 @@ def show_customers(request: TenantRequest) -> HttpResponse:
         "conditions": show_where(asked.where),
         "stage_colors": colors,
         "may_select": request.identity.may(UPDATE_LIFECYCLE),
+        "may_reveal": request.identity.may(REVEAL_CONTACTS),
     }
     status = 400 if trouble or refusal else 200
     if wants_fragment(request):
