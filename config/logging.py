@@ -52,6 +52,7 @@ SERVICES: Final = {
     "move_customers": "mover",
     "run_effects": "effects",
     "seal_audit": "seal",
+    "forecast_churn": "forecast",
     "provision_database": "migrate",
 }
 ALWAYS_QUIET: Final = {

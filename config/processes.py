@@ -25,6 +25,7 @@ NEEDS: Final[Mapping[str, frozenset[str]]] = {
     "mover": _WRITES,
     "effects": _WRITES,
     "seal": _DATABASE | {"AUDIT_SIGNING_KEY"},
+    "forecast": _DATABASE,
     "provision": _DATABASE | {"DATABASE_ADMIN_URL", "DATABASE_OWNER_URL", "DATABASE_RELAY_URL"},
     "migrate": frozenset({"DATABASE_OWNER_URL"}),
     # Operators' commands that need less than the others, so that they run beside the process they are about.
@@ -42,7 +43,7 @@ _COMMANDS: Final = {
     "consume_events": "consumer",
     "relay_events": "relay",
     "move_customers": "mover",
-    "forecast_churn": "mover",
+    "forecast_churn": "forecast",
     "run_effects": "effects",
     "seal_audit": "seal",
     "provision_database": "provision",
@@ -53,7 +54,9 @@ _COMMANDS: Final = {
 }
 
 # Those whose log someone collects; the others answer a person.
-SERVICES: Final = frozenset({"web", "stream", "consumer", "relay", "mover", "effects", "seal", "provision", "migrate"})
+SERVICES: Final = frozenset(
+    {"web", "stream", "consumer", "relay", "mover", "effects", "seal", "forecast", "provision", "migrate"}
+)
 
 _process = COMMAND
 

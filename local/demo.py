@@ -211,6 +211,7 @@ def processes(folders: Folders, guard: Guard, env: Mapping[str, str], port: int)
         worker("move_customers", ["manage.py", "move_customers"]),
         worker("run_effects", ["manage.py", "run_effects"]),
         worker("seal_audit", ["manage.py", "seal_audit", "--every", "60"]),
+        worker("forecast_churn", ["manage.py", "forecast_churn", "--every", "600"]),
         *([worker("mail", mail)] if mail_port.isdecimal() else []),
         *([worker("send_event", events)] if pace != "0" else []),
     ]

@@ -22,6 +22,7 @@ CONSUMER: Final = _make_registry()
 RELAY: Final = _make_registry()
 MOVER: Final = _make_registry()
 EFFECTS: Final = _make_registry()
+FORECAST: Final = _make_registry()
 for _registry in (CONSUMER, RELAY, MOVER):
     _registry.register(failures)
 
@@ -139,4 +140,14 @@ effects_round = Gauge(
     "customer360_effects_last_success_timestamp",
     "When a round of the effects' worker last went well.",
     registry=EFFECTS,
+)
+forecast_round = Gauge(
+    "customer360_forecast_last_success_timestamp",
+    "When a round of the forecasts' process last went well.",
+    registry=FORECAST,
+)
+forecast_oldest = Gauge(
+    "customer360_forecast_oldest_timestamp",
+    "When the oldest forecasts of any tenant were made, or since when a tenant waits for its first.",
+    registry=FORECAST,
 )

@@ -9,7 +9,7 @@ class ForecastFit(models.Model):
     """The tenant's latest model, and its proof (``rules.forecast``). Nothing of it is about a customer or a person.
 
     ``state``: shown, hidden as it is no better than the baseline, or there is too little past to learn from.
-    ``found`` says of how much. ``finished_at``: when the forecasts of all customers were made with it.
+    ``found`` says of how much. ``finished_at``: when the forecasts of all customers were last made.
     """
 
     SHOWN: Final = "shown"

@@ -25,7 +25,7 @@ if command == "migrate" and os.environ.get("BROKEN_MIGRATION"):
     sys.exit("CommandError: no such table")
 if command == "relay_events" and os.environ.get("BROKEN_RELAY"):
     sys.exit("relay: the outbox is on fire")
-if command in ("consume_events", "relay_events", "move_customers", "run_effects", "seal_audit"):
+if command in ("consume_events", "relay_events", "move_customers", "run_effects", "seal_audit", "forecast_churn"):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     while True:
         time.sleep(60)

@@ -43,13 +43,14 @@ class Product:
     relay: Process
     mover: Process
     effects: Process
+    forecast: Process
     prefix: str
     env: dict[str, str]
     folder: Path
 
     @property
     def processes(self) -> list[Process]:
-        return [self.web, self.stream, self.consumer, self.relay, self.mover, self.effects]
+        return [self.web, self.stream, self.consumer, self.relay, self.mover, self.effects, self.forecast]
 
 
 @pytest.fixture(scope="package")
@@ -66,6 +67,7 @@ def product(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> 
         relay=command("relay", find_port(), folder, env, "relay_events"),
         mover=command("mover", find_port(), folder, env, "move_customers"),
         effects=command("effects", find_port(), folder, env, "run_effects"),
+        forecast=command("forecast", find_port(), folder, env, "forecast_churn", "--every", "600"),
         prefix=prefix,
         env=env,
         folder=folder,

@@ -38,6 +38,7 @@ RELAY = 'job="customer360-relay",instance="relay:9100"'
 SECOND = 'job="customer360-relay",instance="relay2:9100"'
 MOVER = 'job="customer360-mover",instance="mover:9100"'
 EFFECTS = 'job="customer360-effects",instance="effects:9100"'
+FORECAST = 'job="customer360-forecast",instance="forecast:9100"'
 WEB = 'job="customer360-web",instance="web:8000"'
 STREAM = 'job="customer360-stream",instance="stream:8001"'
 GONE = "1 1 1 stale _x4 1x10"
@@ -156,6 +157,17 @@ PLAYS = {
         {f'customer360_effects_total{{{EFFECTS},kind="webhook",outcome="failed"}}': "0x3 0+5x7 35x40"},
         "11m",
         ("3m", "40m"),
+    ),
+    "Customer360ForecastDown": Play(
+        {f"customer360_forecast_last_success_timestamp{{{FORECAST}}}": "0 600 1200 stale _x29 1980+60x9"},
+        "25m",
+        ("15m", "40m"),
+    ),
+    # Made at 0, and again only 40 hours later.
+    "Customer360ForecastOld": Play(
+        {f"customer360_forecast_oldest_timestamp{{{FORECAST}}}": "0x2400 144000x60"},
+        "2200m",
+        ("2100m", "2410m"),
     ),
 }
 

@@ -89,6 +89,10 @@ def test_no_process_exports_what_another_measures(product: Product) -> None:
         "customer360_effects_breaker_open",
         "customer360_effects_last_success_timestamp",
     }
+    assert own["forecast"] == {
+        "customer360_forecast_last_success_timestamp",
+        "customer360_forecast_oldest_timestamp",
+    }
     assert own["stream"] == {f"customer360_stream_{name}" for name in ("connections", "hints", "unavailable")}
     assert {name.split("_")[1] for name in own["consumer"]} == {
         "consumer",
@@ -104,7 +108,8 @@ def test_no_process_exports_what_another_measures(product: Product) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "gauge"), [("consumer", "consumer"), ("relay", "relay"), ("mover", "mover"), ("effects", "effects")]
+    ("name", "gauge"),
+    [(name, name) for name in ("consumer", "relay", "mover", "effects", "forecast")],
 )
 def test_what_has_just_started_does_not_look_dead(product: Product, name: str, gauge: str) -> None:
     process: Process = getattr(product, name)

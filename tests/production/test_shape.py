@@ -16,13 +16,13 @@ from config.processes import NEEDS
 from tests.production.caddy import CADDYFILE, find_caddy
 from tests.production.compose import PROJECT, Missing, interpolate, load, read_dockerfile, read_env
 
-PROCESSES = ("web", "stream", "consumer", "relay", "mover", "effects", "seal", "provision", "migrate")
+PROCESSES = ("web", "stream", "consumer", "relay", "mover", "effects", "seal", "forecast", "provision", "migrate")
 # Who is given what: no one else may have it. Public values and mere options are not listed.
 SECRETS = {
     "DATABASE_ADMIN_URL": {"provision"},
     "DATABASE_OWNER_URL": {"provision", "migrate"},
-    "DATABASE_URL": {"provision", "web", "consumer", "mover", "effects", "seal"},
-    "DATABASE_PLATFORM_URL": {"provision", "web", "consumer", "relay", "mover", "effects", "seal"},
+    "DATABASE_URL": {"provision", "web", "consumer", "mover", "effects", "seal", "forecast"},
+    "DATABASE_PLATFORM_URL": {"provision", "web", "consumer", "relay", "mover", "effects", "seal", "forecast"},
     "DATABASE_RELAY_URL": {"provision", "relay"},
     "REDIS_URL": {"web", "stream", "consumer", "relay", "mover", "effects"},
     "SECRET_KEY": {"web", "stream"},
@@ -248,7 +248,7 @@ def test_what_is_scraped_answers_where_it_is_scraped(env: dict[str, str]) -> Non
         for config in job["static_configs"]
         for target in config["targets"]
     }
-    assert scraped.keys() == {"web", "stream", "consumer", "relay", "mover", "effects"}
+    assert scraped.keys() == {"web", "stream", "consumer", "relay", "mover", "effects", "forecast"}
     for name, port in scraped.items():
         command = services[name].command
         option = "--port" if "config.serve" in command else "--metrics-port"
@@ -274,7 +274,7 @@ def test_what_runs_once_is_tried_again_and_awaited(env: dict[str, str]) -> None:
     assert services["provision"].document["restart"].startswith("on-failure")
     assert services["migrate"].document["restart"].startswith("on-failure")
     assert services["migrate"].document["depends_on"] == {"provision": {"condition": "service_completed_successfully"}}
-    for name in ("web", "consumer", "relay", "mover", "effects", "seal"):
+    for name in ("web", "consumer", "relay", "mover", "effects", "seal", "forecast"):
         awaited = services[name].document["depends_on"]
         assert awaited["migrate"] == {"condition": "service_completed_successfully"}, name
 

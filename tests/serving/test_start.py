@@ -26,6 +26,7 @@ COMMANDS = {
     "relay": ("relay_events",),
     "mover": ("move_customers",),
     "seal": ("seal_audit", "--every", "60", "--tenant", "no one-of-this-name"),
+    "forecast": ("forecast_churn", "--every", "60"),
 }
 ADDRESSES = {"relay": "DATABASE_RELAY_URL"}
 
@@ -150,6 +151,7 @@ def test_a_command_that_is_started_before_its_database_waits_and_then_works(
     await_that(started.health.exists, started.log)
     gate.be(OPEN)
     begun = {"consumer": "", "relay": "leading", "mover": "looking for customers to move", "seal": "sealing; "}
+    begun["forecast"] = "forecasting once a day"
     if name == "seal":  # there is no tenant of this name, which it finds out once it works
         assert started.process.wait(40) == 1
     else:

@@ -39,6 +39,7 @@ STARTS = [
     ("manage.py", "relay_events"),
     ("manage.py", "move_customers"),
     ("manage.py", "seal_audit"),
+    ("manage.py", "forecast_churn"),
     ("-m", "config.serve", "web"),
     ("-m", "config.serve", "stream"),
 ]

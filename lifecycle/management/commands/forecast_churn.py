@@ -1,57 +1,134 @@
 """``manage.py forecast_churn``: learns each tenant's churn forecast, proves it, and forecasts every customer."""
 
+import datetime as dt
+from collections.abc import Mapping
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+import structlog
+from django.core.management.base import CommandError
+from django.db import DEFAULT_DB_ALIAS, close_old_connections
 from django.utils import timezone
 
+from audit.management.reporting import ServiceCommand
+from lifecycle.management.arguments import read_port
 from lifecycle.management.progress import ProgressBar
 from lifecycle.management.stopping import StopRequest, stop_on_signals
 from lifecycle.management.tenants import add_tenant_argument, choose_tenants
+from lifecycle.messaging import metrics
+from lifecycle.messaging.process import HealthFile, check_databases, end_in_time, serve_metrics
 from lifecycle.models import ForecastFit
-from lifecycle.services.insight.forecasting import forecast_churn, is_done
+from lifecycle.services.events.failures import concerns_everybody, describe
+from lifecycle.services.insight.forecasting import find_age, forecast_churn, is_done
 from lifecycle.services.insight.forecasts import read_learned
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
+from tenants.services.directory import PLATFORM
+
+log = structlog.get_logger(__name__)
 
 
-class Command(BaseCommand):
-    """Make the churn forecasts of one tenant or of all."""
+class Command(ServiceCommand):
+    """Make the churn forecasts of one tenant or of all, once or each day."""
 
     help = (
         "Learn how likely customers are to churn within 90 days from each tenant's own past, prove it on the last"
-        " months, and forecast every customer where it beats the baseline of stage and time in stage. To be run once a"
-        " night; stopped, or run again, it goes on with the tenants that are not done today."
+        " months, and forecast every customer where it beats the baseline of stage and time in stage. Tenants that are"
+        " done today (UTC) are left out. With --every SECONDS it runs until SIGTERM, and looks so often for tenants"
+        " that are not done."
     )
 
     def add_arguments(self, parser: Any) -> None:
         """Options."""
         add_tenant_argument(parser)
         parser.add_argument("--again", action="store_true", help="Also tenants that are done today.")
+        parser.add_argument("--every", metavar="SECONDS", type=float, help="Keep running, and look this often.")
+        parser.add_argument("--health-file", help="file touched while the loop runs, for a container probe")
+        parser.add_argument("--metrics-port", type=read_port, help="serve Prometheus metrics on this port")
+
+    def is_service(self, options: Mapping[str, Any]) -> bool:
+        """Unless it is to end by itself: then someone waits for what it prints."""
+        return options["every"] is not None
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Work through the tenants, and say what was found of each. One that fails does not hold up the others."""
-        failed: list[str] = []
+        every = options["every"]
+        if every is not None and every <= 0:
+            raise CommandError("--every needs a number of seconds above 0.")
+        if every is not None and options["again"]:
+            raise CommandError("--again is for a single run: leave it out, or leave --every out.")
+        self._health = HealthFile(options["health_file"])
+        serve_metrics(options["metrics_port"], metrics.FORECAST)
+        metrics.forecast_round.set_to_current_time()
+        metrics.forecast_oldest.set_to_current_time()
         with stop_on_signals() as stop:
-            for tenant in choose_tenants(options["tenant"]):
-                if not options["again"] and is_done(tenant, now=timezone.now()):
-                    self.stdout.write(f"{tenant.slug}: done today")
+            if every is None:
+                self._run_once(options["tenant"], stop, again=options["again"])
+            else:
+                end_in_time(stop)
+                check_databases(DEFAULT_DB_ALIAS, PLATFORM, stop=stop, health=self._health, waits=True)
+                self.stdout.write("forecasting once a day")
+                while not stop:
+                    self._run_round(options["tenant"], stop)
+                    self._health.wait(stop, every)
+        self._health.remove()
+
+    def _run_once(self, slug: str | None, stop: StopRequest, *, again: bool) -> None:
+        failed: list[str] = []
+        for tenant in choose_tenants(slug):
+            if not again and is_done(tenant, now=timezone.now()):
+                self.stdout.write(f"{tenant.slug}: done today")
+                continue
+            if find_age(tenant) is None:
+                self.stdout.write(f"{tenant.slug}: no configuration yet")
+                continue
+            try:
+                self._work(tenant, stop)
+            except Exception as error:
+                if slug:
+                    raise
+                self.stderr.write(f"{tenant.slug}: {type(error).__name__}: {error}")
+                failed.append(tenant.slug)
+            if stop:
+                raise CommandError("Stopped. Run it again; tenants that are done today are left out.")
+        if failed:
+            raise CommandError(f"No forecast was made for {', '.join(failed)}; those of the day before stay.")
+
+    def _run_round(self, slug: str | None, stop: StopRequest) -> None:
+        """Make what is not made today. What fails is tried again in the next round."""
+        try:
+            ages = {}
+            for tenant in choose_tenants(slug):
+                ages[tenant] = find_age(tenant)
+            self._note_oldest(ages)
+            for tenant, age in ages.items():
+                self._health.touch()
+                if stop:
+                    return
+                if age is None or is_done(tenant, now=timezone.now()):
                     continue
                 try:
                     self._work(tenant, stop)
+                    ages[tenant] = find_age(tenant)
                 except Exception as error:
-                    if options["tenant"]:
+                    if concerns_everybody(error):
                         raise
-                    self.stderr.write(f"{tenant.slug}: {type(error).__name__}: {error}")
-                    failed.append(tenant.slug)
-                if stop:
-                    raise CommandError("Stopped. Run it again; tenants that are done today are left out.")
-        if failed:
-            raise CommandError(f"No forecast was made for {', '.join(failed)}; those of the day before stay.")
+                    log.error("no forecast", tenant=tenant.slug, error=describe(error))
+            self._note_oldest(ages)
+            metrics.forecast_round.set_to_current_time()
+        except Exception as error:
+            if not concerns_everybody(error):
+                raise
+            log.warning("database away, trying again", error=describe(error))
+            close_old_connections()
+
+    def _note_oldest(self, ages: Mapping[TenantRef, dt.datetime | None]) -> None:
+        known = [age for age in ages.values() if age is not None]
+        metrics.forecast_oldest.set(min(known, default=timezone.now()).timestamp())
 
     def _work(self, tenant: TenantRef, stop: StopRequest) -> None:
         bar: ProgressBar | None = None
         for progress in forecast_churn(tenant, now=timezone.now()):
+            self._health.touch()
             if bar is None:
                 bar = ProgressBar(
                     tenant.slug, progress.total, stream=self.stdout, terminal=self.stderr, unit="customers"

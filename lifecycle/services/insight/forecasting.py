@@ -27,6 +27,7 @@ from storage.cursors import plain_array
 from storage.timeouts import JOB_SECONDS, allow_seconds
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
+from tenants.models import ConfigurationVersion
 
 BATCH: Final = 1000
 MOST_ROWS: Final = 1_000_000
@@ -96,11 +97,24 @@ def is_done(tenant: TenantRef, *, now: dt.datetime) -> bool:
         return rows.exists()
 
 
+def find_age(tenant: TenantRef) -> dt.datetime | None:
+    """When the forecasts of all its customers were last made, or since when the tenant waits for its first.
+
+    None: it has no configuration yet, so it has no customers. Two statements at most.
+    """
+    with tenant_context(tenant.id):
+        made = ForecastFit.objects.filter(tenant_id=tenant.id).values_list("finished_at", flat=True).first()
+        if made is not None:
+            return made
+        published = ConfigurationVersion.objects.filter(tenant_id=tenant.id, number__isnull=False)
+        return published.order_by("number").values_list("published_at", flat=True).first()
+
+
 def forecast_churn(tenant: TenantRef, *, now: dt.datetime) -> Iterator[Progress]:
     """Learn the tenant's model and make the forecast of every customer with it, if it beats the baseline.
 
     Yields after each batch. Stopped, or killed, it leaves the forecasts of the day before, or some of today's; it
-    begins again. Call outside of any transaction.
+    begins again. Of two at once, the later one's are kept. Call outside of any transaction.
     """
     keep_facts(tenant)
     with tenant_context(tenant.id):
@@ -123,7 +137,8 @@ def forecast_churn(tenant: TenantRef, *, now: dt.datetime) -> Iterator[Progress]
         yield Progress(done, max(done, total))
     learned = learn(past, landmarks)
     learned.found.update(customers=done, every=every)
-    _keep(learned, tenant, now)
+    if not _keep(learned, tenant, now):
+        return
     if learned.model is not None and learned.state == ForecastFit.SHOWN:
         for ids, stages, sequences, values in past.present:
             with tenant_context(tenant.id):
@@ -232,9 +247,17 @@ def learn(past: _Past, landmarks: Sequence[dt.date]) -> _Learned:
     return _Learned(ForecastFit.SHOWN if proof.beats else ForecastFit.HIDDEN, found, whole, proof)
 
 
-def _keep(learned: _Learned, tenant: TenantRef, now: dt.datetime) -> None:
-    """Keep the model in the place of the one before; where it is not shown no forecast is."""
+def _keep(learned: _Learned, tenant: TenantRef, now: dt.datetime) -> bool:
+    """Keep the model in the place of the one before; where it is not shown no forecast is. False: a later one is kept.
+
+    The time at which the forecasts of a former day were finished stays until those of today are.
+    """
     with tenant_context(tenant.id):
+        before = ForecastFit.objects.select_for_update().filter(tenant_id=tenant.id).first()
+        if before is not None and before.made_at > now:
+            return False
+        finished = before.finished_at if before is not None else None
+        is_of_today = finished is not None and finished >= midnight(now.date())
         ForecastFit.objects.update_or_create(
             tenant_id=tenant.id,
             defaults={
@@ -243,8 +266,9 @@ def _keep(learned: _Learned, tenant: TenantRef, now: dt.datetime) -> None:
                 "found": learned.found,
                 "model": learned.model.to_document() if learned.model else None,
                 "proof": learned.proof.to_document() if learned.proof else None,
-                "finished_at": None,
+                "finished_at": None if is_of_today else finished,
             },
         )
         if learned.state != ForecastFit.SHOWN:
             CustomerForecast.objects.filter(tenant_id=tenant.id).delete()
+        return True
