@@ -176,11 +176,13 @@ def refuse_choice(name: str, choices: Iterable[str]) -> RequestRefused:
     return refuse_parameter(name, _("Choose one of: %(choices)s.") % {"choices": ", ".join(choices)})
 
 
-def refuse_unknown_parameters(parameters: QueryDict, known: tuple[str, ...]) -> None:
+def refuse_unknown_parameters(
+    parameters: QueryDict, known: tuple[str, ...], *, repeatable: tuple[str, ...] = ()
+) -> None:
     """Refuse parameters that an address does not have, or has once. Raises RequestRefused."""
     if not parameters:
         return
-    errors = [*_find_unknown(parameters, known), *_find_repeated(parameters, ())]
+    errors = [*_find_unknown(parameters, known), *_find_repeated(parameters, repeatable)]
     if errors:
         raise _refuse(errors)
 

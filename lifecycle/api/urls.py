@@ -11,6 +11,7 @@ from lifecycle.api.viewsets.effects import EffectViewSet
 from lifecycle.api.viewsets.endpoints import EndpointViewSet
 from lifecycle.api.viewsets.feed import FeedViewSet
 from lifecycle.api.viewsets.forecasts import ForecastViewSet
+from lifecycle.api.viewsets.insight import InsightViewSet
 from lifecycle.api.viewsets.keys import KeyViewSet
 from lifecycle.api.viewsets.notifications import NotificationViewSet
 from lifecycle.api.viewsets.personal_data import PersonalDataViewSet
@@ -80,6 +81,22 @@ v1: list[URLPattern | URLResolver] = [
         "customers/<str:customer_id>/forecast", ForecastViewSet.as_view({"get": "retrieve"}), name="customer-forecast"
     ),
     path("insight/forecast", ForecastViewSet.as_view({"get": "prove"}), name="forecast"),
+    path("insight/forecast/calibration", ForecastViewSet.as_view({"get": "calibrate"}), name="forecast-calibration"),
+    *(
+        path(f"insight/{address}", InsightViewSet.as_view({"get": action}), name=f"insight-{name}")
+        for address, action, name in (
+            ("stages", "stages", "of-stages"),
+            ("flow", "flow", "of-flow"),
+            ("conversion", "conversion", "of-conversion"),
+            ("durations", "durations", "of-durations"),
+            ("cohorts", "cohorts", "of-cohorts"),
+            ("risk", "risk", "of-risk"),
+            ("save-rate", "save_rate", "of-save-rate"),
+            ("renewals", "renewals", "renewals"),
+            ("renewals/customers", "due", "renewals-due"),
+            ("customers", "behind", "behind"),
+        )
+    ),
     path("tasks", OwnTaskViewSet.as_view({"get": "list"}), name="own-tasks"),
     path("lifecycle/summary", TenantSummaryViewSet.as_view({"get": "retrieve"}), name="lifecycle-summary"),
     path("lifecycle/history", FeedViewSet.as_view({"get": "list"}), name="lifecycle-history"),

@@ -72,9 +72,7 @@ def describe_chance(found: CustomerForecast, version: int) -> ShownChance:
 def describe_state(learned: Learned | None) -> str:
     """Whether there are forecasts, and why not."""
     if learned is None:
-        return _(
-            "No forecast has been made yet. A job that your operator runs learns it from your own customers' past."
-        )
+        return _("No forecast has been made yet. It is learned each night from your own customers' past.")
     found, proof = learned.found, learned.proof
     if learned.state == ForecastFit.TOO_LITTLE or proof is None:
         return _(

@@ -15,26 +15,29 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from lifecycle.queries.insight.reading import BEHIND
 from lifecycle.rules.insight.flows import moves_between, standing_over_time
 from lifecycle.rules.insight.saving import compare_actions
 from lifecycle.rules.insight.stages import NO_STAGE
 from lifecycle.services.imports.cells import guard
 from lifecycle.services.insight import reading
+from lifecycle.services.insight.asking import (
+    AskedList,
+    InvalidQuestion,
+    read_behind,
+    read_period,
+    read_whose,
+    usual_begin,
+    write_behind,
+    write_period,
+)
+from lifecycle.services.insight.at_risk import read_at_risk
 from lifecycle.services.insight.reading import Period, Stages
-from lifecycle.services.insight.saving import mature_before, read_episodes
-from lifecycle.web import charts, insight_saving, insight_tables
+from lifecycle.services.insight.saving import read_episodes
+from lifecycle.web import charts, insight_risk, insight_saving, insight_tables
 from lifecycle.web.insight_tables import LOST, RISK, Link, Table
 from tenants.actors import TenantRef
-from tenants.rules.texts import shorten_text
 
-LONGEST_TEXT: Final = 150
-LONGEST_PERIOD: Final = 3660
-MOST_PAGES: Final = 10_000
-MOST_STAGES: Final = 200
-USUAL_DAYS: Final = 365
 MOST_DAYS_SHOWN: Final = 365
-EARLIEST: Final = dt.date(1990, 1, 1)
 FORECAST: Final = "forecast"
 VIEWS: Final[Mapping[str, str | Promise]] = {
     "stages": gettext_lazy("Stages over time"),
@@ -55,10 +58,6 @@ def list_views(question: "Question", current: str) -> list[tuple[str, str | Prom
     return [*views, (reverse("insight-forecast"), _("Churn forecast"), current == FORECAST)]
 
 
-class InvalidQuestion(Exception):
-    """The address asks for something that there is not; the message says what."""
-
-
 @dataclass(frozen=True, slots=True)
 class Question:
     """What the address asks for. ``trouble`` says what of it could not be read; the usual stands for that."""
@@ -71,26 +70,17 @@ class Question:
     def read(cls, asked: QueryDict, today: dt.date) -> "Question":
         """Read it: ``show``, ``from``, ``to``, ``owner``, ``segment``."""
         trouble = ""
-        end, begin = today, today - dt.timedelta(days=USUAL_DAYS - 1)
         try:
-            end = min(read_day(asked.get("to", ""), end), today)
-            begin = read_day(asked.get("from", ""), end - dt.timedelta(days=USUAL_DAYS - 1))
-            if begin > end or (end - begin).days > LONGEST_PERIOD:
-                raise InvalidQuestion(_("The period must begin before it ends, and be no longer than ten years."))
+            period = read_period(asked, today)
         except InvalidQuestion as error:
             trouble = str(error)
-            end, begin = today, today - dt.timedelta(days=USUAL_DAYS - 1)
-        owner, segment = (
-            asked.get(name, "").replace("\x00", "").strip()[:LONGEST_TEXT] for name in ("owner", "segment")
-        )
+            period = Period(usual_begin(today), today, *read_whose(asked))
         view = asked.get("show", "")
-        return cls(view if view in VIEWS else "stages", Period(begin, end, owner, segment), trouble)
+        return cls(view if view in VIEWS else "stages", period, trouble)
 
     def parameters(self) -> dict[str, str]:
         """The period and whose, as an address has them."""
-        period = self.period
-        asked = {"from": period.begin.isoformat(), "to": period.end.isoformat()}
-        return asked | {name: text for name, text in (("owner", period.owner), ("segment", period.segment)) if text}
+        return write_period(self.period)
 
     def address(self, **more: str) -> str:
         """Where this is shown, with more parameters."""
@@ -98,25 +88,7 @@ class Question:
 
     def link(self, figure: str, **of: Any) -> str:
         """Where the customers behind a figure are listed."""
-        bounds = {"start": self.period.begin - dt.timedelta(days=1), "end": self.period.end}
-        if of.get("day") in bounds:
-            of["day"] = bounds[of["day"]].isoformat()
-        return f"{reverse('insight-customers')}?{urlencode(self.parameters() | {'figure': figure} | of, doseq=True)}"
-
-
-def read_day(text: str, usual: dt.date) -> dt.date:
-    """A day as addresses have it; '' is the usual one. Raises InvalidQuestion."""
-    if not text:
-        return usual
-    try:
-        day = dt.date.fromisoformat(text)
-    except ValueError as error:
-        raise InvalidQuestion(
-            _("“%(text)s” is no day. Write it as 2026-01-31.") % {"text": shorten_text(text)}
-        ) from error
-    if not EARLIEST <= day <= dt.date(9000, 1, 1):
-        raise InvalidQuestion(_("“%(text)s” is too long ago, or too far ahead.") % {"text": text})
-    return day
+        return f"{reverse('insight-customers')}?{write_behind(self.period, figure, **of)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +176,13 @@ def _show_cohorts(asked: _Asked) -> Shown:
 
 def _show_risk(asked: _Asked) -> Shown:
     moves = reading.read_reasons(asked.period, asked.stages.of_category(RISK), tenant=asked.tenant)
-    return Shown(insight_tables.risk_tables(moves, asked.stages, asked.link))
+    found = read_at_risk(asked.period, asked.stages, tenant=asked.tenant, now=asked.now)
+    return Shown(
+        [
+            insight_risk.at_risk_table(found, asked.stages, asked.link),
+            *insight_risk.move_tables(moves, asked.stages, asked.link),
+        ]
+    )
 
 
 def _show_saving(asked: _Asked) -> Shown:
@@ -240,7 +218,7 @@ def write_csv(table: Table) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Behind:
-    """A list of what a figure counts, as its address asks for it."""
+    """A list of what a figure counts, as its address asks for it, and what it lists in a sentence."""
 
     figure: str
     asked: Mapping[str, Any]
@@ -250,49 +228,10 @@ class Behind:
     @classmethod
     def read(cls, asked: QueryDict, question: Question, stages: Stages, *, now: dt.datetime) -> "Behind":
         """Read the address that ``Question.link`` made. Raises InvalidQuestion."""
-        figure = asked.get("figure", "")
-        if figure not in BEHIND or question.trouble:
-            raise InvalidQuestion(question.trouble or _("There is no such figure."))
-        day = read_day(asked.get("day", ""), question.period.end)
-        cohort = read_day(asked.get("cohort", ""), question.period.begin)
-        keys = [key[:LONGEST_TEXT].replace("\x00", "") for key in asked.getlist("stage")[:MOST_STAGES]]
-        sources = [key[:LONGEST_TEXT].replace("\x00", "") for key in asked.getlist("from_stage")[:MOST_STAGES]]
-        if any(key and not _is_key(key) for key in (*keys, *sources)):
-            raise InvalidQuestion(_("There is no such stage."))
-        way = asked.get("way", "")[:LONGEST_TEXT].replace("\x00", "")
-        if way not in ("", "*", "-", *insight_saving.WAYS) and not _is_key(way):
-            raise InvalidQuestion(_("There is no such stage."))
-        try:
-            page = min(max(1, int(asked.get("page", "1"))), MOST_PAGES)
-        except ValueError as error:
-            raise InvalidQuestion(_("There is no such page.")) from error
-        reason = asked.get("reason", "")[:255].replace("\x00", "") if "reason" in asked else None
-        names = {
-            "stage": _(", ").join(stages.name(key) for key in keys),
-            "from": _(", ").join(stages.name(key) or _("new customers") for key in sources),
-            "way": stages.name(way) if ":" in way else "",
-            "day": format_date(day, "j M Y"),
-            "month": format_date(cohort, "F Y"),
-            "begin": format_date(question.period.begin, "j M Y"),
-            "end": format_date(question.period.end, "j M Y"),
-            "reason": _("any reason") if reason is None else reason or _("no reason"),
-            "done": str(insight_saving.WAYS.get(way, "")),
-        }
-        values = {
-            "stages": keys,
-            "from_stages": sources or None,
-            "moment": reading.midnight(day + dt.timedelta(days=1)),
-            "way": way,
-            "cohort": cohort,
-            "reason": reason,
-            "mature": mature_before(now),
-        }
-        return cls(figure, values, page, _say(figure, way, bool(sources), reason is not None, names))
-
-
-def _is_key(text: str) -> bool:
-    version, colon, _name = text.partition(":")
-    return bool(colon) and version.isascii() and version.isdigit() and len(version) < 9
+        if question.trouble:
+            raise InvalidQuestion(question.trouble)
+        found = read_behind(asked, question.period, now=now)
+        return cls(found.figure, found.asked, found.page, _say(found, question.period, stages))
 
 
 # Figure, and what is asked of it -> what is listed.
@@ -317,16 +256,29 @@ _SENTENCES: Final[Mapping[tuple[str, str], str | Promise]] = {
     ("saved", ""): gettext_lazy(
         "Customers that came to be at risk from %(begin)s to %(end)s (%(reason)s). First week: %(done)s"
     ),
+    ("at_risk", ""): gettext_lazy("Customers that came to be at risk from %(begin)s to %(end)s (%(reason)s): %(done)s"),
     ("came", ""): gettext_lazy("Customers who came in %(month)s"),
     ("cohort", ""): gettext_lazy("Customers who came in %(month)s and were still customers at the end of %(day)s"),
 }
 
 
-def _say(figure: str, way: str, has_source: bool, has_reason: bool, names: Mapping[str, str]) -> str:
+def _say(found: AskedList, period: Period, stages: Stages) -> str:
     """What is listed, in a sentence."""
+    ways = insight_risk.WAYS if found.figure == "at_risk" else insight_saving.WAYS
+    names = {
+        "stage": _(", ").join(stages.name(key) for key in found.keys),
+        "from": _(", ").join(stages.name(key) or _("new customers") for key in found.sources),
+        "way": stages.name(found.way) if ":" in found.way else "",
+        "day": format_date(found.day, "j M Y"),
+        "month": format_date(found.cohort, "F Y"),
+        "begin": format_date(period.begin, "j M Y"),
+        "end": format_date(period.end, "j M Y"),
+        "reason": _("any reason") if found.reason is None else found.reason or _("no reason"),
+        "done": str(ways.get(found.way, "")),
+    }
     asked = ""
-    if figure in ("stays", "reached"):
-        asked = "way" if ":" in way else way
-    elif figure == "moves":
-        asked = "reason" if has_reason else "from" if has_source else ""
-    return str(_SENTENCES.get((figure, asked), _SENTENCES[figure, ""])) % names
+    if found.figure in ("stays", "reached"):
+        asked = "way" if ":" in found.way else found.way
+    elif found.figure == "moves":
+        asked = "reason" if found.reason is not None else "from" if found.sources else ""
+    return str(_SENTENCES.get((found.figure, asked), _SENTENCES[found.figure, ""])) % names

@@ -7,12 +7,11 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from lifecycle.rules.insight.saving import NOTHING, Saved, Share
+from lifecycle.rules.insight.saving import NOTHING, RECOVERED, Saved, Share
 from lifecycle.services.insight.reading import Stages
 from lifecycle.web.insight_tables import LOST, RISK, Cell, Link, Table
 from tenants.sentences.figures import say_number
 
-RECOVERED: Final = "recovered"
 ACTIONS: Final[Mapping[str, str | Promise]] = {
     NOTHING: gettext_lazy("Nothing"),
     "note": gettext_lazy("A note was written"),

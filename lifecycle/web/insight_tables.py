@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from lifecycle.rules.insight.curves import Curve
 from lifecycle.rules.insight.flows import Flow, Standing, balance, gained_and_lost, moves_between
 from lifecycle.rules.insight.stages import NO_STAGE
-from lifecycle.services.insight.reading import Cohort, Moved, Outcomes, Stages
+from lifecycle.services.insight.reading import Cohort, Outcomes, Stages
 from lifecycle.web.tags import day, short_money
 from tenants.sentences.figures import say_number
 
@@ -55,7 +55,8 @@ class Table:
     note: str = ""
 
 
-def _head(text: str, *, stage: bool = False) -> Cell:
+def head(text: str, *, stage: bool = False) -> Cell:
+    """What its row is about."""
     return Cell(text, is_number=False, stage=stage, is_head=True)
 
 
@@ -63,7 +64,8 @@ def _text(text: str) -> Cell:
     return Cell(text, is_number=False)
 
 
-def _count(number: int, address: str = "") -> Cell:
+def count(number: int, address: str = "") -> Cell:
+    """How many, and where they are listed."""
     return Cell(say_number(number), address if number else "", str(number))
 
 
@@ -99,12 +101,12 @@ def stock_tables(
             [*heads, _("Total")],
             [
                 [
-                    _head(day(on)),
+                    head(day(on)),
                     *(
-                        _count(at.get(key, nothing).customers, link("standing", stage=[key], day=on.isoformat()))
+                        count(at.get(key, nothing).customers, link("standing", stage=[key], day=on.isoformat()))
                         for key in keys
                     ),
-                    _count(sum(one.customers for key, one in at.items() if key)),
+                    count(sum(one.customers for key, one in at.items() if key)),
                 ]
                 for on, at in points
             ],
@@ -113,7 +115,7 @@ def stock_tables(
             "revenue-by-stage",
             _("Annual revenue by stage at the end of each day"),
             heads,
-            [[_head(day(on)), *(_money(at.get(key, nothing).money) for key in keys)] for on, at in points],
+            [[head(day(on)), *(_money(at.get(key, nothing).money) for key in keys)] for on, at in points],
             note=_("As it was reported by then. Before the first report that is kept, that one counts."),
         ),
     ]
@@ -128,7 +130,7 @@ def value_table(flows: Sequence[Flow], stages: Stages) -> Table:
         [_("Currency"), *map(str, GAINS.values()), _("Change")],
         [
             [
-                _head(currency or _("No currency")),
+                head(currency or _("No currency")),
                 *(_sum(sums.get(name, Decimal()), currency) for name in GAINS),
                 _sum(sum(sums.values(), Decimal()), currency),
             ]
@@ -150,11 +152,11 @@ def flow_tables(flows: Sequence[Flow], stages: Stages, link: Link) -> list[Table
             [_("Stage"), _("At the start"), _("Came in"), _("Left"), _("At the end")],
             [
                 [
-                    _head(stages.name(key), stage=True),
-                    _count(one.start, link("standing", stage=[key], day="start")),
-                    _count(one.came, link("moves", stage=[key])),
-                    _count(one.left, link("left", stage=[key])),
-                    _count(one.end, link("standing", stage=[key], day="end")),
+                    head(stages.name(key), stage=True),
+                    count(one.start, link("standing", stage=[key], day="start")),
+                    count(one.came, link("moves", stage=[key])),
+                    count(one.left, link("left", stage=[key])),
+                    count(one.end, link("standing", stage=[key], day="end")),
                 ]
                 for key, one in balances.items()
             ],
@@ -165,9 +167,9 @@ def flow_tables(flows: Sequence[Flow], stages: Stages, link: Link) -> list[Table
             [_("From"), *(stages.name(key) for key in keys)],
             [
                 [
-                    _head(stages.name(source) or _("New customers"), stage=source != NO_STAGE),
+                    head(stages.name(source) or _("New customers"), stage=source != NO_STAGE),
                     *(
-                        _count(moves.get((source, key), 0), link("moves", stage=[key], from_stage=[source]))
+                        count(moves.get((source, key), 0), link("moves", stage=[key], from_stage=[source]))
                         for key in keys
                     ),
                 ]
@@ -190,8 +192,8 @@ def conversion_tables(
             [_("From"), _("Customers"), *(stages.name(key) for key in keys)],
             [
                 [
-                    _head(stages.name(key), stage=True),
-                    _count(all_of := reached.get((key, ""), 0), link("reached", stage=[key], way="")),
+                    head(stages.name(key), stage=True),
+                    count(all_of := reached.get((key, ""), 0), link("reached", stage=[key], way="")),
                     *(_share(reached.get((key, to), 0), all_of, link("reached", stage=[key], way=to)) for to in keys),
                 ]
                 for key in keys
@@ -210,8 +212,8 @@ def conversion_tables(
             ],
             [
                 [
-                    _head(stages.name(key), stage=True),
-                    _count(one.stays, link("stays", stage=[key], way="*")),
+                    head(stages.name(key), stage=True),
+                    count(one.stays, link("stays", stage=[key], way="*")),
                     *(
                         _share(one.ways.get(way, 0), one.stays, link("stays", stage=[key], way=way))
                         for way in ("", *nexts, "-")
@@ -233,7 +235,7 @@ def time_tables(
 
     def until(curve: Curve, share: float) -> Cell:
         found = curve.days_until(share)
-        return Cell(_("not yet")) if found is None else _count(found)
+        return Cell(_("not yet")) if found is None else count(found)
 
     return [
         Table(
@@ -250,9 +252,9 @@ def time_tables(
             ],
             [
                 [
-                    _head(stages.name(key), stage=True),
-                    _count(outcomes[key].stays, link("stays", stage=[key], way="*")),
-                    _count(outcomes[key].ways.get("", 0), link("stays", stage=[key], way="")),
+                    head(stages.name(key), stage=True),
+                    count(outcomes[key].stays, link("stays", stage=[key], way="*")),
+                    count(outcomes[key].ways.get("", 0), link("stays", stage=[key], way="")),
                     *(until(curves[key], share) for share in (0.75, 0.5, 0.25)),
                     *(Cell(f"{100 * curves[key].staying_at(days):.0f}%") for days in AFTER),
                 ]
@@ -266,7 +268,7 @@ def time_tables(
             [_("Stage"), *(stages.name(way) for way in ways), _("Still there")],
             [
                 [
-                    _head(stages.name(key), stage=True),
+                    head(stages.name(key), stage=True),
                     *(Cell(f"{100 * curves[key].left_by(90, way):.0f}%") for way in ways),
                     Cell(f"{100 * curves[key].staying_at(90):.0f}%"),
                 ]
@@ -283,8 +285,8 @@ def cohort_tables(cohorts: Sequence[Cohort], stages: Stages, link: Link) -> list
 
     def cells(one: Cohort) -> list[Cell]:
         found = [
-            _share(count, one.customers, link("cohort", cohort=one.month.isoformat(), day=on.isoformat(), stage=lost))
-            for on, count in one.still
+            _share(still, one.customers, link("cohort", cohort=one.month.isoformat(), day=on.isoformat(), stage=lost))
+            for on, still in one.still
         ]
         return found + [Cell("")] * (longest - len(found))
 
@@ -295,39 +297,12 @@ def cohort_tables(cohorts: Sequence[Cohort], stages: Stages, link: Link) -> list
             [_("Month"), _("Customers"), *(str(number) for number in range(longest))],
             [
                 [
-                    _head(format_date(one.month, "M Y")),
-                    _count(one.customers, link("came", cohort=one.month.isoformat())),
+                    head(format_date(one.month, "M Y")),
+                    count(one.customers, link("came", cohort=one.month.isoformat())),
                     *cells(one),
                 ]
                 for one in cohorts
             ],
             note=_("Those in a stage of lost customers do not count; those who return do. 0 is the month itself."),
         )
-    ]
-
-
-def risk_tables(moves: Sequence[Moved], stages: Stages, link: Link) -> list[Table]:
-    """Who came into stages of risk and why, and where they went from there."""
-    risk = set(stages.of_category(RISK))
-    came = [one for one in moves if one.to_stage in risk]
-    left = [one for one in moves if one.from_stage in risk]
-
-    def rows(of: Sequence[Moved]) -> list[list[Cell]]:
-        return [
-            [
-                _head(one.reason_code or _("No reason")),
-                Cell(stages.name(one.from_stage) or _("New customers"), is_number=False, stage=bool(one.from_stage)),
-                Cell(stages.name(one.to_stage), is_number=False, stage=True),
-                _count(
-                    one.count,
-                    link("moves", stage=[one.to_stage], from_stage=[one.from_stage], reason=one.reason_code),
-                ),
-            ]
-            for one in of
-        ]
-
-    heads = [_("Reason"), _("From"), _("To"), _("Moves")]
-    return [
-        Table("into-risk", _("Came into an at-risk stage"), heads, rows(came)),
-        Table("out-of-risk", _("Left an at-risk stage"), heads, rows(left)),
     ]

@@ -26,6 +26,10 @@ OF_THE_WHOLE = {
 }
 WORK = ("list_notes", "list_tasks", "list_own_tasks")
 LISTS = ("list_keys", "list_webhook_endpoints")
+INSIGHT = tuple(
+    f"get_insight_{name}"
+    for name in ("stages", "flow", "conversion", "durations", "cohorts", "risk", "save_rate", "renewals")
+)
 # Which operations may find fault with what, although their schema allows it, and why.
 MEANT = (
     (
@@ -45,6 +49,11 @@ MEANT = (
     (("create_task", "change_task"), {"#/title", "#/assignee"}, "the same of a title, and who works for a tenant"),
     (("pin_field",), {"#/reason", "#/value", "#/until"}, "what a field may hold depends on it, and a day on today"),
     (("set_notification_preferences",), {"#/time_zone"}, "which names are those of time zones no pattern can say"),
+    (
+        (*INSIGHT, "list_renewals_due", "list_behind_figure"),
+        {"#/from", "#/to", "#/day", "#/cohort", "#/way"},
+        "a period ends after it begins, within ten years since 1990, and a way is one that there is",
+    ),
     (("move_customer", "move_customers"), {"#/confirm_effects"}, "a whole number is written without a point"),
 )
 # What a source may write, and what its values are, beyond what JSON Schema can say.

@@ -107,6 +107,17 @@ DOORS: dict[tuple[str, str], Door] = {
     ),
     ("GET", "/api/v1/customers/{customer_id}/forecast"): Door(VIEW_LIFECYCLE, names_customer=True),
     ("GET", "/api/v1/insight/forecast"): Door(VIEW_LIFECYCLE),
+    ("GET", "/api/v1/insight/forecast/calibration"): Door(VIEW_LIFECYCLE),
+    ("GET", "/api/v1/insight/stages"): Door(VIEW_LIFECYCLE),
+    ("GET", "/api/v1/insight/flow"): Door(VIEW_LIFECYCLE),
+    ("GET", "/api/v1/insight/conversion"): Door(VIEW_LIFECYCLE),
+    ("GET", "/api/v1/insight/durations"): Door(VIEW_LIFECYCLE),
+    ("GET", "/api/v1/insight/cohorts"): Door(VIEW_LIFECYCLE),
+    ("GET", "/api/v1/insight/risk"): Door(VIEW_LIFECYCLE),
+    ("GET", "/api/v1/insight/save-rate"): Door(VIEW_LIFECYCLE),
+    ("GET", "/api/v1/insight/renewals"): Door(VIEW_LIFECYCLE),
+    ("GET", "/api/v1/insight/renewals/customers"): Door(VIEW_LIFECYCLE),
+    ("GET", "/api/v1/insight/customers"): Door(VIEW_HISTORY, query="?figure=came&cohort=2026-01-01"),
     ("GET", "/api/v1/tasks"): Door(VIEW_HISTORY),
     # No field is called "{field}", and no customer of another tenant is found: see tests/api/test_pins.py.
     ("PUT", "/api/v1/customers/{customer_id}/pins/{field}"): Door(

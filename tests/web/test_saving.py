@@ -4,7 +4,7 @@ import csv
 import datetime as dt
 import io
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from html import unescape
 from uuid import uuid4
 
@@ -12,7 +12,9 @@ import pytest
 
 from audit.models import LifecycleHistory
 from lifecycle.models import Customer, EffectRun, FigureChange, Note, Task
+from lifecycle.queries.insight.at_risk import WAYS
 from lifecycle.rules.insight.saving import ACTIONS, NOTHING, compare_actions
+from lifecycle.services.insight.at_risk import read_at_risk
 from lifecycle.services.insight.keeping import keep_facts
 from lifecycle.services.insight.reading import Period, Stages
 from lifecycle.services.insight.saving import read_episodes
@@ -190,6 +192,86 @@ def test_the_counts_are_those_of_a_look_at_each_customer(saved, db):
     # Severity is that of when they came to be at risk: two worries of four, one, and none.
     assert sorted((one.severity, one.done[3]) for one in episodes if one.done[3]) == [(0, True), (2, True)]
     assert sum(one.severity == 1 for one in episodes) == 1
+
+
+def look_at_each(tenant, now, owner_id):
+    """Reason and what is counted -> how many, customer by customer."""
+    found = Counter()
+    for customer in Customer.objects.filter(tenant_id=tenant.id):
+        of = {"tenant_id": tenant.id, "customer_id": customer.id}
+        rows = list(LifecycleHistory.objects.filter(**of).order_by("sequence"))
+        for number, row in enumerate(rows):
+            if row.to_stage != "At-Risk" or (number and rows[number - 1].to_stage == "At-Risk"):
+                continue
+            after = next((later for later in rows[number + 1 :] if later.to_stage != "At-Risk"), None)
+            begin, end = row.effective_at, after.effective_at if after else now
+            notes = [one for one in Note.objects.filter(**of, deleted_at=None) if begin <= one.created_at < end]
+            tasks = Task.objects.filter(**of)
+            sent = EffectRun.objects.filter(**of, state="done", finished_at__gte=begin, finished_at__lt=end)
+            owned = customer.owner and (
+                any(one.created_by == owner_id for one in notes)
+                or any(one.done_at and begin <= one.done_at < end and one.done_by == owner_id for one in tasks)
+            )
+            done = {
+                "note": bool(notes),
+                "task": any(begin <= one.created_at < end for one in tasks),
+                "message": any(
+                    one.recipient.startswith("contact:") or one.recipient == "renewal.campaign.requested"
+                    for one in sent
+                ),
+                "contact": bool(owned),
+            }
+            ways = [name for name, was in done.items() if was] or ["nothing"]
+            if after is None:
+                ways.append("open")
+            elif after.source == "Configuration":
+                ways.append("published")
+            else:
+                ways.append("lost" if after.to_stage == "Churned" else "recovered")
+            for reason in (None, row.reason_code):
+                found.update((reason, way) for way in ("all", *ways))
+    return found
+
+
+def test_entering_and_leaving_risk_is_counted_as_a_look_at_each_customer_does(saved, page_client, db):
+    tenant, people, _ = saved
+    period = Period(at(-5).date(), at(200).date())
+    with tenant_context(tenant.id):
+        stages = Stages.of(live_policy(tenant.id), tenant)
+        rows = read_at_risk(period, stages, tenant=tenant, now=LATER)
+        expected = look_at_each(tenant, LATER, str(people.account_manager.id))
+    found = {(row.reason, way): count for row in rows for way, count in row.counts.items() if count}
+    assert found == dict(expected)
+    assert {way: found.get((None, way), 0) for way in WAYS} == {
+        "all": 10,
+        "open": 2,
+        "recovered": 6,
+        "lost": 1,
+        "published": 1,
+        "nothing": 4,
+        "note": 4,
+        "task": 1,
+        "message": 2,
+        "contact": 2,
+    }
+    for row in rows:
+        assert sum(row.counts[way] for way in ("open", "recovered", "lost", "published")) == row.counts["all"]
+
+
+def test_the_page_and_its_file_show_what_was_done_while_customers_were_at_risk(saved, page_client, db):
+    _tenant, people, customers = saved
+    address = f"/insight?from={at(-5).date()}&to={at(200).date()}&show=risk"
+    manager = page_client(people.account_manager)
+    page = manager.get(address)
+    assert "by reason: how it ended, and what was done while they were at risk" in text_of(page)
+    file = page_client(people.viewer).get(f"{address}&csv=risk-by-reason").content.decode("utf-8-sig")
+    heads, whole, by_reason = csv.reader(io.StringIO(file))
+    assert heads[:6] == ["Reason", "Came to be at risk", "Still at risk", "Recovered", "Lost", "Moved by a publication"]
+    assert (whole[:2], by_reason[:2]) == (["All reasons", "10"], ["At-Risk!", "10"])
+    link = unescape(re.search(r'href="(/insight/customers\?[^"]*way=lost[^"]*)"', page.content.decode())[1])
+    listed = manager.get(link)
+    assert customers["churns"].external_id in text_of(listed) and 'id="count">1 row' in listed.content.decode()
+    assert "(any reason): Lost" in text_of(listed)
 
 
 def test_the_page_says_so_opens_the_lists_and_that_it_is_no_proof(saved, page_client, db):

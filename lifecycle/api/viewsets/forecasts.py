@@ -87,10 +87,19 @@ class ForecastResponse(ResponseSerializer):
     proof = ForecastProofResponse(allow_null=True)
 
 
-class ForecastViewSet(TenantViewSet):
-    """``/customers/{id}/forecast`` and ``/insight/forecast``."""
+@extend_schema_serializer(many=False)
+class CalibrationResponse(ResponseSerializer):
+    """What was said and what came, on months that the forecast had not seen; empty without a proof."""
 
-    required_permissions: ClassVar[dict[str, str]] = {"retrieve": VIEW_LIFECYCLE, "prove": VIEW_LIFECYCLE}
+    state = serializers.ChoiceField(choices=STATES, help_text=_STATE_HELP)
+    made_at = serializers.DateTimeField(allow_null=True)
+    bins = ForecastBinResponse(many=True)
+
+
+class ForecastViewSet(TenantViewSet):
+    """``/customers/{id}/forecast``, ``/insight/forecast`` and ``/insight/forecast/calibration``."""
+
+    required_permissions: ClassVar[dict[str, str]] = dict.fromkeys(("retrieve", "prove", "calibrate"), VIEW_LIFECYCLE)
 
     @schema.describe("get_customer_forecast", "customers", CUSTOMER, answer=CustomerForecastResponse)
     def retrieve(self, request: Request, customer_id: str) -> Response:
@@ -113,7 +122,7 @@ class ForecastViewSet(TenantViewSet):
         }
         return Response(CustomerForecastResponse.render(body))
 
-    @schema.describe("get_forecast", "lifecycle", answer=ForecastResponse)
+    @schema.describe("get_forecast", "insight", answer=ForecastResponse)
     def prove(self, request: Request) -> Response:
         """Whether the churn forecast is shown, and its proof: on months that it had not seen, beside its baseline."""
         refuse_unknown_parameters(request.query_params, ())
@@ -131,3 +140,16 @@ class ForecastViewSet(TenantViewSet):
             "proof": proof and proof.to_document() | {"bins": [one._asdict() for one in proof.bins]},
         }
         return Response(ForecastResponse.render(body))
+
+    @schema.describe("get_forecast_calibration", "insight", answer=CalibrationResponse)
+    def calibrate(self, request: Request) -> Response:
+        """The calibration of the forecast alone: ten groups, from the lowest to the highest chances."""
+        refuse_unknown_parameters(request.query_params, ())
+        with tenant_context(self.tenant.id):
+            learned = read_learned(self.tenant)
+        body = {
+            "state": learned.state if learned else NONE,
+            "made_at": learned.made_at if learned else None,
+            "bins": [one._asdict() for one in learned.proof.bins] if learned and learned.proof else [],
+        }
+        return Response(CalibrationResponse.render(body))

@@ -5,7 +5,7 @@ Aliases: ``f`` facts, ``p`` pieces of stays, ``c`` customers.
 
 from typing import Final
 
-from lifecycle.queries.insight import saving
+from lifecycle.queries.insight import at_risk, saving
 from lifecycle.queries.insight.facts import CHOSEN, facts
 
 OF_TENANT: Final = "p.tenant_id = %(tenant_id)s::uuid"
@@ -105,6 +105,8 @@ BEHIND: Final = {
  AND NOT p.stage = ANY(%(stages)s::text[])""",
     # Who came to be at risk, by what was done, and who of them recovered.
     "saved": saving.BEHIND,
+    # Who came to be at risk, by how it ended, and by what was done until then.
+    "at_risk": at_risk.BEHIND,
 }
 
 

@@ -7,23 +7,10 @@ not 90 days old. ``p`` is its first stay, ``x`` the first one after it.
 
 from typing import Final
 
+from lifecycle.queries.insight.done import OWNER, done_until
 from lifecycle.queries.insight.facts import CHOSEN
 
 _OF_TENANT: Final = "p.tenant_id = %(tenant_id)s::uuid"
-_NOTES: Final = """
-lifecycle_note a WHERE a.tenant_id = p.tenant_id AND a.customer_id = p.customer_id AND a.deleted_at IS NULL
-   AND a.created_at >= p.began AND a.created_at < p.began + interval '7 days'"""
-_TASKS: Final = """
-lifecycle_task a WHERE a.tenant_id = p.tenant_id AND a.customer_id = p.customer_id
-   AND a.created_at >= p.began AND a.created_at < p.began + interval '7 days'"""
-_DONE: Final = """
-lifecycle_task a WHERE a.tenant_id = p.tenant_id AND a.customer_id = p.customer_id
-   AND a.done_at >= p.began AND a.done_at < p.began + interval '7 days'"""
-# What reached the customer: mail to its contacts, and requests for a campaign. Not what reached colleagues.
-_MESSAGES: Final = """
-lifecycle_effect a WHERE a.tenant_id = p.tenant_id AND a.customer_id = p.customer_id AND a.state = 'done'
-   AND (a.kind = 'email' AND a.recipient LIKE 'contact:%%' OR a.recipient = 'renewal.campaign.requested')
-   AND a.finished_at >= p.began AND a.finished_at < p.began + interval '7 days'"""
 
 
 def _held(path: str, kind: str = "numeric") -> str:
@@ -44,7 +31,7 @@ SELECT p.customer_id, p.sequence, p.stage, p.reason_code, w.severity, d.noted, d
            AS recovered
   FROM lifecycle_customer c
   JOIN lifecycle_stay p ON p.tenant_id = c.tenant_id AND p.customer_id = c.id
-  LEFT JOIN tenants_user u ON u.tenant_id = c.tenant_id AND u.username = c.owner_key AND c.owner_key <> ''
+  {OWNER}
   LEFT JOIN LATERAL (
        SELECT o.stage, o.began, o.by_configuration FROM lifecycle_stay o
         WHERE o.tenant_id = p.tenant_id AND o.customer_id = p.customer_id AND o.sequence > p.sequence AND o.piece = 0
@@ -55,10 +42,7 @@ SELECT p.customer_id, p.sequence, p.stage, p.reason_code, w.severity, d.noted, d
               {_held("support.csat")} AS csat, {_held("support.open_issues")} AS issues OFFSET 0) h
  CROSS JOIN LATERAL (SELECT {_SEVERITY} AS severity) w
  CROSS JOIN LATERAL (
-       SELECT EXISTS (SELECT FROM {_NOTES}) AS noted, EXISTS (SELECT FROM {_TASKS}) AS tasked,
-              EXISTS (SELECT FROM {_MESSAGES}) AS messaged,
-              EXISTS (SELECT FROM {_NOTES} AND a.created_by = u.id::text)
-              OR EXISTS (SELECT FROM {_DONE} AND a.done_by = u.id::text) AS contacted OFFSET 0) d
+       SELECT {done_until("p.began + interval '7 days'")} OFFSET 0) d
  WHERE {_OF_TENANT} AND c.tenant_id = %(tenant_id)s::uuid AND {CHOSEN}
    AND p.stage = ANY(%(stages)s::text[]) AND NOT p.from_stage = ANY(%(stages)s::text[]) AND p.piece = 0
    AND NOT p.by_configuration

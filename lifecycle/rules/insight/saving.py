@@ -15,6 +15,9 @@ from lifecycle.rules.forecast.tables import wilson
 
 ACTIONS: Final = ("note", "task", "message", "contact")
 NOTHING: Final = "nothing"
+RECOVERED: Final = "recovered"
+# What a list of the customers behind a figure is asked for: those of an action, or those of them that recovered.
+WAYS: Final = tuple(f"{action}{more}" for more in ("", f" {RECOVERED}") for action in (NOTHING, *ACTIONS))
 
 
 @dataclass(frozen=True, slots=True)

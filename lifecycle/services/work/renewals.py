@@ -23,6 +23,7 @@ PER_PAGE: Final = 50
 NAMED: Final = 4
 # Renewals further in the past than this are no longer listed as overdue.
 OVERDUE_DAYS: Final = 180
+ONE_DAY: Final = dt.timedelta(days=1)
 _OPEN: Final = """
   FROM lifecycle_billingfigures b
   JOIN lifecycle_customer c ON c.tenant_id = b.tenant_id AND c.id = b.customer_id
@@ -31,6 +32,7 @@ _OPEN: Final = """
  WHERE b.tenant_id = %(tenant_id)s::uuid AND b.renewal_on >= %(start)s::date AND b.renewal_on < %(end)s::date
    AND c.erased_at IS NULL AND NOT s.stage = ANY(%(lost)s::text[])
    AND (%(owner)s::text = '' OR c.owner_key = %(owner)s::text)
+   AND (%(segment)s::text = '' OR lower(c.segment) = lower(%(segment)s::text))
 """
 _LIST: Final = f"""
 SELECT b.customer_id, c.name, c.owner, s.stage, s.stage_entered_at, s.reason_code, b.renewal_on, b.arr, b.currency,
@@ -45,6 +47,11 @@ SELECT renewal_on, customers, customer_id, name FROM (
     {_OPEN}) due
  WHERE place <= %(named)s::int ORDER BY renewal_on, place
 """  # noqa: S608  constants
+_MONTHS: Final = f"""
+SELECT date_trunc('month', b.renewal_on::timestamp)::date AS month, count(*) AS customers
+{_OPEN}
+ GROUP BY 1
+"""
 # A report holds until the customer's next one. Reports are not joined with reports: the planner takes those that name a
 # figure for few, and would compare every customer with every other.
 KEPT: Final = """
@@ -146,6 +153,7 @@ def list_renewals(
     policy: Policy,
     now: dt.datetime,
     owner: str = "",
+    segment: str = "",
     limit: int = PER_PAGE,
     offset: int = 0,
 ) -> list[Row]:
@@ -154,10 +162,18 @@ def list_renewals(
     Each with ``health``, ``band`` and ``likely``: the share of the revenue, in per cent, that is not at risk by the
     customer's health (``rules.urgency.risk_of``). ``owner``: the key of a user name, for theirs alone.
     """
-    given = {**_given(start, end, tenant, policy, owner), "limit": limit, "offset": offset}
+    given = {**_given(start, end, tenant, policy, owner, segment), "limit": limit, "offset": offset}
     rows = fetch_prepared_dicts(_LIST, given, using="default")
     work = find_work([row["customer_id"] for row in rows], policy, tenant=tenant, now=now)
     return [_describe(row, policy, now, work.get(row["customer_id"], NO_WORK)) for row in rows]
+
+
+def count_months(
+    start: dt.date, end: dt.date, *, tenant: TenantRef, policy: Policy, owner: str = "", segment: str = ""
+) -> Mapping[dt.date, int]:
+    """How many ``list_renewals`` lists of each month that has any, by its first day. One statement."""
+    given = _given(start, end, tenant, policy, owner, segment)
+    return {row["month"]: row["customers"] for row in fetch_prepared_dicts(_MONTHS, given, using="default")}
 
 
 def list_days(
@@ -202,9 +218,11 @@ def count_unknown(month: Month, *, tenant: TenantRef) -> int:
     return int(row["customers"])
 
 
-def _given(start: dt.date, end: dt.date, tenant: TenantRef, policy: Policy, owner: str) -> Mapping[str, Any]:
+def _given(
+    start: dt.date, end: dt.date, tenant: TenantRef, policy: Policy, owner: str, segment: str = ""
+) -> Mapping[str, Any]:
     lost = text_array(policy.stages_in(LOST))
-    return {"tenant_id": tenant.id, "start": start, "end": end, "lost": lost, "owner": owner}
+    return {"tenant_id": tenant.id, "start": start, "end": end, "lost": lost, "owner": owner, "segment": segment}
 
 
 def _begin(month: Month) -> dt.datetime:

@@ -13,9 +13,9 @@ from lifecycle.models import Customer
 from lifecycle.queries.cursors import InvalidCursor
 from lifecycle.services.insight.as_of import EFFECTIVE, RECORDED, Asked, count_past, list_past, read_past
 from lifecycle.services.insight.as_of_board import read_past_board
+from lifecycle.services.insight.asking import InvalidQuestion, read_day
 from lifecycle.services.insight.reading import Stages
 from lifecycle.web.as_of_page import describe_figures
-from lifecycle.web.insight_page import InvalidQuestion, read_day
 from lifecycle.web.pages import page
 from lifecycle.web.stage_colors import stage_colors
 from tenants.pages import TenantRequest

@@ -6,8 +6,9 @@ from django.utils import timezone
 from django.utils.http import urlencode
 
 from lifecycle.queries.list_filters import suggest_owners
+from lifecycle.services.insight.asking import MOST_PAGES, InvalidQuestion
 from lifecycle.services.insight.reading import ROWS, Stages, list_behind
-from lifecycle.web.insight_page import MOST_PAGES, Behind, InvalidQuestion, Question, list_views, show, write_csv
+from lifecycle.web.insight_page import Behind, Question, list_views, show, write_csv
 from lifecycle.web.pages import page
 from lifecycle.web.stage_colors import stage_colors
 from tenants.pages import TenantRequest

@@ -21,7 +21,7 @@ from django.views.decorators.http import require_safe
 
 from lifecycle.services.work import calendar_feeds, renewals
 from lifecycle.services.work.icalendar import MEDIA_TYPE, write_calendar
-from lifecycle.services.work.renewals import OVERDUE_DAYS, PER_PAGE, Month, Retention
+from lifecycle.services.work.renewals import ONE_DAY, OVERDUE_DAYS, PER_PAGE, Month, Retention
 from lifecycle.services.work.renewed import list_renewed
 from lifecycle.web.pages import page
 from lifecycle.web.stage_colors import stage_colors
@@ -37,7 +37,6 @@ KEPT_SECONDS = 3600
 # What a calendar program is given: from so long ago until so far ahead.
 FEED_PAST, FEED_AHEAD = dt.timedelta(days=90), dt.timedelta(days=400)
 FEED_MOST = 500
-ONE_DAY = dt.timedelta(days=1)
 
 
 @page(VIEW_LIFECYCLE)

@@ -1,0 +1,107 @@
+"""The parameters of Insight: how they are described, and the period and the list that they ask for."""
+
+import datetime as dt
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeVar
+
+from django.http import QueryDict
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import OpenApiParameter
+
+from lifecycle.api.filters import refuse_choice, refuse_parameter, refuse_unknown_parameters
+from lifecycle.api.openapi.configuration import NO_NUL
+from lifecycle.queries.insight.reading import BEHIND
+from lifecycle.services.insight.asking import (
+    LONGEST_REASON,
+    LONGEST_TEXT,
+    MOST_PAGES,
+    MOST_STAGES,
+    OF_A_LIST,
+    AskedList,
+    InvalidQuestion,
+    read_behind,
+    read_page,
+    read_period,
+)
+from lifecycle.services.insight.reading import Period
+from tenants.refusals import RequestRefused
+
+OF_A_PERIOD: Final = ("from", "to", "owner", "segment")
+_REPEATABLE: Final = ("stage", "from_stage")
+_DAY: Final = {"type": "string", "format": "date", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
+_TEXT: Final = {"type": "string", "maxLength": LONGEST_TEXT, "pattern": NO_NUL}
+_STAGE: Final = {"type": "string", "maxLength": LONGEST_TEXT, "pattern": r"^(?:[0-9]{1,8}:[^\x00]*)?$"}
+_STAGES: Final = {"type": "array", "items": _STAGE, "maxItems": MOST_STAGES}
+_AS_LINKED: Final = "As a `link` has it."
+_SCHEMAS: Final[Mapping[str, tuple[Mapping[str, Any], str]]] = {
+    "from": (_DAY, "The first day (UTC), from 1990 on; without it, a year before `to`."),
+    "to": (_DAY, "The last day; today without it."),
+    "owner": (_TEXT, "Of the customers who have this owner today."),
+    "segment": (_TEXT, "Of the customers who are in this segment today."),
+    "figure": ({"type": "string", "enum": list(BEHIND)}, _AS_LINKED),
+    "day": (_DAY, _AS_LINKED),
+    "cohort": (_DAY, _AS_LINKED),
+    "stage": (_STAGES, _AS_LINKED),
+    "from_stage": (_STAGES, _AS_LINKED),
+    "way": (_TEXT, _AS_LINKED),
+    "reason": ({"type": "string", "maxLength": LONGEST_REASON, "pattern": NO_NUL}, _AS_LINKED),
+    "page": ({"type": "integer", "minimum": 1, "maximum": MOST_PAGES}, "The page, of 50 rows."),
+}
+_PAGE: Final = re.compile("[1-9][0-9]{0,4}")
+
+Read = TypeVar("Read")
+
+
+def _describe(*names: str) -> tuple[OpenApiParameter, ...]:
+    return tuple(
+        OpenApiParameter(name, dict(_SCHEMAS[name][0]), description=_SCHEMAS[name][1], required=name == "figure")
+        for name in names
+    )
+
+
+PERIOD: Final = _describe(*OF_A_PERIOD)
+PAGE: Final = _describe("page")
+LIST: Final = _describe(*OF_A_LIST)
+
+
+def ask_period(parameters: QueryDict, *more: str, today: dt.date, may_be_ahead: bool = False) -> Period:
+    """The period of an address that takes ``more`` beside it. Raises RequestRefused."""
+    refuse_unknown_parameters(parameters, (*OF_A_PERIOD, *more), repeatable=_REPEATABLE)
+    for name, values in parameters.lists():
+        for value in values:
+            _check(name, value)
+    return _read(lambda: read_period(parameters, today, may_be_ahead=may_be_ahead))
+
+
+def ask_list(parameters: QueryDict, period: Period, *, now: dt.datetime) -> AskedList:
+    """The list behind a figure of the period. Raises RequestRefused."""
+    if parameters.get("figure") not in BEHIND:
+        raise refuse_choice("figure", BEHIND)
+    return _read(lambda: read_behind(parameters, period, now=now))
+
+
+def ask_page(parameters: QueryDict) -> int:
+    """The number of the page; ``ask_period`` has looked at it."""
+    return read_page(parameters)
+
+
+def _check(name: str, value: str) -> None:
+    schema, _help = _SCHEMAS[name]
+    schema = schema.get("items", schema)
+    if name == "page":
+        if not _PAGE.fullmatch(value) or int(value) > MOST_PAGES:
+            raise refuse_parameter(name, _("There is no such page."))
+    elif len(value) > schema.get("maxLength", LONGEST_REASON) or not re.search(schema.get("pattern", ""), value):
+        raise refuse_parameter(
+            name, _("The parameter “%(name)s” has a form of its own: see the schema.") % {"name": name}
+        )
+
+
+def _read(read: Callable[[], Read]) -> Read:
+    try:
+        return read()
+    except InvalidQuestion as error:
+        if error.name:
+            raise refuse_parameter(error.name, str(error)) from error
+        raise RequestRefused("invalid_request", str(error)) from error
