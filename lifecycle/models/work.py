@@ -25,7 +25,15 @@ class Note(models.Model):
     deleted_by = models.CharField(max_length=150, blank=True, default="", db_default="")
 
     class Meta:
-        indexes = [models.Index(fields=["tenant_id", "customer_id", "-id"], name="note_of_customer")]
+        indexes = [
+            models.Index(fields=["tenant_id", "customer_id", "-id"], name="note_of_customer"),
+            # Of each customer the latest note first: health asks when it was.
+            models.Index(
+                fields=["tenant_id", "customer_id", "-created_at"],
+                name="note_latest_of_customer",
+                condition=Q(deleted_at__isnull=True),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"note on {self.customer_id}"

@@ -29,6 +29,8 @@ from tenants.rules.configuration.policy import Policy
 # Stand in a statement for what the tenant's formula makes of a customer: see ``HealthSql.fill``.
 PENALTY: Final = "«penalty»"
 HEALTH: Final = "«health»"
+# Where a statement about very many customers joins what people have written down: see ``gather_work``.
+WORK: Final = "«work»"
 # Days as date_part, not extract: as numeric they would be the dearest part of the formula.
 _DAYS: Final = (
     "greatest(0.0::float8, floor(date_part('epoch', %(now)s::timestamptz - s.stage_entered_at) / 86400.0::float8))"
@@ -51,7 +53,7 @@ _VALUES: Final[Mapping[str, str]] = MappingProxyType(
         "days_since_note": (
             "(SELECT greatest(0.0::float8, floor(date_part('epoch', %(now)s::timestamptz - hn.created_at)"
             " / 86400.0::float8)) FROM lifecycle_note hn WHERE hn.tenant_id = %(tenant_id)s::uuid"
-            " AND hn.customer_id = s.customer_id AND hn.deleted_at IS NULL ORDER BY hn.id DESC LIMIT 1)"
+            " AND hn.customer_id = s.customer_id AND hn.deleted_at IS NULL ORDER BY hn.created_at DESC LIMIT 1)"
         ),
         "overdue_tasks": (
             "(SELECT count(*)::float8 FROM lifecycle_task ht WHERE ht.tenant_id = %(tenant_id)s::uuid"
@@ -67,6 +69,41 @@ _FIGURES: Final[Mapping[str, str]] = MappingProxyType(
         "days_to_renewal": "b.renewal_on",
     }
 )
+
+
+# What is asked of each customer by an index, as a column of a table that is made once for everyone: the latest note of
+# each stands first among its rows in the index, and few tasks are overdue.
+_GATHERED: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {
+        _VALUES["days_since_note"]: (
+            "(CASE WHEN ln.created_at IS NOT NULL THEN greatest(0.0::float8,"
+            " floor(date_part('epoch', %(now)s::timestamptz - ln.created_at) / 86400.0::float8)) END)",
+            """
+  LEFT JOIN (SELECT DISTINCT ON (customer_id) customer_id, created_at FROM lifecycle_note
+              WHERE tenant_id = %(tenant_id)s::uuid AND deleted_at IS NULL
+              ORDER BY customer_id, created_at DESC) ln ON ln.customer_id = s.customer_id""",
+        ),
+        _VALUES["overdue_tasks"]: (
+            "COALESCE(lt.tasks, 0.0::float8)",
+            """
+  LEFT JOIN (SELECT customer_id, count(*)::float8 AS tasks FROM lifecycle_task
+              WHERE tenant_id = %(tenant_id)s::uuid AND done_at IS NULL AND due_key < %(today)s::date
+              GROUP BY customer_id) lt ON lt.customer_id = s.customer_id""",
+        ),
+    }
+)
+
+
+def gather_work(statement: str) -> str:
+    """A statement about very many customers, in which notes and tasks are read once, and not looked up for each.
+
+    They are joined where WORK stands; that goes where the statement does not ask for them.
+    """
+    joins = ""
+    for looked_up, (column, join) in _GATHERED.items():
+        if looked_up in statement:
+            statement, joins = statement.replace(looked_up, column), joins + join
+    return statement.replace(WORK, joins)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from uuid import UUID
 import orjson
 from django.db import connection
 
-from lifecycle.queries.health import HEALTH, health_of, most_penalty, penalty_of
+from lifecycle.queries.health import HEALTH, WORK, gather_work, health_of, most_penalty, penalty_of
 from lifecycle.queries.urgency import URGENCY
 from lifecycle.rules.urgency import LOST
 from storage.cursors import fetch_prepared_dicts, plain_array, prepared_cursor, text_array
@@ -128,7 +128,7 @@ WITH poor AS MATERIALIZED (
     SELECT s.customer_id, s.stage, {HEALTH} AS score, {URGENCY} AS urgency, b.arr::text AS arr, b.currency
       FROM customer_lifecycle_status s JOIN {_NUMBERS} ON w.stage = s.stage
       LEFT JOIN lifecycle_billingfigures b ON b.tenant_id = s.tenant_id AND b.customer_id = s.customer_id
-      LEFT JOIN lifecycle_supportfigures u ON u.tenant_id = s.tenant_id AND u.customer_id = s.customer_id
+      LEFT JOIN lifecycle_supportfigures u ON u.tenant_id = s.tenant_id AND u.customer_id = s.customer_id {WORK}
      WHERE s.tenant_id = %(tenant_id)s::uuid AND {HEALTH} < %(watch_from)s::int
 )
 SELECT s.customer_id, c.name, s.stage, s.score, s.arr, s.currency
@@ -258,7 +258,7 @@ def find_poor_figures(
     compiled = health_of(policy)
     least = least_of_figures(policy, stages)
     if least is None:
-        return fetch_prepared_dicts(compiled.fill(_POOR), parameters, using="default")
+        return fetch_prepared_dicts(gather_work(compiled.fill(_POOR)), parameters, using="default")
     statement = compiled.fill(_POOR_OWING.replace(_OF_FIGURES, compiled.figures))
     return fetch_prepared_dicts(statement, parameters | {"least": least}, using="default")
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from lifecycle.queries.facts import select
+from lifecycle.queries.health import WORK, gather_work
 from lifecycle.queries.list_columns import LISTED
 from lifecycle.queries.list_filters import ListFilter
 from lifecycle.queries.list_orderings import (
@@ -103,10 +104,10 @@ def sort(ordering: Ordering, filters: Filters, window: Window) -> str:
     wanted = f"""
     SELECT s.customer_id, {ordering.key} AS key
       FROM {status} {stages}
-      {_joins(ordering.needs | _needs(filters))}
+      {_joins(ordering.needs | _needs(filters))} {WORK}
      WHERE {_and([_OF_TENANT, *_conditions(filters)])}"""
     return f"""
-WITH {found} {_page_of(wanted, ordering, window)}
+WITH {found} {_page_of(gather_work(wanted), ordering, window)}
 {_details(ordering, window, counted="found" if filters.search else None)}"""
 
 
@@ -145,10 +146,10 @@ def from_matching(
         found = "SELECT f FROM search_customers(%(search)s::text, %(search_key)s::text) f"
         conditions.append(_among("s.customer_id", f"SELECT array_agg(f) FROM ({found}) f"))
     is_about_stages = filters.stages or any("w." in one.condition for one in filters.asked)
-    return f"""
+    return gather_work(f"""
   FROM {status} {f"JOIN {_stages(filters)} ON s.stage = w.stage" if is_about_stages else ""}
-  {_joins(needs | _needs(filters))}
- WHERE {_and(conditions)}"""
+  {_joins(needs | _needs(filters))} {WORK}
+ WHERE {_and(conditions)}""")
 
 
 def gather(filters: Filters, *, bounded: bool) -> str:

@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from audit.models import AdministrationEntry
-from lifecycle.models import HealthPlay
+from lifecycle.models import HealthPlay, Note
 from lifecycle.queries.list_conditions import read_where
 from lifecycle.queries.listing import ListQuery, list_customers
 from lifecycle.queries.selection import count_customers
@@ -37,7 +37,7 @@ from lifecycle.services.insight.health_plays import (
     work_off_health_plays,
 )
 from lifecycle.services.insight.keeping import keep_facts
-from lifecycle.services.work.notes import By, write_note
+from lifecycle.services.work.notes import By, delete_note, write_note
 from lifecycle.services.work.tasks import create_task
 from tenants.context import tenant_context
 from tenants.models import ConfigurationVersion
@@ -110,6 +110,29 @@ def test_list_filter_order_and_page_of_a_customer_have_the_score_of_the_tenant_s
         {"part": "Anger", "points": 0},
     ]
     assert [reason.name for reason in summaries["Cyd"]["reasons"]] == ["open_issues", "part_unknown"]
+
+
+def test_of_several_notes_the_latest_that_is_left_counts_in_list_filter_and_page(tenant, four):
+    """Ann's last note is deleted, Cyd has three, and Dan a fresh one of which no figure makes a score."""
+    now = utc_now()
+    with tenant_context(tenant.id):
+        publish(tenant, OWN)
+        policy = live_policy(tenant.id)
+        (note,) = Note.objects.filter(customer_id=four["Ann"].id)
+        write_note(four["Ann"].id, "Before.", by=By(tenant, ACTOR, now - dt.timedelta(days=40)))
+        delete_note(note.id, customer_id=four["Ann"].id, by=By(tenant, ACTOR, now))
+        for days in (50, 3, 20):
+            write_note(four["Cyd"].id, "Called.", by=By(tenant, ACTOR, now - dt.timedelta(days=days)))
+        write_note(four["Dan"].id, "Called.", by=By(tenant, ACTOR, now))
+        scores = {name: read_summary(one.id, tenant=tenant, now=now)["health"]["score"] for name, one in four.items()}
+        assert scores == {"Ann": 75, "Bob": 65, "Cyd": 50, "Dan": None}
+        page = list_customers(ListQuery(ordering="-health"), tenant=tenant, policy=policy, now=now)
+        assert [(row["name"], row["health"]["score"]) for row in page.rows] == list(scores.items())
+        where = ListQuery(where=read_where("health:75", policy, tenant))
+        assert [row["name"] for row in list_customers(where, tenant=tenant, policy=policy, now=now).rows] == ["Ann"]
+        at_risk = ListQuery(filters={"stage": ("Prospect",)}, ordering="health")
+        found = list_customers(at_risk, tenant=tenant, policy=policy, now=now).rows
+        assert [row["name"] for row in found] == ["Cyd", "Bob", "Ann", "Dan"]
 
 
 def test_the_past_of_a_score_has_notes_tasks_and_the_configuration_that_changed_it(tenant, four):

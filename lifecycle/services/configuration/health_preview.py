@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from lifecycle.queries.health import band_of, health_of, penalty_of
+from lifecycle.queries.health import WORK, band_of, gather_work, health_of, penalty_of
 from lifecycle.services.configuration.plans import Target
 from storage.cursors import plain_array, text_array
 from storage.timeouts import allow_seconds
@@ -28,7 +28,7 @@ WITH judged AS MATERIALIZED (
                   %(draft_max_days)s::int[]) AS w(stage, penalty, max_days, draft_penalty, draft_max_days)
         ON w.stage = s.stage
       LEFT JOIN lifecycle_billingfigures b ON b.tenant_id = s.tenant_id AND b.customer_id = s.customer_id
-      LEFT JOIN lifecycle_supportfigures u ON u.tenant_id = s.tenant_id AND u.customer_id = s.customer_id
+      LEFT JOIN lifecycle_supportfigures u ON u.tenant_id = s.tenant_id AND u.customer_id = s.customer_id {work}
      WHERE s.tenant_id = %(tenant_id)s::uuid
 ), banded AS (
     SELECT j.*, {band_before} AS band_before, {band_after} AS band_after,
@@ -143,11 +143,14 @@ def _ask(
     question: HealthQuestion, statement: str, tenant: TenantRef, now: dt.datetime, **more: Any
 ) -> list[tuple[Any, ...]]:
     live, draft = health_of(question.live), health_of(question.draft).drafted
-    judged = _JUDGED.format(
-        live=live.score,
-        draft=draft.score,
-        band_before=band_of("j.before", ""),
-        band_after=band_of("j.after", "draft_"),
+    judged = gather_work(
+        _JUDGED.format(
+            work=WORK,
+            live=live.score,
+            draft=draft.score,
+            band_before=band_of("j.before", ""),
+            band_after=band_of("j.after", "draft_"),
+        )
     )
     stages = list(question.names)
     parameters = {
