@@ -8,6 +8,8 @@ import uuid_utils.compat
 from django.db import models
 from django.db.models import Q
 
+from storage.periods import period_field
+
 
 class LifecycleHistory(models.Model):
     """One transition of one customer [DM-2]. Immutable: the database refuses UPDATE, DELETE and TRUNCATE.
@@ -59,7 +61,7 @@ class LifecycleHistory(models.Model):
 class OutboxMessage(models.Model):
     """A message that the committed transaction promised to Kafka; the relay keeps the promise.
 
-    A lifecycle change only points at its history row; other messages carry their bytes. ``dead_letter_id`` is the dead
+    A lifecycle change only points at its history row; other messages carry their bytes. ``dead_letter_id`` is the
     dead letter of which this is a copy: it goes with the dead letter's bytes when a customer is erased.
     """
 
@@ -73,6 +75,7 @@ class OutboxMessage(models.Model):
     headers = models.JSONField(null=True, help_text="List of [name, base64 value] pairs.")
     created_at = models.DateTimeField()
     published_at = models.DateTimeField(null=True)
+    period = period_field()
 
     class Meta:
         db_table = "audit_outbox"
@@ -131,6 +134,7 @@ class RefusedAttempt(models.Model):
     detail = models.CharField(max_length=500, blank=True, default="")
     request_id = models.UUIDField(null=True)
     more = models.PositiveIntegerField(default=0, db_default=0)
+    period = period_field()
 
     class Meta:
         db_table = "audit_refused_attempt"

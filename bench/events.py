@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -62,7 +63,7 @@ def measure(populated: Populated) -> list[Figure]:
     rates: dict[str, list[float]] = {"ours": [], "bare": []}
     with bare_connection(tenant) as connection:
         for turn in range(TURNS):
-            rates["ours"].append(_consume(tenant, ours, total // TURNS, seed=turn))
+            rates["ours"].append(consume(tenant, ours, total // TURNS, seed=turn))
             rates["bare"].append(_write_bare(connection, tenant, theirs, total // TURNS, seed=turn))
     consumed, bare = (percentile(rates[name], 0.5) for name in ("ours", "bare"))
     share = percentile([one / other for one, other in zip(rates["ours"], rates["bare"], strict=True)], 0.5)
@@ -88,10 +89,15 @@ def measure(populated: Populated) -> list[Figure]:
 # --- the consumer -----------------------------------------------------------------------------------------------------
 
 
-def _consume(tenant: TenantRef, numbers: Sequence[int], total: int, *, seed: int) -> float:
+def consume(tenant: TenantRef, numbers: Sequence[int], total: int, *, seed: int) -> float:
     """Events a second of a consumer that finds all of them waiting; its start is not counted."""
+    return watch_consumer(tenant, numbers, total, seed=seed).rate()
+
+
+def watch_consumer(tenant: TenantRef, numbers: Sequence[int], total: int, *, seed: int) -> "Watch":
+    """The same, with the time of every batch."""
     send(_samples(tenant, numbers, total, seed=seed))
-    watch = _Watch(total)
+    watch = Watch(total)
     consumer = EventConsumer(
         Options(topics=[topic_name(name) for name in TYPES], group="bench", batch_size=BATCH),
         processor=BatchProcessor(actor=CONSUMER),
@@ -100,10 +106,10 @@ def _consume(tenant: TenantRef, numbers: Sequence[int], total: int, *, seed: int
         progress=watch,  # type: ignore[arg-type]
     )
     consumer.run()
-    return watch.rate()
+    return watch
 
 
-class _Watch:
+class Watch:
     """Takes the time of every batch, and ends the consumer after the last; a Progress and a Stop at once."""
 
     def __init__(self, total: int) -> None:
@@ -126,6 +132,11 @@ class _Watch:
         """From the end of the first batch to the end of the last."""
         (begin, _), *rest = self._done
         return sum(count for _, count in rest) / (rest[-1][0] - begin)
+
+    def longest(self) -> float:
+        """Seconds of the slowest batch but the first."""
+        times = [at for at, _ in self._done]
+        return max(after - before for before, after in pairwise(times))
 
 
 def send(samples: Iterator[Sample]) -> None:

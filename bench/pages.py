@@ -30,7 +30,6 @@ from bench.processes import READY_WITHIN, await_that, fetch, free_port, started
 from bench.report import Figure, below, up_to
 from bench.world import read_size
 from lifecycle.models import Customer
-from lifecycle.services.compliance.retention import forget_events
 from lifecycle.services.customers.statistics import refresh_statistics
 from lifecycle.services.work.renewals import Month, measure_retention, months_before
 from lifecycle.web.views.renewals import PAST_MONTHS
@@ -78,23 +77,24 @@ SELECT uuidv7(), tenant_id, customer_id, at, at, '/billing',
        (VALUES (now() - interval '400 days', 0.9, -365), (now() - interval '20 days', 1.0, 0)) AS r(at, share, later)
  WHERE tenant_id = %s
 """
-EVENTS = """
-INSERT INTO lifecycle_inboxevent (tenant_id, source, event_id, type, outcome, received_at)
-SELECT %s, '/bench', 'old-' || n, 'customer.updated', 'applied', now() - interval '100 days'
-  FROM generate_series(1, %s) n
-"""
 
 
 def measure(populated: Populated) -> list[Figure]:
-    """Times and statements of every page, warm and after a load; what past months kept; forgetting; exports."""
+    """Times and statements of every page, warm and after a load; what past months kept; exports."""
     _report(populated)
     settle()
     times = read_size("BENCH_PAGES", 60)
+    with collected_files():
+        return _measure(populated, times)
+
+
+@contextmanager
+def collected_files() -> Iterator[None]:
+    """Pages name their style sheets by what is in them, also those of processes that are started here."""
     with TemporaryDirectory() as folder, override_settings(STATIC_ROOT=Path(folder)):
-        # Pages name their style sheets by what is in them.
         call_command("collectstatic", interactive=False, verbosity=0)
         os.environ["STATIC_ROOT"] = folder
-        return _measure(populated, times)
+        yield
 
 
 def _measure(populated: Populated, times: int) -> list[Figure]:
@@ -108,7 +108,7 @@ def _measure(populated: Populated, times: int) -> list[Figure]:
         refresh_statistics()
     with _served() as server:
         figures += _measure_pages(server, fresh, times, "right after a load: ")
-    return [*figures, _measure_retention(populated), _measure_forgetting(populated)]
+    return [*figures, _measure_retention(populated)]
 
 
 def _report(populated: Populated) -> None:
@@ -117,7 +117,7 @@ def _report(populated: Populated) -> None:
 
 
 def _measure_pages(server: "Server", populated: Populated, times: int, when: str) -> list[Figure]:
-    client, cookie = _log_in(populated.tenant)
+    client, cookie = log_in(populated.tenant)
     with tenant_context(populated.tenant.id):
         customer = Customer.objects.filter(external_id="CUST-0000042").values_list("id", flat=True).get()
     figures = []
@@ -144,7 +144,7 @@ def _measure_pages(server: "Server", populated: Populated, times: int, when: str
     return figures
 
 
-def _log_in(tenant: TenantRef) -> tuple[Client, str]:
+def log_in(tenant: TenantRef) -> tuple[Client, str]:
     """A browser in which an account manager is logged in, and its cookie for the server."""
     username, now = f"pages-{uuid4().hex[:8]}@{tenant.slug}.example", timezone.now()
     user = create_user(username=username, password=None, role=Role.ACCOUNT_MANAGER, tenant=tenant, now=now)
@@ -156,7 +156,7 @@ def _log_in(tenant: TenantRef) -> tuple[Client, str]:
 
 def _measure_exports(server: "Server", populated: Populated) -> list[Figure]:
     """Each kind of file, with what it takes of memory and of the time of a page that is open beside it."""
-    _client, cookie = _log_in(populated.tenant)
+    _client, cookie = log_in(populated.tenant)
     alone = [server.get("/customers", cookie) for _ in range(60)]
     figures = []
     for kind, more in (("csv", ""), ("xlsx", ""), ("csv", "&contacts=1")):
@@ -209,16 +209,6 @@ def _measure_retention(populated: Populated) -> Figure:
             measure_retention(months, tenant=tenant, policy=policy)
             taken.append((time.perf_counter() - begin) * 1000)
     return Figure("pages", "revenue that past months kept, not cached", f"p50 {percentile(taken, 0.5):.0f} ms")
-
-
-def _measure_forgetting(populated: Populated) -> Figure:
-    count = sum(map(len, populated.customers.values()))
-    with connect_as_administrator() as administrator:
-        administrator.execute(EVENTS, [populated.tenant.id, count])
-    begin = time.perf_counter()
-    forgotten = forget_events(before=timezone.now() - dt.timedelta(days=90))
-    seconds = time.perf_counter() - begin
-    return Figure("pages", f"forgetting {forgotten:,} events", f"{seconds:.1f} s", f"{forgotten / seconds:,.0f}/s")
 
 
 class Server:

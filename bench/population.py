@@ -95,7 +95,7 @@ def populate(slug: str, customers: int) -> Populated:
         # Rows made by one statement need no check each; nothing of what is measured is done this way.
         administrator.execute("SET session_replication_role = replica")
         administrator.execute("SET synchronous_commit = off")
-        _write_lists(administrator, customers)
+        write_lists(administrator, customers)
         parameters = {"tenant": tenant.id, "customers": customers}
         for statement in (CUSTOMERS, STATUSES, *FIGURES):
             administrator.execute(statement, parameters)
@@ -122,7 +122,8 @@ def settle() -> None:
         administrator.execute("CHECKPOINT")
 
 
-def _write_lists(administrator: "psycopg.Connection[tuple[object, ...]]", customers: int) -> None:
+def write_lists(administrator: "psycopg.Connection[tuple[object, ...]]", customers: int) -> None:
+    """What names, industries and stages are taken from, as temporary tables of the session."""
     administrator.execute("CREATE TEMP TABLE company_names (n int, name text, name_key text, industry text)")
     with administrator.cursor().copy("COPY company_names FROM STDIN") as copy:
         for number in range(1, customers + 1):

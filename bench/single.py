@@ -48,7 +48,7 @@ def measure(populated: Populated) -> list[Figure]:
     with bare_connection(tenant) as connection:
         rates = take_turns(
             {
-                "apply": _apply_operation(tenant, user, ours),
+                "apply": apply_operation(tenant, user, ours),
                 "bare": _bare_operation(connection, tenant, user, bare),
                 "fsm": _fsm_operation(user, fsm),
             },
@@ -86,7 +86,8 @@ def _in_turn(customers: list[UUID]) -> Iterator[tuple[UUID, str, str | None]]:
             yield customer_id, stage, reason
 
 
-def _apply_operation(tenant: TenantRef, user: User, customers: list[UUID]) -> Callable[[], None]:
+def apply_operation(tenant: TenantRef, user: User, customers: list[UUID]) -> Callable[[], None]:
+    """What moves the next of the customers into risk, or out of it, as this user by the API."""
     actor = Actor(
         kind=USER,
         name=str(user.pk),

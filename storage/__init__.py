@@ -1,1 +1,1 @@
-"""How rows are kept: the driver, cursors, row-level security, encryption, time limits, Redis. No app, no models."""
+"""How rows are kept: the driver, cursors, row-level security, periods, encryption, limits of time, Redis. No app."""

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection
 from django.db.models import Count, Max, Sum
 
 from audit.models import RefusedAttempt
+from storage.periods import turn_periods
 
 log = structlog.get_logger(__name__)
 
@@ -21,8 +22,7 @@ MOST_KEPT_A_MINUTE = 60
 MINUTE = dt.timedelta(minutes=1)
 LONGEST_DETAIL = 500
 KEPT_DAYS = 90
-# Of one deleting statement.
-PRUNED_AT_ONCE = 5000
+PERIOD = dt.timedelta(days=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,16 +87,11 @@ def summarise_refusals(tenant_id: UUID, since: dt.datetime) -> list[RuleCount]:
     return sorted(rules, key=lambda rule: (-rule.attempts, rule.code, rule.from_stage, rule.to_stage))
 
 
-def prune_refusals(tenant_id: UUID, *, before: dt.datetime) -> int:
-    """Forget attempts from before then, up to PRUNED_AT_ONCE; how many. One statement, inside the tenant's context."""
-    old = RefusedAttempt.objects.filter(tenant_id=tenant_id, attempted_at__lt=before).order_by("attempted_at")
-    return RefusedAttempt.objects.filter(id__in=old.values("id")[:PRUNED_AT_ONCE]).delete()[0]
-
-
-def find_prunable(*, before: dt.datetime, using: str) -> list[UUID]:
-    """The tenants that have attempts from before then. One statement over a connection that reads all tenants."""
-    rows = RefusedAttempt.objects.using(using).filter(attempted_at__lt=before)
-    return list(rows.values_list("tenant_id", flat=True).distinct())
+def forget_refusals(*, using: str = DEFAULT_DB_ALIAS) -> int:
+    """Drop the periods of attempts older than KEPT_DAYS, of all tenants, and begin the next one when it is time; how
+    many were dropped. Attempts are kept for up to PERIOD longer. Call outside of any transaction.
+    """
+    return turn_periods("audit_refused_attempt", every=PERIOD, kept=dt.timedelta(days=KEPT_DAYS), using=using)
 
 
 def record_refusals(refusals: Sequence[Refusal], *, in_turn: bool = False) -> int:

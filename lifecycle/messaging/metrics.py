@@ -71,7 +71,7 @@ last_batch = Gauge(
     "customer360_consumer_last_success_timestamp", "When a batch or an idle round last went well.", registry=CONSUMER
 )
 forgotten = Counter(
-    "customer360_events_forgotten_total", "Ids of events deleted after their retention.", registry=CONSUMER
+    "customer360_events_periods_dropped_total", "Periods of the inbox dropped after their retention.", registry=CONSUMER
 )
 
 # Of each of the two, in its own process.
@@ -103,7 +103,9 @@ topic_stopped = Gauge(
     ["topic"],
     registry=RELAY,
 )
-deleted = Counter("customer360_outbox_deleted_total", "Published messages deleted after a while.", registry=RELAY)
+dropped = Counter(
+    "customer360_outbox_periods_dropped_total", "Periods of the outbox dropped after a while.", registry=RELAY
+)
 last_look = Gauge(
     "customer360_relay_last_success_timestamp",
     "When the relay, leading or on standby, last looked at the outbox.",

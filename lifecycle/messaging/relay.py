@@ -172,7 +172,7 @@ class Relay:
         done = {topic: lane.find_delivered() for topic, lane in self._lanes.items()}
         flights = [flight for delivered in done.values() for flight in delivered]
         if flights:
-            outbox.mark_published([flight.row_id for flight in flights])
+            outbox.mark_published([flight.pending for flight in flights])
             now = timezone.now()
             for topic, delivered in done.items():
                 if delivered:
@@ -218,7 +218,7 @@ class Relay:
         self.health.remove()
 
     def _chores(self) -> None:
-        """Measure the outbox, and as its leader delete what was published long enough ago.
+        """Measure the outbox, and as its leader drop what was published long enough ago.
 
         Before anything else, and on standby as well: while Kafka is away, or no relay leads, this is how it shows.
         What one that has lost leadership measured last would be its figure for ever.
@@ -233,11 +233,7 @@ class Relay:
         self._chores_at = now + CHORE_SECONDS
         if not self._leads:
             return
-        gone = outbox.clear_published(before=timezone.now() - dt.timedelta(hours=settings.OUTBOX_KEPT_HOURS))
-        metrics.deleted.inc(gone)
-        if gone:
-            # As long as there is more to delete, go on with it between the messages.
-            self._chores_at = now + 0.2
+        metrics.dropped.inc(outbox.forget_published(kept=dt.timedelta(hours=settings.OUTBOX_KEPT_HOURS)))
 
     def _topic(self, name: str) -> str:
         return topic_name(name) if self._prefix is None else f"{self._prefix}{name}"

@@ -4,13 +4,15 @@ import uuid_utils.compat
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
+from storage.periods import period_field
 from tenants.context import NO_TENANT
 
 __all__ = ["NO_TENANT", "DeadLetter", "InboxEvent", "ParkedEvent"]
 
 
 class InboxEvent(models.Model):
-    """An event that was dealt with, once: the unique key makes a second delivery harmless.
+    """An event that was dealt with, once: within a period by its key, across periods by how it is claimed
+    (``services.events.inbox``). That makes a second delivery harmless.
 
     A message that names no usable id is known by where it lies in the log (``rules.envelopes.log_identity``).
     """
@@ -24,20 +26,14 @@ class InboxEvent(models.Model):
         PARKED = "parked"
         DEAD = "dead"
 
-    id = models.BigAutoField(primary_key=True)
+    pk = models.CompositePrimaryKey("tenant_id", "source", "event_id", "period")
     tenant_id = models.UUIDField()
     source = models.CharField(max_length=255)
     event_id = models.CharField(max_length=255)
+    period = period_field()
     type = models.CharField(max_length=100)
     outcome = models.CharField(max_length=10, choices=Outcome.choices)
     received_at = models.DateTimeField()
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["tenant_id", "source", "event_id"], name="inbox_event_once"),
-        ]
-        # By which the old ones are found. Not BRIN: the space of deleted rows is used again, and its ranges grow wide.
-        indexes = [models.Index(fields=["tenant_id", "received_at"], name="inbox_by_tenant_and_age")]
 
     def __str__(self) -> str:
         return f"{self.source} {self.event_id}: {self.outcome}"

@@ -115,6 +115,10 @@ def provision(admin_url: str, logins: list[RoleLogin], *, database: str) -> None
         # Lists follow indexes: with the costs of a spinning disk the planner reads a whole tenant and sorts instead.
         connection.execute(f"ALTER ROLE {APP} SET random_page_cost = 1.1")
         connection.execute(f"ALTER ROLE {APP} SET jit = off")
+        # The relay looks for the first of what waits, again and again: by index, also in a period of which the planner
+        # knows nothing yet.
+        for way in ("enable_seqscan", "enable_bitmapscan"):
+            connection.execute(f"ALTER ROLE {RELAY} SET {way} = off")
         for name in (APP, PLATFORM, RELAY):
             connection.execute(f"ALTER ROLE {name} SET timezone = 'UTC'")
         for name, limits in TIME_LIMITS.items():

@@ -44,7 +44,7 @@ def announcements(speaker: Speaker) -> list[dict[str, Any]]:
     for row in speaker.outbox("audit.lifecycle.updated"):
         headers = tuple((name, base64.b64decode(value)) for name, value in row.headers or [])
         history = {"id": "1", "customer_id": "2", "changed_at": dt.datetime(2026, 3, 2, tzinfo=dt.UTC)}
-        pending = Pending(1, speaker.tenant.id, row.topic, b"", None, headers, row.created_at, history)
+        pending = Pending(1, row.period, speaker.tenant.id, row.topic, b"", None, headers, row.created_at, history)
         value, sent_headers = announce(pending, tenant=speaker.tenant.slug)
         assert "causationdepth" not in dict(sent_headers)
         sent.append(orjson.loads(value or b""))

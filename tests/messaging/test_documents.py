@@ -121,7 +121,7 @@ def test_what_is_published_fits_its_schema() -> None:
         "source": "UI",
         **dict.fromkeys(("changed_at", "effective_at", "recorded_at"), NOON),
     }
-    value, _ = announce(Pending(1, None, LIFECYCLE_TOPIC, b"k", None, (), NOON, row), tenant="acme")
+    value, _ = announce(Pending(1, NOON, None, LIFECYCLE_TOPIC, b"k", None, (), NOON, row), tenant="acme")
     document = orjson.loads(value or b"")
     jsonschema.validate(document, load_schema("envelope"))
     jsonschema.validate(document["data"], load_schema(LIFECYCLE_TOPIC))

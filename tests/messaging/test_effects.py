@@ -186,9 +186,9 @@ def test_a_dead_letter_goes_out_as_it_came_with_the_error_in_headers(acme: Speak
 
         dead_letter = DeadLetter.objects.get(topic="customer.updated", offset=message.offset)
         row = OutboxMessage.objects.order_by("-id").values_list(
-            "id", "tenant_id", "topic", "key", "payload", "headers", "created_at"
+            "id", "period", "tenant_id", "topic", "key", "payload", "headers", "created_at"
         )[0]
-    assert value not in bytes(row[4]), "the outbox holds the message in clear"
+    assert value not in bytes(row[5]), "the outbox holds the message in clear"
     assert value not in bytes(dead_letter.value or b""), "the table holds the message in clear"
     pending = _as_pending((*row, *[None] * 16))
     assert (pending.topic, pending.key, pending.value) == ("lifecycle.dead-letter", b"\x00\xff", value)

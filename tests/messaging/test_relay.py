@@ -18,7 +18,7 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connection, connections
 
-from audit.models import LifecycleHistory, OutboxMessage
+from audit.models import LifecycleHistory
 from audit.services import relay_notification
 from audit.services.relay_notification import notify_relay_after_commit
 from lifecycle.management.commands.relay_events import parse_since
@@ -380,20 +380,6 @@ def test_a_message_too_large_in_key_or_headers_goes_out_as_its_error_alone(
     assert {"h", "dead-letter-x"}.isdisjoint(headers)
     assert len(broker.read(LIFECYCLE, 1)) == 1
     assert pending() == 0
-
-
-def test_published_rows_are_kept_for_a_day_and_then_deleted(acme: Speaker) -> None:
-    acme.hear(acme.created("c1"), acme.created("c2"))
-    now = dt.datetime.now(dt.UTC)
-    with connections["relay"].cursor() as cursor:
-        cursor.execute("SELECT id FROM audit_outbox WHERE tenant_id = %s ORDER BY id", [acme.tenant.id])
-        old, young = [id_ for (id_,) in cursor.fetchall()]
-        cursor.execute("UPDATE audit_outbox SET published_at = %s WHERE id = %s", [now - dt.timedelta(hours=25), old])
-    while outbox.clear_published(before=now - dt.timedelta(hours=24), limit=100_000):
-        pass
-    with tenant_context(acme.tenant.id):
-        assert list(OutboxMessage.objects.values_list("id", flat=True)) == [young]
-    assert pending() == 1
 
 
 def test_an_operator_can_fill_a_topic_again(acme: Speaker, broker: Broker) -> None:

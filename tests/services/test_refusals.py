@@ -11,15 +11,12 @@ from django.urls import reverse
 
 from audit.models import RefusedAttempt
 from audit.services.refusals import (
-    KEPT_DAYS,
     Refusal,
     SourceCount,
-    find_prunable,
     record_refusals,
     summarise_refusals,
 )
 from lifecycle.rules.envelopes import Event
-from lifecycle.services.compliance.retention import forget_refusals
 from lifecycle.services.configuration.publication import publish_configuration
 from lifecycle.services.customers.recording import Recorded
 from lifecycle.services.events.moves import move_by_rules
@@ -27,7 +24,6 @@ from lifecycle.services.transitions.outcomes import Call
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tenants.services.configuration.policies import live_policy
-from tenants.services.directory import PLATFORM
 from tests.factories import MINIMAL, CustomerFactory, utc_now
 
 CONSUMER = system_actor("consume_events")
@@ -104,16 +100,6 @@ def test_bulk_calls_leave_sixty_rows_and_the_count_of_all(tenant: TenantRef, api
     assert (len(rows), sum(1 + row.more for row in rows)) == (60, 300)
     page = page_client("tenant_admin").get(reverse("admin:audit_refusedattempt_changelist"))
     assert "and 240 more" in page.content.decode()
-
-
-def test_attempts_are_forgotten_after_ninety_days(tenant: TenantRef) -> None:
-    now = utc_now()
-    refuse(tenant, 3, attempted_at=now - dt.timedelta(days=KEPT_DAYS, seconds=1))
-    refuse(tenant, 2, attempted_at=now - dt.timedelta(days=KEPT_DAYS - 1))
-    assert tenant.id in find_prunable(before=now - dt.timedelta(days=KEPT_DAYS), using=PLATFORM)
-    assert forget_refusals(now=now) >= 3
-    with tenant_context(tenant.id):
-        assert RefusedAttempt.objects.count() == 2
 
 
 def test_a_move_that_the_rules_refuse_to_an_event_is_counted_with_its_sender(tenant: TenantRef) -> None:

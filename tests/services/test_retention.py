@@ -5,16 +5,15 @@ import time
 from typing import Any
 from uuid import uuid4
 
-import psycopg
 import pytest
 from django.contrib.sessions.models import Session
 from django.core.management import call_command
-from django.db import DataError, connection, connections
+from django.db import DataError, connections
 
-from lifecycle.models import NO_TENANT, DeadLetter, IdempotentRequest, InboxEvent
+from lifecycle.models import DeadLetter, IdempotentRequest
 from lifecycle.services.compliance import retention
-from lifecycle.services.compliance.retention import forget_answers, forget_dead_letters, forget_ended, forget_events
-from lifecycle.services.events import inbox
+from lifecycle.services.compliance.retention import forget_answers, forget_dead_letters, forget_ended
+from lifecycle.services.transitions import idempotency
 from lifecycle.services.transitions.idempotency import LIFETIME
 from lifecycle.services.transitions.update_budget import UpdateBudget
 from tenants.actors import Actor, TenantRef
@@ -22,95 +21,9 @@ from tenants.context import tenant_context
 from tenants.models import OpenSession, QueuedMail, RefreshToken
 from tenants.services.accounts.tokens import issue_pair, rotate
 from tests.factories import utc_now
-from tests.plans import count_rows_read
 
 NOW = dt.datetime(2020, 1, 31, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
-
-
-def remember(tenant_id: Any, count: int, *, at: dt.datetime) -> None:
-    with tenant_context(tenant_id), connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO lifecycle_inboxevent (tenant_id, source, event_id, type, outcome, received_at)"
-            " SELECT %s, '/crm', gen_random_uuid(), 'customer.updated', 'applied', %s FROM generate_series(1, %s)",
-            [tenant_id, at, count],
-        )
-
-
-def left(tenant_id: Any) -> int:
-    with tenant_context(tenant_id):
-        return InboxEvent.objects.filter(received_at__lt=NOW + DAY).count()
-
-
-def test_all_that_is_old_is_forgotten_in_one_pass_and_nothing_younger(
-    tenant: TenantRef, other_tenant: TenantRef
-) -> None:
-    """The former cap was 5,000 rows of each tenant in a minute."""
-    remember(tenant.id, 12_000, at=NOW - DAY)
-    remember(tenant.id, 3, at=NOW)
-    remember(other_tenant.id, 7, at=NOW - DAY)
-    remember(NO_TENANT, 2, at=NOW - DAY)
-    assert forget_events(before=NOW) >= 12_009
-    assert (left(tenant.id), left(other_tenant.id), left(NO_TENANT)) == (3, 0, 0)
-    assert forget_events(since=NOW - 2 * DAY, before=NOW) == 0
-
-
-def test_no_transaction_deletes_more_than_a_batch(tenant: TenantRef, monkeypatch: pytest.MonkeyPatch) -> None:
-    sizes = []
-    forget = inbox.forget
-
-    def count(*args: Any, **options: Any) -> int:
-        sizes.append(forget(*args, **options))
-        return sizes[-1]
-
-    monkeypatch.setattr(inbox, "forget", count)
-    monkeypatch.setattr(retention, "BATCH", 40)
-    remember(tenant.id, 100, at=NOW - DAY)
-    forget_events(before=NOW)
-    assert sizes == [40, 40, 20]
-    remember(tenant.id, 100, at=NOW - DAY)
-    sizes.clear()
-    forget_events(before=NOW, stop=lambda: len(sizes) == 2)
-    assert sizes == [40, 40], "asked to end, it ends after the batch"
-
-
-def test_a_tenant_whose_rows_cannot_be_deleted_leaves_the_others_alone(
-    tenant: TenantRef, other_tenant: TenantRef, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first, second = sorted((tenant.id, other_tenant.id))
-    forget = inbox.forget
-
-    def fail(tenant_id: Any, **options: Any) -> int:
-        if tenant_id == first:
-            raise DataError("poison")
-        return forget(tenant_id, **options)
-
-    monkeypatch.setattr(inbox, "forget", fail)
-    remember(first, 2, at=NOW - DAY)
-    remember(second, 2, at=NOW - DAY)
-    with pytest.raises(DataError):
-        forget_events(before=NOW)
-    assert (left(first), left(second)) == (2, 0)
-
-
-def test_the_index_by_age_finds_what_is_old(superuser: psycopg.Connection[Any]) -> None:
-    """Nothing of the 2,000 younger events is read, whatever the planner's statistics say."""
-    tenant_id = uuid4()
-    with superuser.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO lifecycle_inboxevent (tenant_id, source, event_id, type, outcome, received_at)"
-            " SELECT %s, '/crm', gen_random_uuid(), 'customer.updated', 'applied',"
-            "        %s::timestamptz - CASE WHEN n <= 3 THEN interval '2 days' ELSE interval '0' END"
-            "   FROM generate_series(1, 2003) n",
-            [tenant_id, NOW],
-        )
-        values = {"tenant_id": tenant_id, "since": NOW - 3 * DAY, "before": NOW, "limit": 5000}
-        for analyzed in (False, True):
-            if analyzed:
-                cursor.execute("ANALYZE lifecycle_inboxevent")
-            cursor.execute("SAVEPOINT before")
-            assert count_rows_read(cursor, inbox.FORGET, values, of="lifecycle_inboxevent") == 6, "found, then deleted"
-            cursor.execute("ROLLBACK TO before")
 
 
 def test_answers_of_a_tenant_that_asks_no_more_are_forgotten(tenant: TenantRef) -> None:
@@ -123,6 +36,59 @@ def test_answers_of_a_tenant_that_asks_no_more_are_forgotten(tenant: TenantRef) 
     assert forget_answers(now=now) >= 1
     with tenant_context(tenant.id):
         assert [row.key for row in IdempotentRequest.objects.all()] == ["new"]
+
+
+def test_a_tenant_whose_rows_cannot_be_deleted_leaves_the_others_alone(
+    tenant: TenantRef, other_tenant: TenantRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = sorted((tenant.id, other_tenant.id))
+    sweep, now = idempotency.sweep_answers, utc_now()
+
+    def fail(tenant_id: Any, **options: Any) -> int:
+        if tenant_id == first:
+            raise DataError("poison")
+        return sweep(tenant_id, **options)
+
+    monkeypatch.setattr(idempotency, "sweep_answers", fail)
+    for tenant_id in (first, second):
+        keep_answers(tenant_id, 2, at=now - LIFETIME - DAY)
+    with pytest.raises(DataError):
+        forget_answers(now=now)
+    assert (count_answers(first), count_answers(second)) == (2, 0)
+
+
+def test_no_transaction_deletes_more_than_a_batch(tenant: TenantRef, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes, now = [], utc_now()
+    sweep = idempotency.sweep_answers
+
+    def count(tenant_id: Any, **options: Any) -> int:
+        deleted = sweep(tenant_id, **options)
+        if tenant_id == tenant.id:
+            sizes.append(deleted)
+        return deleted
+
+    monkeypatch.setattr(idempotency, "sweep_answers", count)
+    monkeypatch.setattr(retention, "BATCH", 40)
+    keep_answers(tenant.id, 100, at=now - LIFETIME - DAY)
+    forget_answers(now=now)
+    assert sizes == [40, 40, 20]
+    keep_answers(tenant.id, 100, at=now - LIFETIME - DAY)
+    sizes.clear()
+    forget_answers(now=now, stop=lambda: len(sizes) == 2)
+    assert sizes == [40, 40], "asked to end, it ends after the batch"
+
+
+def keep_answers(tenant_id: Any, count: int, *, at: dt.datetime) -> None:
+    with tenant_context(tenant_id):
+        IdempotentRequest.objects.bulk_create(
+            IdempotentRequest(tenant_id=tenant_id, principal="p", key=uuid4().hex, fingerprint=b"f", created_at=at)
+            for _ in range(count)
+        )
+
+
+def count_answers(tenant_id: Any) -> int:
+    with tenant_context(tenant_id):
+        return IdempotentRequest.objects.count()
 
 
 def test_budgets_of_which_nothing_counts_are_forgotten_and_those_in_use_are_passed_over(

@@ -50,6 +50,7 @@ UNIQUES_NOT_BY_TENANT = {
     "tenants_tenant_slug_key": "the slug is the public name of a tenant, in X-Tenant and in events",
     "tenants_tenantgroupobjec_group_id_permission_id_c_f5e8afcd_uniq": "django-guardian's; ends with the tenant",
     "tenants_tenantuserobject_user_id_permission_id_co_5eaf12e8_uniq": "django-guardian's; ends with the tenant",
+    "audit_outbox_pkey": "a generated number, and the period in which it was given",
     "auth_group_name_key": "a group's name contains its tenant's id",
     "tenants_user_groups_user_id_group_id_ef9ea837_uniq": "both sides are of one tenant",
 }
@@ -64,12 +65,15 @@ REVIEWED_DEFINER_FUNCTIONS = {
     "search_customers": "c360_search",
     "take_updates": "c360_owner",
     "forget_updates": "c360_owner",
+    "turn_audit_outbox": "c360_owner",
+    "turn_audit_refused_attempt": "c360_owner",
+    "turn_lifecycle_inboxevent": "c360_owner",
 }
 APP_ROLE, AUDIT_ROLE, OWNER_ROLE = "c360_app", "c360_audit", "c360_owner"
 READERS = frozenset({"c360_platform", "c360_relay", "c360_search"})
 
 TABLES = """
-SELECT c.relname, c.relrowsecurity AS enabled, c.relforcerowsecurity AS forced,
+SELECT c.relname, c.relispartition AS is_partition, c.relrowsecurity AS enabled, c.relforcerowsecurity AS forced,
        EXISTS (SELECT FROM pg_attribute a
                 WHERE a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped) AS has_tenant_id
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -125,8 +129,35 @@ def find_unprotected_tables(connection: psycopg.Connection[Any]) -> list[str]:
             faults.append(f"{table}: row-level security is not enabled")
         if not row["forced"]:
             faults.append(f"{table}: row-level security is not forced for its owner")
+        if row["is_partition"]:
+            # Reached through its table alone (``find_open_partitions``).
+            continue
         faults += _policy_faults(table, rows(connection, POLICIES, [table]), wanted[table])
     return faults
+
+
+def find_open_partitions(connection: psycopg.Connection[Any]) -> list[str]:
+    """No one but the owner reaches a partition past its table; every table that is filed has a place for what fits
+    nowhere.
+    """
+    reached = """
+    SELECT c.relname || ' may be reached by ' || r.rolname AS fault
+      FROM pg_class c CROSS JOIN pg_roles r
+     WHERE c.relispartition AND c.relkind = 'r' AND r.rolname IN ('c360_app', 'c360_platform', 'c360_relay')
+       AND (has_any_column_privilege(r.oid, c.oid, 'SELECT, INSERT, UPDATE, REFERENCES')
+            OR has_table_privilege(r.oid, c.oid, 'DELETE, TRUNCATE, TRIGGER, MAINTAIN'))
+    UNION ALL
+    SELECT c.relname || ' has policy ' || polname FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid
+     WHERE c.relispartition AND p.polroles <> ARRAY['c360_owner'::regrole::oid]
+    UNION ALL
+    SELECT c.relname || ' belongs to ' || c.relowner::regrole FROM pg_class c
+     WHERE c.relispartition AND c.relkind = 'r' AND c.relowner <> 'c360_owner'::regrole
+    UNION ALL
+    SELECT c.relname || ' refuses what fits in none of its partitions'
+      FROM pg_partitioned_table t JOIN pg_class c ON c.oid = t.partrelid WHERE t.partdefid = 0
+     ORDER BY 1
+    """
+    return [row["fault"] for row in rows(connection, reached)]
 
 
 def _policy_faults(table: str, policies: list[dict[str, Any]], wanted: str) -> list[str]:
@@ -222,7 +253,9 @@ def find_uniques_across_tenants(connection: psycopg.Connection[Any]) -> list[str
       LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
       LEFT JOIN pg_type t ON t.oid = a.atttypid
       JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-     WHERE (i.indisunique OR i.indisexclusion) AND n.nspname NOT IN ('pg_catalog', 'pg_toast', 'information_schema')
+     -- That of a partition is its table's.
+     WHERE NOT EXISTS (SELECT FROM pg_inherits h WHERE h.inhrelid = i.indexrelid)
+       AND (i.indisunique OR i.indisexclusion) AND n.nspname NOT IN ('pg_catalog', 'pg_toast', 'information_schema')
      ORDER BY 1
     """
     tenants = tenant_tables(connection)
@@ -247,14 +280,16 @@ def find_rows_that_cannot_move(connection: psycopg.Connection[Any]) -> list[str]
     SELECT c.relname AS table, c.relreplident AS identity,
            (SELECT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0]
              WHERE i.indrelid = c.oid AND CASE c.relreplident WHEN 'd' THEN i.indisprimary ELSE i.indisreplident END
-           ) AS first
+           ) AS first,
+           COALESCE((SELECT p.relname FROM pg_inherits h JOIN pg_class p ON p.oid = h.inhparent
+                      WHERE h.inhrelid = c.oid), c.relname) AS whole
       FROM pg_class c WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace ORDER BY 1
     """
     tenants = tenant_tables(connection)
     return [
         f"{row['table']}: what identifies a row does not begin with the tenant"
         for row in rows(connection, query)
-        if row["table"] in tenants and row["table"] not in NOT_KEYED_BY_TENANT
+        if row["table"] in tenants and row["whole"] not in NOT_KEYED_BY_TENANT
         if row["identity"] not in "di" or row["first"] != tenants[row["table"]]
     ]
 

@@ -17,6 +17,7 @@ PRODUCT = ("storage", "audit", "tenants", "lifecycle", "config")
 # Writes outside of services, and why.
 WRITERS = {
     "storage/cursors.py": "makes the beginning of the services' INSERT statements, with their columns named",
+    "storage/periods.py": "the functions that rebuild and file tables, which the migrations make",
     "tenants/models/people.py": "Django's createsuperuser asks the manager to make the first super admin",
 }
 # Files that may call stages by name, and why.

@@ -14,6 +14,7 @@ from tests.shape import catalogue
 RULES = [
     catalogue.find_unclassified_tables,
     catalogue.find_unprotected_tables,
+    catalogue.find_open_partitions,
     catalogue.find_leaking_views,
     catalogue.find_unreviewed_definer_functions,
     catalogue.find_simple_foreign_keys,
@@ -102,6 +103,36 @@ def test_every_tenant_table_is_walked(superuser: psycopg.Connection[Any]) -> Non
             catalogue.find_unprotected_tables,
             "CREATE POLICY open_door ON lifecycle_contact TO c360_app, c360_platform USING (true)",
             "lifecycle_contact: USING of policy open_door does not ask for app.tenant_id",
+        ),
+        (
+            catalogue.find_unprotected_tables,
+            "ALTER TABLE audit_outbox_rest NO FORCE ROW LEVEL SECURITY",
+            "audit_outbox_rest: row-level security is not forced for its owner",
+        ),
+        (
+            catalogue.find_open_partitions,
+            "GRANT SELECT (event_id) ON lifecycle_inboxevent_rest TO c360_app",
+            "lifecycle_inboxevent_rest may be reached by c360_app",
+        ),
+        (
+            catalogue.find_open_partitions,
+            "GRANT DELETE ON audit_outbox_rest TO c360_relay",
+            "audit_outbox_rest may be reached by c360_relay",
+        ),
+        (
+            catalogue.find_open_partitions,
+            "CREATE POLICY everyone ON audit_outbox_rest USING (true)",
+            "audit_outbox_rest has policy everyone",
+        ),
+        (
+            catalogue.find_open_partitions,
+            "ALTER TABLE audit_refused_attempt_rest OWNER TO c360_audit",
+            "audit_refused_attempt_rest belongs to c360_audit",
+        ),
+        (
+            catalogue.find_open_partitions,
+            "DROP TABLE audit_refused_attempt_rest",
+            "audit_refused_attempt refuses what fits in none of its partitions",
         ),
         (
             catalogue.find_leaking_views,

@@ -20,6 +20,7 @@ from django.db.utils import InterfaceError, OperationalError
 from django.utils import timezone
 
 from audit.management.reporting import ServiceCommand
+from audit.services.refusals import forget_refusals
 from lifecycle.management.arguments import read_port
 from lifecycle.management.stopping import StopRequest, stop_on_signals
 from lifecycle.messaging import metrics
@@ -33,7 +34,6 @@ from lifecycle.services.compliance.retention import (
     forget_ended,
     forget_old_effects,
     forget_old_uploads,
-    forget_refusals,
     release_pins,
 )
 from lifecycle.services.configuration.stage_migrations import (
@@ -234,7 +234,7 @@ class Command(ServiceCommand):
             return
         self._forget_at = time.monotonic() + FORGET_SECONDS
         chores: dict[str, Callable[[], int]] = {
-            "refused attempts": lambda: forget_refusals(now=timezone.now(), stop=lambda: stop),
+            "periods of refused attempts": forget_refusals,
             "kept answers": lambda: forget_answers(now=timezone.now(), stop=lambda: stop),
             "effects": lambda: forget_old_effects(now=timezone.now(), stop=lambda: stop),
             "pins that expired": lambda: release_pins(now=timezone.now(), stop=lambda: stop),

@@ -1,4 +1,6 @@
-"""What is forgotten when its time is over: in transactions of bounded size, until nothing old is left.
+"""What is forgotten when its time is over, row by row: in transactions of bounded size, until nothing old is left.
+
+Inbox, outbox and refused attempts are not: they are filed by period, and go with it (``storage.periods``).
 
 Each step takes one tenant after the other, so that one whose rows cannot be deleted leaves the others alone. Several
 processes may forget at once: rows that one of them is deleting are passed over by the others.
@@ -10,14 +12,12 @@ from typing import Final
 from uuid import UUID
 
 import structlog
-from django.db import connection, connections
+from django.db import connection
 
-from audit.services.refusals import KEPT_DAYS, find_prunable, prune_refusals
 from lifecycle.models import NO_TENANT, BulkChange, Customer, DeadLetter, EffectRun, ImportUpload
 from lifecycle.services.bulk import working as bulk
 from lifecycle.services.customers.pins import release_expired_pins
 from lifecycle.services.effects import forgetting
-from lifecycle.services.events import inbox
 from lifecycle.services.events.failures import concerns_everybody, describe
 from lifecycle.services.imports import uploads
 from lifecycle.services.transitions import idempotency
@@ -30,13 +30,6 @@ log = structlog.get_logger(__name__)
 
 # Rows of one transaction: some tens of milliseconds.
 BATCH: Final = 5000
-BEGINNING: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-# One look into the index a tenant.
-FIND_OLD_EVENTS: Final = """
-SELECT t.id FROM unnest(%(tenants)s::uuid[]) AS t(id)
- WHERE EXISTS (SELECT FROM lifecycle_inboxevent e
-                WHERE e.tenant_id = t.id AND e.received_at >= %(since)s AND e.received_at < %(before)s)
-"""
 FORGET_DEAD_LETTERS: Final = """
 DELETE FROM lifecycle_deadletter WHERE id = ANY(ARRAY(
     SELECT id FROM lifecycle_deadletter
@@ -76,22 +69,6 @@ def _never() -> bool:
     return False
 
 
-def forget_events(*, before: dt.datetime, since: dt.datetime = BEGINNING, stop: Stop = _never) -> int:
-    """Forget the ids of events that were dealt with from ``since`` until ``before``; how many.
-
-    Anyone who calls it again and again gives the former ``before`` as ``since``, so that only what has become old in
-    between is looked at.
-    """
-    with connections[PLATFORM].cursor() as cursor:
-        cursor.execute(FIND_OLD_EVENTS, {"tenants": _list_keepers(), "since": since, "before": before})
-        tenant_ids = [tenant_id for (tenant_id,) in cursor.fetchall()]
-
-    def forget(tenant_id: UUID) -> int:
-        return inbox.forget(tenant_id, since=since, before=before, limit=BATCH)
-
-    return _forget_all("inbox", tenant_ids, forget, stop)
-
-
 def forget_dead_letters(*, before: dt.datetime, stop: Stop = _never) -> int:
     """Delete dead letters that were resolved before then. The administration log keeps the action. How many."""
     old = DeadLetter.objects.using(PLATFORM).filter(resolved_at__lt=before)
@@ -103,16 +80,6 @@ def forget_dead_letters(*, before: dt.datetime, stop: Stop = _never) -> int:
         return count
 
     return _forget_all("dead letters", set(old.values_list("tenant_id", flat=True).distinct()), forget, stop)
-
-
-def forget_refusals(*, now: dt.datetime, stop: Stop = _never) -> int:
-    """Delete refused attempts older than KEPT_DAYS, of every tenant; how many. Call outside of any transaction."""
-    before = now - dt.timedelta(days=KEPT_DAYS)
-
-    def forget(tenant_id: UUID) -> int:
-        return prune_refusals(tenant_id, before=before)
-
-    return _forget_all("refused attempts", find_prunable(before=before, using=PLATFORM), forget, stop)
 
 
 def forget_answers(*, now: dt.datetime, stop: Stop = _never) -> int:

@@ -16,23 +16,48 @@ from uuid_utils.compat import uuid7
 from audit.services.message_encryption import decrypt_message, encrypt_message
 from lifecycle.rules.envelopes import Event, Headers, Message, Received
 from storage.cursors import insert_rows, plain_array, prepared_cursor, text_array
+from storage.periods import turn_periods
 
 Identity = tuple[str, str]
 
+# Rows are filed by period (``storage.periods``): the key holds within the present one, and the look at all periods for
+# the others. No one else writes under a former period any more, since this statement looks after it has the table.
+# One look into the key of each period: as a join the planner may read whole periods instead.
+_IS_NEW: Final = """
+(SELECT true FROM lifecycle_inboxevent e
+  WHERE e.tenant_id = %(tenant_id)s::uuid AND e.source = i.source AND e.event_id = i.event_id LIMIT 1) IS NULL
+"""
 # Sorted, so that two consumers with overlapping batches queue up instead of deadlocking.
-_CLAIM: Final = """
+_CLAIM: Final = f"""
 INSERT INTO lifecycle_inboxevent (tenant_id, source, event_id, type, outcome, received_at)
 SELECT %(tenant_id)s::uuid, source, event_id, type, 'applied', %(now)s::timestamptz
   FROM unnest(%(sources)s::text[], %(event_ids)s::text[], %(types)s::text[]) AS i(source, event_id, type)
+ WHERE {_IS_NEW}
  ORDER BY source, event_id
-    ON CONFLICT (tenant_id, source, event_id) {conflict}
+    ON CONFLICT (tenant_id, source, event_id, period) {{conflict}}
 RETURNING source, event_id
-"""
+"""  # noqa: S608  constants
 CLAIM: Final = _CLAIM.format(conflict="DO NOTHING")
-CLAIM_DEAD: Final = _CLAIM.format(
+_CLAIM_NEW: Final = _CLAIM.format(
     conflict="DO UPDATE SET outcome = 'applied', received_at = EXCLUDED.received_at"
     " WHERE lifecycle_inboxevent.outcome = 'dead'"
 )
+# What is taken again goes to the present period: it is remembered from now on.
+CLAIM_DEAD: Final = f"""
+WITH dead AS (
+    SELECT e.source, e.event_id
+      FROM unnest(%(sources)s::text[], %(event_ids)s::text[]) AS i(source, event_id)
+      JOIN lifecycle_inboxevent e
+        ON e.tenant_id = %(tenant_id)s::uuid AND e.source = i.source AND e.event_id = i.event_id AND e.outcome = 'dead'
+     ORDER BY e.source, e.event_id FOR UPDATE OF e
+), again AS (
+    UPDATE lifecycle_inboxevent e SET outcome = 'applied', received_at = %(now)s::timestamptz, period = DEFAULT
+      FROM dead
+     WHERE e.tenant_id = %(tenant_id)s::uuid AND e.source = dead.source AND e.event_id = dead.event_id
+    RETURNING e.source, e.event_id
+), fresh AS ({_CLAIM_NEW})
+SELECT source, event_id FROM again UNION ALL SELECT source, event_id FROM fresh
+"""  # noqa: S608  constants
 SETTLE: Final = """
 UPDATE lifecycle_inboxevent e SET outcome = i.outcome
   FROM unnest(%(sources)s::text[], %(event_ids)s::text[], %(outcomes)s::text[]) AS i(source, event_id, outcome)
@@ -84,14 +109,6 @@ DELETE FROM lifecycle_parkedevent p USING due
  WHERE p.tenant_id = %(tenant_id)s::uuid AND p.id = due.id
 RETURNING p.id, topic, partition, "offset", key, value, headers, is_explained
 """  # noqa: S608  constants
-# Before ``since`` there is nothing any more but what was deleted, and the index still leads there until a vacuum.
-FORGET: Final = """
-DELETE FROM lifecycle_inboxevent WHERE ctid = ANY(ARRAY(
-    SELECT ctid FROM lifecycle_inboxevent
-     WHERE tenant_id = %(tenant_id)s::uuid AND received_at >= %(since)s::timestamptz
-       AND received_at < %(before)s::timestamptz
-     ORDER BY received_at LIMIT %(limit)s::int FOR UPDATE SKIP LOCKED))
-"""
 
 
 def claim(
@@ -223,12 +240,14 @@ def take_due(tenant_id: UUID, ids: Collection[UUID]) -> list[Due]:
     return [_as_due(*row[:-1], is_explained=row[-1]) for row in sorted(rows, key=lambda row: row[0])]
 
 
-def forget(tenant_id: UUID, *, since: dt.datetime, before: dt.datetime, limit: int) -> int:
-    """Forget up to ``limit`` events of that time, which can not be delivered again: the log has dropped them."""
-    with prepared_cursor("default") as cursor:
-        cursor.execute(FORGET, {"tenant_id": tenant_id, "since": since, "before": before, "limit": limit})
-        count: int = cursor.rowcount
-    return count
+def forget(*, remembered: dt.timedelta) -> int:
+    """Drop the periods whose events came longer ago than that, and begin the next one when it is time; how many were
+    dropped. Call outside of any transaction.
+
+    An event cannot be delivered again by then: the log has dropped it. It is remembered for up to a third longer, for
+    each claim looks into every period.
+    """
+    return turn_periods("lifecycle_inboxevent", every=remembered / 3, kept=remembered, using="default")
 
 
 def _as_due(

@@ -23,6 +23,7 @@ from lifecycle.services.events.dead_letters import ID_HEADER, OMITTED_HEADER
 from lifecycle.services.events.inbox import decode_headers
 from storage.cipher import Undecryptable
 from storage.cursors import plain_array, text_array
+from storage.periods import turn_periods
 from tenants.services.directory import list_slugs
 
 log = structlog.get_logger(__name__)
@@ -55,18 +56,22 @@ p.published_at IS NULL AND (p.topic, p.id) > (t.topic, 0) AND p.topic <= t.topic
 # Topic by topic, so that the rows of one that is held are not walked over each time.
 PENDING: Final = f"""
 WITH RECURSIVE {_TOPICS}
-SELECT o.id, o.tenant_id, o.topic, o.key, o.payload, o.headers, o.created_at,
+SELECT o.id, o.period, o.tenant_id, o.topic, o.key, o.payload, o.headers, o.created_at,
        {", ".join(f"h.{column}" for column in HISTORY_COLUMNS)}
   FROM (SELECT topic FROM topics WHERE topic <> ALL(%(held)s::text[])) t
  CROSS JOIN LATERAL (
-        SELECT id, tenant_id, topic, key, payload, headers, created_at, history_id FROM audit_outbox p
+        SELECT id, period, tenant_id, topic, key, payload, headers, created_at, history_id FROM audit_outbox p
          WHERE {_OF_TOPIC} AND p.id <> ALL(%(skip)s::bigint[])
          ORDER BY p.topic, p.id LIMIT %(limit)s
        ) o
   LEFT JOIN customer_lifecycle_history h ON h.tenant_id = o.tenant_id AND h.id = o.history_id
  ORDER BY o.id
 """  # noqa: S608  column names from above
-MARK: Final = "UPDATE audit_outbox SET published_at = clock_timestamp() WHERE id = ANY(%(ids)s::bigint[])"
+# Most are of the present period; without it each id would be looked for in every one.
+MARK: Final = """
+UPDATE audit_outbox SET published_at = clock_timestamp()
+ WHERE id = ANY(%(ids)s::bigint[]) AND period = ANY(%(periods)s::timestamptz[])
+"""
 MEASURE: Final = f"""
 WITH RECURSIVE {_TOPICS}
 SELECT (SELECT count(*) FROM (SELECT FROM audit_outbox WHERE published_at IS NULL LIMIT 1000000) pending),
@@ -74,11 +79,6 @@ SELECT (SELECT count(*) FROM (SELECT FROM audit_outbox WHERE published_at IS NUL
           FROM topics t CROSS JOIN LATERAL (SELECT created_at FROM audit_outbox p
                 WHERE {_OF_TOPIC} ORDER BY p.topic, p.id LIMIT 1) o)
 """  # noqa: S608  constants
-# The oldest rows by id, and of these the expired: a scan by time would read the whole table to find nothing.
-CLEAR: Final = """
-DELETE FROM audit_outbox
- WHERE id IN (SELECT id FROM audit_outbox ORDER BY id LIMIT %(limit)s) AND published_at < %(before)s
-"""
 REPUBLISH: Final = """
 UPDATE audit_outbox SET published_at = NULL
  WHERE id IN (SELECT id FROM audit_outbox
@@ -94,6 +94,7 @@ class Pending:
     """One message to publish. ``history`` is the row it announces, by column; else ``value`` holds its bytes."""
 
     id: int
+    period: dt.datetime
     tenant_id: UUID | None
     topic: str
     key: bytes | None
@@ -143,18 +144,18 @@ def fetch_pending(limit: int, *, skip: Collection[int], held: Collection[str] = 
     return [_as_pending(row) for row in rows]
 
 
-def mark_published(ids: Collection[int]) -> None:
+def mark_published(delivered: Collection[Pending]) -> None:
     """Note that the broker has them."""
+    periods = sorted({pending.period for pending in delivered})
     with connections[RELAY].cursor() as cursor:
-        cursor.execute(MARK, {"ids": plain_array(ids)})
+        cursor.execute(MARK, {"ids": plain_array(pending.id for pending in delivered), "periods": periods})
 
 
-def clear_published(*, before: dt.datetime, limit: int = 5000) -> int:
-    """Delete rows that were published before then, the oldest first; how many."""
-    with connections[RELAY].cursor() as cursor:
-        cursor.execute(CLEAR, {"before": before, "limit": limit})
-        count: int = cursor.rowcount
-    return count
+def forget_published(*, kept: dt.timedelta) -> int:
+    """Drop the periods that ended longer ago than that, if all of them was published before then too, and begin the
+    next one when it is time; how many were dropped.
+    """
+    return turn_periods("audit_outbox", every=kept / 4, kept=kept, using=RELAY)
 
 
 def measure() -> tuple[int, float]:
@@ -198,7 +199,7 @@ class Slugs:
 
 
 def _as_pending(row: tuple[Any, ...]) -> Pending:
-    id_, tenant_id, topic, key, payload, headers, created_at, *history = row
+    id_, period, tenant_id, topic, key, payload, headers, created_at, *history = row
     decoded = decode_headers(orjson.loads(headers) if isinstance(headers, str) else headers or ())
     value = None if payload is None else bytes(payload)
     dead_letter_id = next((header for name, header in reversed(decoded) if name == ID_HEADER), None)
@@ -211,6 +212,7 @@ def _as_pending(row: tuple[Any, ...]) -> Pending:
             value, decoded = None, (*decoded, (OMITTED_HEADER, b"undecryptable"))
     return Pending(
         id=id_,
+        period=period,
         tenant_id=tenant_id,
         topic=topic,
         key=None if key is None else bytes(key),
