@@ -18,7 +18,7 @@ from audit.services.recording import TOPIC as LIFECYCLE_TOPIC
 from lifecycle.messaging import describing, metrics
 from lifecycle.messaging.announcements import announce
 from lifecycle.messaging.sending import MOST_WAITING, EventSender, encode
-from lifecycle.rules.envelopes import Event, read_event
+from lifecycle.rules.envelopes import Event, Fault, Message, read_event
 from lifecycle.rules.schemas import FOLDER, TYPES, load_schema
 from lifecycle.services.events.dead_letters import TOPIC as DEAD_LETTER_TOPIC
 from lifecycle.services.events.outbox import HISTORY_COLUMNS, Pending
@@ -92,11 +92,25 @@ def test_every_example_is_valid_by_schema_and_by_the_consumer(asyncapi: dict[str
     examples = 0
     for name, message in resolve(asyncapi["components"]["messages"], asyncapi).items():
         for example in message.get("examples", []):
+            if name == DEAD_LETTER_TOPIC:
+                continue
             examples += 1
             jsonschema.validate(example["payload"], message["payload"]["schema"])
             if name in TYPES:
                 assert isinstance(read_event(encode(example["payload"])), Event), name
     assert examples == len(TYPES) + len(TOPICS) + 1
+
+
+def test_the_example_of_a_dead_letter_is_one(asyncapi: dict[str, Any]) -> None:
+    """Its bytes are refused for just the reason that its headers give."""
+    letter = asyncapi["components"]["messages"][DEAD_LETTER_TOPIC]
+    (example,) = letter["examples"]
+    headers = example["headers"]
+    jsonschema.validate(headers, letter["headers"])
+    given = (("content-type", headers["content-type"].encode()),)
+    fault = read_event(Message(headers["dead-letter-topic"], 0, 7, b"C-1001", example["payload"].encode(), given))
+    assert isinstance(fault, Fault)
+    assert (fault.code, fault.sentence) == (headers["dead-letter-code"], headers["dead-letter-sentence"])
 
 
 def test_every_schema_is_a_schema_and_names_itself() -> None:
