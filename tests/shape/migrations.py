@@ -15,7 +15,7 @@ BEFORE = {
     "lifecycle": "0003_update_budget",
 }
 # They rebuild whole tables, before the first release.
-REBUILDING = {("audit", "0005_periods"), ("lifecycle", "0028_inbox_by_period")}
+REBUILDING = {("audit", "0005_periods"), ("lifecycle", "0029_inbox_by_period")}
 _INDEX = re.compile(r"\b(?:CREATE\s+(?:UNIQUE\s+)?|DROP\s+|RE)INDEX\b(?!\s+CONCURRENTLY)", re.IGNORECASE)
 _CONSTRAINT = re.compile(r"\bADD\s+(?:CONSTRAINT\b.*?\b)?(?:UNIQUE|PRIMARY\s+KEY|EXCLUDE)\b", re.IGNORECASE | re.DOTALL)
 _CHECKED = re.compile(

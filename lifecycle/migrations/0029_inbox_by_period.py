@@ -10,7 +10,7 @@ OUTCOMES = ["applied", "noop", "stale", "parked", "dead"]
 
 
 class Migration(migrations.Migration):
-    dependencies = [("lifecycle", "0027_health_plays"), ("audit", "0005_periods")]
+    dependencies = [("lifecycle", "0028_latest_notes"), ("audit", "0005_periods")]
 
     operations = [
         FileByPeriod(
