@@ -419,6 +419,7 @@ SPECTACULAR_SETTINGS = {
         "ReplayableStateEnum": "lifecycle.services.effects.actions.REPLAYABLE_TOGETHER",
         "EffectKindEnum": "tenants.rules.configuration.definitions.EFFECT_KINDS",
         "EffectMomentEnum": "tenants.rules.configuration.definitions.EFFECT_MOMENTS",
+        "ProposalStateEnum": "lifecycle.api.risk_responses.PROPOSAL_STATES",
         "ForecastStateEnum": "lifecycle.api.viewsets.forecasts.STATES",
         "HealthBandEnum": "lifecycle.api.customer_responses.BANDS",
         "ActorKindEnum": "lifecycle.api.responses.ACTOR_KINDS",

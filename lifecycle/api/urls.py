@@ -3,6 +3,7 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 from lifecycle.api.docs import DocsView, SchemaView
+from lifecycle.api.viewsets.backtests import BacktestViewSet
 from lifecycle.api.viewsets.configuration import ConfigurationViewSet
 from lifecycle.api.viewsets.contacts import ContactViewSet
 from lifecycle.api.viewsets.customer_data import CustomerDataViewSet
@@ -16,6 +17,7 @@ from lifecycle.api.viewsets.keys import KeyViewSet
 from lifecycle.api.viewsets.notifications import NotificationViewSet
 from lifecycle.api.viewsets.personal_data import PersonalDataViewSet
 from lifecycle.api.viewsets.pins import PinViewSet
+from lifecycle.api.viewsets.proposals import ProposalViewSet
 from lifecycle.api.viewsets.transitions import TenantSummaryViewSet, TransitionViewSet
 from lifecycle.api.viewsets.undo import UndoViewSet
 from lifecycle.api.viewsets.work import NoteViewSet, OwnTaskViewSet, TaskViewSet
@@ -147,6 +149,19 @@ v1: list[URLPattern | URLResolver] = [
         "configuration",
         ConfigurationViewSet.as_view({"get": "retrieve", "put": "update"}),
         name="configuration",
+    ),
+    path(
+        "configuration/backtest",
+        BacktestViewSet.as_view({"get": "retrieve", "post": "create"}),
+        name="configuration-backtest",
+    ),
+    path("proposals", ProposalViewSet.as_view({"get": "list"}), name="proposals"),
+    path("proposals/<str:proposal_id>", ProposalViewSet.as_view({"get": "retrieve"}), name="proposal"),
+    path("proposals/<str:proposal_id>/accept", ProposalViewSet.as_view({"post": "accept"}), name="accept-proposal"),
+    path(
+        "proposals/<str:proposal_id>/dismiss",
+        ProposalViewSet.as_view({"post": "dismiss"}),
+        name="dismiss-proposal-over-api",
     ),
     path("schema", SchemaView.as_view(), name="schema"),
     path("configuration/preview", ConfigurationViewSet.as_view({"post": "preview"}), name="configuration-preview"),

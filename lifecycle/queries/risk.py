@@ -81,7 +81,7 @@ SELECT s.customer_id, s.stage, s.version, c.version, COALESCE(b.version, 0), COA
 # Open proposals of customers that are where they were when they were proposed.
 PROPOSALS: Final = """
 SELECT f.id, f.customer_id, c.name, c.owner, f.rule, s.stage, f.to_stage, f.reason_code, f.since, f.fired_at,
-       f.configuration_version, b.arr, COALESCE(b.currency, '') AS currency, count(*) OVER () AS total
+       f.configuration_version, s.version, b.arr, COALESCE(b.currency, '') AS currency, count(*) OVER () AS total
   FROM lifecycle_risk_firing f
   JOIN customer_lifecycle_status s ON s.tenant_id = f.tenant_id AND s.customer_id = f.customer_id
   JOIN lifecycle_customer c ON c.tenant_id = f.tenant_id AND c.id = f.customer_id AND c.erased_at IS NULL
@@ -89,5 +89,7 @@ SELECT f.id, f.customer_id, c.name, c.owner, f.rule, s.stage, f.to_stage, f.reas
  WHERE f.tenant_id = %(tenant_id)s AND f.state = 'open' AND s.stage = f.from_stage
    AND (%(owners)s::text[] IS NULL OR c.owner_key = ANY(%(owners)s::text[]))
    AND (%(customer_id)s::uuid IS NULL OR f.customer_id = %(customer_id)s::uuid)
+   AND (%(proposal_id)s::uuid IS NULL OR f.id = %(proposal_id)s::uuid)
+   AND (%(after_id)s::uuid IS NULL OR (f.fired_at, f.id) > (%(after_at)s::timestamptz, %(after_id)s::uuid))
  ORDER BY f.fired_at, f.id LIMIT %(limit)s
 """

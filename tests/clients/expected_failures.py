@@ -54,6 +54,7 @@ MEANT = (
         {"#/from", "#/to", "#/day", "#/cohort", "#/way"},
         "a period ends after it begins, within ten years since 1990, and a way is one that there is",
     ),
+    (("dismiss_proposal",), {"#/reason"}, "whether a reason says anything no pattern can say"),
     (("move_customer", "move_customers"), {"#/confirm_effects"}, "a whole number is written without a point"),
 )
 # What a source may write, and what its values are, beyond what JSON Schema can say.

@@ -70,6 +70,7 @@ OF_UNKNOWN_IDS = {
     *("test_webhook_endpoint", "delete_webhook_endpoint", "undo_transitions", "get_undo"),
     *("read_notification", "acknowledge_notification", "find_customer"),
     *("get_note", "edit_note", "delete_note", "get_task", "change_task"),
+    *("get_proposal", "accept_proposal", "dismiss_proposal", "get_backtest", "begin_backtest"),
     # What a field may hold depends on it, and whether one is pinned on that.
     *("pin_field", "unpin_field"),
     # Nor which source owns what.
@@ -114,5 +115,13 @@ def test_a_viewer_is_answered_as_described_too(server, tenant, tmp_path):
     refused = {operation for operation, status in seen if status == 403}
     changing = {"move_customer", "move_customers", "publish_configuration", "preview_configuration"}
     changing |= {"export_customer", "erase_customer"}
+    changing |= {
+        "get_proposal",
+        "accept_proposal",
+        "dismiss_proposal",
+        "get_backtest",
+        "begin_backtest",
+        "list_behind_figure",
+    }
     assert refused == changing | EFFECTS | OF_THE_WORK | {"list_history", "list_changes"}
     assert {operation for operation, status in seen if status in (200, 207)} & changing == set()

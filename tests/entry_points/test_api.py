@@ -163,6 +163,16 @@ DOORS: dict[tuple[str, str], Door] = {
     ("GET", "/api/v1/configuration"): Door(VIEW_LIFECYCLE),
     ("PUT", "/api/v1/configuration"): Door(CONFIGURE_STAGES, lambda _: MINIMAL),
     ("POST", "/api/v1/configuration/preview"): Door(CONFIGURE_STAGES, lambda _: MINIMAL),
+    # A tenant without a draft has nothing to play: see tests/api/test_proposals.py.
+    ("GET", "/api/v1/configuration/backtest"): Door(CONFIGURE_STAGES, answers=(404,)),
+    ("POST", "/api/v1/configuration/backtest"): Door(CONFIGURE_STAGES, lambda _: {}, answers=(404,)),
+    # Ids that are none of the tenant's are a 404: see there.
+    ("GET", "/api/v1/proposals"): Door(VIEW_LIFECYCLE),
+    ("GET", "/api/v1/proposals/{proposal_id}"): Door(VIEW_HISTORY, answers=(400, 404)),
+    ("POST", "/api/v1/proposals/{proposal_id}/accept"): Door(UPDATE_LIFECYCLE, lambda _: {}, answers=(400, 404)),
+    ("POST", "/api/v1/proposals/{proposal_id}/dismiss"): Door(
+        UPDATE_LIFECYCLE, lambda _: {"reason": "x"}, answers=(400, 404)
+    ),
     ("GET", "/api/v1/schema"): Door(ANYONE),
     ("GET", "/api/docs"): Door(ANYONE),
 }

@@ -24,7 +24,7 @@ from lifecycle.services.risk.playing import (
     play_rules,
     work_off_plays,
 )
-from lifecycle.services.risk.proposals import DismissalRefused, dismiss_proposal, list_proposals
+from lifecycle.services.risk.proposals import ProposalRefused, dismiss_proposal, list_proposals
 from lifecycle.services.risk.watching import watch_rules
 from lifecycle.services.transitions.apply import Call, apply, place
 from tenants.actors import system_actor
@@ -308,12 +308,12 @@ def test_a_dismissed_proposal_says_why_and_does_not_come_again_in_the_stretch(te
         ((proposal,), _count) = list_proposals(tenant=tenant)
         one = {"tenant": tenant, "actor": ACTOR, "now": utc_now()}
         for reason, code in ((" ", "reason_required"), ("x" * 256, "reason_required")):
-            with pytest.raises(DismissalRefused) as refused:
+            with pytest.raises(ProposalRefused) as refused:
                 dismiss_proposal(proposal["id"], live.id, reason=reason, **one)
             assert refused.value.code == code
         assert list_proposals(tenant=tenant)[1] == 1
         dismiss_proposal(proposal["id"], live.id, reason="They pay\n next week", **one)
-        with pytest.raises(DismissalRefused) as refused:
+        with pytest.raises(ProposalRefused) as refused:
             dismiss_proposal(proposal["id"], live.id, reason="Again", **one)
         assert refused.value.code == "conflict"
         entry = AdministrationEntry.objects.filter(action="dismiss_proposal").get()

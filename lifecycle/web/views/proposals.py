@@ -8,7 +8,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from lifecycle.services.risk.proposals import LONGEST_DISMISSAL, DismissalRefused, dismiss_proposal, list_proposals
+from lifecycle.services.risk.proposals import LONGEST_DISMISSAL, ProposalRefused, dismiss_proposal, list_proposals
 from lifecycle.web.pages import page
 from tenants.pages import TenantRequest
 from tenants.refusals import STATUS_OF_CODE
@@ -29,7 +29,7 @@ def dismiss(request: TenantRequest, customer_id: UUID, proposal_id: UUID) -> Htt
                 actor=request.identity.actor(),
                 now=timezone.now(),
             )
-        except DismissalRefused as refused:
+        except ProposalRefused as refused:
             if refused.code == "not_found":
                 raise Http404(str(refused)) from refused
             refusal, status = str(refused), STATUS_OF_CODE[refused.code]

@@ -117,6 +117,14 @@ def lock_draft(draft_id: UUID, *, tenant: TenantRef, expected_revision: int) -> 
     return draft
 
 
+def find_draft(draft_id: UUID | None, *, tenant: TenantRef) -> ConfigurationVersion | None:
+    """An unpublished draft, or the one that was edited last; None if there is none. One statement."""
+    drafts = ConfigurationVersion.objects.filter(tenant_id=tenant.id, published_at__isnull=True)
+    if draft_id is not None:
+        drafts = drafts.filter(id=draft_id)
+    return drafts.order_by("-updated_at", "id").first()
+
+
 def hold_draft(draft_id: UUID, *, tenant: TenantRef) -> ConfigurationVersion:
     """Lock an unpublished draft as it is now. Raises NoSuchVersion when it is gone. One statement."""
     drafts = ConfigurationVersion.objects.select_for_update()

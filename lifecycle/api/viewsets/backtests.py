@@ -1,0 +1,107 @@
+"""A draft's at-risk rules played over the tenant's own past."""
+
+from typing import Any, ClassVar, Final
+from uuid import UUID
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from lifecycle.api import schema
+from lifecycle.api.filters import refuse_unknown_parameters
+from lifecycle.api.risk_responses import DONE, RUNNING, BacktestResponse, BacktestSerializer
+from lifecycle.api.viewsets.effects import read_id
+from lifecycle.api.viewsets.tenant import TenantViewSet
+from lifecycle.models import RulePlay
+from lifecycle.rules.risk.judging import Tally
+from lifecycle.services.risk.playing import RuleResult, begin_play, describe_results, find_play
+from tenants.models import ConfigurationVersion
+from tenants.refusals import RequestRefused
+from tenants.roles import CONFIGURE_STAGES
+from tenants.rules.configuration.document import parse_configuration
+from tenants.services.configuration.versions import find_draft
+
+_DRAFT: Final = OpenApiParameter(
+    "draft", OpenApiTypes.UUID, description="The draft; the one that was edited last without it."
+)
+
+
+class BacktestViewSet(TenantViewSet):
+    """``/configuration/backtest``."""
+
+    required_permissions: ClassVar[dict[str, str]] = dict.fromkeys(("retrieve", "create"), CONFIGURE_STAGES)
+
+    @schema.describe("get_backtest", "configuration", _DRAFT, answer=BacktestResponse)
+    def retrieve(self, request: Request) -> Response:
+        """How far the play of a draft has come that was asked for last, and once it is done what each rule did."""
+        refuse_unknown_parameters(request.query_params, ("draft",))
+        text = request.query_params.get("draft")
+        draft = self._find(read_id(text, "draft") if text is not None else None)
+        play = find_play(draft.id, tenant=self.tenant)
+        if play is None:
+            raise RequestRefused("not_found", _("The rules of this draft were not played yet."))
+        return Response(BacktestResponse.render(describe_play(play, draft)))
+
+    @schema.describe("begin_backtest", "configuration", request=BacktestSerializer, answer=BacktestResponse, status=202)
+    def create(self, request: Request) -> Response:
+        """Play the at-risk rules of a draft over the last two years, in the background; ask again for the result.
+
+        An earlier play of the same draft is replaced. Nothing is moved or proposed.
+        """
+        body = BacktestSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        draft = self._find(body.validated_data.get("draft"))
+        if not parse_configuration(draft.document).risk_rules:
+            raise RequestRefused("invalid_request", _("The draft has no at-risk rules yet."))
+        play = begin_play(
+            draft,
+            tenant=self.tenant,
+            actor=self.identity.actor(),
+            now=timezone.now(),
+            known=body.validated_data.get("known", ""),
+        )
+        return Response(BacktestResponse.render(describe_play(play, draft)), status=202)
+
+    def _find(self, draft_id: UUID | None) -> ConfigurationVersion:
+        draft = find_draft(draft_id, tenant=self.tenant)
+        if draft is None:
+            raise RequestRefused("not_found", _("There is no such draft."))
+        return draft
+
+
+def describe_play(play: RulePlay, draft: ConfigurationVersion) -> dict[str, Any]:
+    """The play of a draft as ``BacktestResponse`` renders it."""
+    tally = Tally.from_json(play.tally)
+    is_done = play.finished_at is not None
+    results = describe_results(
+        parse_configuration(play.document), tally, since=play.since, until=play.until, managers=play.managers
+    )
+    return {
+        "draft": draft.id,
+        "is_of_present_draft": play.revision == draft.revision,
+        "state": DONE if is_done else RUNNING,
+        "customers_done": play.done,
+        "customers": play.total,
+        **{name: getattr(play, name) for name in ("known", "since", "until", "requested_by", "finished_at")},
+        "churns": tally.churns,
+        "rules": [_describe(one) for one in results] if is_done else [],
+    }
+
+
+def _describe(one: RuleResult) -> dict[str, Any]:
+    quarter, median, three_quarters = one.leads
+    return {
+        **{
+            name: getattr(one, name) for name in ("name", "enabled", "alarms", "caught", "churns", "undecided", "added")
+        },
+        "days_before_quarter": quarter,
+        "days_before_median": median,
+        "days_before_three_quarters": three_quarters,
+        "value_caught": one.value,
+        "false_alarms": one.false,
+        "false_alarms_a_manager_a_week": one.false_a_week,
+        "due_now": one.due,
+    }
