@@ -1,12 +1,14 @@
 """The browser of the browser tests: Debian's chromium without a window, installed where that is possible.
 
-The same engine without what a window needs takes half the time of the processor. A whole chromium does as well.
+The same engine without what a window needs takes half the time of the processor. A whole chromium does as well, and
+where Debian's is there the other one is put beside it.
 """
 
 import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 from local.guard import Guard
 from local.trouble import CannotStart
@@ -15,6 +17,7 @@ NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chro
 FONTS = "fonts-liberation"
 # The first that the system's packages have.
 PACKAGES = ("chromium-headless-shell", "chromium")
+WHOLE = "chromium"
 APT = ("apt-get", "-q", "-y", "-o", "DPkg::Lock::Timeout=300")
 
 
@@ -29,14 +32,15 @@ def provide_browser(_: Guard, arguments: list[str]) -> int:
     """Install chromium when there is none and this is root on a Debian; otherwise say loudly what will be missing."""
     if arguments:
         raise CannotStart("browser takes no arguments")
-    if find_browser():
+    found = find_browser()
+    if found and (os.environ.get("CHROMIUM") or Path(found).name != WHOLE):
         return 0
     why = "there is no apt-get" if not shutil.which("apt-get") else "only root may install it"
     if shutil.which("apt-get") and os.geteuid() == 0:
         print("installing chromium for the browser tests", flush=True)
         why = _install()
-        if find_browser():
-            return 0
+    if find_browser():
+        return 0
     print(
         f"\n*** THE BROWSER TESTS CANNOT RUN: no chromium was found, and {why}.\n"
         f"*** Install it (Debian: apt-get install {PACKAGES[0]}) or name one: CHROMIUM=/path/to/chromium make test\n",
