@@ -91,7 +91,9 @@ class RequestRefused(Exception):
         if refused.allowed:
             extra.setdefault("allowed", list(refused.allowed))
         if refused.effects is not None:
-            counts = Counter((effect.name, effect.kind) for effect in refused.effects)
+            counts: Counter[tuple[str, str]] = Counter()
+            for effect, count in refused.effects:
+                counts[effect.name, effect.kind] += count
             extra["effects"] = [{"name": name, "kind": kind, "count": count} for (name, kind), count in counts.items()]
         errors = []
         if refused.field is not None:

@@ -1,6 +1,7 @@
 """May this customer be moved to that stage? Decided from the policy, the status as locked and the change alone."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -77,14 +78,14 @@ class Refused:
     entry point has made one already).
 
     ``allowed``: the stages, or the reasons, that would be accepted. ``field``: the part of the change that is wrong.
-    ``effects``: what the change would start, if it is not what was agreed to.
+    ``effects``: what the change would start, each with how often, if it is not what was agreed to.
     """
 
     code: str
     message: Message | str
     allowed: tuple[str, ...] = ()
     field: str | None = None
-    effects: tuple[Effect, ...] | None = None
+    effects: tuple[tuple[Effect, int], ...] | None = None
 
 
 Decision = Allowed | Unchanged | Refused
@@ -139,7 +140,7 @@ def decide(policy: Policy, status: Status, change: Change, *, may_update: bool, 
         reason = judged
     effects = policy.effects_of(from_stage, to_stage, source)
     if change.expected_effects is not None and change.expected_effects != len(effects):
-        return refuse_effects(effects, change.expected_effects)
+        return refuse_effects(Counter(effects), change.expected_effects)
     return Allowed(from_stage, to_stage, reason, effects)
 
 
@@ -170,21 +171,21 @@ def explain(policy: Policy, status: Status, *, may_update: bool, source: str | N
     return tuple(options)
 
 
-def refuse_effects(effects: Sequence[Effect], confirmed: int) -> Refused:
-    """The refusal of what would start other effects than as many as were confirmed; named up to ten."""
+def refuse_effects(effects: Mapping[Effect, int], confirmed: int) -> Refused:
+    """The refusal of what would start other effects (each so often) than as many as were confirmed; named up to ten."""
     return _refuse_effects("effects_unconfirmed", effects, confirmed=confirmed)
 
 
-def refuse_unasked_effects(effects: Sequence[Effect], budget: int) -> Refused:
+def refuse_unasked_effects(effects: Mapping[Effect, int], budget: int) -> Refused:
     """The refusal of a bulk change that would start more effects than the tenant lets one start unasked."""
     return _refuse_effects("effects_unasked", effects, budget=budget)
 
 
-def _refuse_effects(name: str, effects: Sequence[Effect], **params: int) -> Refused:
+def _refuse_effects(name: str, effects: Mapping[Effect, int], **params: int) -> Refused:
     names = tuple(dict.fromkeys((effect.name, effect.kind) for effect in effects))
     more = max(0, len(names) - MOST_NAMED)
-    message = Message(name, {"names": names[:MOST_NAMED], "more": more, "count": len(effects), **params})
-    return Refused("effects_unconfirmed", message, effects=tuple(effects))
+    message = Message(name, {"names": names[:MOST_NAMED], "more": more, "count": sum(effects.values()), **params})
+    return Refused("effects_unconfirmed", message, effects=tuple(effects.items()))
 
 
 def refuse_mute() -> Refused:

@@ -1,6 +1,7 @@
 """The moves of a configuration's mapping start effects only where that is asked for, with the number named first."""
 
 import json
+import tracemalloc
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
@@ -16,12 +17,16 @@ from audit.models import AdministrationEntry
 from lifecycle.models import EffectRun
 from lifecycle.rules.transitions import Change
 from lifecycle.services.configuration import stage_migrations
+from lifecycle.services.configuration.plans import Target
 from lifecycle.services.configuration.publication import revert_publication
+from lifecycle.services.configuration.started import find_leaving
 from lifecycle.services.transitions.apply import Call, apply
 from lifecycle.services.transitions.outcomes import EffectsUnconfirmed
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
 from tenants.models import Tenant
+from tenants.rules.configuration.document import parse_configuration
+from tenants.rules.configuration.policy import compile_policy
 from tests.admin.test_configuration import new_draft, reported
 from tests.factories import CustomerFactory, TenantFactory, utc_now
 from tests.services.test_publication import ADMIN, move_all, publish, stages_of, written
@@ -202,3 +207,17 @@ def test_the_command_names_them_in_a_dry_run_and_starts_them_when_asked(tenant: 
     assert started(tenant) == []
     assert "version 2 is live" in load("--start-effects", "--confirm-effects", "4")
     assert started(tenant) == STARTED
+
+
+def test_what_fifty_thousand_moves_start_is_counted_and_not_listed() -> None:
+    """A list of what each customer starts had a million entries."""
+    policy = compile_policy(parse_configuration(AFTER), version=2)
+    leaving = find_leaving(policy, {"At-Risk": Target("Churned", None)}, {"At-Risk": 50_000, "Active": 7}, {})
+    tracemalloc.start()
+    try:
+        counts = leaving.count_effects()
+        _now, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert {effect.name: count for effect, count in counts.items()} == {"Forecast": 50_000, "Write": 50_000}
+    assert peak < 20_000

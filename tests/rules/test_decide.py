@@ -1,5 +1,6 @@
 """Somebody asks to move a customer: what is allowed, what is refused, and what the refusal says."""
 
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -101,7 +102,7 @@ def test_other_effects_than_as_many_as_were_confirmed_are_refused_and_named() ->
         "effects_unconfirmed",
         "This would start 1 automation: “Escalate” (alert); you confirmed none. Nothing was saved: review what would"
         " start, then try again.",
-        effects=effects,
+        effects=tuple((effect, 1) for effect in effects),
     )
     assert ask(standing_in("Prospect"), "Onboarded", expected_effects=2) == Refused(
         "effects_unconfirmed",
@@ -115,7 +116,7 @@ def test_other_effects_than_as_many_as_were_confirmed_are_refused_and_named() ->
 
 def test_of_many_effects_ten_are_named() -> None:
     effects = [replace(POLICY.effects_of("Active", "At-Risk")[0], name=f"E{number % 12}") for number in range(24)]
-    assert say(refuse_effects(effects, 23).message) == (
+    assert say(refuse_effects(Counter(effects), 23).message) == (
         f"This would start 24 automations: {', '.join(f'“E{number}” (alert)' for number in range(10))} and 2 more; you"
         " confirmed 23. Nothing was saved: review what would start, then try again."
     )

@@ -5,6 +5,7 @@ is moved has one request id, by which it is undone as a whole.
 """
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Final
@@ -235,22 +236,21 @@ def _check_preview(preview: MovePreview, *, effects: int, typed: int | None, is_
     if not preview.moving:
         reason = preview.reasons[0][0] if len(preview.reasons) == 1 else None
         raise _as_refusal(reason) if reason else BulkRefused("transition_not_allowed", Message("none_can_be_moved"))
-    starting = _list_effects(preview)
-    if len(starting) != effects:
+    starting = _count_effects(preview)
+    if sum(starting.values()) != effects:
         raise _as_refusal(refuse_effects(starting, effects))
     if preview.asks_number and typed != effects and not is_muted:
         raise _as_refusal(refuse_unasked_effects(starting, preview.effects_budget))
 
 
-def _list_effects(preview: MovePreview) -> list[Effect]:
-    """What the moves start, each as often as it does."""
-    return [
-        effect
-        for group in preview.groups
-        if isinstance(group.decision, Allowed)
-        for effect in group.decision.effects
-        for _ in range(group.customers)
-    ]
+def _count_effects(preview: MovePreview) -> Counter[Effect]:
+    """How often the moves start each effect."""
+    counts: Counter[Effect] = Counter()
+    for group in preview.groups:
+        if isinstance(group.decision, Allowed):
+            for effect in group.decision.effects:
+                counts[effect] += group.customers
+    return counts
 
 
 def _as_refusal(refused: Refused) -> BulkRefused:

@@ -91,7 +91,7 @@ def publish_configuration(
         targets = read_targets(configuration, renamed, mapping or {}, counts, stages, names=names, is_return=is_return)
         leaving = find_leaving(compile_policy(configuration, version=live + 1), targets, counts, names)
         # No one moves a customer until this is published, and no one enters these stages afterwards.
-        effects = leaving.list_effects() if starts_effects else []
+        effects = leaving.count_effects() if starts_effects else Counter()
         compare_effects(effects, tenant=tenant, expected=confirm_effects)
         names |= {old: new for old, new in (former_names or {}).items() if old not in stages}
         version, policy = versions.publish_version(
@@ -105,7 +105,7 @@ def publish_configuration(
             comment=comment,
             draft=draft,
             action=action,
-            detail={"effects": dict(Counter(effect.name for effect in effects))} if starts_effects else {},
+            detail={"effects": {effect.name: count for effect, count in effects.items()}} if starts_effects else {},
         )
         # What a stage means and how long a stay is expected shows in every summary.
         copies.refresh_configuration(tenant.id, live + 1)

@@ -37,9 +37,13 @@ class Leaving:
     effects: Mapping[str, tuple[Effect, ...]]
     customers: Mapping[str, int]
 
-    def list_effects(self) -> list[Effect]:
-        """What is started, each as often as it is."""
-        return [effect for stage, effects in self.effects.items() for effect in effects * self.customers[stage]]
+    def count_effects(self) -> Counter[Effect]:
+        """How often each effect is started: as many entries as there are effects, however many customers are moved."""
+        counts: Counter[Effect] = Counter()
+        for stage, effects in self.effects.items():
+            for effect in effects:
+                counts[effect] += self.customers[stage]
+        return counts
 
 
 def find_leaving(
@@ -68,8 +72,7 @@ def count_started(
     """
     stages = [stage for stage, effects in leaving.effects.items() if effects]
     if sum(leaving.customers[stage] for stage in stages) > MOST_LOOKED_AT:
-        times = Counter((effect.name, effect.kind) for effect in leaving.list_effects())
-        return tuple(StartedCount(name, kind, count) for (name, kind), count in times.items())
+        return tuple(StartedCount(effect.name, effect.kind, count) for effect, count in leaving.count_effects().items())
     if not stages:
         return ()
     rows = CustomerLifecycleStatus.objects.filter(tenant_id=tenant.id, stage__in=stages)

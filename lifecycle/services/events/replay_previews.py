@@ -43,9 +43,9 @@ class ReplayPreview:
 
     def agree(self, confirmed: int | None) -> Agreement:
         """What may start, when the number that people confirmed is that of now. Raises EffectsUnconfirmed."""
-        effects = [effect for _tenant_id, effect in self.starting]
+        effects = Counter(effect for _tenant_id, effect in self.starting)
         if confirmed is not None:
-            if confirmed != len(effects):
+            if confirmed != len(self.starting):
                 raise EffectsUnconfirmed(refuse_effects(effects, confirmed))
         elif (budget := self._find_budget()) is not None:
             raise EffectsUnconfirmed(refuse_unasked_effects(effects, budget))

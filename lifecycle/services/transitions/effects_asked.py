@@ -34,18 +34,21 @@ def check_effects(
     Call while the rows are locked. One statement at most, and none where nothing is started. Raises EffectsUnconfirmed.
     """
     if expected is not None or (asks_above_budget and call.starts_effects and call.mute_reason is None):
-        compare_effects(list_effects(outcomes), tenant=call.tenant, expected=expected)
+        compare_effects(_count_effects(outcomes), tenant=call.tenant, expected=expected)
 
 
-def compare_effects(effects: Sequence[Effect], *, tenant: TenantRef, expected: int | None) -> None:
+def compare_effects(effects: Mapping[Effect, int], *, tenant: TenantRef, expected: int | None) -> None:
     """Whether so many start as were agreed to: ``expected``, or else no more than the tenant lets start unasked.
+
+    ``effects``: how often each would be started.
 
     One statement at most, and none where nothing is started. Raises EffectsUnconfirmed.
     """
+    count = sum(effects.values())
     if expected is not None:
-        if len(effects) != expected:
+        if count != expected:
             raise EffectsUnconfirmed(refuse_effects(effects, expected))
-    elif effects and len(effects) > (budget := read_budget(tenant)):
+    elif count and count > (budget := read_budget(tenant)):
         raise EffectsUnconfirmed(refuse_unasked_effects(effects, budget))
 
 
@@ -54,9 +57,8 @@ def read_budget(tenant: TenantRef) -> int:
     return Tenant.objects.filter(id=tenant.id).values_list("effects_budget", flat=True).get()
 
 
-def list_effects(outcomes: Sequence[Outcome]) -> list[Effect]:
-    """What the moves start, each as often as it does."""
-    return [effect for outcome in outcomes for effect in outcome.effects]
+def _count_effects(outcomes: Sequence[Outcome]) -> Counter[Effect]:
+    return Counter(effect for outcome in outcomes for effect in outcome.effects)
 
 
 def mute_started(call: Call, started: Mapping[UUID, Sequence[Started]]) -> Mapping[UUID, Sequence[Started]]:
