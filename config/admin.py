@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django_htmx.http import HttpResponseClientRedirect
 
+from config.sections import arrange_sections
 from tenants.context import tenant_context
 from tenants.pages import go_to_switcher, identify_page, page_of
 from tenants.roles import CONFIGURE_STAGES
@@ -50,6 +51,11 @@ class CustomerAdminSite(admin.AdminSite):
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """The pages' own account: a second form would be a second way around its limits."""
         return redirect("account")
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
+        """The entries in sections of our own, *Lifecycle* first; of one app, as Django lists them."""
+        apps = super().get_app_list(request, app_label)
+        return apps if app_label else arrange_sections(apps, address=reverse("admin:index"))
 
     def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Any:
         """Wrap a view: who asks, for which tenant, and its rows only. Lazy templates are rendered inside."""
