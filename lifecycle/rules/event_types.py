@@ -30,6 +30,8 @@ from lifecycle.rules.fields import (
 from lifecycle.rules.sample_names import name_company, name_person
 
 Data = Mapping[str, Any]
+_ID: Final = line(150)
+_ANY: Final = Kind("part", read=lambda value: value, schema={"type": ["object", "array"]})
 # Part -> column -> value; for the contacts the list of people.
 Facts = dict[str, Any]
 
@@ -78,10 +80,16 @@ class EventType:
 
     def paths(self) -> frozenset[str]:
         """What a condition of an event rule may look at."""
+        return frozenset(self.kinds_of_paths())
+
+    def kinds_of_paths(self) -> dict[str, Kind]:
+        """The same, each with what its values are; of a whole part of the profile it can only be asked whether it is
+        there.
+        """
         if self.part is not None:
-            return frozenset({"external_id", *filter(None, [self.id_field]), *self.kinds})
-        fields = {one.path for one in FIELDS if one.in_profile and one.part != CONTACTS}
-        return frozenset({"external_id", CONTACTS, BILLING, SUPPORT} | fields)
+            return {"external_id": _ID, **({self.id_field: _ID} if self.id_field else {}), **self.kinds}
+        fields = {one.path: one.kind for one in FIELDS if one.in_profile and one.part != CONTACTS}
+        return {"external_id": _ID, **dict.fromkeys((CONTACTS, BILLING, SUPPORT), _ANY), **fields}
 
 
 def _write_profile(data: Data) -> Facts:

@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
+from lifecycle.sentences.fields import name_field
 from lifecycle.services.work.sealing import Keys
 from lifecycle.services.work.timeline import (
     EFFECT,
@@ -24,7 +25,7 @@ from lifecycle.services.work.timeline import (
     TimelinePage,
     read_timeline,
 )
-from lifecycle.web.naming import name_field, name_source, spell_value
+from lifecycle.web.naming import name_source, spell_value
 from lifecycle.web.people import name_people_then
 from lifecycle.web.work import may_do
 from tenants.actors import TenantRef

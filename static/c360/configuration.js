@@ -1,4 +1,5 @@
-// What the editor of a draft does beyond htmx: colour pickers, a warning before unsaved work is left, jumps to lines.
+// What the editor of a draft does beyond htmx: colour pickers, a warning before unsaved work is left, jumps to lines, and
+// a look at what is being typed: the server says what is wrong with it and draws it, and saves nothing.
 "use strict";
 
 (() => {
@@ -11,7 +12,7 @@
       const picker = document.createElement("input");
       picker.type = "color";
       picker.value = COLOR.test(field.value) ? field.value : "#8a93a6";
-      picker.setAttribute("aria-label", "Pick a color");
+      picker.setAttribute("aria-label", document.getElementById("editor").dataset.saysColor);
       picker.addEventListener("input", () => { field.value = picker.value; setDirty(true); });
       field.addEventListener("input", () => { if (COLOR.test(field.value)) picker.value = field.value; });
       field.after(picker);
@@ -23,7 +24,7 @@
   function setDirty(value) {
     isDirty = value;
     const state = document.querySelector(".editor .state");
-    if (value && state) state.textContent = "Not saved yet";
+    if (value && state) state.textContent = document.getElementById("editor").dataset.saysUnsaved;
   }
 
   // Whether a field shows something else than the server sent, as when it was filled in before this script ran.
@@ -56,14 +57,41 @@
   }
 
   document.addEventListener("htmx:beforeRequest", (event) => {
-    if (event.detail.target.id === "editor") late = new Map();
+    if (event.detail.target.id !== "editor") return;
+    late = new Map();
+    const { id, name, value } = document.activeElement;
+    focused = { id, name, value, step: document.activeElement.closest("details.step")?.id };
   });
-  document.addEventListener("htmx:afterSwap", putBackLate);
+  // Not when a look at the draft comes back in between: what is typed waits for the rows that it belongs into.
+  document.addEventListener("htmx:afterSwap", (event) => {
+    if (event.detail.target.id !== "editor") return;
+    putBackLate();
+    keepFocus();
+  });
+
+  // The button that was pressed is disabled while the server answers, and so loses the focus. What was pressed has it again:
+  // the first field of a new row, the button, or the head of the step, when the row is gone.
+  let focused = null;
+  const ROWS = { add_rule: "#event_rules", add_risk: "#risk_rules", add_effect: "#effects", add_part: "#health", add_source: "#sources" };
+
+  function keepFocus() {
+    if (!focused || document.activeElement !== document.body) return;
+    const added = [...document.querySelectorAll(`${ROWS[focused.value] ?? "#none"} fieldset.card`)].at(-1);
+    const button = `#editor button[name="do"][value="${CSS.escape(focused.value ?? "")}"]:not(:disabled, .visually-hidden)`;
+    const next =
+      added?.querySelector(".fields :is(input, select, textarea)") ??
+      (focused.id ? document.getElementById(focused.id) : null) ??
+      (focused.name === "do" ? document.querySelector(button) : null) ??
+      (focused.step ? document.querySelector(`#${focused.step} > summary`) : null);
+    next?.focus();
+  }
 
   document.addEventListener("input", (event) => {
     if (!event.target.closest(".editor")) return;
     setDirty(true);
     keepLate(event.target);
+    if (event.target.matches("select.field")) showUnit(event.target);
+    lookSoon();
   });
   document.addEventListener("submit", () => { isDirty = false; });
   window.addEventListener("beforeunload", (event) => {
@@ -98,8 +126,102 @@
     text.scrollTop = (number - 6) * parseFloat(getComputedStyle(text).lineHeight);
   });
 
+  // What follows the value of a condition, as soon as something else is looked at.
+  function showUnit(field) {
+    const unit = field.closest(".condition").querySelector(".unit");
+    unit.textContent = field.selectedOptions[0]?.dataset.unit ?? "";
+  }
+
+  // Which steps are open goes along with the form: the answer has them as they were.
+  document.addEventListener("toggle", (event) => {
+    const open = event.target.matches?.("details.step") ? event.target.querySelector('input[name="open"]') : null;
+    if (open) open.disabled = !event.target.open;
+  }, true);
+
+  // A link to what is in a closed step opens it first.
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest('#verdict a[href^="#"]');
+    const target = link && document.getElementById(link.hash.slice(1));
+    if (!target) return;
+    event.preventDefault();
+    for (let one = target; one; one = one.parentElement?.closest("details")) if (one.matches("details")) one.open = true;
+    target.scrollIntoView({ block: "center" });
+    if (!target.matches("input, select, textarea")) target.tabIndex = -1;
+    target.focus({ preventScroll: true });
+  });
+
+  // The longer the server takes for a look, the longer it is left alone.
+  const SOONEST_MS = 500;
+  let waiting = 0;
+  let lastTook = 0;
+  let asked = 0;
+
+  function lookSoon() {
+    const verdict = document.getElementById("verdict");
+    if (!verdict) return;
+    verdict.dataset.stale = "yes";
+    clearTimeout(waiting);
+    waiting = setTimeout(() => {
+      asked = performance.now();
+      htmx.trigger("#verdict", "c360:look");
+    }, Math.max(SOONEST_MS, 3 * lastTook));
+  }
+
+  // What the server found is put beside the fields that it is about; what it no longer finds goes away.
+  function placeFindings(verdict) {
+    const form = document.getElementById("draft");
+    if (!form.querySelector("details.step")) return;
+    for (const old of form.querySelectorAll(".step .finding:not(label, :has(input))")) old.remove();
+    for (const field of form.querySelectorAll("[aria-invalid]")) field.removeAttribute("aria-invalid");
+    for (const item of verdict.querySelectorAll("[data-at]")) {
+      const at = document.getElementById(item.dataset.at);
+      const isError = item.classList.contains("error");
+      const step = document.getElementById(`step-${item.dataset.in}`);
+      // Errors that were not there before open their step; one that someone closes over old errors stays closed.
+      if (isError && step && !known.has(item.textContent)) step.open = true;
+      if (!at || at.matches("details")) continue;
+      const said = document.createElement("p");
+      said.className = item.classList.value;
+      said.textContent = item.querySelector("span").textContent;
+      if (at.matches("input, select, textarea")) {
+        if (isError) at.setAttribute("aria-invalid", "true");
+        at.closest("td, .condition, .fields > div, li, p, div").append(said);
+      } else {
+        at.append(said);
+      }
+    }
+    known = errorsIn(verdict);
+  }
+
+  const errorsIn = (verdict) => new Set([...(verdict?.querySelectorAll(".finding.error") ?? [])].map((one) => one.textContent));
+  let known = errorsIn(document.getElementById("verdict"));
+
+  document.addEventListener("htmx:afterSwap", (event) => {
+    if (event.detail.target.id === "editor") {
+      clearTimeout(waiting);
+      known = errorsIn(document.getElementById("verdict"));
+    }
+    if (event.detail.target.id !== "verdict") return;
+    const verdict = event.detail.target;
+    lastTook = performance.now() - asked;
+    delete verdict.dataset.stale;
+    placeFindings(verdict);
+    const said = document.getElementById("verdict-said");
+    const heading = verdict.querySelector("h2").textContent;
+    if (said.textContent !== heading) said.textContent = heading;
+  });
+
+  // With this script the form says which steps are open; without it what was changed is open in the answer.
+  function keepFolds(form) {
+    if (!form || form.elements.folds) return;
+    const kept = document.createElement("input");
+    Object.assign(kept, { type: "hidden", name: "folds", value: "yes" });
+    form.append(kept);
+  }
+
   function begin(scope) {
     addPickers(scope);
+    keepFolds(document.getElementById("draft"));
     if (document.querySelector(".editor")?.dataset.unsaved === "yes") isDirty = true;
   }
 

@@ -13,9 +13,10 @@ from lifecycle.admin.configuration.documents import SameNameTwice, write_documen
 from lifecycle.admin.configuration.folding import _EFFECT_TEXTS
 from lifecycle.admin.configuration.health_sheet import HealthSheet, change_health
 from lifecycle.admin.configuration.json_text import arrange, find_lines, write_json
-from lifecycle.admin.configuration.layout import CannotLayOut, lay_out, lay_out_gone
+from lifecycle.admin.configuration.layout import lay_out, lay_out_gone
 from lifecycle.admin.configuration.places import file_findings
 from lifecycle.admin.configuration.posted import change_rows, read_sheet
+from lifecycle.admin.configuration.rows import CannotLayOut
 from lifecycle.admin.configuration.sheet import RiskRow, RuleRow, Sheet, StageRow
 from lifecycle.admin.configuration.typed import read_value, write_value
 from tenants.rules.configuration.document import parse_configuration, read_configuration
@@ -169,7 +170,10 @@ def post(sheet: Sheet) -> QueryDict:
     data = QueryDict(mutable=True)
     data["initial"] = sheet.initial
     data["currency"], data["rates"] = sheet.currency, sheet.rates.replace("\n", "\r\n")
-    data["source_priority"] = sheet.priority
+    for source in sheet.sources:
+        data.appendlist("source", source.key)
+        data[f"source-{source.key}-path"] = source.path
+        data.setlist(f"source-{source.key}-name", source.sources_shown)
     post_health(sheet.health, data)
     if sheet.is_open:
         data["is_open"] = "on"
@@ -219,10 +223,10 @@ def post_risks(sheet: Sheet, data: QueryDict) -> None:
 
 
 def post_conditions(rule: RuleRow | RiskRow, prefix: str, data: QueryDict) -> None:
-    for number, condition in enumerate(rule.when_shown):
-        data.appendlist(f"{prefix}when", str(number))
+    for condition in rule.when_shown:
+        data.appendlist(f"{prefix}when", str(condition.number))
         for name in ("field", "op", "value"):
-            data[f"{prefix}when-{number}-{name}"] = getattr(condition, name)
+            data[f"{prefix}when-{condition.number}-{name}"] = getattr(condition, name)
 
 
 def post_rules(sheet: Sheet, data: QueryDict) -> None:

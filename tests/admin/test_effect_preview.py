@@ -64,7 +64,7 @@ def test_kinds_for_other_systems_show_their_message_and_others_say_what_they_are
     ("document", "sentence"),
     [
         (DOCUMENT, "There is no such customer: write its ID as in your own systems."),
-        ({"stages": ["Active"]}, "The draft has no effects yet."),
+        ({"stages": ["Active"]}, "The draft has no automations yet."),
         ({**DOCUMENT, "effects": [{"name": "x"}]}, "The draft has errors: correct them first, then look again."),
     ],
 )

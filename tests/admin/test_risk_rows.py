@@ -35,10 +35,12 @@ def test_the_form_offers_figures_with_their_units_and_keeps_what_was_chosen(tena
     draft = new_draft(tenant, DOCUMENT)
     address = reverse("admin:tenants_configurationversion_change", args=[draft.pk])
     page = browser(users.tenant_admin).get(address).content.decode()
-    chosen = '<option value="billing.overdue_percent" selected>Overdue balance, in % of the annual revenue</option>'
+    words = "Overdue balance, share of the annual revenue"
+    chosen = f'<option value="billing.overdue_percent" data-unit="%" selected>{words}</option>'
     assert chosen in page and '<option value="gt" selected>is more than</option>' in page
     assert '<option value="propose" selected>propose to move the customer</option>' in page
-    assert "support.csat, from 0 to 5" in page
+    assert '<option value="support.csat" data-unit="of 5">Satisfaction</option>' in page
+    assert '<span class="unit">%</span>' in page
 
 
 def test_what_is_wrong_with_a_condition_is_said_beside_it_and_with_a_rule_at_the_rule():

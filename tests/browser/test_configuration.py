@@ -24,6 +24,20 @@ def begin_draft(page, comment):
     page.wait_for_url("**/change/")
 
 
+def open_step(page, title):
+    """Unfold a step of the editor, unless it is open already."""
+    step = page.locator("details.step").filter(has=page.get_by_role("heading", name=title, exact=True))
+    if step.get_attribute("open") is None:
+        step.locator("summary").first.click()
+    return step
+
+
+def open_steps(page):
+    """Unfold all steps."""
+    for title in page.locator("details.step > summary h2").all():
+        open_step(page, title.evaluate("one => one.lastChild.textContent"))
+
+
 def live(tenant):
     with tenant_context(tenant.id):
         return live_version(tenant)
@@ -41,6 +55,7 @@ def test_an_admin_renames_adds_and_removes_stages_and_publishes(open_browser, us
     page.get_by_role("button", name="Remove Renewing").click()
     expect(page.get_by_label("Name of stage 6")).to_have_value("Paused")
     expect(page.get_by_text("Renamed from “Trial”: its customers stay in it.")).to_be_visible()
+    open_step(page, "Transitions")
     page.get_by_label("From Live to Paused").check()
     page.get_by_label("From Paused to Live").check()
     page.get_by_role("button", name="Check", exact=True).click()
@@ -84,6 +99,7 @@ def test_rows_keep_what_was_typed_while_others_come_and_go(open_browser, users, 
 def test_what_is_typed_while_the_server_answers_is_not_lost(open_browser, users, tenant):
     page = open_browser(users.tenant_admin)
     begin_draft(page, "Fast fingers")
+    open_step(page, "Transitions")
     held = []
     page.route(
         "**/change/**", lambda route: held.append(route) if route.request.method == "POST" else route.continue_()

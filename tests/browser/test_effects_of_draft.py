@@ -5,7 +5,7 @@ from playwright.sync_api import expect
 
 from lifecycle.models import EffectRun
 from tenants.context import tenant_context
-from tests.browser.test_configuration import begin_draft, live
+from tests.browser.test_configuration import begin_draft, live, open_step
 from tests.factories import SAAS, CustomerFactory, TenantFactory
 
 pytestmark = pytest.mark.browser
@@ -24,20 +24,21 @@ def test_an_admin_writes_an_email_sees_it_for_a_customer_and_publishes_it(open_b
     page = open_browser(users.tenant_admin)
     begin_draft(page, "Write to the owner")
 
+    open_step(page, "Automations")
     # Each is a line; the one that is edited and the one that is added are open.
     expect(page.locator("#effects p.folded")).to_have_count(11)
-    page.get_by_role("button", name="Edit effect 3", exact=True).click()
+    page.get_by_role("button", name="Edit automation 3", exact=True).click()
     expect(page.locator("#effects p.folded")).to_have_count(10)
-    third = page.locator("fieldset").filter(has=page.get_by_text("Effect 3", exact=True))
+    third = page.locator("fieldset").filter(has=page.get_by_text("Automation 3", exact=True))
     third.get_by_label("switched on").uncheck()
-    third.get_by_role("button", name="Collapse effect 3").click()
-    expect(page.get_by_text("Ask 3: forecast on enter, switched off")).to_be_visible()
-    page.get_by_role("button", name="Add an effect").click()
-    effect = page.locator("fieldset").filter(has=page.get_by_text("Effect 12", exact=True))
+    third.get_by_role("button", name="Collapse automation 3").click()
+    expect(page.get_by_text("Ask 3: forecast the churn again when a customer enters, switched off")).to_be_visible()
+    page.get_by_role("button", name="Add an automation").click()
+    effect = page.locator("fieldset").filter(has=page.get_by_text("Automation 12", exact=True))
     expect(effect.get_by_label("Name")).to_be_visible()
     expect(page.locator("#effects p.folded")).to_have_count(11)
     effect.get_by_label("Name").fill("Write")
-    effect.get_by_label("Kind").select_option("email")
+    effect.get_by_label("then", exact=True).select_option("email")
     effect.get_by_label("Recipients, one per line").fill("owner")
     effect.get_by_label("Wobbly", exact=True).first.check()
     effect.get_by_text("Message, time and limits").click()
@@ -47,8 +48,8 @@ def test_an_admin_writes_an_email_sees_it_for_a_customer_and_publishes_it(open_b
     page.get_by_role("button", name="Save the draft").click()
     expect(page.get_by_text("Draft saved as revision 2.")).to_be_visible()
 
-    page.get_by_role("link", name="Preview effects").click()
-    page.get_by_label("Effect").select_option("Write")
+    page.get_by_role("link", name="Preview automations").click()
+    page.get_by_label("Automation").select_option("Write")
     page.get_by_label("Customer, by its ID in your systems").fill("C-7")
     page.get_by_role("button", name="Show").click()
     expect(page.locator("#shown-subject")).to_have_text("Vale & Sons wobbles")

@@ -1,13 +1,15 @@
 """The lifecycle as a picture: stages in columns by meaning, transitions as arrows, what a draft changes in color.
 
+*Upright*, for a narrow place, its columns are rows: the way goes from top to bottom.
+
 Plain SVG without styles or scripts, so that it needs no exception from a strict content security policy: classes carry
 the colors (static/c360/diagram.css). ``diagram_words`` says the same in words.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from django.utils.translation import ngettext
 
@@ -18,7 +20,9 @@ from tenants.sentences.figures import say_number
 State = Literal["kept", "added", "removed"]
 
 WIDTH, HEIGHT = 168, 58
+# Between columns, and between the stages of one; upright between rows, and between the stages of one.
 COLUMN_GAP, ROW_GAP = 92, 34
+UPRIGHT_GAP, UPRIGHT_ROW_GAP = 46, 26
 MARGIN = 28
 # Arrows that leap over columns go around the stages between: higher by this much for every column.
 LEAP = 13
@@ -60,6 +64,7 @@ class Diagram:
     edges: tuple[Edge, ...]
     width: int
     height: int
+    is_upright: bool = False
 
 
 def place_stages(
@@ -68,6 +73,7 @@ def place_stages(
     live: Policy | None = None,
     renamed: Mapping[str, str] | None = None,
     customers: Mapping[str, int] | None = None,
+    is_upright: bool = False,
 ) -> Diagram:
     """Place the stages of ``policy``; with ``live``, mark what it adds to and removes from the live one.
 
@@ -84,12 +90,14 @@ def place_stages(
     columns = [category for category in COLUMNS if cells[category]]
     tallest = max((len(cells[category]) for category in columns), default=1)
     room = LEAP * max(len(columns) - 1, 0)
+    step, beside = _steps(is_upright)
     for column, category in enumerate(columns):
         # Shorter columns are centred, which keeps arrows short.
-        offset = (tallest - len(cells[category])) * (HEIGHT + ROW_GAP) // 2
+        offset = (tallest - len(cells[category])) * beside // 2
         for row, stage in enumerate(cells[category]):
             source = policy if stage in policy.definitions else live
             live_name = back.get(stage, stage)
+            along, across = MARGIN + column * step, MARGIN + room + offset + row * beside
             nodes.append(
                 Node(
                     name=stage,
@@ -98,16 +106,25 @@ def place_stages(
                     state=_state(stage in policy.definitions, not live or stage in before),
                     customers=customers.get(before.get(stage, stage), 0) if customers is not None else None,
                     is_initial=stage == policy.initial,
-                    x=MARGIN + column * (WIDTH + COLUMN_GAP),
-                    y=MARGIN + room + offset + row * (HEIGHT + ROW_GAP),
+                    x=across if is_upright else along,
+                    y=along if is_upright else across,
                 )
             )
+    gap, gap_beside = (UPRIGHT_GAP, UPRIGHT_ROW_GAP) if is_upright else (COLUMN_GAP, ROW_GAP)
+    length = 2 * MARGIN + max(len(columns), 1) * step - gap
+    breadth = 2 * (MARGIN + room) + tallest * beside - gap_beside
     return Diagram(
         nodes=tuple(nodes),
         edges=tuple(_edges(policy, live, names)),
-        width=2 * MARGIN + max(len(columns), 1) * (WIDTH + COLUMN_GAP) - COLUMN_GAP,
-        height=2 * (MARGIN + room) + tallest * (HEIGHT + ROW_GAP) - ROW_GAP,
+        width=breadth if is_upright else length,
+        height=length if is_upright else breadth,
+        is_upright=is_upright,
     )
+
+
+def _steps(is_upright: bool) -> tuple[int, int]:
+    """How far it is from one column to the next, and from one stage of a column to the next."""
+    return (HEIGHT + UPRIGHT_GAP, WIDTH + UPRIGHT_ROW_GAP) if is_upright else (WIDTH + COLUMN_GAP, HEIGHT + ROW_GAP)
 
 
 def _category(stage: str, policy: Policy, live: Policy | None, before: Mapping[str, str]) -> str:
@@ -151,7 +168,8 @@ def draw_svg(diagram: Diagram, *, title: str, identifier: str = "lifecycle") -> 
         )
         title = not_drawn % {"title": title, "count": say_number(left)}
     parts = [
-        f'<svg class="lifecycle-diagram" role="img" aria-labelledby="{escape(identifier)}-title" '
+        f'<svg class="lifecycle-diagram{" upright" if diagram.is_upright else ""}" role="img" '
+        f'aria-labelledby="{escape(identifier)}-title" '
         f'viewBox="0 0 {diagram.width} {diagram.height}" xmlns="http://www.w3.org/2000/svg">',
         f'<title id="{escape(identifier)}-title">{escape(title)}</title>',
         "<defs>",
@@ -164,7 +182,7 @@ def draw_svg(diagram: Diagram, *, title: str, identifier: str = "lifecycle") -> 
     ]
     parts += [
         f'<path class="edge {edge.state}" marker-end="url(#{escape(identifier)}-{edge.state})" '
-        f'd="{_path(places[edge.origin], places[edge.target])}"/>'
+        f'd="{_path(places[edge.origin], places[edge.target], is_upright=diagram.is_upright)}"/>'
         for edge in arrows
     ]
     parts += [_draw_node(node) for node in diagram.nodes]
@@ -188,41 +206,64 @@ def _draw_node(node: Node) -> str:
     )
 
 
-def _path(origin: Node, target: Node) -> str:
+def _path(origin: Node, target: Node, *, is_upright: bool) -> str:
     """A curve from one stage to another: to the next column from side to side, within a column around it, over others
-    above (forwards) or underneath (backwards).
+    above (forwards) or underneath (backwards). Upright the same, with the two directions changed.
     """
-    middle = HEIGHT // 2
-    columns = abs(target.x - origin.x) // (WIDTH + COLUMN_GAP)
+    box = _Box(HEIGHT, WIDTH, UPRIGHT_GAP) if is_upright else _Box(WIDTH, HEIGHT, COLUMN_GAP)
+    one, other = ((node.y, node.x) if is_upright else (node.x, node.y) for node in (origin, target))
+    points = _curve(one, other, box)
+    first, *rest = (f"{across} {along}" if is_upright else f"{along} {across}" for along, across in points)
+    return f"M{first}C{' '.join(rest)}"
+
+
+class _Box(NamedTuple):
+    """How long a stage is along the way, how broad across it, and how far the next column is."""
+
+    length: int
+    breadth: int
+    gap: int
+
+
+# Along the way, and across it.
+_Place = tuple[int, int]
+
+
+def _curve(one: _Place, other: _Place, box: _Box) -> Sequence[_Place]:
+    """The points of the curve: its beginning, two that bend it, and its end."""
+    (u1, v1), (u2, v2) = one, other
+    middle = box.breadth // 2
+    columns = abs(u2 - u1) // (box.length + box.gap)
     if columns > 1:
-        return _leap(origin, target, columns)
-    if target.x > origin.x:
-        x1, y1, x2, y2 = origin.x + WIDTH, origin.y + middle - 6, target.x, target.y + middle - 6
-        bend = max((x2 - x1) // 2, 30)
-        return f"M{x1} {y1}C{x1 + bend} {y1} {x2 - bend} {y2} {x2} {y2}"
-    if target.x == origin.x:
+        return _leap(one, other, box, columns)
+    if u2 > u1:
+        start, end = (u1 + box.length, v1 + middle - 6), (u2, v2 + middle - 6)
+        bend = max((end[0] - start[0]) // 2, min(30, box.gap // 2))
+        return start, (start[0] + bend, start[1]), (end[0] - bend, end[1]), end
+    if u2 == u1:
         # Down on the right, up on the left, so that the two directions do not lie on one another.
-        down = target.y > origin.y
-        x = origin.x + WIDTH if down else origin.x
-        bend = 44 if down else -44
-        y1, y2 = origin.y + middle + 8, target.y + middle - 8
-        return f"M{x} {y1}C{x + bend} {y1} {x + bend} {y2} {x} {y2}"
-    x1, y1, x2, y2 = origin.x, origin.y + middle + 8, target.x + WIDTH, target.y + middle + 8
-    bend = max((x1 - x2) // 2, 30)
-    return f"M{x1} {y1}C{x1 - bend} {y1 + 14} {x2 + bend} {y2 + 14} {x2} {y2}"
+        down = v2 > v1
+        u = u1 + box.length if down else u1
+        bend = min(44, box.gap) if down else -min(44, box.gap)
+        return (u, v1 + middle + 8), (u + bend, v1 + middle + 8), (u + bend, v2 + middle - 8), (u, v2 + middle - 8)
+    start, end = (u1, v1 + middle + 8), (u2 + box.length, v2 + middle + 8)
+    bend = max((start[0] - end[0]) // 2, min(30, box.gap // 2))
+    return start, (start[0] - bend, start[1] + 14), (end[0] + bend, end[1] + 14), end
 
 
-def _leap(origin: Node, target: Node, columns: int) -> str:
-    is_forward = target.x > origin.x
+def _leap(one: _Place, other: _Place, box: _Box, columns: int) -> Sequence[_Place]:
+    (u1, v1), (u2, v2) = one, other
+    is_forward = u2 > u1
     height = MARGIN + LEAP * columns
     # Where it leaves and arrives depends on how far it goes, so that arrows do not lie on one another.
-    shift = min(columns * 9, WIDTH // 3)
-    x1 = origin.x + (WIDTH - 20 - shift if is_forward else 20 + shift)
-    x2 = target.x + (20 + shift if is_forward else WIDTH - 20 - shift)
-    y1, y2 = (origin.y, target.y) if is_forward else (origin.y + HEIGHT, target.y + HEIGHT)
-    edge = min(y1, y2) - height if is_forward else max(y1, y2) + height
-    bend = (x2 - x1) // 5
-    return f"M{x1} {y1}C{x1 + bend} {edge} {x2 - bend} {edge} {x2} {y2}"
+    inset = min(20, box.length // 6)
+    shift = min(columns * 9, box.length // 3)
+    start = u1 + (box.length - inset - shift if is_forward else inset + shift)
+    end = u2 + (inset + shift if is_forward else box.length - inset - shift)
+    side1, side2 = (v1, v2) if is_forward else (v1 + box.breadth, v2 + box.breadth)
+    edge = min(side1, side2) - height if is_forward else max(side1, side2) + height
+    bend = (end - start) // 5
+    return (start, side1), (start + bend, edge), (end - bend, edge), (end, side2)
 
 
 assert set(COLUMNS) == set(CATEGORIES)  # noqa: S101  a category without a column would lose its stages

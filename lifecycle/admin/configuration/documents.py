@@ -5,16 +5,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from lifecycle.admin.configuration.health_sheet import write_health_sheet
-from lifecycle.admin.configuration.sheet import (
-    MOST_DIGITS,
-    UNKNOWN,
-    ConditionRow,
-    EffectRow,
-    RiskRow,
-    RuleRow,
-    Sheet,
-)
-from lifecycle.admin.configuration.typed import read_priority, read_rates, read_value
+from lifecycle.admin.configuration.rows import EXISTS, MISSING, UNKNOWN, ConditionRow
+from lifecycle.admin.configuration.sheet import MOST_DIGITS, EffectRow, RiskRow, RuleRow, Sheet
+from lifecycle.admin.configuration.source_rows import write_sources
+from lifecycle.admin.configuration.typed import read_rates, read_value
 from tenants.rules.configuration.definitions import CATEGORIES, EFFECT_SOURCES
 
 
@@ -52,7 +46,7 @@ def write_document(sheet: Sheet) -> dict[str, Any]:
         "effects": [_write_effect(sheet, effect) for effect in sheet.effects],
         "currency": sheet.currency,
         "rates": read_rates(sheet.rates),
-        "source_priority": read_priority(sheet.priority),
+        "source_priority": write_sources(sheet.sources),
         "risk_rules": [_write_risk(sheet, risk) for risk in sheet.risks],
         "health": write_health_sheet(sheet.health),
     }
@@ -110,6 +104,8 @@ def _write_risk(sheet: Sheet, risk: RiskRow) -> dict[str, Any]:
 
 
 def _write_condition(row: ConditionRow) -> dict[str, Any]:
+    if row.op in (EXISTS, MISSING):
+        return {"field": row.field, "op": EXISTS, "value": row.op == EXISTS}
     written: dict[str, Any] = {"field": row.field, "op": row.op}
     if row.value:
         written["value"] = read_value(row.op, row.value)

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
 from audit.models import AdministrationEntry
@@ -15,21 +16,34 @@ from lifecycle.admin.configuration.folding import MOST_OPEN, fold_sheet
 from lifecycle.admin.configuration.json_text import find_line, find_lines, write_json
 from lifecycle.admin.configuration.judging import Judgement, Today, judge, look_at_today
 from lifecycle.admin.configuration.layout import lay_out, lay_out_gone, read_target
-from lifecycle.admin.configuration.places import file_findings, file_plan_findings
-from lifecycle.admin.configuration.risk_words import COMPARISONS, RISK_ACTIONS, describe_figures
-from lifecycle.admin.configuration.sheet import CannotLayOut, Sheet
+from lifecycle.admin.configuration.places import Filed, file_findings, file_plan_findings, find_step
+from lifecycle.admin.configuration.rows import CannotLayOut
+from lifecycle.admin.configuration.sheet import Sheet
+from lifecycle.admin.configuration.steps import TITLES, find_changed, list_steps
+from lifecycle.admin.configuration.words import (
+    COMPARISONS,
+    EVENTS,
+    KIND_WORDS,
+    MOMENTS,
+    RISK_ACTIONS,
+    SOURCE_WORDS,
+    offer_figures,
+    offer_paths,
+)
 from lifecycle.admin.configuration.work import FORM, JSON, Work, open_work, read_work
 from tenants.admin.base import service_arguments
 from tenants.models import ConfigurationVersion
-from tenants.rules.configuration.conditions import OPERATORS
-from tenants.rules.configuration.definitions import CATEGORIES, EFFECT_KINDS, EFFECT_MOMENTS, EFFECT_SOURCES
+from tenants.rules.configuration.definitions import CATEGORIES
 from tenants.rules.configuration.document import Finding
 from tenants.rules.configuration.effect_kinds import RECIPIENTS, ROLES, TOPICS
-from tenants.rules.configuration.events import event_fields, event_types
+from tenants.rules.configuration.source_priority import source_roots
 from tenants.rules.effect_texts import FIELDS
 from tenants.sentences import describe_refusal
 from tenants.services.accounts.members import name_members
 from tenants.services.configuration.versions import ConfigurationConflict, NoSuchVersion, save_draft
+
+# More are a wall to people; what is left is said when some are gone.
+MOST_FILED: Final = 50
 
 
 @dataclass(slots=True)
@@ -50,7 +64,9 @@ def edit_draft(request: HttpRequest, draft: ConfigurationVersion) -> HttpRespons
     today = look_at_today(arguments["tenant"])
     if request.method != "POST":
         view = JSON if request.GET.get("view") == JSON else FORM
-        return gather_editor(draft, open_work(draft, view=view), today=today)
+        work = open_work(draft, view=view)
+        work.opened = frozenset(key for key in request.GET.getlist("open", ["stages"]) if key in TITLES)
+        return gather_editor(draft, work, today=today)
     work = read_work(request, today=today)
     do = request.POST.get("do", "")
     if work.refusal or work.document is None:
@@ -83,7 +99,13 @@ def edit_draft(request: HttpRequest, draft: ConfigurationVersion) -> HttpRespons
     if do == "publish":
         return HttpResponseRedirect(reverse("admin:configuration_publish", args=[draft.pk]))
     address = reverse("admin:tenants_configurationversion_change", args=[draft.pk])
-    return HttpResponseRedirect(f"{address}?view={work.view}")
+    opened = sorted(_find_opened(work, draft)) or [""]
+    return HttpResponseRedirect(f"{address}?{urlencode({'view': work.view, 'open': opened}, doseq=True)}")
+
+
+def _find_opened(work: Work, draft: ConfigurationVersion) -> frozenset[str]:
+    """The steps that are open: those that were, and without a script what someone is at work on."""
+    return work.opened if work.keeps_folds else work.opened | find_changed(work.document, draft.document)
 
 
 def _is_saved(work: Work, draft: ConfigurationVersion) -> bool:
@@ -96,10 +118,21 @@ def gather_editor(
     draft: ConfigurationVersion, work: Work, *, today: Today, conflict: ConfigurationConflict | None = None
 ) -> dict[str, Any]:
     """The context of the editor's page."""
-    judgement = judge(work.document, renamed=work.renamed, mapping=work.mapping, today=today)
-    if work.document is None:
-        judgement = Judgement(())
     work.is_saved = not conflict and _is_saved(work, draft)
+    context = gather_look(draft, work, today=today)
+    return context | {
+        "conflict": _describe_conflict(draft, work, conflict, today) if conflict else None,
+        # After a conflict they have seen the other's work: saving again replaces it on purpose.
+        "revision": conflict.current if conflict else work.revision,
+        "choices": _list_choices(),
+    }
+
+
+def gather_look(draft: ConfigurationVersion, work: Work, *, today: Today) -> dict[str, Any]:
+    """What is said about a draft as someone has it in front of them: findings, changes, the picture, the steps."""
+    judgement = Judgement(())
+    if work.document is not None:
+        judgement = judge(work.document, renamed=work.renamed, mapping=work.mapping, today=today, is_upright=True)
     cannot_lay_out = ""
     if work.view == FORM and work.sheet is None:
         try:
@@ -112,50 +145,46 @@ def gather_editor(
         "today": today,
         "judgement": judgement,
         "cannot_lay_out": cannot_lay_out,
-        "finding_list": [(_find_section(finding, work.view), finding) for finding in judgement.all_findings],
-        "conflict": _describe_conflict(draft, work, conflict, today) if conflict else None,
-        # After a conflict they have seen the other's work: saving again replaces it on purpose.
-        "revision": conflict.current if conflict else work.revision,
     }
     if work.view == FORM and work.sheet is not None:
-        return context | _gather_form(work.sheet, work, judgement, today)
-    return context | _gather_text(work, judgement, today)
+        filed = _file_at_form(work.sheet, work, judgement, today)
+        context |= {"sheet": work.sheet, "steps": list_steps(work.sheet, filed, opened=_find_opened(work, draft))}
+    else:
+        context |= _gather_text(work, judgement, today)
+        filed = [Filed(finding, find_step(finding), "text") for finding in judgement.all_findings]
+    return context | {"filed": filed[:MOST_FILED], "more_filed": max(0, len(filed) - MOST_FILED)}
 
 
-def _find_section(finding: Finding, view: str) -> str:
-    """The id of the part of the page that a finding is about."""
-    head = finding.path.split("/")[1] if "/" in finding.path else ""
-    if head == "mapping":
-        return "gone"
-    if view == JSON:
-        return "text"
-    return head if head in ("transitions", "event_rules", "effects", "risk_rules") else "stages"
+def look_at_draft(request: HttpRequest, draft: ConfigurationVersion) -> dict[str, Any]:
+    """The same of what a form holds while it is being filled in. Nothing is saved."""
+    today = look_at_today(service_arguments(request)["tenant"])
+    return gather_look(draft, read_work(request, today=today), today=today)
 
 
-def _gather_form(sheet: Sheet, work: Work, judgement: Judgement, today: Today) -> dict[str, Any]:
+def _file_at_form(sheet: Sheet, work: Work, judgement: Judgement, today: Today) -> list[Filed]:
     lay_out_gone(sheet, live_stages=today.held, mapping=work.mapping, customers=today.customers)
-    file_findings(sheet, work.document or {}, judgement.findings)
-    file_plan_findings(sheet, judgement.plan_findings)
     fold_sheet(sheet)
+    filed = file_findings(sheet, work.document or {}, judgement.findings)
+    return filed + file_plan_findings(sheet, judgement.plan_findings)
+
+
+def _list_choices() -> dict[str, Any]:
     return {
-        "sheet": sheet,
-        "choices": {
-            "categories": CATEGORIES,
-            "events": event_types(),
-            "operators": OPERATORS,
-            "moments": EFFECT_MOMENTS,
-            "kinds": EFFECT_KINDS,
-            "fields": sorted(frozenset[str]().union(*map(event_fields, event_types()))),
-            "recipients": RECIPIENTS,
-            "roles": ROLES,
-            "sources": EFFECT_SOURCES,
-            "topics": TOPICS,
-            "placeholders": FIELDS,
-            "most_open": MOST_OPEN,
-            "figures": describe_figures(),
-            "comparisons": COMPARISONS,
-            "actions": RISK_ACTIONS,
-        },
+        "categories": CATEGORIES,
+        "events": EVENTS,
+        "moments": MOMENTS,
+        "kinds": KIND_WORDS,
+        "recipients": RECIPIENTS,
+        "roles": ROLES,
+        "sources": SOURCE_WORDS,
+        "topics": TOPICS,
+        "placeholders": FIELDS,
+        "most_open": MOST_OPEN,
+        "figures": offer_figures(),
+        "comparisons": COMPARISONS,
+        "actions": RISK_ACTIONS,
+        "paths": offer_paths(),
+        "roots": source_roots(),
     }
 
 

@@ -56,7 +56,7 @@ def preview_effect(request: HttpRequest, draft: ConfigurationVersion) -> dict[st
     if configuration is None:
         return context | {"refusal": _("The draft has errors: correct them first, then look again.")}
     if effect is None:
-        return context | {"refusal": _("The draft has no effects yet.")}
+        return context | {"refusal": _("The draft has no automations yet.")}
     tenant = service_arguments(request)["tenant"]
     customers = Customer.objects.filter(tenant_id=tenant.id, erased_at=None)
     if external_id:

@@ -14,7 +14,7 @@ from lifecycle.admin.configuration.health_sheet import (
     read_steps,
     write_step,
 )
-from lifecycle.admin.configuration.sheet import CannotLayOut
+from lifecycle.admin.configuration.rows import CannotLayOut
 from lifecycle.admin.configuration.typed import read_value, write_value
 from tenants.rules.configuration.definitions import CATEGORIES
 from tenants.rules.configuration.health_formula import CATEGORY

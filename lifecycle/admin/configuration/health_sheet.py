@@ -253,11 +253,13 @@ def change_health(sheet: HealthSheet, button: str) -> None:
             rows[index], rows[other] = rows[other], rows[index]
 
 
-def file_health_finding(sheet: HealthSheet, finding: Finding) -> None:
-    """Put a finding at the row and field that it is about, or at the formula as a whole."""
+def file_health_finding(sheet: HealthSheet, finding: Finding) -> str:
+    """Put a finding at the row and field that it is about, or at the formula as a whole; the id of that in the page."""
     parts = finding.path.split("/")[2:]
     if len(parts) > 1 and parts[0] == "parts" and parts[1].isdecimal() and int(parts[1]) < len(sheet.parts):
-        findings, name = sheet.parts[int(parts[1])].findings, parts[2] if len(parts) > 2 else ""
-    else:
-        findings, name = sheet.findings, parts[0] if parts else ""
-    findings.setdefault(name, []).append(finding)
+        row, name = sheet.parts[int(parts[1])], parts[2] if len(parts) > 2 else ""
+        row.findings.setdefault(name, []).append(finding)
+        return f"part-{row.key}-{FIELDS.get(name, name)}" if name else f"part-{row.key}"
+    name = parts[0] if parts else ""
+    sheet.findings.setdefault(name, []).append(finding)
+    return f"health_{name}" if name in NUMBERS else "step-health"

@@ -102,12 +102,16 @@ def look_at_today(tenant: TenantRef) -> Today:
     )
 
 
-def judge(document: Any, *, renamed: Mapping[str, str], mapping: Mapping[str, Any], today: Today) -> Judgement:
+def judge(
+    document: Any, *, renamed: Mapping[str, str], mapping: Mapping[str, Any], today: Today, is_upright: bool = False
+) -> Judgement:
     """Everything that is to be said about a draft. The document is read once; no statement."""
     configuration, findings = read_configuration(document)
     if configuration is None:
         return Judgement(tuple(findings))
-    return judge_configuration(configuration, findings, renamed=renamed, mapping=mapping, today=today)
+    return judge_configuration(
+        configuration, findings, renamed=renamed, mapping=mapping, today=today, is_upright=is_upright
+    )
 
 
 def judge_configuration(
@@ -118,8 +122,12 @@ def judge_configuration(
     mapping: Mapping[str, Any],
     today: Today,
     is_return: bool = False,
+    is_upright: bool = False,
 ) -> Judgement:
-    """The same about a configuration that was read already; ``is_return``: about the version to go back to."""
+    """The same about a configuration that was read already; ``is_return``: about the version to go back to.
+
+    ``is_upright``: the picture is for a narrow place.
+    """
     stages = (*today.stages, *today.leaving)
     targets, plan_findings = judge_plan(
         configuration, renamed=renamed, mapping=mapping, stages=stages, is_return=is_return
@@ -141,12 +149,30 @@ def judge_configuration(
         plan_findings=tuple(plan_findings),
         configuration=configuration,
         changes=tuple(map(describe_change, changes)),
-        picture=draw(compile_policy(configuration, version=today.number + 1), today=today, renamed=renamed),
+        picture=draw(
+            compile_policy(configuration, version=today.number + 1),
+            today=today,
+            renamed=renamed,
+            is_upright=is_upright,
+        ),
     )
 
 
-def draw(policy: Policy, *, today: Today, renamed: Mapping[str, str], title: str = "", alone: bool = False) -> Picture:
+def draw(
+    policy: Policy,
+    *,
+    today: Today,
+    renamed: Mapping[str, str],
+    title: str = "",
+    alone: bool = False,
+    is_upright: bool = False,
+) -> Picture:
     """The picture of a policy beside the live one, with the customers of today; ``alone`` without both."""
-    beside = {} if alone else {"live": today.policy, "customers": today.customers}
-    diagram = place_stages(policy, renamed=renamed, **beside)  # type: ignore[arg-type]
+    diagram = place_stages(
+        policy,
+        renamed=renamed,
+        live=None if alone else today.policy,
+        customers=None if alone else today.customers,
+        is_upright=is_upright,
+    )
     return Picture(draw_svg(diagram, title=title or _("The lifecycle as a diagram")), describe_diagram(diagram))

@@ -7,6 +7,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from lifecycle.admin.configuration.health_layout import lay_out_health
+from lifecycle.admin.configuration.rows import EXISTS, MISSING, UNKNOWN, CannotLayOut, ConditionRow
 from lifecycle.admin.configuration.sheet import (
     MOST_CONDITIONS,
     MOST_DIGITS,
@@ -14,9 +15,6 @@ from lifecycle.admin.configuration.sheet import (
     MOST_ROWS,
     MOST_STEPS,
     MOST_UNKNOWN,
-    UNKNOWN,
-    CannotLayOut,
-    ConditionRow,
     EffectRow,
     GoneRow,
     RiskRow,
@@ -25,7 +23,8 @@ from lifecycle.admin.configuration.sheet import (
     StageRow,
     StepRow,
 )
-from lifecycle.admin.configuration.typed import read_priority, read_rates, read_value, write_value
+from lifecycle.admin.configuration.source_rows import lay_out_sources
+from lifecycle.admin.configuration.typed import read_rates, read_value, write_value
 from tenants.rules.configuration.definitions import DEFAULT_CATEGORY
 from tenants.rules.configuration.document import KEYS
 from tenants.rules.configuration.effect_reader import EFFECT_KEYS
@@ -66,7 +65,7 @@ def lay_out(document: Any, *, renamed: Mapping[str, str], live_stages: Collectio
         sheet.risks.append(_lay_out_risk(sheet, str(next(keys)), item))
     sheet.currency = _text(known.get("currency", ""), "currency")
     sheet.rates = _rates(known.get("rates", {}))
-    sheet.priority = _priority(known.get("source_priority", {}))
+    sheet.sources = lay_out_sources(known.get("source_priority", {}))
     if "health" in known:
         sheet.health = lay_out_health(known["health"])
     _check_references(sheet)
@@ -170,16 +169,21 @@ def _lay_out_rule(sheet: Sheet, key: str, item: Any) -> RuleRow:
         from_any="from" not in rule,
         origins=_references(sheet, rule["from"]) if "from" in rule else set(),
         reason="" if reason is None else _text(reason, "reason_code", blank=False),
-        when=[_lay_out_condition(condition) for condition in conditions],
+        when=[_lay_out_condition(number, condition) for number, condition in enumerate(conditions)],
     )
 
 
-def _lay_out_condition(item: Any) -> ConditionRow:
+def _lay_out_condition(number: int, item: Any) -> ConditionRow:
     condition = _object(item, _("A condition"), ("field", "op", "value"), ("field", "op"))
     op = _text(condition["op"], "op")
-    written = write_value(condition["value"]) if "value" in condition else ""
-    row = ConditionRow(_text(condition["field"], "field"), op, written)
-    is_same = "value" not in condition or _is_same(read_value(op, written), condition["value"])
+    row = ConditionRow(_text(condition["field"], "field"), op, number=number)
+    if op in (EXISTS, MISSING):
+        wanted = condition.get("value", True)
+        row.op = EXISTS if wanted is True else MISSING
+        is_same = op == EXISTS and isinstance(wanted, bool)
+    else:
+        row.value = write_value(condition["value"]) if "value" in condition else ""
+        is_same = "value" not in condition or _is_same(read_value(op, row.value), condition["value"])
     if row.is_blank or not is_same:
         raise CannotLayOut(_("A condition has no field, or a value that cannot be typed."))
     return row
@@ -196,7 +200,7 @@ def _lay_out_risk(sheet: Sheet, key: str, item: Any) -> RiskRow:
     return RiskRow(
         key=key,
         name=_text(rule["name"], "name"),
-        when=[_lay_out_condition(one) for one in _short_list(rule["when"], "when", MOST_CONDITIONS)],
+        when=[_lay_out_condition(*one) for one in enumerate(_short_list(rule["when"], "when", MOST_CONDITIONS))],
         days="" if days is None else _whole(days, "for_days"),
         stages=_references(sheet, rule.get("stages", [])),
         categories=set(categories),
@@ -314,17 +318,6 @@ def _rates(value: Any) -> str:
     read = read_rates("\n".join(lines))
     if list(read) != list(value) or not all(map(_is_same, read.values(), value.values())):
         raise CannotLayOut(_("“rates” has an entry that is not a currency and a number."))
-    return "\n".join(lines)
-
-
-def _priority(value: Any) -> str:
-    """Orders of sources, a field a line, so that ``read_priority`` gives them back."""
-    if not isinstance(value, Mapping):
-        raise CannotLayOut(_("“%(key)s” is not an object.") % {"key": "source_priority"})
-    orders = {name: [_text(one, "source_priority") for one in _list(listed, name)] for name, listed in value.items()}
-    lines = [f"{name}: {', '.join(sources)}".strip() for name, sources in orders.items()]
-    if any(len(line.splitlines()) != 1 for line in lines) or read_priority("\n".join(lines)) != orders:
-        raise CannotLayOut(_("“source_priority” has an entry that is not a field and sources."))
     return "\n".join(lines)
 
 

@@ -14,6 +14,7 @@ from tenants.actors import TenantRef
 from tenants.models import ConfigurationVersion
 from tenants.rules.configuration.document import diff_configurations
 from tenants.rules.configuration.policy import Policy
+from tenants.rules.configuration.starters import STARTERS
 from tenants.sentences import describe_change
 from tenants.services.accounts.members import Recorded, name_members_then
 from tenants.services.configuration.policies import policy_of
@@ -75,7 +76,16 @@ def gather_overview(tenant: TenantRef, *, before: int | None = None) -> dict[str
         ],
         "older": listed[-1].number if len(versions) > VERSIONS_A_PAGE else None,
         "can_revert": today.number > 1,
+        "starters": [] if today.number else describe_starters(),
     }
+
+
+def describe_starters() -> list[tuple[str, Mapping[str, Any]]]:
+    """The lifecycles to begin with: each with its title, for whom it is, and its stages in order."""
+    return [
+        (key, {"title": _(one.title), "summary": _(one.summary), "way": one.document["stages"]})
+        for key, one in STARTERS.items()
+    ]
 
 
 def read_versions(tenant: TenantRef, *, before: int | None = None) -> list[ConfigurationVersion]:

@@ -7,7 +7,7 @@ from uuid import UUID
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.translation import gettext as _
@@ -58,6 +58,7 @@ class ConfigurationAdmin(TenantAdmin):
         pages: list[tuple[str, Callable[..., Any], str]] = [
             ("moves", self.moves_view, "moves"),
             ("revert", self.revert_view, "revert"),
+            ("<uuid:draft_id>/look", self.look_view, "look"),
             ("<uuid:draft_id>/try", self.try_view, "try"),
             ("<uuid:draft_id>/effects", self.effects_view, "effects"),
             ("<uuid:draft_id>/rules", self.rules_view, "rules"),
@@ -86,7 +87,7 @@ class ConfigurationAdmin(TenantAdmin):
         before = request.GET.get("before", "")
         number = int(before) if before.isascii() and before.isdecimal() and len(before) < 10 else None
         context = overview.gather_overview(tenant, before=number)
-        return self._page(request, "overview", {"title": _("Lifecycle configuration"), **context})
+        return self._page(request, "overview", {"title": _("Lifecycle"), **context})
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> Any:
         """Open a draft: from what is live, from a starter, or from nothing."""
@@ -120,6 +121,14 @@ class ConfigurationAdmin(TenantAdmin):
             response.headers["HX-Refresh"] = "true"
         return response
 
+    def look_view(self, request: HttpRequest, draft_id: UUID) -> HttpResponse:
+        """What is wrong with a draft, and how it looks, while it is being edited. Nothing is saved."""
+        self._check(request)
+        draft = self._draft(draft_id)
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        return self._page(request, "look", drafts.look_at_draft(request, draft))
+
     def try_view(self, request: HttpRequest, draft_id: UUID) -> HttpResponse:
         """What a draft would do."""
         self._check(request)
@@ -131,7 +140,7 @@ class ConfigurationAdmin(TenantAdmin):
         """What an effect of a draft would say, to whom and when."""
         self._check(request)
         context = effect_preview.preview_effect(request, self._draft(draft_id))
-        return self._page(request, "effects", {"title": _("Preview effects"), **context})
+        return self._page(request, "effects", {"title": _("Preview automations"), **context})
 
     def rules_view(self, request: HttpRequest, draft_id: UUID) -> HttpResponse:
         """What the at-risk rules of a draft would have done; ``part=play``: only what changes while they are played."""

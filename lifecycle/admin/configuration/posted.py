@@ -7,14 +7,13 @@ from django.http import QueryDict
 
 from lifecycle.admin.configuration.folding import open_row
 from lifecycle.admin.configuration.health_sheet import MOST_PART_ROWS, read_health_sheet
+from lifecycle.admin.configuration.rows import UNKNOWN, ConditionRow
 from lifecycle.admin.configuration.sheet import (
     MOST_CONDITIONS,
     MOST_REFERENCES,
     MOST_ROWS,
     MOST_STEPS,
     MOST_UNKNOWN,
-    UNKNOWN,
-    ConditionRow,
     EffectRow,
     GoneRow,
     RiskRow,
@@ -23,6 +22,7 @@ from lifecycle.admin.configuration.sheet import (
     StageRow,
     StepRow,
 )
+from lifecycle.admin.configuration.source_rows import has_more_sources, read_sources
 from tenants.rules.configuration.definitions import DEFAULT_CATEGORY
 
 # Of what has no limit of its own: conditions of a rule, and stages of today that went away.
@@ -49,7 +49,7 @@ def read_sheet(post: QueryDict) -> Sheet:
         for index in _keys(post, "gone")
     ]
     sheet.currency, sheet.rates = _line(post, "currency"), _lines(post, "rates")
-    sheet.priority = _lines(post, "source_priority")
+    sheet.sources = read_sources(post)
     sheet.health = read_health_sheet(post)
     sheet.is_cut = _has_more(post, sheet)
     return sheet
@@ -65,6 +65,7 @@ def _has_more(post: QueryDict, sheet: Sheet) -> bool:
         any(len(set(post.getlist(kind))) > most for kind, most in MOST_ROWS.items())
         or len(set(post.getlist("part"))) > MOST_PART_ROWS
         or len(unknown) > MOST_UNKNOWN
+        or has_more_sources(post, sheet.sources)
         or any(len(references) > MOST_REFERENCES for references in lists)
         or any(len(row.when) > MOST_CONDITIONS for row in sheet.rules)
         or any(len(row.when) > MOST_CONDITIONS for row in sheet.risks)
@@ -192,6 +193,7 @@ def _read_conditions(post: QueryDict, prefix: str) -> list[ConditionRow]:
             field=_line(post, f"{prefix}when-{number}-field"),
             op=_line(post, f"{prefix}when-{number}-op"),
             value=_line(post, f"{prefix}when-{number}-value"),
+            number=int(number),
         )
         for number in _keys(post, f"{prefix}when")
     ]

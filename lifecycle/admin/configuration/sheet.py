@@ -1,21 +1,28 @@
 """A draft as the form shows it: rows of stages, rules and effects, that are the contract's JSON in another shape.
 
-Rows refer to one another by key and not by name, so that a stage can be renamed without losing its transitions. A
-*reference* is the key of a stage row, or ``?`` and a name that is none of this draft's stages.
+Rows refer to one another by key and not by name, so that a stage can be renamed without losing its transitions. What
+they have in common, and what a reference is, is in ``rows``.
 """
 
-import dataclasses
 from dataclasses import dataclass, field
 
 from django.utils.translation import gettext as _
 
 from lifecycle.admin.configuration.health_sheet import HealthSheet
-from tenants.rules.configuration.definitions import CATEGORIES, DEFAULT_CATEGORY, EFFECT_SOURCES
+from lifecycle.admin.configuration.rows import (
+    UNKNOWN,
+    Concerned,
+    Conditioned,
+    ConditionRow,
+    Findings,
+    list_unknown,
+    name_unknown,
+)
+from lifecycle.admin.configuration.source_rows import SourceRow
+from tenants.rules.configuration.definitions import DEFAULT_CATEGORY, EFFECT_SOURCES
 from tenants.rules.configuration.effect_kinds import KIND_FIELDS, KINDS
-from tenants.rules.configuration.errors import Finding
 from tenants.rules.configuration.risk_rules import PROPOSE
 
-UNKNOWN = "?"
 # More than the rules allow, so that they can say so; what has more is edited as JSON, and of a forged form not read.
 MOST_ROWS = {"stage": 60, "rule": 120, "effect": 120, "risk": 30}
 MOST_CONDITIONS = 20
@@ -25,13 +32,6 @@ MOST_DIGITS = 20
 # References in one list, and names in it that are no stages.
 MOST_REFERENCES = 100
 MOST_UNKNOWN = 40
-
-# By the name of the field that they are about.
-Findings = dict[str, list[Finding]]
-
-
-class CannotLayOut(Exception):
-    """The JSON says something that rows cannot hold: a list where a text belongs, say. Until then it stays JSON."""
 
 
 @dataclass(slots=True)
@@ -67,22 +67,7 @@ class StageRow:
 
 
 @dataclass(slots=True)
-class ConditionRow:
-    """One condition of a rule. ``value`` as it is typed: see ``read_value``."""
-
-    field: str = ""
-    op: str = "eq"
-    value: str = ""
-    findings: Findings = dataclasses.field(default_factory=dict)
-
-    @property
-    def is_blank(self) -> bool:
-        """Whether nothing was filled in."""
-        return not (self.field or self.value)
-
-
-@dataclass(slots=True)
-class RuleRow:
+class RuleRow(Conditioned):
     """One event rule. ``from_any``: it speaks of customers in every stage, and ``origins`` is not looked at."""
 
     key: str
@@ -99,30 +84,9 @@ class RuleRow:
     target: str = ""
 
     @property
-    def when_shown(self) -> list[ConditionRow]:
-        """The conditions, and an empty line for one more."""
-        return [*(row for row in self.when if not row.is_blank), ConditionRow()]
-
-    @property
-    def unknown_to(self) -> str:
-        """The name that the rule leads to, if it is none of a stage."""
-        return _unknown(self.to)
-
-    @property
     def unknown_origins(self) -> list[str]:
         """References to what is no stage."""
-        return sorted(ref for ref in self.origins if ref.startswith(UNKNOWN))
-
-    @property
-    def all_findings(self) -> list[Finding]:
-        """Findings of the rule and of everything in it."""
-        parts = [self.findings, *(condition.findings for condition in self.when)]
-        return [finding for part in parts for findings in part.values() for finding in findings]
-
-    @property
-    def own_findings(self) -> list[Finding]:
-        """Findings of the rule as a whole."""
-        return self.findings.get("", [])
+        return list_unknown(self.origins)
 
 
 @dataclass(slots=True)
@@ -139,7 +103,7 @@ class StepRow:
 
 
 @dataclass(slots=True)
-class EffectRow:
+class EffectRow(Concerned):
     """One effect. ``to``: a recipient a line; numbers as typed. ``origins``: the stages that it must come from."""
 
     key: str
@@ -165,19 +129,9 @@ class EffectRow:
     folded: str = ""
 
     @property
-    def unknown_stages(self) -> list[str]:
-        """References to what is no stage."""
-        return sorted(ref for ref in self.stages if ref.startswith(UNKNOWN))
-
-    @property
     def unknown_origins(self) -> list[str]:
-        """The same, of those that it must come from."""
-        return sorted(ref for ref in self.origins if ref.startswith(UNKNOWN))
-
-    @property
-    def unknown_categories(self) -> list[str]:
-        """Names that are no category."""
-        return sorted(self.categories - set(CATEGORIES))
+        """References to what is no stage, of those that it must come from."""
+        return list_unknown(self.origins)
 
     @property
     def unknown_sources(self) -> list[str]:
@@ -211,19 +165,9 @@ class EffectRow:
             getattr(self, name) or self.findings.get(name) for name in more
         )
 
-    @property
-    def all_findings(self) -> list[Finding]:
-        """Findings of the effect and of everything in it."""
-        return [finding for findings in self.findings.values() for finding in findings]
-
-    @property
-    def own_findings(self) -> list[Finding]:
-        """Findings of the effect as a whole."""
-        return self.findings.get("", [])
-
 
 @dataclass(slots=True)
-class RiskRow:
+class RiskRow(Conditioned, Concerned):
     """One at-risk rule. ``days`` as typed."""
 
     key: str
@@ -237,31 +181,6 @@ class RiskRow:
     reason: str = ""
     enabled: bool = True
     findings: Findings = field(default_factory=dict)
-
-    @property
-    def when_shown(self) -> list[ConditionRow]:
-        """The conditions, and an empty line for one more."""
-        return [*(row for row in self.when if not row.is_blank), ConditionRow()]
-
-    @property
-    def unknown_to(self) -> str:
-        """The name that the rule leads to, if it is none of a stage."""
-        return _unknown(self.to)
-
-    @property
-    def unknown_stages(self) -> list[str]:
-        """References to what is no stage."""
-        return sorted(ref for ref in self.stages if ref.startswith(UNKNOWN))
-
-    @property
-    def unknown_categories(self) -> list[str]:
-        """Names that are no category."""
-        return sorted(self.categories - set(CATEGORIES))
-
-    @property
-    def own_findings(self) -> list[Finding]:
-        """Findings of the rule as a whole."""
-        return self.findings.get("", [])
 
 
 @dataclass(slots=True)
@@ -277,7 +196,7 @@ class GoneRow:
     @property
     def unknown_to(self) -> str:
         """The name of the target, if it is none of a stage."""
-        return _unknown(self.to)
+        return name_unknown(self.to)
 
 
 @dataclass(slots=True)
@@ -294,8 +213,8 @@ class Sheet:
     # The tenant's currency, and the worth of others: "USD 0.92", one per line.
     currency: str = ""
     rates: str = ""
-    # Which source goes first: "billing.arr: /billing, /import", one per line.
-    priority: str = ""
+    # Which source goes first, a field a row.
+    sources: list[SourceRow] = field(default_factory=list)
     health: HealthSheet = field(default_factory=HealthSheet)
     findings: Findings = field(default_factory=dict)
     # A sent form had more than can be shown: it must not be taken for the whole.
@@ -309,7 +228,7 @@ class Sheet:
     @property
     def unknown_initial(self) -> str:
         """The name of the initial stage, if it is none of a stage."""
-        return _unknown(self.initial)
+        return name_unknown(self.initial)
 
     @property
     def columns(self) -> int:
@@ -319,7 +238,7 @@ class Sheet:
     @property
     def unknown_targets(self) -> list[str]:
         """References of the matrix to what is no stage, each once."""
-        return sorted({ref for row in self.stages for ref in row.to if ref.startswith(UNKNOWN)})
+        return list_unknown(set[str]().union(*(row.to for row in self.stages)))
 
     def name_of(self, reference: str) -> str:
         """The name behind a reference; empty if there is none."""
@@ -335,7 +254,3 @@ class Sheet:
         """A key that no row has."""
         keys = [row.key for rows in (self.stages, self.rules, self.effects, self.risks) for row in rows]
         return str(max(map(int, keys), default=-1) + 1)
-
-
-def _unknown(reference: str) -> str:
-    return reference.removeprefix(UNKNOWN) if reference.startswith(UNKNOWN) else ""

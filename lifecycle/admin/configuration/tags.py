@@ -1,13 +1,22 @@
 """What the configuration's templates ask for beside Django's own."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
 from django import template
+from django.utils.text import Truncator
 from django.utils.translation import gettext
 
+from lifecycle.admin.configuration.rows import ConditionRow
+from lifecycle.admin.configuration.sheet import RuleRow
+from lifecycle.admin.configuration.steps import TITLES
+from lifecycle.admin.configuration.words import Offered, offer_fields, say_conditions
 from tenants.rules.configuration.errors import Finding
 from tenants.sentences import describe_finding
 from tenants.sentences.figures import say_number
 
 register = template.Library()
+LONGEST_LINE: Final = 120
 
 
 @register.filter
@@ -20,3 +29,39 @@ def sentence(finding: Finding) -> str:
 def percent(share: float) -> str:
     """A share from 0 to 1 in per cent, with one decimal."""
     return gettext("%(percent)s%%") % {"percent": say_number(100 * share, 1)}
+
+
+@register.filter
+def title_of_step(key: str) -> str:
+    """What a step of the editor is called."""
+    return str(TITLES[key])
+
+
+@register.filter
+def words_of(words: Mapping[str, Any], key: str) -> str:
+    """What something is called; itself, if it has no words."""
+    return str(words.get(key, key))
+
+
+@register.simple_tag
+def fields_of(event: str) -> list[Offered]:
+    """What conditions on an event can look at."""
+    return offer_fields(event)
+
+
+@register.simple_tag
+def conditions_of(rule: RuleRow) -> str:
+    """The conditions of an event rule in words, shortened to a line; empty without any."""
+    return Truncator(say_conditions(rule.when, offer_fields(rule.event))).chars(LONGEST_LINE)
+
+
+@register.filter
+def is_offered(condition: ConditionRow, offered: Sequence[Offered]) -> bool:
+    """Whether what a condition looks at is among what is offered."""
+    return any(one.path == condition.field for one in offered)
+
+
+@register.filter
+def unit_of(condition: ConditionRow, offered: Sequence[Offered]) -> str:
+    """What follows the value of a condition."""
+    return next((one.unit for one in offered if one.path == condition.field), "")

@@ -1,4 +1,4 @@
-"""Values as they are typed: numbers, true and false, texts, lists of them, exchange rates, orders of sources."""
+"""Values as they are typed: numbers, true and false, texts, lists of them, exchange rates."""
 
 import json
 import math
@@ -17,20 +17,6 @@ def read_rates(text: str) -> dict[str, Any]:
         is_rate = isinstance(value, int | float) and not isinstance(value, bool) and name.strip() not in rates
         rates[name.strip() if is_rate else line] = value if is_rate else ""
     return rates
-
-
-def read_priority(text: str) -> dict[str, Any]:
-    """Orders of sources as they are typed, ``billing.arr: /billing, /import``, a field a line.
-
-    What is none stays as it is, without sources, and the rules say so.
-    """
-    orders: dict[str, Any] = {}
-    for line in text.splitlines():
-        name, colon, listed = line.partition(":")
-        is_order = bool(colon) and name.strip() not in orders
-        sources = [source.strip() for source in listed.split(",") if source.strip()]
-        orders[name.strip() if is_order else line] = sources if is_order else []
-    return orders
 
 
 def read_value(op: str, text: str) -> Any:

@@ -14,6 +14,8 @@ from lifecycle.admin.configuration.health_sheet import change_health
 from lifecycle.admin.configuration.judging import Today
 from lifecycle.admin.configuration.posted import change_rows, read_sheet
 from lifecycle.admin.configuration.sheet import Sheet
+from lifecycle.admin.configuration.source_rows import change_sources
+from lifecycle.admin.configuration.steps import find_opened
 from tenants.models import ConfigurationVersion
 from tenants.rules.configuration.definitions import LONGEST_COMMENT
 from tenants.rules.configuration.document import Finding
@@ -46,6 +48,9 @@ class Work:
     text: str = ""
     refusal: str = ""
     is_saved: bool = True
+    # The steps of the form that are open; whether that is all that is known of them, as a script keeps it.
+    opened: frozenset[str] = frozenset()
+    keeps_folds: bool = False
 
 
 def open_work(draft: ConfigurationVersion, *, view: str) -> Work:
@@ -69,6 +74,8 @@ def read_work(request: HttpRequest, *, today: Today) -> Work:
         revision=int(revision) if revision.isascii() and revision.isdecimal() and len(revision) < 10 else 0,
         comment=post.get("comment", "").replace("\x00", "").strip(),
         is_saved=False,
+        opened=frozenset(find_opened(post.getlist("open"), post.get("do", ""))),
+        keeps_folds="folds" in post,
     )
     if work.view == FORM:
         work.sheet = read_sheet(post)
@@ -76,6 +83,7 @@ def read_work(request: HttpRequest, *, today: Today) -> Work:
             work.refusal = str(CUT)
         change_rows(work.sheet, post.get("do", ""))
         change_health(work.sheet.health, post.get("do", ""))
+        change_sources(work.sheet.sources, post.get("do", ""))
         work.mapping, work.renamed = write_mapping(work.sheet), write_renamed(work.sheet)
         try:
             work.document = write_document(work.sheet)
