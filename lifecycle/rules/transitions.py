@@ -119,7 +119,7 @@ def decide(policy: Policy, status: Status, change: Change, *, may_update: bool, 
         return _refuse_version(status, change.expected_version)
     if change.expected_configuration is not None and change.expected_configuration != policy.version:
         effects = policy.effects_of(status.stage, policy.canonical_stage(change.stage) or change.stage, source)
-        return Refused("effects_unconfirmed", Message("reconfigured"), effects=effects)
+        return Refused("effects_unconfirmed", Message("reconfigured"), effects=tuple(Counter(effects).items()))
     from_stage, to_stage = status.stage, change.stage
     if to_stage not in policy.definitions:
         found = policy.canonical_stage(to_stage)
