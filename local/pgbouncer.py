@@ -35,6 +35,7 @@ TESTS = (
     "tests/services/test_renames.py",
     "tests/services/test_publication.py",
     "tests/services/test_idempotency.py",
+    "tests/services/test_periods.py",
     "tests/services/test_rate_limits.py",
     "tests/services/test_time_limits.py",
     "tests/services/test_prepared_statements.py",

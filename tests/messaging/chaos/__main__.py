@@ -246,6 +246,7 @@ class Run:
             kills += self._replace_the_dead(consumers + relays)
             signals.check()
             turn += 1
+            self._begin_period("lifecycle_inboxevent" if turn % 2 else "audit_outbox")
             if turn % 4 == 0:
                 if queue:
                     queue.pop()()
@@ -282,6 +283,18 @@ class Run:
         points = [point for point in POINTS if point.startswith(kind)]
         fuse = (self.random.choice(points), self.random.randrange(1, 12)) if self.random.random() < 0.7 else None
         post.man(fuse)
+
+    def _begin_period(self, table: str) -> None:
+        """Between two batches, whichever they are: what was filed before is known and published all the same."""
+        try:
+            with self._connect() as database:
+                database.execute("SET ROLE c360_owner")
+                database.execute("SET lock_timeout = '2s'")
+                database.execute("SELECT begin_period(%s, clock_timestamp())", [table])
+        except psycopg.Error:
+            self.injected["no period begins while something holds the table, or nothing is there"] += 1
+        else:
+            self.injected[f"a period of {table} begins"] += 1
 
     def _restart_postgresql(self) -> None:
         self.world.restart_postgresql(crash=False)

@@ -16,6 +16,13 @@ def no_dedup() -> None:
     inbox.claim = claim
 
 
+def present_period_only() -> None:
+    """The inbox forgets an event as soon as the next period has begun."""
+    from lifecycle.services.events import inbox
+
+    inbox.CLAIM = inbox.CLAIM.replace(inbox._IS_NEW, "true")  # type: ignore[misc]
+
+
 def commit_first() -> None:
     """Offsets are committed before the database."""
     from lifecycle.messaging.consumer import EventConsumer
@@ -76,5 +83,5 @@ def skip_on_error() -> None:
 
 MUTANTS: dict[str, Callable[[], None]] = {
     function.__name__: function
-    for function in (no_dedup, commit_first, mark_first, no_leader, no_stale_check, skip_on_error)
+    for function in (no_dedup, present_period_only, commit_first, mark_first, no_leader, no_stale_check, skip_on_error)
 }
