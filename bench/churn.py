@@ -17,6 +17,8 @@ from lifecycle.rules.forecast.model import WIDTH
 from lifecycle.rules.forecast.proof import prove
 
 MONTHS, HORIZON, TESTED = 27, 3, 6
+# Customers of a tenant.
+SIZES = (200, 400, 1600)
 # Monthly: engaged, at risk, churned. Most that leave the stage of risk recover: exits compete.
 STEPS = np.array([[0.93, 0.065, 0.005], [0.25, 0.65, 0.10], [0.0, 0.0, 1.0]])
 
@@ -128,14 +130,14 @@ def count_shown(runs: int, *, seed: int, effect: float, customers: int = 400, no
 
 def measure(runs: int) -> Iterator[str]:
     """Lines that say what was found."""
-    for customers in (200, 400, 1600):
+    for customers in SIZES:
         found = measure_coverage(runs, seed=1, customers=customers)
         yield (
             f"coverage of 95 % intervals, {customers:,} customers: {found.clustered:.1%} clustered by customer,"
             f" {found.naive:.1%} naive ({found.intervals:,} intervals)"
         )
     for effect, what in ((0.0, "worth nothing"), (0.5, "with a real signal")):
-        for customers in (200, 400, 1600):
+        for customers in SIZES:
             shown = count_shown(runs, seed=2, effect=effect, customers=customers)
             yield f"forecasts {what}, {customers:,} customers: {shown / runs:.1%} shown"
 

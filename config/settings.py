@@ -423,7 +423,7 @@ SPECTACULAR_SETTINGS = {
         "EffectMomentEnum": "tenants.rules.configuration.definitions.EFFECT_MOMENTS",
         "ProposalStateEnum": "lifecycle.api.risk_responses.PROPOSAL_STATES",
         "ForecastStateEnum": "lifecycle.api.viewsets.forecasts.STATES",
-        "HealthBandEnum": "lifecycle.api.customer_responses.BANDS",
+        "HealthBandEnum": "lifecycle.rules.health.BANDS",
         "ActorKindEnum": "lifecycle.api.responses.ACTOR_KINDS",
     },
     "POSTPROCESSING_HOOKS": [

@@ -4,7 +4,7 @@ from typing import Any, get_args
 
 from rest_framework import serializers
 
-from lifecycle.services.configuration.health_preview import BANDS
+from lifecycle.rules.health import BANDS
 from tenants.rules.configuration.diff import ChangeKind, ConfigurationChange
 from tenants.rules.configuration.effect_kinds import EFFECT_KINDS
 from tenants.rules.configuration.errors import ERROR, WARNING, Finding

@@ -11,10 +11,8 @@ from lifecycle.api.rendering import ResponseSerializer, SentenceField
 from lifecycle.api.responses import StatusResponse
 from lifecycle.queries.list_columns import LISTED
 from lifecycle.rules.fields import BILLING, COMPANY, SUPPORT, Field, Kind, fields_of
+from lifecycle.rules.health import BANDS
 from tenants.rules.configuration.definitions import CATEGORIES
-
-BANDS = ("good", "watch", "poor", "unknown")
-
 
 URGENCY_HELP = (
     "What is at stake now, in the tenant's currency (US dollars if it has named none), for comparing customers:"

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from lifecycle.api.insight_responses import MOVED, PUBLISHED, STILL_THERE
 from lifecycle.queries.insight.at_risk import WAYS
+from lifecycle.rules.horizon import HORIZON_DAYS
 from lifecycle.rules.insight.flows import Standing, balance, gained_and_lost, moves_between, standing_over_time
 from lifecycle.rules.insight.saving import RECOVERED, Saved, Share, compare_actions
 from lifecycle.services.insight import reading
@@ -15,12 +16,11 @@ from lifecycle.services.insight.at_risk import read_at_risk
 from lifecycle.services.insight.reading import Moved, Period, Stages
 from lifecycle.services.insight.saving import read_episodes
 from tenants.actors import TenantRef
+from tenants.rules.configuration.categories import LOST, RISK
 
 Body = dict[str, Any]
-_LOST, _RISK = "lost", "risk"
 _GAINS: Final = ("new", "returned", "grown", "shrunk", "gone")
 _STAYING: Final = (30, 90, 180)
-_WITHIN: Final = 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Asked:
 
     def of_risk(self) -> Body:
         """What lists of those at risk are asked for."""
-        return {"stage": list(self.stages.of_category(_RISK)), "from_stage": list(self.stages.of_category(_LOST))}
+        return {"stage": list(self.stages.of_category(RISK)), "from_stage": list(self.stages.of_category(LOST))}
 
 
 def show_stages(asked: Asked) -> Body:
@@ -53,7 +53,7 @@ def show_stages(asked: Asked) -> Body:
     standing = standing_over_time(flows, len(days) - 1)
     keys = asked.stages.ordered({key for at in standing for key, one in at.items() if one.customers or one.money})
     nothing = Standing()
-    gains = gained_and_lost(flows, asked.stages.of_category(_LOST))
+    gains = gained_and_lost(flows, asked.stages.of_category(LOST))
     return {
         "days": [
             {
@@ -157,7 +157,8 @@ def show_durations(asked: Asked) -> Body:
                 "three_quarters_left_by_day": curve.days_until(0.25),
                 "staying": [{"days": days, "share": curve.staying_at(days)} for days in _STAYING],
                 "left_within_90_days": [
-                    {"to_stage": asked.stages.name(way), "share": curve.left_by(_WITHIN, way)} for way in sorted(left)
+                    {"to_stage": asked.stages.name(way), "share": curve.left_by(HORIZON_DAYS, way)}
+                    for way in sorted(left)
                 ],
             }
         )
@@ -166,7 +167,7 @@ def show_durations(asked: Asked) -> Body:
 
 def show_cohorts(asked: Asked) -> Body:
     """Customers by the month in which they came."""
-    lost = list(asked.stages.of_category(_LOST))
+    lost = list(asked.stages.of_category(LOST))
     cohorts = reading.read_cohorts(asked.period, lost, tenant=asked.tenant, today=asked.now.date())
     return {
         "cohorts": [
@@ -190,7 +191,7 @@ def show_cohorts(asked: Asked) -> Body:
 
 def show_risk(asked: Asked) -> Body:
     """Entering and leaving risk by reason, how it ended, and what was done until then."""
-    risk = asked.stages.of_category(_RISK)
+    risk = asked.stages.of_category(RISK)
     moves = reading.read_reasons(asked.period, risk, tenant=asked.tenant)
     found = read_at_risk(asked.period, asked.stages, tenant=asked.tenant, now=asked.now)
     of = asked.of_risk()

@@ -5,7 +5,7 @@ from rest_framework import serializers
 from lifecycle.api.paging import PageResponse
 from lifecycle.api.rendering import ResponseSerializer
 from lifecycle.api.serializers import MUTE_HELP, MuteSerializer, NoteField, WholeNumberField
-from lifecycle.rules.risk.judging import HORIZON_DAYS
+from lifecycle.rules.horizon import HORIZON_DAYS
 from lifecycle.rules.transitions import LONGEST_NOTE, LONGEST_REASON
 from lifecycle.services.risk.past import KNOWN
 from lifecycle.services.risk.proposals import DISMISSED, LONGEST_DISMISSAL

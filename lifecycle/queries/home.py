@@ -15,9 +15,9 @@ from django.db import connection
 
 from lifecycle.queries.health import HEALTH, WORK, gather_work, health_of, most_penalty, penalty_of
 from lifecycle.queries.urgency import URGENCY
-from lifecycle.rules.urgency import LOST
 from storage.cursors import fetch_prepared_dicts, plain_array, prepared_cursor, text_array
 from tenants.actors import TenantRef
+from tenants.rules.configuration.categories import LOST
 from tenants.rules.configuration.health_formula import FIGURE_MEASURES
 from tenants.rules.configuration.policy import Policy
 

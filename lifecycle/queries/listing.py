@@ -21,10 +21,11 @@ from lifecycle.queries.list_orderings import ORDERINGS, Ordering, Window
 from lifecycle.queries.list_statements import Filters
 from lifecycle.rules.expressions import Expression
 from lifecycle.rules.health import NO_WORK, Work, days_in_stage, judge, overdue
-from lifecycle.rules.urgency import LOST, weigh
+from lifecycle.rules.urgency import weigh
 from storage import cipher
 from storage.cursors import plain_array, prepared_cursor, text_array
 from tenants.actors import TenantRef
+from tenants.rules.configuration.categories import LOST
 from tenants.rules.configuration.policy import Policy
 from tenants.rules.texts import normalize_text
 from tenants.rules.values import sort_key

@@ -8,10 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from lifecycle.rules.health import Health
+from tenants.rules.configuration.categories import LOST, RISK
 from tenants.rules.messages import Message
 
-RISK: Final = "risk"
-LOST: Final = "lost"
 # What is compared of a customer that a person has put aside, in the order in which changes are said.
 WATCHED: Final = ("open_issues", "csat", "balance_overdue", "renewal_on", "arr", "currency")
 _AMOUNTS: Final = frozenset({"arr", "balance_overdue"})

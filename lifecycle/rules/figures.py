@@ -4,6 +4,9 @@ from typing import Any, Final
 
 from lifecycle.rules.fields import COMPANY, CONTACTS, FIELDS, Field
 
+# The paths of those that are calculated with, as ``Field.path`` gives them.
+ARR, CURRENCY, BALANCE = "billing.arr", "billing.currency", "billing.balance_overdue"
+RENEWAL, ISSUES, CSAT = "billing.renewal_on", "support.open_issues", "support.csat"
 _KINDS: Final = ("amount", "day", "count", "score", "currency")
 
 

@@ -49,6 +49,9 @@ START: Final = "start"
 _LARGEST = 1e18
 NOTHING = 1e-9
 
+# The bands of health, and that of customers without a score.
+BANDS: Final = ("good", "watch", "poor", "unknown")
+
 
 @dataclass(frozen=True, slots=True)
 class Health:

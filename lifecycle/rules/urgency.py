@@ -15,6 +15,7 @@ ahead can still be won. ``lifecycle.queries.urgency`` is the same formula in SQL
 from typing import Any, Final
 
 from lifecycle.rules.health import Health, Number, read_number
+from tenants.rules.configuration.categories import LOST
 from tenants.rules.configuration.policy import Policy
 from tenants.rules.messages import Message
 
@@ -25,7 +26,6 @@ RISK_PER_POINT: Final = 0.9
 HALF_TIME_DAYS: Final = 30.0
 PAST_FACTOR: Final = 2
 DAYS_WITHOUT_RENEWAL: Final = 365
-LOST: Final = "lost"
 
 
 def urgency(

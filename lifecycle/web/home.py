@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 from audit.services.keys import load_keys
 from lifecycle.queries import home as queries
 from lifecycle.queries.health import find_work
-from lifecycle.rules.attention import RISK, compare_figures, explain_place, find_disagreement, find_next_step
+from lifecycle.rules.attention import compare_figures, explain_place, find_disagreement, find_next_step
 from lifecycle.rules.health import NO_WORK, Health, Work, days_in_stage, judge, overdue
 from lifecycle.rules.urgency import weigh
 from lifecycle.services.customers.profiles import open_main_contacts
@@ -26,6 +26,7 @@ from tenants.actors import TenantRef
 from tenants.middleware import current_request_id
 from tenants.pages import TenantRequest
 from tenants.roles import REVEAL_CONTACTS, UPDATE_LIFECYCLE
+from tenants.rules.configuration.categories import LOST, RISK
 from tenants.rules.configuration.policy import Policy
 from tenants.rules.messages import Message
 from tenants.rules.texts import fold_text
@@ -35,7 +36,6 @@ MOST_DOUBTED: Final = 5
 MOST_MOVED: Final = 50
 MOST_MOVED_SHOWN: Final = 6
 # Of poor figures those who are gone are not warned of.
-LOST: Final = "lost"
 MINE, TEAM, ALL = "mine", "team", "all"
 SCOPES: Final[Mapping[str, str | Promise]] = {
     MINE: gettext_lazy("Mine"),

@@ -34,8 +34,9 @@ from lifecycle.services.insight.at_risk import read_at_risk
 from lifecycle.services.insight.reading import Period, Stages
 from lifecycle.services.insight.saving import read_episodes
 from lifecycle.web import charts, insight_risk, insight_saving, insight_tables
-from lifecycle.web.insight_tables import LOST, RISK, Link, Table
+from lifecycle.web.insight_tables import Link, Table
 from tenants.actors import TenantRef
+from tenants.rules.configuration.categories import LOST, RISK
 
 MOST_DAYS_SHOWN: Final = 365
 FORECAST: Final = "forecast"

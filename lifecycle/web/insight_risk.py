@@ -9,7 +9,8 @@ from django.utils.translation import gettext_lazy
 
 from lifecycle.services.insight.at_risk import AtRisk
 from lifecycle.services.insight.reading import Moved, Stages
-from lifecycle.web.insight_tables import LOST, RISK, Cell, Link, Table, count, head
+from lifecycle.web.insight_tables import Cell, Link, Table, count, head
+from tenants.rules.configuration.categories import LOST, RISK
 
 # What is counted, as a column and in the sentence of its list.
 WAYS: Final[Mapping[str, str | Promise]] = {

@@ -9,7 +9,8 @@ from django.utils.translation import gettext_lazy
 
 from lifecycle.rules.insight.saving import NOTHING, RECOVERED, Saved, Share
 from lifecycle.services.insight.reading import Stages
-from lifecycle.web.insight_tables import LOST, RISK, Cell, Link, Table
+from lifecycle.web.insight_tables import Cell, Link, Table
+from tenants.rules.configuration.categories import LOST, RISK
 from tenants.sentences.figures import say_number
 
 ACTIONS: Final[Mapping[str, str | Promise]] = {

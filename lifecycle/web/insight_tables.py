@@ -10,16 +10,17 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from lifecycle.rules.horizon import HORIZON_DAYS
 from lifecycle.rules.insight.curves import Curve
 from lifecycle.rules.insight.flows import Flow, Standing, balance, gained_and_lost, moves_between
 from lifecycle.rules.insight.stages import NO_STAGE
 from lifecycle.services.insight.reading import Cohort, Outcomes, Stages
 from lifecycle.web.tags import day, short_money
+from tenants.rules.configuration.categories import LOST
 from tenants.sentences.figures import say_number
 
 # Where a number leads: the figure and what it is of. '' where the reader may not see it.
 Link = Callable[..., str]
-LOST, RISK = "lost", "risk"
 AFTER: tuple[int, ...] = (30, 90, 180)
 GAINS: Mapping[str, str | Promise] = {
     "new": gettext_lazy("New customers"),
@@ -269,8 +270,8 @@ def time_tables(
             [
                 [
                     head(stages.name(key), stage=True),
-                    *(Cell(f"{100 * curves[key].left_by(90, way):.0f}%") for way in ways),
-                    Cell(f"{100 * curves[key].staying_at(90):.0f}%"),
+                    *(Cell(f"{100 * curves[key].left_by(HORIZON_DAYS, way):.0f}%") for way in ways),
+                    Cell(f"{100 * curves[key].staying_at(HORIZON_DAYS):.0f}%"),
                 ]
                 for key in keys
             ],

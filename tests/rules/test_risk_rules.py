@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lifecycle.rules.horizon import HORIZON_DAYS
 from lifecycle.rules.risk.alarms import DAY, FOREVER, Past, StayKnown, Watch
-from lifecycle.rules.risk.judging import HORIZON_DAYS, Period, RuleTally, Tally, judge_customer
+from lifecycle.rules.risk.judging import Period, RuleTally, Tally, judge_customer
 from tenants.rules.configuration.document import diff_configurations, parse_configuration
 from tenants.rules.configuration.policy import compile_policy
 from tenants.sentences import describe_change, describe_finding

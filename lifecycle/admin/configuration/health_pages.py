@@ -9,15 +9,15 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from lifecycle.admin.configuration.judging import look_at_today
+from lifecycle.rules.health import BANDS
+from lifecycle.rules.horizon import HORIZON_DAYS
 from lifecycle.services.configuration.health_preview import (
-    BANDS,
     HealthQuestion,
     count_health_changes,
     list_health_changes,
     rename_stages,
 )
 from lifecycle.services.configuration.plans import complete_renames, judge_plan
-from lifecycle.services.insight.health_backtest import HORIZON_DAYS
 from lifecycle.services.insight.health_plays import begin_health_play, describe_health_play, find_health_play
 from tenants.actors import TenantRef
 from tenants.admin.base import service_arguments

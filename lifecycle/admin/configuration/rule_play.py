@@ -9,7 +9,8 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from lifecycle.rules.risk.judging import HORIZON_DAYS, RuleTally, Tally
+from lifecycle.rules.horizon import HORIZON_DAYS
+from lifecycle.rules.risk.judging import RuleTally, Tally
 from lifecycle.services.risk.past import KNOWN
 from lifecycle.services.risk.playing import RuleResult, begin_play, describe_results, find_play
 from lifecycle.services.risk.times import as_moment

@@ -7,14 +7,15 @@ from collections.abc import Mapping
 from typing import Final
 
 from lifecycle.queries.health import HealthSql, band_of
+from lifecycle.rules.figures import ARR, BALANCE, CSAT, ISSUES, RENEWAL
 
 # Path of a figure -> its column among the figures that held.
 _FIGURES: Final[Mapping[str, str]] = {
-    "billing.arr": "arr",
-    "billing.balance_overdue": "balance",
-    "billing.renewal_on": "renewal",
-    "support.csat": "csat",
-    "support.open_issues": "issues",
+    ARR: "arr",
+    BALANCE: "balance",
+    RENEWAL: "renewal",
+    CSAT: "csat",
+    ISSUES: "issues",
 }
 _LATEST: Final = ", ".join(
     f"(array_agg(f.figures->'{path}' ORDER BY f.effective_at DESC, f.id DESC)"

@@ -9,6 +9,8 @@ from typing import Final
 
 from lifecycle.queries.insight.done import OWNER, done_until
 from lifecycle.queries.insight.facts import CHOSEN
+from lifecycle.rules.figures import ARR, BALANCE, CSAT, ISSUES
+from lifecycle.rules.horizon import HORIZON_DAYS
 
 _OF_TENANT: Final = "p.tenant_id = %(tenant_id)s::uuid"
 
@@ -27,8 +29,8 @@ LEAST(2, COALESCE(h.balance > 0 AND h.balance > COALESCE(h.arr, 0) / 10, false):
          + COALESCE(h.csat < 3, false)::int + COALESCE(h.issues >= 3, false)::int)"""
 EPISODES: Final = f"""
 SELECT p.customer_id, p.sequence, p.stage, p.reason_code, w.severity, d.noted, d.tasked, d.messaged, d.contacted,
-       COALESCE(x.began < p.began + interval '90 days' AND NOT x.stage = ANY(%(from_stages)s::text[]), false)
-           AS recovered
+       COALESCE(x.began < p.began + interval '{HORIZON_DAYS} days'
+                AND NOT x.stage = ANY(%(from_stages)s::text[]), false) AS recovered
   FROM lifecycle_customer c
   JOIN lifecycle_stay p ON p.tenant_id = c.tenant_id AND p.customer_id = c.id
   {OWNER}
@@ -38,8 +40,8 @@ SELECT p.customer_id, p.sequence, p.stage, p.reason_code, w.severity, d.noted, d
           AND NOT o.stage = ANY(%(stages)s::text[])
         ORDER BY o.sequence LIMIT 1) x ON true
  CROSS JOIN LATERAL (
-       SELECT {_held("billing.balance_overdue")} AS balance, {_held("billing.arr")} AS arr,
-              {_held("support.csat")} AS csat, {_held("support.open_issues")} AS issues OFFSET 0) h
+       SELECT {_held(BALANCE)} AS balance, {_held(ARR)} AS arr,
+              {_held(CSAT)} AS csat, {_held(ISSUES)} AS issues OFFSET 0) h
  CROSS JOIN LATERAL (SELECT {_SEVERITY} AS severity) w
  CROSS JOIN LATERAL (
        SELECT {done_until("p.began + interval '7 days'")} OFFSET 0) d
@@ -49,7 +51,7 @@ SELECT p.customer_id, p.sequence, p.stage, p.reason_code, w.severity, d.noted, d
    AND p.began >= %(begin_moment)s::timestamptz AND p.began < %(end_moment)s::timestamptz
    AND p.began < %(mature)s::timestamptz
    AND (x.began IS NULL OR x.began >= p.began + interval '7 days')
-   AND NOT COALESCE(x.by_configuration AND x.began < p.began + interval '90 days', false)"""
+   AND NOT COALESCE(x.by_configuration AND x.began < p.began + interval '{HORIZON_DAYS} days', false)"""
 COUNTS: Final = f"""
 SELECT reason_code, stage, severity, noted, tasked, messaged, contacted, recovered, count(*) FROM ({EPISODES}) e
  GROUP BY 1, 2, 3, 4, 5, 6, 7, 8"""

@@ -15,7 +15,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-HORIZON: Final = 90.0
+from lifecycle.rules.figures import ARR, BALANCE, CSAT, ISSUES, RENEWAL
+from lifecycle.rules.horizon import HORIZON_DAYS
+
+HORIZON: Final = float(HORIZON_DAYS)
 UNKNOWN: Final = math.nan
 # Besides the stage. The first one is the baseline's, too.
 TIME_IN_STAGE: Final = "time_in_stage"
@@ -31,8 +34,6 @@ FEATURES: Final = (
     "satisfaction",
     "renewal",
 )
-ARR, BALANCE, RENEWAL = "billing.arr", "billing.balance_overdue", "billing.renewal_on"
-ISSUES, CSAT = "support.open_issues", "support.csat"
 PATHS: Final = (ARR, BALANCE, RENEWAL, ISSUES, CSAT)
 RISK_DAYS: Final = 365.0
 CHANGE_DAYS: Final = 180.0

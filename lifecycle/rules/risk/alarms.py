@@ -12,7 +12,8 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-from lifecycle.rules.risk.figures import ARR, BALANCE, DAYS_IN_STAGE, DAYS_TO_RENEWAL, OVERDUE_PERCENT, RENEWAL
+from lifecycle.rules.figures import ARR, BALANCE, RENEWAL
+from lifecycle.rules.risk.figures import DAYS_IN_STAGE, DAYS_TO_RENEWAL, OVERDUE_PERCENT
 from tenants.rules.configuration.conditions import Condition
 from tenants.rules.configuration.risk_rules import RiskRule
 

@@ -4,15 +4,12 @@ from collections.abc import Mapping
 from typing import Final
 
 from lifecycle.rules.fields import BILLING, COMPANY, SUPPORT, fields_of
+from lifecycle.rules.figures import ARR, BALANCE, RENEWAL
 from tenants.rules.configuration.risk_rules import Figure, Unit
 
 OVERDUE_PERCENT: Final = "billing.overdue_percent"
 DAYS_TO_RENEWAL: Final = "billing.days_to_renewal"
 DAYS_IN_STAGE: Final = "days_in_stage"
-BALANCE: Final = "billing.balance_overdue"
-ARR: Final = "billing.arr"
-CURRENCY: Final = "billing.currency"
-RENEWAL: Final = "billing.renewal_on"
 
 # What the values of a field are to a rule, by their kind; others cannot be compared with anything.
 _UNITS: Final[Mapping[str, Unit]] = {

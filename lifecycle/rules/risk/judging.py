@@ -10,12 +10,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
+from lifecycle.rules.figures import ARR, CURRENCY
+from lifecycle.rules.horizon import HORIZON_DAYS
 from lifecycle.rules.risk.alarms import DAY, Alarm, Past, Watch, stage_at, value_at
-from lifecycle.rules.risk.figures import ARR, CURRENCY
-
-HORIZON_DAYS: Final = 90
 
 
 @dataclass(slots=True)

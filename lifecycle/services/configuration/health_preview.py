@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db import connection
 
 from lifecycle.queries.health import WORK, band_of, gather_work, health_of, penalty_of
+from lifecycle.rules.health import BANDS
 from lifecycle.services.configuration.plans import Target
 from storage.cursors import plain_array, text_array
 from storage.timeouts import allow_seconds
@@ -16,7 +17,6 @@ from tenants.actors import TenantRef
 from tenants.rules.configuration.policy import Policy
 
 PREVIEW_SECONDS: Final = 120
-BANDS: Final = ("good", "watch", "poor", "unknown")
 PAGE: Final = 50
 
 # Every customer once, with both scores. One draft at a time, so that nothing of it is kept as a plan.

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from audit.models import LifecycleHistory
 from lifecycle.models import FigureChange, Note, Task
+from lifecycle.rules.figures import ARR, BALANCE, CSAT, ISSUES, RENEWAL
 from lifecycle.rules.health import NO_WORK, START, Health, Work, days_in_stage, judge, score_points
 from lifecycle.services.customers.profiles import read_profile
 from tenants.actors import TenantRef
@@ -23,10 +24,10 @@ DAYS: Final = 90
 MOST_CHANGES, MOST_STAGES, MOST_VERSIONS, MOST_WRITINGS = 2000, 500, 20, 2000
 # What a part of the score measures -> the figures that it is made of.
 FIGURES_OF: Final[Mapping[str, tuple[str, ...]]] = {
-    "overdue_share": ("billing.balance_overdue", "billing.arr"),
-    "csat": ("support.csat",),
-    "open_issues": ("support.open_issues",),
-    "days_to_renewal": ("billing.renewal_on",),
+    "overdue_share": (BALANCE, ARR),
+    "csat": (CSAT,),
+    "open_issues": (ISSUES,),
+    "days_to_renewal": (RENEWAL,),
 }
 
 
@@ -163,15 +164,15 @@ class _Known:
             if changed_at > at:
                 break
             figures |= values
-        renewal = figures.get("billing.renewal_on")
+        renewal = figures.get(RENEWAL)
         judged = judge(
             policy,
             stage,
             days_in_stage(self._entered(placed, entered, stage), at),
-            arr=_number(figures.get("billing.arr")),
-            balance_overdue=_number(figures.get("billing.balance_overdue")),
-            open_issues=figures.get("support.open_issues"),
-            csat=_number(figures.get("support.csat")),
+            arr=_number(figures.get(ARR)),
+            balance_overdue=_number(figures.get(BALANCE)),
+            open_issues=figures.get(ISSUES),
+            csat=_number(figures.get(CSAT)),
             days_to_renewal=None if not renewal else (dt.date.fromisoformat(renewal) - at.date()).days,
             work=self.work.look(at) if policy.health.needs_work else NO_WORK,
         )

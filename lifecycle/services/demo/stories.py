@@ -14,6 +14,7 @@ from random import Random
 from lifecycle.rules.sample_names import name_company, name_person
 from lifecycle.services.customers.facts import ContactFacts, CustomerFacts
 from lifecycle.services.demo.scenarios import Exit, Scenario
+from tenants.rules.configuration.categories import LOST, RISK
 
 SEED = 20260101
 DAYS = 730
@@ -22,7 +23,6 @@ LEGACY_SHARE = 0.35
 # A year in sales: quiet summers, a busy autumn, nothing between the years. January first.
 _SEASONS = (1.15, 1.0, 1.2, 1.0, 0.95, 1.0, 0.65, 0.55, 1.15, 1.25, 1.2, 0.75)
 _SEGMENTS = (("Enterprise", 12, 180_000), ("Mid-Market", 33, 48_000), ("SMB", 55, 9_000))
-_RISKY, _LOST = "risk", "lost"
 # For so long the contract of a customer at risk stays open after its date: that is what the worry is about.
 _UNSIGNED_DAYS = 45
 _NOTES = (
@@ -128,7 +128,7 @@ class _Path:
         """Contracts go on from year to year. Only with a customer at risk the last date may have passed unsigned."""
         today = self.now.date()
         while self.renewal_on is not None and self.renewal_on < today:
-            if self.category == _RISKY and (today - self.renewal_on).days <= _UNSIGNED_DAYS:
+            if self.category == RISK and (today - self.renewal_on).days <= _UNSIGNED_DAYS:
                 return
             self._sign(self.renewal_on)
 
@@ -187,7 +187,7 @@ class _Path:
 def _tell_figures(path: _Path, external_id: str, arr: int, currency: str) -> list[CustomerFacts]:
     """What Billing and Support reported last: worse for customers at risk, nothing from Billing before a contract."""
     random, now = path.random, path.now
-    risky, lost = path.category == _RISKY, path.category == _LOST
+    risky, lost = path.category == RISK, path.category == LOST
     facts = []
     if path.contract_from is not None and path.renewal_on is not None:
         owes = random.random() < (0.4 if risky else 0.05)

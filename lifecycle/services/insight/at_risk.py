@@ -11,6 +11,7 @@ from lifecycle.queries.insight.at_risk import COUNTS, WAYS
 from lifecycle.services.insight.reading import Period, Stages
 from storage.cursors import text_array
 from tenants.actors import TenantRef
+from tenants.rules.configuration.categories import LOST, RISK
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +29,8 @@ def read_at_risk(period: Period, stages: Stages, *, tenant: TenantRef, now: dt.d
     """
     parameters = {
         **period.parameters(tenant),
-        "stages": text_array(stages.of_category("risk")),
-        "from_stages": text_array(stages.of_category("lost")),
+        "stages": text_array(stages.of_category(RISK)),
+        "from_stages": text_array(stages.of_category(LOST)),
         "now": now,
     }
     with connection.cursor() as cursor:

@@ -23,6 +23,7 @@ from lifecycle.services.insight.keeping import make_stays
 from lifecycle.services.insight.reading import Stages
 from storage.cursors import plain_array, text_array
 from tenants.actors import TenantRef
+from tenants.rules.configuration.categories import LOST, RISK
 from tenants.services.configuration.policies import live_policy
 
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -60,7 +61,7 @@ def as_days(moment: dt.datetime) -> float:
 def read_meaning(tenant: TenantRef) -> Meaning:
     """What the tenant's stages mean today. Two statements."""
     stages = Stages.of(live_policy(tenant.id), tenant)
-    return Meaning(frozenset(stages.of_category("lost")), frozenset(stages.of_category("risk")))
+    return Meaning(frozenset(stages.of_category(LOST)), frozenset(stages.of_category(RISK)))
 
 
 def read_learned(tenant: TenantRef) -> Learned | None:

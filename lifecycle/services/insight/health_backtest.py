@@ -18,17 +18,17 @@ from django.db import connection
 
 from lifecycle.queries.health import health_of, penalty_of
 from lifecycle.queries.insight.health import count_churned
+from lifecycle.rules.health import BANDS
+from lifecycle.rules.horizon import HORIZON_DAYS
 from lifecycle.rules.insight.shares import Share, measure_share
 from lifecycle.services.insight.reading import Stages, midnight
 from storage.cursors import plain_array, text_array
 from tenants.actors import TenantRef
+from tenants.rules.configuration.categories import LOST
 from tenants.rules.configuration.policy import Policy
 
-HORIZON_DAYS: Final = 90
 LANDMARKS: Final = 12
 BATCH: Final = 1000
-BANDS: Final = ("good", "watch", "poor", "unknown")
-LOST: Final = "lost"
 LIVE, DRAFT = "live", "draft"
 _FIRST: Final = UUID(int=0)
 

@@ -1,31 +1,29 @@
 """Customers that came to be at risk in a period, what was done in their first week, and whether they recovered."""
 
 import datetime as dt
-from typing import Final
 
 from django.db import connection
 
 from lifecycle.queries.insight.saving import COUNTS
+from lifecycle.rules.horizon import HORIZON_DAYS
 from lifecycle.rules.insight.saving import Episode
 from lifecycle.services.insight.reading import Period, Stages
 from storage.cursors import text_array
 from tenants.actors import TenantRef
-
-# So long a customer may take to recover.
-DAYS: Final = 90
+from tenants.rules.configuration.categories import LOST, RISK
 
 
 def mature_before(now: dt.datetime) -> dt.datetime:
     """Of those that came to be at risk later it is not known yet whether they recover in time."""
-    return now - dt.timedelta(days=DAYS)
+    return now - dt.timedelta(days=HORIZON_DAYS)
 
 
 def read_episodes(period: Period, stages: Stages, *, tenant: TenantRef, now: dt.datetime) -> list[Episode]:
     """Those of the period, alike ones together. One statement. Call inside the tenant's context."""
     parameters = {
         **period.parameters(tenant),
-        "stages": text_array(stages.of_category("risk")),
-        "from_stages": text_array(stages.of_category("lost")),
+        "stages": text_array(stages.of_category(RISK)),
+        "from_stages": text_array(stages.of_category(LOST)),
         "mature": mature_before(now),
     }
     with connection.cursor() as cursor:

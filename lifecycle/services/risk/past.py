@@ -9,12 +9,14 @@ import orjson
 from django.db import connection
 
 from lifecycle.queries import risk as queries
+from lifecycle.rules.figures import ARR, CURRENCY
 from lifecycle.rules.precedence import FOR_GOOD
 from lifecycle.rules.risk.alarms import FOREVER, Change, Past, StayKnown
-from lifecycle.rules.risk.figures import ARR, CURRENCY, reported_paths
+from lifecycle.rules.risk.figures import reported_paths
 from storage.cursors import plain_array, text_array
 from tenants.actors import TenantRef
-from tenants.rules.configuration.risk_rules import LOST, RiskRule
+from tenants.rules.configuration.categories import LOST
+from tenants.rules.configuration.risk_rules import RiskRule
 from tenants.services.configuration.versions import present_name, present_names
 
 # As it was known here by then, or as it was: history that was loaded from elsewhere was known only when it came.

@@ -15,9 +15,9 @@ from lifecycle.rules.health import NO_WORK, Work, days_in_stage, judge, read_num
 from lifecycle.rules.urgency import risk_of
 from storage.cursors import fetch_prepared_dicts, text_array
 from tenants.actors import TenantRef
+from tenants.rules.configuration.categories import LOST
 from tenants.rules.configuration.policy import Policy
 
-LOST: Final = "lost"
 # So many are on a page of a list, and so many of a day are named in the month.
 PER_PAGE: Final = 50
 NAMED: Final = 4

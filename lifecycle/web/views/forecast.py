@@ -20,6 +20,7 @@ from lifecycle.web.pages import page
 from lifecycle.web.stage_colors import stage_colors
 from tenants.pages import TenantRequest
 from tenants.roles import VIEW_LIFECYCLE
+from tenants.rules.configuration.categories import LOST
 from tenants.services.configuration.policies import live_policy
 
 
@@ -35,7 +36,7 @@ def show_forecast(request: TenantRequest) -> HttpResponse:
         chart = calibration_chart(learned.proof.bins)
         shown = Shown(tables, chart, _("What was said (across), and what came (up)"), "line")
         if learned.is_shown:
-            likely = read_highest(request.tenant, lost=policy.stages_in("lost"), limit=FIRST_CALLS)
+            likely = read_highest(request.tenant, lost=policy.stages_in(LOST), limit=FIRST_CALLS)
             tables = [highest_table(likely), *tables]
     for table in tables:
         if table.name == request.GET.get("csv"):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from tenants.rules.configuration.categories import CATEGORIES
 from tenants.rules.configuration.conditions import Condition
 from tenants.rules.configuration.effect_kinds import EFFECT_KINDS
 from tenants.rules.configuration.effects import EFFECT_MOMENTS, EFFECT_SOURCES, Effect, Escalation, write_effect
@@ -30,7 +31,6 @@ LONGEST_REASON = 255
 # Why a version was made.
 LONGEST_COMMENT = 500
 
-CATEGORIES: tuple[str, ...] = ("acquisition", "onboarding", "engaged", "risk", "renewal", "lost")
 DEFAULT_CATEGORY = "engaged"
 
 

@@ -6,12 +6,12 @@ Which figures there are is for the app that keeps customers to say; it does so o
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from tenants.rules.configuration.categories import LOST
 from tenants.rules.configuration.conditions import Condition
 
 PROPOSE: Final = "propose"
 MOVE: Final = "move"
 ACTIONS: Final = (PROPOSE, MOVE)
-LOST: Final = "lost"
 LONGEST_NAME: Final = 100
 LONGEST_WAIT_DAYS: Final = 365
 

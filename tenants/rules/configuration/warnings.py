@@ -1,5 +1,6 @@
 """What is possible in a configuration but probably not meant: its warnings."""
 
+from tenants.rules.configuration.categories import LOST
 from tenants.rules.configuration.conditions import Condition
 from tenants.rules.configuration.definitions import LONGEST_REASON, Configuration, Effect, EventRule, StageDefinition
 from tenants.rules.configuration.document_reader import DocumentReader
@@ -45,7 +46,7 @@ def _note_stage(reader: DocumentReader, index: int, stage: StageDefinition, reac
     name = stage.name
     if name not in reachable:
         reader.add_warning(("stages", index), "unreachable_stage", stage=name)
-    if not stage.to and stage.category != "lost":
+    if not stage.to and stage.category != LOST:
         reader.add_warning(("stages", index), "dead_end", stage=name, category=stage.category)
     if not stage.to and stage.max_days is not None:
         reader.add_warning(("max_days", name), "no_way_out", stage=name, count=stage.max_days)
