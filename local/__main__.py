@@ -5,7 +5,7 @@ import signal
 import sys
 from collections.abc import Callable
 
-from local import browser, check, commands, demo, drill, screenshots, signals
+from local import browser, check, commands, demo, drill, screenshots, signals, upgrade
 from local.guard import Guard
 from local.processes import die_with_parent
 from local.trouble import CannotStart, StopRequested
@@ -69,6 +69,7 @@ VERBS: dict[str, tuple[Verb, str]] = {
     "pooler-test": (run_pooler_tests, "-- ARGUMENTS ...: isolation and races with PgBouncer before PostgreSQL"),
     "bench": (commands.run_benchmarks, "-- ARGUMENTS ...: the benchmarks on durable, throw-away services"),
     "restore-drill": (drill.run_restore_drill, "dump, lose, restore and compare an installation; DEMO_CUSTOMERS=200"),
+    "upgrade-drill": (upgrade.run_upgrade_drill, "[COMMIT]: roll this commit out over a former one, under load"),
     "screenshots": (screenshots.run_screenshots, "the README's pictures of the demo, into docs/images"),
     "messages": (run_messages, "bring the catalogs in locale/ up to the code; --check only looks"),
     "sdk": (run_sdk, "make the Python package for the API, and its wheel in sdk/dist"),

@@ -8,6 +8,7 @@ import time
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from local import signals
 from local.commands import started
@@ -94,18 +95,18 @@ def read_port(text: str) -> int:
     return port
 
 
-def prepare(folders: Folders, guard: Guard, env: Mapping[str, str]) -> str:
+def prepare(folders: Folders, guard: Guard, env: Mapping[str, str], *, project: Path = PROJECT) -> str:
     """Roles, schema and demo data; returns what load_demo says about the logins."""
     (folders.data / "static").mkdir(exist_ok=True)  # the settings' STATIC_ROOT; in development it stays empty
     if env.get("DATABASE_ADMIN_URL"):
-        manage("provision_database", folders, guard, env)
+        manage("provision_database", folders, guard, env, project=project)
     else:
         say("provision_database left out: DATABASE_ADMIN_URL is not set")
-    manage("migrate", folders, guard, env)
-    return manage("load_demo", folders, guard, env)
+    manage("migrate", folders, guard, env, project=project)
+    return manage("load_demo", folders, guard, env, project=project)
 
 
-def manage(command: str, folders: Folders, guard: Guard, env: Mapping[str, str]) -> str:
+def manage(command: str, folders: Folders, guard: Guard, env: Mapping[str, str], *, project: Path = PROJECT) -> str:
     """Run one command of manage.py to its end and return what it printed. Raises CannotStart when it fails."""
     began = time.monotonic()
     child = Child(
@@ -113,7 +114,7 @@ def manage(command: str, folders: Folders, guard: Guard, env: Mapping[str, str])
         [sys.executable, "manage.py", *command.split()],
         guard,
         env=merge(env),
-        cwd=PROJECT,
+        cwd=project,
         log=folders.logs / f"{command.partition(' ')[0]}.log",
         errors_shown=True,  # progress, and the reason of a failure
     )
@@ -182,7 +183,9 @@ def answers(url: str) -> bool:
         return False
 
 
-def processes(folders: Folders, guard: Guard, env: Mapping[str, str], port: int) -> list[Worker]:
+def processes(
+    folders: Folders, guard: Guard, env: Mapping[str, str], port: int, *, project: Path = PROJECT
+) -> list[Worker]:
     """The processes of the product (docs/architecture.md), not started yet: web and stream first.
 
     The last one sends DEMO_EVENTS made-up events a minute; with 0 it is left out, and the demo's figures only change
@@ -194,12 +197,12 @@ def processes(folders: Folders, guard: Guard, env: Mapping[str, str], port: int)
     def worker(name: str, arguments: Sequence[str], probe: str = "") -> Worker:
         log = folders.logs / f"{name}.log"
         argv = [sys.executable, *arguments]
-        return Worker(Child(name, argv, guard, env=merge(env), cwd=PROJECT, log=log), probe)
+        return Worker(Child(name, argv, guard, env=merge(env), cwd=project, log=log), probe)
 
     def serve(kind: str, number: str) -> list[str]:
         return ["-m", "config.serve", kind, "--port", number]
 
-    mail_port = env["EMAIL_URL"].removeprefix(OWN_MAIL)
+    mail_port = env.get("EMAIL_URL", "").removeprefix(OWN_MAIL)
     mail = ["-m", "local.mail", "--port", mail_port, "--folder", str(folders.data / "mail")]
     pace = os.environ.get("DEMO_EVENTS", "6")
     events = ["manage.py", "send_event", "--stream", "--per-minute", pace]
