@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from local import signals
 from local.commands import started
@@ -220,8 +221,11 @@ def processes(
     ]
 
 
+Attended = TypeVar("Attended", bound=Worker)
+
+
 @contextlib.contextmanager
-def attended(workers: list[Worker]) -> Iterator[list[Worker]]:
+def attended(workers: list[Attended]) -> Iterator[list[Attended]]:
     """The workers, started; stopped side by side at the end."""
     try:
         for worker in workers:
