@@ -2,10 +2,11 @@
 
 Sizes come from the environment, so that a quick run is possible: BENCH_CUSTOMERS (50000), BENCH_TENANTS (20),
 BENCH_TRANSITIONS (100000), BENCH_EVENTS (100000), BENCH_LONG_RUN (300000 events), BENCH_SECONDS (20),
-BENCH_SEEN (200), BENCH_PAGES (60), BENCH_EFFECTS (100000), BENCH_ROUNDS (9), BENCH_SLICE_MS (3000 over HTTP,
-1500 for single changes), BENCH_SCALE_TENANTS (3), BENCH_SCALE_CUSTOMERS (2000 of each), BENCH_SCALE_HISTORY (10 rows
-of each customer), BENCH_SCALE_EVENTS (20000), BENCH_SCALE_FORGOTTEN (100000). ``http`` alone takes about
-four minutes, all of it a quarter of an hour.
+BENCH_SEEN (200), BENCH_PAGES (60, of Insight 20), BENCH_HISTORY (2000000 moves), BENCH_REPORTS (24 of each customer),
+BENCH_EFFECTS (100000), BENCH_ROUNDS (9), BENCH_SLICE_MS (3000 over HTTP, 1500 for single changes),
+BENCH_SCALE_TENANTS (3), BENCH_SCALE_CUSTOMERS (2000 of each), BENCH_SCALE_HISTORY (10 rows of each customer),
+BENCH_SCALE_EVENTS (20000), BENCH_SCALE_FORGOTTEN (100000). ``http`` alone takes about four minutes, ``insight`` about
+six, all of it half an hour.
 """
 
 import argparse
@@ -21,7 +22,7 @@ from bench.world import CannotMeasure, opened_world, read_size
 
 # Those of the statistics need no customers, and say nothing of speed: they are measured when they are named.
 NAMED = ("forecast",)
-PARTS = ("http", "single", "bulk", "events", "latency", "lists", "pages", "effects", "demo", "scale")
+PARTS = ("http", "single", "bulk", "events", "latency", "lists", "pages", "insight", "effects", "demo", "scale")
 
 
 def main(arguments: list[str]) -> int:

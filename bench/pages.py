@@ -98,7 +98,7 @@ def collected_files() -> Iterator[None]:
 
 
 def _measure(populated: Populated, times: int) -> list[Figure]:
-    with _served() as server:
+    with served() as server:
         figures = _measure_pages(server, populated, times, "")
         figures += _measure_exports(server, populated)
     fresh = populate("bench-fresh", sum(map(len, populated.customers.values())))
@@ -106,7 +106,7 @@ def _measure(populated: Populated, times: int) -> list[Figure]:
     with tenant_context(fresh.tenant.id):
         # What each of the product's own loads ends with.
         refresh_statistics()
-    with _served() as server:
+    with served() as server:
         figures += _measure_pages(server, fresh, times, "right after a load: ")
     return [*figures, _measure_retention(populated)]
 
@@ -253,7 +253,8 @@ class Server:
 
 
 @contextmanager
-def _served() -> Iterator[Server]:
+def served() -> Iterator[Server]:
+    """The server of the pages, for as long as it is asked."""
     port = free_port()
     sizes = {"WEB_WORKERS": "1", "WEB_THREADS": "2", "LOG_LEVEL": "INFO"}
     with started(sys.executable, "-m", "config.serve", "web", "--port", str(port), **sizes) as process:

@@ -18,7 +18,7 @@ from lifecycle.models.figures import FigureChange
 from lifecycle.models.forecasts import CustomerForecast, ForecastFit
 from lifecycle.models.home import HomeVisit, Snooze
 from lifecycle.models.imports import ImportPart, ImportUpload
-from lifecycle.models.insight import HealthPlay, InsightFact, InsightState, Stay
+from lifecycle.models.insight import HealthPlay, InsightFact, InsightState, RiskEpisode, Stay
 from lifecycle.models.requests import IdempotentRequest
 from lifecycle.models.risk import RiskFiring, RiskState, RulePlay
 from lifecycle.models.saved_views import SavedView
@@ -58,6 +58,7 @@ __all__ = [
     "Notification",
     "NotificationPreference",
     "ParkedEvent",
+    "RiskEpisode",
     "RiskFiring",
     "RiskState",
     "RulePlay",

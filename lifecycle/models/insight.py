@@ -1,6 +1,7 @@
 """What is kept of the history for figures: made of it by ``services.insight``, and made again at any time."""
 
 import uuid_utils.compat
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
@@ -78,19 +79,60 @@ class InsightFact(models.Model):
 
 
 class InsightState(models.Model):
-    """Up to where the stays of a customer were made: the number of its history rows, and the version of its figures."""
+    """Up to where the stays of a customer were made: the number of its history rows, and the version of its figures.
+
+    ``risk``: of which stages of risk its episodes are kept, '' for none. ``loose``: whether it has others that cannot
+    be kept yet; ``due_at``: when the first of them can.
+    """
 
     pk = models.CompositePrimaryKey("tenant_id", "customer_id")
     tenant_id = models.UUIDField()
     customer_id = models.UUIDField()
     sequence = models.PositiveIntegerField()
     figures = models.PositiveIntegerField()
+    risk = models.CharField(max_length=64, blank=True, default="", db_default="")
+    loose = models.BooleanField(default=True, db_default=True)
+    due_at = models.DateTimeField(null=True)
 
     class Meta:
         db_table = "lifecycle_insight_state"
 
     def __str__(self) -> str:
         return f"{self.customer_id}: {self.sequence} rows"
+
+
+class RiskEpisode(models.Model):
+    """An episode at risk that has ended (``lifecycle.queries.insight.episodes``): what was done about it, in its first
+    week and until its end. ``contacts`` are the ids of everyone who wrote a note or did a task.
+    """
+
+    pk = models.CompositePrimaryKey("tenant_id", "customer_id", "sequence")
+    tenant_id = models.UUIDField()
+    customer_id = models.UUIDField()
+    sequence = models.PositiveIntegerField()
+    began = models.DateTimeField()
+    stage = models.CharField(max_length=120)
+    reason_code = models.CharField(max_length=255, blank=True)
+    by_configuration = models.BooleanField()
+    severity = models.PositiveSmallIntegerField()
+    week_noted = models.BooleanField()
+    week_tasked = models.BooleanField()
+    week_messaged = models.BooleanField()
+    week_contacts = ArrayField(models.TextField())
+    noted = models.BooleanField()
+    tasked = models.BooleanField()
+    messaged = models.BooleanField()
+    contacts = ArrayField(models.TextField())
+    left_at = models.DateTimeField()
+    left_to = models.CharField(max_length=120)
+    left_by_configuration = models.BooleanField()
+
+    class Meta:
+        db_table = "lifecycle_risk_episode"
+        indexes = [models.Index(fields=["tenant_id", "began"], name="risk_episode_by_time")]
+
+    def __str__(self) -> str:
+        return f"{self.customer_id}: at risk from {self.began} to {self.left_at}"
 
 
 class HealthPlay(models.Model):

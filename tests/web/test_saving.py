@@ -11,18 +11,21 @@ from uuid import uuid4
 import pytest
 
 from audit.models import LifecycleHistory
-from lifecycle.models import Customer, EffectRun, FigureChange, Note, Task
+from lifecycle.models import Customer, EffectRun, FigureChange, InsightState, Note, RiskEpisode, Task
 from lifecycle.queries.insight.at_risk import WAYS
 from lifecycle.rules.insight.saving import ACTIONS, NOTHING, compare_actions
 from lifecycle.services.insight.at_risk import read_at_risk
+from lifecycle.services.insight.episodes import keep_episodes
 from lifecycle.services.insight.keeping import keep_facts
 from lifecycle.services.insight.reading import Period, Stages
 from lifecycle.services.insight.saving import read_episodes
+from lifecycle.services.work.notes import By, delete_note, write_note
+from lifecycle.services.work.tasks import change_task, create_task
 from tenants.context import tenant_context
 from tenants.services.configuration.policies import live_policy
 from tests.conftest import make_people
 from tests.factories import MINIMAL, TenantFactory
-from tests.services.test_insight import NOW, at, step, tell
+from tests.services.test_insight import ACTOR, NOW, at, step, tell
 from tests.web.conftest import text_of
 
 RISKY = {**MINIMAL, "categories": {"At-Risk": "risk", "Churned": "lost"}}
@@ -175,8 +178,20 @@ def brute_force(tenant, now, owner_id):
     return {key: tuple(counts) for key, counts in found.items()}
 
 
-def test_the_counts_are_those_of_a_look_at_each_customer(saved, db):
+def keep(tenant, is_kept):
+    """Those that have ended and are older than a week are kept, or none is."""
+    with tenant_context(tenant.id):
+        InsightState.objects.filter(tenant_id=tenant.id).update(risk="", loose=True)
+    if is_kept:
+        assert keep_episodes(tenant, clock=lambda: LATER) > 0 and keep_episodes(tenant, clock=lambda: LATER) == 0
+        with tenant_context(tenant.id):
+            assert RiskEpisode.objects.filter(tenant_id=tenant.id).count() == 8
+
+
+@pytest.mark.parametrize("is_kept", [False, True])
+def test_the_counts_are_those_of_a_look_at_each_customer(saved, db, is_kept):
     tenant, people, _ = saved
+    keep(tenant, is_kept)
     period = Period(at(-5).date(), at(200).date())
     with tenant_context(tenant.id):
         stages = Stages.of(live_policy(tenant.id), tenant)
@@ -233,8 +248,10 @@ def look_at_each(tenant, now, owner_id):
     return found
 
 
-def test_entering_and_leaving_risk_is_counted_as_a_look_at_each_customer_does(saved, page_client, db):
+@pytest.mark.parametrize("is_kept", [False, True])
+def test_entering_and_leaving_risk_is_counted_as_a_look_at_each_customer_does(saved, page_client, db, is_kept):
     tenant, people, _ = saved
+    keep(tenant, is_kept)
     period = Period(at(-5).date(), at(200).date())
     with tenant_context(tenant.id):
         stages = Stages.of(live_policy(tenant.id), tenant)
@@ -256,6 +273,44 @@ def test_entering_and_leaving_risk_is_counted_as_a_look_at_each_customer_does(sa
     }
     for row in rows:
         assert sum(row.counts[way] for way in ("open", "recovered", "lost", "published")) == row.counts["all"]
+
+
+def test_what_is_kept_of_a_customer_is_made_again_when_something_about_it_changes(db):
+    """An episode of thirty days with a note and a task that was done in its first week, long ago."""
+    tenant = TenantFactory(configuration=RISKY)
+    customer = tell(tenant, {"ann": [(0, "Active"), (10, "At-Risk"), (40, "Active")]}, {})["ann"]
+    keep_facts(tenant)
+    by = By(tenant, ACTOR, at(12))
+    with tenant_context(tenant.id):
+        write_note(customer.id, "Called.", by=by)
+        note = Note.objects.get(customer_id=customer.id).id
+        task = create_task(customer.id, "Call", by=by)
+        task = change_task(task["id"], customer_id=customer.id, expected_version=task["version"], by=by, done=True)
+
+    def kept():
+        assert keep_episodes(tenant, clock=lambda: LATER) in (0, 1)
+        with tenant_context(tenant.id):
+            one = RiskEpisode.objects.get(tenant_id=tenant.id)
+            return one.stage.partition(":")[2], one.week_noted, one.week_tasked, len(one.week_contacts), one.left_at
+
+    assert kept() == ("At-Risk", True, True, 1, at(40))
+    with tenant_context(tenant.id):
+        change_task(task["id"], customer_id=customer.id, expected_version=task["version"], by=by, done=False)
+    assert kept() == ("At-Risk", True, True, 1, at(40))
+    with tenant_context(tenant.id):
+        delete_note(note, customer_id=customer.id, by=by)
+    assert kept() == ("At-Risk", False, True, 0, at(40))
+    with tenant_context(tenant.id):
+        step(tenant, customer, 41, "At-Risk")
+    keep_facts(tenant)
+    with tenant_context(tenant.id):
+        stages = Stages.of(live_policy(tenant.id), tenant)
+        period = Period(at(-5).date(), at(200).date())
+        (whole, *_reasons) = read_at_risk(period, stages, tenant=tenant, now=LATER)
+    assert (whole.counts["all"], whole.counts["open"], whole.counts["recovered"]) == (2, 1, 1)
+    assert kept()[-1] == at(40)
+    with tenant_context(tenant.id):
+        assert InsightState.objects.get(tenant_id=tenant.id).loose, "the second one goes on"
 
 
 def test_the_page_and_its_file_show_what_was_done_while_customers_were_at_risk(saved, page_client, db):

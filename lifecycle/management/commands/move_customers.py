@@ -44,6 +44,7 @@ from lifecycle.services.configuration.stage_migrations import (
 )
 from lifecycle.services.events.failures import concerns_everybody, describe
 from lifecycle.services.imports.working import UploadWorker
+from lifecycle.services.insight.episodes import keep_episodes
 from lifecycle.services.insight.health_plays import find_tenants_with_health_plays, work_off_health_plays
 from lifecycle.services.insight.working import FactWorker
 from lifecycle.services.risk.playing import find_tenants_with_plays, work_off_plays
@@ -88,6 +89,7 @@ class Command(ServiceCommand):
         self._put_off: dict[tuple[str, UUID], float] = {}
         self._uploads = UploadWorker()
         self._facts = FactWorker(list_every_tenant)
+        self._episodes = FactWorker(list_every_tenant, keep_episodes)
         self._rules = FactWorker(list_tenants, watch_rules)
         self._health = HealthFile(options["health_file"])
         serve_metrics(options["metrics_port"], metrics.MOVER)
@@ -118,6 +120,7 @@ class Command(ServiceCommand):
                     busy |= self._work_off("health", plays, work_off_health_plays, stop, seconds=PLAY_SECONDS)
                     busy |= self._uploads.work(enough=lambda: stop)
                     busy |= not once and self._facts.work(enough=lambda: bool(stop))
+                    busy |= not once and self._episodes.work(enough=lambda: bool(stop))
                     busy |= not once and self._rules.work(enough=lambda: bool(stop))
                     if not busy and not stop:
                         self._forget(stop)

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from lifecycle.queries.insight import at_risk
 from lifecycle.queries.insight.reading import BEHIND
 from lifecycle.rules.insight.saving import WAYS as SAVED_WAYS
+from lifecycle.services.insight.episodes import name_stages
 from lifecycle.services.insight.reading import Period, midnight
 from lifecycle.services.insight.saving import mature_before
 from tenants.rules.texts import shorten_text
@@ -124,6 +125,7 @@ def read_behind(asked: QueryDict, period: Period, *, now: dt.datetime) -> AskedL
         "cohort": cohort,
         "reason": reason,
         "mature": mature_before(now),
+        "risk": name_stages(keys),
         "now": now,
     }
     return AskedList(figure, values, page, keys, sources, way, day, cohort, reason)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from django.db import connection
 
 from lifecycle.queries.insight.at_risk import COUNTS, WAYS
+from lifecycle.services.insight.episodes import name_stages
 from lifecycle.services.insight.reading import Period, Stages
 from storage.cursors import text_array
 from tenants.actors import TenantRef
@@ -29,7 +30,8 @@ def read_at_risk(period: Period, stages: Stages, *, tenant: TenantRef, now: dt.d
     """
     parameters = {
         **period.parameters(tenant),
-        "stages": text_array(stages.of_category(RISK)),
+        "stages": text_array(risk := stages.of_category(RISK)),
+        "risk": name_stages(risk),
         "from_stages": text_array(stages.of_category(LOST)),
         "now": now,
     }

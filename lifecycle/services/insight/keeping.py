@@ -19,6 +19,7 @@ from django.db import connection
 from lifecycle.queries.insight.facts import COLUMNS, OF_CUSTOMERS, OF_EVERYBODY, sum_all
 from lifecycle.rules.insight.stages import key_of
 from lifecycle.rules.insight.stays import Move, Piece, Report, Worth, pieces_of, worths_of
+from lifecycle.services.insight.episodes import LOOSEN
 from storage.cursors import insert_rows, plain_array
 from storage.timeouts import JOB_SECONDS, allow_seconds
 from tenants.actors import TenantRef
@@ -158,6 +159,8 @@ def rebuild_facts(tenant: TenantRef, *, write: bool = True) -> Iterator[Progress
             if not batch:
                 return
             different += renew_stays(batch, tenant=tenant, write=write)
+            if write:
+                _execute(LOOSEN, tenant, customer_ids=plain_array(batch))
         after, done = batch[-1], done + len(batch)
         yield Progress(done, max(done, total), different)
 
@@ -233,6 +236,7 @@ def _replace(customer_ids: Sequence[UUID], made: dict[UUID, list[Piece]], tenant
     ids = plain_array(customer_ids)
     before = _sum(ids, tenant)
     _execute(_FORGET, tenant, customer_ids=ids)
+    _execute(LOOSEN, tenant, customer_ids=ids)
     rows = (
         {"tenant_id": tenant.id, "customer_id": id_, **piece._asdict()}
         for id_ in customer_ids

@@ -7,6 +7,7 @@ from django.db import connection
 from lifecycle.queries.insight.saving import COUNTS
 from lifecycle.rules.horizon import HORIZON_DAYS
 from lifecycle.rules.insight.saving import Episode
+from lifecycle.services.insight.episodes import name_stages
 from lifecycle.services.insight.reading import Period, Stages
 from storage.cursors import text_array
 from tenants.actors import TenantRef
@@ -22,7 +23,8 @@ def read_episodes(period: Period, stages: Stages, *, tenant: TenantRef, now: dt.
     """Those of the period, alike ones together. One statement. Call inside the tenant's context."""
     parameters = {
         **period.parameters(tenant),
-        "stages": text_array(stages.of_category(RISK)),
+        "stages": text_array(risk := stages.of_category(RISK)),
+        "risk": name_stages(risk),
         "from_stages": text_array(stages.of_category(LOST)),
         "mature": mature_before(now),
     }

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_noop
 from uuid_utils.compat import uuid7
 
 from audit.services.administration import record_administration
-from lifecycle.models import Customer, Note, NoteVersion, Notification
+from lifecycle.models import Customer, InsightState, Note, NoteVersion, Notification
 from lifecycle.services.effects.notices import Notice, notify_people
 from lifecycle.services.work.colleagues import find_mentioned
 from lifecycle.services.work.refusals import WorkRefused, check_version, lock_customer, refuse_value
@@ -127,6 +127,8 @@ def delete_note(note_id: UUID, *, customer_id: UUID, by: By) -> None:
     NoteVersion.objects.filter(tenant_id=by.tenant.id, note_id=note.id).delete()
     note.text, note.mentions, note.deleted_at, note.deleted_by = None, [], by.now, by.actor.name
     note.save(update_fields=["text", "mentions", "deleted_at", "deleted_by"])
+    # What is kept of it about customers at risk is made again.
+    InsightState.objects.filter(tenant_id=by.tenant.id, customer_id=customer_id).update(risk="")
     _record("delete_note", note, by)
 
 

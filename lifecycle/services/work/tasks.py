@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from audit.services.administration import record_administration
-from lifecycle.models import Customer, Notification, Task
+from lifecycle.models import Customer, InsightState, Notification, Task
 from lifecycle.services.effects.notices import Notice, notify_people
 from lifecycle.services.work.colleagues import find_assignee
 from lifecycle.services.work.notes import By
@@ -106,6 +106,9 @@ def change_task(
     if done is not None and done != (task.done_at is not None):
         task.done_at, task.done_by = (by.now, by.actor.name) if done else (None, "")
         actions.append("complete_task" if done else "reopen_task")
+        if not done:
+            # What is kept of it about customers at risk is made again.
+            InsightState.objects.filter(tenant_id=by.tenant.id, customer_id=customer_id).update(risk="")
     if actions:
         task.version += 1
         task.save(force_update=True)

@@ -1,0 +1,207 @@
+"""The pages of Insight over two years of a large tenant: cold and warm, and what makes their figures.
+
+Cold: no page of the database is in its memory, nor in that of the system as far as it forgets them when it is asked to;
+the server has shown another page before. The facts are made by the product's own job from a history that SQL has
+written (``bench.past``): that is the largest part of the run. At-risk rules and the health of a draft are played over
+all customers. BENCH_HISTORY (2000000 moves), BENCH_REPORTS (24 a customer), BENCH_PAGES (20 times each, warm).
+"""
+
+import datetime as dt
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TypeVar
+
+from django.core.management import call_command
+from django.test import override_settings
+from django.utils import timezone
+from psycopg import sql
+
+from bench.measuring import percentile
+from bench.pages import Server, log_in, served
+from bench.past import DAYS, TABLES, write_past
+from bench.population import DOCUMENT, Populated, connect_as_administrator
+from bench.report import Figure, below
+from bench.world import read_size
+from lifecycle.services.configuration.publication import publish_configuration
+from lifecycle.services.insight.episodes import keep_episodes
+from lifecycle.services.insight.forecasting import forecast_churn
+from lifecycle.services.insight.health_plays import begin_health_play, work_off_health_plays
+from lifecycle.services.insight.keeping import keep_facts
+from lifecycle.services.risk.past import RECORDED
+from lifecycle.services.risk.playing import play_rules
+from tenants.actors import system_actor
+from tenants.context import tenant_context
+from tenants.rules.configuration.document import parse_configuration
+from tenants.services.configuration.policies import live_policy
+from tenants.services.configuration.versions import open_draft
+
+MOST_MILLISECONDS = 500.0
+MOST_OF_LIST = 100.0
+MOST_SECONDS_OF_RULES = 60.0
+VIEWS = ("stages", "flow", "conversion", "time", "cohorts", "risk", "save")
+PAGES = {
+    **{f"insight: {view}": f"/insight?show={view}" for view in VIEWS},
+    "insight: stages of a segment": "/insight?show=stages&segment=Enterprise",
+    "forecast": "/insight/forecast",
+    "renewals": "/renewals",
+    "list as of a day": "/customers/as-of?day={day}",
+    "board as of a day": "/board/as-of?day={day}",
+}
+Result = TypeVar("Result")
+KEPT = ("lifecycle_stay", "lifecycle_risk_episode", "lifecycle_insight_fact", "lifecycle_insight_state")
+RULES = (
+    {
+        "name": "Overdue",
+        "when": [
+            {"field": "billing.overdue_percent", "op": "gt", "value": 10},
+            {"field": "support.open_issues", "op": "gt", "value": 3},
+        ],
+        "for_days": 14,
+        "to": "At-Risk",
+    },
+    {"name": "Unhappy", "when": [{"field": "support.csat", "op": "lt", "value": 2.5}], "to": "At-Risk"},
+    {
+        "name": "Renewal",
+        "when": [
+            {"field": "billing.days_to_renewal", "op": "lt", "value": 30},
+            {"field": "support.csat", "op": "lt", "value": 3},
+        ],
+        "for_days": 7,
+        "to": "At-Risk",
+    },
+)
+# A health that asks for what people have written down.
+OWN_HEALTH = {
+    "parts": [
+        {"name": "Silence", "measure": "days_since_note", "steps": [{"at_least": 90, "points": 20}], "if_missing": 30},
+        {"name": "Left undone", "measure": "overdue_tasks", "points": 20, "from": 0, "to": 2},
+        {"name": "Anger", "measure": "open_issues", "points": 40, "from": 2, "to": 6},
+    ]
+}
+
+
+def measure(populated: Populated) -> list[Figure]:
+    """What the job takes, each page cold and warm, both plays, and the list by a health of notes and tasks."""
+    size = sum(map(len, populated.customers.values()))
+    moves = max(2, read_size("BENCH_HISTORY", 2_000_000) // size)
+    written, seconds = _time(lambda: write_past(populated, moves=moves, reports=read_size("BENCH_REPORTS", 24)))
+    figures = [Figure("insight", f"writing {written:,} moves of {size:,} customers by SQL", f"{seconds:.0f} s")]
+    _vacuum(TABLES)
+    tenant, now = populated.tenant, timezone.now()
+    _, seconds = _time(lambda: keep_facts(tenant))
+    figures.append(
+        Figure("insight", "facts of all of them by the job", f"{seconds:.0f} s", f"{written / seconds:,.0f} moves/s")
+    )
+    _, seconds = _time(lambda: keep_episodes(tenant))
+    figures.append(Figure("insight", "episodes at risk by the job", f"{seconds:.0f} s"))
+    _, seconds = _time(lambda: list(forecast_churn(tenant, now=now)))
+    figures.append(Figure("insight", "learning the churn forecast", f"{seconds:.0f} s"))
+    _vacuum(KEPT)
+    with TemporaryDirectory() as folder, override_settings(STATIC_ROOT=Path(folder)):
+        call_command("collectstatic", interactive=False, verbosity=0)
+        os.environ["STATIC_ROOT"] = folder
+        figures += _measure_pages(populated)
+        return [*figures, _play_rules(populated, size), _play_health(populated), *_measure_health(populated)]
+
+
+def _measure_pages(populated: Populated) -> list[Figure]:
+    _client, cookie = log_in(populated.tenant)
+    day = (timezone.now() - dt.timedelta(days=200)).date()
+    figures: list[Figure] = []
+    with served() as server:
+        server.get("/tasks", cookie)
+        for name, address in PAGES.items():
+            figures += _measure_page(server, cookie, name, address.format(day=day))
+    return figures
+
+
+def _measure_page(server: Server, cookie: str, name: str, path: str) -> Iterator[Figure]:
+    try:
+        _chill()
+        cold = server.get(path, cookie)
+        taken = [server.get(path, cookie) for _ in range(read_size("BENCH_PAGES", 20))]
+    except ValueError as trouble:
+        yield Figure("insight", name, str(trouble), met=False)
+        return
+    warm = percentile(taken, 0.5)
+    yield Figure("insight", f"{name}: cold", "", **below(cold, MOST_MILLISECONDS, " ms"))
+    yield Figure("insight", f"{name}: warm", f"p50 {warm:.0f} ms", **below(max(taken), MOST_MILLISECONDS, " ms"))
+
+
+def _play_rules(populated: Populated, size: int) -> Figure:
+    until = timezone.now()
+    rules = [{"action": "propose", **rule} for rule in RULES]
+    configuration = parse_configuration({**DOCUMENT, "risk_rules": rules})
+
+    def play() -> int:
+        *_rest, last = play_rules(
+            configuration, tenant=populated.tenant, since=until - dt.timedelta(days=DAYS), until=until, known=RECORDED
+        )
+        return sum(rule.alarms for rule in last.tally.rules)
+
+    alarms, seconds = _time(play)
+    return Figure(
+        "insight",
+        f"{len(rules)} at-risk rules over two years of {size:,} customers",
+        f"{alarms:,} alarms",
+        **below(seconds * 50_000 / size, MOST_SECONDS_OF_RULES, " s"),
+    )
+
+
+def _play_health(populated: Populated) -> Figure:
+    tenant, now, actor = populated.tenant, timezone.now(), system_actor("bench")
+    with tenant_context(tenant.id):
+        draft = open_draft(document={**DOCUMENT, "health": OWN_HEALTH}, tenant=tenant, actor=actor, now=now)
+        live = live_policy(tenant.id)
+        begin_health_play(draft, live=live, names={}, tenant=tenant, actor=actor, now=now)
+    plays, seconds = _time(lambda: list(work_off_health_plays(tenant, now=now)))
+    done = plays[-1].done
+    return Figure("insight", f"the health of a draft over a year of {done:,} customers", f"{seconds:.0f} s")
+
+
+def _measure_health(populated: Populated) -> list[Figure]:
+    """The list in the order of a health of figures alone, and of one that asks for notes and tasks."""
+    tenant, figures = populated.tenant, list[Figure]()
+    for what in ("figures", "notes and tasks"):
+        if what != "figures":
+            with tenant_context(tenant.id):
+                own = {**DOCUMENT, "health": OWN_HEALTH}
+                publish_configuration(own, tenant=tenant, actor=system_actor("bench"), now=timezone.now())
+        _client, cookie = log_in(tenant)
+        with served() as server:
+            server.get("/customers?ordering=health", cookie)
+            times = read_size("BENCH_PAGES", 20)
+            taken = [server.get("/customers?ordering=health", cookie) for _ in range(times)]
+        p50 = f"p50 {percentile(taken, 0.5):.0f} ms"
+        figures.append(Figure("insight", f"list by a health of {what}", p50, **below(max(taken), MOST_OF_LIST, " ms")))
+    return figures
+
+
+def _chill() -> None:
+    """Nothing of the database is in the memory of its server, and, where its files are here, of the system's."""
+    with connect_as_administrator() as administrator:
+        administrator.execute("CREATE EXTENSION IF NOT EXISTS pg_buffercache")
+        administrator.execute("CHECKPOINT")
+        administrator.execute("SELECT pg_buffercache_evict_all()")
+        ((folder,),) = administrator.execute(
+            "SELECT current_setting('data_directory') || '/base/' || oid FROM pg_database"
+            " WHERE datname = current_database()"
+        ).fetchall()
+    for path in Path(str(folder)).glob("*"):
+        with path.open("rb") as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def _vacuum(tables: Iterable[str]) -> None:
+    with connect_as_administrator() as administrator:
+        for table in tables:
+            administrator.execute(sql.SQL("VACUUM (ANALYZE) {}").format(sql.Identifier(table)))
+
+
+def _time(work: Callable[[], Result]) -> tuple[Result, float]:
+    begin = time.perf_counter()
+    result = work()
+    return result, time.perf_counter() - begin

@@ -1,0 +1,86 @@
+"""Keeping the episodes at risk that can change no more, so that Insight need not look them up."""
+
+import datetime as dt
+from collections.abc import Callable, Collection, Sequence
+from hashlib import sha256
+from typing import Any, Final
+from uuid import UUID
+
+from django.db import connection
+from django.utils import timezone
+
+from lifecycle.queries.insight import episodes as queries
+from lifecycle.services.insight.reading import Stages
+from storage.cursors import plain_array, text_array
+from storage.timeouts import JOB_SECONDS, allow_seconds
+from tenants.actors import TenantRef
+from tenants.context import tenant_context
+from tenants.rules.configuration.categories import RISK
+from tenants.services.configuration.policies import NoConfiguration, live_policy
+
+BATCH: Final = 500
+_FORGET: Final = """
+DELETE FROM lifecycle_risk_episode WHERE tenant_id = %(tenant_id)s AND customer_id = ANY(%(customer_ids)s::uuid[])
+"""
+_KEEP: Final = f"INSERT INTO lifecycle_risk_episode ({queries.KEPT_COLUMNS}) {queries.TO_KEEP}"
+_NOTE: Final = f"""
+UPDATE lifecycle_insight_state f SET risk = %(risk)s::text, loose = l.loose, due_at = l.due_at
+  FROM unnest(%(customer_ids)s::uuid[]) AS o(customer_id) CROSS JOIN LATERAL ({queries.LOOSE}) l
+ WHERE f.tenant_id = %(tenant_id)s::uuid AND f.customer_id = o.customer_id
+"""  # noqa: S608  constants
+# Something about these customers has changed: their episodes are looked up until they are made again.
+LOOSEN: Final = """
+UPDATE lifecycle_insight_state SET risk = '' WHERE tenant_id = %(tenant_id)s
+   AND customer_id = ANY(%(customer_ids)s::uuid[]) AND risk <> ''
+"""
+_TURN: Final = "SELECT pg_advisory_xact_lock(hashtextextended('insight ' || %s, 0))"
+
+
+def name_stages(keys: Collection[str]) -> str:
+    """What the state of a customer calls these stages of risk."""
+    return sha256(text_array(sorted(keys)).encode()).hexdigest()
+
+
+def keep_episodes(
+    tenant: TenantRef,
+    *,
+    enough: Callable[[], bool] = lambda: False,
+    clock: Callable[[], dt.datetime] = timezone.now,
+) -> int:
+    """Keep the episodes of customers of whom not all that can be are, a batch a transaction; of how many customers.
+
+    Call outside of any transaction.
+    """
+    total = 0
+    while not enough():
+        with tenant_context(tenant.id):
+            allow_seconds(JOB_SECONDS)
+            with connection.cursor() as cursor:
+                cursor.execute(_TURN, [str(tenant.id)])
+            behind = _keep_batch(tenant, now=clock())
+        total += len(behind)
+        if len(behind) < BATCH:
+            break
+    return total
+
+
+def _keep_batch(tenant: TenantRef, *, now: dt.datetime) -> Sequence[UUID]:
+    try:
+        keys = Stages.of(live_policy(tenant.id), tenant).of_category(RISK)
+    except NoConfiguration:
+        return ()
+    parameters: dict[str, Any] = {
+        "tenant_id": tenant.id,
+        "stages": text_array(keys),
+        "risk": name_stages(keys),
+        "now": now,
+        "batch": BATCH,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(queries.BEHIND, parameters)
+        behind = [customer_id for (customer_id,) in cursor.fetchall()]
+        if behind:
+            parameters["customer_ids"] = plain_array(behind)
+            for statement in (_FORGET, _KEEP, _NOTE):
+                cursor.execute(statement, parameters)
+    return behind
