@@ -80,7 +80,7 @@ def test_another_configuration_than_was_shown_is_refused_with_what_the_change_wo
         "effects_unconfirmed",
         "The lifecycle configuration has changed since you opened this. Your change was not saved: review the options,"
         " then try again.",
-        effects=POLICY.effects_of("Active", "At-Risk"),
+        effects=tuple((effect, 1) for effect in POLICY.effects_of("Active", "At-Risk")),
     )
     assert ask(standing_in("Active"), "At-Risk", expected_configuration=6, reason_code="Low Engagement") == expected
     assert ask(standing_in("Active"), "At-Risk", expected_configuration=6) == expected
