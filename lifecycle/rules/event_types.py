@@ -36,6 +36,11 @@ _ANY: Final = Kind("part", read=lambda value: value, schema={"type": ["object", 
 Facts = dict[str, Any]
 
 
+def gettext_noop(text: str) -> str:
+    """Mark a text for the catalogs of languages; where it is shown it is translated."""
+    return text
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """The customer that a sample is about. ``category`` is the meaning of its stage."""
@@ -48,7 +53,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class EventType:
-    """One type of event.
+    """One type of event. ``when`` is how a rule about it begins: "when a customer is created".
 
     ``part`` is whose event it is: its owner alone may send it. None: the data are the customer's profile, and each part
     of them belongs to its own source. ``id_field`` is the id that its data cannot do without. ``kinds`` says how the
@@ -59,6 +64,7 @@ class EventType:
 
     name: str
     title: str
+    when: str
     effect: str
     writes: Callable[[Data], Facts]
     sample: Callable[[Subject, Random, dt.datetime], dict[str, Any]]
@@ -205,6 +211,7 @@ EVENT_TYPES: Final[Mapping[str, EventType]] = {
         EventType(
             "customer.created",
             "A customer exists from now on.",
+            gettext_noop("a customer is created"),
             "Makes the customer, in the initial stage.",
             writes=_write_profile,
             sample=_sample_created,
@@ -212,6 +219,7 @@ EVENT_TYPES: Final[Mapping[str, EventType]] = {
         EventType(
             UPDATED,
             "Something about a customer has changed.",
+            gettext_noop("a customer's data change"),
             "Writes the fields it brings; absent is left alone, null clears.",
             writes=_write_profile,
             sample=_sample_updated,
@@ -220,6 +228,7 @@ EVENT_TYPES: Final[Mapping[str, EventType]] = {
         EventType(
             "contract.renewed",
             "A contract was signed for another term.",
+            gettext_noop("a contract is renewed"),
             "Writes the contract and its ARR; ends_on becomes the renewal date.",
             part=BILLING,
             id_field="contract_id",
@@ -232,6 +241,7 @@ EVENT_TYPES: Final[Mapping[str, EventType]] = {
         EventType(
             "contract.cancelled",
             "A contract will not be renewed, or has ended early.",
+            gettext_noop("a contract is canceled"),
             "Writes the contract's end (ends_on, or the day of the cancellation) and takes the renewal date away. Of"
             " another contract than the one that is known it writes nothing, and no rule moves the customer.",
             part=BILLING,
@@ -245,6 +255,7 @@ EVENT_TYPES: Final[Mapping[str, EventType]] = {
         EventType(
             "support.issue.closed",
             "An issue was closed.",
+            gettext_noop("a support issue is closed"),
             "Writes the last issue, open issues and CSAT.",
             part=SUPPORT,
             id_field="issue_id",

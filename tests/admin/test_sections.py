@@ -10,6 +10,7 @@ from tests.admin.test_walk import browser
 
 
 def test_the_lifecycle_comes_first_and_every_model_is_in_a_section(users: Any) -> None:
+    admin.autodiscover()
     named = [entry.model for section in SECTIONS for entry in section.entries]
     assert sorted(named) == sorted(model._meta.label_lower for model in admin.site._registry)
     assert named[0] == "tenants.configurationversion"

@@ -72,13 +72,7 @@ RISK_ACTIONS: Final[Words] = {
     PROPOSE: gettext_lazy("propose to move the customer"),
     MOVE: gettext_lazy("move the customer"),
 }
-EVENTS: Final[Words] = {
-    "customer.created": gettext_lazy("a customer is created"),
-    "customer.updated": gettext_lazy("a customer's data change"),
-    "contract.renewed": gettext_lazy("a contract is renewed"),
-    "contract.cancelled": gettext_lazy("a contract is canceled"),
-    "support.issue.closed": gettext_lazy("a support issue is closed"),
-}
+EVENTS: Final[Words] = {name: gettext_lazy(entry.when) for name, entry in EVENT_TYPES.items()}
 MOMENTS: Final[Words] = {"enter": gettext_lazy("enters"), "leave": gettext_lazy("leaves")}
 KIND_WORDS: Final[Words] = {
     "email": gettext_lazy("send an e-mail"),
