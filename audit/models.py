@@ -278,3 +278,25 @@ class FeedState(models.Model):
 
     def __str__(self) -> str:
         return f"feed of {self.tenant_id}"
+
+
+class Departure(models.Model):
+    """That a tenant's rows may leave this server, final ones too: a copy elsewhere was found to be the same.
+
+    Only here and only then does the database let rows of the history be deleted, and until ``deleted_at`` says that
+    they are. Written by ``move_tenant`` as the administrator; no role of the product may. Entries are kept.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid_utils.compat.uuid7, editable=False)
+    tenant_id = models.UUIDField()
+    slug = models.CharField(max_length=63)
+    to_server = models.CharField(max_length=31, help_text="Where the rows are. Empty: a copy that was given up.")
+    compared = models.JSONField(default=dict, help_text="Table by table: how many rows, and their digest.")
+    decided_at = models.DateTimeField()
+    deleted_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "audit_departure"
+
+    def __str__(self) -> str:
+        return f"{self.slug} to {self.to_server}"

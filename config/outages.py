@@ -15,6 +15,7 @@ AWAY = _("The database cannot be reached at the moment.")
 FULL = _("The database is full at the moment.")
 READ_ONLY = _("The database is read-only at the moment.")
 SLOW = _("The database took too long, or what is needed was locked for too long.")
+MOVING = _("Your company's data is moving to another server and is read-only for a few seconds.")
 BUSY = _("The database is busy with the same rows at the moment.")
 # By SQLSTATE, the longest beginning that fits. An error without one is the connection's own.
 SENTENCES: Mapping[str, str | Promise] = MappingProxyType(
@@ -26,6 +27,7 @@ SENTENCES: Mapping[str, str | Promise] = MappingProxyType(
         "25006": READ_ONLY,  # a standby, or a primary that was put back
         "57014": SLOW,  # statement_timeout
         "55P03": SLOW,  # lock_timeout
+        "55M01": MOVING,  # tenants/migrations/0012_homes: the fence of a tenant that is being moved
         "25P03": SLOW,  # idle_in_transaction_session_timeout
         "25P04": SLOW,  # transaction_timeout
         "40": BUSY,  # serialization failures and deadlocks

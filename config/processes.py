@@ -32,6 +32,7 @@ NEEDS: Final[Mapping[str, frozenset[str]]] = {
     "send_event": _DATABASE | {"KAFKA_BOOTSTRAP_SERVERS"},
     "tail_topic": frozenset({"KAFKA_BOOTSTRAP_SERVERS"}),
     "verify_audit": _DATABASE,
+    "move_tenant": _DATABASE | {"DATABASE_ADMIN_URL", "DATABASE_SERVERS"},
     # Everything else: an operator's command, a shell, a script that reads the settings.
     COMMAND: _WRITES | {"SECRET_KEY"},
     # Commands that work on nothing.
@@ -50,7 +51,7 @@ _COMMANDS: Final = {
     "migrate": "migrate",
     "collectstatic": "tool",
     "receive_webhooks": "tool",
-    **{name: name for name in ("send_event", "tail_topic", "verify_audit")},
+    **{name: name for name in ("send_event", "tail_topic", "verify_audit", "move_tenant")},
 }
 
 # Those whose log someone collects; the others answer a person.

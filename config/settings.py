@@ -40,10 +40,18 @@ from config.environment import (
     stop_start,
 )
 from config.processes import describe_missing
+from config.servers import ALIASES, ServersInvalid, choose_server, read_servers
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = build_env()
+try:
+    # Before the addresses are read: those of another server may take their place.
+    DATABASE_SERVER, _servers = choose_server(
+        env.str("DATABASE_SERVER", ""), read_servers(env.str("DATABASE_SERVERS", "")), os.environ
+    )
+except ServersInvalid as error:
+    stop_start(str(error))
 DEBUG = env.bool("DEBUG", False)
 # A process that is given none signs nothing that another one reads, and libraries want one all the same.
 SECRET_KEY = env.str("SECRET_KEY", "", validate=not_empty) or token_urlsafe(50)
@@ -174,6 +182,18 @@ DATABASES = {
 }
 # An address that was not given has no entry; Django wants a default one, be it empty.
 DATABASES = {alias: entry for alias, entry in DATABASES.items() if entry or alias == "default"}
+# Other servers, by name; one thread works on one of them at a time (storage.servers).
+DATABASE_SERVERS: dict[str, dict[str, Any]] = {
+    name: {
+        alias: database(urls.get(role, ""), ATOMIC_REQUESTS=alias == "default")
+        for alias, role in ALIASES.items()
+        if urls.get(role)
+    }
+    for name, urls in _servers.items()
+}
+# What the administrator of each may do, for manage.py move_tenant alone.
+DATABASE_SERVER_ADMINS = {name: urls.get("admin", "") for name, urls in _servers.items()}
+DATABASE_ROUTERS = ["storage.servers.StaysOnMain"] if DATABASE_SERVERS else []
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
@@ -225,6 +245,10 @@ MIDDLEWARE = [
     "axes.middleware.AxesMiddleware",
     "tenants.middleware.RecordRefusedAttempts",
 ]
+
+if DATABASE_SERVERS:
+    # Inside of the sessions, which stay on main, and around everything that asks about a tenant.
+    MIDDLEWARE.insert(MIDDLEWARE.index("config.page_middleware.PageSessions") + 1, "config.choosing.ChooseServer")
 
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"

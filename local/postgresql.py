@@ -36,6 +36,9 @@ FAST = (
     "scram_iterations=1",
 )
 
+# Rows of one tenant can be followed to another server; which logs no more than that takes.
+LOGICAL = ("wal_level=logical", "max_wal_senders=10", "max_replication_slots=10")
+
 
 def find_version() -> str:
     """The version of the bundled PostgreSQL, such as ``18.6``."""

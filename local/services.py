@@ -3,7 +3,7 @@
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -55,8 +55,11 @@ class Service(Protocol):
 class Services:
     """Starts what is not replaced; ``env`` holds every variable that a child process needs."""
 
-    def __init__(self, folders: Folders, guard: Guard, *, given: Mapping[str, str], fast: bool) -> None:
+    def __init__(
+        self, folders: Folders, guard: Guard, *, given: Mapping[str, str], fast: bool, postgresql: Sequence[str] = ()
+    ) -> None:
         self.folders, self.guard, self.fast = folders, guard, fast
+        self.postgresql_settings = postgresql
         self.given = given
         self.env: dict[str, str] = {}
         self.running: list[Service] = []
@@ -69,6 +72,7 @@ class Services:
         self.env["DEBUG"] = self.given.get("DEBUG", "true")
         self.env |= {name: self.given.get(name) or secrets[name] for name in ("SECRET_KEY", "MASTER_KEYS", "INDEX_KEY")}
         postgresql = PostgreSQL(self.folders, self.guard, secrets["postgres"], fast=self.fast)
+        postgresql.settings = self.postgresql_settings
         if self._is_given("DATABASE_URL", "postgresql"):
             self.env |= {name: self.given[name] for name in DATABASE_ROLES if self.given.get(name)}
         else:

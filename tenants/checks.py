@@ -5,6 +5,7 @@ migration must not break the processes of the former release.
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, Final
 
+from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connections
 from django.db.backends.signals import connection_created
@@ -12,6 +13,7 @@ from django.db.migrations import AddField, Migration
 from django.db.migrations.loader import MigrationLoader
 
 from storage.database.routing import REPLICA
+from storage.servers import on_server, server_names
 from tenants.services.database import version_fault
 
 APPS: Final = frozenset({"audit", "tenants", "lifecycle"})
@@ -55,7 +57,12 @@ def check_databases(databases: Sequence[str] | None = None, **_: Any) -> list[Ch
     """Refuse a server that cannot be reached or is too old, in one line each, and an address of a process at work
     whose role row-level security does not bind.
     """
-    return [fault for alias in databases or () for fault in _find_faults(alias)]
+    faults = []
+    for name in server_names():
+        given = settings.DATABASE_SERVERS.get(name, databases or ())
+        with on_server(name):
+            faults += [fault for alias in databases or () if alias in given for fault in _find_faults(alias)]
+    return faults
 
 
 def _find_faults(alias: str) -> list[CheckMessage]:

@@ -12,12 +12,14 @@ from types import TracebackType
 from typing import Any, Final
 from uuid import UUID
 
+from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.transaction import Atomic
 
 from storage.cursors import fetch_alone_dicts, fetch_prepared_dicts, is_watched
 from storage.database.base import Connection
+from tenants.homes import refuse_elsewhere
 
 TENANT_VARIABLE = "app.tenant_id"
 USER_VARIABLE = "app.user_id"
@@ -41,7 +43,8 @@ def tenant_context(tenant_id: UUID, *, using: str = DEFAULT_DB_ALIAS) -> Abstrac
     """Show the rows of one tenant, within a transaction (the caller's, or one of its own).
 
     Nesting the same tenant is free. Nesting another raises TenantSwitchRefused. Where there is no
-    transaction yet one begins, and ends with the block.
+    transaction yet one begins, and ends with the block. Where there are several servers, one that the tenant does not
+    live on raises AwayFromHome.
     """
     return _LocalVariable(TENANT_VARIABLE, tenant_id, using)
 
@@ -56,6 +59,8 @@ def look_as_tenant(
     if connections[using].in_atomic_block or is_watched(using):
         with tenant_context(tenant_id, using=using):
             return fetch_prepared_dicts(query, parameters, using=using)
+    if settings.DATABASE_SERVERS:
+        refuse_elsewhere(tenant_id)
     return fetch_alone_dicts(query, parameters, TENANT_VARIABLE, tenant_id, using=using)
 
 
@@ -105,6 +110,8 @@ class _LocalVariable(AbstractContextManager[None]):
             return
         if current is not None:
             raise TenantSwitchRefused(current, self._value)
+        if settings.DATABASE_SERVERS and self._variable == TENANT_VARIABLE and self._value != NO_TENANT:
+            refuse_elsewhere(self._value)
         if connection.in_atomic_block:
             _set(connection, self._variable, self._value)
         else:

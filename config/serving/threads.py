@@ -15,6 +15,7 @@ from django.core.signals import request_finished, request_started
 from django.db import close_old_connections, connections, reset_queries
 
 from config.serving.sockets import shut_down
+from storage.servers import close_others, own_connections
 
 _own = threading.local()
 
@@ -38,7 +39,7 @@ def _close_unusable_connections(**_: Any) -> None:
     """Of this thread: lost ones, and those past their lifetime."""
     own: list[Any] | None = getattr(_own, "connections", None)
     if own is None:
-        own = _own.connections = [connections[alias] for alias in connections]
+        own = _own.connections = [*(connections[alias] for alias in connections), *own_connections()]
     for wrapper in own:
         if wrapper.connection is not None:
             wrapper.close_if_unusable_or_obsolete()
@@ -134,9 +135,10 @@ class Threads:
 
     def _work(self) -> None:
         # Of this thread; they are opened when something asks.
-        self._connections += [connections[alias] for alias in connections]
+        self._connections += [*(connections[alias] for alias in connections), *own_connections()]
         while (job := self._queue.get()) is not None:
             if job.claim():
                 job.run()
             del job
         connections.close_all()
+        close_others()

@@ -39,6 +39,7 @@ ACTIONS: Final[Mapping[str, Any]] = MappingProxyType(
         "log_out_everywhere": _("Log out everywhere"),
         "map_import": _("Map import"),
         "move_customers": _("Move customers"),
+        "move_tenant": _("Move to another server"),
         "mute_effects": _("Mute effects"),
         "open_draft": _("Open draft"),
         "open_effects_breaker": _("Open effects breaker"),

@@ -2,8 +2,9 @@
 
 import datetime as dt
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Sequence
+from itertools import chain
 from typing import Final
 
 import structlog
@@ -16,7 +17,9 @@ from lifecycle.rules.ordering import merge_logs
 from lifecycle.services.events.dead_letters import Refusal
 from lifecycle.services.events.failures import QUERY_CANCELED, describe, is_transient, sql_state
 from lifecycle.services.events.processing import DEAD, DUPLICATE, PARKED, Result, process_events, store_dead_letter
+from storage.servers import MAIN, current_server, has_servers, on_server
 from tenants.actors import Actor, TenantRef
+from tenants.homes import find_home
 from tenants.services.directory import find_tenants
 
 log = structlog.get_logger(__name__)
@@ -44,7 +47,14 @@ class Batch:
     def offsets(self) -> dict[tuple[str, int], int]:
         """Where each partition that was not dropped goes on after what is done."""
         places = ((message.topic, message.partition, message.offset + 1) for message in self.done)
-        return {(topic, number): offset for topic, number, offset in places if (topic, number) not in self._dropped}
+        done = {(topic, number): offset for topic, number, offset in places if (topic, number) not in self._dropped}
+        if self.parts:
+            # Of several servers one may be done with later messages of a partition than another.
+            for received in chain.from_iterable(self.parts):
+                message = received.message
+                if (place := (message.topic, message.partition)) in done:
+                    done[place] = min(done[place], message.offset)
+        return done
 
     def drop(self, partitions: Collection[tuple[str, int]]) -> None:
         """Leave alone what belongs to another consumer now."""
@@ -54,6 +64,11 @@ class Batch:
             for part in self.parts
         )
         self.parts = deque(part for part in kept if part)
+
+    def spread(self, parts: Sequence[Sequence[Received]]) -> None:
+        """Replace the first part by these, which are its messages."""
+        self.parts.popleft()
+        self.parts.extendleft(reversed(parts))
 
     def split(self) -> None:
         """Replace the first part by its halves."""
@@ -69,23 +84,26 @@ class Batch:
 
 
 class KnownTenants:
-    """Slug -> tenant, asked of the directory and believed for a few seconds: a suspension acts soon."""
+    """Slug -> tenant, asked of the directory and believed for a few seconds: a suspension acts soon.
+
+    Of the server that the thread is on: a tenant that is moved is another server's from one moment to the next.
+    """
 
     def __init__(self) -> None:
-        self._found: dict[str, tuple[float, TenantRef | None]] = {}
+        self._found: dict[tuple[str, str], tuple[float, TenantRef | None]] = {}
 
     def find(self, slugs: Collection[str]) -> dict[str, TenantRef]:
         """Those of the slugs that name an active tenant. No statement, or one."""
-        now = time.monotonic()
-        unsure = {slug for slug in slugs if slug not in self._found or self._found[slug][0] < now}
+        now, server = time.monotonic(), current_server()
+        unsure = {slug for slug in slugs if (server, slug) not in self._found or self._found[server, slug][0] < now}
         if unsure:
             found = find_tenants(unsure)
             if len(self._found) > MOST_SLUGS:
                 self._found.clear()
                 unsure = set(slugs)
                 found = find_tenants(unsure)
-            self._found |= {slug: (now + TENANT_SECONDS, found.get(slug)) for slug in unsure}
-        known = ((slug, self._found[slug][1]) for slug in slugs)
+            self._found |= {(server, slug): (now + TENANT_SECONDS, found.get(slug)) for slug in unsure}
+        known = ((slug, self._found[server, slug][1]) for slug in slugs)
         return {slug: tenant for slug, tenant in known if tenant is not None}
 
 
@@ -112,7 +130,22 @@ class BatchProcessor:
         return Batch(merge_logs(map(receive, messages)))
 
     def step(self, batch: Batch) -> None:
-        """Deal with the first part of the batch, or halve it. Raises transient errors; the part then stays first."""
+        """Deal with the first part of the batch, or halve it. Raises transient errors; the part then stays first.
+
+        A part with messages for tenants of several servers becomes one part for each of them.
+        """
+        if not has_servers():
+            self._step(batch)
+            return
+        by_server = defaultdict[str, list[Received]](list)
+        for received in batch.parts[0]:
+            by_server[_server_of(received)].append(received)
+        if len(by_server) > 1:
+            batch.spread(list(by_server.values()))
+        with on_server(next(iter(by_server))):
+            self._step(batch)
+
+    def _step(self, batch: Batch) -> None:
         part = batch.parts[0]
         started = time.perf_counter()
         try:
@@ -208,6 +241,12 @@ class BatchProcessor:
         )
         batch.finish()
         self.count(result)
+
+
+def _server_of(received: Received) -> str:
+    """Where the event's tenant lives; main, which knows what is to become of it, when there is no such tenant."""
+    home = find_home(received.event.tenant) if received.event.tenant else None
+    return home.server if home else MAIN
 
 
 __all__ = ["DUPLICATE", "Batch", "BatchProcessor", "KnownTenants", "TooManyFailures", "is_transient", "sql_state"]

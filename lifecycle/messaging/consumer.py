@@ -30,6 +30,7 @@ from lifecycle.messaging.process import HealthFile, Progress, Stop
 from lifecycle.messaging.tailing import NoSuchTopic
 from lifecycle.messaging.topic_ids import Partition, TopicIds
 from lifecycle.rules.envelopes import Message
+from storage.servers import close_others
 
 log = structlog.get_logger(__name__)
 
@@ -259,6 +260,7 @@ class EventConsumer:
                         messages=sum(map(len, batch.parts)),
                     )
                     connections.close_all()
+                    close_others()
                     self._wait_polling(delay * random.uniform(0.5, 1.0))  # noqa: S311  spreads retries, keeps no secret
                     delay = min(delay * 2, LONGEST_DELAY)
         finally:

@@ -20,6 +20,7 @@ from lifecycle.services.events import inbox
 from lifecycle.services.events.dead_letter_actions import rewrap_dead_letters
 from lifecycle.services.events.failures import describe, is_transient
 from lifecycle.services.events.processing import Result, count_waiting, sweep_parked
+from storage.servers import close_others, on_server, server_names
 from tenants.actors import Actor
 
 log = structlog.get_logger(__name__)
@@ -72,21 +73,30 @@ class Housekeeping:
 
     def sweep(self) -> None:
         """Release or give up what waited long enough, and measure what waits."""
-        for result in sweep_parked(actor=self.actor, now=self.clock()):
-            self.count(result)
-        parked, open_dead_letters = count_waiting()
+        parked = open_dead_letters = 0
+        for name in server_names():
+            with on_server(name):
+                for result in sweep_parked(actor=self.actor, now=self.clock()):
+                    self.count(result)
+                of_server = count_waiting()
+            parked += of_server[0]
+            open_dead_letters += of_server[1]
         metrics.parked.set(parked)
         metrics.open_dead_letters.set(open_dead_letters)
 
     def forget(self) -> None:
         """Drop the ids of events that are old."""
-        metrics.forgotten.inc(inbox.forget(remembered=dt.timedelta(days=settings.EVENTS_REMEMBERED_DAYS)))
+        for name in server_names():
+            with on_server(name):
+                metrics.forgotten.inc(inbox.forget(remembered=dt.timedelta(days=settings.EVENTS_REMEMBERED_DAYS)))
 
     def tidy_dead_letters(self) -> None:
         """Delete dead letters that are resolved and old; bring the others under the newest master key."""
         before = self.clock() - dt.timedelta(days=settings.EVENTS_REMEMBERED_DAYS)
-        forget_dead_letters(before=before, stop=self._stop.is_set)
-        rewrap_dead_letters()
+        for name in server_names():
+            with on_server(name):
+                forget_dead_letters(before=before, stop=self._stop.is_set)
+                rewrap_dead_letters()
 
     def _forget_on(self) -> None:
         try:
@@ -98,6 +108,7 @@ class Housekeeping:
                 self._stop.wait(self.forget_seconds)
         finally:
             db.connections.close_all()
+            close_others()
 
     def _do(self, name: str, chore: Callable[[], object]) -> None:
         try:
@@ -117,3 +128,4 @@ class Housekeeping:
                 )
             if isinstance(error, db.Error):
                 db.connections.close_all()
+                close_others()

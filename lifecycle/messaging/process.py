@@ -16,6 +16,7 @@ from django.db import connections
 from prometheus_client import CollectorRegistry, start_http_server
 from tqdm import tqdm
 
+from storage.servers import own_connections
 from tenants import checks
 
 log = structlog.get_logger(__name__)
@@ -141,16 +142,17 @@ def bounded_waits() -> Iterator[None]:
     bounds["tcp_user_timeout"] = 8000
     if not settings.DATABASE_POOLER:
         bounds["options"] = "-c lock_timeout=4s -c statement_timeout=8s"
-    before = {alias: connections[alias].settings_dict["OPTIONS"] for alias in connections}
+    own = [*(connections[alias] for alias in connections), *own_connections()]
+    bounded = [(connection, connection.settings_dict["OPTIONS"]) for connection in own]
     try:
-        for alias, options in before.items():
-            connections[alias].settings_dict["OPTIONS"] = {**options, **bounds}
-            connections[alias].close()
+        for connection, options in bounded:
+            connection.settings_dict["OPTIONS"] = {**options, **bounds}
+            connection.close()
         yield
     finally:
-        for alias, options in before.items():
-            connections[alias].settings_dict["OPTIONS"] = options
-            connections[alias].close()
+        for connection, options in bounded:
+            connection.settings_dict["OPTIONS"] = options
+            connection.close()
 
 
 def check_databases(*aliases: str, stop: Stop, health: HealthFile, waits: bool) -> None:

@@ -18,8 +18,8 @@ _thread = local()
 
 
 def is_replica_configured() -> bool:
-    """Whether this process was given the address of a replica."""
-    return REPLICA in connections.settings
+    """Whether this process was given the address of a replica, of the server that this thread works on."""
+    return REPLICA in connections.settings and bool(connections[REPLICA].settings_dict["NAME"])
 
 
 def is_reading_replica() -> bool:

@@ -21,6 +21,7 @@ from django.utils.translation import gettext_lazy as _
 from prometheus_client import Counter
 
 from audit.services.administration import record_administration
+from storage.servers import close_others, on_server, server_names
 from tenants.actors import SYSTEM
 from tenants.context import tenant_context, user_context
 from tenants.models import QueuedMail, User
@@ -109,8 +110,10 @@ def start_sender() -> None:
 def _send_on(wake: threading.Event) -> None:
     while True:
         try:
-            while send_next():
-                pass
+            for name in server_names():
+                with on_server(name):
+                    while send_next():
+                        pass
         except DatabaseError as error:
             log.warning("mail waits for the database", error=str(error))
         except Exception as error:
@@ -118,6 +121,7 @@ def _send_on(wake: threading.Event) -> None:
             log.error("mail could not be made", exc_info=error)
         finally:
             connections.close_all()
+            close_others()
         wake.wait(LOOK_SECONDS)
         wake.clear()
         time.sleep(PAUSE_SECONDS)

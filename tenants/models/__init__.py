@@ -3,6 +3,7 @@
 from tenants.models.configurations import ConfigurationVersion, Stage
 from tenants.models.credentials import ApiKey, OpenSession, RefreshToken, TokenIssuer
 from tenants.models.grants import TenantGroupObjectPermission, TenantUserObjectPermission
+from tenants.models.homes import TenantHome
 from tenants.models.mails import QueuedMail
 from tenants.models.people import User, UserManager
 from tenants.models.tenants import Tenant
@@ -16,6 +17,7 @@ __all__ = [
     "Stage",
     "Tenant",
     "TenantGroupObjectPermission",
+    "TenantHome",
     "TenantUserObjectPermission",
     "TokenIssuer",
     "User",

@@ -9,7 +9,9 @@ from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS
 
+from storage.servers import connection_to, has_servers, server_names
 from tenants.actors import TenantRef
+from tenants.homes import find_server
 from tenants.models import Tenant, User
 from tenants.rules.texts import find_text_error
 from tenants.rules.values import InvalidValue, read_username
@@ -38,6 +40,18 @@ def list_tenants() -> list[TenantRef]:
     """Every tenant that is not suspended, by slug; for super admins and operators."""
     rows = Tenant.objects.using(PLATFORM).filter(is_suspended=False).order_by("slug").values_list("id", "slug")
     return [TenantRef(*row) for row in rows]
+
+
+def list_tenants_everywhere() -> list[TenantRef]:
+    """As ``list_tenants``, over all servers that this process may go to. A statement a server."""
+    if not has_servers():
+        return list_tenants()
+    found = []
+    for name in server_names():
+        with connection_to(name, PLATFORM).cursor() as cursor:
+            cursor.execute("SELECT id, slug FROM tenants_tenant WHERE NOT is_suspended")
+            found += [TenantRef(*row) for row in cursor.fetchall() if find_server(row[0]) == name]
+    return sorted(found, key=lambda tenant: tenant.slug)
 
 
 def list_every_tenant() -> list[TenantRef]:

@@ -47,6 +47,7 @@ WITHOUT_TENANT = {
 # Unique keys that do not start with the tenant, and why they tell no one anything.
 UNIQUES_NOT_BY_TENANT = {
     "tenants_user_username_key": "people log in before their tenant is known, so a username is taken for everybody",
+    "tenants_home_slug_key": "as below; the directory has one row a tenant",
     "tenants_tenant_slug_key": "the slug is the public name of a tenant, in X-Tenant and in events",
     "tenants_tenantgroupobjec_group_id_permission_id_c_f5e8afcd_uniq": "django-guardian's; ends with the tenant",
     "tenants_tenantuserobject_user_id_permission_id_co_5eaf12e8_uniq": "django-guardian's; ends with the tenant",
@@ -58,6 +59,7 @@ UNIQUES_NOT_BY_TENANT = {
 NOT_KEYED_BY_TENANT = {
     "audit_outbox": "it is drained before a tenant moves: what it holds has been promised by the server that it is on",
     "audit_administration": "entries about super admins have no tenant: known by all columns, and never changed",
+    "audit_departure": "it stays on the server that it is about",
     "tenants_user": "super admins have no tenant: known by all columns",
 }
 APPEND_ONLY = ("audit_administration", "audit_seal", "audit_sealed_row", "customer_lifecycle_history")

@@ -18,6 +18,8 @@ ENGLISH = {
     "lifecycle/delivery/webhooks.py",
     "lifecycle/messaging/process.py",
     "lifecycle/services/compliance/verification.py",
+    "lifecycle/services/moving/comparing.py",
+    "lifecycle/services/moving/steps.py",
     "tenants/rules/values.py",
     "tenants/sentences/figures.py",
 }

@@ -16,6 +16,7 @@ from audit.services.seals import START, public_key_of, seal_rows
 from lifecycle.management.stopping import StopRequest, stop_on_signals
 from lifecycle.management.tenants import add_tenant_argument, choose_tenants
 from lifecycle.messaging.process import HealthFile, check_databases, end_in_time
+from lifecycle.services.events.failures import concerns_everybody, describe
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
 from tenants.services.directory import PLATFORM
@@ -58,7 +59,7 @@ class Command(ServiceCommand):
             while True:
                 try:
                     for tenant in choose_tenants(options["tenant"]):
-                        self._seal(tenant, signing_key, stop)
+                        self._seal_one(tenant, signing_key, stop, goes_on=goes_on)
                 except (OperationalError, InterfaceError) as error:
                     if options["every"] is None:
                         raise
@@ -69,6 +70,15 @@ class Command(ServiceCommand):
             self._health.remove()
         if stop and options["every"] is None:
             raise CommandError("Stopped. Run it again to continue.")
+
+    def _seal_one(self, tenant: TenantRef, signing_key: bytes, stop: StopRequest, *, goes_on: bool) -> None:
+        """A tenant whose rows cannot be written at the moment, because it is being moved, holds up no other."""
+        try:
+            self._seal(tenant, signing_key, stop)
+        except OperationalError as error:
+            if not goes_on or concerns_everybody(error):
+                raise
+            self.stderr.write(f"{tenant.slug}: not sealed now: {describe(error)}")
 
     def _seal(self, tenant: TenantRef, signing_key: bytes, stop: StopRequest) -> None:
         place = START

@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 
 from django.db import connection, connections, transaction
 
-from audit.models import AuditSeal
+from audit.models import AuditSeal, Departure
 from audit.services.published_seals import PublishedSeals, judge_published
 from audit.services.seal_verification import SealBreak, count_unsealed, verify_seals
 from audit.services.seals import LATE
@@ -52,13 +52,15 @@ def find_missing_tenants(
 ) -> Iterator[SealBreak]:
     """Tenants of which history, a seal or a published seal is known, and which do not exist: someone deleted them.
 
-    The product itself never deletes a tenant. A published seal that cannot be believed is named for itself. Two
+    The product itself never deletes a tenant. A published seal that cannot be believed is named for itself. Three
     statements over the platform connection.
     """
     with connections[PLATFORM].cursor() as cursor:
         cursor.execute(RECORDED_TENANTS)
         orphaned = [row[0] for row in cursor.fetchall()]
     existing = set(Tenant.objects.using(PLATFORM).values_list("id", flat=True))
+    # Those that live on another server now: their rows left by a way that is recorded.
+    existing |= set(Departure.objects.using(PLATFORM).exclude(to_server="").values_list("tenant_id", flat=True))
     for tenant_id in orphaned:
         yield SealBreak(0, MISSING_TENANT, f"Tenant {tenant_id} has history here and does not exist.")
     for tenant_id in sorted(published.by_tenant if published else ()):

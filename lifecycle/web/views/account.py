@@ -23,7 +23,7 @@ from tenants.services.accounts.login_devices import mark_device
 from tenants.services.accounts.login_guard import LoginsLimited
 from tenants.services.accounts.open_sessions import begin_page_session, leave_page_session
 from tenants.services.accounts.provider_login import GRANTED
-from tenants.services.directory import list_tenants
+from tenants.services.directory import list_tenants_everywhere
 
 
 class LogInForm(AuthenticationForm):
@@ -116,7 +116,7 @@ def switch_tenant(request: HttpRequest) -> HttpResponse:
         except ImpersonationRefused as error:
             refusal = str(error)
     context = {
-        "tenants": list_tenants() if request.user.is_superuser else [],
+        "tenants": list_tenants_everywhere() if request.user.is_superuser else [],
         "next": target,
         "slug": slug or request.GET.get("tenant", ""),
         "unknown": slug if slug and not refusal else "",

@@ -51,7 +51,7 @@ def ask(request: HttpRequest) -> HttpResponse:
 @require_safe
 def come_back(request: HttpRequest) -> HttpResponse:
     """Where the provider sends the browser back to."""
-    kept = _read_kept(request)
+    kept = read_kept(request)
     try:
         signed_in = finish(request.GET.dict(), kept, redirect_uri=_return_address(request))
     except SignInRefused as refusal:
@@ -76,7 +76,8 @@ def _return_address(request: HttpRequest) -> str:
     return request.build_absolute_uri(reverse("provider-return"))
 
 
-def _read_kept(request: HttpRequest) -> dict[str, Any]:
+def read_kept(request: HttpRequest) -> dict[str, Any]:
+    """What the browser keeps of a sign-in that has begun; nothing when it has expired or is not ours."""
     try:
         kept = signing.loads(request.COOKIES.get(_cookie(), ""), salt=_SALT, max_age=MINUTES * 60)
     except (signing.BadSignature, ValueError, TypeError):

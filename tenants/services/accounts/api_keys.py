@@ -53,6 +53,12 @@ def looks_like_key(text: str) -> bool:
     return text.startswith(PREFIX)
 
 
+def find_key_id(text: str) -> UUID | None:
+    """The id of the first API key that a text names, unverified: only to find out where to look for it."""
+    match = _SHAPE.search(text)
+    return UUID(hex=match[1]) if match else None
+
+
 def create_key(
     *,
     account: User,

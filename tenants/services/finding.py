@@ -1,0 +1,58 @@
+"""On which server the tenant of a request lives, found before anyone has been identified.
+
+What a request shows (a token, a key, the id in a session) is believed here only as far as to choose the server. There
+it is looked at as ever; what names another tenant than it should is refused there.
+"""
+
+from typing import Any, Final
+from uuid import UUID
+
+from storage.servers import MAIN, connection_to, server_names
+from tenants.homes import find_home, find_server
+
+# How many ids of people, keys and feeds a process remembers the tenant of: none of them ever changes tenants.
+MOST_KNOWN: Final = 100_000
+_QUERIES: Final = {
+    "user": "SELECT tenant_id FROM tenants_user WHERE id = %s",
+    "username": "SELECT tenant_id FROM tenants_user WHERE username = %s",
+    "key": "SELECT tenant_id FROM tenants_apikey WHERE id = %s",
+    "feed": "SELECT tenant_id FROM lifecycle_calendarfeed WHERE id = %s",
+    "issuer": "SELECT tenant_id FROM tenants_tokenissuer WHERE issuer = %s AND is_active LIMIT 1",
+    "issuer_id": "SELECT tenant_id FROM tenants_tokenissuer WHERE id = %s",
+}
+# Names may be given to someone else, and an issuer may be taken away.
+_REMEMBERED: Final = frozenset({"user", "key", "feed", "issuer_id"})
+_known: dict[tuple[str, Any], UUID] = {}
+
+
+def find_tenant_of(kind: str, value: UUID | str) -> UUID | None:
+    """The tenant of a person, key, feed or issuer, on whatever server; None when there is none, or it has no tenant.
+
+    A statement for each server until one knows it, over its platform role.
+    """
+    if tenant_id := _known.get((kind, value)):
+        return tenant_id
+    for name in server_names():
+        with connection_to(name, "platform").cursor() as cursor:
+            cursor.execute(_QUERIES[kind], [value])
+            row = cursor.fetchone()
+        if row is not None:
+            if row[0] is not None and kind in _REMEMBERED:
+                if len(_known) >= MOST_KNOWN:
+                    _known.clear()
+                _known[kind, value] = row[0]
+            found: UUID | None = row[0]
+            return found
+    return None
+
+
+def server_of_slug(slug: str) -> str:
+    """The server of the tenant with this slug; main for one that there is not."""
+    home = find_home(slug)
+    return home.server if home else MAIN
+
+
+def server_of(kind: str, value: UUID | str) -> str:
+    """The server of the tenant that this belongs to; main for what is not known, and for super admins."""
+    tenant_id = find_tenant_of(kind, value)
+    return find_server(tenant_id) if tenant_id else MAIN

@@ -1,0 +1,220 @@
+"""``make move-drill``: a tenant goes to another server and back while two tenants work, and everything is counted.
+
+On the way there the mover is killed with -9 at every step; back it runs through, and the time that the tenant was
+read-only is measured.
+"""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from random import Random
+from uuid import UUID
+
+from local import signals
+from local.folders import PROJECT
+from local.guard import Guard
+from local.processes import find_free_port
+from local.services import merge
+from tests.moving import counting
+from tests.moving.load import Load
+from tests.moving.world import World, ask, two_servers
+
+MOVING, STAYING = "acme", "globex"
+PEOPLE = {MOVING: "workflow@acme.example", STAYING: "integration@globex.example"}
+STAGES = {MOVING: ("Active", "At-Risk"), STAYING: ("Produktiv", "Gefährdet")}
+REASONS = {MOVING: "Low Engagement", STAYING: "Lieferprobleme"}
+STEPS = (
+    "check",
+    "copy",
+    "calm",
+    "fence",
+    "drain",
+    "compare",
+    "switch",
+    "welcome",
+    "verify",
+    "record",
+    "leave",
+    "finish",
+)
+SETTLE = "4"
+
+
+def say(text: str) -> None:
+    """One line for people."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def main() -> int:
+    """Exit status 0 only if nothing is wrong."""
+    parser = argparse.ArgumentParser(prog="python -m tests.moving")
+    parser.add_argument("--customers", type=int, default=300)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    guard = Guard()
+    signals.install()
+    try:
+        with two_servers(guard) as world:
+            try:
+                wrong = Drill(world, options).go()
+            except RuntimeError as error:
+                wrong = [str(error), *world.errors()]
+    finally:
+        guard.dismiss()
+    for sentence in wrong:
+        say(f"WRONG: {sentence}")
+    say("move-drill: everything is as it must be" if not wrong else f"move-drill: {len(wrong)} things are wrong")
+    return 1 if wrong else 0
+
+
+class Drill:
+    """One run."""
+
+    def __init__(self, world: World, options: argparse.Namespace) -> None:
+        self.world, self.options = world, options
+        self.random = Random(options.seed)
+        self.port = find_free_port()
+        self.root = f"http://127.0.0.1:{self.port}/api/v1"
+
+    def go(self) -> list[str]:
+        """Everything, in order; what is wrong."""
+        world = self.world
+        world.env |= {"UPDATES_PER_HOUR": "1000000", "EVENT_STREAM_URL": "/live", "LOG_FORMAT": "ecs"}
+        world.manage("load_demo", "--customers", str(self.options.customers))
+        public = world.manage("seal_audit")
+        say(public.strip().splitlines()[-1])
+        self._start_processes()
+        tenants = dict(ask(world.address("main"), "SELECT slug, id FROM tenants_tenant"))
+        loads = {slug: self._load(slug, tenants[slug]) for slug in (MOVING, STAYING)}
+        for load in loads.values():
+            load.start()
+        time.sleep(3)
+        there = self._move_and_kill("b")
+        time.sleep(3)
+        wrong = list(counting.count_left(world, "main", tenants[MOVING]))
+        began = time.monotonic()
+        back = world.manage("move_tenant", MOVING, "--to", "main", "--settle", SETTLE)
+        say(f"back in {time.monotonic() - began:.0f} s: {back.strip().splitlines()[-1]}")
+        time.sleep(3)
+        wrong += counting.count_left(world, "b", tenants[MOVING])
+        # And once more, so that what is counted is counted where the tenant was not at the beginning.
+        say(world.manage("move_tenant", MOVING, "--to", "b", "--settle", SETTLE).strip().splitlines()[-1])
+        time.sleep(3)
+        for load in loads.values():
+            load.stop()
+        say(f"killed at {', '.join(there)}")
+        return wrong + self._count(loads, tenants)
+
+    def _count(self, loads: dict[str, Load], tenants: dict[str, UUID]) -> list[str]:
+        world = self.world
+        servers = {tenants[MOVING]: "b", tenants[STAYING]: "main"}
+        counting.await_quiet(world, servers, {tenants[slug]: load.outcomes for slug, load in loads.items()})
+        wrong = list(counting.count_left(world, "main", tenants[MOVING]))
+        for slug, load in loads.items():
+            server, outcomes = servers[tenants[slug]], load.outcomes
+            (user,) = ask(
+                world.address(server), "SELECT id::text FROM tenants_user WHERE username = %s", [PEOPLE[slug]]
+            )
+            found = [
+                *counting.count_changes(world, server, tenants[slug], outcomes, user[0]),
+                *counting.count_events(world, server, tenants[slug], outcomes),
+                *counting.count_effects(world, server, tenants[slug]),
+                *(f"the load ended: {trouble!r}" for trouble in load.trouble),
+            ]
+            wrong += [f"{slug}: {sentence}" for sentence in found]
+            say(
+                f"{slug} on {server}: {len(outcomes.confirmed)} changes confirmed, {len(outcomes.events)} events,"
+                f" longest time without a confirmed change {outcomes.longest_pause():.1f} s;"
+                f" answers {dict(sorted(outcomes.answers.items()))}"
+            )
+        wrong += counting.count_published(world, servers)
+        for server in ("main", "b"):
+            say(f"{server}: {world.manage('verify_audit', server=server).strip()}")
+        return wrong
+
+    def _move_and_kill(self, to: str) -> list[str]:
+        """Begin the move again and again, and kill it once in every step; the steps it was killed at."""
+        killed = []
+        for step in STEPS:
+            process = self._begin(to)
+            assert process.stdout is not None
+            said = []
+            for line in process.stdout:
+                said.append(line)
+                if f" {step}: " in line:
+                    time.sleep(self.random.choice((0, 0, 0.02, 0.1, 0.3)))
+                    os.kill(process.pid, signal.SIGKILL)
+                    break
+            if process.wait() == -signal.SIGKILL:
+                killed.append(step)
+            else:
+                say(f"the move ended with {process.returncode} before {step}: {''.join(said)[-500:]}")
+        say(self.world.manage("move_tenant", "--status", MOVING).strip())
+        process = self._begin(to)
+        output, _ = process.communicate()
+        say(output.strip().splitlines()[-1])
+        if process.returncode not in (0, 1) or " lives on server b" not in self.world.manage("move_tenant", "--status"):
+            raise RuntimeError(f"the move did not end: {output}")
+        return killed
+
+    def _begin(self, to: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [sys.executable, "manage.py", "move_tenant", MOVING, "--to", to, "--settle", SETTLE],
+            cwd=PROJECT,
+            env=merge(self.world.env),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def _load(self, slug: str, tenant_id: UUID) -> Load:
+        rows = ask(
+            self.world.address("main"),
+            "SELECT c.id::text, c.external_id FROM lifecycle_customer c JOIN customer_lifecycle_status s"
+            " ON s.tenant_id = c.tenant_id AND s.customer_id = c.id"
+            " WHERE c.tenant_id = %s AND s.stage = ANY(%s) ORDER BY c.id LIMIT 40",
+            [tenant_id, list(STAGES[slug])],
+        )
+        load = Load(
+            self.root,
+            self.world.env["KAFKA_BOOTSTRAP_SERVERS"],
+            slug=slug,
+            username=PEOPLE[slug],
+            customers=rows,
+            stages=STAGES[slug],
+            reason=REASONS[slug],
+        )
+        ((load.outcomes.rows_before,),) = ask(
+            self.world.address("main"),
+            "SELECT count(*) FROM customer_lifecycle_history h JOIN tenants_user u ON u.id::text = h.changed_by"
+            " WHERE h.tenant_id = %s AND u.username = %s AND h.source = 'API'",
+            [tenant_id, PEOPLE[slug]],
+        )
+        return load
+
+    def _start_processes(self) -> None:
+        world = self.world
+        world.start("-m", "config.serve", "web", "--port", str(self.port), log="web")
+        world.start("manage.py", "consume_events", log="consumer")
+        for server in ("main", "b"):
+            world.start("manage.py", "relay_events", server=server, log=f"relay-{server}")
+            world.start("manage.py", "run_effects", server=server, log=f"effects-{server}")
+        until = time.monotonic() + 60
+        while True:
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{self.port}/healthz/live", timeout=2).close()
+            except OSError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.3)
+            else:
+                return
+
+
+if __name__ == "__main__":
+    sys.exit(main())

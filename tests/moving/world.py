@@ -1,0 +1,140 @@
+"""Two PostgreSQL servers with one directory, Valkey and a broker; and processes of the product on them."""
+
+import base64
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from local.commands import started
+from local.folders import PROJECT, Folders, open_throwaway
+from local.guard import Guard
+from local.postgresql import LOGICAL, PostgreSQL
+from local.processes import stop
+from local.services import DATABASE_ROLES, Services, merge
+
+ROLES = {
+    "app": "DATABASE_URL",
+    "platform": "DATABASE_PLATFORM_URL",
+    "relay": "DATABASE_RELAY_URL",
+    "owner": "DATABASE_OWNER_URL",
+    "admin": "DATABASE_ADMIN_URL",
+}
+
+
+@dataclass(slots=True)
+class World:
+    """The environment of the product on both servers, and what runs on it."""
+
+    env: dict[str, str]
+    folders: Folders
+    second: PostgreSQL
+    processes: list["subprocess.Popen[bytes]"] = field(default_factory=list)
+
+    def manage(self, *arguments: str, server: str = "", **environment: str) -> str:
+        """What a command of manage.py prints. Raises CalledProcessError when it fails."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=PROJECT,
+            env=merge(self.env | environment | {"DATABASE_SERVER": server}),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise RuntimeError(f"{' '.join(arguments)} ended with {done.returncode}: {done.stdout[-2000:]}")
+        return done.stdout
+
+    def start(self, *command: str, server: str = "", log: str) -> "subprocess.Popen[bytes]":
+        """A process of the product, in a group of its own, on one server or, without a name, on main with the others
+        in reach.
+        """
+        with (self.folders.logs / f"{log}.log").open("ab") as output:
+            process = subprocess.Popen(
+                [sys.executable, *command],
+                cwd=PROJECT,
+                env=merge(self.env | {"DATABASE_SERVER": server}),
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        self.processes.append(process)
+        return process
+
+    def end(self) -> None:
+        """Stop what was started here."""
+        for process in self.processes:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        for process in self.processes:
+            try:
+                process.wait(12)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+
+    def errors(self) -> list[str]:
+        """What the second server has complained of: why a subscription stopped is said there alone."""
+        log = (self.second.folders.logs / "postgresql.log").read_text(errors="replace").splitlines()
+        return [line for line in log if "ERROR" in line or "DETAIL" in line][-20:]
+
+    def address(self, server: str, role: str = "admin") -> str:
+        """The address of a role on a server, in the product's database."""
+        urls = {role: self.env[variable] for role, variable in ROLES.items()}
+        if server != "main":
+            urls = json.loads(self.env["DATABASE_SERVERS"])[server]
+        return urlunsplit(urlsplit(urls[role])._replace(path=urlsplit(urls["app"]).path))
+
+
+@contextmanager
+def two_servers(guard: Guard) -> Iterator[World]:
+    """Both servers provisioned and migrated; ``main`` is the directory, ``b`` the other one."""
+    folders = open_throwaway(guard, durable=False)
+    with started(Services(folders, guard, given={}, fast=True, postgresql=LOGICAL)) as services:
+        first = services.running[0]
+        assert isinstance(first, PostgreSQL)
+        second = PostgreSQL(open_throwaway(guard, durable=False), guard, first.password, fast=True, settings=LOGICAL)
+        second.prepare()
+        second.launch()
+        world = World(dict(services.env), folders, second)
+        world.env["DATABASE_SERVERS"] = json.dumps({"b": _addresses(services.env, second.port)})
+        world.env["AUDIT_SIGNING_KEY"] = base64.b64encode(os.urandom(32)).decode()
+        world.env["STATIC_ROOT"] = str(_made(folders.data / "static"))
+        try:
+            for server in ("main", "b"):
+                world.manage("provision_database", server=server)
+                world.manage("migrate", server=server)
+            yield world
+        finally:
+            world.end()
+            if second.child is not None:
+                stop([second.child])
+
+
+def _addresses(env: dict[str, str], port: int) -> dict[str, str]:
+    addresses = {}
+    for role, variable in ROLES.items():
+        assert variable in DATABASE_ROLES
+        parts = urlsplit(env[variable])
+        addresses[role] = urlunsplit(parts._replace(netloc=f"{parts.username}:{parts.password}@127.0.0.1:{port}"))
+    return addresses
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def ask(address: str, query: Any, parameters: Any = None) -> list[tuple[Any, ...]]:
+    """The rows of one query on a server."""
+    import psycopg
+
+    with psycopg.connect(address, autocommit=True) as connection:
+        return connection.execute(query, parameters).fetchall()
