@@ -50,7 +50,7 @@ FINAL_WHILE_HERE = [
 
 
 class Migration(migrations.Migration):
-    dependencies = [("tenants", "0011_open_sessions"), ("audit", "0005_departures")]
+    dependencies = [("tenants", "0011_open_sessions"), ("audit", "0006_departures")]
 
     operations = [
         migrations.CreateModel(

@@ -35,7 +35,7 @@ MAY_DEPART = [
 
 
 class Migration(migrations.Migration):
-    dependencies = [("audit", "0004_feed")]
+    dependencies = [("audit", "0005_periods")]
 
     operations = [
         migrations.CreateModel(
