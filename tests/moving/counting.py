@@ -113,7 +113,13 @@ def count_published(world: World, servers: dict[UUID, str]) -> Iterator[str]:
         )
         lost = [id_ for (id_,) in rows if not published[id_]]
         if lost:
-            yield f"{len(lost)} of {len(rows)} changes were not published"
+            known = ask(
+                world.address(server),
+                "SELECT h.customer_id, h.sequence, h.recorded_at, o.published_at FROM customer_lifecycle_history h"
+                " LEFT JOIN audit_outbox o ON o.tenant_id = h.tenant_id AND o.history_id = h.id WHERE h.id = %s",
+                [lost[0]],
+            )
+            yield f"{len(lost)} of {len(rows)} changes were not published, the first is {known}"
     doubled = sum(count - 1 for count in published.values())
     if doubled:
         yield f"{doubled} messages were published twice, and no relay was killed"
@@ -128,9 +134,9 @@ def read_topic(brokers: str) -> Iterator[dict[str, Any]]:
             consumer.assign([TopicPartition(TOPIC, number, low)])
             at = low
             while at < high:
-                message = consumer.poll(5)
+                message = consumer.poll(30)
                 if message is None:
-                    break
+                    raise RuntimeError(f"{TOPIC}/{number} cannot be read beyond {at} of {high}")
                 if message.error() is None:
                     at = message.offset() + 1
                     yield json.loads(message.value())

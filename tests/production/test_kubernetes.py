@@ -112,9 +112,14 @@ def test_each_process_may_have_the_variables_that_compose_gives_it(
 
 
 def test_each_process_has_one_secret_of_its_own_with_what_it_needs(workloads: dict[str, dict[str, Any]]) -> None:
-    private = {*SECRETS, "DATABASE_BACKUP_URL", "DATABASE_REPLICA_URL", "EMAIL_URL", "KAFKA_CONFIG"} - {
-        "POSTGRES_PASSWORD"
-    }
+    private = {
+        *SECRETS,
+        "DATABASE_BACKUP_URL",
+        "DATABASE_REPLICA_URL",
+        "DATABASE_SERVERS",
+        "EMAIL_URL",
+        "KAFKA_CONFIG",
+    } - {"POSTGRES_PASSWORD"}
     for name, workload in workloads.items():
         variables = variables_of(workload)
         for variable, (kind, holder, _) in variables.items():
