@@ -41,6 +41,7 @@ restore-drill: $(INSTALLED) ## back up, lose and restore an installation with da
 
 upgrade-drill: $(INSTALLED) ## roll this commit out over a former release, under load, and count (ARGS=COMMIT; else over itself with a migration)
 	@$(LOCAL) upgrade-drill $(ARGS)
+
 move-drill: $(INSTALLED) ## move a tenant to another server and back under load, kill -9 at every step, and count
 	@exec .venv/bin/python -m tests.moving $(ARGS)
 
