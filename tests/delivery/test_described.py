@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-import jsonschema
 import orjson
 import pytest
 from rest_framework.test import APIClient
@@ -15,6 +14,9 @@ from tests.conftest import make_people
 from tests.delivery.conftest import NAME, Names
 from tests.delivery.endpoints import OK, Authority, Server, answering
 from tests.factories import CustomerFactory, TenantFactory
+from tests.late import Late
+
+jsonschema = Late("jsonschema")
 
 EFFECT = {"name": "Tell", "on": "enter", "stages": ["At-Risk"], "kind": "webhook"}
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
-import jsonschema
 import pytest
 import yaml
 from django.db import connections
@@ -31,6 +30,9 @@ from tenants.models import User
 from tenants.rules.configuration.document import parse_configuration
 from tests.conftest import People, make_people
 from tests.factories import CustomerFactory, TenantFactory, utc_now
+from tests.late import Late
+
+jsonschema = Late("jsonschema")
 
 STAGES = {"stages": ["Prospect", "At-Risk", "Churned"], "categories": {"At-Risk": "risk", "Churned": "lost"}}
 RISK = {"on": "enter", "stages": ["At-Risk"]}

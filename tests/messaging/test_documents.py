@@ -6,7 +6,6 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import jsonschema
 import orjson
 import pytest
 import yaml
@@ -26,7 +25,10 @@ from lifecycle.services.events.samples import Subject, envelope, pick_event, sam
 from tenants.context import tenant_context
 from tenants.rules.configuration.effect_kinds import TOPICS
 from tenants.rules.configuration.events import event_types
+from tests.late import Late
 from tests.messaging.speaking import NOON, Speaker, outcomes
+
+jsonschema = Late("jsonschema")
 
 EVENTS = Path(settings.BASE_DIR) / "docs" / "events"
 

@@ -4,7 +4,6 @@ import csv
 import datetime as dt
 import importlib.util
 import math
-import warnings
 from collections import Counter, defaultdict
 from itertools import pairwise
 from pathlib import Path
@@ -20,12 +19,9 @@ from lifecycle.rules.forecast.model import Model, share_out, sigmoid, whole_poin
 from lifecycle.rules.forecast.proof import brier, calibrate, compare, count_churners, first_calls, prove, weigh
 from lifecycle.rules.forecast.tables import Proof, needed_to_fit, wilson
 from lifecycle.rules.insight.curves import estimate
+from tests.late import Late
 
-with warnings.catch_warnings():
-    # What they import uses what numpy and pandas want to be rid of.
-    warnings.simplefilter("ignore")
-    from lifelines import AalenJohansenFitter, KaplanMeierFitter
-    from scipy.optimize import minimize
+lifelines, optimize = Late("lifelines"), Late("scipy.optimize")
 
 LOST = Meaning(frozenset({"lost"}), frozenset({"risk"}))
 SAAS = Path(__file__).parents[1] / "data" / "saas-churn.csv"
@@ -89,7 +85,7 @@ def test_kaplan_meier_is_that_of_lifelines_for_made_up_and_for_public_data(saas,
     simulated = np.floor(random.exponential(90, 400)), random.random(400) < 0.6
     for days, events in (simulated, (saas[0], saas[1] > 0), stays_of_cdnow(cdnow)):
         curve = curve_of(days, events)
-        oracle = KaplanMeierFitter().fit(days, events).survival_function_["KM_estimate"]
+        oracle = lifelines.KaplanMeierFitter().fit(days, events).survival_function_["KM_estimate"]
         for day in sorted({int(day) for day in days}):
             assert curve.staying_at(day) == pytest.approx(oracle.loc[: day + 0.5].iloc[-1], abs=1e-12)
 
@@ -103,11 +99,11 @@ def test_aalen_johansen_is_that_of_lifelines_and_one_minus_kaplan_meier_is_not()
     ended = Counter((int(day), names[way]) for day, way in zip(days, ways, strict=True) if way)
     curve = estimate(ended, Counter(int(day) for day, way in zip(days, ways, strict=True) if not way))
     for way, name in names.items():
-        oracle = AalenJohansenFitter(calculate_variance=False).fit(days, ways, event_of_interest=way)
+        oracle = lifelines.AalenJohansenFitter(calculate_variance=False).fit(days, ways, event_of_interest=way)
         for day in range(1, 401, 13):
             expected = oracle.cumulative_density_.loc[:day].iloc[-1, 0]
             assert curve.left_by(day, name) == pytest.approx(expected, abs=1e-12)
-    alone = KaplanMeierFitter().fit(days, ways == 1).survival_function_["KM_estimate"]
+    alone = lifelines.KaplanMeierFitter().fit(days, ways == 1).survival_function_["KM_estimate"]
     assert 1 - alone.loc[:360].iloc[-1] > curve.left_by(360, "lost") + 0.1
 
 
@@ -125,7 +121,7 @@ def minimum_by_scipy(x, y, weight, ridge):
         down = design.T @ (weight * (expit(design @ beta) - y))
         return down + np.r_[0.0, ridge * beta[1:]]
 
-    return minimize(loss, np.zeros(design.shape[1]), jac=slope, method="BFGS", options={"gtol": 1e-7}).x
+    return optimize.minimize(loss, np.zeros(design.shape[1]), jac=slope, method="BFGS", options={"gtol": 1e-7}).x
 
 
 @pytest.mark.parametrize("ridge", [0.0, 1.0, 50.0])
@@ -143,7 +139,7 @@ def test_the_fit_is_the_minimum_that_scipy_finds_also_in_pieces(saas, ridge):
 
 def test_a_logit_with_a_column_for_each_month_gives_the_hazards_of_kaplan_meier(saas):
     months, churned, _ = saas
-    table = KaplanMeierFitter().fit(months, churned).event_table
+    table = lifelines.KaplanMeierFitter().fit(months, churned).event_table
     used = [month for month in table.index if 0 < table.observed[month] < table.at_risk[month]]
     rows = [
         (number, month, float(at == month and event))
@@ -254,7 +250,7 @@ def test_those_of_whom_nothing_is_known_are_made_up_for_as_lifelines_would(saas)
     censored = (~is_late & (churned == 0)).astype(np.float64)
     event = np.where(is_late, 0.0, churned)
     weight = weigh(np.where(is_late, HORIZON * 2, days), event, censored)
-    seen = KaplanMeierFitter().fit(days, churned == 0).survival_function_["KM_estimate"]
+    seen = lifelines.KaplanMeierFitter().fit(days, churned == 0).survival_function_["KM_estimate"]
 
     def before(day):
         return seen.loc[seen.index < day].iloc[-1]
