@@ -16,7 +16,7 @@ from lifecycle.queries.insight.at_risk import WAYS
 from lifecycle.rules.insight.saving import ACTIONS, NOTHING, compare_actions
 from lifecycle.services.insight.at_risk import read_at_risk
 from lifecycle.services.insight.episodes import keep_episodes
-from lifecycle.services.insight.keeping import keep_facts
+from lifecycle.services.insight.keeping import keep_facts, rebuild_facts
 from lifecycle.services.insight.reading import Period, Stages
 from lifecycle.services.insight.saving import read_episodes
 from lifecycle.services.work.notes import By, delete_note, write_note
@@ -311,6 +311,23 @@ def test_what_is_kept_of_a_customer_is_made_again_when_something_about_it_change
     assert kept()[-1] == at(40)
     with tenant_context(tenant.id):
         assert InsightState.objects.get(tenant_id=tenant.id).loose, "the second one goes on"
+
+
+def test_a_check_finds_an_episode_that_is_not_what_happened_and_a_rebuild_has_it_made_again(db):
+    tenant = TenantFactory(configuration=RISKY)
+    tell(tenant, {name: [(0, "Active"), (10, "At-Risk"), (40, "Active")] for name in ("ann", "bob")}, {})
+    keep_facts(tenant)
+    assert keep_episodes(tenant) == 2
+    assert [*rebuild_facts(tenant, write=False)][-1].different == 0
+    with tenant_context(tenant.id):
+        one = RiskEpisode.objects.filter(tenant_id=tenant.id).first()
+        RiskEpisode.objects.filter(tenant_id=tenant.id, customer_id=one.customer_id).update(severity=2)
+    assert [*rebuild_facts(tenant, write=False)][-1].different == 1
+    assert [*rebuild_facts(tenant)][-1].different == 0
+    assert keep_episodes(tenant) == 2
+    assert [*rebuild_facts(tenant, write=False)][-1].different == 0
+    with tenant_context(tenant.id):
+        assert {one.severity for one in RiskEpisode.objects.filter(tenant_id=tenant.id)} == {0}
 
 
 def test_the_page_and_its_file_show_what_was_done_while_customers_were_at_risk(saved, page_client, db):

@@ -103,7 +103,9 @@ LOOSE: Final = f"""
         WHERE p.tenant_id = %(tenant_id)s::uuid AND p.customer_id = o.customer_id AND {_BEGINS}
           AND NOT EXISTS (SELECT FROM lifecycle_risk_episode k WHERE k.{_OF_P.format("k")}
                              AND k.sequence = p.sequence)"""
+# Locked: who deletes a note in the meantime notes it after the episodes were made without knowing of it.
 BEHIND: Final = """
 SELECT customer_id FROM lifecycle_insight_state
  WHERE tenant_id = %(tenant_id)s AND (risk <> %(risk)s OR due_at <= %(now)s) ORDER BY customer_id LIMIT %(batch)s
+   FOR UPDATE
 """

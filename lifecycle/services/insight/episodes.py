@@ -33,6 +33,17 @@ LOOSEN: Final = """
 UPDATE lifecycle_insight_state SET risk = '' WHERE tenant_id = %(tenant_id)s
    AND customer_id = ANY(%(customer_ids)s::uuid[]) AND risk <> ''
 """
+# What reached customers is kept longer than the record of it, and is not compared.
+_COMPARED: Final = ", ".join(name for name in queries.KEPT_COLUMNS.split(", ") if not name.endswith("messaged"))
+_WRONG: Final = f"""
+SELECT count(DISTINCT customer_id) FROM (
+    SELECT {_COMPARED} FROM lifecycle_risk_episode k
+     WHERE tenant_id = %(tenant_id)s::uuid AND customer_id = ANY(%(customer_ids)s::uuid[])
+       AND EXISTS (SELECT FROM lifecycle_insight_state f WHERE f.tenant_id = k.tenant_id
+                      AND f.customer_id = k.customer_id AND f.risk = %(risk)s::text)
+    EXCEPT
+    SELECT {_COMPARED} FROM ({queries.TO_KEEP}) m({queries.KEPT_COLUMNS})) w
+"""  # noqa: S608  constants
 _TURN: Final = "SELECT pg_advisory_xact_lock(hashtextextended('insight ' || %s, 0))"
 
 
@@ -64,18 +75,31 @@ def keep_episodes(
     return total
 
 
+def count_wrong_episodes(customer_ids: Sequence[UUID], *, tenant: TenantRef) -> int:
+    """Of how many of these customers an episode is kept that is not what history, notes and tasks say.
+
+    Two statements. Call inside the tenant's context.
+    """
+    try:
+        parameters = _parameters(tenant, now=timezone.now())
+    except NoConfiguration:
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute(_WRONG, parameters | {"customer_ids": plain_array(customer_ids)})
+        ((count,),) = cursor.fetchall()
+    return int(count)
+
+
+def _parameters(tenant: TenantRef, *, now: dt.datetime) -> dict[str, Any]:
+    keys = Stages.of(live_policy(tenant.id), tenant).of_category(RISK)
+    return {"tenant_id": tenant.id, "stages": text_array(keys), "risk": name_stages(keys), "now": now, "batch": BATCH}
+
+
 def _keep_batch(tenant: TenantRef, *, now: dt.datetime) -> Sequence[UUID]:
     try:
-        keys = Stages.of(live_policy(tenant.id), tenant).of_category(RISK)
+        parameters = _parameters(tenant, now=now)
     except NoConfiguration:
         return ()
-    parameters: dict[str, Any] = {
-        "tenant_id": tenant.id,
-        "stages": text_array(keys),
-        "risk": name_stages(keys),
-        "now": now,
-        "batch": BATCH,
-    }
     with connection.cursor() as cursor:
         cursor.execute(queries.BEHIND, parameters)
         behind = [customer_id for (customer_id,) in cursor.fetchall()]

@@ -19,7 +19,7 @@ from django.db import connection
 from lifecycle.queries.insight.facts import COLUMNS, OF_CUSTOMERS, OF_EVERYBODY, sum_all
 from lifecycle.rules.insight.stages import key_of
 from lifecycle.rules.insight.stays import Move, Piece, Report, Worth, pieces_of, worths_of
-from lifecycle.services.insight.episodes import LOOSEN
+from lifecycle.services.insight.episodes import LOOSEN, count_wrong_episodes
 from storage.cursors import insert_rows, plain_array
 from storage.timeouts import JOB_SECONDS, allow_seconds
 from tenants.actors import TenantRef
@@ -115,7 +115,9 @@ FactKey = tuple[Any, ...]
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How many customers were compared, and of how many of them something was not as the history says."""
+    """How many customers were compared, and of how many something was not as the history says: their stays, and, where
+    nothing is written, their episodes.
+    """
 
     done: int
     total: int
@@ -161,6 +163,8 @@ def rebuild_facts(tenant: TenantRef, *, write: bool = True) -> Iterator[Progress
             different += renew_stays(batch, tenant=tenant, write=write)
             if write:
                 _execute(LOOSEN, tenant, customer_ids=plain_array(batch))
+            else:
+                different += count_wrong_episodes(batch, tenant=tenant)
         after, done = batch[-1], done + len(batch)
         yield Progress(done, max(done, total), different)
 
