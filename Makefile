@@ -1,6 +1,6 @@
 # Everything runs from .venv, which is made here. Needs Python 3.11 or newer and make, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench kafka-test pooler-test chaos chaos-effects restore-drill move-drill upgrade-drill screenshots format openapi messages sdk release clean
+.PHONY: help demo test check bench kafka-test pooler-test chaos chaos-effects restore-drill failover-drill move-drill upgrade-drill screenshots format openapi messages sdk release clean
 
 PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11,$(shell \
 	$(name) -c 'import sys; sys.version_info >= (3, 11) and print("$(name)")' 2>/dev/null)))
@@ -44,6 +44,9 @@ upgrade-drill: $(INSTALLED) ## roll this commit out over a former release, under
 
 move-drill: $(INSTALLED) ## move a tenant to another server and back under load, kill -9 at every step, and count
 	@exec .venv/bin/python -m tests.moving $(ARGS)
+
+failover-drill: $(INSTALLED) ## kill PostgreSQL under load, promote its standby, and count what was lost (DEMO_CUSTOMERS=200)
+	@$(LOCAL) failover-drill
 
 screenshots: $(INSTALLED) ## take the README's pictures of the demo again (needs Chromium)
 	@.venv/bin/python -m local browser

@@ -19,7 +19,7 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 from rest_framework.views import set_rollback
 
-from config.outages import UNCHANGED, UNKNOWN, find_outage
+from config.outages import UNCHANGED, UNKNOWN, find_outage, is_commit_unknown
 from config.problems import API_PATHS, PROBLEM_TYPE, problem_body, problem_response
 from config.redaction import describe_error, error_code
 from lifecycle.sentences import say, say_for_record
@@ -109,7 +109,9 @@ def render_problem(problem: Problem) -> Response:
 def describe(exception: Exception, *, method: str = "") -> Problem:
     """The problem that an exception is to the outside."""
     if outage := find_outage(exception):
-        return Problem("unavailable", f"{outage} {UNCHANGED}", {"Retry-After": RETRY_SECONDS})
+        is_unknown = is_commit_unknown(exception) and method not in ("GET", "HEAD")
+        sentence = f"{outage} {UNKNOWN if is_unknown else UNCHANGED}"
+        return Problem("unavailable", sentence, {"Retry-After": RETRY_SECONDS})
     for kind, translate in _TABLE.items():
         if isinstance(exception, kind):
             return translate(exception, method)

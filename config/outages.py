@@ -8,6 +8,8 @@ from django import db
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from storage.database.base import CommitUnknown
+
 UNCHANGED = _("Nothing was changed. Try again in a moment.")
 # When not even the end of the transaction is known.
 UNKNOWN = _("Your change may not have been saved. Check before you try again.")
@@ -48,6 +50,15 @@ def find_outage(error: BaseException) -> str:
         if sentence := SENTENCES.get(state[:length]):
             return str(sentence)
     return ""
+
+
+def is_commit_unknown(error: BaseException) -> bool:
+    """Whether the database was lost between COMMIT and its answer, so that no one knows what became of the change.
+
+    Django connects again on the way out of a transaction, and where that fails its error is the one that comes out.
+    """
+    before = (error.__cause__, error.__context__)
+    return isinstance(error, CommitUnknown) or any(one is not None and is_commit_unknown(one) for one in before)
 
 
 _OF_CONNECTIONS = (db.OperationalError, db.InterfaceError, psycopg.OperationalError, psycopg.InterfaceError)

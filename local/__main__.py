@@ -55,6 +55,13 @@ def run_pooler_tests(guard: Guard, arguments: list[str]) -> int:
     return pgbouncer.run_pooler_tests(guard, arguments)
 
 
+def run_failover_drill(guard: Guard, arguments: list[str]) -> int:
+    """A primary that is killed under load, and its standby promoted."""
+    from local import failover
+
+    return failover.run_failover_drill(guard, arguments)
+
+
 VERBS: dict[str, tuple[Verb, str]] = {
     "demo": (demo.run_demo, "the whole product in the foreground, with demo data kept in .local; PORT=8000"),
     "services": (commands.run_services, "only the services, in the foreground; writes .local/env"),
@@ -70,6 +77,7 @@ VERBS: dict[str, tuple[Verb, str]] = {
     "bench": (commands.run_benchmarks, "-- ARGUMENTS ...: the benchmarks on durable, throw-away services"),
     "restore-drill": (drill.run_restore_drill, "dump, lose, restore and compare an installation; DEMO_CUSTOMERS=200"),
     "upgrade-drill": (upgrade.run_upgrade_drill, "[COMMIT]: roll this commit out over a former one, under load"),
+    "failover-drill": (run_failover_drill, "kill PostgreSQL under load, promote its standby, and count"),
     "screenshots": (screenshots.run_screenshots, "the README's pictures of the demo, into docs/images"),
     "messages": (run_messages, "bring the catalogs in locale/ up to the code; --check only looks"),
     "sdk": (run_sdk, "make the Python package for the API, and its wheel in sdk/dist"),

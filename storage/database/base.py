@@ -40,6 +40,10 @@ def set_variable(variable: str, value: UUID) -> bytes:
     return f"SELECT set_config('{variable}', '{value}', true)".encode()
 
 
+class CommitUnknown(psycopg.OperationalError):
+    """The server was lost between COMMIT and its answer: the transaction may be there, or not."""
+
+
 class ReplicaBehind(psycopg.OperationalError):
     """The replica has not replayed what the reader must see, or it is none any more. Nothing was read."""
 
@@ -94,8 +98,16 @@ class Connection(psycopg.Connection[Any]):
         return opening
 
     def commit(self) -> None:
-        """As the driver does; a transaction that was never begun is forgotten."""
+        """As the driver does; a transaction that was never begun is forgotten. Raises CommitUnknown."""
         self.opening = ()
+        try:
+            self._commit()
+        except psycopg.OperationalError as error:
+            if error.sqlstate is None or error.sqlstate.startswith(("08", "57P")):
+                raise CommitUnknown(str(error)) from error
+            raise
+
+    def _commit(self) -> None:
         if self.notes_commits and self.pgconn.transaction_status == TransactionStatus.INTRANS:
             with self.lock:
                 position = execute(self.pgconn, _COMMIT).get_value(0, 0)

@@ -20,6 +20,7 @@ from local.pgbouncer import PgBouncer
 from local.postgresql import PostgreSQL
 from local.processes import stop
 from local.standby import Standby
+from local.trouble import CannotStart
 from storage import copies, replica
 from storage.database.routing import REPLICA, primary_connection
 from tenants.services import database
@@ -84,10 +85,20 @@ class Pair:
 
     def start_standby(self) -> None:
         """Again, on the port it had; until the product reaches it, which a pooler sees later."""
-        self.standby.launch()
-        deadline = time.monotonic() + 20
-        while not self._is_reached():
+        deadline = time.monotonic() + 30
+        while not self._is_launched() or not self._is_reached():
             assert time.monotonic() < deadline, "the replica is not reached again"
+
+    def _is_launched(self) -> bool:
+        """What was killed may hold its memory for a moment."""
+        if self.standby.child is not None and self.standby.child.is_running():
+            return True
+        try:
+            self.standby.launch()
+        except CannotStart:
+            time.sleep(0.2)
+            return False
+        return True
 
     def _is_reached(self) -> bool:
         try:
