@@ -208,7 +208,7 @@ def ask(server: PostgreSQL, env: Mapping[str, str], query: str) -> list[Any]:
         parts._replace(netloc=f"{parts.username}:{parts.password}@127.0.0.1:{server.port}", path=path, query="")
     )
     with psycopg.connect(url, autocommit=True) as connection:
-        cursor = connection.execute(query)  # type: ignore[arg-type]  # constants
+        cursor = connection.execute(query)
         return cursor.fetchall() if cursor.description else []
 
 

@@ -83,7 +83,7 @@ class Program:
         self.attempts.append(attempt)
         return attempt
 
-    def ask(self, method: str, path: str, body: Json | None = None) -> tuple[int, Json, Mapping[str, str]]:
+    def ask(self, method: str, path: str, body: Json | None = None) -> tuple[int, Json, Any]:
         """Status (0: no answer), body and headers."""
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.token}"}
         request = urllib.request.Request(
