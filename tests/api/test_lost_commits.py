@@ -1,4 +1,4 @@
-"""A server that is lost between COMMIT and its answer: what clients are answered is true, whatever became of the change."""
+"""A server that is lost between COMMIT and its answer: what clients hear is true, whatever became of the change."""
 
 import psycopg
 import pytest
