@@ -31,6 +31,7 @@ from storage.database.base import ReplicaBehind
 from storage.database.identity import is_same_lineage
 from storage.database.results import execute
 from storage.database.routing import REPLICA, is_replica_configured, primary_connection, reading_from
+from storage.servers import current_server
 
 log = structlog.get_logger(__name__)
 
@@ -207,7 +208,7 @@ def find_requirement(reader: str, *, is_newest: bool) -> Requirement | None:
     ``is_newest``: everything that is committed by now. One round trip to Redis; to the primary with ``is_newest``, else
     five times in the lag that is allowed. Raises the driver's errors when the primary cannot be reached.
     """
-    if not is_replica_configured() or not _switch.is_on():
+    if not is_replica_configured() or not _switch.is_on() or current_server() != settings.DATABASE_SERVER:
         return None
     held = copies.read([key := _written_key(reader)])
     if not held.epoch or abs(time.time() - int(held.epoch) / 1e6) < DOUBT_SECONDS:

@@ -320,6 +320,13 @@ def test_a_replica_that_hangs_costs_one_reader_a_second(pair, api_client, custom
     assert read_by() == {"replica": 1, "away": 1, "primary": 2}
 
 
+def test_a_tenant_of_another_server_is_read_there(pair, api_client, customer, monkeypatch, read_by):
+    pair.await_replayed()
+    monkeypatch.setattr(replica, "current_server", lambda: "east")
+    assert names(api_client("viewer")) == [customer.name]
+    assert read_by() == {"primary": 1}
+
+
 def test_a_super_admin_looks_at_the_primary(pair, api_client, users, customer, read_by):
     pair.await_replayed()
     assert names(api_client(users.super_admin)) == [customer.name]
