@@ -62,7 +62,7 @@ def gather_customer(request: TenantRequest, customer_id: UUID, *, with_work: boo
     keys = LateKeys(tenant.id, customer_id)
     entries, works = TimelinePage(), None
     if identity.may(VIEW_HISTORY):
-        entries = read_entries(customer_id, tenant=tenant, viewer=identity, keys=keys)
+        entries = read_entries(customer_id, tenant=tenant, viewer=identity, keys=keys, live=policy.version)
         works = gather_work(customer_id, tenant=tenant, viewer=identity, keys=keys) if with_work else None
     # Everybody on the page is named by one statement.
     asked = {changed} | record.people_of(profile) | timeline.people_of(entries)

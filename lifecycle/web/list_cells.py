@@ -145,7 +145,7 @@ def _money(name: str) -> Callable[[Row, Shown], str]:
 
 
 def _text(name: str) -> Callable[[Row, Shown], str]:
-    return lambda row, _shown: escape(str(row[name] or NOTHING))
+    return lambda row, _shown: escape(str(NOTHING if row[name] in (None, "") else row[name]))
 
 
 # The content of each cell, by the name of its column.

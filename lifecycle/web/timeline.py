@@ -78,6 +78,7 @@ def read_entries(
     kind: str = "",
     before: Place | None = None,
     keys: Keys | None = None,
+    live: int | None = None,
 ) -> TimelinePage:
     """A page of what happened, as far as the viewer may see it, of which people have no names yet."""
     return read_timeline(
@@ -89,6 +90,7 @@ def read_entries(
         limit=PAGE,
         sees_texts=viewer.may(UPDATE_LIFECYCLE),
         keys=keys,
+        live=live,
     )
 
 

@@ -5,9 +5,11 @@ from uuid import uuid4
 import pytest
 from django.test import Client
 
+from lifecycle.models import CustomerForecast, ForecastFit
 from lifecycle.rules.transitions import Change
 from lifecycle.services.customers.pins import pin_field
 from lifecycle.services.customers.recording import ContactFacts, CustomerFacts, record_customers
+from lifecycle.services.risk.watching import watch_rules
 from lifecycle.services.transitions.apply import Call, apply
 from lifecycle.services.work.notes import By, write_note
 from lifecycle.services.work.tasks import create_task
@@ -16,8 +18,10 @@ from tenants.context import tenant_context
 from tenants.roles import PERMISSIONS, UPDATE_LIFECYCLE, VIEW_HISTORY, VIEW_LIFECYCLE
 from tests.entry_points.routes import list_routes
 from tests.entry_points.test_api import MAY, traces
-from tests.factories import look_at, utc_now
+from tests.factories import MINIMAL, look_at, utc_now
+from tests.services import acts
 from tests.statements import statements_of
+from tests.web.test_forecast import FOUND, PROOF
 
 # Pages of a tenant's data, with the permission each needs.
 PAGES = {
@@ -182,25 +186,72 @@ def test_a_probe_asks_by_address_whatever_the_names_of_the_site(db, settings, na
     assert client.get("/login").status_code == 400, "pages are shown under the site's names only"
 
 
-def test_no_page_takes_15_statements_of_a_customer_of_whom_much_is_known(page_client, users, tenant, customer):
-    """Several people, none of them the one who looks, have moved, pinned, written and asked for something."""
+RULE = {
+    "name": "Deep in debt",
+    "when": [{"field": "billing.overdue_percent", "op": "gt", "value": 10}],
+    "action": "propose",
+    "to": "At-Risk",
+    "reason_code": "Money",
+}
+ENTERED = {"on": "enter", "stages": ["Onboarded", "Active"]}
+EFFECTS = [
+    {"name": "Write", "kind": "email", "to": ["owner", "contacts", "boss@acme.example"], **ENTERED},
+    {"name": "Tell", "kind": "alert", "to": ["admins"], **ENTERED},
+]
+EVERYTHING = {**MINIMAL, "risk_rules": [RULE], "effects": EFFECTS, "max_days": {"Active": 1}}
+
+
+def forecast(tenant, customer):
+    """A chance that is shown on the customer's page."""
+    ForecastFit.objects.create(
+        tenant_id=tenant.id,
+        made_at=utc_now(),
+        state=ForecastFit.SHOWN,
+        found=FOUND,
+        proof=PROOF.to_document(),
+        finished_at=utc_now(),
+    )
+    CustomerForecast.objects.create(
+        tenant_id=tenant.id,
+        customer_id=customer.id,
+        made_at=utc_now(),
+        sequence=1,
+        chance=0.23,
+        low=0.15,
+        high=0.33,
+        typical=0.08,
+        points={"stage": 0.15},
+    )
+
+
+def test_no_page_takes_15_statements_of_a_customer_of_whom_everything_is_known(page_client, users, tenant, customer):
+    """Several people, none of them the one who looks, have moved, pinned, written and asked for something; a rule
+    proposes a move, a forecast is shown, and effects have been started.
+    """
     now, admin = utc_now(), Actor(USER, str(users.tenant_admin.id), frozenset(PERMISSIONS))
     person = ContactFacts("Zoë Beispiel", "zoe@acme.example", "+49 30 123456")
+    figures = {"arr": "100.00", "balance_overdue": "50", "currency": "USD"}
     facts = CustomerFacts(
-        customer.external_id, "/crm", now, company={"owner": "ann"}, contacts=[person], billing={"arr": "100.00"}
+        customer.external_id, "/crm", now, company={"owner": "ann"}, contacts=[person], billing=figures
     )
     with tenant_context(tenant.id):
+        acts.publish(tenant, EVERYTHING)
         record_customers([facts], tenant=tenant, actor=admin, source="Import", now=now, create=False)
         for stage in ("Onboarded", "Active"):
             change = Change(customer_id=customer.id, stage=stage, note="Agreed.")
-            (outcome,) = apply(Call(tenant, admin, "UI", now), [change])
+            (outcome,) = apply(Call(tenant, admin, "UI", now, uuid4(), starts_effects=True), [change])
             assert outcome.moved, outcome
         pin_field(customer.id, "owner", tenant=tenant, actor=admin, now=now, reason="The CRM is wrong.")
         for someone in (users.tenant_admin, users.service):
             who = By(tenant, Actor(USER, str(someone.id)), now)
             write_note(customer.id, "Spoke with Zoë.", by=who)
             create_task(customer.id, "Call", by=who, assignee=str(users.account_manager.id))
+        forecast(tenant, customer)
+    watch_rules(tenant)
     client = page_client("account_manager")
+    page = client.get(f"/customers/{customer.id}").content.decode()
+    for part in ("Deep in debt", "The chance of churn", "Pinned", "Spoke with Zoë.", "Write"):
+        assert part in page, part
     # The part that stays up to date answers 204 as long as nothing is new.
     routes = [route for route in PAGES if not route.endswith("/live")]
     taken = {route: len(statements_of(client, route.format(customer_id=customer.id))) for route in routes}

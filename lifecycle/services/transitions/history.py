@@ -30,12 +30,14 @@ def read_history(
     before: int | None = None,
     limit: int = 50,
     keys: Mapping[UUID, bytes] | None = None,
+    live: int | None = None,
 ) -> HistoryPage | None:
     """The rows with a lower sequence than ``before``; None if there is no such customer.
 
     The note is in clear; when its key was destroyed it is None and ``note_erased`` is true. Stages have the names of
     their day; ``from_stage_now`` and ``to_stage_now`` are what they are called today. Call inside the tenant's
     context. Four statements at most, whatever the number of rows. ``keys``: the customer's data key, where it is known.
+    ``live``: as in ``present_names``.
     """
     rows = LifecycleHistory.objects.filter(tenant_id=tenant.id, customer_id=customer_id)
     if before is not None:
@@ -45,7 +47,7 @@ def read_history(
         return None
     shown = found[:limit]
     notes = open_notes(shown, tenant, keys)
-    renames = present_names(tenant)
+    renames = present_names(tenant, live=live)
     return HistoryPage(
         [describe_row(row, notes, renames) for row in shown],
         shown[-1].sequence if len(found) > limit else None,

@@ -66,6 +66,7 @@ class _Asked:
     sees_texts: bool
     before: Place
     keys: Keys
+    live: int | None
 
 
 def read_timeline(
@@ -78,14 +79,15 @@ def read_timeline(
     limit: int = 15,
     sees_texts: bool = True,
     keys: Keys | None = None,
+    live: int | None = None,
 ) -> TimelinePage:
     """A page of the line, of one kind or of all. Empty when there is no such customer.
 
     Call inside the tenant's context. Eight statements at most. ``sees_texts``: whether the texts of notes and tasks are
-    shown. ``keys``: the customer's data key, where it is known.
+    shown. ``keys``: the customer's data key, where it is known. ``live``: as in ``present_names``.
     """
     keys = LateKeys(tenant.id, customer_id) if keys is None else keys
-    asked = _Asked(customer_id, tenant, now, limit + 1, sees_texts, before or {}, keys)
+    asked = _Asked(customer_id, tenant, now, limit + 1, sees_texts, before or {}, keys, live)
     branches = [list(_BRANCHES[one](asked)) for one in ((kind,) if kind else _WHOLE)]
     # Each branch keeps its own order; where clocks disagree its next entry waits for those before it.
     merged = merge(*(_falling(branch) for branch in branches), key=lambda pair: pair[0], reverse=True)
@@ -145,6 +147,7 @@ def _read_stages(asked: _Asked) -> Iterator[Entry]:
         before=_number(asked.before.get(STAGE)),
         limit=asked.limit,
         keys=asked.keys,
+        live=asked.live,
     )
     rows = page.rows if page else []
     started = read_started([row["id"] for row in rows], tenant=asked.tenant)

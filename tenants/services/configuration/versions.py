@@ -5,7 +5,9 @@ Publishing also moves customers, which this app does not know:
 """
 
 import datetime as dt
+from collections import OrderedDict
 from collections.abc import Mapping
+from threading import Lock
 from typing import Any, Final
 from uuid import UUID
 
@@ -13,6 +15,7 @@ from django.db import connection, transaction
 from uuid_utils.compat import uuid7
 
 from audit.services.administration import record_administration
+from storage.database.identity import database_identity
 from tenants.actors import Actor, TenantRef
 from tenants.models import ConfigurationVersion, Stage, Tenant
 from tenants.rules.configuration.document import Configuration
@@ -23,6 +26,11 @@ from tenants.services.configuration.policies import TAKE_PUBLICATION
 # What the administration log calls the ways to a new version.
 PUBLISH: Final = "publish_configuration"
 REVERT: Final = "revert_publication"
+
+# Names of former versions, which never change; only the number of tenants is bounded.
+KEPT_NAMES: Final = 2000
+_known_names: OrderedDict[tuple[str, UUID, int | None], dict[int, dict[str, str]]] = OrderedDict()
+_lock = Lock()
 
 
 class ConfigurationRefused(Exception):
@@ -225,15 +233,30 @@ def remove_stage(name: str, *, tenant: TenantRef) -> None:
     Stage.objects.filter(tenant_id=tenant.id, name=name, is_leaving=True).delete()
 
 
-def present_names(tenant: TenantRef) -> dict[int, dict[str, str]]:
-    """For each version that renamed stages: name before -> name after. For showing today's name of an old stage."""
-    rows = (
-        ConfigurationVersion.objects.filter(tenant_id=tenant.id, number__isnull=False)
-        .exclude(renamed={})
-        .order_by("number")
-        .values_list("number", "renamed")
-    )
-    return {number: renamed for number, renamed in rows if number is not None}
+def present_names(tenant: TenantRef, *, live: int | None = None) -> dict[int, dict[str, str]]:
+    """For each version that renamed stages: name before -> name after. For showing today's name of an old stage.
+
+    One statement. ``live``: the number of the version that counts as today's, where it is known: what versions up to it
+    have renamed never changes, so a process asks once.
+    """
+    key = (database_identity(), tenant.id, live)
+    known = None if live is None else _known_names.get(key)
+    if known is None:
+        versions = ConfigurationVersion.objects.filter(tenant_id=tenant.id, number__isnull=False).exclude(renamed={})
+        if live is not None:
+            versions = versions.filter(number__lte=live)
+        rows = versions.order_by("number").values_list("number", "renamed")
+        known = {number: renamed for number, renamed in rows if number is not None}
+        if live is not None:
+            _keep_names(key, known)
+    return known
+
+
+def _keep_names(key: tuple[str, UUID, int | None], names: dict[int, dict[str, str]]) -> None:
+    with _lock:
+        _known_names[key] = names
+        while len(_known_names) > KEPT_NAMES:
+            _known_names.popitem(last=False)
 
 
 def present_name(stage: str, version: int, renames: Mapping[int, Mapping[str, str]]) -> str:
