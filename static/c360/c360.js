@@ -23,6 +23,42 @@
     window.setTimeout(() => toasts.replaceChildren(), 8000);
   }
 
+  // --- away, and slow -------------------------------------------------------------------------------------------
+  // While the browser has no connection a form is not sent: the browser would put a page of its own in its place, and
+  // what was typed would be gone.
+  function showConnection() {
+    byId("offline").hidden = navigator.onLine;
+  }
+
+  for (const name of ["online", "offline"]) window.addEventListener(name, showConnection);
+  window.addEventListener("online", () => { look(); ring(); });
+  document.addEventListener("submit", (event) => {
+    if (navigator.onLine) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    showTrouble(said.unreachable);
+  }, true);
+
+  // What a person asked for and is not there after a moment is on its way: said to the eye by a bar, and by aria-busy.
+  const SOON = 300;
+  const waiting = new Map();
+
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    const { xhr, target } = event.detail;
+    if (isUnasked(event)) return;
+    waiting.set(xhr, window.setTimeout(() => {
+      target?.setAttribute("aria-busy", "true");
+      byId("busy").hidden = false;
+    }, SOON));
+  });
+  document.addEventListener("htmx:afterRequest", (event) => {
+    const { xhr, target } = event.detail;
+    window.clearTimeout(waiting.get(xhr));
+    waiting.delete(xhr);
+    target?.removeAttribute("aria-busy");
+    if (!waiting.size) byId("busy").hidden = true;
+  });
+
   // --- live updates ---------------------------------------------------------------------------------------------
   // The stream only says that something changed; the page then looks again. While there is no stream it looks again
   // at its own pace (data-poll, in ms). What came during a request, or while the stream was away, is looked up too.
@@ -258,6 +294,7 @@
     return field.selectedIndex !== Math.max(0, shown);
   }
 
+  showConnection();
   startLive();
   openDialog();
 

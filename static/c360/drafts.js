@@ -95,8 +95,11 @@
   } else if (user) {
     const isStale = draft && (draft.user !== user || Date.now() - draft.at > LONGEST_AWAY_MS);
     if (isStale || !sessionStorage.getItem(RETURNING)) forget();
-    for (const form of document.querySelectorAll("form[method=post]")) {
-      if (isKept(form) && restore(form)) break;
-    }
+    // Once all scripts are there: one of them says that what was typed is back.
+    document.addEventListener("DOMContentLoaded", () => {
+      for (const form of document.querySelectorAll("form[method=post]")) {
+        if (isKept(form) && restore(form)) break;
+      }
+    });
   }
 })();

