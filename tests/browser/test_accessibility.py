@@ -64,7 +64,14 @@ def test_every_page_is_accessible(open_browser, users, tenant):
     check(anonymous, "log-in")
     page = open_browser(users.account_manager, reduced_motion="reduce")
     check(page, "overview")
-    for address in ("/customers", "/customers?category=risk", "/customers?search=no one", "/help", "/no/such/page"):
+    for address in (
+        "/customers",
+        "/customers?category=risk",
+        "/customers?search=no one",
+        "/help",
+        "/account",
+        "/no/such/page",
+    ):
         page.goto(address)
         if address != "/no/such/page":  # in development that is Django's own page
             check(page, address)
