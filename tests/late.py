@@ -12,6 +12,9 @@ class Late:
         self._name = name
 
     def __getattr__(self, part: str) -> Any:
+        if part.startswith("_"):
+            # Who collects tests asks every object whether it is one.
+            raise AttributeError(part)
         with warnings.catch_warnings():
             # Some of what they import uses what others want to be rid of.
             warnings.simplefilter("ignore")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from local.folders import PROJECT
+from tests.late import Late
 from tests.workers import seconds_of_day_left
 
 HUNG = """
@@ -71,3 +72,14 @@ def test_browser_tests_that_could_not_run_are_said_last(workers: str, tmp_path: 
 def test_what_a_test_says_of_today_is_not_asked_tomorrow() -> None:
     midnight = 1_798_848_000.0  # 2027-01-02 UTC
     assert [seconds_of_day_left(midnight + moment) for moment in (-1.5, 0, 3600)] == [1.5, 86_400, 82_800]
+
+
+def test_what_a_single_test_imports_late_is_not_imported_by_collecting_it() -> None:
+    """Pytest asks each object of a file whether it is a test or a fixture."""
+    missing = Late("tests.no_module_of_this_name")
+    assert [getattr(missing, name, None) for name in ("__test__", "_pytestfixturefunction", "__wrapped__")] == [
+        None
+    ] * 3
+    with pytest.raises(ModuleNotFoundError):
+        _ = missing.anything
+    assert Late("json").loads("[1]") == [1]
