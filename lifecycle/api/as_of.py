@@ -45,6 +45,15 @@ AS_OF_THE_LIST: Final = (
     ),
     AS_OF_PARAMETERS[1],
 )
+AS_OF_TOTALS: Final = (
+    OpenApiParameter(
+        AS_OF,
+        OpenApiTypes.DATE,
+        description="The customers that were here at the end of this day (UTC); a day ahead counts as today. Needs the"
+        " right to see histories. Stages, their names and expected days are those of the configuration of then.",
+    ),
+    AS_OF_PARAMETERS[1],
+)
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 

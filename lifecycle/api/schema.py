@@ -6,7 +6,7 @@ from typing import Any
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 
 from lifecycle.api import configuration_responses, customer_responses, personal_data_responses, responses
-from lifecycle.api.as_of import AS_OF_PARAMETERS, AS_OF_THE_LIST
+from lifecycle.api.as_of import AS_OF_PARAMETERS, AS_OF_THE_LIST, AS_OF_TOTALS
 from lifecycle.api.openapi import examples, security  # noqa: F401  (drf-spectacular finds the schemes)
 from lifecycle.api.openapi.configuration import CONFIGURATION, PUBLISHED
 from lifecycle.api.openapi.parameters import (
@@ -110,7 +110,7 @@ LIST_HISTORY = describe(
     *PAGING,
     answer=responses.HistoryPageResponse,
 )
-GET_TENANT_SUMMARY = describe("get_tenant_summary", "lifecycle", answer=responses.TenantSummaryResponse)
+GET_TENANT_SUMMARY = describe("get_tenant_summary", "lifecycle", *AS_OF_TOTALS, answer=responses.TenantSummaryResponse)
 MOVE_CUSTOMERS = describe(
     "move_customers",
     "lifecycle",

@@ -1,6 +1,7 @@
 """Where a customer was at the end of a past day, over the API."""
 
 import datetime as dt
+from collections import Counter
 
 import pytest
 
@@ -136,3 +137,32 @@ def test_a_list_of_the_past_takes_as_many_statements_for_one_customer_as_for_man
 def test_who_sees_no_history_sees_no_list_of_the_past(api_client, users):
     refused = api_client("viewer").get("/api/v1/customers?as_of=2026-04-01")
     assert (refused.status_code, refused.json()["code"]) == (403, "permission_denied")
+
+
+def test_the_tenant_at_a_glance_on_each_day_adds_up_what_the_list_of_the_day_names(api_client, tenant, ann):
+    keep_facts(tenant)
+    client = api_client("account_manager")
+    for day in (at(days).date() for days in range(-1, 75, 5)):
+        for known in (EFFECTIVE, RECORDED):
+            body = client.get(f"/api/v1/lifecycle/summary?as_of={day}&known={known}").json()
+            rows = listed(client, as_of=str(day), known=known)
+            counted = {stage["stage"]: stage["customers"] for stage in body["stages"] if stage["customers"]}
+            assert counted == Counter(row["stage"] for row in rows), (day, known)
+            assert body["total"]["customers"] == len(rows)
+    body = client.get(f"/api/v1/lifecycle/summary?as_of={at(55).date()}").json()
+    money = {stage["stage"]: stage["money"] for stage in body["stages"]}
+    assert [(one["currency"], float(one["arr"])) for one in money["At-Risk"]] == [("EUR", 70.0), ("USD", 120.0)]
+    today = dt.datetime.now(dt.UTC).date()
+    now = client.get("/api/v1/lifecycle/summary").json()
+    past = client.get(f"/api/v1/lifecycle/summary?as_of={today}").json()
+    assert [(one["stage"], one["customers"], one["over_expected"], one["category"]) for one in past["stages"]] == [
+        (one["stage"], one["customers"], one["over_expected"], one["category"]) for one in now["stages"]
+    ]
+    assert past["configuration_version"] == now["configuration_version"]
+
+
+def test_the_tenant_s_past_is_for_those_who_see_histories(api_client, ann):
+    assert api_client("viewer").get("/api/v1/lifecycle/summary?as_of=2026-03-01").status_code == 403
+    assert api_client("viewer").get("/api/v1/lifecycle/summary").status_code == 200
+    for asked in ("as_of=x", "known=recorded", "as_of=2026-03-01&known=x"):
+        assert api_client("account_manager").get(f"/api/v1/lifecycle/summary?{asked}").status_code == 400

@@ -37,6 +37,8 @@ def test_a_proposal_is_on_the_home_page_and_the_customers_page_with_what_can_be_
         assert "“Deep in debt” has held since" in shown and move in shown
         seen = viewer.get(address).content.decode()
         assert "“Deep in debt” has held since" in seen and "Dismiss" not in seen
+    # The home page has no place for a dialog: there it is a page of its own.
+    assert "dialog-slot" not in manager.get("/").content.decode()
     dialog = manager.get(move.replace("&amp;", "&")).content.decode()
     assert 'value="At-Risk" checked' in dialog and 'value="Money"' in dialog
 

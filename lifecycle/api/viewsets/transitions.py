@@ -3,10 +3,12 @@
 from typing import Any, ClassVar
 
 from django.utils import timezone
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from lifecycle.api import responses, schema
+from lifecycle.api.as_of import AS_OF, KNOWN, read_day, read_known, refuse_known_alone
 from lifecycle.api.batches import BadItem, describe_result, read_items, status_of
 from lifecycle.api.filters import refuse_unknown_parameters
 from lifecycle.api.idempotency import idempotent
@@ -16,9 +18,14 @@ from lifecycle.rules.transitions import Allowed, Change
 from lifecycle.sentences import say_for_record
 from lifecycle.services.customers import summaries
 from lifecycle.services.effects.foreseen import count_foreseen
+from lifecycle.services.insight.as_of_totals import read_past_totals
+from lifecycle.services.insight.reading import Stages
 from lifecycle.services.transitions.apply import CallRefused, Outcome, apply
 from lifecycle.services.transitions.update_budget import UpdateBudget
-from tenants.roles import UPDATE_LIFECYCLE, VIEW_LIFECYCLE
+from tenants.context import tenant_context
+from tenants.permissions import describe_denial
+from tenants.roles import UPDATE_LIFECYCLE, VIEW_HISTORY, VIEW_LIFECYCLE
+from tenants.services.configuration.policies import live_policy
 
 
 class TransitionViewSet(TenantViewSet):
@@ -87,6 +94,18 @@ class TenantSummaryViewSet(TenantViewSet):
 
     @schema.GET_TENANT_SUMMARY
     def retrieve(self, request: Request) -> Response:
-        """Customers and money per stage [API-3]."""
-        refuse_unknown_parameters(request.query_params, ())
+        """Customers and money per stage [API-3]; with `as_of`, as of the end of a past day."""
+        refuse_unknown_parameters(request.query_params, (AS_OF, KNOWN))
+        if AS_OF in request.query_params:
+            return self._show_past(request)
+        refuse_known_alone(request.query_params)
         return Response(responses.TenantSummaryResponse.render(summaries.read_tenant_summary(tenant=self.tenant)))
+
+    def _show_past(self, request: Request) -> Response:
+        if not self.identity.may(VIEW_HISTORY):
+            raise PermissionDenied(describe_denial(self.identity, VIEW_HISTORY))
+        day, known = read_day(request.query_params), read_known(request.query_params)
+        with tenant_context(self.tenant.id):
+            stages = Stages.of(live_policy(self.tenant.id), self.tenant)
+            body = read_past_totals(day, stages=stages, tenant=self.tenant, known=known)
+        return Response(responses.TenantSummaryResponse.render(body))

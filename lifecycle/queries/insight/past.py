@@ -51,3 +51,14 @@ SELECT x.*
  ORDER BY x.entered DESC, x.customer_id"""
     for known, here in HERE.items()
 }
+# The tenant at a glance. Money is that of all pieces: those of one moment.
+TOTALS: Final = {
+    known: f"""
+SELECT p.stage, p.currency, count(*), NULLIF(sum(p.arr), 0),
+       count(*) FILTER (WHERE p.entered < %(moment)s::timestamptz - make_interval(days => w.max_days))
+  FROM lifecycle_stay p
+  LEFT JOIN unnest(%(stages)s::text[], %(max_days)s::int[]) AS w(stage, max_days) ON w.stage = p.stage
+ WHERE {OF_TENANT} AND {here}
+ GROUP BY 1, 2"""
+    for known, here in HERE.items()
+}

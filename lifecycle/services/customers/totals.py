@@ -1,7 +1,7 @@
 """How many customers stand where, and how much money with them: the tenant at a glance [API-3]."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
@@ -41,7 +41,7 @@ def read_tenant_summary(*, tenant: TenantRef) -> Json:
         with on_primary(), tenant_context(tenant.id):
             policy = live_policy(tenant.id)
             rows = _count(policy, tenant)
-        raw = dump(_describe(policy, rows))
+        raw = dump(describe_totals(policy, rows))
         reading.offer(raw)
     summary: Json = orjson.loads(raw)
     return summary
@@ -62,7 +62,8 @@ def _count(policy: Policy, tenant: TenantRef) -> list[tuple[Any, ...]]:
     return rows
 
 
-def _describe(policy: Policy, rows: list[tuple[Any, ...]]) -> Json:
+def describe_totals(policy: Policy, rows: Iterable[Sequence[Any]]) -> Json:
+    """The totals of rows of stage, currency, customers, their revenue, and how many are over the expected days."""
     by_stage = defaultdict(list)
     for stage, *figures in rows:
         by_stage[stage].append(figures)
@@ -87,7 +88,7 @@ def _describe(policy: Policy, rows: list[tuple[Any, ...]]) -> Json:
     }
 
 
-def _add_up(rows: Iterable[list[Any]]) -> Json:
+def _add_up(rows: Iterable[Sequence[Any]]) -> Json:
     customers, late = 0, 0
     money: dict[str, Decimal] = {}
     for currency, count, arr, over in rows:

@@ -20,6 +20,7 @@ from lifecycle.services.insight.reading import Stages
 from storage.cursors import plain_array, text_array
 from tenants.actors import TenantRef
 from tenants.models import ConfigurationVersion
+from tenants.rules.configuration.policy import Policy
 from tenants.services.configuration.policies import policy_of_version
 
 Row = dict[str, Any]
@@ -37,11 +38,16 @@ def list_as_of(asked: Asked, *, stages: Stages, tenant: TenantRef, cursor: str |
     return replace(page, rows=_describe(page.rows, asked, stages, tenant)) if page.rows else page
 
 
+def find_policy(end: dt.datetime, *, live: Policy, tenant: TenantRef) -> Policy:
+    """The policy that was live at a moment; before the first, the one that is ``live`` now. Two statements at most."""
+    versions = ConfigurationVersion.objects.filter(tenant_id=tenant.id, published_at__lt=end)
+    number = versions.order_by("-number").values_list("number", flat=True).first()
+    return live if number is None else policy_of_version(tenant.id, number)
+
+
 def _describe(found: Sequence[Row], asked: Asked, stages: Stages, tenant: TenantRef) -> list[Row]:
     end = asked.end
-    versions = ConfigurationVersion.objects.filter(tenant_id=tenant.id, published_at__lt=end)
-    live = versions.order_by("-number").values_list("number", flat=True).first()
-    policy = stages.policy if live is None else policy_of_version(tenant.id, live)
+    policy = find_policy(end, live=stages.policy, tenant=tenant)
     arrivals = {row["customer_id"]: row for row in _fetch(ARRIVALS, found, tenant)}
     figures = _read_figures(found, tenant, end, as_known=asked.known == RECORDED)
     work = find_work([past["customer_id"] for past in found], policy, tenant=tenant, now=end, past_day=asked.day)
