@@ -1,7 +1,7 @@
 """``make upgrade-drill``: a release is rolled out under load, with the former one at work on the same database.
 
 The former release works alone, then while the next one migrates, then beside it; then the next one works alone. Every
-change that a client was told is made has to be in the history once, every event in the inbox, every message in Kafka.
+change that was confirmed to a client has to be in the history once, every event in the inbox, every message in Kafka.
 """
 
 import contextlib
