@@ -20,7 +20,7 @@ from local.guard import Guard
 from local.processes import find_free_port
 from local.services import merge
 from tests.moving import counting
-from tests.moving.load import Load
+from tests.moving.load import Load, Visitor
 from tests.moving.world import World, ask, two_servers
 
 MOVING, STAYING = "acme", "globex"
@@ -93,15 +93,19 @@ class Drill:
         loads = {slug: self._load(slug, tenants[slug]) for slug in (MOVING, STAYING)}
         for load in loads.values():
             load.start()
+        visitor = Visitor(self.root.removesuffix("/api/v1"), "manager@acme.example")
+        visitor.log_in()
         time.sleep(3)
         there = self._move_and_kill("b")
         time.sleep(3)
         wrong = list(counting.count_left(world, "main", tenants[MOVING]))
+        wrong += filter(None, [visitor.find_fault()])
         began = time.monotonic()
         back = world.manage("move_tenant", MOVING, "--to", "main", "--settle", SETTLE)
         say(f"back in {time.monotonic() - began:.0f} s: {back.strip().splitlines()[-1]}")
         time.sleep(3)
         wrong += counting.count_left(world, "b", tenants[MOVING])
+        wrong += filter(None, [visitor.find_fault()])
         # And once more, so that what is counted is counted where the tenant was not at the beginning.
         say(world.manage("move_tenant", MOVING, "--to", "b", "--settle", SETTLE).strip().splitlines()[-1])
         time.sleep(3)

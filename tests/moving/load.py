@@ -1,9 +1,11 @@
 """People and modules of two tenants at work, who write down what they were answered."""
 
+import http.cookiejar
 import json
 import threading
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections import Counter
 from dataclasses import dataclass, field
@@ -70,6 +72,34 @@ class Client:
                 return error.code, text, error.headers
         except OSError as error:
             return 0, str(error), {}
+
+
+class Visitor:
+    """A person's browser, with one session of the pages."""
+
+    def __init__(self, site: str, username: str) -> None:
+        self.site, self.username = site, username
+        self._jar = http.cookiejar.CookieJar()
+        self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self._jar))
+
+    def log_in(self) -> None:
+        """By the form of the log-in page."""
+        self._opener.open(f"{self.site}/login", timeout=30).close()
+        token = next(cookie.value for cookie in self._jar if "csrf" in cookie.name.lower())
+        form = {"username": self.username, "password": PASSWORD, "csrfmiddlewaretoken": token}
+        request = urllib.request.Request(
+            f"{self.site}/login", urllib.parse.urlencode(form).encode(), {"Referer": f"{self.site}/login"}
+        )
+        self._opener.open(request, timeout=30).close()
+
+    def find_fault(self) -> str:
+        """'' when the same session still shows the tenant's customers, and streams the file of them."""
+        with self._opener.open(f"{self.site}/customers", timeout=30) as page:
+            if page.url != f"{self.site}/customers":
+                return f"the session of {self.username} has ended: {page.url}"
+        with self._opener.open(f"{self.site}/customers/export.csv", timeout=30) as file:
+            lines = file.read().count(b"\n")
+        return "" if lines > 100 else f"the file of customers has {lines} lines"
 
 
 class Load:
