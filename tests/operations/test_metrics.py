@@ -93,7 +93,9 @@ def test_no_process_exports_what_another_measures(product: Product) -> None:
         "customer360_forecast_last_success_timestamp",
         "customer360_forecast_oldest_timestamp",
     }
-    assert own["stream"] == {f"customer360_stream_{name}" for name in ("connections", "hints", "unavailable")}
+    # It hears from Redis which sessions have ended.
+    stream = {f"customer360_stream_{name}" for name in ("connections", "hints", "unavailable")}
+    assert own["stream"] == {*stream, *redis}
     assert {name.split("_")[1] for name in own["consumer"]} == {
         "consumer",
         "events",
@@ -104,7 +106,8 @@ def test_no_process_exports_what_another_measures(product: Product) -> None:
     }
     # Known once a token of an identity provider was looked at, by whatever test.
     fetches = {"customer360_issuer_key_fetches"}
-    assert own["web"] - fetches == {"customer360_login_guard_fallback", *redis}
+    replica = {f"customer360_replica_{name}" for name in ("off", "lag_seconds")}
+    assert own["web"] - fetches == {"customer360_login_guard_fallback", *replica, *redis}
 
 
 @pytest.mark.parametrize(
