@@ -45,6 +45,20 @@ def _show(kind: Kind) -> "serializers.Field[Any, Any, Any, Any]":
             return serializers.CharField(allow_blank=True)
 
 
+def _declare_urgency() -> "dict[str, serializers.Field[Any, Any, Any, Any]]":
+    """What is at stake now, for comparing customers, in money, and in words."""
+    return {
+        "urgency": serializers.FloatField(help_text=URGENCY_HELP),
+        "at_stake": serializers.DecimalField(
+            max_digits=20,
+            decimal_places=2,
+            allow_null=True,
+            help_text="The same in the customer's own currency; null where nothing is at stake or known.",
+        ),
+        "urgency_reason": SentenceField(help_text="The figures behind the urgency, in one sentence."),
+    }
+
+
 class HealthResponse(ResponseSerializer):
     """How the customer is doing: 0 (poor) to 100; null and ``unknown`` while no figure is known."""
 
@@ -108,14 +122,7 @@ class SummaryResponse(StayResponse):
     name = serializers.CharField()
     owner = serializers.CharField(allow_blank=True)
     health = ExplainedHealthResponse()
-    urgency = serializers.FloatField(help_text=URGENCY_HELP)
-    at_stake = serializers.DecimalField(
-        max_digits=20,
-        decimal_places=2,
-        allow_null=True,
-        help_text="The same in the customer's own currency; null where nothing is at stake or known.",
-    )
-    urgency_reason = SentenceField(help_text="The figures behind the urgency, in one sentence.")
+    vars().update(_declare_urgency())
     renewal = RenewalResponse()
     billing = MoneyResponse()
     support = SupportResponse()
@@ -226,14 +233,7 @@ class ListedResponse(StatusResponse):
     days_over = serializers.IntegerField()
     days_to_renewal = serializers.IntegerField(allow_null=True)
     health = HealthResponse()
-    urgency = serializers.FloatField(help_text=URGENCY_HELP)
-    at_stake = serializers.DecimalField(
-        max_digits=20,
-        decimal_places=2,
-        allow_null=True,
-        help_text="The same in the customer's own currency; null where nothing is at stake or known.",
-    )
-    urgency_reason = SentenceField(help_text="The figures behind the urgency, in one sentence.")
+    vars().update(_declare_urgency())
 
 
 @extend_schema_serializer(many=False)

@@ -94,7 +94,8 @@ def _check(name: str, value: str) -> None:
             raise refuse_parameter(name, _("There is no such page."))
     elif len(value) > schema.get("maxLength", LONGEST_REASON) or not re.search(schema.get("pattern", ""), value):
         raise refuse_parameter(
-            name, _("The parameter “%(name)s” has a form of its own: see the schema.") % {"name": name}
+            name,
+            _("The parameter “%(name)s” is not in the expected format. See the API documentation.") % {"name": name},
         )
 
 

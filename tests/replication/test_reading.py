@@ -13,14 +13,18 @@ from django.test import override_settings
 
 from audit.models import AdministrationEntry
 from lifecycle.models.customers import Customer
+from lifecycle.rules.transitions import Change
+from lifecycle.services.customers.recording import ContactFacts, CustomerFacts, record_customers
 from lifecycle.services.lists import exports
+from lifecycle.services.transitions.apply import Call, apply
 from storage import redis, replica
 from storage.database.routing import REPLICA, on_primary, reading_from
+from tenants.actors import system_actor
 from tenants.checks import check_databases
 from tenants.context import tenant_context
 from tenants.reading import read_from_replica
 from tests.api.test_round_trips import Trips, trips  # noqa: F401
-from tests.factories import CustomerFactory
+from tests.factories import CustomerFactory, utc_now
 from tests.replication.conftest import PASSWORD
 from tests.web.test_moving import submit
 
@@ -70,6 +74,21 @@ def test_a_page_of_many_customers_is_read_from_the_replica(pair, page_client, cu
     pair.await_replayed()
     assert client.get(address).status_code == 200
     assert read_by() == {"replica": 1}
+
+
+def test_whose_contacts_the_first_page_shows_is_recorded_on_the_primary(pair, page_client, tenant, customer, read_by):
+    zoe = ContactFacts(name="Zoë Beispiel", phone="+49 30 123456")
+    facts, by = CustomerFacts(customer.external_id, "/crm", utc_now(), contacts=[zoe]), system_actor("tests")
+    with tenant_context(tenant.id):
+        record_customers([facts], tenant=tenant, actor=by, source="Import", now=utc_now(), create=False)
+        apply(Call(tenant, by, "API", utc_now()), [Change(customer.id, "At-Risk", "Low Engagement")])
+    client = page_client("account_manager")
+    pair.await_replayed()
+    assert "+49 30 123456" in client.get("/").content.decode()
+    assert read_by() == {"replica": 1}
+    with tenant_context(tenant.id):
+        entry = AdministrationEntry.objects.get(tenant_id=tenant.id, action="reveal_contacts")
+    assert (entry.subject, entry.detail["place"]) == (str(customer.id), "home")
 
 
 @pytest.mark.direct

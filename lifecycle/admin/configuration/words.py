@@ -13,7 +13,7 @@ from lifecycle.admin.configuration.rows import EXISTS, MISSING, ConditionRow
 from lifecycle.rules.event_types import EVENT_TYPES
 from lifecycle.rules.fields import BILLING, COMPANY, CONTACTS, SUPPORT
 from lifecycle.rules.risk.figures import DAYS_IN_STAGE, DAYS_TO_RENEWAL, OVERDUE_PERCENT
-from lifecycle.sentences.fields import name_field
+from lifecycle.sentences.fields import FIELD_NAMES, name_field
 from tenants.rules.configuration.risk_rules import MOVE, PROPOSE, figures_of_rules
 from tenants.rules.configuration.source_priority import sourced_paths
 
@@ -25,27 +25,27 @@ NAMES: Final[Words] = {
     DAYS_TO_RENEWAL: gettext_lazy("Days to the renewal"),
     DAYS_IN_STAGE: gettext_lazy("Days in the stage"),
     "external_id": gettext_lazy("Customer's ID in your systems"),
-    BILLING: gettext_lazy("Anything of billing"),
-    SUPPORT: gettext_lazy("Anything of support"),
-    "arr": gettext_lazy("Annual revenue"),
+    BILLING: gettext_lazy("Any billing data"),
+    SUPPORT: gettext_lazy("Any support data"),
+    "arr": FIELD_NAMES["billing.arr"],
     "contract_id": gettext_lazy("Contract"),
     "signed_at": gettext_lazy("Signed at"),
-    "starts_on": gettext_lazy("Contract begins"),
-    "ends_on": gettext_lazy("Contract ends"),
+    "starts_on": FIELD_NAMES["billing.contract_starts_on"],
+    "ends_on": FIELD_NAMES["billing.contract_ends_on"],
     "cancelled_at": gettext_lazy("Canceled at"),
     "reason": gettext_lazy("Reason"),
     "issue_id": gettext_lazy("Issue"),
     "severity": gettext_lazy("Severity"),
     "opened_at": gettext_lazy("Opened at"),
     "closed_at": gettext_lazy("Closed at"),
-    "open_issues": gettext_lazy("Open issues"),
-    "csat": gettext_lazy("Satisfaction"),
+    "open_issues": FIELD_NAMES["support.open_issues"],
+    "csat": FIELD_NAMES["support.csat"],
 }
 PARTS: Final[Words] = {
     COMPANY: gettext_lazy("Everything about the company"),
-    BILLING: gettext_lazy("Everything of billing"),
-    SUPPORT: gettext_lazy("Everything of support"),
-    CONTACTS: gettext_lazy("Contacts"),
+    BILLING: gettext_lazy("All billing data"),
+    SUPPORT: gettext_lazy("All support data"),
+    CONTACTS: FIELD_NAMES["contacts"],
 }
 # By the kind of a field, or the unit of a figure.
 UNITS: Final[Words] = {
@@ -64,7 +64,7 @@ COMPARISONS: Final[Words] = {
     "le": gettext_lazy("is at most"),
     "gt": gettext_lazy("is more than"),
     "ge": gettext_lazy("is at least"),
-    "in": gettext_lazy("is one of (between commas)"),
+    "in": gettext_lazy("is one of (separated by commas)"),
     EXISTS: gettext_lazy("is known"),
     MISSING: gettext_lazy("is not known"),
 }

@@ -76,7 +76,7 @@ class ProposalViewSet(TenantViewSet):
         limit = read_limit(asked)
         owner, customer = asked.get("owner", ""), asked.get("customer_id")
         if len(owner) > LONGEST_OWNER or "\x00" in owner:
-            raise RequestRefused("invalid_request", _("The owner is too long, or no text."))
+            raise RequestRefused("invalid_request", _("The owner is too long or contains invalid characters."))
         given: dict[str, Any] = {
             "tenant": self.tenant,
             "owners": [fold_text(owner)] if owner else None,

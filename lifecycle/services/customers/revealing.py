@@ -18,6 +18,7 @@ from audit.services.keys import load_keys
 from lifecycle.models import Contact, Customer
 from lifecycle.services.customers.parts import Json
 from lifecycle.services.customers.profiles import open_contact
+from storage.database.routing import on_primary
 from tenants.actors import Actor, TenantRef
 from tenants.context import tenant_context
 
@@ -82,8 +83,8 @@ def note_reading(
     """See to it that the administration log says who read which customers' contacts in clear: once a day, for each
     reader and customer, in each process.
 
-    ``contacts``: those that are shown, by customer; without an address or a number there is nothing to note. In the
-    transaction of what shows them: what is not recorded is not shown. One statement, none for what was noted.
+    ``contacts``: those that are shown, by customer; without an address or a number there is nothing to note. On the
+    primary, before they are shown: what is not recorded is not shown. One statement, none for what was noted.
     """
     shown = {
         customer_id: [one["id"] for one in people if one["email"] or one["phone"]]
@@ -95,7 +96,7 @@ def note_reading(
         new = [id_ for id_, key in keys.items() if key not in _noted]
     if not new:
         return
-    with tenant_context(tenant.id), transaction.atomic():
+    with on_primary(), tenant_context(tenant.id), transaction.atomic():
         record_many(
             [(str(id_), {"contacts": shown[id_], "place": place}) for id_ in new],
             tenant_id=tenant.id,
