@@ -110,8 +110,10 @@ def test_what_has_a_name_is_described_once(db):
 
 # A body says why, and need not.
 MAY_SAY_NOTHING = {
+    "accept_proposal",
     "begin_backtest",
     "change_task",
+    "dismiss_proposal",
     "export_customer",
     "reveal_contacts",
     "set_notification_preferences",
