@@ -113,7 +113,6 @@ MAY_SAY_NOTHING = {
     "accept_proposal",
     "begin_backtest",
     "change_task",
-    "dismiss_proposal",
     "export_customer",
     "reveal_contacts",
     "set_notification_preferences",
