@@ -46,8 +46,12 @@ class Batch:
 
     def offsets(self) -> dict[tuple[str, int], int]:
         """Where each partition that was not dropped goes on after what is done."""
-        places = ((message.topic, message.partition, message.offset + 1) for message in self.done)
-        done = {(topic, number): offset for topic, number, offset in places if (topic, number) not in self._dropped}
+        done: dict[tuple[str, int], int] = {}
+        for message in self.done:
+            place = (message.topic, message.partition)
+            if place not in self._dropped:
+                # Of several servers the one that was done last need not have had the last message.
+                done[place] = max(done.get(place, 0), message.offset + 1)
         if self.parts:
             # Of several servers one may be done with later messages of a partition than another.
             for received in chain.from_iterable(self.parts):

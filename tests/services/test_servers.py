@@ -287,6 +287,20 @@ def test_offsets_stop_before_what_another_server_still_has_to_do(tenant: TenantR
         assert batch.offsets()[place] == first.message.offset
 
 
+def test_offsets_go_on_after_the_last_message_whichever_server_was_done_last(tenant: TenantRef) -> None:
+    speaker = Speaker(tenant)
+    first, second, third = (speaker.updated("c1", segment=segment) for segment in "xyz")
+    place = (first.message.topic, first.message.partition)
+    offsets = [one.message.offset for one in (first, second, third)]
+    assert offsets == sorted(offsets)
+    batch = Batch([first, second, third])
+    batch.spread([[first, third], [second]])
+    batch.finish()
+    assert batch.offsets() == {place: second.message.offset}
+    batch.finish()
+    assert batch.offsets() == {place: third.message.offset + 1}
+
+
 # --- the fence ----------------------------------------------------------------------------------------------------
 
 
