@@ -143,9 +143,16 @@ class Announcements:
                     if len(room.listeners) == 1:
                         await (await self._connected()).subscribe(listener.channel)
                 await room.open.wait()
-                has_ended = await self._has_ended(listener)
         except (RedisError, OSError, TimeoutError) as error:
             await self._hang_up(error)
+            raise Unavailable from error
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                has_ended = await self._has_ended(listener)
+        except (RedisError, OSError, TimeoutError) as error:
+            # Says nothing of the subscription, by which the others hear: it finds out by itself.
+            log.warning("not known whether a session has ended", error=repr(error))
+            await self.leave(listener)
             raise Unavailable from error
         if has_ended:
             await self.leave(listener)

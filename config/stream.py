@@ -39,7 +39,7 @@ configure_logging(settings.LOGGING_CONFIG, settings.LOGGING)
 announcements = Announcements(settings.REDIS_URL)
 connections = Gauge("customer360_stream_connections", "Open event streams.", multiprocess_mode="livesum")
 hints = Counter("customer360_stream_hints_total", "Hints sent to open pages.")
-unavailable = Counter("customer360_stream_unavailable_total", "Event streams refused because Redis was away.")
+unavailable = Counter("customer360_stream_unavailable_total", "Event streams refused because Redis did not answer.")
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:

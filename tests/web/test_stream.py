@@ -403,6 +403,30 @@ def test_when_redis_is_cut_off_every_page_is_let_go_and_may_come_back(run, monke
     run(story)
 
 
+@pytest.mark.parametrize("is_silent", [False, True])
+def test_a_page_whose_session_cannot_be_asked_about_takes_no_other_down(run, monkeypatch, is_silent):
+    async def story():
+        async with Wire() as wire:
+            async with Browser(CUSTOMER_PATH, ticket_for()) as page:
+                await page.until(is_open)
+                wire.swallow = is_silent
+                monkeypatch.setattr("config.announcements.CONNECT_SECONDS", 0.3)
+                url = wire.redis_url if is_silent else "redis://127.0.0.1:1/0"
+                asking = redis.asyncio.Redis.from_url(url)
+                await stream.announcements._asking.aclose()
+                monkeypatch.setattr(stream.announcements, "_asking", asking)
+                async with Browser(CUSTOMER_PATH, ticket_of("session-1")) as other:
+                    await other.until(lambda page: page.finished)
+                assert other.status == 503
+                assert stream.announcements.listening == 1
+                await announce({str(CUSTOMER): 6})
+                await page.until(lambda page: b"data: 6" in page.body)
+                assert not page.finished
+            await asking.aclose()
+
+    run(story)
+
+
 def test_when_redis_falls_silent_every_page_is_let_go(run, monkeypatch):
     monkeypatch.setattr("config.announcements.SILENCE_SECONDS", 0.1)
 
