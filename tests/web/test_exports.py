@@ -3,6 +3,7 @@
 import csv
 import io
 import threading
+import time
 import tracemalloc
 import zipfile
 from xml.etree import ElementTree
@@ -194,6 +195,25 @@ def test_the_memory_of_an_export_does_not_grow_with_its_rows(tenant, monkeypatch
                 tracemalloc.stop()
         with file:
             assert len(file.read()) > 100_000
+
+
+def test_what_the_replica_takes_is_not_taken_from_the_primary(client, four, monkeypatch):  # noqa: F811
+    """It is reached and read while the turn waits, for as long as a file may take and a little longer; then the primary
+    has all of its own time.
+    """
+    monkeypatch.setattr(exports, "MOST_SECONDS", 1)
+
+    def read_late(read, **_):
+        time.sleep(1.3)
+        return read()
+
+    def write_slowly(rows):
+        time.sleep(0.7)
+        return rows
+
+    monkeypatch.setattr(exports, "read_from_replica", read_late)
+    monkeypatch.setattr(exports, "_in_turns", write_slowly)
+    assert len(read_csv(client.get("/customers/export.csv"))) == len(names(client.get("/customers")))
 
 
 @pytest.mark.parametrize("kind", ["csv", "xlsx"])

@@ -91,8 +91,8 @@ def export_customers(
             raise
 
     with _take_turn(tenant):
-        # The turn is the primary's, which waits while the replica is read.
-        allow_seconds(MOST_SECONDS, idle=MOST_SECONDS)
+        # The turn is the primary's, which waits while the replica is reached and read, and is asked if that fails.
+        allow_seconds(2 * MOST_SECONDS, idle=2 * MOST_SECONDS)
         file, number = read_from_replica(write_file, tenant_id=tenant.id, reader=actor.name)
         record_administration(
             tenant_id=tenant.id,
