@@ -96,6 +96,11 @@ class InsightState(models.Model):
 
     class Meta:
         db_table = "lifecycle_insight_state"
+        # Those of whom not every episode is kept that can be (``lifecycle.queries.insight.episodes``).
+        indexes = [
+            models.Index(fields=["tenant_id", "risk"], name="insight_state_by_risk"),
+            models.Index(fields=["tenant_id", "due_at"], name="insight_state_due", condition=Q(due_at__isnull=False)),
+        ]
 
     def __str__(self) -> str:
         return f"{self.customer_id}: {self.sequence} rows"

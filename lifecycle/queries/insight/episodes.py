@@ -103,9 +103,23 @@ LOOSE: Final = f"""
         WHERE p.tenant_id = %(tenant_id)s::uuid AND p.customer_id = o.customer_id AND {_BEGINS}
           AND NOT EXISTS (SELECT FROM lifecycle_risk_episode k WHERE k.{_OF_P.format("k")}
                              AND k.sequence = p.sequence)"""
-# Locked: who deletes a note in the meantime notes it after the episodes were made without knowing of it.
-BEHIND: Final = """
-SELECT customer_id FROM lifecycle_insight_state
- WHERE tenant_id = %(tenant_id)s AND (risk <> %(risk)s OR due_at <= %(now)s) ORDER BY customer_id LIMIT %(batch)s
-   FOR UPDATE
+# Three looks, each along an index, so that it reads those that are behind and none of the others. Locked: who deletes a
+# note in the meantime notes it after the episodes were made without knowing of it.
+_LOOK: Final = """
+SELECT customer_id FROM (
+       SELECT customer_id FROM lifecycle_insight_state
+        WHERE tenant_id = %(tenant_id)s::uuid AND {0}
+        ORDER BY {1} LIMIT %(batch)s FOR UPDATE) b
+"""
+_DUE: Final = "due_at <= %(now)s::timestamptz"
+_NOT_DUE: Final = "(due_at > %(now)s::timestamptz OR due_at IS NULL)"
+BEHIND: Final = f"""{
+    "UNION ALL".join(
+        (
+            _LOOK.format(_DUE, "due_at"),
+            _LOOK.format(f"risk < %(risk)s::text AND {_NOT_DUE}", "risk"),
+            _LOOK.format(f"risk > %(risk)s::text AND {_NOT_DUE}", "risk"),
+        )
+    )
+} LIMIT %(batch)s
 """
