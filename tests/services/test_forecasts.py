@@ -8,10 +8,9 @@ from random import Random
 from uuid import uuid4
 
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import call_command
 
 from lifecycle.delivery.senders import deliver
-from lifecycle.management.commands import forecast_churn as command
 from lifecycle.models import (
     Customer,
     CustomerForecast,
@@ -282,67 +281,6 @@ def test_while_a_night_goes_on_the_forecasts_are_as_old_as_those_of_the_day_befo
     run.close()
     night(tenant, next_night)
     assert find_age(tenant) == next_night and is_done(tenant, now=next_night)
-
-
-@pytest.fixture
-def rounds(monkeypatch):
-    """``rounds(count, *tenants)``: the process looks so often at these, and is then asked to end. What it says."""
-    monkeypatch.setattr(command, "end_in_time", lambda _stop: None)
-
-    def run(count, *tenants):
-        left = [count]
-
-        def wait(_health, stop, _seconds):
-            left[0] -= 1
-            if not left[0]:
-                stop.set()
-
-        monkeypatch.setattr(command.HealthFile, "wait", wait)
-        monkeypatch.setattr(command, "choose_tenants", lambda _slug: list(tenants))
-        call_command("forecast_churn", every=600.0, stdout=(said := StringIO()))
-        return said.getvalue()
-
-    return run
-
-
-def test_the_process_makes_each_day_s_forecasts_once_and_tries_again_what_failed(db, monkeypatch, rounds):
-    broken, unborn, good = (TenantFactory(configuration=one) for one in (RISKY, None, RISKY))
-    for tenant, seed in ((broken, 7), (good, 8)):
-        tell_past(tenant, 90, seed=seed)
-    real, asked = forecast_churn, []
-
-    def flaky(tenant, *, now):
-        asked.append(tenant.slug)
-        if asked == [broken.slug]:
-            raise ValueError("not this time")
-        return real(tenant, now=now)
-
-    monkeypatch.setattr(command, "forecast_churn", flaky)
-    said = rounds(1, broken, unborn, good)
-    assert asked == [broken.slug, good.slug] and f"{good.slug}: too little past" in said
-    assert learned(broken) is None and learned(good) is not None
-    oldest = command.metrics.forecast_oldest._value.get()
-    assert oldest == find_age(broken).timestamp() < find_age(good).timestamp()
-    rounds(2, broken, unborn, good)
-    assert asked == [broken.slug, good.slug, broken.slug]
-    assert command.metrics.forecast_oldest._value.get() == find_age(good).timestamp()
-
-
-def test_a_process_that_knows_no_tenant_has_no_old_forecasts(db, rounds):
-    rounds(1, TenantFactory(configuration=None))
-    assert utc_now().timestamp() - command.metrics.forecast_oldest._value.get() < 60
-
-
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        ({"every": 0.0}, "--every needs a number of seconds above 0."),
-        ({"every": 60.0, "again": True}, "--again is for"),
-    ],
-)
-def test_what_makes_no_sense_together_is_refused_before_anything_begins(options, said):
-    with pytest.raises(CommandError, match=said):
-        call_command("forecast_churn", **options)
 
 
 def test_what_was_erased_while_the_night_went_on_does_not_come_back(db, monkeypatch):

@@ -1,7 +1,7 @@
 """``manage.py forecast_churn``: learns each tenant's churn forecast, proves it, and forecasts every customer."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -17,7 +17,7 @@ from lifecycle.management.tenants import add_tenant_argument, choose_tenants
 from lifecycle.messaging import metrics
 from lifecycle.messaging.process import HealthFile, check_databases, end_in_time, serve_metrics
 from lifecycle.models import ForecastFit
-from lifecycle.services.events.failures import concerns_everybody, describe
+from lifecycle.services.events.failures import concerns_everybody, describe, is_transient
 from lifecycle.services.insight.forecasting import find_age, forecast_churn, is_done
 from lifecycle.services.insight.forecasts import read_learned
 from tenants.actors import TenantRef
@@ -58,6 +58,7 @@ class Command(ServiceCommand):
             raise CommandError("--again is for a single run: leave it out, or leave --every out.")
         self._health = HealthFile(options["health_file"])
         serve_metrics(options["metrics_port"], metrics.FORECAST)
+        self._ages: dict[TenantRef, dt.datetime | None] = {}
         metrics.forecast_round.set_to_current_time()
         metrics.forecast_oldest.set_to_current_time()
         with stop_on_signals() as stop:
@@ -75,14 +76,13 @@ class Command(ServiceCommand):
     def _run_once(self, slug: str | None, stop: StopRequest, *, again: bool) -> None:
         failed: list[str] = []
         for tenant in choose_tenants(slug):
-            if not again and is_done(tenant, now=timezone.now()):
-                self.stdout.write(f"{tenant.slug}: done today")
-                continue
-            if find_age(tenant) is None:
-                self.stdout.write(f"{tenant.slug}: no configuration yet")
-                continue
             try:
-                self._work(tenant, stop)
+                if not again and is_done(tenant, now=timezone.now()):
+                    self.stdout.write(f"{tenant.slug}: done today")
+                elif find_age(tenant) is None:
+                    self.stdout.write(f"{tenant.slug}: no configuration yet")
+                else:
+                    self._work(tenant, stop)
             except Exception as error:
                 if slug:
                     raise
@@ -96,33 +96,45 @@ class Command(ServiceCommand):
     def _run_round(self, slug: str | None, stop: StopRequest) -> None:
         """Make what is not made today. What fails is tried again in the next round."""
         try:
-            ages = {}
-            for tenant in choose_tenants(slug):
-                ages[tenant] = find_age(tenant)
-            self._note_oldest(ages)
-            for tenant, age in ages.items():
+            tenants = choose_tenants(slug)
+            for tenant in tenants:
+                self._try(tenant, self._look_up_age)
+            self._note_oldest(tenants)
+            for tenant in tenants:
                 self._health.touch()
                 if stop:
                     return
-                if age is None or is_done(tenant, now=timezone.now()):
-                    continue
-                try:
-                    self._work(tenant, stop)
-                    ages[tenant] = find_age(tenant)
-                except Exception as error:
-                    if concerns_everybody(error):
-                        raise
-                    log.error("no forecast", tenant=tenant.slug, error=describe(error))
-            self._note_oldest(ages)
+                self._try(tenant, lambda tenant: self._make_todays(tenant, stop))
+            self._note_oldest(tenants)
             metrics.forecast_round.set_to_current_time()
         except Exception as error:
-            if not concerns_everybody(error):
+            if not is_transient(error):
                 raise
             log.warning("database away, trying again", error=describe(error))
             close_old_connections()
 
-    def _note_oldest(self, ages: Mapping[TenantRef, dt.datetime | None]) -> None:
-        known = [age for age in ages.values() if age is not None]
+    def _try(self, tenant: TenantRef, work: Callable[[TenantRef], None]) -> None:
+        """Do something for one tenant. What fails for it alone does not hold up the others."""
+        try:
+            work(tenant)
+        except Exception as error:
+            if concerns_everybody(error):
+                raise
+            log.error("no forecast", tenant=tenant.slug, error=describe(error))
+
+    def _look_up_age(self, tenant: TenantRef) -> None:
+        self._ages[tenant] = find_age(tenant)
+
+    def _make_todays(self, tenant: TenantRef, stop: StopRequest) -> None:
+        # Without an age it has no customers, or that could not be looked up.
+        if self._ages.get(tenant) is None or is_done(tenant, now=timezone.now()):
+            return
+        self._work(tenant, stop)
+        self._look_up_age(tenant)
+
+    def _note_oldest(self, tenants: Sequence[TenantRef]) -> None:
+        """An age that could not be looked up is that of the round before: forecasts grow no younger by an error."""
+        known = [age for age in map(self._ages.get, tenants) if age is not None]
         metrics.forecast_oldest.set(min(known, default=timezone.now()).timestamp())
 
     def _work(self, tenant: TenantRef, stop: StopRequest) -> None:
