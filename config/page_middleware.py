@@ -7,6 +7,7 @@ through all of them, like everything outside of the API.
 from collections.abc import Callable
 from typing import Any, Final
 
+import structlog
 from csp.constants import HEADER
 from csp.middleware import CSPMiddleware
 from django.conf import settings
@@ -14,12 +15,17 @@ from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone, translation
 
+from config.redaction import error_code
+from storage.database.writable import refuses_writes
 from tenants.models import User
 from tenants.services.accounts.open_sessions import see_page_session
 from tenants.services.accounts.own_settings import in_settings_of
+
+log = structlog.get_logger(__name__)
 
 API: Final = "/api/v1/"
 ADMIN: Final = "/admin/"
@@ -90,10 +96,18 @@ class SeenSessions:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Pass on, and keep it first: outside the view's transaction, whatever becomes of that."""
+        """Pass on, and keep it first: outside the view's transaction, whatever becomes of that.
+
+        While the database can only be read it is not kept, and the page is shown.
+        """
         has_session = settings.SESSION_COOKIE_NAME in request.COOKIES and not is_without_session(request)
         if has_session and isinstance(request.user, User):
-            see_page_session(request, now=timezone.now())
+            try:
+                see_page_session(request, now=timezone.now())
+            except DatabaseError as error:
+                if not refuses_writes(error):
+                    raise
+                log.warning("not kept when a session was used last", code=error_code(error))
         return self.get_response(request)
 
 

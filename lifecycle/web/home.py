@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
+import structlog
+from django.db import DatabaseError
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
@@ -22,6 +24,7 @@ from lifecycle.services.home.visits import find_person, visit_before
 from lifecycle.services.work.sealing import unseal
 from lifecycle.web.people import name_people_then
 from lifecycle.web.proposals import show_proposals
+from storage.database.writable import refuses_writes
 from tenants.actors import TenantRef
 from tenants.middleware import current_request_id
 from tenants.pages import TenantRequest
@@ -30,6 +33,8 @@ from tenants.rules.configuration.categories import LOST, RISK
 from tenants.rules.configuration.policy import Policy
 from tenants.rules.messages import Message
 from tenants.rules.texts import fold_text
+
+log = structlog.get_logger(__name__)
 
 MOST_CALLS: Final = 10
 MOST_DOUBTED: Final = 5
@@ -102,13 +107,7 @@ def gather_home(request: TenantRequest, policy: Policy, *, now: dt.datetime) -> 
     names = name_people_then(asked, tenant=tenant, viewer=identity) if asked else {}
     keys = load_keys(tenant.id, [row["customer_id"] for row in rows]) if rows else {}
     may_update, may_reveal = identity.may(UPDATE_LIFECYCLE), identity.may(REVEAL_CONTACTS)
-    contacts = open_main_contacts(awake, keys, tenant=tenant, with_contact_details=may_reveal)
-    if may_reveal:
-        # Their phone numbers alone are on the page.
-        people = {id_: [one | {"email": None}] for id_, one in contacts.items()}
-        note_reading(
-            people, tenant=tenant, actor=identity.actor(), now=now, place="home", request_id=current_request_id()
-        )
+    contacts, may_reveal = _open_contacts(request, awake, keys, may_reveal=may_reveal, now=now)
     # Those who only look see no texts of tasks.
     titles = _open_titles(done, keys, tenant) if may_update else {}
     work = find_work([row["customer_id"] for row in rows], policy, tenant=tenant, now=now)
@@ -138,6 +137,26 @@ def gather_home(request: TenantRequest, policy: Policy, *, now: dt.datetime) -> 
         **show_proposals(policy, tenant=tenant, owners=scope.owners),
         "may_reveal": may_reveal,
     }
+
+
+def _open_contacts(
+    request: TenantRequest, ids: Sequence[UUID], keys: Mapping[UUID, bytes], *, may_reveal: bool, now: dt.datetime
+) -> tuple[dict[UUID, Json], bool]:
+    """Whom to call at each customer, and whether in clear: not where the reading cannot be recorded for the moment."""
+    contacts = open_main_contacts(ids, keys, tenant=request.tenant, with_contact_details=may_reveal)
+    if not may_reveal:
+        return contacts, False
+    # Their phone numbers alone are on the page.
+    people = {id_: [one | {"email": None}] for id_, one in contacts.items()}
+    actor, request_id = request.identity.actor(), current_request_id()
+    try:
+        note_reading(people, tenant=request.tenant, actor=actor, now=now, place="home", request_id=request_id)
+    except DatabaseError as error:
+        if not refuses_writes(error):
+            raise
+        log.warning("contacts are masked: their reading cannot be recorded", error=type(error).__name__)
+        return open_main_contacts(ids, keys, tenant=request.tenant, with_contact_details=False), False
+    return contacts, True
 
 
 def find_scope(request: TenantRequest, *, now: dt.datetime) -> Scope:

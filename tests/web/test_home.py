@@ -3,6 +3,7 @@
 import datetime as dt
 
 import pytest
+from django.db import connection
 
 from audit.models import AdministrationEntry
 from lifecycle.models import BillingFigures, HomeVisit, Snooze
@@ -10,6 +11,7 @@ from lifecycle.queries.home import least_of_figures
 from lifecycle.services.compliance.erasure import erase_customer
 from lifecycle.services.compliance.exports import export_customer
 from lifecycle.services.customers.recording import ContactFacts, CustomerFacts, record_customers
+from lifecycle.services.moving.fences import fence, lift_fence
 from lifecycle.services.work.notes import By, write_note
 from lifecycle.services.work.tasks import create_task
 from tenants.actors import USER, Actor, system_actor
@@ -20,6 +22,7 @@ from tenants.rules.configuration.policy import compile_policy
 from tenants.services.accounts.teams import set_team
 from tests.factories import SAAS, TenantFactory, UserFactory, utc_now
 from tests.rules.documents import SMALLEST
+from tests.services.test_servers import admin  # noqa: F401
 from tests.statements import statements_of
 from tests.web.conftest import markup_of, text_of
 
@@ -108,6 +111,44 @@ def test_what_was_moved_since_yesterday_says_from_where_and_by_whom(page_client,
     shown = text_of(page_client("viewer").get("/"))
     assert "Since yesterday Moved from Live to Wobbly" in shown
     assert "Last done Live to Wobbly, by System (tests)" in shown
+
+
+def fence_in(tenant, side):
+    fence(side, tenant.id)
+    return lambda: lift_fence(side, tenant.id)
+
+
+def make_read_only(tenant, side):
+    with connection.cursor() as cursor:
+        cursor.execute("SET default_transaction_read_only = on")
+    return connection.close
+
+
+@pytest.mark.parametrize("forbid_writes", [fence_in, make_read_only])
+def test_while_nothing_can_be_written_the_page_is_shown_and_numbers_that_cannot_be_recorded_are_not(
+    page_client,
+    users,
+    tenant,
+    admin,  # noqa: F811
+    forbid_writes,
+):
+    record(tenant, 1, "Aurora", contact=ContactFacts(name="Zoë Beispiel", phone="+49 30 123456"))
+    client = page_client("account_manager")
+    allow_writes = forbid_writes(tenant, admin)
+    try:
+        page = client.get("/")
+        assert page.status_code == 200
+        assert "Contact Zoë Beispiel ••• 56" in text_of(page)
+        assert "123456" not in page.content.decode()
+    finally:
+        allow_writes()
+    with tenant_context(tenant.id):
+        assert not HomeVisit.objects.exists()
+        assert not AdministrationEntry.objects.filter(tenant_id=tenant.id, action="reveal_contacts").exists()
+    assert "Contact Zoë Beispiel +49 30 123456" in text_of(client.get("/"))
+    with tenant_context(tenant.id):
+        assert HomeVisit.objects.count() == 1
+        assert AdministrationEntry.objects.filter(tenant_id=tenant.id, action="reveal_contacts").count() == 1
 
 
 def test_mine_my_team_s_and_all(page_client, users, tenant):

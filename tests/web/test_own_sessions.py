@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.sessions.models import Session
+from django.db import connection
 from redis.exceptions import RedisError
 
 from audit.models import AdministrationEntry
@@ -256,6 +257,21 @@ def test_the_list_says_when_and_from_where_a_session_was_used_last(users, monkey
     # Not with each page.
     client.get("/", REMOTE_ADDR="203.0.113.1")
     assert OpenSession.objects.get(user_id=user.id).address == "192.0.•••"
+
+
+def test_a_database_that_is_only_to_be_read_shows_pages_and_keeps_no_time(users, monkeypatch):
+    user = users.viewer
+    client = log_in(user)
+    ago = utc_now() - dt.timedelta(minutes=6)
+    OpenSession.objects.filter(user_id=user.id).update(seen_at=ago, began_at=ago)
+    monkeypatch.setattr(open_sessions, "_seen", {})
+    with connection.cursor() as cursor:
+        cursor.execute("SET default_transaction_read_only = on")
+    try:
+        assert client.get("/customers").status_code == 200
+    finally:
+        connection.close()
+    assert OpenSession.objects.get(user_id=user.id).seen_at == ago
 
 
 def test_a_program_was_seen_when_it_renewed_its_token(users):
