@@ -128,9 +128,12 @@ def switch(move: Move, _: Limits) -> None:
     move.switch(until=move.open_again_at - MARGIN)
 
 
-def welcome(move: Move, _: Limits) -> None:
+def welcome(move: Move, limits: Limits) -> None:
     """The tenant can be written on the target, whose workers see it; never again on the source."""
     fence(move.source, move.tenant.id)
+    # The fence before may have opened by itself since the switch: what was written then comes first, and its numbers.
+    replication.await_caught_up(move.source, move.target, move.tenant.id, seconds=limits.pause_seconds)
+    replication.set_sequences(move.source, move.target)
     lift_fence(move.target, move.tenant.id)
     lift_quiet(move.target, move.tenant.id)
 
