@@ -14,16 +14,21 @@ from typing import Final
 from uuid import UUID
 
 from django.conf import settings
-from django.db import OperationalError
+from django.db import IntegrityError, OperationalError
 
-from storage.servers import MAIN, current_server, has_servers, home_connection
+from storage.servers import MAIN, connection_to, current_server, has_servers, home_connection, server_names
 
 LIFETIME_SECONDS: Final = 1.0
+_NAMED: Final = "SELECT tenant_id FROM tenants_user WHERE username = %s AND id <> %s"
 _ALL: Final = "SELECT tenant_id, slug, server FROM tenants_home WHERE server <> %s"
 
 
 class AwayFromHome(OperationalError):
     """Work for a tenant was begun on a server that it does not live on. It is refused before any statement."""
+
+
+class NameTakenElsewhere(IntegrityError):
+    """Someone on another server has this user name: what its unique key would say if it reached there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,22 @@ def refuse_elsewhere(tenant_id: UUID) -> None:
     home, here = find_server(tenant_id), current_server()
     if home != here:
         raise AwayFromHome(f"tenant {tenant_id} lives on server {home}, and this work was begun on {here}")
+
+
+def refuse_name_elsewhere(username: str, user_id: UUID) -> None:
+    """Raise NameTakenElsewhere when another user has this name on another server. A statement for each other server.
+
+    Call before a user name is written, by which people log in whatever their server. Old rows of a tenant that has left
+    name no one. Nothing is locked there: of two at the very same moment both may pass.
+    """
+    for name in server_names():
+        if name == current_server():
+            continue
+        with connection_to(name, "platform").cursor() as cursor:
+            cursor.execute(_NAMED, [username, user_id])
+            row = cursor.fetchone()
+        if row is not None and (row[0] is None or find_server(row[0]) == name):
+            raise NameTakenElsewhere(f"The user name is taken on server {name}.")
 
 
 @contextmanager

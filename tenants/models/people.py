@@ -14,6 +14,7 @@ from django.utils.crypto import salted_hmac
 from audit.services.administration import record_administration
 from tenants.actors import SYSTEM
 from tenants.context import user_context
+from tenants.homes import refuse_name_elsewhere
 from tenants.models.tenants import Tenant
 from tenants.roles import Role
 from tenants.rules.texts import clean_line, fold_text
@@ -51,6 +52,7 @@ class UserManager(BaseUserManager["User"]):
         user.clean_fields()
         validate_password(password, user)
         try:
+            refuse_name_elsewhere(username, user.id)
             # A row without tenant is writable only by the user it is about.
             with user_context(user.id), transaction.atomic():
                 user.save(force_insert=True)

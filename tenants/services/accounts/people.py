@@ -22,6 +22,7 @@ from django.utils.translation import gettext_lazy
 from audit.services.administration import record_administration
 from tenants.actors import Actor, TenantRef
 from tenants.context import tenant_context, user_context
+from tenants.homes import refuse_name_elsewhere
 from tenants.models import Tenant, TenantGroupObjectPermission, User
 from tenants.roles import ROLE_PERMISSIONS, Role
 from tenants.rules.configuration.document import parse_configuration
@@ -105,8 +106,11 @@ def group_name(tenant_id: object, role: Role) -> str:
 
 
 def create_user(*, tenant: TenantRef | None, **fields: Any) -> User:
-    """A new user in the group of their role, with the fields of ``build_user``. Raises PersonChangeRefused."""
+    """A new user in the group of their role, with the fields of ``build_user``. Raises PersonChangeRefused, and
+    IntegrityError for a user name that is taken, on whatever server.
+    """
     user = build_user(tenant=tenant, **fields)
+    refuse_name_elsewhere(user.username, user.id)
     if tenant is None:
         with user_context(user.id):
             user.save(force_insert=True)

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 
 from audit.services.administration import record_administration
 from tenants.actors import Actor, TenantRef
+from tenants.homes import refuse_name_elsewhere
 from tenants.models import User
 from tenants.roles import Role
 from tenants.rules.values import InvalidValue, read_line, read_username
@@ -133,6 +134,8 @@ def _identify(user_id: UUID, wanted: Person, *, tenant: TenantRef, actor: Actor,
         # Another identity signs in here from now on: who was logged in by the former one is no longer.
         user.logouts += 1
     try:
+        if "username" in changed:
+            refuse_name_elsewhere(username, user.id)
         with transaction.atomic():
             user.save(update_fields=["username", "external_subject", "email", "logouts"])
     except IntegrityError as error:
