@@ -24,12 +24,14 @@ from tenants.authentication import read_impersonation
 from tenants.homes import find_server
 from tenants.rules.values import InvalidValue, read_username
 from tenants.services.accounts.api_keys import find_key_id
-from tenants.services.finding import find_tenant_of, server_of, server_of_slug
+from tenants.services.accounts.issuers import OWN_ISSUER, read_issuer
+from tenants.services.finding import find_tenant_of, server_of, server_of_external, server_of_slug
 
 # Those that name a person before they are known, by the field that does.
 NAMED_IN_JSON: Final = frozenset({"/api/v1/auth/token", "/api/v1/auth/password-reset"})
 NAMED_IN_FORM: Final = frozenset({"/login", "/password-reset"})
 LINK: Final = re.compile(r"/(?:invitation|password-reset)/([^/]+)/[^/]+")
+OWN_ACCOUNT: Final = re.compile(r"/(?:account(?:/.*)?|logout)")
 FEED: Final = re.compile(r"/calendar/([0-9a-f]{32})_[^/]+\.ics")
 LONGEST_BODY: Final = 65_536
 
@@ -67,13 +69,15 @@ def _of_token(token: str, slug: str) -> str:
     if key_id := find_key_id(token):
         return server_of("key", key_id)
     claims = _read_unverified(token)
+    # What another issuer calls tenant_id, or a subject, is its own affair.
+    if (issuer := read_issuer(token)) is not None and issuer != OWN_ISSUER:
+        return server_of_external(issuer, claims)
     if isinstance(tenant_id := claims.get("tenant_id"), str) and (known := _as_uuid(tenant_id)):
         return find_server(known)
     user_id = _as_uuid(claims.get("sub"))
     if user_id is not None and find_tenant_of("user", user_id) is None and slug:
         return server_of_slug(slug)
-    issuer = claims.get("iss")
-    return server_of("issuer", issuer) if isinstance(issuer, str) and "\x00" not in issuer else MAIN
+    return MAIN
 
 
 def _of_path(request: HttpRequest) -> str:
@@ -124,6 +128,9 @@ def _of_session(request: HttpRequest) -> str:
         return MAIN
     if tenant_id := find_tenant_of("user", user_id):
         return find_server(tenant_id)
+    if OWN_ACCOUNT.fullmatch(request.path_info):
+        # A super admin's own row and sessions are those of main; other servers have copies.
+        return MAIN
     # A super admin: where the tenant is that they look at, or are about to.
     chosen = read_impersonation(request.session)
     slug = request.META.get("HTTP_X_TENANT", "") or (chosen.slug if chosen else "")

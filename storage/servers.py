@@ -20,6 +20,8 @@ from django.db.utils import ConnectionHandler
 MAIN: Final = "main"
 # Under this name the ORM finds the server main's application role from wherever the thread is (StaysOnMain).
 MAIN_ALIAS: Final = "main"
+# And the server main's platform role, from elsewhere.
+MAIN_PLATFORM: Final = "main-platform"
 _thread = threading.local()
 
 
@@ -41,6 +43,11 @@ def current_server() -> str:
     """The name of the server that this thread works on."""
     name: str = getattr(_thread, "server", "") or settings.DATABASE_SERVER
     return name
+
+
+def is_away() -> bool:
+    """Whether this thread works on another server than its process: MAIN_ALIAS and MAIN_PLATFORM lead back then."""
+    return current_server() != settings.DATABASE_SERVER
 
 
 @contextmanager
@@ -91,6 +98,7 @@ def _go_to(name: str) -> None:
     if getattr(_thread, "home", None) is None:
         _thread.home = here
         connections[MAIN_ALIAS] = here["default"]
+        connections[MAIN_PLATFORM] = here["platform"]
     if name == settings.DATABASE_SERVER:
         there = _thread.home
     elif name in settings.DATABASE_SERVERS:
@@ -122,7 +130,6 @@ class StaysOnMain:
 
     def db_for_read(self, model: Any, **_: Any) -> str | None:
         """The server main, when the thread is elsewhere."""
-        away = getattr(_thread, "home", None) is not None and current_server() != settings.DATABASE_SERVER
-        return MAIN_ALIAS if away and model._meta.db_table in self.TABLES else None
+        return MAIN_ALIAS if is_away() and model._meta.db_table in self.TABLES else None
 
     db_for_write = db_for_read

@@ -105,15 +105,19 @@ def leave_tenant(request: HttpRequest) -> None:
     request.session.pop(CHOSEN_TENANT, None)
 
 
-def identify_page(request: HttpRequest) -> Identity | None:
-    """Who looks at a page, and for which tenant; None when no one is logged in, or no longer may be."""
+def identify_page(request: HttpRequest, *, of_tenant: bool = True) -> Identity | None:
+    """Who looks at a page, and for which tenant; None when no one is logged in, or no longer may be.
+
+    Without ``of_tenant`` a page is about its reader alone: the tenant that a super admin has chosen is neither looked
+    up, which another server may have, nor forgotten.
+    """
     try:
-        return identify_session(request)
+        return identify_session(request, slug=None if of_tenant else "")
     except APIException:
         # Deactivated in the meantime, or the chosen tenant is gone: choose, or log in, again.
         if request.session.pop(CHOSEN_TENANT, None) is None:
             return None
-        return identify_page(request)
+        return identify_page(request, of_tenant=of_tenant)
 
 
 def _refuse(request: HttpRequest, identity: Identity, permission: str) -> None:

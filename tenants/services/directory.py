@@ -4,12 +4,12 @@ These are the only reads across tenants outside the relay. They go over the ``pl
 read every tenant's rows and write none.
 """
 
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS
 
-from storage.servers import connection_to, has_servers, server_names
+from storage.servers import MAIN_PLATFORM, connection_to, has_servers, is_away, server_names
 from tenants.actors import TenantRef
 from tenants.homes import find_server
 from tenants.models import Tenant, User
@@ -20,6 +20,8 @@ PLATFORM = "platform"
 _OF_USER: Final = tuple(field.attname for field in User._meta.concrete_fields)
 _OF_TENANT: Final = tuple(field.attname for field in Tenant._meta.concrete_fields)
 LONGEST_SLUG = 63
+_COLUMNS: Final = (*_OF_USER, *(f"tenant__{name}" for name in _OF_TENANT))
+_TENANT_ID: Final = _OF_USER.index("tenant_id")
 
 
 def find_tenant(slug: str) -> TenantRef | None:
@@ -74,8 +76,16 @@ def find_login(username: str) -> User | None:
 
 
 def find_user(user_id: UUID) -> User | None:
-    """The user of an id, whatever their tenant, with that tenant. One statement."""
-    return User.objects.using(PLATFORM).select_related("tenant").filter(id=user_id).first()
+    """The user of an id, whatever their tenant, with that tenant. One statement.
+
+    A super admin is as main has them: on another server, where there is a copy of their row, it is two statements.
+    """
+    user = _find_user(user_id, PLATFORM)
+    return _find_user(user_id, MAIN_PLATFORM) if user is not None and user.tenant_id is None and is_away() else user
+
+
+def _find_user(user_id: UUID, alias: str) -> User | None:
+    return User.objects.using(alias).select_related("tenant").filter(id=user_id).first()
 
 
 def find_session_user(user_id: UUID) -> User | None:
@@ -83,11 +93,16 @@ def find_session_user(user_id: UUID) -> User | None:
 
     One statement.
     """
-    columns = (*_OF_USER, *(f"tenant__{name}" for name in _OF_TENANT))
-    row = User.objects.using(PLATFORM).filter(id=user_id).values_list(*columns).first()
+    row = _read_columns(user_id, PLATFORM)
+    if row is not None and row[_TENANT_ID] is None and is_away():
+        row = _read_columns(user_id, MAIN_PLATFORM)
     if row is None:
         return None
     user = User.from_db(DEFAULT_DB_ALIAS, _OF_USER, row[: len(_OF_USER)])
     if user.tenant_id is not None:
         user.tenant = Tenant.from_db(DEFAULT_DB_ALIAS, _OF_TENANT, row[len(_OF_USER) :])
     return user
+
+
+def _read_columns(user_id: UUID, alias: str) -> tuple[Any, ...] | None:
+    return User.objects.using(alias).filter(id=user_id).values_list(*_COLUMNS).first()

@@ -4,6 +4,7 @@ What a request shows (a token, a key, the id in a session) is believed here only
 it is looked at as ever; what names another tenant than it should is refused there.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
@@ -17,9 +18,12 @@ _QUERIES: Final = {
     "username": "SELECT tenant_id FROM tenants_user WHERE username = %s",
     "key": "SELECT tenant_id FROM tenants_apikey WHERE id = %s",
     "feed": "SELECT tenant_id FROM lifecycle_calendarfeed WHERE id = %s",
-    "issuer": "SELECT tenant_id FROM tenants_tokenissuer WHERE issuer = %s AND is_active LIMIT 1",
     "issuer_id": "SELECT tenant_id FROM tenants_tokenissuer WHERE id = %s",
 }
+_ISSUERS: Final = """
+SELECT i.tenant_id, t.slug, i.audience, i.tenant_claim
+  FROM tenants_tokenissuer i JOIN tenants_tenant t ON t.id = i.tenant_id WHERE i.issuer = %s AND i.is_active
+"""
 # Names may be given to someone else, and an issuer may be taken away.
 _REMEMBERED: Final = frozenset({"user", "key", "feed", "issuer_id"})
 _known: dict[tuple[str, Any], UUID] = {}
@@ -44,6 +48,27 @@ def find_tenant_of(kind: str, value: UUID | str) -> UUID | None:
             found: UUID | None = row[0]
             return found
     return None
+
+
+def server_of_external(issuer: str, claims: Mapping[str, Any]) -> str:
+    """The server of the tenant for which an identity provider made a token; main when no tenant has the provider.
+
+    Tenants may share one: then its audience says for whom it is, and after that the claim that names the tenant. A
+    statement for each server.
+    """
+    given = claims.get("aud")
+    audiences = given if isinstance(given, list) else [given]
+    found: list[tuple[str, bool, bool]] = []
+    for name in server_names():
+        with connection_to(name, "platform").cursor() as cursor:
+            cursor.execute(_ISSUERS, [issuer])
+            found += [
+                (name, audience in audiences, claims.get(claim) in (str(tenant_id), slug))
+                for tenant_id, slug, audience, claim in cursor.fetchall()
+                # Not one that a tenant has left behind where it no longer lives.
+                if find_server(tenant_id) == name
+            ]
+    return max(found, key=lambda one: one[1:])[0] if found else MAIN
 
 
 def server_of_slug(slug: str) -> str:

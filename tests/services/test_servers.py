@@ -1,7 +1,7 @@
 """Several PostgreSQL servers: where work for a tenant goes, and what refuses it elsewhere."""
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
@@ -9,7 +9,7 @@ import pytest
 from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.db import connection, connections, transaction
-from django.test import RequestFactory, override_settings
+from django.test import RequestFactory
 from rest_framework.test import APIClient
 
 from config.choosing import ChooseServer, choose
@@ -20,13 +20,12 @@ from lifecycle.services.events.processing import CONSUMER
 from lifecycle.services.moving.companions import list_people
 from lifecycle.services.moving.fences import fence, is_fenced, lift_fence, lift_quiet, quiet
 from lifecycle.services.moving.leaving import count_rows, delete_rows, let_depart, note_deleted
-from lifecycle.services.moving.sides import SAME_TEXT, Side
-from storage import servers
+from lifecycle.services.moving.sides import Side
 from storage.servers import MAIN, ServerSwitchRefused, current_server, on_server, server_names
 from tenants import homes
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
-from tenants.homes import AwayFromHome, at_any_server, find_server, forget_homes
+from tenants.homes import AwayFromHome, at_any_server, find_server
 from tenants.models import Tenant
 from tenants.services.accounts.api_keys import create_key
 from tenants.services.accounts.tokens import issue_access
@@ -37,46 +36,6 @@ from tests.factories import CustomerFactory, TenantFactory
 from tests.messaging.speaking import Speaker
 
 URL = "postgres://c360_app:p@127.0.0.1:1/c360"
-
-
-@pytest.fixture
-def admin(db: None) -> Iterator[Side]:
-    """The server as its administrator sees it; what is done over it stays."""
-    name = connections["default"].settings_dict["NAME"]
-    with psycopg.connect(settings.DATABASE_ADMIN_URL, dbname=name, autocommit=True, options=SAME_TEXT) as raw:
-        yield Side(MAIN, raw, "")
-
-
-@pytest.fixture
-def second_server(db: None) -> Iterator[None]:
-    """A server ``b``, which is this database once more over connections of its own."""
-    own = {alias: dict(connections[alias].settings_dict) for alias in settings.DATABASES}
-    servers._handler.cache_clear()
-    with override_settings(DATABASE_SERVERS={"b": own}, DATABASE_ROUTERS=["storage.servers.StaysOnMain"]):
-        forget_homes()
-        yield
-        servers.close_others()
-    servers._handler.cache_clear()
-    servers._thread.__dict__.clear()
-    forget_homes()
-
-
-@pytest.fixture
-def move_home(admin: Side) -> Iterator[Callable[[TenantRef, str], None]]:
-    """``move_home(tenant, "b")``: the directory says so."""
-    moved: list[TenantRef] = []
-
-    def say(tenant: TenantRef, server: str) -> None:
-        admin.do(
-            "INSERT INTO tenants_home (tenant_id, slug, server, facts) VALUES (%s, %s, %s, '{}')"
-            " ON CONFLICT (tenant_id) DO UPDATE SET server = EXCLUDED.server",
-            [tenant.id, tenant.slug, server],
-        )
-        moved.append(tenant)
-        forget_homes()
-
-    yield say
-    admin.do("DELETE FROM tenants_home WHERE tenant_id = ANY(%s)", [[one.id for one in moved]])
 
 
 # --- the settings -------------------------------------------------------------------------------------------------

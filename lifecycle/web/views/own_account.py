@@ -52,7 +52,7 @@ def own_page(*methods: str) -> Callable[[View], View]:
         @sensitive_post_parameters("present", "password", "again")
         @wraps(view)
         def page(request: HttpRequest, **kwargs: Any) -> HttpResponse:
-            identity = identify_page(request)
+            identity = identify_page(request, of_tenant=False)
             if identity is None:
                 return redirect_to_login("/account")
             return view(request, identity, **kwargs)

@@ -13,8 +13,10 @@ from typing import Final
 from uuid import UUID, uuid4
 
 from django.contrib.sessions.models import Session
+from django.db import DEFAULT_DB_ALIAS
 from django.http import HttpRequest
 
+from storage.servers import MAIN_ALIAS, is_away
 from tenants.models import OpenSession, RefreshToken, User
 from tenants.rules.browsers import BETWEEN, Visitor, mask_address, name_program
 from tenants.services.accounts.session_news import SESSION_ID, announce_end
@@ -88,7 +90,10 @@ def see_page_session(request: HttpRequest, *, now: dt.datetime) -> None:
     if session_id is None or not _is_due(session_id):
         return
     visitor = describe_visitor(request)
-    OpenSession.objects.filter(id=session_id, seen_at__lte=now - SEEN_GRAIN).update(
+    # A super admin's sessions are noted on main, wherever they work.
+    on_main = is_away() and getattr(request.user, "tenant_id", None) is None
+    rows = OpenSession.objects.using(MAIN_ALIAS if on_main else DEFAULT_DB_ALIAS)
+    rows.filter(id=session_id, seen_at__lte=now - SEEN_GRAIN).update(
         seen_at=now, address=visitor.address, program=visitor.program, expires_at=_until(request)
     )
 
