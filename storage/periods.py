@@ -141,7 +141,7 @@ MACHINERY: Final = (
 
 
 class FileByPeriod(RunSQL):
-    """Migration operation: rebuild a table as one that is filed by period, with its rows.
+    """Migration operation: rebuild a table as one that is filed by period, with its rows. There is no way back.
 
     ``key``: the primary key before ``period``; ``indexes``: statements after it. ``by``: the role that may call the
     table's own function for ``turn_periods``; ``least``: no period is shorter, and none is dropped sooner, whatever
@@ -177,13 +177,13 @@ class FileByPeriod(RunSQL):
                 f"CREATE TABLE {table} (LIKE {whole} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING IDENTITY"
                 " INCLUDING STORAGE, period timestamptz NOT NULL DEFAULT now()) PARTITION BY RANGE (period)",
                 f"CREATE TABLE {table}_rest PARTITION OF {table} DEFAULT {storage}",
+                f"SELECT protect_partition('{table}_rest')",
+                f"SELECT begin_period('{table}', now())",
                 f"INSERT INTO {table} SELECT *, now() FROM {whole}",  # noqa: S608  names of ours
                 *([go_on] if numbered else []),
                 f"DROP TABLE {whole}",
                 f"ALTER TABLE {table} ADD CONSTRAINT {table}_pkey PRIMARY KEY ({', '.join(key)}, period)",
                 *indexes,
-                f"SELECT protect_partition('{table}_rest')",
-                f"SELECT begin_period('{table}', now())",
                 _TURN.format(
                     function=function,
                     table=table,
@@ -194,8 +194,7 @@ class FileByPeriod(RunSQL):
                 ),
                 f"REVOKE ALL ON FUNCTION {function}(interval, interval) FROM PUBLIC",
                 f"GRANT EXECUTE ON FUNCTION {function}(interval, interval) TO {by}",
-            ],
-            RunSQL.noop,
+            ]
         )
 
     def describe(self) -> str:

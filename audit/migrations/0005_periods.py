@@ -45,7 +45,7 @@ class Migration(migrations.Migration):
     dependencies = [("audit", "0004_feed")]
 
     operations = [
-        migrations.RunSQL([*MACHINERY], migrations.RunSQL.noop),
+        migrations.RunSQL([*MACHINERY]),
         OUTBOX,
         ProtectTenantTable(
             "audit_outbox",
@@ -54,10 +54,7 @@ class Migration(migrations.Migration):
         ),
         REFUSED,
         ProtectTenantTable("audit_refused_attempt", app_may="SELECT, INSERT"),
-        migrations.RunSQL(
-            [*RELAY, f"GRANT UPDATE (more, to_stage, detail) ON audit_refused_attempt TO {APP_ROLE}"],
-            migrations.RunSQL.noop,
-        ),
+        migrations.RunSQL([*RELAY, f"GRANT UPDATE (more, to_stage, detail) ON audit_refused_attempt TO {APP_ROLE}"]),
         migrations.SeparateDatabaseAndState(
             state_operations=[
                 migrations.AddField("outboxmessage", "period", PERIOD),

@@ -63,5 +63,5 @@ class Migration(migrations.Migration):
             {"db_table": "audit_departure"},
         ),
         ProtectTenantTable("audit_departure", app_may="SELECT"),
-        migrations.RunSQL(MAY_DEPART, migrations.RunSQL.noop),
+        migrations.RunSQL(MAY_DEPART),
     ]

@@ -70,6 +70,6 @@ class Migration(migrations.Migration):
             {"db_table": "tenants_home"},
         ),
         ProtectTenantTable("tenants_home", app_may="SELECT"),
-        migrations.RunSQL(GROUPS_BY_TENANT, migrations.RunSQL.noop),
-        migrations.RunSQL([*REFUSES_WRITES, *FINAL_WHILE_HERE], migrations.RunSQL.noop),
+        migrations.RunSQL(GROUPS_BY_TENANT),
+        migrations.RunSQL([*REFUSES_WRITES, *FINAL_WHILE_HERE]),
     ]
