@@ -22,7 +22,7 @@ from tenants.rules.configuration.policy import compile_policy
 from tenants.services.accounts.teams import set_team
 from tests.factories import SAAS, TenantFactory, UserFactory, utc_now
 from tests.rules.documents import SMALLEST
-from tests.services.test_servers import admin  # noqa: F401
+from tests.services.conftest import admin  # noqa: F401
 from tests.statements import statements_of
 from tests.web.conftest import markup_of, text_of
 
