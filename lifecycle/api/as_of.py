@@ -2,7 +2,7 @@
 
 import datetime as dt
 import re
-from typing import Final
+from typing import Any, Final
 
 from django.http import QueryDict
 from django.utils import timezone
@@ -10,9 +10,11 @@ from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 
+from audit.models import LifecycleHistory
 from lifecycle.api.filters import refuse_parameter
 from lifecycle.api.paging import PAGING
-from lifecycle.services.insight.as_of import EFFECTIVE, RECORDED
+from lifecycle.services.insight.as_of import EFFECTIVE, RECORDED, Past
+from tenants.rules.configuration.policy import Policy
 from tenants.rules.texts import shorten_text
 from tenants.sentences import enumerate_names
 
@@ -22,7 +24,8 @@ AS_OF_PARAMETERS: Final = (
         AS_OF,
         OpenApiTypes.DATE,
         description="The customer at the end of this day (UTC); a day ahead counts as today. Needs the right to see"
-        " histories. `version` is that of then, `transitions` is empty, and 404 says that it was not here yet.",
+        " histories. `version` and `configuration_version` are those of then, `transitions` is empty, `stage_now`,"
+        " `days_in_stage` and `figures` are added, and 404 says that it was not here yet.",
     ),
     OpenApiParameter(
         KNOWN,
@@ -90,3 +93,24 @@ def read_day(parameters: QueryDict) -> dt.date:
         return min(dt.date.fromisoformat(text), timezone.now().date())
     except ValueError as error:
         raise refuse_parameter(AS_OF, _("The parameter as_of must be a day, written as 2026-01-31.")) from error
+
+
+def describe_past(past: Past, row: LifecycleHistory, policy: Policy) -> dict[str, Any]:
+    """A customer at the end of a day. ``row`` brought it to its stage; ``policy`` is the one that was live."""
+    return {
+        "customer_id": row.customer_id,
+        "stage": row.to_stage,
+        "stage_now": past.stage_now,
+        "stage_entered_at": past.stage_entered_at,
+        "days_in_stage": past.days_in_stage,
+        "updated_at": row.changed_at,
+        "updated_by": row.changed_by,
+        "actor_kind": row.actor_kind,
+        "source": row.source,
+        "reason_code": row.reason_code,
+        "version": row.sequence,
+        "category": policy.category(row.to_stage),
+        "configuration_version": policy.version,
+        "transitions": [],
+        "figures": {path: {"value": value, "since": since} for path, (value, since) in sorted(past.figures.items())},
+    }

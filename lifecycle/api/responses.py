@@ -114,12 +114,27 @@ class StatusResponse(ResponseSerializer):
     version = serializers.IntegerField()
 
 
+class PastFigureResponse(ResponseSerializer):
+    """A figure as it held at the end of a day. Amounts and days are texts."""
+
+    value = serializers.JSONField(allow_null=True)
+    since = serializers.DateTimeField()
+
+
 class LifecycleResponse(StatusResponse):
     """A customer's stage, and the stages it can move to."""
 
     category = serializers.ChoiceField(choices=CATEGORIES)
     configuration_version = serializers.IntegerField()
     transitions = OptionResponse(many=True)
+    stage_now = serializers.CharField(required=False, help_text="With as_of: what the stage is called today.")
+    days_in_stage = serializers.IntegerField(required=False, help_text="With as_of: until the end of that day.")
+    figures = serializers.DictField(
+        child=PastFigureResponse(),
+        required=False,
+        help_text="With as_of, by field: `billing.arr`, `support.csat`, `segment` and so on, as reported until then."
+        " A field that nothing is known of is absent.",
+    )
 
 
 class MovedResponse(ResponseSerializer):

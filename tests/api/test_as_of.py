@@ -5,12 +5,16 @@ from collections import Counter
 
 import pytest
 
+from lifecycle.models import FigureChange
+from lifecycle.services.configuration.publication import publish_configuration
+from lifecycle.services.customers.recording import CustomerFacts, record_customers
 from lifecycle.services.insight.as_of import EFFECTIVE, RECORDED, Asked, count_past, list_past
 from lifecycle.services.insight.keeping import keep_facts
 from lifecycle.services.insight.reading import Stages
 from tenants.context import tenant_context
 from tenants.services.configuration.policies import live_policy
-from tests.services.test_insight import at, tell
+from tests.factories import MINIMAL, utc_now
+from tests.services.test_insight import ACTOR, NOW, at, tell
 from tests.statements import statements_of
 
 
@@ -30,6 +34,56 @@ def test_the_stage_of_a_day_is_the_one_of_then_with_who_set_it_and_why(api_clien
     assert client.get(f"/api/v1/customers/{ann.id}/lifecycle?as_of={at(55).date()}&known=recorded").status_code == 404
     today = client.get(f"/api/v1/customers/{ann.id}/lifecycle?as_of=9999-12-31&known=recorded").json()
     assert (today["stage"], today["version"]) == ("Active", 5)
+
+
+def test_time_in_stage_and_figures_are_those_of_the_day_and_of_no_later_report(api_client, tenant, ann):
+    address = f"/api/v1/customers/{ann.id}/lifecycle"
+    client = api_client("account_manager")
+    with tenant_context(tenant.id):
+        fact = CustomerFacts(ann.external_id, "/support", at(33), support={"open_issues": 3, "csat": "2.5"})
+        record_customers([fact], tenant=tenant, actor=ACTOR, source="Import", now=NOW, create=False)
+
+    def of(days, known=EFFECTIVE):
+        body = client.get(f"{address}?as_of={at(days).date()}&known={known}").json()
+        return body["days_in_stage"], {path: (one["value"], one["since"][:10]) for path, one in body["figures"].items()}
+
+    support = {"support.csat": ("2.5", "2026-04-03"), "support.open_issues": (3, "2026-04-03")}
+    since = "2026-03-03"
+    assert of(1) == (2, {})
+    assert of(25) == (6, {"billing.arr": ("100.00", since), "billing.currency": ("EUR", since)})
+    assert of(35) == (16, {"billing.arr": ("150.00", "2026-03-31"), "billing.currency": ("EUR", since), **support})
+    began = "2026-04-20"
+    assert of(55) == (6, {"billing.arr": ("120.00", began), "billing.currency": ("USD", began), **support})
+
+
+def test_a_figure_that_was_heard_of_later_is_not_among_those_known_by_then(api_client, tenant, ann):
+    with tenant_context(tenant.id):
+        FigureChange.objects.create(
+            tenant_id=tenant.id,
+            customer_id=ann.id,
+            effective_at=at(70),
+            recorded_at=utc_now() + dt.timedelta(days=2),
+            source="/billing",
+            figures={"billing.arr": "90.00", "billing.renewal_on": None},
+        )
+    address = f"/api/v1/customers/{ann.id}/lifecycle?as_of=9999-12-31"
+    client = api_client("account_manager")
+    figures = client.get(address).json()["figures"]
+    assert {path: one["value"] for path, one in figures.items()} == {
+        "billing.arr": "90.00",
+        "billing.currency": "USD",
+        "billing.renewal_on": None,
+    }
+    known = client.get(f"{address}&known=recorded").json()["figures"]
+    assert {path: one["value"] for path, one in known.items()} == {"billing.arr": "120.00", "billing.currency": "USD"}
+
+
+def test_the_stage_of_then_comes_with_what_it_is_called_today(api_client, tenant, ann):
+    document = {**MINIMAL, "stages": [{"Active": "Live"}.get(name, name) for name in MINIMAL["stages"]]}
+    with tenant_context(tenant.id):
+        publish_configuration(document, tenant=tenant, actor=ACTOR, now=utc_now(), renamed={"Active": "Live"})
+    body = api_client("account_manager").get(f"/api/v1/customers/{ann.id}/lifecycle?as_of={at(25).date()}").json()
+    assert (body["stage"], body["stage_now"]) == ("Active", "Live")
 
 
 def test_before_it_came_the_customer_is_not_found(api_client, ann):
@@ -87,6 +141,9 @@ def test_the_list_of_each_day_is_that_of_the_page_and_each_row_says_what_its_cus
                 assert {name: row[name] for name in own if name in row} == {
                     name: value for name, value in own.items() if name in row
                 }
+                held = {path: one["value"] for path, one in own["figures"].items()}
+                if held or known == RECORDED:
+                    assert (row["arr"], row["currency"]) == (held.get("billing.arr"), held.get("billing.currency", ""))
 
 
 def test_the_figures_and_the_filters_are_those_of_the_day(api_client, tenant, ann):

@@ -48,4 +48,9 @@ def test_a_profile_has_exactly_what_is_described(api_client, customer):
 )
 def test_every_answer_has_exactly_what_is_described(api_client, customer, address, response):
     body = api_client("account_manager").get(f"/api/v1{address.format(customer.id)}").json()
-    assert set(body) == set(response._declared_fields)
+    assert set(body) == {name for name, field in response._declared_fields.items() if field.required}
+
+
+def test_a_past_day_has_all_that_is_described_of_a_stage(api_client, customer):
+    body = api_client("account_manager").get(f"/api/v1/customers/{customer.id}/lifecycle?as_of=9999-12-31").json()
+    assert set(body) == set(responses.LifecycleResponse._declared_fields)

@@ -11,7 +11,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from lifecycle.api import customer_responses, responses, schema
-from lifecycle.api.as_of import AS_OF, KNOWN, read_day, read_known, refuse_known_alone, refuse_other_filters
+from lifecycle.api.as_of import (
+    AS_OF,
+    KNOWN,
+    describe_past,
+    read_day,
+    read_known,
+    refuse_known_alone,
+    refuse_other_filters,
+)
 from lifecycle.api.authorship import find_author
 from lifecycle.api.filters import read_list_query, refuse_parameter, refuse_unknown_parameters
 from lifecycle.api.idempotency import idempotent
@@ -202,7 +210,7 @@ class LifecycleViewSet(TenantViewSet):
         return Response(responses.LifecycleResponse.render(body), headers=headers)
 
     def _show_past(self, request: Request) -> Response:
-        """Where the customer was at the end of a day. Its ``version`` is that of then; nothing can be moved there."""
+        """Where the customer was at the end of a day, and its figures. Nothing can be moved there."""
         if not self.identity.may(VIEW_HISTORY):
             raise PermissionDenied(describe_denial(self.identity, VIEW_HISTORY))
         day, known = read_day(request.query_params), read_known(request.query_params)
@@ -212,21 +220,7 @@ class LifecycleViewSet(TenantViewSet):
             if past.row is None:
                 raise RequestRefused("not_found", _("The customer was not here yet at the end of that day."))
             policy = policy_of_version(self.tenant.id, past.configuration_version or past.row.configuration_version)
-        row, stage = past.row, past.row.to_stage
-        body = {
-            "customer_id": self.customer_id,
-            "stage": stage,
-            "stage_entered_at": past.stage_entered_at,
-            "updated_at": row.changed_at,
-            "updated_by": row.changed_by,
-            "actor_kind": row.actor_kind,
-            "source": row.source,
-            "reason_code": row.reason_code,
-            "version": row.sequence,
-            "category": policy.category(stage),
-            "configuration_version": policy.version,
-            "transitions": [],
-        }
+        body = describe_past(past, past.row, policy)
         return Response(responses.LifecycleResponse.render(body), headers={"Cache-Control": "private, no-cache"})
 
     @schema.MOVE_CUSTOMER
