@@ -76,12 +76,17 @@ def test_a_page_of_many_customers_is_read_from_the_replica(pair, page_client, cu
     assert read_by() == {"replica": 1}
 
 
-def test_whose_contacts_the_first_page_shows_is_recorded_on_the_primary(pair, page_client, tenant, customer, read_by):
+def record_at_risk(tenant, customer):
+    """With somebody to call."""
     zoe = ContactFacts(name="Zoë Beispiel", phone="+49 30 123456")
     facts, by = CustomerFacts(customer.external_id, "/crm", utc_now(), contacts=[zoe]), system_actor("tests")
     with tenant_context(tenant.id):
         record_customers([facts], tenant=tenant, actor=by, source="Import", now=utc_now(), create=False)
         apply(Call(tenant, by, "API", utc_now()), [Change(customer.id, "At-Risk", "Low Engagement")])
+
+
+def test_whose_contacts_the_first_page_shows_is_recorded_on_the_primary(pair, page_client, tenant, customer, read_by):
+    record_at_risk(tenant, customer)
     client = page_client("account_manager")
     pair.await_replayed()
     assert "+49 30 123456" in client.get("/").content.decode()
@@ -89,6 +94,23 @@ def test_whose_contacts_the_first_page_shows_is_recorded_on_the_primary(pair, pa
     with tenant_context(tenant.id):
         entry = AdministrationEntry.objects.get(tenant_id=tenant.id, action="reveal_contacts")
     assert (entry.subject, entry.detail["place"]) == (str(customer.id), "home")
+
+
+@pytest.mark.direct
+def test_a_primary_that_takes_no_writes_is_no_fault_of_the_replica(pair, page_client, tenant, customer, read_by):
+    record_at_risk(tenant, customer)
+    client = page_client("account_manager")
+    pair.await_replayed()
+    with connections["default"].cursor() as cursor:
+        cursor.execute("SET default_transaction_read_only = on")
+    try:
+        shown = client.get("/").content.decode()
+    finally:
+        connections["default"].close()
+    assert "Zoë Beispiel" in shown
+    assert "••• 56" in shown
+    assert "123456" not in shown
+    assert read_by() == {"replica": 1}
 
 
 @pytest.mark.direct
