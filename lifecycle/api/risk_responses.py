@@ -1,5 +1,6 @@
 """What at-risk rules propose, and what those of a draft would have done, over the API."""
 
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from lifecycle.api.paging import PageResponse
@@ -54,6 +55,7 @@ class ProposalDetailResponse(ResponseSerializer):
     dismissal = serializers.CharField(allow_blank=True, help_text="Why it was dismissed.")
 
 
+@extend_schema_serializer(many=False)
 class ProposalPageResponse(PageResponse):
     """A page of the proposals that are open, those of the longest standing first."""
 

@@ -42,6 +42,21 @@ def test_every_action_names_its_refusals_and_asks_for_a_token(db):
             assert operation["operationId"] and operation["tags"] and operation["description"]
 
 
+def test_a_page_of_a_list_is_one_object_and_no_list_of_pages(db):
+    schema = build_schema()
+    pages = {
+        f"#/components/schemas/{name}" for name in schema["components"]["schemas"] if name.endswith("PageResponse")
+    }
+    answers = {
+        operation["operationId"]: operation["responses"]["200"]["content"]["application/json"]["schema"]
+        for path in schema["paths"].values()
+        for operation in path.values()
+        if "application/json" in operation.get("responses", {}).get("200", {}).get("content", {})
+    }
+    assert {answer["$ref"] for answer in answers.values() if answer.get("$ref") in pages} == pages
+    assert [name for name, answer in answers.items() if answer.get("items", {}).get("$ref") in pages] == []
+
+
 def test_every_action_that_reads_a_body_says_that_it_reads_only_json(db):
     for path, operations in build_schema()["paths"].items():
         for method, operation in operations.items():

@@ -25,7 +25,7 @@ OF_THE_WHOLE = {
     *("self_transition", "control_character", "empty"),
 }
 WORK = ("list_notes", "list_tasks", "list_own_tasks")
-LISTS = ("list_keys", "list_webhook_endpoints")
+LISTS = ("list_keys", "list_webhook_endpoints", "list_proposals")
 INSIGHT = tuple(
     f"get_insight_{name}"
     for name in ("stages", "flow", "conversion", "durations", "cohorts", "risk", "save_rate", "renewals")
@@ -59,7 +59,11 @@ MEANT = (
         "a period ends after it begins, within ten years since 1990, and a way is one that there is",
     ),
     (("dismiss_proposal",), {"#/reason"}, "whether a reason says anything no pattern can say"),
-    (("move_customer", "move_customers"), {"#/confirm_effects"}, "a whole number is written without a point"),
+    (
+        ("move_customer", "move_customers", "accept_proposal"),
+        {"#/confirm_effects"},
+        "a whole number is written without a point",
+    ),
 )
 # What a source may write, and what its values are, beyond what JSON Schema can say.
 OF_A_SOURCE = {
