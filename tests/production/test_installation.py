@@ -229,7 +229,7 @@ def what_prometheus_scrapes_answers(here: Installation) -> None:
     document = yaml.safe_load((PROJECT / "docs" / "deploy" / "prometheus.yml").read_text())
     places = [place for job in document["scrape_configs"] for place in job["static_configs"]]
     targets = [target for place in places for target in place["targets"]]
-    assert len(targets) == 6
+    assert len(targets) == 7
     figures = {
         "web": "django_http_requests_total",
         "stream": "customer360_stream_connections",
@@ -237,6 +237,7 @@ def what_prometheus_scrapes_answers(here: Installation) -> None:
         "relay": "customer360_outbox_published_total",
         "mover": "customer360_mover_customers_total",
         "effects": "customer360_effects_oldest_seconds",
+        "forecast": "customer360_forecast_last_success_timestamp",
     }
     for name, port in (target.split(":") for target in targets):
         page = httpx.get(f"http://127.0.0.1:{here.port(name, port)}/metrics", timeout=30)

@@ -26,6 +26,7 @@ STARTS = {
     "send_event": ["manage.py", "send_event", "customer.created", "--tenant", "acme"],
     "tail_topic": ["manage.py", "tail_topic", "audit.lifecycle.updated"],
     "verify_audit": ["manage.py", "verify_audit"],
+    "move_tenant": ["manage.py", "move_tenant", "acme", "--to", "b"],
     "command": ["manage.py", "rotate_keys"],
 }
 
