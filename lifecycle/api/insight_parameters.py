@@ -15,13 +15,11 @@ from lifecycle.queries.insight.reading import BEHIND
 from lifecycle.services.insight.asking import (
     LONGEST_REASON,
     LONGEST_TEXT,
-    MOST_PAGES,
     MOST_STAGES,
     OF_A_LIST,
     AskedList,
     InvalidQuestion,
     read_behind,
-    read_page,
     read_period,
 )
 from lifecycle.services.insight.reading import Period
@@ -46,9 +44,8 @@ _SCHEMAS: Final[Mapping[str, tuple[Mapping[str, Any], str]]] = {
     "from_stage": (_STAGES, _AS_LINKED),
     "way": (_TEXT, _AS_LINKED),
     "reason": ({"type": "string", "maxLength": LONGEST_REASON, "pattern": NO_NUL}, _AS_LINKED),
-    "page": ({"type": "integer", "minimum": 1, "maximum": MOST_PAGES}, "The page, of 50 rows."),
+    "cursor": ({"type": "string", "pattern": "^[1-9][0-9]{0,3}$"}, "`next_cursor` of the page before, of 50 rows."),
 }
-_PAGE: Final = re.compile("[1-9][0-9]{0,4}")
 
 Read = TypeVar("Read")
 
@@ -61,7 +58,7 @@ def _describe(*names: str) -> tuple[OpenApiParameter, ...]:
 
 
 PERIOD: Final = _describe(*OF_A_PERIOD)
-PAGE: Final = _describe("page")
+PAGE: Final = _describe("cursor")
 LIST: Final = _describe(*OF_A_LIST)
 
 
@@ -82,17 +79,14 @@ def ask_list(parameters: QueryDict, period: Period, *, now: dt.datetime) -> Aske
 
 
 def ask_page(parameters: QueryDict) -> int:
-    """The number of the page; ``ask_period`` has looked at it."""
-    return read_page(parameters)
+    """The number of the page, which is its cursor; ``ask_period`` has looked at it."""
+    return int(parameters.get("cursor", "1"))
 
 
 def _check(name: str, value: str) -> None:
     schema, _help = _SCHEMAS[name]
     schema = schema.get("items", schema)
-    if name == "page":
-        if not _PAGE.fullmatch(value) or int(value) > MOST_PAGES:
-            raise refuse_parameter(name, _("There is no such page."))
-    elif len(value) > schema.get("maxLength", LONGEST_REASON) or not re.search(schema.get("pattern", ""), value):
+    if len(value) > schema.get("maxLength", LONGEST_REASON) or not re.search(schema.get("pattern", ""), value):
         raise refuse_parameter(
             name,
             _("The parameter “%(name)s” is not in the expected format. See the API documentation.") % {"name": name},

@@ -292,8 +292,9 @@ class CountedStayResponse(ResponseSerializer):
 class _PagesResponse(ResponseSerializer):
     """How many rows there are, and the pages around this one, of 50 rows."""
 
-    count = serializers.IntegerField()
+    total = serializers.IntegerField()
     next = serializers.URLField(allow_null=True)
+    next_cursor = serializers.CharField(allow_null=True)
     previous = serializers.URLField(allow_null=True)
 
 

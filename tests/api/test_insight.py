@@ -75,7 +75,7 @@ def test_each_number_leads_to_a_list_of_exactly_so_many(api_client, figure, whos
     assert linked or (figure in ("risk", "save-rate") and "segment" in whose)
     for link, count in linked.items():
         listed = get(client, link)
-        assert listed["count"] == count == len(listed["results"]), link
+        assert listed["total"] == count == len(listed["results"]), link
 
 
 def test_the_figures_are_those_of_the_stories(api_client):
@@ -147,8 +147,8 @@ def test_what_is_no_period_is_refused_and_named(api_client, asked, pointer):
         ("figure=standing&stage=Active", "#/stage"),
         ("figure=stays&stage=0:Active&way=out", "#/way"),
         ("figure=standing&day=2026-02-30", "#/day"),
-        ("figure=standing&page=0", "#/page"),
-        ("figure=standing&page=1.5", "#/page"),
+        ("figure=standing&cursor=0", "#/cursor"),
+        ("figure=standing&cursor=1.5", "#/cursor"),
     ],
 )
 def test_what_is_no_list_is_refused_and_named(api_client, asked, pointer):
@@ -166,7 +166,7 @@ def test_a_long_list_comes_in_pages_of_fifty(api_client, db):
     (active,) = [one for one in day["stages"] if one["stage"] == "Active"]
     first = get(client, active["came"]["link"])
     second = get(client, first["next"])
-    assert (first["count"], second["count"], first["previous"], second["next"]) == (53, 53, None, None)
+    assert (first["total"], second["total"], first["previous"], second["next"]) == (53, 53, None, None)
     names = [one["name"] for page in (first, second) for one in page["results"]]
     assert names == sorted(made) and len(second["results"]) == 3
     assert get(client, second["previous"])["results"] == first["results"]
@@ -187,7 +187,7 @@ def test_renewals_are_counted_by_month_and_each_month_leads_to_its_contracts(api
     body = get(client, f"/api/v1/insight/renewals?from={today}&to={ahead}")
     assert [one["due"]["count"] for one in body["months"]] == [0] * (len(body["months"]) - 1) + [2]
     listed = get(client, body["months"][-1]["due"]["link"])
-    assert (listed["count"], {one["name"] for one in listed["results"]}) == (2, {"eve", "flo"})
+    assert (listed["total"], {one["name"] for one in listed["results"]}) == (2, {"eve", "flo"})
     small = get(client, f"/api/v1/insight/renewals?from={today}&to={ahead}&segment=smb")
     assert [one["name"] for one in get(client, small["months"][-1]["due"]["link"])["results"]] == ["eve"]
 

@@ -121,7 +121,7 @@ class InsightViewSet(TenantViewSet):
     @schema.describe("list_renewals_due", "insight", *PERIOD, *PAGE, answer=responses.DueResponse)
     def due(self, request: Request) -> Response:
         """The contracts that are to be renewed from `from` to `to`, the first due first. `to` may be ahead."""
-        period = self._ask_period("page", may_be_ahead=True)
+        period = self._ask_period("cursor", may_be_ahead=True)
         page = ask_page(request.query_params)
         given: dict[str, Any] = {"tenant": self.tenant, "policy": live_policy(self.tenant.id)}
         given |= {"owner": fold_text(period.owner), "segment": period.segment}
@@ -134,11 +134,12 @@ class InsightViewSet(TenantViewSet):
     @schema.describe("list_behind_figure", "insight", *PERIOD, *LIST, *PAGE, answer=responses.BehindResponse)
     def behind(self, request: Request) -> Response:
         """What a figure counts: the address is the `link` beside it. As many rows as the figure says."""
-        period = self._ask_period(*OF_A_LIST, "page")
+        period = self._ask_period(*OF_A_LIST, "cursor")
         asked = ask_list(request.query_params, period, now=timezone.now())
         stages = Stages.of(live_policy(self.tenant.id), self.tenant)
-        rows, count = list_behind(asked.figure, period, tenant=self.tenant, page=asked.page, **asked.asked)
-        return self._show_page(responses.BehindResponse, show_listed(rows, stages), count, asked.page, ROWS)
+        page = ask_page(request.query_params)
+        rows, count = list_behind(asked.figure, period, tenant=self.tenant, page=page, **asked.asked)
+        return self._show_page(responses.BehindResponse, show_listed(rows, stages), count, page, ROWS)
 
     def _show(self, view: str, answer: Any) -> Response:
         period = self._ask_period()
@@ -168,8 +169,9 @@ class InsightViewSet(TenantViewSet):
         last = min(MOST_PAGES, -(-count // size))
         body = {
             "results": rows,
-            "count": count,
-            "next": replace_query_param(here, "page", page + 1) if page < last else None,
-            "previous": replace_query_param(here, "page", page - 1) if page > 1 else None,
+            "total": count,
+            "next": replace_query_param(here, "cursor", page + 1) if page < last else None,
+            "next_cursor": str(page + 1) if page < last else None,
+            "previous": replace_query_param(here, "cursor", page - 1) if page > 1 else None,
         }
         return Response(answer.render(body))

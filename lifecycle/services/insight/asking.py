@@ -20,7 +20,7 @@ from tenants.rules.texts import shorten_text
 LONGEST_TEXT: Final = 150
 LONGEST_REASON: Final = 255
 LONGEST_PERIOD: Final = 3660
-MOST_PAGES: Final = 10_000
+MOST_PAGES: Final = 9_999
 MOST_STAGES: Final = 200
 USUAL_DAYS: Final = 365
 EARLIEST: Final = dt.date(1990, 1, 1)
