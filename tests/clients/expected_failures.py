@@ -33,7 +33,7 @@ INSIGHT = tuple(
 # Which operations may find fault with what, although their schema allows it, and why.
 MEANT = (
     (
-        ("list_customers", "list_history", "list_effects", "list_notifications", "list_proposals", *WORK, *LISTS),
+        ("list_customers", "list_history", "list_effects", "list_notifications", *WORK, *LISTS),
         {"#/cursor", "#/stage", "#/kind", "#/where"},
         "a cursor is signed, conditions have a grammar, and a stage or a kind of effect has to be one that there is",
     ),

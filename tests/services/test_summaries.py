@@ -9,7 +9,7 @@ from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
 from audit.services.keys import destroy_key
-from lifecycle.models import Customer, CustomerLifecycleStatus
+from lifecycle.models import Contact, Customer, CustomerLifecycleStatus
 from lifecycle.rules.transitions import Change
 from lifecycle.services.cache import cache_keys, copies
 from lifecycle.services.configuration.publication import publish_configuration
@@ -146,6 +146,12 @@ def test_days_are_counted_when_they_are_read_and_not_when_they_were_kept(tenant,
     assert (summary["days_in_stage"], summary["renewal"]["days_to_renewal"]) == (10, 35)
 
 
+def id_of(customer):
+    """The id of the one contact of a customer."""
+    with tenant_context(customer.tenant_id):
+        return str(Contact.objects.get(customer_id=customer.id).id)
+
+
 def test_a_profile_has_everything_in_clear_for_who_may_see_it(tenant, acme):
     whole = profile(tenant, acme)
     assert whole["id"] == str(acme.id)
@@ -157,7 +163,7 @@ def test_a_profile_has_everything_in_clear_for_who_may_see_it(tenant, acme):
         "owner": "ann@t.example",
     }
     assert whole["contacts"] == [
-        {"name": "Zoë Beispiel", "email": "zoe@acme.example", "phone": "+49 30 1", "role": "CTO"}
+        {"id": id_of(acme), "name": "Zoë Beispiel", "email": "zoe@acme.example", "phone": "+49 30 1", "role": "CTO"}
     ]
     assert whole["billing"]["provenance"]["source"] == "/crm"
     assert whole["lifecycle"]["stage"] == "Prospect"
@@ -167,7 +173,7 @@ def test_contact_details_are_masked_for_anyone_who_does_not_ask_for_them_in_clea
     for _ in ("a miss", "a hit"):
         masked = summaries.read_profile(acme.id, tenant=tenant, now=utc_now())
         assert masked["contacts"] == [
-            {"name": "Zoë Beispiel", "email": "z•••@acme.example", "phone": "••• 01", "role": "CTO"}
+            {"id": id_of(acme), "name": "Zoë Beispiel", "email": "z•••@acme.example", "phone": "••• 01", "role": "CTO"}
         ]
         assert "zoe@" not in str(masked)
     assert profile(tenant, acme)["contacts"][0]["email"] == "zoe@acme.example"
@@ -209,7 +215,8 @@ def test_what_was_erased_is_null(tenant, acme):
         destroy_key(tenant.id, acme.id)
         Customer.objects.filter(id=acme.id).update(version=F("version") + 1)
         copies.forget_profiles(tenant.id, [acme.id])
-    assert profile(tenant, acme)["contacts"] == [{"name": None, "email": None, "phone": None, "role": "CTO"}]
+    nothing = {"name": None, "email": None, "phone": None}
+    assert profile(tenant, acme)["contacts"] == [{"id": id_of(acme), **nothing, "role": "CTO"}]
 
 
 @pytest.mark.parametrize("reading", [summaries.read_summary, summaries.read_profile])
