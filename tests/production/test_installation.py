@@ -22,7 +22,7 @@ from tests.production.caddy import Proxy
 from tests.production.compose import PROJECT
 from tests.production.running import PATIENCE_SECONDS, Installation, await_that
 
-LOOPS = ("consumer", "relay", "mover", "effects")
+LOOPS = ("consumer", "relay", "mover", "effects", "forecast")
 PASSWORD = "a long enough passphrase 7"
 PEOPLE = """
 import sys
