@@ -190,9 +190,13 @@ def test_a_mapping_of_a_stage_that_there_is_not_is_named(db: None) -> None:
 
 def wait_until_somebody_waits() -> None:
     """Until another session of this database waits for a lock."""
-    for _ in range(300):
+    for _ in range(1200):
         with connection.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            # The view shows the locks of every database of the cluster: those of other workers, too.
+            cursor.execute(
+                "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)"
+                " WHERE NOT granted AND datname = current_database()"
+            )
             if cursor.fetchone()[0]:
                 return
         time.sleep(0.05)
