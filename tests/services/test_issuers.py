@@ -35,6 +35,7 @@ from tests.factories import utc_now
 ISSUER = "https://id.acme.example"
 AUDIENCE = "customer360"
 SUBJECT = "acme|42"
+PATIENCE = 60.0
 
 
 class Provider:
@@ -134,7 +135,8 @@ def acme(tenant: TenantRef, users: Any, provider: Provider) -> TenantRef:
 def accepted(provider: Provider, tenant: TenantRef, kid: str, **claims: Any) -> Any:
     """What a client gets that tries again while the keys are being fetched."""
     token = provider.token(kid, **({"iss": f"{ISSUER}/{tenant.slug}"} | claims))
-    for _ in range(100):
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
         try:
             return read_external_token(token)
         except jwks.KeysUnavailable:
@@ -183,7 +185,10 @@ def test_a_token_within_the_leeway_is_accepted(provider: Provider, acme: TenantR
     accepted(provider, acme, "rsa-1", exp=utc_now() - dt.timedelta(seconds=5))
 
 
-def test_an_unknown_key_id_is_refused_and_costs_one_fetch_however_often(provider: Provider, acme: TenantRef) -> None:
+def test_an_unknown_key_id_is_refused_and_costs_one_fetch_however_often(
+    provider: Provider, acme: TenantRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jwks, "COOLDOWN_SECONDS", 3600.0)
     accepted(provider, acme, "rsa-1")
     provider.add_key("hidden", "RS256")
     document = provider.document
@@ -197,6 +202,8 @@ def test_an_unknown_key_id_is_refused_and_costs_one_fetch_however_often(provider
 def test_a_rotated_key_is_found_after_the_cool_down(
     provider: Provider, acme: TenantRef, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Making a key takes a busy machine seconds.
+    monkeypatch.setattr(jwks, "COOLDOWN_SECONDS", 3600.0)
     accepted(provider, acme, "rsa-1")
     provider.add_key("rsa-2", "RS256")
     with pytest.raises(ExternalTokenRefused):
@@ -250,7 +257,7 @@ def test_last_known_keys_serve_while_the_provider_is_away(
     monkeypatch.setattr(jwks, "FRESH_SECONDS", 0.0)
     monkeypatch.setattr(jwks, "COOLDOWN_SECONDS", 0.0)
     accepted(provider, acme, "rsa-1")
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE
     while provider.fetches < 2 and time.monotonic() < deadline:
         time.sleep(0.01)
     assert provider.fetches == 2
@@ -316,11 +323,24 @@ def stubborn(request: Any) -> Iterator[Stubborn]:
 
 def test_a_fetch_ends_in_time_whatever_the_server_does(stubborn: Stubborn, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(provider_fetching, "WHOLE_SECONDS", 1.0)
-    monkeypatch.setattr(provider_fetching, "STEP_SECONDS", 30.0)
+    monkeypatch.setattr(provider_fetching, "STEP_SECONDS", 120.0)
     began = time.monotonic()
     with pytest.raises(TimeoutError, match="no answer within 1 seconds"):
         provider_fetching.fetch_keys(stubborn.url)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 60
+
+
+def note_waits(monkeypatch: pytest.MonkeyPatch) -> list[float | None]:
+    """How long requests wait for fetches from here on, each of them: seconds, which no busy machine makes more."""
+    waits: list[float | None] = []
+
+    class Begun(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            waits.append(timeout)
+            return super().wait(timeout)
+
+    monkeypatch.setattr(jwks, "threading", SimpleNamespace(Event=Begun, Thread=threading.Thread))
+    return waits
 
 
 def test_twelve_forged_tokens_of_a_silent_provider_hold_no_one_up(
@@ -345,24 +365,15 @@ def test_twelve_forged_tokens_of_a_silent_provider_hold_no_one_up(
         )
     provider.add_key("forged", "RS256")
     tokens = [provider.token("forged", headers={"kid": f"kid-{number}"}) for number in range(12)]
-    waits: list[float | None] = []
-
-    class Begun(threading.Event):
-        def wait(self, timeout: float | None = None) -> bool:
-            waits.append(timeout)
-            return super().wait(timeout)
-
-    monkeypatch.setattr(jwks, "threading", SimpleNamespace(Event=Begun, Thread=threading.Thread))
+    waits = note_waits(monkeypatch)
 
     def try_token(number: int) -> None:
         for _ in range(5):
             with pytest.raises(jwks.KeysUnavailable):
                 jwks.find_key(stubborn.url, f"kid-{number}")
 
-    began = time.monotonic()
     assert in_threads(12, try_token) == [None] * 12
     assert waits == [jwks.PATIENCE_SECONDS], "only the one that began the fetch gives it a moment"
-    assert time.monotonic() - began < 30
     with pytest.raises(jwks.KeysUnavailable):
         read_external_token(tokens[0])
     assert stubborn.connections == 1, "one fetch at a time"
@@ -375,16 +386,16 @@ def test_known_keys_serve_at_once_while_the_provider_is_silent(
     monkeypatch.setattr(jwks, "FRESH_SECONDS", 0.0)
     monkeypatch.setattr(jwks, "COOLDOWN_SECONDS", 0.0)
     monkeypatch.setattr(jwks, "fetch_keys", lambda _: provider_fetching.fetch_keys(stubborn.url))
-    began = time.monotonic()
+    waits = note_waits(monkeypatch)
     for _ in range(20):
         accepted(provider, acme, "rsa-1")
-    assert time.monotonic() - began < 3
+    assert waits == []
     assert stubborn.connections <= 1
 
 
 def test_the_keys_of_every_issuer_are_fetched_ahead(provider: Provider, acme: TenantRef) -> None:
     fetch_keys_ahead()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE
     while not jwks._sets[provider.url].keys and time.monotonic() < deadline:
         time.sleep(0.01)
     assert set(jwks._sets[provider.url].keys) == {"rsa-1", "ec-1", "ed-1"}
