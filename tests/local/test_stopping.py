@@ -1,10 +1,13 @@
 """However it ends, nothing of it is left: not a process, not a temporary folder."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,9 +22,9 @@ def _temporary_folder(below: dict[int, str]) -> Path:
     return Path(f"/proc/{valkey}/cwd").readlink()
 
 
-def _start_command(project: Project) -> tuple[Run, dict[int, str]]:
+def _start_command(project: Project, **env: str) -> tuple[Run, dict[int, str]]:
     """A command on the services that has a child of its own and would stay for ever."""
-    run = project.start("exec", "--", "sh", "-c", "sleep 600 & echo at work; wait")
+    run = project.start("exec", "--", "sh", "-c", "sleep 600 & echo at work; wait", **env)
     run.await_line("at work")
     wait_until(lambda: "sleep" in find_descendants(run.process.pid).values(), within=30, what="its child")
     below = find_descendants(run.process.pid)
@@ -72,8 +75,17 @@ def test_a_test_worker_that_is_killed_leaves_nothing_of_what_it_tested(tmp_path:
     await_end(below, within=30)
 
 
-def test_killed_together_with_its_guard_it_leaves_no_server(project: Project) -> None:
-    run, below = _start_command(project)
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """Where no run but those of one test keeps its temporary folders: any run takes away what others have left."""
+    folder = Path(tempfile.mkdtemp(prefix="place-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_killed_together_with_its_guard_it_leaves_no_server(project: Project, place: Path) -> None:
+    run, below = _start_command(project, TMPDIR=str(place))
     temporary = _temporary_folder(below)
     guard = next(pid for pid, name in below.items() if name.startswith("python"))
     os.kill(guard, signal.SIGKILL)
@@ -84,7 +96,8 @@ def test_killed_together_with_its_guard_it_leaves_no_server(project: Project) ->
         if name == "sleep":  # a grandchild: only the guard could have known it
             os.kill(pid, signal.SIGKILL)
     assert temporary.exists()
-    assert project.run("exec", "--", "true", DATABASE_URL="postgresql://by-halves")[0] == 1
+    assert temporary.parent == place
+    assert project.run("exec", "--", "true", DATABASE_URL="postgresql://by-halves", TMPDIR=str(place))[0] == 1
     assert not temporary.exists(), "the next run takes away what is left"
 
 
