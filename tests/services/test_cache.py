@@ -39,6 +39,7 @@ from tests.services.acts import move, publish, report
 
 PARTS = (copies.STATUS, copies.FIGURES)
 CONFIGURATION = 3
+PATIENCE = 60.0
 
 
 class Commands:
@@ -209,15 +210,15 @@ class Paused:
 
         self.thread = threading.Thread(target=run)
         self.thread.start()
-        assert self.committed.wait(10)
+        assert self.committed.wait(PATIENCE)
 
     def pause(self):
         self.committed.set()
-        assert self.go_on.wait(10)
+        assert self.go_on.wait(PATIENCE)
 
     def finish(self):
         self.go_on.set()
-        self.thread.join(10)
+        self.thread.join(PATIENCE)
 
 
 def test_writers_that_refresh_in_the_wrong_order_leave_the_newer_value(ids, django_db_blocker):
@@ -429,9 +430,11 @@ def database_url():
 
 
 def reported(pubsub):
-    """The messages that have arrived."""
-    found = []
-    while (message := pubsub.get_message(timeout=0.3)) is not None:
+    """The messages that were sent up to here: they come before one that is sent now."""
+    (channel,), end, found = pubsub.channels, uuid4().hex.encode(), []
+    get_client().publish(channel, end)
+    while (message := pubsub.get_message(timeout=20)) is None or message["data"] != end:
+        assert message is not None, "Redis says nothing"
         if message["type"] == "message":
             found.append(orjson.loads(message["data"]))
     return found
@@ -567,7 +570,7 @@ def test_each_thread_has_a_connection_of_its_own_and_keeps_it(in_threads):
 
 def await_redis():
     """Until this process asks again and has flushed."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE
     while storage.copies.read(["c360:tests:none"]).epoch is None:
         assert time.monotonic() < deadline, "the outage does not end"
         time.sleep(0.02)
@@ -710,11 +713,11 @@ class Server:
 
     def kill(self):
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(PATIENCE)
 
 
 def await_that(condition):
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE
     while True:
         try:
             if condition():
@@ -766,7 +769,7 @@ def write_in_thread(ids, version, says):
 
     thread = threading.Thread(target=run)
     thread.start()
-    thread.join(10)
+    thread.join(PATIENCE)
 
 
 def test_a_replica_that_lacks_acknowledged_writes_shows_nothing_old_for_longer_than_a_look(
