@@ -73,8 +73,15 @@ def load_keys(tenant_id: UUID, subject_ids: Collection[UUID]) -> dict[UUID, byte
     with prepared_cursor(DEFAULT_DB_ALIAS) as cursor:
         cursor.execute(READ, {"tenant_id": tenant_id, "subject_ids": plain_array(subject_ids)})
         rows = cursor.fetchall()
+    return unwrap_keys(tenant_id, rows)
+
+
+def unwrap_keys(tenant_id: UUID, rows: Iterable[tuple[UUID, bytes | None]]) -> dict[UUID, bytes]:
+    """The data keys of subjects, from rows of theirs that were read with something else; None for those without."""
     return {
-        subject_id: cipher.unwrap(wrapped, tenant_id=tenant_id, subject_id=subject_id) for subject_id, wrapped in rows
+        subject_id: cipher.unwrap(wrapped, tenant_id=tenant_id, subject_id=subject_id)
+        for subject_id, wrapped in rows
+        if wrapped is not None
     }
 
 

@@ -82,7 +82,8 @@ WITH chosen AS MATERIALIZED (
 SELECT p.customer_id, p.key, p.is_asleep, {_SEEN} AS figures, n.awake, n.asleep,
        s.stage, s.stage_entered_at, s.updated_at, s.updated_by, s.source, s.reason_code, h.from_stage,
        c.name, c.external_id, c.segment, c.owner, c.owner_key,
-       z.id AS snooze_id, z.seen, z.until, z.reason AS snooze_reason, z.stage_version <> s.version AS has_moved
+       z.id AS snooze_id, z.seen, z.until, z.reason AS snooze_reason, z.stage_version <> s.version AS has_moved,
+       k.wrapped AS wrapped_key
   FROM page p
   CROSS JOIN LATERAL (SELECT p.arr, p.currency, p.balance_overdue, p.renewal_on) b
   CROSS JOIN LATERAL (SELECT p.csat, p.open_issues) u
@@ -93,6 +94,7 @@ SELECT p.customer_id, p.key, p.is_asleep, {_SEEN} AS figures, n.awake, n.asleep,
   LEFT JOIN customer_lifecycle_history h
     ON h.tenant_id = s.tenant_id AND h.customer_id = s.customer_id AND h.sequence = s.version
   LEFT JOIN aside z ON z.customer_id = p.customer_id
+  LEFT JOIN audit_data_key k ON k.tenant_id = s.tenant_id AND k.subject_id = s.customer_id
  ORDER BY p.key DESC, p.customer_id DESC
 """
 
@@ -154,14 +156,17 @@ SELECT m.customer_id, c.name, h.from_stage, m.stage AS to_stage, m.updated_at, m
  ORDER BY m.updated_at DESC
 """
 
-# What a person's page begins with: whether they own customers, the usernames of their team, and their visits.
+# What a person's page begins with: whether they own customers, the usernames of their team, and their visits; and
+# whether a configuration is moving customers.
 PERSON: Final = """
 SELECT EXISTS (SELECT FROM lifecycle_customer c
                 WHERE c.tenant_id = %(tenant_id)s::uuid AND c.owner_key = %(own_key)s::text) AS owns,
        ARRAY(SELECT o.username FROM tenants_user o JOIN tenants_user me ON me.team = o.team
               WHERE me.tenant_id = %(tenant_id)s::uuid AND me.id = %(user_id)s::uuid AND me.team <> ''
                 AND o.tenant_id = %(tenant_id)s::uuid AND o.is_active ORDER BY o.username) AS team,
-       v.last_at, v.previous_at
+       v.last_at, v.previous_at,
+       EXISTS (SELECT FROM lifecycle_stagemigration m
+                WHERE m.tenant_id = %(tenant_id)s::uuid AND m.finished_at IS NULL) AS has_moves
   FROM (VALUES (1)) AS one
   LEFT JOIN lifecycle_homevisit v ON v.tenant_id = %(tenant_id)s::uuid AND v.user_id = %(user_id)s::uuid
 """
@@ -225,7 +230,7 @@ def find_calls(
     """The most urgent customers in these stages, up to ``limit`` of those awake and as many of those put aside.
 
     ``owners``: only customers of these, by the keys of their names; None: of everybody. Each row has the numbers of
-    all that are ``awake`` and ``asleep``.
+    all that are ``awake`` and ``asleep``, and ``wrapped_key``, its data key.
     """
     if not stages:
         return []

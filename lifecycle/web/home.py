@@ -11,7 +11,7 @@ from django.db import DatabaseError
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
-from audit.services.keys import load_keys
+from audit.services.keys import unwrap_keys
 from lifecycle.queries import home as queries
 from lifecycle.queries.health import find_work
 from lifecycle.rules.attention import compare_figures, explain_place, find_disagreement, find_next_step
@@ -54,12 +54,16 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Whose customers are shown. ``owners``: the keys of their names, None for everybody's."""
+    """Whose customers are shown. ``owners``: the keys of their names, None for everybody's.
+
+    ``has_moves``: whether a configuration is moving customers.
+    """
 
     name: str
     owners: Collection[str] | None
     has_team: bool
     since: dt.datetime | None
+    has_moves: bool
 
     @property
     def needs_team(self) -> bool:
@@ -69,7 +73,7 @@ class Scope:
 
 def gather_home(request: TenantRequest, policy: Policy, *, now: dt.datetime) -> Json:
     """The part of the context that is the person's own. At most eight statements, whatever the number of customers, and
-    one where the score asks for notes or tasks.
+    one where the score asks for notes or tasks; of a visit that is noted one more, in a savepoint.
     """
     tenant, identity = request.tenant, request.identity
     scope = find_scope(request, now=now)
@@ -105,7 +109,7 @@ def gather_home(request: TenantRequest, policy: Policy, *, now: dt.datetime) -> 
     asked = [(row["updated_by"], row["updated_at"]) for row in moved]
     asked += [(row["done_by"], row["done_at"]) for row in rows]
     names = name_people_then(asked, tenant=tenant, viewer=identity) if asked else {}
-    keys = load_keys(tenant.id, [row["customer_id"] for row in rows]) if rows else {}
+    keys = unwrap_keys(tenant.id, [(row["customer_id"], row["wrapped_key"]) for row in rows])
     may_update, may_reveal = identity.may(UPDATE_LIFECYCLE), identity.may(REVEAL_CONTACTS)
     contacts, may_reveal = _open_contacts(request, awake, keys, may_reveal=may_reveal, now=now)
     # Those who only look see no texts of tasks.
@@ -173,7 +177,7 @@ def find_scope(request: TenantRequest, *, now: dt.datetime) -> Scope:
     team = [fold_text(username) for username in person["team"]]
     owners = {MINE: [own_key], TEAM: team, ALL: None}[name]
     since = visit_before(person["last_at"], person["previous_at"], now=now)
-    return Scope(name, owners, bool(team), since)
+    return Scope(name, owners, bool(team), since, person["has_moves"])
 
 
 def _last_done(row: Json, done: Json | None) -> Json:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from lifecycle.queries.listing import ListQuery, list_customers
 from lifecycle.services.configuration.stage_migrations import unfinished_moves
 from lifecycle.services.customers.totals import read_tenant_summary
+from lifecycle.services.home.short_lists import RENEWAL_DAYS, read_short_lists
 from lifecycle.web.home import gather_home
 from lifecycle.web.pages import tenant_stream
 from lifecycle.web.stage_colors import stage_colors
@@ -17,8 +17,6 @@ from tenants.pages import TenantRequest
 from tenants.sentences.figures import say_number
 from tenants.services.configuration.policies import live_policy
 
-MOST_LISTED = 8
-RENEWAL_DAYS = 60
 RISK, LOST = "risk", "lost"
 WIDTH = 100
 
@@ -56,22 +54,17 @@ def gather_overview(request: TenantRequest, *, now: dt.datetime) -> dict[str, An
     policy = live_policy(request.tenant.id)
     stages = read_tenant_summary(tenant=request.tenant)["stages"]
     shares = share_out(stages)
-    at_risk = policy.stages_in(RISK)
-    others = tuple(stage for stage in policy.stages if stage not in at_risk)
-
-    def rows(query: ListQuery) -> list[dict[str, Any]]:
-        return list_customers(query, tenant=request.tenant, policy=policy, now=now).rows
-
-    return gather_home(request, policy, now=now) | {
-        "at_risk": add_up(stages, at_risk),
+    home = gather_home(request, policy, now=now)
+    return {
+        **home,
+        **read_short_lists(tenant=request.tenant, policy=policy, now=now),
+        "at_risk": add_up(stages, policy.stages_in(RISK)),
         "total": add_up(stages, set(policy.stages) - set(policy.stages_in(LOST))),
         "shares": shares,
         "shares_in_words": ", ".join(f"{share.stage} {say_number(share.customers)}" for share in shares),
-        "renewals": rows(ListQuery({"renewing_within": RENEWAL_DAYS}, ordering="renewal_on", limit=MOST_LISTED)),
         "renewal_days": RENEWAL_DAYS,
-        "late": rows(ListQuery({"stage": others, "stuck": True}, ordering="-urgency", limit=MOST_LISTED)),
         "stage_colors": stage_colors(policy),
-        "moves": unfinished_moves(request.tenant),
+        "moves": unfinished_moves(request.tenant) if home["scope"].has_moves else (),
         "stream": tenant_stream(request),
     }
 

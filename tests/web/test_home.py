@@ -4,6 +4,7 @@ import datetime as dt
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from audit.models import AdministrationEntry
 from lifecycle.models import BillingFigures, HomeVisit, Snooze
@@ -311,6 +312,47 @@ def test_since_the_last_visit_says_who_came_and_who_left(page_client, users, ten
         shown = text_of(client.get("/"))
         assert "1 customer came into an at-risk stage: Came (by System (tests))" in shown
         assert "1 customer left one: Left (to Live, by System (tests))" in shown
+
+
+def all_statements_of(client, address):
+    with CaptureQueriesContext(connection) as captured:
+        assert client.get(address).status_code == 200
+    return [one["sql"] for one in captured.captured_queries]
+
+
+def test_a_visit_is_noted_once_and_a_second_look_takes_fewer_than_15_statements_whatever_they_are(
+    page_client, users, tenant
+):
+    for number in range(12):
+        record(tenant, number, f"Customer {number}", contact=ContactFacts(name="Zoë", phone="+49 30 123456"))
+    client = page_client("account_manager")
+    client.get("/")
+    with tenant_context(tenant.id):
+        noted = HomeVisit.objects.get().last_at
+    for minutes, is_noted in ((0, False), (4, False), (6, True)):
+        at = noted - dt.timedelta(minutes=minutes)
+        with tenant_context(tenant.id):
+            HomeVisit.objects.update(last_at=at)
+        found = all_statements_of(client, "/")
+        with tenant_context(tenant.id):
+            visit = HomeVisit.objects.get()
+        # Of the same visit: nothing came before it.
+        assert ((visit.last_at > at), visit.previous_at) == (is_noted, None), minutes
+        assert is_noted or len(found) < 15, found
+
+
+def test_the_short_lists_are_read_once_and_again_when_a_customer_changes(page_client, users, tenant):
+    client = page_client("viewer")
+    record(tenant, 1, "Renewing", "Live", renewal_in=20)
+    record(tenant, 2, "Long there", "Trial", renewal_in=200, days=400)
+    shown = text_of(client.get("/"))
+    assert "Renewing" in shown[shown.index("Renewals due soon") :]
+    assert "Long there" in shown[shown.index("Stuck in stage") :]
+    again = len(all_statements_of(client, "/"))
+    record(tenant, 1, "Renewed", "Live", renewal_in=400, days=2)
+    assert len(all_statements_of(client, "/")) == again + 4, "the totals with their policy, and the two lists"
+    shown = text_of(client.get("/"))
+    assert "Renewing" not in shown[shown.index("Renewals due soon") : shown.index("Stuck in stage")]
 
 
 def test_stage_and_figures_that_disagree_are_warned_of_both_ways(page_client, users, tenant):

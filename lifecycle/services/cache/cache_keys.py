@@ -1,5 +1,6 @@
 """The names under which a tenant's copies stand in Redis."""
 
+import hashlib
 from uuid import UUID
 
 
@@ -23,6 +24,8 @@ def count_key(tenant_id: UUID) -> str:
     return f"c360:{tenant_id}:changes"
 
 
-def totals_key(tenant_id: UUID) -> str:
-    """The totals over all customers of a tenant."""
-    return f"c360:{tenant_id}:totals"
+def totals_key(tenant_id: UUID, *of: str) -> str:
+    """The totals over all customers of a tenant, or others of them by what they are ``of``, which may name people."""
+    if not of:
+        return f"c360:{tenant_id}:totals"
+    return f"c360:{tenant_id}:totals:{hashlib.sha256(repr(of).encode()).hexdigest()[:32]}"

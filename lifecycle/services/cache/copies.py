@@ -86,7 +86,7 @@ def read(tenant_id: UUID, customer_id: UUID, *parts: str, held: Held | None = No
 class TotalsReading:
     """What the cache held of the totals over a tenant; ``offer`` keeps what was read from PostgreSQL after it."""
 
-    tenant_id: UUID
+    key: str
     value: bytes | None
     count: int
     held: Held
@@ -94,16 +94,19 @@ class TotalsReading:
     def offer(self, value: bytes) -> None:
         """Keep totals. One round trip."""
         if self.count:
-            self.held.offer([Copy(totals_key(self.tenant_id), self.count, TOTALS_SECONDS, value)])
+            self.held.offer([Copy(self.key, self.count, TOTALS_SECONDS, value)])
 
 
-def read_totals(tenant_id: UUID) -> TotalsReading:
-    """The cached totals over the tenant's customers, or None. One round trip; a second where there is no count yet."""
-    key, counted = totals_key(tenant_id), count_key(tenant_id)
+def read_totals(tenant_id: UUID, *of: str) -> TotalsReading:
+    """The cached totals over the tenant's customers, or None. One round trip; a second where there is no count yet.
+
+    ``of``: what others are of than the totals of the tenant, which are as many and as old as these.
+    """
+    key, counted = totals_key(tenant_id, *of), count_key(tenant_id)
     held = copies.read([counted, key])
     count, kept = int(held.raw.get(counted) or 0), held.found.get(key)
     if kept and kept.version == count:
-        return TotalsReading(tenant_id, kept.body, count, held)
+        return TotalsReading(key, kept.body, count, held)
     if held.epoch and not count:
         # Never at a constant: a count that was lost must not return to a number that totals were kept under.
         first = time.time_ns() // 1000
@@ -111,7 +114,7 @@ def read_totals(tenant_id: UUID) -> TotalsReading:
             count = int(ask(lambda client: client.set(counted, first, nx=True, get=True)) or first)
         except RedisError:
             count = 0
-    return TotalsReading(tenant_id, None, count, held)
+    return TotalsReading(key, None, count, held)
 
 
 def refresh_statuses(tenant_id: UUID, records: Sequence[Any], *, configuration: int) -> None:

@@ -9,7 +9,7 @@ import structlog
 from django.db import DatabaseError, connection, transaction
 
 from lifecycle.queries.home import PERSON
-from storage.cursors import fetch_prepared_dicts
+from storage.cursors import fetch_prepared_dicts, prepared_cursor
 from storage.database.routing import on_primary
 from storage.database.writable import refuses_writes
 from tenants.actors import TenantRef
@@ -20,18 +20,18 @@ log = structlog.get_logger(__name__)
 # Anyone who comes back within this time goes on with the same visit.
 SAME_VISIT: Final = dt.timedelta(minutes=30)
 
-# What it reads is as it was before: a statement does not see what it writes itself.
-_VISIT: Final = f"""
-WITH noted AS (
-    INSERT INTO lifecycle_homevisit (id, tenant_id, user_id, last_at)
-    SELECT uuidv7(), %(tenant_id)s::uuid, %(user_id)s::uuid, %(now)s::timestamptz
-        ON CONFLICT (tenant_id, user_id) DO UPDATE
-       SET previous_at = CASE WHEN lifecycle_homevisit.last_at < %(same)s::timestamptz
-                              THEN lifecycle_homevisit.last_at ELSE lifecycle_homevisit.previous_at END,
-           last_at = greatest(lifecycle_homevisit.last_at, EXCLUDED.last_at)
-)
-{PERSON}
-"""  # noqa: S608  constants
+# Who looks again within this time is not noted again. So a visit may end that much earlier than it did: what happened
+# in between is shown once more, and nothing is missed.
+NOTED_FOR: Final = dt.timedelta(minutes=5)
+
+_VISIT: Final = """
+INSERT INTO lifecycle_homevisit (id, tenant_id, user_id, last_at)
+SELECT uuidv7(), %(tenant_id)s::uuid, %(user_id)s::uuid, %(now)s::timestamptz
+    ON CONFLICT (tenant_id, user_id) DO UPDATE
+   SET previous_at = CASE WHEN lifecycle_homevisit.last_at < %(same)s::timestamptz
+                          THEN lifecycle_homevisit.last_at ELSE lifecycle_homevisit.previous_at END,
+       last_at = greatest(lifecycle_homevisit.last_at, EXCLUDED.last_at)
+"""
 
 
 def visit_before(
@@ -45,21 +45,26 @@ def find_person(user_id: UUID, *, tenant: TenantRef, own_key: str, now: dt.datet
     """Whether the person owns customers, the usernames of their team, and their visits of the first page until now.
 
     ``is_visit``: they are on it, which is noted, but for a database that takes no writes for the moment. One statement,
-    apart from the page's transaction; call inside the tenant's context.
+    and one more, apart from the page's transaction, for a visit that was not noted within ``NOTED_FOR``; call inside
+    the tenant's context.
     """
-    given = {"tenant_id": tenant.id, "user_id": user_id, "own_key": own_key}
-    if is_visit:
+    given = {"tenant_id": tenant.id, "user_id": user_id}
+    (row,) = fetch_prepared_dicts(PERSON, given | {"own_key": own_key}, using="default")
+    # One that a replica has not heard of yet is noted once more: the later of two times stays.
+    if is_visit and (row["last_at"] is None or row["last_at"] < now - NOTED_FOR):
         try:
             with on_primary(), _apart(), tenant_context(tenant.id):
-                (row,) = fetch_prepared_dicts(_VISIT, given | {"now": now, "same": now - SAME_VISIT}, using="default")
+                _note(given | {"now": now, "same": now - SAME_VISIT})
         except DatabaseError as error:
             if not refuses_writes(error):
                 raise
             log.warning("a visit is not noted", error=type(error).__name__)
-        else:
-            return row
-    (row,) = fetch_prepared_dicts(PERSON, given, using="default")
     return row
+
+
+def _note(given: dict[str, Any]) -> None:
+    with prepared_cursor("default") as cursor:
+        cursor.execute(_VISIT, given)
 
 
 def _apart() -> AbstractContextManager[object]:
