@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-import threading
+import select
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,18 +25,21 @@ def many(port: int, count: int, first: bytes, *, window: int | None = None) -> I
         yield opened
 
 
-@pytest.fixture
-def usual(web: Server) -> float:
-    """The seconds that requests may take beside slow ones: one, or what a busy machine needs anyway and half of it."""
-    return max(1.0, 1.5 * percentile_99(web.port, "/api/v1/customers"))
+def is_quick_beside(port: int, path: str, first: bytes, *, window: int | None = None, pause: float = 0.0) -> bool:
+    """Whether 99 of 100 requests take no longer beside fifty slow ones, at one of three tries: two seconds, or what the
+    machine has needed right before and half of it.
 
-
-def is_quick(port: int, path: str, usual: float) -> bool:
-    """Whether 99 of 100 requests are answered in the usual time, at one of three tries.
-
-    A pause of the machine is over then; what holds the threads of the server holds them all the while.
+    A pause of the machine is over then; what holds the threads of the server holds them for three seconds and more.
     """
-    return any(percentile_99(port, path) < usual for _ in range(3))
+    for number in range(3):
+        # What the try before has held is free again.
+        time.sleep(2 * BODY_SECONDS if number else 0.0)
+        usual = percentile_99(port, path)
+        with many(port, 50, first, window=window):
+            time.sleep(pause)
+            if percentile_99(port, path) < max(2.0, 1.5 * usual):
+                return True
+    return False
 
 
 def percentile_99(port: int, path: str, *, count: int = 120, clients: int = 4) -> float:
@@ -66,24 +69,23 @@ SLOW = {
 
 
 @pytest.mark.parametrize("first", SLOW.values(), ids=SLOW.keys())
-def test_fifty_slow_senders_slow_no_one_else(web: Server, usual: float, first: bytes) -> None:
-    with many(web.port, 50, first):
-        assert is_quick(web.port, "/api/v1/customers", usual)
-        assert is_quick(web.port, "/healthz/live", usual)
+def test_fifty_slow_senders_slow_no_one_else(web: Server, first: bytes) -> None:
+    for path in ("/api/v1/customers", "/healthz/live"):
+        assert is_quick_beside(web.port, path, first)
 
 
-def test_fifty_slow_readers_slow_no_one_else(web: Server, usual: float) -> None:
+def test_fifty_slow_readers_slow_no_one_else(web: Server) -> None:
     page = head("GET", "/static/vendor/bootstrap/bootstrap.min.css")
-    with many(web.port, 50, page * 3, window=2048):
-        time.sleep(1)  # until they are all being answered
-        assert is_quick(web.port, "/api/v1/customers", usual)
-        assert is_quick(web.port, "/healthz/live", usual)
+    for path in ("/api/v1/customers", "/healthz/live"):
+        # A second until they are all being answered.
+        assert is_quick_beside(web.port, path, page * 3, window=2048, pause=1)
 
 
 def test_a_body_that_does_not_come_is_answered_and_hung_up_on(web: Server) -> None:
     began = time.monotonic()
     reply = ask(web.port, SLOW["the first byte of a body"])
-    assert BODY_SECONDS - 0.5 < time.monotonic() - began < BODY_SECONDS + 3
+    # By default a body has fifteen seconds.
+    assert BODY_SECONDS - 0.5 < time.monotonic() - began < 4 * BODY_SECONDS
     assert (reply.status, reply.ended) == (408, True)
     assert json.loads(reply.body)["detail"] == (
         "The body did not arrive in time, and nothing was changed. Send it again."
@@ -97,37 +99,34 @@ def test_a_body_that_drips_has_no_longer_than_one_that_stops(web: Server) -> Non
     began = time.monotonic()
     with connected(web.port) as connection, contextlib.suppress(OSError):
         connection.sendall(head("POST", "/api/v1/auth/token", "Content-Length: 100"))
-        while time.monotonic() - began < 15:
+        while time.monotonic() - began < 20 * BODY_SECONDS:
             connection.sendall(b"{")
             time.sleep(0.3)
-    assert time.monotonic() - began < BODY_SECONDS + 3
+    assert time.monotonic() - began < 4 * BODY_SECONDS
 
 
 @pytest.mark.parametrize("first", [b"", b"PRI * HT", b"GET / HT"], ids=["nothing", "half of HTTP/2", "half a head"])
 def test_a_connection_that_says_nothing_is_ended(web: Server, first: bytes) -> None:
     with connected(web.port) as connection:
         connection.sendall(first)
-        assert receive(connection, seconds=25).ended
+        assert receive(connection, seconds=60).ended
 
 
 def test_an_idle_connection_is_not_kept_for_ever(web: Server) -> None:
     with connected(web.port) as connection:
         connection.sendall(head("GET", "/healthz/live"))
-        reply = receive(connection, seconds=25)
+        reply = receive(connection, seconds=60)
     assert (reply.status, reply.ended) == (200, True)
 
 
 def test_more_than_can_wait_are_sent_away_and_alive_is_answered(small: int) -> None:
-    # Two run, four wait, and no longer than a second and a half.
-    replies = []
-    askers = [threading.Thread(target=lambda: replies.append(get(small, "/api/sleep/2.5"))) for _ in range(12)]
-    for asker in askers:
-        asker.start()
-    time.sleep(0.5)
-    assert get(small, "/healthz/live").body == b"alive\n"
-    assert 200 not in [reply.status for reply in list(replies)], "those that run still do"
-    for asker in askers:
-        asker.join()
+    # Two run, four wait, and no longer than a second and a half: until long before the two have ended.
+    with many(small, 12, head("GET", "/api/sleep/6", "Connection: close")) as askers:
+        time.sleep(0.5)
+        assert get(small, "/healthz/live").body == b"alive\n"
+        answered, _, _ = select.select(askers, [], [], 0)
+        assert len(answered) <= 10, "those that run still do"
+        replies = [receive(asker) for asker in askers]
     assert sorted(reply.status for reply in replies) == [200] * 2 + [503] * 10
     refused = next(reply for reply in replies if reply.status == 503)
     assert "retry-after: 1" in refused.head
@@ -142,6 +141,6 @@ def test_bodies_that_stop_give_way_to_those_that_come(small: int) -> None:
     almost = head("POST", "/api/echo", "Content-Length: 100000") + bytes(99_990)
     with many(small, 12, almost) as senders:
         # Long before its own time is over.
-        assert receive(senders[0], seconds=10).status == 408
+        assert receive(senders[0], seconds=40).status == 408
         whole = head("POST", "/api/echo", "Content-Length: 90000", "Connection: close") + bytes(90_000)
         assert ask(small, whole).status == 200
