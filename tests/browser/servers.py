@@ -12,7 +12,7 @@ from django.db import connections
 from local.processes import find_free_port
 from tests.forking import Forked
 
-READY_SECONDS = 60
+READY_SECONDS = 120
 DATABASE_URLS = ("DATABASE_URL", "DATABASE_PLATFORM_URL", "DATABASE_RELAY_URL", "DATABASE_OWNER_URL")
 
 
@@ -37,7 +37,7 @@ class Server:
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline:
             try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{probe}", timeout=2):
+                with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{probe}", timeout=10):
                     return
             except (urllib.error.URLError, OSError):
                 if self.process.poll() is not None:
@@ -49,7 +49,7 @@ class Server:
         """Stop it as an operator does."""
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
-            self.process.wait(timeout=15)
+            self.process.wait(timeout=READY_SECONDS)
         self.process = None
 
 

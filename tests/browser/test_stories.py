@@ -2,7 +2,6 @@
 
 import json
 import re
-import time
 import urllib.request
 from contextlib import suppress
 from uuid import UUID
@@ -20,8 +19,6 @@ from tenants.services.accounts.tokens import issue_access
 from tests.factories import PASSWORD, CustomerFactory, utc_now
 
 pytestmark = pytest.mark.browser
-
-LIVE_SECONDS = 2.0
 
 
 @pytest.fixture
@@ -47,7 +44,7 @@ def call_api(site, path, body, *, token=None, method="POST", **headers):
         {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {}), **headers},
         method=method,
     )
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         return json.load(answer)
 
 
@@ -152,18 +149,16 @@ def test_two_managers_move_the_same_customer_and_the_second_decides_again(open_b
 
 
 def test_a_viewer_looks_on_and_touches_nothing(open_browser, site, users, tenant, customer):
-    page = open_customer(open_browser(users.viewer), customer)
+    page = open_browser(users.viewer)
+    # While it is live the page asks for nothing by itself: what it shows it has heard.
+    page.add_init_script("window.setInterval = () => 0")
+    open_customer(page, customer)
     expect(badge(page)).to_have_text("Wobbly")
     expect(page.get_by_text("Change stage")).to_have_count(0)
     expect(page.locator("#history")).to_have_count(0)
-    # While it is live the page asks for nothing by itself. One of three times the machine has nothing else to do.
-    seconds = []
     for stage in ("Live", "Renewing", "Live"):
         patch_stage(site, users.service, customer, stage)
-        changed_at = time.monotonic()
         expect(badge(page)).to_have_text(stage)
-        seconds.append(time.monotonic() - changed_at)
-    assert min(seconds) < LIVE_SECONDS
     assert page.goto(f"/customers/{customer.id}/move").status == 403
 
 
@@ -336,7 +331,7 @@ class SlowLine:
 
     def wait_for(self, text):
         """The request whose address has the text, once it has been sent."""
-        for _ in range(200):
+        for _ in range(1200):
             found = [route for route in self.held if text in f"{route.request.url}$"]
             if found:
                 return found[0]
@@ -385,7 +380,7 @@ def test_a_change_during_a_search_is_looked_up_after_it_at_the_address_of_the_se
     held = []
     page.route("**/customers?search=aurora*", lambda route: held.append(route) if not held else route.continue_())
     page.get_by_label("Search", exact=True).fill("aurora")
-    for _ in range(200):
+    for _ in range(1200):
         if held:
             break
         page.wait_for_timeout(50)
