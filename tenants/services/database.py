@@ -50,6 +50,8 @@ PLAIN = "NOSUPERUSER NOCREATEDB NOCREATEROLE"
 
 # uuidv7(), and what else the statements are written with (docs/decisions/0004).
 LEAST_VERSION = 18
+# One at a time: PostgreSQL refuses to change a role that another session has just changed. It ends with the session.
+ONE_AT_A_TIME = "SELECT pg_advisory_lock(hashtextextended('provision_database', 0))"
 
 
 class ProvisioningRefused(Exception):
@@ -91,7 +93,8 @@ def read_login(url: str, *, expected: str, variable: str) -> RoleLogin:
 
 
 def provision(admin_url: str, logins: list[RoleLogin], *, database: str) -> None:
-    """Make roles, database, extensions and default privileges; bring passwords up to date. Repeatable.
+    """Make roles, database, extensions and default privileges; bring passwords up to date. Repeatable, and two at once
+    take turns.
 
     ``logins`` are those of owner, application, platform and relay; without one the backup's role logs in nowhere.
     Raises ProvisioningRefused when the server is too old; nothing was made then.
@@ -99,6 +102,7 @@ def provision(admin_url: str, logins: list[RoleLogin], *, database: str) -> None
     with psycopg.connect(admin_url, autocommit=True) as connection:
         if fault := version_fault(connection.info.server_version):
             raise ProvisioningRefused(fault)
+        connection.execute(ONE_AT_A_TIME)
         passwords = {login.name: login.password for login in logins}
         for name in (OWNER, APP, PLATFORM, RELAY):
             _ensure_role(connection, name, f"LOGIN {PLAIN} NOBYPASSRLS", passwords[name])
@@ -125,8 +129,8 @@ def provision(admin_url: str, logins: list[RoleLogin], *, database: str) -> None
             for setting, limit in limits.items():
                 connection.execute(f"ALTER ROLE {name} SET {setting} = '{limit}'")
         ensure_database(connection, database)
-    with psycopg.connect(_with_database(admin_url, database), autocommit=True) as connection:
-        prepare_schema(connection)
+        with psycopg.connect(_with_database(admin_url, database), autocommit=True) as inside:
+            prepare_schema(inside)
 
 
 def prepare_schema(connection: psycopg.Connection) -> None:

@@ -28,7 +28,7 @@ LOGINS = {
     "C360_RELAY_PASSWORD": "DATABASE_RELAY_URL",
     "VALKEY_PASSWORD": "REDIS_URL",
 }
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 120.0
 
 
 def make_env(folder: Path) -> dict[str, str]:
@@ -38,6 +38,10 @@ def make_env(folder: Path) -> dict[str, str]:
         [sys.executable, "-I", "docs/deploy/make_env.py", "localhost", "--to", str(path)], cwd=PROJECT, check=True
     )
     text = path.read_text()
+    # Without it provisioning would close the role of backups, which is that of the whole cluster, to other tests.
+    backup = urlsplit(os.environ["DATABASE_BACKUP_URL"])
+    login = f"postgres://{backup.username}:{backup.password}@postgres:5432/c360?sslmode=disable"
+    text = re.sub(r"^DATABASE_BACKUP_URL=.*$", f"DATABASE_BACKUP_URL={login}", text, flags=re.M)
     for name, variable in LOGINS.items():
         password = urlsplit(os.environ[variable]).password
         text = re.sub(rf"^{name}=.*$", f"{name}={password}", text, flags=re.M)

@@ -156,8 +156,7 @@ def _put_before(server: PostgreSQL, guard: Guard) -> PgBouncer:
 
 
 def _fill(port: int, name: str, dump: Path) -> None:
-    # Not as c360_backup: the tests of its provision let it log in and not, on the whole cluster.
-    dump_database(url_of(settings.DATABASE_ADMIN_URL, name=name), dump)
+    dump_database(url_of(settings.DATABASE_BACKUP_URL, name=name), dump)
     there = url_of(settings.DATABASE_ADMIN_URL, name="postgres", port=port, password=PASSWORD)
     urls = {variable: getattr(settings, variable) for variable in database.LOGIN_VARIABLES}
     database.provision(there, database.read_logins(urls), database=name)

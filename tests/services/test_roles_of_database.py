@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -176,17 +177,24 @@ def test_a_backup_takes_every_row(customer: Customer, other_customer: Customer) 
 def test_provisioning_again_changes_nothing_and_mends_what_was_loosened(db: None) -> None:
     before = _roles()
     with psycopg.connect(settings.DATABASE_ADMIN_URL, autocommit=True) as admin:
+        # The roles are those of the whole cluster, and so of tests beside this one.
+        admin.execute(database.ONE_AT_A_TIME)
         admin.execute("ALTER ROLE c360_platform CREATEROLE")
     call_command("provision_database", verbosity=0)
     assert _roles() == before
 
 
+def test_two_who_provision_at_once_take_turns(db: None, in_threads: Callable[..., list[Any]]) -> None:
+    before = _roles()
+    assert in_threads(4, lambda _: call_command("provision_database", verbosity=0)) == [None] * 4
+    assert _roles() == before
+
+
 def _roles() -> list[tuple[Any, ...]]:
-    """All but the role of backups: tests beside this one, on the same cluster, let it log in and take that back."""
     with psycopg.connect(settings.DATABASE_ADMIN_URL) as admin:
         return admin.execute(
             "SELECT rolname, rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolcanlogin, rolconfig"
-            " FROM pg_roles WHERE rolname LIKE 'c360%' AND rolname <> 'c360_backup' ORDER BY 1"
+            " FROM pg_roles WHERE rolname LIKE 'c360%' ORDER BY 1"
         ).fetchall()
 
 
