@@ -211,7 +211,8 @@ class PostgreSQL:
             cwd=self.folders.runtime,
             log=self.folders.logs / f"{log}.log",
             # Fast shutdown, which disconnects clients and flushes the data; then immediate shutdown.
-            stop_steps=((signal.SIGINT, 3.0), (signal.SIGQUIT, 1.0)),
+            # A busy machine takes a while over the last checkpoint; killed, it would have to recover at the next start.
+            stop_steps=((signal.SIGINT, 30.0), (signal.SIGQUIT, 1.0)),
             # Immediate shutdown: the postmaster ends its own children, which lead sessions of their own.
             death_signal=signal.SIGQUIT,
             account=self._account,

@@ -11,7 +11,18 @@ from pathlib import Path
 import pytest
 
 from local.processes import find_free_port
-from tests.local.scene import Project, Run, await_end, find_descendants, is_alive, new_project, taken_port, wait_until
+from tests.local.scene import (
+    ENDS_WITHIN,
+    PATIENCE,
+    Project,
+    Run,
+    await_end,
+    find_descendants,
+    is_alive,
+    new_project,
+    taken_port,
+    wait_until,
+)
 
 MANAGE = """\
 import os, signal, sys, time
@@ -89,7 +100,7 @@ def kill_worker(run: Run, argument: str) -> dict[int, str]:
     assert killed is not None
     below = find_descendants(killed)
     os.kill(killed, signal.SIGKILL)
-    wait_until(lambda: find_worker(run, argument) not in (None, killed), within=30, what=f"another {argument}")
+    wait_until(lambda: find_worker(run, argument) not in (None, killed), within=PATIENCE, what=f"another {argument}")
     return below
 
 
@@ -118,7 +129,7 @@ def test_a_newcomer_sees_where_it_is_and_how_to_enter(product: Project) -> None:
     run.process.terminate()
     status, lines = run.end()
     assert (status, lines[-1]) == (0, "demo stopped")
-    assert time.monotonic() - asked < 10
+    assert time.monotonic() - asked < ENDS_WITHIN
     assert [pid for pid in below if is_alive(pid)] == []
     assert not (product.kept / "env").exists()
     stream.close()
@@ -131,7 +142,7 @@ def test_a_killed_demo_leaves_nothing_though_pages_are_open(product: Project) ->
     below = find_descendants(run.process.pid)
     run.process.kill()
     run.process.wait()
-    await_end(below, within=30)
+    await_end(below, within=PATIENCE)
     stream.close()
 
 

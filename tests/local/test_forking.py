@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.forking import Forked, Started
-from tests.local.scene import PROJECT, await_end, is_alive
+from tests.local.scene import PATIENCE, PROJECT, await_end, is_alive
 
 SECRET = f"whsec_{base64.b64encode(bytes(32)).decode()}"
 COMMAND = ["manage.py", "receive_webhooks", "--port", "0", "--secret", SECRET]
@@ -36,7 +36,7 @@ def test_it_is_a_child_that_ends_of_a_signal_and_leaves_nothing(signum: signal.S
         assert Path(f"/proc/{process.pid}/cwd").readlink() == PROJECT
         assert process.poll() is None
         process.send_signal(signum)
-        assert process.wait(20) == (-signum if signum == signal.SIGKILL else 0)
+        assert process.wait(PATIENCE) == (-signum if signum == signal.SIGKILL else 0)
     assert not is_alive(process.pid)
 
 
@@ -44,7 +44,7 @@ def test_it_is_a_child_that_ends_of_a_signal_and_leaves_nothing(signum: signal.S
 def test_its_settings_are_of_its_own_environment_and_its_status_its_own(kind: type[Started]) -> None:
     env = {**os.environ, "DATABASE_RELAY_URL": "mysql://a:b@c/d", "LOG_FORMAT": "ecs"}
     with kind(["manage.py", "relay_events"], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        output, errors = process.communicate(timeout=30)
+        output, errors = process.communicate(timeout=PATIENCE)
     assert (process.returncode, output) == (78, b"")
     line = json.loads(errors)
     assert line["message"].startswith("configuration error: a database address must be postgres://")
@@ -64,4 +64,4 @@ def test_it_ends_with_the_process_that_wanted_it() -> None:
         pid = int(parent.stdout.readline())
         assert is_alive(pid)
         parent.kill()
-    await_end({pid: "python"}, within=30)
+    await_end({pid: "python"}, within=PATIENCE)

@@ -25,6 +25,7 @@ from local.processes import stop
 from storage.database.identity import database_identity
 from tenants.actors import TenantRef
 from tenants.services import database
+from tests.local.scene import PATIENCE
 from tests.services import test_audit_chain as history
 
 PASSWORD = "of-the-second-cluster"
@@ -127,7 +128,7 @@ def test_an_installation_is_restored_into_an_empty_cluster_and_serves_what_it_ho
         recover(second_cluster)
         second_cluster.launch()
         # It takes connections before the recovery has ended.
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         while fetch(there, "SELECT pg_is_in_recovery()"):
             assert time.monotonic() < deadline
             time.sleep(0.1)

@@ -12,7 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.local.scene import PROJECT, Project, Run, await_end, find_descendants, is_alive, wait_until
+from tests.local.scene import (
+    ENDS_WITHIN,
+    PATIENCE,
+    PROJECT,
+    Project,
+    Run,
+    await_end,
+    find_descendants,
+    is_alive,
+    wait_until,
+)
 
 SERVERS = {"postgres", "valkey-server", "tansu"}
 
@@ -26,7 +36,7 @@ def _start_command(project: Project, **env: str) -> tuple[Run, dict[int, str]]:
     """A command on the services that has a child of its own and would stay for ever."""
     run = project.start("exec", "--", "sh", "-c", "sleep 600 & echo at work; wait", **env)
     run.await_line("at work")
-    wait_until(lambda: "sleep" in find_descendants(run.process.pid).values(), within=30, what="its child")
+    wait_until(lambda: "sleep" in find_descendants(run.process.pid).values(), within=PATIENCE, what="its child")
     below = find_descendants(run.process.pid)
     assert set(below.values()) >= {*SERVERS, "sh", "sleep"}
     return run, below
@@ -39,7 +49,7 @@ def test_asked_to_stop_it_leaves_nothing(project: Project, signum: signal.Signal
     asked = time.monotonic()
     run.process.send_signal(signum)
     assert run.end()[0] == 128 + signum
-    assert time.monotonic() - asked < 10
+    assert time.monotonic() - asked < ENDS_WITHIN
     assert [pid for pid in below if is_alive(pid)] == []
     assert not temporary.exists()
 
@@ -49,8 +59,8 @@ def test_killed_it_leaves_nothing(project: Project) -> None:
     temporary = _temporary_folder(below)
     run.process.kill()
     run.process.wait()
-    await_end(below, within=30)
-    wait_until(lambda: not temporary.exists(), within=30, what="the end of the temporary folder")
+    await_end(below, within=PATIENCE)
+    wait_until(lambda: not temporary.exists(), within=PATIENCE, what="the end of the temporary folder")
 
 
 WORKER = """
@@ -72,7 +82,7 @@ def test_a_test_worker_that_is_killed_leaves_nothing_of_what_it_tested(tmp_path:
         below = {tested: "python", **find_descendants(tested)}
         assert set(below.values()) >= {*SERVERS, "sh"}
         worker.kill()
-    await_end(below, within=30)
+    await_end(below, within=PATIENCE)
 
 
 @pytest.fixture
@@ -91,7 +101,7 @@ def test_killed_together_with_its_guard_it_leaves_no_server(project: Project, pl
     os.kill(guard, signal.SIGKILL)
     run.process.kill()
     run.process.wait()
-    await_end({pid: name for pid, name in below.items() if name in SERVERS}, within=30)
+    await_end({pid: name for pid, name in below.items() if name in SERVERS}, within=PATIENCE)
     for pid, name in below.items():
         if name == "sleep":  # a grandchild: only the guard could have known it
             os.kill(pid, signal.SIGKILL)
@@ -109,7 +119,9 @@ def test_a_service_that_dies_comes_back_at_its_address_and_stops_with_the_rest(p
     os.kill(valkey, signal.SIGKILL)
     assert run.await_line("valkey") == "valkey was ended by SIGKILL; starting it again"
     wait_until(
-        lambda: "valkey-server" in find_descendants(run.process.pid).values(), within=30, what="another valkey-server"
+        lambda: "valkey-server" in find_descendants(run.process.pid).values(),
+        within=PATIENCE,
+        what="another valkey-server",
     )
     assert project.read_env() == before
 
@@ -138,4 +150,4 @@ def test_make_killed_without_a_word_takes_all_with_it(project: Project) -> None:
     assert set(below.values()) >= SERVERS
     run.process.kill()
     run.process.wait()
-    await_end(below, within=30)
+    await_end(below, within=PATIENCE)
