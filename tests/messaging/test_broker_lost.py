@@ -17,7 +17,7 @@ from lifecycle.services.events import outbox
 from local.processes import find_free_port
 from local.tansu import answers_kafka, find_program
 from tenants.context import tenant_context
-from tests.messaging.kafka import Broker, await_that, consume_all, working
+from tests.messaging.kafka import PATIENCE, Broker, await_that, consume_all, working
 from tests.messaging.mock_cluster import OFFSET_FETCH, mock_cluster
 from tests.messaging.speaking import Speaker
 from tests.messaging.test_relay import LIFECYCLE, empty_outbox, ids_of, relaying
@@ -42,7 +42,7 @@ class Perishable:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        await_that(lambda: answers_kafka("127.0.0.1", self.port), seconds=10)
+        await_that(lambda: answers_kafka("127.0.0.1", self.port))
 
     def kill(self) -> None:
         assert self.process is not None
@@ -76,11 +76,11 @@ def test_a_consumer_goes_on_with_a_broker_that_has_forgotten_everything(
         # Fewer messages than the old log had: the position that the consumer remembers lies beyond its end.
         again = Broker()
         again.prefix = broker.prefix
-        await_that(lambda: set(broker.topics) <= set(again.producer.list_topics(timeout=5).topics), seconds=20)
+        await_that(lambda: set(broker.topics) <= set(again.producer.list_topics(timeout=PATIENCE).topics))
         for number in range(5):
             again.send(acme.document("customer.created", f"n{number}", name="A"))
         again.flush()
-        await_that(lambda: len(acme.inbox()) == 25, seconds=60)
+        await_that(lambda: len(acme.inbox()) == 25)
 
 
 def test_a_relay_goes_on_with_a_broker_that_has_forgotten_everything_and_can_fill_it_again(
@@ -95,7 +95,7 @@ def test_a_relay_goes_on_with_a_broker_that_has_forgotten_everything_and_can_fil
         acme.hear(*[acme.created(f"d{number}") for number in range(10)])
         assert outbox.measure()[0] == 10
         perishable.start()
-        await_that(lambda: outbox.measure()[0] == 0, seconds=60)
+        await_that(lambda: outbox.measure()[0] == 0)
     with tenant_context(acme.tenant.id):
         everything = [str(row.history_id) for row in OutboxMessage.objects.order_by("id")]
     again = Broker()
@@ -105,7 +105,7 @@ def test_a_relay_goes_on_with_a_broker_that_has_forgotten_everything_and_can_fil
         oldest = OutboxMessage.objects.order_by("id").values_list("created_at", flat=True)[0]
     assert outbox.republish(since=oldest) >= 30
     with relaying(again):
-        await_that(lambda: outbox.measure()[0] == 0, seconds=60)
+        await_that(lambda: outbox.measure()[0] == 0)
     assert set(ids_of(again.read(LIFECYCLE, 40))) >= set(everything)
     assert isinstance(relay, Relay)
 

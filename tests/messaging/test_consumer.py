@@ -21,6 +21,8 @@ from lifecycle.messaging.tailing import NoSuchTopic
 from lifecycle.rules.envelopes import Fault, receive
 from lifecycle.services.events.processing import process_events
 from tests.messaging.kafka import (
+    ENDS_WITHIN,
+    PATIENCE,
     Broker,
     Worker,
     await_that,
@@ -62,7 +64,7 @@ def test_an_event_becomes_a_customer_that_moves(acme: Speaker, broker: Broker) -
 
 def test_topics_that_do_not_exist_are_made(acme: Speaker, broker: Broker) -> None:
     with working(broker):
-        await_that(lambda: set(broker.topics) <= set(broker.producer.list_topics(timeout=5).topics))
+        await_that(lambda: set(broker.topics) <= set(broker.producer.list_topics(timeout=PATIENCE).topics))
         send_story(broker, acme, "c1")
         await_that(lambda: len(acme.inbox()) == 3)
 
@@ -118,7 +120,7 @@ def test_a_dry_run_makes_no_topics_and_says_which_are_not_there(acme: Speaker, b
     assert [entry["topic"] for entry in logs if "no such topic" in entry["event"]] == [topics[1]]
     with pytest.raises(NoSuchTopic, match=f"There is no topic {re.escape(topics[1])}: "):
         consume_all(broker, dry_run=True, topics=topics[1:])
-    made = [name for name in broker.producer.list_topics(timeout=5).topics if name.startswith(broker.prefix)]
+    made = [name for name in broker.producer.list_topics(timeout=PATIENCE).topics if name.startswith(broker.prefix)]
     assert made == topics[:1]
 
 
@@ -257,7 +259,7 @@ def test_sigterm_ends_the_command_within_ten_seconds_with_status_0(
     first = health.stat().st_mtime
     await_that(lambda: health.stat().st_mtime > first)
     status, output, seconds = end_command(process)
-    assert (status, seconds < 10) == (0, True), output
+    assert (status, seconds < ENDS_WITHIN) == (0, True), output
     assert not health.exists()
     assert "3 events" in output
     assert len(broker.committed()) == 3
@@ -269,7 +271,7 @@ def test_the_command_ends_with_once_and_says_what_it_did(acme: Speaker, broker: 
     broker.send(b"junk", topic="customer.updated", key=b"k")
     broker.flush()
     process = start_command("consume_events", "--once", "--topics", *broker.topics, "--group", broker.group)
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, output
     assert output.splitlines()[-1].startswith("4 events (")
     assert "applied 3 dead 1" in output.splitlines()[-1].replace("parked ", "")
@@ -277,7 +279,7 @@ def test_the_command_ends_with_once_and_says_what_it_did(acme: Speaker, broker: 
 
 def test_a_dry_run_of_a_topic_that_is_not_there_is_refused(broker: Broker) -> None:
     process = start_command("consume_events", "--dry-run", "--topics", broker.topic("misspelt"))
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1, output
     assert f"There is no topic {broker.topic('misspelt')}: nothing has been sent to it yet" in output
     assert "Traceback" not in output
@@ -324,7 +326,7 @@ def test_a_health_file_that_cannot_be_is_refused(command: str, tmp_path: Path) -
 
 def test_the_command_refuses_a_batch_of_nothing() -> None:
     process = start_command("consume_events", "--batch-size", "0")
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode != 0
     assert "0 is not a whole number from 1" in output
 

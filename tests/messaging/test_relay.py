@@ -35,7 +35,7 @@ from lifecycle.services.events import outbox
 from lifecycle.services.transitions.apply import Call, apply
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
-from tests.messaging.kafka import Broker, Flag, Quiet, await_that, end_command, start_command
+from tests.messaging.kafka import ENDS_WITHIN, PATIENCE, Broker, Flag, Quiet, await_that, end_command, start_command
 from tests.messaging.speaking import Speaker
 from tests.services import acts
 
@@ -86,7 +86,7 @@ def relaying(broker: Broker) -> Iterator[Relay]:
         yield relay
     finally:
         relay.stop.set()  # type: ignore[attr-defined]
-        thread.join(20)
+        thread.join(PATIENCE)
         assert not thread.is_alive()
         assert failures == []
 
@@ -301,12 +301,12 @@ def test_what_was_not_marked_is_sent_again_by_the_next_relay(acme: Speaker, brok
 def test_a_producer_that_makes_no_progress_is_replaced(
     acme: Speaker, broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lanes, "PATIENCE_SECONDS", 1.0)
     inner = relay_module.make_producer
     made: list[Any] = []
 
     def make(**options: Any) -> Any:
-        # The first knows a broker that never answers.
+        # The first knows a broker that never answers; the second has all the time that a busy machine takes.
+        monkeypatch.setattr(lanes, "PATIENCE_SECONDS", PATIENCE if made else 1.0)
         extra = {"bootstrap.servers": "127.0.0.1:1"} if not made else {}
         made.append(inner(**options, **extra))
         return made[-1]
@@ -314,12 +314,9 @@ def test_a_producer_that_makes_no_progress_is_replaced(
     monkeypatch.setattr(relay_module, "make_producer", make)
     with relaying(broker) as relay:
         acme.hear(acme.created("c1"))
-        await_that(lambda: relay.published == 1, seconds=15)
-    # The second may run out of patience as well where the machine is busy, and what it had sent is sent again.
-    assert len(made) >= 2
-    ids = ids_of(broker.read(LIFECYCLE, 1))
-    assert len(set(ids)) == 1
-    assert len(ids) < len(made)
+        await_that(lambda: relay.published == 1)
+    assert len(made) == 2
+    assert len(broker.read(LIFECYCLE, 1)) == 1
 
 
 @pytest.mark.parametrize(("key", "value"), [(b"c1", None), (None, None), (b"c1", b""), (b"", b"\x00\xff")])
@@ -414,7 +411,7 @@ def test_the_outbox_is_measured(acme: Speaker) -> None:
     time.sleep(0.3)
     count, age = outbox.measure()
     assert count == 2
-    assert 0.3 <= age < 10
+    assert 0.3 <= age < 100
 
 
 def test_a_commit_wakes_the_relay(acme: Speaker) -> None:
@@ -423,7 +420,7 @@ def test_a_commit_wakes_the_relay(acme: Speaker) -> None:
         pass
     relay_notification._notified_at.clear()
     acme.hear(acme.created("c1"))
-    assert outbox.wait_for_commit(2.0)
+    assert outbox.wait_for_commit(PATIENCE)
     assert not outbox.wait_for_commit(0.05)
 
 
@@ -441,14 +438,14 @@ def test_a_transaction_that_rolls_back_wakes_no_one(acme: Speaker) -> None:
 
 
 def test_a_burst_of_commits_rings_once(acme: Speaker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(relay_notification, "QUIET_SECONDS", 5.0)
+    monkeypatch.setattr(relay_notification, "QUIET_SECONDS", 3600.0)
     outbox.listen()
     while outbox.wait_for_commit(0.05):
         pass
     relay_notification._notified_at.clear()
     for _ in range(20):
         notify_relay_after_commit()
-    assert outbox.wait_for_commit(2.0)
+    assert outbox.wait_for_commit(PATIENCE)
     assert not outbox.wait_for_commit(0.2)
 
 
@@ -494,7 +491,7 @@ def test_sigterm_ends_the_command_with_status_0_and_lets_another_lead(acme: Spea
     acme.hear(acme.created("c1"))
     await_that(lambda: pending() == 0)
     status, output, seconds = end_command(process)
-    assert (status, seconds < 10) == (0, True), output
+    assert (status, seconds < ENDS_WITHIN) == (0, True), output
     assert outbox.acquire_leadership()
     outbox.release_leadership()
     assert len(broker.read(LIFECYCLE, 1)) == 1
@@ -512,7 +509,7 @@ def test_the_command_republishes_and_leaves(acme: Speaker, broker: Broker) -> No
         LIFECYCLE,
         KAFKA_TOPIC_PREFIX=f"again.{broker.prefix}",
     )
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, output
     assert "messages written since" in output
     broker.prefix = f"again.{broker.prefix}"
@@ -523,7 +520,7 @@ def test_the_command_republishes_and_leaves(acme: Speaker, broker: Broker) -> No
 
 def test_republish_wants_a_time() -> None:
     process = start_command("relay_events", "--republish")
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1
     assert "--republish and --since go together." in output
 

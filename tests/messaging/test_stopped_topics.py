@@ -14,7 +14,7 @@ from audit.models import OutboxMessage
 from lifecycle.messaging import lanes, metrics
 from lifecycle.services.events import outbox
 from tenants.context import tenant_context
-from tests.messaging.kafka import Broker, await_that
+from tests.messaging.kafka import PATIENCE, Broker, await_that
 from tests.messaging.mock_cluster import PRODUCE, MockCluster, mock_cluster
 from tests.messaging.speaking import Speaker
 from tests.messaging.test_relay import DEAD_LETTERS, LIFECYCLE, make_relay, pending, relaying
@@ -49,7 +49,7 @@ def read_all(broker: Broker, name: str) -> list[Any]:
     consumer = Consumer({**broker.servers, "group.id": "reader"})
     try:
         place = TopicPartition(broker.topic(name), 0, OFFSET_BEGINNING)
-        _, end = consumer.get_watermark_offsets(place, timeout=10)
+        _, end = consumer.get_watermark_offsets(place, timeout=PATIENCE)
         consumer.assign([place])
         messages: list[Any] = []
         while len(messages) < end:

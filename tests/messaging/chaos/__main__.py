@@ -24,7 +24,7 @@ from tests.messaging.chaos.running import say, try_mutants
 from tests.messaging.chaos.world import GROUP, Post, World, Zygote, build_world
 from tests.messaging.chaos.zygote import POINTS
 
-SETTLE_SECONDS = 180.0
+SETTLE_SECONDS = 300.0
 # A relay that dies has this many messages on their way at most.
 WINDOW = 2000
 # Changes that are made when all is calm again.
