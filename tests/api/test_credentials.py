@@ -70,7 +70,9 @@ def test_a_key_does_not_open_another_tenant(tenant: TenantRef, users: Any, other
 
 
 @pytest.fixture
-def federated(tenant: TenantRef, users: Any, provider: Provider) -> TenantRef:
+def federated(tenant: TenantRef, users: Any, provider: Provider, monkeypatch: pytest.MonkeyPatch) -> TenantRef:
+    # The first token waits for the keys, which come as soon as the provider's thread has a processor.
+    monkeypatch.setattr(jwks, "PATIENCE_SECONDS", 60.0)
     with tenant_context(tenant.id):
         User.objects.filter(id=users.account_manager.id).update(external_subject=SUBJECT)
         configure_issuer(

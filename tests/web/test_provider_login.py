@@ -17,7 +17,7 @@ from django.test import Client
 from local.processes import find_free_port
 from tenants.context import tenant_context
 from tenants.models import Tenant, TokenIssuer, User
-from tenants.services.accounts import jwks, provider_login
+from tenants.services.accounts import jwks, provider_fetching, provider_login
 from tenants.services.accounts.people import deactivate_user
 from tests.admin.test_trail import actor_of
 from tests.factories import utc_now
@@ -36,17 +36,21 @@ def provider():
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}"
     try:
-        with httpx.Client(transport=httpx.HTTPTransport(retries=8)) as client:
+        with httpx.Client(transport=httpx.HTTPTransport(retries=8), timeout=60) as client:
             assert client.get(f"{url}/.well-known/openid-configuration").json()["issuer"] == url
         yield url
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 @pytest.fixture
-def company(provider, tenant, users, settings, tmp_path):
+def company(provider, tenant, users, settings, tmp_path, monkeypatch):
     """The tenant, whose people sign in there; its account manager is Mia."""
+    # A provider that has to wait for a processor is not away.
+    monkeypatch.setattr(jwks, "PATIENCE_SECONDS", 60.0)
+    monkeypatch.setattr(provider_fetching, "STEP_SECONDS", 60.0)
+    monkeypatch.setattr(provider_fetching, "WHOLE_SECONDS", 120.0)
     settings.LOOPBACK_ISSUERS = True
     with tenant_context(tenant.id):
         for user, subject in ((users.account_manager, "idp|mia"), (users.viewer, "idp|nina")):
