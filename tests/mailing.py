@@ -70,10 +70,12 @@ class Mailbox:
 def mailbox(settings: Any) -> Iterator[Mailbox]:
     """A mail server, and an installation that sends to it."""
     box = Mailbox()
-    controller = Controller(box, hostname="127.0.0.1", port=find_free_port())
+    controller = Controller(box, hostname="127.0.0.1", port=find_free_port(), ready_timeout=60)
     controller.start()
     settings.EMAIL_BACKEND = "tenants.delivery.smtp.BoundedEmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", controller.port
+    # It answers as soon as it has a processor.
+    settings.EMAIL_TIMEOUT = 20
     settings.SITE_URL = SITE
     try:
         yield box

@@ -386,7 +386,12 @@ def test_an_encrypted_server_gets_mail_if_it_proves_who_it_is(settings, monkeypa
     box = Mailbox()
     context: ssl.SSLContext = authority.context("localhost")
     controller = Controller(
-        box, hostname="127.0.0.1", port=find_free_port(), tls_context=context, require_starttls=True
+        box,
+        hostname="127.0.0.1",
+        port=find_free_port(),
+        ready_timeout=60,
+        tls_context=context,
+        require_starttls=True,
     )
     controller.start()
     settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_USE_TLS = "localhost", controller.port, True

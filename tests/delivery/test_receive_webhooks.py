@@ -60,7 +60,7 @@ def test_what_is_signed_well_is_shown_and_what_is_not_is_refused(receive):
         urllib.request.urlopen(urllib.request.Request(url, data=b"\xff\xfe"))
     assert refusal.value.code == 401
     refusal.value.close()
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, "")
     shown = '{\n  "type": "lifecycle.updated",\n  "data": {\n    "name": "Café"\n  }\n}\n'
     assert out == (
@@ -77,11 +77,11 @@ def test_a_failure_can_be_tried_out_and_the_receiver_ends_when_it_is_asked_to(re
     delivery = send(url)
     assert (delivery.outcome, delivery.status, delivery.retry_after_seconds) == ("retry", 429, 30.0)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=10) == 0
+    assert process.wait(timeout=60) == 0
 
 
 def test_a_secret_that_is_none_is_one_line(receive):
     process, line = receive("--secret", "hunter2")
     assert line == ""
-    _, err = process.communicate(timeout=10)
+    _, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (1, "CommandError: --secret: A signing secret is whsec_ and base64.\n")

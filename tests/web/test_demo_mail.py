@@ -31,7 +31,7 @@ def port(folder):
     assert "mail server at 127.0.0.1" in server.stdout.readline()
     yield port
     server.terminate()
-    assert server.wait(10) == 0
+    assert server.wait(60) == 0
     server.stdout.close()
 
 

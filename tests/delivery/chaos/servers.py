@@ -84,7 +84,7 @@ class MailServer:
         self.faults: Counter[str] = Counter()
         self._random = random
         self.port = find_free_port()
-        self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
+        self._controller = Controller(self, hostname="127.0.0.1", port=self.port, ready_timeout=60)
         self._controller.start()
 
     def close(self) -> None:
