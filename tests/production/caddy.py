@@ -12,7 +12,7 @@ from local.processes import find_free_port, with_parent
 from tests.production.compose import PROJECT
 
 CADDYFILE = PROJECT / "docs" / "deploy" / "Caddyfile"
-READY_SECONDS = 30
+READY_SECONDS = 120
 
 
 def find_caddy() -> str:
@@ -78,7 +78,7 @@ class Proxy:
         """End it by SIGTERM; its status."""
         assert self.process is not None
         self.process.terminate()
-        return self.process.wait(timeout=20)
+        return self.process.wait(timeout=60)
 
     def __exit__(self, *_: object) -> None:
         if self.process is not None and self.process.poll() is None:
