@@ -64,7 +64,7 @@ def test_a_field_that_nothing_calculates_with_is_named_in_its_entry() -> None:
 
 @pytest.mark.parametrize("name", ["renewing_within", "stuck", "industry"])
 def test_a_filter_of_the_list_is_named_in_its_entry_and_where_it_is_asked_for(name: str) -> None:
-    assert say(name) - {"lifecycle/web/overview.py", "lifecycle/web/list_page.py"} - {
+    assert say(name) - {"lifecycle/services/home/short_lists.py", "lifecycle/web/list_page.py"} - {
         *LISTED,
         # The index of the filter.
         "lifecycle/models/customers.py",
