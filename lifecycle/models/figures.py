@@ -23,11 +23,22 @@ class FigureChange(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["tenant_id", "customer_id", "effective_at"], name="figures_of_customer"),
-            # What was renewed in a month.
+            # What was renewed in a month, the latest first; and which date and which revenue a customer had until then,
+            # however much else was reported.
             models.Index(
-                fields=["tenant_id", "effective_at"],
+                fields=["tenant_id", "effective_at", "id"],
                 condition=models.Q(figures__has_key="billing.contract_ends_on"),
-                name="figures_of_contracts",
+                name="figures_of_signed_contracts",
+            ),
+            models.Index(
+                fields=["tenant_id", "customer_id", "effective_at", "id"],
+                condition=models.Q(figures__has_key="billing.renewal_on"),
+                name="figures_of_renewals",
+            ),
+            models.Index(
+                fields=["tenant_id", "customer_id", "effective_at", "id"],
+                condition=models.Q(figures__has_key="billing.arr"),
+                name="figures_of_revenue",
             ),
         ]
 

@@ -18,6 +18,7 @@ def test_the_application_may_refresh_statistics_of_customers(customer: object) -
     refresh_statistics()
     assert all(rows >= 0 for rows in analyzed().values()), "-1: never analyzed"  # type: ignore[operator]
     assert analyzed()["lifecycle_customer"] >= 1  # type: ignore[operator]
+    assert {"lifecycle_figurechange", "lifecycle_note", "lifecycle_task"} <= analyzed().keys()
 
 
 @pytest.mark.parametrize("lines", [999, 1200])

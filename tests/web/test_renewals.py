@@ -6,6 +6,8 @@ from decimal import Decimal
 from urllib.parse import urlsplit
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from audit.models import AdministrationEntry
 from lifecycle.models import CalendarFeed, FigureChange
@@ -14,7 +16,7 @@ from lifecycle.services.work import notes, tasks
 from lifecycle.services.work.calendar_feeds import MOST_AN_HOUR, make_feed
 from lifecycle.services.work.icalendar import LONGEST_LINE, escape, write_calendar
 from lifecycle.services.work.renewals import KEPT, Month, Retention, measure_retention, months_before
-from lifecycle.services.work.renewed import list_renewed
+from lifecycle.services.work.renewed import COUNT, RENEWED, count_renewed, list_renewed
 from tenants.context import tenant_context
 from tenants.models import User
 from tenants.services.configuration.policies import live_policy
@@ -39,6 +41,30 @@ reports AS (
 INSERT INTO lifecycle_billingfigures (customer_id, tenant_id, currency, arr, contract_id, source, event_id, occurred_at,
                                       field_times)
 SELECT id, %(tenant)s, 'EUR', 900, '', '/billing', '', now(), '{}' FROM customers
+"""
+
+# Twenty reports of each customer before all of that.
+EARLIER = """
+INSERT INTO lifecycle_figurechange (id, tenant_id, customer_id, effective_at, recorded_at, source, figures)
+SELECT uuidv7(), %(tenant)s, customer_id, at, at, '/billing', '{"billing.arr": "10", "support.csat": "4"}'
+  FROM lifecycle_billingfigures,
+       generate_series(timestamptz '2024-01-01Z', timestamptz '2024-01-20Z', interval '1 day') AS r(at)
+ WHERE tenant_id = %(tenant)s
+"""
+# The same customers signed a contract a year ago, and another one in March.
+SIGNED = """
+WITH customers AS (SELECT n, md5(%(of)s || '/' || n)::uuid AS id FROM generate_series(1, 100) n),
+known AS (
+    INSERT INTO lifecycle_customer (id, tenant_id, external_id, name, name_key, industry, segment, owner, owner_key,
+                                    source, event_id, occurred_at, field_times, created_at, updated_at)
+    SELECT id, %(tenant)s, id::text, id::text, id::text, '', '', '', '', '/crm', '', now(), '{}', now(), now()
+      FROM customers
+)
+INSERT INTO lifecycle_figurechange (id, tenant_id, customer_id, effective_at, recorded_at, source, figures)
+SELECT uuidv7(), %(tenant)s, id, at, at, '/billing',
+       jsonb_build_object('billing.renewal_on', until, 'billing.contract_ends_on', until)
+  FROM customers, (VALUES (timestamptz '2025-03-10Z', '2026-03-31'), (timestamptz '2026-03-10Z', '2027-03-31'))
+    AS r(at, until)
 """
 
 
@@ -169,6 +195,73 @@ def test_what_retention_reads_grows_with_the_customers_and_no_faster(tenant, sup
         with superuser.cursor() as cursor:
             read.append(count_rows_read(cursor, KEPT, given))
     assert read[1] < 2.5 * read[0]
+
+
+def test_what_retention_reads_does_not_grow_with_what_was_reported_before(tenant, superuser):
+    months = months_before(Month(2026, 7), 6)
+    given = {"tenant_id": tenant.id, "moments": [month.first for month in reversed(months)], "lost": ["Lost"]}
+    superuser.execute("SET LOCAL session_replication_role = replica")
+    superuser.execute(REPORTED, {"tenant": tenant.id, "of": 1})
+    read, kept = [], []
+    for _ in range(2):
+        superuser.execute("ANALYZE lifecycle_figurechange, lifecycle_billingfigures, customer_lifecycle_status")
+        with superuser.cursor() as cursor:
+            read.append(count_rows_read(cursor, KEPT, given, of="lifecycle_figurechange"))
+            kept.append(cursor.execute(KEPT, given).fetchall())
+        superuser.execute(EARLIER, {"tenant": tenant.id})
+    # Of each customer the last report before the months, and the one in March.
+    assert read == [200, 200]
+    assert kept[0] == kept[1] and {row[2:] for row in kept[0]} == {(100, 90000, 90000, 90000)}
+
+
+def test_what_a_page_of_renewed_contracts_reads_grows_neither_with_the_month_nor_with_the_past(tenant, superuser):
+    given = {"tenant_id": tenant.id, "start": dt.date(2026, 3, 1), "end": dt.date(2026, 4, 1), "owner": ""}
+    superuser.execute("SET LOCAL session_replication_role = replica")
+    read, counted = [], []
+    for number in (1, 2, 3):
+        superuser.execute(REPORTED if number < 3 else EARLIER, {"tenant": tenant.id, "of": number})
+        if number < 3:
+            superuser.execute(SIGNED, {"tenant": tenant.id, "of": number})
+        superuser.execute("ANALYZE lifecycle_figurechange, lifecycle_billingfigures, lifecycle_customer")
+        with superuser.cursor() as cursor:
+            page = given | {"limit": 10, "offset": 0}
+            read.append(count_rows_read(cursor, RENEWED, page, of="lifecycle_figurechange"))
+            counted.append(cursor.execute(COUNT, given).fetchone()[0])
+    # The ten, and of each the date and the revenue before it.
+    assert read == [30, 30, 30]
+    assert counted == [100, 200, 200]
+
+
+def test_more_contracts_than_a_page_has_are_counted_once_and_again_when_a_customer_changes(page_client, tenant):
+    def sign(customer_id):
+        for year in (2025, 2026):
+            at, until = dt.datetime(year, 3, 10, tzinfo=dt.UTC), f"{year + 1}-03-31"
+            FigureChange.objects.create(
+                tenant_id=tenant.id, customer_id=customer_id, effective_at=at, recorded_at=at, source="/billing",
+                figures={"billing.renewal_on": until, "billing.contract_ends_on": until},
+            )  # fmt: skip
+
+    def look(page):
+        with CaptureQueriesContext(connection) as captured:
+            shown = text_of(client.get(f"/renewals?month=2026-03&renewed={page}"))
+        return shown, len(captured)
+
+    client, ids = page_client("viewer"), [add(tenant, f"Company {n:02}", renewal_on=None) for n in range(52)]
+    with tenant_context(tenant.id):
+        for customer_id in ids:
+            sign(customer_id)
+    first, statements = look(1)
+    assert "52 customers" in first and "1 to 50 of 52" in first
+    second, again = look(2)
+    assert "51 to 52 of 52" in second and again < statements
+    assert look(2)[1] == again
+    late = add(tenant, "The last one", renewal_on=None)
+    with tenant_context(tenant.id):
+        sign(late)
+        assert count_renewed(Month(2026, 3), tenant=tenant) == 53
+        assert count_renewed(Month(2025, 3), tenant=tenant) == 0, "no one was known before"
+        assert count_renewed(Month(2026, 3), tenant=tenant, owner="ann") == 0
+    assert "51 to 53 of 53" in look(9)[0]
 
 
 def test_a_calendar_is_exact_and_the_same_bytes_for_the_same_renewals(tenant):

@@ -52,35 +52,50 @@ SELECT date_trunc('month', b.renewal_on::timestamp)::date AS month, count(*) AS 
 {_OPEN}
  GROUP BY 1
 """
-# A report holds until the customer's next one. Reports are not joined with reports: the planner takes those that name a
-# figure for few, and would compare every customer with every other.
+# A report holds until the customer's next one: from the ``first`` moment after it to the ``last``. Of what was reported
+# before all moments each customer's last is looked up, however much it is. Customers whose reports held over the same
+# moments are added up before they are spread over the months; ``gone`` is the last moment before a lost one was lost.
 KEPT: Final = """
-WITH reports AS (
-    SELECT customer_id, effective_at, (figures->>'billing.arr')::numeric AS arr,
-           lead(effective_at) OVER (PARTITION BY customer_id ORDER BY effective_at, id) AS until
-      FROM lifecycle_figurechange
-     WHERE tenant_id = %(tenant_id)s::uuid AND figures ? 'billing.arr'
-       AND effective_at < (SELECT max(moment) FROM unnest(%(moments)s::timestamptz[]) moment)
+WITH m AS (
+    SELECT %(moments)s::timestamptz[] AS moments, cardinality(%(moments)s::timestamptz[]) AS number
+), reports AS (
+    SELECT b.customer_id, b.currency, r.id, r.effective_at, r.arr,
+           width_bucket(r.effective_at, m.moments) + 1 AS first,
+           COALESCE(width_bucket(lead(r.effective_at) OVER following, m.moments), m.number) AS last, m.number
+      FROM lifecycle_billingfigures b CROSS JOIN m
+     CROSS JOIN LATERAL (
+        (SELECT f.id, f.effective_at, (f.figures->>'billing.arr')::numeric AS arr FROM lifecycle_figurechange f
+          WHERE f.tenant_id = %(tenant_id)s::uuid AND f.customer_id = b.customer_id AND f.figures ? 'billing.arr'
+            AND f.effective_at < (%(moments)s::timestamptz[])[1]
+          ORDER BY f.effective_at DESC, f.id DESC LIMIT 1)
+        UNION ALL
+        (SELECT f.id, f.effective_at, (f.figures->>'billing.arr')::numeric FROM lifecycle_figurechange f
+          WHERE f.tenant_id = %(tenant_id)s::uuid AND f.customer_id = b.customer_id AND f.figures ? 'billing.arr'
+            AND f.effective_at >= (%(moments)s::timestamptz[])[1]
+            AND f.effective_at < (%(moments)s::timestamptz[])[cardinality(%(moments)s::timestamptz[])])
+     ) r
+     WHERE b.tenant_id = %(tenant_id)s::uuid
+    WINDOW following AS (PARTITION BY b.customer_id ORDER BY r.effective_at, r.id)
 ), held AS (
-    SELECT r.customer_id, m.moment, lead(m.moment) OVER following AS next_moment,
-           r.arr AS start_arr, lead(r.arr) OVER following AS end_arr
-      FROM reports r
-      JOIN unnest(%(moments)s::timestamptz[]) m(moment)
-        ON r.effective_at < m.moment AND (r.until IS NULL OR r.until >= m.moment)
-    WINDOW following AS (PARTITION BY r.customer_id ORDER BY m.moment)
-), kept AS (
-    SELECT h.moment, f.currency, h.start_arr,
-           CASE WHEN s.stage = ANY(%(lost)s::text[]) AND s.stage_entered_at < h.next_moment THEN 0
-                ELSE COALESCE(h.end_arr, 0) END AS end_arr
+    SELECT r.*, COALESCE(lead(r.arr) OVER (PARTITION BY r.customer_id ORDER BY r.effective_at, r.id), 0) AS next_arr
+      FROM reports r WHERE r.first <= r.last
+), alike AS (
+    SELECT h.currency, h.first, h.last, h.number, k.gone, count(*) AS customers, sum(h.arr) AS arr,
+           sum(h.next_arr) AS next_arr, sum(least(h.arr, h.next_arr)) AS least_arr
       FROM held h
-      JOIN lifecycle_billingfigures f ON f.tenant_id = %(tenant_id)s::uuid AND f.customer_id = h.customer_id
       JOIN customer_lifecycle_status s ON s.tenant_id = %(tenant_id)s::uuid AND s.customer_id = h.customer_id
-     WHERE h.next_moment IS NOT NULL AND h.start_arr > 0
-       AND NOT (s.stage = ANY(%(lost)s::text[]) AND s.stage_entered_at < h.moment)
+     CROSS JOIN LATERAL (
+        SELECT CASE WHEN s.stage = ANY(%(lost)s::text[])
+                    THEN width_bucket(s.stage_entered_at, %(moments)s::timestamptz[]) ELSE h.number END AS gone
+     ) k
+     WHERE h.arr > 0 GROUP BY 1, 2, 3, 4, 5
 )
-SELECT moment, currency, count(*) AS customers, sum(start_arr) AS start_arr, sum(end_arr) AS end_arr,
-       sum(least(start_arr, end_arr)) AS kept_arr
-  FROM kept GROUP BY moment, currency ORDER BY moment DESC, sum(start_arr) DESC
+SELECT (%(moments)s::timestamptz[])[i.at] AS moment, a.currency, sum(a.customers)::bigint AS customers,
+       sum(a.arr) AS start_arr,
+       sum(CASE WHEN i.at >= a.gone THEN 0 WHEN i.at = a.last THEN a.next_arr ELSE a.arr END) AS end_arr,
+       sum(CASE WHEN i.at >= a.gone THEN 0 WHEN i.at = a.last THEN a.least_arr ELSE a.arr END) AS kept_arr
+  FROM alike a CROSS JOIN LATERAL generate_series(a.first, least(a.last, a.gone, a.number - 1)) AS i(at)
+ GROUP BY i.at, a.currency ORDER BY moment DESC, start_arr DESC
 """
 _UNKNOWN: Final = """
 SELECT count(*) AS customers FROM lifecycle_billingfigures b

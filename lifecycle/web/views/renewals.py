@@ -22,7 +22,7 @@ from django.views.decorators.http import require_safe
 from lifecycle.services.work import calendar_feeds, renewals
 from lifecycle.services.work.icalendar import MEDIA_TYPE, write_calendar
 from lifecycle.services.work.renewals import ONE_DAY, OVERDUE_DAYS, PER_PAGE, Month, Retention
-from lifecycle.services.work.renewed import list_renewed
+from lifecycle.services.work.renewed import count_renewed, list_renewed
 from lifecycle.web.pages import page
 from lifecycle.web.stage_colors import stage_colors
 from tenants.actors import TenantRef
@@ -55,9 +55,7 @@ def show_renewals(request: TenantRequest) -> HttpResponse:
     in_month = sum(day.customers for at, day in days.items() if month.first <= at < month.plus(1).first)
     total = (days[chosen].customers if chosen in days else 0) if chosen else in_month
     due = Paginator(range(total), PER_PAGE).get_page(request.GET.get("page"))
-    number = _read_number(request.GET.get("renewed", ""))
-    renewed = list_renewed(month, tenant=tenant, owner=owner, offset=(number - 1) * PER_PAGE)
-    renewed_pages = Paginator(range(renewed[0]["customers"] if renewed else 0), PER_PAGE).get_page(number)
+    renewed, renewed_pages = _read_renewed(month, tenant, owner, _read_number(request.GET.get("renewed", "")))
     kept, unknown = _read_retention(tenant, policy, Month(today.year, today.month))
     context = {
         "month": month,
@@ -140,6 +138,18 @@ def _read_retention(tenant: TenantRef, policy: Policy, month: Month) -> tuple[Se
     rows, unknown = held
     by_month = itertools.groupby(rows, key=lambda row: row.month)
     return [{"row": row, "first": index == 0} for _month, kept in by_month for index, row in enumerate(kept)], unknown
+
+
+def _read_renewed(month: Month, tenant: TenantRef, owner: str, number: int) -> tuple[list[dict[str, Any]], Page[int]]:
+    """A page of what was renewed in the month; the last one for a number beyond it."""
+    rows = list_renewed(month, tenant=tenant, owner=owner) if number == 1 else []
+    # Of a first page that is not full the number is known.
+    is_all = number == 1 and len(rows) < PER_PAGE
+    count = len(rows) if is_all else count_renewed(month, tenant=tenant, owner=owner)
+    shown = Paginator(range(count), PER_PAGE).get_page(number)
+    if number > 1:
+        rows = list_renewed(month, tenant=tenant, owner=owner, offset=max(shown.start_index() - 1, 0))
+    return rows, shown
 
 
 def _read_day(text: str, month: Month) -> dt.date | None:
