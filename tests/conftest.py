@@ -18,6 +18,7 @@ from django.conf import settings
 from django.db import connections
 from django.test import Client, override_settings
 from django.utils import translation
+from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from rest_framework.test import APIClient
 
@@ -27,6 +28,7 @@ from tenants.actors import TenantRef
 from tenants.context import tenant_context
 from tenants.models import User
 from tenants.roles import Role
+from tenants.services.accounts import membership
 from tenants.services.accounts.people import join_groups
 from tests.factories import SAAS, CustomerFactory, TenantFactory, UserFactory
 
@@ -35,8 +37,10 @@ pytest_plugins = ["tests.workers", "tests.mailing"]
 
 # The suite asks the same of the same code each time: what it finds is found by the change that brought it, and not by
 # the next person's. ``make test ARGS="--hypothesis-profile=explore PATHS"`` looks further.
-hypothesis_settings.register_profile("suite", derandomize=True, deadline=None)
-hypothesis_settings.register_profile("explore", derandomize=False, deadline=None, max_examples=2000, print_blob=True)
+# How long an example takes to make says how busy the machine is, and nothing about the product.
+BUSY: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+hypothesis_settings.register_profile("suite", derandomize=True, **BUSY)
+hypothesis_settings.register_profile("explore", derandomize=False, max_examples=2000, print_blob=True, **BUSY)
 hypothesis_settings.load_profile("suite")
 
 
@@ -81,6 +85,15 @@ def patient_redis() -> Iterator[None]:
         for name, cache in settings.CACHES.items()
     }
     with override_settings(CACHES=caches):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def lasting_copies() -> Iterator[None]:
+    """Whether a copy is made and found again must not hang on seconds having passed where statements are counted."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(membership, "LIFETIME_SECONDS", 600)
+        patch.setattr(copies, "OFFER_WITHIN_SECONDS", 300.0)
         yield
 
 
@@ -250,7 +263,7 @@ def in_threads(db: None) -> Callable[..., list[Any]]:
 
         def begin(number: int) -> Any:
             try:
-                barrier.wait(timeout=30)
+                barrier.wait(timeout=120)
                 return work(number)
             except Exception as error:
                 return error

@@ -121,7 +121,9 @@ def test_the_canonical_form_is_the_documented_one() -> None:
     )
 
 
-@hypothesis_settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(
+    deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(
     texts=st.tuples(*[text] * 6),
     moments=st.tuples(*[times] * 3),

@@ -200,7 +200,9 @@ def test_saving_twice_does_not_encrypt_twice(contact: Contact, tenant: TenantRef
         assert Contact.objects.get(id=contact.id).name == CANARIES["name"]
 
 
-@hypothesis_settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(
+    deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(texts=st.tuples(*[st.text(st.characters(exclude_categories=["Cs"])) for _ in range(2)]))
 def test_every_text_comes_back_as_it_was(
     texts: tuple[str, str], contact: Contact, customer: Customer, tenant: TenantRef

@@ -56,7 +56,12 @@ def formulas(draw: Any) -> HealthFormula:
     return HealthFormula(tuple(draw(parts(index)) for index in range(count)), start, bands[1], bands[0])
 
 
-@settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=80,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(formula=formulas(), data=st.data())
 def test_the_health_of_sql_is_the_health_of_the_rules_for_any_formula(db, formula, data):
     policy = compile_policy(parse_configuration({**STAGES, "max_days": EXPECTED, "health": write_health(formula)}), 1)

@@ -407,7 +407,9 @@ def test_the_number_of_statements_depends_on_neither_the_size_of_a_page_nor_its_
     assert set(counts) == {most}
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(data=st.data())
 def test_the_urgency_of_sql_is_the_urgency_of_the_rules(db, data):
     """One statement over made-up figures: the formula stands twice and must say the same for any of them."""

@@ -82,7 +82,9 @@ def plans(draw: st.DrawFn) -> Plan:
     return renamed, mapping, list(stages)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(plan=plans())
 @example(plan=({"A": "B", "B": "C", "C": "F"}, {}, ["B", "C", "F", "D", "E"]))
 @example(plan=({"C": "F", "B": "A", "A": "G"}, {}, ["G", "A", "F", "D", "E"]))
