@@ -11,7 +11,7 @@ from pathlib import Path
 from local.processes import with_parent
 from tests.browser.servers import find_port
 
-READY_SECONDS = 20
+READY_SECONDS = 120
 # Where Debian keeps servers; a person's PATH may not have it.
 SEARCHED = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}{os.pathsep}/usr/sbin"
 
@@ -121,4 +121,4 @@ class Proxy:
     def __exit__(self, *_):
         if self.process.poll() is None:
             self.process.terminate()
-            self.process.wait(timeout=20)
+            self.process.wait(timeout=60)

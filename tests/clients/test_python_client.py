@@ -23,13 +23,13 @@ SDK_STORY = Path(__file__).with_name("sdk_story.py")
 DESCRIPTION = ROOT / "docs" / "openapi.yaml"
 PROGRAMS = Path(sys.executable).parent
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1800)
 
 
 def run(*command, cwd, **environment):
     environment = {**os.environ, "PATH": f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}", **environment}
     return subprocess.run(
-        list(map(str, command)), cwd=cwd, env=environment, capture_output=True, text=True, timeout=240
+        list(map(str, command)), cwd=cwd, env=environment, capture_output=True, text=True, timeout=900
     )
 
 

@@ -13,11 +13,11 @@ from tests.forking import ROOT
 SOURCE = Path(__file__).with_name("typescript")
 DESCRIPTION = ROOT / "docs" / "openapi.yaml"
 
-pytestmark = [pytest.mark.needs("node", "npm"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.needs("node", "npm"), pytest.mark.timeout(1800)]
 
 
 def run(*command, cwd):
-    return subprocess.run(list(map(str, command)), cwd=cwd, env=os.environ, capture_output=True, text=True, timeout=240)
+    return subprocess.run(list(map(str, command)), cwd=cwd, env=os.environ, capture_output=True, text=True, timeout=900)
 
 
 # What is not described does not compile: one fault in each line but the first.

@@ -9,9 +9,9 @@ from tests.messaging.chaos.running import run_quickly, summary_of
 
 
 @pytest.mark.own_broker
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_nothing_is_lost_doubled_or_disordered_whatever_is_killed(capsys: pytest.CaptureFixture[str]) -> None:
-    status, said = run_quickly("tests.messaging.chaos", seconds=800)
+    status, said = run_quickly("tests.messaging.chaos", seconds=1500)
     with capsys.disabled():
         sys.stdout.write(f"\n{summary_of(said)}\n")
     assert status == 0, "\n".join(said[-40:])

@@ -123,7 +123,6 @@ def read_topic(topic: str, customer_id: str) -> dict[str, Any]:
         consumer.close()
 
 
-@pytest.mark.timeout(300)
 def test_the_whole_story_goes_through_the_shipped_proxy(
     django_db_setup: None, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -18,7 +18,7 @@ def run_together(jobs: Sequence[Callable[[], Result]]) -> list[Result]:
     def run(number: int, job: Callable[[], Result]) -> None:
         try:
             connections["default"].ensure_connection()
-            gate.wait(30)
+            gate.wait(120)
             results[number] = job()
         except BaseException as failure:
             failures.append(failure)
@@ -29,7 +29,7 @@ def run_together(jobs: Sequence[Callable[[], Result]]) -> list[Result]:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(120)
+        thread.join(600)
     assert not any(thread.is_alive() for thread in threads), "somebody is still waiting"
     if failures:
         raise failures[0]
