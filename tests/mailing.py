@@ -16,6 +16,7 @@ from aiosmtpd.controller import Controller
 
 from local.processes import find_free_port
 from tenants.delivery.sender import send_next
+from tenants.models import QueuedMail
 
 # It says every line of every conversation.
 logging.getLogger("mail.log").setLevel(logging.ERROR)
@@ -67,7 +68,13 @@ class Mailbox:
 
 
 @pytest.fixture
-def mailbox(settings: Any) -> Iterator[Mailbox]:
+def empty_queue(db: None) -> None:
+    """No mail waits that other tests have left: it would be sent with that of this one."""
+    QueuedMail.objects.all().delete()
+
+
+@pytest.fixture
+def mailbox(settings: Any, empty_queue: None) -> Iterator[Mailbox]:
     """A mail server, and an installation that sends to it."""
     box = Mailbox()
     controller = Controller(box, hostname="127.0.0.1", port=find_free_port(), ready_timeout=60)
@@ -84,7 +91,7 @@ def mailbox(settings: Any) -> Iterator[Mailbox]:
 
 
 @pytest.fixture
-def odd_mail_server(settings: Any) -> Iterator[Callable[[Callable[[socket.socket], None]], None]]:
+def odd_mail_server(settings: Any, empty_queue: None) -> Iterator[Callable[[Callable[[socket.socket], None]], None]]:
     """``odd_mail_server(talk)``: an installation that sends to a server which does ``talk(connection)`` and no more."""
     listener = socket.create_server(("127.0.0.1", 0))
     open_connections: list[socket.socket] = []

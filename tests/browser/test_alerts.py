@@ -13,7 +13,7 @@ pytestmark = pytest.mark.browser
 def run_effects():
     worker = EffectWorker()
     while worker.work():
-        assert worker.drain(20)
+        assert worker.drain(120)
     worker.close(1)
 
 

@@ -42,7 +42,7 @@ def test_a_message_is_as_it_is_described(
         assert client.patch(path, {"stage": "At-Risk"}, format="json").status_code == 200
         worker = EffectWorker()
         while worker.work():
-            assert worker.drain(20)
+            assert worker.drain(120)
         worker.close(1)
     (request,) = server.requests
     message = Webhook(made["secret"]).verify(request.body, request.headers)

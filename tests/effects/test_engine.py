@@ -249,7 +249,7 @@ def test_a_person_s_change_alerts_the_owner(db: None, api_client: Callable[..., 
     assert answer.status_code == 200, answer.content
     worker = EffectWorker()
     while worker.work():
-        assert worker.drain(20)
+        assert worker.drain(120)
     worker.close(1)
     states = {run.recipient: (run.state, run.reason) for run in runs(tenant)}
     assert states == {

@@ -28,7 +28,7 @@ def test_a_change_that_starts_an_event_arrives_in_its_topic(broker: Broker) -> N
         apply(call, [Change(customer.id, "Late")])
     worker = EffectWorker()
     while worker.work():
-        assert worker.drain(20)
+        assert worker.drain(120)
     worker.close(1)
     make_relay(broker, once=True).run()
 
