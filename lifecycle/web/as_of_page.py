@@ -3,14 +3,13 @@
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, Final
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from lifecycle.queries.list_columns import LIST_COLUMNS
-from lifecycle.web.tags import NOTHING, day, money
+from lifecycle.web.naming import spell_value
 
 LABELS: Final[Mapping[str, str | Promise]] = {
     "billing.arr": _("ARR"),
@@ -40,14 +39,6 @@ def describe_figures(figures: Mapping[str, tuple[Any, dt.datetime]]) -> list[Fig
     currency = str(figures.get("billing.currency", ("", None))[0] or "")
     labels = {**_OF_COMPANY, **LABELS}
     return [
-        Figure(labels.get(path, path), _say(path, figures[path][0], currency), figures[path][1])
+        Figure(labels.get(path, path), spell_value(path, figures[path][0], currency), figures[path][1])
         for path in [*sorted(set(figures) - LABELS.keys()), *(path for path in LABELS if path in figures)]
     ]
-
-
-def _say(path: str, value: Any, currency: str) -> str:
-    if value is None or value == "":
-        return NOTHING
-    if path in ("billing.arr", "billing.mrr", "billing.balance_overdue"):
-        return money(Decimal(str(value)), currency)
-    return day(str(value)) if path.endswith("_on") else str(value)

@@ -77,7 +77,9 @@ def gather_customer(request: TenantRequest, customer_id: UUID, *, with_work: boo
         "summary": summary,
         "stamp": stamp_of(summary, profile),
         "who": names[changed],
-        "history": show_entries(entries, names, identity) if identity.may(VIEW_HISTORY) else None,
+        "history": show_entries(entries, names, identity, currency=profile["billing"]["currency"] or "")
+        if identity.may(VIEW_HISTORY)
+        else None,
         "work": None if works is None else work.name_work(works, members, now, tenant=tenant, viewer=identity),
         "kinds": KIND_LABELS.items(),
         "may_update": may_update,

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-import structlog
-from django.db import DatabaseError
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
@@ -24,7 +22,6 @@ from lifecycle.services.home.visits import find_person, visit_before
 from lifecycle.services.work.sealing import unseal
 from lifecycle.web.people import name_people_then
 from lifecycle.web.proposals import show_proposals
-from storage.database.writable import refuses_writes
 from tenants.actors import TenantRef
 from tenants.middleware import current_request_id
 from tenants.pages import TenantRequest
@@ -33,8 +30,6 @@ from tenants.rules.configuration.categories import LOST, RISK
 from tenants.rules.configuration.policy import Policy
 from tenants.rules.messages import Message
 from tenants.rules.texts import fold_text
-
-log = structlog.get_logger(__name__)
 
 MOST_CALLS: Final = 10
 MOST_DOUBTED: Final = 5
@@ -153,14 +148,9 @@ def _open_contacts(
     # Their phone numbers alone are on the page.
     people = {id_: [one | {"email": None}] for id_, one in contacts.items()}
     actor, request_id = request.identity.actor(), current_request_id()
-    try:
-        note_reading(people, tenant=request.tenant, actor=actor, now=now, place="home", request_id=request_id)
-    except DatabaseError as error:
-        if not refuses_writes(error):
-            raise
-        log.warning("contacts are masked: their reading cannot be recorded", error=type(error).__name__)
-        return open_main_contacts(ids, keys, tenant=request.tenant, with_contact_details=False), False
-    return contacts, True
+    if note_reading(people, tenant=request.tenant, actor=actor, now=now, place="home", request_id=request_id):
+        return contacts, True
+    return open_main_contacts(ids, keys, tenant=request.tenant, with_contact_details=False), False
 
 
 def find_scope(request: TenantRequest, *, now: dt.datetime) -> Scope:

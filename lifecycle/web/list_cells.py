@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from lifecycle.queries.list_columns import COLUMNS_BY_NAME
 from lifecycle.web.board import ShownCard
 from lifecycle.web.stage_colors import StageColors
-from lifecycle.web.tags import NOTHING, band, day, days, icon, moment, renewal_distance, sentence, short_money
+from lifecycle.web.tags import NOTHING, band, day, days, icon, moment, renewal_distance, score, sentence, short_money
 from tenants.sentences.figures import say_number
 
 register = template.Library()
@@ -161,7 +161,7 @@ CELLS: Final[Mapping[str, Callable[[Row, Shown], str]]] = {
     "segment": _text("segment"),
     "industry": _text("industry"),
     "open_issues": _open_issues,
-    "csat": _text("csat"),
+    "csat": lambda row, _shown: escape(score(row["csat"])),
     "overdue": _money("balance_overdue"),
     "changed": lambda row, _shown: str(moment(row["updated_at"])),
 }

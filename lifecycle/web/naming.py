@@ -1,12 +1,18 @@
 """What people call the values of fields of a customer, and the sources that report them."""
 
+import datetime as dt
+from collections.abc import Callable, Mapping
+from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from lifecycle.rules.fields import FIELDS
 from lifecycle.rules.precedence import PEOPLE
-from lifecycle.web.tags import SOURCES
+from lifecycle.web.tags import NOTHING, SOURCES, day, exact_money, name_zone, score
+from tenants.sentences.figures import say_minute, say_number
 
 _SOURCES: Final = {
     "/crm": gettext_lazy("CRM"),
@@ -15,11 +21,37 @@ _SOURCES: Final = {
     "/import": gettext_lazy("Import"),
     PEOPLE: gettext_lazy("By hand"),
 }
+_KIND_OF: Final = {field.path: field.kind.name for field in FIELDS}
 
 
-def spell_value(value: Any) -> str:
-    """A value as a source gave it, or a dash."""
-    return "–" if value in (None, "") else str(value)
+def spell_value(path: str, value: Any, currency: str = "") -> str:
+    """The value of a field as its reader writes it, a dash for none: ``€379,200``, ``29 Dec 2026``.
+
+    ``currency``: of amounts. What a source gave in another form than the field's is shown as it gave it.
+    """
+    if value in (None, ""):
+        return NOTHING
+    spell = _SPELLINGS.get(_KIND_OF.get(path, ""))
+    try:
+        return str(value) if spell is None else spell(value, currency)
+    except (ValueError, InvalidOperation):
+        return str(value)
+
+
+def _spell_timestamp(value: Any, _currency: str) -> str:
+    at = dt.datetime.fromisoformat(str(value))
+    here = timezone.localtime(at if at.tzinfo else at.replace(tzinfo=dt.UTC))
+    return f"{say_minute(here)} {name_zone(here)}"
+
+
+# By the kind of the field; the others are texts.
+_SPELLINGS: Final[Mapping[str, Callable[[Any, str], str]]] = {
+    "amount": lambda value, currency: exact_money(Decimal(str(value)), currency),
+    "day": lambda value, _currency: day(str(value)),
+    "timestamp": _spell_timestamp,
+    "count": lambda value, _currency: say_number(Decimal(str(value))),
+    "score": lambda value, _currency: score(value),
+}
 
 
 def name_source(source: str) -> str:

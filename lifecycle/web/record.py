@@ -81,6 +81,7 @@ def _show(
     path: str, profile: Mapping[str, Any], known: Mapping[str, Any] | None, names: Mapping[Any, str]
 ) -> ShownField:
     pinned = known is not None and known["pinned_by"] is not None
+    currency = profile["billing"]["currency"] or ""
     return ShownField(
         path=path,
         label=name_field(path),
@@ -94,7 +95,7 @@ def _show(
         pin_reason=(known["pin_reason"] or "") if known else "",
         overruled=[
             Overruled(
-                None if path == PEOPLE_FIELD else spell_value(one["value"]),
+                None if path == PEOPLE_FIELD else spell_value(path, one["value"], currency),
                 name_source(one["source"]),
                 one["occurred_at"],
                 str(WHY[one["why"]]),
@@ -140,4 +141,4 @@ def _value_of(path: str, profile: Mapping[str, Any]) -> str:
     if path == PEOPLE_FIELD:
         return str(len(profile["contacts"]))
     part, name = PINNABLE[path]
-    return spell_value(profile[part][name])
+    return spell_value(path, profile[part][name], profile["billing"]["currency"] or "")

@@ -78,6 +78,25 @@ def money(amount: Decimal | str | None, currency: str = "") -> str:
     return _with_currency(say_number(Decimal(amount), 0), currency)
 
 
+def exact_money(amount: Decimal, currency: str = "") -> str:
+    """An amount to the last digit: ``€120,000``, ``€120,000.50``."""
+    decimals = _count_decimals(amount)
+    return _with_currency(say_number(amount, max(2, decimals) if decimals else 0), currency)
+
+
+@register.filter
+def score(value: Decimal | float | str | None) -> str:
+    """A score without zeros that say nothing: ``3.7``, ``4``."""
+    if value is None or value == "":
+        return NOTHING
+    number = Decimal(str(value))
+    return say_number(number, _count_decimals(number))
+
+
+def _count_decimals(number: Decimal) -> int:
+    return max(0, -int(number.normalize().as_tuple().exponent))
+
+
 @register.filter
 def short_money(amount: Decimal | str | None, currency: str = "") -> str:
     """An amount for a glance: ``€1.2M``, ``€120k``."""

@@ -63,11 +63,21 @@ class Steps:
 
 
 def show_timeline(
-    customer_id: UUID, *, tenant: TenantRef, viewer: Identity, kind: str = "", before: Place | None = None
+    customer_id: UUID,
+    *,
+    tenant: TenantRef,
+    viewer: Identity,
+    kind: str = "",
+    before: Place | None = None,
+    currency: str = "",
 ) -> Steps:
-    """A page of the timeline; empty when there is no such customer. Nine statements at most."""
+    """A page of the timeline; empty when there is no such customer. Nine statements at most.
+
+    ``currency``: the customer's, of amounts that were reported without one.
+    """
     page = read_entries(customer_id, tenant=tenant, viewer=viewer, kind=kind, before=before)
-    return show_entries(page, name_people_then(people_of(page), tenant=tenant, viewer=viewer), viewer, kind=kind)
+    names = name_people_then(people_of(page), tenant=tenant, viewer=viewer)
+    return show_entries(page, names, viewer, kind=kind, currency=currency)
 
 
 def read_entries(
@@ -104,12 +114,14 @@ def people_of(page: TimelinePage) -> set[Recorded]:
     }
 
 
-def show_entries(page: TimelinePage, names: Mapping[Recorded, str], viewer: Identity, *, kind: str = "") -> Steps:
+def show_entries(
+    page: TimelinePage, names: Mapping[Recorded, str], viewer: Identity, *, kind: str = "", currency: str = ""
+) -> Steps:
     """The page as it is shown: each row says with ``who`` and its like who it was, and what the viewer may do."""
     following = ""
     if page.following is not None:
         following = urlencode({**({"kind": kind} if kind else {}), **page.following})
-    return Steps([_show(entry, names, viewer) for entry in page.entries], following, kind)
+    return Steps([_show(entry, names, viewer, currency) for entry in page.entries], following, kind)
 
 
 def read_place(query: Mapping[str, str]) -> Place:
@@ -117,7 +129,9 @@ def read_place(query: Mapping[str, str]) -> Place:
     return {kind: query[kind] for kind in KINDS if kind in query}
 
 
-def _show(entry: Entry, names: Mapping[tuple[str, dt.datetime], str], viewer: Identity) -> Mapping[str, Any]:
+def _show(
+    entry: Entry, names: Mapping[tuple[str, dt.datetime], str], viewer: Identity, currency: str
+) -> Mapping[str, Any]:
     row = entry.row
 
     def name(who: str, when: str) -> str:
@@ -140,7 +154,9 @@ def _show(entry: Entry, names: Mapping[tuple[str, dt.datetime], str], viewer: Id
                 "may_write": viewer.may(UPDATE_LIFECYCLE),
             }
         case "event":
-            reported = [(name_field(path), spell_value(value)) for path, value in row["figures"].items()]
+            figures = row["figures"]
+            currency = figures.get("billing.currency") or currency
+            reported = [(name_field(path), spell_value(path, value, currency)) for path, value in figures.items()]
             return shown | {"reported": reported, "source": row["source"] and name_source(row["source"])}
         case _:
             return shown

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from lifecycle.models import EffectRun, FigureChange, Note
+from lifecycle.models import BillingFigures, EffectRun, FigureChange, Note
 from lifecycle.services.work import notes, tasks
 from lifecycle.services.work.timeline import find_place, read_timeline
 from tenants.context import tenant_context
@@ -129,6 +129,49 @@ def test_what_sources_reported_stands_where_it_became_true(page_client, customer
     move(customer, "Active")
     kinds = [entry.partition("-")[0] for entry in entries_of(client.get(f"/customers/{customer.id}"))]
     assert kinds == ["stage"] * 2 + ["event"] * 4
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        (
+            "en",
+            (
+                *("Annual revenue: $379,200", "Overdue balance: $1,204.50", "Renewal: 29 Dec 2026"),
+                *("Last issue closed at: 2 Nov 2026, 18:30 UTC", "Satisfaction: 4.5", "Owner: ann@acme.example"),
+            ),
+        ),
+        (
+            "de",
+            (
+                *("Jahresumsatz: 379.200 $", "1.204,50 $", "Verlängerung: 29. Dez 2026"),
+                *("Letztes Ticket geschlossen am: 2. Nov 2026, 18:30 UTC", "Zufriedenheit: 4,5", "ann@acme.example"),
+            ),
+        ),
+    ],
+)
+def test_what_sources_reported_is_written_as_its_reader_writes_it(page_client, customer, tenant, language, said):
+    figures = {
+        "billing.arr": "379200.00",
+        "billing.balance_overdue": "1204.5000",
+        "billing.renewal_on": "2026-12-29",
+        "support.last_issue_closed_at": "2026-11-02T18:30:00+00:00",
+        "support.csat": "4.5",
+        "owner": "ann@acme.example",
+    }
+    with tenant_context(tenant.id):
+        BillingFigures.objects.create(
+            tenant_id=tenant.id, customer_id=customer.id, currency="USD", occurred_at=utc_now()
+        )
+        FigureChange.objects.create(
+            tenant_id=tenant.id, customer_id=customer.id, source="/billing", figures=figures, effective_at=utc_now(),
+            recorded_at=utc_now(),
+        )  # fmt: skip
+    client = page_client("account_manager")
+    for page in ("", "/timeline"):
+        shown = client.get(f"/customers/{customer.id}{page}", headers={"Accept-Language": language})
+        line = text_of(shown).replace("\xa0", " ")
+        assert [part for part in said if part not in line] == []
 
 
 def test_another_tenant_s_entries_are_not_found(page_client, other_customer, other_users, other_tenant, tenant):

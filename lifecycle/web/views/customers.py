@@ -80,7 +80,14 @@ def _show_timeline(
     profile = read_profile(customer_id, tenant=request.tenant, now=timezone.now())
     if profile is None:
         raise Http404
-    history = show_timeline(customer_id, tenant=request.tenant, viewer=request.identity, kind=kind, before=before)
+    history = show_timeline(
+        customer_id,
+        tenant=request.tenant,
+        viewer=request.identity,
+        kind=kind,
+        before=before,
+        currency=profile["billing"]["currency"] or "",
+    )
     context = {
         "customer_id": customer_id,
         "company": profile["company"],
