@@ -159,6 +159,18 @@ def test_a_customer_success_manager_believes_the_figures(scenario: scenarios.Sce
     assert min(currencies.values()) > 0.05 * sum(currencies.values())
 
 
+@pytest.mark.parametrize("scenario", scenarios.SCENARIOS, ids=lambda scenario: scenario.slug)
+def test_every_source_was_heard_of_lately(scenario: scenarios.Scenario) -> None:
+    days = {"/crm": 2, "/billing": 3, "/support": 9}
+    for number in range(500):
+        heard: dict[str, datetime] = {}
+        for fact in tell_story(scenario, number, owners=OWNERS, now=NOW).facts:
+            heard[fact.source] = max(fact.occurred_at, heard.get(fact.source, fact.occurred_at))
+        assert "/crm" in heard
+        for source, at in heard.items():
+            assert timedelta() <= NOW - at <= timedelta(days=days[source]), (number, source)
+
+
 def test_people_have_the_names_and_phones_of_their_country() -> None:
     codes = {"GmbH": "+49 ", "AG": "+49 ", "Ltd": "+44 ", "SA": "+33 ", "BV": "+31 ", "Inc": "+1 ", "LLC": "+1 "}
     names = []

@@ -85,7 +85,18 @@ def tell_story(scenario: Scenario, index: int, *, owners: tuple[str, ...], now: 
     # A multiple of 1,200, so that a month is a twelfth of it without a rest.
     arr = max(1200, int(typical * random.lognormvariate(0, 0.5)) // 1200 * 1200)
     figures = _tell_figures(path, external_id, arr, scenario.currencies.get(country, scenario.currency))
-    return Story(external_id, owner, (first, *figures), placed, moves)
+    return Story(external_id, owner, (first, *_sync_company(first, scenario, index, now), *figures), placed, moves)
+
+
+def _sync_company(first: CustomerFacts, scenario: Scenario, index: int, now: dt.datetime) -> tuple[CustomerFacts, ...]:
+    """The CRM goes over its customers every other day, and says again what it said; nothing of those that just came."""
+    # With dice of its own: the story is what it was without.
+    dice = Random(f"{SEED}|{scenario.slug}|{index}|sync")  # noqa: S311  made-up data
+    at = now - dt.timedelta(hours=dice.uniform(1, 47))
+    if at <= first.occurred_at:
+        return ()
+    again = {"company": first.company, "contacts": first.contacts}
+    return (CustomerFacts(first.external_id, "/crm", at, f"crm-{first.external_id}-sync", **again),)
 
 
 class _Path:
