@@ -209,6 +209,12 @@ class ProfileResponse(ResponseSerializer):
     external_id = serializers.CharField()
     company = CompanyResponse()
     contacts = ContactResponse(many=True)
+    contacts_masked = serializers.BooleanField(
+        help_text=(
+            "Whether e-mail addresses and phone numbers are masked: without the permission reveal_contacts, and while "
+            "nothing can be written, because what is shown in clear is recorded."
+        )
+    )
     billing = BillingResponse()
     support = SourcedSupportResponse()
     created_at = serializers.DateTimeField()

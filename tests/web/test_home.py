@@ -125,7 +125,10 @@ def make_read_only(tenant, side):
     return connection.close
 
 
-@pytest.mark.parametrize("forbid_writes", [fence_in, make_read_only])
+forbidding_writes = pytest.mark.parametrize("forbid_writes", [fence_in, make_read_only])
+
+
+@forbidding_writes
 def test_while_nothing_can_be_written_the_page_is_shown_and_numbers_that_cannot_be_recorded_are_not(
     page_client,
     users,
@@ -150,6 +153,33 @@ def test_while_nothing_can_be_written_the_page_is_shown_and_numbers_that_cannot_
     with tenant_context(tenant.id):
         assert HomeVisit.objects.count() == 1
         assert AdministrationEntry.objects.filter(tenant_id=tenant.id, action="reveal_contacts").count() == 1
+
+
+@forbidding_writes
+def test_while_nothing_can_be_written_a_profile_says_that_its_contacts_are_masked(
+    api_client,
+    tenant,
+    admin,  # noqa: F811
+    forbid_writes,
+):
+    customer_id = record(tenant, 1, "Aurora", contact=ContactFacts("Zoë Beispiel", "zoe@acme.example", "+49 30 123456"))
+    client, address = api_client("account_manager"), f"/api/v1/customers/{customer_id}"
+    allow_writes = forbid_writes(tenant, admin)
+    try:
+        masked = client.get(address)
+        assert masked.status_code == 200
+        assert (masked.json()["contacts_masked"], masked.json()["contacts"][0]["email"]) == (True, "z•••@acme.example")
+        assert "123456" not in masked.content.decode()
+    finally:
+        allow_writes()
+    with tenant_context(tenant.id):
+        assert not AdministrationEntry.objects.filter(tenant_id=tenant.id, action="reveal_contacts").exists()
+    clear = client.get(address).json()
+    assert (clear["contacts_masked"], clear["contacts"][0]["phone"]) == (False, "+49 30 123456")
+    with tenant_context(tenant.id):
+        assert AdministrationEntry.objects.filter(tenant_id=tenant.id, action="reveal_contacts").count() == 1
+    seen = api_client("viewer").get(address).json()
+    assert (seen["contacts_masked"], seen["contacts"][0]["email"]) == (True, "z•••@acme.example")
 
 
 def test_mine_my_team_s_and_all(page_client, users, tenant):

@@ -153,16 +153,17 @@ class CustomerViewSet(TenantViewSet):
         profile = self.found(
             summaries.read_profile(customer_id, tenant=self.tenant, now=now, with_contact_details=sees_contacts)
         )
-        if sees_contacts:
-            note_reading(
-                {customer_id: profile["contacts"]},
-                tenant=self.tenant,
-                actor=self.identity.actor(),
-                now=now,
-                place="profile",
-                request_id=current_request_id(),
-            )
-        return Response(customer_responses.ProfileResponse.render(profile))
+        if sees_contacts and not note_reading(
+            {customer_id: profile["contacts"]},
+            tenant=self.tenant,
+            actor=self.identity.actor(),
+            now=now,
+            place="profile",
+            request_id=current_request_id(),
+        ):
+            sees_contacts = False
+            profile = self.found(summaries.read_profile(customer_id, tenant=self.tenant, now=now))
+        return Response(customer_responses.ProfileResponse.render(profile | {"contacts_masked": not sees_contacts}))
 
 
 class LifecycleViewSet(TenantViewSet):

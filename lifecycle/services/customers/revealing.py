@@ -11,7 +11,8 @@ from functools import partial
 from typing import Final
 from uuid import UUID
 
-from django.db import transaction
+import structlog
+from django.db import DatabaseError, transaction
 
 from audit.services.administration import record_administration, record_many
 from audit.services.keys import load_keys
@@ -19,12 +20,15 @@ from lifecycle.models import Contact, Customer
 from lifecycle.services.customers.parts import Json
 from lifecycle.services.customers.profiles import open_contact
 from storage.database.routing import on_primary
+from storage.database.writable import refuses_writes
 from tenants.actors import Actor, TenantRef
 from tenants.context import tenant_context
 
 REVEAL: Final = "reveal_contacts"
 # Readings of a day that a process keeps in mind; beyond them they are recorded again.
 MOST_KEPT: Final = 200_000
+
+log = structlog.get_logger(__name__)
 
 _noted: set[int] = set()
 _noted_day = dt.date.min
@@ -79,12 +83,14 @@ def note_reading(
     now: dt.datetime,
     place: str,
     request_id: UUID | None = None,
-) -> None:
+) -> bool:
     """See to it that the administration log says who read which customers' contacts in clear: once a day, for each
     reader and customer, in each process.
 
     ``contacts``: those that are shown, by customer; without an address or a number there is nothing to note. On the
     primary, before they are shown: what is not recorded is not shown. One statement, none for what was noted.
+
+    False: nothing can be written for the moment, so they are to be masked.
     """
     shown = {
         customer_id: [one["id"] for one in people if one["email"] or one["phone"]]
@@ -95,19 +101,26 @@ def note_reading(
         _begin_day(now.date())
         new = [id_ for id_, key in keys.items() if key not in _noted]
     if not new:
-        return
-    with on_primary(), tenant_context(tenant.id), transaction.atomic():
-        record_many(
-            [(str(id_), {"contacts": shown[id_], "place": place}) for id_ in new],
-            tenant_id=tenant.id,
-            actor=actor.name,
-            actor_kind=actor.kind,
-            action=REVEAL,
-            now=now,
-            request_id=request_id,
-        )
-        # What is rolled back was not recorded.
-        transaction.on_commit(partial(_keep_in_mind, [keys[id_] for id_ in new], now.date()), robust=True)
+        return True
+    try:
+        with on_primary(), tenant_context(tenant.id), transaction.atomic():
+            record_many(
+                [(str(id_), {"contacts": shown[id_], "place": place}) for id_ in new],
+                tenant_id=tenant.id,
+                actor=actor.name,
+                actor_kind=actor.kind,
+                action=REVEAL,
+                now=now,
+                request_id=request_id,
+            )
+            # What is rolled back was not recorded.
+            transaction.on_commit(partial(_keep_in_mind, [keys[id_] for id_ in new], now.date()), robust=True)
+    except DatabaseError as error:
+        if not refuses_writes(error):
+            raise
+        log.warning("contacts are masked: their reading cannot be recorded", error=type(error).__name__)
+        return False
+    return True
 
 
 def _keep_in_mind(keys: Sequence[int], day: dt.date) -> None:
