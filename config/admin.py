@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy
 from django_htmx.http import HttpResponseClientRedirect
 
 from config.sections import arrange_sections
+from lifecycle.web.views.account import log_out
 from tenants.context import tenant_context
 from tenants.pages import go_to_switcher, identify_page, page_of
 from tenants.roles import CONFIGURE_STAGES
@@ -51,6 +52,10 @@ class CustomerAdminSite(admin.AdminSite):
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """The pages' own account: a second form would be a second way around its limits."""
         return redirect("account")
+
+    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """The pages' log-out, which also ends the session for the list of sessions and for open streams."""
+        return log_out(request)
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """The entries in sections of our own, *Lifecycle* first; of one app, as Django lists them."""
