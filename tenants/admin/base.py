@@ -4,10 +4,12 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from tenants.identity import Identity
@@ -22,6 +24,14 @@ else:
     # Django's own classes take no parameters at run time.
     _ModelAdmin = admin.ModelAdmin
     ModelForm = forms.ModelForm
+
+
+class RowList(ChangeList):
+    """A list under the name of what it lists."""
+
+    def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        super().__init__(request, *args, **kwargs)
+        self.title = capfirst(str(self.opts.verbose_name_plural))
 
 
 def identity_of(request: HttpRequest) -> Identity:
@@ -49,6 +59,10 @@ class TenantAdmin(_ModelAdmin):
         if identity_of(request).tenant is None:
             return rows.none() if self.needs_tenant else rows.using(PLATFORM).filter(tenant_id__isnull=True)
         return rows
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        """The list, named after what is in it."""
+        return RowList
 
     def changes_something(self, request: HttpRequest) -> bool:
         """Whether what is sent changes something, so that internal staff must say why."""

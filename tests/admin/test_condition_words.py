@@ -34,6 +34,7 @@ from tenants.rules.configuration.definitions import EFFECT_KINDS, EFFECT_MOMENTS
 from tenants.rules.configuration.events import event_fields, event_types
 from tenants.rules.configuration.source_priority import sourced_paths
 from tests.factories import MINIMAL
+from tests.rules.documents import check
 
 COMPANY_FIELDS = {field.name for field in FIELDS if field.path == field.name}
 
@@ -128,3 +129,37 @@ def test_rows_of_sources_are_added_removed_and_put_in_order() -> None:
     assert write_sources(rows) == {"billing.arr": ["/a", "/c", "/b", "/d"]}, "two rows of one field are one order"
     change_sources(rows, "remove_source:0")
     assert write_sources(rows) == {"billing.arr": ["/d"]}
+
+
+def rule_about(condition: dict[str, Any]) -> dict[str, Any]:
+    rule = {"name": "Small", "when": [condition], "action": "propose", "to": MINIMAL["stages"][-1]}
+    return {**MINIMAL, "risk_rules": [rule]}
+
+
+@pytest.mark.parametrize(
+    ("op", "typed", "value"),
+    [
+        ("eq", "5", "5"),
+        ("eq", '"5"', "5"),
+        ("eq", "true", "true"),
+        ("ne", "1e3", "1e3"),
+        ("eq", '5" pipes', '5" pipes'),
+        ("in", "5, 10, Gold", ["5", "10", "Gold"]),
+        ("in", '["5", "a, b"]', ["5", "a, b"]),
+    ],
+)
+def test_a_text_is_compared_with_what_was_typed_and_shown_as_it_is_typed(op: str, typed: str, value: Any) -> None:
+    sheet = lay_out(rule_about({"field": "segment", "op": "eq", "value": "x"}), renamed={}, live_stages=())
+    sheet.risks[0].when[0].op, sheet.risks[0].when[0].value = op, typed
+    document = write_document(sheet)
+    assert document["risk_rules"][0]["when"] == [{"field": "segment", "op": op, "value": value}]
+    assert [one for one in check(document) if one.path.startswith("/risk_rules/0/when")] == []
+    again = lay_out(document, renamed={}, live_stages=())
+    assert again.risks[0].when[0].value == {'"5"': "5"}.get(typed, typed)
+    assert write_document(again) == document
+
+
+def test_a_number_is_still_compared_with_a_number() -> None:
+    sheet = lay_out(rule_about({"field": "support.open_issues", "op": "ge", "value": 3}), renamed={}, live_stages=())
+    assert sheet.risks[0].when[0].value == "3"
+    assert write_document(sheet)["risk_rules"][0]["when"][0]["value"] == 3

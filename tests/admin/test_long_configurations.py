@@ -166,6 +166,54 @@ def test_a_folded_rule_is_opened_changed_folded_moved_and_saved(
     assert rules[:6] + rules[8:] == FOLDED["event_rules"][:6] + FOLDED["event_rules"][8:]
 
 
+RISKS: dict[str, Any] = {
+    "stages": ["Live", "Wobbly & = 5%"],
+    "risk_rules": [
+        {
+            "name": f"Rule {number}",
+            "when": [
+                {"field": "support.open_issues", "op": "ge", "value": number},
+                {"field": "segment", "op": "in", "value": ["5", "a, b"]},
+                {"field": "segment", "op": "exists", "value": False},
+            ],
+            "for_days": 14,
+            "stages": ["Live"],
+            "categories": ["engaged", "renewal"],
+            "action": "move",
+            "to": "Wobbly & = 5%",
+            "reason_code": "Low & < high",
+            **({} if number else {"enabled": False}),
+        }
+        for number in range(12)
+    ],
+}
+
+
+def test_at_risk_rules_fold_as_the_others_do_and_lose_nothing(tenant: TenantRef, page_client: Any) -> None:
+    with tenant_context(tenant.id):
+        draft = open_draft(document=RISKS, tenant=tenant, actor=ADMIN_ACTOR, now=utc_now())
+    browser: Client = page_client("tenant_admin")
+    page = browser.get(editor(draft)).content.decode()
+    assert "Rule 1: when Open issues is at least 1 and Segment is one of" in page
+    form = Form(page)
+    keys = [name.split("-")[1] for name, _ in form.fields if name.startswith("risk-") and name.endswith("-folded")]
+    assert len(keys) == 12
+
+    opened = Form(browser.post(editor(draft), form.sent(f"open_risk:{keys[7]}")).content.decode()).sent("x")
+    assert f"risk-{keys[7]}-folded" not in opened
+    assert opened[f"risk-{keys[7]}-days"] == ["14"]
+    opened[f"risk-{keys[7]}-days"] = ["30"]
+    opened["do"] = [f"fold_risk:{keys[7]}"]
+    again = Form(browser.post(editor(draft), opened).content.decode()).sent(f"up_risk:{keys[7]}")
+    assert f"risk-{keys[7]}-folded" in again
+    moved = Form(browser.post(editor(draft), again).content.decode()).sent("save")
+    assert browser.post(editor(draft), moved).status_code == 302
+    rules = saved(tenant, draft)["risk_rules"]
+    assert rules[6] == {**RISKS["risk_rules"][7], "for_days": 30}
+    assert rules[7] == RISKS["risk_rules"][6]
+    assert rules[:6] + rules[8:] == RISKS["risk_rules"][:6] + RISKS["risk_rules"][8:]
+
+
 def test_no_more_rules_are_open_than_a_page_holds(
     tenant: TenantRef, page_client: Any, folded: ConfigurationVersion, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,7 @@ from lifecycle.admin.configuration.rows import EXISTS, MISSING, UNKNOWN, Conditi
 from lifecycle.admin.configuration.sheet import MOST_DIGITS, EffectRow, RiskRow, RuleRow, Sheet
 from lifecycle.admin.configuration.source_rows import write_sources
 from lifecycle.admin.configuration.typed import read_rates, read_value
+from lifecycle.admin.configuration.words import is_text
 from tenants.rules.configuration.definitions import CATEGORIES, EFFECT_SOURCES
 
 
@@ -87,7 +88,7 @@ def _write_rule(sheet: Sheet, rule: RuleRow) -> dict[str, Any]:
 
 def _write_risk(sheet: Sheet, risk: RiskRow) -> dict[str, Any]:
     written: dict[str, Any] = {"name": risk.name}
-    written["when"] = [_write_condition(row) for row in risk.when if not row.is_blank]
+    written["when"] = [_write_condition(row, is_text=is_text(row)) for row in risk.when if not row.is_blank]
     if risk.days:
         written["for_days"] = _read_number(risk.days)
     narrowed = {
@@ -103,12 +104,12 @@ def _write_risk(sheet: Sheet, risk: RiskRow) -> dict[str, Any]:
     return written
 
 
-def _write_condition(row: ConditionRow) -> dict[str, Any]:
+def _write_condition(row: ConditionRow, *, is_text: bool = False) -> dict[str, Any]:
     if row.op in (EXISTS, MISSING):
         return {"field": row.field, "op": EXISTS, "value": row.op == EXISTS}
     written: dict[str, Any] = {"field": row.field, "op": row.op}
     if row.value:
-        written["value"] = read_value(row.op, row.value)
+        written["value"] = read_value(row.op, row.value, is_text=is_text)
     return written
 
 

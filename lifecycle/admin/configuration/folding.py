@@ -6,8 +6,10 @@ reader: whatever is saved, moved or checked while it is folded, nothing of it is
 
 from collections.abc import Iterator, Sequence
 
-from lifecycle.admin.configuration.sheet import EffectRow, RuleRow, Sheet
+from lifecycle.admin.configuration.rows import ConditionRow
+from lifecycle.admin.configuration.sheet import EffectRow, RiskRow, RuleRow, Sheet
 
+FoldableRow = RuleRow | EffectRow | RiskRow
 # Of one kind. A form with as many rows as this shows them all.
 MOST_OPEN = 10
 # What a query string, an attribute or the end of a line would read otherwise.
@@ -30,13 +32,13 @@ _EFFECT_TEXTS = (
 
 def fold_sheet(sheet: Sheet) -> None:
     """Fold the rules and the effects of a sheet that has many: all but those that are open by the caller's choice."""
-    for rule in sheet.rules:
+    for rule in (*sheet.rules, *sheet.risks):
         rule.target = sheet.name_of(rule.to)
-    for rows in (sheet.rules, sheet.effects):
+    for rows in (sheet.rules, sheet.effects, sheet.risks):
         _fold(rows)
 
 
-def open_row(rows: Sequence[RuleRow] | Sequence[EffectRow], key: str) -> None:
+def open_row(rows: Sequence[FoldableRow], key: str) -> None:
     """Open one row to be edited. When too many are open, the first of the others is folded."""
     row = next((row for row in rows if row.key == key), None)
     if row is None:
@@ -47,7 +49,7 @@ def open_row(rows: Sequence[RuleRow] | Sequence[EffectRow], key: str) -> None:
         others[0].is_open = False
 
 
-def _fold(rows: Sequence[RuleRow] | Sequence[EffectRow]) -> None:
+def _fold(rows: Sequence[FoldableRow]) -> None:
     if len(rows) <= MOST_OPEN:
         for row in rows:
             row.folded = ""
@@ -56,19 +58,37 @@ def _fold(rows: Sequence[RuleRow] | Sequence[EffectRow]) -> None:
         row.folded = "" if row.is_open else "&".join(_pairs(row))
 
 
-def _pairs(row: RuleRow | EffectRow) -> Iterator[str]:
-    fields = _rule_fields(row) if isinstance(row, RuleRow) else _effect_fields(row)
+def _pairs(row: FoldableRow) -> Iterator[str]:
+    match row:
+        case RuleRow():
+            fields = _rule_fields(row)
+        case RiskRow():
+            fields = _risk_fields(row)
+        case _:
+            fields = _effect_fields(row)
     return (f"{name}={value.translate(_ESCAPES)}" for name, value in fields if value)
 
 
 def _rule_fields(row: RuleRow) -> Iterator[tuple[str, str]]:
     yield from (("event", row.event), ("to", row.to), ("reason", row.reason), ("any", "on" if row.from_any else ""))
     yield from (("from", reference) for reference in sorted(row.origins))
-    for number, condition in enumerate(row.when):
+    yield from _condition_fields(row.when)
+
+
+def _condition_fields(when: Sequence[ConditionRow]) -> Iterator[tuple[str, str]]:
+    for number, condition in enumerate(when):
         yield "when", str(number)
         yield f"when-{number}-field", condition.field
         yield f"when-{number}-op", condition.op
         yield f"when-{number}-value", condition.value
+
+
+def _risk_fields(row: RiskRow) -> Iterator[tuple[str, str]]:
+    yield from ((name, getattr(row, name)) for name in ("name", "days", "action", "to", "reason"))
+    yield "enabled", "on" if row.enabled else ""
+    for name, values in (("stages", row.stages), ("categories", row.categories)):
+        yield from ((name, value) for value in sorted(values))
+    yield from _condition_fields(row.when)
 
 
 def _effect_fields(row: EffectRow) -> Iterator[tuple[str, str]]:

@@ -25,6 +25,7 @@ from lifecycle.admin.configuration.sheet import (
 )
 from lifecycle.admin.configuration.source_rows import lay_out_sources
 from lifecycle.admin.configuration.typed import read_rates, read_value, write_value
+from lifecycle.admin.configuration.words import is_text
 from tenants.rules.configuration.definitions import DEFAULT_CATEGORY
 from tenants.rules.configuration.document import KEYS
 from tenants.rules.configuration.effect_reader import EFFECT_KEYS
@@ -173,7 +174,7 @@ def _lay_out_rule(sheet: Sheet, key: str, item: Any) -> RuleRow:
     )
 
 
-def _lay_out_condition(number: int, item: Any) -> ConditionRow:
+def _lay_out_condition(number: int, item: Any, *, is_of_risk: bool = False) -> ConditionRow:
     condition = _object(item, _("A condition"), ("field", "op", "value"), ("field", "op"))
     op = _text(condition["op"], "op")
     row = ConditionRow(_text(condition["field"], "field"), op, number=number)
@@ -182,8 +183,10 @@ def _lay_out_condition(number: int, item: Any) -> ConditionRow:
         row.op = EXISTS if wanted is True else MISSING
         is_same = op == EXISTS and isinstance(wanted, bool)
     else:
-        row.value = write_value(condition["value"]) if "value" in condition else ""
-        is_same = "value" not in condition or _is_same(read_value(op, row.value), condition["value"])
+        of_text = is_of_risk and is_text(row)
+        row.value = write_value(condition["value"], op, is_text=of_text) if "value" in condition else ""
+        read = read_value(op, row.value, is_text=of_text)
+        is_same = "value" not in condition or _is_same(read, condition["value"])
     if row.is_blank or not is_same:
         raise CannotLayOut(_("A condition has no field, or a value that cannot be typed."))
     return row
@@ -194,13 +197,14 @@ def _lay_out_risk(sheet: Sheet, key: str, item: Any) -> RiskRow:
     categories = [_text(word, "categories") for word in _short_list(rule.get("categories", []), "categories")]
     if any(rule.get(part) == [] for part in ("stages", "categories")) or len(set(categories)) < len(categories):
         raise CannotLayOut(_("An at-risk rule has an empty list, or names a category twice."))
+    when = _short_list(rule["when"], "when", MOST_CONDITIONS)
     reason, days, enabled = rule.get("reason_code"), rule.get("for_days"), rule.get("enabled")
     if enabled is not None and not isinstance(enabled, bool):
         raise CannotLayOut(_("“%(key)s” is neither true nor false.") % {"key": "enabled"})
     return RiskRow(
         key=key,
         name=_text(rule["name"], "name"),
-        when=[_lay_out_condition(*one) for one in enumerate(_short_list(rule["when"], "when", MOST_CONDITIONS))],
+        when=[_lay_out_condition(number, one, is_of_risk=True) for number, one in enumerate(when)],
         days="" if days is None else _whole(days, "for_days"),
         stages=_references(sheet, rule.get("stages", [])),
         categories=set(categories),

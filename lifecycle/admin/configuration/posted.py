@@ -27,8 +27,9 @@ from tenants.rules.configuration.definitions import DEFAULT_CATEGORY
 
 # Of what has no limit of its own: conditions of a rule, and stages of today that went away.
 _MOST_KEYS = 200
+_FOLDABLE = ("rule", "effect", "risk")
 
-FoldableRow = TypeVar("FoldableRow", RuleRow, EffectRow)
+FoldableRow = TypeVar("FoldableRow", RuleRow, EffectRow, RiskRow)
 AnyRow = TypeVar("AnyRow", StageRow, RuleRow, EffectRow, RiskRow)
 
 
@@ -39,7 +40,7 @@ def read_sheet(post: QueryDict) -> Sheet:
     sheet.rules = _ordered(post, "rule", [_unfold(post, "rule", key, _read_rule) for key in _keys(post, "rule")])
     effects = [_unfold(post, "effect", key, _read_effect) for key in _keys(post, "effect")]
     sheet.effects = _ordered(post, "effect", effects)
-    sheet.risks = _ordered(post, "risk", [_read_risk(post, key) for key in _keys(post, "risk")])
+    sheet.risks = _ordered(post, "risk", [_unfold(post, "risk", key, _read_risk) for key in _keys(post, "risk")])
     sheet.gone = [
         GoneRow(
             stage=_line(post, f"gone-{index}-stage"),
@@ -86,9 +87,9 @@ def change_rows(sheet: Sheet, button: str) -> None:
     index = next((index for index, row in enumerate(rows) if row.key == key), None)
     if index is None:
         return
-    if action == "open" and kind in ("rule", "effect"):
+    if action == "open" and kind in _FOLDABLE:
         open_row(rows, key)
-    elif action == "fold" and kind in ("rule", "effect"):
+    elif action == "fold" and kind in _FOLDABLE:
         rows[index].is_open = False
     elif action == "remove":
         if kind == "stage":
@@ -124,6 +125,7 @@ def _add(sheet: Sheet, kind: str) -> None:
         open_row(sheet.rules, key)
     elif kind == "risk":
         sheet.risks.append(RiskRow(key))
+        open_row(sheet.risks, key)
     else:
         sheet.effects.append(EffectRow(key))
         open_row(sheet.effects, key)
@@ -199,8 +201,7 @@ def _read_conditions(post: QueryDict, prefix: str) -> list[ConditionRow]:
     ]
 
 
-def _read_risk(post: QueryDict, key: str) -> RiskRow:
-    prefix = f"risk-{key}-"
+def _read_risk(post: QueryDict, key: str, prefix: str) -> RiskRow:
     return RiskRow(
         key=key,
         name=_line(post, f"{prefix}name"),

@@ -181,6 +181,9 @@ class RiskRow(Conditioned, Concerned):
     reason: str = ""
     enabled: bool = True
     findings: Findings = field(default_factory=dict)
+    is_open: bool = False
+    folded: str = ""
+    target: str = ""
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext
 
 from lifecycle.admin.configuration.rows import ConditionRow
-from lifecycle.admin.configuration.sheet import RuleRow
+from lifecycle.admin.configuration.sheet import RiskRow, RuleRow
 from lifecycle.admin.configuration.steps import TITLES
 from lifecycle.admin.configuration.words import Offered, offer_fields, say_conditions
 from tenants.rules.configuration.errors import Finding
@@ -50,9 +50,9 @@ def fields_of(event: str) -> list[Offered]:
 
 
 @register.simple_tag
-def conditions_of(rule: RuleRow) -> str:
-    """The conditions of an event rule in words, shortened to a line; empty without any."""
-    return Truncator(say_conditions(rule.when, offer_fields(rule.event))).chars(LONGEST_LINE)
+def conditions_of(rule: RuleRow | RiskRow, offered: Sequence[Offered]) -> str:
+    """The conditions of a rule in words, shortened to a line; empty without any."""
+    return Truncator(say_conditions(rule.when, offered)).chars(LONGEST_LINE)
 
 
 @register.filter

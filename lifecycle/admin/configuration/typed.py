@@ -19,22 +19,41 @@ def read_rates(text: str) -> dict[str, Any]:
     return rates
 
 
-def read_value(op: str, text: str) -> Any:
+def read_value(op: str, text: str, *, is_text: bool = False) -> Any:
     """The value of a condition as it was typed: a number, true, false, or else a text.
 
-    A text in double quotes is one whatever it looks like: "5". For ``in`` a JSON list, or values between commas.
+    A text in double quotes is one whatever it looks like: "5". ``is_text``: what is looked at is a text, and so is what
+    it is compared with, quoted or not. For ``in`` a JSON list, or values between commas.
     """
+    read = _read_text if is_text else _read_scalar
     if op == "in" and not text.startswith("["):
-        return [_read_scalar(part.strip()) for part in text.split(",") if part.strip()]
-    return _read_scalar(text)
+        return [read(part.strip()) for part in text.split(",") if part.strip()]
+    return read(text)
 
 
-def write_value(value: Any) -> str:
+def write_value(value: Any, op: str = "eq", *, is_text: bool = False) -> str:
     """How a value is typed, so that ``read_value`` gives it back."""
+    whole = json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str):
+        plain = value
+    elif op == "in" and isinstance(value, list | tuple):
+        plain = ", ".join(write_value(one, is_text=is_text) for one in value)
+    else:
+        return whole
     # A field gives one line back, without outer blanks: what has more than that is written as JSON.
-    if isinstance(value, str) and _read_scalar(value) == value and value == " ".join(value.splitlines()).strip():
-        return value
-    return json.dumps(value, ensure_ascii=False)
+    is_line = plain == " ".join(plain.splitlines()).strip()
+    return plain if is_line and _is_same(read_value(op, plain, is_text=is_text), value) else whole
+
+
+def _is_same(read: Any, value: Any) -> bool:
+    """Whether both are the same JSON: 1 and true are not."""
+    return json.dumps(read) == json.dumps(value)
+
+
+def _read_text(text: str) -> Any:
+    """A text, in quotes or as it is; or a list of scalars, as JSON."""
+    value = _read_scalar(text) if text[:1] in ('"', "[") else text
+    return value if isinstance(value, str | list) else text
 
 
 def _read_scalar(text: str) -> Any:

@@ -14,7 +14,7 @@ from lifecycle.rules.event_types import EVENT_TYPES
 from lifecycle.rules.fields import BILLING, COMPANY, CONTACTS, SUPPORT
 from lifecycle.rules.risk.figures import DAYS_IN_STAGE, DAYS_TO_RENEWAL, OVERDUE_PERCENT
 from lifecycle.sentences.fields import FIELD_NAMES, name_field
-from tenants.rules.configuration.risk_rules import MOVE, PROPOSE, figures_of_rules
+from tenants.rules.configuration.risk_rules import MOVE, PROPOSE, figures_of_rules, find_figure
 from tenants.rules.configuration.source_priority import sourced_paths
 
 Words = Mapping[str, str | Promise]
@@ -108,6 +108,12 @@ def _units_of(event: str) -> Mapping[str, str]:
 def offer_figures() -> list[Offered]:
     """What at-risk rules can look at."""
     return [_offer(figure.path, figure.unit) for figure in figures_of_rules()]
+
+
+def is_text(row: ConditionRow) -> bool:
+    """Whether what a condition of an at-risk rule looks at is a text: other values cannot be compared with it."""
+    figure = find_figure(row.field)
+    return figure is not None and not figure.is_number
 
 
 def offer_fields(event: str) -> list[Offered]:

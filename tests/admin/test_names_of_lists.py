@@ -1,0 +1,45 @@
+"""Each list of the administration is called what it lists, and says so when there is nothing in it."""
+
+import re
+from typing import Any
+
+from django.contrib import admin
+from django.urls import reverse
+
+from tests.web.conftest import text_of
+
+# With a page of their own instead of Django's list, and those of internal staff.
+OTHERS = {
+    "tenants.ConfigurationVersion",
+    "lifecycle.ImportUpload",
+    "tenants.Tenant",
+    "lifecycle.DeadLetter",
+    "auth.Group",
+}
+
+
+def heading_of(page: Any) -> str:
+    (heading,) = re.findall(r"<h1[^>]*>(.*?)</h1>", page.content.decode(), re.DOTALL)
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", heading)).strip()
+
+
+def test_a_list_is_called_what_it_lists(page_client: Any, users: Any) -> None:
+    client = page_client("tenant_admin")
+    models = [model for model in admin.site._registry if model._meta.label not in OTHERS]
+    called = {}
+    for model in models:
+        meta = model._meta
+        called[meta.label] = heading_of(client.get(reverse(f"admin:{meta.app_label}_{meta.model_name}_changelist")))
+    plurals = {model._meta.label: str(model._meta.verbose_name_plural) for model in models}
+    assert len(called) >= 9
+    assert {label: heading.lower() for label, heading in called.items()} == {
+        label: plural.lower() for label, plural in plurals.items()
+    }
+
+
+def test_an_empty_list_says_why_it_is_empty(page_client: Any, users: Any) -> None:
+    client = page_client("tenant_admin")
+    assert "Nothing here yet." in text_of(client.get(reverse("admin:lifecycle_effectrun_changelist")))
+    people = reverse("admin:tenants_user_changelist")
+    assert "Nothing matches. Change the search, or remove a filter." in text_of(client.get(people, {"q": "no one"}))
+    assert "Nothing matches" not in text_of(client.get(people))
