@@ -32,8 +32,10 @@ _EFFECT_TEXTS = (
 
 def fold_sheet(sheet: Sheet) -> None:
     """Fold the rules and the effects of a sheet that has many: all but those that are open by the caller's choice."""
-    for rule in (*sheet.rules, *sheet.risks):
+    for rule in sheet.rules:
         rule.target = sheet.name_of(rule.to)
+    for risk in sheet.risks:
+        risk.target = sheet.name_of(risk.to)
     for rows in (sheet.rules, sheet.effects, sheet.risks):
         _fold(rows)
 

@@ -95,8 +95,8 @@ def _sync_company(first: CustomerFacts, scenario: Scenario, index: int, now: dt.
     at = now - dt.timedelta(hours=dice.uniform(1, 47))
     if at <= first.occurred_at:
         return ()
-    again = {"company": first.company, "contacts": first.contacts}
-    return (CustomerFacts(first.external_id, "/crm", at, f"crm-{first.external_id}-sync", **again),)
+    event_id = f"crm-{first.external_id}-sync"
+    return (CustomerFacts(first.external_id, "/crm", at, event_id, first.company, first.contacts),)
 
 
 class _Path:
