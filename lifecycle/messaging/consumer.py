@@ -6,10 +6,9 @@ partitions, goes on polling, and tries the same batch again.
 
 import random
 import time
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import orjson
 import structlog
@@ -26,8 +25,9 @@ from lifecycle.messaging import metrics
 from lifecycle.messaging.batch_processing import Batch, BatchProcessor, is_transient, sql_state
 from lifecycle.messaging.clients import consumer_config, ensure_topics, is_cooperative, make_consumer
 from lifecycle.messaging.housekeeping import Housekeeping
+from lifecycle.messaging.logs import as_message, find_lost_logs, find_positions
+from lifecycle.messaging.positions import Positions
 from lifecycle.messaging.process import HealthFile, Progress, Stop
-from lifecycle.messaging.tailing import NoSuchTopic
 from lifecycle.messaging.topic_ids import Partition, TopicIds
 from lifecycle.rules.envelopes import Message
 from storage.servers import close_others
@@ -80,21 +80,16 @@ class EventConsumer:
         self.progress = progress
         self.housekeeping = housekeeping
         self.consumed = 0
+        self._topic_ids = TopicIds(options.topics)
+        self.positions = Positions(self._topic_ids)
         config = consumer_config(
-            options.group, stats_cb=self._on_statistics, error_cb=self._on_error, on_commit=self._on_committed
+            options.group,
+            stats_cb=lambda text: self.positions.note_statistics(orjson.loads(text)),
+            error_cb=self._on_error,
+            on_commit=self.positions.note_committed,
         )
         self._cooperative = is_cooperative(config)
         self._consumer: Consumer = make_consumer(config)
-        self._topic_ids = TopicIds(options.topics)
-        self._assigned: set[Partition] = set()
-        # Where a log ended when it was read to its end: beyond its last message, if marks of transactions follow it.
-        self._at_end: dict[Partition, int] = {}
-        self._passed: dict[Partition, int] = {}
-        self._rewound: set[Partition] = set()
-        self._to_commit: dict[Partition, int] = {}
-        self._committed: dict[Partition, int] = {}
-        # Since when the library does not fetch it.
-        self._unread: dict[Partition, float] = {}
         self._backlog: list[Message] = []
         self._batch: Batch | None = None
         self._paused = False
@@ -125,9 +120,9 @@ class EventConsumer:
                 if self.housekeeping is not None and not self.options.dry_run:
                     self.housekeeping.run_when_due()
             if not self.stop and not self._backlog:
-                self._pass_marks()
+                self.positions.pass_marks()
         finally:
-            self._commit(list(self._to_commit), asynchronous=False)
+            self._commit(list(self.positions.to_commit), asynchronous=False)
             self._consumer.close()
             if self.housekeeping is not None:
                 self.housekeeping.close()
@@ -167,27 +162,11 @@ class EventConsumer:
 
     def _assign_from_outside(self) -> None:
         """Read where the group would go on, without joining it and without moving it."""
-        known = self._consumer.list_topics(timeout=10).topics
-        absent = [topic for topic in self.options.topics if topic not in known]
-        if len(absent) == len(self.options.topics):
-            raise NoSuchTopic(
-                f"There is no topic {', '.join(absent)}: nothing has been sent to it yet, or the name is wrong."
-            )
-        for topic in absent:
-            log.warning("there is no such topic, a dry run does not make it", topic=topic)
-        partitions = [
-            TopicPartition(topic, number)
-            for topic in self.options.topics
-            if topic in known
-            for number in known[topic].partitions
-        ]
-        if not self.options.from_beginning:
-            partitions = self._consumer.committed(partitions, timeout=10)
-        for partition in partitions:
-            if self.options.from_beginning or partition.offset < 0 or not self._topic_ids.is_of_now(partition):
-                partition.offset = OFFSET_BEGINNING
+        partitions = find_positions(
+            self._consumer, self.options.topics, self._topic_ids, from_beginning=self.options.from_beginning
+        )
         self._consumer.assign(partitions)
-        self._assigned = {(partition.topic, partition.partition) for partition in partitions}
+        self.positions.assign(partitions, added=False)
 
     def _poll_batch(self) -> list[Message]:
         """Up to a batch of messages: wait for the first, take what has arrived with it."""
@@ -201,7 +180,7 @@ class EventConsumer:
             messages += self._read(size - len(messages), FILL_SECONDS)
         if self._changed:
             self._follow_assignment()
-        current = self._assigned - self._begin_remade_logs()
+        current = self.positions.assigned - self._begin_remade_logs()
         return [message for message in messages if (message.topic, message.partition) in current]
 
     def _read(self, count: int, timeout: float) -> list[Message]:
@@ -210,11 +189,11 @@ class EventConsumer:
         for raw in self._consumer.consume(count, timeout):
             error = raw.error()
             if error is None:
-                message = _as_message(raw)
+                message = as_message(raw)
                 messages.append(message)
-                self._at_end.pop((message.topic, message.partition), None)
+                self.positions.ends.pop((message.topic, message.partition), None)
             elif error.code() == KafkaError._PARTITION_EOF:
-                self._at_end[str(raw.topic()), int(raw.partition() or 0)] = int(raw.offset() or 0)
+                self.positions.ends[str(raw.topic()), int(raw.partition() or 0)] = int(raw.offset() or 0)
             else:
                 self._meet_error(error)
         for message in messages:
@@ -270,9 +249,9 @@ class EventConsumer:
 
     def _note_done(self, batch: Batch) -> None:
         """What was let go was committed then; by now another consumer may have come further, and it be ours again."""
-        self._to_commit |= batch.offsets()
+        self.positions.to_commit |= batch.offsets()
         self.consumed += len(batch.done)
-        self._commit(list(self._to_commit), asynchronous=True)
+        self._commit(list(self.positions.to_commit), asynchronous=True)
         self.progress.advance(len(batch.done))
 
     def _wait_polling(self, seconds: float) -> None:
@@ -299,17 +278,7 @@ class EventConsumer:
 
     def _commit(self, partitions: Sequence[Partition], *, asynchronous: bool) -> None:
         """Commit what is done of our own partitions. A failure costs only redelivery, which the inbox absorbs."""
-        labels = {partition: self._topic_ids.label(partition) for partition in partitions}
-        offsets = [
-            TopicPartition(*partition, offset, label)
-            for partition, label in labels.items()
-            if partition in self._assigned
-            and label is not None
-            and (offset := self._to_commit.get(partition)) is not None
-        ]
-        for partition, label in labels.items():
-            if label is not None:
-                self._to_commit.pop(partition, None)
+        offsets = self.positions.take_offsets(partitions)
         if not offsets or self.options.dry_run:
             return
         try:
@@ -327,30 +296,18 @@ class EventConsumer:
             return True
         if not (self.options.once or self.options.dry_run) or self._backlog:
             return False
-        if not self.options.dry_run and not self._topic_ids.knows(self._assigned):
+        if not self.options.dry_run and not self._topic_ids.knows(self.positions.assigned):
             return False
-        if self._assigned and self._assigned <= self._at_end.keys():
+        if self.positions.is_at_ends():
             return True
-        return bool(self._assigned) and not self._unread and time.monotonic() - self._quiet_since > QUIET_SECONDS
+        return self.positions.is_fetching() and time.monotonic() - self._quiet_since > QUIET_SECONDS
 
     def _idle(self) -> None:
         metrics.last_batch.set_to_current_time()
         if not self._backlog:
-            self._pass_marks()
-        if self._to_commit:
-            self._commit(list(self._to_commit), asynchronous=True)
-
-    def _pass_marks(self) -> None:
-        """Nothing is in hand: commit as far as was read, or a group would lag by the marks of transactions for ever."""
-        for partition, end in self._at_end.items():
-            # Once: what was not committed comes back from the callback.
-            if end > max(self._committed.get(partition, 0), self._passed.get(partition, 0)):
-                self._passed[partition] = self._to_commit[partition] = end
-
-    def _forget_ends(self, partitions: Iterable[Partition]) -> None:
-        for partition in partitions:
-            self._at_end.pop(partition, None)
-            self._passed.pop(partition, None)
+            self.positions.pass_marks()
+        if self.positions.to_commit:
+            self._commit(list(self.positions.to_commit), asynchronous=True)
 
     def _look_after_broker(self) -> None:
         """After the broker was away: has it come back without its topics, or without what lay in them?"""
@@ -359,34 +316,17 @@ class EventConsumer:
             self._looked_at = now
             try:
                 self._ensure_topics()
-                self._rewind_lost_logs()
+                for partition in find_lost_logs(self._consumer, self.positions.assigned):
+                    self._read_from_start(partition)
                 self._broker_lost = False
             except KafkaException as error:
                 log.warning("kafka does not answer", reason=str(error))
-
-    def _rewind_lost_logs(self) -> None:
-        """A log that ends before our position was lost: read the new one from its start."""
-        positions = self._consumer.position([TopicPartition(*partition) for partition in sorted(self._assigned)])
-        for position in positions:
-            if position.offset < 0:
-                continue
-            partition = TopicPartition(position.topic, position.partition)
-            _, end = self._consumer.get_watermark_offsets(partition, timeout=2, cached=False)
-            if end < position.offset:
-                log.warning(
-                    "the log was lost, reading it again",
-                    topic=position.topic,
-                    partition=position.partition,
-                    position=position.offset,
-                    end=end,
-                )
-                self._read_from_start((position.topic, position.partition))
 
     def _begin_remade_logs(self) -> set[Partition]:
         """Read from its start what was deleted and made again; those partitions, of which nothing in hand counts."""
         if self.options.dry_run:
             return set()
-        remade = self._topic_ids.find_remade(self._consumer, self._assigned)
+        remade = self._topic_ids.find_remade(self._consumer, self.positions.assigned)
         for topic, partition in sorted(remade):
             try:
                 self._read_from_start((topic, partition))
@@ -400,11 +340,8 @@ class EventConsumer:
     def _read_from_start(self, partition: Partition) -> None:
         """Go back, and forget what is in hand. Raises KafkaException."""
         self._consumer.seek(TopicPartition(*partition, OFFSET_BEGINNING))
-        self._forget_ends([partition])
-        self._to_commit.pop(partition, None)
-        self._committed.pop(partition, None)
+        self.positions.begin_again(partition)
         self._backlog = [one for one in self._backlog if (one.topic, one.partition) != partition]
-        self._topic_ids.begin_again(partition)
 
     def _look_after_partitions(self) -> None:
         """Join the group again when a partition of ours is never fetched.
@@ -412,11 +349,10 @@ class EventConsumer:
         librdkafka 2.16 does that when the coordinator has just moved, or does not know us, as it is asked for the
         offsets (confluentinc/librdkafka#5586): the partition stays ours, and no one reads it.
         """
-        since = time.monotonic() - UNREAD_SECONDS
-        unread = sorted(partition for partition, began in self._unread.items() if began < since)
-        if unread and not self.options.dry_run:
+        if self.options.dry_run:
+            return
+        if unread := self.positions.take_unread(UNREAD_SECONDS):
             log.warning("partitions are ours and are not read, joining the group again", partitions=unread)
-            self._unread.clear()
             self._consumer.unsubscribe()
             self._subscribe()
 
@@ -424,90 +360,36 @@ class EventConsumer:
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         metrics.rebalances.inc()
-        names = {(partition.topic, partition.partition) for partition in partitions}
         if self.options.from_beginning:
-            for partition in partitions:
-                if (partition.topic, partition.partition) not in self._rewound:
-                    partition.offset = OFFSET_BEGINNING
-            self._rewound |= names
-        if self._cooperative:
-            consumer.incremental_assign(partitions)
-            self._assigned |= names
-        else:
-            consumer.assign(partitions)
-            self._assigned = names
+            self.positions.rewind_once(partitions)
+        (consumer.incremental_assign if self._cooperative else consumer.assign)(partitions)
+        names = self.positions.assign(partitions, added=self._cooperative)
         self._changed = True
-        self._forget_ends(names)
         self._quiet_since = time.monotonic()
-        log.info("partitions assigned", partitions=sorted(names), owned=len(self._assigned))
+        log.info("partitions assigned", partitions=sorted(names), owned=len(self.positions.assigned))
 
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         names = [(partition.topic, partition.partition) for partition in partitions]
         if self._batch is not None:
-            self._to_commit |= self._batch.offsets()
+            self.positions.to_commit |= self._batch.offsets()
         self._commit(names, asynchronous=False)
         self._let_go(names)
-        log.info("partitions revoked", partitions=sorted(names), owned=len(self._assigned))
+        log.info("partitions revoked", partitions=sorted(names), owned=len(self.positions.assigned))
 
     def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         names = [(partition.topic, partition.partition) for partition in partitions]
         self._let_go(names)
-        log.warning("partitions lost", partitions=sorted(names), owned=len(self._assigned))
+        log.warning("partitions lost", partitions=sorted(names), owned=len(self.positions.assigned))
 
     def _let_go(self, names: Sequence[Partition]) -> None:
         gone = set(names)
-        self._assigned -= gone
-        self._forget_ends(gone)
-        self._topic_ids.forget(gone)
-        for place in gone:
-            self._unread.pop(place, None)
-            self._committed.pop(place, None)
-            self._to_commit.pop(place, None)
+        self.positions.let_go(gone)
         self._backlog = [message for message in self._backlog if (message.topic, message.partition) not in gone]
         if self._batch is not None:
             self._batch.drop(gone)
-        for topic, partition in gone:
-            with suppress(KeyError):
-                metrics.lag.remove(topic, str(partition))
         self._changed = True
-
-    def _on_committed(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
-        """What was not committed is committed with the next batch, or in an idle moment; but never less than is."""
-        for place in partitions:
-            partition = (place.topic, place.partition)
-            # Nor anything about a log that is gone.
-            if partition not in self._assigned or (place.metadata or "") != self._topic_ids.label(partition):
-                continue
-            if not (error or place.error):
-                self._committed[partition] = place.offset
-            elif place.offset > self._committed.get(partition, -1):
-                self._to_commit.setdefault(partition, place.offset)
-
-    def _on_statistics(self, text: str) -> None:
-        statistics: dict[str, Any] = orjson.loads(text)
-        unread = {}
-        for topic, facts in statistics.get("topics", {}).items():
-            for number, partition in facts.get("partitions", {}).items():
-                place = (topic, int(number))
-                if place not in self._assigned:
-                    continue
-                if partition["fetch_state"] != "active":
-                    unread[place] = self._unread.get(place, time.monotonic())
-                if partition["consumer_lag"] >= 0:
-                    metrics.lag.labels(topic, number).set(partition["consumer_lag"])
-        self._unread = unread
 
     def _on_error(self, error: KafkaError) -> None:
         if error.code() in (KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT):
             self._broker_lost = True
         log.warning("kafka reports", error=error.name(), reason=error.str())
-
-
-def _as_message(raw: Any) -> Message:
-    try:
-        given = raw.headers() or ()
-    except (SystemError, UnicodeDecodeError):
-        # The library fails on a name that is not UTF-8, and has no other way to the headers.
-        return Message(raw.topic(), raw.partition(), raw.offset(), raw.key(), raw.value(), has_unreadable_headers=True)
-    headers = tuple((name, value.encode() if isinstance(value, str) else value) for name, value in given)
-    return Message(raw.topic(), raw.partition(), raw.offset(), raw.key(), raw.value(), headers)

@@ -33,7 +33,7 @@ def watch_revocations(worker: Worker) -> list[int]:
     def note(names: Any) -> None:
         let_go(names)
         if not worker.stop:
-            held.append(len(worker.consumer._assigned))
+            held.append(len(worker.consumer.positions.assigned))
 
     worker.consumer._let_go = note  # type: ignore[method-assign]
     return held
@@ -46,23 +46,23 @@ def test_a_second_consumer_takes_its_half_and_the_first_keeps_working_on_the_oth
     options = {"topics": [broker.topic(TOPIC)], "batch_size": 5}
     with working(broker, **options) as first:
         held = watch_revocations(first)
-        await_that(lambda: len(first.consumer._assigned) == PARTITIONS)
+        await_that(lambda: len(first.consumer.positions.assigned) == PARTITIONS)
         send(broker, acme, *[f"a{number}" for number in range(30)])
         with working(broker, **options) as second:
             sent = 0
-            while len(second.consumer._assigned) < PARTITIONS // 2:
+            while len(second.consumer.positions.assigned) < PARTITIONS // 2:
                 send(broker, acme, f"b{sent}")
                 sent += 1
                 assert sent < 2000, "the second consumer was given nothing"
                 time.sleep(0.02)
-            await_that(lambda: len(first.consumer._assigned) == PARTITIONS // 2)
-            assert first.consumer._assigned.isdisjoint(second.consumer._assigned)
+            await_that(lambda: len(first.consumer.positions.assigned) == PARTITIONS // 2)
+            assert first.consumer.positions.assigned.isdisjoint(second.consumer.positions.assigned)
             send(broker, acme, *[f"c{number}" for number in range(30)])
             await_that(lambda: len(acme.inbox()) == 60 + sent)
             assert second.results != []
         assert held, "the first was never asked to give any away"
         assert min(held) >= PARTITIONS // 2, "it gave away what it kept"
-        await_that(lambda: len(first.consumer._assigned) == PARTITIONS)
+        await_that(lambda: len(first.consumer.positions.assigned) == PARTITIONS)
         send(broker, acme, "last")
         await_that(lambda: len(acme.inbox()) == 61 + sent)
     applied = [one.received.event.id for one in [*first.results, *second.results] if one.outcome != "duplicate"]
@@ -99,9 +99,9 @@ def test_partitions_that_are_added_are_read(acme: Speaker, broker: Broker, broke
     broker.make_topics(names=[TOPIC])
     later = broker.topic("customer.updated")
     with working(broker, topics=[broker.topic(TOPIC), later]) as worker:
-        await_that(lambda: (later, 0) in worker.consumer._assigned)
+        await_that(lambda: (later, 0) in worker.consumer.positions.assigned)
         total = len(brokers.admin.list_topics(later, timeout=10).topics[later].partitions) + 1
         brokers.add_partitions(later, total)
-        await_that(lambda: sum(topic == later for topic, _ in worker.consumer._assigned) == total)
+        await_that(lambda: sum(topic == later for topic, _ in worker.consumer.positions.assigned) == total)
         send(broker, acme, "c1")
         await_that(lambda: len(acme.inbox()) == 1)

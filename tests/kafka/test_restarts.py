@@ -131,7 +131,7 @@ def test_partitions_that_are_added_are_read_and_written(
         await_that(lambda: len(acme.inbox()) == 20)
         for name in (CREATED, LIFECYCLE):
             brokers.add_partitions(broker.topic(name), 4)
-        await_that(lambda: len(worker.consumer._assigned) == 4)
+        await_that(lambda: len(worker.consumer.positions.assigned) == 4)
         again = Broker()
         again.prefix = broker.prefix
         sent = 20

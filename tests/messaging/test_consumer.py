@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from lifecycle.management.arguments import read_port
 from lifecycle.messaging import batch_processing
-from lifecycle.messaging.consumer import _as_message
+from lifecycle.messaging.logs import as_message
 from lifecycle.messaging.metrics import CONSUMER
 from lifecycle.messaging.process import HealthFile, serve_metrics
 from lifecycle.messaging.tailing import NoSuchTopic
@@ -152,12 +152,12 @@ def test_what_is_away_is_waited_for_in_the_group(
     with working(broker, batch_size=2) as worker:
         send_story(broker, acme, "c1")
         await_that(lambda: len(acme.inbox()) == 3)
-        assignments = worker.consumer._assigned.copy()
+        assignments = worker.consumer.positions.assigned.copy()
         until[0] = time.monotonic() + 5
         send_story(broker, acme, "c2", "c3")
         await_that(lambda: len(acme.inbox()) == 9)
         assert time.monotonic() > until[0]
-        assert worker.consumer._assigned == assignments, "it has left its group in the meantime"
+        assert worker.consumer.positions.assigned == assignments, "it has left its group in the meantime"
     assert [acme.stage(customer) for customer in ("c1", "c2", "c3")] == ["Active"] * 3
     assert calls[0] < 40, "it has tried too often"
     assert outcomes(worker.results).count("duplicate") == 0
@@ -196,14 +196,18 @@ def test_consumers_of_one_group_share_the_partitions_and_apply_nothing_twice(acm
     customers = [f"c{number}" for number in range(60)]
     with working(broker, batch_size=5) as first:
         send_story(broker, acme, *customers[:20])
-        await_that(lambda: len(first.consumer._assigned) == partitions)
+        await_that(lambda: len(first.consumer.positions.assigned) == partitions)
         with working(broker, batch_size=5) as second:
             send_story(broker, acme, *customers[20:40])
-            await_that(lambda: len(first.consumer._assigned) == len(second.consumer._assigned) == partitions / 2)
-            assert first.consumer._assigned.isdisjoint(second.consumer._assigned)
+            await_that(
+                lambda: (
+                    len(first.consumer.positions.assigned) == len(second.consumer.positions.assigned) == partitions / 2
+                )
+            )
+            assert first.consumer.positions.assigned.isdisjoint(second.consumer.positions.assigned)
             send_story(broker, acme, *customers[40:])
             await_that(lambda: len(acme.inbox()) == 180)
-        await_that(lambda: len(first.consumer._assigned) == partitions)
+        await_that(lambda: len(first.consumer.positions.assigned) == partitions)
         broker.send(acme.document("customer.created", "last", name="A"))
         broker.flush()
         await_that(lambda: len(acme.inbox()) == 181)
@@ -222,14 +226,15 @@ def test_marks_at_the_end_of_a_log_are_committed_once_and_only_with_nothing_in_h
 ) -> None:
     """Of transactions, which have offsets and are no messages: the last message was at 0, the log ends at 4."""
     consumer = Worker(broker).consumer
+    positions = consumer.positions
     place = (broker.topic("customer.created"), 0)
     commits: list[dict[Any, int]] = []
 
     def commit(partitions: Any, **options: Any) -> None:
-        commits.append({partition: consumer._to_commit.pop(partition) for partition in partitions})
+        commits.append({partition: positions.to_commit.pop(partition) for partition in partitions})
 
     monkeypatch.setattr(consumer, "_commit", commit)
-    consumer._assigned, consumer._at_end, consumer._to_commit = {place}, {place: 4}, {place: 1}
+    positions.assigned, positions.ends, positions.to_commit = {place}, {place: 4}, {place: 1}
     consumer._backlog = [Mock()]
     consumer._idle()
     consumer._backlog = []
@@ -237,7 +242,7 @@ def test_marks_at_the_end_of_a_log_are_committed_once_and_only_with_nothing_in_h
     consumer._idle()
     assert commits == [{place: 1}, {place: 4}]
     consumer._let_go([place])
-    consumer._assigned, consumer._at_end, consumer._committed = {place}, {place: 4}, {place: 4}
+    positions.assigned, positions.ends, positions.committed = {place}, {place: 4}, {place: 4}
     consumer._idle()
     assert len(commits) == 2, "it is committed already"
     consumer._consumer.close()
@@ -337,7 +342,7 @@ def test_the_command_refuses_a_batch_of_nothing() -> None:
 def test_headers_that_the_library_fails_on_make_a_message_unreadable_and_nothing_else(error: Exception) -> None:
     raw = Mock(**{"topic.return_value": "customer.updated", "partition.return_value": 2, "offset.return_value": 7})
     raw.configure_mock(**{"key.return_value": b"c1", "value.return_value": b"{}", "headers.side_effect": error})
-    message = _as_message(raw)
+    message = as_message(raw)
     assert (message.topic, message.partition, message.offset) == ("customer.updated", 2, 7)
     assert (message.key, message.value, message.headers) == (b"c1", b"{}", ())
     event = receive(message).event

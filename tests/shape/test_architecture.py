@@ -23,7 +23,7 @@ WRITERS = {
 # Files that may call stages by name, and why.
 STAGES_BY_NAME = {
     "lifecycle/api/openapi/examples.py": "examples in the description of the API",
-    "lifecycle/messaging/consumer.py": "the state in which librdkafka fetches a partition",
+    "lifecycle/messaging/positions.py": "the state in which librdkafka fetches a partition",
     "lifecycle/messaging/describing.py": "samples in the description of events",
     "lifecycle/services/demo/scenarios.py": "the configurations of the two demo tenants, and what happened there",
     **dict.fromkeys(

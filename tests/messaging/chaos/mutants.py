@@ -31,8 +31,8 @@ def commit_first() -> None:
 
     def work(self: Any, messages: Any) -> None:
         for message in messages:
-            self._to_commit[message.topic, message.partition] = message.offset + 1
-        self._commit(list(self._to_commit), asynchronous=False)
+            self.positions.to_commit[message.topic, message.partition] = message.offset + 1
+        self._commit(list(self.positions.to_commit), asynchronous=False)
         inner(self, messages)
 
     EventConsumer._work = work  # type: ignore[method-assign]
