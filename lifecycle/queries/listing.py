@@ -18,7 +18,8 @@ from lifecycle.queries.list_columns import LISTED
 from lifecycle.queries.list_conditions import compile_where
 from lifecycle.queries.list_filters import LIST_FILTERS
 from lifecycle.queries.list_orderings import ORDERINGS, Ordering, Window
-from lifecycle.queries.list_statements import Filters
+from lifecycle.queries.list_pieces import Filters
+from lifecycle.queries.list_walks import walk
 from lifecycle.rules.expressions import Expression
 from lifecycle.rules.health import NO_WORK, Work, days_in_stage, judge, overdue
 from lifecycle.rules.urgency import weigh
@@ -191,7 +192,7 @@ class Search:
             if chosen.counted <= self.parameters["few_figures"]:
                 return chosen.rows
         if self.ordering.walks is not None and not self.filters.email:
-            walked = self._fetch(statements.walk)
+            walked = self._fetch(walk)
             if len(walked.rows) > self.parameters["limit"] or walked.counted < self.parameters["steps"]:
                 return walked.rows
         if self.filters.pattern:
