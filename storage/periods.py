@@ -109,10 +109,10 @@ BEGIN
 END $$
 """  # noqa: S608  constants; names are quoted by format
 _TURN: Final = """
-CREATE FUNCTION {function}(every interval, kept interval) RETURNS text LANGUAGE plpgsql SECURITY DEFINER
+CREATE OR REPLACE FUNCTION {function}(every interval, kept interval) RETURNS text LANGUAGE plpgsql SECURITY DEFINER
 {path} SET lock_timeout = '{lock_timeout}' SET enable_seqscan = off AS $$
 DECLARE
-    step interval := GREATEST(every, interval '{least}');
+    step interval := GREATEST(every, interval '{shortest}');
     span interval := GREATEST(kept, interval '{least}');
     newest timestamptz;
 BEGIN
@@ -163,7 +163,6 @@ class FileByPeriod(RunSQL):
     ) -> None:
         self.table = table
         whole, function = f"{table}_whole", turning_function(table)
-        conditions = ", ".join(f"$condition${condition}$condition$" for condition in kept_if)
         numbers = f"ALTER SEQUENCE {table}_id_seq RENAME TO {whole}_id_seq"
         # A new number is higher than all that were given.
         go_on = f"SELECT setval('{table}_id_seq', nextval('{whole}_id_seq'), false)"
@@ -184,14 +183,7 @@ class FileByPeriod(RunSQL):
                 f"DROP TABLE {whole}",
                 f"ALTER TABLE {table} ADD CONSTRAINT {table}_pkey PRIMARY KEY ({', '.join(key)}, period)",
                 *indexes,
-                _TURN.format(
-                    function=function,
-                    table=table,
-                    path=_PATH,
-                    lock_timeout=LOCK_TIMEOUT,
-                    least=least,
-                    kept_if=f"ARRAY[{conditions}]::text[]",
-                ),
+                turning_sql(table, shortest=least, least=least, kept_if=kept_if),
                 f"REVOKE ALL ON FUNCTION {function}(interval, interval) FROM PUBLIC",
                 f"GRANT EXECUTE ON FUNCTION {function}(interval, interval) TO {by}",
             ]
@@ -212,6 +204,24 @@ def period_field() -> "models.DateTimeField[Any, Any]":
 def turning_function(table: str) -> str:
     """The name of the function by which a table's periods begin and end."""
     return f"turn_{table}"
+
+
+def turning_sql(table: str, *, shortest: str, least: str, kept_if: Sequence[str] = ()) -> str:
+    """The statement that makes a table's function for ``turn_periods``, or makes it again with other bounds.
+
+    Whatever its caller asks for, no period is shorter than ``shortest``, and none is dropped before it ended ``least``
+    ago, or while a condition of ``kept_if`` holds for a row of it. Who may call it stays as it is.
+    """
+    conditions = ", ".join(f"$condition${condition}$condition$" for condition in kept_if)
+    return _TURN.format(
+        function=turning_function(table),
+        table=table,
+        path=_PATH,
+        lock_timeout=LOCK_TIMEOUT,
+        shortest=shortest,
+        least=least,
+        kept_if=f"ARRAY[{conditions}]::text[]",
+    )
 
 
 def turn_periods(table: str, *, every: dt.timedelta, kept: dt.timedelta, using: str) -> int:

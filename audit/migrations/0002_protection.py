@@ -94,9 +94,7 @@ class Migration(migrations.Migration):
         KeyByTenant("audit_seal"),
         KeyByTenant("audit_sealed_row", "history_id"),
         CompositeForeignKey("audit_sealed_row", ("tenant_id", "seal_number"), "audit_seal", ("tenant_id", "number")),
-        migrations.RunSQL([*APPEND_ONLY, *ENTRIES_OF_STAFF, *OWNED], migrations.RunSQL.noop),
-        migrations.RunSQL([*OUTBOX, REFUSED], migrations.RunSQL.noop),
-        migrations.RunSQL(
-            f"REVOKE INSERT, UPDATE, DELETE ON django_migrations FROM {APP_ROLE}", migrations.RunSQL.noop
-        ),
+        migrations.RunSQL([*APPEND_ONLY, *ENTRIES_OF_STAFF, *OWNED]),
+        migrations.RunSQL([*OUTBOX, REFUSED]),
+        migrations.RunSQL(f"REVOKE INSERT, UPDATE, DELETE ON django_migrations FROM {APP_ROLE}"),
     ]

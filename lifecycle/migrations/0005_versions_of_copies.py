@@ -33,5 +33,6 @@ class Migration(migrations.Migration):
         ),
         ProtectTenantTable("lifecycle_stalecopies", app_may="INSERT", readers=()),
         KeyByTenant("lifecycle_stalecopies"),
+        # They go with the table.
         migrations.RunSQL(RELAY, migrations.RunSQL.noop),
     ]

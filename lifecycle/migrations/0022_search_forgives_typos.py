@@ -130,8 +130,5 @@ class Migration(migrations.Migration):
 
     operations = [
         # The function belongs to the role that reads five columns and logs in nowhere.
-        migrations.RunSQL(
-            [CHECK, f"SET LOCAL ROLE {SEARCH_ROLE}", SEARCH, "SET LOCAL ROLE NONE"],
-            migrations.RunSQL.noop,
-        )
+        migrations.RunSQL([CHECK, f"SET LOCAL ROLE {SEARCH_ROLE}", SEARCH, "SET LOCAL ROLE NONE"])
     ]

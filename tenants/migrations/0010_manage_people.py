@@ -43,5 +43,5 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
-        migrations.RunSQL(STATEMENTS, migrations.RunSQL.noop),
+        migrations.RunSQL(STATEMENTS),
     ]

@@ -4,6 +4,7 @@ import pytest
 from django.db import connections, transaction
 from django.db.migrations.exceptions import IrreversibleError
 from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.operations import RunPython, RunSQL
 from django.db.migrations.state import ProjectState
 
 from storage.periods import FileByPeriod
@@ -61,6 +62,11 @@ def test_rows_from_before_are_written_once_into_the_first_period(db: None) -> No
 @pytest.mark.parametrize(
     ("app", "name"),
     [
+        ("audit", "0002_protection"),
+        ("tenants", "0002_protection"),
+        ("tenants", "0010_manage_people"),
+        ("lifecycle", "0002_protection"),
+        ("lifecycle", "0022_search_forgives_typos"),
         ("audit", "0005_periods"),
         ("audit", "0006_departures"),
         ("lifecycle", "0029_inbox_by_period"),
@@ -75,3 +81,20 @@ def test_a_migration_that_cannot_be_taken_back_says_so_and_does_nothing(db: None
         with pytest.raises(IrreversibleError):
             migration.unapply(state, editor)
         assert editor.collected_sql == []
+
+
+def test_no_migration_is_taken_back_by_doing_nothing(db: None) -> None:
+    """A reverse that does nothing leaves behind what it was to take back, and says that it is gone."""
+    loader = MigrationLoader(None)
+    idle = [
+        f"{app}.{name}"
+        for (app, name), migration in sorted(loader.disk_migrations.items())
+        for operation in migration.operations
+        if app in ("audit", "tenants", "lifecycle")
+        and (
+            getattr(operation, "reverse_sql", None) == RunSQL.noop
+            or getattr(operation, "reverse_code", None) is RunPython.noop
+        )
+    ]
+    # Policies and rights of the table that the same migration makes: they go with it.
+    assert idle == ["lifecycle.0005_versions_of_copies"]

@@ -324,6 +324,24 @@ def test_no_one_is_asked_to_forget_sooner_than_the_table_allows(tenant: TenantRe
     assert claim(tenant, "a") == set()
 
 
+@pytest.mark.parametrize(("table", "least"), [(INBOX, DAY), (OUTBOX, dt.timedelta(hours=1)), (REFUSED, 90 * DAY)])
+def test_a_period_outlives_those_who_ask_for_less_than_the_least_that_may_be_set(
+    db: None, table: str, least: dt.timedelta
+) -> None:
+    """By any statement of the application's role: a shorter memory of the inbox would apply an event a second time."""
+    using = "relay" if table == OUTBOX else "default"
+    drop_all_but_newest(table)
+    begin_period(table)
+    (oldest, _) = before = periods_of(table)
+    grow_older(table, least - dt.timedelta(minutes=5))
+    assert turn_periods(table, every=900 * DAY, kept=dt.timedelta(0), using=using) == 0
+    assert len(periods_of(table)) == len(before)
+    grow_older(table, dt.timedelta(minutes=10))
+    assert turn_periods(table, every=900 * DAY, kept=dt.timedelta(0), using=using) == 1
+    assert oldest not in periods_of(table)
+    assert len(periods_of(table)) == 1
+
+
 @pytest.mark.parametrize(
     ("alias", "statement"),
     [
