@@ -24,7 +24,7 @@ _STAYING: Final = (30, 90, 180)
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class FigureRequest:
     """What an answer is made of. ``link``: the address of the list that counts a figure; None where it is not shown."""
 
     period: Period
@@ -46,7 +46,7 @@ class Asked:
         return {"stage": list(self.stages.of_category(RISK)), "from_stage": list(self.stages.of_category(LOST))}
 
 
-def show_stages(asked: Asked) -> Body:
+def show_stages(asked: FigureRequest) -> Body:
     """Customers and revenue by stage at the ends of days; what the period gained and lost."""
     flows = reading.read_flows(asked.period, tenant=asked.tenant)
     days = asked.period.days
@@ -78,7 +78,7 @@ def show_stages(asked: Asked) -> Body:
     }
 
 
-def show_flow(asked: Asked) -> Body:
+def show_flow(asked: FigureRequest) -> Body:
     """Moves between stages, and each stage's balance."""
     flows = reading.read_flows(asked.period, tenant=asked.tenant)
     keys = asked.stages.ordered({key for flow in flows for key in (flow.from_stage, flow.to_stage)})
@@ -104,7 +104,7 @@ def show_flow(asked: Asked) -> Body:
     }
 
 
-def show_conversion(asked: Asked) -> Body:
+def show_conversion(asked: FigureRequest) -> Body:
     """Which later stages customers came to, and where stays led next."""
     reached = reading.read_reached(asked.period, tenant=asked.tenant)
     _curves, outcomes = reading.read_stays(asked.period, asked.stages.keys, tenant=asked.tenant, now=asked.now)
@@ -138,7 +138,7 @@ def show_conversion(asked: Asked) -> Body:
     return {"stages": shown}
 
 
-def show_durations(asked: Asked) -> Body:
+def show_durations(asked: FigureRequest) -> Body:
     """How long stays last, those that go on counted."""
     curves, outcomes = reading.read_stays(asked.period, asked.stages.keys, tenant=asked.tenant, now=asked.now)
     shown = []
@@ -165,7 +165,7 @@ def show_durations(asked: Asked) -> Body:
     return {"stages": shown}
 
 
-def show_cohorts(asked: Asked) -> Body:
+def show_cohorts(asked: FigureRequest) -> Body:
     """Customers by the month in which they came."""
     lost = list(asked.stages.of_category(LOST))
     cohorts = reading.read_cohorts(asked.period, lost, tenant=asked.tenant, today=asked.now.date())
@@ -189,7 +189,7 @@ def show_cohorts(asked: Asked) -> Body:
     }
 
 
-def show_risk(asked: Asked) -> Body:
+def show_risk(asked: FigureRequest) -> Body:
     """Entering and leaving risk by reason, how it ended, and what was done until then."""
     risk = asked.stages.of_category(RISK)
     moves = reading.read_reasons(asked.period, risk, tenant=asked.tenant)
@@ -210,7 +210,7 @@ def show_risk(asked: Asked) -> Body:
     }
 
 
-def _show_move(asked: Asked, one: Moved) -> Body:
+def _show_move(asked: FigureRequest, one: Moved) -> Body:
     return {
         "reason_code": one.reason_code,
         "from_stage": asked.name(one.from_stage),
@@ -221,13 +221,13 @@ def _show_move(asked: Asked, one: Moved) -> Body:
     }
 
 
-def show_save_rate(asked: Asked) -> Body:
+def show_save_rate(asked: FigureRequest) -> Body:
     """Who recovered, by what was done, beside those alike for whom nothing was done."""
     episodes = read_episodes(asked.period, asked.stages, tenant=asked.tenant, now=asked.now)
     return {"actions": [_show_saved(asked, one) for one in compare_actions(episodes)]}
 
 
-def _show_saved(asked: Asked, one: Saved) -> Body:
+def _show_saved(asked: FigureRequest, one: Saved) -> Body:
     of = _for_reason(asked.of_risk(), one.reason)
     return {
         "reason_code": one.reason,
@@ -250,7 +250,7 @@ def _show_share(share: Share | None) -> Body | None:
     return None if share is None else asdict(share)
 
 
-VIEWS: Final[Mapping[str, Callable[[Asked], Body]]] = {
+VIEWS: Final[Mapping[str, Callable[[FigureRequest], Body]]] = {
     "stages": show_stages,
     "flow": show_flow,
     "conversion": show_conversion,

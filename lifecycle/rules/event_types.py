@@ -28,17 +28,13 @@ from lifecycle.rules.fields import (
     line,
 )
 from lifecycle.rules.sample_names import name_company, name_person
+from tenants.rules.messages import gettext_noop
 
 Data = Mapping[str, Any]
 _ID: Final = line(150)
 _ANY: Final = Kind("part", read=lambda value: value, schema={"type": ["object", "array"]})
 # Part -> column -> value; for the contacts the list of people.
 Facts = dict[str, Any]
-
-
-def gettext_noop(text: str) -> str:
-    """Mark a text for the catalogs of languages; where it is shown it is translated."""
-    return text
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from lifecycle.services.customers.profiles import read_profile
 from lifecycle.services.customers.summaries import read_lifecycle, read_summary
-from lifecycle.services.work.sealing import LateKeys
+from lifecycle.services.work.encryption import LateKeys
 from lifecycle.services.work.timeline import TimelinePage
 from lifecycle.web import record, timeline, work
 from lifecycle.web.forecast_page import show_chance

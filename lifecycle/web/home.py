@@ -19,7 +19,7 @@ from lifecycle.services.customers.profiles import open_main_contacts
 from lifecycle.services.customers.revealing import note_reading
 from lifecycle.services.home.snoozing import open_reason
 from lifecycle.services.home.visits import find_person, visit_before
-from lifecycle.services.work.sealing import unseal
+from lifecycle.services.work.encryption import decrypt_texts
 from lifecycle.web.people import name_people_then
 from lifecycle.web.proposals import show_proposals
 from tenants.actors import TenantRef
@@ -190,8 +190,8 @@ def _last_done(row: Json, done: Json | None) -> Json:
 def _open_titles(done: Mapping[UUID, Json], keys: Mapping[UUID, bytes], tenant: TenantRef) -> dict[UUID, str]:
     """The next task of each customer that has one, in clear."""
     found = [row for row in done.values() if row["task_id"] is not None]
-    sealed = [("lifecycle_task", "title", row["task_id"], row["customer_id"], row["task_title"]) for row in found]
-    texts = unseal(sealed, tenant=tenant, keys=keys)
+    encrypted = [("lifecycle_task", "title", row["task_id"], row["customer_id"], row["task_title"]) for row in found]
+    texts = decrypt_texts(encrypted, tenant=tenant, keys=keys)
     return {row["customer_id"]: text for row in found if (text := texts[row["task_id"]])}
 
 

@@ -12,7 +12,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
 from lifecycle.sentences.fields import name_field
-from lifecycle.services.work.sealing import Keys
+from lifecycle.services.work.encryption import Keys
 from lifecycle.services.work.timeline import (
     EFFECT,
     EVENT,

@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from lifecycle.models import Customer
 from lifecycle.services.work.colleagues import list_colleagues
+from lifecycle.services.work.encryption import Keys
 from lifecycle.services.work.notes import LONGEST_TEXT
-from lifecycle.services.work.sealing import Keys
 from lifecycle.services.work.tasks import LONGEST_TITLE, list_open_tasks
 from lifecycle.web.people import name_people_then
 from tenants.actors import TenantRef

@@ -8,7 +8,7 @@ import pytest
 from lifecycle.models import FigureChange
 from lifecycle.services.configuration.publication import publish_configuration
 from lifecycle.services.customers.recording import CustomerFacts, record_customers
-from lifecycle.services.insight.as_of import EFFECTIVE, RECORDED, Asked, count_past, list_past
+from lifecycle.services.insight.as_of import EFFECTIVE, RECORDED, PastQuestion, count_past, list_past
 from lifecycle.services.insight.keeping import keep_facts
 from lifecycle.services.insight.reading import Stages
 from tenants.context import tenant_context
@@ -129,8 +129,8 @@ def test_the_list_of_each_day_is_that_of_the_page_and_each_row_says_what_its_cus
         for known in (EFFECTIVE, RECORDED):
             with tenant_context(tenant.id):
                 stages = Stages.of(live_policy(tenant.id), tenant)
-                expected = list_past(Asked(day, known), stages=stages, tenant=tenant).rows
-                count = count_past(Asked(day, known), tenant=tenant)
+                expected = list_past(PastQuestion(day, known), stages=stages, tenant=tenant).rows
+                count = count_past(PastQuestion(day, known), tenant=tenant)
             rows = listed(client, as_of=str(day), known=known, limit=2)
             assert [(row["name"], row["stage"], row["days_in_stage"], row["reason_code"]) for row in rows] == [
                 (row["name"], row["stage"], row["days_in_stage"], row["reason_code"]) for row in expected

@@ -215,7 +215,7 @@ def oracle(crowd, django_db_blocker):
 
 
 @dataclass(frozen=True)
-class Asked:
+class Question:
     """A question as the oracle reads it."""
 
     stages: tuple[str, ...] = ()
@@ -239,7 +239,7 @@ class Asked:
 
 def ask(tenant, oracle, **asked):
     with tenant_context(tenant.id):
-        return list_customers(Asked(**asked).to_query(), tenant=tenant, policy=oracle.policy, now=NOW)
+        return list_customers(Question(**asked).to_query(), tenant=tenant, policy=oracle.policy, now=NOW)
 
 
 def read_all(tenant, oracle, **asked):
@@ -303,7 +303,7 @@ def test_every_order_with_every_filter_is_read_whole_page_by_page(db, crowd, ora
     questions = FILTERS if ordering.lstrip("-") in SHOWN_FROM_THE_START else FILTERS[::6]
     for asked in questions:
         for limit in (31, 200):
-            query = Asked(ordering=ordering, limit=limit, **asked)
+            query = Question(ordering=ordering, limit=limit, **asked)
             got = read_all(crowd, oracle, ordering=ordering, limit=limit, **asked)
             assert got == oracle.ids(query), (asked, limit)
 
@@ -329,7 +329,7 @@ def test_a_customer_that_moves_up_is_neither_shown_twice_nor_hides_another(db):
     oracle = Oracle(tenant)
     first = ask(tenant, oracle, limit=10)
     with tenant_context(tenant.id):
-        last = oracle.ids(Asked())[-1]
+        last = oracle.ids(Question())[-1]
         stage = next(customer.status.stage for customer in oracle.rows if customer.id == last)
         target = oracle.policy.allowed_from(stage)[0]
         (moved,) = apply(
@@ -371,7 +371,7 @@ def test_the_cursor_of_an_order_by_time_keeps_the_time_of_the_first_page(db, cro
         much_later = NOW + dt.timedelta(days=40)
         query = ListQuery(ordering="-urgency", limit=20, cursor=first.next_cursor)
         second = list_customers(query, tenant=crowd, policy=oracle.policy, now=much_later)
-    assert [row["customer_id"] for row in first.rows + second.rows] == oracle.ids(Asked(ordering="-urgency"))[:40]
+    assert [row["customer_id"] for row in first.rows + second.rows] == oracle.ids(Question(ordering="-urgency"))[:40]
 
 
 def test_no_row_of_another_tenant_is_ever_listed(db, crowd, oracle, other_tenant, other_customer):
@@ -400,7 +400,7 @@ def test_the_number_of_statements_depends_on_neither_the_size_of_a_page_nor_its_
     counts, cursor = [], None
     for limit in (1, 5, 60):
         with tenant_context(crowd.id), CaptureQueriesContext(connection) as statements:
-            query = Asked(ordering=ordering, limit=limit, cursor=cursor, **asked).to_query()
+            query = Question(ordering=ordering, limit=limit, cursor=cursor, **asked).to_query()
             page = list_customers(query, tenant=crowd, policy=oracle.policy, now=NOW)
         counts.append(len(statements))
         cursor = page.next_cursor

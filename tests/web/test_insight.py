@@ -17,7 +17,7 @@ from django.test.utils import CaptureQueriesContext
 
 from audit.models import LifecycleHistory
 from lifecycle.models import Customer, FigureChange
-from lifecycle.services.insight.as_of import EFFECTIVE, RECORDED, Asked, count_past, list_past, read_past
+from lifecycle.services.insight.as_of import EFFECTIVE, RECORDED, PastQuestion, count_past, list_past, read_past
 from lifecycle.services.insight.as_of_board import read_past_board
 from lifecycle.services.insight.keeping import keep_facts
 from lifecycle.services.insight.reading import Stages
@@ -221,8 +221,8 @@ def test_the_list_and_each_customer_are_on_every_day_where_a_replay_says(tenant,
         for days in range(-1, 75, 3):
             day = at(days).date()
             rows, count = (
-                list_past(Asked(day), stages=stages, tenant=tenant).rows,
-                count_past(Asked(day), tenant=tenant),
+                list_past(PastQuestion(day), stages=stages, tenant=tenant).rows,
+                count_past(PastQuestion(day), tenant=tenant),
             )
             assert Counter(f"0:{row['stage']}" for row in rows) == replayed(tenant, day) and count == len(rows)
             one_by_one = [read_past(one.id, day, known=EFFECTIVE, tenant=tenant) for one in stories.values()]
@@ -231,18 +231,18 @@ def test_the_list_and_each_customer_are_on_every_day_where_a_replay_says(tenant,
                 one.id: past.days_in_stage for one, past in zip(stories.values(), one_by_one, strict=True) if past.stage
             }
             # What was loaded today was not known on any of those days.
-            unknown = Asked(day, RECORDED)
+            unknown = PastQuestion(day, RECORDED)
             assert not list_past(unknown, stages=stages, tenant=tenant).rows and not count_past(unknown, tenant=tenant)
             assert read_past(stories["ann"].id, day, known=RECORDED, tenant=tenant).stage is None
         today = utc_now().date()
-        known = Asked(today, RECORDED)
+        known = PastQuestion(today, RECORDED)
         rows, count = list_past(known, stages=stages, tenant=tenant).rows, count_past(known, tenant=tenant)
         assert count == len(STORIES) and {row["stage"] for row in rows} == {"Active", "Churned"}
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 50])
 def test_page_by_page_there_and_back_the_list_is_the_whole_list(tenant, stories, limit):
-    day = Asked(at(60).date())
+    day = PastQuestion(at(60).date())
     with tenant_context(tenant.id):
         about = {"stages": Stages.of(live_policy(tenant.id), tenant), "tenant": tenant}
         whole = [row["name"] for row in list_past(day, **about).rows]
@@ -338,7 +338,7 @@ def test_the_board_of_each_day_counts_whom_the_list_of_the_day_names(page_client
     for day in (at(days).date() for days in range(-1, 75, 9)):
         with tenant_context(tenant.id):
             stages = Stages.of(live_policy(tenant.id), tenant)
-            rows = list_past(Asked(day), stages=stages, tenant=tenant).rows
+            rows = list_past(PastQuestion(day), stages=stages, tenant=tenant).rows
             columns = read_past_board(day, stages=stages, tenant=tenant)
         assert {column.stage: column.customers for column in columns if column.customers} == Counter(
             row["stage"] for row in rows

@@ -14,7 +14,7 @@ from audit.models import AdministrationEntry
 from lifecycle.admin.configuration.comparison import compare_lines, shorten_comparison
 from lifecycle.admin.configuration.folding import MOST_OPEN, fold_sheet
 from lifecycle.admin.configuration.json_text import find_line, find_lines, write_json
-from lifecycle.admin.configuration.judging import Judgement, Today, judge, look_at_today
+from lifecycle.admin.configuration.judging import Judgement, LiveState, judge, read_live_state
 from lifecycle.admin.configuration.layout import lay_out, lay_out_gone, read_target
 from lifecycle.admin.configuration.places import Filed, file_findings, file_plan_findings, find_step
 from lifecycle.admin.configuration.rows import CannotLayOut
@@ -61,22 +61,22 @@ class LiveRow:
 def edit_draft(request: HttpRequest, draft: ConfigurationVersion) -> HttpResponse | dict[str, Any]:
     """Show the draft; change it in front of the caller; save it. Either an answer or the context of the page."""
     arguments = service_arguments(request)
-    today = look_at_today(arguments["tenant"])
+    live_state = read_live_state(arguments["tenant"])
     if request.method != "POST":
         view = JSON if request.GET.get("view") == JSON else FORM
         work = open_work(draft, view=view)
         work.opened = frozenset(key for key in request.GET.getlist("open", ["stages"]) if key in TITLES)
-        return gather_editor(draft, work, today=today)
-    work = read_work(request, today=today)
+        return gather_editor(draft, work, live_state=live_state)
+    work = read_work(request, live_state=live_state)
     do = request.POST.get("do", "")
     if work.refusal or work.document is None:
-        return gather_editor(draft, work, today=today)
+        return gather_editor(draft, work, live_state=live_state)
     if do in (FORM, JSON):
         # The other view of what is in front of them, still unsaved.
         work.view, work.sheet, work.text = do, None, ""
-        return gather_editor(draft, work, today=today)
+        return gather_editor(draft, work, live_state=live_state)
     if do not in ("save", "publish"):
-        return gather_editor(draft, work, today=today)
+        return gather_editor(draft, work, live_state=live_state)
     if do == "publish" and work.revision == draft.revision and _is_saved(work, draft):
         return HttpResponseRedirect(reverse("admin:configuration_publish", args=[draft.pk]))
     try:
@@ -91,10 +91,10 @@ def edit_draft(request: HttpRequest, draft: ConfigurationVersion) -> HttpRespons
         )
     except ConfigurationConflict as conflict:
         draft.refresh_from_db()
-        return gather_editor(draft, work, today=today, conflict=conflict)
+        return gather_editor(draft, work, live_state=live_state, conflict=conflict)
     except NoSuchVersion as refusal:
         work.refusal = describe_refusal(refusal)
-        return gather_editor(draft, work, today=today)
+        return gather_editor(draft, work, live_state=live_state)
     messages.success(request, _("Draft saved as revision %(revision)s.") % {"revision": saved.revision})
     if do == "publish":
         return HttpResponseRedirect(reverse("admin:configuration_publish", args=[draft.pk]))
@@ -115,54 +115,56 @@ def _is_saved(work: Work, draft: ConfigurationVersion) -> bool:
 
 
 def gather_editor(
-    draft: ConfigurationVersion, work: Work, *, today: Today, conflict: ConfigurationConflict | None = None
+    draft: ConfigurationVersion, work: Work, *, live_state: LiveState, conflict: ConfigurationConflict | None = None
 ) -> dict[str, Any]:
     """The context of the editor's page."""
     work.is_saved = not conflict and _is_saved(work, draft)
-    context = gather_look(draft, work, today=today)
+    context = gather_look(draft, work, live_state=live_state)
     return context | {
-        "conflict": _describe_conflict(draft, work, conflict, today) if conflict else None,
+        "conflict": _describe_conflict(draft, work, conflict, live_state) if conflict else None,
         # After a conflict they have seen the other's work: saving again replaces it on purpose.
         "revision": conflict.current if conflict else work.revision,
         "choices": _list_choices(),
     }
 
 
-def gather_look(draft: ConfigurationVersion, work: Work, *, today: Today) -> dict[str, Any]:
+def gather_look(draft: ConfigurationVersion, work: Work, *, live_state: LiveState) -> dict[str, Any]:
     """What is said about a draft as someone has it in front of them: findings, changes, the picture, the steps."""
     judgement = Judgement(())
     if work.document is not None:
-        judgement = judge(work.document, renamed=work.renamed, mapping=work.mapping, today=today, is_upright=True)
+        judgement = judge(
+            work.document, renamed=work.renamed, mapping=work.mapping, live_state=live_state, is_upright=True
+        )
     cannot_lay_out = ""
     if work.view == FORM and work.sheet is None:
         try:
-            work.sheet = lay_out(work.document, renamed=work.renamed, live_stages=today.stages)
+            work.sheet = lay_out(work.document, renamed=work.renamed, live_stages=live_state.stages)
         except CannotLayOut as refusal:
             work.view, cannot_lay_out = JSON, str(refusal)
     context: dict[str, Any] = {
         "draft": draft,
         "work": work,
-        "today": today,
+        "live_state": live_state,
         "judgement": judgement,
         "cannot_lay_out": cannot_lay_out,
     }
     if work.view == FORM and work.sheet is not None:
-        filed = _file_at_form(work.sheet, work, judgement, today)
+        filed = _file_at_form(work.sheet, work, judgement, live_state)
         context |= {"sheet": work.sheet, "steps": list_steps(work.sheet, filed, opened=_find_opened(work, draft))}
     else:
-        context |= _gather_text(work, judgement, today)
+        context |= _gather_text(work, judgement, live_state)
         filed = [Filed(finding, find_step(finding), "text") for finding in judgement.all_findings]
     return context | {"filed": filed[:MOST_FILED], "more_filed": max(0, len(filed) - MOST_FILED)}
 
 
 def look_at_draft(request: HttpRequest, draft: ConfigurationVersion) -> dict[str, Any]:
     """The same of what a form holds while it is being filled in. Nothing is saved."""
-    today = look_at_today(service_arguments(request)["tenant"])
-    return gather_look(draft, read_work(request, today=today), today=today)
+    live_state = read_live_state(service_arguments(request)["tenant"])
+    return gather_look(draft, read_work(request, live_state=live_state), live_state=live_state)
 
 
-def _file_at_form(sheet: Sheet, work: Work, judgement: Judgement, today: Today) -> list[Filed]:
-    lay_out_gone(sheet, live_stages=today.held, mapping=work.mapping, customers=today.customers)
+def _file_at_form(sheet: Sheet, work: Work, judgement: Judgement, live_state: LiveState) -> list[Filed]:
+    lay_out_gone(sheet, live_stages=live_state.held, mapping=work.mapping, customers=live_state.customers)
     fold_sheet(sheet)
     filed = file_findings(sheet, work.document or {}, judgement.findings)
     return filed + file_plan_findings(sheet, judgement.plan_findings)
@@ -188,18 +190,18 @@ def _list_choices() -> dict[str, Any]:
     }
 
 
-def _gather_text(work: Work, judgement: Judgement, today: Today) -> dict[str, Any]:
+def _gather_text(work: Work, judgement: Judgement, live_state: LiveState) -> dict[str, Any]:
     # What is not JSON stays as it was typed; everything else is set out again, so that lines can be named.
     text = work.text if work.document is None else write_json(work.document)
     findings = judgement.all_findings
     lines = find_lines(work.document, [finding.path for finding in findings])
     names = _stage_names(work.document)
     rows = []
-    for stage in today.held:
+    for stage in live_state.held:
         if stage in names and stage not in work.renamed and stage not in work.renamed.values():
             continue
         to, reason = read_target(work.mapping.get(stage))
-        row = LiveRow(stage, today.customers.get(stage, 0), work.renamed.get(stage, ""), to, reason)
+        row = LiveRow(stage, live_state.customers.get(stage, 0), work.renamed.get(stage, ""), to, reason)
         row.findings = [finding for finding in judgement.plan_findings if finding.path.rpartition("/")[2] == stage]
         rows.append(row)
     return {
@@ -208,7 +210,7 @@ def _gather_text(work: Work, judgement: Judgement, today: Today) -> dict[str, An
         "live_rows": rows if work.document is not None else [],
         "stage_names": names,
         # New names first. One of today can be taken as well, from a stage that goes away.
-        "new_names": sorted(names, key=lambda name: name in today.stages),
+        "new_names": sorted(names, key=lambda name: name in live_state.stages),
     }
 
 
@@ -218,11 +220,11 @@ def _stage_names(document: Any) -> list[str]:
 
 
 def _describe_conflict(
-    draft: ConfigurationVersion, work: Work, conflict: ConfigurationConflict, today: Today
+    draft: ConfigurationVersion, work: Work, conflict: ConfigurationConflict, live_state: LiveState
 ) -> dict[str, Any]:
     """What the other one saved: who it was, and their document beside the caller's own."""
     last = AdministrationEntry.objects.filter(action="save_draft", subject=str(draft.pk)).order_by("-id").first()
-    names = name_members([last.actor], tenant=today.tenant) if last else {}
+    names = name_members([last.actor], tenant=live_state.tenant) if last else {}
     both = (write_json(text).split("\n") for text in (draft.document, work.document))
     return {
         "sentence": describe_refusal(conflict),

@@ -1,10 +1,11 @@
 """From the contract's JSON of a tenant's health to rows: strictly, so that the form never leaves out anything."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from django.utils.translation import gettext as _
 
+from lifecycle.admin.configuration.fitting import is_same, read_object
 from lifecycle.admin.configuration.health_sheet import (
     FIELDS,
     MOST_PART_ROWS,
@@ -19,13 +20,12 @@ from lifecycle.admin.configuration.typed import read_value, write_value
 from tenants.rules.configuration.definitions import CATEGORIES
 from tenants.rules.configuration.health_formula import CATEGORY
 from tenants.rules.configuration.health_reader import KEYS, MOST_HEALTH_STEPS, PART_KEYS
-from tenants.rules.texts import shorten_text
 from tenants.sentences.figures import say_number
 
 
 def lay_out_health(value: Any) -> HealthSheet:
     """The rows of a formula; writing them gives one that means the same. Raises CannotLayOut."""
-    known = _object(value, "“health”", KEYS, ("parts",))
+    known = read_object(value, "“health”", KEYS, ("parts",))
     parts = known["parts"]
     if not isinstance(parts, list | tuple):
         raise CannotLayOut(_("“%(key)s” is not a list.") % {"key": "parts"})
@@ -39,11 +39,11 @@ def lay_out_health(value: Any) -> HealthSheet:
 
 
 def _lay_out_part(key: str, item: Any) -> PartRow:
-    part = _object(item, _("A part of health"), PART_KEYS, ("name", "measure"))
+    part = read_object(item, _("A part of health"), PART_KEYS, ("name", "measure"))
     measure = _text(part["measure"], "measure")
     categories = part.get("categories")
     if categories is not None:
-        categories = _object(categories, "“categories”", CATEGORIES)
+        categories = read_object(categories, "“categories”", CATEGORIES)
         if not categories and measure != CATEGORY:
             raise CannotLayOut(_("“%(key)s” has an entry that the form does not support.") % {"key": "categories"})
     typed: dict[str, Any] = {name: _type(part.get(of), of) for of, name in FIELDS.items()}
@@ -65,7 +65,7 @@ def _steps(value: Any) -> str:
         text = "\n".join([one if isinstance(one, str) else _step(one) for one in listed])
     except (StopIteration, KeyError, AttributeError) as error:
         raise _unsupported("steps") from error
-    if not listed or len(listed) > 2 * MOST_HEALTH_STEPS or not _is_same(read_steps(text), listed):
+    if not listed or len(listed) > 2 * MOST_HEALTH_STEPS or not is_same(read_steps(text), listed):
         raise _unsupported("steps")
     return text
 
@@ -85,7 +85,7 @@ def _type(value: Any, key: str, *, blank: bool = True) -> str:
     if isinstance(value, Mapping) or value == "":
         raise _unsupported(key)
     typed = write_value(value)
-    if not _is_same(read_value("eq", typed), value) or len(typed.splitlines()) != 1:
+    if not is_same(read_value("eq", typed), value) or len(typed.splitlines()) != 1:
         raise _unsupported(key)
     return typed
 
@@ -94,22 +94,3 @@ def _text(value: Any, key: str) -> str:
     if not isinstance(value, str) or value != " ".join(value.splitlines()).strip():
         raise CannotLayOut(_("“%(key)s” has a value that is not a line of text.") % {"key": key})
     return value
-
-
-def _object(value: Any, what: str, keys: Collection[str], required: Collection[str] = ()) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping) or not all(key in value for key in required):
-        raise CannotLayOut(_("%(subject)s is not an object, or is missing a key.") % {"subject": what})
-    unknown = [key for key in value if key not in keys]
-    if unknown:
-        named = {"subject": what, "key": shorten_text(str(unknown[0]))}
-        raise CannotLayOut(_("%(subject)s has “%(key)s”, which the form does not support.") % named)
-    return value
-
-
-def _is_same(one: Any, other: Any) -> bool:
-    """Equal as JSON: 1 and true are not."""
-    if isinstance(one, list) and isinstance(other, list | tuple):
-        return len(one) == len(other) and all(map(_is_same, one, other))
-    if isinstance(one, dict) and isinstance(other, Mapping):
-        return one.keys() == other.keys() and all(_is_same(one[key], other[key]) for key in one)
-    return type(one) is type(other) and one == other

@@ -8,7 +8,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from lifecycle.admin.configuration.judging import look_at_today
+from lifecycle.admin.configuration.judging import read_live_state
 from lifecycle.rules.health import BANDS
 from lifecycle.rules.horizon import HORIZON_DAYS
 from lifecycle.services.configuration.health_preview import (
@@ -90,7 +90,7 @@ def gather_health_play(draft: ConfigurationVersion, tenant: Any, *, live_version
     if play is None:
         return {"draft": draft, "play": None}
     said = describe_health_play(play)
-    version = look_at_today(tenant).number if live_version is None else live_version
+    version = read_live_state(tenant).number if live_version is None else live_version
     return {
         "draft": draft,
         "play": play,
@@ -107,7 +107,7 @@ def gather_health_play(draft: ConfigurationVersion, tenant: Any, *, live_version
 def _ask(draft: ConfigurationVersion, tenant: TenantRef) -> tuple[HealthQuestion | None, str]:
     """The draft beside what is live, or why there is nothing to compare."""
     configuration, _findings = read_configuration(draft.document)
-    live = look_at_today(tenant).policy
+    live = read_live_state(tenant).policy
     if configuration is None:
         return None, _("The draft has errors: correct them first, then look again.")
     if live is None:

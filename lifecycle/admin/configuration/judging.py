@@ -27,7 +27,7 @@ from tenants.services.configuration.policies import policy_of
 
 
 @dataclass(frozen=True, slots=True)
-class Today:
+class LiveState:
     """The live configuration and who is where. ``leaving``: stages that are being emptied."""
 
     tenant: TenantRef
@@ -89,11 +89,11 @@ class Judgement:
         return [finding for finding in self.findings if finding.severity == WARNING]
 
 
-def look_at_today(tenant: TenantRef) -> Today:
+def read_live_state(tenant: TenantRef) -> LiveState:
     """The tenant as it is now. Four statements, inside the tenant's context."""
     version = versions.live_version(tenant)
     counts = CustomerLifecycleStatus.objects.for_tenant(tenant.id).counts_by_stage()
-    return Today(
+    return LiveState(
         tenant=tenant,
         version=version,
         policy=policy_of(version),
@@ -103,14 +103,19 @@ def look_at_today(tenant: TenantRef) -> Today:
 
 
 def judge(
-    document: Any, *, renamed: Mapping[str, str], mapping: Mapping[str, Any], today: Today, is_upright: bool = False
+    document: Any,
+    *,
+    renamed: Mapping[str, str],
+    mapping: Mapping[str, Any],
+    live_state: LiveState,
+    is_upright: bool = False,
 ) -> Judgement:
     """Everything that is to be said about a draft. The document is read once; no statement."""
     configuration, findings = read_configuration(document)
     if configuration is None:
         return Judgement(tuple(findings))
     return judge_configuration(
-        configuration, findings, renamed=renamed, mapping=mapping, today=today, is_upright=is_upright
+        configuration, findings, renamed=renamed, mapping=mapping, live_state=live_state, is_upright=is_upright
     )
 
 
@@ -120,7 +125,7 @@ def judge_configuration(
     *,
     renamed: Mapping[str, str],
     mapping: Mapping[str, Any],
-    today: Today,
+    live_state: LiveState,
     is_return: bool = False,
     is_upright: bool = False,
 ) -> Judgement:
@@ -128,7 +133,7 @@ def judge_configuration(
 
     ``is_upright``: the picture is for a narrow place.
     """
-    stages = (*today.stages, *today.leaving)
+    stages = (*live_state.stages, *live_state.leaving)
     targets, plan_findings = judge_plan(
         configuration, renamed=renamed, mapping=mapping, stages=stages, is_return=is_return
     )
@@ -136,13 +141,13 @@ def judge_configuration(
     named = {finding.path for finding in plan_findings}
     plan_findings += [
         Finding(place, "mapping_needed", params={"stage": stage, "count": count})
-        for stage in today.held
-        if (count := today.customers.get(stage, 0))
+        for stage in live_state.held
+        if (count := live_state.customers.get(stage, 0))
         and renamed.get(stage, stage) not in configuration.stages
         and stage not in targets
         and (place := point("mapping", stage)) not in named
     ]
-    live = today.policy
+    live = live_state.policy
     changes = diff_configurations(live.configuration, configuration, renamed=renamed) if live else []
     return Judgement(
         findings=tuple(findings),
@@ -150,8 +155,8 @@ def judge_configuration(
         configuration=configuration,
         changes=tuple(map(describe_change, changes)),
         picture=draw(
-            compile_policy(configuration, version=today.number + 1),
-            today=today,
+            compile_policy(configuration, version=live_state.number + 1),
+            live_state=live_state,
             renamed=renamed,
             is_upright=is_upright,
         ),
@@ -161,7 +166,7 @@ def judge_configuration(
 def draw(
     policy: Policy,
     *,
-    today: Today,
+    live_state: LiveState,
     renamed: Mapping[str, str],
     title: str = "",
     alone: bool = False,
@@ -171,8 +176,8 @@ def draw(
     diagram = place_stages(
         policy,
         renamed=renamed,
-        live=None if alone else today.policy,
-        customers=None if alone else today.customers,
+        live=None if alone else live_state.policy,
+        customers=None if alone else live_state.customers,
         is_upright=is_upright,
     )
     return Picture(draw_svg(diagram, title=title or _("The lifecycle as a diagram")), describe_diagram(diagram))

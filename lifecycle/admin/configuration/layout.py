@@ -6,6 +6,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from lifecycle.admin.configuration.fitting import is_same, read_object
 from lifecycle.admin.configuration.health_layout import lay_out_health
 from lifecycle.admin.configuration.rows import EXISTS, MISSING, UNKNOWN, CannotLayOut, ConditionRow
 from lifecycle.admin.configuration.sheet import (
@@ -31,7 +32,6 @@ from tenants.rules.configuration.document import KEYS
 from tenants.rules.configuration.effect_reader import EFFECT_KEYS
 from tenants.rules.configuration.meaning import infer_category
 from tenants.rules.configuration.risk_rule_reader import RISK_RULE_KEYS
-from tenants.rules.texts import shorten_text
 from tenants.sentences.figures import say_number
 
 _WORDS = ("categories", "sources")
@@ -44,7 +44,7 @@ def lay_out(document: Any, *, renamed: Mapping[str, str], live_stages: Collectio
 
     ``renamed`` maps live stages to their names in the document; entries that name no live stage are not followed.
     """
-    known = _object(document, _("The configuration"), KEYS, ("stages",))
+    known = read_object(document, _("The configuration"), KEYS, ("stages",))
     sheet = Sheet(is_open="transitions" not in known)
     _check_size(known)
     _lay_out_stages(sheet, known)
@@ -151,7 +151,7 @@ def _lay_out_stages(sheet: Sheet, known: Mapping[str, Any]) -> None:
 
 def _lay_out_transitions(sheet: Sheet, transitions: Any) -> None:
     names = [row.name for row in sheet.stages]
-    for name, targets in _object(transitions, "“transitions”", names).items():
+    for name, targets in read_object(transitions, "“transitions”", names).items():
         row = next(row for row in sheet.stages if row.name == name)
         listed = [_text(target, "transitions") for target in _short_list(targets, "transitions")]
         if len(set(listed)) < len(listed):
@@ -160,7 +160,7 @@ def _lay_out_transitions(sheet: Sheet, transitions: Any) -> None:
 
 
 def _lay_out_rule(sheet: Sheet, key: str, item: Any) -> RuleRow:
-    rule = _object(item, _("An event rule"), ("event", "from", "to", "reason_code", "when"), ("event", "to"))
+    rule = read_object(item, _("An event rule"), ("event", "from", "to", "reason_code", "when"), ("event", "to"))
     reason = rule.get("reason_code")
     conditions = _short_list(rule.get("when", []), "when", MOST_CONDITIONS)
     return RuleRow(
@@ -175,25 +175,25 @@ def _lay_out_rule(sheet: Sheet, key: str, item: Any) -> RuleRow:
 
 
 def _lay_out_condition(number: int, item: Any, *, is_of_risk: bool = False) -> ConditionRow:
-    condition = _object(item, _("A condition"), ("field", "op", "value"), ("field", "op"))
+    condition = read_object(item, _("A condition"), ("field", "op", "value"), ("field", "op"))
     op = _text(condition["op"], "op")
     row = ConditionRow(_text(condition["field"], "field"), op, number=number)
     if op in (EXISTS, MISSING):
         wanted = condition.get("value", True)
         row.op = EXISTS if wanted is True else MISSING
-        is_same = op == EXISTS and isinstance(wanted, bool)
+        is_kept = op == EXISTS and isinstance(wanted, bool)
     else:
         of_text = is_of_risk and is_text(row)
         row.value = write_value(condition["value"], op, is_text=of_text) if "value" in condition else ""
         read = read_value(op, row.value, is_text=of_text)
-        is_same = "value" not in condition or _is_same(read, condition["value"])
-    if row.is_blank or not is_same:
+        is_kept = "value" not in condition or is_same(read, condition["value"])
+    if row.is_blank or not is_kept:
         raise CannotLayOut(_("A condition has no field, or a value that cannot be typed."))
     return row
 
 
 def _lay_out_risk(sheet: Sheet, key: str, item: Any) -> RiskRow:
-    rule = _object(item, _("An at-risk rule"), RISK_RULE_KEYS, ("name", "when", "action", "to"))
+    rule = read_object(item, _("An at-risk rule"), RISK_RULE_KEYS, ("name", "when", "action", "to"))
     categories = [_text(word, "categories") for word in _short_list(rule.get("categories", []), "categories")]
     if any(rule.get(part) == [] for part in ("stages", "categories")) or len(set(categories)) < len(categories):
         raise CannotLayOut(_("An at-risk rule has an empty list, or names a category twice."))
@@ -216,7 +216,7 @@ def _lay_out_risk(sheet: Sheet, key: str, item: Any) -> RiskRow:
 
 
 def _lay_out_effect(sheet: Sheet, key: str, item: Any) -> EffectRow:
-    effect = _object(item, _("An effect"), EFFECT_KEYS, ("name", "on", "kind"))
+    effect = read_object(item, _("An effect"), EFFECT_KEYS, ("name", "on", "kind"))
     words = {name: [_text(word, name) for word in _short_list(effect.get(name, []), name)] for name in _WORDS}
     is_empty = any(effect.get(part) == [] for part in (*_WORDS, "stages", "to", "from"))
     if is_empty or any(len(set(listed)) < len(listed) for listed in words.values()):
@@ -253,19 +253,9 @@ def _lay_out_steps(value: Any) -> list[StepRow]:
     rows = []
     for item in steps:
         keys = ("to", "after_minutes")
-        step = _object(item, _("A step of an escalation"), keys, keys)
+        step = read_object(item, _("A step of an escalation"), keys, keys)
         rows.append(StepRow(_lines(step["to"], "to"), _whole(step["after_minutes"], "after_minutes")))
     return rows
-
-
-def _object(value: Any, what: str, keys: Collection[str], required: Collection[str] = ()) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping) or not all(key in value for key in required):
-        raise CannotLayOut(_("%(subject)s is not an object, or is missing a key.") % {"subject": what})
-    unknown = [key for key in value if key not in keys]
-    if unknown:
-        named = {"subject": what, "key": shorten_text(str(unknown[0]))}
-        raise CannotLayOut(_("%(subject)s has “%(key)s”, which the form does not support.") % named)
-    return value
 
 
 def _list(value: Any, what: str) -> list[Any]:
@@ -320,13 +310,13 @@ def _rates(value: Any) -> str:
         raise CannotLayOut(_("“rates” is not an object."))
     lines = [name if rate == "" else f"{name} {json.dumps(rate)}" for name, rate in value.items()]
     read = read_rates("\n".join(lines))
-    if list(read) != list(value) or not all(map(_is_same, read.values(), value.values())):
+    if list(read) != list(value) or not all(map(is_same, read.values(), value.values())):
         raise CannotLayOut(_("“rates” has an entry that is not a currency and a number."))
     return "\n".join(lines)
 
 
 def _by_stage(known: Mapping[str, Any], key: str, names: Collection[str]) -> Mapping[str, Any]:
-    return _object(known.get(key, {}), f"“{key}”", names)
+    return read_object(known.get(key, {}), f"“{key}”", names)
 
 
 def _reference(sheet: Sheet, name: Any) -> str:
@@ -339,10 +329,3 @@ def _references(sheet: Sheet, names: Any) -> set[str]:
     if len(set(listed)) < len(listed):
         raise CannotLayOut(_("A stage is named twice in one list."))
     return {sheet.reference_to(name) for name in listed}
-
-
-def _is_same(one: Any, other: Any) -> bool:
-    """Equal as JSON: 1 and true are not."""
-    if isinstance(one, list) and isinstance(other, list | tuple):
-        return len(one) == len(other) and all(map(_is_same, one, other))
-    return type(one) is type(other) and one == other

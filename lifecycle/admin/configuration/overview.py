@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import Sum
 from django.utils.translation import gettext as _
 
-from lifecycle.admin.configuration.judging import draw, look_at_today
+from lifecycle.admin.configuration.judging import draw, read_live_state
 from lifecycle.models import StageMigration
 from lifecycle.services.configuration.stage_migrations import unfinished_moves
 from tenants.actors import TenantRef
@@ -52,7 +52,7 @@ class VersionLine:
 
 def gather_overview(tenant: TenantRef, *, before: int | None = None) -> dict[str, Any]:
     """Everything on the page. ``before``: only versions with a lower number are listed."""
-    today = look_at_today(tenant)
+    live_state = read_live_state(tenant)
     drafts = list(ConfigurationVersion.objects.filter(tenant_id=tenant.id, number__isnull=True).order_by("-updated_at"))
     versions = read_versions(tenant, before=before)
     names = name_members_then(
@@ -64,19 +64,21 @@ def gather_overview(tenant: TenantRef, *, before: int | None = None) -> dict[str
     )
     listed = versions[:VERSIONS_A_PAGE]
     return {
-        "today": today,
-        "lines": describe_stages(today.policy, today.customers),
-        "is_open": today.policy is not None and today.policy.configuration.is_open,
-        "picture": draw(today.policy, today=today, renamed={}, title=_("The live lifecycle")) if today.policy else None,
+        "live_state": live_state,
+        "lines": describe_stages(live_state.policy, live_state.customers),
+        "is_open": live_state.policy is not None and live_state.policy.configuration.is_open,
+        "picture": draw(live_state.policy, live_state=live_state, renamed={}, title=_("The live lifecycle"))
+        if live_state.policy
+        else None,
         "moves": list_moves(tenant),
         "drafts": [(draft, names[draft.created_by, draft.created_at]) for draft in drafts],
         "versions": [
-            describe_version(version, former, names=names, live=today.number)
+            describe_version(version, former, names=names, live=live_state.number)
             for version, former in zip(listed, [*versions[1:], None], strict=False)
         ],
         "older": listed[-1].number if len(versions) > VERSIONS_A_PAGE else None,
-        "can_revert": today.number > 1,
-        "starters": [] if today.number else describe_starters(),
+        "can_revert": live_state.number > 1,
+        "starters": [] if live_state.number else describe_starters(),
     }
 
 

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 
 from lifecycle.admin.configuration import drafts, effect_preview, health_pages, overview, publishing, rule_play
 from lifecycle.admin.configuration.json_text import write_json
-from lifecycle.admin.configuration.judging import draw, look_at_today
+from lifecycle.admin.configuration.judging import draw, read_live_state
 from tenants.admin.base import TenantAdmin, identity_of, service_arguments
 from tenants.models import ConfigurationVersion
 from tenants.rules.configuration.definitions import LONGEST_COMMENT
@@ -188,9 +188,9 @@ class ConfigurationAdmin(TenantAdmin):
 
     def _show_version(self, request: HttpRequest, version: ConfigurationVersion) -> HttpResponse:
         tenant = self._check(request)
-        today, policy = look_at_today(tenant), policy_of(version)
+        live_state, policy = read_live_state(tenant), policy_of(version)
         former = ConfigurationVersion.objects.filter(tenant_id=tenant.id, number=(version.number or 0) - 1).first()
-        is_live = version.number == today.number
+        is_live = version.number == live_state.number
         assert version.published_at is not None  # noqa: S101  a draft has a page of its own
         published = (version.published_by, version.published_at)
         context = {
@@ -199,9 +199,9 @@ class ConfigurationAdmin(TenantAdmin):
             "is_live": is_live,
             "who": name_members_then([published], tenant=tenant)[published],
             "changes": overview.compare_versions(former, version),
-            "lines": overview.describe_stages(policy, today.customers if is_live else None),
+            "lines": overview.describe_stages(policy, live_state.customers if is_live else None),
             "is_open": policy is not None and policy.configuration.is_open,
-            "picture": draw(policy, today=today, renamed={}, alone=not is_live) if policy else None,
+            "picture": draw(policy, live_state=live_state, renamed={}, alone=not is_live) if policy else None,
             "json": write_json(version.document),
         }
         return self._page(request, "version", context)

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from lifecycle.admin.configuration.judging import Today, judge, judge_configuration, look_at_today
+from lifecycle.admin.configuration.judging import LiveState, judge, judge_configuration, read_live_state
 from lifecycle.admin.configuration.layout import read_target
 from lifecycle.admin.configuration.overview import count_returning
 from lifecycle.admin.configuration.sheet import GoneRow
@@ -102,20 +102,20 @@ def publish(request: HttpRequest, draft: ConfigurationVersion) -> PageOrContext:
             form.add_error(None, say(refusal.refused.message))
         else:
             return _report(request, published, _("Version %(number)s is published."))
-    today = look_at_today(arguments["tenant"])
-    judgement = judge(draft.document, renamed=draft.renamed, mapping=draft.mapping, today=today)
+    live_state = read_live_state(arguments["tenant"])
+    judgement = judge(draft.document, renamed=draft.renamed, mapping=draft.mapping, live_state=live_state)
     tried = preview(draft, judgement.configuration, judgement.findings, arguments)
     return {
         "draft": draft,
-        "today": today,
-        "form": _with_seen(form, today, draft.revision),
+        "live_state": live_state,
+        "form": _with_seen(form, live_state, draft.revision),
         "judgement": judgement,
         "errors": found or judgement.errors,
         "preview": tried,
         "start_effects": "start_effects" in request.POST,
         "asks_for_number": bool(tried.effects) and tried.effects_total > read_budget(arguments["tenant"]),
-        "gone": (gone := _list_gone(draft, today)),
-        "is_empty": bool(today.number and judgement.configuration and not (judgement.changes or gone)),
+        "gone": (gone := _list_gone(draft, live_state)),
+        "is_empty": bool(live_state.number and judgement.configuration and not (judgement.changes or gone)),
     }
 
 
@@ -130,7 +130,7 @@ def read_asked_effects(post: QueryDict) -> dict[str, Any]:
 def discard(request: HttpRequest, draft: ConfigurationVersion) -> PageOrContext:
     """Throw a draft away, with a reason."""
     form = ReasonForm(request.POST or None)
-    today = look_at_today(service_arguments(request)["tenant"])
+    live_state = read_live_state(service_arguments(request)["tenant"])
     if request.method == "POST" and form.is_valid():
         try:
             discard_draft(
@@ -145,23 +145,23 @@ def discard(request: HttpRequest, draft: ConfigurationVersion) -> PageOrContext:
         else:
             messages.success(request, _("Draft discarded."))
             return HttpResponseRedirect(reverse(OVERVIEW))
-    return {"draft": draft, "form": _with_seen(form, today, draft.revision)}
+    return {"draft": draft, "form": _with_seen(form, live_state, draft.revision)}
 
 
 def revert_version(request: HttpRequest) -> PageOrContext:
     """Ask once more, with what comes back; then publish the former version again."""
     arguments = service_arguments(request)
-    today = look_at_today(arguments["tenant"])
-    former = ConfigurationVersion.objects.filter(tenant_id=today.tenant.id, number=today.number - 1).first()
-    undone, policy = today.version, policy_of(former)
+    live_state = read_live_state(arguments["tenant"])
+    former = ConfigurationVersion.objects.filter(tenant_id=live_state.tenant.id, number=live_state.number - 1).first()
+    undone, policy = live_state.version, policy_of(former)
     if undone is None or former is None or policy is None:
         messages.error(request, describe_refusal(NoSuchVersion("no_earlier_version")))
         return HttpResponseRedirect(reverse(OVERVIEW))
     form = ReasonForm(request.POST or None)
-    stages = (*today.stages, *today.leaving)
+    stages = (*live_state.stages, *live_state.leaving)
     back = rename_back(undone, policy.configuration, stages=stages)
     proposed = propose_mapping_back(undone, former, policy.configuration, renamed=back, stages=stages)
-    mapping = _read_mapping(request, today) if request.method == "POST" else proposed
+    mapping = _read_mapping(request, live_state) if request.method == "POST" else proposed
     if request.method == "POST" and form.is_valid():
         try:
             published = revert_publication(
@@ -175,40 +175,42 @@ def revert_version(request: HttpRequest) -> PageOrContext:
         else:
             return _report(request, published, _("Version %(number)s is live: the former configuration again."))
     renamed = complete_renames(policy.configuration, back, stages=stages)
-    judgement = judge_configuration(policy.configuration, renamed=back, mapping=mapping, today=today, is_return=True)
+    judgement = judge_configuration(
+        policy.configuration, renamed=back, mapping=mapping, live_state=live_state, is_return=True
+    )
     return {
         "undone": undone,
         "former": former,
-        "today": today,
-        "form": _with_seen(form, today, 0),
+        "live_state": live_state,
+        "form": _with_seen(form, live_state, 0),
         "changes": judgement.changes,
         "picture": judgement.picture,
-        "returning": count_returning(undone, tenant=today.tenant),
-        "gone": _gone_rows(today, set(policy.stages), renamed, mapping, judgement.plan_findings),
+        "returning": count_returning(undone, tenant=live_state.tenant),
+        "gone": _gone_rows(live_state, set(policy.stages), renamed, mapping, judgement.plan_findings),
         "stage_names": policy.stages,
     }
 
 
-def _read_mapping(request: HttpRequest, today: Today) -> dict[str, Any]:
+def _read_mapping(request: HttpRequest, live_state: LiveState) -> dict[str, Any]:
     mapping = {}
     post = request.POST
     rows = zip(post.getlist("live-stage"), post.getlist("live-to"), post.getlist("live-reason"), strict=False)
     for stage, to, reason in rows:
-        if stage in today.held and to:
+        if stage in live_state.held and to:
             reason = reason.replace("\x00", "").strip()
             mapping[stage] = {"to": to.replace("\x00", "")} | ({"reason_code": reason} if reason else {})
     return mapping
 
 
-def _list_gone(draft: ConfigurationVersion, today: Today) -> list[GoneRow]:
+def _list_gone(draft: ConfigurationVersion, live_state: LiveState) -> list[GoneRow]:
     names = draft.document.get("stages") if isinstance(draft.document, dict) else None
     present = {name for name in names if isinstance(name, str)} if isinstance(names, list) else set()
-    replaced = name_replaced(draft.renamed, stages=today.held, new_stages=present)
-    return _gone_rows(today, present, {**draft.renamed, **replaced}, draft.mapping, ())
+    replaced = name_replaced(draft.renamed, stages=live_state.held, new_stages=present)
+    return _gone_rows(live_state, present, {**draft.renamed, **replaced}, draft.mapping, ())
 
 
 def _gone_rows(
-    today: Today,
+    live_state: LiveState,
     present: set[str],
     renamed: Mapping[str, str],
     mapping: Mapping[str, Any],
@@ -216,20 +218,20 @@ def _gone_rows(
 ) -> list[GoneRow]:
     """Stages of today that go away, and where their customers go."""
     rows = []
-    for stage in today.held:
+    for stage in live_state.held:
         if renamed.get(stage, stage) in present:
             continue
         to, reason = read_target(mapping.get(stage))
-        row = GoneRow(stage, today.customers.get(stage, 0), to, reason)
+        row = GoneRow(stage, live_state.customers.get(stage, 0), to, reason)
         if own := [finding for finding in findings if finding.path == point("mapping", stage)]:
             row.findings["to"] = own
         rows.append(row)
     return rows
 
 
-def _with_seen(form: ReasonForm, today: Today, revision: int) -> ReasonForm:
+def _with_seen(form: ReasonForm, live_state: LiveState, revision: int) -> ReasonForm:
     """The form with what the page shows now: after a conflict the caller decides again on what there is."""
-    seen = {"expected_version": str(today.number), "expected_revision": str(revision)}
+    seen = {"expected_version": str(live_state.number), "expected_revision": str(revision)}
     if form.is_bound:
         form.data = {**form.data.dict(), **seen} if isinstance(form.data, QueryDict) else {**form.data, **seen}
     else:

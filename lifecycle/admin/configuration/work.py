@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from lifecycle.admin.configuration.documents import SameNameTwice, write_document, write_mapping, write_renamed
 from lifecycle.admin.configuration.health_sheet import change_health
-from lifecycle.admin.configuration.judging import Today
+from lifecycle.admin.configuration.judging import LiveState
 from lifecycle.admin.configuration.posted import change_rows, read_sheet
 from lifecycle.admin.configuration.sheet import Sheet
 from lifecycle.admin.configuration.source_rows import change_sources
@@ -65,7 +65,7 @@ def open_work(draft: ConfigurationVersion, *, view: str) -> Work:
     )
 
 
-def read_work(request: HttpRequest, *, today: Today) -> Work:
+def read_work(request: HttpRequest, *, live_state: LiveState) -> Work:
     """What a sent form holds, after what its button does to the rows."""
     post = request.POST
     revision = post.get("revision", "")
@@ -91,7 +91,7 @@ def read_work(request: HttpRequest, *, today: Today) -> Work:
             work.refusal = describe_refusal(refusal)
             _file_same_name(work.sheet, refusal)
     else:
-        _read_text(request, work, today)
+        _read_text(request, work, live_state)
     if len(work.comment) > LONGEST_COMMENT:
         work.refusal = _("The description has %(length)s characters; at most %(most)s are kept.") % {
             "length": say_number(len(work.comment)),
@@ -106,7 +106,7 @@ def _file_same_name(sheet: Sheet, refusal: SameNameTwice) -> None:
             row.findings["name"] = [Finding("", "duplicate", refusal.message, refusal.params)]
 
 
-def _read_text(request: HttpRequest, work: Work, today: Today) -> None:
+def _read_text(request: HttpRequest, work: Work, live_state: LiveState) -> None:
     """JSON from the text field, or from a file, which wins; with what is said about stages that it does not have."""
     post, upload = request.POST, request.FILES.get("file")
     work.text = post.get("text", "").replace("\r\n", "\n")
@@ -129,7 +129,7 @@ def _read_text(request: HttpRequest, work: Work, today: Today) -> None:
     renamed, mapping = {}, {}
     for index, stage in enumerate(post.getlist("live-stage")[:200]):
         name, to, reason = (_field(post, f"live-{part}", index) for part in ("name", "to", "reason"))
-        if stage not in today.held:
+        if stage not in live_state.held:
             continue
         if name:
             renamed[stage] = name

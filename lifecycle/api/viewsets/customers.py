@@ -37,7 +37,7 @@ from lifecycle.services.customers import summaries
 from lifecycle.services.customers.profiles import find_customer
 from lifecycle.services.customers.revealing import note_reading
 from lifecycle.services.effects.foreseen import Viewer
-from lifecycle.services.insight.as_of import Asked, count_past, read_past
+from lifecycle.services.insight.as_of import PastQuestion, count_past, read_past
 from lifecycle.services.insight.as_of_list import list_as_of
 from lifecycle.services.insight.reading import Stages
 from lifecycle.services.transitions import history
@@ -109,7 +109,7 @@ class CustomerViewSet(TenantViewSet):
         if keys is not None and not keys:
             none = surround(request, None, None, count=lambda: 0)
             return Response(customer_responses.CustomerPageResponse.render({"results": [], **none}))
-        about = Asked(day, known, keys or (), query.filters.get("owner", ""))
+        about = PastQuestion(day, known, keys or (), query.filters.get("owner", ""))
         try:
             page = list_as_of(
                 about, stages=stages, tenant=self.tenant, cursor=asked.get("cursor") or None, limit=query.limit

@@ -12,7 +12,7 @@ from rest_framework.utils.urls import replace_query_param
 
 from lifecycle.api import insight_responses as responses
 from lifecycle.api import schema
-from lifecycle.api.insight_bodies import VIEWS, Asked, show_listed
+from lifecycle.api.insight_bodies import VIEWS, FigureRequest, show_listed
 from lifecycle.api.insight_parameters import LIST, PAGE, PERIOD, ask_list, ask_page, ask_period
 from lifecycle.api.viewsets.tenant import TenantViewSet
 from lifecycle.services.insight.asking import MOST_PAGES, OF_A_LIST, write_behind, write_period
@@ -144,7 +144,7 @@ class InsightViewSet(TenantViewSet):
     def _show(self, view: str, answer: Any) -> Response:
         period = self._ask_period()
         stages = Stages.of(live_policy(self.tenant.id), self.tenant)
-        body = VIEWS[view](Asked(period, stages, self.tenant, timezone.now(), self._link_to(period)))
+        body = VIEWS[view](FigureRequest(period, stages, self.tenant, timezone.now(), self._link_to(period)))
         return Response(answer.render({"begins_on": period.begin, "ends_on": period.end, **body}))
 
     def _link_to(self, period: Period) -> Callable[..., str | None]:

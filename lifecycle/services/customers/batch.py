@@ -334,7 +334,7 @@ class Batch:
             for position, contact in enumerate(contacts):
                 contact_id = uuid7()
 
-                def sealed(
+                def encrypted(
                     column: str, text: str | None, contact_id: UUID = contact_id, key: bytes = keys[customer_id]
                 ) -> str | None:
                     if text is None:
@@ -346,9 +346,9 @@ class Batch:
                     "id": contact_id,
                     "tenant_id": tenant_id,
                     "customer_id": customer_id,
-                    "name": sealed("name", contact.name),
-                    "email": sealed("email", contact.email),
-                    "phone": sealed("phone", contact.phone),
+                    "name": encrypted("name", contact.name),
+                    "email": encrypted("email", contact.email),
+                    "phone": encrypted("phone", contact.phone),
                     "email_index": "\\x" + cipher.email_index(tenant_id, contact.email).hex()
                     if contact.email
                     else None,

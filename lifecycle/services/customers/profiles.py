@@ -69,7 +69,7 @@ def _read_whole(customer_id: UUID, tenant: TenantRef) -> tuple[Json, Json | None
     """The profile as it is kept, the status, and the policy that judges it now."""
     reading = copies.read(tenant.id, customer_id, copies.STATUS, copies.PROFILE)
     raw_status = reading.values[copies.STATUS]
-    raw_profile = _unseal(reading.values[copies.PROFILE], tenant, customer_id)
+    raw_profile = _decrypt(reading.values[copies.PROFILE], tenant, customer_id)
     configuration = reading.configuration
     if raw_status is None or raw_profile is None or _is_of_former_release(raw_profile):
         with tenant_context(tenant.id):
@@ -79,7 +79,7 @@ def _read_whole(customer_id: UUID, tenant: TenantRef) -> tuple[Json, Json | None
             raw_profile = dump(_describe_profile(row, open_contacts(tenant, customer_id)))
             found = facts.find_status(tenant.id, customer_id)
         configuration = row["configuration_version"]
-        parts = {copies.PROFILE: (row["profile_version"], _seal(raw_profile, tenant, customer_id))}
+        parts = {copies.PROFILE: (row["profile_version"], _encrypt(raw_profile, tenant, customer_id))}
         if found is not None:
             configuration = found["configuration_version"]
             raw_status = dump(facts.pick(found, facts.STATUS_FIELDS))
@@ -189,18 +189,18 @@ def open_contact(contact: Contact, key: bytes | None) -> Json:
     return {"id": str(contact.id)} | personal | {"role": contact.role}
 
 
-def _seal(profile: bytes, tenant: TenantRef, customer_id: UUID) -> bytes:
+def _encrypt(profile: bytes, tenant: TenantRef, customer_id: UUID) -> bytes:
     key = cipher.derive_key(PROFILE_KEY)
     return cipher.encrypt_bytes(key, profile, bound_to=_bound_to(tenant, customer_id))
 
 
-def _unseal(sealed: bytes | None, tenant: TenantRef, customer_id: UUID) -> bytes | None:
-    if sealed is None:
+def _decrypt(encrypted: bytes | None, tenant: TenantRef, customer_id: UUID) -> bytes | None:
+    if encrypted is None:
         return None
     try:
-        return cipher.decrypt_bytes(cipher.derive_key(PROFILE_KEY), sealed, bound_to=_bound_to(tenant, customer_id))
+        return cipher.decrypt_bytes(cipher.derive_key(PROFILE_KEY), encrypted, bound_to=_bound_to(tenant, customer_id))
     except cipher.Undecryptable:
-        # Sealed before the master key was rotated.
+        # Encrypted before the master key was rotated.
         return None
 
 

@@ -82,7 +82,7 @@ def read_past(customer_id: UUID, day: dt.date, *, known: str, tenant: TenantRef)
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PastQuestion:
     """Which customers of a day are asked for: by ``known``, in the stages of ``keys`` (none: in any), of an owner, of a
     segment. Owner and segment are those of today.
     """
@@ -123,7 +123,7 @@ class PastPage:
 
 
 def list_past(
-    asked: Asked, *, stages: Stages, tenant: TenantRef, cursor: str | None = None, limit: int = ROWS
+    asked: PastQuestion, *, stages: Stages, tenant: TenantRef, cursor: str | None = None, limit: int = ROWS
 ) -> PastPage:
     """A page of the customers that were here at the end of the day, by name: it costs the same wherever it begins.
 
@@ -161,7 +161,7 @@ def list_past(
     return page
 
 
-def count_past(asked: Asked, *, tenant: TenantRef) -> int:
+def count_past(asked: PastQuestion, *, tenant: TenantRef) -> int:
     """How many customers ``list_past`` lists in all. One statement."""
     with connection.cursor() as cursor:
         cursor.execute(COUNT_AS_OF[asked.known], asked.parameters(tenant))

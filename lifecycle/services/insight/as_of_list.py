@@ -15,7 +15,7 @@ from lifecycle.queries.list_columns import LISTED
 from lifecycle.queries.listing import describe_row
 from lifecycle.rules.fields import COMPANY
 from lifecycle.rules.health import NO_WORK
-from lifecycle.services.insight.as_of import EFFECTIVE, RECORDED, Asked, PastPage, list_past
+from lifecycle.services.insight.as_of import EFFECTIVE, RECORDED, PastPage, PastQuestion, list_past
 from lifecycle.services.insight.reading import Stages
 from storage.cursors import plain_array, text_array
 from tenants.actors import TenantRef
@@ -27,7 +27,9 @@ Row = dict[str, Any]
 _FIGURES: Final = {field.path: field for field in LISTED if field.part != COMPANY}
 
 
-def list_as_of(asked: Asked, *, stages: Stages, tenant: TenantRef, cursor: str | None = None, limit: int) -> PastPage:
+def list_as_of(
+    asked: PastQuestion, *, stages: Stages, tenant: TenantRef, cursor: str | None = None, limit: int
+) -> PastPage:
     """A page of the customers that were here at the end of the day, by name, in the rows of ``list_customers``.
 
     Stage, reason and author are those of then, judged by the configuration that was live, with the figures that held.
@@ -45,7 +47,7 @@ def find_policy(end: dt.datetime, *, live: Policy, tenant: TenantRef) -> Policy:
     return live if number is None else policy_of_version(tenant.id, number)
 
 
-def _describe(found: Sequence[Row], asked: Asked, stages: Stages, tenant: TenantRef) -> list[Row]:
+def _describe(found: Sequence[Row], asked: PastQuestion, stages: Stages, tenant: TenantRef) -> list[Row]:
     end = asked.end
     policy = find_policy(end, live=stages.policy, tenant=tenant)
     arrivals = {row["customer_id"]: row for row in _fetch(ARRIVALS, found, tenant)}

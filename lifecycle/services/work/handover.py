@@ -7,8 +7,8 @@ from uuid import UUID
 from lifecycle.services.customers.profiles import read_profile
 from lifecycle.services.customers.summaries import read_summary
 from lifecycle.services.transitions.history import read_history
+from lifecycle.services.work.encryption import LateKeys
 from lifecycle.services.work.notes import list_notes
-from lifecycle.services.work.sealing import LateKeys
 from lifecycle.services.work.tasks import list_open_tasks
 from tenants.actors import TenantRef
 from tenants.services.configuration.policies import policy_of_version

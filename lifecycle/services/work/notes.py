@@ -15,11 +15,11 @@ from django.utils.translation import gettext_noop
 from uuid_utils.compat import uuid7
 
 from audit.services.administration import record_administration
-from lifecycle.models import Customer, InsightState, Note, NoteVersion, Notification
+from lifecycle.models import Customer, InsightState, Note, NoteVersion, Notification, Task
 from lifecycle.services.effects.notices import Notice, notify_people
 from lifecycle.services.work.colleagues import find_mentioned
+from lifecycle.services.work.encryption import Keys, decrypt_texts, encrypt_text
 from lifecycle.services.work.refusals import WorkRefused, check_version, lock_customer, refuse_value
-from lifecycle.services.work.sealing import Keys, seal, unseal
 from tenants.actors import Actor, TenantRef
 from tenants.roles import CONFIGURE_STAGES
 from tenants.rules.values import InvalidValue, read_paragraphs
@@ -70,9 +70,9 @@ def write_note(customer_id: UUID, text: str, *, by: By) -> Written:
         created_at=by.now,
         created_by=by.actor.name,
     )
-    note.text = _seal(text, note, by.tenant)
+    note.text = _encrypt(text, note, by.tenant)
     note.save(force_insert=True)
-    _record("write_note", note, by)
+    record_step("write_note", "note", note, by)
     _notify(note, set(mentioned.user_ids), by)
     return Written(_describe(note, text), mentioned.missed)
 
@@ -98,16 +98,16 @@ def edit_note(note_id: UUID, text: str, *, customer_id: UUID, by: By, expected_v
             number=note.version,
             written_at=note.edited_at or note.created_at,
         )
-        version.text = seal(before, _VERSIONS, "text", version.id, customer_id=customer_id, tenant=by.tenant)
+        version.text = encrypt_text(before, _VERSIONS, "text", version.id, customer_id=customer_id, tenant=by.tenant)
         version.save(force_insert=True)
     mentioned = find_mentioned(text, tenant=by.tenant)
     known = {UUID(one) for one in note.mentions}
-    note.text = _seal(text, note, by.tenant)
+    note.text = _encrypt(text, note, by.tenant)
     note.mentions = [str(user_id) for user_id in mentioned.user_ids]
     note.version += 1
     note.edited_at = by.now
     note.save(update_fields=["text", "mentions", "version", "edited_at"])
-    _record("edit_note", note, by)
+    record_step("edit_note", "note", note, by)
     _notify(note, set(mentioned.user_ids) - known, by)
     return Written(_describe(note, text), mentioned.missed)
 
@@ -129,7 +129,7 @@ def delete_note(note_id: UUID, *, customer_id: UUID, by: By) -> None:
     note.save(update_fields=["text", "mentions", "deleted_at", "deleted_by"])
     # What is kept of it about customers at risk is made again.
     InsightState.objects.filter(tenant_id=by.tenant.id, customer_id=customer_id).update(risk="")
-    _record("delete_note", note, by)
+    record_step("delete_note", "note", note, by)
 
 
 def list_notes(
@@ -177,7 +177,7 @@ def describe_notes(
 
 def open_versions(versions: Sequence[NoteVersion], customer_id: UUID, tenant: TenantRef) -> dict[UUID, str | None]:
     """What the versions said, by their id."""
-    return dict(unseal([(_VERSIONS, "text", one.id, customer_id, one.text) for one in versions], tenant=tenant))
+    return dict(decrypt_texts([(_VERSIONS, "text", one.id, customer_id, one.text) for one in versions], tenant=tenant))
 
 
 def _read_text(text: str) -> str:
@@ -201,26 +201,13 @@ def _lock(note_id: UUID, customer_id: UUID, tenant: TenantRef, *, also_deleted: 
     return note
 
 
-def _seal(text: str, note: Note, tenant: TenantRef) -> bytes:
-    return seal(text, _TABLE, "text", note.id, customer_id=note.customer_id, tenant=tenant)
+def _encrypt(text: str, note: Note, tenant: TenantRef) -> bytes:
+    return encrypt_text(text, _TABLE, "text", note.id, customer_id=note.customer_id, tenant=tenant)
 
 
 def _open(notes: Sequence[Note], tenant: TenantRef, keys: Keys | None = None) -> dict[UUID, str | None]:
     kept = [(_TABLE, "text", note.id, note.customer_id, note.text) for note in notes if note.text is not None]
-    return dict(unseal(kept, tenant=tenant, keys=keys))
-
-
-def _record(action: str, note: Note, by: By) -> None:
-    record_administration(
-        tenant_id=by.tenant.id,
-        actor=by.actor.name,
-        actor_kind=by.actor.kind,
-        action=action,
-        subject=str(note.customer_id),
-        detail={"note": str(note.id), "version": note.version},
-        now=by.now,
-        request_id=by.request_id,
-    )
+    return dict(decrypt_texts(kept, tenant=tenant, keys=keys))
 
 
 def _notify(note: Note, user_ids: set[UUID], by: By) -> None:
@@ -248,3 +235,17 @@ def _describe(note: Note, text: str | None, *, is_masked: bool = False) -> Row:
 
 def _describe_version(version: NoteVersion, text: str | None) -> Row:
     return {"number": version.number, "text": text, "written_at": version.written_at}
+
+
+def record_step(action: str, kind: str, row: Note | Task, by: By) -> None:
+    """What was done with a note or a task, in the administration log, without its text."""
+    record_administration(
+        tenant_id=by.tenant.id,
+        actor=by.actor.name,
+        actor_kind=by.actor.kind,
+        action=action,
+        subject=str(row.customer_id),
+        detail={kind: str(row.id), "version": row.version},
+        now=by.now,
+        request_id=by.request_id,
+    )

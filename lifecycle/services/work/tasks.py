@@ -14,13 +14,12 @@ from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from audit.services.administration import record_administration
 from lifecycle.models import Customer, InsightState, Notification, Task
 from lifecycle.services.effects.notices import Notice, notify_people
 from lifecycle.services.work.colleagues import find_assignee
-from lifecycle.services.work.notes import By
+from lifecycle.services.work.encryption import Keys, decrypt_texts, encrypt_text
+from lifecycle.services.work.notes import By, record_step
 from lifecycle.services.work.refusals import WorkRefused, check_version, lock_customer, refuse_value
-from lifecycle.services.work.sealing import Keys, seal, unseal
 from tenants.actors import TenantRef
 from tenants.rules.values import InvalidValue, read_line
 
@@ -65,9 +64,9 @@ def create_task(
         created_at=by.now,
         created_by=by.actor.name,
     )
-    task.title = seal(title, _TABLE, "title", task.id, customer_id=customer_id, tenant=by.tenant)
+    task.title = encrypt_text(title, _TABLE, "title", task.id, customer_id=customer_id, tenant=by.tenant)
     task.save(force_insert=True)
-    _record("create_task", task, by)
+    record_step("create_task", "task", task, by)
     _notify(task, by)
     return _describe(task, title, today=by.now.date())
 
@@ -97,7 +96,7 @@ def change_task(
     text = _open([task], by.tenant)[task.id]
     if title is not None and (title := _read_title(title)) != text:
         text = title
-        task.title = seal(title, _TABLE, "title", task.id, customer_id=customer_id, tenant=by.tenant)
+        task.title = encrypt_text(title, _TABLE, "title", task.id, customer_id=customer_id, tenant=by.tenant)
     if due_on != KEEP:
         task.due_on, task.due_key = due_on, due_on or _LAST_DAY
     if assignee != KEEP:
@@ -113,7 +112,7 @@ def change_task(
         task.version += 1
         task.save(force_update=True)
     for action in actions:
-        _record(action, task, by)
+        record_step(action, "task", task, by)
     if task.assignee_id != before[2]:
         _notify(task, by)
     return _describe(task, text, today=by.now.date())
@@ -237,20 +236,7 @@ def _read_title(title: str) -> str:
 
 def _open(tasks: Sequence[Task], tenant: TenantRef, keys: Keys | None = None) -> dict[UUID, str | None]:
     kept = [(_TABLE, "title", one.id, one.customer_id, one.title) for one in tasks]
-    return dict(unseal(kept, tenant=tenant, keys=keys))
-
-
-def _record(action: str, task: Task, by: By) -> None:
-    record_administration(
-        tenant_id=by.tenant.id,
-        actor=by.actor.name,
-        actor_kind=by.actor.kind,
-        action=action,
-        subject=str(task.customer_id),
-        detail={"task": str(task.id), "version": task.version},
-        now=by.now,
-        request_id=by.request_id,
-    )
+    return dict(decrypt_texts(kept, tenant=tenant, keys=keys))
 
 
 def _notify(task: Task, by: By) -> None:

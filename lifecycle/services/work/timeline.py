@@ -22,8 +22,8 @@ from lifecycle.services.effects.reasons import explain_reason
 from lifecycle.services.effects.recipients import mask_recipient, name_recipients
 from lifecycle.services.effects.shown import read_started
 from lifecycle.services.transitions.history import read_history
+from lifecycle.services.work.encryption import Keys, LateKeys
 from lifecycle.services.work.notes import describe_notes
-from lifecycle.services.work.sealing import Keys, LateKeys
 from lifecycle.services.work.tasks import describe_tasks
 from tenants.actors import TenantRef
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from lifecycle.models import Customer
 from lifecycle.queries.cursors import InvalidCursor
-from lifecycle.services.insight.as_of import EFFECTIVE, RECORDED, Asked, count_past, list_past, read_past
+from lifecycle.services.insight.as_of import EFFECTIVE, RECORDED, PastQuestion, count_past, list_past, read_past
 from lifecycle.services.insight.as_of_board import read_past_board
 from lifecycle.services.insight.asking import InvalidQuestion, read_day
 from lifecycle.services.insight.reading import Stages
@@ -46,7 +46,7 @@ def show_list(request: TenantRequest) -> HttpResponse:
     (day, known, trouble), expired = _read(request), ""
     asked = _read_filters(request, "stage", "owner", "segment")
     keys = [key for key in stages.keys if stages.name(key) == asked["stage"]]
-    about = Asked(day, known, keys, asked["owner"], asked["segment"])
+    about = PastQuestion(day, known, keys, asked["owner"], asked["segment"])
     cursor = request.GET.get("cursor") or None
     try:
         found = list_past(about, stages=stages, tenant=request.tenant, cursor=cursor)

@@ -5,10 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-
-def gettext_noop(text: str) -> str:
-    """Mark a text for the catalogs of languages; where it is shown it is translated."""
-    return text
+from tenants.rules.messages import gettext_noop
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from storage import cipher
 from tenants.actors import TenantRef
 
 # A text as it lies in a table: the table, the column, the row's id, its customer and the bytes.
-Sealed = tuple[str, str, UUID, UUID, bytes | memoryview]
+Encrypted = tuple[str, str, UUID, UUID, bytes | memoryview]
 Keys = Mapping[UUID, bytes]
 
 
@@ -37,18 +37,20 @@ class LateKeys(Mapping[UUID, bytes]):
         return len(self._load())
 
 
-def seal(text: str, table: str, column: str, row_id: UUID, *, customer_id: UUID, tenant: TenantRef) -> bytes:
+def encrypt_text(text: str, table: str, column: str, row_id: UUID, *, customer_id: UUID, tenant: TenantRef) -> bytes:
     """The text encrypted for this place, under a key that is made if there is none yet."""
     key = ensure_keys(tenant.id, [customer_id])[customer_id]
     return cipher.encrypt(key, text, bound_to=cipher.binding(table, column, row_id, tenant.id))
 
 
-def unseal(sealed: Iterable[Sealed], *, tenant: TenantRef, keys: Keys | None = None) -> Mapping[UUID, str | None]:
+def decrypt_texts(
+    encrypted: Iterable[Encrypted], *, tenant: TenantRef, keys: Keys | None = None
+) -> Mapping[UUID, str | None]:
     """The texts in clear by the id of their row; None for what no one can read any more. One statement, if any.
 
     ``keys``: the data keys by customer, where they are known already.
     """
-    rows = list(sealed)
+    rows = list(encrypted)
     if not rows:
         return {}
     if keys is None:
