@@ -140,6 +140,14 @@ def _as_text(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list | tuple | set | frozenset) else str(value)
 
 
+class Whole(logging.Formatter):
+    """The line as it was handed over."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Nothing is added and nothing looked up."""
+        return str(record.msg)
+
+
 class TameDjango(logging.Filter):
     """Django's own lines about requests: those without an exception are the request log's, and no path is logged.
 
@@ -236,7 +244,7 @@ def build_logging(*, level: str, log_format: str) -> dict[str, Any]:
         "disable_existing_loggers": False,
         "filters": {"django": {"()": TameDjango}},
         "formatters": {
-            "whole": {"format": "%(message)s"},
+            "whole": {"()": Whole},
             "chosen": {
                 "()": structlog.stdlib.ProcessorFormatter,
                 "foreign_pre_chain": [structlog.stdlib.add_log_level, *shared],

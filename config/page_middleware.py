@@ -77,7 +77,7 @@ class OwnSettings:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Pass on within the settings of the session's user: the statement that reads them is the view's own."""
-        if settings.SESSION_COOKIE_NAME not in request.COOKIES or is_without_session(request):
+        if is_without_session(request) or settings.SESSION_COOKIE_NAME not in request.COOKIES:
             return self.get_response(request)
         user = request.user
         if not isinstance(user, User):
@@ -100,7 +100,7 @@ class SeenSessions:
 
         While the database can only be read it is not kept, and the page is shown.
         """
-        has_session = settings.SESSION_COOKIE_NAME in request.COOKIES and not is_without_session(request)
+        has_session = not is_without_session(request) and settings.SESSION_COOKIE_NAME in request.COOKIES
         if has_session and isinstance(request.user, User):
             try:
                 see_page_session(request, now=timezone.now())

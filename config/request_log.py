@@ -62,7 +62,7 @@ class LogRequests:
         ids = {"request_id": request_id, "trace.id": trace, "span.id": span}
         context = f"00-{trace}-{span}-{flags}"
         outside = traceparent.set(context)
-        structlog.contextvars.clear_contextvars()
+        # Empty: the request before, of this thread, has cleared it.
         structlog.contextvars.bind_contextvars(**ids)
         try:
             response = self.get_response(request)

@@ -479,7 +479,7 @@ CATALOGS = sorted(path.parents[1].name for path in LOCALE_PATHS[0].glob("*/LC_ME
 CODES = [to_language(name) for name in CATALOGS if name != "en"]
 LANGUAGES = [("en", "English"), *((code, LANG_INFO[code]["name_local"]) for code in CODES)]
 if len(LANGUAGES) > 1:
-    MIDDLEWARE.insert(MIDDLEWARE.index("config.middleware.AnswerOutages"), "django.middleware.locale.LocaleMiddleware")
+    MIDDLEWARE.insert(MIDDLEWARE.index("config.middleware.AnswerOutages"), "config.languages.ChooseLanguage")
 TIME_ZONE = "UTC"
 USE_I18N = True
 USE_TZ = True

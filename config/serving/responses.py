@@ -4,6 +4,7 @@ import asyncio
 import os
 import tempfile
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from functools import lru_cache
 from typing import Any
 
 import structlog
@@ -33,6 +34,12 @@ PAGE = """<!doctype html>
 """
 
 
+@lru_cache(maxsize=256)
+def encode_name(name: str) -> bytes:
+    """The name of a header as it is sent; there are few."""
+    return name.lower().encode("latin-1")
+
+
 class Response:
     """What Django answers. ``body`` is whole, or the beginning of what ``tail`` goes on with."""
 
@@ -45,7 +52,7 @@ class Response:
     def start(self, status: str, headers: list[tuple[str, str]], _: Any = None) -> None:
         """WSGI's start_response."""
         self.status = int(status[:3])
-        self.headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+        self.headers = [(encode_name(name), value.encode("latin-1")) for name, value in headers]
 
 
 class Tail:

@@ -12,7 +12,7 @@ from tests.admin.test_translations import TRANSLATED
 from tests.factories import MINIMAL
 from tests.services.test_publication import publish
 
-LOCALE = "django.middleware.locale.LocaleMiddleware"
+LOCALE = "config.languages.ChooseLanguage"
 # What no one translates: the tenant's names, and those of the API's fields, headers and addresses.
 DATA = ("Prospect", "Onboarded", "Active", "At-Risk", "Churned", "Nowhere", "Whim", "Late", "Escalate", "alert")
 FIELDS = ("stage", "note", "limit", "ordering", "reason_code", "version", "items", "mood")
