@@ -86,7 +86,7 @@ class Relay:
                     if not is_transient(error):
                         raise
                     log.warning("database unavailable", error=type(error).__name__)
-                    self._lose_lead()
+                    self._lose_leadership()
                 self.health.touch()
                 self.stop.wait(delay * random.uniform(0.5, 1.0))  # noqa: S311  spreads retries
                 delay = min(delay * 2, LONGEST_DELAY)
@@ -191,7 +191,7 @@ class Relay:
 
     # --- what goes wrong --------------------------------------------------------------------------------------
 
-    def _lose_lead(self) -> None:
+    def _lose_leadership(self) -> None:
         """Without the session there is no lock: another may lead by now, so nothing of ours may go out any more."""
         self._leads = False
         metrics.leading.set(0)

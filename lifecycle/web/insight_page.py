@@ -106,11 +106,11 @@ class Shown:
 def show(question: Question, stages: Stages, *, tenant: TenantRef, now: dt.datetime, may_open: bool) -> Shown:
     """The view that is asked for. Three statements at most, whatever the number of customers."""
     link: Link = question.link if may_open else lambda *_args, **_kwargs: ""
-    return _SHOW[question.view](_Asked(question.period, stages, link, tenant, now))
+    return _SHOW[question.view](_ViewRequest(question.period, stages, link, tenant, now))
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _ViewRequest:
     """What every view is made of."""
 
     period: Period
@@ -120,7 +120,7 @@ class _Asked:
     now: dt.datetime
 
 
-def _show_stages(asked: _Asked) -> Shown:
+def _show_stages(asked: _ViewRequest) -> Shown:
     flows = reading.read_flows(asked.period, tenant=asked.tenant)
     days = asked.period.days
     shown = standing_over_time(flows, len(days) - 1)
@@ -140,7 +140,7 @@ def _show_stages(asked: _Asked) -> Shown:
     )
 
 
-def _show_flow(asked: _Asked) -> Shown:
+def _show_flow(asked: _ViewRequest) -> Shown:
     flows = reading.read_flows(asked.period, tenant=asked.tenant)
     moves = moves_between(flows)
     names = {NO_STAGE: _("New customers"), **_names(asked.stages, {key for pair in moves for key in pair})}
@@ -150,13 +150,13 @@ def _show_flow(asked: _Asked) -> Shown:
     )
 
 
-def _show_conversion(asked: _Asked) -> Shown:
+def _show_conversion(asked: _ViewRequest) -> Shown:
     reached = reading.read_reached(asked.period, tenant=asked.tenant)
     _curves, outcomes = reading.read_stays(asked.period, asked.stages.keys, tenant=asked.tenant, now=asked.now)
     return Shown(insight_tables.conversion_tables(reached, outcomes, asked.stages, asked.link))
 
 
-def _show_time(asked: _Asked) -> Shown:
+def _show_time(asked: _ViewRequest) -> Shown:
     curves, outcomes = reading.read_stays(asked.period, asked.stages.keys, tenant=asked.tenant, now=asked.now)
     names = {
         key: name for key, name in _names(asked.stages, set(curves)).items() if key in curves and curves[key].stays
@@ -168,14 +168,14 @@ def _show_time(asked: _Asked) -> Shown:
     return Shown(tables, picture, _("Share still in stage, by days"), "line", tuple(names.values()))
 
 
-def _show_cohorts(asked: _Asked) -> Shown:
+def _show_cohorts(asked: _ViewRequest) -> Shown:
     cohorts = reading.read_cohorts(
         asked.period, asked.stages.of_category(LOST), tenant=asked.tenant, today=asked.now.date()
     )
     return Shown(insight_tables.cohort_tables(cohorts, asked.stages, asked.link))
 
 
-def _show_risk(asked: _Asked) -> Shown:
+def _show_risk(asked: _ViewRequest) -> Shown:
     moves = reading.read_reasons(asked.period, asked.stages.of_category(RISK), tenant=asked.tenant)
     found = read_at_risk(asked.period, asked.stages, tenant=asked.tenant, now=asked.now)
     return Shown(
@@ -186,12 +186,12 @@ def _show_risk(asked: _Asked) -> Shown:
     )
 
 
-def _show_saving(asked: _Asked) -> Shown:
+def _show_saving(asked: _ViewRequest) -> Shown:
     episodes = read_episodes(asked.period, asked.stages, tenant=asked.tenant, now=asked.now)
     return Shown([insight_saving.save_table(compare_actions(episodes), asked.stages, asked.link)])
 
 
-_SHOW: Final[Mapping[str, Callable[[_Asked], Shown]]] = {
+_SHOW: Final[Mapping[str, Callable[[_ViewRequest], Shown]]] = {
     "stages": _show_stages,
     "flow": _show_flow,
     "conversion": _show_conversion,

@@ -155,7 +155,7 @@ def list_moves(tenant: TenantRef) -> list[StageMigration]:
 
 
 def count_returning(undone: ConfigurationVersion, *, tenant: TenantRef) -> int:
-    """How many customers the publication of a version moved: at most so many go back when it is taken back."""
+    """How many customers the publication of a version moved: at most so many go back when it is rolled back."""
     if undone.request_id is None:
         return 0
     moves = StageMigration.objects.filter(tenant_id=tenant.id, request_id=undone.request_id)

@@ -1,4 +1,4 @@
-"""Trying, publishing, discarding and taking back: each a page that says what would happen, and one call."""
+"""Trying, publishing, discarding and rolling back: each a page that says what would happen, and one call."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

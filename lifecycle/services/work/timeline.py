@@ -58,7 +58,7 @@ class TimelinePage:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _Question:
     customer_id: UUID
     tenant: TenantRef
     now: dt.datetime
@@ -87,7 +87,7 @@ def read_timeline(
     shown. ``keys``: the customer's data key, where it is known. ``live``: as in ``present_names``.
     """
     keys = LateKeys(tenant.id, customer_id) if keys is None else keys
-    asked = _Asked(customer_id, tenant, now, limit + 1, sees_texts, before or {}, keys, live)
+    asked = _Question(customer_id, tenant, now, limit + 1, sees_texts, before or {}, keys, live)
     branches = [list(_BRANCHES[one](asked)) for one in ((kind,) if kind else _WHOLE)]
     # Each branch keeps its own order; where clocks disagree its next entry waits for those before it.
     merged = merge(*(_falling(branch) for branch in branches), key=lambda pair: pair[0], reverse=True)
@@ -140,7 +140,7 @@ def _falling(entries: Sequence[Entry]) -> Iterator[tuple[dt.datetime, Entry]]:
         yield latest, entry
 
 
-def _read_stages(asked: _Asked) -> Iterator[Entry]:
+def _read_stages(asked: _Question) -> Iterator[Entry]:
     page = read_history(
         asked.customer_id,
         tenant=asked.tenant,
@@ -156,7 +156,7 @@ def _read_stages(asked: _Asked) -> Iterator[Entry]:
         yield Entry(STAGE, row["changed_at"], str(row["sequence"]), shown)
 
 
-def _read_events(asked: _Asked) -> Iterator[Entry]:
+def _read_events(asked: _Question) -> Iterator[Entry]:
     rows = FigureChange.objects.filter(tenant_id=asked.tenant.id, customer_id=asked.customer_id)
     at, before = _moment(asked.before.get(EVENT))
     if at is not None and before is not None:
@@ -172,20 +172,20 @@ def _read_events(asked: _Asked) -> Iterator[Entry]:
         yield Entry(EVENT, change.effective_at, _spell(EVENT, change.effective_at, change.id), row)
 
 
-def _read_notes(asked: _Asked) -> Iterator[Entry]:
+def _read_notes(asked: _Question) -> Iterator[Entry]:
     rows = _latest(Note, NOTE, asked)
     for row in describe_notes(rows, tenant=asked.tenant, sees_texts=asked.sees_texts, keys=asked.keys):
         yield Entry(NOTE, row["created_at"], str(row["id"]), row)
 
 
-def _read_tasks(asked: _Asked) -> Iterator[Entry]:
+def _read_tasks(asked: _Question) -> Iterator[Entry]:
     rows = _latest(Task, TASK, asked)
     today = asked.now.date()
     for row in describe_tasks(rows, tenant=asked.tenant, today=today, sees_texts=asked.sees_texts, keys=asked.keys):
         yield Entry(TASK, row["created_at"], str(row["id"]), row)
 
 
-def _read_effects(asked: _Asked) -> Iterator[Entry]:
+def _read_effects(asked: _Question) -> Iterator[Entry]:
     runs = _latest(EffectRun, EFFECT, asked)
     reached = {run.recipient for run in runs}
     names = name_recipients(reached, tenant_id=asked.tenant.id, sees_contacts=False)
@@ -204,7 +204,7 @@ def _read_effects(asked: _Asked) -> Iterator[Entry]:
         yield Entry(EFFECT, run.created_at, str(run.id), row)
 
 
-def _latest(model: Any, kind: str, asked: _Asked) -> list[Any]:
+def _latest(model: Any, kind: str, asked: _Question) -> list[Any]:
     """The customer's rows before the place of their kind, the latest first, by the index for it. One statement."""
     rows = model.objects.filter(tenant_id=asked.tenant.id, customer_id=asked.customer_id)
     before = _uuid(asked.before.get(kind))
@@ -240,7 +240,7 @@ _TABLES: Final[Mapping[str, tuple[Any, str]]] = {
     TASK: (Task, "created_at"),
     EFFECT: (EffectRun, "created_at"),
 }
-_BRANCHES: Final[Mapping[str, Callable[[_Asked], Iterator[Entry]]]] = {
+_BRANCHES: Final[Mapping[str, Callable[[_Question], Iterator[Entry]]]] = {
     STAGE: _read_stages,
     EVENT: _read_events,
     NOTE: _read_notes,
