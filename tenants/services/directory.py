@@ -4,10 +4,11 @@ These are the only reads across tenants outside the relay. They go over the ``pl
 read every tenant's rows and write none.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
-from django.db import DEFAULT_DB_ALIAS
+from django.db import DEFAULT_DB_ALIAS, connections
 
 from storage.servers import MAIN_PLATFORM, connection_to, has_servers, is_away, server_names
 from tenants.actors import TenantRef
@@ -54,6 +55,13 @@ def list_tenants_everywhere() -> list[TenantRef]:
             cursor.execute("SELECT id, slug FROM tenants_tenant WHERE NOT is_suspended")
             found += [TenantRef(*row) for row in cursor.fetchall() if find_server(row[0]) == name]
     return sorted(found, key=lambda tenant: tenant.slug)
+
+
+def fetch_tenants(statement: str, parameters: Mapping[str, Any] | None = None) -> list[TenantRef]:
+    """The tenants of which a statement gives id and slug: those that have something to work off. One statement."""
+    with connections[PLATFORM].cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return [TenantRef(*row) for row in cursor.fetchall()]
 
 
 def list_every_tenant() -> list[TenantRef]:

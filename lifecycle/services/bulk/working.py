@@ -11,7 +11,7 @@ from functools import partial
 from typing import Final
 from uuid import UUID
 
-from django.db import connections, transaction
+from django.db import transaction
 
 from audit.services.administration import record_administration
 from lifecycle.models import BulkChange
@@ -38,7 +38,7 @@ from tenants.roles import MUTE_EFFECTS, PERMISSIONS, ROLE_PERMISSIONS, UPDATE_LI
 from tenants.rules.configuration.definitions import Effect
 from tenants.rules.messages import Message
 from tenants.services.configuration.policies import live_policy
-from tenants.services.directory import PLATFORM
+from tenants.services.directory import fetch_tenants
 
 BATCH: Final = 1000
 MOVED, UNCHANGED = "moved", "unchanged"
@@ -191,9 +191,7 @@ def work_off_changes(tenant: TenantRef, *, now: dt.datetime, limit: int | None =
 
 def find_tenants_with_changes(*, now: dt.datetime) -> list[TenantRef]:
     """The tenants that have a bulk change to go on with, over the platform connection. One statement."""
-    with connections[PLATFORM].cursor() as cursor:
-        cursor.execute(_UNFINISHED, {"now": now})
-        return [TenantRef(*row) for row in cursor.fetchall()]
+    return fetch_tenants(_UNFINISHED, {"now": now})
 
 
 def work_after_commit(tenant: TenantRef, *, now: dt.datetime) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 from uuid import UUID
 
-from django.db import connections, transaction
+from django.db import transaction
 
 from audit.services.administration import record_administration
 from lifecycle.models import CustomerLifecycleStatus, HealthPlay
@@ -18,7 +18,7 @@ from tenants.rules.configuration.document import parse_configuration
 from tenants.rules.configuration.policy import Policy, compile_policy
 from tenants.services.configuration.policies import policy_of_version
 from tenants.services.configuration.versions import hold_draft
-from tenants.services.directory import PLATFORM
+from tenants.services.directory import fetch_tenants
 
 # A result that is older than this goes when another play begins.
 KEPT: Final = dt.timedelta(days=30)
@@ -85,9 +85,7 @@ def describe_health_play(play: HealthPlay) -> HealthBacktest:
 
 def find_tenants_with_health_plays() -> list[TenantRef]:
     """The tenants that have something to play, over the platform connection. One statement."""
-    with connections[PLATFORM].cursor() as cursor:
-        cursor.execute(_UNFINISHED)
-        return [TenantRef(*row) for row in cursor.fetchall()]
+    return fetch_tenants(_UNFINISHED)
 
 
 def work_off_health_plays(tenant: TenantRef, *, now: dt.datetime) -> Iterator[HealthPlay]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from django.db import connection, connections, transaction
+from django.db import connection, transaction
 
 from audit.services.administration import record_administration
 from lifecycle.models import RulePlay
@@ -22,7 +22,7 @@ from tenants.models import ConfigurationVersion
 from tenants.rules.configuration.document import Configuration, parse_configuration
 from tenants.rules.configuration.policy import compile_policy
 from tenants.services.configuration.versions import hold_draft
-from tenants.services.directory import PLATFORM
+from tenants.services.directory import fetch_tenants
 
 BATCH: Final = 500
 # How far back rules are played.
@@ -199,9 +199,7 @@ def find_play(draft_id: UUID, *, tenant: TenantRef) -> RulePlay | None:
 
 def find_tenants_with_plays() -> list[TenantRef]:
     """The tenants that have something to play, over the platform connection. One statement."""
-    with connections[PLATFORM].cursor() as cursor:
-        cursor.execute(_UNFINISHED)
-        return [TenantRef(*row) for row in cursor.fetchall()]
+    return fetch_tenants(_UNFINISHED)
 
 
 def work_off_plays(tenant: TenantRef, *, now: dt.datetime) -> Iterator[RulePlay]:

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from django.db import connections, transaction
+from django.db import transaction
 from django.db.models import Count
 from django.utils.translation import gettext as _
 
@@ -28,7 +28,7 @@ from tenants.context import tenant_context
 from tenants.roles import CONFIGURE_STAGES, PERMISSIONS
 from tenants.rules.configuration.policy import Policy
 from tenants.services.configuration.versions import present_name, present_names
-from tenants.services.directory import PLATFORM
+from tenants.services.directory import fetch_tenants
 
 SOURCE: Final = "Undo"
 WAITING: Final = (EffectRun.HELD, EffectRun.DUE)
@@ -221,9 +221,7 @@ def work_off_undos(tenant: TenantRef, *, now: dt.datetime, limit: int | None = N
 
 def find_tenants_with_undos() -> list[TenantRef]:
     """The tenants that have something to undo, over the platform connection. One statement."""
-    with connections[PLATFORM].cursor() as cursor:
-        cursor.execute(_UNFINISHED)
-        return [TenantRef(*row) for row in cursor.fetchall()]
+    return fetch_tenants(_UNFINISHED)
 
 
 def _move_batch(undo: Undo, *, tenant: TenantRef, now: dt.datetime) -> int:
