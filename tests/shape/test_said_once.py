@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
+from lifecycle.admin.configuration.words import KIND_WORDS
 from lifecycle.queries.list_columns import LIST_COLUMNS
 from lifecycle.queries.list_filters import LIST_FILTERS
 from lifecycle.queries.listing import ORDERINGS
 from lifecycle.rules.event_types import EVENT_TYPES
+from tenants.rules.configuration.effect_kinds import EFFECT_KINDS
 
 BASE = Path(settings.BASE_DIR)
 # What tells stories, and offers beginnings, has names of its own.
@@ -76,3 +78,7 @@ def test_a_filter_of_the_list_is_named_in_its_entry_and_where_it_is_asked_for(na
 def test_what_a_head_of_the_table_asks_for_is_an_order_of_the_list() -> None:
     assert {column.ordering for column in LIST_COLUMNS if column.ordering} <= ORDERINGS.keys()
     assert {name for name, one in LIST_FILTERS.items() if one.label and not one.words} == set()
+
+
+def test_every_kind_of_effect_has_its_words() -> None:
+    assert set(KIND_WORDS) == set(EFFECT_KINDS)
