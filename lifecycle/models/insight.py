@@ -51,6 +51,13 @@ class Stay(models.Model):
                 condition=models.Q(sequence=1, piece=0),
                 name="stay_by_cohort",
             ),
+            # Who came to a stage last, as of any day.
+            models.Index(
+                fields=["tenant_id", "stage", "-began", "customer_id"],
+                include=["left_at", "known", "known_until"],
+                condition=models.Q(piece=0),
+                name="stay_latest_of_stage",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -96,8 +103,9 @@ class InsightState(models.Model):
 
     class Meta:
         db_table = "lifecycle_insight_state"
-        # Those of whom not every episode is kept that can be (``lifecycle.queries.insight.episodes``).
+        # Those of whom not every episode is kept, or not yet (``lifecycle.queries.insight.episodes``).
         indexes = [
+            models.Index(fields=["tenant_id", "risk"], name="insight_state_loose", condition=Q(loose=True)),
             models.Index(fields=["tenant_id", "risk"], name="insight_state_by_risk"),
             models.Index(fields=["tenant_id", "due_at"], name="insight_state_due", condition=Q(due_at__isnull=False)),
         ]

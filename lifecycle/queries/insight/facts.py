@@ -5,6 +5,7 @@
 * ``flow``: a day's moves; number 1 if a publication made them; label: the currency.
 * ``value``: a day's changes of revenue in a stage (both stages the same); number 1 for more, -1 for less; label as
   above.
+* ``known``: the moves that became known here on a day.
 * ``reason``: a day's moves by reason (label).
 * ``cohort``: a month's moves of the customers whose first month is number (year x 12 + month).
 * ``stay``: the stays that began in a month and are over: number of days, to_stage '' where a publication ended them.
@@ -32,6 +33,10 @@ SELECT 'flow' AS kind, {_DAY} AS day, p.from_stage, p.stage AS to_stage, p.by_co
 SELECT 'value' AS kind, {_DAY} AS day, p.stage AS from_stage, p.stage AS to_stage,
        CASE WHEN v.arr < 0 THEN -1 ELSE 1 END AS number, v.currency AS label, 0::bigint AS customers, sum(v.arr) AS arr
   {{stays}} AND {_CHANGED} AND v.arr <> 0 GROUP BY 2, 3, 4, 5, 6""",
+    "known": """
+SELECT 'known' AS kind, (p.known AT TIME ZONE 'UTC')::date AS day, p.from_stage, p.stage AS to_stage, 0 AS number,
+       '' AS label, count(*) AS customers, 0::numeric AS arr
+  {stays} AND p.piece = 0 GROUP BY 2, 3, 4""",
     "reason": f"""
 SELECT 'reason' AS kind, {_DAY} AS day, p.from_stage, p.stage AS to_stage, 0 AS number, p.reason_code AS label,
        count(*) AS customers, sum(p.was_arr) AS arr

@@ -31,25 +31,61 @@ SELECT DISTINCT ON (g.customer_id, k.key) g.customer_id, k.key, k.value::text
  ORDER BY g.customer_id, k.key, g.effective_at DESC, g.id DESC
 """
 
-# The board: all of each stage, and of each stage those who came to it last.
-BOARD_COLUMNS: Final = {
+# How many stood in each stage, and with what value, by the sums up to a day (``lifecycle.queries.insight.facts``): as
+# it was, or as it was known here by then. Rows of stage and currency, whose customers add up to those of the stage.
+_COUNTED: Final = {
+    "effective": "('flow', 'value')",
+    "recorded": "('known')",
+}
+STOOD: Final = {
     known: f"""
-SELECT p.stage, p.currency, count(*) AS customers, sum(p.arr) AS arr FROM lifecycle_stay p {CUSTOMER}
- WHERE {OF_TENANT} AND {here} AND {CHOSEN} GROUP BY 1, 2"""
+SELECT x.stage, x.currency, sum(x.customers)::bigint AS customers, sum(x.arr) AS arr
+  FROM (SELECT kind, from_stage, to_stage, label, sum(customers) AS customers, sum(arr) AS arr
+          FROM lifecycle_insight_fact
+         WHERE tenant_id = %(tenant_id)s::uuid AND kind IN {kinds}
+           AND day < (%(moment)s::timestamptz AT TIME ZONE 'UTC')::date
+         GROUP BY 1, 2, 3, 4) f
+ CROSS JOIN LATERAL (
+       SELECT f.to_stage AS stage, f.label AS currency, f.customers, f.arr
+        UNION ALL
+       SELECT f.from_stage, f.label, -f.customers, -f.arr WHERE f.kind <> 'value' AND f.from_stage <> ''
+ ) x
+ GROUP BY 1, 2 HAVING sum(x.customers) <> 0 OR sum(x.arr) <> 0"""
+    for known, kinds in _COUNTED.items()
+}
+# The same of chosen customers, from their stays.
+CHOSEN_STOOD: Final = {
+    known: f"""
+SELECT p.stage, p.currency, count(*) AS customers, sum(p.arr) AS arr
+  FROM lifecycle_customer c JOIN lifecycle_stay p ON p.tenant_id = c.tenant_id AND p.customer_id = c.id
+ WHERE {OF_TENANT} AND c.tenant_id = %(tenant_id)s::uuid AND {here} AND {CHOSEN} GROUP BY 1, 2"""
     for known, here in HERE.items()
 }
-BOARD_CARDS: Final = {
+# Of each stage those who came to it last, as many as are asked for (``columns`` and ``cards``): read from the last one
+# backwards until there are enough of them.
+_STAYED: Final = {
+    "effective": "p.left_at >= %(moment)s::timestamptz",
+    "recorded": "p.known < %(moment)s::timestamptz AND p.known_until >= %(moment)s::timestamptz",
+}
+LATEST: Final = {
     known: f"""
-SELECT x.*
-  FROM unnest(%(columns)s::text[]) AS k(stage)
+SELECT x.*, w.arr, w.currency
+  FROM unnest(%(columns)s::text[], %(cards)s::int[]) AS k(stage, cards)
  CROSS JOIN LATERAL (
-    SELECT p.customer_id, p.stage, p.entered, p.reason_code, p.arr, p.currency, c.name, c.owner
+    SELECT p.customer_id, p.sequence, p.stage, p.began AS entered, p.reason_code, c.name, c.owner
       FROM lifecycle_stay p {CUSTOMER}
-     WHERE {OF_TENANT} AND p.stage = k.stage AND {here} AND {CHOSEN}
-     ORDER BY p.entered DESC, p.customer_id LIMIT %(cards)s::int
+     WHERE {OF_TENANT} AND p.stage = k.stage AND p.piece = 0 AND p.began < %(moment)s::timestamptz AND {stayed}
+       AND {CHOSEN}
+     ORDER BY p.began DESC, p.customer_id LIMIT k.cards
  ) x
+ CROSS JOIN LATERAL (
+    SELECT w.arr, w.currency FROM lifecycle_stay w
+     WHERE w.tenant_id = %(tenant_id)s::uuid AND w.customer_id = x.customer_id AND w.sequence = x.sequence
+       AND w.began < %(moment)s::timestamptz
+     ORDER BY w.piece DESC LIMIT 1
+ ) w
  ORDER BY x.entered DESC, x.customer_id"""
-    for known, here in HERE.items()
+    for known, stayed in _STAYED.items()
 }
 # The tenant at a glance. Money is that of all pieces: those of one moment.
 TOTALS: Final = {

@@ -14,9 +14,35 @@ _IN_MONTHS: Final = "f.day BETWEEN %(first_month)s::date AND %(last_month)s::dat
 _IN_DAYS: Final = "f.day BETWEEN %(begin)s::date AND %(end)s::date"
 
 
+# Of large segments the stays are read once, and added up by parts of the period before a piece is looked at as a move
+# and as a change of revenue: by days, as facts are, would be many times as many groups.
+_FLOWS_OF_CHOSEN: Final = f"""
+SELECT s.part, x.from_stage, s.stage, x.label, sum(x.customers)::bigint, sum(x.arr)
+  FROM (SELECT width_bucket(p.began, %(threshold_moments)s::timestamptz[]) AS part, p.from_stage, p.stage,
+               p.piece = 0 AS is_move, p.currency, p.was_currency, count(*) AS customers,
+               sum(p.was_arr) FILTER (WHERE p.piece = 0 OR p.currency <> p.was_currency) AS was,
+               sum(p.arr) FILTER (WHERE p.currency <> p.was_currency) AS came,
+               sum(p.arr - p.was_arr) FILTER (WHERE p.arr > p.was_arr AND p.currency = p.was_currency) AS more,
+               sum(p.arr - p.was_arr) FILTER (WHERE p.arr < p.was_arr AND p.currency = p.was_currency) AS less
+          FROM lifecycle_customer c JOIN lifecycle_stay p ON p.tenant_id = c.tenant_id AND p.customer_id = c.id
+         WHERE {OF_TENANT} AND c.tenant_id = %(tenant_id)s::uuid AND {CHOSEN} AND p.began < %(end_moment)s::timestamptz
+         GROUP BY 1, 2, 3, 4, 5, 6) s
+ CROSS JOIN LATERAL (VALUES
+       ('flow', s.from_stage, s.was_currency, s.customers, CASE WHEN s.is_move THEN s.was END),
+       ('value', s.stage, s.currency, 0, s.more),
+       ('value', s.stage, s.currency, 0, s.less),
+       ('value', s.stage, s.currency, 0, s.came),
+       ('value', s.stage, s.was_currency, 0, CASE WHEN s.currency <> s.was_currency THEN - s.was END)
+  ) x(kind, from_stage, label, customers, arr)
+ WHERE x.arr IS NOT NULL AND (x.kind = 'flow' OR x.arr <> 0)
+ GROUP BY 1, 2, 3, 4, x.kind, sign(x.arr) * (x.kind = 'value')::int"""
+
+
 def flows(*, is_filtered: bool) -> str:
     """Moves and changes of revenue until the end of the period, by the part of it; part 0 is what was before."""
-    both = " UNION ALL ".join(f"SELECT * FROM {facts(kind, is_filtered=is_filtered)}" for kind in ("flow", "value"))
+    if is_filtered:
+        return _FLOWS_OF_CHOSEN
+    both = " UNION ALL ".join(f"SELECT * FROM {facts(kind, is_filtered=False)}" for kind in ("flow", "value"))
     return f"""
 SELECT width_bucket(f.day, %(thresholds)s::date[]), f.from_stage, f.to_stage, f.label, sum(f.customers)::bigint,
        sum(f.arr)
@@ -145,9 +171,3 @@ SELECT p.customer_id, c.name, c.name_key, c.external_id, c.owner, c.segment, p.s
   FROM lifecycle_customer c JOIN lifecycle_stay p ON p.tenant_id = c.tenant_id AND p.customer_id = c.id
  WHERE {OF_TENANT} AND c.tenant_id = %(tenant_id)s::uuid AND {HERE[known]} AND {_WHO} {beyond}
  ORDER BY c.name_key {way}, c.id {way} LIMIT %(limit)s::int + 1"""
-
-
-COUNT_AS_OF: Final = {
-    known: f"SELECT count(*) FROM lifecycle_stay p {CUSTOMER} WHERE {OF_TENANT} AND {here} AND {_WHO}"
-    for known, here in HERE.items()
-}

@@ -6,7 +6,8 @@ One customer is read from the history itself, many from the stays that are kept 
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from decimal import Decimal
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -15,7 +16,8 @@ from django.db import connection
 from audit.models import LifecycleHistory
 from lifecycle.models import FigureChange
 from lifecycle.queries.cursors import Position, decode_cursor, encode_cursor
-from lifecycle.queries.insight.reading import COUNT_AS_OF, as_of
+from lifecycle.queries.insight.past import CHOSEN_STOOD, STOOD
+from lifecycle.queries.insight.reading import as_of
 from lifecycle.rules.insight.stays import Move, stay_at
 from lifecycle.services.insight.reading import ROWS, Stages, midnight
 from storage.cursors import text_array
@@ -47,6 +49,11 @@ class Past:
     configuration_version: int | None
     figures: dict[str, tuple[Any, dt.datetime]]
     row: LifecycleHistory | None = None
+
+    @property
+    def end(self) -> dt.datetime:
+        """The end of the day."""
+        return midnight(self.day + dt.timedelta(days=1))
 
 
 def read_past(customer_id: UUID, day: dt.date, *, known: str, tenant: TenantRef) -> Past:
@@ -161,9 +168,26 @@ def list_past(
     return page
 
 
+class StageCount(NamedTuple):
+    """How many stood in a stage at the end of a day, of those with revenue in a currency, and how much of it."""
+
+    stage: str
+    currency: str
+    customers: int
+    arr: Decimal
+
+
+def read_standing(asked: PastQuestion, *, tenant: TenantRef) -> list[StageCount]:
+    """Who stood in each stage at the end of the day: of everybody by the sums that are kept, else by the stays of the
+    chosen customers. The customers of all rows of a stage add up to those in it. One statement.
+    """
+    statements = CHOSEN_STOOD if asked.owner or asked.segment else STOOD
+    with connection.cursor() as cursor:
+        cursor.execute(statements[asked.known], asked.parameters(tenant))
+        return [StageCount(*row) for row in cursor.fetchall()]
+
+
 def count_past(asked: PastQuestion, *, tenant: TenantRef) -> int:
     """How many customers ``list_past`` lists in all. One statement."""
-    with connection.cursor() as cursor:
-        cursor.execute(COUNT_AS_OF[asked.known], asked.parameters(tenant))
-        ((count,),) = cursor.fetchall()
-    return int(count)
+    standing = read_standing(asked, tenant=tenant)
+    return sum(stood.customers for stood in standing if not asked.keys or stood.stage in asked.keys)

@@ -9,12 +9,11 @@ from typing import Any, Final
 
 from django.db import connection
 
-from lifecycle.queries.insight.past import BOARD_CARDS, BOARD_COLUMNS
-from lifecycle.services.insight.as_of import EFFECTIVE
-from lifecycle.services.insight.reading import Stages, midnight
-from storage.cursors import text_array
+from lifecycle.queries.insight.past import LATEST
+from lifecycle.services.insight.as_of import EFFECTIVE, PastQuestion, read_standing
+from lifecycle.services.insight.reading import Stages
+from storage.cursors import plain_array, text_array
 from tenants.actors import TenantRef
-from tenants.rules.texts import fold_text
 
 CARDS: Final = 20
 
@@ -37,19 +36,21 @@ def read_past_board(
     Two statements, whatever the number of stages and customers. Call inside the tenant's context. Owner and segment are
     those of today. How much revenue was known by a day is not kept: then there is no ``money``.
     """
-    end = midnight(day + dt.timedelta(days=1))
-    given: dict[str, Any] = {"tenant_id": tenant.id, "moment": end, "stages": None, "cards": CARDS}
-    given |= {"owner": fold_text(owner), "segment": segment}
+    asked = PastQuestion(day, known, owner=owner, segment=segment)
     customers: dict[str, int] = defaultdict(int)
     money: dict[str, list[tuple[str, Decimal]]] = defaultdict(list)
-    for row in sorted(_fetch(BOARD_COLUMNS[known], given), key=lambda row: (row["stage"], row["currency"])):
-        customers[row["stage"]] += row["customers"]
-        if row["arr"] and known == EFFECTIVE:
-            money[row["stage"]].append((row["currency"], row["arr"]))
-    keys = stages.ordered(set(customers))
+    for stood in sorted(read_standing(asked, tenant=tenant)):
+        customers[stood.stage] += stood.customers
+        if stood.arr and known == EFFECTIVE:
+            money[stood.stage].append((stood.currency, stood.arr))
+    keys = stages.ordered({key for key, count in customers.items() if count})
+    given = asked.parameters(tenant) | {
+        "columns": text_array(keys),
+        "cards": plain_array(min(CARDS, customers[key]) for key in keys),
+    }
     cards: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in _fetch(BOARD_CARDS[known], given | {"columns": text_array(keys)}):
-        cards[row["stage"]].append(row | {"days_in_stage": (end - row["entered"]).days})
+    for row in _fetch(LATEST[known], given):
+        cards[row["stage"]].append(row | {"days_in_stage": (asked.end - row["entered"]).days})
     return [PastColumn(stages.name(key), customers[key], money[key], cards[key]) for key in keys]
 
 

@@ -13,7 +13,7 @@ from lifecycle.queries.insight import reading as statements
 from lifecycle.rules.insight.curves import Curve, estimate
 from lifecycle.rules.insight.flows import Flow
 from lifecycle.rules.insight.stages import NO_STAGE, Renames, key_of, name_of
-from storage.cursors import text_array
+from storage.cursors import plain_array, text_array
 from tenants.actors import TenantRef
 from tenants.rules.configuration.policy import Policy
 from tenants.rules.texts import fold_text
@@ -118,8 +118,12 @@ class Stages:
 
 def read_flows(period: Period, *, tenant: TenantRef) -> list[Flow]:
     """What moved, by the parts that ``period.days`` has. One statement."""
-    thresholds = "{" + ",".join((day + _DAY).isoformat() for day in period.days[:-1]) + "}"
-    rows = _ask(statements.flows(is_filtered=period.is_filtered), period, tenant, thresholds=thresholds)
+    days = [day + _DAY for day in period.days[:-1]]
+    asked = {
+        "thresholds": plain_array(days),
+        "threshold_moments": plain_array(midnight(day).isoformat() for day in days),
+    }
+    rows = _ask(statements.flows(is_filtered=period.is_filtered), period, tenant, **asked)
     return [Flow(*row) for row in rows]
 
 

@@ -1,0 +1,74 @@
+"""The board of a past day reads the cards that it shows, however many customers there are and were."""
+
+import datetime as dt
+
+import pytest
+
+from lifecycle.queries.insight.past import LATEST, STOOD
+from lifecycle.services.insight.as_of import EFFECTIVE, RECORDED, PastQuestion
+from lifecycle.services.insight.as_of_board import CARDS
+from storage.cursors import plain_array, text_array
+from tests.factories import TenantFactory
+from tests.plans import count_rows_read
+
+CUSTOMERS = 1500
+START = dt.datetime(2025, 1, 1, tzinfo=dt.UTC)
+DAY = dt.date(2025, 3, 31)
+# Each comes two hours after the one before, and moves on: after 20 days, 40 days and 60 days.
+MADE = """
+INSERT INTO lifecycle_customer (id, tenant_id, external_id, name, name_key, industry, segment, owner, owner_key, source,
+                                event_id, occurred_at, field_times, created_at, updated_at)
+SELECT md5(%(tenant_id)s::text || n)::uuid, %(tenant_id)s::uuid, n::text, 'Customer ' || n, 'customer ' || n, '', '',
+       '', '', '/crm', '', now(), '{}', now(), now()
+  FROM generate_series(1, %(customers)s) n
+"""
+STAYED = """
+INSERT INTO lifecycle_stay (tenant_id, customer_id, sequence, piece, from_stage, stage, to_stage, began, ended, entered,
+                            left_at, known, known_until, reason_code, left_reason, by_configuration,
+                            left_by_configuration, cohort, arr, currency, was_arr, was_currency)
+SELECT %(tenant_id)s::uuid, md5(%(tenant_id)s::text || n)::uuid, k, 0, COALESCE(stages[k - 1], ''), stages[k],
+       COALESCE(stages[k + 1], ''), t.began, t.ended, t.began, t.ended, t.began + interval '2 days',
+       t.ended + CASE WHEN k < 4 THEN interval '2 days' ELSE interval '0' END, '', '', false, false, '2025-01-01', 10,
+       'EUR', 10, 'EUR'
+  FROM generate_series(1, %(customers)s) n CROSS JOIN generate_series(1, 4) k
+ CROSS JOIN (SELECT ARRAY['0:Prospect', '0:Onboarded', '0:Active', '0:Churned'] AS stages) s
+ CROSS JOIN LATERAL (
+       SELECT %(start)s::timestamptz + n * interval '2 hours' + (k - 1) * interval '20 days' AS began,
+              CASE WHEN k < 4 THEN %(start)s::timestamptz + n * interval '2 hours' + k * interval '20 days'
+                   ELSE '9999-01-01Z' END AS ended) t
+"""
+
+
+@pytest.fixture(scope="module")
+def tenant(django_db_setup, django_db_blocker):
+    with django_db_blocker.unblock():
+        return TenantFactory()
+
+
+@pytest.mark.parametrize("is_analyzed", [False, True])
+@pytest.mark.parametrize("known", [EFFECTIVE, RECORDED])
+def test_of_thousands_of_stays_the_board_reads_its_cards(db, superuser, tenant, known, is_analyzed):
+    """Most have come to a stage and left it since, and a thousand come after the day."""
+    asked = PastQuestion(DAY, known)
+    stages = ["0:Prospect", "0:Onboarded", "0:Active", "0:Churned"]
+    given = asked.parameters(tenant) | {
+        "columns": text_array(stages),
+        "cards": plain_array([CARDS, CARDS, CARDS, 0]),
+    }
+    with superuser.cursor() as cursor:
+        values = {"tenant_id": str(tenant.id), "customers": CUSTOMERS, "start": START}
+        cursor.execute(MADE, values)
+        cursor.execute(STAYED, values)
+        if is_analyzed:
+            cursor.execute("ANALYZE lifecycle_stay")
+            cursor.execute("ANALYZE lifecycle_customer")
+        cursor.execute("SET LOCAL ROLE c360_app")
+        cursor.execute("SELECT set_config('app.tenant_id', %s, true)", [str(tenant.id)])
+        # What came in the two days before was not known by then.
+        late = 24 if known == RECORDED else 0
+        read = count_rows_read(cursor, LATEST[known], given, of="lifecycle_stay")
+        # To each card the piece of its stay that held on the day, and the one that ends the look.
+        assert read <= 3 * (CARDS + late + 1) + 3 * (CARDS + 1)
+        assert count_rows_read(cursor, STOOD[known], given, of="lifecycle_stay") == 0
+        cursor.execute(LATEST[known], given)
+        assert cursor.rowcount == 3 * CARDS
