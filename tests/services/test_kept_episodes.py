@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 
 from lifecycle.models import InsightState
-from lifecycle.queries.insight.episodes import BEHIND
+from lifecycle.queries.insight.episodes import BEHIND, NOT_ALL_KEPT
 from lifecycle.services.insight.episodes import keep_episodes
 from lifecycle.services.insight.keeping import keep_facts
 from tenants.context import tenant_context
@@ -76,3 +76,25 @@ def test_a_customer_who_is_due_and_of_other_stages_too_is_one_customer(db):
         of.filter(customer_id=bob.customer_id).update(due_at=long_ago)
         of.filter(customer_id=cyd.customer_id).update(due_at=None, risk="~")
     assert keep_episodes(tenant) == 3 and keep_episodes(tenant) == 0
+
+
+@pytest.mark.parametrize("is_analyzed", [False, True])
+def test_to_find_the_episodes_that_go_on_insight_reads_the_states_of_their_customers_alone(db, superuser, is_analyzed):
+    tenant = TenantFactory(configuration=RISKY)
+    given = {"tenant_id": tenant.id, "risk": "m"}
+    with superuser.cursor() as cursor:
+        cursor.execute(UP_TO_DATE, {"tenant_id": str(tenant.id)})
+        cursor.execute(
+            "DELETE FROM lifecycle_insight_state WHERE tenant_id = %s AND loose AND customer_id NOT IN"
+            " (SELECT md5(%s::text || n)::uuid FROM generate_series(1, 10) n)",
+            [tenant.id, str(tenant.id)],
+        )
+        if is_analyzed:
+            cursor.execute("ANALYZE lifecycle_insight_state")
+        cursor.execute("SET LOCAL ROLE c360_app")
+        cursor.execute("SELECT set_config('app.tenant_id', %s, true)", [str(tenant.id)])
+        # Ten of four thousand.
+        assert count_rows_read(cursor, NOT_ALL_KEPT, given) == 10
+        change(cursor, tenant, 2000, 2003, risk="a")
+        cursor.execute(NOT_ALL_KEPT, given)
+        assert sorted(is_kept for _tenant, _customer, is_kept in cursor.fetchall()) == [False] * 4 + [True] * 10
