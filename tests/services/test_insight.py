@@ -208,10 +208,10 @@ def test_the_worker_goes_from_tenant_to_tenant_and_one_that_fails_holds_up_no_ot
     tell(other_tenant, {"eve": [(0, "Trial")]}, {})
     monkeypatch.setattr(working, "PAUSE_SECONDS", 0)
 
-    def keep(who, enough):
+    def keep(who, *, enough, since=None):
         if who == tenant:
             raise ValueError("its history cannot be read")
-        return keep_facts(who, enough=enough)
+        return keep_facts(who, enough=enough, since=since)
 
     monkeypatch.setattr(working, "keep_facts", keep)
     worker = working.FactWorker(lambda: [tenant, other_tenant])

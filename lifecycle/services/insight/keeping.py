@@ -31,14 +31,27 @@ BATCH: Final = 500
 _BY_CONFIGURATION: Final = "Configuration"
 
 _TURN: Final = "SELECT pg_advisory_xact_lock(hashtextextended('insight ' || %s, 0))"
-_BEHIND: Final = """
-SELECT s.customer_id FROM customer_lifecycle_status s
+# Whose state is not that of their history and figures.
+_OF_BEHIND: Final = """
   LEFT JOIN lifecycle_billingfigures b ON b.tenant_id = s.tenant_id AND b.customer_id = s.customer_id
   LEFT JOIN lifecycle_insight_state f ON f.tenant_id = s.tenant_id AND f.customer_id = s.customer_id
  WHERE s.tenant_id = %(tenant_id)s
    AND (f.customer_id IS NULL OR f.sequence <> s.version OR f.figures <> COALESCE(b.version, 0))
- ORDER BY s.customer_id LIMIT %(batch)s
 """
+ALL_BEHIND: Final = f"""
+SELECT s.customer_id FROM customer_lifecycle_status s{_OF_BEHIND}
+ ORDER BY s.customer_id LIMIT %(batch)s
+"""  # noqa: S608  constants
+# Among those of whom something was recorded lately, by the time in the ids of rows; each is looked up by its key.
+LATELY_BEHIND: Final = f"""
+SELECT x.customer_id
+  FROM (SELECT customer_id FROM customer_lifecycle_history WHERE tenant_id = %(tenant_id)s AND id >= %(since)s
+         UNION
+        SELECT customer_id FROM lifecycle_figurechange WHERE tenant_id = %(tenant_id)s AND id >= %(since)s) r
+ CROSS JOIN LATERAL (
+       SELECT s.customer_id FROM customer_lifecycle_status s{_OF_BEHIND} AND s.customer_id = r.customer_id OFFSET 0) x
+ ORDER BY x.customer_id LIMIT %(batch)s
+"""  # noqa: S608  constants
 _EVERYBODY: Final = """
 SELECT customer_id FROM customer_lifecycle_status
  WHERE tenant_id = %(tenant_id)s AND customer_id > %(after)s ORDER BY customer_id LIMIT %(batch)s
@@ -124,17 +137,19 @@ class Progress:
     different: int
 
 
-def keep_facts(tenant: TenantRef, *, enough: Callable[[], bool] = lambda: False) -> int:
+def keep_facts(tenant: TenantRef, *, enough: Callable[[], bool] = lambda: False, since: UUID | None = None) -> int:
     """Bring the stays and sums of a tenant up to its history, a batch a transaction; how many customers were behind.
 
-    Call outside of any transaction.
+    ``since``: only of customers of whom something was recorded with such an id, or a later one. Call outside of any
+    transaction.
     """
     caught_up = 0
+    among = {} if since is None else {"since": since}
     while not enough():
         with tenant_context(tenant.id):
             allow_seconds(JOB_SECONDS)
             _take_turn(tenant)
-            behind = _ids(_BEHIND, tenant, batch=BATCH)
+            behind = _ids(LATELY_BEHIND if among else ALL_BEHIND, tenant, batch=BATCH, **among)
             if behind:
                 renew_stays(behind, tenant=tenant)
         caught_up += len(behind)

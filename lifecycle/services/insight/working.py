@@ -1,11 +1,15 @@
 """Keeping the figures of every tenant up to their history, a little at a time beside other work."""
 
+import datetime as dt
 import time
 from collections.abc import Callable, Sequence
 from typing import Final
+from uuid import UUID
 
 import structlog
+from django.utils import timezone
 
+from audit.services.feed import SOON, floor_of
 from lifecycle.services.events.failures import concerns_everybody, describe
 from lifecycle.services.insight.keeping import keep_facts
 from tenants.actors import TenantRef
@@ -13,8 +17,31 @@ from tenants.actors import TenantRef
 # How long a tenant is left alone once its figures are what its history says, and how long others wait for this work.
 PAUSE_SECONDS: Final = 15.0
 SECONDS_AT_ONCE: Final = 1.0
+# How often everyone is looked at, and not only those of whom something was recorded lately.
+SELDOM: Final = dt.timedelta(hours=1)
 
 log = structlog.get_logger(__name__)
+
+
+class FactKeeper:
+    """``keep_facts`` for a process that looks again and again: where nothing was recorded that costs two looks into
+    indexes. At first, and every hour, everyone is looked at, for what a very long transaction brought.
+    """
+
+    def __init__(self, clock: Callable[[], dt.datetime] = timezone.now) -> None:
+        self._clock = clock
+        self._searched: dict[UUID, dt.datetime] = {}
+
+    def keep_facts(self, tenant: TenantRef, *, enough: Callable[[], bool] = lambda: False) -> int:
+        """How many customers were behind. Call outside of any transaction."""
+        now = self._clock()
+        searched_at = self._searched.get(tenant.id)
+        if searched_at is not None and now - SELDOM < searched_at <= now:
+            return keep_facts(tenant, enough=enough, since=floor_of(now - SOON))
+        caught_up = keep_facts(tenant, enough=enough)
+        if not enough():
+            self._searched[tenant.id] = now
+        return caught_up
 
 
 class FactWorker:
@@ -22,7 +49,7 @@ class FactWorker:
 
     def __init__(self, tenants: Callable[[], Sequence[TenantRef]], keep: Callable[..., int] | None = None) -> None:
         self._tenants = tenants
-        self._keep_up = keep
+        self._keep_up = keep or FactKeeper().keep_facts
         self._waiting: list[TenantRef] = []
         self._rests_until = time.monotonic() + PAUSE_SECONDS
 
@@ -48,13 +75,13 @@ class FactWorker:
 
     def _keep(self, tenant: TenantRef, enough: Callable[[], bool]) -> int:
         try:
-            return (self._keep_up or keep_facts)(tenant, enough=enough)
+            return self._keep_up(tenant, enough=enough)
         except Exception as error:
             if concerns_everybody(error):
                 raise
             log.error(
                 "not brought up to date",
-                what=(self._keep_up or keep_facts).__name__,
+                what=self._keep_up.__name__,
                 tenant=tenant.slug,
                 error=describe(error),
             )
