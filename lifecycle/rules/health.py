@@ -25,8 +25,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
+from lifecycle.rules.figures import ARR, BALANCE, CSAT, ISSUES, RENEWAL
 from tenants.rules.configuration.health_formula import (
     CATEGORY,
     FIGURE_MEASURES,
@@ -128,6 +129,28 @@ def judge(
         days_to_renewal=days_to_renewal,
         work=work,
     )
+
+
+def judge_figures(
+    policy: Policy, stage: str, days: int, figures: Mapping[str, Any], *, day: dt.date, work: Work = NO_WORK
+) -> Health:
+    """As ``judge``, of figures by their paths, as they are kept (``figures.as_text``), on a day."""
+    renewal = figures.get(RENEWAL)
+    return judge(
+        policy,
+        stage,
+        days,
+        arr=_read_kept(figures.get(ARR)),
+        balance_overdue=_read_kept(figures.get(BALANCE)),
+        open_issues=figures.get(ISSUES),
+        csat=_read_kept(figures.get(CSAT)),
+        days_to_renewal=(dt.date.fromisoformat(renewal) - day).days if renewal else None,
+        work=work,
+    )
+
+
+def _read_kept(text: Any) -> float | None:
+    return None if text in (None, "") else float(text)
 
 
 def health(

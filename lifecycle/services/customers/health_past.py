@@ -11,7 +11,7 @@ from uuid import UUID
 from audit.models import LifecycleHistory
 from lifecycle.models import FigureChange, Note, Task
 from lifecycle.rules.figures import ARR, BALANCE, CSAT, ISSUES, RENEWAL
-from lifecycle.rules.health import NO_WORK, START, Health, Work, days_in_stage, judge, score_points
+from lifecycle.rules.health import NO_WORK, START, Health, Work, days_in_stage, judge_figures, score_points
 from lifecycle.services.customers.profiles import read_profile
 from tenants.actors import TenantRef
 from tenants.models import ConfigurationVersion
@@ -19,6 +19,7 @@ from tenants.rules.configuration.health_formula import CATEGORY, HealthPart
 from tenants.rules.configuration.policy import Policy
 from tenants.services.configuration.policies import NoConfiguration, policy_of_version
 
+# How far back the score is shown.
 DAYS: Final = 90
 # Of each kind the newest are looked at: a customer has far fewer in such a time.
 MOST_CHANGES, MOST_STAGES, MOST_VERSIONS, MOST_WRITINGS = 2000, 500, 20, 2000
@@ -68,7 +69,7 @@ class HealthPast:
 
 
 def read_health_past(customer_id: UUID, *, tenant: TenantRef, now: dt.datetime) -> HealthPast | None:
-    """The score of the last 90 days, as far as the figures' past reaches; None without such a customer.
+    """The score of the last ``DAYS``, as far as the figures' past reaches; None without such a customer.
 
     Call inside the tenant's context. Four statements, those of the profile, and two where the score asks
     for notes or tasks.
@@ -164,19 +165,9 @@ class _Known:
             if changed_at > at:
                 break
             figures |= values
-        renewal = figures.get(RENEWAL)
-        judged = judge(
-            policy,
-            stage,
-            days_in_stage(self._entered(placed, entered, stage), at),
-            arr=_number(figures.get(ARR)),
-            balance_overdue=_number(figures.get(BALANCE)),
-            open_issues=figures.get(ISSUES),
-            csat=_number(figures.get(CSAT)),
-            days_to_renewal=None if not renewal else (dt.date.fromisoformat(renewal) - at.date()).days,
-            work=self.work.look(at) if policy.health.needs_work else NO_WORK,
-        )
-        return judged, policy
+        work = self.work.look(at) if policy.health.needs_work else NO_WORK
+        days = days_in_stage(self._entered(placed, entered, stage), at)
+        return judge_figures(policy, stage, days, figures, day=at.date(), work=work), policy
 
     def _entered(self, placed: Sequence[Any], entered: dt.datetime, stage: str) -> dt.datetime:
         """When the stage was entered: a change that left the customer in it did not begin it."""
@@ -237,7 +228,3 @@ class _WorkPast:
             if created <= at and due_on < at.date() and (done is None or done > at)
         ]
         return Work(days, len(due))
-
-
-def _number(text: Any) -> float | None:
-    return None if text in (None, "") else float(text)

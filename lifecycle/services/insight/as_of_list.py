@@ -47,9 +47,16 @@ def find_policy(end: dt.datetime, *, live: Policy, tenant: TenantRef) -> Policy:
     return live if number is None else policy_of_version(tenant.id, number)
 
 
+def name_stages_then(policy: Policy, stages: Stages) -> dict[str, str]:
+    """What a stage is called today -> what it was called in the configuration of then, which judges it."""
+    then = Stages(policy, stages.renames)
+    return {then.name(key): name for key, name in zip(then.keys, policy.stages, strict=True)}
+
+
 def _describe(found: Sequence[Row], asked: PastQuestion, stages: Stages, tenant: TenantRef) -> list[Row]:
     end = asked.end
     policy = find_policy(end, live=stages.policy, tenant=tenant)
+    names = name_stages_then(policy, stages)
     arrivals = {row["customer_id"]: row for row in _fetch(ARRIVALS, found, tenant)}
     figures = _read_figures(found, tenant, end, as_known=asked.known == RECORDED)
     work = find_work([past["customer_id"] for past in found], policy, tenant=tenant, now=end, past_day=asked.day)
@@ -62,8 +69,10 @@ def _describe(found: Sequence[Row], asked: PastQuestion, stages: Stages, tenant:
             arr = f"{past['arr']:.2f}" if past["arr"] or past["currency"] else None
             held |= {"arr": arr, "currency": past["currency"]}
         row = dict.fromkeys(field.name for field in LISTED) | arrivals[customer_id] | held
-        row |= {"stage_entered_at": past["entered"]}
-        rows.append(describe_row(row, policy, end, work.get(customer_id, NO_WORK), today=asked.day))
+        said = row["stage"]
+        row |= {"stage_entered_at": past["entered"], "stage": names.get(past["stage"], said)}
+        described = describe_row(row, policy, end, work.get(customer_id, NO_WORK), today=asked.day)
+        rows.append(described | {"stage": said})
     return rows
 
 

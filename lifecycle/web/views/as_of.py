@@ -13,10 +13,12 @@ from lifecycle.models import Customer
 from lifecycle.queries.cursors import InvalidCursor
 from lifecycle.services.insight.as_of import EFFECTIVE, RECORDED, PastQuestion, count_past, list_past, read_past
 from lifecycle.services.insight.as_of_board import read_past_board
+from lifecycle.services.insight.as_of_health import judge_past
 from lifecycle.services.insight.asking import InvalidQuestion, read_day
 from lifecycle.services.insight.reading import Stages
 from lifecycle.web.as_of_page import describe_figures
 from lifecycle.web.pages import page
+from lifecycle.web.record import name_parts
 from lifecycle.web.stage_colors import stage_colors
 from tenants.pages import TenantRequest
 from tenants.roles import VIEW_HISTORY
@@ -101,14 +103,17 @@ def show_board(request: TenantRequest) -> HttpResponse:
 
 @page(VIEW_HISTORY)
 def show_customer(request: TenantRequest, customer_id: UUID) -> HttpResponse:
-    """One customer at the end of a day: stage, time in it, reason, figures, and the configuration that was live."""
+    """One customer at the end of a day: stage, reason, health, figures, and the configuration that was live."""
     policy = live_policy(request.tenant.id)
     name = Customer.objects.filter(tenant_id=request.tenant.id, id=customer_id).values_list("name", flat=True).first()
     if name is None:
         raise Http404
     day, known, trouble = _read(request)
     past = read_past(customer_id, day, known=known, tenant=request.tenant)
+    health = judge_past(customer_id, past, stages=Stages.of(policy, request.tenant), tenant=request.tenant)
     context = {
+        "health": health,
+        "health_parts": name_parts(one._asdict() for one in health.points) if health else (),
         "customer_id": customer_id,
         "name": name,
         "day": day,
