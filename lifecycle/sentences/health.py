@@ -6,18 +6,20 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from lifecycle.rules.figures import BALANCE, CSAT, ISSUES, RENEWAL
 from lifecycle.rules.health import START
+from lifecycle.sentences.fields import FIELD_NAMES
 from tenants.rules.configuration.health_formula import USUAL_HEALTH, HealthFormula
 from tenants.sentences.figures import say_number
 
 _PARTS: Final[dict[str, str | Promise]] = {
     START: gettext_lazy("Where the score begins"),
     "stage": gettext_lazy("Stage"),
-    "overdue_balance": gettext_lazy("Overdue balance"),
-    "satisfaction": gettext_lazy("Satisfaction"),
-    "issues": gettext_lazy("Open issues"),
+    "overdue_balance": FIELD_NAMES[BALANCE],
+    "satisfaction": FIELD_NAMES[CSAT],
+    "issues": FIELD_NAMES[ISSUES],
     "time_in_stage": gettext_lazy("Time in this stage"),
-    "renewal": gettext_lazy("Renewal"),
+    "renewal": FIELD_NAMES[RENEWAL],
 }
 
 

@@ -11,8 +11,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from lifecycle.models import CustomerForecast, ForecastFit
+from lifecycle.rules.figures import ARR, BALANCE, CSAT, ISSUES
 from lifecycle.rules.forecast.model import whole_points
 from lifecycle.rules.forecast.tables import GATE, Bin, Proof
+from lifecycle.sentences.fields import FIELD_NAMES
 from lifecycle.services.insight.forecasts import Learned, Likely, read_forecast
 from lifecycle.web.charts import BOTTOM, HEIGHT, LEFT, TOP, WIDTH, Chart, Mark, Shape
 from lifecycle.web.insight_tables import Cell, Table
@@ -25,11 +27,11 @@ PARTS: Final[Mapping[str, str | Promise]] = {
     "time_as_customer": gettext_lazy("Time as a customer"),
     "moves": gettext_lazy("Stage changes so far"),
     "earlier_risk": gettext_lazy("At risk before, in the last year"),
-    "revenue": gettext_lazy("Annual revenue"),
+    "revenue": FIELD_NAMES[ARR],
     "revenue_change": gettext_lazy("Change in revenue over half a year"),
-    "overdue_balance": gettext_lazy("Overdue balance"),
-    "issues": gettext_lazy("Open issues"),
-    "satisfaction": gettext_lazy("Satisfaction"),
+    "overdue_balance": FIELD_NAMES[BALANCE],
+    "issues": FIELD_NAMES[ISSUES],
+    "satisfaction": FIELD_NAMES[CSAT],
     "renewal": gettext_lazy("Renewal within 90 days"),
 }
 

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy
 from lifecycle.rules.fields import CONTACTS, FIELDS
 from lifecycle.sentences.fields import name_field
 from lifecycle.sentences.health import name_part
-from lifecycle.services.customers.health_past import Moment
+from lifecycle.services.customers.health_past import DAYS, Moment
 from lifecycle.services.customers.offers import PEOPLE_FIELD, PINNABLE
 from lifecycle.web.naming import name_source, spell_value
 from lifecycle.web.people import name_people_then
@@ -24,8 +24,8 @@ WHY: Final = {
     "priority": gettext_lazy("another source goes first"),
     "pinned": gettext_lazy("the field is pinned"),
 }
-# The drawing of the line: a width of 90 days, a height of 100 points.
-WIDTH, HEIGHT = 360, 100
+# The drawing of the line: four across for a day, a height of 100 points.
+WIDTH, HEIGHT = 4 * DAYS, 100
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,22 +10,16 @@ from django.db import transaction
 from audit.services.administration import record_administration
 from lifecycle.models import CustomerLifecycleStatus, HealthPlay
 from lifecycle.services.insight.health_backtest import BATCH, HealthBacktest, PastJudge, describe_sums
-from storage.timeouts import JOB_SECONDS, allow_seconds
 from tenants.actors import Actor, TenantRef
-from tenants.context import tenant_context
 from tenants.models import ConfigurationVersion
 from tenants.rules.configuration.document import parse_configuration
 from tenants.rules.configuration.policy import Policy, compile_policy
 from tenants.services.configuration.policies import policy_of_version
 from tenants.services.configuration.versions import hold_draft
-from tenants.services.directory import fetch_tenants
+from tenants.services.unfinished import find_tenants_with_unfinished, work_off_unfinished
 
 # A result that is older than this goes when another play begins.
 KEPT: Final = dt.timedelta(days=30)
-_UNFINISHED: Final = """
-SELECT DISTINCT t.id, t.slug FROM lifecycle_health_play p JOIN tenants_tenant t ON t.id = p.tenant_id
- WHERE p.finished_at IS NULL AND NOT t.is_suspended
-"""
 
 
 def begin_health_play(
@@ -85,30 +79,26 @@ def describe_health_play(play: HealthPlay) -> HealthBacktest:
 
 def find_tenants_with_health_plays() -> list[TenantRef]:
     """The tenants that have something to play, over the platform connection. One statement."""
-    return fetch_tenants(_UNFINISHED)
+    return find_tenants_with_unfinished(HealthPlay)
 
 
 def work_off_health_plays(tenant: TenantRef, *, now: dt.datetime) -> Iterator[HealthPlay]:
     """Work off the tenant's plays, a batch a transaction; yields the job after each. Call outside of any transaction.
 
-    Two workers share the work: the job's row is locked.
+    Two workers share the work.
     """
     judges: dict[UUID, PastJudge] = {}
-    while True:
-        with tenant_context(tenant.id):
-            allow_seconds(JOB_SECONDS)
-            unfinished = HealthPlay.objects.select_for_update().filter(tenant_id=tenant.id, finished_at=None)
-            play = unfinished.order_by("id").first()
-            if play is None:
-                return
-            if play.id not in judges:
-                judges[play.id] = _judge_for(play, tenant)
-            play.after, count = judges[play.id].judge(play.sums, play.after)
-            play.done += count
-            play.total = max(play.total, play.done)
-            play.finished_at = now if count < BATCH else None
-            play.save(update_fields=["after", "done", "total", "finished_at", "sums"])
-        yield play
+
+    def play_batch(play: HealthPlay) -> None:
+        if play.id not in judges:
+            judges[play.id] = _judge_for(play, tenant)
+        play.after, count = judges[play.id].judge(play.sums, play.after)
+        play.done += count
+        play.total = max(play.total, play.done)
+        play.finished_at = now if count < BATCH else None
+        play.save(update_fields=["after", "done", "total", "finished_at", "sums"])
+
+    return work_off_unfinished(HealthPlay, play_batch, tenant=tenant)
 
 
 def _judge_for(play: HealthPlay, tenant: TenantRef) -> PastJudge:

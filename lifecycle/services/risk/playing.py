@@ -22,7 +22,7 @@ from tenants.models import ConfigurationVersion
 from tenants.rules.configuration.document import Configuration, parse_configuration
 from tenants.rules.configuration.policy import compile_policy
 from tenants.services.configuration.versions import hold_draft
-from tenants.services.directory import fetch_tenants
+from tenants.services.unfinished import find_tenants_with_unfinished, work_off_unfinished
 
 BATCH: Final = 500
 # How far back rules are played.
@@ -32,10 +32,6 @@ SHORT_RECORD_DAYS: Final = 90
 # A result that is older than this goes when another play begins.
 KEPT: Final = dt.timedelta(days=30)
 _FIRST: Final = UUID(int=0)
-_UNFINISHED: Final = """
-SELECT DISTINCT t.id, t.slug FROM lifecycle_rule_play p JOIN tenants_tenant t ON t.id = p.tenant_id
- WHERE p.finished_at IS NULL AND NOT t.is_suspended
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,33 +195,28 @@ def find_play(draft_id: UUID, *, tenant: TenantRef) -> RulePlay | None:
 
 def find_tenants_with_plays() -> list[TenantRef]:
     """The tenants that have something to play, over the platform connection. One statement."""
-    return fetch_tenants(_UNFINISHED)
+    return find_tenants_with_unfinished(RulePlay)
 
 
 def work_off_plays(tenant: TenantRef, *, now: dt.datetime) -> Iterator[RulePlay]:
     """Work off the tenant's plays, a batch a transaction; yields the job after each. Call outside of any transaction.
 
-    Two workers share the work: the job's row is locked.
+    Two workers share the work.
     """
     players: dict[UUID, _Player] = {}
-    while True:
-        with tenant_context(tenant.id):
-            allow_seconds(JOB_SECONDS)
-            unfinished = RulePlay.objects.select_for_update().filter(tenant_id=tenant.id, finished_at=None)
-            play = unfinished.order_by("id").first()
-            if play is None:
-                return
-            player = players.get(play.id)
-            if player is None:
-                player = players[play.id] = _Player(
-                    parse_configuration(play.document),
-                    tenant=tenant,
-                    period=_period(play.since, play.until),
-                    known=play.known,
-                    renamed=play.renamed,
-                )
-            _play_batch(play, player, now=now)
-        yield play
+
+    def play_batch(play: RulePlay) -> None:
+        if play.id not in players:
+            players[play.id] = _Player(
+                parse_configuration(play.document),
+                tenant=tenant,
+                period=_period(play.since, play.until),
+                known=play.known,
+                renamed=play.renamed,
+            )
+        _play_batch(play, players[play.id], now=now)
+
+    return work_off_unfinished(RulePlay, play_batch, tenant=tenant)
 
 
 def _play_batch(play: RulePlay, player: _Player, *, now: dt.datetime) -> None:
