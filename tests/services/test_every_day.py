@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from audit.models import LifecycleHistory
 from lifecycle.models import CustomerLifecycleStatus, FigureChange
 from lifecycle.rules.insight.flows import standing_over_time
-from lifecycle.services.insight.as_of import EFFECTIVE, RECORDED, Asked, count_past, list_past, read_past
+from lifecycle.services.insight.as_of import EFFECTIVE, RECORDED, PastQuestion, count_past, list_past, read_past
 from lifecycle.services.insight.as_of_board import read_past_board
 from lifecycle.services.insight.as_of_health import judge_past
 from lifecycle.services.insight.as_of_list import list_as_of
@@ -136,7 +136,7 @@ def compare(tenant, written, stages, day, known):
     """Everything that is said of one day."""
     end = dt.datetime.combine(day + dt.timedelta(days=1), dt.time(), dt.UTC)
     here = {name: found for name, (_id, moves, _r) in written.items() if (found := replay_stage(moves, end, known))}
-    about = Asked(day, known)
+    about = PastQuestion(day, known)
     rows = list_past(about, stages=stages, tenant=tenant).rows
     assert {row["name"]: (row["stage"], row["entered"]) for row in rows} == here
     assert [row["name"] for row in rows] == sorted(here) and count_past(about, tenant=tenant) == len(here)
