@@ -42,16 +42,24 @@ TOGETHER = (
     ("tests/clients/",),
     tuple(f"tests/serving/test_{name}.py" for name in ("requests", "slow_clients", "answers")),
 )
+# What waits for most of its time: for a broker, for processes that are killed, for clients that are slow on purpose.
+WAITING = (
+    "tests/messaging/test_chaos.py",
+    "tests/messaging/",
+    "tests/delivery/test_chaos.py",
+    "tests/serving/test_requests.py",
+    "tests/serving/test_database_away.py",
+)
 # What takes longest begins first, so that no worker is left alone with it at the end.
 FIRST = (
     BROWSER,
-    "tests/messaging/test_chaos.py",
+    *WAITING,
     "tests/local/",
-    "tests/messaging/",
     "tests/serving/",
     "tests/clients/",
     "tests/operations/",
     "tests/production/",
+    "tests/replication/",
 )
 MOST_WORKERS = 4
 # What is said of today must not be asked tomorrow, and what was counted in an hour not in the next one: hardly a test
@@ -80,6 +88,17 @@ class ByFile(LoadScopeScheduling):
         groups = (group[0] for group in TOGETHER if nodeid.startswith(group))
         return next(groups, nodeid.split("::", 1)[0])
 
+    def _assign_work_unit(self, node: Any) -> None:
+        """The next unit. While another worker has one that waits it is one that does not, as long as there are such:
+        with two that wait a processor would have nothing to do.
+        """
+        others = [units for other, units in self.assigned_work.items() if other is not node]
+        is_waited = any(waits(name) and not all(unit.values()) for units in others for name, unit in units.items())
+        name = next((name for name in self.workqueue if not waits(name)), None) if is_waited else None
+        if name is not None:
+            self.workqueue.move_to_end(name, last=False)
+        super()._assign_work_unit(node)
+
     def remove_node(self, node: Any) -> str | None:
         """The test that a worker died of is not tried again; the others that it was to run are."""
         for unit in self.assigned_work[node].values():
@@ -94,6 +113,11 @@ class ByFile(LoadScopeScheduling):
         self.workqueue.update({name: unit for name, unit in units.items() if not all(unit.values())})
         for node in self.assigned_work:
             self._reschedule(node)
+
+
+def waits(name: str) -> bool:
+    """Whether the tests of a file, or of the unit that is called by it, wait for most of their time."""
+    return name.startswith(WAITING)
 
 
 def is_worker(config: pytest.Config) -> bool:

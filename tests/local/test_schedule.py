@@ -1,0 +1,77 @@
+"""Which worker gets which tests."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests.workers import BROWSER, ByFile, pytest_collection_modifyitems, waits
+
+FILES = {
+    "tests/api/test_customers.py": 40,
+    "tests/browser/test_board.py": 20,
+    "tests/browser/test_phone.py": 20,
+    "tests/delivery/test_chaos.py": 1,
+    "tests/local/test_demo.py": 10,
+    "tests/messaging/test_chaos.py": 1,
+    "tests/messaging/test_consumer.py": 15,
+    "tests/messaging/test_relay.py": 15,
+    "tests/rules/test_health.py": 9,
+    "tests/serving/test_requests.py": 6,
+    "tests/serving/test_slow_clients.py": 6,
+    "tests/web/test_home.py": 30,
+}
+
+
+class Worker:
+    """A worker that runs what it is sent, in that order, and says so."""
+
+    def __init__(self, number: int) -> None:
+        self.gateway = SimpleNamespace(id=f"gw{number}")
+        self.sent: list[int] = []
+        self.shutting_down = False
+
+    def send_runtest_some(self, indices: list[int]) -> None:
+        self.sent += indices
+
+    def shutdown(self) -> None:
+        self.shutting_down = True
+
+
+def run(workers: list[Worker]) -> list[list[str]]:
+    """Who runs what in which turn: ``[[the test of each worker that has one], ...]``, each test a turn long."""
+    tests = [f"{name}::test[{number}]" for name, count in FILES.items() for number in range(count)]
+    items: list[Any] = [SimpleNamespace(nodeid=test) for test in tests]
+    pytest_collection_modifyitems(items)
+    collected = [item.nodeid for item in items]
+    options: Any = SimpleNamespace(loadscopereorder=False)
+    config: Any = SimpleNamespace(option=options, getvalue=lambda _: ["popen"] * len(workers))
+    schedule = ByFile(config, SimpleNamespace(loadscopesched=lambda *_: None))  # type: ignore[arg-type]
+    for worker in workers:
+        schedule.add_node(worker)  # type: ignore[arg-type]
+        schedule.add_node_collection(worker, collected)  # type: ignore[arg-type]
+    schedule.schedule()
+    turns = []
+    while now := [(worker, worker.sent.pop(0)) for worker in workers if worker.sent]:
+        turns.append([collected[index] for _, index in now])
+        for worker, index in now:
+            schedule.mark_test_complete(worker, index)  # type: ignore[arg-type]
+    assert sorted(test for turn in turns for test in turn) == sorted(tests)
+    return turns
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_every_test_is_run_once_by_any_number_of_workers(count: int) -> None:
+    workers = [Worker(number) for number in range(count)]
+    turns = run(workers)
+    assert turns[0][0].startswith(BROWSER), "the longest begins first"
+    assert all(worker.shutting_down for worker in workers)
+
+
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_two_workers_wait_at_once_only_when_nothing_else_is_left(count: int) -> None:
+    turns = run([Worker(number) for number in range(count)])
+    waiting = [sum(waits(test) for test in turn) for turn in turns]
+    busy = [turn for turn, number in enumerate(waiting) if number < len(turns[turn])]
+    assert max(waiting[: busy[-1]]) == 1
+    assert waiting[1] == 1, "what waits is begun at once, beside the browser"
