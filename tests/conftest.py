@@ -25,11 +25,10 @@ from rest_framework.test import APIClient
 from lifecycle.models.customers import Customer
 from storage import copies, redis
 from tenants.actors import TenantRef
-from tenants.context import tenant_context
 from tenants.models import User
 from tenants.roles import Role
 from tenants.services.accounts import membership
-from tenants.services.accounts.people import join_groups
+from tests.copied_tenants import add_people
 from tests.factories import SAAS, CustomerFactory, TenantFactory, UserFactory
 
 # The hooks of tests/workers.py work from here: conftest.py is what pytest reads in every process.
@@ -137,7 +136,7 @@ class People:
 def make_people(tenant: TenantRef) -> People:
     """People of a tenant, as ``users`` gives them for ``tenant``.
 
-    As ``create_user`` makes them, but all four in two statements: nearly every test wants them.
+    As ``create_user`` makes them, but all four in one statement: nearly every test wants them.
     """
     members = [
         UserFactory.build(tenant=tenant, role=Role.VIEWER),
@@ -145,9 +144,7 @@ def make_people(tenant: TenantRef) -> People:
         UserFactory.build(tenant=tenant, role=Role.TENANT_ADMIN),
         UserFactory.build(tenant=tenant, role=Role.ACCOUNT_MANAGER, is_service_account=True),
     ]
-    with tenant_context(tenant.id):
-        User.objects.bulk_create(members)
-        join_groups(members)
+    add_people(members)
     return People(*members)
 
 

@@ -1,12 +1,15 @@
-"""Tenants like one that the services have made: the same rows under ids and times of their own, in one statement.
+"""Tenants like one that the services have made: the same rows under ids and times of their own, in one statement. Their
+people in another.
 
-Nearly every test takes a fresh tenant, and few of them are about how one is made. The first of each configuration is
-made by the services, and its rows are kept; tests/shape/test_copied_tenants.py holds a copy to what they make.
+Nearly every test takes a fresh tenant and its people, and few of them are about how those are made. The first tenant of
+each configuration is made by the services, and its rows are kept; tests/shape/test_copied_tenants.py holds a copy, and
+people, to what they make.
 """
 
 import datetime as dt
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -15,6 +18,9 @@ from uuid_utils.compat import uuid7
 
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
+from tenants.models import User
+from tenants.roles import Role
+from tenants.services.accounts.people import group_name
 
 READ = """
 SELECT jsonb_build_object(
@@ -48,6 +54,18 @@ WITH made AS (
 )
 INSERT INTO tenants_stage
 SELECT r.* FROM made, jsonb_populate_recordset(NULL::tenants_stage, rows->'stages') r
+"""
+COLUMNS = {field.column: field.attname for field in User._meta.concrete_fields}
+PEOPLE = f"""
+WITH made AS (
+  SELECT %s::jsonb AS rows
+), people AS (
+  INSERT INTO tenants_user ({", ".join(COLUMNS)})
+  SELECT {", ".join(COLUMNS)} FROM made, jsonb_populate_recordset(NULL::tenants_user, rows)
+)
+INSERT INTO tenants_user_groups (user_id, group_id)
+SELECT m.id, g.id
+  FROM made, jsonb_to_recordset(rows) AS m(id uuid, "group" text) JOIN auth_group g ON g.name = m."group"
 """
 ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -91,3 +109,16 @@ def keep(tenant: TenantRef) -> Original:
     text = json.dumps({part: found or [] for part, found in rows.items()})
     ids = sorted(set(ID.findall(text)) - {row["id"]})
     return Original(text, row["id"], row["slug"], row["name"], row["created_at"], tuple(ids))
+
+
+def add_people(people: Sequence[User]) -> None:
+    """Save people of one tenant who were just built, each in the group of their role. One statement."""
+    rows = [
+        {column: getattr(person, name) for column, name in COLUMNS.items()}
+        | {"group": group_name(person.tenant_id, Role(person.role))}
+        for person in people
+    ]
+    with tenant_context(people[0].tenant_id), connection.cursor() as cursor:
+        cursor.execute(PEOPLE, [json.dumps(rows, default=str)])
+    for person in people:
+        person._state.adding, person._state.db = False, connection.alias

@@ -9,8 +9,10 @@ from uuid_utils.compat import uuid7
 
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
-from tests.copied_tenants import ID, keep
-from tests.factories import SAAS, make_tenant, utc_now
+from tenants.models import User
+from tests.conftest import make_people
+from tests.copied_tenants import COLUMNS, ID, keep
+from tests.factories import PASSWORD, SAAS, UserFactory, make_tenant, utc_now
 
 # What Redis is still to be rid of: nothing, of a tenant that no one has read. Grants are read by name, below.
 PASSING = {"lifecycle_stalecopies", "tenants_tenantgroupobjectpermission"}
@@ -72,3 +74,21 @@ def test_a_copy_has_ids_a_name_and_times_of_its_own(db: None) -> None:
         re.findall(r'[^" ]+', keep(copied).rows)
     )
     assert [row["action"] for row in rows["entries"]] == ["create_tenant", "publish_configuration"]
+
+
+def test_people_of_a_copied_tenant_are_as_the_services_make_them(db: None, tenant: TenantRef) -> None:
+    people = make_people(tenant)
+    for person in (people.viewer, people.account_manager, people.tenant_admin, people.service):
+        made = UserFactory(
+            tenant=tenant, role=person.role, full_name=person.full_name, is_service_account=person.is_service_account
+        )
+        with tenant_context(tenant.id):
+            copied, other = (User.objects.get(id=one.id) for one in (person, made))
+            groups = [[group.name for group in one.groups.all()] for one in (copied, other)]
+        assert groups[0] == groups[1] and len(groups[0]) == 1
+        assert (copied, person._state.adding, person._state.db) == (person, False, "default")
+        own = {"id", "username", "email", "password", "created_at"}
+        for name in COLUMNS.values():
+            assert getattr(copied, name) == getattr(person, name), name
+            assert name in own or getattr(copied, name) == getattr(other, name), name
+        assert copied.check_password(PASSWORD) and other.check_password(PASSWORD)
