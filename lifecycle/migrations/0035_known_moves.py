@@ -12,7 +12,7 @@ SELECT p.tenant_id, 'known', (p.known AT TIME ZONE 'UTC')::date, p.from_stage, p
 
 
 class Migration(migrations.Migration):
-    dependencies = [("lifecycle", "0032_insight_indexes")]
+    dependencies = [("lifecycle", "0034_insight_indexes")]
 
     operations = [
         migrations.RunSQL(

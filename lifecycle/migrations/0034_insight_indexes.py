@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
     # CONCURRENTLY takes no transaction.
     atomic = False
 
-    dependencies = [("lifecycle", "0031_episodes_behind")]
+    dependencies = [("lifecycle", "0033_least_memory")]
 
     operations = [
         AddIndexConcurrently(
