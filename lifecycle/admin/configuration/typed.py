@@ -5,6 +5,8 @@ import math
 import re
 from typing import Any, NoReturn
 
+from lifecycle.admin.configuration.fitting import is_same
+
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -42,12 +44,7 @@ def write_value(value: Any, op: str = "eq", *, is_text: bool = False) -> str:
         return whole
     # A field gives one line back, without outer blanks: what has more than that is written as JSON.
     is_line = plain == " ".join(plain.splitlines()).strip()
-    return plain if is_line and _is_same(read_value(op, plain, is_text=is_text), value) else whole
-
-
-def _is_same(read: Any, value: Any) -> bool:
-    """Whether both are the same JSON: 1 and true are not."""
-    return json.dumps(read) == json.dumps(value)
+    return plain if is_line and is_same(read_value(op, plain, is_text=is_text), value) else whole
 
 
 def _read_text(text: str) -> Any:
