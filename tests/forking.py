@@ -2,8 +2,8 @@
 
 ``Forked(arguments, ...)`` is ``Popen([sys.executable, *arguments], ...)`` in all that a test can see: a child of this
 process with its own environment, standard streams and process id, which is waited for, signalled and killed as any
-other, and which reads its settings from its own environment. Its modules alone were loaded before. A test of the start
-itself starts Python.
+other, and which reads its settings from its own environment. Its modules alone were loaded before: in the environment
+of the tests, or in the one that is given as ``loaded_in``. A test of the start itself starts Python.
 """
 
 import atexit
@@ -42,12 +42,13 @@ as_read: dict[str, Any] = {}
 FREE = (
     *("DATABASE_", "KAFKA_", "LOG_", "WEB_", "REDIS_URL", "EVENT_STREAM_URL", "REQUEST_BODY_SECONDS", "STATIC_ROOT"),
     *("AUDIT_SIGNING_KEY", "DJANGO_SETTINGS_MODULE", "PYTHONUNBUFFERED", "PYTEST_", "DJANGO_ALLOW_ASYNC_UNSAFE"),
+    *("EMAIL_URL", "TMPDIR"),
 )
 
 
 class Started(subprocess.Popen[Any]):
-    """A process of the product that ends with this one. ``arguments`` are Python's: ``["manage.py", ...]`` or ``["-m",
-    "config.serve", ...]``.
+    """A process of the product that ends with this one. ``arguments`` are Python's: ``["manage.py", ...]``, ``["-m",
+    "config.serve", ...]`` or ``["-c", program]``.
     """
 
     def __init__(self, arguments: list[str], *, env: Mapping[str, str], **streams: Any) -> None:
@@ -56,6 +57,17 @@ class Started(subprocess.Popen[Any]):
 
 class Forked(Started):
     """The same, of a process that has loaded the product; where the kernel cannot give children away, started."""
+
+    def __init__(
+        self,
+        arguments: list[str],
+        *,
+        env: Mapping[str, str],
+        loaded_in: Mapping[str, str] | None = None,
+        **streams: Any,
+    ) -> None:
+        self._loaded_in = None if loaded_in is None else frozenset(loaded_in.items())
+        super().__init__(arguments, env=env, **streams)
 
     if sys.platform == "linux":
 
@@ -67,7 +79,7 @@ class Forked(Started):
             _, *arguments = args
             kind = "web" if "config.serve" in arguments else "command"
             try:
-                self.pid = _loaded(kind).fork(arguments, dict(env), streams)
+                self.pid = _loaded(kind, self._loaded_in).fork(arguments, dict(env), streams)
                 self._child_created = True
             finally:
                 self._close_pipe_fds(*pipes)  # type: ignore[attr-defined]
@@ -76,8 +88,8 @@ class Forked(Started):
 class Loaded:
     """A process that has loaded the product, as the one that wants children of it sees it."""
 
-    def __init__(self, kind: str) -> None:
-        self._env = dict(os.environ)
+    def __init__(self, kind: str, env: Mapping[str, str]) -> None:
+        self._env = dict(env)
         self._folder = tempfile.TemporaryDirectory()
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
@@ -118,8 +130,8 @@ class Loaded:
 
 
 @functools.cache
-def _loaded(kind: str) -> Loaded:
-    return Loaded(kind)
+def _loaded(kind: str, env: frozenset[tuple[str, str]] | None) -> Loaded:
+    return Loaded(kind, os.environ if env is None else dict(env))
 
 
 def _adopt(wanted: bool) -> None:
@@ -189,6 +201,7 @@ def begin(wanted: dict[str, Any], streams: list[int], between: int) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.clear()
     os.environ.update(wanted["env"])
+    tempfile.tempdir = None
     unbuffered = bool(os.environ.get("PYTHONUNBUFFERED"))
     sys.stdout.reconfigure(line_buffering=os.isatty(1), write_through=unbuffered)  # type: ignore[union-attr]
     first, *more = wanted["arguments"]
@@ -200,6 +213,11 @@ def begin(wanted: dict[str, Any], streams: list[int], between: int) -> None:
         processes.declare(more[0])
         read_settings()
         runpy.run_module(module, run_name="__main__", alter_sys=True)
+    elif first == "-c":
+        program, *more = more
+        sys.argv = [first, *more]
+        read_settings()
+        exec(compile(program, "<string>", "exec"), {"__name__": "__main__"})
     else:
         sys.argv = [first, *more]
         processes.declare_command(more)

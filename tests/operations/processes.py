@@ -14,7 +14,7 @@ from django.conf import settings
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from local.processes import with_parent
+from tests.forking import Forked, Started
 from tests.messaging.kafka import command_env
 
 READY_SECONDS = 180
@@ -42,26 +42,26 @@ def production_env(folder: Path, *, prefix: str, **more: str) -> dict[str, str]:
 
 @dataclass
 class Process:
-    """One process, and everything it has written to standard output and standard error."""
+    """One process, and everything it has written to standard output and standard error. It is started, or forked of one
+    that has loaded the product in the environment ``loaded_in``.
+    """
 
     name: str
-    command: list[str]
+    arguments: list[str]
     env: Mapping[str, str]
     log: Path
     probe: str
     metrics: str
+    loaded_in: Mapping[str, str] | None = None
     process: "subprocess.Popen[bytes] | None" = field(default=None, init=False)
 
     def start(self) -> None:
+        streams: dict[str, Any] = {"env": dict(self.env), "stderr": subprocess.STDOUT}
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                self.command,
-                cwd=settings.BASE_DIR,
-                env=dict(self.env),
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                preexec_fn=with_parent(),
-            )
+            if self.loaded_in is None:
+                self.process = Started(self.arguments, stdout=log, **streams)
+            else:
+                self.process = Forked(self.arguments, stdout=log, loaded_in=self.loaded_in, **streams)
 
     def await_ready(self) -> None:
         assert self.process is not None
@@ -106,19 +106,29 @@ class Process:
         return {family.name: family for family in text_string_to_metric_families(page)}
 
 
-def server(name: str, port: int, folder: Path, env: Mapping[str, str]) -> Process:
+def server(
+    name: str, port: int, folder: Path, env: Mapping[str, str], *, loaded_in: Mapping[str, str] | None = None
+) -> Process:
     """The server of a kind, ``web`` or ``stream``."""
     probe = "/live/healthz" if name == "stream" else "/healthz/live"
     address = f"http://127.0.0.1:{port}"
-    argv = [sys.executable, "-m", "config.serve", name, "--port", str(port)]
-    return Process(name, argv, env, folder / f"{name}.log", f"{address}{probe}", f"{address}/metrics")
+    argv = ["-m", "config.serve", name, "--port", str(port)]
+    return Process(name, argv, env, folder / f"{name}.log", f"{address}{probe}", f"{address}/metrics", loaded_in)
 
 
 def command(name: str, port: int, folder: Path, env: Mapping[str, str], *arguments: str) -> Process:
     """A process of ``manage.py``."""
     address = f"http://127.0.0.1:{port}/metrics"
-    argv = [sys.executable, "manage.py", *arguments, "--metrics-port", str(port)]
+    argv = ["manage.py", *arguments, "--metrics-port", str(port)]
     return Process(name, argv, env, folder / f"{name}.log", address, address)
+
+
+def run_forked(env: Mapping[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """What becomes of ``python ARGUMENTS`` in an environment, by a process that has loaded the product in it."""
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with Forked(list(arguments), env=dict(env), loaded_in=env, text=True, **streams) as process:
+        output, errors = process.communicate(timeout=120)
+    return subprocess.CompletedProcess(list(arguments), process.returncode, output, errors)
 
 
 def collect_static(env: Mapping[str, str]) -> None:

@@ -2,17 +2,13 @@
 
 import http.client
 import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 import pytest
-from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.test import override_settings
 
@@ -26,7 +22,7 @@ from tests.factories import PASSWORD, TenantFactory
 from tests.messaging.kafka import Broker, await_that
 from tests.messaging.speaking import Speaker
 from tests.operations.conftest import Product
-from tests.operations.processes import PROXY_HEADERS, Process
+from tests.operations.processes import PROXY_HEADERS, Process, run_forked
 
 # One person of each kind; nothing else in the test has these words.
 CONTACT = {"name": "Quillon Abernathy", "email": "quillon.abernathy@zephyr.example", "phone": "+44 20 7946 0958"}
@@ -188,8 +184,8 @@ def tell(product: Product) -> Story:
     row = ",".join(("s2", "Okonkwo Ltd", *IMPORTED.values()))
     file.write_text(f"{names}\n{row}\ns3,,{IMPORTED['name']},not an address {IMPORTED['email']},{IMPORTED['phone']}\n")
     texts = {
-        "import": run_command(product, "import_customers", str(file), "--tenant", tenant.slug),
-        "erase": run_command(product, "erase_customer", "s1", "--tenant", tenant.slug, "--reason", "asked"),
+        "import": log_of(product, "import_customers", str(file), "--tenant", tenant.slug),
+        "erase": log_of(product, "erase_customer", "s1", "--tenant", tenant.slug, "--reason", "asked"),
     }
     for value in (*CONTACT.values(), *IMPORTED.values()):
         forbidden[value] = value
@@ -201,16 +197,9 @@ def tell(product: Product) -> Story:
     return Story(product, tenant, forbidden, texts)
 
 
-def run_command(product: Product, *arguments: str) -> str:
+def log_of(product: Product, *arguments: str) -> str:
     """What a command writes to standard error, where logs go."""
-    done = subprocess.run(
-        [sys.executable, "manage.py", *arguments],
-        cwd=settings.BASE_DIR,
-        env=product.env,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    done = run_forked(product.env, "manage.py", *arguments)
     return "\n".join(line for line in done.stderr.splitlines() if line.startswith("{"))
 
 
@@ -305,14 +294,7 @@ def test_the_dead_letter_is_logged_by_the_consumer_with_its_tenant(story: Story)
     ],
 )
 def test_why_a_process_does_not_start_is_a_line_of_its_log(story: Story, arguments: list[str], words: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "manage.py", *arguments],
-        cwd=settings.BASE_DIR,
-        env=story.product.env,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    done = run_forked(story.product.env, "manage.py", *arguments)
     assert done.returncode == 1
     records = [json.loads(line) for line in (done.stdout + done.stderr).splitlines()]
     assert any(words in record["message"] and record["log.level"] == "error" for record in records)
@@ -327,18 +309,7 @@ def test_an_uncaught_exception_is_one_line(story: Story) -> None:
         "t = threading.Thread(target=work); t.start(); t.join()\n"
         "raise ValueError(\"no such person: 'Quillon Abernathy'\")\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=settings.BASE_DIR,
-        env={
-            **story.product.env,
-            "DJANGO_SETTINGS_MODULE": "config.settings",
-            "PYTHONPATH": os.fspath(settings.BASE_DIR),
-        },
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    done = run_forked(story.product.env, "-c", program)
     assert done.returncode == 1
     warning, thread, main = [json.loads(line) for line in done.stderr.splitlines()]
     assert "old thing" in warning["message"]
@@ -348,17 +319,14 @@ def test_an_uncaught_exception_is_one_line(story: Story) -> None:
     assert "abernathy" not in done.stderr.casefold().replace("quillon.abernathy@zephyr.example')\\n", "")
 
 
-def test_what_ends_the_child_of_a_command_is_one_line() -> None:
+def test_what_ends_the_child_of_a_command_is_one_line(product: Product) -> None:
     program = (
         "import django; django.setup()\n"
         "from lifecycle.management.supervision import supervise\n"
         "def work(): raise ValueError('no such thing')\n"
         "raise SystemExit(supervise(work, what='consume_events'))\n"
     )
-    env = {**os.environ, "LOG_FORMAT": "ecs", "DJANGO_SETTINGS_MODULE": "config.settings"}
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=settings.BASE_DIR, env=env, capture_output=True, text=True, timeout=120
-    )
+    done = run_forked(product.env, "-c", program)
     assert (done.returncode, done.stdout) == (1, "")
     (line,) = [json.loads(line) for line in done.stderr.splitlines()]
     assert (line["log.level"], line["message"]) == ("critical", "uncaught exception")
@@ -391,18 +359,7 @@ logging.getLogger("somebody").warning("postgres://c360_app:hunter22@db/c360 toke
 
 
 def test_an_error_tells_its_kind_and_its_place_and_quotes_no_one(story: Story) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", BROKEN],
-        cwd=settings.BASE_DIR,
-        env={
-            **story.product.env,
-            "DJANGO_SETTINGS_MODULE": "config.settings",
-            "PYTHONPATH": os.fspath(settings.BASE_DIR),
-        },
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    done = run_forked(story.product.env, "-c", BROKEN)
     assert done.returncode == 0, done.stderr
     lines = [dict(flatten(json.loads(line))) for line in done.stderr.splitlines()]
     kinds = [line["error.type"] for line in lines if "error.stack_trace" in line]
@@ -418,7 +375,7 @@ def test_an_error_tells_its_kind_and_its_place_and_quotes_no_one(story: Story) -
         assert secret not in done.stderr, secret
 
 
-def test_an_application_that_cannot_be_loaded_is_logged_as_everything_else() -> None:
+def test_an_application_that_cannot_be_loaded_is_logged_as_everything_else(product: Product) -> None:
     program = (
         "import logging.config, django\n"
         "from django.conf import settings\n"
@@ -426,10 +383,7 @@ def test_an_application_that_cannot_be_loaded_is_logged_as_everything_else() -> 
         "from config import serve\n"
         "serve.load('config.nothing_of_this_name:application')\n"
     )
-    env = {**os.environ, "LOG_FORMAT": "ecs", "DJANGO_SETTINGS_MODULE": "config.settings"}
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=settings.BASE_DIR, env=env, capture_output=True, text=True, timeout=120
-    )
+    done = run_forked(product.env, "-c", program)
     assert done.returncode == 1
     (line,) = [json.loads(line) for line in done.stderr.splitlines()]
     assert (line["log.level"], line["message"]) == ("critical", "the application cannot be loaded")

@@ -30,7 +30,7 @@ def start(product: Product, tmp_path: Path) -> Iterator[Any]:
     def run(address: str) -> Process:
         env = production_env(product.folder, prefix=product.prefix, EMAIL_URL=address, WEB_WORKERS="1")
         env["TMPDIR"] = str(tmp_path)
-        web = server("web", find_port(), tmp_path, env)
+        web = server("web", find_port(), tmp_path, env, loaded_in=product.env)
         started.append(web)
         web.start()
         web.await_ready()
