@@ -285,6 +285,9 @@ class Departure(models.Model):
 
     Only here and only then does the database let rows of the history be deleted, and until ``deleted_at`` says that
     they are. Written by ``move_tenant`` as the administrator; no role of the product may. Entries are kept.
+
+    A sandbox is emptied where it is, by ``empty_sandbox_record``: ``seals_to`` is the number of the last seal (0: none)
+    whose rows left then. The seals themselves stay, and the next one carries the digest of the last.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid_utils.compat.uuid7, editable=False)
@@ -294,6 +297,7 @@ class Departure(models.Model):
     compared = models.JSONField(default=dict, help_text="Table by table: how many rows, and their digest.")
     decided_at = models.DateTimeField()
     deleted_at = models.DateTimeField(null=True)
+    seals_to = models.IntegerField(null=True, help_text="Of a sandbox that was emptied: the last seal before.")
 
     class Meta:
         db_table = "audit_departure"

@@ -105,7 +105,12 @@ FIELDS: Final[Mapping[str, Any]] = MappingProxyType(
         "user": _("user"),
         "username": _("username"),
         "value": _("value"),
+        "sandbox": _("sandbox"),
+        "last reset": _("last reset"),
         # What helps to fill in a field.
+        "For trying things out: emptied and filled with made-up customers every night. Cannot be changed later.": _(
+            "For trying things out: emptied and filled with made-up customers every night. Cannot be changed later."
+        ),
         "The service account's own budget; empty: the default of 1,000.": _(
             "The service account's own budget; empty: the default of 1,000."
         ),

@@ -53,6 +53,7 @@ SERVICES: Final = {
     "run_effects": "effects",
     "seal_audit": "seal",
     "forecast_churn": "forecast",
+    "reset_sandboxes": "sandbox",
     "provision_database": "migrate",
 }
 ALWAYS_QUIET: Final = {

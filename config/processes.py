@@ -26,6 +26,7 @@ NEEDS: Final[Mapping[str, frozenset[str]]] = {
     "effects": _WRITES,
     "seal": _DATABASE | {"AUDIT_SIGNING_KEY"},
     "forecast": _DATABASE,
+    "sandbox": _WRITES,
     "provision": _DATABASE | {"DATABASE_ADMIN_URL", "DATABASE_OWNER_URL", "DATABASE_RELAY_URL"},
     "migrate": frozenset({"DATABASE_OWNER_URL"}),
     # Operators' commands that need less than the others, so that they run beside the process they are about.
@@ -45,6 +46,7 @@ _COMMANDS: Final = {
     "relay_events": "relay",
     "move_customers": "mover",
     "forecast_churn": "forecast",
+    "reset_sandboxes": "sandbox",
     "run_effects": "effects",
     "seal_audit": "seal",
     "provision_database": "provision",
@@ -56,7 +58,7 @@ _COMMANDS: Final = {
 
 # Those whose log someone collects; the others answer a person.
 SERVICES: Final = frozenset(
-    {"web", "stream", "consumer", "relay", "mover", "effects", "seal", "forecast", "provision", "migrate"}
+    {"web", "stream", "consumer", "relay", "mover", "effects", "seal", "forecast", "sandbox", "provision", "migrate"}
 )
 
 _process = COMMAND

@@ -39,7 +39,11 @@ as_text: Callable[[UUID], str] = lru_cache(maxsize=10_000)(str)
 
 @dataclass(frozen=True, slots=True)
 class TenantRef:
-    """A tenant as the services need it: no query hides behind it."""
+    """A tenant as the services need it: no query hides behind it.
+
+    ``is_sandbox`` is known where someone was identified, to be shown to them; nothing is decided by it.
+    """
 
     id: UUID
     slug: str
+    is_sandbox: bool = field(default=False, compare=False, repr=False)

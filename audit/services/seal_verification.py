@@ -64,9 +64,16 @@ def count_unsealed(tenant_id: UUID) -> tuple[int, dt.datetime | None]:
 
 
 def verify_seals(
-    tenant_id: UUID, *, public_keys: Collection[bytes], published: PublishedSeals | None = None
+    tenant_id: UUID,
+    *,
+    public_keys: Collection[bytes],
+    published: PublishedSeals | None = None,
+    emptied_to: int = 0,
 ) -> Iterator[tuple[int, SealBreak | None]]:
     """Verify every seal of the tenant: its number, and the first thing that is wrong with it.
+
+    The rows of the seals up to ``emptied_to`` have left, and must not be there: of those the signature, the chain and
+    what was published is verified.
 
     A published seal that the database no longer has, or has otherwise, was withdrawn; one that cannot be believed comes
     with its number and its fault as well. Call inside the tenant's context and a transaction; streams.
@@ -87,7 +94,8 @@ def verify_seals(
         while cover is not None and cover[0] <= seal.number:
             tree = cover[1] if cover[0] == seal.number else tree
             cover = next(covers, None)
-        yield seal.number, _judge(seal, previous, keys, reported.pop(seal.number, None), tree)
+        is_emptied = seal.number <= emptied_to
+        yield seal.number, _judge(seal, previous, keys, reported.pop(seal.number, None), tree, is_emptied=is_emptied)
         expected, previous = seal.number + 1, facts_of(seal).digest()
     for number in sorted(reported):
         yield number, SealBreak(number, SEAL_WITHDRAWN, f"Seal {number} was published and is missing here.")
@@ -99,6 +107,8 @@ def _judge(
     keys: Mapping[str, bytes],
     reported: PublishedSeal | None,
     cover: _Cover | None,
+    *,
+    is_emptied: bool,
 ) -> SealBreak | None:
     facts, number = facts_of(seal), seal.number
     if reported is not None and reported != PublishedSeal(facts, seal.key_id, bytes(seal.signature)):
@@ -111,6 +121,9 @@ def _judge(
         return SealBreak(number, SEAL_FORGED, f"The signature of seal {number} is not over what it says.")
     if facts.previous != previous:
         return SealBreak(number, SEAL_UNLINKED, f"Seal {number} does not carry the digest of the seal before it.")
+    if is_emptied:
+        sentence = f"The rows that seal {number} covers were emptied, and some are there."
+        return SealBreak(number, ROOT_DIFFERS, sentence) if cover is not None else None
     if cover is not None and cover.fault is not None:
         return cover.fault
     if cover is None or cover.tree.leaves != facts.leaves or cover.tree.root() != facts.root:

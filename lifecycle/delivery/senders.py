@@ -26,7 +26,15 @@ from lifecycle.services.effects.alerts import raise_alert
 from lifecycle.services.effects.digests import render_digest
 from lifecycle.services.effects.endpoints import Destination, note_failure, note_success, read_destinations
 from lifecycle.services.effects.events_out import promise_event
-from lifecycle.services.effects.facts import Facts, Mail, NothingToDeliver, gather_all, gather_facts, render_mail
+from lifecycle.services.effects.facts import (
+    Facts,
+    Mail,
+    NothingToDeliver,
+    gather_all,
+    gather_facts,
+    keep_within,
+    render_mail,
+)
 from lifecycle.services.effects.kinds import ESCALATION
 from lifecycle.services.effects.queue import Job, Result, hand_over
 from lifecycle.services.insight.forecasts import forecast_customer
@@ -86,7 +94,9 @@ def _send_alert(job: Job) -> Result:
 def _publish_event(job: Job) -> Result:
     """The outbox promises it to Kafka; killed before it is noted as done, it is promised again, with the same id."""
     with tenant_context(job.tenant.id):
-        promise_event(gather_facts(job))
+        facts = gather_facts(job)
+        keep_within(facts)
+        promise_event(facts)
     return Result(EffectRun.DONE)
 
 

@@ -1,10 +1,11 @@
 """What is asked of the logs behind the partitions: where a group would go on in them, and which were lost."""
 
+import datetime as dt
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import structlog
-from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, TIMESTAMP_NOT_AVAILABLE, Consumer, TopicPartition
 
 from lifecycle.messaging.tailing import NoSuchTopic
 from lifecycle.messaging.topic_ids import Partition, TopicIds
@@ -60,10 +61,13 @@ def find_lost_logs(consumer: Consumer, partitions: Collection[Partition]) -> Ite
 
 def as_message(raw: Any) -> Message:
     """A message of the client library as the rules know it."""
+    kind, milliseconds = raw.timestamp()
+    sent_at = None if kind == TIMESTAMP_NOT_AVAILABLE else dt.datetime.fromtimestamp(milliseconds / 1000, dt.UTC)
+    place = (raw.topic(), raw.partition(), raw.offset(), raw.key(), raw.value())
     try:
         given = raw.headers() or ()
     except (SystemError, UnicodeDecodeError):
         # The library fails on a name that is not UTF-8, and has no other way to the headers.
-        return Message(raw.topic(), raw.partition(), raw.offset(), raw.key(), raw.value(), has_unreadable_headers=True)
+        return Message(*place, has_unreadable_headers=True, sent_at=sent_at)
     headers = tuple((name, value.encode() if isinstance(value, str) else value) for name, value in given)
-    return Message(raw.topic(), raw.partition(), raw.offset(), raw.key(), raw.value(), headers)
+    return Message(*place, headers, sent_at=sent_at)

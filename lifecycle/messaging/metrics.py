@@ -23,6 +23,7 @@ RELAY: Final = _make_registry()
 MOVER: Final = _make_registry()
 EFFECTS: Final = _make_registry()
 FORECAST: Final = _make_registry()
+SANDBOX: Final = _make_registry()
 for _registry in (CONSUMER, RELAY, MOVER):
     _registry.register(failures)
 
@@ -152,4 +153,14 @@ forecast_oldest = Gauge(
     "customer360_forecast_oldest_timestamp",
     "When the oldest forecasts of any tenant were made, or since when a tenant waits for its first.",
     registry=FORECAST,
+)
+sandbox_round = Gauge(
+    "customer360_sandbox_last_success_timestamp",
+    "When a round of the sandboxes' process last went well.",
+    registry=SANDBOX,
+)
+sandbox_oldest = Gauge(
+    "customer360_sandbox_oldest_timestamp",
+    "When the sandbox that waits longest was last reset, or made.",
+    registry=SANDBOX,
 )

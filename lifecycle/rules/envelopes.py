@@ -47,6 +47,8 @@ class Message:
     headers: Headers = ()
     # Headers that the client library cannot give: a name that is not UTF-8.
     has_unreadable_headers: bool = False
+    # When it was put into the log, by its sender's or the broker's clock; None where it came another way.
+    sent_at: dt.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,8 @@ class Surroundings:
     place: str
     impersonation: Impersonation | None
     debug: bool
+    # Of the tenant at hand.
+    is_sandbox: bool
     # Where a page that has no stream of its own hears that the person's notifications are others now.
     bell_stream: str
 
@@ -84,9 +86,16 @@ def page(request: HttpRequest) -> dict[str, Any]:
             place=(match.url_name or "") if match else "",
             impersonation=read_impersonation(session),
             debug=settings.DEBUG,
+            is_sandbox=_is_sandbox(request, user),
             bell_stream=_bell_stream(request, user),
         )
     }
+
+
+def _is_sandbox(request: HttpRequest, user: User | None) -> bool:
+    tenant: TenantRef | None = getattr(request, "tenant", None)
+    own = user.tenant if user is not None else None
+    return tenant.is_sandbox if tenant is not None else own is not None and own.is_sandbox
 
 
 def _bell_stream(request: HttpRequest, user: User | None) -> str:

@@ -20,7 +20,7 @@ from tenants.services.accounts.people import PersonChangeRefused, open_tenant, r
 from tenants.services.accounts.tenant_settings import set_effects_budget
 from tenants.services.directory import PLATFORM
 
-FACTS = ("slug", "name", "is_suspended", "configuration_version", "created_at")
+FACTS = ("slug", "name", "is_suspended", "is_sandbox", "emptied_at", "configuration_version", "created_at")
 
 
 class TenantForm(ModelForm):
@@ -38,7 +38,7 @@ class TenantForm(ModelForm):
 
     class Meta:
         model = Tenant
-        fields = ("slug", "name")
+        fields = ("slug", "name", "is_sandbox")
 
 
 class SettingsForm(ModelForm):
@@ -53,7 +53,8 @@ class SettingsForm(ModelForm):
 class TenantModelAdmin(ServiceAdmin):
     """Tenants. Super admins read all of them over the reading connection, whichever they work for at the moment."""
 
-    list_display = ("name", "slug", "is_suspended", "configuration_version", "created_at")
+    list_display = ("name", "slug", "is_suspended", "is_sandbox", "configuration_version", "created_at")
+    list_filter = ("is_suspended", "is_sandbox")
     ordering = ("name",)
     search_fields = ("name", "slug")
     actions: Any = ("suspend", "resume")
@@ -75,7 +76,7 @@ class TenantModelAdmin(ServiceAdmin):
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """The form for a new tenant; the facts of an old one."""
-        return ("slug", "name", "starter") if obj is None else (*FACTS, "effects_budget")
+        return ("slug", "name", "starter", "is_sandbox") if obj is None else (*FACTS, "effects_budget")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """What a tenant is called and does is not changed here."""
@@ -104,7 +105,9 @@ class TenantModelAdmin(ServiceAdmin):
         obj._state.adding = False
         messages.info(
             request,
-            _("Choose the tenant in the switcher, then invite its first admin.")
+            _("Choose the tenant in the switcher, then invite its first admin. Its customers come within ten minutes.")
+            if form.cleaned_data["is_sandbox"]
+            else _("Choose the tenant in the switcher, then invite its first admin.")
             if form.cleaned_data["starter"]
             else _("Choose the tenant in the switcher, then invite its first admin and publish a configuration."),
         )

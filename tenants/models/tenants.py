@@ -12,6 +12,10 @@ MOST_EFFECTS_UNASKED: Final = 100_000
 class Tenant(models.Model):
     """A company that uses the product. ``configuration_version`` is the number of the live configuration.
 
+    ``is_sandbox``: it is for trying things out. It is emptied every night and filled with made-up customers, and
+    nothing leaves it for customers. It is so from its first day or never: the database refuses to change it.
+    ``emptied_at``: when it was last filled; what was sent before is of no concern to it any more.
+
     ``effects_budget``: what would start more effects with one bulk change is asked to confirm their number.
     """
 
@@ -27,6 +31,14 @@ class Tenant(models.Model):
         validators=[MaxValueValidator(MOST_EFFECTS_UNASKED)],
         help_text="A bulk change that would start more has to confirm their number. 0: every one has to.",
     )
+    is_sandbox = models.BooleanField(
+        "sandbox",
+        default=False,
+        db_default=False,
+        help_text="For trying things out: emptied and filled with made-up customers every night. Cannot be changed"
+        " later.",
+    )
+    emptied_at = models.DateTimeField("last reset", null=True, blank=True)
     created_at = models.DateTimeField()
 
     class Meta:

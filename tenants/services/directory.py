@@ -4,7 +4,9 @@ These are the only reads across tenants outside the relay. They go over the ``pl
 read every tenant's rows and write none.
 """
 
+import datetime as dt
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
@@ -29,7 +31,8 @@ def find_tenant(slug: str) -> TenantRef | None:
     """The tenant of a slug that is not suspended. One statement."""
     if find_text_error(slug, LONGEST_SLUG) is not None:
         return None
-    row = Tenant.objects.using(PLATFORM).filter(slug=slug, is_suspended=False).values_list("id", "slug").first()
+    rows = Tenant.objects.using(PLATFORM).filter(slug=slug, is_suspended=False)
+    row = rows.values_list("id", "slug", "is_sandbox").first()
     return TenantRef(*row) if row else None
 
 
@@ -67,6 +70,23 @@ def fetch_tenants(statement: str, parameters: Mapping[str, Any] | None = None) -
 def list_every_tenant() -> list[TenantRef]:
     """Every tenant, suspended ones too, by slug: for what must leave no one out, like verification and key rotation."""
     return [TenantRef(*row) for row in Tenant.objects.using(PLATFORM).order_by("slug").values_list("id", "slug")]
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """A tenant that is emptied every night; ``age``: when it last was, or when the tenant was made."""
+
+    tenant: TenantRef
+    age: dt.datetime
+
+
+def list_sandboxes() -> list[Sandbox]:
+    """Every sandbox that is not suspended, by slug. One statement."""
+    rows = Tenant.objects.using(PLATFORM).filter(is_sandbox=True, is_suspended=False).order_by("slug")
+    return [
+        Sandbox(TenantRef(id_, slug), emptied_at or created_at)
+        for id_, slug, emptied_at, created_at in rows.values_list("id", "slug", "emptied_at", "created_at")
+    ]
 
 
 def list_slugs() -> dict[UUID, str]:

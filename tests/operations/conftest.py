@@ -44,13 +44,15 @@ class Product:
     mover: Process
     effects: Process
     forecast: Process
+    sandbox: Process
     prefix: str
     env: dict[str, str]
     folder: Path
 
     @property
     def processes(self) -> list[Process]:
-        return [self.web, self.stream, self.consumer, self.relay, self.mover, self.effects, self.forecast]
+        workers = [self.consumer, self.relay, self.mover, self.effects, self.forecast, self.sandbox]
+        return [self.web, self.stream, *workers]
 
 
 @pytest.fixture(scope="package")
@@ -68,6 +70,7 @@ def product(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> 
         mover=command("mover", find_port(), folder, env, "move_customers"),
         effects=command("effects", find_port(), folder, env, "run_effects"),
         forecast=command("forecast", find_port(), folder, env, "forecast_churn", "--every", "600"),
+        sandbox=command("sandbox", find_port(), folder, env, "reset_sandboxes", "--every", "600"),
         prefix=prefix,
         env=env,
         folder=folder,

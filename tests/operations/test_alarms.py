@@ -39,6 +39,7 @@ SECOND = 'job="customer360-relay",instance="relay2:9100"'
 MOVER = 'job="customer360-mover",instance="mover:9100"'
 EFFECTS = 'job="customer360-effects",instance="effects:9100"'
 FORECAST = 'job="customer360-forecast",instance="forecast:9100"'
+SANDBOX = 'job="customer360-sandbox",instance="sandbox:9100"'
 WEB = 'job="customer360-web",instance="web:8000"'
 STREAM = 'job="customer360-stream",instance="stream:8001"'
 GONE = "1 1 1 stale _x4 1x10"
@@ -168,6 +169,17 @@ PLAYS = {
         {f"customer360_forecast_oldest_timestamp{{{FORECAST}}}": "0x2400 144000x60"},
         "2200m",
         ("2100m", "2410m"),
+    ),
+    "Customer360SandboxDown": Play(
+        {f"customer360_sandbox_last_success_timestamp{{{SANDBOX}}}": "0 600 1200 stale _x29 1980+60x9"},
+        "25m",
+        ("15m", "40m"),
+    ),
+    # Reset 80,000 seconds before 0, and again only five hours after it.
+    "Customer360SandboxOld": Play(
+        {f"customer360_sandbox_oldest_timestamp{{{SANDBOX}}}": "-80000x300 18000x60"},
+        "250m",
+        ("220m", "310m"),
     ),
 }
 

@@ -93,6 +93,10 @@ def test_no_process_exports_what_another_measures(product: Product) -> None:
         "customer360_forecast_last_success_timestamp",
         "customer360_forecast_oldest_timestamp",
     }
+    assert own["sandbox"] == {
+        "customer360_sandbox_last_success_timestamp",
+        "customer360_sandbox_oldest_timestamp",
+    }
     # It hears from Redis which sessions have ended.
     stream = {f"customer360_stream_{name}" for name in ("connections", "hints", "unavailable")}
     assert own["stream"] == {*stream, *redis}
@@ -112,7 +116,7 @@ def test_no_process_exports_what_another_measures(product: Product) -> None:
 
 @pytest.mark.parametrize(
     ("name", "gauge"),
-    [(name, name) for name in ("consumer", "relay", "mover", "effects", "forecast")],
+    [(name, name) for name in ("consumer", "relay", "mover", "effects", "forecast", "sandbox")],
 )
 def test_what_has_just_started_does_not_look_dead(product: Product, name: str, gauge: str) -> None:
     process: Process = getattr(product, name)

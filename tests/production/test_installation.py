@@ -21,7 +21,7 @@ from tests.production.caddy import Proxy
 from tests.production.compose import PROJECT
 from tests.production.running import PATIENCE_SECONDS, Installation, await_that
 
-LOOPS = ("consumer", "relay", "mover", "effects", "forecast")
+LOOPS = ("consumer", "relay", "mover", "effects", "forecast", "sandbox")
 PASSWORD = "a long enough passphrase 7"
 PEOPLE = """
 import sys
@@ -227,7 +227,7 @@ def what_prometheus_scrapes_answers(here: Installation) -> None:
     document = yaml.safe_load((PROJECT / "docs" / "deploy" / "prometheus.yml").read_text())
     places = [place for job in document["scrape_configs"] for place in job["static_configs"]]
     targets = [target for place in places for target in place["targets"]]
-    assert len(targets) == 7
+    assert len(targets) == 8
     figures = {
         "web": "django_http_requests_total",
         "stream": "customer360_stream_connections",
@@ -236,6 +236,7 @@ def what_prometheus_scrapes_answers(here: Installation) -> None:
         "mover": "customer360_mover_customers_total",
         "effects": "customer360_effects_oldest_seconds",
         "forecast": "customer360_forecast_last_success_timestamp",
+        "sandbox": "customer360_sandbox_last_success_timestamp",
     }
     for name, port in (target.split(":") for target in targets):
         page = httpx.get(f"http://127.0.0.1:{here.port(name, port)}/metrics", timeout=30)

@@ -21,6 +21,7 @@ STARTS = {
     "effects": ["manage.py", "run_effects", "--once"],
     "seal": ["manage.py", "seal_audit", "--every", "60"],
     "forecast": ["manage.py", "forecast_churn", "--every", "600"],
+    "sandbox": ["manage.py", "reset_sandboxes", "--every", "600"],
     "provision": ["manage.py", "provision_database"],
     "migrate": ["manage.py", "migrate"],
     "send_event": ["manage.py", "send_event", "customer.created", "--tenant", "acme"],

@@ -16,18 +16,40 @@ from config.processes import NEEDS
 from tests.production.caddy import CADDYFILE, find_caddy
 from tests.production.compose import PROJECT, Missing, interpolate, load, read_dockerfile, read_env
 
-PROCESSES = ("web", "stream", "consumer", "relay", "mover", "effects", "seal", "forecast", "provision", "migrate")
+PROCESSES = (
+    "web",
+    "stream",
+    "consumer",
+    "relay",
+    "mover",
+    "effects",
+    "seal",
+    "forecast",
+    "sandbox",
+    "provision",
+    "migrate",
+)
 # Who is given what: no one else may have it. Public values and mere options are not listed.
 SECRETS = {
     "DATABASE_ADMIN_URL": {"provision"},
     "DATABASE_OWNER_URL": {"provision", "migrate"},
-    "DATABASE_URL": {"provision", "web", "consumer", "mover", "effects", "seal", "forecast"},
-    "DATABASE_PLATFORM_URL": {"provision", "web", "consumer", "relay", "mover", "effects", "seal", "forecast"},
+    "DATABASE_URL": {"provision", "web", "consumer", "mover", "effects", "seal", "forecast", "sandbox"},
+    "DATABASE_PLATFORM_URL": {
+        "provision",
+        "web",
+        "consumer",
+        "relay",
+        "mover",
+        "effects",
+        "seal",
+        "forecast",
+        "sandbox",
+    },
     "DATABASE_RELAY_URL": {"provision", "relay"},
-    "REDIS_URL": {"web", "stream", "consumer", "relay", "mover", "effects"},
+    "REDIS_URL": {"web", "stream", "consumer", "relay", "mover", "effects", "sandbox"},
     "SECRET_KEY": {"web", "stream"},
-    "MASTER_KEYS": {"web", "consumer", "relay", "mover", "effects"},
-    "INDEX_KEY": {"web", "consumer", "mover", "effects"},
+    "MASTER_KEYS": {"web", "consumer", "relay", "mover", "effects", "sandbox"},
+    "INDEX_KEY": {"web", "consumer", "mover", "effects", "sandbox"},
     "AUDIT_SIGNING_KEY": {"seal"},
     "POSTGRES_PASSWORD": {"postgres"},
 }
@@ -251,7 +273,7 @@ def test_what_is_scraped_answers_where_it_is_scraped(env: dict[str, str]) -> Non
         for config in job["static_configs"]
         for target in config["targets"]
     }
-    assert scraped.keys() == {"web", "stream", "consumer", "relay", "mover", "effects", "forecast"}
+    assert scraped.keys() == {"web", "stream", "consumer", "relay", "mover", "effects", "forecast", "sandbox"}
     for name, port in scraped.items():
         command = services[name].command
         option = "--port" if "config.serve" in command else "--metrics-port"
@@ -277,7 +299,7 @@ def test_what_runs_once_is_tried_again_and_awaited(env: dict[str, str]) -> None:
     assert services["provision"].document["restart"].startswith("on-failure")
     assert services["migrate"].document["restart"].startswith("on-failure")
     assert services["migrate"].document["depends_on"] == {"provision": {"condition": "service_completed_successfully"}}
-    for name in ("web", "consumer", "relay", "mover", "effects", "seal", "forecast"):
+    for name in ("web", "consumer", "relay", "mover", "effects", "seal", "forecast", "sandbox"):
         awaited = services[name].document["depends_on"]
         assert awaited["migrate"] == {"condition": "service_completed_successfully"}, name
 

@@ -28,6 +28,7 @@ COMMANDS = {
     "mover": ("move_customers",),
     "seal": ("seal_audit", "--every", "60", "--tenant", "no one-of-this-name"),
     "forecast": ("forecast_churn", "--every", "60"),
+    "sandbox": ("reset_sandboxes", "--every", "60"),
 }
 ADDRESSES = {"relay": "DATABASE_RELAY_URL"}
 
@@ -154,6 +155,7 @@ def test_a_command_that_is_started_before_its_database_waits_and_then_works(
     gate.be(OPEN)
     begun = {"consumer": "", "relay": "leading", "mover": "looking for customers to move", "seal": "sealing; "}
     begun["forecast"] = "forecasting once a day"
+    begun["sandbox"] = "resetting sandboxes once a day"
     if name == "seal":  # there is no tenant of this name, which it finds out once it works
         assert started.process.wait(PATIENCE) == 1
     else:

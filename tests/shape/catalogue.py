@@ -68,6 +68,8 @@ REVIEWED_DEFINER_FUNCTIONS = {
     "take_updates": "c360_owner",
     "forget_updates": "c360_owner",
     "turn_audit_outbox": "c360_owner",
+    "empty_sandbox": "c360_owner",
+    "empty_sandbox_record": "c360_audit",
     "turn_audit_refused_attempt": "c360_owner",
     "turn_lifecycle_inboxevent": "c360_owner",
 }

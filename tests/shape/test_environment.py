@@ -40,6 +40,7 @@ STARTS = [
     ("manage.py", "move_customers"),
     ("manage.py", "seal_audit"),
     ("manage.py", "forecast_churn"),
+    ("manage.py", "reset_sandboxes"),
     ("-m", "config.serve", "web"),
     ("-m", "config.serve", "stream"),
 ]

@@ -1,7 +1,7 @@
 """What the viewsets share."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 from uuid import UUID
 
 from django.utils import timezone
@@ -16,11 +16,15 @@ from lifecycle.api.serializers import read_uuid
 from lifecycle.sentences import say, say_for_record
 from lifecycle.services.transitions.apply import NOT_FOUND, Call, CallRefused, Outcome
 from tenants.actors import Actor, TenantRef
+from tenants.identity import Identity
 from tenants.middleware import current_request_id, note_refusal
 from tenants.refusals import RequestRefused
 from tenants.views import TenantViewMixin
 
 Found = TypeVar("Found")
+
+# With every answer about the data of a sandbox.
+SANDBOX_HEADER: Final = "Customer360-Sandbox"
 
 SOURCE = "API"
 NO_ID = gettext_noop("The id of a customer is a UUID such as 0198f3c2-5d1e-7a44-9f0e-2b6c1d7e8a90: check the address.")
@@ -46,9 +50,12 @@ class TenantViewSet(TenantViewMixin, ViewSet):
     required_permissions: ClassVar[dict[str, str]] = {}
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
-        """As DRF does, without leave to keep the answer unless it says so itself."""
+        """As DRF does, without leave to keep the answer unless it says so itself. A sandbox says that it is one."""
         response = super().finalize_response(request, response, *args, **kwargs)
         response.headers.setdefault("Cache-Control", "no-store")
+        identity = request.user
+        if isinstance(identity, Identity) and identity.tenant is not None and identity.tenant.is_sandbox:
+            response.headers[SANDBOX_HEADER] = "resets=daily"
         return response
 
     @property

@@ -31,7 +31,14 @@ class Command(OperatorCommand):
         """Options."""
         parser.add_argument("slug", help="Its short name in addresses and events: lower case, digits and hyphens.")
         parser.add_argument("name", help="The company's name.")
-        parser.add_argument("--configuration", type=Path, help="A JSON file to publish as version 1.")
+        first = parser.add_mutually_exclusive_group()
+        first.add_argument("--configuration", type=Path, help="A JSON file to publish as version 1.")
+        first.add_argument(
+            "--sandbox",
+            action="store_true",
+            help="For trying things out: filled with made-up customers, and emptied and filled again every night"
+            " (reset_sandboxes). It cannot be changed later.",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Check everything first: a tenant is not easily removed."""
@@ -49,13 +56,18 @@ class Command(OperatorCommand):
                 self.stderr.write(f"{finding.severity} at {finding.path or '/'}: {describe_finding(finding)}")
             if configuration is None:
                 raise CommandError("No tenant was created. Fix the errors above.")
-        tenant = self._create(slug, name, configuration)
+        tenant = self._create(slug, name, configuration, is_sandbox=options["sandbox"])
+        if tenant.is_sandbox:
+            self.stdout.write(
+                f"{tenant.slug}: made, a sandbox; `manage.py reset_sandboxes --tenant {slug}` fills it now"
+            )
+            return
         self.stdout.write(f"{tenant.slug}: made{' with version 1 of its configuration' if configuration else ''}")
 
-    def _create(self, slug: str, name: str, configuration: Configuration | None) -> TenantRef:
+    def _create(self, slug: str, name: str, configuration: Configuration | None, *, is_sandbox: bool) -> TenantRef:
         now = timezone.now()
         try:
-            tenant = create_tenant(slug=slug, name=name, actor=ACTOR, now=now)
+            tenant = create_tenant(slug=slug, name=name, actor=ACTOR, now=now, is_sandbox=is_sandbox)
         except IntegrityError as error:
             raise CommandError(f"Tenant {slug!r} already exists.") from error
         if configuration is not None:

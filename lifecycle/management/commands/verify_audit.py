@@ -29,6 +29,7 @@ from lifecycle.services.compliance.verification import (
     count_customers,
     count_seals,
     find_missing_tenants,
+    read_emptied,
     verify_tenant,
     verify_tenant_seals,
 )
@@ -163,7 +164,8 @@ class Command(OperatorCommand):
                 bar.update(seals)
                 if stop:
                     raise CommandError("Stopped before everything was verified.")
-        report = {"seals": seals, "seal_breaks": breaks}
+        emptied = read_emptied(tenant)
+        report = {"seals": seals, "seal_breaks": breaks, "emptied": asdict(emptied) if emptied else None}
         return report if published is None else {**report, "published_seals": len(published.of(tenant.id))}
 
     def _write(self, report: dict[str, Any]) -> None:
@@ -175,6 +177,12 @@ class Command(OperatorCommand):
         if "published_seals" in report and report["rows"]:
             found += f"; {report['published_seals']:,} published"
         self.stdout.write(f"{report['tenant']}: {report['customers']:,} customers, {report['rows']:,} rows, {found}")
+        if emptied := report.get("emptied"):
+            times = f"{emptied['times']:,} time{'s' if emptied['times'] > 1 else ''}"
+            self.stdout.write(
+                f"  a sandbox: emptied {times}, last at {emptied['at'].isoformat(timespec='seconds')}; seals up to"
+                f" {emptied['seals_to']:,} have no rows"
+            )
         for fault in report.get("seal_breaks", ())[:LISTED]:
             self.stdout.write(f"  {fault['sentence']} ({fault['code']})")
         for one in report["breaks"]:

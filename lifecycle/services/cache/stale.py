@@ -16,19 +16,22 @@ from storage.cursors import plain_array, prepared_cursor
 # Rows of one look: each is the change of a whole batch.
 MOST: Final = 100
 # Everyone who writes customer, billing or support holds the customer's row, so the sum of the three rises with each.
-PROFILES: Final = """
+_PROFILES: Final = """
 WITH made AS (
-    SELECT COALESCE(json_object_agg(c.id, c.version + COALESCE(b.version, 0) + COALESCE(u.version, 0)), '{}')
+    SELECT COALESCE(json_object_agg(c.id, c.version + COALESCE(b.version, 0) + COALESCE(u.version, 0){later}), '{{}}')
            AS versions
       FROM lifecycle_customer c
       LEFT JOIN lifecycle_billingfigures b ON b.tenant_id = c.tenant_id AND b.customer_id = c.id
       LEFT JOIN lifecycle_supportfigures u ON u.tenant_id = c.tenant_id AND u.customer_id = c.id
-     WHERE c.tenant_id = %(tenant_id)s::uuid AND c.id = ANY(%(customer_ids)s::uuid[])
+     WHERE c.tenant_id = %(tenant_id)s::uuid{condition}
 ), noted AS (
     INSERT INTO lifecycle_stalecopies (tenant_id, profiles) SELECT %(tenant_id)s::uuid, versions FROM made
 )
 SELECT versions::text FROM made
 """
+PROFILES: Final = _PROFILES.format(later="", condition=" AND c.id = ANY(%(customer_ids)s::uuid[])")
+# Of customers that are about to be deleted: later than anything that was ever read of them.
+ALL_PROFILES: Final = _PROFILES.format(later=" + 1", condition="")
 CONFIGURATION: Final = """
 INSERT INTO lifecycle_stalecopies (tenant_id, configuration) VALUES (%(tenant_id)s::uuid, %(version)s)
 """
@@ -62,6 +65,18 @@ def note_profiles(tenant_id: UUID, customer_ids: Sequence[UUID]) -> dict[str, in
     """Note that figures and profile of these customers were written; the version of each now. One statement."""
     with prepared_cursor("default") as cursor:
         cursor.execute(PROFILES, {"tenant_id": tenant_id, "customer_ids": plain_array(customer_ids)})
+        (versions,) = cursor.fetchone()
+    found: dict[str, int] = orjson.loads(versions)
+    return found
+
+
+def note_all_profiles(tenant_id: UUID) -> dict[str, int]:
+    """Note that all customers of the tenant are about to be deleted; a version of each that is later than any copy.
+
+    One statement.
+    """
+    with prepared_cursor("default") as cursor:
+        cursor.execute(ALL_PROFILES, {"tenant_id": tenant_id})
         (versions,) = cursor.fetchone()
     found: dict[str, int] = orjson.loads(versions)
     return found

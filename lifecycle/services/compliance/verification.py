@@ -7,10 +7,12 @@ what a stage was called when, is added here.
 import datetime as dt
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Final
 from uuid import UUID, uuid4
 
 from django.db import connection, connections, transaction
+from django.db.models import Count, Max
 
 from audit.models import AuditSeal, Departure
 from audit.services.published_seals import PublishedSeals, judge_published
@@ -120,17 +122,47 @@ def verify_tenant_seals(
 ) -> Iterator[tuple[int, SealBreak | None]]:
     """Verify every seal of a tenant; its number and what is wrong with it. Call outside of any transaction.
 
-    When there are seals, rows that stay unsealed for too long are a fault as well, of seal number 0.
+    When there are seals, rows that stay unsealed for too long are a fault as well, of seal number 0. What a sandbox was
+    emptied of is not missed; of any other tenant nothing can have been emptied, whatever the database says.
     """
     with _one_state_of_the_database(), tenant_context(tenant.id):
         sealed = False
-        for number, fault in verify_seals(tenant.id, public_keys=public_keys, published=published):
+        emptied = find_emptied(tenant)
+        found = verify_seals(
+            tenant.id, public_keys=public_keys, published=published, emptied_to=emptied.seals_to if emptied else 0
+        )
+        for number, fault in found:
             sealed = sealed or number > 0
             yield number, fault
         unsealed, oldest = count_unsealed(tenant.id)
         if sealed and oldest is not None and oldest < now - LATE:
             sentence = f"{unsealed:,} rows are not sealed, the oldest since {oldest.isoformat()}."
             yield 0, SealBreak(0, "rows_unsealed", sentence)
+
+
+@dataclass(frozen=True, slots=True)
+class Emptied:
+    """That the history of a sandbox was emptied: when last, how often, and up to which seal."""
+
+    at: dt.datetime
+    times: int
+    seals_to: int
+
+
+def find_emptied(tenant: TenantRef) -> Emptied | None:
+    """None for what is no sandbox, and for one that was never emptied. Two statements, in the tenant's context."""
+    if not Tenant.objects.filter(id=tenant.id, is_sandbox=True).exists():
+        return None
+    found = Departure.objects.filter(tenant_id=tenant.id, seals_to__isnull=False).aggregate(
+        at=Max("deleted_at"), times=Count("id"), seals_to=Max("seals_to")
+    )
+    return Emptied(**found) if found["times"] else None
+
+
+def read_emptied(tenant: TenantRef) -> Emptied | None:
+    """As ``find_emptied``, outside of the tenant's context."""
+    with tenant_context(tenant.id):
+        return find_emptied(tenant)
 
 
 @contextmanager

@@ -146,7 +146,7 @@ def _load_batch(scenario: Scenario, numbers: range, *, tenant: TenantRef, cast: 
             _refuse_other_lifecycle(scenario, tenant)
             owners = tuple(cast.managers)
             stories = [tell_story(scenario, number, owners=owners, now=now) for number in missing]
-            ids = _write(stories, tenant=tenant, cast=cast, now=now)
+            ids = write_stories(stories, tenant=tenant, cast=cast, now=now)
             busy = [story for number, story in zip(missing, stories, strict=True) if number < WORKED_ON]
             write_about(scenario, busy, ids, tenant=tenant, managers=cast.managers, now=now)
 
@@ -199,10 +199,13 @@ def _refuse_other_lifecycle(scenario: Scenario, tenant: TenantRef) -> None:
         )
 
 
-def _write(stories: Sequence[Story], *, tenant: TenantRef, cast: Cast, now: dt.datetime) -> dict[str, UUID]:
+def write_stories(
+    stories: Sequence[Story], *, tenant: TenantRef, cast: Cast, now: dt.datetime, starts_effects: bool = True
+) -> dict[str, UUID]:
     """Record the customers, then their transitions in rounds: everyone's first, everyone's second, and so on.
 
-    What was moved within the last day starts its effects, as it would have done then. The ids by external id.
+    What was moved within the last day starts its effects, as it would have done then, unless none are to be started.
+    The ids by external id. Call in a transaction in the tenant's context. Raises DemoRefused.
     """
     ids: dict[str, UUID] = {}
     for entry_point, actor in (("Import", IMPORTER), ("EventListener", CONSUMER)):
@@ -221,7 +224,7 @@ def _write(stories: Sequence[Story], *, tenant: TenantRef, cast: Cast, now: dt.d
                 step = story.moves[number]
                 actor = _who(step, story, cast)
                 actors[actor.name] = actor
-                group = groups[step.entry_point, actor.name, now - step.at < FRESH]
+                group = groups[step.entry_point, actor.name, starts_effects and now - step.at < FRESH]
                 group.append(_as_change(step, ids[story.external_id]))
         for (entry_point, name, is_fresh), changes in groups.items():
             call = Call(tenant, actors[name], entry_point, now, uuid7() if is_fresh else None, starts_effects=is_fresh)

@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
@@ -21,10 +21,12 @@ ERASED = "erased"
 CHANGED = "configuration_lost"
 NO_ADDRESS = "no_address"
 INACTIVE = "inactive_user"
+SANDBOX = "sandbox"
 
 
 _FACTS: Final = """
-SELECT c.id, c.name, c.external_id, c.segment, c.industry, COALESCE(NULLIF(u.full_name, ''), c.owner), t.name
+SELECT c.id, c.name, c.external_id, c.segment, c.industry, COALESCE(NULLIF(u.full_name, ''), c.owner), t.name,
+       t.is_sandbox
   FROM unnest(%(customer_ids)s::uuid[]) AS i(id)
   JOIN lifecycle_customer c ON c.tenant_id = %(tenant_id)s::uuid AND c.id = i.id
   JOIN tenants_tenant t ON t.id = c.tenant_id
@@ -44,6 +46,7 @@ class Facts:
     job: Job
     effect: Effect
     values: Mapping[str, str]
+    is_sandbox: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,7 @@ def gather_all(jobs: Sequence[Job]) -> dict[UUID, "Facts | NothingToDeliver"]:
     return {job.id: _state(job, customers.get(job.customer_id)) for job in jobs}
 
 
-def read_customers(tenant_id: UUID, customer_ids: Collection[UUID]) -> dict[UUID, Sequence[str]]:
+def read_customers(tenant_id: UUID, customer_ids: Collection[UUID]) -> dict[UUID, Sequence[Any]]:
     """What messages say of customers, for ``make_values``; those that were erased are left out. One statement."""
     given = {"tenant_id": tenant_id, "customer_ids": plain_array(customer_ids)}
     return {UUID(str(id_)): rest for id_, *rest in fetch_prepared(_FACTS, given, using="default")}
@@ -78,7 +81,7 @@ def read_customers(tenant_id: UUID, customer_ids: Collection[UUID]) -> dict[UUID
 
 def make_values(
     customer_id: UUID,
-    customer: Sequence[str],
+    customer: Sequence[Any],
     *,
     from_stage: str | None,
     to_stage: str,
@@ -86,7 +89,7 @@ def make_values(
     changed_at: dt.datetime,
 ) -> dict[str, str]:
     """The fields of a text about one transition."""
-    name, external_id, segment, industry, owner, tenant_name = customer
+    name, external_id, segment, industry, owner, tenant_name, _ = customer
     return {
         "customer.name": name,
         "customer.external_id": external_id,
@@ -102,7 +105,7 @@ def make_values(
     }
 
 
-def _state(job: Job, customer: "Sequence[str] | None") -> "Facts | NothingToDeliver":
+def _state(job: Job, customer: "Sequence[Any] | None") -> "Facts | NothingToDeliver":
     if customer is None:
         return NothingToDeliver(ERASED)
     try:
@@ -117,7 +120,18 @@ def _state(job: Job, customer: "Sequence[str] | None") -> "Facts | NothingToDeli
         reason=job.reason_code,
         changed_at=job.changed_at,
     )
-    return Facts(job, effect, values)
+    return Facts(job, effect, values, is_sandbox=customer[-1])
+
+
+def keep_within(facts: Facts) -> None:
+    """Of a sandbox nothing leaves but mail to its own people, and webhooks to the endpoints that they have set up.
+
+    Raises NothingToDeliver for what would. This is the last step before it leaves: until then it waits, is held and
+    can be cancelled as anywhere else.
+    """
+    kind, _, _ = facts.job.recipient.partition(":")
+    if facts.is_sandbox and facts.job.kind != "webhook" and kind != "user":
+        raise NothingToDeliver(SANDBOX)
 
 
 def find_effect(job: Job) -> Effect:
@@ -130,6 +144,7 @@ def find_effect(job: Job) -> Effect:
 
 def render_mail(facts: Facts) -> Mail:
     """The e-mail of a job. Call in the tenant's context. Raises NothingToDeliver. One statement at most."""
+    keep_within(facts)
     name, address = _find_recipient(facts.job)
     text = render(facts.effect, {**facts.values, "recipient.name": name})
     return Mail(name, address, text.subject, text.body)

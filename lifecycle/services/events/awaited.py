@@ -74,7 +74,7 @@ def write_customers(items: Sequence[CustomerData], *, call: Call, budget: Budget
     """
     if not items:
         return []
-    known, _ = inbox.find_known(call.tenant.id, {item.external_id for item in items})
+    known, _, _ = inbox.find_known(call.tenant.id, {item.external_id for item in items})
     messages = []
     for item in items:
         event_type = UPDATED if item.external_id in known else CREATED

@@ -71,7 +71,8 @@ UPDATE lifecycle_inboxevent SET outcome = 'dead'
 KNOWN: Final = """
 SELECT ARRAY(SELECT external_id FROM lifecycle_customer
               WHERE tenant_id = %(tenant_id)s::uuid AND external_id = ANY(%(external_ids)s::text[])),
-       EXISTS (SELECT FROM lifecycle_parkedevent WHERE tenant_id = %(tenant_id)s::uuid)
+       EXISTS (SELECT FROM lifecycle_parkedevent WHERE tenant_id = %(tenant_id)s::uuid),
+       (SELECT emptied_at FROM tenants_tenant WHERE id = %(tenant_id)s::uuid)
 """
 PARK: Final = insert_rows(
     "lifecycle_parkedevent",
@@ -156,12 +157,14 @@ def reopen(tenant_id: UUID, identity: Identity) -> None:
         cursor.execute(REOPEN, {"tenant_id": tenant_id, "source": identity[0], "event_id": identity[1]})
 
 
-def find_known(tenant_id: UUID, external_ids: Collection[str]) -> tuple[set[str], bool]:
-    """Which of the customers exist, and whether the tenant has any parked event at all."""
+def find_known(tenant_id: UUID, external_ids: Collection[str]) -> tuple[set[str], bool, dt.datetime | None]:
+    """Which of the customers exist, whether the tenant has any parked event at all, and since when it is as it is
+    (sandboxes).
+    """
     with prepared_cursor("default") as cursor:
         cursor.execute(KNOWN, {"tenant_id": tenant_id, "external_ids": text_array(external_ids)})
-        known, has_parked = cursor.fetchone()
-    return set(known), has_parked
+        known, has_parked, emptied_at = cursor.fetchone()
+    return set(known), has_parked, emptied_at
 
 
 def park(tenant_id: UUID, waiting: Sequence[Received], *, now: dt.datetime, until: dt.datetime) -> None:

@@ -164,7 +164,9 @@ class TenantBatch:
         if not fresh:
             return []
         external_ids = {_event(received).external_id for received in fresh}
-        known, has_parked = inbox.find_known(self.tenant_id, external_ids)
+        known, has_parked, emptied_at = inbox.find_known(self.tenant_id, external_ids)
+        if emptied_at is not None:
+            fresh = self._leave_out_former(fresh, emptied_at)
         creations: dict[str, Received] = {}
         for received in fresh:
             event = _event(received)
@@ -190,6 +192,17 @@ class TenantBatch:
             if creations.get(external_id) is not received:
                 arranged.append((received, False))
         return arranged + [(waiting, True) for rest in parked.values() for waiting in rest]
+
+    def _leave_out_former(self, fresh: Sequence[Received], emptied_at: dt.datetime) -> list[Received]:
+        """What was sent before a sandbox was emptied is about customers that are gone, though others have their ids."""
+        of_now = []
+        for received in fresh:
+            sent_at = received.message.sent_at
+            if sent_at is not None and sent_at < emptied_at:
+                self._settle(received, _identity(received.event), STALE)
+            else:
+                of_now.append(received)
+        return of_now
 
     def _apply(self, arranged: Sequence[tuple[Received, bool]]) -> None:
         """Record the data of the events, then let the tenant's rules move customers."""

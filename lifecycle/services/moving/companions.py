@@ -15,6 +15,8 @@ OF_PEOPLE: Final = (
     ("tenants_refreshtoken", "digest"),
 )
 _STAFF: Final = "SELECT to_jsonb(u) AS row FROM tenants_user u WHERE tenant_id IS NULL"
+# What a sandbox was emptied of: its seals are verified by it wherever it lives.
+_EMPTIED: Final = "SELECT to_jsonb(d) AS row FROM audit_departure d WHERE tenant_id = %s AND seals_to IS NOT NULL"
 _BUDGETS: Final = "SELECT to_jsonb(b) AS row FROM lifecycle_update_budget b WHERE actor = ANY(%s)"
 
 
@@ -42,6 +44,7 @@ def copy_companions(source: Side, target: Side, tenant_id: UUID) -> None:
                 row["row"]["due_at"] = row["row"]["created_at"]
         _put(target, table, key, rows)
     _put(target, "lifecycle_update_budget", "actor", source.ask(_BUDGETS, [[str(one) for one in people]]))
+    _put(target, "audit_departure", "id", source.ask(_EMPTIED, [tenant_id]))
     target.do("SET session_replication_role = DEFAULT")
 
 

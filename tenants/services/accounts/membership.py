@@ -103,7 +103,7 @@ def _load(user_id: UUID) -> Membership | None:
         user_id=user.id,
         username=user.username,
         role=Role(user.role),
-        tenant=TenantRef(tenant.id, tenant.slug) if tenant else None,
+        tenant=TenantRef(tenant.id, tenant.slug, tenant.is_sandbox) if tenant else None,
         # Grants that outlived a role, by whatever way it was changed, grant nothing.
         permissions=_read_grants(user) & ROLE_PERMISSIONS[Role(user.role)],
         public_names=user.public_names,
@@ -138,7 +138,7 @@ def _encode(membership: Membership) -> bytes:
             membership.user_id,
             membership.username,
             membership.role.value,
-            [tenant.id, tenant.slug] if tenant else None,
+            [tenant.id, tenant.slug, tenant.is_sandbox] if tenant else None,
             sorted(membership.permissions),
             sorted(membership.public_names),
             membership.is_active,
@@ -186,7 +186,7 @@ def _parse(raw: bytes) -> Membership:
         user_id=UUID(user_id),
         username=username,
         role=Role(role),
-        tenant=TenantRef(UUID(tenant[0]), tenant[1]) if tenant else None,
+        tenant=TenantRef(UUID(tenant[0]), tenant[1], tenant[2]) if tenant else None,
         permissions=frozenset(permissions),
         public_names=frozenset(names),
         is_active=active,
@@ -200,4 +200,4 @@ def _parse(raw: bytes) -> Membership:
 
 def _key(user_id: UUID) -> str:
     # The number is the format's: a process of another version must not read what it cannot understand.
-    return f"c360:member:3:{user_id}"
+    return f"c360:member:4:{user_id}"

@@ -47,13 +47,16 @@ class PersonChangeRefused(Exception):
     """Somebody cannot be changed like this; the sentence says why."""
 
 
-def create_tenant(*, slug: str, name: str, actor: Actor, now: dt.datetime) -> TenantRef:
-    """A new tenant with the groups of its roles; its administration log begins with that. No configuration yet."""
+def create_tenant(*, slug: str, name: str, actor: Actor, now: dt.datetime, is_sandbox: bool = False) -> TenantRef:
+    """A new tenant with the groups of its roles; its administration log begins with that. No configuration yet.
+
+    ``is_sandbox`` holds for as long as the tenant is there.
+    """
     try:
         name = read_line(name, LONGEST_NAME, required=True)
     except InvalidValue as error:
         raise PersonChangeRefused(_("The name of the tenant %(error)s.") % {"error": describe_value(error)}) from error
-    tenant = Tenant(slug=slug, name=name, created_at=now)
+    tenant = Tenant(slug=slug, name=name, is_sandbox=is_sandbox, created_at=now)
     with tenant_context(tenant.id):
         tenant.save(force_insert=True)
         _grant_roles(tenant)
@@ -63,10 +66,10 @@ def create_tenant(*, slug: str, name: str, actor: Actor, now: dt.datetime) -> Te
             actor_kind=actor.kind,
             action="create_tenant",
             subject=slug,
-            detail={"name": name},
+            detail={"name": name, **({"sandbox": True} if is_sandbox else {})},
             now=now,
         )
-    return TenantRef(tenant.id, tenant.slug)
+    return TenantRef(tenant.id, tenant.slug, is_sandbox)
 
 
 def _grant_roles(tenant: Tenant) -> None:
@@ -81,10 +84,15 @@ def _grant_roles(tenant: Tenant) -> None:
     )
 
 
-def open_tenant(*, slug: str, name: str, starter: str, actor: Actor, now: dt.datetime) -> TenantRef:
-    """A new tenant whose first configuration is the starter of that key ('': none). Raises KeyError for another key."""
-    tenant = create_tenant(slug=slug, name=name, actor=actor, now=now)
-    if starter:
+def open_tenant(
+    *, slug: str, name: str, starter: str, actor: Actor, now: dt.datetime, is_sandbox: bool = False
+) -> TenantRef:
+    """A new tenant whose first configuration is the starter of that key ('': none). Raises KeyError for another key.
+
+    A sandbox gets the configuration of its story with its customers, whatever the starter.
+    """
+    tenant = create_tenant(slug=slug, name=name, actor=actor, now=now, is_sandbox=is_sandbox)
+    if starter and not is_sandbox:
         with tenant_context(tenant.id):
             # No one stands anywhere yet: publishing has nothing to move.
             publish_version(
