@@ -194,6 +194,11 @@ def penalty_of(policy: Policy, stage: str) -> int:
     return policy.health.points_of(policy.category(stage))
 
 
+def lowest_score(policy: Policy, category_points: int) -> int:
+    """No customer of a stage that takes so many points has a lower score."""
+    return max(0, FULL_SCORE - most_penalty(policy.health, [category_points], without=()))
+
+
 def band_of(score: str, bands: str) -> str:
     """The band of a score as an expression; ``bands``: the beginning of the names of its bounds, as parameters."""
     return (

@@ -13,7 +13,7 @@ from django.db import connection
 from lifecycle.queries import list_statements as statements
 from lifecycle.queries.cursors import InvalidCursor, Position, decode_cursor, encode_cursor
 from lifecycle.queries.facts import STATUS_FIELDS, pick
-from lifecycle.queries.health import find_work, health_of, penalty_of
+from lifecycle.queries.health import find_work, health_of, lowest_score, penalty_of
 from lifecycle.queries.list_columns import LISTED
 from lifecycle.queries.list_conditions import compile_where
 from lifecycle.queries.list_filters import LIST_FILTERS
@@ -36,6 +36,8 @@ __all__ = ["ORDERINGS", "InvalidCursor", "ListQuery", "Page", "list_customers", 
 DEFAULT_ORDERING: Final = "-updated_at"
 # The order of what a search finds, unless another one is asked for.
 BEST_MATCH: Final = "match"
+# The order in which few customers come first: those of stages that take much of the health.
+POOREST: Final = "health"
 DEFAULT_LIMIT: Final = 50
 MOST: Final = 200
 # Up to so many customers that a search has found are sorted; of more of them an index is likely to meet a page soon.
@@ -45,6 +47,8 @@ EVERYBODY: Final = 2**30
 ROWS_AT_ONCE: Final = 500
 # The figures of up to so many customers are looked up by their ids; those of more are read with everybody's.
 FEW_FIGURES: Final = 10_000
+# Of stages that take much of the health, figures of more customers are looked up: those of the others are many.
+FEW_POOR: Final = 20_000
 # How many customers a walk looks at for each that it hopes to find, and at least.
 STEPS: Final = 20
 FEWEST_STEPS: Final = 1000
@@ -87,7 +91,7 @@ def list_customers(query: ListQuery, *, tenant: TenantRef, policy: Policy, now: 
 
     Call inside the tenant's context. ``ordering`` must be one of ORDERINGS and the stages known to the caller.
     """
-    question = _question(query, tenant)
+    question = describe_question(query, tenant)
     position = decode_cursor(query.cursor, question=question) if query.cursor else None
     if position is not None and position.as_of is not None:
         now = dt.datetime.fromisoformat(position.as_of)
@@ -100,7 +104,7 @@ def list_customers(query: ListQuery, *, tenant: TenantRef, policy: Policy, now: 
     return replace(page, rows=_describe_all(page.rows, policy, tenant, now))
 
 
-def _question(query: ListQuery, tenant: TenantRef) -> bytes:
+def describe_question(query: ListQuery, tenant: TenantRef) -> bytes:
     """What a cursor belongs to: everything but the place and the size of the page."""
     filters = {name: sorted(set(value)) if name == "stage" else value for name, value in sorted(query.filters.items())}
     return orjson.dumps([tenant.id, replace(query, filters=filters, cursor=None, limit=0)])
@@ -140,6 +144,9 @@ class Search:
         is_email = "@" in text
         compiled = health_of(policy)
         ordering = ORDERINGS[query.ordering]
+        is_backward = position is not None and position.backward
+        self.policy, self.stages = policy, stages
+        self.by_poorest = query.ordering == POOREST and not is_backward
         self.ordering = replace(ordering, key=compiled.fill(ordering.key))
         asked = [one for name, one in LIST_FILTERS.items() if name in query.filters and one.condition]
         where = None if query.where is None else compile_where(query.where, policy, tenant, now)
@@ -186,6 +193,8 @@ class Search:
             if found.counted <= self.parameters["few"]:
                 return found.rows
             self.filters = replace(self.filters, search=False, pattern=True)
+        if (poorest := self._find_poorest()) is not None:
+            return poorest
         if self.ordering.few and self.filters.stages and not self.filters.pattern:
             # A plan that is kept, for any number of stages, would not look figures up.
             chosen = self._fetch(statements.sort_few, plan_again=True)
@@ -199,6 +208,30 @@ class Search:
             self.filters = replace(self.filters, search=True, pattern=False)
             self.parameters["few"] = EVERYBODY
         return self._fetch(statements.sort).rows
+
+    def _find_poorest(self) -> list[dict[str, Any]] | None:
+        """A page of the poorest health, if customers of the stages that take most fill it.
+
+        They do where the last of them is poorer than anyone of another stage can be. None: all have to be looked at.
+        """
+        if not self.by_poorest or self.filters.beyond_stage:
+            return None
+        bound = lowest_score(self.policy, self.parameters["health_elsewhere"])
+        asked = self.stages if self.stages is not None else self.policy.stages
+        poor = [stage for stage in asked if lowest_score(self.policy, penalty_of(self.policy, stage)) < bound]
+        key = self.parameters.get("key")
+        if not 0 < len(poor) < len(asked) or self.window.after == "null" or (key is not None and key >= bound):
+            return None
+        every, filters = self.parameters, self.filters
+        self.parameters = every | _stage_numbers(poor, self.policy, every["now"]) | {"few_figures": FEW_POOR}
+        self.filters = replace(filters, stages=True)
+        # What people have written is read for everyone at once, and not looked up.
+        gathers = self.policy.health.needs_work
+        found = self._fetch(statements.sort if gathers else statements.sort_few, plan_again=not gathers)
+        self.parameters, self.filters = every, filters
+        rows = found.rows
+        is_full = len(rows) > every["limit"] and rows[-1]["key"] is not None and rows[-1]["key"] < bound
+        return rows if is_full else None
 
     def _fetch(self, build: Callable[[Ordering, Filters, Window], str], *, plan_again: bool = False) -> _Fetched:
         with connection.cursor() if plan_again or self.plans_again else prepared_cursor("default") as cursor:

@@ -18,8 +18,9 @@ from lifecycle.queries.list_condition_kinds import InvalidWhere
 from lifecycle.queries.list_conditions import check_expression, read_where, say_condition, say_where
 from lifecycle.queries.list_filters import LIST_FILTERS, ListFilter
 from lifecycle.queries.listing import BEST_MATCH, ORDERINGS, ListQuery, Page, chosen_stages
-from lifecycle.queries.selection import Count, count_customers
+from lifecycle.queries.selection import Count
 from lifecycle.rules.expressions import Condition, Expression, conditions_of, write_expression
+from lifecycle.services.lists.counts import read_count
 from tenants.actors import TenantRef
 from tenants.rules.configuration.policy import Policy
 from tenants.rules.texts import clean_line, shorten_text
@@ -383,11 +384,13 @@ def describe_fields(asked: ListParameters, tenant: TenantRef) -> list[FilterFiel
 def count_found(
     asked: ListParameters, found: Page, summary: Mapping[str, Any], policy: Policy, tenant: TenantRef, now: dt.datetime
 ) -> Count:
-    """How many customers there are in all. One statement, and none where the page or the tenant's summary says it."""
+    """How many customers there are in all. One statement, and none where the page, the tenant's summary or a copy says
+    it.
+    """
     if not asked.cursor and found.next_cursor is None:
         return Count(len(found.rows))
     if asked.search or asked.texts or asked.others or asked.where or asked.stuck:
-        return count_customers(asked.to_query(), tenant=tenant, policy=policy, now=now)
+        return read_count(asked.to_query(), tenant=tenant, policy=policy, now=now)
     stages = chosen_stages(asked.to_query(), policy)
     counts = summary["stages"]
     return Count(sum(one["customers"] for one in counts if stages is None or one["stage"] in stages))

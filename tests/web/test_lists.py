@@ -4,6 +4,8 @@ import datetime as dt
 import json
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from lifecycle.services.configuration.publication import publish_configuration
 from lifecycle.services.customers.recording import CustomerFacts, record_customers
@@ -278,3 +280,23 @@ def test_names_are_text_whatever_they_contain(client, tenant):
     customer = record(tenant, "<b>1</b>", "<script>alert('x')</script>", "Wobbly", reason="Usage Dropped")
     for address in ("/", "/customers", f"/customers/{customer}"):
         assert b"<script>alert" not in client.get(address).content
+
+
+def test_the_number_of_a_list_with_conditions_is_counted_once_and_again_when_a_customer_changes(client, tenant):
+    def look():
+        with CaptureQueriesContext(connection) as captured:
+            shown = text_of(client.get("/customers?where=arr%3E%3D1000&ordering=name"))
+        return shown, len(captured)
+
+    for number in range(51):
+        record(tenant, f"crm-{number}", f"Company {number:02}", "Live")
+    # The first look of a process also reads who it is that looks.
+    client.get("/customers")
+    shown, counting = look()
+    assert "51 customers" in shown
+    assert look() == (shown, counting - 1)
+    record(tenant, "crm-50", "Company 50", "Live", arr="10")
+    shown, _statements = look()
+    assert "51 customers" not in shown and "50 customers" in shown
+    record(tenant, "crm-51", "Company 51", "Live")
+    assert "51 customers" in look()[0]
