@@ -446,6 +446,7 @@ SPECTACULAR_SETTINGS = {
         "EffectKindEnum": "tenants.rules.configuration.definitions.EFFECT_KINDS",
         "EffectMomentEnum": "tenants.rules.configuration.definitions.EFFECT_MOMENTS",
         "ProposalStateEnum": "lifecycle.api.risk_responses.PROPOSAL_STATES",
+        "BacktestResponseStateEnum": "lifecycle.api.risk_responses.PLAY_STATES",
         "ForecastStateEnum": "lifecycle.api.viewsets.forecasts.STATES",
         "HealthBandEnum": "lifecycle.rules.health.BANDS",
         "ActorKindEnum": "lifecycle.api.responses.ACTOR_KINDS",

@@ -6,6 +6,7 @@ from rest_framework import serializers
 from lifecycle.api.paging import PageResponse
 from lifecycle.api.rendering import ResponseSerializer
 from lifecycle.api.serializers import MUTE_HELP, MuteSerializer, NoteField, WholeNumberField
+from lifecycle.rules.health import BANDS
 from lifecycle.rules.horizon import HORIZON_DAYS
 from lifecycle.rules.transitions import LONGEST_NOTE, LONGEST_REASON
 from lifecycle.services.risk.past import KNOWN
@@ -14,7 +15,7 @@ from lifecycle.services.risk.watching import ACCEPTED, OPEN, OVER
 from tenants.api.serializers import StrictSerializer, TextField
 
 PROPOSAL_STATES = (OPEN, ACCEPTED, DISMISSED, OVER)
-RUNNING, DONE = "running", "done"
+PLAY_STATES = RUNNING, DONE = "running", "done"
 
 
 class ProposalResponse(ResponseSerializer):
@@ -128,7 +129,7 @@ class BacktestResponse(ResponseSerializer):
 
     draft = serializers.UUIDField()
     is_of_present_draft = serializers.BooleanField(help_text="The draft was not edited since.")
-    state = serializers.ChoiceField(choices=(RUNNING, DONE))
+    state = serializers.ChoiceField(choices=PLAY_STATES)
     customers_done = serializers.IntegerField()
     customers = serializers.IntegerField()
     known = serializers.ChoiceField(choices=KNOWN)
@@ -138,3 +139,41 @@ class BacktestResponse(ResponseSerializer):
     finished_at = serializers.DateTimeField(allow_null=True)
     churns = serializers.IntegerField()
     rules = RuleResultResponse(many=True)
+
+
+class HealthBacktestSerializer(StrictSerializer):
+    """``POST /configuration/health-backtest``."""
+
+    draft = serializers.UUIDField(required=False, help_text="The draft; the one that was edited last without it.")
+
+
+class BandSaidResponse(ResponseSerializer):
+    """What a band said. Shares are null where no customer was in it."""
+
+    band = serializers.ChoiceField(choices=BANDS)
+    looks = serializers.IntegerField(help_text="Customers on first days of months: one may count once a month.")
+    customers = serializers.IntegerField()
+    lost = serializers.IntegerField(help_text=f"Looks after which the customer churned within {HORIZON_DAYS} days.")
+    share = serializers.FloatField(allow_null=True)
+    share_low = serializers.FloatField(allow_null=True, help_text="The interval that holds it in 95 of 100 cases.")
+    share_high = serializers.FloatField(allow_null=True)
+    share_of_lost = serializers.FloatField(allow_null=True, help_text="Of all that churned, those of this band.")
+
+
+class HealthBacktestResponse(ResponseSerializer):
+    """The health of a draft, beside that of the live configuration, played over the tenant's own past.
+
+    `live` and `draft_bands` are of the customers that were judged so far.
+    """
+
+    draft = serializers.UUIDField()
+    is_of_present_draft = serializers.BooleanField(help_text="Neither the draft nor what is live was changed since.")
+    state = serializers.ChoiceField(choices=PLAY_STATES)
+    customers_done = serializers.IntegerField()
+    customers = serializers.IntegerField()
+    landmarks = serializers.ListField(child=serializers.DateField(), help_text="The days on which they were judged.")
+    live_version = serializers.IntegerField()
+    requested_by = serializers.CharField()
+    finished_at = serializers.DateTimeField(allow_null=True)
+    live = BandSaidResponse(many=True)
+    draft_bands = BandSaidResponse(many=True)

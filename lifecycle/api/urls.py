@@ -3,7 +3,7 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 from lifecycle.api.docs import DocsView, SchemaView
-from lifecycle.api.viewsets.backtests import BacktestViewSet
+from lifecycle.api.viewsets.backtests import BacktestViewSet, HealthBacktestViewSet
 from lifecycle.api.viewsets.configuration import ConfigurationViewSet
 from lifecycle.api.viewsets.contacts import ContactViewSet
 from lifecycle.api.viewsets.customer_data import CustomerDataViewSet
@@ -154,6 +154,11 @@ v1: list[URLPattern | URLResolver] = [
         "configuration/backtest",
         BacktestViewSet.as_view({"get": "retrieve", "post": "create"}),
         name="configuration-backtest",
+    ),
+    path(
+        "configuration/health-backtest",
+        HealthBacktestViewSet.as_view({"get": "retrieve", "post": "create"}),
+        name="configuration-health-backtest",
     ),
     path("proposals", ProposalViewSet.as_view({"get": "list"}), name="proposals"),
     path("proposals/<str:proposal_id>", ProposalViewSet.as_view({"get": "retrieve"}), name="proposal"),

@@ -5,13 +5,17 @@ from uuid import uuid4
 import pytest
 
 from audit.models import AdministrationEntry, LifecycleHistory
-from lifecycle.models import CustomerLifecycleStatus, RiskFiring, RulePlay
+from lifecycle.models import CustomerLifecycleStatus, HealthPlay, RiskFiring, RulePlay
+from lifecycle.services.customers.recording import CustomerFacts, record_customers
+from lifecycle.services.insight.health_plays import work_off_health_plays
+from lifecycle.services.insight.keeping import keep_facts
 from lifecycle.services.risk.playing import work_off_plays
 from lifecycle.services.risk.watching import watch_rules
 from tenants.context import tenant_context
 from tests.admin.test_configuration import new_draft
 from tests.factories import MINIMAL, CustomerFactory, utc_now
 from tests.services import acts
+from tests.services.test_insight import ACTOR, START, at, tell
 from tests.services.test_risk_rules import DOCUMENT, reported
 
 __all__ = ["reported"]
@@ -25,6 +29,7 @@ RULE = {
 }
 PROPOSALS = "/api/v1/proposals"
 BACKTEST = "/api/v1/configuration/backtest"
+HEALTH = "/api/v1/configuration/health-backtest"
 
 
 @pytest.fixture
@@ -183,3 +188,40 @@ def test_another_tenant_s_draft_is_not_played(api_client, tenant, other_users):
     assert outsider.get(f"{BACKTEST}?draft={draft.id}").status_code == 404
     with tenant_context(tenant.id):
         assert not RulePlay.objects.exists()
+
+
+def test_the_health_of_a_draft_is_played_beside_the_live_one_and_what_the_bands_said_is_answered(api_client, tenant):
+    client = api_client("tenant_admin")
+    assert client.get(HEALTH).status_code == client.post(HEALTH, {}).status_code == 404
+    came = (utc_now() - START).days - 250
+    made = tell(tenant, {"ann": [(came, "Active"), (came + 75, "Churned")], "bob": [(came, "Active")]}, {})
+    with tenant_context(tenant.id):
+        for name, issues in (("ann", 9), ("bob", 0)):
+            fact = CustomerFacts(made[name].external_id, "/support", at(came), support={"open_issues": issues})
+            record_customers([fact], tenant=tenant, actor=ACTOR, source="Import", now=utc_now(), create=False)
+    keep_facts(tenant)
+    anger = {"name": "Anger", "measure": "open_issues", "points": 100, "from": 0, "to": 6}
+    draft = new_draft(tenant, {**MINIMAL, "categories": {"Churned": "lost"}, "health": {"parts": [anger]}})
+    assert client.get(HEALTH).status_code == 404, "not played yet"
+    begun = client.post(HEALTH, {})
+    assert begun.status_code == 202
+    assert (begun.json()["draft"], begun.json()["state"], begun.json()["customers"]) == (str(draft.id), "running", 2)
+    list(work_off_health_plays(tenant, now=utc_now()))
+    done = client.get(f"{HEALTH}?draft={draft.id}").json()
+    assert (done["state"], done["customers_done"], done["is_of_present_draft"]) == ("done", 2, True)
+    assert len(done["landmarks"]) == 12 and done["live_version"] == 1
+    bands = {one["band"]: one for one in done["draft_bands"]}
+    # Ann is looked at on the first days of the two or three months before she is lost.
+    poor = bands["poor"]
+    assert poor["looks"] == poor["lost"] in (2, 3) and (poor["customers"], poor["share_of_lost"]) == (1, 1.0)
+    assert (bands["good"]["lost"], bands["good"]["share"]) == (0, 0.0) and bands["good"]["customers"] == 1
+    assert [one["band"] for one in done["live"]] == ["good", "watch", "poor", "unknown"]
+    assert api_client("account_manager").post(HEALTH, {}).status_code == 403
+
+
+def test_the_health_of_a_draft_with_errors_or_of_another_tenant_is_not_played(api_client, tenant, other_users):
+    draft = new_draft(tenant, {"stages": []})
+    assert api_client("tenant_admin").post(HEALTH, {}).status_code == 400
+    assert api_client(other_users.tenant_admin).post(HEALTH, {"draft": str(draft.id)}).status_code == 404
+    with tenant_context(tenant.id):
+        assert not HealthPlay.objects.exists()

@@ -127,6 +127,7 @@ def test_what_has_a_name_is_described_once(db):
 MAY_SAY_NOTHING = {
     "accept_proposal",
     "begin_backtest",
+    "begin_health_backtest",
     "change_task",
     "export_customer",
     "reveal_contacts",

@@ -71,6 +71,7 @@ OF_UNKNOWN_IDS = {
     *("read_notification", "acknowledge_notification", "find_customer"),
     *("get_note", "edit_note", "delete_note", "get_task", "change_task"),
     *("get_proposal", "accept_proposal", "dismiss_proposal", "get_backtest", "begin_backtest"),
+    *("get_health_backtest", "begin_health_backtest"),
     # What a field may hold depends on it, and whether one is pinned on that.
     *("pin_field", "unpin_field"),
     # Nor which source owns what.
@@ -121,6 +122,8 @@ def test_a_viewer_is_answered_as_described_too(server, tenant, tmp_path):
         "dismiss_proposal",
         "get_backtest",
         "begin_backtest",
+        "get_health_backtest",
+        "begin_health_backtest",
         "list_behind_figure",
     }
     assert refused == changing | EFFECTS | OF_THE_WORK | {"list_history", "list_changes"}

@@ -166,6 +166,8 @@ DOORS: dict[tuple[str, str], Door] = {
     # A tenant without a draft has nothing to play: see tests/api/test_proposals.py.
     ("GET", "/api/v1/configuration/backtest"): Door(CONFIGURE_STAGES, answers=(404,)),
     ("POST", "/api/v1/configuration/backtest"): Door(CONFIGURE_STAGES, lambda _: {}, answers=(404,)),
+    ("GET", "/api/v1/configuration/health-backtest"): Door(CONFIGURE_STAGES, answers=(404,)),
+    ("POST", "/api/v1/configuration/health-backtest"): Door(CONFIGURE_STAGES, lambda _: {}, answers=(404,)),
     # Ids that are none of the tenant's are a 404: see there.
     ("GET", "/api/v1/proposals"): Door(VIEW_LIFECYCLE),
     ("GET", "/api/v1/proposals/{proposal_id}"): Door(VIEW_HISTORY, answers=(400, 404)),

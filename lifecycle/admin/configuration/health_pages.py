@@ -13,18 +13,15 @@ from lifecycle.rules.health import BANDS
 from lifecycle.rules.horizon import HORIZON_DAYS
 from lifecycle.services.configuration.health_preview import (
     HealthQuestion,
+    ask_of_draft,
     count_health_changes,
     list_health_changes,
-    rename_stages,
 )
-from lifecycle.services.configuration.plans import complete_renames, judge_plan
 from lifecycle.services.insight.health_plays import begin_health_play, describe_health_play, find_health_play
 from tenants.actors import TenantRef
 from tenants.admin.base import service_arguments
 from tenants.models import ConfigurationVersion
-from tenants.rules.configuration.document import read_configuration
-from tenants.rules.configuration.policy import compile_policy
-from tenants.services.configuration.versions import NoSuchVersion, list_stages
+from tenants.services.configuration.versions import NoSuchVersion
 
 HEALTH: Final = "admin:configuration_health"
 BAND_LABELS: Final[dict[str, str | Promise]] = {
@@ -106,17 +103,11 @@ def gather_health_play(draft: ConfigurationVersion, tenant: Any, *, live_version
 
 def _ask(draft: ConfigurationVersion, tenant: TenantRef) -> tuple[HealthQuestion | None, str]:
     """The draft beside what is live, or why there is nothing to compare."""
-    configuration, _findings = read_configuration(draft.document)
     live = read_live_state(tenant).policy
-    if configuration is None:
-        return None, _("The draft has errors: correct them first, then look again.")
     if live is None:
         return None, _("Nothing is live yet, so there is nothing to compare the draft with.")
-    stages = list_stages(tenant)
-    targets, _errors = judge_plan(configuration, renamed=draft.renamed, mapping=draft.mapping, stages=stages)
-    renamed = complete_renames(configuration, draft.renamed, stages=stages)
-    policy = compile_policy(configuration, version=live.version + 1)
-    return HealthQuestion(live, policy, rename_stages(stages, renamed=renamed, targets=targets)), ""
+    question = ask_of_draft(draft, live=live, tenant=tenant)
+    return question, "" if question else _("The draft has errors: correct them first, then look again.")
 
 
 def _label(band: str) -> str:

@@ -1,4 +1,4 @@
-"""A draft's at-risk rules played over the tenant's own past."""
+"""A draft's at-risk rules, and its health, played over the tenant's own past."""
 
 from typing import Any, ClassVar, Final
 from uuid import UUID
@@ -12,16 +12,28 @@ from rest_framework.response import Response
 
 from lifecycle.api import schema
 from lifecycle.api.filters import refuse_unknown_parameters
-from lifecycle.api.risk_responses import DONE, RUNNING, BacktestResponse, BacktestSerializer
+from lifecycle.api.risk_responses import (
+    DONE,
+    RUNNING,
+    BacktestResponse,
+    BacktestSerializer,
+    HealthBacktestResponse,
+    HealthBacktestSerializer,
+)
 from lifecycle.api.viewsets.effects import read_id
 from lifecycle.api.viewsets.tenant import TenantViewSet
-from lifecycle.models import RulePlay
+from lifecycle.models import HealthPlay, RulePlay
 from lifecycle.rules.risk.judging import Tally
+from lifecycle.services.configuration.health_preview import ask_of_draft
+from lifecycle.services.insight.health_backtest import BandSaid
+from lifecycle.services.insight.health_plays import begin_health_play, describe_health_play, find_health_play
 from lifecycle.services.risk.playing import RuleResult, begin_play, describe_results, find_play
 from tenants.models import ConfigurationVersion
 from tenants.refusals import RequestRefused
 from tenants.roles import CONFIGURE_STAGES
 from tenants.rules.configuration.document import parse_configuration
+from tenants.rules.configuration.policy import Policy
+from tenants.services.configuration.policies import NoConfiguration, live_policy
 from tenants.services.configuration.versions import find_draft
 
 _DRAFT: Final = OpenApiParameter(
@@ -29,17 +41,28 @@ _DRAFT: Final = OpenApiParameter(
 )
 
 
-class BacktestViewSet(TenantViewSet):
-    """``/configuration/backtest``."""
-
+class _OfDraft(TenantViewSet):
     required_permissions: ClassVar[dict[str, str]] = dict.fromkeys(("retrieve", "create"), CONFIGURE_STAGES)
+
+    def _find_asked(self, request: Request) -> ConfigurationVersion:
+        refuse_unknown_parameters(request.query_params, ("draft",))
+        text = request.query_params.get("draft")
+        return self._find(read_id(text, "draft") if text is not None else None)
+
+    def _find(self, draft_id: UUID | None) -> ConfigurationVersion:
+        draft = find_draft(draft_id, tenant=self.tenant)
+        if draft is None:
+            raise RequestRefused("not_found", _("There is no such draft."))
+        return draft
+
+
+class BacktestViewSet(_OfDraft):
+    """``/configuration/backtest``."""
 
     @schema.describe("get_backtest", "configuration", _DRAFT, answer=BacktestResponse)
     def retrieve(self, request: Request) -> Response:
         """How far the play of a draft has come that was asked for last, and once it is done what each rule did."""
-        refuse_unknown_parameters(request.query_params, ("draft",))
-        text = request.query_params.get("draft")
-        draft = self._find(read_id(text, "draft") if text is not None else None)
+        draft = self._find_asked(request)
         play = find_play(draft.id, tenant=self.tenant)
         if play is None:
             raise RequestRefused("not_found", _("The rules of this draft were not played yet."))
@@ -65,11 +88,84 @@ class BacktestViewSet(TenantViewSet):
         )
         return Response(BacktestResponse.render(describe_play(play, draft)), status=202)
 
-    def _find(self, draft_id: UUID | None) -> ConfigurationVersion:
-        draft = find_draft(draft_id, tenant=self.tenant)
-        if draft is None:
-            raise RequestRefused("not_found", _("There is no such draft."))
-        return draft
+
+class HealthBacktestViewSet(_OfDraft):
+    """``/configuration/health-backtest``."""
+
+    @schema.describe("get_health_backtest", "configuration", _DRAFT, answer=HealthBacktestResponse)
+    def retrieve(self, request: Request) -> Response:
+        """How far the play of a draft's health has come that was asked for last, and what the bands said so far."""
+        draft = self._find_asked(request)
+        play = find_health_play(draft.id, tenant=self.tenant)
+        if play is None:
+            raise RequestRefused("not_found", _("The health of this draft was not played yet."))
+        return Response(HealthBacktestResponse.render(describe_health(play, draft, self._live())))
+
+    @schema.describe(
+        "begin_health_backtest",
+        "configuration",
+        request=HealthBacktestSerializer,
+        answer=HealthBacktestResponse,
+        status=202,
+    )
+    def create(self, request: Request) -> Response:
+        """Judge all customers by a draft's health and by the live one, on the first days of the last twelve months of
+        which 90 days are over, in the background; ask again for the result.
+
+        An earlier play of the same draft is replaced.
+        """
+        body = HealthBacktestSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        draft, live = self._find(body.validated_data.get("draft")), self._live()
+        question = ask_of_draft(draft, live=live, tenant=self.tenant)
+        if question is None:
+            raise RequestRefused("invalid_request", _("The draft has errors: correct them first, then look again."))
+        play = begin_health_play(
+            draft,
+            live=live,
+            names=question.names,
+            tenant=self.tenant,
+            actor=self.identity.actor(),
+            now=timezone.now(),
+        )
+        return Response(HealthBacktestResponse.render(describe_health(play, draft, live)), status=202)
+
+    def _live(self) -> Policy:
+        try:
+            return live_policy(self.tenant.id)
+        except NoConfiguration as error:
+            sentence = _("Nothing is live yet, so there is nothing to compare the draft with.")
+            raise RequestRefused("invalid_request", sentence) from error
+
+
+def describe_health(play: HealthPlay, draft: ConfigurationVersion, live: Policy) -> dict[str, Any]:
+    """The play of a draft's health as ``HealthBacktestResponse`` renders it."""
+    said = describe_health_play(play)
+    return {
+        "draft": draft.id,
+        "is_of_present_draft": (play.revision, play.live_version) == (draft.revision, live.version),
+        "state": RUNNING if play.finished_at is None else DONE,
+        "customers_done": play.done,
+        "customers": play.total,
+        "landmarks": said.landmarks,
+        **{name: getattr(play, name) for name in ("live_version", "requested_by", "finished_at")},
+        "live": [_describe_band(one) for one in said.live],
+        "draft_bands": [_describe_band(one) for one in said.draft],
+    }
+
+
+def _describe_band(one: BandSaid) -> dict[str, Any]:
+    share = one.share
+    return {
+        "band": one.band,
+        "looks": share.rows,
+        "customers": share.customers,
+        "lost": share.hits,
+        "share": share.value,
+        "share_low": share.low,
+        "share_high": share.high,
+        "share_of_lost": one.of_churned,
+    }
 
 
 def describe_play(play: RulePlay, draft: ConfigurationVersion) -> dict[str, Any]:

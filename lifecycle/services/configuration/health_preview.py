@@ -10,11 +10,14 @@ from django.db import connection
 
 from lifecycle.queries.health import WORK, band_of, gather_work, health_of, penalty_of
 from lifecycle.rules.health import BANDS
-from lifecycle.services.configuration.plans import Target
+from lifecycle.services.configuration.plans import Target, complete_renames, judge_plan
 from storage.cursors import plain_array, text_array
 from storage.timeouts import allow_seconds
 from tenants.actors import TenantRef
-from tenants.rules.configuration.policy import Policy
+from tenants.models import ConfigurationVersion
+from tenants.rules.configuration.document import read_configuration
+from tenants.rules.configuration.policy import Policy, compile_policy
+from tenants.services.configuration.versions import list_stages
 
 PREVIEW_SECONDS: Final = 120
 PAGE: Final = 50
@@ -97,6 +100,20 @@ class HealthQuestion:
     live: Policy
     draft: Policy
     names: Mapping[str, str]
+
+
+def ask_of_draft(draft: ConfigurationVersion, *, live: Policy, tenant: TenantRef) -> HealthQuestion | None:
+    """The draft's health beside the live one; None for a draft with errors. One statement. Call in the tenant's
+    context.
+    """
+    configuration, _findings = read_configuration(draft.document)
+    if configuration is None:
+        return None
+    stages = list_stages(tenant)
+    targets, _errors = judge_plan(configuration, renamed=draft.renamed, mapping=draft.mapping, stages=stages)
+    renamed = complete_renames(configuration, draft.renamed, stages=stages)
+    policy = compile_policy(configuration, version=live.version + 1)
+    return HealthQuestion(live, policy, rename_stages(stages, renamed=renamed, targets=targets))
 
 
 def rename_stages(stages: list[str], *, renamed: Mapping[str, str], targets: Mapping[str, Target]) -> Mapping[str, str]:
