@@ -23,7 +23,8 @@ PLAIN_ENV = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 DURABLE = ("max_connections=200",)
 # A throw-away server of a test run: no one needs its data after a crash.
 FAST = (
-    *DURABLE,
+    # Each of several workers may have sixty-four clients at once, with two connections each.
+    "max_connections=600",
     "fsync=off",
     "synchronous_commit=off",
     "full_page_writes=off",
