@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.forking import Forked, Started
 from tests.messaging.kafka import command_env
 
-READY_SECONDS = 180
+READY_SECONDS = 400
 HOST = "c360.example"
 # What the proxy in front says: the request came over TLS, from this client.
 PROXY_HEADERS = {"Host": HOST, "X-Forwarded-Proto": "https", "X-Forwarded-For": "198.51.100.7"}
