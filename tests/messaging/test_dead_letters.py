@@ -156,7 +156,7 @@ def test_a_replayed_event_may_wait_for_its_customer(acme: Speaker) -> None:
     from lifecycle.services.events.processing import CONSUMER, sweep_parked
 
     acme.hear(acme.renewed("late", minutes=1), now=at(0))
-    sweep_parked(actor=CONSUMER, now=at(20))
+    sweep_parked(actor=CONSUMER, now=at(20), seconds=120)
     assert [dead_letter.code for dead_letter in acme.dead_letters()] == ["unknown_customer"]
     (dead_letter,) = acme.dead_letters()
     reported = run("replay", str(dead_letter.id))

@@ -367,7 +367,7 @@ def test_parked_events_of_a_customer_from_another_door_are_released_by_the_sweep
     customer = CustomerFactory(tenant=acme.tenant, external_id="c9", segment="SMB")
     with tenant_context(acme.tenant.id):
         type(customer).objects.filter(id=customer.id).update(occurred_at=NOON)
-    sweep_parked(actor=CONSUMER, now=dt.datetime.now(dt.UTC))
+    sweep_parked(actor=CONSUMER, now=dt.datetime.now(dt.UTC), seconds=120)
     assert acme.parked() == []
     assert acme.customer("c9").segment == "Enterprise"
     assert acme.inbox()[event.event.id] == "applied"
@@ -376,9 +376,9 @@ def test_parked_events_of_a_customer_from_another_door_are_released_by_the_sweep
 def test_an_event_whose_customer_never_comes_is_dead_after_its_time(acme: Speaker) -> None:
     event = acme.renewed(minutes=1)
     acme.hear(event, now=at(10))
-    sweep_parked(actor=CONSUMER, now=at(24.9))
+    sweep_parked(actor=CONSUMER, now=at(24.9), seconds=120)
     assert (len(acme.parked()), acme.dead_letters()) == (1, [])
-    sweep_parked(actor=CONSUMER, now=at(25))
+    sweep_parked(actor=CONSUMER, now=at(25), seconds=120)
     assert acme.parked() == []
     (dead_letter,) = acme.dead_letters()
     assert (dead_letter.code, dead_letter.event_id, dead_letter.failed_at) == (
@@ -387,7 +387,7 @@ def test_an_event_whose_customer_never_comes_is_dead_after_its_time(acme: Speake
         at(25),
     )
     assert acme.inbox()[event.event.id] == "dead"
-    sweep_parked(actor=CONSUMER, now=at(30))
+    sweep_parked(actor=CONSUMER, now=at(30), seconds=120)
     assert len(acme.dead_letters()) == 1
 
 

@@ -62,7 +62,7 @@ def poison(monkeypatch: pytest.MonkeyPatch) -> set[str]:
 
 
 def sweep(*, now: dt.datetime | None = None) -> list[Result]:
-    return sweep_parked(actor=CONSUMER, now=now or dt.datetime.now(dt.UTC))
+    return sweep_parked(actor=CONSUMER, now=now or dt.datetime.now(dt.UTC), seconds=120)
 
 
 def wait_for_customers(speaker: Speaker, *names: str) -> None:

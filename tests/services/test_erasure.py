@@ -237,7 +237,7 @@ def test_messages_that_wait_are_deleted(acme: Acme) -> None:
 def test_somebody_known_only_from_messages_is_erased_and_exported(acme: Acme) -> None:
     acme.hear(acme.say("customer.updated", "c9", contacts=[ZORA]), now=at(0))
     assert [one["external_id"] for one in export(acme, "c9")["parked_events"]] == ["c9"]
-    sweep_parked(actor=CONSUMER, now=at(20))
+    sweep_parked(actor=CONSUMER, now=at(20), seconds=120)
     (dead_letter,) = acme.dead_letters()
     exported = export(acme, "c9")
     assert exported["company"] is None and exported["administration"] == []

@@ -125,7 +125,7 @@ def tell_by_events(speaker: Speaker) -> None:
     assert [replayed.outcome for replayed in replay_dead_letters([first], actor=OPERATOR, now=now)] == ["dead"]
     assert discard_dead_letters([second], reason="a test", actor=OPERATOR, now=now) == 1
     assert outcomes(speaker.hear(speaker.updated("late", minutes=1))) == ["parked"]
-    sweep_parked(actor=OPERATOR, now=now)
+    sweep_parked(actor=OPERATOR, now=now, seconds=120)
     assert len(speaker.parked()) == 1
 
 
