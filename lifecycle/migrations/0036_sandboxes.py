@@ -35,6 +35,6 @@ EMPTY = [
 
 
 class Migration(migrations.Migration):
-    dependencies = [("lifecycle", "0033_least_memory"), ("tenants", "0013_sandboxes")]
+    dependencies = [("lifecycle", "0035_known_moves"), ("tenants", "0013_sandboxes")]
 
     operations = [migrations.RunSQL(EMPTY, "DROP FUNCTION empty_sandbox()")]
