@@ -3,6 +3,7 @@
 import re
 import socket
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -344,7 +345,9 @@ def test_the_command_refuses_a_batch_of_nothing() -> None:
 def test_headers_that_the_library_fails_on_make_a_message_unreadable_and_nothing_else(error: Exception) -> None:
     raw = Mock(**{"topic.return_value": "customer.updated", "partition.return_value": 2, "offset.return_value": 7})
     raw.configure_mock(**{"key.return_value": b"c1", "value.return_value": b"{}", "headers.side_effect": error})
+    raw.configure_mock(**{"timestamp.return_value": (1, 1_772_452_800_250)})
     message = as_message(raw)
+    assert message.sent_at == datetime(2026, 3, 2, 12, 0, 0, 250_000, tzinfo=UTC)
     assert (message.topic, message.partition, message.offset) == ("customer.updated", 2, 7)
     assert (message.key, message.value, message.headers) == (b"c1", b"{}", ())
     event = receive(message).event
