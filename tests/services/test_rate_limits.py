@@ -5,6 +5,7 @@ import threading
 import time
 from math import ceil
 
+import http_sf
 import pytest
 from django.db import OperationalError, connections, transaction
 from redis.exceptions import ConnectionError as RedisGone
@@ -133,6 +134,36 @@ def test_the_headers_tell_budget_and_rest(tenant, person):
         take(tenant, person, 8)
     assert limited.value.headers["Retry-After"] == str(limited.value.retry_after)
     assert limited.value.headers["RateLimit"].startswith('"updates";r=7;t=')
+
+
+def test_a_parser_of_others_reads_in_the_headers_what_is_meant(tenant, person):
+    """RFC 9651 by http-sf: each is a list of one string, whose parameters are whole numbers.
+
+    draft-ietf-httpapi-ratelimit-headers: q quota and w seconds of the policy; r what remains, t seconds until all does.
+    """
+
+    def read(headers, name):
+        ((policy, parameters),) = http_sf.parse(headers[name].encode(), tltype="list")
+        assert (type(policy), {type(value) for value in parameters.values()}) == (str, {int})
+        return policy, parameters
+
+    budget = take(tenant, person, 3)
+    assert read(budget.headers, "RateLimit-Policy") == ("updates", {"q": 10, "w": 3600})
+    name, left = read(budget.headers, "RateLimit")
+    assert (name, left["r"], left.keys()) == ("updates", 7, {"r", "t"})
+    assert 3600 <= left["t"] <= 3660
+    with pytest.raises(RateLimited) as limited:
+        take(tenant, person, 8)
+    refused = limited.value.headers
+    assert read(refused, "RateLimit-Policy") == ("updates", {"q": 10, "w": 3600})
+    assert read(refused, "RateLimit")[1]["r"] == 7
+    # Retry-After is no structured field: a number of seconds (RFC 9110).
+    assert 1 <= int(refused["Retry-After"]) <= 3660
+    for headers, names in ((budget.headers, 2), (refused, 3)):
+        assert len(headers) == names
+        for field in ("RateLimit-Policy", "RateLimit"):
+            # As it is written, no other spelling of the same.
+            assert http_sf.ser(http_sf.parse(headers[field].encode(), tltype="list")) == headers[field]
 
 
 def test_two_people_have_two_budgets(tenant):
