@@ -15,11 +15,12 @@ from local.sdk import PACKAGE, SOURCE, build_sdk
 from tenants.context import tenant_context
 from tenants.services.accounts.tokens import issue_access
 from tests.clients.unreliable import Unreliable
-from tests.factories import CustomerFactory
+from tests.factories import CustomerFactory, UserFactory
 from tests.forking import ROOT
 
 STORY = Path(__file__).with_name("python_story.py")
 SDK_STORY = Path(__file__).with_name("sdk_story.py")
+ASYNC_STORY = Path(__file__).with_name("sdk_async_story.py")
 DESCRIPTION = ROOT / "docs" / "openapi.yaml"
 PROGRAMS = Path(sys.executable).parent
 
@@ -113,3 +114,29 @@ def api_address(server, users, tenant):
         "customer": str(customers[0].id),
         "tenant": tenant,
     }
+
+
+def test_asyncio_functions_of_the_package_do_the_same_and_give_each_refusal_as_an_answer(
+    client_folder, server, tenant, real_password, tmp_path
+):
+    for _ in range(4):
+        CustomerFactory(tenant=tenant, stage="Trial")
+    account = UserFactory(tenant=tenant, is_service_account=True, updates_per_hour=3)
+    (wheel,) = (client_folder / "sdk" / "dist").glob("customer360_client-0.1.0-*.whl")
+    installed = tmp_path / "installed"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(installed)
+    url, token = f"http://127.0.0.1:{server.port}", issue_access(account).token
+    reported = run(sys.executable, ASYNC_STORY, url, token, cwd=tmp_path, PYTHONPATH=str(installed))
+    assert reported.returncode == 0, reported.stderr
+    assert json.loads(reported.stdout) == {
+        "listed": 4,
+        "stages": ["Trial"],
+        "same_tag": [200, 412],
+        "stale": [412, "version_conflict"],
+        "unconfirmed": [409, "effects_unconfirmed"],
+        "moved": [200, 200, 429],
+        "over": ["rate_limited", True, ['"updates"', "r=0"]],
+    }
+    with tenant_context(tenant.id):
+        assert LifecycleHistory.objects.filter(to_stage="Rollout").count() == 3
