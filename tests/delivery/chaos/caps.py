@@ -125,4 +125,7 @@ def _start_with_the_hour() -> None:
     left = 3600 - time.time() % 3600
     if left < 180:
         say(f"  waiting {left:.0f} s for the next hour")
-        signals.pause(left + 1)
+        until = time.monotonic() + left + 1
+        # A process that ends in the meantime wakes it.
+        while (left := until - time.monotonic()) > 0:
+            signals.pause(left)
