@@ -483,6 +483,7 @@ if len(LANGUAGES) > 1:
     MIDDLEWARE.insert(MIDDLEWARE.index("config.middleware.AnswerOutages"), "config.languages.ChooseLanguage")
 TIME_ZONE = "UTC"
 USE_I18N = True
+FORMAT_MODULE_PATH = "config.formats"
 USE_TZ = True
 APPEND_SLASH = False
 

@@ -1,13 +1,14 @@
-"""Tests side by side: what each worker of pytest-xdist has for itself, and which tests stay together on one.
+"""Tests side by side: what each worker of pytest-xdist has for itself. Which tests it gets says ``tests.schedule``.
 
 Each worker, and a run without workers, has a database of its own, copied from one that the first to need it migrates,
 and a Redis database of its own. The roles of the cluster and the Kafka broker are shared: a test takes topics that
-only it knows. Tests of a file stay together, for the sake of what its fixtures make once. So do those of several files
-that use one running product: it is started once for all of them, and not by each worker that gets one of the files.
+only it knows.
 """
 
+import contextlib
 import faulthandler
 import gc
+import importlib
 import logging
 import os
 import signal
@@ -15,6 +16,7 @@ import sys
 import threading
 import time
 import traceback
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,34 +35,8 @@ from xdist.scheduler import LoadScopeScheduling
 
 from config import processes
 from tenants.services import database as provisioning
+from tests.schedule import FIRST, ByFile, turn
 
-BROWSER = "tests/browser/"
-# What begins alike stays on one worker.
-TOGETHER = (
-    (BROWSER,),
-    ("tests/operations/",),
-    ("tests/clients/",),
-    tuple(f"tests/serving/test_{name}.py" for name in ("requests", "slow_clients", "answers")),
-)
-# What waits for most of its time: for a broker, for processes that are killed, for clients that are slow on purpose.
-WAITING = (
-    "tests/messaging/test_chaos.py",
-    "tests/messaging/",
-    "tests/delivery/test_chaos.py",
-    "tests/serving/test_requests.py",
-    "tests/serving/test_database_away.py",
-)
-# What takes longest begins first, so that no worker is left alone with it at the end.
-FIRST = (
-    BROWSER,
-    *WAITING,
-    "tests/local/",
-    "tests/serving/",
-    "tests/clients/",
-    "tests/operations/",
-    "tests/production/",
-    "tests/replication/",
-)
 MOST_WORKERS = 4
 # What is said of today must not be asked tomorrow, and what was counted in an hour not in the next one: hardly a test
 # with days or hours in it takes longer than this.
@@ -79,45 +55,6 @@ MIGRATING = 360_001
 RUN = pytest.StashKey[str]()
 NOT_RUN = pytest.StashKey[str]()
 STATE = pytest.StashKey[dict[str, Any]]()
-
-
-class ByFile(LoadScopeScheduling):
-    """Gives a worker the tests of a whole file at a time, or of all files that share a product."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        groups = (group[0] for group in TOGETHER if nodeid.startswith(group))
-        return next(groups, nodeid.split("::", 1)[0])
-
-    def _assign_work_unit(self, node: Any) -> None:
-        """The next unit. While another worker has one that waits it is one that does not, as long as there are such:
-        with two that wait a processor would have nothing to do.
-        """
-        others = [units for other, units in self.assigned_work.items() if other is not node]
-        is_waited = any(waits(name) and not all(unit.values()) for units in others for name, unit in units.items())
-        name = next((name for name in self.workqueue if not waits(name)), None) if is_waited else None
-        if name is not None:
-            self.workqueue.move_to_end(name, last=False)
-        super()._assign_work_unit(node)
-
-    def remove_node(self, node: Any) -> str | None:
-        """The test that a worker died of is not tried again; the others that it was to run are."""
-        for unit in self.assigned_work[node].values():
-            for nodeid, is_done in unit.items():
-                if not is_done:
-                    unit[nodeid] = True
-                    self._hand_on(self.assigned_work.pop(node))
-                    return nodeid
-        return super().remove_node(node)
-
-    def _hand_on(self, units: dict[str, dict[str, bool]]) -> None:
-        self.workqueue.update({name: unit for name, unit in units.items() if not all(unit.values())})
-        for node in self.assigned_work:
-            self._reschedule(node)
-
-
-def waits(name: str) -> bool:
-    """Whether the tests of a file, or of the unit that is called by it, wait for most of their time."""
-    return name.startswith(WAITING)
 
 
 def is_worker(config: pytest.Config) -> bool:
@@ -163,10 +100,29 @@ def pytest_collection(session: pytest.Session) -> Iterator[None]:
     """Whatever is loaded here stays until the end: looking through it again and again for garbage finds none."""
     gc.disable()
     try:
+        _share_compiling(session.config)
         yield
     finally:
         gc.freeze()
         gc.enable()
+
+
+def _share_compiling(config: pytest.Config) -> None:
+    """Import the files of the whole suite, each worker from another one on. What one of them has compiled the others
+    read; side by side each would compile all, seconds of it in a fresh checkout. What cannot be imported is left for
+    the collection, which says why.
+    """
+    paths = config.getini("testpaths")
+    if not is_worker(config) or [Path(arg).resolve() for arg in config.args] != [
+        config.rootpath / one for one in paths
+    ]:
+        return
+    workerinput = config.workerinput  # type: ignore[attr-defined]
+    files = sorted(file for one in paths for file in (config.rootpath / one).rglob("test_*.py"))
+    for file in turn(files, int(workerinput["workerid"].removeprefix("gw")), workerinput["workercount"]):
+        with contextlib.suppress(Exception, pytest.fail.Exception, pytest.skip.Exception), warnings.catch_warnings():
+            warnings.simplefilter("error")
+            importlib.import_module(".".join(file.relative_to(config.rootpath).with_suffix("").parts))
 
 
 @pytest.hookimpl(trylast=True)

@@ -1,12 +1,18 @@
 """Each list of the administration is called what it lists, and says so when there is nothing in it."""
 
 import re
+from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import reverse
 
+from lifecycle.admin.actions import ACTIONS
 from tests.web.conftest import text_of
+
+# How the services say which action an entry of the administration log is about.
+RECORDED = re.compile(r'(?:\baction=|_record\(|\bactions\.append\()\s*"([a-z_]+)"')
 
 # With a page of their own instead of Django's list, and those of internal staff.
 OTHERS = {
@@ -43,3 +49,12 @@ def test_an_empty_list_says_why_it_is_empty(page_client: Any, users: Any) -> Non
     people = reverse("admin:tenants_user_changelist")
     assert "Nothing matches. Change the search, or remove a filter." in text_of(client.get(people, {"q": "no one"}))
     assert "Nothing matches" not in text_of(client.get(people))
+
+
+def test_the_administration_log_names_every_action_that_the_product_records() -> None:
+    known = set(ACTIONS)
+    rooms = (Path(settings.BASE_DIR, room, "services") for room in ("lifecycle", "tenants"))
+    sources = [path.read_text() for room in rooms for path in room.rglob("*.py")]
+    found = {name for source in sources for name in RECORDED.findall(source)}
+    assert {"complete_task", "pin_field", "save_view", "snooze_customer", "set_team"} <= found
+    assert found - known == set()

@@ -9,6 +9,7 @@ from lifecycle.services.customers.recording import ContactFacts, CustomerFacts, 
 from tenants.actors import system_actor
 from tenants.context import tenant_context
 from tests.factories import CustomerFactory, utc_now
+from tests.services.test_audit_chain import move
 
 pytestmark = pytest.mark.browser
 
@@ -198,6 +199,27 @@ def test_the_links_of_the_administration_are_underlined(open_browser, users, ten
               .map((one) => one.outerHTML.slice(0, 120))"""
         )
         assert plain == [], address
+
+
+LISTS = (
+    *("/admin/audit/lifecyclehistory/", "/admin/audit/administrationentry/", "/admin/audit/refusedattempt/"),
+    *("/admin/lifecycle/effectrun/", "/admin/lifecycle/customer/", "/admin/tenants/user/"),
+)
+
+
+def test_the_lists_of_the_administration_are_accessible_and_as_wide_as_the_screen(open_browser, users, tenant):
+    customer = CustomerFactory(tenant=tenant, stage="Live")
+    move(customer, tenant, ("Wobbly", "Usage Dropped"), ("Live", None))
+    page = open_browser(users.tenant_admin, reduced_motion="reduce")
+    for address in LISTS:
+        page.goto(address)
+        for width in at_each_width(page, 390, 1280):
+            page.wait_for_function(
+                "least => document.querySelector('#changelist').getBoundingClientRect().width > least",
+                arg=340 if width == 390 else 900,
+            )
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, (address, width)
+            assert_accessible(page, f"{address} at {width} px")
 
 
 def test_the_documentation_of_the_api_can_be_read(open_browser, users):

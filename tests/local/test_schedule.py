@@ -1,11 +1,13 @@
 """Which worker gets which tests."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from tests.workers import BROWSER, ByFile, pytest_collection_modifyitems, waits
+from tests.schedule import BROWSER, ByFile, turn, waits
+from tests.workers import pytest_collection_modifyitems
 
 FILES = {
     "tests/api/test_customers.py": 40,
@@ -75,3 +77,11 @@ def test_two_workers_wait_at_once_only_when_nothing_else_is_left(count: int) -> 
     busy = [turn for turn, number in enumerate(waiting) if number < len(turns[turn])]
     assert max(waiting[: busy[-1]]) == 1
     assert waiting[1] == 1, "what waits is begun at once, beside the browser"
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_each_worker_begins_to_import_with_another_file_and_imports_all(count: int) -> None:
+    files = [Path(name) for name in FILES]
+    turns = [turn(files, worker, count) for worker in range(count)]
+    assert len({names[0] for names in turns}) == count
+    assert all(sorted(names) == files for names in turns)

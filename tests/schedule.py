@@ -1,0 +1,83 @@
+"""Which worker of pytest-xdist gets which tests, and when.
+
+Tests of a file stay together, for the sake of what its fixtures make once. So do those of several files that use one
+running product: it is started once for all of them, and not by each worker that gets one of the files.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from xdist.scheduler import LoadScopeScheduling
+
+BROWSER = "tests/browser/"
+# What begins alike stays on one worker.
+TOGETHER = (
+    (BROWSER,),
+    ("tests/operations/",),
+    ("tests/clients/",),
+    tuple(f"tests/serving/test_{name}.py" for name in ("requests", "slow_clients", "answers")),
+)
+# What waits for most of its time: for a broker, for processes that are killed, for clients that are slow on purpose.
+WAITING = (
+    "tests/messaging/test_chaos.py",
+    "tests/messaging/",
+    "tests/delivery/test_chaos.py",
+    "tests/serving/test_requests.py",
+    "tests/serving/test_database_away.py",
+)
+# What takes longest begins first, so that no worker is left alone with it at the end.
+FIRST = (
+    BROWSER,
+    *WAITING,
+    "tests/local/",
+    "tests/serving/",
+    "tests/clients/",
+    "tests/operations/",
+    "tests/production/",
+    "tests/replication/",
+)
+
+
+class ByFile(LoadScopeScheduling):
+    """Gives a worker the tests of a whole file at a time, or of all files that share a product."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        groups = (group[0] for group in TOGETHER if nodeid.startswith(group))
+        return next(groups, nodeid.split("::", 1)[0])
+
+    def _assign_work_unit(self, node: Any) -> None:
+        """The next unit. While another worker has one that waits it is one that does not, as long as there are such:
+        with two that wait a processor would have nothing to do.
+        """
+        others = [units for other, units in self.assigned_work.items() if other is not node]
+        is_waited = any(waits(name) and not all(unit.values()) for units in others for name, unit in units.items())
+        name = next((name for name in self.workqueue if not waits(name)), None) if is_waited else None
+        if name is not None:
+            self.workqueue.move_to_end(name, last=False)
+        super()._assign_work_unit(node)
+
+    def remove_node(self, node: Any) -> str | None:
+        """The test that a worker died of is not tried again; the others that it was to run are."""
+        for unit in self.assigned_work[node].values():
+            for nodeid, is_done in unit.items():
+                if not is_done:
+                    unit[nodeid] = True
+                    self._hand_on(self.assigned_work.pop(node))
+                    return nodeid
+        return super().remove_node(node)
+
+    def _hand_on(self, units: dict[str, dict[str, bool]]) -> None:
+        self.workqueue.update({name: unit for name, unit in units.items() if not all(unit.values())})
+        for node in self.assigned_work:
+            self._reschedule(node)
+
+
+def waits(name: str) -> bool:
+    """Whether the tests of a file, or of the unit that is called by it, wait for most of their time."""
+    return name.startswith(WAITING)
+
+
+def turn(files: list[Path], worker: int, workers: int) -> list[Path]:
+    """All files, from where this worker begins."""
+    first = len(files) * worker // workers
+    return files[first:] + files[:first]
