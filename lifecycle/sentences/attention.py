@@ -8,6 +8,7 @@ from typing import Any, Final
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
 
+from lifecycle.sentences.figures import localize_figures
 from tenants.sentences.figures import say_day, say_number
 
 NOTHING: Final = "–"
@@ -120,4 +121,4 @@ def _amount(number: float, params: Mapping[str, Any]) -> str:
 
 
 def _fill(sentence: Any, params: Mapping[str, Any]) -> str:
-    return str(sentence % dict(params))
+    return str(sentence % localize_figures(params))

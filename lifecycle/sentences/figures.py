@@ -9,7 +9,7 @@ from django.conf import settings
 from django.utils import translation
 from django.utils.translation import get_language, gettext, gettext_lazy, ngettext_lazy
 
-from tenants.sentences.figures import say_number
+from tenants.sentences.figures import localize_number, say_number
 
 WORRIES: Final[Mapping[str, Any]] = MappingProxyType(
     {
@@ -72,6 +72,12 @@ def forget_texts() -> None:
     """Look every text up again: for tests, which change catalogs."""
     _look_up.cache_clear()
     _look_up_number.cache_clear()
+
+
+def localize_figures(params: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The parameters of a message, the score that is spelled in them as the reader's language writes it."""
+    csat = params.get("csat")
+    return {**params, "csat": localize_number(csat)} if isinstance(csat, str) else params
 
 
 def say_stake(params: Mapping[str, Any]) -> str:

@@ -12,7 +12,14 @@ from django.utils.translation import ngettext, override
 
 from lifecycle.sentences.attention import DISAGREEMENTS, STEPS, is_change, say_change, say_place
 from lifecycle.sentences.effects import EFFECTS
-from lifecycle.sentences.figures import NOTHING_AT_STAKE, WORRIES, find_language, forget_texts, say_stake
+from lifecycle.sentences.figures import (
+    NOTHING_AT_STAKE,
+    WORRIES,
+    find_language,
+    forget_texts,
+    localize_figures,
+    say_stake,
+)
 from lifecycle.sentences.imports import IMPORTS
 from lifecycle.sentences.refusals import REFUSALS
 from tenants.rules.messages import Message
@@ -44,7 +51,7 @@ def say(message: Message | str | Promise) -> str:
         shown = {key: say_number(value) if isinstance(value, int) else value for key, value in params.items()}
         return str(IMPORTS[name] % shown)
     sentence = SENTENCES.get(name)
-    return write(name, params) if sentence is None else write_with(sentence, params)
+    return write(name, params) if sentence is None else write_with(sentence, localize_figures(params))
 
 
 # Of every customer that is shown, and of few kinds: said once, and remembered.
@@ -53,7 +60,7 @@ _OFTEN: Final = frozenset({*WORRIES, *NOTHING_AT_STAKE})
 
 @lru_cache(maxsize=4096)
 def _say_often(_language: str | None, name: str, params: tuple[tuple[str, Any], ...]) -> str:
-    return write_with(SENTENCES[name], dict(params))
+    return write_with(SENTENCES[name], localize_figures(dict(params)))
 
 
 def forget_sentences() -> None:

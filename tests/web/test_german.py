@@ -3,7 +3,10 @@
 import re
 
 import pytest
+from django.utils.translation import override
 
+from lifecycle.sentences import say
+from tenants.rules.messages import Message
 from tests.entry_points.test_pages import PAGES
 from tests.web.test_translations import customers
 
@@ -50,3 +53,19 @@ def test_the_language_of_ones_own_settings_goes_before_the_browsers(page_client,
     assert saved.status_code == 200
     home = client.get("/", headers={"Accept-Language": "en"}).content.decode()
     assert '<html lang="de"' in home and "Wen Sie heute anrufen, und warum." in home
+
+
+@pytest.mark.parametrize(
+    ("language", "sentences"),
+    [
+        (
+            "en",
+            ["Low satisfaction: 3.7 of 5.", "Ask what makes them unhappy: they rate support at 3.7 of 5."],
+        ),
+        ("de", ["Geringe Zufriedenheit: 3,7 von 5.", "3,7 von 5"]),
+    ],
+)
+def test_the_satisfaction_in_a_sentence_is_written_as_its_reader_writes_it(language, sentences):
+    with override(language):
+        said = [say(Message(name, {"csat": "3.7"})) for name in ("low_satisfaction", "ask_what_is_wrong")]
+    assert [sentence in one for sentence, one in zip(sentences, said, strict=True)] == [True, True], said
