@@ -125,6 +125,25 @@ def test_an_admin_plays_a_rule_over_the_past_publishes_it_and_a_colleague_accept
     expect(colleague.locator("#proposals")).to_have_count(0)
 
 
+def test_the_board_of_a_past_day_leads_to_a_customer_with_the_health_of_then(open_browser, users, tenant, past):
+    keep_facts(tenant)
+    page = open_browser(users.account_manager, reduced_motion="reduce")
+    page.goto(f"/board/as-of?day={ago(240).date()}")
+    live = page.get_by_role("region", name="Customers by stage").locator("section", has_text="Live")
+    expect(live).to_contain_text("3 customers")
+    assert_accessible(page, "board as of a day")
+    live.get_by_role("link", name="Bob").click()
+    # He owed 400 of 500 then, and paid 20 days later.
+    parts = page.locator("#health-parts")
+    expect(parts.get_by_role("row", name="Overdue balance")).to_have_text(re.compile("−25"))
+    expect(parts.get_by_role("row", name="Health")).to_have_text(re.compile("75"))
+    expect(page.get_by_text("as none was live yet at the end of the day")).to_be_visible()
+    assert_accessible(page, "customer as of a day")
+    page.get_by_label("As of", exact=True).fill(ago(200).date().isoformat())
+    page.get_by_role("button", name="Show").click()
+    expect(parts.get_by_role("row", name="Overdue balance")).to_have_count(0)
+
+
 @pytest.fixture
 def at_risk(tenant):
     """Three customers that were at risk for more than a week: for two of them someone wrote a note in it."""
