@@ -133,7 +133,7 @@ def test_the_board_of_a_past_day_leads_to_a_customer_with_the_health_of_then(ope
     expect(live).to_contain_text("3 customers")
     assert_accessible(page, "board as of a day")
     live.get_by_role("link", name="Bob").click()
-    # He owed 400 of 500 then, and paid 20 days later.
+    # Then 400 of 500 were overdue; thirty days later they were paid.
     parts = page.locator("#health-parts")
     expect(parts.get_by_role("row", name="Overdue balance")).to_have_text(re.compile("−25"))
     expect(parts.get_by_role("row", name="Health")).to_have_text(re.compile("75"))
