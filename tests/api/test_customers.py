@@ -166,8 +166,8 @@ def test_a_profile_shows_everything_and_takes_no_parameters(viewer, five):
     answer = viewer.get(f"{LIST}/{five[0].id}")
     assert answer.status_code == 200
     assert set(answer.json()) == {
-        "id", "customer_id", "external_id", "company", "contacts", "billing", "support", "created_at", "updated_at",
-        "erased_at", "lifecycle", "provenance", "freshness",
+        "id", "customer_id", "external_id", "company", "contacts", "contacts_masked", "billing", "support",
+        "created_at", "updated_at", "erased_at", "lifecycle", "provenance", "freshness",
     }  # fmt: skip
     assert answer.json()["company"]["name"] == "A"
     assert viewer.get(f"{LIST}/{five[0].id}?colour=red").status_code == 400
