@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 
-from lifecycle.queries.insight.past import LATEST, STOOD
+from lifecycle.queries.insight.past import LATEST, STAGE_COUNTS
 from lifecycle.services.insight.as_of import EFFECTIVE, RECORDED, PastQuestion
 from lifecycle.services.insight.as_of_board import CARDS
 from storage.cursors import plain_array, text_array
@@ -69,6 +69,6 @@ def test_of_thousands_of_stays_the_board_reads_its_cards(db, superuser, tenant, 
         read = count_rows_read(cursor, LATEST[known], given, of="lifecycle_stay")
         # To each card the piece of its stay that held on the day, and the one that ends the look.
         assert read <= 3 * (CARDS + late + 1) + 3 * (CARDS + 1)
-        assert count_rows_read(cursor, STOOD[known], given, of="lifecycle_stay") == 0
+        assert count_rows_read(cursor, STAGE_COUNTS[known], given, of="lifecycle_stay") == 0
         cursor.execute(LATEST[known], given)
         assert cursor.rowcount == 3 * CARDS

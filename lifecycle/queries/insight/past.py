@@ -31,13 +31,13 @@ SELECT DISTINCT ON (g.customer_id, k.key) g.customer_id, k.key, k.value::text
  ORDER BY g.customer_id, k.key, g.effective_at DESC, g.id DESC
 """
 
-# How many stood in each stage, and with what value, by the sums up to a day (``lifecycle.queries.insight.facts``): as
+# How many were in each stage, and with what value, by the sums up to a day (``lifecycle.queries.insight.facts``): as
 # it was, or as it was known here by then. Rows of stage and currency, whose customers add up to those of the stage.
 _COUNTED: Final = {
     "effective": "('flow', 'value')",
     "recorded": "('known')",
 }
-STOOD: Final = {
+STAGE_COUNTS: Final = {
     known: f"""
 SELECT x.stage, x.currency, sum(x.customers)::bigint AS customers, sum(x.arr) AS arr
   FROM (SELECT kind, from_stage, to_stage, label, sum(customers) AS customers, sum(arr) AS arr
@@ -54,7 +54,7 @@ SELECT x.stage, x.currency, sum(x.customers)::bigint AS customers, sum(x.arr) AS
     for known, kinds in _COUNTED.items()
 }
 # The same of chosen customers, from their stays.
-CHOSEN_STOOD: Final = {
+STAGE_COUNTS_OF_CHOSEN: Final = {
     known: f"""
 SELECT p.stage, p.currency, count(*) AS customers, sum(p.arr) AS arr
   FROM lifecycle_customer c JOIN lifecycle_stay p ON p.tenant_id = c.tenant_id AND p.customer_id = c.id

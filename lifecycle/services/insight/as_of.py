@@ -16,7 +16,7 @@ from django.db import connection
 from audit.models import LifecycleHistory
 from lifecycle.models import FigureChange
 from lifecycle.queries.cursors import Position, decode_cursor, encode_cursor
-from lifecycle.queries.insight.past import CHOSEN_STOOD, STOOD
+from lifecycle.queries.insight.past import STAGE_COUNTS, STAGE_COUNTS_OF_CHOSEN
 from lifecycle.queries.insight.reading import as_of
 from lifecycle.rules.insight.stays import Move, stay_at
 from lifecycle.services.insight.reading import ROWS, Stages, midnight
@@ -169,7 +169,7 @@ def list_past(
 
 
 class StageCount(NamedTuple):
-    """How many stood in a stage at the end of a day, of those with revenue in a currency, and how much of it."""
+    """How many were in a stage at the end of a day, of those with revenue in a currency, and how much of it."""
 
     stage: str
     currency: str
@@ -177,11 +177,11 @@ class StageCount(NamedTuple):
     arr: Decimal
 
 
-def read_standing(asked: PastQuestion, *, tenant: TenantRef) -> list[StageCount]:
-    """Who stood in each stage at the end of the day: of everybody by the sums that are kept, else by the stays of the
+def read_stage_counts(asked: PastQuestion, *, tenant: TenantRef) -> list[StageCount]:
+    """How many were in each stage at the end of the day: of all by the sums that are kept, else by the stays of the
     chosen customers. The customers of all rows of a stage add up to those in it. One statement.
     """
-    statements = CHOSEN_STOOD if asked.owner or asked.segment else STOOD
+    statements = STAGE_COUNTS_OF_CHOSEN if asked.owner or asked.segment else STAGE_COUNTS
     with connection.cursor() as cursor:
         cursor.execute(statements[asked.known], asked.parameters(tenant))
         return [StageCount(*row) for row in cursor.fetchall()]
@@ -189,5 +189,5 @@ def read_standing(asked: PastQuestion, *, tenant: TenantRef) -> list[StageCount]
 
 def count_past(asked: PastQuestion, *, tenant: TenantRef) -> int:
     """How many customers ``list_past`` lists in all. One statement."""
-    standing = read_standing(asked, tenant=tenant)
-    return sum(stood.customers for stood in standing if not asked.keys or stood.stage in asked.keys)
+    counts = read_stage_counts(asked, tenant=tenant)
+    return sum(count.customers for count in counts if not asked.keys or count.stage in asked.keys)

@@ -1,4 +1,4 @@
-"""The board as of the end of a past day: how many stood in each stage, with what value, and who came to it last."""
+"""The board as of the end of a past day: how many were in each stage, with what value, and who came to it last."""
 
 import datetime as dt
 from collections import defaultdict
@@ -10,7 +10,7 @@ from typing import Any, Final
 from django.db import connection
 
 from lifecycle.queries.insight.past import LATEST
-from lifecycle.services.insight.as_of import EFFECTIVE, PastQuestion, read_standing
+from lifecycle.services.insight.as_of import EFFECTIVE, PastQuestion, read_stage_counts
 from lifecycle.services.insight.reading import Stages
 from storage.cursors import plain_array, text_array
 from tenants.actors import TenantRef
@@ -31,7 +31,7 @@ class PastColumn:
 def read_past_board(
     day: dt.date, *, stages: Stages, tenant: TenantRef, known: str = EFFECTIVE, owner: str = "", segment: str = ""
 ) -> list[PastColumn]:
-    """The stages of today in their order, and those of former days in which somebody stood then.
+    """The stages of today in their order, and those of former days in which there were customers then.
 
     Two statements, whatever the number of stages and customers. Call inside the tenant's context. Owner and segment are
     those of today. How much revenue was known by a day is not kept: then there is no ``money``.
@@ -39,10 +39,10 @@ def read_past_board(
     asked = PastQuestion(day, known, owner=owner, segment=segment)
     customers: dict[str, int] = defaultdict(int)
     money: dict[str, list[tuple[str, Decimal]]] = defaultdict(list)
-    for stood in sorted(read_standing(asked, tenant=tenant)):
-        customers[stood.stage] += stood.customers
-        if stood.arr and known == EFFECTIVE:
-            money[stood.stage].append((stood.currency, stood.arr))
+    for one in sorted(read_stage_counts(asked, tenant=tenant)):
+        customers[one.stage] += one.customers
+        if one.arr and known == EFFECTIVE:
+            money[one.stage].append((one.currency, one.arr))
     keys = stages.ordered({key for key, count in customers.items() if count})
     given = asked.parameters(tenant) | {
         "columns": text_array(keys),

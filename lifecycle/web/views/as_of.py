@@ -80,7 +80,7 @@ def show_list(request: TenantRequest) -> HttpResponse:
 
 @page(VIEW_HISTORY, on_replica=True)
 def show_board(request: TenantRequest) -> HttpResponse:
-    """How many stood in each stage at the end of a day, and who came to it last.
+    """How many were in each stage at the end of a day, and who came to it last.
 
     ``owner`` and ``segment`` choose some.
     """
