@@ -124,7 +124,7 @@ def _state(job: Job, customer: "Sequence[Any] | None") -> "Facts | NothingToDeli
 
 
 def keep_within(facts: Facts) -> None:
-    """Of a sandbox nothing leaves but mail to its own people, and webhooks to the endpoints that they have set up.
+    """Of a sandbox no effect leaves but mail to its own people, and webhooks to the endpoints that they have set up.
 
     Raises NothingToDeliver for what would. This is the last step before it leaves: until then it waits, is held and
     can be cancelled as anywhere else.

@@ -39,7 +39,7 @@ _SENTENCES: Final[Mapping[str, str | Promise]] = MappingProxyType(
         "endpoint_gone": _("The endpoint answered that it is gone, and was switched off."),
         "endpoint_failing": _("The endpoint has failed for five days, and was switched off."),
         "endpoint_removed": _("The endpoint was removed."),
-        "sandbox": _("This is a sandbox: nothing leaves it but webhooks and mail to its own people."),
+        "sandbox": _("This is a sandbox: only webhooks and mail to its own people are sent."),
         "muted": _("Muted by the person who made the change; the administration log says why."),
         "undone": _("The change was undone."),
         "cancelled": _("Cancelled by an admin."),
