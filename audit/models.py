@@ -283,8 +283,9 @@ class FeedState(models.Model):
 class Departure(models.Model):
     """That a tenant's rows may leave this server, final ones too: a copy elsewhere was found to be the same.
 
-    Only here and only then does the database let rows of the history be deleted, and until ``deleted_at`` says that
-    they are. Written by ``move_tenant`` as the administrator; no role of the product may. Entries are kept.
+    For a tenant that moves the database lets rows of the history be deleted only here and only then, and until
+    ``deleted_at`` says that they are. Written by ``move_tenant`` as the administrator, and by ``empty_sandbox_record``
+    (below); no role of the product may itself. Entries are kept.
 
     A sandbox is emptied where it is, by ``empty_sandbox_record``: ``seals_to`` is the number of the last seal (0: none)
     whose rows left then. The seals themselves stay, and the next one carries the digest of the last.

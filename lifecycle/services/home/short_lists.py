@@ -24,9 +24,9 @@ def read_short_lists(*, tenant: TenantRef, policy: Policy, now: dt.datetime) -> 
     """``renewals``: the next ones; ``late``: the most urgent of those past the target of their stage, but for those at
     risk. As the customer list has them, what is shown of each.
 
-    Kept for 5 minutes of a day, and never older than the last change of any customer; where the score asks for notes or
-    tasks, which are no such change, not at all. One round trip to Redis on a hit; else two statements more, or three.
-    Call inside the tenant's context.
+    Kept for 5 minutes, not beyond the end of the day (UTC), and never older than the last change of any customer; where
+    the score asks for notes or tasks, which are no such change, not at all. One round trip to Redis on a hit; else two
+    statements more, or three. Call inside the tenant's context.
     """
     if policy.health.needs_work:
         return _list(tenant, policy, now)

@@ -1,4 +1,4 @@
-"""How many customers a list has, as its page says it: kept for everyone until a customer changes."""
+"""How many customers a list has, as its page says it: kept for everyone until a customer changes, 5 minutes at most."""
 
 import dataclasses
 import datetime as dt
@@ -14,7 +14,8 @@ from tenants.rules.configuration.policy import Policy
 
 
 def read_count(query: ListQuery, *, tenant: TenantRef, policy: Policy, now: dt.datetime) -> Count:
-    """``count_customers``, kept for 5 minutes of a day and never older than the last change of any customer.
+    """``count_customers``, kept for 5 minutes, not beyond the end of the day (UTC), and never older than the last
+    change of any customer.
 
     One round trip to Redis on a hit, else one statement more. Not kept where other things than customers count: e-mail
     addresses, and a score that asks for notes or tasks. Call inside the tenant's context.

@@ -75,9 +75,8 @@ def list_renewed(
 
 
 def count_renewed(month: Month, *, tenant: TenantRef, owner: str = "") -> int:
-    """How many ``list_renewed`` lists, page by page. Kept until any customer of the tenant changes; else one statement.
-
-    Call inside the tenant's context.
+    """How many ``list_renewed`` lists, page by page. Kept for 5 minutes, and never older than the last change of any
+    customer; else one statement. Call inside the tenant's context.
     """
     reading = copies.read_totals(tenant.id, f"renewed:{month.first:%Y-%m}", owner)
     if reading.value is not None:
