@@ -492,6 +492,7 @@ def test_machines_get_json(customer: Customer, neighbour: Customer, tenant: Tena
             ],
             "seals": 0,
             "seal_breaks": [],
+            "emptied": None,
         }
     ]
 

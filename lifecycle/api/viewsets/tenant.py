@@ -16,7 +16,6 @@ from lifecycle.api.serializers import read_uuid
 from lifecycle.sentences import say, say_for_record
 from lifecycle.services.transitions.apply import NOT_FOUND, Call, CallRefused, Outcome
 from tenants.actors import Actor, TenantRef
-from tenants.identity import Identity
 from tenants.middleware import current_request_id, note_refusal
 from tenants.refusals import RequestRefused
 from tenants.views import TenantViewMixin
@@ -49,13 +48,16 @@ class TenantViewSet(TenantViewMixin, ViewSet):
 
     required_permissions: ClassVar[dict[str, str]] = {}
 
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """As the mixin does. A sandbox says that it is one, with whatever is answered from here on."""
+        super().initial(request, *args, **kwargs)
+        if (tenant := self.identity.tenant) is not None and tenant.is_sandbox:
+            self.headers[SANDBOX_HEADER] = "resets=daily"
+
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
-        """As DRF does, without leave to keep the answer unless it says so itself. A sandbox says that it is one."""
+        """As DRF does, without leave to keep the answer unless it says so itself."""
         response = super().finalize_response(request, response, *args, **kwargs)
         response.headers.setdefault("Cache-Control", "no-store")
-        identity = request.user
-        if isinstance(identity, Identity) and identity.tenant is not None and identity.tenant.is_sandbox:
-            response.headers[SANDBOX_HEADER] = "resets=daily"
         return response
 
     @property
