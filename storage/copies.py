@@ -38,8 +38,8 @@ CHUNK: Final = 2500
 WATCH_SECONDS: Final = 1.0
 
 # KEYS: epoch, count of changes, key...
-# ARGV: epoch of the bodies, 1 to count a change, channel or '', message, seconds of a marker,
-#       then for each key: version, seconds, body
+# ARGV: epoch of the bodies, what raises the count ('always', 'older': something older was held, 'never'),
+#       channel or '', message, seconds of a marker, then for each key: version, seconds, body
 # Answers the epoch in force and how many keys held nothing, or something older.
 _KEEP: Final = """
 local function now() local t = redis.call('TIME'); return string.format('%.0f', t[1] * 1000000 + t[2]) end
@@ -62,13 +62,11 @@ for i = 3, #KEYS do
         older = older + 1
     end
 end
-if older > 0 then
-    if ARGV[2] == '1' then
-        redis.call('SET', KEYS[2], string.format('%.0f', math.max(
-            tonumber(redis.call('GET', KEYS[2]) or '0') + 1, tonumber(now()))))
-    end
-    if ARGV[3] ~= '' then redis.call('PUBLISH', ARGV[3], ARGV[4]) end
+if ARGV[2] == 'always' or (ARGV[2] == 'older' and older > 0) then
+    redis.call('SET', KEYS[2], string.format('%.0f', math.max(
+        tonumber(redis.call('GET', KEYS[2]) or '0') + 1, tonumber(now()))))
 end
+if older > 0 and ARGV[3] ~= '' then redis.call('PUBLISH', ARGV[3], ARGV[4]) end
 return {epoch, older}
 """
 # KEYS: epoch
@@ -97,11 +95,16 @@ class Kept(NamedTuple):
 
 
 class News(NamedTuple):
-    """What goes with changed copies, if any was changed: a count is raised, a message published ('' for none)."""
+    """What goes with changed copies: a count is raised, and if any copy was changed a message published ('' for none).
+
+    ``is_first``: the count is raised whatever was held, because totals may be older although no copy is: a reader may
+    have been first with the new version. Without it, for what was said before, only if a copy was changed.
+    """
 
     count_key: str
     channel: str = ""
     message: bytes = b""
+    is_first: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,12 +168,13 @@ def keep(
     """
     epoch_key, count_key = _epoch_key(using), news.count_key if news else ""
     channel, message = (news.channel, news.message) if news else ("", b"")
+    counts = "never" if news is None else "always" if news.is_first else "older"
     older = 0
     for start in range(0, len(copies), CHUNK):
         chunk = copies[start : start + CHUNK]
         # The message goes out with the last of them.
         goes_to = channel if start + CHUNK >= len(copies) else ""
-        arguments: list[Any] = [epoch, int(news is not None), goes_to, message if goes_to else b"", MARKER_SECONDS]
+        arguments: list[Any] = [epoch, counts, goes_to, message if goes_to else b"", MARKER_SECONDS]
         arguments += itertools.chain.from_iterable((copy.version, copy.seconds, copy.body) for copy in chunk)
         keys = [epoch_key, count_key, *(copy.key for copy in chunk)]
         try:

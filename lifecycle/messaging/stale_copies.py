@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
 from lifecycle.services.cache import copies, stale
@@ -20,6 +21,7 @@ class StaleCopies:
         self._watch = Watch(using=RELAY)
         self._last_id = 0
         self._looked_back_at = 0.0
+        self._seen: frozenset[int] = frozenset()
 
     def begin(self) -> None:
         """This relay leads from now on: what the last one had taken and not dropped is unknown."""
@@ -45,14 +47,18 @@ class StaleCopies:
     def look_back(self) -> None:
         """Follow the moves that cannot be published now, twice a second.
 
-        Ids are given before the commit, so the last rows are looked at again each time.
+        Ids are given before the commit, so the last rows are looked at again each time; totals are read again for those
+        that were not there the last time.
         """
         now = time.monotonic()
         if now < self._looked_back_at + LOOK_BACK_SECONDS:
             return
         self._looked_back_at = now
-        self._last_id, moves = stale.find_last_moves(self._last_id, look_back=LOOK_BACK_ROWS, using=RELAY)
-        self._drop(stale.group_moves(moves))
+        moves = stale.find_last_moves(self._last_id, look_back=LOOK_BACK_ROWS, using=RELAY)
+        first = {tenant_id for row_id, (tenant_id, *_) in moves.items() if row_id not in self._seen}
+        self._last_id, self._seen = max([self._last_id, *moves]), frozenset(moves)
+        grouped = stale.group_moves(moves.values())
+        self._drop(replace(change, is_first=change.tenant_id in first) for change in grouped)
 
     def _drop(self, changes: Iterable[stale.Change]) -> None:
         for change in changes:

@@ -156,8 +156,8 @@ SELECT m.customer_id, c.name, h.from_stage, m.stage AS to_stage, m.updated_at, m
  ORDER BY m.updated_at DESC
 """
 
-# What a person's page begins with: whether they own customers, the usernames of their team, and their visits; and
-# whether a configuration is moving customers.
+# What a person's page begins with: whether they own customers, the usernames of their team, and their visits; whether
+# a configuration is moving customers; and the names of customers that others have found.
 PERSON: Final = """
 SELECT EXISTS (SELECT FROM lifecycle_customer c
                 WHERE c.tenant_id = %(tenant_id)s::uuid AND c.owner_key = %(own_key)s::text) AS owns,
@@ -166,7 +166,9 @@ SELECT EXISTS (SELECT FROM lifecycle_customer c
                 AND o.tenant_id = %(tenant_id)s::uuid AND o.is_active ORDER BY o.username) AS team,
        v.last_at, v.previous_at,
        EXISTS (SELECT FROM lifecycle_stagemigration m
-                WHERE m.tenant_id = %(tenant_id)s::uuid AND m.finished_at IS NULL) AS has_moves
+                WHERE m.tenant_id = %(tenant_id)s::uuid AND m.finished_at IS NULL) AS has_moves,
+       (SELECT json_object_agg(n.id, n.name) FROM lifecycle_customer n
+         WHERE n.tenant_id = %(tenant_id)s::uuid AND n.id = ANY(%(named)s::uuid[]))::text AS names
   FROM (VALUES (1)) AS one
   LEFT JOIN lifecycle_homevisit v ON v.tenant_id = %(tenant_id)s::uuid AND v.user_id = %(user_id)s::uuid
 """

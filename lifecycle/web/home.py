@@ -51,7 +51,7 @@ Json = dict[str, Any]
 class Scope:
     """Whose customers are shown. ``owners``: the keys of their names, None for everybody's.
 
-    ``has_moves``: whether a configuration is moving customers.
+    ``has_moves``: whether a configuration is moving customers. ``names``: of customers that were asked for, by id.
     """
 
     name: str
@@ -59,6 +59,7 @@ class Scope:
     has_team: bool
     since: dt.datetime | None
     has_moves: bool
+    names: Mapping[str, str]
 
     @property
     def needs_team(self) -> bool:
@@ -66,12 +67,13 @@ class Scope:
         return self.name == TEAM and not self.has_team
 
 
-def gather_home(request: TenantRequest, policy: Policy, *, now: dt.datetime) -> Json:
+def gather_home(request: TenantRequest, policy: Policy, *, now: dt.datetime, named: Collection[str]) -> Json:
     """The part of the context that is the person's own. At most eight statements, whatever the number of customers, and
-    one where the score asks for notes or tasks; of a visit that is noted one more, in a savepoint.
+    one where the score asks for notes or tasks; of a visit that is noted one more, in a savepoint. ``named``: customers
+    whose names the scope is to have.
     """
     tenant, identity = request.tenant, request.identity
-    scope = find_scope(request, now=now)
+    scope = find_scope(request, now=now, named=named)
     at_risk = policy.stages_in(RISK)
     others = [stage for stage in policy.stages if stage not in at_risk and policy.category(stage) != LOST]
     rows = queries.find_calls(
@@ -153,21 +155,22 @@ def _open_contacts(
     return open_main_contacts(ids, keys, tenant=request.tenant, with_contact_details=False), False
 
 
-def find_scope(request: TenantRequest, *, now: dt.datetime) -> Scope:
-    """Whose customers the person asks for: without a wish those they own, or everybody's if they own none.
+def find_scope(request: TenantRequest, *, now: dt.datetime, named: Collection[str]) -> Scope:
+    """Whose customers the person asks for: without a wish those they own, or everybody's if they own none. Besides, the
+    names of the customers ``named``.
 
     A whole page that they open is noted as a visit. One statement.
     """
     tenant, identity = request.tenant, request.identity
     own_key = fold_text(identity.username)
     is_visit = request.method == "GET" and not getattr(request, "htmx", False)
-    person = find_person(identity.user_id, tenant=tenant, own_key=own_key, now=now, is_visit=is_visit)
+    person = find_person(identity.user_id, tenant=tenant, own_key=own_key, now=now, is_visit=is_visit, named=named)
     wish = request.GET.get("whose", "")
     name = wish if wish in SCOPES else (MINE if person["owns"] else ALL)
     team = [fold_text(username) for username in person["team"]]
     owners = {MINE: [own_key], TEAM: team, ALL: None}[name]
     since = visit_before(person["last_at"], person["previous_at"], now=now)
-    return Scope(name, owners, bool(team), since, person["has_moves"])
+    return Scope(name, owners, bool(team), since, person["has_moves"], person["names"])
 
 
 def _last_done(row: Json, done: Json | None) -> Json:

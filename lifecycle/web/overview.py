@@ -9,7 +9,7 @@ from typing import Any
 
 from lifecycle.services.configuration.stage_migrations import unfinished_moves
 from lifecycle.services.customers.totals import read_tenant_summary
-from lifecycle.services.home.short_lists import RENEWAL_DAYS, read_short_lists
+from lifecycle.services.home.short_lists import RENEWAL_DAYS, add_names, ids_of, read_short_lists
 from lifecycle.web.home import gather_home
 from lifecycle.web.pages import tenant_stream
 from lifecycle.web.stage_colors import stage_colors
@@ -54,10 +54,11 @@ def gather_overview(request: TenantRequest, *, now: dt.datetime) -> dict[str, An
     policy = live_policy(request.tenant.id)
     stages = read_tenant_summary(tenant=request.tenant)["stages"]
     shares = share_out(stages)
-    home = gather_home(request, policy, now=now)
+    lists = read_short_lists(tenant=request.tenant, policy=policy, now=now)
+    home = gather_home(request, policy, now=now, named=ids_of(lists))
     return {
         **home,
-        **read_short_lists(tenant=request.tenant, policy=policy, now=now),
+        **add_names(lists, home["scope"].names),
         "at_risk": add_up(stages, policy.stages_in(RISK)),
         "total": add_up(stages, set(policy.stages) - set(policy.stages_in(LOST))),
         "shares": shares,

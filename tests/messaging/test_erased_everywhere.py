@@ -8,6 +8,7 @@ place in which it would find no one is noticed.
 
 import base64
 import csv
+import datetime as dt
 import io
 import json
 import logging
@@ -223,6 +224,16 @@ def use_api(speaker: Speaker, people: Any, api_client: Any, person: Person) -> A
     return customer
 
 
+def open_home(page_client: Any, people: Any, person: Person, customer: Any) -> None:
+    """The first page, whose short lists are kept for everyone: the person's company comes to its renewal."""
+    for _ in range(2):
+        shown = page_client(people.viewer).get("/").content.decode()
+        assert person.company in shown[shown.index("Renewals due soon") :]
+    client = get_redis_connection("default")
+    kept = b"".join(client.get(key) for key in client.scan_iter(f"c360:{customer.tenant_id}:totals:*"))
+    assert str(customer.id).encode() in kept
+
+
 def plant_answer(tenant: TenantRef, customer: Any, person: Person) -> None:
     """An answer that names the person: none of today's does, and one of tomorrow's may."""
     from lifecycle.services.transitions.idempotency import KeptResponse, claim_key, keep_answer
@@ -290,13 +301,16 @@ def test_no_one_who_is_erased_is_found_anywhere(db: None, api_client: Any, page_
         # What other tests have left to publish.
         cursor.execute("UPDATE audit_outbox SET published_at = clock_timestamp() WHERE published_at IS NULL")
     connections["relay"].close()
+    renewing = {"currency": "EUR", "arr": "100", "renewal_on": (utc_now() + dt.timedelta(days=20)).date().isoformat()}
     broker.send(speaker.document("customer.created", person.customer, name=person.company, contacts=[person.contact]))
+    broker.send(speaker.document("customer.updated", person.customer, source="/billing", billing=renewing))
     broker.send(speaker.document("customer.updated", person.customer, name=f"{person.company}, formerly"))
     broker.flush()
     logs = [consume(broker)]
     dead = plant_messages(speaker, broker, person)
     logs.append(consume(broker))
     customer = use_api(speaker, people, api_client, person)
+    open_home(page_client, people, person, customer)
     plant_answer(tenant, customer, person)
     plant_upload(tenant, person)
     found = Search(tenant).find(person)

@@ -26,6 +26,7 @@ import storage.copies
 from lifecycle.messaging.stale_copies import StaleCopies
 from lifecycle.services.cache import cache_keys, copies, stale
 from lifecycle.services.customers.summaries import read_profile, read_summary, read_tenant_summary
+from lifecycle.services.events import outbox
 from local.processes import find_free_port
 from local.valkey import find_program
 from storage import redis
@@ -385,6 +386,63 @@ def test_a_publication_whose_publisher_was_killed_shows_after_the_relays_look(te
     assert read(tenant, customer)["category"] == "acquisition"
     relay.look()
     assert read(tenant, customer)["category"] == "renewal"
+
+
+def fetch_rows(tenant):
+    """What the relay is about to publish of the tenant."""
+    return [row for row in outbox.fetch_pending(10_000, skip=[]) if row.tenant_id == tenant.id]
+
+
+@pytest.mark.parametrize("seen", ["before it is published", "while Kafka is away"])
+def test_totals_are_never_old_though_a_reader_of_the_customer_came_before_the_relay(tenant, customer, relay, seen):
+    """The status is not in Redis, its maker is killed, and the next reader of the customer puts the new one there."""
+    assert read_tenant_summary(tenant=tenant)["stages"][0]["customers"] == 1
+    with tenant_context(tenant.id):
+        move(tenant, customer, "Onboarded")
+        die_after_commit()
+    assert read(tenant, customer)["stage"] == "Onboarded"
+    if seen == "while Kafka is away":
+        relay.look_back()
+    else:
+        relay.follow(fetch_rows(tenant))
+    assert [s["customers"] for s in read_tenant_summary(tenant=tenant)["stages"]][:2] == [0, 1]
+
+
+def test_totals_are_never_old_though_a_reader_of_the_figures_came_before_the_relay(tenant, customer, relay):
+    assert read_tenant_summary(tenant=tenant)["total"]["money"] == []
+    with tenant_context(tenant.id):
+        report(tenant, customer, billing={"currency": "EUR", "arr": "5"})
+        die_after_commit()
+    assert read(tenant, customer)["billing"]["arr"] == "5.00"
+    assert read_profile(customer.id, tenant=tenant, now=utc_now())["billing"]["arr"] == "5.00"
+    relay.look()
+    assert read_tenant_summary(tenant=tenant)["total"]["money"] == [{"currency": "EUR", "arr": "5.00"}]
+
+
+def test_what_was_looked_back_at_before_makes_no_totals_be_read_again(tenant, customer, relay):
+    with tenant_context(tenant.id):
+        move(tenant, customer, "Onboarded")
+    relay.look_back()
+    copies.read_totals(tenant.id).offer(b"kept")
+    for _ in range(2):
+        relay._looked_back_at = 0.0
+        relay.look_back()
+        assert copies.read_totals(tenant.id).value == b"kept"
+
+
+def test_a_writer_whom_a_reader_of_the_new_version_has_overtaken_has_totals_read_again(ids):
+    copies.read_totals(ids[0]).offer(b"before")
+    copies.read(*ids, copies.FIGURES).offer(CONFIGURATION, figures=(5, b"new"), profile=(5, b"new"))
+    copies._keep(copies._profile_markers(ids[0], {str(ids[1]): 5}), copies._news(ids[0], {}))
+    assert (totals(ids), shown(ids, copies.FIGURES)) == (None, b"new")
+
+
+def test_what_the_relay_says_of_a_change_is_one_round_trip_the_first_time_and_later(ids, commands):
+    for is_first in (True, False):
+        change = stale.Change(ids[0], {str(ids[1]): (CONFIGURATION, 5)}, {str(ids[1]): 5}, is_first=is_first)
+        with commands.counting() as counted:
+            copies.drop_older(change, using="default")
+        assert counted == [1]
 
 
 KILLED = """

@@ -7,14 +7,16 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from audit.models import AdministrationEntry
-from lifecycle.models import BillingFigures, HomeVisit, Snooze
+from lifecycle.models import BillingFigures, Customer, HomeVisit, Snooze
 from lifecycle.queries.home import least_of_figures
 from lifecycle.services.compliance.erasure import erase_customer
 from lifecycle.services.compliance.exports import export_customer
 from lifecycle.services.customers.recording import ContactFacts, CustomerFacts, record_customers
+from lifecycle.services.home.short_lists import add_names, ids_of
 from lifecycle.services.moving.fences import fence, lift_fence
 from lifecycle.services.work.notes import By, write_note
 from lifecycle.services.work.tasks import create_task
+from storage.redis import get_client
 from tenants.actors import USER, Actor, system_actor
 from tenants.context import tenant_context
 from tenants.models import User
@@ -383,6 +385,30 @@ def test_the_short_lists_are_read_once_and_again_when_a_customer_changes(page_cl
     assert len(all_statements_of(client, "/")) == again + 4, "the totals with their policy, and the two lists"
     shown = text_of(client.get("/"))
     assert "Renewing" not in shown[shown.index("Renewals due soon") : shown.index("Stuck in stage")]
+
+
+def test_what_is_kept_of_the_short_lists_names_no_one(page_client, users, tenant):
+    client = page_client("viewer")
+    renewing = record(tenant, 1, "Zephyr", "Live", renewal_in=20)
+    record(tenant, 2, "Quetzal", "Trial", renewal_in=200, days=400)
+    client.get("/")
+    kept = b"".join(get_client().get(key) for key in get_client().scan_iter(f"c360:{tenant.id}:totals:*"))
+    assert str(renewing).encode() in kept
+    assert b"Zephyr" not in kept and b"Quetzal" not in kept
+    # On a hit names are what they are now.
+    with tenant_context(tenant.id):
+        Customer.objects.filter(id=renewing).update(name="Called otherwise")
+    shown = text_of(client.get("/"))
+    assert "Called otherwise" in shown and "Zephyr" not in shown
+
+
+def test_someone_who_is_gone_is_in_no_short_list():
+    lists = {"renewals": [{"customer_id": "a", "stage": "Live"}, {"customer_id": "b", "stage": "Live"}], "late": []}
+    assert ids_of(lists) == ["a", "b"]
+    assert add_names(lists, {"b": "Bee"}) == {
+        "renewals": [{"customer_id": "b", "stage": "Live", "name": "Bee"}],
+        "late": [],
+    }
 
 
 def test_stage_and_figures_that_disagree_are_warned_of_both_ways(page_client, users, tenant):

@@ -6,8 +6,8 @@ hours). What each was made from says its version, and ``storage.copies`` keeps t
 * of a status the configuration that was live and the version of the status row. A new configuration may rename stages,
   so a status of another one than the live one is a miss; the number of the live one is a copy itself.
 * of figures and profile the versions of the rows of customer, billing and support, added up.
-* of the totals over a tenant a count of its changes, which is raised with each of them. Totals of another count are a
-  miss.
+* of the totals over a tenant a count of its changes, which each writer raises, and the relay again when it first meets
+  the change. Totals of another count are a miss.
 
 A writer does nothing before the commit. After it, it puts the new status there, or a marker over what has to be read
 again, and notifies open pages. A writer that dies in between, or cannot reach Redis, is covered by the relay: it sees
@@ -183,7 +183,8 @@ def refresh_configuration(tenant_id: UUID, version: int) -> None:
 def drop_older(change: stale.Change, *, using: str) -> bool:
     """Put markers over whatever is older than a change that was committed; False when Redis is away.
 
-    Anything older means that the writer did not get this far: open pages are notified now.
+    Totals are read again, whatever was held, for a change that is met for the first time. Anything older means that the
+    writer did not get this far: open pages are notified now.
     """
     tenant_id = change.tenant_id
     markers = [
@@ -195,7 +196,7 @@ def drop_older(change: stale.Change, *, using: str) -> bool:
         markers.append(Copy(configuration_key(tenant_id), change.configuration, copies.MARKER_SECONDS))
     changed = {customer_id: version for customer_id, (_, version) in change.statuses.items()}
     news = _news(tenant_id, {"changed": changed, "figures": list(change.profiles)})
-    return copies.keep(markers, news=news, using=using) is not None
+    return copies.keep(markers, news=news._replace(is_first=change.is_first), using=using) is not None
 
 
 def _keep(found: Sequence[Copy], news: News, *, epoch: bytes = b"") -> None:

@@ -53,12 +53,15 @@ SELECT o.id, h.tenant_id, h.customer_id::text, h.configuration_version, h.sequen
 class Change:
     """What changed of one tenant: of each customer the configuration and version of its status, the version of its
     profile, and the number of the configuration that became live (0: none did).
+
+    ``is_first``: some of it was not dealt with before.
     """
 
     tenant_id: UUID
     statuses: dict[str, tuple[int, int]] = field(default_factory=dict)
     profiles: Mapping[str, int] = field(default_factory=dict)
     configuration: int = 0
+    is_first: bool = True
 
 
 def note_profiles(tenant_id: UUID, customer_ids: Sequence[UUID]) -> dict[str, int]:
@@ -99,15 +102,15 @@ def take_changes(*, using: str) -> list[Change]:
 Move = tuple[UUID, str, int, int]
 
 
-def find_last_moves(last: int, *, look_back: int, using: str) -> tuple[int, list[Move]]:
-    """Moves that were committed after the outbox row ``last``, and those of so many rows before it; the new last row.
+def find_last_moves(last: int, *, look_back: int, using: str) -> dict[int, Move]:
+    """Moves that were committed after the outbox row ``last``, and those of so many rows before it, by their rows.
 
     0 stands for the last row that there is now. One statement.
     """
     with connections[using].cursor() as cursor:
         cursor.execute(LAST_MOVES, {"last": last, "look_back": look_back})
         rows = cursor.fetchall()
-    return max([last, *(row[0] for row in rows)]), [row[1:] for row in rows]
+    return {row[0]: row[1:] for row in rows}
 
 
 def group_moves(moves: Iterable[Move]) -> list[Change]:

@@ -1,6 +1,7 @@
 """The short lists that the first page shows everyone of a tenant: which renewals come, and who stays too long."""
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Any, Final
 
 import orjson
@@ -13,16 +14,16 @@ from tenants.rules.configuration.policy import Policy
 
 MOST_LISTED: Final = 8
 RENEWAL_DAYS: Final = 60
-# What is shown of each.
+# What is shown of each, but for the name: it may be erased, and nothing looks for it in what is kept for everyone.
 _SHOWN: Final = (
-    "customer_id", "name", "stage", "arr", "currency", "renewal_on", "days_to_renewal", "days_over", "days_in_stage",
+    "customer_id", "stage", "arr", "currency", "renewal_on", "days_to_renewal", "days_over", "days_in_stage",
 )  # fmt: skip
 ShortLists = dict[str, list[dict[str, Any]]]
 
 
 def read_short_lists(*, tenant: TenantRef, policy: Policy, now: dt.datetime) -> ShortLists:
     """``renewals``: the next ones; ``late``: the most urgent of those past the target of their stage, but for those at
-    risk. As the customer list has them, what is shown of each.
+    risk. As the customer list has them, what is shown of each but for the name (``add_names``).
 
     Kept for 5 minutes, not beyond the end of the day (UTC), and never older than the last change of any customer; where
     the score asks for notes or tasks, which are no such change, not at all. One round trip to Redis on a hit; else two
@@ -38,6 +39,19 @@ def read_short_lists(*, tenant: TenantRef, policy: Policy, now: dt.datetime) -> 
         found = reading.value
     lists: ShortLists = orjson.loads(found)
     return lists
+
+
+def ids_of(lists: ShortLists) -> list[str]:
+    """The customers of all lists."""
+    return [str(row["customer_id"]) for rows in lists.values() for row in rows]
+
+
+def add_names(lists: ShortLists, names: Mapping[str, str]) -> ShortLists:
+    """The lists with what the customers are called; without those of whom it is not known, for they are gone."""
+    return {
+        title: [row | {"name": names[id_]} for row in rows if (id_ := str(row["customer_id"])) in names]
+        for title, rows in lists.items()
+    }
 
 
 def _list(tenant: TenantRef, policy: Policy, now: dt.datetime) -> ShortLists:

@@ -1,15 +1,17 @@
 """When a person was last on the first page: what "since you were last here" counts from."""
 
 import datetime as dt
+from collections.abc import Collection
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final
 from uuid import UUID
 
+import orjson
 import structlog
 from django.db import DatabaseError, connection, transaction
 
 from lifecycle.queries.home import PERSON
-from storage.cursors import fetch_prepared_dicts, prepared_cursor
+from storage.cursors import fetch_prepared_dicts, plain_array, prepared_cursor
 from storage.database.routing import on_primary
 from storage.database.writable import refuses_writes
 from tenants.actors import TenantRef
@@ -41,15 +43,25 @@ def visit_before(
     return last_at if last_at is not None and last_at < now - SAME_VISIT else previous_at
 
 
-def find_person(user_id: UUID, *, tenant: TenantRef, own_key: str, now: dt.datetime, is_visit: bool) -> dict[str, Any]:
+def find_person(
+    user_id: UUID,
+    *,
+    tenant: TenantRef,
+    own_key: str,
+    now: dt.datetime,
+    is_visit: bool,
+    named: Collection[str] = (),
+) -> dict[str, Any]:
     """Whether the person owns customers, the usernames of their team, and their visits of the first page until now.
 
-    ``is_visit``: they are on it, which is noted, but for a database that takes no writes for the moment. One statement,
-    and one more, apart from the page's transaction, for a visit that was not noted within ``NOTED_FOR``; call inside
-    the tenant's context.
+    ``names``: what customers of the ids ``named`` are called, of those that there are. ``is_visit``: they are on the
+    page, which is noted, but for a database that takes no writes for the moment. One statement, and one more, apart
+    from the page's transaction, for a visit that was not noted within ``NOTED_FOR``; call inside the tenant's context.
     """
     given = {"tenant_id": tenant.id, "user_id": user_id}
-    (row,) = fetch_prepared_dicts(PERSON, given | {"own_key": own_key}, using="default")
+    asked = given | {"own_key": own_key, "named": plain_array(named)}
+    (row,) = fetch_prepared_dicts(PERSON, asked, using="default")
+    row["names"] = orjson.loads(row["names"] or "{}")
     # One that a replica has not heard of yet is noted once more: the later of two times stays.
     if is_visit and (row["last_at"] is None or row["last_at"] < now - NOTED_FOR):
         try:
