@@ -111,6 +111,9 @@ SELECT pg_advisory_xact_lock(hashtextextended('insight ' || %(tenant_id)s::text,
        pg_advisory_xact_lock(hashtextextended('risk rules ' || %(tenant_id)s::text, 0))
 """
 _TRY_TURN: Final = "SELECT pg_try_advisory_xact_lock(hashtextextended('sandbox:' || %(tenant_id)s::text, 0))"
+# Those who work these off hold the row first and then what it is about; so does the reset. Not the rows of stage
+# migrations: who works those off holds the configuration before them.
+_WORKED_OFF: Final = ("lifecycle_deadletter", "lifecycle_parkedevent", "lifecycle_bulkchange", "lifecycle_undo")
 # In id order and before the configuration is held, as everyone who writes.
 _LOCK: Final = "SELECT FROM lifecycle_customer WHERE tenant_id = %(tenant_id)s::uuid ORDER BY id FOR UPDATE"
 _PARTS: Final = (
@@ -120,6 +123,9 @@ _PARTS: Final = (
     " AND dead_letter_id IS NOT NULL",
     "DELETE FROM tenants_configurationversion WHERE tenant_id = %(tenant_id)s::uuid AND published_at IS NULL",
 )
+# The clock of the last statement: what was sent until then was sent to the story before, and ``now`` is older by
+# everything that was waited for.
+_EMPTIED: Final = "UPDATE tenants_tenant SET emptied_at = clock_timestamp() WHERE id = %(tenant_id)s::uuid"
 
 
 class NotASandbox(Exception):
@@ -152,7 +158,6 @@ def reset_sandbox(tenant: TenantRef, *, now: dt.datetime, since: dt.datetime | N
             return None
         customers, rows = _empty(tenant)
         made = _tell_again(tenant, now=now)
-        Tenant.objects.filter(id=tenant.id).update(emptied_at=now)
         record_administration(
             tenant_id=tenant.id,
             actor=LOADER.name,
@@ -162,6 +167,8 @@ def reset_sandbox(tenant: TenantRef, *, now: dt.datetime, since: dt.datetime | N
             detail={"customers_before": customers, "history_rows_before": rows, "customers": made},
             now=now,
         )
+        with connection.cursor() as cursor:
+            cursor.execute(_EMPTIED, {"tenant_id": tenant.id})
     return Reset(customers, rows, made)
 
 
@@ -170,6 +177,11 @@ def _empty(tenant: TenantRef) -> tuple[int, int]:
     with connection.cursor() as cursor:
         given = {"tenant_id": tenant.id}
         cursor.execute(_TAKE_TURNS, given)
+        for table in _WORKED_OFF:
+            cursor.execute(
+                f"SELECT FROM {table} WHERE tenant_id = %(tenant_id)s::uuid ORDER BY id FOR UPDATE",
+                given,
+            )
         cursor.execute(_LOCK, given)
         customers = cursor.rowcount
         cursor.execute(TAKE_PUBLICATION, given)
