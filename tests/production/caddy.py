@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from local.processes import find_free_port, with_parent
+from tests.endings import Ending
 from tests.production.compose import PROJECT
 
 CADDYFILE = PROJECT / "docs" / "deploy" / "Caddyfile"
@@ -74,11 +75,13 @@ class Proxy:
         self.__exit__()
         raise AssertionError(self.log.read_text()[-3000:])
 
-    def stop(self) -> int:
-        """End it by SIGTERM; its status."""
+    def stop(self) -> tuple[int, float]:
+        """End it by SIGTERM: its status, and the seconds it took (``tests.endings``)."""
         assert self.process is not None
-        self.process.terminate()
-        return self.process.wait(timeout=60)
+        with Ending(self.process.pid) as ending:
+            self.process.terminate()
+            status = self.process.wait(timeout=60)
+        return status, ending.seconds
 
     def __exit__(self, *_: object) -> None:
         if self.process is not None and self.process.poll() is None:

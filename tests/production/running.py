@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from local.processes import find_free_port, with_parent
+from tests.endings import Ending
 from tests.production.compose import PROJECT, Service, load, read_dockerfile, read_env
 
 # .env.example's password -> the role whose password of this test run it becomes.
@@ -177,14 +178,15 @@ class Installation:
         return ["sh", "-c", *rest] if kind == "CMD-SHELL" else rest
 
     def end(self, name: str) -> tuple[int, float]:
-        """SIGTERM, as a container gets it: the status, and the seconds it took."""
-        process, began = self.running.pop(name), time.monotonic()
-        process.terminate()
+        """SIGTERM, as a container gets it: the status, and the seconds it took (``tests.endings``)."""
+        process = self.running.pop(name)
         try:
-            status = process.wait(timeout=PATIENCE_SECONDS)
+            with Ending(process.pid) as ending:
+                process.terminate()
+                status = process.wait(timeout=PATIENCE_SECONDS)
         finally:
             self._sweep(process)
-        return status, time.monotonic() - began
+        return status, ending.seconds
 
     def close(self) -> None:
         """End whatever still runs."""

@@ -247,12 +247,11 @@ def what_prometheus_scrapes_answers(here: Installation) -> None:
 def end_everything(here: Installation, proxy: Proxy) -> None:
     """SIGTERM ends each within the time that compose gives it, with status 0, an open stream or not.
 
-    Here each has four times as long: the machine has other work.
+    Seconds in which it waits for a processor are not counted (``tests.endings``): the machine has other work.
     """
-    assert proxy.stop() == 0
+    status, seconds = proxy.stop()
+    assert (status, seconds < 10) == (0, True), f"proxy: {status} after {seconds:.1f} s"
     for name in ("web", "stream", *LOOPS, "seal"):
         grace = float(here.services[name].document["stop_grace_period"].removesuffix("s"))
         status, seconds = here.end(name)
-        assert (status, seconds < 4 * grace) == (0, True), (
-            f"{name}: {status} after {seconds:.1f} s {here.last_words(name)}"
-        )
+        assert (status, seconds < grace) == (0, True), f"{name}: {status} after {seconds:.1f} s {here.last_words(name)}"
