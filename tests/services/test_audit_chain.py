@@ -30,7 +30,9 @@ from lifecycle.services.configuration.publication import publish_configuration, 
 from lifecycle.services.transitions.apply import Call, apply
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
-from tests.factories import MINIMAL, CustomerFactory, utc_now
+from tenants.services.accounts.people import suspend_tenant
+from tenants.services.directory import list_every_tenant
+from tests.factories import ADMIN_ACTOR, MINIMAL, CustomerFactory, utc_now
 
 ACTOR = system_actor("tests")
 MOVES = [("Onboarded", None), ("Active", "Signed"), ("At-Risk", 'Grund "ü" \\ 🙂'), ("Active", "Saved")]
@@ -450,10 +452,15 @@ def test_the_command_tells_that_a_tenant_is_whole(
     other_tenant: TenantRef,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # Without a tenant it goes through all that there are: here those of this test, and not those of all before it.
-    monkeypatch.setattr(management_tenants, "list_every_tenant", lambda: [other_tenant, tenant])
+    theirs = CustomerFactory(tenant=other_tenant, stage="Trial")
+    suspend_tenant(tenant=other_tenant, actor=ADMIN_ACTOR, now=utc_now())
+    # Without a tenant it goes through all that there are, suspended ones too: here without those of all other tests.
+    slugs = {tenant.slug, other_tenant.slug}
+    found = [one for one in list_every_tenant() if one.slug in slugs]
+    monkeypatch.setattr(management_tenants, "list_every_tenant", lambda: found)
     assert verify("--tenant", tenant.slug) == f"{tenant.slug}: 2 customers, 7 rows, unbroken; no seals\n"
     assert verify("--customer", str(customer.id)) == f"{tenant.slug}: 1 customers, 5 rows, unbroken\n"
+    assert verify("--customer", str(theirs.id)) == f"{other_tenant.slug}: 1 customers, 1 rows, unbroken\n"
 
 
 def test_the_command_names_the_first_break_and_ends_with_one(customer: Customer, tenant: TenantRef) -> None:
