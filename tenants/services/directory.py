@@ -61,7 +61,10 @@ def list_tenants_everywhere() -> list[TenantRef]:
 
 
 def fetch_tenants(statement: str, parameters: Mapping[str, Any] | None = None) -> list[TenantRef]:
-    """The tenants of which a statement gives id and slug: those that have something to work off. One statement."""
+    """The tenants of which a statement gives id and slug: those that have something to work off. One statement.
+
+    Whether they are sandboxes was not asked: ``is_sandbox`` is False of all.
+    """
     with connections[PLATFORM].cursor() as cursor:
         cursor.execute(statement, parameters)
         return [TenantRef(*row) for row in cursor.fetchall()]
@@ -74,17 +77,17 @@ def list_every_tenant() -> list[TenantRef]:
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """A tenant that is emptied every night; ``age``: when it last was, or when the tenant was made."""
+    """A tenant that is emptied every night; ``filled_at``: when it last was, or when it was made."""
 
     tenant: TenantRef
-    age: dt.datetime
+    filled_at: dt.datetime
 
 
 def list_sandboxes() -> list[Sandbox]:
     """Every sandbox that is not suspended, by slug. One statement."""
     rows = Tenant.objects.using(PLATFORM).filter(is_sandbox=True, is_suspended=False).order_by("slug")
     return [
-        Sandbox(TenantRef(id_, slug), emptied_at or created_at)
+        Sandbox(TenantRef(id_, slug, is_sandbox=True), emptied_at or created_at)
         for id_, slug, emptied_at, created_at in rows.values_list("id", "slug", "emptied_at", "created_at")
     ]
 

@@ -31,7 +31,7 @@ _EFFECT_TEXTS = (
 
 
 def fold_sheet(sheet: Sheet) -> None:
-    """Fold the rules and the effects of a sheet that has many: all but those that are open by the caller's choice."""
+    """Fold event rules, at-risk rules and effects of a sheet that has many: all but those that the caller opened."""
     for rule in sheet.rules:
         rule.target = sheet.name_of(rule.to)
     for risk in sheet.risks:

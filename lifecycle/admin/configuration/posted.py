@@ -29,7 +29,7 @@ from tenants.rules.configuration.definitions import DEFAULT_CATEGORY
 _MOST_KEYS = 200
 _FOLDABLE = ("rule", "effect", "risk")
 
-FoldableRow = TypeVar("FoldableRow", RuleRow, EffectRow, RiskRow)
+Foldable = TypeVar("Foldable", RuleRow, EffectRow, RiskRow)
 AnyRow = TypeVar("AnyRow", StageRow, RuleRow, EffectRow, RiskRow)
 
 
@@ -167,7 +167,7 @@ def _read_stage(post: QueryDict, key: str) -> StageRow:
     )
 
 
-def _unfold(post: QueryDict, kind: str, key: str, read: Callable[[QueryDict, str, str], FoldableRow]) -> FoldableRow:
+def _unfold(post: QueryDict, kind: str, key: str, read: Callable[[QueryDict, str, str], Foldable]) -> Foldable:
     """A row from its own fields, or from the one field that carries them while it is folded."""
     prefix = f"{kind}-{key}-"
     if f"{prefix}folded" in post:

@@ -128,4 +128,4 @@ def _choose(slug: str | None) -> list[Sandbox]:
 
 def _note_oldest(sandboxes: Sequence[Sandbox]) -> None:
     now = timezone.now()
-    metrics.sandbox_oldest.set(min((sandbox.age for sandbox in sandboxes), default=now).timestamp())
+    metrics.sandbox_oldest.set(min((sandbox.filled_at for sandbox in sandboxes), default=now).timestamp())
