@@ -147,14 +147,21 @@ class HealthBacktestSerializer(StrictSerializer):
     draft = serializers.UUIDField(required=False, help_text="The draft; the one that was edited last without it.")
 
 
-class BandSaidResponse(ResponseSerializer):
-    """What a band said. Shares are null where no customer was in it."""
+class BandResultResponse(ResponseSerializer):
+    """One health band: how many of its customers churned. Shares are null where no customer was in it."""
 
     band = serializers.ChoiceField(choices=BANDS)
-    looks = serializers.IntegerField(help_text="Customers on first days of months: one may count once a month.")
+    observations = serializers.IntegerField(
+        help_text="Customers counted on the first day of each month; one may be counted once a month."
+    )
     customers = serializers.IntegerField()
-    lost = serializers.IntegerField(help_text=f"Looks after which the customer churned within {HORIZON_DAYS} days.")
-    share = serializers.FloatField(allow_null=True)
+    lost = serializers.IntegerField(
+        help_text=f"Observations after which the customer churned within {HORIZON_DAYS} days."
+    )
+    share = serializers.FloatField(
+        allow_null=True,
+        help_text=f"Share of observations after which the customer churned within {HORIZON_DAYS} days, 0 to 1.",
+    )
     share_low = serializers.FloatField(allow_null=True, help_text="The interval that holds it in 95 of 100 cases.")
     share_high = serializers.FloatField(allow_null=True)
     share_of_lost = serializers.FloatField(allow_null=True, help_text="Of all that churned, those of this band.")
@@ -163,7 +170,7 @@ class BandSaidResponse(ResponseSerializer):
 class HealthBacktestResponse(ResponseSerializer):
     """The health of a draft, beside that of the live configuration, played over the tenant's own past.
 
-    `live` and `draft_bands` are of the customers that were judged so far.
+    `live_bands` and `draft_bands` are of the customers that were judged so far.
     """
 
     draft = serializers.UUIDField()
@@ -175,5 +182,5 @@ class HealthBacktestResponse(ResponseSerializer):
     live_version = serializers.IntegerField()
     requested_by = serializers.CharField()
     finished_at = serializers.DateTimeField(allow_null=True)
-    live = BandSaidResponse(many=True)
-    draft_bands = BandSaidResponse(many=True)
+    live_bands = BandResultResponse(many=True)
+    draft_bands = BandResultResponse(many=True)

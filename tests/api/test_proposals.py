@@ -190,7 +190,7 @@ def test_another_tenant_s_draft_is_not_played(api_client, tenant, other_users):
         assert not RulePlay.objects.exists()
 
 
-def test_the_health_of_a_draft_is_played_beside_the_live_one_and_what_the_bands_said_is_answered(api_client, tenant):
+def test_the_health_of_a_draft_is_played_beside_the_live_one_and_the_bands_of_both_are_answered(api_client, tenant):
     client = api_client("tenant_admin")
     assert client.get(HEALTH).status_code == client.post(HEALTH, {}).status_code == 404
     came = (utc_now() - START).days - 250
@@ -211,11 +211,11 @@ def test_the_health_of_a_draft_is_played_beside_the_live_one_and_what_the_bands_
     assert (done["state"], done["customers_done"], done["is_of_present_draft"]) == ("done", 2, True)
     assert len(done["landmarks"]) == 12 and done["live_version"] == 1
     bands = {one["band"]: one for one in done["draft_bands"]}
-    # Ann is looked at on the first days of the two or three months before she is lost.
+    # Ann is counted on the first days of the two or three months before she is lost.
     poor = bands["poor"]
-    assert poor["looks"] == poor["lost"] in (2, 3) and (poor["customers"], poor["share_of_lost"]) == (1, 1.0)
+    assert poor["observations"] == poor["lost"] in (2, 3) and (poor["customers"], poor["share_of_lost"]) == (1, 1.0)
     assert (bands["good"]["lost"], bands["good"]["share"]) == (0, 0.0) and bands["good"]["customers"] == 1
-    assert [one["band"] for one in done["live"]] == ["good", "watch", "poor", "unknown"]
+    assert [one["band"] for one in done["live_bands"]] == ["good", "watch", "poor", "unknown"]
     assert api_client("account_manager").post(HEALTH, {}).status_code == 403
 
 

@@ -9,6 +9,7 @@ import yaml
 
 from config.problems import PROBLEM_TYPE
 from lifecycle.api.docs import build_schema
+from lifecycle.api.openapi.parameters import SANDBOX_HEADER
 from tenants.refusals import STATUS_OF_CODE
 
 SCHEMA = "/api/v1/schema"
@@ -100,6 +101,18 @@ def test_the_headers_of_a_change_are_described_with_every_answer_that_has_them(a
         assert sent and sent <= described(many, "post", 207)
 
 
+def test_every_good_answer_but_the_log_in_s_says_how_a_sandbox_is_known(db):
+    schema = build_schema()
+    header = schema["components"]["headers"][SANDBOX_HEADER]
+    assert header["schema"] == {"type": "string", "const": "resets=daily"}
+    named = {"$ref": f"#/components/headers/{SANDBOX_HEADER}"}
+    for path, operations in schema["paths"].items():
+        for method, operation in operations.items():
+            for status, response in operation["responses"].items():
+                wanted = status.startswith("2") and not path.startswith("/api/v1/auth/")
+                assert response.get("headers", {}).get(SANDBOX_HEADER) == (named if wanted else None), (method, path)
+
+
 def walk(node):
     """Every object of the description."""
     if isinstance(node, dict):
@@ -114,7 +127,7 @@ def test_what_has_a_name_is_described_once(db):
     schema = build_schema()
     titles = Counter(node["title"] for node in walk(schema) if isinstance(node.get("title"), str))
     assert [title for title, times in titles.items() if times > 1] == []
-    components = schema["components"]["schemas"]
+    components = schema["components"]["schemas"] | schema["components"]["headers"]
     used = {node["$ref"].rsplit("/", 1)[-1] for node in walk(schema) if "$ref" in node}
     assert used == set(components), "each component is used, and each reference leads to one"
     for address, method in (("", "get"), ("", "put"), ("/preview", "post")):

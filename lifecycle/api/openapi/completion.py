@@ -5,6 +5,7 @@ from typing import Any, Final
 from lifecycle.api.customer_serializers import MOST_CONTACTS
 from lifecycle.api.openapi import webhooks
 from lifecycle.api.openapi.configuration import COMPONENTS, NO_NUL, PARAGRAPHS, reference
+from lifecycle.api.openapi.parameters import SANDBOX_HEADER, SANDBOX_RESETS
 from lifecycle.api.openapi.refusals import EVERYWHERE, PROBLEM_TYPE, describe_status
 from lifecycle.api.serializers import MOST_ITEMS
 
@@ -40,6 +41,11 @@ _LINKS: Final[dict[tuple[str, str], dict[str, dict[str, Any]]]] = {
 }
 
 
+# The tenant is a sandbox. Described once and named at each answer that is none of the log-in's.
+_SANDBOX: Final[dict[str, Any]] = {
+    "description": "Only where the tenant is a sandbox, whose data are replaced every day.",
+    "schema": {"type": "string", "const": SANDBOX_RESETS},
+}
 # Texts that have to say something, by component.
 _SAYING: Final = {"NoteRequest": "text", "TaskRequest": "title", "TaskChangeRequest": "title", "PinRequest": "reason"}
 
@@ -59,6 +65,7 @@ def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     for name in ("CustomerDataRequest", "CustomerItemRequest"):
         schemas[name]["properties"]["contacts"]["maxItems"] = MOST_CONTACTS
     result["components"]["schemas"] = dict(sorted((schemas | COMPONENTS | webhooks.COMPONENTS).items()))
+    result["components"]["headers"] = {SANDBOX_HEADER: _SANDBOX}
     for path, operations in result["paths"].items():
         for method, operation in operations.items():
             if path.startswith(_LOGIN):
@@ -70,9 +77,7 @@ def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
                 operation["responses"] = dict(sorted(operation["responses"].items()))
             if "requestBody" in operation:
                 operation["requestBody"]["required"] = not _may_be_empty(operation["requestBody"], schemas)
-            for status, response in operation["responses"].items():
-                # A description may not be empty.
-                response["description"] = response["description"] or _GOOD[status]
+            _complete_answers(operation["responses"], of_tenant=not path.startswith(_LOGIN))
             if (path, method) in _LINKS:
                 operation["responses"]["200"]["links"] = _LINKS[path, method]
     site = {"url": "/", "description": "The site that this description comes from."}
@@ -91,6 +96,15 @@ _GOOD: Final = {
     "202": "It will be done, if there is anything to do.",
     "204": "Done; there is nothing to say.",
 }
+
+
+def _complete_answers(responses: dict[str, dict[str, Any]], *, of_tenant: bool) -> None:
+    named = {"$ref": f"#/components/headers/{SANDBOX_HEADER}"}
+    for status, response in responses.items():
+        # A description may not be empty.
+        response["description"] = response["description"] or _GOOD[status]
+        if of_tenant and status.startswith("2"):
+            response["headers"] = response.get("headers", {}) | {SANDBOX_HEADER: named}
 
 
 def _may_be_empty(body: dict[str, Any], schemas: dict[str, Any]) -> bool:

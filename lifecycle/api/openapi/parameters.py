@@ -83,6 +83,9 @@ BUDGET = (
 REPLAYED = _answered_with("Idempotency-Replayed", "`true` if this is an answer that was given before.", 200, 202, 207)
 CHALLENGE = _answered_with("WWW-Authenticate", "`Bearer`.", 401)
 RETRY_AFTER = _answered_with("Retry-After", "Seconds after which trying again makes sense.", 429, 503, schema=_SECONDS)
+# With every answer about the data of a sandbox.
+SANDBOX_HEADER: Final = "Customer360-Sandbox"
+SANDBOX_RESETS: Final = "resets=daily"
 # On every answer, where the answer says so.
 STANDARD: Final = (CHALLENGE, RETRY_AFTER)
 

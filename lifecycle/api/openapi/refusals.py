@@ -12,7 +12,7 @@ _SENTENCES: Final = {
     400: "The request is malformed, or the change is refused; `errors` says where and why.",
     401: "Not logged in, or the token is no longer valid.",
     403: "The caller does not have access.",
-    404: "There is no such customer in this tenant, or no such tenant.",
+    404: "What is asked for is not in this tenant, or not yet, or there is no such tenant.",
     406: "Only JSON is sent, and Accept asks for something else.",
     408: "The body did not arrive in time; nothing was changed.",
     409: "Other effects would start than were confirmed, or more than start unasked; see `effects`. Nothing was saved.",

@@ -94,7 +94,7 @@ class HealthBacktestViewSet(_OfDraft):
 
     @schema.describe("get_health_backtest", "configuration", _DRAFT, answer=HealthBacktestResponse)
     def retrieve(self, request: Request) -> Response:
-        """How far the play of a draft's health has come that was asked for last, and what the bands said so far."""
+        """How far the play of a draft's health has come that was asked for last, and how many of each band churned."""
         draft = self._find_asked(request)
         play = find_health_play(draft.id, tenant=self.tenant)
         if play is None:
@@ -149,7 +149,7 @@ def describe_health(play: HealthPlay, draft: ConfigurationVersion, live: Policy)
         "customers": play.total,
         "landmarks": said.landmarks,
         **{name: getattr(play, name) for name in ("live_version", "requested_by", "finished_at")},
-        "live": [_describe_band(one) for one in said.live],
+        "live_bands": [_describe_band(one) for one in said.live],
         "draft_bands": [_describe_band(one) for one in said.draft],
     }
 
@@ -158,7 +158,7 @@ def _describe_band(one: BandSaid) -> dict[str, Any]:
     share = one.share
     return {
         "band": one.band,
-        "looks": share.rows,
+        "observations": share.rows,
         "customers": share.customers,
         "lost": share.hits,
         "share": share.value,

@@ -1,7 +1,7 @@
 """What the viewsets share."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final, TypeVar
+from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
 from django.utils import timezone
@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.viewsets import ViewSet
 
 from lifecycle.api.filters import refuse_parameter
+from lifecycle.api.openapi.parameters import SANDBOX_HEADER, SANDBOX_RESETS
 from lifecycle.api.preconditions import format_etag
 from lifecycle.api.serializers import read_uuid
 from lifecycle.sentences import say, say_for_record
@@ -21,9 +22,6 @@ from tenants.refusals import RequestRefused
 from tenants.views import TenantViewMixin
 
 Found = TypeVar("Found")
-
-# With every answer about the data of a sandbox.
-SANDBOX_HEADER: Final = "Customer360-Sandbox"
 
 SOURCE = "API"
 NO_ID = gettext_noop("The id of a customer is a UUID such as 0198f3c2-5d1e-7a44-9f0e-2b6c1d7e8a90: check the address.")
@@ -52,7 +50,7 @@ class TenantViewSet(TenantViewMixin, ViewSet):
         """As the mixin does. A sandbox says that it is one, with whatever is answered from here on."""
         super().initial(request, *args, **kwargs)
         if (tenant := self.identity.tenant) is not None and tenant.is_sandbox:
-            self.headers[SANDBOX_HEADER] = "resets=daily"
+            self.headers[SANDBOX_HEADER] = SANDBOX_RESETS
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         """As DRF does, without leave to keep the answer unless it says so itself."""
