@@ -1,10 +1,13 @@
 """Keeping the facts up to the history costs an idle tenant a look, and misses nothing that was recorded."""
 
 import datetime as dt
+from itertools import chain, repeat
 
-from audit.services.feed import floor_of
+import pytest
+
+from audit.services.feed import SOON, floor_of
 from lifecycle.models import InsightState, Stay
-from lifecycle.services.insight import working
+from lifecycle.services.insight import keeping, working
 from lifecycle.services.insight.keeping import ALL_BEHIND, LATELY_BEHIND, keep_facts
 from lifecycle.services.insight.working import SELDOM, FactKeeper
 from tenants.context import tenant_context
@@ -83,6 +86,8 @@ def test_what_came_later_than_any_look_expects_is_found_within_the_hour(tenant):
     keeper = FactKeeper(lambda: clock[0])
     ann = tell(tenant, {"ann": [(0, "Prospect")]}, {})["ann"]
     assert keeper.keep_facts(tenant) == 1
+    clock[0] = now + SELDOM / 2
+    assert keeper.keep_facts(tenant) == 0
     with tenant_context(tenant.id):
         InsightState.objects.filter(tenant_id=tenant.id, customer_id=ann.id).update(sequence=0)
     clock[0] = now + SELDOM - dt.timedelta(minutes=1)
@@ -96,3 +101,55 @@ def test_a_look_at_everyone_that_was_cut_short_is_made_again(tenant):
     tell(tenant, {"ann": [(0, "Prospect")]}, {})
     assert keeper.keep_facts(tenant, enough=lambda: True) == 0
     assert keeper.keep_facts(tenant) == 1
+
+
+def test_who_was_not_reached_by_a_look_that_was_cut_short_is_found_by_the_next_one_however_late(tenant, monkeypatch):
+    """A large import: the looks have a second each, and are not through after 25 minutes."""
+    now = utc_now()
+    clock = [now]
+    keeper = FactKeeper(lambda: clock[0])
+    assert keeper.keep_facts(tenant) == 0
+    tell(tenant, {name: [(0, "Prospect")] for name in ("ann", "bob", "cyd")}, {})
+    monkeypatch.setattr(keeping, "BATCH", 1)
+    clock[0] = now + dt.timedelta(minutes=10)
+    is_late = chain([False], repeat(True))
+    assert keeper.keep_facts(tenant, enough=lambda: next(is_late)) == 1
+    clock[0] = now + dt.timedelta(minutes=25)
+    assert keeper.keep_facts(tenant) == 2
+
+
+def test_who_was_to_be_found_by_looks_that_failed_is_found_by_the_first_that_does_not(tenant, monkeypatch):
+    now = utc_now()
+    clock = [now]
+    keeper = FactKeeper(lambda: clock[0])
+    assert keeper.keep_facts(tenant) == 0
+    tell(tenant, {"ann": [(0, "Prospect")]}, {})
+
+    def fail(*_args, **_options):
+        raise ValueError("its history cannot be read")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(keeping, "renew_stays", fail)
+        for minutes in (1, 20):
+            clock[0] = now + dt.timedelta(minutes=minutes)
+            with pytest.raises(ValueError, match="cannot be read"):
+                keeper.keep_facts(tenant)
+    clock[0] = now + dt.timedelta(minutes=25)
+    assert keeper.keep_facts(tenant) == 1
+
+
+def test_a_look_that_came_to_its_end_counts_however_late_it_was_by_then(tenant, monkeypatch):
+    """Of so many customers one look takes longer than a turn: the next one need not be at everyone."""
+    looked = []
+
+    def keep(who, *, enough, since=None):
+        looked.append(since)
+        return keep_facts(who, enough=enough, since=since)
+
+    monkeypatch.setattr(working, "keep_facts", keep)
+    now = utc_now()
+    keeper = FactKeeper(lambda: now)
+    for _turn in range(2):
+        is_late = chain([False], repeat(True))
+        assert keeper.keep_facts(tenant, enough=lambda times=is_late: next(times)) == 0
+    assert looked == [None, floor_of(now - SOON)]

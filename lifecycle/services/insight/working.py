@@ -25,22 +25,37 @@ log = structlog.get_logger(__name__)
 
 class FactKeeper:
     """``keep_facts`` for a process that looks again and again: where nothing was recorded that costs two looks into
-    indexes. At first, and every hour, everyone is looked at, for what a very long transaction brought.
+    indexes. At first, and every hour, everyone is looked at, for what a very long transaction brought; else those of
+    whom something was recorded since the last look that came to its end, or not long before it.
     """
 
     def __init__(self, clock: Callable[[], dt.datetime] = timezone.now) -> None:
         self._clock = clock
+        # When the last look began that came to its end: any, and one at everyone.
+        self._looked: dict[UUID, dt.datetime] = {}
         self._searched: dict[UUID, dt.datetime] = {}
 
     def keep_facts(self, tenant: TenantRef, *, enough: Callable[[], bool] = lambda: False) -> int:
-        """How many customers were behind. Call outside of any transaction."""
+        """How many customers were behind. Call outside of any transaction.
+
+        A look that is cut short, or fails, is none: the next one asks for all that this one was to find.
+        """
+        is_cut_short = False
+
+        def asks_for_an_end() -> bool:
+            nonlocal is_cut_short
+            is_cut_short = enough()
+            return is_cut_short
+
         now = self._clock()
         searched_at = self._searched.get(tenant.id)
-        if searched_at is not None and now - SELDOM < searched_at <= now:
-            return keep_facts(tenant, enough=enough, since=floor_of(now - SOON))
-        caught_up = keep_facts(tenant, enough=enough)
-        if not enough():
-            self._searched[tenant.id] = now
+        is_thorough = searched_at is None or not now - SELDOM < searched_at <= now
+        since = None if is_thorough else floor_of(min(self._looked[tenant.id], now) - SOON)
+        caught_up = keep_facts(tenant, enough=asks_for_an_end, since=since)
+        if not is_cut_short:
+            self._looked[tenant.id] = now
+            if is_thorough:
+                self._searched[tenant.id] = now
         return caught_up
 
 
