@@ -4,12 +4,17 @@ import datetime as dt
 
 import pytest
 
+from lifecycle.models import InsightFact
 from lifecycle.queries.insight.past import LATEST, STAGE_COUNTS
-from lifecycle.services.insight.as_of import EFFECTIVE, RECORDED, PastQuestion
+from lifecycle.services.insight.as_of import EFFECTIVE, RECORDED, PastQuestion, count_past
 from lifecycle.services.insight.as_of_board import CARDS
+from lifecycle.services.insight.keeping import keep_facts
 from storage.cursors import plain_array, text_array
-from tests.factories import TenantFactory
+from tenants.context import tenant_context
+from tests.factories import TenantFactory, utc_now
 from tests.plans import count_rows_read
+from tests.services.test_insight import step, tell
+from tests.web.conftest import text_of
 
 CUSTOMERS = 1500
 START = dt.datetime(2025, 1, 1, tzinfo=dt.UTC)
@@ -72,3 +77,23 @@ def test_of_thousands_of_stays_the_board_reads_its_cards(db, superuser, tenant, 
         assert count_rows_read(cursor, STAGE_COUNTS[known], given, of="lifecycle_stay") == 0
         cursor.execute(LATEST[known], given)
         assert cursor.rowcount == 3 * CARDS
+
+
+def test_where_moves_are_missing_in_the_sums_the_board_is_shown_and_no_stage_has_fewer_than_none(
+    db, page_client, other_tenant, other_users
+):
+    """As the mover of a former release leaves them, which does not know of these sums."""
+    eve = tell(other_tenant, {"eve": [(0, "Trial"), (3, "Rollout")]}, {})["eve"]
+    keep_facts(other_tenant)
+    with tenant_context(other_tenant.id):
+        assert InsightFact.objects.filter(tenant_id=other_tenant.id, kind="known").delete()[0] == 2
+        step(other_tenant, eve, 5, "Live")
+    keep_facts(other_tenant)
+    client, today = page_client(other_users.account_manager), utc_now().date()
+    board = client.get(f"/board/as-of?day={today}&known=recorded")
+    assert board.status_code == 200
+    assert "Rollout 0 customers" in text_of(board) and "Live 1 customer" in text_of(board)
+    page = client.get(f"/customers/as-of?day={today}&known=recorded&stage=Rollout")
+    assert page.status_code == 200 and "-1" not in text_of(page)
+    with tenant_context(other_tenant.id):
+        assert count_past(PastQuestion(today, RECORDED, keys=["0:Rollout"]), tenant=other_tenant) == 0

@@ -4,7 +4,8 @@ One customer is read from the history itself, many from the stays that are kept 
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
@@ -187,7 +188,15 @@ def read_stage_counts(asked: PastQuestion, *, tenant: TenantRef) -> list[StageCo
         return [StageCount(*row) for row in cursor.fetchall()]
 
 
+def count_by_stage(found: Iterable[StageCount]) -> Counter[str]:
+    """Stage -> how many were in it. None is below zero, even where the sums are not what the history says."""
+    counts: Counter[str] = Counter()
+    for one in found:
+        counts[one.stage] += one.customers
+    return Counter({stage: max(0, count) for stage, count in counts.items()})
+
+
 def count_past(asked: PastQuestion, *, tenant: TenantRef) -> int:
     """How many customers ``list_past`` lists in all. One statement."""
-    counts = read_stage_counts(asked, tenant=tenant)
-    return sum(count.customers for count in counts if not asked.keys or count.stage in asked.keys)
+    counts = count_by_stage(read_stage_counts(asked, tenant=tenant))
+    return sum(count for stage, count in counts.items() if not asked.keys or stage in asked.keys)

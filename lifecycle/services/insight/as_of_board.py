@@ -10,7 +10,7 @@ from typing import Any, Final
 from django.db import connection
 
 from lifecycle.queries.insight.past import LATEST
-from lifecycle.services.insight.as_of import EFFECTIVE, PastQuestion, read_stage_counts
+from lifecycle.services.insight.as_of import EFFECTIVE, PastQuestion, count_by_stage, read_stage_counts
 from lifecycle.services.insight.reading import Stages
 from storage.cursors import plain_array, text_array
 from tenants.actors import TenantRef
@@ -37,10 +37,10 @@ def read_past_board(
     those of today. How much revenue was known by a day is not kept: then there is no ``money``.
     """
     asked = PastQuestion(day, known, owner=owner, segment=segment)
-    customers: dict[str, int] = defaultdict(int)
+    found = sorted(read_stage_counts(asked, tenant=tenant))
+    customers = count_by_stage(found)
     money: dict[str, list[tuple[str, Decimal]]] = defaultdict(list)
-    for one in sorted(read_stage_counts(asked, tenant=tenant)):
-        customers[one.stage] += one.customers
+    for one in found:
         if one.arr and known == EFFECTIVE:
             money[one.stage].append((one.currency, one.arr))
     keys = stages.ordered({key for key, count in customers.items() if count})
