@@ -2,10 +2,10 @@
 
 import datetime as dt
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from audit.models import LifecycleHistory
@@ -17,7 +17,15 @@ from lifecycle.services.insight.as_of_health import judge_past
 from lifecycle.services.insight.as_of_list import list_as_of
 from lifecycle.services.insight.as_of_totals import read_past_totals
 from lifecycle.services.insight.keeping import find_wrong_sums, keep_facts
-from lifecycle.services.insight.reading import Period, Stages, read_flows
+from lifecycle.services.insight.reading import (
+    Period,
+    Stages,
+    read_cohorts,
+    read_flows,
+    read_reached,
+    read_reasons,
+    read_stays,
+)
 from tenants.context import tenant_context
 from tenants.services.configuration.policies import live_policy
 from tests.factories import MINIMAL, CustomerFactory, TenantFactory
@@ -54,52 +62,81 @@ def rows_of(of):
 
 
 REVENUE = st.fixed_dictionaries(
-    {"billing.arr": st.sampled_from(["50.00", "70.00"]), "billing.currency": st.just("EUR")}
+    {"billing.arr": st.sampled_from(["50.00", "70.00"]), "billing.currency": st.sampled_from(["EUR", "USD"])}
 )
 ISSUES = st.fixed_dictionaries({"support.open_issues": st.integers(min_value=0, max_value=3)})
-PASTS = st.lists(st.tuples(rows_of(st.sampled_from(STAGES)), rows_of(REVENUE | ISSUES)), min_size=1, max_size=3)
+PASTS = st.lists(st.tuples(rows_of(st.sampled_from(STAGES)), rows_of(REVENUE | ISSUES)), min_size=2, max_size=4)
+# Every other customer has this owner, and everyone is in the segment.
+OWNER, SEGMENT = "ann@t.example", "Mid-Market"
+
+
+def revenue(hours, arr, currency):
+    """A report of revenue, known at once."""
+    at = START + dt.timedelta(hours=hours)
+    return Row(at, at, {"billing.arr": arr, "billing.currency": currency})
+
+
+# Up and down in one currency, and from one to the other, within a stage and with a move.
+CHANGES = [
+    [Row(START + dt.timedelta(hours=hours), START, stage) for hours, stage in ((5, "Prospect"), (80, "Active"))],
+    [
+        revenue(hours, arr, currency)
+        for hours, arr, currency in (
+            *((10, "50.00", "EUR"), (30, "70.00", "EUR"), (40, "50.00", "USD"), (60, "70.00", "EUR")),
+            *((80, "50.00", "EUR"), (130, "70.00", "USD"), (160, "50.00", "USD"), (200, "50.00", "EUR")),
+        )
+    ],
+]
 
 
 def write(tenant, pasts):
-    """Customers with these pasts, as the record has them; name -> (moves, reports)."""
+    """Customers with these pasts, as the record has them; name -> (id, moves, reports)."""
     written = {}
+    made = {LifecycleHistory: [], CustomerLifecycleStatus: [], FigureChange: []}
     for number, (moves, reports) in enumerate(pasts):
-        customer = CustomerFactory(tenant=tenant, name=f"customer {number}", stage=None)
-        with tenant_context(tenant.id):
-            for sequence, row in enumerate(moves, 1):
-                LifecycleHistory.objects.create(
-                    tenant_id=tenant.id,
-                    customer_id=customer.id,
-                    sequence=sequence,
-                    from_stage=moves[sequence - 2].says if sequence > 1 else None,
-                    to_stage=row.says,
-                    changed_at=row.effective,
-                    effective_at=row.effective,
-                    recorded_at=row.recorded,
-                    configuration_version=1,
-                    previous_hash=b"",
-                    hash=b"",
-                )
-            if moves:
-                CustomerLifecycleStatus.objects.create(
-                    tenant_id=tenant.id,
-                    customer_id=customer.id,
-                    stage=moves[-1].says,
-                    stage_entered_at=moves[-1].effective,
-                    updated_at=moves[-1].effective,
-                    version=len(moves),
-                    head_hash=b"",
-                )
-            for row in reports:
-                FigureChange.objects.create(
-                    tenant_id=tenant.id,
-                    customer_id=customer.id,
-                    effective_at=row.effective,
-                    recorded_at=row.recorded,
-                    source="/crm",
-                    figures=row.says,
-                )
+        owner = "" if number % 2 else OWNER
+        customer = CustomerFactory(tenant=tenant, name=f"customer {number}", stage=None, owner=owner, segment=SEGMENT)
+        of_customer = {"tenant_id": tenant.id, "customer_id": customer.id}
+        made[LifecycleHistory] += [
+            LifecycleHistory(
+                **of_customer,
+                sequence=sequence,
+                from_stage=moves[sequence - 2].says if sequence > 1 else None,
+                to_stage=row.says,
+                changed_at=row.effective,
+                effective_at=row.effective,
+                recorded_at=row.recorded,
+                configuration_version=1,
+                previous_hash=b"",
+                hash=b"",
+            )
+            for sequence, row in enumerate(moves, 1)
+        ]
+        made[CustomerLifecycleStatus] += [
+            CustomerLifecycleStatus(
+                **of_customer,
+                stage=row.says,
+                stage_entered_at=row.effective,
+                updated_at=row.effective,
+                version=len(moves),
+                head_hash=b"",
+            )
+            for row in moves[-1:]
+        ]
+        made[FigureChange] += [
+            FigureChange(
+                **of_customer,
+                effective_at=row.effective,
+                recorded_at=row.recorded,
+                source="/crm",
+                figures=row.says,
+            )
+            for row in reports
+        ]
         written[customer.name] = (customer.id, moves, reports)
+    with tenant_context(tenant.id):
+        for model, rows in made.items():
+            model.objects.bulk_create(rows)
     return written
 
 
@@ -132,57 +169,97 @@ def replay_revenue(reports, end):
     return Decimal(said["billing.arr"]), said["billing.currency"]
 
 
-def compare(tenant, written, stages, day, known):
-    """Everything that is said of one day."""
-    end = dt.datetime.combine(day + dt.timedelta(days=1), dt.time(), dt.UTC)
-    here = {name: found for name, (_id, moves, _r) in written.items() if (found := replay_stage(moves, end, known))}
-    about = PastQuestion(day, known)
+def compare_chosen(about, written, *, stages, tenant):
+    """What is said of one day of those who are asked for; (the list of the day by replay, stage -> how many, money)."""
+    here = {
+        name: found
+        for name, (_id, moves, _r) in written.items()
+        if (found := replay_stage(moves, about.end, about.known))
+    }
     rows = list_past(about, stages=stages, tenant=tenant).rows
     assert {row["name"]: (row["stage"], row["entered"]) for row in rows} == here
     assert [row["name"] for row in rows] == sorted(here) and count_past(about, tenant=tenant) == len(here)
     counted = Counter(stage for stage, _since in here.values())
     money = Counter()
     for name, (stage, _since) in here.items():
-        arr, currency = replay_revenue(written[name][2], end)
+        arr, currency = replay_revenue(written[name][2], about.end)
         money[stage, currency] += arr
-    money = {key: arr for key, arr in money.items() if arr} if known == EFFECTIVE else {}
-    judged = {row["name"]: row["health"] for row in list_as_of(about, stages=stages, tenant=tenant, limit=9).rows}
-    board = read_past_board(day, stages=stages, tenant=tenant, known=known)
+    money = {key: arr for key, arr in money.items() if arr} if about.known == EFFECTIVE else {}
+    filters = {"owner": about.owner, "segment": about.segment}
+    board = read_past_board(about.day, stages=stages, tenant=tenant, known=about.known, **filters)
     assert {column.stage: column.customers for column in board if column.customers} == counted
     assert {(column.stage, currency): arr for column in board for currency, arr in column.money} == money
     assert {card["name"]: (column.stage, card["entered"]) for column in board for card in column.cards} == here
     assert all(
         list(column.cards) == sorted(column.cards, key=lambda card: card["entered"], reverse=True) for column in board
     )
-    totals = read_past_totals(day, stages=stages, tenant=tenant, known=known)
+    if about.known == EFFECTIVE:
+        flows = read_flows(Period(about.day, about.day, **filters), tenant=tenant)
+        stands = {stages.name(key): one for key, one in standing_over_time(flows, 1)[1].items() if key}
+        assert {stage: one.customers for stage, one in stands.items() if one.customers} == counted
+        assert {(stage, currency): arr for stage, one in stands.items() for currency, arr in one.money} == money
+    return here, counted, money
+
+
+def compare(about, written, *, stages, tenant):
+    """Everything that is said of one day."""
+    here, counted, money = compare_chosen(about, written, stages=stages, tenant=tenant)
+    totals = read_past_totals(about.day, stages=stages, tenant=tenant, known=about.known)
     assert {one["stage"]: one["customers"] for one in totals["stages"] if one["customers"]} == counted
     assert {one["stage"]: one["over_expected"] for one in totals["stages"] if one["over_expected"]} == Counter(
-        stage for stage, since in here.values() if end - since > dt.timedelta(days=EXPECTED.get(stage, 999))
+        stage for stage, since in here.values() if about.end - since > dt.timedelta(days=EXPECTED.get(stage, 999))
     )
     said = {(one["stage"], m["currency"]): Decimal(m["arr"]) for one in totals["stages"] for m in one["money"]}
     assert {key: arr for key, arr in said.items() if arr} == money
-    for name, (customer_id, _moves, reports) in written.items():
-        past = read_past(customer_id, day, known=known, tenant=tenant)
-        assert ((past.stage, past.stage_entered_at) if past.stage else None) == here.get(name)
-        assert {path: value for path, (value, _at) in past.figures.items()} == replay_figures(reports, end, known)
-        health = judge_past(customer_id, past, stages=stages, tenant=tenant)
-        assert (health and {"score": health.judged.score, "band": health.judged.band}) == judged.get(name)
-    if known == EFFECTIVE:
-        flows = read_flows(Period(day, day), tenant=tenant)
-        stands = standing_over_time(flows, 1)[1]
-        assert {stages.name(key): one.customers for key, one in stands.items() if key and one.customers} == counted
+    judged = {row["name"]: row["health"] for row in list_as_of(about, stages=stages, tenant=tenant, limit=9).rows}
+    # A customer a day, in turn.
+    name = sorted(written)[about.day.toordinal() // 2 % len(written)]
+    customer_id, _moves, reports = written[name]
+    past = read_past(customer_id, about.day, known=about.known, tenant=tenant)
+    assert ((past.stage, past.stage_entered_at) if past.stage else None) == here.get(name)
+    held = replay_figures(reports, about.end, about.known)
+    assert {path: value for path, (value, _at) in past.figures.items()} == held
+    health = judge_past(customer_id, past, stages=stages, tenant=tenant)
+    assert (health and {"score": health.judged.score, "band": health.judged.band}) == judged.get(name)
 
 
-@settings(max_examples=6)
-@given(pasts=PASTS)
-def test_of_every_day_everything_says_what_a_replay_of_the_history_says(django_db_setup, django_db_blocker, pasts):
+def compare_periods(stages, tenant):
+    """Of the segment that everyone is in the stays are read, of everyone the sums: both say the same."""
+    begin = START.date()
+    of_all, of_segment = (Period(begin, begin + dt.timedelta(days=DAYS), segment=segment) for segment in ("", SEGMENT))
+    for read in (
+        lambda period: sorted(read_flows(period, tenant=tenant)),
+        lambda period: read_stays(period, stages.keys, tenant=tenant, now=START + dt.timedelta(days=30)),
+        lambda period: read_reached(period, tenant=tenant),
+        lambda period: read_cohorts(period, (), tenant=tenant, today=period.end),
+        lambda period: read_reasons(period, stages.keys[:2], tenant=tenant),
+    ):
+        assert read(of_all) == read(of_segment)
+
+
+@settings(max_examples=12)
+@example(pasts=[CHANGES, CHANGES, ([], [])], first=0)
+@example(pasts=[CHANGES, CHANGES], first=1)
+@given(pasts=PASTS, first=st.integers(min_value=0, max_value=1))
+def test_of_every_day_everything_says_what_a_replay_of_the_history_says(
+    django_db_setup, django_db_blocker, pasts, first
+):
     with django_db_blocker.unblock():
         tenant = TenantFactory(configuration={**MINIMAL, "max_days": EXPECTED})
         written = write(tenant, pasts)
         keep_facts(tenant)
         assert not find_wrong_sums(tenant)
+        of_owner = {name: written[name] for name in sorted(written)[::2]}
         with tenant_context(tenant.id):
             stages = Stages.of(live_policy(tenant.id), tenant)
+            compare_periods(stages, tenant)
             for days in range(-1, DAYS + 6):
-                for known in (EFFECTIVE, RECORDED):
-                    compare(tenant, written, stages, (START + dt.timedelta(days=days)).date(), known)
+                # A day as it was, the next as it was known, the other way round in other examples.
+                about = PastQuestion(
+                    (START + dt.timedelta(days=days)).date(), (EFFECTIVE, RECORDED)[(days + first) % 2]
+                )
+                compare(about, written, stages=stages, tenant=tenant)
+                if days // 2 % 2:
+                    compare_chosen(replace(about, segment=SEGMENT), written, stages=stages, tenant=tenant)
+                else:
+                    compare_chosen(replace(about, owner=OWNER), of_owner, stages=stages, tenant=tenant)
