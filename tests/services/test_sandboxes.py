@@ -2,17 +2,14 @@
 
 import dataclasses
 import datetime as dt
-import threading
-import time
 from collections.abc import Callable
 from io import StringIO
 from typing import Any
 from unittest.mock import patch
-from uuid import uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import ProgrammingError, connection, connections
+from django.db import ProgrammingError, connection
 from django.test import override_settings
 
 from audit.models import AdministrationEntry, Departure, LifecycleHistory, OutboxMessage
@@ -20,31 +17,22 @@ from audit.services.seals import SealFacts, _sign, describe_seal, facts_of
 from lifecycle.delivery.senders import deliver
 from lifecycle.messaging.stale_copies import StaleCopies
 from lifecycle.models import Customer, EffectRun, WebhookEndpoint
-from lifecycle.queries.listing import ListQuery
 from lifecycle.rules.envelopes import receive
 from lifecycle.rules.transitions import Change
-from lifecycle.services.bulk import working as bulk
-from lifecycle.services.bulk.selecting import select_customers
-from lifecycle.services.bulk.working import begin_owner
 from lifecycle.services.compliance.verification import read_emptied
 from lifecycle.services.configuration.publication import publish_configuration
 from lifecycle.services.customers.summaries import read_profile
 from lifecycle.services.demo import sandboxes
 from lifecycle.services.demo.sandboxes import EMPTIED, EMPTIED_BY_OWNER, KEPT, NotASandbox, reset_sandbox
 from lifecycle.services.effects.endpoints import create_endpoint
-from lifecycle.services.events import dead_letter_actions, tenant_batches
-from lifecycle.services.events.dead_letter_actions import replay_dead_letters
-from lifecycle.services.transitions import undo
 from lifecycle.services.transitions.apply import Call, apply
 from lifecycle.services.transitions.feed import read_feed
-from lifecycle.services.transitions.undo import begin_undo
-from tenants.actors import USER, Actor, TenantRef
+from tenants.actors import TenantRef
 from tenants.context import tenant_context
 from tenants.models import ConfigurationVersion, Tenant, User
-from tenants.roles import PERMISSIONS, Role
+from tenants.roles import Role
 from tenants.services.accounts.api_keys import create_key, verify_key
 from tenants.services.accounts.people import create_tenant
-from tenants.services.configuration.policies import live_policy
 from tests.conftest import People, make_people
 from tests.effects.test_engine import claim_all, move, runs
 from tests.factories import ADMIN_ACTOR, CustomerFactory, UserFactory, make_issuer, utc_now
@@ -231,98 +219,6 @@ def test_who_changes_a_customer_in_the_meantime_finds_it_gone(
         assert not LifecycleHistory.objects.filter(customer_id__in=gone).exists()
         assert not EffectRun.objects.filter(customer_id__in=gone).exists()
     assert "12 customers" in (said := verify(sandbox)) and "rows, unbroken; no seals\n" in said
-
-
-WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND wait_event_type = 'Lock'"
-
-
-Work = Callable[[], int]
-
-
-def begin_bulk_change(sandbox: TenantRef, manager: Actor) -> Work:
-    with tenant_context(sandbox.id):
-        policy = live_policy(sandbox.id)
-        given = {"tenant": sandbox, "actor": manager, "now": utc_now()}
-        change = select_customers(ListQuery({}), kind="owner", policy=policy, **given)
-        begin_owner(change.id, owner="", **given)
-    return lambda: len(list(bulk.work_off_changes(sandbox, now=utc_now())))
-
-
-def begin_undo_of_a_move(sandbox: TenantRef, manager: Actor) -> Work:
-    with tenant_context(sandbox.id):
-        customer = Customer.objects.exclude(status__stage="Churned").order_by("external_id").first()
-        assert customer is not None
-        request_id = uuid4()
-        call = Call(sandbox, manager, "UI", utc_now(), request_id)
-        (moved,) = apply(call, [Change(customer.id, "Churned", "Price")])
-        assert moved.moved
-        begin_undo(request_id, tenant=sandbox, actor=manager, now=utc_now())
-    return lambda: len(list(undo.work_off_undos(sandbox, now=utc_now())))
-
-
-def say(speaker: Speaker, event_type: str, external_id: str) -> Any:
-    document = speaker.document(event_type, external_id, name="Of today") | {"time": utc_now().isoformat()}
-    return receive(as_message(document, topic=event_type))
-
-
-def begin_replay(sandbox: TenantRef, manager: Actor) -> Work:
-    speaker = Speaker(sandbox)
-    an_hour_ago = utc_now() - dt.timedelta(hours=1)
-    (result,) = speaker.hear(say(speaker, "customer.updated", "SB-000003"), now=an_hour_ago)
-    assert result.refusal is not None and result.refusal.code == "time_in_future"
-    dead = speaker.dead_letters()
-    return lambda: [one.outcome for one in replay_dead_letters(dead, actor=manager, now=utc_now())].count("applied")
-
-
-def begin_waiting(sandbox: TenantRef, manager: Actor) -> Work:
-    """An event waits for a customer that is created together with a change of one that there is."""
-    speaker = Speaker(sandbox)
-    speaker.hear(say(speaker, "customer.updated", "new"))
-    assert len(speaker.parked()) == 1
-    batch = [say(speaker, "customer.created", "new"), say(speaker, "customer.updated", "SB-000003")]
-    return lambda: len({result.outcome for result in speaker.hear(*batch)} & {"applied"})
-
-
-@pytest.mark.parametrize(
-    ("begin", "place"),
-    [
-        (begin_bulk_change, (bulk, "assign_owner")),
-        (begin_undo_of_a_move, (undo, "apply")),
-        (begin_replay, (dead_letter_actions, "process_events")),
-        (begin_waiting, (tenant_batches, "record_customers")),
-    ],
-)
-def test_a_reset_and_what_is_worked_off_take_turns(
-    begin: Any, place: Any, sandbox: TenantRef, people: People, superuser: Any
-) -> None:
-    """The worker has the row of what is to be done and not yet the customers: neither is killed for the other."""
-    reset(sandbox)
-    work = begin(sandbox, Actor(USER, str(people.account_manager.id), frozenset(PERMISSIONS)))
-    holds, go_on = threading.Event(), threading.Event()
-    act = getattr(*place)
-
-    def wait_first(*arguments: Any, **options: Any) -> Any:
-        holds.set()
-        assert go_on.wait(60)
-        return act(*arguments, **options)
-
-    def empty() -> Any:
-        assert holds.wait(60)
-        return reset(sandbox).customers
-
-    def watch() -> None:
-        assert holds.wait(60)
-        name = connections["default"].settings_dict["NAME"]
-        deadline = time.monotonic() + 60
-        while not superuser.execute(WAITING, [name]).fetchone()[0]:
-            assert time.monotonic() < deadline, "the reset does not wait"
-            superuser.rollback()
-            time.sleep(0.02)
-        go_on.set()
-
-    with patch.object(*place, wait_first):
-        assert run_together([work, empty, watch]) == [1, 12, None]
-    assert external_ids(sandbox) == [f"SB-{number:06d}" for number in range(1, 13)]
 
 
 # --- the record -----------------------------------------------------------------------------------------------------
