@@ -10,8 +10,9 @@ from typing import Any
 from xdist.scheduler import LoadScopeScheduling
 
 BROWSER = "tests/browser/"
-# What begins alike stays on one worker.
+# What begins alike stays on one worker. The browser's tests are two halves: one of them all would be the last to end.
 TOGETHER = (
+    tuple(f"{BROWSER}test_{letter}" for letter in "abcde"),
     (BROWSER,),
     ("tests/operations/",),
     ("tests/clients/",),
@@ -46,12 +47,13 @@ class ByFile(LoadScopeScheduling):
         return next(groups, nodeid.split("::", 1)[0])
 
     def _assign_work_unit(self, node: Any) -> None:
-        """The next unit. While another worker has one that waits it is one that does not, as long as there are such:
-        with two that wait a processor would have nothing to do.
+        """The next unit. While half of the workers have one that waits it is one that does not, as long as there are
+        such: with more that wait a processor would have nothing to do.
         """
         others = [units for other, units in self.assigned_work.items() if other is not node]
-        is_waited = any(waits(name) and not all(unit.values()) for units in others for name, unit in units.items())
-        name = next((name for name in self.workqueue if not waits(name)), None) if is_waited else None
+        waiting = sum(any(waits(name) and not all(unit.values()) for name, unit in units.items()) for units in others)
+        is_enough = waiting >= max(1, len(self.assigned_work) // 2)
+        name = next((name for name in self.workqueue if not waits(name)), None) if is_enough else None
         if name is not None:
             self.workqueue.move_to_end(name, last=False)
         super()._assign_work_unit(node)
