@@ -37,7 +37,7 @@ from config import processes
 from tenants.services import database as provisioning
 from tests.schedule import FIRST, ByFile, turn
 
-MOST_WORKERS = 4
+MOST_WORKERS = 6
 # What is said of today must not be asked tomorrow, and what was counted in an hour not in the next one: hardly a test
 # with days or hours in it takes longer than this.
 HOUR, DAY = 3_600.0, 86_400.0
@@ -70,9 +70,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Two more than there are processors: a test that waits for a service leaves its processor to another."""
+    """Three for each processor: a test that waits for a service leaves its processor to another."""
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(MOST_WORKERS, processors + 2)
+    return min(MOST_WORKERS, 3 * processors)
 
 
 @pytest.hookimpl(optionalhook=True)

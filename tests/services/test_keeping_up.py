@@ -36,7 +36,7 @@ SELECT uuidv7(- interval '3 days'), tenant_id, customer_id, 1, 'Active', now(), 
 """
 
 
-def test_of_a_tenant_where_nothing_was_recorded_lately_no_row_is_read(db, superuser):
+def test_of_a_tenant_where_nothing_was_recorded_lately_the_newest_row_is_read_alone(db, superuser):
     tenant = TenantFactory()
     given = {"tenant_id": tenant.id, "batch": 500, "since": floor_of(utc_now() - dt.timedelta(hours=1))}
     with superuser.cursor() as cursor:
@@ -48,10 +48,7 @@ def test_of_a_tenant_where_nothing_was_recorded_lately_no_row_is_read(db, superu
             cursor.execute(f"ANALYZE {table}")
         cursor.execute("SET LOCAL ROLE c360_app")
         cursor.execute("SELECT set_config('app.tenant_id', %s, true)", [str(tenant.id)])
-        # Among as few rows as here, and beside tenants whose rows are new, it is as cheap to look at all of them.
-        cursor.execute("SET LOCAL enable_seqscan = off")
-        cursor.execute("SET LOCAL enable_bitmapscan = off")
-        assert count_rows_read(cursor, LATELY_BEHIND, given) == 0
+        assert count_rows_read(cursor, LATELY_BEHIND, given) == 1
         assert count_rows_read(cursor, ALL_BEHIND, given) >= 6000
 
 

@@ -42,12 +42,17 @@ ALL_BEHIND: Final = f"""
 SELECT s.customer_id FROM customer_lifecycle_status s{_OF_BEHIND}
  ORDER BY s.customer_id LIMIT %(batch)s
 """  # noqa: S608  constants
-# Among those of whom something was recorded lately, by the time in the ids of rows; each is looked up by its key.
+# Among those of whom something was recorded lately, by the time in the ids of rows; each is looked up by its key. The
+# newest row is asked for first: how many are newer, the planner guesses from the rows of all tenants.
+_LATELY: Final = " UNION ".join(
+    f"""
+        SELECT customer_id FROM {table} WHERE tenant_id = %(tenant_id)s AND id >= %(since)s
+           AND %(since)s <= (SELECT id FROM {table} WHERE tenant_id = %(tenant_id)s ORDER BY id DESC LIMIT 1)"""  # noqa: S608  constants
+    for table in ("customer_lifecycle_history", "lifecycle_figurechange")
+)
 LATELY_BEHIND: Final = f"""
 SELECT x.customer_id
-  FROM (SELECT customer_id FROM customer_lifecycle_history WHERE tenant_id = %(tenant_id)s AND id >= %(since)s
-         UNION
-        SELECT customer_id FROM lifecycle_figurechange WHERE tenant_id = %(tenant_id)s AND id >= %(since)s) r
+  FROM ({_LATELY}) r
  CROSS JOIN LATERAL (
        SELECT s.customer_id FROM customer_lifecycle_status s{_OF_BEHIND} AND s.customer_id = r.customer_id OFFSET 0) x
  ORDER BY x.customer_id LIMIT %(batch)s
