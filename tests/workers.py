@@ -70,9 +70,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Three for each processor: a test that waits for a service leaves its processor to another."""
+    """Two more than there are processors: a test that waits for a service leaves its processor to another."""
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(MOST_WORKERS, 3 * processors)
+    return min(MOST_WORKERS, processors + 2)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -13,6 +13,7 @@ from django.test import override_settings
 from django.urls import Resolver404, resolve
 
 from tenants.context import tenant_context
+from tenants.models import User
 from tests.browser.test_accessibility import with_contacts
 from tests.entry_points.test_pages import OWN, PAGES
 from tests.factories import CustomerFactory, make_issuer
@@ -61,6 +62,10 @@ def test_no_page_that_links_lead_to_is_wider_than_the_screen(open_browser, users
         call_command("seal_audit", tenant=tenant.slug, stdout=io.StringIO(), stderr=io.StringIO())
     with tenant_context(tenant.id):
         make_issuer(tenant)
+        User.objects.filter(tenant_id=tenant.id, is_service_account=True).update(username="d" * 60)
+        User.objects.filter(id=users.tenant_admin.id).update(
+            username="a" * 60, full_name="C" * 60, email=f"{'b' * 50}@example.com"
+        )
     page = open_browser(users.tenant_admin, viewport={"width": WIDTH, "height": 800})
     ahead = ["/", "/admin/", *(route.replace("{customer_id}", str(customer.id)) for route in (*PAGES, *OWN))]
     seen, wide = set(), {}
