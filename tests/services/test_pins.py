@@ -93,7 +93,8 @@ def test_no_source_overwrites_a_pinned_owner_and_the_loser_is_shown(tenant, acme
     ]
     with tenant_context(tenant.id):
         entry = AdministrationEntry.objects.get(action="pin_field")
-        assert (entry.subject, entry.reason) == (str(acme.id), "The CRM is wrong.")
+        # The reason is kept with the pin, where an erasure reaches it.
+        assert (entry.subject, entry.reason) == (str(acme.id), "")
         assert entry.detail == {"field": "owner", "until": None}
 
 
@@ -205,7 +206,9 @@ def test_erased_nothing_is_left_of_the_past_the_losers_and_the_reasons(tenant, a
         customer = Customer.objects.get(id=acme.id)
         assert not FigureChange.objects.exists()
         assert "name" not in customer.pins and customer.pins["owner"]["reason"] == ""
-        kept = str([customer.overruled, customer.pins])
+        logged = list(AdministrationEntry.objects.filter(subject=str(acme.id)).values("action", "reason", "detail"))
+        assert [entry["action"] for entry in logged].count("pin_field") == 2
+        kept = str([customer.overruled, customer.pins, logged])
     assert "Beispiel" not in kept and "Zoë" not in kept
     tell(tenant, "/crm", 10, company={"name": "Beispiel GmbH", "owner": "bob"})
     with tenant_context(tenant.id):

@@ -65,8 +65,8 @@ def pin_field(
 ) -> None:
     """Let a field have this value, or the one that it has, whatever its sources say, until the pin ends.
 
-    ``expected_version``: that of the field's provenance, as it was seen. Recorded in the administration log. Call
-    inside the tenant's context. Raises PinRefused.
+    ``expected_version``: that of the field's provenance, as it was seen. Recorded in the administration log
+    without value and reason, which are kept with the pin. Call inside the tenant's context. Raises PinRefused.
     """
     reason = _read_reason(reason)
     if until is not None and until <= now:
@@ -86,7 +86,7 @@ def pin_field(
     batch.dirty[part].add(row["id"])
     batch.touch_pins(row)
     batch.write()
-    _record("pin_field", row, path, actor=actor, tenant=tenant, now=now, request_id=request_id, reason=reason, pin=pin)
+    _record("pin_field", row, path, actor=actor, tenant=tenant, now=now, request_id=request_id, pin=pin)
 
 
 def unpin_field(
@@ -107,7 +107,7 @@ def unpin_field(
         raise PinRefused("not_found", Message("not_pinned"))
     batch.release(row, path)
     batch.write()
-    _record("unpin_field", row, path, actor=actor, tenant=tenant, now=now, request_id=request_id, reason="", pin=pin)
+    _record("unpin_field", row, path, actor=actor, tenant=tenant, now=now, request_id=request_id, pin=pin)
 
 
 def release_expired_pins(tenant: TenantRef, *, now: dt.datetime, limit: int = 500) -> int:
@@ -215,7 +215,6 @@ def _record(
     tenant: TenantRef,
     now: dt.datetime,
     request_id: UUID | None,
-    reason: str,
     pin: Mapping[str, Any],
 ) -> None:
     record_administration(
@@ -224,8 +223,9 @@ def _record(
         actor_kind=actor.kind,
         action=action,
         subject=str(row["id"]),
-        reason=reason,
-        # Not the value: it may name the company, which can be erased, while this log is kept.
+        # Neither the reason nor the value: they may name a person or the company, whom the erasure takes out of the
+        # customer's pins, and nothing is ever taken out of this log.
+        reason="",
         detail={"field": path, "until": pin["until"]},
         now=now,
         request_id=request_id,
