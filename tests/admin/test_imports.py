@@ -240,11 +240,13 @@ def test_what_is_no_file_of_customers_is_refused_at_once(
     tenant: TenantRef, admin_browser: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for content, name, sentence in (
-        (
-            b"PK\x03\x04xl/workbook.xml",
-            "crm.xlsx",
-            "is neither .csv, .tsv, .txt nor .ndjson, .jsonl: choose what it is.",
-        ),
+        (b"PK\x03\x04xl/workbook.xml", "crm.xlsx", "The file is an Excel workbook (.xlsx); open it in a spreadsheet"),
+        (b"\x1f\x8b\x08\x00", "crm.csv.gz", "The file is compressed with gzip; unpack it and import the file inside."),
+        (b"PK\x03\x04crm.csv", "crm.zip", "The file is a ZIP archive; unpack it and import the file inside."),
+        (b"<html><table>", "crm.html", "The file is a web page, even if it is called a spreadsheet; if it shows"),
+        (b'[{"id": "1"}]', "crm.json", "The file is a JSON array; write one object per line (NDJSON), for example"),
+        (b'{"id": "1"}\n', "crm.csv", "The file is JSON, not CSV; call it .ndjson if it has one object per line."),
+        (b"id,name\n1,One", "crm.dat", "is neither .csv, .tsv, .txt nor .ndjson, .jsonl: choose what it is."),
         (b"PK\x03\x04xl/workbook.xml", "crm.csv", "The file is an Excel workbook (.xlsx); open it in a spreadsheet"),
         (b"", "crm.csv", "The file is empty. Nothing was kept."),
     ):

@@ -14,7 +14,7 @@ from lifecycle.services.imports.columns import ColumnPlan, MappingRefused, plan_
 from lifecycle.services.imports.counts import Counts
 from lifecycle.services.imports.encodings import EncodingRefused, find_codec
 from lifecycle.services.imports.evidence import Evidence
-from lifecycle.services.imports.files import RecordReader, format_of, open_file
+from lifecycle.services.imports.files import RecordReader, find_kind, open_file
 from lifecycle.services.imports.lines import read_line
 from lifecycle.services.imports.rejects import RejectFile
 from lifecycle.services.imports.survey import survey_columns
@@ -30,7 +30,7 @@ def read(
     """Ids and names of the good lines, the sentences about the bad ones, and the plan; as the command does it."""
     rows, sentences = [], []
     with open_file(path) as file:
-        reader = RecordReader(file, format_of(path), encoding)
+        reader = RecordReader(file, find_kind(file, path), encoding)
         evidence = survey_columns(reader, mapping or ())
         plan = plan_columns(tuple(reader.columns or evidence.columns), mapping, evidence)
         with RejectFile(path.with_name(f"rejected-{path.name}"), reader) as rejects:

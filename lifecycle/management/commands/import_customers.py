@@ -16,9 +16,9 @@ from lifecycle.management.stopping import stop_on_signals
 from lifecycle.rules.fields import CONTACTS
 from lifecycle.services.imports.columns import FIELDS, ColumnPlan, MappingRefused, plan_columns
 from lifecycle.services.imports.counts import total_of
-from lifecycle.services.imports.files import RecordReader, format_of, open_file
+from lifecycle.services.imports.files import RecordReader, find_kind, open_file
 from lifecycle.services.imports.importing import BATCH, Import
-from lifecycle.services.imports.kinds import CSV, NDJSON, name_other_kind
+from lifecycle.services.imports.kinds import CSV, NDJSON
 from lifecycle.services.imports.rejects import RejectFile
 from lifecycle.services.imports.survey import left_out, survey_columns
 from lifecycle.services.imports.texts import FileRefused
@@ -139,10 +139,7 @@ class Command(OperatorCommand):
 
 
 def _open_reader(file: BinaryIO, path: Path, *, kind: str | None, encoding: str | None) -> RecordReader:
-    # What the file is says more than what it is called.
-    if (refusal := name_other_kind(file, kind)) is not None:
-        raise FileRefused("other_kind", **refusal)
-    return RecordReader(file, kind or format_of(path), encoding)
+    return RecordReader(file, find_kind(file, path, kind), encoding)
 
 
 def _read_mapping(path: Path | None) -> Mapping[str, str | None]:

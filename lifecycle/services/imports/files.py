@@ -77,12 +77,17 @@ def open_file(path: Path) -> BinaryIO:
     raise FileRefused("empty_file" if stat.S_ISREG(facts.st_mode) else "no_plain_file", path=path)
 
 
-def format_of(path: Path) -> str:
-    """``csv`` or ``ndjson``, by the name of the file."""
-    found = _FORMATS.get(path.suffix.lower())
-    if found is None:
+def find_kind(file: BinaryIO, path: Path, kind: str | None = None) -> str:
+    """``csv`` or ``ndjson``: the ``kind`` that it is said to be, or by its name. The file is at its beginning.
+
+    Raises FileRefused for what is neither: what it is says more than what it is called.
+    """
+    known = kind or _FORMATS.get(path.suffix.lower())
+    if (refusal := name_other_kind(file, known)) is not None:
+        raise FileRefused("other_kind", **refusal)
+    if known is None:
         raise FileRefused("unknown_format", path=path)
-    return found
+    return known
 
 
 class RecordReader:

@@ -14,8 +14,7 @@ from django.db import transaction
 from audit.services.administration import record_administration
 from lifecycle.models import ImportUpload
 from lifecycle.services.imports.encodings import EncodingRefused, find_codec
-from lifecycle.services.imports.files import format_of
-from lifecycle.services.imports.kinds import name_other_kind
+from lifecycle.services.imports.files import find_kind
 from lifecycle.services.imports.parts import (
     PART_BYTES,
     Facts,
@@ -28,7 +27,6 @@ from lifecycle.services.imports.parts import (
     write_facts,
 )
 from lifecycle.services.imports.refusals import ImportRefusal
-from lifecycle.services.imports.texts import FileRefused
 from tenants.actors import Actor, TenantRef
 from tenants.models import Tenant
 from tenants.rules.messages import Message
@@ -59,9 +57,7 @@ def store_upload(
     if not size:
         raise UploadRefused("upload_empty")
     name = "".join(letter for letter in name if letter.isprintable())
-    kind = kind or format_of(Path(name))
-    if (refusal := name_other_kind(file, kind)) is not None:
-        raise FileRefused("other_kind", **refusal)
+    kind = find_kind(file, Path(name), kind)
     with transaction.atomic():
         if ImportUpload.objects.filter(tenant_id=tenant.id).count() >= MOST_KEPT:
             raise UploadRefused("too_many_uploads", most=MOST_KEPT)
