@@ -28,6 +28,7 @@ class ExportResponse(ResponseSerializer):
     history = _records("Every transition, with its note; `note_erased` if it can no longer be read.")
     notes = _records("What people wrote about the customer: each with its earlier `versions`.")
     tasks = _records("What was to be done about the customer.")
+    notifications = _records("What people were notified of about the customer, with the effect's own `subject, body`.")
     refused_attempts = _records("Attempts to move the customer that were refused.")
     administration = _records("What was done about the customer: exports, erasures.")
     stored_answers = _records("Answers kept for repetitions under an Idempotency-Key.")

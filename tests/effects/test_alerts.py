@@ -17,6 +17,7 @@ from lifecycle.models import Customer, EffectRun, Notification, NotificationPref
 from lifecycle.rules.transitions import Change
 from lifecycle.services.cache.cache_keys import live_channel
 from lifecycle.services.compliance.erasure import erase_customer
+from lifecycle.services.compliance.exports import export_customer
 from lifecycle.services.effects import queue
 from lifecycle.services.effects.claims import claim, find_lanes
 from lifecycle.services.effects.digests import digest_id
@@ -409,3 +410,27 @@ def test_an_alert_says_its_own_text_until_the_customer_is_erased(db: None, clien
         erase_effects(tenant.id, customer.id, now=utc_now())
         note.refresh_from_db()
     assert (note.subject, note.body) == ("", "")
+
+
+def test_what_people_were_alerted_of_is_in_the_export_until_the_customer_is_erased(
+    db: None,
+) -> None:
+    own = {"subject": "Call {{ customer.name }}", "body": "{{ recipient.name }}, it is in {{ stage }}."}
+    tenant = TenantFactory(configuration={"stages": ["Prospect", "At-Risk"], "effects": [{**ALERT, **own}]})
+    people = make_people(tenant)
+    hooli, other = (
+        CustomerFactory(tenant=tenant, name=name, owner=people.viewer.username) for name in ("Hooli", "Acme")
+    )
+    move(tenant, hooli, other)
+    run_all()
+
+    def exported() -> list[tuple[Any, ...]]:
+        with tenant_context(tenant.id):
+            found = export_customer(hooli.external_id, tenant=tenant, actor=ADMIN_ACTOR, now=utc_now())
+        return [(one["user_id"], one["to_stage"], one["subject"], one["body"]) for one in found["notifications"]]
+
+    body = f"{people.viewer.full_name}, it is in At-Risk."
+    assert exported() == [(people.viewer.id, "At-Risk", "Call Hooli", body)]
+    with tenant_context(tenant.id):
+        erase_customer(hooli.external_id, tenant=tenant, actor=ADMIN_ACTOR, reason="Request 17", now=utc_now())
+    assert exported() == [(people.viewer.id, "At-Risk", "", "")]

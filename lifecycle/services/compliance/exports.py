@@ -23,6 +23,7 @@ from lifecycle.models import (
     DeadLetter,
     EffectRun,
     FigureChange,
+    Notification,
     ParkedEvent,
     SupportFigures,
 )
@@ -134,6 +135,7 @@ def _describe_customer(subject: Subject) -> Json:
             else export_work(customer_id, tenant=tenant, today=timezone.now().date())
         ),
         "effects": list(EffectRun.objects.filter(**of_customer).order_by("id").values()),
+        "notifications": list(Notification.objects.filter(**of_customer).order_by("id").values()),
         "rule_firings": [] if customer_id is None else export_firings(customer_id, tenant=tenant),
         "snoozes": [] if customer_id is None else list_snoozes(customer_id, tenant=tenant),
         "administration": [] if customer_id is None else list(entries.values()),
