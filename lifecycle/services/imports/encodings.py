@@ -139,7 +139,11 @@ def find_encoding(lines: Iterable[bytes], named: str | None) -> str:
     if others <= utf8:
         return "utf-8"
     special = bytes(sorted(byte for byte in seen if byte > 127))
-    return _choose({name: look for name, look in looks.items() if look.is_plausible(name, special)}, special)
+    plausible = {name: look for name, look in looks.items() if look.is_plausible(name, special)}
+    if not plausible:
+        # Nothing is chosen of these: what they are is asked.
+        plausible = {name: look for name, look in looks.items() if name in LOW and look.is_readable(name, special)}
+    return _choose(plausible, special)
 
 
 def _choose(looks: "dict[str, _Look]", seen: bytes) -> str:
@@ -215,16 +219,20 @@ class _Look:
         return self.bad / max(self.words, 1)
 
     def is_plausible(self, name: str, seen: bytes) -> bool:
+        """Whether it is readable, and the bytes are mostly those that texts in the encoding are made of."""
+        if not self.is_readable(name, seen):
+            return False
+        if name in LOW:
+            return self.low > self.high or (name in ("cp866", "mac-cyrillic") and self.low > 0)
+        return name not in MULTI_BYTE or (self.runs > 0 and self.usual * 10 >= self.letters * 7)
+
+    def is_readable(self, name: str, seen: bytes) -> bool:
         """Whether most words could be words, and each of the bytes is a letter or a sign."""
         if name not in MULTI_BYTE and any(
             map(_is_nothing, seen.decode(self.codec, "replace").replace("\ufffd", "\x00"))
         ):
             return False
-        if self.badness > _MOST_BAD:
-            return False
-        if name in LOW:
-            return self.low > self.high or (name in ("cp866", "mac-cyrillic") and self.low > 0)
-        return name not in MULTI_BYTE or (self.runs > 0 and self.usual * 10 >= self.letters * 7)
+        return self.badness <= _MOST_BAD
 
 
 def _count_special(word: str) -> int:
