@@ -3,8 +3,12 @@
 import pytest
 from django.core.management import call_command
 from django.db import connection
+from uuid_utils.compat import uuid7
 
+from lifecycle.management.commands import load_demo
 from lifecycle.services.customers.statistics import TABLES, refresh_statistics
+from lifecycle.services.demo import loading, scenarios
+from tests.services.test_demo import load, tenant_called, with_slug
 
 
 def analyzed() -> dict[str, object]:
@@ -29,3 +33,19 @@ def test_a_large_import_ends_with_fresh_statistics(tenant, tmp_path, monkeypatch
     file.write_text("external_id,name\n" + "".join(f"S-{n},Company {n}\n" for n in range(lines)))
     call_command("import_customers", str(file), "--tenant", tenant.slug)
     assert done == ([1] if lines >= 1000 else [])
+
+
+@pytest.mark.parametrize("customers", [999, 1000])
+def test_a_large_load_of_the_demo_ends_with_fresh_statistics(db: None, monkeypatch, customers) -> None:
+    scenario = with_slug(scenarios.GLOBEX, f"s-{uuid7().hex[-12:]}")
+    loaded = []
+    monkeypatch.setattr(load_demo, "SCENARIOS", (scenario,))
+    monkeypatch.setattr(load_demo, "refresh_statistics", lambda: loaded.append(count(scenario.slug)))
+    for _ in range(2):
+        load("--customers", str(customers))
+    assert count(scenario.slug) == customers
+    assert loaded == ([1000] if customers == 1000 else []), "once, when all are there"
+
+
+def count(slug: str) -> int:
+    return loading.count_customers(tenant_called(slug))
