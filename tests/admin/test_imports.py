@@ -266,6 +266,17 @@ def test_what_is_no_file_of_customers_is_refused_at_once(
         assert ImportUpload.objects.count() == 1
 
 
+def test_ids_that_were_all_rounded_are_rejected_by_name(tenant: TenantRef, admin_browser: Client) -> None:
+    page = upload(admin_browser, "id,name\n4111111111111110,One\n4222222222222220,Two\n17,Three\n")
+    press(admin_browser, page, "import")
+    work()
+    said = text_of(admin_browser.get(page))
+    for rounded in ("4111111111111110", "4222222222222220"):
+        assert f"as a spreadsheet program rounds them: “{rounded}”; write the id as it is in the CRM" in said
+    with tenant_context(tenant.id):
+        assert list(Customer.objects.values_list("external_id", flat=True)) == ["17"]
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [("id,name\n", "The file has no lines to import."), ("\n\n", "The file has no header.")],

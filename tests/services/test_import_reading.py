@@ -289,6 +289,44 @@ def test_ids_that_only_look_odd_are_taken(value: Any, external_id: Any) -> None:
     assert read_cell(value, "external_id") == external_id
 
 
+ROUNDED = (
+    "“id” ends in zeros like every long number of the column, as a spreadsheet program rounds them: “{}”; write the id"
+)
+
+
+@pytest.mark.parametrize(
+    ("ids", "taken"),
+    [
+        (("4111111111111110", "12345678901234500", "17"), ["17"]),
+        (("4111111111111110", "17", "EV-1"), ["4111111111111110", "17", "EV-1"]),
+        (("4111111111111110", "4111111111111120", "4111111111111113"), None),
+        (('"=""4111111111111110"""', '"=""4111111111111120"""'), ["4111111111111110", "4111111111111120"]),
+        (("411111111111110", "411111111111120"), None),
+        (("4111111111111110", "4222222222222220", '"=""4111111111111113"""'), ["4111111111111113"]),
+    ],
+)
+def test_ids_of_sixteen_digits_are_refused_where_all_of_them_were_rounded(
+    ids: tuple[str, ...], taken: list[str] | None, tmp_path: Path
+) -> None:
+    content = "id,name\n" + "".join(f"{one},Company\n" for one in ids)
+    rows, sentences, _ = read(write(tmp_path / "crm.csv", content))
+    assert [external_id for external_id, _ in rows] == (list(ids) if taken is None else taken)
+    assert len(sentences) == len(ids) - len(rows)
+    for one, sentence in zip(ids, sentences, strict=False):
+        assert sentence.startswith(ROUNDED.format(one)), sentence
+        assert sentence.endswith('as it is in the CRM, in a spreadsheet as text (="00124").')
+
+
+def test_a_column_that_was_mapped_is_looked_at_for_rounded_ids_too(tmp_path: Path) -> None:
+    content = "Code,name\n4111111111111110,One\n4222222222222220,Two\n"
+    rows, sentences, _ = read(write(tmp_path / "crm.csv", content), mapping={"Code": "external_id"})
+    assert (rows, len(sentences)) == ([], 2)
+    lines = '{"id": 4111111111111110}\n{"id": 4222222222222220}\n'
+    rows, sentences, _ = read(write(tmp_path / "crm.ndjson", lines))
+    assert [external_id for external_id, _ in rows] == ["4111111111111110", "4222222222222220"], "JSON keeps 16 digits"
+    assert sentences == []
+
+
 def test_only_ids_are_held_to_be_text() -> None:
     assert read_cell(1001.5, "billing.arr") == 1001.5
     assert read_cell("1/2/2026", "billing.renewal_on") == "1/2/2026"

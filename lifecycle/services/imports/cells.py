@@ -26,6 +26,8 @@ _EXPONENT: Final = re.compile(r"[+-]?\d+([.,]\d+)?E[+-]\d+|[+-]?\d+[.,]\d+E\d+",
 _FLOAT: Final = re.compile(r"[+-]?\d+[.,]0+")
 _GROUPS: Final = re.compile(r"\d{1,3}(,\d{3})+")
 _ROUNDED: Final = re.compile(r"\d{15,}000")
+# One alone may be an id; where all of the column are so, they are none.
+_ROUNDED_TOGETHER: Final = re.compile(r"\d{15}0+")
 _MONTH: Final = "(jan|feb|mar|m[äa]r|mrz|apr|may|mai|jun|jul|aug|sep|sept|oct|okt|nov|dec|dez)"
 _DATE: Final = re.compile(
     r"\d{4}-\d\d-\d\d[ T]00:00(:00(\.0+)?)?(Z|[+-]00:?00)?|\d{1,2}/\d{1,2}/\d{2,4}( 0?0:00(:00)?)?"
@@ -54,8 +56,11 @@ def unguard(text: str) -> str:
     return text[1:] if text.startswith("'") and _COULD_BE_FORMULA.match(text) else text
 
 
-def read_cell(value: Any, field: str) -> Any:
-    """A text without blanks around it, or a number of JSON; '' for nothing. Raises BadValue for what was mangled."""
+def read_cell(value: Any, field: str, *, is_rounded: bool = False) -> Any:
+    """A text without blanks around it, or a number of JSON; '' for nothing. Raises BadValue for what was mangled.
+
+    ``is_rounded``: every long number of the column ends in zeros.
+    """
     if value is None:
         return ""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
@@ -70,7 +75,7 @@ def read_cell(value: Any, field: str) -> Any:
         raise BadValue(_("is an error of a spreadsheet program and no value: “%(text)s”") % {"text": bare[:40]})
     # What was kept as text is as someone typed it.
     if field in IDS and bare == text:
-        _refuse_mangled(text, field)
+        _refuse_mangled(text, field, is_rounded=is_rounded)
     return bare
 
 
@@ -87,13 +92,13 @@ def _refuse_inexact(value: float) -> None:
         )
 
 
-def _refuse_mangled(text: str, field: str) -> None:
-    sentence = _find_mangled(text, field)
+def _refuse_mangled(text: str, field: str, *, is_rounded: bool) -> None:
+    sentence = _find_mangled(text, field, is_rounded=is_rounded)
     if sentence is not None:
         raise BadValue(sentence % {"text": text[:40], "advice": _ADVICE})
 
 
-def _find_mangled(text: str, field: str) -> str | None:
+def _find_mangled(text: str, field: str, *, is_rounded: bool) -> str | None:
     """What was made of an id, in a sentence that shows it; None: nothing."""
     if _EXPONENT.fullmatch(text):
         return _("was turned into a rounded number by a spreadsheet program: “%(text)s”; %(advice)s")
@@ -103,6 +108,11 @@ def _find_mangled(text: str, field: str) -> str | None:
         return _("was turned into a number by another program: “%(text)s”; %(advice)s")
     if _ROUNDED.fullmatch(text):
         return _("ends in zeros as numbers do that a spreadsheet program rounded: “%(text)s”; %(advice)s")
+    if is_rounded and _ROUNDED_TOGETHER.fullmatch(text):
+        return _(
+            "ends in zeros like every long number of the column, as a spreadsheet program rounds them:"
+            " “%(text)s”; %(advice)s"
+        )
     if _DATE.fullmatch(text):
         return _("was turned into a date by a spreadsheet program: “%(text)s”; %(advice)s")
     if field == "external_id" and text.casefold() in _NOTHING:

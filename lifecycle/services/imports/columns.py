@@ -53,11 +53,15 @@ class MappingRefused(ImportRefusal):
 
 @dataclass(frozen=True, slots=True)
 class ColumnPlan:
-    """Column -> field, for the columns that are used, the names of the others, and sentences on what was decided."""
+    """Column -> field, for the columns that are used, the names of the others, and sentences on what was decided.
+
+    ``rounded``: the columns used in which a spreadsheet program has rounded every long number.
+    """
 
     fields: Mapping[str, str]
     ignored: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    rounded: frozenset[str] = frozenset()
 
 
 def plan_columns(
@@ -111,7 +115,8 @@ def propose_columns(
     if "external_id" not in fields.values():
         refusals.append(MappingRefused("no_external_id", columns=_listed(columns)))
     left_out = tuple(column for column in columns if column not in fields)
-    return ColumnPlan(fields, left_out, tuple(notes)), refusals[0] if refusals else None
+    rounded = frozenset(filter(seen.is_rounded, fields))
+    return ColumnPlan(fields, left_out, tuple(notes), rounded), refusals[0] if refusals else None
 
 
 def field_of(column: str) -> str | None:

@@ -13,6 +13,10 @@ _IDS: Final = frozenset({"external_id", "billing.contract_id"})
 # A column that repeats each value so often, in so many lines, has kinds of things and no ids.
 _REPEATED: Final = 10
 _ENOUGH: Final = 20
+# A spreadsheet program has zeros for the digits of a number after so many.
+_KEPT_DIGITS: Final = 15
+# One number alone may end in zeros by itself.
+_SEVERAL: Final = 2
 _YES_OR_NO: Final = frozenset("yes no true false y n t f ja nein oui non si no sí".split())  # noqa: SIM905  easier to read
 
 
@@ -39,6 +43,23 @@ class _Column:
             self.different = len(self.values)
 
 
+@dataclass(slots=True)
+class _LongNumbers:
+    """Numbers of a column with more digits than a spreadsheet program keeps, and how many of them it may have rounded:
+    different ones, until they are two."""
+
+    exact: int = 0
+    rounded: int = 0
+    values: set[str] = field(default_factory=set)
+
+    def add(self, digits: str) -> None:
+        if digits[_KEPT_DIGITS:].strip("0"):
+            self.exact += 1
+        elif self.rounded < _SEVERAL:
+            self.values.add(digits)
+            self.rounded = len(self.values)
+
+
 class Evidence:
     """What the records have in the columns that could be fields; ``columns`` are all."""
 
@@ -46,6 +67,7 @@ class Evidence:
         self.records = 0
         self.columns: dict[str, None] = dict.fromkeys(columns)
         self._facts: dict[str, _Column] = {}
+        self._long: dict[str, _LongNumbers] = {}
         self._differing: set[frozenset[str]] = set()
 
     @classmethod
@@ -69,6 +91,11 @@ class Evidence:
                     facts = self._facts[column] = _Column()
                 facts.add(text, is_id=name in _IDS)
                 found.setdefault(name, {})[column] = text
+        for column, value in cells.items():
+            if isinstance(value, str) and len(value) > _KEPT_DIGITS and column in self.columns:
+                digits = value.strip()
+                if len(digits) > _KEPT_DIGITS and digits.isdecimal():
+                    self._long.setdefault(column, _LongNumbers()).add(digits)
         for together in found.values():
             if len(together) > 1:
                 for one, other in combinations(together, 2):
@@ -84,6 +111,7 @@ class Evidence:
                 column: [facts.filled, facts.compared, facts.different, facts.with_digits, facts.yes_or_no]
                 for column, facts in self._facts.items()
             },
+            "long": {column: [facts.exact, facts.rounded] for column, facts in self._long.items()},
             "differing": sorted(sorted(pair) for pair in self._differing),
         }
 
@@ -93,6 +121,8 @@ class Evidence:
         evidence = cls(document["columns"])
         evidence.records = document["records"]
         evidence._facts = {column: _Column(*numbers) for column, numbers in document["facts"].items()}
+        # What a former release wrote down has none.
+        evidence._long = {column: _LongNumbers(*numbers) for column, numbers in document.get("long", {}).items()}
         evidence._differing = set(map(frozenset, document["differing"]))
         return evidence
 
@@ -121,3 +151,8 @@ class Evidence:
     def has_digits(self, column: str) -> bool:
         """Whether any value has a digit in it."""
         return column in self._facts and self._facts[column].with_digits > 0
+
+    def is_rounded(self, column: str) -> bool:
+        """Whether several values are numbers too long for a spreadsheet program, all ending in zeros as it has them."""
+        facts = self._long.get(column)
+        return facts is not None and not facts.exact and facts.rounded >= _SEVERAL

@@ -41,7 +41,7 @@ def read_line(record: Record, plan: ColumnPlan, *, now: dt.datetime) -> Line:
     values: dict[str, Any] = {}
     for column, name in plan.fields.items():
         try:
-            text = read_cell(record.cells.get(column), name)
+            text = read_cell(record.cells.get(column), name, is_rounded=column in plan.rounded)
             if text != "":
                 values[name] = READERS[name](text)
         except BadValue as fault:
