@@ -17,7 +17,7 @@ from urllib.parse import unquote
 import orjson
 
 from lifecycle.rules.envelopes import Message
-from tenants.rules.texts import is_refused, normalize_text
+from tenants.rules.texts import UNSEEN, is_refused, normalize_text
 from tenants.rules.values import LONGEST_ID, InvalidValue, read_external_id
 
 # Values of a document that are looked at, and ids that are taken from it.
@@ -158,7 +158,7 @@ def _forms(value: object) -> Iterator[str]:
 
 
 def _is_hidden(character: str) -> bool:
-    return is_refused(character) or unicodedata.category(character) in ("Cf", "Cn", "Co")
+    return is_refused(character) or character in UNSEEN or unicodedata.category(character) in ("Cf", "Cn", "Co")
 
 
 def _parse(text: str) -> object:

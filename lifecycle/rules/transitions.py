@@ -10,7 +10,8 @@ from uuid import UUID
 from tenants.rules.configuration.definitions import Effect
 from tenants.rules.configuration.policy import Policy
 from tenants.rules.messages import Message
-from tenants.rules.values import InvalidValue, is_visible, read_line
+from tenants.rules.texts import is_visible
+from tenants.rules.values import InvalidValue, read_line
 
 LONGEST_STAGE = 100
 LONGEST_REASON = 255

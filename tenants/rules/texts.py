@@ -13,9 +13,38 @@ _ALIKE = 0.6
 # Up to here Python's own way of normalizing is quick, whatever the text.
 _SHORT = 1000
 
-# Format characters that make a text look like another one: bidirectional controls, zero width blank, byte order mark.
-_DECEIVING = frozenset(
-    "\u200b\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
+
+def _characters(*ranges: tuple[int, int]) -> frozenset[str]:
+    return frozenset(chr(number) for first, last in ranges for number in range(first, last + 1))
+
+
+# Format characters that make a text look like another one: controls of direction and of old display programs, blanks
+# without width, byte order mark, tags. Those that letters of some scripts are joined or parted by are not among them.
+_DECEIVING = _characters(
+    (0x061C, 0x061C),
+    (0x180E, 0x180E),
+    (0x200B, 0x200B),
+    (0x200E, 0x200F),
+    (0x2028, 0x202E),
+    (0x2060, 0x2064),
+    (0x2066, 0x206F),
+    (0xFEFF, 0xFEFF),
+    (0xFFF9, 0xFFFB),
+    (0xE0001, 0xE007F),
+)
+# What no one sees although it counts as a letter, a sign or a mark: fillers, variants of the letter before it. A name
+# may hold them (an emoji often does), but it is not a name by them alone.
+UNSEEN = _characters(
+    (0x034F, 0x034F),
+    (0x115F, 0x1160),
+    (0x17B4, 0x17B5),
+    (0x180B, 0x180F),
+    (0x2800, 0x2800),
+    (0x3164, 0x3164),
+    (0xFE00, 0xFE0F),
+    (0xFFA0, 0xFFA0),
+    (0xFFFC, 0xFFFC),
+    (0xE0100, 0xE01EF),
 )
 _MULTILINE = frozenset("\n\t")
 
@@ -77,7 +106,7 @@ def find_text_error(text: str, limit: int, *, multiline: bool = False) -> TextEr
         for character in text:
             if is_refused(character) and not (multiline and character in _MULTILINE):
                 return TextError("control_character", {"character": f"U+{ord(character):04X}"})
-    if not any(unicodedata.category(character)[0] in "LNPS" for character in text):
+    if not is_visible(text):
         return TextError("blank")
     if text != text.strip():
         return TextError("surrounding_blanks")
@@ -89,12 +118,22 @@ def is_refused(character: str) -> bool:
     return unicodedata.category(character) in ("Cc", "Cs") or character in _DECEIVING
 
 
+def is_visible(text: str) -> bool:
+    """Whether there is anything to see: a letter, a digit, a sign."""
+    return any(unicodedata.category(one)[0] in "LNPS" and one not in UNSEEN for one in text)
+
+
 def shorten_text(text: str) -> str:
     """A text fit for a sentence or a pointer: one line, bounded, encodable, nothing invisible."""
     shown = text[:QUOTED_LENGTH]
     if not shown.isascii() or not shown.isprintable():
-        shown = "".join(f"\\u{ord(one):04x}" if is_refused(one) else one for one in shown)
+        shown = "".join(_escape(one) if is_refused(one) else one for one in shown)
     return f"{shown}…" if len(text) > QUOTED_LENGTH else shown
+
+
+def _escape(character: str) -> str:
+    number = ord(character)
+    return f"\\u{number:04x}" if number <= 0xFFFF else f"\\U{number:08x}"
 
 
 def quote_text(text: str) -> str:

@@ -11,13 +11,13 @@ of the text are refused. Names are compared with ``fold_text`` and sorted and se
 import datetime as dt
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
 from tenants.rules.messages import gettext_noop as _
-from tenants.rules.texts import clean_line, fold_text, is_refused, normalize_text
+from tenants.rules.texts import UNSEEN, clean_line, fold_text, is_refused, is_visible, normalize_text
 
 LONGEST_ID: Final = 150
 LONGEST_USERNAME: Final = 150
@@ -42,6 +42,7 @@ MOST_DECIMALS: Final = 4
 # Beyond this no arithmetic is done on a number.
 _FAR: Final = 10**18
 _NUMBER: Final = re.compile(r"[+-]?[0-9]{1,30}(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,2})?")
+_SOFT_HYPHEN: Final = "\u00ad"
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
 _TIMESTAMP: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
@@ -127,28 +128,33 @@ def _refuse_control_characters(text: str) -> None:
         raise InvalidValue("control_character", sentence, character=f"U+{ord(refused):04X}")
 
 
-def is_visible(text: str) -> bool:
-    """Whether there is anything to see: a letter, a digit, a sign."""
-    return text.isalnum() or any(unicodedata.category(one)[0] in "LNPS" for one in text)
-
-
 def read_external_id(value: object) -> str:
     """The id of a customer in the tenant's own systems. Case counts; characters that no one sees are refused.
 
     Raises InvalidValue.
     """
     text = read_line(value, LONGEST_ID, required=True)
-    if not text.isascii():
-        hidden = next((one for one in text if unicodedata.category(one) in ("Cf", "Cn", "Co")), None)
-        if hidden is not None:
-            sentence = _("contains the invisible character %(character)s; remove it")
-            raise InvalidValue("control_character", sentence, character=f"U+{ord(hidden):04X}")
+    _refuse_invisible(text, lambda one: one in UNSEEN or unicodedata.category(one) in ("Cf", "Cn", "Co"))
     return text
 
 
 def read_username(value: object) -> str:
-    """The name that someone logs in with: case does not count, so it is kept folded. Raises InvalidValue."""
-    return fold_text(read_line(value, LONGEST_USERNAME, required=True))
+    """The name that someone logs in with: case does not count, so it is kept folded. Raises InvalidValue.
+
+    Characters that no one sees are refused, but not those that join letters or part them, which some scripts need.
+    """
+    text = read_line(value, LONGEST_USERNAME, required=True)
+    _refuse_invisible(text, lambda one: one in UNSEEN or one == _SOFT_HYPHEN)
+    return fold_text(text)
+
+
+def _refuse_invisible(text: str, is_hidden: Callable[[str], bool]) -> None:
+    if text.isascii():
+        return
+    hidden = next(filter(is_hidden, text), None)
+    if hidden is not None:
+        sentence = _("contains the invisible character %(character)s; remove it")
+        raise InvalidValue("control_character", sentence, character=f"U+{ord(hidden):04X}")
 
 
 def read_email(value: object) -> str:

@@ -90,6 +90,9 @@ every_writer = pytest.mark.parametrize("write", [by_event, by_csv, by_ndjson, by
         ("EV\u202e-1", None),
         ("EV\u00ad-1", None),
         ("EV\u0007-1", None),
+        ("EV-1\ufe0f", None),
+        ("EV-1\u3164", None),
+        ("\u2800", None),
         (" ", None),
         ("x" * 151, None),
     ],
@@ -109,13 +112,23 @@ def test_a_customer_is_found_by_its_id_in_whatever_form(tenant, tmp_path, comman
 
 
 @every_writer
-@pytest.mark.parametrize("bad", ["   ", "Turned\u202eround", "bell\u0007", "x" * 201])
+@pytest.mark.parametrize(
+    "bad",
+    ["   ", "Turned\u202eround", "Turned\u061cround", "bell\u0007", "x" * 201, "\u3164", "\u115f\u1160", "\u2800"],
+)
 def test_a_name_that_cannot_be_kept_leaves_the_good_one(tenant, tmp_path, write, bad):
     write(tenant, tmp_path, "c1", name="A good name", industry="Steel")
     send(tenant, {"external_id": "c1", "name": bad, "industry": "Glass"}, event_type="customer.updated", time=TIME)
     write(tenant, tmp_path, "c1", name=bad, industry="Steel")
     with tenant_context(tenant.id):
         assert Customer.objects.get().name == "A good name"
+
+
+@every_writer
+def test_an_emoji_in_a_name_is_kept(tenant, tmp_path, write):
+    write(tenant, tmp_path, "c1", name="Heart \u2764\ufe0f Ltd")
+    with tenant_context(tenant.id):
+        assert Customer.objects.get().name == "Heart \u2764\ufe0f Ltd"
 
 
 def test_what_is_good_beside_a_bad_value_is_kept(tenant):

@@ -9,7 +9,10 @@ import pytest
 from lifecycle.api.openapi.configuration import PARAGRAPHS
 from tenants.rules.values import InvalidValue, read_paragraphs
 
-SIGNS = "a\u0301é日 \t\n\r\x0b\x0c\x1c\x1f\x85\xa0\u2003\u2028\u3000\x00\x07\x7f\x9f\u200b\u202e\u2060\ufeff\xad"
+SIGNS = (
+    "a\u0301é日 \t\n\r\x0b\x0c\x1c\x1f\x85\xa0\u2003\u2028\u3000\x00\x07\x7f\x9f\u200b\u202e\u2060\ufeff\xad"
+    "\u061c\ufffb"
+)
 LONGEST = 3
 
 

@@ -101,6 +101,10 @@ def test_an_id_in_another_unicode_form_is_the_same_id() -> None:
     assert find_candidates(message(key="Cafe\u0301-2".encode())).ids == {"Café-2"}
 
 
+def test_an_id_with_what_no_one_sees_in_it_is_the_id_that_is_seen() -> None:
+    assert find_candidates(message(key="EV\u2800-1\ufe0f".encode())).ids == {"EV-1"}
+
+
 def test_attributes_in_headers_name_the_customer() -> None:
     headers = [("ce_subject", b"c1"), ("External-Id", b"c2"), ("ce_id", b"c3"), ("x", None)]
     assert find_candidates(message({"name": "x"}, headers=headers)).ids == {"c1", "c2"}

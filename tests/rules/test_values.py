@@ -15,6 +15,9 @@ from tenants.rules.values import InvalidValue
 line = partial(values.read_line, longest=20)
 name = partial(values.read_line, longest=20, required=True)
 zero = Decimal(0)
+# One or two of each kind of what no one sees, and of what makes a text look like another one.
+UNSEEN = "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180f\u2800\u3164\ufe00\ufe0f\uffa0\ufffc\U000e0100\U000e01ef"
+DECEIVING = "\u061c\u180e\u2061\u2064\u206a\u206f\ufff9\ufffb\U000e0001\U000e0020\U000e007f"
 
 
 @pytest.mark.parametrize(
@@ -29,6 +32,10 @@ zero = Decimal(0)
         (line, "two \n words", "two words"),
         (line, "\u00c5ngstro\u0308m", "\u00c5ngstr\u00f6m"),
         (name, "می\u200cخواهم", "می\u200cخواهم"),
+        (name, "Heart \u2764\ufe0f Ltd", "Heart \u2764\ufe0f Ltd"),
+        (name, "\u3164 Ltd", "\u3164 Ltd"),
+        (name, "co\u00adop", "co\u00adop"),
+        (values.read_username, "می\u200cخواهم", "می\u200cخواهم"),
         (values.read_username, " Maria.L\u00d3PEZ@Acme.example", "maria.l\u00f3pez@acme.example"),
         (values.read_email, " Ann@B\u00fccher.example ", "Ann@B\u00fccher.example"),
         (values.read_email, "", ""),
@@ -64,7 +71,10 @@ def test_a_value_is_kept_in_one_form(read: Any, given_: Any, kept: Any) -> None:
         (values.read_external_id, "EV\u00ad-1", "control_character"),
         (values.read_external_id, "EV\u200d1", "control_character"),
         (values.read_external_id, "\ufeffEV-1", "control_character"),
+        *((values.read_external_id, f"EV-1{one}", "control_character") for one in UNSEEN),
+        *((values.read_username, f"a{one}b", "control_character") for one in (*UNSEEN, "\u00ad")),
         (line, "Turned\u202eround", "control_character"),
+        *((line, f"A{one}B", "control_character") for one in DECEIVING),
         (line, "bell\x07", "control_character"),
         (line, "nul\x00", "control_character"),
         (line, "\ud800", "control_character"),
@@ -73,6 +83,7 @@ def test_a_value_is_kept_in_one_form(read: Any, given_: Any, kept: Any) -> None:
         (name, "   ", "blank"),
         (name, "\u200d", "blank"),
         (name, "\u0301", "blank"),
+        *((name, f"{one} {one}", "blank") for one in UNSEEN),
         (values.read_email, "Sam <sam@sample.example>", "invalid_email"),
         (values.read_email, "sam@sample.example, ann@sample.example", "invalid_email"),
         (values.read_email, "mailto:sam@sample.example", "invalid_email"),

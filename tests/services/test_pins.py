@@ -142,6 +142,7 @@ def test_an_expired_pin_gives_its_place_back_by_itself(tenant, acme, by):
         ("owner", {"until": NOW}, "invalid_request"),
         ("owner", {"value": "x" * 151}, "invalid_request"),
         ("name", {"value": ""}, "invalid_request"),
+        ("name", {"value": "\u3164"}, "invalid_request"),
         ("billing.arr", {"value": "-3"}, "invalid_request"),
         ("billing.arr", {"value": "1.005"}, "invalid_request"),
         ("support.csat", {"value": 9}, "invalid_request"),

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from django.utils.translation import gettext as _
 
-from lifecycle.rules.fields import FIELDS, Kind
+from lifecycle.rules.fields import FIELDS, Field
 from tenants.rules import values
 from tenants.rules.values import InvalidValue, check_day
 from tenants.sentences import describe_value
@@ -135,8 +135,11 @@ def _line(longest: int) -> Callable[[Any], Any]:
     return _shown(partial(values.read_line, longest=longest))
 
 
-def _reader_of(kind: Kind) -> Callable[[Any], Any]:
-    """How people's text for a field of this kind is read."""
+def _reader_of(field: Field) -> Callable[[Any], Any]:
+    """How people's text for a field is read."""
+    kind = field.kind
+    if field.is_required:
+        return _shown(partial(values.read_line, longest=kind.longest, required=True))
     match kind.name:
         case "amount":
             return _shown(partial(values.read_amount, least=kind.least), first=read_number)
@@ -151,7 +154,7 @@ def _reader_of(kind: Kind) -> Callable[[Any], Any]:
 # Field -> how its text is read. Lengths are those of the columns it is kept in.
 READERS: Final[dict[str, Callable[[Any], Any]]] = {
     "external_id": _shown(values.read_external_id),
-    **{field.path: _reader_of(field.kind) for field in FIELDS if field.columns},
+    **{field.path: _reader_of(field) for field in FIELDS if field.columns},
     "stage": _line(100),
     "reason_code": _line(255),
     "stage_entered_at": _shown(read_moment),
