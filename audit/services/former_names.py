@@ -6,7 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from audit.models import FormerName
 
@@ -36,11 +36,11 @@ def find_names_then(wanted: Collection[Then], *, tenant_id: UUID) -> Mapping[The
         return {(subject, at): name for subject, at, name in cursor.fetchall()}
 
 
-def select_formerly_called(text: str, *, tenant_id: UUID) -> QuerySet[FormerName, UUID]:
-    """A subquery: the ids of those who were called something with ``text`` in it, in any case."""
-    found: QuerySet[FormerName, UUID] = FormerName.objects.filter(
-        tenant_id=tenant_id, name__icontains=text
-    ).values_list("subject_id", flat=True)
+def select_formerly_called(called: Q, *, tenant_id: UUID) -> QuerySet[FormerName, UUID]:
+    """A subquery: the ids of those who had a ``name`` for which ``called`` holds."""
+    found: QuerySet[FormerName, UUID] = FormerName.objects.filter(called, tenant_id=tenant_id).values_list(
+        "subject_id", flat=True
+    )
     return found
 
 

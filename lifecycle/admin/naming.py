@@ -22,10 +22,11 @@ from audit.services.former_names import Then, find_names_then, select_formerly_c
 from lifecycle.models import Customer
 from tenants.admin.base import TenantAdmin, identity_of
 from tenants.models import ApiKey, ConfigurationVersion, User
-from tenants.rules.texts import fold_text, normalize_text
+from tenants.rules.texts import normalize_text
 from tenants.rules.values import sort_key
 from tenants.services.accounts.members import name_process
 from tenants.services.directory import PLATFORM
+from tenants.services.folding import is_called
 
 MOST_FOUND = 500
 _SYSTEM = "system:"
@@ -173,8 +174,11 @@ def name_subject(row: Any) -> SafeString | str:
 
 def _find_customers(text: str, tenant_id: UUID) -> list[UUID]:
     exact = _as_uuid(text)
-    formerly = select_formerly_called(text, tenant_id=tenant_id)
-    wanted = Q(name_key__contains=sort_key(text)) | Q(external_id__istartswith=text) | Q(id__in=formerly)
+    formerly = select_formerly_called(is_called(text, "name"), tenant_id=tenant_id)
+    key = sort_key(text).strip()
+    # Accents alone are in every name.
+    called = Q(name_key__contains=key) if key else Q(pk__in=())
+    wanted = called | Q(external_id__istartswith=text) | Q(id__in=formerly)
     # As everywhere, an erased customer is found by its id alone.
     rows = Customer.objects.filter(wanted, erased_at__isnull=True)
     found = list(rows.values_list("id", flat=True)[:MOST_FOUND])
@@ -182,8 +186,8 @@ def _find_customers(text: str, tenant_id: UUID) -> list[UUID]:
 
 
 def _find_people(text: str, tenant_id: UUID) -> list[str]:
-    formerly = select_formerly_called(text, tenant_id=tenant_id)
-    wanted = Q(full_name__icontains=text) | Q(username__contains=fold_text(text)) | Q(id__in=formerly)
+    formerly = select_formerly_called(is_called(text, "name"), tenant_id=tenant_id)
+    wanted = is_called(text, "full_name", "username") | Q(id__in=formerly)
     found = User.objects.filter(wanted).values_list("id", flat=True)[:MOST_FOUND]
     exact = _as_uuid(text)
     return [*map(str, found), *([str(exact)] if exact is not None else [])]

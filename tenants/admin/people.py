@@ -26,6 +26,7 @@ from tenants.roles import (
     VIEW_LIFECYCLE,
     Role,
 )
+from tenants.rules.texts import clean_line
 from tenants.services.accounts.api_keys import ApiKeyRefused, create_key, revoke_key, rotate_key
 from tenants.services.accounts.invitations import (
     create_service_account,
@@ -43,7 +44,10 @@ from tenants.services.accounts.people import (
     set_role,
 )
 from tenants.services.accounts.teams import set_team
+from tenants.services.folding import is_called
 
+# A search looks for so many words; what is beyond belongs to the last of them.
+MOST_WORDS = 8
 # What a key may do.
 SCOPES = {
     VIEW_LIFECYCLE: gettext_lazy("view lifecycle"),
@@ -106,6 +110,14 @@ class UserAdmin(ServiceAdmin):
         rows = super().get_queryset(request)
         tenant = identity_of(request).tenant
         return rows.filter(tenant_id=tenant.id) if tenant else rows
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[User], search_term: str
+    ) -> tuple[QuerySet[User], bool]:
+        """Those with each word in their names, whatever its case and accents."""
+        for word in clean_line(search_term).split(maxsplit=MOST_WORDS - 1):
+            queryset = queryset.filter(is_called(word, *self.search_fields))
+        return queryset, False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Admins of the tenant."""

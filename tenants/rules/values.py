@@ -13,6 +13,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
@@ -50,12 +51,15 @@ _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
 _LOCAL_PART: Final = re.compile(r"[^\s@<>()\[\],;:\\\".]+(\.[^\s@<>()\[\],;:\\\".]+)*")
 _NOT_IN_URL: Final = re.compile(r"[\s<>\"'`{}|\\^]")
 _DOMAIN: Final = re.compile(r"([^\W_]([\w-]{0,61}[^\W_])?\.)+[^\W\d_]([\w-]{0,61}[^\W_])?|localhost")
-# Letters that do not decompose into a plain letter and a mark.
-_PLAIN_LETTERS: Final = str.maketrans(
+# Letters that do not decompose into a plain letter and a mark, and what ``sort_key`` puts for them.
+PLAIN_LETTERS: Final = MappingProxyType(
     {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ħ": "h", "ı": "i", "ŧ": "t", "ŋ": "n"}
     | {"’": "'", "‘": "'", "–": "-", "—": "-", "‐": "-"}
 )
-_ACCENTS: Final = re.compile("[\u0300-\u036f]")
+# The marks that it drops.
+ACCENTS: Final = "[\u0300-\u036f]"
+_PLAIN_LETTERS: Final = str.maketrans(dict(PLAIN_LETTERS))
+_ACCENTS: Final = re.compile(ACCENTS)
 
 
 class InvalidValue(ValueError):

@@ -19,7 +19,7 @@ from tenants.services.accounts.invitations import find_invited
 from tenants.services.configuration.policies import live_policy
 from tenants.services.directory import PLATFORM
 from tests.admin.test_walk import browser, choose
-from tests.factories import ADMIN_ACTOR, utc_now
+from tests.factories import ADMIN_ACTOR, UserFactory, utc_now
 
 LOOKUPS = [
     "password__startswith=argon2",
@@ -74,6 +74,24 @@ def test_an_admin_invites_a_person_who_then_sets_a_password(tenant: TenantRef, u
     assert not invited.has_usable_password()
     assert actions_of(tenant)[-2:] == ["invite_user", "show_invitation"]
     assert "No e-mail was sent. Send this link to" in messages_of(answer)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("muller", True),
+        ("MU\u0308LLER jorg", True),
+        ("zoe.strasse@", True),
+        ("muller zoe smith", False),
+        ("\u0301", False),
+    ],
+)
+def test_people_are_found_whatever_the_case_and_the_accents(
+    tenant: TenantRef, users: Any, text: str, found: bool
+) -> None:
+    person = UserFactory(tenant=tenant, full_name="Jörg Müller", username=f"zoë.straße@{tenant.slug}.example")
+    answer = browser(users.tenant_admin).get(reverse("admin:tenants_user_changelist"), {"q": text})
+    assert [one.pk for one in answer.context["cl"].result_list] == ([person.pk] if found else [])
 
 
 def test_a_taken_user_name_is_refused_without_saying_where(tenant: TenantRef, users: Any, other_users: Any) -> None:

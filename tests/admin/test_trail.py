@@ -179,6 +179,34 @@ def test_the_trail_shows_what_customers_and_people_were_called_when_it_happened(
         assert len(rows_of(admin, q=text)) == 3, text
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("muller", 1),
+        ("MÜLLER", 1),
+        ("jorg mu\u0308ller", 1),
+        ("hanna strasse", 1),
+        ("SAO JOAO", 2),
+        ("conceicao", 2),
+        ("mullar", 0),
+        ("\u0301", 0),
+    ],
+)
+def test_people_and_former_names_are_found_whatever_the_case_and_the_accents(
+    page_client: Any, tenant: Any, users: Any, aurora: Any, text: str, found: int
+) -> None:
+    """The person moved the company once, and the company has two rows. All names but two are former ones."""
+    manager, admin = users.account_manager, page_client("tenant_admin")
+    for name in ("Hanna Straße", "Jörg Müller"):
+        rename_user(manager.id, name, tenant=tenant, actor=actor_of(users.tenant_admin), now=utc_now())
+    for name in ("São João da Conceição", "Aurora Group"):
+        rename_customer(tenant, "AUR-1", name)
+    other = CustomerFactory(tenant=tenant, name="Borealis Foods", external_id="BOR-1")
+    rows = rows_of(admin, q=text)
+    assert len(rows) == found
+    assert not [row for row in rows if other.name in row]
+
+
 def test_attempts_and_administration_show_the_names_of_then_too(
     page_client: Any, tenant: Any, users: Any, aurora: Any
 ) -> None:
