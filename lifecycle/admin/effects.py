@@ -1,6 +1,6 @@
 """Effects in the admin: what ran, when, for whom, and why not; run again, cancelled, paused."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop
 
+from audit.services.former_names import Then, find_names_then
 from lifecycle.models import Customer, EffectRun
 from lifecycle.services.customers.profiles import find_customer
 from lifecycle.services.effects import actions, endpoints
@@ -116,7 +117,7 @@ class EffectRunAdmin(ServiceAdmin):
         return queryset.filter(Q(customer_id__in=ids) | Q(request_id__in=ids)), False
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """The page, each row with the names of its customer and its recipient. Four statements more at most."""
+        """The page, each row with the names of its customer and its recipient. Six statements more at most."""
         changelist = super().get_changelist_instance(request)
         rows = list(changelist.result_list)
         _attach_names(rows, identity_of(request).tenant)
@@ -194,16 +195,16 @@ class EffectRunAdmin(ServiceAdmin):
 
     @admin.display(description=gettext_lazy("customer"))
     def customer(self, run: Any) -> SafeString | str:
-        """The customer's name, with a link to its page; its id where it has none any more."""
+        """The name that the customer had, with a link to its page; its id where it has none any more."""
         if not run.customer_id.int:
             return "–"
-        name = run.names.get(f"customer:{run.customer_id}") or str(run.customer_id)
-        return format_html('<a href="{}">{}</a>', reverse("customer-page", args=[run.customer_id]), name)
+        return format_html('<a href="{}">{}</a>', reverse("customer-page", args=[run.customer_id]), run.customer_then)
 
     @admin.display(description=gettext_lazy("recipient"))
     def shown_recipient(self, run: Any) -> str:
-        """Who or what it is called, of an address the name masked; as the configuration names it where no one is."""
-        return run.names.get(run.recipient) or mask_recipient(run.recipient)
+        """Who or what it was called, of an address the name masked; as the configuration names it where no one is."""
+        recipient: str = run.recipient_then
+        return recipient
 
     @admin.display(description=gettext_lazy("why"))
     def why(self, run: EffectRun) -> str:
@@ -225,13 +226,27 @@ class EffectRunAdmin(ServiceAdmin):
 
 
 def _attach_names(runs: Sequence[Any], tenant: TenantRef | None) -> None:
-    names: dict[str, str] = {}
+    """What customer and recipient were called when each was started; six statements at most."""
+    recipients: dict[str, str] = {}
+    customers: dict[UUID, str] = {}
+    former: Mapping[Then, str] = {}
     if tenant is not None and runs:
-        names = name_recipients({run.recipient for run in runs}, tenant_id=tenant.id, sees_contacts=False)
-        customers = Customer.objects.filter(tenant_id=tenant.id, id__in={run.customer_id for run in runs})
-        names |= {f"customer:{id_}": name for id_, name in customers.values_list("id", "name")}
+        recipients = name_recipients({run.recipient for run in runs}, tenant_id=tenant.id, sees_contacts=False)
+        rows = Customer.objects.filter(tenant_id=tenant.id, id__in={run.customer_id for run in runs})
+        customers = dict(rows.values_list("id", "name"))
+        wanted = {(id_, run.created_at) for run in runs for id_ in (run.customer_id, _user_of(run)) if id_ is not None}
+        former = find_names_then(wanted, tenant_id=tenant.id)
     for run in runs:
-        run.names = names
+        today = customers.get(run.customer_id) or str(run.customer_id)
+        run.customer_then = former.get((run.customer_id, run.created_at), today)
+        named = recipients.get(run.recipient) or mask_recipient(run.recipient)
+        user_id = _user_of(run)
+        run.recipient_then = named if user_id is None else former.get((user_id, run.created_at), named)
+
+
+def _user_of(run: Any) -> UUID | None:
+    kind, _colon, id_ = run.recipient.partition(":")
+    return _read_uuid(id_) if kind == "user" else None
 
 
 def _read_uuid(text: str) -> UUID | None:

@@ -50,7 +50,7 @@ from tenants.actors import TenantRef
 from tenants.admin.base import TenantAdmin, identity_of, service_arguments
 from tenants.rules.values import InvalidValue
 from tenants.sentences import describe_value
-from tenants.services.accounts.members import name_members
+from tenants.services.accounts.members import name_members_then
 
 LIST = "admin:lifecycle_importupload_changelist"
 PAGE = "admin:lifecycle_importupload_change"
@@ -184,10 +184,10 @@ class ImportAdmin(TenantAdmin):
 
     def _show_list(self, request: HttpRequest, tenant: TenantRef, *, refusal: str = "") -> HttpResponse:
         uploads = list_uploads(tenant)
-        names = name_members([upload.created_by for upload in uploads], tenant=tenant)
+        names = name_members_then([(upload.created_by, upload.created_at) for upload in uploads], tenant=tenant)
         context = {
             "title": _("Import customers"),
-            "uploads": [(upload, names[upload.created_by]) for upload in uploads],
+            "uploads": [(upload, names[upload.created_by, upload.created_at]) for upload in uploads],
             "refusal": refusal,
             "kinds": KINDS.items(),
             "largest": LARGEST,
@@ -198,14 +198,17 @@ class ImportAdmin(TenantAdmin):
 
     def _show(self, request: HttpRequest, upload: ImportUpload, tenant: TenantRef, *, refusal: str) -> HttpResponse:
         facts = read_facts(upload)
-        people = name_members([upload.created_by, upload.started_by], tenant=tenant)
+        asked = [(upload.created_by, upload.created_at)]
+        if upload.started_at is not None:
+            asked.append((upload.started_by, upload.started_at))
+        people = name_members_then(asked, tenant=tenant)
         context = {
             "title": upload.name,
             "upload": upload,
             "facts": facts,
             "refusal": refusal,
-            "who": people[upload.created_by],
-            "starter": people[upload.started_by],
+            "who": people[asked[0]],
+            "starter": people[asked[-1]],
             "encodings": list_encodings(),
             "until": upload.created_at + KEPT,
             "run": show_run(upload),

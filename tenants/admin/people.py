@@ -35,6 +35,7 @@ from tenants.services.accounts.invitations import (
     show_invitation,
 )
 from tenants.services.accounts.mails import is_mail_configured
+from tenants.services.accounts.members import name_members_then
 from tenants.services.accounts.names import erase_user, rename_user
 from tenants.services.accounts.people import (
     TENANT_ROLES,
@@ -295,6 +296,7 @@ class ApiKeyAdmin(ServiceAdmin):
     ordering = ("-created_at",)
     actions: Any = ("revoke", "rotate")
     form = ApiKeyForm
+    readonly_fields = ("maker",)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Admins of the tenant."""
@@ -304,7 +306,22 @@ class ApiKeyAdmin(ServiceAdmin):
         """The form for a new key; the facts of an old one."""
         if obj is None:
             return ("user", "name", "scopes", "valid_days")
-        return ("user", "name", "scopes", "created_at", "created_by", "expires_at", "last_used_at", "revoked_at")
+        return ("user", "name", "scopes", "created_at", "maker", "expires_at", "last_used_at", "revoked_at")
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """One key, and what its maker was called then."""
+        key = super().get_object(request, object_id, from_field)
+        tenant = identity_of(request).tenant
+        if key is not None and tenant is not None:
+            made = (key.created_by, key.created_at)
+            key.maker_then = name_members_then([made], tenant=tenant)[made]
+        return key
+
+    @admin.display(description=gettext_lazy("created by"))
+    def maker(self, key: Any) -> str:
+        """Who made the key."""
+        name: str = key.maker_then
+        return name
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Offer the tenant's service accounts."""

@@ -39,7 +39,7 @@ from tenants.rules.configuration.effect_kinds import RECIPIENTS, ROLES, TOPICS
 from tenants.rules.configuration.source_priority import source_roots
 from tenants.rules.effect_texts import FIELDS
 from tenants.sentences import describe_refusal
-from tenants.services.accounts.members import name_members
+from tenants.services.accounts.members import name_members_then
 from tenants.services.configuration.versions import ConfigurationConflict, NoSuchVersion, save_draft
 
 # More are a wall to people; what is left is said when some are gone.
@@ -224,11 +224,11 @@ def _describe_conflict(
 ) -> dict[str, Any]:
     """What the other one saved: who it was, and their document beside the caller's own."""
     last = AdministrationEntry.objects.filter(action="save_draft", subject=str(draft.pk)).order_by("-id").first()
-    names = name_members([last.actor], tenant=live_state.tenant) if last else {}
+    names = name_members_then([(last.actor, last.recorded_at)], tenant=live_state.tenant) if last else {}
     both = (write_json(text).split("\n") for text in (draft.document, work.document))
     return {
         "sentence": describe_refusal(conflict),
         "current": conflict.current,
-        "who": names[last.actor] if last else "",
+        "who": names[last.actor, last.recorded_at] if last else "",
         "lines": list(shorten_comparison(compare_lines(*both))),
     }

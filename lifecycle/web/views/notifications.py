@@ -26,7 +26,7 @@ from lifecycle.services.effects.preferences import (
 from lifecycle.web.pages import page, wants_fragment
 from tenants.pages import TenantRequest
 from tenants.roles import VIEW_LIFECYCLE
-from tenants.services.accounts.members import name_members
+from tenants.services.accounts.members import name_members_then
 
 CHOICE_LABELS = {
     AT_ONCE: gettext_lazy("At once: each alert appears here as soon as it is sent"),
@@ -42,13 +42,12 @@ def show_notifications(request: TenantRequest) -> HttpResponse:
     ids = {row.customer_id for row in rows}
     named = Customer.objects.filter(tenant_id=request.tenant.id, id__in=ids, erased_at=None)
     names = dict(named.values_list("id", "name"))
-    authors = {row.made_by for row in rows if row.made_by}
-    people = name_members(authors, tenant=request.tenant) if authors else {}
+    people = name_members_then({(row.made_by, row.created_at) for row in rows if row.made_by}, tenant=request.tenant)
     shown = [
         {
             "row": row,
             "name": names.get(row.customer_id, _("A customer that was erased")),
-            "who": people.get(row.made_by, ""),
+            "who": people.get((row.made_by, row.created_at), ""),
         }
         for row in rows
     ]
