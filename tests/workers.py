@@ -35,7 +35,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from config import processes
 from tenants.services import database as provisioning
-from tests.schedule import FIRST, ByFile, turn
+from tests.schedule import FIRST, ByFile, count_processors, turn
 
 MOST_WORKERS = 6
 # What is said of today must not be asked tomorrow, and what was counted in an hour not in the next one: hardly a test
@@ -70,9 +70,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Two more than there are processors: a test that waits for a service leaves its processor to another."""
-    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(MOST_WORKERS, processors + 2)
+    """Three more than there are processors, for tests that wait: the others keep the processors busy beside them."""
+    return min(MOST_WORKERS, count_processors() + 3)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests import schedule
 from tests.schedule import BROWSER, ByFile, turn, waits
 from tests.workers import pytest_collection_modifyitems
 
@@ -48,16 +49,16 @@ def run(workers: list[Worker]) -> list[list[str]]:
     collected = [item.nodeid for item in items]
     options: Any = SimpleNamespace(loadscopereorder=False)
     config: Any = SimpleNamespace(option=options, getvalue=lambda _: ["popen"] * len(workers))
-    schedule = ByFile(config, SimpleNamespace(loadscopesched=lambda *_: None))  # type: ignore[arg-type]
+    scheduling = ByFile(config, SimpleNamespace(loadscopesched=lambda *_: None))  # type: ignore[arg-type]
     for worker in workers:
-        schedule.add_node(worker)  # type: ignore[arg-type]
-        schedule.add_node_collection(worker, collected)  # type: ignore[arg-type]
-    schedule.schedule()
+        scheduling.add_node(worker)  # type: ignore[arg-type]
+        scheduling.add_node_collection(worker, collected)  # type: ignore[arg-type]
+    scheduling.schedule()
     turns = []
     while now := [(worker, worker.sent.pop(0)) for worker in workers if worker.sent]:
         turns.append([collected[index] for _, index in now])
         for worker, index in now:
-            schedule.mark_test_complete(worker, index)  # type: ignore[arg-type]
+            scheduling.mark_test_complete(worker, index)  # type: ignore[arg-type]
     assert sorted(test for turn in turns for test in turn) == sorted(tests)
     return turns
 
@@ -70,13 +71,19 @@ def test_every_test_is_run_once_by_any_number_of_workers(count: int) -> None:
     assert all(worker.shutting_down for worker in workers)
 
 
-@pytest.mark.parametrize(("count", "at_once"), [(2, 1), (3, 1), (4, 2), (5, 2)])
-def test_more_than_half_of_the_workers_wait_only_when_nothing_else_is_left(count: int, at_once: int) -> None:
+@pytest.mark.parametrize(
+    ("count", "processors", "at_once"), [(2, 2, 1), (3, 2, 1), (4, 2, 2), (5, 2, 3), (6, 4, 3), (6, 2, 4)]
+)
+def test_a_worker_for_each_processor_has_tests_that_do_not_wait_as_long_as_there_are_such(
+    monkeypatch: pytest.MonkeyPatch, count: int, processors: int, at_once: int
+) -> None:
+    monkeypatch.setattr(schedule, "count_processors", lambda: processors)
     turns = run([Worker(number) for number in range(count)])
     waiting = [sum(waits(test) for test in turn) for turn in turns]
-    busy = [turn for turn, number in enumerate(waiting) if number < len(turns[turn])]
-    assert max(waiting[: busy[-1]]) == at_once
-    assert count == 2 or waiting[1] >= 1, "what waits is begun at once, beside the browser"
+    others = [name for name in FILES if not waits(name)]
+    all_begun = max(next(number for number, turn in enumerate(turns) if name in str(turn)) for name in others)
+    assert max(waiting[: all_begun + 1]) == at_once
+    assert waiting[1] == at_once, "what waits is begun at once"
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4])
