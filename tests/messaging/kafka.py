@@ -7,13 +7,14 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 import orjson
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, OffsetSpec
 from confluent_kafka.cimpl import NewTopic
 from django.conf import settings
 from django.db import connections
@@ -72,6 +73,10 @@ class Broker:
         self.producer = Producer({**self.servers, "message.max.bytes": 4_000_000})
         self.group = f"{self.prefix}group"
 
+    @cached_property
+    def admin(self) -> AdminClient:
+        return AdminClient(self.servers)
+
     def topic(self, name: str) -> str:
         return self.prefix + name
 
@@ -80,9 +85,8 @@ class Broker:
         return [self.topic(name) for name in TYPES]
 
     def make_topics(self, *, partitions: int = 1, names: Sequence[str] = ()) -> None:
-        admin = AdminClient(self.servers)
         wanted = [self.topic(name) for name in names] or self.topics
-        for future in admin.create_topics([NewTopic(name, partitions, -1) for name in wanted]).values():
+        for future in self.admin.create_topics([NewTopic(name, partitions, -1) for name in wanted]).values():
             future.result()
 
     def send(self, document: Any, *, topic: str | None = None, key: bytes | None = None, **options: Any) -> None:
@@ -102,24 +106,25 @@ class Broker:
     def flush(self) -> None:
         assert self.producer.flush(PATIENCE) == 0
 
-    def read(self, name: str, count: int, *, extra: float = 0.5) -> list[Message]:
-        """Messages of a topic from its start: at least ``count``, and what comes within a moment more."""
-        consumer = Consumer({**self.servers, "group.id": uuid4().hex, "enable.auto.commit": False})
+    def read(self, name: str, count: int) -> list[Message]:
+        """Every message of a topic from its start, once there are at least ``count``."""
+        consumer = Consumer(
+            {**self.servers, "group.id": uuid4().hex, "enable.auto.commit": False, "fetch.wait.max.ms": 50}
+        )
         messages: list[Message] = []
         deadline = time.monotonic() + PATIENCE
         try:
             while (partitions := consumer.list_topics(timeout=PATIENCE).topics.get(self.topic(name))) is None:
                 assert time.monotonic() < deadline, f"there is no topic {name}"
                 time.sleep(0.05)
-            consumer.assign(
-                [TopicPartition(self.topic(name), number, OFFSET_BEGINNING) for number in partitions.partitions]
-            )
-            while time.monotonic() < deadline:
-                for message in consumer.consume(500, 0.1):
-                    if message.error() is None:
-                        messages.append(message)
-                        if len(messages) == count:
-                            deadline = time.monotonic() + extra
+            places = [TopicPartition(self.topic(name), number, OFFSET_BEGINNING) for number in partitions.partitions]
+            consumer.assign(places)
+            ends: dict[int, int] = {}
+            while time.monotonic() < deadline and not (ends and _have_come(messages, ends)):
+                messages += [one for one in consumer.consume(500, 0.1) if one.error() is None]
+                if not ends and len(messages) >= count:
+                    asked = self.admin.list_offsets(dict.fromkeys(places, OffsetSpec.latest()))
+                    ends = {place.partition: found.result(PATIENCE).offset for place, found in asked.items()}
             return messages
         finally:
             consumer.close()
@@ -133,6 +138,14 @@ class Broker:
         offsets = consumer.committed(partitions, timeout=PATIENCE)
         consumer.close()
         return {(one.topic, one.partition): one.offset for one in offsets if one.offset >= 0}
+
+
+def _have_come(messages: list[Message], ends: dict[int, int]) -> bool:
+    """Whether the last message before each partition's end is among them."""
+    read = dict.fromkeys(ends, 0)
+    for message in messages:
+        read[message.partition()] = max(read[message.partition()], message.offset() + 1)
+    return all(read[number] >= end for number, end in ends.items())
 
 
 class Worker:
