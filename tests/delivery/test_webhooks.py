@@ -510,7 +510,7 @@ def test_what_is_no_http_is_a_failure_with_a_sentence(names, serve, answer, sent
         server.read(connection.makefile("rb"))
         connection.sendall(answer)
 
-    delivery = send(serve(talk), scheme="http", seconds=2)
+    delivery = send(serve(talk), scheme="http")
     assert (delivery.outcome, delivery.error, delivery.may_have_arrived) == ("retry", sentence, True)
 
 
@@ -529,7 +529,7 @@ def test_an_answer_counts_however_its_body_ends(names, serve, answer):
         connection.sendall(answer)
 
     server = serve(talk)
-    assert send(server, scheme="http", seconds=2).status in (200, None)
+    assert send(server, scheme="http").status in (200, None)
     assert len(server.requests) == 1
 
 

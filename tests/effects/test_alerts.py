@@ -290,14 +290,14 @@ def test_all_are_marked_read_over_the_api(
 def test_open_pages_of_the_person_hear_of_it(tenant: TenantRef, users: People) -> None:
     with Redis.from_url(settings.REDIS_URL) as client, client.pubsub() as heard:
         heard.subscribe(live_channel(tenant.id))
-        assert heard.get_message(timeout=10)["type"] == "subscribe"
+        assert heard.get_message(timeout=60)["type"] == "subscribe"
         move(tenant, *own(tenant, users, "Vale"))
         run_all()
         with tenant_context(tenant.id):
             note = Notification.objects.get(tenant_id=tenant.id)
             mark_read(note.id, users.viewer.id, tenant=tenant, now=utc_now())
         reported = []
-        while (message := heard.get_message(timeout=2)) is not None:
+        while (message := heard.get_message(timeout=60)) is not None:
             reported.append(orjson.loads(message["data"]))
             if len([one for one in reported if "bell" in one]) == 2:
                 break

@@ -425,7 +425,7 @@ def test_an_event_that_waited_for_a_publication_is_judged_by_it(acme: Speaker, i
             time.sleep(0.3)
 
     def hear() -> list[str]:
-        assert is_published.wait(10)
+        assert is_published.wait(60)
         return outcomes(acme.hear(acme.renewed(minutes=4)))
 
     _, heard = in_threads(2, lambda number: (publish, hear)[number]())

@@ -218,7 +218,7 @@ def test_a_dead_letter_written_while_somebody_erases_is_erased_or_not_kept(acme:
         if number == 0:
             store_slowly()
         else:
-            begun.wait(20)
+            assert begun.wait(60)
             erase(acme)
 
     assert in_threads(2, work) == [None, None]

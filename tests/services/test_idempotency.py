@@ -84,7 +84,7 @@ def test_a_second_request_waits_for_the_first_to_end(tenant, django_db_blocker, 
                 with tenant_context(tenant.id):
                     keep_answer(claim(tenant), ANSWER)
                     claimed.set()
-                    assert go_on.wait(10)
+                    assert go_on.wait(60)
                     if not ends_well:
                         transaction.set_rollback(True)
             finally:
@@ -95,10 +95,10 @@ def test_a_second_request_waits_for_the_first_to_end(tenant, django_db_blocker, 
 
     thread = threading.Thread(target=first)
     thread.start()
-    assert claimed.wait(10)
+    assert claimed.wait(60)
     threading.Timer(0.3, end_soon).start()
     assert answer(tenant) == (ANSWER if ends_well else None)
-    thread.join(10)
+    thread.join(60)
 
 
 def test_a_claim_costs_two_statements_and_so_does_a_repetition(tenant):

@@ -289,7 +289,7 @@ def test_what_waited_for_a_publication_is_judged_once_by_it_and_costs_what_becom
             time.sleep(0.3)
 
     def move_in_between():
-        assert is_published.wait(10)
+        assert is_published.wait(60)
         return move(tenant, person, customer, "Active")
 
     _, outcome = in_threads(2, lambda number: (publish, move_in_between)[number]())

@@ -186,7 +186,7 @@ def test_a_configuration_that_is_published_while_the_change_is_made_is_not_slipp
             time.sleep(0.3)
 
     def move_in_between():
-        assert is_published.wait(10)
+        assert is_published.wait(60)
         return submit(manager, customer, "Onboarded", configuration=1, **{"effects:Onboarded": 0})
 
     _, response = in_threads(2, lambda number: (publish, move_in_between)[number]())
