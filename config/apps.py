@@ -29,5 +29,5 @@ class CustomerAdminConfig(SimpleAdminConfig):
 def check_pages(app_configs: Any, **options: Any) -> list[checks.CheckMessage]:
     """Django's check of every page of the admin."""
     autodiscover()
-    faults: list[checks.CheckMessage] = check_admin_app(app_configs, **options)
-    return faults
+    errors: list[checks.CheckMessage] = check_admin_app(app_configs, **options)
+    return errors

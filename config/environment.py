@@ -92,7 +92,7 @@ def read_keyring(name: str, text: str) -> Mapping[int, bytes]:
 
 
 def build_env() -> Env:
-    """An environs reader that collects every fault until ``seal``."""
+    """An environs reader that collects every error until ``seal``."""
     return Env(eager=False)
 
 

@@ -24,15 +24,15 @@ def alive(_: HttpRequest) -> HttpResponse:
 @transaction.non_atomic_requests
 def ready(_: HttpRequest) -> HttpResponse:
     """200 while the work can be done, 503 with one line for each part that is missing otherwise."""
-    faults = find_faults()
-    body = "".join(f"{fault}\n" for fault in faults) or READY
-    return HttpResponse(body, status=503 if faults else 200, content_type="text/plain", headers=NEVER_KEPT)
+    errors = find_errors()
+    body = "".join(f"{error}\n" for error in errors) or READY
+    return HttpResponse(body, status=503 if errors else 200, content_type="text/plain", headers=NEVER_KEPT)
 
 
 NEVER_KEPT = {"Cache-Control": "no-store"}
 
 
-def find_faults() -> list[str]:
+def find_errors() -> list[str]:
     """What is missing, a sentence each. PostgreSQL is asked, over the connection that this thread has.
 
     Redis and Kafka away mean slower, not down: they are not asked.

@@ -1,5 +1,5 @@
 """What comes before any view: probes are let in, NUL bytes in a URL and the API over plain HTTP are not, a page is
-given no address to connect to, and a database that is away is no fault of ours.
+given no address to connect to, and a database that is away is no error of ours.
 """
 
 import sys
@@ -42,7 +42,7 @@ class NameProbes:
 
 
 class RefuseNullBytes:
-    """PostgreSQL cannot store NUL: a URL that carries one can match nothing and is a bad request.
+    """PostgreSQL cannot store NUL: a URL that carries one can match nothing and is refused with 400.
 
     So is one with parameters by the thousand, which only cost time; forms have a limit of their own.
     """

@@ -8,7 +8,7 @@ from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 
 from tenants.rules import strict_json
-from tenants.rules.strict_json import DEEPEST, BadJson
+from tenants.rules.strict_json import DEEPEST, InvalidJson
 from tenants.sentences import describe_json
 from tenants.sentences.figures import say_number
 
@@ -42,5 +42,5 @@ def parse_object(raw: bytes) -> dict[str, Any]:
     """The JSON object in ``raw``. Raises ParseError."""
     try:
         return strict_json.parse_object(raw)
-    except BadJson as refusal:
+    except InvalidJson as refusal:
         raise ParseError(describe_json(refusal)) from refusal

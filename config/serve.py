@@ -1,7 +1,7 @@
 """``python -m config.serve web|stream``: how the two HTTP processes are started, wherever they are.
 
 The image, compose.yaml, the demo, the tests and the benchmarks all start them by this command. It looks at the settings
-first, so that a fault in them is one line and not a crash of every worker.
+first, so that an error in them is one line and not a crash of every worker.
 """
 
 import argparse
@@ -104,13 +104,13 @@ def load(target: str) -> Any:
 
 
 def build_server(kind_name: str, host: str, port: int | None) -> Server:
-    """The server of a kind, not started yet. Ends the process with one line when the settings are at fault."""
+    """The server of a kind, not started yet. Ends the process with one line when the settings are invalid."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     declare(kind_name)
     share_metrics()
     from django.conf import settings
 
-    # Read here, and not first in each worker: a fault in them ends this process with its one line.
+    # Read here, and not first in each worker: an error in them ends this process with its one line.
     workers = {"web": settings.WEB_WORKERS, "stream": 1}
     kind = KINDS[kind_name]
     raise_file_limit()
@@ -153,13 +153,13 @@ def check_databases() -> None:
 
     from tenants import checks
 
-    faults = checks.check_databases(databases=[alias for alias in WEB_DATABASES if alias in connections])
+    errors = checks.check_databases(databases=[alias for alias in WEB_DATABASES if alias in connections])
     # Workers are forked: they make their own.
     connections.close_all()
-    if any(fault.id != checks.UNREACHABLE for fault in faults):
-        stop_start(checks.describe_faults(faults))
-    if faults:
-        logging.getLogger(__name__).warning("database unavailable at the start: %s", checks.describe_faults(faults))
+    if any(error.id != checks.UNREACHABLE for error in errors):
+        stop_start(checks.describe_errors(errors))
+    if errors:
+        logging.getLogger(__name__).warning("database unavailable at the start: %s", checks.describe_errors(errors))
 
 
 def raise_file_limit() -> None:

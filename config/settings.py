@@ -125,8 +125,8 @@ try:
     _mail = read_email_url("EMAIL_URL", _email_url)
     AUDIT_VERIFY_KEYS = [read_key("AUDIT_VERIFY_KEYS", key) for key in _verify_keys]
 except EnvValidationError as error:
-    _faults: Any = error.error_messages
-    stop_start("; ".join(f"{name}: {', '.join(faults)}" for name, faults in _faults.items()))
+    _errors: Any = error.error_messages
+    stop_start("; ".join(f"{name}: {', '.join(errors)}" for name, errors in _errors.items()))
 except EnvError as error:
     stop_start(str(error))
 STATIC_ROOT = Path(_static_root)

@@ -24,7 +24,7 @@ from prometheus_client import Counter, Gauge
 
 from config.announcements import Announcements, Ended, Listener, Unavailable
 from config.metrics import render_metrics
-from lifecycle.web.live import BadTicket, Ticket, read_ticket
+from lifecycle.web.live import InvalidTicket, Ticket, read_ticket
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -72,7 +72,7 @@ async def _answer(scope: Scope, receive: Receive, send: Send) -> None:
     else:
         try:
             ticket = read_ticket(_ticket_of(scope))
-        except BadTicket as error:
+        except InvalidTicket as error:
             await _reply(send, 403, f"{error}\n")
             return
         if path != _path_of(ticket):

@@ -15,7 +15,7 @@ from local import signals
 from local.commands import started
 from local.folders import PROJECT, Folders, open_kept
 from local.guard import Guard
-from local.processes import Child, find_free_port, find_port_fault, stop
+from local.processes import Child, find_free_port, find_port_error, stop
 from local.secrets import write_private
 from local.services import Services, merge, say, write_env
 from local.trouble import CannotStart, StopRequested
@@ -91,8 +91,8 @@ def read_port(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 65535:
         raise CannotStart(f"PORT={text} is not a port; choose one from 1 to 65535: PORT=8001 make demo")
     port = int(text)
-    if fault := find_port_fault(port):
-        raise CannotStart(f"port {port} {fault}; choose another: PORT={find_free_port()} make demo")
+    if error := find_port_error(port):
+        raise CannotStart(f"port {port} {error}; choose another: PORT={find_free_port()} make demo")
     return port
 
 

@@ -182,10 +182,10 @@ _turn = itertools.count(secrets.randbelow(len(PORTS)))
 def find_free_port() -> int:
     """A TCP port of 127.0.0.1 that was free a moment ago; each time another one."""
     tried = (PORTS[next(_turn) % len(PORTS)] for _ in PORTS)
-    return next(port for port in tried if not find_port_fault(port))
+    return next(port for port in tried if not find_port_error(port))
 
 
-def find_port_fault(port: int) -> str:
+def find_port_error(port: int) -> str:
     """Why no server could listen on this port of 127.0.0.1 now, such as ``is taken``; empty when one could."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

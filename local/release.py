@@ -71,7 +71,7 @@ def build_release(target: Path, wheels: Path) -> Path:
     files["SHA256SUMS"] = (sums.encode(), 0o644)
     target.mkdir(parents=True, exist_ok=True)
     made = target / f"customer360-{version}.tar"
-    _write(made, f"customer360-{version}", files, moment=_find_moment())
+    _write(made, f"customer360-{version}", files, timestamp=_find_timestamp())
     return made
 
 
@@ -119,16 +119,16 @@ def _read_commit() -> Iterator[tuple[str, tuple[bytes, int]]]:
                 yield member.name, (content.read(), 0o755 if member.mode & 0o100 else 0o644)
 
 
-def _find_moment() -> int:
+def _find_timestamp() -> int:
     given = os.environ.get("SOURCE_DATE_EPOCH") or _run(["git", "log", "-1", "--format=%ct"]).decode()
     return int(given)
 
 
-def _write(path: Path, top: str, files: Mapping[str, tuple[bytes, int]], *, moment: int) -> None:
+def _write(path: Path, top: str, files: Mapping[str, tuple[bytes, int]], *, timestamp: int) -> None:
     with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as tar:
         for name, (body, mode) in sorted(files.items()):
             member = tarfile.TarInfo(f"{top}/{name}")
-            member.size, member.mode, member.mtime = len(body), mode, moment
+            member.size, member.mode, member.mtime = len(body), mode, timestamp
             tar.addfile(member, io.BytesIO(body))
 
 

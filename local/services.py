@@ -11,7 +11,7 @@ from local import signals
 from local.folders import Folders
 from local.guard import Guard
 from local.postgresql import PostgreSQL, check_data
-from local.processes import Child, find_port_fault, stop
+from local.processes import Child, find_port_error, stop
 from local.secrets import load_or_make, make, write_private
 from local.tansu import Tansu
 from local.trouble import CannotStart
@@ -132,7 +132,7 @@ class Services:
                 break
             except CannotStart:
                 # Someone else may have taken the port between our look and its start.
-                if attempt == ATTEMPTS or not find_port_fault(service.port):
+                if attempt == ATTEMPTS or not find_port_error(service.port):
                     raise
                 service.port = 0
         took = time.monotonic() - began

@@ -232,9 +232,9 @@ class Load:
     def report(self, found: Sequence[tuple[str, int, str]]) -> None:
         """Say what was answered. Raises CannotStart when that was an error, or the history is another one."""
         say(f"answered: {', '.join(f'{what}: {number:,}' for what, number in sorted(self.answers.items()))}")
-        faults = [what for what in self.answers if not what.endswith("200")]
-        if faults:
-            raise CannotStart(f"clients met errors: {', '.join(faults)}")
+        errors = [what for what in self.answers if not what.endswith("200")]
+        if errors:
+            raise CannotStart(f"clients met errors: {', '.join(errors)}")
         lost, more = self.moved - Counter(found), Counter(found) - self.moved
         if lost or more:
             raise CannotStart(f"of {self.moved.total():,} changes {lost.total()} were lost and {more.total()} doubled")

@@ -14,7 +14,7 @@ from django.db.migrations.loader import MigrationLoader
 
 from storage.database.routing import REPLICA
 from storage.servers import on_server, server_names
-from tenants.services.database import version_fault
+from tenants.services.database import version_error
 
 APPS: Final = frozenset({"audit", "tenants", "lifecycle"})
 
@@ -35,21 +35,21 @@ VARIABLES = {
 ROLES = {"default": "c360_app", "platform": "c360_platform", "relay": "c360_relay", REPLICA: "c360_app"}
 
 
-def role_faults(alias: str = DEFAULT_DB_ALIAS) -> list[str]:
+def role_errors(alias: str = DEFAULT_DB_ALIAS) -> list[str]:
     """What is wrong with the role of a connection, as sentences; empty when row-level security binds it."""
     connection: Any = connections[alias]
     connection.ensure_connection()
     with connection.wrap_database_errors:
         # By the driver: Django's cursor is for when the apps are there, and a server looks before that.
         is_superuser, bypasses, owns_tables = connection.connection.execute(ROLE_FACTS).fetchone()
-    faults = []
+    errors = []
     if is_superuser:
-        faults.append("it is a superuser")
+        errors.append("it is a superuser")
     if bypasses:
-        faults.append("it has BYPASSRLS")
+        errors.append("it has BYPASSRLS")
     if owns_tables:
-        faults.append("it owns tables")
-    return faults
+        errors.append("it owns tables")
+    return errors
 
 
 @register(Tags.database)
@@ -57,35 +57,35 @@ def check_databases(databases: Sequence[str] | None = None, **_: Any) -> list[Ch
     """Refuse a server that cannot be reached or is too old, in one line each, and an address of a process at work
     whose role row-level security does not bind.
     """
-    faults = []
+    errors = []
     for name in server_names():
         given = settings.DATABASE_SERVERS.get(name, databases or ())
         with on_server(name):
-            faults += [fault for alias in databases or () if alias in given for fault in _find_faults(alias)]
-    return faults
+            errors += [error for alias in databases or () if alias in given for error in _find_errors(alias)]
+    return errors
 
 
-def _find_faults(alias: str) -> list[CheckMessage]:
+def _find_errors(alias: str) -> list[CheckMessage]:
     try:
         connections[alias].ensure_connection()
-        if fault := version_fault(connections[alias].connection.info.server_version):
-            return [Error(f"{alias}: {fault}", id="tenants.E010")]
+        if reason := version_error(connections[alias].connection.info.server_version):
+            return [Error(f"{alias}: {reason}", id="tenants.E010")]
         return [
             Error(
-                f"{describe_unbound(alias)}: {fault}.",
+                f"{describe_unbound(alias)}: {reason}.",
                 hint=f"Use the role {ROLES[alias]} that `manage.py provision_database` makes.",
                 id="tenants.E001",
             )
-            for fault in (role_faults(alias) if alias in VARIABLES else ())
+            for reason in (role_errors(alias) if alias in VARIABLES else ())
         ]
     except (OperationalError, InterfaceError) as error:
         connections[alias].close()
         return [Error(f"{alias}: PostgreSQL cannot be reached: {' '.join(str(error).split())}", id=UNREACHABLE)]
 
 
-def describe_faults(faults: Collection[CheckMessage]) -> str:
+def describe_errors(errors: Collection[CheckMessage]) -> str:
     """What ``check_databases`` has found, in one line."""
-    return " ".join(dict.fromkeys([*(fault.msg for fault in faults), *(fault.hint or "" for fault in faults)])).strip()
+    return " ".join(dict.fromkeys([*(error.msg for error in errors), *(error.hint or "" for error in errors)])).strip()
 
 
 def describe_unbound(alias: str) -> str:
@@ -103,9 +103,9 @@ def refuse_unbound_roles() -> None:
 
 
 def _refuse_unbound(connection: Any, **_: Any) -> None:
-    if connection.alias in VARIABLES and (faults := role_faults(connection.alias)):
+    if connection.alias in VARIABLES and (errors := role_errors(connection.alias)):
         connection.close()
-        raise OperationalError(f"{describe_unbound(connection.alias)}: {', '.join(faults)}")
+        raise OperationalError(f"{describe_unbound(connection.alias)}: {', '.join(errors)}")
 
 
 def find_columns_without_default(found: Iterable[Migration]) -> Iterator[str]:

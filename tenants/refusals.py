@@ -56,7 +56,7 @@ class Refused(Protocol):
 class RequestRefused(Exception):
     """A request is refused with a ``code`` of the contract and a sentence; ``config.errors`` makes it an answer.
 
-    ``errors`` are ``{"pointer", "detail", "code"}`` for each bad field; ``extra`` further members of the problem,
+    ``errors`` are ``{"pointer", "detail", "code"}`` for each invalid field; ``extra`` further members of the problem,
     such as the present state of a customer; ``headers`` go into the answer as they are.
     """
 

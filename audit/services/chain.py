@@ -44,9 +44,9 @@ _AS_THEY_ARE: Final = frozenset({str, int})
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
-def micros(moment: dt.datetime) -> int:
+def micros(timestamp: dt.datetime) -> int:
     """A time as whole microseconds since 1970."""
-    return (moment - EPOCH) // MICROSECOND
+    return (timestamp - EPOCH) // MICROSECOND
 
 
 def micros_sql(expression: str) -> str:

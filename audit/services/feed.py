@@ -104,6 +104,6 @@ def find_last_position(tenant_id: UUID) -> int:
     return entries.values_list("position", flat=True).first() or 0
 
 
-def floor_of(moment: dt.datetime) -> UUID:
+def floor_of(timestamp: dt.datetime) -> UUID:
     """Not above any id of a row that was made then or later (UUID version 7: milliseconds since 1970 come first)."""
-    return UUID(int=max(0, int(moment.timestamp() * 1000)) << 80)
+    return UUID(int=max(0, int(timestamp.timestamp() * 1000)) << 80)

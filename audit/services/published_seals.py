@@ -63,7 +63,7 @@ class PublishedSeals:
 
 
 @dataclass(frozen=True, slots=True)
-class PublishedFault:
+class InvalidSeal:
     """Why a published seal proves nothing, or too much."""
 
     number: int
@@ -81,24 +81,24 @@ def read_seal(raw: bytes) -> PublishedSeal:
 
 def judge_published(
     seals: PublishedSeals, tenant_id: UUID, public_keys: Collection[bytes]
-) -> tuple[dict[int, PublishedSeal], list[PublishedFault]]:
+) -> tuple[dict[int, PublishedSeal], list[InvalidSeal]]:
     """Those of a tenant's published seals that the database must have, and what is wrong with the others."""
     keys = {key_id(key): key for key in public_keys}
-    good, faults = {}, []
+    good, errors = {}, []
     for number, seal in sorted(seals.of(tenant_id).items()):
         if (tenant_id, number) in seals.twice:
-            faults.append(
-                PublishedFault(number, TWICE, f"Two different seals were published as number {number}: ask who signed.")
+            errors.append(
+                InvalidSeal(number, TWICE, f"Two different seals were published as number {number}: ask who signed.")
             )
         elif seal.key_id not in keys:
             sentence = f"Published seal {number} names the key {seal.key_id}, which is not known here."
-            faults.append(PublishedFault(number, UNKNOWN_KEY, sentence))
+            errors.append(InvalidSeal(number, UNKNOWN_KEY, sentence))
         elif not is_signed_by(keys[seal.key_id], seal.facts, seal.signature):
             sentence = f"The signature of published seal {number} is not over what it says."
-            faults.append(PublishedFault(number, FORGED, sentence))
+            errors.append(InvalidSeal(number, FORGED, sentence))
         else:
             good[number] = seal
-    return good, faults
+    return good, errors
 
 
 def _read(reported: Any) -> PublishedSeal:

@@ -49,10 +49,10 @@ class SealBreak:
 
 @dataclass(slots=True)
 class _Cover:
-    """The leaves of one seal as they were read: the tree over what the history says now, and the first fault."""
+    """The leaves of one seal as they were read: the tree over what the history says now, and the first error."""
 
     tree: MerkleTree
-    fault: SealBreak | None = None
+    error: SealBreak | None = None
 
 
 def count_unsealed(tenant_id: UUID) -> tuple[int, dt.datetime | None]:
@@ -76,12 +76,12 @@ def verify_seals(
     what was published is verified.
 
     A published seal that the database no longer has, or has otherwise, was withdrawn; one that cannot be believed comes
-    with its number and its fault as well. Call inside the tenant's context and a transaction; streams.
+    with its number and its error as well. Call inside the tenant's context and a transaction; streams.
     """
     keys = {key_id(key): key for key in public_keys}
-    reported, faults = judge_published(published or PublishedSeals(), tenant_id, public_keys)
-    for fault in faults:
-        yield 0, SealBreak(fault.number, fault.code, fault.sentence)
+    reported, errors = judge_published(published or PublishedSeals(), tenant_id, public_keys)
+    for error in errors:
+        yield 0, SealBreak(error.number, error.code, error.sentence)
     covers = _read_covers(tenant_id)
     cover = next(covers, None)
     expected, previous = 1, b""
@@ -124,8 +124,8 @@ def _judge(
     if is_emptied:
         sentence = f"The rows that seal {number} covers were emptied, and some are there."
         return SealBreak(number, ROOT_DIFFERS, sentence) if cover is not None else None
-    if cover is not None and cover.fault is not None:
-        return cover.fault
+    if cover is not None and cover.error is not None:
+        return cover.error
     if cover is None or cover.tree.leaves != facts.leaves or cover.tree.root() != facts.root:
         return SealBreak(number, ROOT_DIFFERS, f"The rows that seal {number} covers are not those it was made over.")
     return None
@@ -141,12 +141,12 @@ def _read_covers(tenant_id: UUID) -> Iterator[tuple[int, _Cover]]:
                 if number:
                     yield number, cover
                 number, cover = of_seal, _Cover(MerkleTree())
-            if cover.fault is None and present is None:
+            if cover.error is None and present is None:
                 sentence = f"History row {history_id}, which seal {number} covers, cannot be found."
-                cover.fault = SealBreak(number, ROW_MISSING, sentence)
-            elif cover.fault is None and present != sealed:
+                cover.error = SealBreak(number, ROW_MISSING, sentence)
+            elif cover.error is None and present != sealed:
                 sentence = f"History row {history_id} has another hash than when seal {number} was made."
-                cover.fault = SealBreak(number, ROW_ALTERED, sentence)
+                cover.error = SealBreak(number, ROW_ALTERED, sentence)
             cover.tree.add(bytes(present or b""))
     if number:
         yield number, cover

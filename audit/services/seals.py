@@ -32,7 +32,7 @@ FORMAT: Final = "customer360.seal.1"
 # Leaves of one seal.
 MOST: Final = 20_000
 # How long ago a row may have been begun that is committed only now. Longer transactions do not exist: the server ends
-# idle ones after a minute. Rows that stay unsealed for longer are a fault (``seal_verification``).
+# idle ones after a minute. Rows that stay unsealed for longer are an error (``seal_verification``).
 LATE: Final = dt.timedelta(days=1)
 
 TAKE_TURN: Final = "SELECT pg_advisory_xact_lock(hashtextextended('seal:' || %(tenant_id)s::text, 0))"

@@ -31,8 +31,8 @@ log = structlog.get_logger(__name__)
 class Server:
     """Serves one worker's requests: body, thread, answer."""
 
-    def __init__(self, application: WsgiApplication, limits: Limits, find_faults: Callable[[], list[str]]) -> None:
-        self.application, self.limits, self.find_faults = application, limits, find_faults
+    def __init__(self, application: WsgiApplication, limits: Limits, find_errors: Callable[[], list[str]]) -> None:
+        self.application, self.limits, self.find_errors = application, limits, find_errors
         self.bodies, self.sender = Bodies(limits), Sender(limits)
         self.threads = Threads(limits.threads, waiting=limits.waiting, waiting_seconds=limits.waiting_seconds)
         # The probe has a thread and a connection of its own, and does not wait behind requests.
@@ -54,8 +54,8 @@ class Server:
             if scope["path"] == "/healthz/live":
                 await _say(send, 200, ALIVE)
             elif scope["path"] == "/healthz":
-                faults = await self._probe_database()
-                await _say(send, 503 if faults else 200, "".join(f"{fault}\n" for fault in faults) or READY)
+                errors = await self._probe_database()
+                await _say(send, 503 if errors else 200, "".join(f"{error}\n" for error in errors) or READY)
             else:
                 await self._serve(scope, receive, send)
 
@@ -129,14 +129,14 @@ class Server:
     async def _probe_database(self) -> list[str]:
         """What is missing. One probe at a time: all who ask while it runs get its answer."""
         if self._probe is None or self._probe.done():
-            self._probe = asyncio.create_task(self._find_faults())
+            self._probe = asyncio.create_task(self._find_errors())
         await asyncio.wait({self._probe}, timeout=READY_SECONDS)
         return self._probe.result() if self._probe.done() else [NO_ANSWER]
 
-    async def _find_faults(self) -> list[str]:
+    async def _find_errors(self) -> list[str]:
         found: list[str] = []
         try:
-            await self.prober.run(lambda: found.extend(self.find_faults()))
+            await self.prober.run(lambda: found.extend(self.find_errors()))
         except Exception as error:
             log.error("the probe failed", exc_info=error)
             return [f"probe: {type(error).__name__}"]

@@ -11,7 +11,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
-from config.health import find_faults
+from config.health import find_errors
 from config.parsers import LARGEST_BODY
 from config.serving.limits import Limits
 from config.serving.server import Server
@@ -31,7 +31,7 @@ application = Server(
         body_seconds=settings.REQUEST_BODY_SECONDS,
         database_seconds=settings.DATABASE_SILENT_SECONDS,
     ),
-    find_faults,
+    find_errors,
 )
 watch_own_connections()
 # Models, and the addresses with all the pages behind them, can be imported only now that the application is set up. The

@@ -17,7 +17,7 @@ from lifecycle.services.imports.counts import Counts, total_of
 from lifecycle.services.imports.kinds import CSV
 from lifecycle.services.imports.parts import Facts, read_rejects
 from lifecycle.services.imports.uploads import asks_for_number
-from lifecycle.services.imports.values import read_moment
+from lifecycle.services.imports.values import read_timestamp
 from tenants.actors import TenantRef
 
 # A select for each, with every field in it.
@@ -70,7 +70,7 @@ def read_mapping(post: QueryDict, facts: Facts) -> dict[str, str | None]:
 
 def read_as_of(text: str) -> dt.datetime | None:
     """When the file was exported; None if that was left out. Raises InvalidValue."""
-    return read_moment(text) if text.strip() else None
+    return read_timestamp(text) if text.strip() else None
 
 
 def read_count(text: str) -> int | None:

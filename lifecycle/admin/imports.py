@@ -115,10 +115,10 @@ class ImportAdmin(TenantAdmin):
         if request.method == "POST":
             try:
                 self._decide(request, upload)
-            except MappingRefused as fault:
-                refusal = fault.on_page
-            except UploadRefused as fault:
-                refusal = str(fault)
+            except MappingRefused as error:
+                refusal = error.on_page
+            except UploadRefused as error:
+                refusal = str(error)
             except InvalidValue as error:
                 refusal = describe_value(error)
             else:

@@ -24,7 +24,7 @@ OK, MULTI_STATUS = 200, 207
 
 
 @dataclass(frozen=True, slots=True)
-class BadItem:
+class InvalidItem:
     """An item that asks for nothing that could be judged, with what is wrong with it."""
 
     customer_id: Any
@@ -33,22 +33,22 @@ class BadItem:
     to_stage: str = ""
 
 
-def read_items(items: Sequence[Any], *, identity: Identity, tenant: TenantRef) -> list[Change | BadItem]:
+def read_items(items: Sequence[Any], *, identity: Identity, tenant: TenantRef) -> list[Change | InvalidItem]:
     """The change that each item asks for. One statement at most, whatever the number of items."""
     serializer = ItemSerializer()
     read = [_read_item(serializer, item) for item in items]
     names = {item["updated_by"] for item in read if isinstance(item, dict) and item.get("updated_by") is not None}
     authors = find_authors(names, identity=identity, tenant=tenant) if names else {}
-    return [item if isinstance(item, BadItem) else _make_change(item, authors) for item in read]
+    return [item if isinstance(item, InvalidItem) else _make_change(item, authors) for item in read]
 
 
-def _read_item(serializer: ItemSerializer, item: Any) -> dict[str, Any] | BadItem:
+def _read_item(serializer: ItemSerializer, item: Any) -> dict[str, Any] | InvalidItem:
     read = read_with(serializer, item)
     if isinstance(read, dict):
         return read
     shown = item.get("customer_id") if isinstance(item, dict) else None
     shown = shown if isinstance(shown, str) and len(shown) <= len(str(UUID(int=0))) else None
-    return BadItem(shown, Refused("invalid_request", summarize_errors(read)), read)
+    return InvalidItem(shown, Refused("invalid_request", summarize_errors(read)), read)
 
 
 def read_with(serializer: Serializer[Any], item: Any) -> dict[str, Any] | tuple[dict[str, str], ...]:
@@ -87,11 +87,11 @@ def describe_errors(errors: Any, path: tuple[Any, ...] = ()) -> Iterator[dict[st
             }
 
 
-def _make_change(item: dict[str, Any], authors: dict[str, str | None]) -> Change | BadItem:
+def _make_change(item: dict[str, Any], authors: dict[str, str | None]) -> Change | InvalidItem:
     name = item.get("updated_by")
     if name is not None and name not in authors:
         error = {"pointer": "#/updated_by", "detail": _(MISMATCH), "code": "actor_mismatch"}
-        return BadItem(item["customer_id"], Refused("actor_mismatch", _(MISMATCH)), (error,), item["stage"])
+        return InvalidItem(item["customer_id"], Refused("actor_mismatch", _(MISMATCH)), (error,), item["stage"])
     return Change(
         customer_id=item["customer_id"],
         stage=item["stage"],
@@ -102,9 +102,9 @@ def _make_change(item: dict[str, Any], authors: dict[str, str | None]) -> Change
     )
 
 
-def describe_result(item: Outcome | BadItem, *, dry_run: bool) -> dict[str, Any]:
+def describe_result(item: Outcome | InvalidItem, *, dry_run: bool) -> dict[str, Any]:
     """What became of one item: ``status`` is what a request for it alone would have been answered with."""
-    if isinstance(item, BadItem):
+    if isinstance(item, InvalidItem):
         return {"customer_id": item.customer_id, **_describe_refusal(item.refused), "errors": list(item.errors)}
     record = item.record
     result: dict[str, Any] = {"customer_id": item.change.customer_id}

@@ -110,11 +110,11 @@ class HealthPreviewResponse(_Rendered):
 
 
 class PreviewResponse(_Rendered):
-    """What a configuration would do. When it is not ``valid``, only ``faults`` says something."""
+    """What a configuration would do. When it is not ``valid``, only ``errors`` says something."""
 
     valid = serializers.BooleanField()
-    faults = FindingResponse(many=True, source="findings")
-    plan_faults = FindingResponse(many=True, source="plan_findings", help_text="Of ``renamed`` and ``mapping``.")
+    errors = FindingResponse(many=True, source="findings")  # type: ignore[assignment]
+    plan_errors = FindingResponse(many=True, source="plan_findings", help_text="Of ``renamed`` and ``mapping``.")
     live_version = serializers.IntegerField(help_text="0: none yet.")
     changes = ChangeResponse(many=True)
     customers = serializers.IntegerField()

@@ -8,7 +8,7 @@ from rest_framework import serializers
 from lifecycle.api.batches import read_with, summarize_errors
 from lifecycle.api.customer_serializers import CustomerItemSerializer
 from lifecycle.api.rendering import ResponseSerializer
-from lifecycle.api.responses import FaultResponse
+from lifecycle.api.responses import ErrorEntry
 from lifecycle.services.events.awaited import CustomerData, Written
 from tenants.refusals import STATUS_OF_CODE
 from tenants.rules.values import LONGEST_ID
@@ -61,7 +61,7 @@ class CustomerResultResponse(ResponseSerializer):
     move_refused = RuleRefusalResponse(allow_null=True)
     code = serializers.CharField(required=False)
     detail = serializers.CharField(required=False)
-    errors = FaultResponse(many=True, required=False)  # type: ignore[assignment]
+    errors = ErrorEntry(many=True, required=False)  # type: ignore[assignment]
 
 
 class CustomerBatchResponse(ResponseSerializer):

@@ -208,6 +208,6 @@ class _ItemsField(serializers.ListField):
 
 
 class CustomerBatchSerializer(StrictSerializer):
-    """``PUT /customers``. The items are judged one by one: a bad one does not spoil the others."""
+    """``PUT /customers``. The items are judged one by one: an invalid one does not spoil the others."""
 
     items = _ItemsField(child=serializers.JSONField(allow_null=True), min_length=1, max_length=MOST_ITEMS)

@@ -9,7 +9,7 @@ from tenants.rules.configuration.definitions import CATEGORIES, EFFECT_KINDS, EF
 ACTOR_KINDS = ("user", "service", "system")
 
 
-class FaultResponse(ResponseSerializer):
+class ErrorEntry(ResponseSerializer):
     """One thing that is wrong with a request."""
 
     pointer = serializers.CharField(help_text="Where, as a JSON pointer (RFC 6901) in a URI fragment.")
@@ -43,7 +43,7 @@ class ProblemResponse(ResponseSerializer):
     status = serializers.IntegerField()
     detail = serializers.CharField()
     code = serializers.CharField()
-    errors = FaultResponse(many=True, required=False)  # type: ignore[assignment]
+    errors = ErrorEntry(many=True, required=False)  # type: ignore[assignment]
     allowed = serializers.ListField(
         child=serializers.CharField(), required=False, help_text="The stages or reasons that would be accepted."
     )
@@ -221,7 +221,7 @@ class ResultResponse(ResponseSerializer):
     code = serializers.CharField(required=False)
     detail = serializers.CharField(required=False)
     allowed = serializers.ListField(child=serializers.CharField(), required=False)
-    errors = FaultResponse(many=True, required=False)  # type: ignore[assignment]
+    errors = ErrorEntry(many=True, required=False)  # type: ignore[assignment]
     stage = serializers.CharField(required=False)
     version = serializers.IntegerField(required=False)
     updated_at = serializers.DateTimeField(required=False)

@@ -138,7 +138,7 @@ class _ItemsField(serializers.ListField):
 
 
 class BatchSerializer(StrictSerializer):
-    """``POST /lifecycle/transitions``. The items are judged one by one: a bad one does not spoil the others."""
+    """``POST /lifecycle/transitions``. The items are judged one by one: an invalid one does not spoil the others."""
 
     items = _ItemsField(child=serializers.JSONField(allow_null=True), min_length=1, max_length=MOST_ITEMS)
     dry_run = FlagField(required=False, default=False)
@@ -209,7 +209,7 @@ class PublicationSerializer(StrictSerializer):
 
     @property
     def place(self) -> str:
-        """Where the configuration stands in the body, for the pointers of its faults."""
+        """Where the configuration stands in the body, for the pointers of its errors."""
         return "/configuration" if is_wrapped(self.initial_data) else ""
 
     def to_internal_value(self, data: Any) -> Any:

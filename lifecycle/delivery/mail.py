@@ -68,7 +68,7 @@ def send_mail(message: EmailMessage, *, hand_over: Callable[[], bool], seconds: 
     except _HandOverFailed as failure:
         raise failure.error from None
     except smtplib.SMTPResponseException as error:
-        # Greeting, hello, encryption, log-in: the operator's to correct, and not this mail's fault.
+        # Greeting, hello, encryption, log-in: the operator's to correct, and not an error of this mail.
         backend.fail(_not_sent(error.smtp_code, error.smtp_error, retry=True))
     except (OSError, smtplib.SMTPException) as error:
         backend.fail(MailOutcome("not_sent", retry=True, reason=_describe(error)))

@@ -220,9 +220,9 @@ def message_id(effect_id: UUID) -> str:
     return f"<{effect_id}@{urlsplit(settings.SITE_URL).hostname}>"
 
 
-def as_text(moment: dt.datetime) -> str:
+def as_text(timestamp: dt.datetime) -> str:
     """A moment as messages write it."""
-    return moment.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
+    return timestamp.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
 
 
 _SENDERS: Final[Mapping[str, Callable[[Job], Result]]] = MappingProxyType(

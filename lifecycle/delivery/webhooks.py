@@ -78,11 +78,11 @@ def sign(secrets: Sequence[str], message_id: str, timestamp: dt.datetime, body: 
     if timestamp.tzinfo is None:
         raise ValueError("The timestamp has no time zone.")
     # The package replaces the zone instead of converting it.
-    moment = timestamp.astimezone(dt.UTC)
+    timestamp = timestamp.astimezone(dt.UTC)
     return {
         "webhook-id": message_id,
-        "webhook-timestamp": str(int(moment.timestamp())),
-        "webhook-signature": " ".join(Webhook(read_secret(text)).sign(message_id, moment, body) for text in secrets),
+        "webhook-timestamp": str(int(timestamp.timestamp())),
+        "webhook-signature": " ".join(Webhook(read_secret(text)).sign(message_id, timestamp, body) for text in secrets),
     }
 
 

@@ -130,7 +130,7 @@ class BatchProcessor:
         self.failures = 0
 
     def read(self, messages: Sequence[Message]) -> Batch:
-        """Parse and validate; what is bad is kept with its error. Between logs the earlier event comes first."""
+        """Parse and validate; what is invalid is kept with its error. Between logs the earlier event comes first."""
         return Batch(merge_logs(map(receive, messages)))
 
     def step(self, batch: Batch) -> None:

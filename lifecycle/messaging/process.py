@@ -167,8 +167,8 @@ def check_databases(*aliases: str, stop: Stop, health: HealthFile, waits: bool) 
         if not errors:
             return
         if not waits or any(error.id != checks.UNREACHABLE for error in errors):
-            raise CommandError(checks.describe_faults(errors))
-        log.warning("database unavailable at the start, trying again", reason=checks.describe_faults(errors))
+            raise CommandError(checks.describe_errors(errors))
+        log.warning("database unavailable at the start, trying again", reason=checks.describe_errors(errors))
         health.wait(stop, delay)
         delay = min(delay * 2, LONGEST_START_DELAY)
 

@@ -7,7 +7,7 @@ import orjson
 from confluent_kafka import KafkaError, KafkaException
 
 from lifecycle.messaging.clients import ensure_topics, make_producer, topic_name
-from lifecycle.rules.envelopes import BINARY_PREFIX, STRUCTURED_TYPE, Fault, Headers, Message, read_event
+from lifecycle.rules.envelopes import BINARY_PREFIX, STRUCTURED_TYPE, Headers, Invalid, Message, read_event
 
 FLUSH_SECONDS = 10.0
 # The time of a message runs while it waits here as well: no more wait than any broker takes within it.
@@ -45,7 +45,7 @@ class EventSender:
         """Validate and hand over one event; the topic. Raises InvalidEvent, KafkaException."""
         message = encode(document, binary=self.binary)
         event = read_event(message)
-        if isinstance(event, Fault):
+        if isinstance(event, Invalid):
             raise InvalidEvent(f"{event.code}: {event.sentence}")
         topic = self.topic or topic_name(event.type)
 

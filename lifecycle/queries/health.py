@@ -130,9 +130,11 @@ class HealthSql:
         )
 
     @property
-    def of_moments(self) -> "HealthSql":
+    def of_timestamps(self) -> "HealthSql":
         """The same at moments of the past, each a row ``k`` with its time (``at``) and ``day``."""
-        return HealthSql(_at_moment(self.penalty), _at_moment(self.score), _at_moment(self.figures), self.parameters)
+        return HealthSql(
+            _at_timestamp(self.penalty), _at_timestamp(self.score), _at_timestamp(self.figures), self.parameters
+        )
 
     def fill(self, statement: str) -> str:
         """The statement with the formula where HEALTH and PENALTY stand."""
@@ -155,7 +157,7 @@ _MOMENTS: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 
-def _at_moment(text: str) -> str:
+def _at_timestamp(text: str) -> str:
     for present, past in _MOMENTS.items():
         text = text.replace(present, past)
     return text
@@ -243,7 +245,7 @@ _ASKED: Final = (
 )
 _WORK: Final = f"{_ASKED} FROM unnest(%(ids)s::uuid[]) AS s(customer_id)"
 _PAST_WORK: Final = (
-    f"{_at_moment(_ASKED)} FROM unnest(%(ids)s::uuid[]) AS s(customer_id)"
+    f"{_at_timestamp(_ASKED)} FROM unnest(%(ids)s::uuid[]) AS s(customer_id)"
     " CROSS JOIN (SELECT %(now)s::timestamptz AS at, %(today)s::date AS day) k"
 )
 

@@ -73,7 +73,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class Invalid:
     """Why a message is not a valid event, and what could be read of it nevertheless ('' for what could not)."""
 
     code: str
@@ -90,7 +90,7 @@ class Received:
     """A message and what it was read as."""
 
     message: Message
-    event: Event | Fault
+    event: Event | Invalid
 
 
 def receive(message: Message) -> Received:
@@ -99,7 +99,7 @@ def receive(message: Message) -> Received:
         return Received(message, read_event(message))
     except (ValueError, ArithmeticError, LookupError, RecursionError) as error:
         # Not known to happen. One message must not stop all that come after it.
-        return Received(message, Fault("unreadable", f"The message cannot be read ({type(error).__name__})."))
+        return Received(message, Invalid("unreadable", f"The message cannot be read ({type(error).__name__})."))
 
 
 def log_identity(message: Message) -> tuple[str, str]:
@@ -108,24 +108,24 @@ def log_identity(message: Message) -> tuple[str, str]:
     return f"kafka:{message.topic}", f"{message.partition}/{message.offset}/{digest}"
 
 
-def read_event(message: Message) -> Event | Fault:
-    """The event in a message, or the first fault found: form, envelope, type, data, key, source."""
+def read_event(message: Message) -> Event | Invalid:
+    """The event in a message, or the first error found: form, envelope, type, data, key, source."""
     document = _read_document(message)
-    if isinstance(document, Fault):
+    if isinstance(document, Invalid):
         return document
     known = _Known(document, message)
     try:
         validate_envelope(document)
     except InvalidDocument as error:
         if _lacks_only_the_tenant(document):
-            return known.fault("unknown_tenant", "The event names no tenant; tenantid must be a tenant's slug.")
-        return known.fault("invalid_envelope", str(error))
+            return known.invalid("unknown_tenant", "The event names no tenant; tenantid must be a tenant's slug.")
+        return known.invalid("invalid_envelope", str(error))
     event_type = document["type"]
     if event_type not in TYPES:
-        return known.fault("unknown_type", f"Unknown event type; known types are {', '.join(TYPES)}.")
+        return known.invalid("unknown_type", f"Unknown event type; known types are {', '.join(TYPES)}.")
     versions = find_versions(event_type, document.get("dataschema"))
     if not versions:
-        return known.fault(
+        return known.invalid(
             "unknown_type",
             f"Its dataschema names no schema of {event_type} that is known here; known are "
             f"{describe_versions(event_type)}.",
@@ -135,13 +135,13 @@ def read_event(message: Message) -> Event | Fault:
         version = validate_data(event_type, versions, data)
         cleaned = clean_data(event_type, data)
     except InvalidDocument as error:
-        return known.fault("invalid_data", str(error))
+        return known.invalid("invalid_data", str(error))
     except InvalidValue as error:
-        return known.fault("invalid_data", f"{error}.")
+        return known.invalid("invalid_data", f"{error}.")
     data = cleaned.data
-    fault = _find_contradiction(message, document, data)
-    if fault is not None:
-        return known.fault(*fault)
+    contradiction = _find_contradiction(message, document, data)
+    if contradiction is not None:
+        return known.invalid(*contradiction)
     time = parse_time(document["time"])
     assert time is not None  # noqa: S101  the schema has checked it
     return Event(
@@ -188,9 +188,9 @@ class _Known:
         value = self.document.get(name)
         return value[:255] if isinstance(value, str) and "\x00" not in value else ""
 
-    def fault(self, code: str, sentence: str) -> Fault:
+    def invalid(self, code: str, sentence: str) -> Invalid:
         event_type = self._text("type")
-        return Fault(
+        return Invalid(
             code,
             sentence,
             tenant=self._text("tenantid"),
@@ -207,12 +207,12 @@ def _find_trace(message: Message) -> str:
     return header[:255].decode("ascii", errors="replace").replace("\x00", "")
 
 
-def _read_document(message: Message) -> dict[str, Any] | Fault:
+def _read_document(message: Message) -> dict[str, Any] | Invalid:
     """The event as one document, in whichever mode it came."""
     if message.has_unreadable_headers:
-        return Fault("unreadable", "The name of a header is not UTF-8; the headers cannot be read.")
+        return Invalid("unreadable", "The name of a header is not UTF-8; the headers cannot be read.")
     if not message.value:
-        return Fault("unreadable", "The message has no value; an event is a JSON object.")
+        return Invalid("unreadable", "The message has no value; an event is a JSON object.")
     attributes = {
         name.lower().removeprefix(BINARY_PREFIX): value
         for name, value in message.headers
@@ -224,15 +224,15 @@ def _read_document(message: Message) -> dict[str, Any] | Fault:
         body = orjson.loads(message.value)
         document = {name: (value or b"").decode() for name, value in attributes.items()} if is_binary else body
     except (orjson.JSONDecodeError, UnicodeDecodeError) as error:
-        return Fault("unreadable", f"The message is not JSON in UTF-8: {_without_values(error)}.")
+        return Invalid("unreadable", f"The message is not JSON in UTF-8: {_without_values(error)}.")
     if not isinstance(document, dict):
-        return Fault("unreadable", "The message is JSON, but not an object.")
+        return Invalid("unreadable", "The message is JSON, but not an object.")
     if is_binary:
         document["data"] = body
         if content_type:
             document["datacontenttype"] = content_type.decode(errors="replace")
     if (b"\\u0000" in message.value or is_binary) and _holds_null(document):
-        return _Known(document, message).fault(
+        return _Known(document, message).invalid(
             "invalid_data", "A text contains the character NUL, which cannot be stored."
         )
     return document

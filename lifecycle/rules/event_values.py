@@ -1,6 +1,6 @@
 """The data of an event as they are kept: every field read like everywhere else, what cannot be kept left out.
 
-A bad value costs its own field and nothing beside it: the customer keeps the good name it has, a person is known
+An invalid value costs its own field and nothing beside it: the customer keeps the good name it has, a person is known
 without the address that is none. Only what an event cannot do without (its ids) makes it invalid as a whole.
 """
 

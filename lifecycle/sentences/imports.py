@@ -83,7 +83,7 @@ IMPORTS: Final[Mapping[str, Any]] = MappingProxyType(
         "no_plain_file": _("%(path)s is not a file."),
         "unknown_format": _("%(path)s is neither .csv, .tsv, .txt nor .ndjson, .jsonl: say which with --format."),
         "unknown_format_on_page": _("%(path)s is neither .csv, .tsv, .txt nor .ndjson, .jsonl: choose what it is."),
-        "wrong_header": _("The header in line %(line)s %(fault)s."),
+        "wrong_header": _("The header in line %(line)s %(error)s."),
         "no_header": _("The file has no header."),
         "header_too_wide": _(
             "The header has %(columns)s columns; at most %(most)s are read. Leave out of the file those that say"

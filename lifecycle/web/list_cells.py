@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from lifecycle.queries.list_columns import COLUMNS_BY_NAME
 from lifecycle.web.board import ShownCard
 from lifecycle.web.stage_colors import StageColors
-from lifecycle.web.tags import NOTHING, band, day, days, icon, moment, renewal_distance, score, sentence, short_money
+from lifecycle.web.tags import NOTHING, band, day, days, icon, renewal_distance, score, sentence, short_money, timestamp
 from tenants.sentences.figures import say_number
 
 register = template.Library()
@@ -163,7 +163,7 @@ CELLS: Final[Mapping[str, Callable[[Row, Shown], str]]] = {
     "open_issues": _open_issues,
     "csat": lambda row, _shown: escape(score(row["csat"])),
     "overdue": _money("balance_overdue"),
-    "changed": lambda row, _shown: str(moment(row["updated_at"])),
+    "changed": lambda row, _shown: str(timestamp(row["updated_at"])),
 }
 
 

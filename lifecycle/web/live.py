@@ -39,7 +39,7 @@ class Ticket:
     issued_at: float = 0.0
 
 
-class BadTicket(Exception):
+class InvalidTicket(Exception):
     """The ticket is forged, garbled or older than 12 hours. A reloaded page brings a new one."""
 
 
@@ -51,12 +51,12 @@ def issue_ticket(ticket: Ticket) -> str:
 
 
 def read_ticket(text: str) -> Ticket:
-    """The ticket that ``issue_ticket`` signed. Raises BadTicket."""
+    """The ticket that ``issue_ticket`` signed. Raises InvalidTicket."""
     try:
         tenant, user_id, customer, *session = signing.loads(text, salt=SALT, max_age=TICKET_AGE)
         return Ticket(UUID(tenant), user_id, None if customer == WHOLE_TENANT else UUID(customer), *session)
     except (signing.BadSignature, ValueError, TypeError) as error:
-        raise BadTicket("The ticket is not valid, or has expired: reload the page.") from error
+        raise InvalidTicket("The ticket is not valid, or has expired: reload the page.") from error
 
 
 def stream_url(request: HttpRequest, ticket: Ticket) -> str:

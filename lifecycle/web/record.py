@@ -120,15 +120,15 @@ def name_parts(points: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [{"name": name_part(one["part"]), "points": one["points"], "given": -one["points"]} for one in taken]
 
 
-def draw_line(moments: Sequence[Moment], marks: Sequence[tuple[dt.datetime, int]]) -> dict[str, Any]:
+def draw_line(timestamps: Sequence[Moment], marks: Sequence[tuple[dt.datetime, int]]) -> dict[str, Any]:
     """The line of a score in a box of WIDTH x HEIGHT, with a mark where the configuration changed."""
-    first, last = moments[0].at, moments[-1].at
+    first, last = timestamps[0].at, timestamps[-1].at
     span = max((last - first).total_seconds(), 1.0)
 
     def across(at: dt.datetime) -> float:
         return round(WIDTH * (at - first).total_seconds() / span, 1)
 
-    points = " ".join(f"{across(one.at)},{HEIGHT - one.score}" for one in moments)
+    points = " ".join(f"{across(one.at)},{HEIGHT - one.score}" for one in timestamps)
     return {
         "points": points,
         "marks": [{"x": across(at), "number": number, "at": at} for at, number in marks],

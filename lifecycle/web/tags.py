@@ -141,7 +141,7 @@ def day(value: dt.date | str | None) -> str:
 
 
 @register.simple_tag
-def moment(value: dt.datetime | None) -> SafeString | str:
+def timestamp(value: dt.datetime | None) -> SafeString | str:
     """A point in time as ``12 Nov 2026, 14:03 UTC``, in the reader's zone, readable by machines too."""
     if value is None:
         return NOTHING

@@ -142,7 +142,7 @@ def _read_retry_after(text: str | None) -> float | None:
     if text.strip().isdigit():
         return float(text)
     try:
-        moment = email.utils.parsedate_to_datetime(text)
+        timestamp = email.utils.parsedate_to_datetime(text)
     except ValueError:
         return None
-    return max(0.0, moment.timestamp() - time.time())
+    return max(0.0, timestamp.timestamp() - time.time())

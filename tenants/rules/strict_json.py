@@ -13,7 +13,7 @@ _SUSPICIOUS = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-class BadJson(ValueError):
+class InvalidJson(ValueError):
     """The text is not acceptable JSON; the message says what is wrong with it and where."""
 
     def __init__(self, name: str, /, **params: Any) -> None:
@@ -25,31 +25,31 @@ def parse_object(raw: bytes) -> dict[str, Any]:
     """The JSON object in ``raw``.
 
     Refused, each with its message: other encodings than UTF-8, nesting deeper than 32, a key given twice, NUL
-    characters, lone surrogates, NaN and infinite numbers. Raises BadJson.
+    characters, lone surrogates, NaN and infinite numbers. Raises InvalidJson.
     """
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise BadJson("json_not_utf8", byte=error.start) from error
+        raise InvalidJson("json_not_utf8", byte=error.start) from error
     try:
         value = json.loads(
             text, object_pairs_hook=_read_object, parse_constant=_refuse_constant, parse_float=_read_number
         )
         if not isinstance(value, dict):
-            raise BadJson("json_no_object")
+            raise InvalidJson("json_no_object")
         suspicious = _SUSPICIOUS.search(text) is not None
         # As many brackets as levels are needed at least, so most texts need not be walked.
         if suspicious or text.count("{") + text.count("[") > DEEPEST:
             _walk(value, look_into_texts=suspicious)
-    except BadJson:
+    except InvalidJson:
         raise
     except json.JSONDecodeError as error:
-        raise BadJson("json_malformed", line=error.lineno, column=error.colno, detail=error.msg) from error
+        raise InvalidJson("json_malformed", line=error.lineno, column=error.colno, detail=error.msg) from error
     except RecursionError as error:
-        raise BadJson("json_too_deep", most=DEEPEST) from error
+        raise InvalidJson("json_too_deep", most=DEEPEST) from error
     except ValueError as error:
         # Of json.loads itself: a whole number with more digits than Python reads.
-        raise BadJson("json_number_too_long") from error
+        raise InvalidJson("json_number_too_long") from error
     return value
 
 
@@ -70,14 +70,14 @@ def _walk(value: Any, *, look_into_texts: bool) -> None:
         if not inner:
             return
         level = inner
-    raise BadJson("json_too_deep", most=DEEPEST)
+    raise InvalidJson("json_too_deep", most=DEEPEST)
 
 
 def _check_text(text: str) -> None:
     if "\x00" in text:
-        raise BadJson("json_nul")
+        raise InvalidJson("json_nul")
     if _SURROGATE.search(text):
-        raise BadJson("json_half_character")
+        raise InvalidJson("json_half_character")
 
 
 def _read_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -86,17 +86,17 @@ def _read_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen: set[str] = set()
         for key, _ in pairs:
             if key in seen:
-                raise BadJson("json_key_twice", key=repr(key[:80]))
+                raise InvalidJson("json_key_twice", key=repr(key[:80]))
             seen.add(key)
     return value
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise BadJson("json_no_number", number=name)
+    raise InvalidJson("json_no_number", number=name)
 
 
 def _read_number(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):
-        raise BadJson("json_number_too_large", number=text[:40])
+        raise InvalidJson("json_number_too_large", number=text[:40])
     return value

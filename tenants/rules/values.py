@@ -282,12 +282,12 @@ def read_timestamp(value: object) -> dt.datetime:
     """An RFC 3339 timestamp with its offset, in UTC, between 1900 and 2200. Raises InvalidValue."""
     if isinstance(value, str) and _TIMESTAMP.fullmatch(value.strip()):
         try:
-            moment = dt.datetime.fromisoformat(value.strip().upper()).astimezone(dt.UTC)
+            timestamp = dt.datetime.fromisoformat(value.strip().upper()).astimezone(dt.UTC)
         except (ValueError, OverflowError):
             pass
         else:
-            check_day(moment.date())
-            return moment
+            check_day(timestamp.date())
+            return timestamp
     raise InvalidValue("invalid_timestamp", _("is not a timestamp such as 2026-03-31T09:00:00Z"))
 
 

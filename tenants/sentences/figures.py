@@ -35,6 +35,6 @@ def say_day(date: dt.date) -> str:
     return format_date(date, pgettext("format of a date", "j M Y"))
 
 
-def say_minute(moment: dt.datetime) -> str:
+def say_minute(timestamp: dt.datetime) -> str:
     """``12 Nov 2026, 14:03``, by the clock of the moment's own zone."""
-    return format_date(moment, pgettext("format of a date", "j M Y, H:i"))
+    return format_date(timestamp, pgettext("format of a date", "j M Y, H:i"))

@@ -10,9 +10,9 @@ from django.utils.translation import ngettext_lazy
 from tenants.sentences.health import HEALTH_FINDINGS
 
 _ERRORS: Final[Mapping[str, Any]] = {
-    "bad_color": _("The color must be # and six hexadecimal digits: “#1f6feb”."),
-    "bad_field": _("“%(name)s” is not the name of a field; write for example “open_issues” or “billing.arr”."),
-    "bad_source": _("“%(text)s” is not the name of a source; write for example “/crm” or “/billing/eu-1”."),
+    "invalid_color": _("The color must be # and six hexadecimal digits: “#1f6feb”."),
+    "invalid_field": _("“%(name)s” is not the name of a field; write for example “open_issues” or “billing.arr”."),
+    "invalid_source": _("“%(text)s” is not the name of a source; write for example “/crm” or “/billing/eu-1”."),
     "blank": _("%(subject)s “%(text)s” is blank."),
     "boolean_has_no_order": _("Only numbers and texts have an order; true and false have none."),
     "color_not_text": _("The color must be text such as “#1f6feb”, not %(type)s."),
@@ -66,7 +66,7 @@ _ERRORS: Final[Mapping[str, Any]] = {
         "most",
     ),
     "too_many": _("%(subject)s must be at most %(most)s, not %(count)s."),
-    "too_many_faults": _("More than %(most)s errors; correct these."),
+    "too_many_errors": _("More than %(most)s errors; correct these."),
     "too_many_rates": ngettext_lazy(
         "There can be at most %(most)s exchange rate.", "There can be at most %(most)s exchange rates.", "most"
     ),

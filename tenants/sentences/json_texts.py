@@ -7,7 +7,7 @@ from typing import Any, Final
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from tenants.rules.strict_json import BadJson
+from tenants.rules.strict_json import InvalidJson
 
 _SENTENCES: Final[Mapping[str, Any]] = MappingProxyType(
     {
@@ -27,7 +27,7 @@ _SENTENCES: Final[Mapping[str, Any]] = MappingProxyType(
 )
 
 
-def describe_json(error: BadJson, *, subject: str = "") -> str:
+def describe_json(error: InvalidJson, *, subject: str = "") -> str:
     """What is wrong with the text. ``subject`` begins the sentence, such as "The file"; empty: "The body"."""
     name, params = error.message
     return str(_SENTENCES[name] % {**params, "subject": subject or gettext("The body")})

@@ -75,7 +75,7 @@ def read_logins(urls: Mapping[str, str]) -> list[RoleLogin]:
     ]
 
 
-def version_fault(number: int) -> str:
+def version_error(number: int) -> str:
     """What is wrong with a server of this version, as libpq counts them (150010 is 15.10); empty when nothing is."""
     if number // 10_000 >= LEAST_VERSION:
         return ""
@@ -100,8 +100,8 @@ def provision(admin_url: str, logins: list[RoleLogin], *, database: str) -> None
     Raises ProvisioningRefused when the server is too old; nothing was made then.
     """
     with psycopg.connect(admin_url, autocommit=True) as connection:
-        if fault := version_fault(connection.info.server_version):
-            raise ProvisioningRefused(fault)
+        if error := version_error(connection.info.server_version):
+            raise ProvisioningRefused(error)
         connection.execute(ONE_AT_A_TIME)
         passwords = {login.name: login.password for login in logins}
         for name in (OWNER, APP, PLATFORM, RELAY):

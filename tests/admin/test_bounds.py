@@ -17,15 +17,15 @@ from tests.rules.growing import ACCEPTED_BYTES, Growing, assert_linear, growing
 
 def edit(document: dict[str, Any]) -> None:
     """What the editor does with a document, but for the database and the template."""
-    faults = check(document)
+    errors = check(document)
     text = write_json(document)
     assert len(text) < 20 * ACCEPTED_BYTES
-    find_lines(document, [fault.path for fault in faults])
+    find_lines(document, [error.path for error in errors])
     with suppress(CannotLayOut):
         sheet = lay_out(document, renamed={}, live_stages=())
         with suppress(SameNameTwice):
             write_document(sheet)
-        file_findings(sheet, document, faults)
+        file_findings(sheet, document, errors)
 
 
 @settings(relaxed, max_examples=20, phases=(Phase.reuse, Phase.generate))

@@ -286,13 +286,13 @@ def test_json_that_rows_cannot_hold_is_shown_as_json_with_the_reason(tenant: Ten
     body = answer.content.decode()
     assert "The form cannot show this draft" in body
     assert "There is no key “colour”; did you mean “colors”?" in body
-    assert [(line, fault.code) for line, fault in answer.context["lined_findings"]] == [
+    assert [(line, error.code) for line, error in answer.context["lined_findings"]] == [
         (3, "unknown_key"),
         (2, "wrong_type"),
     ]
 
 
-def test_a_faulty_draft_is_saved_shows_its_faults_and_cannot_be_published(
+def test_an_invalid_draft_is_saved_shows_its_errors_and_cannot_be_published(
     tenant: TenantRef, admin_browser: Client, draft: ConfigurationVersion
 ) -> None:
     data = form_of(admin_browser.get(editor(draft)))
@@ -300,8 +300,8 @@ def test_a_faulty_draft_is_saved_shows_its_faults_and_cannot_be_published(
     admin_browser.post(editor(draft), data)
     answer = admin_browser.get(editor(draft))
     rows = answer.context["sheet"].stages
-    assert [fault.code for fault in rows[2].findings["name"]] == ["duplicate"]
-    assert [fault.code for fault in rows[3].findings["days"]] == ["wrong_type"]
+    assert [error.code for error in rows[2].findings["name"]] == ["duplicate"]
+    assert [error.code for error in rows[3].findings["days"]] == ["wrong_type"]
     before = written(tenant)
     page = reverse("admin:configuration_publish", args=[draft.pk])
     refused = admin_browser.post(page, {"comment": "Now", "expected_version": "1", "expected_revision": "2"})

@@ -130,7 +130,7 @@ DOCUMENTS = {
 
 @st.composite
 def misspelled(draw: st.DrawFn) -> Any:
-    """A full configuration with some of its texts replaced by others: faults that rows can hold."""
+    """A full configuration with some of its texts replaced by others: errors that rows can hold."""
     texts = st.sampled_from(["A", "Active", "active", "Nowhere", "", " x", "enter", "risk", "eq", "billing.arr", "7"])
     rate = draw(st.integers(2, 30))
 
@@ -269,8 +269,8 @@ def test_a_document_that_was_written_by_the_form_is_written_the_same_again(name:
 def test_a_number_out_of_range_is_still_a_number_after_a_way_through_the_form(number: Any, code: str) -> None:
     document = {**FULL, "max_days": {"Onboarded": number}}
     written = write_document(read_sheet(post(laid_out(document))))
-    assert [fault.code for fault in check(document)] == [code]
-    assert [fault.code for fault in check(written)] == [code]
+    assert [error.code for error in check(document)] == [code]
+    assert [error.code for error in check(written)] == [code]
 
 
 @pytest.mark.parametrize("number", [10**20, 1e300, float("inf"), float("nan"), 2.5, True])
@@ -288,18 +288,18 @@ def test_every_configuration_in_order_can_be_shown_and_means_the_same(document: 
 
 @relaxed
 @given(st.one_of(damaged(), misspelled()))
-def test_what_the_form_can_show_it_keeps_faults_and_all(document: Any) -> None:
-    """Whatever the draft: the form either says that it cannot show it, or writes what has the very same faults."""
+def test_what_the_form_can_show_it_keeps_errors_and_all(document: Any) -> None:
+    """Whatever the draft: the form either says that it cannot show it, or writes what has the very same errors."""
     try:
         sheet = laid_out(document)
     except CannotLayOut:
         return
     written = write_document(sheet)
 
-    def faults(of: Any) -> list[tuple[str, str]]:
-        return sorted((fault.code, fault.severity) for fault in check(of))
+    def errors(of: Any) -> list[tuple[str, str]]:
+        return sorted((error.code, error.severity) for error in check(of))
 
-    assert faults(written) == faults(document)
+    assert errors(written) == errors(document)
     assert laid_out(written) == sheet
 
 
@@ -456,10 +456,10 @@ def test_a_stage_without_a_name_is_named_at_its_row() -> None:
     sheet.stages.append(StageRow("9", days="soon"))
     written = write_document(sheet)
     file_findings(sheet, written, check(written))
-    assert [fault.code for fault in sheet.stages[-1].findings["name"]] == ["blank"]
+    assert [error.code for error in sheet.stages[-1].findings["name"]] == ["blank"]
 
 
-def test_faults_are_filed_at_the_row_and_field_that_they_are_about() -> None:
+def test_errors_are_filed_at_the_row_and_field_that_they_are_about() -> None:
     document = {
         **WITH_EVERYTHING,
         "max_days": {"Live": 0},
@@ -470,19 +470,19 @@ def test_faults_are_filed_at_the_row_and_field_that_they_are_about() -> None:
     sheet = laid_out(document)
     file_findings(sheet, write_document(sheet), check(write_document(sheet)))
     by_name = {
-        row.name: {field: [f.code for f in faults] for field, faults in row.findings.items()} for row in sheet.stages
+        row.name: {field: [f.code for f in errors] for field, errors in row.findings.items()} for row in sheet.stages
     }
-    assert by_name["Live"] == {"days": ["out_of_range"], "color": ["bad_color"]}
+    assert by_name["Live"] == {"days": ["out_of_range"], "color": ["invalid_color"]}
     assert by_name["Wobbly"] == {"reasons": ["duplicate"]}
     assert by_name["Trial"] == {"to": ["unknown_stage"]}
     assert sheet.unknown_targets == ["?Nowhere"]
 
 
-def test_a_fault_of_a_condition_is_filed_at_its_line() -> None:
+def test_an_error_of_a_condition_is_filed_at_its_line() -> None:
     rules = [{"event": "contract.renewed", "to": "Live", "when": [{"field": "a b", "op": "eq", "value": 1}]}]
     sheet = laid_out({**SAAS, "event_rules": rules})
     file_findings(sheet, write_document(sheet), check(write_document(sheet)))
-    assert [fault.code for fault in sheet.rules[0].when[0].findings["field"]] == ["bad_field"]
+    assert [error.code for error in sheet.rules[0].when[0].findings["field"]] == ["invalid_field"]
 
 
 def test_stages_that_went_away_ask_for_a_place_for_their_customers() -> None:

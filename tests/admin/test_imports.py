@@ -198,8 +198,8 @@ def test_the_encoding_is_chosen_among_those_it_could_be(tenant: TenantRef, admin
     refused = admin_browser.get(page)
     assert "The file is not in UTF-8, and it is not certain what it is in." in text_of(refused)
     assert '<input type="radio" name="encoding" value="windows-1250" required>' in refused.content.decode()
-    bad = admin_browser.post(page, {"do": "encoding", "encoding": "klingon", "revision": "1"})
-    assert "“klingon” is not a known encoding" in text_of(bad)
+    invalid = admin_browser.post(page, {"do": "encoding", "encoding": "klingon", "revision": "1"})
+    assert "“klingon” is not a known encoding" in text_of(invalid)
     admin_browser.post(page, {"do": "encoding", "encoding": "windows-1250", "revision": "1"})
     work()
     assert "Zakłady Łódź Škoda Plzeň" in text_of(admin_browser.get(page))
@@ -395,7 +395,7 @@ def test_an_internal_error_leaves_the_other_files_alone(
 
     def fail_for_one(self: Import, *arguments: Any) -> None:
         if self.tenant.id == tenant.id:
-            raise RuntimeError("a fault in the program")
+            raise RuntimeError("an error in the program")
         original(self, *arguments)
 
     monkeypatch.setattr(Import, "_commit", fail_for_one)

@@ -11,7 +11,7 @@ from tests.services.test_refusals import refuse
 SUMMARY = "admin:refusals_summary"
 
 
-def test_the_summary_says_which_rule_refused_how_many_attempts_by_which_doors(
+def test_the_summary_says_which_rule_refused_how_many_attempts_by_which_sources(
     tenant: TenantRef, other_tenant: TenantRef, users: Any
 ) -> None:
     refuse(tenant, 2)

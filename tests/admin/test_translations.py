@@ -126,17 +126,17 @@ def test_every_sentence_of_the_configurations_pages_can_be_translated(
         "rates": {"USD": 0.92},
     }
     draft = new_draft(tenant, shorter, renamed={"Prospect": "Lead"}, comment="Fewer stages")
-    faulty = new_draft(tenant, {**shorter, "initial": "Nowhere", "max_days": {"Active": -1}, "colors": {"Lead": "x"}})
+    invalid = new_draft(tenant, {**shorter, "initial": "Nowhere", "max_days": {"Active": -1}, "colors": {"Lead": "x"}})
     request.getfixturevalue("pseudo_locale")
     who = users.tenant_admin.full_name
 
     pages = [
         reverse("admin:tenants_configurationversion_changelist"),
         reverse("admin:tenants_configurationversion_add"),
-        *(f"{editor(one)}?view={view}" for one in (draft, faulty) for view in ("form", "json")),
+        *(f"{editor(one)}?view={view}" for one in (draft, invalid) for view in ("form", "json")),
         *(
             reverse(f"admin:configuration_{page}", args=[one.pk])
-            for one in (draft, faulty)
+            for one in (draft, invalid)
             for page in ("try", "effects", "publish", "discard")
         ),
         reverse("admin:configuration_revert"),

@@ -162,7 +162,7 @@ def test_a_super_admin_who_works_for_a_tenant_sees_that_one(
     assert CANARY not in body
 
 
-def test_a_fault_in_a_page_is_found_by_the_checks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_in_a_page_is_found_by_the_checks(monkeypatch: pytest.MonkeyPatch) -> None:
     admin.autodiscover()
     monkeypatch.setattr(type(admin.site._registry[Tenant]), "list_display", ["no_such_thing"])
     with pytest.raises(SystemCheckError, match=r"admin\.E108.*no_such_thing|no_such_thing.*admin\.E108"):

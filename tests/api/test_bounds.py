@@ -37,8 +37,8 @@ QUERIES: dict[str, Callable[[int], str]] = {
     "many stages": lambda size: many("stage", size),
     "one stage many times": lambda size: many("stage", size, numbered=False),
     "one filter many times": lambda size: many("search", size),
-    "many strangers": lambda size: "&".join(f"f{number}=" for number in range(size // 7)),
-    "a stranger with a long name": lambda size: f"{'x' * size}=1",
+    "many outsiders": lambda size: "&".join(f"f{number}=" for number in range(size // 7)),
+    "an outsider with a long name": lambda size: f"{'x' * size}=1",
     "nothing but separators": lambda size: "&" * size,
     "nothing but signs": lambda size: "=" * size,
     "half escapes": lambda size: "search=" + "%" * size,
@@ -93,8 +93,8 @@ def test_a_filter_is_cheap_whatever_it_says(viewer: Any, name: str) -> None:
     assert_cheap(lambda size: viewer.get(f"{LIST}?{QUERIES[name](size)}"), {200, 400})
 
 
-def test_of_thousands_of_faults_the_first_few_are_named_and_all_are_counted(viewer: Any) -> None:
-    answer = viewer.get(f"{LIST}?{QUERIES['many strangers'](7_000)}")
+def test_of_thousands_of_errors_the_first_few_are_named_and_all_are_counted(viewer: Any) -> None:
+    answer = viewer.get(f"{LIST}?{QUERIES['many outsiders'](7_000)}")
     problem = answer.json()
     assert answer.status_code == 400
     assert problem["detail"] == "1000 parameters are wrong; errors has the first 20."
@@ -102,7 +102,7 @@ def test_of_thousands_of_faults_the_first_few_are_named_and_all_are_counted(view
 
 
 def test_parameters_by_the_thousand_are_refused_unread(viewer: Any) -> None:
-    answer = viewer.get(f"{LIST}?{QUERIES['many strangers'](7_007)}")
+    answer = viewer.get(f"{LIST}?{QUERIES['many outsiders'](7_007)}")
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
     assert answer.json()["detail"] == "The address has more than 1000 parameters; nothing was changed. Send fewer."
 

@@ -1,4 +1,4 @@
-"""Burst traffic against the budget, by the front door."""
+"""Burst traffic against the budget, by the API."""
 
 from collections import Counter
 

@@ -146,7 +146,7 @@ def test_customers_without_a_place_are_named(tenant: TenantRef, api_client: ApiC
         ({"configuration": []}, "#/configuration", "wrong_type"),
     ],
 )
-def test_every_fault_is_named_at_its_place_in_the_body(
+def test_every_error_is_named_at_its_place_in_the_body(
     tenant: TenantRef, api_client: ApiClients, body: Any, pointer: str, code: str
 ) -> None:
     before = written(tenant)
@@ -174,7 +174,7 @@ def test_a_preview_says_what_would_happen_and_writes_nothing(tenant: TenantRef, 
     assert (reported["valid"], reported["live_version"], reported["customers"]) == (True, 1, 2)
     assert reported["stages_going_away"] == [{"stage": "At-Risk", "customers": 1}]
     assert reported["mapping_needed"] == ["At-Risk"]
-    assert [(fault["path"], fault["code"]) for fault in reported["plan_faults"]] == [
+    assert [(error["path"], error["code"]) for error in reported["plan_errors"]] == [
         ("/mapping/At-Risk", "invalid_stage")
     ]
     assert reported["moves_refused"] == 1
@@ -183,11 +183,11 @@ def test_a_preview_says_what_would_happen_and_writes_nothing(tenant: TenantRef, 
     assert written(tenant) == before
 
 
-def test_a_preview_of_a_faulty_configuration_names_its_faults(tenant: TenantRef, api_client: ApiClients) -> None:
+def test_a_preview_of_an_invalid_configuration_names_its_errors(tenant: TenantRef, api_client: ApiClients) -> None:
     answer = api_client("tenant_admin").post(PREVIEW, {"stages": ["A", "a"], "initial": "B"})
     assert answer.status_code == 200
     assert answer.json()["valid"] is False
-    assert {fault["path"] for fault in answer.json()["faults"]} >= {"/stages/1", "/initial"}
+    assert {error["path"] for error in answer.json()["errors"]} >= {"/stages/1", "/initial"}
 
 
 def test_a_preview_of_many_moves_takes_less_than_two_seconds(tenant: TenantRef, api_client: ApiClients) -> None:

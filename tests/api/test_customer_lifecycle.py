@@ -214,7 +214,7 @@ def test_an_unknown_reason_names_those_that_are_accepted(api_client, other_tenan
     customer = CustomerFactory(tenant=other_tenant, stage="Live")
     with nothing_changes(other_tenant):
         answer = api_client(other_users.account_manager).patch(
-            address(customer.id), {"stage": "Wobbly", "reason_code": "Bad Mood"}
+            address(customer.id), {"stage": "Wobbly", "reason_code": "Invalid Mood"}
         )
     assert (answer.status_code, answer.json()["code"]) == (400, "unknown_reason")
     assert answer.json()["allowed"] == ["Usage Dropped", "Champion Left"]
@@ -247,10 +247,10 @@ def test_another_tenants_customer_is_answered_like_one_that_never_was(
     assert answers[0].content == answers[1].content
 
 
-@pytest.mark.parametrize("bad", ["42", "not-a-uuid", "{00000000-0000-0000-0000-000000000000}", "0" * 32, "١٢٣"])
+@pytest.mark.parametrize("invalid", ["42", "not-a-uuid", "{00000000-0000-0000-0000-000000000000}", "0" * 32, "١٢٣"])
 @pytest.mark.parametrize("suffix", ["", "/lifecycle", "/lifecycle/summary", "/lifecycle/history"])
-def test_what_is_no_id_is_a_bad_request(manager, bad, suffix):
-    answer = manager.get(f"/api/v1/customers/{bad}{suffix}")
+def test_what_is_no_id_is_a_bad_request(manager, invalid, suffix):
+    answer = manager.get(f"/api/v1/customers/{invalid}{suffix}")
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
     detail = answer.json()["detail"]
     assert answer.json()["errors"] == [

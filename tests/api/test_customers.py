@@ -152,8 +152,8 @@ def test_a_cursor_from_elsewhere_is_refused(viewer, api_client, other_users, fiv
         answer = viewer.get(LIST, asked)
         assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
         assert [(error["pointer"], error["parameter"]) for error in answer.json()["errors"]] == [("#/cursor", "cursor")]
-    stranger = api_client(other_users.viewer)
-    assert stranger.get(LIST, {"cursor": cursor}).status_code == 400
+    outsider = api_client(other_users.viewer)
+    assert outsider.get(LIST, {"cursor": cursor}).status_code == 400
 
 
 def test_a_list_shows_only_the_customers_of_the_callers_tenant(viewer, api_client, other_users, five, other_customer):

@@ -160,10 +160,10 @@ def test_what_a_very_long_transaction_brought_is_found_by_the_next_thorough_look
         assert feed.find_last_position(tenant.id) == 5
 
 
-def _note_search(state, moment):
+def _note_search(state, timestamp):
     from audit.models import FeedState
 
-    FeedState.objects.filter(**state).update(searched_at=moment)
+    FeedState.objects.filter(**state).update(searched_at=timestamp)
 
 
 def test_a_customer_keeps_its_order_when_the_ids_of_its_rows_do_not(tenant, monkeypatch):

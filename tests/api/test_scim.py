@@ -241,10 +241,10 @@ def test_a_name_that_somebody_has_in_any_tenant_is_refused(directory: Any, users
         assert (answer.status_code, answer.json()["scimType"]) == (409, "uniqueness")
         answer = patch(directory, str(users.account_manager.id), {"op": "replace", "path": "userName", "value": taken})
         assert (answer.status_code, answer.json()["scimType"]) == (409, "uniqueness")
-    for bad in ({}, {"userName": "\u0007"}, {"userName": "x" * 151}, {"userName": 7}):
-        assert directory.post(USERS, {"schemas": [CORE], **bad}).status_code == 400, bad
-    for bad in ("userName co 1", 'userName eq "a" or active eq true', "userName eq true", "x" * 2000):
-        assert directory.get(USERS, {"filter": bad}).json()["scimType"] == "invalidFilter", bad
+    for invalid in ({}, {"userName": "\u0007"}, {"userName": "x" * 151}, {"userName": 7}):
+        assert directory.post(USERS, {"schemas": [CORE], **invalid}).status_code == 400, invalid
+    for invalid in ("userName co 1", 'userName eq "a" or active eq true', "userName eq true", "x" * 2000):
+        assert directory.get(USERS, {"filter": invalid}).json()["scimType"] == "invalidFilter", invalid
 
 
 def test_only_the_right_of_its_own_opens_it_and_only_its_own_tenant(

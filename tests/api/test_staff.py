@@ -13,8 +13,10 @@ from tests.entry_points.test_api import CLOSED, _label, knock, traces
 from tests.factories import CustomerFactory, look_at, utc_now
 
 SUMMARY = "/api/v1/lifecycle/summary"
-CHANGES = {key: door for key, door in CLOSED.items() if key[0] != "GET" and not key[1].endswith("/preview")}
-every_change = pytest.mark.parametrize(("key", "door"), CHANGES.items(), ids=lambda value: _label(value))
+CHANGES = {
+    key: entry_point for key, entry_point in CLOSED.items() if key[0] != "GET" and not key[1].endswith("/preview")
+}
+every_change = pytest.mark.parametrize(("key", "entry_point"), CHANGES.items(), ids=lambda value: _label(value))
 
 
 @pytest.fixture
@@ -77,10 +79,12 @@ def test_two_at_once_leave_one_entry(api_client, tenant, users, in_threads):
 
 
 @every_change
-def test_a_change_without_a_reason_is_refused_with_what_to_do_and_changes_nothing(key, door, staff, tenant, customer):
+def test_a_change_without_a_reason_is_refused_with_what_to_do_and_changes_nothing(
+    key, entry_point, staff, tenant, customer
+):
     before = traces(tenant, customer)
     for reason in ({}, {"HTTP_X_REASON": ""}, {"HTTP_X_REASON": "   "}):
-        answer = knock(staff, key, door, customer.id, **reason)
+        answer = knock(staff, key, entry_point, customer.id, **reason)
         assert (answer.status_code, answer.json()["code"]) == (400, "reason_required")
         assert answer.headers["Content-Type"] == "application/problem+json"
         assert "X-Reason" in answer.json()["detail"] and "Nothing was changed" in answer.json()["detail"]
@@ -90,9 +94,9 @@ def test_a_change_without_a_reason_is_refused_with_what_to_do_and_changes_nothin
 
 
 @every_change
-def test_a_change_with_a_reason_is_made_and_the_reason_is_kept(key, door, staff, users, tenant, customer):
-    answer = knock(staff, key, door, customer.id, HTTP_X_REASON=" Ticket  7 ")
-    assert answer.status_code in door.answers, answer.content
+def test_a_change_with_a_reason_is_made_and_the_reason_is_kept(key, entry_point, staff, users, tenant, customer):
+    answer = knock(staff, key, entry_point, customer.id, HTTP_X_REASON=" Ticket  7 ")
+    assert answer.status_code in entry_point.answers, answer.content
     assert looks(tenant) == [(str(users.super_admin.id), "Ticket 7", "API")]
 
 
@@ -118,8 +122,8 @@ def test_a_reason_may_be_in_any_script_and_is_bounded(staff, tenant, customer):
     sent = "Zażółć für den Kunden".encode().decode("latin-1")
     assert staff.patch(address, {"stage": "Active"}, HTTP_X_REASON=sent).status_code == 200
     assert looks(tenant)[0][1] == "Zażółć für den Kunden"
-    for bad in ("x" * 501, "a\x07b"):
-        answer = staff.patch(address, {"stage": "Onboarded"}, HTTP_X_REASON=bad)
+    for invalid in ("x" * 501, "a\x07b"):
+        answer = staff.patch(address, {"stage": "Onboarded"}, HTTP_X_REASON=invalid)
         assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
         assert "X-Reason" in answer.json()["detail"]
     with tenant_context(tenant.id):

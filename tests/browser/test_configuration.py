@@ -212,7 +212,7 @@ def test_the_pages_are_accessible_and_fit_the_screen(open_browser, users, tenant
     page.get_by_label("Days expected in Live").fill("soon")
     page.get_by_role("button", name="Remove Renewing").click()
     expect(page.get_by_text("must be a whole number").first).to_be_visible()
-    check_page(page, "faults")
+    check_page(page, "errors")
     page.get_by_role("button", name="Save the draft").click()
     expect(page.get_by_text("Draft saved as revision 2.")).to_be_visible()
     for address in (

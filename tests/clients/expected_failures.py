@@ -21,7 +21,7 @@ IF_MATCH_FORM = (
 )
 # What is wrong with a configuration as a whole: its stages are named in many places, and have to be the same.
 OF_THE_WHOLE = {
-    *("unknown_stage", "blank", "duplicate", "mapping_needed", "missing_key", "wrong_type", "bad_recipient"),
+    *("unknown_stage", "blank", "duplicate", "mapping_needed", "missing_key", "wrong_type", "invalid_recipient"),
     *("self_transition", "control_character", "empty"),
 }
 WORK = ("list_notes", "list_tasks", "list_own_tasks")
@@ -30,7 +30,7 @@ INSIGHT = tuple(
     f"get_insight_{name}"
     for name in ("stages", "flow", "conversion", "durations", "cohorts", "risk", "save_rate", "renewals")
 )
-# Which operations may find fault with what, although their schema allows it, and why.
+# Which operations may find error with what, although their schema allows it, and why.
 MEANT = (
     (
         ("list_customers", "list_history", "list_effects", "list_notifications", *WORK, *LISTS),
@@ -89,7 +89,7 @@ def _has_only(response: Response, member: str, meant: set[str]) -> bool:
 
 
 def _find_meant(called: str | None, response: Response) -> str:
-    """Why the operation may find fault with those parts of the request; empty if it may not."""
+    """Why the operation may find error with those parts of the request; empty if it may not."""
     for operations, pointers, why in MEANT:
         if called in operations and _has_only(response, "pointer", pointers):
             return why
@@ -121,8 +121,8 @@ def find_reason(failure: Failure, case: Case, response: Response) -> str | None:
     if isinstance(failure, AcceptedNegativeData):
         bulk = ("move_customers", "put_customers")
         if called in bulk and {result["status"] for result in body.get("results", [])} - {200, 201}:
-            return "the items are judged one by one: a bad one is refused in its place, beside the good ones"
-        if called == "preview_configuration" and body.get("valid") is False and body.get("faults"):
+            return "the items are judged one by one: an invalid one is refused in its place, beside the good ones"
+        if called == "preview_configuration" and body.get("valid") is False and body.get("errors"):
             return "a preview answers with all that is wrong with the configuration"
         if "`X-Tenant` in header" in failure.message and not str(case.headers["X-Tenant"]).isascii():
             return "the server gives a header that is not ASCII as empty, and an empty X-Tenant names no tenant"

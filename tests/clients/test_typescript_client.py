@@ -20,7 +20,7 @@ def run(*command, cwd):
     return subprocess.run(list(map(str, command)), cwd=cwd, env=os.environ, capture_output=True, text=True, timeout=900)
 
 
-# What is not described does not compile: one fault in each line but the first.
+# What is not described does not compile: one error in each line but the first.
 WRONG = (
     'import type { components } from "./schema.js";\n'
     'export const a: components["schemas"]["ChangeRequest"] = { stage: 5 };\n'
@@ -31,7 +31,7 @@ WRONG = (
 
 @pytest.fixture(scope="package")
 def project(tmp_path_factory):
-    """The pinned packages, the types (in a file whose types are checked, too), the story and its faulty neighbor."""
+    """The pinned packages, the types (in a file whose types are checked, too), the story and its invalid neighbor."""
     folder = tmp_path_factory.mktemp("typescript") / "project"
     shutil.copytree(SOURCE, folder, ignore=shutil.ignore_patterns("node_modules", "out", "schema.ts"))
     installed = run("npm", "ci", "--prefer-offline", "--cache", ROOT / ".local" / "cache" / "npm", cwd=folder)
@@ -52,8 +52,8 @@ def compiled(project):
 
 
 def test_the_types_know_what_the_description_says(compiled):
-    faults = [line.split(",")[0] for line in compiled.stdout.splitlines() if not line.startswith(" ")]
-    assert faults == [f"wrong.ts({number}" for number in (2, 3, 4)]
+    errors = [line.split(",")[0] for line in compiled.stdout.splitlines() if not line.startswith(" ")]
+    assert errors == [f"wrong.ts({number}" for number in (2, 3, 4)]
     assert compiled.returncode != 0
 
 

@@ -132,7 +132,7 @@ class Dropping(Mailbox):
 
 @pytest.fixture
 def misbehave(settings):
-    """``misbehave(at, answer)``: a real mail server with one fault; '' as the answer drops the connection."""
+    """``misbehave(at, answer)``: a real mail server with one error; '' as the answer drops the connection."""
     controllers = []
 
     def start(at="", answer="", box=None):

@@ -535,6 +535,6 @@ def test_an_answer_counts_however_its_body_ends(names, serve, answer):
 
 def test_the_path_of_an_endpoint_is_in_no_error_and_no_log(names, serve, caplog):
     caplog.set_level(logging.INFO)
-    server = serve(answering(b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n: bad header\r\n\r\n"))
+    server = serve(answering(b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n: invalid header\r\n\r\n"))
     delivery = send(server, scheme="http", path="/services/T000/token-of-the-tenant")
     assert "token-of-the-tenant" not in caplog.text + repr(delivery)

@@ -253,9 +253,14 @@ def test_preferences_over_the_api(api_client: Callable[..., APIClient], tenant: 
     said = client.patch(path, {"alerts": "digest"}, format="json").json()
     assert (said["alerts"], said["time_zone"], said["next_digest_at"][11:]) == ("digest", "UTC", "08:00:00Z")
     assert client.patch(path, {"time_zone": "America/New_York"}, format="json").json()["alerts"] == "digest"
-    for bad in ({"alerts": "never"}, {"time_zone": "Mars/Olympus"}, {"time_zone": "../etc/passwd"}, {"sound": "on"}):
-        refused = client.patch(path, bad, format="json")
-        assert (refused.status_code, refused.json()["code"]) == (400, "invalid_request"), bad
+    for invalid in (
+        {"alerts": "never"},
+        {"time_zone": "Mars/Olympus"},
+        {"time_zone": "../etc/passwd"},
+        {"sound": "on"},
+    ):
+        refused = client.patch(path, invalid, format="json")
+        assert (refused.status_code, refused.json()["code"]) == (400, "invalid_request"), invalid
     with tenant_context(tenant.id):
         (row,) = NotificationPreference.objects.all()
     assert (row.user_id, row.alerts, row.time_zone) == (users.viewer.id, "digest", "America/New_York")

@@ -74,9 +74,9 @@ def test_effects_are_listed_filtered_and_paged(api_client: Client, customer: Cus
     seen = [row["id"] for row in (*first["results"], *second["results"])]
     assert len(seen) == len(set(seen)) == 3
     assert second["next"] is None
-    for bad in ("state=asleep", "kind=fax", "customer_id=7", "cursor=x", "color=red"):
-        answer = client.get(f"/api/v1/effects?{bad}")
-        assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request"), bad
+    for invalid in ("state=asleep", "kind=fax", "customer_id=7", "cursor=x", "color=red"):
+        answer = client.get(f"/api/v1/effects?{invalid}")
+        assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request"), invalid
 
 
 def test_why_an_effect_did_not_run_is_said_in_the_language_that_is_asked_for(
@@ -170,7 +170,7 @@ def test_an_endpoint_is_made_rotated_and_removed(api_client: Client, tenant: Ten
     with tenant_context(tenant.id):
         assert WebhookEndpoint.objects.filter(tenant_id=tenant.id).count() == 0
     for url in ("http://crm.example/hook", "https://127.0.0.1/", "https://[::1]/", "ftp://x.example", "nonsense"):
-        refused = client.post("/api/v1/webhooks/endpoints", {"name": "bad", "url": url}, format="json")
+        refused = client.post("/api/v1/webhooks/endpoints", {"name": "invalid", "url": url}, format="json")
         assert (refused.status_code, refused.json()["code"]) == (400, "invalid_request"), url
 
 

@@ -139,8 +139,8 @@ def test_the_api_counts_compares_and_starts(api_client: Callable[[str], APIClien
     assert [(one["name"], one["count"]) for one in refused.json()["effects"]] == [("Forecast", 2), ("Write", 2)]
     assert "Es wurde nichts gespeichert" in put("de", confirm_effects=3).json()["detail"]
     assert (written(tenant), started(tenant)) == (before, [])
-    for bad in ("yes", 7, None):
-        assert put(start_effects=bad).status_code == 400, bad
+    for invalid in ("yes", 7, None):
+        assert put(start_effects=invalid).status_code == 400, invalid
     assert put(confirm_effects=4).status_code == 200
     assert started(tenant) == STARTED
 

@@ -146,8 +146,8 @@ def test_what_is_claimed_is_claimed_once_and_finished_by_its_token(db: None) -> 
     (job,) = claim_all(tenant)
     assert claim_all(tenant) == []
     assert (job.attempts, job.to_stage, job.from_stage, job.sequence) == (1, "At-Risk", "Prospect", 2)
-    stranger = Job(**{**{name: getattr(job, name) for name in job.__slots__}, "token": uuid4()})
-    assert not finish([(stranger, Result(EffectRun.DONE))])
+    outsider = Job(**{**{name: getattr(job, name) for name in job.__slots__}, "token": uuid4()})
+    assert not finish([(outsider, Result(EffectRun.DONE))])
     assert finish([(job, Result(EffectRun.DONE, attempt={"status": 200}))])
     assert not finish([(job, Result(EffectRun.FAILED))])
     (run,) = runs(tenant)
@@ -271,7 +271,7 @@ def test_named_people_contacts_of_a_role_and_topics_are_reached(
 ) -> None:
     tenant = make_tenant(
         {"name": "Tell", "kind": "alert", "to": ["user:ADA-OF-ACME"], **RISK},
-        {"name": "Write", "kind": "email", "to": ["user:stranger", "contacts:sponsor", "contacts:CFO"], **RISK},
+        {"name": "Write", "kind": "email", "to": ["user:outsider", "contacts:sponsor", "contacts:CFO"], **RISK},
         {"name": "Publish", "kind": "event", "topic": "churn.forecast.requested", **RISK},
     )
     people = make_people(tenant)
@@ -292,7 +292,7 @@ def test_named_people_contacts_of_a_role_and_topics_are_reached(
     }
     assert found == {
         ("Tell", f"user:{people.viewer.id}", "due", ""),
-        ("Write", "user:stranger", "suppressed", "no_user"),
+        ("Write", "user:outsider", "suppressed", "no_user"),
         ("Write", f"contact:{sponsor.id}", "held", "recall"),
         ("Write", "contacts:CFO", "suppressed", "no_contact"),
         ("Publish", "churn.forecast.requested", "due", ""),

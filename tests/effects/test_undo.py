@@ -163,11 +163,11 @@ def _rename(value: Any, old: str, new: str) -> Any:
 def test_another_person_s_change_and_an_unknown_one(db: None, other_tenant: TenantRef) -> None:
     tenant, customers = make(1)
     request_id = move(tenant, customers, "At-Risk", "Usage")
-    stranger = system_actor("stranger")
-    object.__setattr__(stranger, "permissions", frozenset({"update_lifecycle"}))
+    outsider = system_actor("outsider")
+    object.__setattr__(outsider, "permissions", frozenset({"update_lifecycle"}))
     with tenant_context(tenant.id):
         with pytest.raises(UndoRefused) as refused:
-            begin_undo(request_id, tenant=tenant, actor=stranger, now=utc_now())
+            begin_undo(request_id, tenant=tenant, actor=outsider, now=utc_now())
         assert refused.value.code == "permission_denied"
         with pytest.raises(UndoRefused) as refused:
             begin_undo(uuid4(), tenant=tenant, actor=ACTOR, now=utc_now())
@@ -192,7 +192,7 @@ def test_two_workers_share_an_undo(db: None, monkeypatch: pytest.MonkeyPatch, in
     assert tenant.id not in {found.id for found in find_tenants_with_undos()}
 
 
-def faults(tenant: TenantRef) -> list[Any]:
+def errors(tenant: TenantRef) -> list[Any]:
     """What ``verify_audit`` would find in the chains of the tenant."""
     return [one for one in verify_tenant(tenant) if one.broken]
 
@@ -208,7 +208,7 @@ def test_stages_are_as_before_and_every_chain_verifies(db: None) -> None:
     undo(tenant, again.id)
     assert stages(tenant) == before
     assert [one.rows for one in verify_tenant(tenant)] == [6, 6, 6]
-    assert faults(tenant) == []
+    assert errors(tenant) == []
 
 
 def test_an_undo_costs_nothing_and_making_the_change_again_costs_what_it_moves(db: None) -> None:
@@ -292,7 +292,7 @@ def test_a_worker_that_is_killed_while_it_undoes_loses_nothing_and_does_nothing_
     moved = [job.moved for job in work_off_undos(tenant, now=utc_now())]
     assert moved == [8, 10]
     assert stages(tenant) == before
-    assert faults(tenant) == []
+    assert errors(tenant) == []
     with tenant_context(tenant.id):
         assert {row.version for row in CustomerLifecycleStatus.objects.filter(tenant_id=tenant.id)} == {4}
 

@@ -51,7 +51,7 @@ ANYONE = ""
 
 
 @dataclass(frozen=True)
-class Door:
+class EntryPoint:
     """One route: who may, what is sent, and what a good answer is. ``body`` gets the id of the customer it is about."""
 
     permission: str
@@ -62,128 +62,136 @@ class Door:
     names_customer: bool = field(default=False)
 
 
-DOORS: dict[tuple[str, str], Door] = {
-    ("POST", "/api/v1/auth/token"): Door(ANYONE, lambda _: {"username": "x", "password": "y"}, answers=(401, 429)),
-    ("POST", "/api/v1/auth/token/refresh"): Door(ANYONE, lambda _: {"refresh": "x"}, answers=(401,)),
+ENTRY_POINTS: dict[tuple[str, str], EntryPoint] = {
+    ("POST", "/api/v1/auth/token"): EntryPoint(
+        ANYONE, lambda _: {"username": "x", "password": "y"}, answers=(401, 429)
+    ),
+    ("POST", "/api/v1/auth/token/refresh"): EntryPoint(ANYONE, lambda _: {"refresh": "x"}, answers=(401,)),
     # It reads a form: see tests/api/test_oauth.py.
-    ("POST", "/api/v1/auth/oauth/token"): Door(ANYONE, answers=(400,)),
-    ("POST", "/api/v1/auth/password-reset"): Door(ANYONE, lambda _: {"username": "x"}, answers=(202, 429)),
-    ("GET", "/api/v1/customers"): Door(VIEW_LIFECYCLE),
+    ("POST", "/api/v1/auth/oauth/token"): EntryPoint(ANYONE, answers=(400,)),
+    ("POST", "/api/v1/auth/password-reset"): EntryPoint(ANYONE, lambda _: {"username": "x"}, answers=(202, 429)),
+    ("GET", "/api/v1/customers"): EntryPoint(VIEW_LIFECYCLE),
     # An id that is none of the tenant's is a 404: see tests/api/test_customers.py.
-    ("GET", "/api/v1/customers/by-external-id/{external_id}"): Door(VIEW_LIFECYCLE, answers=(404,)),
-    ("PUT", "/api/v1/customers/by-external-id/{external_id}"): Door(
+    ("GET", "/api/v1/customers/by-external-id/{external_id}"): EntryPoint(VIEW_LIFECYCLE, answers=(404,)),
+    ("PUT", "/api/v1/customers/by-external-id/{external_id}"): EntryPoint(
         UPDATE_LIFECYCLE, lambda _: {"source": "/crm", "time": "2026-01-01T00:00:00Z", "name": "X"}, answers=(201,)
     ),
-    ("PUT", "/api/v1/customers"): Door(UPDATE_LIFECYCLE, lambda _: {"items": [{"external_id": "x"}]}),
-    ("GET", "/api/v1/customers/{customer_id}"): Door(VIEW_LIFECYCLE, names_customer=True),
-    ("GET", "/api/v1/customers/{customer_id}/lifecycle"): Door(VIEW_LIFECYCLE, names_customer=True),
-    ("PATCH", "/api/v1/customers/{customer_id}/lifecycle"): Door(
+    ("PUT", "/api/v1/customers"): EntryPoint(UPDATE_LIFECYCLE, lambda _: {"items": [{"external_id": "x"}]}),
+    ("GET", "/api/v1/customers/{customer_id}"): EntryPoint(VIEW_LIFECYCLE, names_customer=True),
+    ("GET", "/api/v1/customers/{customer_id}/lifecycle"): EntryPoint(VIEW_LIFECYCLE, names_customer=True),
+    ("PATCH", "/api/v1/customers/{customer_id}/lifecycle"): EntryPoint(
         UPDATE_LIFECYCLE, lambda _: {"stage": "Active"}, names_customer=True
     ),
-    ("GET", "/api/v1/customers/{customer_id}/lifecycle/summary"): Door(VIEW_LIFECYCLE, names_customer=True),
-    ("GET", "/api/v1/customers/{customer_id}/lifecycle/history"): Door(VIEW_HISTORY, names_customer=True),
-    ("POST", "/api/v1/customers/{customer_id}/contacts/reveal"): Door(REVEAL_CONTACTS, names_customer=True),
-    ("POST", "/api/v1/customers/{customer_id}/export"): Door(CONFIGURE_STAGES, names_customer=True),
-    ("POST", "/api/v1/customers/{customer_id}/erase"): Door(
+    ("GET", "/api/v1/customers/{customer_id}/lifecycle/summary"): EntryPoint(VIEW_LIFECYCLE, names_customer=True),
+    ("GET", "/api/v1/customers/{customer_id}/lifecycle/history"): EntryPoint(VIEW_HISTORY, names_customer=True),
+    ("POST", "/api/v1/customers/{customer_id}/contacts/reveal"): EntryPoint(REVEAL_CONTACTS, names_customer=True),
+    ("POST", "/api/v1/customers/{customer_id}/export"): EntryPoint(CONFIGURE_STAGES, names_customer=True),
+    ("POST", "/api/v1/customers/{customer_id}/erase"): EntryPoint(
         CONFIGURE_STAGES, lambda _: {"reason": "Request 17"}, names_customer=True
     ),
-    ("GET", "/api/v1/customers/{customer_id}/notes"): Door(VIEW_HISTORY, names_customer=True),
-    ("POST", "/api/v1/customers/{customer_id}/notes"): Door(
+    ("GET", "/api/v1/customers/{customer_id}/notes"): EntryPoint(VIEW_HISTORY, names_customer=True),
+    ("POST", "/api/v1/customers/{customer_id}/notes"): EntryPoint(
         UPDATE_LIFECYCLE, lambda _: {"text": "They called."}, answers=(201,), names_customer=True
     ),
     # Notes and tasks that are none of the customer's are a 404: see tests/api/test_work.py.
-    ("GET", "/api/v1/customers/{customer_id}/notes/{note_id}"): Door(VIEW_HISTORY, answers=(400, 404)),
-    ("PATCH", "/api/v1/customers/{customer_id}/notes/{note_id}"): Door(
+    ("GET", "/api/v1/customers/{customer_id}/notes/{note_id}"): EntryPoint(VIEW_HISTORY, answers=(400, 404)),
+    ("PATCH", "/api/v1/customers/{customer_id}/notes/{note_id}"): EntryPoint(
         UPDATE_LIFECYCLE, lambda _: {"text": "x"}, answers=(400, 404)
     ),
-    ("DELETE", "/api/v1/customers/{customer_id}/notes/{note_id}"): Door(UPDATE_LIFECYCLE, answers=(400, 404)),
-    ("GET", "/api/v1/customers/{customer_id}/tasks"): Door(VIEW_HISTORY, names_customer=True),
-    ("POST", "/api/v1/customers/{customer_id}/tasks"): Door(
+    ("DELETE", "/api/v1/customers/{customer_id}/notes/{note_id}"): EntryPoint(UPDATE_LIFECYCLE, answers=(400, 404)),
+    ("GET", "/api/v1/customers/{customer_id}/tasks"): EntryPoint(VIEW_HISTORY, names_customer=True),
+    ("POST", "/api/v1/customers/{customer_id}/tasks"): EntryPoint(
         UPDATE_LIFECYCLE, lambda _: {"title": "Call them"}, answers=(201,), names_customer=True
     ),
-    ("GET", "/api/v1/customers/{customer_id}/tasks/{task_id}"): Door(VIEW_HISTORY, answers=(400, 404)),
-    ("PATCH", "/api/v1/customers/{customer_id}/tasks/{task_id}"): Door(
+    ("GET", "/api/v1/customers/{customer_id}/tasks/{task_id}"): EntryPoint(VIEW_HISTORY, answers=(400, 404)),
+    ("PATCH", "/api/v1/customers/{customer_id}/tasks/{task_id}"): EntryPoint(
         UPDATE_LIFECYCLE, lambda _: {"done": True}, answers=(400, 404)
     ),
-    ("GET", "/api/v1/customers/{customer_id}/forecast"): Door(VIEW_LIFECYCLE, names_customer=True),
-    ("GET", "/api/v1/insight/forecast"): Door(VIEW_LIFECYCLE),
-    ("GET", "/api/v1/insight/forecast/calibration"): Door(VIEW_LIFECYCLE),
-    ("GET", "/api/v1/insight/stages"): Door(VIEW_LIFECYCLE),
-    ("GET", "/api/v1/insight/flow"): Door(VIEW_LIFECYCLE),
-    ("GET", "/api/v1/insight/conversion"): Door(VIEW_LIFECYCLE),
-    ("GET", "/api/v1/insight/durations"): Door(VIEW_LIFECYCLE),
-    ("GET", "/api/v1/insight/cohorts"): Door(VIEW_LIFECYCLE),
-    ("GET", "/api/v1/insight/risk"): Door(VIEW_LIFECYCLE),
-    ("GET", "/api/v1/insight/save-rate"): Door(VIEW_LIFECYCLE),
-    ("GET", "/api/v1/insight/renewals"): Door(VIEW_LIFECYCLE),
-    ("GET", "/api/v1/insight/renewals/customers"): Door(VIEW_LIFECYCLE),
-    ("GET", "/api/v1/insight/customers"): Door(VIEW_HISTORY, query="?figure=came&cohort=2026-01-01"),
-    ("GET", "/api/v1/tasks"): Door(VIEW_HISTORY),
+    ("GET", "/api/v1/customers/{customer_id}/forecast"): EntryPoint(VIEW_LIFECYCLE, names_customer=True),
+    ("GET", "/api/v1/insight/forecast"): EntryPoint(VIEW_LIFECYCLE),
+    ("GET", "/api/v1/insight/forecast/calibration"): EntryPoint(VIEW_LIFECYCLE),
+    ("GET", "/api/v1/insight/stages"): EntryPoint(VIEW_LIFECYCLE),
+    ("GET", "/api/v1/insight/flow"): EntryPoint(VIEW_LIFECYCLE),
+    ("GET", "/api/v1/insight/conversion"): EntryPoint(VIEW_LIFECYCLE),
+    ("GET", "/api/v1/insight/durations"): EntryPoint(VIEW_LIFECYCLE),
+    ("GET", "/api/v1/insight/cohorts"): EntryPoint(VIEW_LIFECYCLE),
+    ("GET", "/api/v1/insight/risk"): EntryPoint(VIEW_LIFECYCLE),
+    ("GET", "/api/v1/insight/save-rate"): EntryPoint(VIEW_LIFECYCLE),
+    ("GET", "/api/v1/insight/renewals"): EntryPoint(VIEW_LIFECYCLE),
+    ("GET", "/api/v1/insight/renewals/customers"): EntryPoint(VIEW_LIFECYCLE),
+    ("GET", "/api/v1/insight/customers"): EntryPoint(VIEW_HISTORY, query="?figure=came&cohort=2026-01-01"),
+    ("GET", "/api/v1/tasks"): EntryPoint(VIEW_HISTORY),
     # No field is called "{field}", and no customer of another tenant is found: see tests/api/test_pins.py.
-    ("PUT", "/api/v1/customers/{customer_id}/pins/{field}"): Door(
+    ("PUT", "/api/v1/customers/{customer_id}/pins/{field}"): EntryPoint(
         UPDATE_LIFECYCLE, lambda _: {"reason": "x"}, answers=(400,)
     ),
-    ("DELETE", "/api/v1/customers/{customer_id}/pins/{field}"): Door(UPDATE_LIFECYCLE, answers=(400,)),
-    ("GET", "/api/v1/lifecycle/summary"): Door(VIEW_LIFECYCLE),
-    ("GET", "/api/v1/lifecycle/history"): Door(VIEW_HISTORY),
-    ("POST", "/api/v1/lifecycle/transitions"): Door(
+    ("DELETE", "/api/v1/customers/{customer_id}/pins/{field}"): EntryPoint(UPDATE_LIFECYCLE, answers=(400,)),
+    ("GET", "/api/v1/lifecycle/summary"): EntryPoint(VIEW_LIFECYCLE),
+    ("GET", "/api/v1/lifecycle/history"): EntryPoint(VIEW_HISTORY),
+    ("POST", "/api/v1/lifecycle/transitions"): EntryPoint(
         UPDATE_LIFECYCLE, lambda customer_id: {"items": [{"customer_id": str(customer_id), "stage": "Active"}]}
     ),
     # Ids that are none of the tenant's are a 404: see tests/effects/test_api.py.
-    ("POST", "/api/v1/lifecycle/transitions/{request_id}/undo"): Door(UPDATE_LIFECYCLE, answers=(400, 404)),
-    ("GET", "/api/v1/lifecycle/undos/{undo_id}"): Door(UPDATE_LIFECYCLE, answers=(400, 404)),
-    ("GET", "/api/v1/effects"): Door(UPDATE_LIFECYCLE),
-    ("GET", "/api/v1/effects/{effect_id}"): Door(CONFIGURE_STAGES, answers=(400, 404)),
-    ("POST", "/api/v1/effects/{effect_id}/replay"): Door(CONFIGURE_STAGES, answers=(400, 404)),
-    ("POST", "/api/v1/effects/{effect_id}/cancel"): Door(CONFIGURE_STAGES, answers=(400, 404)),
-    ("POST", "/api/v1/effects/replay"): Door(
+    ("POST", "/api/v1/lifecycle/transitions/{request_id}/undo"): EntryPoint(UPDATE_LIFECYCLE, answers=(400, 404)),
+    ("GET", "/api/v1/lifecycle/undos/{undo_id}"): EntryPoint(UPDATE_LIFECYCLE, answers=(400, 404)),
+    ("GET", "/api/v1/effects"): EntryPoint(UPDATE_LIFECYCLE),
+    ("GET", "/api/v1/effects/{effect_id}"): EntryPoint(CONFIGURE_STAGES, answers=(400, 404)),
+    ("POST", "/api/v1/effects/{effect_id}/replay"): EntryPoint(CONFIGURE_STAGES, answers=(400, 404)),
+    ("POST", "/api/v1/effects/{effect_id}/cancel"): EntryPoint(CONFIGURE_STAGES, answers=(400, 404)),
+    ("POST", "/api/v1/effects/replay"): EntryPoint(
         CONFIGURE_STAGES, lambda _: {"since": "2026-01-01T00:00:00Z"}, answers=(202,)
     ),
-    ("PUT", "/api/v1/effects/pause"): Door(CONFIGURE_STAGES, lambda _: {"paused": False, "reason": "x"}),
-    ("GET", "/api/v1/webhooks/endpoints"): Door(CONFIGURE_STAGES),
-    ("POST", "/api/v1/webhooks/endpoints"): Door(
+    ("PUT", "/api/v1/effects/pause"): EntryPoint(CONFIGURE_STAGES, lambda _: {"paused": False, "reason": "x"}),
+    ("GET", "/api/v1/webhooks/endpoints"): EntryPoint(CONFIGURE_STAGES),
+    ("POST", "/api/v1/webhooks/endpoints"): EntryPoint(
         CONFIGURE_STAGES, lambda _: {"name": "crm", "url": "https://crm.example/hook"}, answers=(201,)
     ),
-    ("DELETE", "/api/v1/webhooks/endpoints/{endpoint_id}"): Door(CONFIGURE_STAGES, answers=(400, 404)),
-    ("POST", "/api/v1/webhooks/endpoints/{endpoint_id}/rotate"): Door(CONFIGURE_STAGES, answers=(400, 404)),
-    ("POST", "/api/v1/webhooks/endpoints/{endpoint_id}/test"): Door(CONFIGURE_STAGES, answers=(400, 404)),
-    ("GET", "/api/v1/keys"): Door(CONFIGURE_STAGES),
+    ("DELETE", "/api/v1/webhooks/endpoints/{endpoint_id}"): EntryPoint(CONFIGURE_STAGES, answers=(400, 404)),
+    ("POST", "/api/v1/webhooks/endpoints/{endpoint_id}/rotate"): EntryPoint(CONFIGURE_STAGES, answers=(400, 404)),
+    ("POST", "/api/v1/webhooks/endpoints/{endpoint_id}/test"): EntryPoint(CONFIGURE_STAGES, answers=(400, 404)),
+    ("GET", "/api/v1/keys"): EntryPoint(CONFIGURE_STAGES),
     # A person has no key: see tests/api/test_keys.py.
-    ("POST", "/api/v1/keys"): Door(
+    ("POST", "/api/v1/keys"): EntryPoint(
         CONFIGURE_STAGES, lambda _: {"account": "x", "name": "x", "scopes": [VIEW_LIFECYCLE]}, answers=(400,)
     ),
-    ("DELETE", "/api/v1/keys/{key_id}"): Door(CONFIGURE_STAGES, answers=(400, 404)),
-    ("POST", "/api/v1/keys/{key_id}/rotate"): Door(CONFIGURE_STAGES, answers=(400, 404)),
-    ("GET", "/api/v1/notifications"): Door(VIEW_LIFECYCLE),
-    ("POST", "/api/v1/notifications/read"): Door(VIEW_LIFECYCLE, answers=(200,)),
-    ("GET", "/api/v1/notifications/preferences"): Door(VIEW_LIFECYCLE),
-    ("PATCH", "/api/v1/notifications/preferences"): Door(VIEW_LIFECYCLE, answers=(200,)),
-    ("POST", "/api/v1/notifications/{notification_id}/read"): Door(VIEW_LIFECYCLE, answers=(400, 404)),
-    ("POST", "/api/v1/notifications/{notification_id}/acknowledge"): Door(VIEW_LIFECYCLE, answers=(400, 404)),
-    ("GET", "/api/v1/configuration"): Door(VIEW_LIFECYCLE),
-    ("PUT", "/api/v1/configuration"): Door(CONFIGURE_STAGES, lambda _: MINIMAL),
-    ("POST", "/api/v1/configuration/preview"): Door(CONFIGURE_STAGES, lambda _: MINIMAL),
+    ("DELETE", "/api/v1/keys/{key_id}"): EntryPoint(CONFIGURE_STAGES, answers=(400, 404)),
+    ("POST", "/api/v1/keys/{key_id}/rotate"): EntryPoint(CONFIGURE_STAGES, answers=(400, 404)),
+    ("GET", "/api/v1/notifications"): EntryPoint(VIEW_LIFECYCLE),
+    ("POST", "/api/v1/notifications/read"): EntryPoint(VIEW_LIFECYCLE, answers=(200,)),
+    ("GET", "/api/v1/notifications/preferences"): EntryPoint(VIEW_LIFECYCLE),
+    ("PATCH", "/api/v1/notifications/preferences"): EntryPoint(VIEW_LIFECYCLE, answers=(200,)),
+    ("POST", "/api/v1/notifications/{notification_id}/read"): EntryPoint(VIEW_LIFECYCLE, answers=(400, 404)),
+    ("POST", "/api/v1/notifications/{notification_id}/acknowledge"): EntryPoint(VIEW_LIFECYCLE, answers=(400, 404)),
+    ("GET", "/api/v1/configuration"): EntryPoint(VIEW_LIFECYCLE),
+    ("PUT", "/api/v1/configuration"): EntryPoint(CONFIGURE_STAGES, lambda _: MINIMAL),
+    ("POST", "/api/v1/configuration/preview"): EntryPoint(CONFIGURE_STAGES, lambda _: MINIMAL),
     # A tenant without a draft has nothing to play: see tests/api/test_proposals.py.
-    ("GET", "/api/v1/configuration/backtest"): Door(CONFIGURE_STAGES, answers=(404,)),
-    ("POST", "/api/v1/configuration/backtest"): Door(CONFIGURE_STAGES, lambda _: {}, answers=(404,)),
-    ("GET", "/api/v1/configuration/health-backtest"): Door(CONFIGURE_STAGES, answers=(404,)),
-    ("POST", "/api/v1/configuration/health-backtest"): Door(CONFIGURE_STAGES, lambda _: {}, answers=(404,)),
+    ("GET", "/api/v1/configuration/backtest"): EntryPoint(CONFIGURE_STAGES, answers=(404,)),
+    ("POST", "/api/v1/configuration/backtest"): EntryPoint(CONFIGURE_STAGES, lambda _: {}, answers=(404,)),
+    ("GET", "/api/v1/configuration/health-backtest"): EntryPoint(CONFIGURE_STAGES, answers=(404,)),
+    ("POST", "/api/v1/configuration/health-backtest"): EntryPoint(CONFIGURE_STAGES, lambda _: {}, answers=(404,)),
     # Ids that are none of the tenant's are a 404: see there.
-    ("GET", "/api/v1/proposals"): Door(VIEW_LIFECYCLE),
-    ("GET", "/api/v1/proposals/{proposal_id}"): Door(VIEW_HISTORY, answers=(400, 404)),
-    ("POST", "/api/v1/proposals/{proposal_id}/accept"): Door(UPDATE_LIFECYCLE, lambda _: {}, answers=(400, 404)),
-    ("POST", "/api/v1/proposals/{proposal_id}/dismiss"): Door(
+    ("GET", "/api/v1/proposals"): EntryPoint(VIEW_LIFECYCLE),
+    ("GET", "/api/v1/proposals/{proposal_id}"): EntryPoint(VIEW_HISTORY, answers=(400, 404)),
+    ("POST", "/api/v1/proposals/{proposal_id}/accept"): EntryPoint(UPDATE_LIFECYCLE, lambda _: {}, answers=(400, 404)),
+    ("POST", "/api/v1/proposals/{proposal_id}/dismiss"): EntryPoint(
         UPDATE_LIFECYCLE, lambda _: {"reason": "x"}, answers=(400, 404)
     ),
-    ("GET", "/api/v1/schema"): Door(ANYONE),
-    ("GET", "/api/docs"): Door(ANYONE),
+    ("GET", "/api/v1/schema"): EntryPoint(ANYONE),
+    ("GET", "/api/docs"): EntryPoint(ANYONE),
 }
-CLOSED = {key: door for key, door in DOORS.items() if door.permission is not ANYONE}
-NAMED = {key: door for key, door in DOORS.items() if door.names_customer}
+CLOSED = {key: entry_point for key, entry_point in ENTRY_POINTS.items() if entry_point.permission is not ANYONE}
+NAMED = {key: entry_point for key, entry_point in ENTRY_POINTS.items() if entry_point.names_customer}
 
-every_door = pytest.mark.parametrize(("key", "door"), DOORS.items(), ids=lambda value: _label(value))
-every_closed_door = pytest.mark.parametrize(("key", "door"), CLOSED.items(), ids=lambda value: _label(value))
-every_customer_door = pytest.mark.parametrize(("key", "door"), NAMED.items(), ids=lambda value: _label(value))
+every_entry_point = pytest.mark.parametrize(
+    ("key", "entry_point"), ENTRY_POINTS.items(), ids=lambda value: _label(value)
+)
+every_closed_entry_point = pytest.mark.parametrize(
+    ("key", "entry_point"), CLOSED.items(), ids=lambda value: _label(value)
+)
+every_customer_entry_point = pytest.mark.parametrize(
+    ("key", "entry_point"), NAMED.items(), ids=lambda value: _label(value)
+)
 every_role = pytest.mark.parametrize("role", MAY)
 
 
@@ -201,8 +209,8 @@ def changes_nothing(test):
 def is_shared(request):
     """Whether nothing that this test asks for may change the tenant: it is refused, or only reads."""
     if request.function is test_a_role_may_exactly_what_the_matrix_says:
-        (method, _), door, role = (request.node.callspec.params[name] for name in ("key", "door", "role"))
-        return method == "GET" or door.permission not in {ANYONE, *MAY[role]}
+        (method, _), entry_point, role = (request.node.callspec.params[name] for name in ("key", "entry_point", "role"))
+        return method == "GET" or entry_point.permission not in {ANYONE, *MAY[role]}
     return getattr(request.function, "changes_nothing", False)
 
 
@@ -240,11 +248,11 @@ def other_customer(other_tenant, django_db_blocker):
         return CustomerFactory(tenant=other_tenant, stage="Trial")
 
 
-def knock(client, key, door, customer_id, **headers):
+def knock(client, key, entry_point, customer_id, **headers):
     """Call the route about a customer; the answer."""
     method, route = key
-    address = route.replace("{customer_id}", str(customer_id)) + door.query
-    body = door.body(customer_id) if door.body else None
+    address = route.replace("{customer_id}", str(customer_id)) + entry_point.query
+    body = entry_point.body(customer_id) if entry_point.body else None
     return client.generic(method, address, _encode(body), content_type="application/json", **headers)
 
 
@@ -264,81 +272,87 @@ def traces(tenant, customer):
 
 
 def test_every_route_has_a_row():
-    assert list_routes("/api/") - DOORS.keys() == set(), "routes without a row in DOORS: say who may use them"
+    assert list_routes("/api/") - ENTRY_POINTS.keys() == set(), (
+        "routes without a row in ENTRY_POINTS: say who may use them"
+    )
 
 
 def test_every_row_has_a_route():
-    assert DOORS.keys() - list_routes("/api/") == set(), "rows of DOORS without a route"
+    assert ENTRY_POINTS.keys() - list_routes("/api/") == set(), "rows of ENTRY_POINTS without a route"
 
 
-@every_door
+@every_entry_point
 @every_role
-def test_a_role_may_exactly_what_the_matrix_says(key, door, role, customer, tenant, api_client):
+def test_a_role_may_exactly_what_the_matrix_says(key, entry_point, role, customer, tenant, api_client):
     before = traces(tenant, customer)
-    answer = knock(api_client(role), key, door, customer.id)
-    if door.permission is ANYONE or door.permission in MAY[role]:
-        assert answer.status_code in door.answers, answer.content
+    answer = knock(api_client(role), key, entry_point, customer.id)
+    if entry_point.permission is ANYONE or entry_point.permission in MAY[role]:
+        assert answer.status_code in entry_point.answers, answer.content
     else:
         assert (answer.status_code, answer.json()["code"]) == (403, "permission_denied")
         assert traces(tenant, customer) == before
 
 
 @changes_nothing
-@every_closed_door
-def test_no_one_gets_in_without_a_token(key, door, customer, tenant, api_client):
+@every_closed_entry_point
+def test_no_one_gets_in_without_a_token(key, entry_point, customer, tenant, api_client):
     before = traces(tenant, customer)
-    answer = knock(api_client(None), key, door, customer.id)
+    answer = knock(api_client(None), key, entry_point, customer.id)
     assert (answer.status_code, answer.json()["code"]) == (401, "not_authenticated")
     assert answer.headers["WWW-Authenticate"] == "Bearer"
     assert traces(tenant, customer) == before
 
 
 @changes_nothing
-@every_customer_door
+@every_customer_entry_point
 @every_role
 def test_another_tenant_s_customer_does_not_exist(
-    key, door, role, tenant, other_tenant, other_customer, customer, api_client
+    key, entry_point, role, tenant, other_tenant, other_customer, customer, api_client
 ):
     """Neither its id nor one that no one has tells anything: the answers are the same, word for word."""
     before = traces(other_tenant, other_customer)
-    foreign = knock(api_client(role), key, door, other_customer.id)
-    nowhere = knock(api_client(role), key, door, uuid4())
-    allowed = door.permission in MAY[role]
+    foreign = knock(api_client(role), key, entry_point, other_customer.id)
+    nowhere = knock(api_client(role), key, entry_point, uuid4())
+    allowed = entry_point.permission in MAY[role]
     assert foreign.status_code == nowhere.status_code == (404 if allowed else 403)
     assert foreign.json() == nowhere.json()
     assert traces(other_tenant, other_customer) == before
 
 
 @changes_nothing
-@every_closed_door
+@every_closed_entry_point
 @pytest.mark.parametrize("role", [role for role in MAY if role != "super_admin"])
-def test_naming_another_tenant_is_naming_none(key, door, role, other_tenant, other_customer, customer, api_client):
+def test_naming_another_tenant_is_naming_none(
+    key, entry_point, role, other_tenant, other_customer, customer, api_client
+):
     before = traces(other_tenant, other_customer)
-    answer = knock(api_client(role), key, door, other_customer.id, HTTP_X_TENANT=other_tenant.slug)
+    answer = knock(api_client(role), key, entry_point, other_customer.id, HTTP_X_TENANT=other_tenant.slug)
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
     assert traces(other_tenant, other_customer) == before
 
 
 @changes_nothing
-@every_closed_door
-def test_a_super_admin_says_for_which_tenant(key, door, other_tenant, other_customer, tenant, api_client):
+@every_closed_entry_point
+def test_a_super_admin_says_for_which_tenant(key, entry_point, other_tenant, other_customer, tenant, api_client):
     client = api_client("super_admin", tenant=None)
-    assert knock(client, key, door, other_customer.id).status_code == 400
-    if not door.body:
-        answer = knock(client, key, door, other_customer.id, HTTP_X_TENANT=other_tenant.slug, HTTP_X_REASON="Ticket 7")
-        assert answer.status_code in door.answers
-    answer = knock(client, key, door, other_customer.id, HTTP_X_TENANT="no-such-tenant")
+    assert knock(client, key, entry_point, other_customer.id).status_code == 400
+    if not entry_point.body:
+        answer = knock(
+            client, key, entry_point, other_customer.id, HTTP_X_TENANT=other_tenant.slug, HTTP_X_REASON="Ticket 7"
+        )
+        assert answer.status_code in entry_point.answers
+    answer = knock(client, key, entry_point, other_customer.id, HTTP_X_TENANT="no-such-tenant")
     assert answer.status_code == 404
 
 
 @changes_nothing
 @every_role
 def test_lists_and_figures_never_hold_another_tenant_s_customers(role, customer, other_customer, api_client):
-    for key, door in CLOSED.items():
-        if key[0] != "GET" or door.names_customer or door.permission not in MAY[role]:
+    for key, entry_point in CLOSED.items():
+        if key[0] != "GET" or entry_point.names_customer or entry_point.permission not in MAY[role]:
             continue
         for query in ("", f"?search={other_customer.name}", f"?search={other_customer.external_id}"):
-            answer = knock(api_client(role), key, Door(door.permission, query=query), customer.id)
+            answer = knock(api_client(role), key, EntryPoint(entry_point.permission, query=query), customer.id)
             text = answer.content.decode()
             assert str(other_customer.id) not in text
             assert f'"{other_customer.name}"' not in text or other_customer.name in query
@@ -364,10 +378,10 @@ def test_a_bulk_change_of_another_tenant_s_customer_is_refused_item_by_item(
 def test_a_method_that_a_route_does_not_have_opens_nothing(customer, tenant, api_client):
     before = traces(tenant, customer)
     client = api_client("tenant_admin")
-    routes = {route for _, route in DOORS if route.startswith("/api/v1/")}
+    routes = {route for _, route in ENTRY_POINTS if route.startswith("/api/v1/")}
     for route in routes:
         for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"):
-            if (method, route) in DOORS:
+            if (method, route) in ENTRY_POINTS:
                 continue
             address = route.replace("{customer_id}", str(customer.id))
             answer = client.generic(method, address, b"{}", content_type="application/json")

@@ -113,13 +113,13 @@ def test_a_customer_is_found_by_its_id_in_whatever_form(tenant, tmp_path, comman
 
 @every_writer
 @pytest.mark.parametrize(
-    "bad",
+    "invalid",
     ["   ", "Turned\u202eround", "Turned\u061cround", "bell\u0007", "x" * 201, "\u3164", "\u115f\u1160", "\u2800"],
 )
-def test_a_name_that_cannot_be_kept_leaves_the_good_one(tenant, tmp_path, write, bad):
+def test_a_name_that_cannot_be_kept_leaves_the_good_one(tenant, tmp_path, write, invalid):
     write(tenant, tmp_path, "c1", name="A good name", industry="Steel")
-    send(tenant, {"external_id": "c1", "name": bad, "industry": "Glass"}, event_type="customer.updated", time=TIME)
-    write(tenant, tmp_path, "c1", name=bad, industry="Steel")
+    send(tenant, {"external_id": "c1", "name": invalid, "industry": "Glass"}, event_type="customer.updated", time=TIME)
+    write(tenant, tmp_path, "c1", name=invalid, industry="Steel")
     with tenant_context(tenant.id):
         assert Customer.objects.get().name == "A good name"
 

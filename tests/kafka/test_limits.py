@@ -76,7 +76,7 @@ def test_a_line_that_is_too_large_for_the_topic_keeps_no_other_from_being_sent(
     )
     events, output, errors = tmp_path / "events.ndjson", StringIO(), StringIO()
     events.write_bytes(b"\n".join(lines))
-    with pytest.raises(CommandError, match=r"^1 bad line was not sent; see above\.$"):
+    with pytest.raises(CommandError, match=r"^1 invalid line was not sent; see above\.$"):
         call_command("send_event", "--file", str(events), "--topic", topic, stdout=output, stderr=errors)
     assert errors.getvalue() == "line 21: too_large: the event is larger than a message may be.\n"
     assert output.getvalue().splitlines()[-1].startswith("49 events (")

@@ -94,18 +94,18 @@ def test_everything_goes_through_with_the_consumer_protocol_as_well(
 
 
 @pytest.mark.parametrize(
-    ("fault", "code"),
+    ("error", "code"),
     [("password", KafkaError._TRANSPORT), ("authority", KafkaError._TRANSPORT), ("rights", None)],
 )
 def test_who_cannot_be_known_is_refused_and_who_may_nothing_makes_nothing(
-    broker: Broker, brokers: Brokers, settings: Any, tmp_path: Any, fault: str, code: int | None
+    broker: Broker, brokers: Brokers, settings: Any, tmp_path: Any, error: str, code: int | None
 ) -> None:
     user = f"rightless-{broker.prefix.strip('.')}"
     settings.KAFKA_CONFIG = brokers.add_user(user)
     settings.KAFKA_BOOTSTRAP_SERVERS = brokers.servers["SASL_SSL"]
-    if fault == "password":
+    if error == "password":
         settings.KAFKA_CONFIG["sasl.password"] = "wrong"
-    if fault == "authority":
+    if error == "authority":
         settings.KAFKA_CONFIG["ssl.ca.location"] = str(make_authority(tmp_path).certificate)
     if code is None:
         assert ensure_topics([broker.topic(CREATED)], timeout=30) == []

@@ -82,16 +82,16 @@ def test_a_chromium_that_is_there_or_named_is_taken(project: Project, programs: 
     assert not (programs.parent / "log").exists()
 
 
-@pytest.mark.parametrize("fault", [{}, {"APT_IS_OLD": "1"}, {"APT_IS_BROKEN": "1"}], ids=["", "old", "broken"])
+@pytest.mark.parametrize("error", [{}, {"APT_IS_OLD": "1"}, {"APT_IS_BROKEN": "1"}], ids=["", "old", "broken"])
 def test_beside_debians_chromium_the_one_without_a_window_is_installed(
-    project: Project, programs: Path, fault: dict[str, str]
+    project: Project, programs: Path, error: dict[str, str]
 ) -> None:
     """It takes half the time. Where it is not to be had, what is there does."""
     (programs / "chromium").symlink_to(programs / "apt-get")
     is_root = os.geteuid() == 0
     said = ["installing chromium for the browser tests"] if is_root else []
-    assert project.run("browser", PATH=str(programs), CHROMIUM="", **fault) == (0, said)
-    assert (programs / "chromium-headless-shell").exists() == (is_root and not fault)
+    assert project.run("browser", PATH=str(programs), CHROMIUM="", **error) == (0, said)
+    assert (programs / "chromium-headless-shell").exists() == (is_root and not error)
     assert (programs.parent / "log").exists() == is_root
 
 

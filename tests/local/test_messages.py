@@ -13,7 +13,7 @@ def test_sentences_of_code_and_templates_are_found(tmp_path: Path, monkeypatch: 
     (folder / "pages.py").write_text(
         "from django.utils.translation import gettext as _\n"
         "from django.utils.translation import ngettext_lazy\n"
-        'ONE, MORE = _("A door."), ngettext_lazy("%(n)s door", "%(n)s doors", "n")\n'
+        'ONE, MORE = _("A gate."), ngettext_lazy("%(n)s gate", "%(n)s gates", "n")\n'
     )
     (folder / "page.html").write_text(
         '<p title="it\'s">\n    {% translate "A window." %}\n'
@@ -22,7 +22,7 @@ def test_sentences_of_code_and_templates_are_found(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(messages, "PROJECT", tmp_path)
     monkeypatch.setattr(messages, "SOURCES", ("web",))
     found = {message.id for message in messages.read_sentences() if message.id}
-    assert found == {"A door.", ("%(n)s door", "%(n)s doors"), "A window.", ("%(n)s pane", "%(n)s panes")}
+    assert found == {"A gate.", ("%(n)s gate", "%(n)s gates"), "A window.", ("%(n)s pane", "%(n)s panes")}
     assert list(messages.find_renamed()) == []
 
 

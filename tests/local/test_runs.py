@@ -71,8 +71,8 @@ def test_browser_tests_that_could_not_run_are_said_last(workers: str, tmp_path: 
 
 def test_what_a_test_says_of_today_or_of_this_hour_is_not_asked_in_the_next() -> None:
     midnight = 1_798_848_000.0  # 2027-01-02 UTC
-    moments = {-61: 0, -59: 59.1, -1.5: 1.6, 0: 0, 3500: 0, 3590: 10.1, 3600: 0}
-    assert {moment: round(pause_before(midnight + moment), 1) for moment in moments} == moments
+    timestamps = {-61: 0, -59: 59.1, -1.5: 1.6, 0: 0, 3500: 0, 3590: 10.1, 3600: 0}
+    assert {timestamp: round(pause_before(midnight + timestamp), 1) for timestamp in timestamps} == timestamps
 
 
 def test_what_a_single_test_imports_late_is_not_imported_by_collecting_it() -> None:

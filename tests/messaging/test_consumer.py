@@ -19,7 +19,7 @@ from lifecycle.messaging.logs import as_message
 from lifecycle.messaging.metrics import CONSUMER
 from lifecycle.messaging.process import HealthFile, serve_metrics
 from lifecycle.messaging.tailing import NoSuchTopic
-from lifecycle.rules.envelopes import Fault, receive
+from lifecycle.rules.envelopes import Invalid, receive
 from lifecycle.services.events.processing import process_events
 from tests.messaging.kafka import (
     ENDS_WITHIN,
@@ -340,7 +340,8 @@ def test_the_command_refuses_a_batch_of_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [SystemError("returned a result with an exception set"), UnicodeDecodeError("utf-8", b"\xff", 0, 1, "bad")]
+    "error",
+    [SystemError("returned a result with an exception set"), UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid")],
 )
 def test_headers_that_the_library_fails_on_make_a_message_unreadable_and_nothing_else(error: Exception) -> None:
     raw = Mock(**{"topic.return_value": "customer.updated", "partition.return_value": 2, "offset.return_value": 7})
@@ -351,5 +352,5 @@ def test_headers_that_the_library_fails_on_make_a_message_unreadable_and_nothing
     assert (message.topic, message.partition, message.offset) == ("customer.updated", 2, 7)
     assert (message.key, message.value, message.headers) == (b"c1", b"{}", ())
     event = receive(message).event
-    assert isinstance(event, Fault)
+    assert isinstance(event, Invalid)
     assert event.code == "unreadable"

@@ -17,7 +17,7 @@ from audit.services.recording import TOPIC as LIFECYCLE_TOPIC
 from lifecycle.messaging import describing, metrics
 from lifecycle.messaging.announcements import announce
 from lifecycle.messaging.sending import MOST_WAITING, EventSender, encode
-from lifecycle.rules.envelopes import Event, Fault, Message, read_event
+from lifecycle.rules.envelopes import Event, Invalid, Message, read_event
 from lifecycle.rules.schemas import FOLDER, TYPES, load_schema
 from lifecycle.services.events.dead_letters import TOPIC as DEAD_LETTER_TOPIC
 from lifecycle.services.events.outbox import HISTORY_COLUMNS, Pending
@@ -110,9 +110,9 @@ def test_the_example_of_a_dead_letter_is_one(asyncapi: dict[str, Any]) -> None:
     headers = example["headers"]
     jsonschema.validate(headers, letter["headers"])
     given = (("content-type", headers["content-type"].encode()),)
-    fault = read_event(Message(headers["dead-letter-topic"], 0, 7, b"C-1001", example["payload"].encode(), given))
-    assert isinstance(fault, Fault)
-    assert (fault.code, fault.sentence) == (headers["dead-letter-code"], headers["dead-letter-sentence"])
+    error = read_event(Message(headers["dead-letter-topic"], 0, 7, b"C-1001", example["payload"].encode(), given))
+    assert isinstance(error, Invalid)
+    assert (error.code, error.sentence) == (headers["dead-letter-code"], headers["dead-letter-sentence"])
 
 
 def test_every_schema_is_a_schema_and_names_itself() -> None:
@@ -228,7 +228,7 @@ def test_the_command_refuses_what_would_be_dead(tmp_path: Path) -> None:
     events.write_text("\n{not json\n")
     for options in ([], ["--print"]):
         errors = StringIO()
-        with pytest.raises(CommandError, match=r"^1 bad line was not sent; see above\.$"):
+        with pytest.raises(CommandError, match=r"^1 invalid line was not sent; see above\.$"):
             call_command("send_event", "--file", str(events), *options, stdout=StringIO(), stderr=errors)
         assert errors.getvalue().startswith("line 2: it is not JSON: ")
     with pytest.raises(CommandError, match="--data: it is not JSON"):
@@ -266,7 +266,7 @@ def test_a_bad_line_keeps_no_good_one_from_being_sent(acme: Speaker, tmp_path: P
     events = tmp_path / "events.ndjson"
     events.write_bytes(b"\n".join([good[0], b"{not json", b"[1]", deep, large, wrong, good[1]]))
     errors, topic = StringIO(), broker.topic("customer.created")
-    with pytest.raises(CommandError, match=r"^5 bad lines were not sent; see above\.$"):
+    with pytest.raises(CommandError, match=r"^5 invalid lines were not sent; see above\.$"):
         call_command("send_event", "--file", str(events), "--topic", topic, stdout=StringIO(), stderr=errors)
     assert [line[:24] for line in errors.getvalue().splitlines()] == [
         "line 2: it is not JSON: ",

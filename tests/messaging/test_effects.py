@@ -206,15 +206,15 @@ def test_a_dead_letter_goes_out_as_it_came_with_the_error_in_headers(acme: Speak
 
 
 def test_one_bad_message_does_not_hold_up_the_good_ones_beside_it(acme: Speaker) -> None:
-    bad = [receive(as_message(b"junk", topic="customer.created", key=b"x")), acme.created("c2", name=5)]
-    assert outcomes(acme.hear(acme.created("c1"), *bad, acme.created("c3"))) == [
+    invalid = [receive(as_message(b"junk", topic="customer.created", key=b"x")), acme.created("c2", name=5)]
+    assert outcomes(acme.hear(acme.created("c1"), *invalid, acme.created("c3"))) == [
         "applied",
         "dead:unreadable",
         "dead:invalid_data",
         "applied",
     ]
     assert acme.stage("c3") == "Prospect"
-    # The fault that names its tenant is the tenant's; the other one is no one's.
+    # The error that names its tenant is the tenant's; the other one is no one's.
     assert [dead_letter.code for dead_letter in acme.dead_letters()] == ["invalid_data"]
 
 
@@ -225,9 +225,9 @@ def test_a_corrected_event_may_come_under_the_id_of_an_invalid_one(acme: Speaker
 
 
 def test_an_invalid_message_that_is_delivered_twice_becomes_a_dead_letter_once(acme: Speaker) -> None:
-    bad = acme.created(name=5)
-    assert outcomes(acme.hear(bad)) == ["dead:invalid_data"]
-    assert outcomes(acme.hear(bad)) == ["duplicate"]
+    invalid = acme.created(name=5)
+    assert outcomes(acme.hear(invalid)) == ["dead:invalid_data"]
+    assert outcomes(acme.hear(invalid)) == ["duplicate"]
     assert len(acme.dead_letters()) == 1
     assert len(acme.outbox("lifecycle.dead-letter")) == 1
 

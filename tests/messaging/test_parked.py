@@ -86,21 +86,21 @@ def alter(speaker: Speaker, external_id: str, **columns: Any) -> None:
 def test_a_parked_event_that_fails_for_good_is_dead_and_those_behind_it_are_applied(
     acme: Speaker, globex: Speaker, poison: set[str]
 ) -> None:
-    wait_for_customers(acme, "a", "bad", "b", "worse", "c")
+    wait_for_customers(acme, "a", "invalid", "b", "worse", "c")
     wait_for_customers(globex, "g")
-    poison |= {"bad", "worse"}
+    poison |= {"invalid", "worse"}
     swept = {result.received.event.id: result for result in sweep() if result.tenant_id in _ids(acme, globex)}
     assert {name: result.outcome for name, result in swept.items()} == {
         **dict.fromkeys(("e-a", "e-b", "e-c", "e-g"), "applied"),
-        **dict.fromkeys(("e-bad", "e-worse"), "dead"),
+        **dict.fromkeys(("e-invalid", "e-worse"), "dead"),
     }
     assert segments(acme, "a", "b", "c") == ["a", "b", "c"]
     assert segments(globex, "g") == ["g"]
     assert [(dead_letter.event_id, dead_letter.code, dead_letter.attempts) for dead_letter in acme.dead_letters()] == [
-        ("e-bad", "internal_error", 3),
+        ("e-invalid", "internal_error", 3),
         ("e-worse", "internal_error", 3),
     ]
-    assert acme.inbox()["e-bad"] == "dead"
+    assert acme.inbox()["e-invalid"] == "dead"
     assert acme.parked() == [] and sweep() == []
     # The cause is corrected: nothing was lost.
     poison.clear()
@@ -109,7 +109,7 @@ def test_a_parked_event_that_fails_for_good_is_dead_and_those_behind_it_are_appl
         "applied",
         "applied",
     ]
-    assert segments(acme, "bad", "worse") == ["bad", "worse"]
+    assert segments(acme, "invalid", "worse") == ["invalid", "worse"]
 
 
 def test_an_expired_event_that_cannot_be_decrypted_any_more_is_dead_with_its_bytes(acme: Speaker) -> None:
@@ -169,9 +169,9 @@ def test_what_lies_under_a_lost_key_is_dead_when_its_time_is_over_and_comes_back
 
 
 def test_a_creation_does_not_die_of_what_waits_for_its_customer(acme: Speaker, poison: set[str]) -> None:
-    for name in ("bad", "good"):
+    for name in ("invalid", "good"):
         acme.hear(acme.updated("c1", id=f"e-{name}", minutes=1, segment=name))
-    poison.add("bad")
+    poison.add("invalid")
     results: list[Result] = []
     processor = BatchProcessor(actor=CONSUMER, report=results.append)
     batch = Batch([acme.created("c0"), acme.created("c1", id="made"), acme.created("c2")])
@@ -181,12 +181,12 @@ def test_a_creation_does_not_die_of_what_waits_for_its_customer(acme: Speaker, p
     assert acme.customer("c1").name == "Acme" and acme.dead_letters() == []
     assert sorted(outcomes(sweep())) == ["applied", "dead:internal_error"]
     assert acme.customer("c1").segment == "good"
-    assert [dead_letter.event_id for dead_letter in acme.dead_letters()] == ["e-bad"]
+    assert [dead_letter.event_id for dead_letter in acme.dead_letters()] == ["e-invalid"]
 
 
 def test_the_consumer_goes_on_consuming(acme: Speaker, poison: set[str]) -> None:
-    wait_for_customers(acme, "bad", "b")
-    poison.add("bad")
+    wait_for_customers(acme, "invalid", "b")
+    poison.add("invalid")
     broker = Broker()
     broker.make_topics()
     with working(broker) as worker:
@@ -194,7 +194,7 @@ def test_the_consumer_goes_on_consuming(acme: Speaker, poison: set[str]) -> None
         broker.send(acme.document("customer.created", "new", name="New"))
         broker.flush()
         await_that(lambda: "applied" in outcomes([one for one in worker.results if not one.released]))
-    assert [dead_letter.event_id for dead_letter in acme.dead_letters()] == ["e-bad"]
+    assert [dead_letter.event_id for dead_letter in acme.dead_letters()] == ["e-invalid"]
     assert segments(acme, "b") == ["b"]
 
 
@@ -220,19 +220,19 @@ def test_a_chore_that_fails_ends_no_consumer(
 
 def test_a_dead_letter_that_fails_leaves_those_behind_it_alone(acme: Speaker, poison: set[str]) -> None:
     acme.hear(acme.created("a"))
-    for name in ("bad", "good"):
+    for name in ("invalid", "good"):
         acme.hear(acme.updated("a", id=name, source="/no one", minutes=1, segment=name))
     with tenant_context(acme.tenant.id):
         for dead_letter in acme.dead_letters():
             repaired = (open_message(dead_letter).value or b"").replace(b"/no one", b"/crm")
             dead_letter.value = _seal(repaired, dead_letter)
             dead_letter.save()
-    poison.add("bad")
+    poison.add("invalid")
     dead_letters = list(find_dead_letters(tenant=acme.tenant.slug))
     done = list(replay_dead_letters(dead_letters, actor=OPERATOR, now=at(60)))
     assert [(one.outcome, one.code) for one in done] == [("dead", "internal_error"), ("applied", "")]
-    bad, good = acme.dead_letters()
-    assert (bad.state, bad.code, bad.attempts, good.state) == ("open", "internal_error", 2, "replayed")
+    invalid, good = acme.dead_letters()
+    assert (invalid.state, invalid.code, invalid.attempts, good.state) == ("open", "internal_error", 2, "replayed")
 
 
 def test_dead_letters_under_a_lost_key_do_not_keep_the_others_from_the_new_one(acme: Speaker, settings: Any) -> None:
@@ -280,11 +280,11 @@ def test_a_customer_that_cannot_be_moved_holds_up_no_other(
                 now=dt.datetime.now(dt.UTC),
                 mapping={"Prospect": "Active"},
             )
-    bad = acme.customer("c3").id
+    invalid = acme.customer("c3").id
     inner = stage_migrations.apply
 
     def fail(call: Call, changes: list[Change]) -> Any:
-        if any(change.customer_id == bad for change in changes):
+        if any(change.customer_id == invalid for change in changes):
             raise DataError("value out of range")
         return inner(call, changes)
 

@@ -139,8 +139,8 @@ def test_a_history_row_goes_out_as_a_cloud_event(acme: Speaker, broker: Broker) 
     document = orjson.loads(second.value())
     data = document.pop("data")
 
-    def stamp(moment: dt.datetime) -> str:
-        return moment.isoformat().replace("+00:00", "Z")
+    def stamp(timestamp: dt.datetime) -> str:
+        return timestamp.isoformat().replace("+00:00", "Z")
 
     assert document == {
         "specversion": "1.0",
@@ -399,8 +399,8 @@ def test_a_day_may_be_named_in_several_ways() -> None:
     assert parse_since("2h", now=now) == dt.datetime(2026, 3, 2, 10, tzinfo=dt.UTC)
     assert parse_since("1d", now=now) == dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
     assert parse_since("2026-03-01T00:00:00Z", now=now) == dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
-    no_moments = ("2026-13-45T00:00:00Z", "99999999999d", "9999999d", f"{'9' * 5000}m", "²h", "\udcff")
-    for wrong in ("yesterday", "2026-03-01T00:00:00", "h", *no_moments):
+    no_timestamps = ("2026-13-45T00:00:00Z", "99999999999d", "9999999d", f"{'9' * 5000}m", "²h", "\udcff")
+    for wrong in ("yesterday", "2026-03-01T00:00:00", "h", *no_timestamps):
         with pytest.raises(CommandError, match="--since takes"):
             parse_since(wrong, now=now)
 

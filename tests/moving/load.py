@@ -92,7 +92,7 @@ class Visitor:
         )
         self._opener.open(request, timeout=30).close()
 
-    def find_fault(self) -> str:
+    def find_error(self) -> str:
         """'' when the same session still shows the tenant's customers, and streams the file of them."""
         with self._opener.open(f"{self.site}/customers", timeout=30) as page:
             if page.url != f"{self.site}/customers":

@@ -216,13 +216,13 @@ def test_every_alarm_is_played() -> None:
 def stage(name: str, play: Play) -> dict[str, Any]:
     """A play as promtool reads it."""
     firing = f'count(ALERTS{{alertname="{name}",alertstate="firing"}})'
-    expected = [(play.rings_at, [{"labels": "{}", "value": 1}]), *((moment, []) for moment in play.silent_at)]
+    expected = [(play.rings_at, [{"labels": "{}", "value": 1}]), *((timestamp, []) for timestamp in play.silent_at)]
     return {
         "name": name,
         "interval": "1m",
         "input_series": [{"series": series, "values": values} for series, values in play.series.items()],
         "promql_expr_test": [
-            {"expr": firing, "eval_time": moment, "exp_samples": samples} for moment, samples in expected
+            {"expr": firing, "eval_time": timestamp, "exp_samples": samples} for timestamp, samples in expected
         ],
     }
 

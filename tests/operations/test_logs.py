@@ -347,8 +347,8 @@ def away(*_, **__):
     with connections["platform"].cursor() as cursor:
         cursor.execute("SET statement_timeout = '10ms'; SELECT pg_sleep(1), 'Quillon Abernathy'")
 client = Client(raise_request_exception=False)
-for fault in (fail, boom, away):
-    with patch("tenants.pages.identify_session", fault):
+for error in (fail, boom, away):
+    with patch("tenants.pages.identify_session", error):
         answer = client.get("/customers?search=Quillon+Abernathy", secure=True, HTTP_HOST="c360.example")
         assert answer.status_code >= 500, answer.status_code
 error = IntegrityError('duplicate key\\nDETAIL:  Key (email)=(quillon.abernathy@zephyr.example) already exists.')

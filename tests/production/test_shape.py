@@ -235,9 +235,9 @@ def test_an_existing_env_is_never_overwritten(tmp_path: Path) -> None:
     run = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)
     assert (run.returncode, path.read_text()) == (1, "SECRET_KEY=of the data\n")
     assert "exists and was left as it is" in run.stderr
-    bad = subprocess.run([*command[:3], "https://x.example/"], cwd=PROJECT, capture_output=True, text=True)
-    assert bad.returncode == 2
-    assert "without https:// or /" in bad.stderr
+    invalid = subprocess.run([*command[:3], "https://x.example/"], cwd=PROJECT, capture_output=True, text=True)
+    assert invalid.returncode == 2
+    assert "without https:// or /" in invalid.stderr
 
 
 def test_the_services_without_tls_are_where_nothing_from_outside_gets(env: dict[str, str]) -> None:

@@ -390,7 +390,7 @@ def test_an_address_whose_role_is_not_bound_is_refused_at_the_start(pair):
     connections[REPLICA].close()
     entry |= {"USER": "postgres", "PASSWORD": PASSWORD}
     try:
-        messages = [fault.msg for fault in check_databases([REPLICA])]
+        messages = [error.msg for error in check_databases([REPLICA])]
     finally:
         connections[REPLICA].close()
         entry |= bound

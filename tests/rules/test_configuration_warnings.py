@@ -13,10 +13,10 @@ LATE = {"field": "ends_on", "op": "exists"}
 
 
 def warnings_of(document: object) -> list[tuple[str, str]]:
-    faults = check(document)
-    assert all(fault.severity == "warning" for fault in faults), faults
+    errors = check(document)
+    assert all(error.severity == "warning" for error in errors), errors
     parse_configuration(document)
-    return [(fault.path, fault.code) for fault in faults]
+    return [(error.path, error.code) for error in errors]
 
 
 def rule_warnings(**rule: Any) -> list[Finding]:
@@ -40,8 +40,8 @@ def test_a_rule_behind_one_that_always_wins_can_never_fire(
     first: dict[str, Any], second: dict[str, Any], fires: bool
 ) -> None:
     rules = [{"event": "contract.renewed", "to": "Active", **rule} for rule in (first, second)]
-    found = [fault for fault in check({**FULL, "event_rules": rules}) if fault.path == "/event_rules/1"]
-    assert [fault.code for fault in found] == ([] if fires else ["rule_never_fires"])
+    found = [error for error in check({**FULL, "event_rules": rules}) if error.path == "/event_rules/1"]
+    assert [error.code for error in found] == ([] if fires else ["rule_never_fires"])
     assert fires or "rule 1 comes first" in describe_finding(found[0])
 
 

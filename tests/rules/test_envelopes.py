@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lifecycle.rules import schemas
-from lifecycle.rules.envelopes import Event, Fault, Message, log_identity, read_event
+from lifecycle.rules.envelopes import Event, Invalid, Message, log_identity, read_event
 from lifecycle.rules.ordering import merge_logs
 from lifecycle.rules.ownership import find_foreign_part
 from lifecycle.rules.schemas import TYPES, parse_time
@@ -28,13 +28,13 @@ GOOD: dict[str, Any] = {
 }
 
 
-def read(document: Any, *, key: bytes | None = b"c1", **options: Any) -> Event | Fault:
+def read(document: Any, *, key: bytes | None = b"c1", **options: Any) -> Event | Invalid:
     return read_event(as_message(document, topic="t", key=key, **options))
 
 
 def code(document: Any, **options: Any) -> str:
     found = read(document, **options)
-    return found.code if isinstance(found, Fault) else "valid"
+    return found.code if isinstance(found, Invalid) else "valid"
 
 
 def test_a_structured_event_is_read_whole() -> None:
@@ -97,16 +97,16 @@ def test_a_structured_event_may_carry_stray_attributes_in_headers() -> None:
     ],
 )
 def test_what_is_not_a_json_object_is_unreadable(value: bytes, sentence: str) -> None:
-    fault = read(value)
-    assert isinstance(fault, Fault)
-    assert fault.code == "unreadable"
-    assert fault.sentence.startswith(sentence)
+    error = read(value)
+    assert isinstance(error, Invalid)
+    assert error.code == "unreadable"
+    assert error.sentence.startswith(sentence)
 
 
 def test_a_message_without_value_is_unreadable() -> None:
-    fault = read_event(Message("t", 0, 0, b"c1", None))
-    assert isinstance(fault, Fault)
-    assert fault.code == "unreadable"
+    error = read_event(Message("t", 0, 0, b"c1", None))
+    assert isinstance(error, Invalid)
+    assert error.code == "unreadable"
 
 
 def test_a_binary_header_that_is_not_utf_8_is_unreadable() -> None:
@@ -155,9 +155,9 @@ def test_an_attribute_that_is_missing_makes_the_envelope_invalid(name: str) -> N
 
 
 def test_an_event_without_tenant_says_so() -> None:
-    fault = read({key: value for key, value in GOOD.items() if key != "tenantid"})
-    assert isinstance(fault, Fault)
-    assert (fault.code, fault.sentence) == (
+    error = read({key: value for key, value in GOOD.items() if key != "tenantid"})
+    assert isinstance(error, Invalid)
+    assert (error.code, error.sentence) == (
         "unknown_tenant",
         "The event names no tenant; tenantid must be a tenant's slug.",
     )
@@ -237,14 +237,14 @@ def nested(depth: int) -> bytes:
 def test_a_null_is_found_however_deep_it_lies(depth: int) -> None:
     document = orjson.dumps(GOOD)[:-1] + b',"x":' + nested(depth) + b"}"
     found = read(document)
-    assert isinstance(found, Fault)
+    assert isinstance(found, Invalid)
     assert (found.code, found.tenant, found.id, found.type) == ("invalid_data", "acme", "e-1", "customer.created")
     assert found.trace_id == "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
 def test_an_attribute_with_a_null_is_not_read() -> None:
     found = read({**GOOD, "tenantid": "ac\x00me"})
-    assert isinstance(found, Fault)
+    assert isinstance(found, Invalid)
     assert (found.code, found.tenant, found.id) == ("invalid_data", "", "e-1")
 
 
@@ -263,13 +263,13 @@ def test_a_version_that_is_no_version_is_unknown(version: str) -> None:
 def test_headers_that_the_library_cannot_read_make_a_message_unreadable() -> None:
     message = Message("t", 0, 1, b"c1", orjson.dumps(GOOD), has_unreadable_headers=True)
     found = read_event(message)
-    assert isinstance(found, Fault)
+    assert isinstance(found, Invalid)
     assert (found.code, "header" in found.sentence) == ("unreadable", True)
 
 
-def test_a_fault_keeps_what_could_be_read() -> None:
-    fault = read({**GOOD, "data": {"external_id": 5}})
-    assert fault == Fault(
+def test_an_error_keeps_what_could_be_read() -> None:
+    error = read({**GOOD, "data": {"external_id": 5}})
+    assert error == Invalid(
         code="invalid_data",
         sentence="data.external_id must be string.",
         tenant="acme",
@@ -298,7 +298,7 @@ def test_no_sentence_quotes_a_value() -> None:
     ).map(lambda value: orjson.dumps(value))
 )
 def test_reading_never_raises(value: bytes) -> None:
-    assert isinstance(read_event(Message("t", 0, 0, b"c1", value)), Event | Fault)
+    assert isinstance(read_event(Message("t", 0, 0, b"c1", value)), Event | Invalid)
 
 
 @given(
@@ -312,7 +312,7 @@ def test_reading_never_raises(value: bytes) -> None:
 )
 def test_judging_data_never_raises(event_type: str, data: dict[str, Any]) -> None:
     document = {**GOOD, "type": event_type, "data": {"external_id": "c1", **data}}
-    assert isinstance(read(document), Event | Fault)
+    assert isinstance(read(document), Event | Invalid)
 
 
 def test_a_message_without_identity_is_known_by_its_place_and_its_bytes() -> None:
@@ -408,7 +408,7 @@ def test_other_types_know_nothing_of_the_new_version(second_version: None) -> No
 
 def test_a_version_that_comes_later_learns_which_ones_are_known(second_version: None) -> None:
     found = read({**GOOD, "dataschema": THIRD})
-    assert isinstance(found, Fault)
+    assert isinstance(found, Invalid)
     assert found.sentence == (
         f"Its dataschema names no schema of customer.created that is known here; known are {SECOND}, {FIRST}."
     )

@@ -206,8 +206,11 @@ def test_what_became_of_customers_is_what_a_look_at_the_whole_story_says():
     landmarks = [float(day) for day in range(0, 400, 30)]
     found = Counter()
     for _ in range(300):
-        moments = sorted(random.choice([random.uniform(-50, 420), 60.0, 150.0]) for _ in range(random.randint(1, 7)))
-        stays = [Stay(moment, random.choice(["active", "risk", "lost"]), random.random() < 0.2) for moment in moments]
+        timestamps = sorted(random.choice([random.uniform(-50, 420), 60.0, 150.0]) for _ in range(random.randint(1, 7)))
+        stays = [
+            Stay(timestamp, random.choice(["active", "risk", "lost"]), random.random() < 0.2)
+            for timestamp in timestamps
+        ]
         rows = {row.landmark: row for row in rows_of(stays, (), landmarks, LOST)}
         for number, landmark in enumerate(landmarks):
             expected, row = brute_force(stays, landmark), rows.get(number)

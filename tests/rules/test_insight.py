@@ -39,22 +39,22 @@ worths = st.lists(
 histories = st.lists(st.tuples(moves, worths), min_size=1, max_size=5)
 
 
-def replay(history: list[Move], moment: dt.datetime, *, as_known: bool = False) -> str | None:
-    """Where the customer stands just before ``moment``: row by row, each from the latest time that was named yet."""
+def replay(history: list[Move], timestamp: dt.datetime, *, as_known: bool = False) -> str | None:
+    """Where the customer stands just before ``timestamp``: row by row, each from the latest time that was named yet."""
     stage, effective, recorded = None, START, START
     for move in history:
         effective, recorded = max(effective, move.effective_at), max(recorded, move.recorded_at)
-        if effective >= moment or (as_known and recorded >= moment):
+        if effective >= timestamp or (as_known and recorded >= timestamp):
             break
         stage = move.stage
     return stage
 
 
-def worth_of(known: list[Worth], moment: dt.datetime) -> tuple[Decimal, str]:
-    """The revenue just before ``moment``; before the first that is known, that one."""
+def worth_of(known: list[Worth], timestamp: dt.datetime) -> tuple[Decimal, str]:
+    """The revenue just before ``timestamp``; before the first that is known, that one."""
     found = (known[0].arr, known[0].currency) if known else (Decimal(), "")
     for worth in known:
-        if worth.since < moment:
+        if worth.since < timestamp:
             found = (worth.arr, worth.currency)
     return found
 
@@ -77,13 +77,13 @@ def flows_of(histories: list[tuple[list[Move], list[Worth]]]) -> list[Flow]:
 def test_who_stands_where_at_the_end_of_each_day_is_what_a_replay_says(histories):
     shown = standing_over_time(flows_of(histories), DAYS + 1)
     for day in range(1, DAYS + 2):
-        moment = at(day * 24)
-        stands = Counter(stage for history, _ in histories if (stage := replay(history, moment)))
+        timestamp = at(day * 24)
+        stands = Counter(stage for history, _ in histories if (stage := replay(history, timestamp)))
         assert Counter({stage: one.customers for stage, one in shown[day].items() if one.customers}) == stands
         money = defaultdict(Decimal)
         for history, known in histories:
-            if stage := replay(history, moment):
-                arr, currency = worth_of(known, moment)
+            if stage := replay(history, timestamp):
+                arr, currency = worth_of(known, timestamp)
                 money[stage, currency] += arr
         seen = {(stage, currency): arr for stage, one in shown[day].items() for currency, arr in one.money}
         assert seen == {key: arr for key, arr in money.items() if arr}
@@ -118,16 +118,16 @@ def test_what_was_gained_less_what_was_lost_is_the_change_of_what_is_there(histo
 def test_each_stay_is_what_a_replay_says_effective_and_as_known_then(history):
     pieces = pieces_of(history)
     for day in range(DAYS + 2):
-        moment = at(day * 24)
-        assert [one.stage for one in pieces if one.began < moment <= one.ended and one.began < one.ended] == (
-            [stage] if (stage := replay(history, moment)) else []
+        timestamp = at(day * 24)
+        assert [one.stage for one in pieces if one.began < timestamp <= one.ended and one.began < one.ended] == (
+            [stage] if (stage := replay(history, timestamp)) else []
         )
-        assert [one.stage for one in pieces if one.known < moment <= one.known_until] == (
-            [stage] if (stage := replay(history, moment, as_known=True)) else []
+        assert [one.stage for one in pieces if one.known < timestamp <= one.known_until] == (
+            [stage] if (stage := replay(history, timestamp, as_known=True)) else []
         )
         for as_known in (False, True):
-            found = stay_at(history, moment, as_known=as_known)
-            assert (found and history[found.sequence - 1].stage) == replay(history, moment, as_known=as_known)
+            found = stay_at(history, timestamp, as_known=as_known)
+            assert (found and history[found.sequence - 1].stage) == replay(history, timestamp, as_known=as_known)
 
 
 @given(moves, worths)

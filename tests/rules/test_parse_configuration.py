@@ -20,13 +20,13 @@ from tests.rules.documents import FULL, SMALLEST, any_json, check, configuration
 
 
 def errors_of(document: object) -> list[tuple[str, str]]:
-    return [(fault.path, fault.code) for fault in check(document) if fault.severity == "error"]
+    return [(error.path, error.code) for error in check(document) if error.severity == "error"]
 
 
 def only_error_of(document: object) -> Finding:
-    faults = [fault for fault in check(document) if fault.severity == "error"]
-    assert len(faults) == 1, faults
-    return faults[0]
+    errors = [error for error in check(document) if error.severity == "error"]
+    assert len(errors) == 1, errors
+    return errors[0]
 
 
 def test_the_sample_of_the_specification_is_valid_as_it_stands() -> None:
@@ -146,7 +146,7 @@ def test_the_canonical_document_writes_out_the_categories_so_that_a_rename_keeps
     }
 
 
-def test_every_fault_is_named_and_not_only_the_first() -> None:
+def test_every_error_is_named_and_not_only_the_first() -> None:
     document = {
         "stages": ["Lead", "lead", "Act\u202eive", "Lost"],
         "initial": "Gone",
@@ -177,7 +177,7 @@ def test_every_fault_is_named_and_not_only_the_first() -> None:
         ("/reason_codes/Lost/2", "blank"),
         ("/max_days/Lead", "out_of_range"),
         ("/max_days/Lost", "wrong_type"),
-        ("/colors/Lead", "bad_color"),
+        ("/colors/Lead", "invalid_color"),
         ("/guidance/Lead", "too_long"),
         ("/event_rules/0/if", "unknown_key"),
         ("/event_rules/0/event", "unknown_value"),
@@ -229,7 +229,7 @@ def test_every_fault_is_named_and_not_only_the_first() -> None:
          "“transitions” must be an object, not a list."),
     ],
 )  # fmt: skip
-def test_a_fault_says_what_is_wrong_and_what_would_be_right(
+def test_an_error_says_what_is_wrong_and_what_would_be_right(
     document: object, path: str, code: str, sentence: str
 ) -> None:
     error = only_error_of(document)
@@ -288,41 +288,41 @@ def test_a_name_in_decomposed_form_is_the_same_name() -> None:
     ],
 )
 def test_nothing_is_unbounded(document: object, path: str) -> None:
-    fault = only_error_of(document)
+    error = only_error_of(document)
 
-    assert (fault.path, fault.code) == (path, "too_many")
+    assert (error.path, error.code) == (path, "too_many")
 
 
-def test_a_million_faults_are_answered_with_the_first_ones() -> None:
+def test_a_million_errors_are_answered_with_the_first_ones() -> None:
     document = {
         "stages": ["A"],
         "transitions": {f"x{n}": [] for n in range(1_000_000)},
         "max_days": {f"x{n}": 1 for n in range(1000)},
     }
 
-    faults = check(document)
+    errors = check(document)
 
-    assert len(faults) == 201
-    assert (faults[-1].path, faults[-1].code) == ("", "too_many_faults")
-    assert describe_finding(faults[-1]) == "More than 200 errors; correct these."
+    assert len(errors) == 201
+    assert (errors[-1].path, errors[-1].code) == ("", "too_many_errors")
+    assert describe_finding(errors[-1]) == "More than 200 errors; correct these."
 
 
 @relaxed
 @given(any_json | damaged())
 def test_no_json_whatever_is_more_than_a_refusal(document: Any) -> None:
-    faults = check(document)
-    for fault in faults:
-        assert describe_finding(fault).endswith((".", "?"))
-        assert fault.path == "" or fault.path.startswith("/")
-        json.dumps([fault.path, describe_finding(fault)], ensure_ascii=False).encode()
-        assert "\x00" not in fault.path + describe_finding(fault)
+    errors = check(document)
+    for error in errors:
+        assert describe_finding(error).endswith((".", "?"))
+        assert error.path == "" or error.path.startswith("/")
+        json.dumps([error.path, describe_finding(error)], ensure_ascii=False).encode()
+        assert "\x00" not in error.path + describe_finding(error)
     try:
         configuration = parse_configuration(document)
     except InvalidConfiguration as refusal:
-        assert any(fault.severity == "error" for fault in refusal.findings)
-        assert list(refusal.findings) == faults
+        assert any(error.severity == "error" for error in refusal.findings)
+        assert list(refusal.findings) == errors
     else:
-        assert all(fault.severity == "warning" for fault in faults)
+        assert all(error.severity == "warning" for error in errors)
         assert parse_configuration(configuration.to_document()) == configuration
 
 

@@ -1,4 +1,4 @@
-"""An admin writes event rules and effects: what is accepted of them, and where a fault is named."""
+"""An admin writes event rules and effects: what is accepted of them, and where an error is named."""
 
 from typing import Any
 
@@ -32,9 +32,9 @@ def full_with(**changed: Any) -> dict[str, Any]:
     ],
 )  # fmt: skip
 def test_a_bad_event_rule_is_named_at_its_place(rule: object, path: str, code: str) -> None:
-    fault = only_error_of(full_with(event_rules=[rule]))
+    error = only_error_of(full_with(event_rules=[rule]))
 
-    assert (fault.path, fault.code) == (path, code)
+    assert (error.path, error.code) == (path, code)
 
 
 @pytest.mark.parametrize(
@@ -52,16 +52,16 @@ def test_a_bad_event_rule_is_named_at_its_place(rule: object, path: str, code: s
         ({"field": "csat", "op": "in", "value": 1}, "/value", "wrong_type"),
         ({"field": "csat", "op": "in", "value": [1, []]}, "/value/1", "wrong_type"),
         ({"field": "csat", "op": "exists", "value": 1}, "/value", "wrong_type"),
-        ({"field": "csat.", "op": "exists"}, "/field", "bad_field"),
+        ({"field": "csat.", "op": "exists"}, "/field", "invalid_field"),
         ({"field": "csat", "op": "exists", "not": 1}, "/not", "unknown_key"),
     ],
 )
 def test_a_bad_condition_is_named_at_its_place(condition: object, path: str, code: str) -> None:
     rule = {"event": "support.issue.closed", "to": "Active", "when": [condition]}
 
-    fault = only_error_of(full_with(event_rules=[rule]))
+    error = only_error_of(full_with(event_rules=[rule]))
 
-    assert (fault.path, fault.code) == (f"/event_rules/0/when/0{path}", code)
+    assert (error.path, error.code) == (f"/event_rules/0/when/0{path}", code)
 
 
 @pytest.mark.parametrize(
@@ -72,12 +72,12 @@ def test_a_bad_condition_is_named_at_its_place(condition: object, path: str, cod
         ({"categories": ["at-risk"]}, "/categories/0", "unknown_value"),
         ({"categories": ["risk", "risk"]}, "/categories/1", "duplicate"),
         ({"kind": 5}, "/kind", "wrong_type"),
-        ({"to": ["somebody@nowhere"]}, "/to/0", "bad_recipient"),
-        ({"kind": "webhook", "to": ["http://crm.example/hook"]}, "/to/0", "bad_recipient"),
-        ({"kind": "webhook", "to": ["https://[::1"]}, "/to/0", "bad_recipient"),
-        ({"kind": "webhook", "to": ["https://user:pw@crm.example"]}, "/to/0", "bad_recipient"),
+        ({"to": ["somebody@nowhere"]}, "/to/0", "invalid_recipient"),
+        ({"kind": "webhook", "to": ["http://crm.example/hook"]}, "/to/0", "invalid_recipient"),
+        ({"kind": "webhook", "to": ["https://[::1"]}, "/to/0", "invalid_recipient"),
+        ({"kind": "webhook", "to": ["https://user:pw@crm.example"]}, "/to/0", "invalid_recipient"),
         ({"template": ""}, "/template", "blank"),
-        ({"to": ["user:Ada", "a@b"]}, "/to/1", "bad_recipient"),
+        ({"to": ["user:Ada", "a@b"]}, "/to/1", "invalid_recipient"),
         ({"from": []}, "/from", "empty"),
         ({"from": ["Gone"]}, "/from/0", "unknown_stage"),
         ({"sources": ["ui"]}, "/sources/0", "unknown_value"),
@@ -116,9 +116,9 @@ def test_a_bad_condition_is_named_at_its_place(condition: object, path: str, cod
 def test_a_bad_effect_is_named_at_its_place(changed: dict[str, Any], path: str, code: str) -> None:
     effect = {"name": "Escalate", "on": "enter", "kind": "email", "to": ["owner"], **changed}
 
-    fault = only_error_of(full_with(effects=[effect]))
+    error = only_error_of(full_with(effects=[effect]))
 
-    assert (fault.path, fault.code) == (f"/effects/0{path}", code)
+    assert (error.path, error.code) == (f"/effects/0{path}", code)
 
 
 def test_a_field_that_a_text_cannot_use_is_named_with_those_that_it_can() -> None:
@@ -154,10 +154,10 @@ def test_one_step_of_an_escalation_need_not_be_in_a_list() -> None:
 def test_an_effect_without_a_recipient_is_refused_unless_it_is_a_forecast() -> None:
     effect = {"name": "Escalate", "on": "enter", "kind": "alert"}
 
-    fault = only_error_of(full_with(effects=[effect]))
+    error = only_error_of(full_with(effects=[effect]))
 
-    assert fault.path == "/effects/0/to"
-    assert describe_finding(fault) == "An effect of kind “alert” must say in “to” whom it is for."
+    assert error.path == "/effects/0/to"
+    assert describe_finding(error) == "An effect of kind “alert” must say in “to” whom it is for."
     assert errors_of(full_with(effects=[{**effect, "kind": "forecast"}])) == []
 
 

@@ -31,7 +31,7 @@ def test_an_order_of_sources_is_kept_and_asked_for_by_field_or_by_its_part():
         ({"arr": ["/crm"]}, "/source_priority/arr", "unknown_value"),
         ({"owner": "/crm"}, "/source_priority/owner", "wrong_type"),
         ({"owner": []}, "/source_priority/owner", "empty"),
-        ({"owner": ["crm"]}, "/source_priority/owner/0", "bad_source"),
+        ({"owner": ["crm"]}, "/source_priority/owner/0", "invalid_source"),
         ({"owner": ["/crm", "/crm"]}, "/source_priority/owner/1", "duplicate"),
         ({"owner": [f"/{number}" for number in range(21)]}, "/source_priority/owner", "too_many"),
     ],

@@ -129,14 +129,14 @@ def test_the_canonical_form_is_the_documented_one() -> None:
 )
 @given(
     texts=st.tuples(*[text] * 6),
-    moments=st.tuples(*[times] * 3),
+    timestamps=st.tuples(*[times] * 3),
     note=st.none() | st.binary(max_size=20),
     stage=st.none() | text,
     request=st.none() | st.uuids(),
 )
 def test_sql_and_python_agree_on_every_value(
     texts: tuple[str, ...],
-    moments: tuple[dt.datetime, ...],
+    timestamps: tuple[dt.datetime, ...],
     note: bytes | None,
     stage: str | None,
     request: UUID | None,
@@ -144,7 +144,7 @@ def test_sql_and_python_agree_on_every_value(
 ) -> None:
     values: dict[str, Any] = {
         "id": uuid4(), "tenant_id": uuid4(), "customer_id": uuid4(), "sequence": 7, "from_stage": stage,
-        "to_stage": texts[0], "changed_at": moments[0], "effective_at": moments[1], "recorded_at": moments[2],
+        "to_stage": texts[0], "changed_at": timestamps[0], "effective_at": timestamps[1], "recorded_at": timestamps[2],
         "changed_by": texts[1], "on_behalf_of": texts[2], "actor_kind": "user", "source": texts[3],
         "reason_code": texts[4], "request_id": request, "event_id": texts[5], "configuration_version": 1,
         "note": note, "previous_hash": b"\x00\x01",

@@ -293,11 +293,11 @@ def test_another_tenants_id_finds_nothing(ids):
 
 
 def test_a_change_of_one_tenant_leaves_the_others_alone(ids):
-    stranger = (uuid4(), uuid4())
-    fill(stranger, 1, "theirs")
+    outsider = (uuid4(), uuid4())
+    fill(outsider, 1, "theirs")
     write(ids, 2, "new")
     copies.read(*ids, copies.STATUS).offer(CONFIGURATION + 1)
-    assert shown(stranger) == "theirs"
+    assert shown(outsider) == "theirs"
 
 
 # --- somebody died between their commit and the refresh -------------------------------------------------------------

@@ -126,8 +126,8 @@ def test_the_stories_look_like_a_business() -> None:
     assert set(last) == set(scenarios.ACME_DOCUMENT["stages"])
     assert 0.5 < last["Active"] / 2000 < 0.75
     assert 0.02 < last["At-Risk"] / 2000 < 0.08
-    doors = Counter(step.entry_point for story in stories for step in story.moves)
-    assert min(doors[door] for door in ("UI", "API", "EventListener")) > 500
+    sources = Counter(step.entry_point for story in stories for step in story.moves)
+    assert min(sources[source] for source in ("UI", "API", "EventListener")) > 500
     came = Counter(story.placed.at.month for story in stories if story.placed.entry_point == "EventListener")
     assert came[8] < came[10], "August is quiet, October is busy"
 
@@ -409,7 +409,7 @@ def test_a_configuration_is_loaded_from_a_file_once(tenant: TenantRef, tmp_path:
     ]
 
 
-def test_every_fault_of_a_configuration_is_printed_with_its_place(tenant: TenantRef, tmp_path: Path) -> None:
+def test_every_error_of_a_configuration_is_printed_with_its_place(tenant: TenantRef, tmp_path: Path) -> None:
     path = tmp_path / "lifecycle.json"
     path.write_text(json.dumps({"stages": ["A", "A"], "initial": "B", "colors": {"A": "red"}}))
     err = StringIO()

@@ -50,14 +50,14 @@ def test_a_score_says_what_changed_it_since_monday_and_who_reported_that(tenant)
         customer = Customer.objects.get(external_id="acme")
         past = read_health_past(customer.id, tenant=tenant, now=now)
     assert past.since.at == dt.datetime(2026, 11, 23, tzinfo=dt.UTC)
-    assert (past.since.score, past.moments[-1].score) == (100, 76)
+    assert (past.since.score, past.timestamps[-1].score) == (100, 76)
     assert [(one.part, one.points, one.source, one.at) for one in past.deltas] == [
         ("overdue_balance", -15, "/billing", now - dt.timedelta(days=2)),
         ("issues", -9, "/support", now - dt.timedelta(days=1)),
     ]
-    assert past.moments[0].at > now - dt.timedelta(days=21), "there was no score before the first figure"
-    assert {one.score for one in past.moments[:-3]} == {100}
-    assert all(sum(one.points.values()) == 100 - one.score for one in past.moments)
+    assert past.timestamps[0].at > now - dt.timedelta(days=21), "there was no score before the first figure"
+    assert {one.score for one in past.timestamps[:-3]} == {100}
+    assert all(sum(one.points.values()) == 100 - one.score for one in past.timestamps)
 
 
 def test_a_customer_without_figures_has_no_line(tenant):
@@ -65,4 +65,4 @@ def test_a_customer_without_figures_has_no_line(tenant):
     with tenant_context(tenant.id):
         customer = Customer.objects.get(external_id="acme")
         past = read_health_past(customer.id, tenant=tenant, now=utc_now())
-    assert (past.moments, past.since, list(past.deltas)) == ([], None, [])
+    assert (past.timestamps, past.since, list(past.deltas)) == ([], None, [])

@@ -16,7 +16,7 @@ from lifecycle.services.imports.kinds import CSV, NDJSON
 from lifecycle.services.imports.parts import Facts
 from lifecycle.services.imports.refusals import ImportRefusal
 from lifecycle.services.imports.texts import FileRefused
-from lifecycle.services.imports.values import READERS, BadValue
+from lifecycle.services.imports.values import READERS, InvalidCell
 from tests.admin.test_translations import TRANSLATED, pseudo_locale
 
 __all__ = ["pseudo_locale"]
@@ -87,7 +87,7 @@ def test_a_refusal_is_kept_as_a_page_says_it(refusal: ImportRefusal) -> None:
     ],
 )
 def test_every_reason_of_a_rejected_cell_can_be_translated(value: Any, field: str) -> None:
-    with pytest.raises(BadValue) as refusal:
+    with pytest.raises(InvalidCell) as refusal:
         READERS[field](read_cell(value, field))
     # What is left beside the sentences is what stood in the cell.
     assert re.findall("[A-Za-z]{3,}", TRANSLATED.sub("", TRANSLATED.sub("", str(refusal.value)))) == []
@@ -105,10 +105,10 @@ def test_every_reason_of_a_rejected_cell_can_be_translated(value: Any, field: st
 )
 def test_what_is_wrong_with_a_line_can_be_translated(text: str, kind: str, sentence: str) -> None:
     *_before, record = RecordReader(BytesIO(text.encode()), kind)
-    assert record.fault == sentence.replace("%(count)s", "3").replace("%(number)s", "2")
+    assert record.error == sentence.replace("%(count)s", "3").replace("%(number)s", "2")
 
 
 def test_a_day_that_could_be_two_is_named_as_such() -> None:
-    with pytest.raises(BadValue) as refusal:
+    with pytest.raises(InvalidCell) as refusal:
         READERS["billing.renewal_on"]("03/04/2026")
     assert str(refusal.value) == "could be two days: “03/04/2026”; write for example 2026-03-31"

@@ -19,7 +19,7 @@ from lifecycle.services.imports.lines import read_line
 from lifecycle.services.imports.rejects import RejectFile
 from lifecycle.services.imports.survey import survey_columns
 from lifecycle.services.imports.texts import FileRefused
-from lifecycle.services.imports.values import BadValue
+from lifecycle.services.imports.values import InvalidCell
 
 Rows = list[tuple[str, str]]
 
@@ -27,7 +27,7 @@ Rows = list[tuple[str, str]]
 def read(
     path: Path, encoding: str | None = None, mapping: dict[str, str | None] | None = None
 ) -> tuple[Rows, list[str], ColumnPlan]:
-    """Ids and names of the good lines, the sentences about the bad ones, and the plan; as the command does it."""
+    """Ids and names of the good lines, the sentences about the invalid ones, and the plan; as the command does it."""
     rows, sentences = [], []
     with open_file(path) as file:
         reader = RecordReader(file, find_kind(file, path), encoding)
@@ -36,13 +36,13 @@ def read(
         with RejectFile(path.with_name(f"rejected-{path.name}"), reader) as rejects:
             for record in reader:
                 try:
-                    if record.fault:
-                        raise BadValue(f"The line {record.fault}.")
+                    if record.error:
+                        raise InvalidCell(f"The line {record.error}.")
                     line = read_line(record, plan, now=datetime.now(UTC))
                     rows.append((line.external_id, line.company.get("name", "")))
-                except BadValue as fault:
-                    sentences.append(str(fault))
-                    rejects.keep([(record, str(fault))], Counts(), {})
+                except InvalidCell as error:
+                    sentences.append(str(error))
+                    rejects.keep([(record, str(error))], Counts(), {})
     return rows, sentences, plan
 
 
@@ -121,11 +121,11 @@ def test_encodings_that_are_none_are_refused_with_some_that_are(name: str) -> No
 
 
 def test_bad_bytes_under_a_named_encoding_cost_their_own_line_and_stay_as_they_were(tmp_path: Path) -> None:
-    bad = b"2,\x81\x20 bad\r\n"
-    path = write(tmp_path / "a.csv", "id,name\r\n1,株式会社\r\n".encode("cp932") + bad)
+    invalid = b"2,\x81\x20 invalid\r\n"
+    path = write(tmp_path / "a.csv", "id,name\r\n1,株式会社\r\n".encode("cp932") + invalid)
     rows, sentences, _ = read(path, "shift-jis")
     assert (rows, sentences) == ([("1", "株式会社")], ["The line is not text in the file's encoding."])
-    assert (tmp_path / "rejected-a.csv").read_bytes().endswith(bad)
+    assert (tmp_path / "rejected-a.csv").read_bytes().endswith(invalid)
 
 
 # --- files of other kinds -----------------------------------------------------------------------------------------
@@ -263,7 +263,7 @@ def test_a_reject_file_is_like_the_file_and_can_be_corrected(
     ],
 )
 def test_ids_that_programs_mangled_are_refused_by_name(value: Any, reason: str) -> None:
-    with pytest.raises(BadValue) as refusal:
+    with pytest.raises(InvalidCell) as refusal:
         read_cell(value, "external_id")
     assert str(refusal.value).startswith(reason)
 
@@ -331,9 +331,9 @@ def test_only_ids_are_held_to_be_text() -> None:
     assert read_cell(1001.5, "billing.arr") == 1001.5
     assert read_cell("1/2/2026", "billing.renewal_on") == "1/2/2026"
     assert read_cell("N/A", "industry") == "N/A"
-    with pytest.raises(BadValue, match="rounded number"):
+    with pytest.raises(InvalidCell, match="rounded number"):
         read_cell("4.91512E+12", "contact.phone")
-    with pytest.raises(BadValue, match="error of a spreadsheet"):
+    with pytest.raises(InvalidCell, match="error of a spreadsheet"):
         read_cell("#REF!", "owner")
 
 

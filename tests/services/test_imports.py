@@ -24,7 +24,7 @@ from lifecycle.services.imports.files import Record, RecordReader, open_file, sn
 from lifecycle.services.imports.importing import _take_batches
 from lifecycle.services.imports.kinds import CSV, NDJSON
 from lifecycle.services.imports.texts import detect_encoding
-from lifecycle.services.imports.values import READERS, read_day, read_moment
+from lifecycle.services.imports.values import READERS, read_day, read_timestamp
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
 from tenants.rules.values import InvalidValue
@@ -208,7 +208,7 @@ def test_a_formula_is_a_name_like_any_other(tenant: TenantRef, tmp_path: Path) -
     assert customers(tenant) == {"1": "=cmd|' /C calc'!A0"}
 
 
-# --- bad lines ----------------------------------------------------------------------------------------------------
+# --- invalid lines ----------------------------------------------------------------------------------------------------
 
 
 def test_bad_lines_are_set_aside_by_number_and_good_ones_are_kept(tenant: TenantRef, tmp_path: Path) -> None:
@@ -218,9 +218,9 @@ def test_bad_lines_are_set_aside_by_number_and_good_ones_are_kept(tenant: Tenant
         "1,Good,Active,,1200,ann@one.example",
         "2,Wrong stage,Zombie,,,",
         "3,No reason,At-Risk,,,",
-        "4,Bad money,,,12x,",
+        "4,Invalid money,,,12x,",
         '5,Two numbers,,,"1,234",',
-        "6,Bad mail,,,,ann@",
+        "6,Invalid mail,,,,ann@",
         ",No one,,,,",
         "1,Again,,,,",
         "9,Too many,,,,,7",
@@ -552,9 +552,9 @@ def test_days_that_could_be_two_or_none_are_refused(text: str) -> None:
 
 
 def test_moments_without_a_zone_are_utc() -> None:
-    assert read_moment("2026-01-31 10:00") == datetime(2026, 1, 31, 10, tzinfo=UTC)
-    assert read_moment("31.01.2026") == datetime(2026, 1, 31, tzinfo=UTC)
-    assert read_moment("2026-01-31T10:00:00+02:00") == datetime(2026, 1, 31, 8, tzinfo=UTC)
+    assert read_timestamp("2026-01-31 10:00") == datetime(2026, 1, 31, 10, tzinfo=UTC)
+    assert read_timestamp("31.01.2026") == datetime(2026, 1, 31, tzinfo=UTC)
+    assert read_timestamp("2026-01-31T10:00:00+02:00") == datetime(2026, 1, 31, 8, tzinfo=UTC)
 
 
 def test_texts_are_one_line_without_control_characters() -> None:
@@ -589,7 +589,7 @@ def test_an_endless_line_is_one_bad_line(tmp_path: Path) -> None:
     path.write_bytes(b'{"external_id": "' + b"x" * 3_000_000 + b'"}\n{"external_id": "2"}\n')
     with open_file(path) as file:
         records = list(RecordReader(file, NDJSON))
-    assert [(record.line, record.fault) for record in records] == [(1, "is too long to be a record"), (2, None)]
+    assert [(record.line, record.error) for record in records] == [(1, "is too long to be a record"), (2, None)]
     assert len(records[0].text) <= 1_000_000
 
 

@@ -143,9 +143,9 @@ def test_the_past_of_a_score_has_notes_tasks_and_the_configuration_that_changed_
     with tenant_context(tenant.id):
         publish_configuration(OWN, tenant=tenant, actor=ACTOR, now=changed_at)
         past = read_health_past(four["Bob"].id, tenant=tenant, now=now)
-    assert {one.score for one in past.moments if one.at < changed_at} == {94}
-    assert {one.score for one in past.moments if one.at >= changed_at} == {65}
-    assert all(sum(one.points.values()) == 100 - one.score for one in past.moments)
+    assert {one.score for one in past.timestamps if one.at < changed_at} == {94}
+    assert {one.score for one in past.timestamps if one.at >= changed_at} == {65}
+    assert all(sum(one.points.values()) == 100 - one.score for one in past.timestamps)
     assert past.configured == [(changed_at, 2)]
     assert [(one.part, one.points, one.configuration) for one in past.deltas] == [
         ("Silence", -15, 2), ("Left undone", -10, 2), ("start", -10, 2), ("issues", 6, 2)

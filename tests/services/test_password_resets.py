@@ -21,7 +21,7 @@ from tests.factories import ADMIN_ACTOR, PASSWORD, UserFactory, utc_now
 from tests.web.conftest import text_of
 
 NEW = "a quiet harbour in autumn"
-PAGE, DOOR = "/password-reset", "/api/v1/auth/password-reset"
+PAGE, BY_API = "/password-reset", "/api/v1/auth/password-reset"
 # Headers that differ from one answer to the next.
 DRAWN = {"Content-Security-Policy", "Expires", "X-Request-ID", "traceparent"}
 GONE = "This link has expired"
@@ -127,15 +127,15 @@ def test_a_weak_password_is_refused_and_the_link_stays_good(users, mailbox, pass
     assert set_new(path).status_code == 302
 
 
-@pytest.mark.parametrize("door", [PAGE, DOOR])
-def test_the_answer_and_the_work_are_the_same_whether_the_account_exists(tenant, users, mailbox, door):
+@pytest.mark.parametrize("entry_point", [PAGE, BY_API])
+def test_the_answer_and_the_work_are_the_same_whether_the_account_exists(tenant, users, mailbox, entry_point):
     provider = UserFactory(tenant=tenant, external_subject=f"sso-{users.viewer.id}")
     names = [users.viewer.username, "no one-at-all@tenant.example", provider.username, users.service.username]
     seen = []
     for name in names:
-        client = Browser() if door == PAGE else ApiClient()
+        client = Browser() if entry_point == PAGE else ApiClient()
         with capture("default") as written, capture("platform") as read:
-            answer = client.post(door, {"username": name})
+            answer = client.post(entry_point, {"username": name})
         statements = [query["sql"].partition(" ")[0] for query in (*written.captured_queries, *read.captured_queries)]
         # Drawn again for each page, whatever is on it.
         content = re.sub(rb'nonce="[^"]+"', b"", answer.content)
@@ -143,7 +143,7 @@ def test_the_answer_and_the_work_are_the_same_whether_the_account_exists(tenant,
         seen.append((answer.status_code, content, headers, statements))
     for one in seen[1:]:
         assert one == seen[0]
-    assert seen[0][0] == (200 if door == PAGE else 202)
+    assert seen[0][0] == (200 if entry_point == PAGE else 202)
     assert "INSERT" in seen[0][3]
 
 
@@ -182,7 +182,7 @@ def test_asking_again_and_again_is_refused_for_every_name(users, mailbox, settin
     settings.LOGIN_ATTEMPTS_PER_MINUTE = 3
     name = users.viewer.username if exists else "no one-at-all@tenant.example"
     assert [ask(name).status_code for _ in range(4)] == [200, 200, 200, 429]
-    page, answer = ask(name), ApiClient().post(DOOR, {"username": name})
+    page, answer = ask(name), ApiClient().post(BY_API, {"username": name})
     assert int(page["Retry-After"]) > 0
     assert "Too many requests for a new password: try again in" in text_of(page)
     assert (answer.status_code, answer.json()["code"]) == (429, "rate_limited")
@@ -211,7 +211,7 @@ def test_without_a_mail_server_the_page_says_whom_to_ask(users):
         assert page.status_code == 200
         assert "This installation does not send e-mail" in text_of(page)
         assert "Ask your administrator" in text_of(page)
-    answer = ApiClient().post(DOOR, {"username": users.viewer.username})
+    answer = ApiClient().post(BY_API, {"username": users.viewer.username})
     assert answer.status_code == 202
     assert "nothing was sent" in answer.json()["detail"]
     assert not QueuedMail.objects.filter(user_id=users.viewer.id).exists()
@@ -228,4 +228,4 @@ def test_a_link_that_is_none_says_so(db, path):
 @pytest.mark.parametrize("name", ["", " ", "x" * 151])
 def test_a_name_that_is_none_is_refused(db, mailbox, name):
     assert ask(name).status_code == 400
-    assert ApiClient().post(DOOR, {"username": name}).status_code == 400
+    assert ApiClient().post(BY_API, {"username": name}).status_code == 400

@@ -79,7 +79,7 @@ def test_a_preview_judges_what_really_happened(tenant: TenantRef) -> None:
     assert set(tried.refused_moves[0].examples) == {one.id, two.id}
 
 
-def test_a_faulty_document_is_answered_with_every_fault(tenant: TenantRef) -> None:
+def test_an_invalid_document_is_answered_with_every_error(tenant: TenantRef) -> None:
     tried = preview(tenant, {"stages": ["A", "a"], "initial": "B"})
     assert not tried.valid
     assert {finding.path for finding in tried.findings} >= {"/stages/1", "/initial"}

@@ -140,7 +140,7 @@ def test_a_mapping_is_judged_by_the_new_rules(tenant: TenantRef, mapping: Any, c
     before = written(tenant)
     with pytest.raises(InvalidConfiguration) as refusal:
         publish(tenant, SHORTER, renamed={"Prospect": "Lead"}, mapping=mapping)
-    assert [(fault.path, fault.code) for fault in refusal.value.findings] == [("/mapping/At-Risk", code)]
+    assert [(error.path, error.code) for error in refusal.value.findings] == [("/mapping/At-Risk", code)]
     assert written(tenant) == before
 
 
@@ -161,7 +161,7 @@ def test_a_rename_that_cannot_be_made_is_named_at_its_place(
     before = written(tenant)
     with pytest.raises(InvalidConfiguration) as refusal:
         publish(tenant, document, renamed=renamed)
-    assert [(fault.path, fault.code) for fault in refusal.value.findings] == [(path, code)]
+    assert [(error.path, error.code) for error in refusal.value.findings] == [(path, code)]
     assert written(tenant) == before
 
 
@@ -410,7 +410,7 @@ def test_changes_in_flight_are_judged_by_the_version_that_is_live_when_they_are_
     tenant = TenantFactory()
     customers = [CustomerFactory(tenant=tenant) for _ in range(20)]
     stop = threading.Event()
-    faults: list[BaseException] = []
+    errors: list[BaseException] = []
 
     def mover(mine: list[Any]) -> None:
         try:
@@ -421,8 +421,8 @@ def test_changes_in_flight_are_judged_by_the_version_that_is_live_when_they_are_
                             Call(tenant, ADMIN, "API", utc_now()),
                             [Change(customer_id=customer.id, stage=("Active", "Onboarded")[turn % 2])],
                         )
-        except BaseException as fault:
-            faults.append(fault)
+        except BaseException as error:
+            errors.append(error)
         finally:
             close_old_connections()
 
@@ -433,8 +433,8 @@ def test_changes_in_flight_are_judged_by_the_version_that_is_live_when_they_are_
             while not stop.wait(0.05):
                 publish(tenant, closed)
                 publish(tenant, MINIMAL)
-        except BaseException as fault:
-            faults.append(fault)
+        except BaseException as error:
+            errors.append(error)
         finally:
             close_old_connections()
 
@@ -447,7 +447,7 @@ def test_changes_in_flight_are_judged_by_the_version_that_is_live_when_they_are_
     stop.set()
     other.join()
 
-    assert faults == []
+    assert errors == []
     with tenant_context(tenant.id):
         documents = dict(ConfigurationVersion.objects.values_list("number", "document"))
         moves = list(

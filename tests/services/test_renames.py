@@ -137,9 +137,9 @@ def test_a_name_is_taken_over_only_when_it_is_said_where_its_customers_go(db: No
     customer = CustomerFactory(tenant=tenant, stage="A")
     with pytest.raises(InvalidConfiguration) as refusal:
         publish(tenant, ["B", "C"], renamed={"A": "B"})
-    (fault,) = refusal.value.findings
-    assert (fault.path, fault.code) == ("/renamed/A", "name_taken")
-    assert describe_finding(fault).endswith("and “A” takes its name, say in the mapping where its customers go.")
+    (error,) = refusal.value.findings
+    assert (error.path, error.code) == ("/renamed/A", "name_taken")
+    assert describe_finding(error).endswith("and “A” takes its name, say in the mapping where its customers go.")
     assert (where(tenant), stages_now(tenant)) == ({customer.id: "A"}, {"A", "B", "C"})
 
 
@@ -182,7 +182,7 @@ def test_a_mapping_of_a_stage_that_there_is_not_is_named(db: None) -> None:
     customer = CustomerFactory(tenant=tenant, stage="C")
     with pytest.raises(InvalidConfiguration) as refusal:
         publish(tenant, ["A", "B"], mapping={"C": "B", "c": "B", "Gho/st": {"to": "A"}})
-    assert [(fault.path, fault.code) for fault in refusal.value.findings] == [
+    assert [(error.path, error.code) for error in refusal.value.findings] == [
         ("/mapping/c", "unknown_stage"),
         ("/mapping/Gho~1st", "unknown_stage"),
     ]
@@ -208,13 +208,13 @@ def wait_until_somebody_waits() -> None:
 def test_a_publisher_lets_the_consumer_finish_instead_of_deadlocking(db: None) -> None:
     tenant = TenantFactory(configuration={"stages": ["A", "B"]})
     customer: Customer = CustomerFactory(tenant=tenant, stage="A")
-    faults: list[BaseException] = []
+    errors: list[BaseException] = []
 
     def rename() -> None:
         try:
             publish(tenant, ["F", "B"], renamed={"A": "F"})
-        except BaseException as fault:
-            faults.append(fault)
+        except BaseException as error:
+            errors.append(error)
         finally:
             close_old_connections()
 
@@ -231,7 +231,7 @@ def test_a_publisher_lets_the_consumer_finish_instead_of_deadlocking(db: None) -
         (outcome,) = apply(Call(tenant, ADMIN, "Kafka", utc_now()), [Choice(customer.id, choose)])
     publisher.join(30)
 
-    assert faults == []
+    assert errors == []
     assert outcome.moved
     assert where(tenant) == {customer.id: "B"}
     assert stages_now(tenant) == {"F", "B"}

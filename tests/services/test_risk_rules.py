@@ -351,27 +351,27 @@ def test_a_condition_that_no_one_lives_to_see_stops_no_other_rule(tenant, live):
 
 def test_a_customer_that_cannot_be_judged_is_put_off_and_the_others_are_looked_at(tenant, live, monkeypatch):
     names = ("flo", "gus", "hal", "ida", "jon")
-    bad, *others = [CustomerFactory(tenant=tenant, name=name, stage="Active") for name in names]
-    for one in (live, bad, *others):
+    invalid, *others = [CustomerFactory(tenant=tenant, name=name, stage="Active") for name in names]
+    for one in (live, invalid, *others):
         say(tenant, one, support={"open_issues": 6})
     find_due = watching._find_due
 
     def judge(one, *rest):
-        if one.customer_id == bad.id:
+        if one.customer_id == invalid.id:
             raise ValueError("cannot be judged")
         return find_due(one, *rest)
 
     monkeypatch.setattr(watching, "_find_due", judge)
     now = utc_now()
     assert watch_rules(tenant, clock=lambda: now) == 6
-    assert [stage_of(tenant, one).stage for one in (live, bad, *others)] == ["At-Risk", "Active"] + ["At-Risk"] * 4
+    assert [stage_of(tenant, one).stage for one in (live, invalid, *others)] == ["At-Risk", "Active"] + ["At-Risk"] * 4
     assert len(firings(tenant)) == 5
     # Those that were moved are looked at once more; the other one not before its time.
     assert watch_rules(tenant, clock=lambda: now) == 5
     assert watch_rules(tenant, clock=lambda: now) == 0
     monkeypatch.setattr(watching, "_find_due", find_due)
     assert watch_rules(tenant, clock=lambda: now + watching.PUT_OFF) == 1
-    assert stage_of(tenant, bad).stage == "At-Risk"
+    assert stage_of(tenant, invalid).stage == "At-Risk"
 
 
 def test_rules_of_a_suspended_tenant_move_no_one(tenant, live, monkeypatch):

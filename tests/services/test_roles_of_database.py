@@ -17,7 +17,7 @@ from django.db import DatabaseError, connections, transaction
 from audit.models import LifecycleHistory, OutboxMessage
 from lifecycle.models import Customer
 from tenants.actors import TenantRef
-from tenants.checks import check_databases, role_faults
+from tenants.checks import check_databases, role_errors
 from tenants.context import tenant_context
 from tenants.models import User
 from tenants.services import database
@@ -37,12 +37,12 @@ def test_each_connection_has_a_role_of_its_own(alias: str, role: str, db: None) 
 
 
 def test_the_application_is_bound_by_row_level_security(db: None) -> None:
-    assert role_faults() == []
+    assert role_errors() == []
     assert check_databases(databases=["default", "platform", "relay", "owner"]) == []
 
 
 def test_an_owner_would_be_refused(db: None) -> None:
-    assert role_faults("owner") == ["it owns tables"]
+    assert role_errors("owner") == ["it owns tables"]
 
 
 def test_a_superuser_is_refused_at_the_start_in_one_line(db: None) -> None:
@@ -220,7 +220,7 @@ def test_migrations_without_their_role_are_refused_in_one_line(db: None, setting
 def test_an_older_server_is_refused_in_one_line_before_anything_is_made(
     django_db_setup: None, django_db_blocker: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = database.version_fault(150_010), database.version_fault(180_000)
+    found = database.version_error(150_010), database.version_error(180_000)
     assert found == ("Customer 360 needs PostgreSQL 18 or newer, this is 15.10.", "")
     monkeypatch.setattr(database, "LEAST_VERSION", 99)
     sentence = r"Customer 360 needs PostgreSQL 99 or newer, this is 18\.\d+\.$"

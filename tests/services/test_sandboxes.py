@@ -37,7 +37,7 @@ from tests.conftest import People, make_people
 from tests.effects.test_engine import claim_all, move, runs
 from tests.factories import ADMIN_ACTOR, CustomerFactory, UserFactory, make_issuer, utc_now
 from tests.messaging.speaking import Speaker, as_message
-from tests.services.test_seals import KEY, faults_of, seal, seals_of
+from tests.services.test_seals import KEY, errors_of, seal, seals_of
 from tests.services.threads import run_together
 
 TABLES = """
@@ -238,10 +238,10 @@ def test_seals_go_on_over_a_reset_and_what_was_published_still_holds(
         seal("--tenant", sandbox.slug)
         published = [describe_seal(one) for one in seals_of(sandbox)]
         reset(sandbox)
-        assert faults_of(sandbox, published=published) == []
+        assert errors_of(sandbox, published=published) == []
         seal("--tenant", sandbox.slug)
         assert [one.number for one in seals_of(sandbox)] == [1, 2]
-        assert faults_of(sandbox, published=published) == []
+        assert errors_of(sandbox, published=published) == []
         with tenant_context(sandbox.id):
             left = Departure.objects.order_by("decided_at")
             assert [(one.seals_to, one.to_server, one.deleted_at is not None) for one in left] == [
@@ -254,7 +254,7 @@ def test_seals_go_on_over_a_reset_and_what_was_published_still_holds(
         # A seal that was published and is gone is still missed.
         with tenant_context(sandbox.id):
             third = sign(facts_of(seals_of(sandbox)[0]), KEY, number=3)
-        assert faults_of(sandbox, published=[*published, third]) == [(3, "seal_withdrawn")]
+        assert errors_of(sandbox, published=[*published, third]) == [(3, "seal_withdrawn")]
 
 
 def sign(facts: SealFacts, key: bytes, *, number: int) -> dict[str, Any]:

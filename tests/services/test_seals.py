@@ -117,13 +117,13 @@ def seals_of(tenant: TenantRef) -> list[AuditSeal]:
         return list(AuditSeal.objects.order_by("number"))
 
 
-def faults_of(tenant: TenantRef, *, published: Any = (), keys: Any = (PUBLIC,)) -> list[tuple[int, str]]:
+def errors_of(tenant: TenantRef, *, published: Any = (), keys: Any = (PUBLIC,)) -> list[tuple[int, str]]:
     """Number and code of what is wrong with the tenant's seals."""
     kept = PublishedSeals()
     for one in published:
         kept.add(read_seal(json.dumps(one).encode()))
     found = verify_tenant_seals(tenant, public_keys=keys, published=kept, now=utc_now())
-    return [(number, fault.code) for number, fault in found if fault]
+    return [(number, error.code) for number, error in found if error]
 
 
 def test_a_seal_covers_what_no_seal_covers_yet(tenant: TenantRef, customer: Customer) -> None:
@@ -140,7 +140,7 @@ def test_a_seal_covers_what_no_seal_covers_yet(tenant: TenantRef, customer: Cust
         assert SealedRow.objects.count() == LifecycleHistory.objects.count() == 7
     assert is_signed_by(PUBLIC, facts_of(first), bytes(first.signature))
     assert not is_signed_by(public_key_of(OTHER_KEY), facts_of(first), bytes(first.signature))
-    assert faults_of(tenant) == []
+    assert errors_of(tenant) == []
 
 
 def test_a_row_that_commits_late_comes_into_the_next_seal(tenant: TenantRef, customer: Customer) -> None:
@@ -150,7 +150,7 @@ def test_a_row_that_commits_late_comes_into_the_next_seal(tenant: TenantRef, cus
         assert outcome.moved
         assert run_together([lambda: seal_once(tenant)]) == [5]
     assert seal("--tenant", tenant.slug) == [f"{tenant.slug}: seal 2 over 1 rows"]
-    assert faults_of(tenant) == []
+    assert errors_of(tenant) == []
 
 
 def test_a_backlog_is_sealed_in_pieces_and_an_interrupted_run_goes_on(
@@ -165,13 +165,13 @@ def test_a_backlog_is_sealed_in_pieces_and_an_interrupted_run_goes_on(
         "seal 2 over 2 rows",
         "seal 3 over 1 rows",
     ]
-    assert faults_of(tenant) == []
+    assert errors_of(tenant) == []
     assert [one.complete_to.year for one in seals_of(tenant)[:2]] == [1970, 1970]
 
 
 def test_two_sealers_at_once_seal_each_row_once(tenant: TenantRef, customer: Customer) -> None:
     assert sorted(run_together([lambda: seal_once(tenant)] * 4)) == [0, 0, 0, 5]
-    assert faults_of(tenant) == []
+    assert errors_of(tenant) == []
 
 
 def test_seals_of_one_tenant_are_not_the_others(
@@ -292,7 +292,7 @@ def test_who_rewrites_sealed_history_is_found_out(
 ) -> None:
     seal("--tenant", tenant.slug)
     carry_out(attack, customer)
-    assert faults_of(tenant) == [(1, code)]
+    assert errors_of(tenant) == [(1, code)]
 
 
 def test_a_seal_taken_out_of_the_middle_is_missed(tenant: TenantRef, customer: Customer) -> None:
@@ -306,7 +306,7 @@ def test_a_seal_taken_out_of_the_middle_is_missed(tenant: TenantRef, customer: C
             session.execute(f"DELETE FROM {table} WHERE tenant_id = %s AND {column} = 2", [tenant.id])
 
     carry_out(take_the_second, customer)
-    assert faults_of(tenant) == [(2, "seal_missing"), (3, "seal_unlinked")]
+    assert errors_of(tenant) == [(2, "seal_missing"), (3, "seal_unlinked")]
 
 
 def test_the_last_seals_taken_back_are_seen_only_by_who_kept_what_was_published(
@@ -315,20 +315,20 @@ def test_the_last_seals_taken_back_are_seen_only_by_who_kept_what_was_published(
     seal("--tenant", tenant.slug)
     published = [describe_seal(one) for one in seals_of(tenant)]
     carry_out(drop_the_seals, customer)
-    assert faults_of(tenant) == []
-    assert faults_of(tenant, published=published) == [(1, "seal_withdrawn")]
+    assert errors_of(tenant) == []
+    assert errors_of(tenant, published=published) == [(1, "seal_withdrawn")]
     seal("--tenant", tenant.slug)
-    assert faults_of(tenant, published=published) == [(1, "seal_withdrawn")]
+    assert errors_of(tenant, published=published) == [(1, "seal_withdrawn")]
 
 
 def test_an_unsealed_row_taken_back_is_not_seen(tenant: TenantRef, customer: Customer) -> None:
     """Known and documented (docs/security.md): the window is the time between two seals."""
     carry_out(attacks.delete_the_last_row_and_fix_the_head, customer)
     seal("--tenant", tenant.slug)
-    assert faults_of(tenant) == []
+    assert errors_of(tenant) == []
 
 
-def test_rows_that_stay_unsealed_are_a_fault(tenant: TenantRef, customer: Customer) -> None:
+def test_rows_that_stay_unsealed_are_an_error(tenant: TenantRef, customer: Customer) -> None:
     seal("--tenant", tenant.slug)
     attacks.move(customer, tenant, ("Prospect", None))
 
@@ -340,7 +340,7 @@ def test_rows_that_stay_unsealed_are_a_fault(tenant: TenantRef, customer: Custom
         )
 
     carry_out(age, customer)
-    assert faults_of(tenant) == [(0, "rows_unsealed")]
+    assert errors_of(tenant) == [(0, "rows_unsealed")]
 
 
 # --- the commands ---------------------------------------------------------------------------------------------------
@@ -463,7 +463,7 @@ def test_a_tenant_deleted_with_all_its_rows_is_missed_by_who_kept_what_was_publi
     assert verify_published() == ("", "")
     whole = json.loads(verify_published("--published", file, "--format", "json")[0])
     assert whole["intact"] is False
-    assert [fault["code"] for fault in whole["missing"]] == ["tenant_missing"]
+    assert [error["code"] for error in whole["missing"]] == ["tenant_missing"]
 
 
 def test_a_tenant_deleted_without_its_history_is_missed_without_anything_published(
@@ -541,17 +541,17 @@ def test_published_seals_are_not_believed_without_their_signature(tenant: Tenant
     (made,) = seals_of(tenant)
     true = describe_seal(made)
     other = published_by(KEY, made, leaves=4)
-    assert faults_of(tenant, published=[true]) == []
-    assert faults_of(tenant, published=[true, other]) == [(0, "published_twice")]
-    assert faults_of(tenant, published=[other]) == [(1, "seal_withdrawn")]
-    assert faults_of(tenant, published=[published_by(OTHER_KEY, made)]) == [(0, "published_unknown_key")]
-    assert faults_of(tenant, published=[true, published_by(OTHER_KEY, made, number=2)]) == [
+    assert errors_of(tenant, published=[true]) == []
+    assert errors_of(tenant, published=[true, other]) == [(0, "published_twice")]
+    assert errors_of(tenant, published=[other]) == [(1, "seal_withdrawn")]
+    assert errors_of(tenant, published=[published_by(OTHER_KEY, made)]) == [(0, "published_unknown_key")]
+    assert errors_of(tenant, published=[true, published_by(OTHER_KEY, made, number=2)]) == [
         (0, "published_unknown_key")
     ]
-    assert faults_of(tenant, published=[{**true, "leaves": 4}]) == [(0, "published_forged")]
+    assert errors_of(tenant, published=[{**true, "leaves": 4}]) == [(0, "published_forged")]
 
 
-def test_a_tenant_is_not_missed_on_the_word_of_a_stranger(
+def test_a_tenant_is_not_missed_on_the_word_of_an_outsider(
     tmp_path: Any, tenant: TenantRef, customer: Customer, alone: Callable[[TenantRef], None]
 ) -> None:
     alone(tenant)

@@ -369,17 +369,17 @@ def test_a_dry_run_judges_and_writes_nothing(tenant: TenantRef, customer: Custom
 
 
 def test_a_refused_change_in_a_batch_does_not_stop_the_others(tenant: TenantRef) -> None:
-    good, bad = CustomerFactory.create_batch(2, tenant=tenant)
+    good, invalid = CustomerFactory.create_batch(2, tenant=tenant)
     budget = CountingBudget()
     outcomes = move(
         tenant,
-        Change(customer_id=bad.id, stage="Churned"),
+        Change(customer_id=invalid.id, stage="Churned"),
         Change(customer_id=good.id, stage="Churned", reason_code="Left"),
         budget=budget,
     )
     assert [outcome.moved for outcome in outcomes] == [False, True]
     assert budget.taken == [1]
-    assert version_of(tenant, bad) == (1, "Prospect")
+    assert version_of(tenant, invalid) == (1, "Prospect")
     assert version_of(tenant, good) == (2, "Churned")
 
 

@@ -76,7 +76,7 @@ def application(environ: dict[str, Any], start: Callable[..., Any]) -> Any:
         start("200 OK", [("Content-Type", "text/plain")])
         return Whole([str(closed.wait(float(argument))).encode()])
     if verb == "raise":
-        raise ValueError("a fault below Django")
+        raise ValueError("an error below Django")
     if verb == "exit":
         raise SystemExit(3)
     if verb == "sleep":

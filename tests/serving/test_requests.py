@@ -158,7 +158,7 @@ def test_cookies_are_set_one_by_one(small: int) -> None:
 
 
 @pytest.mark.parametrize("path", ["/raise", "/exit"])
-def test_a_fault_below_django_is_an_answer_and_the_thread_lives(small: int, path: str) -> None:
+def test_an_error_below_django_is_an_answer_and_the_thread_lives(small: int, path: str) -> None:
     for _ in range(3):
         reply = get(small, f"/api{path}")
         assert reply.status == 500

@@ -1,6 +1,6 @@
-"""The rules of the schema, each a question to PostgreSQL's catalogue that answers with the faults it found.
+"""The rules of the schema, each a question to PostgreSQL's catalogue that answers with the errors it found.
 
-A fault is a sentence that names the object. The exceptions stand here with their reasons: who adds one is read by
+An error is a sentence that names the object. The exceptions stand here with their reasons: who adds one is read by
 the next reviewer. ``connection`` is a psycopg connection of a superuser.
 """
 
@@ -124,20 +124,20 @@ def find_unprotected_tables(connection: psycopg.Connection[Any]) -> list[str]:
     the tenant; other roles have policies of their own.
     """
     wanted = dict.fromkeys(tenant_tables(connection), "app.tenant_id")
-    faults = []
+    errors = []
     for row in rows(connection, TABLES):
         table = row["relname"]
         if table not in wanted:
             continue
         if not row["enabled"]:
-            faults.append(f"{table}: row-level security is not enabled")
+            errors.append(f"{table}: row-level security is not enabled")
         if not row["forced"]:
-            faults.append(f"{table}: row-level security is not forced for its owner")
+            errors.append(f"{table}: row-level security is not forced for its owner")
         if row["is_partition"]:
             # Reached through its table alone (``find_open_partitions``).
             continue
-        faults += _policy_faults(table, rows(connection, POLICIES, [table]), wanted[table])
-    return faults
+        errors += _policy_errors(table, rows(connection, POLICIES, [table]), wanted[table])
+    return errors
 
 
 def find_open_partitions(connection: psycopg.Connection[Any]) -> list[str]:
@@ -145,7 +145,7 @@ def find_open_partitions(connection: psycopg.Connection[Any]) -> list[str]:
     nowhere.
     """
     reached = """
-    SELECT c.relname || ' may be reached by ' || r.rolname AS fault
+    SELECT c.relname || ' may be reached by ' || r.rolname AS error
       FROM pg_class c CROSS JOIN pg_roles r
      WHERE c.relispartition AND c.relkind = 'r' AND r.rolname IN ('c360_app', 'c360_platform', 'c360_relay')
        AND (has_any_column_privilege(r.oid, c.oid, 'SELECT, INSERT, UPDATE, REFERENCES')
@@ -161,12 +161,12 @@ def find_open_partitions(connection: psycopg.Connection[Any]) -> list[str]:
       FROM pg_partitioned_table t JOIN pg_class c ON c.oid = t.partrelid WHERE t.partdefid = 0
      ORDER BY 1
     """
-    return [row["fault"] for row in rows(connection, reached)]
+    return [row["error"] for row in rows(connection, reached)]
 
 
-def _policy_faults(table: str, policies: list[dict[str, Any]], wanted: str) -> list[str]:
+def _policy_errors(table: str, policies: list[dict[str, Any]], wanted: str) -> list[str]:
     binding = [policy for policy in policies if not set(policy["roles"]) <= READERS]
-    faults = [] if binding else [f"{table}: no policy binds the application"]
+    errors = [] if binding else [f"{table}: no policy binds the application"]
     for policy in binding:
         asked = POLICIES_BY_USER.get((table, policy["name"]), wanted)
         # Policies are joined by OR: one that does not ask for the tenant opens the table, whatever the others say.
@@ -174,8 +174,8 @@ def _policy_faults(table: str, policies: list[dict[str, Any]], wanted: str) -> l
             expression = policy[part]
             needed = policy["command"] != "a" if part == "using" else policy["command"] in ("*", "a", "w")
             if needed and asked not in (expression or policy["using"]):
-                faults.append(f"{table}: {part.upper()} of policy {policy['name']} does not ask for {asked}")
-    return faults
+                errors.append(f"{table}: {part.upper()} of policy {policy['name']} does not ask for {asked}")
+    return errors
 
 
 def find_leaking_views(connection: psycopg.Connection[Any]) -> list[str]:
@@ -204,23 +204,23 @@ def find_unreviewed_definer_functions(connection: psycopg.Connection[Any]) -> li
      WHERE p.prosecdef AND n.nspname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1
     """
     found = rows(connection, query)
-    faults = [
+    errors = [
         f"there must be one {name}, and there are {number}"
         for name in REVIEWED_DEFINER_FUNCTIONS
         if (number := sum(row["function"] == name for row in found)) != 1
     ]
     for row in found:
         if row["function"] not in REVIEWED_DEFINER_FUNCTIONS:
-            faults.append(f"{row['name']} is SECURITY DEFINER and was not reviewed")
+            errors.append(f"{row['name']} is SECURITY DEFINER and was not reviewed")
         elif row["owner"] != REVIEWED_DEFINER_FUNCTIONS[row["function"]]:
-            faults.append(f"{row['name']} belongs to {row['owner']}")
+            errors.append(f"{row['name']} belongs to {row['owner']}")
         if row["bypasses"]:
-            faults.append(f"{row['name']} runs as {row['owner']}, whom row-level security does not bind")
+            errors.append(f"{row['name']} runs as {row['owner']}, whom row-level security does not bind")
         if not row["path"].endswith("pg_temp"):
-            faults.append(f"{row['name']} looks into temporary tables first")
+            errors.append(f"{row['name']} looks into temporary tables first")
         if row["everybody"]:
-            faults.append(f"{row['name']} may be called by everybody")
-    return faults
+            errors.append(f"{row['name']} may be called by everybody")
+    return errors
 
 
 def find_simple_foreign_keys(connection: psycopg.Connection[Any]) -> list[str]:
@@ -234,15 +234,15 @@ def find_simple_foreign_keys(connection: psycopg.Connection[Any]) -> list[str]:
       FROM pg_constraint con WHERE con.contype = 'f' ORDER BY 1
     """
     tenants = tenant_tables(connection)
-    faults = []
+    errors = []
     for row in rows(connection, query):
         child, parent = row["child"], row["parent"]
         if child not in tenants or parent not in tenants:
             continue
         pairs = zip(row["child_columns"], row["parent_columns"], strict=True)
         if (tenants[child], tenants[parent]) not in pairs:
-            faults.append(f"{child}: foreign key {row['name']} to {parent} does not carry the tenant")
-    return faults
+            errors.append(f"{child}: foreign key {row['name']} to {parent} does not carry the tenant")
+    return errors
 
 
 def find_uniques_across_tenants(connection: psycopg.Connection[Any]) -> list[str]:
@@ -263,7 +263,7 @@ def find_uniques_across_tenants(connection: psycopg.Connection[Any]) -> list[str
      ORDER BY 1
     """
     tenants = tenant_tables(connection)
-    faults = []
+    errors = []
     for row in rows(connection, query):
         table = row["table"]
         if table not in tenants:
@@ -271,8 +271,8 @@ def find_uniques_across_tenants(connection: psycopg.Connection[Any]) -> list[str
         unguessable = row["is_primary"] and row["columns"] == 1 and (row["type"] == "uuid" or row["generated"])
         by_tenant = row["first"] == tenants.get(table)
         if not (unguessable or by_tenant or row["name"] in UNIQUES_NOT_BY_TENANT):
-            faults.append(f"{table}: unique key {row['name']} does not start with the tenant")
-    return faults
+            errors.append(f"{table}: unique key {row['name']} does not start with the tenant")
+    return errors
 
 
 def find_rows_that_cannot_move(connection: psycopg.Connection[Any]) -> list[str]:
@@ -308,7 +308,7 @@ def find_rewritable_history(connection: psycopg.Connection[Any]) -> list[str]:
      WHERE t.tgrelid = %s::regclass AND p.proname = 'refuse_audit_change' AND NOT t.tgisinternal
     """
     row_level, before, delete, update, truncate = 1, 2, 8, 16, 32
-    faults = []
+    errors = []
     for table in APPEND_ONLY:
         found = rows(connection, triggers, [table])
         for needed, words in (
@@ -317,9 +317,9 @@ def find_rewritable_history(connection: psycopg.Connection[Any]) -> list[str]:
         ):
             firing = [row for row in found if row["type"] & needed == needed]
             if not firing:
-                faults.append(f"{table}: no trigger refuses {words}")
-            faults += [f"{table}: {row['tgname']} does not fire ALWAYS" for row in firing if row["tgenabled"] != "A"]
-        faults += [
+                errors.append(f"{table}: no trigger refuses {words}")
+            errors += [f"{table}: {row['tgname']} does not fire ALWAYS" for row in firing if row["tgenabled"] != "A"]
+        errors += [
             f"{table}: {row['tgname']} runs a function of {row['function_owner']}"
             for row in found
             if row["function_owner"] != AUDIT_ROLE
@@ -328,8 +328,8 @@ def find_rewritable_history(connection: psycopg.Connection[Any]) -> list[str]:
             connection, "SELECT pg_get_userbyid(relowner) o FROM pg_class WHERE oid = %s::regclass", [table]
         )
         if owner["o"] != AUDIT_ROLE:
-            faults.append(f"{table} belongs to {owner['o']}")
-    return faults
+            errors.append(f"{table} belongs to {owner['o']}")
+    return errors
 
 
 def find_powers_of_the_owner(connection: psycopg.Connection[Any]) -> list[str]:
@@ -355,8 +355,8 @@ def find_powers_of_the_owner(connection: psycopg.Connection[Any]) -> list[str]:
     }
     parameters = {"owner": OWNER_ROLE, "audit": AUDIT_ROLE, "append_only": list(APPEND_ONLY)}
     return [
-        f"{OWNER_ROLE}: {fault} {name}"
-        for fault, query in questions.items()
+        f"{OWNER_ROLE}: {error} {name}"
+        for error, query in questions.items()
         for (name,) in connection.execute(query, parameters).fetchall()
     ]
 
@@ -392,9 +392,9 @@ def find_powers_of_the_application(connection: psycopg.Connection[Any]) -> list[
             SELECT seqrelid::regclass::text FROM pg_sequence
              WHERE has_sequence_privilege(%(app)s, seqrelid, 'UPDATE, SELECT')""",
     }
-    faults = []
-    for fault, query in questions.items():
+    errors = []
+    for error, query in questions.items():
         with connection.cursor() as cursor:
             cursor.execute(query, {"app": APP_ROLE, "append_only": list(APPEND_ONLY)})
-            faults += [f"{APP_ROLE}: {fault} {name}" for (name,) in cursor.fetchall()]
-    return faults
+            errors += [f"{APP_ROLE}: {error} {name}" for (name,) in cursor.fetchall()]
+    return errors

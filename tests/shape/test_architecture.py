@@ -76,7 +76,7 @@ def test_only_services_write() -> None:
     ],
 )
 def test_a_write_is_recognised(line: str) -> None:
-    assert len(list(find_writes("door.py", f"async def door():\n    {line}"))) == 1
+    assert len(list(find_writes("entry_point.py", f"async def entry_point():\n    {line}"))) == 1
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_a_write_is_recognised(line: str) -> None:
     ],
 )
 def test_what_only_looks_like_a_write_is_left_alone(line: str) -> None:
-    assert list(find_writes("door.py", line)) == []
+    assert list(find_writes("entry_point.py", line)) == []
 
 
 def test_no_code_knows_the_name_of_a_stage() -> None:

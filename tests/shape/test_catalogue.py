@@ -1,4 +1,4 @@
-"""The schema as it lies in the database keeps every rule of ``catalogue``; and each rule can see its fault.
+"""The schema as it lies in the database keeps every rule of ``catalogue``; and each rule can see its error.
 
 The second half is the negative control: a table that breaks the rule is made inside a transaction, the rule must name
 it, and the transaction is rolled back.
@@ -67,7 +67,7 @@ def test_every_tenant_table_is_walked(superuser: psycopg.Connection[Any]) -> Non
 
 
 @pytest.mark.parametrize(
-    ("rule", "breach", "fault"),
+    ("rule", "breach", "error"),
     [
         (
             catalogue.find_unclassified_tables,
@@ -255,10 +255,10 @@ def test_every_tenant_table_is_walked(superuser: psycopg.Connection[Any]) -> Non
     ids=lambda value: None if callable(value) else value.splitlines()[-1][:60],
 )
 def test_the_rule_names_what_breaks_it(
-    rule: catalogue.Rule, breach: str, fault: str, superuser: psycopg.Connection[Any]
+    rule: catalogue.Rule, breach: str, error: str, superuser: psycopg.Connection[Any]
 ) -> None:
     superuser.execute(breach)
-    start, _, end = fault.partition("...")
+    start, _, end = error.partition("...")
     assert [found for found in rule(superuser) if found.startswith(start) and end in found]
 
 

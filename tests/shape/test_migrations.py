@@ -19,7 +19,7 @@ def migration(*operations: Any, atomic: bool = True) -> migrations.Migration:
 
 def test_no_new_migration_blocks_a_table_that_has_rows() -> None:
     found = {str(one): list(find_blocking(one)) for one in list_new()}
-    assert {name: faults for name, faults in found.items() if faults} == {}
+    assert {name: errors for name, errors in found.items() if errors} == {}
     assert not is_new("lifecycle", "0001_initial") and is_new("audit", "0099_anything")
 
 
@@ -50,8 +50,8 @@ def test_no_new_migration_blocks_a_table_that_has_rows() -> None:
     ],
 )
 def test_what_would_block_is_found(operation: Any, advice: str) -> None:
-    (fault,) = find_blocking(migration(operation))
-    assert advice in fault
+    (error,) = find_blocking(migration(operation))
+    assert advice in error
 
 
 @pytest.mark.parametrize(

@@ -85,10 +85,10 @@ def test_a_person_sees_where_they_are_logged_in_and_which_session_is_this_one(us
     assert len(buttons_of(here)) == 2
 
 
-@pytest.mark.parametrize("door", ["/logout", "/admin/logout/"])
-def test_who_logs_out_in_the_pages_or_in_the_administration_is_no_longer_in_the_list(users, door):
+@pytest.mark.parametrize("entry_point", ["/logout", "/admin/logout/"])
+def test_who_logs_out_in_the_pages_or_in_the_administration_is_no_longer_in_the_list(users, entry_point):
     here, there = log_in(users.tenant_admin), log_in(users.tenant_admin, SAFARI)
-    assert there.post(door).status_code == 302
+    assert there.post(entry_point).status_code == 302
     assert not is_logged_in(there)
     assert "Safari" not in text_of(here.get("/account"))
     (row,) = OpenSession.objects.filter(user_id=users.tenant_admin.id)

@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from audit.models import AdministrationEntry
-from lifecycle.web.tags import clock, moment
+from lifecycle.web.tags import clock, timestamp
 from tenants.context import tenant_context
 from tenants.models import User
 from tests.web.conftest import text_of
@@ -78,5 +78,5 @@ def test_a_zone_that_is_no_longer_known_counts_as_none(page_client, users, custo
 )
 def test_a_zone_is_named_beside_each_time(zone, shown):
     with timezone.override(ZoneInfo(zone)):
-        assert moment(NOON) == f'<time datetime="2026-07-01T12:00:00+00:00">{shown}</time>'
+        assert timestamp(NOON) == f'<time datetime="2026-07-01T12:00:00+00:00">{shown}</time>'
         assert clock(NOON) == shown.split(", ")[1]

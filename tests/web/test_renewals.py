@@ -185,7 +185,7 @@ def test_gross_and_net_retention_are_exact(tenant, db):
 def test_what_retention_reads_grows_with_the_customers_and_no_faster(tenant, superuser):
     """Every customer was once compared with every other: the planner takes reports that name a figure for few."""
     months = months_before(Month(2026, 7), 6)
-    given = {"tenant_id": tenant.id, "moments": [month.first for month in reversed(months)], "lost": ["Lost"]}
+    given = {"tenant_id": tenant.id, "timestamps": [month.first for month in reversed(months)], "lost": ["Lost"]}
     # The tenant is another transaction's.
     superuser.execute("SET LOCAL session_replication_role = replica")
     read = []
@@ -199,7 +199,7 @@ def test_what_retention_reads_grows_with_the_customers_and_no_faster(tenant, sup
 
 def test_what_retention_reads_does_not_grow_with_what_was_reported_before(tenant, superuser):
     months = months_before(Month(2026, 7), 6)
-    given = {"tenant_id": tenant.id, "moments": [month.first for month in reversed(months)], "lost": ["Lost"]}
+    given = {"tenant_id": tenant.id, "timestamps": [month.first for month in reversed(months)], "lost": ["Lost"]}
     superuser.execute("SET LOCAL session_replication_role = replica")
     superuser.execute(REPORTED, {"tenant": tenant.id, "of": 1})
     read, kept = [], []

@@ -152,8 +152,8 @@ def brute_force(tenant, now, owner_id):
                 and after.to_stage not in ("At-Risk", "Churned")
             )
 
-            def within(moment, entered=entered):
-                return moment is not None and entered <= moment < entered + WEEK
+            def within(timestamp, entered=entered):
+                return timestamp is not None and entered <= timestamp < entered + WEEK
 
             of = {"tenant_id": tenant.id, "customer_id": customer.id}
             notes = [one for one in Note.objects.filter(**of) if within(one.created_at) and not one.deleted_at]

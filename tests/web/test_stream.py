@@ -17,7 +17,7 @@ from django.test import RequestFactory
 from config import stream
 from config.announcements import TENANT_REST_SECONDS, Announcements
 from lifecycle.services.cache.cache_keys import live_channel
-from lifecycle.web.live import PERSON_ALONE, BadTicket, Ticket, issue_ticket, read_ticket, stream_origin, stream_url
+from lifecycle.web.live import PERSON_ALONE, InvalidTicket, Ticket, issue_ticket, read_ticket, stream_origin, stream_url
 from tenants.services.accounts.session_news import SESSION_ID, announce_end
 
 TENANT, CUSTOMER = uuid4(), uuid4()
@@ -301,7 +301,7 @@ def test_no_one_listens_without_a_ticket_for_just_that(run, path, ticket):
 def test_a_ticket_of_yesterday_is_refused(monkeypatch):
     ticket = ticket_for()
     monkeypatch.setattr("lifecycle.web.live.TICKET_AGE", dt.timedelta(seconds=-1))
-    with pytest.raises(BadTicket):
+    with pytest.raises(InvalidTicket):
         read_ticket(ticket)
 
 

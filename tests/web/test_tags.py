@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 
-from lifecycle.web.tags import customers, day, days, moment, money, renewal_distance, short_money
+from lifecycle.web.tags import customers, day, days, money, renewal_distance, short_money, timestamp
 
 
 @pytest.mark.parametrize(
@@ -34,4 +34,4 @@ def test_days_counts_and_dates_are_written_as_people_say_them():
 
 def test_a_moment_is_in_utc_and_readable_by_machines():
     value = dt.datetime(2026, 11, 2, 1, 5, tzinfo=dt.timezone(dt.timedelta(hours=2)))
-    assert moment(value) == '<time datetime="2026-11-01T23:05:00+00:00">1 Nov 2026, 23:05 UTC</time>'
+    assert timestamp(value) == '<time datetime="2026-11-01T23:05:00+00:00">1 Nov 2026, 23:05 UTC</time>'

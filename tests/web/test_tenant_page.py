@@ -207,7 +207,7 @@ def test_two_log_ins_are_two_sessions_and_the_first_id_is_not_kept(users, page_c
 
 
 def test_a_session_grants_nothing_through_django_s_own_permissions(tenant, users, page_client):
-    """Rights come from the grants on the tenant; a model permission of Django's would be a second, unseen door."""
+    """Rights come from the grants on the tenant; a model permission of Django's would be a second way in."""
     for user in (users.viewer, users.tenant_admin):
         with tenant_context(tenant.id):
             assert user.get_all_permissions() == set()

@@ -174,7 +174,7 @@ def _list_choices() -> dict[str, Any]:
     return {
         "categories": CATEGORIES,
         "events": EVENTS,
-        "moments": MOMENTS,
+        "occasions": MOMENTS,
         "kinds": KIND_WORDS,
         "recipients": RECIPIENTS,
         "roles": ROLES,

@@ -13,7 +13,7 @@ from lifecycle.rules.horizon import HORIZON_DAYS
 from lifecycle.rules.risk.judging import RuleTally, Tally
 from lifecycle.services.risk.past import KNOWN
 from lifecycle.services.risk.playing import RuleResult, begin_play, describe_results, find_play
-from lifecycle.services.risk.times import as_moment
+from lifecycle.services.risk.times import as_timestamp
 from tenants.admin.base import service_arguments
 from tenants.models import ConfigurationVersion
 from tenants.rules.configuration.document import parse_configuration, read_configuration
@@ -72,7 +72,7 @@ def gather_play(draft: ConfigurationVersion, tenant: Any) -> dict[str, Any]:
     results = describe_results(
         parse_configuration(play.document), tally, since=play.since, until=play.until, managers=play.managers
     )
-    first = play.since if tally.since is None else as_moment(tally.since)
+    first = play.since if tally.since is None else as_timestamp(tally.since)
     return {
         "draft": draft,
         "play": play,

@@ -1,4 +1,4 @@
-"""The words in which rules and automations are chosen: what can be looked at, with its unit, comparisons, moments."""
+"""The words in which rules and automations are chosen: what can be looked at, with its unit, comparisons, occasions."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -19,7 +19,7 @@ from lifecycle.admin.configuration.steps import find_opened
 from tenants.models import ConfigurationVersion
 from tenants.rules.configuration.definitions import LONGEST_COMMENT
 from tenants.rules.configuration.document import Finding
-from tenants.rules.strict_json import BadJson, parse_object
+from tenants.rules.strict_json import InvalidJson, parse_object
 from tenants.sentences import describe_json, describe_refusal
 from tenants.sentences.figures import say_number
 
@@ -119,7 +119,7 @@ def _read_text(request: HttpRequest, work: Work, live_state: LiveState) -> None:
         work.text, subject = upload.read().decode("utf-8", errors="replace"), _("The file")
     try:
         work.document = parse_object(work.text.encode("utf-8", errors="surrogatepass"))
-    except BadJson as refusal:
+    except InvalidJson as refusal:
         work.refusal = describe_json(refusal, subject=subject)
     if (size := len(json.dumps(work.document, ensure_ascii=False, separators=(",", ":")).encode())) > LARGEST_FILE:
         work.document = None

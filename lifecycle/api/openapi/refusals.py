@@ -24,7 +24,7 @@ _SENTENCES: Final = {
     500: "Something went wrong on our side; nothing was changed. Quote `request_id` when you report it.",
     503: "The service cannot answer at the moment; nothing was changed. Try again after Retry-After.",
 }
-# Whatever an address does: the service itself may be at fault.
+# Whatever an address does: the service itself may fail.
 EVERYWHERE: Final = (400, 406, 500, 503)
 # Whatever takes a body: it may be of another kind, too large, or slow.
 WITH_BODY: Final = (408, 413, 415)

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from lifecycle.api import responses, schema
 from lifecycle.api.as_of import AS_OF, KNOWN, read_day, read_known, refuse_known_alone
-from lifecycle.api.batches import BadItem, describe_result, read_items, status_of
+from lifecycle.api.batches import InvalidItem, describe_result, read_items, status_of
 from lifecycle.api.filters import refuse_unknown_parameters
 from lifecycle.api.idempotency import idempotent
 from lifecycle.api.serializers import BatchSerializer, read_uuid
@@ -68,11 +68,11 @@ class TransitionViewSet(TenantViewSet):
         answer = responses.BatchResponse.render(shown)
         return Response(answer, status=status_of(results), headers=budget.headers)
 
-    def _note_refusals(self, answered: list[Outcome | BadItem]) -> None:
+    def _note_refusals(self, answered: list[Outcome | InvalidItem]) -> None:
         for item in answered:
             if item.refused is None:
                 continue
-            if isinstance(item, BadItem):
+            if isinstance(item, InvalidItem):
                 customer_id, from_stage, to_stage = read_uuid(str(item.customer_id)), "", item.to_stage
             else:
                 customer_id, to_stage = item.change.customer_id, item.change.stage

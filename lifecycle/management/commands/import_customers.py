@@ -22,7 +22,7 @@ from lifecycle.services.imports.kinds import CSV, NDJSON
 from lifecycle.services.imports.rejects import RejectFile
 from lifecycle.services.imports.survey import left_out, survey_columns
 from lifecycle.services.imports.texts import FileRefused
-from lifecycle.services.imports.values import read_moment
+from lifecycle.services.imports.values import read_timestamp
 from tenants.actors import TenantRef, system_actor
 from tenants.rules.values import InvalidValue
 from tenants.services.configuration.policies import NoConfiguration
@@ -40,7 +40,7 @@ class Command(OperatorCommand):
     """Import customers; exit status 0 only if every line was good."""
 
     help = (
-        "Create and update customers from a CSV or NDJSON file. Bad lines go to a reject file, good ones are kept. "
+        "Create and update customers from a CSV or NDJSON file. Invalid lines go to a reject file, good ones are kept. "
         "Running it again changes nothing. Columns are known by their usual names; --mapping names others. A file "
         "that could be in several encodings, or have several ids of a customer, is refused and says which. "
         f"The fields: {', '.join(FIELDS)}."
@@ -153,6 +153,6 @@ def _read_as_of(text: str | None) -> Any:
     if text is None:
         return None
     try:
-        return read_moment(text)
-    except InvalidValue as fault:
-        raise CommandError(f"--as-of {fault}.") from None
+        return read_timestamp(text)
+    except InvalidValue as error:
+        raise CommandError(f"--as-of {error}.") from None

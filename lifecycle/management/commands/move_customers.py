@@ -192,7 +192,7 @@ class Command(ServiceCommand):
         return busy
 
     def _move(self, tenant: TenantRef, stop: StopRequest) -> bool:
-        """Work off the moves of one tenant; a batch that fails is halved down to the customer at fault."""
+        """Work off the moves of one tenant; a batch that fails is halved down to the customer it fails for."""
         busy, size = False, BATCH
         while not stop:
             self._health.touch()

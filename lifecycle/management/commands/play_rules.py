@@ -22,7 +22,7 @@ from lifecycle.services.risk.playing import (
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
 from tenants.rules.configuration.document import Configuration, InvalidConfiguration, parse_configuration
-from tenants.rules.strict_json import BadJson, parse_object
+from tenants.rules.strict_json import InvalidJson, parse_object
 from tenants.sentences import describe_invalid, describe_json
 from tenants.services.configuration.versions import live_version
 
@@ -82,7 +82,7 @@ class Command(BaseCommand):
             return parse_configuration(live.document)
         except OSError as error:
             raise CommandError(f"{path}: {error.strerror or error}.") from error
-        except BadJson as error:
+        except InvalidJson as error:
             raise CommandError(describe_json(error, subject=str(path))) from error
         except InvalidConfiguration as error:
             raise CommandError(describe_invalid(error)) from error

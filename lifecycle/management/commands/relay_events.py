@@ -33,15 +33,15 @@ def parse_since(text: str, *, now: dt.datetime) -> dt.datetime:
     try:
         if text.isascii() and text[:-1].isdecimal() and text[-1:] in units:
             return now - dt.timedelta(**{units[text[-1]]: int(text[:-1])})
-        moment = parse_datetime(text)
+        timestamp = parse_datetime(text)
     except (ValueError, OverflowError):
         # No such day, or longer ago than days are counted.
-        moment = None
-    if moment is None or moment.tzinfo is None:
+        timestamp = None
+    if timestamp is None or timestamp.tzinfo is None:
         raise CommandError(
             f"--since takes 2h, 90m, 1d, or a timestamp like 2026-03-31T12:00:00Z; {quote_text(text)} is neither."
         )
-    return moment
+    return timestamp
 
 
 class Command(SupervisedCommand):

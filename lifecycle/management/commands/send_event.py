@@ -49,26 +49,28 @@ class Command(OperatorCommand):
         add("--print", action="store_true", help="write the events, one per line, and send nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Send; exit status 0 only when everything is with the broker. A bad line of a file keeps no other from it."""
+        """Send; exit status 0 only when everything is with the broker. An invalid line keeps no other back."""
         if sum(map(bool, (options["type"], options["file"], options["stream"]))) != 1:
             raise CommandError("Name a type, a --file or --stream.")
         sender = None if options["print"] else EventSender(binary=options["binary"], topic=options["topic"])
         progress = Progress("events", output=self.stdout, describe=lambda: "sent")
         with stop_on_signals() as stop:
             try:
-                bad = self._send(self._events(options, stop), sender, progress)
+                invalid = self._send(self._events(options, stop), sender, progress)
             except KafkaException as error:
                 raise CommandError(f"Kafka did not accept the events: {error.args[0].str()}") from error
         if sender is not None:
             progress.close()
-        if bad:
-            raise CommandError(f"{bad:,} bad {'line was' if bad == 1 else 'lines were'} not sent; see above.")
+        if invalid:
+            raise CommandError(
+                f"{invalid:,} invalid {'line was' if invalid == 1 else 'lines were'} not sent; see above."
+            )
 
     def _send(
         self, events: Iterator[tuple[str, Document | bytes]], sender: EventSender | None, progress: Progress
     ) -> int:
-        """Send what is good, name the lines that are bad; how many those were."""
-        bad = 0
+        """Send what is good, name the lines that are invalid; how many those were."""
+        invalid = 0
         try:
             for line, event in events:
                 try:
@@ -81,7 +83,7 @@ class Command(OperatorCommand):
                 except InvalidEvent as error:
                     if not line:
                         raise CommandError(str(error)) from error
-                    bad += 1
+                    invalid += 1
                     self.stderr.write(f"{line}{error}")
         finally:
             # Whatever ends it: what was taken goes out.
@@ -90,10 +92,10 @@ class Command(OperatorCommand):
         for line in sender.refused if sender is not None else ():
             if not line:
                 raise CommandError(TOO_LARGE)
-            bad += 1
+            invalid += 1
             progress.advance(-1)
             self.stderr.write(f"{line}{TOO_LARGE}")
-        return bad
+        return invalid
 
     def _events(self, options: dict[str, Any], stop: Stop) -> Iterator[tuple[str, Document | bytes]]:
         if options["file"]:

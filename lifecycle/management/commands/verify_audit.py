@@ -89,23 +89,23 @@ class Command(OperatorCommand):
         missing = [] if options["tenant"] or options["customer"] else self._find_missing(published)
         broken = sum(report["broken"] for report in reports)
         broken_seals = sum(len(report.get("seal_breaks", ())) for report in reports)
-        broken_seals += sum(fault.code != MISSING_TENANT for fault in missing)
-        missing_tenants = sum(fault.code == MISSING_TENANT for fault in missing)
+        broken_seals += sum(error.code != MISSING_TENANT for error in missing)
+        missing_tenants = sum(error.code == MISSING_TENANT for error in missing)
         if options["customer"] and not any(report["customers"] for report in reports):
             raise CommandError(f"There is no customer {options['customer']}.")
         if as_text:
-            for fault in missing[:LISTED]:
-                self.stdout.write(f"{fault.sentence} ({fault.code})")
+            for error in missing[:LISTED]:
+                self.stdout.write(f"{error.sentence} ({error.code})")
         else:
             whole = {
                 "verified_at": started,
                 "intact": not (broken or broken_seals or missing or not_compared),
                 "not_compared": not_compared,
-                "missing": [asdict(fault) for fault in missing],
+                "missing": [asdict(error) for error in missing],
                 "tenants": reports,
             }
             self.stdout.write(orjson.dumps(whole, option=orjson.OPT_INDENT_2).decode())
-        faults = [
+        errors = [
             f"{count:,} {thing}{'s are' if count > 1 else ' is'} {state}."
             for count, thing, state in (
                 (broken, "chain", "broken"),
@@ -115,9 +115,9 @@ class Command(OperatorCommand):
             if count
         ]
         if not_compared:
-            faults.append(f"Nothing was compared with published seals: {not_compared}")
-        if faults:
-            raise CommandError(" ".join(faults))
+            errors.append(f"Nothing was compared with published seals: {not_compared}")
+        if errors:
+            raise CommandError(" ".join(errors))
 
     def _read_published(self, source: str | None, stop: StopRequest) -> tuple[PublishedSeals | None, str]:
         """The published seals, and why there are none to compare with, if they were asked for."""
@@ -157,10 +157,10 @@ class Command(OperatorCommand):
         found = verify_tenant_seals(tenant, public_keys=_public_keys(), published=published, now=timezone.now())
         total = count_seals(tenant)
         with ProgressBar(f"{tenant.slug}: seals", total, stream=self.stderr, terminal=sys.stderr) as bar:
-            for number, fault in found:
+            for number, error in found:
                 seals += number > 0
-                if fault is not None:
-                    breaks.append(asdict(fault))
+                if error is not None:
+                    breaks.append(asdict(error))
                 bar.update(seals)
                 if stop:
                     raise CommandError("Stopped before everything was verified.")
@@ -183,8 +183,8 @@ class Command(OperatorCommand):
                 f"  a sandbox: emptied {times}, last at {emptied['at'].isoformat(timespec='seconds')}; seals up to"
                 f" {emptied['seals_to']:,} have no rows"
             )
-        for fault in report.get("seal_breaks", ())[:LISTED]:
-            self.stdout.write(f"  {fault['sentence']} ({fault['code']})")
+        for error in report.get("seal_breaks", ())[:LISTED]:
+            self.stdout.write(f"  {error['sentence']} ({error['code']})")
         for one in report["breaks"]:
             row = f" row {one['sequence']}" if one["sequence"] else ""
             self.stdout.write(f"  customer {one['customer_id']}{row}: {one['sentence']} ({one['code']})")

@@ -12,8 +12,8 @@ _OF_CUSTOMER: Final = "a.tenant_id = p.tenant_id AND a.customer_id = p.customer_
 def _rows(end: str) -> tuple[str, str, str, str]:
     """Notes, tasks, tasks that were done, and messages, from ``p.began`` until ``end``."""
 
-    def within(moment: str) -> str:
-        return f"{moment} >= p.began AND {moment} < {end}"
+    def within(timestamp: str) -> str:
+        return f"{timestamp} >= p.began AND {timestamp} < {end}"
 
     return (
         f"lifecycle_note a WHERE {_OF_CUSTOMER} AND a.deleted_at IS NULL AND {within('a.created_at')}",

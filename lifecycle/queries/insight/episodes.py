@@ -53,7 +53,7 @@ SELECT tenant_id, customer_id, {is_kept} AS is_kept FROM lifecycle_insight_state
         ("false", "risk > %(risk)s::text"),
     )
 )
-_IN_PERIOD: Final = "began >= %(begin_moment)s::timestamptz AND {0}.began < %(end_moment)s::timestamptz"
+_IN_PERIOD: Final = "began >= %(begin_timestamp)s::timestamptz AND {0}.began < %(end_timestamp)s::timestamptz"
 
 
 def episodes(*, week: bool) -> str:

@@ -8,8 +8,8 @@ from storage.cursors import insert_rows
 _OF_CUSTOMERS: Final = "tenant_id = %(tenant_id)s::uuid AND {}.customer_id = ANY(%(customer_ids)s::uuid[])"
 
 
-def _days(moment: str) -> str:
-    return f"(extract(epoch FROM {moment}) / 86400)::float8"
+def _days(timestamp: str) -> str:
+    return f"(extract(epoch FROM {timestamp}) / 86400)::float8"
 
 
 FIRST: Final = f"SELECT {_days('min(p.entered)')} FROM lifecycle_stay p WHERE p.tenant_id = %(tenant_id)s::uuid"

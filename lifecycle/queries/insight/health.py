@@ -36,13 +36,13 @@ def _last(name: str, kind: str) -> str:
 _GRID: Final = f"""
 WITH k AS MATERIALIZED (
     SELECT number::int, at, (at AT TIME ZONE 'UTC')::date AS day
-      FROM unnest(%(moments)s::timestamptz[]) WITH ORDINALITY AS m(at, number)
+      FROM unnest(%(timestamps)s::timestamptz[]) WITH ORDINALITY AS m(at, number)
 ), customers AS MATERIALIZED (
     SELECT customer_id FROM customer_lifecycle_status
      WHERE tenant_id = %(tenant_id)s::uuid AND customer_id > %(after)s::uuid
      ORDER BY customer_id LIMIT %(batch)s::int
 ), changed AS MATERIALIZED (
-    SELECT f.customer_id, width_bucket(f.effective_at, %(moments)s::timestamptz[]) + 1 AS number, {_LATEST}
+    SELECT f.customer_id, width_bucket(f.effective_at, %(timestamps)s::timestamptz[]) + 1 AS number, {_LATEST}
       FROM lifecycle_figurechange f
      WHERE f.tenant_id = %(tenant_id)s::uuid
        AND f.customer_id = ANY((SELECT array_agg(customer_id) FROM customers)::uuid[])
@@ -73,7 +73,7 @@ WITH k AS MATERIALIZED (
 
 
 def _judged(label: str, formula: HealthSql, prefix: str) -> str:
-    score = formula.of_moments.score
+    score = formula.of_timestamps.score
     return f"""
     SELECT '{label}' AS formula, {band_of("j.score", prefix)} AS band, j.customer_id, count(*) AS n,
            count(*) FILTER (WHERE j.has_churned) AS y

@@ -25,8 +25,8 @@ FIGURES: Final = """
 SELECT DISTINCT ON (g.customer_id, k.key) g.customer_id, k.key, k.value::text
   FROM lifecycle_figurechange g CROSS JOIN LATERAL jsonb_each(g.figures) k
  WHERE g.tenant_id = %(tenant_id)s::uuid AND g.customer_id = ANY(%(ids)s::uuid[])
-   AND g.effective_at < %(moment)s::timestamptz
-   AND (NOT %(as_known)s::boolean OR g.recorded_at < %(moment)s::timestamptz)
+   AND g.effective_at < %(timestamp)s::timestamptz
+   AND (NOT %(as_known)s::boolean OR g.recorded_at < %(timestamp)s::timestamptz)
    AND k.key = ANY(%(paths)s::text[])
  ORDER BY g.customer_id, k.key, g.effective_at DESC, g.id DESC
 """
@@ -43,7 +43,7 @@ SELECT x.stage, x.currency, sum(x.customers)::bigint AS customers, sum(x.arr) AS
   FROM (SELECT kind, from_stage, to_stage, label, sum(customers) AS customers, sum(arr) AS arr
           FROM lifecycle_insight_fact
          WHERE tenant_id = %(tenant_id)s::uuid AND kind IN {kinds}
-           AND day < (%(moment)s::timestamptz AT TIME ZONE 'UTC')::date
+           AND day < (%(timestamp)s::timestamptz AT TIME ZONE 'UTC')::date
          GROUP BY 1, 2, 3, 4) f
  CROSS JOIN LATERAL (
        SELECT f.to_stage AS stage, f.label AS currency, f.customers, f.arr
@@ -64,8 +64,8 @@ SELECT p.stage, p.currency, count(*) AS customers, sum(p.arr) AS arr
 # Of each stage those who came to it last, as many as are asked for (``columns`` and ``cards``): read from the last one
 # backwards until there are enough of them.
 _STAYED: Final = {
-    "effective": "p.left_at >= %(moment)s::timestamptz",
-    "recorded": "p.known < %(moment)s::timestamptz AND p.known_until >= %(moment)s::timestamptz",
+    "effective": "p.left_at >= %(timestamp)s::timestamptz",
+    "recorded": "p.known < %(timestamp)s::timestamptz AND p.known_until >= %(timestamp)s::timestamptz",
 }
 LATEST: Final = {
     known: f"""
@@ -74,14 +74,14 @@ SELECT x.*, w.arr, w.currency
  CROSS JOIN LATERAL (
     SELECT p.customer_id, p.sequence, p.stage, p.began AS entered, p.reason_code, c.name, c.owner
       FROM lifecycle_stay p {CUSTOMER}
-     WHERE {OF_TENANT} AND p.stage = k.stage AND p.piece = 0 AND p.began < %(moment)s::timestamptz AND {stayed}
+     WHERE {OF_TENANT} AND p.stage = k.stage AND p.piece = 0 AND p.began < %(timestamp)s::timestamptz AND {stayed}
        AND {CHOSEN}
      ORDER BY p.began DESC, p.customer_id LIMIT k.cards
  ) x
  CROSS JOIN LATERAL (
     SELECT w.arr, w.currency FROM lifecycle_stay w
      WHERE w.tenant_id = %(tenant_id)s::uuid AND w.customer_id = x.customer_id AND w.sequence = x.sequence
-       AND w.began < %(moment)s::timestamptz
+       AND w.began < %(timestamp)s::timestamptz
      ORDER BY w.piece DESC LIMIT 1
  ) w
  ORDER BY x.entered DESC, x.customer_id"""
@@ -91,7 +91,7 @@ SELECT x.*, w.arr, w.currency
 TOTALS: Final = {
     known: f"""
 SELECT p.stage, p.currency, count(*), NULLIF(sum(p.arr), 0),
-       count(*) FILTER (WHERE p.entered < %(moment)s::timestamptz - make_interval(days => w.max_days))
+       count(*) FILTER (WHERE p.entered < %(timestamp)s::timestamptz - make_interval(days => w.max_days))
   FROM lifecycle_stay p
   LEFT JOIN unnest(%(stages)s::text[], %(max_days)s::int[]) AS w(stage, max_days) ON w.stage = p.stage
  WHERE {OF_TENANT} AND {here}

@@ -18,14 +18,15 @@ _IN_DAYS: Final = "f.day BETWEEN %(begin)s::date AND %(end)s::date"
 # and as a change of revenue: by days, as facts are, would be many times as many groups.
 _FLOWS_OF_CHOSEN: Final = f"""
 SELECT s.part, x.from_stage, s.stage, x.label, sum(x.customers)::bigint, sum(x.arr)
-  FROM (SELECT width_bucket(p.began, %(threshold_moments)s::timestamptz[]) AS part, p.from_stage, p.stage,
+  FROM (SELECT width_bucket(p.began, %(threshold_timestamps)s::timestamptz[]) AS part, p.from_stage, p.stage,
                p.piece = 0 AS is_move, p.currency, p.was_currency, count(*) AS customers,
                sum(p.was_arr) FILTER (WHERE p.piece = 0 OR p.currency <> p.was_currency) AS was,
                sum(p.arr) FILTER (WHERE p.currency <> p.was_currency) AS came,
                sum(p.arr - p.was_arr) FILTER (WHERE p.arr > p.was_arr AND p.currency = p.was_currency) AS more,
                sum(p.arr - p.was_arr) FILTER (WHERE p.arr < p.was_arr AND p.currency = p.was_currency) AS less
           FROM lifecycle_customer c JOIN lifecycle_stay p ON p.tenant_id = c.tenant_id AND p.customer_id = c.id
-         WHERE {OF_TENANT} AND c.tenant_id = %(tenant_id)s::uuid AND {CHOSEN} AND p.began < %(end_moment)s::timestamptz
+         WHERE {OF_TENANT} AND c.tenant_id = %(tenant_id)s::uuid AND {CHOSEN}
+           AND p.began < %(end_timestamp)s::timestamptz
          GROUP BY 1, 2, 3, 4, 5, 6) s
  CROSS JOIN LATERAL (VALUES
        ('flow', s.from_stage, s.was_currency, s.customers, CASE WHEN s.is_move THEN s.was END),
@@ -63,7 +64,7 @@ def open_stays(*, is_filtered: bool) -> str:
 SELECT p.stage, floor(extract(epoch FROM %(now)s::timestamptz - p.began) / 86400)::int, count(*)
   FROM lifecycle_stay p {customer}
  WHERE {OF_TENANT} AND p.stage = ANY(%(stages)s::text[]) AND p.to_stage = '' AND p.piece = 0 {chosen}
-   AND p.began >= %(first_moment)s::timestamptz AND p.began < %(last_moment)s::timestamptz
+   AND p.began >= %(first_timestamp)s::timestamptz AND p.began < %(last_timestamp)s::timestamptz
  GROUP BY 1, 2"""
 
 
@@ -94,27 +95,28 @@ SELECT f.from_stage, f.to_stage, f.label, sum(f.customers)::bigint FROM {facts("
 BEHIND: Final = {
     # Who stood in stages at the end of a day.
     "standing": """
- p.stage = ANY(%(stages)s::text[]) AND p.began < %(moment)s::timestamptz AND p.ended >= %(moment)s::timestamptz""",
+ p.stage = ANY(%(stages)s::text[])
+ AND p.began < %(timestamp)s::timestamptz AND p.ended >= %(timestamp)s::timestamptz""",
     # Moves of a period into stages: from some, '' for those who came in, or any; with a reason, if one is asked for.
     "moves": """
  p.stage = ANY(%(stages)s::text[]) AND p.piece = 0
  AND (%(from_stages)s::text[] IS NULL OR p.from_stage = ANY(%(from_stages)s::text[]))
- AND p.began >= %(begin_moment)s::timestamptz AND p.began < %(end_moment)s::timestamptz
+ AND p.began >= %(begin_timestamp)s::timestamptz AND p.began < %(end_timestamp)s::timestamptz
  AND (%(reason)s::text IS NULL OR p.reason_code = %(reason)s::text)""",
     # Stays that ended in a period, with a move to some stages or any.
     "left": """
- p.stage = ANY(%(stages)s::text[]) AND p.piece = 0 AND p.began < %(end_moment)s::timestamptz
- AND p.left_at >= %(begin_moment)s::timestamptz AND p.left_at < %(end_moment)s::timestamptz""",
+ p.stage = ANY(%(stages)s::text[]) AND p.piece = 0 AND p.began < %(end_timestamp)s::timestamptz
+ AND p.left_at >= %(begin_timestamp)s::timestamptz AND p.left_at < %(end_timestamp)s::timestamptz""",
     # Stays that began in the months: all, those that go on, or those that ended one way ('-': by a publication).
     "stays": """
  p.stage = ANY(%(stages)s::text[]) AND p.piece = 0
- AND p.began >= %(first_moment)s::timestamptz AND p.began < %(last_moment)s::timestamptz
+ AND p.began >= %(first_timestamp)s::timestamptz AND p.began < %(last_timestamp)s::timestamptz
  AND CASE %(way)s::text WHEN '*' THEN true WHEN '' THEN p.to_stage = '' WHEN '-' THEN p.left_by_configuration
           ELSE p.to_stage = %(way)s::text AND NOT p.left_by_configuration END""",
     # The first stay in a stage of those who first came to it in the months; of them who have come to another later.
     "reached": """
  p.stage = ANY(%(stages)s::text[]) AND p.piece = 0
- AND p.began >= %(first_moment)s::timestamptz AND p.began < %(last_moment)s::timestamptz
+ AND p.began >= %(first_timestamp)s::timestamptz AND p.began < %(last_timestamp)s::timestamptz
  AND NOT EXISTS (SELECT FROM lifecycle_stay o WHERE o.tenant_id = p.tenant_id AND o.customer_id = p.customer_id
                     AND o.stage = p.stage AND o.sequence < p.sequence)
  AND (%(way)s::text = '' OR EXISTS (
@@ -127,7 +129,7 @@ BEHIND: Final = {
  p.customer_id IN (SELECT o.customer_id FROM lifecycle_stay o
                     WHERE o.tenant_id = %(tenant_id)s::uuid AND o.cohort = %(cohort)s::date AND o.sequence = 1
                       AND o.piece = 0)
- AND p.began < %(moment)s::timestamptz AND p.ended >= %(moment)s::timestamptz AND p.began < p.ended
+ AND p.began < %(timestamp)s::timestamptz AND p.ended >= %(timestamp)s::timestamptz AND p.began < p.ended
  AND NOT p.stage = ANY(%(stages)s::text[])""",
     # Who came to be at risk, by what was done, and who of them recovered.
     "saved": saving.BEHIND,
@@ -155,8 +157,8 @@ def count_behind(figure: str, *, is_filtered: bool) -> str:
 
 # Who was here at the end of a day: as it was, or as it was known here by then.
 HERE: Final = {
-    "effective": "p.began < %(moment)s::timestamptz AND p.ended >= %(moment)s::timestamptz",
-    "recorded": "p.known < %(moment)s::timestamptz AND p.known_until >= %(moment)s::timestamptz AND p.piece = 0",
+    "effective": "p.began < %(timestamp)s::timestamptz AND p.ended >= %(timestamp)s::timestamptz",
+    "recorded": "p.known < %(timestamp)s::timestamptz AND p.known_until >= %(timestamp)s::timestamptz AND p.piece = 0",
 }
 _WHO: Final = f"(%(stages)s::text[] IS NULL OR p.stage = ANY(%(stages)s::text[])) AND {CHOSEN}"
 

@@ -90,18 +90,18 @@ def rows_of(
     starts = [stay.since for stay in stays]
     lost_next = _next_lost(stays, meaning)
     figures = _Figures(reports)
-    for number, moment in enumerate(landmarks):
-        at = bisect_left(starts, moment) - 1
-        figures.read_until(moment)
+    for number, landmark in enumerate(landmarks):
+        at = bisect_left(starts, landmark) - 1
+        figures.read_until(landmark)
         if at < 0 or stays[at].stage in meaning.lost:
             continue
         days, churned, is_censored = HORIZON, False, False
         lost = lost_next[at + 1]
-        if lost is not None and stays[lost].since - moment < HORIZON:
-            days = stays[lost].since - moment
+        if lost is not None and stays[lost].since - landmark < HORIZON:
+            days = stays[lost].since - landmark
             is_censored = stays[lost].by_configuration
             churned = not is_censored
-        yield Row(number, stays[at].stage, _values(stays, at, moment, figures, meaning), days, churned, is_censored)
+        yield Row(number, stays[at].stage, _values(stays, at, landmark, figures, meaning), days, churned, is_censored)
 
 
 def _next_lost(stays: Sequence[Stay], meaning: Meaning) -> list[int | None]:
@@ -112,14 +112,16 @@ def _next_lost(stays: Sequence[Stay], meaning: Meaning) -> list[int | None]:
     return found
 
 
-def _values(stays: Sequence[Stay], at: int, moment: float, figures: "_Figures", meaning: Meaning) -> tuple[float, ...]:
-    risks = sum(1 for stay in stays[:at] if stay.stage in meaning.risk and stay.since >= moment - RISK_DAYS)
+def _values(
+    stays: Sequence[Stay], at: int, landmark: float, figures: "_Figures", meaning: Meaning
+) -> tuple[float, ...]:
+    risks = sum(1 for stay in stays[:at] if stay.stage in meaning.risk and stay.since >= landmark - RISK_DAYS)
     return (
-        math.log1p(moment - stays[at].since),
-        math.log1p(moment - stays[0].since),
+        math.log1p(landmark - stays[at].since),
+        math.log1p(landmark - stays[0].since),
         math.log1p(at),
         math.log1p(risks),
-        *figures.values(moment),
+        *figures.values(landmark),
     )
 
 
@@ -133,8 +135,8 @@ class _Figures:
     # Of the revenue: since when, and how much.
     revenues: list[tuple[float, float]] = field(default_factory=list)
 
-    def read_until(self, moment: float) -> None:
-        while self.place < len(self.reports) and self.reports[self.place].known < moment:
+    def read_until(self, landmark: float) -> None:
+        while self.place < len(self.reports) and self.reports[self.place].known < landmark:
             report = self.reports[self.place]
             self.place += 1
             for path in PATHS:
@@ -144,30 +146,30 @@ class _Figures:
                 if path == ARR:
                     self.revenues.append((report.since, read_figure(report.figures[path])))
 
-    def values(self, moment: float) -> tuple[float, ...]:
+    def values(self, landmark: float) -> tuple[float, ...]:
         """Revenue, its change, overdue balance, issues, satisfaction, renewal."""
         revenue = self._number(ARR)
-        before = next((worth for since, worth in reversed(self.revenues) if since < moment - CHANGE_DAYS), UNKNOWN)
+        before = next((worth for since, worth in reversed(self.revenues) if since < landmark - CHANGE_DAYS), UNKNOWN)
         return (
             _log(revenue),
             _clamp(_log(revenue) - _log(before), -2.0, 2.0),
             _overdue(self._number(BALANCE), revenue),
             _log(self._number(ISSUES)),
             _clamp(self._number(CSAT), 0.0, 5.0),
-            self._renewal(moment),
+            self._renewal(landmark),
         )
 
     def _number(self, path: str) -> float:
         return read_figure(self.known.get(path, (0.0, None))[1])
 
-    def _renewal(self, moment: float) -> float:
+    def _renewal(self, landmark: float) -> float:
         """0 at 90 days ahead or more, 1 on the day and after it, as the health score has it."""
         text = self.known.get(RENEWAL, (0.0, None))[1]
         try:
             day = dt.date.fromisoformat(text).toordinal() - _EPOCH
         except (TypeError, ValueError):
             return UNKNOWN
-        return _clamp((RENEWAL_DAYS - (day - math.floor(moment))) / RENEWAL_DAYS, 0.0, 1.0)
+        return _clamp((RENEWAL_DAYS - (day - math.floor(landmark))) / RENEWAL_DAYS, 0.0, 1.0)
 
 
 def read_figure(value: object) -> float:

@@ -1,9 +1,9 @@
 """Which customers at risk recovered, beside those like them for whom nothing was done.
 
-Two traps make whatever is done look good, or bad. Customers that recover in two days leave no time for a call: so only
-those count that were still at risk after a week, and only what was done in that week. And those that are worst off are
-called most: so each is compared with customers of the same reason, stage and severity, weighed as they occur among
-those for whom it was done. What is left may still have other causes: it is no proof.
+Two traps make whatever is done look better, or worse. Customers that recover in two days leave no time for a call: so
+only those count that were still at risk after a week, and only what was done in that week. And those that are worst
+off are called most: so each is compared with customers of the same reason, stage and severity, weighed as they occur
+among those for whom it was done. What is left may still have other causes: it is no proof.
 """
 
 from collections import defaultdict

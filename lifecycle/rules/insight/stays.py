@@ -136,12 +136,12 @@ class Stood(NamedTuple):
     entered: dt.datetime
 
 
-def stay_at(moves: Sequence[Move], moment: dt.datetime, *, as_known: bool = False) -> Stood | None:
-    """Where the customer was just before ``moment``; ``as_known``: by what was recorded by then. None: not here."""
+def stay_at(moves: Sequence[Move], timestamp: dt.datetime, *, as_known: bool = False) -> Stood | None:
+    """Where the customer was just before ``timestamp``; ``as_known``: by what was recorded by then. None: not here."""
     found = None
     for piece in pieces_of(moves):
         since, until = (piece.known, piece.known_until) if as_known else (piece.began, piece.ended)
-        if since < moment <= until:
+        if since < timestamp <= until:
             found = Stood(piece.sequence, piece.entered)
     return found
 
@@ -149,17 +149,17 @@ def stay_at(moves: Sequence[Move], moment: dt.datetime, *, as_known: bool = Fals
 _UNKNOWN: Final = Worth(dt.datetime.min.replace(tzinfo=dt.UTC), Decimal(), "")
 
 
-def _worth_at(worths: Sequence[Worth], moment: dt.datetime) -> Worth:
+def _worth_at(worths: Sequence[Worth], timestamp: dt.datetime) -> Worth:
     found = worths[0] if worths else _UNKNOWN
     for worth in worths:
-        if worth.since > moment:
+        if worth.since > timestamp:
             break
         found = worth
     return found
 
 
-def _running(moments: Iterator[dt.datetime]) -> list[dt.datetime]:
+def _running(timestamps: Iterator[dt.datetime]) -> list[dt.datetime]:
     latest: list[dt.datetime] = []
-    for moment in moments:
-        latest.append(max(latest[-1], moment) if latest else moment)
+    for timestamp in timestamps:
+        latest.append(max(latest[-1], timestamp) if latest else timestamp)
     return latest

@@ -20,7 +20,7 @@ ENVELOPE: Final = "envelope"
 # The types that are understood.
 TYPES: Final = tuple(EVENT_TYPES)
 _FILE = re.compile(r"(?P<name>[a-z.]+)\.v(?P<version>[1-9][0-9]{0,5})\.json")
-# What people write is read field by field (``event_values``): a bad text costs its own field and not the whole event.
+# What people write is read field by field (``event_values``): an invalid text costs its field, not the event.
 _TEXT_KEYWORDS = frozenset(("minLength", "maxLength"))
 _TEXT_FORMATS = ("email", "uri")
 _REFERENCE = re.compile(r"urn:customer360:schema:(?P<type>[a-z.]+):(?P<version>[1-9][0-9]{0,5})")
@@ -97,15 +97,15 @@ def validate_envelope(document: object) -> None:
 
 def validate_data(event_type: str, versions: Sequence[int], data: object) -> int:
     """The first of the versions that the data of an event fit. Raises InvalidDocument, as the first of them says it."""
-    fault: InvalidDocument | None = None
+    first: InvalidDocument | None = None
     for version in versions:
         try:
             registry.check(event_type, version, data, place="data")
         except InvalidDocument as error:
-            fault = fault or error
+            first = first or error
         else:
             return version
-    raise fault or InvalidDocument("There is no schema to check the data by.")
+    raise first or InvalidDocument("There is no schema to check the data by.")
 
 
 def _compile(path: Path) -> Callable[..., Any]:

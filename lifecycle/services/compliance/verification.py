@@ -68,9 +68,9 @@ def find_missing_tenants(
     for tenant_id in sorted(published.by_tenant if published else ()):
         if tenant_id in existing or published is None:
             continue
-        believed, faults = judge_published(published, tenant_id, public_keys)
-        for fault in faults:
-            yield SealBreak(fault.number, fault.code, f"{fault.sentence} Its tenant is {tenant_id}.")
+        believed, errors = judge_published(published, tenant_id, public_keys)
+        for error in errors:
+            yield SealBreak(error.number, error.code, f"{error.sentence} Its tenant is {tenant_id}.")
         if believed:
             last = max(believed)
             sentence = f"Tenant {tenant_id} has published seals up to number {last} and does not exist here."
@@ -122,8 +122,8 @@ def verify_tenant_seals(
 ) -> Iterator[tuple[int, SealBreak | None]]:
     """Verify every seal of a tenant; its number and what is wrong with it. Call outside of any transaction.
 
-    When there are seals, rows that stay unsealed for too long are a fault as well, of seal number 0. What a sandbox was
-    emptied of is not missed; of any other tenant nothing can have been emptied, whatever the database says.
+    When there are seals, rows that stay unsealed for too long are an error as well, of seal number 0. What a sandbox
+    was emptied of is not missed; of any other tenant nothing can have been emptied, whatever the database says.
     """
     with _one_state_of_the_database(), tenant_context(tenant.id):
         sealed = False
@@ -131,9 +131,9 @@ def verify_tenant_seals(
         found = verify_seals(
             tenant.id, public_keys=public_keys, published=published, emptied_to=emptied.seals_to if emptied else 0
         )
-        for number, fault in found:
+        for number, error in found:
             sealed = sealed or number > 0
-            yield number, fault
+            yield number, error
         unsealed, oldest = count_unsealed(tenant.id)
         if sealed and oldest is not None and oldest < now - LATE:
             sentence = f"{unsealed:,} rows are not sealed, the oldest since {oldest.isoformat()}."

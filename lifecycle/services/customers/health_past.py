@@ -62,7 +62,7 @@ class HealthPast:
     the difference. ``configured``: when the configuration changed, with its number.
     """
 
-    moments: Sequence[Moment]
+    timestamps: Sequence[Moment]
     since: Moment | None
     deltas: Sequence[Delta]
     configured: Sequence[tuple[dt.datetime, int]]
@@ -80,12 +80,14 @@ def read_health_past(customer_id: UUID, *, tenant: TenantRef, now: dt.datetime) 
     known = _Known(customer_id, profile, tenant=tenant)
     start = (now - dt.timedelta(days=DAYS)).replace(hour=0, minute=0, second=0, microsecond=0)
     ends = [start + dt.timedelta(days=number) for number in range(1, DAYS + 1)]
-    moments = [moment for at in [*(end for end in ends if end < now), now] if (moment := known.look(at)) is not None]
+    timestamps = [
+        timestamp for at in [*(end for end in ends if end < now), now] if (timestamp := known.look(at)) is not None
+    ]
     monday = (now - dt.timedelta(days=now.weekday() or 7)).replace(hour=0, minute=0, second=0, microsecond=0)
     since = known.look(monday)
-    deltas = known.compare(since, moments[-1]) if since is not None and moments else ()
-    first = moments[0].at if moments else now
-    return HealthPast(moments, since, deltas, [one for one in known.configured if one[0] >= first])
+    deltas = known.compare(since, timestamps[-1]) if since is not None and timestamps else ()
+    first = timestamps[0].at if timestamps else now
+    return HealthPast(timestamps, since, deltas, [one for one in known.configured if one[0] >= first])
 
 
 class _Known:

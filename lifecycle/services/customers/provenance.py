@@ -52,7 +52,7 @@ def describe_freshness(profile: Json) -> list[Json]:
             root = find_source_root(source)
             if source not in ("", PEOPLE) and at < FOR_GOOD:
                 heard[root] = max(heard.get(root, 0), at)
-    return [{"source": root, "heard_at": _moment(at)} for root, at in sorted(heard.items(), key=lambda one: one[1])]
+    return [{"source": root, "heard_at": _timestamp(at)} for root, at in sorted(heard.items(), key=lambda one: one[1])]
 
 
 def version_of(held: Offer | None, lost: Mapping[str, Any], pin: Mapping[str, Any] | None) -> int:
@@ -78,14 +78,14 @@ def _describe(held: Offer, lost: Mapping[str, Any], pin: Mapping[str, Any] | Non
         {
             "value": value,
             "source": source,
-            "occurred_at": _moment(at),
+            "occurred_at": _timestamp(at),
             "why": explain_loss(held, source, at, rank=rank, is_pinned=pin is not None),
         }
         for source, (value, at) in sorted(lost.items(), key=lambda one: -one[1][1])
     ]
     return {
         "source": held.source,
-        "occurred_at": _moment(held.at),
+        "occurred_at": _timestamp(held.at),
         "pinned_by": None if pin is None else pin["by"],
         "pinned_at": None if pin is None else dt.datetime.fromisoformat(pin["at"]),
         "pinned_until": None if pin is None or pin["until"] is None else dt.datetime.fromisoformat(pin["until"]),
@@ -95,7 +95,7 @@ def _describe(held: Offer, lost: Mapping[str, Any], pin: Mapping[str, Any] | Non
     }
 
 
-def _moment(at: int) -> dt.datetime:
+def _timestamp(at: int) -> dt.datetime:
     return EPOCH + dt.timedelta(microseconds=at)
 
 

@@ -68,5 +68,5 @@ def describe_event(facts: Facts) -> dict[str, Any]:
     }
 
 
-def _as_text(moment: dt.datetime) -> str:
-    return moment.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
+def _as_text(timestamp: dt.datetime) -> str:
+    return timestamp.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")

@@ -15,7 +15,7 @@ import structlog
 from django.db import transaction
 
 from lifecycle.models import ParkedEvent
-from lifecycle.rules.envelopes import Fault, Message, Received, receive
+from lifecycle.rules.envelopes import Invalid, Message, Received, receive
 from lifecycle.services.events import inbox
 from lifecycle.services.events.dead_letters import UNDECRYPTABLE, Refusal, store_dead_letters, store_unreadable
 from lifecycle.services.events.failures import concerns_everybody, describe, is_transient
@@ -124,7 +124,7 @@ def _receive(row: Due, tenant_id: UUID) -> Received:
         return receive(row.open(tenant_id))
     except Undecryptable:
         message = Message(*row.place, row.key, None, row.open_headers())
-        return Received(message, Fault(ALTERED.code, ALTERED.sentence))
+        return Received(message, Invalid(ALTERED.code, ALTERED.sentence))
 
 
 def _is_over(tenant_id: UUID, row_id: UUID, now: dt.datetime) -> bool:

@@ -29,7 +29,7 @@ MOST: Final = 50
 
 
 class SnoozeRefused(Exception):
-    """Nothing was saved. ``field`` is at fault."""
+    """Nothing was saved. ``field`` is what is wrong."""
 
     def __init__(self, field: str, sentence: str) -> None:
         super().__init__(sentence)

@@ -9,7 +9,7 @@ from typing import Any, Final
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from lifecycle.services.imports.values import BadValue
+from lifecycle.services.imports.values import InvalidCell
 
 # Fields whose digits are no number.
 IDS: Final = frozenset({"external_id", "billing.contract_id", "contact.phone"})
@@ -57,14 +57,14 @@ def unguard(text: str) -> str:
 
 
 def read_cell(value: Any, field: str, *, is_rounded: bool = False) -> Any:
-    """A text without blanks around it, or a number of JSON; '' for nothing. Raises BadValue for what was mangled.
+    """A text without blanks around it, or a number of JSON; '' for nothing. Raises InvalidCell for what was mangled.
 
     ``is_rounded``: every long number of the column ends in zeros.
     """
     if value is None:
         return ""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise BadValue(_("must be a text or a number"))
+        raise InvalidCell(_("must be a text or a number"))
     if not isinstance(value, str):
         if field in IDS:
             _refuse_inexact(value)
@@ -72,7 +72,7 @@ def read_cell(value: Any, field: str, *, is_rounded: bool = False) -> Any:
     text = value.strip()
     bare = unwrap(text).strip()
     if _ERROR.fullmatch(bare):
-        raise BadValue(_("is an error of a spreadsheet program and no value: “%(text)s”") % {"text": bare[:40]})
+        raise InvalidCell(_("is an error of a spreadsheet program and no value: “%(text)s”") % {"text": bare[:40]})
     # What was kept as text is as someone typed it.
     if field in IDS and bare == text:
         _refuse_mangled(text, field, is_rounded=is_rounded)
@@ -81,12 +81,12 @@ def read_cell(value: Any, field: str, *, is_rounded: bool = False) -> Any:
 
 def _refuse_inexact(value: float) -> None:
     if abs(value) > _EXACT:
-        raise BadValue(
+        raise InvalidCell(
             _("is a number too large to be exact in every program: “%(text)s”; write the id as text in quotes")
             % {"text": value}
         )
     if isinstance(value, float):
-        raise BadValue(
+        raise InvalidCell(
             _("is a number with a decimal point, not an id: “%(text)s”; write the id as text in quotes")
             % {"text": value}
         )
@@ -95,7 +95,7 @@ def _refuse_inexact(value: float) -> None:
 def _refuse_mangled(text: str, field: str, *, is_rounded: bool) -> None:
     sentence = _find_mangled(text, field, is_rounded=is_rounded)
     if sentence is not None:
-        raise BadValue(sentence % {"text": text[:40], "advice": _ADVICE})
+        raise InvalidCell(sentence % {"text": text[:40], "advice": _ADVICE})
 
 
 def _find_mangled(text: str, field: str, *, is_rounded: bool) -> str | None:

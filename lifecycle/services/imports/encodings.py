@@ -69,7 +69,7 @@ _ALIASES: Final = {
 _WESTERN: Final = "windows-1252"
 # Letters that a reading is judged by; the bytes of the whole file must decode all the same.
 _ENOUGH: Final = 2_000
-_MOST_BAD: Final = 0.2
+_MOST_ODD: Final = 0.2
 _MOST_SHOWN: Final = 12
 _JOINERS: Final = frozenset("’‘´·‐‑–—/")
 _FOUR_ACCENTED: Final = re.compile(r"[^\x00-\x7f]{4}")
@@ -113,7 +113,7 @@ def find_codec(name: str) -> str:
 def find_encoding(lines: Iterable[bytes], named: str | None) -> str:
     """The codec to read the lines with: the one that was named, else UTF-8, else what all plausible readings agree on.
 
-    Lines in UTF-8 beside fewer lines that are not: UTF-8, and the others are at fault. Raises EncodingRefused.
+    Lines in UTF-8 beside fewer lines that are not: UTF-8, and the others are wrong. Raises EncodingRefused.
     """
     utf8 = others = wide = 0
     looks = {name: _Look(codec) for name, codec in _CODECS.items()}
@@ -148,7 +148,7 @@ def find_encoding(lines: Iterable[bytes], named: str | None) -> str:
 
 def _choose(looks: "dict[str, _Look]", seen: bytes) -> str:
     groups: dict[str, list[str]] = {}
-    for name, look in sorted(looks.items(), key=lambda item: item[1].badness):
+    for name, look in sorted(looks.items(), key=lambda item: item[1].oddness):
         groups.setdefault(look.read(seen), []).append(name)
     if _WESTERN in looks and len(groups) == 1:
         return looks[_WESTERN].codec
@@ -170,7 +170,7 @@ class _Look:
 
     codec: str
     words: int = 0
-    bad: int = 0
+    odd: int = 0
     letters: int = 0
     low: int = 0
     high: int = 0
@@ -204,7 +204,7 @@ class _Look:
         for match in re.finditer(r"[^\s,;|\"]+", text):
             if not match[0].isascii():
                 self.words += 1
-                self.bad += _is_bad_wide(match[0]) if wide else _is_bad(match[0])
+                self.odd += _is_odd_wide(match[0]) if wide else _is_odd(match[0])
                 self.runs += wide and re.search(r"[^\x00-\x7f]{2}", match[0]) is not None
                 self.example = max(self.example, match[0][:30], key=_count_special)
         return True
@@ -214,9 +214,9 @@ class _Look:
         return "\n".join(self.readings) or seen.decode(self.codec, "replace")
 
     @property
-    def badness(self) -> float:
+    def oddness(self) -> float:
         """From 0 on: how many of the words are none."""
-        return self.bad / max(self.words, 1)
+        return self.odd / max(self.words, 1)
 
     def is_plausible(self, name: str, seen: bytes) -> bool:
         """Whether it is readable, and the bytes are mostly those that texts in the encoding are made of."""
@@ -232,7 +232,7 @@ class _Look:
             map(_is_nothing, seen.decode(self.codec, "replace").replace("\ufffd", "\x00"))
         ):
             return False
-        return self.badness <= _MOST_BAD
+        return self.oddness <= _MOST_ODD
 
 
 def _count_special(word: str) -> int:
@@ -264,7 +264,7 @@ def _kind(letter: str) -> str:
     return "odd" if category == "So" and letter not in _SIGNS else "other"
 
 
-def _is_bad(text: str) -> bool:
+def _is_odd(text: str) -> bool:
     """Text without blanks that no language has: signs in a word, two scripts, capitals in its middle."""
     kinds = [_kind(letter) for letter in text]
     if "odd" in kinds or _MONEY.search(text):
@@ -281,10 +281,10 @@ def _is_bad(text: str) -> bool:
         ):
             return True
     words = "".join(letter if kind == "letter" else " " for letter, kind in zip(text, kinds, strict=True)).split()
-    return any(not word.isascii() and _is_bad_word(word) for word in words)
+    return any(not word.isascii() and _is_odd_word(word) for word in words)
 
 
-def _is_bad_word(word: str) -> bool:
+def _is_odd_word(word: str) -> bool:
     scripts = {_script(letter) for letter in word} - {"COMBINING"}
     if len(scripts) > 1 or (scripts == {"LATIN"} and _FOUR_ACCENTED.search(word)):
         return True
@@ -296,7 +296,7 @@ def _is_bad_word(word: str) -> bool:
     )
 
 
-def _is_bad_wide(text: str) -> bool:
+def _is_odd_wide(text: str) -> bool:
     """One letter of a script of thousands in the middle or at the beginning of a word in Latin letters."""
     return re.search(r"(?:^|[A-Za-z])[^\x00-\x7f][a-z]|[a-z][^\x00-\x7f](?:$|[A-Za-z])", text) is not None
 

@@ -1,6 +1,6 @@
 """Reading a file record by record in flat memory: which encoding, which separator, which line, and what is broken.
 
-A fault ends the record it is in and nothing else: a quote that is never closed costs its own line, not the rest of
+An error ends the record it is in and nothing else: a quote that is never closed costs its own line, not the rest of
 the file.
 """
 
@@ -50,13 +50,13 @@ _SEPARATOR_LINE: Final = re.compile(r'\s*"?sep=(?P<delimiter>[^\r\n"])"?[^\S\t]*
 class Record:
     """One record of the file. ``line`` is the number of its first line, ``text`` what stands there.
 
-    ``cells`` holds column -> value (texts from CSV, JSON values from NDJSON); with a ``fault`` it may be empty.
+    ``cells`` holds column -> value (texts from CSV, JSON values from NDJSON); with an ``error`` it may be empty.
     """
 
     line: int
     text: str
     cells: dict[str, Any] = field(default_factory=dict)
-    fault: str | None = None
+    error: str | None = None
 
 
 def open_file(path: Path) -> BinaryIO:
@@ -134,12 +134,12 @@ class RecordReader:
             self._read_header()
         records = self._csv_records() if self.kind == CSV else self._json_records()
         for record in records:
-            fault = record.fault
-            if fault is None and is_broken(record.text):
-                fault = NOT_TEXT
+            error = record.error
+            if error is None and is_broken(record.text):
+                error = NOT_TEXT
             elif "\x00" in record.text:
-                fault = gettext_noop("contains a NUL byte")
-            yield record if fault is record.fault else replace(record, fault=fault)
+                error = gettext_noop("contains a NUL byte")
+            yield record if error is record.error else replace(record, error=error)
 
     def _sniff(self) -> None:
         """Find the delimiter: as the file says in a line before the header, else by the first lines."""
@@ -159,9 +159,9 @@ class RecordReader:
         self.columns = ()
         if self._has_separator_line:
             next(self._lines, None)
-        for line, cells, raw, fault in self._rows():
-            if fault is not None:
-                raise FileRefused("wrong_header", line=line, fault=fault)
+        for line, cells, raw, error in self._rows():
+            if error is not None:
+                raise FileRefused("wrong_header", line=line, error=error)
             if len(cells) > MOST_COLUMNS:
                 raise FileRefused("header_too_wide", columns=len(cells), most=MOST_COLUMNS)
             self.is_reject_file = cells[:2] == [LINE, ERROR]
@@ -171,22 +171,22 @@ class RecordReader:
 
     def _csv_records(self) -> Iterator[Record]:
         width = len(self.columns)
-        for line, cells, raw, fault in self._rows():
+        for line, cells, raw, error in self._rows():
             if any(cell.strip() for cell in cells[width:]):
-                fault = _("has %(fields)s, the header has %(number)s") % {
+                error = _("has %(fields)s, the header has %(number)s") % {
                     "fields": _fields(len(cells)),
                     "number": width,
                 }
             # Cells that are empty at the end of a line may be missing, and an empty one may be too many.
             cells = self._as_meant(cells) + [""] * (width - len(cells))
-            yield Record(line, raw, dict(zip(self.columns, cells, strict=False)) if fault is None else {}, fault)
+            yield Record(line, raw, dict(zip(self.columns, cells, strict=False)) if error is None else {}, error)
 
     def _as_meant(self, cells: list[str]) -> list[str]:
         """The cells without what was put before formulas when they were written into a reject file."""
         return [unguard(cell) for cell in cells] if self.is_reject_file else cells
 
     def _rows(self) -> Iterator[tuple[int, list[str], str, str | None]]:
-        """Line, cells, original text, fault; blank lines are passed over."""
+        """Line, cells, original text, error; blank lines are passed over."""
         taken: list[str] = []
 
         def feed() -> Iterator[str]:
@@ -237,13 +237,13 @@ class RecordReader:
 
 def _read_object(line: int, text: str) -> Record:
     if len(text) >= LONGEST:
-        return Record(line, text, fault=TOO_LONG)
+        return Record(line, text, error=TOO_LONG)
     try:
         value = orjson.loads(text)
     except (orjson.JSONDecodeError, UnicodeEncodeError):
-        return Record(line, text, fault=NOT_TEXT if is_broken(text) else gettext_noop("is not JSON"))
+        return Record(line, text, error=NOT_TEXT if is_broken(text) else gettext_noop("is not JSON"))
     if not isinstance(value, dict):
-        return Record(line, text, fault=gettext_noop("is not a JSON object"))
+        return Record(line, text, error=gettext_noop("is not a JSON object"))
     return Record(line, text, flatten(value))
 
 

@@ -1,4 +1,4 @@
-"""Importing a file: batch by batch, each a transaction; bad lines are set aside, good ones are committed.
+"""Importing a file: batch by batch, each a transaction; invalid lines are set aside, good ones are committed.
 
 The same file again changes nothing: customers are known by their external id, and what is known already is not
 written again. Where a customer that is known stands is left alone: a stage in the file places new customers only.
@@ -28,7 +28,7 @@ from lifecycle.services.imports.files import Record, RecordReader
 from lifecycle.services.imports.known import Known, load_known
 from lifecycle.services.imports.lines import Line, read_line
 from lifecycle.services.imports.rejects import Rejects
-from lifecycle.services.imports.values import BadValue
+from lifecycle.services.imports.values import InvalidCell
 from storage.timeouts import JOB_SECONDS, allow_seconds
 from tenants.actors import Actor, TenantRef
 from tenants.context import tenant_context
@@ -95,22 +95,22 @@ class Import:
     def __iter__(self) -> Iterator[Counts]:
         with _Seen() as seen:
             for batch in _take_batches(self.reader, self.batch_size):
-                faults: dict[int, tuple[Record, str]] = {}
+                errors: dict[int, tuple[Record, str]] = {}
                 # Also what was done before: it names customers that the rest must not name again.
-                lines = self._read(batch, seen, faults)
+                lines = self._read(batch, seen, errors)
                 if batch[-1].line > self.counts.line:
-                    self._commit(batch, lines, faults)
+                    self._commit(batch, lines, errors)
                 yield self.counts
 
-    def _commit(self, batch: Sequence[Record], lines: list[Line], faults: dict[int, tuple[Record, str]]) -> None:
+    def _commit(self, batch: Sequence[Record], lines: list[Line], errors: dict[int, tuple[Record, str]]) -> None:
         """A batch and what is noted about it, in one transaction: a kill leaves both or neither."""
         last = self.counts.line
         # Where batches were longer when an earlier run ended.
         lines = [line for line in lines if line.record.line > last]
-        faults = {number: fault for number, fault in faults.items() if number > last}
+        errors = {number: error for number, error in errors.items() if number > last}
         with tenant_context(self.tenant.id):
             allow_seconds(JOB_SECONDS)
-            written = _Written(faults)
+            written = _Written(errors)
             self._write(lines, written)
             effects = self.effects + written.effects
             if self.starts_effects and self.agreed is not None:
@@ -123,26 +123,26 @@ class Import:
                 created=self.counts.created + written.created,
                 changed=self.counts.changed + written.changed,
                 unchanged=self.counts.unchanged + written.unchanged,
-                rejected=self.counts.rejected + len(written.faults),
+                rejected=self.counts.rejected + len(written.errors),
             )
-            self.rejects.keep([fault for _, fault in sorted(written.faults.items())], counts, effects)
+            self.rejects.keep([error for _, error in sorted(written.errors.items())], counts, effects)
         self.counts, self.effects = counts, effects
 
-    def _read(self, batch: Sequence[Record], seen: "_Seen", faults: dict[int, tuple[Record, str]]) -> list[Line]:
+    def _read(self, batch: Sequence[Record], seen: "_Seen", errors: dict[int, tuple[Record, str]]) -> list[Line]:
         lines = []
         for record in batch:
-            if record.fault is not None:
-                faults[record.line] = record, _("The line %(error)s.") % {"error": _(record.fault)}
+            if record.error is not None:
+                errors[record.line] = record, _("The line %(error)s.") % {"error": _(record.error)}
                 continue
             try:
                 line = read_line(record, self.plan, now=self.now)
-            except BadValue as fault:
-                faults[record.line] = record, str(fault)
+            except InvalidCell as error:
+                errors[record.line] = record, str(error)
                 continue
             earlier = seen.line_of(line.external_id, record.line)
             if earlier != record.line:
                 sentence = _("Line %(line)s names the same customer, “%(id)s”.")
-                faults[record.line] = record, sentence % {"line": earlier, "id": line.external_id}
+                errors[record.line] = record, sentence % {"line": earlier, "id": line.external_id}
                 continue
             lines.append(line)
         return lines
@@ -162,7 +162,7 @@ class Import:
             # Nothing that was read should be refused by the database: find the line, keep the others.
             if len(lines) == 1:
                 sentence = _("The database refused it: %(error)s") % {"error": str(error).splitlines()[0]}
-                written.faults[lines[0].record.line] = lines[0].record, sentence
+                written.errors[lines[0].record.line] = lines[0].record, sentence
                 return
             self._write(lines[: len(lines) // 2], written)
             self._write(lines[len(lines) // 2 :], written)
@@ -179,12 +179,12 @@ class Import:
             there = known.get(line.external_id)
             try:
                 line = _fit_amounts(line, there)
-            except BadValue as error:
-                written.faults[line.record.line] = line.record, str(error)
+            except InvalidCell as error:
+                written.errors[line.record.line] = line.record, str(error)
                 continue
             refusal = _judge(line, policy, is_new=there is None)
             if refusal is not None:
-                written.faults[line.record.line] = line.record, say_for_record(refusal.message)
+                written.errors[line.record.line] = line.record, say_for_record(refusal.message)
             elif (news := self._find_news(line, there)) is None:
                 written.unchanged += 1
             else:
@@ -273,7 +273,7 @@ def _take_batches(records: Iterable[Record], size: int) -> Iterator[list[Record]
 class _Written:
     """What became of the lines of one transaction."""
 
-    faults: dict[int, tuple[Record, str]]
+    errors: dict[int, tuple[Record, str]]
     created: int = 0
     changed: int = 0
     unchanged: int = 0
@@ -281,7 +281,7 @@ class _Written:
 
     def add(self, other: "_Written") -> None:
         """Count in another part of the lines."""
-        self.faults |= other.faults
+        self.errors |= other.errors
         self.created += other.created
         self.changed += other.changed
         self.unchanged += other.unchanged
@@ -289,7 +289,7 @@ class _Written:
 
 
 def _fit_amounts(line: Line, known: Known | None) -> Line:
-    """The line with every amount in the decimals of its currency. Raises BadValue for one that has more."""
+    """The line with every amount in the decimals of its currency. Raises InvalidCell for one that has more."""
     amounts = [field.name for field in amounts_of(BILLING) if field.name in line.billing]
     currency = line.billing.get("currency") or (known.billing["currency"] if known else None)
     if not amounts or not currency:
@@ -301,7 +301,7 @@ def _fit_amounts(line: Line, known: Known | None) -> Line:
         except InvalidValue as error:
             sentence = _("“%(column)s” %(error)s: “%(text)s”.")
             shown = {"column": f"billing.{name}", "error": describe_value(error), "text": fitted[name]}
-            raise BadValue(sentence % shown) from error
+            raise InvalidCell(sentence % shown) from error
     return replace(line, billing=fitted)
 
 

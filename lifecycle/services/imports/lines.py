@@ -12,7 +12,7 @@ from lifecycle.services.customers.facts import ContactFacts
 from lifecycle.services.imports.cells import read_cell
 from lifecycle.services.imports.columns import ColumnPlan
 from lifecycle.services.imports.files import Record
-from lifecycle.services.imports.values import READERS, BadValue
+from lifecycle.services.imports.values import READERS, InvalidCell
 
 MOST_CONTACTS = 50
 
@@ -37,21 +37,21 @@ class Line:
 
 
 def read_line(record: Record, plan: ColumnPlan, *, now: dt.datetime) -> Line:
-    """The values of a record. Raises BadValue with a sentence that names the column."""
+    """The values of a record. Raises InvalidCell with a sentence that names the column."""
     values: dict[str, Any] = {}
     for column, name in plan.fields.items():
         try:
             text = read_cell(record.cells.get(column), name, is_rounded=column in plan.rounded)
             if text != "":
                 values[name] = READERS[name](text)
-        except BadValue as fault:
-            raise BadValue(_("“%(column)s” %(error)s.") % {"column": column, "error": fault}) from None
+        except InvalidCell as error:
+            raise InvalidCell(_("“%(column)s” %(error)s.") % {"column": column, "error": error}) from None
     external_id = values.pop("external_id", None)
     if external_id is None:
-        raise BadValue(_("The line names no customer: its external id is empty."))
+        raise InvalidCell(_("The line names no customer: its external id is empty."))
     entered = values.get("stage_entered_at")
     if entered is not None and entered > now:
-        raise BadValue(_("The customer cannot have entered its stage in the future."))
+        raise InvalidCell(_("The customer cannot have entered its stage in the future."))
     person = _part(values, "contact")
     return Line(
         record=record,
@@ -85,13 +85,13 @@ def _read_contacts(value: object) -> list[ContactFacts] | None:
     if value is None:
         return None
     if not isinstance(value, list) or len(value) > MOST_CONTACTS:
-        raise BadValue(
+        raise InvalidCell(
             _("“%(column)s” must be a list of at most %(most)s people.") % {"column": CONTACTS, "most": MOST_CONTACTS}
         )
     people = []
     for entry in value:
         if not isinstance(entry, dict):
-            raise BadValue(
+            raise InvalidCell(
                 _("“%(column)s” must be a list of people with name, email, phone and role.") % {"column": CONTACTS}
             )
         person = {}
@@ -100,9 +100,9 @@ def _read_contacts(value: object) -> list[ContactFacts] | None:
                 text = read_cell(entry.get(name), f"contact.{name}")
                 if text != "":
                     person[name] = READERS[f"contact.{name}"](text)
-            except BadValue as fault:
-                raise BadValue(
-                    _("“%(column)s” %(error)s.") % {"column": f"{CONTACTS}.{name}", "error": fault}
+            except InvalidCell as error:
+                raise InvalidCell(
+                    _("“%(column)s” %(error)s.") % {"column": f"{CONTACTS}.{name}", "error": error}
                 ) from None
         if person:
             people.append(_as_contact(person))

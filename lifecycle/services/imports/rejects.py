@@ -1,4 +1,4 @@
-"""The reject file: bad lines as they were, each with its number and what is wrong before it.
+"""The reject file: invalid lines as they were, each with its number and what is wrong before it.
 
 Corrected, it can be imported as it is: columns that begin with an underscore are passed over. Cells that a spreadsheet
 program would compute get an apostrophe, which the import takes away again.
@@ -28,14 +28,14 @@ Rejected = tuple[Record, str]
 
 
 class Rejects(Protocol):
-    """Where bad lines are put, batch by batch, in the transaction that imports the good ones."""
+    """Where invalid lines are put, batch by batch, in the transaction that imports the good ones."""
 
     def keep(self, rejected: Sequence[Rejected], counts: Counts, effects: Mapping[str, int]) -> None:
-        """The bad lines of one batch, in order, and what became of the file so far."""
+        """The invalid lines of one batch, in order, and what became of the file so far."""
 
 
 class RejectLines:
-    """Bad lines as bytes, in the encoding and with the separator of their file."""
+    """Invalid lines as bytes, in the encoding and with the separator of their file."""
 
     def __init__(self, reader: RecordReader) -> None:
         self._reader = reader
@@ -48,7 +48,7 @@ class RejectLines:
         return self._reader.preamble + header
 
     def write_line(self, record: Record, sentence: str) -> bytes:
-        """One bad line."""
+        """One invalid line."""
         if self._reader.kind == CSV:
             return self._write(record.line, sentence, record.text)
         text = f"{_as_object(record, sentence)}{self._reader.newline.decode()}"
@@ -81,7 +81,7 @@ class RejectLines:
 
 
 class RejectFile:
-    """Made with the first bad line. Only its owner may read it: it names people."""
+    """Made with the first invalid line. Only its owner may read it: it names people."""
 
     def __init__(self, path: Path, reader: RecordReader) -> None:
         self.path, self._lines = path, RejectLines(reader)
@@ -105,7 +105,7 @@ class RejectFile:
             self._file.close()
 
     def keep(self, rejected: Sequence[Rejected], counts: Counts, effects: Mapping[str, int]) -> None:
-        """Write the bad lines of one batch to the disk."""
+        """Write the invalid lines of one batch to the disk."""
         if not rejected:
             return
         if self._file is None:

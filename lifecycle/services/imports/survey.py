@@ -49,7 +49,7 @@ def gather_evidence(evidence: Evidence, reader: RecordReader, mapped: Collection
     for column in reader.columns:
         notice(column)
     for number, record in enumerate(reader, 1):
-        if record.fault is None:
+        if record.error is None:
             for column in record.cells:
                 if column not in evidence.columns:
                     notice(column)

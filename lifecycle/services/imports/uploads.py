@@ -87,7 +87,7 @@ def show_rows(upload: ImportUpload, facts: Facts) -> list[Mapping[str, object]]:
     rows: list[Mapping[str, object]] = []
     with open_upload(upload) as file:
         for number, record in enumerate(open_reader(file, upload, facts)):
-            if record.fault is None:
+            if record.error is None:
                 rows.append(record.cells)
             if len(rows) == _ROWS_SHOWN or number == _RECORDS_LOOKED_AT:
                 break

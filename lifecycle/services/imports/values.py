@@ -32,7 +32,7 @@ _DAY_NAMED: Final = re.compile(r"(\d{1,2})\.?[ -]([A-Za-z]{3})[a-z]*\.?,?[ -](\d
 _MONTH_NAMED: Final = re.compile(r"([A-Za-z]{3})[a-z]*\.? (\d{1,2}),? (\d{4})")
 
 
-class BadValue(InvalidValue):
+class InvalidCell(InvalidValue):
     """The text is no value of the field; the sentence says what is wrong and what would be right."""
 
     def __init__(self, sentence: str) -> None:
@@ -49,11 +49,11 @@ def read_number(text: str | float) -> Decimal | float:
     shown = text
     text = text.strip()
     if len(text) > LONGEST_FIGURE:
-        raise BadValue(_("is not a number: “%(text)s”; write for example 1234.50") % {"text": shown[:40]})
+        raise InvalidCell(_("is not a number: “%(text)s”; write for example 1234.50") % {"text": shown[:40]})
     text = _SIGNS.sub("", text)
     separated = _BLANKS.sub("", text)
     if separated != text and not re.fullmatch(r"[+-]?\d{1,3}([\s\u00a0\u2007\u2009\u202f'’]\d{3})+([.,]\d+)?", text):
-        raise BadValue(_("is not a number: “%(text)s”; write for example 1234.50") % {"text": shown[:40]})
+        raise InvalidCell(_("is not a number: “%(text)s”; write for example 1234.50") % {"text": shown[:40]})
     return Decimal(_without_groups(separated, shown, was_separated=separated != text))
 
 
@@ -61,14 +61,14 @@ def _without_groups(text: str, shown: str, *, was_separated: bool) -> str:
     if _PLAIN.fullmatch(text):
         head, mark, decimals = text.replace(",", ".").partition(".")
         if mark and len(decimals) == 3 and not was_separated and head.lstrip("+-") != "0":
-            raise BadValue(
+            raise InvalidCell(
                 _("could be %(one)s or %(other)s: “%(text)s”; write it without a separator")
                 % {"one": f"{head}{decimals}", "other": f"{head}.{decimals}", "text": shown[:40]}
             )
         return f"{head}{mark}{decimals}"
     grouped = _GROUPED.fullmatch(text)
     if grouped is None or was_separated:
-        raise BadValue(_("is not a number: “%(text)s”; write for example 1234.50") % {"text": shown[:40]})
+        raise InvalidCell(_("is not a number: “%(text)s”; write for example 1234.50") % {"text": shown[:40]})
     group = grouped["group"]
     whole, mark, decimals = text.partition("," if group == "." else ".")
     return f"{whole.replace(group, '')}{mark and '.'}{decimals}"
@@ -79,24 +79,24 @@ def read_day(text: str) -> str:
     return _read_day(text.strip()).isoformat()
 
 
-def read_moment(text: str) -> dt.datetime:
+def read_timestamp(text: str) -> dt.datetime:
     """A moment, or the beginning of a day; UTC unless it says otherwise."""
     text = text.strip()
     try:
-        moment = dt.datetime.fromisoformat(text)
+        timestamp = dt.datetime.fromisoformat(text)
     except ValueError:
-        moment = dt.datetime.combine(_read_day(text), dt.time())
-    check_day(moment.date())
-    return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+        timestamp = dt.datetime.combine(_read_day(text), dt.time())
+    check_day(timestamp.date())
+    return timestamp if timestamp.tzinfo else timestamp.replace(tzinfo=dt.UTC)
 
 
 def _read_day(text: str) -> dt.date:
     try:
         day = _parse_day(text[: LONGEST_FIGURE + 1])
-    except BadValue:
+    except InvalidCell:
         raise
     except ValueError:
-        raise BadValue(_("is not a date: “%(text)s”; write for example 2026-03-31") % {"text": text[:40]}) from None
+        raise InvalidCell(_("is not a date: “%(text)s”; write for example 2026-03-31") % {"text": text[:40]}) from None
     return check_day(day)
 
 
@@ -112,7 +112,7 @@ def _parse_day(text: str) -> dt.date:
     if match := _SLASHES.fullmatch(text):
         one, other, year = int(match[1]), int(match[2]), int(match[3])
         if one <= 12 and other <= 12 and one != other:
-            raise BadValue(_("could be two days: “%(text)s”; write for example 2026-03-31") % {"text": text})
+            raise InvalidCell(_("could be two days: “%(text)s”; write for example 2026-03-31") % {"text": text})
         return dt.date(year, *((one, other) if one <= 12 else (other, one)))
     raise ValueError(text)
 
@@ -123,10 +123,10 @@ def _shown(read: Callable[[Any], Any], *, first: Callable[[Any], Any] = str) -> 
     def reader(text: Any) -> Any:
         try:
             return read(first(text))
-        except BadValue:
+        except InvalidCell:
             raise
         except InvalidValue as error:
-            raise BadValue(f"{describe_value(error)}: “{str(text)[:60]}”") from error
+            raise InvalidCell(f"{describe_value(error)}: “{str(text)[:60]}”") from error
 
     return reader
 
@@ -157,5 +157,5 @@ READERS: Final[dict[str, Callable[[Any], Any]]] = {
     **{field.path: _reader_of(field) for field in FIELDS if field.columns},
     "stage": _line(100),
     "reason_code": _line(255),
-    "stage_entered_at": _shown(read_moment),
+    "stage_entered_at": _shown(read_timestamp),
 }

@@ -110,7 +110,7 @@ class PastQuestion:
         """Those of the statements."""
         return {
             "tenant_id": tenant.id,
-            "moment": self.end,
+            "timestamp": self.end,
             "stages": text_array(self.keys) if self.keys else None,
             "owner": fold_text(self.owner),
             "segment": self.segment,

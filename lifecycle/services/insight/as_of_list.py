@@ -77,7 +77,7 @@ def _describe(found: Sequence[Row], asked: PastQuestion, stages: Stages, tenant:
 
 
 def _read_figures(found: Sequence[Row], tenant: TenantRef, end: dt.datetime, *, as_known: bool) -> dict[UUID, Row]:
-    given = {"moment": end, "as_known": as_known, "paths": text_array(_FIGURES)}
+    given = {"timestamp": end, "as_known": as_known, "paths": text_array(_FIGURES)}
     held: dict[UUID, Row] = {}
     for row in _fetch(FIGURES, found, tenant, **given):
         held.setdefault(row["customer_id"], {})[_FIGURES[row["key"]].name] = orjson.loads(row["value"])

@@ -28,7 +28,7 @@ def read_past_totals(day: dt.date, *, stages: Stages, tenant: TenantRef, known: 
     limits = [(key, days) for key, name in names.items() if (days := policy.max_days(name)) is not None]
     parameters: dict[str, Any] = {
         "tenant_id": tenant.id,
-        "moment": end,
+        "timestamp": end,
         "stages": text_array(key for key, _days in limits),
         "max_days": plain_array(days for _key, days in limits),
     }

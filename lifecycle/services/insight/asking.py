@@ -120,7 +120,7 @@ def read_behind(asked: QueryDict, period: Period, *, now: dt.datetime) -> AskedL
     values = {
         "stages": keys,
         "from_stages": sources or None,
-        "moment": midnight(day + dt.timedelta(days=1)),
+        "timestamp": midnight(day + dt.timedelta(days=1)),
         "way": way,
         "cohort": cohort,
         "reason": reason,

@@ -188,9 +188,9 @@ def _read(
     reports: dict[UUID, list[Report]] = read_reports(batch, tenant=tenant)
     rows: dict[int, list[tuple[float, ...]]] = defaultdict(list)
     present: list[tuple[UUID, str, int, tuple[float, ...]]] = []
-    moments = [*landmarks, as_days(now)]
+    timestamps = [*landmarks, as_days(now)]
     for customer_id in batch:
-        found = list(rows_of(stays[customer_id], reports[customer_id], moments, meaning))
+        found = list(rows_of(stays[customer_id], reports[customer_id], timestamps, meaning))
         if found and found[-1].landmark == len(landmarks):
             current = found.pop()
             present.append((customer_id, current.stage, len(stays[customer_id]), current.values))

@@ -53,9 +53,9 @@ class Learned:
         return self.state == ForecastFit.SHOWN
 
 
-def as_days(moment: dt.datetime) -> float:
+def as_days(timestamp: dt.datetime) -> float:
     """Days since 1970."""
-    return (moment - _EPOCH) / _DAY
+    return (timestamp - _EPOCH) / _DAY
 
 
 def read_meaning(tenant: TenantRef) -> Meaning:
@@ -129,8 +129,8 @@ def forecast_customer(customer_id: UUID, *, tenant: TenantRef, now: dt.datetime)
     stays = [Stay(as_days(one.entered), one.stage, one.by_configuration) for one in pieces if one.piece == 0]
     reports = read_reports([customer_id], tenant=tenant)[customer_id]
     # Also what happens at this very moment is known.
-    moment = math.nextafter(as_days(now), math.inf)
-    rows = list(rows_of(stays, reports, [moment], read_meaning(tenant)))
+    timestamp = math.nextafter(as_days(now), math.inf)
+    rows = list(rows_of(stays, reports, [timestamp], read_meaning(tenant)))
     if not rows:
         erase_forecast(tenant.id, customer_id)
         return False

@@ -73,15 +73,15 @@ class PastJudge:
         self, live: Policy, draft: Policy, names: Mapping[str, str], *, tenant: TenantRef, now: dt.datetime
     ) -> None:
         stages = Stages.of(live, tenant)
-        moments = [midnight(day) for day in find_landmarks(now)]
+        timestamps = [midnight(day) for day in find_landmarks(now)]
         compiled, drafted = health_of(live), health_of(draft).drafted
         draft_names = [names.get(name, name) for name in live.stages]
         lost = [key for key, name in zip(stages.keys, draft_names, strict=True) if draft.category(name) == LOST]
         self._statement = count_churned(compiled, drafted)
         self._parameters: dict[str, Any] = {
             "tenant_id": tenant.id,
-            "moments": moments,
-            "last": moments[-1],
+            "timestamps": timestamps,
+            "last": timestamps[-1],
             "horizon": HORIZON_DAYS,
             "lost": text_array(lost),
             "stages": text_array(stages.keys),

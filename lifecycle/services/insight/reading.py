@@ -68,12 +68,12 @@ class Period:
             "segment": self.segment,
             "begin": self.begin,
             "end": self.end,
-            "begin_moment": midnight(self.begin),
-            "end_moment": midnight(self.end + _DAY),
+            "begin_timestamp": midnight(self.begin),
+            "end_timestamp": midnight(self.end + _DAY),
             "first_month": first,
             "last_month": self.end.replace(day=1),
-            "first_moment": midnight(first),
-            "last_moment": midnight(after),
+            "first_timestamp": midnight(first),
+            "last_timestamp": midnight(after),
             "first_cohort": _number_of(first),
             "last_cohort": _number_of(self.end),
         }
@@ -121,7 +121,7 @@ def read_flows(period: Period, *, tenant: TenantRef) -> list[Flow]:
     days = [day + _DAY for day in period.days[:-1]]
     asked = {
         "thresholds": plain_array(days),
-        "threshold_moments": plain_array(midnight(day).isoformat() for day in days),
+        "threshold_timestamps": plain_array(midnight(day).isoformat() for day in days),
     }
     rows = _ask(statements.flows(is_filtered=period.is_filtered), period, tenant, **asked)
     return [Flow(*row) for row in rows]

@@ -8,7 +8,7 @@ from lifecycle.services.moving.leaving import count_rows
 from lifecycle.services.moving.sides import MoveRefused, Side
 from storage.servers import MAIN
 from tenants.actors import TenantRef
-from tenants.services.database import version_fault
+from tenants.services.database import version_error
 
 # The fence opens by the source's clock, and the switch is made by the directory's.
 MOST_SKEW_SECONDS = 2.0
@@ -26,15 +26,15 @@ _TAKEN = "SELECT username FROM tenants_user WHERE username = ANY(%s) AND tenant_
 
 def check_sides(source: Side, target: Side, tenant: TenantRef, *, directory: Side) -> None:
     """Raise MoveRefused with everything that keeps the tenant from being moved."""
-    faults = [*_find_skew(source, directory), *_find_faults(source, target, tenant)]
-    if faults:
-        raise MoveRefused(" ".join(faults))
+    errors = [*_find_skew(source, directory), *_find_errors(source, target, tenant)]
+    if errors:
+        raise MoveRefused(" ".join(errors))
 
 
-def _find_faults(source: Side, target: Side, tenant: TenantRef) -> Iterator[str]:
+def _find_errors(source: Side, target: Side, tenant: TenantRef) -> Iterator[str]:
     for side in (source, target):
-        if fault := version_fault(side.connection.info.server_version):
-            yield f"Server {side.name}: {fault}"
+        if error := version_error(side.connection.info.server_version):
+            yield f"Server {side.name}: {error}"
     if source.ask_one("SHOW wal_level") != "logical":
         yield f"Server {source.name} needs wal_level = logical (postgresql.conf, then a restart)."
     elif not _has_free_slot(source):

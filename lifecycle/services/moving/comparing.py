@@ -87,9 +87,9 @@ def verify_on(server: str, tenant: TenantRef, *, public_keys: Collection[bytes])
             customers += 1
             rows += verified.rows
         if public_keys:
-            for number, fault in verify_tenant_seals(tenant, public_keys=public_keys, now=timezone.now()):
-                if fault is not None and fault.code != "rows_unsealed":
-                    raise MoveRefused(f"Seal {number} on server {server}: {fault.sentence} The old rows are kept.")
+            for number, error in verify_tenant_seals(tenant, public_keys=public_keys, now=timezone.now()):
+                if error is not None and error.code != "rows_unsealed":
+                    raise MoveRefused(f"Seal {number} on server {server}: {error.sentence} The old rows are kept.")
                 seals += number > 0
     return Verification(customers, rows, seals)
 

@@ -85,9 +85,9 @@ class PastReader:
         changes: dict[str, dict[str, list[Change]]] = {}
         wanted = self._wanted
         rows = self._ask(queries.CHANGES[self._known], ids, paths=text_array(self._paths))
-        for customer_id, moments, texts in rows:
+        for customer_id, timestamps, texts in rows:
             of_customer = changes[customer_id] = {path: [] for path in self._paths}
-            for at, figures in zip(moments, orjson.loads(f"[{texts}]"), strict=True):
+            for at, figures in zip(timestamps, orjson.loads(f"[{texts}]"), strict=True):
                 for path, value in figures.items():
                     if path in wanted:
                         of_customer[path].append((at, value))

@@ -7,11 +7,11 @@ _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND: Final = dt.timedelta(microseconds=1)
 
 
-def as_micros(moment: dt.datetime) -> int:
+def as_micros(timestamp: dt.datetime) -> int:
     """Microseconds since 1970."""
-    return (moment - _EPOCH) // _MICROSECOND
+    return (timestamp - _EPOCH) // _MICROSECOND
 
 
-def as_moment(micros: int) -> dt.datetime:
+def as_timestamp(micros: int) -> dt.datetime:
     """The moment of a number of microseconds since 1970."""
     return _EPOCH + micros * _MICROSECOND

@@ -25,7 +25,7 @@ from lifecycle.rules.risk.alarms import Alarm, Past, Watch, stage_at
 from lifecycle.rules.transitions import Change
 from lifecycle.services.events.failures import describe, is_transient
 from lifecycle.services.risk.past import RECORDED, PastReader
-from lifecycle.services.risk.times import as_micros, as_moment
+from lifecycle.services.risk.times import as_micros, as_timestamp
 from lifecycle.services.transitions.apply import Call, Outcome, apply
 from storage.timeouts import JOB_SECONDS, allow_seconds
 from tenants.actors import TenantRef, system_actor
@@ -153,11 +153,11 @@ def _look(
     for customer_id, past, _churns in reader.read(list(by_id)):
         clock, later = _clock_of(past, as_micros(now))
         due[customer_id] = dict(_find_due(by_id[customer_id], watches, past, clock))
-        moments = [at for watch in watches if (at := watch.next_look(past, clock)) is not None]
+        timestamps = [at for watch in watches if (at := watch.next_look(past, clock)) is not None]
         if later is not None:
-            moments.append(later)
+            timestamps.append(later)
         # A condition like "ten million days" holds at no moment that there is.
-        looks[customer_id] = as_moment(first) if (first := min(moments, default=FOR_GOOD)) < FOR_GOOD else None
+        looks[customer_id] = as_timestamp(first) if (first := min(timestamps, default=FOR_GOOD)) < FOR_GOOD else None
     known = _settle_open(by_id, due, policy, tenant=tenant, now=now)
     fresh = [
         fired
@@ -302,8 +302,8 @@ def _record(fired: Fired, state: str, policy: Policy, *, tenant: TenantRef, now:
         from_stage=fired.one.stage,
         to_stage=rule.to,
         reason_code=rule.reason_code or "",
-        since=as_moment(fired.alarm.since),
-        fired_at=as_moment(fired.alarm.at),
+        since=as_timestamp(fired.alarm.since),
+        fired_at=as_timestamp(fired.alarm.at),
         created_at=now,
         state=state,
         decided_by="" if state == OPEN else ACTOR.name,

@@ -57,22 +57,22 @@ SELECT date_trunc('month', b.renewal_on::timestamp)::date AS month, count(*) AS 
 # moments are added up before they are spread over the months; ``gone`` is the last moment before a lost one was lost.
 KEPT: Final = """
 WITH m AS (
-    SELECT %(moments)s::timestamptz[] AS moments, cardinality(%(moments)s::timestamptz[]) AS number
+    SELECT %(timestamps)s::timestamptz[] AS timestamps, cardinality(%(timestamps)s::timestamptz[]) AS number
 ), reports AS (
     SELECT b.customer_id, b.currency, r.id, r.effective_at, r.arr,
-           width_bucket(r.effective_at, m.moments) + 1 AS first,
-           COALESCE(width_bucket(lead(r.effective_at) OVER following, m.moments), m.number) AS last, m.number
+           width_bucket(r.effective_at, m.timestamps) + 1 AS first,
+           COALESCE(width_bucket(lead(r.effective_at) OVER following, m.timestamps), m.number) AS last, m.number
       FROM lifecycle_billingfigures b CROSS JOIN m
      CROSS JOIN LATERAL (
         (SELECT f.id, f.effective_at, (f.figures->>'billing.arr')::numeric AS arr FROM lifecycle_figurechange f
           WHERE f.tenant_id = %(tenant_id)s::uuid AND f.customer_id = b.customer_id AND f.figures ? 'billing.arr'
-            AND f.effective_at < (%(moments)s::timestamptz[])[1]
+            AND f.effective_at < (%(timestamps)s::timestamptz[])[1]
           ORDER BY f.effective_at DESC, f.id DESC LIMIT 1)
         UNION ALL
         (SELECT f.id, f.effective_at, (f.figures->>'billing.arr')::numeric FROM lifecycle_figurechange f
           WHERE f.tenant_id = %(tenant_id)s::uuid AND f.customer_id = b.customer_id AND f.figures ? 'billing.arr'
-            AND f.effective_at >= (%(moments)s::timestamptz[])[1]
-            AND f.effective_at < (%(moments)s::timestamptz[])[cardinality(%(moments)s::timestamptz[])])
+            AND f.effective_at >= (%(timestamps)s::timestamptz[])[1]
+            AND f.effective_at < (%(timestamps)s::timestamptz[])[cardinality(%(timestamps)s::timestamptz[])])
      ) r
      WHERE b.tenant_id = %(tenant_id)s::uuid
     WINDOW following AS (PARTITION BY b.customer_id ORDER BY r.effective_at, r.id)
@@ -86,16 +86,16 @@ WITH m AS (
       JOIN customer_lifecycle_status s ON s.tenant_id = %(tenant_id)s::uuid AND s.customer_id = h.customer_id
      CROSS JOIN LATERAL (
         SELECT CASE WHEN s.stage = ANY(%(lost)s::text[])
-                    THEN width_bucket(s.stage_entered_at, %(moments)s::timestamptz[]) ELSE h.number END AS gone
+                    THEN width_bucket(s.stage_entered_at, %(timestamps)s::timestamptz[]) ELSE h.number END AS gone
      ) k
      WHERE h.arr > 0 GROUP BY 1, 2, 3, 4, 5
 )
-SELECT (%(moments)s::timestamptz[])[i.at] AS moment, a.currency, sum(a.customers)::bigint AS customers,
+SELECT (%(timestamps)s::timestamptz[])[i.at] AS "timestamp", a.currency, sum(a.customers)::bigint AS customers,
        sum(a.arr) AS start_arr,
        sum(CASE WHEN i.at >= a.gone THEN 0 WHEN i.at = a.last THEN a.next_arr ELSE a.arr END) AS end_arr,
        sum(CASE WHEN i.at >= a.gone THEN 0 WHEN i.at = a.last THEN a.least_arr ELSE a.arr END) AS kept_arr
   FROM alike a CROSS JOIN LATERAL generate_series(a.first, least(a.last, a.gone, a.number - 1)) AS i(at)
- GROUP BY i.at, a.currency ORDER BY moment DESC, start_arr DESC
+ GROUP BY i.at, a.currency ORDER BY "timestamp" DESC, start_arr DESC
 """
 _UNKNOWN: Final = """
 SELECT count(*) AS customers FROM lifecycle_billingfigures b
@@ -216,11 +216,16 @@ def measure_retention(months: Sequence[Month], *, tenant: TenantRef, policy: Pol
     What is not known is left out: ``count_unknown`` says of how many.
     """
     begun = {_begin(month): month for month in months}
-    moments = sorted({*begun, *(_begin(month.plus(1)) for month in months)})
-    given = {"moments": moments, "tenant_id": tenant.id, "lost": text_array(policy.stages_in(LOST))}
+    timestamps = sorted({*begun, *(_begin(month.plus(1)) for month in months)})
+    given = {"timestamps": timestamps, "tenant_id": tenant.id, "lost": text_array(policy.stages_in(LOST))}
     return [
         Retention(
-            begun[row["moment"]], row["currency"], row["customers"], row["start_arr"], row["kept_arr"], row["end_arr"]
+            begun[row["timestamp"]],
+            row["currency"],
+            row["customers"],
+            row["start_arr"],
+            row["kept_arr"],
+            row["end_arr"],
         )
         for row in fetch_prepared_dicts(KEPT, given, using="default")
     ]

@@ -222,8 +222,8 @@ def _open_after(mine: QuerySet[Task], after: TaskPosition | None) -> QuerySet[Ta
 
 def _done_after(mine: QuerySet[Task], after: TaskPosition | None) -> QuerySet[Task]:
     if after is not None:
-        moment = dt.datetime.fromisoformat(after.key)
-        mine = mine.filter(done_at__lte=moment).filter(Q(done_at__lt=moment) | Q(id__lt=after.id))
+        timestamp = dt.datetime.fromisoformat(after.key)
+        mine = mine.filter(done_at__lte=timestamp).filter(Q(done_at__lt=timestamp) | Q(id__lt=after.id))
     return mine.order_by("-done_at", "-id")
 
 

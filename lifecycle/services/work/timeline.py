@@ -158,7 +158,7 @@ def _read_stages(asked: _Question) -> Iterator[Entry]:
 
 def _read_events(asked: _Question) -> Iterator[Entry]:
     rows = FigureChange.objects.filter(tenant_id=asked.tenant.id, customer_id=asked.customer_id)
-    at, before = _moment(asked.before.get(EVENT))
+    at, before = _timestamp(asked.before.get(EVENT))
     if at is not None and before is not None:
         # The first part is the one that the index answers.
         rows = rows.filter(effective_at__lte=at).filter(Q(effective_at__lt=at) | Q(id__lt=before))
@@ -224,10 +224,10 @@ def _uuid(text: str | None) -> UUID | None:
         return None
 
 
-def _moment(text: str | None) -> tuple[dt.datetime | None, UUID | None]:
-    moment, _, id_ = (text or "").partition("~")
+def _timestamp(text: str | None) -> tuple[dt.datetime | None, UUID | None]:
+    timestamp, _, id_ = (text or "").partition("~")
     try:
-        at = dt.datetime.fromisoformat(moment)
+        at = dt.datetime.fromisoformat(timestamp)
     except ValueError:
         return None, None
     return (at if at.tzinfo else at.replace(tzinfo=dt.UTC)), _uuid(id_)

@@ -102,15 +102,15 @@ def show_health(request: TenantRequest, customer_id: UUID) -> HttpResponse:
     past = read_health_past(customer_id, tenant=request.tenant, now=timezone.now())
     if profile is None or past is None:
         raise Http404
-    moments = past.moments
+    timestamps = past.timestamps
     context = {
         "customer_id": customer_id,
         "company": profile["company"],
         "past": past,
-        "line": draw_line(moments, past.configured) if len(moments) > 1 else None,
-        "latest": moments[-1] if moments else None,
+        "line": draw_line(timestamps, past.configured) if len(timestamps) > 1 else None,
+        "latest": timestamps[-1] if timestamps else None,
         # One row a change: a table of ninety equal days says nothing.
-        "rows": [one for index, one in enumerate(moments) if index == 0 or one.score != moments[index - 1].score],
+        "rows": [one for index, one in enumerate(timestamps) if index == 0 or one.score != timestamps[index - 1].score],
         "deltas": [
             {"name": name_part(one.part), "points": one.points, "source": _say_cause(one), "at": one.at}
             for one in past.deltas

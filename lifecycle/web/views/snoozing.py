@@ -27,7 +27,7 @@ def snooze(request: TenantRequest) -> HttpResponse:
     """Ask why and until when, then put the customers aside."""
     given = request.POST if request.method == "POST" else request.GET
     ids = _read_ids(given.getlist("customer"))
-    refusal, fault, target = "", "", _target(request, given.get("next", ""))
+    refusal, error, target = "", "", _target(request, given.get("next", ""))
     now = timezone.now()
     if request.method == "POST":
         try:
@@ -41,7 +41,7 @@ def snooze(request: TenantRequest) -> HttpResponse:
                 now=now,
             )
         except SnoozeRefused as refused:
-            refusal, fault = str(refused), refused.field
+            refusal, error = str(refused), refused.field
         else:
             messages.success(
                 request,
@@ -52,7 +52,7 @@ def snooze(request: TenantRequest) -> HttpResponse:
     context: dict[str, Any] = {
         "customers": look_at_figures(ids[:MOST], tenant=request.tenant) if ids else [],
         "refusal": refusal,
-        "fault": fault,
+        "error": error,
         "reason": given.get("reason", ""),
         "until": given.get("until", ""),
         "tomorrow": (now.date() + dt.timedelta(days=1)).isoformat(),

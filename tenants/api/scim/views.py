@@ -20,7 +20,7 @@ from tenants.authentication import BearerAuthentication
 from tenants.models import User
 from tenants.roles import MANAGE_PEOPLE, Role
 from tenants.rules import strict_json
-from tenants.rules.strict_json import BadJson
+from tenants.rules.strict_json import InvalidJson
 from tenants.sentences import describe_json
 from tenants.services.accounts.people import PersonChangeRefused
 from tenants.services.accounts.provisioning import (
@@ -52,7 +52,7 @@ class ScimParser(BaseParser):
             raise ParseError("The body is too long. Nothing was changed.")
         try:
             return strict_json.parse_object(raw)
-        except BadJson as refusal:
+        except InvalidJson as refusal:
             raise ParseError(describe_json(refusal)) from refusal
 
 

@@ -9,7 +9,7 @@ from django.core.management.commands import migrate
 from django.db import OperationalError, connections
 
 from audit.management.reporting import ServiceCommand
-from tenants.services.database import version_fault
+from tenants.services.database import version_error
 
 
 class Command(ServiceCommand, migrate.Command):
@@ -30,8 +30,8 @@ class Command(ServiceCommand, migrate.Command):
             connections[database].ensure_connection()
         except OperationalError as error:
             raise CommandError(f"PostgreSQL cannot be reached: {' '.join(str(error).split())}") from error
-        if fault := version_fault(connections[database].connection.info.server_version):
-            raise CommandError(fault)
+        if reason := version_error(connections[database].connection.info.server_version):
+            raise CommandError(reason)
         return super().execute(*args, **options)
 
     def check(self, *args: Any, **options: Any) -> None:

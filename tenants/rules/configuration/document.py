@@ -210,7 +210,7 @@ def _read_color(reader: DocumentReader, value: object, place: tuple[str | int, .
     if isinstance(value, str) and _COLOR.fullmatch(value):
         return value.lower()
     if isinstance(value, str):
-        reader.add_error(place, "bad_color")
+        reader.add_error(place, "invalid_color")
     else:
         reader.add_error(place, "wrong_type", "color_not_text", type=name_type(value))
     return None

@@ -44,7 +44,7 @@ class DocumentReader:
         if len(self.errors) < MOST_FINDINGS:
             self.errors.append(Finding(point(*place), code, message, params))
         elif len(self.errors) == MOST_FINDINGS:
-            self.errors.append(Finding("", "too_many_faults", params={"most": MOST_FINDINGS}))
+            self.errors.append(Finding("", "too_many_errors", params={"most": MOST_FINDINGS}))
 
     def add_warning(self, place: Place, code: str, message: str = "", **params: Any) -> None:
         """Note something that is possible but probably not meant; past ``MOST_FINDINGS`` nothing more."""

@@ -56,7 +56,9 @@ class _ToUsers(EffectKind):
         if recipient in ROLES or is_prefixed(recipient, USER_PREFIX):
             return None
         if "@" in recipient and not recipient.startswith((USER_PREFIX, CONTACTS_PREFIX)):
-            return (False, "not_a_user", "") if _ADDRESS.fullmatch(recipient) else (True, "bad_recipient", "not_email")
+            return (
+                (False, "not_a_user", "") if _ADDRESS.fullmatch(recipient) else (True, "invalid_recipient", "not_email")
+            )
         if recipient == CONTACTS or recipient.startswith(CONTACTS_PREFIX):
             return False, "not_a_user", ""
         return False, "unknown_recipient", ""
@@ -106,7 +108,7 @@ class Webhook(EffectKind):
     def check_recipient(self, recipient: str) -> Problem | None:
         """The name of an endpoint, or its https address."""
         is_name = "://" not in recipient and "@" not in recipient
-        return None if is_name or _is_web_address(recipient) else (True, "bad_recipient", "not_https")
+        return None if is_name or _is_web_address(recipient) else (True, "invalid_recipient", "not_https")
 
 
 class Event(EffectKind):

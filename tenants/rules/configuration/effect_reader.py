@@ -78,7 +78,7 @@ def _read_effect(reader: DocumentReader, item: object, place: Place, seen: set[s
     name = reader.read_text(effect["name"], (*place, "name"), "name", LONGEST_TEXT)
     if name is not None:
         reader.is_new(name, (*place, "name"), seen)
-    moment = reader.read_choice(effect["on"], (*place, "on"), "moment", EFFECT_MOMENTS)
+    on = reader.read_choice(effect["on"], (*place, "on"), "moment", EFFECT_MOMENTS)
     kind = KINDS.get(reader.read_choice(effect["kind"], (*place, "kind"), "effect_kind", EFFECT_KINDS) or "")
     part = _Part(reader, effect, place)
     values: dict[str, Any] = {
@@ -99,9 +99,9 @@ def _read_effect(reader: DocumentReader, item: object, place: Place, seen: set[s
     }
     if kind is not None:
         part.check_use(kind)
-    if name is None or moment is None or kind is None:
+    if name is None or on is None or kind is None:
         return None
-    return Effect(name, moment, kind.name, **values)
+    return Effect(name, on, kind.name, **values)
 
 
 class _Part:

@@ -176,13 +176,13 @@ def compile_policy(configuration: Configuration, version: int) -> Policy:
     )
 
 
-def _effects_by_stage(configuration: Configuration, moment: str) -> Mapping[str, tuple[Effect, ...]]:
+def _effects_by_stage(configuration: Configuration, timestamp: str) -> Mapping[str, tuple[Effect, ...]]:
     return MappingProxyType(
         {
             stage.name: tuple(
                 effect
                 for effect in configuration.effects
-                if effect.on == moment and effect.concerns(stage.name, stage.category)
+                if effect.on == timestamp and effect.concerns(stage.name, stage.category)
             )
             for stage in configuration.definitions
         }

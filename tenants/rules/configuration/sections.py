@@ -72,7 +72,7 @@ def read_condition(reader: DocumentReader, item: object, place: Place) -> Condit
         return None
     field = reader.read_text(condition["field"], (*place, "field"), "field", LONGEST_TEXT)
     if field is not None and not _FIELD.fullmatch(field):
-        reader.add_error((*place, "field"), "bad_field", name=field)
+        reader.add_error((*place, "field"), "invalid_field", name=field)
         field = None
     op = reader.read_choice(condition["op"], (*place, "op"), "operator", OPERATORS)
     if field is None or op is None:

@@ -64,7 +64,7 @@ def _read_order(reader: DocumentReader, value: object, place: Place) -> tuple[st
         if source is None:
             continue
         if not _SOURCE.fullmatch(source):
-            reader.add_error(where, "bad_source", text=source)
+            reader.add_error(where, "invalid_source", text=source)
         elif reader.is_new(source, where, seen):
             sources.append(source)
     return tuple(sources)

@@ -74,9 +74,9 @@ def _is_noted(tenant: TenantRef, actor: Actor, reason: str, *, now: dt.datetime)
     ).exists()
 
 
-def _first_id_of(moment: dt.datetime) -> UUID:
+def _first_id_of(timestamp: dt.datetime) -> UUID:
     """The least UUID of version 7 of a millisecond."""
-    return UUID(int=(int(moment.timestamp() * 1000) << 80) | (7 << 76) | (2 << 62))
+    return UUID(int=(int(timestamp.timestamp() * 1000) << 80) | (7 << 76) | (2 << 62))
 
 
 def _record(

@@ -227,8 +227,8 @@ def _slug_of(issuer: TokenIssuer) -> str:
 def discover(issuer: str) -> dict[str, str]:
     """Where a provider's endpoints are, as it says itself (OpenID Connect Discovery 1.0). Raises IssuerRefused."""
     url = f"{issuer.rstrip('/')}/.well-known/openid-configuration"
-    if (fault := jwks.check_url(url, _("The provider's address"))) is not None:
-        raise IssuerRefused(fault)
+    if (refusal := jwks.check_url(url, _("The provider's address"))) is not None:
+        raise IssuerRefused(refusal)
     try:
         answer = fetch_json(url)
     except (OSError, ValueError) as error:
@@ -254,9 +254,9 @@ def _check_client(client: PageClient) -> None:
         (client.authorization_url, _("The authorization endpoint")),
         (client.token_url, _("The token endpoint")),
     ):
-        if (fault := jwks.check_url(url, what)) is not None or len(url) > _LONGEST_URL:
+        if (refusal := jwks.check_url(url, what)) is not None or len(url) > _LONGEST_URL:
             raise IssuerRefused(
-                fault
+                refusal
                 or _("%(what)s is longer than %(most)s characters.") % {"what": what, "most": say_number(_LONGEST_URL)}
             )
 
@@ -279,8 +279,8 @@ def configure_issuer(
 
     Call inside the tenant's context. Raises IssuerRefused; nothing was changed then.
     """
-    if (fault := jwks.check_url(jwks_url)) is not None:
-        raise IssuerRefused(fault)
+    if (refusal := jwks.check_url(jwks_url)) is not None:
+        raise IssuerRefused(refusal)
     if client is not None:
         _check_client(client)
     if issuer == OWN_ISSUER or not issuer or not audience:

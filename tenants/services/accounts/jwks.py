@@ -147,8 +147,8 @@ def _begin_fetch(url: str, known: _KeySet, now: float) -> bool:
     """Start a fetch unless one runs, one has just been, or too many run. The caller holds the lock."""
     if known.fetching or now < known.next_try_at:
         return False
-    if (fault := check_url(url)) is not None:
-        log.warning("key set refused", url=url, reason=fault)
+    if (refusal := check_url(url)) is not None:
+        log.warning("key set refused", url=url, reason=refusal)
         known.ended_at, known.failures = now, 10
         return False
     if not _slots.acquire(blocking=False):

@@ -62,9 +62,9 @@ def name_members_then(asked: Collection[Recorded], *, tenant: TenantRef) -> dict
     people = {(str(found), at) for id_, at in asked if (found := _as_uuid(id_)) is not None}
     names: dict[Recorded, str] = {}
     if people:
-        ids, moments = zip(*people, strict=True)
+        ids, timestamps = zip(*people, strict=True)
         with connection.cursor() as cursor:
-            cursor.execute(_NAMED_THEN, [list(ids), list(moments), tenant.id, tenant.id])
+            cursor.execute(_NAMED_THEN, [list(ids), list(timestamps), tenant.id, tenant.id])
             names = {(str(subject), at): name for subject, at, name in cursor.fetchall() if name}
     return {(id_, at): names.get((id_.lower(), at)) or _name_other(id_) for id_, at in asked}
 
