@@ -359,7 +359,7 @@ def test_what_was_parked_comes_before_what_comes_later(acme: Speaker) -> None:
     assert acme.stages() == ["Prospect", "Active", "At-Risk"]
 
 
-def test_parked_events_of_a_customer_from_another_door_are_released_by_the_sweep(acme: Speaker) -> None:
+def test_parked_events_of_a_customer_from_elsewhere_are_released_by_the_sweep(acme: Speaker) -> None:
     from tests.factories import CustomerFactory
 
     event = acme.updated("c9", minutes=1, segment="Enterprise")

@@ -45,7 +45,7 @@ def refuse(tenant: TenantRef, times: int, **fields: Any) -> None:
         record_refusals([Refusal(tenant_id=tenant.id, **values) for _ in range(times)])
 
 
-def test_the_summary_counts_what_each_rule_refused_and_by_which_door(
+def test_the_summary_counts_what_each_rule_refused_and_by_which_source(
     tenant: TenantRef, other_tenant: TenantRef
 ) -> None:
     refuse(tenant, 2)

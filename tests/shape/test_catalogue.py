@@ -101,8 +101,8 @@ def test_every_tenant_table_is_walked(superuser: psycopg.Connection[Any]) -> Non
         ),
         (
             catalogue.find_unprotected_tables,
-            "CREATE POLICY open_door ON lifecycle_contact TO c360_app, c360_platform USING (true)",
-            "lifecycle_contact: USING of policy open_door does not ask for app.tenant_id",
+            "CREATE POLICY open_to_all ON lifecycle_contact TO c360_app, c360_platform USING (true)",
+            "lifecycle_contact: USING of policy open_to_all does not ask for app.tenant_id",
         ),
         (
             catalogue.find_unprotected_tables,
