@@ -31,8 +31,8 @@ from bench.report import Figure, below, up_to
 from bench.world import read_size
 from lifecycle.models import Customer
 from lifecycle.services.customers.statistics import refresh_statistics
+from lifecycle.services.work.kept_revenue import PAST_MONTHS
 from lifecycle.services.work.renewals import Month, measure_retention, months_before
-from lifecycle.web.views.renewals import PAST_MONTHS
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
 from tenants.roles import Role

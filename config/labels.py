@@ -45,7 +45,7 @@ FIELDS: Final[Mapping[str, Any]] = MappingProxyType(
         "customer id": _("customer id"),
         "detail": _("detail"),
         "due at": _("due at"),
-        "effect": _("effect"),
+        "effect": _("automation"),
         "effective at": _("effective at"),
         "effects a bulk change starts unasked": _("effects a bulk change starts unasked"),
         "email": _("email"),

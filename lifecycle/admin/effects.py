@@ -18,7 +18,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop
 
 from audit.services.former_names import Then, find_names_then
+from lifecycle.admin.coded import EffectKindFilter, EffectStateFilter, name_effect_kind, name_effect_state
 from lifecycle.models import Customer, EffectRun
+from lifecycle.sentences.codes import EFFECT_STATES
 from lifecycle.services.customers.profiles import find_customer
 from lifecycle.services.effects import actions, endpoints
 from lifecycle.services.effects.actions import ActionRefused
@@ -39,10 +41,13 @@ class ReplayForm(forms.Form):
         help_text=gettext_lazy("Started since."),
     )
     state = forms.ChoiceField(
-        label=gettext_lazy("State"), choices=[(state, state) for state in actions.REPLAYABLE_TOGETHER]
+        label=gettext_lazy("State"), choices=[(one, EFFECT_STATES[one]) for one in actions.REPLAYABLE_TOGETHER]
     )
     effect = forms.CharField(
-        label=gettext_lazy("Effect"), max_length=255, required=False, help_text=gettext_lazy("Empty: of every name.")
+        label=gettext_lazy("Automation"),
+        max_length=255,
+        required=False,
+        help_text=gettext_lazy("Empty: of every name."),
     )
 
 
@@ -50,7 +55,10 @@ class PauseForm(forms.Form):
     """What is to be paused or resumed, and why."""
 
     effect = forms.CharField(
-        label=gettext_lazy("Effect"), max_length=255, required=False, help_text=gettext_lazy("One effect, by its name.")
+        label=gettext_lazy("Automation"),
+        max_length=255,
+        required=False,
+        help_text=gettext_lazy("One automation, by its name."),
     )
     endpoint = forms.CharField(
         label=gettext_lazy("Endpoint"),
@@ -70,26 +78,26 @@ class EffectRunAdmin(ServiceAdmin):
     list_display = (
         "created_at",
         "effect",
-        "kind",
+        "shown_kind",
         "customer",
         "shown_recipient",
-        "state",
+        "shown_state",
         "why",
         "attempts",
         "took",
         "due_at",
         "finished_at",
     )
-    list_filter = ("state", "kind", "effect")
+    list_filter = (("state", EffectStateFilter), ("kind", EffectKindFilter), "effect")
     search_fields = ("customer_id",)
     search_help_text = gettext_lazy("A customer's external id or id, or the id of the request that made a change.")
     ordering = ("-id",)
     actions = ("replay", "cancel")
     fields = (
         "effect",
-        "kind",
+        "shown_kind",
         "shown_recipient",
-        "state",
+        "shown_state",
         "why",
         "customer",
         "customer_id",
@@ -139,7 +147,7 @@ class EffectRunAdmin(ServiceAdmin):
     def control_view(self, request: HttpRequest) -> HttpResponse:
         """Replay all since a time; pause and resume."""
         if not self.may_change_rows(request):
-            raise PermissionDenied(_("Only tenant admins can replay and pause effects."))
+            raise PermissionDenied(_("Only tenant admins can replay and pause automations."))
         posted = request.POST if request.method == "POST" else None
         replay = ReplayForm(posted if posted and "replay" in posted else None)
         pause = PauseForm(posted if posted and ("pause" in posted or "resume" in posted) else None)
@@ -173,12 +181,12 @@ class EffectRunAdmin(ServiceAdmin):
         """Who may replay and cancel."""
         return identity_of(request).may(CONFIGURE_STAGES)
 
-    @admin.action(description=gettext_lazy("Replay the selected effects"), permissions=["decide"])
+    @admin.action(description=gettext_lazy("Replay the selected runs"), permissions=["decide"])
     def replay(self, request: HttpRequest, queryset: QuerySet[EffectRun]) -> None:
         """Each runs again, at once."""
         self._each(request, queryset, actions.replay, gettext_noop("%(count)s replayed."))
 
-    @admin.action(description=gettext_lazy("Cancel the selected effects"), permissions=["decide"])
+    @admin.action(description=gettext_lazy("Cancel the selected runs"), permissions=["decide"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[EffectRun]) -> None:
         """Those that are held or due."""
         self._each(request, queryset, actions.cancel, gettext_noop("%(count)s cancelled."))
@@ -199,6 +207,16 @@ class EffectRunAdmin(ServiceAdmin):
         if not run.customer_id.int:
             return "–"
         return format_html('<a href="{}">{}</a>', reverse("customer-page", args=[run.customer_id]), run.customer_then)
+
+    @admin.display(description=gettext_lazy("kind"), ordering="kind")
+    def shown_kind(self, run: EffectRun) -> str:
+        """What kind of automation it is, in words."""
+        return name_effect_kind(run.kind)
+
+    @admin.display(description=gettext_lazy("state"), ordering="state")
+    def shown_state(self, run: EffectRun) -> str:
+        """How far it is, in words."""
+        return name_effect_state(run.state)
 
     @admin.display(description=gettext_lazy("recipient"))
     def shown_recipient(self, run: Any) -> str:

@@ -17,7 +17,9 @@ from django.utils.translation import gettext_lazy
 from audit.models import AdministrationEntry, LifecycleHistory, RefusedAttempt
 from audit.services.refusals import KEPT_DAYS, RuleCount, summarise_refusals
 from lifecycle.admin.actions import ActionFilter, name_action
+from lifecycle.admin.coded import EntryPointFilter, RefusalFilter, name_refusal
 from lifecycle.admin.naming import NamedAdmin, name_person, name_subject
+from lifecycle.sentences.codes import name_entry_point
 from tenants.admin.base import identity_of
 from tenants.rules.texts import quote_text
 from tenants.sentences.figures import say_number
@@ -30,10 +32,10 @@ DEFAULT_PERIOD = 30
 class LifecycleHistoryAdmin(NamedAdmin):
     """Every transition of the tenant's customers. The note stays closed here: it is personal data."""
 
-    list_display = ("changed_at", "customer", "from_stage", "to_stage", "reason_code", "source", "changed_by_name")
+    list_display = ("changed_at", "customer", "from_stage", "to_stage", "reason_code", "entry_point", "changed_by_name")
     list_display_links = ("changed_at",)
     ordering = ("-id",)
-    list_filter = ("source",)
+    list_filter = (("source", EntryPointFilter),)
     search_fields = ("customer_id",)
     search_help_text = gettext_lazy("Customer, account number, or the person who made the change")
     fields = (
@@ -42,7 +44,7 @@ class LifecycleHistoryAdmin(NamedAdmin):
         "from_stage",
         "to_stage",
         "reason_code",
-        "source",
+        "entry_point",
         "changed_by_name",
         "on_behalf_of_name",
         "effective_at",
@@ -56,6 +58,11 @@ class LifecycleHistoryAdmin(NamedAdmin):
         "id",
     )
     person_field = "changed_by"
+
+    @admin.display(description=gettext_lazy("source"), ordering="source")
+    def entry_point(self, row: LifecycleHistory) -> str:
+        """How the change came about, in words."""
+        return name_entry_point(row.source)
 
     @admin.display(description=gettext_lazy("Changed by"), ordering="changed_by")
     def changed_by_name(self, row: LifecycleHistory) -> SafeString | str:
@@ -75,27 +82,27 @@ class RefusedAttemptAdmin(NamedAdmin):
     list_display = (
         "attempted_at",
         "customer",
-        "code",
+        "shown_code",
         "from_stage",
         "to_stage",
-        "source",
+        "entry_point",
         "actor_name",
         "detail",
         "counted",
     )
     list_display_links = ("attempted_at",)
-    list_filter = ("code", "source")
+    list_filter = (("code", RefusalFilter), ("source", EntryPointFilter))
     ordering = ("-attempted_at",)
     search_fields = ("customer_id",)
     search_help_text = gettext_lazy("Customer, account number, or the person who tried")
     fields = (
         "attempted_at",
         "customer",
-        "code",
+        "shown_code",
         "detail",
         "from_stage",
         "to_stage",
-        "source",
+        "entry_point",
         "actor_name",
         "more",
         "request_id",
@@ -105,6 +112,16 @@ class RefusedAttemptAdmin(NamedAdmin):
     )
     person_field = "actor"
     time_field = "attempted_at"
+
+    @admin.display(description=gettext_lazy("Rule"), ordering="code")
+    def shown_code(self, row: RefusedAttempt) -> str:
+        """Why it was refused, in a few words."""
+        return name_refusal(row.code)
+
+    @admin.display(description=gettext_lazy("source"), ordering="source")
+    def entry_point(self, row: RefusedAttempt) -> str:
+        """By which way it came, in words."""
+        return name_entry_point(row.source)
 
     @admin.display(description=gettext_lazy("By"), ordering="actor")
     def actor_name(self, row: RefusedAttempt) -> SafeString | str:

@@ -11,7 +11,8 @@ from django.utils.translation import gettext_lazy
 
 from lifecycle.rules.fields import FIELDS
 from lifecycle.rules.precedence import PEOPLE
-from lifecycle.web.tags import NOTHING, SOURCES, day, exact_money, name_zone, score
+from lifecycle.sentences.codes import SOURCES
+from lifecycle.web.tags import NOTHING, day, exact_money, name_zone, score
 from tenants.sentences.figures import say_minute, say_number
 
 _SOURCES: Final = {

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext
 
 from lifecycle.sentences import say
+from lifecycle.sentences.codes import EFFECT_KINDS, EFFECT_STATES, name_code, name_entry_point
 from lifecycle.services.work.colleagues import split_mentions
 from lifecycle.web.stage_colors import StageColors
 from lifecycle.web.submissions import SUBMISSION
@@ -28,15 +29,6 @@ register = template.Library()
 
 SYMBOLS = {"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥"}
 NOTHING = "–"
-SOURCES = {
-    "UI": gettext_lazy("In the app"),
-    "API": gettext_lazy("API"),
-    "EventListener": gettext_lazy("Event"),
-    "Import": gettext_lazy("Import"),
-    "Rule": gettext_lazy("At-risk rule"),
-    "Configuration": gettext_lazy("Configuration"),
-    "Undo": gettext_lazy("Undo"),
-}
 BANDS = {"good": gettext_lazy("good"), "watch": gettext_lazy("watch"), "poor": gettext_lazy("poor")}
 THOUSAND, MILLION = Decimal(1_000), Decimal(1_000_000)
 
@@ -166,7 +158,19 @@ def name_zone(here: dt.datetime) -> str:
 @register.filter
 def source(name: str) -> str:
     """How a change came about, as people call it."""
-    return str(SOURCES.get(name, name))
+    return name_entry_point(name)
+
+
+@register.filter
+def effect_kind(code: str) -> str:
+    """The kind of an automation in words."""
+    return name_code(EFFECT_KINDS, code)
+
+
+@register.filter
+def effect_state(code: str) -> str:
+    """How far an automation is, in words."""
+    return name_code(EFFECT_STATES, code)
 
 
 @register.filter

@@ -291,12 +291,12 @@ class ApiKeyAdmin(ServiceAdmin):
     """The API keys of the tenant's service accounts. A secret is shown once, when the key is made."""
 
     refusals = (ApiKeyRefused,)
-    list_display = ("name", "user", "scopes", "expires_at", "last_used_at", "revoked_at", "created_at")
+    list_display = ("name", "user", "shown_scopes", "expires_at", "last_used_at", "revoked_at", "created_at")
     list_select_related = ("user",)
     ordering = ("-created_at",)
     actions: Any = ("revoke", "rotate")
     form = ApiKeyForm
-    readonly_fields = ("maker",)
+    readonly_fields = ("maker", "shown_scopes")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Admins of the tenant."""
@@ -306,7 +306,7 @@ class ApiKeyAdmin(ServiceAdmin):
         """The form for a new key; the facts of an old one."""
         if obj is None:
             return ("user", "name", "scopes", "valid_days")
-        return ("user", "name", "scopes", "created_at", "maker", "expires_at", "last_used_at", "revoked_at")
+        return ("user", "name", "shown_scopes", "created_at", "maker", "expires_at", "last_used_at", "revoked_at")
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         """One key, and what its maker was called then."""
@@ -316,6 +316,11 @@ class ApiKeyAdmin(ServiceAdmin):
             made = (key.created_by, key.created_at)
             key.maker_then = name_members_then([made], tenant=tenant)[made]
         return key
+
+    @admin.display(description=gettext_lazy("scopes"))
+    def shown_scopes(self, key: ApiKey) -> str:
+        """What the key may do, in words."""
+        return _(", ").join(str(SCOPES.get(scope, scope)) for scope in key.scopes)
 
     @admin.display(description=gettext_lazy("created by"))
     def maker(self, key: Any) -> str:

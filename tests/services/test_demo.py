@@ -15,18 +15,25 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.test import override_settings
+from django.test.utils import CaptureQueriesContext
 from uuid_utils.compat import uuid7
 
 from audit.models import LifecycleHistory
 from audit.services.chain import row_hash
 from lifecycle.models import BillingFigures, Contact, Customer, CustomerLifecycleStatus, EffectRun, Note, Task
 from lifecycle.rules.event_types import SEGMENTS
+from lifecycle.rules.insight.saving import compare_actions
 from lifecycle.rules.sample_names import name_company
 from lifecycle.rules.transitions import Allowed, Change, Status, decide
 from lifecycle.services.configuration.publication import publish_configuration
 from lifecycle.services.demo import loading, scenarios
+from lifecycle.services.demo.past_writings import find_past_episodes, plan_past_work
 from lifecycle.services.demo.stories import tell_story
+from lifecycle.services.insight.keeping import keep_facts
+from lifecycle.services.insight.reading import Period, Stages
+from lifecycle.services.insight.saving import read_episodes
 from lifecycle.services.work.notes import describe_notes
 from lifecycle.services.work.tasks import describe_tasks
 from tenants.actors import TenantRef, system_actor
@@ -35,6 +42,7 @@ from tenants.models import User
 from tenants.rules.configuration.document import parse_configuration
 from tenants.rules.configuration.policy import compile_policy
 from tenants.services.accounts.people import create_tenant
+from tenants.services.configuration.policies import live_policy
 from tenants.services.configuration.versions import live_version
 from tenants.services.directory import find_login, find_tenant
 from tests.rules.documents import check
@@ -258,8 +266,6 @@ def test_people_have_written_about_customers_at_risk(demo: tuple[TenantRef, Tena
     for tenant, scenario, word in zip(demo, scenarios.SCENARIOS, (" the ", " die "), strict=True):
         with tenant_context(tenant.id):
             now = live_version(tenant).published_at  # type: ignore[union-attr]
-            entered = dict(CustomerLifecycleStatus.objects.values_list("customer_id", "stage_entered_at"))
-            stages = dict(CustomerLifecycleStatus.objects.values_list("customer_id", "stage"))
             notes = list(Note.objects.order_by("id"))
             tasks = list(Task.objects.order_by("id"))
             titles = describe_tasks(tasks, tenant=tenant, today=now.date())
@@ -267,12 +273,78 @@ def test_people_have_written_about_customers_at_risk(demo: tuple[TenantRef, Tena
         assert notes and any(task.done_at for task in tasks) and any(not task.done_at for task in tasks)
         assert [note.created_at for note in notes] == sorted(note.created_at for note in notes)
         assert any(word in f" {text.lower()} " for text in texts)
+        # Each was written while its customer was at risk, then or now.
         for note in notes:
-            assert scenario.document["categories"][stages[note.customer_id]] == "risk"
-            assert entered[note.customer_id] <= note.created_at <= now
+            episodes = at_risk_of(note.customer_id, scenario, tenant)
+            assert any(begin <= note.created_at <= (end or now) for begin, end in episodes)
         for task in tasks:
             assert task.created_at <= (task.done_at or now) <= now
             assert task.done_at or -4 < (task.due_on - now.date()).days < 33, task.due_on
+
+
+def at_risk_of(customer_id: Any, scenario: scenarios.Scenario, tenant: TenantRef) -> list[tuple[Any, Any]]:
+    """When the customer was at risk; until None where it still is."""
+    with tenant_context(tenant.id):
+        rows = LifecycleHistory.objects.filter(customer_id=customer_id).order_by("sequence")
+        moves = list(rows.values_list("effective_at", "to_stage"))
+    ends = [at for at, _stage in moves[1:]] + [None]
+    risky = [scenario.document["categories"][stage] == "risk" for _at, stage in moves]
+    return [(at, end) for (at, _stage), end, is_risky in zip(moves, ends, risky, strict=True) if is_risky]
+
+
+def test_a_manager_believes_what_calling_customers_at_risk_has_brought(
+    demo: tuple[TenantRef, TenantRef], db: None
+) -> None:
+    """Neither everyone nor no one recovers, with a call or without; those who were called recover more often."""
+    for tenant, scenario in zip(demo, scenarios.SCENARIOS, strict=True):
+        people = {name: system_actor(name) for name in OWNERS}
+        by_step: dict[str, list[bool]] = {"called": [], "not called": []}
+        for number in range(2000):
+            story = tell_story(scenario, number, owners=OWNERS, now=NOW)
+            notes, tasks = plan_past_work(scenario, story, uuid7(), tenant=tenant, managers=people)
+            written = [one.by.now for one in (*notes, *tasks)]
+            assert all(one.by.now < one.done.now < NOW for one in tasks)
+            for entered, left in find_past_episodes(scenario, story):
+                assert all(at < NOW for at in written)
+                week = entered.at + timedelta(days=7)
+                if left.at < week:
+                    continue
+                is_saved = scenario.document["categories"][left.stage] != "lost" and left.at < entered.at + timedelta(
+                    days=90
+                )
+                is_called = any(entered.at <= at < week for at in written)
+                by_step["called" if is_called else "not called"].append(is_saved)
+        called, left_alone = (sum(found) / len(found) for found in by_step.values())
+        assert min(map(len, by_step.values())) > 200
+        assert 0.4 < left_alone < called < 0.9
+        assert 0.05 < called - left_alone < 0.3
+
+
+def test_what_was_done_about_customers_at_risk_is_found_by_the_save_rate(acme: TenantRef) -> None:
+    keep_facts(acme)
+    today = datetime.now(UTC)
+    with tenant_context(acme.id):
+        stages = Stages.of(live_policy(acme.id), acme)
+        period = Period(today.date() - timedelta(days=730), today.date())
+        found = compare_actions(read_episodes(period, stages, tenant=acme, now=today))
+    shown = {one.action: one.all for one in found if one.reason is None}
+    for action in ("nothing", "note", "task", "contact"):
+        assert 0 < shown[action].recovered < shown[action].count, action
+
+
+def test_what_is_written_about_the_past_takes_no_more_statements_for_more_customers(acme: TenantRef) -> None:
+    scenario, people = scenarios.ACME, {name: system_actor(name) for name in OWNERS}
+    with tenant_context(acme.id):
+        ids = dict(Customer.objects.values_list("external_id", "id"))
+        taken = []
+        for number in (30, 90):
+            stories = [tell_story(scenario, index, owners=OWNERS, now=NOW) for index in range(number)]
+            with CaptureQueriesContext(connection) as statements:
+                loading.write_past(scenario, stories, ids, tenant=acme, managers=people)
+            taken.append(len(statements))
+            before = Note.objects.count()
+    assert before > 30
+    assert taken[0] == taken[1] <= 5
 
 
 def test_only_what_was_moved_within_the_last_day_starts_its_effects(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -335,8 +407,6 @@ def test_a_batch_that_is_interrupted_is_loaded_whole_the_next_time(db: None, mon
 def test_a_killed_load_is_finished_by_the_next(db: None, tmp_path: Path) -> None:
     """A process of its own, killed with -9 while it writes."""
     scenario = with_slug(scenarios.GLOBEX, f"d-{uuid7().hex[-12:]}")
-    from django.db import connection
-
     database = connection.settings_dict["NAME"]
     script = tmp_path / "load.py"
     script.write_text(

@@ -129,9 +129,32 @@ def test_an_expired_pin_gives_its_place_back_by_itself(tenant, acme, by):
     profile = look(tenant, acme, later)
     assert profile["billing"]["arr"] == "250.00"
     assert profile["provenance"]["owner"]["pinned_by"] == ANN.name, "a pin without an end stays"
+    if by == "look":
+        # No one who looks writes: the row says it with the next round.
+        assert release_pins(now=later) == 1
     with tenant_context(tenant.id):
         customer = Customer.objects.get(id=acme.id)
         assert (set(customer.pins), customer.pins_until) == ({"owner"}, None)
+
+
+def test_a_profile_whose_pin_has_just_expired_is_read_while_the_database_takes_no_writes(tenant, acme):
+    until = NOW + dt.timedelta(days=1)
+    pin(tenant, acme, "billing.arr", value="900", until=until)
+    pin(tenant, acme, "owner", value="eve", until=until + dt.timedelta(days=2))
+    pin(tenant, acme, "segment", value="SMB", until=until)
+    tell(tenant, "/billing", 5, billing={"arr": "250.00"})
+    with tenant_context(tenant.id):
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION READ ONLY")
+        profile = read_profile(acme.id, tenant=tenant, now=until)
+    assert (profile["billing"]["arr"], profile["company"]["segment"]) == ("250.00", "SMB")
+    arr = profile["provenance"]["billing.arr"]
+    assert (arr["source"], arr["pinned_by"]) == ("/billing", None)
+    assert profile["provenance"]["owner"]["pinned_by"] == ANN.name
+    # What the row says afterwards is the same, so that the version someone has seen holds.
+    assert release_pins(now=until) == 1
+    after = look(tenant, acme, until)
+    assert {**after, "updated_at": None, "pins_until": None} == {**profile, "updated_at": None, "pins_until": None}
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import sys
 import threading
 import tracemalloc
 import zipfile
@@ -277,3 +278,22 @@ def add_contacts(tenant, external_id, *contacts):
     )
     with tenant_context(tenant.id):
         record_customers([fact], tenant=tenant, actor=system_actor("tests"), source="API", now=utc_now(), create=False)
+
+
+def test_while_a_file_is_written_others_get_their_turn_sooner_and_afterwards_as_ever(client, four, monkeypatch):  # noqa: F811
+    usual, seen, in_turns = sys.getswitchinterval(), [], exports._in_turns
+
+    def watch(rows):
+        seen.append(sys.getswitchinterval())
+        return in_turns(rows)
+
+    monkeypatch.setattr(exports, "_in_turns", watch)
+    assert client.get("/customers/export.xlsx").status_code == 200
+    assert seen == [exports.SWITCH_SECONDS] and sys.getswitchinterval() == usual
+
+    def fail(rows):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(exports, "_in_turns", fail)
+    assert client.get("/customers/export.csv").status_code == 500
+    assert sys.getswitchinterval() == usual

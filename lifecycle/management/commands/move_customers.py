@@ -1,6 +1,6 @@
 """``manage.py move_customers``: works off what runs in the background: the moves that publications left behind, undos,
 changes of many customers, the files that were uploaded, and rules and health played over the past. Beside that it
-keeps the figures of Insight up to date, and lets at-risk rules propose and move.
+keeps the figures of Insight and the revenue kept by past months up to date, and lets at-risk rules propose and move.
 
 While there is nothing to do it forgets, once a minute, what is over: refused attempts, kept answers, uploads,
 selections, sessions, refresh tokens and update budgets.
@@ -50,6 +50,7 @@ from lifecycle.services.insight.working import FactWorker
 from lifecycle.services.risk.playing import find_tenants_with_plays, work_off_plays
 from lifecycle.services.risk.watching import watch_rules
 from lifecycle.services.transitions.undo import find_tenants_with_undos, work_off_undos
+from lifecycle.services.work.kept_revenue import RevenueKeeper
 from tenants.actors import TenantRef
 from tenants.services.directory import PLATFORM, list_every_tenant, list_tenants
 
@@ -90,6 +91,7 @@ class Command(ServiceCommand):
         self._uploads = UploadWorker()
         self._facts = FactWorker(list_every_tenant)
         self._episodes = FactWorker(list_every_tenant, keep_episodes)
+        self._revenue = FactWorker(list_every_tenant, RevenueKeeper().keep_revenue)
         self._rules = FactWorker(list_tenants, watch_rules)
         self._health = HealthFile(options["health_file"])
         serve_metrics(options["metrics_port"], metrics.MOVER)
@@ -121,6 +123,7 @@ class Command(ServiceCommand):
                     busy |= self._uploads.work(enough=lambda: stop)
                     busy |= not once and self._facts.work(enough=lambda: bool(stop))
                     busy |= not once and self._episodes.work(enough=lambda: bool(stop))
+                    busy |= not once and self._revenue.work(enough=lambda: bool(stop))
                     busy |= not once and self._rules.work(enough=lambda: bool(stop))
                     if not busy and not stop:
                         self._forget(stop)

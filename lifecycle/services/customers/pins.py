@@ -1,8 +1,8 @@
 """Pinning a field: what a person sets, or keeps, holds against every source until the pin goes or expires.
 
 What sources say in the meantime is kept beside it, so that the newest takes its place back: at once when someone
-unpins the field, and when the time of the pin is over with the next message about the customer, the next look at it,
-or the next round of ``move_customers``, whichever comes first.
+unpins the field, and when the time of the pin is over with the next message about the customer or the next round of
+``move_customers``, whichever comes first. Anyone who looks in between sees it already (``expired_pins``).
 """
 
 import datetime as dt
@@ -121,13 +121,6 @@ def release_expired_pins(tenant: TenantRef, *, now: dt.datetime, limit: int = 50
     if external_ids:
         _release(external_ids, tenant, now)
     return len(external_ids)
-
-
-def release_expired_of(customer_id: UUID, *, tenant: TenantRef, now: dt.datetime) -> None:
-    """The same for one customer, that someone looks at."""
-    expired = Customer.objects.filter(tenant_id=tenant.id, id=customer_id, pins_until__lte=now)
-    if external_ids := list(expired.values_list("external_id", flat=True)):
-        _release(external_ids, tenant, now)
 
 
 def _release(external_ids: list[str], tenant: TenantRef, now: dt.datetime) -> None:

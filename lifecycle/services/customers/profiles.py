@@ -14,10 +14,10 @@ from lifecycle.queries import facts
 from lifecycle.rules.fields import COMPANY, names_of
 from lifecycle.rules.health import days_in_stage, overdue
 from lifecycle.rules.masking import mask_email, mask_phone
-from lifecycle.rules.precedence import rank_by
+from lifecycle.rules.precedence import Rank, rank_by
 from lifecycle.services.cache import copies
+from lifecycle.services.customers.expired_pins import let_pins_expire
 from lifecycle.services.customers.parts import Json, dump, load_status, pick_figures, policy_of
-from lifecycle.services.customers.pins import release_expired_of
 from lifecycle.services.customers.provenance import describe_freshness, describe_provenance, keep_record
 from storage import cipher
 from tenants.actors import TenantRef
@@ -35,15 +35,17 @@ def read_profile(
 
     E-mail addresses and phone numbers are masked unless ``with_contact_details``. What the modules reported is kept
     for a day, encrypted, because it names people; the status is as fresh as anywhere. One round trip to Redis on a hit.
+    Nothing is written: of a pin whose time is over the profile says at once what the row says soon.
     """
     found = _read_whole(customer_id, tenant)
-    if found is not None and _has_expired(found[0]["pins_until"], now):
-        with tenant_context(tenant.id):
-            release_expired_of(customer_id, tenant=tenant, now=now)
-        found = _read_whole(customer_id, tenant)
     if found is None:
         return None
     profile, status, policy = found
+
+    def rank_of(path: str) -> Rank:
+        return rank_by(() if policy is None else policy.source_order(path))
+
+    let_pins_expire(profile, now=now, rank_of=rank_of)
     if status is not None and policy is not None:
         expected = policy.max_days(status["stage"])
         days = days_in_stage(status["stage_entered_at"], now)
@@ -58,9 +60,7 @@ def read_profile(
         profile["contacts"] = [_mask(contact) for contact in profile["contacts"]]
     return profile | {
         "lifecycle": status,
-        "provenance": describe_provenance(
-            profile, rank_of=lambda path: rank_by(() if policy is None else policy.source_order(path))
-        ),
+        "provenance": describe_provenance(profile, rank_of=rank_of),
         "freshness": describe_freshness(profile),
     }
 
@@ -110,10 +110,6 @@ def read_field_provenance(customer_id: UUID, path: str, *, tenant: TenantRef) ->
     )
     found: Json | None = known.get(path)
     return found
-
-
-def _has_expired(until: str | None, now: dt.datetime) -> bool:
-    return until is not None and dt.datetime.fromisoformat(until) <= now
 
 
 def find_customer(external_id: str, *, tenant: TenantRef) -> UUID | None:

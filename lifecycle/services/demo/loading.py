@@ -24,10 +24,12 @@ from lifecycle.rules.transitions import Change
 from lifecycle.sentences import say_for_record
 from lifecycle.services.configuration.publication import publish_configuration
 from lifecycle.services.customers.recording import record_customers
+from lifecycle.services.demo.past_writings import plan_past_work
 from lifecycle.services.demo.scenarios import PASSWORD, STAFF, Login, Scenario
 from lifecycle.services.demo.stories import SEED, Step, Story, external_id_of, tell_story
 from lifecycle.services.demo.writings import WORKED_ON, write_about
 from lifecycle.services.transitions.apply import Call, apply
+from lifecycle.services.work.past_work import PastNote, PastTask, keep_past_work
 from storage.timeouts import JOB_SECONDS, allow_seconds
 from tenants.actors import SERVICE, USER, Actor, TenantRef, system_actor
 from tenants.context import tenant_context
@@ -149,6 +151,28 @@ def _load_batch(scenario: Scenario, numbers: range, *, tenant: TenantRef, cast: 
             ids = write_stories(stories, tenant=tenant, cast=cast, now=now)
             busy = [story for number, story in zip(missing, stories, strict=True) if number < WORKED_ON]
             write_about(scenario, busy, ids, tenant=tenant, managers=cast.managers, now=now)
+            write_past(scenario, busy, ids, tenant=tenant, managers=cast.managers)
+
+
+def write_past(
+    scenario: Scenario,
+    stories: Sequence[Story],
+    ids: Mapping[str, UUID],
+    *,
+    tenant: TenantRef,
+    managers: Mapping[str, Actor],
+) -> None:
+    """Write what was done about these customers when they were at risk before: statements for all of them at once.
+
+    Call in the transaction that makes the customers.
+    """
+    notes: list[PastNote] = []
+    tasks: list[PastTask] = []
+    for story in stories:
+        written, done = plan_past_work(scenario, story, ids[story.external_id], tenant=tenant, managers=managers)
+        notes += written
+        tasks += done
+    keep_past_work(notes, tasks, tenant=tenant)
 
 
 def count_customers(tenant: TenantRef) -> int:

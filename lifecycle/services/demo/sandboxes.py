@@ -16,7 +16,7 @@ from django.db import connection
 from audit.services.administration import record_administration
 from lifecycle.services.cache import copies
 from lifecycle.services.configuration.publication import publish_configuration
-from lifecycle.services.demo.loading import Cast, write_stories
+from lifecycle.services.demo.loading import Cast, write_past, write_stories
 from lifecycle.services.demo.scenarios import ACME
 from lifecycle.services.demo.stories import tell_story
 from lifecycle.services.demo.writings import write_about
@@ -210,6 +210,7 @@ def _tell_again(tenant: TenantRef, *, now: dt.datetime) -> int:
     ids = write_stories(stories, tenant=tenant, cast=cast, now=now, starts_effects=False)
     if people:
         write_about(STORY, stories, ids, tenant=tenant, managers=cast.managers, now=now)
+        write_past(STORY, stories, ids, tenant=tenant, managers=cast.managers)
     return len(ids)
 
 

@@ -113,7 +113,7 @@ _GERMAN: Final = Writings(
         "{name} zum Anwendertag einladen",
     ),
 )
-_OF_LANGUAGE: Final[Mapping[str, Writings]] = MappingProxyType({"en": _ENGLISH, "de": _GERMAN})
+TEXTS: Final[Mapping[str, Writings]] = MappingProxyType({"en": _ENGLISH, "de": _GERMAN})
 
 
 def write_about(
@@ -130,7 +130,7 @@ def write_about(
         last = (story.moves or (story.placed,))[-1]
         category = scenario.document["categories"][last.stage]
         dice = Random(f"{SEED}|{scenario.slug}|{story.external_id}|writings")  # noqa: S311  made-up data
-        desk = _Desk(_OF_LANGUAGE[scenario.language], story, ids[story.external_id], tenant, managers, now, dice)
+        desk = _Desk(TEXTS[scenario.language], story, ids[story.external_id], tenant, managers, now, dice)
         if category == _RISKY:
             desk.write_about_risk(last)
         elif category == _ENGAGED and dice.random() < 0.03:

@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from audit.services.administration import record_administration
 from lifecycle.models import EffectLane, EffectPause, EffectRun, WebhookEndpoint
 from lifecycle.sentences import Refusal
+from lifecycle.sentences.codes import EFFECT_STATES
 from lifecycle.services.effects.breaker import ACTOR as BREAKER_ACTOR
 from lifecycle.services.effects.breaker import close_breaker
 from tenants.actors import Actor, TenantRef
@@ -91,7 +92,7 @@ def replay(effect_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt.datetime
     """Run one effect again, at once. Raises ActionRefused."""
     run = _lock(effect_id, tenant)
     if run.state not in REPLAYABLE:
-        raise ActionRefused("conflict", "nothing_to_replay", state=run.state)
+        raise ActionRefused("conflict", "nothing_to_replay", state=EFFECT_STATES[run.state])
     _replay([run], tenant=tenant, actor=actor, now=now, detail={"effect_id": str(run.id), "state": run.state})
     return run
 
@@ -115,7 +116,7 @@ def cancel(effect_id: UUID, *, tenant: TenantRef, actor: Actor, now: dt.datetime
     """Cancel an effect that has not run yet. Raises ActionRefused."""
     run = _lock(effect_id, tenant)
     if run.state not in CANCELLABLE:
-        raise ActionRefused("conflict", "nothing_to_cancel", state=run.state)
+        raise ActionRefused("conflict", "nothing_to_cancel", state=EFFECT_STATES[run.state])
     run.state, run.reason, run.finished_at = EffectRun.CANCELLED, "cancelled", now
     run.save(update_fields=["state", "reason", "finished_at"])
     _record("cancel_effect", str(run.id), tenant, actor, now, {"effect": run.effect})

@@ -59,7 +59,7 @@ class Written:
 
 def write_note(customer_id: UUID, text: str, *, by: By) -> Written:
     """Keep a note and notify those whom it mentions. Call in the tenant's context. Raises WorkRefused."""
-    text = _read_text(text)
+    text = read_text(text)
     lock_customer(customer_id, by.tenant)
     mentioned = find_mentioned(text, tenant=by.tenant)
     note = Note(
@@ -82,7 +82,7 @@ def edit_note(note_id: UUID, text: str, *, customer_id: UUID, by: By, expected_v
 
     Only for the author. The same text again changes nothing. Raises WorkRefused.
     """
-    text = _read_text(text)
+    text = read_text(text)
     note = _lock(note_id, customer_id, by.tenant)
     if note.created_by != by.actor.name:
         raise WorkRefused("permission_denied", _("Only the author may edit a note. Nothing was saved."))
@@ -180,7 +180,8 @@ def open_versions(versions: Sequence[NoteVersion], customer_id: UUID, tenant: Te
     return dict(decrypt_texts([(_VERSIONS, "text", one.id, customer_id, one.text) for one in versions], tenant=tenant))
 
 
-def _read_text(text: str) -> str:
+def read_text(text: str) -> str:
+    """What is kept of what someone typed. Raises WorkRefused."""
     try:
         kept = read_paragraphs(text, LONGEST_TEXT)
     except InvalidValue as error:

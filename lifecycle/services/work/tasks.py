@@ -52,7 +52,7 @@ def create_task(
 
     Call in the tenant's context. Raises WorkRefused.
     """
-    title = _read_title(title)
+    title = read_title(title)
     lock_customer(customer_id, by.tenant)
     task = Task(
         id=by.new_id(),
@@ -94,7 +94,7 @@ def change_task(
     check_version(task.version, expected_version)
     before = (task.title, task.due_on, task.assignee_id)
     text = _open([task], by.tenant)[task.id]
-    if title is not None and (title := _read_title(title)) != text:
+    if title is not None and (title := read_title(title)) != text:
         text = title
         task.title = encrypt_text(title, _TABLE, "title", task.id, customer_id=customer_id, tenant=by.tenant)
     if due_on != KEEP:
@@ -227,7 +227,8 @@ def _done_after(mine: QuerySet[Task], after: TaskPosition | None) -> QuerySet[Ta
     return mine.order_by("-done_at", "-id")
 
 
-def _read_title(title: str) -> str:
+def read_title(title: str) -> str:
+    """What is kept of what someone typed. Raises WorkRefused."""
     try:
         return read_line(title, LONGEST_TITLE, required=True)
     except InvalidValue as error:

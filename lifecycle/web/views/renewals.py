@@ -9,7 +9,6 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.core.cache import cache
 from django.core.paginator import Page, Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -21,6 +20,7 @@ from django.views.decorators.http import require_safe
 
 from lifecycle.services.work import calendar_feeds, renewals
 from lifecycle.services.work.icalendar import MEDIA_TYPE, write_calendar
+from lifecycle.services.work.kept_revenue import read_kept_revenue
 from lifecycle.services.work.renewals import ONE_DAY, OVERDUE_DAYS, PER_PAGE, Month, Retention
 from lifecycle.services.work.renewed import count_renewed, list_renewed
 from lifecycle.web.pages import page
@@ -29,11 +29,8 @@ from tenants.actors import TenantRef
 from tenants.context import tenant_context
 from tenants.pages import TenantRequest
 from tenants.roles import VIEW_LIFECYCLE
-from tenants.rules.configuration.policy import Policy
 from tenants.services.configuration.policies import NoConfiguration, live_policy
 
-PAST_MONTHS = 6
-KEPT_SECONDS = 3600
 # What a calendar program is given: from so long ago until so far ahead.
 FEED_PAST, FEED_AHEAD = dt.timedelta(days=90), dt.timedelta(days=400)
 FEED_MOST = 500
@@ -56,7 +53,7 @@ def show_renewals(request: TenantRequest) -> HttpResponse:
     total = (days[chosen].customers if chosen in days else 0) if chosen else in_month
     due = Paginator(range(total), PER_PAGE).get_page(request.GET.get("page"))
     renewed, renewed_pages = _read_renewed(month, tenant, owner, _read_number(request.GET.get("renewed", "")))
-    kept, unknown = _read_retention(tenant, policy, Month(today.year, today.month))
+    kept = read_kept_revenue(tenant=tenant, policy=policy, now=now)
     context = {
         "month": month,
         "month_name": month.first,
@@ -77,8 +74,9 @@ def show_renewals(request: TenantRequest) -> HttpResponse:
         "renewed": renewed,
         "renewed_pages": _turn(request, renewed_pages, "renewed", "renewed-heading"),
         "overdue_days": OVERDUE_DAYS,
-        "retention": kept,
-        "unknown": unknown,
+        "retention": _by_month(kept.months),
+        "unknown": kept.unknown,
+        "counted_at": kept.counted_at,
         "has_feed": calendar_feeds.has_feed(request.identity.user_id, tenant=tenant),
         "feed": request.session.pop("calendar_feed", ""),
         "stage_colors": stage_colors(policy),
@@ -126,18 +124,10 @@ def read_feed(request: HttpRequest, secret: str) -> HttpResponse:
     return get_conditional_response(request, etag=etag, response=response) or response
 
 
-def _read_retention(tenant: TenantRef, policy: Policy, month: Month) -> tuple[Sequence[Mapping[str, Any]], int]:
-    """What past months have kept, and of how many customers it is not known. Held for an hour: it reads all reports."""
-    key = f"c360:kept:{tenant.id}:{policy.version}:{month.first}"
-    held: tuple[list[Retention], int] | None = cache.get(key)
-    if held is None:
-        past = renewals.months_before(month, PAST_MONTHS)
-        measured = renewals.measure_retention(past, tenant=tenant, policy=policy)
-        held = measured, renewals.count_unknown(past[-1], tenant=tenant)
-        cache.set(key, held, KEPT_SECONDS)
-    rows, unknown = held
-    by_month = itertools.groupby(rows, key=lambda row: row.month)
-    return [{"row": row, "first": index == 0} for _month, kept in by_month for index, row in enumerate(kept)], unknown
+def _by_month(retention: Sequence[Retention]) -> list[dict[str, Any]]:
+    """The rows, each with whether it is the first one of its month."""
+    by_month = itertools.groupby(retention, key=lambda row: row.month)
+    return [{"row": row, "first": index == 0} for _month, kept in by_month for index, row in enumerate(kept)]
 
 
 def _read_renewed(month: Month, tenant: TenantRef, owner: str, number: int) -> tuple[list[dict[str, Any]], Page[int]]:

@@ -1,0 +1,145 @@
+"""What past months have kept of their revenue, counted beside the requests: anyone who opens the page finds it counted.
+
+Counting reads every report of months. What it comes to changes with reports and moves alone, and slowly: so
+``move_customers`` counts, once an hour where something was recorded, and pages read the copy. Where there is none (a
+new tenant, a new month, another configuration, Redis away) who asks counts.
+"""
+
+import contextlib
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+from uuid import UUID
+
+import orjson
+from django.utils import timezone
+from redis.exceptions import RedisError
+
+from lifecycle.services.work.renewals import Month, Retention, count_unknown, measure_retention, months_before
+from storage.cursors import fetch_prepared
+from storage.redis import ask
+from storage.timeouts import JOB_SECONDS, allow_seconds
+from tenants.actors import TenantRef
+from tenants.context import tenant_context
+from tenants.rules.configuration.policy import Policy
+from tenants.services.configuration.policies import NoConfiguration, live_policy
+
+PAST_MONTHS: Final = 6
+# So old the copy may be while customers change; and so old while none does, for what a long transaction brought late.
+COUNTED_AGAIN: Final = dt.timedelta(hours=1)
+COUNTED_IN_ANY_CASE: Final = dt.timedelta(hours=6)
+# Where no one counts again, pages do after so long.
+LIFETIME: Final = dt.timedelta(hours=24)
+# Where nothing can be kept, a tenant is counted no more often than that.
+_PAUSE: Final = dt.timedelta(minutes=5)
+# The newest report and the newest move: ids begin with the time.
+_NEWEST: Final = """
+SELECT (SELECT id FROM lifecycle_figurechange WHERE tenant_id = %(tenant_id)s::uuid ORDER BY id DESC LIMIT 1),
+       (SELECT id FROM customer_lifecycle_history WHERE tenant_id = %(tenant_id)s::uuid ORDER BY id DESC LIMIT 1)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRevenue:
+    """What each of the past months has kept, the latest first, and of how many customers it is not known.
+
+    ``newest``: what had been recorded last when it was counted, at ``counted_at``.
+    """
+
+    months: list[Retention]
+    unknown: int
+    counted_at: dt.datetime
+    newest: list[str]
+
+
+def read_kept_revenue(*, tenant: TenantRef, policy: Policy, now: dt.datetime) -> KeptRevenue:
+    """Of the months before this one. Call inside the tenant's context. No statement; three where nothing is kept."""
+    return _find(tenant, policy, now) or _count(tenant, policy, now)
+
+
+class RevenueKeeper:
+    """Counts again for a process that looks again and again: two looks into indexes where nothing was recorded."""
+
+    def __init__(self, clock: Callable[[], dt.datetime] = timezone.now) -> None:
+        self._clock = clock
+        # Of a tenant what was counted last, by its key, and when.
+        self._counted: dict[UUID, tuple[str, dt.datetime]] = {}
+
+    def keep_revenue(self, tenant: TenantRef, *, enough: Callable[[], bool] = lambda: False) -> int:
+        """Whether it was counted, as 0 or 1. Call outside of any transaction."""
+        now = self._clock()
+        if enough():
+            return 0
+        with tenant_context(tenant.id):
+            allow_seconds(JOB_SECONDS)
+            try:
+                policy = live_policy(tenant.id)
+            except NoConfiguration:
+                return 0
+            held = _find(tenant, policy, now)
+            key = _key(tenant, policy, now)
+            if not self._is_due(held, tenant, key, now):
+                return 0
+            _count(tenant, policy, now)
+        self._counted[tenant.id] = key, now
+        return 1
+
+    def _is_due(self, held: KeptRevenue | None, tenant: TenantRef, key: str, now: dt.datetime) -> bool:
+        if held is None:
+            counted, counted_at = self._counted.get(tenant.id, ("", now))
+            return counted != key or not now - _PAUSE < counted_at <= now
+        age = now - held.counted_at
+        return age >= COUNTED_IN_ANY_CASE or (age >= COUNTED_AGAIN and held.newest != _find_newest(tenant))
+
+
+def _find(tenant: TenantRef, policy: Policy, now: dt.datetime) -> KeptRevenue | None:
+    try:
+        held = ask(lambda client: client.get(_key(tenant, policy, now)))
+    except RedisError:
+        return None
+    return None if held is None else _load(held)
+
+
+def _count(tenant: TenantRef, policy: Policy, now: dt.datetime) -> KeptRevenue:
+    # First: what is recorded while this counts is seen as new by the next look.
+    newest = _find_newest(tenant)
+    months = months_before(_month_of(now), PAST_MONTHS)
+    measured = measure_retention(months, tenant=tenant, policy=policy)
+    kept = KeptRevenue(measured, count_unknown(months[-1], tenant=tenant), now, newest)
+    with contextlib.suppress(RedisError):
+        ask(lambda client: client.set(_key(tenant, policy, now), _dump(kept), ex=LIFETIME))
+    return kept
+
+
+def _find_newest(tenant: TenantRef) -> list[str]:
+    (ids,) = fetch_prepared(_NEWEST, {"tenant_id": tenant.id}, using="default")
+    return [str(id_ or "") for id_ in ids]
+
+
+def _dump(kept: KeptRevenue) -> bytes:
+    months = [
+        [row.month.year, row.month.number, row.currency, row.customers, *map(str, (row.start, row.kept, row.end))]
+        for row in kept.months
+    ]
+    return orjson.dumps([months, kept.unknown, kept.counted_at, kept.newest])
+
+
+def _load(held: bytes) -> KeptRevenue:
+    months, unknown, counted_at, newest = orjson.loads(held)
+    rows = [
+        Retention(Month(year, number), currency, customers, *map(Decimal, amounts))
+        for year, number, currency, customers, *amounts in months
+    ]
+    return KeptRevenue(rows, unknown, dt.datetime.fromisoformat(counted_at), newest)
+
+
+def _month_of(now: dt.datetime) -> Month:
+    today = now.astimezone(dt.UTC).date()
+    return Month(today.year, today.month)
+
+
+def _key(tenant: TenantRef, policy: Policy, now: dt.datetime) -> str:
+    """Of each month and each configuration: its stages say who is lost. ``2``: as ``_load`` reads it."""
+    return f"c360:{tenant.id}:kept-revenue:2:{policy.version}:{_month_of(now).first}"
