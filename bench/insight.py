@@ -44,12 +44,28 @@ MOST_SECONDS_OF_RULES = 60.0
 VIEWS = ("stages", "flow", "conversion", "time", "cohorts", "risk", "save")
 PAGES = {
     **{f"insight: {view}": f"/insight?show={view}" for view in VIEWS},
-    "insight: stages of a segment": "/insight?show=stages&segment=Enterprise",
+    **{f"insight: {view} of a segment": f"/insight?show={view}&segment=Enterprise" for view in VIEWS},
+    "insight: stages of an owner": "/insight?show=stages&owner=manager3@bench.example",
     "forecast": "/insight/forecast",
     "renewals": "/renewals",
     "list as of a day": "/customers/as-of?day={day}",
+    "list as known at the end of a day": "/customers/as-of?day={day}&known=recorded",
     "board as of a day": "/board/as-of?day={day}",
+    "board of a segment as of a day": "/board/as-of?day={day}&segment=Enterprise",
 }
+# Lists behind the largest figures of a year: of stages that the configuration has had from its first version on.
+BEHIND = {
+    "in a stage": "figure=standing&stage=0:Active",
+    "moves": "figure=moves&stage=0:Active",
+    "left": "figure=left&stage=0:Active",
+    "stays": "figure=stays&stage=0:Active&way=*",
+    "reached": "figure=reached&stage=0:Onboarded&way=0:Active",
+    "revenue": "figure=revenue&stage=0:Active&stage=0:Renewed&way=grown&currency=USD",
+    "at risk": "figure=at_risk&stage=0:At-Risk&from_stage=0:Churned&way=all",
+    "saved": "figure=saved&stage=0:At-Risk&from_stage=0:Churned&way=nothing",
+    "compared": "figure=saved&stage=0:At-Risk&from_stage=0:Churned&way=note+comparable",
+}
+PAGES |= {f"list behind a figure: {name}": f"/insight/customers?{asked}" for name, asked in BEHIND.items()}
 Result = TypeVar("Result")
 KEPT = ("lifecycle_stay", "lifecycle_risk_episode", "lifecycle_insight_fact", "lifecycle_insight_state")
 RULES = (

@@ -9,9 +9,10 @@ from typing import Any, Final
 from lifecycle.api.insight_responses import MOVED, PUBLISHED, STILL_THERE
 from lifecycle.queries.insight.at_risk import WAYS
 from lifecycle.rules.horizon import HORIZON_DAYS
-from lifecycle.rules.insight.flows import Standing, balance, gained_and_lost, moves_between, standing_over_time
-from lifecycle.rules.insight.saving import RECOVERED, Saved, Share, compare_actions
+from lifecycle.rules.insight.flows import GAINS, Standing, balance, gained_and_lost, moves_between, standing_over_time
+from lifecycle.rules.insight.saving import ALIKE, COMPARABLE, RECOVERED, Saved, Share, compare_actions
 from lifecycle.services.insight import reading
+from lifecycle.services.insight.asking import ask_gains
 from lifecycle.services.insight.at_risk import read_at_risk
 from lifecycle.services.insight.reading import Moved, Period, Stages
 from lifecycle.services.insight.saving import read_episodes
@@ -19,7 +20,6 @@ from tenants.actors import TenantRef
 from tenants.rules.configuration.categories import LOST, RISK
 
 Body = dict[str, Any]
-_GAINS: Final = ("new", "returned", "grown", "shrunk", "gone")
 _STAYING: Final = (30, 90, 180)
 
 
@@ -53,7 +53,14 @@ def show_stages(asked: FigureRequest) -> Body:
     standing = standing_over_time(flows, len(days) - 1)
     keys = asked.stages.ordered({key for at in standing for key, one in at.items() if one.customers or one.money})
     nothing = Standing()
-    gains = gained_and_lost(flows, asked.stages.of_category(LOST))
+    gains, of = gained_and_lost(flows, asked.stages.of_category(LOST)), ask_gains(flows, asked.stages)
+
+    def links(currency: str, sums: Mapping[str, Decimal]) -> Body:
+        return {
+            way: asked.link("revenue", way=way, currency=currency, **of[way]) if sums.get(way) else None
+            for way in GAINS
+        }
+
     return {
         "days": [
             {
@@ -72,7 +79,11 @@ def show_stages(asked: FigureRequest) -> Body:
             for day, at in zip(days, standing, strict=True)
         ],
         "gained_and_lost": [
-            {"currency": currency, **{name: sums.get(name, Decimal()) for name in _GAINS}}
+            {
+                "currency": currency,
+                **{way: sums.get(way, Decimal()) for way in GAINS},
+                "links": links(currency, sums),
+            }
             for currency, sums in gains.items()
         ],
     }
@@ -229,6 +240,13 @@ def show_save_rate(asked: FigureRequest) -> Body:
 
 def _show_saved(asked: FigureRequest, one: Saved) -> Body:
     of = _for_reason(asked.of_risk(), one.reason)
+
+    def listed(share: Share | None, side: str, *more: str) -> Body | None:
+        if share is None:
+            return None
+        number = share.recovered if more else share.count
+        return asked.count(number, "saved", way=" ".join((one.action, side, *more)), **of)
+
     return {
         "reason_code": one.reason,
         "done": one.action,
@@ -236,7 +254,11 @@ def _show_saved(asked: FigureRequest, one: Saved) -> Body:
         "recovered": asked.count(one.all.recovered, "saved", way=f"{one.action} {RECOVERED}", **of),
         "share": _show_share(one.all if one.all.count else None),
         "comparable": one.comparable,
+        "comparable_customers": listed(one.matched, COMPARABLE),
+        "comparable_recovered": listed(one.matched, COMPARABLE, RECOVERED),
         "matched": _show_share(one.matched),
+        "alike_customers": listed(one.alike, ALIKE),
+        "alike_recovered": listed(one.alike, ALIKE, RECOVERED),
         "alike": _show_share(one.alike),
         "difference": one.difference,
     }

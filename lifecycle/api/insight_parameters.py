@@ -13,6 +13,7 @@ from lifecycle.api.filters import refuse_choice, refuse_parameter, refuse_unknow
 from lifecycle.api.openapi.configuration import NO_NUL
 from lifecycle.queries.insight.reading import BEHIND
 from lifecycle.services.insight.asking import (
+    LONGEST_CURRENCY,
     LONGEST_REASON,
     LONGEST_TEXT,
     MOST_STAGES,
@@ -44,6 +45,7 @@ _SCHEMAS: Final[Mapping[str, tuple[Mapping[str, Any], str]]] = {
     "from_stage": (_STAGES, _AS_LINKED),
     "way": (_TEXT, _AS_LINKED),
     "reason": ({"type": "string", "maxLength": LONGEST_REASON, "pattern": NO_NUL}, _AS_LINKED),
+    "currency": ({"type": "string", "maxLength": LONGEST_CURRENCY, "pattern": NO_NUL}, _AS_LINKED),
     "cursor": ({"type": "string", "pattern": "^[1-9][0-9]{0,3}$"}, "`next_cursor` of the page before, of 50 rows."),
 }
 

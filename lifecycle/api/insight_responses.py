@@ -57,6 +57,16 @@ class DayResponse(ResponseSerializer):
     stages = StageOnDayResponse(many=True)
 
 
+class GainLinksResponse(ResponseSerializer):
+    """The lists behind what was gained and lost: the `change` of their rows adds up to it."""
+
+    new = serializers.URLField(allow_null=True, help_text=_LINK_HELP)
+    returned = serializers.URLField(allow_null=True)
+    grown = serializers.URLField(allow_null=True)
+    shrunk = serializers.URLField(allow_null=True)
+    gone = serializers.URLField(allow_null=True)
+
+
 class GainResponse(ResponseSerializer):
     """Annual revenue that the period gained and lost, in one currency."""
 
@@ -66,6 +76,7 @@ class GainResponse(ResponseSerializer):
     grown = _money()
     shrunk = _money()
     gone = _money()
+    links = GainLinksResponse()
 
 
 class InsightStagesResponse(PeriodResponse):
@@ -232,7 +243,13 @@ class SavedResponse(ResponseSerializer):
     recovered = CountResponse()
     share = ShareResponse(allow_null=True, help_text="null: there are no such customers.")
     comparable = serializers.IntegerField(help_text="How many of them have customers alike for whom nothing was done.")
+    comparable_customers = CountResponse(allow_null=True, help_text="The same with their list. null: there are none.")
+    comparable_recovered = CountResponse(allow_null=True)
     matched = ShareResponse(allow_null=True, help_text="Of those that can be compared.")
+    alike_customers = CountResponse(
+        allow_null=True, help_text="Those alike for whom nothing was done. null: there are none."
+    )
+    alike_recovered = CountResponse(allow_null=True)
     alike = ShareResponse(
         allow_null=True,
         help_text="Of those of the same reason, stage and severity for whom nothing was done, weighed as the former"
@@ -287,6 +304,14 @@ class CountedStayResponse(ResponseSerializer):
     left_at = serializers.DateTimeField(allow_null=True)
     reason_code = serializers.CharField(allow_blank=True)
     left_reason = serializers.CharField(allow_blank=True)
+    arr = _money()
+    currency = serializers.CharField(allow_blank=True)
+    change = serializers.DecimalField(
+        max_digits=24,
+        decimal_places=4,
+        allow_null=True,
+        help_text="What the row adds to revenue gained or lost, in the currency of the figure; null in other lists.",
+    )
 
 
 class _PagesResponse(ResponseSerializer):

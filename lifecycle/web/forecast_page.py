@@ -12,8 +12,10 @@ from django.utils.translation import gettext_lazy
 
 from lifecycle.models import CustomerForecast, ForecastFit
 from lifecycle.rules.figures import ARR, BALANCE, CSAT, ISSUES
+from lifecycle.rules.forecast.landmarks import RENEWAL_DAYS
 from lifecycle.rules.forecast.model import whole_points
 from lifecycle.rules.forecast.tables import GATE, Bin, Proof
+from lifecycle.rules.horizon import HORIZON_DAYS
 from lifecycle.sentences.fields import FIELD_NAMES
 from lifecycle.services.insight.forecasts import Learned, Likely, read_forecast
 from lifecycle.web.charts import BOTTOM, HEIGHT, LEFT, TOP, WIDTH, Chart, Mark, Shape
@@ -32,7 +34,7 @@ PARTS: Final[Mapping[str, str | Promise]] = {
     "overdue_balance": FIELD_NAMES[BALANCE],
     "issues": FIELD_NAMES[ISSUES],
     "satisfaction": FIELD_NAMES[CSAT],
-    "renewal": gettext_lazy("Renewal within 90 days"),
+    "renewal": gettext_lazy("Renewal within %(days)s days"),
 }
 
 
@@ -47,6 +49,7 @@ class ShownChance:
     parts: Sequence[tuple[str, str]]
     made_on: Any
     is_current: bool
+    horizon: int = HORIZON_DAYS
 
 
 def show_chance(customer_id: UUID, version: int, *, tenant: TenantRef) -> ShownChance | None:
@@ -65,10 +68,16 @@ def describe_chance(found: CustomerForecast, version: int) -> ShownChance:
         round(100 * found.low),
         round(100 * found.high),
         typical,
-        [(str(PARTS.get(part, part)), f"{whole[part]:+d}".replace("-", "−")) for part in order if whole[part]],
+        [(name_part(part), f"{whole[part]:+d}".replace("-", "−")) for part in order if whole[part]],
         found.made_at,
         found.sequence == version,
     )
+
+
+def name_part(part: str) -> str:
+    """What a feature of the forecast is called."""
+    name = str(PARTS.get(part, part))
+    return name % {"days": say_number(int(RENEWAL_DAYS))} if part == "renewal" else name
 
 
 def describe_state(learned: Learned | None) -> str:
@@ -162,7 +171,13 @@ def highest_table(customers: Sequence[Likely]) -> Table:
     return Table(
         "forecast-highest",
         _("The customers with the highest chances"),
-        [_("Customer"), _("Stage"), _("Owner"), _("Chance within 90 days"), _("95% interval")],
+        [
+            _("Customer"),
+            _("Stage"),
+            _("Owner"),
+            _("Chance within %(days)s days") % {"days": HORIZON_DAYS},
+            _("95% interval"),
+        ],
         [
             [
                 Cell(one.name, reverse("customer-page", args=[one.customer_id]), is_number=False),
@@ -212,10 +227,11 @@ def describe_past(learned: Learned) -> str:
     found = learned.found
     sentence = _(
         "Made on %(day)s from %(customers)s customers, %(landmarks)s months and %(fit)s customers that churned before "
-        "the test. It asks at the beginning of each month which customers churn within 90 days, whatever they do in "
-        "between."
+        "the test. It asks at the beginning of each month which customers churn within %(days)s days, whatever they do "
+        "in between."
     )
     return sentence % {
+        "days": HORIZON_DAYS,
         "day": say_day(learned.made_at.date()),
         "customers": say_number(found.get("customers", 0)),
         "landmarks": say_number(found["landmarks"]),

@@ -132,7 +132,7 @@ def _show_stages(asked: _ViewRequest) -> Shown:
     ]
     title = _("Customers by stage")
     return Shown(
-        [*tables, insight_tables.value_table(flows, asked.stages)],
+        [*tables, insight_tables.value_table(flows, asked.stages, asked.link)],
         charts.stacked(points, names),
         title,
         "area",
@@ -258,6 +258,7 @@ _SENTENCES: Final[Mapping[tuple[str, str], str | Promise]] = {
         "Customers that came to be at risk from %(begin)s to %(end)s (%(reason)s). First week: %(done)s"
     ),
     ("at_risk", ""): gettext_lazy("Customers that came to be at risk from %(begin)s to %(end)s (%(reason)s): %(done)s"),
+    ("revenue", ""): gettext_lazy("Annual revenue (%(currency)s) gained and lost from %(begin)s to %(end)s: %(done)s"),
     ("came", ""): gettext_lazy("Customers who came in %(month)s"),
     ("cohort", ""): gettext_lazy("Customers who came in %(month)s and were still customers at the end of %(day)s"),
 }
@@ -265,7 +266,11 @@ _SENTENCES: Final[Mapping[tuple[str, str], str | Promise]] = {
 
 def _say(found: AskedList, period: Period, stages: Stages) -> str:
     """What is listed, in a sentence."""
-    ways = insight_risk.WAYS if found.figure == "at_risk" else insight_saving.WAYS
+    done = {
+        "at_risk": insight_risk.WAYS.get(found.way, ""),
+        "revenue": insight_tables.GAINED.get(found.way, ""),
+        "saved": insight_saving.say_way(found.way),
+    }
     names = {
         "stage": _(", ").join(stages.name(key) for key in found.keys),
         "from": _(", ").join(stages.name(key) or _("new customers") for key in found.sources),
@@ -275,7 +280,8 @@ def _say(found: AskedList, period: Period, stages: Stages) -> str:
         "begin": format_date(period.begin, "j M Y"),
         "end": format_date(period.end, "j M Y"),
         "reason": _("any reason") if found.reason is None else found.reason or _("no reason"),
-        "done": str(ways.get(found.way, "")),
+        "done": str(done.get(found.figure, "")),
+        "currency": found.asked["currency"] or _("no currency"),
     }
     asked = ""
     if found.figure in ("stays", "reached"):

@@ -12,8 +12,9 @@ from django.utils.translation import gettext_lazy
 
 from lifecycle.rules.horizon import HORIZON_DAYS
 from lifecycle.rules.insight.curves import Curve
-from lifecycle.rules.insight.flows import Flow, Standing, balance, gained_and_lost, moves_between
+from lifecycle.rules.insight.flows import GAINS, Flow, Standing, balance, gained_and_lost, moves_between
 from lifecycle.rules.insight.stages import NO_STAGE
+from lifecycle.services.insight.asking import ask_gains
 from lifecycle.services.insight.reading import Cohort, Outcomes, Stages
 from lifecycle.web.tags import day, short_money
 from tenants.rules.configuration.categories import LOST
@@ -22,7 +23,7 @@ from tenants.sentences.figures import say_number
 # Where a number leads: the figure and what it is of. '' where the reader may not see it.
 Link = Callable[..., str]
 AFTER: tuple[int, ...] = (30, 90, 180)
-GAINS: Mapping[str, str | Promise] = {
+GAINED: Mapping[str, str | Promise] = {
     "new": gettext_lazy("New customers"),
     "returned": gettext_lazy("Returned customers"),
     "grown": gettext_lazy("Grown"),
@@ -77,14 +78,15 @@ def _share(number: int, of: int, address: str = "") -> Cell:
     return Cell(f"{percent} ({say_number(number)})", address if number else "", f"{percent} ({number})")
 
 
-def _money(amounts: Sequence[tuple[str, Decimal]]) -> Cell:
+def _money(amounts: Sequence[tuple[str, Decimal]], address: str = "") -> Cell:
     plain = ", ".join(f"{arr.normalize():f} {currency}".strip() for currency, arr in amounts)
-    return Cell(_(", ").join(short_money(arr, currency) for currency, arr in amounts) or "–", plain=plain)
+    text = _(", ").join(short_money(arr, currency) for currency, arr in amounts)
+    return Cell(text or "–", address if text else "", plain)
 
 
-def _sum(amount: Decimal, currency: str) -> Cell:
+def _sum(amount: Decimal, currency: str, address: str = "") -> Cell:
     """The sum of a row that names the currency."""
-    return Cell(short_money(amount, currency), plain=f"{amount.normalize():f}")
+    return Cell(short_money(amount, currency), address if amount else "", f"{amount.normalize():f}")
 
 
 def stock_tables(
@@ -107,7 +109,10 @@ def stock_tables(
                         count(at.get(key, nothing).customers, link("standing", stage=[key], day=on.isoformat()))
                         for key in keys
                     ),
-                    count(sum(one.customers for key, one in at.items() if key)),
+                    count(
+                        sum(one.customers for key, one in at.items() if key),
+                        link("standing", stage=keys, day=on.isoformat()),
+                    ),
                 ]
                 for on, at in points
             ],
@@ -116,23 +121,36 @@ def stock_tables(
             "revenue-by-stage",
             _("Annual revenue by stage at the end of each day"),
             heads,
-            [[head(day(on)), *(_money(at.get(key, nothing).money) for key in keys)] for on, at in points],
+            [
+                [
+                    head(day(on)),
+                    *(
+                        _money(at.get(key, nothing).money, link("standing", stage=[key], day=on.isoformat()))
+                        for key in keys
+                    ),
+                ]
+                for on, at in points
+            ],
             note=_("As it was reported by then. Before the first report that is kept, that one counts."),
         ),
     ]
 
 
-def value_table(flows: Sequence[Flow], stages: Stages) -> Table:
+def value_table(flows: Sequence[Flow], stages: Stages, link: Link) -> Table:
     """Revenue that the period gained and lost, by currency."""
     found = gained_and_lost(flows, stages.of_category(LOST))
+    asked = ask_gains(flows, stages)
     return Table(
         "revenue-gained-and-lost",
         _("Annual revenue gained and lost"),
-        [_("Currency"), *map(str, GAINS.values()), _("Change")],
+        [_("Currency"), *map(str, GAINED.values()), _("Change")],
         [
             [
                 head(currency or _("No currency")),
-                *(_sum(sums.get(name, Decimal()), currency) for name in GAINS),
+                *(
+                    _sum(sums.get(way, Decimal()), currency, link("revenue", way=way, currency=currency, **asked[way]))
+                    for way in GAINS
+                ),
                 _sum(sum(sums.values(), Decimal()), currency),
             ]
             for currency, sums in found.items()
@@ -234,9 +252,13 @@ def time_tables(
     keys = [key for key in stages.ordered(set(curves)) if key in curves and curves[key].stays]
     ways = stages.ordered({way for key in keys for step in curves[key].steps[-1:] for way in step.left})
 
-    def until(curve: Curve, share: float) -> Cell:
-        found = curve.days_until(share)
-        return Cell(_("not yet")) if found is None else count(found)
+    def until(key: str, share: float) -> Cell:
+        found = curves[key].days_until(share)
+        return Cell(_("not yet")) if found is None else Cell(say_number(found), of_all(key), str(found))
+
+    def of_all(key: str) -> str:
+        """An estimate leads to all the stays that it is made of."""
+        return link("stays", stage=[key], way="*")
 
     return [
         Table(
@@ -254,10 +276,10 @@ def time_tables(
             [
                 [
                     head(stages.name(key), stage=True),
-                    count(outcomes[key].stays, link("stays", stage=[key], way="*")),
+                    count(outcomes[key].stays, of_all(key)),
                     count(outcomes[key].ways.get("", 0), link("stays", stage=[key], way="")),
-                    *(until(curves[key], share) for share in (0.75, 0.5, 0.25)),
-                    *(Cell(f"{100 * curves[key].staying_at(days):.0f}%") for days in AFTER),
+                    *(until(key, share) for share in (0.75, 0.5, 0.25)),
+                    *(Cell(f"{100 * curves[key].staying_at(days):.0f}%", of_all(key)) for days in AFTER),
                 ]
                 for key in keys
             ],
@@ -265,13 +287,13 @@ def time_tables(
         ),
         Table(
             "ways-out",
-            _("Left within 90 days, by way out (Aalen-Johansen)"),
+            _("Left within %(days)s days, by way out (Aalen-Johansen)") % {"days": HORIZON_DAYS},
             [_("Stage"), *(stages.name(way) for way in ways), _("Still there")],
             [
                 [
                     head(stages.name(key), stage=True),
-                    *(Cell(f"{100 * curves[key].left_by(HORIZON_DAYS, way):.0f}%") for way in ways),
-                    Cell(f"{100 * curves[key].staying_at(HORIZON_DAYS):.0f}%"),
+                    *(Cell(f"{100 * curves[key].left_by(HORIZON_DAYS, way):.0f}%", of_all(key)) for way in ways),
+                    Cell(f"{100 * curves[key].staying_at(HORIZON_DAYS):.0f}%", of_all(key)),
                 ]
                 for key in keys
             ],

@@ -1,6 +1,7 @@
 """Figures of a period over the API: what the pages show, and each number leads to a list of exactly so many."""
 
 import datetime as dt
+from decimal import Decimal
 
 import pytest
 from django.db import connection
@@ -76,6 +77,32 @@ def test_each_number_leads_to_a_list_of_exactly_so_many(api_client, figure, whos
     for link, count in linked.items():
         listed = get(client, link)
         assert listed["total"] == count == len(listed["results"]), link
+
+
+@pytest.mark.parametrize("whose", ["", "&owner=zoë"])
+def test_revenue_gained_and_lost_leads_to_the_moves_and_changes_that_add_up_to_it(api_client, whose):
+    client, found = api_client("account_manager"), {}
+    for row in get(client, f"/api/v1/insight/stages?{PERIOD}{whose}")["gained_and_lost"]:
+        for way, link in row["links"].items():
+            assert bool(link) == (Decimal(row[way]) != 0), (way, row)
+            if link:
+                listed = get(client, link)
+                assert listed["total"] == len(listed["results"])
+                assert sum(Decimal(one["change"]) for one in listed["results"]) == Decimal(row[way])
+                found[row["currency"], way] = [one["name"] for one in listed["results"]]
+    # ann's euros grew by 50 and became dollars, cyd came with euros and left with them.
+    assert found == {
+        ("EUR", "new"): ["cyd"],
+        ("EUR", "grown"): ["ann"],
+        ("EUR", "shrunk"): ["ann"],
+        ("EUR", "gone"): ["cyd"],
+        ("USD", "grown"): ["ann"],
+    }
+    assert all(
+        row["links"][way] is None
+        for row in get(api_client("viewer"), f"/api/v1/insight/stages?{PERIOD}{whose}")["gained_and_lost"]
+        for way in row["links"]
+    )
 
 
 def test_the_figures_are_those_of_the_stories(api_client):

@@ -1,15 +1,22 @@
-"""Migration lifecycle.0035: the sums of what became known, made, taken back and made again while everyone works."""
+"""Migration lifecycle.0035: the sums of what became known, made, taken back and made again while everyone works; and
+what a process of the former release, which does not know of them, leaves short.
+"""
 
 from importlib import import_module
 
 import pytest
 from django.db import connections
 from django.db.migrations.state import ProjectState
+from structlog.testing import capture_logs
 
 from lifecycle.models import InsightFact
-from lifecycle.services.insight.keeping import find_wrong_sums, keep_facts
+from lifecycle.queries.insight.facts import OF_CUSTOMERS, sum_all
+from lifecycle.services.insight import keeping
+from lifecycle.services.insight.keeping import find_wrong_sums, keep_facts, repair_sums
+from lifecycle.services.insight.working import SELDOM, FactKeeper
 from tenants.context import tenant_context
-from tests.services.test_insight import tell
+from tests.factories import utc_now
+from tests.services.test_insight import step, tell
 
 MIGRATION = import_module("lifecycle.migrations.0035_known_moves").Migration("0035_known_moves", "lifecycle")
 EXCLUSIVE = """
@@ -80,3 +87,65 @@ def test_while_a_tenant_is_summed_up_no_table_is_kept_from_anyone(both, superuse
     with owner.execute_wrapper(look):
         migrate()
     assert len(held) >= 2 and not any(held)
+
+
+@pytest.fixture
+def former_release(monkeypatch):
+    """As the release before 0035 kept facts: every sum but those of what became known."""
+    former = "\nUNION ALL\n".join(one for one in sum_all(OF_CUSTOMERS).split("\nUNION ALL\n") if "'known'" not in one)
+    assert former.count("AS kind") == 6
+    present = keeping._SUM_OF_CUSTOMERS
+    statement = present.replace(sum_all(OF_CUSTOMERS), former)
+    assert statement != present
+
+    def keep(tenant):
+        with monkeypatch.context() as patch:
+            patch.setattr(keeping, "_SUM_OF_CUSTOMERS", statement)
+            assert keep_facts(tenant) == 1
+
+    return keep
+
+
+def test_what_the_former_release_left_short_is_whole_again_as_the_process_starts_and_within_the_hour(
+    tenant, former_release
+):
+    customers = tell(tenant)
+    keep_facts(tenant)
+    clock = [utc_now()]
+    keeper = FactKeeper(lambda: clock[0])
+    for days, stage in ((80, "Active"), (90, "At-Risk")):
+        with tenant_context(tenant.id):
+            step(tenant, customers["dan"], days, stage)
+        former_release(tenant)
+        assert find_wrong_sums(tenant) == {"known": 1}
+        with capture_logs() as logs:
+            keeper.keep_facts(tenant)
+        assert [one["wrong"] for one in logs if one["event"] == "sums made again"] == [{"known": 1}]
+        assert find_wrong_sums(tenant) == {}
+        clock[0] += SELDOM
+
+
+def test_between_two_looks_at_everyone_no_sums_are_compared(tenant):
+    tell(tenant)
+    clock = [utc_now()]
+    keeper = FactKeeper(lambda: clock[0])
+    keeper.keep_facts(tenant)
+    with tenant_context(tenant.id):
+        InsightFact.objects.filter(tenant_id=tenant.id, kind="known").delete()
+    clock[0] += SELDOM / 2
+    keeper.keep_facts(tenant)
+    assert "known" in find_wrong_sums(tenant)
+    clock[0] += SELDOM / 2
+    keeper.keep_facts(tenant)
+    assert find_wrong_sums(tenant) == {}
+
+
+def test_sums_that_agree_cost_one_small_statement_and_those_of_others_are_left_alone(
+    both, django_assert_max_num_queries
+):
+    with django_assert_max_num_queries(4):
+        assert repair_sums(both[0]) == {}
+    with tenant_context(both[1].id):
+        InsightFact.objects.filter(tenant_id=both[1].id, kind="flow", from_stage="").update(customers=7)
+    assert repair_sums(both[0]) == {}
+    assert repair_sums(both[1]) == {"flow": 1} and find_wrong_sums(both[1]) == {}

@@ -76,17 +76,17 @@ def cells_of(response):
 
 @pytest.mark.parametrize("whose", ["", "&owner=zoë", "&segment=enterprise"])
 @pytest.mark.parametrize("view", VIEWS)
-def test_each_number_opens_a_list_of_exactly_so_many(page_client, stories, view, whose):
+def test_each_number_opens_the_page_of_a_list(page_client, stories, view, whose):
     client = page_client("account_manager")
     page = client.get(f"/insight?{PERIOD}{whose}&show={view}")
     assert page.status_code == 200
     found = CELL.findall(page.content.decode())
     assert found or (view in ("risk", "save") and "segment" in whose)
-    for address, shown in dict(found).items():
-        number = re.search(r"\(([0-9,]+)\)$|^([0-9,]+)$", unescape(shown))
-        listed = client.get(unescape(address)).content.decode()
-        assert COUNT.search(listed)[1] == (number[1] or number[2]), address
-        assert listed.count('class="main-cell"') == int(COUNT.search(listed)[1])
+    for address in dict(found):
+        # That it is as many as the figure says: test_insight_figures, of all figures.
+        listed = client.get(unescape(address))
+        assert listed.status_code == 200
+        assert listed.content.decode().count('class="main-cell"') == int(COUNT.search(listed.content.decode())[1]) > 0
 
 
 def test_what_came_in_less_what_left_is_what_stands(page_client, stories):

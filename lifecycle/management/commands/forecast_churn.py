@@ -17,6 +17,7 @@ from lifecycle.management.tenants import add_tenant_argument, choose_tenants
 from lifecycle.messaging import metrics
 from lifecycle.messaging.process import HealthFile, check_databases, end_in_time, serve_metrics
 from lifecycle.models import ForecastFit
+from lifecycle.rules.horizon import HORIZON_DAYS
 from lifecycle.services.events.failures import concerns_everybody, describe, is_transient
 from lifecycle.services.insight.forecasting import find_age, forecast_churn, is_done
 from lifecycle.services.insight.forecasts import read_learned
@@ -31,10 +32,10 @@ class Command(ServiceCommand):
     """Make the churn forecasts of one tenant or of all, once or each day."""
 
     help = (
-        "Learn how likely customers are to churn within 90 days from each tenant's own past, prove it on the last"
-        " months, and forecast every customer where it beats the baseline of stage and time in stage. Tenants that are"
-        " done today (UTC) are left out. With --every SECONDS it runs until SIGTERM, and looks so often for tenants"
-        " that are not done."
+        f"Learn how likely customers are to churn within {HORIZON_DAYS} days from each tenant's own past, prove it on"
+        " the last months, and forecast every customer where it beats the baseline of stage and time in stage. Tenants"
+        " that are done today (UTC) are left out. With --every SECONDS it runs until SIGTERM, and looks so often for"
+        " tenants that are not done."
     )
 
     def add_arguments(self, parser: Any) -> None:

@@ -56,7 +56,7 @@ class Command(BaseCommand):
             return different
         wrong = find_wrong_sums(tenant)
         if wrong and not check:
-            replace_sums(tenant)
+            replace_sums(tenant, wrong)
         sums = ", ".join(f"{count:,} {kind}" for kind, count in wrong.items()) or "none"
         found = ("differ", "sums that differ") if check else ("rebuilt", "sums rebuilt")
         self.stdout.write(f"{tenant.slug}: {done:,} customers, {different:,} {found[0]}; {found[1]}: {sums}")

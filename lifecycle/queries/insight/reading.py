@@ -5,7 +5,7 @@ Aliases: ``f`` facts, ``p`` pieces of stays, ``c`` customers.
 
 from typing import Final
 
-from lifecycle.queries.insight import at_risk, saving
+from lifecycle.queries.insight import at_risk, revenue, saving
 from lifecycle.queries.insight.facts import CHOSEN, facts
 
 OF_TENANT: Final = "p.tenant_id = %(tenant_id)s::uuid"
@@ -131,6 +131,8 @@ BEHIND: Final = {
                       AND o.piece = 0)
  AND p.began < %(timestamp)s::timestamptz AND p.ended >= %(timestamp)s::timestamptz AND p.began < p.ended
  AND NOT p.stage = ANY(%(stages)s::text[])""",
+    # Moves and changes by which the period gained or lost revenue.
+    "revenue": revenue.BEHIND,
     # Who came to be at risk, by what was done, and who of them recovered.
     "saved": saving.BEHIND,
     # Who came to be at risk, by how it ended, and by what was done until then.
@@ -139,11 +141,14 @@ BEHIND: Final = {
 
 
 def behind(figure: str) -> str:
-    """A page of the customers, or moves, behind a figure: the longest ago first."""
+    """A page of the customers, or moves, behind a figure: the longest ago first; ``change`` is what each adds to one of
+    revenue.
+    """
+    change = revenue.CHANGE if figure == "revenue" else "NULL::numeric"
     return f"""
 SELECT p.customer_id, c.name, c.external_id, c.owner, c.segment, p.from_stage, p.stage, p.to_stage, p.entered,
        NULLIF(p.left_at, '9999-01-01 00:00:00+00'::timestamptz) AS left_at, p.reason_code, p.left_reason, p.arr,
-       p.currency
+       p.currency, {change} AS change
   FROM lifecycle_stay p {CUSTOMER}
  WHERE {OF_TENANT} AND {BEHIND[figure]} AND {CHOSEN}
  ORDER BY p.began, p.customer_id, p.sequence, p.piece LIMIT %(limit)s::int OFFSET %(offset)s::int"""

@@ -4,9 +4,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from lifecycle.rules.insight.stages import NO_STAGE
+
+# What a period gains (the first three) and loses of revenue.
+GAINS: Final = ("new", "returned", "grown", "shrunk", "gone")
 
 
 class Flow(NamedTuple):

@@ -16,8 +16,16 @@ from lifecycle.rules.forecast.tables import wilson
 ACTIONS: Final = ("note", "task", "message", "contact")
 NOTHING: Final = "nothing"
 RECOVERED: Final = "recovered"
-# What a list of the customers behind a figure is asked for: those of an action, or those of them that recovered.
-WAYS: Final = tuple(f"{action}{more}" for more in ("", f" {RECOVERED}") for action in (NOTHING, *ACTIONS))
+# Of those for whom something was done, who has anyone alike; and those alike for whom nothing was done.
+COMPARABLE: Final = "comparable"
+ALIKE: Final = "alike"
+# What a list of the customers behind a figure is asked for: those of an action, those that are compared, those alike;
+# or those of them that recovered.
+WAYS: Final = tuple(
+    f"{whose}{more}"
+    for more in ("", f" {RECOVERED}")
+    for whose in (NOTHING, *ACTIONS, *(f"{action} {side}" for action in ACTIONS for side in (COMPARABLE, ALIKE)))
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,21 +11,24 @@ from django.utils.translation import gettext as _
 
 from lifecycle.queries.insight import at_risk
 from lifecycle.queries.insight.reading import BEHIND
+from lifecycle.rules.insight.flows import GAINS, Flow
 from lifecycle.rules.insight.saving import WAYS as SAVED_WAYS
 from lifecycle.services.insight.episodes import name_stages
-from lifecycle.services.insight.reading import Period, midnight
+from lifecycle.services.insight.reading import Period, Stages, midnight
 from lifecycle.services.insight.saving import mature_before
+from tenants.rules.configuration.categories import LOST
 from tenants.rules.texts import shorten_text
 
 LONGEST_TEXT: Final = 150
 LONGEST_REASON: Final = 255
+LONGEST_CURRENCY: Final = 3
 LONGEST_PERIOD: Final = 3660
 MOST_PAGES: Final = 9_999
 MOST_STAGES: Final = 200
 USUAL_DAYS: Final = 365
 EARLIEST: Final = dt.date(1990, 1, 1)
 # What addresses call the parameters of a list behind a figure, beside those of the period.
-OF_A_LIST: Final = ("figure", "day", "cohort", "stage", "from_stage", "way", "reason")
+OF_A_LIST: Final = ("figure", "day", "cohort", "stage", "from_stage", "way", "reason", "currency")
 
 
 class InvalidQuestion(Exception):
@@ -89,6 +92,14 @@ def write_behind(period: Period, figure: str, **of: Any) -> str:
     return urlencode(write_period(period) | {"figure": figure} | of, doseq=True)
 
 
+def ask_gains(flows: Sequence[Flow], stages: Stages) -> dict[str, dict[str, list[str]]]:
+    """What the lists behind the revenue that a period gained and lost are asked for, by the way it went (GAINS)."""
+    lost = list(stages.of_category(LOST))
+    others = [key for key in stages.ordered({flow.to_stage for flow in flows}) if key not in lost]
+    asked = {way: {"stage": others} for way in GAINS}
+    return asked | {"gone": {"stage": lost}, "returned": {"stage": others, "from_stage": lost}}
+
+
 @dataclass(frozen=True, slots=True)
 class AskedList:
     """The list of what a figure counts. ``asked`` is what ``list_behind`` needs; None of the reason is any."""
@@ -113,7 +124,7 @@ def read_behind(asked: QueryDict, period: Period, *, now: dt.datetime) -> AskedL
     cohort = read_day(asked.get("cohort", ""), period.begin, "cohort")
     keys, sources = (_read_keys(asked, name) for name in ("stage", "from_stage"))
     way = asked.get("way", "")[:LONGEST_TEXT].replace("\x00", "")
-    if way not in ("", "*", "-", *SAVED_WAYS, *at_risk.WAYS) and not _is_key(way):
+    if way not in ("", "*", "-", *SAVED_WAYS, *at_risk.WAYS, *GAINS) and not _is_key(way):
         raise InvalidQuestion(_("There is no such stage."), "way")
     page = read_page(asked)
     reason = asked.get("reason", "")[:LONGEST_REASON].replace("\x00", "") if "reason" in asked else None
@@ -124,6 +135,7 @@ def read_behind(asked: QueryDict, period: Period, *, now: dt.datetime) -> AskedL
         "way": way,
         "cohort": cohort,
         "reason": reason,
+        "currency": asked.get("currency", "")[:LONGEST_CURRENCY].replace("\x00", ""),
         "mature": mature_before(now),
         "risk": name_stages(keys),
         "now": now,

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from audit.services.feed import SOON, floor_of
 from lifecycle.services.events.failures import concerns_everybody, describe
-from lifecycle.services.insight.keeping import keep_facts
+from lifecycle.services.insight.keeping import keep_facts, repair_sums
 from tenants.actors import TenantRef
 
 # How long a tenant is left alone once its figures are what its history says, and how long others wait for this work.
@@ -25,8 +25,9 @@ log = structlog.get_logger(__name__)
 
 class FactKeeper:
     """``keep_facts`` for a process that looks again and again: where nothing was recorded that costs two looks into
-    indexes. At first, and every hour, everyone is looked at, for what a very long transaction brought; else those of
-    whom something was recorded since the last look that came to its end, or not long before it.
+    indexes. At first, and every hour, everyone is looked at, for what a very long transaction brought, and so are the
+    sums, which a process of a former release may have left short; else those of whom something was recorded since the
+    last look that came to its end, or not long before it.
     """
 
     def __init__(self, clock: Callable[[], dt.datetime] = timezone.now) -> None:
@@ -53,6 +54,8 @@ class FactKeeper:
         since = None if is_thorough else floor_of(min(self._looked[tenant.id], now) - SOON)
         caught_up = keep_facts(tenant, enough=asks_for_an_end, since=since)
         if not is_cut_short:
+            if is_thorough and (wrong := repair_sums(tenant)):
+                log.warning("sums made again", tenant=tenant.slug, wrong=wrong)
             self._looked[tenant.id] = now
             if is_thorough:
                 self._searched[tenant.id] = now

@@ -6,6 +6,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from lifecycle.rules.forecast.tables import FIRST_CALLS
+from lifecycle.rules.horizon import HORIZON_DAYS
 from lifecycle.services.insight.forecasts import read_highest, read_learned
 from lifecycle.web.forecast_page import (
     calibration_chart,
@@ -45,6 +46,7 @@ def show_forecast(request: TenantRequest) -> HttpResponse:
             return HttpResponse(write_csv(table), content_type="text/csv; charset=utf-8", headers=headers)
     context = {
         "learned": learned,
+        "horizon": HORIZON_DAYS,
         "state": describe_state(learned),
         "past": describe_past(learned) if learned is not None else "",
         "shown": shown,

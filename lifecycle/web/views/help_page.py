@@ -9,6 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from lifecycle.rules.horizon import HORIZON_DAYS
 from lifecycle.rules.urgency import HALF_TIME_DAYS, LEAST_RISK
 from lifecycle.sentences.health import explain_health
 from lifecycle.web.list_page import CATEGORY_LABELS
@@ -124,17 +125,19 @@ def _list_terms(policy: Policy) -> list[tuple[str, str]]:
         (
             _("Forecast"),
             _(
-                "How likely a customer is to be lost within 90 days, learned from your own customers. It is shown only"
-                " where it has proved better than stage and time in stage alone. It compares with a typical customer"
-                " and proves no cause."
-            ),
+                "How likely a customer is to be lost within %(days)s days, learned from your own customers. It is shown"
+                " only where it has proved better than stage and time in stage alone. It compares with a typical"
+                " customer and proves no cause."
+            )
+            % {"days": HORIZON_DAYS},
         ),
         (
             _("Save rate"),
             _(
-                "Of the customers that came to be at risk, the share that left it again within 90 days without being"
-                " lost, by what was done in the first week, beside similar customers for whom nothing was done."
-            ),
+                "Of the customers that came to be at risk, the share that left it again within %(days)s days without"
+                " being lost, by what was done in the first week, beside similar customers for whom nothing was done."
+            )
+            % {"days": HORIZON_DAYS},
         ),
         (
             _("Snooze"),

@@ -66,6 +66,7 @@ def show_behind(request: TenantRequest) -> HttpResponse:
     last = min(MOST_PAGES, -(-count // ROWS))
     context |= {
         "behind": behind,
+        "has_change": behind.figure == "revenue",
         "rows": rows,
         "count": count,
         "previous": address(behind.page - 1) if behind.page > 1 else "",
