@@ -80,6 +80,17 @@ def connection_to(name: str, alias: str) -> Any:
     return home_connection(alias) if name == settings.DATABASE_SERVER else _handler(name)[alias]
 
 
+def alias_on(name: str, alias: str) -> str:
+    """A name under which the ORM reads over this thread's connection to a server, without going there. Not for writing:
+    a unit of work is ``on_server``'s.
+    """
+    if name == current_server():
+        return alias
+    there = f"{alias}@{name}"
+    connections[there] = connection_to(name, alias)
+    return there
+
+
 def close_others() -> None:
     """Close this thread's connections to all servers but the one that it is on."""
     for name in settings.DATABASE_SERVERS:

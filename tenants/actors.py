@@ -41,7 +41,8 @@ as_text: Callable[[UUID], str] = lru_cache(maxsize=10_000)(str)
 class TenantRef:
     """A tenant as the services need it: no query hides behind it.
 
-    ``is_sandbox`` is known where someone was identified, to be shown to them; nothing is decided by it.
+    ``is_sandbox`` is known where someone was identified or an event named the tenant, and False elsewhere: it is shown,
+    and says whether to take turns with the reset. Nothing is allowed or refused by it.
     """
 
     id: UUID

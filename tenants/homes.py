@@ -16,7 +16,15 @@ from uuid import UUID
 from django.conf import settings
 from django.db import IntegrityError, OperationalError
 
-from storage.servers import MAIN, connection_to, current_server, has_servers, home_connection, server_names
+from storage.servers import (
+    MAIN,
+    connection_to,
+    current_server,
+    has_servers,
+    home_connection,
+    on_server,
+    server_names,
+)
 
 LIFETIME_SECONDS: Final = 1.0
 _NAMED: Final = "SELECT tenant_id FROM tenants_user WHERE username = %s AND id <> %s"
@@ -72,6 +80,32 @@ def list_homes() -> list[Home]:
     return [known.by_slug[slug] for slug in sorted(known.by_slug)]
 
 
+def server_to_work_on(slug: str) -> str:
+    """The server on which to work for the tenant of a slug: where it lives, or this process's own where that is all
+    that it may go to. A tenant that there is not yet would live on main.
+
+    Raises AwayFromHome when the tenant lives on a server of which this process has no address.
+    """
+    if settings.DATABASE_SERVER != MAIN:
+        return settings.DATABASE_SERVER
+    home = find_home(slug)
+    if home is None:
+        return MAIN
+    if home.server not in server_names():
+        raise AwayFromHome(
+            f"{slug} lives on server {home.server}: work there with DATABASE_SERVER={home.server}, or give"
+            " DATABASE_SERVERS its addresses"
+        )
+    return home.server
+
+
+@contextmanager
+def at_home(tenant_id: UUID) -> Iterator[None]:
+    """Let this thread work on the server that the tenant lives on until the end of the block, as ``on_server`` does."""
+    with on_server(find_server(tenant_id) if has_servers() else current_server()):
+        yield
+
+
 def forget_homes() -> None:
     """Read the directory again when it is next asked."""
     _known.read_at = float("-inf")
@@ -84,6 +118,12 @@ def refuse_elsewhere(tenant_id: UUID) -> None:
     home, here = find_server(tenant_id), current_server()
     if home != here:
         raise AwayFromHome(f"tenant {tenant_id} lives on server {home}, and this work was begun on {here}")
+
+
+def refuse_slug_elsewhere(slug: str) -> None:
+    """Raise NameTakenElsewhere when a tenant with this slug lives on another server. At most one statement."""
+    if settings.DATABASE_SERVER == MAIN and find_home(slug) is not None:
+        raise NameTakenElsewhere(f"A tenant with the slug {slug} lives on another server.")
 
 
 def refuse_name_elsewhere(username: str, user_id: UUID) -> None:

@@ -1,6 +1,7 @@
 """Dead letters in the admin, for internal staff: look, filter, replay after a fix, discard with a reason."""
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 from django import forms
@@ -27,7 +28,9 @@ from lifecycle.services.events.dead_letter_actions import (
 from lifecycle.services.events.replay_agreement import MoreWouldStart
 from lifecycle.services.events.replay_previews import MOST_FORESEEN, preview_replay
 from lifecycle.services.transitions.outcomes import EffectsUnconfirmed
-from tenants.admin.base import TenantAdmin, identity_of, is_super_admin, service_arguments
+from storage.servers import current_server, on_server
+from tenants.admin.base import identity_of, is_super_admin, service_arguments
+from tenants.admin.everywhere import OfAllServers, on_each_server
 from tenants.sentences.figures import say_number
 from tenants.services.directory import PLATFORM
 
@@ -41,7 +44,7 @@ class ReasonForm(ActionForm):
 
 
 @admin.register(DeadLetter)
-class DeadLetterAdmin(TenantAdmin):
+class DeadLetterAdmin(OfAllServers):
     """Messages that could not be applied: of the tenant that a super admin works for, or of no tenant that is known."""
 
     list_display = ("failed_at", "tenant_slug", "type", "code", "sentence", "topic", "state")
@@ -71,13 +74,23 @@ class DeadLetterAdmin(TenantAdmin):
     @admin.action(description=gettext_lazy("Replay the selected dead letters"), permissions=["decide"])
     def replay(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> None:
         """Through the consumer's own path; what fails again says why."""
-        _report(request, replay_dead_letters(queryset.order_by("id"), **_who(request)))
+        parts = (replay_dead_letters(part.order_by("id"), **_who(request)) for part in _each_part(request, queryset))
+        _report(request, chain.from_iterable(parts))
 
     @admin.action(
         description=gettext_lazy("Replay the selected dead letters and start automations"), permissions=["decide"]
     )
     def replay_starting(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> HttpResponse | None:
         """The same, so that it starts what it would have: first a page that names it, then no more than that."""
+        servers = _list_servers(request, queryset)
+        if len(servers) > 1:
+            said = _("Choose dead letters of one database server at a time. Nothing was replayed. Servers: %(servers)s")
+            messages.error(request, said % {"servers": ", ".join(servers)})
+            return None
+        with on_server(servers[0] if servers else current_server()):
+            return self._replay_starting(request, queryset)
+
+    def _replay_starting(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> HttpResponse | None:
         dead_letters = list(queryset.order_by("id")[: MOST_FORESEEN + 1])
         try:
             preview = preview_replay(dead_letters, **_who(request))
@@ -116,11 +129,14 @@ class DeadLetterAdmin(TenantAdmin):
         """Destroy the bytes; the facts and the reason stay."""
         arguments = service_arguments(request)
         try:
-            count = discard_dead_letters(
-                queryset.order_by("id"),
-                reason=request.POST.get("reason", ""),
-                actor=arguments["actor"],
-                now=arguments["now"],
+            count = sum(
+                discard_dead_letters(
+                    part.order_by("id"),
+                    reason=request.POST.get("reason", ""),
+                    actor=arguments["actor"],
+                    now=arguments["now"],
+                )
+                for part in _each_part(request, queryset)
             )
         except DeadLetterRefused as refusal:
             messages.error(request, str(refusal))
@@ -148,6 +164,20 @@ class DeadLetterAdmin(TenantAdmin):
             return _readable(open_message(dead_letter).value)
         except DeadLetterRefused:
             return str(NOT_KEPT)
+
+
+def _list_servers(request: HttpRequest, queryset: QuerySet[DeadLetter]) -> list[str]:
+    """The servers that have some of what was chosen; those of a tenant are where it lives."""
+    if identity_of(request).tenant is not None:
+        return [current_server()]
+    return [server for server, part in on_each_server(queryset, "tenant_id") if part.exists()]
+
+
+def _each_part(request: HttpRequest, queryset: QuerySet[DeadLetter]) -> Iterator[QuerySet[DeadLetter]]:
+    """What was chosen, server by server, with this thread on each while its part is worked off."""
+    for server in _list_servers(request, queryset):
+        with on_server(server):
+            yield queryset
 
 
 def _who(request: HttpRequest) -> dict[str, Any]:

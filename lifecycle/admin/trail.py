@@ -21,6 +21,7 @@ from lifecycle.admin.coded import EntryPointFilter, RefusalFilter, name_refusal
 from lifecycle.admin.naming import NamedAdmin, name_person, name_subject
 from lifecycle.sentences.codes import name_entry_point
 from tenants.admin.base import identity_of
+from tenants.admin.everywhere import OfAllServers
 from tenants.rules.texts import quote_text
 from tenants.sentences.figures import say_number
 
@@ -159,7 +160,7 @@ class RefusedAttemptAdmin(NamedAdmin):
 
 
 @admin.register(AdministrationEntry)
-class AdministrationEntryAdmin(NamedAdmin):
+class AdministrationEntryAdmin(NamedAdmin, OfAllServers):
     """Who changed what about the tenant itself, and why."""
 
     list_display = ("recorded_at", "action_name", "subject_name", "actor_name", "reason")

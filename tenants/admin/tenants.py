@@ -14,6 +14,8 @@ from django.utils.translation import gettext_lazy, ngettext
 from tenants.actors import TenantRef
 from tenants.admin.asking import ask_first, read_why
 from tenants.admin.base import ModelForm, ServiceAdmin, identity_of, is_super_admin, service_arguments
+from tenants.admin.everywhere import OfAllServers, on_each_server
+from tenants.homes import at_home
 from tenants.models import Tenant
 from tenants.rules.configuration.starters import STARTERS
 from tenants.services.accounts.people import PersonChangeRefused, open_tenant, resume_tenant, suspend_tenant
@@ -50,7 +52,7 @@ class SettingsForm(ModelForm):
 
 
 @admin.register(Tenant)
-class TenantModelAdmin(ServiceAdmin):
+class TenantModelAdmin(OfAllServers, ServiceAdmin):
     """Tenants. Super admins read all of them over the reading connection, whichever they work for at the moment."""
 
     list_display = ("name", "slug", "is_suspended", "is_sandbox", "configuration_version", "created_at")
@@ -60,6 +62,7 @@ class TenantModelAdmin(ServiceAdmin):
     actions: Any = ("suspend", "resume")
     form = TenantForm
     needs_tenant = False
+    tenant_column = "id"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """All for a super admin, their own for a tenant's admin."""
@@ -124,7 +127,7 @@ class TenantModelAdmin(ServiceAdmin):
             button=_("Suspend"),
             is_final=False,
             asks_why=True,
-            rows=[(tenant.pk, tenant.name, tenant.slug) for tenant in queryset],
+            rows=[(tenant.pk, tenant.name, tenant.slug) for tenant in _list_chosen(queryset)],
         )
         if asked is None:
             self._each(request, queryset, suspend_tenant)
@@ -142,7 +145,7 @@ class TenantModelAdmin(ServiceAdmin):
             button=_("Resume"),
             is_final=False,
             asks_why=True,
-            rows=[(tenant.pk, tenant.name, tenant.slug) for tenant in queryset],
+            rows=[(tenant.pk, tenant.name, tenant.slug) for tenant in _list_chosen(queryset)],
         )
         if asked is None:
             self._each(request, queryset, resume_tenant)
@@ -150,12 +153,18 @@ class TenantModelAdmin(ServiceAdmin):
 
     def _each(self, request: HttpRequest, queryset: QuerySet[Tenant], service: Any) -> None:
         actor = identity_of(request).actor()
-        tenants = list(queryset)
+        tenants = _list_chosen(queryset)
         if any(identity_of(request).tenant not in (None, TenantRef(row.id, row.slug)) for row in tenants):
             raise PersonChangeRefused(_("You are working in one tenant's workspace. Leave it in the switcher first."))
         for row in tenants:
-            service(tenant=TenantRef(row.id, row.slug), actor=actor, reason=read_why(request), now=timezone.now())
+            with at_home(row.id):
+                service(tenant=TenantRef(row.id, row.slug), actor=actor, reason=read_why(request), now=timezone.now())
         count = len(tenants)
         messages.success(
             request, ngettext("Done for %(count)s tenant.", "Done for %(count)s tenants.", count) % {"count": count}
         )
+
+
+def _list_chosen(queryset: QuerySet[Tenant]) -> list[Tenant]:
+    """The tenants that were chosen on the page, which has those of all servers."""
+    return [tenant for _, part in on_each_server(queryset, "id") for tenant in part]

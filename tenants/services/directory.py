@@ -11,10 +11,21 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.models import Q, QuerySet
 
-from storage.servers import MAIN_PLATFORM, connection_to, has_servers, is_away, server_names
+from storage.servers import (
+    MAIN,
+    MAIN_PLATFORM,
+    connection_to,
+    current_server,
+    has_servers,
+    is_away,
+    on_server,
+    server_names,
+)
 from tenants.actors import TenantRef
-from tenants.homes import find_server
+from tenants.context import NO_TENANT
+from tenants.homes import find_server, list_homes, server_to_work_on
 from tenants.models import Tenant, User
 from tenants.rules.texts import find_text_error
 from tenants.rules.values import InvalidValue, read_username
@@ -38,8 +49,8 @@ def find_tenant(slug: str) -> TenantRef | None:
 
 def find_tenants(slugs: set[str]) -> dict[str, TenantRef]:
     """Those of the slugs that name a tenant that is not suspended. One statement whatever their number."""
-    rows = Tenant.objects.using(PLATFORM).filter(slug__in=slugs, is_suspended=False).values_list("id", "slug")
-    return {slug: TenantRef(id_, slug) for id_, slug in rows}
+    rows = Tenant.objects.using(PLATFORM).filter(slug__in=slugs, is_suspended=False)
+    return {row[1]: TenantRef(*row) for row in rows.values_list("id", "slug", "is_sandbox")}
 
 
 def list_tenants() -> list[TenantRef]:
@@ -48,16 +59,50 @@ def list_tenants() -> list[TenantRef]:
     return [TenantRef(*row) for row in rows]
 
 
-def list_tenants_everywhere() -> list[TenantRef]:
-    """As ``list_tenants``, over all servers that this process may go to. A statement a server."""
+def find_tenant_everywhere(slug: str, *, suspended_too: bool = False) -> TenantRef | None:
+    """As ``find_tenant``, on whatever server the tenant lives. Call outside of any transaction; at most two statements.
+
+    Raises AwayFromHome when that is none that this process may go to.
+    """
+    if find_text_error(slug, LONGEST_SLUG) is not None:
+        return None
+    with on_server(server_to_work_on(slug)):
+        if not suspended_too:
+            return find_tenant(slug)
+        row = Tenant.objects.using(PLATFORM).filter(slug=slug).values_list("id", "slug", "is_sandbox").first()
+        return TenantRef(*row) if row else None
+
+
+def list_tenants_everywhere(*, suspended_too: bool = False) -> list[TenantRef]:
+    """As ``list_tenants``, or ``list_every_tenant``, over all servers that this process may go to. A statement a
+    server.
+    """
     if not has_servers():
-        return list_tenants()
+        return list_every_tenant() if suspended_too else list_tenants()
     found = []
     for name in server_names():
         with connection_to(name, PLATFORM).cursor() as cursor:
-            cursor.execute("SELECT id, slug FROM tenants_tenant WHERE NOT is_suspended")
+            cursor.execute(
+                "SELECT id, slug FROM tenants_tenant WHERE %s OR NOT is_suspended",
+                [suspended_too],
+            )
             found += [TenantRef(*row) for row in cursor.fetchall() if find_server(row[0]) == name]
     return sorted(found, key=lambda tenant: tenant.slug)
+
+
+def at_home_on(server: str, rows: QuerySet[Any], column: str) -> QuerySet[Any]:
+    """Those of a server's rows whose tenant lives there, or that have none: not what one that moved has left behind
+    for a minute. ``column`` names the tenant.
+    """
+    if not has_servers():
+        return rows
+    homes = list_homes()
+    if server == MAIN:
+        return rows.exclude(**{f"{column}__in": [home.tenant_id for home in homes]})
+    of_none = Q(**{f"{column}__isnull": True})
+    return rows.filter(
+        of_none | Q(**{f"{column}__in": [NO_TENANT, *(home.tenant_id for home in homes if home.server == server)]})
+    )
 
 
 def fetch_tenants(statement: str, parameters: Mapping[str, Any] | None = None) -> list[TenantRef]:
@@ -84,11 +129,12 @@ class Sandbox:
 
 
 def list_sandboxes() -> list[Sandbox]:
-    """Every sandbox that is not suspended, by slug. One statement."""
+    """Every sandbox that is not suspended and lives on the server at hand, by slug. One statement."""
     rows = Tenant.objects.using(PLATFORM).filter(is_sandbox=True, is_suspended=False).order_by("slug")
     return [
         Sandbox(TenantRef(id_, slug, is_sandbox=True), emptied_at or created_at)
         for id_, slug, emptied_at, created_at in rows.values_list("id", "slug", "emptied_at", "created_at")
+        if not has_servers() or find_server(id_) == current_server()
     ]
 
 

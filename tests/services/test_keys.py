@@ -23,6 +23,7 @@ from lifecycle.services.compliance.erasure import ErasureRefused, erase_customer
 from lifecycle.services.customers.recording import ContactFacts, CustomerFacts, record_customers
 from lifecycle.services.transitions.apply import Call, apply
 from storage import cipher
+from storage.servers import MAIN
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
 from tests.factories import TenantFactory, utc_now
@@ -157,8 +158,8 @@ def test_a_suspended_tenant_is_not_forgotten(tenant: TenantRef) -> None:
     with override_settings(MASTER_KEYS=NEW):
         assert rotate("--tenant", tenant.slug) == f"{tenant.slug}: 1 re-wrapped, 0 left\n"
     keepers = key_rotation.list_keepers()
-    assert tenant in keepers
-    assert key_rotation.NAMELESS in keepers
+    assert (MAIN, tenant) in keepers
+    assert (MAIN, key_rotation.NAMELESS) in keepers
 
 
 def test_one_line_tells_that_a_master_key_is_missing(tenant: TenantRef) -> None:

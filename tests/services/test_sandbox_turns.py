@@ -4,6 +4,7 @@ import datetime as dt
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 from uuid import uuid4
@@ -19,6 +20,7 @@ from lifecycle.services.bulk import working as bulk
 from lifecycle.services.bulk.selecting import select_customers
 from lifecycle.services.bulk.working import begin_owner
 from lifecycle.services.configuration import stage_migrations
+from lifecycle.services.demo import sandboxes
 from lifecycle.services.events import dead_letter_actions, tenant_batches
 from lifecycle.services.events.dead_letter_actions import replay_dead_letters
 from lifecycle.services.transitions import undo
@@ -108,6 +110,16 @@ def begin_stage_migration(sandbox: TenantRef, manager: Actor) -> Work:
     return lambda: min(1, len(list(stage_migrations.move_customers(sandbox, now=utc_now()))))
 
 
+def await_one_waiting(superuser: Any) -> None:
+    """Until someone waits for a lock of this database."""
+    name = connections["default"].settings_dict["NAME"]
+    deadline = time.monotonic() + 60
+    while not superuser.execute(WAITING, [name]).fetchone()[0]:
+        assert time.monotonic() < deadline, "no one waits"
+        superuser.rollback()
+        time.sleep(0.02)
+
+
 @pytest.mark.parametrize(
     ("begin", "place", "waits_after"),
     [
@@ -139,14 +151,82 @@ def test_a_reset_and_what_is_worked_off_take_turns(
 
     def watch() -> None:
         assert holds.wait(60)
-        name = connections["default"].settings_dict["NAME"]
-        deadline = time.monotonic() + 60
-        while not superuser.execute(WAITING, [name]).fetchone()[0]:
-            assert time.monotonic() < deadline, "the reset does not wait"
-            superuser.rollback()
-            time.sleep(0.02)
+        await_one_waiting(superuser)
         go_on.set()
 
     with patch.object(*place, wait_there):
         assert run_together([work, empty, watch]) == [1, 12, None]
     assert external_ids(sandbox) == [f"SB-{number:06d}" for number in range(1, 13)]
+
+
+def test_events_in_work_end_with_the_story_that_they_were_sent_to(
+    sandbox: TenantRef, people: People, superuser: Any
+) -> None:
+    """A batch has read who there is and has locked no one yet: none of it is left for the new story's customers."""
+    reset(sandbox)
+    speaker = Speaker(replace(sandbox, is_sandbox=True))
+    batch = [
+        say(speaker, "customer.updated", "SB-000003"),
+        say(speaker, "customer.created", "mine"),
+        say(speaker, "customer.updated", "not there"),
+    ]
+    holds, go_on = threading.Event(), threading.Event()
+    record = tenant_batches.record_customers
+
+    def wait_there(*arguments: Any, **options: Any) -> Any:
+        holds.set()
+        assert go_on.wait(60)
+        return record(*arguments, **options)
+
+    def empty() -> Any:
+        assert holds.wait(60)
+        return reset(sandbox).customers
+
+    def watch() -> None:
+        assert holds.wait(60)
+        await_one_waiting(superuser)
+        go_on.set()
+
+    with patch.object(tenant_batches, "record_customers", wait_there):
+        outcomes, customers, _ = run_together([lambda: [one.outcome for one in speaker.hear(*batch)], empty, watch])
+    assert (outcomes, customers) == (["applied", "applied", "parked"], 12)
+    assert external_ids(sandbox) == [f"SB-{number:06d}" for number in range(1, 13)]
+    assert speaker.parked() == []
+    assert speaker.customer("SB-000003").name != "Of today"
+
+
+def test_events_that_come_while_a_sandbox_is_emptied_are_not_about_the_new_story(
+    sandbox: TenantRef, people: People, superuser: Any
+) -> None:
+    reset(sandbox)
+    speaker = Speaker(replace(sandbox, is_sandbox=True))
+    sent = [
+        replace(one, message=replace(one.message, sent_at=utc_now()))
+        for one in (
+            say(speaker, "customer.updated", "SB-000003"),
+            say(speaker, "customer.created", "mine"),
+            say(speaker, "customer.updated", "not there"),
+        )
+    ]
+    holds, go_on = threading.Event(), threading.Event()
+    tell_again = sandboxes._tell_again
+
+    def wait_there(*arguments: Any, **options: Any) -> Any:
+        holds.set()
+        assert go_on.wait(60)
+        return tell_again(*arguments, **options)
+
+    def hear() -> list[str]:
+        assert holds.wait(60)
+        return [one.outcome for one in speaker.hear(*sent)]
+
+    def watch() -> None:
+        assert holds.wait(60)
+        await_one_waiting(superuser)
+        go_on.set()
+
+    with patch.object(sandboxes, "_tell_again", wait_there):
+        customers, outcomes, _ = run_together([lambda: reset(sandbox).customers, hear, watch])
+    assert (customers, outcomes) == (12, ["stale", "stale", "stale"])
+    assert external_ids(sandbox) == [f"SB-{number:06d}" for number in range(1, 13)]
+    assert speaker.parked() == []

@@ -15,7 +15,7 @@ from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
 from tenants.rules.configuration.document import Configuration, read_configuration
 from tenants.sentences import describe_finding
-from tenants.services.accounts.people import create_tenant
+from tenants.services.accounts.people import PersonChangeRefused, create_tenant
 
 _SLUG = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 LONGEST_NAME = 200
@@ -70,6 +70,8 @@ class Command(OperatorCommand):
             tenant = create_tenant(slug=slug, name=name, actor=ACTOR, now=now, is_sandbox=is_sandbox)
         except IntegrityError as error:
             raise CommandError(f"Tenant {slug!r} already exists.") from error
+        except PersonChangeRefused as refusal:
+            raise CommandError(str(refusal)) from refusal
         if configuration is not None:
             with tenant_context(tenant.id), transaction.atomic():
                 publish_configuration(configuration, tenant=tenant, actor=ACTOR, now=now, comment="First version.")

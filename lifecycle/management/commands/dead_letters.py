@@ -4,6 +4,10 @@ import getpass
 import json
 import sys
 from argparse import ArgumentTypeError
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Final
 from uuid import UUID
 
@@ -22,6 +26,7 @@ from lifecycle.sentences import say
 from lifecycle.services.events.dead_letter_actions import (
     WAITS,
     DeadLetterRefused,
+    Replayed,
     discard_dead_letters,
     find_dead_letters,
     open_message,
@@ -30,7 +35,9 @@ from lifecycle.services.events.dead_letter_actions import (
 from lifecycle.services.events.replay_agreement import MoreWouldStart
 from lifecycle.services.events.replay_previews import MOST_FORESEEN, preview_replay
 from lifecycle.services.transitions.outcomes import EffectsUnconfirmed
+from storage.servers import current_server, on_server, server_names
 from tenants.actors import Actor, system_actor
+from tenants.homes import AwayFromHome, server_to_work_on
 from tenants.rules.texts import find_text_error
 from tenants.sentences import write
 
@@ -84,26 +91,41 @@ class Command(OperatorCommand):
             raise CommandError(say(refusal.refused.message)) from refusal
 
     def _list(self, options: dict[str, Any]) -> None:
-        dead_letters = _filter(options, state=None if options["state"] == "all" else options["state"])
-        if options["summary"]:
-            counts = dead_letters.order_by().values_list("tenant_slug", "type", "code").annotate(count=Count("id"))
-            for slug, event_type, code, count in counts.order_by("-count"):
-                self.stdout.write(f"{count:>8,}  {slug or '-':20} {event_type:22} {code}")
-            return
-        for one in dead_letters[: options["limit"]]:
+        state = None if options["state"] == "all" else options["state"]
+        summary: Counter[tuple[str, str, str]] = Counter()
+        found: list[DeadLetter] = []
+        total = 0
+        for server in _list_servers(options):
+            with on_server(server):
+                dead_letters = _filter(options, state=state)
+                if options["summary"]:
+                    counts = dead_letters.order_by().values_list("tenant_slug", "type", "code")
+                    for *what, count in counts.annotate(count=Count("id")):
+                        summary[tuple(what)] += count
+                    continue
+                found += dead_letters[: options["limit"]]
+                total += dead_letters.count()
+        for (slug, event_type, code), count in summary.most_common():
+            self.stdout.write(f"{count:>8,}  {slug or '-':20} {event_type:22} {code}")
+        for one in sorted(found, key=attrgetter("id"))[: options["limit"]]:
             self.stdout.write(
                 f"{one.id}  {one.failed_at:%Y-%m-%d %H:%M:%S}  {one.tenant_slug or '-':16} {one.type:22}"
                 f" {one.code:22} {one.topic}/{one.partition}/{one.offset}"
                 + ("" if one.state == DeadLetter.State.OPEN else f"  {one.state}")
             )
-        total = dead_letters.count()
         if total > options["limit"]:
             self.stdout.write(f"... and {total - options['limit']:,} more")
 
     def _show(self, options: dict[str, Any]) -> None:
-        dead_letter = DeadLetter.objects.using("platform").filter(id=options["id"]).first()
-        if dead_letter is None:
-            raise DeadLetterRefused("not_found", f"There is no dead letter {options['id']}.")
+        for server in server_names():
+            with on_server(server):
+                dead_letter = find_dead_letters(state=None).filter(id=options["id"]).first()
+                if dead_letter is not None:
+                    self._show_one(dead_letter, options)
+                    return
+        raise DeadLetterRefused("not_found", f"There is no dead letter {options['id']}.")
+
+    def _show_one(self, dead_letter: DeadLetter, options: dict[str, Any]) -> None:
         if options["value"]:
             sys.stdout.buffer.write(open_message(dead_letter).value or b"")
             return
@@ -124,24 +146,27 @@ class Command(OperatorCommand):
         self.stdout.write(f"{'value':12} {_readable(message.value)}")
 
     def _replay(self, options: dict[str, Any]) -> None:
-        dead_letters = _chosen(options)
+        chosen = _choose(options)
         who: dict[str, Any] = {"actor": _operator(options), "now": timezone.now()}
         if options["start_effects"] or options["dry_run"]:
-            chosen = list(dead_letters[: MOST_FORESEEN + 1])
-            preview = preview_replay(chosen, **who)
-            if options["dry_run"]:
-                self.stdout.write(f"nothing was replayed; with --start-effects {len(chosen):,} would start:")
-                for (name, kind), count in preview.counts.items():
-                    self.stdout.write(f"{count:>8,}  {name} ({kind})")
+            if len(chosen) > 1:
+                servers = ", ".join(one.server for one in chosen)
+                raise DeadLetterRefused(
+                    "several_servers",
+                    f"They are on the servers {servers}: what they start is agreed to one server at a time. Name a"
+                    " tenant with --tenant. Nothing was replayed.",
+                )
+            agreed = self._foresee(chosen, options, who)
+            if agreed is None:
                 return
-            who |= {"starts_effects": True, "agreement": preview.agree(options["confirm_effects"])}
+            who |= agreed
         done = again = 0
-        total = dead_letters.count()
+        total = sum(one.count for one in chosen)
         with (
             stop_on_signals() as stop,
             ProgressBar("dead letters", total, stream=self.stderr, terminal=sys.stderr) as bar,
         ):
-            for replayed in replay_dead_letters(dead_letters.iterator(chunk_size=200), **who):
+            for replayed in _replay_each(chosen, who):
                 if replayed.is_resolved:
                     done += 1
                     if replayed.waits:
@@ -156,15 +181,46 @@ class Command(OperatorCommand):
         if again or (stop and done < total):
             raise CommandError("Some dead letters are still open.")
 
+    def _foresee(self, chosen: "list[Chosen]", options: dict[str, Any], who: dict[str, Any]) -> dict[str, Any] | None:
+        """What the replay is given so that it starts effects; None after a dry run."""
+        foreseen: list[DeadLetter] = []
+        with on_server(chosen[0].server if chosen else current_server()):
+            for one in chosen:
+                foreseen += one.dead_letters[: MOST_FORESEEN + 1]
+            preview = preview_replay(foreseen, **who)
+        if not options["dry_run"]:
+            return {"starts_effects": True, "agreement": preview.agree(options["confirm_effects"])}
+        self.stdout.write(f"nothing was replayed; with --start-effects {len(foreseen):,} would start:")
+        for (name, kind), count in preview.counts.items():
+            self.stdout.write(f"{count:>8,}  {name} ({kind})")
+        return None
+
     def _discard(self, options: dict[str, Any]) -> None:
-        dead_letters = _chosen(options)
-        count = discard_dead_letters(
-            dead_letters.iterator(chunk_size=200),
-            reason=options["reason"],
-            actor=_operator(options),
-            now=timezone.now(),
-        )
+        count = 0
+        for one in _choose(options):
+            with on_server(one.server):
+                count += discard_dead_letters(
+                    one.dead_letters.iterator(chunk_size=200),
+                    reason=options["reason"],
+                    actor=_operator(options),
+                    now=timezone.now(),
+                )
         self.stdout.write(f"{count:,} discarded")
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Dead letters of one server."""
+
+    server: str
+    dead_letters: QuerySet[DeadLetter]
+    count: int
+
+
+def _replay_each(chosen: list[Chosen], who: dict[str, Any]) -> Iterator[Replayed]:
+    for one in chosen:
+        with on_server(one.server):
+            yield from replay_dead_letters(one.dead_letters.iterator(chunk_size=200), **who)
 
 
 def _add_filters(parser: CommandParser) -> None:
@@ -189,14 +245,29 @@ def _filter(options: dict[str, Any], *, state: str | None = DeadLetter.State.OPE
     return find_dead_letters(state=state, tenant=options["tenant"], event_type=options["type"], code=options["error"])
 
 
-def _chosen(options: dict[str, Any]) -> QuerySet[DeadLetter]:
+def _list_servers(options: dict[str, Any]) -> Sequence[str]:
+    """Where to look: the server of the tenant that is named, or all."""
+    if options["tenant"] is None:
+        return server_names()
+    try:
+        return (server_to_work_on(options["tenant"]),)
+    except AwayFromHome as error:
+        raise CommandError(f"{error}.") from error
+
+
+def _choose(options: dict[str, Any]) -> list[Chosen]:
+    """The servers with some of the dead letters that are meant, in turn."""
     if bool(options["id"]) == options["all"]:
         raise DeadLetterRefused("nothing_chosen", "Name dead letters by id, or use --all (with filters if needed).")
-    dead_letters = _filter(options)
-    if not options["id"]:
-        return dead_letters
-    chosen = dead_letters.filter(id__in=options["id"])
-    missing = set(options["id"]) - set(chosen.values_list("id", flat=True))
+    chosen, missing = [], set(options["id"])
+    for server in _list_servers(options):
+        with on_server(server):
+            dead_letters = _filter(options)
+            if options["id"]:
+                dead_letters = dead_letters.filter(id__in=options["id"])
+                missing -= set(dead_letters.values_list("id", flat=True))
+            if count := dead_letters.count():
+                chosen.append(Chosen(server, dead_letters, count))
     if missing:
         raise DeadLetterRefused(
             "not_found", f"Not among the open dead letters: {', '.join(map(str, sorted(missing)))}."

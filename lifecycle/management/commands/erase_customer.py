@@ -10,6 +10,7 @@ from lifecycle.management.tenants import add_tenant_argument, choose_tenants
 from lifecycle.services.compliance.erasure import ErasureRefused, erase_customer
 from tenants.actors import system_actor
 from tenants.context import tenant_context
+from tenants.homes import at_home
 
 
 class Command(OperatorCommand):
@@ -28,7 +29,7 @@ class Command(OperatorCommand):
         """Erase, or say in one line why not."""
         (tenant,) = choose_tenants(options["tenant"])
         try:
-            with tenant_context(tenant.id):
+            with at_home(tenant.id), tenant_context(tenant.id):
                 erased = erase_customer(
                     options["external_id"],
                     tenant=tenant,

@@ -20,6 +20,7 @@ from lifecycle.management.tenants import add_tenant_argument, choose_tenants
 from storage.timeouts import JOB_SECONDS, allow_seconds
 from tenants.actors import SYSTEM, TenantRef
 from tenants.context import tenant_context
+from tenants.homes import at_home
 
 
 class Command(OperatorCommand):
@@ -51,7 +52,7 @@ class Command(OperatorCommand):
                 raise CommandError(f"{folder} exists. Nothing was written: name another folder with --out.")
         since = dt.datetime.combine(first, dt.time(), dt.UTC)
         until = dt.datetime.combine(last, dt.time(), dt.UTC) + dt.timedelta(days=1)
-        with stop_on_signals() as stop, tenant_context(tenant.id):
+        with stop_on_signals() as stop, at_home(tenant.id), tenant_context(tenant.id):
             allow_seconds(JOB_SECONDS)
             period = find_period(tenant.id, since=since, until=until)
             if not period.seals:

@@ -12,6 +12,7 @@ from lifecycle.services.compliance.erasure import ErasureRefused
 from lifecycle.services.compliance.exports import export_customer
 from tenants.actors import system_actor
 from tenants.context import tenant_context
+from tenants.homes import at_home
 
 
 class Command(OperatorCommand):
@@ -29,7 +30,7 @@ class Command(OperatorCommand):
         """Export, or say in one line why not."""
         (tenant,) = choose_tenants(options["tenant"])
         try:
-            with tenant_context(tenant.id):
+            with at_home(tenant.id), tenant_context(tenant.id):
                 exported = export_customer(
                     options["external_id"],
                     tenant=tenant,

@@ -23,6 +23,7 @@ from lifecycle.services.insight.forecasting import find_age, forecast_churn, is_
 from lifecycle.services.insight.forecasts import read_learned
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
+from tenants.homes import at_home
 from tenants.services.directory import PLATFORM
 
 log = structlog.get_logger(__name__)
@@ -78,12 +79,8 @@ class Command(ServiceCommand):
         failed: list[str] = []
         for tenant in choose_tenants(slug):
             try:
-                if not again and is_done(tenant, now=timezone.now()):
-                    self.stdout.write(f"{tenant.slug}: done today")
-                elif find_age(tenant) is None:
-                    self.stdout.write(f"{tenant.slug}: no configuration yet")
-                else:
-                    self._work(tenant, stop)
+                with at_home(tenant.id):
+                    self._work_once(tenant, stop, again=again)
             except Exception as error:
                 if slug:
                     raise
@@ -93,6 +90,14 @@ class Command(ServiceCommand):
                 raise CommandError("Stopped. Run it again; tenants that are done today are left out.")
         if failed:
             raise CommandError(f"No forecast was made for {', '.join(failed)}; those of the day before stay.")
+
+    def _work_once(self, tenant: TenantRef, stop: StopRequest, *, again: bool) -> None:
+        if not again and is_done(tenant, now=timezone.now()):
+            self.stdout.write(f"{tenant.slug}: done today")
+        elif find_age(tenant) is None:
+            self.stdout.write(f"{tenant.slug}: no configuration yet")
+        else:
+            self._work(tenant, stop)
 
     def _run_round(self, slug: str | None, stop: StopRequest) -> None:
         """Make what is not made today. What fails is tried again in the next round."""
@@ -117,7 +122,8 @@ class Command(ServiceCommand):
     def _try(self, tenant: TenantRef, work: Callable[[TenantRef], None]) -> None:
         """Do something for one tenant. What fails for it alone does not hold up the others."""
         try:
-            work(tenant)
+            with at_home(tenant.id):
+                work(tenant)
         except Exception as error:
             if concerns_everybody(error):
                 raise

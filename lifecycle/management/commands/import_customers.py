@@ -24,9 +24,10 @@ from lifecycle.services.imports.survey import left_out, survey_columns
 from lifecycle.services.imports.texts import FileRefused
 from lifecycle.services.imports.values import read_timestamp
 from tenants.actors import TenantRef, system_actor
+from tenants.homes import at_home
+from tenants.management.choosing import choose_tenant
 from tenants.rules.values import InvalidValue
 from tenants.services.configuration.policies import NoConfiguration
-from tenants.services.directory import find_tenant
 
 
 def read_batch_size(text: str) -> int:
@@ -66,11 +67,9 @@ class Command(OperatorCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Open, import, say what became of it."""
         path: Path = options["file"]
-        tenant = find_tenant(options["tenant"])
-        if tenant is None:
-            raise CommandError(f"There is no tenant {options['tenant']!r}.")
+        tenant = choose_tenant(options["tenant"])
         try:
-            with open_file(path) as file:
+            with at_home(tenant.id), open_file(path) as file:
                 reader = _open_reader(file, path, kind=options["format"], encoding=options["encoding"])
                 size = path.stat().st_size
                 plan = self._plan(reader, _read_mapping(options["mapping"]), title=path.name, size=size)

@@ -17,10 +17,11 @@ from lifecycle.services.configuration.publication import Publication, publish_co
 from lifecycle.services.transitions.outcomes import EffectsUnconfirmed
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
+from tenants.homes import at_home
+from tenants.management.choosing import choose_tenant
 from tenants.rules.configuration.document import Configuration, Finding, InvalidConfiguration, read_configuration
 from tenants.sentences import describe_finding, describe_refusal
 from tenants.services.configuration.versions import ConfigurationConflict, live_version
-from tenants.services.directory import find_tenant
 
 ACTOR: Final = system_actor("load_configuration")
 
@@ -53,15 +54,13 @@ class Command(OperatorCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Check, publish, say which version it is."""
-        tenant = find_tenant(options["tenant"])
-        if tenant is None:
-            raise CommandError(f"There is no tenant {options['tenant']!r}.")
+        tenant = choose_tenant(options["tenant"])
         configuration, findings = read_configuration(read_json(options["file"]))
         self._show(findings)
         if configuration is None:
             raise CommandError(f"{options['file']} was not published. Fix the errors above.")
         try:
-            with tenant_context(tenant.id):
+            with at_home(tenant.id), tenant_context(tenant.id):
                 if options["dry_run"]:
                     self._preview(configuration, tenant, options)
                     return

@@ -21,6 +21,8 @@ from lifecycle.services.demo.loading import (
     prepare_tenant,
 )
 from lifecycle.services.demo.scenarios import GLOBEX, PASSWORD, SCENARIOS
+from storage.servers import on_server
+from tenants.homes import AwayFromHome, server_to_work_on
 
 GLOBEX_CUSTOMERS = 300
 
@@ -58,10 +60,11 @@ class Command(OperatorCommand):
                     wanted = options["customers"]
                     if scenario is GLOBEX:
                         wanted = min(GLOBEX_CUSTOMERS, wanted)
-                    self._load(scenario, wanted, stop, now=now)
+                    with on_server(server_to_work_on(scenario.slug)):
+                        self._load(scenario, wanted, stop, now=now)
                     if stop:
                         raise CommandError("Stopped. Run it again to continue.")
-        except DemoRefused as refusal:
+        except (DemoRefused, AwayFromHome) as refusal:
             raise CommandError(str(refusal)) from refusal
         self.stdout.write(f"Logins, password {PASSWORD!r}:")
         for username, role in people_of(SCENARIOS).items():

@@ -9,6 +9,7 @@ from lifecycle.management.tenants import add_tenant_argument, choose_tenants
 from lifecycle.services.effects.actions import pause_tenant, resume_tenant
 from tenants.actors import system_actor
 from tenants.context import tenant_context
+from tenants.homes import at_home
 
 ACTOR = system_actor("pause_effects")
 
@@ -39,6 +40,6 @@ class Command(OperatorCommand):
             )
         )
         for tenant in choose_tenants(options["tenant"]):
-            with tenant_context(tenant.id):
+            with at_home(tenant.id), tenant_context(tenant.id):
                 changed = act(reason=options["reason"], tenant=tenant, actor=ACTOR, now=timezone.now())
             self.stdout.write(f"{tenant.slug}: {done if changed else not_done}")

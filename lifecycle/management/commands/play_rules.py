@@ -21,6 +21,7 @@ from lifecycle.services.risk.playing import (
 )
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
+from tenants.homes import at_home
 from tenants.rules.configuration.document import Configuration, InvalidConfiguration, parse_configuration
 from tenants.rules.strict_json import InvalidJson, parse_object
 from tenants.sentences import describe_invalid, describe_json
@@ -44,8 +45,12 @@ class Command(BaseCommand):
         parser.add_argument("--known", choices=KNOWN, help="figures as they were recorded here then, or as they were")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Play, and print what each rule did."""
+        """Play on the tenant's own server, and print what each rule did."""
         (tenant,) = choose_tenants(options["tenant"])
+        with at_home(tenant.id):
+            self._play(tenant, options)
+
+    def _play(self, tenant: TenantRef, options: dict[str, Any]) -> None:
         if not 1 <= options["days"] <= 3650:
             raise CommandError("--days must be from 1 to 3650.")
         now = timezone.now()

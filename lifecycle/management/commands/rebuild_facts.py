@@ -9,6 +9,7 @@ from lifecycle.management.stopping import StopRequest, stop_on_signals
 from lifecycle.management.tenants import add_tenant_argument, choose_tenants
 from lifecycle.services.insight.keeping import find_wrong_sums, rebuild_facts, replace_sums
 from tenants.actors import TenantRef
+from tenants.homes import at_home
 
 
 class Command(BaseCommand):
@@ -30,7 +31,8 @@ class Command(BaseCommand):
         different = 0
         with stop_on_signals() as stop:
             for tenant in choose_tenants(options["tenant"]):
-                different += self._work(tenant, stop, check=options["check"])
+                with at_home(tenant.id):
+                    different += self._work(tenant, stop, check=options["check"])
                 if stop:
                     raise CommandError("Stopped. Run it again; what was rebuilt so far is kept.")
         if options["check"] and different:

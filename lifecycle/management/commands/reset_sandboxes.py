@@ -16,7 +16,10 @@ from lifecycle.messaging.process import HealthFile, check_databases, end_in_time
 from lifecycle.services.demo.sandboxes import reset_sandbox
 from lifecycle.services.events.failures import concerns_everybody, describe, is_transient
 from lifecycle.services.insight.reading import midnight
-from tenants.services.directory import PLATFORM, Sandbox, find_tenant, list_sandboxes
+from storage.servers import on_server, server_names
+from tenants.homes import at_home
+from tenants.management.choosing import choose_tenant
+from tenants.services.directory import PLATFORM, Sandbox, list_sandboxes
 
 log = structlog.get_logger(__name__)
 
@@ -107,7 +110,8 @@ class Command(ServiceCommand):
 
     def _reset(self, sandbox: Sandbox, *, again: bool) -> None:
         now = timezone.now()
-        done = reset_sandbox(sandbox.tenant, now=now, since=None if again else midnight(now.date()))
+        with at_home(sandbox.tenant.id):
+            done = reset_sandbox(sandbox.tenant, now=now, since=None if again else midnight(now.date()))
         if done is not None:
             self.stdout.write(
                 f"{sandbox.tenant.slug}: {done.customers_before:,} customers and {done.history_rows_before:,} history"
@@ -118,11 +122,16 @@ class Command(ServiceCommand):
 
 
 def _choose(slug: str | None) -> list[Sandbox]:
-    """The sandboxes to work on; one clear line when there is none of that name."""
-    found = [sandbox for sandbox in list_sandboxes() if slug is None or sandbox.tenant.slug == slug]
+    """The sandboxes to work on, of all servers that this process may go to; one clear line when there is none of that
+    name.
+    """
+    found: list[Sandbox] = []
+    for name in server_names():
+        with on_server(name):
+            found += [sandbox for sandbox in list_sandboxes() if slug in (None, sandbox.tenant.slug)]
     if slug is not None and not found:
-        what = "is no sandbox: nothing of it is ever deleted" if find_tenant(slug) else "is no active tenant"
-        raise CommandError(f"{slug!r} {what}.")
+        choose_tenant(slug)
+        raise CommandError(f"{slug!r} is no sandbox: nothing of it is ever deleted.")
     return found
 
 

@@ -10,11 +10,13 @@ from audit.management.reporting import OperatorCommand
 from audit.services.administration import record_administration
 from lifecycle.management.progress import ProgressBar
 from lifecycle.management.stopping import StopRequest, stop_on_signals
-from lifecycle.management.tenants import add_tenant_argument, choose_tenants
+from lifecycle.management.tenants import add_tenant_argument
 from lifecycle.services.compliance.key_rotation import NAMELESS, count_old, list_keepers, rotate_tenant
 from storage import cipher
+from storage.servers import on_server
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
+from tenants.management.choosing import choose_tenant
 
 ACTOR = system_actor("rotate_keys")
 
@@ -35,8 +37,9 @@ class Command(OperatorCommand):
         """Rotate tenant by tenant."""
         left = 0
         with stop_on_signals() as stop:
-            for tenant in choose_tenants(options["tenant"], among=list_keepers()):
-                left += self._rotate(tenant, stop)
+            for server, tenant in _choose(options["tenant"]):
+                with on_server(server):
+                    left += self._rotate(tenant, stop)
                 if stop:
                     raise CommandError("Stopped. Run it again to continue.")
         if left:
@@ -70,3 +73,10 @@ class Command(OperatorCommand):
         if tenant != NAMELESS or done or left:
             self.stdout.write(f"{tenant.slug}: {done:,} re-wrapped, {left:,} left")
         return left
+
+
+def _choose(slug: str | None) -> list[tuple[str, TenantRef]]:
+    """Server and tenant, of one tenant or of all; one clear line when there is no such tenant."""
+    if slug is not None:
+        choose_tenant(slug, suspended_too=True)
+    return [(server, tenant) for server, tenant in list_keepers() if slug in (None, tenant.slug)]

@@ -19,6 +19,7 @@ from lifecycle.messaging.process import HealthFile, check_databases, end_in_time
 from lifecycle.services.events.failures import concerns_everybody, describe
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
+from tenants.homes import at_home
 from tenants.services.directory import PLATFORM
 
 
@@ -74,7 +75,8 @@ class Command(ServiceCommand):
     def _seal_one(self, tenant: TenantRef, signing_key: bytes, stop: StopRequest, *, goes_on: bool) -> None:
         """A tenant whose rows cannot be written at the moment, because it is being moved, holds up no other."""
         try:
-            self._seal(tenant, signing_key, stop)
+            with at_home(tenant.id):
+                self._seal(tenant, signing_key, stop)
         except OperationalError as error:
             if not goes_on or concerns_everybody(error):
                 raise

@@ -20,8 +20,9 @@ from lifecycle.rules.schemas import TYPES
 from lifecycle.services.events.samples import Subject, envelope, pick_event, sample_data
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
+from tenants.homes import AwayFromHome, at_home
 from tenants.services.configuration.policies import NoConfiguration
-from tenants.services.directory import find_tenant, list_tenants
+from tenants.services.directory import find_tenant_everywhere, list_tenants_everywhere
 
 Document = dict[str, Any]
 
@@ -120,7 +121,7 @@ class Command(OperatorCommand):
 
 def _pick(tenants: list[TenantRef], random: Random) -> Document | None:
     tenant = random.choice(tenants)
-    with tenant_context(tenant.id):
+    with at_home(tenant.id), tenant_context(tenant.id):
         try:
             return pick_event(tenant, random=random, now=timezone.now())
         except NoConfiguration:
@@ -129,8 +130,11 @@ def _pick(tenants: list[TenantRef], random: Random) -> Document | None:
 
 def _find_tenants(slugs: str | None) -> list[TenantRef]:
     if slugs is None:
-        return list_tenants()
-    found = {slug: find_tenant(slug) for slug in slugs.split(",")}
+        return list_tenants_everywhere()
+    try:
+        found = {slug: find_tenant_everywhere(slug) for slug in slugs.split(",")}
+    except AwayFromHome as error:
+        raise CommandError(f"{error}.") from error
     missing = [slug for slug, tenant in found.items() if tenant is None]
     if missing:
         raise CommandError(f"There is no active tenant {', '.join(missing)}.")

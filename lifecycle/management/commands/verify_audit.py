@@ -6,6 +6,7 @@ are.
 
 import argparse
 import sys
+from collections import Counter
 from dataclasses import asdict
 from typing import Any, Final
 from uuid import UUID
@@ -26,6 +27,7 @@ from lifecycle.management.stopping import StopRequest, stop_on_signals
 from lifecycle.management.tenants import add_tenant_argument, choose_tenants
 from lifecycle.services.compliance.verification import (
     MISSING_TENANT,
+    UNREACHED_TENANT,
     count_customers,
     count_seals,
     find_missing_tenants,
@@ -34,6 +36,7 @@ from lifecycle.services.compliance.verification import (
     verify_tenant_seals,
 )
 from tenants.actors import TenantRef
+from tenants.homes import at_home
 
 # Breaks that are listed for a tenant; the number of all of them is always said.
 LISTED: Final = 1000
@@ -80,17 +83,18 @@ class Command(OperatorCommand):
         with stop_on_signals() as stop:
             published, not_compared = self._read_published(options["published"], stop)
             for tenant in choose_tenants(options["tenant"]):
-                report = self._verify(tenant, options["customer"], stop)
-                if not options["customer"]:
-                    report |= self._verify_seals(tenant, published, stop)
+                with at_home(tenant.id):
+                    report = self._verify(tenant, options["customer"], stop)
+                    if not options["customer"]:
+                        report |= self._verify_seals(tenant, published, stop)
                 if as_text and (report["customers"] or not options["customer"]):
                     self._write(report)
                 reports.append(report)
         missing = [] if options["tenant"] or options["customer"] else self._find_missing(published)
         broken = sum(report["broken"] for report in reports)
         broken_seals = sum(len(report.get("seal_breaks", ())) for report in reports)
-        broken_seals += sum(error.code != MISSING_TENANT for error in missing)
-        missing_tenants = sum(error.code == MISSING_TENANT for error in missing)
+        absent = Counter(error.code for error in missing)
+        broken_seals += absent.total() - absent[MISSING_TENANT] - absent[UNREACHED_TENANT]
         if options["customer"] and not any(report["customers"] for report in reports):
             raise CommandError(f"There is no customer {options['customer']}.")
         if as_text:
@@ -110,7 +114,8 @@ class Command(OperatorCommand):
             for count, thing, state in (
                 (broken, "chain", "broken"),
                 (broken_seals, "seal", "broken"),
-                (missing_tenants, "tenant", "missing"),
+                (absent[MISSING_TENANT], "tenant", "missing"),
+                (absent[UNREACHED_TENANT], "tenant", "elsewhere and not compared"),
             )
             if count
         ]

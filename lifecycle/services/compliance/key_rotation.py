@@ -13,10 +13,12 @@ from audit.services.message_encryption import rewrap_message
 from lifecycle.models.events import NO_TENANT
 from storage import cipher
 from storage.cursors import bytea_array, plain_array, prepared_cursor
+from storage.servers import current_server, has_servers, server_names
 from storage.timeouts import JOB_SECONDS, allow_seconds
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
-from tenants.services.directory import list_every_tenant
+from tenants.homes import find_server
+from tenants.services.directory import list_tenants_everywhere
 
 BATCH: Final = 2000
 # Table -> its encrypted column, and rows of a batch: pieces of uploaded files are large.
@@ -46,9 +48,13 @@ UPDATE {table} t SET {column} = i.value FROM unnest(%(ids)s::uuid[], %(values)s:
 COUNT_OLD: Final = "SELECT count(*) FROM {table} WHERE tenant_id = %(tenant_id)s::uuid AND {is_old}"
 
 
-def list_keepers() -> list[TenantRef]:
-    """Every tenant that may keep something encrypted, and the one of messages that belong to none."""
-    return [*list_every_tenant(), NAMELESS]
+def list_keepers() -> list[tuple[str, TenantRef]]:
+    """Every tenant that may keep something encrypted, with its server, and for each server that this process may go to
+    the one of messages that belong to none. A statement a server.
+    """
+    tenants = list_tenants_everywhere(suspended_too=True)
+    kept = [(find_server(tenant.id) if has_servers() else current_server(), tenant) for tenant in tenants]
+    return [*kept, *((name, NAMELESS) for name in server_names())]
 
 
 def rotate_tenant(tenant_id: UUID) -> Iterator[int]:

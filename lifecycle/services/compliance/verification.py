@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID, uuid4
 
+from django.conf import settings
 from django.db import connection, connections, transaction
 from django.db.models import Count, Max
 
@@ -20,9 +21,11 @@ from audit.services.seal_verification import SealBreak, count_unsealed, verify_s
 from audit.services.seals import LATE
 from audit.services.verification import FETCHED, Head, Verified, read_history, verify_chains
 from lifecycle.models import CustomerLifecycleStatus
+from storage.servers import MAIN, has_servers, on_server, server_names
 from storage.timeouts import UNLIMITED, allow_seconds
 from tenants.actors import TenantRef
 from tenants.context import tenant_context
+from tenants.homes import find_server, list_homes
 from tenants.models import Tenant
 from tenants.services.configuration.versions import present_names
 from tenants.services.directory import PLATFORM
@@ -34,6 +37,8 @@ SELECT customer_id, stage, version, head_hash FROM customer_lifecycle_status
 """
 
 MISSING_TENANT: Final = "tenant_missing"
+# One that lives where nothing was looked at, so that what was published of it was compared with nothing.
+UNREACHED_TENANT: Final = "tenant_not_reached"
 # Each tenant that something is recorded of, found by jumping from one to the next: never a walk over all rows.
 RECORDED_TENANTS: Final = """
 WITH RECURSIVE recorded AS (
@@ -54,27 +59,60 @@ def find_missing_tenants(
 ) -> Iterator[SealBreak]:
     """Tenants of which history, a seal or a published seal is known, and which do not exist: someone deleted them.
 
-    The product itself never deletes a tenant. A published seal that cannot be believed is named for itself. Three
-    statements over the platform connection.
+    The product itself never deletes a tenant. All servers are looked at that this process may go to; a tenant with
+    published seals that lives on another is named as well, because no one has compared them. A published seal that
+    cannot be believed is named for itself. Three statements a server over its platform connection.
     """
+    known: set[UUID] = set()
+    for server in server_names():
+        with on_server(server):
+            orphaned, existing = _look_for_tenants(server)
+        known |= existing
+        place = f"on server {server}" if has_servers() else "here"
+        for tenant_id in orphaned:
+            yield SealBreak(0, MISSING_TENANT, f"Tenant {tenant_id} has history {place} and does not exist.")
+    elsewhere = {home.tenant_id: home.server for home in list_homes() if home.tenant_id not in known}
+    for tenant_id, server in sorted(elsewhere.items()):
+        if server in server_names():
+            sentence = f"Tenant {tenant_id} lives on server {server}, as the directory says, and does not exist there."
+            yield SealBreak(0, MISSING_TENANT, sentence)
+    for tenant_id in sorted(published.by_tenant if published else ()):
+        if tenant_id not in known and published is not None:
+            yield from _judge_absent(tenant_id, elsewhere.get(tenant_id, ""), published, public_keys)
+
+
+def _look_for_tenants(server: str) -> tuple[list[UUID], set[UUID]]:
+    """Those of which something is recorded and which do not exist, and those that do and live here."""
     with connections[PLATFORM].cursor() as cursor:
         cursor.execute(RECORDED_TENANTS)
         orphaned = [row[0] for row in cursor.fetchall()]
     existing = set(Tenant.objects.using(PLATFORM).values_list("id", flat=True))
-    # Those that live on another server now: their rows left by a way that is recorded.
-    existing |= set(Departure.objects.using(PLATFORM).exclude(to_server="").values_list("tenant_id", flat=True))
-    for tenant_id in orphaned:
-        yield SealBreak(0, MISSING_TENANT, f"Tenant {tenant_id} has history here and does not exist.")
-    for tenant_id in sorted(published.by_tenant if published else ()):
-        if tenant_id in existing or published is None:
-            continue
-        believed, errors = judge_published(published, tenant_id, public_keys)
-        for error in errors:
-            yield SealBreak(error.number, error.code, f"{error.sentence} Its tenant is {tenant_id}.")
-        if believed:
-            last = max(believed)
-            sentence = f"Tenant {tenant_id} has published seals up to number {last} and does not exist here."
-            yield SealBreak(last, MISSING_TENANT, sentence)
+    if has_servers():
+        existing = {tenant_id for tenant_id in existing if find_server(tenant_id) == server}
+    return orphaned, existing
+
+
+def _judge_absent(
+    tenant_id: UUID, server: str, published: PublishedSeals, public_keys: Collection[bytes]
+) -> Iterator[SealBreak]:
+    """What is to be said of published seals whose tenant was found on no server. ``server``: where it should be."""
+    believed, errors = judge_published(published, tenant_id, public_keys)
+    for error in errors:
+        yield SealBreak(error.number, error.code, f"{error.sentence} Its tenant is {tenant_id}.")
+    if not believed or server in server_names():
+        return
+    last = max(believed)
+    if server or settings.DATABASE_SERVER != MAIN:
+        # Only the server main has the directory: of a tenant that is not here another server cannot say more.
+        where = f"lives on server {server}" if server else f"does not live on server {settings.DATABASE_SERVER}"
+        sentence = (
+            f"Tenant {tenant_id} {where}: its published seals up to number {last} were compared with nothing. Verify"
+            " without DATABASE_SERVER and with DATABASE_SERVERS, which looks at every server."
+        )
+        yield SealBreak(last, UNREACHED_TENANT, sentence)
+        return
+    sentence = f"Tenant {tenant_id} has published seals up to number {last} and does not exist here."
+    yield SealBreak(last, MISSING_TENANT, sentence)
 
 
 def count_customers(tenant: TenantRef) -> int:

@@ -33,6 +33,7 @@ from lifecycle.services.work.past_work import PastNote, PastTask, keep_past_work
 from storage.timeouts import JOB_SECONDS, allow_seconds
 from tenants.actors import SERVICE, USER, Actor, TenantRef, system_actor
 from tenants.context import tenant_context
+from tenants.homes import at_home
 from tenants.models import User
 from tenants.roles import ROLE_PERMISSIONS, Role
 from tenants.rules.configuration.document import parse_configuration
@@ -125,10 +126,11 @@ def load_customers(
     done = 0
 
     def load(numbers: range) -> int:
-        try:
-            _load_batch(scenario, numbers, tenant=tenant, cast=cast, now=now)
-        finally:
-            connection.close()
+        with at_home(tenant.id):
+            try:
+                _load_batch(scenario, numbers, tenant=tenant, cast=cast, now=now)
+            finally:
+                connection.close()
         return len(numbers)
 
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="load-demo") as pool:

@@ -20,6 +20,7 @@ from lifecycle.services.demo.loading import Cast, write_past, write_stories
 from lifecycle.services.demo.scenarios import ACME
 from lifecycle.services.demo.stories import tell_story
 from lifecycle.services.demo.writings import write_about
+from lifecycle.services.events.inbox import EVENTS_TURN
 from storage.timeouts import JOB_SECONDS, allow_seconds
 from tenants.actors import TenantRef, system_actor
 from tenants.context import tenant_context
@@ -106,6 +107,8 @@ KEPT: Final = MappingProxyType(
     }
 )
 
+# Alone of all: what events write until then is seen and goes, and those that come wait for the end.
+_AWAIT_EVENTS: Final = f"SELECT pg_advisory_xact_lock({EVENTS_TURN})"
 _TAKE_TURNS: Final = """
 SELECT pg_advisory_xact_lock(hashtextextended('insight ' || %(tenant_id)s::text, 0)),
        pg_advisory_xact_lock(hashtextextended('risk rules ' || %(tenant_id)s::text, 0))
@@ -176,6 +179,7 @@ def _empty(tenant: TenantRef) -> tuple[int, int]:
     """Delete everything that is not KEPT; how many customers there were, and how many rows of history."""
     with connection.cursor() as cursor:
         given = {"tenant_id": tenant.id}
+        cursor.execute(_AWAIT_EVENTS, given)
         cursor.execute(_TAKE_TURNS, given)
         for table in _WORKED_OFF:
             cursor.execute(

@@ -24,9 +24,10 @@ from lifecycle.services.events.filing import read_message
 from lifecycle.services.events.processing import CONSUMER, DEAD, DUPLICATE, PARKED, process_events
 from lifecycle.services.events.replay_agreement import Agreement, MoreWouldStart, Starting
 from storage import cipher
+from storage.servers import current_server
 from tenants.actors import Actor
 from tenants.context import tenant_context
-from tenants.services.directory import PLATFORM, find_tenants
+from tenants.services.directory import PLATFORM, at_home_on, find_tenants
 
 log = structlog.get_logger(__name__)
 
@@ -78,7 +79,9 @@ def find_dead_letters(
     code: str | None = None,
     since: dt.datetime | None = None,
 ) -> QuerySet[DeadLetter]:
-    """Dead letters of all tenants, the first to fail first; ``tenant`` is the slug as the message wrote it."""
+    """Dead letters of all tenants of the server at hand, the first to fail first; ``tenant`` is the slug as the message
+    wrote it.
+    """
     wanted: dict[str, Any] = {
         "state": state,
         "tenant_slug": tenant,
@@ -87,7 +90,7 @@ def find_dead_letters(
         "failed_at__gte": since,
     }
     given = {name: value for name, value in wanted.items() if value is not None}
-    return DeadLetter.objects.using(PLATFORM).filter(**given).order_by("id")
+    return at_home_on(current_server(), DeadLetter.objects.using(PLATFORM).filter(**given), "tenant_id").order_by("id")
 
 
 def open_message(dead_letter: DeadLetter) -> Message:

@@ -74,6 +74,8 @@ SELECT ARRAY(SELECT external_id FROM lifecycle_customer
        EXISTS (SELECT FROM lifecycle_parkedevent WHERE tenant_id = %(tenant_id)s::uuid),
        (SELECT emptied_at FROM tenants_tenant WHERE id = %(tenant_id)s::uuid)
 """
+# Of events with the reset of a sandbox (``services.demo.sandboxes``), which takes it alone.
+EVENTS_TURN: Final = "hashtextextended('events of sandbox:' || %(tenant_id)s::text, 0)"
 PARK: Final = insert_rows(
     "lifecycle_parkedevent",
     (
@@ -110,6 +112,15 @@ DELETE FROM lifecycle_parkedevent p USING due
  WHERE p.tenant_id = %(tenant_id)s::uuid AND p.id = due.id
 RETURNING p.id, topic, partition, "offset", key, value, headers, is_explained
 """  # noqa: S608  constants
+
+
+def await_reset(tenant_id: UUID) -> None:
+    """Let no reset of the sandbox begin before the end of this transaction, and wait for one that has begun.
+
+    First of all that is locked: an event is then dealt with wholly before a reset, and goes with the rest, or after it.
+    """
+    with prepared_cursor("default") as cursor:
+        cursor.execute(f"SELECT pg_advisory_xact_lock_shared({EVENTS_TURN})", {"tenant_id": tenant_id})
 
 
 def claim(

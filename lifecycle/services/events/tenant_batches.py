@@ -99,6 +99,9 @@ class TenantBatch:
         ``starts_effects``: the moves start what they start.
         """
         self.starts_effects = starts_effects
+        if self.tenant is not None and self.tenant.is_sandbox and not replaying:
+            # A replay holds its dead letter, which a reset waits for.
+            inbox.await_reset(self.tenant_id)
         refusals = {id(received): self._refuse_early(received.event) for received in messages}
         identities = {
             id(received): log_identity(received.message) if refusals[id(received)] else _identity(received.event)

@@ -9,10 +9,13 @@ from django.core.management.base import CommandError
 from django.utils import timezone
 
 from audit.management.reporting import OperatorCommand
+from storage.servers import current_server, has_servers, on_server
 from tenants.actors import TenantRef, system_actor
 from tenants.models import User
+from tenants.rules.values import InvalidValue, read_username
 from tenants.services.accounts.people import PersonChangeRefused, set_password
 from tenants.services.directory import find_login
+from tenants.services.finding import server_of
 
 ACTOR = system_actor("changepassword")
 ATTEMPTS = 3
@@ -28,7 +31,11 @@ class Command(OperatorCommand):
         parser.add_argument("username", help="the name they log in with")
 
     def handle(self, *args: Any, **options: Any) -> str:
-        """Ask twice, and set it; or say in one line why not."""
+        """Ask twice, and set it where they are; or say in one line why not."""
+        with on_server(server_of("username", _read(options["username"])) if has_servers() else current_server()):
+            return self._change(options)
+
+    def _change(self, options: dict[str, Any]) -> str:
         user = find_login(options["username"])
         if user is None:
             raise CommandError(f"There is no user {options['username']!r}. Nothing was changed.")
@@ -59,3 +66,10 @@ class Command(OperatorCommand):
                 continue
             return password
         raise CommandError(f"No password after {ATTEMPTS} attempts. Nothing was changed.")
+
+
+def _read(username: str) -> str:
+    try:
+        return read_username(username)
+    except InvalidValue:
+        return ""

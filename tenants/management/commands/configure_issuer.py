@@ -9,9 +9,10 @@ from django.utils import timezone
 from audit.management.reporting import OperatorCommand
 from tenants.actors import system_actor
 from tenants.context import tenant_context
+from tenants.homes import at_home
+from tenants.management.choosing import choose_tenant
 from tenants.models import TokenIssuer
 from tenants.services.accounts.issuers import IssuerRefused, PageClient, configure_issuer, discover
-from tenants.services.directory import find_tenant
 
 
 class Command(OperatorCommand):
@@ -39,9 +40,7 @@ class Command(OperatorCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Configure, or say in one line why not."""
-        tenant = find_tenant(options["tenant"])
-        if tenant is None:
-            raise CommandError(f"There is no tenant {options['tenant']}.")
+        tenant = choose_tenant(options["tenant"])
         client, described = None, {}
         try:
             if options["client_id"] or not options["jwks_url"]:
@@ -58,7 +57,7 @@ class Command(OperatorCommand):
             )
         roles = dict(pair.partition("=")[::2] for pair in options["role"])
         try:
-            with tenant_context(tenant.id):
+            with at_home(tenant.id), tenant_context(tenant.id):
                 issuer = configure_issuer(
                     issuer=options["issuer"],
                     audience=options["audience"],

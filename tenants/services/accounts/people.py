@@ -20,9 +20,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from audit.services.administration import record_administration
+from storage.servers import MAIN, current_server
 from tenants.actors import Actor, TenantRef
 from tenants.context import tenant_context, user_context
-from tenants.homes import refuse_name_elsewhere
+from tenants.homes import refuse_name_elsewhere, refuse_slug_elsewhere
 from tenants.models import Tenant, TenantGroupObjectPermission, User
 from tenants.roles import ROLE_PERMISSIONS, Role
 from tenants.rules.configuration.document import parse_configuration
@@ -50,8 +51,14 @@ class PersonChangeRefused(Exception):
 def create_tenant(*, slug: str, name: str, actor: Actor, now: dt.datetime, is_sandbox: bool = False) -> TenantRef:
     """A new tenant with the groups of its roles; its administration log begins with that. No configuration yet.
 
-    ``is_sandbox`` holds for as long as the tenant is there.
+    ``is_sandbox`` holds for as long as the tenant is there. Raises IntegrityError when the slug is taken, on whatever
+    server, and PersonChangeRefused elsewhere than on the server main: no one would find the tenant there.
     """
+    if current_server() != MAIN:
+        raise PersonChangeRefused(
+            _("A new tenant is made on the server main. Leave the workspace in the switcher first, then try again.")
+        )
+    refuse_slug_elsewhere(slug)
     try:
         name = read_line(name, LONGEST_NAME, required=True)
     except InvalidValue as error:
