@@ -51,16 +51,17 @@ def is_away() -> bool:
 
 
 @contextmanager
-def on_server(name: str) -> Iterator[None]:
+def on_server(name: str, *, apart: bool = False) -> Iterator[None]:
     """Let this thread work on that server until the end of the block.
 
     Raises ServerSwitchRefused when a transaction is open, at the beginning as at the end, or the server is not known.
+    ``apart``: one may be open at the beginning; what is done there is no part of it, and stays whatever becomes of it.
     """
     before = current_server()
     if name == before:
         yield
         return
-    _go_to(name)
+    _go_to(name, apart=apart)
     try:
         yield
     finally:
@@ -102,9 +103,9 @@ def own_connections() -> list[Any]:
     return [_handler(name)[alias] for name in settings.DATABASE_SERVERS for alias in settings.DATABASES]
 
 
-def _go_to(name: str) -> None:
+def _go_to(name: str, *, apart: bool = False) -> None:
     here = {alias: connections[alias] for alias in settings.DATABASES}
-    if any(connection.in_atomic_block for connection in here.values()):
+    if not apart and any(connection.in_atomic_block for connection in here.values()):
         raise ServerSwitchRefused(f"A transaction is open on {current_server()}: end it before going to {name}.")
     if getattr(_thread, "home", None) is None:
         _thread.home = here
@@ -118,7 +119,8 @@ def _go_to(name: str) -> None:
     else:
         raise ServerSwitchRefused(f"There is no server {name}: DATABASE_SERVERS does not name it.")
     for alias, connection in there.items():
-        if connection.connection is not None:
+        # One that is in a transaction is come back to.
+        if connection.connection is not None and not connection.in_atomic_block:
             connection.close_if_unusable_or_obsolete()
         connections[alias] = connection
     _thread.server = name

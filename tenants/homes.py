@@ -100,9 +100,9 @@ def server_to_work_on(slug: str) -> str:
 
 
 @contextmanager
-def at_home(tenant_id: UUID) -> Iterator[None]:
+def at_home(tenant_id: UUID, *, apart: bool = False) -> Iterator[None]:
     """Let this thread work on the server that the tenant lives on until the end of the block, as ``on_server`` does."""
-    with on_server(find_server(tenant_id) if has_servers() else current_server()):
+    with on_server(find_server(tenant_id) if has_servers() else current_server(), apart=apart):
         yield
 
 

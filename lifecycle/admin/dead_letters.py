@@ -87,7 +87,7 @@ class DeadLetterAdmin(OfAllServers):
             said = _("Choose dead letters of one database server at a time. Nothing was replayed. Servers: %(servers)s")
             messages.error(request, said % {"servers": ", ".join(servers)})
             return None
-        with on_server(servers[0] if servers else current_server()):
+        with on_server(servers[0] if servers else current_server(), apart=True):
             return self._replay_starting(request, queryset)
 
     def _replay_starting(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> HttpResponse | None:
@@ -176,7 +176,7 @@ def _list_servers(request: HttpRequest, queryset: QuerySet[DeadLetter]) -> list[
 def _each_part(request: HttpRequest, queryset: QuerySet[DeadLetter]) -> Iterator[QuerySet[DeadLetter]]:
     """What was chosen, server by server, with this thread on each while its part is worked off."""
     for server in _list_servers(request, queryset):
-        with on_server(server):
+        with on_server(server, apart=True):
             yield queryset
 
 

@@ -157,7 +157,8 @@ class TenantModelAdmin(OfAllServers, ServiceAdmin):
         if any(identity_of(request).tenant not in (None, TenantRef(row.id, row.slug)) for row in tenants):
             raise PersonChangeRefused(_("You are working in one tenant's workspace. Leave it in the switcher first."))
         for row in tenants:
-            with at_home(row.id):
+            # Each by itself: one that is done stays done.
+            with at_home(row.id, apart=True):
                 service(tenant=TenantRef(row.id, row.slug), actor=actor, reason=read_why(request), now=timezone.now())
         count = len(tenants)
         messages.success(

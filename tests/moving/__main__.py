@@ -1,7 +1,9 @@
 """``make move-drill``: a tenant goes to another server and back while two tenants work, and everything is counted.
 
 On the way there the mover is killed with -9 at every step; back it runs through, and the time that the tenant was
-read-only is measured.
+read-only is measured. With ``--crashes N`` it moves N times more, and in each step something else dies: a relay, the
+consumer, a worker of effects, a PostgreSQL server; seven times are every one of them in every step. Before all that a
+sandbox moves, reset on both servers.
 """
 
 import argparse
@@ -15,12 +17,12 @@ from random import Random
 from uuid import UUID
 
 from local import signals
-from local.folders import PROJECT
 from local.guard import Guard
 from local.processes import find_free_port
-from local.services import merge
 from tests.moving import counting
+from tests.moving.chaos import begin_move, move_among_crashes
 from tests.moving.load import Load, Visitor
+from tests.moving.sandboxes import move_sandbox
 from tests.moving.world import World, ask, two_servers
 
 MOVING, STAYING = "acme", "globex"
@@ -55,6 +57,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.moving")
     parser.add_argument("--customers", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--crashes", type=int, default=0, metavar="N")
     options = parser.parse_args()
     guard = Guard()
     signals.install()
@@ -85,10 +88,13 @@ class Drill:
         """Everything, in order; what is wrong."""
         world = self.world
         world.env |= {"UPDATES_PER_HOUR": "1000000", "EVENT_STREAM_URL": "/live", "LOG_FORMAT": "ecs"}
+        world.env["AUDIT_SEAL_TOPIC"] = "audit.seals"
         world.manage("load_demo", "--customers", str(self.options.customers))
         public = world.manage("seal_audit")
         say(public.strip().splitlines()[-1])
         self._start_processes()
+        wrong = list(move_sandbox(world, settle=SETTLE))
+        say("a sandbox moved there and back, and was reset on both servers")
         tenants = dict(ask(world.address("main"), "SELECT slug, id FROM tenants_tenant"))
         loads = {slug: self._load(slug, tenants[slug]) for slug in (MOVING, STAYING)}
         for load in loads.values():
@@ -98,7 +104,7 @@ class Drill:
         time.sleep(3)
         there = self._move_and_kill("b")
         time.sleep(3)
-        wrong = list(counting.count_left(world, "main", tenants[MOVING]))
+        wrong += counting.count_left(world, "main", tenants[MOVING])
         wrong += filter(None, [visitor.find_error()])
         began = time.monotonic()
         back = world.manage("move_tenant", MOVING, "--to", "main", "--settle", SETTLE)
@@ -108,17 +114,36 @@ class Drill:
         wrong += filter(None, [visitor.find_error()])
         # And once more, so that what is counted is counted where the tenant was not at the beginning.
         say(world.manage("move_tenant", MOVING, "--to", "b", "--settle", SETTLE).strip().splitlines()[-1])
+        home = self._move_among_crashes(tenants[MOVING], wrong)
         time.sleep(3)
         for load in loads.values():
             load.stop()
         say(f"killed at {', '.join(there)}")
-        return wrong + self._count(loads, tenants)
+        return wrong + self._count(loads, tenants, home)
 
-    def _count(self, loads: dict[str, Load], tenants: dict[str, UUID]) -> list[str]:
-        world = self.world
-        servers = {tenants[MOVING]: "b", tenants[STAYING]: "main"}
-        counting.await_quiet(world, servers, {tenants[slug]: load.outcomes for slug, load in loads.items()})
-        wrong = list(counting.count_left(world, "main", tenants[MOVING]))
+    def _move_among_crashes(self, tenant_id: UUID, wrong: list[str]) -> str:
+        """There and back as often as was asked for; where the tenant lives then."""
+        home = "b"
+        for turn in range(self.options.crashes):
+            there = "main" if home == "b" else "b"
+            began = time.monotonic()
+            died = move_among_crashes(
+                self.world, MOVING, there, steps=STEPS, turn=turn, settle=SETTLE, random=self.random
+            )
+            say(
+                f"moved to {there} in {time.monotonic() - began:.0f} s while {len(died)} things died: {', '.join(died)}"
+            )
+            wrong += counting.count_left(self.world, home, tenant_id)
+            home = there
+        return home
+
+    def _count(self, loads: dict[str, Load], tenants: dict[str, UUID], home: str) -> list[str]:
+        world, crashed = self.world, self.options.crashes > 0
+        servers = {tenants[MOVING]: home, tenants[STAYING]: "main"}
+        outcomes = {tenants[slug]: load.outcomes for slug, load in loads.items()}
+        # What a worker of effects held when it died comes back after two minutes.
+        counting.await_quiet(world, servers, outcomes, seconds=240 if crashed else 60)
+        wrong = list(counting.count_left(world, "main" if home == "b" else "b", tenants[MOVING]))
         for slug, load in loads.items():
             server, outcomes = servers[tenants[slug]], load.outcomes
             (user,) = ask(
@@ -127,7 +152,7 @@ class Drill:
             found = [
                 *counting.count_changes(world, server, tenants[slug], outcomes, user[0]),
                 *counting.count_events(world, server, tenants[slug], outcomes),
-                *counting.count_effects(world, server, tenants[slug]),
+                *counting.count_effects(world, server, tenants[slug], crashed=crashed),
                 *(f"the load ended: {trouble!r}" for trouble in load.trouble),
             ]
             wrong += [f"{slug}: {sentence}" for sentence in found]
@@ -136,9 +161,8 @@ class Drill:
                 f" longest time without a confirmed change {outcomes.longest_pause():.1f} s;"
                 f" answers {dict(sorted(outcomes.answers.items()))}"
             )
-        wrong += counting.count_published(world, servers)
-        for server in ("main", "b"):
-            say(f"{server}: {world.manage('verify_audit', server=server).strip()}")
+        wrong += counting.count_published(world, servers, crashed=crashed)
+        say(world.manage("verify_audit", "--published").strip())
         return wrong
 
     def _move_and_kill(self, to: str) -> list[str]:
@@ -167,14 +191,7 @@ class Drill:
         return killed
 
     def _begin(self, to: str) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
-            [sys.executable, "manage.py", "move_tenant", MOVING, "--to", to, "--settle", SETTLE],
-            cwd=PROJECT,
-            env=merge(self.world.env),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        return begin_move(self.world, MOVING, to, settle=SETTLE)
 
     def _load(self, slug: str, tenant_id: UUID) -> Load:
         rows = ask(

@@ -184,7 +184,11 @@ class Load:
 
     def _recover(self, client: Client, status: int) -> None:
         if status == 401:
-            client.log_in()
+            try:
+                client.log_in()
+            except RuntimeError:
+                # A server is away: it is tried again with the next change.
+                self._count("log-in refused")
         time.sleep(0.1)
 
     def _refresh(self, client: Client) -> None:

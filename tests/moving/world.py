@@ -29,14 +29,27 @@ ROLES = {
 }
 
 
+# What was committed outlives the crash of a server, though not of the machine.
+SETTINGS = (*LOGICAL, "synchronous_commit=on")
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process of the product, and how to start it again."""
+
+    command: tuple[str, ...]
+    server: str
+    child: "subprocess.Popen[bytes]"
+
+
 @dataclass(slots=True)
 class World:
     """The environment of the product on both servers, and what runs on it."""
 
     env: dict[str, str]
     folders: Folders
-    second: PostgreSQL
-    processes: list["subprocess.Popen[bytes]"] = field(default_factory=list)
+    servers: dict[str, PostgreSQL]
+    processes: dict[str, "Process"] = field(default_factory=dict)
 
     def manage(self, *arguments: str, server: str = "", **environment: str) -> str:
         """What a command of manage.py prints. Raises CalledProcessError when it fails."""
@@ -53,12 +66,12 @@ class World:
             raise RuntimeError(f"{' '.join(arguments)} ended with {done.returncode}: {done.stdout[-2000:]}")
         return done.stdout
 
-    def start(self, *command: str, server: str = "", log: str) -> "subprocess.Popen[bytes]":
+    def start(self, *command: str, server: str = "", log: str) -> None:
         """A process of the product, in a group of its own, on one server or, without a name, on main with the others
-        in reach.
+        in reach. ``log`` names it.
         """
         with (self.folders.logs / f"{log}.log").open("ab") as output:
-            process = subprocess.Popen(
+            child = subprocess.Popen(
                 [sys.executable, *command],
                 cwd=PROJECT,
                 env=merge(self.env | {"DATABASE_SERVER": server}),
@@ -66,23 +79,43 @@ class World:
                 stderr=output,
                 start_new_session=True,
             )
-        self.processes.append(process)
-        return process
+        self.processes[log] = Process(command, server, child)
+
+    def kill(self, name: str) -> None:
+        """End a process, or ``postgresql-`` and a server with all its sessions, as a crash does: nothing is written."""
+        if name.startswith("postgresql-"):
+            child = self.servers[name.removeprefix("postgresql-")].child
+            assert child is not None
+            # Not SIGKILL: what the postmaster leaves behind then keeps the next one from starting.
+            child.signal(signal.SIGQUIT)
+            child.wait()
+        else:
+            os.killpg(self.processes[name].child.pid, signal.SIGKILL)
+            self.processes[name].child.wait()
+
+    def start_again(self, name: str) -> None:
+        """What was killed."""
+        if name.startswith("postgresql-"):
+            self.servers[name.removeprefix("postgresql-")].launch()
+        else:
+            process = self.processes[name]
+            self.start(*process.command, server=process.server, log=name)
 
     def end(self) -> None:
         """Stop what was started here."""
-        for process in self.processes:
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-        for process in self.processes:
+        children = [process.child for process in self.processes.values()]
+        for child in children:
+            if child.poll() is None:
+                child.send_signal(signal.SIGTERM)
+        for child in children:
             try:
-                process.wait(12)
+                child.wait(12)
             except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
+                os.killpg(child.pid, signal.SIGKILL)
 
     def errors(self) -> list[str]:
         """What the second server has complained of: why a subscription stopped is said there alone."""
-        log = (self.second.folders.logs / "postgresql.log").read_text(errors="replace").splitlines()
+        log = (self.servers["b"].folders.logs / "postgresql.log").read_text(errors="replace").splitlines()
         return [line for line in log if "ERROR" in line or "DETAIL" in line][-20:]
 
     def address(self, server: str, role: str = "admin") -> str:
@@ -97,13 +130,13 @@ class World:
 def two_servers(guard: Guard) -> Iterator[World]:
     """Both servers provisioned and migrated; ``main`` is the directory, ``b`` the other one."""
     folders = open_throwaway(guard, durable=False)
-    with started(Services(folders, guard, given={}, fast=True, postgresql=LOGICAL)) as services:
+    with started(Services(folders, guard, given={}, fast=True, postgresql=SETTINGS)) as services:
         first = services.running[0]
         assert isinstance(first, PostgreSQL)
-        second = PostgreSQL(open_throwaway(guard, durable=False), guard, first.password, fast=True, settings=LOGICAL)
+        second = PostgreSQL(open_throwaway(guard, durable=False), guard, first.password, fast=True, settings=SETTINGS)
         second.prepare()
         second.launch()
-        world = World(dict(services.env), folders, second)
+        world = World(dict(services.env), folders, {"main": first, "b": second})
         world.env["DATABASE_SERVERS"] = json.dumps({"b": _addresses(services.env, second.port)})
         world.env["AUDIT_SIGNING_KEY"] = base64.b64encode(os.urandom(32)).decode()
         world.env["STATIC_ROOT"] = str(_made(folders.data / "static"))

@@ -1,14 +1,18 @@
 """The admin's lists for internal staff, where there are several servers: they have the rows of all of them."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
+from django.conf import settings
 from django.urls import reverse
 
 from lifecycle.models import NO_TENANT, DeadLetter
+from lifecycle.services.moving.sides import Side
+from storage import servers
 from storage.servers import on_server
 from tenants.actors import TenantRef
+from tenants.admin.tenants import TenantModelAdmin
 from tenants.context import tenant_context
 from tenants.models import Tenant
 from tests.conftest import Browser, People
@@ -38,10 +42,26 @@ def test_the_list_of_tenants_has_those_of_every_server_once(
     move_home(tenant, "b")
     for one in (tenant, other_tenant):
         assert listed(staff, q=one.slug) == [one.slug]
-    found = listed(staff, q=tenant.slug[:4], o="2")
+    found = listed(staff, q="t-", o="2", all="")
     assert found == sorted(found)
     assert len(found) == len(set(found))
-    assert staff.get(reverse("admin:tenants_tenant_changelist"), {"p": "9999"}).status_code == 302
+    assert {tenant.slug, other_tenant.slug} <= set(found)
+
+
+def test_the_pages_of_the_list_go_on_over_all_servers(
+    staff: Browser,
+    tenant: TenantRef,
+    other_tenant: TenantRef,
+    move_home: MoveHome,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    move_home(tenant, "b")
+    monkeypatch.setattr(TenantModelAdmin, "list_per_page", 1)
+    start = "t-"
+    whole = listed(staff, q=start, o="2", all="")
+    assert [listed(staff, q=start, o="2", p=str(page)) for page in (1, 2)] == [whole[:1], whole[1:2]]
+    address = reverse("admin:tenants_tenant_changelist")
+    assert staff.get(address, {"q": start, "p": "9999"}).status_code == 302
 
 
 def test_a_tenant_of_another_server_is_shown_suspended_and_resumed(
@@ -76,25 +96,52 @@ def test_the_list_of_tenants_is_whole_while_staff_works_for_one(
     assert staff.get(reverse("admin:tenants_tenant_change", args=[tenant.id])).status_code == 200
 
 
-def test_dead_letters_of_no_tenant_are_listed_and_discarded_on_every_server(staff: Browser) -> None:
-    with on_server("b"), tenant_context(NO_TENANT):
-        letter = DeadLetter.objects.create(
-            tenant_id=NO_TENANT,
-            tenant_slug="gone",
-            topic="customer.updated",
-            partition=0,
-            offset=1,
-            code="unknown_tenant",
-            sentence="There is no such tenant.",
-            failed_at=utc_now(),
-        )
+@pytest.fixture
+def letters_apart(second_server: None, admin: Side) -> Iterator[None]:
+    """The dead letters of server ``b`` are others than main's: they are in a schema of its own."""
+    admin.do("DROP SCHEMA IF EXISTS apart CASCADE")
+    admin.do("CREATE SCHEMA apart")
+    admin.do("CREATE TABLE apart.lifecycle_deadletter (LIKE public.lifecycle_deadletter INCLUDING ALL)")
+    admin.do("GRANT USAGE ON SCHEMA apart TO c360_app, c360_platform")
+    admin.do("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA apart TO c360_app, c360_platform")
+    for alias in ("default", "platform"):
+        entry = settings.DATABASE_SERVERS["b"][alias]
+        looked = f"{entry.get('OPTIONS', {}).get('options', '')} -c search_path=apart,public".strip()
+        entry["OPTIONS"] = {**entry.get("OPTIONS", {}), "options": looked}
+    yield
+    servers.close_others()
+    admin.do("DROP SCHEMA apart CASCADE")
+
+
+@pytest.mark.usefixtures("letters_apart")
+def test_dead_letters_of_no_tenant_are_shown_and_discarded_on_every_server(staff: Browser) -> None:
+    letters = []
+    for server in ("main", "b"):
+        with on_server(server), tenant_context(NO_TENANT):
+            letters.append(
+                DeadLetter.objects.create(
+                    tenant_id=NO_TENANT,
+                    tenant_slug="gone",
+                    topic="customer.updated",
+                    partition=0,
+                    offset=1,
+                    code="unknown_tenant",
+                    sentence="There is no such tenant.",
+                    failed_at=utc_now(),
+                )
+            )
+    for letter in letters:
+        assert staff.get(reverse("admin:lifecycle_deadletter_change", args=[letter.id])).status_code == 200
+    form = {"_selected_action": [str(one.id) for one in letters], "reason": "Gone"}
     address = reverse("admin:lifecycle_deadletter_changelist")
-    page = staff.get(reverse("admin:lifecycle_deadletter_change", args=[letter.id]))
-    assert page.status_code == 200
-    answer = staff.post(
-        address, {"action": "discard", "_selected_action": [str(letter.id)], "reason": "Gone"}, follow=True
-    )
-    assert "discarded." in answer.content.decode()
+    refused = staff.post(address, {**form, "action": "replay_starting"}, follow=True)
+    assert "Choose dead letters of one database server at a time." in refused.content.decode()
+    answer = staff.post(address, {**form, "action": "discard"}, follow=True)
+    assert "2 discarded." in answer.content.decode()
+    for server in ("main", "b"):
+        with on_server(server), tenant_context(NO_TENANT):
+            (letter,) = DeadLetter.objects.filter(id__in=form["_selected_action"])
+            assert letter.state == DeadLetter.State.DISCARDED
 
 
 def test_an_address_of_no_tenant_is_not_found(staff: Browser) -> None:

@@ -17,9 +17,8 @@ from lifecycle.services.demo.sandboxes import reset_sandbox
 from lifecycle.services.events.failures import concerns_everybody, describe, is_transient
 from lifecycle.services.insight.reading import midnight
 from storage.servers import on_server, server_names
-from tenants.homes import at_home
-from tenants.management.choosing import choose_tenant
-from tenants.services.directory import PLATFORM, Sandbox, list_sandboxes
+from tenants.homes import AwayFromHome, at_home
+from tenants.services.directory import PLATFORM, Sandbox, find_tenant_everywhere, list_sandboxes
 
 log = structlog.get_logger(__name__)
 
@@ -130,8 +129,12 @@ def _choose(slug: str | None) -> list[Sandbox]:
         with on_server(name):
             found += [sandbox for sandbox in list_sandboxes() if slug in (None, sandbox.tenant.slug)]
     if slug is not None and not found:
-        choose_tenant(slug)
-        raise CommandError(f"{slug!r} is no sandbox: nothing of it is ever deleted.")
+        try:
+            tenant = find_tenant_everywhere(slug)
+        except AwayFromHome as error:
+            raise CommandError(f"{error}.") from error
+        what = "is no sandbox: nothing of it is ever deleted" if tenant else "is no active tenant"
+        raise CommandError(f"{slug!r} {what}.")
     return found
 
 
