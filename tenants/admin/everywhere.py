@@ -41,14 +41,15 @@ class ListOfAllServers(RowList):
         if not has_servers() or self.queryset.db.partition("@")[0] != PLATFORM:
             super().get_results(request)
             return
-        parts = [part for _, part in on_each_server(self.queryset, self.model_admin.tenant_column)]
+        model_admin: Any = self.model_admin
+        parts = [part for _, part in on_each_server(self.queryset, model_admin.tenant_column)]
         self.result_count = sum(part.count() for part in parts)
         self.full_result_count = None
         self.show_full_result_count = False
         self.show_admin_actions = True
         self.can_show_all = self.result_count <= self.list_max_show_all
         self.multi_page = self.result_count > self.list_per_page
-        paginator = self.model_admin.get_paginator(request, range(self.result_count), self.list_per_page)
+        paginator = model_admin.get_paginator(request, range(self.result_count), self.list_per_page)
         first, end = 0, self.result_count
         if self.multi_page and not (self.show_all and self.can_show_all):
             if not 1 <= self.page_num <= paginator.num_pages:
