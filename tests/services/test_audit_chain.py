@@ -457,7 +457,7 @@ def test_the_command_tells_that_a_tenant_is_whole(
     # Without a tenant it goes through all that there are, suspended ones too: here without those of all other tests.
     slugs = {tenant.slug, other_tenant.slug}
     found = [one for one in list_every_tenant() if one.slug in slugs]
-    monkeypatch.setattr(management_tenants, "list_every_tenant", lambda: found)
+    monkeypatch.setattr(management_tenants, "list_tenants_everywhere", lambda **_: found)
     assert verify("--tenant", tenant.slug) == f"{tenant.slug}: 2 customers, 7 rows, unbroken; no seals\n"
     assert verify("--customer", str(customer.id)) == f"{tenant.slug}: 1 customers, 5 rows, unbroken\n"
     assert verify("--customer", str(theirs.id)) == f"{other_tenant.slug}: 1 customers, 1 rows, unbroken\n"
